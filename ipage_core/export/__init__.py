@@ -1,0 +1,1 @@
+"""Writers for the files that leave the program: crystal structures and printable layouts."""

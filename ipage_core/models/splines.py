@@ -1,0 +1,48 @@
+"""Rational-quadratic spline couplings (Durkan et al. 2019, arXiv:1906.04032) of x given the rest of x and a context."""
+
+from __future__ import annotations
+
+import torch
+from nflows.nn.nets import ResidualNet
+from nflows.transforms import CompositeTransform, PiecewiseRationalQuadraticCouplingTransform
+from torch import Tensor, nn
+
+
+def coupling_masks(d: int, couplings: int) -> list[Tensor]:
+    """Which of d coordinates each coupling transforms (1) or reads (−1): halves split by interleaving and by blocks.
+
+    Consecutive couplings are complementary, so every coordinate is transformed once in each pair.
+    """
+    index = torch.arange(d)
+    splits = (index % 2 == 0, index < (d + 1) // 2, (index // 2) % 2 == 0) if d > 2 else (index % 2 == 0,)
+    masks = []
+    for i in range(couplings):
+        split = splits[(i // 2) % len(splits)]
+        masks.append(torch.where(split if i % 2 == 0 else ~split, 1, -1))
+    return masks
+
+
+def spline_coupling(mask: Tensor, hidden: int, blocks: int, bins: int, tail_bound: float) -> nn.Module:
+    """One coupling over ``len(mask)`` coordinates; those masked −1 are read and left alone."""
+
+    def network(n_in: int, n_out: int) -> nn.Module:
+        return ResidualNet(
+            n_in, n_out, hidden_features=hidden, num_blocks=blocks, activation=nn.functional.silu
+        )
+
+    return PiecewiseRationalQuadraticCouplingTransform(
+        mask, network, num_bins=bins, tails="linear", tail_bound=tail_bound
+    )
+
+
+def conditional_splines(
+    d: int, context: int, *, couplings: int, hidden: int, blocks: int, bins: int, tail_bound: float
+) -> CompositeTransform:
+    """Invertible map of [x (d), context] that transforms x alone, given the context."""
+    keep = torch.full((context,), -1)
+    return CompositeTransform(
+        [
+            spline_coupling(torch.cat((mask, keep)), hidden, blocks, bins, tail_bound)
+            for mask in coupling_masks(d, couplings)
+        ]
+    )

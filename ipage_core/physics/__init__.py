@@ -1,0 +1,1 @@
+"""The physical forward operators behind the crystal and architecture tasks."""

@@ -1,0 +1,114 @@
+"""Weights as safetensors, everything else as a JSON card beside them. Nothing here can execute what it reads."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
+
+
+class ModelUnavailable(ValueError):
+    """A model is missing, truncated or not what its card says. The message is one sentence for the user."""
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a name beside ``path`` to write to; rename it into place only if the block succeeds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield beside
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file's bytes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write tensors (and strings about them) to one safetensors file, atomically."""
+    with replacing(path) as beside:
+        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, beside, metadata)
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read what :func:`save_tensors` wrote.
+
+    Raises:
+        ModelUnavailable: the file is missing, truncated or not safetensors.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+        return load_file(path), metadata
+    except FileNotFoundError:
+        raise ModelUnavailable(f"{path} does not exist.") from None
+    except (SafetensorError, OSError) as error:
+        raise ModelUnavailable(f"{path} is not a readable safetensors file ({error}).") from None
+
+
+def save_model(
+    directory: Path, name: str, weight_sets: dict[str, dict[str, Tensor]], card: dict[str, Any]
+) -> None:
+    """Write ``<name>.safetensors`` with its weight sets, then ``<name>.json``, which carries the weights' hash."""
+    weights = directory / f"{name}.safetensors"
+    save_tensors(weights, {f"{s}.{k}": v for s, state in weight_sets.items() for k, v in state.items()})
+    with replacing(directory / f"{name}.json") as beside:
+        beside.write_text(json.dumps({**card, "sha256": sha256(weights)}, indent=2, ensure_ascii=False) + "\n")
+
+
+def load_card(task: str, name: str, root: Path | None = None) -> dict[str, Any]:
+    """The JSON card of a model.
+
+    Raises:
+        ModelUnavailable: there is none, or it cannot be read.
+    """
+    path = (root or PRETRAINED) / task / f"{name}.json"
+    train = f"python -m ipage_core train {task} --model {name} --out {path.parent}"
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise ModelUnavailable(f"There is no trained model '{name}' for {task} in {path.parent}; make it with: {train}") from None
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise ModelUnavailable(f"The card {path} is damaged; restore it or train again with: {train}") from None
+
+
+def load_model(task: str, name: str, root: Path | None = None) -> tuple[dict[str, torch.nn.Module], dict[str, Any]]:
+    """Every weight set of a model as a module in eval mode on the CPU, and its card.
+
+    Raises:
+        ModelUnavailable: missing, truncated, tampered with, or not of this program.
+    """
+    from ipage_core.models import MODELS
+
+    card = load_card(task, name, root)
+    path = (root or PRETRAINED) / task / f"{name}.safetensors"
+    tensors, _ = load_tensors(path)
+    if sha256(path) != card.get("sha256"):
+        raise ModelUnavailable(f"{path} does not match the hash in its card: it was changed or damaged; restore it or train again.")
+    modules: dict[str, torch.nn.Module] = {}
+    try:
+        build = MODELS[card["model"]]
+        for weight_set in build.weight_sets:
+            module = build(**card["arguments"])
+            prefix = f"{weight_set}."
+            module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+            modules[weight_set] = module.eval().requires_grad_(False)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelUnavailable(f"{path} does not fit its card ({reason}); restore it or train again.") from None
+    return modules, card

@@ -1,0 +1,87 @@
+"""A ball thrown through air with linear drag: how far does it fly before it lands? (Kruse et al. 2021)."""
+
+import math
+
+import torch
+from torch import Generator, Tensor
+
+from ipage_core.tasks.base import Task, gaussian_bounds
+
+GRAVITY = 9.81  # m/s²
+DRAG = 0.25  # kg/s
+MASS = 0.2  # kg
+
+
+def position(x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+    """Where the ball is at time t. x ``(n, 4)``, t ``(n,)`` or ``(n, k)`` in s → two tensors like t, in m.
+
+    x(t) = x₀ − (vₓ m/k)(e^(−kt/m) − 1),
+    y(t) = y₀ − (m/k²)[(g m + v_y k)(e^(−kt/m) − 1) + g t k]   (Kruse et al. 2021, arXiv:2101.10763).
+    """
+    x0, y0, angle, v0 = (c if t.dim() == 1 else c[:, None] for c in x.unbind(-1))
+    decay = torch.expm1(-DRAG * t / MASS)
+    horizontal = x0 - v0 * angle.cos() * MASS / DRAG * decay
+    pull = GRAVITY * MASS + v0 * angle.sin() * DRAG
+    vertical = y0 - MASS / DRAG**2 * (pull * decay + GRAVITY * DRAG * t)
+    return horizontal, vertical
+
+
+def _vertical_speed(x: Tensor, t: Tensor) -> Tensor:
+    _, _, angle, v0 = x.unbind(-1)
+    pull = GRAVITY * MASS + v0 * angle.sin() * DRAG
+    return (pull * torch.exp(-DRAG * t / MASS) - GRAVITY * MASS) / DRAG
+
+
+def landing_time(x: Tensor) -> Tensor:
+    """Time of the (last) y(t) = 0. (n, 4) → (n,) seconds; NaN where the throw never reaches the ground line.
+
+    The height is concave in t, so Newton's method started beyond the root (where the drag-free sink rate alone has
+    brought the ball down) descends to it monotonically and needs no bracket. The gradient is the implicit one,
+    ∂t/∂x = −(∂y/∂x)/(∂y/∂t), obtained by attaching the graph to one last Newton step.
+    """
+    with torch.no_grad():
+        _, y0, angle, v0 = x.unbind(-1)
+        pull = GRAVITY * MASS + v0 * angle.sin() * DRAG
+        t = DRAG / (GRAVITY * MASS) * (y0 + MASS / DRAG**2 * pull)
+        for _ in range(60):
+            step = position(x, t)[1] / _vertical_speed(x, t)
+            t = t - step
+            if not (step.abs() > 1e-13 * t.abs().clamp(min=1.0)).any():
+                break
+        height = position(x, t)[1]
+        t = torch.where((height.abs() < 1e-8) & (t >= 0), t, torch.nan)
+    return t - position(x, t)[1] / _vertical_speed(x, t).detach()
+
+
+def omega(x: Tensor) -> Tensor:
+    """Horizontal landing point. x = (x₀ [m], y₀ [m], angle [rad], v₀ [m/s]): (n, 4) → (n, 1) metres."""
+    return position(x, landing_time(x))[0][:, None]
+
+
+def sample_prior(n: int, generator: Generator) -> Tensor:
+    """x₀ ~ N(0, 0.5²), y₀ ~ max(N(1.5, 0.5²), 0), angle ~ U(9°, 81°), v₀ ~ Poisson(15)."""
+    x0 = 0.5 * torch.randn(n, dtype=torch.float64, generator=generator)
+    y0 = (1.5 + 0.5 * torch.randn(n, dtype=torch.float64, generator=generator)).clamp(min=0)
+    angle = math.pi * (0.05 + 0.4 * torch.rand(n, dtype=torch.float64, generator=generator))
+    v0 = torch.poisson(torch.full((n,), 15.0, dtype=torch.float64), generator=generator)
+    return torch.stack((x0, y0, angle, v0), dim=-1)
+
+
+# v₀: the 0.05 % and 99.95 % points of Poisson(15), from scipy.stats.poisson.ppf.
+_BOUNDS = (gaussian_bounds(0, 0.5), (0.0, gaussian_bounds(1.5, 0.5)[1]), (0.05 * math.pi, 0.45 * math.pi), (4.0, 29.0))
+
+TASK = Task(
+    name="ballistics",
+    title="Ballistics",
+    x_labels=("x₀ [m]", "y₀ [m]", "angle [rad]", "v₀ [m/s]"),
+    property_labels=("landing point [m]",),
+    n_targets=1,
+    bounds=torch.tensor(_BOUNDS, dtype=torch.float64).T,
+    tolerance=0.05,
+    sample_prior=sample_prior,
+    omega=omega,
+    omega_seconds=1e-6,
+    default_target=(5.0,),
+    source="Kruse et al. 2021, arXiv:2101.10763",
+    dequantize=(0.0, 0.0, 0.0, 0.5),
+)

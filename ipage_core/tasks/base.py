@@ -1,0 +1,71 @@
+"""What an inverse-design task is: a prior over designs, a forward operator Ω, and the units to read them in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Generator, Tensor
+
+
+def identity(x: Tensor) -> Tensor:
+    """Every design is admissible: the projection that changes nothing."""
+    return x
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """An inverse problem y* = Ω(x) with its prior p(x).
+
+    Shapes: x ``(n, d)``, y ``(n, m)`` with m = ``n_targets``; Ω returns ``(n, m + p)``, the first m columns being
+    the targets and the rest riding along. Everything here is float64; the networks are float32.
+    """
+
+    name: str
+    title: str
+    x_labels: tuple[str, ...]
+    """Axis titles of the d design coordinates, with units."""
+    property_labels: tuple[str, ...]
+    """Axis titles of the m + p properties, with units; the first ``n_targets`` can be asked for."""
+    n_targets: int
+    bounds: Tensor
+    """(2, d): the prior's support; where that is unbounded, its central 99.9 % per coordinate."""
+    tolerance: float
+    """|Ω(x) − y*| (Euclidean norm over the targets, in y's units) that counts as a hit."""
+    sample_prior: Callable[[int, Generator], Tensor]
+    """(n, generator) → (n, d) designs from p(x)."""
+    omega: Callable[[Tensor], Tensor] | None
+    """The true forward operator, batched; None where only data exist."""
+    omega_seconds: float
+    """Typical cost of one evaluation of Ω: below 0.01 s every solution is verified by default."""
+    default_target: tuple[float, ...]
+    source: str
+    """DOI or equation that defines the task."""
+    project: Callable[[Tensor], Tensor] = identity
+    """Nearest admissible design, applied once after localization."""
+    dequantize: tuple[float, ...] = ()
+    """Half-width, per coordinate, of the lattice on which the prior sits (0: continuous). A density needs it smeared."""
+    data_size: int = 10_000
+    """Training pairs, as in the paper's Table 1."""
+
+    @property
+    def d(self) -> int:
+        """Number of design coordinates."""
+        return len(self.x_labels)
+
+    @property
+    def verifies_by_default(self) -> bool:
+        """Whether Ω exists and is cheap enough to run on every solution unasked."""
+        return self.omega is not None and self.omega_seconds < 0.01
+
+    def in_bounds(self, x: Tensor) -> Tensor:
+        """(n, d) → (n,) bool: inside the box of ``bounds``, to one part in 10⁶ of its width."""
+        low, high = self.bounds.to(x)
+        slack = 1e-6 * (high - low)
+        return ((x >= low - slack) & (x <= high + slack)).all(dim=-1)
+
+
+def gaussian_bounds(mean: float, sd: float) -> tuple[float, float]:
+    """Central 99.9 % of N(mean, sd²)."""
+    half_width = 3.2905267314919255 * sd
+    return mean - half_width, mean + half_width

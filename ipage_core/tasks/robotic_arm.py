@@ -1,0 +1,58 @@
+"""A rail-mounted arm with three joints in the plane: where is its hand? Two published parametrizations."""
+
+import torch
+from torch import Generator, Tensor
+
+from ipage_core.tasks.base import Task, gaussian_bounds
+
+LENGTHS = torch.tensor([0.5, 0.5, 1.0], dtype=torch.float64)
+PRIOR_SD = torch.tensor([0.25, 0.5, 0.5, 0.5], dtype=torch.float64)
+
+
+def absolute_angles_ren(x: Tensor) -> Tensor:
+    """θ = (x₂, x₃ − x₂, x₄ − x₂ − x₃), Ren, Padilla and Malof 2020 (arXiv:2009.12919). (n, 4) → (n, 3) radians."""
+    _, x2, x3, x4 = x.unbind(-1)
+    return torch.stack((x2, x3 - x2, x4 - x2 - x3), dim=-1)
+
+
+def absolute_angles_kruse(x: Tensor) -> Tensor:
+    """θ = (x₂, x₂ + x₃, x₂ + x₃ + x₄), Kruse et al. 2021 (arXiv:2101.10763). (n, 4) → (n, 3) radians."""
+    return x[:, 1:].cumsum(dim=-1)
+
+
+def joints(x: Tensor, angles: Tensor) -> Tensor:
+    """(n, 4), (n, 3) absolute angles → (n, 4, 2) metres: rail mount, two elbows, hand."""
+    segments = LENGTHS.to(x)[:, None] * torch.stack((angles.cos(), angles.sin()), dim=-1)
+    mount = torch.stack((torch.zeros_like(x[:, 0]), x[:, 0]), dim=-1)
+    return torch.cat((mount[:, None], mount[:, None] + segments.cumsum(dim=1)), dim=1)
+
+
+def omega_ren(x: Tensor) -> Tensor:
+    """Hand position (Σ lᵢ cos θᵢ, x₁ + Σ lᵢ sin θᵢ) with Ren et al.'s angles. (n, 4) → (n, 2) metres."""
+    return joints(x, absolute_angles_ren(x))[:, -1]
+
+
+def omega_kruse(x: Tensor) -> Tensor:
+    """Hand position (Σ lᵢ cos θᵢ, x₁ + Σ lᵢ sin θᵢ) with Kruse et al.'s angles. (n, 4) → (n, 2) metres."""
+    return joints(x, absolute_angles_kruse(x))[:, -1]
+
+
+def sample_prior(n: int, generator: Generator) -> Tensor:
+    """x₁ ~ N(0, 0.25²) metres along the rail, x₂…x₄ ~ N(0, 0.5²) radians."""
+    return PRIOR_SD * torch.randn(n, 4, dtype=torch.float64, generator=generator)
+
+
+TASK = Task(
+    name="robotic_arm",
+    title="Robotic arm (Ren et al. 2020)",
+    x_labels=("x₁ rail [m]", "x₂ joint 1 [rad]", "x₃ joint 2 [rad]", "x₄ joint 3 [rad]"),
+    property_labels=("hand, horizontal [m]", "hand, vertical [m]"),
+    n_targets=2,
+    bounds=torch.tensor([gaussian_bounds(0, sd) for sd in PRIOR_SD.tolist()], dtype=torch.float64).T,
+    tolerance=0.02,
+    sample_prior=sample_prior,
+    omega=omega_ren,
+    omega_seconds=1e-8,
+    default_target=(1.5, 0.0),
+    source="Ren, Padilla and Malof 2020, arXiv:2009.12919",
+)

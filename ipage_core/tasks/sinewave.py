@@ -1,0 +1,54 @@
+"""The paper's illustrative task: y = sin 3πx₁ + cos 3πx₂ on a square, with disconnected families of solutions."""
+
+import math
+
+import torch
+from torch import Generator, Tensor
+
+from ipage_core.tasks.base import Task
+
+LOOP_CENTRES = torch.cartesian_prod(
+    torch.tensor([-1 / 2, 1 / 6, 5 / 6], dtype=torch.float64),
+    torch.tensor([-2 / 3, 0.0, 2 / 3], dtype=torch.float64),
+)
+"""(9, 2) maxima of y on [−1, 1]²; a target in (0, 2) has one closed loop of solutions about each."""
+
+
+def omega(x: Tensor) -> Tensor:
+    """y = sin 3πx₁ + cos 3πx₂ (paper, "Illustrative Example"). (n, 2) → (n, 1)."""
+    return torch.sin(3 * math.pi * x[:, :1]) + torch.cos(3 * math.pi * x[:, 1:])
+
+
+def sample_prior(n: int, generator: Generator) -> Tensor:
+    """x ~ U[−1, 1]²."""
+    return 2 * torch.rand(n, 2, dtype=torch.float64, generator=generator) - 1
+
+
+def loop_of(x: Tensor, y_star: float) -> Tensor:
+    """(n, 2) → (n,) int: the loop, 0 to 8, a solution of ``y_star`` lies on (−1: on none).
+
+    For 0 < y* < 2 the set {y ≥ y*} is nine islands, one about each of ``LOOP_CENTRES`` and each inside the square of
+    half-width 1/3 round it (y = 0 is a line on that square's rim), so the nearest centre in the maximum norm tells
+    them apart. Elsewhere the level set is not nine loops, and every answer is −1.
+    """
+    if not 0 < y_star < 2:
+        return torch.full((len(x),), -1, dtype=torch.long)
+    distance = torch.cdist(x.double(), LOOP_CENTRES, p=math.inf)
+    nearest, index = distance.min(dim=1)
+    return torch.where(nearest <= 1 / 3, index, -1)
+
+
+TASK = Task(
+    name="sinewave",
+    title="Sine wave",
+    x_labels=("x₁", "x₂"),
+    property_labels=("y",),
+    n_targets=1,
+    bounds=torch.tensor([[-1.0, -1.0], [1.0, 1.0]], dtype=torch.float64),
+    tolerance=0.02,
+    sample_prior=sample_prior,
+    omega=omega,
+    omega_seconds=1e-8,
+    default_target=(1.2,),
+    source="Bi, Fung and Zhang 2023 (iPage, AAAI), 'Illustrative Example: 2D Sinewave Function'",
+)
