@@ -68,7 +68,9 @@ def save_model(
     weights = directory / f"{name}.safetensors"
     save_tensors(weights, {f"{s}.{k}": v for s, state in weight_sets.items() for k, v in state.items()})
     with replacing(directory / f"{name}.json") as beside:
-        beside.write_text(json.dumps({**card, "sha256": sha256(weights)}, indent=2, ensure_ascii=False) + "\n")
+        beside.write_text(
+            json.dumps({**card, "sha256": sha256(weights)}, indent=2, ensure_ascii=False) + "\n"
+        )
 
 
 def load_card(task: str, name: str, root: Path | None = None) -> dict[str, Any]:
@@ -82,12 +84,18 @@ def load_card(task: str, name: str, root: Path | None = None) -> dict[str, Any]:
     try:
         return json.loads(path.read_text())
     except FileNotFoundError:
-        raise ModelUnavailable(f"There is no trained model '{name}' for {task} in {path.parent}; make it with: {train}") from None
+        raise ModelUnavailable(
+            f"There is no trained model '{name}' for {task} in {path.parent}; make it with: {train}"
+        ) from None
     except (json.JSONDecodeError, UnicodeDecodeError):
-        raise ModelUnavailable(f"The card {path} is damaged; restore it or train again with: {train}") from None
+        raise ModelUnavailable(
+            f"The card {path} is damaged; restore it or train again with: {train}"
+        ) from None
 
 
-def load_model(task: str, name: str, root: Path | None = None) -> tuple[dict[str, torch.nn.Module], dict[str, Any]]:
+def load_model(
+    task: str, name: str, root: Path | None = None
+) -> tuple[dict[str, torch.nn.Module], dict[str, Any]]:
     """Every weight set of a model as a module in eval mode on the CPU, and its card.
 
     Raises:
@@ -99,16 +107,22 @@ def load_model(task: str, name: str, root: Path | None = None) -> tuple[dict[str
     path = (root or PRETRAINED) / task / f"{name}.safetensors"
     tensors, _ = load_tensors(path)
     if sha256(path) != card.get("sha256"):
-        raise ModelUnavailable(f"{path} does not match the hash in its card: it was changed or damaged; restore it or train again.")
+        raise ModelUnavailable(
+            f"{path} does not match the hash in its card: it was changed or damaged; restore it or train again."
+        )
     modules: dict[str, torch.nn.Module] = {}
     try:
         build = MODELS[card["model"]]
         for weight_set in build.weight_sets:
             module = build(**card["arguments"])
             prefix = f"{weight_set}."
-            module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+            module.load_state_dict(
+                {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+            )
             modules[weight_set] = module.eval().requires_grad_(False)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise ModelUnavailable(f"{path} does not fit its card ({reason}); restore it or train again.") from None
+        raise ModelUnavailable(
+            f"{path} does not fit its card ({reason}); restore it or train again."
+        ) from None
     return modules, card

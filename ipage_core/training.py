@@ -105,7 +105,9 @@ def fit(
     if checkpoint is not None and checkpoint.exists():
         tensors, metadata = load_tensors(checkpoint)
         if metadata["identity"] != identity:
-            raise ValueError(f"{checkpoint} belongs to another model, data size or schedule: remove it or name another --out")
+            raise ValueError(
+                f"{checkpoint} belongs to another model, data size or schedule: remove it or name another --out"
+            )
         groups: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "adam": {}}
         for key, value in tensors.items():
             group, name = key.split("/", 1)
@@ -141,7 +143,9 @@ def fit(
             optimizer.step()
             scheduler.step()
         if not all(math.isfinite(value) for value in sums.values()):
-            raise FloatingPointError(f"epoch {epoch + 1}: a loss is no longer finite ({sums}); lower the learning rate")
+            raise FloatingPointError(
+                f"epoch {epoch + 1}: a loss is no longer finite ({sums}); lower the learning rate"
+            )
         network.eval()
         with torch.no_grad():
             validation = {k: v.item() for k, v in network.validation_loss(x_validation, y_validation).items()}

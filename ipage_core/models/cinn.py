@@ -51,6 +51,15 @@ class CINN(nn.Module):
         out, _ = self.transform.inverse(torch.cat((z, self.y_scale(y_star)), dim=1))
         return self.x_scale.inverse(out[:, : self.d])
 
+    def encode(self, x: Tensor, y_star: Tensor) -> Tensor:
+        """The latent point whose posterior sample for y* is x. (n, d), (n, m) → (n, d)."""
+        out, _ = self.transform(torch.cat((self.x_scale(x), self.y_scale(y_star)), dim=1))
+        return out[:, : self.d]
+
+    def cycle(self, y_star: Tensor, z: Tensor) -> Tensor:
+        """f⁻¹(f(x)) at the posterior samples x for (y*, z): equal to them but for round-off. → (n, d)."""
+        return self.sample(y_star, self.encode(self.sample(y_star, z), y_star))
+
     def log_prob(self, x: Tensor, y_star: Tensor) -> Tensor:
         """log p̂(x | y*) by Eq. 3, per raw unit of x. (n, d), (n, m) → (n,)."""
         out, log_det = self.transform(torch.cat((self.x_scale(x), self.y_scale(y_star)), dim=1))

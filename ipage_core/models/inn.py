@@ -66,7 +66,8 @@ class INN(nn.Module):
         if order == "ordered":
             writes_padding = torch.cat((torch.full((d,), -1), torch.ones(m, dtype=torch.long)))
             surrogate = AdditiveCouplingTransform(
-                writes_padding, lambda n_in, n_out: SiLUNetwork(n_in, n_out, surrogate_hidden, surrogate_layers)
+                writes_padding,
+                lambda n_in, n_out: SiLUNetwork(n_in, n_out, surrogate_hidden, surrogate_layers),
             )
             splines = conditional_splines(
                 d,
@@ -114,6 +115,16 @@ class INN(nn.Module):
         """Posterior samples h(y*, z). (n, m), (n, d) → (n, d)."""
         return self.inverse(y_star, z)[0]
 
+    def cycle(self, y_star: Tensor, z: Tensor) -> Tensor:
+        """f⁻¹(f(x)) at the posterior samples x = h(y*, z): equal to them but for round-off. → (n, d)."""
+        y, z, _ = self.transport(*self.inverse(y_star, z))
+        return self.inverse(y, z)[0]
+
+    def encode(self, x: Tensor, y_star: Tensor) -> Tensor:
+        """The latent point whose posterior sample for y* is x (ordered network only). (n, d), (n, m) → (n, d)."""
+        padding = self.y_scale(y_star) - self.y_scale(self(x))
+        return self.transport(x, padding)[1]
+
     def log_prob(self, x: Tensor, y_star: Tensor) -> Tensor:
         """log p̂(x | y*) by Eq. 3, per raw unit of x. (n, d), (n, m) → (n,).
 
@@ -143,7 +154,9 @@ class INN(nn.Module):
             y_hat, z, log_det = self._transport_pairs(x, target, self.padding_sd * normal(self.m), generator)
             if weights["nll"]:
                 forward["nll"] = -(standard_normal_log_prob(z) + log_det).mean()
-                if self.order == "alternating":  # y is its own coordinate there: it must land within the noise
+                if (
+                    self.order == "alternating"
+                ):  # y is its own coordinate there: it must land within the noise
                     misfit = (self.y_scale(y_hat) - target) / self.padding_sd
                     forward["nll"] = forward["nll"] + 0.5 * misfit.square().sum(1).mean()
             if weights["z"]:

@@ -68,7 +68,12 @@ def sample_prior(n: int, generator: Generator) -> Tensor:
 
 
 # v₀: the 0.05 % and 99.95 % points of Poisson(15), from scipy.stats.poisson.ppf.
-_BOUNDS = (gaussian_bounds(0, 0.5), (0.0, gaussian_bounds(1.5, 0.5)[1]), (0.05 * math.pi, 0.45 * math.pi), (4.0, 29.0))
+_BOUNDS = (
+    gaussian_bounds(0, 0.5),
+    (0.0, gaussian_bounds(1.5, 0.5)[1]),
+    (0.05 * math.pi, 0.45 * math.pi),
+    (4.0, 29.0),
+)
 
 TASK = Task(
     name="ballistics",

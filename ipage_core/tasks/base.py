@@ -45,6 +45,10 @@ class Task:
     """Nearest admissible design, applied once after localization."""
     dequantize: tuple[float, ...] = ()
     """Half-width, per coordinate, of the lattice on which the prior sits (0: continuous). A density needs it smeared."""
+    modes: Callable[[Tensor, Tensor], Tensor] | None = None
+    """(n, d) designs, (n, m) targets → (n,) int: which separate family of solutions each belongs to, −1 for none."""
+    n_modes: int = 0
+    """How many such families the default target has."""
     data_size: int = 10_000
     """Training pairs, as in the paper's Table 1."""
 

@@ -24,18 +24,16 @@ def sample_prior(n: int, generator: Generator) -> Tensor:
     return 2 * torch.rand(n, 2, dtype=torch.float64, generator=generator) - 1
 
 
-def loop_of(x: Tensor, y_star: float) -> Tensor:
-    """(n, 2) → (n,) int: the loop, 0 to 8, a solution of ``y_star`` lies on (−1: on none).
+def loop_of(x: Tensor, y_star: Tensor) -> Tensor:
+    """(n, 2), (n, 1) → (n,) int: the loop, 0 to 8, on which a solution of y* lies (−1: on none).
 
     For 0 < y* < 2 the set {y ≥ y*} is nine islands, one about each of ``LOOP_CENTRES`` and each inside the square of
     half-width 1/3 round it (y = 0 is a line on that square's rim), so the nearest centre in the maximum norm tells
-    them apart. Elsewhere the level set is not nine loops, and every answer is −1.
+    them apart. Elsewhere the level set is not nine loops, and the answer is −1.
     """
-    if not 0 < y_star < 2:
-        return torch.full((len(x),), -1, dtype=torch.long)
-    distance = torch.cdist(x.double(), LOOP_CENTRES, p=math.inf)
-    nearest, index = distance.min(dim=1)
-    return torch.where(nearest <= 1 / 3, index, -1)
+    nearest, index = torch.cdist(x.double(), LOOP_CENTRES, p=math.inf).min(dim=1)
+    has_loops = (y_star[:, 0] > 0) & (y_star[:, 0] < 2)
+    return torch.where(has_loops & (nearest <= 1 / 3), index, -1)
 
 
 TASK = Task(
@@ -50,5 +48,7 @@ TASK = Task(
     omega=omega,
     omega_seconds=1e-8,
     default_target=(1.2,),
+    modes=loop_of,
+    n_modes=9,
     source="Bi, Fung and Zhang 2023 (iPage, AAAI), 'Illustrative Example: 2D Sinewave Function'",
 )

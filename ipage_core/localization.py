@@ -1,0 +1,165 @@
+"""Localization: move every sample to an exact solution of the surrogate, inside the box (paper, Eq. 8 and Algorithm 1)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+Optimizer = Literal["lm", "adam", "gd"]
+OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
+DEFAULT_STEPS: dict[Optimizer, int] = {"lm": 15, "adam": 200, "gd": 200}
+
+LONGEST_STEP = 0.2
+"""Longest Levenberg–Marquardt step, in units of the box's widths: a local search must stay local."""
+
+Residual = Callable[[Tensor], Tensor]
+"""u (n, e) → (n, r): what is to vanish, sample by sample (row i of the result depends on row i of u alone)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectory:
+    """What localization recorded: T frames of n samples."""
+
+    steps: Tensor
+    """(T,) optimizer steps taken at each frame, 0 at the start."""
+    u: Tensor
+    """(T, n, e) the samples."""
+    error: Tensor
+    """(T, n) squared norm of their residual: the surrogate's error, not Ω's."""
+
+
+def localize(
+    residual: Residual,
+    u0: Tensor,
+    bounds: Tensor,
+    *,
+    optimizer: Optimizer = "lm",
+    steps: int | None = None,
+    record_every: int = 1,
+    enough: float = 1e-6,
+) -> Trajectory:
+    """Minimize ‖residual(u)‖² for all n samples at once, never leaving the box.
+
+    The loss is the *sum* over samples: a mean would shrink each one's step as the batch grows. ``lm`` is batched
+    Levenberg–Marquardt, ``adam`` what the paper uses, ``gd`` plain gradient descent (Eq. 8 with a fixed γ). All work in
+    coordinates scaled by the box's widths.
+
+    Args:
+        residual: u (n, e) → (n, r).
+        u0: (n, e) starting points; they are moved into the box first.
+        bounds: (2, e) lower and upper limits.
+        optimizer: one of ``OPTIMIZERS``.
+        steps: at most so many; 15 for ``lm``, 200 otherwise.
+        record_every: record a frame every so many steps (first and last always).
+        enough: stop when every residual norm is below.
+
+    Returns:
+        The trajectory; its last frame is the result.
+
+    Raises:
+        ValueError: unknown optimizer.
+    """
+    if optimizer not in OPTIMIZERS:
+        raise ValueError(f"optimizer '{optimizer}' is not known; accepted: {', '.join(OPTIMIZERS)}")
+    low, high = bounds.to(u0)
+    advance = {"lm": _levenberg_marquardt, "adam": _adam, "gd": _gradient_descent}[optimizer]
+    iterates = advance(residual, u0.clamp(low, high), low, high, steps or DEFAULT_STEPS[optimizer])
+    frames = []
+    last = None
+    for step, (u, r) in enumerate(iterates):
+        error = r.square().sum(1)
+        last = (step, u, error)
+        if step % record_every == 0:
+            frames.append(last)
+        if error.max() <= enough**2:
+            break
+    assert last is not None
+    if frames[-1][0] != last[0]:
+        frames.append(last)
+    return Trajectory(
+        torch.tensor([s for s, _, _ in frames]), *(torch.stack([f[i] for f in frames]) for i in (1, 2))
+    )
+
+
+def _jacobian(residual: Residual, u: Tensor) -> tuple[Tensor, Tensor]:
+    """r (n, r) and ∂r/∂u (n, r, e), one backward pass for each of the few residuals."""
+    with torch.enable_grad():
+        u = u.detach().requires_grad_(True)
+        r = residual(u)
+        rows = [
+            torch.autograd.grad(r[:, j].sum(), u, retain_graph=j + 1 < r.shape[1])[0]
+            for j in range(r.shape[1])
+        ]
+    return r.detach(), torch.stack(rows, dim=1)
+
+
+def _levenberg_marquardt(residual, u, low, high, steps):  # type: ignore[no-untyped-def]
+    """Damped Gauss–Newton in the dual form δ = −Jᵀ(JJᵀ + λI)⁻¹r, whose matrix is r × r however long u is."""
+    width = high - low
+    r, jacobian = _jacobian(residual, u)
+    yield u, r
+    damping = torch.full((len(u),), 1e-3, dtype=u.dtype, device=u.device)
+    eye = torch.eye(r.shape[1], dtype=u.dtype, device=u.device)
+
+    def gauss_newton(j: Tensor) -> Tensor:
+        gram = j @ j.transpose(1, 2)
+        scale = gram.diagonal(dim1=1, dim2=2).mean(1).clamp(min=1e-12)
+        step = torch.linalg.solve(gram + (damping * scale)[:, None, None] * eye, r[:, :, None])
+        return -(j.transpose(1, 2) @ step)[:, :, 0]
+
+    for _ in range(steps):
+        scaled = jacobian * width
+        step = gauss_newton(scaled)
+        # A coordinate that sits on the wall and is pushed against it is held there; the others make up for it.
+        blocked = ((u <= low) & (step < 0)) | ((u >= high) & (step > 0))
+        step = torch.where(blocked, 0.0, gauss_newton(scaled.masked_fill(blocked[:, None], 0.0)))
+        step = step * (LONGEST_STEP / step.norm(dim=1, keepdim=True).clamp(min=LONGEST_STEP))
+        proposed = (u + width * step).clamp(low, high)
+        r_new, jacobian_new = _jacobian(residual, proposed)
+        better = r_new.square().sum(1) < r.square().sum(1)
+        u = torch.where(better[:, None], proposed, u)
+        r = torch.where(better[:, None], r_new, r)
+        jacobian = torch.where(better[:, None, None], jacobian_new, jacobian)
+        damping = torch.where(better, damping * 0.2, damping * 8).clamp(1e-8, 1e8)
+        yield u, r
+
+
+def _adam(residual, u, low, high, steps, rate=0.02, beta1=0.9, beta2=0.999):  # type: ignore[no-untyped-def]
+    """Adam (Kingma and Ba 2015) on the box-scaled coordinates, its rate falling to zero along a cosine."""
+    width = high - low
+    first, second = torch.zeros_like(u), torch.zeros_like(u)
+    for k in range(1, steps + 1):
+        r, gradient = _loss_gradient(residual, u, width)
+        yield u, r
+        first = beta1 * first + (1 - beta1) * gradient
+        second = beta2 * second + (1 - beta2) * gradient.square()
+        direction = (first / (1 - beta1**k)) / ((second / (1 - beta2**k)).sqrt() + 1e-8)
+        rate_now = rate * 0.5 * (1 + math.cos(math.pi * k / steps))
+        u = (u - rate_now * width * direction).clamp(low, high)
+    yield u, residual(u).detach()
+
+
+def _gradient_descent(residual, u, low, high, steps):  # type: ignore[no-untyped-def]
+    """u ← u − γ g with one γ for all samples: the largest that is safe where the residual is steepest at the start."""
+    width = high - low
+    _, jacobian = _jacobian(residual, u)
+    gamma = 0.5 / (jacobian * width).square().sum((1, 2)).max().clamp(min=1e-12)
+    for _ in range(steps):
+        r, gradient = _loss_gradient(residual, u, width)
+        yield u, r
+        u = (u - gamma * width * gradient).clamp(low, high)
+    yield u, residual(u).detach()
+
+
+def _loss_gradient(residual: Residual, u: Tensor, width: Tensor) -> tuple[Tensor, Tensor]:
+    """r (n, r) and the gradient (n, e) of Σᵢ‖rᵢ‖² (Eq. 8) with respect to the box-scaled coordinates."""
+    with torch.enable_grad():
+        u = u.detach().requires_grad_(True)
+        r = residual(u)
+        (gradient,) = torch.autograd.grad(r.square().sum(), u)
+    return r.detach(), gradient * width

@@ -1,0 +1,118 @@
+"""Every inversion method as data: what proposes designs, what (if anything) localization descends."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Generator, Tensor
+
+from ipage_core.store import PRETRAINED, load_model
+from ipage_core.tasks import TASKS, Task
+
+
+class Proposal(Protocol):
+    """Draws designs for a target from latent points."""
+
+    latent_dim: int
+
+    def sample(self, y_star: Tensor, z: Tensor) -> Tensor:
+        """(n, m), (n, k) → (n, d)."""
+        ...
+
+
+Surrogate = Callable[[Tensor], Tensor]
+"""Differentiable ŷ = f(x): (n, d) → (n, m)."""
+
+
+class Prior:
+    """The proposal that knows nothing: p(x), whatever the target. It has no latent space; z only seeds the draw."""
+
+    latent_dim = 1
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+
+    def sample(self, y_star: Tensor, z: Tensor) -> Tensor:
+        """(n, m), (n, 1) → (n, d) draws from the task's prior."""
+        digest = hashlib.sha256(z.detach().cpu().numpy().tobytes()).digest()
+        generator = Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+        return self.task.sample_prior(len(z), generator).to(z)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A row of the table: a proposal, and a surrogate to localize on (None: the proposal's designs are the answer)."""
+
+    title: str
+    proposal: tuple[str, str] | None
+    """(model, weight set); None is the prior."""
+    surrogate: tuple[str, str] | None
+    """(model, weight set)."""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models it needs, each once."""
+        return tuple(dict.fromkeys(part[0] for part in (self.proposal, self.surrogate) if part))
+
+
+METHODS: dict[str, Method] = {
+    "ipage": Method("iPage: INN posterior (φ), INN surrogate (φ*)", ("inn", "phi"), ("inn", "phi_star")),
+    "ipage-mlp": Method("INN posterior (φ), separate MLP surrogate", ("inn", "phi"), ("mlp", "phi_star")),
+    "ipage-cinn": Method("cINN posterior, separate MLP surrogate", ("cinn", "phi_star"), ("mlp", "phi_star")),
+    "inn": Method("INN posterior alone", ("inn", "phi"), None),
+    "inn-alternating": Method(
+        "INN of alternating couplings, posterior alone", ("inn-alternating", "phi"), None
+    ),
+    "cinn": Method("conditional INN posterior alone", ("cinn", "phi_star"), None),
+    "prior-lm": Method("control: prior starts, separate MLP surrogate", None, ("mlp", "phi_star")),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A method ready to run on a device."""
+
+    name: str
+    proposal: Proposal
+    surrogate: Surrogate | None
+    device: torch.device
+    cards: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The JSON cards of its models, by model name."""
+
+
+def load(task: str, method: str, device: torch.device | str = "cpu", root: Path | None = None) -> Loaded:
+    """A method's networks for a task, from ``root`` (``pretrained/`` by default).
+
+    Raises:
+        ValueError: unknown task or method.
+        ModelUnavailable: a model is missing or damaged.
+    """
+    if task not in TASKS:
+        raise ValueError(f"task '{task}' is not known; accepted: {', '.join(TASKS)}")
+    if method not in METHODS:
+        raise ValueError(f"method '{method}' is not known; accepted: {', '.join(METHODS)}")
+    device = torch.device(device)
+    modules, cards = {}, {}
+    for name in METHODS[method].models:
+        weights = (root or PRETRAINED) / task / f"{name}.safetensors"
+        written = weights.stat().st_mtime_ns if weights.exists() else 0  # a model trained anew is loaded anew
+        weight_sets, cards[name] = _load_once(task, name, str(device), root, written)
+        modules.update({(name, weight_set): module for weight_set, module in weight_sets.items()})
+    row = METHODS[method]
+    proposal: Any = modules[row.proposal] if row.proposal else Prior(TASKS[task])
+    surrogate = modules[row.surrogate] if row.surrogate else None
+    return Loaded(method, proposal, surrogate, device, cards)
+
+
+@lru_cache(maxsize=16)
+def _load_once(
+    task: str, name: str, device: str, root: Path | None, written: int
+) -> tuple[dict[str, torch.nn.Module], dict[str, Any]]:
+    modules, card = load_model(task, name, root)
+    return {weight_set: module.to(device) for weight_set, module in modules.items()}, card
