@@ -1,0 +1,113 @@
+"""Connectivity of periodic binary cells: hinges, components and percolation on the torus.
+
+A cell is a boolean array ``[iy, ix]``, True = solid, periodic along both axes; pixels touch along edges
+only (4-connectivity), because two pixels that meet at a corner form a hinge and carry nothing.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import label
+
+Mask = NDArray[np.bool_]
+
+
+class Components(NamedTuple):
+    """Solid components of a cell on the torus."""
+
+    labels: NDArray[np.intp]
+    """(ny, nx): 0 for void, otherwise the component's number from 1."""
+    windings: list[list[tuple[int, int]]]
+    """Per component, generators (w_x, w_y) of the lattice of closed loops: cells travelled along x and y."""
+
+
+def has_hinges(cells: ArrayLike) -> Mask:
+    """Whether two solid pixels meet at a corner only, anywhere. (*, ny, nx) → (*,) bool."""
+    falling, rising = _hinges(np.asarray(cells, dtype=bool))
+    return np.asarray((falling | rising).any(axis=(-2, -1)))
+
+
+def fill_hinges(cells: ArrayLike) -> Mask:
+    """Fill both void pixels of every diagonal contact until none is left. (*, ny, nx) → (*, ny, nx) bool.
+
+    Filling both, not one, commutes with every symmetry of the square lattice.
+    """
+    solid = np.array(cells, dtype=bool)
+    while True:
+        falling, rising = _hinges(solid)
+        if not (falling | rising).any():
+            return solid
+        solid |= np.roll(falling, 1, axis=-1) | np.roll(falling, 1, axis=-2)
+        solid |= rising | np.roll(rising, (1, 1), axis=(-2, -1))
+
+
+def components(cell: ArrayLike) -> Components:
+    """Label the 4-connected components on the torus. (ny, nx) → Components.
+
+    The pieces of the unwrapped cell are joined across its two seams by a union-find that also remembers,
+    for every piece, in which periodic image it sits; joining two pieces that are one already closes a
+    loop round the torus.
+    """
+    solid = np.asarray(cell, dtype=bool)
+    pieces, n = label(solid)
+    parent = list(range(n + 1))
+    image = [(0, 0)] * (n + 1)
+    loops: list[list[tuple[int, int]]] = [[] for _ in range(n + 1)]
+
+    def find(a: int) -> tuple[int, int, int]:
+        x, y = image[a]
+        while parent[a] != a:
+            a = parent[a]
+            x, y = x + image[a][0], y + image[a][1]
+        return a, x, y
+
+    seams = ((pieces[:, -1], pieces[:, 0], 1, 0), (pieces[-1], pieces[0], 0, 1))
+    for here, there, step_x, step_y in seams:
+        touching = (here > 0) & (there > 0)
+        for a, b in sorted(set(zip(here[touching].tolist(), there[touching].tolist(), strict=True))):
+            root_a, ax, ay = find(a)
+            root_b, bx, by = find(b)
+            shift = (ax + step_x - bx, ay + step_y - by)
+            if root_a != root_b:
+                parent[root_b], image[root_b] = root_a, shift
+                loops[root_a] += loops[root_b]
+            elif shift != (0, 0):
+                loops[root_a].append(shift)
+
+    roots = [a for a in range(1, n + 1) if parent[a] == a]
+    number = {root: k for k, root in enumerate(roots, start=1)}
+    lookup = np.array([0] + [number[find(a)[0]] for a in range(1, n + 1)], dtype=np.intp)
+    return Components(lookup[pieces], [loops[root] for root in roots])
+
+
+def largest_component(cell: ArrayLike) -> Mask:
+    """Only the component with most pixels (of equals, the first in reading order). (ny, nx) → (ny, nx)."""
+    labels = components(cell).labels
+    if not labels.any():
+        return np.zeros(labels.shape, dtype=bool)
+    return labels == 1 + np.bincount(labels.ravel())[1:].argmax()
+
+
+def percolates(cell: ArrayLike) -> tuple[bool, bool]:
+    """Whether one can walk in the solid to the next cell along x, and along y. (ny, nx) → (bool, bool).
+
+    A loop must end exactly one or more cells along that axis: a diagonal stripe, whose every loop moves
+    along both, percolates in neither, and bears no load along them. So both hold at once only for a
+    component whose loops span the plane.
+    """
+    along_x = along_y = False
+    for loops in components(cell).windings:
+        spans = any(ax * by != ay * bx for ax, ay in loops for bx, by in loops)
+        along_x |= spans or any(x != 0 and y == 0 for x, y in loops)
+        along_y |= spans or any(x == 0 and y != 0 for x, y in loops)
+    return along_x, along_y
+
+
+def _hinges(solid: Mask) -> tuple[Mask, Mask]:
+    """Where the 2×2 block that starts at (iy, ix) is solid on one diagonal only: (*, ny, nx) for each."""
+    a, b = solid, np.roll(solid, -1, axis=-1)
+    c, d = np.roll(a, -1, axis=-2), np.roll(b, -1, axis=-2)
+    return a & d & ~b & ~c, b & c & ~a & ~d
