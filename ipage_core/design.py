@@ -81,8 +81,8 @@ def design(
     Args:
         task: the inverse problem.
         method: from :func:`ipage_core.methods.load`.
-        y_star: (m,) or (1, m) one target for all, or (n, m) one each.
-        n: number of designs.
+        y_star: (m,) one target, or (t, m) several.
+        n: number of designs for each target; sample i belongs to target i // n.
         sampling: how the latent space is laid out.
         seed: fixes everything random.
         omega_evals: true evaluations a design may cost for its correction x ← localize(f, y* + f(x) − Ω(x)).
@@ -95,8 +95,11 @@ def design(
     Raises:
         ValueError: a shape, a number or a name is not acceptable; the message says what is.
     """
-    y_star = _targets(task, y_star, n)
-    to_verify = rows_to_verify(task, n, verify, seed)
+    targets = _targets(task, y_star)
+    if n < 1:
+        raise ValueError(f"Expected at least 1 design, got n={n}")
+    y_star, total = targets.repeat_interleave(n, dim=0), n * len(targets)
+    to_verify = rows_to_verify(task, total, verify, seed)
     if omega_evals < 0:
         raise ValueError(f"Expected 0 or more true evaluations a design, got {omega_evals}")
     if omega_evals and (task.omega is None or method.surrogate is None):
@@ -105,17 +108,23 @@ def design(
     chain = _Chain(task, method, parametrization or Identity(task.bounds), optimizer, steps, record_every)
 
     with chain.clock("latent"):
-        z = latent_design(n, method.proposal.latent_dim, sampling, seed)
+        k = method.proposal.latent_dim
+        # One design a target each: together they fill the space. Several each: every target gets the same full design.
+        z = (
+            latent_design(total, k, sampling, seed)
+            if n == 1
+            else latent_design(n, k, sampling, seed).repeat(len(targets), 1)
+        )
     samples = chain.propose(y_star, z)
-    replaced = torch.zeros(n, dtype=torch.bool)
-    success, note = n, ""
+    replaced = torch.zeros(total, dtype=torch.bool)
+    success, note = total, ""
     if method.surrogate is not None:
         goal = y_star
         samples = chain.localize(samples, goal)
         arrived = samples.residual(goal) <= STALLED * task.tolerance
         success = int(arrived.sum())
         replaced |= chain.replace_stalled(samples, goal, STALLED * task.tolerance, seed)
-        if (y_star == y_star[0]).all() and not (samples.residual(goal) <= STALLED * task.tolerance).any():
+        if len(targets) == 1 and not (samples.residual(goal) <= STALLED * task.tolerance).any():
             goal = samples.predicted[samples.residual(goal).argmin()].expand_as(y_star)
             note = (
                 f"The target {_text(y_star[0])} cannot be reached within the bounds; "
@@ -128,7 +137,7 @@ def design(
         samples.predicted = chain.predict(samples.x)
     with chain.clock("verification"):
         if task.omega is None:
-            verification = Verification.nowhere(task, n)
+            verification = Verification.nowhere(task, total)
         else:
             verification = verify_designs(task, samples.x, y_star, to_verify)
     localizes = method.surrogate is not None
@@ -229,8 +238,8 @@ class _Chain:
                 poor = ~(error <= CYCLE_TOLERANCE) & ~error.isnan() | ~x.isfinite().all(1)
                 if poor.any() and isinstance(proposal, torch.nn.Module):
                     exact = copy.deepcopy(proposal).double().cpu()
-                    again = (t[poor].double().cpu() for t in (y_star, z))
-                    x64, error64 = _checked_sample(exact, *again, width.double().cpu())
+                    y64, z64, width64 = (t.double().cpu() for t in (y_star[poor], z[poor], width))
+                    x64, error64 = _checked_sample(exact, y64, z64, width64)
                     x[poor], error[poor] = x64.to(x), error64.to(error)
             predicted = torch.full_like(y_star, math.nan)
             return _Samples(y_star, z, x, error, x.clone(), predicted)
@@ -288,9 +297,7 @@ class _Chain:
             replaced[rows[better]] = True
         return replaced
 
-    def correct(
-        self, samples: _Samples, goal: Tensor, evaluations: int, seed: int, replace_failed: bool
-    ) -> Tensor:
+    def correct(self, samples: _Samples, goal: Tensor, evaluations: int, seed: int, replace_failed: bool) -> Tensor:
         """Correct with Ω, and replace those samples on which the correction does not converge. Returns which (n,)."""
         replaced = torch.zeros(len(goal), dtype=torch.bool, device=goal.device)
         expected = self._correct(samples, goal, evaluations)
@@ -321,9 +328,7 @@ class _Chain:
             before, last = last, (y - goal).norm(dim=1)
             with self.clock("localization"):
                 shifted = goal + samples.predicted.to(goal) - y
-                trajectory = self._descend(
-                    self.parametrization.encode(samples.x), shifted.nan_to_num(nan=0.0)
-                )
+                trajectory = self._descend(self.parametrization.encode(samples.x), shifted.nan_to_num(nan=0.0))
                 samples.x = self.parametrization.decode(trajectory.u[-1])
                 samples.predicted = self.predict(samples.x)
                 samples.labels.append(f"correction {k + 1}")
@@ -337,9 +342,7 @@ class _Chain:
 
 
 def _rows(samples: _Samples, keep: Tensor) -> _Samples:
-    per_row = {
-        k: getattr(samples, k)[keep] for k in ("y_star", "z", "posterior", "cycle_error", "x", "predicted")
-    }
+    per_row = {k: getattr(samples, k)[keep] for k in ("y_star", "z", "posterior", "cycle_error", "x", "predicted")}
     return replace(samples, **per_row, frames=samples.frames[:, keep], errors=samples.errors[:, keep])
 
 
@@ -348,29 +351,25 @@ def _checked_sample(proposal, y_star: Tensor, z: Tensor, width: Tensor) -> tuple
     try:
         x = proposal.sample(y_star, z)
         cycle = proposal.cycle(y_star, z) if hasattr(proposal, "cycle") else None
-    except (
-        AssertionError
-    ):  # nflows asserts that the quadratic to invert has real roots; in float32 it may not
+    except AssertionError:  # nflows asserts that the quadratic to invert has real roots; in float32 it may not
         return z.new_full((len(z), len(width)), math.nan), z.new_full((len(z),), math.inf)
     if cycle is None:
         return x, x.new_full((len(x),), math.nan)
     return x, ((cycle - x).abs() / width).amax(1).nan_to_num(nan=math.inf)
 
 
-def _targets(task: Task, y_star: Tensor, n: int) -> Tensor:
-    """(n, m) float64 from (m,), (1, m) or (n, m)."""
-    if n < 1:
-        raise ValueError(f"Expected at least 1 design, got n={n}")
+def _targets(task: Task, y_star: Tensor) -> Tensor:
+    """(t, m) float64 from (m,) or (t, m)."""
     y_star = torch.as_tensor(y_star, dtype=torch.float64)
     y_star = y_star[None] if y_star.dim() == 1 else y_star
-    if y_star.shape not in ((1, task.n_targets), (n, task.n_targets)):
+    if y_star.dim() != 2 or y_star.shape[1] != task.n_targets or not len(y_star):
+        wanted = ", ".join(task.property_labels[: task.n_targets])
         raise ValueError(
-            f"Expected a target of {task.n_targets} number(s) for {task.name} ({', '.join(task.property_labels)}), "
-            f"or {n} of them, got shape {tuple(y_star.shape)}"
+            f"Expected {task.n_targets} number(s) a target for {task.name} ({wanted}), got shape {tuple(y_star.shape)}"
         )
     if not y_star.isfinite().all():
         raise ValueError("Expected finite targets, got NaN or infinity")
-    return y_star.expand(n, -1)
+    return y_star
 
 
 def _text(y: Tensor) -> str:

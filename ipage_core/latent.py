@@ -8,8 +8,8 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import ndtri
 from scipy.spatial.distance import pdist
+from scipy.special import ndtri
 from torch import Tensor
 
 if sys.version_info >= (3, 12):  # pyDOE2 imports a module that Python 3.12 removed
@@ -94,9 +94,7 @@ def _spread(
         new_i[:, i], new_j[rows, j] = np.inf, np.inf
         new_i[rows, j], new_j[:, i] = squared[i, j][:, None], squared[i, j][:, None]
         with np.errstate(over="ignore"):
-            change = (new_i ** (-p // 2) + new_j ** (-p // 2)).sum(1) - (inverse[i] + inverse[j]).sum(1)[
-                :, None
-            ]
+            change = (new_i ** (-p // 2) + new_j ** (-p // 2)).sum(1) - (inverse[i] + inverse[j]).sum(1)[:, None]
         row, c = np.unravel_index(int(change.argmin()), change.shape)
         if change[row, c] < 0:
             stalled = 0

@@ -1,4 +1,4 @@
-"""Localization: move every sample to an exact solution of the surrogate, inside the box (paper, Eq. 8 and Algorithm 1)."""
+"""Localization: move every sample to an exact solution of the surrogate, inside the box (paper, Eq. 8)."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def localize(
     low, high = bounds.to(u0)
     advance = {"lm": _levenberg_marquardt, "adam": _adam, "gd": _gradient_descent}[optimizer]
     iterates = advance(residual, u0.clamp(low, high), low, high, steps or DEFAULT_STEPS[optimizer])
-    frames = []
-    last = None
+    frames: list[tuple[int, Tensor, Tensor]] = []
+    last: tuple[int, Tensor, Tensor] | None = None
     for step, (u, r) in enumerate(iterates):
         error = r.square().sum(1)
         last = (step, u, error)
@@ -81,9 +81,8 @@ def localize(
     assert last is not None
     if frames[-1][0] != last[0]:
         frames.append(last)
-    return Trajectory(
-        torch.tensor([s for s, _, _ in frames]), *(torch.stack([f[i] for f in frames]) for i in (1, 2))
-    )
+    recorded, u_path, error_path = zip(*frames, strict=True)
+    return Trajectory(torch.tensor(recorded), torch.stack(u_path), torch.stack(error_path))
 
 
 def _jacobian(residual: Residual, u: Tensor) -> tuple[Tensor, Tensor]:
@@ -91,10 +90,7 @@ def _jacobian(residual: Residual, u: Tensor) -> tuple[Tensor, Tensor]:
     with torch.enable_grad():
         u = u.detach().requires_grad_(True)
         r = residual(u)
-        rows = [
-            torch.autograd.grad(r[:, j].sum(), u, retain_graph=j + 1 < r.shape[1])[0]
-            for j in range(r.shape[1])
-        ]
+        rows = [torch.autograd.grad(r[:, j].sum(), u, retain_graph=j + 1 < r.shape[1])[0] for j in range(r.shape[1])]
     return r.detach(), torch.stack(rows, dim=1)
 
 

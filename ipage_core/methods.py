@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import torch
 from torch import Generator, Tensor
 
-from ipage_core.store import PRETRAINED, load_model
+from ipage_core.store import PRETRAINED, ModelUnavailable, load_model
 from ipage_core.tasks import TASKS, Task
 
 
@@ -66,9 +66,7 @@ METHODS: dict[str, Method] = {
     "ipage-mlp": Method("INN posterior (φ), separate MLP surrogate", ("inn", "phi"), ("mlp", "phi_star")),
     "ipage-cinn": Method("cINN posterior, separate MLP surrogate", ("cinn", "phi_star"), ("mlp", "phi_star")),
     "inn": Method("INN posterior alone", ("inn", "phi"), None),
-    "inn-alternating": Method(
-        "INN of alternating couplings, posterior alone", ("inn-alternating", "phi"), None
-    ),
+    "inn-alternating": Method("INN of alternating couplings, posterior alone", ("inn-alternating", "phi"), None),
     "cinn": Method("conditional INN posterior alone", ("cinn", "phi_star"), None),
     "prior-lm": Method("control: prior starts, separate MLP surrogate", None, ("mlp", "phi_star")),
 }
@@ -102,7 +100,11 @@ def load(task: str, method: str, device: torch.device | str = "cpu", root: Path 
     for name in METHODS[method].models:
         weights = (root or PRETRAINED) / task / f"{name}.safetensors"
         written = weights.stat().st_mtime_ns if weights.exists() else 0  # a model trained anew is loaded anew
-        weight_sets, cards[name] = _load_once(task, name, str(device), root, written)
+        try:
+            weight_sets, cards[name] = _load_once(task, name, str(device), root, written)
+        except ModelUnavailable as error:
+            command = f"python -m ipage_core train {task} --method {method} --out {weights.parent}"
+            raise ModelUnavailable(f"{error} Restore it, or make it anew with: {command}") from None
         modules.update({(name, weight_set): module for weight_set, module in weight_sets.items()})
     row = METHODS[method]
     proposal: Any = modules[row.proposal] if row.proposal else Prior(TASKS[task])

@@ -79,9 +79,7 @@ class Solutions:
     def frame(self) -> pd.DataFrame:
         """One row per sample and stage, with the columns of ``solutions.csv``; cells are NaN where unknown."""
         nowhere = Verification.nowhere(self.task, len(self.final))
-        stages = [
-            ("posterior", self.posterior, self.surrogate_posterior, nowhere, torch.zeros_like(self.replaced))
-        ]
+        stages = [("posterior", self.posterior, self.surrogate_posterior, nowhere, torch.zeros_like(self.replaced))]
         if self.localized is None:
             stages = [("posterior", self.posterior, None, self.verification, self.replaced)]
         else:

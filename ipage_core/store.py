@@ -61,16 +61,12 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise ModelUnavailable(f"{path} is not a readable safetensors file ({error}).") from None
 
 
-def save_model(
-    directory: Path, name: str, weight_sets: dict[str, dict[str, Tensor]], card: dict[str, Any]
-) -> None:
+def save_model(directory: Path, name: str, weight_sets: dict[str, dict[str, Tensor]], card: dict[str, Any]) -> None:
     """Write ``<name>.safetensors`` with its weight sets, then ``<name>.json``, which carries the weights' hash."""
     weights = directory / f"{name}.safetensors"
     save_tensors(weights, {f"{s}.{k}": v for s, state in weight_sets.items() for k, v in state.items()})
     with replacing(directory / f"{name}.json") as beside:
-        beside.write_text(
-            json.dumps({**card, "sha256": sha256(weights)}, indent=2, ensure_ascii=False) + "\n"
-        )
+        beside.write_text(json.dumps({**card, "sha256": sha256(weights)}, indent=2, ensure_ascii=False) + "\n")
 
 
 def load_card(task: str, name: str, root: Path | None = None) -> dict[str, Any]:
@@ -80,22 +76,15 @@ def load_card(task: str, name: str, root: Path | None = None) -> dict[str, Any]:
         ModelUnavailable: there is none, or it cannot be read.
     """
     path = (root or PRETRAINED) / task / f"{name}.json"
-    train = f"python -m ipage_core train {task} --model {name} --out {path.parent}"
     try:
         return json.loads(path.read_text())
     except FileNotFoundError:
-        raise ModelUnavailable(
-            f"There is no trained model '{name}' for {task} in {path.parent}; make it with: {train}"
-        ) from None
+        raise ModelUnavailable(f"There is no trained model '{name}' for {task} in {path.parent}.") from None
     except (json.JSONDecodeError, UnicodeDecodeError):
-        raise ModelUnavailable(
-            f"The card {path} is damaged; restore it or train again with: {train}"
-        ) from None
+        raise ModelUnavailable(f"The card {path} is damaged.") from None
 
 
-def load_model(
-    task: str, name: str, root: Path | None = None
-) -> tuple[dict[str, torch.nn.Module], dict[str, Any]]:
+def load_model(task: str, name: str, root: Path | None = None) -> tuple[dict[str, torch.nn.Module], dict[str, Any]]:
     """Every weight set of a model as a module in eval mode on the CPU, and its card.
 
     Raises:
@@ -107,22 +96,16 @@ def load_model(
     path = (root or PRETRAINED) / task / f"{name}.safetensors"
     tensors, _ = load_tensors(path)
     if sha256(path) != card.get("sha256"):
-        raise ModelUnavailable(
-            f"{path} does not match the hash in its card: it was changed or damaged; restore it or train again."
-        )
+        raise ModelUnavailable(f"{path} does not match the hash in its card: it was changed or damaged.")
     modules: dict[str, torch.nn.Module] = {}
     try:
         build = MODELS[card["model"]]
         for weight_set in build.weight_sets:
             module = build(**card["arguments"])
             prefix = f"{weight_set}."
-            module.load_state_dict(
-                {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-            )
+            module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
             modules[weight_set] = module.eval().requires_grad_(False)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise ModelUnavailable(
-            f"{path} does not fit its card ({reason}); restore it or train again."
-        ) from None
+        raise ModelUnavailable(f"{path} does not fit its card ({reason}).") from None
     return modules, card

@@ -7,16 +7,21 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
+from platform import python_version
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
+from ipage_core.datasets import fingerprint, pairs
+from ipage_core.methods import METHODS
 from ipage_core.models import MODELS, Model
 from ipage_core.models.losses import dynamic_weights
-from ipage_core.store import load_tensors, save_tensors
+from ipage_core.store import load_tensors, save_model, save_tensors
+from ipage_core.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -30,8 +35,8 @@ class Settings:
     validation_fraction: float = 0.05
     seed: int = 0
     lambda_y: float = 1000.0
-    lambda_x: float = 0.0
-    lambda_z: float = 0.0
+    lambda_x: float = 10.0
+    lambda_z: float = 10.0
     lambda_nll: float = 1.0
 
 
@@ -92,9 +97,7 @@ def fit(
     x, y = x[order[n_validation:]].to(device), y[order[n_validation:]].to(device)
     network.fit_scales(x.cpu(), y.cpu())
     network.to(device)
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
+    optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     batches = math.ceil(len(x) / settings.batch)
     scheduler = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: 0.5 * (1 + math.cos(math.pi * min(1.0, step / (settings.epochs * batches))))
@@ -143,9 +146,7 @@ def fit(
             optimizer.step()
             scheduler.step()
         if not all(math.isfinite(value) for value in sums.values()):
-            raise FloatingPointError(
-                f"epoch {epoch + 1}: a loss is no longer finite ({sums}); lower the learning rate"
-            )
+            raise FloatingPointError(f"epoch {epoch + 1}: a loss is no longer finite ({sums}); lower the learning rate")
         network.eval()
         with torch.no_grad():
             validation = {k: v.item() for k, v in network.validation_loss(x_validation, y_validation).items()}
@@ -197,3 +198,66 @@ def _restore_adam(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) 
         i, name = key.split("/")
         state.setdefault(int(i), {})[name] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+def train(
+    task: Task,
+    model: str,
+    out: Path,
+    *,
+    epochs: int | None = None,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    resume: bool = False,
+    progress: Callable[[dict[str, Any]], None] = lambda row: None,
+) -> dict[str, Any]:
+    """Train a task's model by its recipe, on its own pairs, and keep it in ``out`` with its card, which is returned.
+
+    While it runs, ``out`` holds a checkpoint; ``resume`` goes on from it.
+
+    Raises:
+        ValueError: unknown model, or a checkpoint that is in the way or belongs to another run.
+    """
+    from ipage_core.recipes import recipe
+
+    network, arguments, settings = recipe(task, model)
+    settings = replace(settings, seed=seed, epochs=settings.epochs if epochs is None else epochs)
+    if settings.epochs < 1:
+        raise ValueError(f"Expected at least 1 epoch, got {settings.epochs}")
+    checkpoint = out / f"{model}.checkpoint.safetensors"
+    if checkpoint.exists() and not resume:
+        raise ValueError(f"{checkpoint} is left from a stopped run: go on with --resume, or remove it")
+    x, y = pairs(task)
+    result = fit(
+        network,
+        arguments,
+        x,
+        y,
+        settings,
+        device=device,
+        checkpoint=checkpoint,
+        progress=lambda row: progress({"model": model, **row}),
+    )
+    best = min(result.history, key=lambda row: next(v for k, v in row.items() if k.startswith("validation_")))
+    method = next(name for name, row in METHODS.items() if model in row.models)
+    card = {
+        "task": task.name,
+        "name": model,
+        "model": network,
+        "arguments": arguments,
+        "settings": asdict(settings),
+        "parameters": sum(tensor.numel() for tensor in next(iter(result.weight_sets.values())).values()),
+        "weight_sets": list(result.weight_sets),
+        "data": {"n": len(x), "seed": 0, "sha256": fingerprint(x, y)},
+        "validation": {k: v for k, v in best.items() if k.startswith("validation_") or k == "epoch"},
+        "history": result.history[:: max(1, len(result.history) // 50)],
+        "training_seconds": round(result.seconds, 1),
+        "device": str(device),
+        "versions": {name: version(name) for name in ("torch", "nflows", "numpy")} | {"python": python_version()},
+        "command": f"python -m ipage_core train {task.name} --method {method} --out {out}"
+        + (f" --epochs {epochs}" if epochs is not None else "")
+        + (f" --seed {seed}" if seed else ""),
+    }
+    save_model(out, model, result.weight_sets, card)
+    checkpoint.unlink(missing_ok=True)
+    return card

@@ -58,7 +58,7 @@ def rows_to_verify(task: Task, n: int, verify: str, seed: int) -> Tensor:
         raise ValueError(f"verify '{verify}' is not known; accepted: auto, all, none, or how many to verify")
     if verify != "none" and task.omega is None:
         raise ValueError(f"{task.name} has no forward operator Ω to verify with; accepted: --verify none")
-    count = {"all": n, "none": 0}.get(verify, None)
+    count = {"all": n, "none": 0}.get(verify)
     count = min(n, int(verify)) if count is None else count
     which = torch.zeros(n, dtype=torch.bool)
     which[torch.randperm(n, generator=Generator().manual_seed(seed))[:count]] = True

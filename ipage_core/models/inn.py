@@ -49,7 +49,7 @@ class INN(nn.Module):
         m: int,
         order: Literal["ordered", "alternating"] = "ordered",
         padding_sd: float = 0.02,
-        surrogate_hidden: int = 192,
+        surrogate_hidden: int = 256,
         surrogate_layers: int = 3,
         couplings: int = 8,
         hidden: int = 64,
@@ -154,9 +154,7 @@ class INN(nn.Module):
             y_hat, z, log_det = self._transport_pairs(x, target, self.padding_sd * normal(self.m), generator)
             if weights["nll"]:
                 forward["nll"] = -(standard_normal_log_prob(z) + log_det).mean()
-                if (
-                    self.order == "alternating"
-                ):  # y is its own coordinate there: it must land within the noise
+                if self.order == "alternating":  # y is its own coordinate there: it must land within the noise
                     misfit = (self.y_scale(y_hat) - target) / self.padding_sd
                     forward["nll"] = forward["nll"] + 0.5 * misfit.square().sum(1).mean()
             if weights["z"]:
@@ -171,7 +169,7 @@ class INN(nn.Module):
     def _transport_pairs(
         self, x: Tensor, target: Tensor, noise: Tensor, generator: Generator
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Eq. 2 at training pairs whose padding is ``noise``; ordered: plus the pair's misfit, so that y is the datum's."""
+        """Eq. 2 at training pairs, padding: ``noise`` (ordered: plus the pair's misfit, so that y is the datum's)."""
         smeared = dequantized(x, self.dequantize, generator)
         if self.order == "alternating":
             return self.transport(smeared, noise)

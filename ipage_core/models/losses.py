@@ -12,7 +12,7 @@ MMD_SCALES = (0.05, 0.2, 0.9)
 
 
 def mmd(a: Tensor, b: Tensor, scales: tuple[float, ...] = MMD_SCALES) -> Tensor:
-    """Unbiased MMD² between samples a (n, k) and b (n', k) (Gretton et al. 2012, JMLR 13:723, Eq. 3), summed over scales.
+    """Unbiased MMD² between samples a (n, k) and b (n', k), summed over scales (Gretton et al. 2012, JMLR 13:723).
 
     Kernel: inverse multiquadratic C/(C + ‖a − b‖²), as used for INNs by Ardizzone et al. 2018 (arXiv:1808.04730).
     """

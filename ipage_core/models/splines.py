@@ -26,9 +26,7 @@ def spline_coupling(mask: Tensor, hidden: int, blocks: int, bins: int, tail_boun
     """One coupling over ``len(mask)`` coordinates; those masked −1 are read and left alone."""
 
     def network(n_in: int, n_out: int) -> nn.Module:
-        return ResidualNet(
-            n_in, n_out, hidden_features=hidden, num_blocks=blocks, activation=nn.functional.silu
-        )
+        return ResidualNet(n_in, n_out, hidden_features=hidden, num_blocks=blocks, activation=nn.functional.silu)
 
     return PiecewiseRationalQuadraticCouplingTransform(
         mask, network, num_bins=bins, tails="linear", tail_bound=tail_bound

@@ -44,7 +44,7 @@ class Task:
     project: Callable[[Tensor], Tensor] = identity
     """Nearest admissible design, applied once after localization."""
     dequantize: tuple[float, ...] = ()
-    """Half-width, per coordinate, of the lattice on which the prior sits (0: continuous). A density needs it smeared."""
+    """Per coordinate: half the spacing of the lattice the prior sits on (0: continuous). A density needs it smeared."""
     modes: Callable[[Tensor, Tensor], Tensor] | None = None
     """(n, d) designs, (n, m) targets → (n,) int: which separate family of solutions each belongs to, −1 for none."""
     n_modes: int = 0

@@ -1,0 +1,264 @@
+"""The command line: a contract that other programs call. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import Tensor
+
+    from ipage_core.tasks import Task
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. Returns 0, or 2 after one line on stderr that says what is wrong and what is accepted."""
+    arguments = _parser().parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except (ValueError, FloatingPointError, OSError) as error:
+        print(f"ipage_core {arguments.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"ipage_core {arguments.command}: stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m ipage_core", description="Inverse design: find every x with Ω(x) = y*.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+
+    def command(name: str, run: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        return sub
+
+    tasks = command("tasks", _tasks, "List the tasks.")
+    tasks.add_argument("--json", action="store_true", help="as one JSON array")
+
+    design = command("design", _design, "Find designs for a target; write them as CSV, print a JSON summary last.")
+    design.add_argument("task", metavar="TASK")
+    target = design.add_mutually_exclusive_group(required=True)
+    target.add_argument("--target", help="y*: a number, or several separated by commas")
+    target.add_argument("--targets", type=Path, metavar="CSV", help="file with columns y1..yM, a target a row")
+    design.add_argument("--n", type=int, default=25, help="solutions, for each target (default %(default)s)")
+    design.add_argument("--out", type=Path, required=True, metavar="CSV")
+    design.add_argument("--sampling", default="maximin", help="srs, lhs or maximin (default)")
+    design.add_argument("--method", default="ipage", help="default %(default)s")
+    design.add_argument("--seed", type=int, default=0)
+    design.add_argument("--verify", default="auto", help="auto (default), all, none, or how many")
+    design.add_argument("--omega-evals", type=int, default=0, help="true evaluations a solution for its correction")
+    design.add_argument("--optimizer", default="lm", help="lm (default), adam or gd")
+    design.add_argument("--steps", type=int, help="optimizer steps at most (default: 15 for lm, else 200)")
+    design.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
+
+    predict = command("predict", _predict, "Apply a method's surrogate to designs x1..xD.")
+    predict.add_argument("--method", default="ipage", help="default %(default)s")
+    predict.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
+    verify = command("verify", _verify, "Apply the true forward operator Ω to designs x1..xD.")
+    for sub in (predict, verify):
+        sub.add_argument("task", metavar="TASK")
+        sub.add_argument("designs", type=Path, metavar="CSV")
+        sub.add_argument("--out", type=Path, required=True, metavar="CSV")
+
+    train = command("train", _train, "Train the models of a method; a stopped run goes on with --resume.")
+    train.add_argument("task", metavar="TASK")
+    train.add_argument("--method", default="ipage", help="train all models this method needs (default %(default)s)")
+    train.add_argument("--out", type=Path, required=True, metavar="DIR")
+    train.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    train.add_argument("--epochs", type=int, help="instead of the recipe's")
+    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
+    train.add_argument("--json", action="store_true", help="a JSON object an epoch on stdout")
+    return parser
+
+
+def _tasks(arguments: argparse.Namespace) -> None:
+    from ipage_core.tasks import TASKS
+
+    rows: list[dict[str, Any]] = [
+        {
+            "name": task.name,
+            "title": task.title,
+            "x": list(task.x_labels),
+            "properties": list(task.property_labels),
+            "n_targets": task.n_targets,
+            "bounds": task.bounds.tolist(),
+            "default_target": list(task.default_target),
+            "tolerance": task.tolerance,
+            "source": task.source,
+        }
+        for task in TASKS.values()
+    ]
+    if arguments.json:
+        print(json.dumps(rows, ensure_ascii=False))
+        return
+    for row in rows:
+        target = ", ".join(f"{value:g}" for value in row["default_target"])
+        print(f"{row['name']:<18} {len(row['x'])} → {row['n_targets']}   y* = {target:<8}  {row['title']}")
+
+
+def _design(arguments: argparse.Namespace) -> None:
+    import torch
+
+    from ipage_core.design import design
+    from ipage_core.methods import load
+    from ipage_core.training import pick_device
+
+    task = _task(arguments.task)
+    if arguments.targets is not None:
+        names = [f"y{j + 1}" for j in range(task.n_targets)]
+        y_star = _numbers(_read_csv(arguments.targets), names, arguments.targets)
+    else:
+        y_star = torch.tensor(_target(task, arguments.target), dtype=torch.float64)
+    solutions = design(
+        task,
+        load(task.name, arguments.method, pick_device(arguments.device)),
+        y_star,
+        arguments.n,
+        sampling=arguments.sampling,
+        seed=arguments.seed,
+        omega_evals=arguments.omega_evals,
+        verify=arguments.verify,
+        optimizer=arguments.optimizer,
+        steps=arguments.steps,
+    )
+    _write_csv(solutions.frame(), arguments.out)
+    if solutions.note:
+        print(solutions.note, file=sys.stderr)
+    print(json.dumps(solutions.summary(), ensure_ascii=False))
+
+
+def _predict(arguments: argparse.Namespace) -> None:
+    import torch
+
+    from ipage_core.methods import load
+    from ipage_core.training import pick_device
+
+    task = _task(arguments.task)
+    method = load(task.name, arguments.method, pick_device(arguments.device))
+    if method.surrogate is None:
+        raise ValueError(f"method '{arguments.method}' has no surrogate to predict with; 'ipage' has")
+    frame = _read_csv(arguments.designs)
+    x = _numbers(frame, [f"x{j + 1}" for j in range(task.d)], arguments.designs)
+    with torch.no_grad():
+        predicted = method.surrogate(x.to(method.device, torch.float32)).cpu()
+    for j in range(task.n_targets):
+        frame[f"surrogate{j + 1}"] = predicted[:, j].numpy()
+    _write_csv(frame, arguments.out)
+    print(json.dumps({"n": len(frame), "method": arguments.method}))
+
+
+def _verify(arguments: argparse.Namespace) -> None:
+    task = _task(arguments.task)
+    if task.omega is None:
+        raise ValueError(f"{task.name} has no forward operator Ω: its designs cannot be verified here")
+    frame = _read_csv(arguments.designs)
+    y = task.omega(_numbers(frame, [f"x{j + 1}" for j in range(task.d)], arguments.designs))
+    names = [f"y{j + 1}" for j in range(task.n_targets)] + list(task.property_labels[task.n_targets :])
+    for name, column in zip(names, y.numpy().T, strict=True):
+        frame[name] = column
+    _write_csv(frame, arguments.out)
+    print(json.dumps({"n": len(frame), "omega_calls": len(frame), "failed": int(y.isnan().any(1).sum())}))
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    from ipage_core.methods import METHODS
+    from ipage_core.training import pick_device, train
+
+    task = _task(arguments.task)
+    if arguments.method not in METHODS or not METHODS[arguments.method].models:
+        trainable = ", ".join(name for name, method in METHODS.items() if method.models)
+        raise ValueError(f"method '{arguments.method}' is not known or has nothing to train; accepted: {trainable}")
+    device = pick_device(arguments.device)
+    for model in METHODS[arguments.method].models:
+        card = train(
+            task,
+            model,
+            arguments.out,
+            epochs=arguments.epochs,
+            seed=arguments.seed,
+            device=device,
+            resume=arguments.resume,
+            progress=_print_json if arguments.json else _print_progress,
+        )
+        if not arguments.json:
+            print(file=sys.stderr)
+        print(json.dumps({"model": model, "seconds": card["training_seconds"], **card["validation"]}))
+
+
+def _print_json(row: dict[str, Any]) -> None:
+    print(json.dumps(row), flush=True)
+
+
+def _print_progress(row: dict[str, Any]) -> None:
+    losses = "  ".join(f"{k.removeprefix('loss_')} {v:.3g}" for k, v in row.items() if k.startswith("loss_"))
+    line = f"{row['model']}  epoch {row['epoch']}/{row['epochs']}  {losses}  {row['eta_seconds']:.0f} s left"
+    print(f"\r{line:<100}", end="", file=sys.stderr, flush=True)
+
+
+def _task(name: str) -> Task:
+    from ipage_core.tasks import TASKS
+
+    if name not in TASKS:
+        raise ValueError(f"task '{name}' is not known; accepted: {', '.join(TASKS)}")
+    return TASKS[name]
+
+
+def _target(task: Task, text: str) -> list[float]:
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) != task.n_targets:
+        wanted = ", ".join(task.property_labels[: task.n_targets])
+        example = ",".join(f"{value:g}" for value in task.default_target)
+        raise ValueError(f"--target '{text}': {task.name} takes {task.n_targets} number(s) ({wanted}), e.g. {example}")
+    return values
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        return pd.read_csv(path)
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist") from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not a CSV file with a header ({str(error).strip()})") from None
+
+
+def _numbers(frame: pd.DataFrame, names: list[str], path: Path) -> Tensor:
+    """The named columns as (n, len(names)) float64."""
+    import numpy as np
+    import pandas as pd
+    import torch
+
+    missing = [name for name in names if name not in frame.columns]
+    if missing:
+        raise ValueError(f"{path} lacks the column(s) {', '.join(missing)}; it needs {names[0]}..{names[-1]}")
+    if not len(frame):
+        raise ValueError(f"{path} has no rows")
+    values = frame[names].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64, copy=True)
+    bad = ~np.isfinite(values).all(axis=1)
+    if bad.any():
+        raise ValueError(f"{path}, row {int(bad.argmax()) + 2}: {names[0]}..{names[-1]} must be finite numbers")
+    return torch.from_numpy(values)
+
+
+def _write_csv(frame: pd.DataFrame, path: Path) -> None:
+    from ipage_core.store import replacing
+
+    with replacing(path) as beside:
+        frame.to_csv(beside, index=False)

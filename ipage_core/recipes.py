@@ -1,0 +1,38 @@
+"""How each model is built and trained, task by task: the settings behind everything in ``pretrained/``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ipage_core.tasks import Task
+from ipage_core.training import Settings
+
+BUILT_AS = {"inn": "inn", "inn-alternating": "inn", "cinn": "cinn", "mlp": "mlp"}
+"""Model name → network in ``MODELS``."""
+
+# The sine wave's posterior of x₂ given x₁ and y is six spikes: it takes many bins, and few couplings.
+_SPLINES: dict[str, dict[str, Any]] = {
+    "sinewave": {"couplings": 4, "bins": 32, "hidden": 128},
+    "default": {"couplings": 6, "bins": 12, "hidden": 96},
+}
+
+
+def recipe(task: Task, model: str) -> tuple[str, dict[str, Any], Settings]:
+    """(network in ``MODELS``, its arguments, its training settings) of a model for a task.
+
+    Raises:
+        ValueError: unknown model.
+    """
+    if model not in BUILT_AS:
+        raise ValueError(f"model '{model}' is not known; accepted: {', '.join(BUILT_AS)}")
+    arguments: dict[str, Any] = {"d": task.d, "m": task.n_targets}
+    settings = Settings(learning_rate=2e-3, epochs=160)
+    if model == "mlp":
+        return "mlp", arguments, replace(settings, learning_rate=1e-3, epochs=250)
+    arguments |= _SPLINES.get(task.name, _SPLINES["default"])
+    if any(task.dequantize):
+        arguments["dequantize"] = list(task.dequantize)
+    if model == "inn-alternating":
+        arguments["order"] = "alternating"
+    return BUILT_AS[model], arguments, settings
