@@ -1,0 +1,299 @@
+"""Where work runs: in this process, on local cores, or on an existing Dask scheduler.
+
+A run is an importable function, items ``(key, argument)`` for it, and a journal: a file with one JSON line
+``{"key", "result"}`` per finished item, synced to disk. Started again with the same journal, a run does what is
+left. A worker that is killed costs only its own item, which another one takes over; a run that is killed costs
+the items in flight. No key is ever in the journal twice.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import pickle
+import signal
+import time
+import traceback
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+Result = dict[str, Any]
+Work = Callable[[Any], Result]
+Item = tuple[str, Any]
+Finished = Generator[tuple[str, Result] | None]
+"""What the places below yield: an item as it finishes, or None at least every ``TICK`` seconds."""
+
+TICK = 0.5
+ATTEMPTS = 3
+"""Workers that an item may lose before it, rather than bad luck, is to blame."""
+
+
+class Progress(NamedTuple):
+    """What ``progress`` is told: once at the start, then after every item."""
+
+    done: int
+    total: int
+    eta_seconds: float | None
+    """At the pace of this run so far; None before its first item."""
+    key: str | None
+    """The item just finished; None at the start."""
+    result: Result | None
+
+
+class WorkerLost(RuntimeError):
+    """An item killed every worker it was given to."""
+
+
+def run(
+    work: Work,
+    items: Iterable[Item],
+    journal: Path | None,
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    cancel: Callable[[], bool] | None = None,
+) -> dict[str, Result]:
+    """Results of ``work(argument)`` by key, in the order of the items.
+
+    Args:
+        work: top-level function of an importable module; what it returns must survive JSON.
+        items: keys must differ, and name everything that the result depends on.
+        journal: where finished items are kept; None keeps them in memory only.
+        workers: 0 runs in this process; n ≥ 1 in that many others, started afresh, one BLAS thread each.
+        scheduler: address of a Dask scheduler, ``tcp://host:8786``; overrides ``workers``. Its workers need
+            this package installed, but no common file system.
+        progress: called in this process.
+        cancel: asked at least twice a second (after every item if ``workers`` is 0); on true, work in
+            flight is dropped and what is finished is returned.
+
+    Raises:
+        ValueError: two items share a key, the journal is damaged or in use, or no scheduler answers.
+        WorkerLost: an item was lost with its worker three times.
+        Exception: whatever ``work`` raises ends the run; finished items stay in the journal.
+    """
+    wanted: dict[str, Any] = {}
+    for key, argument in items:
+        if key in wanted:
+            raise ValueError(f"Two items have the key '{key}'.")
+        wanted[key] = argument
+    with _opened(journal, wanted) as (results, file):
+        left = [item for item in wanted.items() if item[0] not in results]
+        begun, before = time.monotonic(), len(results)
+
+        def report(key: str | None = None) -> None:
+            if progress is None:
+                return
+            new = len(results) - before
+            pace = (time.monotonic() - begun) / new if new else None
+            eta = None if pace is None else pace * (len(wanted) - len(results))
+            progress(Progress(len(results), len(wanted), eta, key, results[key] if key else None))
+
+        report()
+        with closing(_place(work, left, workers, scheduler)) as finished:
+            for one in finished:
+                if one is not None:
+                    line = json.dumps({"key": one[0], "result": one[1]})
+                    _append(file, line)
+                    # Through JSON and back, so that a resumed run returns the same as an uninterrupted one.
+                    results[one[0]] = json.loads(line)["result"]
+                    report(one[0])
+                if cancel is not None and cancel():
+                    break
+    return {key: results[key] for key in wanted if key in results}
+
+
+def _place(work: Work, items: list[Item], workers: int, scheduler: str | None) -> Finished:
+    if not items:
+        return _here(work, items)
+    if scheduler is not None:
+        return _on_dask(work, items, scheduler)
+    return _on_cores(work, items, workers) if workers else _here(work, items)
+
+
+def _here(work: Work, items: list[Item]) -> Finished:
+    for key, argument in items:
+        yield key, work(argument)
+
+
+def _on_cores(work: Work, items: list[Item], workers: int) -> Finished:
+    # Not concurrent.futures: there, one killed worker breaks the pool and takes every item in flight with it.
+    waiting, lost = deque(items), Counter[str]()
+    crew: dict[Connection, tuple[BaseProcess, Item]] = {}
+    try:
+        while waiting or crew:
+            while waiting and len(crew) < workers:
+                process, pipe = _hire(work)
+                crew[pipe] = process, waiting.popleft()
+                _hand(pipe, crew[pipe][1])
+            ready = set(wait(list(crew), timeout=TICK))
+            if not ready:
+                yield None
+            for pipe in [pipe for pipe in crew if pipe in ready]:
+                process, item = crew.pop(pipe)
+                try:
+                    error, trace, result = pipe.recv()
+                except (EOFError, OSError):
+                    pipe.close()
+                    process.join()
+                    lost[item[0]] += 1
+                    if lost[item[0]] == ATTEMPTS:
+                        raise WorkerLost(
+                            f"Item '{item[0]}' lost {ATTEMPTS} workers (exit code {process.exitcode})."
+                        ) from None
+                    waiting.append(item)
+                    continue
+                if waiting and error is None:
+                    crew[pipe] = process, waiting.popleft()
+                    _hand(pipe, crew[pipe][1])
+                else:
+                    pipe.close()
+                if error is not None:
+                    error.add_note(f"In a worker, at item '{item[0]}':\n{trace}")
+                    raise error
+                yield item[0], result
+    finally:
+        for process, _ in crew.values():
+            process.terminate()
+        for process, _ in crew.values():
+            process.join()
+
+
+def _hire(work: Work) -> tuple[BaseProcess, Connection]:
+    """A fresh process that serves one end of a pipe; → it and the other end."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs, work), daemon=True)
+    with _one_thread():
+        process.start()
+    theirs.close()  # else the end of the process would not be the end of the pipe
+    return process, ours
+
+
+def _hand(pipe: Connection, item: Item) -> None:
+    with suppress(OSError):  # a dead worker is noticed when its answer is read
+        pipe.send(item)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """BLAS and OpenMP read these as a process loads them, so they must be there when it starts."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _serve(pipe: Connection, work: Work) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the run ends its workers
+    with suppress(EOFError, OSError):  # the run is gone
+        while True:
+            _, argument = pipe.recv()
+            try:
+                answer: tuple[Exception | None, str, Any] = (None, "", work(argument))
+            except Exception as error:
+                answer = (_portable(error), traceback.format_exc(), None)
+            pipe.send(answer)
+
+
+def _portable(error: Exception) -> Exception:
+    """The error itself where it survives the way to another process, else one that says the same."""
+    try:
+        return pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+
+
+def _on_dask(work: Work, items: list[Item], scheduler: str) -> Finished:
+    import distributed
+
+    try:
+        client = distributed.Client(scheduler, timeout=10, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"No Dask scheduler answers at {scheduler} ({error}).") from None
+    waiting, lost = deque(items), Counter[str]()
+    flying: dict[Any, Item] = {}
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=60)
+        except TimeoutError:
+            raise ValueError(f"The Dask scheduler at {scheduler} has no workers.") from None
+        while waiting or flying:
+            # Two per thread keep the workers busy; more would only fill memory. Workers may come and go.
+            window = max(2, 2 * sum(client.nthreads().values()))
+            while waiting and len(flying) < window:
+                item = waiting.popleft()
+                flying[client.submit(work, item[1], pure=False)] = item
+            try:
+                with client.as_current():
+                    landed = distributed.wait(list(flying), timeout=TICK, return_when="FIRST_COMPLETED").done
+            except TimeoutError:
+                yield None
+                continue
+            for future in landed:
+                item = flying.pop(future)
+                try:
+                    result = future.result()
+                except (distributed.KilledWorker, distributed.CancelledError):
+                    lost[item[0]] += 1
+                    if lost[item[0]] == ATTEMPTS:
+                        raise WorkerLost(f"Item '{item[0]}' lost its Dask workers {ATTEMPTS} times.") from None
+                    waiting.append(item)
+                    continue
+                finally:
+                    future.release()
+                yield item[0], result
+
+
+@contextmanager
+def _opened(journal: Path | None, wanted: dict[str, Any]) -> Iterator[tuple[dict[str, Result], IO[bytes] | None]]:
+    """The results a journal holds for the wanted keys, and the journal, locked and open for the next one."""
+    if journal is None:
+        yield {}, None
+        return
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    with journal.open("a+b") as file:
+        with suppress(ImportError):  # Windows has no such lock
+            import fcntl
+
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise ValueError(f"Another run is writing {journal}.") from None
+        yield {key: result for key, result in _recovered(file, journal) if key in wanted}, file
+
+
+def _recovered(file: IO[bytes], journal: Path) -> Iterator[tuple[str, Result]]:
+    """Read the lines there are. A last one that a kill cut short is removed, and its item will be done again."""
+    file.seek(0)
+    whole = 0
+    for number, line in enumerate(file, 1):
+        if not line.endswith(b"\n"):
+            file.truncate(whole)
+            return
+        try:
+            record = json.loads(line)
+            yield record["key"], record["result"]
+        except (ValueError, KeyError, TypeError):
+            raise ValueError(f"{journal}, line {number} is damaged: remove that line to go on without it.") from None
+        whole += len(line)
+
+
+def _append(file: IO[bytes] | None, line: str) -> None:
+    if file is not None:
+        file.write(line.encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
