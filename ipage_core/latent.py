@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 from typing import Literal, get_args
 
 import numpy as np
@@ -37,8 +38,9 @@ def latent_design(n: int, k: int, kind: Sampling, seed: int) -> Tensor:
     return torch.from_numpy(ndtri(unit_design(n, k, kind, seed))).to(torch.float32)
 
 
+@lru_cache(maxsize=64)
 def unit_design(n: int, k: int, kind: Sampling, seed: int) -> NDArray[np.float64]:
-    """The same design in the open unit cube, before Φ⁻¹: (n, k). Arguments and errors as :func:`latent_design`."""
+    """The same design in the open unit cube, before Φ⁻¹: (n, k), read-only. Arguments and errors as :func:`latent_design`."""
     if n < 1 or k < 1:
         raise ValueError(f"Expected at least 1 point in 1 dimension, got n={n}, k={k}")
     rng = np.random.default_rng(seed)
@@ -53,7 +55,9 @@ def unit_design(n: int, k: int, kind: Sampling, seed: int) -> NDArray[np.float64
     else:
         raise ValueError(f"sampling '{kind}' is not known; accepted: {', '.join(SAMPLINGS)}")
     tiny = np.finfo(np.float32).eps
-    return unit.clip(tiny, 1 - tiny)
+    unit = unit.clip(tiny, 1 - tiny)
+    unit.setflags(write=False)  # it is remembered: a change would come back with the next call
+    return unit
 
 
 def minimum_distance(points: Tensor | NDArray[np.float64]) -> float:

@@ -27,7 +27,7 @@ def recipe(task: Task, model: str) -> tuple[str, dict[str, Any], Settings]:
     if model not in BUILT_AS:
         raise ValueError(f"model '{model}' is not known; accepted: {', '.join(BUILT_AS)}")
     arguments: dict[str, Any] = {"d": task.d, "m": task.n_targets}
-    settings = Settings(learning_rate=2e-3, epochs=160)
+    settings = Settings(learning_rate=1.5e-3, epochs=160 if task.name == "sinewave" else 120)
     if model == "mlp":
         return "mlp", arguments, replace(settings, learning_rate=1e-3, epochs=250)
     arguments |= _SPLINES.get(task.name, _SPLINES["default"])

@@ -24,6 +24,10 @@ from ipage_core.store import load_tensors, save_model, save_tensors
 from ipage_core.tasks import Task
 
 
+CLIP_NORM = 10.0
+"""Longest gradient of the likelihood: a spline's can explode in one batch and undo fifty epochs."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """How a network is trained. λ's are the end points of :func:`~ipage_core.models.losses.dynamic_weights`."""
@@ -99,17 +103,14 @@ def fit(
     network.to(device)
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     batches = math.ceil(len(x) / settings.batch)
-    scheduler = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: 0.5 * (1 + math.cos(math.pi * min(1.0, step / (settings.epochs * batches))))
-    )
-    identity = json.dumps([model, arguments, asdict(settings), list(x.shape)])
+    identity = json.dumps([model, arguments, asdict(settings), fingerprint(x, y)])
     run = Fit({})
     best, best_state, epoch = math.inf, copy.deepcopy(network.state_dict()), 0
     if checkpoint is not None and checkpoint.exists():
         tensors, metadata = load_tensors(checkpoint)
         if metadata["identity"] != identity:
             raise ValueError(
-                f"{checkpoint} belongs to another model, data size or schedule: remove it or name another --out"
+                f"{checkpoint} belongs to another model, other data or another schedule: remove it or name another --out"
             )
         groups: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "adam": {}}
         for key, value in tensors.items():
@@ -120,7 +121,6 @@ def fit(
         _restore_adam(optimizer, groups["adam"])
         run.history, epoch = json.loads(metadata["history"]), int(metadata["epoch"])
         run.seconds = float(metadata["seconds"])
-        scheduler.load_state_dict(json.loads(metadata["scheduler"]))
 
     while epoch < settings.epochs:
         start = time.perf_counter()
@@ -135,16 +135,18 @@ def fit(
         generator = Generator().manual_seed(settings.seed * 1_000_003 + epoch + 1)
         sums: dict[str, float] = {}
         network.train()
-        for index in torch.randperm(len(x), generator=generator).to(x.device).split(settings.batch):
+        shuffled = torch.randperm(len(x), generator=generator).to(x.device)
+        for batch, index in enumerate(shuffled.split(settings.batch)):
+            progressed = (epoch + batch / batches) / settings.epochs
+            optimizer.param_groups[0]["lr"] = settings.learning_rate * 0.5 * (1 + math.cos(math.pi * progressed))
             optimizer.zero_grad(set_to_none=True)
             for direction in network.losses(x[index], y[index], weights, generator):
                 total = torch.stack([weights[name] * loss for name, loss in direction.items()]).sum()
                 total.backward()
                 for name, loss in direction.items():
                     sums[name] = sums.get(name, 0.0) + loss.item() * len(index) / len(x)
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 100.0 * max(1.0, weights["y"]))
+            torch.nn.utils.clip_grad_norm_(network.density_parameters(), CLIP_NORM)
             optimizer.step()
-            scheduler.step()
         if not all(math.isfinite(value) for value in sums.values()):
             raise FloatingPointError(f"epoch {epoch + 1}: a loss is no longer finite ({sums}); lower the learning rate")
         network.eval()
@@ -177,7 +179,6 @@ def fit(
                     "best": repr(best),
                     "history": json.dumps(run.history),
                     "seconds": repr(run.seconds),
-                    "scheduler": json.dumps(scheduler.state_dict(), default=lambda _: None),
                 },
             )
         progress(row)

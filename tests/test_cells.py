@@ -1,13 +1,21 @@
 """Topology on the torus, wallpaper groups, the generator's invariants and its data set."""
 
+import hashlib
+from pathlib import Path
+
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import label
 
-from ipage_core.physics.cells import Cell, cell
+from ipage_core.cluster import Progress
+from ipage_core.physics.cells import CHUNK, DATA, Cell, cell, check, generate, pack, read, read_card, unpack
+from ipage_core.physics.homogenization import homogenize, moduli
 from ipage_core.physics.topology import (
     components,
     fill_hinges,
@@ -209,3 +217,97 @@ def test_statistics_of_the_generator(generated: list[Cell]) -> None:
     assert abs(f.mean() - 0.715) < 0.032
     assert abs(f.std() - 0.16) < 0.025
     assert abs(1 - 400 / sum(c.attempts for c in generated) - 0.335) < 0.08
+
+
+def test_packing_is_lossless(generated: list[Cell]) -> None:
+    pixels = np.array([c.pixels for c in generated])
+    assert pack(pixels).shape == (400, 128)
+    assert (unpack(pack(pixels)) == pixels).all()
+    # The first byte is the start of the bottom row, its highest bit the leftmost pixel.
+    one = np.zeros((1, 32, 32), dtype=bool)
+    one[0, 0, 0] = one[0, 1, 2] = True
+    assert (pack(one)[0, 0], pack(one)[0, 4]) == (128, 32)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("cells") / "cells.parquet"
+    generate(CHUNK + 30, 0, out, workers=0)
+    return out
+
+
+def test_data_set_holds_the_cells_in_order(small: Path, generated: list[Cell]) -> None:
+    data = read(small)
+    n = CHUNK + 30
+    assert (data.pixels == [c.pixels for c in generated[:n]]).all()
+    assert data.group.tolist() == [c.group for c in generated[:n]]
+    assert data.volume_fraction.tolist() == [c.volume_fraction for c in generated[:n]]
+    c = homogenize(data.pixels)
+    np.testing.assert_allclose(data.stiffness, c, atol=1e-14)
+    e_x = moduli(c).e_x
+    assert data.card == read_card(small)
+    assert data.card["e_x_mean"] == pytest.approx(e_x.mean(), rel=1e-12)
+    assert data.card["e_x_sd"] == pytest.approx(e_x.std(), rel=1e-12)
+    assert data.card["sha256"] == hashlib.sha256(np.packbits(data.pixels).tobytes()).hexdigest()
+    assert list(small.parent.iterdir()) == [small]
+
+
+def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, small: Path) -> None:
+    out = tmp_path / "cells.parquet"
+    done: list[str | None] = []
+
+    def stop(state: Progress) -> None:
+        done.append(state.key)
+        if state.done == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        generate(CHUNK + 30, 0, out, workers=0, progress=stop)
+    assert not out.exists()
+    generate(CHUNK + 30, 0, out, workers=0, progress=lambda state: done.append(state.key))
+    assert done == [None, f"0:0:{CHUNK}", None, f"0:{CHUNK}:{CHUNK + 30}"]
+    assert out.read_bytes() == small.read_bytes()
+
+
+def test_check_tells_what_was_changed(small: Path, tmp_path: Path) -> None:
+    assert check(small, 7)["ok"]
+    table = pq.read_table(small)
+    forged = tmp_path / "forged.parquet"
+    column = table.column_names.index("c12")
+    pq.write_table(table.set_column(column, "c12", pc.add(table["c12"], 1e-8)), forged)
+    assert check(forged, 7) | {"c_error": 0} == {
+        "ok": False,
+        "rows": 7,
+        "same_pixels": 7,
+        "c_error": 0,
+        "sha256_ok": True,
+    }
+    pq.write_table(table.take(np.arange(table.num_rows)[::-1]), forged)
+    result = check(forged, 7)
+    assert not result["ok"]
+    assert not result["sha256_ok"]
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    other = tmp_path / "other.parquet"
+    pq.write_table(pa.table({"a": [1]}), other)
+    for reader in (read, read_card):
+        with pytest.raises(ValueError, match="not a set of cells"):
+            reader(other)
+    with pytest.raises(ValueError, match="at least one cell"):
+        generate(0, 0, other)
+
+
+def test_shipped_data_set() -> None:
+    """A few rows regenerate to the bit, C to 1e-9; y* = 1 is E_x ≈ 0.6 E_s; the folder stays small."""
+    result = check(DATA, 20)
+    assert result["ok"], result
+    card = read_card()
+    assert (card["n"], card["seed"]) == (100_000, 0)
+    assert card["e_x_mean"] + card["e_x_sd"] == pytest.approx(0.6, abs=0.02)
+    assert sum(path.stat().st_size for path in DATA.parent.iterdir()) <= 20e6
+    readme = (DATA.parent / "README.md").read_text()
+    assert card["sha256"] in readme
+    assert hashlib.sha256(DATA.read_bytes()).hexdigest() in readme
+    assert f"{card['e_x_mean']:.6f}" in readme
+    assert f"{card['e_x_sd']:.6f}" in readme

@@ -65,6 +65,10 @@ class CINN(nn.Module):
         out, log_det = self.transform(torch.cat((self.x_scale(x), self.y_scale(y_star)), dim=1))
         return standard_normal_log_prob(out[:, : self.d]) + log_det - self.x_scale.sd.log().sum()
 
+    def density_parameters(self) -> list[nn.Parameter]:
+        """What the likelihood trains: everything."""
+        return list(self.parameters())
+
     def losses(
         self, x: Tensor, y: Tensor, weights: dict[str, float], generator: Generator
     ) -> Iterator[dict[str, Tensor]]:

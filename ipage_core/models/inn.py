@@ -136,6 +136,11 @@ class INN(nn.Module):
         out, log_det = self.transform._transforms[1](joint)
         return standard_normal_log_prob(out[:, : self.d]) + log_det - self.x_scale.sd.log().sum()
 
+    def density_parameters(self) -> list[nn.Parameter]:
+        """What the likelihood trains: the splines of an ordered network, all of an alternating one."""
+        part = self.transform._transforms[1] if self.order == "ordered" else self.transform
+        return list(part.parameters())
+
     def losses(
         self, x: Tensor, y: Tensor, weights: dict[str, float], generator: Generator
     ) -> Iterator[dict[str, Tensor]]:

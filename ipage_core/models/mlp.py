@@ -44,6 +44,10 @@ class MLP(nn.Module):
         """(n, d) → (n, m)."""
         return self.y_scale.inverse(self.net(self.x_scale(x)))
 
+    def density_parameters(self) -> list[nn.Parameter]:
+        """What the likelihood trains: nothing."""
+        return []
+
     def losses(
         self, x: Tensor, y: Tensor, weights: dict[str, float], generator: Generator
     ) -> Iterator[dict[str, Tensor]]:

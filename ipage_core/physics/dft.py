@@ -82,6 +82,12 @@ def k_points(settings: Settings = STANDARD) -> NDArray[np.float64]:
     return np.array(mesh) / settings.mesh
 
 
+def irreducible(settings: Settings = STANDARD) -> NDArray[np.float64]:
+    """One of each pair k, −k of the mesh, in the order of ``edges``: their bands are equal. → (k, 3)."""
+    k = k_points(settings)
+    return np.array([p for p, q in zip(k.tolist(), np.where(k == 0.5, k, -k).tolist(), strict=True) if p >= q])
+
+
 def gap(lattice: ArrayLike, settings: Settings = STANDARD, *, cache: bool = True) -> Result:
     """Ω of one lattice, in this process.
 

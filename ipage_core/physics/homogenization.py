@@ -1,8 +1,8 @@
 """Effective elasticity of a periodic pixel cell by the finite-element method, with its exact gradient.
 
 The cell is periodic in x and y, in plane stress, and every pixel is one square bilinear element (Q4): coarse
-on purpose, and an overestimate of E_x by a few per cent against the converged solution. Moduli are in units
-of the solid's E_s = 1.
+on purpose. Against the converged solution it overestimates E_x by a median of 0.017 E_s (at most 0.047; 100 cells of
+the data set, extrapolated from 1, 2 and 4 elements per pixel side). Moduli are in units of the solid's E_s = 1.
 
 Convention: a density is an array ``[iy, ix]``, x along the last axis and y growing with iy; strains are
 (ε_xx, ε_yy, γ_xy) with γ_xy = 2 ε_xy, so that C is the 3×3 matrix in σ = C ε.
@@ -34,7 +34,7 @@ Array = NDArray[np.float64]
 
 POISSON = 0.3
 E_VOID = 1e-6
-"""Young's modulus of a void pixel in units of E_s; against 1e-9 it changes E_x by at most 4e-5."""
+"""Young's modulus of a void pixel in units of E_s; against 1e-9 it raises E_x by at most 2e-4 (2000 cells)."""
 
 
 class Moduli(NamedTuple):
