@@ -158,8 +158,8 @@ def gaps(
 
 
 def work(item: dict[str, Any]) -> Result:
-    """:func:`gap` of ``lattice`` with ``settings`` (a dict), for :func:`cluster.run`."""
-    return gap(item["lattice"], Settings(**item["settings"]))
+    """:func:`gap` of ``lattice`` with ``settings`` (a dict) and ``cache``, for :func:`cluster.run`."""
+    return gap(item["lattice"], Settings(**item.get("settings", {})), cache=item.get("cache", True))
 
 
 def require() -> None:
