@@ -40,7 +40,7 @@ def latent_design(n: int, k: int, kind: Sampling, seed: int) -> Tensor:
 
 @lru_cache(maxsize=64)
 def unit_design(n: int, k: int, kind: Sampling, seed: int) -> NDArray[np.float64]:
-    """The same design in the open unit cube, before Φ⁻¹: (n, k), read-only. Arguments and errors as :func:`latent_design`."""
+    """The same design in the open unit cube, before Φ⁻¹: (n, k), read-only; see :func:`latent_design`."""
     if n < 1 or k < 1:
         raise ValueError(f"Expected at least 1 point in 1 dimension, got n={n}, k={k}")
     rng = np.random.default_rng(seed)

@@ -62,10 +62,12 @@ def localize(
         The trajectory; its last frame is the result.
 
     Raises:
-        ValueError: unknown optimizer.
+        ValueError: unknown optimizer, or steps < 1.
     """
     if optimizer not in OPTIMIZERS:
         raise ValueError(f"optimizer '{optimizer}' is not known; accepted: {', '.join(OPTIMIZERS)}")
+    if steps is not None and steps < 1:
+        raise ValueError(f"Expected at least 1 step, got {steps}")
     low, high = bounds.to(u0)
     advance = {"lm": _levenberg_marquardt, "adam": _adam, "gd": _gradient_descent}[optimizer]
     iterates = advance(residual, u0.clamp(low, high), low, high, steps or DEFAULT_STEPS[optimizer])

@@ -16,6 +16,7 @@ _SPLINES: dict[str, dict[str, Any]] = {
     "sinewave": {"couplings": 4, "bins": 32, "hidden": 128},
     "default": {"couplings": 6, "bins": 12, "hidden": 96},
 }
+_EPOCHS = {"sinewave": 160, "robotic_arm": 80, "robotic_arm_kruse": 80, "default": 120}
 
 
 def recipe(task: Task, model: str) -> tuple[str, dict[str, Any], Settings]:
@@ -27,7 +28,7 @@ def recipe(task: Task, model: str) -> tuple[str, dict[str, Any], Settings]:
     if model not in BUILT_AS:
         raise ValueError(f"model '{model}' is not known; accepted: {', '.join(BUILT_AS)}")
     arguments: dict[str, Any] = {"d": task.d, "m": task.n_targets}
-    settings = Settings(learning_rate=1.5e-3, epochs=160 if task.name == "sinewave" else 120)
+    settings = Settings(learning_rate=1.5e-3, epochs=_EPOCHS.get(task.name, _EPOCHS["default"]))
     if model == "mlp":
         return "mlp", arguments, replace(settings, learning_rate=1e-3, epochs=250)
     arguments |= _SPLINES.get(task.name, _SPLINES["default"])
@@ -35,4 +36,5 @@ def recipe(task: Task, model: str) -> tuple[str, dict[str, Any], Settings]:
         arguments["dequantize"] = list(task.dequantize)
     if model == "inn-alternating":
         arguments["order"] = "alternating"
+        settings = replace(settings, epochs=60)
     return BUILT_AS[model], arguments, settings

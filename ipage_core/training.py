@@ -23,7 +23,6 @@ from ipage_core.models.losses import dynamic_weights
 from ipage_core.store import load_tensors, save_model, save_tensors
 from ipage_core.tasks import Task
 
-
 CLIP_NORM = 10.0
 """Longest gradient of the likelihood: a spline's can explode in one batch and undo fifty epochs."""
 
@@ -110,7 +109,7 @@ def fit(
         tensors, metadata = load_tensors(checkpoint)
         if metadata["identity"] != identity:
             raise ValueError(
-                f"{checkpoint} belongs to another model, other data or another schedule: remove it or name another --out"
+                f"{checkpoint} belongs to another model, data or schedule: remove it or name another --out"
             )
         groups: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "adam": {}}
         for key, value in tensors.items():

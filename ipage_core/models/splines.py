@@ -7,6 +7,12 @@ from nflows.nn.nets import ResidualNet
 from nflows.transforms import CompositeTransform, PiecewiseRationalQuadraticCouplingTransform
 from torch import Tensor, nn
 
+SMALLEST_BIN = 1e-4
+"""Least width and height of a bin, as a fraction of the spline's range, and least slope.
+
+A bin's height is mass of z: at nflows' 1e-3 each gap between two modes gets 0.4 % of all samples, however well trained.
+"""
+
 
 def coupling_masks(d: int, couplings: int) -> list[Tensor]:
     """Which of d coordinates each coupling transforms (1) or reads (−1): halves split by interleaving and by blocks.
@@ -29,7 +35,14 @@ def spline_coupling(mask: Tensor, hidden: int, blocks: int, bins: int, tail_boun
         return ResidualNet(n_in, n_out, hidden_features=hidden, num_blocks=blocks, activation=nn.functional.silu)
 
     return PiecewiseRationalQuadraticCouplingTransform(
-        mask, network, num_bins=bins, tails="linear", tail_bound=tail_bound
+        mask,
+        network,
+        num_bins=bins,
+        tails="linear",
+        tail_bound=tail_bound,
+        min_bin_width=SMALLEST_BIN,
+        min_bin_height=SMALLEST_BIN,
+        min_derivative=SMALLEST_BIN,
     )
 
 
