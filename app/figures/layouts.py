@@ -1,0 +1,47 @@
+"""Where panels go: one large picture and three small ones, beside it or, on a phone, below it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from app.figures.playback import Box, Size
+from app.runs import Run
+
+WIDE: dict[str, Box] = {
+    "main": ((0, 0.5), (0, 1)),
+    "error": ((0.58, 1), (0.61, 1)),
+    "closeup": ((0.58, 0.76), (0, 0.42)),
+    "extra": ((0.83, 1), (0, 0.42)),
+}
+NARROW: dict[str, Box] = {
+    "main": ((0, 1), (0.54, 1)),
+    "closeup": ((0, 0.44), (0.28, 0.44)),
+    "extra": ((0.6, 1), (0.28, 0.44)),
+    "error": ((0, 1), (0, 0.155)),
+}
+HEIGHTS = {"narrow": 960, "medium": 560, "wide": 610, "large": 840}
+ASPECTS = {"narrow": 0.92, "medium": 0.9, "wide": 1.07, "large": 1.15}
+"""Width over height of the main panel, roughly: the browser's exact width is not known here."""
+
+
+def boxes_of(size: Size) -> dict[str, Box]:
+    """The domain of each panel."""
+    return NARROW if size.narrow else WIDE
+
+
+def height_of(size: Size) -> int:
+    """Pixels that a figure is high."""
+    return HEIGHTS[size.name]
+
+
+def filling(low: np.ndarray, high: np.ndarray, size: Size) -> tuple[list[float], list[float]]:
+    """Ranges of x and y that hold (low, high) and fill the main panel at equal scales."""
+    centre, span = (low + high) / 2, high - low
+    width, height = max(span[0], span[1] * ASPECTS[size.name]), max(span[1], span[0] / ASPECTS[size.name])
+    return [centre[0] - width / 2, centre[0] + width / 2], [centre[1] - height / 2, centre[1] + height / 2]
+
+
+def shown_rows(run: Run, at_most: int) -> np.ndarray:
+    """Which samples to draw in full where all would be a blot: evenly spread over their ids."""
+    n = run.x.shape[1]
+    return np.unique(np.linspace(0, n - 1, min(n, at_most)).round().astype(int))

@@ -1,0 +1,115 @@
+"""The marks that all pictures are made of: curves, points of the prior, proposals, and samples on their way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from app.figures.theme import Dict, Palette, packed
+from app.runs import Run
+
+
+def curve(points: np.ndarray, color: str, width: float, **more: Any) -> Dict:
+    """A line through (k, 2) points, broken where they are NaN."""
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": packed(points[:, 0]),
+        "y": packed(points[:, 1]),
+        "line": {"color": color, "width": width},
+        "hoverinfo": "skip",
+        **more,
+    }
+
+
+def prior_points(points: np.ndarray, colors: Palette, **more: Any) -> Dict:
+    """Where designs fall that nobody aimed: (k, 2)."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": packed(points[:, 0]),
+        "y": packed(points[:, 1]),
+        "name": "prior",
+        "marker": {"size": 3.5, "color": colors.prior, "opacity": 0.55},
+        "hoverinfo": "skip",
+        **more,
+    }
+
+
+def proposals(run: Run, points: np.ndarray, colors: Palette, dot: float, **more: Any) -> Dict:
+    """Rings at rest where the samples were proposed: (n, 2)."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": packed(points[:, 0]),
+        "y": packed(points[:, 1]),
+        "name": run.labels[0],
+        "marker": {
+            "size": dot,
+            "symbol": "circle-open",
+            "color": proposal_color(run, colors),
+            "line": {"width": 1.3},
+        },
+        "hoverinfo": "skip",
+        **more,
+    }
+
+
+def moves(run: Run, start: np.ndarray, end: np.ndarray, colors: Palette, **more: Any) -> Dict:
+    """A thin line from where each sample was proposed to where it ended: (n, 2), (n, 2)."""
+    lines = np.stack((start, end, np.full_like(start, np.nan)), axis=1).reshape(-1, 2)
+    return curve(lines, proposal_color(run, colors), 1, showlegend=False, **more)
+
+
+def samples(run: Run, t: int, points: np.ndarray, rows: np.ndarray, colors: Palette, dot: float, **more: Any) -> Dict:
+    """The samples ``rows`` (n,) bool at frame t, drawn at ``points``: full where they hit, open where they do not."""
+    hit = run.arrived[t][rows] if run.arrived is not None else np.ones(rows.sum(), dtype=bool)
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": packed(points[:, 0]),
+        "y": packed(points[:, 1]),
+        "showlegend": False,
+        "marker": {
+            "size": dot,
+            "color": colors.localized if t else proposal_color(run, colors),
+            "symbol": np.where(hit, 0, 100).tolist(),
+            "line": {"width": 1.2, "color": colors.background},
+        },
+        "hovertext": [f"sample {i}" for i in np.flatnonzero(rows)],
+        "hovertemplate": "%{hovertext}<br>%{x:.4g}, %{y:.4g}<extra></extra>",
+        **more,
+    }
+
+
+def samples_key(run: Run, colors: Palette) -> Dict:
+    """The legend's entry for the samples: their own symbols change with the frame."""
+    name, color = ("localized", colors.localized) if run.localizes else (run.labels[0], proposal_color(run, colors))
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [None],
+        "y": [None],
+        "name": name,
+        "marker": {"size": 8, "color": color},
+    }
+
+
+def target_cross(x: float, y: float, colors: Palette, size: float, **more: Any) -> Dict:
+    """The target as a point."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [x],
+        "y": [y],
+        "name": "target",
+        "marker": {"symbol": "cross-thin", "size": size, "line": {"width": 2, "color": colors.target}},
+        "hovertemplate": "target y*<extra></extra>",
+        **more,
+    }
+
+
+def proposal_color(run: Run, colors: Palette) -> str:
+    """Prior draws wear the prior's colour even where a method starts from them."""
+    return colors.prior if run.labels[0] == "prior" else colors.posterior

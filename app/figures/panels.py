@@ -1,0 +1,242 @@
+"""Panels that every task has: errors in step, and the designs themselves as lines over their coordinates."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from app.figures.marks import curve, proposal_color
+from app.figures.playback import Box, Scene, Size
+from app.figures.theme import Dict, Palette, axis, packed
+from app.runs import Run
+from ipage_core.tasks import TASKS
+
+FLOOR = 1e-16
+"""Errors below are drawn here: float64 tells nothing finer of y², and the axis is logarithmic."""
+
+
+def title(text: str, box: Box, size: Size) -> Dict:
+    """A panel's title, flush left above it."""
+    return {
+        "text": text,
+        "x": box[0][0],
+        "y": box[1][1],
+        "xref": "paper",
+        "yref": "paper",
+        "xanchor": "left",
+        "yanchor": "bottom",
+        "align": "left",
+        "yshift": 3,
+        "showarrow": False,
+        "font": {"size": size.font},
+    }
+
+
+def error_panel(scene: Scene, run: Run, box: Box, colors: Palette, size: Size, ids: str = "2") -> None:
+    """Median error against step: what the surrogate f believes, and what the true Ω says. Never one for the other."""
+    curves = [
+        ("surrogate, by f", run.f_error, colors.surrogate, "dash"),
+        ("re-simulation, by Ω", run.omega_error, colors.omega, "solid"),
+    ]
+    curves = [c for c in curves if c[1] is not None]
+    steps = np.arange(len(run.labels))
+    where = {"xaxis": f"x{ids}", "yaxis": f"y{ids}"}
+    lows, medians = [], []
+    for name, error, color, dash in curves:
+        low, median, high = np.maximum(np.nanquantile(error, (0.05, 0.5, 0.95), axis=1), FLOOR)
+        lows.append(low), medians.append((median, color))
+        band = packed(np.concatenate((steps, steps[::-1]))), packed(np.concatenate((low, high[::-1])))
+        scene.still.append(
+            {
+                **where,
+                "type": "scatter",
+                "mode": "lines",
+                "x": band[0],
+                "y": band[1],
+                "fill": "toself",
+                "fillcolor": _with_alpha(color, 0.13),
+                "line": {"width": 0},
+                "hoverinfo": "skip",
+                "showlegend": False,
+            }
+        )
+        scene.still.append(
+            {
+                **where,
+                "type": "scatter",
+                "mode": "lines" if run.localizes else "markers",
+                "x": packed(steps),
+                "y": packed(median),
+                "line": {"color": color, "width": 2, "dash": dash},
+                "marker": {"color": color, "size": 9},
+                "hovertemplate": f"median {name}: %{{y:.1e}}<extra></extra>",
+                "showlegend": False,
+            }
+        )
+    tolerance = run.tolerance**2
+    scene.still.append(
+        {
+            **where,
+            "type": "scatter",
+            "mode": "lines",
+            "x": [-0.5, len(steps) - 0.5],
+            "y": [tolerance, tolerance],
+            "line": {"color": colors.target, "width": 1.2, "dash": "dot"},
+            "hovertemplate": f"tolerance²: {tolerance:.1e}<extra></extra>",
+            "showlegend": False,
+        }
+    )
+    bottom = max(FLOOR, min([tolerance / 100, *(float(low.min()) for low in lows)]) / 3)
+    top = max([tolerance * 10, *(float(m.max()) for m, _ in medians)]) * 12
+    if not run.localizes and run.omega_error is not None:
+        scene.still.append(_strip(run, colors, where))
+    for t, frame in enumerate(scene.moving if run.localizes else []):
+        frame.append(
+            {
+                **where,
+                "type": "scatter",
+                "mode": "lines",
+                "x": [t, t],
+                "y": [bottom, top],
+                "line": {"color": colors.localized, "width": 2},
+                "hoverinfo": "skip",
+                "showlegend": False,
+            }
+        )
+        frame.append(
+            {
+                **where,
+                "type": "scatter",
+                "mode": "markers",
+                "x": [t] * len(medians),
+                "y": [float(m[t]) for m, _ in medians],
+                "marker": {
+                    "color": [c for _, c in medians],
+                    "size": 9,
+                    "line": {"width": 1.5, "color": colors.background},
+                },
+                "hoverinfo": "skip",
+                "showlegend": False,
+            }
+        )
+    ticks = [] if not run.localizes else _ticks(run.labels, 6 if size.narrow else 9)
+    scene.axes[f"xaxis{ids}"] = axis(
+        colors,
+        _steps_title(run),
+        box[0],
+        f"y{ids}",
+        range=[-0.5, len(steps) - 0.5],
+        tickvals=[t for t, _ in ticks],
+        ticktext=[text for _, text in ticks],
+        fixedrange=True,
+    )
+    scene.axes[f"yaxis{ids}"] = axis(
+        colors,
+        "",
+        box[1],
+        f"x{ids}",
+        type="log",
+        range=[np.log10(bottom), np.log10(top)],
+        exponentformat="power",
+        nticks=5,
+        fixedrange=True,
+    )
+    named = [
+        f"<span style='color:{color}'>{'┅' if dash == 'dash' else '━'} {name}</span>" for name, _, color, dash in curves
+    ]
+    heading = f"<b>Squared error</b>{unit_squared(run)}{': ' if size.name in ('wide', 'large') else '<br>'}"
+    scene.titles.append(title(heading + "  ".join(named), box, size))
+
+
+def _strip(run: Run, colors: Palette, where: Dict) -> Dict:
+    """Where nothing moves, the errors of all samples, spread sideways by their ids."""
+    error = np.maximum(run.omega_error[0], FLOOR)
+    return {
+        **where,
+        "type": "scatter",
+        "mode": "markers",
+        "x": packed(0.35 * np.linspace(-1, 1, len(error))),
+        "y": packed(error),
+        "marker": {"size": 4, "color": proposal_color(run, colors), "opacity": 0.6},
+        "hovertemplate": "%{y:.1e}<extra></extra>",
+        "showlegend": False,
+    }
+
+
+def _steps_title(run: Run) -> str:
+    if not run.localizes:
+        return f"each dot a {run.labels[0]} sample"
+    corrected = run.labels[-1].startswith("correction")
+    return f"step (0: {run.labels[0]}{'; Ω: correction' if corrected else ''})"
+
+
+def unit_squared(run: Run) -> str:
+    """The unit of squared errors in brackets, if y has one."""
+    label = TASKS[run.task].property_labels[0]
+    return f" [{label[label.index('[') + 1 : -1]}²]" if label.endswith("]") else ""
+
+
+def designs_panel(
+    scene: Scene, run: Run, rows: np.ndarray, box: Box, colors: Palette, size: Size, ids: str = "4"
+) -> None:
+    """Each of the designs ``rows`` as a line through its coordinates, each coordinate scaled to the task's bounds."""
+    task = TASKS[run.task]
+    low, high = task.bounds.numpy()
+    where = {"xaxis": f"x{ids}", "yaxis": f"y{ids}", "showlegend": False}
+    places = np.broadcast_to(np.arange(task.d, dtype=float), (len(rows), task.d))
+
+    def lines(x: np.ndarray, color: str, opacity: float) -> Dict:
+        points = np.stack((places, (x[rows] - low) / (high - low)), axis=-1)
+        gapped = np.concatenate((points, np.full_like(points[:, :1], np.nan)), axis=1).reshape(-1, 2)
+        return curve(gapped, color, 1.2, opacity=opacity, **where)
+
+    start = proposal_color(run, colors)
+    if run.localizes:
+        scene.still.append(lines(run.x[0], start, 0.4))
+    for t, frame in enumerate(scene.moving):
+        frame.append(lines(run.x[t], colors.localized if t else start, 0.75))
+    scene.axes[f"xaxis{ids}"] = axis(
+        colors,
+        "",
+        box[0],
+        f"y{ids}",
+        range=[-0.25, task.d - 0.75],
+        tickvals=list(range(task.d)),
+        ticktext=[_wrapped(label, size) for label in task.x_labels],
+        tickangle=0,
+        ticklabeloverflow="allow",
+        fixedrange=True,
+        showgrid=True,
+    )
+    scene.axes[f"yaxis{ids}"] = axis(
+        colors,
+        "",
+        box[1],
+        f"x{ids}",
+        range=[-0.06, 1.06],
+        tickvals=[0, 1],
+        ticktext=["min", "max"],
+        fixedrange=True,
+        showgrid=False,
+    )
+    scene.titles.append(title("<b>Designs</b>, a line each", box, size))
+
+
+def _wrapped(label: str, size: Size) -> str:
+    """'x₂ joint 1 [rad]' on three short lines; on a phone, the symbol alone."""
+    name, _, rest = label.partition(" ")
+    return name if size.narrow else f"{name}<br>{rest.replace(' [', '<br>[')}"
+
+
+def _ticks(labels: tuple[str, ...], at_most: int) -> list[tuple[int, str]]:
+    """Tick positions and texts: every so many steps, and every correction."""
+    corrections = [(t, f"Ω{label.split()[-1]}") for t, label in enumerate(labels) if label.startswith("correction")]
+    steps = len(labels) - len(corrections)
+    every = max(1, int(np.ceil(steps / max(1, at_most - len(corrections)))))
+    return [
+        (t, str(t)) for t in range(0, steps, every) if not corrections or t < steps - every / 2 or t == 0
+    ] + corrections
+
+
+def _with_alpha(color: str, alpha: float) -> str:
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{alpha})"

@@ -1,0 +1,202 @@
+"""What every animated figure shares: its frames, the buttons and the slider to play them with.
+
+A figure is a plain dict. Traces that move are Scatter traces in SVG, so that frames need no redraw, and the whole
+animation runs in the browser.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from app.figures.theme import Dict, Palette, palette
+from app.runs import Run
+
+SMOOTH_UP_TO = 300
+"""Samples up to which motion between frames is drawn as well; beyond, the browser could not keep up."""
+SPEEDS = {"▶ Play": 450, "Slow": 1200, "Fast": 180}
+
+LEFT, BOTTOM = 46, 62
+"""Pixels beside and below the plot area, for axis titles; the controls begin at the figure's edge instead."""
+
+LEGEND_ABOVE = {"narrow": 0, "medium": 42, "wide": 24, "large": 28}
+"""Pixels between the legend and the panels, whose titles stand there."""
+
+Box = tuple[tuple[float, float], tuple[float, float]]
+"""Domain ((x from, x to), (y from, y to)) in fractions of the plot area."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much room the browser has: 'narrow' (a phone), 'medium', 'wide' or 'large' (a projector)."""
+
+    name: str = "wide"
+
+    @property
+    def narrow(self) -> bool:
+        """Panels below each other instead of side by side."""
+        return self.name == "narrow"
+
+    @property
+    def edge(self) -> float:
+        """The figure's left edge, in fractions of the plot area."""
+        return -LEFT / {"narrow": 298, "medium": 680, "wide": 1010, "large": 1500}[self.name]
+
+    @property
+    def font(self) -> int:
+        """Type size in pixels."""
+        return {"narrow": 12, "medium": 12, "wide": 13, "large": 16}[self.name]
+
+
+WIDE = Size()
+
+
+@dataclass
+class Scene:
+    """A figure in the making: still traces, traces that move (the same number in every frame), axes and titles."""
+
+    still: list[Dict] = field(default_factory=list)
+    moving: list[list[Dict]] = field(default_factory=list)
+    """[frame][trace]: full traces; only what differs from frame 0 travels with the other frames."""
+    top: list[Dict] = field(default_factory=list)
+    """Still traces that must not be covered by those that move."""
+    axes: Dict = field(default_factory=dict)
+    titles: list[Dict] = field(default_factory=list)
+    shapes: list[Dict] = field(default_factory=list)
+    height: int = 0
+
+
+def assemble(run: Run, scene: Scene, dark: bool, size: Size) -> Dict:
+    """The figure: still traces first, then those that move, at rest in the last frame."""
+    colors = palette(dark)
+    for name in scene.axes:
+        scene.axes[name]["tickfont"]["size"] = scene.axes[name]["title"]["font"]["size"] = size.font - 1
+    first = len(scene.still)
+    moving = list(range(first, first + len(scene.moving[-1])))
+    controls = _controls(run, size, colors) if run.localizes else {}
+    layout: Dict = {
+        "height": scene.height,
+        "margin": {"l": LEFT, "r": 14, "t": _top(run, size), "b": BOTTOM, "pad": 0},
+        "font": {"size": size.font, "color": colors.text},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "hovermode": "closest",
+        "dragmode": False if size.narrow else "zoom",
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "xanchor": "left",
+            "y": 1 + LEGEND_ABOVE[size.name] / (scene.height - _top(run, size) - BOTTOM),
+            "yref": "paper",
+            "yanchor": "bottom",
+            "font": {"size": size.font},
+            "itemsizing": "constant",
+            "bgcolor": "rgba(0,0,0,0)",
+            "uirevision": "legend",
+        },
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": colors.prior, "activecolor": colors.text},
+        "annotations": scene.titles,
+        "shapes": scene.shapes,
+        "uirevision": run.task,
+        **scene.axes,
+        **controls,
+    }
+    frames = []
+    if run.localizes:
+        for t, label in enumerate(run.labels):
+            data = [_changes(trace, [f[k] for f in scene.moving]) for k, trace in enumerate(scene.moving[t])]
+            frames.append({"name": label, "data": data, "traces": moving})
+        frames.append({"name": "·", "data": [], "traces": []})
+    return {"data": [*scene.still, *scene.moving[-1], *scene.top], "layout": layout, "frames": frames}
+
+
+def _changes(trace: Dict, siblings: list[Dict]) -> Dict:
+    """What of a moving trace must travel with its frame: whatever is not the same in all frames."""
+
+    def differing(of: Dict, others: list[Dict]) -> Dict:
+        return {k: v for k, v in of.items() if any(other.get(k) != v for other in others)}
+
+    changed = differing(trace, siblings)
+    if "marker" in changed:
+        changed["marker"] = differing(trace["marker"], [s["marker"] for s in siblings])
+    return changed
+
+
+def _top(run: Run, size: Size) -> int:
+    if not run.localizes:
+        return 70
+    return {"narrow": 150, "medium": 124}.get(size.name, 104)
+
+
+def _controls(run: Run, size: Size, colors: Palette) -> Dict:
+    """Play at three speeds, pause, step both ways; and the slider to scrub with."""
+    smooth = run.x.shape[1] <= SMOOTH_UP_TO
+    last = len(run.labels) - 1
+
+    def play(duration: int) -> list:
+        transition = {"duration": int(duration * 0.7) if smooth else 0, "easing": "cubic-in-out"}
+        frame = {"duration": duration, "redraw": False}
+        return [list(run.labels), {"frame": frame, "transition": transition, "mode": "immediate", "fromcurrent": True}]
+
+    def step(order: list[str]) -> list:
+        # Plotly has no "next frame". Playing on from the current one, but dwelling for ever on the next, is one. An
+        # empty frame before each keeps the current frame off the list's first place, which Plotly takes for "no frame".
+        names = [name for label in order for name in ("·", label)]
+        frame = [{"duration": 0, "redraw": False}, {"duration": 1e9, "redraw": False}]
+        transition = [{"duration": 0}, {"duration": 250 if smooth else 0}]
+        return [names, {"frame": frame, "transition": transition, "mode": "immediate", "fromcurrent": True}]
+
+    forward = [*run.labels[1:], run.labels[0]]
+    backward = [*run.labels[-2::-1], run.labels[-1]]
+    still = [[None], {"frame": {"duration": 0, "redraw": False}, "transition": {"duration": 0}, "mode": "immediate"}]
+    buttons = [(name, play(duration)) for name, duration in SPEEDS.items()]
+    buttons += [("Pause", still), ("‹ Step", step(backward)), ("Step ›", step(forward))]
+    top = _top(run, size)
+    menu = {
+        "type": "buttons",
+        "direction": "right",
+        "showactive": False,
+        "x": size.edge,
+        "xanchor": "left",
+        "y": 1,
+        "yanchor": "bottom",
+        "pad": {"l": 0, "r": 0, "t": 0, "b": top - 36},
+        "bgcolor": "#eef1f5",
+        "bordercolor": "#b9c0ca",
+        "font": {"color": "#1f2430", "size": size.font - (1 if size.narrow else 0)},
+        "buttons": [{"label": label, "method": "animate", "args": args} for label, args in buttons],
+    }
+    left = {"narrow": size.edge, "medium": 0.55}.get(size.name, 0.46)
+    slider = {
+        "active": last,
+        "x": left,
+        "len": 1 - left,
+        "xanchor": "left",
+        "y": 1,
+        "yanchor": "bottom",
+        "pad": {"l": 8, "r": 8, "t": 0, "b": top - (92 if size.narrow else 44)},
+        "currentvalue": {
+            "prefix": "",
+            "xanchor": "left",
+            "offset": 4,
+            "font": {"size": size.font, "color": colors.text},
+        },
+        "ticklen": 0,
+        "minorticklen": 0,
+        "font": {"size": 1, "color": "rgba(0,0,0,0)"},
+        "bgcolor": colors.localized,
+        "activebgcolor": colors.localized,
+        "bordercolor": "rgba(0,0,0,0)",
+        "transition": {"duration": 0},
+        "steps": [
+            {
+                "label": label,
+                "method": "animate",
+                "args": [
+                    [label],
+                    {"frame": {"duration": 0, "redraw": False}, "transition": {"duration": 0}, "mode": "immediate"},
+                ],
+            }
+            for label in run.labels
+        ],
+    }
+    return {"updatemenus": [menu], "sliders": [slider]}

@@ -1,0 +1,103 @@
+"""One visual language for every figure: what each colour means, how numbers travel, how text is set."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Dict = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Okabe and Ito's colours, told apart under all common colour-vision deficiencies; one meaning each."""
+
+    prior: str
+    posterior: str
+    localized: str
+    target: str
+    surrogate: str
+    """Error by the surrogate f. Never the colour of anything that Ω said."""
+    omega: str
+    """Error by the true function Ω."""
+    found: str
+    text: str
+    faint: str
+    background: str
+    landscape: tuple[str, str]
+    """From low to high y: quiet, because the samples lie on top."""
+
+
+LIGHT = Palette(
+    prior="#8a8f98",
+    posterior="#D55E00",
+    localized="#0072B2",
+    target="#009E73",
+    surrogate="#B8578F",
+    omega="#1f2430",
+    found="#F0E442",
+    text="#31333F",
+    faint="rgba(49,51,63,0.16)",
+    background="#ffffff",
+    landscape=("#ffffff", "#dde3ea"),
+)
+DARK = Palette(
+    prior="#8a8f98",
+    posterior="#F08A3C",
+    localized="#56B4E9",
+    target="#1fc794",
+    surrogate="#D992BF",
+    omega="#f2f4f8",
+    found="#F0E442",
+    text="#fafafa",
+    faint="rgba(250,250,250,0.20)",
+    background="#0e1117",
+    landscape=("#0e1117", "#2b323d"),
+)
+
+
+def palette(dark: bool) -> Palette:
+    """The colours for a dark or a light page: the same hues, lightened where the ground is dark."""
+    return DARK if dark else LIGHT
+
+
+def packed(values: Any, kind: str = "f4") -> Dict:
+    """An array as Plotly's base64 form: float32 halves what the browser must fetch, NaN is a gap."""
+    array = np.ascontiguousarray(values, dtype=kind)
+    spec: Dict = {"dtype": kind, "bdata": base64.b64encode(array.tobytes()).decode()}
+    if array.ndim == 2:
+        spec["shape"] = f"{array.shape[0]}, {array.shape[1]}"
+    return spec
+
+
+def unpacked(spec: Dict) -> np.ndarray:
+    """The array that :func:`packed` packed."""
+    array = np.frombuffer(base64.b64decode(spec["bdata"]), dtype=spec["dtype"])
+    return array.reshape([int(n) for n in spec["shape"].split(",")]) if "shape" in spec else array
+
+
+def polylines(points: np.ndarray) -> tuple[Dict, Dict]:
+    """(n, k, 2) polylines as one trace's x and y, with a gap after each."""
+    gapped = np.concatenate((points, np.full_like(points[:, :1], np.nan)), axis=1).reshape(-1, 2)
+    return packed(gapped[:, 0]), packed(gapped[:, 1])
+
+
+def axis(palette: Palette, title: str, domain: tuple[float, float], anchor: str, **more: Any) -> Dict:
+    """An axis with a quiet grid and its title close by."""
+    return {
+        "domain": list(domain),
+        "anchor": anchor,
+        "title": {"text": title, "standoff": 4, "font": {"color": palette.text}},
+        "tickfont": {"color": palette.text},
+        "ticks": "",
+        "gridcolor": palette.faint,
+        "linecolor": palette.faint,
+        "zeroline": False,
+        "showline": True,
+        "mirror": True,
+        "automargin": False,
+        **more,
+    }

@@ -1,0 +1,65 @@
+"""How pages are dressed: the little CSS that Streamlit's options do not cover, and the width the browser has."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+CSS = """
+<style>
+.stMainBlockContainer { padding: 3.2rem 2.2rem 3rem; max-width: 1720px; }
+@media (max-width: 640px) { .stMainBlockContainer { padding: 3.6rem 1rem 2rem; } }
+.st-key-viewport { position: absolute; height: 0; overflow: hidden; }
+/* The number beside the slider says the value, and the histogram stands right on the track. */
+[class*="st-key-target-"] [data-testid="stSliderThumbValue"] { display: none; }
+[class*="st-key-target-"] label p { white-space: nowrap; overflow: visible; }
+[class*="st-key-target-"] label * { overflow: visible; }
+img.histogram { display: block; width: calc(100% - 12px); height: 38px; margin: 0 6px -2.1rem 6px; }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.6rem, 1fr)); gap: 0.6rem; }
+.card { border: 1px solid rgba(128, 128, 128, 0.3); border-radius: 0.5rem; padding: 0.55rem 0.75rem; }
+.card .name { font-size: 0.85rem; opacity: 0.85; }
+.card .value { font-size: 1.45rem; line-height: 1.5; white-space: nowrap; }
+.card .meaning { font-size: 0.78rem; line-height: 1.3; opacity: 0.7; }
+</style>
+"""
+
+# Plotly cannot reflow panels, so the page asks the browser which arrangement fits. It reports a name, and only when it
+# changes: a desktop's window, which the first run assumes, costs no second run.
+WIDTH = """
+export default function({ setStateValue, parentElement }) {
+  const column = document.querySelector('.stMainBlockContainer') ?? document.body;
+  let said = 'wide';
+  const look = () => {
+    const width = column.clientWidth;
+    if (width === 0) return;
+    const name = width < 620 ? 'narrow' : width < 900 ? 'medium' : width < 1400 ? 'wide' : 'large';
+    if (name !== said) { said = name; setStateValue('size', name); }
+  };
+  const observer = new ResizeObserver(look);
+  observer.observe(column);
+  look();
+  // Plotly rejects the promise of an animation that is paused, with nothing as the reason: that is not an error.
+  const hush = (event) => { if (event.reason === undefined) event.preventDefault(); };
+  window.addEventListener('unhandledrejection', hush);
+  return () => { observer.disconnect(); window.removeEventListener('unhandledrejection', hush); };
+}
+"""
+
+
+def dress() -> None:
+    """Tighter margins, so that a projector shows the figure without scrolling."""
+    st.html(CSS)
+
+
+_viewport = st.components.v2.component("viewport", js=WIDTH)
+
+
+def size_name() -> str:
+    """'narrow', 'medium', 'wide' or 'large': how wide the page is in this browser, as far as it has told."""
+    with st.container(key="viewport"):
+        result = _viewport(key="viewport-size", on_size_change=lambda: None)
+    return result.get("size") or "wide"
+
+
+def is_dark() -> bool:
+    """Whether the browser shows the dark theme."""
+    return st.context.theme.type == "dark"

@@ -1,0 +1,144 @@
+"""What a page says about a run, in words and numbers."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.figures.theme import palette
+from app.runs import Run
+from ipage_core.tasks import TASKS
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One key figure: its name, its value, and in plain words what it is."""
+
+    name: str
+    value: str
+    meaning: str
+
+
+def unit(run: Run) -> str:
+    """The target's unit with a leading space, or nothing."""
+    label = TASKS[run.task].property_labels[0]
+    return f" {label[label.index('[') + 1 : -1]}" if label.endswith("]") else ""
+
+
+def target_text(run: Run) -> str:
+    """The target with its unit: '1.2', '(1.5, 0) m'."""
+    numbers = ", ".join(f"{v:.4g}" for v in run.y_star)
+    return (f"({numbers})" if len(run.y_star) > 1 else numbers) + unit(run)
+
+
+def headline(run: Run) -> str:
+    """The result in one sentence."""
+    s = run.summary
+    if not s["verified"]:
+        return f"{s['n']} designs for y* = {target_text(run)}, not verified"
+    text = (
+        f"{s['hits']} of {s['verified']} designs achieve y* = {target_text(run)} within ±{run.tolerance:g}{unit(run)}"
+    )
+    if run.n_modes:
+        text += f", on {s['modes_found']} of {s['modes_total']} loops"
+    return text
+
+
+PICTURES = {
+    "sinewave": "Each dot is a design (x₁, x₂); the darker the ground, the larger y. The green curve is every x with "
+    "y = y*, exactly.",
+    "robotic_arm": "Each line is an arm on its rail; all hands should meet at the green cross. One arm is drawn thick. "
+    "Grey dots are where hands of the prior end up, unaimed.",
+    "ballistics": "Each line is a throw; all should land on the green cross. Grey ticks under the ground are where "
+    "throws of the prior land, unaimed.",
+}
+
+
+def caption(run: Run) -> str:
+    """What to see in the figure."""
+    text = [PICTURES.get(run.task.removesuffix("_kruse"), "Each dot is a design.")]
+    if run.n_modes:
+        text.append("A loop's number lights up as soon as a design lies on it.")
+    start = f"a {run.labels[0]} sample"
+    if run.localizes:
+        text.append(
+            f"**Ring:** {start}. **Dot:** the same sample as localization moves it; full once Ω says that it hits."
+        )
+    else:
+        text.append(f"**Dot:** {start}; full if Ω says that it hits. This method does not localize.")
+    if run.f_error is not None and run.omega_error is not None:
+        corrected = run.labels[-1].startswith("correction")
+        text.append(
+            "**Error:** the surrogate f soon believes that all is exact (dashed); the true Ω (solid) tells what f's "
+            f"own error leaves{', until corrections' if corrected else '. Corrections'} with Ω remove it."
+        )
+        text.append("Lines are medians, bands hold 90 % of the samples, dots mark the tolerance.")
+    return " ".join(text)
+
+
+def key_figures(run: Run) -> list[Figure]:
+    """The run in numbers."""
+    s, square = run.summary, f"‖Ω(x) − y*‖²{', in' + unit(run) + '²' if unit(run) else ''}"
+    figures = []
+    if run.localizes and run.omega_error is not None:
+        before = float(np.nanmean(run.omega_error[0]))
+        figures.append(Figure(f"MSE, {run.labels[0]}", number(before), f"mean {square}, before localization"))
+    after = "localized" if run.localizes else run.labels[0]
+    figures += [
+        Figure(f"MSE, {after}", number(s["resim_mse"]), f"mean {square}"),
+        Figure("Median", number(s["resim_median"]), "half of the designs are closer than this"),
+        Figure("Hits", f"{s['hits']} / {s['verified']}", f"verified by Ω to be within ±{run.tolerance:g}{unit(run)}"),
+    ]
+    if run.n_modes:
+        figures.append(Figure("Loops found", f"{s['modes_found']} / {s['modes_total']}", "with at least one design"))
+    if run.localizes:
+        first = f"{s['success_before_replacement']} / {s['n']}"
+        figures.append(
+            Figure("Success before replacement", first, f"reached y* by f at once; {s['replaced']} were drawn afresh")
+        )
+    figures.append(Figure("Ω calls", f"{s['omega_calls']}", "true evaluations, the final check included"))
+    seconds = sum(s["seconds"].values())
+    figures.append(Figure("Time", f"{seconds:.2f} s", "from latent points to verified designs"))
+    return figures
+
+
+def cards(figures: list[Figure]) -> str:
+    """Key figures as a grid that fits any width. The text is the program's own, none of it the user's."""
+    each = "".join(
+        f"<div class='card'><div class='name'>{f.name}</div><div class='value'>{f.value}</div>"
+        f"<div class='meaning'>{f.meaning}</div></div>"
+        for f in figures
+    )
+    return f"<div class='cards'>{each}</div>"
+
+
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def number(value: float | None) -> str:
+    """Two significant digits, as people write them: 0.031, 5.1 · 10⁻¹³, or a dash for None."""
+    if value is None or not np.isfinite(value):
+        return "–"
+    if value == 0 or 1e-2 <= abs(value) < 1e4:
+        return f"{value:.2g}"
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa} · 10{str(int(exponent)).translate(SUPERSCRIPT)}"
+
+
+def histogram(counts: np.ndarray, low: float, high: float, value: float, dark: bool) -> str:
+    """The training data's y as an image that stretches over the slider, with a mark at the target."""
+    colors = palette(dark)
+    heights = 36 * np.sqrt(counts / counts.max())
+    bars = "".join(
+        f"<rect x='{10 * i + 0.5:.1f}' y='{38 - h:.1f}' width='9' height='{h:.1f}'/>" for i, h in enumerate(heights)
+    )
+    at = 10 * len(counts) * min(max((value - low) / (high - low), 0), 1)
+    svg = (
+        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {10 * len(counts)} 38' preserveAspectRatio='none'>"
+        f"<g fill='{colors.prior}' fill-opacity='0.55'>{bars}</g><line x1='{at:.1f}' x2='{at:.1f}' y1='0' y2='38' "
+        f"stroke='{colors.target}' stroke-width='3' vector-effect='non-scaling-stroke'/></svg>"
+    )
+    source = base64.b64encode(svg.encode()).decode()
+    return f"<img class='histogram' alt='Histogram of y in the training data' src='data:image/svg+xml;base64,{source}'>"
