@@ -36,7 +36,7 @@ def measure(task: Task, variant: str, epochs: int) -> dict[str, Any]:
     model, weights = VARIANTS[variant]
     network, arguments, settings = recipe(task, model)
     run = fit(network, arguments, *pairs(task), replace(settings, epochs=epochs, **weights))  # type: ignore[arg-type]
-    modules = {}
+    modules: dict[str, Any] = {}
     for name, state in run.weight_sets.items():
         modules[name] = MODELS[network](**arguments)
         modules[name].load_state_dict(state)

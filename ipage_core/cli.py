@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
 
+    from ipage_core.cluster import Progress
     from ipage_core.tasks import Task
 
 
@@ -71,6 +72,14 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("task", metavar="TASK")
         sub.add_argument("designs", type=Path, metavar="CSV")
         sub.add_argument("--out", type=Path, required=True, metavar="CSV")
+
+    dataset = command("dataset", _dataset, "Compute a data set with the true forward operator; a stopped run goes on.")
+    dataset.add_argument("task", metavar="TASK", help="architecture, crystal, or any task that generates from a seed")
+    dataset.add_argument("--n", type=int, required=True, help="rows")
+    dataset.add_argument("--seed", type=int, help="default: that of the shipped data")
+    dataset.add_argument("--out", type=Path, required=True, metavar="FILE", help="Parquet")
+    dataset.add_argument("--workers", type=int, default=1, help="local processes (default %(default)s)")
+    dataset.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="an existing Dask scheduler instead")
 
     train = command("train", _train, "Train the models of a method; a stopped run goes on with --resume.")
     train.add_argument("task", metavar="TASK")
@@ -171,6 +180,29 @@ def _verify(arguments: argparse.Namespace) -> None:
         frame[name] = column
     _write_csv(frame, arguments.out)
     print(json.dumps({"n": len(frame), "omega_calls": len(frame), "failed": int(y.isnan().any(1).sum())}))
+
+
+def _dataset(arguments: argparse.Namespace) -> None:
+    from ipage_core.datasets import generate
+
+    if arguments.n < 1:
+        raise ValueError(f"--n {arguments.n}: a data set has at least 1 row")
+    card = generate(
+        arguments.task,
+        arguments.n,
+        arguments.seed,
+        arguments.out,
+        workers=arguments.workers,
+        scheduler=arguments.scheduler,
+        progress=_print_counts,
+    )
+    print(file=sys.stderr)
+    print(json.dumps(card, ensure_ascii=False))
+
+
+def _print_counts(progress: Progress) -> None:
+    left = "" if progress.eta_seconds is None else f"  {progress.eta_seconds:.0f} s left"
+    print(f"\r{progress.done}/{progress.total}{left} ", end="", file=sys.stderr, flush=True)
 
 
 def _train(arguments: argparse.Namespace) -> None:

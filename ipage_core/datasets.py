@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+import pandas as pd
 from torch import Generator, Tensor
 
-from ipage_core.tasks import Task
+from ipage_core.cluster import Progress
+from ipage_core.store import replacing
+from ipage_core.tasks import TASKS, Task
 
 
 def pairs(task: Task, n: int | None = None, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -24,3 +30,40 @@ def fingerprint(*tensors: Tensor) -> str:
         digest.update(str(tuple(tensor.shape)).encode())
         digest.update((tensor.detach().cpu().double().numpy().round(9) + 0.0).tobytes())
     return digest.hexdigest()
+
+
+def generate(
+    task: str,
+    n: int,
+    seed: int | None,
+    out: Path,
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> dict[str, Any]:
+    """Write n rows of a task's data to a Parquet file and return its card. Long runs are resumed by running them again.
+
+    ``architecture`` and ``crystal`` run where :func:`ipage_core.cluster.run` says; the cheap tasks run here. ``seed``
+    is that of the shipped data if None.
+
+    Raises:
+        ValueError: unknown task, or what the task's own generator refuses.
+    """
+    if task == "architecture":
+        from ipage_core.physics import cells
+
+        seed = cells.read_card()["seed"] if seed is None else seed
+        return cells.generate(n, seed, out, workers=workers, scheduler=scheduler, progress=progress)
+    if task == "crystal":
+        from ipage_core.physics import lattices
+
+        seed = lattices.SEED if seed is None else seed
+        return lattices.generate(n, seed, out, workers=workers, scheduler=scheduler, progress=progress)
+    if task not in TASKS:
+        raise ValueError(f"task '{task}' is not known; accepted: architecture, crystal, {', '.join(TASKS)}")
+    x, y = pairs(TASKS[task], n, seed or 0)
+    columns = {f"{name}{j + 1}": column for name, values in (("x", x), ("y", y)) for j, column in enumerate(values.T)}
+    with replacing(out) as beside:
+        pd.DataFrame({name: column.numpy() for name, column in columns.items()}).to_parquet(beside)
+    return {"n": n, "seed": seed or 0, "sha256": fingerprint(x, y)}

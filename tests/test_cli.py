@@ -1,4 +1,4 @@
-"""The command line's contract, as another program sees it: files, the last line, exit codes, one sentence for bad input."""
+"""The command line's contract, as another program sees it: files, the last line, exit codes, sentences."""
 
 import json
 import subprocess
@@ -95,6 +95,15 @@ def test_predict_and_verify_take_solutions_back(capsys, tmp_path, solved):
     np.testing.assert_allclose(predicted["surrogate1"], solved[0]["surrogate1"], atol=1e-4)
 
 
+def test_dataset_of_a_cheap_task_and_of_cells(capsys, tmp_path):
+    code, out, _ = run(capsys, "dataset", "ballistics", "--n", 30, "--out", tmp_path / "b.parquet")
+    frame = pd.read_parquet(tmp_path / "b.parquet")
+    assert (code, json.loads(out.splitlines()[-1])["n"], frame.shape) == (0, 30, (30, 5))
+    code, out, _ = run(capsys, "dataset", "architecture", "--n", 6, "--workers", 0, "--out", tmp_path / "a.parquet")
+    assert (code, json.loads(out.splitlines()[-1])["n"]) == (0, 6)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.parquet", "b.parquet"]
+
+
 def test_tasks_as_json(capsys):
     rows = json.loads(run(capsys, "tasks", "--json")[1])
     assert [row["name"] for row in rows] == list(TASKS)
@@ -123,6 +132,8 @@ def test_tasks_as_json(capsys):
         (["predict", "sinewave", "missing.csv", "--method", "cinn"], "no surrogate"),
         (["train", "sinewave", "--method", "nonsense"], "accepted: ipage"),
         (["train", "sinewave", "--epochs", "0"], "at least 1 epoch"),
+        (["dataset", "bridge", "--n", "5"], "accepted: architecture, crystal"),
+        (["dataset", "architecture", "--n", "0"], "at least 1 row"),
         (["fly"], "invalid choice"),
     ],
 )

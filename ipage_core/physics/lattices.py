@@ -272,7 +272,7 @@ def check(n: int = 20, data: Path = DATA, workers: int = 1) -> dict[str, Any]:
     failed = [int(key) for key, result in results.items() if "fail" in result]
     answer: dict[str, Any] = {"rows": [int(key) for key in rows], "failed": failed}
     for name in ("gap", "direct", "energy"):
-        off = np.array([results[key][name] - rows[key][name] for key in rows if int(key) not in failed])
+        off = np.array([results[key][name] - rows[key][name] for key in rows if int(key) not in failed] or [np.nan])
         answer[name] = {"mean": float(off.mean()), "sd": float(off.std()), "max": float(np.abs(off).max())}
     answer["cpu_s"] = float(np.mean([result["cpu_s"] for result in results.values()]))
     answer["wall_s"] = round(time.monotonic() - begun, 1)
