@@ -23,6 +23,8 @@ from ipage_core.verification import verify as verify_designs
 
 STALLED = 0.05
 """A sample has stalled if its surrogate residual stays above this fraction of the task's tolerance."""
+ARRIVED = 5e-5
+"""A sample rests once its surrogate residual is below this fraction of the tolerance: float32 has no more to give."""
 CORRECTED = 0.005
 """A correction is trusted if the error it leaves is expected below this fraction of the tolerance."""
 ROUNDS = 4
@@ -269,9 +271,10 @@ class _Chain:
         surrogate, decode = self.method.surrogate, self.parametrization.decode
         assert surrogate is not None
         return localize(
-            lambda u: surrogate(decode(u)) - goal,
+            lambda u, rows: surrogate(decode(u)) - goal[rows],
             u0,
             self.parametrization.bounds,
+            enough=ARRIVED * self.task.tolerance,
             optimizer=self.optimizer,
             steps=self.steps,
             record_every=self.record_every,

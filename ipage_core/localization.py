@@ -17,8 +17,8 @@ DEFAULT_STEPS: dict[Optimizer, int] = {"lm": 15, "adam": 200, "gd": 200}
 LONGEST_STEP = 0.2
 """Longest Levenberg–Marquardt step, in units of the box's widths: a local search must stay local."""
 
-Residual = Callable[[Tensor], Tensor]
-"""u (n, e) → (n, r): what is to vanish, sample by sample (row i of the result depends on row i of u alone)."""
+Residual = Callable[[Tensor, Tensor], Tensor]
+"""u (k, e) of the samples ``rows`` (k,) → (k, r): what is to vanish, each row depending on that row of u alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,13 +50,13 @@ def localize(
     coordinates scaled by the box's widths.
 
     Args:
-        residual: u (n, e) → (n, r).
+        residual: see :data:`Residual`.
         u0: (n, e) starting points; they are moved into the box first.
         bounds: (2, e) lower and upper limits.
         optimizer: one of ``OPTIMIZERS``.
         steps: at most so many; 15 for ``lm``, 200 otherwise.
         record_every: record a frame every so many steps (first and last always).
-        enough: stop when every residual norm is below.
+        enough: a sample rests once its residual norm is below.
 
     Returns:
         The trajectory; its last frame is the result.
@@ -70,7 +70,7 @@ def localize(
         raise ValueError(f"Expected at least 1 step, got {steps}")
     low, high = bounds.to(u0)
     advance = {"lm": _levenberg_marquardt, "adam": _adam, "gd": _gradient_descent}[optimizer]
-    iterates = advance(residual, u0.clamp(low, high), low, high, steps or DEFAULT_STEPS[optimizer])
+    iterates = advance(residual, u0.clamp(low, high), low, high, steps or DEFAULT_STEPS[optimizer], enough)
     frames: list[tuple[int, Tensor, Tensor]] = []
     last: tuple[int, Tensor, Tensor] | None = None
     for step, (u, r) in enumerate(iterates):
@@ -87,77 +87,86 @@ def localize(
     return Trajectory(torch.tensor(recorded), torch.stack(u_path), torch.stack(error_path))
 
 
-def _jacobian(residual: Residual, u: Tensor) -> tuple[Tensor, Tensor]:
-    """r (n, r) and ∂r/∂u (n, r, e), one backward pass for each of the few residuals."""
+def _jacobian(residual: Residual, u: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """r (k, r) and ∂r/∂u (k, r, e), one backward pass for each of the few residuals."""
     with torch.enable_grad():
         u = u.detach().requires_grad_(True)
-        r = residual(u)
-        rows = [torch.autograd.grad(r[:, j].sum(), u, retain_graph=j + 1 < r.shape[1])[0] for j in range(r.shape[1])]
-    return r.detach(), torch.stack(rows, dim=1)
+        r = residual(u, rows)
+        last = r.shape[1] - 1
+        gradients = [torch.autograd.grad(r[:, j].sum(), u, retain_graph=j < last)[0] for j in range(last + 1)]
+    return r.detach(), torch.stack(gradients, dim=1)
 
 
-def _levenberg_marquardt(residual, u, low, high, steps):  # type: ignore[no-untyped-def]
-    """Damped Gauss–Newton in the dual form δ = −Jᵀ(JJᵀ + λI)⁻¹r, whose matrix is r × r however long u is."""
+def _levenberg_marquardt(residual, u, low, high, steps, enough):  # type: ignore[no-untyped-def]
+    """Damped Gauss–Newton in the dual form δ = −Jᵀ(JJᵀ + λI)⁻¹r, whose matrix is r × r however long u is.
+
+    Most samples arrive within five steps: later steps are computed for the others alone.
+    """
     width = high - low
-    r, jacobian = _jacobian(residual, u)
+    rows = torch.arange(len(u), device=u.device)
+    r, jacobian = _jacobian(residual, u, rows)
     yield u, r
     damping = torch.full((len(u),), 1e-3, dtype=u.dtype, device=u.device)
     eye = torch.eye(r.shape[1], dtype=u.dtype, device=u.device)
 
-    def gauss_newton(j: Tensor) -> Tensor:
+    def gauss_newton(r: Tensor, j: Tensor, damping: Tensor) -> Tensor:
         gram = j @ j.transpose(1, 2)
         scale = gram.diagonal(dim1=1, dim2=2).mean(1).clamp(min=1e-12)
         step = torch.linalg.solve(gram + (damping * scale)[:, None, None] * eye, r[:, :, None])
         return -(j.transpose(1, 2) @ step)[:, :, 0]
 
     for _ in range(steps):
-        scaled = jacobian * width
-        step = gauss_newton(scaled)
+        rows = (r.square().sum(1) > enough**2).nonzero()[:, 0]
+        if not len(rows):
+            return
+        here, scaled = u[rows], jacobian[rows] * width
+        step = gauss_newton(r[rows], scaled, damping[rows])
         # A coordinate that sits on the wall and is pushed against it is held there; the others make up for it.
-        blocked = ((u <= low) & (step < 0)) | ((u >= high) & (step > 0))
-        step = torch.where(blocked, 0.0, gauss_newton(scaled.masked_fill(blocked[:, None], 0.0)))
+        blocked = ((here <= low) & (step < 0)) | ((here >= high) & (step > 0))
+        freed = gauss_newton(r[rows], scaled.masked_fill(blocked[:, None], 0.0), damping[rows])
+        step = torch.where(blocked, 0.0, freed)
         step = step * (LONGEST_STEP / step.norm(dim=1, keepdim=True).clamp(min=LONGEST_STEP))
-        proposed = (u + width * step).clamp(low, high)
-        r_new, jacobian_new = _jacobian(residual, proposed)
-        better = r_new.square().sum(1) < r.square().sum(1)
-        u = torch.where(better[:, None], proposed, u)
-        r = torch.where(better[:, None], r_new, r)
-        jacobian = torch.where(better[:, None, None], jacobian_new, jacobian)
-        damping = torch.where(better, damping * 0.2, damping * 8).clamp(1e-8, 1e8)
+        there = (here + width * step).clamp(low, high)
+        r_there, jacobian_there = _jacobian(residual, there, rows)
+        better = r_there.square().sum(1) < r[rows].square().sum(1)
+        moved = rows[better]
+        u, r, jacobian = u.clone(), r.clone(), jacobian.clone()
+        u[moved], r[moved], jacobian[moved] = there[better], r_there[better], jacobian_there[better]
+        damping[rows] = torch.where(better, damping[rows] * 0.2, damping[rows] * 8).clamp(1e-8, 1e8)
         yield u, r
 
 
-def _adam(residual, u, low, high, steps, rate=0.02, beta1=0.9, beta2=0.999):  # type: ignore[no-untyped-def]
+def _adam(residual, u, low, high, steps, enough, rate=0.02, beta1=0.9, beta2=0.999):  # type: ignore[no-untyped-def]
     """Adam (Kingma and Ba 2015) on the box-scaled coordinates, its rate falling to zero along a cosine."""
-    width = high - low
+    width, rows = high - low, torch.arange(len(u), device=u.device)
     first, second = torch.zeros_like(u), torch.zeros_like(u)
     for k in range(1, steps + 1):
-        r, gradient = _loss_gradient(residual, u, width)
+        r, gradient = _loss_gradient(residual, u, rows, width)
         yield u, r
         first = beta1 * first + (1 - beta1) * gradient
         second = beta2 * second + (1 - beta2) * gradient.square()
         direction = (first / (1 - beta1**k)) / ((second / (1 - beta2**k)).sqrt() + 1e-8)
         rate_now = rate * 0.5 * (1 + math.cos(math.pi * k / steps))
         u = (u - rate_now * width * direction).clamp(low, high)
-    yield u, residual(u).detach()
+    yield u, residual(u, rows).detach()
 
 
-def _gradient_descent(residual, u, low, high, steps):  # type: ignore[no-untyped-def]
+def _gradient_descent(residual, u, low, high, steps, enough):  # type: ignore[no-untyped-def]
     """u ← u − γ g with one γ for all samples: the largest that is safe where the residual is steepest at the start."""
-    width = high - low
-    _, jacobian = _jacobian(residual, u)
+    width, rows = high - low, torch.arange(len(u), device=u.device)
+    _, jacobian = _jacobian(residual, u, rows)
     gamma = 0.5 / (jacobian * width).square().sum((1, 2)).max().clamp(min=1e-12)
     for _ in range(steps):
-        r, gradient = _loss_gradient(residual, u, width)
+        r, gradient = _loss_gradient(residual, u, rows, width)
         yield u, r
         u = (u - gamma * width * gradient).clamp(low, high)
-    yield u, residual(u).detach()
+    yield u, residual(u, rows).detach()
 
 
-def _loss_gradient(residual: Residual, u: Tensor, width: Tensor) -> tuple[Tensor, Tensor]:
+def _loss_gradient(residual: Residual, u: Tensor, rows: Tensor, width: Tensor) -> tuple[Tensor, Tensor]:
     """r (n, r) and the gradient (n, e) of Σᵢ‖rᵢ‖² (Eq. 8) with respect to the box-scaled coordinates."""
     with torch.enable_grad():
         u = u.detach().requires_grad_(True)
-        r = residual(u)
+        r = residual(u, rows)
         (gradient,) = torch.autograd.grad(r.square().sum(), u)
     return r.detach(), gradient * width

@@ -10,7 +10,7 @@ from ipage_core.localization import OPTIMIZERS, localize
 BOX = torch.tensor([[-2.0, -2.0], [2.0, 2.0]], dtype=torch.float64)
 
 
-def circle(u):
+def circle(u, rows):
     """‖u‖² = 1."""
     return u.square().sum(1, keepdim=True) - 1
 
@@ -36,14 +36,16 @@ def test_no_step_ever_leaves_the_box(seed, optimizer):
     low = -torch.rand(3, generator=generator, dtype=torch.float64)
     bounds = torch.stack((low, low + 0.1 + torch.rand(3, generator=generator, dtype=torch.float64)))
     u0 = 3 * torch.randn(10, 3, generator=generator, dtype=torch.float64)
-    trajectory = localize(lambda u: torch.sin(u) @ a.T - target, u0, bounds, optimizer=optimizer, steps=20)
+    trajectory = localize(lambda u, rows: torch.sin(u) @ a.T - target, u0, bounds, optimizer=optimizer, steps=20)
     assert (trajectory.u >= bounds[0]).all()
     assert (trajectory.u <= bounds[1]).all()
 
 
 def test_lm_slides_along_a_wall_to_the_solution():
     # u₀ + u₁ = 3 inside [−2, 2]²; a start at the wall u₀ = 2 must make up for it with u₁.
-    trajectory = localize(lambda u: u.sum(1, keepdim=True) - 3, torch.tensor([[2.0, -2.0]], dtype=torch.float64), BOX)
+    trajectory = localize(
+        lambda u, rows: u.sum(1, keepdim=True) - 3, torch.tensor([[2.0, -2.0]], dtype=torch.float64), BOX
+    )
     torch.testing.assert_close(trajectory.u[-1], torch.tensor([[2.0, 1.0]], dtype=torch.float64), atol=1e-5, rtol=0)
 
 
@@ -62,6 +64,13 @@ def test_samples_do_not_disturb_each_other():
     torch.testing.assert_close(together[order], permuted)
     alone = localize(circle, u0[:1], BOX, steps=5, enough=0.0).u[-1]
     torch.testing.assert_close(alone, together[:1])
+
+
+def test_each_sample_keeps_its_own_goal_when_others_have_arrived():
+    goals = torch.linspace(0.5, 3.0, 20, dtype=torch.float64)[:, None]
+    u0 = torch.rand(20, 2, dtype=torch.float64) + 0.1
+    trajectory = localize(lambda u, rows: u.square().sum(1, keepdim=True) - goals[rows], u0, BOX)
+    torch.testing.assert_close(trajectory.u[-1].square().sum(1), goals[:, 0], rtol=0, atol=1e-5)
 
 
 def test_a_thin_record_keeps_both_ends():
