@@ -53,5 +53,5 @@ def test_minimum_distance_of_known_points():
 
 @pytest.mark.parametrize(("n", "k", "kind"), [(0, 2, "srs"), (3, 0, "lhs"), (3, 2, "sobol")])
 def test_bad_requests_are_refused(n, k, kind):
-    with pytest.raises(ValueError, match="Expected at least 1|accepted: srs, lhs, maximin"):
+    with pytest.raises(ValueError, match=r"Expected at least 1|accepted: srs, lhs, maximin"):
         latent_design(n, k, kind, 0)

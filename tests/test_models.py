@@ -1,6 +1,7 @@
 """The networks are what they claim: invertible, with the right Jacobians, blind to the order of their rows."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -132,6 +133,6 @@ def test_schedule_of_the_paper(epochs):
     rows = [dynamic_weights(i, epochs, y=1000.0, x=10.0, z=20.0, nll=1.0) for i in range(epochs)]
     half = epochs // 2
     assert all(row["y"] == 1000 and row["x"] == row["z"] == 0 for row in rows[:half])
-    assert all(a["y"] >= b["y"] and a["x"] <= b["x"] for a, b in zip(rows, rows[1:], strict=False))
+    assert all(a["y"] >= b["y"] and a["x"] <= b["x"] for a, b in pairwise(rows))
     assert rows[-1]["y"] == pytest.approx(0, abs=1e-9)
     assert (rows[-1]["x"], rows[-1]["z"], rows[-1]["nll"]) == (10, 20, 1)
