@@ -34,6 +34,10 @@ def recipe(task: Task, model: str) -> tuple[str, dict[str, Any], Settings]:
     arguments |= _SPLINES.get(task.name, _SPLINES["default"])
     if any(task.dequantize):
         arguments["dequantize"] = list(task.dequantize)
+    if any(task.support):
+        arguments["support"] = [interval and list(interval) for interval in task.support]
+    if task.name == "ballistics" and BUILT_AS[model] == "inn":
+        arguments["padding_sd"] = 0.01  # its y spreads over metres: at 0.02 the noise alone costs 0.004 m²
     if model == "inn-alternating":
         arguments["order"] = "alternating"
         settings = replace(settings, epochs=60)

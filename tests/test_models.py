@@ -8,9 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
+from scipy.stats import kstest
 
 from ipage_core.models import CINN, INN, MLP
 from ipage_core.models.losses import dynamic_weights, mmd
+from ipage_core.models.standardize import Standardizer
 
 
 def small_inn(d, m, order, **more):
@@ -33,10 +35,15 @@ def test_inn_is_invertible_both_ways(order, d, m, seed):
     torch.testing.assert_close(inn.cycle(y, z), x, rtol=0, atol=1e-6)
 
 
+BOUNDED = [None, (-5.0, 4.0), (0.0, 2.0)]
+
+
 @pytest.mark.parametrize("order", ["ordered", "alternating"])
-def test_inn_log_determinant_against_autograd(order):
-    inn = small_inn(3, 2, order)
+@pytest.mark.parametrize("support", [(), BOUNDED])
+def test_inn_log_determinant_against_autograd(order, support):
+    inn = small_inn(3, 2, order, support=support)
     joint = torch.randn(4, 5, dtype=torch.float64)
+    joint[:, 2] = torch.rand(4, dtype=torch.float64) * 1.8 + 0.1
 
     def f(row):
         y, z, _ = inn.transport(row[None, :3], row[None, 3:])
@@ -66,6 +73,25 @@ def test_posterior_density_is_the_jacobian_of_sampling_and_integrates_to_one(bui
         density = model.log_prob(grid, y_star[:1].expand(len(grid), 1)).exp()
     cell = (axes[0][1] - axes[0][0]) * (axes[1][1] - axes[1][0])
     assert (density.sum() * cell).item() == pytest.approx(1.0, abs=0.01)
+
+
+def test_no_sample_leaves_the_support_and_it_stays_invertible():
+    inn = small_inn(3, 1, "ordered", support=BOUNDED)
+    z, y_star = 6 * torch.randn(500, 3, dtype=torch.float64), torch.randn(500, 1, dtype=torch.float64)
+    x = inn.sample(y_star, z)
+    assert ((x[:, 1] >= -5) & (x[:, 1] <= 4) & (x[:, 2] >= 0) & (x[:, 2] <= 2)).all()
+    central = z.abs().max(dim=1).values < 3
+    torch.testing.assert_close(inn.cycle(y_star, z)[central], x[central], rtol=0, atol=1e-5)
+
+
+def test_a_bounded_uniform_coordinate_becomes_standard_normal():
+    scale = Standardizer(2, [(2.0, 6.0), None]).double()
+    x = torch.stack((2 + 4 * torch.rand(20_000, dtype=torch.float64), torch.randn(20_000).double() * 3 + 1), dim=1)
+    scale.fit(x)
+    v = scale(x)
+    assert kstest(v[:, 0].numpy(), "norm").pvalue > 1e-3
+    torch.testing.assert_close(v.std(0), torch.ones(2, dtype=torch.float64), rtol=0, atol=0.03)
+    torch.testing.assert_close(scale.inverse(v), x, rtol=0, atol=1e-5)
 
 
 def test_ordered_inn_has_a_gradient_at_its_own_posterior_samples():

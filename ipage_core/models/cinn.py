@@ -9,7 +9,7 @@ from torch import Generator, Tensor, nn
 
 from ipage_core.models.inn import dequantized, standard_normal_log_prob
 from ipage_core.models.splines import conditional_splines
-from ipage_core.models.standardize import Standardizer
+from ipage_core.models.standardize import Standardizer, Support
 
 
 class CINN(nn.Module):
@@ -32,11 +32,12 @@ class CINN(nn.Module):
         bins: int = 8,
         tail_bound: float = 5.0,
         dequantize: Sequence[float] = (),
+        support: Support = (),
     ) -> None:
         super().__init__()
         self.d, self.m, self.latent_dim, self.noise = d, m, d, noise
         self.dequantize = tuple(dequantize)
-        self.x_scale, self.y_scale = Standardizer(d), Standardizer(m)
+        self.x_scale, self.y_scale = Standardizer(d, support), Standardizer(m)
         self.transform = conditional_splines(
             d, m, couplings=couplings, hidden=hidden, blocks=blocks, bins=bins, tail_bound=tail_bound
         )
@@ -62,8 +63,9 @@ class CINN(nn.Module):
 
     def log_prob(self, x: Tensor, y_star: Tensor) -> Tensor:
         """log p̂(x | y*) by Eq. 3, per raw unit of x. (n, d), (n, m) → (n,)."""
-        out, log_det = self.transform(torch.cat((self.x_scale(x), self.y_scale(y_star)), dim=1))
-        return standard_normal_log_prob(out[:, : self.d]) + log_det - self.x_scale.sd.log().sum()
+        standardized = self.x_scale(x)
+        out, log_det = self.transform(torch.cat((standardized, self.y_scale(y_star)), dim=1))
+        return standard_normal_log_prob(out[:, : self.d]) + log_det + self.x_scale.log_det(standardized)
 
     def density_parameters(self) -> list[nn.Parameter]:
         """What the likelihood trains: everything."""

@@ -13,7 +13,7 @@ from torch import Generator, Tensor, nn
 from ipage_core.models.losses import mmd
 from ipage_core.models.mlp import SiLUNetwork
 from ipage_core.models.splines import conditional_splines, coupling_masks, spline_coupling
-from ipage_core.models.standardize import Standardizer
+from ipage_core.models.standardize import Standardizer, Support
 
 
 def standard_normal_log_prob(z: Tensor) -> Tensor:
@@ -57,11 +57,12 @@ class INN(nn.Module):
         bins: int = 8,
         tail_bound: float = 5.0,
         dequantize: Sequence[float] = (),
+        support: Support = (),
     ) -> None:
         super().__init__()
         self.d, self.m, self.latent_dim, self.order = d, m, d, order
         self.padding_sd, self.dequantize = padding_sd, tuple(dequantize)
-        self.x_scale, self.y_scale = Standardizer(d), Standardizer(m)
+        self.x_scale, self.y_scale = Standardizer(d, support), Standardizer(m)
         self.transform: Transform
         if order == "ordered":
             writes_padding = torch.cat((torch.full((d,), -1), torch.ones(m, dtype=torch.long)))
@@ -94,8 +95,9 @@ class INN(nn.Module):
 
     def transport(self, x: Tensor, padding: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Eq. 2: x (n, d), padding (n, m) → y (n, m), z (n, d), log|det ∂[y, z]/∂[x, padding]| (n,)."""
-        out, log_det = self.transform(torch.cat((self.x_scale(x), padding), dim=1))
-        log_det = log_det + self.y_scale.sd.log().sum() - self.x_scale.sd.log().sum()
+        standardized = self.x_scale(x)
+        out, log_det = self.transform(torch.cat((standardized, padding), dim=1))
+        log_det = log_det + self.y_scale.sd.log().sum() + self.x_scale.log_det(standardized)
         return self.y_scale.inverse(out[:, self.d :]), out[:, : self.d], log_det
 
     def inverse(self, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
@@ -132,9 +134,9 @@ class INN(nn.Module):
         """
         if self.order != "ordered":
             raise ValueError("Expected an ordered INN: the alternating one has no closed-form p(x | y)")
-        joint = torch.cat((self.x_scale(x), self.y_scale(y_star)), dim=1)
-        out, log_det = self.transform._transforms[1](joint)
-        return standard_normal_log_prob(out[:, : self.d]) + log_det - self.x_scale.sd.log().sum()
+        standardized = self.x_scale(x)
+        out, log_det = self.transform._transforms[1](torch.cat((standardized, self.y_scale(y_star)), dim=1))
+        return standard_normal_log_prob(out[:, : self.d]) + log_det + self.x_scale.log_det(standardized)
 
     def density_parameters(self) -> list[nn.Parameter]:
         """What the likelihood trains: the splines of an ordered network, all of an alternating one."""

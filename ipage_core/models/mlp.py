@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from torch import Generator, Tensor, nn
 
-from ipage_core.models.standardize import Standardizer
+from ipage_core.models.standardize import Standardizer, flattened
 
 
 class SiLUNetwork(nn.Sequential):
-    """``layers`` hidden SiLU layers of ``hidden`` units: (*, n_in) → (*, n_out)."""
+    """``layers`` hidden SiLU layers of ``hidden`` units; ``bounded`` coordinates are read on their uniform scale."""
 
-    def __init__(self, n_in: int, n_out: int, hidden: int, layers: int) -> None:
+    def __init__(self, n_in: int, n_out: int, hidden: int, layers: int, bounded: Sequence[int] = ()) -> None:
         widths = [n_in, *[hidden] * layers]
         modules: list[nn.Module] = []
         for a, b in pairwise(widths):
             modules += [nn.Linear(a, b), nn.SiLU()]
         super().__init__(*modules, nn.Linear(hidden, n_out))
+        self.bounded = list(bounded)
 
     def forward(self, x: Tensor, context: None = None) -> Tensor:
-        """(*, n_in) → (*, n_out). ``context`` is there because nflows passes one."""
-        return super().forward(x)
+        """(n, n_in) standardized → (n, n_out). ``context`` is there because nflows passes one."""
+        return super().forward(flattened(x, self.bounded))
 
 
 class MLP(nn.Module):

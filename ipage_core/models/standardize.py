@@ -1,32 +1,71 @@
-"""Zero mean and unit variance, inside the model and nowhere else."""
+"""Zero mean and unit variance, inside the model and nowhere else; bounded coordinates become normal ones."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
+Support = Sequence[Sequence[float] | None]
+"""For each coordinate (low, high), or None where it is unbounded."""
+EDGE = 1e-6
+"""How close to its ends, as a fraction of the interval, a bounded coordinate is told apart from them."""
+
 
 class Standardizer(nn.Module):
-    """An affine map (*, d) ↔ (*, d) whose constants travel with the weights."""
+    """An elementwise invertible map (n, d) ↔ (n, d) whose constants travel with the weights.
+
+    Unbounded coordinates are shifted and scaled. A coordinate uniform on (low, high) becomes v = Φ⁻¹((x − low)/(high −
+    low)), standard normal: so no sample of a flow over v can leave the interval, and the flow has no edge to learn.
+    """
 
     mean: Tensor
     sd: Tensor
 
-    def __init__(self, d: int) -> None:
+    def __init__(self, d: int, support: Support = ()) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.zeros(d))
-        self.register_buffer("sd", torch.ones(d))
+        self.bounded = [j for j, interval in enumerate(support) if interval is not None]
+        mean, sd = torch.zeros(d), torch.ones(d)
+        for j, interval in enumerate(support):
+            if interval is not None:
+                mean[j], sd[j] = interval[0], interval[1] - interval[0]
+        self.register_buffer("mean", mean)
+        self.register_buffer("sd", sd)
 
     def fit(self, values: Tensor) -> None:
-        """Take mean and standard deviation of ``values`` (n, d); a constant column keeps its scale."""
-        sd = values.std(dim=0)
-        self.mean.copy_(values.mean(dim=0))
-        self.sd.copy_(torch.where(sd > 0, sd, torch.ones_like(sd)))
+        """Take mean and standard deviation of ``values`` (n, d), but of bounded coordinates; constants keep scale 1."""
+        mean, sd = values.mean(dim=0), values.std(dim=0)
+        sd = torch.where(sd > 0, sd, torch.ones_like(sd))
+        free = [j for j in range(values.shape[1]) if j not in self.bounded]
+        self.mean[free], self.sd[free] = mean[free].to(self.mean), sd[free].to(self.sd)
 
     def forward(self, values: Tensor) -> Tensor:
-        """(*, d) in raw units → (*, d) standardized."""
-        return (values - self.mean) / self.sd
+        """(n, d) in raw units → (n, d) standardized."""
+        out = (values - self.mean) / self.sd
+        if self.bounded:
+            out = out.clone()
+            out[:, self.bounded] = torch.special.ndtri(out[:, self.bounded].clamp(EDGE, 1 - EDGE))
+        return out
 
     def inverse(self, values: Tensor) -> Tensor:
-        """(*, d) standardized → (*, d) in raw units."""
+        """(n, d) standardized → (n, d) in raw units."""
+        if self.bounded:
+            values = values.clone()
+            values[:, self.bounded] = torch.special.ndtr(values[:, self.bounded])
         return values * self.sd + self.mean
+
+    def log_det(self, standardized: Tensor) -> Tensor:
+        """log|∂v/∂x| at standardized v (n, d) → (n,)."""
+        of_probit = 0.5 * (standardized[:, self.bounded].square() + math.log(2 * math.pi)).sum(1)
+        return of_probit - self.sd.log().sum()
+
+
+def flattened(standardized: Tensor, bounded: list[int]) -> Tensor:
+    """Bounded coordinates back on a uniform scale of unit variance: what a regression network reads best. (n, d)."""
+    if not bounded:
+        return standardized
+    standardized = standardized.clone()
+    standardized[:, bounded] = math.sqrt(12) * (torch.special.ndtr(standardized[:, bounded]) - 0.5)
+    return standardized

@@ -44,9 +44,9 @@ Result = dict[str, Any]
 
 ``gap`` [eV], signed: min over k of band 20 − max over k of band 19, counted from 0; ``direct`` [eV], the smallest
 difference at one k; ``vbm``, ``cbm``: where those extrema are, (3,) in fractions of the reciprocal lattice;
-``energy`` [eV per cell] on GPAW's scale; ``iterations``; ``occupations``, "fixed-uniform" or the fallback
-"fermi-dirac-0.05"; ``cpu_s``; ``edges`` [eV], (2, k): bands 19 and 20 at the mesh's k-points. A calculation that
-failed has ``fail``, one sentence, and ``cpu_s`` alone.
+``energy`` [eV per cell] on GPAW's scale, extrapolated to zero smearing; ``iterations``; ``occupations``,
+"fixed-uniform" or the fallback "fermi-dirac-0.05"; ``cpu_s``; ``edges`` [eV], (2, k): bands 19 and 20 at the mesh's
+k-points. A calculation that failed has ``fail``, one sentence, and ``cpu_s`` alone.
 """
 
 
@@ -226,7 +226,7 @@ def _solve(lattice: NDArray[np.float64], settings: Settings, occupations: str) -
         txt=None,
         convergence={"density": 1e-3, "eigenstates": 1e-5, "energy": 1e-3, "bands": VALENCE + 1},
     )
-    energy = float(atoms.get_potential_energy(force_consistent=True))
+    energy = float(atoms.get_potential_energy())
     k = atoms.calc.get_ibz_k_points()
     bands = np.array([atoms.calc.get_eigenvalues(kpt=i)[VALENCE - 1 : VALENCE + 1] for i in range(len(k))])
     if not (np.isfinite(bands).all() and np.isfinite(energy)):

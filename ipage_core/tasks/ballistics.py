@@ -88,5 +88,6 @@ TASK = Task(
     omega_seconds=1e-6,
     default_target=(5.0,),
     source="Kruse et al. 2021, arXiv:2101.10763",
+    support=(None, None, (0.05 * math.pi, 0.45 * math.pi), None),
     dequantize=(0.0, 0.0, 0.0, 0.5),
 )

@@ -43,6 +43,8 @@ class Task:
     """DOI or equation that defines the task."""
     project: Callable[[Tensor], Tensor] = identity
     """Nearest admissible design, applied once after localization."""
+    support: tuple[tuple[float, float] | None, ...] = ()
+    """Per coordinate: (low, high) where the prior is uniform on an interval, else None."""
     dequantize: tuple[float, ...] = ()
     """Per coordinate: half the spacing of the lattice the prior sits on (0: continuous). A density needs it smeared."""
     modes: Callable[[Tensor, Tensor], Tensor] | None = None

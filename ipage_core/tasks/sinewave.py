@@ -48,6 +48,7 @@ TASK = Task(
     omega=omega,
     omega_seconds=1e-8,
     default_target=(1.2,),
+    support=((-1.0, 1.0), (-1.0, 1.0)),
     modes=loop_of,
     n_modes=9,
     source="Bi, Fung and Zhang 2023 (iPage, AAAI), 'Illustrative Example: 2D Sinewave Function'",
