@@ -120,6 +120,8 @@ class Solutions:
         if self.modes is not None:
             figures["modes_found"] = len(set(self.modes.tolist()) - {-1})
             figures["modes_total"] = self.task.n_modes
+        if self.verification.calls > len(errors):  # said, not averaged away
+            figures["omega_failed"] = self.verification.calls - len(errors)
         if self.note:
             figures["note"] = self.note
         return figures

@@ -1,6 +1,7 @@
 """The chain around networks: with Ω as its own surrogate every step has an exact answer."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -94,6 +95,13 @@ def test_a_proposal_of_nan_does_not_reach_the_answer():
     solutions = design(SINEWAVE, exact_method(proposal=Broken()), TARGET, 5)
     assert solutions.final.isfinite().all()
     assert SINEWAVE.in_bounds(solutions.final).all()
+
+
+def test_a_design_that_omega_cannot_evaluate_is_counted_not_averaged_away():
+    broken = replace(SINEWAVE, omega=lambda x: torch.where(x[:, :1] > 0, SINEWAVE.omega(x), torch.nan))
+    summary = design(broken, exact_method(), TARGET, 50).summary()
+    assert 0 < summary["omega_failed"] < 50
+    assert summary["hits"] == summary["verified"] - summary["omega_failed"]
 
 
 def test_an_unreachable_target_gets_the_closest_and_a_sentence():
