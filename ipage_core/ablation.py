@@ -63,7 +63,7 @@ def main() -> None:
     """Train what the card does not hold yet, a variant at a time, and add it to the card."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("task", choices=TASKS)
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=30)
     arguments = parser.parse_args()
     task, path = TASKS[arguments.task], Path(PRETRAINED) / arguments.task / "inn.json"
     for variant in VARIANTS:

@@ -127,7 +127,8 @@ def design(
         success = int(arrived.sum())
         replaced |= chain.replace_stalled(samples, goal, STALLED * task.tolerance, seed)
         if len(targets) == 1 and not (samples.residual(goal) <= STALLED * task.tolerance).any():
-            goal = samples.predicted[samples.residual(goal).argmin()].expand_as(y_star)
+            closest = samples.predicted[samples.residual(goal).argmin()]
+            goal = closest.cpu().double().expand_as(y_star)
             note = (
                 f"The target {_text(y_star[0])} cannot be reached within the bounds; "
                 f"these designs aim at the closest that the surrogate achieves, {_text(goal[0])}."
@@ -181,7 +182,7 @@ class _Samples:
 
     def residual(self, goal: Tensor) -> Tensor:
         """(n,) ‖f(x) − goal‖; infinite where it is not a number."""
-        return (self.predicted - goal).norm(dim=1).nan_to_num(nan=math.inf)
+        return (self.predicted.cpu().to(goal) - goal).norm(dim=1).nan_to_num(nan=math.inf)
 
     def put(self, rows: Tensor, other: _Samples) -> None:
         """Let ``other`` (one sample for each of the row indices) take the place of these rows."""
@@ -239,8 +240,8 @@ class _Chain:
                 x, error = _checked_sample(proposal, y_star, z, width)
                 poor = ~(error <= CYCLE_TOLERANCE) & ~error.isnan() | ~x.isfinite().all(1)
                 if poor.any() and isinstance(proposal, torch.nn.Module):
-                    exact = copy.deepcopy(proposal).double().cpu()
-                    y64, z64, width64 = (t.double().cpu() for t in (y_star[poor], z[poor], width))
+                    exact = copy.deepcopy(proposal).cpu().double()  # in this order: MPS has no float64
+                    y64, z64, width64 = (t.cpu().double() for t in (y_star[poor], z[poor], width))
                     x64, error64 = _checked_sample(exact, y64, z64, width64)
                     x[poor], error[poor] = x64.to(x), error64.to(error)
             predicted = torch.full_like(y_star, math.nan)
@@ -330,7 +331,7 @@ class _Chain:
                 self.omega_calls += len(y)
             before, last = last, (y - goal).norm(dim=1)
             with self.clock("localization"):
-                shifted = goal + samples.predicted.to(goal) - y
+                shifted = goal + samples.predicted.cpu().to(goal) - y
                 trajectory = self._descend(self.parametrization.encode(samples.x), shifted.nan_to_num(nan=0.0))
                 samples.x = self.parametrization.decode(trajectory.u[-1])
                 samples.predicted = self.predict(samples.x)
@@ -339,7 +340,7 @@ class _Chain:
                 error = (samples.predicted - goal.to(samples.x)).square().sum(1)
                 samples.errors = torch.cat((samples.errors, error[None]))
         assert last is not None
-        left = (samples.predicted.to(goal) - shifted).norm(dim=1)
+        left = (samples.predicted.cpu().to(goal) - shifted).norm(dim=1)
         shrinking = 0.0 if before is None else (last / before.clamp(min=1e-12)).clamp(max=1.0)
         return (left + shrinking * last).nan_to_num(nan=math.inf)
 

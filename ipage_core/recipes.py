@@ -40,5 +40,5 @@ def recipe(task: Task, model: str) -> tuple[str, dict[str, Any], Settings]:
         arguments["padding_sd"] = 0.01  # its y spreads over metres: at 0.02 the noise alone costs 0.004 m²
     if model == "inn-alternating":
         arguments["order"] = "alternating"
-        settings = replace(settings, epochs=60)
+        settings = replace(settings, epochs=40)
     return BUILT_AS[model], arguments, settings

@@ -11,7 +11,7 @@ from models import SINEWAVE, Uniform, counting, exact_method
 
 from ipage_core.design import design
 from ipage_core.latent import latent_design
-from ipage_core.methods import Loaded
+from ipage_core.methods import Loaded, load
 from ipage_core.verification import rows_to_verify, verify
 
 TARGET = torch.tensor([1.2])
@@ -183,3 +183,41 @@ def test_a_number_verifies_so_many_seeded_rows(n, k, seed):
     which = rows_to_verify(SINEWAVE, n, str(k), seed)
     assert int(which.sum()) == min(n, k)
     assert torch.equal(which, rows_to_verify(SINEWAVE, n, str(k), seed))
+
+
+class Shaky(torch.nn.Module):
+    """An inverse that round-off ruins in float32 and that is exact in float64."""
+
+    latent_dim = 2
+
+    def cycle(self, y_star, z):
+        return 2 * torch.special.ndtr(z) - 1
+
+    def sample(self, y_star, z):
+        if z.dtype == torch.float64:
+            return self.cycle(y_star, z)
+        x = self.cycle(y_star, z)
+        x[::3] += 0.1
+        if len(z) == 7:
+            raise AssertionError("negative discriminant")
+        return x
+
+
+@pytest.mark.parametrize("n", [30, 7])
+def test_posterior_samples_with_a_cycle_error_are_computed_again_in_float64(n):
+    solutions = design(SINEWAVE, exact_method(proposal=Shaky()), TARGET, n)
+    exact = 2 * torch.special.ndtr(latent_design(n, 2, "maximin", 0)) - 1
+    kept = ~solutions.replaced
+    torch.testing.assert_close(solutions.posterior[kept], exact[kept], rtol=0, atol=1e-6)
+    assert solutions.cycle_error.max() < 1e-4
+
+
+def test_cycle_error_is_unknown_for_what_cannot_be_inverted():
+    assert design(SINEWAVE, exact_method(), TARGET, 5).cycle_error.isnan().all()
+
+
+@pytest.mark.gpu
+def test_design_on_cuda_agrees_with_the_cpu():
+    runs = [design(SINEWAVE, load("sinewave", "ipage", device), TARGET, 100) for device in ("cpu", "cuda")]
+    torch.testing.assert_close(runs[0].posterior, runs[1].posterior, rtol=0, atol=1e-3)
+    assert all(run.verification.hit.float().mean() > 0.95 for run in runs)

@@ -248,8 +248,11 @@ def _impossible(lattice: NDArray[np.float64]) -> str | None:
     if not np.isfinite(lattice).all() or (lattice[:3] <= 0).any():
         return "The lattice parameters are not finite, positive numbers."
     u, v, w = np.cos(np.radians(lattice[3:]))
-    if 1 + 2 * u * v * w - u**2 - v**2 - w**2 <= 0 or (lattice[3:] <= 0).any() or (lattice[3:] >= 180).any():
+    square = 1 + 2 * u * v * w - u**2 - v**2 - w**2
+    if square <= 0 or (lattice[3:] <= 0).any() or (lattice[3:] >= 180).any():
         return "No cell has these three angles: its volume would not be positive."
+    if square < 0.15**2:  # GPAW would look for neighbours in ever more cells, until memory ends
+        return "The cell is too flat to compute: its volume is below 0.15 a·b·c."
     return None
 
 
