@@ -17,6 +17,10 @@ DEFAULT_STEPS: dict[Optimizer, int] = {"lm": 15, "adam": 200, "gd": 200}
 LONGEST_STEP = 0.2
 """Longest Levenberg–Marquardt step, in units of the box's widths: a local search must stay local."""
 
+PINNED, LOOK_INWARD = 1e-2, 0.3
+"""A sample on a wall whose step is shorter than the first, in widths, is stuck there: it looks for a smaller residual
+straight inward, as far as the second, and goes on from the best point it finds if that is better."""
+
 Residual = Callable[[Tensor, Tensor], Tensor]
 """u (k, e) of the samples ``rows`` (k,) → (k, r): what is to vanish, each row depending on that row of u alone."""
 
@@ -127,6 +131,10 @@ def _levenberg_marquardt(residual, u, low, high, steps, enough):  # type: ignore
         step = torch.where(blocked, 0.0, freed)
         step = step * (LONGEST_STEP / step.norm(dim=1, keepdim=True).clamp(min=LONGEST_STEP))
         there = (here + width * step).clamp(low, high)
+        pinned = (blocked.any(1) & (step.norm(dim=1) < PINNED)).nonzero()[:, 0]
+        if len(pinned):
+            inward = torch.where(blocked[pinned], torch.where(here[pinned] <= low, width, -width), 0.0)
+            there[pinned] = _best_along(residual, here[pinned], inward, rows[pinned])
         r_there, jacobian_there = _jacobian(residual, there, rows)
         better = r_there.square().sum(1) < r[rows].square().sum(1)
         moved = rows[better]
@@ -134,6 +142,16 @@ def _levenberg_marquardt(residual, u, low, high, steps, enough):  # type: ignore
         u[moved], r[moved], jacobian[moved] = there[better], r_there[better], jacobian_there[better]
         damping[rows] = torch.where(better, damping[rows] * 0.2, damping[rows] * 8).clamp(1e-8, 1e8)
         yield u, r
+
+
+def _best_along(residual: Residual, u: Tensor, direction: Tensor, rows: Tensor) -> Tensor:
+    """Of the points u + t·direction, t up to ``LOOK_INWARD``, the one with the least residual. (k, e) → (k, e)."""
+    lengths = torch.linspace(0, LOOK_INWARD, 13, dtype=u.dtype, device=u.device)[1:]
+    points = u[:, None] + lengths[:, None] * direction[:, None]
+    with torch.no_grad():
+        error = residual(points.flatten(0, 1), rows.repeat_interleave(len(lengths))).square().sum(1)
+    best = error.view(len(u), -1).argmin(1)
+    return points[torch.arange(len(u), device=u.device), best]
 
 
 def _adam(residual, u, low, high, steps, enough, rate=0.02, beta1=0.9, beta2=0.999):  # type: ignore[no-untyped-def]

@@ -66,7 +66,6 @@ METHODS: dict[str, Method] = {
     "ipage-mlp": Method("INN posterior (φ), separate MLP surrogate", ("inn", "phi"), ("mlp", "phi_star")),
     "ipage-cinn": Method("cINN posterior, separate MLP surrogate", ("cinn", "phi_star"), ("mlp", "phi_star")),
     "inn": Method("INN posterior alone", ("inn", "phi"), None),
-    "inn-alternating": Method("INN of alternating couplings, posterior alone", ("inn-alternating", "phi"), None),
     "cinn": Method("conditional INN posterior alone", ("cinn", "phi_star"), None),
     "prior-lm": Method("control: prior starts, separate MLP surrogate", None, ("mlp", "phi_star")),
 }

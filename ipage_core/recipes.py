@@ -13,7 +13,7 @@ BUILT_AS = {"inn": "inn", "inn-alternating": "inn", "cinn": "cinn", "mlp": "mlp"
 
 # The sine wave's posterior of x₂ given x₁ and y is six spikes: it takes many bins, and few couplings.
 _SPLINES: dict[str, dict[str, Any]] = {
-    "sinewave": {"couplings": 4, "bins": 32, "hidden": 128},
+    "sinewave": {"couplings": 4, "bins": 32, "hidden": 128, "smallest_bin": 1e-3},
     "default": {"couplings": 6, "bins": 12, "hidden": 96},
 }
 _EPOCHS = {"sinewave": 160, "robotic_arm": 80, "robotic_arm_kruse": 80, "default": 120}

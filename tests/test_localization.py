@@ -49,6 +49,17 @@ def test_lm_slides_along_a_wall_to_the_solution():
     torch.testing.assert_close(trajectory.u[-1], torch.tensor([[2.0, 1.0]], dtype=torch.float64), atol=1e-5, rtol=0)
 
 
+def test_lm_looks_inward_when_it_is_stuck_on_a_wall():
+    def hill(u, rows):
+        """1 + cos 3u₀ = 0 at u₀ = ±π/3; from the far side of the hill at −2π/3, descent runs into the wall at −2.5."""
+        return 1 + torch.cos(3 * u[:, :1])
+
+    box = torch.tensor([[-2.5, -1.0], [2.5, 1.0]], dtype=torch.float64)
+    trajectory = localize(hill, torch.tensor([[-2.2, 0.0]], dtype=torch.float64), box)
+    assert (trajectory.u[:, 0, 0] == -2.5).any()  # pushed to the wall first
+    assert trajectory.error[-1].item() < 1e-10
+
+
 def test_lm_never_makes_a_sample_worse_and_survives_flat_spots():
     u0 = torch.cat((torch.zeros(1, 2, dtype=torch.float64), torch.randn(20, 2, dtype=torch.float64)))
     trajectory = localize(circle, u0, BOX)

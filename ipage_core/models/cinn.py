@@ -31,6 +31,7 @@ class CINN(nn.Module):
         blocks: int = 2,
         bins: int = 8,
         tail_bound: float = 5.0,
+        smallest_bin: float = 1e-4,
         dequantize: Sequence[float] = (),
         support: Support = (),
     ) -> None:
@@ -38,9 +39,7 @@ class CINN(nn.Module):
         self.d, self.m, self.latent_dim, self.noise = d, m, d, noise
         self.dequantize = tuple(dequantize)
         self.x_scale, self.y_scale = Standardizer(d, support), Standardizer(m)
-        self.transform = conditional_splines(
-            d, m, couplings=couplings, hidden=hidden, blocks=blocks, bins=bins, tail_bound=tail_bound
-        )
+        self.transform = conditional_splines(d, m, couplings, hidden, blocks, bins, tail_bound, smallest_bin)
 
     def fit_scales(self, x: Tensor, y: Tensor) -> None:
         """Standardize by the training pairs x (n, d), y (n, m)."""

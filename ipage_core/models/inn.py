@@ -56,6 +56,7 @@ class INN(nn.Module):
         blocks: int = 2,
         bins: int = 8,
         tail_bound: float = 5.0,
+        smallest_bin: float = 1e-4,
         dequantize: Sequence[float] = (),
         support: Support = (),
     ) -> None:
@@ -70,20 +71,15 @@ class INN(nn.Module):
                 writes_padding,
                 lambda n_in, n_out: SiLUNetwork(n_in, n_out, surrogate_hidden, surrogate_layers),
             )
-            splines = conditional_splines(
-                d,
-                m,
-                couplings=couplings,
-                hidden=hidden,
-                blocks=blocks,
-                bins=bins,
-                tail_bound=tail_bound,
-            )
+            splines = conditional_splines(d, m, couplings, hidden, blocks, bins, tail_bound, smallest_bin)
             self.transform = CompositeTransform([surrogate, splines])
         elif order == "alternating":
             steps: list[nn.Module] = []
             for mask in coupling_masks(d + m, couplings):
-                steps += [spline_coupling(mask, hidden, blocks, bins, tail_bound), RandomPermutation(d + m)]
+                steps += [
+                    spline_coupling(mask, hidden, blocks, bins, tail_bound, smallest_bin),
+                    RandomPermutation(d + m),
+                ]
             self.transform = CompositeTransform(steps)
         else:
             raise ValueError(f"Expected order 'ordered' or 'alternating', got {order!r}")
@@ -107,11 +103,11 @@ class INN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The surrogate f_y(x) at zero padding. (n, d) → (n, m)."""
-        padding = x.new_zeros(len(x), self.m)
-        if self.order == "ordered":  # the splines leave y alone: t(x) is all there is to compute
-            out, _ = self.transform._transforms[0](torch.cat((self.x_scale(x), padding), dim=1))
-            return self.y_scale.inverse(out[:, self.d :])
-        return self.transport(x, padding)[0]
+        if self.order == "alternating":
+            return self.transport(x, x.new_zeros(len(x), self.m))[0]
+        # The splines leave y alone, so t(x) is all there is to compute; straight from x, so that the gradient does not
+        # end where the map of a bounded coordinate does.
+        return self.y_scale.inverse(self.transform._transforms[0].transform_net.read(self.x_scale.flat(x)))
 
     def sample(self, y_star: Tensor, z: Tensor) -> Tensor:
         """Posterior samples h(y*, z). (n, m), (n, d) → (n, d)."""

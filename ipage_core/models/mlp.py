@@ -23,7 +23,11 @@ class SiLUNetwork(nn.Sequential):
 
     def forward(self, x: Tensor, context: None = None) -> Tensor:
         """(n, n_in) standardized → (n, n_out). ``context`` is there because nflows passes one."""
-        return super().forward(flattened(x, self.bounded))
+        return self.read(flattened(x, self.bounded))
+
+    def read(self, flat: Tensor) -> Tensor:
+        """The same for coordinates that are on their uniform scale already."""
+        return super().forward(flat)
 
 
 class MLP(nn.Module):

@@ -7,12 +7,6 @@ from nflows.nn.nets import ResidualNet
 from nflows.transforms import CompositeTransform, PiecewiseRationalQuadraticCouplingTransform
 from torch import Tensor, nn
 
-SMALLEST_BIN = 1e-4
-"""Least width and height of a bin, as a fraction of the spline's range, and least slope.
-
-A bin's height is mass of z: at nflows' 1e-3 each gap between two modes gets 0.4 % of all samples, however well trained.
-"""
-
 
 def coupling_masks(d: int, couplings: int) -> list[Tensor]:
     """Which of d coordinates each coupling transforms (1) or reads (−1): halves split by interleaving and by blocks.
@@ -28,8 +22,13 @@ def coupling_masks(d: int, couplings: int) -> list[Tensor]:
     return masks
 
 
-def spline_coupling(mask: Tensor, hidden: int, blocks: int, bins: int, tail_bound: float) -> nn.Module:
-    """One coupling over ``len(mask)`` coordinates; those masked −1 are read and left alone."""
+def spline_coupling(
+    mask: Tensor, hidden: int, blocks: int, bins: int, tail_bound: float, smallest_bin: float
+) -> nn.Module:
+    """One coupling over ``len(mask)`` coordinates; those masked −1 are read and left alone.
+
+    ``smallest_bin`` is the least width and height of a bin, as a fraction of the spline's range, and its least slope.
+    """
 
     def network(n_in: int, n_out: int) -> nn.Module:
         return ResidualNet(n_in, n_out, hidden_features=hidden, num_blocks=blocks, activation=nn.functional.silu)
@@ -40,20 +39,20 @@ def spline_coupling(mask: Tensor, hidden: int, blocks: int, bins: int, tail_boun
         num_bins=bins,
         tails="linear",
         tail_bound=tail_bound,
-        min_bin_width=SMALLEST_BIN,
-        min_bin_height=SMALLEST_BIN,
-        min_derivative=SMALLEST_BIN,
+        min_bin_width=smallest_bin,
+        min_bin_height=smallest_bin,
+        min_derivative=smallest_bin,
     )
 
 
 def conditional_splines(
-    d: int, context: int, *, couplings: int, hidden: int, blocks: int, bins: int, tail_bound: float
+    d: int, context: int, couplings: int, hidden: int, blocks: int, bins: int, tail_bound: float, smallest_bin: float
 ) -> CompositeTransform:
     """Invertible map of [x (d), context] that transforms x alone, given the context."""
     keep = torch.full((context,), -1)
     return CompositeTransform(
         [
-            spline_coupling(torch.cat((mask, keep)), hidden, blocks, bins, tail_bound)
+            spline_coupling(torch.cat((mask, keep)), hidden, blocks, bins, tail_bound, smallest_bin)
             for mask in coupling_masks(d, couplings)
         ]
     )

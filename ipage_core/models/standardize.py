@@ -49,6 +49,14 @@ class Standardizer(nn.Module):
             out[:, self.bounded] = torch.special.ndtri(out[:, self.bounded].clamp(EDGE, 1 - EDGE))
         return out
 
+    def flat(self, values: Tensor) -> Tensor:
+        """(n, d) in raw units → (n, d) shifted and scaled to unit variance, bounded coordinates too."""
+        out = (values - self.mean) / self.sd
+        if self.bounded:
+            out = out.clone()
+            out[:, self.bounded] = math.sqrt(12) * (out[:, self.bounded] - 0.5)
+        return out
+
     def inverse(self, values: Tensor) -> Tensor:
         """(n, d) standardized → (n, d) in raw units."""
         if self.bounded:
@@ -63,7 +71,7 @@ class Standardizer(nn.Module):
 
 
 def flattened(standardized: Tensor, bounded: list[int]) -> Tensor:
-    """Bounded coordinates back on a uniform scale of unit variance: what a regression network reads best. (n, d)."""
+    """From standardized to :meth:`Standardizer.flat`, what a regression network reads best. (n, d) → (n, d)."""
     if not bounded:
         return standardized
     standardized = standardized.clone()
