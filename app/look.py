@@ -14,7 +14,10 @@ CSS = """
 [class*="st-key-target-"] label p { white-space: nowrap; overflow: visible; }
 [class*="st-key-target-"] label * { overflow: visible; }
 img.histogram { display: block; width: calc(100% - 12px); height: 38px; margin: 0 6px -2.1rem 6px; }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.6rem, 1fr)); gap: 0.6rem; }
+.frame { container-type: inline-size; }
+.cards { display: grid; grid-template-columns: repeat(2, 1fr); gap: 0.6rem; }
+@container (min-width: 520px) { .cards { grid-template-columns: repeat(4, 1fr); } }
+@container (min-width: 960px) { .cards { grid-template-columns: repeat(auto-fit, minmax(6.8rem, 1fr)); } }
 .card { border: 1px solid rgba(128, 128, 128, 0.3); border-radius: 0.5rem; padding: 0.55rem 0.75rem; }
 .card .name { font-size: 0.85rem; opacity: 0.85; }
 .card .value { font-size: 1.45rem; line-height: 1.5; white-space: nowrap; }

@@ -47,7 +47,7 @@ def headline(run: Run) -> str:
 
 
 PICTURES = {
-    "sinewave": "Each dot is a design (x₁, x₂); the darker the ground, the larger y. The green curve is every x with "
+    "sinewave": "Each dot is a design (x₁, x₂); the ground is tinted where y is large. The green curve is every x with "
     "y = y*, exactly.",
     "robotic_arm": "Each line is an arm on its rail; all hands should meet at the green cross. One arm is drawn thick. "
     "Grey dots are where hands of the prior end up, unaimed.",
@@ -88,7 +88,7 @@ def key_figures(run: Run) -> list[Figure]:
     after = "localized" if run.localizes else run.labels[0]
     figures += [
         Figure(f"MSE, {after}", number(s["resim_mse"]), f"mean {square}"),
-        Figure("Median", number(s["resim_median"]), "half of the designs are closer than this"),
+        Figure("Median error²", number(s["resim_median"]), "half of the designs are closer than this"),
         Figure("Hits", f"{s['hits']} / {s['verified']}", f"verified by Ω to be within ±{run.tolerance:g}{unit(run)}"),
     ]
     if run.n_modes:
@@ -111,7 +111,7 @@ def cards(figures: list[Figure]) -> str:
         f"<div class='meaning'>{f.meaning}</div></div>"
         for f in figures
     )
-    return f"<div class='cards'>{each}</div>"
+    return f"<div class='frame'><div class='cards'>{each}</div></div>"
 
 
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -122,7 +122,7 @@ def number(value: float | None) -> str:
     if value is None or not np.isfinite(value):
         return "–"
     if value == 0 or 1e-2 <= abs(value) < 1e4:
-        return f"{value:.2g}"
+        return f"{float(f'{value:.2g}'):g}"
     mantissa, exponent = f"{value:.1e}".split("e")
     return f"{mantissa} · 10{str(int(exponent)).translate(SUPERSCRIPT)}"
 

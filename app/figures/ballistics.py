@@ -9,7 +9,7 @@ from app.figures.layouts import boxes_of, filling, height_of, shown_rows
 from app.figures.marks import curve, prior_points, proposal_color, proposals, samples, samples_key, target_cross
 from app.figures.panels import designs_panel, error_panel, title
 from app.figures.playback import WIDE, Box, Scene, Size, assemble
-from app.figures.theme import Dict, Palette, axis, palette
+from app.figures.theme import Dict, Palette, axis, palette, ticks_about
 from app.runs import Run
 from ipage_core.tasks.ballistics import landing_time, position
 
@@ -103,6 +103,9 @@ def _closeup(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> N
         scene.still.append(proposals(run, points[0], colors, 7, **where))
     for t, frame in enumerate(scene.moving):
         frame.append(samples(run, t, points[t], near, colors, 6, **where))
-    scene.axes["xaxis3"] = axis(colors, "landing [m]", box[0], "y3", range=[target - half, target + half], nticks=4)
-    scene.axes["yaxis3"] = axis(colors, "angle [°]", box[1], "x3", range=[0, 90], tickvals=[0, 30, 60, 90])
+    limits = {"range": [target - half, target + half], "tickvals": ticks_about(target, half), "fixedrange": True}
+    scene.axes["xaxis3"] = axis(colors, "landing [m]", box[0], "y3", **limits)
+    scene.axes["yaxis3"] = axis(
+        colors, "angle [°]", box[1], "x3", range=[0, 90], tickvals=[0, 30, 60, 90], fixedrange=True
+    )
     scene.titles.append(title("<b>Close-up</b> of the landing", box, size))

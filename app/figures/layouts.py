@@ -14,12 +14,12 @@ WIDE: dict[str, Box] = {
     "extra": ((0.83, 1), (0, 0.42)),
 }
 NARROW: dict[str, Box] = {
-    "main": ((0, 1), (0.54, 1)),
-    "closeup": ((0, 0.44), (0.28, 0.44)),
-    "extra": ((0.6, 1), (0.28, 0.44)),
+    "main": ((0, 1), (0.57, 1)),
+    "closeup": ((0, 0.44), (0.275, 0.47)),
+    "extra": ((0.6, 1), (0.275, 0.47)),
     "error": ((0, 1), (0, 0.155)),
 }
-HEIGHTS = {"narrow": 960, "medium": 560, "wide": 610, "large": 840}
+HEIGHTS = {"narrow": 1000, "medium": 560, "wide": 610, "large": 840}
 ASPECTS = {"narrow": 0.92, "medium": 0.9, "wide": 1.07, "large": 1.15}
 """Width over height of the main panel, roughly: the browser's exact width is not known here."""
 

@@ -97,6 +97,7 @@ def assemble(run: Run, scene: Scene, dark: bool, size: Size) -> Dict:
         "annotations": scene.titles,
         "shapes": scene.shapes,
         "uirevision": run.task,
+        "meta": {"task": run.task, "target": run.y_star.tolist()},
         **scene.axes,
         **controls,
     }

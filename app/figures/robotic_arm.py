@@ -9,7 +9,7 @@ from app.figures.layouts import boxes_of, filling, height_of, shown_rows
 from app.figures.marks import curve, prior_points, proposal_color, proposals, samples, samples_key, target_cross
 from app.figures.panels import designs_panel, error_panel, title
 from app.figures.playback import WIDE, Box, Scene, Size, assemble
-from app.figures.theme import Dict, Palette, axis, palette
+from app.figures.theme import Dict, Palette, axis, palette, ticks_about
 from app.runs import Run
 from ipage_core.tasks import robotic_arm
 
@@ -100,11 +100,12 @@ def _closeup(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> N
         scene.still.append(proposals(run, run.y[0][near], colors, 7, **where))
     for t, frame in enumerate(scene.moving):
         frame.append(samples(run, t, run.y[t][near], near, colors, 6, **where))
-    limits = [[float(c - half), float(c + half)] for c in run.y_star]
+    (x_range, x_ticks), (y_range, y_ticks) = (
+        ([float(c - half), float(c + half)], ticks_about(c, half)) for c in run.y_star
+    )
+    fixed = {"constrain": "domain", "fixedrange": True}
     scene.axes["xaxis3"] = axis(
-        colors, "horizontal [m]", box[0], "y3", range=limits[0], constrain="domain", constraintoward="left", nticks=3
+        colors, "horizontal [m]", box[0], "y3", range=x_range, tickvals=x_ticks, constraintoward="left", **fixed
     )
-    scene.axes["yaxis3"] = axis(
-        colors, "", box[1], "x3", range=limits[1], scaleanchor="x3", constrain="domain", nticks=4
-    )
+    scene.axes["yaxis3"] = axis(colors, "", box[1], "x3", range=y_range, tickvals=y_ticks, scaleanchor="x3", **fixed)
     scene.titles.append(title("<b>Close-up</b> of the hands", box, size))

@@ -85,6 +85,13 @@ def polylines(points: np.ndarray) -> tuple[Dict, Dict]:
     return packed(gapped[:, 0]), packed(gapped[:, 1])
 
 
+def ticks_about(centre: float, half: float) -> list[float]:
+    """The centre and a round distance on either side, within ± half."""
+    power = 10.0 ** np.floor(np.log10(half))
+    step = max(c * power for c in (0.5, 1, 2, 5) if c * power <= 0.85 * half)
+    return [float(f"{centre + k * step:.10g}") for k in (-1, 0, 1)]
+
+
 def axis(palette: Palette, title: str, domain: tuple[float, float], anchor: str, **more: Any) -> Dict:
     """An axis with a quiet grid and its title close by."""
     return {

@@ -140,7 +140,7 @@ except Exception:
     st.stop()
 
 st.markdown(f"#### {headline(run)}")
-if run.note:
+if run.note and not run.summary["hits"]:  # the surrogate may despair of a target that Ω finds within tolerance
     st.warning(run.note, icon=":material/flag:")
 st.plotly_chart(
     family(run.task).figure(run, is_dark(), size),
