@@ -1,0 +1,48 @@
+"""Pictures of every page to look at: ``python -m tests.screenshots FOLDER`` (390 and 1440 px, light and dark)."""
+
+import argparse
+from pathlib import Path
+
+from tests.browser import AT_REST, TIMEOUT, Watched, chromium, server
+
+VIEWS = {
+    "sinewave": "",
+    "sinewave-prior-start": "?method=prior-lm&omega=2&n=100",
+    "sinewave-unreachable": "?y1=3&n=50",
+    "sinewave-posterior-alone": "?method=inn&n=100",
+    "robotic_arm": "?task=robotic_arm",
+    "robotic_arm_kruse": "?task=robotic_arm_kruse&omega=1",
+    "ballistics": "?task=ballistics&omega=2",
+}
+SCREENS = {390: 844, 1440: 900}
+
+
+def shoot(folder, views, widths, themes):
+    folder.mkdir(parents=True, exist_ok=True)
+    with chromium() as browser, server() as (address, _):
+        for width in widths:
+            for theme in themes:
+                for view in views:
+                    watched = Watched(browser, width, SCREENS.get(width, 900), theme)
+                    page = watched.page
+                    page.goto(f"{address}/{VIEWS[view]}")
+                    page.wait_for_selector('.stPlotlyChart .main-svg, [data-testid="stAlert"]', timeout=TIMEOUT)
+                    page.wait_for_selector(AT_REST)
+                    page.wait_for_timeout(1500)
+                    height = page.evaluate("() => document.querySelector('.stMain').scrollHeight")
+                    page.set_viewport_size({"width": width, "height": height})
+                    page.wait_for_timeout(1200)
+                    path = folder / f"{view}-{width}-{theme}.png"
+                    page.screenshot(path=path)
+                    print(path, *watched.errors, *watched.abroad)
+                    watched.context.close()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--views", nargs="+", default=list(VIEWS), choices=list(VIEWS))
+    parser.add_argument("--widths", nargs="+", type=int, default=list(SCREENS))
+    parser.add_argument("--themes", nargs="+", default=["light", "dark"], choices=["light", "dark"])
+    given = parser.parse_args()
+    shoot(given.folder, given.views, given.widths, given.themes)
