@@ -33,7 +33,9 @@ def recipe(task: Task, model: str) -> tuple[str, dict[str, Any], Settings]:
         return "mlp", arguments, replace(settings, learning_rate=1e-3, epochs=250)
     arguments |= _SPLINES.get(task.name, _SPLINES["default"])
     if any(task.dequantize):
-        arguments["dequantize"] = list(task.dequantize)
+        # The INN's surrogate moves y along with the smeared x; a cINN's y stays behind, so it smears half as far.
+        share = 0.5 if model == "cinn" else 1.0
+        arguments["dequantize"] = [share * half_width for half_width in task.dequantize]
     if any(task.support):
         arguments["support"] = [interval and list(interval) for interval in task.support]
     if task.name == "ballistics" and BUILT_AS[model] == "inn":

@@ -84,6 +84,15 @@ def test_no_sample_leaves_the_support_and_it_stays_invertible():
     torch.testing.assert_close(inn.cycle(y_star, z)[central], x[central], rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("support", [(), BOUNDED])
+def test_the_surrogate_is_the_forward_at_zero_padding_with_a_gradient_on_the_walls_too(support):
+    inn = small_inn(3, 2, "ordered", support=support)
+    x = torch.tensor([[0.3, 1.0, 0.5], [-2.0, -4.0, 1.9]], dtype=torch.float64)
+    torch.testing.assert_close(inn(x), inn.transport(x, torch.zeros(2, 2, dtype=torch.float64))[0])
+    wall = torch.tensor([[0.3, -5.0, 2.0]], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.grad(inn(wall).sum(), wall)[0].abs().min() > 0
+
+
 def test_a_bounded_uniform_coordinate_becomes_standard_normal():
     scale = Standardizer(2, [(2.0, 6.0), None]).double()
     x = torch.stack((2 + 4 * torch.rand(20_000, dtype=torch.float64), torch.randn(20_000).double() * 3 + 1), dim=1)

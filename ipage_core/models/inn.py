@@ -69,7 +69,7 @@ class INN(nn.Module):
             writes_padding = torch.cat((torch.full((d,), -1), torch.ones(m, dtype=torch.long)))
             surrogate = AdditiveCouplingTransform(
                 writes_padding,
-                lambda n_in, n_out: SiLUNetwork(n_in, n_out, surrogate_hidden, surrogate_layers),
+                lambda n_in, n_out: SiLUNetwork(n_in, n_out, surrogate_hidden, surrogate_layers, self.x_scale.bounded),
             )
             splines = conditional_splines(d, m, couplings, hidden, blocks, bins, tail_bound, smallest_bin)
             self.transform = CompositeTransform([surrogate, splines])
