@@ -1,11 +1,18 @@
 """iPage Explorer. Start it with: streamlit run streamlit_app.py"""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import streamlit as st
 
-from app.look import dress
+from app import engine
 
-st.set_page_config(page_title="iPage Explorer", page_icon="🎯", layout="wide")
-dress()
-st.navigation(
-    [st.Page("app/pages/explore.py", title="Explore", icon=":material/explore:", default=True)], position="top"
-).run()
+
+@asynccontextmanager
+async def lifespan(_: st.App) -> AsyncIterator[None]:
+    """Warm the engine up while the server starts and the browser loads the page."""
+    engine.start()
+    yield
+
+
+app = st.App("app/main.py", lifespan=lifespan)

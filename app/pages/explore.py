@@ -4,16 +4,14 @@ import logging
 
 import streamlit as st
 
+from app import runs
+from app.figures import family
+from app.figures.playback import Size
 from app.look import is_dark, size_name
-
-with st.spinner("Starting the engine …"):  # torch: a few seconds, once per server
-    from app import runs
-    from app.figures import family
-    from app.figures.playback import Size
-    from app.tables import columns
-    from app.words import caption, cards, headline, histogram, key_figures
-    from ipage_core.methods import METHODS
-    from ipage_core.tasks import TASKS
+from app.tables import columns
+from app.words import caption, cards, headline, histogram, key_figures
+from ipage_core.methods import METHODS
+from ipage_core.tasks import TASKS
 
 SAMPLINGS = {"srs": "SRS", "lhs": "LHS", "maximin": "maximin"}
 COUNTS = [25, 50, 100, 200, 500, 1000]

@@ -1,0 +1,51 @@
+"""The engine is warmed up while the browser still loads the page: importing torch takes longer than anything else."""
+
+from __future__ import annotations
+
+import logging
+from threading import Thread
+
+import streamlit as st
+
+EMPTY = {
+    "data": [{"type": "scatter"}],
+    "layout": {"height": 600, "xaxis": {"visible": False}, "yaxis": {"visible": False}},
+}
+_warming: Thread | None = None
+
+
+def start() -> None:
+    """Import the engine and run the default design once, beside the server's own start."""
+    global _warming
+    _warming = Thread(target=_warm_up, name="engine", daemon=True)
+    _warming.start()
+
+
+def wait() -> None:
+    """Return when the engine is warm: two threads that import the same modules at once may see half of them.
+
+    The empty chart lets the browser fetch and compile Plotly meanwhile, which is the longest part of its work.
+    """
+    if _warming is None or not _warming.is_alive():
+        return
+    place = st.empty()
+    with place.container(), st.spinner("Starting the engine: a few seconds, once …"):
+        st.plotly_chart(EMPTY, key="empty")
+        _warming.join()
+    place.empty()
+
+
+def _warm_up() -> None:
+    try:
+        import torch  # and nothing of Plotly, which the waiting page imports at the same time
+
+        from app import runs  # noqa: F401
+        from ipage_core.design import design
+        from ipage_core.methods import load
+        from ipage_core.tasks import TASKS
+
+        task = next(iter(TASKS.values()))
+        target = torch.tensor(task.default_target, dtype=torch.float64)
+        design(task, load(task.name, "ipage"), target, 200, sampling="maximin", seed=0)
+    except Exception:  # the page will meet the same trouble and say it
+        logging.getLogger(__name__).warning("the engine could not be warmed up", exc_info=True)

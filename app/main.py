@@ -1,0 +1,14 @@
+"""What every session runs: the page's frame and the choice of pages."""
+
+import streamlit as st
+
+from app import engine
+from app.look import dress
+
+st.set_page_config(page_title="iPage Explorer", page_icon="🎯", layout="wide")
+dress()
+page = st.navigation(
+    [st.Page("pages/explore.py", title="Explore", icon=":material/explore:", default=True)], position="top"
+)
+engine.wait()
+page.run()
