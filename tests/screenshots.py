@@ -26,7 +26,7 @@ def shoot(folder, views, widths, themes):
                     watched = Watched(browser, width, SCREENS.get(width, 900), theme)
                     page = watched.page
                     page.goto(f"{address}/{VIEWS[view]}")
-                    page.wait_for_selector('.stPlotlyChart .main-svg, [data-testid="stAlert"]', timeout=TIMEOUT)
+                    page.wait_for_selector('.st-key-target-1, [data-testid="stAlert"]', timeout=TIMEOUT)
                     page.wait_for_selector(AT_REST)
                     page.wait_for_timeout(1500)
                     height = page.evaluate("() => document.querySelector('.stMain').scrollHeight")

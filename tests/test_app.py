@@ -27,7 +27,7 @@ def app(monkeypatch):
     runs.run.clear()
 
     def start(**query):
-        test = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
+        test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=120)
         for name, value in query.items():
             test.query_params[name] = value
         return test.run()
@@ -150,7 +150,7 @@ def test_the_csv_is_the_contract_s(app):
 
 def test_importing_the_entry_point_loads_no_torch():
     """The first page appears while torch is still being imported."""
-    code = "import sys, app.look, app.figures; sys.exit('torch' in sys.modules)"
+    code = "import sys, streamlit_app, app.look, app.figures; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
 
 

@@ -141,13 +141,3 @@ def test_the_figure_follows_the_width_of_the_page(address, watch):
     page.wait_for_function("() => document.querySelector('.js-plotly-plot')._fullLayout.height > 900")
     page.set_viewport_size({"width": 1440, "height": 900})
     page.wait_for_function("() => document.querySelector('.js-plotly-plot')._fullLayout.height < 700")
-
-
-def test_a_task_without_a_model_is_said_in_the_page(address, watch, tmp_path):
-    missing = "robotic_arm_kruse" if not (ROOT / "pretrained/robotic_arm_kruse/inn-alternating.json").exists() else ""
-    if not missing:
-        pytest.skip("every model is there")
-    watched = watch()
-    watched.page.goto(f"{address}/?task={missing}&method=inn-alternating")
-    watched.page.wait_for_selector('[data-testid="stAlert"]')
-    assert "inn-alternating" in watched.page.locator('[data-testid="stAlert"]').inner_text()
