@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     design.add_argument("--verify", default="auto", help="auto (default), all, none, or how many")
     design.add_argument("--omega-evals", type=int, default=0, help="true evaluations a solution for its correction")
     design.add_argument("--optimizer", default="lm", help="lm (default), adam or gd")
-    design.add_argument("--steps", type=int, help="optimizer steps at most (default: 15 for lm, else 200)")
+    design.add_argument("--steps", type=int, help="optimizer steps at most (default: 20 for lm, else 200)")
     design.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
 
     predict = command("predict", _predict, "Apply a method's surrogate to designs x1..xD.")
@@ -207,7 +207,8 @@ def _print_counts(progress: Progress) -> None:
 
 def _train(arguments: argparse.Namespace) -> None:
     from ipage_core.methods import METHODS
-    from ipage_core.training import pick_device, train
+    from ipage_core.recipes import train
+    from ipage_core.training import pick_device
 
     task = _task(arguments.task)
     if arguments.method not in METHODS or not METHODS[arguments.method].models:

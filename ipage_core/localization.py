@@ -12,7 +12,7 @@ from torch import Tensor
 
 Optimizer = Literal["lm", "adam", "gd"]
 OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
-DEFAULT_STEPS: dict[Optimizer, int] = {"lm": 15, "adam": 200, "gd": 200}
+DEFAULT_STEPS: dict[Optimizer, int] = {"lm": 20, "adam": 200, "gd": 200}
 
 LONGEST_STEP = 0.2
 """Longest Levenberg–Marquardt step, in units of the box's widths: a local search must stay local."""
@@ -58,7 +58,7 @@ def localize(
         u0: (n, e) starting points; they are moved into the box first.
         bounds: (2, e) lower and upper limits.
         optimizer: one of ``OPTIMIZERS``.
-        steps: at most so many; 15 for ``lm``, 200 otherwise.
+        steps: at most so many; 20 for ``lm``, 200 otherwise.
         record_every: record a frame every so many steps (first and last always).
         enough: a sample rests once its residual norm is below.
 

@@ -7,21 +7,17 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
-from importlib.metadata import version
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from platform import python_version
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
-from ipage_core.datasets import fingerprint, pairs
-from ipage_core.methods import METHODS
+from ipage_core.datasets import fingerprint
 from ipage_core.models import MODELS, Model
 from ipage_core.models.losses import dynamic_weights
-from ipage_core.store import load_tensors, save_model, save_tensors
-from ipage_core.tasks import Task
+from ipage_core.store import load_tensors, save_tensors
 
 CLIP_NORM = 10.0
 """Longest gradient of the likelihood: a spline's can explode in one batch and undo fifty epochs."""
@@ -198,66 +194,3 @@ def _restore_adam(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) 
         i, name = key.split("/")
         state.setdefault(int(i), {})[name] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-
-
-def train(
-    task: Task,
-    model: str,
-    out: Path,
-    *,
-    epochs: int | None = None,
-    seed: int = 0,
-    device: torch.device | str = "cpu",
-    resume: bool = False,
-    progress: Callable[[dict[str, Any]], None] = lambda row: None,
-) -> dict[str, Any]:
-    """Train a task's model by its recipe, on its own pairs, and keep it in ``out`` with its card, which is returned.
-
-    While it runs, ``out`` holds a checkpoint; ``resume`` goes on from it.
-
-    Raises:
-        ValueError: unknown model, or a checkpoint that is in the way or belongs to another run.
-    """
-    from ipage_core.recipes import recipe
-
-    network, arguments, settings = recipe(task, model)
-    settings = replace(settings, seed=seed, epochs=settings.epochs if epochs is None else epochs)
-    if settings.epochs < 1:
-        raise ValueError(f"Expected at least 1 epoch, got {settings.epochs}")
-    checkpoint = out / f"{model}.checkpoint.safetensors"
-    if checkpoint.exists() and not resume:
-        raise ValueError(f"{checkpoint} is left from a stopped run: go on with --resume, or remove it")
-    x, y = pairs(task)
-    result = fit(
-        network,
-        arguments,
-        x,
-        y,
-        settings,
-        device=device,
-        checkpoint=checkpoint,
-        progress=lambda row: progress({"model": model, **row}),
-    )
-    best = min(result.history, key=lambda row: next(v for k, v in row.items() if k.startswith("validation_")))
-    method = next(name for name, row in METHODS.items() if model in row.models)
-    card = {
-        "task": task.name,
-        "name": model,
-        "model": network,
-        "arguments": arguments,
-        "settings": asdict(settings),
-        "parameters": sum(tensor.numel() for tensor in next(iter(result.weight_sets.values())).values()),
-        "weight_sets": list(result.weight_sets),
-        "data": {"n": len(x), "seed": 0, "sha256": fingerprint(x, y)},
-        "validation": {k: v for k, v in best.items() if k.startswith("validation_") or k == "epoch"},
-        "history": result.history[:: max(1, len(result.history) // 50)],
-        "training_seconds": round(result.seconds, 1),
-        "device": str(device),
-        "versions": {name: version(name) for name in ("torch", "nflows", "numpy")} | {"python": python_version()},
-        "command": f"python -m ipage_core train {task.name} --method {method} --out {out}"
-        + (f" --epochs {epochs}" if epochs is not None else "")
-        + (f" --seed {seed}" if seed else ""),
-    }
-    save_model(out, model, result.weight_sets, card)
-    checkpoint.unlink(missing_ok=True)
-    return card

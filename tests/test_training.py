@@ -11,9 +11,10 @@ import torch
 from models import SMALL
 
 from ipage_core.datasets import pairs
+from ipage_core.recipes import train
 from ipage_core.store import load_card
 from ipage_core.tasks import TASKS
-from ipage_core.training import Settings, fit, pick_device, train
+from ipage_core.training import Settings, fit, pick_device
 
 QUICK = Settings(epochs=4, batch=50)
 X, Y = pairs(TASKS["sinewave"], 200)

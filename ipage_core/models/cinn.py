@@ -31,7 +31,7 @@ class CINN(nn.Module):
         blocks: int = 2,
         bins: int = 8,
         tail_bound: float = 5.0,
-        smallest_bin: float = 1e-4,
+        smallest_bin: float = 1e-3,
         dequantize: Sequence[float] = (),
         support: Support = (),
     ) -> None:

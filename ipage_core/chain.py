@@ -1,0 +1,235 @@
+"""The steps of the chain: propose, localize, replace what stalls, correct with the true forward operator."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from ipage_core.latent import latent_design
+from ipage_core.localization import Optimizer, Trajectory, localize
+from ipage_core.methods import Loaded, Proposal
+from ipage_core.parametrization import Parametrization
+from ipage_core.tasks import Task
+
+STALLED = 0.05
+"""A sample has stalled if its surrogate residual stays above this fraction of the task's tolerance."""
+ARRIVED = 5e-5
+"""A sample rests once its surrogate residual is below this fraction of the tolerance: float32 has no more to give."""
+CORRECTED = 0.005
+"""A correction is trusted if the error it leaves is expected below this fraction of the tolerance."""
+ROUNDS = 4
+"""How often the stalled are replaced by fresh samples before the best so far are kept."""
+CYCLE_TOLERANCE = 1e-4
+"""Cycle error, in units of the box, above which a posterior sample is computed again in float64."""
+
+
+@dataclass
+class Samples:
+    """n samples on their way; all tensors have them in row i, frames and errors in column i."""
+
+    y_star: Tensor
+    z: Tensor
+    posterior: Tensor
+    cycle_error: Tensor
+    x: Tensor
+    predicted: Tensor
+    labels: list[str] = field(default_factory=list)
+    frames: Tensor = field(default_factory=lambda: torch.empty(0))
+    errors: Tensor = field(default_factory=lambda: torch.empty(0))
+
+    def residual(self, goal: Tensor) -> Tensor:
+        """(n,) ‖f(x) − goal‖; infinite where it is not a number."""
+        return (self.predicted.cpu().to(goal) - goal).norm(dim=1).nan_to_num(nan=math.inf)
+
+    def put(self, rows: Tensor, other: Samples) -> None:
+        """Let ``other`` (one sample for each of the row indices) take the place of these rows."""
+        for name in ("y_star", "z", "posterior", "cycle_error", "x", "predicted"):
+            getattr(self, name)[rows] = getattr(other, name)
+        # Both have been through the same stages, in at most as many steps: the shorter one waits at each stage's end.
+        labels = max(self.labels, other.labels, key=len)
+        self.frames, self.errors = _stretched(self, labels), _stretched(self, labels, errors=True)
+        self.labels = labels
+        self.frames[:, rows] = _stretched(other, labels)
+        self.errors[:, rows] = _stretched(other, labels, errors=True)
+
+
+def _stretched(samples: Samples, labels: list[str], errors: bool = False) -> Tensor:
+    """Frames (or errors) of ``samples`` at ``labels``, a missing step repeating the one before it."""
+    at, index = -1, []
+    for label in labels:
+        at = samples.labels.index(label) if label in samples.labels else at
+        index.append(at)
+    return (samples.errors if errors else samples.frames)[index].clone()
+
+
+class Chain:
+    """What all steps share: the task, the networks, the settings, the clock and the count of Ω's evaluations."""
+
+    def __init__(
+        self,
+        task: Task,
+        method: Loaded,
+        parametrization: Parametrization,
+        optimizer: Optimizer,
+        steps: int | None,
+        record_every: int,
+    ) -> None:
+        self.task = task
+        self.method = method
+        self.parametrization = parametrization
+        self.optimizer = optimizer
+        self.steps = steps
+        self.record_every = record_every
+        self.omega_calls = 0
+        self.seconds = dict.fromkeys(("latent", "proposal", "localization", "verification"), 0.0)
+
+    @contextmanager
+    def clock(self, stage: str) -> Iterator[None]:
+        """Add the time the block takes to a stage of ``seconds``."""
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] += time.perf_counter() - start
+
+    def predict(self, x: Tensor) -> Tensor:
+        """The surrogate's f(x). (n, d) → (n, m)."""
+        assert self.method.surrogate is not None
+        with torch.no_grad():
+            return self.method.surrogate(x)
+
+    def propose(self, y_star: Tensor, z: Tensor) -> Samples:
+        """Posterior samples at z, in float32, or in float64 where the closed-form inverse is not accurate enough."""
+        with self.clock("proposal"):
+            y_star, z = y_star.to(self.method.device, torch.float32), z.to(self.method.device)
+            proposal = self.method.proposal
+            width = (self.task.bounds[1] - self.task.bounds[0]).to(z)
+            with torch.no_grad():
+                x, error = _checked_sample(proposal, y_star, z, width)
+                poor = ~(error <= CYCLE_TOLERANCE) & ~error.isnan() | ~x.isfinite().all(1)
+                if poor.any() and isinstance(proposal, torch.nn.Module):
+                    exact = copy.deepcopy(proposal).cpu().double()  # in this order: MPS has no float64
+                    y64, z64, width64 = (t.cpu().double() for t in (y_star[poor], z[poor], width))
+                    x64, error64 = _checked_sample(exact, y64, z64, width64)
+                    x[poor], error[poor] = x64.to(x), error64.to(error)
+            predicted = torch.full_like(y_star, math.nan)
+            return Samples(y_star, z, x, error, x.clone(), predicted)
+
+    def localize(self, samples: Samples, goal: Tensor) -> Samples:
+        """Lines 11–14 of Algorithm 1, from the posterior samples; records the path."""
+        with self.clock("localization"):
+            start = torch.where(samples.x.isfinite(), samples.x, self.task.bounds.mean(0).to(samples.x))
+            u0 = self.parametrization.encode(start)
+            trajectory = self._descend(u0, goal)
+            decode, surrogate = self.parametrization.decode, self.method.surrogate
+            assert surrogate is not None
+            x = decode(trajectory.u[-1])
+            return replace(
+                samples,
+                x=x,
+                predicted=self.predict(x),
+                labels=["posterior"] + [f"step {s}" for s in trajectory.steps[1:].tolist()],
+                frames=torch.stack([samples.posterior, *(decode(u) for u in trajectory.u[1:])]),
+                errors=torch.stack(
+                    [(self.predict(samples.posterior) - goal.to(x)).square().sum(1), *trajectory.error[1:]]
+                ),
+            )
+
+    def _descend(self, u0: Tensor, goal: Tensor) -> Trajectory:
+        goal = goal.to(u0)
+        surrogate, decode = self.method.surrogate, self.parametrization.decode
+        assert surrogate is not None
+        return localize(
+            lambda u, rows: surrogate(decode(u)) - goal[rows],
+            u0,
+            self.parametrization.bounds,
+            enough=ARRIVED * self.task.tolerance,
+            optimizer=self.optimizer,
+            steps=self.steps,
+            record_every=self.record_every,
+        )
+
+    def fresh(self, y_star: Tensor, goal: Tensor, seed: int, attempt: int) -> Samples:
+        """Localized samples at new random latent points."""
+        with self.clock("latent"):
+            k = self.method.proposal.latent_dim
+            z = latent_design(len(goal), k, "srs", (seed + 1) * 7_919 + attempt * 104_729)
+        return self.localize(self.propose(y_star, z), goal)
+
+    def replace_stalled(self, samples: Samples, goal: Tensor, threshold: float, seed: int) -> Tensor:
+        """Put fresh samples in the place of those that stalled, judged by the surrogate. Returns which (n,) bool."""
+        replaced = torch.zeros(len(goal), dtype=torch.bool, device=goal.device)
+        for attempt in range(ROUNDS):
+            rows = (samples.residual(goal) > threshold).nonzero()[:, 0]
+            if not len(rows):
+                break
+            fresh = self.fresh(samples.y_star[rows], goal[rows], seed, attempt)
+            better = fresh.residual(goal[rows]) < samples.residual(goal)[rows]
+            samples.put(rows[better], _rows(fresh, better))
+            replaced[rows[better]] = True
+        return replaced
+
+    def correct(self, samples: Samples, goal: Tensor, evaluations: int, seed: int, replace_failed: bool) -> Tensor:
+        """Correct with Ω, and replace those samples on which the correction does not converge. Returns which (n,)."""
+        replaced = torch.zeros(len(goal), dtype=torch.bool, device=goal.device)
+        expected = self._correct(samples, goal, evaluations)
+        for attempt in range(ROUNDS if replace_failed else 0):
+            rows = (expected > CORRECTED * self.task.tolerance).nonzero()[:, 0]
+            if not len(rows):
+                break
+            fresh = self.fresh(samples.y_star[rows], goal[rows], seed + 2, attempt)
+            fresh_expected = self._correct(fresh, goal[rows], evaluations)
+            better = fresh_expected < expected[rows]
+            samples.put(rows[better], _rows(fresh, better))
+            expected[rows[better]] = fresh_expected[better]
+            replaced[rows[better]] = True
+        return replaced
+
+    def _correct(self, samples: Samples, goal: Tensor, evaluations: int) -> Tensor:
+        """x ← localize(f, y* + f(x) − Ω(x)), so many times (output space mapping, Bandler et al. 2004).
+
+        Returns the error to expect afterwards (n,): what localization left of the last correction, plus the last error
+        seen times the factor by which corrections have been shrinking it.
+        """
+        before = last = None
+        for k in range(evaluations):
+            with self.clock("verification"):
+                assert self.task.omega is not None
+                y = self.task.omega(samples.x.cpu().double())[:, : self.task.n_targets].to(goal)
+                self.omega_calls += len(y)
+            before, last = last, (y - goal).norm(dim=1)
+            with self.clock("localization"):
+                shifted = goal + samples.predicted.cpu().to(goal) - y
+                trajectory = self._descend(self.parametrization.encode(samples.x), shifted.nan_to_num(nan=0.0))
+                samples.x = self.parametrization.decode(trajectory.u[-1])
+                samples.predicted = self.predict(samples.x)
+                samples.labels.append(f"correction {k + 1}")
+                samples.frames = torch.cat((samples.frames, samples.x[None]))
+                error = (samples.predicted - goal.to(samples.x)).square().sum(1)
+                samples.errors = torch.cat((samples.errors, error[None]))
+        assert last is not None
+        left = (samples.predicted.cpu().to(goal) - shifted).norm(dim=1)
+        shrinking = 0.0 if before is None else (last / before.clamp(min=1e-12)).clamp(max=1.0)
+        return (left + shrinking * last).nan_to_num(nan=math.inf)
+
+
+def _rows(samples: Samples, keep: Tensor) -> Samples:
+    per_row = {k: getattr(samples, k)[keep] for k in ("y_star", "z", "posterior", "cycle_error", "x", "predicted")}
+    return replace(samples, **per_row, frames=samples.frames[:, keep], errors=samples.errors[:, keep])
+
+
+def _checked_sample(proposal: Proposal, y_star: Tensor, z: Tensor, width: Tensor) -> tuple[Tensor, Tensor]:
+    """Samples (n, d) and their cycle error (n,) in units of ``width``; NaN where the proposal is not invertible."""
+    try:
+        x = proposal.sample(y_star, z)
+        cycle = proposal.cycle(y_star, z) if hasattr(proposal, "cycle") else None
+    except AssertionError:  # nflows asserts that the quadratic to invert has real roots; in float32 it may not
+        return z.new_full((len(z), len(width)), math.nan), z.new_full((len(z),), math.inf)
+    if cycle is None:
+        return x, x.new_full((len(x),), math.nan)
+    return x, ((cycle - x).abs() / width).amax(1).nan_to_num(nan=math.inf)
