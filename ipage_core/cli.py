@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     design.add_argument("--verify", default="auto", help="auto (default), all, none, or how many")
     design.add_argument("--omega-evals", type=int, default=0, help="true evaluations a solution for its correction")
     design.add_argument("--optimizer", default="lm", help="lm (default), adam or gd")
-    design.add_argument("--steps", type=int, help="optimizer steps at most (default: 20 for lm, else 200)")
+    design.add_argument("--steps", type=int, help="optimizer steps at most (default: 25 for lm, else 200)")
     design.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
 
     predict = command("predict", _predict, "Apply a method's surrogate to designs x1..xD.")

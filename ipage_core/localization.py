@@ -12,14 +12,16 @@ from torch import Tensor
 
 Optimizer = Literal["lm", "adam", "gd"]
 OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
-DEFAULT_STEPS: dict[Optimizer, int] = {"lm": 20, "adam": 200, "gd": 200}
+DEFAULT_STEPS: dict[Optimizer, int] = {"lm": 25, "adam": 200, "gd": 200}
 
 LONGEST_STEP = 0.2
 """Longest Levenberg–Marquardt step, in units of the box's widths: a local search must stay local."""
 
 PINNED, LOOK_INWARD = 1e-2, 0.3
-"""A sample on a wall whose step is shorter than the first, in widths, is stuck there: it looks for a smaller residual
-straight inward, as far as the second, and goes on from the best point it finds if that is better."""
+"""A sample on a wall is stuck if its step is shorter than the first, in widths, and would leave most of the residual.
+
+It looks for a smaller one straight inward, as far as the second, and goes on from the best point if that is better.
+"""
 
 Residual = Callable[[Tensor, Tensor], Tensor]
 """u (k, e) of the samples ``rows`` (k,) → (k, r): what is to vanish, each row depending on that row of u alone."""
@@ -58,7 +60,7 @@ def localize(
         u0: (n, e) starting points; they are moved into the box first.
         bounds: (2, e) lower and upper limits.
         optimizer: one of ``OPTIMIZERS``.
-        steps: at most so many; 20 for ``lm``, 200 otherwise.
+        steps: at most so many; 25 for ``lm``, 200 otherwise.
         record_every: record a frame every so many steps (first and last always).
         enough: a sample rests once its residual norm is below.
 
@@ -131,7 +133,9 @@ def _levenberg_marquardt(residual, u, low, high, steps, enough):  # type: ignore
         step = torch.where(blocked, 0.0, freed)
         step = step * (LONGEST_STEP / step.norm(dim=1, keepdim=True).clamp(min=LONGEST_STEP))
         there = (here + width * step).clamp(low, high)
-        pinned = (blocked.any(1) & (step.norm(dim=1) < PINNED)).nonzero()[:, 0]
+        promised = (r[rows] + (scaled @ step[:, :, None])[:, :, 0]).norm(dim=1)
+        stuck = (step.norm(dim=1) < PINNED) & (promised > 0.5 * r[rows].norm(dim=1))
+        pinned = (blocked.any(1) & stuck).nonzero()[:, 0]
         if len(pinned):
             inward = torch.where(blocked[pinned], torch.where(here[pinned] <= low, width, -width), 0.0)
             there[pinned] = _best_along(residual, here[pinned], inward, rows[pinned])

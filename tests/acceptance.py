@@ -125,7 +125,7 @@ def speed() -> None:
         seconds = {name: localization_seconds(task, name) for name in runs}
         lm, adam = (figure(runs[name].summary()["resim_median"]) for name in ("lm", "adam"))
         ratio = seconds["adam"] / seconds["lm"]
-        label = f"{task}: at most 20 LM steps against 200 Adam steps; median errors"
+        label = f"{task}: at most 25 LM steps against 200 Adam steps; median errors"
         row(label, "≥ 20× faster, error no larger", f"{ratio:.0f}×; {lm} against {adam}")
     with tempfile.TemporaryDirectory() as folder:
         out = str(Path(folder) / "solutions.csv")
