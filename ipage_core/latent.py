@@ -66,13 +66,13 @@ def minimum_distance(points: Tensor | NDArray[np.float64]) -> float:
 
 
 def _spread(
-    design: NDArray[np.float64], rng: np.random.Generator, p: int = 20, work: float = 3e7
+    design: NDArray[np.float64], rng: np.random.Generator, p: int = 20, work: float = 1.5e7
 ) -> NDArray[np.float64]:
     """Swap coordinates between points while φ_p = (Σ dᵢⱼ⁻ᵖ)^(1/p) falls; a Latin hypercube stays one.
 
     φ_p is the smooth stand-in for the minimum distance of Morris and Mitchell 1995 (doi:10.1016/0378-3758(94)00035-T).
     Each move takes one point (every other time one of the closest pair) and the best of its swaps with a few random
-    partners over all coordinates. ``work`` bounds the number of distances computed, hence the time (about a second).
+    partners over all coordinates. ``work`` bounds the number of distances computed, hence the time (about half a second).
     """
     n, k = design.shape
     x = design.copy()
