@@ -29,9 +29,12 @@ def wait() -> None:
     if _warming is None or not _warming.is_alive():
         return
     place = st.empty()
-    with place.container(), st.spinner("Starting the engine: a few seconds, once …"):
-        st.plotly_chart(EMPTY, key="empty")
-        _warming.join()
+    with place.container():
+        st.markdown("#### iPage Explorer")
+        st.caption("Every design x that achieves a target: Ω(x) = y*")
+        with st.spinner("Starting the engine: a few seconds, once for every start of the server …"):
+            st.plotly_chart(EMPTY, key="empty")
+            _warming.join()
     place.empty()
 
 

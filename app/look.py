@@ -13,7 +13,7 @@ CSS = """
 [class*="st-key-target-"] [data-testid="stSliderThumbValue"] { display: none; }
 [class*="st-key-target-"] label p { white-space: nowrap; overflow: visible; }
 [class*="st-key-target-"] label * { overflow: visible; }
-img.histogram { display: block; width: calc(100% - 12px); height: 38px; margin: 0 6px -2.1rem 6px; }
+img.histogram { display: block; width: calc(100% - 12px); height: 32px; margin: 0 6px -2.1rem 6px; }
 .frame { container-type: inline-size; }
 .cards { display: grid; grid-template-columns: repeat(2, 1fr); gap: 0.6rem; }
 @container (min-width: 520px) { .cards { grid-template-columns: repeat(4, 1fr); } }

@@ -52,7 +52,8 @@ def _throws(scene: Scene, run: Run, rows: np.ndarray, box: Box, colors: Palette,
     ground = np.array([(across[0], 0.0), (across[1], 0.0)])
     rug = np.stack((run.prior_y[:, 0], np.full(len(run.prior_y), -0.22)), axis=1)
     scene.still.append(
-        prior_points(rug, colors) | {"marker": {"symbol": "line-ns-open", "size": 8, "color": colors.prior}}
+        prior_points(rug, colors, showlegend=run.labels[0] != "prior")
+        | {"marker": {"symbol": "line-ns-open", "size": 8, "color": colors.prior}}
     )
     scene.still.append(curve(ground, colors.prior, 2, showlegend=False))
     if run.localizes:

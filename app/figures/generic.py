@@ -19,7 +19,7 @@ def figure(run: Run, dark: bool = False, size: Size = WIDE) -> Dict:
     below = (boxes["closeup"][0][0], 1), boxes["extra"][1]
     scene = Scene(height=height_of(size), moving=[[] for _ in run.labels])
     everyone = np.ones(run.x.shape[1], dtype=bool)
-    scene.still.append(prior_points(run.prior[:, :2], colors))
+    scene.still.append(prior_points(run.prior[:, :2], colors, showlegend=run.labels[0] != "prior"))
     if run.localizes:
         scene.still.append(moves(run, run.x[0, :, :2], run.x[-1, :, :2], colors))
         scene.still.append(proposals(run, run.x[0, :, :2], colors, 8))

@@ -48,7 +48,7 @@ def _plane(scene: Scene, run: Run, rows: np.ndarray, box: Box, colors: Palette, 
     arms = [linkages(run.task, x[rows]) for x in run.x]
     start = proposal_color(run, colors)
     rail = np.array([(0.0, RAIL[0]), (0.0, RAIL[1])])
-    scene.still.append(prior_points(run.prior_y, colors))
+    scene.still.append(prior_points(run.prior_y, colors, showlegend=run.labels[0] != "prior"))
     scene.still.append(curve(rail, colors.prior, 4, name="rail", showlegend=False))
     if run.localizes:
         scene.still.append(curve(_polylines(arms[0]), start, 1, opacity=0.3, showlegend=False))

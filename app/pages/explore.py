@@ -8,7 +8,7 @@ from app import runs
 from app.figures import family
 from app.figures.playback import Size
 from app.look import is_dark, size_name
-from app.tables import columns
+from app.tables import columns, y_names
 from app.words import caption, cards, headline, histogram, key_figures
 from ipage_core.methods import METHODS
 from ipage_core.tasks import TASKS
@@ -52,7 +52,7 @@ def ask_target(task, j: int) -> float:
     label = task.property_labels[j]
     left, right = st.columns([1, 2.4], gap="small", vertical_alignment="bottom")
     value = left.number_input(
-        f"Target y*: {label}" if " " in label else "Target y*",
+        f"{y_names(task)[j]}*: {label}" if task.n_targets > 1 else f"Target y*: {label}".removesuffix(": y"),
         value=float(task.default_target[j]),
         step=10 * known.step[j],
         format="%.4g",
@@ -112,7 +112,7 @@ with st.sidebar:
     )
     omega_evals = asked if METHODS[method].surrogate else 0
 
-left, right = st.columns([1, 3.2], gap="medium", vertical_alignment="top")
+left, right = st.columns([1.15, 3.2], gap="medium", vertical_alignment="top")
 with left:
     task = ask_task()
 with right:
