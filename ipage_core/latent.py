@@ -72,7 +72,7 @@ def _spread(
 
     φ_p is the smooth stand-in for the minimum distance of Morris and Mitchell 1995 (doi:10.1016/0378-3758(94)00035-T).
     Each move takes one point (every other time one of the closest pair) and the best of its swaps with a few random
-    partners over all coordinates. ``work`` bounds the number of distances computed, hence the time (about half a second).
+    partners over all coordinates. ``work`` bounds the number of distances computed, hence the time (half a second).
     """
     n, k = design.shape
     x = design.copy()
