@@ -40,10 +40,12 @@ def error_panel(scene: Scene, run: Run, box: Box, colors: Palette, size: Size, i
     curves = [c for c in curves if c[1] is not None]
     steps = np.arange(len(run.labels))
     where = {"xaxis": f"x{ids}", "yaxis": f"y{ids}"}
-    lows, medians = [], []
+    lows, medians, highs = [], [], []
     for name, error, color, dash in curves:
         low, median, high = np.maximum(np.nanquantile(error, (0.05, 0.5, 0.95), axis=1), FLOOR)
-        lows.append(low), medians.append((median, color))
+        lows.append(low)
+        medians.append((median, color))
+        highs.append(high)
         band = packed(np.concatenate((steps, steps[::-1]))), packed(np.concatenate((low, high[::-1])))
         scene.still.append(
             {
@@ -86,7 +88,7 @@ def error_panel(scene: Scene, run: Run, box: Box, colors: Palette, size: Size, i
         }
     )
     bottom = max(FLOOR, min([tolerance / 100, *(float(low.min()) for low in lows)]) / 3)
-    top = max([tolerance * 10, *(float(m.max()) for m, _ in medians)]) * 12
+    top = 3 * max([10 * tolerance, *(float(high.max()) for high in highs)])
     if not run.localizes and run.omega_error is not None:
         scene.still.append(_strip(run, colors, where))
     for t, frame in enumerate(scene.moving if run.localizes else []):

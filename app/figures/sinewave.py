@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from app.figures.layouts import boxes_of, height_of
-from app.figures.marks import curve, moves, prior_points, proposals, samples, samples_key
+from app.figures.marks import curve, moves, prior_points, proposal_color, proposals, samples, samples_key
 from app.figures.panels import error_panel, title
 from app.figures.playback import WIDE, Box, Scene, Size, assemble
 from app.figures.theme import Dict, Palette, axis, packed, palette
@@ -188,7 +188,7 @@ def _counts(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
                 "mode": "lines",
                 "x": packed(bars),
                 "y": packed(heights),
-                "line": {"color": colors.localized, "width": 9},
+                "line": {"color": colors.localized if t else proposal_color(run, colors), "width": 9},
             }
         )
         frame.append(
