@@ -117,7 +117,7 @@ def _levenberg_marquardt(residual, u, low, high, steps, enough):  # type: ignore
 
     def gauss_newton(r: Tensor, j: Tensor, damping: Tensor) -> Tensor:
         gram = j @ j.transpose(1, 2)
-        scale = gram.diagonal(dim1=1, dim2=2).mean(1).clamp(min=1e-12)
+        scale = gram.diagonal(dim1=1, dim2=2).mean(1).clamp(min=1e-9)
         step = torch.linalg.solve(gram + (damping * scale)[:, None, None] * eye, r[:, :, None])
         return -(j.transpose(1, 2) @ step)[:, :, 0]
 
@@ -144,7 +144,7 @@ def _levenberg_marquardt(residual, u, low, high, steps, enough):  # type: ignore
         moved = rows[better]
         u, r, jacobian = u.clone(), r.clone(), jacobian.clone()
         u[moved], r[moved], jacobian[moved] = there[better], r_there[better], jacobian_there[better]
-        damping[rows] = torch.where(better, damping[rows] * 0.2, damping[rows] * 8).clamp(1e-8, 1e8)
+        damping[rows] = torch.where(better, damping[rows] * 0.2, damping[rows] * 8).clamp(1e-6, 1e8)
         yield u, r
 
 
