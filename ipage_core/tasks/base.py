@@ -2,10 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch import Generator, Tensor
+
+from ipage_core.cluster import Progress
+
+
+class Watch(NamedTuple):
+    """Who listens to a slow Ω: ``progress`` is told as results arrive, ``cancel`` is asked whether to stop."""
+
+    progress: Callable[[Progress], None] | None = None
+    cancel: Callable[[], bool] | None = None
+
+
+_WATCH: ContextVar[Watch] = ContextVar("watch", default=Watch())
+
+
+@contextmanager
+def watching(
+    progress: Callable[[Progress], None] | None = None, cancel: Callable[[], bool] | None = None
+) -> Iterator[None]:
+    """While the block runs, an Ω that takes seconds reports to ``progress`` and stops on ``cancel``."""
+    token = _WATCH.set(Watch(progress, cancel))
+    try:
+        yield
+    finally:
+        _WATCH.reset(token)
+
+
+def watched() -> Watch:
+    """For the Ω itself: who is :func:`watching`."""
+    return _WATCH.get()
 
 
 def identity(x: Tensor) -> Tensor:
@@ -51,6 +83,8 @@ class Task:
     """(n, d) designs, (n, m) targets → (n,) int: which separate family of solutions each belongs to, −1 for none."""
     n_modes: int = 0
     """How many such families the default target has."""
+    stored: Callable[[], tuple[Tensor, Tensor]] | None = None
+    """Pairs x (n, d), y (n, m + p) computed beforehand, where Ω is too slow to generate any in passing."""
     data_size: int = 10_000
     """Training pairs, as in the paper's Table 1."""
 
