@@ -1,0 +1,73 @@
+"""SrTiO₃: which strained cells have a given band gap? Ω is density functional theory, about 8 s of CPU a lattice.
+
+Unrelaxed internal coordinates, PBE gap: the ions stay at the ideal sites, so a design is six lattice parameters; and PBE
+underestimates gaps (1.9 eV for the cubic crystal, about 3.25 eV in experiment). See ``physics/dft.py``.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from ipage_core.physics import dft, lattices
+from ipage_core.tasks.base import Task, watched
+
+BOUNDS = torch.from_numpy(lattices.BOUNDS)
+
+CUBIC_LENGTH, CUBIC_ENERGY = 3.9498, -39.38367
+"""The cubic crystal of lowest energy [Å, eV per cell] by this Ω: parabola through a = 3.925, 3.950, 3.975 Å.
+
+A test computes it again. ΔE of a lattice is its energy above this one.
+"""
+
+
+def omega(x: Tensor) -> Tensor:
+    """Signed PBE gap, direct gap [eV], ΔE [eV per cell] at ideal sites. (n, 6) → (n, 3), NaN where the SCF failed.
+
+    Runs on all cores; results are kept on disk and never computed twice. See :func:`ipage_core.tasks.base.watching` for
+    its progress and for stopping it.
+
+    Raises:
+        DFTUnavailable: GPAW is not installed.
+    """
+    watch = watched()
+    results = dft.gaps(x.detach().cpu().double().numpy(), progress=watch.progress, cancel=watch.cancel)
+    rows = [
+        [math.nan] * 3 if r is None or "fail" in r else [r["gap"], r["direct"], r["energy"] - CUBIC_ENERGY]
+        for r in results
+    ]
+    return torch.tensor(rows, dtype=torch.float64).view(len(x), 3)
+
+
+def sample_prior(n: int, generator: Generator) -> Tensor:
+    """Uniform in the box; every lattice in it exists (positive determinant)."""
+    low, high = BOUNDS
+    return low + (high - low) * torch.rand(n, 6, dtype=torch.float64, generator=generator)
+
+
+def stored() -> tuple[Tensor, Tensor]:
+    """The lattices of ``data/crystal`` (n, 6) with gap, direct gap and ΔE (n, 3)."""
+    data = lattices.read()
+    y = np.stack([data.gap, data.direct, data.energy - CUBIC_ENERGY], axis=1)
+    return torch.from_numpy(data.lattice), torch.from_numpy(y)
+
+
+TASK = Task(
+    name="crystal",
+    title="SrTiO₃ cells by band gap",
+    x_labels=("a [Å]", "b [Å]", "c [Å]", "α [°]", "β [°]", "γ [°]"),
+    property_labels=("PBE gap [eV]", "direct PBE gap [eV]", "ΔE [eV per cell]"),
+    n_targets=1,
+    bounds=BOUNDS,
+    tolerance=0.02,
+    sample_prior=sample_prior,
+    omega=omega,
+    omega_seconds=8.0,
+    default_target=(0.5,),
+    support=tuple((low, high) for low, high in BOUNDS.T.tolist()),
+    stored=stored,
+    source="Bi, Fung and Zhang 2023 (iPage, AAAI), 'Crystal Design'; Ω: GPAW, PBE, unrelaxed internal coordinates",
+)
