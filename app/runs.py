@@ -1,9 +1,10 @@
-"""What pages ask of the core, cached and as plain arrays: data sets, models, design runs."""
+"""What pages ask of the core, cached and as plain arrays: training data, models, design runs."""
 
 from __future__ import annotations
 
+import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,9 @@ import pandas as pd
 import streamlit as st
 import torch
 
-from app.tables import table
 from ipage_core.datasets import pairs
 from ipage_core.design import design
-from ipage_core.methods import METHODS, load
+from ipage_core.methods import METHODS, Loaded, load
 from ipage_core.solutions import Solutions
 from ipage_core.store import PRETRAINED
 from ipage_core.tasks import TASKS
@@ -23,18 +23,7 @@ from ipage_core.tasks import TASKS
 torch.set_num_threads(max(1, min(4, (os.cpu_count() or 2) // 2)))
 
 PRIOR_SHOWN = 600
-"""Draws from the prior that figures show as background."""
-
-
-@dataclass(frozen=True)
-class Data:
-    """The training data's y, as the slider and its histogram need it."""
-
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-    step: tuple[float, ...]
-    counts: np.ndarray
-    """(m, bins) between ``low`` and ``high``."""
+"""Training designs that figures show as background: draws from the prior."""
 
 
 @dataclass(frozen=True)
@@ -43,18 +32,22 @@ class Run:
 
     task: str
     method: str
+    sampling: str
+    seed: int
     y_star: np.ndarray
     """(m,)"""
     tolerance: float
     labels: tuple[str, ...]
+    z: np.ndarray
+    """(n, k) latent points; of a replaced sample, the fresh one's."""
     x: np.ndarray
     """(T, n, d) designs."""
     f_error: np.ndarray | None
     """(T, n) surrogate error ‖f(x) − y*‖²; None for methods without a surrogate."""
     y: np.ndarray | None
     """(T, n, m) by Ω, for the picture only (not among ``omega_calls``); None where Ω is costly."""
-    modes: np.ndarray | None
-    """(T, n) family of solutions of each sample that is within tolerance by Ω, −1 for none."""
+    families: np.ndarray | None
+    """(T, n) family of solutions that each sample is nearest to, −1 for none; None where they are not told apart."""
     n_modes: int
     """How many families this target has; 0 where they are not told apart."""
     prior: np.ndarray
@@ -62,12 +55,20 @@ class Run:
     prior_y: np.ndarray
     replaced: np.ndarray
     """(n,) bool."""
+    cycle_error: np.ndarray
+    """(n,) max |x − f⁻¹(f(x))| at the posterior, in widths of the box; NaN without an INN."""
+    achieved: np.ndarray
+    """(n, m + p) properties of the result by Ω; NaN where it did not run."""
     summary: dict[str, Any]
+    """What the command line prints; its hits are those of the task's own tolerance."""
     note: str
-    table: pd.DataFrame
-    """One row per sample, for reading."""
-    csv: str
-    """One row per sample and stage, for other programs."""
+    frame: pd.DataFrame
+    """``solutions.csv``: one row per sample and stage."""
+
+    @property
+    def n(self) -> int:
+        """How many samples."""
+        return self.x.shape[1]
 
     @property
     def localizes(self) -> bool:
@@ -84,18 +85,51 @@ class Run:
         """(T, n) bool: within tolerance by Ω."""
         return None if self.y is None else self.omega_error <= self.tolerance**2
 
+    @property
+    def modes(self) -> np.ndarray | None:
+        """(T, n) family of solutions of each sample that is within tolerance by Ω, −1 for none."""
+        return None if self.families is None else np.where(self.arrived, self.families, -1)
 
-@st.cache_data(max_entries=16, show_spinner=False)
-def data(task: str) -> Data:
-    """The range and histogram of the training data's y."""
-    y = pairs(TASKS[task])[1].numpy()
-    steps = [_nice(float(np.ptp(column)) / 400) for column in y.T]
-    low = [float(np.floor(c.min() / s) * s) for c, s in zip(y.T, steps, strict=True)]
-    high = [float(np.ceil(c.max() / s) * s) for c, s in zip(y.T, steps, strict=True)]
-    counts = [np.histogram(c, bins=60, range=r)[0] for c, *r in zip(y.T, low, high, strict=True)]
-    digits = [max(0, -int(np.floor(np.log10(s)))) for s in steps]
-    rounded = [[round(v, k) for v, k in zip(values, digits, strict=True)] for values in (low, high)]
-    return Data(tuple(rounded[0]), tuple(rounded[1]), tuple(steps), np.stack(counts))
+    @property
+    def modes_found(self) -> int:
+        """How many families have a design of the result."""
+        return 0 if self.modes is None else len(set(self.modes[-1].tolist()) - {-1})
+
+    @property
+    def off_by(self) -> np.ndarray:
+        """(n,) ‖Ω(x) − y*‖ of the result, NaN where Ω did not run."""
+        return np.sqrt(np.square(self.achieved[:, : len(self.y_star)] - self.y_star).sum(1))
+
+    @property
+    def hit(self) -> np.ndarray:
+        """(n,) bool: verified, and within tolerance."""
+        return self.off_by <= self.tolerance
+
+    @property
+    def verified(self) -> np.ndarray:
+        """(n,) bool: Ω ran on it, and gave a number."""
+        return np.isfinite(self.off_by)
+
+    def judged(self, tolerance: float) -> Run:
+        """The same designs, judged by another tolerance."""
+        return replace(self, tolerance=tolerance)
+
+    def at_rest(self) -> Run:
+        """The result alone, without the way there."""
+        last = {
+            name: None if getattr(self, name) is None else getattr(self, name)[-1:]
+            for name in ("x", "f_error", "y", "families")
+        }
+        return replace(self, labels=("localized" if self.localizes else self.labels[0],), **last)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def training(task: str) -> tuple[np.ndarray, np.ndarray]:
+    """The training pairs x (N, d), y (N, m); shared by all, so read-only."""
+    x, y = (values.numpy() for values in pairs(TASKS[task]))
+    x.setflags(write=False)
+    y.setflags(write=False)
+    return x, y
 
 
 def stamp(task: str, method: str) -> int:
@@ -104,7 +138,7 @@ def stamp(task: str, method: str) -> int:
     return max((file.stat().st_mtime_ns for file in files if file.exists()), default=0)
 
 
-@st.cache_data(max_entries=48, show_spinner=False)
+@st.cache_data(max_entries=64, show_spinner=False)
 def run(
     task: str,
     method: str,
@@ -132,6 +166,20 @@ def run(
     return record(found)
 
 
+def loaded(task: str, method: str) -> Loaded:
+    """The method's networks."""
+    return load(task, method)
+
+
+def weights_hash(task: str, method: str) -> str:
+    """Eight hexadecimal digits that change with any of the method's weights; empty if it has none."""
+    cards = load(task, method).cards
+    if not cards:
+        return ""
+    hashes = "".join(f"{name}{card['sha256']}" for name, card in sorted(cards.items()))
+    return hashlib.sha256(hashes.encode()).hexdigest()[:8]
+
+
 def record(found: Solutions) -> Run:
     """Solutions as plain arrays, with Ω's word on every frame where Ω is cheap."""
     task = found.task
@@ -146,44 +194,41 @@ def record(found: Solutions) -> Run:
         frames = torch.cat((found.path.x[:-1], found.final[None]))
     shape = frames.shape[:2]
     flat = frames.reshape(-1, task.d)
-    y = modes = None
+    prior, prior_y = (values[:PRIOR_SHOWN] for values in training(task.name))
+    y = families = None
+    told_apart = False
     if task.verifies_by_default:
         y = task.omega(flat.double())[:, :m].reshape(*shape, m).numpy()
-        y_star = found.y_star[0].numpy()
         if task.modes is not None:
-            modes = task.modes(flat, found.y_star[:1].expand(len(flat), m)).reshape(shape).numpy()
-            close = np.square(y - y_star).sum(-1) <= task.tolerance**2
-            modes = np.where(close & task.in_bounds(flat).reshape(shape).numpy(), modes, -1)
-    prior = task.sample_prior(PRIOR_SHOWN, torch.Generator().manual_seed(0))
-    told_apart = task.modes is not None and (task.modes(prior, found.y_star[:1].expand(len(prior), m)) >= 0).any()
+            families = task.modes(flat, found.y_star[:1].expand(len(flat), m))
+            families = torch.where(task.in_bounds(flat), families, -1).reshape(shape).numpy()
+            on_prior = task.modes(torch.from_numpy(prior.copy()), found.y_star[:1].expand(len(prior), m))
+            told_apart = bool((on_prior >= 0).any())
     return Run(
         task=task.name,
         method=found.method,
+        sampling=found.sampling,
+        seed=found.seed,
         y_star=found.y_star[0].numpy(),
         tolerance=task.tolerance,
         labels=labels,
+        z=found.z.numpy(),
         x=frames.numpy().astype(np.float32),
         f_error=f_error,
         y=y,
-        modes=modes,
+        families=families,
         n_modes=task.n_modes if told_apart else 0,
-        prior=prior.numpy().astype(np.float32),
-        prior_y=task.omega(prior)[:, :m].numpy() if task.omega else np.full((len(prior), m), np.nan),
+        prior=prior.astype(np.float32),
+        prior_y=prior_y,
         replaced=found.replaced.numpy(),
+        cycle_error=found.cycle_error.double().numpy(),
+        achieved=found.verification.y.numpy(),
         summary=found.summary(),
         note=found.note,
-        table=table(found, start_name(found.method), None if y is None else y[0]),
-        csv=found.frame().to_csv(index=False),
+        frame=found.frame(),
     )
 
 
 def start_name(method: str) -> str:
     """What the samples are before localization: of the posterior, or of the prior for the control that has none."""
     return "posterior" if METHODS[method].proposal else "prior"
-
-
-def _nice(step: float) -> float:
-    """The nearest of 1, 2, 5 × 10ᵏ."""
-    exponent = np.floor(np.log10(step))
-    choices = [c * 10.0 ** (exponent + k) for k in (0, 1) for c in (1, 2, 5)]
-    return float(f"{min(choices, key=lambda c: abs(np.log(c / step))):.6g}")

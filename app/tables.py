@@ -2,50 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
+import torch
 
-from ipage_core.solutions import Solutions
+from app.runs import Run
 from ipage_core.tasks import TASKS, Task
 
-if TYPE_CHECKING:
-    from app.runs import Run
-
 BADGES = {"verified": "gray", "hit": "green", "in prior": "blue", "replaced": "orange"}
+MOST_COLUMNS = 12
+"""Coordinates that a table shows; the CSV holds all of them."""
 
 
-def table(found: Solutions, start: str, start_y: np.ndarray | None) -> pd.DataFrame:
-    """One row per sample. ``start`` names what was proposed, ``start_y`` (n, m) is what Ω says of it, where known."""
-    task, checked = found.task, found.verification
-    final = start if found.localized is None else "localized"
+def table(run: Run) -> pd.DataFrame:
+    """One row per sample."""
+    task, start = TASKS[run.task], run.labels[0]
+    final = "localized" if run.localizes else start
     names = y_names(task)
-    table: dict[str, Any] = {"sample": np.arange(len(found.final))}
-    table |= {f"{name}*": column for name, column in zip(names, found.y_star.numpy().T, strict=True)}
-    if start_y is not None and found.localized is not None:
-        table |= {f"{name} {start}": column for name, column in zip(names, start_y.T, strict=True)}
-    table |= {f"{name} {final}": checked.y[:, j].numpy() for j, name in enumerate(names)}
-    table["off by"] = checked.resim_error.sqrt().numpy()
-    table["badges"] = badges(found)
-    if found.modes is not None and (found.modes >= 0).any():
-        table["loop"] = pd.array([k + 1 if k >= 0 else None for k in found.modes.tolist()], dtype="Int64")
-    stages = {final: found.final} | ({start: found.posterior} if found.localized is not None else {})
+    columns: dict[str, Any] = {"sample": np.arange(run.n)}
+    columns |= {f"{name}*": np.full(run.n, value) for name, value in zip(names, run.y_star, strict=True)}
+    if run.y is not None and run.localizes:
+        columns |= {f"{name} {start}": column for name, column in zip(names, run.y[0].T, strict=True)}
+    columns |= {f"{name} {final}": run.achieved[:, j] for j, name in enumerate(names)}
+    columns["off by"] = run.off_by
+    columns["badges"] = badges(run)
+    if run.modes is not None and (run.modes[-1] >= 0).any():
+        columns["loop"] = pd.array([k + 1 if k >= 0 else None for k in run.modes[-1].tolist()], dtype="Int64")
+    stages = {final: run.x[-1]} | ({start: run.x[0]} if run.localizes else {})
     for stage, x in stages.items():
-        table |= {f"{name} {stage}": column for name, column in zip(x_names(task), x.numpy().T, strict=True)}
-    return pd.DataFrame(table)
+        shown = list(zip(x_names(task), x.astype(float).T, strict=True))[:MOST_COLUMNS]
+        columns |= {f"{name} {stage}": column for name, column in shown}
+    for j, label in enumerate(task.property_labels[task.n_targets :], start=task.n_targets):
+        columns[label] = run.achieved[:, j]
+    return pd.DataFrame(columns)
 
 
-def badges(found: Solutions) -> list[list[str]]:
+def badges(run: Run) -> list[list[str]]:
     """For each sample, which of ``BADGES`` it wears."""
-    worn = (
-        found.verification.resim_error.isfinite().tolist(),
-        found.verification.hit.tolist(),
-        found.task.in_bounds(found.final).tolist(),
-        found.replaced.tolist(),
-    )
-    return [[name for name, has in zip(BADGES, row, strict=True) if has] for row in zip(*worn, strict=True)]
+    inside = TASKS[run.task].in_bounds(torch.from_numpy(run.x[-1])).tolist()
+    worn = zip(run.verified.tolist(), run.hit.tolist(), inside, run.replaced.tolist(), strict=True)
+    return [[name for name, has in zip(BADGES, row, strict=True) if has] for row in worn]
 
 
 def y_names(task: Task) -> list[str]:
@@ -58,14 +57,14 @@ def x_names(task: Task) -> list[str]:
     return [label.split(" ")[0] for label in task.x_labels]
 
 
-def columns(run: Run) -> dict[str, Any]:
-    """Number formats, and for every column the full label with its unit on hovering."""
+def columns(run: Run, names: list[str]) -> dict[str, Any]:
+    """Number formats, and for every one of the columns ``names`` the full label with its unit on hovering."""
     task = TASKS[run.task]
     labels = dict(zip(y_names(task), task.property_labels, strict=False)) | dict(
         zip(x_names(task), task.x_labels, strict=True)
     )
     config: dict[str, Any] = {}
-    for column in run.table.columns:
+    for column in names:
         name, _, stage = column.partition(" ")
         if name in labels and stage:
             told = f"{labels[name]} of the {stage} design" + (", by the true Ω" if name in y_names(task) else "")

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.figures.theme import palette
+from app.inspection import Inspection
 from app.runs import Run
-from ipage_core.tasks import TASKS
+from app.targets import Doubt
+from ipage_core.tasks import TASKS, Task
 
 
 @dataclass(frozen=True)
@@ -35,15 +37,41 @@ def target_text(run: Run) -> str:
 
 def headline(run: Run) -> str:
     """The result in one sentence."""
-    s = run.summary
-    if not s["verified"]:
-        return f"{s['n']} designs for y* = {target_text(run)}, not verified"
+    if not run.verified.any():
+        return f"{run.n} designs for y* = {target_text(run)}, not verified"
     text = (
-        f"{s['hits']} of {s['verified']} designs achieve y* = {target_text(run)} within ±{run.tolerance:g}{unit(run)}"
+        f"{run.hit.sum()} of {run.verified.sum()} designs achieve y* = {target_text(run)} "
+        f"within ±{run.tolerance:g}{unit(run)}"
     )
     if run.n_modes:
-        text += f", on {s['modes_found']} of {s['modes_total']} loops"
+        text += f", on {run.modes_found} of {run.n_modes} loops"
     return text
+
+
+def doubt_text(task: Task, doubted: Doubt) -> str:
+    """What is said before the run of a target that the training data do not hold."""
+    ranges = " and ".join(f"{low:.4g} to {high:.4g}" for low, high in doubted.extent.T)
+    where = (
+        f"lies outside what the {task.data_size:,} training pairs achieve ({ranges})"
+        if doubted.where == "beyond"
+        else "falls into a gap between the training pairs"
+    )
+    return (
+        f"This y* {where}; the nearest that one of them achieves is **{doubted.text}**. "
+        "The networks have to extrapolate: trust only what Ω verifies."
+    )
+
+
+def note_text(run: Run) -> str:
+    """What is said after a run whose target the surrogate despaired of. Ω may have found hits all the same."""
+    if not run.note:
+        return ""
+    if run.hit.any():
+        return (
+            "The surrogate f found no design with f(x) = y* and aimed for the closest it could. "
+            f"Ω confirms {run.hit.sum()} of the designs all the same: f errs here."
+        )
+    return run.note
 
 
 PICTURES = {
@@ -89,10 +117,14 @@ def key_figures(run: Run) -> list[Figure]:
     figures += [
         Figure(f"MSE, {after}", number(s["resim_mse"]), f"mean {square}"),
         Figure("Median error²", number(s["resim_median"]), "half of the designs are closer than this"),
-        Figure("Hits", f"{s['hits']} / {s['verified']}", f"verified by Ω to be within ±{run.tolerance:g}{unit(run)}"),
+        Figure(
+            "Hits",
+            _share(run.hit, run.verified),
+            f"verified by Ω to be within ±{run.tolerance:g}{unit(run)}",
+        ),
     ]
     if run.n_modes:
-        figures.append(Figure("Loops found", f"{s['modes_found']} / {s['modes_total']}", "with at least one design"))
+        figures.append(Figure("Loops found", f"{run.modes_found} / {run.n_modes}", "with at least one design"))
     if run.localizes:
         first = f"{s['success_before_replacement']} / {s['n']}"
         figures.append(
@@ -102,6 +134,37 @@ def key_figures(run: Run) -> list[Figure]:
     seconds = sum(s["seconds"].values())
     figures.append(Figure("Time", f"{seconds:.2f} s", "from latent points to verified designs"))
     return figures
+
+
+def sample_figures(run: Run, sample: int, seen: Inspection) -> list[Figure]:
+    """One sample in numbers: what Ω says, what f believed, how usual it is."""
+    targets = ", ".join(f"{v:.5g}" for v in run.achieved[sample, : len(run.y_star)])
+    verified = bool(run.verified[sample])
+    told = f"Ω(x), asked was {target_text(run)}" if verified else "Ω has not run on it"
+    figures = [
+        Figure("Achieved y", targets + unit(run) if verified else "not verified", told),
+        Figure("Re-simulation error", number(float(run.off_by[sample]) ** 2), "‖Ω(x) − y*‖², the truth"),
+    ]
+    if run.f_error is not None:
+        believed = number(float(run.f_error[-1, sample]))
+        figures.append(Figure("Surrogate error", believed, "‖f(x) − y*‖², what localization believes"))
+    if run.localizes:
+        low, high = TASKS[run.task].bounds.numpy()
+        moved = float(np.linalg.norm((run.x[-1, sample] - run.x[0, sample]) / (high - low)))
+        figures.append(Figure("Moved", number(moved), "by localization, in widths of the box"))
+    if np.isfinite(run.cycle_error[sample]):
+        error = number(float(run.cycle_error[sample]))
+        figures.append(Figure("Cycle error", error, "largest |x − f⁻¹(f(x))|, in widths of the box"))
+    if seen.usual is not None:
+        share = f"{100 * seen.usual:.0f} %"
+        figures.append(Figure("Prior density", share, "of training designs lie where the prior is thinner"))
+    nearest = number(float(seen.near_distance[0]))
+    figures.append(Figure("Nearest training design", nearest, "distance in widths of the box"))
+    return figures
+
+
+def _share(part: np.ndarray, whole: np.ndarray) -> str:
+    return f"{part.sum()} / {whole.sum()}"
 
 
 def cards(figures: list[Figure]) -> str:

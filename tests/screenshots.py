@@ -7,6 +7,7 @@ from tests.browser import AT_REST, TIMEOUT, Watched, chromium, server
 
 VIEWS = {
     "sinewave": "",
+    "sinewave-sample": "?sample=17",
     "sinewave-prior-start": "?method=prior-lm&omega=2&n=100",
     "sinewave-unreachable": "?y1=3&n=50",
     "sinewave-posterior-alone": "?method=inn&n=100",

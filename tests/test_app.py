@@ -139,7 +139,7 @@ def test_every_method_has_its_title_on_the_page(app):
 def test_the_csv_is_the_contract_s(app):
     """One row per sample and stage, with the columns of ``solutions.csv``."""
     run = runs.run("robotic_arm", "ipage", (1.5, 0.0), 25, "maximin", 0, 0)
-    frame = pd.read_csv(io.StringIO(run.csv))
+    frame = pd.read_csv(io.StringIO(run.frame.to_csv(index=False)))
     assert list(frame.columns[:2]) == ["sample", "stage"]
     assert set(frame["stage"]) == {"posterior", "localized"}
     assert len(frame) == 50

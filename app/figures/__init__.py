@@ -1,4 +1,13 @@
-"""Pure functions: data → a plotly figure as a plain dict. One file for each family of tasks."""
+"""Pure functions: data → a plotly figure as a plain dict.
+
+A family of tasks has one file here, and nothing else of the app knows about it. It draws
+
+- ``picture(scene, run, box, colors, size)``: the designs where one sees what they do, in one panel;
+- ``figure(run, dark, size, chosen)``: that panel, animated, with the panels beside it.
+
+All other figures (posterior, pair plot, latent designs, comparisons, the inspector's) take any task with any number of
+coordinates and targets. A task without a file of its own gets ``generic``.
+"""
 
 from importlib import import_module
 from types import ModuleType
@@ -12,5 +21,5 @@ FAMILIES = {
 
 
 def family(task: str) -> ModuleType:
-    """The module whose ``figure(run, dark, size)`` draws a task; ``generic`` for one without its own picture."""
+    """The module that draws a task; ``generic`` for one without its own picture."""
     return import_module(f"app.figures.{FAMILIES.get(task, 'generic')}")

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from app.figures.layouts import boxes_of, filling, height_of, shown_rows
-from app.figures.marks import curve, prior_points, proposal_color, proposals, samples, samples_key, target_cross
+from app.figures.marks import curve, prior_points, proposal_color, proposals, samples_key, target_cross, travel
 from app.figures.panels import designs_panel, error_panel, title
 from app.figures.playback import WIDE, Box, Scene, Size, assemble
 from app.figures.theme import Dict, Palette, axis, palette, ticks_about
@@ -14,15 +14,14 @@ from app.runs import Run
 from ipage_core.tasks.ballistics import landing_time, position
 
 
-def figure(run: Run, dark: bool = False, size: Size = WIDE) -> Dict:
+def figure(run: Run, dark: bool = False, size: Size = WIDE, chosen: int | None = None) -> Dict:
     """The throws, errors in step, where they land close up, and the designs as lines."""
     colors, boxes = palette(dark), boxes_of(size)
-    scene = Scene(height=height_of(size), moving=[[] for _ in run.labels])
-    rows = shown_rows(run, 30)
-    _throws(scene, run, rows, boxes["main"], colors, size)
+    scene = Scene(height=height_of(size), moving=[[] for _ in run.labels], chosen=chosen)
+    picture(scene, run, boxes["main"], colors, size)
     _closeup(scene, run, boxes["closeup"], colors, size)
     error_panel(scene, run, boxes["error"], colors, size)
-    designs_panel(scene, run, rows, boxes["extra"], colors, size)
+    designs_panel(scene, run, shown_rows(run, 30), boxes["extra"], colors, size)
     return assemble(run, scene, dark, size)
 
 
@@ -34,7 +33,9 @@ def trajectories(x: np.ndarray, points: int = 24) -> np.ndarray:
         return torch.stack(position(designs, t), dim=-1).numpy()
 
 
-def _throws(scene: Scene, run: Run, rows: np.ndarray, box: Box, colors: Palette, size: Size) -> None:
+def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> None:
+    """Thirty of the throws, and where all of them land."""
+    rows = shown_rows(run, 30)
     everyone = np.ones(run.x.shape[1], dtype=bool)
     flights = [trajectories(x[rows]) for x in run.x]
     start = proposal_color(run, colors)
@@ -62,7 +63,9 @@ def _throws(scene: Scene, run: Run, rows: np.ndarray, box: Box, colors: Palette,
     for t, frame in enumerate(scene.moving):
         color = colors.localized if t else start
         frame.append(curve(lines(flights[t]), color, 1.3, opacity=0.7, showlegend=False))
-        frame.append(samples(run, t, on_ground(run.y[t]), everyone, colors, 6))
+        if scene.chosen is not None:
+            frame.append(curve(trajectories(run.x[t][[scene.chosen]])[0], colors.text, 2.5, showlegend=False))
+    travel(scene, run, np.stack([on_ground(y) for y in run.y]), everyone, colors, 6)
     scene.top += [samples_key(run, colors), target_cross(run.y_star[0], 0.0, colors, 18)]
     scene.axes["xaxis"] = axis(
         colors,
@@ -94,7 +97,7 @@ def _closeup(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> N
     half = float(np.clip(1.3 * np.nanquantile(offset, 0.9), 2 * run.tolerance, 2))
     near = (np.abs(run.y[:, :, 0] - target) <= half).any(axis=0)
     degrees = np.degrees(run.x[:, :, 2])
-    points = [np.stack((run.y[t, near, 0], degrees[t, near]), axis=1) for t in range(len(run.labels))]
+    points = np.stack((run.y[:, near, 0], degrees[:, near]), axis=2)
     where = {"xaxis": "x3", "yaxis": "y3", "showlegend": False}
     for at, style in ((0.0, "solid"), (-run.tolerance, "dot"), (run.tolerance, "dot")):
         line = np.array([(target + at, 0.0), (target + at, 90.0)])
@@ -102,8 +105,7 @@ def _closeup(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> N
         scene.still.append(curve(line, colors.target, 1, **where) | {"line": width})
     if run.localizes:
         scene.still.append(proposals(run, points[0], colors, 7, **where))
-    for t, frame in enumerate(scene.moving):
-        frame.append(samples(run, t, points[t], near, colors, 6, **where))
+    travel(scene, run, points, near, colors, 6, **where)
     limits = {"range": [target - half, target + half], "tickvals": ticks_about(target, half), "fixedrange": True}
     scene.axes["xaxis3"] = axis(colors, "landing [m]", box[0], "y3", **limits)
     scene.axes["yaxis3"] = axis(

@@ -4,33 +4,38 @@ from __future__ import annotations
 
 import numpy as np
 
+from app.figures.coordinates import coordinates, plane
 from app.figures.layouts import boxes_of, height_of, shown_rows
-from app.figures.marks import moves, prior_points, proposals, samples, samples_key
+from app.figures.marks import moves, prior_points, proposals, samples_key, travel
 from app.figures.panels import designs_panel, error_panel
-from app.figures.playback import WIDE, Scene, Size, assemble
-from app.figures.theme import Dict, axis, palette
+from app.figures.playback import WIDE, Box, Scene, Size, assemble
+from app.figures.theme import Dict, Palette, axis, palette
 from app.runs import Run
-from ipage_core.tasks import TASKS
 
 
-def figure(run: Run, dark: bool = False, size: Size = WIDE) -> Dict:
+def figure(run: Run, dark: bool = False, size: Size = WIDE, chosen: int | None = None) -> Dict:
     """The first two coordinates of every sample, errors in step, and the designs as lines."""
-    colors, boxes, task = palette(dark), boxes_of(size), TASKS[run.task]
+    colors, boxes = palette(dark), boxes_of(size)
     below = (boxes["closeup"][0][0], 1), boxes["extra"][1]
-    scene = Scene(height=height_of(size), moving=[[] for _ in run.labels])
-    everyone = np.ones(run.x.shape[1], dtype=bool)
-    scene.still.append(prior_points(run.prior[:, :2], colors, showlegend=run.labels[0] != "prior"))
-    if run.localizes:
-        scene.still.append(moves(run, run.x[0, :, :2], run.x[-1, :, :2], colors))
-        scene.still.append(proposals(run, run.x[0, :, :2], colors, 8))
-    for t, frame in enumerate(scene.moving):
-        frame.append(samples(run, t, run.x[t, :, :2], everyone, colors, 6))
-    scene.top.append(samples_key(run, colors))
-    low, high = task.bounds.numpy()
-    pad = 0.03 * (high - low)
-    limits = np.stack((low - pad, high + pad), axis=1)[:2].tolist()
-    scene.axes["xaxis"] = axis(colors, task.x_labels[0], boxes["main"][0], "y", range=limits[0])
-    scene.axes["yaxis"] = axis(colors, task.x_labels[1], boxes["main"][1], "x", range=limits[1])
+    scene = Scene(height=height_of(size), moving=[[] for _ in run.labels], chosen=chosen)
+    picture(scene, run, boxes["main"], colors, size)
     error_panel(scene, run, boxes["error"], colors, size)
     designs_panel(scene, run, shown_rows(run, 60), below, colors, size)
     return assemble(run, scene, dark, size)
+
+
+def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> None:
+    """The first two coordinates of every sample, over those of the prior."""
+    shown, everyone = coordinates(run), np.ones(run.n, dtype=bool)
+    points = plane(shown.of(run.x))
+    scene.still.append(prior_points(plane(shown.of(run.prior)), colors, showlegend=run.labels[0] != "prior"))
+    if run.localizes:
+        scene.still.append(moves(run, points[0], points[-1], colors))
+        scene.still.append(proposals(run, points[0], colors, 8))
+    travel(scene, run, points, everyone, colors, 6)
+    scene.top.append(samples_key(run, colors))
+    pad = 0.03 * (shown.high - shown.low)
+    limits = [*np.stack((shown.low - pad, shown.high + pad), axis=1).tolist(), [-1, 1]]
+    labels = (*shown.labels, "")
+    scene.axes["xaxis"] = axis(colors, labels[0], box[0], "y", range=limits[0])
+    scene.axes["yaxis"] = axis(colors, labels[1], box[1], "x", range=limits[1])

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from app.figures.playback import Scene
 from app.figures.theme import Dict, Palette, packed
 from app.runs import Run
 
@@ -77,8 +78,37 @@ def samples(run: Run, t: int, points: np.ndarray, rows: np.ndarray, colors: Pale
             "symbol": np.where(hit, 0, 100).tolist(),
             "line": {"width": 1.2, "color": colors.background},
         },
-        "hovertext": [f"sample {i}" for i in np.flatnonzero(rows)],
-        "hovertemplate": "%{hovertext}<br>%{x:.4g}, %{y:.4g}<extra></extra>",
+        "customdata": np.flatnonzero(rows).tolist(),
+        "hovertemplate": "sample %{customdata}<br>%{x:.4g}, %{y:.4g}<extra></extra>",
+        **more,
+    }
+
+
+def travel(
+    scene: Scene, run: Run, points: np.ndarray, rows: np.ndarray, colors: Palette, dot: float, **more: Any
+) -> None:
+    """The samples ``rows`` (n,) bool in every frame, at ``points`` (T, rows, 2); the chosen one with track and ring."""
+    for t, frame in enumerate(scene.moving):
+        frame.append(samples(run, t, points[t], rows, colors, dot, **more))
+    if scene.chosen is None or not rows[scene.chosen]:
+        return
+    track = points[:, rows[: scene.chosen].sum()]
+    if run.localizes:
+        scene.still.append(curve(track, colors.text, 1.5, **{"showlegend": False, **more}))
+    for t, frame in enumerate(scene.moving):
+        frame.append(ring(track[t : t + 1], colors, dot + 7, **more))
+
+
+def ring(points: np.ndarray, colors: Palette, size: float, **more: Any) -> Dict:
+    """Rings round the chosen: (k, 2). In the colour of text, which no group of samples wears."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": packed(points[:, 0]),
+        "y": packed(points[:, 1]),
+        "marker": {"size": size, "symbol": "circle-open", "color": colors.text, "line": {"width": 2.5}},
+        "hoverinfo": "skip",
+        "showlegend": False,
         **more,
     }
 
@@ -111,5 +141,5 @@ def target_cross(x: float, y: float, colors: Palette, size: float, **more: Any) 
 
 
 def proposal_color(run: Run, colors: Palette) -> str:
-    """Prior draws wear the prior's colour even where a method starts from them."""
-    return colors.prior if run.labels[0] == "prior" else colors.posterior
+    """Prior draws wear the prior's colour even where a method starts from them, results that of results."""
+    return {"prior": colors.prior, "localized": colors.localized}.get(run.labels[0], colors.posterior)

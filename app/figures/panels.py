@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.figures.marks import curve, proposal_color
+from app.figures.coordinates import coordinates
+from app.figures.marks import curve, proposal_color, ring
 from app.figures.playback import Box, Scene, Size
 from app.figures.theme import Dict, Palette, axis, packed
 from app.runs import Run
@@ -91,7 +92,14 @@ def error_panel(scene: Scene, run: Run, box: Box, colors: Palette, size: Size, i
     top = 3 * max([10 * tolerance, *(float(high.max()) for high in highs)])
     if not run.localizes and run.omega_error is not None:
         scene.still.append(_strip(run, colors, where))
+    if scene.chosen is not None and run.localizes:
+        for _, error, color, dash in curves:
+            points = np.stack((steps, np.maximum(error[:, scene.chosen], FLOOR)), axis=1)
+            scene.still.append(curve(points, color, 1, **where, showlegend=False) | {"line": _thin(color, dash)})
+            scene.still.append(ring(points[-1:], colors, 9, **where))
     for t, frame in enumerate(scene.moving if run.localizes else []):
+        if run.arrived is not None:
+            frame.append(_counter(run, t, top, where, size))
         frame.append(
             {
                 **where,
@@ -149,6 +157,26 @@ def error_panel(scene: Scene, run: Run, box: Box, colors: Palette, size: Size, i
     scene.titles.append(title(heading + "  ".join(named), box, size))
 
 
+def _counter(run: Run, t: int, top: float, where: Dict, size: Size) -> Dict:
+    """How many samples hit at frame t, in the panel's upper right corner."""
+    return {
+        **where,
+        "type": "scatter",
+        "mode": "text",
+        "x": [len(run.labels) - 0.6],
+        "y": [top / 2],
+        "text": [f"<b>{run.arrived[t].sum()}</b> of {run.n} hit"],
+        "textposition": "bottom left",
+        "textfont": {"size": size.font},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+
+
+def _thin(color: str, dash: str) -> Dict:
+    return {"color": color, "width": 1.2, "dash": "dot" if dash == "dash" else "solid"}
+
+
 def _strip(run: Run, colors: Palette, where: Dict) -> Dict:
     """Where nothing moves, the errors of all samples, spread sideways by their ids."""
     error = np.maximum(run.omega_error[0], FLOOR)
@@ -181,13 +209,13 @@ def designs_panel(
     scene: Scene, run: Run, rows: np.ndarray, box: Box, colors: Palette, size: Size, ids: str = "4"
 ) -> None:
     """Each of the designs ``rows`` as a line through its coordinates, each coordinate scaled to the task's bounds."""
-    task = TASKS[run.task]
-    low, high = task.bounds.numpy()
+    shown = coordinates(run)
+    count = len(shown.labels)
     where = {"xaxis": f"x{ids}", "yaxis": f"y{ids}", "showlegend": False}
-    places = np.broadcast_to(np.arange(task.d, dtype=float), (len(rows), task.d))
 
-    def lines(x: np.ndarray, color: str, opacity: float) -> Dict:
-        points = np.stack((places, (x[rows] - low) / (high - low)), axis=-1)
+    def lines(x: np.ndarray, color: str, opacity: float, rows: np.ndarray = rows) -> Dict:
+        places = np.broadcast_to(np.arange(count, dtype=float), (len(rows), count))
+        points = np.stack((places, (shown.of(x[rows]) - shown.low) / (shown.high - shown.low)), axis=-1)
         gapped = np.concatenate((points, np.full_like(points[:, :1], np.nan)), axis=1).reshape(-1, 2)
         return curve(gapped, color, 1.2, opacity=opacity, **where)
 
@@ -196,14 +224,19 @@ def designs_panel(
         scene.still.append(lines(run.x[0], start, 0.4))
     for t, frame in enumerate(scene.moving):
         frame.append(lines(run.x[t], colors.localized if t else start, 0.75))
+        if scene.chosen is not None:
+            frame.append(
+                lines(run.x[t], colors.text, 1, np.array([scene.chosen]))
+                | {"line": {"color": colors.text, "width": 2.5}}
+            )
     scene.axes[f"xaxis{ids}"] = axis(
         colors,
         "",
         box[0],
         f"y{ids}",
-        range=[-0.25, task.d - 0.75],
-        tickvals=list(range(task.d)),
-        ticktext=[_wrapped(label, size) for label in task.x_labels],
+        range=[-0.25, count - 0.75],
+        tickvals=list(range(count)),
+        ticktext=[_wrapped(label, size) for label in shown.labels],
         tickangle=0,
         ticklabeloverflow="allow",
         fixedrange=True,

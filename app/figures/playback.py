@@ -63,6 +63,8 @@ class Scene:
     titles: list[Dict] = field(default_factory=list)
     shapes: list[Dict] = field(default_factory=list)
     height: int = 0
+    chosen: int | None = None
+    """The sample that is drawn so that the eye can follow it."""
 
 
 def assemble(run: Run, scene: Scene, dark: bool, size: Size) -> Dict:
@@ -107,7 +109,15 @@ def assemble(run: Run, scene: Scene, dark: bool, size: Size) -> Dict:
             data = [_changes(trace, [f[k] for f in scene.moving]) for k, trace in enumerate(scene.moving[t])]
             frames.append({"name": label, "data": data, "traces": moving})
         frames.append({"name": "·", "data": [], "traces": []})
-    return {"data": [*scene.still, *scene.moving[-1], *scene.top], "layout": layout, "frames": frames}
+    data = [undimmed(trace) for trace in (*scene.still, *scene.moving[-1], *scene.top)]
+    return {"data": data, "layout": layout, "frames": frames}
+
+
+def undimmed(trace: Dict) -> Dict:
+    """A click chooses one sample; Plotly would fade all the others."""
+    if "marker" not in trace:
+        return trace
+    return trace | {"unselected": {"marker": {"opacity": trace["marker"].get("opacity", 1)}}}
 
 
 def _changes(trace: Dict, siblings: list[Dict]) -> Dict:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from app.figures.layouts import boxes_of, filling, height_of, shown_rows
-from app.figures.marks import curve, prior_points, proposal_color, proposals, samples, samples_key, target_cross
+from app.figures.marks import curve, prior_points, proposal_color, proposals, samples_key, target_cross, travel
 from app.figures.panels import designs_panel, error_panel, title
 from app.figures.playback import WIDE, Box, Scene, Size, assemble
 from app.figures.theme import Dict, Palette, axis, palette, ticks_about
@@ -20,15 +20,14 @@ ANGLES = {
 RAIL = (-0.82, 0.82)
 
 
-def figure(run: Run, dark: bool = False, size: Size = WIDE) -> Dict:
+def figure(run: Run, dark: bool = False, size: Size = WIDE, chosen: int | None = None) -> Dict:
     """The arms, errors in step, the hands close up, and the designs as lines."""
     colors, boxes = palette(dark), boxes_of(size)
-    scene = Scene(height=height_of(size), moving=[[] for _ in run.labels])
-    rows = shown_rows(run, 30)
-    _plane(scene, run, rows, boxes["main"], colors, size)
+    scene = Scene(height=height_of(size), moving=[[] for _ in run.labels], chosen=chosen)
+    picture(scene, run, boxes["main"], colors, size)
     _closeup(scene, run, boxes["closeup"], colors, size)
     error_panel(scene, run, boxes["error"], colors, size)
-    designs_panel(scene, run, rows, boxes["extra"], colors, size)
+    designs_panel(scene, run, shown_rows(run, 30), boxes["extra"], colors, size)
     return assemble(run, scene, dark, size)
 
 
@@ -43,7 +42,10 @@ def _polylines(points: np.ndarray) -> np.ndarray:
     return np.concatenate((points, np.full_like(points[:, :1], np.nan)), axis=1).reshape(-1, 2)
 
 
-def _plane(scene: Scene, run: Run, rows: np.ndarray, box: Box, colors: Palette, size: Size) -> None:
+def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> None:
+    """Thirty of the arms, one of them thick, and where all hands are."""
+    rows = shown_rows(run, 30)
+    thick = 0 if scene.chosen is None else scene.chosen
     everyone = np.ones(run.x.shape[1], dtype=bool)
     arms = [linkages(run.task, x[rows]) for x in run.x]
     start = proposal_color(run, colors)
@@ -56,9 +58,9 @@ def _plane(scene: Scene, run: Run, rows: np.ndarray, box: Box, colors: Palette, 
     for t, frame in enumerate(scene.moving):
         color = colors.localized if t else start
         frame.append(curve(_polylines(arms[t]), color, 1.3, opacity=0.65, showlegend=False))
-        one = curve(arms[t][0], color, 4, showlegend=False, mode="lines+markers")
+        one = curve(linkages(run.task, run.x[t][[thick]])[0], color, 4, showlegend=False, mode="lines+markers")
         frame.append(one | {"marker": {"size": 9, "color": color, "line": {"width": 1.5, "color": colors.background}}})
-        frame.append(samples(run, t, run.y[t], everyone, colors, 5))
+    travel(scene, run, run.y, everyone, colors, 5)
     scene.top += [samples_key(run, colors), target_cross(*run.y_star, colors, 16)]
     drawn = np.concatenate([arms[0].reshape(-1, 2), arms[-1].reshape(-1, 2), run.y_star[None], rail])
     across, up = filling(np.nanmin(drawn, axis=0) - 0.12, np.nanmax(drawn, axis=0) + 0.12, size)
@@ -98,8 +100,7 @@ def _closeup(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> N
     scene.still.append(target_cross(*run.y_star, colors, 26, **where))
     if run.localizes:
         scene.still.append(proposals(run, run.y[0][near], colors, 7, **where))
-    for t, frame in enumerate(scene.moving):
-        frame.append(samples(run, t, run.y[t][near], near, colors, 6, **where))
+    travel(scene, run, run.y[:, near], near, colors, 6, **where)
     (x_range, x_ticks), (y_range, y_ticks) = (
         ([float(c - half), float(c + half)], ticks_about(c, half)) for c in run.y_star
     )

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from app.figures.layouts import boxes_of, height_of
-from app.figures.marks import curve, moves, prior_points, proposal_color, proposals, samples, samples_key
+from app.figures.marks import curve, moves, prior_points, proposal_color, proposals, samples_key, travel
 from app.figures.panels import error_panel, title
 from app.figures.playback import WIDE, Box, Scene, Size, assemble
 from app.figures.theme import Dict, Palette, axis, packed, palette
@@ -17,17 +17,16 @@ from ipage_core.tasks.sinewave import LOOP_CENTRES
 CENTRES = LOOP_CENTRES.numpy()
 
 
-def figure(run: Run, dark: bool = False, size: Size = WIDE) -> Dict:
+def figure(run: Run, dark: bool = False, size: Size = WIDE, chosen: int | None = None) -> Dict:
     """Map of the square with the samples, error in step, a close-up, and how many designs each loop has."""
     colors = palette(dark)
     boxes = boxes_of(size)
     if not run.n_modes:
         boxes = boxes | {"closeup": ((boxes["closeup"][0][0], 1), boxes["closeup"][1])}
-    scene = Scene(height=height_of(size), moving=[[] for _ in run.labels])
-    _map(scene, run, boxes["main"], colors, size)
+    scene = Scene(height=height_of(size), moving=[[] for _ in run.labels], chosen=chosen)
+    picture(scene, run, boxes["main"], colors, size)
     _closeup(scene, run, boxes["closeup"], colors, size)
     if run.n_modes:
-        _badges(scene, run, colors, size)
         _counts(scene, run, boxes["extra"], colors, size)
     error_panel(scene, run, boxes["error"], colors, size)
     return assemble(run, scene, dark, size)
@@ -75,7 +74,8 @@ def _landscape(colors: Palette, target: float) -> list[Dict]:
     ]
 
 
-def _map(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> None:
+def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> None:
+    """The square of designs, with the level set of the target and a number in each of its loops."""
     target = float(run.y_star[0])
     dot = 7 if run.x.shape[1] <= 200 else 5
     everyone = np.ones(run.x.shape[1], dtype=bool)
@@ -85,8 +85,9 @@ def _map(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> None:
     scene.still.append(curve(level_set(target), colors.target, 2.5, name=f"target y* = {target:g}"))
     if run.localizes:
         scene.still.append(proposals(run, run.x[0], colors, dot + 1))
-    for t, frame in enumerate(scene.moving):
-        frame.append(samples(run, t, run.x[t], everyone, colors, dot))
+    travel(scene, run, run.x, everyone, colors, dot)
+    if run.n_modes:
+        _badges(scene, run, colors, size)
     scene.top.append(samples_key(run, colors))
     scene.axes["xaxis"] = axis(
         colors,
@@ -153,8 +154,7 @@ def _closeup(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> N
     if run.localizes:
         scene.still.append(moves(run, run.x[0][rows], run.x[-1][rows], colors, **subplot))
         scene.still.append(proposals(run, run.x[0][rows], colors, 8, **where))
-    for t, frame in enumerate(scene.moving):
-        frame.append(samples(run, t, run.x[t][rows], rows, colors, 7, **where))
+    travel(scene, run, run.x[:, rows], rows, colors, 7, **where)
     limits = np.stack((centre - half, centre + half), axis=1).tolist()
     scene.axes["xaxis3"] = axis(
         colors,

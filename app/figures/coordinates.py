@@ -1,0 +1,52 @@
+"""The coordinates in which designs are drawn: their own, or where these are many, the prior's principal components."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.runs import Run
+from ipage_core.tasks import TASKS
+
+MOST = 8
+"""Designs with more coordinates are drawn in principal components."""
+COMPONENTS = 4
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """A linear map of designs (…, d) to q coordinates that can be drawn."""
+
+    labels: tuple[str, ...]
+    """Axis titles."""
+    low: np.ndarray
+    """(q,) the range to draw, and ``high``."""
+    high: np.ndarray
+    own: bool
+    """Whether they are the design's own coordinates."""
+    mean: np.ndarray
+    axes: np.ndarray
+    """(d, q)"""
+
+    def of(self, x: np.ndarray) -> np.ndarray:
+        """(…, d) → (…, q)."""
+        return x if self.own else (x - self.mean) @ self.axes
+
+
+def coordinates(run: Run) -> Coordinates:
+    """The task's own coordinates up to ``MOST`` of them, else principal components of the run's draws of the prior."""
+    task = TASKS[run.task]
+    low, high = task.bounds.numpy()
+    if task.d <= MOST:
+        return Coordinates(task.x_labels, low, high, True, np.zeros(task.d), np.eye(task.d))
+    mean = run.prior.mean(0)
+    axes = np.linalg.svd(run.prior - mean, full_matrices=False)[2][:COMPONENTS].T
+    scores = np.concatenate(((run.prior - mean) @ axes, (run.x[0] - mean) @ axes, (run.x[-1] - mean) @ axes))
+    labels = tuple(f"principal component {k + 1}" for k in range(axes.shape[1]))
+    return Coordinates(labels, scores.min(0), scores.max(0), False, mean, axes)
+
+
+def plane(points: np.ndarray) -> np.ndarray:
+    """The first two of (…, q) coordinates; a single one gets zeros beside it. → (…, 2)."""
+    return points[..., :2] if points.shape[-1] > 1 else np.concatenate((points, np.zeros_like(points)), axis=-1)

@@ -1,0 +1,1 @@
+"""What the page is made of: one function a view, (settings, run) → widgets and figures."""

@@ -1,0 +1,46 @@
+"""The one sample that the page looks at: by a click on a point, by a row of the table, or by its number."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.runs import Run
+
+KEY = "sample"
+
+
+def ask_sample(run: Run) -> None:
+    """Its number, kept in the address."""
+    st.number_input(
+        "Look at sample",
+        min_value=0,
+        value=None,
+        step=1,
+        placeholder="click a point or a row",
+        key=KEY,
+        bind="query-params",
+        help=f"0 to {run.n - 1}. Or click a point of the figure, or a row of the table.",
+    )
+
+
+def chosen_sample(run: Run) -> int | None:
+    """Which, if this run has it."""
+    sample = st.session_state.get(KEY)
+    return int(sample) if sample is not None and 0 <= sample < run.n else None
+
+
+def clicked(chart: str) -> None:
+    """Callback of a figure: points carry their sample's id."""
+    for point in st.session_state[chart].selection.points:
+        data = point.get("customdata")
+        data = data[0] if isinstance(data, list | tuple) else data
+        if data is not None:
+            st.session_state[KEY] = int(data)
+            return
+
+
+def picked(table: str) -> None:
+    """Callback of the table: rows are in the order of the ids."""
+    rows = st.session_state[table].selection.rows
+    if rows:
+        st.session_state[KEY] = int(rows[0])

@@ -1,0 +1,25 @@
+"""Watch: samples move from where they were proposed onto exact solutions."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.figures import family
+from app.figures.playback import Size
+from app.runs import Run
+from app.views.choice import chosen_sample, clicked
+from app.words import caption
+
+CONFIG = {"displayModeBar": "hover", "modeBarButtonsToRemove": ["zoomIn2d", "zoomOut2d", "autoScale2d", "pan2d"]}
+
+
+def show(run: Run, dark: bool, size: Size) -> None:
+    """The animation; a click on a sample chooses it."""
+    st.plotly_chart(
+        family(run.task).figure(run, dark, size, chosen_sample(run)),
+        key="animation",
+        on_select=lambda: clicked("animation"),
+        selection_mode="points",
+        config=CONFIG,
+    )
+    st.caption(caption(run))
