@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 
 import torch
 from torch import Generator, Tensor, nn
@@ -66,7 +67,7 @@ class BandEdges(nn.Module):
         widths = [_FEATURES] + [hidden] * layers + [10]  # 3 matrices of (diagonal, two of the off-diagonal), and ΔE
         self.weights = nn.ParameterList()
         self.biases = nn.ParameterList()
-        for n_in, n_out in zip(widths, widths[1:], strict=False):
+        for n_in, n_out in pairwise(widths):
             bound = 1 / math.sqrt(n_in)
             self.weights.append(torch.empty(members, n_in, n_out).uniform_(-bound, bound))
             self.biases.append(torch.empty(members, 1, n_out).uniform_(-bound, bound))
@@ -148,8 +149,8 @@ class BandSurrogate(nn.Module):
     ) -> Iterator[dict[str, Tensor]]:
         """Yield the squared errors of gaps [eV²] and of ΔE [variances of it], summed over members, x (n, 6), y (n, 4).
 
-        Each of the gaps counts once; the one from R only where it is known. Where it is not, the gap at Γ is the lesser,
-        and the error of the gap sees to it.
+        Each of the gaps counts once, the one from R only where it is known; where it is not, the gap at Γ is the
+        lesser, and the error of the gap sees to it.
         """
         predicted, at_r = self.members(x)
         scale = torch.stack((x.new_ones(()), x.new_ones(()), self.energy_scale))

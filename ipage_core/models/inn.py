@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import torch
 from nflows.transforms import AdditiveCouplingTransform, CompositeTransform, RandomPermutation, Transform
 from torch import Generator, Tensor, nn
 
+from ipage_core.models.bands import BandReader
 from ipage_core.models.losses import mmd
 from ipage_core.models.mlp import SiLUNetwork
 from ipage_core.models.splines import conditional_splines, coupling_masks, spline_coupling
@@ -59,6 +60,7 @@ class INN(nn.Module):
         smallest_bin: float = 1e-3,
         dequantize: Sequence[float] = (),
         support: Support = (),
+        surrogate: Literal["mlp", "bands"] = "mlp",
     ) -> None:
         super().__init__()
         self.d, self.m, self.latent_dim, self.order = d, m, d, order
@@ -67,12 +69,13 @@ class INN(nn.Module):
         self.transform: Transform
         if order == "ordered":
             writes_padding = torch.cat((torch.full((d,), -1), torch.ones(m, dtype=torch.long)))
-            surrogate = AdditiveCouplingTransform(
-                writes_padding,
-                lambda n_in, n_out: SiLUNetwork(n_in, n_out, surrogate_hidden, surrogate_layers, self.x_scale.bounded),
-            )
+            bounded, size = self.x_scale.bounded, (surrogate_hidden, surrogate_layers)
+            t: Callable[[int, int], nn.Module] = {
+                "mlp": lambda n_in, n_out: SiLUNetwork(n_in, n_out, *size, bounded),
+                "bands": lambda n_in, n_out: BandReader(bounded, *size),
+            }[surrogate]
             splines = conditional_splines(d, m, couplings, hidden, blocks, bins, tail_bound, smallest_bin)
-            self.transform = CompositeTransform([surrogate, splines])
+            self.transform = CompositeTransform([AdditiveCouplingTransform(writes_padding, t), splines])
         elif order == "alternating":
             steps: list[nn.Module] = []
             for mask in coupling_masks(d + m, couplings):

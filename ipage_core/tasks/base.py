@@ -20,7 +20,7 @@ class Watch(NamedTuple):
     cancel: Callable[[], bool] | None = None
 
 
-_WATCH: ContextVar[Watch] = ContextVar("watch", default=Watch())
+_WATCH: ContextVar[Watch] = ContextVar("watch")
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def watching(
 
 def watched() -> Watch:
     """For the Ω itself: who is :func:`watching`."""
-    return _WATCH.get()
+    return _WATCH.get(Watch())
 
 
 def identity(x: Tensor) -> Tensor:

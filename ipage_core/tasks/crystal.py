@@ -1,7 +1,7 @@
 """SrTiO₃: which strained cells have a given band gap? Ω is density functional theory, about 8 s of CPU a lattice.
 
-Unrelaxed internal coordinates, PBE gap: the ions stay at the ideal sites, so a design is six lattice parameters; and PBE
-underestimates gaps (1.9 eV for the cubic crystal, about 3.25 eV in experiment). See ``physics/dft.py``.
+Unrelaxed internal coordinates, PBE gap: the ions stay at the ideal sites, so a design is six lattice parameters; and
+PBE underestimates gaps (1.9 eV for the cubic crystal, about 3.25 eV in experiment). See ``physics/dft.py``.
 """
 
 from __future__ import annotations
