@@ -21,6 +21,8 @@ GAP, DIRECT, ENERGY, AT_R = range(4)
 """Columns of the training pairs' y: gap, direct gap, ΔE, and the gap from R to Γ (NaN where it is not known)."""
 PROPERTIES = 3
 """Of these, what the network predicts of a design: gap, direct gap, ΔE."""
+ENERGY_UNIT = 10.0
+"""An error of ΔE of so many eV counts like one eV of a gap: it ranks designs, the gap is what they are for."""
 _FEATURES = 8
 
 
@@ -147,14 +149,14 @@ class BandSurrogate(nn.Module):
     def losses(
         self, x: Tensor, y: Tensor, weights: dict[str, float], generator: Generator
     ) -> Iterator[dict[str, Tensor]]:
-        """Yield the squared errors of gaps [eV²] and of ΔE [variances of it], summed over members, x (n, 6), y (n, 4).
+        """Yield the squared errors of the gaps [eV²] and of ΔE [``ENERGY_UNIT``²] for one batch x (n, 6), y (n, 4).
 
-        Each of the gaps counts once, the one from R only where it is known; where it is not, the gap at Γ is the
-        lesser, and the error of the gap sees to it.
+        Summed over members. Each gap counts once, the one from R only where it is known; where it is not, the gap
+        at Γ is the lesser one, and the error of the gap sees to it.
         """
         predicted, at_r = self.members(x)
-        scale = torch.stack((x.new_ones(()), x.new_ones(()), self.energy_scale))
-        error = ((predicted - y[:, :PROPERTIES]) / scale).square().sum(2)
+        unit = torch.tensor([1.0, 1.0, ENERGY_UNIT], device=x.device)
+        error = ((predicted - y[:, :PROPERTIES]) / unit).square().sum(2)
         known = y[:, AT_R].isfinite()
         error_at_r = (at_r - y[:, AT_R].nan_to_num()).square() * known
         yield {"y": (error + error_at_r).mean(1).sum()}
