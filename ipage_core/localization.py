@@ -14,8 +14,11 @@ Optimizer = Literal["lm", "adam", "gd"]
 OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
 DEFAULT_STEPS: dict[Optimizer, int] = {"lm": 25, "adam": 200, "gd": 200}
 
-LONGEST_STEP = 0.2
-"""Longest Levenberg–Marquardt step, in units of the box's widths: a local search must stay local."""
+LONGEST_STEP, LONGEST_MOVE = 0.2, 0.07
+"""Longest Levenberg–Marquardt step, in units of the box's widths: a local search must stay local.
+
+The first is its norm, the second the root mean square over coordinates, whichever allows more (above eight of them).
+"""
 
 PINNED, LOOK_INWARD = 1e-2, 0.3
 """A sample on a wall is stuck if its step is shorter than the first, in widths, and would leave most of the residual.
@@ -114,6 +117,7 @@ def _levenberg_marquardt(residual, u, low, high, steps, enough):  # type: ignore
     yield u, r
     damping = torch.full((len(u),), 1e-3, dtype=u.dtype, device=u.device)
     eye = torch.eye(r.shape[1], dtype=u.dtype, device=u.device)
+    longest = max(LONGEST_STEP, LONGEST_MOVE * math.sqrt(u.shape[1]))
 
     def gauss_newton(r: Tensor, j: Tensor, damping: Tensor) -> Tensor:
         gram = j @ j.transpose(1, 2)
@@ -131,7 +135,7 @@ def _levenberg_marquardt(residual, u, low, high, steps, enough):  # type: ignore
         blocked = ((here <= low) & (step < 0)) | ((here >= high) & (step > 0))
         freed = gauss_newton(r[rows], scaled.masked_fill(blocked[:, None], 0.0), damping[rows])
         step = torch.where(blocked, 0.0, freed)
-        step = step * (LONGEST_STEP / step.norm(dim=1, keepdim=True).clamp(min=LONGEST_STEP))
+        step = step * (longest / step.norm(dim=1, keepdim=True).clamp(min=longest))
         there = (here + width * step).clamp(low, high)
         promised = (r[rows] + (scaled @ step[:, :, None])[:, :, 0]).norm(dim=1)
         stuck = (step.norm(dim=1) < PINNED) & (promised > 0.5 * r[rows].norm(dim=1))

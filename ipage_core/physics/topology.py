@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import label
+from scipy.ndimage import gaussian_filter, label
 
 Mask = NDArray[np.bool_]
 
@@ -104,6 +104,54 @@ def percolates(cell: ArrayLike) -> tuple[bool, bool]:
         along_x |= spans or any(x != 0 and y == 0 for x, y in loops)
         along_y |= spans or any(x == 0 and y != 0 for x, y in loops)
     return along_x, along_y
+
+
+def is_admissible(cell: ArrayLike) -> bool:
+    """Whether a binary cell is one piece on the torus, free of hinges, and percolates along x and y. (ny, nx)."""
+    solid = np.asarray(cell, dtype=bool)
+    return (
+        not bool(has_hinges(solid)) and len(components(solid).windings) == 1 and percolates(solid) == (True, True)
+    )
+
+
+def admissible(density: ArrayLike, orbits: NDArray[np.intp] | None = None) -> Mask:
+    """A binary cell near a grey one that is admissible in the sense of :func:`is_admissible`. (ny, nx) → (ny, nx).
+
+    The density is cut at 1/2; of the four pixels of a hinge the one nearest to 1/2 changes sides, until none is left;
+    only the largest piece stays. Where that does not percolate, the solid grows: to wherever the blurred density exceeds
+    a level that is lowered until it does. ``orbits`` (ny, nx) numbers the pixels so that equal ones change together:
+    a symmetric density then gives a symmetric cell.
+    """
+    grey = np.asarray(density, dtype=np.float64)
+    orbits = np.arange(grey.size).reshape(grey.shape) if orbits is None else orbits
+    blurred = gaussian_filter(grey, 1.0, mode="wrap")
+    for level in (np.inf, 0.45, 0.4, 0.35, 0.3, 0.25, 0.2, 0.15, 0.1, 0.05):
+        solid = _without_hinges(np.where(blurred >= level, np.maximum(grey, 0.5), grey), orbits)
+        whole = largest_component(solid)
+        symmetric = (np.bincount(orbits.ravel(), whole.ravel()) % np.bincount(orbits.ravel()).clip(1) == 0).all()
+        if symmetric and percolates(whole) == (True, True):
+            return whole
+    return np.ones(grey.shape, dtype=bool)
+
+
+def _without_hinges(grey: NDArray[np.float64], orbits: NDArray[np.intp]) -> Mask:
+    solid, doubt = grey >= 0.5, np.abs(grey - 0.5)
+    for _ in range(grey.size):
+        falling, rising = _hinges(solid)
+        at = np.argwhere(falling | rising)
+        if not len(at):
+            return solid
+        # The hinge with the most doubtful pixel first: mending it may mend its neighbours.
+        rows = (at[:, :1] + (0, 0, 1, 1)) % grey.shape[0]
+        columns = (at[:, 1:] + (0, 1, 0, 1)) % grey.shape[1]
+        hinge, corner = divmod(int(doubt[rows, columns].argmin()), 4)
+        pixel = rows[hinge, corner], columns[hinge, corner]
+        flipped = orbits == orbits[pixel]
+        solid[flipped] = ~solid[flipped]
+        doubt[flipped] = np.inf  # each changes sides once: this ends
+        if np.isinf(doubt[rows, columns]).all(axis=1).any():
+            break
+    return fill_hinges(solid)
 
 
 def _hinges(solid: Mask) -> tuple[Mask, Mask]:
