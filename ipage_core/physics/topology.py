@@ -109,17 +109,15 @@ def percolates(cell: ArrayLike) -> tuple[bool, bool]:
 def is_admissible(cell: ArrayLike) -> bool:
     """Whether a binary cell is one piece on the torus, free of hinges, and percolates along x and y. (ny, nx)."""
     solid = np.asarray(cell, dtype=bool)
-    return (
-        not bool(has_hinges(solid)) and len(components(solid).windings) == 1 and percolates(solid) == (True, True)
-    )
+    return not bool(has_hinges(solid)) and len(components(solid).windings) == 1 and percolates(solid) == (True, True)
 
 
 def admissible(density: ArrayLike, orbits: NDArray[np.intp] | None = None) -> Mask:
     """A binary cell near a grey one that is admissible in the sense of :func:`is_admissible`. (ny, nx) → (ny, nx).
 
     The density is cut at 1/2; of the four pixels of a hinge the one nearest to 1/2 changes sides, until none is left;
-    only the largest piece stays. Where that does not percolate, the solid grows: to wherever the blurred density exceeds
-    a level that is lowered until it does. ``orbits`` (ny, nx) numbers the pixels so that equal ones change together:
+    only the largest piece stays. Where that does not percolate, the solid grows to wherever the blurred density exceeds
+    a level, which is lowered until it does. ``orbits`` (ny, nx) numbers the pixels so that equal ones change together:
     a symmetric density then gives a symmetric cell.
     """
     grey = np.asarray(density, dtype=np.float64)
