@@ -73,6 +73,12 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("designs", type=Path, metavar="CSV")
         sub.add_argument("--out", type=Path, required=True, metavar="CSV")
 
+    export = command("export", _export, "Write the designs of solutions.csv as files for other programs.")
+    export.add_argument("task", metavar="TASK")
+    export.add_argument("solutions", type=Path, metavar="CSV")
+    export.add_argument("--format", required=True, help="crystal: cif, poscar or extxyz")
+    export.add_argument("--out", type=Path, required=True, metavar="DIR")
+
     dataset = command("dataset", _dataset, "Compute a data set with the true forward operator; a stopped run goes on.")
     dataset.add_argument("task", metavar="TASK", help="architecture, crystal, or any task that generates from a seed")
     dataset.add_argument("--n", type=int, required=True, help="rows")
@@ -123,6 +129,7 @@ def _design(arguments: argparse.Namespace) -> None:
 
     from ipage_core.design import design
     from ipage_core.methods import load
+    from ipage_core.tasks.base import watching
     from ipage_core.training import pick_device
 
     task = _task(arguments.task)
@@ -131,18 +138,19 @@ def _design(arguments: argparse.Namespace) -> None:
         y_star = _numbers(_read_csv(arguments.targets), names, arguments.targets)
     else:
         y_star = torch.tensor(_target(task, arguments.target), dtype=torch.float64)
-    solutions = design(
-        task,
-        load(task.name, arguments.method, pick_device(arguments.device)),
-        y_star,
-        arguments.n,
-        sampling=arguments.sampling,
-        seed=arguments.seed,
-        omega_evals=arguments.omega_evals,
-        verify=arguments.verify,
-        optimizer=arguments.optimizer,
-        steps=arguments.steps,
-    )
+    with watching(_print_counts):
+        solutions = design(
+            task,
+            load(task.name, arguments.method, pick_device(arguments.device)),
+            y_star,
+            arguments.n,
+            sampling=arguments.sampling,
+            seed=arguments.seed,
+            omega_evals=arguments.omega_evals,
+            verify=arguments.verify,
+            optimizer=arguments.optimizer,
+            steps=arguments.steps,
+        )
     _write_csv(solutions.frame(), arguments.out)
     if solutions.note:
         print(solutions.note, file=sys.stderr)
@@ -170,16 +178,35 @@ def _predict(arguments: argparse.Namespace) -> None:
 
 
 def _verify(arguments: argparse.Namespace) -> None:
+    from ipage_core.tasks.base import watching
+
     task = _task(arguments.task)
     if task.omega is None:
         raise ValueError(f"{task.name} has no forward operator Ω: its designs cannot be verified here")
     frame = _read_csv(arguments.designs)
-    y = task.omega(_numbers(frame, [f"x{j + 1}" for j in range(task.d)], arguments.designs))
+    with watching(_print_counts):
+        y = task.omega(_numbers(frame, [f"x{j + 1}" for j in range(task.d)], arguments.designs))
     names = [f"y{j + 1}" for j in range(task.n_targets)] + list(task.property_labels[task.n_targets :])
     for name, column in zip(names, y.numpy().T, strict=True):
         frame[name] = column
     _write_csv(frame, arguments.out)
     print(json.dumps({"n": len(frame), "omega_calls": len(frame), "failed": int(y.isnan().any(1).sum())}))
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from ipage_core.export import files
+    from ipage_core.store import replacing
+
+    task = _task(arguments.task)
+    frame = _read_csv(arguments.solutions)
+    _numbers(frame, [f"x{j + 1}" for j in range(task.d)], arguments.solutions)
+    if "sample" not in frame:
+        frame["sample"] = range(len(frame))
+    written = files(task.name, arguments.format, frame)
+    for name, content in written.items():
+        with replacing(arguments.out / name) as beside:
+            beside.write_bytes(content)
+    print(json.dumps({"files": len(written), "format": arguments.format, "out": str(arguments.out)}))
 
 
 def _dataset(arguments: argparse.Namespace) -> None:
