@@ -48,6 +48,28 @@ def sample_prior(n: int, generator: Generator) -> Tensor:
     return low + (high - low) * torch.rand(n, 6, dtype=torch.float64, generator=generator)
 
 
+def metric(x: Tensor) -> Tensor:
+    """Scalar products of the cell's axes [Å²], differentiable. (n, 6) → (n, 3, 3)."""
+    a, b, c = x[:, :3].unbind(1)
+    u, v, w = torch.cos(torch.deg2rad(x[:, 3:])).unbind(1)
+    rows = (a * a, a * b * w, a * c * v, a * b * w, b * b, b * c * u, a * c * v, b * c * u, c * c)
+    return torch.stack(rows, dim=1).view(-1, 3, 3)
+
+
+def volume_change(x: Tensor) -> Tensor:
+    """V/V₀ − 1 against the cubic cell of lowest energy. (n, 6) → (n,)."""
+    return torch.linalg.det(metric(x)).sqrt() / CUBIC_LENGTH**3 - 1
+
+
+def strain(x: Tensor) -> Tensor:
+    """Largest |principal strain| against the cubic cell of lowest energy: of every direction. (n, 6) → (n,).
+
+    The stretches are the roots of the eigenvalues of the metric over a₀² (polar decomposition, Biot strain).
+    """
+    stretches = torch.linalg.eigvalsh(metric(x) / CUBIC_LENGTH**2).clamp(min=0).sqrt()
+    return (stretches - 1).abs().amax(1)
+
+
 def stored() -> tuple[Tensor, Tensor]:
     """The lattices of ``data/crystal`` (n, 6) with gap, direct gap and ΔE (n, 3)."""
     data = lattices.read()
