@@ -168,6 +168,17 @@ def _element(poisson: float) -> tuple[Array, Array]:
     return k0, u0.reshape(3, 8)
 
 
+def element_modes(poisson: float = POISSON) -> tuple[Array, Array]:
+    """An element's energy as a sum of squares: M (5, 8), U (3, 5) with k₀ = MᵀM and U = u₀Mᵀ.
+
+    |M d|² is twice the energy of a solid element under nodal displacements d; row k of U is M d for a unit mean strain.
+    """
+    k0, u0 = _element(poisson)
+    value, vector = np.linalg.eigh(k0)
+    modes = (vector[:, 3:] * np.sqrt(value[3:])).T  # the first three are the rigid motions
+    return modes, u0 @ modes.T
+
+
 def _folded(n: int) -> NDArray[np.intp]:
     """Rank of each index when a ring of n is walked as 0, n−1, 1, n−2, …: neighbours are then ≤ 2 apart."""
     i = np.arange(n)
