@@ -14,6 +14,7 @@ from torch import Generator, Tensor
 
 from ipage_core.datasets import fingerprint, pairs
 from ipage_core.methods import METHODS
+from ipage_core.models.bands import BandReader
 from ipage_core.store import load_model, save_model
 from ipage_core.tasks import Task
 from ipage_core.training import Settings, fit
@@ -65,14 +66,22 @@ def recipe(task: Task, model: str) -> tuple[str, dict[str, Any], Settings]:
 
 
 def _crystal_recipe(task: Task, model: str, arguments: dict[str, Any]) -> tuple[str, dict[str, Any], Settings]:
-    """The separate surrogate is the ensemble of band-edge networks; the INN's own t(x) is one such network."""
+    """The separate surrogate is an ensemble of band-edge networks; the INN's t(x) begins as its first member."""
     if model == "mlp":
         settings = Settings(learning_rate=8e-3, epochs=400, batch=128)
         return "bands", arguments | {"box": task.bounds.tolist(), "members": 5}, settings
     arguments |= _SPLINES["default"] | {"support": [list(interval) for interval in task.support if interval]}
     if model == "inn":
         arguments |= {"surrogate": "bands", "surrogate_hidden": 96}
-    return BUILT_AS[model], arguments, Settings(learning_rate=2e-3, epochs=60)
+    return BUILT_AS[model], arguments, Settings(learning_rate=1.5e-3, epochs=60)
+
+
+def starting_weights(task: Task, model: str, out: Path) -> dict[str, Tensor] | None:
+    """Weights that a model takes over from another one in ``out``: what ``fit`` calls ``begin_from``."""
+    if task.name == "crystal" and model == "inn":
+        ensemble = load_model(out.name, "mlp", out.parent)[0]["phi_star"]
+        return BandReader.start(ensemble.state_dict(), "transform._transforms.0.transform_net.")
+    return None
 
 
 def _architecture_recipe(model: str, arguments: dict[str, Any]) -> tuple[str, dict[str, Any], Settings]:
@@ -81,7 +90,7 @@ def _architecture_recipe(model: str, arguments: dict[str, Any]) -> tuple[str, di
 
     settings = Settings(batch=32, epoch_size=8192, validation_fraction=0.02, learning_rate=2e-3, lambda_y=1.0)
     if model == "mlp":
-        return "cells", arguments | {"mean": E_X_MEAN, "sd": E_X_SD}, replace(settings, epochs=30)
+        return "cells", arguments | {"mean": E_X_MEAN, "sd": E_X_SD}, replace(settings, epochs=14)
     raise ValueError(f"model '{model}' is not made for architecture; accepted: inn, mlp")
 
 
@@ -154,6 +163,7 @@ def train(
         x,
         y,
         settings,
+        begin_from=starting_weights(task, model, out),
         device=device,
         checkpoint=checkpoint,
         progress=lambda row: progress({"model": model, **row}),

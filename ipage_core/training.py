@@ -76,11 +76,14 @@ def fit(
     y: Tensor,
     settings: Settings,
     *,
+    begin_from: dict[str, Tensor] | None = None,
     device: torch.device | str = "cpu",
     checkpoint: Path | None = None,
     progress: Callable[[dict[str, float]], None] = lambda row: None,
 ) -> Fit:
     """Train ``MODELS[model](**arguments)`` on pairs x (n, d), y (n, m).
+
+    ``begin_from`` holds weights of another model that some of the network's parameters begin from, by their names here.
 
     Every epoch draws its order and noise from a generator of its own, seeded by (seed, epoch), so a run resumed from
     ``checkpoint`` (written after each epoch, removed by nobody) goes on exactly as if it had not been stopped.
@@ -90,7 +93,7 @@ def fit(
 
     Raises:
         FloatingPointError: a loss is no longer finite.
-        ValueError: the checkpoint belongs to other data or settings.
+        ValueError: the checkpoint belongs to other data or settings, or ``begin_from`` to another network.
     """
     x, y = x.to(torch.float32), y.to(torch.float32)
     torch.manual_seed(settings.seed)
@@ -100,6 +103,8 @@ def fit(
     x_validation, y_validation = x[order[:n_validation]].to(device), y[order[:n_validation]].to(device)
     x, y = x[order[n_validation:]].to(device), y[order[n_validation:]].to(device)
     network.fit_scales(x.cpu(), y.cpu())
+    if begin_from is not None and (unknown := network.load_state_dict(begin_from, strict=False).unexpected_keys):
+        raise ValueError(f"Expected weights of {model} to start from, got {', '.join(unknown)}")
     network.to(device)
     optimizer = torch.optim.AdamW(
         network.parameters(),

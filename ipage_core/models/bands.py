@@ -15,7 +15,7 @@ from itertools import pairwise
 import torch
 from torch import Generator, Tensor, nn
 
-from ipage_core.models.standardize import flattened
+from ipage_core.models.standardize import Standardizer, flattened
 
 GAP, DIRECT, ENERGY, AT_R = range(4)
 """Columns of the training pairs' y: gap, direct gap, ΔE, and the gap from R to Γ (NaN where it is not known)."""
@@ -170,11 +170,12 @@ class BandSurrogate(nn.Module):
 class BandReader(nn.Module):
     """t(x) of an INN for the crystal task: one network of :class:`BandEdges`, its gap in units of y's SD."""
 
-    def __init__(self, bounded: list[int], hidden: int, layers: int) -> None:
+    def __init__(self, bounded: list[int], y_scale: Standardizer, hidden: int, layers: int) -> None:
         super().__init__()
         if bounded != list(range(6)):
             raise ValueError(f"Expected six bounded coordinates, got those at {bounded}")
         self.bounded = bounded
+        self.scale = (y_scale,)  # the INN's own: in a tuple, so that it is not in the weights twice
         self.net = BandEdges(1, hidden, layers)
 
     def forward(self, x: Tensor, context: None = None) -> Tensor:
@@ -183,4 +184,10 @@ class BandReader(nn.Module):
 
     def read(self, flat: Tensor) -> Tensor:
         """The same for coordinates that are on their uniform scale, of unit variance."""
-        return self.net(flat / math.sqrt(3))[0].T
+        return self.scale[0](self.net(flat / math.sqrt(3))[0].T)
+
+    @staticmethod
+    def start(ensemble: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+        """Weights to begin from: the first member of a :class:`BandSurrogate`, named as under ``prefix``."""
+        kept = ("net.weights.", "net.biases.")
+        return {prefix + name: value[:1].clone() for name, value in ensemble.items() if name.startswith(kept)}

@@ -72,7 +72,7 @@ class INN(nn.Module):
             bounded, size = self.x_scale.bounded, (surrogate_hidden, surrogate_layers)
             t: Callable[[int, int], nn.Module] = {
                 "mlp": lambda n_in, n_out: SiLUNetwork(n_in, n_out, *size, bounded),
-                "bands": lambda n_in, n_out: BandReader(bounded, *size),
+                "bands": lambda n_in, n_out: BandReader(bounded, self.y_scale, *size),
             }[surrogate]
             splines = conditional_splines(d, m, couplings, hidden, blocks, bins, tail_bound, smallest_bin)
             self.transform = CompositeTransform([AdditiveCouplingTransform(writes_padding, t), splines])
