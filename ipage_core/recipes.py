@@ -81,6 +81,9 @@ def starting_weights(task: Task, model: str, out: Path) -> dict[str, Tensor] | N
     if task.name == "crystal" and model == "inn":
         ensemble = load_model(out.name, "mlp", out.parent)[0]["phi_star"]
         return BandReader.start(ensemble.state_dict(), "transform._transforms.0.transform_net.")
+    if task.name == "architecture" and model == "inn":
+        surrogate = load_model(out.name, "mlp", out.parent)[0]["phi_star"]
+        return {f"t.{name}": value for name, value in surrogate.state_dict().items()}
     return None
 
 
@@ -91,6 +94,9 @@ def _architecture_recipe(model: str, arguments: dict[str, Any]) -> tuple[str, di
     settings = Settings(batch=32, epoch_size=8192, validation_fraction=0.02, learning_rate=2e-3, lambda_y=1.0)
     if model == "mlp":
         return "cells", arguments | {"mean": E_X_MEAN, "sd": E_X_SD}, replace(settings, epochs=14)
+    if model == "inn":
+        arguments |= {"mean": E_X_MEAN, "sd": E_X_SD}
+        return "pixel-inn", arguments, replace(settings, batch=64, epochs=10, lambda_z=0.1)
     raise ValueError(f"model '{model}' is not made for architecture; accepted: inn, mlp")
 
 

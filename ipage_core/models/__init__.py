@@ -5,8 +5,9 @@ from ipage_core.models.cell_modulus import CellSurrogate
 from ipage_core.models.cinn import CINN
 from ipage_core.models.inn import INN
 from ipage_core.models.mlp import MLP
+from ipage_core.models.pixel_inn import PixelINN
 
-Model = INN | CINN | MLP | BandSurrogate | CellSurrogate
+Model = INN | CINN | MLP | BandSurrogate | CellSurrogate | PixelINN
 
 MODELS: dict[str, type[Model]] = {
     "inn": INN,
@@ -14,4 +15,5 @@ MODELS: dict[str, type[Model]] = {
     "mlp": MLP,
     "bands": BandSurrogate,
     "cells": CellSurrogate,
+    "pixel-inn": PixelINN,
 }

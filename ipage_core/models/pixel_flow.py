@@ -7,13 +7,10 @@ by affine couplings of circular convolutions.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
-
-from ipage_core.models.standardize import Standardizer
 
 SMALLEST = 1e-6
 """How close to 0 and 1 a density is told apart from them."""
@@ -109,8 +106,8 @@ class FieldFlow(nn.Module):
     """Densities x in (0, 1), (n, side²) ↔ z (n, side²) given standardized y (n, m).
 
     It works on the field v = Φ⁻¹(x), whose sign is the cell. A black-and-white cell has no density; training smears it
-    over fields of that sign: v = ± ``depth``·|blurred cell|, at least ``floor``, plus N(0, ``noise``²). Smooth fields, in
-    which the distance to the edge can be read, are what the couplings model well.
+    over fields of that sign: v = ± ``depth``·|blurred cell|, at least ``floor``, plus N(0, ``noise``²). Smooth fields,
+    in which the distance to the edge can be read, are what the couplings model well.
     """
 
     def __init__(
