@@ -12,9 +12,12 @@ import pandas as pd
 import streamlit as st
 import torch
 
+from app.settings import Settings
 from ipage_core.datasets import pairs
 from ipage_core.design import design
+from ipage_core.latent import SAMPLINGS
 from ipage_core.methods import METHODS, Loaded, load
+from ipage_core.metrics import error_quantiles, nearest_distances
 from ipage_core.solutions import Solutions
 from ipage_core.store import PRETRAINED
 from ipage_core.tasks import TASKS
@@ -164,6 +167,70 @@ def run(
         omega_evals=omega_evals,
     )
     return record(found)
+
+
+def of(settings: Settings, sampling: str | None = None) -> Run:
+    """The run that the settings ask for, or the same with another sampling.
+
+    Raises:
+        ValueError: see :func:`run`.
+    """
+    task = settings.task.name
+    found = run(
+        task,
+        settings.method,
+        settings.y_star,
+        settings.n,
+        sampling or settings.sampling,
+        settings.seed,
+        settings.omega_evals,
+        stamp(task, settings.method),
+    )
+    return found.judged(settings.tolerance)
+
+
+def trio(settings: Settings) -> dict[str, Run]:
+    """The same settings with each of the three samplings."""
+    return {sampling: of(settings, sampling) for sampling in SAMPLINGS}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one run of a sweep came to."""
+
+    found: float
+    """Families found; where they are not told apart, the median distance between neighbouring designs."""
+    errors: tuple[float, ...]
+    """5 %, 50 % and 95 % quantiles of the squared error: by Ω where it ran, else by the surrogate."""
+
+
+@st.cache_data(max_entries=4096, show_spinner=False)
+def outcome(
+    task: str,
+    method: str,
+    y_star: tuple[float, ...],
+    n: int,
+    sampling: str,
+    seed: int,
+    omega_evals: int,
+    tolerance: float,
+    stamp: int = 0,
+) -> Outcome:
+    """The few numbers of a run that a sweep needs."""
+    problem, target = TASKS[task], torch.tensor(y_star, dtype=torch.float64)
+    asked = {"sampling": sampling, "seed": seed, "omega_evals": omega_evals, "record_every": 1000}
+    found = design(problem, load(task, method), target, n, **asked)
+    errors = found.verification.resim_error.numpy()
+    if problem.modes is not None and (found.modes >= 0).any():
+        close = torch.from_numpy(errors <= tolerance**2)
+        families = problem.modes(found.final, found.y_star)[close & problem.in_bounds(found.final)]
+        count = float(len(set(families.tolist()) - {-1}))
+    else:
+        low, high = problem.bounds
+        count = float(np.median(nearest_distances(((found.final - low) / (high - low)).double().numpy())))
+    if not np.isfinite(errors).any() and found.path is not None:
+        errors = found.path.surrogate_error[-1].double().numpy()
+    return Outcome(count, tuple(error_quantiles(errors, (0.05, 0.5, 0.95)).tolist()))
 
 
 def loaded(task: str, method: str) -> Loaded:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from app.densities import Density
 from app.figures.theme import palette
 from app.inspection import Inspection
 from app.runs import Run
@@ -104,6 +105,31 @@ def caption(run: Run) -> str:
         )
         text.append("Lines are medians, bands hold 90 % of the samples, dots mark the tolerance.")
     return " ".join(text)
+
+
+def density_caption(run: Run, found: Density) -> str:
+    """What to see in the figure of prior and posterior density."""
+    if found.posterior is None:
+        return (
+            "This method knows no posterior: its samples start from the **prior** and localization must carry them all "
+            "the way. Compare how far they move with a method that has one."
+        )
+    how = {
+        "exact": "The tint is the density p̂(x | y*) by Eq. 3, p(z)/|J|, computed at every point of the square.",
+        "slice": "The tint is the density p̂(x | y*) by Eq. 3, p(z)/|J|, on a plane through the MAP point: all other "
+        "coordinates are held there. Samples and MAP are projected onto it, so samples need not lie on the tint.",
+        "draws": "The tint is a histogram of 20,000 posterior samples: what the density of Eq. 3 becomes with all "
+        "other coordinates averaged.",
+    }[found.kind]
+    levels = "On the green line, Ω(x) = y*. " if len(found.levels) == 1 else ""
+    levels = "Where the green lines cross, Ω(x) = y*. " if len(found.levels) > 1 else levels
+    star = ""
+    if found.likeliest is not None:
+        star = "The star is the MAP point: the most likely design, at least 1 % away from the box's walls. "
+    return (
+        f"**Left:** the prior, all that is known without a target. **Right:** {how} {levels}{star}"
+        "The posterior narrows the search; localization does the rest."
+    )
 
 
 def key_figures(run: Run) -> list[Figure]:

@@ -8,6 +8,13 @@ from tests.browser import AT_REST, TIMEOUT, Watched, chromium, server
 VIEWS = {
     "sinewave": "",
     "sinewave-sample": "?sample=17",
+    "sinewave-posterior": "?view=Posterior&sample=3",
+    "arm-posterior": "?view=Posterior&task=robotic_arm",
+    "ballistics-slice": "?view=Posterior&task=ballistics&others=cut+at+the+MAP+point",
+    "sinewave-latent": "?view=Latent+design&n=25",
+    "sinewave-compare": "?view=Compare&n=25",
+    "arm-compare": "?view=Compare&task=robotic_arm",
+    "ballistics-latent": "?view=Latent+design&task=ballistics",
     "sinewave-prior-start": "?method=prior-lm&omega=2&n=100",
     "sinewave-unreachable": "?y1=3&n=50",
     "sinewave-posterior-alone": "?method=inn&n=100",

@@ -4,7 +4,7 @@ import torch
 
 from ipage_core.methods import METHODS, Loaded, Prior
 from ipage_core.store import ModelUnavailable
-from ipage_core.tasks import TASKS
+from ipage_core.tasks import TASKS, Task
 
 
 class NoisySolutions:
@@ -38,3 +38,31 @@ def load(task, method, missing=()):
 
     proposal = NoisySolutions(problem, surrogate) if row.proposal else Prior(problem)
     return Loaded(method, proposal, surrogate if row.surrogate else None, torch.device("cpu"))
+
+
+def wide_task(d, m=1):
+    """A task with d coordinates and m targets that no figure was made for: y is the mean of every m-th coordinate."""
+
+    def omega(x):
+        return torch.stack([x[:, j::m].mean(1) for j in range(m)], dim=1)
+
+    def sample_prior(n, generator):
+        return torch.rand(n, d, dtype=torch.float64, generator=generator)
+
+    bounds = torch.stack((torch.zeros(d), torch.ones(d))).double()
+    labels = tuple(f"x{i + 1} [mm]" for i in range(d))
+    return Task(
+        name=f"wide{d}",
+        title=f"{d} coordinates",
+        x_labels=labels,
+        property_labels=tuple(f"mean {j + 1} [N]" for j in range(m)),
+        n_targets=m,
+        bounds=bounds,
+        tolerance=0.01,
+        sample_prior=sample_prior,
+        omega=omega,
+        omega_seconds=1e-6,
+        default_target=(0.5,) * m,
+        source="made up",
+        data_size=800,
+    )

@@ -7,7 +7,7 @@ import numpy as np
 from app.figures.coordinates import coordinates
 from app.figures.marks import curve, proposal_color, ring
 from app.figures.playback import Box, Scene, Size
-from app.figures.theme import Dict, Palette, axis, packed
+from app.figures.theme import Dict, Palette, axis, faded, packed
 from app.runs import Run
 from ipage_core.tasks import TASKS
 
@@ -56,7 +56,7 @@ def error_panel(scene: Scene, run: Run, box: Box, colors: Palette, size: Size, i
                 "x": band[0],
                 "y": band[1],
                 "fill": "toself",
-                "fillcolor": _with_alpha(color, 0.13),
+                "fillcolor": faded(color, 0.13),
                 "line": {"width": 0},
                 "hoverinfo": "skip",
                 "showlegend": False,
@@ -163,8 +163,8 @@ def _counter(run: Run, t: int, top: float, where: Dict, size: Size) -> Dict:
         **where,
         "type": "scatter",
         "mode": "text",
-        "x": [len(run.labels) - 0.6],
-        "y": [top / 2],
+        "x": [len(run.labels) - 1.2],
+        "y": [top / 3],
         "text": [f"<b>{run.arrived[t].sum()}</b> of {run.n} hit"],
         "textposition": "bottom left",
         "textfont": {"size": size.font},
@@ -270,8 +270,3 @@ def _ticks(labels: tuple[str, ...], at_most: int) -> list[tuple[int, str]]:
     return [
         (t, str(t)) for t in range(0, steps, every) if not corrections or t < steps - every / 2 or t == 0
     ] + corrections
-
-
-def _with_alpha(color: str, alpha: float) -> str:
-    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red},{green},{blue},{alpha})"

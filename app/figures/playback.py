@@ -39,7 +39,12 @@ class Size:
     @property
     def edge(self) -> float:
         """The figure's left edge, in fractions of the plot area."""
-        return -LEFT / {"narrow": 298, "medium": 680, "wide": 1010, "large": 1500}[self.name]
+        return -LEFT / self.width
+
+    @property
+    def width(self) -> int:
+        """Pixels that the plot area is wide, roughly: the browser's exact width is not known here."""
+        return {"narrow": 298, "medium": 680, "wide": 1010, "large": 1500}[self.name]
 
     @property
     def font(self) -> int:
@@ -75,9 +80,23 @@ def assemble(run: Run, scene: Scene, dark: bool, size: Size) -> Dict:
     first = len(scene.still)
     moving = list(range(first, first + len(scene.moving[-1])))
     controls = _controls(run, size, colors) if run.localizes else {}
-    layout: Dict = {
-        "height": scene.height,
-        "margin": {"l": LEFT, "r": 14, "t": _top(run, size), "b": BOTTOM, "pad": 0},
+    layout = dressing(run, colors, size, scene.height, _top(run, size))
+    layout |= {"annotations": scene.titles, "shapes": scene.shapes, **scene.axes, **controls}
+    frames = []
+    if run.localizes:
+        for t, label in enumerate(run.labels):
+            data = [_changes(trace, [f[k] for f in scene.moving]) for k, trace in enumerate(scene.moving[t])]
+            frames.append({"name": label, "data": data, "traces": moving})
+        frames.append({"name": "·", "data": [], "traces": []})
+    data = [undimmed(trace) for trace in (*scene.still, *scene.moving[-1], *scene.top)]
+    return {"data": data, "layout": layout, "frames": frames}
+
+
+def dressing(run: Run, colors: Palette, size: Size, height: int, top: int) -> Dict:
+    """What the layouts of all figures have in common; ``top``: pixels above the panels."""
+    return {
+        "height": height,
+        "margin": {"l": LEFT, "r": 14, "t": top, "b": BOTTOM, "pad": 0},
         "font": {"size": size.font, "color": colors.text},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
@@ -87,7 +106,7 @@ def assemble(run: Run, scene: Scene, dark: bool, size: Size) -> Dict:
             "orientation": "h",
             "x": 0,
             "xanchor": "left",
-            "y": 1 + LEGEND_ABOVE[size.name] / (scene.height - _top(run, size) - BOTTOM),
+            "y": 1 + LEGEND_ABOVE[size.name] / (height - top - BOTTOM),
             "yref": "paper",
             "yanchor": "bottom",
             "font": {"size": size.font},
@@ -96,21 +115,18 @@ def assemble(run: Run, scene: Scene, dark: bool, size: Size) -> Dict:
             "uirevision": "legend",
         },
         "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": colors.prior, "activecolor": colors.text},
-        "annotations": scene.titles,
-        "shapes": scene.shapes,
         "uirevision": run.task,
         "meta": {"task": run.task, "target": run.y_star.tolist()},
-        **scene.axes,
-        **controls,
     }
-    frames = []
-    if run.localizes:
-        for t, label in enumerate(run.labels):
-            data = [_changes(trace, [f[k] for f in scene.moving]) for k, trace in enumerate(scene.moving[t])]
-            frames.append({"name": label, "data": data, "traces": moving})
-        frames.append({"name": "·", "data": [], "traces": []})
-    data = [undimmed(trace) for trace in (*scene.still, *scene.moving[-1], *scene.top)]
-    return {"data": data, "layout": layout, "frames": frames}
+
+
+def static(run: Run, data: list[Dict], axes: Dict, titles: list[Dict], dark: bool, size: Size, height: int) -> Dict:
+    """A figure without frames, dressed as those that have some."""
+    for name in axes:
+        axes[name]["tickfont"]["size"] = axes[name]["title"]["font"]["size"] = size.font - 1
+    layout = dressing(run, palette(dark), size, height, 110 if size.narrow else 70)
+    layout |= {"annotations": titles, **axes}
+    return {"data": [undimmed(trace) for trace in data], "layout": layout}
 
 
 def undimmed(trace: Dict) -> Dict:

@@ -64,6 +64,12 @@ def palette(dark: bool) -> Palette:
     return DARK if dark else LIGHT
 
 
+def faded(color: str, alpha: float) -> str:
+    """A hexadecimal colour, partly transparent."""
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{alpha})"
+
+
 def packed(values: Any, kind: str = "f4") -> Dict:
     """An array as Plotly's base64 form: float32 halves what the browser must fetch, NaN is a gap."""
     array = np.ascontiguousarray(values, dtype=kind)

@@ -4,13 +4,15 @@ import logging
 
 import streamlit as st
 
-from app import runs, settings
+from app import runs, widgets
 from app.figures.playback import Size
 from app.look import is_dark, size_name
 from app.settings import Settings
 from app.targets import doubt
-from app.views import choice, favourites, inspector, localization, share
+from app.views import choice, compare, favourites, inspector, latent, localization, posterior, share
 from app.words import cards, doubt_text, headline, key_figures, note_text
+
+VIEWS = {"Localization": localization, "Posterior": posterior, "Latent design": latent, "Compare": compare}
 
 size, dark = Size(size_name()), is_dark()
 
@@ -19,16 +21,7 @@ def find(asked: Settings) -> runs.Run:
     """The designs, or a sentence in their place."""
     try:
         with st.spinner(f"Designing {asked.n} samples …", show_time=True):
-            return runs.run(
-                asked.task.name,
-                asked.method,
-                asked.y_star,
-                asked.n,
-                asked.sampling,
-                asked.seed,
-                asked.omega_evals,
-                runs.stamp(asked.task.name, asked.method),
-            ).judged(asked.tolerance)
+            return runs.of(asked)
     except ValueError as error:  # the core's own sentences: a missing model, a setting that cannot be
         st.error(str(error), icon=":material/error:")
     except Exception:
@@ -40,7 +33,7 @@ def find(asked: Settings) -> runs.Run:
     st.stop()
 
 
-asked = settings.ask()
+asked = widgets.ask()
 doubted = doubt(asked.task.name, asked.y_star)
 if doubted:
     told, button = st.columns([3.2, 1], vertical_alignment="center")
@@ -48,7 +41,7 @@ if doubted:
     button.button(
         f"Ask for {doubted.text}",
         key="nearest",
-        on_click=settings.aim,
+        on_click=widgets.aim,
         args=(tuple(doubted.nearest.tolist()),),
         width="stretch",
     )
@@ -58,11 +51,25 @@ share.check_link(asked)
 st.markdown(f"#### {headline(run)}")
 if note := note_text(run):
     st.warning(note, icon=":material/flag:")
-choice.ask_sample(run)
-localization.show(run, dark, size)
+left, right = st.columns([2.6, 1], vertical_alignment="bottom")
+with left:
+    view = st.segmented_control(
+        "View",
+        list(VIEWS),
+        default="Localization",
+        required=True,
+        key="view",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+with right:
+    choice.ask_sample(run)
+rest = VIEWS[view].show(asked, run, dark, size)
 st.html(cards(key_figures(run)))
 inspector.show_sample(asked, run)
 st.subheader("Every design, with what it achieves", divider="gray")
 inspector.show_table(run)
 favourites.show(run.task, dark, size)
 share.show(asked, run)
+if rest:  # what takes long comes last, when the page is complete; any click interrupts it
+    rest()

@@ -7,6 +7,8 @@ import streamlit as st
 from app.runs import Run
 
 KEY = "sample"
+CONFIG = {"displayModeBar": "hover", "modeBarButtonsToRemove": ["zoomIn2d", "zoomOut2d", "autoScale2d", "pan2d"]}
+"""Plotly's buttons: those that help."""
 
 
 def ask_sample(run: Run) -> None:

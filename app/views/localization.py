@@ -7,13 +7,12 @@ import streamlit as st
 from app.figures import family
 from app.figures.playback import Size
 from app.runs import Run
-from app.views.choice import chosen_sample, clicked
+from app.settings import Settings
+from app.views.choice import CONFIG, chosen_sample, clicked
 from app.words import caption
 
-CONFIG = {"displayModeBar": "hover", "modeBarButtonsToRemove": ["zoomIn2d", "zoomOut2d", "autoScale2d", "pan2d"]}
 
-
-def show(run: Run, dark: bool, size: Size) -> None:
+def show(settings: Settings, run: Run, dark: bool, size: Size) -> None:
     """The animation; a click on a sample chooses it."""
     st.plotly_chart(
         family(run.task).figure(run, dark, size, chosen_sample(run)),

@@ -1,0 +1,204 @@
+"""Three ways of sampling beside each other: their designs on linked axes, families found, quantiles of the error."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from app.figures import family
+from app.figures.marks import curve
+from app.figures.panels import FLOOR, title, unit_squared
+from app.figures.playback import Box, Scene, Size, static
+from app.figures.theme import Dict, Palette, axis, faded, packed, palette
+from app.runs import Outcome, Run
+from ipage_core.metrics import error_quantiles
+
+STYLES = {"SRS": ("dot", "circle"), "LHS": ("dash", "square"), "maximin": ("solid", "diamond")}
+"""Dash and symbol of each sampling: colours are taken by what posterior, result and target mean."""
+
+
+def figure(runs: dict[str, Run], dark: bool, size: Size) -> Dict:
+    """Results by name of sampling."""
+    colors = palette(dark)
+    count, first = len(runs), next(iter(runs.values()))
+    height = {"narrow": 1500, "medium": 640, "wide": 800, "large": 1060}[size.name]
+    if size.narrow:
+        pictures: list[Box] = [((0, 1), (0.77, 1)), ((0, 1), (0.495, 0.725)), ((0, 1), (0.22, 0.45))]
+        error_box: Box = (0.16, 1), (0, 0.14)
+    else:
+        width = (1 - 0.05 * (count - 1)) / count
+        pictures = [((k * (width + 0.05), k * (width + 0.05) + width), (0.42, 1)) for k in range(count)]
+        error_box = ((0.06, 1) if not first.n_modes else (0.56, 1)), (0, 0.22)
+    data: list[Dict] = []
+    axes: Dict = {}
+    titles: list[Dict] = []
+    ranges = []
+    for k, (name, run) in enumerate(runs.items()):
+        ids = "" if k == 0 else str(k + 1)
+        rest = run.at_rest()
+        scene = Scene(moving=[[]])
+        family(run.task).picture(scene, rest, pictures[k], colors, size)
+        for trace in (*scene.still, *scene.moving[0], *scene.top):
+            shown = trace.get("visible") != "legendonly"
+            if shown:
+                legend = {"showlegend": False} if k else {}
+                data.append(trace | {"xaxis": f"x{ids}", "yaxis": f"y{ids}"} | legend)
+        across, up = scene.axes["xaxis"], scene.axes["yaxis"]
+        ranges.append((across["range"], up["range"]))
+        across["anchor"], up["anchor"] = f"y{ids}", f"x{ids}"
+        # Plotly cannot both link axes and hold their scales equal (it hangs): the ranges are made to fit instead.
+        equal = "scaleanchor" in up
+        for one in (across, up):
+            for name_of in ("scaleanchor", "constrain", "constraintoward"):
+                one.pop(name_of, None)
+        if k:
+            across["matches"], up["matches"] = "x", "y"
+            if not size.narrow:
+                up["title"] = {"text": "", "font": {}}
+        axes[f"xaxis{ids}"], axes[f"yaxis{ids}"] = across, up
+        found = f", <b>{run.modes_found}</b> of {run.n_modes} loops" if run.n_modes else ""
+        hits = f", {run.hit.sum()} of {run.verified.sum()} hit" if run.verified.any() else ", not verified"
+        titles.append(title(f"<b>{name}</b>{found}{hits}", pictures[k], size))
+    low = np.array([[r[0][0], r[1][0]] for r in ranges]).min(0)
+    high = np.array([[r[0][1], r[1][1]] for r in ranges]).max(0)
+    if equal:
+        low, high = _equalized(low, high, pictures[0], height, size)
+    for k in range(count):
+        ids = "" if k == 0 else str(k + 1)
+        axes[f"xaxis{ids}"]["range"] = [float(low[0]), float(high[0])]
+        axes[f"yaxis{ids}"]["range"] = [float(low[1]), float(high[1])]
+    _errors(runs, error_box, colors, size, data, axes, titles)
+    if first.n_modes and not size.narrow:
+        _counts(runs, ((0.0, 0.46), (0, 0.22)), colors, size, data, axes, titles)
+    return static(first, data, axes, titles, dark, size, height)
+
+
+def _equalized(low: np.ndarray, high: np.ndarray, box: Box, height: int, size: Size) -> tuple[np.ndarray, np.ndarray]:
+    """The corners (2,) of a range that holds the given one, at about equal scales in the panel ``box``."""
+    pixels = np.array([(box[0][1] - box[0][0]) * size.width, (box[1][1] - box[1][0]) * (height - 132)])
+    centre, scale = (low + high) / 2, ((high - low) / pixels).max()
+    return centre - scale * pixels / 2, centre + scale * pixels / 2
+
+
+def _errors(
+    runs: dict[str, Run], box: Box, colors: Palette, size: Size, data: list, axes: Dict, titles: list[Dict]
+) -> None:
+    """A row for each sampling: 90 % of the errors as a thin line, half of them as a thick one, the median as a dot."""
+    where = {"xaxis": "x8", "yaxis": "y8", "showlegend": False}
+    by_omega = next(iter(runs.values())).verified.any()
+    color = colors.omega if by_omega else colors.surrogate
+    names = list(runs)
+    for k, run in enumerate(runs.values()):
+        errors = run.off_by**2 if by_omega else run.f_error[-1] if run.f_error is not None else np.array([np.nan])
+        low, q1, median, q3, high = np.maximum(error_quantiles(errors), FLOOR)
+        for a, b, width in ((low, high, 2), (q1, q3, 8)):
+            data.append(curve(np.array([[a, k], [b, k]]), color, width, **where))
+        data.append(
+            {
+                **where,
+                "type": "scatter",
+                "mode": "markers",
+                "x": [float(median)],
+                "y": [k],
+                "marker": {"size": 12, "color": colors.background, "line": {"width": 2.5, "color": color}},
+                "hovertemplate": f"{names[k]}: half below %{{x:.1e}}, 95 % below {high:.1e}<extra></extra>",
+            }
+        )
+    axes["xaxis8"] = axis(colors, "", box[0], "y8", type="log", exponentformat="power", nticks=6, fixedrange=True)
+    axes["yaxis8"] = axis(colors, "", box[1], "x8", range=[len(names) - 0.5, -0.5], fixedrange=True)
+    axes["yaxis8"] |= {"tickvals": list(range(len(names))), "ticktext": names, "showgrid": False}
+    unit = unit_squared(next(iter(runs.values())))
+    what = f"Re-simulation error²{unit}, by Ω" if by_omega else f"Surrogate error²{unit}, by f: not verified"
+    titles.append(title(f"<b>{what.replace('²', '', 1)}</b>", box, size))
+
+
+def _counts(
+    runs: dict[str, Run], box: Box, colors: Palette, size: Size, data: list, axes: Dict, titles: list[Dict]
+) -> None:
+    """How many designs lie on each loop, a group of bars for each loop."""
+    where = {"xaxis": "x9", "yaxis": "y9", "showlegend": False}
+    n_modes = next(iter(runs.values())).n_modes
+    patterns = {"SRS": "/", "LHS": ".", "maximin": ""}
+    for name, run in runs.items():
+        counts = [int((run.modes[-1] == k).sum()) for k in range(n_modes)]
+        fill = {"color": colors.localized if name == "maximin" else faded(colors.localized, 0.35)}
+        fill["line"] = {"width": 1, "color": colors.localized}
+        fill["pattern"] = {"shape": patterns[name], "fgcolor": colors.localized, "size": 5}
+        told = f"{name}, loop %{{x}}: %{{y}} designs<extra></extra>"
+        bars = {"x": list(range(1, n_modes + 1)), "y": counts, "marker": fill, "hovertemplate": told}
+        data.append({**where, "type": "bar", "name": name, **bars, "showlegend": True, "legend": "legend2"})
+    axes["xaxis9"] = axis(colors, "loop", box[0], "y9", tickvals=list(range(1, n_modes + 1)), fixedrange=True)
+    axes["yaxis9"] = axis(colors, "designs", box[1], "x9", fixedrange=True, nticks=4)
+    titles.append(title("<b>Designs on each loop</b>", box, size))
+
+
+def sweep_figure(
+    run: Run, outcomes: dict[str, dict[int, list[Outcome]]], counts: list[int], by_omega: bool, dark: bool, size: Size
+) -> Dict:
+    """Against N: families found and errors; lines join means over seeds, bands hold all seeds."""
+    colors = palette(dark)
+    boxes: list[Box] = (
+        [((0, 1), (0.58, 1)), ((0, 1), (0, 0.4))] if size.narrow else [((0, 0.46), (0, 1)), ((0.56, 1), (0, 1))]
+    )
+    data: list[Dict] = []
+    for name, by_n in outcomes.items():
+        dash, symbol = STYLES[name]
+        sizes = [n for n in counts if by_n.get(n)]
+        if not sizes:
+            continue
+        found = np.array([[f(o.found for o in by_n[n]) for f in (_mean, min, max)] for n in sizes])
+        errors = np.array([np.mean([o.errors for o in by_n[n]], axis=0) for n in sizes])
+        color = colors.omega if by_omega else colors.surrogate
+        shift = {"SRS": 0.96, "LHS": 1.0, "maximin": 1.04}[name]
+        for k, (middle, low, high, ink) in enumerate(
+            (
+                (found[:, 0], found[:, 1], found[:, 2], colors.localized),
+                (errors[:, 1], errors[:, 0], errors[:, 2], color),
+            )
+        ):
+            where = {"xaxis": "x" if k == 0 else "x2", "yaxis": "y" if k == 0 else "y2"}
+            if k:
+                middle, low, high = (np.maximum(v, FLOOR) for v in (middle, low, high))
+            data.append(
+                {
+                    **where,
+                    "type": "scatter",
+                    "mode": "lines+markers",
+                    "x": packed(np.array(sizes) * shift),
+                    "y": packed(middle),
+                    "error_y": {
+                        "type": "data",
+                        "symmetric": False,
+                        "array": packed(high - middle),
+                        "arrayminus": packed(middle - low),
+                        "thickness": 1.2,
+                        "width": 4,
+                        "color": ink,
+                    },
+                    "name": name,
+                    "legendgroup": name,
+                    "showlegend": k == 0,
+                    "line": {"color": ink, "width": 2, "dash": dash},
+                    "marker": {"color": ink, "size": 9, "symbol": symbol},
+                    "hovertemplate": f"{name}: %{{y:.3g}}<extra></extra>",
+                }
+            )
+    ticks = {"type": "log", "tickvals": counts, "ticktext": [str(n) for n in counts], "fixedrange": True}
+    limits = [np.log10(counts[0] * 0.8), np.log10(counts[-1] * 1.25)]
+    axes = {
+        "xaxis": axis(colors, "N", boxes[0][0], "y", range=limits, **ticks),
+        "yaxis": axis(colors, "", boxes[0][1], "x", fixedrange=True, nticks=6),
+        "xaxis2": axis(colors, "N", boxes[1][0], "y2", range=limits, **ticks),
+        "yaxis2": axis(colors, "", boxes[1][1], "x2", type="log", exponentformat="power", nticks=5, fixedrange=True),
+    }
+    if run.n_modes:
+        axes["yaxis"]["range"] = [0, run.n_modes + 0.6]
+    else:
+        axes["yaxis"]["rangemode"] = "tozero"
+    what = f"Loops found, of {run.n_modes}" if run.n_modes else "Distance between neighbouring designs"
+    error = f"Squared error{unit_squared(run)}, {'by Ω' if by_omega else 'by the surrogate f: not verified'}"
+    titles = [title(f"<b>{what}</b>", boxes[0], size), title(f"<b>{error}</b>", boxes[1], size)]
+    return static(run, data, axes, titles, dark, size, 700 if size.narrow else 400)
+
+
+def _mean(values) -> float:  # type: ignore[no-untyped-def]
+    return float(np.mean(list(values)))

@@ -1,0 +1,183 @@
+"""What is known before localization: prior and posterior density side by side, and designs in pairs of coordinates."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from app.densities import Density
+from app.figures.coordinates import Coordinates, coordinates
+from app.figures.layouts import shown_rows
+from app.figures.marks import curve, proposal_color, ring
+from app.figures.panels import title
+from app.figures.playback import Box, Size, static
+from app.figures.theme import Dict, Palette, axis, faded, packed, palette
+from app.runs import Run
+from ipage_core.tasks import TASKS
+
+PAIRED = {True: 120, False: 300}
+"""Samples drawn in each panel of a pair plot, for many coordinates and for few."""
+
+
+def figure(
+    run: Run, found: Density, first: int, second: int, dark: bool, size: Size, chosen: int | None = None
+) -> Dict:
+    """Prior beside posterior in two coordinates, with the target's level set, the MAP point and the samples."""
+    colors, shown = palette(dark), coordinates(run)
+    boxes: list[Box] = (
+        [((0, 1), (0.56, 1)), ((0, 1), (0, 0.44))] if size.narrow else [((0, 0.47), (0, 1)), ((0.55, 1), (0, 1))]
+    )
+    axes, data, titles = {}, [], []
+    height = {"narrow": 820, "medium": 430, "wide": 560, "large": 760}[size.name]
+    start = run.labels[0]
+    panels = [
+        ("<b>Prior</b> p(x)", found.prior_across, found.prior_up, found.prior, colors.prior),
+        ("<b>Posterior</b> p̂(x | y*)", found.across, found.up, found.posterior, colors.posterior),
+    ]
+    for k, (name, across, up, grid, color) in enumerate(panels):
+        ids = "" if k == 0 else "2"
+        where = {"xaxis": f"x{ids}", "yaxis": f"y{ids}"}
+        if grid is not None:
+            data.append(_heat(across, up, grid, color, where))
+        else:
+            name += ": this method has none"
+        for j, values in enumerate(found.levels):
+            data.append(_level(found, values, run, j, colors, where, legend=k == 1))
+        link = {} if k == 0 else {"matches": "x"}
+        axes[f"xaxis{ids}"] = axis(colors, shown.labels[first], boxes[k][0], f"y{ids}", **link) | {
+            "range": _range(shown, first)
+        }
+        link = {} if k == 0 else {"matches": "y"}
+        axes[f"yaxis{ids}"] = axis(colors, shown.labels[second], boxes[k][1], f"x{ids}", **link) | {
+            "range": _range(shown, second)
+        }
+        titles.append(title(name, boxes[k], size))
+    where, pick = {"xaxis": "x2", "yaxis": "y2"}, [first, second]
+    rings = {"symbol": "circle-open", "size": 7, "color": proposal_color(run, colors), "line": {"width": 1.2}}
+    data.append(
+        _cloud(shown.of(run.x[0])[:, pick], start, rings, where, visible="legendonly" if run.localizes else True)
+    )
+    if run.localizes:
+        dots = {"size": 6, "color": colors.localized, "line": {"width": 1, "color": colors.background}}
+        on_plane = True if found.kind == "draws" else "legendonly"
+        data.append(_cloud(shown.of(run.x[-1])[:, pick], "localized", dots, where, visible=on_plane))
+    if found.likeliest is not None:
+        star = {"symbol": "star", "size": 16, "color": colors.found, "line": {"width": 1.5, "color": "#1f2430"}}
+        data.append(_cloud(found.likeliest[None, pick], "MAP: most likely", star, where) | {"hovertemplate": "MAP"})
+    if chosen is not None:
+        data.append(ring(shown.of(run.x[-1, [chosen]])[:, pick], colors, 14, **where))
+    return static(run, data, axes, titles, dark, size, height)
+
+
+def pairs(run: Run, dark: bool, size: Size, chosen: int | None = None) -> Dict:
+    """Every pair of coordinates as a panel: prior, posterior and localized; on the diagonal each coordinate alone."""
+    colors, shown = palette(dark), coordinates(run)
+    q = len(shown.labels)
+    rows = shown_rows(run, PAIRED[q > 4])
+    groups = [("prior", shown.of(run.prior[: len(rows)]), {"size": 3.5, "color": colors.prior, "opacity": 0.6}, None)]
+    if run.labels[0] != "prior":
+        rings = {"size": 5.5, "symbol": "circle-open", "color": colors.posterior, "line": {"width": 1.1}}
+        groups.append(("posterior", shown.of(run.x[0, rows]), rings, rows))
+    if run.localizes:
+        groups.append(("localized", shown.of(run.x[-1, rows]), {"size": 4, "color": colors.localized}, rows))
+    gap = 0.05 if size.narrow else 0.025
+    width = (1 - gap * (q - 1)) / q
+    spans = [(k * (width + gap), k * (width + gap) + width) for k in range(q)]
+    axes, data, number = {}, [], 0
+    for i in range(q):
+        for j in range(i + 1):
+            number += 1
+            ids = "" if number == 1 else str(number)
+            where = {"xaxis": f"x{ids}", "yaxis": f"y{ids}"}
+            lowest, leftmost = i == q - 1, j == 0
+            across = axis(colors, _short(shown.labels[j], size) if lowest else "", spans[j], f"y{ids}", nticks=3)
+            up_title = _short(shown.labels[i], size) if leftmost and i else ""
+            up = axis(colors, up_title, spans[q - 1 - i], f"x{ids}", nticks=3)
+            across |= {"range": _range(shown, j), "showticklabels": lowest, "fixedrange": True}
+            up |= {"range": _range(shown, i), "showticklabels": leftmost and i > 0, "fixedrange": True}
+            if i == j:
+                data += _alone(groups, i, shown, where)
+                up |= {"range": [0, 1.1], "showgrid": False, "showticklabels": False}
+            else:
+                for name, points, marker, ids_of in groups:
+                    legend = {"showlegend": number == 2, "legendgroup": name}
+                    ids_given = {"customdata": ids_of.tolist()} if ids_of is not None else {}
+                    data.append(_cloud(points[:, [j, i]], name, marker, where) | legend | ids_given)
+                if chosen is not None:
+                    data.append(ring(shown.of(run.x[-1, [chosen]])[:, [j, i]], colors, 12, **where))
+            axes[f"xaxis{ids}"], axes[f"yaxis{ids}"] = across, up
+    height = {"narrow": 90, "medium": 130, "wide": 150, "large": 200}[size.name] * max(q, 3) + 90
+    return static(run, data, axes, [], dark, size, height)
+
+
+def _range(shown: Coordinates, k: int) -> list[float]:
+    pad = 0.02 * (shown.high[k] - shown.low[k])
+    return [float(shown.low[k] - pad), float(shown.high[k] + pad)]
+
+
+def _short(label: str, size: Size) -> str:
+    return label.split(" ")[0] if size.narrow and "component" not in label else label.replace("principal ", "")
+
+
+def _heat(across: np.ndarray, up: np.ndarray, grid: np.ndarray, color: str, where: Dict) -> Dict:
+    """Density as tint of the group's own colour; the densest parts may be saturated."""
+    positive = grid[grid > 1e-3 * grid.max()]
+    return {
+        **where,
+        "type": "heatmap",
+        "x": packed(across),
+        "y": packed(up),
+        "z": packed(grid),
+        "zmin": 0,
+        "zmax": float(np.quantile(positive, 0.98)) if len(positive) else 1.0,
+        "colorscale": [[0, faded(color, 0.0)], [0.02, faded(color, 0.2)], [0.2, faded(color, 0.5)], [1, color]],
+        "showscale": False,
+        "hovertemplate": "%{x:.3g}, %{y:.3g}<br>density %{z:.3g}<extra></extra>",
+    }
+
+
+def _level(found: Density, values: np.ndarray, run: Run, j: int, colors: Palette, where: Dict, legend: bool) -> Dict:
+    """Where Ω takes the target's value: an isoline of Ω over the plane."""
+    label = TASKS[run.task].property_labels[j].split(" [")[0]
+    return {
+        **where,
+        "type": "contour",
+        "x": packed(found.across),
+        "y": packed(found.up),
+        "z": packed(values),
+        "contours": {"type": "constraint", "operation": "=", "value": float(run.y_star[j])},
+        "line": {"color": colors.target, "width": 1.5, "dash": ["solid", "dash", "dot"][j % 3]},
+        "name": f"{'target: ' if len(found.levels) > 1 else ''}{label} = {run.y_star[j]:.4g}"
+        if len(found.levels) > 1
+        else f"target y* = {run.y_star[j]:.4g}",
+        "showlegend": legend,
+        "hoverinfo": "skip",
+    }
+
+
+def _cloud(points: np.ndarray, name: str, marker: Dict, where: Dict, **more: object) -> Dict:
+    return {
+        **where,
+        "type": "scatter",
+        "mode": "markers",
+        "x": packed(points[:, 0]),
+        "y": packed(points[:, 1]),
+        "name": name,
+        "marker": marker,
+        "customdata": list(range(len(points))),
+        "hovertemplate": f"{name}, sample %{{customdata}}<br>%{{x:.4g}}, %{{y:.4g}}<extra></extra>"
+        if name != "prior"
+        else "prior<extra></extra>",
+        **more,
+    }
+
+
+def _alone(groups: list, k: int, shown: Coordinates, where: Dict) -> list[Dict]:
+    """Histograms of one coordinate as lines, each scaled to its own height."""
+    edges = np.linspace(shown.low[k], shown.high[k], 31)
+    centres = (edges[1:] + edges[:-1]) / 2
+    lines = []
+    for _, points, marker, _ in groups:
+        counts = np.histogram(points[:, k], bins=edges)[0]
+        line = curve(np.stack((centres, counts / max(1, counts.max())), axis=1), marker["color"], 2, **where)
+        lines.append(line | {"showlegend": False, "line": {"color": marker["color"], "width": 2, "shape": "hvh"}})
+    return lines
