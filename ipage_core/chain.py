@@ -20,12 +20,12 @@ from ipage_core.tasks import Task
 
 STALLED = 0.05
 """A sample has stalled if its surrogate residual stays above this fraction of the task's tolerance."""
-ARRIVED = 5e-5
-"""A sample rests once its surrogate residual is below this fraction of the tolerance: float32 has no more to give."""
 CORRECTED = 0.005
 """A correction is trusted if the error it leaves is expected below this fraction of the tolerance."""
-ROUNDS = 4
-"""How often the stalled are replaced by fresh samples before the best so far are kept."""
+ROUNDS, HOPELESS = 12, 4
+"""How often the stalled are replaced by fresh samples before the best so far are kept; and if none arrives at all."""
+NEAR = 0.25
+"""How far from a design of one's own towards the posterior samples the search starts."""
 CYCLE_TOLERANCE = 1e-4
 """Cycle error, in units of the box, above which a posterior sample is computed again in float64."""
 
@@ -44,9 +44,10 @@ class Samples:
     frames: Tensor = field(default_factory=lambda: torch.empty(0))
     errors: Tensor = field(default_factory=lambda: torch.empty(0))
 
-    def residual(self, goal: Tensor) -> Tensor:
-        """(n,) ‖f(x) − goal‖; infinite where it is not a number."""
-        return (self.predicted.cpu().to(goal) - goal).norm(dim=1).nan_to_num(nan=math.inf)
+    def residual(self, goal: Tensor, excess: Tensor) -> Tensor:
+        """(n,) ‖f(x) − goal, excess over the caps‖; infinite where it is not a number."""
+        misfit = self.predicted.cpu().to(goal) - goal
+        return torch.cat((misfit, excess.cpu().to(goal)), dim=1).norm(dim=1).nan_to_num(nan=math.inf)
 
     def put(self, rows: Tensor, other: Samples) -> None:
         """Let ``other`` (one sample for each of the row indices) take the place of these rows."""
@@ -80,6 +81,7 @@ class Chain:
         optimizer: Optimizer,
         steps: int | None,
         record_every: int,
+        seed_design: Tensor | None = None,
     ) -> None:
         self.task = task
         self.method = method
@@ -87,6 +89,7 @@ class Chain:
         self.optimizer = optimizer
         self.steps = steps
         self.record_every = record_every
+        self.seed_design = seed_design
         self.omega_calls = 0
         self.seconds = dict.fromkeys(("latent", "proposal", "localization", "verification"), 0.0)
 
@@ -117,6 +120,9 @@ class Chain:
                     y64, z64, width64 = (t.cpu().double() for t in (y_star[poor], z[poor], width))
                     x64, error64 = _checked_sample(exact, y64, z64, width64)
                     x[poor], error[poor] = x64.to(x), error64.to(error)
+            if self.seed_design is not None:
+                seed = self.seed_design.to(x)
+                x = seed + NEAR * (torch.where(x.isfinite(), x, seed) - seed)
             predicted = torch.full_like(y_star, math.nan)
             return Samples(y_star, z, x, error, x.clone(), predicted)
 
@@ -124,35 +130,45 @@ class Chain:
         """Lines 11–14 of Algorithm 1, from the posterior samples; records the path."""
         with self.clock("localization"):
             start = torch.where(samples.x.isfinite(), samples.x, self.task.bounds.mean(0).to(samples.x))
-            u0 = self.parametrization.encode(start)
-            trajectory = self._descend(u0, goal)
-            decode, surrogate = self.parametrization.decode, self.method.surrogate
-            assert surrogate is not None
-            x = decode(trajectory.u[-1])
+            path = self._descend(self.parametrization.encode(start), goal)
             return replace(
                 samples,
-                x=x,
-                predicted=self.predict(x),
-                labels=["posterior"] + [f"step {s}" for s in trajectory.steps[1:].tolist()],
-                frames=torch.stack([samples.posterior, *(decode(u) for u in trajectory.u[1:])]),
-                errors=torch.stack(
-                    [(self.predict(samples.posterior) - goal.to(x)).square().sum(1), *trajectory.error[1:]]
+                x=path.u[-1],
+                predicted=self.predict(path.u[-1]),
+                labels=["posterior"] + [f"step {s}" for s in path.steps[1:].tolist()],
+                frames=torch.cat((samples.posterior[None], path.u[1:])),
+                errors=torch.cat(
+                    ((self.predict(samples.posterior) - goal.to(path.u)).square().sum(1)[None], path.error[1:])
                 ),
             )
 
-    def _descend(self, u0: Tensor, goal: Tensor) -> Trajectory:
-        goal = goal.to(u0)
-        surrogate, decode = self.method.surrogate, self.parametrization.decode
+    def _descend(self, u: Tensor, goal: Tensor) -> Trajectory:
+        """Localize from u, through the parametrization's stages; the trajectory is that of the designs x."""
+        goal, surrogate = goal.to(u), self.method.surrogate
         assert surrogate is not None
-        return localize(
-            lambda u, rows: surrogate(decode(u)) - goal[rows],
-            u0,
-            self.parametrization.bounds,
-            enough=ARRIVED * self.task.tolerance,
-            optimizer=self.optimizer,
-            steps=self.steps,
-            record_every=self.record_every,
-        )
+        parts: list[Trajectory] = []
+        for moves in (*self.parametrization.stages, self.parametrization):
+
+            def residual(u: Tensor, rows: Tensor, moves: Parametrization = moves) -> Tensor:
+                x = moves.decode(u)
+                return torch.cat((surrogate(x) - goal[rows], moves.excess(x)), dim=1)
+
+            part = localize(
+                residual,
+                u,
+                moves.bounds,
+                enough=self.task.arrived * self.task.tolerance,
+                optimizer=self.optimizer,
+                steps=self.steps,
+                record_every=self.record_every,
+            )
+            u, taken = part.u[-1], int(parts[-1].steps[-1]) + 1 if parts else 0
+            parts.append(Trajectory(part.steps + taken, torch.stack([moves.decode(v) for v in part.u]), part.error))
+        return Trajectory(*(torch.cat([getattr(p, name) for p in parts]) for name in ("steps", "u", "error")))
+
+    def residual(self, samples: Samples, goal: Tensor) -> Tensor:
+        """(n,) how far the surrogate and the caps say that the samples are from their goal."""
+        return samples.residual(goal, self.parametrization.excess(samples.x))
 
     def fresh(self, y_star: Tensor, goal: Tensor, seed: int, attempt: int) -> Samples:
         """Localized samples at new random latent points."""
@@ -165,11 +181,11 @@ class Chain:
         """Put fresh samples in the place of those that stalled, judged by the surrogate. Returns which (n,) bool."""
         replaced = torch.zeros(len(goal), dtype=torch.bool, device=goal.device)
         for attempt in range(ROUNDS):
-            rows = (samples.residual(goal) > threshold).nonzero()[:, 0]
-            if not len(rows):
+            rows = (self.residual(samples, goal) > threshold).nonzero()[:, 0]
+            if not len(rows) or (attempt >= HOPELESS and len(rows) == len(goal)):
                 break
             fresh = self.fresh(samples.y_star[rows], goal[rows], seed, attempt)
-            better = fresh.residual(goal[rows]) < samples.residual(goal)[rows]
+            better = self.residual(fresh, goal[rows]) < self.residual(samples, goal)[rows]
             samples.put(rows[better], _rows(fresh, better))
             replaced[rows[better]] = True
         return replaced
@@ -178,7 +194,7 @@ class Chain:
         """Correct with Ω, and replace those samples on which the correction does not converge. Returns which (n,)."""
         replaced = torch.zeros(len(goal), dtype=torch.bool, device=goal.device)
         expected = self._correct(samples, goal, evaluations)
-        for attempt in range(ROUNDS if replace_failed else 0):
+        for attempt in range(HOPELESS if replace_failed else 0):
             rows = (expected > CORRECTED * self.task.tolerance).nonzero()[:, 0]
             if not len(rows):
                 break
@@ -206,7 +222,7 @@ class Chain:
             with self.clock("localization"):
                 shifted = goal + samples.predicted.cpu().to(goal) - y
                 trajectory = self._descend(self.parametrization.encode(samples.x), shifted.nan_to_num(nan=0.0))
-                samples.x = self.parametrization.decode(trajectory.u[-1])
+                samples.x = trajectory.u[-1]
                 samples.predicted = self.predict(samples.x)
                 samples.labels.append(f"correction {k + 1}")
                 samples.frames = torch.cat((samples.frames, samples.x[None]))

@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     design = command("design", _design, "Find designs for a target; write them as CSV, print a JSON summary last.")
     design.add_argument("task", metavar="TASK")
     target = design.add_mutually_exclusive_group(required=True)
-    target.add_argument("--target", help="y*: a number, or several separated by commas")
+    target.add_argument("--target", help="y*: a number or an interval LOW:HIGH (an end may be left out); m with commas")
     target.add_argument("--targets", type=Path, metavar="CSV", help="file with columns y1..yM, a target a row")
     design.add_argument("--n", type=int, default=25, help="solutions, for each target (default %(default)s)")
     design.add_argument("--out", type=Path, required=True, metavar="CSV")
@@ -60,6 +60,14 @@ def _parser() -> argparse.ArgumentParser:
     design.add_argument("--seed", type=int, default=0)
     design.add_argument("--verify", default="auto", help="auto (default), all, none, or how many")
     design.add_argument("--omega-evals", type=int, default=0, help="true evaluations a solution for its correction")
+    design.add_argument(
+        "--constrain",
+        action="append",
+        default=[],
+        metavar="EXPR",
+        help="x3=0.2, x1=x2, x1<=0.5, and what else the task knows; may be given again",
+    )
+    design.add_argument("--seed-design", type=Path, metavar="FILE", help="start near the first design of a CSV x1..xD")
     design.add_argument("--optimizer", default="lm", help="lm (default), adam or gd")
     design.add_argument("--steps", type=int, help="optimizer steps at most (default: 25 for lm, else 200)")
     design.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
@@ -125,8 +133,8 @@ def _tasks(arguments: argparse.Namespace) -> None:
 
 
 def _design(arguments: argparse.Namespace) -> None:
-    import torch
-
+    from ipage_core import constraints, targets
+    from ipage_core.datasets import pairs
     from ipage_core.design import design
     from ipage_core.methods import load
     from ipage_core.tasks.base import watching
@@ -137,13 +145,22 @@ def _design(arguments: argparse.Namespace) -> None:
         names = [f"y{j + 1}" for j in range(task.n_targets)]
         y_star = _numbers(_read_csv(arguments.targets), names, arguments.targets)
     else:
-        y_star = torch.tensor(_target(task, arguments.target), dtype=torch.float64)
+        accepted = targets.parse(task, arguments.target)
+        exact = bool((accepted[0] == accepted[1]).all())
+        y = accepted if exact else pairs(task)[1]
+        y_star = targets.aims(task, accepted, y, arguments.n, arguments.seed)
+    # The designs of an interval have an aim each: that is their number already.
+    n = arguments.n if arguments.targets is not None or len(y_star) == 1 else 1
+    moves = constraints.parse(task, arguments.constrain)
+    start = None if arguments.seed_design is None else _seed_design(task, arguments.seed_design)
     with watching(_print_counts):
         solutions = design(
             task,
             load(task.name, arguments.method, pick_device(arguments.device)),
             y_star,
-            arguments.n,
+            n,
+            parametrization=moves,
+            seed_design=start,
             sampling=arguments.sampling,
             seed=arguments.seed,
             omega_evals=arguments.omega_evals,
@@ -276,16 +293,10 @@ def _task(name: str) -> Task:
     return TASKS[name]
 
 
-def _target(task: Task, text: str) -> list[float]:
-    try:
-        values = [float(part) for part in text.split(",")]
-    except ValueError:
-        values = []
-    if len(values) != task.n_targets:
-        wanted = ", ".join(task.property_labels[: task.n_targets])
-        example = ",".join(f"{value:g}" for value in task.default_target)
-        raise ValueError(f"--target '{text}': {task.name} takes {task.n_targets} number(s) ({wanted}), e.g. {example}")
-    return values
+def _seed_design(task: Task, path: Path) -> Tensor:
+    if path.suffix.lower() != ".csv" and task.read_design is not None:
+        return task.read_design(path)
+    return _numbers(_read_csv(path).iloc[:1], [f"x{j + 1}" for j in range(task.d)], path)[0]
 
 
 def _read_csv(path: Path) -> pd.DataFrame:

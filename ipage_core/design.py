@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ipage_core import constraints
 from ipage_core.chain import STALLED, Chain
 from ipage_core.latent import Sampling, latent_design
 from ipage_core.localization import Optimizer
 from ipage_core.methods import Loaded
-from ipage_core.parametrization import Identity, Parametrization
+from ipage_core.parametrization import Parametrization
 from ipage_core.solutions import Path, Solutions
 from ipage_core.tasks import Task
 from ipage_core.verification import Verification, rows_to_verify
@@ -27,6 +28,7 @@ def design(
     omega_evals: int = 0,
     verify: str = "auto",
     parametrization: Parametrization | None = None,
+    seed_design: Tensor | None = None,
     optimizer: Optimizer = "lm",
     steps: int | None = None,
     record_every: int = 1,
@@ -42,7 +44,9 @@ def design(
         seed: fixes everything random.
         omega_evals: true evaluations a design may cost for its correction x ← localize(f, y* + f(x) − Ω(x)).
         verify: ``auto``, ``all``, ``none`` or a number; see :func:`ipage_core.verification.rows_to_verify`.
-        parametrization: what localization moves; the box ``task.bounds`` by default.
+        parametrization: what localization moves, from :func:`ipage_core.constraints.parse`; unconstrained if None.
+        seed_design: (d,) a design of one's own: the samples start a quarter of the way from it to posterior samples,
+            the first of each target at the design itself.
         optimizer: ``lm``, ``adam`` or ``gd``.
         steps: at most so many optimizer steps; its default if None.
         record_every: thins the recorded path.
@@ -60,7 +64,10 @@ def design(
     if omega_evals and (task.omega is None or method.surrogate is None):
         lacks = "a surrogate to correct with" if task.omega else "a forward operator Ω"
         raise ValueError(f"{method.name} on {task.name} lacks {lacks}: omega_evals must be 0")
-    chain = Chain(task, method, parametrization or Identity(task.bounds), optimizer, steps, record_every)
+    if seed_design is not None and (seed_design.shape != (task.d,) or not seed_design.isfinite().all()):
+        raise ValueError(f"Expected a seed design of {task.d} finite numbers, got shape {tuple(seed_design.shape)}")
+    moves = parametrization or constraints.parse(task)
+    chain = Chain(task, method, moves, optimizer, steps, record_every, seed_design)
 
     with chain.clock("latent"):
         k = method.proposal.latent_dim
@@ -71,16 +78,19 @@ def design(
             else latent_design(n, k, sampling, seed).repeat(len(targets), 1)
         )
     samples = chain.propose(y_star, z)
+    if seed_design is not None:
+        samples.posterior[:: n if len(targets) == 1 or n > 1 else total] = seed_design.to(samples.posterior)
+        samples.x = samples.posterior.clone()
     replaced = torch.zeros(total, dtype=torch.bool)
     success, note = total, ""
     if method.surrogate is not None:
         goal = y_star
         samples = chain.localize(samples, goal)
-        arrived = samples.residual(goal) <= STALLED * task.tolerance
+        arrived = chain.residual(samples, goal) <= STALLED * task.tolerance
         success = int(arrived.sum())
         replaced |= chain.replace_stalled(samples, goal, STALLED * task.tolerance, seed)
-        if len(targets) == 1 and not (samples.residual(goal) <= STALLED * task.tolerance).any():
-            closest = samples.predicted[samples.residual(goal).argmin()]
+        if len(targets) == 1 and not (chain.residual(samples, goal) <= STALLED * task.tolerance).any():
+            closest = samples.predicted[chain.residual(samples, goal).argmin()]
             goal = closest.cpu().double().expand_as(y_star)
             note = (
                 f"The target {_text(y_star[0])} cannot be reached within the bounds; "

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 from torch import Generator, Tensor
 
 from ipage_core.cluster import Progress
+from ipage_core.parametrization import Cap, Parametrization
 
 
 class Watch(NamedTuple):
@@ -73,6 +75,8 @@ class Task:
     default_target: tuple[float, ...]
     source: str
     """DOI or equation that defines the task."""
+    arrived: float = 5e-5
+    """A sample rests once its surrogate residual is below this fraction of the tolerance: float32 has no more to give."""
     project: Callable[[Tensor], Tensor] = identity
     """Nearest admissible design, applied once after localization."""
     support: tuple[tuple[float, float] | None, ...] = ()
@@ -85,6 +89,19 @@ class Task:
     """How many such families the default target has."""
     stored: Callable[[], tuple[Tensor, Tensor]] | None = None
     """Pairs x (n, d), y (n, m + p) computed beforehand, where Ω is too slow to generate any in passing."""
+    default_method: str = "ipage"
+    """The method that measures best on it."""
+    words: Callable[[str], Sequence[str | Cap] | None] | None = None
+    """A constraint that only this task understands → simpler ones, or caps; None: not understood either.
+
+    See :func:`ipage_core.constraints.parse`. ValueError: understood, but not acceptable.
+    """
+    words_help: str = ""
+    """What ``words`` understands, for a message."""
+    parametrize: Callable[[Sequence[str]], Parametrization] | None = None
+    """Constraints → what localization moves, where that is not the designs themselves."""
+    read_design: Callable[[Path], Tensor] | None = None
+    """A file of the field → (d,), for designs of one's own. ValueError: one sentence."""
     data_size: int = 10_000
     """Training pairs, as in the paper's Table 1."""
 
