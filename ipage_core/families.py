@@ -20,7 +20,7 @@ from scipy.stats import qmc
 from torch import Tensor
 
 from ipage_core.physics import lattices
-from ipage_core.tasks.crystal import CUBIC_LENGTH, strain, volume_change
+from ipage_core.physics.strain import CUBIC_LENGTH, largest_strain, volume_change
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,7 +126,7 @@ def table(lattice: Tensor, predictor: Predictor, by: By = "energy", radius: floa
             "energy": properties[:, 2],
             "energy_sd": spread[:, 2],
             "cubic": cubic,
-            "largest_strain": strain(cells).numpy(),
+            "largest_strain": largest_strain(cells).numpy(),
             "volume": volume_change(cells).numpy(),
             "robustness": robustness(predictor, x).double(),
         }

@@ -68,7 +68,7 @@ def recipe(task: Task, model: str) -> tuple[str, dict[str, Any], Settings]:
 def _crystal_recipe(task: Task, model: str, arguments: dict[str, Any]) -> tuple[str, dict[str, Any], Settings]:
     """The separate surrogate is an ensemble of band-edge networks; the INN's t(x) begins as its first member."""
     if model == "mlp":
-        settings = Settings(learning_rate=8e-3, epochs=400, batch=128)
+        settings = Settings(learning_rate=8e-3, epochs=250, batch=128)
         return "bands", arguments | {"box": task.bounds.tolist(), "members": 5}, settings
     arguments |= _SPLINES["default"] | {"support": [list(interval) for interval in task.support if interval]}
     if model == "inn":

@@ -7,21 +7,23 @@ PBE underestimates gaps (1.9 eV for the cubic crystal, about 3.25 eV in experime
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from ipage_core.parametrization import Cap
 from ipage_core.physics import dft, lattices
+from ipage_core.physics.strain import CUBIC_ENERGY, SUBSTRATES, largest_strain, volume_change
 from ipage_core.tasks.base import Task, watched
 
 BOUNDS = torch.from_numpy(lattices.BOUNDS)
 
-CUBIC_LENGTH, CUBIC_ENERGY = 3.9498, -39.38367
-"""The cubic crystal of lowest energy [Å, eV per cell] by this Ω: parabola through a = 3.925, 3.950, 3.975 Å.
-
-A test computes it again. ΔE of a lattice is its energy above this one.
-"""
+CAP_WEIGHT, CAP_MARGIN = 10.0, 1e-4
+"""A cap aims so far inside [strain], with such a weight [eV]: what counts as arrived, 1e-3, then keeps the cap itself."""
 
 
 def omega(x: Tensor) -> Tensor:
@@ -48,26 +50,61 @@ def sample_prior(n: int, generator: Generator) -> Tensor:
     return low + (high - low) * torch.rand(n, 6, dtype=torch.float64, generator=generator)
 
 
-def metric(x: Tensor) -> Tensor:
-    """Scalar products of the cell's axes [Å²], differentiable. (n, 6) → (n, 3, 3)."""
-    a, b, c = x[:, :3].unbind(1)
-    u, v, w = torch.cos(torch.deg2rad(x[:, 3:])).unbind(1)
-    rows = (a * a, a * b * w, a * c * v, a * b * w, b * b, b * c * u, a * c * v, b * c * u, c * c)
-    return torch.stack(rows, dim=1).view(-1, 3, 3)
+def words(text: str) -> Sequence[str | Cap] | None:
+    """Constraints of this task alone: a substrate, right angles, a cap on strain or on the change of volume.
 
+    ``substrate=LSAT`` fixes a, b and γ to the substrate's plane; ``angles=90``; ``strain<=5%`` (largest principal
+    strain), ``volume<=3%`` (up or down), both against the cubic cell of lowest energy. None: something else.
 
-def volume_change(x: Tensor) -> Tensor:
-    """V/V₀ − 1 against the cubic cell of lowest energy. (n, 6) → (n,)."""
-    return torch.linalg.det(metric(x)).sqrt() / CUBIC_LENGTH**3 - 1
-
-
-def strain(x: Tensor) -> Tensor:
-    """Largest |principal strain| against the cubic cell of lowest energy: of every direction. (n, 6) → (n,).
-
-    The stretches are the roots of the eigenvalues of the metric over a₀² (polar decomposition, Biot strain).
+    Raises:
+        ValueError: the substrate is not known, or a cap is not a positive number.
     """
-    stretches = torch.linalg.eigvalsh(metric(x) / CUBIC_LENGTH**2).clamp(min=0).sqrt()
-    return (stretches - 1).abs().amax(1)
+    left, sign, right = (part.strip() for part in re.fullmatch(r"([^<>=]*)(<?=?)(.*)", text, re.S).groups())  # type: ignore[union-attr]
+    if (left.lower(), sign) == ("substrate", "="):
+        plane = {name.lower(): a for name, a in SUBSTRATES.items()}.get(right.lower())
+        if plane is None:
+            raise ValueError(f"substrate '{right}' is not known; accepted: {', '.join(SUBSTRATES)}")
+        return [f"a={plane}", f"b={plane}", "gamma=90"]
+    if (left.lower(), sign) == ("angles", "="):
+        return [f"{angle}={right}" for angle in lattices.NAMES[3:]]
+    measure = {"strain": largest_strain, "volume": volume_change}.get(left.lower())
+    if measure is None or sign != "<=":
+        return None
+    try:
+        most = float(right.removesuffix("%")) / (100 if right.endswith("%") else 1)
+    except ValueError:
+        most = math.nan
+    if not 0 < most < 1:
+        raise ValueError(f"constraint '{text}': expected a fraction between 0 and 1, or a percentage, e.g. {left}<=5%")
+    return [lambda x: CAP_WEIGHT * (measure(x).abs() - most + CAP_MARGIN)]
+
+
+def read_design(path: Path) -> Tensor:
+    """The lattice (6,) of a structure file that ASE reads: CIF, POSCAR, extended XYZ and others.
+
+    Raises:
+        ValueError: not readable, not one cell of SrTiO₃, or outside the box.
+    """
+    from ase.io import read
+
+    try:
+        atoms = read(path)
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist") from None
+    except Exception as error:  # ASE's readers raise whatever a damaged file makes them
+        raise ValueError(f"{path} is not a structure file that ASE reads ({type(error).__name__}: {error})") from None
+    formula = atoms.get_chemical_formula()
+    if formula != "O3SrTi":
+        raise ValueError(f"{path} holds {formula}; expected one perovskite cell of five atoms, SrTiO3")
+    x = torch.from_numpy(atoms.cell.cellpar()).double()
+    if not TASK.in_bounds(x[None]).all():
+        box = ", ".join(
+            f"{name} {low:.4g} to {high:.4g}"
+            for name, (low, high) in zip(lattices.NAMES, BOUNDS.T.tolist(), strict=True)
+        )
+        here = ", ".join(f"{value:.4g}" for value in x.tolist())
+        raise ValueError(f"{path} has the lattice {here}, which is outside the box: {box}")
+    return x
 
 
 def stored() -> tuple[Tensor, Tensor]:
@@ -104,5 +141,8 @@ TASK = Task(
     default_target=(0.5,),
     support=tuple((low, high) for low, high in BOUNDS.T.tolist()),
     stored=stored,
+    words=words,
+    words_help=f"substrate=NAME ({', '.join(SUBSTRATES)}), angles=90, strain<=5%, volume<=3%",
+    read_design=read_design,
     source="Bi, Fung and Zhang 2023 (iPage, AAAI), 'Crystal Design'; Ω: GPAW, PBE, unrelaxed internal coordinates",
 )
