@@ -138,6 +138,7 @@ class TiedCoordinates:
     """x₁ = x₂ = u: the seam through which ties, fixed coordinates and filters enter."""
 
     bounds = torch.tensor([[-1.0], [1.0]], dtype=torch.float64)
+    stages = ()
 
     def encode(self, x):
         return x.mean(dim=1, keepdim=True)
