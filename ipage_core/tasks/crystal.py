@@ -23,7 +23,7 @@ from ipage_core.tasks.base import Task, watched
 BOUNDS = torch.from_numpy(lattices.BOUNDS)
 
 CAP_WEIGHT, CAP_MARGIN = 10.0, 1e-4
-"""A cap aims so far inside [strain], with such a weight [eV]: what counts as arrived, 1e-3, then keeps the cap itself."""
+"""A cap aims so far inside [strain] with such a weight [eV]: a sample that has arrived (to 1e-3 eV) then keeps it."""
 
 
 def omega(x: Tensor) -> Tensor:
