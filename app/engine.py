@@ -49,6 +49,6 @@ def _warm_up() -> None:
 
         task = next(iter(TASKS.values()))
         target = torch.tensor(task.default_target, dtype=torch.float64)
-        design(task, load(task.name, "ipage"), target, 200, sampling="maximin", seed=0)
+        design(task, load(task.name, task.default_method), target, 200, sampling="maximin", seed=0)
     except Exception:  # the page will meet the same trouble and say it
         logging.getLogger(__name__).warning("the engine could not be warmed up", exc_info=True)

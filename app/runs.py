@@ -13,6 +13,7 @@ import streamlit as st
 import torch
 
 from app.settings import Settings
+from ipage_core import constraints, targets
 from ipage_core.datasets import pairs
 from ipage_core.design import design
 from ipage_core.latent import SAMPLINGS
@@ -37,8 +38,10 @@ class Run:
     method: str
     sampling: str
     seed: int
-    y_star: np.ndarray
-    """(m,)"""
+    accepted: np.ndarray
+    """(2, m) the least and the greatest y accepted: the target twice, or the ends of an interval, ±∞ where open."""
+    aims: np.ndarray
+    """(n, m) the y that each sample aims at."""
     tolerance: float
     labels: tuple[str, ...]
     z: np.ndarray
@@ -74,19 +77,46 @@ class Run:
         return self.x.shape[1]
 
     @property
+    def exact(self) -> np.ndarray:
+        """(m,) bool: of which properties one number is asked for."""
+        return self.accepted[0] == self.accepted[1]
+
+    @property
+    def y_star(self) -> np.ndarray:
+        """(m,) the target; of an interval, the middle of what the samples aim at."""
+        return self.aims.mean(0)
+
+    @property
+    def ends(self) -> list[np.ndarray]:
+        """The target (m,), or the finite ends of what is accepted: where figures draw a border."""
+        if self.exact.all():
+            return [self.accepted[0]]
+        return [end for end in self.accepted if np.isfinite(end).all()]
+
+    def within(self, y: np.ndarray) -> np.ndarray:
+        """(…, m) properties by Ω → (…,) bool: accepted, up to the tolerance where a number is asked for."""
+        excess, exact = self.excess(y), self.exact
+        beside = excess[..., ~exact] <= 1e-9 * (1 + np.abs(y[..., ~exact]))
+        return (np.linalg.norm(excess[..., exact], axis=-1) <= self.tolerance) & beside.all(-1)
+
+    def excess(self, y: np.ndarray) -> np.ndarray:
+        """(…, m) → (…, m) how far y is from what is accepted."""
+        return np.maximum(np.maximum(self.accepted[0] - y, y - self.accepted[1]), 0)
+
+    @property
     def localizes(self) -> bool:
         """Whether the samples moved at all."""
         return len(self.labels) > 1
 
     @property
     def omega_error(self) -> np.ndarray | None:
-        """(T, n) re-simulation error ‖Ω(x) − y*‖²."""
-        return None if self.y is None else np.square(self.y - self.y_star).sum(-1)
+        """(T, n) re-simulation error ‖Ω(x) − y*‖²; y* is what each sample aims at."""
+        return None if self.y is None else np.square(self.y - self.aims).sum(-1)
 
     @property
     def arrived(self) -> np.ndarray | None:
         """(T, n) bool: within tolerance by Ω."""
-        return None if self.y is None else self.omega_error <= self.tolerance**2
+        return None if self.y is None else self.within(self.y)
 
     @property
     def modes(self) -> np.ndarray | None:
@@ -100,13 +130,13 @@ class Run:
 
     @property
     def off_by(self) -> np.ndarray:
-        """(n,) ‖Ω(x) − y*‖ of the result, NaN where Ω did not run."""
-        return np.sqrt(np.square(self.achieved[:, : len(self.y_star)] - self.y_star).sum(1))
+        """(n,) distance of Ω(x) from what is accepted, of the result; NaN where Ω did not run."""
+        return np.linalg.norm(self.excess(self.achieved[:, : self.aims.shape[1]]), axis=1)
 
     @property
     def hit(self) -> np.ndarray:
         """(n,) bool: verified, and within tolerance."""
-        return self.off_by <= self.tolerance
+        return self.within(self.achieved[:, : self.aims.shape[1]])
 
     @property
     def verified(self) -> np.ndarray:
@@ -145,11 +175,13 @@ def stamp(task: str, method: str) -> int:
 def run(
     task: str,
     method: str,
-    y_star: tuple[float, ...],
+    target: str,
     n: int,
     sampling: str,
     seed: int,
     omega_evals: int,
+    constrained: tuple[str, ...] = (),
+    seed_design: tuple[float, ...] = (),
     stamp: int = 0,
 ) -> Run:
     """Design, and all that the page shows of it. Networks are loaded once (the core remembers them).
@@ -157,16 +189,40 @@ def run(
     Raises:
         ValueError: a setting is not acceptable or a model is missing; the message is a sentence for the user.
     """
-    found = design(
-        TASKS[task],
+    found = _design(task, method, target, n, sampling, seed, omega_evals, constrained, seed_design)
+    return record(found, targets.parse(TASKS[task], target).numpy())
+
+
+def _design(
+    task: str,
+    method: str,
+    target: str,
+    n: int,
+    sampling: str,
+    seed: int,
+    omega_evals: int,
+    constrained: tuple[str, ...],
+    seed_design: tuple[float, ...],
+    record_every: int = 1,
+) -> Solutions:
+    """As the command line does it."""
+    problem = TASKS[task]
+    accepted = targets.parse(problem, target)
+    exact = bool((accepted[0] == accepted[1]).all())
+    y = accepted if exact else torch.from_numpy(training(task)[1].copy())
+    y_star = targets.aims(problem, accepted, y, n, seed)
+    return design(
+        problem,
         load(task, method),
-        torch.tensor(y_star, dtype=torch.float64),
-        n,
+        y_star,
+        n if len(y_star) == 1 else 1,  # the designs of an interval have an aim each
         sampling=sampling,
         seed=seed,
         omega_evals=omega_evals,
+        parametrization=constraints.parse(problem, constrained),
+        seed_design=torch.tensor(seed_design, dtype=torch.float64) if seed_design else None,
+        record_every=record_every,
     )
-    return record(found)
 
 
 def of(settings: Settings, sampling: str | None = None) -> Run:
@@ -179,11 +235,13 @@ def of(settings: Settings, sampling: str | None = None) -> Run:
     found = run(
         task,
         settings.method,
-        settings.y_star,
+        settings.target,
         settings.n,
         sampling or settings.sampling,
         settings.seed,
         settings.omega_evals,
+        settings.constraints,
+        settings.seed_design,
         stamp(task, settings.method),
     )
     return found.judged(settings.tolerance)
@@ -208,18 +266,19 @@ class Outcome:
 def outcome(
     task: str,
     method: str,
-    y_star: tuple[float, ...],
+    target: str,
     n: int,
     sampling: str,
     seed: int,
     omega_evals: int,
     tolerance: float,
+    constrained: tuple[str, ...] = (),
+    seed_design: tuple[float, ...] = (),
     stamp: int = 0,
 ) -> Outcome:
     """The few numbers of a run that a sweep needs."""
-    problem, target = TASKS[task], torch.tensor(y_star, dtype=torch.float64)
-    asked = {"sampling": sampling, "seed": seed, "omega_evals": omega_evals, "record_every": 1000}
-    found = design(problem, load(task, method), target, n, **asked)
+    problem = TASKS[task]
+    found = _design(task, method, target, n, sampling, seed, omega_evals, constrained, seed_design, record_every=1000)
     errors = found.verification.resim_error.numpy()
     if problem.modes is not None and (found.modes >= 0).any():
         close = torch.from_numpy(errors <= tolerance**2)
@@ -247,8 +306,11 @@ def weights_hash(task: str, method: str) -> str:
     return hashlib.sha256(hashes.encode()).hexdigest()[:8]
 
 
-def record(found: Solutions) -> Run:
-    """Solutions as plain arrays, with Ω's word on every frame where Ω is cheap."""
+def record(found: Solutions, accepted: np.ndarray | None = None) -> Run:
+    """Solutions as plain arrays, with Ω's word on every frame where Ω is cheap.
+
+    ``accepted`` (2, m) is what they were to achieve; the first sample's target if None.
+    """
     task = found.task
     m = task.n_targets
     if found.path is None:
@@ -267,7 +329,7 @@ def record(found: Solutions) -> Run:
     if task.verifies_by_default:
         y = task.omega(flat.double())[:, :m].reshape(*shape, m).numpy()
         if task.modes is not None:
-            families = task.modes(flat, found.y_star[:1].expand(len(flat), m))
+            families = task.modes(flat, found.y_star.repeat(shape[0], 1))
             families = torch.where(task.in_bounds(flat), families, -1).reshape(shape).numpy()
             on_prior = task.modes(torch.from_numpy(prior.copy()), found.y_star[:1].expand(len(prior), m))
             told_apart = bool((on_prior >= 0).any())
@@ -276,7 +338,8 @@ def record(found: Solutions) -> Run:
         method=found.method,
         sampling=found.sampling,
         seed=found.seed,
-        y_star=found.y_star[0].numpy(),
+        accepted=found.y_star[[0, 0]].numpy() if accepted is None else accepted,
+        aims=found.y_star.numpy(),
         tolerance=task.tolerance,
         labels=labels,
         z=found.z.numpy(),

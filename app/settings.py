@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,8 @@ from urllib.parse import urlencode
 
 from ipage_core.tasks import Task
 
+KINDS = ("exactly", "at least", "at most", "between")
+"""What can be asked of a property."""
 SAMPLINGS = {"srs": "SRS", "lhs": "LHS", "maximin": "maximin"}
 
 
@@ -18,13 +21,33 @@ class Settings:
 
     task: Task
     method: str
-    y_star: tuple[float, ...]
+    kinds: tuple[str, ...]
+    """For each property one of ``KINDS``; ``y`` is its number, ``up_to`` the second one of 'between'."""
+    y: tuple[float, ...]
+    up_to: tuple[float, ...]
     n: int
     sampling: str
     seed: int
     omega_evals: int
     strictness: float
     """Tolerance by which hits are judged, in units of the task's own."""
+    constraints: tuple[str, ...] = ()
+    """What must hold for x, as :func:`ipage_core.constraints.parse` reads it."""
+    seed_design: tuple[float, ...] = ()
+    """A design of the user's own to start from; empty: none."""
+
+    @property
+    def accepted(self) -> tuple[tuple[float, float], ...]:
+        """The least and the greatest value accepted of each property."""
+        ends = {"exactly": lambda y, _: (y, y), "at least": lambda y, _: (y, math.inf)}
+        ends |= {"at most": lambda y, _: (-math.inf, y), "between": lambda y, top: (y, top)}
+        return tuple(ends[kind](y, top) for kind, y, top in zip(self.kinds, self.y, self.up_to, strict=True))
+
+    @property
+    def target(self) -> str:
+        """The same as text, as the command line reads it."""
+        ends = [(low, high, [repr(v) if math.isfinite(v) else "" for v in (low, high)]) for low, high in self.accepted]
+        return ",".join(text[0] if low == high else ":".join(text) for low, high, text in ends)
 
     @property
     def tolerance(self) -> float:
@@ -35,13 +58,19 @@ class Settings:
         """The query that brings all of it back, defaults too: they may change."""
         asked: dict[str, Any] = {"task": self.task.name, "method": self.method, "n": self.n, "seed": self.seed}
         asked |= {"sampling": SAMPLINGS[self.sampling], "omega": self.omega_evals, "tolerance": self.strictness}
-        asked |= {f"y{j + 1}": value for j, value in enumerate(self.y_star)}
+        asked |= {f"y{j + 1}": value for j, value in enumerate(self.y)}
+        asked |= {f"ask{j + 1}": kind for j, kind in enumerate(self.kinds) if kind != "exactly"}
+        asked |= {f"upto{j + 1}": top for j, top in enumerate(self.up_to) if self.kinds[j] == "between"}
+        asked |= {"constrain": "; ".join(self.constraints)} if self.constraints else {}
+        asked |= {"start": ", ".join(map(repr, self.seed_design))} if self.seed_design else {}
         return urlencode(asked)
 
     def command(self) -> str:
         """The command line that computes the same designs."""
         words = ["python", "-m", "ipage_core", "design", self.task.name]
-        words += ["--target=" + ",".join(repr(value) for value in self.y_star), "--n", str(self.n)]
+        words += [f"--target={self.target}", "--n", str(self.n)]
+        words += [f"--constrain={text}" for text in self.constraints]
+        words += ["--seed-design", "seed_design.csv"] if self.seed_design else []
         words += ["--sampling", self.sampling, "--method", self.method, "--seed", str(self.seed)]
         words += ["--omega-evals", str(self.omega_evals), "--device", "cpu", "--out", "solutions.csv"]
         return shlex.join(words)

@@ -23,7 +23,7 @@ def table(run: Run) -> pd.DataFrame:
     final = "localized" if run.localizes else start
     names = y_names(task)
     columns: dict[str, Any] = {"sample": np.arange(run.n)}
-    columns |= {f"{name}*": np.full(run.n, value) for name, value in zip(names, run.y_star, strict=True)}
+    columns |= {f"{name}*": column for name, column in zip(names, run.aims.T, strict=True)}
     if run.y is not None and run.localizes:
         columns |= {f"{name} {start}": column for name, column in zip(names, run.y[0].T, strict=True)}
     columns |= {f"{name} {final}": run.achieved[:, j] for j, name in enumerate(names)}

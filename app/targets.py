@@ -68,18 +68,26 @@ class Doubt:
         return f"({numbers})" if len(self.nearest) > 1 else numbers
 
 
-def doubt(task: str, target: tuple[float, ...]) -> Doubt | None:
-    """What to say of the target (m numbers) before the run; None where the training data surround it.
+def doubt(task: str, accepted: tuple[tuple[float, float], ...]) -> Doubt | None:
+    """What to say before the run of a target, the least and greatest y accepted of each property.
 
-    A target closer to some training y than the task's tolerance is never doubted.
+    None where training y are accepted or surround the target, or one of them is within the task's tolerance of it.
     """
-    known, tolerance, y_star = data(task), TASKS[task].tolerance, np.array(target)
+    known, tolerance, y = data(task), TASKS[task].tolerance, training(task)[1]
+    low, high = np.array(accepted).T
     span = known.extent[1] - known.extent[0]
-    distance, index = known.tree.query(y_star / span)
-    nearest = training(task)[1][index]
-    if np.linalg.norm(nearest - y_star) <= tolerance or distance <= known.gap:
-        return None
-    outside = ((y_star < known.extent[0]) | (y_star > known.extent[1])).any()
+    if (low == high).all():
+        distance, index = known.tree.query(low / span)
+        nearest = y[index]
+        if np.linalg.norm(nearest - low) <= tolerance or distance <= known.gap:
+            return None
+    else:
+        excess = np.maximum(np.maximum(low - y, y - high), 0)
+        index = np.linalg.norm(excess / span, axis=1).argmin()
+        nearest = y[index]
+        if np.linalg.norm(excess[index]) <= tolerance:
+            return None
+    outside = ((high < known.extent[0]) | (low > known.extent[1])).any()
     digits = max(0, 1 - int(np.floor(np.log10(tolerance))))
     rounded = np.array([round(float(v), digits) for v in nearest])
     return Doubt("beyond" if outside else "between", rounded, known.extent)

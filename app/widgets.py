@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from app.look import is_dark
-from app.settings import SAMPLINGS, Settings
-from app.tables import y_names
+from app.settings import KINDS, SAMPLINGS, Settings
+from app.tables import MOST_COLUMNS, x_names, y_names
 from app.targets import data
 from app.words import histogram
 from ipage_core.methods import METHODS
@@ -20,23 +21,99 @@ STRICTNESS = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]
 
 
 def ask() -> Settings:
-    """All widgets: how to explore in the sidebar, what for on top of the page."""
-    with st.sidebar:
-        st.markdown("#### iPage Explorer")
-        st.caption("Every design x that achieves a target: Ω(x) = y*")
-        how = _ask_how()
+    """All widgets: what for on top of the page, how to explore in the sidebar."""
     left, right = st.columns([1.15, 3.2], gap="medium", vertical_alignment="top")
     with left:
         task = _ask_task()
+    kinds = tuple(st.session_state.get(f"ask{j + 1}", "exactly") for j in range(task.n_targets))
     with right:
-        target = []
+        y = []
         for j, place in enumerate(st.columns(task.n_targets, gap="medium")):
             with place, st.container(key=f"target-{j + 1}"):
-                target.append(_ask_target(task, j))
-    return Settings(task=task, y_star=tuple(target), **how)
+                y.append(_ask_target(task, j, kinds[j]))
+    other = _ask_otherwise(task, tuple(y))
+    with st.sidebar:
+        st.markdown("#### iPage Explorer")
+        st.caption("Every design x that achieves a target: Ω(x) = y*")
+        how = _ask_how(task)
+    return Settings(task=task, y=tuple(y), **other, **how)
 
 
-def _ask_how() -> dict[str, Any]:
+def _ask_otherwise(task: Task, y: tuple[float, ...]) -> dict[str, Any]:
+    """Intervals, constraints and a design to start from; folded away until one is in use."""
+    keys = [f"ask{j + 1}" for j in range(task.n_targets)] + ["constrain", "start"]
+    used = any(st.session_state.get(key, st.query_params.get(key)) not in (None, "", "exactly") for key in keys)
+    kinds, up_to = [], []
+    with st.expander("Ask in other ways: intervals, constraints, a design of your own", used, icon=":material/tune:"):
+        for j, place in enumerate(st.columns(task.n_targets)):
+            name = y_names(task)[j]
+            with place, st.container(horizontal=True, vertical_alignment="bottom"):
+                kind = st.segmented_control(
+                    f"{name} is to be",
+                    KINDS,
+                    default="exactly",
+                    required=True,
+                    key=f"ask{j + 1}",
+                    bind="query-params",
+                    help="Samples of an interval aim at points spread over it as the training data are.",
+                )
+                top = y[j]
+                if kind == "between":
+                    top = st.number_input(
+                        f"and {name} ≤", value=y[j] + 0.2 * _span(task, j), key=f"upto{j + 1}", bind="query-params"
+                    )
+                kinds.append(kind)
+                up_to.append(float(top))
+        left, right = st.columns(2)
+        examples = f"{x_names(task)[0]} = {float(task.bounds.mean(0)[0]):g}"
+        if task.d > 1:
+            examples += f"; {x_names(task)[1]} <= {float(task.bounds[1, 1]):.3g}"
+        written = left.text_input(
+            "Constraints on x",
+            key="constrain",
+            bind="query-params",
+            placeholder=examples,
+            help="Separated by semicolons: fix (x1 = 0.2), tie (x1 = x2), bound (x1 <= 0.5). They hold during descent, "
+            f"not only afterwards. Names: x1 … x{task.d}{', ' + ', '.join(x_names(task)) if task.d <= 8 else ''}. "
+            + task.words_help,
+        )
+        start = ""
+        if task.d <= MOST_COLUMNS:
+            start = right.text_input(
+                "Start from a design of your own",
+                key="start",
+                bind="query-params",
+                placeholder=", ".join(f"{v:.3g}" for v in task.bounds.mean(0).tolist()),
+                help=f"Its {task.d} coordinates with commas: {', '.join(task.x_labels)}. Samples start near it.",
+            )
+    return {
+        "kinds": tuple(kinds),
+        "up_to": tuple(up_to),
+        "constraints": tuple(part.strip() for part in written.split(";") if part.strip()),
+        "seed_design": _numbers(task, start),
+    }
+
+
+def _numbers(task: Task, text: str) -> tuple[float, ...]:
+    """The seed design, or a sentence about what is wrong with it."""
+    if not text.strip():
+        return ()
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        values = ()
+    if len(values) != task.d or not np.isfinite(values).all():
+        st.error(f"A design of this task is {task.d} finite numbers: {', '.join(task.x_labels)}.")
+        st.stop()
+    return values
+
+
+def _span(task: Task, j: int) -> float:
+    known = data(task.name)
+    return known.high[j] - known.low[j]
+
+
+def _ask_how(task: Task) -> dict[str, Any]:
     sampling = st.segmented_control(
         "Latent design",
         list(SAMPLINGS),
@@ -51,7 +128,7 @@ def _ask_how() -> dict[str, Any]:
     n = st.select_slider("How many, N", COUNTS, value=200, key="n", bind="query-params")
     seed = st.number_input("Seed", 0, 10**6, 0, key="seed", bind="query-params")
     names = list(METHODS)
-    method = st.selectbox("Method", names, key="method", bind="query-params")
+    method = st.selectbox("Method", names, names.index(task.default_method), key="method", bind="query-params")
     st.caption(METHODS[method].title)
     omega = st.slider(
         "Ω evaluations for correction, per design",
@@ -90,6 +167,11 @@ def _ask_task() -> Task:
         name = st.session_state.task_choice
         st.query_params.update(task=name) if name != names[0] else st.query_params.pop("task", None)
         aim(TASKS[name].default_target)
+        st.session_state.method = TASKS[name].default_method
+        for key in ("constrain", "start"):
+            st.session_state[key] = ""
+        for j in range(TASKS[name].n_targets):
+            st.session_state[f"ask{j + 1}"] = "exactly"
 
     asked = st.query_params.get("task")
     index = names.index(asked) if asked in names else 0
@@ -116,7 +198,7 @@ def _follow(source: str, sink: str) -> None:
     st.session_state[sink] = st.session_state[source]
 
 
-def _ask_target(task: Task, j: int) -> float:
+def _ask_target(task: Task, j: int, kind: str) -> float:
     """Number and slider for one coordinate of y*, with the histogram of the training data above the slider."""
     known, number, slider = data(task.name), f"y{j + 1}", f"slide_{task.name}_{j + 1}"
     label = task.property_labels[j]
@@ -131,7 +213,9 @@ def _ask_target(task: Task, j: int) -> float:
     )
     low, high = known.low[j], known.high[j]
     st.session_state[slider] = min(max(value, low), high)
-    right.html(histogram(known.counts[j], low, high, value, is_dark()))
+    top = st.session_state.get(f"upto{j + 1}", value)
+    accepted = {"exactly": (value, value), "at least": (value, np.inf), "at most": (-np.inf, value)}
+    right.html(histogram(known.counts[j], low, high, accepted.get(kind, (value, top)), is_dark()))
     right.slider(
         label,
         low,

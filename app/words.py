@@ -36,14 +36,29 @@ def target_text(run: Run) -> str:
     return (f"({numbers})" if len(run.y_star) > 1 else numbers) + unit(run)
 
 
+def asked_text(run: Run) -> str:
+    """What was asked for: 'y* = 1.2', 'y ≥ 1.5', '0.4 ≤ y ≤ 0.6'; several properties joined by commas."""
+    if run.exact.all():
+        return f"y* = {target_text(run)}"
+    texts = []
+    for j, (low, high) in enumerate(run.accepted.T):
+        name = "y" if len(run.y_star) == 1 else f"y{chr(0x2080 + j + 1)}"
+        if low == high:
+            texts.append(f"{name}* = {low:.4g}")
+        elif np.isinf(high):
+            texts.append(f"{name} ≥ {low:.4g}")
+        else:
+            texts.append((f"{low:.4g} ≤ " if np.isfinite(low) else "") + f"{name} ≤ {high:.4g}")
+    return ", ".join(texts) + unit(run)
+
+
 def headline(run: Run) -> str:
     """The result in one sentence."""
     if not run.verified.any():
-        return f"{run.n} designs for y* = {target_text(run)}, not verified"
-    text = (
-        f"{run.hit.sum()} of {run.verified.sum()} designs achieve y* = {target_text(run)} "
-        f"within ±{run.tolerance:g}{unit(run)}"
-    )
+        return f"{run.n} designs for {asked_text(run)}, not verified"
+    text = f"{run.hit.sum()} of {run.verified.sum()} designs achieve {asked_text(run)}"
+    if run.exact.any():
+        text += f" within ±{run.tolerance:g}{unit(run)}"
     if run.n_modes:
         text += f", on {run.modes_found} of {run.n_modes} loops"
     return text
@@ -58,7 +73,7 @@ def doubt_text(task: Task, doubted: Doubt) -> str:
         else "falls into a gap between the training pairs"
     )
     return (
-        f"This y* {where}; the nearest that one of them achieves is **{doubted.text}**. "
+        f"This target {where}; the nearest that one of them achieves is **{doubted.text}**. "
         "The networks have to extrapolate: trust only what Ω verifies."
     )
 
@@ -166,10 +181,15 @@ def sample_figures(run: Run, sample: int, seen: Inspection) -> list[Figure]:
     """One sample in numbers: what Ω says, what f believed, how usual it is."""
     targets = ", ".join(f"{v:.5g}" for v in run.achieved[sample, : len(run.y_star)])
     verified = bool(run.verified[sample])
-    told = f"Ω(x), asked was {target_text(run)}" if verified else "Ω has not run on it"
+    truth = float(np.square(run.achieved[sample, : len(run.y_star)] - run.aims[sample]).sum())
+    told = f"Ω(x), asked was {asked_text(run)}" if verified else "Ω has not run on it"
     figures = [
         Figure("Achieved y", targets + unit(run) if verified else "not verified", told),
-        Figure("Re-simulation error", number(float(run.off_by[sample]) ** 2), "‖Ω(x) − y*‖², the truth"),
+        Figure(
+            "Re-simulation error",
+            number(truth),
+            "‖Ω(x) − y*‖², the truth",
+        ),
     ]
     if run.f_error is not None:
         believed = number(float(run.f_error[-1, sample]))
@@ -216,18 +236,24 @@ def number(value: float | None) -> str:
     return f"{mantissa} · 10{str(int(exponent)).translate(SUPERSCRIPT)}"
 
 
-def histogram(counts: np.ndarray, low: float, high: float, value: float, dark: bool) -> str:
-    """The training data's y as an image that stretches over the slider, with a mark at the target."""
+def histogram(counts: np.ndarray, low: float, high: float, accepted: tuple[float, float], dark: bool) -> str:
+    """The training data's y as an image that stretches over the slider, with a mark at the target or interval."""
     colors = palette(dark)
     heights = 36 * np.sqrt(counts / counts.max())
     bars = "".join(
         f"<rect x='{10 * i + 0.5:.1f}' y='{38 - h:.1f}' width='9' height='{h:.1f}'/>" for i, h in enumerate(heights)
     )
-    at = 10 * len(counts) * min(max((value - low) / (high - low), 0), 1)
+    first, last = (10 * len(counts) * min(max((end - low) / (high - low), 0), 1) for end in accepted)
+    lines = "".join(
+        f"<line x1='{at:.1f}' x2='{at:.1f}' y1='0' y2='38' stroke='{colors.target}' stroke-width='3' "
+        "vector-effect='non-scaling-stroke'/>"
+        for at, end in ((first, accepted[0]), (last, accepted[1]))
+        if np.isfinite(end)
+    )
     svg = (
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {10 * len(counts)} 38' preserveAspectRatio='none'>"
-        f"<g fill='{colors.prior}' fill-opacity='0.55'>{bars}</g><line x1='{at:.1f}' x2='{at:.1f}' y1='0' y2='38' "
-        f"stroke='{colors.target}' stroke-width='3' vector-effect='non-scaling-stroke'/></svg>"
+        f"<rect x='{first:.1f}' y='0' width='{max(last - first, 0):.1f}' height='38' fill='{colors.target}' "
+        f"fill-opacity='0.2'/><g fill='{colors.prior}' fill-opacity='0.55'>{bars}</g>{lines}</svg>"
     )
     source = base64.b64encode(svg.encode()).decode()
     return f"<img class='histogram' alt='Histogram of y in the training data' src='data:image/svg+xml;base64,{source}'>"

@@ -30,7 +30,7 @@ def measure(repeats):
         page = watched.open(address)
         first = time.perf_counter() - started
         number = page.get_by_label("Target y*").first
-        changes = []
+        changes, errors, abroad = [], [], []
         for k in range(repeats):
             target = round(0.7 + 0.1 * k, 6)
             number.fill(str(target))
@@ -38,6 +38,19 @@ def measure(repeats):
             number.press("Enter")
             changes.append(page.evaluate("() => window.changed") / 1000)
             page.wait_for_timeout(1500)
+        changes_compare = []
+        for k in range(repeats):  # seeds that no other figure has been drawn for: three designs, three pictures
+            compared = Watched(browser)
+            view = compared.open(f"{address}/?view=Compare&seed={1000 + k}")
+            number = view.get_by_label("Target y*").first
+            target = round(0.75 + 0.1 * k, 6)
+            number.fill(str(target))
+            view.evaluate(CHANGE, target)
+            number.press("Enter")
+            changes_compare.append(view.evaluate("() => window.changed") / 1000)
+            errors += compared.errors
+            abroad += compared.abroad
+            compared.context.close()
         second = Watched(browser)
         again = time.perf_counter()
         second.open(address)
@@ -48,9 +61,13 @@ def measure(repeats):
             "view_in_a_running_server_s": round(again, 2),
             "target_to_figure_s": {"median": round(statistics.median(changes), 2), "max": round(max(changes), 2)},
             "changes_s": [round(c, 2) for c in changes],
+            "target_to_compare_of_three_s": {
+                "median": round(statistics.median(changes_compare), 2),
+                "max": round(max(changes_compare), 2),
+            },
             "n": 200,
-            "console_errors": watched.errors + second.errors,
-            "requests_beyond_loopback": watched.abroad + second.abroad,
+            "console_errors": watched.errors + errors + second.errors,
+            "requests_beyond_loopback": watched.abroad + abroad + second.abroad,
             "cores": os.cpu_count(),
             "load_average": round(os.getloadavg()[0], 1),
         }

@@ -1,7 +1,10 @@
 """The app in headless Chromium, with the trained models that ship with it."""
 
 import csv
+import json
+import zipfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -125,6 +128,177 @@ def test_the_download_is_the_table_of_all_stages(address, watch):
     assert len(rows) == 50
     assert [row["stage"] for row in rows] == ["posterior"] * 25 + ["localized"] * 25
     assert all(float(row["resim_error"]) >= 0 for row in rows[25:])
+
+
+def settled(page):
+    """Wait until the script has come to rest after an interaction."""
+    page.wait_for_timeout(400)
+    page.wait_for_selector(AT_REST)
+
+
+def trace_point(page, subplot, index):
+    """Where on the screen a subplot's point is: (x, y) of the ``index``-th marker that carries a sample."""
+    return page.evaluate(
+        """([subplot, index]) => {
+            const points = [...document.querySelectorAll(`.js-plotly-plot .subplot.${subplot} .trace path.point`)]
+                .filter(p => { const b = p.getBoundingClientRect(); return b.width > 4; });
+            const b = points.at(index).getBoundingClientRect();
+            return [b.left + b.width / 2, b.top + b.height / 2];
+        }""",
+        [subplot, index],
+    )
+
+
+def test_a_click_on_a_point_or_a_row_opens_the_inspector_and_the_trace(address, watch):
+    page = watch().open(f"{address}/?n=25&omega=1")
+    page.mouse.click(*trace_point(page, "xy", -12))
+    page.wait_for_function("() => location.search.includes('sample=')")
+    number = int(page.evaluate("() => new URLSearchParams(location.search).get('sample')"))
+    page.get_by_role("heading", name=f"Sample {number}").wait_for()
+    settled(page)
+    cards = page.locator(".cards").last.inner_text()
+    for name in ("Achieved y", "Re-simulation error", "Surrogate error", "Cycle error", "Prior density"):
+        assert name in cards
+    press(page, "‹ Step")
+    page.get_by_text("Nearest training pairs").click()
+    page.get_by_text("What the model could have learnt it from").wait_for()
+    grid = page.locator('[data-testid="stDataFrame"]').last.locator("canvas").first.bounding_box()
+    page.mouse.click(grid["x"] + 18, grid["y"] + 35 + 17 + 35 * 2)
+    page.get_by_role("heading", name="Sample 2").wait_for()
+    assert "sample=2" in page.url
+
+
+def test_favourites_are_kept_compared_and_the_tolerance_judges_anew(address, watch):
+    page = watch().open(f"{address}/?n=25&sample=3")
+    page.get_by_role("button", name="Keep it").click()
+    page.get_by_role("heading", name="Favourites").wait_for()
+    page.get_by_label("Look at sample").fill("7")
+    page.get_by_label("Look at sample").press("Enter")
+    page.get_by_role("heading", name="Sample 7").wait_for()
+    page.get_by_role("button", name="Keep it").click()
+    page.wait_for_function(
+        """() => [...document.querySelectorAll('.js-plotly-plot')].some(figure => {
+            const names = [...figure.querySelectorAll('.legendtext')].map(t => t.textContent);
+            return names.length === 2 && names.every(name => name.startsWith('design'));
+        })"""
+    )
+    page.get_by_label("Tolerance, in units of the task's own").press("Home")
+    page.wait_for_function("() => document.querySelector('h4').innerText.includes('±0.0002')")
+    assert "tolerance=0.01" in page.url
+
+
+def test_prior_and_posterior_density_with_the_map_point(address, watch):
+    page = watch().open(f"{address}/?view=Posterior&task=ballistics&n=25", target=5)
+    legends = (
+        "() => [...document.querySelector('.js-plotly-plot').querySelectorAll('.legendtext')].map(t => t.textContent)"
+    )
+    assert any("MAP" in name for name in page.evaluate(legends))
+    assert not any("target" in name for name in page.evaluate(legends))
+    page.get_by_text("cut at the MAP point").click()
+    page.wait_for_function(f"() => ({legends})().some(t => t.startsWith('target'))")
+    assert "others=" in page.url
+    assert page.locator(".js-plotly-plot").nth(1).locator(".subplot").count() == 10  # pairs of four coordinates
+
+
+def test_brushing_latent_points_lights_up_their_designs(address, watch):
+    page = watch().open(f"{address}/?view=Latent+design&n=25")
+    box = page.locator(".js-plotly-plot .draglayer .xy .nsewdrag").first.bounding_box()
+    page.mouse.move(box["x"] + 4, box["y"] + 4)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=8)
+    page.mouse.up()
+    page.get_by_text("samples of SRS brushed").wait_for()
+    told = page.get_by_text("samples of SRS brushed").inner_text()
+    lit = page.evaluate(
+        "() => document.querySelector('.js-plotly-plot').data.filter(t => t.marker.color === '#F0E442')"
+        ".map(t => t.customdata.length).filter(n => n)"
+    )
+    assert lit == [int(told.split()[0])] * 3
+
+
+def test_compare_links_axes_and_a_sweep_can_be_stopped_and_gone_on_with(address, watch):
+    page = watch().open(f"{address}/?view=Compare&n=25&seeds=3")
+    box = page.locator(".js-plotly-plot .draglayer .xy .nsewdrag").first.bounding_box()
+    page.mouse.move(box["x"] + 20, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 120, box["y"] + 120, steps=6)
+    page.mouse.up()
+    page.wait_for_function(
+        "() => { const f = document.querySelector('.js-plotly-plot')._fullLayout;"
+        " return f.xaxis.range[1] < 0.5 && Math.abs(f.xaxis.range[1] - f.xaxis3.range[1]) < 1e-9; }"
+    )
+    page.get_by_role("button", name="Run 36 designs").click()
+    page.get_by_text("seed 0").wait_for()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Go on").wait_for()
+    left = int(page.get_by_role("button", name="Go on").inner_text().split("Go on: ")[1].split()[0])
+    assert 0 < left < 36
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_text("Points are means over 3 seeds").wait_for()
+
+
+def test_intervals_constraints_and_a_design_of_one_s_own(address, watch):
+    page = watch().open(f"{address}/?n=25")
+    page.get_by_text("Ask in other ways").click()
+    page.get_by_role("radio", name="at least").click()
+    page.wait_for_function("() => document.querySelector('h4').innerText.includes('y ≥ 1.2')")
+    page.get_by_label("Constraints on x").fill("x1 >= 0; x2 >= 0")
+    page.get_by_label("Constraints on x").press("Enter")
+    page.wait_for_function("() => location.search.includes('constrain=')")
+    settled(page)
+    with page.expect_download() as download:
+        page.get_by_text("Download CSV").click()
+    with open(download.value.path(), newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["stage"] == "localized"]
+    assert all(float(row["x1"]) >= 0 and float(row["x2"]) >= 0 for row in rows)
+    assert np.mean([float(row["y1"]) >= 1.2 for row in rows]) > 0.9
+    page.get_by_label("Start from a design of your own").fill("0.3, 0.1")
+    page.get_by_label("Start from a design of your own").press("Enter")
+    page.wait_for_function("() => location.search.includes('start=')")
+    settled(page)
+    assert "of 25 designs" in page.locator("h4").first.inner_text()
+
+
+def test_a_target_beyond_the_data_is_said_before_and_the_nearest_asked_for(address, watch):
+    page = watch().open(f"{address}/?n=25&y1=2.6", target=2.6)
+    page.get_by_text("lies outside what the 10,000 training pairs achieve").wait_for()
+    page.get_by_role("button", name="Ask for 2").click()
+    page.wait_for_function(DRAWN, arg=2)
+    settled(page)
+    assert page.get_by_text("lies outside").count() == 0
+
+
+def test_the_link_brings_the_same_designs_and_the_archive_the_command(address, watch):
+    page = watch().open(f"{address}/?n=25&seed=4&sampling=LHS&view=Compare&sample=2")
+    link = next(t for t in page.locator("code").all_inner_texts() if t.startswith("http"))
+    text, query = page.locator("h4").first.inner_text(), urlsplit(link).query
+    for part in ("seed=4", "sampling=LHS", "n=25", "view=Compare", "sample=2", "model=", "y1=1.2"):
+        assert part in query
+    again = watch().open(link)
+    assert again.locator("h4").first.inner_text() == text
+    assert again.get_by_text("other weights").count() == 0
+    with page.expect_download() as download:
+        page.get_by_text("Download ZIP").click()
+    with zipfile.ZipFile(download.value.path()) as file:
+        assert json.loads(file.read("settings.json"))["seed"] == 4
+        assert "figures/localization.html" in file.namelist()
+        assert "--seed 4" in file.read("README.txt").decode()
+    foreign = watch().open(link.split("&model=")[0] + "&model=deadbeef")
+    foreign.get_by_text("made with other weights").wait_for()
+
+
+@pytest.mark.parametrize(
+    ("view", "width"),
+    [(view, width) for view in ("Posterior", "Latent design", "Compare") for width in (390, 1440)],
+)
+def test_nothing_overlaps_in_the_other_views(address, watch, view, width):
+    page = watch(width=width, height=900, theme="dark" if width == 390 else "light").open(
+        f"{address}/?view={view}&n=50"
+    )
+    page.wait_for_timeout(1500)
+    page.wait_for_selector(AT_REST)
+    assert page.evaluate(CLASHES) == []
+    assert page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth") <= 0
 
 
 @pytest.mark.parametrize("width", [390, 768, 1024, 1280, 1440, 1920])

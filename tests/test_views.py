@@ -190,12 +190,18 @@ def test_the_inspector_s_numbers_are_those_of_the_run():
     ],
 )
 def test_targets_that_the_data_do_not_hold_are_doubted(task, target, where):
-    found = doubt(task, target)
+    found = doubt(task, tuple((y, y) for y in target))
     assert (found and found.where) == where
     if found:
         distance = np.linalg.norm(runs.training(task)[1] - np.array(target), axis=1)
         assert np.linalg.norm(found.nearest - target) == pytest.approx(distance.min(), abs=0.01)
         assert found.text in words.doubt_text(TASKS[task], found)
+
+
+def test_an_interval_is_doubted_only_where_no_training_pair_lies_in_it():
+    assert doubt("sinewave", ((1.5, np.inf),)) is None
+    assert doubt("sinewave", ((2.5, np.inf),)).where == "beyond"
+    assert doubt("robotic_arm", ((1.0, 2.0), (0.0, 0.0))) is None
 
 
 def test_a_gap_between_the_data_is_found():
@@ -209,5 +215,5 @@ def test_a_gap_between_the_data_is_found():
     with pytest.MonkeyPatch.context() as patch:
         task = replace(stand_ins.wide_task(1), name="gap", sample_prior=prior)
         patch.setitem(TASKS, "gap", task)
-        assert doubt("gap", (0.5,)).where == "between"
-        assert doubt("gap", (0.1,)) is None
+        assert doubt("gap", ((0.5, 0.5),)).where == "between"
+        assert doubt("gap", ((0.1, 0.1),)) is None

@@ -66,7 +66,12 @@ def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
         if scene.chosen is not None:
             frame.append(curve(trajectories(run.x[t][[scene.chosen]])[0], colors.text, 2.5, showlegend=False))
     travel(scene, run, np.stack([on_ground(y) for y in run.y]), everyone, colors, 6)
-    scene.top += [samples_key(run, colors), target_cross(run.y_star[0], 0.0, colors, 18)]
+    scene.top.append(samples_key(run, colors))
+    if run.exact.all():
+        scene.top.append(target_cross(run.y_star[0], 0.0, colors, 18))
+    else:
+        ends = np.clip(run.accepted[:, 0], *across)
+        scene.top.append(curve(np.stack((ends, np.zeros(2)), axis=1), colors.target, 6, name="target", opacity=0.6))
     scene.axes["xaxis"] = axis(
         colors,
         "distance [m]",

@@ -20,13 +20,13 @@ def figure(runs: dict[str, Run], dark: bool, size: Size) -> Dict:
     """Results by name of sampling."""
     colors = palette(dark)
     count, first = len(runs), next(iter(runs.values()))
-    height = {"narrow": 1500, "medium": 640, "wide": 800, "large": 1060}[size.name]
+    height = {"narrow": 1500, "medium": 600, "wide": 720, "large": 980}[size.name]
     if size.narrow:
         pictures: list[Box] = [((0, 1), (0.77, 1)), ((0, 1), (0.495, 0.725)), ((0, 1), (0.22, 0.45))]
         error_box: Box = (0.16, 1), (0, 0.14)
     else:
         width = (1 - 0.05 * (count - 1)) / count
-        pictures = [((k * (width + 0.05), k * (width + 0.05) + width), (0.42, 1)) for k in range(count)]
+        pictures = [((k * (width + 0.05), k * (width + 0.05) + width), (0.44, 1)) for k in range(count)]
         error_box = ((0.06, 1) if not first.n_modes else (0.56, 1)), (0, 0.22)
     data: list[Dict] = []
     axes: Dict = {}
@@ -69,7 +69,9 @@ def figure(runs: dict[str, Run], dark: bool, size: Size) -> Dict:
     _errors(runs, error_box, colors, size, data, axes, titles)
     if first.n_modes and not size.narrow:
         _counts(runs, ((0.0, 0.46), (0, 0.22)), colors, size, data, axes, titles)
-    return static(first, data, axes, titles, dark, size, height)
+    spec = static(first, data, axes, titles, dark, size, height)
+    spec["layout"]["legend2"] = {"orientation": "h", "x": 0.46, "xanchor": "right", "y": 0.22, "yanchor": "bottom"}
+    return spec
 
 
 def _equalized(low: np.ndarray, high: np.ndarray, box: Box, height: int, size: Size) -> tuple[np.ndarray, np.ndarray]:
@@ -103,7 +105,7 @@ def _errors(
                 "hovertemplate": f"{names[k]}: half below %{{x:.1e}}, 95 % below {high:.1e}<extra></extra>",
             }
         )
-    axes["xaxis8"] = axis(colors, "", box[0], "y8", type="log", exponentformat="power", nticks=6, fixedrange=True)
+    axes["xaxis8"] = axis(colors, "", box[0], "y8", type="log", exponentformat="power", dtick=1, fixedrange=True)
     axes["yaxis8"] = axis(colors, "", box[1], "x8", range=[len(names) - 0.5, -0.5], fixedrange=True)
     axes["yaxis8"] |= {"tickvals": list(range(len(names))), "ticktext": names, "showgrid": False}
     unit = unit_squared(next(iter(runs.values())))

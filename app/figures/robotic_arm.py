@@ -61,9 +61,16 @@ def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
         one = curve(linkages(run.task, run.x[t][[thick]])[0], color, 4, showlegend=False, mode="lines+markers")
         frame.append(one | {"marker": {"size": 9, "color": color, "line": {"width": 1.5, "color": colors.background}}})
     travel(scene, run, run.y, everyone, colors, 5)
-    scene.top += [samples_key(run, colors), target_cross(*run.y_star, colors, 16)]
+    scene.top.append(samples_key(run, colors))
     drawn = np.concatenate([arms[0].reshape(-1, 2), arms[-1].reshape(-1, 2), run.y_star[None], rail])
     across, up = filling(np.nanmin(drawn, axis=0) - 0.12, np.nanmax(drawn, axis=0) + 0.12, size)
+    if run.exact.all():
+        scene.top.append(target_cross(*run.y_star, colors, 16))
+    else:
+        left, right = np.clip(run.accepted[:, 0], *across)
+        bottom, top = np.clip(run.accepted[:, 1], *up)
+        border = np.array([(left, bottom), (right, bottom), (right, top), (left, top), (left, bottom)])
+        scene.top.append(curve(border, colors.target, 2.5, name="target"))
     scene.axes["xaxis"] = axis(
         colors,
         "horizontal [m]",

@@ -56,7 +56,7 @@ def level_set(target: float, points: int = 121) -> np.ndarray:
 
 
 def _landscape(colors: Palette, target: float) -> list[Dict]:
-    grid = np.linspace(-1, 1, 81)
+    grid = np.linspace(-1, 1, 65)
     y = np.sin(3 * np.pi * grid)[None, :] + np.cos(3 * np.pi * grid)[:, None]
     return [
         {
@@ -82,7 +82,9 @@ def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
     scene.still += _landscape(colors, target)
     if run.labels[0] != "prior":
         scene.still.append(prior_points(run.prior, colors, visible="legendonly"))
-    scene.still.append(curve(level_set(target), colors.target, 2.5, name=f"target y* = {target:g}"))
+    for end in run.ends:
+        name = f"target y* = {end[0]:g}" if run.exact.all() else f"target: y = {end[0]:g}"
+        scene.still.append(curve(level_set(float(end[0])), colors.target, 2.5, name=name))
     if run.localizes:
         scene.still.append(proposals(run, run.x[0], colors, dot + 1))
     travel(scene, run, run.x, everyone, colors, dot)
@@ -150,7 +152,8 @@ def _closeup(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> N
     rows = (np.abs(run.x - centre) <= half).all(axis=2).any(axis=0)
     subplot = {"xaxis": "x3", "yaxis": "y3"}
     where = {**subplot, "showlegend": False}
-    scene.still.append(curve(level_set(target), colors.target, 2, **where))
+    for end in run.ends:
+        scene.still.append(curve(level_set(float(end[0])), colors.target, 2, **where))
     if run.localizes:
         scene.still.append(moves(run, run.x[0][rows], run.x[-1][rows], colors, **subplot))
         scene.still.append(proposals(run, run.x[0][rows], colors, 8, **where))

@@ -34,7 +34,7 @@ def find(asked: Settings) -> runs.Run:
 
 
 asked = widgets.ask()
-doubted = doubt(asked.task.name, asked.y_star)
+doubted = doubt(asked.task.name, asked.accepted)
 if doubted:
     told, button = st.columns([3.2, 1], vertical_alignment="center")
     told.info(doubt_text(asked.task, doubted), icon=":material/explore_off:")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 
 import streamlit as st
@@ -36,11 +37,10 @@ def _show_sweep(settings: Settings, run: Run, dark: bool, size: Size) -> Callabl
     """Over N = 25, 50, 100, 200 and several seeds; can be stopped, and goes on where it was."""
     left, right = st.columns([2, 1], vertical_alignment="bottom")
     seeds = left.select_slider("Over N and many seeds: how many", SEEDS, value=5, key="seeds", bind="query-params")
-    asked = (settings, seeds)
     cells = [(n, seed, name) for seed, n, name in product(range(seeds), SIZES, SAMPLINGS)]
-    known = st.session_state.setdefault("sweeps", {}).setdefault(
-        (settings.task.name, settings.method, settings.y_star, settings.omega_evals, settings.strictness), {}
-    )
+    about = replace(settings, n=0, seed=0, sampling="srs")
+    known = st.session_state.setdefault("sweeps", {}).setdefault(about, {})
+    asked = (about, seeds)
     missing = [cell for cell in cells if cell not in known]
     going = st.session_state.get("sweeping") == asked and bool(missing)
 
@@ -86,12 +86,14 @@ def _work(settings: Settings, missing: list, known: dict, total: int, bar, draw)
         known[cell] = outcome(
             settings.task.name,
             settings.method,
-            settings.y_star,
+            settings.target,
             n,
             name,
             seed,
             settings.omega_evals,
             settings.tolerance,
+            settings.constraints,
+            settings.seed_design,
             marked,
         )
         if (n, name) == (SIZES[-1], list(SAMPLINGS)[-1]):  # a seed is complete

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -35,8 +34,9 @@ def ask_to_keep(settings: Settings, run: Run, sample: int) -> None:
                 "sample": sample,
                 "address": f"{settings.address()}&sample={sample}",
                 "x": run.x[-1, sample].astype(float),
-                "y_star": run.y_star,
+                "y_star": run.aims[sample],
                 "y": run.achieved[sample, : len(run.y_star)],
+                "off_by": float(run.off_by[sample]),
             }
         )
 
@@ -73,7 +73,7 @@ def _table(task: str, mine: list[dict[str, Any]]) -> pd.DataFrame:
     for j, name in enumerate(y_names(problem)):
         rows[f"{name}*"] = [one["y_star"][j] for one in mine]
         rows[f"{name} by Ω"] = [one["y"][j] for one in mine]
-    rows["off by"] = [float(np.linalg.norm(one["y"] - one["y_star"])) for one in mine]
+    rows["off by"] = [one["off_by"] for one in mine]
     for j, name in enumerate(x_names(problem)[:MOST_COLUMNS]):
         rows[name] = [one["x"][j] for one in mine]
     rows["method"] = [one["method"] for one in mine]

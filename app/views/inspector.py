@@ -62,7 +62,7 @@ def trace(run: Run, sample: int, seen: Inspection) -> pd.DataFrame:
     rows |= dict(list(zip(x_names(task), run.x[:, sample].T.astype(float), strict=True))[:MOST_COLUMNS])
     if seen.f is not None:
         rows |= {f"f: {name}": column for name, column in zip(y_names(task), seen.f.T, strict=True)}
-        rows["‖f(x) − y*‖²"] = np.square(seen.f - run.y_star).sum(1)
+        rows["‖f(x) − y*‖²"] = np.square(seen.f - run.aims[sample]).sum(1)
     if run.y is not None:
         rows |= {f"Ω: {name}": column for name, column in zip(y_names(task), run.y[:, sample].T, strict=True)}
         rows["‖Ω(x) − y*‖²"] = run.omega_error[:, sample]

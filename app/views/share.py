@@ -14,11 +14,12 @@ from app.figures.playback import WIDE
 from app.runs import Run, weights_hash
 from app.settings import Settings
 from app.views.choice import chosen_sample
+from app.words import asked_text
 from ipage_core.methods import METHODS
 from ipage_core.store import load_card
 from ipage_core.tasks import TASKS
 
-READ_ME = """{title}: {n} designs for y* = {target}
+READ_ME = """{title}: {n} designs for {target}
 
 solutions.csv   one row per sample and stage; 'sample' is the id that the figures show
 figures/        open in any browser, no network needed
@@ -94,14 +95,19 @@ def archive(settings: Settings, run: Run) -> bytes:
     import plotly.graph_objects as go
     from plotly.offline import get_plotlyjs
 
-    target = ", ".join(f"{v:g}" for v in run.y_star)
     told = READ_ME.format(
-        title=TASKS[run.task].title, n=run.n, target=target, command=settings.command(), address=settings.address()
+        title=TASKS[run.task].title,
+        n=run.n,
+        target=asked_text(run),
+        command=settings.command(),
+        address=settings.address(),
     )
     stored = {
         "task": run.task,
         "method": run.method,
-        "target": list(settings.y_star),
+        "target": settings.target,
+        "constraints": list(settings.constraints),
+        "seed_design": list(settings.seed_design),
         "n": run.n,
         "sampling": run.sampling,
         "seed": run.seed,
@@ -116,6 +122,9 @@ def archive(settings: Settings, run: Run) -> bytes:
         file.writestr("README.txt", told)
         file.writestr("solutions.csv", _csv(run))
         file.writestr("settings.json", json.dumps(stored, indent=2, ensure_ascii=False))
+        if settings.seed_design:
+            names = ",".join(f"x{j + 1}" for j in range(len(settings.seed_design)))
+            file.writestr("seed_design.csv", names + "\n" + ",".join(map(repr, settings.seed_design)) + "\n")
         for name, figure in figures(run).items():
             figure["layout"] |= {"paper_bgcolor": "#ffffff"}
             html = go.Figure(**figure).to_html(include_plotlyjs="plotly.min.js", auto_play=False)
