@@ -112,28 +112,39 @@ def is_admissible(cell: ArrayLike) -> bool:
     return not bool(has_hinges(solid)) and len(components(solid).windings) == 1 and percolates(solid) == (True, True)
 
 
-def admissible(density: ArrayLike, orbits: NDArray[np.intp] | None = None) -> Mask:
+def admissible(density: ArrayLike, orbits: NDArray[np.intp] | None = None, frozen: ArrayLike | None = None) -> Mask:
     """A binary cell near a grey one that is admissible in the sense of :func:`is_admissible`. (ny, nx) → (ny, nx).
 
     The density is cut at 1/2; of the four pixels of a hinge the one nearest to 1/2 changes sides, until none is left;
     only the largest piece stays. Where that does not percolate, the solid grows to wherever the blurred density exceeds
-    a level, which is lowered until it does. ``orbits`` (ny, nx) numbers the pixels so that equal ones change together:
-    a symmetric density then gives a symmetric cell.
+    a level, which is lowered until it does.
+
+    Args:
+        density: (ny, nx) in [0, 1].
+        orbits: (ny, nx) numbers of the pixels, equal ones changing together: a symmetric density then gives a
+            symmetric cell. Every pixel its own if None.
+        frozen: (ny, nx) bool, pixels that change only if there is no other way: black or white already.
     """
     grey = np.asarray(density, dtype=np.float64)
     orbits = np.arange(grey.size).reshape(grey.shape) if orbits is None else orbits
+    fixed = np.zeros(grey.shape, dtype=bool) if frozen is None else np.asarray(frozen, dtype=bool)
+    size = np.bincount(orbits.ravel(), minlength=grey.size)
     blurred = gaussian_filter(grey, 1.0, mode="wrap")
+    fallback = None
     for level in (np.inf, 0.45, 0.4, 0.35, 0.3, 0.25, 0.2, 0.15, 0.1, 0.05):
-        solid = _without_hinges(np.where(blurred >= level, np.maximum(grey, 0.5), grey), orbits)
+        grown = (blurred >= level) & ~fixed
+        solid = _without_hinges(np.where(grown, np.maximum(grey, 0.5), grey), orbits, fixed)
         whole = largest_component(solid)
-        symmetric = (np.bincount(orbits.ravel(), whole.ravel()) % np.bincount(orbits.ravel()).clip(1) == 0).all()
-        if symmetric and percolates(whole) == (True, True):
-            return whole
-    return np.ones(grey.shape, dtype=bool)
+        filled = np.bincount(orbits.ravel(), whole.ravel(), grey.size)
+        if ((filled == 0) | (filled == size)).all() and percolates(whole) == (True, True):
+            if not (fixed & (whole != (grey >= 0.5))).any():
+                return whole
+            fallback = whole if fallback is None else fallback
+    return np.ones(grey.shape, dtype=bool) if fallback is None else fallback
 
 
-def _without_hinges(grey: NDArray[np.float64], orbits: NDArray[np.intp]) -> Mask:
-    solid, doubt = grey >= 0.5, np.abs(grey - 0.5)
+def _without_hinges(grey: NDArray[np.float64], orbits: NDArray[np.intp], frozen: Mask) -> Mask:
+    solid, doubt = grey >= 0.5, np.where(frozen, 1.0, np.abs(grey - 0.5))
     for _ in range(grey.size):
         falling, rising = _hinges(solid)
         at = np.argwhere(falling | rising)
@@ -144,11 +155,11 @@ def _without_hinges(grey: NDArray[np.float64], orbits: NDArray[np.intp]) -> Mask
         columns = (at[:, 1:] + (0, 1, 0, 1)) % grey.shape[1]
         hinge, corner = divmod(int(doubt[rows, columns].argmin()), 4)
         pixel = rows[hinge, corner], columns[hinge, corner]
+        if np.isinf(doubt[pixel]):
+            break
         flipped = orbits == orbits[pixel]
         solid[flipped] = ~solid[flipped]
         doubt[flipped] = np.inf  # each changes sides once: this ends
-        if np.isinf(doubt[rows, columns]).all(axis=1).any():
-            break
     return fill_hinges(solid)
 
 
