@@ -84,7 +84,7 @@ class Run:
     @property
     def y_star(self) -> np.ndarray:
         """(m,) the target; of an interval, the middle of what the samples aim at."""
-        return self.aims.mean(0)
+        return self.accepted[0] if self.exact.all() else self.aims.mean(0)
 
     @property
     def ends(self) -> list[np.ndarray]:

@@ -107,9 +107,8 @@ def caption(run: Run) -> str:
         text.append("A loop's number lights up as soon as a design lies on it.")
     start = f"a {run.labels[0]} sample"
     if run.localizes:
-        text.append(
-            f"**Ring:** {start}. **Dot:** the same sample as localization moves it; full once Ω says that it hits."
-        )
+        full = "full once Ω says that it hits" if run.verified.any() else "open, for Ω has not run on any"
+        text.append(f"**Ring:** {start}. **Dot:** the same sample as localization moves it; {full}.")
     else:
         text.append(f"**Dot:** {start}; full if Ω says that it hits. This method does not localize.")
     if run.f_error is not None and run.omega_error is not None:
@@ -158,11 +157,7 @@ def key_figures(run: Run) -> list[Figure]:
     figures += [
         Figure(f"MSE, {after}", number(s["resim_mse"]), f"mean {square}"),
         Figure("Median error²", number(s["resim_median"]), "half of the designs are closer than this"),
-        Figure(
-            "Hits",
-            _share(run.hit, run.verified),
-            f"verified by Ω to be within ±{run.tolerance:g}{unit(run)}",
-        ),
+        Figure("Hits", _share(run.hit, run.verified), f"verified by Ω to be within ±{run.tolerance:g}{unit(run)}"),
     ]
     if run.n_modes:
         figures.append(Figure("Loops found", f"{run.modes_found} / {run.n_modes}", "with at least one design"))
@@ -210,7 +205,7 @@ def sample_figures(run: Run, sample: int, seen: Inspection) -> list[Figure]:
 
 
 def _share(part: np.ndarray, whole: np.ndarray) -> str:
-    return f"{part.sum()} / {whole.sum()}"
+    return f"{part.sum()} / {whole.sum()}" if whole.any() else "not verified"
 
 
 def cards(figures: list[Figure]) -> str:

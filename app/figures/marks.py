@@ -64,8 +64,8 @@ def moves(run: Run, start: np.ndarray, end: np.ndarray, colors: Palette, **more:
 
 
 def samples(run: Run, t: int, points: np.ndarray, rows: np.ndarray, colors: Palette, dot: float, **more: Any) -> Dict:
-    """The samples ``rows`` (n,) bool at frame t, drawn at ``points``: full where they hit, open where they do not."""
-    hit = run.arrived[t][rows] if run.arrived is not None else np.ones(rows.sum(), dtype=bool)
+    """The samples ``rows`` (n,) bool at frame t, drawn at ``points``: full where Ω says that they hit."""
+    hit = np.zeros(rows.sum(), dtype=bool) if run.arrived is None else run.arrived[t][rows]
     return {
         "type": "scatter",
         "mode": "markers",
