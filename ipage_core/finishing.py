@@ -56,7 +56,7 @@ def correct_projected(chain: Chain, samples: Samples, goal: Tensor, moves: Filte
     samples.x = best
 
 
-def finish(cells: Tensor, target: Tensor, moves: Filtered, seed: int = 0) -> tuple[Tensor, int]:
+def finished(cells: Tensor, target: Tensor, moves: Filtered, seed: int = 0) -> tuple[Tensor, int]:
     """Flip pixels at the edges until E_x is the target. The cells stay admissible, symmetric and masked.
 
     Each round tries a few sets of flips whose effect, by the adjoint gradient, adds up to what is missing, and keeps
@@ -74,12 +74,12 @@ def finish(cells: Tensor, target: Tensor, moves: Filtered, seed: int = 0) -> tup
     """
     side = round(cells.shape[1] ** 0.5)
     rng = np.random.default_rng(seed)
-    finished, calls = [], 0
+    results, calls = [], 0
     for cell, wanted in zip(cells.cpu().numpy().reshape(-1, side, side) > 0.5, target.tolist(), strict=True):
         result, used = _finish_one(cell, wanted, moves, rng)
-        finished.append(result)
+        results.append(result)
         calls += used
-    return torch.from_numpy(np.array(finished, dtype=np.float64).reshape(cells.shape)).to(cells), calls
+    return torch.from_numpy(np.array(results, dtype=np.float64).reshape(cells.shape)).to(cells), calls
 
 
 def _finish_one(cell: Mask, wanted: float, moves: Filtered, rng: np.random.Generator) -> tuple[Mask, int]:

@@ -6,15 +6,17 @@ described in ``data/architecture/README.md``. A design is (1024,) densities, pix
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from ipage_core import pixel_constraints
 from ipage_core.physics.cells import SIDE, read, read_card
 from ipage_core.physics.homogenization import homogenize, moduli
-from ipage_core.physics.topology import admissible
+from ipage_core.pixels import Filtered
 from ipage_core.tasks.base import Task
 
 D = SIDE * SIDE
@@ -58,6 +60,12 @@ def sample_prior(n: int, generator: Generator) -> Tensor:
     return shipped()[0][_rows(n, generator)].double()
 
 
+def stored() -> tuple[Tensor, Tensor]:
+    """All shipped cells and their y: (N, 1024) uint8, (N, 1) float64."""
+    pixels, y, _ = shipped()
+    return pixels, y[:, None]
+
+
 def cells_with_moduli() -> tuple[Tensor, Tensor]:
     """All shipped cells with their y along x and along y: (N, 1024) uint8, (N, 2)."""
     pixels, along_x, along_y = shipped()
@@ -70,14 +78,12 @@ def _rows(n: int, generator: Generator) -> Tensor:
     return torch.cat(shuffled)[:n]
 
 
-def project(x: Tensor) -> Tensor:
-    """The nearest black-and-white cell that is one piece, without hinges, and bears loads along x and y.
+BOUNDS = torch.tensor([[0.0], [1.0]], dtype=torch.float64).expand(2, D).clone()
 
-    (n, 1024) densities → (n, 1024) of 0 and 1, in the dtype of x.
-    """
-    cells = x.detach().cpu().double().reshape(-1, SIDE, SIDE).numpy()
-    clean = np.stack([admissible(cell) for cell in cells]) if len(cells) else cells
-    return torch.from_numpy(clean.reshape(-1, D)).to(x)
+
+def parametrize(expressions: Sequence[str]) -> Filtered:
+    """Density filter and projection, under constraints."""
+    return pixel_constraints.parse(BOUNDS, lambda modulus: (modulus - E_X_MEAN) / E_X_SD, expressions)
 
 
 TASK = Task(
@@ -86,13 +92,16 @@ TASK = Task(
     x_labels=tuple(f"density at ({ix + 1}, {iy + 1})" for iy in range(SIDE) for ix in range(SIDE)),
     property_labels=("y = z-score of E_x", "E_x [E_s]", "E_y [E_s]", "ν_xy", "volume fraction"),
     n_targets=1,
-    bounds=torch.tensor([[0.0], [1.0]], dtype=torch.float64).expand(2, D).clone(),
+    bounds=BOUNDS,
     tolerance=0.01 / E_X_SD,
     sample_prior=sample_prior,
     omega=omega,
     omega_seconds=0.004,
     default_target=(1.0,),
-    project=project,
+    project=parametrize(()).project,
+    arrived=0.02,
+    parametrize=parametrize,
+    stored=stored,
     data_size=100_000,
     source="Bi, Fung and Zhang 2023 (iPage, AAAI), 'Architectured Materials'; cells and operator: data/architecture",
 )
