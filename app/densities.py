@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 
 from app.figures.coordinates import MOST, Coordinates, coordinates
 from app.runs import Run, loaded, training
-from ipage_core.methods import Loaded
+from ipage_core.methods import METHODS, Loaded
 from ipage_core.tasks import TASKS, Task
 
 GRID = 101
@@ -65,11 +65,10 @@ def _density(
     problem, networks = TASKS[task], loaded(task, method)
     axes, d = [first, second], problem.d
     low, high = _shown.low[axes], _shown.high[axes]
-    prior_grid, *edges = _histogram(_shown.of(training(task)[0])[:, axes], low, high, blur=2.0)
+    prior_grid, *edges = _histogram(_shown.of(training(task)[0][:DRAWS])[:, axes], low, high, blur=2.0)
     target = torch.tensor([y_star], dtype=torch.float32)
-    from_prior = not isinstance(networks.proposal, torch.nn.Module) and not hasattr(networks.proposal, "log_prob")
-    draws = None if method == "prior-lm" else _draws(networks, target)
-    likeliest = None if from_prior or d > MOST else _likeliest(problem, networks, target, draws)
+    draws = _draws(networks, target) if METHODS[method].proposal else None
+    likeliest = None if d > MOST else _likeliest(problem, networks, target, draws)
     if likeliest is None:
         sliced = False
     by_eq_3 = likeliest is not None and (d == 2 or sliced)

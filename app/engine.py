@@ -42,7 +42,8 @@ def _warm_up() -> None:
     try:
         import torch  # and nothing of Plotly, which the waiting page imports at the same time
 
-        from app import runs  # noqa: F401
+        from app import runs, widgets  # noqa: F401
+        from app.views import compare, inspector, latent, posterior, share  # noqa: F401
         from ipage_core.design import design
         from ipage_core.methods import load
         from ipage_core.tasks import TASKS

@@ -13,6 +13,8 @@ from app.runs import Run, loaded, training
 from ipage_core.tasks import TASKS
 
 NEAREST = 5
+BLOCK = 4096
+"""Training designs compared at a time: with a thousand coordinates all of them would fill the memory."""
 REFERENCE = 400
 """Training designs whose densities tell how usual one is."""
 
@@ -41,7 +43,8 @@ def inspect(run: Run, sample: int) -> Inspection:
             f = surrogate(torch.from_numpy(run.x[:, sample])).double().numpy()[:, : task.n_targets]
     low, high = task.bounds.numpy()
     train_x, train_y = training(run.task)
-    distance = np.linalg.norm((train_x - x) / (high - low), axis=1)
+    blocks = (train_x[k : k + BLOCK] for k in range(0, len(train_x), BLOCK))
+    distance = np.concatenate([np.linalg.norm((block - x) / (high - low), axis=1) for block in blocks])
     near = np.argpartition(distance, NEAREST)[:NEAREST]
     near = near[distance[near].argsort()]
     usual = None

@@ -25,7 +25,8 @@ def ask() -> Settings:
     left, right = st.columns([1.15, 3.2], gap="medium", vertical_alignment="top")
     with left:
         task = _ask_task()
-    kinds = tuple(st.session_state.get(f"ask{j + 1}", "exactly") for j in range(task.n_targets))
+    keys = [f"ask{j + 1}" for j in range(task.n_targets)]  # asked for below, but the histogram shows it already
+    kinds = [st.session_state.get(key, st.query_params.get(key, "exactly")) for key in keys]
     with right:
         y = []
         for j, place in enumerate(st.columns(task.n_targets, gap="medium")):

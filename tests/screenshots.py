@@ -15,6 +15,8 @@ VIEWS = {
     "sinewave-compare": "?view=Compare&n=25",
     "arm-compare": "?view=Compare&task=robotic_arm",
     "ballistics-latent": "?view=Latent+design&task=ballistics",
+    "sinewave-interval": "?ask1=between&y1=0.4&upto1=0.6&n=100",
+    "arm-constrained": "?task=robotic_arm&constrain=x2+%3D+x3&n=50",
     "sinewave-prior-start": "?method=prior-lm&omega=2&n=100",
     "sinewave-unreachable": "?y1=3&n=50",
     "sinewave-posterior-alone": "?method=inn&n=100",
@@ -23,6 +25,31 @@ VIEWS = {
     "ballistics": "?task=ballistics&omega=2",
 }
 SCREENS = {390: 844, 1440: 900}
+SHOWN = {
+    "sinewave": ("sinewave", 1440, "light"),
+    "posterior": ("arm-posterior", 1440, "light"),
+    "latent": ("sinewave-latent", 1440, "dark"),
+    "compare": ("sinewave-compare", 1440, "light"),
+    "phone": ("sinewave", 390, "dark"),
+}
+"""The pictures in ``app/screenshots``: view, width, theme; as much of the page as a screen shows."""
+
+
+def shot(browser, address, view, width, theme, path, whole=True):
+    """One picture of a view at rest; ``whole``: of all of the page, else of what the screen shows."""
+    watched = Watched(browser, width, SCREENS.get(width, 900), theme)
+    page = watched.page
+    page.goto(f"{address}/{VIEWS[view]}")
+    page.wait_for_selector('.js-plotly-plot .main-svg, [data-testid="stAlert"]', timeout=TIMEOUT)
+    page.wait_for_selector(AT_REST)
+    page.wait_for_timeout(1500)
+    if whole:
+        height = page.evaluate("() => document.querySelector('.stMain').scrollHeight")
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_timeout(1200)
+    page.screenshot(path=path)
+    print(path, *watched.errors, *watched.abroad, flush=True)
+    watched.context.close()
 
 
 def shoot(folder, views, widths, themes):
@@ -31,19 +58,14 @@ def shoot(folder, views, widths, themes):
         for width in widths:
             for theme in themes:
                 for view in views:
-                    watched = Watched(browser, width, SCREENS.get(width, 900), theme)
-                    page = watched.page
-                    page.goto(f"{address}/{VIEWS[view]}")
-                    page.wait_for_selector('.st-key-target-1, [data-testid="stAlert"]', timeout=TIMEOUT)
-                    page.wait_for_selector(AT_REST)
-                    page.wait_for_timeout(1500)
-                    height = page.evaluate("() => document.querySelector('.stMain').scrollHeight")
-                    page.set_viewport_size({"width": width, "height": height})
-                    page.wait_for_timeout(1200)
-                    path = folder / f"{view}-{width}-{theme}.png"
-                    page.screenshot(path=path)
-                    print(path, *watched.errors, *watched.abroad)
-                    watched.context.close()
+                    shot(browser, address, view, width, theme, folder / f"{view}-{width}-{theme}.png")
+
+
+def shoot_shown(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    with chromium() as browser, server() as (address, _):
+        for name, (view, width, theme) in SHOWN.items():
+            shot(browser, address, view, width, theme, folder / f"{name}.png", whole=False)
 
 
 if __name__ == "__main__":
@@ -52,5 +74,9 @@ if __name__ == "__main__":
     parser.add_argument("--views", nargs="+", default=list(VIEWS), choices=list(VIEWS))
     parser.add_argument("--widths", nargs="+", type=int, default=list(SCREENS))
     parser.add_argument("--themes", nargs="+", default=["light", "dark"], choices=["light", "dark"])
+    parser.add_argument("--shown", action="store_true", help="those of app/screenshots, as README shows them")
     given = parser.parse_args()
-    shoot(given.folder, given.views, given.widths, given.themes)
+    if given.shown:
+        shoot_shown(given.folder)
+    else:
+        shoot(given.folder, given.views, given.widths, given.themes)

@@ -29,6 +29,7 @@ def _odd_tasks():
         for name, (d, m) in ODD.items():
             patch.setitem(TASKS, name, stand_ins.wide_task(d, m))
         patch.setattr("app.densities.loaded", stand_ins.load)
+        patch.setattr("app.densities.DRAWS", 1000)
         patch.setattr("app.inspection.loaded", stand_ins.load)
         yield
 
@@ -81,6 +82,7 @@ def test_the_density_of_eq_3_integrates_to_one_and_its_map_is_its_top():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("app.densities.loaded", load)
+        patch.setattr("app.densities.DRAWS", 6000)
         run = make("sinewave")
         found = density(run, 0, 1, False, -1)
     assert found.kind == "exact"

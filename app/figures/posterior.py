@@ -62,7 +62,8 @@ def figure(
         data.append(_cloud(shown.of(run.x[-1])[:, pick], "localized", dots, where, visible=on_plane))
     if found.likeliest is not None:
         star = {"symbol": "star", "size": 16, "color": colors.found, "line": {"width": 1.5, "color": "#1f2430"}}
-        data.append(_cloud(found.likeliest[None, pick], "MAP: most likely", star, where) | {"hovertemplate": "MAP"})
+        told = {"customdata": None, "hovertemplate": "MAP: %{x:.4g}, %{y:.4g}<extra></extra>"}
+        data.append(_cloud(found.likeliest[None, pick], "MAP: most likely", star, where) | told)
     if chosen is not None:
         data.append(ring(shown.of(run.x[-1, [chosen]])[:, pick], colors, 14, **where))
     return static(run, data, axes, titles, dark, size, height)
@@ -163,7 +164,7 @@ def _cloud(points: np.ndarray, name: str, marker: Dict, where: Dict, **more: obj
         "y": packed(points[:, 1]),
         "name": name,
         "marker": marker,
-        "customdata": list(range(len(points))),
+        "customdata": None if name == "prior" else list(range(len(points))),
         "hovertemplate": f"{name}, sample %{{customdata}}<br>%{{x:.4g}}, %{{y:.4g}}<extra></extra>"
         if name != "prior"
         else "prior<extra></extra>",

@@ -9,9 +9,12 @@ from functools import partial
 
 import streamlit as st
 
-from app.figures import family
+from app.densities import density
+from app.figures import family, posterior
+from app.figures.coordinates import coordinates
 from app.figures.playback import WIDE
-from app.runs import Run, weights_hash
+from app.figures.posterior import pairs
+from app.runs import Run, stamp, weights_hash
 from app.settings import Settings
 from app.views.choice import chosen_sample
 from app.words import asked_text
@@ -138,4 +141,8 @@ def archive(settings: Settings, run: Run) -> bytes:
 
 def figures(run: Run) -> dict:
     """The figures that go into the archive, by name, on a light ground."""
-    return {"localization": family(run.task).figure(run, False, WIDE)}
+    drawn = {"localization": family(run.task).figure(run, False, WIDE), "pairs": pairs(run, False, WIDE)}
+    if len(coordinates(run).labels) > 1:
+        found = density(run, 0, 1, False, stamp(run.task, run.method))
+        drawn["posterior"] = posterior.figure(run, found, 0, 1, False, WIDE)
+    return drawn
