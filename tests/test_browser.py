@@ -240,7 +240,7 @@ def test_compare_links_axes_and_a_sweep_can_be_stopped_and_gone_on_with(address,
 def test_intervals_constraints_and_a_design_of_one_s_own(address, watch):
     page = watch().open(f"{address}/?n=25")
     page.get_by_text("Ask in other ways").click()
-    page.get_by_role("radio", name="at least").click()
+    page.get_by_text("at least", exact=True).click()
     page.wait_for_function("() => document.querySelector('h4').innerText.includes('y ≥ 1.2')")
     page.get_by_label("Constraints on x").fill("x1 >= 0; x2 >= 0")
     page.get_by_label("Constraints on x").press("Enter")

@@ -56,7 +56,8 @@ def figure(runs: dict[str, Run], dark: bool, size: Size) -> Dict:
                 up["title"] = {"text": "", "font": {}}
         axes[f"xaxis{ids}"], axes[f"yaxis{ids}"] = across, up
         found = f", <b>{run.modes_found}</b> of {run.n_modes} loops" if run.n_modes else ""
-        hits = f", {run.hit.sum()} of {run.verified.sum()} hit" if run.verified.any() else ", not verified"
+        found += "<br>" if size.name == "medium" else ", "
+        hits = f"{run.hit.sum()} of {run.verified.sum()} hit" if run.verified.any() else "not verified"
         titles.append(title(f"<b>{name}</b>{found}{hits}", pictures[k], size))
     low = np.array([[r[0][0], r[1][0]] for r in ranges]).min(0)
     high = np.array([[r[0][1], r[1][1]] for r in ranges]).max(0)

@@ -124,7 +124,10 @@ def static(run: Run, data: list[Dict], axes: Dict, titles: list[Dict], dark: boo
     """A figure without frames, dressed as those that have some."""
     for name in axes:
         axes[name]["tickfont"]["size"] = axes[name]["title"]["font"]["size"] = size.font - 1
-    layout = dressing(run, palette(dark), size, height, 110 if size.narrow else 70)
+    top = 110 if size.narrow else 70
+    layout = dressing(run, palette(dark), size, height, top)
+    if size.narrow:  # the first panel has its title where an animation has none
+        layout["legend"]["y"] = 1 + 24 / (height - top - BOTTOM)
     layout |= {"annotations": titles, **axes}
     return {"data": [undimmed(trace) for trace in data], "layout": layout}
 

@@ -80,7 +80,7 @@ def pairs(run: Run, dark: bool, size: Size, chosen: int | None = None) -> Dict:
         groups.append(("posterior", shown.of(run.x[0, rows]), rings, rows))
     if run.localizes:
         groups.append(("localized", shown.of(run.x[-1, rows]), {"size": 4, "color": colors.localized}, rows))
-    gap = 0.05 if size.narrow else 0.025
+    gap, ticks = (0.05, 2) if size.narrow else (0.025, 3)
     width = (1 - gap * (q - 1)) / q
     spans = [(k * (width + gap), k * (width + gap) + width) for k in range(q)]
     axes, data, number = {}, [], 0
@@ -90,9 +90,9 @@ def pairs(run: Run, dark: bool, size: Size, chosen: int | None = None) -> Dict:
             ids = "" if number == 1 else str(number)
             where = {"xaxis": f"x{ids}", "yaxis": f"y{ids}"}
             lowest, leftmost = i == q - 1, j == 0
-            across = axis(colors, _short(shown.labels[j], size) if lowest else "", spans[j], f"y{ids}", nticks=3)
+            across = axis(colors, _short(shown.labels[j], size) if lowest else "", spans[j], f"y{ids}", nticks=ticks)
             up_title = _short(shown.labels[i], size) if leftmost and i else ""
-            up = axis(colors, up_title, spans[q - 1 - i], f"x{ids}", nticks=3)
+            up = axis(colors, up_title, spans[q - 1 - i], f"x{ids}", nticks=ticks)
             across |= {"range": _range(shown, j), "showticklabels": lowest, "fixedrange": True}
             up |= {"range": _range(shown, i), "showticklabels": leftmost and i > 0, "fixedrange": True}
             if i == j:
@@ -106,7 +106,7 @@ def pairs(run: Run, dark: bool, size: Size, chosen: int | None = None) -> Dict:
                 if chosen is not None:
                     data.append(ring(shown.of(run.x[-1, [chosen]])[:, [j, i]], colors, 12, **where))
             axes[f"xaxis{ids}"], axes[f"yaxis{ids}"] = across, up
-    height = {"narrow": 90, "medium": 130, "wide": 150, "large": 200}[size.name] * max(q, 3) + 90
+    height = {"narrow": 105, "medium": 130, "wide": 150, "large": 200}[size.name] * max(q, 3) + 90
     return static(run, data, axes, [], dark, size, height)
 
 
