@@ -159,6 +159,8 @@ def train(
     settings = replace(settings, seed=seed, epochs=settings.epochs if epochs is None else epochs)
     if settings.epochs < 1:
         raise ValueError(f"Expected at least 1 epoch, got {settings.epochs}")
+    if task.name == "architecture" and model == "inn" and not (out / "mlp.safetensors").exists():
+        train(task, "mlp", out, seed=seed, device=device, resume=resume, progress=progress)  # its t(x)
     checkpoint = out / f"{model}.checkpoint.safetensors"
     if checkpoint.exists() and not resume:
         raise ValueError(f"{checkpoint} is left from a stopped run: go on with --resume, or remove it")
@@ -175,7 +177,7 @@ def train(
         progress=lambda row: progress({"model": model, **row}),
     )
     best = min(result.history, key=lambda row: next(v for k, v in row.items() if k.startswith("validation_")))
-    method = next(name for name, row in METHODS.items() if model in row.models)
+    method = min((name for name, row in METHODS.items() if model in row.models), key=lambda m: len(METHODS[m].models))
     card = {
         "task": task.name,
         "name": model,

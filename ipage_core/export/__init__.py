@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMATS: dict[str, tuple[str, tuple[str, ...]]] = {"crystal": ("crystal", ("cif", "poscar", "extxyz"))}
+FORMATS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "crystal": ("crystal", ("cif", "poscar", "extxyz")),
+    "architecture": ("pixels", ("png", "svg", "dxf", "stl")),
+}
 """Task → the module here that writes its files, and the formats it knows."""
 
 

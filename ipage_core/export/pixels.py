@@ -14,12 +14,14 @@ from typing import Literal
 import ezdxf
 import numpy as np
 import shapely  # type: ignore[import-untyped]
+import pandas as pd
 import trimesh
 from ezdxf import units
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from shapely.affinity import scale  # type: ignore[import-untyped]
 
+SIDE = 32
 DOT = 8
 """Image dots per pixel of the cell, along each axis."""
 
@@ -147,3 +149,18 @@ def stl(cell: ArrayLike, layout: Layout) -> bytes:
 
 
 FORMATS: dict[str, Callable[[ArrayLike, Layout], bytes]] = {"png": png, "svg": svg, "dxf": dxf, "stl": stl}
+
+
+def files(frame: pd.DataFrame, form: str, layout: Layout | None = None) -> dict[str, bytes]:
+    """Rows of a ``solutions.csv`` → content by file name; the ids are the CSV's ``sample``.
+
+    Raises:
+        ValueError: a row is not a cell of zeros and ones.
+    """
+    names, found = [f"x{j + 1}" for j in range(SIDE * SIDE)], {}
+    for sample, row in zip(frame["sample"], frame[names].to_numpy(dtype=np.float64), strict=True):
+        try:
+            found[f"cell-{sample}.{form}"] = FORMATS[form](row.reshape(SIDE, SIDE), layout or Layout())
+        except ValueError as error:
+            raise ValueError(f"sample {sample}: {error}") from None
+    return found
