@@ -1,10 +1,10 @@
 """The tasks, by name. A new one is a file with a ``TASK`` and a line here."""
 
-from ipage_core.tasks import ballistics, robotic_arm, robotic_arm_kruse, sinewave
+from ipage_core.tasks import ballistics, crystal, robotic_arm, robotic_arm_kruse, sinewave
 from ipage_core.tasks.base import Task
 
 TASKS: dict[str, Task] = {
-    module.TASK.name: module.TASK for module in (sinewave, robotic_arm, robotic_arm_kruse, ballistics)
+    module.TASK.name: module.TASK for module in (sinewave, robotic_arm, robotic_arm_kruse, ballistics, crystal)
 }
 
 __all__ = ["TASKS", "Task"]
