@@ -15,7 +15,8 @@ from app.runs import Run, loaded, training
 from ipage_core.methods import METHODS, Loaded
 from ipage_core.tasks import TASKS, Task
 
-GRID = 101
+GRID = 201
+"""Points each way. On 101 a fifth of the sine wave's density would slip between them, its ridges are that thin."""
 BINS = 56
 DRAWS = 20_000
 """Posterior samples that a histogram is made of."""

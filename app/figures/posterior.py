@@ -142,9 +142,9 @@ def _level(found: Density, values: np.ndarray, run: Run, j: int, colors: Palette
     return {
         **where,
         "type": "contour",
-        "x": packed(found.across),
-        "y": packed(found.up),
-        "z": packed(values),
+        "x": packed(found.across[::2]),
+        "y": packed(found.up[::2]),
+        "z": packed(values[::2, ::2]),
         "contours": {"type": "constraint", "operation": "=", "value": float(run.y_star[j])},
         "line": {"color": colors.target, "width": 1.5, "dash": ["solid", "dash", "dot"][j % 3]},
         "name": f"{'target: ' if len(found.levels) > 1 else ''}{label} = {run.y_star[j]:.4g}"
