@@ -63,6 +63,9 @@ def _ask_otherwise(task: Task, y: tuple[float, ...]) -> dict[str, Any]:
                     top = st.number_input(
                         f"and {name} ≤", value=y[j] + 0.2 * _span(task, j), key=f"upto{j + 1}", bind="query-params"
                     )
+                    if top is None or top < y[j]:
+                        st.error("This interval holds nothing: its second number must be the larger.")
+                        st.stop()
                 kinds.append(kind)
                 up_to.append(float(top))
         left, right = st.columns(2)
