@@ -28,6 +28,8 @@ _SPLINES: dict[str, dict[str, Any]] = {
     "default": {"couplings": 6, "bins": 12, "hidden": 96},
 }
 _EPOCHS = {"sinewave": 160, "robotic_arm": 80, "robotic_arm_kruse": 80, "default": 100}
+TAUGHT = {"architecture": ("inn",), "crystal": ("inn", "cinn")}
+"""Models that begin with the separate surrogate's weights, or learn from what it labels: it is trained first."""
 CRYSTAL_DRAWS = 20_000
 """Lattices that the ensemble labels for the posteriors of the crystal task."""
 
@@ -106,9 +108,6 @@ def training_pairs(task: Task, model: str, out: Path) -> tuple[Tensor, Tensor, d
     Crystals: the ensemble ("mlp") learns from what DFT computed. The posteriors of the INN and the cINN need far more
     pairs than a calculation of seconds can give, so they learn from draws of the prior that the ensemble in ``out``
     labels, whose error is below the noise that the likelihood needs on y anyway.
-
-    Raises:
-        ValueError: the ensemble is not there yet.
     """
     if task.name == "architecture":
         from ipage_core.tasks.architecture import cells_with_moduli
@@ -124,8 +123,6 @@ def training_pairs(task: Task, model: str, out: Path) -> tuple[Tensor, Tensor, d
     about = {"n": len(x), "sha256": fingerprint(x, y), "from": "data/crystal"}
     if model == "mlp":
         return x, y, about
-    if not (out / "mlp.safetensors").exists():
-        raise ValueError(f"{out} lacks the ensemble that labels this model's pairs: train --method prior-lm first")
     ensemble = load_model(out.name, "mlp", out.parent)[0]["phi_star"]
     x = task.sample_prior(CRYSTAL_DRAWS, Generator().manual_seed(0))
     with torch.no_grad():
@@ -159,8 +156,8 @@ def train(
     settings = replace(settings, seed=seed, epochs=settings.epochs if epochs is None else epochs)
     if settings.epochs < 1:
         raise ValueError(f"Expected at least 1 epoch, got {settings.epochs}")
-    if task.name == "architecture" and model == "inn" and not (out / "mlp.safetensors").exists():
-        train(task, "mlp", out, seed=seed, device=device, resume=resume, progress=progress)  # its t(x)
+    if model in TAUGHT.get(task.name, ()) and not (out / "mlp.safetensors").exists():
+        train(task, "mlp", out, seed=seed, device=device, resume=resume, progress=progress)
     checkpoint = out / f"{model}.checkpoint.safetensors"
     if checkpoint.exists() and not resume:
         raise ValueError(f"{checkpoint} is left from a stopped run: go on with --resume, or remove it")
