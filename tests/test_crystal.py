@@ -15,13 +15,13 @@ from ase.io import read, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ipage_core import constraints
+from ipage_core import constraints, recipes
 from ipage_core.cli import main
 from ipage_core.datasets import pairs
 from ipage_core.design import design
 from ipage_core.export import files
 from ipage_core.families import distances, families, robustness, table
-from ipage_core.methods import Loaded, Prior
+from ipage_core.methods import Loaded, Prior, load
 from ipage_core.models import INN
 from ipage_core.models.bands import AT_R, BandReader, BandSurrogate, views
 from ipage_core.physics import dft, lattices
@@ -105,6 +105,18 @@ def test_an_inn_begins_from_a_member_of_the_ensemble():
     torch.testing.assert_close(inn(x.float())[:, 0], ensemble.members(x.float())[0][0, :, 0], rtol=0, atol=1e-5)
     z = torch.randn(20, 6)
     torch.testing.assert_close(inn.encode(inn.sample(y[:20].float(), z), y[:20].float()), z, rtol=0, atol=1e-2)
+
+
+def test_the_ensemble_teaches_the_posterior(tmp_path, monkeypatch):
+    monkeypatch.setattr(recipes, "CRYSTAL_DRAWS", 300)
+    out = tmp_path / "crystal"
+    learned = recipes.train(TASK, "mlp", out, epochs=1)
+    assert learned["data"]["n"] == len(lattices.read().i)
+    taught = recipes.train(TASK, "inn", out, epochs=1)
+    assert taught["data"]["n"] == 300
+    assert taught["data"]["computed"] == learned["data"]
+    found = design(TASK, load("crystal", "ipage-mlp", root=tmp_path), torch.tensor([0.9]), 5)
+    assert found.surrogate.shape == (5, 1)
 
 
 def test_pairs_are_the_stored_ones():
