@@ -61,6 +61,7 @@ with left:
         key="view",
         bind="query-params",
         label_visibility="collapsed",
+        wrap=True,
     )
 with right:
     choice.ask_sample(run)
