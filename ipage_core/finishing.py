@@ -124,21 +124,25 @@ def _flipped(cell: Mask, gradient: Array, missing: float, moves: Filtered, rng: 
     neighbours = [(1, 0), (-1, 0), (1, 1), (-1, 1)]
     solid_around = sum(np.roll(cell, *n).astype(int) for n in neighbours)
     energy_around = sum(np.roll(np.where(cell, gradient, 0.0), *n) for n in neighbours)
-    if missing > 0:
-        edge = ~cell & (solid_around > 0)
-        effect = energy_around / np.maximum(solid_around, 1)
-    else:
-        edge, effect = cell & (solid_around < 4), gradient
+    added = (~cell & (solid_around > 0), energy_around / np.maximum(solid_around, 1))
+    removed = (cell & (solid_around < 4), gradient)
     orbits = moves.orbits_or_pixels()
-    candidates = np.unique(orbits[(edge.ravel()) & ~moves.frozen.numpy()])
-    worth = np.bincount(orbits, effect.ravel(), orbits.size)[candidates]
+
+    def candidates(edge: Mask, effect: Array) -> tuple[NDArray[np.intp], Array]:
+        found = np.unique(orbits[edge.ravel() & ~moves.frozen.numpy()])
+        return found, np.bincount(orbits, effect.ravel(), orbits.size)[found]
+
+    wanted, other = (added, removed) if missing > 0 else (removed, added)
+    pixels, worth = candidates(*wanted)
     # Large ones tend to come first, so that few flips suffice; chance makes every trial another one.
-    order = np.argsort(-worth * rng.lognormal(0.0, 1.0, len(worth)))
-    remaining, chosen = abs(missing) * rng.uniform(0.5, 1.2), []
-    for k in order:
+    remaining, chosen = abs(missing) * rng.uniform(0.5, 1.2), list[np.intp]()
+    for k in np.argsort(-worth * rng.lognormal(0.0, 1.0, len(worth))):
         if worth[k] <= remaining:
-            chosen.append(candidates[k])
+            chosen.append(pixels[k])
             remaining -= worth[k]
         if len(chosen) == MOST_FLIPS or remaining < 0.1 * ENOUGH:
             break
+    if moves.rows and rng.random() < 0.5:  # keep the volume: as many of the other kind, where they matter least
+        pixels, worth = candidates(*other)
+        chosen += list(pixels[np.argsort(worth * rng.lognormal(0.0, 1.0, len(worth)))[: len(chosen)]])
     return cell ^ np.isin(orbits, chosen).reshape(cell.shape)

@@ -13,8 +13,8 @@ from typing import Literal
 
 import ezdxf
 import numpy as np
-import shapely  # type: ignore[import-untyped]
 import pandas as pd
+import shapely  # type: ignore[import-untyped]
 import trimesh
 from ezdxf import units
 from numpy.typing import ArrayLike, NDArray
