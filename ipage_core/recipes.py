@@ -75,7 +75,7 @@ def _crystal_recipe(task: Task, model: str, arguments: dict[str, Any]) -> tuple[
     arguments |= _SPLINES["default"] | {"support": [list(interval) for interval in task.support if interval]}
     if model == "inn":
         arguments |= {"surrogate": "bands", "surrogate_hidden": 96}
-    return BUILT_AS[model], arguments, Settings(learning_rate=1.5e-3, epochs=60)
+    return BUILT_AS[model], arguments, Settings(learning_rate=1.5e-3, epochs=40)
 
 
 def starting_weights(task: Task, model: str, out: Path) -> dict[str, Tensor] | None:
