@@ -177,7 +177,7 @@ class Chain:
             z = latent_design(len(goal), k, "srs", (seed + 1) * 7_919 + attempt * 104_729)
         return self.localize(self.propose(y_star, z), goal)
 
-    def replace_stalled(self, samples: Samples, goal: Tensor, threshold: float, seed: int) -> Tensor:
+    def replace_stalled(self, samples: Samples, goal: Tensor, threshold: float | Tensor, seed: int) -> Tensor:
         """Put fresh samples in the place of those that stalled, judged by the surrogate. Returns which (n,) bool."""
         replaced = torch.zeros(len(goal), dtype=torch.bool, device=goal.device)
         for attempt in range(ROUNDS):
@@ -190,12 +190,12 @@ class Chain:
             replaced[rows[better]] = True
         return replaced
 
-    def correct(self, samples: Samples, goal: Tensor, evaluations: int, seed: int, replace_failed: bool) -> Tensor:
-        """Correct with Ω, and replace those samples on which the correction does not converge. Returns which (n,)."""
+    def correct(self, samples: Samples, goal: Tensor, evaluations: int, seed: int, replaceable: Tensor) -> Tensor:
+        """Correct with Ω; replace those ``replaceable`` (n,) on which that does not converge. Returns which (n,)."""
         replaced = torch.zeros(len(goal), dtype=torch.bool, device=goal.device)
         expected = self._correct(samples, goal, evaluations)
-        for attempt in range(HOPELESS if replace_failed else 0):
-            rows = (expected > CORRECTED * self.task.tolerance).nonzero()[:, 0]
+        for attempt in range(HOPELESS):
+            rows = (replaceable & (expected > CORRECTED * self.task.tolerance)).nonzero()[:, 0]
             if not len(rows):
                 break
             fresh = self.fresh(samples.y_star[rows], goal[rows], seed + 2, attempt)

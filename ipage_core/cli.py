@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -36,6 +38,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    def whole(text: str) -> int:
+        if text.isascii() and text.isdigit() and int(text) >= least and (most is None or int(text) <= most):
+            return int(text)
+        accepted = f"{least} or more" if most is None else f"from {least} to {most}"
+        raise argparse.ArgumentTypeError(f"'{text}' is not accepted: a whole number, {accepted}")
+
+    return whole
+
+
+_count, _seed = _whole(1), _whole(0, 2**32 - 1)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m ipage_core", description="Inverse design: find every x with Ω(x) = y*.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
@@ -53,11 +68,11 @@ def _parser() -> argparse.ArgumentParser:
     target = design.add_mutually_exclusive_group(required=True)
     target.add_argument("--target", help="y*: a number or an interval LOW:HIGH (an end may be left out); m with commas")
     target.add_argument("--targets", type=Path, metavar="CSV", help="file with columns y1..yM, a target a row")
-    design.add_argument("--n", type=int, default=25, help="solutions, for each target (default %(default)s)")
-    design.add_argument("--out", type=Path, required=True, metavar="CSV")
+    design.add_argument("--n", type=_count, default=25, help="solutions, for each target (default %(default)s)")
+    design.add_argument("--out", type=_csv, required=True, metavar="CSV")
     design.add_argument("--sampling", default="maximin", help="srs, lhs or maximin (default)")
     design.add_argument("--method", default="ipage", help="default %(default)s")
-    design.add_argument("--seed", type=int, default=0)
+    design.add_argument("--seed", type=_seed, default=0)
     design.add_argument("--verify", default="auto", help="auto (default), all, none, or how many")
     design.add_argument("--omega-evals", type=int, default=0, help="true evaluations a solution for its correction")
     design.add_argument(
@@ -68,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         help="x3=0.2, x1=x2, x1<=0.5, and what else the task knows; may be given again",
     )
     design.add_argument("--seed-design", type=Path, metavar="FILE", help="start near the first design of a CSV x1..xD")
+    design.add_argument("--finish", action="store_true", help="architecture: to the exact target by flips of pixels")
     design.add_argument("--optimizer", default="lm", help="lm (default), adam or gd")
     design.add_argument("--steps", type=int, help="optimizer steps at most (default: 25 for lm, else 200)")
     design.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
@@ -79,20 +95,22 @@ def _parser() -> argparse.ArgumentParser:
     for sub in (predict, verify):
         sub.add_argument("task", metavar="TASK")
         sub.add_argument("designs", type=Path, metavar="CSV")
-        sub.add_argument("--out", type=Path, required=True, metavar="CSV")
+        sub.add_argument("--out", type=_csv, required=True, metavar="CSV")
 
     export = command("export", _export, "Write the designs of solutions.csv as files for other programs.")
     export.add_argument("task", metavar="TASK")
     export.add_argument("solutions", type=Path, metavar="CSV")
-    export.add_argument("--format", required=True, help="crystal: cif, poscar or extxyz")
+    export.add_argument("--format", required=True, help="crystal: cif, poscar or extxyz; architecture: png, svg, dxf or stl")
     export.add_argument("--out", type=Path, required=True, metavar="DIR")
 
     dataset = command("dataset", _dataset, "Compute a data set with the true forward operator; a stopped run goes on.")
     dataset.add_argument("task", metavar="TASK", help="architecture, crystal, or any task that generates from a seed")
-    dataset.add_argument("--n", type=int, required=True, help="rows")
-    dataset.add_argument("--seed", type=int, help="default: that of the shipped data")
-    dataset.add_argument("--out", type=Path, required=True, metavar="FILE", help="Parquet")
-    dataset.add_argument("--workers", type=int, default=1, help="local processes (default %(default)s)")
+    dataset.add_argument("--n", type=_count, required=True, help="rows")
+    dataset.add_argument("--seed", type=_seed, help="default: that of the shipped data")
+    dataset.add_argument("--out", type=_csv, required=True, metavar="FILE", help="Parquet")
+    dataset.add_argument(
+        "--workers", type=_whole(0), default=1, help="local processes (default %(default)s; 0: this one)"
+    )
     dataset.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="an existing Dask scheduler instead")
 
     train = command("train", _train, "Train the models of a method; a stopped run goes on with --resume.")
@@ -101,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--out", type=Path, required=True, metavar="DIR")
     train.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     train.add_argument("--epochs", type=int, help="instead of the recipe's")
-    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--seed", type=_seed, default=0)
     train.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
     train.add_argument("--json", action="store_true", help="a JSON object an epoch on stdout")
     return parser
@@ -164,6 +182,7 @@ def _design(arguments: argparse.Namespace) -> None:
             sampling=arguments.sampling,
             seed=arguments.seed,
             omega_evals=arguments.omega_evals,
+            finish=arguments.finish,
             verify=arguments.verify,
             optimizer=arguments.optimizer,
             steps=arguments.steps,
@@ -195,6 +214,8 @@ def _predict(arguments: argparse.Namespace) -> None:
 
 
 def _verify(arguments: argparse.Namespace) -> None:
+    import pandas as pd
+
     from ipage_core.tasks.base import watching
 
     task = _task(arguments.task)
@@ -206,6 +227,10 @@ def _verify(arguments: argparse.Namespace) -> None:
     names = [f"y{j + 1}" for j in range(task.n_targets)] + list(task.property_labels[task.n_targets :])
     for name, column in zip(names, y.numpy().T, strict=True):
         frame[name] = column
+    targets = [f"target{j + 1}" for j in range(task.n_targets)]
+    if set(targets) <= set(frame):  # solutions.csv: what was asked for is known
+        y_star = frame[targets].apply(pd.to_numeric, errors="coerce").to_numpy()
+        frame["resim_error"] = ((y.numpy()[:, : task.n_targets] - y_star) ** 2).sum(1)
     _write_csv(frame, arguments.out)
     print(json.dumps({"n": len(frame), "omega_calls": len(frame), "failed": int(y.isnan().any(1).sum())}))
 
@@ -229,8 +254,10 @@ def _export(arguments: argparse.Namespace) -> None:
 def _dataset(arguments: argparse.Namespace) -> None:
     from ipage_core.datasets import generate
 
-    if arguments.n < 1:
-        raise ValueError(f"--n {arguments.n}: a data set has at least 1 row")
+    if arguments.scheduler is not None and not re.fullmatch(r"tcp://.+:\d+", arguments.scheduler):
+        raise ValueError(f"--scheduler {arguments.scheduler}: accepted: an address such as tcp://127.0.0.1:8786")
+    if arguments.out.suffix != ".parquet":
+        raise ValueError(f"--out {arguments.out}: data sets are Parquet; accepted: a name that ends in .parquet")
     card = generate(
         arguments.task,
         arguments.n,
@@ -245,6 +272,8 @@ def _dataset(arguments: argparse.Namespace) -> None:
 
 
 def _print_counts(progress: Progress) -> None:
+    if not progress.done:
+        return  # an error at once stands on a line of its own
     left = "" if progress.eta_seconds is None else f"  {progress.eta_seconds:.0f} s left"
     print(f"\r{progress.done}/{progress.total}{left} ", end="", file=sys.stderr, flush=True)
 
@@ -293,6 +322,17 @@ def _task(name: str) -> Task:
     return TASKS[name]
 
 
+def _span(names: list[str]) -> str:
+    return ", ".join(names) if len(names) < 5 else f"{names[0]} … {names[-1]}"
+
+
+def _csv(text: str) -> Path:
+    path = Path(text)
+    if not path.name or path.is_dir():
+        raise argparse.ArgumentTypeError(f"'{text}' is not accepted: the name of a file; missing folders are made")
+    return path
+
+
 def _seed_design(task: Task, path: Path) -> Tensor:
     if path.suffix.lower() != ".csv" and task.read_design is not None:
         return task.read_design(path)
@@ -303,7 +343,11 @@ def _read_csv(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        return pd.read_csv(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # a row longer than the header
+            return pd.read_csv(path, index_col=False)
+    except pd.errors.ParserWarning:
+        raise ValueError(f"{path}: a row has more values than the header has names") from None
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
@@ -318,13 +362,13 @@ def _numbers(frame: pd.DataFrame, names: list[str], path: Path) -> Tensor:
 
     missing = [name for name in names if name not in frame.columns]
     if missing:
-        raise ValueError(f"{path} lacks the column(s) {', '.join(missing)}; it needs {names[0]}..{names[-1]}")
+        raise ValueError(f"{path} lacks the column(s) {_span(missing)}; it needs {_span(names)}")
     if not len(frame):
         raise ValueError(f"{path} has no rows")
     values = frame[names].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64, copy=True)
     bad = ~np.isfinite(values).all(axis=1)
     if bad.any():
-        raise ValueError(f"{path}, row {int(bad.argmax()) + 2}: {names[0]}..{names[-1]} must be finite numbers")
+        raise ValueError(f"{path}, row {int(bad.argmax()) + 2}: {_span(names)} must be finite")
     return torch.from_numpy(values)
 
 

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from ipage_core import constraints
 from ipage_core.chain import STALLED, Chain
+from ipage_core.finishing import correct_projected, finished
 from ipage_core.latent import Sampling, latent_design
 from ipage_core.localization import Optimizer
 from ipage_core.methods import Loaded
 from ipage_core.parametrization import Parametrization
+from ipage_core.pixels import Filtered
 from ipage_core.solutions import Path, Solutions
 from ipage_core.tasks import Task
+from ipage_core.tasks.architecture import from_z_score
 from ipage_core.verification import Verification, rows_to_verify
 from ipage_core.verification import verify as verify_designs
+
+AT_MOST = 100_000
+"""Designs in all that one call may ask for: their gradients must fit into memory."""
+FAR = 1e4
+"""Tolerances from zero beyond which a target is only a direction."""
 
 
 def design(
@@ -26,6 +36,7 @@ def design(
     sampling: Sampling = "maximin",
     seed: int = 0,
     omega_evals: int = 0,
+    finish: bool = False,
     verify: str = "auto",
     parametrization: Parametrization | None = None,
     seed_design: Tensor | None = None,
@@ -43,6 +54,7 @@ def design(
         sampling: how the latent space is laid out.
         seed: fixes everything random.
         omega_evals: true evaluations a design may cost for its correction x ← localize(f, y* + f(x) − Ω(x)).
+        finish: bring designs of pixels to the exact target, by as many evaluations as that takes.
         verify: ``auto``, ``all``, ``none`` or a number; see :func:`ipage_core.verification.rows_to_verify`.
         parametrization: what localization moves, from :func:`ipage_core.constraints.parse`; unconstrained if None.
         seed_design: (d,) a design of one's own: the samples start a quarter of the way from it to posterior samples,
@@ -58,6 +70,8 @@ def design(
     if n < 1:
         raise ValueError(f"Expected at least 1 design, got n={n}")
     y_star, total = targets.repeat_interleave(n, dim=0), n * len(targets)
+    if total > AT_MOST:
+        raise ValueError(f"Expected at most {AT_MOST} designs in all, got {total}")
     to_verify = rows_to_verify(task, total, verify, seed)
     if omega_evals < 0:
         raise ValueError(f"Expected 0 or more true evaluations a design, got {omega_evals}")
@@ -67,6 +81,8 @@ def design(
     if seed_design is not None and (seed_design.shape != (task.d,) or not seed_design.isfinite().all()):
         raise ValueError(f"Expected a seed design of {task.d} finite numbers, got shape {tuple(seed_design.shape)}")
     moves = parametrization or constraints.parse(task)
+    if finish and not (isinstance(moves, Filtered) and method.surrogate is not None):
+        raise ValueError(f"{method.name} on {task.name} has no finish; accepted: architecture, with localization")
     chain = Chain(task, method, moves, optimizer, steps, record_every, seed_design)
 
     with chain.clock("latent"):
@@ -77,29 +93,35 @@ def design(
             if n == 1
             else latent_design(n, k, sampling, seed).repeat(len(targets), 1)
         )
-    samples = chain.propose(y_star, z)
+    # The networks' float32 tells no two designs apart by their distance from 10⁹: aim in that direction, but nearer.
+    distance = y_star.norm(dim=1, keepdim=True)
+    goal = y_star * (FAR * task.tolerance / distance.clamp(min=1e-300)).clamp(max=1.0)
+    samples = chain.propose(goal, z)
     if seed_design is not None:
         samples.posterior[:: n if len(targets) == 1 or n > 1 else total] = seed_design.to(samples.posterior)
         samples.x = samples.posterior.clone()
     replaced = torch.zeros(total, dtype=torch.bool)
-    success, note = total, ""
+    lost, success = torch.zeros(len(targets), dtype=torch.bool), total
     if method.surrogate is not None:
-        goal = y_star
-        samples = chain.localize(samples, goal)
-        arrived = chain.residual(samples, goal) <= STALLED * task.tolerance
-        success = int(arrived.sum())
-        replaced |= chain.replace_stalled(samples, goal, STALLED * task.tolerance, seed)
-        if len(targets) == 1 and not (chain.residual(samples, goal) <= STALLED * task.tolerance).any():
-            closest = samples.predicted[chain.residual(samples, goal).argmin()]
-            goal = closest.cpu().double().expand_as(y_star)
-            note = (
-                f"The target {_text(y_star[0])} cannot be reached within the bounds; "
-                f"these designs aim at the closest that the surrogate achieves, {_text(goal[0])}."
-            )
-            replaced |= chain.replace_stalled(samples, goal, task.tolerance, seed + 1)
-        if omega_evals:
-            replaced |= chain.correct(samples, goal, omega_evals, seed, replace_failed=not note)
-        samples.x = task.project(samples.x)
+        samples, reach = chain.localize(samples, goal), STALLED * task.tolerance
+        success = int((chain.residual(samples, goal) <= reach).sum())
+        replaced |= chain.replace_stalled(samples, goal, reach, seed)
+        residual = chain.residual(samples, goal).view(-1, n)
+        lost = ~(residual <= reach).any(1)
+        aimless = lost.repeat_interleave(n)
+        if lost.any():  # nothing reaches that target: let all its designs aim at the closest that one achieves
+            best = residual.argmin(1) + n * torch.arange(len(targets))
+            goal = torch.where(aimless[:, None], samples.predicted.cpu().to(goal)[best].repeat_interleave(n, 0), goal)
+            replaced |= chain.replace_stalled(samples, goal, torch.where(aimless, task.tolerance, math.inf), seed + 1)
+        if omega_evals and isinstance(moves, Filtered):
+            correct_projected(chain, samples, goal, moves, omega_evals)
+        elif omega_evals:
+            replaced |= chain.correct(samples, goal, omega_evals, seed, replaceable=~aimless)
+        samples.x = moves.project(samples.x) if isinstance(moves, Filtered) else task.project(samples.x)
+        if finish and isinstance(moves, Filtered):
+            with chain.clock("verification"):
+                samples.x, calls = finished(samples.x, from_z_score(goal[:, 0]), moves, seed)
+                chain.omega_calls += calls
         samples.predicted = chain.predict(samples.x)
     with chain.clock("verification"):
         if task.omega is None:
@@ -125,7 +147,30 @@ def design(
         path=Path(tuple(samples.labels), samples.frames.cpu(), samples.errors.cpu()) if localizes else None,
         omega_calls=chain.omega_calls + verification.calls,
         seconds=chain.seconds,
-        note=note,
+        note=_note(task, targets, lost, samples.predicted.cpu().double(), verification),
+    )
+
+
+def _note(task: Task, targets: Tensor, lost: Tensor, predicted: Tensor, verification: Verification) -> str:
+    """A sentence on the targets (t, m) that are ``lost`` (t,): no design reached them by the surrogate, nor by Ω."""
+    n = len(predicted) // len(targets)
+    lost = lost & ~verification.hit.view(-1, n).any(1)
+    if not lost.any():
+        return ""
+    first = int(lost.long().argmax())
+    rows = slice(first * n, first * n + n)
+    achieved, by = verification.y[rows, : task.n_targets], "Ω"
+    if not achieved.isfinite().all(1).any():
+        achieved, by = predicted[rows], "the surrogate"
+    closest = achieved[(achieved - targets[first]).norm(dim=1).nan_to_num(nan=math.inf).argmin()]
+    if len(targets) == 1:
+        what, designs = f"The target {_text(task, targets[0])}", "these designs"
+    else:
+        what = f"{int(lost.sum())} of {len(targets)} targets, the first {_text(task, targets[first])},"
+        designs = "their designs"
+    return (
+        f"{what} cannot be reached within the bounds; {designs} aim at the closest that is achieved, "
+        f"{_text(task, closest)} by {by}."
     )
 
 
@@ -143,5 +188,8 @@ def _targets(task: Task, y_star: Tensor) -> Tensor:
     return y_star
 
 
-def _text(y: Tensor) -> str:
-    return ", ".join(f"{value:.4g}" for value in y.tolist())
+def _text(task: Task, y: Tensor) -> str:
+    """A target with its unit: '5 m', '(1.5, 0) m'."""
+    units = {label.partition("[")[2].rstrip("]") for label in task.property_labels[: task.n_targets]}
+    values = ", ".join(f"{value:.4g}" for value in y.tolist())
+    return (f"({values})" if len(y) > 1 else values) + (f" {units.pop()}" if len(units) == 1 else "").rstrip()

@@ -117,7 +117,7 @@ class Solutions:
             "omega_calls": self.omega_calls,
             "seconds": {name: round(value, 4) for name, value in self.seconds.items()},
         }
-        if self.modes is not None:
+        if self.modes is not None and (self.modes >= 0).any() and (self.y_star == self.y_star[0]).all():
             figures["modes_found"] = len(set(self.modes.tolist()) - {-1})
             figures["modes_total"] = self.task.n_modes
         if self.verification.calls > len(errors):  # said, not averaged away

@@ -30,6 +30,10 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield beside
         os.replace(beside, path)
+    except OSError as error:
+        if str(beside) not in (error.filename, str(error.filename)):
+            raise
+        raise OSError(f"{path} cannot be written: {error.strerror}") from None
     finally:
         beside.unlink(missing_ok=True)
 
@@ -62,9 +66,20 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def save_model(directory: Path, name: str, weight_sets: dict[str, dict[str, Tensor]], card: dict[str, Any]) -> None:
-    """Write ``<name>.safetensors`` with its weight sets, then ``<name>.json``, which carries the weights' hash."""
-    weights = directory / f"{name}.safetensors"
-    save_tensors(weights, {f"{s}.{k}": v for s, state in weight_sets.items() for k, v in state.items()})
+    """Write ``<name>.safetensors`` with its weight sets, then ``<name>.json``, which carries the weights' hash.
+
+    Tensors that are those of the first set are stored with that one alone.
+    """
+    weights, first = directory / f"{name}.safetensors", next(iter(weight_sets.values()))
+    save_tensors(
+        weights,
+        {
+            f"{s}.{k}": v
+            for s, state in weight_sets.items()
+            for k, v in state.items()
+            if state is first or not torch.equal(v, first[k])
+        },
+    )
     with replacing(directory / f"{name}.json") as beside:
         beside.write_text(json.dumps({**card, "sha256": sha256(weights)}, indent=2, ensure_ascii=False) + "\n")
 
@@ -77,11 +92,16 @@ def load_card(task: str, name: str, root: Path | None = None) -> dict[str, Any]:
     """
     path = (root or PRETRAINED) / task / f"{name}.json"
     try:
-        return json.loads(path.read_text())
+        card = json.loads(path.read_text())
     except FileNotFoundError:
         raise ModelUnavailable(f"There is no trained model '{name}' for {task} in {path.parent}.") from None
     except (json.JSONDecodeError, UnicodeDecodeError):
         raise ModelUnavailable(f"The card {path} is damaged.") from None
+    if not isinstance(card, dict):
+        raise ModelUnavailable(f"The card {path} is damaged.")
+    if (card.get("task"), card.get("name")) != (task, name):
+        raise ModelUnavailable(f"The card {path} is not that of '{name}' for {task}: it was put in the wrong place.")
+    return card
 
 
 def load_model(task: str, name: str, root: Path | None = None) -> tuple[dict[str, torch.nn.Module], dict[str, Any]]:
@@ -100,10 +120,12 @@ def load_model(task: str, name: str, root: Path | None = None) -> tuple[dict[str
     modules: dict[str, torch.nn.Module] = {}
     try:
         build = MODELS[card["model"]]
+        first = {k.split(".", 1)[1]: v for k, v in tensors.items() if k.startswith(f"{build.weight_sets[0]}.")}
         for weight_set in build.weight_sets:
             module = build(**card["arguments"])
             prefix = f"{weight_set}."
-            module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+            own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+            module.load_state_dict({**first, **own})
             modules[weight_set] = module.eval().requires_grad_(False)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]

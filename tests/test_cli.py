@@ -117,9 +117,9 @@ def test_tasks_as_json(capsys):
         (["design", "sinewave"], "--target --targets is required"),
         (["design", "sinewave", "--target", "one"], "takes 1 number"),
         (["design", "sinewave", "--target", "1,2"], "takes 1 number"),
-        (["design", "sinewave", "--target", "nan"], "finite"),
-        (["design", "sinewave", "--target", "1", "--n", "0"], "at least 1"),
-        (["design", "sinewave", "--target", "1", "--n", "many"], "invalid int value"),
+        (["design", "sinewave", "--target", "nan"], "takes 1 number"),
+        (["design", "sinewave", "--target", "1", "--n", "0"], "a whole number, 1 or more"),
+        (["design", "sinewave", "--target", "1", "--n", "many"], "a whole number, 1 or more"),
         (["design", "sinewave", "--target", "1", "--sampling", "sobol"], "accepted: srs, lhs, maximin"),
         (["design", "sinewave", "--target", "1", "--method", "magic"], "accepted: ipage"),
         (["design", "sinewave", "--target", "1", "--verify", "maybe"], "accepted: auto, all, none"),
@@ -132,13 +132,16 @@ def test_tasks_as_json(capsys):
         (["predict", "sinewave", "missing.csv", "--method", "cinn"], "no surrogate"),
         (["train", "sinewave", "--method", "nonsense"], "accepted: ipage"),
         (["train", "sinewave", "--epochs", "0"], "at least 1 epoch"),
+        (["design", "sinewave", "--target", "1", "--n", "100001"], "at most 100000"),
+        (["design", "sinewave", "--target", "1", "--seed", "-1"], "a whole number, from 0"),
+        (["dataset", "architecture", "--n", "6", "--scheduler", "banana"], "tcp://"),
         (["dataset", "bridge", "--n", "5"], "accepted: architecture, crystal"),
-        (["dataset", "architecture", "--n", "0"], "at least 1 row"),
+        (["dataset", "architecture", "--n", "0"], "a whole number, 1 or more"),
         (["fly"], "invalid choice"),
     ],
 )
 def test_bad_input_is_one_sentence_and_leaves_no_file(capsys, tmp_path, arguments, words):
-    out = tmp_path / "out"
+    out = tmp_path / "out.parquet"
     with_out = arguments if arguments == ["fly"] else [*arguments, "--out", out]
     code, _, err = run(capsys, *with_out)
     assert code == 2
@@ -153,6 +156,7 @@ def test_bad_input_is_one_sentence_and_leaves_no_file(capsys, tmp_path, argument
         (b"", "not a CSV"),
         (b"a,b\n1,2\n", "lacks the column(s) x1, x2"),
         (b"x1,x2\n", "has no rows"),
+        (b"x1,x2\n1,2,3\n", "more values"),
         (b"x1,x2\n0.1,0.2\n0.1,spam\n", "row 3"),
         (b"x1,x2\n0.1,inf\n", "row 2"),
         (b"\xff\xfe\x00bad", "not a CSV"),

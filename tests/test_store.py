@@ -18,7 +18,9 @@ NETWORK, ARGUMENTS = SMALL["inn"]
 @pytest.fixture
 def stored(tmp_path):
     sets = {"phi": NETWORK(**ARGUMENTS).state_dict(), "phi_star": NETWORK(**ARGUMENTS).state_dict()}
-    save_model(tmp_path / "sinewave", "inn", sets, {"model": "inn", "arguments": ARGUMENTS})
+    save_model(
+        tmp_path / "sinewave", "inn", sets, {"task": "sinewave", "name": "inn", "model": "inn", "arguments": ARGUMENTS}
+    )
     return tmp_path, sets
 
 
@@ -69,6 +71,18 @@ def test_a_card_for_another_network(stored):
             load_model("sinewave", "inn", stored[0])
 
 
+def test_a_card_in_the_wrong_place_or_of_another_kind(stored):
+    card = stored[0] / "sinewave" / "inn.json"
+    content = json.loads(card.read_text())
+    card.write_text(json.dumps({**content, "task": "ballistics"}))
+    with pytest.raises(ModelUnavailable, match="wrong place"):
+        load_model("sinewave", "inn", stored[0])
+    for text in ("null", "[]", "3"):
+        card.write_text(text)
+        with pytest.raises(ModelUnavailable, match="damaged"):
+            load_model("sinewave", "inn", stored[0])
+
+
 def test_a_failed_write_leaves_the_old_file(tmp_path):
     path = tmp_path / "file"
     path.write_text("old")
@@ -87,6 +101,8 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
 def test_what_ships_is_small_loads_and_fits_its_card():
     for task in TASKS:
         for name in {model for method in METHODS.values() for model in method.models}:
+            if (task, name) == ("architecture", "cinn"):
+                continue  # without its surrogate the INN of cells is the cINN
             weights = PRETRAINED / task / f"{name}.safetensors"
             assert weights.stat().st_size <= 5e6, weights
             modules, card = load_model(task, name)

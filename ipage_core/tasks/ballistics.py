@@ -87,6 +87,7 @@ TASK = Task(
     omega=omega,
     omega_seconds=1e-6,
     default_target=(5.0,),
+    default_method="ipage-mlp",
     source="Kruse et al. 2021, arXiv:2101.10763",
     support=(None, None, (0.05 * math.pi, 0.45 * math.pi), None),
     dequantize=(0.0, 0.0, 0.0, 0.5),

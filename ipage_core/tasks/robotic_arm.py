@@ -54,5 +54,6 @@ TASK = Task(
     omega=omega_ren,
     omega_seconds=1e-8,
     default_target=(1.5, 0.0),
+    default_method="ipage-mlp",
     source="Ren, Padilla and Malof 2020, arXiv:2009.12919",
 )

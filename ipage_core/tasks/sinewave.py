@@ -11,7 +11,7 @@ LOOP_CENTRES = torch.cartesian_prod(
     torch.tensor([-1 / 2, 1 / 6, 5 / 6], dtype=torch.float64),
     torch.tensor([-2 / 3, 0.0, 2 / 3], dtype=torch.float64),
 )
-"""(9, 2) maxima of y on [−1, 1]²; a target in (0, 2) has one closed loop of solutions about each."""
+"""(9, 2) maxima of y inside [−1, 1]²; a target in (0, 2) has one closed loop of solutions about each."""
 
 
 def omega(x: Tensor) -> Tensor:
@@ -27,9 +27,10 @@ def sample_prior(n: int, generator: Generator) -> Tensor:
 def loop_of(x: Tensor, y_star: Tensor) -> Tensor:
     """(n, 2), (n, 1) → (n,) int: the loop, 0 to 8, on which a solution of y* lies (−1: on none).
 
-    For 0 < y* < 2 the set {y ≥ y*} is nine islands, one about each of ``LOOP_CENTRES`` and each inside the square of
-    half-width 1/3 round it (y = 0 is a line on that square's rim), so the nearest centre in the maximum norm tells
-    them apart. Elsewhere the level set is not nine loops, and the answer is −1.
+    For 0 < y* < 2 the plane's set {y ≥ y*} is islands, one about each maximum and each inside the square of half-width
+    1/3 round it (y = 0 is a line on that square's rim), so the nearest centre in the maximum norm tells the nine of
+    ``LOOP_CENTRES`` apart. Below y* = 1 three islands about maxima at x₁ = −7/6 reach in over the edge x₁ = −1: their
+    arcs are no closed loops and get −1. For other targets the level set is not nine loops, and the answer is −1.
     """
     nearest, index = torch.cdist(x.double(), LOOP_CENTRES, p=math.inf).min(dim=1)
     has_loops = (y_star[:, 0] > 0) & (y_star[:, 0] < 2)
@@ -48,6 +49,7 @@ TASK = Task(
     omega=omega,
     omega_seconds=1e-8,
     default_target=(1.2,),
+    default_method="ipage-mlp",
     support=((-1.0, 1.0), (-1.0, 1.0)),
     modes=loop_of,
     n_modes=9,
