@@ -227,7 +227,7 @@ def test_compare_links_axes_and_a_sweep_can_be_stopped_and_gone_on_with(address,
         "() => { const f = document.querySelector('.js-plotly-plot')._fullLayout;"
         " return f.xaxis.range[1] < 0.5 && Math.abs(f.xaxis.range[1] - f.xaxis3.range[1]) < 1e-9; }"
     )
-    page.get_by_role("button", name="Run 36 designs").click()
+    page.get_by_role("button", name="Start 36 runs").click()
     page.get_by_text("seed 0").wait_for()
     page.get_by_role("button", name="Stop").click()
     page.get_by_role("button", name="Go on").wait_for()

@@ -50,7 +50,7 @@ def _show_sweep(settings: Settings, run: Run, dark: bool, size: Size) -> Callabl
     if going:
         right.button("Stop", icon=":material/stop:", key="sweep", on_click=press, width="stretch")
     elif missing:
-        told = f"Run {len(missing)} designs" if len(missing) == len(cells) else f"Go on: {len(missing)} runs left"
+        told = f"Start {len(missing)} runs" if len(missing) == len(cells) else f"Go on: {len(missing)} runs left"
         right.button(told, icon=":material/play_arrow:", key="sweep", on_click=press, width="stretch")
     bar, place = st.empty(), st.empty()
 
