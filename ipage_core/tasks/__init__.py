@@ -1,10 +1,11 @@
 """The tasks, by name. A new one is a file with a ``TASK`` and a line here."""
 
-from ipage_core.tasks import ballistics, crystal, robotic_arm, robotic_arm_kruse, sinewave
+from ipage_core.tasks import architecture, ballistics, crystal, robotic_arm, robotic_arm_kruse, sinewave
 from ipage_core.tasks.base import Task
 
 TASKS: dict[str, Task] = {
-    module.TASK.name: module.TASK for module in (sinewave, robotic_arm, robotic_arm_kruse, ballistics, crystal)
+    module.TASK.name: module.TASK
+    for module in (sinewave, robotic_arm, robotic_arm_kruse, ballistics, crystal, architecture)
 }
 
 __all__ = ["TASKS", "Task"]
