@@ -46,7 +46,7 @@ def parse(bounds: Tensor, z_score: Callable[[float], float], expressions: Sequen
         compared = _COMPARISON.fullmatch(text.lower())
         name, _, value = (part.strip() for part in text.partition("="))
         if compared:
-            rows.append(_comparison(said, *compared.groups(), z_score))
+            rows.append(_comparison(said, compared[1], compared[2], compared[3], z_score))
         elif text.lower() in ("isotropic", "e_x=e_y", "e_y=e_x"):
             rows.append(lambda x: (_surrogate().along_y(x) - _surrogate()(x))[:, 0])
         elif name == "group" and value in GROUPS:
@@ -54,18 +54,21 @@ def parse(bounds: Tensor, z_score: Callable[[float], float], expressions: Sequen
                 raise ValueError(f"constraint '{said}': one symmetry group at a time")
             moves = replace(moves, orbits=torch.from_numpy(operations(value, SIDE).min(axis=0)))
         elif name in ("solid", "void") and value:
-            moves = replace(moves, **{name: mask(Path(value))})
+            painted = mask(Path(value))
+            moves = replace(moves, solid=painted) if name == "solid" else replace(moves, void=painted)
         else:
             raise ValueError(f"constraint '{said}' is not understood; accepted: {ACCEPTED}")
-    if moves.orbits is not None:  # what symmetry copies is masked as well
-        for name in ("solid", "void"):
-            part = getattr(moves, name)
-            if part is not None:
-                touched = torch.zeros(len(part)).index_add(0, moves.orbits, part.float())
-                moves = replace(moves, **{name: touched[moves.orbits] > 0})
+    moves = replace(moves, solid=_copied(moves.solid, moves.orbits), void=_copied(moves.void, moves.orbits))
     if moves.solid is not None and moves.void is not None and (moves.solid & moves.void).any():
         raise ValueError(f"the constraints {', '.join(expressions)} want the same pixels solid and void")
     return replace(moves, rows=tuple(rows))
+
+
+def _copied(painted: Tensor | None, orbits: Tensor | None) -> Tensor | None:
+    """A mask with what symmetry makes of it. (1024,) → (1024,)."""
+    if painted is None or orbits is None:
+        return painted
+    return torch.zeros(len(painted)).index_add(0, orbits, painted.float())[orbits] > 0
 
 
 def _comparison(said: str, name: str, sign: str, number: str, z_score: Callable[[float], float]) -> Row:

@@ -76,7 +76,7 @@ class Task:
     source: str
     """DOI or equation that defines the task."""
     arrived: float = 5e-5
-    """A sample rests once its surrogate residual is below this fraction of the tolerance: float32 has no more to give."""
+    """A sample rests once its surrogate residual is below this fraction of the tolerance: float32 gives no more."""
     project: Callable[[Tensor], Tensor] = identity
     """Nearest admissible design, applied once after localization."""
     support: tuple[tuple[float, float] | None, ...] = ()
