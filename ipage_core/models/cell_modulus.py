@@ -106,7 +106,7 @@ class CellModulus(nn.Module):
         with torch.no_grad():
             weight = (E_VOID + (1 - E_VOID) * x).sqrt()[:, None, None]
             weighted = (trials.reshape(*trials.shape[:2], -1, SIDE * SIDE) * weight[:, :, :, :]).flatten(2)
-            gram = (weighted @ weighted.transpose(1, 2)).double() / (SIDE * SIDE)
+            gram = (weighted @ weighted.transpose(1, 2)).cpu().double() / (SIDE * SIDE)  # MPS has no float64
             system, load = gram[:, 1:, 1:], gram[:, 1:, :1]
             ridge = torch.diag_embed(RIDGE * system.diagonal(dim1=1, dim2=2) + 1e-9)
             return -torch.linalg.solve(system + ridge, load)[:, :, 0].to(x)
