@@ -100,7 +100,9 @@ def _parser() -> argparse.ArgumentParser:
     export = command("export", _export, "Write the designs of solutions.csv as files for other programs.")
     export.add_argument("task", metavar="TASK")
     export.add_argument("solutions", type=Path, metavar="CSV")
-    export.add_argument("--format", required=True, help="crystal: cif, poscar or extxyz; architecture: png, svg, dxf or stl")
+    export.add_argument(
+        "--format", required=True, help="crystal: cif, poscar or extxyz; architecture: png, svg, dxf or stl"
+    )
     export.add_argument("--out", type=Path, required=True, metavar="DIR")
 
     dataset = command("dataset", _dataset, "Compute a data set with the true forward operator; a stopped run goes on.")
