@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 from ipage_core.datasets import fingerprint, pairs
 from ipage_core.methods import METHODS
 from ipage_core.models.bands import BandReader
-from ipage_core.store import load_model, save_model
+from ipage_core.store import load_model, load_tensors, save_model
 from ipage_core.tasks import Task
 from ipage_core.training import Settings, fit
 
@@ -84,8 +84,8 @@ def starting_weights(task: Task, model: str, out: Path) -> dict[str, Tensor] | N
         ensemble = load_model(out.name, "mlp", out.parent)[0]["phi_star"]
         return BandReader.start(ensemble.state_dict(), "transform._transforms.0.transform_net.")
     if task.name == "architecture" and model == "inn":
-        surrogate = load_model(out.name, "mlp", out.parent)[0]["phi_star"]
-        return {f"t.{name}": value for name, value in surrogate.state_dict().items()}
+        surrogate, _ = load_tensors(out / "mlp.safetensors")
+        return {f"t.{name.removeprefix('phi_star.')}": value for name, value in surrogate.items()}
     return None
 
 
