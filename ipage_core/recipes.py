@@ -14,8 +14,8 @@ from torch import Generator, Tensor
 
 from ipage_core.datasets import fingerprint, pairs
 from ipage_core.methods import METHODS
-from ipage_core.models.bands import BandReader
-from ipage_core.store import load_model, load_tensors, save_model
+from ipage_core.models.bands import BandReader, BandSurrogate
+from ipage_core.store import load_tensors, save_model
 from ipage_core.tasks import Task
 from ipage_core.training import Settings, fit
 
@@ -78,11 +78,18 @@ def _crystal_recipe(task: Task, model: str, arguments: dict[str, Any]) -> tuple[
     return BUILT_AS[model], arguments, Settings(learning_rate=1.5e-3, epochs=40)
 
 
+def _ensemble(task: Task, out: Path) -> BandSurrogate:
+    """The crystal task's ensemble in ``out``, whatever that folder is called; built as the recipe says."""
+    ensemble = BandSurrogate(**recipe(task, "mlp")[1])
+    tensors, _ = load_tensors(out / "mlp.safetensors")
+    ensemble.load_state_dict({name.removeprefix("phi_star."): value for name, value in tensors.items()})
+    return ensemble
+
+
 def starting_weights(task: Task, model: str, out: Path) -> dict[str, Tensor] | None:
     """Weights that a model takes over from another one in ``out``: what ``fit`` calls ``begin_from``."""
     if task.name == "crystal" and model == "inn":
-        ensemble = load_model(out.name, "mlp", out.parent)[0]["phi_star"]
-        return BandReader.start(ensemble.state_dict(), "transform._transforms.0.transform_net.")
+        return BandReader.start(_ensemble(task, out).state_dict(), "transform._transforms.0.transform_net.")
     if task.name == "architecture" and model == "inn":
         surrogate, _ = load_tensors(out / "mlp.safetensors")
         return {f"t.{name.removeprefix('phi_star.')}": value for name, value in surrogate.items()}
@@ -123,7 +130,7 @@ def training_pairs(task: Task, model: str, out: Path) -> tuple[Tensor, Tensor, d
     about = {"n": len(x), "sha256": fingerprint(x, y), "from": "data/crystal"}
     if model == "mlp":
         return x, y, about
-    ensemble = load_model(out.name, "mlp", out.parent)[0]["phi_star"]
+    ensemble = _ensemble(task, out)
     x = task.sample_prior(CRYSTAL_DRAWS, Generator().manual_seed(0))
     with torch.no_grad():
         y = torch.cat([ensemble(part.float()).double() for part in x.split(2000)])

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import shutil
 from importlib.util import find_spec
 
 import numpy as np
@@ -109,12 +110,14 @@ def test_an_inn_begins_from_a_member_of_the_ensemble():
 
 def test_the_ensemble_teaches_the_posterior(tmp_path, monkeypatch):
     monkeypatch.setattr(recipes, "CRYSTAL_DRAWS", 300)
-    out = tmp_path / "crystal"
+    out = tmp_path / "crystal"  # where load looks; training may go to any folder
     learned = recipes.train(TASK, "mlp", out, epochs=1)
     assert learned["data"]["n"] == len(lattices.read().i)
     taught = recipes.train(TASK, "inn", out, epochs=1)
     assert taught["data"]["n"] == 300
     assert taught["data"]["computed"] == learned["data"]
+    shutil.copytree(out, tmp_path / "elsewhere")
+    assert recipes.train(TASK, "cinn", tmp_path / "elsewhere", epochs=1)["data"] == taught["data"]
     found = design(TASK, load("crystal", "ipage-mlp", root=tmp_path), torch.tensor([0.9]), 5)
     assert found.surrogate.shape == (5, 1)
 
