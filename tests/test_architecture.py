@@ -50,7 +50,16 @@ def test_projected_cells_are_admissible_and_clean_ones_stay():
     assert all(is_admissible(cell) for cell in TASK.project(grey(20).clamp(0, 1)).reshape(-1, 32, 32).numpy())
     clean = cells(10)
     assert (TASK.project(clean) == clean).all()
+
+
+def test_what_does_not_percolate_is_bridged_not_filled():
+    islands = np.zeros((32, 32))
+    islands[4:12, 4:12] = islands[20:26, 18:30] = 1.0
+    cell = admissible(islands)
+    assert is_admissible(cell)
+    assert cell.mean() < 0.25
     assert is_admissible(admissible(np.zeros((32, 32))))
+    assert admissible(np.zeros((32, 32))).sum() <= 64
 
 
 def test_the_filter_keeps_a_wall_of_one_pixel_and_drops_a_lone_one():

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter, label
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import dijkstra
 
 Mask = NDArray[np.bool_]
 
@@ -115,9 +117,9 @@ def is_admissible(cell: ArrayLike) -> bool:
 def admissible(density: ArrayLike, orbits: NDArray[np.intp] | None = None, frozen: ArrayLike | None = None) -> Mask:
     """A binary cell near a grey one that is admissible in the sense of :func:`is_admissible`. (ny, nx) → (ny, nx).
 
-    The density is cut at 1/2; of the four pixels of a hinge the one nearest to 1/2 changes sides, until none is left;
-    only the largest piece stays. Where that does not percolate, the solid grows to wherever the blurred density exceeds
-    a level, which is lowered until it does.
+    The density is cut at 1/2; of the four pixels of a hinge the one nearest to 1/2 changes sides, until none is left.
+    Where no piece percolates along an axis, the cheapest loop round the torus is filled, along what is dense already.
+    Only the largest piece that percolates stays.
 
     Args:
         density: (ny, nx) in [0, 1].
@@ -130,17 +132,53 @@ def admissible(density: ArrayLike, orbits: NDArray[np.intp] | None = None, froze
     fixed = np.zeros(grey.shape, dtype=bool) if frozen is None else np.asarray(frozen, dtype=bool)
     size = np.bincount(orbits.ravel(), minlength=grey.size)
     blurred = gaussian_filter(grey, 1.0, mode="wrap")
-    fallback = None
-    for level in (np.inf, 0.45, 0.4, 0.35, 0.3, 0.25, 0.2, 0.15, 0.1, 0.05):
-        grown = (blurred >= level) & ~fixed
-        solid = _without_hinges(np.where(grown, np.maximum(grey, 0.5), grey), orbits, fixed)
-        whole = largest_component(solid)
-        filled = np.bincount(orbits.ravel(), whole.ravel(), grey.size)
-        if ((filled == 0) | (filled == size)).all() and percolates(whole) == (True, True):
+    fallback, filled = None, np.zeros(grey.shape, dtype=bool)
+    for level in (np.inf, np.inf, 0.45, 0.4, 0.3, 0.2, 0.1):
+        grown = (blurred >= level) & ~fixed | filled
+        solid = _without_hinges(np.where(grown, np.maximum(grey, 0.5), grey), orbits, fixed | filled)
+        whole = _percolating_component(solid)
+        share = np.bincount(orbits.ravel(), whole.ravel(), grey.size)
+        if whole.any() and ((share == 0) | (share == size)).all():
             if not (fixed & (whole != (grey >= 0.5))).any():
                 return whole
             fallback = whole if fallback is None else fallback
+        if not filled.any():
+            cost = np.where(solid, 1e-3, np.maximum(1.1 - blurred, 1e-2)) + 10.0 * (fixed & ~solid)
+            loops = _cheapest_loop(cost) | _cheapest_loop(cost.T).T
+            filled = np.isin(orbits, orbits[loops]) & ~solid
     return np.ones(grey.shape, dtype=bool) if fallback is None else fallback
+
+
+def _percolating_component(cell: Mask) -> Mask:
+    """Of the components that percolate along x and y, the one with most pixels; all void if there is none."""
+    labels, windings = components(cell)
+    best, most = 0, 0
+    for k in range(1, len(windings) + 1):
+        piece = labels == k
+        if piece.sum() > most and percolates(piece) == (True, True):
+            best, most = k, int(piece.sum())
+    return (labels == best) & (best > 0)
+
+
+def _cheapest_loop(cost: NDArray[np.float64]) -> Mask:
+    """The pixels of the loop once round along x, and not along y, that costs least. cost (ny, nx) > 0 → (ny, nx)."""
+    ny, nx = cost.shape
+    roll = -int(cost.sum(axis=1).argmax())  # no loop crosses the edge between rows 0 and ny − 1: cut the emptiest row
+    rolled = np.roll(cost, roll, axis=0)
+    wide = np.concatenate((rolled, rolled[:, :1]), axis=1)
+    node = np.arange(wide.size).reshape(wide.shape)
+    ends = [(node[:, :-1], node[:, 1:]), (node[:-1], node[1:])]
+    tail = np.concatenate([part.ravel() for a, b in ends for part in (a, b)])
+    head = np.concatenate([part.ravel() for a, b in ends for part in (b, a)])
+    graph = csr_array((wide.ravel()[head], (tail, head)), shape=(wide.size, wide.size))
+    distance, previous = dijkstra(graph, indices=node[:, 0], return_predecessors=True)
+    row = int(distance[np.arange(ny), node[:, nx]].argmin())
+    loop = np.zeros(cost.shape, dtype=bool)
+    at = node[row, nx]
+    while at >= 0:  # the start has no predecessor
+        loop[at // (nx + 1), at % (nx + 1) % nx] = True
+        at = previous[row, at]
+    return np.roll(loop, -roll, axis=0)
 
 
 def _without_hinges(grey: NDArray[np.float64], orbits: NDArray[np.intp], frozen: Mask) -> Mask:
