@@ -289,8 +289,13 @@ def _train(arguments: argparse.Namespace) -> None:
     if arguments.method not in METHODS or not METHODS[arguments.method].models:
         trainable = ", ".join(name for name, method in METHODS.items() if method.models)
         raise ValueError(f"method '{arguments.method}' is not known or has nothing to train; accepted: {trainable}")
-    device = pick_device(arguments.device)
-    for model in METHODS[arguments.method].models:
+    device, models = pick_device(arguments.device), METHODS[arguments.method].models
+    left = [arguments.out / f"{model}{end}" for model in models for end in (".checkpoint.safetensors", ".json")]
+    if arguments.resume and not any(path.exists() for path in left):
+        raise ValueError(
+            f"--resume: {arguments.out} holds no stopped run of {arguments.method}; start without --resume"
+        )
+    for model in models:
         card = train(
             task,
             model,

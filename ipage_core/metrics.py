@@ -30,7 +30,7 @@ def nearest_distances(points: Array) -> Array:
     if len(points) < 2:
         return np.full(len(points), np.nan)
     if points.shape[1] <= 16:
-        return cKDTree(points).query(points, k=2)[0][:, 1]
+        return np.asarray(cKDTree(points).query(points, k=2)[0])[:, 1]
     squared = np.square(points).sum(1)
     apart = squared[:, None] + squared - 2 * points @ points.T
     np.fill_diagonal(apart, np.inf)

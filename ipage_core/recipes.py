@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from importlib.metadata import version
@@ -154,15 +155,22 @@ def train(
 ) -> dict[str, Any]:
     """Train a task's model by its recipe, on its own pairs, and keep it in ``out`` with its card, which is returned.
 
-    While it runs, ``out`` holds a checkpoint; ``resume`` goes on from it.
+    While it runs, ``out`` holds a checkpoint; ``resume`` goes on from it, and leaves a model alone that is finished.
 
     Raises:
-        ValueError: unknown model, or a checkpoint that is in the way or belongs to another run.
+        ValueError: unknown model, a model of another task or a checkpoint in the way, or a checkpoint of another run.
     """
     network, arguments, settings = recipe(task, model)
     settings = replace(settings, seed=seed, epochs=settings.epochs if epochs is None else epochs)
     if settings.epochs < 1:
         raise ValueError(f"Expected at least 1 epoch, got {settings.epochs}")
+    settings_said = json.loads(json.dumps([network, arguments, asdict(settings)]))
+    if (out / f"{model}.json").exists():
+        card = json.loads((out / f"{model}.json").read_text())
+        if card["task"] != task.name:
+            raise ValueError(f"{out} holds a model '{model}' of {card['task']}: name another --out")
+        if resume and [card["model"], card["arguments"], card["settings"]] == settings_said:
+            return card
     if model in TAUGHT.get(task.name, ()) and not (out / "mlp.safetensors").exists():
         train(task, "mlp", out, seed=seed, device=device, resume=resume, progress=progress)
     checkpoint = out / f"{model}.checkpoint.safetensors"

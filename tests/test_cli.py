@@ -131,6 +131,7 @@ def test_tasks_as_json(capsys):
         (["verify", "sinewave", "missing.csv"], "does not exist"),
         (["predict", "sinewave", "missing.csv", "--method", "cinn"], "no surrogate"),
         (["train", "sinewave", "--method", "nonsense"], "accepted: ipage"),
+        (["train", "sinewave", "--resume"], "holds no stopped run"),
         (["train", "sinewave", "--epochs", "0"], "at least 1 epoch"),
         (["design", "sinewave", "--target", "1", "--n", "100001"], "at most 100000"),
         (["design", "sinewave", "--target", "1", "--seed", "-1"], "a whole number, from 0"),

@@ -98,12 +98,24 @@ def test_a_diverging_run_stops_with_a_sentence():
 
 
 def test_card_says_what_made_the_model(tmp_path):
-    train(TASKS["sinewave"], "mlp", tmp_path, epochs=1)
-    card = load_card("", "mlp", tmp_path)
+    folder = tmp_path / "sinewave"
+    train(TASKS["sinewave"], "mlp", folder, epochs=1)
+    card = load_card("sinewave", "mlp", tmp_path)
     assert card["data"] == {"n": 10_000, "seed": 0, "sha256": card["data"]["sha256"]}
     assert card["command"].startswith("python -m ipage_core train sinewave --method")
     assert card["validation"]["validation_l2"] > 0
-    assert not list(tmp_path.glob("*.checkpoint*")) + list(tmp_path.glob(".*"))
+    assert sorted(path.name for path in folder.iterdir()) == ["mlp.json", "mlp.safetensors"]
+
+
+def test_a_finished_model_is_left_alone_and_another_tasks_is_not_overwritten(tmp_path):
+    rows = []
+    card = train(TASKS["sinewave"], "mlp", tmp_path, epochs=1)
+    assert train(TASKS["sinewave"], "mlp", tmp_path, epochs=1, resume=True, progress=rows.append) == card | {
+        "sha256": json.loads((tmp_path / "mlp.json").read_text())["sha256"]
+    }
+    assert not rows
+    with pytest.raises(ValueError, match="holds a model 'mlp' of sinewave"):
+        train(TASKS["ballistics"], "mlp", tmp_path, epochs=1)
 
 
 def test_sigkill_costs_at_most_one_epoch(tmp_path):
