@@ -14,6 +14,8 @@ CSS = """
 [class*="st-key-target-"] label p { white-space: nowrap; overflow: visible; }
 [class*="st-key-target-"] label * { overflow: visible; }
 img.histogram { display: block; width: calc(100% - 12px); height: 32px; margin: 0 6px -2.1rem 6px; }
+/* Plotly paints a button under the mouse almost white, on dark pages too. */
+.updatemenu-button:hover rect { fill: rgb(128, 128, 128) !important; fill-opacity: 0.4 !important; }
 .frame { container-type: inline-size; }
 .cards { display: grid; grid-template-columns: repeat(2, 1fr); gap: 0.6rem; }
 @container (min-width: 520px) { .cards { grid-template-columns: repeat(4, 1fr); } }

@@ -26,6 +26,8 @@ from ipage_core.tasks import TASKS
 # Small networks gain nothing from many threads, and a thread too many on a busy machine costs tenfold.
 torch.set_num_threads(max(1, min(4, (os.cpu_count() or 2) // 2)))
 
+WATCHING = 1.0
+"""Seconds of Ω that pictures may cost; beyond, it watches the first frame and the last alone."""
 PRIOR_SHOWN = 600
 """Training designs that figures show as background: draws from the prior."""
 
@@ -327,7 +329,7 @@ def record(found: Solutions, accepted: np.ndarray | None = None) -> Run:
     y = families = None
     told_apart = False
     if task.verifies_by_default:
-        y = task.omega(flat.double())[:, :m].reshape(*shape, m).numpy()
+        y = _watched(found, frames)
         if task.modes is not None:
             families = task.modes(flat, found.y_star.repeat(shape[0], 1))
             families = torch.where(task.in_bounds(flat), families, -1).reshape(shape).numpy()
@@ -357,6 +359,18 @@ def record(found: Solutions, accepted: np.ndarray | None = None) -> Run:
         note=found.note,
         frame=found.frame(),
     )
+
+
+def _watched(found: Solutions, frames: torch.Tensor) -> np.ndarray:
+    """What Ω says of the designs in ``frames`` (T, n, d) → (T, n, m); NaN between first and last where it is slow."""
+    task, m = found.task, found.task.n_targets
+    count = frames[..., 0].numel()
+    if count * task.omega_seconds <= WATCHING or len(frames) == 1:
+        return task.omega(frames.reshape(count, -1).double())[:, :m].reshape(*frames.shape[:2], m).numpy()
+    y = np.full((*frames.shape[:2], m), np.nan)
+    y[0] = task.omega(frames[0].double())[:, :m].numpy()
+    y[-1] = found.verification.y[:, :m].numpy()
+    return y
 
 
 def start_name(method: str) -> str:

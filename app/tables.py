@@ -73,7 +73,7 @@ def columns(run: Run, names: list[str]) -> dict[str, Any]:
             config[column] = st.column_config.NumberColumn(format="%.5g", help=f"target, {labels[column[:-1]]}")
     return config | {
         "sample": st.column_config.NumberColumn(pinned=True, width="small", help="the id that every export shares"),
-        "off by": st.column_config.NumberColumn(format="%.1e", help="distance |Ω(x) − y*|, in the units of y"),
+        "off by": st.column_config.NumberColumn(format="%.3g", help="distance |Ω(x) − y*|, in the units of y"),
         "badges": st.column_config.MultiselectColumn(
             options=list(BADGES),
             color=list(BADGES.values()),

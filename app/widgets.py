@@ -15,7 +15,7 @@ from app.words import histogram
 from ipage_core.methods import METHODS
 from ipage_core.tasks import TASKS, Task
 
-COUNTS = [10, 25, 50, 100, 200, 500, 1000]
+COUNTS = [1, 3, 10, 25, 50, 100, 200, 500, 1000]
 STRICTNESS = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]
 """The tolerance slider, in units of the task's own tolerance."""
 
@@ -118,6 +118,10 @@ def _span(task: Task, j: int) -> float:
 
 
 def _ask_how(task: Task) -> dict[str, Any]:
+    named = st.query_params.get("sampling", "").lower()
+    if named in SAMPLINGS and st.query_params["sampling"] != SAMPLINGS[named]:  # the command line's name
+        st.query_params["sampling"] = SAMPLINGS[named]
+        st.session_state.sampling = named
     sampling = st.segmented_control(
         "Latent design",
         list(SAMPLINGS),
@@ -205,10 +209,11 @@ def _follow(source: str, sink: str) -> None:
 def _ask_target(task: Task, j: int, kind: str) -> float:
     """Number and slider for one coordinate of y*, with the histogram of the training data above the slider."""
     known, number, slider = data(task.name), f"y{j + 1}", f"slide_{task.name}_{j + 1}"
-    label = task.property_labels[j]
-    left, right = st.columns([1, 2.4], gap="small", vertical_alignment="bottom")
+    label, alone = task.property_labels[j], task.n_targets == 1
+    left, right = st.columns([1, 2.4] if alone else [1.25, 1.4], gap="small", vertical_alignment="bottom")
+    named = f"Target y*: {label.removeprefix('y = ')}".removesuffix(": y")
     value = left.number_input(
-        f"{y_names(task)[j]}*: {label}" if task.n_targets > 1 else f"Target y*: {label}".removesuffix(": y"),
+        named if alone else f"{y_names(task)[j]}*: {label}",
         value=float(task.default_target[j]),
         step=10 * known.step[j],
         format="%.4g",

@@ -61,7 +61,18 @@ def headline(run: Run) -> str:
         text += f" within ±{run.tolerance:g}{unit(run)}"
     if run.n_modes:
         text += f", on {run.modes_found} of {run.n_modes} loops"
+        text += f" ({_beside(run)} beside them, on the arcs at the edge)" if _beside(run) else ""
     return text
+
+
+def _beside(run: Run) -> int:
+    """How many hits lie on no loop: on pieces of the level set whose loop's middle is outside the box."""
+    return int((run.hit & (run.modes[-1] < 0)).sum()) if run.modes is not None else 0
+
+
+def unreachable(run: Run) -> bool:
+    """Whether the run gave its target up, and Ω agrees."""
+    return bool(run.note) and not run.hit.any()
 
 
 def doubt_text(task: Task, doubted: Doubt) -> str:
@@ -87,7 +98,19 @@ def note_text(run: Run) -> str:
             "The surrogate f found no design with f(x) = y* and aimed for the closest it could. "
             f"Ω confirms {run.hit.sum()} of the designs all the same: f errs here."
         )
-    return run.note
+    return run.note + _collapsed(run)
+
+
+def _collapsed(run: Run) -> str:
+    """A word on designs that coincide because few come closest."""
+    low, high = TASKS[run.task].bounds.numpy()
+    places = len(np.unique(np.round((run.x[-1] - low) / (high - low) / 0.02), axis=0))
+    if places > run.n / 2:
+        return ""
+    return (
+        f" Few designs come that close: the {run.n} samples end in about {places} "
+        f"{'place' if places == 1 else 'places'}, and that they collapse is right here."
+    )
 
 
 PICTURES = {
@@ -105,6 +128,8 @@ def caption(run: Run) -> str:
     text = [PICTURES.get(run.task.removesuffix("_kruse"), "Each dot is a design.")]
     if run.n_modes:
         text.append("A loop's number lights up as soon as a design lies on it.")
+        if run.task == "sinewave" and run.exact.all() and 0 <= run.y_star[0] < 1:
+            text.append("The three arcs at the edge x₁ = −1 solve it too, but belong to no numbered loop.")
     start = f"a {run.labels[0]} sample"
     if run.localizes:
         full = "full once Ω says that it hits" if run.verified.any() else "open, for Ω has not run on any"
@@ -113,11 +138,23 @@ def caption(run: Run) -> str:
         text.append(f"**Dot:** {start}; full if Ω says that it hits. This method does not localize.")
     if run.f_error is not None and run.omega_error is not None:
         corrected = run.labels[-1].startswith("correction")
-        text.append(
-            "**Error:** the surrogate f soon believes that all is exact (dashed); the true Ω (solid) tells what f's "
-            f"own error leaves{', until corrections' if corrected else '. Corrections'} with Ω remove it."
-        )
+        if unreachable(run):
+            text.append(
+                "**Error:** no design achieves this target, so localization aims at the closest one that it can: the "
+                "curves by f (dashed) and by Ω (solid) level off at the squared distance that remains, which "
+                "corrections with Ω cannot remove."
+            )
+        else:
+            text.append(
+                "**Error:** the surrogate f soon believes that all is exact (dashed); the true Ω (solid) tells what "
+                f"f's own error leaves{', until corrections' if corrected else '. Corrections'} with Ω remove it."
+            )
         text.append("Lines are medians, bands hold 90 % of the samples, dots mark the tolerance.")
+    elif run.f_error is not None and not run.verified.any():
+        text.append(
+            "**Error:** what the surrogate f believes, which says nothing of its own error. Ω takes "
+            f"{TASKS[run.task].omega_seconds:.2g} s a design here, so it runs only when asked for."
+        )
     return " ".join(text)
 
 
@@ -162,10 +199,12 @@ def key_figures(run: Run) -> list[Figure]:
     if run.n_modes:
         figures.append(Figure("Loops found", f"{run.modes_found} / {run.n_modes}", "with at least one design"))
     if run.localizes:
-        first = f"{s['success_before_replacement']} / {s['n']}"
-        figures.append(
-            Figure("Success before replacement", first, f"reached y* by f at once; {s['replaced']} were drawn afresh")
-        )
+        at_once, fresh = s["success_before_replacement"], s["replaced"]
+        afresh = f"{fresh} {'was' if fresh == 1 else 'were'} drawn afresh"
+        if fresh > s["n"] - at_once:  # those that a correction lost count as well
+            afresh += ", during corrections too"
+        told = f"reached y* by f at first try; {afresh}"
+        figures.append(Figure("Success before replacement", f"{at_once} / {s['n']}", told))
     figures.append(Figure("Ω calls", f"{s['omega_calls']}", "true evaluations, the final check included"))
     seconds = sum(s["seconds"].values())
     figures.append(Figure("Time", f"{seconds:.2f} s", "from latent points to verified designs"))
@@ -222,11 +261,13 @@ SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def number(value: float | None) -> str:
-    """Two significant digits, as people write them: 0.031, 5.1 · 10⁻¹³, or a dash for None."""
+    """As people write them, in two or three significant digits: 784, 0.0312, 5.1 · 10⁻¹³, or a dash for None."""
     if value is None or not np.isfinite(value):
         return "–"
-    if value == 0 or 1e-2 <= abs(value) < 1e4:
-        return f"{float(f'{value:.2g}'):g}"
+    if value == 0 or 1e-3 <= abs(value) < 1e3:
+        return f"{value:.3g}"
+    if 1e3 <= abs(value) < 1e6:
+        return f"{value:,.0f}"
     mantissa, exponent = f"{value:.1e}".split("e")
     return f"{mantissa} · 10{str(int(exponent)).translate(SUPERSCRIPT)}"
 

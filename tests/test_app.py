@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import runs
 from ipage_core.methods import METHODS
+from ipage_core.tasks import TASKS
 from tests import stand_ins
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -220,7 +221,6 @@ def test_a_sweep_fills_its_table(app, monkeypatch):
 def test_the_archive_holds_what_reproduces_it(app):
     from app.settings import Settings
     from app.views import share
-    from ipage_core.tasks import TASKS
 
     asked = {"kinds": ("at least",), "y": (1.5,), "up_to": (0.0,), "n": 10, "sampling": "lhs", "seed": 3}
     settings = Settings(TASKS["sinewave"], "prior-lm", **asked, omega_evals=0, strictness=1.0, seed_design=(0.1, 0.2))
@@ -247,7 +247,7 @@ def test_methods_without_a_surrogate_need_no_corrections(app):
 def test_every_method_has_its_title_on_the_page(app):
     test = app(n="25")
     assert test.selectbox(key="method").options == list(METHODS)
-    assert METHODS["ipage"].title in [c.value for c in test.caption]
+    assert METHODS[TASKS["sinewave"].default_method].title in [c.value for c in test.caption]
 
 
 def test_the_csv_is_the_contract_s(app):
@@ -273,3 +273,17 @@ def test_the_core_knows_neither_streamlit_nor_plotly():
         text = path.read_text()
         assert "import streamlit" not in text, path
         assert "import plotly" not in text, path
+
+
+@pytest.mark.parametrize("view", ["Localization", "Posterior", "Latent design", "Compare"])
+def test_a_single_sample_is_enough(app, view):
+    test = app(n="1", view=view)
+    assert not test.exception
+    assert not test.error
+    assert "1 of 1 designs" in headline(test).replace("0 of 1", "1 of 1")
+
+
+def test_the_address_knows_the_samplings_by_the_command_line_s_names(app):
+    for name in ("srs", "lhs", "LHS", "maximin"):
+        test = app(n="25", sampling=name)
+        assert test.segmented_control(key="sampling").value == name.lower()

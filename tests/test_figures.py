@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from app import words
-from app.figures import ballistics, family, generic, robotic_arm, sinewave
+from app.figures import FAMILIES, ballistics, family, generic, robotic_arm, sinewave
 from app.figures.playback import Size
 from app.figures.theme import packed, palette, unpacked
 from app.runs import record
@@ -15,7 +15,7 @@ from ipage_core.design import design
 from ipage_core.tasks import TASKS
 from tests import stand_ins
 
-CHEAP = [name for name, task in TASKS.items() if task.verifies_by_default]
+CHEAP = list(FAMILIES)
 SIZES = ["narrow", "medium", "wide", "large"]
 
 
@@ -223,7 +223,9 @@ def test_packing_keeps_values_shape_and_gaps():
 def test_numbers_are_written_as_people_write_them():
     assert words.number(0.031) == "0.031"
     assert words.number(5.1e-13) == "5.1 · 10⁻¹³"
-    assert words.number(784.0) == "780"
+    assert words.number(784.0) == "784"
+    assert words.number(10.04) == "10"
+    assert words.number(12345.0) == "12,345"
     assert words.number(0.0) == "0"
     assert words.number(None) == "–"
     assert words.number(float("nan")) == "–"
@@ -254,3 +256,58 @@ def test_table_has_one_row_per_sample_with_target_beside_achieved(run_of):
     assert shown["y₁ posterior"].to_numpy() == pytest.approx(run.y[0, :, 0])
     hit = shown["off by"] <= run.tolerance
     assert [("hit" in worn) for worn in shown["badges"]] == hit.tolist()
+
+
+@pytest.mark.parametrize(
+    ("task", "target"), [("ballistics", (1000.0,)), ("robotic_arm", (9.0, 9.0)), ("robotic_arm", (-9.0, 0.0))]
+)
+def test_a_target_far_away_is_pointed_at_and_does_not_shrink_the_picture(run_of, task, target):
+    run = run_of(task, target=target)
+    figure = family(task).figure(run)
+    low, high = figure["layout"]["xaxis"]["range"]
+    assert high - low < 60
+    arrow = next(t for t in figure["data"] if "beyond" in t.get("name", ""))
+    assert low < arrow["x"][0] < high
+    assert (arrow["x"][0] > (low + high) / 2) == (target[0] > 0)
+    go.Figure(**figure)
+    shown = [t for t in figure["data"] if t.get("xaxis") == "x3" and t.get("customdata")]
+    assert shown, "the close-up shows the closest"
+
+
+def test_what_is_said_of_a_target_out_of_reach(run_of):
+    run = run_of(target=(3.0,))
+    assert "level off" in words.caption(run)
+    assert "remove it" not in words.caption(run)
+    assert "level off" not in words.caption(run_of())
+
+
+def test_designs_on_arcs_that_belong_to_no_loop_are_counted_apart(run_of):
+    run = run_of(target=(0.2,), n=200)
+    beside = int((run.hit & (run.modes[-1] < 0)).sum())
+    assert beside
+    assert f"{beside} beside them" in words.headline(run)
+    assert "no numbered loop" in words.caption(run)
+
+
+def test_where_omega_is_slow_it_watches_the_first_frame_and_the_last(run_of, monkeypatch):
+    from app import runs
+
+    found = design(
+        TASKS["ballistics"], stand_ins.load("ballistics", "ipage"), torch.tensor([5.0], dtype=torch.float64), 20
+    )
+    monkeypatch.setattr(runs, "WATCHING", 0.0)
+    run = record(found)
+    assert np.isfinite(run.y[[0, -1]]).all()
+    assert np.isnan(run.y[1:-1]).all()
+    go.Figure(**generic.figure(run))
+
+
+def test_the_slider_says_how_many_steps_there_are():
+    from app.figures.playback import steps_named
+
+    assert steps_named(("posterior", "step 1", "step 2", "correction 1")) == [
+        "posterior",
+        "step 1 of 2",
+        "step 2 of 2",
+        "correction 1 of 1",
+    ]

@@ -6,7 +6,18 @@ import numpy as np
 import torch
 
 from app.figures.layouts import boxes_of, filling, height_of, shown_rows
-from app.figures.marks import curve, prior_points, proposal_color, proposals, samples_key, target_cross, travel
+from app.figures.marks import (
+    closest,
+    curve,
+    in_sight,
+    prior_points,
+    proposal_color,
+    proposals,
+    samples_key,
+    target_beyond,
+    target_cross,
+    travel,
+)
 from app.figures.panels import designs_panel, error_panel, title
 from app.figures.playback import WIDE, Box, Scene, Size, assemble
 from app.figures.theme import Dict, Palette, axis, palette, ticks_about
@@ -48,7 +59,10 @@ def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
 
     drawn = np.concatenate([flights[0].reshape(-1, 2), flights[-1].reshape(-1, 2)])
     low, high = np.nanquantile(drawn, 0.002, axis=0), np.nanquantile(drawn, 0.998, axis=0)
-    low, high = np.minimum(low, (run.y_star[0], 0)) - (0.4, 0.5), np.maximum(high, (run.y_star[0], 0)) + 0.4
+    target = np.array([run.y_star[0], 0.0])
+    near = in_sight(low, high, target)
+    seen = target if near else np.zeros(2)
+    low, high = np.minimum(low, seen) - (0.4, 0.5), np.maximum(high, seen) + 0.4
     across, up = filling(low, high, size)
     ground = np.array([(across[0], 0.0), (across[1], 0.0)])
     rug = np.stack((run.prior_y[:, 0], np.full(len(run.prior_y), -0.22)), axis=1)
@@ -67,7 +81,9 @@ def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
             frame.append(curve(trajectories(run.x[t][[scene.chosen]])[0], colors.text, 2.5, showlegend=False))
     travel(scene, run, np.stack([on_ground(y) for y in run.y]), everyone, colors, 6)
     scene.top.append(samples_key(run, colors))
-    if run.exact.all():
+    if not near:
+        scene.top.append(target_beyond(target, across, up, colors, "m"))
+    elif run.exact.all():
         scene.top.append(target_cross(run.y_star[0], 0.0, colors, 18))
     else:
         ends = np.clip(run.accepted[:, 0], *across)
@@ -98,9 +114,13 @@ def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
 def _closeup(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> None:
     """Where the throws land, against the angle at which they left."""
     target = float(run.y_star[0])
+    centre, heading = target, "<b>Close-up</b> of the landing"
     offset = np.abs(run.y[0, :, 0] - target)
     half = float(np.clip(1.3 * np.nanquantile(offset, 0.9), 2 * run.tolerance, 2))
     near = (np.abs(run.y[:, :, 0] - target) <= half).any(axis=0)
+    if not near.any() and len(offset):
+        centre, heading = closest(run)[0], "<b>Close-up</b> of the closest"
+        near = (np.abs(run.y[:, :, 0] - centre) <= half).any(axis=0)
     degrees = np.degrees(run.x[:, :, 2])
     points = np.stack((run.y[:, near, 0], degrees[:, near]), axis=2)
     where = {"xaxis": "x3", "yaxis": "y3", "showlegend": False}
@@ -111,9 +131,9 @@ def _closeup(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> N
     if run.localizes:
         scene.still.append(proposals(run, points[0], colors, 7, **where))
     travel(scene, run, points, near, colors, 6, **where)
-    limits = {"range": [target - half, target + half], "tickvals": ticks_about(target, half), "fixedrange": True}
+    limits = {"range": [centre - half, centre + half], "tickvals": ticks_about(centre, half), "fixedrange": True}
     scene.axes["xaxis3"] = axis(colors, "landing [m]", box[0], "y3", **limits)
     scene.axes["yaxis3"] = axis(
         colors, "angle [°]", box[1], "x3", range=[0, 90], tickvals=[0, 30, 60, 90], fixedrange=True
     )
-    scene.titles.append(title("<b>Close-up</b> of the landing", box, size))
+    scene.titles.append(title(heading, box, size))

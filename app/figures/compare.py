@@ -103,7 +103,7 @@ def _errors(
                 "x": [float(median)],
                 "y": [k],
                 "marker": {"size": 12, "color": colors.background, "line": {"width": 2.5, "color": color}},
-                "hovertemplate": f"{names[k]}: half below %{{x:.1e}}, 95 % below {high:.1e}<extra></extra>",
+                "hovertemplate": f"{names[k]}: half below %{{x:.3~g}}, 95 % below {high:.3g}<extra></extra>",
             }
         )
     axes["xaxis8"] = axis(colors, "", box[0], "y8", type="log", exponentformat="power", dtick=1, fixedrange=True)

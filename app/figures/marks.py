@@ -140,6 +140,43 @@ def target_cross(x: float, y: float, colors: Palette, size: float, **more: Any) 
     }
 
 
+def in_sight(low: np.ndarray, high: np.ndarray, target: np.ndarray) -> bool:
+    """Whether a picture of what lies between ``low`` and ``high`` can show the target too, without shrinking to it."""
+    return bool((np.maximum(low - target, target - high) <= 0.6 * (high - low).max()).all())
+
+
+def closest(run: Run) -> np.ndarray:
+    """(m,) what the result comes closest to the target with, by Ω."""
+    return run.y[-1, np.nanargmin(run.omega_error[-1])].astype(float)
+
+
+def target_beyond(target: np.ndarray, across: list[float], up: list[float], colors: Palette, unit: str) -> Dict:
+    """An arrow at the picture's edge, to a target far outside: from the middle towards (2,) ``target``."""
+    middle, half = np.array([sum(across), sum(up)]) / 2, np.array([across[1] - across[0], up[1] - up[0]]) / 2
+    way = (target - middle) / np.abs((target - middle) / half).max()
+    at = middle + 0.93 * way
+    side = "left" if way[0] >= 0 else "right"
+    numbers = ", ".join(f"{v:.4g}" for v in target) if target[1] else f"{target[0]:.4g}"
+    told = f"target ({numbers}) {unit}" if target[1] else f"target {numbers} {unit}"
+    return {
+        "type": "scatter",
+        "mode": "markers+text",
+        "x": [float(at[0])],
+        "y": [float(at[1])],
+        "name": "target, far beyond the picture",
+        "marker": {
+            "symbol": "arrow",
+            "size": 20,
+            "angle": float(np.degrees(np.arctan2(way[0], way[1]))),
+            "color": colors.target,
+        },
+        "text": [f"<b>{told}</b>"],
+        "textposition": f"bottom {side}",
+        "textfont": {"color": colors.target},
+        "hovertemplate": f"{told} lies in this direction<extra></extra>",
+    }
+
+
 def proposal_color(run: Run, colors: Palette) -> str:
     """Prior draws wear the prior's colour even where a method starts from them, results that of results."""
     return {"prior": colors.prior, "localized": colors.localized}.get(run.labels[0], colors.posterior)

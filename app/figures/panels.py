@@ -39,13 +39,13 @@ def error_panel(scene: Scene, run: Run, box: Box, colors: Palette, size: Size, i
         ("re-simulation, by Ω", run.omega_error, colors.omega, "solid"),
     ]
     curves = [c for c in curves if c[1] is not None]
-    steps = np.arange(len(run.labels))
     where = {"xaxis": f"x{ids}", "yaxis": f"y{ids}"}
-    lows, medians, highs = [], [], []
+    lows, medians, highs, every = [], [], [], np.arange(len(run.labels))
     for name, error, color, dash in curves:
-        low, median, high = np.maximum(np.nanquantile(error, (0.05, 0.5, 0.95), axis=1), FLOOR)
+        steps = every[np.isfinite(error).any(axis=1)]  # Ω may have watched but the first and the last
+        low, median, high = np.maximum(np.nanquantile(error[steps], (0.05, 0.5, 0.95), axis=1), FLOOR)
         lows.append(low)
-        medians.append((median, color))
+        medians.append((dict(zip(steps.tolist(), median.tolist(), strict=True)), color))
         highs.append(high)
         band = packed(np.concatenate((steps, steps[::-1]))), packed(np.concatenate((low, high[::-1])))
         scene.still.append(
@@ -71,11 +71,11 @@ def error_panel(scene: Scene, run: Run, box: Box, colors: Palette, size: Size, i
                 "y": packed(median),
                 "line": {"color": color, "width": 2, "dash": dash},
                 "marker": {"color": color, "size": 9},
-                "hovertemplate": f"median {name}: %{{y:.1e}}<extra></extra>",
+                "hovertemplate": f"median {name}: %{{y:.3~g}}<extra></extra>",
                 "showlegend": False,
             }
         )
-    tolerance = run.tolerance**2
+    tolerance, steps = run.tolerance**2, every
     scene.still.append(
         {
             **where,
@@ -84,7 +84,7 @@ def error_panel(scene: Scene, run: Run, box: Box, colors: Palette, size: Size, i
             "x": [-0.5, len(steps) - 0.5],
             "y": [tolerance, tolerance],
             "line": {"color": colors.target, "width": 1.2, "dash": "dot"},
-            "hovertemplate": f"tolerance²: {tolerance:.1e}<extra></extra>",
+            "hovertemplate": f"tolerance²: {tolerance:.3g}<extra></extra>",
             "showlegend": False,
         }
     )
@@ -118,7 +118,7 @@ def error_panel(scene: Scene, run: Run, box: Box, colors: Palette, size: Size, i
                 "type": "scatter",
                 "mode": "markers",
                 "x": [t] * len(medians),
-                "y": [float(m[t]) for m, _ in medians],
+                "y": [m.get(t) for m, _ in medians],
                 "marker": {
                     "color": [c for _, c in medians],
                     "size": 9,
@@ -128,7 +128,7 @@ def error_panel(scene: Scene, run: Run, box: Box, colors: Palette, size: Size, i
                 "showlegend": False,
             }
         )
-    ticks = [] if not run.localizes else _ticks(run.labels, 6 if size.narrow else 9)
+    ticks = [] if not run.localizes else _ticks(run.labels, (box[0][1] - box[0][0]) * size.width / size.font)
     scene.axes[f"xaxis{ids}"] = axis(
         colors,
         _steps_title(run),
@@ -137,6 +137,7 @@ def error_panel(scene: Scene, run: Run, box: Box, colors: Palette, size: Size, i
         range=[-0.5, len(steps) - 0.5],
         tickvals=[t for t, _ in ticks],
         ticktext=[text for _, text in ticks],
+        tickangle=0,
         fixedrange=True,
     )
     scene.axes[f"yaxis{ids}"] = axis(
@@ -165,7 +166,7 @@ def _counter(run: Run, t: int, top: float, where: Dict, size: Size) -> Dict:
         "mode": "text",
         "x": [len(run.labels) - 1.2],
         "y": [top / 3],
-        "text": [f"<b>{run.arrived[t].sum()}</b> of {run.n} hit"],
+        "text": [f"<b>{run.arrived[t].sum()}</b> of {run.n} hit" if np.isfinite(run.y[t]).any() else ""],
         "textposition": "bottom left",
         "textfont": {"size": size.font},
         "hoverinfo": "skip",
@@ -187,7 +188,7 @@ def _strip(run: Run, colors: Palette, where: Dict) -> Dict:
         "x": packed(0.35 * np.linspace(-1, 1, len(error))),
         "y": packed(error),
         "marker": {"size": 4, "color": proposal_color(run, colors), "opacity": 0.6},
-        "hovertemplate": "%{y:.1e}<extra></extra>",
+        "hovertemplate": "%{y:.3~g}<extra></extra>",
         "showlegend": False,
     }
 
@@ -262,11 +263,12 @@ def _wrapped(label: str, size: Size) -> str:
     return name if size.narrow else f"{name}<br>{rest.replace(' [', '<br>[')}"
 
 
-def _ticks(labels: tuple[str, ...], at_most: int) -> list[tuple[int, str]]:
-    """Tick positions and texts: every so many steps, and every correction."""
-    corrections = [(t, f"Ω{label.split()[-1]}") for t, label in enumerate(labels) if label.startswith("correction")]
-    steps = len(labels) - len(corrections)
-    every = max(1, int(np.ceil(steps / max(1, at_most - len(corrections)))))
-    return [
-        (t, str(t)) for t in range(0, steps, every) if not corrections or t < steps - every / 2 or t == 0
-    ] + corrections
+def _ticks(labels: tuple[str, ...], letters: float) -> list[tuple[float, str]]:
+    """Tick positions and texts: every so many steps, and the corrections. ``letters``: how many the axis is wide."""
+    last, apart = len(labels) - 1, letters / len(labels)
+    corrections = [(float(t), f"Ω{label.split()[-1]}") for t, label in enumerate(labels) if label.startswith("corr")]
+    if len(corrections) > 1 and apart < 2.5:
+        corrections = [((corrections[0][0] + corrections[-1][0]) / 2, f"Ω1–{len(corrections)}")]
+    every = next(step for step in (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, len(labels)) if step * apart >= 3)
+    clear = corrections[0][0] - 3.2 / apart if corrections else last
+    return [(float(t), str(t)) for t in range(0, last + 1, every) if t <= clear] + corrections

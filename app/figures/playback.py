@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from app.figures.theme import Dict, Palette, palette
+from app.figures.theme import Dict, Palette, faded, palette
 from app.runs import Run
 
 SMOOTH_UP_TO = 300
@@ -151,6 +151,12 @@ def _changes(trace: Dict, siblings: list[Dict]) -> Dict:
     return changed
 
 
+def steps_named(labels: tuple[str, ...]) -> list[str]:
+    """The frames as the slider names them: 'posterior', 'step 3 of 25', 'correction 1 of 2'."""
+    count = {kind: sum(label.startswith(f"{kind} ") for label in labels) for kind in ("step", "correction")}
+    return [f"{label} of {count[label.split()[0]]}" if label.split()[0] in count else label for label in labels]
+
+
 def _top(run: Run, size: Size) -> int:
     if not run.localizes:
         return 70
@@ -190,9 +196,9 @@ def _controls(run: Run, size: Size, colors: Palette) -> Dict:
         "y": 1,
         "yanchor": "bottom",
         "pad": {"l": 0, "r": 0, "t": 0, "b": top - 36},
-        "bgcolor": "#eef1f5",
-        "bordercolor": "#b9c0ca",
-        "font": {"color": "#1f2430", "size": size.font - (1 if size.narrow else 0)},
+        "bgcolor": faded("#808080", 0.15),
+        "bordercolor": faded("#808080", 0.55),
+        "font": {"color": colors.text, "size": size.font - (1 if size.narrow else 0)},
         "buttons": [{"label": label, "method": "animate", "args": args} for label, args in buttons],
     }
     left = {"narrow": size.edge, "medium": 0.55}.get(size.name, 0.46)
@@ -219,14 +225,14 @@ def _controls(run: Run, size: Size, colors: Palette) -> Dict:
         "transition": {"duration": 0},
         "steps": [
             {
-                "label": label,
+                "label": shown,
                 "method": "animate",
                 "args": [
                     [label],
                     {"frame": {"duration": 0, "redraw": False}, "transition": {"duration": 0}, "mode": "immediate"},
                 ],
             }
-            for label in run.labels
+            for label, shown in zip(run.labels, steps_named(run.labels), strict=True)
         ],
     }
     return {"updatemenus": [menu], "sliders": [slider]}

@@ -6,7 +6,18 @@ import numpy as np
 import torch
 
 from app.figures.layouts import boxes_of, filling, height_of, shown_rows
-from app.figures.marks import curve, prior_points, proposal_color, proposals, samples_key, target_cross, travel
+from app.figures.marks import (
+    closest,
+    curve,
+    in_sight,
+    prior_points,
+    proposal_color,
+    proposals,
+    samples_key,
+    target_beyond,
+    target_cross,
+    travel,
+)
 from app.figures.panels import designs_panel, error_panel, title
 from app.figures.playback import WIDE, Box, Scene, Size, assemble
 from app.figures.theme import Dict, Palette, axis, palette, ticks_about
@@ -62,9 +73,14 @@ def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
         frame.append(one | {"marker": {"size": 9, "color": color, "line": {"width": 1.5, "color": colors.background}}})
     travel(scene, run, run.y, everyone, colors, 5)
     scene.top.append(samples_key(run, colors))
-    drawn = np.concatenate([arms[0].reshape(-1, 2), arms[-1].reshape(-1, 2), run.y_star[None], rail])
-    across, up = filling(np.nanmin(drawn, axis=0) - 0.12, np.nanmax(drawn, axis=0) + 0.12, size)
-    if run.exact.all():
+    drawn = np.concatenate([arms[0].reshape(-1, 2), arms[-1].reshape(-1, 2), rail])
+    low, high = np.nanmin(drawn, axis=0), np.nanmax(drawn, axis=0)
+    near = in_sight(low, high, run.y_star)
+    low, high = (np.minimum(low, run.y_star), np.maximum(high, run.y_star)) if near else (low, high)
+    across, up = filling(low - 0.12, high + 0.12, size)
+    if not near:
+        scene.top.append(target_beyond(run.y_star, across, up, colors, "m"))
+    elif run.exact.all():
         scene.top.append(target_cross(*run.y_star, colors, 16))
     else:
         left, right = np.clip(run.accepted[:, 0], *across)
@@ -98,7 +114,11 @@ def _closeup(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> N
     """The hands about the target, with the circle inside which they count as hits."""
     offset = np.linalg.norm(run.y[0] - run.y_star, axis=1)
     half = float(np.clip(1.3 * np.nanquantile(offset, 0.9), 2 * run.tolerance, 0.3))
-    near = (np.abs(run.y - run.y_star) <= half).all(axis=2).any(axis=0)
+    centre, heading = run.y_star, "<b>Close-up</b> of the hands"
+    near = (np.abs(run.y - centre) <= half).all(axis=2).any(axis=0)
+    if not near.any():
+        centre, heading = closest(run), "<b>Close-up</b> of the closest"
+        near = (np.abs(run.y - centre) <= half).all(axis=2).any(axis=0)
     tau = np.linspace(0, 2 * np.pi, 61)
     circle = run.y_star + run.tolerance * np.stack((np.cos(tau), np.sin(tau)), axis=1)
     where = {"xaxis": "x3", "yaxis": "y3", "showlegend": False}
@@ -109,11 +129,13 @@ def _closeup(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> N
         scene.still.append(proposals(run, run.y[0][near], colors, 7, **where))
     travel(scene, run, run.y[:, near], near, colors, 6, **where)
     (x_range, x_ticks), (y_range, y_ticks) = (
-        ([float(c - half), float(c + half)], ticks_about(c, half)) for c in run.y_star
+        ([float(c - half), float(c + half)], ticks_about(c, half)) for c in centre
     )
     fixed = {"constrain": "domain", "fixedrange": True}
     scene.axes["xaxis3"] = axis(
         colors, "horizontal [m]", box[0], "y3", range=x_range, tickvals=x_ticks, constraintoward="left", **fixed
     )
-    scene.axes["yaxis3"] = axis(colors, "", box[1], "x3", range=y_range, tickvals=y_ticks, scaleanchor="x3", **fixed)
-    scene.titles.append(title("<b>Close-up</b> of the hands", box, size))
+    scene.axes["yaxis3"] = axis(
+        colors, "vertical [m]", box[1], "x3", range=y_range, tickvals=y_ticks, scaleanchor="x3", **fixed
+    )
+    scene.titles.append(title(heading, box, size))

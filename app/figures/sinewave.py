@@ -81,7 +81,7 @@ def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
     everyone = np.ones(run.x.shape[1], dtype=bool)
     scene.still += _landscape(colors, target)
     if run.labels[0] != "prior":
-        scene.still.append(prior_points(run.prior, colors, visible="legendonly"))
+        scene.still.append(prior_points(run.prior, colors, visible="legendonly", name="prior (click to show)"))
     for end in run.ends:
         name = f"target y* = {end[0]:g}" if run.exact.all() else f"target: y = {end[0]:g}"
         scene.still.append(curve(level_set(float(end[0])), colors.target, 2.5, name=name))
@@ -171,7 +171,7 @@ def _closeup(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> N
         fixedrange=True,
     )
     scene.axes["yaxis3"] = axis(
-        colors, "", box[1], "x3", range=limits[1], scaleanchor="x3", constrain="domain", nticks=4, fixedrange=True
+        colors, "x₂", box[1], "x3", range=limits[1], scaleanchor="x3", constrain="domain", nticks=4, fixedrange=True
     )
     scene.titles.append(title(heading, box, size))
 

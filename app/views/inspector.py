@@ -88,5 +88,5 @@ def _formats(run: Run) -> dict:
         config[f"f: {name}"] = st.column_config.NumberColumn(format="%.5f", help=f"{label}, by the surrogate")
         config[f"Ω: {name}"] = st.column_config.NumberColumn(format="%.5f", help=f"{label}, by the true Ω")
     for name in ("‖f(x) − y*‖²", "‖Ω(x) − y*‖²", "distance"):
-        config[name] = st.column_config.NumberColumn(format="%.1e" if "²" in name else "%.4f")
+        config[name] = st.column_config.NumberColumn(format="%.3g")
     return config
