@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.densities import Density
+from app.figures.coordinates import MOST
 from app.figures.theme import palette
 from app.inspection import Inspection
 from app.runs import Run
@@ -55,10 +56,11 @@ def asked_text(run: Run) -> str:
 def headline(run: Run) -> str:
     """The result in one sentence."""
     if not run.verified.any():
-        return f"{run.n} designs for {asked_text(run)}, not verified"
-    text = f"{run.hit.sum()} of {run.verified.sum()} designs achieve {asked_text(run)}"
+        return f"{run.n} design{'' if run.n == 1 else 's'} for {asked_text(run)}, not verified"
+    achieve = "design achieves" if run.verified.sum() == 1 else "designs achieve"
+    text = f"{run.hit.sum()} of {run.verified.sum()} {achieve} {asked_text(run)}"
     if run.exact.any():
-        text += f" within ±{run.tolerance:g}{unit(run)}"
+        text += f" within ±{run.tolerance:.3g}{unit(run)}"
     if run.n_modes:
         text += f", on {run.modes_found} of {run.n_modes} loops"
         text += f" ({_beside(run)} beside them, on the arcs at the edge)" if _beside(run) else ""
@@ -107,18 +109,16 @@ def _collapsed(run: Run) -> str:
     places = len(np.unique(np.round((run.x[-1] - low) / (high - low) / 0.02), axis=0))
     if places > run.n / 2:
         return ""
-    return (
-        f" Few designs come that close: the {run.n} samples end in about {places} "
-        f"{'place' if places == 1 else 'places'}, and that they collapse is right here."
-    )
+    where = "the same place" if places == 1 else f"about {places} places"
+    return f" Few designs come that close: that the {run.n} samples collapse onto {where} is right here."
 
 
 PICTURES = {
     "sinewave": "Each dot is a design (x₁, x₂); the ground is tinted where y is large. The green curve is every x with "
     "y = y*, exactly.",
-    "robotic_arm": "Each line is an arm on its rail; all hands should meet at the green cross. One arm is drawn thick. "
-    "Grey dots are where hands of the prior end up, unaimed.",
-    "ballistics": "Each line is a throw; all should land on the green cross. Grey ticks under the ground are where "
+    "robotic_arm": "Each line is an arm on its rail; all hands should meet at the target (green). One arm is drawn "
+    "thick. Grey dots are where hands of the prior end up, unaimed.",
+    "ballistics": "Each line is a throw; all should land on the target (green). Grey ticks under the ground are where "
     "throws of the prior land, unaimed.",
 }
 
@@ -126,6 +126,8 @@ PICTURES = {
 def caption(run: Run) -> str:
     """What to see in the figure."""
     text = [PICTURES.get(run.task.removesuffix("_kruse"), "Each dot is a design.")]
+    if run.x.shape[-1] > MOST:
+        text.append("Its place is told by the prior's two main principal components: it has too many coordinates.")
     if run.n_modes:
         text.append("A loop's number lights up as soon as a design lies on it.")
         if run.task == "sinewave" and run.exact.all() and 0 <= run.y_star[0] < 1:
@@ -150,6 +152,8 @@ def caption(run: Run) -> str:
                 f"f's own error leaves{', until corrections' if corrected else '. Corrections'} with Ω remove it."
             )
         text.append("Lines are medians, bands hold 90 % of the samples, dots mark the tolerance.")
+        if np.isnan(run.y).all(axis=(1, 2)).any():
+            text.append("Ω takes its time here, so it ran on the first frame and on the last; a line joins them.")
     elif run.f_error is not None and not run.verified.any():
         text.append(
             "**Error:** what the surrogate f believes, which says nothing of its own error. Ω takes "
@@ -194,7 +198,7 @@ def key_figures(run: Run) -> list[Figure]:
     figures += [
         Figure(f"MSE, {after}", number(s["resim_mse"]), f"mean {square}"),
         Figure("Median error²", number(s["resim_median"]), "half of the designs are closer than this"),
-        Figure("Hits", _share(run.hit, run.verified), f"verified by Ω to be within ±{run.tolerance:g}{unit(run)}"),
+        Figure("Hits", _share(run.hit, run.verified), f"verified by Ω to be within ±{run.tolerance:.3g}{unit(run)}"),
     ]
     if run.n_modes:
         figures.append(Figure("Loops found", f"{run.modes_found} / {run.n_modes}", "with at least one design"))

@@ -82,7 +82,7 @@ def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
     travel(scene, run, np.stack([on_ground(y) for y in run.y]), everyone, colors, 6)
     scene.top.append(samples_key(run, colors))
     if not near:
-        scene.top.append(target_beyond(target, across, up, colors, "m"))
+        scene.top.append(target_beyond(target, across, up, colors, "m", 0.12 * up[0]))
     elif run.exact.all():
         scene.top.append(target_cross(run.y_star[0], 0.0, colors, 18))
     else:
@@ -119,7 +119,7 @@ def _closeup(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> N
     half = float(np.clip(1.3 * np.nanquantile(offset, 0.9), 2 * run.tolerance, 2))
     near = (np.abs(run.y[:, :, 0] - target) <= half).any(axis=0)
     if not near.any() and len(offset):
-        centre, heading = closest(run)[0], "<b>Close-up</b> of the closest"
+        centre, heading = round(float(closest(run)[0]), 1), "<b>Close-up</b> of the closest"
         near = (np.abs(run.y[:, :, 0] - centre) <= half).any(axis=0)
     degrees = np.degrees(run.x[:, :, 2])
     points = np.stack((run.y[:, near, 0], degrees[:, near]), axis=2)
@@ -131,7 +131,12 @@ def _closeup(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> N
     if run.localizes:
         scene.still.append(proposals(run, points[0], colors, 7, **where))
     travel(scene, run, points, near, colors, 6, **where)
-    limits = {"range": [centre - half, centre + half], "tickvals": ticks_about(centre, half), "fixedrange": True}
+    limits = {
+        "range": [centre - half, centre + half],
+        "tickvals": ticks_about(centre, half),
+        "tickangle": 0,
+        "fixedrange": True,
+    }
     scene.axes["xaxis3"] = axis(colors, "landing [m]", box[0], "y3", **limits)
     scene.axes["yaxis3"] = axis(
         colors, "angle [°]", box[1], "x3", range=[0, 90], tickvals=[0, 30, 60, 90], fixedrange=True

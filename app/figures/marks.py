@@ -150,11 +150,14 @@ def closest(run: Run) -> np.ndarray:
     return run.y[-1, np.nanargmin(run.omega_error[-1])].astype(float)
 
 
-def target_beyond(target: np.ndarray, across: list[float], up: list[float], colors: Palette, unit: str) -> Dict:
-    """An arrow at the picture's edge, to a target far outside: from the middle towards (2,) ``target``."""
+def target_beyond(
+    target: np.ndarray, across: list[float], up: list[float], colors: Palette, unit: str, height: float | None = None
+) -> Dict:
+    """An arrow at the picture's edge, at ``height`` if given, from the middle towards (2,) ``target``, far outside."""
     middle, half = np.array([sum(across), sum(up)]) / 2, np.array([across[1] - across[0], up[1] - up[0]]) / 2
     way = (target - middle) / np.abs((target - middle) / half).max()
     at = middle + 0.93 * way
+    at[1] = at[1] if height is None else height
     side = "left" if way[0] >= 0 else "right"
     numbers = ", ".join(f"{v:.4g}" for v in target) if target[1] else f"{target[0]:.4g}"
     told = f"target ({numbers}) {unit}" if target[1] else f"target {numbers} {unit}"
@@ -169,6 +172,7 @@ def target_beyond(target: np.ndarray, across: list[float], up: list[float], colo
             "size": 20,
             "angle": float(np.degrees(np.arctan2(way[0], way[1]))),
             "color": colors.target,
+            "line": {"width": 0},
         },
         "text": [f"<b>{told}</b>"],
         "textposition": f"bottom {side}",

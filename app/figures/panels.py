@@ -90,6 +90,7 @@ def error_panel(scene: Scene, run: Run, box: Box, colors: Palette, size: Size, i
     )
     bottom = max(FLOOR, min([tolerance / 100, *(float(low.min()) for low in lows)]) / 3)
     top = 3 * max([10 * tolerance, *(float(high.max()) for high in highs)])
+    top *= (top / bottom) ** 0.1  # room for the counter
     if not run.localizes and run.omega_error is not None:
         scene.still.append(_strip(run, colors, where))
     if scene.chosen is not None and run.localizes:
@@ -165,7 +166,7 @@ def _counter(run: Run, t: int, top: float, where: Dict, size: Size) -> Dict:
         "type": "scatter",
         "mode": "text",
         "x": [len(run.labels) - 1.2],
-        "y": [top / 3],
+        "y": [top],
         "text": [f"<b>{run.arrived[t].sum()}</b> of {run.n} hit" if np.isfinite(run.y[t]).any() else ""],
         "textposition": "bottom left",
         "textfont": {"size": size.font},

@@ -117,7 +117,7 @@ def _closeup(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> N
     centre, heading = run.y_star, "<b>Close-up</b> of the hands"
     near = (np.abs(run.y - centre) <= half).all(axis=2).any(axis=0)
     if not near.any():
-        centre, heading = closest(run), "<b>Close-up</b> of the closest"
+        centre, heading = closest(run).round(2), "<b>Close-up</b> of the closest"
         near = (np.abs(run.y - centre) <= half).all(axis=2).any(axis=0)
     tau = np.linspace(0, 2 * np.pi, 61)
     circle = run.y_star + run.tolerance * np.stack((np.cos(tau), np.sin(tau)), axis=1)

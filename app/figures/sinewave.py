@@ -181,6 +181,7 @@ def _counts(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
     numbers = np.arange(1, run.n_modes + 1)
     counts = np.stack([[(modes == k).sum() for k in range(run.n_modes)] for modes in run.modes])
     most = max(1, int(counts.max()))
+    beside = (run.arrived & (run.modes < 0)).sum(1).tolist()
     where = {"xaxis": "x4", "yaxis": "y4", "type": "scatter", "showlegend": False, "hoverinfo": "skip"}
     for t, frame in enumerate(scene.moving):
         bars = np.stack((np.zeros(9), counts[t], np.full(9, np.nan)), axis=1).reshape(-1)
@@ -211,7 +212,9 @@ def _counts(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
                 "mode": "text",
                 "x": [0],
                 "y": [-0.15],
-                "text": [f"<b>{(counts[t] > 0).sum()}</b> of 9 loops"],
+                "text": [
+                    f"<b>{(counts[t] > 0).sum()}</b> of 9 loops" + (f"; {beside[t]} beside" if beside[-1] else "")
+                ],
                 "textposition": "middle right",
             }
         )
