@@ -1,7 +1,7 @@
 """Measure what the README claims of the three analytic tasks: ``python -m tests.acceptance`` prints its table.
 
 Everything is measured here and now, on this machine, with the models in ``pretrained/``; targets of "many" are drawn
-from the prior predictive with a seed that no training has used. Nothing is written.
+from the prior predictive with a seed that no training has used. Nothing is written. The app's rows need Chromium.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ ANALYTIC = ("sinewave", "robotic_arm", "ballistics")
 LOCALIZING = ("ipage", "ipage-mlp", "ipage-cinn", "prior-lm")
 N, UNSEEN_SEED = 1000, 12345
 SEEDS = range(10)
+PROBLEMS = ("console_errors", "requests_beyond_loopback")
 
 
 def single(task: str, method: str, **more):
@@ -144,6 +145,20 @@ def speed() -> None:
     row("training one model (cards), slowest", "≤ 15 min", f"{trained[slowest] / 60:.1f} min ({slowest})")
 
 
+def app() -> None:
+    from tests.measure_app import measure
+
+    print("\n**The app** (headless Chromium, this machine)\n")
+    header("", "must reach", "measured")
+    seen = measure(5)
+    change, compare = (seen[name] for name in ("target_to_figure_s", "target_to_compare_of_three_s"))
+    row("first view after start", "≤ 10 s", f"{seen['first_view_s']:.1f} s")
+    row("y* to new figure, N = 200: median, worst of 5", "≤ 1.5 s", f"{change['median']:.2f} s, {change['max']:.2f} s")
+    label = "y* to three samplings side by side, N = 200: median, worst of 5"
+    row(label, "≤ 3 s", f"{compare['median']:.2f} s, {compare['max']:.2f} s")
+    row("console errors; requests beyond loopback", "0; 0", "; ".join(str(len(seen[k])) for k in PROBLEMS))
+
+
 def localization_seconds(task: str, optimizer: str) -> float:
     """Median of 5: one descent of 1000 posterior samples, without replacement, from the same start."""
     from ipage_core.localization import localize
@@ -170,5 +185,5 @@ def wall(*arguments: str) -> float:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    for part in (errors, what_the_posterior_buys, exploration, speed):
+    for part in (errors, what_the_posterior_buys, exploration, speed, app):
         part()
