@@ -15,6 +15,8 @@ from ipage_core.tasks import TASKS, Task
 BADGES = {"verified": "gray", "hit": "green", "in prior": "blue", "replaced": "orange"}
 MOST_COLUMNS = 12
 """Coordinates that a table shows; the CSV holds all of them."""
+PIXELS = 1024
+"""With so many or more, a few of them say nothing: none is shown."""
 
 
 def table(run: Run) -> pd.DataFrame:
@@ -33,7 +35,7 @@ def table(run: Run) -> pd.DataFrame:
         columns["loop"] = pd.array([k + 1 if k >= 0 else None for k in run.modes[-1].tolist()], dtype="Int64")
     stages = {final: run.x[-1]} | ({start: run.x[0]} if run.localizes else {})
     for stage, x in stages.items():
-        shown = list(zip(x_names(task), x.astype(float).T, strict=True))[:MOST_COLUMNS]
+        shown = list(zip(told_names(task), x.astype(float).T, strict=False))
         columns |= {f"{name} {stage}": column for name, column in shown}
     for j, label in enumerate(task.property_labels[task.n_targets :], start=task.n_targets):
         columns[label] = run.achieved[:, j]
@@ -53,8 +55,14 @@ def y_names(task: Task) -> list[str]:
 
 
 def x_names(task: Task) -> list[str]:
-    """The first word of each coordinate's label."""
-    return [label.split(" ")[0] for label in task.x_labels]
+    """The first word of each coordinate's label; where that does not tell them apart, x1, x2, …"""
+    names = [label.split(" ")[0] for label in task.x_labels]
+    return names if len(set(names)) == task.d else [f"x{j + 1}" for j in range(task.d)]
+
+
+def told_names(task: Task) -> list[str]:
+    """Of the coordinates that a table shows."""
+    return x_names(task)[:MOST_COLUMNS] if task.d < PIXELS else []
 
 
 def columns(run: Run, names: list[str]) -> dict[str, Any]:

@@ -7,15 +7,20 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from app.figures import hidden
 from app.look import is_dark
 from app.settings import KINDS, SAMPLINGS, Settings
 from app.tables import MOST_COLUMNS, x_names, y_names
 from app.targets import data
+from app.views import own
 from app.words import histogram
 from ipage_core.methods import METHODS
+from ipage_core.store import PRETRAINED
 from ipage_core.tasks import TASKS, Task
 
 COUNTS = [1, 3, 10, 25, 50, 100, 200, 500, 1000]
+FEW = {"architecture": [1, 4, 16, 64, 200]}
+"""The same for tasks whose designs take longer; the last but one is asked for unless told otherwise."""
 STRICTNESS = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]
 """The tolerance slider, in units of the task's own tolerance."""
 
@@ -72,12 +77,15 @@ def _ask_otherwise(task: Task, y: tuple[float, ...]) -> dict[str, Any]:
         examples = f"{x_names(task)[0]} = {float(task.bounds.mean(0)[0]):g}"
         if task.d > 1:
             examples += f"; {x_names(task)[1]} <= {float(task.bounds[1, 1]):.3g}"
+        closer = own(task.name)
         written = left.text_input(
             "Constraints on x",
             key="constrain",
             bind="query-params",
-            placeholder=examples,
-            help="Separated by semicolons: fix (x1 = 0.2), tie (x1 = x2), bound (x1 <= 0.5). They hold during descent, "
+            placeholder=closer.EXAMPLE if closer else examples,
+            help=closer.ACCEPTED
+            if closer
+            else "Separated by semicolons: fix (x1 = 0.2), tie (x1 = x2), bound (x1 <= 0.5). They hold during descent, "
             f"not only afterwards. Names: x1 … x{task.d}{', ' + ', '.join(x_names(task)) if task.d <= 8 else ''}. "
             + task.words_help,
         )
@@ -90,10 +98,12 @@ def _ask_otherwise(task: Task, y: tuple[float, ...]) -> dict[str, Any]:
                 placeholder=", ".join(f"{v:.3g}" for v in task.bounds.mean(0).tolist()),
                 help=f"Its {task.d} coordinates with commas: {', '.join(task.x_labels)}. Samples start near it.",
             )
+        constraints = tuple(part.strip() for part in written.split(";") if part.strip())
+        constraints += closer.ask_more(constraints, right) if closer else ()
     return {
         "kinds": tuple(kinds),
         "up_to": tuple(up_to),
-        "constraints": tuple(part.strip() for part in written.split(";") if part.strip()),
+        "constraints": constraints,
         "seed_design": _numbers(task, start),
     }
 
@@ -133,9 +143,10 @@ def _ask_how(task: Task) -> dict[str, Any]:
         help="How the latent points z are laid out: at random (SRS), one in each slice (LHS), or LHS spread out as "
         "far as possible (maximin). With few samples, spread-out points find more families of solutions.",
     )
-    n = st.select_slider("How many, N", COUNTS, value=200, key="n", bind="query-params")
+    counts = FEW.get(task.name, COUNTS)
+    n = st.select_slider("How many, N", counts, value=_usual(counts), key="n", bind="query-params")
     seed = st.number_input("Seed", 0, 10**6, 0, key="seed", bind="query-params")
-    names = list(METHODS)
+    names = trained(task)
     method = st.selectbox("Method", names, names.index(task.default_method), key="method", bind="query-params")
     st.caption(METHODS[method].title)
     omega = st.slider(
@@ -149,6 +160,8 @@ def _ask_how(task: Task) -> dict[str, Any]:
         help="After localization on the surrogate f, each true evaluation of Ω corrects a design: "
         "x ← localize(f, y* + f(x) − Ω(x)).",
     )
+    if (seconds := n * omega * task.omega_seconds) > 10:
+        st.warning(f"{n * omega} true evaluations of {task.omega_seconds:g} s each take about {seconds / 60:.0f} min.")
     strictness = st.select_slider(
         "Tolerance, in units of the task's own",
         STRICTNESS,
@@ -167,6 +180,18 @@ def _ask_how(task: Task) -> dict[str, Any]:
     }
 
 
+def _usual(counts: list[int]) -> int:
+    """How many designs are asked for unless told otherwise."""
+    return 200 if counts is COUNTS else counts[-2]
+
+
+def trained(task: Task) -> list[str]:
+    """Methods whose networks are there; all if none is, so that the page can say what is missing."""
+    folder = PRETRAINED / task.name
+    have = [m for m, row in METHODS.items() if all((folder / f"{k}.safetensors").exists() for k in row.models)]
+    return have if task.default_method in have else list(METHODS)
+
+
 def _ask_task() -> Task:
     """The task, kept in the URL by its name: a bound widget would put its title there."""
     names = list(TASKS)
@@ -176,6 +201,11 @@ def _ask_task() -> Task:
         st.query_params.update(task=name) if name != names[0] else st.query_params.pop("task", None)
         aim(TASKS[name].default_target)
         st.session_state.method = TASKS[name].default_method
+        counts = FEW.get(name, COUNTS)
+        if st.session_state.get("n") not in counts or counts is not COUNTS:
+            st.session_state.n = _usual(counts)
+        if st.session_state.get("view") in hidden(name):
+            st.session_state.view = "Localization"
         for key in ("constrain", "start"):
             st.session_state[key] = ""
         for j in range(TASKS[name].n_targets):

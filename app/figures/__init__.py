@@ -17,9 +17,15 @@ FAMILIES = {
     "robotic_arm": "robotic_arm",
     "robotic_arm_kruse": "robotic_arm",
     "ballistics": "ballistics",
+    "architecture": "architecture",
 }
 
 
 def family(task: str) -> ModuleType:
     """The module that draws a task; ``generic`` for one without its own picture."""
     return import_module(f"app.figures.{FAMILIES.get(task, 'generic')}")
+
+
+def hidden(task: str) -> tuple[str, ...]:
+    """Views that say nothing of this task's designs, so are not offered."""
+    return getattr(family(task), "HIDDEN", ())

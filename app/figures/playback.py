@@ -70,6 +70,8 @@ class Scene:
     height: int = 0
     chosen: int | None = None
     """The sample that is drawn so that the eye can follow it."""
+    redraw: bool = False
+    """Whether frames hold what stays frozen otherwise: a heatmap. Nothing is drawn between frames then."""
 
 
 def assemble(run: Run, scene: Scene, dark: bool, size: Size) -> Dict:
@@ -79,7 +81,7 @@ def assemble(run: Run, scene: Scene, dark: bool, size: Size) -> Dict:
         scene.axes[name]["tickfont"]["size"] = scene.axes[name]["title"]["font"]["size"] = size.font - 1
     first = len(scene.still)
     moving = list(range(first, first + len(scene.moving[-1])))
-    controls = _controls(run, size, colors) if run.localizes else {}
+    controls = _controls(run, size, colors, scene.redraw) if run.localizes else {}
     layout = dressing(run, colors, size, scene.height, _top(run, size))
     layout |= {"annotations": scene.titles, "shapes": scene.shapes, **scene.axes, **controls}
     frames = []
@@ -163,27 +165,27 @@ def _top(run: Run, size: Size) -> int:
     return {"narrow": 150, "medium": 124}.get(size.name, 104)
 
 
-def _controls(run: Run, size: Size, colors: Palette) -> Dict:
+def _controls(run: Run, size: Size, colors: Palette, redraw: bool = False) -> Dict:
     """Play at three speeds, pause, step both ways; and the slider to scrub with."""
-    smooth = run.x.shape[1] <= SMOOTH_UP_TO
+    smooth = run.x.shape[1] <= SMOOTH_UP_TO and not redraw
     last = len(run.labels) - 1
 
     def play(duration: int) -> list:
         transition = {"duration": int(duration * 0.7) if smooth else 0, "easing": "cubic-in-out"}
-        frame = {"duration": duration, "redraw": False}
+        frame = {"duration": duration, "redraw": redraw}
         return [list(run.labels), {"frame": frame, "transition": transition, "mode": "immediate", "fromcurrent": True}]
 
     def step(order: list[str]) -> list:
         # Plotly has no "next frame". Playing on from the current one, but dwelling for ever on the next, is one. An
         # empty frame before each keeps the current frame off the list's first place, which Plotly takes for "no frame".
         names = [name for label in order for name in ("·", label)]
-        frame = [{"duration": 0, "redraw": False}, {"duration": 1e9, "redraw": False}]
+        frame = [{"duration": 0, "redraw": redraw}, {"duration": 1e9, "redraw": redraw}]
         transition = [{"duration": 0}, {"duration": 250 if smooth else 0}]
         return [names, {"frame": frame, "transition": transition, "mode": "immediate", "fromcurrent": True}]
 
     forward = [*run.labels[1:], run.labels[0]]
     backward = [*run.labels[-2::-1], run.labels[-1]]
-    still = [[None], {"frame": {"duration": 0, "redraw": False}, "transition": {"duration": 0}, "mode": "immediate"}]
+    still = [[None], {"frame": {"duration": 0, "redraw": redraw}, "transition": {"duration": 0}, "mode": "immediate"}]
     buttons = [(name, play(duration)) for name, duration in SPEEDS.items()]
     buttons += [("Pause", still), ("‹ Step", step(backward)), ("Step ›", step(forward))]
     top = _top(run, size)
@@ -229,7 +231,7 @@ def _controls(run: Run, size: Size, colors: Palette) -> Dict:
                 "method": "animate",
                 "args": [
                     [label],
-                    {"frame": {"duration": 0, "redraw": False}, "transition": {"duration": 0}, "mode": "immediate"},
+                    {"frame": {"duration": 0, "redraw": redraw}, "transition": {"duration": 0}, "mode": "immediate"},
                 ],
             }
             for label, shown in zip(run.labels, steps_named(run.labels), strict=True)

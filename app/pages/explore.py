@@ -5,11 +5,12 @@ import logging
 import streamlit as st
 
 from app import runs, widgets
+from app.figures import hidden
 from app.figures.playback import Size
 from app.look import is_dark, size_name
 from app.settings import Settings
 from app.targets import doubt
-from app.views import choice, compare, favourites, inspector, latent, localization, posterior, share
+from app.views import choice, compare, favourites, inspector, latent, localization, own, posterior, share
 from app.words import cards, doubt_text, headline, key_figures, note_text
 
 VIEWS = {"Localization": localization, "Posterior": posterior, "Latent design": latent, "Compare": compare}
@@ -55,7 +56,7 @@ left, right = st.columns([2.6, 1], vertical_alignment="bottom")
 with left:
     view = st.segmented_control(
         "View",
-        list(VIEWS),
+        [name for name in VIEWS if name not in hidden(run.task)],
         default="Localization",
         required=True,
         key="view",
@@ -65,9 +66,13 @@ with left:
     )
 with right:
     choice.ask_sample(run)
-rest = VIEWS[view].show(asked, run, dark, size)
+look = own(run.task)
+rest = None if look and look.replaces(view, run) else VIEWS[view].show(asked, run, dark, size)
 st.html(cards(key_figures(run)))
-inspector.show_sample(asked, run)
+if look:
+    look.show_sample(asked, run, dark, size)
+else:
+    inspector.show_sample(asked, run)
 st.subheader("Every design, with what it achieves", divider="gray")
 inspector.show_table(run)
 favourites.show(run.task, dark, size)

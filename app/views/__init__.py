@@ -1,1 +1,12 @@
 """What the page is made of: one function a view, (settings, run) → widgets and figures."""
+
+from importlib import import_module
+from types import ModuleType
+
+OWN = {"architecture": "cells"}
+"""Tasks with a closer look, constraints and files of their own."""
+
+
+def own(task: str) -> ModuleType | None:
+    """The module that looks closely at this task's designs; loaded when asked for, for it may bring much along."""
+    return import_module(f"app.views.{OWN[task]}") if task in OWN else None

@@ -7,11 +7,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from app.figures import family
 from app.figures.favourites import figure
 from app.figures.playback import Size
 from app.runs import Run
 from app.settings import Settings
-from app.tables import MOST_COLUMNS, x_names, y_names
+from app.tables import told_names, x_names, y_names
 from ipage_core.tasks import TASKS
 
 
@@ -64,7 +65,8 @@ def show(task: str, dark: bool, size: Size) -> None:
         st.session_state.favourites = [one for one in kept() if one["task"] != task] + left
         st.session_state.favourites_version = version + 1
         st.rerun()
-    st.plotly_chart(figure(task, [(one["name"], one["x"]) for one in mine], dark, size), key="favourites-figure")
+    draw = getattr(family(task), "kept", figure)
+    st.plotly_chart(draw(task, [(one["name"], one["x"]) for one in mine], dark, size), key="favourites-figure")
 
 
 def _table(task: str, mine: list[dict[str, Any]]) -> pd.DataFrame:
@@ -74,7 +76,7 @@ def _table(task: str, mine: list[dict[str, Any]]) -> pd.DataFrame:
         rows[f"{name}*"] = [one["y_star"][j] for one in mine]
         rows[f"{name} by Ω"] = [one["y"][j] for one in mine]
     rows["off by"] = [one["off_by"] for one in mine]
-    for j, name in enumerate(x_names(problem)[:MOST_COLUMNS]):
+    for j, name in enumerate(told_names(problem)):
         rows[name] = [one["x"][j] for one in mine]
     rows["method"] = [one["method"] for one in mine]
     rows["sample"] = [one["sample"] for one in mine]

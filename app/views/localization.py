@@ -14,11 +14,12 @@ from app.words import caption
 
 def show(settings: Settings, run: Run, dark: bool, size: Size) -> None:
     """The animation; a click on a sample chooses it."""
+    drawn = family(run.task)
     st.plotly_chart(
-        family(run.task).figure(run, dark, size, chosen_sample(run)),
+        drawn.figure(run, dark, size, chosen_sample(run)),
         key="animation",
         on_select=lambda: clicked("animation"),
         selection_mode="points",
         config=CONFIG,
     )
-    st.caption(caption(run))
+    st.caption(getattr(drawn, "caption", caption)(run))

@@ -10,7 +10,7 @@ from functools import partial
 import streamlit as st
 
 from app.densities import density
-from app.figures import family, posterior
+from app.figures import family, hidden, posterior
 from app.figures.coordinates import coordinates
 from app.figures.playback import WIDE
 from app.figures.posterior import pairs
@@ -141,7 +141,10 @@ def archive(settings: Settings, run: Run) -> bytes:
 
 def figures(run: Run) -> dict:
     """The figures that go into the archive, by name, on a light ground."""
-    drawn = {"localization": family(run.task).figure(run, False, WIDE), "pairs": pairs(run, False, WIDE)}
+    drawn = {"localization": family(run.task).figure(run, False, WIDE)}
+    if "Posterior" in hidden(run.task):
+        return drawn
+    drawn["pairs"] = pairs(run, False, WIDE)
     if len(coordinates(run).labels) > 1:
         found = density(run, 0, 1, False, stamp(run.task, run.method))
         drawn["posterior"] = posterior.figure(run, found, 0, 1, False, WIDE)
