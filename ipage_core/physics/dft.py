@@ -142,7 +142,7 @@ def gaps(
     x = np.asarray(lattices, dtype=np.float64)
     if x.ndim != 2 or x.shape[1] != 6:
         raise ValueError(f"Expected lattices of shape (n, 6), got {x.shape}.")
-    results = [_cached(_cache_file(row, settings)) for row in x]
+    results = cached(x, settings)
     left = [
         (str(i), {"lattice": x[i].tolist(), "settings": settings._asdict()}) for i, r in enumerate(results) if r is None
     ]
@@ -155,6 +155,16 @@ def gaps(
     workers = len(_cores()) if workers is None else workers
     new = cluster.run(work, left, None, workers=min(workers, len(left)), progress=told, cancel=cancel)
     return [new.get(str(i), result) for i, result in enumerate(results)]
+
+
+def cached(lattices: ArrayLike, settings: Settings = STANDARD) -> list[Result | None]:
+    """What disk holds of lattices (n, 6), in the order of the rows; None where it holds nothing. Computes nothing.
+
+    Raises:
+        DFTUnavailable: GPAW is not installed, and results are kept by its version.
+    """
+    installed = gpaw_version()
+    return [_cached(_cache_file(row, settings, installed)) for row in np.asarray(lattices, dtype=np.float64)]
 
 
 def work(item: dict[str, Any]) -> Result:
@@ -269,8 +279,8 @@ def cache_folder() -> Path:
     return base / "ipage-explorer" / "dft"
 
 
-def _cache_file(lattice: NDArray[np.float64], settings: Settings) -> Path:
-    what = {"lattice": lattice.tolist(), "settings": settings._asdict(), "gpaw": gpaw_version()}
+def _cache_file(lattice: NDArray[np.float64], settings: Settings, installed: str = "") -> Path:
+    what = {"lattice": lattice.tolist(), "settings": settings._asdict(), "gpaw": installed or gpaw_version()}
     return cache_folder() / f"{hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:32]}.json"
 
 
