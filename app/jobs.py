@@ -54,6 +54,9 @@ class Job:
     eta: float | None = None
     """Seconds left, as of ``told``; None before the first result."""
     told: float = 0.0
+    begun: float = 0.0
+    took: float = 0.0
+    """Seconds from its start to its end."""
     message: str = ""
     """Why it failed."""
 
@@ -123,6 +126,7 @@ class Queue:
                 code = self._process.poll() if self._process else None
                 self._read(job)
                 if code is not None:
+                    job.took = time.monotonic() - job.begun
                     job.state = "done" if len(job.results) == len(job.lattices) else "failed"
                     job.message = "" if job.state == "done" else self._why(code)
                     self._end()
@@ -150,7 +154,7 @@ class Queue:
             return
         finally:
             os.close(handle)
-        job.state, job.told = "running", time.monotonic()
+        job.state, job.told, job.begun = "running", time.monotonic(), time.monotonic()
         with contextlib.suppress(OSError):  # one that died at once is noticed when it is polled
             self._process.stdin.write(json.dumps(job.lattices).encode())
             self._process.stdin.close()

@@ -18,6 +18,7 @@ FAMILIES = {
     "robotic_arm_kruse": "robotic_arm",
     "ballistics": "ballistics",
     "architecture": "architecture",
+    "crystal": "crystal",
 }
 
 

@@ -46,10 +46,14 @@ if doubted:
         args=(tuple(doubted.nearest.tolist()),),
         width="stretch",
     )
-run = find(asked)
+look, run = own(asked.task.name), find(asked)
+if hasattr(look, "completed"):
+    run = look.completed(run)
 share.check_link(asked)
 
 st.markdown(f"#### {headline(run)}")
+if hasattr(look, "ABOUT"):
+    st.caption(look.ABOUT)
 if note := note_text(run):
     st.warning(note, icon=":material/flag:")
 left, right = st.columns([2.6, 1], vertical_alignment="bottom")
@@ -66,15 +70,15 @@ with left:
     )
 with right:
     choice.ask_sample(run)
-look = own(run.task)
 rest = None if look and look.replaces(view, run) else VIEWS[view].show(asked, run, dark, size)
 st.html(cards(key_figures(run)))
 if look:
     look.show_sample(asked, run, dark, size)
 else:
     inspector.show_sample(asked, run)
-st.subheader("Every design, with what it achieves", divider="gray")
-inspector.show_table(run)
+if not hasattr(look, "LISTS"):
+    st.subheader("Every design, with what it achieves", divider="gray")
+    inspector.show_table(run)
 favourites.show(run.task, dark, size)
 share.show(asked, run)
 if rest:  # what takes long comes last, when the page is complete; any click interrupts it

@@ -3,7 +3,7 @@
 from importlib import import_module
 from types import ModuleType
 
-OWN = {"architecture": "cells"}
+OWN = {"architecture": "cells", "crystal": "crystal"}
 """Tasks with a closer look, constraints and files of their own."""
 
 

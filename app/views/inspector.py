@@ -45,6 +45,11 @@ def show_sample(settings: Settings, run: Run) -> None:
     with right:
         favourites.ask_to_keep(settings, run, sample)
     st.html(cards(sample_figures(run, sample, seen)))
+    show_details(run, sample, seen)
+
+
+def show_details(run: Run, sample: int, seen: Inspection) -> None:
+    """The way of a sample, and what the model could have learnt it from."""
     steps, near = st.tabs(["Step by step", "Nearest training pairs"])
     with steps:
         told = "The way of this sample, from where it was proposed to the result."

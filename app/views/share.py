@@ -142,6 +142,7 @@ def archive(settings: Settings, run: Run) -> bytes:
 def figures(run: Run) -> dict:
     """The figures that go into the archive, by name, on a light ground."""
     drawn = {"localization": family(run.task).figure(run, False, WIDE)}
+    drawn |= {name: draw(run) for name, draw in getattr(family(run.task), "BESIDE", {}).items()}
     if "Posterior" in hidden(run.task):
         return drawn
     drawn["pairs"] = pairs(run, False, WIDE)
