@@ -22,12 +22,15 @@ from ipage_core.metrics import error_quantiles, nearest_distances
 from ipage_core.solutions import Solutions
 from ipage_core.store import PRETRAINED
 from ipage_core.tasks import TASKS
+from ipage_core.tasks.base import identity
 
 # Small networks gain nothing from many threads, and a thread too many on a busy machine costs tenfold.
 torch.set_num_threads(max(1, min(4, (os.cpu_count() or 2) // 2)))
 
 WATCHING = 1.0
 """Seconds of Ω that pictures may cost; beyond, it watches the first frame and the last alone."""
+CLEANED = "clean-up"
+"""The frame after the last step, where a task makes designs admissible."""
 PRIOR_SHOWN = 600
 """Training designs that figures show as background: draws from the prior."""
 
@@ -184,6 +187,7 @@ def run(
     omega_evals: int,
     constrained: tuple[str, ...] = (),
     seed_design: tuple[float, ...] = (),
+    finish: bool = False,
     stamp: int = 0,
 ) -> Run:
     """Design, and all that the page shows of it. Networks are loaded once (the core remembers them).
@@ -191,7 +195,7 @@ def run(
     Raises:
         ValueError: a setting is not acceptable or a model is missing; the message is a sentence for the user.
     """
-    found = _design(task, method, target, n, sampling, seed, omega_evals, constrained, seed_design)
+    found = _design(task, method, target, n, sampling, seed, omega_evals, constrained, seed_design, finish)
     return record(found, targets.parse(TASKS[task], target).numpy())
 
 
@@ -205,6 +209,7 @@ def _design(
     omega_evals: int,
     constrained: tuple[str, ...],
     seed_design: tuple[float, ...],
+    finish: bool = False,
     record_every: int = 1,
 ) -> Solutions:
     """As the command line does it."""
@@ -221,6 +226,7 @@ def _design(
         sampling=sampling,
         seed=seed,
         omega_evals=omega_evals,
+        finish=finish,
         parametrization=constraints.parse(problem, constrained),
         seed_design=torch.tensor(seed_design, dtype=torch.float64) if seed_design else None,
         record_every=record_every,
@@ -244,6 +250,7 @@ def of(settings: Settings, sampling: str | None = None) -> Run:
         settings.omega_evals,
         settings.constraints,
         settings.seed_design,
+        settings.finish,
         stamp(task, settings.method),
     )
     return found.judged(settings.tolerance)
@@ -323,6 +330,10 @@ def record(found: Solutions, accepted: np.ndarray | None = None) -> Run:
             found.path.surrogate_error.double().numpy(),
         )
         frames = torch.cat((found.path.x[:-1], found.final[None]))
+        if task.project is not identity and found.surrogate is not None:  # the last step is one by itself
+            labels, frames = (*labels, CLEANED), torch.cat((found.path.x, found.final[None]))
+            believed = (found.surrogate - found.y_star).square().sum(1, keepdim=True).T
+            f_error = np.concatenate((f_error, believed.double().numpy()))
     shape = frames.shape[:2]
     flat = frames.reshape(-1, task.d)
     prior, prior_y = (values[:PRIOR_SHOWN] for values in training(task.name))

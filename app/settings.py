@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+import torch
+
+from ipage_core.physics.cells import SIDE
+from ipage_core.pixel_constraints import written
 from ipage_core.tasks import Task
 
 KINDS = ("exactly", "at least", "at most", "between")
@@ -35,6 +39,8 @@ class Settings:
     """What must hold for x, as :func:`ipage_core.constraints.parse` reads it."""
     seed_design: tuple[float, ...] = ()
     """A design of the user's own to start from; empty: none."""
+    finish: bool = False
+    """Whether pixels are flipped, with Ω watching, until the target is met exactly."""
 
     @property
     def accepted(self) -> tuple[tuple[float, float], ...]:
@@ -62,8 +68,14 @@ class Settings:
         asked |= {f"ask{j + 1}": kind for j, kind in enumerate(self.kinds) if kind != "exactly"}
         asked |= {f"upto{j + 1}": top for j, top in enumerate(self.up_to) if self.kinds[j] == "between"}
         asked |= {"constrain": "; ".join(self.constraints)} if self.constraints else {}
-        asked |= {"start": ", ".join(map(repr, self.seed_design))} if self.seed_design else {}
+        asked |= {"start": self._start()} if self.seed_design else {}
+        asked |= {"finish": "true"} if self.finish else {}
         return urlencode(asked)
+
+    def _start(self) -> str:
+        if self.task.d != SIDE * SIDE:
+            return ", ".join(map(repr, self.seed_design))
+        return written(torch.tensor(self.seed_design) > 0.5)
 
     def command(self) -> str:
         """The command line that computes the same designs."""
@@ -72,5 +84,6 @@ class Settings:
         words += [f"--constrain={text}" for text in self.constraints]
         words += ["--seed-design", "seed_design.csv"] if self.seed_design else []
         words += ["--sampling", self.sampling, "--method", self.method, "--seed", str(self.seed)]
-        words += ["--omega-evals", str(self.omega_evals), "--device", "cpu", "--out", "solutions.csv"]
+        words += ["--omega-evals", str(self.omega_evals), *(["--finish"] if self.finish else [])]
+        words += ["--device", "cpu", "--out", "solutions.csv"]
         return shlex.join(words)

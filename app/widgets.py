@@ -82,24 +82,26 @@ def _ask_otherwise(task: Task, y: tuple[float, ...]) -> dict[str, Any]:
             "Constraints on x",
             key="constrain",
             bind="query-params",
-            placeholder=closer.EXAMPLE if closer else examples,
-            help=closer.ACCEPTED
-            if closer
-            else "Separated by semicolons: fix (x1 = 0.2), tie (x1 = x2), bound (x1 <= 0.5). They hold during descent, "
+            placeholder=getattr(closer, "EXAMPLE", examples),
+            help=getattr(closer, "ACCEPTED", "")
+            or "Separated by semicolons: fix (x1 = 0.2), tie (x1 = x2), bound (x1 <= 0.5). They hold during descent, "
             f"not only afterwards. Names: x1 … x{task.d}{', ' + ', '.join(x_names(task)) if task.d <= 8 else ''}. "
             + task.words_help,
         )
-        start = ""
-        if task.d <= MOST_COLUMNS:
-            start = right.text_input(
-                "Start from a design of your own",
-                key="start",
-                bind="query-params",
-                placeholder=", ".join(f"{v:.3g}" for v in task.bounds.mean(0).tolist()),
-                help=f"Its {task.d} coordinates with commas: {', '.join(task.x_labels)}. Samples start near it.",
-            )
+        start = right.text_input(
+            "Start from a design of your own",
+            key="start",
+            bind="query-params",
+            placeholder=getattr(closer, "START", ", ".join(f"{v:.3g}" for v in task.bounds.mean(0)[:MOST_COLUMNS])),
+            help=getattr(closer, "STARTS", "")
+            or f"Its {task.d} coordinates with commas: {', '.join(task.x_labels)}. Samples start near it.",
+        )
         constraints = tuple(part.strip() for part in written.split(";") if part.strip())
-        constraints += closer.ask_more(constraints, right) if closer else ()
+        if hasattr(closer, "ask_otherwise"):
+            closer.ask_otherwise()
+        if hasattr(closer, "objection") and (wrong := closer.objection(constraints)):
+            st.error(wrong, icon=":material/error:")
+            st.stop()
     return {
         "kinds": tuple(kinds),
         "up_to": tuple(up_to),
@@ -112,6 +114,13 @@ def _numbers(task: Task, text: str) -> tuple[float, ...]:
     """The seed design, or a sentence about what is wrong with it."""
     if not text.strip():
         return ()
+    closer = own(task.name)
+    try:
+        if hasattr(closer, "read_start"):
+            return closer.read_start(text)
+    except ValueError as error:
+        st.error(str(error), icon=":material/error:")
+        st.stop()
     try:
         values = tuple(float(part) for part in text.split(","))
     except ValueError:
@@ -143,6 +152,8 @@ def _ask_how(task: Task) -> dict[str, Any]:
         help="How the latent points z are laid out: at random (SRS), one in each slice (LHS), or LHS spread out as "
         "far as possible (maximin). With few samples, spread-out points find more families of solutions.",
     )
+    if said := getattr(own(task.name), "SAMPLING", ""):
+        st.caption(said)
     counts = FEW.get(task.name, COUNTS)
     n = st.select_slider("How many, N", counts, value=_usual(counts), key="n", bind="query-params")
     seed = st.number_input("Seed", 0, 10**6, 0, key="seed", bind="query-params")
@@ -160,6 +171,15 @@ def _ask_how(task: Task) -> dict[str, Any]:
         help="After localization on the surrogate f, each true evaluation of Ω corrects a design: "
         "x ← localize(f, y* + f(x) − Ω(x)).",
     )
+    finish, finishing = False, getattr(own(task.name), "FINISHING", "")
+    if finishing:
+        finish = st.toggle(
+            "Finish on the exact target",
+            key="finish",
+            bind="query-params",
+            disabled=METHODS[method].surrogate is None,
+            help=finishing,
+        )
     if (seconds := n * omega * task.omega_seconds) > 10:
         st.warning(f"{n * omega} true evaluations of {task.omega_seconds:g} s each take about {seconds / 60:.0f} min.")
     strictness = st.select_slider(
@@ -176,6 +196,7 @@ def _ask_how(task: Task) -> dict[str, Any]:
         "seed": int(seed),
         "method": method,
         "omega_evals": omega if METHODS[method].surrogate else 0,
+        "finish": finish and METHODS[method].surrogate is not None,
         "strictness": strictness,
     }
 

@@ -7,13 +7,14 @@ heatmaps every frame would be drawn sixteen times.
 from __future__ import annotations
 
 import html
+import math
 
 import numpy as np
 
 from app.figures.layouts import shown_rows
 from app.figures.marks import curve, proposal_color
 from app.figures.panels import error_panel, title
-from app.figures.playback import WIDE, Box, Scene, Size, assemble, dressing
+from app.figures.playback import BOTTOM, WIDE, Box, Scene, Size, assemble, dressing
 from app.figures.theme import Dict, Palette, axis, faded, packed, palette
 from app.runs import Run, training
 from ipage_core.tasks.architecture import E_X_MEAN, E_X_SD, SIDE
@@ -28,16 +29,16 @@ LABEL = {"narrow": 16, "medium": 11, "wide": 9, "large": 8}
 SOLID, BLANK = 200, 255
 """What a solid pixel and the ground between cells are in the gallery's bytes; void is 0."""
 DATA_SHOWN = 1500
-HEIGHTS = {"narrow": 1180, "medium": 640, "wide": 770, "large": 1010}
+HEIGHTS = {"narrow": 1110, "medium": 640, "wide": 770, "large": 1010}
 WIDE_BOXES: dict[str, Box] = {
     "main": ((0, 0.53), (0, 1)),
     "error": ((0.6, 1), (0.62, 1)),
     "bound": ((0.6, 1), (0, 0.46)),
 }
 NARROW_BOXES: dict[str, Box] = {
-    "main": ((0, 1), (0.53, 1)),
-    "error": ((0, 1), (0.3, 0.44)),
-    "bound": ((0, 1), (0, 0.2)),
+    "main": ((0, 1), (0.56, 1)),
+    "error": ((0, 1), (0.32, 0.47)),
+    "bound": ((0, 1), (0, 0.22)),
 }
 
 
@@ -75,25 +76,29 @@ def caption(run: Run) -> str:
         else f"**Asked: E_x = {target} E_s.** Cells as the posterior draws them, with E_x in units of E_s and y under "
         "each. This method does not localize.",
         "Click a cell or a point to look at it closely.",
-        "**Error:** the last step makes cells black and white, connected and free of hinges, which costs what the "
-        "solid curve's end stands above the dashed one.",
-        "**Bound:** an isotropic material cannot be stiffer than Hashin and Shtrikman's bound; along one axis, at the "
-        "other's cost, a cell can.",
+        "**H–S bound:** an isotropic material cannot be stiffer than Hashin and Shtrikman's bound; along one axis, at "
+        "the other's cost, a cell can. The grey cells of the posterior are no material; it does not bind them.",
     ]
+    if run.localizes:
+        text.append(
+            "**Error:** the hump on the way is where the projection becomes sharper; the last step, the clean-up, "
+            "makes cells black and white, connected and free of hinges, and then Ω has its say."
+        )
     return " ".join(text)
 
 
 def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> None:
     """The gallery: sixteen cells with what each achieves."""
     rows = gallery_rows(run, scene.chosen)
-    columns = min(COLUMNS, len(rows))
+    columns = min(COLUMNS, math.ceil(math.sqrt(len(rows))))
     lines = -(-len(rows) // columns)
     pitch = SIDE + GAP, SIDE + LABEL[size.name]
     corners = [
         (pitch[0] * (k % columns), pitch[1] * (lines - 1 - k // columns) + LABEL[size.name]) for k in range(len(rows))
     ]
     middle = np.array(corners, dtype=float) + (SIDE - 1) / 2
-    scale = (box[0][1] - box[0][0]) * size.width / (pitch[0] * COLUMNS)
+    room = (box[1][1] - box[1][0]) * (scene.height - BOTTOM - 104)
+    scale = min((box[0][1] - box[0][0]) * size.width / (pitch[0] * columns), room / (pitch[1] * lines))
     for t, frame in enumerate(scene.moving):
         frame.append(_heatmap(_mosaic(run.x[t, rows], corners, pitch, lines, columns), colors))
         frame.append(
@@ -101,7 +106,7 @@ def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
                 "type": "scatter",
                 "mode": "text",
                 "x": packed(middle[:, 0]),
-                "y": packed(middle[:, 1] - SIDE / 2 - 0.5),
+                "y": packed(middle[:, 1] - SIDE / 2 - 1),
                 "text": [_label(run, t, sample, size) for sample in rows],
                 "textposition": "bottom center",
                 "textfont": {"size": size.font - 2, "color": colors.text},
@@ -149,14 +154,14 @@ def _mosaic(x: np.ndarray, corners: list, pitch: tuple[int, int], lines: int, co
 
 
 def _heatmap(image: np.ndarray, colors: Palette, **more: object) -> Dict:
-    void, end = faded("#808080", 0.13), SOLID / BLANK
-    clear = "rgba(0,0,0,0)"
+    void, clear = faded("#808080", 0.16), "rgba(0,0,0,0)"
+    full, end = SOLID / BLANK, (SOLID + BLANK) / 2 / BLANK
     return {
         "type": "heatmap",
         "z": packed(image, "u1"),
         "zmin": 0,
         "zmax": BLANK,
-        "colorscale": [[0, void], [end, colors.omega], [end, clear], [1, clear]],
+        "colorscale": [[0, void], [full, colors.omega], [end, colors.omega], [end, clear], [1, clear]],
         "showscale": False,
         "hoverinfo": "skip",
         **more,
@@ -233,7 +238,7 @@ def background(colors: Palette, run: Run, where: Dict) -> list[Dict]:
             np.stack((volume, hashin_shtrikman(volume)), 1),
             colors.text,
             1.5,
-            name="Hashin–Shtrikman bound",
+            name="H–S bound",
             **where,
         ),
     ]
@@ -270,7 +275,7 @@ def closely(
         boxes: list[Box] = [
             ((0, 1), (0.73, 1)),
             ((0, 0.4), (0.53, 0.67)),
-            ((0.58, 0.98), (0.53, 0.67)),
+            ((0.58, 0.98), (0.525, 0.655)),
             ((0.02, 1), (0, 0.4)),
         ]
     else:
@@ -318,7 +323,8 @@ def closely(
             "showlegend": False,
         }
     )
-    titles.append(title("<b>E(θ) [E_s]</b>", boxes[2], size))
+    above = (boxes[2][0], (0, boxes[2][1][1] + (0.02 if size.narrow else 0)))
+    titles.append(title("<b>E(θ) [E_s]</b>", above, size))
     where = {"xaxis": "x4", "yaxis": "y4"}
     data += background(colors, run, where)
     if run.verified[sample]:
@@ -328,7 +334,9 @@ def closely(
         )
     axes |= plane_axes(colors, boxes[3], "4")
     titles.append(title("<b>Stiffness against volume</b>", boxes[3], size))
-    layout = dressing(run, colors, size, height, 110 if size.narrow else 70)
+    layout = dressing(run, colors, size, height, 130 if size.narrow else 70)
+    if size.narrow:
+        layout["legend"]["y"] = 1 + 28 / (height - 130 - BOTTOM)
     faint = {"gridcolor": colors.faint, "linecolor": colors.faint, "tickfont": {"size": size.font - 2}}
     layout["polar"] = {
         "domain": {"x": list(boxes[2][0]), "y": list(boxes[2][1])},
@@ -346,6 +354,42 @@ def closely(
         axes[name]["tickfont"]["size"] = axes[name]["title"]["font"]["size"] = size.font - 1
     layout |= {"annotations": titles, "uirevision": f"{run.task}-{sample}", **axes}
     return {"data": data, "layout": layout}
+
+
+def canvas(solid: np.ndarray, void: np.ndarray, dark: bool) -> Dict:
+    """An empty cell to draw boxes on; (1024,) bool each of what stays solid and void."""
+    colors = palette(dark)
+    image = np.where(solid, 2, np.where(void, 1, 0)).astype(np.uint8).reshape(SIDE, SIDE)
+    free, empty = faded("#808080", 0.18), faded(colors.target, 0.55)
+    steps = [[0, free], [1 / 3, free], [1 / 3, empty], [2 / 3, empty], [2 / 3, colors.omega], [1, colors.omega]]
+    at = np.arange(SIDE**2)
+    bare = {"range": [-0.5, SIDE - 0.5], "visible": False, "fixedrange": True, "constrain": "domain"}
+    return {
+        "data": [
+            _heatmap(image, colors) | {"zmin": -0.5, "zmax": 2.5, "colorscale": steps},
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "x": packed(at % SIDE),
+                "y": packed(at // SIDE),
+                "marker": {"size": 5, "opacity": 0},
+                "customdata": at.tolist(),
+                "hoverinfo": "skip",
+                "showlegend": False,
+            },
+        ],
+        "layout": {
+            "height": 230,
+            "margin": {"l": 0, "r": 0, "t": 0, "b": 0},
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "dragmode": "select",
+            "hovermode": False,
+            "meta": {"task": "canvas"},
+            "xaxis": {**bare, "constraintoward": "left"},
+            "yaxis": {**bare, "scaleanchor": "x"},
+        },
+    }
 
 
 def kept(task: str, designs: list[tuple[str, np.ndarray]], dark: bool, size: Size) -> Dict:

@@ -148,6 +148,8 @@ def _changes(trace: Dict, siblings: list[Dict]) -> Dict:
         return {k: v for k, v in of.items() if any(other.get(k) != v for other in others)}
 
     changed = differing(trace, siblings)
+    if changed and trace["type"] != "scatter":  # what Plotly takes a trace for that does not say
+        changed["type"] = trace["type"]
     if "marker" in changed:
         changed["marker"] = differing(trace["marker"], [s["marker"] for s in siblings])
     return changed

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import tempfile
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
-from app.figures.architecture import closely, modulus
+from app.figures.architecture import canvas, closely, modulus
 from app.figures.playback import Size
+from app.look import is_dark
 from app.runs import Run, training
 from app.settings import SAMPLINGS, Settings
 from app.tables import BADGES, badges
@@ -24,23 +22,31 @@ from app.views import favourites
 from app.views.choice import CONFIG, KEY, chosen_sample
 from app.words import Figure, asked_text, cards, number
 from ipage_core.export.pixels import FORMATS, Layout, files
+from ipage_core.finishing import ENOUGH
 from ipage_core.latent import latent_design
 from ipage_core.metrics import least_distance
 from ipage_core.physics.homogenization import directional_modulus, homogenize
 from ipage_core.physics.wallpaper import GROUPS, ONE_AXIS, operations
-from ipage_core.pixel_constraints import mask
+from ipage_core.pixel_constraints import INLINE, mask, without_file, written
 from ipage_core.tasks.architecture import SIDE, TASK
 
 ANGLES = np.linspace(0, 2 * np.pi, 181)
 CLUTTER = 0.02
 """Share of the solid that may be thinner than the thinnest member: tips and corners are no members."""
-MASKS = Path(tempfile.gettempdir()) / "ipage-masks"
-"""Where uploaded images go, named by their content, so that a link finds them again."""
+USES = {"solid": "Stays solid", "void": "Stays void", "start": "Start from it"}
 EXAMPLE = "group=p4m; volume<=0.85"
 ACCEPTED = (
     "Separated by semicolons; all hold together, during the descent. **volume<=0.6** (also = or >=): share of solid "
     "pixels. **E_y=0.4** (also <= or >=): modulus along y, in units of E_s. **isotropic**: E_x = E_y. **group=p4m**: a "
-    f"symmetry imposed, one of {', '.join(GROUPS)}. Pixels kept solid or void: upload an image below."
+    f"symmetry imposed, one of {', '.join(GROUPS)}. **solid=1-32,15-18**: pixels 1 to 32 along x, 15 to 18 along y, "
+    "stay solid; **void=** likewise."
+)
+START = "upload its image below"
+STARTS = "Samples start a quarter of the way from it to posterior samples, the first one at the cell itself."
+SAMPLING = f"In {SIDE**2} dimensions maximin brings nothing over SRS: random points lie equally far apart there."
+FINISHING = (
+    "After the clean-up, pixels at the edges are flipped, each trial judged by finite elements, until E_x is the "
+    f"target to {ENOUGH:g} E_s. Takes some tens of true evaluations a design."
 )
 
 
@@ -53,7 +59,7 @@ def replaces(view: str, run: Run) -> bool:
         st.info("This method has no latent space: it starts from draws of the prior.", icon=":material/info:")
         return True
     n = max(2, run.n)
-    distances = {SAMPLINGS[name]: least_distance(latent_design(n, k, name, run.seed)) for name in SAMPLINGS}
+    distances = {SAMPLINGS[name]: least_distance(latent_design(n, k, name, run.seed).numpy()) for name in SAMPLINGS}
     told = ", ".join(f"{name} {distance:.1f}" for name, distance in distances.items())
     st.info(
         f"**In {k} dimensions maximin brings nothing.** Random points are all about equally far from each other there, "
@@ -64,46 +70,132 @@ def replaces(view: str, run: Run) -> bool:
     return True
 
 
-def ask_more(constraints: tuple[str, ...], beside: DeltaGenerator) -> tuple[str, ...]:
-    """Images of what must stay solid or void, as constraints more; what is accepted is told ``beside``."""
-    beside.caption(ACCEPTED)
-    _check(constraints)
-    said = []
-    for place, kind in zip(st.columns(2), ("solid", "void"), strict=True):
-        file = place.file_uploader(
-            f"Keep {kind}: an image",
-            type=["png"],
-            key=f"mask-{kind}",
-            help=f"Square, its side {SIDE} pixels or a multiple; dark where the cell must stay {kind}. Any drawing "
-            "program makes one. Its lower edge is y = 0, and E_x is horizontal.",
+def ask_otherwise() -> None:
+    """Regions that stay solid or void, drawn or from an image, and an image of a cell to start from.
+
+    All of it ends up as text in the fields above, which the address holds: no file is kept.
+    """
+    again = st.session_state.setdefault("regions_version", 0)  # a fresh key empties an uploader, or drops a selection
+    left, right = st.columns([1, 2.2], gap="medium")
+    with right:
+        use = st.segmented_control(
+            "What a box drawn on the cell, or an image, means",
+            [*USES.values()],
+            default=USES["solid"],
+            required=True,
+            key="region_use",
+            wrap=True,
         )
-        if file is None:
-            continue
-        content = file.getvalue()
-        path = MASKS / f"{hashlib.sha256(content).hexdigest()[:16]}.png"
-        MASKS.mkdir(exist_ok=True)
-        path.write_bytes(content)
-        try:
-            painted = mask(path)
-        except ValueError as error:
-            st.error(str(error).replace(str(path), file.name), icon=":material/error:")
-            st.stop()
-        place.caption(f"{int(painted.sum())} of {SIDE * SIDE} pixels stay {kind}.")
-        said.append(f"{kind}={path}")
-    return tuple(said)
+        drawn = use != USES["start"]
+        st.file_uploader(
+            "Image (PNG)",
+            type=["png"],
+            max_upload_size=1,
+            key=f"image-{again}",
+            on_change=_on_image,
+            help=f"Square, its side {SIDE} pixels or a multiple; dark is solid, or where the region is. Its lower edge "
+            "is y = 0, and E_x is horizontal.",
+        )
+        if wrong := st.session_state.pop("image_wrong", ""):
+            st.error(wrong, icon=":material/error:")
+        st.button("Clear regions", on_click=_say, args=(_others(),), disabled=not _regions(), key="clear-regions")
+    with left:
+        masks = {kind: painted(kind) for kind in ("solid", "void")}
+        st.plotly_chart(
+            canvas(masks["solid"], masks["void"], is_dark()),
+            key=f"canvas-{again}",
+            on_select=_on_box if drawn else "ignore",
+            selection_mode="box",
+            config={"displayModeBar": False},
+        )
+        counts = " and ".join(f"{int(mask.sum())} {kind}" for kind, mask in masks.items())
+        st.caption(f"Drag a box over the cell. Of {SIDE**2} pixels, {counts} stay so.")
 
 
-def _check(constraints: tuple[str, ...]) -> None:
-    """Images come by upload: a path in an address must not make the server read its own files."""
+def painted(kind: str) -> np.ndarray:
+    """(1024,) bool: the pixels that the text of the constraints keeps solid, or void; its errors are told elsewhere."""
+    found = np.zeros(SIDE**2, dtype=bool)
+    for text in _regions():
+        name, _, value = (part.strip() for part in text.partition("="))
+        if name == kind:
+            with suppress(ValueError):
+                region = without_file(value)
+                found |= False if region is None else region.numpy()
+    return found
+
+
+def _parts() -> list[str]:
+    return [part.strip() for part in (st.session_state.get("constrain") or "").split(";") if part.strip()]
+
+
+def _regions() -> list[str]:
+    return [part for part in _parts() if part.partition("=")[0].strip() in ("solid", "void")]
+
+
+def _others() -> list[str]:
+    return [part for part in _parts() if part not in _regions()]
+
+
+def _say(parts: list[str]) -> None:
+    """Callback: write the constraints."""
+    st.session_state.constrain = "; ".join(parts)
+    st.session_state.regions_version += 1
+
+
+def _add(region: str) -> None:
+    kind = next(kind for kind, told in USES.items() if told == st.session_state.region_use)
+    _say([*_parts(), f"{kind}={region}"])
+
+
+def _on_box() -> None:
+    """Callback of the canvas: its points carry their pixel's number."""
+    points = st.session_state[f"canvas-{st.session_state.regions_version}"].selection.points
+    pixels = np.array([point["customdata"] for point in points], dtype=int).reshape(-1)
+    if len(pixels):
+        x, y = pixels % SIDE + 1, pixels // SIDE + 1
+        _add(f"{x.min()}-{x.max()},{y.min()}-{y.max()}")
+
+
+def _on_image() -> None:
+    """Callback of the uploader: what the image says becomes text, or what is wrong with it a sentence."""
+    file = st.session_state[f"image-{st.session_state.regions_version}"]
+    if file is None:
+        return
+    try:
+        found = mask(file, formats=["PNG"], name=file.name)
+    except ValueError as error:
+        st.session_state.image_wrong = str(error)
+        return
+    if st.session_state.region_use == USES["start"]:
+        st.session_state.start = written(found)
+        st.session_state.regions_version += 1
+    elif found.any():
+        _add(written(found))
+    else:
+        st.session_state.image_wrong = f"{file.name} has no dark pixel: it keeps nothing {SIDE} × {SIDE}."
+
+
+def objection(constraints: tuple[str, ...]) -> str:
+    """Why not: the path of a file in an address must not make the server read it."""
     for text in constraints:
         name, _, value = (part.strip() for part in text.partition("="))
-        if name.lower() in ("solid", "void"):
-            if Path(value).parent != MASKS:
-                st.error(f"'{text}': upload the image instead, below the constraints.", icon=":material/error:")
-                st.stop()
-            if not Path(value).exists():
-                st.error("The image of this link is not on this machine: upload it again.", icon=":material/error:")
-                st.stop()
+        try:
+            if name in ("solid", "void") and without_file(value) is None:
+                return f"'{text}' is no region: draw it, upload an image, or write pixels as in {name}=1-32,15-18."
+        except ValueError as error:
+            return str(error)
+    return ""
+
+
+def read_start(text: str) -> tuple[float, ...]:
+    """A cell as the address holds it → its 1024 pixels.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if not text.strip().startswith(INLINE):
+        raise ValueError("A cell to start from is an image: open the form, choose 'Start from it', upload it.")
+    return tuple(without_file(text.strip()).double().tolist())
 
 
 def show_sample(settings: Settings, run: Run, dark: bool, size: Size) -> None:
@@ -234,10 +326,11 @@ def _figures(
     """One cell in numbers."""
     y, e_x, e_y, poisson, _ = run.achieved[sample]
     aim, verified = float(run.aims[sample, 0]), bool(run.verified[sample])
+    by = "by finite elements" if verified else "not verified"
     figures = [
-        Figure("E_x", f"{e_x:.4f} E_s" if verified else "not verified", f"asked was {float(modulus(aim)):.4f} E_s"),
-        Figure("y, z-score of E_x", f"{y:.3f}" if verified else "–", f"asked was {asked_text(run)}"),
-        Figure("E_y", f"{e_y:.4f} E_s" if verified else "–", f"ν_xy = {poisson:.3f}"),
+        Figure("E_x / E_s", f"{e_x:.4f}" if verified else "–", f"{by}; asked was {float(modulus(aim)):.4f}"),
+        Figure("y, its z-score", f"{y:.3f}" if verified else "–", f"asked was {asked_text(run)}"),
+        Figure("E_y / E_s", f"{e_y:.4f}" if verified else "–", f"ν_xy = {poisson:.3f}" if verified else "not verified"),
     ]
     if run.f_error is not None:
         believed = f"{np.sqrt(run.f_error[-1, sample]):.2g}"

@@ -94,7 +94,7 @@ def _work(settings: Settings, missing: list, known: dict, total: int, bar, draw)
             settings.tolerance,
             settings.constraints,
             settings.seed_design,
-            marked,
+            stamp=marked,
         )
         if (n, name) == (SIZES[-1], list(SAMPLINGS)[-1]):  # a seed is complete
             draw(f"sweep-{seed}")

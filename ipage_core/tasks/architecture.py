@@ -101,6 +101,7 @@ TASK = Task(
     project=parametrize(()).project,
     arrived=0.02,
     parametrize=parametrize,
+    read_design=lambda path: pixel_constraints.mask(path).double(),
     stored=stored,
     data_size=100_000,
     source="Bi, Fung and Zhang 2023 (iPage, AAAI), 'Architectured Materials'; cells and operator: data/architecture",
