@@ -123,6 +123,8 @@ def design(
                 samples.x, calls = finished(samples.x, from_z_score(goal[:, 0]), moves, seed)
                 chain.omega_calls += calls
         samples.predicted = chain.predict(samples.x)
+    else:  # Ω judges admissible designs, whoever proposes them
+        samples.posterior = samples.x = task.project(samples.x)
     with chain.clock("verification"):
         if task.omega is None:
             verification = Verification.nowhere(task, total)

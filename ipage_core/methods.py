@@ -12,6 +12,8 @@ from typing import Any, Protocol
 import torch
 from torch import Generator, Tensor
 
+from ipage_core import constraints
+from ipage_core.models.na import PUBLISHED, NeuralAdjoint, Search
 from ipage_core.store import PRETRAINED, ModelUnavailable, load_model
 from ipage_core.tasks import TASKS, Task
 
@@ -40,9 +42,13 @@ class Prior:
 
     def sample(self, y_star: Tensor, z: Tensor) -> Tensor:
         """(n, m), (n, 1) → (n, d) draws from the task's prior."""
+        return self.draw(len(z), z)
+
+    def draw(self, n: int, z: Tensor) -> Tensor:
+        """(n, d) draws, seeded by all of z."""
         digest = hashlib.sha256(z.detach().cpu().numpy().tobytes()).digest()
         generator = Generator().manual_seed(int.from_bytes(digest[:7], "big"))
-        return self.task.sample_prior(len(z), generator).to(z)
+        return self.task.sample_prior(n, generator).to(z)
 
 
 @dataclass(frozen=True)
@@ -54,11 +60,14 @@ class Method:
     """(model, weight set); None is the prior."""
     surrogate: tuple[str, str] | None
     """(model, weight set)."""
+    searched: tuple[str, str] | None = None
+    """(model, weight set) that the neural-adjoint method descends from prior starts, as ``search`` says."""
+    search: Search | None = None
 
     @property
     def models(self) -> tuple[str, ...]:
         """The models it needs, each once."""
-        return tuple(dict.fromkeys(part[0] for part in (self.proposal, self.surrogate) if part))
+        return tuple(dict.fromkeys(part[0] for part in (self.proposal, self.surrogate, self.searched) if part))
 
 
 METHODS: dict[str, Method] = {
@@ -67,6 +76,22 @@ METHODS: dict[str, Method] = {
     "ipage-cinn": Method("cINN posterior, separate MLP surrogate", ("cinn", "phi_star"), ("mlp", "phi_star")),
     "inn": Method("INN posterior alone", ("inn", "phi"), None),
     "cinn": Method("conditional INN posterior alone", ("cinn", "phi_star"), None),
+    "mdn": Method("mixture density network (MDN) alone", ("mdn", "phi_star"), None),
+    "cvae": Method("conditional variational autoencoder (cVAE) alone", ("cvae", "phi_star"), None),
+    "na": Method(
+        "neural-adjoint (NA), best settings found: prior starts descend a network of its own, the best kept",
+        None,
+        None,
+        ("na", "phi_star"),
+        Search("lm", starts=1, per_design=4, steps=25),
+    ),
+    "na-published": Method(
+        "neural-adjoint (NA) as published: 2048 starts, 300 Adam steps, the best kept",
+        None,
+        None,
+        ("na-published", "phi_star"),
+        Search(),
+    ),
     "prior-lm": Method("control: prior starts, separate MLP surrogate", None, ("mlp", "phi_star")),
 }
 
@@ -107,8 +132,23 @@ def load(task: str, method: str, device: torch.device | str = "cpu", root: Path 
         modules.update({(name, weight_set): module for weight_set, module in weight_sets.items()})
     row = METHODS[method]
     proposal: Any = modules[row.proposal] if row.proposal else Prior(TASKS[task])
+    if row.searched and row.search:
+        proposal = _neural_adjoint(TASKS[task], modules[row.searched], row.search)
     surrogate = modules[row.surrogate] if row.surrogate else None
     return Loaded(method, proposal, surrogate, device, cards)
+
+
+def _neural_adjoint(task: Task, network: torch.nn.Module, search: Search) -> NeuralAdjoint:
+    boundary, units = PUBLISHED.get(task.name, (task.bounds.tolist(), ()))
+    return NeuralAdjoint(
+        network,
+        Prior(task).draw,
+        constraints.parse(task),
+        search,
+        boundary=torch.tensor(boundary),
+        units=units,
+        enough=task.arrived * task.tolerance,
+    )
 
 
 @lru_cache(maxsize=16)

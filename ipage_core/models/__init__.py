@@ -3,11 +3,20 @@
 from ipage_core.models.bands import BandSurrogate
 from ipage_core.models.cell_modulus import CellSurrogate
 from ipage_core.models.cinn import CINN
+from ipage_core.models.cvae import CVAE
 from ipage_core.models.inn import INN
+from ipage_core.models.mdn import MDN
 from ipage_core.models.mlp import MLP
+from ipage_core.models.na import BatchNormMLP
+from ipage_core.models.pixel_cnn import PixelCNN
+from ipage_core.models.pixel_cvae import PixelCVAE
 from ipage_core.models.pixel_inn import PixelINN
+from ipage_core.models.pixel_mdn import PixelMDN
 
-Model = INN | CINN | MLP | BandSurrogate | CellSurrogate | PixelINN
+Model = (
+    INN | CINN | MLP | BandSurrogate | CellSurrogate | PixelINN | MDN | CVAE | BatchNormMLP
+    | PixelMDN | PixelCVAE | PixelCNN
+)  # fmt: skip
 
 MODELS: dict[str, type[Model]] = {
     "inn": INN,
@@ -16,4 +25,10 @@ MODELS: dict[str, type[Model]] = {
     "bands": BandSurrogate,
     "cells": CellSurrogate,
     "pixel-inn": PixelINN,
+    "mdn": MDN,
+    "cvae": CVAE,
+    "batch-norm-mlp": BatchNormMLP,
+    "pixel-mdn": PixelMDN,
+    "pixel-cvae": PixelCVAE,
+    "pixel-cnn": PixelCNN,
 }

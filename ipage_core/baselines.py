@@ -1,0 +1,115 @@
+"""How the baselines are built and trained, task by task; ``python -m ipage_core.baselines`` prints their sizes.
+
+What :mod:`ipage_core.search` found on validation pairs stands in ``FOUND``, its logs beside the cards. Widths follow
+from the size of iPage's network for the task, which every baseline but the published neural-adjoint method matches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from ipage_core.models import MODELS
+from ipage_core.tasks import TASKS, Task
+from ipage_core.training import Settings
+
+NAMES = ("mdn", "cvae", "na", "na-published")
+
+FOUND: dict[tuple[str, str], dict[str, Any]] = {
+    ("mdn", "sinewave"): {"components": 192},
+    ("mdn", "robotic_arm"): {"components": 48},
+    ("mdn", "ballistics"): {"components": 96},
+    ("cvae", "sinewave"): {"latent": 2},
+    ("cvae", "robotic_arm"): {"latent": 4},
+    ("cvae", "ballistics"): {"latent": 4, "annealing": 200},
+}
+"""(model, task) → arguments that the search chose; those of ``DEFAULT`` elsewhere."""
+DEFAULT: dict[str, dict[str, Any]] = {
+    "mdn": {"components": 48},
+    "cvae": {"beta": 1.0, "annealing": 0},
+    "na": {},
+}
+_EPOCHS = {"mdn": 120, "cvae": 100, "na": 120, "na-published": 250}
+
+
+def size(network: str, arguments: dict[str, Any]) -> int:
+    """Numbers in the state of ``MODELS[network](**arguments)``, as its card counts them."""
+    with torch.random.fork_rng():
+        return sum(tensor.numel() for tensor in MODELS[network](**arguments).state_dict().values())
+
+
+def of_size(network: str, arguments: dict[str, Any], like: int) -> dict[str, Any]:
+    """The arguments with the width ``hidden``, a multiple of 8, that brings the network nearest to ``like`` numbers."""
+    low, high = 1, 256
+    while high - low > 1:  # sizes grow with the width
+        middle = (low + high) // 2
+        low, high = (middle, high) if size(network, arguments | {"hidden": 8 * middle}) <= like else (low, middle)
+    widths = [8 * low, 8 * high]
+    return arguments | {"hidden": min(widths, key=lambda h: abs(size(network, arguments | {"hidden": h}) - like))}
+
+
+def recipe(
+    task: Task, model: str, like: int, found: dict[str, Any] | None = None
+) -> tuple[str, dict[str, Any], Settings]:
+    """(network in ``MODELS``, its arguments, its training settings) of a baseline of ``like`` numbers for a task.
+
+    ``found`` takes the place of what the search chose.
+    """
+    arguments: dict[str, Any] = {"d": task.d, "m": task.n_targets}
+    if task.parametrize is not None:
+        return _of_pixels(task, model, like, arguments, found)
+    epochs = _EPOCHS[model] // (2 if task.name == "crystal" else 1)  # twice the pairs
+    if model == "na-published":
+        # Published are 500 epochs in batches of 1024, the rate halved on plateaus; fit() lowers it along a cosine.
+        layers = 3 if task.name == "ballistics" else 4
+        settings = Settings(epochs=epochs, batch=1024, learning_rate=2e-3, beta2=0.999)
+        return "batch-norm-mlp", arguments | {"layers": layers}, settings
+    arguments |= DEFAULT[model] | (FOUND.get((model, task.name), {}) if found is None else found)
+    if model == "na":
+        return "mlp", of_size("mlp", arguments, like), Settings(epochs=epochs, batch=125, learning_rate=3e-3)
+    if model == "cvae":
+        arguments = {"latent": task.d} | arguments
+    if any(task.dequantize):  # as for the cINN: y stays behind, so x is smeared half as far
+        arguments["dequantize"] = [0.5 * half_width for half_width in task.dequantize]
+    if any(task.support):
+        arguments["support"] = [interval and list(interval) for interval in task.support]
+    return model, of_size(model, arguments, like), Settings(epochs=epochs, learning_rate=2e-3)
+
+
+def _of_pixels(
+    task: Task, model: str, like: int, arguments: dict[str, Any], found: dict[str, Any] | None
+) -> tuple[str, dict[str, Any], Settings]:
+    """Convolutions for the cVAE and for the surrogate of ``na``; the published surrogate reads pixels as they are."""
+    settings = Settings(batch=64, epoch_size=8192, validation_fraction=0.02, learning_rate=1e-3, epochs=10)
+    if model == "na-published":  # three layers: with four its weights alone would be larger than any other model's
+        return "batch-norm-mlp", arguments | {"layers": 3}, replace(settings, epochs=40, batch=256)
+    arguments |= FOUND.get((model, task.name), {}) if found is None else found
+    network = {"mdn": "pixel-mdn", "cvae": "pixel-cvae", "na": "pixel-cnn"}[model]
+    if model == "mdn":
+        settings = replace(settings, epochs=20, batch=128)
+    return network, of_size(network, arguments, like), settings
+
+
+def main() -> None:
+    """Print numbers in each model's weights, from the cards, and their ratio to iPage's, as a Markdown table."""
+    from ipage_core.store import ModelUnavailable, load_card
+
+    names = ("inn", "cinn", *NAMES)
+    print("| task | " + " | ".join("iPage, INN" if name == "inn" else name for name in names) + " |")
+    print("|---" * (len(names) + 1) + "|")
+    for task in TASKS:
+        cells = []
+        reference = load_card(task, "inn")["parameters"]
+        for name in names:
+            try:
+                count = load_card(task, name)["parameters"]
+                cells.append(f"{count:,}" + (f" ({count / reference:.2f})" if name != "inn" else ""))
+            except ModelUnavailable:
+                cells.append("–")
+        print(f"| {task} | " + " | ".join(cells) + " |")
+
+
+if __name__ == "__main__":
+    main()
