@@ -67,9 +67,9 @@ class Job:
 
     @property
     def seconds_left(self) -> float:
-        """A guess before the first result, then at the pace so far."""
+        """A guess before the first result, then at the pace so far; 0 or less if that was too hopeful."""
         left = guess(len(self.lattices) - len(self.results)) if self.eta is None else self.eta
-        return max(left - (time.monotonic() - self.told if self.state == "running" else 0), 1.0)
+        return left - (time.monotonic() - self.told if self.state == "running" else 0)
 
 
 class Queue:

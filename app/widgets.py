@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from app.figures import hidden
+from app.jobs import cores
 from app.look import is_dark
 from app.settings import KINDS, SAMPLINGS, Settings
 from app.tables import MOST_COLUMNS, x_names, y_names
@@ -180,8 +181,7 @@ def _ask_how(task: Task) -> dict[str, Any]:
             disabled=METHODS[method].surrogate is None,
             help=finishing,
         )
-    if (seconds := n * omega * task.omega_seconds) > 10:
-        st.warning(f"{n * omega} true evaluations of {task.omega_seconds:g} s each take about {seconds / 60:.0f} min.")
+    omega = omega if METHODS[method].surrogate and _agreed(task, n * omega) else 0
     strictness = st.select_slider(
         "Tolerance, in units of the task's own",
         STRICTNESS,
@@ -195,10 +195,23 @@ def _ask_how(task: Task) -> dict[str, Any]:
         "n": n,
         "seed": int(seed),
         "method": method,
-        "omega_evals": omega if METHODS[method].surrogate else 0,
+        "omega_evals": omega,
         "finish": finish and METHODS[method].surrogate is not None,
         "strictness": strictness,
     }
+
+
+def _agreed(task: Task, evaluations: int) -> bool:
+    """Whether they may run: a slow Ω begins neither by a slider nor by a link, but by a word of its own."""
+    if not evaluations or task.verifies_by_default:
+        return True
+    seconds = evaluations * task.omega_seconds / cores()
+    long = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+    st.warning(
+        f"{evaluations} true evaluations of {task.omega_seconds:g} s each take at least {long} on {cores()} cores, and "
+        "the page waits for them."
+    )
+    return st.toggle("Run them", key=f"agreed-{task.name}-{evaluations}")
 
 
 def _usual(counts: list[int]) -> int:

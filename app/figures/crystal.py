@@ -304,7 +304,7 @@ def cells(lattice: np.ndarray, name: str, dark: bool = False, size: Size = WIDE)
     """The cell (6,) and the cubic one at the same scale: atoms, the TiO₆ octahedron, the edges."""
     colors = palette(dark)
     data, layout = [], {}
-    near = 0.95 if size.narrow else 0.72
+    zoom = 1.15 if size.narrow else 1.5
     side = 1.18 * max(lattice[:3].max(), CUBIC_LENGTH) + 0.6
     for k, cell in enumerate((lattice, CUBIC)):
         scene = "scene" if k == 0 else "scene2"
@@ -315,9 +315,10 @@ def cells(lattice: np.ndarray, name: str, dark: bool = False, size: Size = WIDE)
             "xaxis": hidden,
             "yaxis": hidden,
             "zaxis": hidden,
-            "aspectmode": "cube",
+            "aspectmode": "manual",
+            "aspectratio": dict.fromkeys("xyz", zoom),
             "camera": {
-                "eye": dict(zip("xyz", near * np.array([0.62, -1.3, 0.42]), strict=True)),
+                "eye": {"x": 0.62, "y": -1.3, "z": 0.42},
                 "projection": {"type": "orthographic"},
             },
             "bgcolor": "rgba(0,0,0,0)",

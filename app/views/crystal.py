@@ -292,7 +292,9 @@ def _bar(job: jobs.Job) -> None:
     if job.state == "waiting":
         text = f"{_cells(count)} wait{'s' * (count == 1)} behind {ahead} other {'job' if ahead == 1 else 'jobs'}"
     else:
-        text = f"DFT: {done} of {count} done, about {_clock(job.seconds_left)} left"
+        left = job.seconds_left
+        told_left = f"about {_clock(left)} left" if left > 1 else "slower than expected: other work shares these cores"
+        text = f"DFT: {done} of {count} done, {told_left}"
     told.progress(done / count, text)
     stop.button(
         "Cancel",

@@ -96,7 +96,8 @@ def read_design(path: Path) -> Tensor:
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist") from None
     except Exception as error:  # ASE's readers raise whatever a damaged file makes them
-        raise ValueError(f"{path} is not a structure file that ASE reads ({type(error).__name__}: {error})") from None
+        why = f" ({' '.join(str(error).split())[:100]})" if str(error) else ""
+        raise ValueError(f"{path} is not a structure file that ASE reads{why}") from None
     formula = atoms.get_chemical_formula()
     if formula != "O3SrTi":
         raise ValueError(f"{path} holds {formula}; expected one perovskite cell of five atoms, SrTiO3")
