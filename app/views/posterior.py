@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app.densities import density
+from app.figures import family
 from app.figures.coordinates import coordinates
 from app.figures.playback import Size
 from app.figures.posterior import figure, pairs
@@ -18,11 +19,12 @@ def show(settings: Settings, run: Run, dark: bool, size: Size) -> None:
     """Density and MAP point in two coordinates, the prior beside it; below, every pair of coordinates."""
     shown = coordinates(run)
     labels = list(shown.labels)
-    first, second, sliced = 0, 1, False
+    first, second = getattr(family(run.task), "PLANE", (0, 1))
+    sliced = False
     if len(labels) > 2:
         left, middle, right = st.columns([1, 1, 1.6], vertical_alignment="bottom")
-        first = labels.index(left.selectbox("Across", labels, 0, key="across", bind="query-params"))
-        second = labels.index(middle.selectbox("Up", labels, 1, key="up", bind="query-params"))
+        first = labels.index(left.selectbox("Across", labels, first, key="across", bind="query-params"))
+        second = labels.index(middle.selectbox("Up", labels, second, key="up", bind="query-params"))
         if shown.own:
             ways = ["all others averaged", "cut at the MAP point"]
             way = right.segmented_control(
