@@ -28,6 +28,8 @@ def wait() -> None:
     """
     if _warming is None or not _warming.is_alive():
         return
+    import pandas  # noqa: F401  Plotly would use the half of it that the other thread has imported so far
+
     place = st.empty()
     with place.container():
         st.markdown("#### iPage Explorer")
