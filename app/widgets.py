@@ -50,7 +50,8 @@ def _ask_otherwise(task: Task, y: tuple[float, ...]) -> dict[str, Any]:
     """Intervals, constraints and a design to start from; folded away until one is in use."""
     keys = [f"ask{j + 1}" for j in range(task.n_targets)] + ["constrain", "start"]
     used = any(st.session_state.get(key, st.query_params.get(key)) not in (None, "", "exactly") for key in keys)
-    kinds, up_to = [], []
+    used = st.session_state[f"other_ways_{task.name}"] = used or st.session_state.get(f"other_ways_{task.name}", False)
+    kinds, up_to = [], []  # once unfolded, the form stays so: who clears a field is still at work there
     with st.expander("Ask in other ways: intervals, constraints, a design of your own", used, icon=":material/tune:"):
         for j, place in enumerate(st.columns(task.n_targets)):
             name = y_names(task)[j]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = "/usr/bin/chromium"
-TIMEOUT = 180_000
+TIMEOUT = 120_000
 """Milliseconds; generous, because other work may share the machine."""
 
 DRAWN = """target => {
