@@ -268,13 +268,12 @@ def _verify(run: Run, wanted: list[int], ticked: bool) -> None:
         under_way = any(verdicts[sample] == "under way" for sample in wanted)
         label = f"Verify with DFT: {count} {'are under way' if under_way else 'are verified'}"
     st.button(label, key="verify", icon=":material/science:", on_click=ask, disabled=not left, type="primary")
-    active = any(job.active for job in mine)
-    st.fragment(_progress, run_every=1.0 if active else None)(mine)
+    active = [job.active for job in mine]
+    st.fragment(_progress, run_every=1.0 if any(active) else None)(mine, active)
 
 
-def _progress(mine: list[jobs.Job]) -> None:
-    """Polled while a job is active; the whole page follows as soon as one has ended."""
-    before = [job.active for job in mine]
+def _progress(mine: list[jobs.Job], before: list[bool]) -> None:
+    """Polled while a job is active; the page, which knew those ``before``, follows once one ends or is cancelled."""
     jobs.queue().poll()
     for job in mine:
         if job.active:
