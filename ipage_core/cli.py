@@ -124,6 +124,26 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--seed", type=_seed, default=0)
     train.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
     train.add_argument("--json", action="store_true", help="a JSON object an epoch on stdout")
+
+    text = "Reproduce the paper's tables and figures; a stopped run goes on."
+    benchmark = command("benchmark", _benchmark, text)
+    benchmark.add_argument("--out", type=Path, metavar="DIR", help="journals and Parquet files; run again to go on")
+    benchmark.add_argument("--tasks", help="with commas (default: the three analytic ones)")
+    benchmark.add_argument("--methods", help="with commas (default: all)")
+    benchmark.add_argument("--sampling", help="with commas (default: each method as the paper has it)")
+    benchmark.add_argument("--protocol", help="many, single (default: both, with a comma)")
+    benchmark.add_argument("--repeats", type=_count, help="latent seeds (default: 50; architecture and crystal 5)")
+    benchmark.add_argument("--n", type=_count, default=1000, help="solutions a run (default %(default)s)")
+    benchmark.add_argument("--only", help="sections, with commas (default: all)")
+    benchmark.add_argument("--quick", action="store_true", help="few repeats: some minutes")
+    benchmark.add_argument("--dft", action="store_true", help="crystal: let DFT judge 50 solutions a run")
+    benchmark.add_argument(
+        "--models", type=Path, action="append", default=[], metavar="DIR", help="models of another training seed too"
+    )
+    benchmark.add_argument("--report", type=Path, metavar="HTML", help="write a report; without --out, of what ships")
+    benchmark.add_argument("--json", action="store_true", help="a JSON object a finished run on stdout")
+    benchmark.add_argument("--workers", type=_whole(0), default=2, help="local processes (default %(default)s)")
+    benchmark.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="an existing Dask scheduler instead")
     return parser
 
 
@@ -256,8 +276,7 @@ def _export(arguments: argparse.Namespace) -> None:
 def _dataset(arguments: argparse.Namespace) -> None:
     from ipage_core.datasets import generate
 
-    if arguments.scheduler is not None and not re.fullmatch(r"tcp://.+:\d+", arguments.scheduler):
-        raise ValueError(f"--scheduler {arguments.scheduler}: accepted: an address such as tcp://127.0.0.1:8786")
+    _check_scheduler(arguments.scheduler)
     if arguments.out.suffix != ".parquet":
         raise ValueError(f"--out {arguments.out}: data sets are Parquet; accepted: a name that ends in .parquet")
     card = generate(
@@ -271,6 +290,18 @@ def _dataset(arguments: argparse.Namespace) -> None:
     )
     print(file=sys.stderr)
     print(json.dumps(card, ensure_ascii=False))
+
+
+def _check_scheduler(address: str | None) -> None:
+    if address is not None and not re.fullmatch(r"tcp://.+:\d+", address):
+        raise ValueError(f"--scheduler {address}: accepted: an address such as tcp://127.0.0.1:8786")
+
+
+def _benchmark(arguments: argparse.Namespace) -> None:
+    from ipage_core.benchmark.command import main
+
+    _check_scheduler(arguments.scheduler)
+    main(arguments)
 
 
 def _print_counts(progress: Progress) -> None:

@@ -1,10 +1,11 @@
-"""How good a set of designs is as a whole: families found, errors, and how far apart the designs are."""
+"""How good a set of designs is as a whole: families found, errors and their intervals, spread, distance to others."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
+from scipy.spatial.distance import cdist, pdist
 
 Array = NDArray[np.floating]
 
@@ -18,6 +19,21 @@ def error_quantiles(errors: Array, at: tuple[float, ...] = (0.05, 0.25, 0.5, 0.7
     """Quantiles of the errors that are known, NaN if none is. (n,) → (len(at),)."""
     known = errors[np.isfinite(errors)]
     return np.quantile(known, at) if len(known) else np.full(len(at), np.nan)
+
+
+def bootstrap_interval(values: Array, level: float = 0.95, resamples: int = 1000, seed: int = 0) -> tuple[float, float]:
+    """Percentile interval of the mean of the values (n,), by drawing n of them with replacement many times.
+
+    It says how far the mean would move with other solutions (or targets) of the same model: nothing about other
+    trainings. NaN if n < 2. (Efron and Tibshirani 1993, section 13.3.)
+    """
+    known = values[np.isfinite(values)]
+    if len(known) < 2:
+        return float("nan"), float("nan")
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(len(known), np.full(len(known), 1 / len(known)), size=resamples) @ known / len(known)
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
 
 
 def least_distance(points: Array) -> float:
@@ -35,3 +51,64 @@ def nearest_distances(points: Array) -> Array:
     apart = squared[:, None] + squared - 2 * points @ points.T
     np.fill_diagonal(apart, np.inf)
     return np.sqrt(apart.min(1).clip(0))
+
+
+def mean_distance(points: Array) -> float:
+    """Mean Euclidean distance between two of the points (n, k): their diversity. NaN for a single one."""
+    return float(pdist(points).mean()) if len(points) > 1 else float("nan")
+
+
+def mmd2(a: Array, b: Array, scale: float | None = None) -> float:
+    """Squared maximum mean discrepancy of samples a (n, k) and b (m, k), unbiased: zero on average if p = q.
+
+    The kernel is exp(−‖u − v‖²/2s²), s being ``scale`` or the median distance within b (Gretton et al. 2012a, Eq. 3).
+    It can be negative.
+    """
+    s = float(np.median(pdist(b))) if scale is None else scale
+
+    def kernel(u: Array, v: Array) -> Array:
+        return np.exp(-cdist(u, v, "sqeuclidean") / (2 * s * s))
+
+    n, m = len(a), len(b)
+    within_a = (kernel(a, a).sum() - n) / (n * (n - 1))
+    within_b = (kernel(b, b).sum() - m) / (m * (m - 1))
+    return float(within_a + within_b - 2 * kernel(a, b).mean())
+
+
+def ranks(truth: Array, samples: Array) -> NDArray[np.int64]:
+    """How many posterior samples lie below the truth, coordinate by coordinate. (n, d), (n, L, d) → (n, d) in 0 … L.
+
+    If the posterior is exact they are uniform (simulation-based calibration, Talts et al. 2018, arXiv:1804.06788):
+    piled up at both ends it is too narrow, in the middle too wide. Ties count half, rounded at random.
+    """
+    below = (samples < truth[:, None]).sum(1)
+    tied = (samples == truth[:, None]).sum(1)
+    return below + np.random.default_rng(0).integers(0, tied + 1)
+
+
+def credibility(truth: Array, samples: Array, reference: Array) -> Array:
+    """Share of posterior samples nearer to a reference point than the truth is. (n, d), (n, L, d), (n, d) → (n,).
+
+    Uniform on [0, 1] if the posterior is exact, whatever the reference points, so long as they do not know the truth
+    (tests of accuracy with random points, Lemos et al. 2023, arXiv:2302.03026).
+    """
+    radius = np.square(truth - reference).sum(1)
+    return (np.square(samples - reference[:, None]).sum(2) < radius[:, None]).mean(1)
+
+
+def expected_coverage(credibilities: Array, levels: Array) -> Array:
+    """Share of cases whose truth lies within the credible region of each level. (n,), (k,) → (k,).
+
+    On the diagonal: calibrated. Below it: regions too small, the posterior is over-confident.
+    """
+    return (np.asarray(credibilities)[:, None] <= np.asarray(levels)).mean(0)
+
+
+def rank_deviation(ranks: NDArray[np.integer], top: int) -> float:
+    """Largest gap between the distribution of ranks (n,) in 0 … top and the uniform one: Kolmogorov and Smirnov's D.
+
+    Below 1.36/√n by chance in 95 % of cases.
+    """
+    grid = np.arange(top + 1)
+    below = np.searchsorted(np.sort(ranks), grid, side="right") / len(ranks)
+    return float(np.abs(below - (grid + 1) / (top + 1)).max())

@@ -1,0 +1,78 @@
+"""The paper's tables and figures, from the true forward operator: ``python -m ipage_core benchmark``.
+
+A section is a module with ``items(scope)`` (keys and arguments of its runs), ``work(argument)`` (one of them, in any
+process) and ``frame(scope, results)`` (tidy rows). Every section is resumable by its journal, and writes one Parquet
+file from which tables, figures and report are computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from ipage_core import cluster
+from ipage_core.benchmark import rows
+from ipage_core.benchmark.scope import Scope, missing
+from ipage_core.store import PRETRAINED
+
+SECTIONS = {"tables": "solutions"}
+"""What ``--only`` names → the module that does it, and its Parquet file."""
+SHIPPED = PRETRAINED.parent / "data" / "benchmark"
+"""The results that come with the program."""
+
+
+def run(
+    scope: Scope,
+    out: Path,
+    sections: Sequence[str] = tuple(SECTIONS),
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+    progress: Callable[[str, cluster.Progress], None] | None = None,
+    cancel: Callable[[], bool] | None = None,
+    command: str = "",
+) -> dict[str, Path]:
+    """Run what is not in the journals of ``out`` yet, and write a Parquet file a section. → section: file.
+
+    Args:
+        scope: what to cover.
+        out: folder of journals and Parquet files; the files hold exactly what ``scope`` covers.
+        sections: which of ``SECTIONS``.
+        workers, scheduler, cancel: see :func:`ipage_core.cluster.run`.
+        progress: told the section's name and its progress.
+        command: how the user called it; kept in the files' cards.
+
+    Raises:
+        ValueError: an unknown section, no method is available, or see :func:`ipage_core.cluster.run`.
+    """
+    if unknown := [name for name in sections if name not in SECTIONS]:
+        raise ValueError(f"section '{unknown[0]}' is not known; accepted: {', '.join(SECTIONS)}")
+    told = missing(scope)
+    written: dict[str, Path] = {}
+    if len(told) == len(scope.tasks) * len(scope.methods):
+        raise ValueError(next(iter(told.values())))
+    for name in sections:
+        section: Any = import_module(f"ipage_core.benchmark.{SECTIONS[name]}")
+        items = section.items(scope)
+        results: dict[str, cluster.Result] = {}
+        # DFT brings its own processes, and clocks want the machine for themselves.
+        here = [item for item in items if section.alone(item[1])]
+        there = [item for item in items if not section.alone(item[1])]
+        for part, count, address in ((there, workers, scheduler), (here, 0, None)):
+            if part:
+                results |= cluster.run(
+                    section.work,
+                    part,
+                    out / f"{SECTIONS[name]}.journal",
+                    workers=count,
+                    scheduler=address,
+                    progress=None if progress is None else lambda p, name=name: progress(name, p),  # type: ignore[misc]
+                    cancel=cancel,
+                )
+            if cancel is not None and cancel():
+                return written
+        written[name] = out / f"{SECTIONS[name]}.parquet"
+        rows.write(section.frame(scope, results), written[name], {"command": command, "missing": told})
+    return written

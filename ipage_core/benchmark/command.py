@@ -1,0 +1,110 @@
+"""``python -m ipage_core benchmark``: run sections, print the tables, write the report."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from ipage_core import benchmark
+from ipage_core.benchmark import rows, tables
+from ipage_core.benchmark.scope import ANALYTIC, PROTOCOLS, Scope
+from ipage_core.cluster import Progress
+from ipage_core.methods import METHODS
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Do what the command line says.
+
+    Raises:
+        ValueError: what is asked for cannot be; the message says what can.
+    """
+    if arguments.out is None and arguments.report is None:
+        raise ValueError("--out DIR for a run, or --report FILE.html for a report of the results that ship")
+    if arguments.out is not None:
+        _run(arguments)
+    if arguments.report is not None:
+        _report(arguments.out or benchmark.SHIPPED, arguments.report)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    scope = Scope(
+        tasks=_names(arguments.tasks, ANALYTIC),
+        methods=_names(arguments.methods, tuple(METHODS)),
+        samplings=_names(arguments.sampling, ()) or None,
+        protocols=_names(arguments.protocol, PROTOCOLS),
+        repeats=arguments.repeats,
+        n=arguments.n,
+        quick=arguments.quick,
+        dft=arguments.dft,
+        models=tuple(arguments.models),
+    )
+    sections = _names(arguments.only, tuple(benchmark.SECTIONS))
+    if scope.dft:
+        from ipage_core.physics import dft
+
+        dft.require()
+
+    def told(section: str, progress: Progress) -> None:
+        if arguments.json:
+            line = {"section": section, "done": progress.done, "total": progress.total}
+            print(json.dumps(line | {"eta": progress.eta_seconds}), flush=True)
+        elif progress.done:
+            left = "" if progress.eta_seconds is None else f"  {progress.eta_seconds:.0f} s left"
+            print(f"\r{section}: {progress.done}/{progress.total}{left}    ", end="", file=sys.stderr, flush=True)
+
+    written = benchmark.run(
+        scope,
+        arguments.out,
+        sections,
+        workers=arguments.workers,
+        scheduler=arguments.scheduler,
+        progress=told,
+        command=_command(arguments),
+    )
+    if arguments.json:
+        return
+    print(file=sys.stderr)
+    if "tables" in written:
+        _print_tables(written["tables"])
+
+
+def _print_tables(path: Path) -> None:
+    frame, card = rows.read(path)
+    cells = tables.summary(frame)
+    for protocol, text in (("many", "1000 different y*"), ("single", "1000 solutions for one y*")):
+        if (cells["protocol"] == protocol).any():
+            print(f"\n**{text}**: mean of ‖Ω(x) − y*‖² [95 % bootstrap over solutions] ± SD over latent seeds\n")
+            print(tables.markdown(cells, card["missing"], protocol))
+    for sentence in card["missing"].values():
+        print(f"\n{sentence}")
+
+
+def _report(folder: Path, out: Path) -> None:
+    try:
+        report: Any = import_module("app.report")
+    except ImportError as error:
+        raise ValueError(f"--report needs the folder app/ and its requirements ({error})") from None
+    report.write(folder, out)
+
+
+def _names(text: str | None, default: tuple[str, ...]) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip())) if text else ()
+    return names or default
+
+
+def _command(arguments: argparse.Namespace) -> str:
+    """What the user typed, but for where it wrote and on how many cores: what results depend on."""
+    words = ["python", "-m", "ipage_core", "benchmark"]
+    for name in ("tasks", "methods", "sampling", "protocol", "repeats", "only"):
+        if (value := getattr(arguments, name)) is not None:
+            words += [f"--{name}", str(value)]
+    words += ["--n", str(arguments.n)] if arguments.n != 1000 else []
+    words += [f"--{name}" for name in ("quick", "dft") if getattr(arguments, name)]
+    for folder in arguments.models:
+        words += ["--models", folder.name]
+    return shlex.join(words)

@@ -1,0 +1,158 @@
+"""What a benchmark covers: which tasks, methods, samplings, protocols and repeats, and with which models."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from torch import Generator, Tensor
+
+from ipage_core.latent import SAMPLINGS
+from ipage_core.methods import METHODS, Loaded, load
+from ipage_core.store import PRETRAINED, ModelUnavailable, load_card
+from ipage_core.tasks import TASKS
+
+ANALYTIC = ("sinewave", "robotic_arm", "ballistics")
+PROTOCOLS = ("many", "single")
+N = 1000
+"""Solutions a run, as in the paper."""
+UNSEEN_SEED = 12345
+"""Targets of ``many`` are drawn from the prior predictive with a seed that no training has used."""
+REPEATS = {"architecture": 5, "crystal": 5}
+"""Latent seeds; 50 for all other tasks, as in the paper. Of ``crystal``, Ω judges the first seed alone."""
+COSTLY = ("na-published",)
+"""2048 descents of 300 steps for each target: few repeats and few targets show what there is to show."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The choice; ``repeats`` and ``samplings`` as the paper has them if None."""
+
+    tasks: tuple[str, ...] = ANALYTIC
+    methods: tuple[str, ...] = tuple(METHODS)
+    samplings: tuple[str, ...] | None = None
+    protocols: tuple[str, ...] = PROTOCOLS
+    repeats: int | None = None
+    n: int = N
+    quick: bool = False
+    dft: bool = False
+    """Whether density functional theory may run, on 50 solutions a method and protocol of ``crystal``."""
+    models: tuple[Path, ...] = ()
+    """Folders like ``pretrained/``, trained with other seeds, beside that one."""
+
+    def __post_init__(self) -> None:
+        for what, chosen, accepted in (
+            ("task", self.tasks, TASKS),
+            ("method", self.methods, METHODS),
+            ("sampling", self.samplings or (), SAMPLINGS),
+            ("protocol", self.protocols, PROTOCOLS),
+        ):
+            if unknown := [name for name in chosen if name not in accepted]:
+                raise ValueError(f"{what} '{unknown[0]}' is not known; accepted: {', '.join(accepted)}")
+        for folder in self.models:
+            if not folder.is_dir():
+                raise ValueError(f"--models {folder}: accepted: a folder with one folder of models a task")
+
+    @property
+    def roots(self) -> tuple[Path | None, ...]:
+        """Where models are: None is ``pretrained/``."""
+        return (None, *self.models)
+
+    def seeds(self, task: str, method: str, protocol: str) -> range:
+        """Latent seeds of a cell."""
+        if self.repeats is not None:
+            return range(self.repeats)
+        if method in COSTLY:
+            return range(3 if protocol == "single" and not self.quick else 1)
+        return range(min(3 if self.quick else 50, REPEATS.get(task, 50)))
+
+    def sampled(self, method: str) -> tuple[str, ...]:
+        """Samplings of a method; one without latent space has none, and its z only seeds its draws of the prior.
+
+        Unless told otherwise: iPage with all three, its variants with the paper's maximin, the others at random.
+        """
+        if METHODS[method].proposal is None:
+            return ("srs",)
+        if self.samplings is not None:
+            return self.samplings
+        return {"ipage": SAMPLINGS}.get(method, ("maximin",) if method.startswith("ipage") else ("srs",))
+
+
+def targets(task: str, method: str, protocol: str, n: int, quick: bool = False) -> tuple[Tensor, int]:
+    """The targets (t, m) of a run and how many solutions each gets.
+
+    ``many``: n different ones from the prior predictive, one solution each; of ``crystal``, those of the 300 random
+    lattices that DFT has computed beside the training data. ``single``: n solutions for the task's default target.
+    """
+    problem = TASKS[task]
+    if protocol == "single":
+        return torch.tensor([problem.default_target], dtype=torch.float64), n
+    if method in COSTLY:
+        n = min(n, 2 if quick else 20)
+    return _unseen(task)[1][:n], 1
+
+
+@lru_cache(maxsize=8)
+def _unseen(task: str) -> tuple[Tensor, Tensor]:
+    """Pairs x (1000, d), y (1000, m) for testing; of ``crystal`` (300, 6), (300, 1)."""
+    problem = TASKS[task]
+    if task == "crystal":
+        from ipage_core.physics import lattices
+
+        data = lattices.read(lattices.DATA.with_name("test_random.parquet"))
+        return torch.from_numpy(data.lattice), torch.from_numpy(data.gap)[:, None]
+    x = problem.sample_prior(N, Generator().manual_seed(UNSEEN_SEED))
+    assert problem.omega is not None
+    return x, problem.omega(x)[:, : problem.n_targets]
+
+
+def held_out(task: str) -> tuple[Tensor, Tensor]:
+    """Pairs x (k, d), y (k, m) that no training has seen: draws from prior and Ω (``architecture``: shipped cells)."""
+    return _unseen(task)
+
+
+def weights(task: str, method: str, root: Path | None) -> tuple[str, int]:
+    """Eight hexadecimal digits that change with any weight of a method, and the seed it was trained with.
+
+    Raises:
+        ModelUnavailable: a model is missing.
+    """
+    digest, seed = hashlib.sha256(), 0
+    for model in METHODS[method].models:
+        card = load_card(task, model, root)
+        if not ((root or PRETRAINED) / task / f"{model}.safetensors").exists():
+            raise ModelUnavailable(f"There are no weights of '{model}' for {task} in {(root or PRETRAINED) / task}.")
+        digest.update(card["sha256"].encode())
+        seed = max(seed, int(card["settings"]["seed"]))
+    return digest.hexdigest()[:8], seed
+
+
+def missing(scope: Scope) -> dict[str, str]:
+    """'task method' → why it is not available, in a sentence; empty if all models are there."""
+    told = {}
+    for task in scope.tasks:
+        for method in scope.methods:
+            try:
+                weights(task, method, None)
+            except ModelUnavailable as error:
+                told[f"{task} {method}"] = f"Not available: {str(error).replace(f'{PRETRAINED.parent}/', '')}"
+    return told
+
+
+def there(scope: Scope, task: str, method: str) -> list[tuple[Path | None, str, int]]:
+    """(root, hash, training seed) of every copy of a method's models for a task."""
+    found = []
+    for root in scope.roots:
+        try:
+            found.append((root, *weights(task, method, root)))
+        except ModelUnavailable:
+            continue
+    return found
+
+
+def loaded(task: str, method: str, root: str | None) -> Loaded:
+    """A method with its networks, from the folder named in an item's argument."""
+    return load(task, method, root=None if root is None else Path(root))

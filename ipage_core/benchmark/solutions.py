@@ -1,0 +1,142 @@
+"""Tables 2 and 3: every solution of every run, and what the true forward operator says of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from ipage_core.benchmark.rows import pack, rounded, unpack
+from ipage_core.benchmark.scope import Scope, loaded, targets, there
+from ipage_core.cluster import Item, Result
+from ipage_core.design import design
+from ipage_core.methods import METHODS, load
+from ipage_core.store import ModelUnavailable
+from ipage_core.tasks import TASKS, Task
+
+BY_DFT = 50
+"""Solutions a run that DFT judges, drawn at random by the run's seed."""
+OMEGA, SURROGATE = "Ω", "surrogate, not Ω"
+"""Who says what y a solution achieves."""
+NAME = "solutions"
+
+
+def items(scope: Scope) -> list[Item]:
+    """One run of the design chain each: the longest first, so that the end does not wait for them."""
+    found = []
+    for task in scope.tasks:
+        for method in scope.methods:
+            for root, weights, trained in there(scope, task, method):
+                for protocol in scope.protocols:
+                    for seed in scope.seeds(task, method, protocol):
+                        for sampling in scope.sampled(method):
+                            dft = scope.dft and task == "crystal" and seed == 0
+                            quick = scope.quick and method == "na-published"
+                            argument = {
+                                "task": task,
+                                "method": method,
+                                "sampling": sampling,
+                                "protocol": protocol,
+                                "seed": seed,
+                                "training_seed": trained,
+                                "n": scope.n,
+                                "quick": quick,
+                                "dft": dft,
+                                "models": None if root is None else str(root),
+                            }
+                            words = [task, method, sampling, protocol, f"{scope.n}", f"{seed}", f"{trained}", weights]
+                            found.append(("|".join([*words, *["quick"] * quick, *["dft"] * dft]), argument))
+    return sorted(found, key=lambda item: item[1]["method"] != "na-published")
+
+
+def alone(argument: dict[str, Any]) -> bool:
+    """Whether an item brings processes of its own, and so must run in the main one."""
+    return bool(argument["dft"])
+
+
+def work(argument: dict[str, Any]) -> Result:
+    """Run the chain once. What Ω or, where it did not run, a surrogate says is kept as y − y*."""
+    torch.set_num_threads(1)
+    task = TASKS[argument["task"]]
+    method = loaded(task.name, argument["method"], argument["models"])
+    y_star, n = targets(task.name, argument["method"], argument["protocol"], argument["n"], argument["quick"])
+    verify = "all" if task.verifies_by_default else str(BY_DFT) if argument["dft"] else "none"
+    found = design(
+        task,
+        method,
+        y_star,
+        n,
+        sampling=argument["sampling"],
+        seed=argument["seed"],
+        verify=verify,
+        record_every=10_000,
+    )
+    by_omega = found.verification.y[:, 0].isfinite() if not task.verifies_by_default else torch.ones(len(found.final))
+    y = torch.where(by_omega.bool()[:, None], found.verification.y[:, : task.n_targets], _judged(task, found.final))
+    seconds = found.seconds
+    searched = METHODS[argument["method"]].search is not None  # its descents happen where it proposes
+    return {
+        "off": pack(y - found.y_star, "<f4"),
+        "by_omega": pack(by_omega, "u1"),
+        "in_bounds": pack(task.in_bounds(found.final), "u1"),
+        "replaced": pack(found.replaced, "u1"),
+        "omega_calls": found.omega_calls,
+        "success": found.success_before_replacement,
+        "inference": seconds["latent"] + (0.0 if searched else seconds["proposal"]),
+        "localization": seconds["localization"] + (seconds["proposal"] if searched else 0.0),
+    }
+
+
+def _judged(task: Task, x: Tensor) -> Tensor:
+    """(n, d) → (n, m) by the task's separate surrogate, for designs on which Ω does not run; NaN if there is none."""
+    unknown = torch.full((len(x), task.n_targets), torch.nan, dtype=torch.float64)
+    if task.verifies_by_default:
+        return unknown
+    try:
+        surrogate = load(task.name, "prior-lm").surrogate
+    except ModelUnavailable:
+        return unknown
+    assert surrogate is not None
+    with torch.no_grad():
+        return surrogate(x.float())[:, : task.n_targets].double()
+
+
+def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
+    """One row a solution.
+
+    ``task, method, sampling, protocol, seed, training_seed`` name the run and ``sample`` the solution in it;
+    ``target1 …`` is y*, ``off1 …`` is y − y* rounded to nine bits, y being what ``by`` says; ``in_bounds, replaced``
+    as in ``solutions.csv``. Constant in a run are ``inference_seconds, localization_seconds`` (for all its solutions),
+    ``omega_calls`` and ``success`` (share of the samples that needed no replacement).
+    """
+    parts = []
+    for key, argument in items(scope):
+        if key not in results:
+            continue
+        one, task = results[key], TASKS[argument["task"]]
+        off = rounded(unpack(one["off"], "<f4", task.n_targets))
+        y_star, n = targets(task.name, argument["method"], argument["protocol"], argument["n"], argument["quick"])
+        y_star = y_star.repeat_interleave(n, 0)
+        columns: dict[str, Any] = {name: argument[name] for name in ("task", "method", "sampling", "protocol")}
+        columns |= {name: np.int16(argument[name]) for name in ("seed", "training_seed")}
+        columns["sample"] = np.arange(len(off), dtype=np.int16)
+        columns |= {f"target{j + 1}": column.astype(np.float32) for j, column in enumerate(y_star.numpy().T)}
+        columns |= {f"off{j + 1}": column for j, column in enumerate(off.T)}
+        columns["by"] = np.where(unpack(one["by_omega"], "u1") > 0, OMEGA, SURROGATE)
+        columns |= {name: unpack(one[name], "u1").astype(bool) for name in ("in_bounds", "replaced")}
+        columns["inference_seconds"] = np.float32(one["inference"])
+        columns["localization_seconds"] = np.float32(one["localization"])
+        columns["omega_calls"] = np.int32(one["omega_calls"])
+        columns["success"] = np.float32(one["success"] / len(off))
+        parts.append(pd.DataFrame(columns))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def squared_error(rows: pd.DataFrame) -> np.ndarray:
+    """‖y − y*‖² of every row, summed over y's dimensions (paper, "Quantitative Metric"); NaN where Ω failed."""
+    off = rows[[name for name in map(str, rows) if name.startswith("off")]].to_numpy(np.float64)
+    # Tasks with fewer targets have no second column: NaN there, and zero here. A failed Ω has no first one either.
+    return np.square(off[:, 0]) + np.square(np.nan_to_num(off[:, 1:])).sum(1)

@@ -1,0 +1,121 @@
+"""From solutions to tables: one line a cell, with its intervals, beside the paper's figure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ipage_core.benchmark import paper
+from ipage_core.benchmark.solutions import OMEGA, squared_error
+from ipage_core.methods import METHODS
+from ipage_core.metrics import bootstrap_interval
+from ipage_core.tasks import TASKS
+
+CELL = ["task", "method", "sampling", "protocol", "training_seed"]
+
+
+def summary(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row a cell: a task, method, sampling, protocol and training.
+
+    Columns: ``by`` who says what is achieved (Ω wherever it ran on any solution: the others are left out); ``n``
+    solutions, ``runs``, ``failed_omega``; ``mean, median, p95`` of ‖y − y*‖²; ``failures``, share of solutions that
+    are not within the task's tolerance; ``low, high``, 95 % bootstrap interval of the mean over solutions (over
+    targets, if they differ); ``seed_sd``, standard deviation of a run's mean over latent seeds; ``in_bounds``,
+    ``success`` (share that needed no replacement), ``inference, localization`` median seconds a run; ``paper,
+    paper_sd``. NaN where unknown.
+    """
+    if not len(rows):
+        return pd.DataFrame()
+    rows = rows.assign(error=squared_error(rows))
+    found = []
+    for key, group in rows.groupby(CELL, observed=True, sort=False):
+        cell: tuple[Any, ...] = key if isinstance(key, tuple) else (key,)
+        by_omega = (group["by"] == OMEGA).to_numpy()
+        chosen = group[by_omega] if by_omega.any() else group
+        error = chosen["error"].to_numpy()
+        known = error[np.isfinite(error)]
+        runs = chosen.groupby("seed", observed=True)
+        task, method, _, protocol, _ = cell
+        reached = error <= TASKS[task].tolerance ** 2
+        # Repeats share targets, so a target's solutions stand or fall together: average over them, then resample.
+        each = chosen.groupby("sample", observed=True)["error"].mean().to_numpy()
+        low, high = bootstrap_interval(each)
+        reported = paper.reported(task, method, protocol) or (np.nan, np.nan)
+        means = runs["error"].mean()
+        one = group.groupby("seed", observed=True)[["inference_seconds", "localization_seconds", "success"]].first()
+        found.append(
+            dict(zip(CELL, cell, strict=True))
+            | {
+                "by": str(chosen["by"].iloc[0]),
+                "n": len(chosen),
+                "runs": len(means),
+                "failed_omega": len(error) - len(known),
+                "mean": known.mean() if len(known) else np.nan,
+                "median": np.median(known) if len(known) else np.nan,
+                "p95": np.quantile(known, 0.95) if len(known) else np.nan,
+                "failures": 1 - reached.mean(),
+                "low": low,
+                "high": high,
+                "seed_sd": means.std() if len(means) > 1 else np.nan,
+                "in_bounds": chosen["in_bounds"].mean(),
+                "success": one["success"].mean() if METHODS[method].surrogate else np.nan,
+                "inference": one["inference_seconds"].median(),
+                "localization": one["localization_seconds"].median(),
+                "paper": reported[0],
+                "paper_sd": reported[1],
+            }
+        )
+    return pd.DataFrame(found)
+
+
+def displayed(cells: pd.DataFrame, protocol: str) -> pd.DataFrame:
+    """The cells of one of the paper's tables: each method with the sampling it is compared by, training seed 0 first.
+
+    iPage and its variants with maximin, the others at random, where there is a choice.
+    """
+    chosen = cells[cells["protocol"] == protocol].copy()
+    wanted = np.where(chosen["method"].astype(str).str.startswith("ipage"), "maximin", "srs")
+    chosen["order"] = (chosen["sampling"].astype(str) != wanted) + 10 * chosen["training_seed"]
+    chosen = chosen.sort_values("order", kind="stable").drop_duplicates(["task", "method"])
+    return chosen.drop(columns="order")
+
+
+def best(cells: pd.DataFrame) -> pd.Series:
+    """Of displayed cells: True at the lowest mean of each task among those that Ω judged (on all targets of a run)."""
+    full = cells["n"] / cells["runs"] >= 0.9 * cells.groupby("task", observed=True)["n"].transform(
+        lambda n: (n / cells.loc[n.index, "runs"]).max()
+    )
+    judged = cells[(cells["by"] == OMEGA) & full]
+    lowest = judged.groupby("task", observed=True)["mean"].idxmin()
+    return cells.index.to_series().isin(lowest)
+
+
+def number(value: float) -> str:
+    """Two significant digits, as people write them: 0.012, 2.4e-06."""
+    return "–" if not np.isfinite(value) else f"{value:.2g}"
+
+
+def markdown(cells: pd.DataFrame, missing: dict[str, str], protocol: str) -> str:
+    """The paper's Table 2 (``many``) or 3 (``single``) as Markdown: the best in bold, n in every cell, ours first."""
+    chosen = displayed(cells, protocol)
+    bold = best(chosen)
+    tasks = [name for name in TASKS if name in set(chosen["task"].astype(str)) | {k.split()[0] for k in missing}]
+    lines = ["| | " + " | ".join(TASKS[name].title for name in tasks) + " |", "|---" * (len(tasks) + 1) + "|"]
+    for method in METHODS:
+        row = []
+        for task in tasks:
+            at = chosen[(chosen["task"] == task) & (chosen["method"] == method)]
+            if not len(at):
+                row.append("not available" if f"{task} {method}" in missing else "–")
+                continue
+            one = at.iloc[0]
+            text = f"{number(one['mean'])} [{number(one['low'])}, {number(one['high'])}]"
+            text = f"**{text}**" if bold[at.index[0]] else text
+            text += f" ± {number(one['seed_sd'])}" if one["runs"] > 1 else ""
+            text += f"; n = {one['n']:,}" + ("" if one["by"] == OMEGA else f"; {one['by']}")
+            row.append(text + (f"; paper {one['paper']:g}" if np.isfinite(one["paper"]) else ""))
+        if any(cell != "–" for cell in row):
+            lines.append(f"| {method} | " + " | ".join(row) + " |")
+    return "\n".join(lines)

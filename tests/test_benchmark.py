@@ -1,0 +1,244 @@
+"""Benchmark runs are resumable, rows tidy, tables beside the paper's; nothing is shown for Ω that is not."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from ipage_core import benchmark
+from ipage_core.benchmark import paper, rows, scope, solutions, tables
+from ipage_core.benchmark.scope import Scope
+from ipage_core.cli import main
+from ipage_core.metrics import bootstrap_interval
+from ipage_core.tasks import TASKS
+from tests import stand_ins
+from tests.browser import ROOT
+
+METHODS = ("inn", "ipage", "prior-lm")
+
+
+@pytest.fixture
+def stand_in(monkeypatch):
+    """Methods without trained models."""
+    monkeypatch.setattr(scope, "load", lambda task, method, root=None: stand_ins.load(task, method))
+    monkeypatch.setattr(scope, "weights", lambda task, method, root: ("0" * 8, 0))
+
+
+@pytest.fixture
+def ran(stand_in, tmp_path):
+    chosen = Scope(tasks=("sinewave", "robotic_arm"), methods=METHODS, repeats=2, n=12)
+    written = benchmark.run(chosen, tmp_path, ["tables"], workers=0)
+    return chosen, tmp_path, written["tables"]
+
+
+def test_there_is_a_row_for_every_solution_and_omega_confirms_it(ran):
+    _, _, path = ran
+    frame, card = rows.read(path)
+    runs = 2 * 2 * 2 * (1 + 3 + 1)  # tasks, protocols, seeds, samplings of inn, ipage and prior-lm
+    assert len(frame) == 12 * runs
+    assert not frame.duplicated(["task", "method", "sampling", "protocol", "seed", "training_seed", "sample"]).any()
+    assert card["missing"] == {}
+    assert set(frame["by"]) == {solutions.OMEGA}
+    arm = frame[frame["task"] == "robotic_arm"]
+    assert arm["off2"].notna().all()
+    assert frame.loc[frame["task"] == "sinewave", "off2"].isna().all()
+    single = frame[(frame["task"] == "sinewave") & (frame["protocol"] == "single")]
+    assert set(single["target1"]) == {np.float32(1.2)}
+    assert frame[frame["protocol"] == "many"].groupby("task", observed=True)["target1"].nunique().eq(12).all()
+
+
+def test_errors_are_those_of_the_chain_to_a_thousandth(ran):
+    _, _, path = ran
+    frame, _ = rows.read(path)
+    one = frame.query("task == 'robotic_arm' and method == 'ipage' and sampling == 'lhs' and protocol == 'single'")
+    from ipage_core.design import design
+
+    task = TASKS["robotic_arm"]
+    found = design(
+        task, stand_ins.load("robotic_arm", "ipage"), torch.tensor(task.default_target), 12, sampling="lhs", seed=1
+    )
+    error = solutions.squared_error(one[one["seed"] == 1])
+    np.testing.assert_allclose(error, found.verification.resim_error, rtol=4e-3)
+    assert set(one.loc[one["seed"] == 1, "success"]) == {np.float32(found.success_before_replacement / 12)}
+
+
+def test_a_second_call_computes_nothing_and_writes_the_same(ran, monkeypatch):
+    chosen, folder, path = ran
+    before = path.read_bytes()
+    monkeypatch.setattr(solutions, "work", lambda argument: pytest.fail("computed again"))
+    assert benchmark.run(chosen, folder, ["tables"], workers=0)["tables"].read_bytes() == before
+
+
+def test_more_repeats_only_add(ran, monkeypatch):
+    chosen, folder, path = ran
+    seeds, work = [], solutions.work
+    monkeypatch.setattr(solutions, "work", lambda argument: seeds.append(argument["seed"]) or work(argument))
+    benchmark.run(Scope(chosen.tasks, chosen.methods, repeats=3, n=12), folder, ["tables"], workers=0)
+    assert set(seeds) == {2}
+    assert len(rows.read(path)[0]) == 3 * 12 * 20
+
+
+def test_a_killed_run_goes_on_without_a_doubled_row(tmp_path):
+    command = [sys.executable, "-m", "ipage_core", "benchmark", "--tasks", "sinewave", "--methods", "mdn,prior-lm"]
+    command += ["--repeats", "6", "--n", "20", "--only", "tables", "--workers", "1", "--out", str(tmp_path)]
+    if not (ROOT / "pretrained/sinewave/mdn.safetensors").exists():
+        pytest.skip("no trained MDN")
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    journal = tmp_path / "solutions.journal"
+    while process.poll() is None and (not journal.exists() or journal.read_bytes().count(b"\n") < 3):
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    with journal.open("ab") as file:  # as if the kill had cut a line short
+        file.write(b'{"key": "half')
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    frame, card = rows.read(tmp_path / "solutions.parquet")
+    assert len(frame) == 20 * 2 * 2 * 6
+    assert not frame.duplicated(["method", "protocol", "seed", "sample"]).any()
+    assert card["command"].startswith("python -m ipage_core benchmark --tasks sinewave")
+
+
+def test_numbers_are_rounded_to_nine_bits():
+    values = np.concatenate([np.geomspace(1e-12, 1e3, 1000), [0.0, np.nan, -np.inf]]).astype(np.float32)
+    near = rows.rounded(values)
+    np.testing.assert_allclose(near[:1000], values[:1000], rtol=2**-9)
+    assert near[1000] == 0
+    assert np.isnan(near[1001])
+    assert near[1002] == -np.inf
+    assert len(set(near[(near >= 1) & (near < 2)])) <= 257
+
+
+def made(errors, task="sinewave", method="ipage", protocol="single", by=solutions.OMEGA, sampling="maximin"):
+    """Rows of one cell with the squared errors (runs, n)."""
+    errors = np.asarray(errors, dtype=float)
+    seed, sample = np.indices(errors.shape)
+    columns = {"task": task, "method": method, "sampling": sampling, "protocol": protocol, "training_seed": 0}
+    columns |= {"seed": seed.ravel(), "sample": sample.ravel(), "off1": np.sqrt(errors.ravel()), "by": by}
+    columns |= {"in_bounds": True, "inference_seconds": 1.0, "localization_seconds": 2.0, "success": 0.5}
+    return pd.DataFrame(columns)
+
+
+def test_a_cell_s_figures_are_what_their_names_say():
+    errors = np.array([[1e-4, 4e-4, 9e-4, 1.0], [1e-4, 2e-4, 3e-4, np.nan]])
+    (one,) = tables.summary(made(errors)).to_dict("records")
+    known = errors[np.isfinite(errors)]
+    assert (one["n"], one["runs"], one["failed_omega"]) == (8, 2, 1)
+    assert one["mean"] == pytest.approx(known.mean())
+    assert one["median"] == pytest.approx(np.median(known))
+    assert one["p95"] == pytest.approx(np.quantile(known, 0.95))
+    assert one["failures"] == pytest.approx(3 / 8)  # beyond 0.02² = 4e-4, or unknown
+    assert one["seed_sd"] == pytest.approx(np.std([errors[0].mean(), 2e-4], ddof=1))
+    assert one["low"] < one["mean"] < one["high"]
+    assert (one["paper"], one["paper_sd"]) == (0.004, 2.1e-6)
+
+
+def test_the_interval_covers_the_mean_as_often_as_it_says():
+    rng = np.random.default_rng(1)
+    covered = [
+        low <= 0.5 <= high for low, high in (bootstrap_interval(rng.random(200), resamples=300) for _ in range(300))
+    ]
+    assert 0.91 <= np.mean(covered) <= 0.98
+
+
+def test_repeats_of_the_same_targets_do_not_shrink_the_interval():
+    errors = np.random.default_rng(0).exponential(size=(1, 100))
+    once, often = (tables.summary(made(np.repeat(errors, k, axis=0), protocol="many")).iloc[0] for k in (1, 20))
+    assert often["high"] - often["low"] == pytest.approx(once["high"] - once["low"])
+
+
+def test_a_surrogate_never_stands_for_omega():
+    cells = tables.summary(
+        pd.concat(
+            [
+                made([[1e-9] * 4], task="crystal", by=solutions.SURROGATE),
+                made([[1e-3] * 4], task="crystal", method="inn", sampling="srs"),
+            ]
+        )
+    )
+    shown = tables.displayed(cells, "single")
+    assert shown.loc[tables.best(shown), "method"].tolist() == ["inn"]
+    text = tables.markdown(cells, {"crystal cinn": "Not available: no model."}, "single")
+    assert "n = 4; surrogate, not Ω; paper 0.14" in text
+    assert "| cinn | not available |" in text
+
+
+def test_what_dft_judged_hides_what_the_surrogate_said():
+    rows_of = made([[1e-9, 1e-9, 4e-2, 4e-2]], task="crystal")
+    rows_of["by"] = [solutions.SURROGATE, solutions.SURROGATE, solutions.OMEGA, solutions.OMEGA]
+    (one,) = tables.summary(rows_of).to_dict("records")
+    assert (one["by"], one["n"], one["mean"]) == (solutions.OMEGA, 2, pytest.approx(4e-2))
+
+
+def test_the_best_is_not_a_method_that_saw_a_few_targets_only():
+    cells = tables.summary(
+        pd.concat(
+            [
+                made([[1e-9] * 5], method="na-published", protocol="many", sampling="srs"),
+                made([[1e-6] * 100], protocol="many"),
+            ]
+        )
+    )
+    shown = tables.displayed(cells, "many")
+    assert shown.loc[tables.best(shown), "method"].tolist() == ["ipage"]
+
+
+def test_the_paper_s_tables_are_the_paper_s():
+    assert paper.reported("crystal", "cvae", "many") == (0.64, 5.6e-2)
+    assert paper.reported("architecture", "mdn", "single") == (1.81, 2.0e-1)
+    assert paper.reported("ballistics", "na-published", "single") == (0.031, 4.7e-5)
+    assert paper.reported("robotic_arm", "na", "many") == (0.008, 8.8e-6)
+    assert paper.reported("sinewave", "prior-lm", "many") is None
+    assert paper.reported("robotic_arm_kruse", "inn", "many") is None
+
+
+def test_missing_models_are_a_sentence_not_an_end(tmp_path, monkeypatch, capsys):
+    real = scope.load_card
+
+    def card(task, model, root=None):
+        if model == "cvae":
+            raise scope.ModelUnavailable(f"There is no trained model 'cvae' for {task}.")
+        return real(task, model, root)
+
+    monkeypatch.setattr(scope, "load_card", card)
+    arguments = ["benchmark", "--tasks", "sinewave", "--repeats", "1", "--n", "5", "--only", "tables"]
+    assert main([*arguments, "--methods", "cvae,prior-lm", "--workers", "0", "--out", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert "| cvae | not available |" in told
+    assert "Not available: There is no trained model 'cvae' for sinewave." in told
+    assert main([*arguments, "--methods", "cvae", "--out", str(tmp_path)]) == 2
+    assert "Not available" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--tasks", "cube"], "task 'cube' is not known; accepted: sinewave"),
+        (["--methods", "magic"], "method 'magic' is not known; accepted: ipage"),
+        (["--sampling", "grid"], "sampling 'grid' is not known; accepted: srs, lhs, maximin"),
+        (["--protocol", "few"], "protocol 'few' is not known; accepted: many, single"),
+        (["--only", "tea"], "section 'tea' is not known; accepted: tables"),
+        (["--scheduler", "host"], "--scheduler host: accepted: an address"),
+        (["--models", "/nowhere"], "--models /nowhere: accepted: a folder"),
+    ],
+)
+def test_bad_input_is_one_sentence(tmp_path, capsys, arguments, told):
+    assert main(["benchmark", "--out", str(tmp_path), *arguments]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_without_out_there_is_nothing_to_do(capsys):
+    assert main(["benchmark"]) == 2
+    assert "--out DIR" in capsys.readouterr().err
+
+
+def test_other_models_are_other_trainings(tmp_path, monkeypatch):
+    monkeypatch.setattr(scope, "weights", lambda task, method, root: ("ab", 7 if root else 0))
+    chosen = Scope(("sinewave",), ("inn",), repeats=1, models=(tmp_path,))
+    assert [argument["training_seed"] for _, argument in solutions.items(chosen)] == [0, 0, 7, 7]
+    assert len(dict(solutions.items(chosen))) == 4
