@@ -19,11 +19,13 @@ NAMES = ("mdn", "cvae", "na", "na-published")
 
 FOUND: dict[tuple[str, str], dict[str, Any]] = {
     ("mdn", "sinewave"): {"components": 192},
-    ("mdn", "robotic_arm"): {"components": 48},
-    ("mdn", "ballistics"): {"components": 96},
-    ("cvae", "sinewave"): {"latent": 2},
+    ("mdn", "robotic_arm"): {"components": 96},
+    ("mdn", "ballistics"): {"components": 48},
+    ("mdn", "crystal"): {"components": 96},
+    ("cvae", "sinewave"): {"latent": 2, "annealing": 500},
     ("cvae", "robotic_arm"): {"latent": 4},
-    ("cvae", "ballistics"): {"latent": 4, "annealing": 200},
+    ("cvae", "ballistics"): {"latent": 8, "annealing": 500},
+    ("cvae", "crystal"): {"latent": 5},
 }
 """(model, task) → arguments that the search chose; those of ``DEFAULT`` elsewhere."""
 DEFAULT: dict[str, dict[str, Any]] = {
@@ -64,7 +66,8 @@ def recipe(
     if model == "na-published":
         # Published are 500 epochs in batches of 1024, the rate halved on plateaus; fit() lowers it along a cosine.
         layers = 3 if task.name == "ballistics" else 4
-        settings = Settings(epochs=epochs, batch=1024, learning_rate=2e-3, beta2=0.999)
+        rate = 1e-2 if task.name == "ballistics" else 2e-3
+        settings = Settings(epochs=epochs, batch=1024, learning_rate=rate, beta2=0.999)
         return "batch-norm-mlp", arguments | {"layers": layers}, settings
     arguments |= DEFAULT[model] | (FOUND.get((model, task.name), {}) if found is None else found)
     if model == "na":

@@ -1,8 +1,8 @@
 """``python -m ipage_core.search TASK METHOD`` tries a baseline's settings in short runs, judged by held-out pairs.
 
-The score is the mean negative log-likelihood of held-out pairs (cVAE: its importance-weighted bound; NA: the squared
-error of its network), at the best epoch; Ω at a target has no part in it. ``pretrained/TASK/METHOD.search.json`` is the
-log. What is best goes into ``ipage_core.baselines.FOUND`` by hand.
+The score is the mean negative log-likelihood of held-out pairs (cVAE: its importance-weighted bound) at the best epoch;
+Ω at a target has no part in it. The log is ``pretrained/TASK/METHOD.search.json``; what is best goes into
+``ipage_core.baselines.FOUND`` by hand.
 """
 
 from __future__ import annotations
@@ -22,23 +22,26 @@ from ipage_core.training import fit
 
 def candidates(task: Task, model: str) -> list[dict[str, Any]]:
     """The arguments to try, besides the defaults' own."""
+    if task.parametrize is not None:  # cells: of the components, and of the channels of the code
+        grid = {"mdn": ("components", (2, 6, 12)), "cvae": ("channels", (8, 16, 32))}
+        name, values = grid[model]
+        return [{name: value} for value in values]
     if model == "mdn":
         return [{"components": 12}, {"components": 48}, {"components": 96}, {"components": 192}]
     if model == "cvae":
         free, d = task.d - task.n_targets, task.d
         tried: list[dict[str, Any]] = [{"latent": free}, {"latent": d}, {"latent": 2 * d}]
-        return [*tried, {"latent": d, "annealing": 200}, {"latent": d, "beta": 0.3}]
-    raise ValueError(f"'{model}' has no settings to search for; accepted: mdn, cvae, na")
+        tried += [{"latent": k, "annealing": 500} for k in (d, 2 * d)]
+        return [*tried, {"latent": d, "annealing": 500, "beta": 0.3}]
+    raise ValueError(f"'{model}' has no settings to search for; accepted: mdn, cvae")
 
 
 def search(task: Task, model: str, epochs: int, folder: Path) -> dict[str, Any]:
     """Train every candidate for a few epochs and keep the log, best first, beside the card."""
     x, y, about = training_pairs(task, model, folder)
     like = baselines.size(*recipe(task, "inn")[:2])
-    path, command = (
-        folder / f"{model}.search.json",
-        f"python -m ipage_core.search {task.name} {model} --epochs {epochs}",
-    )
+    path = folder / f"{model}.search.json"
+    command = f"python -m ipage_core.search {task.name} {model} --epochs {epochs}"
     log = json.loads(path.read_text()) if path.exists() else {}
     rows: list[dict[str, Any]] = log["rows"] if (log.get("command"), log.get("data")) == (command, about) else []
     for tried in candidates(task, model):
@@ -52,7 +55,7 @@ def search(task: Task, model: str, epochs: int, folder: Path) -> dict[str, Any]:
         print(json.dumps(rows[-1]), flush=True)
         log = {
             "command": command,
-            "score": "validation, lower is better: " + ("squared error" if model == "na" else "nats"),
+            "score": "negative log-likelihood of validation pairs, nats; a bound for cvae",
             "data": about,
             "rows": sorted(rows, key=lambda row: row["score"]),
         }
@@ -71,8 +74,8 @@ def main() -> None:
     """Run the search of one method on one task."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("task", choices=TASKS)
-    parser.add_argument("method", choices=("mdn", "cvae", "na"))
-    parser.add_argument("--epochs", type=int, default=8, help="of each run (default %(default)s)")
+    parser.add_argument("method", choices=("mdn", "cvae"))
+    parser.add_argument("--epochs", type=int, default=30, help="of each run (default %(default)s)")
     arguments = parser.parse_args()
     search(TASKS[arguments.task], arguments.method, arguments.epochs, PRETRAINED / arguments.task)
 
