@@ -164,7 +164,17 @@ class Chain:
             )
             u, taken = part.u[-1], int(parts[-1].steps[-1]) + 1 if parts else 0
             parts.append(Trajectory(part.steps + taken, torch.stack([moves.decode(v) for v in part.u]), part.error))
+        parts[-1].u[-1] = self._kept(u, parts[-1].u[-1])
         return Trajectory(*(torch.cat([getattr(p, name) for p in parts]) for name in ("steps", "u", "error")))
+
+    def _kept(self, u: Tensor, x: Tensor) -> Tensor:
+        """The designs x = decode(u), with those beyond a cap moved to it: where target and cap clash, the cap stays."""
+        moves = self.parametrization
+        beyond = (moves.excess(x) > 0).any(1).nonzero()[:, 0]
+        if len(beyond):
+            path = localize(lambda u, _: moves.excess(moves.decode(u)), u[beyond], moves.bounds, enough=0.0)
+            x = x.index_copy(0, beyond, moves.decode(path.u[-1]))
+        return x
 
     def residual(self, samples: Samples, goal: Tensor) -> Tensor:
         """(n,) how far the surrogate and the caps say that the samples are from their goal."""

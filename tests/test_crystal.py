@@ -209,6 +209,14 @@ def test_constraints_are_obeyed(expressions):
     assert TASK.in_bounds(x).all()
 
 
+def test_a_cap_that_excludes_the_target_is_kept_all_the_same():
+    moves = constraints.parse(TASK, ["angles=90", "strain<=1%"])
+    found = design(TASK, parabola(), torch.tensor([0.5]), 20, parametrization=moves)
+    assert "cannot be reached" in found.note
+    assert largest_strain(found.final.double()).max() <= 0.01 + 1e-6
+    assert largest_strain(found.final.double()).max() > 0.009
+
+
 def test_out_of_reach_is_said_with_the_nearest_gap():
     moves = constraints.parse(TASK, ["angles=90", "substrate=SrTiO3", "c>=3.9", "c<=4.0"])
     found = design(TASK, parabola(), torch.tensor([0.5]), 20, parametrization=moves)

@@ -25,8 +25,8 @@ BOUNDS = torch.from_numpy(lattices.BOUNDS)
 CAP_WEIGHT, CAP_MARGIN = 100.0, 1e-5
 """A cap aims so far inside, at such a price [eV for each unit of strain]: who has arrived, to 1e-3 eV, then keeps it.
 
-Where target and cap exclude each other the outcome is a compromise, 0.1 % beyond the cap. At ten times the price few
-samples arrive at all.
+Where target and cap exclude each other localization ends in a compromise, which is then moved to the cap. At ten times
+the price few samples arrive at all.
 """
 
 
