@@ -64,14 +64,15 @@ def _parser() -> argparse.ArgumentParser:
     tasks.add_argument("--json", action="store_true", help="as one JSON array")
 
     design = command("design", _design, "Find designs for a target; write them as CSV, print a JSON summary last.")
-    design.add_argument("task", metavar="TASK")
+    design.add_argument("task", metavar="TASK", nargs="?")
+    design.add_argument("--model", type=Path, metavar="DIR", help="models from there; own data: the task is there too")
     target = design.add_mutually_exclusive_group(required=True)
     target.add_argument("--target", help="y*: a number or an interval LOW:HIGH (an end may be left out); m with commas")
     target.add_argument("--targets", type=Path, metavar="CSV", help="file with columns y1..yM, a target a row")
     design.add_argument("--n", type=_count, default=25, help="solutions, for each target (default %(default)s)")
     design.add_argument("--out", type=_csv, required=True, metavar="CSV")
     design.add_argument("--sampling", default="maximin", help="srs, lhs or maximin (default)")
-    design.add_argument("--method", default="ipage", help="default %(default)s")
+    design.add_argument("--method", help="default: ipage; for own data ipage-mlp")
     design.add_argument("--seed", type=_seed, default=0)
     design.add_argument("--verify", default="auto", help="auto (default), all, none, or how many")
     design.add_argument("--omega-evals", type=int, default=0, help="true evaluations a solution for its correction")
@@ -87,19 +88,25 @@ def _parser() -> argparse.ArgumentParser:
     design.add_argument("--optimizer", default="lm", help="lm (default), adam or gd")
     design.add_argument("--steps", type=int, help="optimizer steps at most (default: 25 for lm, else 200)")
     design.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
+    design.add_argument(
+        "--to-measure", type=_csv, metavar="CSV", help="own data: also write the designs to measure or simulate next"
+    )
+    design.add_argument("--measure", type=_count, default=20, help="how many of them (default %(default)s)")
 
     predict = command("predict", _predict, "Apply a method's surrogate to designs x1..xD.")
-    predict.add_argument("--method", default="ipage", help="default %(default)s")
+    predict.add_argument("--method", help="default: ipage; for own data ipage-mlp")
+    predict.add_argument("--model", type=Path, metavar="DIR", help="as for design; TASK may then be left out")
     predict.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
     verify = command("verify", _verify, "Apply the true forward operator Ω to designs x1..xD.")
     for sub in (predict, verify):
-        sub.add_argument("task", metavar="TASK")
+        sub.add_argument("task", metavar="TASK", nargs="?" if sub is predict else None)
         sub.add_argument("designs", type=Path, metavar="CSV")
         sub.add_argument("--out", type=_csv, required=True, metavar="CSV")
 
     export = command("export", _export, "Write the designs of solutions.csv as files for other programs.")
-    export.add_argument("task", metavar="TASK")
+    export.add_argument("task", metavar="TASK", nargs="?")
     export.add_argument("solutions", type=Path, metavar="CSV")
+    export.add_argument("--model", type=Path, metavar="DIR", help="own data with lattice columns, instead of TASK")
     export.add_argument(
         "--format", required=True, help="crystal: cif, poscar or extxyz; architecture: png, svg, dxf or stl"
     )
@@ -116,11 +123,21 @@ def _parser() -> argparse.ArgumentParser:
     dataset.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="an existing Dask scheduler instead")
 
     train = command("train", _train, "Train the models of a method; a stopped run goes on with --resume.")
-    train.add_argument("task", metavar="TASK")
-    train.add_argument("--method", default="ipage", help="train all models this method needs (default %(default)s)")
-    train.add_argument("--out", type=Path, required=True, metavar="DIR")
+    train.add_argument("task", metavar="TASK", nargs="?", help="with --data: what pages call it")
+    train.add_argument(
+        "--data", type=Path, nargs="+", metavar="FILE", help="own data: CSV, Parquet or NPZ; several go side by side"
+    )
+    train.add_argument("--x", metavar="COLS", help="with --data: its input columns, with commas")
+    train.add_argument("--y", metavar="COLS", help="with --data: its property columns, with commas")
+    train.add_argument("--units", default="", metavar="COL=UNIT,…", help="with --data")
+    train.add_argument("--bounds", default="", metavar="COL=LOW:HIGH,…", help="with --data; default: the data's own")
+    train.add_argument("--model", type=Path, metavar="DIR", help="own data that is there already, instead of TASK")
+    train.add_argument("--add", type=Path, metavar="FILE", help="with --model: results to add as another round first")
+    train.add_argument("--method", help="train all models it needs (default: ipage; for own data ipage-mlp)")
+    train.add_argument("--out", type=Path, metavar="DIR", help="required, but with --model")
     train.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     train.add_argument("--epochs", type=int, help="instead of the recipe's")
+    train.add_argument("--size", default="usual", help="of the networks: small, usual (default) or large")
     train.add_argument("--seed", type=_seed, default=0)
     train.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
     train.add_argument("--json", action="store_true", help="a JSON object an epoch on stdout")
@@ -173,14 +190,19 @@ def _tasks(arguments: argparse.Namespace) -> None:
 
 
 def _design(arguments: argparse.Namespace) -> None:
-    from ipage_core import constraints, targets
+    from ipage_core import candidates, constraints, targets
     from ipage_core.datasets import pairs
     from ipage_core.design import design
     from ipage_core.methods import load
     from ipage_core.tasks.base import watching
     from ipage_core.training import pick_device
 
-    task = _task(arguments.task)
+    task = _task(arguments.task, arguments.model)
+    method = load(task, arguments.method or _usual_method(task), pick_device(arguments.device), models=arguments.model)
+    if task.folder is not None:
+        print(candidates.accuracy_text(task, candidates.held_out(method)), "Not verified: no Ω.", file=sys.stderr)
+    elif arguments.to_measure is not None:
+        raise ValueError("--to-measure is for own data; here Ω itself verifies designs")
     if arguments.targets is not None:
         names = [f"y{j + 1}" for j in range(task.n_targets)]
         y_star = _numbers(_read_csv(arguments.targets), names, arguments.targets)
@@ -196,7 +218,7 @@ def _design(arguments: argparse.Namespace) -> None:
     with watching(_print_counts):
         solutions = design(
             task,
-            load(task.name, arguments.method, pick_device(arguments.device)),
+            method,
             y_star,
             n,
             parametrization=moves,
@@ -209,10 +231,19 @@ def _design(arguments: argparse.Namespace) -> None:
             optimizer=arguments.optimizer,
             steps=arguments.steps,
         )
-    _write_csv(solutions.frame(), arguments.out)
+    frame, summary = solutions.frame(), solutions.summary()
+    if task.folder is not None:
+        frame = candidates.beside(task, method, frame)
+        final = frame[frame["stage"] == frame["stage"].iloc[-1]]
+        summary["median_distance_to_measured"] = float(f"{final['nearest_distance'].median():.4g}")
+        summary["held_out"] = candidates.held_out(method)
+        if arguments.to_measure is not None:
+            chosen = candidates.to_measure(task, method, solutions.final, solutions.y_star, arguments.measure)
+            _write_csv(chosen, arguments.to_measure)
+    _write_csv(frame, arguments.out)
     if solutions.note:
         print(solutions.note, file=sys.stderr)
-    print(json.dumps(solutions.summary(), ensure_ascii=False))
+    print(json.dumps(summary, ensure_ascii=False))
 
 
 def _predict(arguments: argparse.Namespace) -> None:
@@ -221,10 +252,10 @@ def _predict(arguments: argparse.Namespace) -> None:
     from ipage_core.methods import load
     from ipage_core.training import pick_device
 
-    task = _task(arguments.task)
-    method = load(task.name, arguments.method, pick_device(arguments.device))
+    task = _task(arguments.task, arguments.model)
+    method = load(task, arguments.method or _usual_method(task), pick_device(arguments.device), models=arguments.model)
     if method.surrogate is None:
-        raise ValueError(f"method '{arguments.method}' has no surrogate to predict with; 'ipage' has")
+        raise ValueError(f"method '{method.name}' has no surrogate to predict with; 'ipage' has")
     frame = _read_csv(arguments.designs)
     x = _numbers(frame, [f"x{j + 1}" for j in range(task.d)], arguments.designs)
     with torch.no_grad():
@@ -232,7 +263,7 @@ def _predict(arguments: argparse.Namespace) -> None:
     for j in range(task.n_targets):
         frame[f"surrogate{j + 1}"] = predicted[:, j].numpy()
     _write_csv(frame, arguments.out)
-    print(json.dumps({"n": len(frame), "method": arguments.method}))
+    print(json.dumps({"n": len(frame), "method": method.name}))
 
 
 def _verify(arguments: argparse.Namespace) -> None:
@@ -261,7 +292,7 @@ def _export(arguments: argparse.Namespace) -> None:
     from ipage_core.export import files
     from ipage_core.store import replacing
 
-    task = _task(arguments.task)
+    task = _task(arguments.task, arguments.model)
     frame = _read_csv(arguments.solutions)
     _numbers(frame, [f"x{j + 1}" for j in range(task.d)], arguments.solutions)
     if "sample" not in frame:
@@ -316,22 +347,23 @@ def _train(arguments: argparse.Namespace) -> None:
     from ipage_core.recipes import train
     from ipage_core.training import pick_device
 
-    task = _task(arguments.task)
-    if arguments.method not in METHODS or not METHODS[arguments.method].models:
-        trainable = ", ".join(name for name, method in METHODS.items() if method.models)
-        raise ValueError(f"method '{arguments.method}' is not known or has nothing to train; accepted: {trainable}")
-    device, models = pick_device(arguments.device), METHODS[arguments.method].models
-    left = [arguments.out / f"{model}{end}" for model in models for end in (".checkpoint.safetensors", ".json")]
-    if arguments.resume and not any(path.exists() for path in left):
-        raise ValueError(
-            f"--resume: {arguments.out} holds no stopped run of {arguments.method}; start without --resume"
-        )
+    method = arguments.method or ("ipage-mlp" if arguments.data or arguments.model else "ipage")
+    if method not in METHODS or not METHODS[method].models:
+        trainable = ", ".join(name for name, row in METHODS.items() if row.models)
+        raise ValueError(f"method '{method}' is not known or has nothing to train; accepted: {trainable}")
+    device, models = pick_device(arguments.device), METHODS[method].models
+    task = _task_to_train(arguments)
+    out = Path(arguments.out or task.folder or ".")
+    left = [out / f"{model}{end}" for model in models for end in (".checkpoint.safetensors", ".json")]
+    if arguments.resume and not any(path.exists() for path in left) and not arguments.data:
+        raise ValueError(f"--resume: {out} holds no stopped run of {method}; start without --resume")
     for model in models:
         card = train(
             task,
             model,
-            arguments.out,
+            out,
             epochs=arguments.epochs,
+            size=arguments.size,
             seed=arguments.seed,
             device=device,
             resume=arguments.resume,
@@ -339,7 +371,75 @@ def _train(arguments: argparse.Namespace) -> None:
         )
         if not arguments.json:
             print(file=sys.stderr)
-        print(json.dumps({"model": model, "seconds": card["training_seconds"], **card["validation"]}))
+        told = {"held_out": card["held_out"]} if "held_out" in card else {}
+        print(json.dumps({"model": model, "seconds": card["training_seconds"], **card["validation"], **told}))
+
+
+def _task_to_train(arguments: argparse.Namespace) -> Task:
+    """A task by name, or one of own data: made of ``--data``, or as it is in ``--model`` with what ``--add`` brings."""
+    said = {"--data": arguments.data, "--model": arguments.model, "--out": arguments.out}
+    if arguments.add and not arguments.model:
+        raise ValueError("--add needs --model DIR, the folder of the data that it adds to")
+    if arguments.model and (arguments.data or arguments.task):
+        raise ValueError("--model DIR takes the place of TASK and --data: give one of them")
+    if not arguments.data and (arguments.x or arguments.y or arguments.units or arguments.bounds):
+        raise ValueError("--x, --y, --units and --bounds are about --data FILE")
+    if said["--out"] is None and not arguments.model:
+        raise ValueError("--out DIR is required")
+    if not arguments.data:
+        if arguments.add:
+            from ipage_core import own_data, tables
+
+            count = own_data.add(arguments.model, tables.read([arguments.add]), source=arguments.add.name)
+            print(f"{count} rows added", file=sys.stderr)
+        return _task(arguments.task, arguments.model)
+    from ipage_core import own_data, tables
+
+    if (arguments.out / own_data.CARD).exists() and arguments.resume:
+        return own_data.load(arguments.out)
+    if not arguments.x or not arguments.y:
+        raise ValueError("--data needs --x COLS and --y COLS: its input and its property columns, with commas")
+    frame = tables.read(arguments.data)
+    x, y = _columns(arguments.x), _columns(arguments.y)
+    bounds = {name: _limits(name, text) for name, text in _pairs("--bounds", arguments.bounds).items()}
+    task = own_data.create(
+        arguments.out,
+        frame,
+        x,
+        y,
+        source=", ".join(path.name for path in arguments.data),
+        title=arguments.task or "",
+        units=_pairs("--units", arguments.units),
+        bounds=bounds,
+    )
+    for warning in tables.warnings(frame, x, y):
+        print(warning, file=sys.stderr)
+    return task
+
+
+def _columns(text: str) -> list[str]:
+    import csv
+
+    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True))]
+
+
+def _pairs(option: str, text: str) -> dict[str, str]:
+    pairs = [part.partition("=") for part in _columns(text)] if text else []
+    if any(not sign for _, sign, _ in pairs):
+        raise ValueError(f"{option} '{text}' is not accepted: COL=VALUE, several with commas")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _limits(name: str, text: str) -> tuple[float, float]:
+    low, colon, high = text.partition(":")
+    try:
+        return float(low), float(high if colon else "nan")
+    except ValueError:
+        raise ValueError(f"--bounds '{name}={text}' is not accepted: LOW:HIGH, e.g. {name}=0:1") from None
+
+
+def _usual_method(task: Task) -> str:
+    return task.default_method if task.folder is not None else "ipage"
 
 
 def _print_json(row: dict[str, Any]) -> None:
@@ -352,9 +452,22 @@ def _print_progress(row: dict[str, Any]) -> None:
     print(f"\r{line:<100}", end="", file=sys.stderr, flush=True)
 
 
-def _task(name: str) -> Task:
+def _task(name: str | None, model: Path | None = None) -> Task:
+    """By its name, or the one that the folder of a model of own data holds."""
     from ipage_core.tasks import TASKS
 
+    if model is not None:
+        from ipage_core import own_data
+
+        if (model / own_data.CARD).exists():
+            task = own_data.load(model)
+            if name not in (None, task.name):
+                raise ValueError(f"{model} holds the task '{task.name}', not '{name}': leave TASK out")
+            return task
+        if name is None:
+            raise ValueError(f"{model} holds no task of own data: it has no {own_data.CARD}; accepted: TASK as well")
+    if name is None:
+        raise ValueError(f"TASK or --model DIR is required; accepted: {', '.join(TASKS)}")
     if name not in TASKS:
         raise ValueError(f"task '{name}' is not known; accepted: {', '.join(TASKS)}")
     return TASKS[name]

@@ -95,7 +95,8 @@ def design(
         )
     # The networks' float32 tells no two designs apart by their distance from 10⁹: aim in that direction, but nearer.
     distance = y_star.norm(dim=1, keepdim=True)
-    goal = y_star * (FAR * task.tolerance / distance.clamp(min=1e-300)).clamp(max=1.0)
+    far = max(FAR * task.tolerance, 10 * math.hypot(*task.default_target))  # −4000 eV may be a usual energy
+    goal = y_star * (far / distance.clamp(min=1e-300)).clamp(max=1.0)
     samples = chain.propose(goal, z)
     if seed_design is not None:
         samples.posterior[:: n if len(targets) == 1 or n > 1 else total] = seed_design.to(samples.posterior)

@@ -63,6 +63,10 @@ class Method:
     searched: tuple[str, str] | None = None
     """(model, weight set) that the neural-adjoint method descends from prior starts, as ``search`` says."""
     search: Search | None = None
+    task: str | None = None
+    """The one task it is for, where its models were trained here; None: every task."""
+    folder: Path | None = None
+    """Where those models lie; None: where the task's own do."""
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -108,32 +112,48 @@ class Loaded:
     """The JSON cards of its models, by model name."""
 
 
-def load(task: str, method: str, device: torch.device | str = "cpu", root: Path | None = None) -> Loaded:
-    """A method's networks for a task, from ``root`` (``pretrained/`` by default).
+def folder(task: Task, method: str) -> Path:
+    """Where the models of a method lie for a task."""
+    return METHODS[method].folder or task.folder or PRETRAINED / task.name
+
+
+def load(
+    task: str | Task,
+    method: str,
+    device: torch.device | str = "cpu",
+    root: Path | None = None,
+    models: Path | None = None,
+) -> Loaded:
+    """A method's networks for a task, from the folder ``models``, or else from ``root/<task>``, or from its own place.
 
     Raises:
         ValueError: unknown task or method.
         ModelUnavailable: a model is missing or damaged.
     """
-    if task not in TASKS:
-        raise ValueError(f"task '{task}' is not known; accepted: {', '.join(TASKS)}")
-    if method not in METHODS:
-        raise ValueError(f"method '{method}' is not known; accepted: {', '.join(METHODS)}")
+    if isinstance(task, str):
+        if task not in TASKS:
+            raise ValueError(f"task '{task}' is not known; accepted: {', '.join(TASKS)}")
+        task = TASKS[task]
+    if method not in METHODS or METHODS[method].task not in (None, task.name):
+        accepted = ", ".join(name for name, row in METHODS.items() if row.task in (None, task.name))
+        raise ValueError(f"method '{method}' is not known; accepted: {accepted}")
     device = torch.device(device)
+    where = models or (root / task.name if root else folder(task, method))
     modules, cards = {}, {}
     for name in METHODS[method].models:
-        weights = (root or PRETRAINED) / task / f"{name}.safetensors"
+        weights = where / f"{name}.safetensors"
         written = weights.stat().st_mtime_ns if weights.exists() else 0  # a model trained anew is loaded anew
         try:
-            weight_sets, cards[name] = _load_once(task, name, str(device), root, written)
+            weight_sets, cards[name] = _load_once(task.name, name, str(device), where, written)
         except ModelUnavailable as error:
-            command = f"python -m ipage_core train {task} --method {method} --out {weights.parent}"
+            what = task.name if task.folder is None else f"--model {task.folder}"
+            command = f"python -m ipage_core train {what} --method {method.partition('@')[0]} --out {where}"
             raise ModelUnavailable(f"{error} Restore it, or make it anew with: {command}") from None
         modules.update({(name, weight_set): module for weight_set, module in weight_sets.items()})
     row = METHODS[method]
-    proposal: Any = modules[row.proposal] if row.proposal else Prior(TASKS[task])
+    proposal: Any = modules[row.proposal] if row.proposal else Prior(task)
     if row.searched and row.search:
-        proposal = _neural_adjoint(TASKS[task], modules[row.searched], row.search)
+        proposal = _neural_adjoint(task, modules[row.searched], row.search)
     surrogate = modules[row.surrogate] if row.surrogate else None
     return Loaded(method, proposal, surrogate, device, cards)
 
@@ -153,7 +173,7 @@ def _neural_adjoint(task: Task, network: torch.nn.Module, search: Search) -> Neu
 
 @lru_cache(maxsize=16)
 def _load_once(
-    task: str, name: str, device: str, root: Path | None, written: int
+    task: str, name: str, device: str, where: Path, written: int
 ) -> tuple[dict[str, torch.nn.Module], dict[str, Any]]:
-    modules, card = load_model(task, name, root)
+    modules, card = load_model(task, name, folder=where)
     return {weight_set: module.to(device) for weight_set, module in modules.items()}, card

@@ -84,13 +84,13 @@ def save_model(directory: Path, name: str, weight_sets: dict[str, dict[str, Tens
         beside.write_text(json.dumps({**card, "sha256": sha256(weights)}, indent=2, ensure_ascii=False) + "\n")
 
 
-def load_card(task: str, name: str, root: Path | None = None) -> dict[str, Any]:
-    """The JSON card of a model.
+def load_card(task: str, name: str, root: Path | None = None, folder: Path | None = None) -> dict[str, Any]:
+    """The JSON card of a model, in ``folder``, or else in ``root/<task>`` (``pretrained/`` by default).
 
     Raises:
         ModelUnavailable: there is none, or it cannot be read.
     """
-    path = (root or PRETRAINED) / task / f"{name}.json"
+    path = (folder or (root or PRETRAINED) / task) / f"{name}.json"
     try:
         card = json.loads(path.read_text())
     except FileNotFoundError:
@@ -104,16 +104,18 @@ def load_card(task: str, name: str, root: Path | None = None) -> dict[str, Any]:
     return card
 
 
-def load_model(task: str, name: str, root: Path | None = None) -> tuple[dict[str, torch.nn.Module], dict[str, Any]]:
-    """Every weight set of a model as a module in eval mode on the CPU, and its card.
+def load_model(
+    task: str, name: str, root: Path | None = None, folder: Path | None = None
+) -> tuple[dict[str, torch.nn.Module], dict[str, Any]]:
+    """Every weight set of a model as a module in eval mode on the CPU, and its card; from where its card lies.
 
     Raises:
         ModelUnavailable: missing, truncated, tampered with, or not of this program.
     """
     from ipage_core.models import MODELS
 
-    card = load_card(task, name, root)
-    path = (root or PRETRAINED) / task / f"{name}.safetensors"
+    card = load_card(task, name, root, folder)
+    path = (folder or (root or PRETRAINED) / task) / f"{name}.safetensors"
     tensors, _ = load_tensors(path)
     if sha256(path) != card.get("sha256"):
         raise ModelUnavailable(f"{path} does not match the hash in its card: it was changed or damaged.")

@@ -4,6 +4,7 @@ from ipage_core.models.bands import BandSurrogate
 from ipage_core.models.cell_modulus import CellSurrogate
 from ipage_core.models.cinn import CINN
 from ipage_core.models.cvae import CVAE
+from ipage_core.models.ensemble import Ensemble
 from ipage_core.models.inn import INN
 from ipage_core.models.mdn import MDN
 from ipage_core.models.mlp import MLP
@@ -14,7 +15,7 @@ from ipage_core.models.pixel_inn import PixelINN
 from ipage_core.models.pixel_mdn import PixelMDN
 
 Model = (
-    INN | CINN | MLP | BandSurrogate | CellSurrogate | PixelINN | MDN | CVAE | BatchNormMLP
+    INN | CINN | MLP | Ensemble | BandSurrogate | CellSurrogate | PixelINN | MDN | CVAE | BatchNormMLP
     | PixelMDN | PixelCVAE | PixelCNN
 )  # fmt: skip
 
@@ -22,6 +23,7 @@ MODELS: dict[str, type[Model]] = {
     "inn": INN,
     "cinn": CINN,
     "mlp": MLP,
+    "ensemble": Ensemble,
     "bands": BandSurrogate,
     "cells": CellSurrogate,
     "pixel-inn": PixelINN,

@@ -104,6 +104,12 @@ class Task:
     """A file of the field → (d,), for designs of one's own. ValueError: one sentence."""
     data_size: int = 10_000
     """Training pairs, as in the paper's Table 1."""
+    floor: tuple[float | None, ...] = ()
+    """Per target: the value that many of the data sit on because nothing lower can be measured, else None."""
+    held_out: Callable[[], tuple[Tensor, Tensor]] | None = None
+    """Pairs x (n, d), y (n, m) that no training sees: the accuracy where no Ω can tell."""
+    folder: Path | None = None
+    """Where own data and the models trained on them lie; None: the models are in ``pretrained/``."""
 
     @property
     def d(self) -> int:
