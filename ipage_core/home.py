@@ -14,11 +14,6 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from ipage_core import own_data
-from ipage_core.methods import METHODS
-from ipage_core.store import ModelUnavailable
-from ipage_core.tasks import TASKS
-
 _seen: dict[Path, tuple[int, int]] = {}
 
 
@@ -36,6 +31,10 @@ def refresh() -> None:
 
 def _refresh_tasks() -> None:
     """A damaged folder is left aside, with a line in the log."""
+    from ipage_core import own_data
+    from ipage_core.store import ModelUnavailable
+    from ipage_core.tasks import TASKS
+
     there = {path.parent: path for path in sorted((home() / "tasks").glob(f"*/{own_data.CARD}"))}
     for name in [name for name, task in TASKS.items() if task.folder is not None and task.folder not in there]:
         _seen.pop(TASKS.pop(name).folder, None)  # type: ignore[arg-type]
@@ -55,6 +54,8 @@ def _refresh_tasks() -> None:
 
 
 def _refresh_methods() -> None:
+    from ipage_core.methods import METHODS
+
     found = set()
     for folder in sorted((home() / "models").glob("*")):
         tasks = {card["task"] for card in _cards(folder)}

@@ -208,7 +208,8 @@ def train(
         card = json.loads((out / f"{model}.json").read_text())
         if card["task"] != task.name:
             raise ValueError(f"{out} holds a model '{model}' of {card['task']}: name another --out")
-        if resume and [card["model"], card["arguments"], card["settings"]] == settings_said:
+        done = [card["model"], card["arguments"], card["settings"]] == settings_said
+        if resume and done and (task.folder is None or card["data"]["sha256"] == fingerprint(*pairs(task))):
             return card
     if model in TAUGHT.get(task.name, ()) and not (out / "mlp.safetensors").exists():
         train(task, "mlp", out, seed=seed, device=device, resume=resume, progress=progress)
@@ -225,7 +226,7 @@ def train(
         begin_from=starting_weights(task, model, out),
         device=device,
         checkpoint=checkpoint,
-        progress=lambda row: progress({"model": model, **row}),
+        progress=lambda row: progress({"model": model, **row, "device": str(device)}),
     )
     best = min(result.history, key=lambda row: next(v for k, v in row.items() if k.startswith("validation_")))
     method = min((name for name, row in METHODS.items() if model in row.models), key=lambda m: len(METHODS[m].models))
