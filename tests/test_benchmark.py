@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from ipage_core import benchmark
-from ipage_core.benchmark import paper, rows, scope, solutions, tables
+from ipage_core.benchmark import calibration, compute, exploration, paper, quality, rows, scope, solutions, tables
 from ipage_core.benchmark.scope import Scope
 from ipage_core.cli import main
 from ipage_core.metrics import bootstrap_interval
@@ -242,3 +242,74 @@ def test_other_models_are_other_trainings(tmp_path, monkeypatch):
     chosen = Scope(("sinewave",), ("inn",), repeats=1, models=(tmp_path,))
     assert [argument["training_seed"] for _, argument in solutions.items(chosen)] == [0, 0, 7, 7]
     assert len(dict(solutions.items(chosen))) == 4
+
+
+def test_a_costly_method_s_targets_are_items_of_their_own_and_one_run(stand_in, tmp_path):
+    chosen = Scope(("sinewave",), ("na-published",), protocols=("many",), n=3)
+    written = benchmark.run(chosen, tmp_path, ["tables"], workers=0)
+    assert len((tmp_path / "solutions.journal").read_text().splitlines()) == 3
+    frame, _ = rows.read(written["tables"])
+    assert frame["sample"].tolist() == [0, 1, 2]
+    assert frame["target1"].nunique() == 3
+    assert frame["localization_seconds"].nunique() == 1  # of the run
+    assert frame["omega_calls"].tolist() == [3] * 3
+
+
+def test_recall_counts_what_omega_confirms_over_seeds():
+    per_seed = {0: [0, 0, 1, 2], 1: [0, 1, 2, 3]}
+    frame = pd.DataFrame(
+        [
+            {"seed": seed, "sample": i, "family": family, "off1": 0.01, "x1": 0.0, "x2": 0.0}
+            for seed, families in per_seed.items()
+            for i, family in enumerate(families)
+        ]
+    ).assign(task="sinewave", method="ipage", sampling="srs", count=4)
+    frame.loc[3, "off1"] = 0.03  # beyond the tolerance: family 2 is not found by seed 0
+    (one,) = exploration.recall(frame).to_dict("records")
+    assert one["runs"] == 2
+    assert one["found"] == pytest.approx(3.0)  # two and four
+    assert one["all_found"] == 0
+    assert one["count_sd"] == pytest.approx(3 * np.std([0, 1], ddof=1) / 9)  # families 0, 2 and 3 of nine
+    assert one["mean"] == pytest.approx((3 * 1e-4 + 9e-4 + 4e-4) / 8)
+
+
+def test_every_section_runs_and_writes_its_table(stand_in, tmp_path, monkeypatch):
+    monkeypatch.setattr(quality, "reference", lambda task, n, seed: TASKS[task].sample_prior(
+        40, torch.Generator().manual_seed(seed)))  # fmt: skip
+    monkeypatch.setattr(calibration, "AT_ONCE", 10)
+    monkeypatch.setattr(compute, "load", lambda task, method, device: stand_ins.load(task, method))
+    monkeypatch.setattr("ipage_core.benchmark.ablation.N", 8)
+    monkeypatch.setattr("ipage_core.benchmark.ablation.SURROGATES", {"separate": "ipage-mlp"})
+    monkeypatch.setattr(exploration, "COUNTS", (5, 10))
+    chosen = Scope(("sinewave",), ("inn", "ipage", "prior-lm"), repeats=1, n=10, quick=True)
+    written = benchmark.run(chosen, tmp_path, workers=0)
+    assert set(written) == set(benchmark.SECTIONS)
+    frames = {name: rows.read(path)[0] for name, path in written.items()}
+    assert set(frames["exploration"]["count"]) == {5, 10}
+    assert set(frames["quality"]["stage"]) == {"result", "proposed"}
+    assert "reference" in set(frames["quality"]["method"])
+    assert frames["calibration"]["rank1"].between(0, calibration.SAMPLES).all()
+    assert {"none", "lm"} == set(frames["ablation"]["optimizer"])
+    assert (frames["compute"]["inference_seconds"] > 0).all()
+    assert frames["compute"]["parameters"].gt(0).any()
+
+
+def test_the_density_of_the_prior_is_a_density():
+    """Its mean over uniform draws of the box, times the box's volume, is the prior's share in the box."""
+    for name in ("sinewave", "robotic_arm"):
+        task = TASKS[name]
+        low, high = task.bounds
+        x = low + (high - low) * torch.rand(
+            200_000, task.d, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+        )
+        share = quality.log_prior(task, x).exp().mean() * (high - low).prod()
+        assert share == pytest.approx(1.0, abs=0.03)
+        assert quality.log_prior(task, high[None] + 0.1).isneginf().all()
+    with pytest.raises(ValueError, match="prior of crystal is not known"):
+        quality.log_prior(TASKS["crystal"], torch.zeros(1, 6))
+
+
+def test_the_reference_posterior_achieves_the_target():
+    x = quality.reference("ballistics", 50, 3)
+    assert x.shape == (50, 4)
+    assert (TASKS["ballistics"].omega(x) - 5.0).abs().max() <= TASKS["ballistics"].tolerance

@@ -17,7 +17,14 @@ from ipage_core.benchmark import rows
 from ipage_core.benchmark.scope import Scope, missing
 from ipage_core.store import PRETRAINED
 
-SECTIONS = {"tables": "solutions"}
+SECTIONS = {
+    "tables": "solutions",
+    "exploration": "exploration",
+    "quality": "quality",
+    "calibration": "calibration",
+    "ablation": "ablation",
+    "compute": "compute",
+}
 """What ``--only`` names → the module that does it, and its Parquet file."""
 SHIPPED = PRETRAINED.parent / "data" / "benchmark"
 """The results that come with the program."""

@@ -81,18 +81,16 @@ class Scope:
         return {"ipage": SAMPLINGS}.get(method, ("maximin",) if method.startswith("ipage") else ("srs",))
 
 
-def targets(task: str, method: str, protocol: str, n: int, quick: bool = False) -> tuple[Tensor, int]:
+def targets(task: str, protocol: str, n: int, part: int | None = None) -> tuple[Tensor, int]:
     """The targets (t, m) of a run and how many solutions each gets.
 
-    ``many``: n different ones from the prior predictive, one solution each; of ``crystal``, those of the 300 random
-    lattices that DFT has computed beside the training data. ``single``: n solutions for the task's default target.
+    ``many``: n different ones from the prior predictive, one solution each, or the one of number ``part``; of
+    ``crystal``, those of the 300 random lattices that DFT has computed beside the training data. ``single``: n
+    solutions for the task's default target.
     """
-    problem = TASKS[task]
     if protocol == "single":
-        return torch.tensor([problem.default_target], dtype=torch.float64), n
-    if method in COSTLY:
-        n = min(n, 2 if quick else 20)
-    return _unseen(task)[1][:n], 1
+        return torch.tensor([TASKS[task].default_target], dtype=torch.float64), n
+    return _unseen(task)[1][slice(n) if part is None else slice(part, part + 1)], 1
 
 
 @lru_cache(maxsize=8)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ipage_core.benchmark.rows import pack, rounded, unpack
-from ipage_core.benchmark.scope import Scope, loaded, targets, there
+from ipage_core.benchmark.scope import COSTLY, Scope, loaded, targets, there
 from ipage_core.cluster import Item, Result
 from ipage_core.design import design
 from ipage_core.methods import METHODS, load
@@ -21,11 +23,12 @@ BY_DFT = 50
 """Solutions a run that DFT judges, drawn at random by the run's seed."""
 OMEGA, SURROGATE = "Ω", "surrogate, not Ω"
 """Who says what y a solution achieves."""
-NAME = "solutions"
+RUN = ("task", "method", "sampling", "protocol", "seed", "training_seed")
+"""What names a run."""
 
 
 def items(scope: Scope) -> list[Item]:
-    """One run of the design chain each: the longest first, so that the end does not wait for them."""
+    """One run of the design chain each, or one target of it where a target takes long; these last."""
     found = []
     for task in scope.tasks:
         for method in scope.methods:
@@ -33,23 +36,20 @@ def items(scope: Scope) -> list[Item]:
                 for protocol in scope.protocols:
                     for seed in scope.seeds(task, method, protocol):
                         for sampling in scope.sampled(method):
-                            dft = scope.dft and task == "crystal" and seed == 0
-                            quick = scope.quick and method == "na-published"
-                            argument = {
-                                "task": task,
-                                "method": method,
-                                "sampling": sampling,
-                                "protocol": protocol,
-                                "seed": seed,
-                                "training_seed": trained,
-                                "n": scope.n,
-                                "quick": quick,
-                                "dft": dft,
-                                "models": None if root is None else str(root),
-                            }
+                            argument: dict[str, Any] = {"task": task, "method": method, "sampling": sampling}
+                            argument |= {"protocol": protocol, "n": scope.n, "seed": seed, "training_seed": trained}
+                            argument |= {"models": None if root is None else str(root)}
+                            argument |= {"dft": scope.dft and task == "crystal" and seed == 0}
                             words = [task, method, sampling, protocol, f"{scope.n}", f"{seed}", f"{trained}", weights]
-                            found.append(("|".join([*words, *["quick"] * quick, *["dft"] * dft]), argument))
-    return sorted(found, key=lambda item: item[1]["method"] != "na-published")
+                            for part in _parts(method, protocol, scope):
+                                key = "|".join([*words, *["dft"] * argument["dft"], *[f"{part}"] * (part is not None)])
+                                found.append((key, argument | {"part": part}))
+    return sorted(found, key=lambda item: item[1]["method"] in COSTLY)
+
+
+def _parts(method: str, protocol: str, scope: Scope) -> Sequence[int | None]:
+    """The targets of a run that are items of their own; None: all are in one."""
+    return range(min(scope.n, 2 if scope.quick else 20)) if method in COSTLY and protocol == "many" else (None,)
 
 
 def alone(argument: dict[str, Any]) -> bool:
@@ -62,7 +62,7 @@ def work(argument: dict[str, Any]) -> Result:
     torch.set_num_threads(1)
     task = TASKS[argument["task"]]
     method = loaded(task.name, argument["method"], argument["models"])
-    y_star, n = targets(task.name, argument["method"], argument["protocol"], argument["n"], argument["quick"])
+    y_star, n = targets(task.name, argument["protocol"], argument["n"], argument["part"])
     verify = "all" if task.verifies_by_default else str(BY_DFT) if argument["dft"] else "none"
     found = design(
         task,
@@ -70,7 +70,7 @@ def work(argument: dict[str, Any]) -> Result:
         y_star,
         n,
         sampling=argument["sampling"],
-        seed=argument["seed"],
+        seed=argument["seed"] + 1000 * (argument["part"] or 0),
         verify=verify,
         record_every=10_000,
     )
@@ -112,24 +112,26 @@ def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
     as in ``solutions.csv``. Constant in a run are ``inference_seconds, localization_seconds`` (for all its solutions),
     ``omega_calls`` and ``success`` (share of the samples that needed no replacement).
     """
-    parts = []
-    for key, argument in items(scope):
-        if key not in results:
-            continue
-        one, task = results[key], TASKS[argument["task"]]
+    parts, done = [], [(argument, results[key]) for key, argument in items(scope) if key in results]
+    totals = Counter[tuple[Any, ...]]()  # over the parts of a run
+    for argument, one in done:
+        for name in ("inference", "localization", "omega_calls"):
+            totals[(*(argument[part] for part in RUN), name)] += one[name]
+    for argument, one in done:
+        task, run = TASKS[argument["task"]], tuple(argument[part] for part in RUN)
         off = rounded(unpack(one["off"], "<f4", task.n_targets))
-        y_star, n = targets(task.name, argument["method"], argument["protocol"], argument["n"], argument["quick"])
+        y_star, n = targets(task.name, argument["protocol"], argument["n"], argument["part"])
         y_star = y_star.repeat_interleave(n, 0)
         columns: dict[str, Any] = {name: argument[name] for name in ("task", "method", "sampling", "protocol")}
         columns |= {name: np.int16(argument[name]) for name in ("seed", "training_seed")}
-        columns["sample"] = np.arange(len(off), dtype=np.int16)
+        columns["sample"] = np.arange(len(off), dtype=np.int16) + np.int16(argument["part"] or 0)
         columns |= {f"target{j + 1}": column.astype(np.float32) for j, column in enumerate(y_star.numpy().T)}
         columns |= {f"off{j + 1}": column for j, column in enumerate(off.T)}
         columns["by"] = np.where(unpack(one["by_omega"], "u1") > 0, OMEGA, SURROGATE)
         columns |= {name: unpack(one[name], "u1").astype(bool) for name in ("in_bounds", "replaced")}
-        columns["inference_seconds"] = np.float32(one["inference"])
-        columns["localization_seconds"] = np.float32(one["localization"])
-        columns["omega_calls"] = np.int32(one["omega_calls"])
+        columns["inference_seconds"] = np.float32(totals[(*run, "inference")])
+        columns["localization_seconds"] = np.float32(totals[(*run, "localization")])
+        columns["omega_calls"] = np.int32(totals[(*run, "omega_calls")])
         columns["success"] = np.float32(one["success"] / len(off))
         parts.append(pd.DataFrame(columns))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()

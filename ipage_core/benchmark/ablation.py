@@ -1,0 +1,122 @@
+"""What each part of the chain buys: start × optimizer × sampling × surrogate, all else equal.
+
+``python -m ipage_core.ablation`` asks the same of the parts of the network's training.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+from typing import Any
+
+import pandas as pd
+import torch
+
+from ipage_core.benchmark.scope import Scope, loaded, weights
+from ipage_core.cluster import Item, Result
+from ipage_core.design import design
+from ipage_core.latent import SAMPLINGS
+from ipage_core.methods import Loaded
+from ipage_core.store import ModelUnavailable
+from ipage_core.tasks import TASKS
+
+STARTS = {"prior": "prior-lm", "INN posterior (φ)": "ipage", "cINN posterior": "ipage-cinn"}
+"""Where localization starts → the method whose proposal that is."""
+SURROGATES = {"INN's last (φ)": "inn", "INN's best (φ*)": "ipage", "separate": "ipage-mlp"}
+"""What it descends → the method that has it; of ``inn`` it is the proposal's own forward."""
+OPTIMIZERS = ("none", "gd", "adam", "lm")
+N = 200
+ENOUGH, MOST = 1e-6, 4
+"""Mean squared error to reach with true evaluations, and how many a solution are tried."""
+MOST_COORDINATES = 16
+
+
+def items(scope: Scope) -> list[Item]:
+    """Three seeds of every combination, 200 solutions for the default target each; one seed if quick."""
+    found = []
+    for task in (name for name in scope.tasks if TASKS[name].d <= MOST_COORDINATES):
+        try:
+            hashes = "".join(weights(task, name, None)[0] for name in STARTS.values())
+        except ModelUnavailable:
+            continue
+        optimizers = ("none", "lm") if scope.quick else OPTIMIZERS
+        for start, optimizer, surrogate in product(STARTS, optimizers, SURROGATES):
+            if optimizer == "none" and surrogate != "separate":
+                continue  # nothing is descended
+            for sampling in ("srs",) if start == "prior" else SAMPLINGS:
+                for seed in range(min(scope.repeats or 3, 1 if scope.quick else 3)):
+                    argument = {"task": task, "start": start, "optimizer": optimizer, "seed": seed, "n": N}
+                    argument |= {"surrogate": "–" if optimizer == "none" else surrogate, "sampling": sampling}
+                    found.append(("|".join([*map(str, argument.values()), hashes]), argument))
+    return found
+
+
+def alone(argument: dict[str, Any]) -> bool:
+    """Never: see :func:`ipage_core.benchmark.solutions.alone`."""
+    return False
+
+
+def work(argument: dict[str, Any]) -> Result:
+    """One combination: its error by Ω, and how many true evaluations bring it below ``ENOUGH``."""
+    torch.set_num_threads(1)
+    task, optimizer = TASKS[argument["task"]], argument["optimizer"]
+    proposal, surrogate = loaded(task.name, STARTS[argument["start"]], None).proposal, None
+    if optimizer != "none":
+        owner = loaded(task.name, SURROGATES[argument["surrogate"]], None)
+        surrogate = owner.surrogate or owner.proposal
+    method = Loaded(argument["start"], proposal, surrogate, torch.device("cpu"))  # type: ignore[arg-type]
+    target = torch.tensor(task.default_target, dtype=torch.float64)
+    verify = "all" if task.verifies_by_default else "none"
+
+    def run(omega_evals: int):  # type: ignore[no-untyped-def]
+        return design(
+            task,
+            method,
+            target,
+            argument["n"],
+            sampling=argument["sampling"],
+            seed=argument["seed"],
+            omega_evals=omega_evals,
+            optimizer="lm" if optimizer == "none" else optimizer,
+            verify=verify,
+            record_every=10_000,
+        )
+
+    found = run(0)
+    errors, seconds = found.verification.resim_error, found.seconds
+    told = {
+        "mean": _mean(errors),
+        "median": errors.median().item() if task.verifies_by_default else math.nan,
+        "hits": float(found.verification.hit.double().mean()) if task.verifies_by_default else math.nan,
+        "success": found.success_before_replacement / argument["n"] if surrogate is not None else math.nan,
+        "modes": len(set(found.modes.tolist()) - {-1}) if found.modes is not None else math.nan,
+        "seconds": sum(seconds[part] for part in ("latent", "proposal", "localization")),
+        "omega_calls": math.nan,
+    }
+    if surrogate is not None and task.verifies_by_default and argument["seed"] == 0:
+        before = math.inf
+        for k in range(MOST + 1):
+            tried = found if k == 0 else run(k)
+            error = _mean(tried.verification.resim_error)
+            if error <= ENOUGH:
+                told["omega_calls"] = (tried.omega_calls - tried.verification.calls) / argument["n"]
+            if error <= ENOUGH or (k and error > 0.5 * before):  # there, or no further correction will bring it there
+                break
+            before = error
+    return {name: None if math.isnan(value) else value for name, value in told.items()}
+
+
+def _mean(errors: torch.Tensor) -> float:
+    known = errors[errors.isfinite()]
+    return known.mean().item() if len(known) == len(errors) and len(known) else math.nan
+
+
+def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
+    """One row a run.
+
+    ``task, start, optimizer, surrogate, sampling, seed``; ``mean, median`` of ‖Ω(x) − y*‖² and ``hits``, share within
+    tolerance, of all solutions, replaced ones included; ``success``, share that needed no replacement; ``modes``
+    families found; ``seconds`` but for Ω; ``omega_calls`` a solution until the mean is below 1e-6 (of the first seed
+    alone), NaN if four are not enough, or there is nothing to correct with.
+    """
+    return pd.DataFrame([argument | results[key] for key, argument in items(scope) if key in results])

@@ -1,0 +1,85 @@
+"""Is the posterior before localization as wide as it should be? Ranks and expected coverage on unseen pairs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Generator
+
+from ipage_core import constraints
+from ipage_core.benchmark.rows import pack, unpack
+from ipage_core.benchmark.scope import Scope, held_out, loaded, there
+from ipage_core.chain import Chain
+from ipage_core.cluster import Item, Result
+from ipage_core.metrics import credibility, ranks
+from ipage_core.models.inn import dequantized
+from ipage_core.tasks import TASKS
+
+METHODS = ("inn", "cinn", "cvae", "mdn")
+"""Those that claim a posterior."""
+SAMPLES = 199
+"""Posterior samples a pair: its ranks are 0 … 199."""
+AT_ONCE = 250
+"""Pairs an item."""
+MOST_COORDINATES = 16
+
+
+def items(scope: Scope) -> list[Item]:
+    """250 unseen pairs (x, Ω(x)) each, 1000 in all; a quarter of it if quick."""
+    found = []
+    for task in (name for name in scope.tasks if TASKS[name].d <= MOST_COORDINATES):
+        for method in (name for name in METHODS if name in scope.methods):
+            for _, weights, trained in there(scope, task, method)[:1]:
+                for begin in range(0, AT_ONCE if scope.quick else len(held_out(task)[0]), AT_ONCE):
+                    argument = {"task": task, "method": method, "begin": begin, "training_seed": trained}
+                    found.append((f"{task}|{method}|{begin}|{trained}|{weights}", argument | {"models": None}))
+    return found
+
+
+def alone(argument: dict[str, Any]) -> bool:
+    """Never: see :func:`ipage_core.benchmark.solutions.alone`."""
+    return False
+
+
+def work(argument: dict[str, Any]) -> Result:
+    """Ranks of the true x among posterior samples for its y, and its credibility about random points of the box.
+
+    Lattice coordinates of the truth are smeared as they were in training: that is the posterior the model claims.
+    """
+    torch.set_num_threads(1)
+    task, begin = TASKS[argument["task"]], argument["begin"]
+    method = loaded(task.name, argument["method"], argument["models"])
+    x, y = (values[begin : begin + AT_ONCE] for values in held_out(task.name))
+    generator = Generator().manual_seed(begin)
+    smeared = next((card.get("arguments", {}).get("dequantize", ()) for card in method.cards.values()), ())
+    x = dequantized(x, smeared, generator)
+    z = torch.randn(len(x) * SAMPLES, method.proposal.latent_dim, generator=generator)
+    chain = Chain(task, method, constraints.parse(task), "lm", None, 1)
+    drawn = chain.propose(y.repeat_interleave(SAMPLES, 0), z).posterior.cpu().double()
+    low, width = task.bounds[0], task.bounds[1] - task.bounds[0]
+    truth, samples = ((values - low) / width for values in (x, drawn.view(len(x), SAMPLES, task.d)))
+    about = torch.rand(truth.shape, dtype=torch.float64, generator=generator)
+    return {
+        "rank": pack(ranks(truth.numpy(), samples.numpy()), "<i2"),
+        "credibility": pack(credibility(truth.numpy(), samples.numpy(), about.numpy()), "<f4"),
+    }
+
+
+def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
+    """One row a pair: task, method, training_seed, pair, ``rank1 …`` in 0 … 199 a coordinate, ``credibility``."""
+    parts = []
+    for key, argument in items(scope):
+        if key not in results:
+            continue
+        one, task = results[key], TASKS[argument["task"]]
+        rank = unpack(one["rank"], "<i2", task.d)
+        columns: dict[str, Any] = {name: argument[name] for name in ("task", "method")}
+        columns |= {"training_seed": np.int16(argument["training_seed"])}
+        columns["pair"] = np.arange(len(rank), dtype=np.int16) + argument["begin"]
+        columns |= {f"rank{j + 1}": column.astype(np.float32) for j, column in enumerate(rank.T)}
+        columns["credibility"] = unpack(one["credibility"], "<f4")
+        parts.append(pd.DataFrame(columns))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()

@@ -1,0 +1,146 @@
+"""Figure 7 and beyond: seconds for 1000 solutions in two parts, error against seconds, and what training cost."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ipage_core.benchmark.scope import COSTLY, Scope, there
+from ipage_core.cluster import Item, Result
+from ipage_core.design import design
+from ipage_core.methods import METHODS, Loaded, load
+from ipage_core.models.na import NeuralAdjoint, Search
+from ipage_core.store import load_card
+from ipage_core.tasks import TASKS
+
+STEPS = (1, 2, 3, 5, 10, 25)
+"""Levenberg–Marquardt steps at most: budgets of iPage, its variants and its control."""
+SEARCHES = {"na": [{"per_design": k, "steps": steps} for k in (1, 2, 4, 8) for steps in (5, 25)]}
+"""Budgets of the neural-adjoint method: descents a design, and steps each."""
+REPEATS = 3
+
+
+def items(scope: Scope) -> list[Item]:
+    """Times of every method, and budgets of those that localize. They run one by one, each three times over."""
+    found = []
+    devices = ["cpu", *["cuda"] * torch.cuda.is_available()]
+    for task in scope.tasks:
+        for method in scope.methods:
+            for _, weights, _ in there(scope, task, method)[:1]:
+                for device in devices:
+                    for argument in _arguments(task, method, scope.quick):
+                        argument |= {"device": device, "n": scope.n}
+                        found.append(("|".join(map(str, [*argument.values(), weights])), argument))
+    return found
+
+
+def _arguments(task: str, method: str, quick: bool) -> Iterator[dict[str, Any]]:
+    base = {"task": task, "method": method, "setting": {}}
+    repeats = 1 if method in COSTLY or TASKS[task].d > 16 else REPEATS
+    yield base | {"kind": "time", "repeats": repeats}
+    if quick or not TASKS[task].verifies_by_default or TASKS[task].d > 16:
+        return
+    settings: list[dict[str, Any]] = SEARCHES.get(method, [])
+    if METHODS[method].surrogate is not None:
+        settings = [{"steps": steps} for steps in STEPS] + [{"omega_evals": k} for k in (1, 2)]
+    for setting in settings:
+        yield base | {"kind": "budget", "setting": setting, "repeats": repeats}
+
+
+def alone(argument: dict[str, Any]) -> bool:
+    """Always: a clock wants the cores for itself."""
+    return True
+
+
+def work(argument: dict[str, Any]) -> Result:
+    """Median seconds over repeats (after one that warms up), the mean error by Ω, and the memory a run takes."""
+    torch.set_num_threads(1)
+    task, setting, device = TASKS[argument["task"]], argument["setting"], argument["device"]
+    method = load(task.name, argument["method"], device)
+    if argument["method"] in SEARCHES and setting:
+        assert isinstance(method.proposal, NeuralAdjoint)
+        method, setting = _searching(method, replace(method.proposal.search, **setting)), {}
+    target = torch.tensor(task.default_target, dtype=torch.float64)
+    searched = METHODS[argument["method"]].search is not None
+    verify = "all" if task.verifies_by_default and task.d <= 16 else "none"
+    if argument["repeats"] > 1:
+        design(task, method, target, argument["n"], seed=99, sampling="srs", verify="none", record_every=10_000)
+    parts: list[tuple[float, float, float]] = []
+    with peak_memory() as memory:
+        for seed in range(argument["repeats"]):
+            more: dict[str, Any] = {
+                "sampling": "srs",
+                "verify": verify,
+                "record_every": 10_000,
+                "seed": seed,
+                **setting,
+            }
+            found = design(task, method, target, argument["n"], **more)
+            seconds = found.seconds
+            inference = seconds["latent"] + (0.0 if searched else seconds["proposal"])
+            localization = seconds["localization"] + (seconds["proposal"] if searched else 0.0)
+            parts.append((inference, localization, float(found.verification.resim_error.mean())))
+    middle = np.median(np.array(parts), axis=0)
+    return {
+        "inference": float(middle[0]),
+        "localization": float(middle[1]),
+        "mean": None if math.isnan(middle[2]) else float(middle[2]),
+        "omega_calls": (found.omega_calls - found.verification.calls) / argument["n"],
+        "peak_mb": memory.get("mb"),
+    }
+
+
+def _searching(method: Loaded, search: Search) -> Loaded:
+    known = method.proposal
+    assert isinstance(known, NeuralAdjoint)
+    like: dict[str, Any] = {"boundary": known.boundary, "units": known.units, "enough": known.enough}
+    return replace(method, proposal=NeuralAdjoint(known.network, known.draw, known.moves, search, **like))
+
+
+@contextmanager
+def peak_memory() -> Iterator[dict[str, float]]:
+    """Fill in ``mb``: how far this process's memory rose while the block ran (Linux; elsewhere nothing)."""
+    told: dict[str, float] = {}
+    status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+    def kilobytes(name: str) -> float:
+        line = next(line for line in status.read_text().splitlines() if line.startswith(name))
+        return float(line.split()[1])
+
+    watched = status.exists() and os.access(reset, os.W_OK)
+    if watched:
+        reset.write_text("5")  # the high-water mark falls to what is in use now
+        before = kilobytes("VmRSS")
+    yield told
+    if watched:
+        told["mb"] = max(0.0, (kilobytes("VmHWM") - before) / 1024)
+
+
+def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
+    """One row a method (``kind`` time) or setting (budget).
+
+    ``inference_seconds, localization_seconds`` for ``n`` solutions at the default target, one thread; ``mean`` of
+    ‖Ω(x) − y*‖² (NaN where Ω is slow); ``omega_calls`` a solution; ``peak_mb`` rise of the process's memory;
+    ``parameters, training_seconds`` of all the method's models, as their cards say.
+    """
+    found = []
+    for key, argument in items(scope):
+        if key not in results:
+            continue
+        one, cards = results[key], [load_card(argument["task"], m) for m in METHODS[argument["method"]].models]
+        setting = ", ".join(f"{name} {value}" for name, value in argument["setting"].items())
+        row = {name: argument[name] for name in ("task", "method", "kind", "device", "n", "repeats")}
+        row |= {"setting": setting, "inference_seconds": one["inference"], "localization_seconds": one["localization"]}
+        row |= {name: one[name] for name in ("mean", "omega_calls", "peak_mb")}
+        row |= {name: sum(card[name] for card in cards) for name in ("parameters", "training_seconds")}
+        found.append(row)
+    return pd.DataFrame(found)

@@ -1,0 +1,108 @@
+"""Figures 4 and 5: which families of solutions are found with few and with many samples, over many seeds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ipage_core.benchmark.rows import pack, rounded, unpack
+from ipage_core.benchmark.scope import Scope, loaded, there
+from ipage_core.cluster import Item, Result
+from ipage_core.design import design
+from ipage_core.tasks import TASKS
+
+COUNTS = (25, 50, 100, 200)
+
+
+def items(scope: Scope) -> list[Item]:
+    """All counts of a seed in one item, for tasks whose families can be told apart."""
+    found = []
+    for task in scope.tasks:
+        if TASKS[task].modes is None:
+            continue
+        for method in scope.methods:
+            for _, weights, trained in there(scope, task, method)[:1]:
+                for sampling in scope.sampled(method):
+                    for seed in scope.seeds(task, method, "single"):
+                        argument = {"task": task, "method": method, "sampling": sampling, "seed": seed}
+                        argument |= {"training_seed": trained, "models": None}
+                        found.append(("|".join([task, method, sampling, f"{seed}", f"{trained}", weights]), argument))
+    return found
+
+
+def alone(argument: dict[str, Any]) -> bool:
+    """Never: see :func:`ipage_core.benchmark.solutions.alone`."""
+    return False
+
+
+def work(argument: dict[str, Any]) -> Result:
+    """The designs of one seed at every count, the family nearest to each, and how far Ω is off."""
+    torch.set_num_threads(1)
+    task = TASKS[argument["task"]]
+    method = loaded(task.name, argument["method"], argument["models"])
+    target = torch.tensor(task.default_target, dtype=torch.float64)
+    told: Result = {}
+    for n in COUNTS:
+        sampling, seed = argument["sampling"], argument["seed"]
+        found = design(task, method, target, n, sampling=sampling, seed=seed, verify="all", record_every=10_000)
+        assert task.modes is not None
+        family = torch.where(task.in_bounds(found.final), task.modes(found.final, found.y_star), -1)
+        told[f"{n}"] = {
+            "x": pack(found.final, "<f4"),
+            "off": pack(found.verification.y[:, : task.n_targets] - found.y_star, "<f4"),
+            "family": pack(family, "i1"),
+        }
+    return told
+
+
+def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
+    """One row a design: the run (``count`` is its N), ``sample``, ``x1 …``, ``off1 …``, ``family`` (−1: none)."""
+    parts = []
+    for key, argument in items(scope):
+        for count, one in results.get(key, {}).items():
+            task = TASKS[argument["task"]]
+            off, x = unpack(one["off"], "<f4", task.n_targets), unpack(one["x"], "<f4", task.d)
+            columns: dict[str, Any] = {name: argument[name] for name in ("task", "method", "sampling")}
+            columns |= {name: np.int16(argument[name]) for name in ("seed", "training_seed")}
+            columns |= {"count": np.int16(count), "sample": np.arange(len(x), dtype=np.int16)}
+            columns |= {f"x{j + 1}": column for j, column in enumerate(rounded(x).T)}
+            columns |= {f"off{j + 1}": column for j, column in enumerate(rounded(off).T)}
+            columns["family"] = unpack(one["family"], "i1")
+            parts.append(pd.DataFrame(columns))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def recall(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row a task, method, sampling and count.
+
+    Over seeds: ``found`` mean number of families that have a design within tolerance by Ω, ``all_found`` share of
+    seeds in which every family has one, ``n_modes`` how many there are; ``count_sd`` standard deviation over seeds of
+    a family's number of designs, averaged over families; ``even_sd`` what drawing families at random, all alike, would
+    give; ``mean``, ``error_sd`` mean and standard deviation over seeds of a run's mean squared error.
+    """
+    found = []
+    rows = rows.assign(error=np.square(rows["off1"].astype(float)))
+    for key, group in rows.groupby(["task", "method", "sampling", "count"], observed=True, sort=False):
+        task = TASKS[str(key[0])]
+        runs = group.groupby("seed", observed=True)
+        hit = group[(group["error"] <= task.tolerance**2) & (group["family"] >= 0)]
+        counts = pd.crosstab(hit["seed"], hit["family"]).reindex(index=list(runs.groups), columns=range(task.n_modes))
+        counts = counts.fillna(0)
+        share = 1 / task.n_modes
+        found.append(
+            dict(zip(("task", "method", "sampling", "count"), key, strict=True))
+            | {
+                "runs": len(runs),
+                "found": (counts > 0).sum(axis=1).mean(),
+                "all_found": (counts > 0).all(axis=1).mean(),
+                "n_modes": task.n_modes,
+                "count_sd": counts.std().mean(),
+                "even_sd": float(np.sqrt(int(str(key[3])) * share * (1 - share))),
+                "mean": runs["error"].mean().mean(),
+                "error_sd": runs["error"].mean().std(),
+            }
+        )
+    return pd.DataFrame(found)

@@ -1,0 +1,143 @@
+"""Are the solutions spread as the posterior is? Distance to a reference by rejection, diversity, prior density."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Generator, Tensor
+
+from ipage_core.benchmark.scope import ANALYTIC, Scope, loaded, there
+from ipage_core.cluster import Item, Result
+from ipage_core.design import design
+from ipage_core.metrics import mean_distance, mmd2
+from ipage_core.models.inn import standard_normal_log_prob
+from ipage_core.tasks import TASKS, Task
+from ipage_core.tasks.robotic_arm import PRIOR_SD
+
+REFERENCE = "reference"
+"""A second draw of the reference in the place of a method: what is left to chance."""
+_DRAWS, _BATCHES = 250_000, 400
+SEEDS = 5
+
+
+def log_prior(task: Task, x: Tensor) -> Tensor:
+    """log p(x) of the task's prior, per raw unit, −∞ outside. (n, d) → (n,) float64.
+
+    Ballistics: v₀'s Poisson probabilities are joined by the gamma function, for localization moves it off the integers;
+    y₀'s atom at 0 counts as a point of the Gaussian.
+
+    Raises:
+        ValueError: the prior's density is not known.
+    """
+    known: dict[str, Callable[[Tensor], Tensor]] = {
+        "sinewave": lambda x: torch.full((len(x),), -math.log(4.0), dtype=torch.float64),
+        "robotic_arm": _arm,
+        "robotic_arm_kruse": _arm,
+        "ballistics": _ballistics,
+    }
+    if task.name not in known:
+        raise ValueError(f"The density of the prior of {task.name} is not known; accepted: {', '.join(known)}")
+    return torch.where(task.in_bounds(x), known[task.name](x.double()), -math.inf)
+
+
+def _arm(x: Tensor) -> Tensor:
+    return standard_normal_log_prob(x / PRIOR_SD) - PRIOR_SD.log().sum()
+
+
+def _ballistics(x: Tensor) -> Tensor:
+    x0, y0, _, v0 = x.unbind(1)
+    gaussian = standard_normal_log_prob(torch.stack((x0, y0 - 1.5), dim=1) / 0.5) - 2 * math.log(0.5)
+    return gaussian - math.log(0.4 * math.pi) + v0 * math.log(15.0) - 15.0 - torch.lgamma(v0 + 1)
+
+
+@lru_cache(maxsize=8)
+def reference(task: str, n: int, seed: int) -> Tensor:
+    """n draws of the posterior of the default target, by rejection: x ~ p(x), kept if |Ω(x) − y*| ≤ tolerance. (n, d).
+
+    Raises:
+        ValueError: too few of 10⁸ draws are kept.
+    """
+    problem, generator = TASKS[task], Generator().manual_seed(seed)
+    assert problem.omega is not None
+    kept: list[Tensor] = []
+    for _ in range(_BATCHES):
+        x = problem.sample_prior(_DRAWS, generator)
+        off = problem.omega(x)[:, : problem.n_targets] - torch.tensor(problem.default_target)
+        kept.append(x[off.norm(dim=1) <= problem.tolerance])
+        if sum(map(len, kept)) >= n:
+            return torch.cat(kept)[:n]
+    raise ValueError(f"Rejection keeps too few draws for {problem.default_target} on {task}")
+
+
+def items(scope: Scope) -> list[Item]:
+    """Five seeds of each method on the analytic tasks, and the reference against itself."""
+    found = []
+    for task in (name for name in scope.tasks if name in ANALYTIC):
+        argument = {"task": task, "method": REFERENCE, "sampling": "srs", "seed": 0, "training_seed": 0, "n": scope.n}
+        found.append((f"{task}|{REFERENCE}|{scope.n}", argument | {"models": None}))
+        for method in scope.methods:
+            for _, weights, trained in there(scope, task, method)[:1]:
+                for sampling in scope.sampled(method):
+                    for seed in scope.seeds(task, method, "single")[:SEEDS]:
+                        argument = {"task": task, "method": method, "sampling": sampling, "seed": seed, "n": scope.n}
+                        argument |= {"training_seed": trained, "models": None}
+                        words = [task, method, sampling, f"{scope.n}", f"{seed}", f"{trained}", weights]
+                        found.append(("|".join(words), argument))
+    return found
+
+
+def alone(argument: dict[str, Any]) -> bool:
+    """Never: see :func:`ipage_core.benchmark.solutions.alone`."""
+    return False
+
+
+def work(argument: dict[str, Any]) -> Result:
+    """The figures of one run: of what was proposed, and of what localization made of it."""
+    torch.set_num_threads(1)
+    task = TASKS[argument["task"]]
+    if argument["method"] == REFERENCE:
+        return {"result": _figures(task, reference(task.name, argument["n"], 2))}
+    method = loaded(task.name, argument["method"], argument["models"])
+    target = torch.tensor(task.default_target, dtype=torch.float64)
+    found = design(task, method, target, argument["n"], sampling=argument["sampling"], seed=argument["seed"])
+    told = {"result": _figures(task, found.final)}
+    if found.localized is not None:
+        told["proposed"] = _figures(task, found.posterior)
+    return told
+
+
+def _figures(task: Task, x: Tensor) -> dict[str, float]:
+    """Of designs (n, d): ‖·‖ in widths of the box."""
+    low, width = task.bounds[0], task.bounds[1] - task.bounds[0]
+    known = reference(task.name, 1000, 1)
+    truth, x = ((known - low) / width).numpy(), x.double()[x.isfinite().all(1)]
+    unit, density, expected = ((x - low) / width).numpy(), log_prior(task, x), log_prior(task, known)
+    inside = density.isfinite()
+    return {
+        "mmd2": mmd2(unit, truth),
+        "diversity": mean_distance(unit) / mean_distance(truth),
+        "log_prior": float(density[inside].mean()) if inside.any() else math.nan,
+        "log_prior_reference": float(expected[expected.isfinite()].mean()),
+        "in_bounds": float(inside.double().mean()),
+    }
+
+
+def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
+    """One row a run and ``stage`` (proposed, result).
+
+    ``mmd2`` to the reference posterior (unbiased: about 0 if they are alike); ``diversity``, mean distance between two
+    designs in units of the reference's; ``log_prior``, mean over designs inside the box, beside the reference's;
+    ``in_bounds``.
+    """
+    found = []
+    for key, argument in items(scope):
+        for stage, figures in results.get(key, {}).items():
+            row = {name: argument[name] for name in ("task", "method", "sampling", "seed", "training_seed", "n")}
+            found.append(row | {"stage": stage} | {name: np.float32(value) for name, value in figures.items()})
+    return pd.DataFrame(found)
