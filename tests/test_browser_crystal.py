@@ -23,7 +23,7 @@ pytestmark = [
 FIGURE = "document.querySelector('.st-key-animation .js-plotly-plot')"
 HEADLINE = "[...document.querySelectorAll('h4')].map(h => h.innerText).find(t => t.includes(' design'))"
 GAPS = f"""() => [...{FIGURE}.querySelectorAll('.subplot.xy .scatterlayer .trace path.point')].map(
-    p => Number(p.getAttribute('transform').match(/[-.0-9]+/g)[0]))"""
+    p => Number((p.getAttribute('transform') ?? '').match(/[-.0-9]+/)))"""
 ROW, HEAD = 35, 35
 """Pixels that a row of a table is high, and its head."""
 
