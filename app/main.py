@@ -8,7 +8,11 @@ from app.look import dress
 st.set_page_config(page_title="iPage Explorer", page_icon="🎯", layout="wide")
 dress()
 page = st.navigation(
-    [st.Page("pages/explore.py", title="Explore", icon=":material/explore:", default=True)], position="top"
+    [
+        st.Page("pages/explore.py", title="Explore", icon=":material/explore:", default=True),
+        st.Page("pages/benchmark.py", title="Benchmark", icon=":material/leaderboard:"),
+    ],
+    position="top",
 )
 engine.wait()
 page.run()

@@ -53,7 +53,7 @@ def test_there_is_a_row_for_every_solution_and_omega_confirms_it(ran):
     assert frame[frame["protocol"] == "many"].groupby("task", observed=True)["target1"].nunique().eq(12).all()
 
 
-def test_errors_are_those_of_the_chain_to_a_thousandth(ran):
+def test_errors_are_those_of_the_chain_to_a_hundredth(ran):
     _, _, path = ran
     frame, _ = rows.read(path)
     one = frame.query("task == 'robotic_arm' and method == 'ipage' and sampling == 'lhs' and protocol == 'single'")
@@ -64,7 +64,7 @@ def test_errors_are_those_of_the_chain_to_a_thousandth(ran):
         task, stand_ins.load("robotic_arm", "ipage"), torch.tensor(task.default_target), 12, sampling="lhs", seed=1
     )
     error = solutions.squared_error(one[one["seed"] == 1])
-    np.testing.assert_allclose(error, found.verification.resim_error, rtol=4e-3)
+    np.testing.assert_allclose(error, found.verification.resim_error, rtol=8e-3)
     assert set(one.loc[one["seed"] == 1, "success"]) == {np.float32(found.success_before_replacement / 12)}
 
 
@@ -104,14 +104,14 @@ def test_a_killed_run_goes_on_without_a_doubled_row(tmp_path):
     assert card["command"].startswith("python -m ipage_core benchmark --tasks sinewave")
 
 
-def test_numbers_are_rounded_to_nine_bits():
+def test_numbers_are_rounded_to_eight_bits():
     values = np.concatenate([np.geomspace(1e-12, 1e3, 1000), [0.0, np.nan, -np.inf]]).astype(np.float32)
     near = rows.rounded(values)
-    np.testing.assert_allclose(near[:1000], values[:1000], rtol=2**-9)
+    np.testing.assert_allclose(near[:1000], values[:1000], rtol=2**-8)
     assert near[1000] == 0
     assert np.isnan(near[1001])
     assert near[1002] == -np.inf
-    assert len(set(near[(near >= 1) & (near < 2)])) <= 257
+    assert len(set(near[(near >= 1) & (near < 2)])) <= 129
 
 
 def made(errors, task="sinewave", method="ipage", protocol="single", by=solutions.OMEGA, sampling="maximin"):

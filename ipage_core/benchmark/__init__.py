@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ipage_core import cluster
-from ipage_core.benchmark import rows
+from ipage_core.benchmark import rows, tables
 from ipage_core.benchmark.scope import Scope, missing
 from ipage_core.store import PRETRAINED
 
@@ -26,6 +26,8 @@ SECTIONS = {
     "compute": "compute",
 }
 """What ``--only`` names → the module that does it, and its Parquet file."""
+CELLS = "cells.parquet"
+"""What :func:`ipage_core.benchmark.tables.summary` says of ``solutions.parquet``."""
 SHIPPED = PRETRAINED.parent / "data" / "benchmark"
 """The results that come with the program."""
 
@@ -80,6 +82,9 @@ def run(
                 )
             if cancel is not None and cancel():
                 return written
-        written[name] = out / f"{SECTIONS[name]}.parquet"
-        rows.write(section.frame(scope, results), written[name], {"command": command, "missing": told})
+        written[name], about = out / f"{SECTIONS[name]}.parquet", {"command": command, "missing": told}
+        frame = section.frame(scope, results)
+        rows.write(frame, written[name], about)
+        if name == "tables":  # a million rows take seconds to sum up: a page cannot wait for them
+            rows.write(tables.summary(frame), out / CELLS, about)
     return written

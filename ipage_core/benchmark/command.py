@@ -74,8 +74,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def _print_tables(path: Path) -> None:
-    frame, card = rows.read(path)
-    cells = tables.summary(frame)
+    cells, card = rows.read(path.with_name(benchmark.CELLS))
     for protocol, text in (("many", "1000 different y*"), ("single", "1000 solutions for one y*")):
         if (cells["protocol"] == protocol).any():
             print(f"\n**{text}**: mean of ‖Ω(x) − y*‖² [95 % bootstrap over solutions] ± SD over latent seeds\n")

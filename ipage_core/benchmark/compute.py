@@ -108,28 +108,24 @@ def _searching(method: Loaded, search: Search) -> Loaded:
 
 @contextmanager
 def peak_memory() -> Iterator[dict[str, float]]:
-    """Fill in ``mb``: how far this process's memory rose while the block ran (Linux; elsewhere nothing)."""
+    """Fill in ``mb``: the most memory that this process had while the block ran (Linux; elsewhere nothing)."""
     told: dict[str, float] = {}
     status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-
-    def kilobytes(name: str) -> float:
-        line = next(line for line in status.read_text().splitlines() if line.startswith(name))
-        return float(line.split()[1])
-
     watched = status.exists() and os.access(reset, os.W_OK)
     if watched:
         reset.write_text("5")  # the high-water mark falls to what is in use now
-        before = kilobytes("VmRSS")
     yield told
     if watched:
-        told["mb"] = max(0.0, (kilobytes("VmHWM") - before) / 1024)
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        told["mb"] = float(lines["VmHWM"].split()[0]) / 1024
 
 
 def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
     """One row a method (``kind`` time) or setting (budget).
 
     ``inference_seconds, localization_seconds`` for ``n`` solutions at the default target, one thread; ``mean`` of
-    ‖Ω(x) − y*‖² (NaN where Ω is slow); ``omega_calls`` a solution; ``peak_mb`` rise of the process's memory;
+    ‖Ω(x) − y*‖² (NaN where Ω is slow); ``omega_calls`` a solution; ``peak_mb`` the process's memory at most,
+    PyTorch and the models loaded so far included;
     ``parameters, training_seconds`` of all the method's models, as their cards say.
     """
     found = []

@@ -55,11 +55,17 @@ def work(argument: dict[str, Any]) -> Result:
             "off": pack(found.verification.y[:, : task.n_targets] - found.y_star, "<f4"),
             "family": pack(family, "i1"),
         }
+        if seed == 0:  # for pictures
+            told[f"{n}"] |= {"start": pack(found.posterior, "<f4"), "z": pack(found.z[:, :2], "<f4")}
     return told
 
 
 def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
-    """One row a design: the run (``count`` is its N), ``sample``, ``x1 …``, ``off1 …``, ``family`` (−1: none)."""
+    """One row a design: the run (``count`` is its N), ``sample``, ``x1 …``, ``off1 …``, ``family`` (−1: none).
+
+    Of the first seed also ``start1 …``, what was proposed, and the latent point's ``z1, z2`` (methods with a latent
+    space of two coordinates or more; of a replaced sample, the fresh ones).
+    """
     parts = []
     for key, argument in items(scope):
         for count, one in results.get(key, {}).items():
@@ -71,6 +77,10 @@ def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
             columns |= {f"x{j + 1}": column for j, column in enumerate(rounded(x).T)}
             columns |= {f"off{j + 1}": column for j, column in enumerate(rounded(off).T)}
             columns["family"] = unpack(one["family"], "i1")
+            if "start" in one:
+                start, z = unpack(one["start"], "<f4", task.d), unpack(one["z"], "<f4").reshape(len(x), -1)
+                columns |= {f"start{j + 1}": column for j, column in enumerate(rounded(start).T)}
+                columns |= {f"z{j + 1}": column for j, column in enumerate(rounded(z).T)}
             parts.append(pd.DataFrame(columns))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 

@@ -108,7 +108,7 @@ def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
     """One row a solution.
 
     ``task, method, sampling, protocol, seed, training_seed`` name the run and ``sample`` the solution in it;
-    ``target1 …`` is y*, ``off1 …`` is y − y* rounded to nine bits, y being what ``by`` says; ``in_bounds, replaced``
+    ``target1 …`` is y*, ``off1 …`` is y − y* rounded to eight bits, y being what ``by`` says; ``in_bounds, replaced``
     as in ``solutions.csv``. Constant in a run are ``inference_seconds, localization_seconds`` (for all its solutions),
     ``omega_calls`` and ``success`` (share of the samples that needed no replacement).
     """

@@ -1,0 +1,531 @@
+"""The paper's Figures 1 to 7 and what lies beyond them, from the benchmark's rows: data frames → plain plotly dicts.
+
+Nothing here knows of Streamlit: the report on the command line draws the same figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from app.figures.theme import Dict, Palette, axis, faded, packed, palette
+
+SAMPLINGS = {"srs": "SRS", "lhs": "LHS", "maximin": "maximin"}
+SYMBOLS = {"srs": "circle", "lhs": "square", "maximin": "diamond"}
+NAMES = {
+    "mdn": "MDN",
+    "inn": "INN",
+    "cinn": "cINN",
+    "cvae": "cVAE",
+    "na": "NA",
+    "na-published": "NA as published",
+    "ipage": "iPage",
+    "ipage-mlp": "iPage, MLP surrogate",
+    "ipage-cinn": "iPage, cINN + MLP",
+    "prior-lm": "control: prior + LM",
+    "reference": "the posterior itself",
+}
+"""Methods as figures and tables call them, in their order."""
+FONT = 12
+LOOPS = np.array([(x, y) for x in (-1 / 2, 1 / 6, 5 / 6) for y in (-2 / 3, 0.0, 2 / 3)])
+"""Centres of the sine wave's nine loops of solutions."""
+
+
+def color_of(method: str, colors: Palette) -> str:
+    """What proposes wears the posterior's colour, what localizes that of results, what starts at the prior its own."""
+    if method.startswith("ipage"):
+        return colors.localized
+    return colors.prior if method in ("na", "na-published", "prior-lm") else colors.posterior
+
+
+def short(method: str) -> str:
+    """A method's name in figures."""
+    return NAMES.get(method, method)
+
+
+def one_to_many(rows: pd.DataFrame, omega: np.ndarray, prior: np.ndarray, target: float, dark: bool) -> Dict:
+    """Figure 1. Left: designs x₁ against y, prior draws (n, 2) and their ``omega`` (n,): many x share one y.
+
+    Right: designs for the target, each coloured as the angle of its latent point (z₁, z₂): with z, each has its own.
+    ``rows`` are an exploration's, of one run.
+    """
+    colors = palette(dark)
+    turn = np.degrees(np.arctan2(rows["z2"], rows["z1"]))
+    left = _points(prior[:, 0], omega, colors.prior, 4, "x", name="draws of the prior")
+    line = _line([-1, 1], [target, target], colors.target, "x", name="target y*")
+    on = _points(rows["x1"], np.full(len(rows), target), colors.localized, 5, "x", name="designs for y*")
+    wheel = {"size": 8, "color": turn.tolist(), "colorscale": "HSV", "cmin": -180, "cmax": 180}
+    wheel["colorbar"] = {"title": {"text": "angle of z [°]"}, "len": 0.8, "tickvals": [-180, -90, 0, 90, 180]}
+    told = np.stack((rows["z1"], rows["z2"]), axis=1).round(2).tolist()
+    right = _points(rows["x1"], rows["x2"], "", 8, "x2", showlegend=False, customdata=told) | {"marker": wheel}
+    right["hovertemplate"] = "x = (%{x:.3f}, %{y:.3f})<br>z = (%{customdata[0]}, %{customdata[1]})<extra></extra>"
+    axes = _axes(colors, [((0, 0.42), (0, 1)), ((0.54, 1), (0, 1))], [("x₁", "y"), ("x₁", "x₂")])
+    titles = [_title("<b>One y, many x</b>", 0, 1), _title("<b>With z, one x each</b>", 0.54, 1)]
+    return _figure([left, line, on, right], axes, titles, colors, 420)
+
+
+def way(rows: pd.DataFrame, dark: bool) -> Dict:
+    """Figure 2: designs as proposed and as localized, and the way between; ``rows`` of one run. Right: one loop."""
+    colors, data = palette(dark), []
+    start, end = rows[["start1", "start2"]].to_numpy(float), rows[["x1", "x2"]].to_numpy(float)
+    lines = np.stack((start, end, np.full_like(end, np.nan)), axis=1).reshape(-1, 2)
+    for k, ids in enumerate(("x", "x2")):
+        data += [
+            _line(lines[:, 0], lines[:, 1], colors.posterior, ids, width=1, showlegend=False),
+            _points(start[:, 0], start[:, 1], colors.posterior, 6, ids, symbol="circle-open", name="posterior samples"),
+            _points(end[:, 0], end[:, 1], colors.localized, 5, ids, name="localized"),
+        ]
+        for trace in data[3 * k :]:
+            trace["showlegend"] = trace.get("showlegend", True) and not k
+    axes = _axes(colors, [((0, 0.46), (0, 1)), ((0.54, 1), (0, 1))], [("x₁", "x₂"), ("x₁", "x₂")])
+    far = np.linalg.norm(end - start, axis=1)
+    loop = LOOPS[np.argmin(np.linalg.norm(LOOPS - end[far.argmax()], axis=1))]
+    for name, centre in (("xaxis2", loop[0]), ("yaxis2", loop[1])):
+        axes[name]["range"] = [float(centre - 0.22), float(centre + 0.22)]
+    titles = [_title("<b>All nine loops</b>", 0, 1), _title("<b>One of them, closely</b>", 0.54, 1)]
+    return _figure(data, axes, titles, colors, 460)
+
+
+def designs(points: dict[str, np.ndarray], dark: bool) -> Dict:
+    """Figure 3: designs (n, 2) of the unit square by name of sampling, with the least distance between two points."""
+    colors, data, titles, boxes = palette(dark), [], [], []
+    for k, (name, at) in enumerate(points.items()):
+        left = k * 0.35
+        boxes.append(((left, left + 0.3), (0.0, 1.0)))
+        data.append(_points(at[:, 0], at[:, 1], colors.omega, 9, _id(k), symbol=SYMBOLS[name], showlegend=False))
+        apart = np.linalg.norm(at[:, None] - at[None], axis=2)[np.triu_indices(len(at), 1)].min()
+        titles.append(_title(f"<b>{SAMPLINGS[name]}</b>, least distance {apart:.2g}", left, 1))
+    axes = _axes(colors, boxes, [("z₁, as a share", "z₂" if not k else "") for k in range(len(boxes))])
+    ticks = np.linspace(0, 1, len(next(iter(points.values()))) + 1).round(3).tolist()
+    for name in axes:
+        axes[name] |= {"range": [0, 1], "tickvals": ticks, "tickfont": {"size": 8, "color": colors.text}}
+    return _figure(data, axes, titles, colors, 400)
+
+
+def gallery(rows: pd.DataFrame, cells: Sequence[tuple[str, str]], dark: bool) -> Dict:
+    """Figures 4 and 5: designs of the sine wave, a row for each (method, sampling) and a column for each count.
+
+    ``rows`` of one seed. Loops of solutions are drawn as lines, loops that no design within tolerance lies on dashed.
+    """
+    colors, counts = palette(dark), sorted(rows["count"].unique().tolist())
+    data: list[Dict] = []
+    titles: list[Dict] = []
+    boxes = []
+    high, wide = 1 / len(cells), 1 / len(counts)
+    for r, (method, sampling) in enumerate(cells):
+        for c, count in enumerate(counts):
+            k = r * len(counts) + c
+            boxes.append(((c * wide, (c + 0.9) * wide), (1 - (r + 0.87) * high, 1 - r * high)))
+            own = (rows["method"] == method) & (rows["sampling"] == sampling) & (rows["count"] == count)
+            here = rows[own]
+            hit = (here["off1"].abs() <= 0.02) & (here["family"] >= 0)
+            found = set(here.loc[hit, "family"].tolist())
+            for those, dash in ((found, "solid"), (set(range(9)) - found, "dot")):
+                loops = np.concatenate([_loop(i) for i in sorted(those)]) if those else np.empty((0, 2))
+                data.append(_line(loops[:, 0], loops[:, 1], colors.target, _id(k), dash=dash, showlegend=False))
+            color = color_of(method, colors)
+            data.append(_points(here["x1"], here["x2"], color, 4 if count < 200 else 3, _id(k), showlegend=False))
+            name = f"<b>{short(method)}, {SAMPLINGS[sampling]}</b>, " if c == 0 else ""
+            titles.append(_title(f"{name}N = {count}: {len(found)} of 9", boxes[-1][0][0], boxes[-1][1][1], 11))
+    axes = _axes(colors, boxes, [("", "")] * len(boxes))
+    for name in axes:
+        axes[name] |= {"range": [-1.05, 1.05], "showticklabels": False, "showgrid": False}
+    return _figure(data, axes, titles, colors, 60 + 250 * len(cells))
+
+
+def _loop(i: int, target: float = 1.2) -> np.ndarray:
+    """The i-th closed curve on which sin 3πx₁ + cos 3πx₂ is the target, with a gap at its end. (k, 2)."""
+    reach = np.arccos(target - 1)
+    t = reach * np.cos(np.linspace(0, np.pi, 60))
+    u = np.arccos(np.clip(target - np.cos(t), -1, 1))
+    curve = np.concatenate((np.stack((t, u), axis=1), np.stack((t[::-1], -u[::-1]), axis=1)))
+    curve = np.concatenate((curve / (3 * np.pi) + LOOPS[i], [[np.nan, np.nan]]))
+    return np.where(np.abs(curve) > 1, np.nan, curve)
+
+
+def achieved(rows: pd.DataFrame, title: str, unit: str, dark: bool) -> Dict:
+    """Figure 6: how far from the target each method's solutions are, as violins; ``rows`` of one task and protocol.
+
+    Solid: by Ω. Outlined: by a surrogate, where Ω has not run.
+    """
+    colors, data = palette(dark), []
+    for method in [name for name in NAMES if (rows["method"] == name).any()]:
+        own = rows[rows["method"] == method]
+        judged = own[own["by"] == "Ω"]
+        by_omega = len(judged) > 0
+        off = (judged if by_omega else own)["off1"].to_numpy(float)
+        off = off[np.isfinite(off)]
+        thinned = off[:: max(1, len(off) // 1000)]
+        color = color_of(method, colors) if by_omega else colors.surrogate
+        name = short(method) + ("" if by_omega else "<br>surrogate, not Ω")
+        data.append(
+            {
+                "type": "violin",
+                "y": packed(thinned),
+                "name": name,
+                "line": {"color": color, "width": 1.5},
+                "fillcolor": faded(color, 0.35 if by_omega else 0.0),
+                "points": False,
+                "meanline": {"visible": True},
+                "showlegend": False,
+                "hoverinfo": "y+name",
+            }
+        )
+    axes = _axes(colors, [((0, 1), (0, 1))], [("", f"y − y* {unit}".strip())])
+    axes["xaxis"] |= {"type": "category", "showgrid": False}
+    axes["yaxis"] |= {"zeroline": True, "zerolinecolor": colors.target}
+    return _figure(data, axes, [_title(f"<b>{title}</b>", 0, 1)], colors, 420)
+
+
+def times(compute: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
+    """Figure 7: seconds for 1000 solutions, inference and localization, a panel for each task; one thread."""
+    colors = palette(dark)
+    rows = compute[compute["kind"] == "time"]
+    tasks = [name for name in titles_of if (rows["task"] == name).any()]
+    data: list[Dict] = []
+    titles: list[Dict] = []
+    boxes = []
+    gap = 0.02
+    width = (1 - gap * (len(tasks) - 1)) / len(tasks)
+    names = [name for name in NAMES if (rows["method"] == name).any()]
+    for k, task in enumerate(tasks):
+        own = rows[(rows["task"] == task) & (rows["device"] == "cpu")].set_index("method").reindex(names)
+        left = k * (width + gap)
+        boxes.append(((left, left + width), (0.0, 1.0)))
+        for part, color in (("inference", colors.posterior), ("localization", colors.localized)):
+            seconds = own[f"{part}_seconds"].fillna(0).tolist()
+            data.append(
+                {
+                    "type": "bar",
+                    "orientation": "h",
+                    "x": seconds,
+                    "y": [short(name) for name in names],
+                    "name": part,
+                    "marker": {"color": color},
+                    "showlegend": not k,
+                    "hovertemplate": f"%{{y}}: {part} %{{x:.3~s}}s<extra></extra>",
+                    **_on(_id(k)),
+                }
+            )
+        for name in names:
+            total = own.loc[name, ["inference_seconds", "localization_seconds"]].sum(min_count=1)
+            text = "not available" if not np.isfinite(total) else f" {total:.2g} s"
+            data.append(
+                {
+                    "type": "scatter",
+                    "mode": "text",
+                    "x": [0 if not np.isfinite(total) else float(total)],
+                    "y": [short(name)],
+                    "text": [text],
+                    "textposition": "middle right",
+                    "textfont": {"size": 10, "color": colors.text},
+                    "showlegend": False,
+                    "hoverinfo": "skip",
+                    "cliponaxis": False,
+                    **_on(_id(k)),
+                }
+            )
+        titles.append(_title(f"<b>{titles_of[task]}</b>", left, 1))
+    axes = _axes(colors, boxes, [("seconds", "")] * len(tasks))
+    for k in range(len(tasks)):
+        ids = "" if not k else str(k + 1)
+        own = rows[rows["task"] == tasks[k]]
+        top = float((own["inference_seconds"] + own["localization_seconds"]).max())
+        axes[f"xaxis{ids}"] |= {"range": [0, 1.45 * top], "nticks": 4}
+        axes[f"yaxis{ids}"] |= {"type": "category", "categoryarray": [short(n) for n in names][::-1]}
+        axes[f"yaxis{ids}"] |= {"categoryorder": "array", "showticklabels": not k, "showgrid": False}
+    spec = _figure(data, axes, titles, colors, 90 + 34 * len(names))
+    spec["layout"] |= {"barmode": "stack"}
+    spec["layout"]["margin"]["l"] = 130
+    return spec
+
+
+def table(cells: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
+    """A table as dots: ours with its 95 % interval, the paper's as a hollow diamond, a panel for each task, log scale.
+
+    ``cells`` as :func:`ipage_core.benchmark.tables.displayed` gives them.
+    """
+    colors = palette(dark)
+    tasks = [name for name in titles_of if (cells["task"] == name).any()]
+    names = [name for name in NAMES if (cells["method"] == name).any()][::-1]
+    width = (1 - 0.02 * (len(tasks) - 1)) / len(tasks)
+    data: list[Dict] = []
+    boxes, titles = [], []
+    for k, task in enumerate(tasks):
+        left = k * (width + 0.02)
+        boxes.append(((left, left + width), (0.0, 1.0)))
+        titles.append(_title(f"<b>{titles_of[task]}</b>", left, 1))
+        own = cells[cells["task"] == task]
+        for by, color, symbol in (("Ω", colors.omega, "circle"), ("surrogate, not Ω", colors.surrogate, "circle-open")):
+            here = own[own["by"] == by]
+            if not len(here):
+                continue
+            mean = here["mean"].to_numpy(float)
+            told = [
+                f"{short(str(one.method))}, {one.by}<br>mean {one.mean:.3g} [{one.low:.2g}, {one.high:.2g}]"
+                f"<br>n = {one.n:,} in {one.runs} runs"
+                for one in here.itertuples()
+            ]
+            data.append(
+                _points(
+                    mean, [short(m) for m in here["method"]], color, 9, _id(k), symbol=symbol, name=f"ours, by {by}"
+                )
+                | {
+                    "error_x": {
+                        "type": "data",
+                        "symmetric": False,
+                        "array": (here["high"] - mean).fillna(0).tolist(),
+                        "arrayminus": (mean - here["low"]).fillna(0).tolist(),
+                        "thickness": 1.5,
+                        "width": 3,
+                        "color": color,
+                    },
+                    "text": told,
+                    "hovertemplate": "%{text}<extra></extra>",
+                    "showlegend": not any(trace.get("name") == f"ours, by {by}" for trace in data),
+                }
+            )
+        known = own[own["paper"].notna()]
+        data.append(
+            _points(known["paper"], [short(m) for m in known["method"]], colors.posterior, 9, _id(k), "diamond-open")
+            | {"name": "the paper", "showlegend": not k, "hovertemplate": "the paper: %{x}<extra></extra>"}
+        )
+    axes = _axes(colors, boxes, [("mean squared error", "")] * len(tasks))
+    for k in range(len(tasks)):
+        ids = "" if not k else str(k + 1)
+        axes[f"xaxis{ids}"] |= {"type": "log", "exponentformat": "power", "dtick": 2}
+        axes[f"yaxis{ids}"] |= {"type": "category", "categoryorder": "array", "showticklabels": not k}
+        axes[f"yaxis{ids}"] |= {"categoryarray": [short(n) for n in names]}
+    spec = _figure(data, axes, titles, colors, 110 + 30 * len(names))
+    spec["layout"]["margin"]["l"] = 130
+    return spec
+
+
+def recall(found: pd.DataFrame, dark: bool) -> Dict:
+    """Against N: loops found, seeds that found all, and the SD over seeds of a loop's share of the designs.
+
+    ``found`` as :func:`ipage_core.benchmark.exploration.recall` gives it.
+    """
+    colors, data = palette(dark), []
+    panels = (("found", "loops found, mean over seeds"), ("all_found", "seeds that found all nine"),
+              ("count_sd", "SD over seeds of designs on a loop"))  # fmt: skip
+    lines = [
+        ("ipage", "srs", colors.localized, "dot"), ("ipage", "lhs", colors.localized, "dash"),
+        ("ipage", "maximin", colors.localized, "solid"), ("inn", "srs", colors.posterior, "solid"),
+        ("cinn", "srs", colors.posterior, "dash"), ("mdn", "srs", colors.posterior, "dot"),
+        ("na", "srs", colors.prior, "solid"), ("prior-lm", "srs", colors.prior, "dash"),
+    ]  # fmt: skip
+    for k, (column, _) in enumerate(panels):
+        for method, sampling, color, dash in lines:
+            own = found[(found["method"] == method) & (found["sampling"] == sampling)].sort_values("count")
+            if len(own):
+                name = f"{short(method)}, {SAMPLINGS[sampling]}" if method == "ipage" else short(method)
+                data.append(
+                    _line(own["count"], own[column], color, _id(k), dash=dash, width=2, name=name, showlegend=not k)
+                    | {"mode": "lines+markers", "marker": {"symbol": SYMBOLS[sampling], "size": 7, "color": color}}
+                    | {"hovertemplate": f"{name}: %{{y:.3g}}<extra></extra>", "hoverinfo": "all", "legendgroup": name}
+                )
+    boxes = [((k * 0.35, k * 0.35 + 0.3), (0.0, 1.0)) for k in range(3)]
+    axes = _axes(colors, boxes, [("N", "")] * 3)
+    counts = sorted(found["count"].unique().tolist())
+    for ids in ("", "2", "3"):
+        axes[f"xaxis{ids}"] |= {"type": "log", "tickvals": counts, "ticktext": [str(n) for n in counts]}
+    axes["yaxis2"] |= {"tickformat": ".0%"}
+    titles = [_title(f"<b>{text}</b>", box[0][0], 1) for (_, text), box in zip(panels, boxes, strict=True)]
+    return _figure(data, axes, titles, colors, 420)
+
+
+def calibration(rows: pd.DataFrame, titles_of: dict[str, str], levels: np.ndarray, covered: Dict, dark: bool) -> Dict:
+    """Above, expected coverage ``covered[task, method]`` at the levels; below, ranks of the truth over all coordinates.
+
+    A panel for each task. On the diagonal, and flat, if the posterior is as wide as it should be.
+    """
+    colors = palette(dark)
+    tasks = [name for name in titles_of if (rows["task"] == name).any()]
+    dashes = {"inn": "solid", "cinn": "dash", "cvae": "dot", "mdn": "dashdot"}
+    data: list[Dict] = []
+    boxes, titles, names = [], [], []
+    width = (1 - 0.05 * (len(tasks) - 1)) / len(tasks)
+    for k, task in enumerate(tasks):
+        left = k * (width + 0.05)
+        boxes += [((left, left + width), (0.56, 1.0)), ((left, left + width), (0.0, 0.38))]
+        titles += [_title(f"<b>{titles_of[task]}</b>: coverage", left, 1), _title("ranks of the truth", left, 0.38)]
+        names += [("credible region", ""), ("rank", "")]
+        data.append(_line([0, 1], [0, 1], colors.target, _id(2 * k), showlegend=False))
+        data.append(_line([0, 199], [1, 1], colors.target, _id(2 * k + 1), showlegend=False))
+        for method, dash in dashes.items():
+            own = rows[(rows["task"] == task) & (rows["method"] == method)]
+            if not len(own):
+                continue
+            look = {"dash": dash, "width": 2, "name": short(method), "legendgroup": method}
+            curve = covered[task, method]
+            first = not any(trace.get("name") == short(method) for trace in data)
+            data.append(_line(levels, curve, colors.posterior, _id(2 * k), showlegend=first, **look))
+            ranks = own[[c for c in own if str(c).startswith("rank")]].to_numpy(float).ravel()
+            ranks = ranks[np.isfinite(ranks)]
+            share = np.histogram(ranks, bins=20, range=(0, 200))[0] / len(ranks) * 20
+            data.append(
+                _line(
+                    np.arange(5, 200, 10),
+                    share,
+                    colors.posterior,
+                    _id(2 * k + 1),
+                    showlegend=False,
+                    shape="hvh",
+                    **look,
+                )
+            )
+    axes = _axes(colors, boxes, names)
+    for k in range(len(tasks)):
+        ids = str(2 * k + 2)
+        axes[f"yaxis{ids}"] |= {"rangemode": "tozero", "nticks": 4}
+    return _figure(data, axes, titles, colors, 560)
+
+
+def ablation(rows: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
+    """What the posterior buys: for each start, error against seconds (left) and the share that needed no replacement.
+
+    A row of panels for each task; symbols are optimizers, colours are starts; medians over seeds, samplings and
+    surrogates are not taken: every combination is a point, over seeds its mean.
+    """
+    colors = palette(dark)
+    tasks = [name for name in titles_of if (rows["task"] == name).any()]
+    keys = ["start", "optimizer", "surrogate", "sampling"]
+    data: list[Dict] = []
+    boxes, titles, names = [], [], []
+    high = (1 - 0.14 * (len(tasks) - 1)) / len(tasks)
+    symbols = {"none": "x", "gd": "triangle-up", "adam": "square", "lm": "circle"}
+    for k, task in enumerate(tasks):
+        top = 1 - k * (high + 0.14)
+        boxes += [((0, 0.45), (top - high, top)), ((0.55, 1), (top - high, top))]
+        titles += [_title(f"<b>{titles_of[task]}</b>: error", 0, top), _title("needed no replacement", 0.55, top)]
+        names += [("seconds for 200 designs", "mean squared error"), ("seconds for 200 designs", "")]
+        own = rows[rows["task"] == task].groupby(keys, observed=True).mean(numeric_only=True).reset_index()
+        for start, optimizer in own[["start", "optimizer"]].drop_duplicates().itertuples(index=False):
+            here = own[(own["start"] == start) & (own["optimizer"] == optimizer)]
+            color = {"prior": colors.prior, "cINN posterior": colors.localized}.get(str(start), colors.posterior)
+            told = [
+                f"{one.start}, {one.optimizer}, {one.surrogate}, {SAMPLINGS[str(one.sampling)]}"
+                for one in here.itertuples()
+            ]
+            for j, column in enumerate(("mean", "success")):
+                point = _points(here["seconds"], here[column], color, 9, _id(2 * k + j), symbols[str(optimizer)])
+                point |= {"text": told, "hovertemplate": "%{text}<br>%{x:.2g} s: %{y:.3g}<extra></extra>"}
+                first = not any(trace.get("name") == f"{start}, {optimizer}" for trace in data)
+                data.append(point | {"name": f"{start}, {optimizer}", "showlegend": first and not j})
+                data[-1]["legendgroup"] = data[-1]["name"]
+    axes = _axes(colors, boxes, names)
+    for k in range(len(tasks)):
+        first, second = ("" if not k else str(2 * k + 1)), str(2 * k + 2)
+        for ids in (first, second):
+            axes[f"xaxis{ids}"] |= {"type": "log", "dtick": "D2"}
+        axes[f"yaxis{first}"] |= {"type": "log", "exponentformat": "power", "dtick": 2}
+        axes[f"yaxis{second}"] |= {"tickformat": ".0%", "range": [-0.03, 1.05]}
+    return _figure(data, axes, titles, colors, 130 + 260 * len(tasks))
+
+
+def budget(compute: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
+    """Mean error against wall-clock seconds for 1000 solutions: more steps, more starts, or Ω's own word (stars)."""
+    colors = palette(dark)
+    rows = compute[compute["mean"].notna() & (compute["device"] == "cpu")]
+    tasks = [name for name in titles_of if (rows["task"] == name).any()]
+    data: list[Dict] = []
+    boxes, titles = [], []
+    width = (1 - 0.07 * (len(tasks) - 1)) / len(tasks)
+    dashes = {"ipage": "solid", "ipage-mlp": "dash", "ipage-cinn": "dot", "prior-lm": "dash", "na": "solid"}
+    for k, task in enumerate(tasks):
+        left = k * (width + 0.07)
+        boxes.append(((left, left + width), (0.0, 1.0)))
+        titles.append(_title(f"<b>{titles_of[task]}</b>", left, 1))
+        for method in [name for name in NAMES if name in dashes or name == "na-published"]:
+            own = rows[(rows["task"] == task) & (rows["method"] == method)].copy()
+            own["seconds"] = own["inference_seconds"] + own["localization_seconds"]
+            for evaluated in (False, True):
+                here = own[(own["omega_calls"] > 0) == evaluated].sort_values("seconds")
+                if not len(here):
+                    continue
+                color = color_of(method, colors)
+                trace = _line(here["seconds"], here["mean"], color, _id(k), dash=dashes.get(method, "solid"), width=1.5)
+                name = short(method) + (", with Ω evaluations" if evaluated else "")
+                trace |= {"mode": "lines+markers", "name": name, "legendgroup": name, "hoverinfo": "all"}
+                trace["showlegend"] = not any(other.get("name") == name for other in data)
+                symbol = "star" if evaluated else "circle-open"
+                trace["marker"] = {"size": 10 if evaluated else 7, "symbol": symbol, "color": color}
+                trace |= {"text": [setting or "as set" for setting in here["setting"].astype(str)]}
+                trace["hovertemplate"] = f"{name}<br>%{{text}}<br>%{{x:.3g}} s: %{{y:.3g}}<extra></extra>"
+                data.append(trace)
+    axes = _axes(colors, boxes, [("seconds", "mean squared error" if not k else "") for k in range(len(tasks))])
+    for name in axes:
+        axes[name] |= {"type": "log", "exponentformat": "power", "dtick": "D2" if name.startswith("x") else 2}
+    return _figure(data, axes, titles, colors, 460)
+
+
+def _id(k: int) -> str:
+    """The k-th panel: 'x', 'x2', …"""
+    return "x" if k == 0 else f"x{k + 1}"
+
+
+def _on(ids: str) -> Dict:
+    return {"xaxis": ids, "yaxis": ids.replace("x", "y")}
+
+
+def _points(x: Any, y: Any, color: str, size: float, ids: str, symbol: str = "circle", **more: Any) -> Dict:
+    marker = {"color": color, "size": size, "symbol": symbol, "opacity": 0.85}
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": _values(x),
+        "y": _values(y),
+        "marker": marker,
+        **_on(ids),
+        **more,
+    }
+
+
+def _line(
+    x: Any, y: Any, color: str, ids: str, *, dash: str = "solid", width: float = 1.5, shape: str = "linear", **more: Any
+) -> Dict:
+    line = {"color": color, "dash": dash, "width": width, "shape": shape}
+    base: Dict = {"type": "scatter", "mode": "lines", "x": _values(x), "y": _values(y), "line": line}
+    return {**base, "hoverinfo": "skip", **_on(ids), **more}
+
+
+def _values(values: Any) -> Any:
+    """Numbers packed, anything else as a list."""
+    array = np.asarray(values)
+    return packed(array.astype(float)) if array.dtype.kind in "iuf" else array.tolist()
+
+
+def _axes(colors: Palette, boxes: Sequence[tuple], names: Sequence[tuple[str, str]]) -> Dict:
+    axes: Dict = {}
+    for k, (box, (across, up)) in enumerate(zip(boxes, names, strict=True)):
+        ids = "" if k == 0 else str(k + 1)
+        axes[f"xaxis{ids}"] = axis(colors, across, box[0], f"y{ids}")
+        axes[f"yaxis{ids}"] = axis(colors, up, box[1], f"x{ids}")
+    return axes
+
+
+def _title(text: str, x: float, y: float, size: int = FONT) -> Dict:
+    """A panel's title, flush left above it."""
+    where = {"x": x, "y": y, "xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom", "yshift": 3}
+    return {"text": text, "align": "left", "showarrow": False, "font": {"size": size}, **where}
+
+
+def _figure(data: list[Dict], axes: Dict, titles: list[Dict], colors: Palette, height: int) -> Dict:
+    layout: Dict = {
+        "height": height,
+        "margin": {"l": 56, "r": 16, "t": 34, "b": 48},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"size": FONT, "color": colors.text},
+        "annotations": titles,
+        "legend": {"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "yref": "container", "yshift": 0},
+        "hoverlabel": {"align": "left"},
+        **axes,
+    }
+    layout["legend"] = {"orientation": "h", "x": 0, "xanchor": "left", "y": -48 / height, "yanchor": "top"}
+    layout["margin"]["b"] = 90 if any(trace.get("showlegend", True) and trace.get("name") for trace in data) else 48
+    return {"data": data, "layout": layout}

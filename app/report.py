@@ -1,0 +1,72 @@
+"""The benchmark's results as one HTML file that needs no network: ``python -m ipage_core benchmark --report FILE``."""
+
+from __future__ import annotations
+
+import html
+import json
+from pathlib import Path
+
+from app import results
+from ipage_core.store import replacing
+
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #31333F; margin: 0 auto; max-width: 1150px;
+  padding: 1rem 1.2rem 4rem; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin: 2.2rem 0 0.3rem; }
+p { margin: 0.3rem 0; } .told { opacity: 0.75; font-size: 0.88rem; } code { font-size: 0.82rem; }
+.plain table { border-collapse: collapse; font-size: 0.82rem; } .plain td, .plain th { padding: 0.15rem 0.6rem; }
+"""
+CONFIG = {"displaylogo": False, "responsive": True, "toImageButtonOptions": {"format": "svg"}}
+
+
+def write(folder: Path, out: Path) -> None:
+    """Read the Parquet files of a folder, write the report.
+
+    Raises:
+        ValueError: the folder holds no results.
+    """
+    from plotly.offline import get_plotlyjs
+
+    found = results.load(folder)
+    cells, card = found["cells"]
+    parts = ["<h1>iPage Explorer: the paper's tables and figures</h1>", _about(found)]
+    for protocol, title in results.PROTOCOLS.items():
+        if (cells["protocol"] == protocol).any():
+            parts += [f"<h2>{title}</h2>", results.table(cells, card["missing"], protocol)]
+    for sentence in card["missing"].values():
+        parts.append(f'<p class="told">{html.escape(sentence)}</p>')
+    drawn = []
+    for one in results.overview(found, folder):
+        parts += [f"<h2>{html.escape(one.title)}</h2>", f'<p class="told">{html.escape(one.caption)}</p>']
+        parts.append(f'<div id="{one.key}"></div>')
+        drawn.append(f"Plotly.newPlot({json.dumps(one.key)}, {_json(one.draw(False))}, {json.dumps(CONFIG)});")
+    quality = results.quality_table(found)
+    if len(quality):
+        parts.append("<h2>Are the solutions spread as the posterior is?</h2>")
+        parts.append(f'<div class="plain">{quality.to_html(index=False, border=0)}</div>')
+    page = (
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>iPage Explorer: benchmark</title>'
+        f"<style>{STYLE}{results.CSS}</style><script>{get_plotlyjs()}</script></head>"
+        f"<body>{''.join(parts)}<script>{''.join(drawn)}</script></body></html>"
+    )
+    with replacing(out) as beside:
+        beside.write_text(page, encoding="utf-8")
+
+
+def _about(found: results.Tables) -> str:
+    """How every number came about."""
+    lines = []
+    for name, (_, card) in found.items():
+        if name == "cells" or card["command"] != found["cells"][1]["command"]:
+            lines.append(f"<code>{html.escape(card['command'])}</code>")
+    machine = html.escape(found["cells"][1]["machine"])
+    return (
+        "<p>Errors are ‖Ω(x) − y*‖² by the true forward operator Ω, unless a cell says otherwise. "
+        "Hover over a cell for intervals and quantiles.</p>"
+        f'<p class="told">{machine}. {"; ".join(dict.fromkeys(lines))}</p>'
+    )
+
+
+def _json(spec: dict) -> str:
+    """A figure as a script may hold it."""
+    return json.dumps(spec, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")

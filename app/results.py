@@ -1,0 +1,280 @@
+"""What the benchmark page and the report show of a folder of results: tables as HTML, figures with their captions."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from torch import Generator
+
+from app.figures import benchmark as figures
+from app.figures.theme import Dict
+from ipage_core.benchmark import CELLS, exploration, rows, tables
+from ipage_core.benchmark.solutions import OMEGA
+from ipage_core.latent import SAMPLINGS, unit_design
+from ipage_core.metrics import expected_coverage
+from ipage_core.tasks import TASKS
+
+TITLES = {name: task.title.split(" (")[0] for name, task in TASKS.items() if name != "robotic_arm_kruse"}
+TITLES |= {"robotic_arm_kruse": "Robotic arm (Kruse)"}
+PROTOCOLS = {"many": "Table 2: 1000 different y*, one solution each", "single": "Table 3: 1000 solutions for one y*"}
+CSS = """
+.cells-table { overflow-x: auto; }
+.cells-table table { border-collapse: collapse; font-size: 0.86rem; width: 100%; }
+.cells-table th, .cells-table td { padding: 0.28rem 0.6rem; text-align: right; white-space: nowrap;
+  border-bottom: 1px solid rgba(128, 128, 128, 0.25); }
+.cells-table th:first-child { text-align: left; }
+.cells-table .paper { opacity: 0.65; border-right: 1px solid rgba(128, 128, 128, 0.25); }
+.cells-table .n, .cells-table .none { font-size: 0.72rem; opacity: 0.65; }
+.cells-table .by { color: #B8578F; font-size: 0.72rem; }
+"""
+Tables = dict[str, tuple[pd.DataFrame, dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A figure with what it says."""
+
+    key: str
+    title: str
+    caption: str
+    draw: Callable[[bool], Dict]
+    """dark → plotly dict."""
+
+
+def load(folder: Path) -> Tables:
+    """The small tables of a folder, by name, with their cards: ``cells`` and all sections but the solutions.
+
+    Raises:
+        ValueError: there is no ``cells.parquet``, or a file is damaged.
+    """
+    found = {"cells": rows.read(folder / CELLS)}
+    for name in ("exploration", "quality", "calibration", "ablation", "compute"):
+        if (folder / f"{name}.parquet").exists():
+            found[name] = rows.read(folder / f"{name}.parquet")
+    return found
+
+
+def table(cells: pd.DataFrame, missing: dict[str, str], protocol: str) -> str:
+    """One of the paper's tables as HTML: a pair of columns a task, the paper's figure and ours, the lowest bold.
+
+    Hovering over a cell tells its intervals. ``cells`` hold the tasks and methods to show.
+    """
+    chosen = tables.displayed(cells, protocol)
+    bold = tables.best(chosen)
+    gone = {tuple(key.split()): why for key, why in missing.items()}
+    names = [m for m in figures.NAMES if (cells["method"] == m).any() or any(method == m for _, method in gone)]
+    tasks = [t for t in TITLES if (chosen["task"] == t).any()]
+    head = "".join(f'<th colspan="2">{html.escape(TITLES[task])}</th>' for task in tasks)
+    second = '<th class="paper">paper</th><th>ours</th>' * len(tasks)
+    lines = [f"<tr><th></th>{head}</tr><tr><th></th>{second}</tr>"]
+    for method in names:
+        row = [f"<th>{html.escape(figures.short(method))}</th>"]
+        for task in tasks:
+            at = chosen[(chosen["task"] == task) & (chosen["method"] == method)]
+            if len(at):
+                row += _cell(at.iloc[0], bool(bold[at.index[0]]))
+            else:
+                why = html.escape(gone.get((task, method), ""), quote=True)
+                text = "not available" if why else "–"
+                row += [f'<td class="paper">–</td><td class="none" title="{why}">{text}</td>']
+        lines.append(f"<tr>{''.join(row)}</tr>")
+    return f'<div class="cells-table"><table>{"".join(lines)}</table></div>'
+
+
+def _cell(one: pd.Series, best: bool) -> list[str]:
+    number = tables.number
+    paper = f"{one['paper']:g}" if np.isfinite(one["paper"]) else "–"
+    runs = f"; SD over {one['runs']} latent seeds {number(one['seed_sd'])}" if one["runs"] > 1 else ""
+    told = (
+        f"95 % bootstrap interval of the mean over solutions: {number(one['low'])} to {number(one['high'])}{runs}; "
+        f"median {number(one['median'])}; 95th percentile {number(one['p95'])}; "
+        f"{100 * one['failures']:.2g} % not within the tolerance; {figures.SAMPLINGS[str(one['sampling'])]}"
+    )
+    value = f"<b>{number(one['mean'])}</b>" if best else number(one["mean"])
+    by = "" if one["by"] == OMEGA else f'<br><span class="by">{html.escape(str(one["by"]))}</span>'
+    n = f'<br><span class="n">n = {one["n"]:,}</span>'
+    spread = f"± {one['paper_sd']:g}" if np.isfinite(one["paper_sd"]) else ""
+    return [f'<td class="paper" title="{spread}">{paper}</td>', f'<td title="{html.escape(told)}">{value}{by}{n}</td>']
+
+
+def overview(found: Tables, folder: Path) -> Iterator[Shown]:
+    """Every figure that the folder's results suffice for, the paper's first, in its order."""
+    cells = found["cells"][0]
+    if "exploration" in found:
+        yield from _of_the_sine_wave(found["exploration"][0])
+    points = {name: unit_design(10, 2, name, 0) for name in SAMPLINGS}
+    yield Shown(
+        "figure3",
+        "Figure 3: space-filling designs",
+        "Ten latent points in the unit square. LHS puts one in every row and column; maximin also spreads them out.",
+        lambda dark: figures.designs(points, dark),
+    )
+    if "exploration" in found:
+        yield from _explored(found["exploration"][0])
+    yield from _applied(cells, folder)
+    if "compute" in found:
+        yield from _computed(*found["compute"])
+    yield from _beyond(found)
+    for protocol, title in PROTOCOLS.items():
+        chosen = tables.displayed(cells, protocol)
+        if len(chosen):
+            yield Shown(
+                f"dots-{protocol}",
+                f"{title}, drawn",
+                "Mean of ‖Ω(x) − y*‖² with its 95 % bootstrap interval over solutions, beside the paper's mean.",
+                lambda dark, chosen=chosen: figures.table(chosen, TITLES, dark),
+            )
+
+
+def _one(explored: pd.DataFrame, method: str, sampling: str, count: int) -> pd.DataFrame:
+    """The designs of seed 0."""
+    own = (explored["method"] == method) & (explored["sampling"] == sampling)
+    return explored[own & (explored["count"] == count) & (explored["seed"] == 0)]
+
+
+def _of_the_sine_wave(explored: pd.DataFrame) -> Iterator[Shown]:
+    """Figures 1 and 2."""
+    one = _one(explored, "ipage", "maximin", int(explored["count"].max()))
+    if not len(one) or "start1" not in one:
+        return
+    task = TASKS["sinewave"]
+    prior = task.sample_prior(600, Generator().manual_seed(0))
+    assert task.omega is not None
+    y, target = task.omega(prior)[:, 0].numpy(), task.default_target[0]
+    yield Shown(
+        "figure1",
+        "Figure 1: one target, many designs",
+        f"The sine wave. Left: {len(prior)} draws of the prior; infinitely many designs have y = {target:g}. Right: "
+        "designs for that y, coloured by their latent point: given y and z, the network knows one x.",
+        lambda dark: figures.one_to_many(one, y, prior.numpy(), target, dark),
+    )
+    yield Shown(
+        "figure2",
+        "Figure 2: localization starts from posterior samples",
+        f"{len(one)} posterior samples (rings) and the exact solutions they become (dots): the way is short.",
+        lambda dark: figures.way(one, dark),
+    )
+
+
+def _explored(explored: pd.DataFrame) -> Iterator[Shown]:
+    """Figures 4 and 5, and what they come to over many seeds."""
+    first = explored[(explored["seed"] == 0) & (explored["task"] == "sinewave")]
+    there = set(zip(first["method"].astype(str), first["sampling"].astype(str), strict=True))
+    grid = [cell for cell in (("inn", "srs"), ("cinn", "srs"), ("cvae", "srs"), ("na", "srs"), ("ipage", "srs"))
+            if cell in there]  # fmt: skip
+    if grid:
+        yield Shown(
+            "figure4",
+            "Figure 4: localization and exploration of the sine wave",
+            "Seed 0. Lines are the nine loops of solutions; dotted where no design is within tolerance by Ω.",
+            lambda dark: figures.gallery(first, grid, dark),
+        )
+    if ("ipage", "maximin") in there:
+        yield Shown(
+            "figure5",
+            "Figure 5: iPage with maximin LHS",
+            "The same with space-filling latent points.",
+            lambda dark: figures.gallery(first, [("ipage", "maximin")], dark),
+        )
+    found = exploration.recall(explored)
+    yield Shown(
+        "recall",
+        "Loops found over many seeds",
+        f"Over up to {int(found['runs'].max())} latent seeds. A design counts if Ω puts it within the tolerance. "
+        "The right panel is the paper's variance claim: how much a loop's number of designs varies from seed to seed.",
+        lambda dark: figures.recall(found, dark),
+    )
+
+
+def _applied(cells: pd.DataFrame, folder: Path) -> Iterator[Shown]:
+    """Figure 6."""
+    for task, unit, name in (("crystal", "[eV]", "left"), ("architecture", "[SD of E_x]", "right")):
+        if not ((cells["task"] == task) & (cells["protocol"] == "single")).any():
+            continue
+        yield Shown(
+            f"figure6-{name}",
+            f"Figure 6, {name}: {TASKS[task].title}",
+            "How far solutions for the default target are off. Outlined: a surrogate's word, where Ω has not run.",
+            lambda dark, task=task, unit=unit: figures.achieved(
+                _solutions(folder, task).query("protocol == 'single'"), TASKS[task].title, unit, dark
+            ),
+        )
+
+
+def _solutions(folder: Path, task: str) -> pd.DataFrame:
+    return rows.read(folder / "solutions.parquet", task)[0]
+
+
+def _computed(compute: pd.DataFrame, card: dict[str, Any]) -> Iterator[Shown]:
+    """Figure 7, and error against time."""
+    yield Shown(
+        "figure7",
+        "Figure 7: total time for 1000 solutions",
+        f"Inference and localization on one thread, median of up to three runs, models loaded; {card['machine']}. "
+        "The neural-adjoint method's descents count as localization.",
+        lambda dark: figures.times(compute, TITLES, dark),
+    )
+    if (compute["kind"] == "budget").any():
+        yield Shown(
+            "budget",
+            "Error against wall-clock time",
+            "1000 solutions for the default target. Rings: more steps, or (NA) more starts; stars: one and two true "
+            "evaluations a design, whose own cost on these tasks is nothing, but elsewhere may be all.",
+            lambda dark: figures.budget(compute, TITLES, dark),
+        )
+
+
+def _beyond(found: Tables) -> Iterator[Shown]:
+    """What the paper does not have: calibration and ablation."""
+    if "calibration" in found:
+        pairs, levels = found["calibration"][0], np.linspace(0, 1, 41)
+        covered = {
+            (str(task), str(method)): expected_coverage(own["credibility"].to_numpy(float), levels)
+            for (task, method), own in pairs.groupby(["task", "method"], observed=True)
+        }
+        yield Shown(
+            "calibration",
+            "Calibration of the posteriors, before localization",
+            "On pairs that no training has seen. Coverage below the diagonal, ranks piled up at both ends: too narrow, "
+            "over-confident; above it, and piled up in the middle: too wide. A posterior that ignores y is calibrated "
+            "too: read it beside the tables.",
+            lambda dark: figures.calibration(pairs, TITLES, levels, covered, dark),
+        )
+    if "ablation" in found:
+        ablated = found["ablation"][0]
+        yield Shown(
+            "ablation",
+            "What the posterior buys, and what it does not",
+            "200 designs for the default target; every point is a combination of start, optimizer, surrogate and "
+            "sampling, the mean over its seeds. After localization errors are alike: the surrogate sets them. What a "
+            "start in the posterior buys is on the right: fewer designs that must be drawn anew, hence less time.",
+            lambda dark: figures.ablation(ablated, TITLES, dark),
+        )
+
+
+def quality_table(found: Tables) -> pd.DataFrame:
+    """One row a task, method, sampling and stage: means over seeds, in words; empty if there are none."""
+    if "quality" not in found:
+        return pd.DataFrame()
+    names = ["task", "method", "sampling", "stage"]
+    means = found["quality"][0].groupby(names, observed=True, sort=False).mean(numeric_only=True).reset_index()
+    told = pd.DataFrame(
+        {
+            "task": means["task"].map(TITLES).astype(str),
+            "method": [figures.short(str(m)) for m in means["method"]],
+            "sampling": means["sampling"].map(figures.SAMPLINGS).astype(str),
+            "stage": means["stage"].astype(str),
+            "MMD² to the posterior": means["mmd2"].astype(float).round(5),
+            "diversity": means["diversity"].astype(float).round(3),
+            "log prior density": means["log_prior"].astype(float).round(3),
+            "of the posterior": means["log_prior_reference"].astype(float).round(3),
+            "in bounds": means["in_bounds"].astype(float).round(4),
+        }
+    )
+    return told

@@ -1,0 +1,225 @@
+"""The benchmark's results: the paper's figure and ours side by side, every figure, and a cell run again on demand."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from app import results
+from app.figures import benchmark as figures
+from app.rerun import OUT, Rerun, rerun
+from ipage_core.benchmark import CELLS, SHIPPED, rows, tables
+from ipage_core.benchmark.scope import Scope, missing
+from ipage_core.methods import METHODS
+from ipage_core.tasks import TASKS
+
+FORMATS = {"SVG": "svg", "PNG": "png"}
+COMMAND = "python -m ipage_core benchmark --out runs/benchmark"
+
+
+@st.cache_resource(max_entries=2, show_spinner="Reading results …")
+def _found(folder: str, stamp: int) -> results.Tables:
+    """Shared by all sessions; nobody changes it."""
+    return results.load(Path(folder))
+
+
+def show(dark: bool, folder: Path | None = None) -> None:
+    """The whole page, of the results that ship or those in another folder."""
+    folder = folder or SHIPPED
+    st.markdown("#### Benchmark: the paper's tables and figures, and what this program reaches")
+    cells_file = folder / CELLS
+    if not cells_file.exists():
+        st.info(f"There are no results here yet. They come from: `{COMMAND}`", icon=":material/info:")
+        _rerun()
+        return
+    try:
+        found = _found(str(folder), cells_file.stat().st_mtime_ns)
+    except ValueError as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    cells, card = found["cells"]
+    st.caption(
+        "Mean of ‖Ω(x) − y*‖² **by the true forward operator Ω**, unless a cell says otherwise; the lowest of a column "
+        "is bold. Hover over a cell for its intervals and quantiles: the bootstrap interval is over solutions, the "
+        "standard deviation over latent seeds; neither speaks of other trainings."
+    )
+    protocol, chosen = _ask(cells)
+    gone = {key: why for key, why in card["missing"].items() if _kept(key, chosen)}
+    st.html(f"<style>{results.CSS}</style>{results.table(chosen, gone, protocol)}")
+    if gone:
+        with st.expander(f"{len(gone)} not available"):
+            for why in gone.values():
+                st.caption(why)
+    _downloads(chosen, folder)
+    _rerun()
+    _figures(found, folder, dark)
+    _quality(found)
+    st.caption(f"Results of `{card['command']}` on {card['machine']}.")
+
+
+def _kept(key: str, chosen: pd.DataFrame) -> bool:
+    task, method = key.split()
+    return task in chosen.attrs["tasks"] and method in chosen.attrs["methods"]
+
+
+def _ask(cells: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+    """Which table, which columns, which rows."""
+    by_title = {title: protocol for protocol, title in results.PROTOCOLS.items()}
+    title = st.segmented_control(
+        "Table", list(by_title), default=results.PROTOCOLS["single"], required=True, key="table", bind="query-params"
+    )
+    protocol = by_title[title]
+    left, right = st.columns(2)
+    there = [name for name in results.TITLES if (cells["task"] == name).any()]
+    task_names = left.multiselect("Tasks", there, default=there, format_func=results.TITLES.get, key="tasks")
+    methods = [name for name in figures.NAMES if name in METHODS]
+    method_names = right.multiselect("Methods", methods, default=methods, format_func=figures.short, key="methods")
+    chosen = cells[cells["task"].isin(task_names) & cells["method"].isin(method_names)]
+    chosen.attrs = {"tasks": task_names, "methods": method_names}
+    return protocol, chosen
+
+
+def _downloads(chosen: pd.DataFrame, folder: Path) -> None:
+    places = st.columns(3)
+    places[0].download_button(
+        "These cells as CSV",
+        partial(_csv, chosen),
+        "cells.csv",
+        "text/csv",
+        key="cells-csv",
+        on_click="ignore",
+        icon=":material/table:",
+        width="stretch",
+        help="All columns: both protocols, every sampling, quantiles, intervals, seconds, and the paper's figure.",
+    )
+    solutions = folder / "solutions.parquet"
+    places[1].download_button(
+        "Every solution as Parquet",
+        solutions.read_bytes if solutions.exists() else b"",
+        "solutions.parquet",
+        key="solutions-parquet",
+        on_click="ignore",
+        icon=":material/database:",
+        width="stretch",
+        disabled=not solutions.exists(),
+        help="One row a solution: all tables are computed from it.",
+    )
+    places[2].download_button(
+        "Report as HTML",
+        partial(_report, folder),
+        "benchmark.html",
+        "text/html",
+        key="report-html",
+        on_click="ignore",
+        icon=":material/description:",
+        width="stretch",
+        help="Tables and all figures in one file that needs no network.",
+    )
+
+
+def _csv(chosen: pd.DataFrame) -> str:
+    return chosen.to_csv(index=False)
+
+
+def _report(folder: Path) -> bytes:
+    import tempfile
+
+    from app import report
+
+    with tempfile.TemporaryDirectory() as place:
+        out = Path(place) / "benchmark.html"
+        report.write(folder, out)
+        return out.read_bytes()
+
+
+def _figures(found: results.Tables, folder: Path, dark: bool) -> None:
+    st.subheader("Figures", divider="gray")
+    shown = {one.title: one for one in results.overview(found, folder)}
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    title = left.selectbox("Figure", list(shown), key="figure", bind="query-params")
+    form = right.segmented_control("Camera saves", list(FORMATS), default="SVG", required=True, key="camera")
+    one = shown[title]
+    config = {"displaylogo": False, "displayModeBar": True}
+    config["toImageButtonOptions"] = {"format": FORMATS[form], "filename": one.key, "scale": 2}
+    with st.container(key="benchmark-figure"):
+        st.plotly_chart(one.draw(dark), key=f"benchmark-{one.key}-{form}", config=config)
+    st.caption(one.caption)
+
+
+def _quality(found: results.Tables) -> None:
+    table = results.quality_table(found)
+    if not len(table):
+        return
+    st.subheader("Are the solutions spread as the posterior is?", divider="gray")
+    st.dataframe(table, hide_index=True, key="quality")
+    st.caption(
+        "Against draws of the true posterior by rejection. **MMD²**: 0 on average if alike, and can be negative. "
+        "**Diversity**: mean distance between two designs, 1 as in the posterior. **Log prior density**: below the "
+        "posterior's, solutions are rarer designs than they need be."
+    )
+
+
+def _rerun() -> None:
+    """A form for one cell, and what has become of it."""
+    st.subheader("Run a cell on this machine", divider="gray")
+    places = st.columns([1.2, 1.2, 1, 1, 1], vertical_alignment="bottom")
+    task = places[0].selectbox("Task", list(results.TITLES), format_func=results.TITLES.get, key="cell-task")
+    method = places[1].selectbox(
+        "Method", [name for name in figures.NAMES if name in METHODS], 6, format_func=figures.short, key="cell-method"
+    )
+    protocol = places[2].selectbox("Protocol", ["single", "many"], key="cell-protocol")
+    repeats = places[3].number_input("Latent seeds", 1, 50, 3, key="cell-repeats")
+    why = missing(Scope(tasks=(task,), methods=(method,)))
+    arguments = ("--tasks", task, "--methods", method, "--protocol", protocol, "--repeats", str(repeats))
+    job = rerun()
+    job.poll()
+    places[4].button(
+        "Run",
+        key="cell-run",
+        icon=":material/play_arrow:",
+        on_click=job.start,
+        args=arguments,
+        disabled=bool(why) or job.state == "running",
+        type="primary",
+        width="stretch",
+    )
+    if why:
+        st.info(next(iter(why.values())), icon=":material/info:")
+    elif not TASKS[task].verifies_by_default:
+        st.caption("Ω takes long here and does not run: what comes is a surrogate's word, and says so.")
+    st.fragment(_progress, run_every=1.0 if job.state == "running" else None)(job, job.state)
+
+
+def _progress(job: Rerun, before: str) -> None:
+    """Polled while it runs; the page follows once it ends."""
+    job.poll()
+    if job.state == "running":
+        told, stop = st.columns([4, 1], vertical_alignment="center")
+        left = "" if job.eta is None else f", about {job.eta:.0f} s left"
+        told.progress(job.done / max(job.total, 1), f"{' '.join(job.arguments[1::2])}: {job.done} of {job.total}{left}")
+        stop.button("Cancel", key="cell-cancel", on_click=job.cancel, icon=":material/close:", width="stretch")
+    if job.state != before:
+        st.rerun()
+    elif job.state == "failed":
+        st.error(f"The run stopped: {job.message}", icon=":material/error:")
+    elif job.state == "cancelled":
+        st.info("Cancelled; what is finished is kept.", icon=":material/close:")
+    elif job.state == "done":
+        _outcome(job)
+
+
+def _outcome(job: Rerun) -> None:
+    cells, card = rows.read(OUT / CELLS)
+    for one in tables.displayed(cells, str(cells["protocol"].iloc[0])).itertuples():
+        paper = f" The paper: {one.paper:g}." if one.paper == one.paper else ""
+        spread = f" ± {tables.number(one.seed_sd)} over seeds" if one.runs > 1 else ""
+        st.success(
+            f"{results.TITLES[str(one.task)]}, {figures.short(str(one.method))}, {one.protocol}: mean "
+            f"{tables.number(one.mean)} by {one.by} [{tables.number(one.low)}, {tables.number(one.high)}]{spread}, "
+            f"n = {one.n:,}.{paper}",
+            icon=":material/check:",
+        )
+    st.caption(f"`{card['command']} --out runs/benchmark-page`")
