@@ -22,10 +22,12 @@ FOUND: dict[tuple[str, str], dict[str, Any]] = {
     ("mdn", "robotic_arm"): {"components": 96},
     ("mdn", "ballistics"): {"components": 48},
     ("mdn", "crystal"): {"components": 96},
+    ("mdn", "architecture"): {"components": 6},
     ("cvae", "sinewave"): {"latent": 2, "annealing": 500},
     ("cvae", "robotic_arm"): {"latent": 4},
     ("cvae", "ballistics"): {"latent": 8, "annealing": 500},
     ("cvae", "crystal"): {"latent": 5},
+    ("cvae", "architecture"): {"channels": 8},
 }
 """(model, task) → arguments that the search chose; those of ``DEFAULT`` elsewhere."""
 DEFAULT: dict[str, dict[str, Any]] = {

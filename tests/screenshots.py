@@ -23,6 +23,12 @@ VIEWS = {
     "robotic_arm": "?task=robotic_arm",
     "robotic_arm_kruse": "?task=robotic_arm_kruse&omega=1",
     "ballistics": "?task=ballistics&omega=2",
+    "architecture": "?task=architecture",
+    "architecture-sample": "?task=architecture&sample=3",
+    "architecture-constrained": "?task=architecture&constrain=group%3Dp4m&n=16",
+    "crystal": "?task=crystal",
+    "crystal-posterior": "?task=crystal&view=Posterior",
+    "crystal-constrained": "?task=crystal&constrain=a%3Db&n=25&rank=robustness",
 }
 SCREENS = {390: 844, 1440: 900}
 SHOWN = {
@@ -30,6 +36,8 @@ SHOWN = {
     "posterior": ("arm-posterior", 1440, "light"),
     "latent": ("sinewave-latent", 1440, "dark"),
     "compare": ("sinewave-compare", 1440, "light"),
+    "architecture": ("architecture", 1440, "light"),
+    "crystal": ("crystal", 1440, "light"),
     "phone": ("sinewave", 390, "dark"),
 }
 """The pictures in ``app/screenshots``: view, width, theme; as much of the page as a screen shows."""
@@ -40,7 +48,7 @@ def shot(browser, address, view, width, theme, path, whole=True):
     watched = Watched(browser, width, SCREENS.get(width, 900), theme)
     page = watched.page
     page.goto(f"{address}/{VIEWS[view]}")
-    page.wait_for_selector('.js-plotly-plot .main-svg, [data-testid="stAlert"]', timeout=TIMEOUT)
+    page.wait_for_selector('.js-plotly-plot .main-svg, [data-testid="stAlert"]', timeout=TIMEOUT, state="attached")
     page.wait_for_selector(AT_REST)
     page.wait_for_timeout(1500)
     if whole:
