@@ -4,8 +4,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
 
 from app import engine
+
+# Else Streamlit takes app/pages for pages of its old kind, until the first visitor has run app/main.py: a link straight
+# to a page would open it without the app around it.
+PagesManager.uses_pages_directory = False
 
 
 @asynccontextmanager
