@@ -313,3 +313,14 @@ def test_the_reference_posterior_achieves_the_target():
     x = quality.reference("ballistics", 50, 3)
     assert x.shape == (50, 4)
     assert (TASKS["ballistics"].omega(x) - 5.0).abs().max() <= TASKS["ballistics"].tolerance
+
+
+def test_what_a_stopped_run_has_finished_can_be_written(ran, tmp_path_factory):
+    _, folder, path = ran
+    out = tmp_path_factory.mktemp("folded")
+    lines = (folder / "solutions.journal").read_text().splitlines(keepends=True)
+    (out / "solutions.journal").write_text("".join(lines[:3]) + lines[3][:40])
+    wider = Scope(("sinewave", "robotic_arm"), METHODS, repeats=50, n=12)
+    frame, _ = rows.read(benchmark.run(wider, out, ["tables"], fold=True)["tables"])
+    assert len(frame) == 36
+    assert len(rows.read(path)[0]) > 36

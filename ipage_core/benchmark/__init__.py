@@ -42,6 +42,7 @@ def run(
     progress: Callable[[str, cluster.Progress], None] | None = None,
     cancel: Callable[[], bool] | None = None,
     command: str = "",
+    fold: bool = False,
 ) -> dict[str, Path]:
     """Run what is not in the journals of ``out`` yet, and write a Parquet file a section. → section: file.
 
@@ -52,6 +53,7 @@ def run(
         workers, scheduler, cancel: see :func:`ipage_core.cluster.run`.
         progress: told the section's name and its progress.
         command: how the user called it; kept in the files' cards.
+        fold: run nothing, write what the journals hold of ``scope`` so far.
 
     Raises:
         ValueError: an unknown section, no method is available, or see :func:`ipage_core.cluster.run`.
@@ -70,7 +72,10 @@ def run(
         here = [item for item in items if section.alone(item[1])]
         there = [item for item in items if not section.alone(item[1])]
         for part, count, address in ((there, workers, scheduler), (here, 0, None)):
-            if part:
+            if part and fold:
+                done = rows.finished(out / f"{SECTIONS[name]}.journal")
+                results |= {key: done[key] for key, _ in part if key in done}
+            elif part:
                 results |= cluster.run(
                     section.work,
                     part,

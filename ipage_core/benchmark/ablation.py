@@ -36,7 +36,7 @@ def items(scope: Scope) -> list[Item]:
     found = []
     for task in (name for name in scope.tasks if TASKS[name].d <= MOST_COORDINATES):
         try:
-            hashes = "".join(weights(task, name, None)[0] for name in STARTS.values())
+            hashes = {name: weights(task, name, None)[0] for name in (*STARTS.values(), *SURROGATES.values())}
         except ModelUnavailable:
             continue
         optimizers = ("none", "lm") if scope.quick else OPTIMIZERS
@@ -47,7 +47,8 @@ def items(scope: Scope) -> list[Item]:
                 for seed in range(min(scope.repeats or 3, 1 if scope.quick else 3)):
                     argument = {"task": task, "start": start, "optimizer": optimizer, "seed": seed, "n": N}
                     argument |= {"surrogate": "–" if optimizer == "none" else surrogate, "sampling": sampling}
-                    found.append(("|".join([*map(str, argument.values()), hashes]), argument))
+                    used = [hashes[STARTS[start]], *[hashes[SURROGATES[surrogate]]] * (optimizer != "none")]
+                    found.append(("|".join([*map(str, argument.values()), *used]), argument))
     return found
 
 

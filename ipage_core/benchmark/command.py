@@ -65,6 +65,7 @@ def _run(arguments: argparse.Namespace) -> None:
         scheduler=arguments.scheduler,
         progress=told,
         command=_command(arguments),
+        fold=arguments.fold,
     )
     if arguments.json:
         return
@@ -103,7 +104,7 @@ def _command(arguments: argparse.Namespace) -> str:
         if (value := getattr(arguments, name)) is not None:
             words += [f"--{name}", str(value)]
     words += ["--n", str(arguments.n)] if arguments.n != 1000 else []
-    words += [f"--{name}" for name in ("quick", "dft") if getattr(arguments, name)]
+    words += [f"--{name}" for name in ("quick", "dft", "fold") if getattr(arguments, name)]
     for folder in arguments.models:
         words += ["--models", folder.name]
     return shlex.join(words)

@@ -75,6 +75,15 @@ def read(path: Path, task: str | None = None) -> tuple[pd.DataFrame, dict[str, A
         raise ValueError(f"{path} is no table of this benchmark ({str(error).splitlines()[0]})") from None
 
 
+def finished(journal: Path) -> dict[str, Any]:
+    """What a journal of :func:`ipage_core.cluster.run` holds, by key, also while it is being written."""
+    if not journal.exists():
+        return {}
+    with journal.open() as file:
+        records = [json.loads(line) for line in file if line.endswith("\n")]
+    return {record["key"]: record["result"] for record in records}
+
+
 def machine() -> str:
     """The processor's name and the number of cores."""
     try:
