@@ -40,6 +40,19 @@ def wait() -> None:
     place.empty()
 
 
+def refresh() -> None:
+    """Take in the tasks, rows and models that have been made since; trainings that were killed go on."""
+    from app import trainings
+    from ipage_core import home
+
+    trainings.poll()
+    if home.refresh():
+        from app import inspection, runs, targets
+
+        for cached in (runs.training, targets.data, inspection._reference):
+            cached.clear()
+
+
 def _warm_up() -> None:
     try:
         import torch  # and nothing of Plotly, which the waiting page imports at the same time

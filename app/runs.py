@@ -13,14 +13,13 @@ import streamlit as st
 import torch
 
 from app.settings import Settings
-from ipage_core import constraints, targets
+from ipage_core import candidates, constraints, targets
 from ipage_core.datasets import pairs
 from ipage_core.design import design
 from ipage_core.latent import SAMPLINGS
-from ipage_core.methods import METHODS, Loaded, load
+from ipage_core.methods import METHODS, Loaded, folder, load
 from ipage_core.metrics import error_quantiles, nearest_distances
 from ipage_core.solutions import Solutions
-from ipage_core.store import PRETRAINED
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.base import identity
 
@@ -109,6 +108,11 @@ class Run:
         return np.maximum(np.maximum(self.accepted[0] - y, y - self.accepted[1]), 0)
 
     @property
+    def final(self) -> pd.DataFrame:
+        """The rows of ``frame`` that hold the result, in the order of the ids."""
+        return self.frame[self.frame["stage"] == self.frame["stage"].iloc[-1]].reset_index(drop=True)
+
+    @property
     def localizes(self) -> bool:
         """Whether the samples moved at all."""
         return len(self.labels) > 1
@@ -172,7 +176,8 @@ def training(task: str) -> tuple[np.ndarray, np.ndarray]:
 
 def stamp(task: str, method: str) -> int:
     """Changes when one of the method's models is trained anew, so that old results are not shown for it."""
-    files = [PRETRAINED / task / f"{name}.json" for name in METHODS[method].models]
+    where = folder(TASKS[task], method)
+    files = [where / f"{name}.json" for name in METHODS[method].models]
     return max((file.stat().st_mtime_ns for file in files if file.exists()), default=0)
 
 
@@ -339,6 +344,9 @@ def record(found: Solutions, accepted: np.ndarray | None = None) -> Run:
     prior, prior_y = (values[:PRIOR_SHOWN] for values in training(task.name))
     y = families = None
     told_apart = False
+    table = found.frame()
+    if task.folder is not None:
+        table = candidates.beside(task, load(task.name, found.method), table)
     if task.verifies_by_default:
         y = _watched(found, frames)
         if task.modes is not None:
@@ -368,7 +376,7 @@ def record(found: Solutions, accepted: np.ndarray | None = None) -> Run:
         achieved=found.verification.y.numpy(),
         summary=found.summary(),
         note=found.note,
-        frame=found.frame(),
+        frame=table,
     )
 
 

@@ -67,13 +67,13 @@ def add(
     models: list[str],
     out: Path,
     *,
-    own: bool,
+    data: Path | None = None,
     size: str = "usual",
     epochs: int | None = None,
     seed: int = 0,
     device: str = "auto",
 ) -> Training:
-    """Put a training in the queue; ``own``: the task is that of the data in ``out``.
+    """Put a training in the queue; ``data`` is the folder of own data, where the task is such.
 
     Raises:
         ValueError: another training is to write, or has begun to write, to the same folder.
@@ -81,7 +81,7 @@ def add(
     for other in trainings():
         if other.out == str(out) and other.state not in ("done", "failed"):
             raise ValueError(f"'{other.title}' is {other.state}, with the same folder: end or remove it first")
-    arguments = ["--model", str(out)] if own else [task, "--out", str(out)]
+    arguments = [*([task] if data is None else ["--model", str(data)]), "--out", str(out)]
     arguments += ["--method", method, "--size", size, "--seed", str(seed), "--device", device]
     arguments += [] if epochs is None else ["--epochs", str(epochs)]
     with _editing():

@@ -15,8 +15,7 @@ from app.tables import MOST_COLUMNS, x_names, y_names
 from app.targets import data
 from app.views import own
 from app.words import histogram
-from ipage_core.methods import METHODS
-from ipage_core.store import PRETRAINED
+from ipage_core.methods import METHODS, folder
 from ipage_core.tasks import TASKS, Task
 
 COUNTS = [1, 3, 10, 25, 50, 100, 200, 500, 1000]
@@ -160,7 +159,8 @@ def _ask_how(task: Task) -> dict[str, Any]:
     n = st.select_slider("How many, N", counts, value=_usual(counts), key="n", bind="query-params")
     seed = st.number_input("Seed", 0, 10**6, 0, key="seed", bind="query-params")
     names = trained(task)
-    method = st.selectbox("Method", names, names.index(task.default_method), key="method", bind="query-params")
+    usual = names.index(task.default_method) if task.default_method in names else 0
+    method = st.selectbox("Method", names, usual, key="method", bind="query-params")
     st.caption(METHODS[method].title)
     omega = st.slider(
         "Ω evaluations for correction, per design",
@@ -169,7 +169,7 @@ def _ask_how(task: Task) -> dict[str, Any]:
         0,
         key="omega",
         bind="query-params",
-        disabled=METHODS[method].surrogate is None,
+        disabled=METHODS[method].surrogate is None or task.omega is None,
         help="After localization on the surrogate f, each true evaluation of Ω corrects a design: "
         "x ← localize(f, y* + f(x) − Ω(x)).",
     )
@@ -182,7 +182,7 @@ def _ask_how(task: Task) -> dict[str, Any]:
             disabled=METHODS[method].surrogate is None,
             help=finishing,
         )
-    omega = omega if METHODS[method].surrogate and _agreed(task, n * omega) else 0
+    omega = omega if METHODS[method].surrogate and task.omega and _agreed(task, n * omega) else 0
     strictness = st.select_slider(
         "Tolerance, in units of the task's own",
         STRICTNESS,
@@ -222,9 +222,13 @@ def _usual(counts: list[int]) -> int:
 
 def trained(task: Task) -> list[str]:
     """Methods whose networks are there; all if none is, so that the page can say what is missing."""
-    folder = PRETRAINED / task.name
-    have = [m for m, row in METHODS.items() if all((folder / f"{k}.safetensors").exists() for k in row.models)]
-    return have if task.default_method in have else list(METHODS)
+    known = [name for name, row in METHODS.items() if row.task in (None, task.name)]
+    have = [
+        name
+        for name in known
+        if all((folder(task, name) / f"{model}.safetensors").exists() for model in METHODS[name].models)
+    ]
+    return have if task.default_method in have or (task.folder and have) else known
 
 
 def _ask_task() -> Task:

@@ -87,7 +87,8 @@ def doubt_text(task: Task, doubted: Doubt) -> str:
     )
     return (
         f"This target {where}; the nearest that one of them achieves is **{doubted.text}**. "
-        "The networks have to extrapolate: trust only what Ω verifies."
+        "The networks have to extrapolate: "
+        + ("trust only what Ω verifies." if task.omega else "trust it only once it is measured.")
     )
 
 
@@ -134,7 +135,7 @@ def caption(run: Run) -> str:
             text.append("The three arcs at the edge x₁ = −1 solve it too, but belong to no numbered loop.")
     start = f"a {run.labels[0]} sample"
     if run.localizes:
-        full = "full once Ω says that it hits" if run.verified.any() else "open, for Ω has not run on any"
+        full = "full once Ω says that it hits" if run.verified.any() else "open: not verified"
         text.append(f"**Ring:** {start}. **Dot:** the same sample as localization moves it; {full}.")
     else:
         text.append(f"**Dot:** {start}; full if Ω says that it hits. This method does not localize.")
@@ -154,6 +155,11 @@ def caption(run: Run) -> str:
         text.append("Lines are medians, bands hold 90 % of the samples, dots mark the tolerance.")
         if np.isnan(run.y).all(axis=(1, 2)).any():
             text.append("Ω takes its time here, so it ran on the first frame and on the last; a line joins them.")
+    elif run.f_error is not None and TASKS[run.task].omega is None:
+        text.append(
+            "**Error:** what the surrogates believe, which says nothing of their own error: see the held-out rows and "
+            "the spread. There is no Ω to ask."
+        )
     elif run.f_error is not None and not run.verified.any():
         text.append(
             "**Error:** what the surrogate f believes, which says nothing of its own error. Ω takes "
@@ -189,6 +195,8 @@ def density_caption(run: Run, found: Density) -> str:
 
 def key_figures(run: Run) -> list[Figure]:
     """The run in numbers."""
+    if TASKS[run.task].folder is not None:
+        return _own_figures(run)
     s, square = run.summary, f"‖Ω(x) − y*‖²{', in' + unit(run) + '²' if unit(run) else ''}"
     figures = []
     if run.localizes and run.omega_error is not None:
@@ -215,12 +223,36 @@ def key_figures(run: Run) -> list[Figure]:
     return figures
 
 
+def _own_figures(run: Run) -> list[Figure]:
+    """The run in numbers where no Ω can tell."""
+    s, final = run.summary, run.final
+    names = [f"y{j + 1}" for j in range(len(run.y_star))]
+    figures = [Figure("Verified", "none", "there is no Ω: these designs are to be measured or simulated")]
+    figures += [
+        Figure(
+            f"Spread{'' if len(names) == 1 else f', {name}'}",
+            number(float(final[f"spread{name[1:]}"].median())),
+            "median, of the surrogates among each other",
+        )
+        for name in names
+        if final[f"spread{name[1:]}"].notna().any()
+    ]
+    far = "median distance, each coordinate in widths of the box"
+    figures.append(Figure("Nearest measured row", number(float(final["nearest_distance"].median())), far))
+    if run.localizes:
+        told = "reached y* by the surrogates at first try"
+        figures.append(Figure("Success before replacement", f"{s['success_before_replacement']} / {s['n']}", told))
+    figures.append(Figure("Time", f"{sum(s['seconds'].values()):.2f} s", "from latent points to designs"))
+    return figures
+
+
 def sample_figures(run: Run, sample: int, seen: Inspection) -> list[Figure]:
     """One sample in numbers: what Ω says, what f believed, how usual it is."""
     targets = ", ".join(f"{v:.5g}" for v in run.achieved[sample, : len(run.y_star)])
     verified = bool(run.verified[sample])
     truth = float(np.square(run.achieved[sample, : len(run.y_star)] - run.aims[sample]).sum())
-    told = f"Ω(x), asked was {asked_text(run)}" if verified else "Ω has not run on it"
+    unseen = "Ω has not run on it" if TASKS[run.task].omega else "there is no Ω: it is to be measured"
+    told = f"Ω(x), asked was {asked_text(run)}" if verified else unseen
     figures = [
         Figure("Achieved y", targets + unit(run) if verified else "not verified", told),
         Figure(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ipage_core.cluster import Progress
+    from ipage_core.methods import Loaded
     from ipage_core.tasks import Task
 
 
@@ -166,8 +167,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _tasks(arguments: argparse.Namespace) -> None:
+    from ipage_core import home
     from ipage_core.tasks import TASKS
 
+    home.refresh()
     rows: list[dict[str, Any]] = [
         {
             "name": task.name,
@@ -194,12 +197,10 @@ def _design(arguments: argparse.Namespace) -> None:
     from ipage_core import candidates, constraints, targets
     from ipage_core.datasets import pairs
     from ipage_core.design import design
-    from ipage_core.methods import load
     from ipage_core.tasks.base import watching
-    from ipage_core.training import pick_device
 
     task = _task(arguments.task, arguments.model)
-    method = load(task, arguments.method or _usual_method(task), pick_device(arguments.device), models=arguments.model)
+    method = _load(arguments, task)
     if task.folder is not None:
         print(candidates.accuracy_text(task, candidates.held_out(method)), "Not verified: no Ω.", file=sys.stderr)
     elif arguments.to_measure is not None:
@@ -250,11 +251,8 @@ def _design(arguments: argparse.Namespace) -> None:
 def _predict(arguments: argparse.Namespace) -> None:
     import torch
 
-    from ipage_core.methods import load
-    from ipage_core.training import pick_device
-
     task = _task(arguments.task, arguments.model)
-    method = load(task, arguments.method or _usual_method(task), pick_device(arguments.device), models=arguments.model)
+    method = _load(arguments, task)
     if method.surrogate is None:
         raise ValueError(f"method '{method.name}' has no surrogate to predict with; 'ipage' has")
     frame = _read_csv(arguments.designs)
@@ -298,7 +296,7 @@ def _export(arguments: argparse.Namespace) -> None:
     _numbers(frame, [f"x{j + 1}" for j in range(task.d)], arguments.solutions)
     if "sample" not in frame:
         frame["sample"] = range(len(frame))
-    written = files(task.name, arguments.format, frame)
+    written = files(task, arguments.format, frame)
     for name, content in written.items():
         with replacing(arguments.out / name) as beside:
             beside.write_bytes(content)
@@ -439,8 +437,13 @@ def _limits(name: str, text: str) -> tuple[float, float]:
         raise ValueError(f"--bounds '{name}={text}' is not accepted: LOW:HIGH, e.g. {name}=0:1") from None
 
 
-def _usual_method(task: Task) -> str:
-    return task.default_method if task.folder is not None else "ipage"
+def _load(arguments: argparse.Namespace, task: Task) -> Loaded:
+    """The method asked for, with the models of ``--model``; one trained here (METHOD@RUN) has its own."""
+    from ipage_core.methods import load
+    from ipage_core.training import pick_device
+
+    name = arguments.method or (task.default_method if task.folder is not None else "ipage")
+    return load(task, name, pick_device(arguments.device), models=None if "@" in name else arguments.model)
 
 
 def _print_json(row: dict[str, Any]) -> None:
@@ -455,8 +458,10 @@ def _print_progress(row: dict[str, Any]) -> None:
 
 def _task(name: str | None, model: Path | None = None) -> Task:
     """By its name, or the one that the folder of a model of own data holds."""
+    from ipage_core import home
     from ipage_core.tasks import TASKS
 
+    home.refresh()  # tasks of own data, and models trained here, by their names too
     if model is not None:
         from ipage_core import own_data
 

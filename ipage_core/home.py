@@ -23,27 +23,33 @@ def home() -> Path:
     return Path(os.environ.get("IPAGE_HOME") or f"{base}/ipage-explorer").expanduser()
 
 
-def refresh() -> None:
-    """Let ``TASKS`` and ``METHODS`` hold what the folders hold now. Cheap when nothing has changed."""
-    _refresh_tasks()
+def refresh() -> bool:
+    """Let ``TASKS`` and ``METHODS`` hold what the folders hold now. → whether a task's data have changed.
+
+    Cheap when nothing has.
+    """
+    changed = _refresh_tasks()
     _refresh_methods()
+    return changed
 
 
-def _refresh_tasks() -> None:
+def _refresh_tasks() -> bool:
     """A damaged folder is left aside, with a line in the log."""
     from ipage_core import own_data
     from ipage_core.store import ModelUnavailable
     from ipage_core.tasks import TASKS
 
-    there = {path.parent: path for path in sorted((home() / "tasks").glob(f"*/{own_data.CARD}"))}
-    for name in [name for name, task in TASKS.items() if task.folder is not None and task.folder not in there]:
+    there = {path.parent: path for path in sorted((home().resolve() / "tasks").glob(f"*/{own_data.CARD}"))}
+    gone = [name for name, task in TASKS.items() if task.folder is not None and task.folder not in there]
+    for name in gone:
         _seen.pop(TASKS.pop(name).folder, None)  # type: ignore[arg-type]
+    changed = bool(gone)
     for folder, card in there.items():
         rows = folder / own_data.ROWS
         stamp = card.stat().st_mtime_ns, rows.stat().st_mtime_ns if rows.exists() else 0
         if _seen.get(folder) == stamp:
             continue
-        _seen[folder] = stamp
+        _seen[folder], changed = stamp, True
         try:
             task = own_data.load(folder)
         except ModelUnavailable as error:
@@ -51,6 +57,7 @@ def _refresh_tasks() -> None:
             continue
         if task.name not in TASKS or TASKS[task.name].folder is not None:
             TASKS[task.name] = task
+    return changed
 
 
 def _refresh_methods() -> None:

@@ -35,6 +35,8 @@ SMEAR = 0.002
 """Half the width, in widths of the column, over which a spike of x is smeared for the likelihood."""
 UNIFORM = 0.03
 """Kolmogorov–Smirnov distance from uniform, beyond what chance explains, up to which a column counts as uniform."""
+LATTICE = (("a",), ("b",), ("c",), ("alpha", "α"), ("beta", "β"), ("gamma", "γ"))
+"""Names of lattice parameters, in small letters."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,6 +269,13 @@ def load(folder: Path) -> Task:
     )
 
 
+def lattice(task: Task) -> list[int] | None:
+    """Which coordinates are a, b, c, α, β, γ, in this order, by their names; None unless all six are there."""
+    known = {label.split(" [")[0].lower(): j for j, label in reversed(list(enumerate(task.x_labels)))}
+    found = [next((known[name] for name in names if name in known), None) for names in LATTICE]
+    return None if None in found else [j for j in found if j is not None]
+
+
 def _write(folder: Path, card: dict[str, Any]) -> None:
     with replacing(folder / CARD) as beside:
         beside.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n")
@@ -288,9 +297,14 @@ def _label(name: str, unit: str | None) -> str:
     """'a [Å]' from a column's name and its unit; a name in brackets keeps its own."""
     name = re.sub(r"[<>&\"\x00-\x1f]", " ", name)[:60].strip()  # labels end up in pages' HTML
     plain = re.sub(r"\s*[\[(].*?[\])]\s*$", "", name) or name
-    own = re.search(r"[\[(]\s*(.*?)\s*[\])]\s*$", name)
-    unit = (own[1] if own else "") if unit is None else re.sub(r"[<>&\"\[\]\x00-\x1f]", " ", unit)[:20].strip()
-    return f"{plain} [{unit}]" if unit else plain
+    said = unit_of(name) if unit is None else re.sub(r"[<>&\"\[\]\x00-\x1f]", " ", unit)[:20].strip()
+    return f"{plain} [{said}]" if said else plain
+
+
+def unit_of(name: str) -> str:
+    """What a column's name says in brackets at its end, or nothing."""
+    found = re.search(r"[\[(]\s*([^\[\]()]*?)\s*[\])]\s*$", name)
+    return found[1] if found else ""
 
 
 def _split(x: np.ndarray) -> np.ndarray:

@@ -1,5 +1,10 @@
+import os
+import tempfile
+
 import pytest
 import torch
+
+os.environ["IPAGE_HOME"] = tempfile.mkdtemp(prefix="ipage-home-")  # no test sees, or leaves, what its user has made
 
 
 def pytest_collection_modifyitems(items):

@@ -13,7 +13,7 @@ import pytest
 from app import trainings
 from ipage_core import home
 
-TRAIN = {"task": "sinewave", "method": "prior-lm", "models": ["mlp"], "own": False, "size": "small"}
+TRAIN = {"task": "sinewave", "method": "prior-lm", "models": ["mlp"], "size": "small"}
 
 
 @pytest.fixture(autouse=True)

@@ -46,7 +46,14 @@ if doubted:
         args=(tuple(doubted.nearest.tolist()),),
         width="stretch",
     )
-look, run = own(asked.task.name), find(asked)
+look = own(asked.task.name)
+if hasattr(look, "before"):
+    try:
+        look.before(asked)
+    except ValueError as error:
+        st.error(str(error), icon=":material/error:")
+        st.stop()
+run = find(asked)
 if hasattr(look, "completed"):
     run = look.completed(run)
 share.check_link(asked)

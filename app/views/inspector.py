@@ -78,7 +78,8 @@ def neighbours(run: Run, seen: Inspection) -> pd.DataFrame:
     """One row per training pair, the nearest first."""
     task = TASKS[run.task]
     rows = {"distance": seen.near_distance}
-    rows |= {f"Ω: {name}": column for name, column in zip(y_names(task), seen.near_y.T, strict=True)}
+    by = "Ω" if task.omega else "measured"
+    rows |= {f"{by}: {name}": column for name, column in zip(y_names(task), seen.near_y.T, strict=True)}
     rows |= dict(list(zip(x_names(task), seen.near_x.T, strict=True))[:MOST_COLUMNS])
     return pd.DataFrame(rows)
 

@@ -18,7 +18,7 @@ from app.runs import Run, stamp, weights_hash
 from app.settings import Settings
 from app.views.choice import chosen_sample
 from app.words import asked_text
-from ipage_core.methods import METHODS
+from ipage_core.methods import METHODS, folder
 from ipage_core.store import load_card
 from ipage_core.tasks import TASKS
 
@@ -134,7 +134,7 @@ def archive(settings: Settings, run: Run) -> bytes:
             file.writestr(f"figures/{name}.html", html)
         file.writestr("figures/plotly.min.js", get_plotlyjs())
         for model in METHODS[run.method].models:
-            card = load_card(run.task, model)
+            card = load_card(run.task, model, folder=folder(TASKS[run.task], run.method))
             file.writestr(f"models/{model}.json", json.dumps(card, indent=2, ensure_ascii=False))
     return buffer.getvalue()
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ipage_core.tasks import Task
+
 FORMATS: dict[str, tuple[str, tuple[str, ...]]] = {
     "crystal": ("crystal", ("cif", "poscar", "extxyz")),
     "architecture": ("pixels", ("png", "svg", "dxf", "stl")),
@@ -15,16 +17,32 @@ FORMATS: dict[str, tuple[str, tuple[str, ...]]] = {
 """Task → the module here that writes its files, and the formats it knows."""
 
 
-def files(task: str, form: str, frame: pd.DataFrame) -> dict[str, bytes]:
+def files(task: str | Task, form: str, frame: pd.DataFrame) -> dict[str, bytes]:
     """Content by file name: the final designs of a ``solutions.csv`` in a format of their task.
+
+    Own data (given as a task) with lattice columns have the formats of crystals, without atoms.
 
     Raises:
         ValueError: the task has no such format, or a row is not a design.
     """
+    if "stage" in frame:  # a sample's row of the last stage is its design
+        frame = frame[frame["stage"] == ("localized" if (frame["stage"] == "localized").any() else "posterior")]
+    if not isinstance(task, str):
+        if task.folder is not None:
+            return _of_own_data(task, form, frame)
+        task = task.name
     module, formats = FORMATS.get(task, ("", ()))
     if form not in formats:
         accepted = ", ".join(formats) if formats else f"none; tasks with formats are {', '.join(FORMATS)}"
         raise ValueError(f"format '{form}' is not known for {task}; accepted: {accepted}")
-    if "stage" in frame:  # a sample's row of the last stage is its design
-        frame = frame[frame["stage"] == ("localized" if (frame["stage"] == "localized").any() else "posterior")]
     return dict(import_module(f"ipage_core.export.{module}").files(frame, form))
+
+
+def _of_own_data(task: Task, form: str, frame: pd.DataFrame) -> dict[str, bytes]:
+    from ipage_core import own_data
+    from ipage_core.export import lattice
+
+    order = own_data.lattice(task)
+    if order is None:
+        raise ValueError(f"{task.name} has no structure files: its inputs are not a, b, c, alpha, beta, gamma")
+    return lattice.files(frame, form, [f"x{j + 1}" for j in order], task.name)

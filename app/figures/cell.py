@@ -1,0 +1,67 @@
+"""The cell of a lattice, as its edges: all that own data with lattice columns say of it."""
+
+from __future__ import annotations
+
+import numpy as np
+from ase.geometry import cellpar_to_cell
+
+from app.figures.theme import Dict, palette
+
+CORNERS = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)], dtype=float)
+EDGES = [(p, q) for p in range(8) for q in range(p + 1, 8) if np.abs(CORNERS[p] - CORNERS[q]).sum() == 1]
+
+
+def figure(lattice: np.ndarray, nearest: np.ndarray, dark: bool) -> Dict:
+    """The cell a, b, c [Å], α, β, γ [°] (6,) and, dotted, that of the nearest measured row (6,)."""
+    colors = palette(dark)
+    data = [
+        _edges(nearest, "nearest measured row", colors.prior, 3, "dot"),
+        _edges(lattice, "candidate", colors.localized, 6, "solid"),
+    ]
+    for name, end in zip("abc", np.asarray(cellpar_to_cell(lattice)), strict=True):
+        data.append(
+            {
+                "type": "scatter3d",
+                "mode": "text",
+                "x": [float(end[0]) * 0.5],
+                "y": [float(end[1]) * 0.5],
+                "z": [float(end[2]) * 0.5],
+                "text": [f"<b>{name}</b>"],
+                "textfont": {"color": colors.text, "size": 16},
+                "hoverinfo": "skip",
+                "showlegend": False,
+            }
+        )
+    hidden = {"visible": False, "showspikes": False}
+    layout = {
+        "height": 420,
+        "margin": {"l": 0, "r": 0, "t": 0, "b": 0},
+        "paper_bgcolor": colors.background,
+        "font": {"color": colors.text},
+        "legend": {"x": 0, "y": 1, "bgcolor": "rgba(0,0,0,0)"},
+        "scene": {
+            "aspectmode": "data",
+            "camera": {"projection": {"type": "orthographic"}, "eye": {"x": 1.1, "y": 1.5, "z": 0.8}},
+            "xaxis": hidden,
+            "yaxis": hidden,
+            "zaxis": hidden,
+        },
+    }
+    return {"data": data, "layout": layout}
+
+
+def _edges(lattice: np.ndarray, name: str, color: str, width: float, dash: str) -> Dict:
+    corners = CORNERS @ np.asarray(cellpar_to_cell(lattice))
+    points = np.concatenate([np.stack((corners[p], corners[q], np.full(3, np.nan))) for p, q in EDGES])
+    x, y, z = ([None if np.isnan(v) else round(float(v), 5) for v in column] for column in points.T)
+    line = {"color": color, "width": width, "dash": dash}
+    return {
+        "type": "scatter3d",
+        "mode": "lines",
+        "x": x,
+        "y": y,
+        "z": z,
+        "name": name,
+        "line": line,
+        "hoverinfo": "name",
+    }

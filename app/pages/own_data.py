@@ -1,0 +1,134 @@
+"""Your data: a table in, candidates out; looked over, columns chosen, surrogates trained, then explored."""
+
+import hashlib
+
+import pandas as pd
+import streamlit as st
+
+from app import trainings
+from app.views import own_task, queue
+from ipage_core import home, own_data, tables
+from ipage_core.methods import METHODS
+from ipage_core.tasks import TASKS
+
+SHOWN = 8  # rows of the table; a string below this line would land on the page
+
+st.markdown("#### Your data")
+st.caption(
+    "A table of designs and what was measured of them. Upload it, choose inputs and properties, train: then ask for "
+    "designs with the property you want. Without an Ω nothing is verified; each candidate comes with the surrogates' "
+    "spread and the nearest measured rows."
+)
+
+
+@st.cache_data(max_entries=4, show_spinner="Reading …")
+def read(files: list[tuple[str, bytes]]) -> tuple[pd.DataFrame | None, str]:
+    """The table, or a sentence."""
+    try:
+        return tables.read(files), ""
+    except ValueError as error:
+        return None, str(error)
+
+
+def summary(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row a column of the table."""
+    return pd.DataFrame(
+        [
+            {
+                "column": c.name,
+                "kind": "numbers" if c.numeric else "text",
+                "missing": c.missing,
+                "distinct": c.distinct,
+                "least": c.low,
+                "largest": c.high,
+                "spike": f"{100 * c.share:.0f} % are {c.spike:g}" if c.spike is not None else "",
+            }
+            for c in tables.look(frame)
+        ]
+    )
+
+
+def ask_limits(frame: pd.DataFrame, x: list[str], y: list[str], key: str) -> pd.DataFrame:
+    """Units of all columns, bounds of the inputs; a table to fill in."""
+    seen = {c.name: c for c in tables.look(frame[[*x, *y]])}
+    rows = [
+        {
+            "column": name,
+            "as": "x" if name in x else "y",
+            "unit": own_data.unit_of(name),
+            "low": seen[name].low if name in x else None,
+            "high": seen[name].high if name in x else None,
+        }
+        for name in (*x, *y)
+    ]
+    return st.data_editor(pd.DataFrame(rows), hide_index=True, disabled=["column", "as"], key=key, width="stretch")
+
+
+def make(frame: pd.DataFrame, x: list[str], y: list[str], edited: pd.DataFrame, source: str, title: str) -> None:
+    """Make the task and ask for its training."""
+    folder = home.home() / "tasks" / own_data.slug(title)
+    rows = edited.to_dict("records")
+    bounds = {r["column"]: (float(r["low"]), float(r["high"])) for r in rows if r["as"] == "x"}
+    units = {r["column"]: str(r["unit"] or "") for r in rows}
+    try:
+        if (folder / own_data.CARD).exists():
+            raise ValueError(f"Data called '{title}' are there already: choose another name")
+        task = own_data.create(folder, frame, x, y, source=source, title=title, units=units, bounds=bounds)
+        models = list(METHODS[task.default_method].models)
+        trainings.add(title, task.name, task.default_method, models, folder, data=folder)
+    except (ValueError, OSError) as error:
+        st.session_state.own_said = str(error)
+        return
+    st.session_state.own_made = task.name
+    st.session_state.own_upload = st.session_state.get("own_upload", 0) + 1
+
+
+uploads = st.file_uploader(
+    "A table: CSV, Parquet or NPZ, at most 200 MB. Two files with as many rows each are put side by side.",
+    [ending[1:] for ending in tables.ACCEPTED],
+    accept_multiple_files=True,
+    key=f"own-upload-{st.session_state.get('own_upload', 0)}",
+)
+if uploads:
+    files = [(upload.name, upload.getvalue()) for upload in uploads]
+    frame, wrong = read(files)
+    if frame is None:
+        st.error(wrong, icon=":material/error:")
+    else:
+        source = ", ".join(name for name, _ in files)
+        mark = hashlib.sha256(source.encode()).hexdigest()[:8]
+        st.subheader(f"{len(frame):,} rows, {frame.shape[1]} columns", divider="gray")
+        st.dataframe(summary(frame), hide_index=True, placeholder="–")
+        with st.expander(f"The first {SHOWN} rows"):
+            st.dataframe(frame.head(SHOWN), hide_index=True)
+        x, y = tables.guess(tables.look(frame))
+        usable = [c.name for c in tables.look(frame) if c.numeric]
+        left, right = st.columns([2, 1])
+        y = right.multiselect("Properties y: what you want to ask for", usable, y, key=f"own-y-{mark}")
+        offered = [name for name in usable if name not in y]
+        x = left.multiselect(
+            "Inputs x: what a design is made of", offered, [n for n in x if n in offered], key=f"own-x-{mark}"
+        )
+        if x and y:
+            for warning in tables.warnings(frame, x, y):
+                st.warning(warning, icon=":material/flag:")
+            with st.expander("Units, and bounds that designs are to stay in"):
+                edited = ask_limits(frame, x, y, f"own-limits-{mark}-{hash((*x, *y))}")
+            title = st.text_input("Name", files[0][0].rsplit(".", 1)[0][:40], key=f"own-name-{mark}")
+            # Not a callback: its arguments would be those of the run before, without a name typed just now.
+            if st.button("Train on these data", type="primary", icon=":material/model_training:", key="own-train"):
+                make(frame, x, y, edited, source, title.strip() or files[0][0])
+                st.rerun()
+if said := st.session_state.pop("own_said", None):
+    st.error(said, icon=":material/error:")
+
+mine = [task for task in TASKS.values() if task.folder is not None]
+if mine:
+    st.subheader("Data that are here", divider="gray")
+    names = [task.name for task in mine]
+    made = st.session_state.pop("own_made", None)
+    if made in names:
+        st.session_state.own_choice = made
+    chosen = st.selectbox("Data", names, format_func=lambda name: TASKS[name].title, key="own_choice")
+    own_task.history(TASKS[chosen])
+    queue.show(chosen)

@@ -1,0 +1,188 @@
+"""The pages Train and Your data, and Explore with own data, without a browser (Streamlit's AppTest)."""
+
+import json
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import trainings
+from app.views import own_task
+from ipage_core import home, own_data
+from ipage_core.recipes import train
+from ipage_core.tasks import TASKS
+from tests.test_own_data import table
+
+ROOT = trainings.ROOT
+
+
+@pytest.fixture
+def place(monkeypatch, tmp_path):
+    monkeypatch.setenv("IPAGE_HOME", str(tmp_path))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    yield tmp_path
+    for training in trainings.trainings():
+        trainings.stop(training.number)
+    until(lambda: not trainings._is_working())
+    monkeypatch.undo()
+    home.refresh()
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """A folder of own lattices with models of two epochs, to be copied."""
+    folder = tmp_path_factory.mktemp("models") / "strained"
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.uniform(3.5, 4.3, (300, 3)), columns=["a [Å]", "b [Å]", "c [Å]"])
+    frame[["alpha", "beta", "gamma"]] = rng.uniform(80, 100, (300, 3))
+    frame["gap [eV]"] = 2 - 0.01 * (frame["alpha"] - 90) ** 2 + 0.5 * (frame["a [Å]"] - 4)
+    task = own_data.create(folder, frame, list(frame)[:6], ["gap [eV]"], source="strained.csv", title="Strained cells")
+    for model in ("inn", "mlp"):
+        train(task, model, folder, epochs=2, size="small")
+    return folder
+
+
+@pytest.fixture
+def strained(place, models):
+    folder = place / "tasks" / "strained"
+    folder.mkdir(parents=True)
+    for path in models.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    return folder
+
+
+def until(condition, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "nothing happens"
+        time.sleep(0.05)
+
+
+def start(page="pages/explore.py", **query):
+    test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=120)
+    for name, value in query.items():
+        test.query_params[name] = value
+    test.run()
+    return test if page == "pages/explore.py" else test.switch_page(page).run()
+
+
+def said(test):
+    return " ".join(e.value for kind in ("markdown", "info", "warning", "error", "caption") for e in test.get(kind))
+
+
+def test_a_table_becomes_a_task_in_training(place):
+    test = start("pages/own_data.py")
+    assert not test.exception
+    test.file_uploader[0].set_value(("gaps.csv", table().to_csv(index=False).encode(), "text/csv")).run()
+    assert not test.exception
+    assert test.dataframe[0].value["column"].tolist() == ["a (Å)", "b", "angle", "gap [eV]"]
+    x, y = sorted(test.multiselect, key=lambda m: m.value == ["gap [eV]"])
+    assert (x.value, y.value) == (["a (Å)", "b", "angle"], ["gap [eV]"])
+    assert "its least value: taken as a floor" in said(test)
+    test.text_input[0].set_value("My gaps").run()
+    test.button(key="own-train").click().run()
+    assert not test.exception
+    assert TASKS["my-gaps"].title == "My gaps"
+    (training,) = trainings.trainings()
+    assert (training.task, training.method, training.active) == ("my-gaps", "ipage-mlp", True)
+    assert "My gaps" in said(test)
+    test.button(key="stop-1").click().run()
+    until(lambda: trainings.trainings()[0].state == "stopped")
+    test.run()
+    test.button(key="forget-1").click().run()
+    assert not trainings.trainings()
+
+
+def test_a_bad_table_gets_a_sentence_and_leaves_nothing(place):
+    test = start("pages/own_data.py")
+    test.file_uploader[0].set_value(("gaps.csv", b"a,b\n", "text/csv")).run()
+    assert [e.value for e in test.error] == ["gaps.csv has no rows"]
+    test.file_uploader[0].set_value(("gaps.csv", table(20).to_csv(index=False).encode(), "text/csv")).run()
+    test.button(key="own-train").click().run()
+    assert "20 rows with numbers in all chosen columns are too few" in test.error[0].value
+    assert not list(place.glob("tasks/*"))
+
+
+def test_explore_shows_accuracy_first_and_verifies_nothing(strained):
+    test = start(task="strained", n="25", y1="1.5", sample="3")
+    assert not test.exception
+    assert not test.error
+    assert "on 30 held-out rows" in test.info[0].value
+    assert "25 designs for y* = 1.5 eV, not verified" in said(test)
+    shown = test.dataframe[0].value
+    assert {"y predicted", "± y", "y of nearest row", "distance", "nearest row"} <= set(shown.columns)
+    assert "hit" not in shown.columns
+    cells = [chart for chart in test.get("plotly_chart") if "scatter3d" in chart.proto.spec]
+    assert len(cells) == 1
+    assert json.loads(cells[0].proto.spec)["data"][0]["name"] == "nearest measured row"
+    assert "--model" in " ".join(code.value for code in test.code)
+    for view in ("Posterior", "Latent design", "Compare"):
+        test.session_state["view"] = view
+        test.run()
+        assert not test.exception
+
+
+def test_lattices_leave_as_structure_files(strained):
+    import io
+    import zipfile
+
+    from ase.io import read
+
+    from app import runs
+
+    home.refresh()
+    found = runs.run("strained", "ipage-mlp", "1.5", 3, "maximin", 0, 0)
+    for form in own_task.FORMATS:
+        with zipfile.ZipFile(io.BytesIO(own_task.structures(found, form))) as archive:
+            assert len(archive.namelist()) == 3
+            text = archive.read(archive.namelist()[0]).decode()
+        assert "not verified" in text
+        if form == "extxyz":
+            cell = read(io.StringIO(text), format="extxyz").cell.cellpar()
+            np.testing.assert_allclose(cell, found.x[-1, 0], atol=1e-4)
+
+
+def test_results_come_back_through_the_page(strained, monkeypatch):
+    asked = []
+    monkeypatch.setattr(trainings, "add", lambda *a, **k: asked.append((a, k)))
+    test = start(task="strained", n="25")
+    found = own_data.measured(strained)
+    frame = pd.DataFrame(found.x[:3].numpy() + 0.01, columns=["a [Å]", "b [Å]", "c [Å]", "alpha", "beta", "gamma"])
+    frame["gap [eV]"] = 1.0
+    test.file_uploader(key="results-0").set_value(("results.csv", frame.to_csv(index=False).encode(), "text/csv")).run()
+    next(b for b in test.button if b.label.startswith("Add these results")).click().run()
+    assert not test.exception
+    assert len(own_data.measured(strained).x) == 303
+    assert asked[0][0][1] == "strained"
+    assert test.success[0].value.startswith("3 rows added")
+    rounds = next(d.value for d in test.dataframe if "round" in d.value)
+    assert rounds["surrogates after it"].tolist()[1] == "not trained yet"
+
+
+def test_a_model_trained_here_joins_the_list(place):
+    test = start("pages/train.py")
+    assert not test.exception
+    test.selectbox(key="train_method_sinewave").set_value("prior-lm").run()
+    test.segmented_control(key="train_size").set_value("small").run()
+    test.number_input(key="train_epochs").set_value(1).run()
+    test.button(key="train").click().run()
+    assert not test.exception
+    until(lambda: trainings.trainings()[0].state == "done")
+    test.run()
+    assert "sinewave\\-1" in said(test)
+    assert test.get("plotly_chart")
+    assert "prior-lm@sinewave-1" in start(n="3").selectbox(key="method").options
+    test.button(key="explore-1").click().run()
+    assert not test.exception
+    assert test.selectbox(key="method").value == "prior-lm@sinewave-1"
+    assert "trained here: sinewave-1" in said(test)
+
+
+def test_train_says_what_does_not_go_together(place):
+    test = start("pages/train.py")
+    test.selectbox(key="train_task").set_value("crystal").run()
+    test.segmented_control(key="train_size").set_value("large").run()
+    assert "come in one size" in test.error[0].value
+    assert test.button(key="train").disabled
