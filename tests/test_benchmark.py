@@ -157,7 +157,7 @@ def test_a_surrogate_never_stands_for_omega():
         pd.concat(
             [
                 made([[1e-9] * 4], task="crystal", by=solutions.SURROGATE),
-                made([[1e-3] * 4], task="crystal", method="inn", sampling="srs"),
+                made([[1e-3] * 3], task="crystal", method="inn", sampling="srs"),
             ]
         )
     )
@@ -324,3 +324,12 @@ def test_what_a_stopped_run_has_finished_can_be_written(ran, tmp_path_factory):
     frame, _ = rows.read(benchmark.run(wider, out, ["tables"], fold=True)["tables"])
     assert len(frame) == 36
     assert len(rows.read(path)[0]) > 36
+
+
+def test_dft_judges_one_run_of_a_method_and_protocol(monkeypatch):
+    monkeypatch.setattr(scope, "weights", lambda task, method, root: ("ab", 0))
+    chosen = Scope(("crystal", "sinewave"), ("ipage", "inn"), repeats=3, dft=True)
+    alone = [argument for _, argument in solutions.items(chosen) if solutions.alone(argument)]
+    assert {argument["task"] for argument in alone} == {"crystal"}
+    cells = [(argument["method"], argument["sampling"], argument["protocol"]) for argument in alone]
+    assert sorted(cells) == [(m, s, p) for m, s in (("inn", "srs"), ("ipage", "maximin")) for p in ("many", "single")]

@@ -243,10 +243,11 @@ def times(compute: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
     return spec
 
 
-def table(cells: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
+def table(cells: pd.DataFrame, floors: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
     """A table as dots: ours with its 95 % interval, the paper's as a hollow diamond, a panel for each task, log scale.
 
-    ``cells`` as :func:`ipage_core.benchmark.tables.displayed` gives them.
+    ``cells`` as :func:`ipage_core.benchmark.tables.displayed` gives them; ``floors`` (task, method, floor), the
+    surrogates' own errors, as bars.
     """
     colors = palette(dark)
     tasks = [name for name in titles_of if (cells["task"] == name).any()]
@@ -288,6 +289,16 @@ def table(cells: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
                     "showlegend": not any(trace.get("name") == f"ours, by {by}" for trace in data),
                 }
             )
+        level = floors[(floors["task"] == task) & floors["method"].isin(own["method"])]
+        if len(level):
+            at = [short(m) for m in level["method"]]
+            data.append(
+                _points(
+                    level["floor"], at, colors.surrogate, 12, _id(k), "line-ns-open", name="the surrogate's own error"
+                )
+                | {"hovertemplate": "the surrogate's error on unseen designs: %{x:.3g}<extra></extra>"}
+            )
+            data[-1]["showlegend"] = sum(trace.get("name") == "the surrogate's own error" for trace in data) == 1
         known = own[own["paper"].notna()]
         data.append(
             _points(known["paper"], [short(m) for m in known["method"]], colors.posterior, 9, _id(k), "diamond-open")

@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ipage_core.benchmark.scope import COSTLY, Scope, there
+from ipage_core.benchmark.scope import COSTLY, Scope, held_out, there
 from ipage_core.cluster import Item, Result
 from ipage_core.design import design
 from ipage_core.methods import METHODS, Loaded, load
 from ipage_core.models.na import NeuralAdjoint, Search
 from ipage_core.store import load_card
-from ipage_core.tasks import TASKS
+from ipage_core.tasks import TASKS, Task
 
 STEPS = (1, 2, 3, 5, 10, 25)
 """Levenberg–Marquardt steps at most: budgets of iPage, its variants and its control."""
@@ -96,7 +96,22 @@ def work(argument: dict[str, Any]) -> Result:
         "mean": None if math.isnan(middle[2]) else float(middle[2]),
         "omega_calls": (found.omega_calls - found.verification.calls) / argument["n"],
         "peak_mb": memory.get("mb"),
+        "floor": _floor(method, task),
     }
+
+
+def _floor(method: Loaded, task: Task) -> float | None:
+    """Mean ‖f(x) − Ω(x)‖² of the method's surrogate on unseen pairs: localization, blind to Ω, gets about that far.
+
+    None without a surrogate, and where all stored designs have been trained with.
+    """
+    surrogate = method.proposal.network if isinstance(method.proposal, NeuralAdjoint) else method.surrogate
+    if surrogate is None or task.d > 16:
+        return None
+    x, y = held_out(task.name)
+    with torch.no_grad():
+        predicted = surrogate(x.to(method.device, torch.float32)).cpu().double()
+    return float((predicted[:, : task.n_targets] - y).square().sum(1).mean())
 
 
 def _searching(method: Loaded, search: Search) -> Loaded:
@@ -125,7 +140,7 @@ def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
 
     ``inference_seconds, localization_seconds`` for ``n`` solutions at the default target, one thread; ``mean`` of
     ‖Ω(x) − y*‖² (NaN where Ω is slow); ``omega_calls`` a solution; ``peak_mb`` the process's memory at most,
-    PyTorch and the models loaded so far included;
+    PyTorch and the models loaded so far included; ``floor``, mean squared error of the surrogate on unseen pairs;
     ``parameters, training_seconds`` of all the method's models, as their cards say.
     """
     found = []
@@ -136,7 +151,7 @@ def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
         setting = ", ".join(f"{name} {value}" for name, value in argument["setting"].items())
         row = {name: argument[name] for name in ("task", "method", "kind", "device", "n", "repeats")}
         row |= {"setting": setting, "inference_seconds": one["inference"], "localization_seconds": one["localization"]}
-        row |= {name: one[name] for name in ("mean", "omega_calls", "peak_mb")}
+        row |= {name: one[name] for name in ("mean", "omega_calls", "peak_mb", "floor")}
         row |= {name: sum(card[name] for card in cards) for name in ("parameters", "training_seconds")}
         found.append(row)
     return pd.DataFrame(found)

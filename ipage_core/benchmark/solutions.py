@@ -20,7 +20,7 @@ from ipage_core.store import ModelUnavailable
 from ipage_core.tasks import TASKS, Task
 
 BY_DFT = 50
-"""Solutions a run that DFT judges, drawn at random by the run's seed."""
+"""Solutions a method and protocol that DFT judges: of the first seed (with maximin, of iPage), drawn at random."""
 OMEGA, SURROGATE = "Ω", "surrogate, not Ω"
 """Who says what y a solution achieves."""
 RUN = ("task", "method", "sampling", "protocol", "seed", "training_seed")
@@ -28,7 +28,10 @@ RUN = ("task", "method", "sampling", "protocol", "seed", "training_seed")
 
 
 def items(scope: Scope) -> list[Item]:
-    """One run of the design chain each, or one target of it where a target takes long; these last."""
+    """One run of the design chain each, or one target of it where a target takes long; these last.
+
+    Else all cells' first seeds come first: a run that is stopped has something of every cell.
+    """
     found = []
     for task in scope.tasks:
         for method in scope.methods:
@@ -39,12 +42,13 @@ def items(scope: Scope) -> list[Item]:
                             argument: dict[str, Any] = {"task": task, "method": method, "sampling": sampling}
                             argument |= {"protocol": protocol, "n": scope.n, "seed": seed, "training_seed": trained}
                             argument |= {"models": None if root is None else str(root)}
-                            argument |= {"dft": scope.dft and task == "crystal" and seed == 0}
+                            judged = task == "crystal" and seed == 0 and sampling == scope.sampled(method)[-1]
+                            argument |= {"dft": scope.dft and judged}
                             words = [task, method, sampling, protocol, f"{scope.n}", f"{seed}", f"{trained}", weights]
                             for part in _parts(method, protocol, scope):
                                 key = "|".join([*words, *["dft"] * argument["dft"], *[f"{part}"] * (part is not None)])
                                 found.append((key, argument | {"part": part}))
-    return sorted(found, key=lambda item: item[1]["method"] in COSTLY)
+    return sorted(found, key=lambda item: (item[1]["method"] in COSTLY, item[1]["seed"]))
 
 
 def _parts(method: str, protocol: str, scope: Scope) -> Sequence[int | None]:

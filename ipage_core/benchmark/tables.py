@@ -83,11 +83,10 @@ def displayed(cells: pd.DataFrame, protocol: str) -> pd.DataFrame:
 
 
 def best(cells: pd.DataFrame) -> pd.Series:
-    """Of displayed cells: True at the lowest mean of each task among those that Ω judged (on all targets of a run)."""
-    full = cells["n"] / cells["runs"] >= 0.9 * cells.groupby("task", observed=True)["n"].transform(
-        lambda n: (n / cells.loc[n.index, "runs"]).max()
-    )
-    judged = cells[(cells["by"] == OMEGA) & full]
+    """Of displayed cells: True at the lowest mean of each task, among those that Ω judged on as many targets as any."""
+    judged = cells[cells["by"] == OMEGA]
+    each = judged["n"] / judged["runs"]
+    judged = judged[each >= 0.9 * each.groupby(judged["task"].astype(str)).transform("max")]
     lowest = judged.groupby("task", observed=True)["mean"].idxmin()
     return cells.index.to_series().isin(lowest)
 
