@@ -30,11 +30,14 @@ REPEATS = 3
 
 
 def items(scope: Scope) -> list[Item]:
-    """Times of every method, and budgets of those that localize. They run one by one, each three times over."""
+    """Times of every method, and budgets of those that localize. They run one by one, each three times over.
+
+    If quick, without budgets and costly methods.
+    """
     found = []
     devices = ["cpu", *["cuda"] * torch.cuda.is_available()]
     for task in scope.tasks:
-        for method in scope.methods:
+        for method in (name for name in scope.methods if not (scope.quick and name in COSTLY)):
             for _, weights, _ in there(scope, task, method)[:1]:
                 for device in devices:
                     for argument in _arguments(task, method, scope.quick):

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 
 from ipage_core.benchmark.rows import pack, rounded, unpack
-from ipage_core.benchmark.scope import Scope, loaded, there
+from ipage_core.benchmark.scope import COSTLY, Scope, loaded, there
 from ipage_core.cluster import Item, Result
 from ipage_core.design import design
 from ipage_core.tasks import TASKS
@@ -18,12 +18,12 @@ COUNTS = (25, 50, 100, 200)
 
 
 def items(scope: Scope) -> list[Item]:
-    """All counts of a seed in one item, for tasks whose families can be told apart."""
+    """All counts of a seed in one item, for tasks whose families can be told apart; costly methods are left out."""
     found = []
     for task in scope.tasks:
         if TASKS[task].modes is None:
             continue
-        for method in scope.methods:
+        for method in (name for name in scope.methods if name not in COSTLY):
             for _, weights, trained in there(scope, task, method)[:1]:
                 for sampling in scope.sampled(method):
                     for seed in scope.seeds(task, method, "single"):

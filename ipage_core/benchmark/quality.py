@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from torch import Generator, Tensor
 
-from ipage_core.benchmark.scope import ANALYTIC, Scope, loaded, there
+from ipage_core.benchmark.scope import ANALYTIC, COSTLY, Scope, loaded, there
 from ipage_core.cluster import Item, Result
 from ipage_core.design import design
 from ipage_core.metrics import mean_distance, mmd2
@@ -76,15 +76,17 @@ def reference(task: str, n: int, seed: int) -> Tensor:
 
 
 def items(scope: Scope) -> list[Item]:
-    """Five seeds of each method on the analytic tasks, and the reference against itself."""
+    """Five seeds of each method on the analytic tasks (of a costly one, none if quick, else one), and the reference."""
     found = []
     for task in (name for name in scope.tasks if name in ANALYTIC):
         argument = {"task": task, "method": REFERENCE, "sampling": "srs", "seed": 0, "training_seed": 0, "n": scope.n}
         found.append((f"{task}|{REFERENCE}|{scope.n}", argument | {"models": None}))
         for method in scope.methods:
             for _, weights, trained in there(scope, task, method)[:1]:
+                seeds = scope.seeds(task, method, "single")[:SEEDS]
+                seeds = seeds[: 1 - scope.quick] if method in COSTLY else seeds
                 for sampling in scope.sampled(method):
-                    for seed in scope.seeds(task, method, "single")[:SEEDS]:
+                    for seed in seeds:
                         argument = {"task": task, "method": method, "sampling": sampling, "seed": seed, "n": scope.n}
                         argument |= {"training_seed": trained, "models": None}
                         words = [task, method, sampling, f"{scope.n}", f"{seed}", f"{trained}", weights]
