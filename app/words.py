@@ -255,12 +255,9 @@ def sample_figures(run: Run, sample: int, seen: Inspection) -> list[Figure]:
     told = f"Ω(x), asked was {asked_text(run)}" if verified else unseen
     figures = [
         Figure("Achieved y", targets + unit(run) if verified else "not verified", told),
-        Figure(
-            "Re-simulation error",
-            number(truth),
-            "‖Ω(x) − y*‖², the truth",
-        ),
     ]
+    if TASKS[run.task].omega is not None:
+        figures.append(Figure("Re-simulation error", number(truth), "‖Ω(x) − y*‖², the truth"))
     if run.f_error is not None:
         believed = number(float(run.f_error[-1, sample]))
         figures.append(Figure("Surrogate error", believed, "‖f(x) − y*‖², what localization believes"))

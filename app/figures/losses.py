@@ -63,6 +63,7 @@ def figure(rows: list[dict[str, Any]], dark: bool, size: Size) -> Dict:
                 "yref": "paper",
                 "xanchor": "left",
                 "yanchor": "bottom",
+                "yshift": 4,
                 "showarrow": False,
                 "font": {"color": colors.text},
             }

@@ -53,7 +53,8 @@ def show_details(run: Run, sample: int, seen: Inspection) -> None:
     steps, near = st.tabs(["Step by step", "Nearest training pairs"])
     with steps:
         told = "The way of this sample, from where it was proposed to the result."
-        st.caption(told + " f is the surrogate that localization descends; Ω, which has the last word, only watches.")
+        watches = "; Ω, which has the last word, only watches" if TASKS[run.task].omega else ""
+        st.caption(f"{told} f is the surrogate that localization descends{watches}.")
         st.dataframe(trace(run, sample, seen), hide_index=True, column_config=_formats(run))
     with near:
         st.caption("What the model could have learnt it from. Distance: each coordinate in widths of the box.")

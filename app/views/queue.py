@@ -139,7 +139,8 @@ def _card(training: Training) -> None:
         found = card.get("held_out", {})
         for j in range(len(found.get("r2", []))):
             label = task.property_labels[j].split(" [")[0] if task and task.n_targets > 1 else ""
-            told = f"{model} {label}: on {found['n']:,} rows that no training saw; MAE {number(found['mae'][j])}"
+            whose = f"{model} {label}".strip()
+            told = f"{whose}: on {found['n']:,} rows that no training saw; MAE {number(found['mae'][j])}"
             figures.append(Figure("Held-out R²", f"{found['r2'][j]:.3f}", told))
         said = {k.removeprefix("validation_"): number(v) for k, v in card["validation"].items() if k != "epoch"}
         rows.append(

@@ -82,10 +82,10 @@ class Ensemble(nn.Module):
     def losses(
         self, x: Tensor, y: Tensor, weights: dict[str, float], generator: Generator
     ) -> Iterator[dict[str, Tensor]]:
-        """Yield the ℓ2 loss (paper, Eq. 5) in standardized units, summed over members; one-sided on the floor."""
+        """Yield the ℓ2 loss (paper, Eq. 5) in standardized units, the members' mean; one-sided on the floor."""
         error = self._standardized(x) - self.y_scale(y)
         error = torch.where(y <= self.lowest, error.clamp(min=0), error)
-        yield {"y": error.square().sum(2).mean(1).sum()}
+        yield {"y": error.square().sum(2).mean()}
 
     def validation_loss(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
         """Mean ‖ŷ − y‖² of what would be measured, in units of y's standard deviations; selects φ*."""
