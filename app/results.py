@@ -15,7 +15,7 @@ from torch import Generator
 from app.figures import benchmark as figures
 from app.figures.theme import Dict
 from ipage_core.benchmark import CELLS, exploration, rows, tables
-from ipage_core.benchmark.solutions import OMEGA
+from ipage_core.benchmark.solutions import NOBODY, OMEGA
 from ipage_core.latent import SAMPLINGS, unit_design
 from ipage_core.metrics import expected_coverage
 from ipage_core.tasks import TASKS
@@ -90,6 +90,9 @@ def table(cells: pd.DataFrame, missing: dict[str, str], protocol: str) -> str:
 def _cell(one: pd.Series, best: bool) -> list[str]:
     number = tables.number
     paper = f"{one['paper']:g}" if np.isfinite(one["paper"]) else "–"
+    if one["by"] == NOBODY:
+        why = "Ω has not run, and the surrogate that could speak is the one these were localized on"
+        return [f'<td class="paper">{paper}</td>', f'<td class="none" title="{why}">not verified</td>']
     runs = f"; SD over {one['runs']} latent seeds {number(one['seed_sd'])}" if one["runs"] > 1 else ""
     told = (
         f"95 % bootstrap interval of the mean over solutions: {number(one['low'])} to {number(one['high'])}{runs}; "

@@ -1,5 +1,6 @@
 """Benchmark runs are resumable, rows tidy, tables beside the paper's; nothing is shown for Ω that is not."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -333,3 +334,19 @@ def test_dft_judges_one_run_of_a_method_and_protocol(monkeypatch):
     assert {argument["task"] for argument in alone} == {"crystal"}
     cells = [(argument["method"], argument["sampling"], argument["protocol"]) for argument in alone]
     assert sorted(cells) == [(m, s, p) for m, s in (("inn", "srs"), ("ipage", "maximin")) for p in ("many", "single")]
+
+
+def test_a_surrogate_does_not_judge_what_was_localized_on_it(stand_in, tmp_path, monkeypatch):
+    slow = dataclasses.replace(TASKS["sinewave"], omega_seconds=8.0)
+    monkeypatch.setitem(TASKS, "sinewave", slow)
+    monkeypatch.setattr(solutions, "load", stand_ins.load)
+    chosen = Scope(("sinewave",), ("inn", "prior-lm"), protocols=("single",), repeats=1, n=6)
+    path = benchmark.run(chosen, tmp_path, ["tables"], workers=0)["tables"]
+    frame, _ = rows.read(path)
+    by = frame.groupby("method", observed=True)["by"].unique()
+    assert by["inn"].tolist() == [solutions.SURROGATE]
+    assert by["prior-lm"].tolist() == [solutions.NOBODY]
+    assert frame.loc[frame["method"] == "prior-lm", "off1"].isna().all()
+    assert frame.loc[frame["method"] == "inn", "off1"].notna().all()
+    cells, _ = rows.read(path.with_name(benchmark.CELLS))
+    assert "| prior-lm | not verified |" in tables.markdown(cells, {}, "single")

@@ -158,6 +158,8 @@ def achieved(rows: pd.DataFrame, title: str, unit: str, dark: bool) -> Dict:
         by_omega = len(judged) > 0
         off = (judged if by_omega else own)["off1"].to_numpy(float)
         off = off[np.isfinite(off)]
+        if not len(off):
+            continue
         thinned = off[:: max(1, len(off) // 1000)]
         color = color_of(method, colors) if by_omega else colors.surrogate
         name = short(method) + ("" if by_omega else "<br>surrogate, not Ω")

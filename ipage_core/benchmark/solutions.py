@@ -21,8 +21,10 @@ from ipage_core.tasks import TASKS, Task
 
 BY_DFT = 50
 """Solutions a method and protocol that DFT judges: of the first seed (with maximin, of iPage), drawn at random."""
-OMEGA, SURROGATE = "Ω", "surrogate, not Ω"
-"""Who says what y a solution achieves."""
+OMEGA, SURROGATE, NOBODY = "Ω", "surrogate, not Ω", "not verified"
+"""Who says what y a solution achieves; nobody, where that is the surrogate that the solution was localized on."""
+JUDGE = METHODS["prior-lm"].surrogate
+"""The network that speaks where Ω does not run."""
 RUN = ("task", "method", "sampling", "protocol", "seed", "training_seed")
 """What names a run."""
 
@@ -130,8 +132,11 @@ def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
         columns |= {name: np.int16(argument[name]) for name in ("seed", "training_seed")}
         columns["sample"] = np.arange(len(off), dtype=np.int16) + np.int16(argument["part"] or 0)
         columns |= {f"target{j + 1}": column.astype(np.float32) for j, column in enumerate(y_star.numpy().T)}
+        by_omega = unpack(one["by_omega"], "u1") > 0
+        own_judge = METHODS[argument["method"]].surrogate == JUDGE
+        off[~by_omega & own_judge] = np.nan
+        columns["by"] = np.where(by_omega, OMEGA, NOBODY if own_judge else SURROGATE)
         columns |= {f"off{j + 1}": column for j, column in enumerate(off.T)}
-        columns["by"] = np.where(unpack(one["by_omega"], "u1") > 0, OMEGA, SURROGATE)
         columns |= {name: unpack(one[name], "u1").astype(bool) for name in ("in_bounds", "replaced")}
         columns["inference_seconds"] = np.float32(totals[(*run, "inference")])
         columns["localization_seconds"] = np.float32(totals[(*run, "localization")])

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ipage_core.benchmark import paper
-from ipage_core.benchmark.solutions import OMEGA, squared_error
+from ipage_core.benchmark.solutions import NOBODY, OMEGA, squared_error
 from ipage_core.methods import METHODS
 from ipage_core.metrics import bootstrap_interval
 from ipage_core.tasks import TASKS
@@ -35,10 +35,10 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
         by_omega = (group["by"] == OMEGA).to_numpy()
         chosen = group[by_omega] if by_omega.any() else group
         error = chosen["error"].to_numpy()
-        known = error[np.isfinite(error)]
+        known, judged = error[np.isfinite(error)], str(chosen["by"].iloc[0])
         runs = chosen.groupby("seed", observed=True)
         task, method, _, protocol, _ = cell
-        reached = error <= TASKS[task].tolerance ** 2
+        reached = (error <= TASKS[task].tolerance ** 2).mean() if judged != NOBODY else np.nan
         # Repeats share targets, so a target's solutions stand or fall together: average over them, then resample.
         each = chosen.groupby("sample", observed=True)["error"].mean().to_numpy()
         low, high = bootstrap_interval(each)
@@ -48,14 +48,14 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
         found.append(
             dict(zip(CELL, cell, strict=True))
             | {
-                "by": str(chosen["by"].iloc[0]),
+                "by": judged,
                 "n": len(chosen),
                 "runs": len(means),
-                "failed_omega": len(error) - len(known),
+                "failed_omega": int((by_omega & ~np.isfinite(group["error"])).sum()),
                 "mean": known.mean() if len(known) else np.nan,
                 "median": np.median(known) if len(known) else np.nan,
                 "p95": np.quantile(known, 0.95) if len(known) else np.nan,
-                "failures": 1 - reached.mean(),
+                "failures": 1 - reached,
                 "low": low,
                 "high": high,
                 "seed_sd": means.std() if len(means) > 1 else np.nan,
@@ -110,6 +110,9 @@ def markdown(cells: pd.DataFrame, missing: dict[str, str], protocol: str) -> str
                 row.append("not available" if f"{task} {method}" in missing else "–")
                 continue
             one = at.iloc[0]
+            if one["by"] == NOBODY:
+                row.append(NOBODY)
+                continue
             text = f"{number(one['mean'])} [{number(one['low'])}, {number(one['high'])}]"
             text = f"**{text}**" if bold[at.index[0]] else text
             text += f" ± {number(one['seed_sd'])}" if one["runs"] > 1 else ""
