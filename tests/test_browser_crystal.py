@@ -22,8 +22,11 @@ pytestmark = [
 
 FIGURE = "document.querySelector('.st-key-animation .js-plotly-plot')"
 HEADLINE = "[...document.querySelectorAll('h4')].map(h => h.innerText).find(t => t.includes(' design'))"
-GAPS = f"""() => [...{FIGURE}.querySelectorAll('.subplot.xy .scatterlayer .trace path.point')].map(
-    p => Number((p.getAttribute('transform') ?? '').match(/[-.0-9]+/)))"""
+GAPS = f"""() => [...{FIGURE}.querySelectorAll('.subplot.xy .scatterlayer .trace')]
+    .map(trace => [...trace.querySelectorAll('path.point')])
+    .filter(points => points.length === 25)
+    .flatMap(points => points.map(p => Number((p.getAttribute('transform') ?? '').match(/[-.0-9]+/))))"""
+"""Pixels from the left of the 25 cells on their way, and where they began; other traces have more points, or fewer."""
 ROW, HEAD = 35, 35
 """Pixels that a row of a table is high, and its head."""
 
