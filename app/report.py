@@ -33,7 +33,7 @@ def write(folder: Path, out: Path) -> None:
     for protocol, title in results.PROTOCOLS.items():
         if (cells["protocol"] == protocol).any():
             parts += [f"<h2>{title}</h2>", results.table(cells, card["missing"], protocol)]
-    for sentence in card["missing"].values():
+    for sentence in dict.fromkeys(card["missing"].values()):
         parts.append(f'<p class="told">{html.escape(sentence)}</p>')
     drawn = []
     for one in results.overview(found, folder):

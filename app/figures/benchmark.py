@@ -239,6 +239,7 @@ def times(compute: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
         axes[f"xaxis{ids}"] |= {"range": [0, 1.45 * top], "nticks": 4}
         axes[f"yaxis{ids}"] |= {"type": "category", "categoryarray": [short(n) for n in names][::-1]}
         axes[f"yaxis{ids}"] |= {"categoryorder": "array", "showticklabels": not k, "showgrid": False}
+        axes[f"yaxis{ids}"] |= {"range": [-0.6, len(names) - 0.4]}
     spec = _figure(data, axes, titles, colors, 90 + 34 * len(names))
     spec["layout"] |= {"barmode": "stack"}
     spec["layout"]["margin"]["l"] = 130
@@ -311,7 +312,7 @@ def table(cells: pd.DataFrame, floors: pd.DataFrame, titles_of: dict[str, str], 
         ids = "" if not k else str(k + 1)
         axes[f"xaxis{ids}"] |= {"type": "log", "exponentformat": "power", "dtick": 2}
         axes[f"yaxis{ids}"] |= {"type": "category", "categoryorder": "array", "showticklabels": not k}
-        axes[f"yaxis{ids}"] |= {"categoryarray": [short(n) for n in names]}
+        axes[f"yaxis{ids}"] |= {"categoryarray": [short(n) for n in names], "range": [-0.6, len(names) - 0.4]}
     spec = _figure(data, axes, titles, colors, 110 + 30 * len(names))
     spec["layout"]["margin"]["l"] = 130
     return spec

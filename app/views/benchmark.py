@@ -51,7 +51,7 @@ def show(dark: bool, folder: Path | None = None) -> None:
     st.html(f"<style>{results.CSS}</style>{results.table(chosen, gone, protocol)}")
     if gone:
         with st.expander(f"{len(gone)} not available"):
-            for why in gone.values():
+            for why in dict.fromkeys(gone.values()):
                 st.caption(why)
     _downloads(chosen, folder)
     _rerun()

@@ -80,7 +80,7 @@ def _print_tables(path: Path) -> None:
         if (cells["protocol"] == protocol).any():
             print(f"\n**{text}**: mean of ‖Ω(x) − y*‖² [95 % bootstrap over solutions] ± SD over latent seeds\n")
             print(tables.markdown(cells, card["missing"], protocol))
-    for sentence in card["missing"].values():
+    for sentence in dict.fromkeys(card["missing"].values()):
         print(f"\n{sentence}")
 
 
