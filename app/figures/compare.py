@@ -14,6 +14,8 @@ from ipage_core.metrics import error_quantiles
 
 STYLES = {"SRS": ("dot", "circle"), "LHS": ("dash", "square"), "maximin": ("solid", "diamond")}
 """Dash and symbol of each sampling: colours are taken by what posterior, result and target mean."""
+OTHERS = (("solid", "circle"), ("dot", "square"), ("dash", "diamond"), ("dashdot", "triangle-up"))
+"""The same for runs that differ in something else."""
 
 
 def figure(runs: dict[str, Run], dark: bool, size: Size) -> Dict:
@@ -143,15 +145,15 @@ def sweep_figure(
         [((0, 1), (0.58, 1)), ((0, 1), (0, 0.4))] if size.narrow else [((0, 0.46), (0, 1)), ((0.56, 1), (0, 1))]
     )
     data: list[Dict] = []
-    for name, by_n in outcomes.items():
-        dash, symbol = STYLES[name]
+    for place, (name, by_n) in enumerate(outcomes.items()):
+        dash, symbol = STYLES.get(name, OTHERS[place % len(OTHERS)])
         sizes = [n for n in counts if by_n.get(n)]
         if not sizes:
             continue
         found = np.array([[f(o.found for o in by_n[n]) for f in (_mean, min, max)] for n in sizes])
         errors = np.array([np.mean([o.errors for o in by_n[n]], axis=0) for n in sizes])
         color = colors.omega if by_omega else colors.surrogate
-        shift = {"SRS": 0.96, "LHS": 1.0, "maximin": 1.04}[name]
+        shift = 0.96 + 0.04 * place
         for k, (middle, low, high, ink) in enumerate(
             (
                 (found[:, 0], found[:, 1], found[:, 2], colors.localized),

@@ -1,0 +1,118 @@
+"""Runs beside each other: how their errors fall on linked axes, and what they cost."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from app.figures.panels import FLOOR, title
+from app.figures.playback import Box, Size, static
+from app.figures.theme import Dict, axis, faded, packed, palette
+from app.runs import Run
+
+STAGES = ("latent", "proposal", "localization", "verification")
+
+
+def residuals(runs: dict[str, Run], dark: bool, size: Size) -> Dict:
+    """Median squared error against step, a panel for each run: by the surrogate f, and by Ω where it watched."""
+    colors, data, axes, titles = palette(dark), list[Dict](), Dict(), list[Dict]()
+    shown = set[str]()
+    for k, (name, run) in enumerate(runs.items()):
+        ids, box = "" if k == 0 else str(k + 1), _box(k, len(runs), size)
+        where = {"xaxis": f"x{ids}", "yaxis": f"y{ids}"}
+        curves = [("by the surrogate f", run.f_error, colors.surrogate, "dash")]
+        curves.append(
+            ("by Ω", run.omega_error if run.omega_error is not None else _at_the_end(run), colors.omega, "solid")
+        )
+        for called, errors, color, dash in curves:
+            if errors is None or not np.isfinite(errors).any():
+                continue
+            steps = np.flatnonzero(np.isfinite(errors).any(axis=1))
+            low, median, high = np.maximum(np.nanquantile(errors[steps], (0.05, 0.5, 0.95), axis=1), FLOOR)
+            band = packed(np.concatenate((steps, steps[::-1]))), packed(np.concatenate((low, high[::-1])))
+            data.append(
+                {
+                    **where,
+                    "type": "scatter",
+                    "mode": "lines",
+                    "x": band[0],
+                    "y": band[1],
+                    "fill": "toself",
+                    "fillcolor": faded(color, 0.13),
+                    "line": {"width": 0},
+                    "hoverinfo": "skip",
+                    "showlegend": False,
+                }
+            )
+            data.append(
+                {
+                    **where,
+                    "type": "scatter",
+                    "mode": "lines+markers" if len(steps) == 1 else "lines",
+                    "x": packed(steps),
+                    "y": packed(median),
+                    "name": called,
+                    "legendgroup": called,
+                    "showlegend": called not in shown,
+                    "line": {"color": color, "width": 2.5, "dash": dash},
+                    "marker": {"color": color, "size": 10},
+                    "hovertemplate": f"step %{{x}}: half below %{{y:.2g}}, {called}<extra></extra>",
+                }
+            )
+            shown.add(called)
+        linked = {} if k == 0 else {"matches": "x"}
+        axes[f"xaxis{ids}"] = axis(colors, "step", box[0], f"y{ids}", rangemode="tozero", nticks=6, **linked)
+        linked = {} if k == 0 else {"matches": "y"}
+        more = {"type": "log", "exponentformat": "power", "nticks": 6}
+        axes[f"yaxis{ids}"] = axis(colors, "", box[1], f"x{ids}", **more, **linked)
+        titles.append(title(f"<b>{name}</b>", box, size))
+    first = next(iter(runs.values()))
+    spec = static(first, data, axes, titles, dark, size, 300 * len(runs) if size.narrow else 380)
+    spec["layout"]["title"] = {}
+    return spec
+
+
+def _at_the_end(run: Run) -> np.ndarray | None:
+    """(T, n) what Ω says of the result, where it did not watch the way there; NaN before."""
+    if not run.verified.any():
+        return None
+    errors = np.full((len(run.labels), run.n), np.nan)
+    errors[-1] = run.off_by**2
+    return errors
+
+
+def cost(runs: dict[str, Run], dark: bool, size: Size) -> Dict:
+    """Seconds by stage, a bar for each run."""
+    colors = palette(dark)
+    inks = (colors.prior, colors.posterior, colors.localized, colors.omega)
+    names, data = list(runs), []
+    for stage, ink in zip(STAGES, inks, strict=True):
+        seconds = [run.summary["seconds"][stage] for run in runs.values()]
+        data.append(
+            {
+                "type": "bar",
+                "orientation": "h",
+                "x": seconds,
+                "y": names,
+                "name": stage,
+                "marker": {"color": ink},
+                "hovertemplate": f"{stage}: %{{x:.3g}} s<extra></extra>",
+                "xaxis": "x",
+                "yaxis": "y",
+            }
+        )
+    axes = {
+        "xaxis": axis(colors, "seconds", (0, 1), "y", rangemode="tozero", fixedrange=True),
+        "yaxis": axis(colors, "", (0, 1), "x", autorange="reversed", fixedrange=True, automargin=True),
+    }
+    spec = static(next(iter(runs.values())), data, axes, [], dark, size, 170 + 44 * len(runs))
+    spec["layout"] |= {"barmode": "stack"}
+    return spec
+
+
+def _box(k: int, count: int, size: Size) -> Box:
+    if size.narrow:
+        height = (1 - 0.12 * (count - 1)) / count
+        top = 1 - k * (height + 0.12)
+        return (0, 1), (max(0.0, top - height), top)
+    width = (1 - 0.05 * (count - 1)) / count
+    return (k * (width + 0.05), min(1.0, k * (width + 0.05) + width)), (0, 1)
