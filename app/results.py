@@ -267,8 +267,8 @@ def _beyond(found: Tables) -> Iterator[Shown]:
             "200 designs for the default target; every point is a combination of start, optimizer, surrogate and "
             "sampling, the mean over its seeds. Crosses: no localization. After it errors are alike, whatever the "
             "start: the surrogate sets them, and Levenberg–Marquardt arrives from the prior too. What a start in the "
-            "posterior buys is not here: more loops found with few samples, smaller errors in Table 2 (targets that prior "
-            "starts do not reach), and solutions that are spread as the posterior is.",
+            "posterior buys is not here: more loops found with few samples, smaller errors in Table 2 (targets that "
+            "prior starts do not reach), and solutions that are spread as the posterior is.",
             lambda dark: figures.ablation(ablated, TITLES, dark),
         )
 
