@@ -10,6 +10,7 @@ dress()
 page = st.navigation(
     [
         st.Page("pages/explore.py", title="Explore", icon=":material/explore:", default=True),
+        st.Page("pages/learn.py", title="Learn", icon=":material/school:"),
         st.Page("pages/compare.py", title="Compare", icon=":material/compare_arrows:"),
         st.Page("pages/train.py", title="Train", icon=":material/model_training:"),
         st.Page("pages/own_data.py", title="Your data", icon=":material/table:", url_path="data"),

@@ -55,7 +55,8 @@ def level_set(target: float, points: int = 121) -> np.ndarray:
     return np.concatenate(pieces) if pieces else np.empty((0, 2))
 
 
-def _landscape(colors: Palette, target: float) -> list[Dict]:
+def landscape(colors: Palette) -> list[Dict]:
+    """The ground: tinted where y is large."""
     grid = np.linspace(-1, 1, 65)
     y = np.sin(3 * np.pi * grid)[None, :] + np.cos(3 * np.pi * grid)[:, None]
     return [
@@ -76,10 +77,9 @@ def _landscape(colors: Palette, target: float) -> list[Dict]:
 
 def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> None:
     """The square of designs, with the level set of the target and a number in each of its loops."""
-    target = float(run.y_star[0])
     dot = 7 if run.x.shape[1] <= 200 else 5
     everyone = np.ones(run.x.shape[1], dtype=bool)
-    scene.still += _landscape(colors, target)
+    scene.still += landscape(colors)
     if run.labels[0] != "prior":
         scene.still.append(prior_points(run.prior, colors, visible="legendonly", name="prior (click to show)"))
     for end in run.ends:
