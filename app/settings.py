@@ -79,8 +79,7 @@ class Settings:
 
     def command(self) -> str:
         """The command line that computes the same designs."""
-        own = self.task.folder
-        words = ["python", "-m", "ipage_core", "design", *([self.task.name] if own is None else ["--model", str(own)])]
+        words = ["python", "-m", "ipage_core", "design", self.task.name]
         words += [f"--target={self.target}", "--n", str(self.n)]
         words += [f"--constrain={text}" for text in self.constraints]
         words += ["--seed-design", "seed_design.csv"] if self.seed_design else []

@@ -160,7 +160,7 @@ def remove(number: int) -> None:
 
 def poll() -> None:
     """Notice trainings that were killed, and see to it that somebody works while there is work."""
-    if _is_working():
+    if not _folder().exists() or _is_working():
         return
     with _editing():
         for training in trainings():

@@ -1,6 +1,7 @@
 """Your data: a table in, candidates out; looked over, columns chosen, surrogates trained, then explored."""
 
 import hashlib
+import shutil
 
 import pandas as pd
 import streamlit as st
@@ -9,7 +10,7 @@ from app import trainings
 from app.views import own_task, queue
 from ipage_core import home, own_data, tables
 from ipage_core.methods import METHODS
-from ipage_core.tasks import TASKS
+from ipage_core.tasks import TASKS, Task
 
 SHOWN = 8  # rows of the table; a string below this line would land on the page
 
@@ -49,12 +50,13 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def ask_limits(frame: pd.DataFrame, x: list[str], y: list[str], key: str) -> pd.DataFrame:
-    """Units of all columns, bounds of the inputs; a table to fill in."""
+    """Names and units of all columns, bounds of the inputs; a table to fill in."""
     seen = {c.name: c for c in tables.look(frame[[*x, *y]])}
     rows = [
         {
             "column": name,
             "as": "x" if name in x else "y",
+            "called": name,
             "unit": own_data.unit_of(name),
             "low": seen[name].low if name in x else None,
             "high": seen[name].high if name in x else None,
@@ -68,9 +70,14 @@ def make(frame: pd.DataFrame, x: list[str], y: list[str], edited: pd.DataFrame, 
     """Make the task and ask for its training."""
     folder = home.home() / "tasks" / own_data.slug(title)
     rows = edited.to_dict("records")
-    bounds = {r["column"]: (float(r["low"]), float(r["high"])) for r in rows if r["as"] == "x"}
-    units = {r["column"]: str(r["unit"] or "") for r in rows}
+    called = {r["column"]: str(r["called"] or r["column"]).strip() for r in rows}
+    bounds = {called[r["column"]]: (float(r["low"]), float(r["high"])) for r in rows if r["as"] == "x"}
+    units = {called[r["column"]]: str(r["unit"] or "") for r in rows}
+    frame = frame[[*x, *y]].rename(columns=called)
+    x, y = [called[name] for name in x], [called[name] for name in y]
     try:
+        if len(set(called.values())) < len(called):
+            raise ValueError("Two columns are called the same; accepted: names that differ")
         if (folder / own_data.CARD).exists():
             raise ValueError(f"Data called '{title}' are there already: choose another name")
         task = own_data.create(folder, frame, x, y, source=source, title=title, units=units, bounds=bounds)
@@ -81,6 +88,15 @@ def make(frame: pd.DataFrame, x: list[str], y: list[str], edited: pd.DataFrame, 
         return
     st.session_state.own_made = task.name
     st.session_state.own_upload = st.session_state.get("own_upload", 0) + 1
+
+
+def remove(task: Task) -> None:
+    """Its folder, and its trainings off the list."""
+    for training in trainings.trainings():
+        if training.task == task.name:
+            trainings.remove(training.number)
+    if task.folder is not None and task.folder.parent == (home.home() / "tasks").resolve():
+        shutil.rmtree(task.folder)
 
 
 uploads = st.file_uploader(
@@ -110,9 +126,10 @@ if uploads:
             "Inputs x: what a design is made of", offered, [n for n in x if n in offered], key=f"own-x-{mark}"
         )
         if x and y:
-            for warning in tables.warnings(frame, x, y):
-                st.warning(warning, icon=":material/flag:")
-            with st.expander("Units, and bounds that designs are to stay in"):
+            told = tables.warnings(frame, x, y)
+            if told:
+                st.warning("\n".join(f"- {queue.plain(warning)}" for warning in told), icon=":material/flag:")
+            with st.expander("Names, units, and bounds that designs are to stay in"):
                 edited = ask_limits(frame, x, y, f"own-limits-{mark}-{hash((*x, *y))}")
             title = st.text_input("Name", files[0][0].rsplit(".", 1)[0][:40], key=f"own-name-{mark}")
             # Not a callback: its arguments would be those of the run before, without a name typed just now.
@@ -131,4 +148,10 @@ if mine:
         st.session_state.own_choice = made
     chosen = st.selectbox("Data", names, format_func=lambda name: TASKS[name].title, key="own_choice")
     own_task.history(TASKS[chosen])
+    with st.popover("Remove these data", icon=":material/delete:"):
+        st.write("Rows, rounds and the models trained on them go for good; files taken away stay.")
+        busy = any(t.active and t.task == chosen for t in trainings.trainings())
+        if st.button("Remove for good", key="own-remove", disabled=busy):
+            remove(TASKS[chosen])
+            st.rerun()
     queue.show(chosen)

@@ -74,7 +74,7 @@ def start() -> None:
             seed=int(seed),
             device=device,
         )
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         st.session_state.train_said = str(error)
 
 

@@ -163,7 +163,7 @@ def _add(task: Task, name: str, content: bytes) -> None:
         count = own_data.add(task.folder, tables.read([(name, content)]), source=name)
         method = task.default_method
         trainings.add(task.title, task.name, method, list(METHODS[method].models), task.folder, data=task.folder)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         st.session_state.results_said = (False, str(error))
         return
     st.session_state.results_key += 1

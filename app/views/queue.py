@@ -60,7 +60,7 @@ def _one(training: Training, size: Size, dark: bool, unfolded: bool) -> None:
     if training.state == "waiting" and (ahead := trainings.ahead(training)):
         said = f"waiting, {ahead} ahead"
     title = TASKS[training.task].title if training.task in TASKS else training.task
-    left.markdown(f":{color}-badge[{said}] **{_plain(training.title)}** · {_plain(title)} · {training.method}")
+    left.markdown(f":{color}-badge[{said}] **{plain(training.title)}** · {plain(title)} · {training.method}")
     with right:
         _buttons(training)
     if training.state == "failed":
@@ -76,7 +76,7 @@ def _one(training: Training, size: Size, dark: bool, unfolded: bool) -> None:
         _card(training)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text of the user's as text, not as Markdown."""
     return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-.!|~$:<>" else c for c in text)
 
