@@ -29,6 +29,9 @@ NEAR = 0.25
 CYCLE_TOLERANCE = 1e-4
 """Cycle error, in units of the box, above which a posterior sample is computed again in float64."""
 
+PER_ROW = ("y_star", "z", "posterior", "cycle_error", "x", "predicted")
+"""Fields of :class:`Samples` with a sample in each row."""
+
 
 @dataclass
 class Samples:
@@ -49,9 +52,14 @@ class Samples:
         misfit = self.predicted.cpu().to(goal) - goal
         return torch.cat((misfit, excess.cpu().to(goal)), dim=1).norm(dim=1).nan_to_num(nan=math.inf)
 
+    def of(self, rows: Tensor) -> Samples:
+        """The samples of some rows: their indices, or (n,) bool."""
+        per_row = {name: getattr(self, name)[rows] for name in PER_ROW}
+        return replace(self, **per_row, frames=self.frames[:, rows], errors=self.errors[:, rows])
+
     def put(self, rows: Tensor, other: Samples) -> None:
         """Let ``other`` (one sample for each of the row indices) take the place of these rows."""
-        for name in ("y_star", "z", "posterior", "cycle_error", "x", "predicted"):
+        for name in PER_ROW:
             getattr(self, name)[rows] = getattr(other, name)
         # Both have been through the same stages, in at most as many steps: the shorter one waits at each stage's end.
         labels = max(self.labels, other.labels, key=len)
@@ -196,7 +204,7 @@ class Chain:
                 break
             fresh = self.fresh(samples.y_star[rows], goal[rows], seed, attempt)
             better = self.residual(fresh, goal[rows]) < self.residual(samples, goal)[rows]
-            samples.put(rows[better], _rows(fresh, better))
+            samples.put(rows[better], fresh.of(better))
             replaced[rows[better]] = True
         return replaced
 
@@ -211,7 +219,7 @@ class Chain:
             fresh = self.fresh(samples.y_star[rows], goal[rows], seed + 2, attempt)
             fresh_expected = self._correct(fresh, goal[rows], evaluations)
             better = fresh_expected < expected[rows]
-            samples.put(rows[better], _rows(fresh, better))
+            samples.put(rows[better], fresh.of(better))
             expected[rows[better]] = fresh_expected[better]
             replaced[rows[better]] = True
         return replaced
@@ -242,11 +250,6 @@ class Chain:
         left = (samples.predicted.cpu().to(goal) - shifted).norm(dim=1)
         shrinking = 0.0 if before is None else (last / before.clamp(min=1e-12)).clamp(max=1.0)
         return (left + shrinking * last).nan_to_num(nan=math.inf)
-
-
-def _rows(samples: Samples, keep: Tensor) -> Samples:
-    per_row = {k: getattr(samples, k)[keep] for k in ("y_star", "z", "posterior", "cycle_error", "x", "predicted")}
-    return replace(samples, **per_row, frames=samples.frames[:, keep], errors=samples.errors[:, keep])
 
 
 def _checked_sample(proposal: Proposal, y_star: Tensor, z: Tensor, width: Tensor) -> tuple[Tensor, Tensor]:

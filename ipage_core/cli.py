@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="EXPR",
-        help="x3=0.2, x1=x2, x1<=0.5, and what else the task knows; may be given again",
+        help="'x3=0.2; x1=x2; x1<=0.5', and what else the task knows; may be given again",
     )
     design.add_argument("--seed-design", type=Path, metavar="FILE", help="start near the first design of a CSV x1..xD")
     design.add_argument("--finish", action="store_true", help="architecture: to the exact target by flips of pixels")
@@ -215,7 +215,7 @@ def _design(arguments: argparse.Namespace) -> None:
         y_star = targets.aims(task, accepted, y, arguments.n, arguments.seed)
     # The designs of an interval have an aim each: that is their number already.
     n = arguments.n if arguments.targets is not None or len(y_star) == 1 else 1
-    moves = constraints.parse(task, arguments.constrain)
+    moves = constraints.parse(task, [part for text in arguments.constrain for part in text.split(";") if part.strip()])
     start = None if arguments.seed_design is None else _seed_design(task, arguments.seed_design)
     with watching(_print_counts):
         solutions = design(

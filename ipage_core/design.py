@@ -9,7 +9,8 @@ from torch import Tensor
 
 from ipage_core import constraints
 from ipage_core.chain import STALLED, Chain
-from ipage_core.finishing import correct_projected, finished
+from ipage_core.finishing import correct_projected
+from ipage_core.finishing import finish as finish_cells
 from ipage_core.latent import Sampling, latent_design
 from ipage_core.localization import Optimizer
 from ipage_core.methods import Loaded
@@ -17,7 +18,6 @@ from ipage_core.parametrization import Parametrization
 from ipage_core.pixels import Filtered
 from ipage_core.solutions import Path, Solutions
 from ipage_core.tasks import Task
-from ipage_core.tasks.architecture import from_z_score
 from ipage_core.verification import Verification, rows_to_verify
 from ipage_core.verification import verify as verify_designs
 
@@ -120,9 +120,7 @@ def design(
             replaced |= chain.correct(samples, goal, omega_evals, seed, replaceable=~aimless)
         samples.x = moves.project(samples.x) if isinstance(moves, Filtered) else task.project(samples.x)
         if finish and isinstance(moves, Filtered):
-            with chain.clock("verification"):
-                samples.x, calls = finished(samples.x, from_z_score(goal[:, 0]), moves, seed)
-                chain.omega_calls += calls
+            replaced |= finish_cells(chain, samples, goal, moves, seed, replaceable=~aimless)
         samples.predicted = chain.predict(samples.x)
     else:  # Ω judges admissible designs, whoever proposes them
         samples.posterior = samples.x = task.project(samples.x)

@@ -157,7 +157,14 @@ def main() -> None:
     arguments = parser.parse_args()
     import pandas as pd
 
-    solutions = pd.read_csv(arguments.solutions)
+    try:
+        solutions = pd.read_csv(arguments.solutions)
+        columns = solutions[["stage", *(f"x{j}" for j in range(1, 7))]]
+        strange = "x7" in solutions or columns.isna().any(axis=None) or not len(columns)
+    except (OSError, ValueError, KeyError):
+        strange = True
+    if strange:
+        parser.error(f"{arguments.solutions} is not a table of crystals; accepted: what 'design crystal --out' wrote")
     solutions = solutions[solutions["stage"] == solutions["stage"].iloc[-1]].reset_index(drop=True)
     cells = torch.from_numpy(solutions[[f"x{j}" for j in range(1, 7)]].to_numpy(dtype=np.float64, copy=True))
     predictor: Any = load("crystal", "prior-lm").surrogate

@@ -12,6 +12,7 @@ from torch import Tensor
 from ipage_core.physics.homogenization import young_x_with_gradient
 from ipage_core.physics.topology import Mask, is_admissible
 from ipage_core.pixels import Filtered
+from ipage_core.tasks.architecture import E_X_SD, from_z_score
 
 if TYPE_CHECKING:
     from ipage_core.chain import Chain, Samples
@@ -20,6 +21,8 @@ ENOUGH = 2.5e-4
 """|E_x − target| in units of E_s at which a cell is finished: one pixel moves E_x by as much (median)."""
 ROUNDS, TRIALS, MOST_FLIPS = 30, 6, 12
 """Rounds a cell may take, trial cells in each, pixels (or orbits of pixels) that a trial flips."""
+AGAIN = 3
+"""Times that cells which got stuck are drawn afresh."""
 SLACK = 0.04
 """How far, in the units of their residuals, flips may take a cell from its further constraints."""
 
@@ -56,7 +59,32 @@ def correct_projected(chain: Chain, samples: Samples, goal: Tensor, moves: Filte
     samples.x = best
 
 
-def finished(cells: Tensor, target: Tensor, moves: Filtered, seed: int = 0) -> tuple[Tensor, int]:
+def finish(chain: Chain, samples: Samples, goal: Tensor, moves: Filtered, seed: int, replaceable: Tensor) -> Tensor:
+    """Bring every sample to its exact target; replace those ``replaceable`` (n,) that get stuck. Returns which (n,).
+
+    A group's flips are coarse: now and then no admissible one brings a cell nearer.
+    """
+    target, near = from_z_score(goal[:, 0]), E_X_SD * chain.task.tolerance
+    replaced = torch.zeros(len(goal), dtype=torch.bool)
+    with chain.clock("verification"):
+        samples.x, off, calls = finished(samples.x, target, moves, seed)
+        chain.omega_calls += calls
+    for attempt in range(AGAIN):
+        rows = (replaceable.cpu() & (off > near)).nonzero()[:, 0]
+        if not len(rows):
+            break
+        fresh = chain.fresh(samples.y_star[rows], goal[rows], seed + 3, attempt)
+        with chain.clock("verification"):
+            fresh.x, fresh_off, calls = finished(moves.project(fresh.x), target[rows], moves, seed)
+            chain.omega_calls += calls
+        better = fresh_off < off[rows]
+        samples.put(rows[better], fresh.of(better))
+        off[rows[better]] = fresh_off[better]
+        replaced[rows[better]] = True
+    return replaced
+
+
+def finished(cells: Tensor, target: Tensor, moves: Filtered, seed: int = 0) -> tuple[Tensor, Tensor, int]:
     """Flip pixels at the edges until E_x is the target. The cells stay admissible, symmetric and masked.
 
     Each round tries a few sets of flips whose effect, by the adjoint gradient, adds up to what is missing, and keeps
@@ -70,19 +98,22 @@ def finished(cells: Tensor, target: Tensor, moves: Filtered, seed: int = 0) -> t
         seed: of the random choice of flips.
 
     Returns:
-        (n, 1024) cells, and how many evaluations of Ω that took.
+        (n, 1024) cells; (n,) how far their E_x is from the target, in units of E_s; and how many evaluations of Ω that
+        took.
     """
     side = round(cells.shape[1] ** 0.5)
     rng = np.random.default_rng(seed)
-    results, calls = [], 0
+    results, off, calls = [], [], 0
     for cell, wanted in zip(cells.cpu().numpy().reshape(-1, side, side) > 0.5, target.tolist(), strict=True):
-        result, used = _finish_one(cell, wanted, moves, rng)
+        result, error, used = _finish_one(cell, wanted, moves, rng)
         results.append(result)
+        off.append(abs(error))
         calls += used
-    return torch.from_numpy(np.array(results, dtype=np.float64).reshape(cells.shape)).to(cells), calls
+    ends = torch.from_numpy(np.array(results, dtype=np.float64).reshape(cells.shape)).to(cells)
+    return ends, torch.tensor(off, dtype=torch.float64), calls
 
 
-def _finish_one(cell: Mask, wanted: float, moves: Filtered, rng: np.random.Generator) -> tuple[Mask, int]:
+def _finish_one(cell: Mask, wanted: float, moves: Filtered, rng: np.random.Generator) -> tuple[Mask, float, int]:
     e_x, gradient = young_x_with_gradient(cell)
     error, calls = wanted - float(e_x), 1
     allowed = max(SLACK, _strain_on(moves, cell[None])[0])
@@ -103,7 +134,7 @@ def _finish_one(cell: Mask, wanted: float, moves: Filtered, rng: np.random.Gener
         best = int(np.abs(wanted - moduli).argmin())
         if abs(wanted - moduli[best]) < abs(error):
             cell, gradient, error = kept[best], gradients[best], wanted - float(moduli[best])
-    return cell, calls
+    return cell, error, calls
 
 
 def _mended(cell: Mask, moves: Filtered) -> Mask:

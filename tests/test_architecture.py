@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
+from ipage_core import constraints
 from ipage_core.cli import main
 from ipage_core.design import design
 from ipage_core.finishing import finished
@@ -76,7 +77,7 @@ def test_a_group_holds_through_decode_projection_and_finish(group):
     moves = TASK.parametrize([f"group={group}"])
     x = moves.project(moves.decode(grey(4).clamp(0, 1)))
     y = omega(x)
-    ends, _ = finished(x[:1], y[:1, 1] - 0.01, moves)
+    ends, _, _ = finished(x[:1], y[:1, 1] - 0.01, moves)
     for cell in (*x, *ends):
         assert is_symmetric(cell.reshape(32, 32) > 0.5, group)
         assert is_admissible(cell.reshape(32, 32) > 0.5)
@@ -200,11 +201,19 @@ def test_a_few_steps_of_training_lower_the_bound():
     assert network.eval().validation_loss(x, y).keys() == {"l2", "mae", "bound_mae"}
 
 
+def test_a_cell_whose_group_leaves_it_stuck_is_replaced():
+    found = design(TASK, load("architecture", "ipage"), torch.tensor([1.0]), 6, finish=True,
+                   parametrization=constraints.parse(TASK, ["group=p4m"]))  # fmt: skip
+    assert found.verification.hit.all()
+    assert found.replaced.any()
+
+
 def test_finished_cells_are_on_target():
     x = cells(3, seed=4)
     target = omega(x)[:, 1] + torch.tensor([0.02, -0.02, 0.005])
-    ends, calls = finished(x, target, Filtered(TASK.bounds))
+    ends, off, calls = finished(x, target, Filtered(TASK.bounds))
     assert (omega(ends)[:, 1] - target).abs().max() <= 1e-3
+    torch.testing.assert_close((omega(ends)[:, 1] - target).abs(), off)
     assert all(is_admissible(cell) for cell in ends.reshape(-1, 32, 32).numpy() > 0.5)
     assert calls >= 3
 
