@@ -53,6 +53,12 @@ def asked_text(run: Run) -> str:
     return ", ".join(texts) + unit(run)
 
 
+def _allowed(run: Run) -> str:
+    if run.exact.any():
+        return f"±{run.tolerance:.3g}{unit(run)}"
+    return "the interval" if np.isfinite(run.accepted).all() else "the bounds"
+
+
 def headline(run: Run) -> str:
     """The result in one sentence."""
     if not run.verified.any():
@@ -206,7 +212,7 @@ def key_figures(run: Run) -> list[Figure]:
     figures += [
         Figure(f"MSE, {after}", number(s["resim_mse"]), f"mean {square}"),
         Figure("Median error²", number(s["resim_median"]), "half of the designs are closer than this"),
-        Figure("Hits", _share(run.hit, run.verified), f"verified by Ω to be within ±{run.tolerance:.3g}{unit(run)}"),
+        Figure("Hits", _share(run.hit, run.verified), f"verified by Ω to be within {_allowed(run)}"),
     ]
     if run.n_modes:
         figures.append(Figure("Loops found", f"{run.modes_found} / {run.n_modes}", "with at least one design"))

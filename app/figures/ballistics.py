@@ -117,6 +117,9 @@ def _closeup(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> N
     centre, heading = target, "<b>Close-up</b> of the landing"
     offset = np.abs(run.y[0, :, 0] - target)
     half = float(np.clip(1.3 * np.nanquantile(offset, 0.9), 2 * run.tolerance, 2))
+    edges = [(float(border[0]), "solid") for border in run.ends]
+    if run.exact.all():
+        edges += [(target - run.tolerance, "dot"), (target + run.tolerance, "dot")]
     near = (np.abs(run.y[:, :, 0] - target) <= half).any(axis=0)
     if not near.any() and len(offset):
         centre, heading = round(float(closest(run)[0]), 1), "<b>Close-up</b> of the closest"
@@ -124,8 +127,8 @@ def _closeup(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> N
     degrees = np.degrees(run.x[:, :, 2])
     points = np.stack((run.y[:, near, 0], degrees[:, near]), axis=2)
     where = {"xaxis": "x3", "yaxis": "y3", "showlegend": False}
-    for at, style in ((0.0, "solid"), (-run.tolerance, "dot"), (run.tolerance, "dot")):
-        line = np.array([(target + at, 0.0), (target + at, 90.0)])
+    for at, style in edges:
+        line = np.array([(at, 0.0), (at, 90.0)])
         width = {"color": colors.target, "width": 2 if style == "solid" else 1.2, "dash": style}
         scene.still.append(curve(line, colors.target, 1, **where) | {"line": width})
     if run.localizes:

@@ -92,10 +92,11 @@ def polylines(points: np.ndarray) -> tuple[Dict, Dict]:
 
 
 def ticks_about(centre: float, half: float) -> list[float]:
-    """The centre and a round distance on either side, within ± half."""
+    """The centre, to two digits of the distance, and a round distance on either side, within ± half."""
     power = 10.0 ** np.floor(np.log10(half))
     step = max(c * power for c in (0.5, 1, 2, 5) if c * power <= 0.85 * half)
-    return [float(f"{centre + k * step:.10g}") for k in (-1, 0, 1)]
+    digits = 1 - int(np.floor(np.log10(step)))
+    return [round(round(centre, digits) + k * step, digits) for k in (-1, 0, 1)]
 
 
 def axis(palette: Palette, title: str, domain: tuple[float, float], anchor: str, **more: Any) -> Dict:
