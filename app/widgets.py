@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from app import classroom
 from app.figures import hidden
 from app.jobs import cores
 from app.look import is_dark
@@ -155,8 +156,9 @@ def _ask_how(task: Task) -> dict[str, Any]:
     )
     if said := getattr(own(task.name), "SAMPLING", ""):
         st.caption(said)
-    counts = FEW.get(task.name, COUNTS)
-    n = st.select_slider("How many, N", counts, value=_usual(counts), key="n", bind="query-params")
+    counts = offered(task.name)
+    n = st.select_slider("How many, N", counts, value=_usual(task.name), key="n", bind="query-params")
+    classroom.told(f"At most {counts[-1]} designs at once in this classroom.")
     seed = st.number_input("Seed", 0, 10**6, 0, key="seed", bind="query-params")
     names = trained(task)
     usual = names.index(task.default_method) if task.default_method in names else 0
@@ -165,7 +167,7 @@ def _ask_how(task: Task) -> dict[str, Any]:
     omega = st.slider(
         "Ω evaluations for correction, per design",
         0,
-        5,
+        classroom.FEM_EVALUATIONS if classroom.on() and task.name == "architecture" else 5,
         0,
         key="omega",
         bind="query-params",
@@ -179,9 +181,10 @@ def _ask_how(task: Task) -> dict[str, Any]:
             "Finish on the exact target",
             key="finish",
             bind="query-params",
-            disabled=METHODS[method].surrogate is None,
+            disabled=METHODS[method].surrogate is None or classroom.on(),
             help=finishing,
         )
+        classroom.told("Finishing takes many finite-element runs, so it is switched off in this classroom.")
     omega = omega if METHODS[method].surrogate and task.omega and _agreed(task, n * omega) else 0
     strictness = st.select_slider(
         "Tolerance, in units of the task's own",
@@ -197,7 +200,7 @@ def _ask_how(task: Task) -> dict[str, Any]:
         "seed": int(seed),
         "method": method,
         "omega_evals": omega,
-        "finish": finish and METHODS[method].surrogate is not None,
+        "finish": finish and METHODS[method].surrogate is not None and not classroom.on(),
         "strictness": strictness,
     }
 
@@ -206,6 +209,9 @@ def _agreed(task: Task, evaluations: int) -> bool:
     """Whether they may run: a slow Ω begins neither by a slider nor by a link, but by a word of its own."""
     if not evaluations or task.verifies_by_default:
         return True
+    if classroom.on():
+        classroom.told("Corrections by an Ω that takes seconds are switched off in this classroom.")
+        return False
     seconds = evaluations * task.omega_seconds / cores()
     long = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
     st.warning(
@@ -215,9 +221,14 @@ def _agreed(task: Task, evaluations: int) -> bool:
     return st.toggle("Run them", key=f"agreed-{task.name}-{evaluations}")
 
 
-def _usual(counts: list[int]) -> int:
+def offered(task: str) -> list[int]:
+    """How many designs one may ask for at once."""
+    return classroom.within(FEW.get(task, COUNTS), task)
+
+
+def _usual(task: str) -> int:
     """How many designs are asked for unless told otherwise."""
-    return 200 if counts is COUNTS else counts[-2]
+    return offered(task)[-2] if task in FEW else 200
 
 
 def trained(task: Task) -> list[str]:
@@ -240,9 +251,8 @@ def _ask_task() -> Task:
         st.query_params.update(task=name) if name != names[0] else st.query_params.pop("task", None)
         aim(TASKS[name].default_target)
         st.session_state.method = TASKS[name].default_method
-        counts = FEW.get(name, COUNTS)
-        if st.session_state.get("n") not in counts or counts is not COUNTS:
-            st.session_state.n = _usual(counts)
+        if st.session_state.get("n") not in offered(name) or name in FEW:
+            st.session_state.n = _usual(name)
         if st.session_state.get("view") in hidden(name):
             st.session_state.view = "Localization"
         for key in ("constrain", "start"):

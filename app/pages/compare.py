@@ -5,7 +5,7 @@ import logging
 import pandas as pd
 import streamlit as st
 
-from app import runs
+from app import classroom, runs
 from app.figures import compare, side_by_side
 from app.figures.playback import Size
 from app.look import is_dark, size_name
@@ -104,7 +104,7 @@ with left:
     )
 with middle:
     target = ask_target(task)
-counts = FEW.get(task, COUNTS)
+counts = classroom.within(FEW.get(task, COUNTS), task)
 n = right.select_slider("How many, N", counts, value=counts[-2] if task in FEW else 100, key=f"compare-n-{task}")
 edited = st.data_editor(
     pd.DataFrame(st.session_state.setdefault(f"compare-runs-{task}", asked(task))),

@@ -6,7 +6,7 @@ import shutil
 import pandas as pd
 import streamlit as st
 
-from app import trainings
+from app import classroom, trainings
 from app.views import own_task, queue
 from ipage_core import home, own_data, tables
 from ipage_core.methods import METHODS
@@ -20,6 +20,7 @@ st.caption(
     "designs with the property you want. Without an Ω nothing is verified; each candidate comes with the surrogates' "
     "spread and the nearest measured rows."
 )
+classroom.closed("Uploading data")
 
 
 @st.cache_data(max_entries=4, show_spinner="Reading …")

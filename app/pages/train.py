@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 import torch
 
-from app import trainings
+from app import classroom, trainings
 from app.views import queue
 from ipage_core import home, own_data
 from ipage_core.methods import METHODS
@@ -17,6 +17,7 @@ st.caption(
     "One training at a time, the others wait their turn. They go on when this page is closed; killed, they resume from "
     "their last epoch. A finished model is on the page Explore, among the methods of its task."
 )
+classroom.closed("Training")
 
 
 def usual(task: str, models: tuple[str, ...], size: str) -> dict[str, int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from app import results
+from app import classroom, results
 from app.figures import benchmark as figures
 from app.rerun import OUT, Rerun, rerun
 from ipage_core.benchmark import CELLS, SHIPPED, rows, tables
@@ -165,6 +165,9 @@ def _quality(found: results.Tables) -> None:
 def _rerun() -> None:
     """A form for one cell, and what has become of it."""
     st.subheader("Run a cell on this machine", divider="gray")
+    if classroom.on():
+        classroom.told("Runs of the benchmark are switched off in this classroom.")
+        return
     places = st.columns([1.2, 1.2, 1, 1, 1], vertical_alignment="bottom")
     task = places[0].selectbox("Task", list(results.TITLES), format_func=results.TITLES.get, key="cell-task")
     method = places[1].selectbox(

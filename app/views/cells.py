@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from app import classroom
 from app.figures.architecture import canvas, closely, modulus
 from app.figures.playback import Size
 from app.look import is_dark
@@ -90,12 +91,14 @@ def ask_otherwise() -> None:
         st.file_uploader(
             "Image (PNG)",
             type=["png"],
+            disabled=classroom.on(),
             max_upload_size=1,
             key=f"image-{again}",
             on_change=_on_image,
             help=f"Square, its side {SIDE} pixels or a multiple; dark is solid, or where the region is. Its lower edge "
             "is y = 0, and E_x is horizontal.",
         )
+        classroom.told("Uploads are switched off in this classroom; boxes can be drawn.")
         if wrong := st.session_state.pop("image_wrong", ""):
             st.error(wrong, icon=":material/error:")
         st.button("Clear regions", on_click=_say, args=(_others(),), disabled=not _regions(), key="clear-regions")

@@ -16,7 +16,7 @@ import pandas as pd
 import streamlit as st
 import torch
 
-from app import jobs
+from app import classroom, jobs
 from app.figures import crystal
 from app.figures.playback import Size
 from app.inspection import inspect
@@ -255,19 +255,24 @@ def _verify(run: Run, wanted: list[int], ticked: bool) -> None:
     mine: list[jobs.Job] = st.session_state.setdefault("dft_jobs", [])
     mine += [job for job in jobs.queue().about(x) if job not in mine]
     verdicts = _verdicts(run)
-    left = [sample for sample in wanted if verdicts[sample] in ("not verified", "failed")][: jobs.MOST]
+    left = [sample for sample in wanted if verdicts[sample] in ("not verified", "failed")]
+    left = left[: min(jobs.MOST, classroom.dft_left())]
 
     def ask() -> None:
         mine.append(jobs.queue().add(tuple(left), x[left]))
+        st.session_state.dft_asked = st.session_state.get("dft_asked", 0) + len(left)
 
     count = "the ticked" if ticked else f"the best {len(wanted)}"
     if left:
         which = f"{len(left)} ticked" if ticked else f"the best {len(left)}"
         label = f"Verify {which} with DFT, about {_clock(jobs.guess(len(left)))}"
+    elif not classroom.dft_left():
+        label = "Verify with DFT: your share is used up"
     else:
         under_way = any(verdicts[sample] == "under way" for sample in wanted)
         label = f"Verify with DFT: {count} {'are under way' if under_way else 'are verified'}"
     st.button(label, key="verify", icon=":material/science:", on_click=ask, disabled=not left, type="primary")
+    classroom.told(f"DFT verifies {classroom.DFT} crystals a visitor in this classroom; {classroom.dft_left()} left.")
     active = [job.active for job in mine]
     st.fragment(_progress, run_every=1.0 if any(active) else None)(mine, active)
 
@@ -420,10 +425,12 @@ def ask_otherwise() -> None:
         "Start from a CIF of your own",
         type="cif",
         key="cif",
+        disabled=classroom.on(),
         on_change=_on_cif,
         max_upload_size=1,
         help="One perovskite cell of SrTiO₃, five atoms, within the box. Its lattice is used; its ions are not.",
     )
+    classroom.told("Uploads are switched off in this classroom.")
     if wrong := st.session_state.get("cif_wrong"):
         right.error(wrong, icon=":material/error:")
 

@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 import torch
 
-from app import trainings
+from app import classroom, trainings
 from app.figures import cell
 from app.figures.playback import Size
 from app.inspection import inspect
@@ -136,8 +136,11 @@ def _to_measure(settings: Settings, run: Run) -> None:
             width="stretch",
         )
         came = st.session_state.setdefault("results_key", 0)
-        upload = st.file_uploader("Results (CSV, with the properties filled in)", ["csv"], key=f"results-{came}")
-        if upload is not None:
+        upload = st.file_uploader(
+            "Results (CSV, with the properties filled in)", ["csv"], key=f"results-{came}", disabled=classroom.on()
+        )
+        classroom.told("Uploads and training are switched off in this classroom.")
+        if upload is not None and not classroom.on():
             st.button(
                 "Add these results and train again",
                 type="primary",
