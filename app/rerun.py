@@ -13,8 +13,10 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ipage_core.home import home
+
 ROOT = Path(__file__).resolve().parent.parent
-OUT = ROOT / "runs" / "benchmark-page"
+OUT = home() / "benchmark"
 """Where its journals are: what was run before is not run again."""
 
 

@@ -19,7 +19,8 @@ from ipage_core.design import design
 from ipage_core.methods import Loaded
 from ipage_core.models import MODELS
 from ipage_core.recipes import recipe
-from ipage_core.store import PRETRAINED, load_card, replacing
+from ipage_core.shipped import PRETRAINED
+from ipage_core.store import load_card, replacing
 from ipage_core.tasks import TASKS, Task
 from ipage_core.training import fit
 

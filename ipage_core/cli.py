@@ -27,7 +27,11 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Returns 0, or 2 after one line on stderr that says what is wrong and what is accepted."""
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments, others = parser.parse_known_args(argv)
+    if others and arguments.run is not _app:
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
+    arguments.others = others
     try:
         arguments.run(arguments)
     except (ValueError, FloatingPointError, OSError) as error:
@@ -53,7 +57,8 @@ _count, _seed = _whole(1), _whole(0, 2**32 - 1)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m ipage_core", description="Inverse design: find every x with Ω(x) = y*.")
+    called = "ipage" if Path(sys.argv[0]).stem == "ipage" else "python -m ipage_core"
+    parser = _Parser(prog=called, description="Inverse design: find every x with Ω(x) = y*.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
 
     def command(name: str, run: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
@@ -163,7 +168,22 @@ def _parser() -> argparse.ArgumentParser:
     benchmark.add_argument("--json", action="store_true", help="a JSON object a finished run on stdout")
     benchmark.add_argument("--workers", type=_whole(0), default=2, help="local processes (default %(default)s)")
     benchmark.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="an existing Dask scheduler instead")
+
+    text = "Open the explorer in a browser."
+    app = command("app", _app, text)
+    app.usage = f"{called} app [OPTION OF STREAMLIT …]"
+    app.epilog = "Options go to 'streamlit run': --server.port 8502, --server.headless true, …"
     return parser
+
+
+def _app(arguments: argparse.Namespace) -> None:
+    """``streamlit run`` in this process, with the settings beside the script: they name the loopback address."""
+    import runpy
+
+    from ipage_core.shipped import ROOT
+
+    sys.argv = ["streamlit", "run", str(ROOT / "streamlit_app.py"), *arguments.others]
+    runpy.run_module("streamlit", run_name="__main__", alter_sys=False)
 
 
 def _tasks(arguments: argparse.Namespace) -> None:

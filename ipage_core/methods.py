@@ -14,7 +14,8 @@ from torch import Generator, Tensor
 
 from ipage_core import constraints
 from ipage_core.models.na import PUBLISHED, NeuralAdjoint, Search
-from ipage_core.store import PRETRAINED, ModelUnavailable, load_model
+from ipage_core.shipped import PRETRAINED
+from ipage_core.store import ModelUnavailable, load_model
 from ipage_core.tasks import TASKS, Task
 
 

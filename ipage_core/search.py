@@ -15,7 +15,8 @@ from typing import Any
 
 from ipage_core import baselines
 from ipage_core.recipes import recipe, training_pairs
-from ipage_core.store import PRETRAINED, replacing
+from ipage_core.shipped import PRETRAINED
+from ipage_core.store import replacing
 from ipage_core.tasks import TASKS, Task
 from ipage_core.training import fit
 

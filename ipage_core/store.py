@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
+from ipage_core.shipped import PRETRAINED
 
 
 class ModelUnavailable(ValueError):

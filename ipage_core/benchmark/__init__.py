@@ -15,7 +15,7 @@ from typing import Any
 from ipage_core import cluster
 from ipage_core.benchmark import rows, tables
 from ipage_core.benchmark.scope import Scope, missing
-from ipage_core.store import PRETRAINED
+from ipage_core.shipped import DATA
 
 SECTIONS = {
     "tables": "solutions",
@@ -28,7 +28,7 @@ SECTIONS = {
 """What ``--only`` names → the module that does it, and its Parquet file."""
 CELLS = "cells.parquet"
 """What :func:`ipage_core.benchmark.tables.summary` says of ``solutions.parquet``."""
-SHIPPED = PRETRAINED.parent / "data" / "benchmark"
+SHIPPED = DATA / "benchmark"
 """The results that come with the program."""
 
 

@@ -15,6 +15,7 @@ from ipage_core.benchmark import rows, tables
 from ipage_core.benchmark.scope import ANALYTIC, PROTOCOLS, Scope
 from ipage_core.cluster import Progress
 from ipage_core.methods import METHODS
+from ipage_core.shipped import ROOT
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -85,6 +86,7 @@ def _print_tables(path: Path) -> None:
 
 
 def _report(folder: Path, out: Path) -> None:
+    sys.path.insert(0, str(ROOT))  # where app/ is, whatever the current folder
     try:
         report: Any = import_module("app.report")
     except ImportError as error:

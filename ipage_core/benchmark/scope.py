@@ -12,7 +12,8 @@ from torch import Generator, Tensor
 
 from ipage_core.latent import SAMPLINGS
 from ipage_core.methods import METHODS, Loaded, load
-from ipage_core.store import PRETRAINED, ModelUnavailable, load_card
+from ipage_core.shipped import PRETRAINED
+from ipage_core.store import ModelUnavailable, load_card
 from ipage_core.tasks import TASKS
 
 ANALYTIC = ("sinewave", "robotic_arm", "ballistics")

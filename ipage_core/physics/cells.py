@@ -20,13 +20,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
 
-from ipage_core import cluster
+from ipage_core import cluster, shipped
 from ipage_core.physics.homogenization import E_VOID, POISSON, homogenize, moduli
 from ipage_core.physics.topology import Mask, fill_hinges, largest_component, percolates
 from ipage_core.physics.wallpaper import GROUPS, ONE_AXIS, is_symmetric, symmetrize
 
 SIDE = 32
-DATA = Path(__file__).resolve().parents[2] / "data" / "architecture" / "cells.parquet"
+DATA = shipped.DATA / "architecture" / "cells.parquet"
 CHUNK = 200
 """Cells per item of work: about a second, which is what a killed run loses."""
 

@@ -6,6 +6,7 @@ set -eu
 python=${1:-python3}
 here=$(cd "$(dirname "$0")" && pwd)
 requirements=$here/../../requirements-dft.txt
+[ -e "$requirements" ] || requirements=$here/../../ipage_explorer/requirements-dft.txt # of a wheel
 packages="g++ libxc-dev libopenblas-dev libfftw3-dev"
 
 if "$python" - "$(sed -n 's/^gpaw==//p' "$requirements")" <<'PY'

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import qmc
 
-from ipage_core import cluster
+from ipage_core import cluster, shipped
 from ipage_core.physics import dft
 
 Floats = NDArray[np.float64]
@@ -35,7 +35,7 @@ BOUNDS = np.array([[3.905 * 0.88] * 3 + [78.0] * 3, [3.905 * 1.12] * 3 + [102.0]
 """(2, 6): lengths within 12 % of cubic SrTiO₃'s, angles within 12° of right. All these lattices exist."""
 SEED = 7
 """Of the sequence that the shipped data follow."""
-DATA = Path(__file__).resolve().parents[2] / "data" / "crystal" / "srtio3_pbe.parquet"
+DATA = shipped.DATA / "crystal" / "srtio3_pbe.parquet"
 
 _K = len(dft.irreducible())
 _SCHEMA = pa.schema(
