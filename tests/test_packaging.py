@@ -1,6 +1,8 @@
 """What leaves the repository: the wheel as its users get it, the lock, the citation, the container's recipe."""
 
+import fnmatch
 import importlib.metadata
+import importlib.util
 import os
 import shutil
 import socket
@@ -8,6 +10,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+import tomllib
 import urllib.request
 import venv
 import zipfile
@@ -15,12 +18,17 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = ("app", "ipage_core", "pretrained", "data", ".streamlit", "streamlit_app.py", "requirements-dft.txt")
 NEEDED = (*SHIPPED, "pyproject.toml", "requirements.txt", "README.md", "LICENSE")
 LOCK = ROOT / "requirements-lock.txt"
+LOCKED_FOR = {"python_version": "3.11", "python_full_version": "3.11.7", "sys_platform": "linux", "extra": ""}
+LOCKED_FOR |= {"platform_system": "Linux", "platform_machine": "x86_64", "os_name": "posix"}
 
 
 @pytest.fixture(scope="module")
@@ -139,3 +147,97 @@ def test_only_app_takes_options_that_are_not_its_own():
     refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert refused.returncode == 2
     assert "unrecognized arguments: --server.port 8600" in refused.stderr
+
+
+def pins(path):
+    """Name → version in a requirements file and those that it refers to; what holds for Python 3.11 on Linux."""
+    found = {}
+    for line in path.read_text().splitlines():
+        line = line.split("#")[0].strip()
+        if line.startswith("-r "):
+            found |= pins(path.with_name(line[3:].strip()))
+        elif line:
+            required = Requirement(line)
+            (only,) = required.specifier
+            assert only.operator == "==", line
+            if required.marker is None or required.marker.evaluate(LOCKED_FOR):
+                found[canonicalize_name(required.name)] = only.version
+    return found
+
+
+def test_the_lock_holds_every_pin_and_all_that_they_need():
+    locked = pins(LOCK)
+    assert "for Python 3.11 " in LOCK.read_text()
+    for path in ROOT.glob("requirements*.txt"):
+        wanted = pins(path)
+        assert {name: locked.get(name) for name in wanted} == wanted, f"{path.name} has changed: .ci/lock"
+    for name, version in locked.items():
+        try:
+            package = importlib.metadata.distribution(name)
+        except importlib.metadata.PackageNotFoundError:  # CUDA's, GPAW
+            continue
+        if Version(package.version).public != version:
+            continue
+        for required in map(Requirement, package.requires or ()):
+            if required.marker is None or required.marker.evaluate(LOCKED_FOR):
+                needed = canonicalize_name(required.name)
+                assert required.specifier.contains(locked[needed], prereleases=True), (
+                    f"{name} needs {required}: .ci/lock"
+                )
+
+
+@pytest.fixture
+def audit():
+    found = importlib.util.spec_from_file_location("audit", ROOT / ".ci" / "audit.py")
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+def test_an_audit_tells_what_is_wrong_from_what_is_unknown(audit):
+    skipped = {"name": "torch", "skip_reason": "not found on PyPI"}
+    sound = {"name": "numpy", "version": "2.4.6", "vulns": []}
+    hurt = {
+        "name": "pillow",
+        "version": "1.0",
+        "vulns": [{"id": "PYSEC-1", "aliases": ["CVE-1"], "fix_versions": ["2"]}],
+    }
+    assert audit.verdict([skipped]) == (["Not audited: the index knows none of the 1 versions."], None)
+    assert audit.verdict([skipped, sound]) == (["1 versions audited. Unknown to the index: torch."], True)
+    lines, well = audit.verdict([sound, hurt])
+    assert lines[0] == "pillow 1.0: PYSEC-1, CVE-1; fixed in 2"
+    assert well is False
+    audit.ACCEPTED["CVE-1"] = "only for TIFF, which is never read"
+    lines, well = audit.verdict([sound, hurt])
+    assert lines[0].endswith("; accepted: only for TIFF, which is never read")
+    assert well is True
+
+
+def test_an_audit_without_an_index_is_said_and_fails_nothing(audit, monkeypatch, capsys):
+    refused = subprocess.CompletedProcess([], 1, "", "Traceback\nConnectionError: no route")
+    monkeypatch.setattr(audit.subprocess, "run", lambda *_, **__: refused)
+    assert audit.main() == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{service}: Not audited: ConnectionError: no route" for service in ("pypi", "osv")
+    ]
+
+
+def test_the_citation_names_this_version():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert (cited["cff-version"], cited["version"], cited["license"]) == (
+        "1.2.0",
+        project["version"],
+        project["license"],
+    )
+    assert [author["family-names"] for author in cited["preferred-citation"]["authors"]] == ["Bi", "Fung", "Zhang"]
+
+
+def test_the_container_is_given_what_the_wheel_is_built_from():
+    let_in = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    for name in (*NEEDED, LOCK.name):
+        assert any(fnmatch.fnmatch(name, pattern) for pattern in let_in), name
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    users = [line.split()[1] for line in lines if line.startswith("USER ")]
+    assert users == ["1000"]
+    assert lines.index("USER 1000") > max(k for k, line in enumerate(lines) if line.startswith("RUN "))
