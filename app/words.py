@@ -11,7 +11,7 @@ from app.densities import Density
 from app.figures.coordinates import MOST
 from app.figures.theme import palette
 from app.inspection import Inspection
-from app.runs import Run
+from app.runs import CLEANED, Run
 from app.targets import Doubt
 from ipage_core.tasks import TASKS, Task
 
@@ -207,7 +207,8 @@ def key_figures(run: Run) -> list[Figure]:
     figures = []
     if run.localizes and run.omega_error is not None:
         before = float(np.nanmean(run.omega_error[0]))
-        figures.append(Figure(f"MSE, {run.labels[0]}", number(before), f"mean {square}, before localization"))
+        grey = " and clean-up: cells are grey" if CLEANED in run.labels else ""
+        figures.append(Figure(f"MSE, {run.labels[0]}", number(before), f"mean {square}, before localization{grey}"))
     after = "localized" if run.localizes else run.labels[0]
     figures += [
         Figure(f"MSE, {after}", number(s["resim_mse"]), f"mean {square}"),

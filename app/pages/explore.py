@@ -61,6 +61,8 @@ share.check_link(asked)
 st.markdown(f"#### {headline(run)}")
 if hasattr(look, "ABOUT"):
     st.caption(look.ABOUT)
+if hasattr(look, "advice") and (advice := look.advice(asked, run)):
+    st.caption(advice)
 if note := note_text(run):
     st.warning(note, icon=":material/flag:")
 left, right = st.columns([2.6, 1], vertical_alignment="bottom")

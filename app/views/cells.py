@@ -51,6 +51,13 @@ FINISHING = (
 )
 
 
+def advice(settings: Settings, run: Run) -> str:
+    """What to do about cells that are not quite there."""
+    if settings.finish or classroom.on() or not run.exact.any() or (run.hit | ~run.verified).all():
+        return ""
+    return ":material/tips_and_updates: **Finish on the exact target** (a setting) flips pixels until they all are."
+
+
 def replaces(view: str, run: Run) -> bool:
     """Show the sentence that stands in the place of a view that says nothing here; False where the view is shown."""
     if view != "Latent design":
