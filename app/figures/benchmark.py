@@ -457,17 +457,21 @@ def budget(compute: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict
         for method in [name for name in NAMES if name in dashes or name == "na-published"]:
             own = rows[(rows["task"] == task) & (rows["method"] == method)].copy()
             own["seconds"] = own["inference_seconds"] + own["localization_seconds"]
-            for evaluated in (False, True):
-                here = own[(own["omega_calls"] > 0) == evaluated].sort_values("seconds")
+            evaluated, by_adam = own["omega_calls"] > 0, own["setting"].astype(str).str.contains("adam")
+            for mask, more, symbol in (
+                (~evaluated & ~by_adam, "", "circle-open"),
+                (by_adam, ", with its own Adam", "diamond-open"),
+                (evaluated, ", with Ω evaluations", "star"),
+            ):
+                here = own[mask].sort_values("seconds")
                 if not len(here):
                     continue
                 color = color_of(method, colors)
                 trace = _line(here["seconds"], here["mean"], color, _id(k), dash=dashes.get(method, "solid"), width=1.5)
-                name = short(method) + (", with Ω evaluations" if evaluated else "")
+                name = short(method) + more
                 trace |= {"mode": "lines+markers", "name": name, "legendgroup": name, "hoverinfo": "all"}
                 trace["showlegend"] = not any(other.get("name") == name for other in data)
-                symbol = "star" if evaluated else "circle-open"
-                trace["marker"] = {"size": 10 if evaluated else 7, "symbol": symbol, "color": color}
+                trace["marker"] = {"size": 10 if symbol == "star" else 7, "symbol": symbol, "color": color}
                 trace |= {"text": [setting or "as set" for setting in here["setting"].astype(str)]}
                 trace["hovertemplate"] = f"{name}<br>%{{text}}<br>%{{x:.3g}} s: %{{y:.3g}}<extra></extra>"
                 data.append(trace)
