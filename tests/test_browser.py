@@ -322,3 +322,25 @@ def test_the_figure_follows_the_width_of_the_page(address, watch):
     page.wait_for_function("() => document.querySelector('.js-plotly-plot')._fullLayout.height > 900")
     page.set_viewport_size({"width": 1440, "height": 900})
     page.wait_for_function("() => document.querySelector('.js-plotly-plot')._fullLayout.height < 700")
+
+
+def test_while_samples_move_the_ground_stays_and_no_dot_comes_from_nowhere(watch, address):
+    page = watch().open(f"{address}/?n=50")
+    page.evaluate("""() => {
+        const figure = document.querySelector('.js-plotly-plot'), points = '.scatterlayer path.point';
+        window.seen = [];
+        const look = () => {
+            const astray = [...figure.querySelectorAll(points)].filter(p => !p.getAttribute('transform'));
+            const ground = figure.querySelectorAll('.subplot.xy .fills path[style*="fill: rgb"]');
+            window.seen.push([figure._fullLayout._currentFrame, ground.length, astray.length]);
+            requestAnimationFrame(look);
+        };
+        look();
+    }""")
+    page.locator(".updatemenu-button", has_text="▶ Play").click()
+    page.wait_for_function(f"() => ({STEP})() === 'step 1'")
+    page.wait_for_timeout(1000)
+    seen = page.evaluate("() => window.seen")
+    assert len({step for step, *_ in seen}) > 1
+    assert {ground for _, ground, _ in seen} == {8}
+    assert {astray for *_, astray in seen} == {0}

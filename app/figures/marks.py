@@ -122,7 +122,8 @@ def samples_key(run: Run, colors: Palette) -> Dict:
         "x": [None],
         "y": [None],
         "name": name,
-        "marker": {"size": 8, "color": color},
+        # A point that is nowhere would fade into a corner while others move, were it not among those too many to show.
+        "marker": {"size": 8, "color": color, "maxdisplayed": 1},
     }
 
 

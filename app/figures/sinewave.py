@@ -38,41 +38,60 @@ def level_set(target: float, points: int = 121) -> np.ndarray:
     About every extremum c the level set is the closed curve cos u + cos v = |target| with (u, v) = 3π(x − c), so with
     u = U cos τ, U = arccos(|target| − 1), it is v = ± arccos(|target| − cos u), smooth in τ.
     """
+    pieces = []
+    for loop in _loops(target, points):
+        inside = (np.abs(loop) <= 1 + 1e-9).all(axis=1)
+        pieces += [np.where(inside[:, None], loop, np.nan), np.full((1, 2), np.nan)]
+    return np.concatenate(pieces) if pieces else np.empty((0, 2))
+
+
+def _loops(target: float, points: int) -> list[np.ndarray]:
+    """The closed curves (points, 2) of :func:`level_set` that reach into the square, whole."""
     if abs(target) > 2:
-        return np.empty((0, 2))
+        return []
     tau = np.linspace(0, 2 * math.pi, points)
     u = math.acos(max(-1.0, abs(target) - 1)) * np.cos(tau)
     v = np.sign(np.sin(tau)) * np.arccos(np.clip(abs(target) - np.cos(u), -1, 1))
     loop = np.stack((u, v), axis=-1) / (3 * math.pi)
     shift = 0.0 if target >= 0 else 1 / 3  # minima lie half a period from maxima, in both directions
-    pieces = []
+    loops = []
     for first in (-7 / 6, -1 / 2, 1 / 6, 5 / 6):
         for second in (-4 / 3, -2 / 3, 0, 2 / 3):
             moved = loop + np.array((first + shift, second + shift))
-            inside = (np.abs(moved) <= 1 + 1e-9).all(axis=1)
-            if inside.any():
-                pieces += [np.where(inside[:, None], moved, np.nan), np.full((1, 2), np.nan)]
-    return np.concatenate(pieces) if pieces else np.empty((0, 2))
+            if (np.abs(moved) <= 1 + 1e-9).all(axis=1).any():
+                loops.append(moved)
+    return loops
 
 
 def landscape(colors: Palette) -> list[Dict]:
-    """The ground: tinted where y is large."""
+    """The ground: tinted where y is large. Filled curves, because a contour trace vanishes once others move."""
+    square = np.array(((-1, -1), (-1, 1), (1, 1), (1, -1), (-1, -1)))
+    fills = [_filled([square], -0.25, colors)]
+    for level in (0.0, 0.5, 1.0, 1.5, -0.5, -1.0, -1.5):
+        loops = [loop.clip(-1, 1) for loop in _loops(level, 41)]
+        fills.append(_filled(loops, level + (0.25 if level >= 0 else -0.25), colors))
+    lines = np.concatenate([level_set(level, 41) for level in np.arange(-1.5, 2, 0.5)])
     grid = np.linspace(-1, 1, 65)
-    y = np.sin(3 * np.pi * grid)[None, :] + np.cos(3 * np.pi * grid)[:, None]
-    return [
-        {
-            "type": "contour",
-            "x": packed(grid),
-            "y": packed(grid),
-            "z": packed(y),
-            "colorscale": [[0, colors.landscape[0]], [1, colors.landscape[1]]],
-            "showscale": False,
-            "contours": {"start": -2, "end": 2, "size": 0.5},
-            "line": {"color": colors.faint, "width": 0.6},
-            "hovertemplate": "x₁ %{x:.3f}, x₂ %{y:.3f}<br>y %{z:.2f}<extra></extra>",
-            "showlegend": False,
-        }
-    ]
+    told = {
+        "type": "contour",
+        "x": packed(grid),
+        "y": packed(grid),
+        "z": packed(np.sin(3 * np.pi * grid)[None, :] + np.cos(3 * np.pi * grid)[:, None]),
+        "contours": {"coloring": "none", "showlines": False},
+        "hovertemplate": "x₁ %{x:.3f}, x₂ %{y:.3f}<br>y %{z:.2f}<extra></extra>",
+        "showscale": False,
+        "showlegend": False,
+    }
+    return [told, *fills, curve(lines, colors.faint, 0.6, showlegend=False)]
+
+
+def _filled(loops: list[np.ndarray], y: float, colors: Palette) -> Dict:
+    """The inside of closed curves in the ground's tint at y."""
+    low, high = (np.array([int(c[i : i + 2], 16) for i in (1, 3, 5)]) for c in colors.landscape)
+    red, green, blue = (low + (high - low) * (y + 2) / 4).round().astype(int)
+    points = np.concatenate([np.append(loop, [[np.nan, np.nan]], axis=0) for loop in loops])
+    tint = f"rgb({red},{green},{blue})"
+    return curve(points, tint, 0, fill="toself", fillcolor=tint, showlegend=False)
 
 
 def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> None:
