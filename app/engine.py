@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from threading import Thread
 
@@ -45,7 +46,10 @@ def refresh() -> None:
     from app import trainings
     from ipage_core import home
 
-    trainings.poll()
+    try:
+        trainings.poll()
+    except OSError as error:  # a full disk, or one that is read-only: pages need neither
+        logging.getLogger(__name__).warning("trainings cannot be looked after: %s", error)
     if home.refresh():
         from app import inspection, runs, targets
 
@@ -68,3 +72,6 @@ def _warm_up() -> None:
         design(task, load(task.name, task.default_method), target, 200, sampling="maximin", seed=0)
     except Exception:  # the page will meet the same trouble and say it
         logging.getLogger(__name__).warning("the engine could not be warmed up", exc_info=True)
+    # What has been imported stays, so it need not be searched for garbage again and again while everybody waits.
+    gc.collect()
+    gc.freeze()

@@ -15,7 +15,7 @@ from app.settings import KINDS, SAMPLINGS, Settings
 from app.tables import MOST_COLUMNS, x_names, y_names
 from app.targets import data
 from app.views import own
-from app.words import histogram
+from app.words import histogram, plain
 from ipage_core.methods import METHODS, folder
 from ipage_core.tasks import TASKS, Task
 
@@ -102,7 +102,7 @@ def _ask_otherwise(task: Task, y: tuple[float, ...]) -> dict[str, Any]:
         if hasattr(closer, "ask_otherwise"):
             closer.ask_otherwise()
         if hasattr(closer, "objection") and (wrong := closer.objection(constraints)):
-            st.error(wrong, icon=":material/error:")
+            st.error(plain(wrong), icon=":material/error:")
             st.stop()
     return {
         "kinds": tuple(kinds),
@@ -121,7 +121,7 @@ def _numbers(task: Task, text: str) -> tuple[float, ...]:
         if hasattr(closer, "read_start"):
             return closer.read_start(text)
     except ValueError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(str(error)), icon=":material/error:")
         st.stop()
     try:
         values = tuple(float(part) for part in text.split(","))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -295,6 +296,17 @@ def cards(figures: list[Figure]) -> str:
         for f in figures
     )
     return f"<div class='frame'><div class='cards'>{each}</div></div>"
+
+
+_MARKUP = re.compile(
+    r"[\\`*<$~]"  # everywhere
+    r"|(?<!\w)_|_(?!\w)|(?<=\])[(\[:]|:(?=\w+[:/\[])|(?<=:)//|^[#+>=-]"  # emphasis, links, icons, lists
+)
+
+
+def plain(text: str) -> str:
+    """Text of the user's, or of a file or an address of theirs, as text in Markdown."""
+    return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
 
 
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

@@ -35,6 +35,12 @@ SMEAR = 0.002
 """Half the width, in widths of the column, over which a spike of x is smeared for the likelihood."""
 UNIFORM = 0.03
 """Kolmogorov–Smirnov distance from uniform, beyond what chance explains, up to which a column counts as uniform."""
+WIDTHS, FINEST = (1e-7, 1e17), 1e-5
+"""How far apart a column's values may be, and how far at least in units of the largest: networks are float32."""
+INERT = str.maketrans(
+    {"<": "‹", ">": "›", "&": "＆", '"': "″", "`": "ˋ", "*": "∗", "$": "＄", "~": "∼", "\\": "＼", ":": "∶"}
+)
+"""What pages and figures would read as HTML, Markdown or TeX → what looks the same."""
 LATTICE = (("a",), ("b",), ("c",), ("alpha", "α"), ("beta", "β"), ("gamma", "γ"))
 """Names of lattice parameters, in small letters."""
 
@@ -85,7 +91,8 @@ def create(
         bounds: of inputs, by column: designs stay within; else the data's.
 
     Raises:
-        ValueError: columns are missing, constant or chosen twice, too few rows, bounds that hold no data.
+        ValueError: columns are missing, constant or chosen twice, too few rows, numbers that float32 cannot tell apart,
+            bounds that hold no data.
     """
     names, units, bounds = [*x, *y], units or {}, bounds or {}
     if (folder / CARD).exists():
@@ -109,6 +116,7 @@ def create(
     for name, column in zip(names, values.T, strict=True):
         if (column == column[0]).all():
             raise ValueError(f"The column '{name}' is {column[0]:g} in every row: leave it out")
+        _check_width(name, column)
     columns: dict[str, list[dict[str, Any]]] = {"x": [], "y": []}
     for j, name in enumerate(names):
         low, high = float(values[:, j].min()), float(values[:, j].max())
@@ -161,6 +169,8 @@ def add(folder: Path, frame: pd.DataFrame, *, source: str) -> int:
     if not new.any():
         raise ValueError(f"All {len(values)} complete rows of {source} are in the data already")
     values, row, d = values[new], row[new], len(card["x"])
+    for name, column in zip(names, np.concatenate((torch.cat((old.x, old.y), dim=1).numpy(), values)).T, strict=True):
+        _check_width(name, column)
     added = {
         "x": values[:, :d],
         "y": values[:, d:],
@@ -191,32 +201,76 @@ def read_card(folder: Path) -> dict[str, Any]:
     Raises:
         ModelUnavailable: there is none, or it is damaged.
     """
+    path = folder / CARD
     try:
-        card = json.loads((folder / CARD).read_text())
-        if not {"name", "title", "x", "y", "tolerance", "default_target", "rounds"} <= set(card):
-            raise ValueError
+        card = json.loads(path.read_text())
+        wrong = _wrong(card)
     except FileNotFoundError:
         raise ModelUnavailable(f"{folder} holds no task of own data: it has no {CARD}.") from None
-    except (ValueError, TypeError):
-        raise ModelUnavailable(f"{folder / CARD} is damaged.") from None
+    except (OSError, ValueError, RecursionError):
+        raise ModelUnavailable(f"{path} is damaged: it is no JSON that can be read.") from None
+    if wrong:
+        raise ModelUnavailable(f"{path} is damaged: {wrong} is missing, or is not what this program writes there.")
     return card
+
+
+def _wrong(card: Any) -> str:
+    """What of a card would break whoever relies on it; nothing if it is sound."""
+
+    def text(value: Any) -> bool:
+        return isinstance(value, str) and bool(value)
+
+    def finite(value: Any) -> bool:
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
+
+    def columns(found: Any) -> list[dict[str, Any]]:
+        """The columns, or none if one of them is not sound."""
+        if not isinstance(found, list) or not all(isinstance(column, dict) for column in found):
+            return []
+        named = all(isinstance(column.get(key), str) for column in found for key in ("name", "label"))
+        return found if named else []
+
+    if not isinstance(card, dict):
+        return "everything"
+    x, y = columns(card.get("x")), columns(card.get("y"))
+    target, rounds = card.get("default_target"), card.get("rounds")
+    rounds = rounds if isinstance(rounds, list) and all(isinstance(r, dict) for r in rounds) else []
+    limits: list[tuple[Any, Any]] = [(column.get("low"), column.get("high")) for column in x]
+    sound = {
+        "name": text(card.get("name")) and slug(card["name"]) == card["name"],
+        "title": text(card.get("title")),
+        "x": bool(x) and all(finite(low) and finite(high) and low < high for low, high in limits),
+        "y": bool(y),
+        "tolerance": finite(card.get("tolerance")) and card["tolerance"] > 0,
+        "default_target": isinstance(target, list) and len(target) == len(y) and all(map(finite, target)),
+        "rounds": bool(rounds) and all(text(r.get("source")) and finite(r.get("rows")) for r in rounds),
+    }
+    return next((f"'{name}'" for name, is_sound in sound.items() if not is_sound), "")
 
 
 def measured(folder: Path) -> Measured:
     """All rows of the task in ``folder``; read once, until they change."""
     path = folder / ROWS
     written = path.stat().st_mtime_ns if path.exists() else 0
-    rounds = len(read_card(folder)["rounds"])
-    return _measured(path, written, rounds)
+    card = read_card(folder)
+    return _measured(path, written, len(card["rounds"]), len(card["x"]), len(card["y"]))
 
 
 @lru_cache(maxsize=4)
-def _measured(path: Path, written: int, rounds: int) -> Measured:
+def _measured(path: Path, written: int, rounds: int, d: int, m: int) -> Measured:
     tensors, _ = load_tensors(path)
-    try:
-        found = Measured(**tensors)
-    except TypeError:
-        raise ModelUnavailable(f"{path} is damaged.") from None
+    n = len(tensors["x"]) if "x" in tensors and tensors["x"].dim() else 0
+    kinds = {key: (tuple(value.shape), value.dtype) for key, value in tensors.items()}
+    wanted = {
+        "x": ((n, d), torch.float64),
+        "y": ((n, m), torch.float64),
+        "held_out": ((n,), torch.bool),
+        "round": ((n,), torch.int32),
+        "row": ((n,), torch.int64),
+    }
+    if kinds != wanted or not n or not all(bool(tensors[key].isfinite().all()) for key in ("x", "y")):
+        raise ModelUnavailable(f"{path} is damaged: it does not hold the rows that its {CARD} is about.")
+    found = Measured(**tensors)
     known = found.round < rounds
     return Measured(**{key: getattr(found, key)[known] for key in tensors})
 
@@ -247,9 +301,9 @@ def load(folder: Path) -> Task:
 
     return Task(
         name=card["name"],
-        title=card["title"],
-        x_labels=tuple(c["label"] for c in card["x"]),
-        property_labels=tuple(c["label"] for c in card["y"]),
+        title=inert(card["title"]),
+        x_labels=tuple(_shown(c["label"]) for c in card["x"]),
+        property_labels=tuple(_shown(c["label"]) for c in card["y"]),
         n_targets=len(card["y"]),
         bounds=bounds,
         tolerance=card["tolerance"],
@@ -257,7 +311,7 @@ def load(folder: Path) -> Task:
         omega=None,
         omega_seconds=math.inf,
         default_target=tuple(card["default_target"]),
-        source=", ".join(r["source"] for r in card["rounds"]),
+        source=inert(", ".join(r["source"] for r in card["rounds"])),
         support=tuple(_support(column, *limits) for column, limits in zip(training.T, bounds.T.tolist(), strict=True)),
         dequantize=tuple(_smear(column) for column in training.T),
         floor=tuple(_floor(column) for column in all_rows.y[~all_rows.held_out].T),
@@ -288,6 +342,22 @@ def _complete(frame: pd.DataFrame, names: Sequence[str]) -> tuple[np.ndarray, np
     return values[complete], np.flatnonzero(complete) + 1
 
 
+def _check_width(name: str, column: np.ndarray) -> None:
+    low, high = float(column.min()), float(column.max())
+    width, size = high / 2 - low / 2, max(abs(low), abs(high)) / 2  # halves, which do not overflow
+    if not WIDTHS[0] / 2 <= width <= WIDTHS[1] / 2 or width < FINEST * size:
+        raise ValueError(
+            f"The column '{name}' runs from {low:.8g} to {high:.8g}; accepted: ends that are {WIDTHS[0]:g} to "
+            f"{WIDTHS[1]:g} apart, and at least {FINEST:g} of the larger: choose another unit, or subtract a constant"
+        )
+
+
+def inert(text: str) -> str:
+    """A name of the user's as pages, figures and terminals may show it: nothing in it is markup, none of it is lost."""
+    text = re.sub(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]", " ", text)
+    return re.sub(r"(?<![^\W_])_|_(?![^\W_])", "＿", text).translate(INERT)  # not those within a_name
+
+
 def _round(source: str, values: np.ndarray) -> dict[str, Any]:
     digest = hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
     return {"source": source, "rows": len(values), "sha256": digest}
@@ -295,10 +365,17 @@ def _round(source: str, values: np.ndarray) -> dict[str, Any]:
 
 def _label(name: str, unit: str | None) -> str:
     """'a [Å]' from a column's name and its unit; a name in brackets keeps its own."""
-    name = re.sub(r"[<>&\"\x00-\x1f]", " ", name)[:60].strip()  # labels end up in pages' HTML
-    plain = re.sub(r"\s*[\[(].*?[\])]\s*$", "", name) or name
-    said = unit_of(name) if unit is None else re.sub(r"[<>&\"\[\]\x00-\x1f]", " ", unit)[:20].strip()
+    plain = re.sub(r"\s*[\[(][^\[\]()]*[\])]\s*$", "", name) or name
+    plain = inert(plain).translate({ord("["): "(", ord("]"): ")"})[:60].strip() or "nameless"
+    said = unit_of(name) if unit is None else unit
+    said = inert(said).translate({ord("["): " ", ord("]"): " "})[:20].strip()
     return f"{plain} [{said}]" if said else plain
+
+
+def _shown(label: str) -> str:
+    """A label of the card, which may be older than this program, or somebody else's: 'a [Å]' with nothing to run."""
+    plain, bracket, unit = label.removesuffix("]").partition(" [")
+    return _label(plain, unit if bracket else "")
 
 
 def unit_of(name: str) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import glob
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,9 @@ from torch import Tensor
 
 from ipage_core.shipped import PRETRAINED
 
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+"""What systems say of a disk, or of a user's share of it, that is full."""
+
 
 class ModelUnavailable(ValueError):
     """A model is missing, truncated or not what its card says. The message is one sentence for the user."""
@@ -24,18 +30,53 @@ class ModelUnavailable(ValueError):
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a name beside ``path`` to write to; rename it into place only if the block succeeds."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Yield a name beside ``path`` to write to; rename it into place only if the block succeeds.
+
+    Raises:
+        OSError: it cannot be written, or the disk is full; one sentence.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)
+    except OSError as error:
+        raise OSError(f"{path} cannot be written: {_told(error)}") from None
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield beside
         os.replace(beside, path)
     except OSError as error:
-        if str(beside) not in (error.filename, str(error.filename)):
+        if error.errno not in FULL and str(beside) not in (error.filename, str(error.filename)):
             raise
-        raise OSError(f"{path} cannot be written: {error.strerror}") from None
+        raise OSError(f"{path} cannot be written: {_told(error)}") from None
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+def _told(error: OSError) -> str:
+    if error.errno in FULL:
+        return "the disk is full; accepted: a place with room for it"
+    return f"{error.strerror}; accepted: the name of a file in a folder that may be written to"
+
+
+def _sweep(path: Path) -> None:
+    """Remove what processes that were killed have left beside ``path``."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        number = left.name.split(".")[-2]
+        if number.isdigit() and int(number) != os.getpid() and not _lives(int(number)):
+            left.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    if os.name == "nt":
+        return True  # it cannot be asked without harm there
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def sha256(path: Path) -> str:
@@ -46,7 +87,12 @@ def sha256(path: Path) -> str:
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
     """Write tensors (and strings about them) to one safetensors file, atomically."""
     with replacing(path) as beside:
-        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, beside, metadata)
+        try:
+            save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, beside, metadata)
+        except SafetensorError as error:
+            found = re.search(r"os error (\d+)", str(error))
+            number = int(found[1]) if found else errno.EIO
+            raise OSError(number, os.strerror(number), str(beside)) from None
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -95,7 +141,7 @@ def load_card(task: str, name: str, root: Path | None = None, folder: Path | Non
         card = json.loads(path.read_text())
     except FileNotFoundError:
         raise ModelUnavailable(f"There is no trained model '{name}' for {task} in {path.parent}.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError):
+    except (OSError, ValueError, RecursionError):
         raise ModelUnavailable(f"The card {path} is damaged.") from None
     if not isinstance(card, dict):
         raise ModelUnavailable(f"The card {path} is damaged.")
@@ -121,15 +167,36 @@ def load_model(
         raise ModelUnavailable(f"{path} does not match the hash in its card: it was changed or damaged.")
     modules: dict[str, torch.nn.Module] = {}
     try:
+        _check_arguments(card["arguments"], sum(tensor.numel() for tensor in tensors.values()))
         build = MODELS[card["model"]]
         first = {k.split(".", 1)[1]: v for k, v in tensors.items() if k.startswith(f"{build.weight_sets[0]}.")}
         for weight_set in build.weight_sets:
             module = build(**card["arguments"])
             prefix = f"{weight_set}."
             own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+            _check_numbers(module, {**first, **own})
             module.load_state_dict({**first, **own})
             modules[weight_set] = module.eval().requires_grad_(False)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+    except (Exception, MemoryError) as error:  # a card of somebody else's may break a network in any way
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ModelUnavailable(f"{path} does not fit its card ({reason}).") from None
     return modules, card
+
+
+def _check_arguments(arguments: Any, weights: int) -> None:
+    """No layer can be wider than there are weights: a network that a card blows up would take all memory first."""
+    if isinstance(arguments, dict):
+        arguments = list(arguments.values())
+    if isinstance(arguments, list):
+        for part in arguments:
+            _check_arguments(part, weights)
+    elif isinstance(arguments, int | float) and abs(arguments) > max(weights, 1000):
+        raise ValueError(f"{arguments:g} is too large for {weights:,} weights")
+
+
+def _check_numbers(module: torch.nn.Module, state: dict[str, Tensor]) -> None:
+    for key, own in module.state_dict().items():
+        if key in state and state[key].dtype != own.dtype:
+            raise ValueError(f"{key} is {state[key].dtype}, not {own.dtype}".replace("torch.", ""))
+        if key in state and state[key].isnan().any():
+            raise ValueError(f"{key} holds what is not a number")

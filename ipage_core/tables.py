@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import pandas as pd
 
 ACCEPTED = (".csv", ".txt", ".tsv", ".parquet", ".npz")
 MOST_BYTES = 200_000_000
-"""Of a file; of an NPZ also when unpacked, times five."""
+"""Of a file; of Parquet and NPZ also when unpacked, times five."""
+MOST_COLUMNS = 1000
+READABLE = {
+    ".parquet": "flat columns of numbers or text",
+    ".npz": "arrays of numbers or text with one or two dimensions and as many rows each",
+}
+"""What each format may hold, for sentences; else it is text."""
+TEXT = "text in UTF-8, a header and rows of as many values, with commas, semicolons or tabs"
 SPIKE = 0.05
 """Share of rows on one and the same value from which it is a spike."""
 FEW_ROWS, LEAST_ROWS = 20, 50
@@ -43,7 +52,7 @@ def read(sources: Sequence[Source]) -> pd.DataFrame:
     if twice:
         raise ValueError(f"The column '{twice[0]}' is there twice; accepted: names that differ")
     if not len(frame):
-        raise ValueError(f"{_name(sources[0])} has no rows")
+        raise ValueError(f"{_name(sources[0])} has no rows; accepted: at least {LEAST_ROWS}, below a header")
     return frame
 
 
@@ -67,18 +76,42 @@ def _read_one(source: Source, alone: bool) -> pd.DataFrame:
     content = source.read_bytes() if isinstance(source, Path) else source[1]
     try:
         if kind == ".parquet":
-            frame = pd.read_parquet(io.BytesIO(content))
+            frame = _from_parquet(content)
         elif kind == ".npz":
             frame = _from_npz(content)
         else:
             frame = _from_csv(content, Path(name).stem)
-    except MemoryError:
-        raise
-    except Exception as error:  # readers raise whatever a damaged file makes them
-        said = " ".join(str(error).split())[:160]
-        raise ValueError(f"{name} is not a readable {kind[1:].upper()} table ({said})") from None
+        if frame.shape[1] > MOST_COLUMNS:
+            raise _Unreadable(f"it has {frame.shape[1]:,} columns, more than {MOST_COLUMNS:,}")
+    except (Exception, MemoryError) as error:  # readers raise whatever a damaged file makes them
+        accepted = READABLE.get(kind, TEXT)
+        raise ValueError(
+            f"{name} is not a readable {kind[1:].upper()} table: {_why(error)}; accepted: {accepted}"
+        ) from None
     frame.columns = [str(column).strip() for column in frame.columns]
     return frame.reset_index(drop=True)
+
+
+class _Unreadable(ValueError):
+    """What is wrong with a file's content, in words for the user."""
+
+
+def _why(error: BaseException) -> str:
+    """What a reader complains about, in plain words."""
+    said = str(error)
+    if isinstance(error, _Unreadable):
+        return said
+    if isinstance(error, MemoryError):
+        return "it needs more memory than there is"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not text in UTF-8"
+    if row := re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", said):
+        return f"line {row[2]} has {row[3]} values instead of {row[1]}"
+    if isinstance(error, pd.errors.ParserWarning):
+        return "its rows have more values than its header has names"
+    if "inside string" in said:
+        return "a quote that is opened is never closed"
+    return "it is damaged, or of another kind"
 
 
 def _from_csv(content: bytes, stem: str) -> pd.DataFrame:
@@ -86,20 +119,24 @@ def _from_csv(content: bytes, stem: str) -> pd.DataFrame:
     head = text[:20_000]
     first = head.splitlines()[0] if head.strip() else ""
     if not first:
-        raise ValueError("it is empty")
+        raise _Unreadable("its first line is empty")
     separator = max((";", "\t", ","), key=first.count)
+    if first.count(separator) >= MOST_COLUMNS:  # before a reader takes minutes for them
+        raise _Unreadable(f"it has more than {MOST_COLUMNS:,} columns")
     decimal = "," if separator != "," and "." not in head and "," in head else "."
     cells = next(csv.reader([first], delimiter=separator))
     headless = all(_is_number(cell.replace(decimal, ".")) for cell in cells)
-    frame = pd.read_csv(
-        io.StringIO(text),
-        sep=separator,
-        decimal=decimal,
-        header=None if headless else 0,
-        index_col=False,
-        skipinitialspace=True,
-        low_memory=False,
-    )
+    with catch_warnings():
+        simplefilter("error", pd.errors.ParserWarning)
+        frame = pd.read_csv(
+            io.StringIO(text),
+            sep=separator,
+            decimal=decimal,
+            header=None if headless else 0,
+            index_col=False,
+            skipinitialspace=True,
+            low_memory=False,
+        )
     if headless:
         frame.columns = [stem if frame.shape[1] == 1 else f"{stem}_{k + 1}" for k in range(frame.shape[1])]
     return frame
@@ -113,20 +150,49 @@ def _is_number(text: str) -> bool:
     return True
 
 
+def _from_parquet(content: bytes) -> pd.DataFrame:
+    """Numbers and text. What is said of sizes comes first: a kilobyte may unpack to all the memory there is."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(io.BytesIO(content))
+    schema, rows = file.schema_arrow, file.metadata.num_rows
+    for column in schema:
+        if pa.types.is_nested(column.type):
+            raise _Unreadable(f"the column '{column.name}' holds lists or records")
+    if 8 * rows * len(schema) > 5 * MOST_BYTES:
+        raise _Unreadable(f"its {rows:,} rows of {len(schema)} columns are too large")
+    words = [c.name for c in schema if pa.types.is_string(c.type) or pa.types.is_binary(c.type)]
+    found = pq.ParquetFile(io.BytesIO(content), read_dictionary=words).read()  # equal words are kept once
+    return found.to_pandas()
+
+
 def _from_npz(content: bytes) -> pd.DataFrame:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         if sum(entry.file_size for entry in archive.infolist()) > 5 * MOST_BYTES:
-            raise ValueError("unpacked it is too large")
+            raise _Unreadable("unpacked it is too large")
     columns: dict[str, np.ndarray] = {}
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         for name in arrays.files:
-            array = arrays[name]
+            try:
+                array = arrays[name]
+            except ValueError as error:
+                why = "holds Python objects" if "allow_pickle" in str(error) else "is damaged"
+                raise _Unreadable(f"the array '{name}' {why}") from None
+            if not isinstance(array, np.ndarray):
+                raise _Unreadable(f"'{name}' is not an array")
+            if array.dtype.kind not in "biufUS":
+                raise _Unreadable(f"the array '{name}' holds {array.dtype.name}")
             if array.ndim == 1:
                 columns[name] = array
             elif array.ndim == 2:
                 columns |= {name if array.shape[1] == 1 else f"{name}{k + 1}": c for k, c in enumerate(array.T)}
             else:
-                raise ValueError(f"array '{name}' has {array.ndim} dimensions; accepted: 1 or 2")
+                raise _Unreadable(f"the array '{name}' has {array.ndim} dimensions")
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{name} {count:,}" for name, count in list(lengths.items())[:5])
+        raise _Unreadable(f"its arrays have different numbers of rows ({told})")
     return pd.DataFrame(columns)
 
 
@@ -155,7 +221,13 @@ class Column:
 
 def numbers(frame: pd.DataFrame, name: str) -> np.ndarray:
     """A column (n,) as float64; NaN where it holds no finite number."""
-    values = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    column = frame[name]
+    if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
+        return np.full(len(frame), np.nan)
+    try:
+        values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    except (OverflowError, TypeError, ValueError):  # whole numbers of hundreds of digits, or no numbers at all
+        values = np.array([float(v) if _is_number(v) else np.nan for v in column.astype(str)])
     return np.where(np.isfinite(values), values, np.nan)
 
 
@@ -163,8 +235,7 @@ def look(frame: pd.DataFrame) -> list[Column]:
     """What is seen of each column. A column of text with hardly a number in it is not numeric."""
     seen = []
     for name in frame.columns:
-        is_date = pd.api.types.is_datetime64_any_dtype(frame[name])
-        values = np.full(len(frame), np.nan) if is_date else numbers(frame, name)
+        values = numbers(frame, name)
         known = values[~np.isnan(values)]
         if len(known) < 0.5 * len(frame):
             seen.append(Column(name, False, int(frame[name].isna().sum()), 0, np.nan, np.nan, None, 0.0, None))

@@ -1,5 +1,6 @@
 """The app in a real browser: starts the server on a free port of the loopback, opens pages in headless Chromium."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -25,19 +26,26 @@ AT_REST = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 @contextmanager
 def server():
     """A server of the app; yields its address and the moment it was started."""
+    with serving() as (address, started, _):
+        yield address, started
+
+
+@contextmanager
+def serving(*options, log=subprocess.DEVNULL, **environment):
+    """The same with options of Streamlit's, its log in a file and more environment; yields its process as well."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.port", str(port)]
+    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.port", str(port), *options]
     started = time.perf_counter()
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=os.environ | environment)
     address = f"http://127.0.0.1:{port}"
     try:
         while not _healthy(address):
             if process.poll() is not None or time.perf_counter() - started > TIMEOUT / 1000:
                 raise RuntimeError("the app's server did not start")
             time.sleep(0.05)
-        yield address, started
+        yield address, started, process
     finally:
         process.terminate()
         process.wait(timeout=20)

@@ -224,7 +224,7 @@ def test_brushing_latent_points_lights_up_their_designs(address, watch):
 
 
 def test_compare_links_axes_and_a_sweep_can_be_stopped_and_gone_on_with(address, watch):
-    page = watch().open(f"{address}/?view=Compare&n=25&seeds=5")
+    page = watch().open(f"{address}/?view=Compare&n=25&seeds=20")
     box = page.locator(".js-plotly-plot .draglayer .xy .nsewdrag").first.bounding_box()
     page.mouse.move(box["x"] + 20, box["y"] + 20)
     page.mouse.down()
@@ -234,14 +234,14 @@ def test_compare_links_axes_and_a_sweep_can_be_stopped_and_gone_on_with(address,
         "() => { const f = document.querySelector('.js-plotly-plot')._fullLayout;"
         " return f.xaxis.range[1] < 0.5 && Math.abs(f.xaxis.range[1] - f.xaxis3.range[1]) < 1e-9; }"
     )
-    page.get_by_role("button", name="Start 60 runs").click()
+    page.get_by_role("button", name="Start 240 runs").click()
     page.get_by_text("seed 0").wait_for()
     page.get_by_role("button", name="Stop").dispatch_event("click")  # a click would wait for the page to be at rest
     page.get_by_role("button", name="Go on").wait_for()
     left = int(page.get_by_role("button", name="Go on").inner_text().split("Go on: ")[1].split()[0])
-    assert 0 < left < 60
+    assert 0 < left < 240
     page.get_by_role("button", name="Go on").click()
-    page.get_by_text("Points are means over 5 seeds").wait_for()
+    page.get_by_text("Points are means over 20 seeds").wait_for()
 
 
 def test_intervals_constraints_and_a_design_of_one_s_own(address, watch):

@@ -11,9 +11,10 @@ from app.figures.playback import Size
 from app.look import is_dark, size_name
 from app.settings import SAMPLINGS
 from app.tables import y_names
+from app.views.chart import chart
 from app.views.choice import CONFIG
 from app.widgets import FEW, trained
-from app.words import headline, number
+from app.words import headline, number, plain
 from ipage_core.methods import METHODS
 from ipage_core.tasks import TASKS
 
@@ -137,7 +138,7 @@ for name, r in zip(names, rows, strict=True):
             marked = runs.stamp(task, r["method"])
             found[name] = runs.run(task, r["method"], target, n, r["sampling"], r["seed"], 0, stamp=marked)
     except ValueError as error:
-        st.error(f"{name}: {error}", icon=":material/error:")
+        st.error(plain(f"{name}: {error}"), icon=":material/error:")
     except Exception:
         logging.getLogger(__name__).exception("design failed")
         st.error(f"{name}: this run failed for a reason that the program did not foresee.", icon=":material/error:")
@@ -147,13 +148,13 @@ for name, run in found.items():
     st.caption(f"**{name}** ({METHODS[run.method].title}): {headline(run)}")
 st.dataframe(table(found), hide_index=True)
 st.subheader("Errors, step by step", divider="gray")
-st.plotly_chart(side_by_side.residuals(found, dark, size), key="residuals", config=CONFIG)
+chart(side_by_side.residuals(found, dark, size), key="residuals", config=CONFIG)
 st.caption(
     "Medians, the band holds 90 % of the samples; axes are linked. A dot: a method without localization. What f says "
     "of itself is no verification: compare by Ω where it ran."
 )
 st.subheader("Cost", divider="gray")
-st.plotly_chart(side_by_side.cost(found, dark, size), key="cost", config=CONFIG)
+chart(side_by_side.cost(found, dark, size), key="cost", config=CONFIG)
 st.subheader("Coverage against N", divider="gray")
 wanted = (task, target, tuple(names))
 if st.button(
@@ -165,7 +166,7 @@ if st.session_state.get("coverage_of") == wanted:
     outcomes = coverage(task, target, shown, list(found), st.empty())
     by_omega = all(bool(run.verified.any()) for run in found.values())
     spec = compare.sweep_figure(next(iter(found.values())), outcomes, SIZES, by_omega, dark, size)
-    st.plotly_chart(spec, key="coverage-figure", config=CONFIG)
+    chart(spec, key="coverage-figure", config=CONFIG)
     st.caption(
         f"Means over {SEEDS} seeds; on the left the bar reaches from the worst seed to the best, on the right it holds "
         "90 % of the designs."

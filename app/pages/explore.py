@@ -11,7 +11,7 @@ from app.look import is_dark, size_name
 from app.settings import Settings
 from app.targets import doubt
 from app.views import choice, compare, favourites, inspector, latent, localization, own, posterior, share
-from app.words import cards, doubt_text, headline, key_figures, note_text
+from app.words import cards, doubt_text, headline, key_figures, note_text, plain
 
 VIEWS = {"Localization": localization, "Posterior": posterior, "Latent design": latent, "Compare": compare}
 
@@ -24,7 +24,7 @@ def find(asked: Settings) -> runs.Run:
         with st.spinner(f"Designing {asked.n} samples …", show_time=True):
             return runs.of(asked)
     except ValueError as error:  # the core's own sentences: a missing model, a setting that cannot be
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(str(error)), icon=":material/error:")
     except Exception:
         logging.getLogger(__name__).exception("design failed")
         st.error(
@@ -51,7 +51,7 @@ if hasattr(look, "before"):
     try:
         look.before(asked)
     except ValueError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(str(error)), icon=":material/error:")
         st.stop()
 run = find(asked)
 if hasattr(look, "completed"):

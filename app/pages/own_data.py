@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import classroom, trainings
 from app.views import own_task, queue
+from app.words import plain
 from ipage_core import home, own_data, tables
 from ipage_core.methods import METHODS
 from ipage_core.tasks import TASKS, Task
@@ -110,7 +111,7 @@ if uploads:
     files = [(upload.name, upload.getvalue()) for upload in uploads]
     frame, wrong = read(files)
     if frame is None:
-        st.error(wrong, icon=":material/error:")
+        st.error(plain(wrong), icon=":material/error:")
     else:
         source = ", ".join(name for name, _ in files)
         mark = hashlib.sha256(source.encode()).hexdigest()[:8]
@@ -118,18 +119,27 @@ if uploads:
         st.dataframe(summary(frame), hide_index=True, placeholder="–")
         with st.expander(f"The first {SHOWN} rows"):
             st.dataframe(frame.head(SHOWN), hide_index=True)
-        x, y = tables.guess(tables.look(frame))
-        usable = [c.name for c in tables.look(frame) if c.numeric]
+        seen = tables.look(frame)
+        x, y = tables.guess(seen)
+        usable = [c.name for c in seen if c.numeric]
         left, right = st.columns([2, 1])
         y = right.multiselect("Properties y: what you want to ask for", usable, y, key=f"own-y-{mark}")
         offered = [name for name in usable if name not in y]
         x = left.multiselect(
             "Inputs x: what a design is made of", offered, [n for n in x if n in offered], key=f"own-x-{mark}"
         )
-        if x and y:
+        if sum(c.numeric and not c.constant for c in seen) < 2:
+            st.error(
+                "Fewer than two columns of this table hold numbers that vary; accepted: at least one input and one "
+                "property, each with numbers in most rows.",
+                icon=":material/error:",
+            )
+        elif not (x and y):
+            st.info("Choose at least one property and one input.")
+        else:
             told = tables.warnings(frame, x, y)
             if told:
-                st.warning("\n".join(f"- {queue.plain(warning)}" for warning in told), icon=":material/flag:")
+                st.warning("\n".join(f"- {plain(warning)}" for warning in told), icon=":material/flag:")
             with st.expander("Names, units, and bounds that designs are to stay in"):
                 edited = ask_limits(frame, x, y, f"own-limits-{mark}-{hash((*x, *y))}")
             title = st.text_input("Name", files[0][0].rsplit(".", 1)[0][:40], key=f"own-name-{mark}")
@@ -138,7 +148,7 @@ if uploads:
                 make(frame, x, y, edited, source, title.strip() or files[0][0])
                 st.rerun()
 if said := st.session_state.pop("own_said", None):
-    st.error(said, icon=":material/error:")
+    st.error(plain(said), icon=":material/error:")
 
 mine = [task for task in TASKS.values() if task.folder is not None]
 if mine:

@@ -7,6 +7,7 @@ import torch
 
 from app import classroom, trainings
 from app.views import queue
+from app.words import plain
 from ipage_core import home, own_data
 from ipage_core.methods import METHODS
 from ipage_core.recipes import SIZES, recipe
@@ -83,6 +84,6 @@ if st.button("Train", type="primary", icon=":material/model_training:", key="tra
     start()
     st.rerun()
 if said := st.session_state.pop("train_said", None):
-    st.error(said, icon=":material/error:")
+    st.error(plain(said), icon=":material/error:")
 st.subheader("Trainings", divider="gray")
 queue.show()

@@ -11,6 +11,8 @@ import streamlit as st
 from app import classroom, results
 from app.figures import benchmark as figures
 from app.rerun import OUT, Rerun, rerun
+from app.views.chart import chart
+from app.words import plain
 from ipage_core.benchmark import CELLS, SHIPPED, rows, tables
 from ipage_core.benchmark.scope import Scope, missing
 from ipage_core.methods import METHODS
@@ -145,7 +147,7 @@ def _figures(found: results.Tables, folder: Path, dark: bool) -> None:
     config = {"displaylogo": False, "displayModeBar": True}
     config["toImageButtonOptions"] = {"format": FORMATS[form], "filename": one.key, "scale": 2}
     with st.container(key="benchmark-figure"):
-        st.plotly_chart(one.draw(dark), key=f"benchmark-{one.key}-{form}", config=config)
+        chart(one.draw(dark), key=f"benchmark-{one.key}-{form}", config=config)
     st.caption(one.caption)
 
 
@@ -207,7 +209,7 @@ def _progress(job: Rerun, before: str) -> None:
     if job.state != before:
         st.rerun()
     elif job.state == "failed":
-        st.error(f"The run stopped: {job.message}", icon=":material/error:")
+        st.error(f"The run stopped: {plain(job.message)}", icon=":material/error:")
     elif job.state == "cancelled":
         st.info("Cancelled; what is finished is kept.", icon=":material/close:")
     elif job.state == "done":

@@ -20,8 +20,9 @@ from app.runs import Run, training
 from app.settings import SAMPLINGS, Settings
 from app.tables import BADGES, badges
 from app.views import favourites
+from app.views.chart import chart
 from app.views.choice import CONFIG, KEY, chosen_sample
-from app.words import Figure, asked_text, cards, number
+from app.words import Figure, asked_text, cards, number, plain
 from ipage_core.export.pixels import FORMATS, Layout, files
 from ipage_core.finishing import ENOUGH
 from ipage_core.latent import latent_design
@@ -107,11 +108,11 @@ def ask_otherwise() -> None:
         )
         classroom.told("Uploads are switched off in this classroom; boxes can be drawn.")
         if wrong := st.session_state.pop("image_wrong", ""):
-            st.error(wrong, icon=":material/error:")
+            st.error(plain(wrong), icon=":material/error:")
         st.button("Clear regions", on_click=_say, args=(_others(),), disabled=not _regions(), key="clear-regions")
     with left:
         masks = {kind: painted(kind) for kind in ("solid", "void")}
-        st.plotly_chart(
+        chart(
             canvas(masks["solid"], masks["void"], is_dark()),
             key=f"canvas-{again}",
             on_select=_on_box if drawn else "ignore",
@@ -322,7 +323,7 @@ def _show_chosen(settings: Settings, run: Run, sample: int, dark: bool, size: Si
     neighbour, differs, neighbour_y = nearest(run, sample)
     st.html(cards(_figures(run, sample, binary, stiffness, differs, neighbour_y)))
     figure = closely(run, sample, neighbour, (ANGLES, stiffness), dark, size)
-    st.plotly_chart(figure, key="closely", config=CONFIG)
+    chart(figure, key="closely", config=CONFIG)
     st.caption(
         "**3 × 3 cells:** the frame is one. **Nearest training cell:** fewest pixels that differ, neither shifted nor "
         "turned. **E(θ):** Young's modulus pulled along θ, 0° along x; the diamonds are the target. A circle is "

@@ -12,6 +12,7 @@ from app.figures.compare import figure, sweep_figure
 from app.figures.playback import Size
 from app.runs import Outcome, Run, outcome, stamp, trio
 from app.settings import SAMPLINGS, Settings
+from app.views.chart import chart
 from app.views.choice import CONFIG
 
 SIZES = [25, 50, 100, 200]
@@ -23,7 +24,7 @@ def show(settings: Settings, run: Run, dark: bool, size: Size) -> Callable[[], N
     with st.spinner("Running SRS, LHS and maximin …"):
         runs = trio(settings)
     named = {SAMPLINGS[name]: one for name, one in runs.items()}
-    st.plotly_chart(figure(named, dark, size), key="compare", config=CONFIG)
+    chart(figure(named, dark, size), key="compare", config=CONFIG)
     by = "by Ω" if run.verified.any() else "by the surrogate f, for Ω has not run"
     st.caption(
         f"The same task, target, N and seed: only the latent design differs. Axes are linked: drag to zoom into all. "
@@ -66,7 +67,7 @@ def _show_sweep(settings: Settings, run: Run, dark: bool, size: Size) -> Callabl
             by_name[SAMPLINGS[name]].setdefault(n, []).append(one)
         spec = sweep_figure(run, by_name, SIZES, bool(run.verified.any()), dark, size)
         with place.container():
-            st.plotly_chart(spec, key=key, config=CONFIG)
+            chart(spec, key=key, config=CONFIG)
             done = max((seed for _, seed, _ in known), default=-1) + 1
             st.caption(
                 f"Points are means over {done} seeds. **Left:** the bar reaches from the worst seed to the best; with "

@@ -24,8 +24,9 @@ from app.runs import Run, loaded
 from app.settings import Settings
 from app.tables import BADGES, badges, x_names
 from app.views import favourites, inspector
+from app.views.chart import chart
 from app.views.choice import CONFIG, KEY, chosen_sample
-from app.words import Figure, asked_text, cards, number
+from app.words import Figure, asked_text, cards, number, plain
 from ipage_core.export import files
 from ipage_core.families import table as rank
 from ipage_core.physics import dft
@@ -110,7 +111,7 @@ def show_sample(settings: Settings, run: Run, dark: bool, size: Size) -> None:
     chosen = chosen_sample(run)
     _show_cell(settings, run, ranked, shown[0] if chosen is None else chosen, dark, size)
     st.subheader("Lattice parameters", divider="gray")
-    st.plotly_chart(crystal.lattices(run, dark, size, chosen), key="lattices", config=CONFIG)
+    chart(crystal.lattices(run, dark, size, chosen), key="lattices", config=CONFIG)
     versus = f"**{run.labels[0].capitalize()}** against **localized**" if run.localizes else "The posterior"
     st.caption(
         f"{versus}; dashed, the cubic cell of lowest energy. The 24 symmetries mirror angles about 90° and swap axes, "
@@ -315,7 +316,7 @@ def _outcome(job: jobs.Job) -> None:
     failed = [(job.samples[row], result["fail"]) for row, result in sorted(job.results.items()) if "fail" in result]
     good, count = len(job.results) - len(failed), len(job.samples)
     if job.state == "failed":
-        st.error(f"DFT stopped after {good} of {_cells(count)}: {job.message}.", icon=":material/error:")
+        st.error(f"DFT stopped after {good} of {_cells(count)}: {plain(job.message)}.", icon=":material/error:")
     elif job.state == "cancelled":
         st.info(f"Cancelled; what DFT said of {good} of {_cells(count)} is kept.", icon=":material/close:")
     elif good:
@@ -371,9 +372,7 @@ def _show_cell(settings: Settings, run: Run, ranked: pd.DataFrame, sample: int, 
         favourites.ask_to_keep(settings, run, sample)
     seen = inspect(run, sample)
     st.html(cards(_figures(run, ranked.loc[sample], sample, float(seen.near_distance[0]))))
-    st.plotly_chart(
-        crystal.cells(run.x[-1, sample].astype(float), f"Sample {sample}", dark, size), key="cells", config=CONFIG
-    )
+    chart(crystal.cells(run.x[-1, sample].astype(float), f"Sample {sample}", dark, size), key="cells", config=CONFIG)
     st.caption("Drag to turn. On the right, at the same scale, the cubic cell of lowest energy.")
     with st.expander("Step by step, and the nearest training pairs", icon=":material/footprint:"):
         inspector.show_details(run, sample, seen)
@@ -432,7 +431,7 @@ def ask_otherwise() -> None:
     )
     classroom.told("Uploads are switched off in this classroom.")
     if wrong := st.session_state.get("cif_wrong"):
-        right.error(wrong, icon=":material/error:")
+        right.error(plain(wrong), icon=":material/error:")
 
 
 def _parts() -> list[str]:

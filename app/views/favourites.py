@@ -13,6 +13,7 @@ from app.figures.playback import Size
 from app.runs import Run
 from app.settings import Settings
 from app.tables import told_names, x_names, y_names
+from app.views.chart import chart
 from ipage_core.tasks import TASKS
 
 
@@ -66,7 +67,7 @@ def show(task: str, dark: bool, size: Size) -> None:
         st.session_state.favourites_version = version + 1
         st.rerun()
     draw = getattr(family(task), "kept", figure)
-    st.plotly_chart(draw(task, [(one["name"], one["x"]) for one in mine], dark, size), key="favourites-figure")
+    chart(draw(task, [(one["name"], one["x"]) for one in mine], dark, size), key="favourites-figure")
 
 
 def _table(task: str, mine: list[dict[str, Any]]) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from app.figures.latent import Latent, figure
 from app.figures.playback import Size
 from app.runs import Run, trio
 from app.settings import SAMPLINGS, Settings
+from app.views.chart import chart
 from app.views.choice import CONFIG
 from ipage_core.latent import latent_design, unit_design
 from ipage_core.metrics import least_distance
@@ -32,7 +33,7 @@ def show(settings: Settings, run: Run, dark: bool, size: Size) -> None:
     latents = [_latent(SAMPLINGS[name], runs[name]) for name in names]
     z_axes, x_axes = _ask_axes(run)
     brushed = _brushed(names, (run.task, run.method, run.n, run.seed, tuple(run.y_star.tolist())))
-    st.plotly_chart(
+    chart(
         figure(latents, z_axes, x_axes, brushed, dark, size),
         key=KEY,
         on_select=_remember,

@@ -9,6 +9,7 @@ import streamlit as st
 
 from app.figures.playback import Size
 from app.views import experiments
+from app.views.chart import chart
 from app.views.experiments import Shown
 
 CONFIG = {"displayModeBar": False}
@@ -183,7 +184,7 @@ def show(dark: bool, size: Size) -> None:
         st.caption(f"Source: {step.source}")
     with right:
         shown = step.show(dark, size)
-        st.plotly_chart(shown.figure, key=f"learn_figure_{at}", config=CONFIG)
+        chart(shown.figure, key=f"learn_figure_{at}", config=CONFIG)
         st.caption(shown.told)
         with st.expander("The figure as a table"):
             st.dataframe(shown.numbers, hide_index=True, height=240)

@@ -8,6 +8,7 @@ from app.figures import family
 from app.figures.playback import Size
 from app.runs import Run
 from app.settings import Settings
+from app.views.chart import chart
 from app.views.choice import CONFIG, chosen_sample, clicked
 from app.words import caption
 
@@ -15,7 +16,7 @@ from app.words import caption
 def show(settings: Settings, run: Run, dark: bool, size: Size) -> None:
     """The animation; a click on a sample chooses it."""
     drawn = family(run.task)
-    st.plotly_chart(
+    chart(
         drawn.figure(run, dark, size, chosen_sample(run)),
         key="animation",
         on_select=lambda: clicked("animation"),

@@ -19,8 +19,9 @@ from app.runs import Run, loaded
 from app.settings import Settings
 from app.tables import MOST_COLUMNS, x_names, y_names
 from app.views import favourites, inspector
+from app.views.chart import chart
 from app.views.choice import CONFIG, chosen_sample, picked
-from app.words import cards, sample_figures
+from app.words import cards, plain, sample_figures
 from ipage_core import candidates, own_data, tables
 from ipage_core.export import files
 from ipage_core.methods import METHODS
@@ -75,7 +76,7 @@ def show_sample(settings: Settings, run: Run, dark: bool, size: Size) -> None:
     order = own_data.lattice(TASKS[run.task])
     if order is not None:
         drawn = cell.figure(run.x[-1, sample, order].astype(float), seen.near_x[0, order], dark)
-        st.plotly_chart(drawn, key="cell", config=CONFIG)
+        chart(drawn, key="cell", config=CONFIG)
         st.caption("Drag to turn. The data say nothing of atoms: these are the cells' edges, at the same scale.")
     inspector.show_details(run, sample, seen)
 
@@ -149,7 +150,7 @@ def _to_measure(settings: Settings, run: Run) -> None:
                 args=(task, upload.name, upload.getvalue()),
             )
         if said := st.session_state.pop("results_said", None):
-            (st.success if said[0] else st.error)(said[1])
+            (st.success if said[0] else st.error)(plain(said[1]))
         history(task)
 
 

@@ -11,6 +11,7 @@ from app.figures.playback import Size
 from app.figures.posterior import figure, pairs
 from app.runs import Run, stamp
 from app.settings import Settings
+from app.views.chart import chart
 from app.views.choice import CONFIG, chosen_sample, clicked
 from app.words import density_caption
 
@@ -36,7 +37,7 @@ def show(settings: Settings, run: Run, dark: bool, size: Size) -> None:
             return
     with st.spinner("Computing the density …"):
         found = density(run, first, second, sliced, stamp(run.task, run.method))
-    st.plotly_chart(
+    chart(
         figure(run, found, first, second, dark, size, chosen_sample(run)),
         key="density",
         on_select=lambda: clicked("density"),
@@ -44,7 +45,7 @@ def show(settings: Settings, run: Run, dark: bool, size: Size) -> None:
         config=CONFIG,
     )
     st.caption(density_caption(run, found))
-    st.plotly_chart(
+    chart(
         pairs(run, dark, size, chosen_sample(run)),
         key="pairs",
         on_select=lambda: clicked("pairs"),

@@ -13,8 +13,9 @@ from app.figures.losses import figure
 from app.figures.playback import Size
 from app.look import is_dark, size_name
 from app.trainings import Training
+from app.views.chart import chart
 from app.views.choice import CONFIG
-from app.words import Figure, cards, number
+from app.words import Figure, cards, number, plain
 from ipage_core.store import ModelUnavailable, load_card
 from ipage_core.tasks import TASKS
 
@@ -64,21 +65,16 @@ def _one(training: Training, size: Size, dark: bool, unfolded: bool) -> None:
     with right:
         _buttons(training)
     if training.state == "failed":
-        st.error(training.message, icon=":material/error:")
+        st.error(plain(training.message), icon=":material/error:")
     if training.active and epochs:
         _bar(training, epochs[-1])
     elif training.active:
         st.progress(0.0, "Starting …" if training.state == "running" else "In the queue")
     if epochs and unfolded:
         current = [row for row in epochs if row["model"] == epochs[-1]["model"]]
-        st.plotly_chart(figure(current, dark, size), key=f"losses-{training.number}", config=CONFIG)
+        chart(figure(current, dark, size), key=f"losses-{training.number}", config=CONFIG)
     if training.state == "done":
         _card(training)
-
-
-def plain(text: str) -> str:
-    """Text of the user's as text, not as Markdown."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-.!|~$:<>" else c for c in text)
 
 
 def _bar(training: Training, row: dict[str, Any]) -> None:
@@ -134,7 +130,7 @@ def _card(training: Training) -> None:
         try:
             card = load_card(training.task, model, folder=Path(training.out))
         except ModelUnavailable as error:
-            st.caption(str(error))
+            st.caption(plain(str(error)))
             continue
         found = card.get("held_out", {})
         for j in range(len(found.get("r2", []))):

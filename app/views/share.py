@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import zipfile
@@ -16,8 +17,9 @@ from app.figures.playback import WIDE
 from app.figures.posterior import pairs
 from app.runs import Run, stamp, weights_hash
 from app.settings import Settings
+from app.views.chart import dressed
 from app.views.choice import chosen_sample
-from app.words import asked_text
+from app.words import asked_text, plain
 from ipage_core.methods import METHODS, folder
 from ipage_core.store import load_card
 from ipage_core.tasks import TASKS
@@ -52,7 +54,7 @@ def check_link(settings: Settings) -> None:
     if made_with != here:
         st.warning(
             "This link was made with other weights of this method than those installed here "
-            f"(theirs {made_with[:8]}, here {here}): the designs below may differ from the sender's.",
+            f"(theirs {plain(made_with[:8])}, here {here}): the designs below may differ from the sender's.",
             icon=":material/link_off:",
         )
 
@@ -95,8 +97,7 @@ def _csv(run: Run) -> str:
 
 def archive(settings: Settings, run: Run) -> bytes:
     """Everything as a ZIP: see ``READ_ME``."""
-    import plotly.graph_objects as go
-    from plotly.offline import get_plotlyjs
+    from plotly.io import to_html
 
     told = READ_ME.format(
         title=TASKS[run.task].title,
@@ -120,8 +121,8 @@ def archive(settings: Settings, run: Run) -> bytes:
         "summary": run.summary,
         "hits_within_tolerance": int(run.hit.sum()),
     }
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+    buffer = io.BytesIO(_with_plotly())
+    with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as file:
         file.writestr("README.txt", told)
         file.writestr("solutions.csv", _csv(run))
         file.writestr("settings.json", json.dumps(stored, indent=2, ensure_ascii=False))
@@ -130,12 +131,22 @@ def archive(settings: Settings, run: Run) -> bytes:
             file.writestr("seed_design.csv", names + "\n" + ",".join(map(repr, settings.seed_design)) + "\n")
         for name, figure in figures(run).items():
             figure["layout"] |= {"paper_bgcolor": "#ffffff"}
-            html = go.Figure(**figure).to_html(include_plotlyjs="plotly.min.js", auto_play=False)
+            html = to_html(dressed(figure), include_plotlyjs="plotly.min.js", auto_play=False, validate=False)
             file.writestr(f"figures/{name}.html", html)
-        file.writestr("figures/plotly.min.js", get_plotlyjs())
         for model in METHODS[run.method].models:
             card = load_card(run.task, model, folder=folder(TASKS[run.task], run.method))
             file.writestr(f"models/{model}.json", json.dumps(card, indent=2, ensure_ascii=False))
+    return buffer.getvalue()
+
+
+@functools.cache
+def _with_plotly() -> bytes:
+    """The archive to begin with: what draws the figures, packed once, because that takes longer than all else in it."""
+    from plotly.offline import get_plotlyjs
+
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("figures/plotly.min.js", get_plotlyjs())
     return buffer.getvalue()
 
 

@@ -1,0 +1,48 @@
+"""Figures on the page as they are: plain dicts, which tests have validated, so that nobody waits for that again."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import streamlit as st
+
+from app.figures.theme import Dict
+
+
+def chart(figure: Dict, **options: Any) -> None:
+    """``st.plotly_chart``, without Plotly's check of every number of every frame, which holds up everybody's page."""
+    st.plotly_chart(_unchecked()(dressed(figure)), **options)
+
+
+def dressed(figure: Dict) -> Dict:
+    """With Plotly's current template, which ``plotly.graph_objects.Figure`` would add, and arrays as bytes."""
+    from _plotly_utils.utils import convert_to_base64
+
+    figure = figure | {"layout": {"template": _template(), **figure["layout"]}}
+    if not figure.get("frames"):
+        figure.pop("frames", None)
+    convert_to_base64(figure)
+    return figure
+
+
+@functools.cache
+def _template() -> Dict:
+    from plotly import io
+
+    return io.templates[io.templates.default].to_plotly_json()
+
+
+@functools.cache
+def _unchecked() -> type:
+    """A figure for Streamlit; made here, so that nothing of Plotly is imported before it is needed."""
+    from plotly.basedatatypes import BaseFigure
+
+    class Unchecked(BaseFigure):
+        def __init__(self, figure: Dict) -> None:
+            self.__dict__["figure"] = figure
+
+        def to_dict(self) -> Dict:
+            return self.__dict__["figure"]
+
+    return Unchecked

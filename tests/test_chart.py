@@ -1,0 +1,37 @@
+"""Figures reach the page unchecked: they must be what Plotly's own check would have made of them."""
+
+import json
+
+import plotly.graph_objects as go
+import plotly.io
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import runs
+from app.figures import family
+from app.figures.playback import WIDE
+from app.views.chart import dressed
+from ipage_core.tasks import TASKS
+
+
+@pytest.mark.parametrize("task", ["sinewave", "robotic_arm", "crystal", "architecture"])
+def test_nothing_changes_on_the_way(task):
+    target = ",".join(map(str, TASKS[task].default_target))
+    run = runs.run.__wrapped__(task, TASKS[task].default_method, target, 4, "maximin", 0, 0)
+    checked = go.Figure(**family(task).figure(run, False, WIDE))
+    sent = json.loads(plotly.io.to_json(dressed(family(task).figure(run, False, WIDE)), validate=False))
+    assert json.loads(go.Figure(**sent).to_json()) == json.loads(checked.to_json())
+
+
+def test_the_page_shows_it():
+    def page():
+        from app.views.chart import chart
+
+        chart({"data": [{"type": "scatter", "y": [1, 2]}], "layout": {"height": 300}, "frames": []}, key="drawn")
+
+    test = AppTest.from_function(page).run()
+    assert not test.exception
+    spec = json.loads(test.get("plotly_chart")[0].proto.spec)
+    assert spec["data"] == [{"type": "scatter", "y": [1, 2]}]
+    assert spec["layout"]["template"]["layout"]
+    assert "frames" not in spec
