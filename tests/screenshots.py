@@ -1,9 +1,13 @@
 """Pictures of every page to look at: ``python -m tests.screenshots FOLDER`` (390 and 1440 px, light and dark)."""
 
 import argparse
+import io
 from pathlib import Path
 
-from tests.browser import AT_REST, TIMEOUT, Watched, chromium, server
+import numpy as np
+from PIL import Image
+
+from tests.browser import AT_REST, DRAWN, TIMEOUT, Watched, chromium, server
 
 VIEWS = {
     "sinewave": "",
@@ -32,7 +36,6 @@ VIEWS = {
 }
 SCREENS = {390: 844, 1440: 900}
 SHOWN = {
-    "sinewave": ("sinewave", 1440, "light"),
     "posterior": ("arm-posterior", 1440, "light"),
     "latent": ("sinewave-latent", 1440, "dark"),
     "compare": ("sinewave-compare", 1440, "light"),
@@ -41,6 +44,8 @@ SHOWN = {
     "phone": ("sinewave", 390, "dark"),
 }
 """The pictures in ``app/screenshots``: view, width, theme; as much of the page as a screen shows."""
+TICK = 50
+"""Milliseconds that a picture of the film stands for."""
 
 
 def shot(browser, address, view, width, theme, path, whole=True):
@@ -72,8 +77,66 @@ def shoot(folder, views, widths, themes):
 def shoot_shown(folder):
     folder.mkdir(parents=True, exist_ok=True)
     with chromium() as browser, server() as (address, _):
+        film(browser, address, folder / "localization.gif")
         for name, (view, width, theme) in SHOWN.items():
             shot(browser, address, view, width, theme, folder / f"{name}.png", whole=False)
+
+
+def indexed(pictures):
+    """With one palette of their 255 commonest colours, so that tints stay exact; other pixels take the nearest."""
+    pixels = np.stack([np.asarray(picture, dtype=np.int64) for picture in pictures]) @ (1 << 16, 1 << 8, 1)
+    codes, place, count = np.unique(pixels, return_inverse=True, return_counts=True)
+    colors = np.stack((codes >> 16, codes >> 8 & 255, codes & 255), axis=1)
+    palette = colors[np.argsort(-count)[:255]]
+    nearest = np.concatenate(
+        [((part[:, None] - palette) ** 2).sum(2).argmin(1) for part in np.array_split(colors, len(colors) // 1000 + 1)]
+    )
+    found = []
+    for numbers in nearest[place.reshape(pixels.shape)].astype(np.uint8):
+        found.append(Image.fromarray(numbers))
+        found[-1].putpalette(palette.astype(np.uint8).tobytes())
+    return found
+
+
+PLAY = """() => {
+    const [frames, options] = document.querySelector('.js-plotly-plot').layout.updatemenus[0].buttons[0].args;
+    return [frames.length, options.frame.duration];
+}"""
+
+
+def film(browser, address, path):
+    """The page's Play from the posterior on, at its own speed: the browser's clock waits for the pictures."""
+    watched = Watched(browser, 1280, 1000)
+    page = watched.page
+    page.clock.install()
+    page.goto(f"{address}/?n=100&omega=2")
+    page.wait_for_function(DRAWN, arg=None)
+    page.wait_for_selector(AT_REST)
+    page.wait_for_timeout(1500)
+    figure = page.locator(".js-plotly-plot").bounding_box()
+    top = page.get_by_role("heading", name="designs achieve").bounding_box()["y"] - 4
+    clip = {"x": figure["x"] - 8, "y": top, "width": figure["width"] + 16, "height": 590 + figure["y"] - top}
+    frames, played = page.evaluate(PLAY)
+    page.clock.pause_at(page.evaluate("Date.now()") / 1000 + 2)
+    page.locator(".updatemenu-button", has_text="▶ Play").click()
+    page.mouse.move(0, 0)
+    page.clock.run_for(played - TICK)  # the first frame's turn
+    pictures, lasts = [], []
+    for _ in range((frames - 1) * played // TICK + 1):
+        picture = Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB")
+        if pictures and picture.tobytes() == pictures[-1].tobytes():
+            lasts[-1] += TICK
+        else:
+            pictures.append(picture)
+            lasts.append(TICK)
+        page.clock.run_for(TICK)
+    lasts[0] += 1500
+    lasts[-1] += 2500
+    first, *others = indexed(pictures)
+    first.save(path, save_all=True, append_images=others, duration=lasts, loop=0)
+    told = f"{path.stat().st_size / 1e6:.2f} MB, {sum(lasts) / 1000:.1f} s"
+    print(path, told, *watched.errors, *watched.abroad, flush=True)
+    watched.context.close()
 
 
 if __name__ == "__main__":
