@@ -8,7 +8,7 @@ CSS = """
 <style>
 .stMainBlockContainer { padding: 3.2rem 2.2rem 3rem; max-width: 1720px; }
 @media (max-width: 640px) { .stMainBlockContainer { padding: 3.6rem 1rem 2rem; } }
-.st-key-viewport { position: absolute; height: 0; overflow: hidden; }
+.st-key-viewport, .st-key-reach { position: absolute; height: 0; overflow: hidden; }
 /* The number beside the slider says the value, and the histogram stands right on the track. */
 [class*="st-key-target-"] [data-testid="stSliderThumbValue"] { display: none; }
 [class*="st-key-target-"] label p { white-space: nowrap; overflow: visible; }
@@ -16,6 +16,15 @@ CSS = """
 img.histogram { display: block; width: calc(100% - 12px); height: 32px; margin: 0 6px -2.1rem 6px; }
 /* Plotly paints a button under the mouse almost white, on dark pages too. */
 .updatemenu-button:hover rect { fill: rgb(128, 128, 128) !important; fill-opacity: 0.4 !important; }
+/* Focus is seen wherever the keyboard goes: Streamlit's own mark is a faint tint. */
+a:focus-visible, button:focus-visible, summary:focus-visible, [role="slider"]:focus-visible,
+[role="radio"]:focus-visible, [data-baseweb="select"]:focus-within, [data-baseweb="input"]:focus-within {
+  outline: 2px solid #0072b2 !important; outline-offset: 1px;
+}
+.updatemenu-button:focus, .slider-grip-rect:focus { outline: none; }
+.updatemenu-button:focus-visible rect, .slider-grip-rect:focus-visible {
+  stroke: #0072b2 !important; stroke-width: 3px !important;
+}
 .frame { container-type: inline-size; }
 .cards { display: grid; grid-template-columns: repeat(2, 1fr); gap: 0.6rem; }
 @container (min-width: 520px) { .cards { grid-template-columns: repeat(4, 1fr); } }

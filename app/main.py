@@ -4,6 +4,7 @@ import streamlit as st
 
 from app import engine
 from app.look import dress
+from app.reach import within_reach
 
 st.set_page_config(page_title="iPage Explorer", page_icon="🎯", layout="wide")
 dress()
@@ -18,6 +19,7 @@ page = st.navigation(
     ],
     position="top",
 )
+within_reach()
 engine.wait()
 engine.refresh()
 page.run()

@@ -109,6 +109,26 @@ def test_play_pause_step_and_scrub(address, watch):
     assert np.abs(np.subtract(page.evaluate(DOTS), rest)).max() < 0.1
 
 
+def test_the_keyboard_reaches_the_figure_and_plays_it(address, watch):
+    page = watch().open(f"{address}/?method=prior-lm&n=50&omega=1")
+    page.wait_for_selector(".updatemenu-button[tabindex='0']")
+    figure = page.get_by_role("figure", name="Figure: ").first
+    assert "error" in figure.get_attribute("aria-label").lower()
+    focused = "() => document.activeElement.getAttribute('aria-label') ?? ''"
+    page.get_by_role("button", name="‹ Step").first.focus()
+    page.keyboard.press("Tab")
+    assert page.evaluate(focused) == "Step ›"
+    page.keyboard.press("Enter")
+    page.wait_for_function(f"({STEP})() === 'step 1'")
+    page.wait_for_function(f"({focused})() === 'Step ›'")
+    page.get_by_role("slider", name="step").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"({STEP})() === 'step 2'")
+    page.wait_for_function(f"({focused})() === 'step'")
+    page.keyboard.press("Home")
+    page.wait_for_function(f"({STEP})() === 'prior'")
+
+
 def test_a_new_target_draws_a_new_figure_and_the_address_brings_it_back(address, watch):
     page = watch().open(address)
     number = page.get_by_label("Target y*").first
