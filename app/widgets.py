@@ -157,8 +157,10 @@ def _ask_how(task: Task) -> dict[str, Any]:
     if said := getattr(own(task.name), "SAMPLING", ""):
         st.caption(said)
     counts = offered(task.name)
+    linked = st.query_params.get("n", "")
     n = st.select_slider("How many, N", counts, value=_usual(task.name), key="n", bind="query-params")
-    classroom.told(f"At most {counts[-1]} designs at once in this classroom.")
+    more = f"; the link asks for {linked}" if linked.isdecimal() and int(linked) > counts[-1] else ""
+    classroom.told(f"At most {counts[-1]} designs at once in this classroom{more}.")
     seed = st.number_input("Seed", 0, 10**6, 0, key="seed", bind="query-params")
     names = trained(task)
     usual = names.index(task.default_method) if task.default_method in names else 0

@@ -10,7 +10,7 @@ import numpy as np
 
 from app.densities import Density
 from app.figures.coordinates import MOST
-from app.figures.theme import palette
+from app.figures.theme import palette, squared
 from app.inspection import Inspection
 from app.runs import CLEANED, Run
 from app.targets import Doubt
@@ -204,7 +204,7 @@ def key_figures(run: Run) -> list[Figure]:
     """The run in numbers."""
     if TASKS[run.task].folder is not None:
         return _own_figures(run)
-    s, square = run.summary, f"‖Ω(x) − y*‖²{', in' + unit(run) + '²' if unit(run) else ''}"
+    s, square = run.summary, "‖Ω(x) − y*‖²" + (f", in {squared(unit(run).strip())}" if unit(run) else "")
     figures = []
     if run.localizes and run.omega_error is not None:
         before = float(np.nanmean(run.omega_error[0]))

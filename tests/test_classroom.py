@@ -56,7 +56,7 @@ def test_a_link_cannot_ask_for_more(lesson, task, most):
     assert not test.exception
     assert test.select_slider(key="n").options[-1] == str(most)
     assert test.select_slider(key="n").value <= most
-    assert any(f"At most {most} designs" in c.value for c in test.caption)
+    assert any(f"At most {most} designs" in c.value and "the link asks for" in c.value for c in test.caption)
     if task == "architecture":
         assert test.slider(key="omega").max == classroom.FEM_EVALUATIONS
         assert test.toggle(key="finish").disabled

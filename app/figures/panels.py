@@ -7,7 +7,7 @@ import numpy as np
 from app.figures.coordinates import coordinates
 from app.figures.marks import curve, proposal_color, ring
 from app.figures.playback import Box, Scene, Size
-from app.figures.theme import Dict, Palette, axis, faded, packed
+from app.figures.theme import Dict, Palette, axis, faded, packed, squared
 from app.runs import Run
 from ipage_core.tasks import TASKS
 
@@ -204,7 +204,7 @@ def _steps_title(run: Run) -> str:
 def unit_squared(run: Run) -> str:
     """The unit of squared errors in brackets, if y has one."""
     label = TASKS[run.task].property_labels[0]
-    return f" [{label[label.index('[') + 1 : -1]}²]" if label.endswith("]") else ""
+    return f" [{squared(label[label.index('[') + 1 : -1])}]" if label.endswith("]") else ""
 
 
 def designs_panel(

@@ -91,6 +91,11 @@ def polylines(points: np.ndarray) -> tuple[Dict, Dict]:
     return packed(gapped[:, 0]), packed(gapped[:, 1])
 
 
+def squared(unit: str) -> str:
+    """The square of a unit: 'eV²', '(S/cm)²'."""
+    return f"{unit}²" if unit.isalpha() else f"({unit})²"
+
+
 def ticks_about(centre: float, half: float) -> list[float]:
     """The centre, to two digits of the distance, and a round distance on either side, within ± half."""
     power = 10.0 ** np.floor(np.log10(half))
