@@ -214,7 +214,7 @@ def _tasks(arguments: argparse.Namespace) -> None:
 
 
 def _design(arguments: argparse.Namespace) -> None:
-    from ipage_core import candidates, constraints, targets
+    from ipage_core import candidates, constraints, own_data, targets
     from ipage_core.datasets import pairs
     from ipage_core.design import design
     from ipage_core.tasks.base import watching
@@ -255,7 +255,7 @@ def _design(arguments: argparse.Namespace) -> None:
         )
     frame, summary = solutions.frame(), solutions.summary()
     if task.folder is not None:
-        frame = candidates.beside(task, method, frame)
+        frame = own_data.named(task, candidates.beside(task, method, frame))
         final = frame[frame["stage"] == frame["stage"].iloc[-1]]
         summary["median_distance_to_measured"] = float(f"{final['nearest_distance'].median():.4g}")
         summary["held_out"] = candidates.held_out(method)

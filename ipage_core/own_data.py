@@ -323,6 +323,19 @@ def load(folder: Path) -> Task:
     )
 
 
+def named(task: Task, frame: pd.DataFrame) -> pd.DataFrame:
+    """``solutions.csv`` with the table's own names behind its numbered columns, as in the file of designs to measure.
+
+    A property comes as 'gap predicted': under its bare name a prediction would pass for a measurement. A name that the
+    frame has for something else gets ' (own)' behind it.
+    """
+    assert task.folder is not None
+    card = read_card(task.folder)
+    added = {column["name"]: frame[f"x{j + 1}"] for j, column in enumerate(card["x"])}
+    added |= {f"{column['name']} predicted": frame[f"surrogate{j + 1}"] for j, column in enumerate(card["y"])}
+    return frame.assign(**{f"{name} (own)" if name in frame else name: column for name, column in added.items()})
+
+
 def lattice(task: Task) -> list[int] | None:
     """Which coordinates are a, b, c, α, β, γ, in this order, by their names; None unless all six are there."""
     known = {label.split(" [")[0].lower(): j for j, label in reversed(list(enumerate(task.x_labels)))}

@@ -230,7 +230,10 @@ def test_the_command_line_designs_with_own_data(trained, tmp_path, capsys):
     assert (summary["n"], summary["verified"], summary["hits"], summary["in_bounds"]) == (30, 0, 0, 30)
     assert summary["held_out"]["n"] == 40
     frame = pd.read_csv(tmp_path / "s.csv")
-    assert frame.columns.tolist()[-4:] == ["spread1", "nearest_row", "nearest_distance", "nearest_y1"]
+    assert frame.columns.tolist()[-8:-4] == ["spread1", "nearest_row", "nearest_distance", "nearest_y1"]
+    assert frame.columns.tolist()[-4:] == ["a (Å)", "b", "angle", "gap [eV] predicted"]
+    assert frame["angle"].equals(frame["x3"])
+    assert frame["gap [eV] predicted"].equals(frame["surrogate1"])
     assert frame[["y1", "resim_error"]].isna().all(axis=None)
     localized = frame[frame["stage"] == "localized"]
     assert (localized["x1"] >= 3.5 - 1e-6).all()
@@ -241,6 +244,16 @@ def test_the_command_line_designs_with_own_data(trained, tmp_path, capsys):
     assert chosen["why"].tolist() == ["value", "information"] * 3
     assert chosen["gap [eV]"].isna().all()
     assert not chosen[["a (Å)", "b", "angle"]].duplicated().any()
+
+
+def test_names_that_a_solution_has_already_are_not_overwritten(tmp_path):
+    frame = table().rename(columns={"b": "x1", "angle": "sample"})
+    task = own_data.create(tmp_path / "t", frame, ["sample", "x1"], ["gap [eV]"], source="t")
+    told = own_data.named(task, pd.DataFrame({"sample": [0], "x1": [90.0], "x2": [0.5], "surrogate1": [1.0]}))
+    assert told.iloc[0].to_dict() == {
+        "sample": 0, "x1": 90.0, "x2": 0.5, "surrogate1": 1.0,
+        "sample (own)": 90.0, "x1 (own)": 0.5, "gap [eV] predicted": 1.0,
+    }  # fmt: skip
 
 
 def test_predict_and_a_moved_folder(trained, tmp_path, capsys):
