@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 
@@ -92,6 +94,20 @@ def add(
     return training
 
 
+def settings(out: Path) -> dict[str, Any]:
+    """With which size, epochs, seed and device the models in ``out`` were last trained, as :func:`add` takes them.
+
+    As the queue knows it, else as the command in a model's card says it; empty where neither does.
+    """
+    said: list[str] = next((t.arguments for t in reversed(trainings()) if Path(t.out).resolve() == out.resolve()), [])
+    if not said:
+        with suppress(OSError, ValueError, KeyError):
+            said = shlex.split(json.loads((out / "mlp.json").read_text())["command"])
+    kinds: dict[str, Any] = {"size": str, "epochs": int, "seed": int, "device": str}
+    given = dict(pairwise(said))
+    return {name: kind(given[f"--{name}"]) for name, kind in kinds.items() if f"--{name}" in given}
+
+
 def trainings() -> list[Training]:
     """All that the queue knows of, the oldest first."""
     found = []
@@ -116,8 +132,9 @@ def printed(training: Training) -> list[dict[str, Any]]:
 
 
 def ahead(training: Training) -> int:
-    """How many come before it."""
-    return sum(other.active for other in trainings() if other.number < training.number)
+    """How many come before it: what has begun, and what was asked for earlier."""
+    others = [other for other in trainings() if other.active and other.number != training.number]
+    return sum(other.state != "waiting" or other.number < training.number for other in others)
 
 
 def stop(number: int) -> None:

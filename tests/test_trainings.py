@@ -134,3 +134,28 @@ def test_a_waiting_one_can_be_taken_out(place):
     assert now(2).state == "stopped"
     trainings.remove(2)
     assert [t.number for t in trainings.trainings()] == [1]
+
+
+def test_what_runs_is_ahead_of_one_resumed(place):
+    begun = trainings.Training(1, "one", "sinewave", "prior-lm", ["mlp"], str(place / "one"), [], state="waiting")
+    runs = trainings.Training(2, "two", "sinewave", "prior-lm", ["mlp"], str(place / "two"), [], state="running")
+    trainings._open("editing").close()
+    for training in (begun, runs):
+        trainings._write(training)
+    assert (trainings.ahead(begun), trainings.ahead(runs)) == (1, 0)
+    for training in (begun, runs):
+        training.state = "stopped"
+        trainings._write(training)
+
+
+def test_the_settings_of_the_last_training_are_found_again(place):
+    out = place / "models/one"
+    assert trainings.settings(out) == {}
+    out.mkdir(parents=True)
+    command = f"python -m ipage_core train --model '{out}' --method prior-lm --out '{out}' --epochs 7 --size small"
+    (out / "mlp.json").write_text(json.dumps({"command": command}))
+    assert trainings.settings(out) == {"epochs": 7, "size": "small"}
+    trainings._open("editing").close()
+    said = ["--size", "large", "--seed", "3", "--device", "cpu"]
+    trainings._write(trainings.Training(1, "one", "sinewave", "prior-lm", ["mlp"], str(out), said, state="done"))
+    assert trainings.settings(out) == {"size": "large", "seed": 3, "device": "cpu"}

@@ -2,6 +2,8 @@
 
 import hashlib
 import shutil
+from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -11,9 +13,12 @@ from app.views import own_task, queue
 from app.words import plain
 from ipage_core import home, own_data, tables
 from ipage_core.methods import METHODS
+from ipage_core.recipes import SIZES, recipe
 from ipage_core.tasks import TASKS, Task
 
 SHOWN = 8  # rows of the table; a string below this line would land on the page
+STEP_SECONDS = (0.05, 0.3)
+"""Of one batch through both networks, on an idle processor and on a busy one."""
 
 st.markdown("#### Your data")
 st.caption(
@@ -44,11 +49,20 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
                 "distinct": c.distinct,
                 "least": c.low,
                 "largest": c.high,
-                "spike": f"{100 * c.share:.0f} % are {c.spike:g}" if c.spike is not None else "",
+                "most frequent value": f"{100 * c.share:.0f} % are {c.spike:g}" if c.spike is not None else "",
             }
             for c in tables.look(frame)
         ]
     )
+
+
+def unusable(seen: list[tables.Column]) -> str:
+    """Which columns are not among the inputs, and why; nothing if all are."""
+    text = [c.name for c in seen if not c.numeric]
+    constant = [c.name for c in seen if c.numeric and c.constant]
+    told = [f"{', '.join(text)}: no numbers in most rows"] if text else []
+    told += [f"{', '.join(constant)}: the same in every row"] if constant else []
+    return f"Left out of x. {'; '.join(told)}." if told else ""
 
 
 def ask_limits(frame: pd.DataFrame, x: list[str], y: list[str], key: str) -> pd.DataFrame:
@@ -68,7 +82,34 @@ def ask_limits(frame: pd.DataFrame, x: list[str], y: list[str], key: str) -> pd.
     return st.data_editor(pd.DataFrame(rows), hide_index=True, disabled=["column", "as"], key=key, width="stretch")
 
 
-def make(frame: pd.DataFrame, x: list[str], y: list[str], edited: pd.DataFrame, source: str, title: str) -> None:
+def ask_training(rows: int, mark: str) -> dict[str, Any]:
+    """Epochs, size and seed, with about how long it will take; as ``trainings.add`` takes them."""
+    with st.expander("Training settings"):
+        left, middle, right = st.columns(3)
+        size = middle.segmented_control("Size", list(SIZES), default="usual", required=True, key=f"own-size-{mark}")
+        # What a recipe of own data says of epochs depends on the number of rows alone.
+        like = replace(TASKS["sinewave"], name="own-data", folder=home.home(), data_size=max(1, rows))
+        fit = recipe(like, "mlp", size)[2]
+        epochs = left.number_input(
+            "Epochs", 1, 10_000, None, placeholder=f"{fit.epochs}, as the recipe says", key=f"own-epochs-{mark}"
+        )
+        seed = right.number_input("Seed", 0, 10**6, 0, key=f"own-seed-{mark}")
+        steps = (epochs or fit.epochs) * max(1, min(rows, fit.epoch_size or rows) // fit.batch)
+        fast, slow = (max(1, round(steps * s * SIZES[size] ** 0.5 / 60)) for s in STEP_SECONDS)
+    time = f"{fast} to {slow}" if fast < slow else f"{slow}"
+    st.caption(f"{epochs or fit.epochs} epochs of two networks: about {time} min on a processor, less on a GPU.")
+    return {"epochs": epochs, "size": size, "seed": int(seed)}
+
+
+def make(
+    frame: pd.DataFrame,
+    x: list[str],
+    y: list[str],
+    edited: pd.DataFrame,
+    source: str,
+    title: str,
+    settings: dict[str, Any],
+) -> None:
     """Make the task and ask for its training."""
     folder = home.home() / "tasks" / own_data.slug(title)
     rows = edited.to_dict("records")
@@ -84,7 +125,7 @@ def make(frame: pd.DataFrame, x: list[str], y: list[str], edited: pd.DataFrame, 
             raise ValueError(f"Data called '{title}' are there already: choose another name")
         task = own_data.create(folder, frame, x, y, source=source, title=title, units=units, bounds=bounds)
         models = list(METHODS[task.default_method].models)
-        trainings.add(title, task.name, task.default_method, models, folder, data=folder)
+        trainings.add(title, task.name, task.default_method, models, folder, data=folder, **settings)
     except (ValueError, OSError) as error:
         st.session_state.own_said = str(error)
         return
@@ -128,6 +169,8 @@ if uploads:
         x = left.multiselect(
             "Inputs x: what a design is made of", offered, [n for n in x if n in offered], key=f"own-x-{mark}"
         )
+        if left_out := unusable(seen):
+            st.caption(plain(left_out))
         if sum(c.numeric and not c.constant for c in seen) < 2:
             st.error(
                 "Fewer than two columns of this table hold numbers that vary; accepted: at least one input and one "
@@ -143,9 +186,10 @@ if uploads:
             with st.expander("Names, units, and bounds that designs are to stay in"):
                 edited = ask_limits(frame, x, y, f"own-limits-{mark}-{hash((*x, *y))}")
             title = st.text_input("Name", files[0][0].rsplit(".", 1)[0][:40], key=f"own-name-{mark}")
+            settings = ask_training(round((1 - own_data.HELD_OUT) * len(frame)), mark)
             # Not a callback: its arguments would be those of the run before, without a name typed just now.
             if st.button("Train on these data", type="primary", icon=":material/model_training:", key="own-train"):
-                make(frame, x, y, edited, source, title.strip() or files[0][0])
+                make(frame, x, y, edited, source, title.strip() or files[0][0], settings)
                 st.rerun()
 if said := st.session_state.pop("own_said", None):
     st.error(plain(said), icon=":material/error:")

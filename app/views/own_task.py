@@ -41,6 +41,26 @@ def before(settings: Settings) -> None:
         "own data, so every design is **not verified** until it is measured.",
         icon=":material/rule:",
     )
+    if left := not_learnt(task, [card["data"]["n"] for card in method.cards.values()]):
+        told, link = st.columns([3.2, 1], vertical_alignment="center")
+        told.warning(
+            f"{left:,} measured {'row is' if left == 1 else 'rows are'} not in this model yet.",
+            icon=":material/update:",
+        )
+        with link:
+            to_train("Train it on them")
+
+
+def not_learnt(task: Task, learnt: list[int]) -> int:
+    """How many rows were added since; ``learnt``: those that each of the method's models was trained on."""
+    assert task.folder is not None
+    count = int((~own_data.measured(task.folder).held_out).sum())
+    return max((count - n for n in learnt), default=0)
+
+
+def to_train(label: str) -> None:
+    """A link to the page Train."""
+    st.page_link("pages/train.py", label=label, icon=":material/model_training:")
 
 
 def replaces(view: str, run: Run) -> bool:
@@ -151,6 +171,7 @@ def _to_measure(settings: Settings, run: Run) -> None:
             )
         if said := st.session_state.pop("results_said", None):
             (st.success if said[0] else st.error)(plain(said[1]))
+            to_train("See it on the page Train")
         history(task)
 
 
@@ -163,15 +184,23 @@ def _chosen(run: Run, count: int) -> str:
 def _add(task: Task, name: str, content: bytes) -> None:
     """Callback: another round of data, and a training on all of them."""
     assert task.folder is not None
+    count = 0
     try:
         count = own_data.add(task.folder, tables.read([(name, content)]), source=name)
-        method = task.default_method
-        trainings.add(task.title, task.name, method, list(METHODS[method].models), task.folder, data=task.folder)
+        as_before = trainings.settings(task.folder)
+        method, models = task.default_method, list(METHODS[task.default_method].models)
+        trainings.add(task.title, task.name, method, models, task.folder, data=task.folder, **as_before)
     except (ValueError, OSError) as error:
-        st.session_state.results_said = (False, str(error))
+        st.session_state.results_said = (
+            False,
+            f"{count} rows added, but not trained on: {error}" if count else str(error),
+        )
+        st.session_state.results_key += count > 0
         return
     st.session_state.results_key += 1
-    st.session_state.results_said = (True, f"{count} rows added; the training is in the queue, see the page Train.")
+    epochs = as_before.get("epochs")
+    told = "with the settings used before" + (f" ({epochs} epochs)" if epochs else "") if as_before else "as usual"
+    st.session_state.results_said = (True, f"{count} rows added; a training on all rows, {told}, is in the queue.")
 
 
 def history(task: Task) -> None:
