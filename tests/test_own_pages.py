@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import trainings
-from app.views import own_task
+from app.views import own_task, queue
 from ipage_core import home, own_data
 from ipage_core.recipes import train
 from ipage_core.tasks import TASKS
@@ -82,17 +82,32 @@ def test_a_table_becomes_a_task_in_training(place):
     assert (x.value, y.value) == (["a (Å)", "b", "angle"], ["gap [eV]"])
     assert "its least value: taken as a floor" in said(test).replace("\\", "")
     test.text_input[0].set_value("My gaps").run()
+    assert "150 epochs of two networks: about" in said(test)
+    next(n for n in test.number_input if n.label == "Epochs").set_value(40).run()
+    assert "40 epochs of two networks: about" in said(test)
     test.button(key="own-train").click().run()
     assert not test.exception
     assert TASKS["my-gaps"].title == "My gaps"
     (training,) = trainings.trainings()
     assert (training.task, training.method, training.active) == ("my-gaps", "ipage-mlp", True)
+    assert trainings.settings(place / "tasks/my-gaps") == {"epochs": 40, "size": "usual", "seed": 0, "device": "auto"}
     assert "My gaps" in said(test)
     test.button(key="stop-1").click().run()
     until(lambda: trainings.trainings()[0].state == "stopped")
     test.run()
     test.button(key="forget-1").click().run()
     assert not trainings.trainings()
+
+
+def test_columns_that_cannot_be_inputs_are_named(place):
+    test = start("pages/own_data.py")
+    frame = table().assign(note=[f"sample {k}" for k in range(len(table()))], lab=1.0)
+    test.file_uploader[0].set_value(("gaps.csv", frame.to_csv(index=False).encode(), "text/csv")).run()
+    assert not test.exception
+    seen = test.dataframe[0].value.set_index("column")
+    assert seen.loc["note", "distinct"] == len(frame)
+    assert "most frequent value" in seen
+    assert "Left out of x. note: no numbers in most rows; lab: the same in every row." in said(test)
 
 
 def test_a_bad_table_gets_a_sentence_and_leaves_nothing(place):
@@ -165,7 +180,10 @@ def test_results_come_back_through_the_page(strained, monkeypatch):
     assert not test.exception
     assert len(own_data.measured(strained).x) == 303
     assert asked[0][0][1] == "strained"
+    assert (asked[0][1]["epochs"], asked[0][1]["size"]) == (2, "small")
     assert test.success[0].value.startswith("3 rows added")
+    assert "(2 epochs)" in test.success[0].value
+    assert "3 measured rows are not in this model yet." in said(test)
     rounds = next(d.value for d in test.dataframe if "round" in d.value)
     assert rounds["surrogates after it"].tolist()[1] == "not trained yet"
 
@@ -195,3 +213,38 @@ def test_train_says_what_does_not_go_together(place):
     test.segmented_control(key="train_size").set_value("large").run()
     assert "come in one size" in test.error[0].value
     assert test.button(key="train").disabled
+
+
+def test_train_says_how_a_name_will_be_written(place):
+    test = start("pages/train.py")
+    test.text_input(key="train_name").set_value("quick one").run()
+    assert "It will be called **quick-one**" in said(test)
+    test.text_input(key="train_name").set_value("quick-one").run()
+    assert "It will be called" not in said(test)
+
+
+def test_a_stopped_training_says_where_and_every_network_keeps_its_curves(place):
+    trainings._open("editing").close()
+    out = str(place / "models/one")
+    asked = trainings.Training(1, "one", "sinewave", "ipage-mlp", ["inn", "mlp"], out, [], state="stopped")
+    trainings._write(asked)
+    row = {"epochs": 3, "loss_y": 1.0, "validation_l2": 1.0, "lambda_y": 1000.0, "eta_seconds": 1.0}
+    rows = [row | {"model": "inn", "epoch": k} for k in (1, 2, 3)] + [row | {"model": "mlp", "epoch": 1}]
+    trainings._path(asked, "jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    test = start("pages/train.py")
+    assert not test.exception
+    assert "stopped at epoch 1 of 3 of mlp (2 of 2)" in said(test)
+    chosen = test.segmented_control(key="curves-1-2")
+    assert (chosen.value, chosen.options) == ("mlp", ["inn", "mlp"])
+    chosen.set_value("inn").run()
+    assert not test.exception
+    drawn = json.loads(test.get("plotly_chart")[0].proto.spec)
+    assert drawn["data"][0]["x"] == [1, 2, 3]
+
+
+def test_weights_have_ticks_on_both_sides():
+    axis = queue.ticks([1000.0, 400.0])
+    assert axis["tickvals"] == [100, 200, 500, 1000]
+    assert queue.ticks([1000.0])["tickvals"] == [1000, 2000, 5000, 10000]
+    assert queue.ticks([0.0]) == {}
+    assert len(queue.ticks([1e-9, 1.0, 1e3])["tickvals"]) < 9

@@ -55,6 +55,8 @@ free = next(f"{task}-{k}" for k in range(1, 10_000) if f"{task}-{k}" not in take
 name = left.text_input("Name of this model", placeholder=free, key="train_name", disabled=first)
 if first:
     left.caption("The first model of these data keeps their name.")
+elif name.strip() and own_data.slug(name) != name.strip():
+    left.caption(f"It will be called **{own_data.slug(name)}**: names are small letters, digits and hyphens.")
 
 
 def start() -> None:

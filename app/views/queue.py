@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -9,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from app import trainings
-from app.figures.losses import figure
+from app.figures.losses import PANELS, figure
 from app.figures.playback import Size
 from app.look import is_dark, size_name
 from app.trainings import Training
@@ -60,31 +61,89 @@ def _one(training: Training, size: Size, dark: bool, unfolded: bool) -> None:
     color, said = STATES[training.state]
     if training.state == "waiting" and (ahead := trainings.ahead(training)):
         said = f"waiting, {ahead} ahead"
+    if training.state == "stopped" and epochs:
+        said = f"stopped at {_reached(training, epochs[-1])}"
     title = TASKS[training.task].title if training.task in TASKS else training.task
     left.markdown(f":{color}-badge[{said}] **{plain(training.title)}** · {plain(title)} · {training.method}")
     with right:
         _buttons(training)
     if training.state == "failed":
         st.error(plain(training.message), icon=":material/error:")
-    if training.active and epochs:
+    if training.state == "waiting" and epochs:
+        st.progress(_share(training, epochs[-1]), f"In the queue; it goes on after {_reached(training, epochs[-1])}")
+    elif training.active and epochs:
         _bar(training, epochs[-1])
     elif training.active:
         st.progress(0.0, "Starting …" if training.state == "running" else "In the queue")
     if epochs and unfolded:
-        current = [row for row in epochs if row["model"] == epochs[-1]["model"]]
-        chart(figure(current, dark, size), key=f"losses-{training.number}", config=CONFIG)
+        _curves(training, epochs, dark, size)
     if training.state == "done":
         _card(training)
 
 
-def _bar(training: Training, row: dict[str, Any]) -> None:
+def _curves(training: Training, epochs: list[dict[str, Any]], dark: bool, size: Size) -> None:
+    """Of the network that learns now, or of one chosen among those that have begun."""
+    begun = list(dict.fromkeys(row["model"] for row in epochs))
+    model = begun[-1]
+    if len(begun) > 1:
+        # The key changes when the next network begins: its curves are then the ones shown.
+        model = st.segmented_control(
+            "Curves of", begun, default=model, required=True, key=f"curves-{training.number}-{len(begun)}"
+        )
+    else:
+        st.caption(f"Curves of {_part(training, model)}")
+    rows = [row for row in epochs if row["model"] == model]
+    drawn = figure(rows, dark, size)
+    for k, (name, columns, _) in enumerate(p for p in PANELS if any(c in row for row in rows for c in p[1])):
+        if name == "Weights λ":
+            drawn["layout"][f"yaxis{k + 1 if k else ''}"] |= ticks(
+                [row[c] for row in rows for c in columns if c in row]
+            )
+    chart(drawn, key=f"losses-{training.number}-{model}", config=CONFIG)
+
+
+def ticks(values: list[float]) -> dict[str, Any]:
+    """Of a logarithmic axis: powers of ten, with 2 and 5 between them where these would be few; a tick at each end."""
+    known = [value for value in values if 0 < value < math.inf]
+    if not known:
+        return {}
+    low, high = math.floor(math.log10(min(known))), math.ceil(math.log10(max(known)))
+    high += low == high
+    steps = (1, 2, 5) if high - low <= 2 else (1,)
+    every = max(1, (high - low) // 5)
+    at = [step * 10.0**k for k in range(low, high, every) for step in steps] + [10.0**high]
+    return {
+        "tickmode": "array", "tickvals": at, "ticktext": [f"{value:g}" for value in at],
+        "range": [low - 0.05, high + 0.05], "autorange": False,
+    }  # fmt: skip
+
+
+def _part(training: Training, model: str) -> str:
+    """'inn (1 of 2)'."""
+    count = len(training.models)
+    return (
+        f"{model} ({training.models.index(model) + 1} of {count})" if count > 1 and model in training.models else model
+    )
+
+
+def _reached(training: Training, row: dict[str, Any]) -> str:
+    """'epoch 16 of 150', of which network where they are several."""
+    whose = f" of {_part(training, row['model'])}" if len(training.models) > 1 else ""
+    return f"epoch {row['epoch']} of {row['epochs']}{whose}"
+
+
+def _share(training: Training, row: dict[str, Any]) -> float:
+    """Of the work that is done."""
     at = training.models.index(row["model"]) if row["model"] in training.models else 0
-    part = f"{row['model']} ({at + 1} of {len(training.models)})" if len(training.models) > 1 else row["model"]
+    return min(1.0, (at + row["epoch"] / row["epochs"]) / len(training.models))
+
+
+def _bar(training: Training, row: dict[str, Any]) -> None:
+    part = _part(training, row["model"])
     error = row.get("validation_l2", row.get("validation_nll"))
     told = f"{part}: epoch {row['epoch']} of {row['epochs']}, about {_clock(row['eta_seconds'])} left for it, on "
     told += f"{row.get('device', 'cpu')}; validation {number(error)}"
-    share = (at + row["epoch"] / row["epochs"]) / len(training.models)
-    st.progress(min(1.0, share), told)
+    st.progress(_share(training, row), told)
 
 
 def _clock(seconds: float) -> str:
