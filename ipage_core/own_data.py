@@ -110,6 +110,9 @@ def create(
             raise ValueError(f"'{name}' is not among the chosen {'inputs' if name in bounds else 'columns'}")
     values, row = _complete(frame, names)
     if len(values) < tables.LEAST_ROWS:
+        empty = [name for name in names if np.isnan(tables.numbers(frame, name)).all()]
+        if empty:
+            raise ValueError(f"The column(s) {', '.join(empty)} hold no numbers: leave them out")
         raise ValueError(
             f"{len(values)} rows with numbers in all chosen columns are too few: {tables.LEAST_ROWS} or more"
         )

@@ -238,7 +238,8 @@ def look(frame: pd.DataFrame) -> list[Column]:
         values = numbers(frame, name)
         known = values[~np.isnan(values)]
         if len(known) < 0.5 * len(frame):
-            seen.append(Column(name, False, int(frame[name].isna().sum()), 0, np.nan, np.nan, None, 0.0, None))
+            missing, texts = int(frame[name].isna().sum()), int(frame[name].nunique())
+            seen.append(Column(name, False, missing, texts, np.nan, np.nan, None, 0.0, None))
             continue
         distinct, counts = np.unique(known, return_counts=True)
         grid = _spacing(distinct) if 1 < len(distinct) <= GRID else None

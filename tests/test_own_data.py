@@ -246,6 +246,13 @@ def test_the_command_line_designs_with_own_data(trained, tmp_path, capsys):
     assert not chosen[["a (Å)", "b", "angle"]].duplicated().any()
 
 
+def test_a_column_of_text_is_named(tmp_path):
+    frame = table().assign(note=[f"sample {k}" for k in range(len(table()))])
+    assert tables.look(frame)[-1].distinct == len(frame)
+    with pytest.raises(ValueError, match=r"The column\(s\) note hold no numbers"):
+        own_data.create(tmp_path / "t", frame, ["b", "note"], ["gap [eV]"], source="t")
+
+
 def test_names_that_a_solution_has_already_are_not_overwritten(tmp_path):
     frame = table().rename(columns={"b": "x1", "angle": "sample"})
     task = own_data.create(tmp_path / "t", frame, ["sample", "x1"], ["gap [eV]"], source="t")
