@@ -13,7 +13,9 @@ STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #31333F; margin: 0 auto; max-width: 1150px;
   padding: 1rem 1.2rem 4rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin: 2.2rem 0 0.3rem; }
-p { margin: 0.3rem 0; } .told { opacity: 0.75; font-size: 0.88rem; } code { font-size: 0.82rem; }
+p { margin: 0.3rem 0; } .told { opacity: 0.75; font-size: 0.88rem; }
+code { font-size: 0.82rem; overflow-wrap: anywhere; }
+.plain, .figure { overflow-x: auto; } .figure > div { min-width: 820px; }
 .plain table { border-collapse: collapse; font-size: 0.82rem; } .plain td, .plain th { padding: 0.15rem 0.6rem; }
 """
 CONFIG = {"displaylogo": False, "responsive": True, "toImageButtonOptions": {"format": "svg"}}
@@ -32,20 +34,21 @@ def write(folder: Path, out: Path) -> None:
     parts = ["<h1>iPage Explorer: the paper's tables and figures</h1>", _about(found)]
     for protocol, title in results.PROTOCOLS.items():
         if (cells["protocol"] == protocol).any():
-            parts += [f"<h2>{title}</h2>", results.table(cells, card["missing"], protocol)]
-    for sentence in dict.fromkeys(card["missing"].values()):
-        parts.append(f'<p class="told">{html.escape(sentence)}</p>')
+            parts += [f"<h2>{title}</h2>", results.table(cells, card["missing"], protocol, intervals=True)]
+    for why, those in results.reasons(card["missing"]).items():
+        parts.append(f'<p class="told">{html.escape(those)}. {html.escape(why)}</p>')
     drawn = []
     for one in results.overview(found, folder):
         parts += [f"<h2>{html.escape(one.title)}</h2>", f'<p class="told">{html.escape(one.caption)}</p>']
-        parts.append(f'<div id="{one.key}"></div>')
+        parts.append(f'<div class="figure" tabindex="0"><div id="{one.key}"></div></div>')
         drawn.append(f"Plotly.newPlot({json.dumps(one.key)}, {_json(one.draw(False))}, {json.dumps(CONFIG)});")
     quality = results.quality_table(found)
     if len(quality):
         parts.append("<h2>Are the solutions spread as the posterior is?</h2>")
-        parts.append(f'<div class="plain">{quality.to_html(index=False, border=0)}</div>')
+        parts.append(f'<div class="plain" tabindex="0">{quality.to_html(index=False, border=0)}</div>')
     page = (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>iPage Explorer: benchmark</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{STYLE}{results.CSS}</style><script>{get_plotlyjs()}</script></head>"
         f"<body>{''.join(parts)}<script>{''.join(drawn)}</script></body></html>"
     )
@@ -62,7 +65,7 @@ def _about(found: results.Tables) -> str:
     machine = html.escape(found["cells"][1]["machine"])
     return (
         "<p>Errors are ‖Ω(x) − y*‖² by the true forward operator Ω, unless a cell says otherwise. "
-        "Hover over a cell for intervals and quantiles.</p>"
+        "Below each: its 95 % bootstrap interval over solutions. Hover over a cell for quantiles.</p>"
         f'<p class="told">{machine}. {"; ".join(dict.fromkeys(lines))}</p>'
     )
 

@@ -29,9 +29,15 @@ CSS = """
 .cells-table th, .cells-table td { padding: 0.28rem 0.6rem; text-align: right; white-space: nowrap;
   border-bottom: 1px solid rgba(128, 128, 128, 0.25); }
 .cells-table th:first-child { text-align: left; }
-.cells-table .paper { opacity: 0.65; border-right: 1px solid rgba(128, 128, 128, 0.25); }
-.cells-table .n, .cells-table .none { font-size: 0.72rem; opacity: 0.65; }
+.cells-table th[colspan] { text-align: center; }
+.cells-table th[colspan], .cells-table .paper { border-left: 1px solid rgba(128, 128, 128, 0.4); }
+.cells-table .paper { color: color-mix(in srgb, currentColor 70%, transparent); }
+.cells-table .n, .cells-table .none, .cells-table .interval { font-size: 0.72rem; opacity: 0.65; }
 .cells-table .by { color: #B8578F; font-size: 0.72rem; }
+@media (max-width: 640px) {
+  .cells-table th, .cells-table td { padding: 0.28rem 0.35rem; }
+  .cells-table th:first-child { white-space: normal; min-width: 5.2rem; }
+}
 """
 Tables = dict[str, tuple[pd.DataFrame, dict[str, Any]]]
 
@@ -60,13 +66,42 @@ def load(folder: Path) -> Tables:
     return found
 
 
-def table(cells: pd.DataFrame, missing: dict[str, str], protocol: str) -> str:
+def short(protocol: str) -> str:
+    """A protocol as the paper's table of it: "Table 2", "Table 3"."""
+    return PROTOCOLS[protocol].split(":")[0]
+
+
+def reasons(missing: dict[str, str]) -> dict[str, str]:
+    """Each reason why cells are not available, with the cells it holds for, in words."""
+    told: dict[str, list[str]] = {}
+    for key, why in missing.items():
+        task, method = key.split()
+        told.setdefault(why, []).append(f"{TITLES[task]}, {figures.short(method)}")
+    return {why: "; ".join(cells) for why, cells in told.items()}
+
+
+def lowest(chosen: pd.DataFrame) -> pd.Series:
+    """Of displayed cells: True at the lowest of each task, and wherever Ω's figure looks the same as that one.
+
+    As in :func:`ipage_core.benchmark.tables.best`, cells of fewer targets do not compete.
+    """
+    bold = tables.best(chosen)
+    shown = chosen["mean"].map(tables.number)
+    each = (chosen["n"] / chosen["runs"]).where(chosen["by"] == OMEGA)
+    for _, of_task in chosen.groupby("task", observed=True):
+        at = of_task.index
+        bold[at] = shown[at].isin(shown[at][bold[at]]) & (each[at] >= 0.9 * each[at].max())
+    return bold
+
+
+def table(cells: pd.DataFrame, missing: dict[str, str], protocol: str, intervals: bool = False) -> str:
     """One of the paper's tables as HTML: a pair of columns a task, the paper's figure and ours, the lowest bold.
 
-    Hovering over a cell tells its intervals. ``cells`` hold the tasks and methods to show.
+    Hovering over a cell tells its intervals; with ``intervals``, the 95 % one stands in the cell. ``cells`` hold the
+    tasks and methods to show.
     """
     chosen = tables.displayed(cells, protocol)
-    bold = tables.best(chosen)
+    bold = lowest(chosen)
     gone = {tuple(key.split()): why for key, why in missing.items()}
     names = [m for m in figures.NAMES if (cells["method"] == m).any() or any(method == m for _, method in gone)]
     tasks = [t for t in TITLES if (chosen["task"] == t).any()]
@@ -78,7 +113,7 @@ def table(cells: pd.DataFrame, missing: dict[str, str], protocol: str) -> str:
         for task in tasks:
             at = chosen[(chosen["task"] == task) & (chosen["method"] == method)]
             if len(at):
-                row += _cell(at.iloc[0], bool(bold[at.index[0]]))
+                row += _cell(at.iloc[0], bool(bold[at.index[0]]), intervals)
             else:
                 why = html.escape(gone.get((task, method), ""), quote=True)
                 text = "not available" if why else "–"
@@ -86,10 +121,10 @@ def table(cells: pd.DataFrame, missing: dict[str, str], protocol: str) -> str:
                 told = f"{known[0]:g}" if known else "–"
                 row += [f'<td class="paper">{told}</td><td class="none" title="{why}">{text}</td>']
         lines.append(f"<tr>{''.join(row)}</tr>")
-    return f'<div class="cells-table"><table>{"".join(lines)}</table></div>'
+    return f'<div class="cells-table" tabindex="0"><table>{"".join(lines)}</table></div>'
 
 
-def _cell(one: pd.Series, best: bool) -> list[str]:
+def _cell(one: pd.Series, best: bool, intervals: bool) -> list[str]:
     number = tables.number
     reported = f"{one['paper']:g}" if np.isfinite(one["paper"]) else "–"
     if one["by"] == NOBODY:
@@ -102,12 +137,13 @@ def _cell(one: pd.Series, best: bool) -> list[str]:
         f"{100 * one['failures']:.2g} % not within the tolerance; {figures.SAMPLINGS[str(one['sampling'])]}"
     )
     value = f"<b>{number(one['mean'])}</b>" if best else number(one["mean"])
+    between = f'<br><span class="interval">{number(one["low"])} to {number(one["high"])}</span>' if intervals else ""
     by = "" if one["by"] == OMEGA else f'<br><span class="by">{html.escape(str(one["by"]))}</span>'
     n = f'<br><span class="n">n = {one["n"]:,}</span>'
     spread = f"± {one['paper_sd']:g}" if np.isfinite(one["paper_sd"]) else ""
     return [
         f'<td class="paper" title="{spread}">{reported}</td>',
-        f'<td title="{html.escape(told)}">{value}{by}{n}</td>',
+        f'<td title="{html.escape(told)}">{value}{between}{by}{n}</td>',
     ]
 
 

@@ -86,6 +86,31 @@ def test_the_page_shows_the_paper_beside_ours(page):
     assert "n = 40" in table
     assert "surrogate, not Ω" in table
     assert "&lt;b&gt;cVAE&lt;/b&gt;" in table  # a sentence, not markup
+    assert 'interval">' not in table
+    assert html_of(test.toggle(key="intervals").set_value(True).run()).count('class="interval">') > 3
+    assert test.expander[0].label == "Why 1 cell is not available"
+    assert test.expander[0].caption[0].value.startswith("**Sine wave, cVAE.**")
+    assert test.selectbox(key="cell-protocol").options == ["Table 3", "Table 2"]
+
+
+def test_what_looks_as_low_as_the_lowest_is_bold_too():
+    cells = pd.DataFrame(
+        {
+            "task": ["sinewave"] * 4 + ["crystal"],
+            "by": [solutions.OMEGA] * 3 + [solutions.SURROGATE] * 2,
+            "n": [100, 100, 20, 100, 100],
+            "runs": 1,
+            "mean": [8.13e-7, 8.09e-7, 8.1e-7, 8.1e-7, 1e-9],
+        }
+    )
+    assert results.lowest(cells).tolist() == [True, True, False, False, False]
+
+
+def test_a_reason_names_every_cell_it_holds_for():
+    missing = {"crystal cinn": "No cINN.", "crystal ipage-cinn": "No cINN.", "sinewave na": "No NA."}
+    cells = list(results.reasons(missing).values())
+    assert cells[0].endswith("cINN; " + results.TITLES["crystal"] + ", iPage, cINN + MLP")
+    assert len(cells) == 2
 
 
 def test_filters_keep_what_is_asked_for(page):
@@ -143,6 +168,9 @@ def test_the_report_needs_no_network_and_holds_every_figure(folder, tmp_path):
     shell = text.replace(re.search(r"<script>.*?</script>", text, re.DOTALL).group(), "")  # plotly.js speaks of many
     assert not re.search(r'(src|href)\s*=\s*["\']?(https?:)?//', shell)
     assert "Table 3: 1000 solutions for one y*" in shell
+    assert 'name="viewport"' in shell  # or a phone draws it as wide as a desk
+    assert shell.count('class="figure"') == shell.count("Plotly.newPlot(")
+    assert 'class="interval"' in shell
     assert "<b>cVAE</b>" not in shell
 
 

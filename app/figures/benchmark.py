@@ -30,8 +30,17 @@ NAMES = {
 }
 """Methods as figures and tables call them, in their order."""
 FONT = 12
+TOP = 58
+"""Pixels above the panels: their titles, and Plotly's buttons above those."""
 LOOPS = np.array([(x, y) for x in (-1 / 2, 1 / 6, 5 / 6) for y in (-2 / 3, 0.0, 2 / 3)])
 """Centres of the sine wave's nine loops of solutions."""
+
+
+_ROUND = ("#a7770c", "#c56033", "#d94360", "#dd26a3", "#c43be0", "#9961f4",
+          "#5f7fe4", "#2890b7", "#0f9788", "#27994f", "#778d11", "#a7770c")  # fmt: skip
+PHASE = [[k / 11, color] for k, color in enumerate(_ROUND)]
+"""An angle's colours, as light at every angle (cmocean's phase). Written out: plotly.js knows no cyclic scale by name,
+and where a name is unknown, page and report each take a default of their own."""
 
 
 def color_of(method: str, colors: Palette) -> str:
@@ -57,14 +66,17 @@ def one_to_many(rows: pd.DataFrame, omega: np.ndarray, prior: np.ndarray, target
     left = _points(prior[:, 0], omega, colors.prior, 4, "x", name="draws of the prior")
     line = _line([-1, 1], [target, target], colors.target, "x", name="target y*")
     on = _points(rows["x1"], np.full(len(rows), target), colors.localized, 5, "x", name="designs for y*")
-    wheel = {"size": 8, "color": turn.tolist(), "colorscale": "HSV", "cmin": -180, "cmax": 180}
+    wheel = {"size": 8, "color": turn.tolist(), "colorscale": PHASE, "cmin": -180, "cmax": 180}
     wheel["colorbar"] = {"title": {"text": "angle of z [°]"}, "len": 0.8, "tickvals": [-180, -90, 0, 90, 180]}
     told = np.stack((rows["z1"], rows["z2"]), axis=1).round(2).tolist()
     right = _points(rows["x1"], rows["x2"], "", 8, "x2", showlegend=False, customdata=told) | {"marker": wheel}
     right["hovertemplate"] = "x = (%{x:.3f}, %{y:.3f})<br>z = (%{customdata[0]}, %{customdata[1]})<extra></extra>"
-    axes = _axes(colors, [((0, 0.42), (0, 1)), ((0.54, 1), (0, 1))], [("x₁", "y"), ("x₁", "x₂")])
-    titles = [_title("<b>One y, many x</b>", 0, 1), _title("<b>With z, one x each</b>", 0.54, 1)]
-    return _figure([left, line, on, right], axes, titles, colors, 420)
+    axes = _axes(colors, [((0, 0.5), (0, 1)), ((0.6, 1), (0, 1))], [("x₁", "y"), ("x₁", "x₂")])
+    axes["yaxis2"] |= {"scaleanchor": "x2"}  # one scale, and the panel keeps its place beside the colours
+    for name in ("xaxis", "xaxis2", "yaxis2"):
+        axes[name] |= {"range": [-1.05, 1.05], "tickangle": 0, "nticks": 6}
+    titles = [_title("<b>One y, many x</b>", 0, 1), _title("<b>With z, one x each</b>", 0.6, 1)]
+    return _figure([left, line, on, right], axes, titles, colors, 500)
 
 
 def way(rows: pd.DataFrame, dark: bool) -> Dict:
@@ -85,8 +97,9 @@ def way(rows: pd.DataFrame, dark: bool) -> Dict:
     loop = LOOPS[np.argmin(np.linalg.norm(LOOPS - end[far.argmax()], axis=1))]
     for name, centre in (("xaxis2", loop[0]), ("yaxis2", loop[1])):
         axes[name]["range"] = [float(centre - 0.22), float(centre + 0.22)]
+    axes["xaxis"]["range"] = axes["yaxis"]["range"] = [-1.05, 1.05]
     titles = [_title("<b>All nine loops</b>", 0, 1), _title("<b>One of them, closely</b>", 0.54, 1)]
-    return _figure(data, axes, titles, colors, 460)
+    return _figure(data, _square(axes), titles, colors, 560)
 
 
 def designs(points: dict[str, np.ndarray], dark: bool) -> Dict:
@@ -102,7 +115,7 @@ def designs(points: dict[str, np.ndarray], dark: bool) -> Dict:
     ticks = np.linspace(0, 1, len(next(iter(points.values()))) + 1).round(3).tolist()
     for name in axes:
         axes[name] |= {"range": [0, 1], "tickvals": ticks, "tickfont": {"size": 8, "color": colors.text}}
-    return _figure(data, axes, titles, colors, 400)
+    return _figure(data, _square(axes), titles, colors, 440)
 
 
 def gallery(rows: pd.DataFrame, cells: Sequence[tuple[str, str]], dark: bool) -> Dict:
@@ -133,7 +146,7 @@ def gallery(rows: pd.DataFrame, cells: Sequence[tuple[str, str]], dark: bool) ->
     axes = _axes(colors, boxes, [("", "")] * len(boxes))
     for name in axes:
         axes[name] |= {"range": [-1.05, 1.05], "showticklabels": False, "showgrid": False}
-    return _figure(data, axes, titles, colors, 60 + 250 * len(cells))
+    return _figure(data, _square(axes), titles, colors, 60 + 250 * len(cells))
 
 
 def _loop(i: int, target: float = 1.2) -> np.ndarray:
@@ -242,7 +255,7 @@ def times(compute: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
         axes[f"yaxis{ids}"] |= {"range": [-0.6, len(names) - 0.4]}
     spec = _figure(data, axes, titles, colors, 90 + 34 * len(names))
     spec["layout"] |= {"barmode": "stack"}
-    spec["layout"]["margin"]["l"] = 130
+    spec["layout"]["margin"]["l"] = 145
     return spec
 
 
@@ -314,7 +327,7 @@ def table(cells: pd.DataFrame, floors: pd.DataFrame, titles_of: dict[str, str], 
         axes[f"yaxis{ids}"] |= {"type": "category", "categoryorder": "array", "showticklabels": not k}
         axes[f"yaxis{ids}"] |= {"categoryarray": [short(n) for n in names], "range": [-0.6, len(names) - 0.4]}
     spec = _figure(data, axes, titles, colors, 110 + 30 * len(names))
-    spec["layout"]["margin"]["l"] = 130
+    spec["layout"]["margin"]["l"] = 145
     return spec
 
 
@@ -478,7 +491,9 @@ def budget(compute: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict
     axes = _axes(colors, boxes, [("seconds", "mean squared error" if not k else "") for k in range(len(tasks))])
     for name in axes:
         axes[name] |= {"type": "log", "exponentformat": "power", "dtick": "D2" if name.startswith("x") else 2}
-    return _figure(data, axes, titles, colors, 460)
+    spec = _figure(data, axes, titles, colors, 460)
+    spec["layout"]["margin"]["l"] = 80
+    return spec
 
 
 def _id(k: int) -> str:
@@ -526,6 +541,16 @@ def _axes(colors: Palette, boxes: Sequence[tuple], names: Sequence[tuple[str, st
     return axes
 
 
+def _square(axes: Dict) -> Dict:
+    """With one scale for x and y, so that loops keep their shape; each panel shrinks towards its title."""
+    for name in axes:
+        toward = "left" if name.startswith("x") else "top"
+        axes[name] |= {"constrain": "domain", "constraintoward": toward}
+        if name.startswith("y"):
+            axes[name] |= {"scaleanchor": name.replace("axis", "").replace("y", "x")}
+    return axes
+
+
 def _title(text: str, x: float, y: float, size: int = FONT) -> Dict:
     """A panel's title, flush left above it."""
     where = {"x": x, "y": y, "xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom", "yshift": 3}
@@ -533,17 +558,19 @@ def _title(text: str, x: float, y: float, size: int = FONT) -> Dict:
 
 
 def _figure(data: list[Dict], axes: Dict, titles: list[Dict], colors: Palette, height: int) -> Dict:
+    height += TOP - 34
     layout: Dict = {
         "height": height,
-        "margin": {"l": 56, "r": 16, "t": 34, "b": 48},
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": faded(colors.prior, 0.8), "activecolor": colors.text},
+        "margin": {"l": 56, "r": 16, "t": TOP, "b": 48},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"size": FONT, "color": colors.text},
         "annotations": titles,
-        "legend": {"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "yref": "container", "yshift": 0},
         "hoverlabel": {"align": "left"},
         **axes,
     }
-    layout["legend"] = {"orientation": "h", "x": 0, "xanchor": "left", "y": -48 / height, "yanchor": "top"}
     layout["margin"]["b"] = 90 if any(trace.get("showlegend", True) and trace.get("name") for trace in data) else 48
+    below = -50 / (height - TOP - layout["margin"]["b"])  # in heights of the panels: below the axis' title
+    layout["legend"] = {"orientation": "h", "x": 0, "xanchor": "left", "y": below, "yanchor": "top"}
     return {"data": data, "layout": layout}

@@ -20,6 +20,11 @@ from ipage_core.tasks import TASKS
 
 FORMATS = {"SVG": "svg", "PNG": "png"}
 COMMAND = "python -m ipage_core benchmark --out runs/benchmark"
+FRAME = """
+.st-key-benchmark-figure { overflow-x: auto; }
+.st-key-benchmark-figure > div { min-width: 820px; }
+"""
+"""A figure of several panels scrolls on a narrow page, and its panels stay readable."""
 
 
 @st.cache_resource(max_entries=2, show_spinner="Reading results …")
@@ -45,16 +50,17 @@ def show(dark: bool, folder: Path | None = None) -> None:
     cells, card = found["cells"]
     st.caption(
         "Mean of ‖Ω(x) − y*‖² **by the true forward operator Ω**, unless a cell says otherwise; the lowest of a column "
-        "is bold. Hover over a cell for its intervals and quantiles: the bootstrap interval is over solutions, the "
-        "standard deviation over latent seeds; neither speaks of other trainings."
+        "is bold, and so is what equals it to the digits shown. Hover over a cell for its quantiles: the bootstrap "
+        "interval is over solutions, the standard deviation over latent seeds; neither speaks of other trainings."
     )
     protocol, chosen = _ask(cells)
     gone = {key: why for key, why in card["missing"].items() if _kept(key, chosen)}
-    st.html(f"<style>{results.CSS}</style>{results.table(chosen, gone, protocol)}")
+    intervals = st.toggle("With 95 % intervals", key="intervals", bind="query-params")
+    st.html(f"<style>{results.CSS}{FRAME}</style>{results.table(chosen, gone, protocol, intervals)}")
     if gone:
-        with st.expander(f"{len(gone)} not available"):
-            for why in dict.fromkeys(gone.values()):
-                st.caption(why)
+        with st.expander(f"Why {len(gone)} {'cells are' if len(gone) > 1 else 'cell is'} not available"):
+            for why, those in results.reasons(gone).items():
+                st.caption(f"**{those}.** {plain(why)}")
     _downloads(chosen, folder)
     _rerun()
     _figures(found, folder, dark)
@@ -95,7 +101,7 @@ def _downloads(chosen: pd.DataFrame, folder: Path) -> None:
         on_click="ignore",
         icon=":material/table:",
         width="stretch",
-        help="All columns: both protocols, every sampling, quantiles, intervals, seconds, and the paper's figure.",
+        help="All columns: both tables, every sampling, quantiles, intervals, seconds, and the paper's figure.",
     )
     solutions = folder / "solutions.parquet"
     places[1].download_button(
@@ -175,7 +181,7 @@ def _rerun() -> None:
     method = places[1].selectbox(
         "Method", [name for name in figures.NAMES if name in METHODS], 6, format_func=figures.short, key="cell-method"
     )
-    protocol = places[2].selectbox("Protocol", ["single", "many"], key="cell-protocol")
+    protocol = places[2].selectbox("Table", ["single", "many"], format_func=results.short, key="cell-protocol")
     repeats = places[3].number_input("Latent seeds", 1, 50, 3, key="cell-repeats")
     why = missing(Scope(tasks=(task,), methods=(method,)))
     arguments = ("--tasks", task, "--methods", method, "--protocol", protocol, "--repeats", str(repeats))
@@ -204,7 +210,7 @@ def _progress(job: Rerun, before: str) -> None:
     if job.state == "running":
         told, stop = st.columns([4, 1], vertical_alignment="center")
         left = "" if job.eta is None else f", about {job.eta:.0f} s left"
-        told.progress(job.done / max(job.total, 1), f"{' '.join(job.arguments[1::2])}: {job.done} of {job.total}{left}")
+        told.progress(job.done / max(job.total, 1), f"{_told(job)}: {job.done} of {job.total}{left}")
         stop.button("Cancel", key="cell-cancel", on_click=job.cancel, icon=":material/close:", width="stretch")
     if job.state != before:
         st.rerun()
@@ -216,13 +222,21 @@ def _progress(job: Rerun, before: str) -> None:
         _outcome(job)
 
 
+def _told(job: Rerun) -> str:
+    """What runs, in the words of its form."""
+    task, method, protocol, repeats = job.arguments[1::2]
+    seeds = f"{repeats} latent seed{'s' if repeats != '1' else ''}"
+    return f"{results.TITLES[task]}, {figures.short(method)}, {results.short(protocol)}, {seeds}"
+
+
 def _outcome(job: Rerun) -> None:
     cells, card = rows.read(OUT / CELLS)
     for one in tables.displayed(cells, str(cells["protocol"].iloc[0])).itertuples():
         paper = f" The paper: {one.paper:g}." if one.paper == one.paper else ""
         spread = f" ± {tables.number(one.seed_sd)} over seeds" if one.runs > 1 else ""
         st.success(
-            f"{results.TITLES[str(one.task)]}, {figures.short(str(one.method))}, {one.protocol}: mean "
+            f"{results.TITLES[str(one.task)]}, {figures.short(str(one.method))}, "
+            f"{results.short(str(one.protocol))}: mean "
             f"{tables.number(one.mean)} by {one.by} [{tables.number(one.low)}, {tables.number(one.high)}]{spread}, "
             f"n = {one.n:,}.{paper}",
             icon=":material/check:",
