@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 
 from app.figures.coordinates import MOST, Coordinates, coordinates
 from app.runs import Run, loaded, training
+from app.turns import turn
 from ipage_core.methods import METHODS, Loaded
 from ipage_core.tasks import TASKS, Task
 
@@ -49,7 +50,8 @@ class Density:
 def density(run: Run, first: int, second: int, sliced: bool, stamp: int) -> Density:
     """The density for the run's target in two of the run's :func:`coordinates`."""
     shown = coordinates(run)
-    return _density(run.task, run.method, tuple(run.y_star.tolist()), first, second, sliced, stamp, shown)
+    with turn():
+        return _density(run.task, run.method, tuple(run.y_star.tolist()), first, second, sliced, stamp, shown)
 
 
 @st.cache_data(max_entries=48, show_spinner=False)

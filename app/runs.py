@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +14,7 @@ import streamlit as st
 import torch
 
 from app.settings import Settings
+from app.turns import turn
 from ipage_core import candidates, constraints, targets
 from ipage_core.datasets import pairs
 from ipage_core.design import design
@@ -200,8 +202,10 @@ def run(
     Raises:
         ValueError: a setting is not acceptable or a model is missing; the message is a sentence for the user.
     """
-    found = _design(task, method, target, n, sampling, seed, omega_evals, constrained, seed_design, finish)
-    return record(found, targets.parse(TASKS[task], target).numpy())
+    outside = omega_evals and not TASKS[task].verifies_by_default  # an Ω of seconds computes in other processes
+    with nullcontext() if outside else turn():
+        found = _design(task, method, target, n, sampling, seed, omega_evals, constrained, seed_design, finish)
+        return record(found, targets.parse(TASKS[task], target).numpy())
 
 
 def _design(
@@ -292,7 +296,10 @@ def outcome(
 ) -> Outcome:
     """The few numbers of a run that a sweep needs."""
     problem = TASKS[task]
-    found = _design(task, method, target, n, sampling, seed, omega_evals, constrained, seed_design, record_every=1000)
+    with turn():
+        found = _design(
+            task, method, target, n, sampling, seed, omega_evals, constrained, seed_design, record_every=1000
+        )
     errors = found.verification.resim_error.numpy()
     if problem.modes is not None and (found.modes >= 0).any():
         close = torch.from_numpy(errors <= tolerance**2)

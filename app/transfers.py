@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from streamlit.runtime.media_file_manager import MediaFileManager
+from streamlit.runtime.media_file_manager import MediaFileManager, MediaFileMetadata
+from streamlit.runtime.media_file_storage import MediaFileKind
 
 from app import classroom
 
@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 SECONDS = 60.0
-"""For which a file that was made for a browser stays."""
-OWNER = "files on their way"
-"""Files are forgotten unless a session holds them: this one, which nobody opened."""
+"""For which a file that was made for a browser stays at least."""
 UPLOADS = "/_stcore/upload_file/"
 
 
@@ -26,19 +24,20 @@ def keep_files() -> None:
     Streamlit forgets such a file as soon as two runs of anybody's page have ended since: alone one never notices, in a
     class the browser finds nothing under the address that it was told.
     """
-    make = MediaFileManager.execute_deferred
+    forgotten = MediaFileManager._get_inactive_file_ids
+    since: dict[str, tuple[MediaFileMetadata, float]] = {}
 
-    def make_and_keep(self: MediaFileManager, file_id: str) -> str:
-        url = make(self, file_id)
-        made, now = urlsplit(url).path.rsplit("/", 1)[-1].split(".")[0], time.monotonic()
-        with self._lock:
-            held = self._files_by_session_and_coord[OWNER]
-            for moment in [moment for moment in held if float(moment) < now - SECONDS]:
-                del held[moment]
-            held[repr(now)] = made
-        return url
+    def forgotten_for_long(self: MediaFileManager) -> set[str]:
+        """Called with its lock held. A file that is made again has new metadata."""
+        found, now = forgotten(self), time.monotonic()
+        for name in [name for name in since if name not in found or since[name][0] is not self._file_metadata[name]]:
+            del since[name]
+        made = {name for name in found if self._file_metadata[name].kind == MediaFileKind.DOWNLOADABLE}
+        for name in made:
+            since.setdefault(name, (self._file_metadata[name], now))
+        return {name for name in found if name not in made or since[name][1] < now - SECONDS}
 
-    MediaFileManager.execute_deferred = make_and_keep  # type: ignore[method-assign]
+    MediaFileManager._get_inactive_file_ids = forgotten_for_long  # type: ignore[method-assign]
 
 
 class ClosedUploads:

@@ -57,12 +57,12 @@ class Record:
             self.errors.append(f"{kind} {task}: the figure is of {told[0]['target']}, not of {target}")
 
 
-async def attend(visitor, record, until):
+async def attend(visitor, record, until, thought):
     """One visitor's lesson."""
     chance = visitor.random
 
     async def think():
-        await asyncio.sleep(chance.uniform(*THINK))
+        await asyncio.sleep(chance.uniform(*thought))
 
     await asyncio.sleep(chance.uniform(0, ARRIVE))
     await visitor.fetch_page()
@@ -140,7 +140,7 @@ async def watch(process, memory):
         await asyncio.sleep(1)
 
 
-async def measure(address, started, process, visitors, minutes, seed):
+async def measure(address, started, process, visitors, minutes, seed, thought=THINK):
     """The figures as a dict."""
     server, memory, record = psutil.Process(process.pid), [], Record()
     first = Visitor(address)
@@ -160,7 +160,7 @@ async def measure(address, started, process, visitors, minutes, seed):
     begun, cpu, own = time.perf_counter(), _cpu(server), _cpu(psutil.Process())
     until = begun + 60 * minutes
     lessons = [Visitor(address, seed=1000 * seed + k) for k in range(visitors)]
-    ended = await asyncio.gather(*(attend(v, record, until) for v in lessons), return_exceptions=True)
+    ended = await asyncio.gather(*(attend(v, record, until, thought) for v in lessons), return_exceptions=True)
     record.errors += [f"{type(e).__name__}: {e}" for e in ended if e is not None]
     took = time.perf_counter() - begun
     cpu, own = (_cpu(server) - cpu) / took, (_cpu(psutil.Process()) - own) / took
@@ -178,7 +178,7 @@ async def measure(address, started, process, visitors, minutes, seed):
     return {
         "visitors": visitors,
         "minutes": minutes,
-        "think_s": THINK,
+        "think_s": thought,
         "choices": len(choices),
         "select_to_figure_s": _quantiles(choices),
         "by_step_s": {kind: _quantiles([s for k, _, s in record.steps if k == kind]) for kind in _order(record, 0)},
@@ -198,6 +198,7 @@ async def measure(address, started, process, visitors, minutes, seed):
             "half_time": round(sizes[half][:10].mean() / MIB),
             "end": round(sizes[half][-10:].mean() / MIB),
             "slope_per_minute_second_half": round(slope / MIB, 1),
+            "every_ten_seconds": [round(size / MIB) for size in sizes[::10]],
         },
         "cpu_of_server": round(cpu, 2),
         "cpu_of_visitors": round(own, 2),
@@ -254,6 +255,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--visitors", type=int, default=30)
     parser.add_argument("--minutes", type=float, default=3)
+    parser.add_argument("--think", type=float, nargs=2, default=THINK, metavar="SECONDS", help="from, to")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, metavar="FILE")
     asked = parser.parse_args()
@@ -261,7 +263,7 @@ def main():
     with tempfile.TemporaryDirectory() as home, open(Path(home) / "log", "w+b") as log:
         with serving(log=log, IPAGE_CLASSROOM="1", IPAGE_HOME=f"{home}/home") as (address, started, process):
             found = asyncio.run(
-                measure(address, started, process, asked.visitors, asked.minutes, asked.seed),
+                measure(address, started, process, asked.visitors, asked.minutes, asked.seed, tuple(asked.think)),
             )
         log.seek(0)
         said = log.read().decode(errors="replace")
