@@ -132,7 +132,9 @@ def printed(training: Training) -> list[dict[str, Any]]:
 
 
 def ahead(training: Training) -> int:
-    """How many come before it: what has begun, and what was asked for earlier."""
+    """How many come before it while it waits: what has begun, and what was asked for earlier."""
+    if training.state != "waiting":
+        return 0
     others = [other for other in trainings() if other.active and other.number != training.number]
     return sum(other.state != "waiting" or other.number < training.number for other in others)
 
