@@ -27,6 +27,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 
+from ipage_core.files import replacing
 from ipage_core.home import home
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -284,10 +285,8 @@ def _read(number: int) -> Training:
 
 
 def _write(training: Training) -> None:
-    path = _path(training, "json")
-    beside = path.with_suffix(".part")
-    beside.write_text(json.dumps(asdict(training), ensure_ascii=False))
-    os.replace(beside, path)
+    with replacing(_path(training, "json")) as beside:
+        beside.write_text(json.dumps(asdict(training), ensure_ascii=False))
 
 
 def _open(name: str) -> IO[bytes]:

@@ -43,17 +43,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _whole(least: int, most: int | None = None) -> Callable[[str], int]:
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    """Beyond ``most`` lies what would take days, or all memory, before it failed."""
+
     def whole(text: str) -> int:
-        if text.isascii() and text.isdigit() and int(text) >= least and (most is None or int(text) <= most):
+        if text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most:
             return int(text)
-        accepted = f"{least} or more" if most is None else f"from {least} to {most}"
-        raise argparse.ArgumentTypeError(f"'{text}' is not accepted: a whole number, {accepted}")
+        raise argparse.ArgumentTypeError(f"'{text}' is not accepted: a whole number, from {least} to {most}")
 
     return whole
 
 
-_count, _seed = _whole(1), _whole(0, 2**32 - 1)
+_count, _seed, _workers = _whole(1, 10**7), _whole(0, 2**32 - 1), _whole(0, 1024)
+_designs, _epochs, _steps, _omega_evals = _whole(1, 10**5), _whole(1, 10_000), _whole(1, 10_000), _whole(0, 100)
+_repeats = _whole(1, 1000)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -75,13 +78,15 @@ def _parser() -> argparse.ArgumentParser:
     target = design.add_mutually_exclusive_group(required=True)
     target.add_argument("--target", help="y*: a number or an interval LOW:HIGH (an end may be left out); m with commas")
     target.add_argument("--targets", type=Path, metavar="CSV", help="file with columns y1..yM, a target a row")
-    design.add_argument("--n", type=_count, default=25, help="solutions, for each target (default %(default)s)")
+    design.add_argument("--n", type=_designs, default=25, help="solutions, for each target (default %(default)s)")
     design.add_argument("--out", type=_csv, required=True, metavar="CSV")
     design.add_argument("--sampling", default="maximin", help="srs, lhs or maximin (default)")
     design.add_argument("--method", help="default: ipage; for own data ipage-mlp")
     design.add_argument("--seed", type=_seed, default=0)
     design.add_argument("--verify", default="auto", help="auto (default), all, none, or how many")
-    design.add_argument("--omega-evals", type=int, default=0, help="true evaluations a solution for its correction")
+    design.add_argument(
+        "--omega-evals", type=_omega_evals, default=0, help="true evaluations a solution for its correction"
+    )
     design.add_argument(
         "--constrain",
         action="append",
@@ -92,12 +97,12 @@ def _parser() -> argparse.ArgumentParser:
     design.add_argument("--seed-design", type=Path, metavar="FILE", help="start near the first design of a CSV x1..xD")
     design.add_argument("--finish", action="store_true", help="architecture: to the exact target by flips of pixels")
     design.add_argument("--optimizer", default="lm", help="lm (default), adam or gd")
-    design.add_argument("--steps", type=int, help="optimizer steps at most (default: 25 for lm, else 200)")
+    design.add_argument("--steps", type=_steps, help="optimizer steps at most (default: 25 for lm, else 200)")
     design.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
     design.add_argument(
         "--to-measure", type=_csv, metavar="CSV", help="own data: also write the designs to measure or simulate next"
     )
-    design.add_argument("--measure", type=_count, default=20, help="how many of them (default %(default)s)")
+    design.add_argument("--measure", type=_designs, default=20, help="how many of them (default %(default)s)")
 
     predict = command("predict", _predict, "Apply a method's surrogate to designs x1..xD.")
     predict.add_argument("--method", help="default: ipage; for own data ipage-mlp")
@@ -124,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     dataset.add_argument("--seed", type=_seed, help="default: that of the shipped data")
     dataset.add_argument("--out", type=_csv, required=True, metavar="FILE", help="Parquet")
     dataset.add_argument(
-        "--workers", type=_whole(0), default=1, help="local processes (default %(default)s; 0: this one)"
+        "--workers", type=_workers, default=1, help="local processes (default %(default)s; 0: this one)"
     )
     dataset.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="an existing Dask scheduler instead")
 
@@ -142,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--method", help="train all models it needs (default: ipage; for own data ipage-mlp)")
     train.add_argument("--out", type=Path, metavar="DIR", help="required, but with --model")
     train.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
-    train.add_argument("--epochs", type=int, help="instead of the recipe's")
+    train.add_argument("--epochs", type=_epochs, help="instead of the recipe's")
     train.add_argument("--size", default="usual", help="of the networks: small, usual (default) or large")
     train.add_argument("--seed", type=_seed, default=0)
     train.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
@@ -155,8 +160,8 @@ def _parser() -> argparse.ArgumentParser:
     benchmark.add_argument("--methods", help="with commas (default: all)")
     benchmark.add_argument("--sampling", help="with commas (default: each method as the paper has it)")
     benchmark.add_argument("--protocol", help="many, single (default: both, with a comma)")
-    benchmark.add_argument("--repeats", type=_count, help="latent seeds (default: 50; architecture and crystal 5)")
-    benchmark.add_argument("--n", type=_count, default=1000, help="solutions a run (default %(default)s)")
+    benchmark.add_argument("--repeats", type=_repeats, help="latent seeds (default: 50; architecture and crystal 5)")
+    benchmark.add_argument("--n", type=_designs, default=1000, help="solutions a run (default %(default)s)")
     benchmark.add_argument("--only", help="sections, with commas (default: all)")
     benchmark.add_argument("--quick", action="store_true", help="few repeats: some minutes")
     benchmark.add_argument("--dft", action="store_true", help="crystal: let DFT judge 50 solutions a run")
@@ -166,7 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     benchmark.add_argument("--fold", action="store_true", help="run nothing: write what a stopped run has finished")
     benchmark.add_argument("--report", type=Path, metavar="HTML", help="write a report; without --out, of what ships")
     benchmark.add_argument("--json", action="store_true", help="a JSON object a finished run on stdout")
-    benchmark.add_argument("--workers", type=_whole(0), default=2, help="local processes (default %(default)s)")
+    benchmark.add_argument("--workers", type=_workers, default=2, help="local processes (default %(default)s)")
     benchmark.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="an existing Dask scheduler instead")
 
     text = "Open the explorer in a browser."
@@ -505,7 +510,11 @@ def _span(names: list[str]) -> str:
 
 def _csv(text: str) -> Path:
     path = Path(text)
-    if not path.name or path.is_dir():
+    try:
+        fine = bool(path.name) and (path.is_file() or not path.exists())
+    except OSError:  # a name that is too long for any
+        fine = False
+    if not fine:
         raise argparse.ArgumentTypeError(f"'{text}' is not accepted: the name of a file; missing folders are made")
     return path
 

@@ -8,6 +8,7 @@ the items in flight. No key is ever in the journal twice.
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -293,7 +294,13 @@ def _recovered(file: IO[bytes], journal: Path) -> Iterator[tuple[str, Result]]:
 
 
 def _append(file: IO[bytes] | None, line: str) -> None:
-    if file is not None:
-        file.write(line.encode() + b"\n")
-        file.flush()
+    """Past the file's buffer, which would try again when it is closed, and hide what is said here."""
+    if file is None:
+        return
+    try:
+        whole = line.encode() + b"\n"
+        if os.write(file.fileno(), whole) < len(whole):
+            raise OSError(errno.ENOSPC, "the disk is full")
         os.fsync(file.fileno())
+    except OSError as error:
+        raise OSError(f"{file.name}: {error.strerror}; what is finished stays there, run again to go on") from None

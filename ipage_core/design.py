@@ -69,9 +69,10 @@ def design(
     targets = _targets(task, y_star)
     if n < 1:
         raise ValueError(f"Expected at least 1 design, got n={n}")
-    y_star, total = targets.repeat_interleave(n, dim=0), n * len(targets)
+    total = n * len(targets)
     if total > AT_MOST:
         raise ValueError(f"Expected at most {AT_MOST} designs in all, got {total}")
+    y_star = targets.repeat_interleave(n, dim=0)
     to_verify = rows_to_verify(task, total, verify, seed)
     if omega_evals < 0:
         raise ValueError(f"Expected 0 or more true evaluations a design, got {omega_evals}")

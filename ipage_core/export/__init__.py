@@ -23,10 +23,11 @@ def files(task: str | Task, form: str, frame: pd.DataFrame) -> dict[str, bytes]:
     Own data (given as a task) with lattice columns have the formats of crystals, without atoms.
 
     Raises:
-        ValueError: the task has no such format, or a row is not a design.
+        ValueError: the task has no such format, a row is not a design, or an id is none.
     """
     if "stage" in frame:  # a sample's row of the last stage is its design
         frame = frame[frame["stage"] == ("localized" if (frame["stage"] == "localized").any() else "posterior")]
+    _check_ids(frame["sample"].tolist())
     if not isinstance(task, str):
         if task.folder is not None:
             return _of_own_data(task, form, frame)
@@ -36,6 +37,17 @@ def files(task: str | Task, form: str, frame: pd.DataFrame) -> dict[str, bytes]:
         accepted = ", ".join(formats) if formats else f"none; tasks with formats are {', '.join(FORMATS)}"
         raise ValueError(f"format '{form}' is not known for {task}; accepted: {accepted}")
     return dict(import_module(f"ipage_core.export.{module}").files(frame, form))
+
+
+def _check_ids(samples: list) -> None:
+    """They name files: one that is a path would write elsewhere, one that is there twice would lose a file."""
+    seen = set()
+    for sample in samples:
+        if not (isinstance(sample, int) and sample >= 0):
+            raise ValueError(f"sample '{sample}' is not accepted: the ids are whole numbers, 0 or more")
+        if sample in seen:
+            raise ValueError(f"sample {sample} is there twice; accepted: ids that differ, a design each")
+        seen.add(sample)
 
 
 def _of_own_data(task: Task, form: str, frame: pd.DataFrame) -> dict[str, bytes]:
