@@ -35,7 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments.run(arguments)
     except (ValueError, FloatingPointError, OSError) as error:
-        print(f"ipage_core {arguments.command}: {error}", file=sys.stderr)
+        told = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else error
+        print(f"ipage_core {arguments.command}: {told}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"ipage_core {arguments.command}: stopped", file=sys.stderr)
@@ -528,16 +529,16 @@ def _seed_design(task: Task, path: Path) -> Tensor:
 def _read_csv(path: Path) -> pd.DataFrame:
     import pandas as pd
 
+    from ipage_core.tables import why
+
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist, or is a folder; accepted: a CSV file with a header")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # a row longer than the header
             return pd.read_csv(path, index_col=False)
-    except pd.errors.ParserWarning:
-        raise ValueError(f"{path}: a row has more values than the header has names") from None
-    except FileNotFoundError:
-        raise ValueError(f"{path} does not exist") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not a CSV file with a header ({str(error).strip()})") from None
+    except (pd.errors.ParserWarning, pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not a CSV file with a header: {why(error)}") from None
 
 
 def _numbers(frame: pd.DataFrame, names: list[str], path: Path) -> Tensor:

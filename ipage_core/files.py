@@ -23,7 +23,7 @@ def replacing(path: Path) -> Iterator[Path]:
     target = Path(os.path.realpath(path))  # a link stays one
     try:
         if target.exists() and not target.is_file():
-            raise OSError(errno.EINVAL, "it is no file")
+            raise OSError("it is no file")
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target)
     except OSError as error:
@@ -33,7 +33,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield beside
         os.replace(beside, target)
     except OSError as error:
-        if error.errno not in FULL and str(beside) not in (error.filename, str(error.filename)):
+        if error.errno not in FULL and str(beside) not in f"{error.filename} {error}":
             raise
         raise OSError(f"{path} cannot be written: {_told(error)}") from None
     finally:
@@ -44,7 +44,8 @@ def replacing(path: Path) -> Iterator[Path]:
 def _told(error: OSError) -> str:
     if error.errno in FULL:
         return "the disk is full; accepted: a place with room for it"
-    return f"{error.strerror}; accepted: the name of a file in a folder that may be written to"
+    why = os.strerror(error.errno) if error.errno else error
+    return f"{why}; accepted: the name of a file in a folder that may be written to"
 
 
 def _sweep(path: Path) -> None:

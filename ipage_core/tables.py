@@ -86,7 +86,7 @@ def _read_one(source: Source, alone: bool) -> pd.DataFrame:
     except (Exception, MemoryError) as error:  # readers raise whatever a damaged file makes them
         accepted = READABLE.get(kind, TEXT)
         raise ValueError(
-            f"{name} is not a readable {kind[1:].upper()} table: {_why(error)}; accepted: {accepted}"
+            f"{name} is not a readable {kind[1:].upper()} table: {why(error)}; accepted: {accepted}"
         ) from None
     frame.columns = [str(column).strip() for column in frame.columns]
     return frame.reset_index(drop=True)
@@ -96,7 +96,7 @@ class _Unreadable(ValueError):
     """What is wrong with a file's content, in words for the user."""
 
 
-def _why(error: BaseException) -> str:
+def why(error: BaseException) -> str:
     """What a reader complains about, in plain words."""
     said = str(error)
     if isinstance(error, _Unreadable):
@@ -109,6 +109,8 @@ def _why(error: BaseException) -> str:
         return f"line {row[2]} has {row[3]} values instead of {row[1]}"
     if isinstance(error, pd.errors.ParserWarning):
         return "its rows have more values than its header has names"
+    if isinstance(error, pd.errors.EmptyDataError):
+        return "it is empty"
     if "inside string" in said:
         return "a quote that is opened is never closed"
     return "it is damaged, or of another kind"

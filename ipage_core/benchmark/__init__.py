@@ -56,7 +56,7 @@ def run(
         fold: run nothing, write what the journals hold of ``scope`` so far.
 
     Raises:
-        ValueError: an unknown section, no method is available, or see :func:`ipage_core.cluster.run`.
+        ValueError: an unknown section, no method is available, nothing to fold, or see :func:`ipage_core.cluster.run`.
     """
     if unknown := [name for name in sections if name not in SECTIONS]:
         raise ValueError(f"section '{unknown[0]}' is not known; accepted: {', '.join(SECTIONS)}")
@@ -87,9 +87,13 @@ def run(
                 )
             if cancel is not None and cancel():
                 return written
+        if fold and not results:  # what an earlier run has written stays
+            continue
         written[name], about = out / f"{SECTIONS[name]}.parquet", {"command": command, "missing": told}
         frame = section.frame(scope, results)
         rows.write(frame, written[name], about)
         if name == "tables":  # a million rows take seconds to sum up: a page cannot wait for them
             rows.write(tables.summary(frame), out / CELLS, about)
+    if not written:
+        raise ValueError(f"{out} holds nothing of this that a run has finished; accepted: the folder of a stopped run")
     return written
