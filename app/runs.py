@@ -15,7 +15,7 @@ import torch
 
 from app.settings import Settings
 from app.turns import turn
-from ipage_core import candidates, constraints, targets
+from ipage_core import candidates, constraints, own_data, targets
 from ipage_core.datasets import pairs
 from ipage_core.design import design
 from ipage_core.latent import SAMPLINGS
@@ -353,7 +353,7 @@ def record(found: Solutions, accepted: np.ndarray | None = None) -> Run:
     told_apart = False
     table = found.frame()
     if task.folder is not None:
-        table = candidates.beside(task, load(task.name, found.method), table)
+        table = own_data.named(task, candidates.beside(task, load(task.name, found.method), table))
     if task.verifies_by_default:
         y = _watched(found, frames)
         if task.modes is not None:

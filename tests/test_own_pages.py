@@ -1,5 +1,6 @@
 """The pages Train and Your data, and Explore with own data, without a browser (Streamlit's AppTest)."""
 
+import io
 import json
 import time
 
@@ -149,7 +150,6 @@ def test_data_can_be_removed(strained):
 
 
 def test_lattices_leave_as_structure_files(strained):
-    import io
     import zipfile
 
     from ase.io import read
@@ -166,6 +166,18 @@ def test_lattices_leave_as_structure_files(strained):
         if form == "extxyz":
             cell = read(io.StringIO(text), format="extxyz").cell.cellpar()
             np.testing.assert_allclose(cell, found.x[-1, 0], atol=1e-4)
+
+
+def test_the_table_to_take_away_has_the_columns_that_were_uploaded(strained):
+    from app import runs
+    from app.views import share
+
+    home.refresh()
+    found = runs.run("strained", "ipage-mlp", "1.5", 3, "maximin", 0, 0)
+    taken = pd.read_csv(io.StringIO(share._csv(found)))
+    for j, name in enumerate(["a [Å]", "b [Å]", "c [Å]", "alpha", "beta", "gamma"], start=1):
+        assert taken[name].equals(taken[f"x{j}"])
+    assert taken["gap [eV] predicted"].equals(taken["surrogate1"])
 
 
 def test_results_come_back_through_the_page(strained, monkeypatch):
@@ -240,6 +252,9 @@ def test_a_stopped_training_says_where_and_every_network_keeps_its_curves(place)
     assert not test.exception
     drawn = json.loads(test.get("plotly_chart")[0].proto.spec)
     assert drawn["data"][0]["x"] == [1, 2, 3]
+    listed = next(d.value for d in test.dataframe if "epoch" in d.value)
+    assert list(listed) == ["epoch", "Squared error of y, training", "Squared error of y, validation", "λ_y"]
+    assert listed["epoch"].tolist() == [1, 2, 3]
 
 
 def test_weights_have_ticks_on_both_sides():
