@@ -39,6 +39,9 @@ CSS = """
   .cells-table th:first-child { white-space: normal; min-width: 5.2rem; }
 }
 """
+TABLED = ["task", "method", "sampling", "by", "n", "mean", "low", "high", "paper"]
+TIMED = ["task", "method", "device", "setting", "inference_seconds", "localization_seconds"]
+ABLATED = ["task", "start", "optimizer", "surrogate", "sampling"]
 Tables = dict[str, tuple[pd.DataFrame, dict[str, Any]]]
 
 
@@ -51,6 +54,8 @@ class Shown:
     caption: str
     draw: Callable[[bool], Dict]
     """dark → plotly dict."""
+    numbers: Callable[[], pd.DataFrame]
+    """What it draws, as a table."""
 
 
 def load(folder: Path) -> Tables:
@@ -158,6 +163,9 @@ def overview(found: Tables, folder: Path) -> Iterator[Shown]:
         "Figure 3: space-filling designs",
         "Ten latent points in the unit square. LHS puts one in every row and column; maximin also spreads them out.",
         lambda dark: figures.designs(points, dark),
+        lambda: pd.concat(
+            [pd.DataFrame(at, columns=["z₁", "z₂"]).assign(sampling=figures.SAMPLINGS[s]) for s, at in points.items()]
+        ),
     )
     if "exploration" in found:
         yield from _explored(found["exploration"][0])
@@ -178,7 +186,16 @@ def overview(found: Tables, folder: Path) -> Iterator[Shown]:
                 "Mean of ‖Ω(x) − y*‖² with its 95 % bootstrap interval over solutions, beside the paper's mean. "
                 "Upright bars: the error that the method's surrogate makes on unseen designs, where localization ends.",
                 lambda dark, chosen=chosen: figures.table(chosen, floors, TITLES, dark),
+                lambda chosen=chosen: chosen[TABLED].merge(floors, how="left", on=["task", "method"]),
             )
+
+
+def in_words(numbers: pd.DataFrame) -> pd.DataFrame:
+    """Tasks, methods and samplings as the figures call them."""
+    names = {"task": TITLES, "method": figures.NAMES, "sampling": figures.SAMPLINGS}
+    return numbers.assign(
+        **{name: [names[name].get(str(v), str(v)) for v in numbers[name]] for name in names if name in numbers}
+    )
 
 
 def _one(explored: pd.DataFrame, method: str, sampling: str, count: int) -> pd.DataFrame:
@@ -202,12 +219,14 @@ def _of_the_sine_wave(explored: pd.DataFrame) -> Iterator[Shown]:
         f"The sine wave. Left: {len(prior)} draws of the prior; infinitely many designs have y = {target:g}. Right: "
         "designs for that y, coloured by their latent point: given y and z, the network knows one x.",
         lambda dark: figures.one_to_many(one, y, prior.numpy(), target, dark),
+        lambda: one[["x1", "x2", "z1", "z2"]],
     )
     yield Shown(
         "figure2",
         "Figure 2: localization starts from posterior samples",
         f"{len(one)} posterior samples (rings) and the exact solutions they become (dots): the way is short.",
         lambda dark: figures.way(one, dark),
+        lambda: one[["sample", "start1", "start2", "x1", "x2"]],
     )
 
 
@@ -223,6 +242,7 @@ def _explored(explored: pd.DataFrame) -> Iterator[Shown]:
             "Figure 4: localization and exploration of the sine wave",
             "Seed 0. Lines are the nine loops of solutions; dotted where no design is within tolerance by Ω.",
             lambda dark: figures.gallery(first, grid, dark),
+            lambda: _loops_found(first, grid),
         )
     if ("ipage", "maximin") in there:
         yield Shown(
@@ -230,6 +250,7 @@ def _explored(explored: pd.DataFrame) -> Iterator[Shown]:
             "Figure 5: iPage with maximin LHS",
             "The same with space-filling latent points.",
             lambda dark: figures.gallery(first, [("ipage", "maximin")], dark),
+            lambda: _loops_found(first, [("ipage", "maximin")]),
         )
     found = exploration.recall(explored)
     yield Shown(
@@ -238,7 +259,17 @@ def _explored(explored: pd.DataFrame) -> Iterator[Shown]:
         f"Over up to {int(found['runs'].max())} latent seeds. A design counts if Ω puts it within the tolerance. "
         "The right panel is the paper's variance claim: how much a loop's number of designs varies from seed to seed.",
         lambda dark: figures.recall(found, dark),
+        lambda: found[["method", "sampling", "count", "runs", "found", "all_found", "count_sd"]],
     )
+
+
+def _loops_found(first: pd.DataFrame, grid: list[tuple[str, str]]) -> pd.DataFrame:
+    """Of one seed, for the panels of a gallery."""
+    found = exploration.recall(first)
+    order = {cell: k for k, cell in enumerate(grid)}
+    place = [order.get((str(one.method), str(one.sampling)), -1) for one in found.itertuples()]
+    found = found.assign(place=place).query("place >= 0").sort_values(["place", "count"], kind="stable")
+    return found[["method", "sampling", "count", "found", "n_modes", "mean"]].rename(columns={"mean": "mean error²"})
 
 
 def _applied(cells: pd.DataFrame, folder: Path) -> Iterator[Shown]:
@@ -253,7 +284,16 @@ def _applied(cells: pd.DataFrame, folder: Path) -> Iterator[Shown]:
             lambda dark, task=task, unit=unit: figures.achieved(
                 _solutions(folder, task).query("protocol == 'single'"), TASKS[task].title, unit, dark
             ),
+            lambda task=task: _spread(_solutions(folder, task).query("protocol == 'single'")),
         )
+
+
+def _spread(solutions: pd.DataFrame) -> pd.DataFrame:
+    """How far solutions are off: one row a method and judge."""
+    off = solutions.dropna(subset="off1").astype({"off1": float}).groupby(["method", "by"], observed=True, sort=False)
+    quantiles = off["off1"].quantile([0.05, 0.25, 0.5, 0.75, 0.95]).unstack()
+    quantiles.columns = [f"{100 * q:.0f} %" for q in quantiles]
+    return quantiles.assign(n=off.size()).reset_index()
 
 
 def _solutions(folder: Path, task: str) -> pd.DataFrame:
@@ -268,6 +308,7 @@ def _computed(compute: pd.DataFrame, card: dict[str, Any]) -> Iterator[Shown]:
         f"Inference and localization on one thread, median of up to three runs, models loaded; {card['machine']}. "
         "The neural-adjoint method's descents count as localization.",
         lambda dark: figures.times(compute, TITLES, dark),
+        lambda: compute[compute["kind"] == "time"][TIMED],
     )
     if (compute["kind"] == "budget").any():
         yield Shown(
@@ -276,6 +317,7 @@ def _computed(compute: pd.DataFrame, card: dict[str, Any]) -> Iterator[Shown]:
             "1000 solutions for the default target. Rings: more steps, or (NA) more starts; stars: one and two true "
             "evaluations a design, whose own cost on these tasks is nothing, but elsewhere may be all.",
             lambda dark: figures.budget(compute, TITLES, dark),
+            lambda: compute[compute["mean"].notna() & (compute["device"] == "cpu")][[*TIMED, "omega_calls", "mean"]],
         )
 
 
@@ -294,6 +336,9 @@ def _beyond(found: Tables) -> Iterator[Shown]:
             "over-confident; above it, and piled up in the middle: too wide. A posterior that ignores y is calibrated "
             "too: read it beside the tables.",
             lambda dark: figures.calibration(pairs, TITLES, levels, covered, dark),
+            lambda: pd.DataFrame(
+                {"credible region": levels} | {f"{TITLES[t]}, {m}": c for (t, m), c in covered.items()}
+            ),
         )
     if "ablation" in found:
         ablated = found["ablation"][0]
@@ -306,6 +351,9 @@ def _beyond(found: Tables) -> Iterator[Shown]:
             "posterior buys is not here: more loops found with few samples, smaller errors in Table 2 (targets that "
             "prior starts do not reach), and solutions that are spread as the posterior is.",
             lambda dark: figures.ablation(ablated, TITLES, dark),
+            lambda: (
+                ablated.groupby(ABLATED, observed=True, sort=False)[["seconds", "mean", "success"]].mean().reset_index()
+            ),
         )
 
 

@@ -133,9 +133,12 @@ def test_every_figure_is_drawn_on_light_and_dark_pages(page, folder):
         assert light["data"], one.key
         assert json.dumps(light) != json.dumps(dark)
         assert "NaN" not in json.dumps(light), one.key
+        assert len(results.in_words(one.numbers())), one.key
     test = page(figure=shown[4].title)
     assert not test.exception
     assert test.selectbox(key="figure").value == "Figure 5: iPage with maximin LHS"
+    listed = next(d.value for d in test.dataframe if "found" in d.value)
+    assert set(zip(listed["method"], listed["sampling"], strict=True)) == {("iPage", "maximin")}
 
 
 def test_loops_are_drawn_where_omega_has_them():

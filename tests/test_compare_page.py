@@ -7,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import runs
+from app.figures.theme import unpacked
 from tests import stand_ins
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,8 +43,22 @@ def test_two_runs_are_there_before_any_click(app):
     assert errors["layout"]["yaxis2"]["matches"] == "y"
     assert errors["layout"]["xaxis2"]["matches"] == "x"
     assert {trace["name"] for trace in cost["data"]} == {"latent", "proposal", "localization", "verification"}
-    numbers = test.dataframe[-1].value
+    numbers = next(d.value for d in test.dataframe if "hits" in d.value)
     assert numbers["hits"].str.endswith("/ 100").all()
+
+
+def test_figures_stand_as_tables_too(app):
+    test = app(task="sinewave", runs="ipage~maximin~0,inn~srs~1")
+    errors, seconds = (d.value for d in test.dataframe[-2:])
+    assert errors.groupby("run")["squared error"].unique().map(list).tolist() == [
+        ["by the surrogate f", "by Ω"],
+        ["by Ω"],
+    ]
+    drawn = figure(test, 0)["data"][1]
+    first = errors[(errors["run"] == errors["run"][0]) & (errors["squared error"] == "by the surrogate f")]
+    assert first["median"].to_numpy() == pytest.approx(unpacked(drawn["y"]), rel=1e-5)
+    assert seconds["localization, seconds"][1] == 0
+    assert [b.proto.label for b in test.get("download_button")] == ["Download CSV"] * 2
 
 
 def test_the_address_brings_runs_back_and_coverage_is_run_on_demand(app, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from app.figures import family
 from app.figures.marks import curve
@@ -93,8 +94,7 @@ def _errors(
     color = colors.omega if by_omega else colors.surrogate
     names = list(runs)
     for k, run in enumerate(runs.values()):
-        errors = run.off_by**2 if by_omega else run.f_error[-1] if run.f_error is not None else np.array([np.nan])
-        low, q1, median, q3, high = np.maximum(error_quantiles(errors), FLOOR)
+        low, q1, median, q3, high = np.maximum(error_quantiles(_judged(run)[1]), FLOOR)
         for a, b, width in ((low, high, 2), (q1, q3, 8)):
             data.append(curve(np.array([[a, k], [b, k]]), color, width, **where))
         data.append(
@@ -203,6 +203,42 @@ def sweep_figure(
     error = f"Squared error{unit_squared(run)}, {'by Ω' if by_omega else 'by the surrogate f: not verified'}"
     titles = [title(f"<b>{what}</b>", boxes[0], size), title(f"<b>{error}</b>", boxes[1], size)]
     return static(run, data, axes, titles, dark, size, 700 if size.narrow else 400)
+
+
+def sweep_table(run: Run, outcomes: dict[str, dict[int, list[Outcome]]], by_omega: bool) -> pd.DataFrame:
+    """What :func:`sweep_figure` draws: one row a curve and N, over the seeds."""
+    found = "loops found" if run.n_modes else "distance between neighbours"
+    error = f"error², by {'Ω' if by_omega else 'f'}"
+    rows = []
+    for name, by_n in outcomes.items():
+        for n, those in sorted(by_n.items()):
+            counts = [one.found for one in those]
+            row = {"run": name, "N": n, "seeds": len(those)}
+            row |= {f"{found}, mean": float(np.mean(counts)), "least": min(counts), "most": max(counts)}
+            quantiles = np.mean([one.errors for one in those], axis=0).tolist()
+            rows.append(row | dict(zip((f"{error}: 5 %", "median", "95 %"), quantiles, strict=True)))
+    return pd.DataFrame(rows)
+
+
+def table(runs: dict[str, Run]) -> pd.DataFrame:
+    """What :func:`figure` says below the designs: one row a sampling, its loops and its errors."""
+    rows = []
+    for name, run in runs.items():
+        row: Dict = {"sampling": name, "hit": int(run.hit.sum()), "verified": int(run.verified.sum())}
+        row |= {"loops found": run.modes_found} if run.n_modes else {}
+        by, errors = _judged(run)
+        row |= dict(zip((f"error² {by}: 5 %", "25 %", "median", "75 %", "95 %"), error_quantiles(errors), strict=True))
+        if run.modes is not None:
+            row |= {f"on loop {k + 1}": int((run.modes[-1] == k).sum()) for k in range(run.n_modes)}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _judged(run: Run) -> tuple[str, np.ndarray]:
+    """Whose word the errors (n,) of the result are, and these: Ω's where it ran."""
+    if run.verified.any():
+        return "by Ω", run.off_by**2
+    return "by f", run.f_error[-1] if run.f_error is not None else np.array([np.nan])
 
 
 def _mean(values) -> float:  # type: ignore[no-untyped-def]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from app.figures.playback import Size
 from app.figures.theme import Dict, axis, packed, palette
@@ -77,6 +78,15 @@ def figure(rows: list[dict[str, Any]], dark: bool, size: Size) -> Dict:
         "uirevision": "losses",
     }
     return {"data": data, "layout": layout}
+
+
+def table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """What :func:`figure` draws, one row an epoch."""
+    columns = {"epoch": "epoch"}
+    for name, shown, _ in PANELS:
+        columns |= {column: called if called[0] == "λ" else f"{name}, {called}" for column, called in shown.items()}
+    there = [column for column in columns if any(column in row for row in rows)]
+    return pd.DataFrame(rows, columns=there).rename(columns=columns)
 
 
 def _box(k: int, count: int, narrow: bool) -> tuple[tuple[float, float], tuple[float, float]]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from app.figures.panels import FLOOR, title
 from app.figures.playback import Box, Size, static
 from app.figures.theme import Dict, axis, faded, packed, palette
 from app.runs import Run
 
+F, OMEGA = "by the surrogate f", "by Ω"
 STAGES = ("latent", "proposal", "localization", "verification")
 
 
@@ -19,15 +21,9 @@ def residuals(runs: dict[str, Run], dark: bool, size: Size) -> Dict:
     for k, (name, run) in enumerate(runs.items()):
         ids, box = "" if k == 0 else str(k + 1), _box(k, len(runs), size)
         where = {"xaxis": f"x{ids}", "yaxis": f"y{ids}"}
-        curves = [("by the surrogate f", run.f_error, colors.surrogate, "dash")]
-        curves.append(
-            ("by Ω", run.omega_error if run.omega_error is not None else _at_the_end(run), colors.omega, "solid")
-        )
-        for called, errors, color, dash in curves:
-            if errors is None or not np.isfinite(errors).any():
-                continue
-            steps = np.flatnonzero(np.isfinite(errors).any(axis=1))
-            low, median, high = np.maximum(np.nanquantile(errors[steps], (0.05, 0.5, 0.95), axis=1), FLOOR)
+        inks = {F: (colors.surrogate, "dash"), OMEGA: (colors.omega, "solid")}
+        for called, steps, quantiles in _curves(run):
+            (color, dash), (low, median, high) = inks[called], np.maximum(quantiles, FLOOR)
             band = packed(np.concatenate((steps, steps[::-1]))), packed(np.concatenate((low, high[::-1])))
             data.append(
                 {
@@ -69,6 +65,33 @@ def residuals(runs: dict[str, Run], dark: bool, size: Size) -> Dict:
     spec = static(first, data, axes, titles, dark, size, 300 * len(runs) if size.narrow else 380)
     spec["layout"]["title"] = {}
     return spec
+
+
+def residual_table(runs: dict[str, Run]) -> pd.DataFrame:
+    """What :func:`residuals` draws: one row a run, step and judge."""
+    rows = []
+    for name, run in runs.items():
+        for called, steps, (low, median, high) in _curves(run):
+            columns = {"run": name, "step": steps, "squared error": called, "5 %": low, "median": median, "95 %": high}
+            rows.append(pd.DataFrame(columns))
+    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
+
+
+def cost_table(runs: dict[str, Run]) -> pd.DataFrame:
+    """What :func:`cost` draws: one row a run, its seconds by stage."""
+    seconds = [{stage: run.summary["seconds"][stage] for stage in STAGES} for run in runs.values()]
+    return pd.DataFrame({"run": list(runs)}).join(pd.DataFrame(seconds).rename(columns="{}, seconds".format))
+
+
+def _curves(run: Run) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """Who judges, the steps (k,) at which it did, and 5 %, 50 % and 95 % quantiles of squared errors there (3, k)."""
+    by_omega = run.omega_error if run.omega_error is not None else _at_the_end(run)
+    found = []
+    for called, errors in ((F, run.f_error), (OMEGA, by_omega)):
+        if errors is not None and np.isfinite(errors).any():
+            steps = np.flatnonzero(np.isfinite(errors).any(axis=1))
+            found.append((called, steps, np.nanquantile(errors[steps], (0.05, 0.5, 0.95), axis=1)))
+    return found
 
 
 def _at_the_end(run: Run) -> np.ndarray | None:

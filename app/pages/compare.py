@@ -11,7 +11,7 @@ from app.figures.playback import Size
 from app.look import is_dark, size_name
 from app.settings import SAMPLINGS
 from app.tables import y_names
-from app.views.chart import chart
+from app.views.chart import chart, numbers
 from app.views.choice import CONFIG
 from app.widgets import FEW, trained
 from app.words import headline, number, plain
@@ -64,7 +64,7 @@ def table(found: dict[str, runs.Run]) -> pd.DataFrame:
                 "run": name,
                 "hits": f"{run.hit.sum()} / {run.verified.sum()}" if verified else "not verified",
                 "median error² by Ω": number(s["resim_median"]),
-                "families": f"{run.modes_found} / {run.n_modes}" if run.n_modes else "–",
+                **({"loops found": f"{run.modes_found} / {run.n_modes}"} if run.n_modes else {}),
                 "arrive at first try": f"{s['success_before_replacement']} / {s['n']}" if run.localizes else "–",
                 "Ω calls": s["omega_calls"],
                 "seconds": round(sum(s["seconds"].values()), 2),
@@ -153,8 +153,10 @@ st.caption(
     "Medians, the band holds 90 % of the samples; axes are linked. A dot: a method without localization. What f says "
     "of itself is no verification: compare by Ω where it ran."
 )
+numbers(side_by_side.residual_table(found), "errors")
 st.subheader("Cost", divider="gray")
 chart(side_by_side.cost(found, dark, size), key="cost", config=CONFIG)
+numbers(side_by_side.cost_table(found), "cost")
 st.subheader("Coverage against N", divider="gray")
 wanted = (task, target, tuple(names))
 if st.button(
@@ -171,3 +173,4 @@ if st.session_state.get("coverage_of") == wanted:
         f"Means over {SEEDS} seeds; on the left the bar reaches from the worst seed to the best, on the right it holds "
         "90 % of the designs."
     )
+    numbers(compare.sweep_table(next(iter(found.values())), outcomes, by_omega), "coverage")

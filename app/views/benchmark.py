@@ -11,7 +11,7 @@ import streamlit as st
 from app import classroom, results
 from app.figures import benchmark as figures
 from app.rerun import OUT, Rerun, rerun
-from app.views.chart import chart
+from app.views.chart import chart, numbers
 from app.words import plain
 from ipage_core.benchmark import CELLS, SHIPPED, rows, tables
 from ipage_core.benchmark.scope import Scope, missing
@@ -33,6 +33,17 @@ def _found(folder: str, stamp: int) -> results.Tables:
     return results.load(Path(folder))
 
 
+@st.cache_resource(max_entries=2, show_spinner="Reading results …")
+def _overview(folder: str, stamp: int) -> dict[str, results.Shown]:
+    """Every figure by its title; shared by all sessions."""
+    return {one.title: one for one in results.overview(_found(folder, stamp), Path(folder))}
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _numbers(folder: str, stamp: int, title: str) -> pd.DataFrame:
+    return results.in_words(_overview(folder, stamp)[title].numbers())
+
+
 def show(dark: bool, folder: Path | None = None) -> None:
     """The whole page, of the results that ship or those in another folder."""
     folder = folder or SHIPPED
@@ -42,8 +53,9 @@ def show(dark: bool, folder: Path | None = None) -> None:
         st.info(f"There are no results here yet. They come from: `{COMMAND}`", icon=":material/info:")
         _rerun()
         return
+    there = str(folder), cells_file.stat().st_mtime_ns
     try:
-        found = _found(str(folder), cells_file.stat().st_mtime_ns)
+        found = _found(*there)
     except ValueError as error:
         st.error(str(error), icon=":material/error:")
         return
@@ -63,7 +75,7 @@ def show(dark: bool, folder: Path | None = None) -> None:
                 st.caption(f"**{those}.** {plain(why)}")
     _downloads(chosen, folder)
     _rerun()
-    _figures(found, folder, dark)
+    _figures(there, dark)
     _quality(found)
     st.caption(f"Results of `{card['command']}` on {card['machine']}.")
 
@@ -143,9 +155,9 @@ def _report(folder: Path) -> bytes:
         return out.read_bytes()
 
 
-def _figures(found: results.Tables, folder: Path, dark: bool) -> None:
+def _figures(there: tuple[str, int], dark: bool) -> None:
     st.subheader("Figures", divider="gray")
-    shown = {one.title: one for one in results.overview(found, folder)}
+    shown = _overview(*there)
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     title = left.selectbox("Figure", list(shown), key="figure", bind="query-params")
     form = right.segmented_control("Camera saves", list(FORMATS), default="SVG", required=True, key="camera")
@@ -155,6 +167,7 @@ def _figures(found: results.Tables, folder: Path, dark: bool) -> None:
     with st.container(key="benchmark-figure"):
         chart(one.draw(dark), key=f"benchmark-{one.key}-{form}", config=config)
     st.caption(one.caption)
+    numbers(_numbers(*there, title), one.key)
 
 
 def _quality(found: results.Tables) -> None:

@@ -1,10 +1,14 @@
-"""Figures on the page as they are: plain dicts, which tests have validated, so that nobody waits for that again."""
+"""Figures on the page as they are: plain dicts, which tests have validated, so that nobody waits for that again.
+
+Beneath a figure stands what it is drawn of, for those who cannot see it, and for spreadsheets.
+"""
 
 from __future__ import annotations
 
 import functools
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from app.figures.theme import Dict
@@ -13,6 +17,22 @@ from app.figures.theme import Dict
 def chart(figure: Dict, **options: Any) -> None:
     """``st.plotly_chart``, without Plotly's check of every number of every frame, which holds up everybody's page."""
     st.plotly_chart(_unchecked()(dressed(figure)), **options)
+
+
+def numbers(frame: pd.DataFrame, name: str, key: str = "") -> None:
+    """What a figure is drawn of, folded away: a table, and the same as ``name``.csv; ``key`` where names repeat."""
+    formats = {column: st.column_config.NumberColumn(format="%.5g") for column in frame.select_dtypes("floating")}
+    with st.expander("The figure as a table"):
+        st.dataframe(frame, hide_index=True, height=240, column_config=formats)
+        st.download_button(
+            "Download CSV",
+            functools.partial(frame.to_csv, index=False),
+            file_name=f"{name}.csv",
+            mime="text/csv",
+            key=f"numbers-{key or name}",
+            icon=":material/download:",
+            on_click="ignore",
+        )
 
 
 def dressed(figure: Dict) -> Dict:

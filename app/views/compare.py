@@ -8,11 +8,11 @@ from itertools import product
 
 import streamlit as st
 
-from app.figures.compare import figure, sweep_figure
+from app.figures.compare import figure, sweep_figure, sweep_table, table
 from app.figures.playback import Size
 from app.runs import Outcome, Run, outcome, stamp, trio
 from app.settings import SAMPLINGS, Settings
-from app.views.chart import chart
+from app.views.chart import chart, numbers
 from app.views.choice import CONFIG
 
 SIZES = [25, 50, 100, 200]
@@ -31,6 +31,7 @@ def show(settings: Settings, run: Run, dark: bool, size: Size) -> Callable[[], N
         f"**Errors** {by}: the thin line holds 90 % of the designs, the thick one half, the ring is the median. "
         "Sampling hardly changes the error, which localization sets; it changes **which solutions are found**."
     )
+    numbers(table(named), "samplings")
     return _show_sweep(settings, run, dark, size)
 
 
@@ -73,6 +74,7 @@ def _show_sweep(settings: Settings, run: Run, dark: bool, size: Size) -> Callabl
                 f"Points are means over {done} seeds. **Left:** the bar reaches from the worst seed to the best; with "
                 "few samples maximin finds what SRS misses. **Right:** median error, the bar holds 90 % of the designs."
             )
+            numbers(sweep_table(run, by_name, bool(run.verified.any())), "sweep", key)
 
     draw("sweep-figure")
     return lambda: _work(settings, missing, known, len(cells), bar, draw) if going else None

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.figures.playback import Size
 from app.views import experiments
-from app.views.chart import chart
+from app.views.chart import chart, numbers
 from app.views.experiments import Shown
 
 CONFIG = {"displayModeBar": False}
@@ -186,8 +186,7 @@ def show(dark: bool, size: Size) -> None:
         shown = step.show(dark, size)
         chart(shown.figure, key=f"learn_figure_{at}", config=CONFIG)
         st.caption(shown.told)
-        with st.expander("The figure as a table"):
-            st.dataframe(shown.numbers, hide_index=True, height=240)
+        numbers(shown.numbers, f"step-{at + 1}")
         st.link_button("Open this state in Explore", shown.address, icon=":material/explore:")
     with left:
         st.markdown(f"**Question.** {step.question}")

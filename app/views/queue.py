@@ -10,11 +10,11 @@ import pandas as pd
 import streamlit as st
 
 from app import trainings
-from app.figures.losses import PANELS, figure
+from app.figures.losses import PANELS, figure, table
 from app.figures.playback import Size
 from app.look import is_dark, size_name
 from app.trainings import Training
-from app.views.chart import chart
+from app.views.chart import chart, numbers
 from app.views.choice import CONFIG
 from app.words import Figure, cards, number, plain
 from ipage_core.store import ModelUnavailable, load_card
@@ -100,6 +100,7 @@ def _curves(training: Training, epochs: list[dict[str, Any]], dark: bool, size: 
                 [row[c] for row in rows for c in columns if c in row]
             )
     chart(drawn, key=f"losses-{training.number}-{model}", config=CONFIG)
+    numbers(table(rows), f"losses-{model}", f"losses-{training.number}-{model}")
 
 
 def ticks(values: list[float]) -> dict[str, Any]:
