@@ -128,13 +128,16 @@ def load_model(
 
 
 def _check_arguments(arguments: Any, weights: int) -> None:
-    """No layer can be wider than there are weights: a network that a card blows up would take all memory first."""
+    """No layer can be wider than there are weights: a network that a card blows up would take all memory first.
+
+    Widths and counts are integers; means and scales of the data are not, and may be as large as their unit makes them.
+    """
     if isinstance(arguments, dict):
         arguments = list(arguments.values())
     if isinstance(arguments, list):
         for part in arguments:
             _check_arguments(part, weights)
-    elif isinstance(arguments, int | float) and abs(arguments) > max(weights, 1000):
+    elif isinstance(arguments, int) and abs(arguments) > max(weights, 1000):
         raise ValueError(f"{arguments:g} is too large for {weights:,} weights")
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from models import SMALL
 
 from ipage_core.methods import METHODS, load
-from ipage_core.store import PRETRAINED, ModelUnavailable, load_model, replacing, save_model
+from ipage_core.store import PRETRAINED, ModelUnavailable, _check_arguments, load_model, replacing, save_model
 from ipage_core.tasks import TASKS
 
 NETWORK, ARGUMENTS = SMALL["inn"]
@@ -69,6 +69,12 @@ def test_a_card_for_another_network(stored):
         card.write_text(json.dumps({**content, **change}))
         with pytest.raises(ModelUnavailable, match="does not fit its card"):
             load_model("sinewave", "inn", stored[0])
+
+
+def test_data_may_be_counted_in_small_units():
+    _check_arguments({**ARGUMENTS, "scale": [2.1e11, 9e12]}, 1000)
+    with pytest.raises(ValueError, match="too large for 1,000 weights"):
+        _check_arguments({**ARGUMENTS, "hidden": [10**9]}, 1000)
 
 
 def test_a_card_in_the_wrong_place_or_of_another_kind(stored):
