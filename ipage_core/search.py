@@ -1,24 +1,38 @@
 """``python -m ipage_core.search TASK METHOD`` tries a baseline's settings in short runs, judged by held-out pairs.
 
 The score is the mean negative log-likelihood of held-out pairs (cVAE: its importance-weighted bound) at the best epoch;
-Ω at a target has no part in it. The log is ``pretrained/TASK/METHOD.search.json``; what is best goes into
-``ipage_core.baselines.FOUND`` by hand.
+Ω at a target has no part in it. Of the neural adjoint, whose network is a matter of size, the descents are searched
+for: their score is the mean error at properties of training pairs, one design each, as Ω says, or where Ω is slow the
+separate surrogate. The log is ``pretrained/TASK/METHOD.search.json``; what is best goes into
+``ipage_core.baselines.FOUND``, or ``ipage_core.methods.METHODS["na"]``, by hand.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ipage_core import baselines
+from ipage_core.design import design
+from ipage_core.methods import load
+from ipage_core.models.na import NeuralAdjoint
 from ipage_core.recipes import recipe, training_pairs
 from ipage_core.shipped import PRETRAINED
 from ipage_core.store import replacing
 from ipage_core.tasks import TASKS, Task
 from ipage_core.training import fit
+
+DESCENTS: list[dict[str, Any]] = [
+    *({"optimizer": "lm", "per_design": k, "steps": steps} for k in (1, 2, 4, 8) for steps in (3, 10, 25)),
+    *({"optimizer": "adam", "per_design": k, "steps": 200} for k in (1, 4)),
+]
+"""Settings of ``na`` to try: descents a design, and steps each."""
 
 
 def candidates(task: Task, model: str) -> list[dict[str, Any]]:
@@ -42,24 +56,63 @@ def search(task: Task, model: str, epochs: int, folder: Path) -> dict[str, Any]:
     x, y, about = training_pairs(task, model, folder)
     like = baselines.size(*recipe(task, "inn")[:2])
     path = folder / f"{model}.search.json"
-    command = f"python -m ipage_core.search {task.name} {model} --epochs {epochs}"
-    log = json.loads(path.read_text()) if path.exists() else {}
-    rows: list[dict[str, Any]] = log["rows"] if (log.get("command"), log.get("data")) == (command, about) else []
-    for tried in candidates(task, model):
-        if any(tried == row["tried"] for row in rows):
-            continue
+
+    def train(tried: dict[str, Any]) -> dict[str, Any]:
         network, arguments, settings = baselines.recipe(task, model, like, tried)
         run = fit(network, arguments, x, y, replace(settings, epochs=epochs))
         score = min(next(v for k, v in row.items() if k.startswith("validation_")) for row in run.history)
         parameters = baselines.size(network, arguments)
-        rows.append({"tried": tried, "score": score, "parameters": parameters, "seconds": round(run.seconds, 1)})
+        return {"score": score, "parameters": parameters, "seconds": round(run.seconds, 1)}
+
+    head = {
+        "command": f"python -m ipage_core.search {task.name} {model} --epochs {epochs}",
+        "score": "negative log-likelihood of validation pairs, nats; a bound for cvae",
+        "data": about,
+    }
+    return _logged(path, head, candidates(task, model), train)
+
+
+def search_descents(task: Task, folder: Path) -> dict[str, Any]:
+    """Run ``na`` with every setting of :data:`DESCENTS` and keep the log, best first."""
+    _, y, about = training_pairs(task, "na", folder)
+    pixels = task.parametrize is not None
+    targets = y[: 50 if pixels else 1000, : task.n_targets].double()
+    method = load(task, "na", models=folder)
+    judge = None if task.verifies_by_default else load(task, "prior-lm", models=folder).surrogate
+    known = method.proposal
+    assert isinstance(known, NeuralAdjoint)
+
+    def descend(tried: dict[str, Any]) -> dict[str, Any]:
+        as_tried = replace(method, proposal=known.searching(replace(known.search, **tried)))
+        verify = "none" if judge else "all"
+        found = design(task, as_tried, targets, 1, sampling="srs", verify=verify, record_every=10_000)
+        with torch.no_grad():
+            achieved = judge(found.final.float()).double() if judge else found.verification.y
+        errors = (achieved[:, : task.n_targets] - targets).square().sum(1)
+        seconds = round(found.seconds["proposal"], 2)
+        return {"score": errors.mean().item(), "median": errors.median().item(), "seconds": seconds}
+
+    by = "a surrogate, not Ω" if judge else "Ω"
+    head = {
+        "command": f"python -m ipage_core.search {task.name} na",
+        "score": f"mean squared error at {len(targets)} y of training pairs, by {by}",
+        "data": about,
+    }
+    return _logged(folder / "na.search.json", head, DESCENTS, descend)
+
+
+def _logged(
+    path: Path, head: dict[str, Any], tried: list[dict[str, Any]], run: Callable[[dict[str, Any]], dict[str, Any]]
+) -> dict[str, Any]:
+    """Run what the log at ``path`` lacks, if its head is this one, else everything; write the log after each."""
+    log = json.loads(path.read_text()) if path.exists() else {}
+    rows: list[dict[str, Any]] = log["rows"] if all(log.get(k) == v for k, v in head.items()) else []
+    for one in tried:
+        if any(one == row["tried"] for row in rows):
+            continue
+        rows.append({"tried": one} | run(one))
         print(json.dumps(rows[-1]), flush=True)
-        log = {
-            "command": command,
-            "score": "negative log-likelihood of validation pairs, nats; a bound for cvae",
-            "data": about,
-            "rows": sorted(rows, key=lambda row: row["score"]),
-        }
+        log = head | {"rows": sorted(rows, key=lambda row: row["score"])}
         with replacing(path) as beside:
             beside.write_text(json.dumps(log, indent=2, ensure_ascii=False) + "\n")
     return log
@@ -75,10 +128,14 @@ def main() -> None:
     """Run the search of one method on one task."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("task", choices=TASKS)
-    parser.add_argument("method", choices=("mdn", "cvae"))
-    parser.add_argument("--epochs", type=int, default=30, help="of each run (default %(default)s)")
+    parser.add_argument("method", choices=("mdn", "cvae", "na"))
+    parser.add_argument("--epochs", type=int, default=30, help="of each run of mdn, cvae (default %(default)s)")
     arguments = parser.parse_args()
-    search(TASKS[arguments.task], arguments.method, arguments.epochs, PRETRAINED / arguments.task)
+    task, folder = TASKS[arguments.task], PRETRAINED / arguments.task
+    if arguments.method == "na":
+        search_descents(task, folder)
+    else:
+        search(task, arguments.method, arguments.epochs, folder)
 
 
 if __name__ == "__main__":

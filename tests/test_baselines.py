@@ -1,7 +1,9 @@
 """The baselines do what their papers say: densities that integrate to one, known posteriors, descents that descend."""
 
+import json
 import math
 from dataclasses import replace
+from statistics import geometric_mean
 
 import pytest
 import torch
@@ -20,6 +22,7 @@ from ipage_core.models.pixel_cnn import PixelCNN
 from ipage_core.models.pixel_cvae import PixelCVAE
 from ipage_core.models.pixel_mdn import PixelMDN
 from ipage_core.recipes import recipe
+from ipage_core.shipped import PRETRAINED
 from ipage_core.store import save_model
 from ipage_core.tasks import TASKS
 from ipage_core.training import Settings, fit
@@ -217,6 +220,17 @@ def test_what_was_found_is_what_the_logs_say_is_best():
 
     for (name, task), arguments in baselines.FOUND.items():
         assert best(TASKS[task], name) == arguments
+
+
+def test_na_descends_as_the_logs_say_is_best_over_all_tasks():
+    from ipage_core.search import DESCENTS
+
+    logs = [json.loads(path.read_text())["rows"] for path in PRETRAINED.glob("*/na.search.json")]
+    assert len(logs) == 5
+    means = [geometric_mean(row["score"] for rows in logs for row in rows if row["tried"] == one) for one in DESCENTS]
+    search = METHODS["na"].search
+    used = {name: getattr(search, name) for name in DESCENTS[0]}
+    assert means[DESCENTS.index(used)] <= 1.05 * min(means)
 
 
 # Pixels

@@ -18,7 +18,7 @@ from ipage_core.benchmark.scope import COSTLY, Scope, held_out, there
 from ipage_core.cluster import Item, Result
 from ipage_core.design import design
 from ipage_core.methods import METHODS, Loaded, load
-from ipage_core.models.na import NeuralAdjoint, Search
+from ipage_core.models.na import NeuralAdjoint
 from ipage_core.store import load_card
 from ipage_core.tasks import TASKS, Task
 
@@ -80,7 +80,8 @@ def work(argument: dict[str, Any]) -> Result:
     method = load(task.name, argument["method"], device)
     if argument["method"] in SEARCHES and setting:
         assert isinstance(method.proposal, NeuralAdjoint)
-        method, setting = _searching(method, replace(method.proposal.search, **setting)), {}
+        as_set = method.proposal.searching(replace(method.proposal.search, **setting))
+        method, setting = replace(method, proposal=as_set), {}
     target = torch.tensor(task.default_target, dtype=torch.float64)
     searched = METHODS[argument["method"]].search is not None
     verify = "all" if task.verifies_by_default else "none"
@@ -127,13 +128,6 @@ def _floor(method: Loaded, task: Task) -> float | None:
     with torch.no_grad():
         predicted = surrogate(x.to(method.device, torch.float32)).cpu().double()
     return float((predicted[:, : task.n_targets] - y).square().sum(1).mean())
-
-
-def _searching(method: Loaded, search: Search) -> Loaded:
-    known = method.proposal
-    assert isinstance(known, NeuralAdjoint)
-    like: dict[str, Any] = {"boundary": known.boundary, "units": known.units, "enough": known.enough}
-    return replace(method, proposal=NeuralAdjoint(known.network, known.draw, known.moves, search, **like))
 
 
 @contextmanager

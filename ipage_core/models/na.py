@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -107,6 +108,12 @@ class NeuralAdjoint:
         """
         self.network, self.draw, self.moves, self.search = network, draw, moves, search
         self.boundary, self.units, self.enough = boundary, units, enough
+
+    def searching(self, search: Search) -> NeuralAdjoint:
+        """The same, searching in another way."""
+        twin = copy(self)
+        twin.search = search
+        return twin
 
     def sample(self, y_star: Tensor, z: Tensor) -> Tensor:
         """The best designs for each target among its rows. (n, m), (n, 1) → (n, d)."""
