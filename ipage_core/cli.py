@@ -536,7 +536,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # a row longer than the header
-            return pd.read_csv(path, index_col=False)
+            return pd.read_csv(path, index_col=False).copy()  # else pandas complains of 1024 separate columns
     except (pd.errors.ParserWarning, pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not a CSV file with a header: {why(error)}") from None
 

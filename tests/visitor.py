@@ -45,8 +45,8 @@ class Ran:
 class Visitor:
     """One visitor with a tab of their own."""
 
-    def __init__(self, address, *, origin=None, seed=0):
-        self.address, self.origin = address, origin or address
+    def __init__(self, address, *, origin=None, seed=0, page=""):
+        self.address, self.origin, self.page_name = address, origin or address, page
         self.random = random.Random(seed)
         self.xsrf = self.session = self.page = ""
         self.query: dict[str, str] = {}
@@ -115,12 +115,17 @@ class Visitor:
         if name := getattr(widget, "query_param_key", ""):
             self.query[name] = value if isinstance(value, str) else f"{value:.10g}"
 
+    def press(self, key):
+        """Press a button; it is let go when the run ends."""
+        name = self.find("button", key).id
+        self.states[name] = WidgetState(id=name, trigger_value=True)
+
     async def run(self, timeout=120):
         """Let the script run with the widgets as they are; wait for its end."""
         message, sent = BackMsg(), time.perf_counter()
         asked = message.rerun_script
         asked.query_string = urllib.parse.urlencode(self.query)
-        asked.page_script_hash = self.page
+        asked.page_script_hash, asked.page_name = self.page, "" if self.page else self.page_name
         asked.widget_states.widgets.extend(self.states.values())
         asked.cached_message_hashes.extend(self._kept)
         asked.context_info.url = self.address + "/"
@@ -178,6 +183,8 @@ class Visitor:
                 there.add(widget.id)
                 if widget.set_value or widget.id not in self.states:
                     self.states[widget.id] = _state(widget, KINDS[kind](widget))
+            elif kind == "file_uploader":
+                there.add(widget.id)
             elif kind == "plotly_chart":
                 ran.charts.append(json.loads(widget.spec))
             elif kind == "exception":
@@ -185,6 +192,43 @@ class Visitor:
             elif kind == "alert" and widget.format == widget.ERROR:
                 ran.errors.append(widget.body)
         self.states = {name: state for name, state in self.states.items() if name in there}
+
+    async def upload(self, label, name, content, xsrf=True):
+        """Send a file to the server and hand it to an uploader, as a browser does. → the HTTP status."""
+        uploader, message = self.find("file_uploader", label), BackMsg()
+        request = message.file_urls_request
+        request.request_id, request.session_id = str(uuid.uuid4()), self.session
+        request.file_names.append(name)
+        await self._socket.send(message.SerializeToString())
+        async with asyncio.timeout(120):
+            while True:
+                answer = ForwardMsg.FromString(await self._socket.recv())
+                if answer.WhichOneof("type") == "file_urls_response":
+                    break
+        urls = answer.file_urls_response.file_urls[0]
+        status = await asyncio.to_thread(self._put, urls.upload_url, name, content, xsrf)
+        if status == 204:
+            info = WidgetState(id=uploader.id)
+            file = info.file_uploader_state_value.uploaded_file_info.add(name=name, size=len(content))
+            file.file_id, self.states[uploader.id] = urls.file_id, info
+            file.file_urls.CopyFrom(urls)
+        return status
+
+    def _put(self, path, name, content, xsrf):
+        quoted = name.replace('"', "%22").replace("\n", "%0A").replace("\r", "%0D")
+        head = f'--edge\r\nContent-Disposition: form-data; name="file"; filename="{quoted}"\r\n\r\n'
+        request = urllib.request.Request(
+            self.address + path, head.encode() + content + b"\r\n--edge--\r\n", method="PUT"
+        )
+        request.add_header("Content-Type", "multipart/form-data; boundary=edge")
+        if xsrf:
+            request.add_header("Cookie", f"{COOKIE}={self.xsrf}")
+            request.add_header("X-Xsrftoken", self.xsrf)
+        try:
+            with urllib.request.urlopen(request, timeout=120) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
 
     async def download(self, label):
         """Click a download button: the server makes the file, the browser fetches it. → (content, type, seconds)."""
