@@ -27,14 +27,21 @@ class Figure:
 
 
 def unit(run: Run) -> str:
-    """The target's unit with a leading space, or nothing."""
-    label = TASKS[run.task].property_labels[0]
-    return f" {label[label.index('[') + 1 : -1]}" if label.endswith("]") else ""
+    """The unit that all targets share, with a leading space, or nothing."""
+    units = _units(run)
+    return units[0] if len(set(units)) == 1 else ""
+
+
+def _units(run: Run) -> list[str]:
+    """Of each target, with a leading space; empty where it has none."""
+    labels = TASKS[run.task].property_labels[: len(run.y_star)]
+    return [f" {label[label.index('[') + 1 : -1]}" if label.endswith("]") else "" for label in labels]
 
 
 def target_text(run: Run) -> str:
-    """The target with its unit: '1.2', '(1.5, 0) m'."""
-    numbers = ", ".join(f"{v:.4g}" for v in run.y_star)
+    """The target with its unit: '1.2', '(1.5, 0) m', '(1.5 eV, 70 cm²)'."""
+    own = [""] * len(run.y_star) if unit(run) else _units(run)
+    numbers = ", ".join(f"{v:.4g}{u}" for v, u in zip(run.y_star, own, strict=True))
     return (f"({numbers})" if len(run.y_star) > 1 else numbers) + unit(run)
 
 
@@ -42,7 +49,7 @@ def asked_text(run: Run) -> str:
     """What was asked for: 'y* = 1.2', 'y ≥ 1.5', '0.4 ≤ y ≤ 0.6'; several properties joined by commas."""
     if run.exact.all():
         return f"y* = {target_text(run)}"
-    texts = []
+    texts, shared = [], unit(run)
     for j, (low, high) in enumerate(run.accepted.T):
         name = "y" if len(run.y_star) == 1 else f"y{chr(0x2080 + j + 1)}"
         if low == high:
@@ -51,7 +58,8 @@ def asked_text(run: Run) -> str:
             texts.append(f"{name} ≥ {low:.4g}")
         else:
             texts.append((f"{low:.4g} ≤ " if np.isfinite(low) else "") + f"{name} ≤ {high:.4g}")
-    return ", ".join(texts) + unit(run)
+        texts[-1] += "" if shared else _units(run)[j]
+    return ", ".join(texts) + shared
 
 
 def _allowed(run: Run) -> str:

@@ -33,6 +33,14 @@ VIEWS = {
     "crystal": "?task=crystal",
     "crystal-posterior": "?task=crystal&view=Posterior",
     "crystal-constrained": "?task=crystal&constrain=a%3Db&n=25&rank=robustness",
+    **{f"learn-{k}": f"learn?step={k}" for k in range(1, 10)},
+    "compare": "compare",
+    "compare-four": "compare?task=robotic_arm&runs=ipage~maximin~0,ipage-mlp~lhs~0,inn~srs~1,prior-lm~maximin~0",
+    "train": "train",
+    "data": "data",
+    "benchmark": "benchmark",
+    "benchmark-2": "benchmark?figure=Figure+2%3A+localization+starts+from+posterior+samples",
+    "benchmark-7": "benchmark?figure=Figure+7%3A+total+time+for+1000+solutions&intervals=true",
 }
 SCREENS = {390: 844, 1440: 900}
 SHOWN = {
@@ -53,7 +61,7 @@ def shot(browser, address, view, width, theme, path, whole=True):
     watched = Watched(browser, width, SCREENS.get(width, 900), theme)
     page = watched.page
     page.goto(f"{address}/{VIEWS[view]}")
-    page.wait_for_selector('.js-plotly-plot .main-svg, [data-testid="stAlert"]', timeout=TIMEOUT, state="attached")
+    page.wait_for_selector('.stMain h4, [data-testid="stAlert"]', timeout=TIMEOUT, state="attached")
     page.wait_for_selector(AT_REST)
     page.wait_for_timeout(1500)
     if whole:

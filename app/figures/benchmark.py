@@ -99,7 +99,9 @@ def way(rows: pd.DataFrame, dark: bool) -> Dict:
         axes[name]["range"] = [float(centre - 0.22), float(centre + 0.22)]
     axes["xaxis"]["range"] = axes["yaxis"]["range"] = [-1.05, 1.05]
     titles = [_title("<b>All nine loops</b>", 0, 1), _title("<b>One of them, closely</b>", 0.54, 1)]
-    return _figure(data, _square(axes), titles, colors, 560)
+    spec = _figure(data, _square(axes), titles, colors, 468)
+    spec["layout"]["width"] = 820  # so that both panels are squares
+    return spec
 
 
 def designs(points: dict[str, np.ndarray], dark: bool) -> Dict:

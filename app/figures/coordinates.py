@@ -47,6 +47,6 @@ def coordinates(run: Run) -> Coordinates:
     return Coordinates(labels, scores.min(0), scores.max(0), False, mean, axes)
 
 
-def plane(points: np.ndarray) -> np.ndarray:
-    """The first two of (…, q) coordinates; a single one gets zeros beside it. → (…, 2)."""
-    return points[..., :2] if points.shape[-1] > 1 else np.concatenate((points, np.zeros_like(points)), axis=-1)
+def plane(points: np.ndarray, pair: tuple[int, int] = (0, 1)) -> np.ndarray:
+    """Two of (…, q) coordinates; a single one gets zeros beside it. → (…, 2)."""
+    return points[..., list(pair)] if points.shape[-1] > 1 else np.concatenate((points, np.zeros_like(points)), axis=-1)

@@ -12,23 +12,26 @@ from app.figures.playback import WIDE, Box, Scene, Size, assemble
 from app.figures.theme import Dict, Palette, axis, palette
 from app.runs import Run
 
+Pair = tuple[int, int]
+"""Which coordinates are drawn, across and up."""
 
-def figure(run: Run, dark: bool = False, size: Size = WIDE, chosen: int | None = None) -> Dict:
-    """The first two coordinates of every sample, errors in step, and the designs as lines."""
+
+def figure(run: Run, dark: bool = False, size: Size = WIDE, chosen: int | None = None, pair: Pair = (0, 1)) -> Dict:
+    """Two coordinates of every sample, errors in step, and the designs as lines."""
     colors, boxes = palette(dark), boxes_of(size)
     below = (boxes["closeup"][0][0], 1), boxes["extra"][1]
     scene = Scene(height=height_of(size), moving=[[] for _ in run.labels], chosen=chosen)
-    picture(scene, run, boxes["main"], colors, size)
+    picture(scene, run, boxes["main"], colors, size, pair)
     error_panel(scene, run, boxes["error"], colors, size)
     designs_panel(scene, run, shown_rows(run, 60), below, colors, size)
     return assemble(run, scene, dark, size)
 
 
-def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> None:
-    """The first two coordinates of every sample, over those of the prior."""
+def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size, pair: Pair = (0, 1)) -> None:
+    """Two coordinates of every sample, over those of the prior."""
     shown, everyone = coordinates(run), np.ones(run.n, dtype=bool)
-    points = plane(shown.of(run.x))
-    scene.still.append(prior_points(plane(shown.of(run.prior)), colors, showlegend=run.labels[0] != "prior"))
+    points = plane(shown.of(run.x), pair)
+    scene.still.append(prior_points(plane(shown.of(run.prior), pair), colors, showlegend=run.labels[0] != "prior"))
     if run.localizes:
         scene.still.append(moves(run, points[0], points[-1], colors))
         scene.still.append(proposals(run, points[0], colors, 8))
@@ -37,5 +40,5 @@ def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
     pad = 0.03 * (shown.high - shown.low)
     limits = [*np.stack((shown.low - pad, shown.high + pad), axis=1).tolist(), [-1, 1]]
     labels = (*shown.labels, "")
-    scene.axes["xaxis"] = axis(colors, labels[0], box[0], "y", range=limits[0])
-    scene.axes["yaxis"] = axis(colors, labels[1], box[1], "x", range=limits[1])
+    scene.axes["xaxis"] = axis(colors, labels[pair[0]], box[0], "y", range=limits[pair[0]])
+    scene.axes["yaxis"] = axis(colors, labels[pair[1]], box[1], "x", range=limits[pair[1]])

@@ -10,11 +10,13 @@ import numpy as np
 from app.figures.marks import curve
 from app.figures.playback import Size
 from app.figures.sinewave import landscape, level_set
-from app.figures.theme import Dict, Palette, axis, faded, packed, palette
+from app.figures.theme import Dict, Palette, axis, faded, packed, palette, sized
 
-HEIGHTS = {"narrow": 330, "medium": 400, "wide": 430, "large": 560}
-GAP, TOP = 0.08, 64
-"""Between panels, in fractions of the width; above them, in pixels, for legend and titles."""
+ROOMS = {"narrow": (246, 246), "medium": (210, 130), "wide": (300, 150), "large": (370, 175)}
+"""Pixels that a panel is high where they are two, and where they are more: about as high as columns are wide, so that
+squares leave no gap below."""
+GAP, TOP, BELOW = 0.08, 64, 48
+"""Between panels, in fractions of the width; above and below them, in pixels, for legend and titles."""
 WHEEL = [[k / 6, f"hsl({60 * k}, 65%, 52%)"] for k in range(7)]
 """A colour for every direction: it comes back to where it began."""
 
@@ -35,10 +37,9 @@ def side_by_side(panels: list[Panel], dark: bool, size: Size) -> Dict:
     colors, count = palette(dark), len(panels)
     layout: Dict = {"annotations": []}
     data = []
-    each = HEIGHTS[size.name] - (110 if count > 2 and not size.narrow else 0)  # squares in narrow columns are small
-    room = each - 84 if size.narrow else each - TOP - 48  # pixels that a panel is high
-    height = TOP + 48 + (count * room + (count - 1) * 84 if size.narrow else room)
-    inner = height - TOP - 48
+    room = ROOMS[size.name][count > 2]
+    inner = count * room + (count - 1) * 84 if size.narrow else room
+    height = TOP + inner + BELOW
     for k, panel in enumerate(panels):
         ids = str(k + 1) if k else ""
         if size.narrow:
@@ -52,6 +53,9 @@ def side_by_side(panels: list[Panel], dark: bool, size: Size) -> Dict:
         layout[f"yaxis{ids}"] = axis(colors, more_y.pop("title"), box[1], f"x{ids}", fixedrange=True, **more_y)
         if more_y.get("scaleanchor"):
             layout[f"yaxis{ids}"]["scaleanchor"] = f"x{ids}"
+        layout[f"yaxis{ids}"]["title"]["standoff"] = 10
+        layout[f"xaxis{ids}"]["title"]["standoff"] = 4 if more_x.get("showticklabels", True) else 14
+        sized({name: layout[f"{name}{ids}"] for name in ("xaxis", "yaxis")}, size.font - 1)
         data += [trace | {"xaxis": f"x{ids}", "yaxis": f"y{ids}"} for trace in panel.data]
         layout["annotations"].append(
             {
@@ -69,7 +73,7 @@ def side_by_side(panels: list[Panel], dark: bool, size: Size) -> Dict:
         )
     layout |= {
         "height": height,
-        "margin": {"l": 52, "r": 12, "t": TOP, "b": 48},
+        "margin": {"l": 58, "r": 12, "t": TOP, "b": BELOW},
         "font": {"size": size.font, "color": colors.text},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",

@@ -202,9 +202,11 @@ def _steps_title(run: Run) -> str:
 
 
 def unit_squared(run: Run) -> str:
-    """The unit of squared errors in brackets, if y has one."""
-    label = TASKS[run.task].property_labels[0]
-    return f" [{squared(label[label.index('[') + 1 : -1])}]" if label.endswith("]") else ""
+    """The unit of squared errors in brackets, if all targets have the same one."""
+    labels = TASKS[run.task].property_labels[: len(run.y_star)]
+    units = {label[label.index("[") + 1 : -1] if label.endswith("]") else "" for label in labels}
+    unit = units.pop()
+    return f" [{squared(unit)}]" if unit and not units else ""
 
 
 def designs_panel(
@@ -249,12 +251,28 @@ def designs_panel(
         "",
         box[1],
         f"x{ids}",
-        range=[-0.06, 1.06],
-        tickvals=[0, 1],
+        range=[-0.16, 1.16] if shown.own else [-0.06, 1.06],
+        tickvals=[] if shown.own else [0, 1],
         ticktext=["min", "max"],
         fixedrange=True,
         showgrid=False,
     )
+    if shown.own:
+        ends = np.concatenate((shown.low, shown.high))
+        scene.still.append(
+            {
+                **where,
+                "type": "scatter",
+                "mode": "text",
+                "x": [*range(count), *range(count)],
+                "y": [0] * count + [1] * count,
+                "text": [f"{end:.3g}" for end in ends],
+                "textposition": ["bottom center"] * count + ["top center"] * count,
+                "textfont": {"size": size.font - 3, "color": colors.text},
+                "cliponaxis": False,
+                "hoverinfo": "skip",
+            }
+        )
     scene.titles.append(title("<b>Designs</b>, a line each", box, size))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from app.figures.theme import Dict, Palette, faded, palette
+from app.figures.theme import Dict, Palette, faded, palette, sized
 from app.runs import Run
 
 SMOOTH_UP_TO = 300
@@ -77,8 +77,7 @@ class Scene:
 def assemble(run: Run, scene: Scene, dark: bool, size: Size) -> Dict:
     """The figure: still traces first, then those that move, at rest in the last frame."""
     colors = palette(dark)
-    for name in scene.axes:
-        scene.axes[name]["tickfont"]["size"] = scene.axes[name]["title"]["font"]["size"] = size.font - 1
+    sized(scene.axes, size.font - 1)
     first = len(scene.still)
     moving = list(range(first, first + len(scene.moving[-1])))
     controls = _controls(run, size, colors, scene.redraw) if run.localizes else {}
@@ -111,7 +110,7 @@ def dressing(run: Run, colors: Palette, size: Size, height: int, top: int) -> Di
             "y": 1 + LEGEND_ABOVE[size.name] / (height - top - BOTTOM),
             "yref": "paper",
             "yanchor": "bottom",
-            "font": {"size": size.font},
+            "font": {"size": size.font - 1},
             "itemsizing": "constant",
             "bgcolor": "rgba(0,0,0,0)",
             "uirevision": "legend",
@@ -124,8 +123,7 @@ def dressing(run: Run, colors: Palette, size: Size, height: int, top: int) -> Di
 
 def static(run: Run, data: list[Dict], axes: Dict, titles: list[Dict], dark: bool, size: Size, height: int) -> Dict:
     """A figure without frames, dressed as those that have some."""
-    for name in axes:
-        axes[name]["tickfont"]["size"] = axes[name]["title"]["font"]["size"] = size.font - 1
+    sized(axes, size.font - 1)
     top = 110 if size.narrow else 70
     layout = dressing(run, palette(dark), size, height, top)
     if size.narrow:  # the first panel has its title where an animation has none

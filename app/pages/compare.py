@@ -24,7 +24,11 @@ SIZES = [10, 25, 50, 100, 200]  # for coverage against N
 SEEDS = 3
 
 st.markdown("#### Compare runs")
-st.caption("The same target for all, and each row a run: its method (or a model trained here), sampling and seed.")
+st.caption(
+    "The same target for all, and each row a run: its method (or a model trained here), sampling and seed. To change "
+    f"one, click into it; to add one, click into the empty last row (up to {MOST}); to take one away, tick it on its "
+    "left and press Delete."
+)
 
 
 def asked(task: str) -> list[dict]:
@@ -146,7 +150,8 @@ if not found:
     st.stop()
 for name, run in found.items():
     st.caption(f"**{name}** ({METHODS[run.method].title}): {headline(run)}")
-st.dataframe(table(found), hide_index=True)
+thousands = st.column_config.NumberColumn(format="localized")
+st.dataframe(table(found), hide_index=True, column_config={"parameters": thousands, "trained for, s": thousands})
 st.subheader("Errors, step by step", divider="gray")
 chart(side_by_side.residuals(found, dark, size), key="residuals", config=CONFIG)
 st.caption(

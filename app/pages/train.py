@@ -38,6 +38,7 @@ method = middle.selectbox("Method", trainable, trainable.index(default), key=f"t
 middle.caption(METHODS[method].title)
 size = right.segmented_control("Size", list(SIZES), default="usual", required=True, key="train_size")
 epochs_of = usual(task, METHODS[method].models, size)
+left, middle, right = st.columns([1.4, 1.4, 1])
 with left:
     epochs = st.number_input(
         "Epochs", 1, 10_000, None, placeholder="as the recipe says", key="train_epochs", help="Of each model."

@@ -165,7 +165,9 @@ def _figures(there: tuple[str, int], dark: bool) -> None:
     config = {"displaylogo": False, "displayModeBar": True}
     config["toImageButtonOptions"] = {"format": FORMATS[form], "filename": one.key, "scale": 2}
     with st.container(key="benchmark-figure"):
-        chart(one.draw(dark), key=f"benchmark-{one.key}-{form}", config=config)
+        drawn = one.draw(dark)
+        wide = "content" if "width" in drawn["layout"] else "stretch"
+        chart(drawn, key=f"benchmark-{one.key}-{form}", config=config, width=wide)
     st.caption(one.caption)
     numbers(_numbers(*there, title), one.key)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from app.runs import Run
@@ -29,6 +31,15 @@ def chosen_sample(run: Run) -> int | None:
     """Which, if this run has it."""
     sample = st.session_state.get(KEY)
     return int(sample) if sample is not None and 0 <= sample < run.n else None
+
+
+def ask_plane(labels: list[str], usual: tuple[int, int], places: list[Any]) -> tuple[int, int]:
+    """Which two coordinates to draw, across and up; kept in the address, and the same in every view."""
+    first = labels.index(places[0].selectbox("Across", labels, usual[0], key="across", bind="query-params"))
+    second = labels.index(places[1].selectbox("Up", labels, usual[1], key="up", bind="query-params"))
+    if first == second:
+        st.info("Choose two different coordinates.", icon=":material/info:")
+    return first, second
 
 
 def clicked(chart: str) -> None:

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.figures import family
+from app.figures import family, generic
+from app.figures.coordinates import coordinates
 from app.figures.playback import Size
 from app.runs import Run
 from app.settings import Settings
 from app.views.chart import chart
-from app.views.choice import CONFIG, chosen_sample, clicked
+from app.views.choice import CONFIG, ask_plane, chosen_sample, clicked
 from app.words import caption
 
 
 def show(settings: Settings, run: Run, dark: bool, size: Size) -> None:
     """The animation; a click on a sample chooses it."""
-    drawn = family(run.task)
+    drawn, more = family(run.task), {}
+    labels = list(coordinates(run).labels)
+    if drawn is generic and len(labels) > 2:
+        pair = ask_plane(labels, (0, 1), st.columns([1, 1, 1.6]))
+        if pair[0] == pair[1]:
+            return
+        more["pair"] = pair
     chart(
-        drawn.figure(run, dark, size, chosen_sample(run)),
+        drawn.figure(run, dark, size, chosen_sample(run), **more),
         key="animation",
         on_select=lambda: clicked("animation"),
         selection_mode="points",

@@ -121,9 +121,16 @@ def _columns(run: Run, names: list[str]) -> dict[str, Any]:
         told |= {f"{name}*": f"target, {label}", f"{name} predicted": f"{label}, mean of the surrogates"}
         told |= {f"± {name}": "standard deviation of the surrogates", f"{name} of nearest row": f"{label}, as measured"}
     told |= dict(zip(x_names(task), task.x_labels, strict=True))
+    heads = dict(zip(x_names(task), task.x_labels, strict=True))
+    for label, name in zip(task.property_labels, y_names(task), strict=True):
+        called, _, unit = label.partition(" [")
+        unit = f" [{unit}" if unit else ""
+        heads |= {f"{name}*": f"{called}*{unit}", f"{name} predicted": f"{called} predicted{unit}"}
+        heads |= {f"± {name}": f"± {called}{unit}", f"{name} of nearest row": f"{called} of nearest row{unit}"}
     forms = {"nearest row": "%d", "sample": "%d", "distance": "%.3f"}
     return {
         name: st.column_config.NumberColumn(
+            heads.get(name),
             format=forms.get(name, "%.5g"),
             help=told.get(name, "the id that every export shares"),
             pinned=name == "sample",

@@ -12,7 +12,7 @@ from app.figures.posterior import figure, pairs
 from app.runs import Run, stamp
 from app.settings import Settings
 from app.views.chart import chart
-from app.views.choice import CONFIG, chosen_sample, clicked
+from app.views.choice import CONFIG, ask_plane, chosen_sample, clicked
 from app.words import density_caption
 
 
@@ -24,8 +24,7 @@ def show(settings: Settings, run: Run, dark: bool, size: Size) -> None:
     sliced = False
     if len(labels) > 2:
         left, middle, right = st.columns([1, 1, 1.6], vertical_alignment="bottom")
-        first = labels.index(left.selectbox("Across", labels, first, key="across", bind="query-params"))
-        second = labels.index(middle.selectbox("Up", labels, second, key="up", bind="query-params"))
+        first, second = ask_plane(labels, (first, second), [left, middle])
         if shown.own:
             ways = ["all others averaged", "cut at the MAP point"]
             way = right.segmented_control(
@@ -33,7 +32,6 @@ def show(settings: Settings, run: Run, dark: bool, size: Size) -> None:
             )
             sliced = way == ways[1]
         if first == second:
-            st.info("Choose two different coordinates.", icon=":material/info:")
             return
     with st.spinner("Computing the density …"):
         found = density(run, first, second, sliced, stamp(run.task, run.method))
