@@ -118,7 +118,7 @@ edited = st.data_editor(
     key=f"compare-editor-{task}",
     column_config={
         "method": st.column_config.SelectboxColumn(
-            "method", options=trained(TASKS[task]), required=True, width="large"
+            "method", options=trained(TASKS[task]), required=True, width="medium"
         ),
         "sampling": st.column_config.SelectboxColumn(
             "sampling", options=list(SAMPLINGS), default="maximin", required=True
@@ -161,6 +161,7 @@ st.caption(
 numbers(side_by_side.residual_table(found), "errors")
 st.subheader("Cost", divider="gray")
 chart(side_by_side.cost(found, dark, size), key="cost", config=CONFIG)
+st.caption("A latent design that an earlier run has laid out is not laid out again: its seconds count there alone.")
 numbers(side_by_side.cost_table(found), "cost")
 st.subheader("Coverage against N", divider="gray")
 wanted = (task, target, tuple(names))

@@ -16,7 +16,7 @@ from ipage_core.methods import METHODS
 from ipage_core.recipes import SIZES, recipe
 from ipage_core.tasks import TASKS, Task
 
-SHOWN = 8  # rows of the table; a string below this line would land on the page
+SHOWN = 8  # rows of the table
 STEP_SECONDS = (0.05, 0.3)
 """Of one batch through both networks, on an idle processor and on a busy one."""
 
