@@ -255,8 +255,7 @@ class Chain:
 def _checked_sample(proposal: Proposal, y_star: Tensor, z: Tensor, width: Tensor) -> tuple[Tensor, Tensor]:
     """Samples (n, d) and their cycle error (n,) in units of ``width``; NaN where the proposal is not invertible."""
     try:
-        x = proposal.sample(y_star, z)
-        cycle = proposal.cycle(y_star, z) if hasattr(proposal, "cycle") else None
+        x, cycle = proposal.cycle(y_star, z) if hasattr(proposal, "cycle") else (proposal.sample(y_star, z), None)
     except AssertionError:  # nflows asserts that the quadratic to invert has real roots; in float32 it may not
         return z.new_full((len(z), len(width)), math.nan), z.new_full((len(z),), math.inf)
     if cycle is None:

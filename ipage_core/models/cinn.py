@@ -56,9 +56,10 @@ class CINN(nn.Module):
         out, _ = self.transform(torch.cat((self.x_scale(x), self.y_scale(y_star)), dim=1))
         return out[:, : self.d]
 
-    def cycle(self, y_star: Tensor, z: Tensor) -> Tensor:
-        """f⁻¹(f(x)) at the posterior samples x for (y*, z): equal to them but for round-off. → (n, d)."""
-        return self.sample(y_star, self.encode(self.sample(y_star, z), y_star))
+    def cycle(self, y_star: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Posterior samples x = h(y*, z), and f⁻¹(f(x)): equal to them but for round-off. → (n, d), (n, d)."""
+        x = self.sample(y_star, z)
+        return x, self.sample(y_star, self.encode(x, y_star))
 
     def log_prob(self, x: Tensor, y_star: Tensor) -> Tensor:
         """log p̂(x | y*) by Eq. 3, per raw unit of x. (n, d), (n, m) → (n,)."""

@@ -116,10 +116,11 @@ class INN(nn.Module):
         """Posterior samples h(y*, z). (n, m), (n, d) → (n, d)."""
         return self.inverse(y_star, z)[0]
 
-    def cycle(self, y_star: Tensor, z: Tensor) -> Tensor:
-        """f⁻¹(f(x)) at the posterior samples x = h(y*, z): equal to them but for round-off. → (n, d)."""
-        y, z, _ = self.transport(*self.inverse(y_star, z))
-        return self.inverse(y, z)[0]
+    def cycle(self, y_star: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Posterior samples x = h(y*, z), and f⁻¹(f(x)): equal to them but for round-off. → (n, d), (n, d)."""
+        x, padding = self.inverse(y_star, z)
+        y, z, _ = self.transport(x, padding)
+        return x, self.inverse(y, z)[0]
 
     def encode(self, x: Tensor, y_star: Tensor) -> Tensor:
         """The latent point whose posterior sample for y* is x (ordered network only). (n, d), (n, m) → (n, d)."""

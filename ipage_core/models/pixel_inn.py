@@ -76,9 +76,10 @@ class PixelINN(nn.Module):
         """The latent point whose posterior sample for y* is x. (n, 1024), (n, 1) → (n, 1024)."""
         return self._latent(x, y_star)[0]
 
-    def cycle(self, y_star: Tensor, z: Tensor) -> Tensor:
-        """f⁻¹(f(x)) at the posterior samples x = h(y*, z): equal to them but for round-off. → (n, 1024)."""
-        return self.sample(y_star, self.encode(self.sample(y_star, z), y_star))
+    def cycle(self, y_star: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Posterior samples x = h(y*, z), and f⁻¹(f(x)): equal to them but for round-off. → (n, 1024), (n, 1024)."""
+        x = self.sample(y_star, z)
+        return x, self.sample(y_star, self.encode(x, y_star))
 
     def log_prob(self, x: Tensor, y_star: Tensor) -> Tensor:
         """log p̂(x | y*) by Eq. 3. (n, 1024), (n, 1) → (n,)."""
