@@ -132,7 +132,7 @@ def columns(draw):
     }
     chosen = [kinds[kind] for kind in draw(st.lists(st.sampled_from(list(kinds)), min_size=1, max_size=5))]
     if draw(st.integers(0, 14)) == 0:
-        chosen = [_zeros()] * draw(st.sampled_from((1, 3)))
+        chosen = [_zeros()] * draw(st.sampled_from((1, 3, 4, 5)))
     buffer = io.BytesIO()
     pq.write_table(pa.table(chosen, names=[f"{draw(headers)}{k}" for k in range(len(chosen))]), buffer)
     return draw(st.sampled_from(("gaps.parquet", "<b>.parquet"))), draw(_damaged(buffer.getvalue()))

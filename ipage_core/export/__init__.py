@@ -43,7 +43,7 @@ def _check_ids(samples: list) -> None:
     """They name files: one that is a path would write elsewhere, one that is there twice would lose a file."""
     seen = set()
     for sample in samples:
-        if not (isinstance(sample, int) and sample >= 0):
+        if type(sample) is not int or sample < 0:
             raise ValueError(f"sample '{sample}' is not accepted: the ids are whole numbers, 0 or more")
         if sample in seen:
             raise ValueError(f"sample {sample} is there twice; accepted: ids that differ, a design each")
