@@ -26,4 +26,8 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     yield
 
 
-app = st.App("app/main.py", lifespan=lifespan, middleware=[Middleware(transfers.ClosedUploads)])
+app = st.App(
+    "app/main.py",
+    lifespan=lifespan,
+    middleware=[Middleware(transfers.ClosedUploads), Middleware(transfers.StraightLinks)],
+)

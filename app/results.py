@@ -136,6 +136,8 @@ def _cell(one: pd.Series, best: bool, intervals: bool) -> list[str]:
         why = "Ω has not run, and the surrogate that could speak is the one these were localized on"
         return [f'<td class="paper">{reported}</td>', f'<td class="none" title="{why}">not verified</td>']
     runs = f"; SD over {one['runs']} latent seeds {number(one['seed_sd'])}" if one["runs"] > 1 else ""
+    if one["trainings"] > 1:
+        runs += f"; SD over {one['trainings']} training seeds {number(one['training_sd'])}"
     told = (
         f"95 % bootstrap interval of the mean over solutions: {number(one['low'])} to {number(one['high'])}{runs}; "
         f"median {number(one['median'])}; 95th percentile {number(one['p95'])}; "

@@ -11,11 +11,12 @@ from streamlit.runtime.media_file_storage import MediaFileKind
 from app import classroom
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SECONDS = 60.0
 """For which a file that was made for a browser stays at least."""
 UPLOADS = "/_stcore/upload_file/"
+ABOVE = b"<script>window.__streamlit = { BACKEND_BASE_URL: new URL('.', location.href).href }</script>"
 
 
 def keep_files() -> None:
@@ -38,6 +39,43 @@ def keep_files() -> None:
         return {name for name in found if name not in made or since[name][1] < now - SECONDS}
 
     MediaFileManager._get_inactive_file_ids = forgotten_for_long  # type: ignore[method-assign]
+
+
+class StraightLinks:
+    """A link straight to a page tells the browser where the app lies: one step above.
+
+    Streamlit's own way is to ask for it below the page first, which leaves two errors on every such browser's console.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Of every request, those for '/learn' and the like get a script into their head."""
+        straight = scope["type"] == "http" and scope["method"] == "GET" and scope["path"].strip("/").isidentifier()
+        if not straight or scope["path"].endswith("/"):
+            await self.app(scope, receive, send)
+            return
+        held: Message = {}
+
+        async def told(message: Message) -> None:
+            nonlocal held
+            if message["type"] == "http.response.start":
+                held = message  # until the body is there, whose length it says
+                return
+            if held:
+                start, held = held, {}
+                headers = dict(start["headers"])
+                body = message.get("body", b"")
+                if not message.get("more_body") and headers.get(b"content-type", b"").startswith(b"text/html"):
+                    message = {**message, "body": body.replace(b"<head>", b"<head>" + ABOVE, 1)}
+                    length = str(len(message["body"])).encode()
+                    start = {**start, "headers": list((headers | {b"content-length": length}).items())}
+                await send(start)
+            await send(message)
+
+        plain = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
+        await self.app({**scope, "headers": plain}, receive, told)
 
 
 class ClosedUploads:

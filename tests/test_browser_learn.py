@@ -58,3 +58,17 @@ def test_the_tour_as_a_student_takes_it():
         assert watched.abroad == []
         assert watched.errors == []
         watched.context.close()
+
+
+def test_a_link_straight_to_a_page_leaves_no_error_behind():
+    pages = {"learn?step=3": "3 of 9", "compare": "Compare runs", "train": "Trainings", "data": "Your data"}
+    with server() as (address, _), chromium() as browser:
+        watched = Watched(browser)
+        for link, said in pages.items():
+            watched.page.goto(f"{address}/{link}")
+            watched.page.locator(".stMain h4, .stMain h3").get_by_text(said).wait_for()
+            watched.page.wait_for_selector(AT_REST)
+            assert watched.page.url.startswith(f"{address}/{link}")
+        assert watched.abroad == []
+        assert watched.errors == []
+        watched.context.close()

@@ -12,10 +12,10 @@ from app.figures.playback import Size
 from app.figures.sinewave import landscape, level_set
 from app.figures.theme import Dict, Palette, axis, faded, packed, palette, sized
 
-ROOMS = {"narrow": (246, 246), "medium": (210, 130), "wide": (300, 150), "large": (370, 175)}
+ROOMS = {"narrow": (246, 246), "medium": (210, 130), "wide": (300, 150), "large": (360, 165)}
 """Pixels that a panel is high where they are two, and where they are more: about as high as columns are wide, so that
 squares leave no gap below."""
-GAP, TOP, BELOW = 0.08, 64, 48
+GAP, TOP, BELOW = 0.1, 64, 48
 """Between panels, in fractions of the width; above and below them, in pixels, for legend and titles."""
 WHEEL = [[k / 6, f"hsl({60 * k}, 65%, 52%)"] for k in range(7)]
 """A colour for every direction: it comes back to where it began."""

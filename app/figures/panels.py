@@ -266,7 +266,7 @@ def designs_panel(
                 "mode": "text",
                 "x": [*range(count), *range(count)],
                 "y": [0] * count + [1] * count,
-                "text": [f"{end:.3g}" for end in ends],
+                "text": [f"{end:.3g}".replace("-", "−") for end in ends],
                 "textposition": ["bottom center"] * count + ["top center"] * count,
                 "textfont": {"size": size.font - 3, "color": colors.text},
                 "cliponaxis": False,
