@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 import torch
 
+from app.run import Run
 from app.settings import Settings
 from app.turns import turn
 from ipage_core import candidates, constraints, own_data, targets
@@ -34,137 +33,6 @@ CLEANED = "clean-up"
 """The frame after the last step, where a task makes designs admissible."""
 PRIOR_SHOWN = 600
 """Training designs that figures show as background: draws from the prior."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """One design run in T frames of n samples, the first the posterior, the last the result."""
-
-    task: str
-    method: str
-    sampling: str
-    seed: int
-    accepted: np.ndarray
-    """(2, m) the least and the greatest y accepted: the target twice, or the ends of an interval, ±∞ where open."""
-    aims: np.ndarray
-    """(n, m) the y that each sample aims at."""
-    tolerance: float
-    labels: tuple[str, ...]
-    z: np.ndarray
-    """(n, k) latent points; of a replaced sample, the fresh one's."""
-    x: np.ndarray
-    """(T, n, d) designs."""
-    f_error: np.ndarray | None
-    """(T, n) surrogate error ‖f(x) − y*‖²; None for methods without a surrogate."""
-    y: np.ndarray | None
-    """(T, n, m) by Ω, for the picture only (not among ``omega_calls``); None where Ω is costly."""
-    families: np.ndarray | None
-    """(T, n) family of solutions that each sample is nearest to, −1 for none; None where they are not told apart."""
-    n_modes: int
-    """How many families this target has; 0 where they are not told apart."""
-    prior: np.ndarray
-    """(k, d) draws from the prior, and ``prior_y`` (k, m) what Ω says of them."""
-    prior_y: np.ndarray
-    replaced: np.ndarray
-    """(n,) bool."""
-    cycle_error: np.ndarray
-    """(n,) max |x − f⁻¹(f(x))| at the posterior, in widths of the box; NaN without an INN."""
-    achieved: np.ndarray
-    """(n, m + p) properties of the result by Ω; NaN where it did not run."""
-    summary: dict[str, Any]
-    """What the command line prints; its hits are those of the task's own tolerance."""
-    note: str
-    frame: pd.DataFrame
-    """``solutions.csv``: one row per sample and stage."""
-
-    @property
-    def n(self) -> int:
-        """How many samples."""
-        return self.x.shape[1]
-
-    @property
-    def exact(self) -> np.ndarray:
-        """(m,) bool: of which properties one number is asked for."""
-        return self.accepted[0] == self.accepted[1]
-
-    @property
-    def y_star(self) -> np.ndarray:
-        """(m,) the target; of an interval, the middle of what the samples aim at."""
-        return self.accepted[0] if self.exact.all() else self.aims.mean(0)
-
-    @property
-    def ends(self) -> list[np.ndarray]:
-        """The target (m,), or the finite ends of what is accepted: where figures draw a border."""
-        if self.exact.all():
-            return [self.accepted[0]]
-        return [end for end in self.accepted if np.isfinite(end).all()]
-
-    def within(self, y: np.ndarray) -> np.ndarray:
-        """(…, m) properties by Ω → (…,) bool: accepted, up to the tolerance where a number is asked for."""
-        excess, exact = self.excess(y), self.exact
-        beside = excess[..., ~exact] <= 1e-9 * (1 + np.abs(y[..., ~exact]))
-        return (np.linalg.norm(excess[..., exact], axis=-1) <= self.tolerance) & beside.all(-1)
-
-    def excess(self, y: np.ndarray) -> np.ndarray:
-        """(…, m) → (…, m) how far y is from what is accepted."""
-        return np.maximum(np.maximum(self.accepted[0] - y, y - self.accepted[1]), 0)
-
-    @property
-    def final(self) -> pd.DataFrame:
-        """The rows of ``frame`` that hold the result, in the order of the ids."""
-        return self.frame[self.frame["stage"] == self.frame["stage"].iloc[-1]].reset_index(drop=True)
-
-    @property
-    def localizes(self) -> bool:
-        """Whether the samples moved at all."""
-        return len(self.labels) > 1
-
-    @property
-    def omega_error(self) -> np.ndarray | None:
-        """(T, n) re-simulation error ‖Ω(x) − y*‖²; y* is what each sample aims at."""
-        return None if self.y is None else np.square(self.y - self.aims).sum(-1)
-
-    @property
-    def arrived(self) -> np.ndarray | None:
-        """(T, n) bool: within tolerance by Ω."""
-        return None if self.y is None else self.within(self.y)
-
-    @property
-    def modes(self) -> np.ndarray | None:
-        """(T, n) family of solutions of each sample that is within tolerance by Ω, −1 for none."""
-        return None if self.families is None else np.where(self.arrived, self.families, -1)
-
-    @property
-    def modes_found(self) -> int:
-        """How many families have a design of the result."""
-        return 0 if self.modes is None else len(set(self.modes[-1].tolist()) - {-1})
-
-    @property
-    def off_by(self) -> np.ndarray:
-        """(n,) distance of Ω(x) from what is accepted, of the result; NaN where Ω did not run."""
-        return np.linalg.norm(self.excess(self.achieved[:, : self.aims.shape[1]]), axis=1)
-
-    @property
-    def hit(self) -> np.ndarray:
-        """(n,) bool: verified, and within tolerance."""
-        return self.within(self.achieved[:, : self.aims.shape[1]])
-
-    @property
-    def verified(self) -> np.ndarray:
-        """(n,) bool: Ω ran on it, and gave a number."""
-        return np.isfinite(self.off_by)
-
-    def judged(self, tolerance: float) -> Run:
-        """The same designs, judged by another tolerance."""
-        return replace(self, tolerance=tolerance)
-
-    def at_rest(self) -> Run:
-        """The result alone, without the way there."""
-        last = {
-            name: None if getattr(self, name) is None else getattr(self, name)[-1:]
-            for name in ("x", "f_error", "y", "families")
-        }
-        return replace(self, labels=("localized" if self.localizes else self.labels[0],), **last)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

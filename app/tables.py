@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 import torch
 
-from app.runs import Run
+from app.run import Run
 from ipage_core.tasks import TASKS, Task
 
 BADGES = {"verified": "gray", "hit": "green", "in prior": "blue", "replaced": "orange"}

@@ -21,7 +21,7 @@ from app.figures.marks import (
 from app.figures.panels import designs_panel, error_panel, title
 from app.figures.playback import WIDE, Box, Scene, Size, assemble
 from app.figures.theme import Dict, Palette, axis, palette, ticks_about
-from app.runs import Run
+from app.run import Run
 from ipage_core.tasks.ballistics import landing_time, position
 
 

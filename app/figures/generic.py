@@ -10,7 +10,7 @@ from app.figures.marks import moves, prior_points, proposals, samples_key, trave
 from app.figures.panels import designs_panel, error_panel
 from app.figures.playback import WIDE, Box, Scene, Size, assemble
 from app.figures.theme import Dict, Palette, axis, palette
-from app.runs import Run
+from app.run import Run
 
 Pair = tuple[int, int]
 """Which coordinates are drawn, across and up."""

@@ -11,7 +11,7 @@ from app.figures.marks import proposal_color
 from app.figures.panels import title
 from app.figures.playback import Box, Size, static
 from app.figures.theme import Dict, Palette, axis, packed, palette
-from app.runs import Run
+from app.run import Run
 
 
 @dataclass(frozen=True)

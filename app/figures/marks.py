@@ -8,7 +8,7 @@ import numpy as np
 
 from app.figures.playback import Scene
 from app.figures.theme import Dict, Palette, packed
-from app.runs import Run
+from app.run import Run
 
 
 def curve(points: np.ndarray, color: str, width: float, **more: Any) -> Dict:

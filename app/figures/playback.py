@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from app.figures.theme import Dict, Palette, faded, palette, sized
-from app.runs import Run
+from app.run import Run
 
 SMOOTH_UP_TO = 300
 """Samples up to which motion between frames is drawn as well; beyond, the browser could not keep up."""

@@ -11,7 +11,7 @@ from app.figures.marks import curve, proposal_color, ring
 from app.figures.panels import title
 from app.figures.playback import Box, Size, static
 from app.figures.theme import Dict, Palette, axis, faded, packed, palette
-from app.runs import Run
+from app.run import Run
 from ipage_core.tasks import TASKS
 
 PAIRED = {True: 120, False: 300}

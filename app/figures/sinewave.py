@@ -11,7 +11,7 @@ from app.figures.marks import curve, moves, prior_points, proposal_color, propos
 from app.figures.panels import error_panel, title
 from app.figures.playback import WIDE, Box, Scene, Size, assemble
 from app.figures.theme import Dict, Palette, axis, packed, palette
-from app.runs import Run
+from app.run import Run
 from ipage_core.tasks.sinewave import LOOP_CENTRES
 
 CENTRES = LOOP_CENTRES.numpy()

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.runs import Run
+from app.run import Run
 
 KEY = "sample"
 CONFIG = {"displayModeBar": "hover", "modeBarButtonsToRemove": ["zoomIn2d", "zoomOut2d", "autoScale2d", "pan2d"]}

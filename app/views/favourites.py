@@ -10,7 +10,7 @@ import streamlit as st
 from app.figures import family
 from app.figures.favourites import figure
 from app.figures.playback import Size
-from app.runs import Run
+from app.run import Run
 from app.settings import Settings
 from app.tables import told_names, x_names, y_names
 from app.views.chart import chart

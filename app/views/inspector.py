@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from app.inspection import Inspection, inspect
-from app.runs import Run
+from app.run import Run
 from app.settings import Settings
 from app.tables import BADGES, MOST_COLUMNS, badges, columns, table, x_names, y_names
 from app.views import favourites

@@ -7,7 +7,7 @@ import streamlit as st
 from app.figures import family, generic
 from app.figures.coordinates import coordinates
 from app.figures.playback import Size
-from app.runs import Run
+from app.run import Run
 from app.settings import Settings
 from app.views.chart import chart
 from app.views.choice import CONFIG, ask_plane, chosen_sample, clicked
