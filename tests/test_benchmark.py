@@ -243,6 +243,27 @@ def test_other_models_are_other_trainings(tmp_path, monkeypatch):
     chosen = Scope(("sinewave",), ("inn",), repeats=1, models=(tmp_path,))
     assert [argument["training_seed"] for _, argument in solutions.items(chosen)] == [0, 0, 7, 7]
     assert len(dict(solutions.items(chosen))) == 4
+    whole = [argument for _, argument in solutions.items(dataclasses.replace(chosen, repeats=None, methods=("ipage",)))]
+    again = [argument for argument in whole if argument["training_seed"] == 7]
+    assert {argument["sampling"] for argument in again} == {"maximin"}
+    assert len(again) == 2 * solutions.TRAINED_AGAIN
+    assert len(whole) - len(again) == 2 * 3 * 50
+
+
+def test_the_spread_over_trainings_is_told_of_the_first():
+    each = pd.DataFrame(
+        {
+            "task": "sinewave",
+            "method": ["ipage"] * 4 + ["inn"],
+            "sampling": ["maximin", "maximin", "maximin", "srs", "srs"],
+            "protocol": "single",
+            "training_seed": [0, 1, 2, 0, 0],
+            "mean": [1.0, 2.0, 3.0, 9.0, 4.0],
+        }
+    )
+    shown = tables.displayed(each, "single").set_index("method")
+    assert shown.loc["ipage", ["mean", "trainings", "training_sd"]].tolist() == [1.0, 3, 1.0]
+    assert shown.loc["inn", "trainings"] == 1
 
 
 def test_a_costly_method_s_targets_are_items_of_their_own_and_one_run(stand_in, tmp_path):

@@ -21,6 +21,8 @@ from ipage_core.tasks import TASKS, Task
 
 BY_DFT = 50
 """Solutions a method and protocol that DFT judges: of the first seed (with maximin, of iPage), drawn at random."""
+TRAINED_AGAIN = 5
+"""Latent seeds of models of another training seed, with one sampling a method: enough to tell trainings apart."""
 OMEGA, SURROGATE, NOBODY = "Ω", "surrogate, not Ω", "not verified"
 """Who says what y a solution achieves; nobody, where that is the surrogate that the solution was localized on."""
 JUDGE = METHODS["prior-lm"].surrogate
@@ -39,12 +41,15 @@ def items(scope: Scope) -> list[Item]:
         for method in scope.methods:
             for root, weights, trained in there(scope, task, method):
                 for protocol in scope.protocols:
-                    for seed in scope.seeds(task, method, protocol):
-                        for sampling in scope.sampled(method):
+                    seeds, sampled = scope.seeds(task, method, protocol), scope.sampled(method)
+                    if root is not None:
+                        seeds, sampled = seeds[:TRAINED_AGAIN], sampled[-1:]
+                    for seed in seeds:
+                        for sampling in sampled:
                             argument: dict[str, Any] = {"task": task, "method": method, "sampling": sampling}
                             argument |= {"protocol": protocol, "n": scope.n, "seed": seed, "training_seed": trained}
                             argument |= {"models": None if root is None else str(root)}
-                            judged = task == "crystal" and seed == 0 and sampling == scope.sampled(method)[-1]
+                            judged = task == "crystal" and root is None and seed == 0 and sampling == sampled[-1]
                             argument |= {"dft": scope.dft and judged}
                             words = [task, method, sampling, protocol, f"{scope.n}", f"{seed}", f"{trained}", weights]
                             for part in _parts(method, protocol, scope):

@@ -73,9 +73,13 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
 def displayed(cells: pd.DataFrame, protocol: str) -> pd.DataFrame:
     """The cells of one of the paper's tables: each method with the sampling it is compared by, training seed 0 first.
 
-    iPage and its variants with maximin, the others at random, where there is a choice.
+    iPage and its variants with maximin, the others at random, where there is a choice. Columns besides those of
+    :func:`summary`: ``trainings``, how many training seeds there are of it, and ``training_sd``, the standard deviation
+    of their means.
     """
     chosen = cells[cells["protocol"] == protocol].copy()
+    again = chosen.groupby(["task", "method", "sampling"], observed=True)["mean"]
+    chosen["trainings"], chosen["training_sd"] = again.transform("size"), again.transform("std")
     wanted = np.where(chosen["method"].astype(str).str.startswith("ipage"), "maximin", "srs")
     chosen["order"] = (chosen["sampling"].astype(str) != wanted) + 10 * chosen["training_seed"]
     chosen = chosen.sort_values("order", kind="stable").drop_duplicates(["task", "method"])
@@ -116,6 +120,7 @@ def markdown(cells: pd.DataFrame, missing: dict[str, str], protocol: str) -> str
             text = f"{number(one['mean'])} [{number(one['low'])}, {number(one['high'])}]"
             text = f"**{text}**" if bold[at.index[0]] else text
             text += f" ± {number(one['seed_sd'])}" if one["runs"] > 1 else ""
+            text += f"; {one['trainings']} trainings ± {number(one['training_sd'])}" if one["trainings"] > 1 else ""
             text += f"; n = {one['n']:,}" + ("" if one["by"] == OMEGA else f"; {one['by']}")
             row.append(text + (f"; paper {one['paper']:g}" if np.isfinite(one["paper"]) else ""))
         if any(cell != "–" for cell in row):
