@@ -223,7 +223,8 @@ def test_files_carry_the_ids_of_the_csv(run, form):
     with zipfile.ZipFile(io.BytesIO(cells._archive(run, form, layout))) as file:
         assert file.namelist() == [f"cell-{k}.{form}" for k in run.frame["sample"].unique()]
         content = file.read(f"cell-3.{form}")
-    assert len(content) == len(cells._one_file(run, 3, form, layout))  # a DXF tells the time it was written
+    again = cells._one_file(run, 3, form, layout)
+    assert abs(len(content) - len(again)) <= (16 if form == "dxf" else 0)  # a DXF tells the time, in as many digits
     if form == "stl":
         mesh = trimesh.load(io.BytesIO(content), file_type="stl")
         assert mesh.is_watertight

@@ -74,7 +74,8 @@ def _show_sweep(settings: Settings, run: Run, dark: bool, size: Size) -> Callabl
                 f"Points are means over {done} seeds. **Left:** the bar reaches from the worst seed to the best; with "
                 "few samples maximin finds what SRS misses. **Right:** median error, the bar holds 90 % of the designs."
             )
-            numbers(sweep_table(run, by_name, bool(run.verified.any())), "sweep", key)
+            if not going or len(known) >= len(cells):  # not at every seed of a sweep that goes on
+                numbers(sweep_table(run, by_name, bool(run.verified.any())), "sweep", key)
 
     draw("sweep-figure")
     return lambda: _work(settings, missing, known, len(cells), bar, draw) if going else None
