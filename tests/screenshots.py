@@ -52,6 +52,8 @@ SHOWN = {
     "phone": ("sinewave", 390, "dark"),
 }
 """The pictures in ``app/screenshots``: view, width, theme; as much of the page as a screen shows."""
+ALL_DRAWN = """() => [...document.querySelectorAll('[data-testid="stPlotlyChart"]')].every(
+    place => place.querySelector('.main-svg'))"""
 TICK = 50
 """Milliseconds that a picture of the film stands for."""
 
@@ -62,8 +64,11 @@ def shot(browser, address, view, width, theme, path, whole=True):
     page = watched.page
     page.goto(f"{address}/{VIEWS[view]}")
     page.wait_for_selector('.stMain h4, [data-testid="stAlert"]', timeout=TIMEOUT, state="attached")
+    for _ in range(2):  # the first rest may come before the page knows how wide it is
+        page.wait_for_selector(AT_REST)
+        page.wait_for_function(ALL_DRAWN)
+        page.wait_for_timeout(1500)
     page.wait_for_selector(AT_REST)
-    page.wait_for_timeout(1500)
     if whole:
         height = page.evaluate("() => document.querySelector('.stMain').scrollHeight")
         page.set_viewport_size({"width": width, "height": height})
