@@ -17,6 +17,7 @@ PagesManager.uses_pages_directory = False
 # everybody waits for the answer.
 net_util.get_external_ip = lambda: None
 transfers.keep_files()
+engine.share_memory()
 
 
 @asynccontextmanager
