@@ -193,19 +193,22 @@ class Visitor:
                 ran.errors.append(widget.body)
         self.states = {name: state for name, state in self.states.items() if name in there}
 
-    async def upload(self, label, name, content, xsrf=True):
-        """Send a file to the server and hand it to an uploader, as a browser does. → the HTTP status."""
-        uploader, message = self.find("file_uploader", label), BackMsg()
-        request = message.file_urls_request
+    async def _answer(self, message, request, kind):
+        """Send a message with a request in it, and wait for the answer of that kind."""
         request.request_id, request.session_id = str(uuid.uuid4()), self.session
-        request.file_names.append(name)
         await self._socket.send(message.SerializeToString())
         async with asyncio.timeout(120):
             while True:
                 answer = ForwardMsg.FromString(await self._socket.recv())
-                if answer.WhichOneof("type") == "file_urls_response":
-                    break
-        urls = answer.file_urls_response.file_urls[0]
+                if answer.WhichOneof("type") == kind:
+                    return getattr(answer, kind)
+
+    async def upload(self, label, name, content, xsrf=True):
+        """Send a file to the server and hand it to an uploader, as a browser does. → the HTTP status."""
+        uploader, message = self.find("file_uploader", label), BackMsg()
+        message.file_urls_request.file_names.append(name)
+        answer = await self._answer(message, message.file_urls_request, "file_urls_response")
+        urls = answer.file_urls[0]
         status = await asyncio.to_thread(self._put, urls.upload_url, name, content, xsrf)
         if status == 204:
             info = WidgetState(id=uploader.id)
@@ -236,18 +239,11 @@ class Visitor:
         url = button.url
         if button.deferred_file_id:
             message = BackMsg()
-            request = message.backend_operation_request
-            request.request_id, request.session_id = str(uuid.uuid4()), self.session
-            request.deferred_file.file_id = button.deferred_file_id
-            await self._socket.send(message.SerializeToString())
-            async with asyncio.timeout(120):
-                while True:
-                    answer = ForwardMsg.FromString(await self._socket.recv())
-                    if answer.WhichOneof("type") == "backend_operation_response":
-                        break
-            if answer.backend_operation_response.error_msg:
-                raise RuntimeError(answer.backend_operation_response.error_msg)
-            url = answer.backend_operation_response.deferred_file.url
+            message.backend_operation_request.deferred_file.file_id = button.deferred_file_id
+            answer = await self._answer(message, message.backend_operation_request, "backend_operation_response")
+            if answer.error_msg:
+                raise RuntimeError(answer.error_msg)
+            url = answer.deferred_file.url
         content, kind = await self.get(url)
         return content, kind, time.perf_counter() - sent
 
