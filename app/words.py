@@ -283,7 +283,7 @@ def sample_figures(run: Run, sample: int, seen: Inspection) -> list[Figure]:
         figures.append(Figure("Moved", number(moved), "by localization, in widths of the box"))
     if np.isfinite(run.cycle_error[sample]):
         error = number(float(run.cycle_error[sample]))
-        figures.append(Figure("Cycle error", error, "largest |x − f⁻¹(f(x))|, in widths of the box"))
+        figures.append(Figure("Cycle error", error, "largest |z − f(x)|, in SDs of the latent space"))
     if seen.usual is not None:
         share = f"{100 * seen.usual:.0f} %"
         figures.append(Figure("Prior density", share, "of training designs lie where the prior is thinner"))

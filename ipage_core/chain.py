@@ -26,10 +26,10 @@ ROUNDS, HOPELESS = 12, 4
 """How often the stalled are replaced by fresh samples before the best so far are kept; and if none arrives at all."""
 NEAR = 0.25
 """How far from a design of one's own towards the posterior samples the search starts."""
-CYCLE_TOLERANCE = 1e-4
-"""Cycle error, in units of the box, above which a posterior sample is computed again in float64."""
+CYCLE_TOLERANCE = 2e-2
+"""Cycle error, in the latent space's standard deviations, above which a sample is computed again in float64."""
 
-PER_ROW = ("y_star", "z", "posterior", "cycle_error", "x", "predicted")
+PER_ROW = ("y_star", "z", "posterior", "cycle_error", "predicted_posterior", "x", "predicted")
 """Fields of :class:`Samples` with a sample in each row."""
 
 
@@ -41,6 +41,7 @@ class Samples:
     z: Tensor
     posterior: Tensor
     cycle_error: Tensor
+    predicted_posterior: Tensor
     x: Tensor
     predicted: Tensor
     labels: list[str] = field(default_factory=list)
@@ -119,39 +120,42 @@ class Chain:
         with self.clock("proposal"):
             y_star, z = y_star.to(self.method.device, torch.float32), z.to(self.method.device)
             proposal = self.method.proposal
-            width = (self.task.bounds[1] - self.task.bounds[0]).to(z)
             with torch.no_grad():
-                x, error = _checked_sample(proposal, y_star, z, width)
+                x, error = _checked_sample(proposal, y_star, z, self.task.d)
                 poor = ~(error <= CYCLE_TOLERANCE) & ~error.isnan() | ~x.isfinite().all(1)
                 if poor.any() and isinstance(proposal, torch.nn.Module):
                     exact = copy.deepcopy(proposal).cpu().double()  # in this order: MPS has no float64
-                    y64, z64, width64 = (t.cpu().double() for t in (y_star[poor], z[poor], width))
-                    x64, error64 = _checked_sample(exact, y64, z64, width64)
+                    y64, z64 = y_star[poor].cpu().double(), z[poor].cpu().double()
+                    x64, error64 = _checked_sample(exact, y64, z64, self.task.d)
                     x[poor], error[poor] = x64.to(x), error64.to(error)
             if self.seed_design is not None:
                 seed = self.seed_design.to(x)
                 x = seed + NEAR * (torch.where(x.isfinite(), x, seed) - seed)
-            predicted = torch.full_like(y_star, math.nan)
-            return Samples(y_star, z, x, error, x.clone(), predicted)
+            unknown = torch.full_like(y_star, math.nan)
+            return Samples(y_star, z, x, error, unknown, x.clone(), unknown.clone())
 
     def localize(self, samples: Samples, goal: Tensor) -> Samples:
         """Lines 11–14 of Algorithm 1, from the posterior samples; records the path."""
         with self.clock("localization"):
             start = torch.where(samples.x.isfinite(), samples.x, self.task.bounds.mean(0).to(samples.x))
-            path = self._descend(self.parametrization.encode(start), goal)
+            path, predicted = self._descend(self.parametrization.encode(start), goal)
+            predicted_posterior = self.predict(samples.posterior)
+            error = (predicted_posterior - goal.to(path.u)).square().sum(1)
             return replace(
                 samples,
+                predicted_posterior=predicted_posterior,
                 x=path.u[-1],
-                predicted=self.predict(path.u[-1]),
+                predicted=predicted,
                 labels=["posterior"] + [f"step {s}" for s in path.steps[1:].tolist()],
                 frames=torch.cat((samples.posterior[None], path.u[1:])),
-                errors=torch.cat(
-                    ((self.predict(samples.posterior) - goal.to(path.u)).square().sum(1)[None], path.error[1:])
-                ),
+                errors=torch.cat((error[None], path.error[1:])),
             )
 
-    def _descend(self, u: Tensor, goal: Tensor) -> Trajectory:
-        """Localize from u, through the parametrization's stages; the trajectory is that of the designs x."""
+    def _descend(self, u: Tensor, goal: Tensor) -> tuple[Trajectory, Tensor]:
+        """Localize from u, through the parametrization's stages.
+
+        The trajectory is that of the designs x; with it comes f of the last ones (n, m).
+        """
         goal, surrogate = goal.to(u), self.method.surrogate
         assert surrogate is not None
         parts: list[Trajectory] = []
@@ -171,18 +175,20 @@ class Chain:
                 record_every=self.record_every,
             )
             u, taken = part.u[-1], int(parts[-1].steps[-1]) + 1 if parts else 0
-            parts.append(Trajectory(part.steps + taken, torch.stack([moves.decode(v) for v in part.u]), part.error))
-        parts[-1].u[-1] = self._kept(u, parts[-1].u[-1])
-        return Trajectory(*(torch.cat([getattr(p, name) for p in parts]) for name in ("steps", "u", "error")))
-
-    def _kept(self, u: Tensor, x: Tensor) -> Tensor:
-        """The designs x = decode(u), with those beyond a cap moved to it: where target and cap clash, the cap stays."""
-        moves = self.parametrization
-        beyond = (moves.excess(x) > 0).any(1).nonzero()[:, 0]
+            parts.append(replace(part, steps=part.steps + taken, u=torch.stack([moves.decode(v) for v in part.u])))
+        x, predicted = parts[-1].u[-1], goal + parts[-1].residual[:, : goal.shape[1]]
+        beyond = (self.parametrization.excess(x) > 0).any(1).nonzero()[:, 0]
         if len(beyond):
-            path = localize(lambda u, _: moves.excess(moves.decode(u)), u[beyond], moves.bounds, enough=0.0)
-            x = x.index_copy(0, beyond, moves.decode(path.u[-1]))
-        return x
+            x[beyond] = self._kept(u[beyond])
+            predicted[beyond] = self.predict(x[beyond])
+        steps, path, error = (torch.cat([getattr(p, name) for p in parts]) for name in ("steps", "u", "error"))
+        return Trajectory(steps, path, error, parts[-1].residual), predicted
+
+    def _kept(self, u: Tensor) -> Tensor:
+        """The designs decode(u), which are beyond a cap, moved to it: where target and cap clash, the cap stays."""
+        moves = self.parametrization
+        path = localize(lambda u, _: moves.excess(moves.decode(u)), u, moves.bounds, enough=0.0)
+        return moves.decode(path.u[-1])
 
     def residual(self, samples: Samples, goal: Tensor) -> Tensor:
         """(n,) how far the surrogate and the caps say that the samples are from their goal."""
@@ -239,9 +245,9 @@ class Chain:
             before, last = last, (y - goal).norm(dim=1)
             with self.clock("localization"):
                 shifted = goal + samples.predicted.cpu().to(goal) - y
-                trajectory = self._descend(self.parametrization.encode(samples.x), shifted.nan_to_num(nan=0.0))
+                encoded = self.parametrization.encode(samples.x)
+                trajectory, samples.predicted = self._descend(encoded, shifted.nan_to_num(nan=0.0))
                 samples.x = trajectory.u[-1]
-                samples.predicted = self.predict(samples.x)
                 samples.labels.append(f"correction {k + 1}")
                 samples.frames = torch.cat((samples.frames, samples.x[None]))
                 error = (samples.predicted - goal.to(samples.x)).square().sum(1)
@@ -252,12 +258,12 @@ class Chain:
         return (left + shrinking * last).nan_to_num(nan=math.inf)
 
 
-def _checked_sample(proposal: Proposal, y_star: Tensor, z: Tensor, width: Tensor) -> tuple[Tensor, Tensor]:
-    """Samples (n, d) and their cycle error (n,) in units of ``width``; NaN where the proposal is not invertible."""
+def _checked_sample(proposal: Proposal, y_star: Tensor, z: Tensor, d: int) -> tuple[Tensor, Tensor]:
+    """Samples (n, d) and their cycle error max |z − f_z(x)| (n,); NaN where the proposal is not invertible."""
     try:
-        x, cycle = proposal.cycle(y_star, z) if hasattr(proposal, "cycle") else (proposal.sample(y_star, z), None)
+        x, back = proposal.cycle(y_star, z) if hasattr(proposal, "cycle") else (proposal.sample(y_star, z), None)
     except AssertionError:  # nflows asserts that the quadratic to invert has real roots; in float32 it may not
-        return z.new_full((len(z), len(width)), math.nan), z.new_full((len(z),), math.inf)
-    if cycle is None:
+        return z.new_full((len(z), d), math.nan), z.new_full((len(z),), math.inf)
+    if back is None:
         return x, x.new_full((len(x),), math.nan)
-    return x, ((cycle - x).abs() / width).amax(1).nan_to_num(nan=math.inf)
+    return x, (back - z).abs().amax(1).nan_to_num(nan=math.inf)

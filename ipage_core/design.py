@@ -119,10 +119,12 @@ def design(
             correct_projected(chain, samples, goal, moves, omega_evals)
         elif omega_evals:
             replaced |= chain.correct(samples, goal, omega_evals, seed, replaceable=~aimless)
+        localized = samples.x
         samples.x = moves.project(samples.x) if isinstance(moves, Filtered) else task.project(samples.x)
         if finish and isinstance(moves, Filtered):
             replaced |= finish_cells(chain, samples, goal, moves, seed, replaceable=~aimless)
-        samples.predicted = chain.predict(samples.x)
+        if not torch.equal(samples.x, localized):
+            samples.predicted = chain.predict(samples.x)
     else:  # Ω judges admissible designs, whoever proposes them
         samples.posterior = samples.x = task.project(samples.x)
     with chain.clock("verification"):
@@ -140,7 +142,7 @@ def design(
         z=samples.z.cpu(),
         posterior=samples.posterior.cpu(),
         localized=samples.x.cpu() if localizes else None,
-        surrogate_posterior=chain.predict(samples.posterior).cpu() if localizes else None,
+        surrogate_posterior=samples.predicted_posterior.cpu() if localizes else None,
         surrogate=samples.predicted.cpu() if localizes else None,
         verification=verification,
         replaced=replaced.cpu(),

@@ -50,13 +50,13 @@ def correct_projected(chain: Chain, samples: Samples, goal: Tensor, moves: Filte
             break
         with chain.clock("localization"):
             shifted = (goal + samples.predicted.cpu().to(goal) - y)[rows]
-            samples.x[rows] = chain._descend(moves.encode(samples.x[rows]), shifted).u[-1]
-            samples.predicted = chain.predict(samples.x)
+            trajectory, samples.predicted[rows] = chain._descend(moves.encode(samples.x[rows]), shifted)
+            samples.x[rows] = trajectory.u[-1]
             samples.labels.append(f"correction {k + 1}")
             samples.frames = torch.cat((samples.frames, samples.x[None]))
             misfit = (samples.predicted - goal.to(samples.x)).square().sum(1)
             samples.errors = torch.cat((samples.errors, misfit[None]))
-    samples.x = best
+    samples.x, samples.predicted = best, chain.predict(best)
 
 
 def finish(chain: Chain, samples: Samples, goal: Tensor, moves: Filtered, seed: int, replaceable: Tensor) -> Tensor:

@@ -40,6 +40,8 @@ class Trajectory:
     """(T, n, e) the samples."""
     error: Tensor
     """(T, n) squared norm of their residual: the surrogate's error, not Ω's."""
+    residual: Tensor
+    """(n, r) of the last frame: what did not vanish."""
 
 
 def localize(
@@ -82,8 +84,9 @@ def localize(
     iterates = advance(residual, u0.clamp(low, high), low, high, steps or DEFAULT_STEPS[optimizer], enough)
     frames: list[tuple[int, Tensor, Tensor]] = []
     last: tuple[int, Tensor, Tensor] | None = None
-    for step, (u, r) in enumerate(iterates):
-        error = r.square().sum(1)
+    left = u0
+    for step, (u, left) in enumerate(iterates):
+        error = left.square().sum(1)
         last = (step, u, error)
         if step % record_every == 0:
             frames.append(last)
@@ -93,23 +96,32 @@ def localize(
     if frames[-1][0] != last[0]:
         frames.append(last)
     recorded, u_path, error_path = zip(*frames, strict=True)
-    return Trajectory(torch.tensor(recorded), torch.stack(u_path), torch.stack(error_path))
+    return Trajectory(torch.tensor(recorded), torch.stack(u_path), torch.stack(error_path), left)
 
 
 def _jacobian(residual: Residual, u: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
     """r (k, r) and ∂r/∂u (k, r, e), one backward pass for each of the few residuals."""
+    u, r = _with_graph(residual, u, rows)
+    return r.detach(), _derivatives(r, u)
+
+
+def _with_graph(residual: Residual, u: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
     with torch.enable_grad():
         u = u.detach().requires_grad_(True)
-        r = residual(u, rows)
-        last = r.shape[1] - 1
+        return u, residual(u, rows)
+
+
+def _derivatives(r: Tensor, u: Tensor) -> Tensor:
+    last = r.shape[1] - 1
+    with torch.enable_grad():
         gradients = [torch.autograd.grad(r[:, j].sum(), u, retain_graph=j < last)[0] for j in range(last + 1)]
-    return r.detach(), torch.stack(gradients, dim=1)
+    return torch.stack(gradients, dim=1)
 
 
 def _levenberg_marquardt(residual, u, low, high, steps, enough):  # type: ignore[no-untyped-def]
     """Damped Gauss–Newton in the dual form δ = −Jᵀ(JJᵀ + λI)⁻¹r, whose matrix is r × r however long u is.
 
-    Most samples arrive within five steps: later steps are computed for the others alone.
+    Most samples arrive within five steps: later steps, and derivatives, are computed for the others alone.
     """
     width = high - low
     rows = torch.arange(len(u), device=u.device)
@@ -143,11 +155,17 @@ def _levenberg_marquardt(residual, u, low, high, steps, enough):  # type: ignore
         if len(pinned):
             inward = torch.where(blocked[pinned], torch.where(here[pinned] <= low, width, -width), 0.0)
             there[pinned] = _best_along(residual, here[pinned], inward, rows[pinned])
-        r_there, jacobian_there = _jacobian(residual, there, rows)
-        better = r_there.square().sum(1) < r[rows].square().sum(1)
-        moved = rows[better]
-        u, r, jacobian = u.clone(), r.clone(), jacobian.clone()
-        u[moved], r[moved], jacobian[moved] = there[better], r_there[better], jacobian_there[better]
+        there, with_graph = _with_graph(residual, there, rows)
+        r_there, there_now = with_graph.detach(), there.detach()
+        error = r_there.square().sum(1)
+        better = error < r[rows].square().sum(1)
+        onward = better & (error > enough**2)
+        if 2 * int(onward.sum()) > len(rows):
+            jacobian[rows[onward]] = _derivatives(with_graph, there)[onward]
+        elif onward.any():  # a second look at the few that go on costs less than derivatives of all
+            jacobian[rows[onward]] = _jacobian(residual, there_now[onward], rows[onward])[1]
+        u, r = u.clone(), r.clone()
+        u[rows[better]], r[rows[better]] = there_now[better], r_there[better]
         damping[rows] = torch.where(better, damping[rows] * 0.2, damping[rows] * 8).clamp(1e-6, 1e8)
         yield u, r
 

@@ -54,7 +54,7 @@ class Solutions:
     success_before_replacement: int
     """How many samples localization brought to the target (by the surrogate) before any was replaced."""
     cycle_error: Tensor
-    """(n,) max |x − f⁻¹(f(x))| over coordinates at ``posterior``, in units of the box's widths; NaN without an INN."""
+    """(n,) max |z − f_z(x)| over the latent coordinates at ``posterior``; NaN without an invertible network."""
     path: Path | None
     omega_calls: int
     """Evaluations of Ω: corrections and the final verification."""

@@ -195,7 +195,8 @@ class Shaky(torch.nn.Module):
     latent_dim = 2
 
     def cycle(self, y_star, z):
-        return self.sample(y_star, z), 2 * torch.special.ndtr(z) - 1
+        x = self.sample(y_star, z)
+        return x, torch.special.ndtri(((x + 1) / 2).clamp(1e-6, 1 - 1e-6))
 
     def sample(self, y_star, z):
         x = 2 * torch.special.ndtr(z) - 1

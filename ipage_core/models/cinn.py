@@ -57,9 +57,9 @@ class CINN(nn.Module):
         return out[:, : self.d]
 
     def cycle(self, y_star: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Posterior samples x = h(y*, z), and f⁻¹(f(x)): equal to them but for round-off. → (n, d), (n, d)."""
+        """Posterior samples x = h(y*, z), and f_z(x): equal to z but for round-off. → (n, d), (n, d)."""
         x = self.sample(y_star, z)
-        return x, self.sample(y_star, self.encode(x, y_star))
+        return x, self.encode(x, y_star)
 
     def log_prob(self, x: Tensor, y_star: Tensor) -> Tensor:
         """log p̂(x | y*) by Eq. 3, per raw unit of x. (n, d), (n, m) → (n,)."""

@@ -112,36 +112,45 @@ class INN(nn.Module):
         # end where the map of a bounded coordinate does.
         return self.y_scale.inverse(self.transform._transforms[0].transform_net.read(self.x_scale.flat(x)))
 
+    @property
+    def posterior(self) -> Transform:
+        """The couplings of x given y, of an ordered network: its p(x | y), which the surrogate has no part in."""
+        if self.order != "ordered":
+            raise ValueError("Expected an ordered INN: the alternating one has no closed-form p(x | y)")
+        return self.transform._transforms[1]
+
     def sample(self, y_star: Tensor, z: Tensor) -> Tensor:
         """Posterior samples h(y*, z). (n, m), (n, d) → (n, d)."""
-        return self.inverse(y_star, z)[0]
+        if self.order == "alternating":
+            return self.inverse(y_star, z)[0]
+        out, _ = self.posterior.inverse(torch.cat((z, self.y_scale(y_star)), dim=1))
+        return self.x_scale.inverse(out[:, : self.d])
 
     def cycle(self, y_star: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Posterior samples x = h(y*, z), and f⁻¹(f(x)): equal to them but for round-off. → (n, d), (n, d)."""
-        x, padding = self.inverse(y_star, z)
-        y, z, _ = self.transport(x, padding)
-        return x, self.inverse(y, z)[0]
+        """Posterior samples x = h(y*, z), and f_z(x): equal to z but for round-off. → (n, d), (n, d)."""
+        if self.order == "alternating":
+            x, padding = self.inverse(y_star, z)
+            return x, self.transport(x, padding)[1]
+        x = self.sample(y_star, z)
+        return x, self.encode(x, y_star)
 
     def encode(self, x: Tensor, y_star: Tensor) -> Tensor:
         """The latent point whose posterior sample for y* is x (ordered network only). (n, d), (n, m) → (n, d)."""
-        padding = self.y_scale(y_star) - self.y_scale(self(x))
-        return self.transport(x, padding)[1]
+        out, _ = self.posterior(torch.cat((self.x_scale(x), self.y_scale(y_star)), dim=1))
+        return out[:, : self.d]
 
     def log_prob(self, x: Tensor, y_star: Tensor) -> Tensor:
         """log p̂(x | y*) by Eq. 3, per raw unit of x. (n, d), (n, m) → (n,).
 
         Only the ordered network has it in closed form: its splines are a conditional density of x given y.
         """
-        if self.order != "ordered":
-            raise ValueError("Expected an ordered INN: the alternating one has no closed-form p(x | y)")
         standardized = self.x_scale(x)
-        out, log_det = self.transform._transforms[1](torch.cat((standardized, self.y_scale(y_star)), dim=1))
+        out, log_det = self.posterior(torch.cat((standardized, self.y_scale(y_star)), dim=1))
         return standard_normal_log_prob(out[:, : self.d]) + log_det + self.x_scale.log_det(standardized)
 
     def density_parameters(self) -> list[nn.Parameter]:
         """What the likelihood trains: the splines of an ordered network, all of an alternating one."""
-        part = self.transform._transforms[1] if self.order == "ordered" else self.transform
-        return list(part.parameters())
+        return list((self.posterior if self.order == "ordered" else self.transform).parameters())
 
     def losses(
         self, x: Tensor, y: Tensor, weights: dict[str, float], generator: Generator
@@ -184,7 +193,7 @@ class INN(nn.Module):
         with torch.no_grad():
             moved = self.y_scale(self(smeared)) - self.y_scale(self(x)) if any(self.dequantize) else 0.0
             y = target + moved + noise
-        out, log_det = self.transform._transforms[1](torch.cat((self.x_scale(smeared), y), dim=1))
+        out, log_det = self.posterior(torch.cat((self.x_scale(smeared), y), dim=1))
         return self.y_scale.inverse(y), out[:, : self.d], log_det
 
     def validation_loss(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
