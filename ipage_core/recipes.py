@@ -147,7 +147,10 @@ def _architecture_recipe(model: str, arguments: dict[str, Any]) -> tuple[str, di
     if model == "inn":
         arguments |= {"mean": E_X_MEAN, "sd": E_X_SD}
         return "pixel-inn", arguments, replace(settings, batch=64, epochs=10, lambda_z=0.1)
-    raise ValueError(f"model '{model}' is not made for architecture; accepted: inn, mlp")
+    if model == "cinn":  # its flow alone has as many numbers as the INN's with its surrogate
+        like = baselines.size(*_architecture_recipe("inn", dict(arguments))[:2])
+        return "pixel-cinn", baselines.of_size("pixel-cinn", arguments, like), replace(settings, batch=64, epochs=10)
+    raise ValueError(f"model '{model}' is not made for architecture; accepted: cinn, inn, mlp")
 
 
 def training_pairs(task: Task, model: str, out: Path) -> tuple[Tensor, Tensor, dict[str, Any]]:

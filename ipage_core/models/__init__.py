@@ -9,6 +9,7 @@ from ipage_core.models.inn import INN
 from ipage_core.models.mdn import MDN
 from ipage_core.models.mlp import MLP
 from ipage_core.models.na import BatchNormMLP
+from ipage_core.models.pixel_cinn import PixelCINN
 from ipage_core.models.pixel_cnn import PixelCNN
 from ipage_core.models.pixel_cvae import PixelCVAE
 from ipage_core.models.pixel_inn import PixelINN
@@ -16,7 +17,7 @@ from ipage_core.models.pixel_mdn import PixelMDN
 
 Model = (
     INN | CINN | MLP | Ensemble | BandSurrogate | CellSurrogate | PixelINN | MDN | CVAE | BatchNormMLP
-    | PixelMDN | PixelCVAE | PixelCNN
+    | PixelCINN | PixelMDN | PixelCVAE | PixelCNN
 )  # fmt: skip
 
 MODELS: dict[str, type[Model]] = {
@@ -30,6 +31,7 @@ MODELS: dict[str, type[Model]] = {
     "mdn": MDN,
     "cvae": CVAE,
     "batch-norm-mlp": BatchNormMLP,
+    "pixel-cinn": PixelCINN,
     "pixel-mdn": PixelMDN,
     "pixel-cvae": PixelCVAE,
     "pixel-cnn": PixelCNN,
