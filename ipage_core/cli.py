@@ -170,6 +170,14 @@ def _parser() -> argparse.ArgumentParser:
         "--models", type=Path, action="append", default=[], metavar="DIR", help="models of another training seed too"
     )
     benchmark.add_argument("--fold", action="store_true", help="run nothing: write what a stopped run has finished")
+    benchmark.add_argument(
+        "--join",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="run nothing: write the results of such folders as one, a run that two hold from the later",
+    )
     benchmark.add_argument("--report", type=Path, metavar="HTML", help="write a report; without --out, of what ships")
     benchmark.add_argument("--json", action="store_true", help="a JSON object a finished run on stdout")
     benchmark.add_argument("--workers", type=_workers, default=2, help="local processes (default %(default)s)")

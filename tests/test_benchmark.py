@@ -226,6 +226,7 @@ def test_missing_models_are_a_sentence_not_an_end(tmp_path, monkeypatch, capsys)
         (["--only", "tea"], "section 'tea' is not known; accepted: tables"),
         (["--scheduler", "host"], "--scheduler host: accepted: an address"),
         (["--models", "/nowhere"], "--models /nowhere: accepted: a folder"),
+        (["--join", "/nowhere"], "/nowhere: accepted: folders with results of the benchmark"),
     ],
 )
 def test_bad_input_is_one_sentence(tmp_path, capsys, arguments, told):
@@ -346,6 +347,36 @@ def test_what_a_stopped_run_has_finished_can_be_written(ran, tmp_path_factory):
     frame, _ = rows.read(benchmark.run(wider, out, ["tables"], fold=True)["tables"])
     assert len(frame) == 36
     assert len(rows.read(path)[0]) > 36
+
+
+def test_parts_of_a_benchmark_join_and_the_later_folder_counts(ran, tmp_path_factory):
+    _, folder, path = ran
+    place = tmp_path_factory.mktemp("parts")
+    whole, card = rows.read(path)
+    whole["off1"] += 1
+    renewed = whole[(whole["method"] == "inn") & (whole["seed"] == 0)]
+    more = whole[whole["method"] == "inn"].assign(method="cinn")
+    rows.write(pd.concat((renewed, more)), place / "solutions.parquet", card | {"command": "another"})
+    assert main(["benchmark", "--join", str(folder), "--join", str(place), "--out", str(place / "all")]) == 0
+    joined, about = rows.read(place / "all" / "solutions.parquet")
+    assert about["command"] == f"{card['command']} && another"
+    run = [*solutions.RUN, "sample"]
+    assert not joined.duplicated(run).any()
+    assert len(joined) == len(whole) + len(more)
+    both = joined.merge(whole, on=run, suffixes=("", "_now"))
+    changed = (both["off1"] == both["off1_now"]).to_numpy()
+    np.testing.assert_array_equal(changed, (both["method"].astype(str) == "inn") & (both["seed"] == 0))
+    cells, _ = rows.read(place / "all" / benchmark.CELLS)
+    assert set(cells["method"]) == {*METHODS, "cinn"}
+
+
+def test_a_costly_method_s_other_trainings_get_few_runs(monkeypatch, tmp_path):
+    monkeypatch.setattr(scope, "weights", lambda task, method, root: ("ab", 0 if root is None else 1))
+    chosen = Scope(("sinewave",), ("na-published", "ipage"), models=(tmp_path,))
+    found = pd.DataFrame([argument for _, argument in solutions.items(chosen)])
+    counts = found.groupby(["method", "protocol", "training_seed"]).size()
+    assert counts["na-published"].to_dict() == {("many", 0): 20, ("many", 1): 4, ("single", 0): 3, ("single", 1): 1}
+    assert counts["ipage"].to_dict() == {("many", 0): 150, ("many", 1): 5, ("single", 0): 150, ("single", 1): 5}
 
 
 def test_dft_judges_one_run_of_a_method_and_protocol(monkeypatch):

@@ -1,8 +1,8 @@
 """The paper's tables and figures, from the true forward operator: ``python -m ipage_core benchmark``.
 
 A section is a module with ``items(scope)`` (keys and arguments of its runs), ``work(argument)`` (one of them, in any
-process) and ``frame(scope, results)`` (tidy rows). Every section is resumable by its journal, and writes one Parquet
-file from which tables, figures and report are computed.
+process), ``frame(scope, results)`` (tidy rows) and ``RUN`` (the columns that name a run among them). Every section is
+resumable by its journal, and writes one Parquet file from which tables, figures and report are computed.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from ipage_core import cluster
 from ipage_core.benchmark import rows, tables
@@ -96,4 +98,39 @@ def run(
             rows.write(tables.summary(frame), out / CELLS, about)
     if not written:
         raise ValueError(f"{out} holds nothing of this that a run has finished; accepted: the folder of a stopped run")
+    return written
+
+
+def join(folders: Sequence[Path], out: Path) -> dict[str, Path]:
+    """Write what several folders hold as one, of a benchmark run in parts or on several machines. → section: file.
+
+    Where two hold the same run, the later folder's counts.
+
+    Raises:
+        ValueError: the folders hold no results, or a file is no table of a benchmark.
+    """
+    written = {}
+    for name, module in SECTIONS.items():
+        found = [rows.read(path) for folder in folders if (path := folder / f"{module}.parquet").exists()]
+        if not found:
+            continue
+        run = list(import_module(f"ipage_core.benchmark.{module}").RUN)
+        frame, *later = (table for table, _ in found)
+        for table in later:
+            renewed = pd.MultiIndex.from_frame(frame[run].astype(str)).isin(
+                pd.MultiIndex.from_frame(table[run].astype(str).drop_duplicates())
+            )
+            frame = pd.concat((frame[~renewed], table), ignore_index=True)
+        cards = [card for _, card in found]
+        about = {word: " && ".join(dict.fromkeys(card[word] for card in cards)) for word in ("command", "machine")}
+        told = {key: why for card in cards for key, why in card["missing"].items()}
+        if "method" in frame:  # what one run lacked another may have
+            there = set(frame["task"].astype(str) + " " + frame["method"].astype(str))
+            told = {key: why for key, why in told.items() if key not in there}
+        written[name] = out / f"{module}.parquet"
+        rows.write(frame, written[name], about | {"missing": told})
+        if name == "tables":
+            rows.write(tables.summary(frame), out / CELLS, about | {"missing": told})
+    if not written:
+        raise ValueError(f"{', '.join(map(str, folders))}: accepted: folders with results of the benchmark")
     return written

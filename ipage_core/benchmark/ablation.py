@@ -29,6 +29,8 @@ N = 200
 ENOUGH, MOST = 1e-6, 4
 """Mean squared error to reach with true evaluations, and how many a solution are tried."""
 MOST_COORDINATES = 16
+RUN = ("task", "start", "optimizer", "surrogate", "sampling", "seed")
+"""What names a run."""
 
 
 def items(scope: Scope) -> list[Item]:

@@ -25,6 +25,8 @@ SAMPLES = 199
 AT_ONCE = 250
 """Pairs an item."""
 MOST_COORDINATES = 16
+RUN = ("task", "method", "training_seed")
+"""What names a model's rows."""
 
 
 def items(scope: Scope) -> list[Item]:

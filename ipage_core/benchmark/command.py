@@ -33,6 +33,9 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    if arguments.join:
+        _show(arguments, benchmark.join(arguments.join, arguments.out))
+        return
     scope = Scope(
         tasks=_names(arguments.tasks, ANALYTIC),
         methods=_names(arguments.methods, tuple(METHODS)),
@@ -68,6 +71,10 @@ def _run(arguments: argparse.Namespace) -> None:
         command=_command(arguments),
         fold=arguments.fold,
     )
+    _show(arguments, written)
+
+
+def _show(arguments: argparse.Namespace, written: dict[str, Path]) -> None:
     if arguments.json:
         return
     print(file=sys.stderr)

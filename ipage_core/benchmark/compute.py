@@ -32,6 +32,8 @@ SEARCHES: dict[str, list[dict[str, Any]]] = {
 }
 """Budgets of the neural-adjoint method: descents a design, and steps each; by Levenberg–Marquardt or its own Adam."""
 REPEATS = 3
+RUN = ("task", "method", "kind", "device", "setting", "n")
+"""What names a run."""
 
 
 def items(scope: Scope) -> list[Item]:

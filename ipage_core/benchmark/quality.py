@@ -24,6 +24,8 @@ REFERENCE = "reference"
 """A second draw of the reference in the place of a method: what is left to chance."""
 _DRAWS, _BATCHES = 250_000, 400
 SEEDS = 5
+RUN = ("task", "method", "sampling", "seed", "training_seed", "n")
+"""What names a run."""
 
 
 def log_prior(task: Task, x: Tensor) -> Tensor:
