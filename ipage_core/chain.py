@@ -176,13 +176,15 @@ class Chain:
             )
             u, taken = part.u[-1], int(parts[-1].steps[-1]) + 1 if parts else 0
             parts.append(replace(part, steps=part.steps + taken, u=torch.stack([moves.decode(v) for v in part.u])))
-        x, predicted = parts[-1].u[-1], goal + parts[-1].residual[:, : goal.shape[1]]
+        x, left = parts[-1].u[-1], parts[-1].residual
         beyond = (self.parametrization.excess(x) > 0).any(1).nonzero()[:, 0]
         if len(beyond):
             x[beyond] = self._kept(u[beyond])
-            predicted[beyond] = self.predict(x[beyond])
+            misfit = self.predict(x[beyond]) - goal[beyond]
+            left[beyond] = torch.cat((misfit, self.parametrization.excess(x[beyond])), dim=1)
+            parts[-1].error[-1] = left.square().sum(1)
         steps, path, error = (torch.cat([getattr(p, name) for p in parts]) for name in ("steps", "u", "error"))
-        return Trajectory(steps, path, error, parts[-1].residual), predicted
+        return Trajectory(steps, path, error, left), goal + left[:, : goal.shape[1]]
 
     def _kept(self, u: Tensor) -> Tensor:
         """The designs decode(u), which are beyond a cap, moved to it: where target and cap clash, the cap stays."""

@@ -164,6 +164,7 @@ def _levenberg_marquardt(residual, u, low, high, steps, enough):  # type: ignore
             jacobian[rows[onward]] = _derivatives(with_graph, there)[onward]
         elif onward.any():  # a second look at the few that go on costs less than derivatives of all
             jacobian[rows[onward]] = _jacobian(residual, there_now[onward], rows[onward])[1]
+        del with_graph, there  # before the next forward pass builds another
         u, r = u.clone(), r.clone()
         u[rows[better]], r[rows[better]] = there_now[better], r_there[better]
         damping[rows] = torch.where(better, damping[rows] * 0.2, damping[rows] * 8).clamp(1e-6, 1e8)
