@@ -133,7 +133,8 @@ class NeuralAdjoint:
         found = torch.empty(len(y_star), starts.shape[1], dtype=starts.dtype, device=starts.device)
         each = zip(torch.cat(ends).split(counts.tolist()), torch.cat(errors).split(counts.tolist()), strict=True)
         for t, (end, error) in enumerate(each):
-            found[of_row == t] = end[error.nan_to_num(nan=torch.inf).argsort(stable=True)[: asked[t]]]
+            kept = error.nan_to_num(nan=torch.inf).argsort(stable=True)[: asked[t]]
+            found[of_row == t] = end[kept.sort().values]  # in the order of the starts: a sample's number says nothing
         return found
 
     def _descended(self, start: Tensor, goal: Tensor) -> Tensor:
