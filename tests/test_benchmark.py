@@ -139,6 +139,16 @@ def test_a_cell_s_figures_are_what_their_names_say():
     assert (one["paper"], one["paper_sd"]) == (0.004, 2.1e-6)
 
 
+def test_trainings_are_compared_on_the_solutions_that_all_have():
+    first, again = made([[1e-4, 4e-4, 9.0]]), made([[3e-4, 8e-4]])
+    cells = tables.summary(pd.concat((first, again.assign(training_seed=1))))
+    assert set(cells["trainings"]) == {2}
+    np.testing.assert_allclose(cells["training_sd"], np.std([2.5e-4, 5.5e-4], ddof=1))
+    by_another = made([[3e-4, 8e-4]], by=solutions.SURROGATE).assign(training_seed=1)
+    assert tables.summary(pd.concat((first, by_another)))["training_sd"].isna().all()
+    assert tables.summary(first)["training_sd"].isna().all()
+
+
 def test_the_interval_covers_the_mean_as_often_as_it_says():
     rng = np.random.default_rng(1)
     covered = [
@@ -251,20 +261,19 @@ def test_other_models_are_other_trainings(tmp_path, monkeypatch):
     assert len(whole) - len(again) == 2 * 3 * 50
 
 
-def test_the_spread_over_trainings_is_told_of_the_first():
+def test_a_table_shows_the_first_training_and_each_method_s_own_sampling():
     each = pd.DataFrame(
         {
             "task": "sinewave",
             "method": ["ipage"] * 4 + ["inn"],
-            "sampling": ["maximin", "maximin", "maximin", "srs", "srs"],
+            "sampling": ["maximin", "maximin", "srs", "srs", "srs"],
             "protocol": "single",
-            "training_seed": [0, 1, 2, 0, 0],
-            "mean": [1.0, 2.0, 3.0, 9.0, 4.0],
+            "training_seed": [1, 0, 0, 0, 0],
+            "mean": [2.0, 1.0, 3.0, 9.0, 4.0],
         }
     )
     shown = tables.displayed(each, "single").set_index("method")
-    assert shown.loc["ipage", ["mean", "trainings", "training_sd"]].tolist() == [1.0, 3, 1.0]
-    assert shown.loc["inn", "trainings"] == 1
+    assert shown["mean"].to_dict() == {"ipage": 1.0, "inn": 4.0}
 
 
 def test_a_costly_method_s_targets_are_items_of_their_own_and_one_run(stand_in, tmp_path):
@@ -300,7 +309,7 @@ def test_every_section_runs_and_writes_its_table(stand_in, tmp_path, monkeypatch
     monkeypatch.setattr(quality, "reference", lambda task, n, seed: TASKS[task].sample_prior(
         40, torch.Generator().manual_seed(seed)))  # fmt: skip
     monkeypatch.setattr(calibration, "AT_ONCE", 10)
-    monkeypatch.setattr(compute, "load", lambda task, method, device: stand_ins.load(task, method))
+    monkeypatch.setattr(compute, "load", lambda task, method, device, root: stand_ins.load(task, method))
     monkeypatch.setattr("ipage_core.benchmark.ablation.N", 8)
     monkeypatch.setattr("ipage_core.benchmark.ablation.SURROGATES", {"separate": "ipage-mlp"})
     monkeypatch.setattr(exploration, "COUNTS", (5, 10))
@@ -368,6 +377,9 @@ def test_parts_of_a_benchmark_join_and_the_later_folder_counts(ran, tmp_path_fac
     np.testing.assert_array_equal(changed, (both["method"].astype(str) == "inn") & (both["seed"] == 0))
     cells, _ = rows.read(place / "all" / benchmark.CELLS)
     assert set(cells["method"]) == {*METHODS, "cinn"}
+    rows.write(more.assign(method="ipage", seed=7, weights="another"), place / "solutions.parquet", card)
+    with pytest.raises(ValueError, match="ipage on robotic_arm has been trained anew"):
+        benchmark.join([folder, place], place / "all")
 
 
 def test_a_costly_method_s_other_trainings_get_few_runs(monkeypatch, tmp_path):

@@ -107,7 +107,7 @@ def join(folders: Sequence[Path], out: Path) -> dict[str, Path]:
     Where two hold the same run, the later folder's counts.
 
     Raises:
-        ValueError: the folders hold no results, or a file is no table of a benchmark.
+        ValueError: the folders hold no results, a file is no table of a benchmark, or a cell would be of two networks.
     """
     written = {}
     for name, module in SECTIONS.items():
@@ -121,6 +121,13 @@ def join(folders: Sequence[Path], out: Path) -> dict[str, Path]:
                 pd.MultiIndex.from_frame(table[run].astype(str).drop_duplicates())
             )
             frame = pd.concat((frame[~renewed], table), ignore_index=True)
+        if "weights" in frame:
+            networks = frame.groupby(["task", "method", "training_seed"], observed=True)["weights"].nunique()
+            if (networks > 1).any():
+                task, method, _ = networks.index[networks > 1][0]
+                raise ValueError(
+                    f"{method} on {task} has been trained anew between these runs; accepted: runs after it"
+                )
         cards = [card for _, card in found]
         about = {word: " && ".join(dict.fromkeys(card[word] for card in cards)) for word in ("command", "machine")}
         told = {key: why for card in cards for key, why in card["missing"].items()}

@@ -17,6 +17,7 @@ from ipage_core.cluster import Item, Result
 from ipage_core.design import design
 from ipage_core.latent import SAMPLINGS
 from ipage_core.methods import Loaded
+from ipage_core.solutions import Solutions
 from ipage_core.store import ModelUnavailable
 from ipage_core.tasks import TASKS
 
@@ -25,7 +26,8 @@ STARTS = {"prior": "prior-lm", "INN posterior (φ)": "ipage", "cINN posterior": 
 SURROGATES = {"INN's last (φ)": "inn", "INN's best (φ*)": "ipage", "separate": "ipage-mlp"}
 """What it descends → the method that has it; of ``inn`` it is the proposal's own forward."""
 OPTIMIZERS = ("none", "gd", "adam", "lm")
-N = 200
+N, FEW = 200, 25
+"""Designs of a run; and of another, in which few must find all families."""
 ENOUGH, MOST = 1e-6, 4
 """Mean squared error to reach with true evaluations, and how many a solution are tried."""
 MOST_COORDINATES = 16
@@ -71,12 +73,12 @@ def work(argument: dict[str, Any]) -> Result:
     target = torch.tensor(task.default_target, dtype=torch.float64)
     verify = "all" if task.verifies_by_default else "none"
 
-    def run(omega_evals: int):  # type: ignore[no-untyped-def]
+    def run(omega_evals: int, n: int = argument["n"]) -> Solutions:
         return design(
             task,
             method,
             target,
-            argument["n"],
+            n,
             sampling=argument["sampling"],
             seed=argument["seed"],
             omega_evals=omega_evals,
@@ -92,7 +94,8 @@ def work(argument: dict[str, Any]) -> Result:
         "median": errors.median().item() if task.verifies_by_default else math.nan,
         "hits": float(found.verification.hit.double().mean()) if task.verifies_by_default else math.nan,
         "success": found.success_before_replacement / argument["n"] if surrogate is not None else math.nan,
-        "modes": len(set(found.modes.tolist()) - {-1}) if found.modes is not None else math.nan,
+        "modes": _families(found),
+        "modes_25": _families(run(0, FEW)) if task.modes is not None else math.nan,
         "seconds": sum(seconds[part] for part in ("latent", "proposal", "localization")),
         "omega_calls": math.nan,
     }
@@ -109,6 +112,10 @@ def work(argument: dict[str, Any]) -> Result:
     return {name: None if math.isnan(value) else value for name, value in told.items()}
 
 
+def _families(found: Solutions) -> float:
+    return len(set(found.modes.tolist()) - {-1}) if found.modes is not None else math.nan
+
+
 def _mean(errors: torch.Tensor) -> float:
     known = errors[errors.isfinite()]
     return known.mean().item() if len(known) == len(errors) and len(known) else math.nan
@@ -119,7 +126,7 @@ def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
 
     ``task, start, optimizer, surrogate, sampling, seed``; ``mean, median`` of ‖Ω(x) − y*‖² and ``hits``, share within
     tolerance, of all solutions, replaced ones included; ``success``, share that needed no replacement; ``modes``
-    families found; ``seconds`` but for Ω; ``omega_calls`` a solution until the mean is below 1e-6 (of the first seed
-    alone), NaN if four are not enough, or there is nothing to correct with.
+    families found, ``modes_25`` of them with 25 designs; ``seconds`` but for Ω; ``omega_calls`` a solution until the
+    mean is below 1e-6 (of the first seed alone), NaN if four are not enough, or there is nothing to correct with.
     """
     return pd.DataFrame([argument | results[key] for key, argument in items(scope) if key in results])

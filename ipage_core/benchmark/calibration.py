@@ -15,7 +15,7 @@ from ipage_core.benchmark.scope import Scope, held_out, loaded, there
 from ipage_core.chain import Chain
 from ipage_core.cluster import Item, Result
 from ipage_core.metrics import credibility, ranks
-from ipage_core.models.inn import dequantized
+from ipage_core.models.inn import INN, dequantized
 from ipage_core.tasks import TASKS
 
 METHODS = ("inn", "cinn", "cvae", "mdn")
@@ -34,10 +34,11 @@ def items(scope: Scope) -> list[Item]:
     found = []
     for task in (name for name in scope.tasks if TASKS[name].d <= MOST_COORDINATES):
         for method in (name for name in METHODS if name in scope.methods):
-            for _, weights, trained in there(scope, task, method)[:1]:
+            for root, weights, trained in there(scope, task, method)[:1]:
+                models = None if root is None else str(root)
                 for begin in range(0, AT_ONCE if scope.quick else len(held_out(task)[0]), AT_ONCE):
                     argument = {"task": task, "method": method, "begin": begin, "training_seed": trained}
-                    found.append((f"{task}|{method}|{begin}|{trained}|{weights}", argument | {"models": None}))
+                    found.append((f"{task}|{method}|{begin}|{trained}|{weights}", argument | {"models": models}))
     return found
 
 
@@ -49,7 +50,8 @@ def alone(argument: dict[str, Any]) -> bool:
 def work(argument: dict[str, Any]) -> Result:
     """Ranks of the true x among posterior samples for its y, and its credibility about random points of the box.
 
-    Lattice coordinates of the truth are smeared as they were in training: that is the posterior the model claims.
+    Lattice coordinates of the truth are smeared as they were in training, by the INN with the y that goes with them:
+    that is the posterior the model claims.
     """
     torch.set_num_threads(1)
     task, begin = TASKS[argument["task"]], argument["begin"]
@@ -58,6 +60,9 @@ def work(argument: dict[str, Any]) -> Result:
     generator = Generator().manual_seed(begin)
     smeared = next((card.get("arguments", {}).get("dequantize", ()) for card in method.cards.values()), ())
     x = dequantized(x, smeared, generator)
+    if any(smeared) and isinstance(method.proposal, INN):
+        assert task.omega is not None
+        y = task.omega(x)[:, : task.n_targets]
     z = torch.randn(len(x) * SAMPLES, method.proposal.latent_dim, generator=generator)
     chain = Chain(task, method, constraints.parse(task), "lm", None, 1)
     drawn = chain.propose(y.repeat_interleave(SAMPLES, 0), z).posterior.cpu().double()

@@ -14,9 +14,11 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ipage_core.benchmark.rows import machine
 from ipage_core.benchmark.scope import COSTLY, Scope, held_out, there
 from ipage_core.cluster import Item, Result
 from ipage_core.design import design
+from ipage_core.latent import unit_design
 from ipage_core.methods import METHODS, Loaded, load
 from ipage_core.models.na import NeuralAdjoint
 from ipage_core.store import load_card
@@ -45,10 +47,11 @@ def items(scope: Scope) -> list[Item]:
     devices = ["cpu", *["cuda"] * torch.cuda.is_available()]
     for task in scope.tasks:
         for method in (name for name in scope.methods if not (scope.quick and name in COSTLY)):
-            for _, weights, _ in there(scope, task, method)[:1]:
+            for root, weights, _ in there(scope, task, method)[:1]:
                 for device in devices:
                     for argument in _arguments(task, method, scope.quick):
-                        argument |= {"device": device, "n": scope.n}
+                        argument |= {"device": device, "n": scope.n, "sampling": scope.sampled(method)[-1]}
+                        argument |= {"models": None if root is None else str(root)}
                         found.append(("|".join(map(str, [*argument.values(), weights])), argument))
     return found
 
@@ -65,7 +68,7 @@ def _arguments(task: str, method: str, quick: bool) -> Iterator[dict[str, Any]]:
     if TASKS[task].d > 16 or not TASKS[task].verifies_by_default:  # slow; one row says what NA's own optimizer costs
         settings = [s for s in settings if s.get("optimizer") == "adam" and s["per_design"] == 4]
     if TASKS[task].d > 16 and METHODS[method].surrogate is not None:
-        settings = [{"omega_evals": 1}, {"finish": True}]
+        settings = [{"omega_evals": 3}, {"finish": True}]
     for setting in settings:
         yield base | {"kind": "budget", "setting": setting, "repeats": repeats}
 
@@ -79,7 +82,7 @@ def work(argument: dict[str, Any]) -> Result:
     """Median seconds over repeats (after one that warms up), the mean error by Ω, and the memory a run takes."""
     torch.set_num_threads(1)
     task, setting, device = TASKS[argument["task"]], argument["setting"], argument["device"]
-    method = load(task.name, argument["method"], device)
+    method = load(task.name, argument["method"], device, root=argument["models"] and Path(argument["models"]))
     if argument["method"] in SEARCHES and setting:
         assert isinstance(method.proposal, NeuralAdjoint)
         as_set = method.proposal.searching(replace(method.proposal.search, **setting))
@@ -92,8 +95,9 @@ def work(argument: dict[str, Any]) -> Result:
     parts: list[tuple[float, float, float]] = []
     with peak_memory() as memory:
         for seed in range(argument["repeats"]):
+            unit_design.cache_clear()  # every run pays for its latent design
             more: dict[str, Any] = {
-                "sampling": "srs",
+                "sampling": argument["sampling"],
                 "verify": verify,
                 "record_every": 10_000,
                 "seed": seed,
@@ -115,6 +119,7 @@ def work(argument: dict[str, Any]) -> Result:
         "omega_calls": (found.omega_calls - found.verification.calls) / argument["n"],
         "peak_mb": memory.get("mb"),
         "floor": _floor(method, task),
+        "machine": machine(),
     }
 
 
@@ -147,7 +152,7 @@ def peak_memory() -> Iterator[dict[str, float]]:
 
 
 def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
-    """One row a method (``kind`` time) or setting (budget).
+    """One row a method (``kind`` time) or setting (budget), with the ``sampling`` of the tables and the ``machine``.
 
     ``inference_seconds, localization_seconds`` for ``n`` solutions at the default target, one thread, Ω's
     corrections included and its final check left out; ``mean`` of ‖Ω(x) − y*‖² (NaN where Ω is slow);
@@ -159,11 +164,12 @@ def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
     for key, argument in items(scope):
         if key not in results:
             continue
-        one, cards = results[key], [load_card(argument["task"], m) for m in METHODS[argument["method"]].models]
+        one, root = results[key], argument["models"] and Path(argument["models"])
+        cards = [load_card(argument["task"], model, root) for model in METHODS[argument["method"]].models]
         setting = ", ".join(f"{name} {value}" for name, value in argument["setting"].items())
-        row = {name: argument[name] for name in ("task", "method", "kind", "device", "n", "repeats")}
+        row = {name: argument[name] for name in ("task", "method", "sampling", "kind", "device", "n", "repeats")}
         row |= {"setting": setting, "inference_seconds": one["inference"], "localization_seconds": one["localization"]}
-        row |= {name: one[name] for name in ("mean", "omega_calls", "peak_mb", "floor")}
+        row |= {name: one[name] for name in ("mean", "omega_calls", "peak_mb", "floor", "machine")}
         row |= {name: sum(card[name] for card in cards) for name in ("parameters", "training_seconds")}
         found.append(row)
     return pd.DataFrame(found)

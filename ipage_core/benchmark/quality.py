@@ -24,6 +24,8 @@ REFERENCE = "reference"
 """A second draw of the reference in the place of a method: what is left to chance."""
 _DRAWS, _BATCHES = 250_000, 400
 SEEDS = 5
+TRUTH = 4000
+"""Draws of the posterior that all are compared with: with 1000 their own scatter was as large as what is told apart."""
 RUN = ("task", "method", "sampling", "seed", "training_seed", "n")
 """What names a run."""
 
@@ -78,20 +80,22 @@ def reference(task: str, n: int, seed: int) -> Tensor:
 
 
 def items(scope: Scope) -> list[Item]:
-    """Five seeds of each method on the analytic tasks (of a costly one, none if quick, else one), and the reference."""
+    """Five seeds of the reference, and of each method on the analytic tasks; of a costly one, one, or none if quick."""
     found = []
     for task in (name for name in scope.tasks if name in ANALYTIC):
-        argument = {"task": task, "method": REFERENCE, "sampling": "srs", "seed": 0, "training_seed": 0, "n": scope.n}
-        found.append((f"{task}|{REFERENCE}|{scope.n}", argument | {"models": None}))
+        for seed in range(SEEDS):
+            argument = {"task": task, "method": REFERENCE, "sampling": "srs", "seed": seed, "training_seed": 0}
+            argument |= {"n": scope.n, "models": None}
+            found.append((f"{task}|{REFERENCE}|{scope.n}|{seed}|{TRUTH}", argument))
         for method in scope.methods:
-            for _, weights, trained in there(scope, task, method)[:1]:
+            for root, weights, trained in there(scope, task, method)[:1]:
                 seeds = scope.seeds(task, method, "single")[:SEEDS]
                 seeds = seeds[: 1 - scope.quick] if method in COSTLY else seeds
                 for sampling in scope.sampled(method):
                     for seed in seeds:
                         argument = {"task": task, "method": method, "sampling": sampling, "seed": seed, "n": scope.n}
-                        argument |= {"training_seed": trained, "models": None}
-                        words = [task, method, sampling, f"{scope.n}", f"{seed}", f"{trained}", weights]
+                        argument |= {"training_seed": trained, "models": None if root is None else str(root)}
+                        words = [task, method, sampling, f"{scope.n}", f"{seed}", f"{trained}", weights, f"{TRUTH}"]
                         found.append(("|".join(words), argument))
     return found
 
@@ -106,7 +110,7 @@ def work(argument: dict[str, Any]) -> Result:
     torch.set_num_threads(1)
     task = TASKS[argument["task"]]
     if argument["method"] == REFERENCE:
-        return {"result": _figures(task, reference(task.name, argument["n"], 2))}
+        return {"result": _figures(task, reference(task.name, argument["n"], 2 + argument["seed"]))}
     method = loaded(task.name, argument["method"], argument["models"])
     target = torch.tensor(task.default_target, dtype=torch.float64)
     found = design(task, method, target, argument["n"], sampling=argument["sampling"], seed=argument["seed"])
@@ -119,7 +123,7 @@ def work(argument: dict[str, Any]) -> Result:
 def _figures(task: Task, x: Tensor) -> dict[str, float]:
     """Of designs (n, d): ‖·‖ in widths of the box."""
     low, width = task.bounds[0], task.bounds[1] - task.bounds[0]
-    known = reference(task.name, 1000, 1)
+    known = reference(task.name, TRUTH, 1)
     truth, x = ((known - low) / width).numpy(), x.double()[x.isfinite().all(1)]
     unit, density, expected = ((x - low) / width).numpy(), log_prior(task, x), log_prior(task, known)
     inside = density.isfinite()

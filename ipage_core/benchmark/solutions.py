@@ -51,7 +51,7 @@ def items(scope: Scope) -> list[Item]:
                         for sampling in sampled:
                             argument: dict[str, Any] = {"task": task, "method": method, "sampling": sampling}
                             argument |= {"protocol": protocol, "n": scope.n, "seed": seed, "training_seed": trained}
-                            argument |= {"models": None if root is None else str(root)}
+                            argument |= {"models": None if root is None else str(root), "weights": weights}
                             judged = task == "crystal" and root is None and seed == 0 and sampling == sampled[-1]
                             argument |= {"dft": scope.dft and judged}
                             words = [task, method, sampling, protocol, f"{scope.n}", f"{seed}", f"{trained}", weights]
@@ -125,8 +125,9 @@ def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
 
     ``task, method, sampling, protocol, seed, training_seed`` name the run and ``sample`` the solution in it;
     ``target1 …`` is y*, ``off1 …`` is y − y* rounded to eight bits, y being what ``by`` says; ``in_bounds, replaced``
-    as in ``solutions.csv``. Constant in a run are ``inference_seconds, localization_seconds`` (for all its solutions),
-    ``omega_calls`` and ``success`` (share of the samples that needed no replacement).
+    as in ``solutions.csv``. Constant in a run are ``weights``, which changes with any weight of the method's models,
+    ``inference_seconds, localization_seconds`` (for all its solutions), ``omega_calls`` and ``success`` (share of the
+    samples that needed no replacement).
     """
     parts, done = [], [(argument, results[key]) for key, argument in items(scope) if key in results]
     totals = Counter[tuple[Any, ...]]()  # over the parts of a run
@@ -140,6 +141,7 @@ def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
         y_star = y_star.repeat_interleave(n, 0)
         columns: dict[str, Any] = {name: argument[name] for name in ("task", "method", "sampling", "protocol")}
         columns |= {name: np.int16(argument[name]) for name in ("seed", "training_seed")}
+        columns["weights"] = argument["weights"]
         columns["sample"] = np.arange(len(off), dtype=np.int16) + np.int16(argument["part"] or 0)
         columns |= {f"target{j + 1}": column.astype(np.float32) for j, column in enumerate(y_star.numpy().T)}
         by_omega = unpack(one["by_omega"], "u1") > 0

@@ -24,7 +24,8 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     are not within the task's tolerance; ``low, high``, 95 % bootstrap interval of the mean over solutions (over
     targets, if they differ); ``seed_sd``, standard deviation of a run's mean over latent seeds; ``in_bounds``,
     ``success`` (share that needed no replacement), ``inference, localization`` median seconds a run; ``paper,
-    paper_sd``. NaN where unknown.
+    paper_sd``; ``trainings``, how many training seeds the cell has, and ``training_sd``, the standard deviation of
+    their means over the solutions that all of them have. NaN where unknown.
     """
     if not len(rows):
         return pd.DataFrame()
@@ -67,19 +68,29 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
                 "paper_sd": reported[1],
             }
         )
+    return pd.DataFrame(found).merge(_trainings(rows), on=["task", "method", "sampling", "protocol"], how="left")
+
+
+def _trainings(rows: pd.DataFrame) -> pd.DataFrame:
+    """``trainings, training_sd`` of every task, method, sampling and protocol."""
+    found = []
+    for key, group in rows.groupby(CELL[:-1], observed=True, sort=False):
+        trainings, spread = group["training_seed"].nunique(), np.nan
+        if trainings > 1:
+            run = ["seed", "sample", "by"]
+            means = group.pivot_table(index=run, columns="training_seed", values="error", observed=True).dropna().mean()
+            spread = means.std()
+        told = {"trainings": trainings, "training_sd": spread}
+        found.append(dict(zip(CELL, key, strict=False)) | told)
     return pd.DataFrame(found)
 
 
 def displayed(cells: pd.DataFrame, protocol: str) -> pd.DataFrame:
     """The cells of one of the paper's tables: each method with the sampling it is compared by, training seed 0 first.
 
-    iPage and its variants with maximin, the others at random, where there is a choice. Columns besides those of
-    :func:`summary`: ``trainings``, how many training seeds there are of it, and ``training_sd``, the standard deviation
-    of their means.
+    iPage and its variants with maximin, the others at random, where there is a choice.
     """
     chosen = cells[cells["protocol"] == protocol].copy()
-    again = chosen.groupby(["task", "method", "sampling"], observed=True)["mean"]
-    chosen["trainings"], chosen["training_sd"] = again.transform("size"), again.transform("std")
     wanted = np.where(chosen["method"].astype(str).str.startswith("ipage"), "maximin", "srs")
     chosen["order"] = (chosen["sampling"].astype(str) != wanted) + 10 * chosen["training_seed"]
     chosen = chosen.sort_values("order", kind="stable").drop_duplicates(["task", "method"])
