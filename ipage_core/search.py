@@ -1,10 +1,11 @@
 """``python -m ipage_core.search TASK METHOD`` tries a baseline's settings in short runs, judged by held-out pairs.
 
-The score is the mean negative log-likelihood of held-out pairs (cVAE: its importance-weighted bound) at the best epoch;
-Ω at a target has no part in it. Of the neural adjoint, whose network is a matter of size, the descents are searched
-for: their score is the mean error at properties of training pairs, one design each, as Ω says, or where Ω is slow the
-separate surrogate. The log is ``pretrained/TASK/METHOD.search.json``; what is best goes into
-``ipage_core.baselines.FOUND``, or ``ipage_core.methods.METHODS["na"]``, by hand.
+The score is the mean negative log-likelihood of held-out pairs at the best epoch (cVAE: its importance-weighted bound;
+cells: by pixel, or by entry of their code); Ω at a target has no part in it. INN and cINN are tried with other
+couplings and bins, each as wide as its size allows. Of the neural adjoint, whose network is a matter of size, the
+descents are searched for: their score is the mean error at properties of training pairs, one design each, as Ω says, or
+where Ω is slow the separate surrogate. The log is ``pretrained/TASK/METHOD.search.json``; what is best goes into
+``ipage_core.baselines.FOUND``, ``ipage_core.recipes`` or ``ipage_core.methods.METHODS["na"]``, by hand.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ipage_core import baselines
 from ipage_core.design import design
 from ipage_core.methods import load
 from ipage_core.models.na import NeuralAdjoint
-from ipage_core.recipes import recipe, training_pairs
+from ipage_core.recipes import recipe, starting_weights, training_pairs
 from ipage_core.shipped import PRETRAINED
 from ipage_core.store import replacing
 from ipage_core.tasks import TASKS, Task
@@ -33,13 +34,14 @@ DESCENTS: list[dict[str, Any]] = [
     *({"optimizer": "adam", "per_design": k, "steps": 200} for k in (1, 4)),
 ]
 """Settings of ``na`` to try: descents a design, and steps each."""
+PIXELS = {"mdn": ("components", (2, 6, 12)), "cvae": ("channels", (8, 16, 32)), "cinn": ("couplings", (2, 4, 6))}
+"""Settings of the networks of cells to try."""
 
 
 def candidates(task: Task, model: str) -> list[dict[str, Any]]:
     """The arguments to try, besides the defaults' own."""
-    if task.parametrize is not None:  # cells: of the components, and of the channels of the code
-        grid = {"mdn": ("components", (2, 6, 12)), "cvae": ("channels", (8, 16, 32))}
-        name, values = grid[model]
+    if task.parametrize is not None and model in PIXELS:
+        name, values = PIXELS[model]
         return [{name: value} for value in values]
     if model == "mdn":
         return [{"components": 12}, {"components": 48}, {"components": 96}, {"components": 192}]
@@ -48,7 +50,9 @@ def candidates(task: Task, model: str) -> list[dict[str, Any]]:
         tried: list[dict[str, Any]] = [{"latent": free}, {"latent": d}, {"latent": 2 * d}]
         tried += [{"latent": k, "annealing": 500} for k in (d, 2 * d)]
         return [*tried, {"latent": d, "annealing": 500, "beta": 0.3}]
-    raise ValueError(f"'{model}' has no settings to search for; accepted: mdn, cvae")
+    if model in ("inn", "cinn") and task.parametrize is None:
+        return [{"couplings": k, "bins": bins} for k, bins in ((4, 12), (4, 32), (6, 12), (6, 32), (8, 8))]
+    raise ValueError(f"'{model}' of {task.name} has no settings to search for; accepted: inn, cinn, mdn, cvae, na")
 
 
 def search(task: Task, model: str, epochs: int, folder: Path) -> dict[str, Any]:
@@ -56,11 +60,16 @@ def search(task: Task, model: str, epochs: int, folder: Path) -> dict[str, Any]:
     x, y, about = training_pairs(task, model, folder)
     like = baselines.size(*recipe(task, "inn")[:2])
     path = folder / f"{model}.search.json"
+    begin = starting_weights(task, model, folder)
 
     def train(tried: dict[str, Any]) -> dict[str, Any]:
-        network, arguments, settings = baselines.recipe(task, model, like, tried)
-        run = fit(network, arguments, x, y, replace(settings, epochs=epochs))
-        score = min(next(v for k, v in row.items() if k.startswith("validation_")) for row in run.history)
+        if model in baselines.NAMES:
+            network, arguments, settings = baselines.recipe(task, model, like, tried)
+        else:
+            network, usual, settings = recipe(task, model)
+            arguments = baselines.of_size(network, usual | tried, like)
+        run = fit(network, arguments, x, y, replace(settings, epochs=epochs), begin_from=begin)
+        score = min(row["validation_nll"] for row in run.history)
         parameters = baselines.size(network, arguments)
         return {"score": score, "parameters": parameters, "seconds": round(run.seconds, 1)}
 
@@ -128,8 +137,8 @@ def main() -> None:
     """Run the search of one method on one task."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("task", choices=TASKS)
-    parser.add_argument("method", choices=("mdn", "cvae", "na"))
-    parser.add_argument("--epochs", type=int, default=30, help="of each run of mdn, cvae (default %(default)s)")
+    parser.add_argument("method", choices=("inn", "cinn", "mdn", "cvae", "na"))
+    parser.add_argument("--epochs", type=int, default=30, help="of each run (default %(default)s)")
     arguments = parser.parse_args()
     task, folder = TASKS[arguments.task], PRETRAINED / arguments.task
     if arguments.method == "na":
