@@ -35,7 +35,7 @@ DEFAULT: dict[str, dict[str, Any]] = {
     "cvae": {"beta": 1.0, "annealing": 0},
     "na": {},
 }
-_EPOCHS = {"mdn": 120, "cvae": 100, "na": 120, "na-published": 250}
+_EPOCHS = {"mdn": 120, "cvae": 100, "na": 120, "na-published": 500}
 
 
 def size(network: str, arguments: dict[str, Any]) -> int:
@@ -65,11 +65,10 @@ def recipe(
     if task.parametrize is not None:
         return _of_pixels(task, model, like, arguments, found)
     epochs = _EPOCHS[model] // (2 if task.name == "crystal" else 1)  # twice the pairs
-    if model == "na-published":
-        # Published are 500 epochs in batches of 1024, the rate halved on plateaus; fit() lowers it along a cosine.
+    if model == "na-published":  # 500 epochs in batches of 1024, the rate halved on plateaus
         layers = 3 if task.name == "ballistics" else 4
         rate = 1e-2 if task.name == "ballistics" else 2e-3
-        settings = Settings(epochs=epochs, batch=1024, learning_rate=rate, beta2=0.999)
+        settings = Settings(epochs=epochs, batch=1024, learning_rate=rate, schedule="plateau", beta2=0.999)
         return "batch-norm-mlp", arguments | {"layers": layers}, settings
     arguments |= DEFAULT[model] | (FOUND.get((model, task.name), {}) if found is None else found)
     if model == "na":

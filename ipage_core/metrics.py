@@ -99,7 +99,10 @@ def credibility(truth: Array, samples: Array, reference: Array) -> Array:
 def expected_coverage(credibilities: Array, levels: Array) -> Array:
     """Share of cases whose truth lies within the credible region of each level. (n,), (k,) → (k,).
 
-    On the diagonal: calibrated. Below it: regions too small, the posterior is over-confident.
+    The regions lie about the reference points of :func:`credibility`. If those are random: on the diagonal, calibrated.
+    Of an over-confident posterior, which is too narrow, most truths are nearer to the reference than all samples or
+    farther than all: the curve lies above the diagonal at low levels, below it at high ones, and crosses near 0.5; of
+    one that is too wide, the reverse.
     """
     return (np.asarray(credibilities)[:, None] <= np.asarray(levels)).mean(0)
 

@@ -382,12 +382,12 @@ def test_parts_of_a_benchmark_join_and_the_later_folder_counts(ran, tmp_path_fac
         benchmark.join([folder, place], place / "all")
 
 
-def test_a_costly_method_s_other_trainings_get_few_runs(monkeypatch, tmp_path):
+def test_other_trainings_get_few_runs_and_a_costly_method_none(monkeypatch, tmp_path):
     monkeypatch.setattr(scope, "weights", lambda task, method, root: ("ab", 0 if root is None else 1))
     chosen = Scope(("sinewave",), ("na-published", "ipage"), models=(tmp_path,))
     found = pd.DataFrame([argument for _, argument in solutions.items(chosen)])
     counts = found.groupby(["method", "protocol", "training_seed"]).size()
-    assert counts["na-published"].to_dict() == {("many", 0): 20, ("many", 1): 4, ("single", 0): 3, ("single", 1): 1}
+    assert counts["na-published"].to_dict() == {("many", 0): 20, ("single", 0): 3}
     assert counts["ipage"].to_dict() == {("many", 0): 150, ("many", 1): 5, ("single", 0): 150, ("single", 1): 5}
 
 

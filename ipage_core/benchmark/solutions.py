@@ -21,10 +21,13 @@ from ipage_core.tasks import TASKS, Task
 
 BY_DFT = 50
 """Solutions a method and protocol that DFT judges: of the first seed (with maximin, of iPage), drawn at random."""
-TRAINED_AGAIN, COSTLY_AGAIN = 5, 1
-"""Latent seeds of models of another training seed, with one sampling a method: enough to tell trainings apart."""
-TARGETS_OF_COSTLY, TARGETS_AGAIN = 20, 4
-"""Targets of ``many`` that a costly method gets, each with descents of its own; and with another training seed."""
+TRAINED_AGAIN = 5
+"""Latent seeds of models of another training seed, with one sampling a method: enough to tell trainings apart.
+
+A costly method is of one training.
+"""
+TARGETS_OF_COSTLY = 20
+"""Targets of ``many`` that a costly method gets, each with descents of its own."""
 OMEGA, SURROGATE, NOBODY = "Ω", "surrogate, not Ω", "not verified"
 """Who says what y a solution achieves; nobody, where that is the surrogate that the solution was localized on."""
 JUDGE = METHODS["prior-lm"].surrogate
@@ -45,8 +48,7 @@ def items(scope: Scope) -> list[Item]:
                 for protocol in scope.protocols:
                     seeds, sampled = scope.seeds(task, method, protocol), scope.sampled(method)
                     if root is not None:
-                        again = COSTLY_AGAIN if method in COSTLY else TRAINED_AGAIN
-                        seeds, sampled = seeds[:again], sampled[-1:]
+                        seeds, sampled = seeds[: 0 if method in COSTLY else TRAINED_AGAIN], sampled[-1:]
                     for seed in seeds:
                         for sampling in sampled:
                             argument: dict[str, Any] = {"task": task, "method": method, "sampling": sampling}
@@ -55,17 +57,17 @@ def items(scope: Scope) -> list[Item]:
                             judged = task == "crystal" and root is None and seed == 0 and sampling == sampled[-1]
                             argument |= {"dft": scope.dft and judged}
                             words = [task, method, sampling, protocol, f"{scope.n}", f"{seed}", f"{trained}", weights]
-                            for part in _parts(method, protocol, scope, again=root is not None):
+                            for part in _parts(method, protocol, scope):
                                 key = "|".join([*words, *["dft"] * argument["dft"], *[f"{part}"] * (part is not None)])
                                 found.append((key, argument | {"part": part}))
     return sorted(found, key=lambda item: (item[1]["method"] in COSTLY, item[1]["seed"]))
 
 
-def _parts(method: str, protocol: str, scope: Scope, again: bool) -> Sequence[int | None]:
+def _parts(method: str, protocol: str, scope: Scope) -> Sequence[int | None]:
     """The targets of a run that are items of their own; None: all are in one."""
     if method not in COSTLY or protocol != "many":
         return (None,)
-    return range(min(scope.n, 2 if scope.quick else TARGETS_AGAIN if again else TARGETS_OF_COSTLY))
+    return range(min(scope.n, 2 if scope.quick else TARGETS_OF_COSTLY))
 
 
 def alone(argument: dict[str, Any]) -> bool:
