@@ -6,11 +6,8 @@ TASKS = ("sinewave", "robotic_arm", "ballistics", "crystal", "architecture")
 """The columns, in its order."""
 METHODS = ("mdn", "inn", "cinn", "cvae", "na", "ipage")
 """The rows, in its order."""
-TITLES = {"mdn": "MDN", "inn": "INN", "cinn": "cINN", "cvae": "cVAE", "na": "NA", "ipage": "iPage (maximin LHS)"}
 ROW = {name: name for name in METHODS} | {"na-published": "na"}
 """Our method → the row it repeats; the methods of ours alone have none."""
-NUMBER = {"many": 2, "single": 3}
-"""Protocol → the table that reports it."""
 
 _TABLE_2 = {
     "mdn": ((0.17, 2.3e-4), (0.018, 1.1e-5), (0.024, 1.3e-5), (0.81, 2.3e-2), (1.74, 2.5e-1)),

@@ -21,7 +21,10 @@ PROTOCOLS = ("many", "single")
 N = 1000
 """Solutions a run, as in the paper."""
 UNSEEN_SEED = 12345
-"""Targets of ``many`` are drawn from the prior predictive with a seed that no training has used."""
+"""Targets of ``many`` are drawn from the prior predictive with a seed that no training has used.
+
+The prior of ``architecture`` is the shipped cells: its targets are values that its networks have been trained with.
+"""
 REPEATS = {"architecture": 5, "crystal": 5}
 """Latent seeds; 50 for all other tasks, as in the paper. Of ``crystal``, Ω judges the first seed alone."""
 COSTLY = ("na-published",)
@@ -109,7 +112,7 @@ def _unseen(task: str) -> tuple[Tensor, Tensor]:
 
 
 def held_out(task: str) -> tuple[Tensor, Tensor]:
-    """Pairs x (k, d), y (k, m) that no training has seen: draws from prior and Ω (``architecture``: shipped cells)."""
+    """Pairs x (k, d), y (k, m) from prior and Ω that no training has seen (``architecture``: shipped cells, seen)."""
     return _unseen(task)
 
 
