@@ -6,6 +6,8 @@ import html
 import json
 from pathlib import Path
 
+import pandas as pd
+
 from app import results
 from ipage_core.store import replacing
 
@@ -16,7 +18,9 @@ h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin: 2.2rem 0 0.3rem; }
 p { margin: 0.3rem 0; } .told { opacity: 0.75; font-size: 0.88rem; }
 code { font-size: 0.82rem; overflow-wrap: anywhere; }
 .plain, .figure { overflow-x: auto; } .figure > div { min-width: 820px; }
-.plain table { border-collapse: collapse; font-size: 0.82rem; } .plain td, .plain th { padding: 0.15rem 0.6rem; }
+.plain table { border-collapse: collapse; font-size: 0.82rem; }
+.plain td, .plain th { padding: 0.15rem 0.6rem; text-align: right; white-space: nowrap; }
+.plain td:nth-child(-n + 4), .plain th:nth-child(-n + 4) { text-align: left; }
 """
 CONFIG = {"displaylogo": False, "responsive": True, "toImageButtonOptions": {"format": "svg"}}
 
@@ -42,10 +46,12 @@ def write(folder: Path, out: Path) -> None:
         parts += [f"<h2>{html.escape(one.title)}</h2>", f'<p class="told">{html.escape(one.caption)}</p>']
         parts.append(f'<div class="figure" tabindex="0"><div id="{one.key}"></div></div>')
         drawn.append(f"Plotly.newPlot({json.dumps(one.key)}, {_json(one.draw(False))}, {json.dumps(CONFIG)});")
+    costs = results.costs(found)
+    if len(costs):
+        parts += ["<h2>What a method costs</h2>", f'<p class="told">{html.escape(results.COSTS)}</p>', _plain(costs)]
     quality = results.quality_table(found)
     if len(quality):
-        parts.append("<h2>Are the solutions spread as the posterior is?</h2>")
-        parts.append(f'<div class="plain" tabindex="0">{quality.to_html(index=False, border=0)}</div>')
+        parts += ["<h2>Are the solutions spread as the posterior is?</h2>", _plain(quality)]
     page = (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>iPage Explorer: benchmark</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -65,9 +71,17 @@ def _about(found: results.Tables) -> str:
     machine = html.escape(found["cells"][1]["machine"])
     return (
         "<p>Errors are ‖Ω(x) − y*‖² by the true forward operator Ω, unless a cell says otherwise. "
-        "Below each: its 95 % bootstrap interval over solutions. Hover over a cell for quantiles.</p>"
+        "Below each: its 95 % bootstrap interval, over targets in Table 2, over solutions in Table 3. "
+        "Hover over a cell for quantiles.</p>"
         f'<p class="told">{machine}. {"; ".join(dict.fromkeys(lines))}</p>'
     )
+
+
+def _plain(table: pd.DataFrame) -> str:
+    numbers = {"parameters": "{:,}".format, "peak memory [MB]": "{:.0f}".format}
+    numbers |= {f"{part} [s]": "{:.3g}".format for part in ("inference", "localization")}
+    inside = table.to_html(index=False, border=0, na_rep="–", formatters=numbers)
+    return f'<div class="plain" tabindex="0">{inside}</div>'
 
 
 def _json(spec: dict) -> str:

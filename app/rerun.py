@@ -12,11 +12,12 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from ipage_core.home import home
 
 ROOT = Path(__file__).resolve().parent.parent
-OUT = home() / "benchmark"
+OUT = home().resolve() / "benchmark"
 """Where its journals are: what was run before is not run again."""
 
 
@@ -32,22 +33,22 @@ class Rerun:
     eta: float | None = None
     message: str = ""
     _process: subprocess.Popen | None = None
-    _lines: Path | None = field(default=None, repr=False)
+    _lines: IO[bytes] | None = field(default=None, repr=False)
+    """What it has said. The file has no name, so that nothing is left of it however all this ends."""
 
     def start(self, *arguments: str) -> None:
         """Begin; a run that is still under way is left alone."""
         if self.state == "running":
             return
-        handle, name = tempfile.mkstemp(prefix="ipage-benchmark-", suffix=".jsonl")
         command = [sys.executable, "-m", "ipage_core", "benchmark", *arguments, "--only", "tables", "--json"]
         self.arguments, self.done, self.total, self.eta, self.message = arguments, 0, 0, None, ""
-        self._lines = Path(name)
         try:
+            self._lines = tempfile.TemporaryFile()  # noqa: SIM115
             self._process = subprocess.Popen(
                 [*command, "--workers", "1", "--out", str(OUT)],
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
-                stdout=handle,
+                stdout=self._lines,
                 stderr=subprocess.STDOUT,
                 env=os.environ | {"OMP_NUM_THREADS": "1"},
                 start_new_session=True,  # so that its workers end with it
@@ -55,24 +56,27 @@ class Rerun:
             self.state = "running"
         except OSError as error:
             self.state, self.message = "failed", str(error)
-        finally:
-            os.close(handle)
 
     def poll(self) -> None:
         """Read what it has said."""
         if self.state != "running" or self._process is None or self._lines is None:
             return
         code = self._process.poll()
-        said = self._lines.read_text(errors="replace").splitlines()
+        said = self._said()
         for line in said[::-1]:
-            with contextlib.suppress(ValueError):  # the last line may be cut short
+            with contextlib.suppress(ValueError, KeyError, TypeError):  # cut short, or no line of its progress
                 told = json.loads(line)
                 self.done, self.total, self.eta = told["done"], told["total"], told["eta"]
                 break
         if code is not None:
             self.state = "done" if code == 0 else "failed"
             self.message = "" if code == 0 else (said[-1][:300] if said else f"it ended with code {code}")
-            self._lines.unlink(missing_ok=True)
+
+    def _said(self) -> list[str]:
+        """Its lines so far. Read from the start by place: the file's own position is where the process writes."""
+        assert self._lines is not None
+        handle = self._lines.fileno()
+        return os.pread(handle, os.fstat(handle).st_size, 0).decode(errors="replace").splitlines()
 
     def cancel(self) -> None:
         """End it and its workers. What is finished stays in the journal."""

@@ -33,15 +33,25 @@ CSS = """
 .cells-table th[colspan], .cells-table .paper { border-left: 1px solid rgba(128, 128, 128, 0.4); }
 .cells-table .paper { color: color-mix(in srgb, currentColor 70%, transparent); }
 .cells-table .n, .cells-table .none, .cells-table .interval { font-size: 0.72rem; opacity: 0.65; }
+.cells-table .n { white-space: normal; }
+.cells-table .n span { white-space: nowrap; }
 .cells-table .by { color: #B8578F; font-size: 0.72rem; }
 @media (max-width: 640px) {
   .cells-table th, .cells-table td { padding: 0.28rem 0.35rem; }
   .cells-table th:first-child { white-space: normal; min-width: 5.2rem; }
 }
 """
-TABLED = ["task", "method", "sampling", "by", "n", "mean", "low", "high", "paper"]
-TIMED = ["task", "method", "device", "setting", "inference_seconds", "localization_seconds"]
+TABLED = ["task", "method", "sampling", "by", "n", "runs", "mean", "low", "high", "paper"]
+TIMED = ["task", "method", "sampling", "device", "setting", "inference_seconds", "localization_seconds"]
+SPREAD = ["count_sd", "even_sd", "mean", "error_sd"]
 ABLATED = ["task", "start", "optimizer", "surrogate", "sampling"]
+COSTS = (
+    "The runs of Figure 7: 1000 solutions for the default target. Parameters and training: of all networks that a "
+    "method needs, as their cards say; what two methods share counts for each, and searches for settings are left out. "
+    "Peak memory: the most that the whole process held during the timed runs, the GPU's own not counted; PyTorch, the "
+    "models loaded before and Ω's final check are in it, so that only differences between rows speak of a method."
+)
+"""How the columns of :func:`costs` were measured."""
 Tables = dict[str, tuple[pd.DataFrame, dict[str, Any]]]
 
 
@@ -139,14 +149,16 @@ def _cell(one: pd.Series, best: bool, intervals: bool) -> list[str]:
     if one["trainings"] > 1:
         runs += f"; SD over {one['trainings']} training seeds {number(one['training_sd'])}"
     told = (
-        f"95 % bootstrap interval of the mean over solutions: {number(one['low'])} to {number(one['high'])}{runs}; "
+        f"95 % bootstrap interval of the mean over {figures.RESAMPLED[str(one['protocol'])]}: "
+        f"{number(one['low'])} to {number(one['high'])}{runs}; "
         f"median {number(one['median'])}; 95th percentile {number(one['p95'])}; "
         f"{100 * one['failures']:.2g} % not within the tolerance; {figures.SAMPLINGS[str(one['sampling'])]}"
     )
     value = f"<b>{number(one['mean'])}</b>" if best else number(one["mean"])
     between = f'<br><span class="interval">{number(one["low"])} to {number(one["high"])}</span>' if intervals else ""
     by = "" if one["by"] == OMEGA else f'<br><span class="by">{html.escape(str(one["by"]))}</span>'
-    n = f'<br><span class="n">n = {one["n"]:,}</span>'
+    counted = figures.counted(one).replace(" (", "</span> <span>(")  # where a narrow column may break it
+    n = f'<br><span class="n"><span>{counted}</span></span>'
     spread = f"± {one['paper_sd']:g}" if np.isfinite(one["paper_sd"]) else ""
     return [
         f'<td class="paper" title="{spread}">{reported}</td>',
@@ -178,15 +190,18 @@ def overview(found: Tables, folder: Path) -> Iterator[Shown]:
     floors = pd.DataFrame(columns=["task", "method", "floor"])
     if "compute" in found:
         timed = found["compute"][0]
-        floors = timed[(timed["kind"] == "time") & timed["floor"].notna()][["task", "method", "floor"]]
+        timed = timed[(timed["kind"] == "time") & (timed["device"] == "cpu")]
+        floors = timed[timed["floor"].notna()][["task", "method", "floor"]]
     for protocol, title in PROTOCOLS.items():
         chosen = tables.displayed(cells, protocol)
         if len(chosen):
             yield Shown(
                 f"dots-{protocol}",
                 f"{title}, drawn",
-                "Mean of ‖Ω(x) − y*‖² with its 95 % bootstrap interval over solutions, beside the paper's mean. "
-                "Upright bars: the error that the method's surrogate makes on unseen designs, where localization ends.",
+                f"Mean of ‖Ω(x) − y*‖² with its 95 % bootstrap interval over {figures.RESAMPLED[protocol]}, beside the "
+                "paper's mean. Upright bars: the error that the method's surrogate makes on unseen designs, a mean "
+                "over the whole prior. Localization that arrives ends at its error on the designs found, which near "
+                "one target can be smaller.",
                 lambda dark, chosen=chosen: figures.table(chosen, floors, TITLES, dark),
                 lambda chosen=chosen: chosen[TABLED].merge(floors, how="left", on=["task", "method"]),
             )
@@ -259,9 +274,11 @@ def _explored(explored: pd.DataFrame) -> Iterator[Shown]:
         "recall",
         "Loops found over many seeds",
         f"Over up to {int(found['runs'].max())} latent seeds. A design counts if Ω puts it within the tolerance. "
-        "The right panel is the paper's variance claim: how much a loop's number of designs varies from seed to seed.",
+        "The lower panels are the paper's claim that space-filling latent points lower the variance: how much a loop's "
+        "number of designs, and a run's mean squared error, vary from seed to seed. Thin line: each of the N designs "
+        "goes to one of the nine loops at random. Designs that miss the tolerance are on no loop, which lowers it.",
         lambda dark: figures.recall(found, dark),
-        lambda: found[["method", "sampling", "count", "runs", "found", "all_found", "count_sd"]],
+        lambda: found[["method", "sampling", "count", "runs", "found", "all_found", *SPREAD]],
     )
 
 
@@ -304,23 +321,37 @@ def _solutions(folder: Path, task: str) -> pd.DataFrame:
 
 def _computed(compute: pd.DataFrame, card: dict[str, Any]) -> Iterator[Shown]:
     """Figure 7, and error against time."""
+    timed = [name for name in TIMED if name in compute]
     yield Shown(
         "figure7",
         "Figure 7: total time for 1000 solutions",
-        f"Inference and localization on one thread, median of up to three runs, models loaded; {card['machine']}. "
+        f"Inference and localization, median of up to three runs, models loaded; {_machines(compute, card)}. "
         "The neural-adjoint method's descents count as localization.",
         lambda dark: figures.times(compute, TITLES, dark),
-        lambda: compute[compute["kind"] == "time"][TIMED],
+        lambda: compute[compute["kind"] == "time"][timed],
     )
     if (compute["kind"] == "budget").any():
         yield Shown(
             "budget",
             "Error against wall-clock time",
-            "1000 solutions for the default target. Rings: more steps, or (NA) more starts; stars: one and two true "
-            "evaluations a design, whose own cost on these tasks is nothing, but elsewhere may be all.",
+            "1000 solutions for the default target. Rings: more steps, or (NA) more starts; stars: with true "
+            "evaluations (the hover says how many a design), whose own cost on the analytic tasks is nothing, but "
+            "elsewhere may be all.",
             lambda dark: figures.budget(compute, TITLES, dark),
-            lambda: compute[compute["mean"].notna() & (compute["device"] == "cpu")][[*TIMED, "omega_calls", "mean"]],
+            lambda: compute[compute["mean"].notna() & (compute["device"] == "cpu")][[*timed, "omega_calls", "mean"]],
         )
+
+
+def _machines(compute: pd.DataFrame, card: dict[str, Any]) -> str:
+    """Where the times were taken."""
+    timed = compute[compute["kind"] == "time"]
+    told = []
+    for device, place in (("cpu", "one thread of"), ("cuda", "the GPU of")):
+        own = timed[timed["device"] == device]
+        if len(own):
+            names = sorted(own["machine"].astype(str).unique()) if "machine" in own else [card["machine"]]
+            told.append(f"{place} {', '.join(names)}")
+    return " and ".join(told)
 
 
 def _beyond(found: Tables) -> Iterator[Shown]:
@@ -334,9 +365,10 @@ def _beyond(found: Tables) -> Iterator[Shown]:
         yield Shown(
             "calibration",
             "Calibration of the posteriors, before localization",
-            "On pairs that no training has seen. Coverage below the diagonal, ranks piled up at both ends: too narrow, "
-            "over-confident; above it, and piled up in the middle: too wide. A posterior that ignores y is calibrated "
-            "too: read it beside the tables.",
+            "On pairs that no training has seen. Credible regions lie about random points, so that a posterior that is "
+            "too narrow (over-confident) has its coverage above the diagonal at low levels and below it at high ones, "
+            "and its ranks piled up at both ends; one that is too wide has the reverse, and ranks piled up in the "
+            "middle. A posterior that ignores y is calibrated too: read it beside the tables.",
             lambda dark: figures.calibration(pairs, TITLES, levels, covered, dark),
             lambda: pd.DataFrame(
                 {"credible region": levels} | {f"{TITLES[t]}, {m}": c for (t, m), c in covered.items()}
@@ -347,16 +379,65 @@ def _beyond(found: Tables) -> Iterator[Shown]:
         yield Shown(
             "ablation",
             "What the posterior buys, and what it does not",
-            "200 designs for the default target; every point is a combination of start, optimizer, surrogate and "
-            "sampling, the mean over its seeds. Crosses: no localization. After it errors are alike, whatever the "
-            "start: the surrogate sets them, and Levenberg–Marquardt arrives from the prior too. What a start in the "
-            "posterior buys is not here: more loops found with few samples, smaller errors in Table 2 (targets that "
-            "prior starts do not reach), and solutions that are spread as the posterior is.",
+            _of_the_ablation(ablated),
             lambda dark: figures.ablation(ablated, TITLES, dark),
-            lambda: (
-                ablated.groupby(ABLATED, observed=True, sort=False)[["seconds", "mean", "success"]].mean().reset_index()
-            ),
+            lambda: _ablated(ablated),
         )
+
+
+def _of_the_ablation(ablated: pd.DataFrame) -> str:
+    """Its caption."""
+    loops = "more loops found with few designs, if latent points fill their space"
+    bought = f"{loops} (right), and, not drawn here," if _few(ablated) else f"none of it drawn here: {loops},"
+    return (
+        "200 designs for the default target, on one thread; a point is a combination of start, optimizer, surrogate "
+        "and sampling, the mean over its seeds. After localization errors are alike whatever the start: the surrogate "
+        "sets them, and Levenberg–Marquardt (LM) arrives from the prior too. In the squares, how many true evaluations "
+        "a solution (at most four) LM needs for a mean error of 1e-6; of the first seed, the mean over samplings. What "
+        f"the posterior buys: {bought} smaller errors over many targets (Table 2), some of which prior starts do not "
+        "reach, and solutions that are spread as the posterior is."
+    )
+
+
+def _few(ablated: pd.DataFrame) -> bool:
+    """Whether loops found with few designs are known."""
+    return "modes_25" in ablated and bool(ablated["modes_25"].notna().any())
+
+
+def _ablated(ablated: pd.DataFrame) -> pd.DataFrame:
+    """Means over seeds; Ω evaluations are of the first alone."""
+    told = ["seconds", "mean", "success", "modes", *["modes_25"] * _few(ablated), "omega_calls"]
+    return ablated.groupby(ABLATED, observed=True, sort=False)[told].mean().reset_index()
+
+
+def costs(found: Tables) -> pd.DataFrame:
+    """What each method takes: a row a task, method and device that its runs were timed on; empty if there are none."""
+    if "compute" not in found:
+        return pd.DataFrame()
+    timed = found["compute"][0]
+    timed = timed[timed["kind"] == "time"]
+    order = [list(figures.NAMES).index(str(method)) for method in timed["method"]]
+    timed = timed.assign(
+        task=pd.Categorical(timed["task"].astype(str), list(TITLES), ordered=True), order=order
+    ).sort_values(["task", "order", "device"])
+    return pd.DataFrame(
+        {
+            "task": timed["task"].astype(str).map(TITLES),
+            "method": [figures.short(str(method)) for method in timed["method"]],
+            "sampling": timed["sampling"].astype(str).map(figures.SAMPLINGS) if "sampling" in timed else "SRS",
+            "device": timed["device"].astype(str).map({"cpu": "CPU", "cuda": "GPU"}),
+            "parameters": timed["parameters"].astype(int),
+            "training [min]": (timed["training_seconds"] / 60).round(1),
+            "peak memory [MB]": timed["peak_mb"].astype(float).round(0),
+            "inference [s]": timed["inference_seconds"].map(_digits),
+            "localization [s]": timed["localization_seconds"].map(_digits),
+        }
+    )
+
+
+def _digits(value: float) -> float:
+    """Three significant ones."""
+    return float(f"{value:.3g}")
 
 
 def quality_table(found: Tables) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+import tempfile
 import time
 
 import numpy as np
@@ -13,9 +14,20 @@ from streamlit.testing.v1 import AppTest
 
 from app import report, rerun, results
 from app.figures import benchmark as figures
+from app.figures.theme import unpacked
 from app.views import benchmark as view
 from ipage_core import benchmark
-from ipage_core.benchmark import ablation, calibration, compute, quality, rows, scope, solutions, tables
+from ipage_core.benchmark import (
+    ablation,
+    calibration,
+    compute,
+    exploration,
+    quality,
+    rows,
+    scope,
+    solutions,
+    tables,
+)
 from ipage_core.benchmark.scope import Scope
 from ipage_core.tasks import TASKS
 from tests import stand_ins
@@ -32,7 +44,7 @@ def folder(tmp_path_factory):
     out = tmp_path_factory.mktemp("benchmark")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scope, "load", lambda task, method, root=None: stand_ins.load(task, method))
-        patch.setattr(compute, "load", lambda task, method, device: stand_ins.load(task, method))
+        patch.setattr(compute, "load", lambda task, method, device, **_: stand_ins.load(task, method))
         patch.setattr(quality, "reference", lambda task, n, seed: TASKS[task].sample_prior(
             40, torch.Generator().manual_seed(seed)))  # fmt: skip
         patch.setattr(calibration, "AT_ONCE", 10)
@@ -141,6 +153,180 @@ def test_every_figure_is_drawn_on_light_and_dark_pages(page, folder):
     assert set(zip(listed["method"], listed["sampling"], strict=True)) == {("iPage", "maximin")}
 
 
+def test_a_cell_says_how_many_targets_stand_behind_it_and_what_its_interval_is_over():
+    errors = np.random.default_rng(0).exponential(1e-6, (2, 30))
+    cells = tables.summary(pd.concat([made(errors, protocol=protocol) for protocol in ("many", "single")]))
+    for protocol, n, over in (("many", "n = 60 (30 targets)", "targets"), ("single", "n = 60", "solutions")):
+        told = results.table(cells, {}, protocol)
+        assert f">{n}<" in re.sub("</?span>", "", told)
+        assert f"interval of the mean over {over}: " in told
+        drawn = figures.table(tables.displayed(cells, protocol), pd.DataFrame({"task": [], "method": []}), {
+            "sinewave": "Sine wave"}, False)  # fmt: skip
+        (hover,) = drawn["data"][0]["text"]
+        assert f"over {over} [" in hover
+        assert hover.endswith(f"<br>{n}, runs: 2")
+
+
+def test_the_drawn_tables_say_the_same_and_list_every_cell_once(folder):
+    found = results.load(folder)
+    compute_, card = found["compute"]
+    found["compute"] = pd.concat([compute_, compute_.assign(device="cuda")], ignore_index=True), card
+    shown = {one.key: one for one in results.overview(found, folder)}
+    for protocol, over in (("many", "targets"), ("single", "solutions")):
+        assert f"bootstrap interval over {over}," in shown[f"dots-{protocol}"].caption
+        listed = shown[f"dots-{protocol}"].numbers()
+        assert not listed.duplicated(["task", "method"]).any()  # a surrogate timed on two devices has one error
+
+
+def test_spread_over_seeds_is_drawn_of_counts_and_of_errors():
+    rng = np.random.default_rng(0)
+    count, seeds = 25, 4
+    explored = pd.DataFrame(
+        {
+            "task": "sinewave",
+            "method": "ipage",
+            "sampling": "srs",
+            "count": count,
+            "seed": np.repeat(np.arange(seeds), count),
+            "off1": rng.normal(0, 1e-3, seeds * count),
+            "family": rng.integers(0, 9, seeds * count),
+        }
+    )
+    found = exploration.recall(explored)
+    drawn = figures.recall(found, False)
+    by_panel = {trace["xaxis"]: trace for trace in drawn["data"] if trace["name"] == "iPage, SRS"}
+    assert unpacked(by_panel["x3"]["y"]) == pytest.approx(found["count_sd"])
+    assert unpacked(by_panel["x4"]["y"]) == pytest.approx(found["error_sd"])
+    assert found["error_sd"].item() == pytest.approx((explored["off1"] ** 2).groupby(explored["seed"]).mean().std())
+    assert drawn["layout"]["yaxis4"]["type"] == "log"
+    (even,) = (trace for trace in drawn["data"] if trace["name"] == "each to a loop at random")
+    assert even["xaxis"] == "x3"
+    assert unpacked(even["y"]) == pytest.approx([np.sqrt(25 * 8) / 9])
+
+
+def ablated():
+    """Three seeds of some combinations on the sine wave and of one on crystal, where Ω does not run."""
+    runs = []
+    for start, sampling in (("prior", "srs"), ("INN posterior (φ)", "srs"), ("INN posterior (φ)", "maximin")):
+        for optimizer, surrogate in (("none", "–"), ("lm", "separate"), ("lm", "INN's last (φ)")):
+            for seed in range(3):
+                one = {"task": "sinewave", "start": start, "optimizer": optimizer, "surrogate": surrogate, "n": 200}
+                one |= {"sampling": sampling, "seed": seed, "seconds": 0.1, "mean": 1e-5 * (seed + 1), "modes": 9.0}
+                one |= {"success": np.nan if optimizer == "none" else 0.5, "modes_25": 6.0 + seed}
+                told = 1.0 if (start, surrogate, sampling) != ("INN posterior (φ)", "separate", "srs") else np.nan
+                told = told if start != "prior" or surrogate == "separate" else np.nan
+                runs.append(one | {"omega_calls": told if seed == 0 and optimizer == "lm" else np.nan})
+    crystal = [one | {"task": "crystal", "mean": np.nan, "modes_25": np.nan, "omega_calls": np.nan}
+               for one in runs if one["optimizer"] == "lm"]  # fmt: skip
+    return pd.DataFrame(runs + crystal)
+
+
+def test_the_ablation_has_panels_of_what_there_is():
+    rows_, titles = ablated(), {"sinewave": "Sine wave", "crystal": "SrTiO₃"}
+    drawn = figures.ablation(rows_, titles, False)
+    panels = {name for name in drawn["layout"] if name.startswith("xaxis")}
+    assert panels == {"xaxis", "xaxis2", "xaxis3", "xaxis4", "xaxis5"}  # four of the sine wave; crystal has no errors
+    assert {f"xaxis{trace['xaxis'][1:]}" for trace in drawn["data"]} == panels  # none is empty
+    said = [note["text"] for note in drawn["layout"]["annotations"]]
+    assert "<b>SrTiO₃: Ω has not run</b>" in said
+    assert said.count("mean squared error") == said.count("loops found with 25 designs") == 1
+    loops = [trace for trace in drawn["data"] if trace["xaxis"] == "x4"]
+    assert {place for trace in loops for place in trace["y"]} == {"prior, SRS", "INN, SRS", "INN, maximin"}
+    assert all(unpacked(trace["x"]) == pytest.approx(7.0) for trace in loops)  # the mean over seeds
+
+    without = figures.ablation(rows_.drop(columns="modes_25"), titles, False)
+    assert len([name for name in without["layout"] if name.startswith("xaxis")]) == 4
+    assert "none of it drawn here" in results._of_the_ablation(rows_.drop(columns="modes_25"))
+    assert "(right)" in results._of_the_ablation(rows_)
+    assert "modes_25" not in results._ablated(rows_.drop(columns="modes_25"))
+
+
+def test_true_evaluations_are_told_by_start_and_surrogate():
+    drawn = figures.ablation(ablated(), {"sinewave": "Sine wave"}, False)
+    (table,) = (trace for trace in drawn["data"] if trace["type"] == "heatmap")
+    assert (table["y"], table["x"]) == (["prior", "INN"], ["φ", "separate"])
+    assert table["text"] == [["not<br>reached", "1"], ["1", "1<br>1 of 2 not"]]
+
+
+def test_a_gpu_has_a_bar_of_its_own_where_it_has_run(folder):
+    timed, card = results.load(folder)["compute"]
+    timed = timed[timed["kind"] == "time"].astype({"method": str, "device": str})
+    gpu = timed[timed["method"] == "ipage"].assign(device="cuda", inference_seconds=0.01, localization_seconds=0.02)
+    both = pd.concat([timed, gpu], ignore_index=True)
+    for rows_, there in ((timed, False), (both, True)):
+        inference = figures.times(rows_, results.TITLES, False)["data"][0]
+        assert ("iPage, GPU" in inference["y"]) == there
+        assert "INN, GPU" not in inference["y"]
+        assert {"iPage", "INN"} <= set(inference["y"])  # the CPU's always
+        costs = results.costs({"compute": (rows_, card)})
+        assert len(costs) == len(rows_)
+        assert (costs["device"] == "GPU").sum() == there
+    bars = dict(zip(inference["y"], inference["x"], strict=True))
+    assert bars["iPage, GPU"] == 0.01
+    assert bars["iPage"] == timed.set_index("method")["inference_seconds"]["ipage"]
+    assert "the GPU of" in results._machines(both, card)
+    assert "GPU" not in results._machines(timed, card)
+
+
+def test_what_a_method_costs_is_on_the_page_and_in_the_report(page, folder, tmp_path):
+    test = page()
+    costs = next(one.value for one in test.dataframe if "training [min]" in one.value)
+    timed = results.load(folder)["compute"][0].query("kind == 'time' and method == 'ipage'").iloc[0]
+    ours = costs[costs["method"] == "iPage"].iloc[0]
+    assert ours["parameters"] == timed["parameters"]
+    assert ours["training [min]"] == pytest.approx(timed["training_seconds"] / 60, abs=0.05)
+    assert ours["localization [s]"] == pytest.approx(timed["localization_seconds"], rel=0.01)
+    assert "peak memory [MB]" in costs
+    assert results.COSTS in [caption.value for caption in test.caption]
+    report.write(folder, tmp_path / "report.html")
+    assert f"{timed['parameters']:,}" in (tmp_path / "report.html").read_text()
+
+
+def test_a_cell_is_run_with_the_sampling_of_the_form(page, monkeypatch):
+    class Asked(rerun.Rerun):
+        def start(self, *arguments):
+            self.arguments = arguments
+
+    job = Asked()
+    monkeypatch.setattr(view, "rerun", lambda: job)
+    test = page()
+    monkeypatch.setattr(view, "missing", lambda scope: {})
+
+    def asked(method, sampling=None):
+        test.selectbox(key="cell-method").set_value(method).run()
+        if sampling:
+            test.selectbox(key=f"cell-sampling-{method}").set_value(sampling).run()
+        test.button(key="cell-run").click().run()
+        assert not test.exception
+        return dict(zip(job.arguments[::2], job.arguments[1::2], strict=True)), view._told(job)
+
+    assert asked("ipage") == (
+        {
+            "--tasks": "sinewave",
+            "--methods": "ipage",
+            "--sampling": "maximin",
+            "--protocol": "single",
+            "--repeats": "3",
+        },
+        "Sine wave, iPage, maximin, Table 3, 3 latent seeds",
+    )
+    assert asked("inn")[0]["--sampling"] == "srs"
+    assert asked("ipage", "lhs")[1] == "Sine wave, iPage, LHS, Table 3, 3 latent seeds"
+    said, told = asked("prior-lm")  # it has no latent space
+    assert "--sampling" not in said
+    assert told == "Sine wave, control: prior + LM, Table 3, 3 latent seeds"
+
+
+def test_the_outcome_tells_the_command_that_gives_it_again(page, folder, monkeypatch):
+    job = rerun.Rerun(state="done")
+    monkeypatch.setattr(view, "rerun", lambda: job)
+    monkeypatch.setattr(view, "OUT", folder)
+    test = page()
+    assert not test.exception
+    assert f"`python -m ipage_core benchmark --out {folder}`" in [caption.value for caption in test.caption]
+    assert any("iPage, maximin, Table 2: mean" in one.value and "over targets]" in one.value for one in test.success)
+
+
 def test_loops_are_drawn_where_omega_has_them():
     for i in range(9):
         curve = figures._loop(i)
@@ -204,6 +390,31 @@ def test_a_run_is_followed_by_its_lines(faked):
     job.start("--tasks", "sinewave")
     follow(job)
     assert (job.state, job.done, job.total) == ("done", 2, 2)
+
+
+def test_lines_that_tell_no_progress_are_passed_over(faked):
+    job = faked("import json\nprint(json.dumps({'done': 1, 'total': 2, 'eta': None}))\n"
+                "print('{\"warning\": 1}')\nprint('7')\nprint('{\"done\": 2, \"tot')")  # fmt: skip
+    job.start("--tasks", "sinewave")
+    follow(job)
+    assert (job.state, job.done, job.total) == ("done", 1, 2)
+
+
+def test_no_file_is_left_of_a_run_however_it_ends(faked, tmp_path, monkeypatch):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    for code, state in (("print('{}')", "done"), ("import sys\nsys.exit(1)", "failed"), ("input", "cancelled")):
+        job = faked("import time\ntime.sleep(60)" if state == "cancelled" else code)
+        job.start()
+        if state == "cancelled":
+            job.cancel()
+        follow(job)
+        assert job.state == state
+    monkeypatch.setattr(rerun.sys, "executable", str(tmp_path / "nothing"))
+    job = rerun.Rerun()
+    job.start()
+    assert job.state == "failed"
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_a_failed_run_tells_why(faked):

@@ -40,7 +40,7 @@ def test_the_page_as_a_visitor_uses_it():
         page.get_by_role("option", name="MDN", exact=True).click()
         page.wait_for_selector(AT_REST)
         page.get_by_role("button", name="Run", exact=True).click()
-        page.get_by_text("Sine wave, MDN, Table 3: mean").wait_for()
+        page.get_by_text("Sine wave, MDN, SRS, Table 3: mean").wait_for()
         assert watched.abroad == []
         assert watched.errors == []
         watched.context.close()

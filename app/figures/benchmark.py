@@ -29,6 +29,8 @@ NAMES = {
     "reference": "the posterior itself",
 }
 """Methods as figures and tables call them, in their order."""
+RESAMPLED = {"many": "targets", "single": "solutions"}
+"""Protocol → what the bootstrap interval of a mean is over."""
 FONT = 12
 TOP = 58
 """Pixels above the panels: their titles, and Plotly's buttons above those."""
@@ -53,6 +55,12 @@ def color_of(method: str, colors: Palette) -> str:
 def short(method: str) -> str:
     """A method's name in figures."""
     return NAMES.get(method, method)
+
+
+def counted(cell: Any) -> str:
+    """How many solutions stand behind a cell of a table; of Table 2, for how many different targets."""
+    targets = f" ({round(cell.n / cell.runs)} targets)" if cell.protocol == "many" else ""
+    return f"n = {cell.n:,}{targets}"
 
 
 def one_to_many(rows: pd.DataFrame, omega: np.ndarray, prior: np.ndarray, target: float, dark: bool) -> Dict:
@@ -198,18 +206,29 @@ def achieved(rows: pd.DataFrame, title: str, unit: str, dark: bool) -> Dict:
 
 
 def times(compute: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
-    """Figure 7: seconds for 1000 solutions, inference and localization, a panel for each task; one thread."""
+    """Figure 7: seconds for 1000 solutions, inference and localization, a panel for each task.
+
+    A bar a method on one thread of the CPU and, where it has run there, one on the GPU below.
+    """
     colors = palette(dark)
-    rows = compute[compute["kind"] == "time"]
+    rows = compute[compute["kind"] == "time"].astype(dict.fromkeys(("task", "method", "device"), str))
     tasks = [name for name in titles_of if (rows["task"] == name).any()]
     data: list[Dict] = []
     titles: list[Dict] = []
     boxes = []
     gap = 0.02
     width = (1 - gap * (len(tasks) - 1)) / len(tasks)
+    there = set(zip(rows["method"], rows["device"], strict=True))
     names = [name for name in NAMES if (rows["method"] == name).any()]
+    bars = {
+        (name, device): short(name) + said
+        for name in names
+        for device, said in (("cpu", ""), ("cuda", ", GPU"))
+        if device == "cpu" or (name, device) in there
+    }
+    labels = list(bars.values())
     for k, task in enumerate(tasks):
-        own = rows[(rows["task"] == task) & (rows["device"] == "cpu")].set_index("method").reindex(names)
+        own = rows[rows["task"] == task].set_index(["method", "device"]).reindex(list(bars))
         left = k * (width + gap)
         boxes.append(((left, left + width), (0.0, 1.0)))
         for part, color in (("inference", colors.posterior), ("localization", colors.localized)):
@@ -219,7 +238,7 @@ def times(compute: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
                     "type": "bar",
                     "orientation": "h",
                     "x": seconds,
-                    "y": [short(name) for name in names],
+                    "y": labels,
                     "name": part,
                     "marker": {"color": color},
                     "showlegend": not k,
@@ -227,15 +246,16 @@ def times(compute: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
                     **_on(_id(k)),
                 }
             )
-        for name in names:
-            total = own.loc[name, ["inference_seconds", "localization_seconds"]].sum(min_count=1)
-            text = "not available" if not np.isfinite(total) else f" {total:.2g} s"
+        for bar, label in bars.items():
+            total = own.loc[bar, ["inference_seconds", "localization_seconds"]].sum(min_count=1)
+            missing = "not available" if bar[1] == "cpu" else "not run"
+            text = missing if not np.isfinite(total) else f" {total:.2g} s"
             data.append(
                 {
                     "type": "scatter",
                     "mode": "text",
                     "x": [0 if not np.isfinite(total) else float(total)],
-                    "y": [short(name)],
+                    "y": [label],
                     "text": [text],
                     "textposition": "middle right",
                     "textfont": {"size": 10, "color": colors.text},
@@ -252,10 +272,10 @@ def times(compute: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
         own = rows[rows["task"] == tasks[k]]
         top = float((own["inference_seconds"] + own["localization_seconds"]).max())
         axes[f"xaxis{ids}"] |= {"range": [0, 1.45 * top], "nticks": 4}
-        axes[f"yaxis{ids}"] |= {"type": "category", "categoryarray": [short(n) for n in names][::-1]}
+        axes[f"yaxis{ids}"] |= {"type": "category", "categoryarray": labels[::-1]}
         axes[f"yaxis{ids}"] |= {"categoryorder": "array", "showticklabels": not k, "showgrid": False}
-        axes[f"yaxis{ids}"] |= {"range": [-0.6, len(names) - 0.4]}
-    spec = _figure(data, axes, titles, colors, 90 + 34 * len(names))
+        axes[f"yaxis{ids}"] |= {"range": [-0.6, len(labels) - 0.4]}
+    spec = _figure(data, axes, titles, colors, 90 + (34 if len(labels) == len(names) else 26) * len(labels))
     spec["layout"] |= {"barmode": "stack"}
     spec["layout"]["margin"]["l"] = 145
     return spec
@@ -284,8 +304,8 @@ def table(cells: pd.DataFrame, floors: pd.DataFrame, titles_of: dict[str, str], 
                 continue
             mean = here["mean"].to_numpy(float)
             told = [
-                f"{short(str(one.method))}, {one.by}<br>mean {one.mean:.3g} [{one.low:.2g}, {one.high:.2g}]"
-                f"<br>n = {one.n:,} in {one.runs} runs"
+                f"{short(str(one.method))}, {one.by}<br>mean {one.mean:.3g}, 95 % interval over "
+                f"{RESAMPLED[str(one.protocol)]} [{one.low:.2g}, {one.high:.2g}]<br>{counted(one)}, runs: {one.runs}"
                 for one in here.itertuples()
             ]
             data.append(
@@ -334,13 +354,15 @@ def table(cells: pd.DataFrame, floors: pd.DataFrame, titles_of: dict[str, str], 
 
 
 def recall(found: pd.DataFrame, dark: bool) -> Dict:
-    """Against N: loops found, seeds that found all, and the SD over seeds of a loop's share of the designs.
+    """Against N: loops found, seeds that found all; SD over seeds of a loop's number of designs, of a run's mean error.
 
-    ``found`` as :func:`ipage_core.benchmark.exploration.recall` gives it.
+    ``found`` as :func:`ipage_core.benchmark.exploration.recall` gives it. Thin: the SD of a number of designs if each
+    went to a loop at random.
     """
     colors, data = palette(dark), []
     panels = (("found", "loops found, mean over seeds"), ("all_found", "seeds that found all nine"),
-              ("count_sd", "SD over seeds of designs on a loop"))  # fmt: skip
+              ("count_sd", "SD over seeds: designs on a loop"),
+              ("error_sd", "SD over seeds: mean squared error of a run"))  # fmt: skip
     lines = [
         ("ipage", "srs", colors.localized, "dot"), ("ipage", "lhs", colors.localized, "dash"),
         ("ipage", "maximin", colors.localized, "solid"), ("inn", "srs", colors.posterior, "solid"),
@@ -357,14 +379,18 @@ def recall(found: pd.DataFrame, dark: bool) -> Dict:
                     | {"mode": "lines+markers", "marker": {"symbol": SYMBOLS[sampling], "size": 7, "color": color}}
                     | {"hovertemplate": f"{name}: %{{y:.3g}}<extra></extra>", "hoverinfo": "all", "legendgroup": name}
                 )
-    boxes = [((k * 0.35, k * 0.35 + 0.3), (0.0, 1.0)) for k in range(3)]
-    axes = _axes(colors, boxes, [("N", "")] * 3)
+    even = found.drop_duplicates("count").sort_values("count")
+    data.append(_line(even["count"], even["even_sd"], colors.text, _id(2), width=1, name="each to a loop at random"))
+    boxes = [((left, left + 0.46), box) for box in ((0.57, 1.0), (0.0, 0.43)) for left in (0.0, 0.54)]
+    axes = _axes(colors, boxes, [("N", "")] * 4)
     counts = sorted(found["count"].unique().tolist())
-    for ids in ("", "2", "3"):
+    for ids in ("", "2", "3", "4"):
         axes[f"xaxis{ids}"] |= {"type": "log", "tickvals": counts, "ticktext": [str(n) for n in counts]}
     axes["yaxis2"] |= {"tickformat": ".0%"}
-    titles = [_title(f"<b>{text}</b>", box[0][0], 1) for (_, text), box in zip(panels, boxes, strict=True)]
-    return _figure(data, axes, titles, colors, 420)
+    axes["yaxis3"] |= {"rangemode": "tozero"}
+    axes["yaxis4"] |= {"type": "log", "exponentformat": "power", "dtick": 1}
+    titles = [_title(f"<b>{text}</b>", box[0][0], box[1][1]) for (_, text), box in zip(panels, boxes, strict=True)]
+    return _figure(data, axes, titles, colors, 640)
 
 
 def calibration(rows: pd.DataFrame, titles_of: dict[str, str], levels: np.ndarray, covered: Dict, dark: bool) -> Dict:
@@ -414,46 +440,150 @@ def calibration(rows: pd.DataFrame, titles_of: dict[str, str], levels: np.ndarra
     return _figure(data, axes, titles, colors, 560)
 
 
-def ablation(rows: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
-    """What the posterior buys: for each start, error against seconds (left) and the share that needed no replacement.
+_COMBINATION = ["start", "optimizer", "surrogate", "sampling"]
+_BRIEF = {
+    "prior": "prior",
+    "INN posterior (φ)": "INN",
+    "cINN posterior": "cINN",
+    "INN's last (φ)": "φ",
+    "INN's best (φ*)": "φ*",
+    "separate": "separate",
+}
+"""Starts and surrogates of the ablation, where there is little room."""
+_OPTIMIZERS = {"none": ("x", "none"), "gd": ("triangle-up", "GD"), "adam": ("square", "Adam"), "lm": ("circle", "LM")}
 
-    A row of panels for each task; symbols are optimizers, colours are starts; medians over seeds, samplings and
-    surrogates are not taken: every combination is a point, over seeds its mean.
+
+def ablation(rows: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
+    """What the posterior buys: a row of panels for each task, of those that there is something to draw in.
+
+    From the left: error, and share that needed no replacement, against seconds; Ω evaluations a solution until the
+    mean error is 1e-6, by start and surrogate; loops found with 25 designs, by start and sampling. Colours are starts,
+    symbols optimizers; a point is a combination of start, optimizer, surrogate and sampling, over seeds its mean.
     """
     colors = palette(dark)
     tasks = [name for name in titles_of if (rows["task"] == name).any()]
-    keys = ["start", "optimizer", "surrogate", "sampling"]
-    data: list[Dict] = []
-    boxes, titles, names = [], [], []
-    high = (1 - 0.14 * (len(tasks) - 1)) / len(tasks)
-    symbols = {"none": "x", "gd": "triangle-up", "adam": "square", "lm": "circle"}
+    rows = rows.astype(dict.fromkeys(_COMBINATION, str))
+    few = "modes_25" in rows and bool(rows["modes_25"].notna().any())
+    across = [(0, 0.2), (0.26, 0.44), (0.51, 0.7), (0.83, 1)] if few else [(0, 0.27), (0.34, 0.61), (0.7, 1)]
+    high, gap = 190, 94  # pixels: a panel, and between two
+    height = high * len(tasks) + gap * (len(tasks) - 1)
+    data = _starts_and_optimizers(rows, colors)
+    boxes, names, titles, more = [], [], [], []
     for k, task in enumerate(tasks):
-        top = 1 - k * (high + 0.14)
-        boxes += [((0, 0.45), (top - high, top)), ((0.55, 1), (top - high, top))]
-        titles += [_title(f"<b>{titles_of[task]}</b>: error", 0, top), _title("needed no replacement", 0.55, top)]
-        names += [("seconds for 200 designs", "mean squared error"), ("seconds for 200 designs", "")]
-        own = rows[rows["task"] == task].groupby(keys, observed=True).mean(numeric_only=True).reset_index()
-        for start, optimizer in own[["start", "optimizer"]].drop_duplicates().itertuples(index=False):
-            here = own[(own["start"] == start) & (own["optimizer"] == optimizer)]
-            color = {"prior": colors.prior, "cINN posterior": colors.localized}.get(str(start), colors.posterior)
-            told = [
-                f"{one.start}, {one.optimizer}, {one.surrogate}, {SAMPLINGS[str(one.sampling)]}"
-                for one in here.itertuples()
-            ]
-            for j, column in enumerate(("mean", "success")):
-                point = _points(here["seconds"], here[column], color, 9, _id(2 * k + j), symbols[str(optimizer)])
-                point |= {"text": told, "hovertemplate": "%{text}<br>%{x:.2g} s: %{y:.3g}<extra></extra>"}
-                first = not any(trace.get("name") == f"{start}, {optimizer}" for trace in data)
-                data.append(point | {"name": f"{start}, {optimizer}", "showlegend": first and not j})
-                data[-1]["legendgroup"] = data[-1]["name"]
+        own = rows[rows["task"] == task]
+        means = own.groupby(_COMBINATION).mean(numeric_only=True).reset_index()
+        judged = bool(means["mean"].notna().any())
+        top = 1 - k * (high + gap) / height
+        seconds = means["seconds"]
+        panels: list[tuple[int, str, str, list[Dict], Dict, Dict]] = []  # column, title, x axis, traces, axes
+        if judged:
+            error = {"type": "log", "exponentformat": "power", "dtick": 2}
+            traces = _combinations(means, seconds, means["mean"], colors)
+            panels.append((0, "mean squared error", "seconds for 200 designs", traces, _decades(seconds), error))
+        if means["success"].notna().any():
+            share = {"tickformat": ".0%", "range": [min(0.84, means["success"].min() - 0.05), 1.01]}
+            traces = _combinations(means, seconds, means["success"], colors)
+            across_of = _decades(seconds[means["success"].notna()])
+            panels.append((1, "needed no replacement", "seconds for 200 designs", traces, across_of, share))
+        by_lm = own[(own["optimizer"] == "lm") & (own["seed"] == own["seed"].min())]
+        if judged and len(by_lm):
+            names_of: Dict = {"type": "category", "showgrid": False}
+            traces = [_evaluations(by_lm, colors)]
+            panels.append(
+                (2, "Ω evaluations to 1e-6", "surrogate", traces, names_of, names_of | {"autorange": "reversed"})
+            )
+        if few and means["modes_25"].notna().any():
+            places = means["start"].map(_brief) + ", " + means["sampling"].map(SAMPLINGS)
+            order = [f"{start}, {sampling}" for start in _BRIEF.values() for sampling in SAMPLINGS.values()]
+            order = [place for place in order if (places == place).any()][::-1]
+            up: Dict = {"type": "category", "categoryorder": "array", "categoryarray": order}
+            traces = _combinations(means, means["modes_25"], places, colors)
+            panels.append(
+                (3, "loops found with 25 designs", "loops", traces, {"rangemode": "tozero", "dtick": 3},
+                 up | {"range": [-0.6, len(order) - 0.4]})
+            )  # fmt: skip
+        said = titles_of[task] + ("" if judged else ": Ω has not run")
+        titles.append(_title(f"<b>{said}</b>", 0, top) | {"yshift": 22})
+        for column, title, name, traces, *both in panels:
+            data += [trace | _on(_id(len(boxes))) for trace in traces]
+            boxes.append((across[column], (max(0.0, top - high / height), top)))
+            titles.append(_title(title, across[column][0], top))
+            names.append((name, ""))
+            more.append(both)
     axes = _axes(colors, boxes, names)
-    for k in range(len(tasks)):
-        first, second = ("" if not k else str(2 * k + 1)), str(2 * k + 2)
-        for ids in (first, second):
-            axes[f"xaxis{ids}"] |= {"type": "log", "dtick": "D2"}
-        axes[f"yaxis{first}"] |= {"type": "log", "exponentformat": "power", "dtick": 2}
-        axes[f"yaxis{second}"] |= {"tickformat": ".0%", "range": [-0.03, 1.05]}
-    return _figure(data, axes, titles, colors, 130 + 260 * len(tasks))
+    for k, (x, y) in enumerate(more):
+        axes[f"xaxis{_id(k)[1:]}"] |= x
+        axes[f"yaxis{_id(k)[1:]}"] |= y
+    return _figure(data, axes, titles, colors, height + 146)
+
+
+def _decades(values: pd.Series) -> Dict:
+    """A logarithmic axis with ticks at powers of ten, and between them where these are few."""
+    return {"type": "log", "dtick": "D2" if values.max() < 30 * values.min() else 1}
+
+
+def _brief(name: str) -> str:
+    return _BRIEF.get(name, name)
+
+
+def _start_color(start: str, colors: Palette) -> str:
+    return {"prior": colors.prior, "cINN posterior": colors.localized}.get(start, colors.posterior)
+
+
+def _starts_and_optimizers(rows: pd.DataFrame, colors: Palette) -> list[Dict]:
+    """The legend of the ablation: a colour a start, a symbol an optimizer."""
+    looks = [(f"from the {start}", _start_color(start, colors), "circle") for start in rows["start"].unique()]
+    looks += [
+        ("no localization" if name == "none" else f"by {word}", colors.text, symbol)
+        for name, (symbol, word) in _OPTIMIZERS.items()
+        if (rows["optimizer"] == name).any()
+    ]
+    return [_points([None], [None], color, 9, "x", symbol, name=name) for name, color, symbol in looks]
+
+
+def _combinations(means: pd.DataFrame, x: pd.Series, y: pd.Series, colors: Palette) -> list[Dict]:
+    """Points of one panel of the ablation, a trace a start and optimizer; ``x, y`` as long as ``means``."""
+    traces = []
+    for (start, optimizer), here in means[x.notna() & y.notna()].groupby(["start", "optimizer"], sort=False):
+        symbol, word = _OPTIMIZERS[str(optimizer)]
+        told = [f"{one.start}, {word}, {one.surrogate}, {SAMPLINGS[str(one.sampling)]}" for one in here.itertuples()]
+        color, at = _start_color(str(start), colors), here.index
+        trace = _points(x[at], y[at], color, 9, "x", symbol, showlegend=False, text=told)
+        traces.append(trace | {"hovertemplate": "%{text}<br>%{x:.3~g}: %{y:.3~g}<extra></extra>"})
+    return traces
+
+
+def _evaluations(rows: pd.DataFrame, colors: Palette) -> Dict:
+    """Ω evaluations a solution by start and surrogate, means over samplings, as a table in colour."""
+    cells = rows.groupby(["start", "surrogate"])["omega_calls"].agg(["mean", "count", "size"])
+    starts, surrogates = ([name for name in _BRIEF if name in set(rows[of])] for of in ("start", "surrogate"))
+    cells = cells.reindex(pd.MultiIndex.from_product((starts, surrogates)))
+
+    def told(mean: float, reached: float, tried: float) -> str:
+        if not reached > 0:
+            return "not<br>reached" if tried > 0 else ""
+        return f"{mean:.2g}" + (f"<br>{tried - reached:.0f} of {tried:.0f} not" if reached < tried else "")
+
+    shape = (len(starts), len(surrogates))
+    words = np.array([told(*one) for one in cells.itertuples(index=False)], dtype=object).reshape(shape)
+    calls = cells["mean"].to_numpy(float).reshape(shape)
+    return {
+        "type": "heatmap",
+        "x": [_brief(name) for name in surrogates],
+        "y": [_brief(name) for name in starts],
+        "z": packed(calls),
+        "zmin": 0,
+        "zmax": 4,  # as many as the benchmark tries
+        "colorscale": [[0, faded(colors.omega, 0.04)], [1, faded(colors.omega, 0.5)]],
+        "showscale": False,
+        "text": words.tolist(),
+        "texttemplate": "%{text}",
+        "textfont": {"size": 11, "color": colors.text},
+        "hovertemplate": "start: %{y}, surrogate: %{x}<br>%{z:.3~g} evaluations a solution<extra></extra>",
+        "hoverongaps": False,
+        "xgap": 2,
+        "ygap": 2,
+    }
 
 
 def budget(compute: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
@@ -561,6 +691,9 @@ def _title(text: str, x: float, y: float, size: int = FONT) -> Dict:
 
 def _figure(data: list[Dict], axes: Dict, titles: list[Dict], colors: Palette, height: int) -> Dict:
     height += TOP - 34
+    for one in axes.values():
+        if one.get("exponentformat") == "power":
+            one["tickfont"] |= {"size": 0.8 * FONT}  # Plotly writes powers of ten a quarter larger than told
     layout: Dict = {
         "height": height,
         "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": faded(colors.prior, 0.8), "activecolor": colors.text},

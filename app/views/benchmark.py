@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import classroom, results
 from app.figures import benchmark as figures
@@ -62,8 +64,10 @@ def show(dark: bool, folder: Path | None = None) -> None:
     cells, card = found["cells"]
     st.caption(
         "Mean of ‖Ω(x) − y*‖² **by the true forward operator Ω**, unless a cell says otherwise; the lowest of a column "
-        "is bold, and so is what equals it to the digits shown. Hover over a cell for its quantiles: the bootstrap "
-        "interval is over solutions, the standard deviation over latent seeds; neither speaks of other trainings."
+        "is bold, and so is what equals it to the digits shown. Hover over a cell for its quantiles. The bootstrap "
+        "interval is over targets in Table 2 and over solutions in Table 3, and speaks, as does the standard deviation "
+        "over latent seeds, of one training; where a method was trained more than once, the hover adds the standard "
+        "deviation over training seeds."
     )
     protocol, chosen = _ask(cells)
     gone = {key: why for key, why in card["missing"].items() if _kept(key, chosen)}
@@ -76,6 +80,7 @@ def show(dark: bool, folder: Path | None = None) -> None:
     _downloads(chosen, folder)
     _rerun()
     _figures(there, dark)
+    _costs(found)
     _quality(found)
     st.caption(f"Results of `{card['command']}` on {card['machine']}.")
 
@@ -172,6 +177,17 @@ def _figures(there: tuple[str, int], dark: bool) -> None:
     numbers(_numbers(*there, title), one.key)
 
 
+def _costs(found: results.Tables) -> None:
+    table = results.costs(found)
+    if not len(table):
+        return
+    st.subheader("What a method costs", divider="gray")
+    formats = {"parameters": st.column_config.NumberColumn(format="localized")}
+    formats |= {f"{part} [s]": st.column_config.NumberColumn(format="%.3g") for part in ("inference", "localization")}
+    st.dataframe(table, hide_index=True, key="costs", column_config=formats)
+    st.caption(results.COSTS)
+
+
 def _quality(found: results.Tables) -> None:
     table = results.quality_table(found)
     if not len(table):
@@ -191,18 +207,20 @@ def _rerun() -> None:
     if classroom.on():
         classroom.told("Runs of the benchmark are switched off in this classroom.")
         return
-    places = st.columns([1.2, 1.2, 1, 1, 1], vertical_alignment="bottom")
+    places = st.columns([1.2, 1.2, 1, 1, 1, 1], vertical_alignment="bottom")
     task = places[0].selectbox("Task", list(results.TITLES), format_func=results.TITLES.get, key="cell-task")
     method = places[1].selectbox(
         "Method", [name for name in figures.NAMES if name in METHODS], 6, format_func=figures.short, key="cell-method"
     )
-    protocol = places[2].selectbox("Table", ["single", "many"], format_func=results.short, key="cell-protocol")
-    repeats = places[3].number_input("Latent seeds", 1, 50, 3, key="cell-repeats")
+    sampling = _sampling(method, places[2])
+    protocol = places[3].selectbox("Table", ["single", "many"], format_func=results.short, key="cell-protocol")
+    repeats = places[4].number_input("Latent seeds", 1, 50, 3, key="cell-repeats")
     why = missing(Scope(tasks=(task,), methods=(method,)))
-    arguments = ("--tasks", task, "--methods", method, "--protocol", protocol, "--repeats", str(repeats))
+    arguments = ("--tasks", task, "--methods", method, *(("--sampling", sampling) if sampling else ()))
+    arguments += ("--protocol", protocol, "--repeats", str(repeats))
     job = rerun()
     job.poll()
-    places[4].button(
+    places[5].button(
         "Run",
         key="cell-run",
         icon=":material/play_arrow:",
@@ -217,6 +235,17 @@ def _rerun() -> None:
     elif not TASKS[task].verifies_by_default:
         st.caption("Ω takes long here and does not run: what comes is a surrogate's word, and says so.")
     st.fragment(_progress, run_every=1.0 if job.state == "running" else None)(job, job.state)
+
+
+def _sampling(method: str, place: DeltaGenerator) -> str | None:
+    """How latent points are drawn, at first as in the tables; None if the method has no latent space."""
+    if METHODS[method].proposal is None:
+        return None
+    samplings = list(figures.SAMPLINGS)
+    first = samplings.index("maximin" if method.startswith("ipage") else "srs")
+    # A key of its own for each method, or the choice for one would be another's.
+    key = f"cell-sampling-{method}"
+    return place.selectbox("Sampling", samplings, first, format_func=figures.SAMPLINGS.get, key=key)
 
 
 def _progress(job: Rerun, before: str) -> None:
@@ -239,21 +268,27 @@ def _progress(job: Rerun, before: str) -> None:
 
 def _told(job: Rerun) -> str:
     """What runs, in the words of its form."""
-    task, method, protocol, repeats = job.arguments[1::2]
-    seeds = f"{repeats} latent seed{'s' if repeats != '1' else ''}"
-    return f"{results.TITLES[task]}, {figures.short(method)}, {results.short(protocol)}, {seeds}"
+    said = dict(zip(job.arguments[::2], job.arguments[1::2], strict=True))
+    repeats = said["--repeats"]
+    words = [results.TITLES[said["--tasks"]], figures.short(said["--methods"])]
+    if "--sampling" in said:
+        words.append(figures.SAMPLINGS[said["--sampling"]])
+    words += [results.short(said["--protocol"]), f"{repeats} latent seed{'s' if repeats != '1' else ''}"]
+    return ", ".join(words)
 
 
 def _outcome(job: Rerun) -> None:
     cells, card = rows.read(OUT / CELLS)
     for one in tables.displayed(cells, str(cells["protocol"].iloc[0])).itertuples():
         paper = f" The paper: {one.paper:g}." if one.paper == one.paper else ""
+        latent = METHODS[str(one.method)].proposal is not None
+        sampling = f", {figures.SAMPLINGS[str(one.sampling)]}" if latent else ""
         spread = f" ± {tables.number(one.seed_sd)} over seeds" if one.runs > 1 else ""
         st.success(
-            f"{results.TITLES[str(one.task)]}, {figures.short(str(one.method))}, "
+            f"{results.TITLES[str(one.task)]}, {figures.short(str(one.method))}{sampling}, "
             f"{results.short(str(one.protocol))}: mean "
-            f"{tables.number(one.mean)} by {one.by} [{tables.number(one.low)}, {tables.number(one.high)}]{spread}, "
-            f"n = {one.n:,}.{paper}",
+            f"{tables.number(one.mean)} by {one.by} [{tables.number(one.low)}, {tables.number(one.high)}, over "
+            f"{figures.RESAMPLED[str(one.protocol)]}]{spread}, {figures.counted(one)}.{paper}",
             icon=":material/check:",
         )
-    st.caption(f"`{card['command']} --out runs/benchmark-page`")
+    st.caption(f"`{card['command']} --out {shlex.quote(str(OUT))}`")

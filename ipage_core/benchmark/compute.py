@@ -124,7 +124,7 @@ def work(argument: dict[str, Any]) -> Result:
 
 
 def _floor(method: Loaded, task: Task) -> float | None:
-    """Mean ‖f(x) − Ω(x)‖² of the method's surrogate on unseen pairs: localization, blind to Ω, gets about that far.
+    """Mean ‖f(x) − Ω(x)‖² of the method's surrogate over unseen pairs; at one target it may be less, or more.
 
     None without a surrogate, and where all stored designs have been trained with.
     """
