@@ -215,8 +215,7 @@ def train(
         card = json.loads((out / f"{model}.json").read_text())
         if card["task"] != task.name:
             raise ValueError(f"{out} holds a model '{model}' of {card['task']}: name another --out")
-        settings_then = asdict(Settings(**card["settings"]))  # what a card does not name was as it is by default
-        done = [card["model"], card["arguments"], settings_then] == settings_said
+        done = [card["model"], card["arguments"], card["settings"]] == settings_said
         if resume and done and (task.folder is None or card["data"]["sha256"] == fingerprint(*pairs(task))):
             return card
     if model in TAUGHT.get(task.name, ()) and not (out / "mlp.safetensors").exists():

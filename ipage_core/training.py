@@ -6,10 +6,10 @@ import copy
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -32,8 +32,6 @@ class Settings:
     epoch_size: int | None = None
     """Pairs that an epoch draws: all of them if None."""
     learning_rate: float = 1e-3
-    schedule: Literal["cosine", "plateau"] = "cosine"
-    """How the rate falls: to zero along a cosine, or by half whenever the loss has not fallen for ten epochs."""
     beta2: float = 0.95
     """Adam's memory of squared gradients. At 0.999 the same number of steps left the surrogates 5–15× less accurate."""
     weight_decay: float = 0.0
@@ -149,11 +147,9 @@ def fit(
         sums: dict[str, float] = {}
         network.train()
         shuffled = torch.randperm(len(x), generator=generator)[:seen].to(x.device)
-        halved = 0.5 ** plateaus([sum(v for k, v in row.items() if k.startswith("loss_")) for row in run.history])
         for batch, index in enumerate(shuffled.split(settings.batch)):
             progressed = (epoch + batch / batches) / settings.epochs
-            falling = 0.5 * (1 + math.cos(math.pi * progressed)) if settings.schedule == "cosine" else halved
-            optimizer.param_groups[0]["lr"] = settings.learning_rate * falling
+            optimizer.param_groups[0]["lr"] = settings.learning_rate * 0.5 * (1 + math.cos(math.pi * progressed))
             optimizer.zero_grad(set_to_none=True)
             for direction in network.losses(x[index], y[index], weights, generator):
                 total = torch.stack([weights[name] * loss for name, loss in direction.items()]).sum()
@@ -201,19 +197,6 @@ def fit(
     states = {"phi": network.state_dict(), "phi_star": best_state}
     run.weight_sets = {name: {k: v.cpu() for k, v in states[name].items()} for name in network.weight_sets}
     return run
-
-
-def plateaus(losses: Sequence[float], patience: int = 10, threshold: float = 1e-4) -> int:
-    """How often a loss has not fallen by a share of ``threshold`` for more than ``patience`` epochs.
-
-    What PyTorch's ReduceLROnPlateau counts; from the losses alone, so that a resumed run goes on alike.
-    """
-    best, waited, found = math.inf, 0, 0
-    for loss in losses:
-        best, waited = (loss, 0) if loss < best * (1 - threshold) else (best, waited + 1)
-        if waited > patience:
-            found, waited = found + 1, 0
-    return found
 
 
 def _adam_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -1,7 +1,6 @@
 """Training: seeded, resumable with at most one epoch lost, and it learns."""
 
 import json
-import math
 import os
 import signal
 import subprocess
@@ -15,7 +14,7 @@ from ipage_core.datasets import pairs
 from ipage_core.recipes import train
 from ipage_core.store import load_card
 from ipage_core.tasks import TASKS
-from ipage_core.training import Settings, fit, pick_device, plateaus
+from ipage_core.training import Settings, fit, pick_device
 
 QUICK = Settings(epochs=4, batch=50)
 X, Y = pairs(TASKS["sinewave"], 200)
@@ -150,14 +149,3 @@ def test_cuda_agrees_with_the_cpu():
     runs = [fit("inn", SMALL["inn"][1], X, Y, QUICK, device=device) for device in ("cpu", "cuda")]
     for a, b in zip(*(run.history for run in runs), strict=True):
         assert a["validation_l2"] == pytest.approx(b["validation_l2"], rel=1e-2)
-
-
-def test_the_rate_is_halved_where_pytorch_s_scheduler_halves_it():
-    losses = [1 / (1 + k) + 0.2 * math.sin(7 * k) ** 2 for k in range(300)]
-    (parameter,) = [torch.zeros(1, requires_grad=True)]
-    optimizer = torch.optim.SGD([parameter], lr=1.0)
-    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=10, threshold=1e-4)
-    for k, loss in enumerate(losses):
-        scheduler.step(loss)
-        assert optimizer.param_groups[0]["lr"] == 0.5 ** plateaus(losses[: k + 1])
-    assert plateaus(losses) > 3
