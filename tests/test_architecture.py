@@ -13,6 +13,7 @@ from ipage_core.finishing import finished
 from ipage_core.methods import load
 from ipage_core.models.cell_modulus import CellModulus, CellSurrogate, shuffled_symmetry
 from ipage_core.models.pixel_flow import FieldFlow, haar, unhaar
+from ipage_core.models.pixel_cinn import PixelCINN
 from ipage_core.models.pixel_inn import PixelINN
 from ipage_core.physics.homogenization import _element, element_modes, young_x
 from ipage_core.physics.topology import admissible, is_admissible
@@ -183,6 +184,21 @@ def test_the_pixel_inn_inverts_and_its_forward_is_the_surrogate():
     assert ((x > 0) & (x < 1)).all()
     losses = next(inn.losses(cells(4).float(), torch.randn(4, 2), {"z": 1.0}, torch.Generator().manual_seed(0)))
     assert losses.keys() == {"nll", "z"}
+
+
+def test_the_pixel_cinn_maps_back_onto_its_latent_point_and_learns_by_likelihood_alone():
+    torch.manual_seed(0)
+    cinn = PixelCINN(1024, 1, hidden=8, couplings=2).eval()
+    y, z = torch.randn(3, 1), torch.randn(3, 1024)
+    x, back = cinn.cycle(y, z)
+    assert torch.allclose(back, z, atol=1e-3)
+    assert ((x > 0) & (x < 1)).all()
+    density = cinn.double().log_prob(x[:1].double(), y[:1].double())
+    moved = cinn.encode(x[:1].double(), y[:1].double() + 1)
+    assert not torch.allclose(moved, z[:1].double(), atol=1e-3)  # it listens to y
+    assert density.isfinite().all()
+    generator = torch.Generator().manual_seed(0)
+    assert next(cinn.float().losses(cells(4).float(), torch.randn(4, 2), {}, generator)).keys() == {"nll"}
 
 
 def test_a_few_steps_of_training_lower_the_bound():
