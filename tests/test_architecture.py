@@ -12,8 +12,8 @@ from ipage_core.design import design
 from ipage_core.finishing import finished
 from ipage_core.methods import load
 from ipage_core.models.cell_modulus import CellModulus, CellSurrogate, shuffled_symmetry
-from ipage_core.models.pixel_flow import FieldFlow, haar, unhaar
 from ipage_core.models.pixel_cinn import PixelCINN
+from ipage_core.models.pixel_flow import FieldFlow, haar, unhaar
 from ipage_core.models.pixel_inn import PixelINN
 from ipage_core.physics.homogenization import _element, element_modes, young_x
 from ipage_core.physics.topology import admissible, is_admissible
