@@ -349,7 +349,7 @@ def _machines(compute: pd.DataFrame, card: dict[str, Any]) -> str:
     for device, place in (("cpu", "one thread of"), ("cuda", "the GPU of")):
         own = timed[timed["device"] == device]
         if len(own):
-            names = sorted(own["machine"].astype(str).unique()) if "machine" in own else [card["machine"]]
+            names = sorted(own["machine"].dropna().astype(str).unique()) if "machine" in own else [card["machine"]]
             told.append(f"{place} {', '.join(names)}")
     return " and ".join(told)
 

@@ -436,3 +436,11 @@ def test_a_run_is_cancelled_and_another_may_begin(faked):
     job.start()
     assert job.state == "running"
     job.cancel()
+
+
+def test_every_figure_of_what_ships_can_be_drawn():
+    found = results.load(benchmark.SHIPPED)
+    for one in results.overview(found, benchmark.SHIPPED):
+        assert one.draw(False)["data"]
+        assert len(one.numbers())
+    assert len(results.costs(found))
