@@ -149,7 +149,7 @@ def _cell(one: pd.Series, best: bool, intervals: bool) -> list[str]:
     if one["trainings"] > 1:
         runs += f"; SD over {one['trainings']} training seeds {number(one['training_sd'])}"
     told = (
-        f"95 % bootstrap interval of the mean over {figures.RESAMPLED[str(one['protocol'])]}: "
+        f"95 % bootstrap interval of the mean over {tables.RESAMPLED[str(one['protocol'])]}: "
         f"{number(one['low'])} to {number(one['high'])}{runs}; "
         f"median {number(one['median'])}; 95th percentile {number(one['p95'])}; "
         f"{100 * one['failures']:.2g} % not within the tolerance; {figures.SAMPLINGS[str(one['sampling'])]}"
@@ -198,7 +198,7 @@ def overview(found: Tables, folder: Path) -> Iterator[Shown]:
             yield Shown(
                 f"dots-{protocol}",
                 f"{title}, drawn",
-                f"Mean of ‖Ω(x) − y*‖² with its 95 % bootstrap interval over {figures.RESAMPLED[protocol]}, beside the "
+                f"Mean of ‖Ω(x) − y*‖² with its 95 % bootstrap interval over {tables.RESAMPLED[protocol]}, beside the "
                 "paper's mean. Upright bars: the error that the method's surrogate makes on unseen designs, a mean "
                 "over the whole prior. Localization that arrives ends at its error on the designs found, which near "
                 "one target can be smaller.",

@@ -176,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="DIR",
-        help="run nothing: write the results of such folders as one, a run that two hold from the later",
+        help="run nothing: write the results of such folders as one, rows that two hold from the later",
     )
     benchmark.add_argument("--report", type=Path, metavar="HTML", help="write a report; without --out, of what ships")
     benchmark.add_argument("--json", action="store_true", help="a JSON object a finished run on stdout")

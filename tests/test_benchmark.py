@@ -369,10 +369,10 @@ def test_parts_of_a_benchmark_join_and_the_later_folder_counts(ran, tmp_path_fac
     assert main(["benchmark", "--join", str(folder), "--join", str(place), "--out", str(place / "all")]) == 0
     joined, about = rows.read(place / "all" / "solutions.parquet")
     assert about["command"] == f"{card['command']} && another"
-    run = [*solutions.RUN, "sample"]
-    assert not joined.duplicated(run).any()
+    key = list(solutions.KEY)
+    assert not joined.duplicated(key).any()
     assert len(joined) == len(whole) + len(more)
-    both = joined.merge(whole, on=run, suffixes=("", "_now"))
+    both = joined.merge(whole, on=key, suffixes=("", "_now"))
     changed = (both["off1"] == both["off1_now"]).to_numpy()
     np.testing.assert_array_equal(changed, (both["method"].astype(str) == "inn") & (both["seed"] == 0))
     cells, _ = rows.read(place / "all" / benchmark.CELLS)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from app.figures.theme import Dict, Palette, axis, faded, packed, palette
+from ipage_core.benchmark.tables import RESAMPLED
 
 SAMPLINGS = {"srs": "SRS", "lhs": "LHS", "maximin": "maximin"}
 SYMBOLS = {"srs": "circle", "lhs": "square", "maximin": "diamond"}
@@ -29,8 +30,6 @@ NAMES = {
     "reference": "the posterior itself",
 }
 """Methods as figures and tables call them, in their order."""
-RESAMPLED = {"many": "targets", "single": "solutions"}
-"""Protocol → what the bootstrap interval of a mean is over."""
 FONT = 12
 TOP = 58
 """Pixels above the panels: their titles, and Plotly's buttons above those."""

@@ -288,7 +288,7 @@ def _outcome(job: Rerun) -> None:
             f"{results.TITLES[str(one.task)]}, {figures.short(str(one.method))}{sampling}, "
             f"{results.short(str(one.protocol))}: mean "
             f"{tables.number(one.mean)} by {one.by} [{tables.number(one.low)}, {tables.number(one.high)}, over "
-            f"{figures.RESAMPLED[str(one.protocol)]}]{spread}, {figures.counted(one)}.{paper}",
+            f"{tables.RESAMPLED[str(one.protocol)]}]{spread}, {figures.counted(one)}.{paper}",
             icon=":material/check:",
         )
     st.caption(f"`{card['command']} --out {shlex.quote(str(OUT))}`")

@@ -1,7 +1,7 @@
 """The paper's tables and figures, from the true forward operator: ``python -m ipage_core benchmark``.
 
 A section is a module with ``items(scope)`` (keys and arguments of its runs), ``work(argument)`` (one of them, in any
-process), ``frame(scope, results)`` (tidy rows) and ``RUN`` (the columns that name a run among them). Every section is
+process), ``frame(scope, results)`` (tidy rows) and ``KEY`` (the columns that tell rows apart). Every section is
 resumable by its journal, and writes one Parquet file from which tables, figures and report are computed.
 """
 
@@ -104,7 +104,7 @@ def run(
 def join(folders: Sequence[Path], out: Path) -> dict[str, Path]:
     """Write what several folders hold as one, of a benchmark run in parts or on several machines. → section: file.
 
-    Where two hold the same run, the later folder's counts.
+    Where two hold the same row, the later folder's counts.
 
     Raises:
         ValueError: the folders hold no results, a file is no table of a benchmark, or a cell would be of two networks.
@@ -114,13 +114,8 @@ def join(folders: Sequence[Path], out: Path) -> dict[str, Path]:
         found = [rows.read(path) for folder in folders if (path := folder / f"{module}.parquet").exists()]
         if not found:
             continue
-        run = list(import_module(f"ipage_core.benchmark.{module}").RUN)
-        frame, *later = (table for table, _ in found)
-        for table in later:
-            renewed = pd.MultiIndex.from_frame(frame[run].astype(str)).isin(
-                pd.MultiIndex.from_frame(table[run].astype(str).drop_duplicates())
-            )
-            frame = pd.concat((frame[~renewed], table), ignore_index=True)
+        key = list(import_module(f"ipage_core.benchmark.{module}").KEY)
+        frame = pd.concat([table for table, _ in found], ignore_index=True).drop_duplicates(key, keep="last")
         if "weights" in frame:
             networks = frame.groupby(["task", "method", "training_seed"], observed=True)["weights"].nunique()
             if (networks > 1).any():

@@ -31,8 +31,8 @@ N, FEW = 200, 25
 ENOUGH, MOST = 1e-6, 4
 """Mean squared error to reach with true evaluations, and how many a solution are tried."""
 MOST_COORDINATES = 16
-RUN = ("task", "start", "optimizer", "surrogate", "sampling", "seed")
-"""What names a run."""
+KEY = ("task", "start", "optimizer", "surrogate", "sampling", "seed")
+"""What tells rows apart."""
 
 
 def items(scope: Scope) -> list[Item]:

@@ -25,8 +25,8 @@ SAMPLES = 199
 AT_ONCE = 250
 """Pairs an item."""
 MOST_COORDINATES = 16
-RUN = ("task", "method", "training_seed")
-"""What names a model's rows."""
+KEY = ("task", "method", "training_seed", "pair")
+"""What tells rows apart."""
 
 
 def items(scope: Scope) -> list[Item]:

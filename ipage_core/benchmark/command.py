@@ -84,12 +84,11 @@ def _show(arguments: argparse.Namespace, written: dict[str, Path]) -> None:
 
 def _print_tables(path: Path) -> None:
     cells, card = rows.read(path.with_name(benchmark.CELLS))
-    for protocol, text, over in (
-        ("many", "1000 different y*", "targets"),
-        ("single", "1000 solutions for one y*", "solutions"),
-    ):
+    for protocol, text in (("many", "1000 different y*"), ("single", "1000 solutions for one y*")):
         if (cells["protocol"] == protocol).any():
-            print(f"\n**{text}**: mean of ‖Ω(x) − y*‖² [95 % bootstrap over {over}] ± SD over latent seeds\n")
+            print(
+                f"\n**{text}**: mean of ‖Ω(x) − y*‖² [95 % bootstrap over {tables.RESAMPLED[protocol]}] ± SD over latent seeds\n"
+            )
             print(tables.markdown(cells, card["missing"], protocol))
     for sentence in dict.fromkeys(card["missing"].values()):
         print(f"\n{sentence}")

@@ -34,8 +34,8 @@ SEARCHES: dict[str, list[dict[str, Any]]] = {
 }
 """Budgets of the neural-adjoint method: descents a design, and steps each; by Levenberg–Marquardt or its own Adam."""
 REPEATS = 3
-RUN = ("task", "method", "kind", "device", "setting", "n")
-"""What names a run."""
+KEY = ("task", "method", "kind", "device", "setting", "n")
+"""What tells rows apart."""
 
 
 def items(scope: Scope) -> list[Item]:

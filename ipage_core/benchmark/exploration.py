@@ -15,8 +15,8 @@ from ipage_core.design import design
 from ipage_core.tasks import TASKS
 
 COUNTS = (25, 50, 100, 200)
-RUN = ("task", "method", "sampling", "seed", "training_seed", "count")
-"""What names a run."""
+KEY = ("task", "method", "sampling", "seed", "training_seed", "count", "sample")
+"""What tells rows apart."""
 
 
 def items(scope: Scope) -> list[Item]:

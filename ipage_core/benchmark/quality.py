@@ -26,8 +26,8 @@ _DRAWS, _BATCHES = 250_000, 400
 SEEDS = 5
 TRUTH = 4000
 """Draws of the posterior that all are compared with: with 1000 their own scatter was as large as what is told apart."""
-RUN = ("task", "method", "sampling", "seed", "training_seed", "n")
-"""What names a run."""
+KEY = ("task", "method", "sampling", "seed", "training_seed", "n", "stage")
+"""What tells rows apart."""
 
 
 def log_prior(task: Task, x: Tensor) -> Tensor:

@@ -34,6 +34,8 @@ JUDGE = METHODS["prior-lm"].surrogate
 """The network that speaks where Ω does not run."""
 RUN = ("task", "method", "sampling", "protocol", "seed", "training_seed")
 """What names a run."""
+KEY = (*RUN, "sample")
+"""What tells rows apart."""
 
 
 def items(scope: Scope) -> list[Item]:

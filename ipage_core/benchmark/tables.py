@@ -13,6 +13,8 @@ from ipage_core.methods import METHODS
 from ipage_core.metrics import bootstrap_interval
 from ipage_core.tasks import TASKS
 
+RESAMPLED = {"many": "targets", "single": "solutions"}
+"""Protocol → what the bootstrap interval of a mean is over."""
 CELL = ["task", "method", "sampling", "protocol", "training_seed"]
 
 
