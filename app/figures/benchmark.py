@@ -498,7 +498,7 @@ def ablation(rows: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
             up: Dict = {"type": "category", "categoryorder": "array", "categoryarray": order}
             traces = _combinations(means, means["modes_25"], places, colors)
             panels.append(
-                (3, "loops found with 25 designs", "loops", traces, {"rangemode": "tozero", "dtick": 3},
+                (3, "loops found with 25 designs", "loops", traces, {"range": [-0.4, 9.4], "dtick": 3},
                  up | {"range": [-0.6, len(order) - 0.4]})
             )  # fmt: skip
         said = titles_of[task] + ("" if judged else ": Ω has not run")

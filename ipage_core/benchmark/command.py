@@ -86,9 +86,8 @@ def _print_tables(path: Path) -> None:
     cells, card = rows.read(path.with_name(benchmark.CELLS))
     for protocol, text in (("many", "1000 different y*"), ("single", "1000 solutions for one y*")):
         if (cells["protocol"] == protocol).any():
-            print(
-                f"\n**{text}**: mean of ‖Ω(x) − y*‖² [95 % bootstrap over {tables.RESAMPLED[protocol]}] ± SD over latent seeds\n"
-            )
+            interval = f"95 % bootstrap over {tables.RESAMPLED[protocol]}"
+            print(f"\n**{text}**: mean of ‖Ω(x) − y*‖² [{interval}] ± SD over latent seeds\n")
             print(tables.markdown(cells, card["missing"], protocol))
     for sentence in dict.fromkeys(card["missing"].values()):
         print(f"\n{sentence}")
