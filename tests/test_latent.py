@@ -40,6 +40,19 @@ def test_maximin_spreads_at_least_twice_as_far_as_pydoe(n, k):
     assert ours >= 2 * theirs
 
 
+@pytest.mark.parametrize(("k", "center_density"), [(2, 1 / np.sqrt(12)), (3, 1 / np.sqrt(32)), (4, 1 / 8)])
+def test_maximin_of_many_points_comes_near_the_densest_lattice(k, center_density):
+    # Conway and Sloane, Sphere Packings, Lattices and Groups, Table 1.2: n (d/2)^k is at most the center density.
+    densest = 2 * (center_density / 1000) ** (1 / k)
+    assert minimum_distance(unit_design(1000, k, "maximin", 0)) >= 0.8 * densest
+
+
+@pytest.mark.parametrize(("n", "k"), [(1000, 5), (997, 23), (30, 7), (60, 16)])
+def test_no_two_dimensions_of_maximin_are_alike(n, k):
+    correlation = np.corrcoef(unit_design(n, k, "maximin", 3).T)
+    assert np.abs(correlation - np.eye(k)).max() < 0.7
+
+
 def test_a_caller_cannot_spoil_the_next_design():
     unit_design(10, 2, "lhs", 0)
     with pytest.raises(ValueError, match="read-only"):
