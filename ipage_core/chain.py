@@ -15,7 +15,7 @@ from torch import Tensor
 from ipage_core.latent import latent_design
 from ipage_core.localization import Optimizer, Trajectory, localize
 from ipage_core.methods import Loaded, Proposal
-from ipage_core.parametrization import Parametrization
+from ipage_core.parametrization import Parametrization, staged
 from ipage_core.tasks import Task
 
 STALLED = 0.05
@@ -139,7 +139,10 @@ class Chain:
         with self.clock("localization"):
             start = torch.where(samples.x.isfinite(), samples.x, self.task.bounds.mean(0).to(samples.x))
             path, predicted = self._descend(self.parametrization.encode(start), goal)
-            predicted_posterior = self.predict(samples.posterior)
+            predicted_posterior = goal.to(path.u) + path.first[:, : goal.shape[1]]
+            elsewhere = (path.u[0] != samples.posterior).any(1).nonzero()[:, 0]  # outside the box, or tied, or filtered
+            if len(elsewhere):
+                predicted_posterior[elsewhere] = self.predict(samples.posterior[elsewhere])
             error = (predicted_posterior - goal.to(path.u)).square().sum(1)
             return replace(
                 samples,
@@ -159,7 +162,7 @@ class Chain:
         goal, surrogate = goal.to(u), self.method.surrogate
         assert surrogate is not None
         parts: list[Trajectory] = []
-        for moves in (*self.parametrization.stages, self.parametrization):
+        for moves, share in staged(self.parametrization):
 
             def residual(u: Tensor, rows: Tensor, moves: Parametrization = moves) -> Tensor:
                 x = moves.decode(u)
@@ -169,7 +172,7 @@ class Chain:
                 residual,
                 u,
                 moves.bounds,
-                enough=self.task.arrived * self.task.tolerance,
+                enough=share * self.task.arrived * self.task.tolerance,
                 optimizer=self.optimizer,
                 steps=self.steps,
                 record_every=self.record_every,
@@ -184,7 +187,7 @@ class Chain:
             left[beyond] = torch.cat((misfit, self.parametrization.excess(x[beyond])), dim=1)
             parts[-1].error[-1] = left.square().sum(1)
         steps, path, error = (torch.cat([getattr(p, name) for p in parts]) for name in ("steps", "u", "error"))
-        return Trajectory(steps, path, error, left), goal + left[:, : goal.shape[1]]
+        return Trajectory(steps, path, error, parts[0].first, left), goal + left[:, : goal.shape[1]]
 
     def _kept(self, u: Tensor) -> Tensor:
         """The designs decode(u), which are beyond a cap, moved to it: where target and cap clash, the cap stays."""

@@ -40,6 +40,8 @@ class Trajectory:
     """(T, n, e) the samples."""
     error: Tensor
     """(T, n) squared norm of their residual: the surrogate's error, not Ω's."""
+    first: Tensor
+    """(n, r) residual at the start."""
     residual: Tensor
     """(n, r) of the last frame: what did not vanish."""
 
@@ -84,8 +86,9 @@ def localize(
     iterates = advance(residual, u0.clamp(low, high), low, high, steps or DEFAULT_STEPS[optimizer], enough)
     frames: list[tuple[int, Tensor, Tensor]] = []
     last: tuple[int, Tensor, Tensor] | None = None
-    left = u0
+    first = left = u0
     for step, (u, left) in enumerate(iterates):
+        first = left if step == 0 else first
         error = left.square().sum(1)
         last = (step, u, error)
         if step % record_every == 0:
@@ -96,7 +99,7 @@ def localize(
     if frames[-1][0] != last[0]:
         frames.append(last)
     recorded, u_path, error_path = zip(*frames, strict=True)
-    return Trajectory(torch.tensor(recorded), torch.stack(u_path), torch.stack(error_path), left)
+    return Trajectory(torch.tensor(recorded), torch.stack(u_path), torch.stack(error_path), first, left)
 
 
 def _jacobian(residual: Residual, u: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,6 +34,16 @@ class Parametrization(Protocol):
     def excess(self, x: Tensor) -> Tensor:
         """(n, d) → (n, r): further residuals, zero where every cap is kept; r may be 0."""
         ...
+
+
+LEADS_ON = 10.0
+"""An easier stage only leads on to the next: it may end so many times as far from the target as the last one."""
+
+
+def staged(last: Parametrization) -> Iterator[tuple[Parametrization, float]]:
+    """The stages of a parametrization and itself, with the factor by which each may miss the target."""
+    yield from ((stage, LEADS_ON) for stage in last.stages)
+    yield last, 1.0
 
 
 @dataclass(frozen=True, eq=False)

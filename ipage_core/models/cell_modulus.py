@@ -27,6 +27,8 @@ from ipage_core.pixels import blur, sharpen
 SIDE = 32
 RIDGE = 1e-5
 """Added to the diagonal of the Rayleigh–Ritz system, as a share of it: guessed fields may be dependent."""
+AT_ONCE = 128
+"""Cells in one pass outside training: what a processor's cache holds. A pass of 1000 takes a fifth longer."""
 GREY = 0.3
 """Share of each training batch that is made grey, for localization passes through grey cells; it needs no labels."""
 
@@ -86,6 +88,12 @@ class CellModulus(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(n, 1024) → bound (n,), estimate (n,)."""
+        if self.training or len(x) <= AT_ONCE:
+            return self._read(x)
+        bounds, estimates = zip(*map(self._read, x.split(AT_ONCE)), strict=True)
+        return torch.cat(bounds), torch.cat(estimates)
+
+    def _read(self, x: Tensor) -> tuple[Tensor, Tensor]:
         with torch.set_grad_enabled(self.training and torch.is_grad_enabled()):
             displacement, features = self.network(x.detach().reshape(-1, 1, SIDE, SIDE))
             displacement = displacement.reshape(-1, 2, SIDE, SIDE)

@@ -13,7 +13,7 @@ from torch import Generator, Tensor, nn
 
 from ipage_core.localization import localize
 from ipage_core.models.standardize import Standardizer
-from ipage_core.parametrization import Parametrization
+from ipage_core.parametrization import Parametrization, staged
 
 AT_ONCE = 16_384
 """Descents in one batch, for memory."""
@@ -142,13 +142,14 @@ class NeuralAdjoint:
         optimizer, steps = self.search.optimizer, self.search.steps
         assert optimizer != "published"
         u = self.moves.encode(start)
-        for moves in (*self.moves.stages, self.moves):
+        for moves, share in staged(self.moves):
 
             def residual(u: Tensor, rows: Tensor, moves: Parametrization = moves) -> Tensor:
                 return self.network(moves.decode(u)) - goal[rows]
 
+            enough = share * self.enough
             path = localize(
-                residual, u, moves.bounds, optimizer=optimizer, steps=steps, record_every=steps, enough=self.enough
+                residual, u, moves.bounds, optimizer=optimizer, steps=steps, record_every=steps, enough=enough
             )
             u = path.u[-1]
         return self.moves.decode(u).detach()

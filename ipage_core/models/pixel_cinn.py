@@ -12,7 +12,7 @@ from ipage_core.models.inn import standard_normal_log_prob
 from ipage_core.models.pixel_flow import SMALLEST, FieldFlow
 
 AT_ONCE = 250
-"""Cells in one pass, for memory."""
+"""Cells in one pass, for memory and for the cache."""
 
 
 class PixelCINN(nn.Module):
@@ -39,7 +39,8 @@ class PixelCINN(nn.Module):
 
     def encode(self, x: Tensor, y_star: Tensor) -> Tensor:
         """The latent point whose posterior sample for y* is x. (n, 1024), (n, 1) → (n, 1024)."""
-        return self._latent(x, y_star)[0]
+        parts = zip(x.split(AT_ONCE), y_star.split(AT_ONCE), strict=True)
+        return torch.cat([self._latent(part, y)[0] for part, y in parts])
 
     def cycle(self, y_star: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         """Posterior samples x = h(y*, z), and f_z(x): equal to z but for round-off. → (n, 1024), (n, 1024)."""
