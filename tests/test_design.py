@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from models import SINEWAVE, Uniform, counting, exact_method
 
+from ipage_core.constraints import parse
 from ipage_core.design import design
 from ipage_core.latent import latent_design
 from ipage_core.methods import Loaded, load
@@ -71,6 +72,17 @@ class FlatOnTheLeft:
 
     def __call__(self, x):
         return torch.where(x[:, :1] >= 0, SINEWAVE.omega(x), torch.full_like(x[:, :1], -1.0))
+
+
+@pytest.mark.parametrize("fixed", [None, "x1=0.3"])
+def test_the_surrogates_word_on_the_posterior_is_of_the_posterior(fixed):
+    method = exact_method(0.05)
+    moves = fixed and parse(SINEWAVE, [fixed])
+    mine = torch.tensor([0.9, -0.2])
+    for more in ({}, {"seed_design": mine}):
+        found = design(SINEWAVE, method, TARGET, 40, parametrization=moves, **more)
+        assert found.surrogate_posterior is not None
+        torch.testing.assert_close(found.surrogate_posterior, method.surrogate(found.posterior))
 
 
 def test_stalled_samples_are_replaced_and_counted():

@@ -34,8 +34,7 @@ def items(scope: Scope) -> list[Item]:
     found = []
     for task in (name for name in scope.tasks if TASKS[name].d <= MOST_COORDINATES):
         for method in (name for name in METHODS if name in scope.methods):
-            for root, weights, trained in there(scope, task, method)[:1]:
-                models = None if root is None else str(root)
+            for models, weights, trained in there(scope, task, method)[:1]:
                 for begin in range(0, AT_ONCE if scope.quick else len(held_out(task)[0]), AT_ONCE):
                     argument = {"task": task, "method": method, "begin": begin, "training_seed": trained}
                     found.append((f"{task}|{method}|{begin}|{trained}|{weights}", argument | {"models": models}))

@@ -47,11 +47,11 @@ def items(scope: Scope) -> list[Item]:
     devices = ["cpu", *["cuda"] * torch.cuda.is_available()]
     for task in scope.tasks:
         for method in (name for name in scope.methods if not (scope.quick and name in COSTLY)):
-            for root, weights, _ in there(scope, task, method)[:1]:
+            for models, weights, _ in there(scope, task, method)[:1]:
                 for device in devices:
                     for argument in _arguments(task, method, scope.quick):
                         argument |= {"device": device, "n": scope.n, "sampling": scope.sampled(method)[-1]}
-                        argument |= {"models": None if root is None else str(root)}
+                        argument |= {"models": models}
                         found.append(("|".join(map(str, [*argument.values(), weights])), argument))
     return found
 

@@ -26,11 +26,11 @@ def items(scope: Scope) -> list[Item]:
         if TASKS[task].modes is None:
             continue
         for method in (name for name in scope.methods if name not in COSTLY):
-            for root, weights, trained in there(scope, task, method)[:1]:
+            for models, weights, trained in there(scope, task, method)[:1]:
                 for sampling in scope.sampled(method):
                     for seed in scope.seeds(task, method, "single"):
                         argument = {"task": task, "method": method, "sampling": sampling, "seed": seed}
-                        argument |= {"training_seed": trained, "models": None if root is None else str(root)}
+                        argument |= {"training_seed": trained, "models": models}
                         found.append(("|".join([task, method, sampling, f"{seed}", f"{trained}", weights]), argument))
     return found
 

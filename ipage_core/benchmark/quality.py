@@ -88,13 +88,13 @@ def items(scope: Scope) -> list[Item]:
             argument |= {"n": scope.n, "models": None}
             found.append((f"{task}|{REFERENCE}|{scope.n}|{seed}|{TRUTH}", argument))
         for method in scope.methods:
-            for root, weights, trained in there(scope, task, method)[:1]:
+            for models, weights, trained in there(scope, task, method)[:1]:
                 seeds = scope.seeds(task, method, "single")[:SEEDS]
                 seeds = seeds[: 1 - scope.quick] if method in COSTLY else seeds
                 for sampling in scope.sampled(method):
                     for seed in seeds:
                         argument = {"task": task, "method": method, "sampling": sampling, "seed": seed, "n": scope.n}
-                        argument |= {"training_seed": trained, "models": None if root is None else str(root)}
+                        argument |= {"training_seed": trained, "models": models}
                         words = [task, method, sampling, f"{scope.n}", f"{seed}", f"{trained}", weights, f"{TRUTH}"]
                         found.append(("|".join(words), argument))
     return found

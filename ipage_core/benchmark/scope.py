@@ -144,12 +144,12 @@ def missing(scope: Scope) -> dict[str, str]:
     return told
 
 
-def there(scope: Scope, task: str, method: str) -> list[tuple[Path | None, str, int]]:
-    """(root, hash, training seed) of every copy of a method's models for a task."""
+def there(scope: Scope, task: str, method: str) -> list[tuple[str | None, str, int]]:
+    """(folder as :func:`loaded` takes it, hash, training seed) of every copy of a method's models for a task."""
     found = []
     for root in scope.roots:
         try:
-            found.append((root, *weights(task, method, root)))
+            found.append((None if root is None else str(root), *weights(task, method, root)))
         except ModelUnavailable:
             continue
     return found

@@ -46,17 +46,17 @@ def items(scope: Scope) -> list[Item]:
     found = []
     for task in scope.tasks:
         for method in scope.methods:
-            for root, weights, trained in there(scope, task, method):
+            for models, weights, trained in there(scope, task, method):
                 for protocol in scope.protocols:
                     seeds, sampled = scope.seeds(task, method, protocol), scope.sampled(method)
-                    if root is not None:
+                    if models is not None:
                         seeds, sampled = seeds[: 0 if method in COSTLY else TRAINED_AGAIN], sampled[-1:]
                     for seed in seeds:
                         for sampling in sampled:
                             argument: dict[str, Any] = {"task": task, "method": method, "sampling": sampling}
                             argument |= {"protocol": protocol, "n": scope.n, "seed": seed, "training_seed": trained}
-                            argument |= {"models": None if root is None else str(root), "weights": weights}
-                            judged = task == "crystal" and root is None and seed == 0 and sampling == sampled[-1]
+                            argument |= {"models": models, "weights": weights}
+                            judged = task == "crystal" and models is None and seed == 0 and sampling == sampled[-1]
                             argument |= {"dft": scope.dft and judged}
                             words = [task, method, sampling, protocol, f"{scope.n}", f"{seed}", f"{trained}", weights]
                             for part in _parts(method, protocol, scope):
