@@ -69,7 +69,7 @@ def _parts(method: str, protocol: str, scope: Scope) -> Sequence[int | None]:
     """The targets of a run that are items of their own; None: all are in one."""
     if method not in COSTLY or protocol != "many":
         return (None,)
-    return range(min(scope.n, 2 if scope.quick else TARGETS_OF_COSTLY))
+    return range(min(scope.n, 1 if scope.quick else TARGETS_OF_COSTLY))
 
 
 def alone(argument: dict[str, Any]) -> bool:
