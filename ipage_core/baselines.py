@@ -81,7 +81,7 @@ def recipe(
     if any(task.dequantize):  # as for the cINN: y stays behind, so x is smeared half as far
         arguments["dequantize"] = [0.5 * half_width for half_width in task.dequantize]
     if any(task.support):
-        arguments["support"] = [interval and list(interval) for interval in task.support]
+        arguments.setdefault("support", [interval and list(interval) for interval in task.support])
     return model, of_size(model, arguments, like), Settings(epochs=epochs, learning_rate=2e-3)
 
 

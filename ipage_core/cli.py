@@ -163,8 +163,11 @@ def _parser() -> argparse.ArgumentParser:
     benchmark.add_argument("--protocol", help="many, single (default: both, with a comma)")
     benchmark.add_argument("--repeats", type=_repeats, help="latent seeds (default: 50; architecture and crystal 5)")
     benchmark.add_argument("--n", type=_designs, default=1000, help="solutions a run (default %(default)s)")
-    benchmark.add_argument("--only", help="sections, with commas (default: all)")
-    benchmark.add_argument("--quick", action="store_true", help="few repeats: some minutes")
+    benchmark.add_argument(
+        "--only",
+        help="with commas: tables, exploration, quality, calibration, ablation, compute (default: all)",
+    )
+    benchmark.add_argument("--quick", action="store_true", help="few repeats: five minutes on two cores")
     benchmark.add_argument("--dft", action="store_true", help="crystal: let DFT judge 50 solutions a run")
     benchmark.add_argument(
         "--models", type=Path, action="append", default=[], metavar="DIR", help="models of another training seed too"
@@ -180,7 +183,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     benchmark.add_argument("--report", type=Path, metavar="HTML", help="write a report; without --out, of what ships")
     benchmark.add_argument("--json", action="store_true", help="a JSON object a finished run on stdout")
-    benchmark.add_argument("--workers", type=_workers, default=2, help="local processes (default %(default)s)")
+    benchmark.add_argument(
+        "--workers", type=_workers, default=2, help="local processes (default %(default)s; 0: this one)"
+    )
     benchmark.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="an existing Dask scheduler instead")
 
     text = "Open the explorer in a browser."

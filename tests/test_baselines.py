@@ -97,15 +97,18 @@ def test_a_mixture_density_network_recovers_a_known_mixture():
 # Conditional variational autoencoder
 
 
-def test_a_cvae_recovers_a_linear_gaussian_posterior():
+@pytest.mark.parametrize("more", [{}, {"decoder_sd": 0.3}, {"decoder_sd": 0.3, "normalized": True}])
+def test_a_cvae_recovers_a_linear_gaussian_posterior(more):
     torch.manual_seed(0)
     x = torch.randn(4000, 2)
     y = x.sum(1, keepdim=True)  # so x | y is the line (y/2, y/2) + t (1, −1)/√2 with t ~ N(0, 1)
-    arguments = {"d": 2, "m": 1, "latent": 1, "hidden": 32, "layers": 2, "annealing": 50}
+    arguments = {"d": 2, "m": 1, "latent": 1, "hidden": 32, "layers": 2, "annealing": 50} | more
     run = fit("cvae", arguments, x, y, Settings(epochs=30, batch=200, learning_rate=0.01))
     losses = [row["loss_nll"] for row in run.history]
     assert losses[-1] < losses[5] < losses[1]
     model = trained("cvae", arguments, run)
+    if more:
+        torch.testing.assert_close(model.log_sd.exp(), torch.full((2,), more["decoder_sd"]))
     for target in (-1.0, 0.8):
         with torch.no_grad():
             draws = model.sample(torch.full((4000, 1), target), torch.randn(4000, 1))

@@ -236,6 +236,9 @@ def test_missing_models_are_a_sentence_not_an_end(tmp_path, monkeypatch, capsys)
         (["--only", "tea"], "section 'tea' is not known; accepted: tables"),
         (["--scheduler", "host"], "--scheduler host: accepted: an address"),
         (["--models", "/nowhere"], "--models /nowhere: accepted: a folder"),
+        (["--models", "/usr"], "--models /usr: accepted: a folder with one folder of models a task"),
+        (["--tasks", ""], "task '' is not known; accepted: sinewave"),
+        (["--only", ","], "section '' is not known; accepted: tables"),
         (["--join", "/nowhere"], "/nowhere: accepted: folders with results of the benchmark"),
     ],
 )
@@ -245,11 +248,13 @@ def test_bad_input_is_one_sentence(tmp_path, capsys, arguments, told):
 
 
 def test_without_out_there_is_nothing_to_do(capsys):
-    assert main(["benchmark"]) == 2
-    assert "--out DIR" in capsys.readouterr().err
+    for asked in ([], ["--join", "somewhere"], ["--fold", "--report", "told.html"]):
+        assert main(["benchmark", *asked]) == 2
+        assert "accepted: --out DIR" in capsys.readouterr().err
 
 
 def test_other_models_are_other_trainings(tmp_path, monkeypatch):
+    (tmp_path / "sinewave").mkdir()
     monkeypatch.setattr(scope, "weights", lambda task, method, root: ("ab", 7 if root else 0))
     chosen = Scope(("sinewave",), ("inn",), repeats=1, models=(tmp_path,))
     assert [argument["training_seed"] for _, argument in solutions.items(chosen)] == [0, 0, 7, 7]
@@ -377,12 +382,16 @@ def test_parts_of_a_benchmark_join_and_the_later_folder_counts(ran, tmp_path_fac
     np.testing.assert_array_equal(changed, (both["method"].astype(str) == "inn") & (both["seed"] == 0))
     cells, _ = rows.read(place / "all" / benchmark.CELLS)
     assert set(cells["method"]) == {*METHODS, "cinn"}
+    rows.write(renewed, place / "solutions.parquet", card | {"command": "another"})
+    benchmark.join([place, folder], place / "all")  # of the first no row is left
+    assert rows.read(place / "all" / "solutions.parquet")[1]["command"] == card["command"]
     rows.write(more.assign(method="ipage", seed=7, weights="another"), place / "solutions.parquet", card)
     with pytest.raises(ValueError, match="ipage on robotic_arm has been trained anew"):
         benchmark.join([folder, place], place / "all")
 
 
 def test_other_trainings_get_few_runs_and_a_costly_method_none(monkeypatch, tmp_path):
+    (tmp_path / "sinewave").mkdir()
     monkeypatch.setattr(scope, "weights", lambda task, method, root: ("ab", 0 if root is None else 1))
     chosen = Scope(("sinewave",), ("na-published", "ipage"), models=(tmp_path,))
     found = pd.DataFrame([argument for _, argument in solutions.items(chosen)])

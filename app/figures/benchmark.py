@@ -516,9 +516,13 @@ def ablation(rows: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
     return _figure(data, axes, titles, colors, height + 146)
 
 
+_SECONDS: Dict = {"type": "log", "dtick": "D2", "tickformat": "~r"}
+"""Ticks at 1, 2, 5, 10 …, written in full: a panel may hold less than a decade."""
+
+
 def _decades(values: pd.Series) -> Dict:
     """A logarithmic axis with ticks at powers of ten, and between them where these are few."""
-    return {"type": "log", "dtick": "D2" if values.max() < 30 * values.min() else 1}
+    return _SECONDS if values.max() < 30 * values.min() else {"type": "log", "dtick": 1}
 
 
 def _brief(name: str) -> str:
@@ -615,13 +619,14 @@ def budget(compute: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict
                 name = short(method) + more
                 trace |= {"mode": "lines+markers", "name": name, "legendgroup": name, "hoverinfo": "all"}
                 trace["showlegend"] = not any(other.get("name") == name for other in data)
+                symbol = "square-open" if method == "na-published" else symbol
                 trace["marker"] = {"size": 10 if symbol == "star" else 7, "symbol": symbol, "color": color}
                 trace |= {"text": [setting or "as set" for setting in here["setting"].astype(str)]}
                 trace["hovertemplate"] = f"{name}<br>%{{text}}<br>%{{x:.3g}} s: %{{y:.3g}}<extra></extra>"
                 data.append(trace)
     axes = _axes(colors, boxes, [("seconds", "mean squared error" if not k else "") for k in range(len(tasks))])
     for name in axes:
-        axes[name] |= {"type": "log", "exponentformat": "power", "dtick": "D2" if name.startswith("x") else 2}
+        axes[name] |= _SECONDS if name.startswith("x") else {"type": "log", "exponentformat": "power", "dtick": 2}
     spec = _figure(data, axes, titles, colors, 460)
     spec["layout"]["margin"]["l"] = 80
     return spec

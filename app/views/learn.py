@@ -91,7 +91,7 @@ STEPS = (
         "and leave holes. A **Latin hypercube** (LHS) has one point in each slice of each coordinate. **Maximin** LHS "
         "moves them apart as well: it makes the least distance between two points as large as it can.",
         r"Z_n = \arg\max_Z \, \min_{i \neq j} \, d(z_i, z_j) \quad (9)",
-        f"{PAPER}, Eq. 9 and Fig. 3; lattices as He, Gong and Li 2025 (arXiv:2506.04582) make them, swaps as Morris and "
+        f"{PAPER}, Eq. 9 and Fig. 3; lattices as by He, Gong and Li 2025 (arXiv:2506.04582), swaps as by Morris and "
         "Mitchell 1995 (doi:10.1016/0378-3758(94)00035-T).",
         experiments.spaces,
         "Is maximin sure to find all loops?",

@@ -18,6 +18,7 @@ from ipage_core import cluster
 from ipage_core.benchmark import rows, tables
 from ipage_core.benchmark.scope import Scope, missing
 from ipage_core.shipped import DATA
+from ipage_core.tasks import TASKS
 
 SECTIONS = {
     "tables": "solutions",
@@ -110,12 +111,15 @@ def join(folders: Sequence[Path], out: Path) -> dict[str, Path]:
         ValueError: the folders hold no results, a file is no table of a benchmark, or a cell would be of two networks.
     """
     written = {}
+    missing_here = missing(Scope(tuple(TASKS)))
     for name, module in SECTIONS.items():
         found = [rows.read(path) for folder in folders if (path := folder / f"{module}.parquet").exists()]
         if not found:
             continue
         key = list(import_module(f"ipage_core.benchmark.{module}").KEY)
-        frame = pd.concat([table for table, _ in found], ignore_index=True).drop_duplicates(key, keep="last")
+        frame = pd.concat([table.assign(part=k) for k, (table, _) in enumerate(found)], ignore_index=True)
+        frame = frame.drop_duplicates(key, keep="last")
+        cards = [found[k][1] for k in sorted(frame.pop("part").unique())]  # of folders of which a row is left
         if "weights" in frame:
             networks = frame.groupby(["task", "method", "training_seed"], observed=True)["weights"].nunique()
             if (networks > 1).any():
@@ -123,9 +127,8 @@ def join(folders: Sequence[Path], out: Path) -> dict[str, Path]:
                 raise ValueError(
                     f"{method} on {task} has been trained anew between these runs; accepted: runs after it"
                 )
-        cards = [card for _, card in found]
         about = {word: " && ".join(dict.fromkeys(card[word] for card in cards)) for word in ("command", "machine")}
-        told = {key: why for card in cards for key, why in card["missing"].items()}
+        told = {key: why for card in cards for key, why in card["missing"].items() if key in missing_here}
         if "method" in frame:  # what one run lacked another may have
             there = set(frame["task"].astype(str) + " " + frame["method"].astype(str))
             told = {key: why for key, why in told.items() if key not in there}

@@ -24,8 +24,8 @@ def main(arguments: argparse.Namespace) -> None:
     Raises:
         ValueError: what is asked for cannot be; the message says what can.
     """
-    if arguments.out is None and arguments.report is None:
-        raise ValueError("--out DIR for a run, or --report FILE.html for a report of the results that ship")
+    if arguments.out is None and (arguments.report is None or arguments.join or arguments.fold):
+        raise ValueError("accepted: --out DIR for a run, --join or --fold; or --report FILE.html, of what ships")
     if arguments.out is not None:
         _run(arguments)
     if arguments.report is not None:
@@ -100,11 +100,11 @@ def _report(folder: Path, out: Path) -> None:
     except ImportError as error:
         raise ValueError(f"--report needs the folder app/ and its requirements ({error})") from None
     report.write(folder, out)
+    print(f"wrote {out}", file=sys.stderr)
 
 
 def _names(text: str | None, default: tuple[str, ...]) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip())) if text else ()
-    return names or default
+    return default if text is None else tuple(dict.fromkeys(part.strip() for part in text.split(",")))
 
 
 def _command(arguments: argparse.Namespace) -> str:

@@ -57,7 +57,7 @@ class Scope:
             if unknown := [name for name in chosen if name not in accepted]:
                 raise ValueError(f"{what} '{unknown[0]}' is not known; accepted: {', '.join(accepted)}")
         for folder in self.models:
-            if not folder.is_dir():
+            if not any((folder / task).is_dir() for task in self.tasks):
                 raise ValueError(f"--models {folder}: accepted: a folder with one folder of models a task")
 
     @property

@@ -10,6 +10,7 @@ from torch import Generator, Tensor, nn
 
 from ipage_core.models.inn import dequantized, standard_normal_log_prob
 from ipage_core.models.mlp import SiLUNetwork
+from ipage_core.models.na import normalized_layers
 from ipage_core.models.standardize import Standardizer, Support
 
 LEAST_LOG_SD = math.log(3e-3)
@@ -31,7 +32,9 @@ def kl_to_standard_normal(mean: Tensor, log_sd: Tensor) -> Tensor:
 class CVAE(nn.Module):
     """Encoder q(z | x, y), prior N(0, I), decoder N(x; μ(z, y), diag σ²) over standardized x.
 
-    σ is learned, one for each coordinate (Rybkin et al. 2021, arXiv:2006.13202). A sample is the decoder's mean, as in
+    σ is learned, one for each coordinate (Rybkin et al. 2021, arXiv:2006.13202), or ``decoder_sd`` if that is given: as
+    much as weighting a squared error with 1 and KL with 2σ² (Ren et al. 2020, whose networks are ``normalized``, with
+    batch normalization and ReLU). A sample is the decoder's mean, as in
     the published comparisons (Ren et al. 2020, Kruse et al. 2021): for a deterministic Ω the posterior is a surface,
     and z is what lies along it. The KL term has the weight ``beta`` after ``annealing`` steps.
     """
@@ -47,6 +50,8 @@ class CVAE(nn.Module):
         layers: int = 3,
         beta: float = 1.0,
         annealing: int = 0,
+        decoder_sd: float = 0.0,
+        normalized: bool = False,
         noise: float = 0.0,
         dequantize: Sequence[float] = (),
         support: Support = (),
@@ -55,9 +60,11 @@ class CVAE(nn.Module):
         self.d, self.m, self.latent_dim, self.beta, self.annealing = d, m, latent, beta, annealing
         self.noise, self.dequantize = noise, tuple(dequantize)
         self.x_scale, self.y_scale = Standardizer(d, support), Standardizer(m)
-        self.encoder = SiLUNetwork(d + m, 2 * latent, hidden, layers)
-        self.decoder = SiLUNetwork(latent + m, d, hidden, layers)
-        self.log_sd = nn.Parameter(torch.full((d,), -1.0))
+        network = normalized_layers if normalized else SiLUNetwork
+        self.encoder = network(d + m, 2 * latent, hidden, layers)
+        self.decoder = network(latent + m, d, hidden, layers)
+        fixed = decoder_sd > 0
+        self.log_sd = nn.Parameter(torch.full((d,), math.log(decoder_sd) if fixed else -1.0), requires_grad=not fixed)
         self.register_buffer("steps", torch.zeros(()))
         self.steps: Tensor
 
@@ -100,8 +107,8 @@ class CVAE(nn.Module):
         return torch.stack(terms).logsumexp(0) - math.log(draws) + self.x_scale.log_det(standardized)
 
     def density_parameters(self) -> list[nn.Parameter]:
-        """What the likelihood trains: everything."""
-        return list(self.parameters())
+        """What the likelihood trains: everything but a σ that is given."""
+        return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
     def losses(
         self, x: Tensor, y: Tensor, weights: dict[str, float], generator: Generator

@@ -29,6 +29,14 @@ Elsewhere, as there for the sine wave, the boundary is the task's box, and its w
 """
 
 
+def normalized_layers(n_in: int, n_out: int, hidden: int, layers: int) -> nn.Sequential:
+    """``layers`` hidden ones of linear, batch normalization, ReLU, and a linear one."""
+    modules: list[nn.Module] = []
+    for a, b in pairwise([n_in, *[hidden] * layers]):
+        modules += [nn.Linear(a, b), nn.BatchNorm1d(b), nn.ReLU()]
+    return nn.Sequential(*modules, nn.Linear(hidden, n_out))
+
+
 class BatchNormMLP(nn.Module):
     """The published surrogate: layers of linear, batch normalization, ReLU. (n, d) → (n, m), raw units."""
 
@@ -37,10 +45,7 @@ class BatchNormMLP(nn.Module):
     def __init__(self, d: int, m: int, hidden: int = 500, layers: int = 4) -> None:
         super().__init__()
         self.x_scale, self.y_scale = Standardizer(d), Standardizer(m)
-        modules: list[nn.Module] = []
-        for a, b in pairwise([d, *[hidden] * layers]):
-            modules += [nn.Linear(a, b), nn.BatchNorm1d(b), nn.ReLU()]
-        self.net = nn.Sequential(*modules, nn.Linear(hidden, m))
+        self.net = normalized_layers(d, m, hidden, layers)
 
     def fit_scales(self, x: Tensor, y: Tensor) -> None:
         """Standardize by the training pairs x (n, d), y (n, m)."""
