@@ -12,7 +12,7 @@ from app import results
 from ipage_core.store import replacing
 
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #31333F; margin: 0 auto; max-width: 1150px;
+body { font: 15px/1.5 system-ui, sans-serif; color: #31333F; margin: 0 auto; max-width: 1240px;
   padding: 1rem 1.2rem 4rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin: 2.2rem 0 0.3rem; }
 p { margin: 0.3rem 0; } .told { opacity: 0.75; font-size: 0.88rem; }
@@ -64,16 +64,18 @@ def write(folder: Path, out: Path) -> None:
 
 def _about(found: results.Tables) -> str:
     """How every number came about."""
-    lines = []
-    for name, (_, card) in found.items():
-        if name == "cells" or card["command"] != found["cells"][1]["command"]:
-            lines.append(f"<code>{html.escape(card['command'])}</code>")
+    lines = [
+        f"<li>{name}: <code>{html.escape(one)}</code></li>"
+        for name, (_, card) in found.items()
+        for one in card["command"].split(" && ")
+    ]
     machine = html.escape(found["cells"][1]["machine"])
     return (
         "<p>Errors are ‖Ω(x) − y*‖² by the true forward operator Ω, unless a cell says otherwise. "
         "Below each: its 95 % bootstrap interval, over targets in Table 2, over solutions in Table 3. "
         "Hover over a cell for quantiles.</p>"
-        f'<p class="told">{machine}. {"; ".join(dict.fromkeys(lines))}</p>'
+        f'<details class="told"><summary>Measured on: {machine}; by these commands</summary><ul>{"".join(lines)}</ul>'
+        "</details>"
     )
 
 

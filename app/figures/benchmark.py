@@ -516,13 +516,9 @@ def ablation(rows: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
     return _figure(data, axes, titles, colors, height + 146)
 
 
-_SECONDS: Dict = {"type": "log", "dtick": "D2", "tickformat": "~r"}
-"""Ticks at 1, 2, 5, 10 …, written in full: a panel may hold less than a decade."""
-
-
 def _decades(values: pd.Series) -> Dict:
-    """A logarithmic axis with ticks at powers of ten, and between them where these are few."""
-    return _SECONDS if values.max() < 30 * values.min() else {"type": "log", "dtick": 1}
+    """A logarithmic axis with ticks at powers of ten, and at 2 and 5 where these are few; numbers in full."""
+    return {"type": "log", "dtick": "D2" if values.max() < 30 * values.min() else 1, "tickformat": "~r"}
 
 
 def _brief(name: str) -> str:
@@ -625,8 +621,10 @@ def budget(compute: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict
                 trace["hovertemplate"] = f"{name}<br>%{{text}}<br>%{{x:.3g}} s: %{{y:.3g}}<extra></extra>"
                 data.append(trace)
     axes = _axes(colors, boxes, [("seconds", "mean squared error" if not k else "") for k in range(len(tasks))])
-    for name in axes:
-        axes[name] |= _SECONDS if name.startswith("x") else {"type": "log", "exponentformat": "power", "dtick": 2}
+    for k, task in enumerate(tasks):
+        own = rows[(rows["task"] == task) & rows["method"].isin([*dashes, "na-published"])]
+        axes[f"xaxis{_id(k)[1:]}"] |= _decades(own["inference_seconds"] + own["localization_seconds"])
+        axes[f"yaxis{_id(k)[1:]}"] |= {"type": "log", "exponentformat": "power", "dtick": 2}
     spec = _figure(data, axes, titles, colors, 460)
     spec["layout"]["margin"]["l"] = 80
     return spec
