@@ -9,8 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from ipage_core.models.inn import dequantized, standard_normal_log_prob
-from ipage_core.models.mlp import SiLUNetwork
-from ipage_core.models.na import normalized_layers
+from ipage_core.models.mlp import SiLUNetwork, normalized_layers
 from ipage_core.models.standardize import Standardizer, Support
 
 LEAST_LOG_SD = math.log(3e-3)

@@ -1,4 +1,4 @@
-"""A plain SiLU multilayer perceptron: the separate surrogate of the declared variants and of the control."""
+"""Multilayer perceptrons; with SiLU, the separate surrogate of the declared variants and of the control."""
 
 from __future__ import annotations
 
@@ -28,6 +28,14 @@ class SiLUNetwork(nn.Sequential):
     def read(self, flat: Tensor) -> Tensor:
         """The same for coordinates that are on their uniform scale already."""
         return super().forward(flat)
+
+
+def normalized_layers(n_in: int, n_out: int, hidden: int, layers: int) -> nn.Sequential:
+    """``layers`` hidden ones of linear, batch normalization, ReLU, and a linear one."""
+    modules: list[nn.Module] = []
+    for a, b in pairwise([n_in, *[hidden] * layers]):
+        modules += [nn.Linear(a, b), nn.BatchNorm1d(b), nn.ReLU()]
+    return nn.Sequential(*modules, nn.Linear(hidden, n_out))
 
 
 class MLP(nn.Module):

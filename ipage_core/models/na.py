@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
 import torch
 from torch import Generator, Tensor, nn
 
 from ipage_core.localization import localize
+from ipage_core.models.mlp import normalized_layers
 from ipage_core.models.standardize import Standardizer
 from ipage_core.parametrization import Parametrization, staged
 
@@ -27,14 +27,6 @@ PUBLISHED: dict[str, tuple[list[list[float]], tuple[float, ...]]] = {
 
 Elsewhere, as there for the sine wave, the boundary is the task's box, and its widths are the units.
 """
-
-
-def normalized_layers(n_in: int, n_out: int, hidden: int, layers: int) -> nn.Sequential:
-    """``layers`` hidden ones of linear, batch normalization, ReLU, and a linear one."""
-    modules: list[nn.Module] = []
-    for a, b in pairwise([n_in, *[hidden] * layers]):
-        modules += [nn.Linear(a, b), nn.BatchNorm1d(b), nn.ReLU()]
-    return nn.Sequential(*modules, nn.Linear(hidden, n_out))
 
 
 class BatchNormMLP(nn.Module):
