@@ -37,7 +37,7 @@ CLASHES = """() => {
     }
     return found;
 }"""
-STEP = "() => document.querySelector('.js-plotly-plot')._fullLayout._currentFrame"
+STEP = "() => document.querySelector('.js-plotly-plot')?._fullLayout?._currentFrame"
 HEADLINE = "[...document.querySelectorAll('h4')].map(h => h.innerText).find(t => t.includes(' design'))"
 DOTS = """() => [...document.querySelectorAll('.js-plotly-plot .subplot.xy .scatterlayer .trace path.point')].map(
     p => p.getAttribute('transform').match(/[-.0-9]+/g).map(Number))"""
@@ -251,8 +251,8 @@ def test_compare_links_axes_and_a_sweep_can_be_stopped_and_gone_on_with(address,
     page.mouse.move(box["x"] + 120, box["y"] + 120, steps=6)
     page.mouse.up()
     page.wait_for_function(
-        "() => { const f = document.querySelector('.js-plotly-plot')._fullLayout;"
-        " return f.xaxis.range[1] < 0.5 && Math.abs(f.xaxis.range[1] - f.xaxis3.range[1]) < 1e-9; }"
+        "() => { const f = document.querySelector('.js-plotly-plot')?._fullLayout;"
+        " return f && f.xaxis.range[1] < 0.5 && Math.abs(f.xaxis.range[1] - f.xaxis3.range[1]) < 1e-9; }"
     )
     page.get_by_role("button", name="Start 240 runs").click()
     page.get_by_text("seed 0").wait_for()
@@ -339,9 +339,9 @@ def test_nothing_overlaps_or_is_cut_off(address, watch, width):
 
 def test_the_figure_follows_the_width_of_the_page(address, watch):
     page = watch(width=390, height=844).open(address)
-    page.wait_for_function("() => document.querySelector('.js-plotly-plot')._fullLayout.height > 900")
+    page.wait_for_function("() => document.querySelector('.js-plotly-plot')?._fullLayout?.height > 900")
     page.set_viewport_size({"width": 1440, "height": 900})
-    page.wait_for_function("() => document.querySelector('.js-plotly-plot')._fullLayout.height < 700")
+    page.wait_for_function("() => document.querySelector('.js-plotly-plot')?._fullLayout?.height < 700")
 
 
 def test_while_samples_move_the_ground_stays_and_no_dot_comes_from_nowhere(watch, address):

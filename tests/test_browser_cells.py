@@ -19,7 +19,7 @@ pytestmark = [
 ]
 
 FIGURE = "document.querySelector('.st-key-animation .js-plotly-plot')"
-STEP = f"() => {FIGURE}._fullLayout._currentFrame"
+STEP = f"() => {FIGURE}?._fullLayout?._currentFrame"
 CELLS = f"() => {FIGURE}.querySelector('.heatmaplayer image')?.getAttribute('href')"
 CURSOR = f"""() => {FIGURE}._fullData.filter(t => t.xaxis === 'x2' && t.x && t.x.length === 2 && t.x[0] === t.x[1])
     .map(t => t.x[0])"""

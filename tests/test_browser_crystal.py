@@ -86,7 +86,8 @@ def test_the_animation_draws_cells_to_the_target_line(page):
     )
     page.locator(".updatemenu-button", has_text="Fast").first.click()
     page.wait_for_function(
-        f"() => {FIGURE}._fullLayout._currentFrame === {FIGURE}._fullLayout.sliders[0].steps.at(-1).args[0][0]"
+        f"() => {FIGURE}?._fullLayout && {FIGURE}._fullLayout._currentFrame ==="
+        f" {FIGURE}._fullLayout.sliders[0].steps.at(-1).args[0][0]"
     )
     page.wait_for_timeout(700)
     seen = page.evaluate(f"() => {FIGURE}.seen")
