@@ -17,7 +17,7 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #31333F; margin: 0 auto; max
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin: 2.2rem 0 0.3rem; }
 p { margin: 0.3rem 0; } .told { opacity: 0.75; font-size: 0.88rem; }
 code { font-size: 0.82rem; overflow-wrap: anywhere; }
-.plain, .figure { overflow-x: auto; } .figure > div { min-width: 820px; }
+.plain { overflow-x: auto; }
 .plain table { border-collapse: collapse; font-size: 0.82rem; }
 .plain td, .plain th { padding: 0.15rem 0.6rem; text-align: right; white-space: nowrap; }
 .plain td:nth-child(-n + 4), .plain th:nth-child(-n + 4) { text-align: left; }
@@ -55,7 +55,7 @@ def write(folder: Path, out: Path) -> None:
     page = (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>iPage Explorer: benchmark</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{STYLE}{results.CSS}</style><script>{get_plotlyjs()}</script></head>"
+        f"<style>{STYLE}{results.CSS}{results.SIDEWAYS.format(place='.figure')}</style><script>{get_plotlyjs()}</script></head>"
         f"<body>{''.join(parts)}<script>{''.join(drawn)}</script></body></html>"
     )
     with replacing(out) as beside:
@@ -64,11 +64,7 @@ def write(folder: Path, out: Path) -> None:
 
 def _about(found: results.Tables) -> str:
     """How every number came about."""
-    lines = [
-        f"<li>{name}: <code>{html.escape(one)}</code></li>"
-        for name, (_, card) in found.items()
-        for one in card["command"].split(" && ")
-    ]
+    lines = [f"<li>{name}: <code>{html.escape(one)}</code></li>" for name, one in results.commands(found)]
     machine = html.escape(found["cells"][1]["machine"])
     return (
         "<p>Errors are ‖Ω(x) − y*‖² by the true forward operator Ω, unless a cell says otherwise. "

@@ -22,7 +22,7 @@ from ipage_core.tasks import TASKS
 
 TITLES = {name: task.title.split(" (")[0] for name, task in TASKS.items() if name != "robotic_arm_kruse"}
 TITLES |= {"robotic_arm_kruse": "Robotic arm (Kruse)"}
-PROTOCOLS = {"many": "Table 2: 1000 different y*, one solution each", "single": "Table 3: 1000 solutions for one y*"}
+PROTOCOLS = {"many": "Table 2: many different y*, one solution each", "single": "Table 3: many solutions for one y*"}
 CSS = """
 .cells-table { overflow-x: auto; }
 .cells-table table { border-collapse: collapse; font-size: 0.86rem; width: 100%; }
@@ -52,6 +52,15 @@ COSTS = (
     "models loaded before and Ω's final check are in it, so that only differences between rows speak of a method."
 )
 """How the columns of :func:`costs` were measured."""
+SIDEWAYS = """
+{place} {{ overflow-x: auto; }}
+{place} > div {{ min-width: 820px; }}
+@media (max-width: 860px) {{
+  {place}::before {{ content: "Swipe sideways: panels go on to the right"; position: sticky; left: 0;
+    font-size: 0.8rem; opacity: 0.7; }}
+}}
+"""
+"""A figure of several panels scrolls on a narrow page, says so, and its panels stay readable. ``place``: its box."""
 Tables = dict[str, tuple[pd.DataFrame, dict[str, Any]]]
 
 
@@ -79,6 +88,11 @@ def load(folder: Path) -> Tables:
         if (folder / f"{name}.parquet").exists():
             found[name] = rows.read(folder / f"{name}.parquet")
     return found
+
+
+def commands(found: Tables) -> list[tuple[str, str]]:
+    """(table, command) of every run that the tables are from."""
+    return [(name, one) for name, (_, card) in found.items() for one in card["command"].split(" && ")]
 
 
 def short(protocol: str) -> str:
@@ -124,7 +138,7 @@ def table(cells: pd.DataFrame, missing: dict[str, str], protocol: str, intervals
     second = '<th class="paper">paper</th><th>ours</th>' * len(tasks)
     lines = [f"<tr><th></th>{head}</tr><tr><th></th>{second}</tr>"]
     for method in names:
-        row = [f"<th>{html.escape(figures.short(method))}</th>"]
+        row = [f'<th title="--methods {method}">{html.escape(figures.short(method))}</th>']
         for task in tasks:
             at = chosen[(chosen["task"] == task) & (chosen["method"] == method)]
             if len(at):
@@ -265,7 +279,7 @@ def _explored(explored: pd.DataFrame) -> Iterator[Shown]:
         yield Shown(
             "figure5",
             "Figure 5: iPage with maximin LHS",
-            "The same with space-filling latent points.",
+            "Seed 0, drawn as in Figure 4; the latent points are a maximin design, which fills their space.",
             lambda dark: figures.gallery(first, [("ipage", "maximin")], dark),
             lambda: _loops_found(first, [("ipage", "maximin")]),
         )
@@ -294,12 +308,15 @@ def _loops_found(first: pd.DataFrame, grid: list[tuple[str, str]]) -> pd.DataFra
 def _applied(cells: pd.DataFrame, folder: Path) -> Iterator[Shown]:
     """Figure 6."""
     for task, unit, name in (("crystal", "[eV]", "left"), ("architecture", "[SD of E_x]", "right")):
-        if not ((cells["task"] == task) & (cells["protocol"] == "single")).any():
+        own = cells[(cells["task"] == task) & (cells["protocol"] == "single")]
+        if not len(own):
             continue
+        by_omega = (own["by"] == OMEGA).all()
         yield Shown(
             f"figure6-{name}",
             f"Figure 6, {name}: {TASKS[task].title}",
-            "How far solutions for the default target are off. Outlined: a surrogate's word, where Ω has not run.",
+            "How far solutions for the default target are off"
+            + (", by Ω." if by_omega else ". Outlined: a surrogate's word, where Ω has not run."),
             lambda dark, task=task, unit=unit: figures.achieved(
                 _solutions(folder, task).query("protocol == 'single'"), TASKS[task].title, unit, dark
             ),

@@ -50,7 +50,8 @@ def candidates(task: Task, model: str) -> list[dict[str, Any]]:
         tried: list[dict[str, Any]] = [{"latent": free}, {"latent": d}, {"latent": 2 * d}]
         tried += [{"latent": k, "annealing": 500} for k in (d, 2 * d)]
         published = {"layers": 6, "normalized": True, "support": []}  # Ren et al. 2020, whose KL term weighs 2 sd²
-        tried += [{"latent": k, "decoder_sd": sd} | published for k in (free, d + 1) for sd in (0.05, 0.17)]
+        tried += [{"latent": k, "decoder_sd": sd} | published for k in (free, d + 1) for sd in (0.02, 0.05, 0.17)]
+        tried += [{"latent": k} | published for k in (free, d + 1)]
         return [*tried, {"latent": d, "annealing": 500, "beta": 0.3}]
     if model in ("inn", "cinn") and task.parametrize is None:
         return [{"couplings": k, "bins": bins} for k, bins in ((4, 12), (4, 32), (6, 12), (6, 32), (8, 8))]

@@ -237,6 +237,7 @@ def test_missing_models_are_a_sentence_not_an_end(tmp_path, monkeypatch, capsys)
         (["--scheduler", "host"], "--scheduler host: accepted: an address"),
         (["--models", "/nowhere"], "--models /nowhere: accepted: a folder"),
         (["--models", "/usr"], "--models /usr: accepted: a folder with one folder of models a task"),
+        (["--dft"], "--dft lets DFT judge lattices; accepted: with crystal among --tasks"),
         (["--tasks", ""], "task '' is not known; accepted: sinewave"),
         (["--only", ","], "section '' is not known; accepted: tables"),
         (["--join", "/nowhere"], "/nowhere: accepted: folders with results of the benchmark"),

@@ -22,11 +22,6 @@ from ipage_core.tasks import TASKS
 
 FORMATS = {"SVG": "svg", "PNG": "png"}
 COMMAND = "python -m ipage_core benchmark --out runs/benchmark"
-FRAME = """
-.st-key-benchmark-figure { overflow-x: auto; }
-.st-key-benchmark-figure > div { min-width: 820px; }
-"""
-"""A figure of several panels scrolls on a narrow page, and its panels stay readable."""
 
 
 @st.cache_resource(max_entries=2, show_spinner="Reading results …")
@@ -72,7 +67,8 @@ def show(dark: bool, folder: Path | None = None) -> None:
     protocol, chosen = _ask(cells)
     gone = {key: why for key, why in card["missing"].items() if _kept(key, chosen)}
     intervals = st.toggle("With 95 % intervals", key="intervals", bind="query-params")
-    st.html(f"<style>{results.CSS}{FRAME}</style>{results.table(chosen, gone, protocol, intervals)}")
+    sideways = results.SIDEWAYS.format(place=".st-key-benchmark-figure")
+    st.html(f"<style>{results.CSS}{sideways}</style>{results.table(chosen, gone, protocol, intervals)}")
     if gone:
         with st.expander(f"Why {len(gone)} {'cells are' if len(gone) > 1 else 'cell is'} not available"):
             for why, those in results.reasons(gone).items():
@@ -82,7 +78,8 @@ def show(dark: bool, folder: Path | None = None) -> None:
     _figures(there, dark)
     _costs(found)
     _quality(found)
-    st.caption(f"Results of `{card['command']}` on {card['machine']}.")
+    with st.expander(f"Measured on: {card['machine']}; by these commands"):
+        st.caption("\n".join(f"- {name}: `{command}`" for name, command in results.commands(found)))
 
 
 def _kept(key: str, chosen: pd.DataFrame) -> bool:

@@ -27,6 +27,12 @@ def main(arguments: argparse.Namespace) -> None:
     if arguments.out is None and (arguments.report is None or arguments.join or arguments.fold):
         raise ValueError("accepted: --out DIR for a run, --join or --fold; or --report FILE.html, of what ships")
     if arguments.out is not None:
+        try:
+            arguments.out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(
+                f"--out {arguments.out}: {error.strerror}; accepted: a folder that can be written to"
+            ) from None
         _run(arguments)
     if arguments.report is not None:
         _report(arguments.out or benchmark.SHIPPED, arguments.report)
@@ -57,8 +63,12 @@ def _run(arguments: argparse.Namespace) -> None:
         if arguments.json:
             line = {"section": section, "done": progress.done, "total": progress.total}
             print(json.dumps(line | {"eta": progress.eta_seconds}), flush=True)
+        elif progress.key is None and progress.done:
+            print(
+                f"\n{section}: {progress.done} of {progress.total} runs are in {arguments.out} already", file=sys.stderr
+            )
         elif progress.done:
-            left = "" if progress.eta_seconds is None else f"  {progress.eta_seconds:.0f} s left"
+            left = f"  {progress.eta_seconds:.0f} s left"
             print(f"\r{section}: {progress.done}/{progress.total}{left}    ", end="", file=sys.stderr, flush=True)
 
     written = benchmark.run(

@@ -56,6 +56,8 @@ class Scope:
         ):
             if unknown := [name for name in chosen if name not in accepted]:
                 raise ValueError(f"{what} '{unknown[0]}' is not known; accepted: {', '.join(accepted)}")
+        if self.dft and "crystal" not in self.tasks:
+            raise ValueError("--dft lets DFT judge lattices; accepted: with crystal among --tasks")
         for folder in self.models:
             if not any((folder / task).is_dir() for task in self.tasks):
                 raise ValueError(f"--models {folder}: accepted: a folder with one folder of models a task")

@@ -1,0 +1,30 @@
+"""The paper's Figures 1 to 7 and what lies beyond them, from the benchmark's rows: data frames → plain plotly dicts.
+
+Nothing here knows of Streamlit: the report on the command line draws the same figures. A module draws what the module
+of its name in :mod:`ipage_core.benchmark` has measured.
+"""
+
+from app.figures.benchmark.ablation import ablation
+from app.figures.benchmark.calibration import calibration
+from app.figures.benchmark.compute import budget, times
+from app.figures.benchmark.exploration import designs, gallery, one_to_many, recall, way
+from app.figures.benchmark.naming import NAMES, SAMPLINGS, counted, short
+from app.figures.benchmark.solutions import achieved, table
+
+__all__ = [
+    "NAMES",
+    "SAMPLINGS",
+    "ablation",
+    "achieved",
+    "budget",
+    "calibration",
+    "counted",
+    "designs",
+    "gallery",
+    "one_to_many",
+    "recall",
+    "short",
+    "table",
+    "times",
+    "way",
+]

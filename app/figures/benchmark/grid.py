@@ -1,0 +1,103 @@
+"""Traces, axes and titles of a figure of several panels, each a box of the figure's width and height."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from app.figures.theme import Dict, Palette, axis, faded, packed
+
+FONT = 12
+TOP = 58
+"""Pixels above the panels: their titles, and Plotly's buttons above those."""
+
+
+def panel(k: int) -> str:
+    """The k-th panel: 'x', 'x2', …"""
+    return "x" if k == 0 else f"x{k + 1}"
+
+
+def on(ids: str) -> Dict:
+    return {"xaxis": ids, "yaxis": ids.replace("x", "y")}
+
+
+def points(x: Any, y: Any, color: str, size: float, ids: str, symbol: str = "circle", **more: Any) -> Dict:
+    marker = {"color": color, "size": size, "symbol": symbol, "opacity": 0.85}
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": _values(x),
+        "y": _values(y),
+        "marker": marker,
+        **on(ids),
+        **more,
+    }
+
+
+def line(
+    x: Any, y: Any, color: str, ids: str, *, dash: str = "solid", width: float = 1.5, shape: str = "linear", **more: Any
+) -> Dict:
+    look = {"color": color, "dash": dash, "width": width, "shape": shape}
+    base: Dict = {"type": "scatter", "mode": "lines", "x": _values(x), "y": _values(y), "line": look}
+    return {**base, "hoverinfo": "skip", **on(ids), **more}
+
+
+def _values(values: Any) -> Any:
+    """Numbers packed, anything else as a list."""
+    array = np.asarray(values)
+    return packed(array.astype(float)) if array.dtype.kind in "iuf" else array.tolist()
+
+
+def axes(colors: Palette, boxes: Sequence[tuple], names: Sequence[tuple[str, str]]) -> Dict:
+    found: Dict = {}
+    for k, (box, (across, up)) in enumerate(zip(boxes, names, strict=True)):
+        ids = "" if k == 0 else str(k + 1)
+        found[f"xaxis{ids}"] = axis(colors, across, box[0], f"y{ids}")
+        found[f"yaxis{ids}"] = axis(colors, up, box[1], f"x{ids}")
+    return found
+
+
+def decades(values: pd.Series) -> Dict:
+    """A logarithmic axis with ticks at powers of ten, and at 2 and 5 where these are few; numbers in full."""
+    return {"type": "log", "dtick": "D2" if values.max() < 30 * values.min() else 1, "tickformat": "~r"}
+
+
+def square(axes: Dict) -> Dict:
+    """With one scale for x and y, so that loops keep their shape; each panel shrinks towards its title."""
+    for name in axes:
+        toward = "left" if name.startswith("x") else "top"
+        axes[name] |= {"constrain": "domain", "constraintoward": toward}
+        if name.startswith("y"):
+            axes[name] |= {"scaleanchor": name.replace("axis", "").replace("y", "x")}
+    return axes
+
+
+def title(text: str, x: float, y: float, size: int = FONT) -> Dict:
+    """A panel's title, flush left above it."""
+    where = {"x": x, "y": y, "xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom", "yshift": 6}
+    return {"text": text, "align": "left", "showarrow": False, "font": {"size": size}, **where}
+
+
+def figure(data: list[Dict], axes: Dict, titles: list[Dict], colors: Palette, height: int) -> Dict:
+    height += TOP - 34
+    for one in axes.values():
+        if one.get("exponentformat") == "power":
+            one["tickfont"] |= {"size": 0.8 * FONT}  # Plotly writes powers of ten a quarter larger than told
+    layout: Dict = {
+        "height": height,
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": faded(colors.prior, 0.8), "activecolor": colors.text},
+        "margin": {"l": 56, "r": 16, "t": TOP, "b": 48},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"size": FONT, "color": colors.text},
+        "annotations": titles,
+        "hoverlabel": {"align": "left"},
+        **axes,
+    }
+    layout["margin"]["b"] = 90 if any(trace.get("showlegend", True) and trace.get("name") for trace in data) else 48
+    below = -50 / (height - TOP - layout["margin"]["b"])  # in heights of the panels: below the axis' title
+    layout["legend"] = {"orientation": "h", "x": 0, "xanchor": "left", "y": below, "yanchor": "top"}
+    return {"data": data, "layout": layout}
