@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from app import results
+from ipage_core.benchmark import tables
 from ipage_core.store import replacing
 
 STYLE = """
@@ -36,7 +37,7 @@ def write(folder: Path, out: Path) -> None:
     found = results.load(folder)
     cells, card = found["cells"]
     parts = ["<h1>iPage Explorer: the paper's tables and figures</h1>", _about(found)]
-    for protocol, title in results.PROTOCOLS.items():
+    for protocol, title in tables.TITLES.items():
         if (cells["protocol"] == protocol).any():
             parts += [f"<h2>{title}</h2>", results.table(cells, card["missing"], protocol, intervals=True)]
     for why, those in results.reasons(card["missing"]).items():

@@ -22,7 +22,6 @@ from ipage_core.tasks import TASKS
 
 TITLES = {name: task.title.split(" (")[0] for name, task in TASKS.items() if name != "robotic_arm_kruse"}
 TITLES |= {"robotic_arm_kruse": "Robotic arm (Kruse)"}
-PROTOCOLS = {"many": "Table 2: many different y*, one solution each", "single": "Table 3: many solutions for one y*"}
 CSS = """
 .cells-table { overflow-x: auto; }
 .cells-table table { border-collapse: collapse; font-size: 0.86rem; width: 100%; }
@@ -97,7 +96,7 @@ def commands(found: Tables) -> list[tuple[str, str]]:
 
 def short(protocol: str) -> str:
     """A protocol as the paper's table of it: "Table 2", "Table 3"."""
-    return PROTOCOLS[protocol].split(":")[0]
+    return tables.TITLES[protocol].split(":")[0]
 
 
 def reasons(missing: dict[str, str]) -> dict[str, str]:
@@ -206,7 +205,7 @@ def overview(found: Tables, folder: Path) -> Iterator[Shown]:
         timed = found["compute"][0]
         timed = timed[(timed["kind"] == "time") & (timed["device"] == "cpu")]
         floors = timed[timed["floor"].notna()][["task", "method", "floor"]]
-    for protocol, title in PROTOCOLS.items():
+    for protocol, title in tables.TITLES.items():
         chosen = tables.displayed(cells, protocol)
         if len(chosen):
             yield Shown(

@@ -128,7 +128,7 @@ def test_a_reason_names_every_cell_it_holds_for():
 
 
 def test_filters_keep_what_is_asked_for(page):
-    test = page(table=results.PROTOCOLS["many"])
+    test = page(table=tables.TITLES["many"])
     assert "0.002" in html_of(test)
     test.multiselect(key="methods").set_value(["inn"]).run()
     table = html_of(test)

@@ -89,9 +89,9 @@ def _kept(key: str, chosen: pd.DataFrame) -> bool:
 
 def _ask(cells: pd.DataFrame) -> tuple[str, pd.DataFrame]:
     """Which table, which columns, which rows."""
-    by_title = {title: protocol for protocol, title in results.PROTOCOLS.items()}
+    by_title = {title: protocol for protocol, title in tables.TITLES.items()}
     title = st.segmented_control(
-        "Table", list(by_title), default=results.PROTOCOLS["single"], required=True, key="table", bind="query-params"
+        "Table", list(by_title), default=tables.TITLES["single"], required=True, key="table", bind="query-params"
     )
     protocol = by_title[title]
     left, right = st.columns(2)

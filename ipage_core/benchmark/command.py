@@ -94,7 +94,7 @@ def _show(arguments: argparse.Namespace, written: dict[str, Path]) -> None:
 
 def _print_tables(path: Path) -> None:
     cells, card = rows.read(path.with_name(benchmark.CELLS))
-    for protocol, text in (("many", "1000 different y*"), ("single", "1000 solutions for one y*")):
+    for protocol, text in tables.TITLES.items():
         if (cells["protocol"] == protocol).any():
             interval = f"95 % bootstrap over {tables.RESAMPLED[protocol]}"
             print(f"\n**{text}**: mean of ‖Ω(x) − y*‖² [{interval}] ± SD over latent seeds\n")

@@ -13,6 +13,8 @@ from ipage_core.methods import METHODS
 from ipage_core.metrics import bootstrap_interval
 from ipage_core.tasks import TASKS
 
+TITLES = {"many": "Table 2: many different y*, one solution each", "single": "Table 3: many solutions for one y*"}
+"""Protocol → the paper's table of it."""
 RESAMPLED = {"many": "targets", "single": "solutions"}
 """Protocol → what the bootstrap interval of a mean is over."""
 CELL = ["task", "method", "sampling", "protocol", "training_seed"]

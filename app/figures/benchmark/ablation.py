@@ -52,8 +52,8 @@ def ablation(rows: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
         if means["success"].notna().any():
             share = {"tickformat": ".0%", "range": [min(0.84, means["success"].min() - 0.05), 1.01]}
             traces = _combinations(means, seconds, means["success"], colors)
-            across_of = grid.decades(seconds[means["success"].notna()])
-            panels.append((1 if judged else 0, "needed no replacement", "seconds for 200 designs", traces, across_of, share))
+            across_of, place = grid.decades(seconds[means["success"].notna()]), 1 if judged else 0
+            panels.append((place, "needed no replacement", "seconds for 200 designs", traces, across_of, share))
         by_lm = own[(own["optimizer"] == "lm") & (own["seed"] == own["seed"].min())]
         if judged and len(by_lm):
             names_of: Dict = {"type": "category", "showgrid": False}
