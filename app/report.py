@@ -37,7 +37,7 @@ def write(folder: Path, out: Path) -> None:
     found = results.load(folder)
     cells, card = found["cells"]
     parts = ["<h1>iPage Explorer: the paper's tables and figures</h1>", _about(found)]
-    for protocol, title in tables.TITLES.items():
+    for protocol, title in tables.PAPER_TABLES.items():
         if (cells["protocol"] == protocol).any():
             parts += [f"<h2>{title}</h2>", results.table(cells, card["missing"], protocol, intervals=True)]
     for why, those in results.reasons(card["missing"]).items():
@@ -65,7 +65,7 @@ def write(folder: Path, out: Path) -> None:
 
 def _about(found: results.Tables) -> str:
     """How every number came about."""
-    lines = [f"<li>{name}: <code>{html.escape(one)}</code></li>" for name, one in results.commands(found)]
+    lines = [f"<li><code>{html.escape(one)}</code>: {made}</li>" for one, made in results.commands(found).items()]
     machine = html.escape(found["cells"][1]["machine"])
     return (
         "<p>Errors are ‖Ω(x) − y*‖² by the true forward operator Ω, unless a cell says otherwise. "

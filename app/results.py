@@ -54,8 +54,8 @@ COSTS = (
 SIDEWAYS = """
 {place} {{ overflow-x: auto; }}
 {place} > div {{ min-width: 820px; }}
-@media (max-width: 860px) {{
-  {place}::before {{ content: "Swipe sideways: panels go on to the right"; position: sticky; left: 0;
+@media (max-width: 905px) {{
+  {place}::before {{ content: "Scroll sideways: the figure goes on to the right"; position: sticky; left: 0;
     font-size: 0.8rem; opacity: 0.7; }}
 }}
 """
@@ -89,14 +89,13 @@ def load(folder: Path) -> Tables:
     return found
 
 
-def commands(found: Tables) -> list[tuple[str, str]]:
-    """(table, command) of every run that the tables are from."""
-    return [(name, one) for name, (_, card) in found.items() for one in card["command"].split(" && ")]
-
-
-def short(protocol: str) -> str:
-    """A protocol as the paper's table of it: "Table 2", "Table 3"."""
-    return tables.TITLES[protocol].split(":")[0]
+def commands(found: Tables) -> dict[str, str]:
+    """Every command that the tables are from, with the sections it made."""
+    told: dict[str, list[str]] = {}
+    for name, (_, card) in found.items():
+        for one in filter(None, card["command"].split(" && ")):
+            told.setdefault(one, []).append("tables" if name == "cells" else name)
+    return {one: ", ".join(dict.fromkeys(sections)) for one, sections in told.items()}
 
 
 def reasons(missing: dict[str, str]) -> dict[str, str]:
@@ -137,7 +136,7 @@ def table(cells: pd.DataFrame, missing: dict[str, str], protocol: str, intervals
     second = '<th class="paper">paper</th><th>ours</th>' * len(tasks)
     lines = [f"<tr><th></th>{head}</tr><tr><th></th>{second}</tr>"]
     for method in names:
-        row = [f'<th title="--methods {method}">{html.escape(figures.short(method))}</th>']
+        row = [f'<th title="on the command line: --methods {method}">{html.escape(figures.short(method))}</th>']
         for task in tasks:
             at = chosen[(chosen["task"] == task) & (chosen["method"] == method)]
             if len(at):
@@ -205,7 +204,7 @@ def overview(found: Tables, folder: Path) -> Iterator[Shown]:
         timed = found["compute"][0]
         timed = timed[(timed["kind"] == "time") & (timed["device"] == "cpu")]
         floors = timed[timed["floor"].notna()][["task", "method", "floor"]]
-    for protocol, title in tables.TITLES.items():
+    for protocol, title in tables.PAPER_TABLES.items():
         chosen = tables.displayed(cells, protocol)
         if len(chosen):
             yield Shown(
@@ -310,7 +309,8 @@ def _applied(cells: pd.DataFrame, folder: Path) -> Iterator[Shown]:
         own = cells[(cells["task"] == task) & (cells["protocol"] == "single")]
         if not len(own):
             continue
-        by_omega = (own["by"] == OMEGA).all()
+        drawn = own[own["by"] != NOBODY]  # of a method that Ω judged anywhere, that alone
+        by_omega = (drawn["by"] == OMEGA).groupby(drawn["method"].astype(str)).any().all()
         yield Shown(
             f"figure6-{name}",
             f"Figure 6, {name}: {TASKS[task].title}",

@@ -248,6 +248,15 @@ def test_bad_input_is_one_sentence(tmp_path, capsys, arguments, told):
     assert told in capsys.readouterr().err
 
 
+def test_a_file_is_no_folder_and_a_refused_call_makes_none(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert main(["benchmark", "--out", str(tmp_path / "file")]) == 2
+    assert f"--out {tmp_path / 'file'}: File exists; accepted: a folder" in capsys.readouterr().err
+    for refused in (["--tasks", "cube"], ["--dft"], ["--fold"], ["--join", str(tmp_path / "nothing")]):
+        assert main(["benchmark", "--out", str(tmp_path / "new"), *refused]) == 2
+    assert not (tmp_path / "new").exists()
+
+
 def test_without_out_there_is_nothing_to_do(capsys):
     for asked in ([], ["--join", "somewhere"], ["--fold", "--report", "told.html"]):
         assert main(["benchmark", *asked]) == 2

@@ -103,7 +103,7 @@ def test_the_page_shows_the_paper_beside_ours(page):
     assert html_of(test.toggle(key="intervals").set_value(True).run()).count('class="interval">') > 3
     assert test.expander[0].label == "Why 1 cell is not available"
     assert test.expander[0].caption[0].value.startswith("**Sine wave, cVAE.**")
-    assert "- cells: `python -m ipage_core benchmark`" in test.expander[-1].caption[0].value
+    assert "- `python -m ipage_core benchmark`: tables, exploration" in test.expander[-1].caption[0].value
     assert test.selectbox(key="cell-protocol").options == ["Table 3", "Table 2"]
 
 
@@ -128,7 +128,7 @@ def test_a_reason_names_every_cell_it_holds_for():
 
 
 def test_filters_keep_what_is_asked_for(page):
-    test = page(table=tables.TITLES["many"])
+    test = page(table=tables.PAPER_TABLES["many"])
     assert "0.002" in html_of(test)
     test.multiselect(key="methods").set_value(["inn"]).run()
     table = html_of(test)

@@ -79,7 +79,7 @@ def show(dark: bool, folder: Path | None = None) -> None:
     _costs(found)
     _quality(found)
     with st.expander(f"Measured on: {card['machine']}; by these commands"):
-        st.caption("\n".join(f"- {name}: `{command}`" for name, command in results.commands(found)))
+        st.caption("\n".join(f"- `{command}`: {made}" for command, made in results.commands(found).items()))
 
 
 def _kept(key: str, chosen: pd.DataFrame) -> bool:
@@ -89,9 +89,9 @@ def _kept(key: str, chosen: pd.DataFrame) -> bool:
 
 def _ask(cells: pd.DataFrame) -> tuple[str, pd.DataFrame]:
     """Which table, which columns, which rows."""
-    by_title = {title: protocol for protocol, title in tables.TITLES.items()}
+    by_title = {title: protocol for protocol, title in tables.PAPER_TABLES.items()}
     title = st.segmented_control(
-        "Table", list(by_title), default=tables.TITLES["single"], required=True, key="table", bind="query-params"
+        "Table", list(by_title), default=tables.PAPER_TABLES["single"], required=True, key="table", bind="query-params"
     )
     protocol = by_title[title]
     left, right = st.columns(2)
@@ -210,7 +210,7 @@ def _rerun() -> None:
         "Method", [name for name in figures.NAMES if name in METHODS], 6, format_func=figures.short, key="cell-method"
     )
     sampling = _sampling(method, places[2])
-    protocol = places[3].selectbox("Table", ["single", "many"], format_func=results.short, key="cell-protocol")
+    protocol = places[3].selectbox("Table", ["single", "many"], format_func=tables.paper_table, key="cell-protocol")
     repeats = places[4].number_input("Latent seeds", 1, 50, 3, key="cell-repeats")
     why = missing(Scope(tasks=(task,), methods=(method,)))
     arguments = ("--tasks", task, "--methods", method, *(("--sampling", sampling) if sampling else ()))
@@ -270,7 +270,7 @@ def _told(job: Rerun) -> str:
     words = [results.TITLES[said["--tasks"]], figures.short(said["--methods"])]
     if "--sampling" in said:
         words.append(figures.SAMPLINGS[said["--sampling"]])
-    words += [results.short(said["--protocol"]), f"{repeats} latent seed{'s' if repeats != '1' else ''}"]
+    words += [tables.paper_table(said["--protocol"]), f"{repeats} latent seed{'s' if repeats != '1' else ''}"]
     return ", ".join(words)
 
 
@@ -283,7 +283,7 @@ def _outcome(job: Rerun) -> None:
         spread = f" ± {tables.number(one.seed_sd)} over seeds" if one.runs > 1 else ""
         st.success(
             f"{results.TITLES[str(one.task)]}, {figures.short(str(one.method))}{sampling}, "
-            f"{results.short(str(one.protocol))}: mean "
+            f"{tables.paper_table(str(one.protocol))}: mean "
             f"{tables.number(one.mean)} by {one.by} [{tables.number(one.low)}, {tables.number(one.high)}, over "
             f"{tables.RESAMPLED[str(one.protocol)]}]{spread}, {figures.counted(one)}.{paper}",
             icon=":material/check:",

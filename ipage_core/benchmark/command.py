@@ -27,12 +27,6 @@ def main(arguments: argparse.Namespace) -> None:
     if arguments.out is None and (arguments.report is None or arguments.join or arguments.fold):
         raise ValueError("accepted: --out DIR for a run, --join or --fold; or --report FILE.html, of what ships")
     if arguments.out is not None:
-        try:
-            arguments.out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ValueError(
-                f"--out {arguments.out}: {error.strerror}; accepted: a folder that can be written to"
-            ) from None
         _run(arguments)
     if arguments.report is not None:
         _report(arguments.out or benchmark.SHIPPED, arguments.report)
@@ -58,6 +52,8 @@ def _run(arguments: argparse.Namespace) -> None:
         from ipage_core.physics import dft
 
         dft.require()
+    if not arguments.fold:
+        _make(arguments.out)
 
     def told(section: str, progress: Progress) -> None:
         if arguments.json:
@@ -65,11 +61,11 @@ def _run(arguments: argparse.Namespace) -> None:
             print(json.dumps(line | {"eta": progress.eta_seconds}), flush=True)
         elif progress.key is None and progress.done:
             print(
-                f"\n{section}: {progress.done} of {progress.total} runs are in {arguments.out} already", file=sys.stderr
+                f"{section}: {progress.done} of {progress.total} runs are in {arguments.out} already", file=sys.stderr
             )
         elif progress.done:
-            left = f"  {progress.eta_seconds:.0f} s left"
-            print(f"\r{section}: {progress.done}/{progress.total}{left}    ", end="", file=sys.stderr, flush=True)
+            counted = f"{section}: {progress.done}/{progress.total}  {progress.eta_seconds:.0f} s left"
+            print(f"\r{counted}    ", end="", file=sys.stderr, flush=True)
 
     written = benchmark.run(
         scope,
@@ -84,6 +80,14 @@ def _run(arguments: argparse.Namespace) -> None:
     _show(arguments, written)
 
 
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        told = f"--out {folder}: {error.strerror}; accepted: a folder, or a place where one can be made"
+        raise ValueError(told) from None
+
+
 def _show(arguments: argparse.Namespace, written: dict[str, Path]) -> None:
     if arguments.json:
         return
@@ -94,10 +98,10 @@ def _show(arguments: argparse.Namespace, written: dict[str, Path]) -> None:
 
 def _print_tables(path: Path) -> None:
     cells, card = rows.read(path.with_name(benchmark.CELLS))
-    for protocol, text in tables.TITLES.items():
+    for protocol, text in tables.PAPER_TABLES.items():
         if (cells["protocol"] == protocol).any():
             interval = f"95 % bootstrap over {tables.RESAMPLED[protocol]}"
-            print(f"\n**{text}**: mean of ‖Ω(x) − y*‖² [{interval}] ± SD over latent seeds\n")
+            print(f"\n### {text}\n\nMean of ‖Ω(x) − y*‖² [{interval}] ± SD over latent seeds\n")
             print(tables.markdown(cells, card["missing"], protocol))
     for sentence in dict.fromkeys(card["missing"].values()):
         print(f"\n{sentence}")

@@ -13,11 +13,16 @@ from ipage_core.methods import METHODS
 from ipage_core.metrics import bootstrap_interval
 from ipage_core.tasks import TASKS
 
-TITLES = {"many": "Table 2: many different y*, one solution each", "single": "Table 3: many solutions for one y*"}
+PAPER_TABLES = {"many": "Table 2: many different y*, one solution each", "single": "Table 3: many solutions for one y*"}
 """Protocol → the paper's table of it."""
 RESAMPLED = {"many": "targets", "single": "solutions"}
 """Protocol → what the bootstrap interval of a mean is over."""
 CELL = ["task", "method", "sampling", "protocol", "training_seed"]
+
+
+def paper_table(protocol: str) -> str:
+    """Which of the paper's tables a protocol is: "Table 2", "Table 3"."""
+    return PAPER_TABLES[protocol].split(":")[0]
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:

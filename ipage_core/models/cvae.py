@@ -33,9 +33,9 @@ class CVAE(nn.Module):
 
     σ is learned, one for each coordinate (Rybkin et al. 2021, arXiv:2006.13202), or ``decoder_sd`` if that is given: as
     much as weighting a squared error with 1 and KL with 2σ² (Ren et al. 2020, whose networks are ``normalized``, with
-    batch normalization and ReLU). A sample is the decoder's mean, as in
-    the published comparisons (Ren et al. 2020, Kruse et al. 2021): for a deterministic Ω the posterior is a surface,
-    and z is what lies along it. The KL term has the weight ``beta`` after ``annealing`` steps.
+    batch normalization and ReLU). A sample is the decoder's mean, as in the published comparisons (Ren et al. 2020,
+    Kruse et al. 2021): for a deterministic Ω the posterior is a surface, and z is what lies along it. The KL term has
+    the weight ``beta`` after ``annealing`` steps.
     """
 
     weight_sets = ("phi_star",)

@@ -52,8 +52,9 @@ def ablation(rows: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
         if means["success"].notna().any():
             share = {"tickformat": ".0%", "range": [min(0.84, means["success"].min() - 0.05), 1.01]}
             traces = _combinations(means, seconds, means["success"], colors)
-            across_of, place = grid.decades(seconds[means["success"].notna()]), 1 if judged else 0
-            panels.append((place, "needed no replacement", "seconds for 200 designs", traces, across_of, share))
+            time = grid.decades(seconds[means["success"].notna()])
+            column = 1 if judged else 0
+            panels.append((column, "needed no replacement", "seconds for 200 designs", traces, time, share))
         by_lm = own[(own["optimizer"] == "lm") & (own["seed"] == own["seed"].min())]
         if judged and len(by_lm):
             names_of: Dict = {"type": "category", "showgrid": False}
@@ -81,8 +82,8 @@ def ablation(rows: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
             more.append(both)
     axes = grid.axes(colors, boxes, names)
     for k, (x, y) in enumerate(more):
-        axes[f"xaxis{grid.panel(k)[1:]}"] |= x
-        axes[f"yaxis{grid.panel(k)[1:]}"] |= y
+        axes[f"xaxis{grid.suffix(k)}"] |= x
+        axes[f"yaxis{grid.suffix(k)}"] |= y
     return grid.figure(data, axes, titles, colors, height + 146)
 
 

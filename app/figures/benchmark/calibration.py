@@ -55,6 +55,5 @@ def calibration(rows: pd.DataFrame, titles_of: dict[str, str], levels: np.ndarra
             )
     axes = grid.axes(colors, boxes, names)
     for k in range(len(tasks)):
-        ids = str(2 * k + 2)
-        axes[f"yaxis{ids}"] |= {"rangemode": "tozero", "nticks": 4}
+        axes[f"yaxis{grid.suffix(2 * k + 1)}"] |= {"rangemode": "tozero", "nticks": 4}
     return grid.figure(data, axes, titles, colors, 560)

@@ -73,7 +73,7 @@ def times(compute: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
         titles.append(grid.title(f"<b>{titles_of[task]}</b>", left, 1))
     axes = grid.axes(colors, boxes, [("seconds", "")] * len(tasks))
     for k in range(len(tasks)):
-        ids = "" if not k else str(k + 1)
+        ids = grid.suffix(k)
         own = rows[rows["task"] == tasks[k]]
         top = float((own["inference_seconds"] + own["localization_seconds"]).max())
         axes[f"xaxis{ids}"] |= {"range": [0, 1.45 * top], "nticks": 4}
@@ -94,12 +94,13 @@ def budget(compute: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict
     data: list[Dict] = []
     boxes, titles = [], []
     width = (1 - 0.07 * (len(tasks) - 1)) / len(tasks)
-    dashes = {"ipage": "solid", "ipage-mlp": "dash", "ipage-cinn": "dot", "prior-lm": "dash", "na": "solid"}
+    dashes = {"ipage": "solid", "ipage-mlp": "dash", "ipage-cinn": "dot", "prior-lm": "dash"}
+    dashes |= {"na": "solid", "na-published": "solid"}
     for k, task in enumerate(tasks):
         left = k * (width + 0.07)
         boxes.append(((left, left + width), (0.0, 1.0)))
         titles.append(grid.title(f"<b>{titles_of[task]}</b>", left, 1))
-        for method in [name for name in NAMES if name in dashes or name == "na-published"]:
+        for method in [name for name in NAMES if name in dashes]:
             own = rows[(rows["task"] == task) & (rows["method"] == method)].copy()
             own["seconds"] = own["inference_seconds"] + own["localization_seconds"]
             evaluated, by_adam = own["omega_calls"] > 0, own["setting"].astype(str).str.contains("adam")
@@ -111,7 +112,7 @@ def budget(compute: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict
                 here = own[mask].sort_values("seconds")
                 if not len(here):
                     continue
-                color, dash = color_of(method, colors), dashes.get(method, "solid")
+                color, dash = color_of(method, colors), dashes[method]
                 trace = grid.line(here["seconds"], here["mean"], color, grid.panel(k), dash=dash)
                 name = short(method) + more
                 trace |= {"mode": "lines+markers", "name": name, "legendgroup": name, "hoverinfo": "all"}
@@ -123,9 +124,9 @@ def budget(compute: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict
                 data.append(trace)
     axes = grid.axes(colors, boxes, [("seconds", "mean squared error" if not k else "") for k in range(len(tasks))])
     for k, task in enumerate(tasks):
-        own = rows[(rows["task"] == task) & rows["method"].isin([*dashes, "na-published"])]
-        axes[f"xaxis{grid.panel(k)[1:]}"] |= grid.decades(own["inference_seconds"] + own["localization_seconds"])
-        axes[f"yaxis{grid.panel(k)[1:]}"] |= {"type": "log", "exponentformat": "power", "dtick": 2}
+        own = rows[(rows["task"] == task) & rows["method"].isin(dashes)]
+        axes[f"xaxis{grid.suffix(k)}"] |= grid.decades(own["inference_seconds"] + own["localization_seconds"])
+        axes[f"yaxis{grid.suffix(k)}"] |= {"type": "log", "exponentformat": "power", "dtick": 2}
     spec = grid.figure(data, axes, titles, colors, 460)
     spec["layout"]["margin"]["l"] = 80
     return spec

@@ -10,11 +10,10 @@ import pandas as pd
 from app.figures.benchmark import grid
 from app.figures.benchmark.naming import SAMPLINGS, SYMBOLS, color_of, short
 from app.figures.theme import Dict, palette
+from ipage_core.tasks import TASKS
 
 LOOPS = np.array([(x, y) for x in (-1 / 2, 1 / 6, 5 / 6) for y in (-2 / 3, 0.0, 2 / 3)])
 """Centres of the sine wave's nine loops of solutions."""
-
-
 _ROUND = ("#a7770c", "#c56033", "#d94360", "#dd26a3", "#c43be0", "#9961f4",
           "#5f7fe4", "#2890b7", "#0f9788", "#27994f", "#778d11", "#a7770c")  # fmt: skip
 PHASE = [[k / 11, color] for k, color in enumerate(_ROUND)]
@@ -90,7 +89,7 @@ def designs(points: dict[str, np.ndarray], dark: bool) -> Dict:
 def gallery(rows: pd.DataFrame, cells: Sequence[tuple[str, str]], dark: bool) -> Dict:
     """Figures 4 and 5: designs of the sine wave, a row for each (method, sampling) and a column for each count.
 
-    ``rows`` of one seed. Loops of solutions are drawn as lines, loops that no design within tolerance lies on dashed.
+    ``rows`` of one seed. Loops of solutions are drawn as lines, loops that no design within tolerance lies on dotted.
     """
     colors, counts = palette(dark), sorted(rows["count"].unique().tolist())
     data: list[Dict] = []
@@ -104,20 +103,20 @@ def gallery(rows: pd.DataFrame, cells: Sequence[tuple[str, str]], dark: bool) ->
             boxes.append(((c * wide, (c + 0.9) * wide), (1 - (r + 0.87) * high, 1 - r * high)))
             own = (rows["method"] == method) & (rows["sampling"] == sampling) & (rows["count"] == count)
             here = rows[own]
-            hit = (here["off1"].abs() <= 0.02) & (here["family"] >= 0)
+            hit = (here["off1"].abs() <= TASKS["sinewave"].tolerance) & (here["family"] >= 0)
             found = set(here.loc[hit, "family"].tolist())
-            for those, dash in ((found, "solid"), (set(range(9)) - found, "dot")):
+            for those, dash in ((found, "solid"), (set(range(len(LOOPS))) - found, "dot")):
                 loops = np.concatenate([loop(i) for i in sorted(those)]) if those else np.empty((0, 2))
                 data.append(grid.line(loops[:, 0], loops[:, 1], colors.target, ids, dash=dash, showlegend=False))
             color, size = color_of(method, colors), 4 if count < 200 else 3
             data.append(grid.points(here["x1"], here["x2"], color, size, ids, showlegend=False))
             name = f"<b>{short(method)}, {SAMPLINGS[sampling]}</b>, " if c == 0 else ""
-            titles.append(grid.title(f"{name}N = {count}: {len(found)} of 9", boxes[-1][0][0], boxes[-1][1][1], 11))
+            name += f"N = {count}: {len(found)} of {len(LOOPS)}"
+            titles.append(grid.title(name, boxes[-1][0][0], boxes[-1][1][1], 11))
     axes = grid.axes(colors, boxes, names)
-    for k, along in enumerate(names):
-        for letter, said in zip("xy", along, strict=True):
-            look: Dict = {"range": [-1.05, 1.05], "tickvals": [-1, 0, 1], "showgrid": False}
-            axes[f"{letter}axis{grid.panel(k)[1:]}"] |= look | {"showticklabels": bool(said)}
+    for one in axes.values():  # numbers where there is a name
+        one |= {"range": [-1.05, 1.05], "tickvals": [-1, 0, 1], "showgrid": False}
+        one["showticklabels"] = bool(one["title"]["text"])
     return grid.figure(data, grid.square(axes), titles, colors, 60 + 250 * len(cells))
 
 

@@ -15,12 +15,18 @@ TOP = 58
 """Pixels above the panels: their titles, and Plotly's buttons above those."""
 
 
+def suffix(k: int) -> str:
+    """Of the names of the k-th panel's axes: '', '2', …"""
+    return "" if k == 0 else str(k + 1)
+
+
 def panel(k: int) -> str:
     """The k-th panel: 'x', 'x2', …"""
-    return "x" if k == 0 else f"x{k + 1}"
+    return f"x{suffix(k)}"
 
 
 def on(ids: str) -> Dict:
+    """Where a trace is drawn, of a panel's name."""
     return {"xaxis": ids, "yaxis": ids.replace("x", "y")}
 
 
@@ -52,11 +58,11 @@ def _values(values: Any) -> Any:
 
 
 def axes(colors: Palette, boxes: Sequence[tuple], names: Sequence[tuple[str, str]]) -> Dict:
+    """The axes of every panel, by Plotly's names for them: its box ((x0, x1), (y0, y1)), the axes' titles."""
     found: Dict = {}
     for k, (box, (across, up)) in enumerate(zip(boxes, names, strict=True)):
-        ids = "" if k == 0 else str(k + 1)
-        found[f"xaxis{ids}"] = axis(colors, across, box[0], f"y{ids}")
-        found[f"yaxis{ids}"] = axis(colors, up, box[1], f"x{ids}")
+        found[f"xaxis{suffix(k)}"] = axis(colors, across, box[0], f"y{suffix(k)}")
+        found[f"yaxis{suffix(k)}"] = axis(colors, up, box[1], f"x{suffix(k)}")
     return found
 
 
@@ -82,6 +88,7 @@ def title(text: str, x: float, y: float, size: int = FONT) -> Dict:
 
 
 def figure(data: list[Dict], axes: Dict, titles: list[Dict], colors: Palette, height: int) -> Dict:
+    """The whole, with its legend below; ``height`` in pixels."""
     height += TOP - 34
     for one in axes.values():
         if one.get("exponentformat") == "power":

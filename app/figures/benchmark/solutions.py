@@ -8,6 +8,7 @@ import pandas as pd
 from app.figures.benchmark import grid
 from app.figures.benchmark.naming import NAMES, color_of, counted, short
 from app.figures.theme import Dict, faded, packed, palette
+from ipage_core.benchmark.solutions import OMEGA, SURROGATE
 from ipage_core.benchmark.tables import RESAMPLED
 
 
@@ -19,7 +20,7 @@ def achieved(rows: pd.DataFrame, title: str, unit: str, dark: bool) -> Dict:
     colors, data = palette(dark), []
     for method in [name for name in NAMES if (rows["method"] == name).any()]:
         own = rows[rows["method"] == method]
-        judged = own[own["by"] == "Ω"]
+        judged = own[own["by"] == OMEGA]
         by_omega = len(judged) > 0
         off = (judged if by_omega else own)["off1"].to_numpy(float)
         off = off[np.isfinite(off)]
@@ -27,7 +28,7 @@ def achieved(rows: pd.DataFrame, title: str, unit: str, dark: bool) -> Dict:
             continue
         thinned = off[:: max(1, len(off) // 1000)]
         color = color_of(method, colors) if by_omega else colors.surrogate
-        name = short(method) + ("" if by_omega else "<br>surrogate, not Ω")
+        name = short(method) + ("" if by_omega else f"<br>{SURROGATE}")
         data.append(
             {
                 "type": "violin",
@@ -64,7 +65,7 @@ def table(cells: pd.DataFrame, floors: pd.DataFrame, titles_of: dict[str, str], 
         boxes.append(((left, left + width), (0.0, 1.0)))
         titles.append(grid.title(f"<b>{titles_of[task]}</b>", left, 1))
         own = cells[cells["task"] == task]
-        for by, color, symbol in (("Ω", colors.omega, "circle"), ("surrogate, not Ω", colors.surrogate, "circle-open")):
+        for by, color, symbol in ((OMEGA, colors.omega, "circle"), (SURROGATE, colors.surrogate, "circle-open")):
             here = own[own["by"] == by]
             if not len(here):
                 continue
@@ -106,10 +107,10 @@ def table(cells: pd.DataFrame, floors: pd.DataFrame, titles_of: dict[str, str], 
         )
     axes = grid.axes(colors, boxes, [("mean squared error", "")] * len(tasks))
     for k in range(len(tasks)):
-        ids = "" if not k else str(k + 1)
-        axes[f"xaxis{ids}"] |= {"type": "log", "exponentformat": "power", "dtick": 2}
-        axes[f"yaxis{ids}"] |= {"type": "category", "categoryorder": "array", "showticklabels": not k}
-        axes[f"yaxis{ids}"] |= {"categoryarray": [short(n) for n in names], "range": [-0.6, len(names) - 0.4]}
+        suffix = grid.suffix(k)
+        axes[f"xaxis{suffix}"] |= {"type": "log", "exponentformat": "power", "dtick": 2}
+        axes[f"yaxis{suffix}"] |= {"type": "category", "categoryorder": "array", "showticklabels": not k}
+        axes[f"yaxis{suffix}"] |= {"categoryarray": [short(n) for n in names], "range": [-0.6, len(names) - 0.4]}
     spec = grid.figure(data, axes, titles, colors, 110 + 30 * len(names))
     spec["layout"]["margin"]["l"] = 145
     return spec
