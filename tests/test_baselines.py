@@ -217,11 +217,12 @@ def test_baselines_are_of_ipages_size(task):
     assert recipe(TASKS[task], "na-published")[0] == "batch-norm-mlp"
 
 
-def test_what_was_found_is_what_the_logs_say_is_best():
-    from ipage_core.search import best
+def test_what_was_found_is_what_the_logs_say_is_best_or_as_good():
+    from ipage_core.search import scores
 
     for (name, task), arguments in baselines.FOUND.items():
-        assert best(TASKS[task], name) == arguments
+        tried = scores(TASKS[task], name)
+        assert next(score for one, score in tried if one == arguments) <= min(score for _, score in tried) + 0.01
 
 
 def test_na_descends_as_the_logs_say_is_best_over_all_tasks():

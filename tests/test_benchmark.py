@@ -395,6 +395,9 @@ def test_parts_of_a_benchmark_join_and_the_later_folder_counts(ran, tmp_path_fac
     rows.write(renewed, place / "solutions.parquet", card | {"command": "another"})
     benchmark.join([place, folder], place / "all")  # of the first no row is left
     assert rows.read(place / "all" / "solutions.parquet")[1]["command"] == card["command"]
+    rows.write(whole[:0].astype({"seed": float}), place / "solutions.parquet", card)  # of a section that has no rows
+    benchmark.join([folder, place], place / "all")
+    assert rows.read(place / "all" / "solutions.parquet")[0]["seed"].dtype == whole["seed"].dtype
     rows.write(more.assign(method="ipage", seed=7, weights="another"), place / "solutions.parquet", card)
     with pytest.raises(ValueError, match="ipage on robotic_arm has been trained anew"):
         benchmark.join([folder, place], place / "all")

@@ -114,6 +114,7 @@ def join(folders: Sequence[Path], out: Path) -> dict[str, Path]:
     missing_here = missing(Scope(tuple(TASKS)))
     for name, module in SECTIONS.items():
         found = [rows.read(path) for folder in folders if (path := folder / f"{module}.parquet").exists()]
+        found = [one for one in found if len(one[0])]  # an empty table's columns would make numbers of no type
         if not found:
             continue
         key = list(import_module(f"ipage_core.benchmark.{module}").KEY)
