@@ -129,10 +129,10 @@ def _logged(
     return log
 
 
-def scores(task: Task, model: str) -> list[tuple[dict[str, Any], float]]:
-    """(arguments, score) of every run in the log in ``pretrained/``."""
+def best(task: Task, model: str) -> dict[str, Any]:
+    """The arguments that the log in ``pretrained/`` puts first."""
     log = json.loads((PRETRAINED / task.name / f"{model}.search.json").read_text())
-    return [(row["tried"], row["score"]) for row in log["rows"]]
+    return min(log["rows"], key=lambda row: row["score"])["tried"]
 
 
 def main() -> None:

@@ -217,12 +217,11 @@ def test_baselines_are_of_ipages_size(task):
     assert recipe(TASKS[task], "na-published")[0] == "batch-norm-mlp"
 
 
-def test_what_was_found_is_what_the_logs_say_is_best_or_as_good():
-    from ipage_core.search import scores
+def test_what_was_found_is_what_the_logs_say_is_best():
+    from ipage_core.search import best
 
     for (name, task), arguments in baselines.FOUND.items():
-        tried = scores(TASKS[task], name)
-        assert next(score for one, score in tried if one == arguments) <= min(score for _, score in tried) + 0.01
+        assert best(TASKS[task], name) == arguments
 
 
 def test_na_descends_as_the_logs_say_is_best_over_all_tasks():
