@@ -172,6 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     benchmark.add_argument(
         "--models", type=Path, action="append", default=[], metavar="DIR", help="models of another training seed too"
     )
+    benchmark.add_argument("--device", help="of clocks: cpu or cuda (default: both, where there is a GPU)")
     benchmark.add_argument("--fold", action="store_true", help="run nothing: write what a stopped run has finished")
     benchmark.add_argument(
         "--join",

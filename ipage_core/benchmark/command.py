@@ -46,6 +46,7 @@ def _run(arguments: argparse.Namespace) -> None:
         quick=arguments.quick,
         dft=arguments.dft,
         models=tuple(arguments.models),
+        device=arguments.device,
     )
     sections = _names(arguments.only, tuple(benchmark.SECTIONS))
     if scope.dft:
@@ -124,7 +125,7 @@ def _names(text: str | None, default: tuple[str, ...]) -> tuple[str, ...]:
 def _command(arguments: argparse.Namespace) -> str:
     """What the user typed, but for where it wrote and on how many cores: what results depend on."""
     words = ["python", "-m", "ipage_core", "benchmark"]
-    for name in ("tasks", "methods", "sampling", "protocol", "repeats", "only"):
+    for name in ("tasks", "methods", "sampling", "protocol", "repeats", "only", "device"):
         if (value := getattr(arguments, name)) is not None:
             words += [f"--{name}", str(value)]
     words += ["--n", str(arguments.n)] if arguments.n != 1000 else []

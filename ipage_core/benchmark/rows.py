@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 
 from ipage_core.store import replacing
 
@@ -84,11 +85,12 @@ def finished(journal: Path) -> dict[str, Any]:
     return {record["key"]: record["result"] for record in records}
 
 
-def machine() -> str:
-    """The processor's name and the number of cores."""
+def machine(device: str = "cpu") -> str:
+    """The processor's name and the number of cores; before them the GPU's, if ``device`` is one."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     except OSError:
         names = []
-    return f"{names[0] if names else platform.processor() or platform.machine()}, {len(names) or 1} cores"
+    cpu = f"{names[0] if names else platform.processor() or platform.machine()}, {len(names) or 1} cores"
+    return f"{torch.cuda.get_device_name(device)}; {cpu}" if device.startswith("cuda") else cpu

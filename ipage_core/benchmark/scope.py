@@ -46,6 +46,8 @@ class Scope:
     """Whether density functional theory may run, on 50 solutions a method and protocol of ``crystal``."""
     models: tuple[Path, ...] = ()
     """Folders like ``pretrained/``, trained with other seeds, beside that one."""
+    device: str | None = None
+    """Where clocks run: ``cpu`` or ``cuda``; on both, where there is a GPU, if None."""
 
     def __post_init__(self) -> None:
         for what, chosen, accepted in (
@@ -56,11 +58,19 @@ class Scope:
         ):
             if unknown := [name for name in chosen if name not in accepted]:
                 raise ValueError(f"{what} '{unknown[0]}' is not known; accepted: {', '.join(accepted)}")
+        if self.device is not None and self.device not in self.devices:
+            there = ", ".join(self.devices)
+            raise ValueError(f"--device {self.device}: clocks run where PyTorch does; accepted: {there}")
         if self.dft and "crystal" not in self.tasks:
             raise ValueError("--dft lets DFT judge lattices; accepted: with crystal among --tasks")
         for folder in self.models:
             if not any((folder / task).is_dir() for task in self.tasks):
                 raise ValueError(f"--models {folder}: accepted: a folder with one folder of models a task")
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Where clocks can run here."""
+        return ("cpu", *["cuda"] * torch.cuda.is_available())
 
     @property
     def roots(self) -> tuple[Path | None, ...]:
