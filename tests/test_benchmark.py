@@ -147,6 +147,8 @@ def test_trainings_are_compared_on_the_solutions_that_all_have():
     by_another = made([[3e-4, 8e-4]], by=solutions.SURROGATE).assign(training_seed=1)
     assert tables.summary(pd.concat((first, by_another)))["training_sd"].isna().all()
     assert tables.summary(first)["training_sd"].isna().all()
+    mixed = pd.concat((first, by_another, made([[9.0, 9.0, 3e-4]]).iloc[2:].assign(training_seed=1)))
+    np.testing.assert_allclose(tables.summary(mixed)["training_sd"], np.std([9.0, 3e-4], ddof=1))  # what Ω judged
 
 
 def test_the_interval_covers_the_mean_as_often_as_it_says():
@@ -272,7 +274,7 @@ def test_other_models_are_other_trainings(tmp_path, monkeypatch):
     whole = [argument for _, argument in solutions.items(dataclasses.replace(chosen, repeats=None, methods=("ipage",)))]
     again = [argument for argument in whole if argument["training_seed"] == 7]
     assert {argument["sampling"] for argument in again} == {"maximin"}
-    assert len(again) == 2 * solutions.TRAINED_AGAIN
+    assert len(again) == 2 * 5
     assert len(whole) - len(again) == 2 * 3 * 50
 
 
@@ -420,6 +422,28 @@ def test_dft_judges_one_run_of_a_method_and_protocol(monkeypatch):
     assert {argument["task"] for argument in alone} == {"crystal"}
     cells = [(argument["method"], argument["sampling"], argument["protocol"]) for argument in alone]
     assert sorted(cells) == [(m, s, p) for m, s in (("inn", "srs"), ("ipage", "maximin")) for p in ("many", "single")]
+
+
+def test_dft_judges_one_run_of_another_training_too(monkeypatch, tmp_path):
+    (tmp_path / "crystal").mkdir()
+    monkeypatch.setattr(scope, "weights", lambda task, method, root: ("ab", 0 if root is None else 1))
+    chosen = Scope(("crystal",), ("ipage",), protocols=("many",), dft=True, models=(tmp_path,))
+    again = [argument for _, argument in solutions.items(chosen) if argument["training_seed"]]
+    assert [(argument["sampling"], argument["seed"], argument["dft"]) for argument in again] == [("maximin", 0, True)]
+
+
+def test_clocks_run_on_the_device_that_is_asked_for(monkeypatch):
+    def devices(**options):
+        found = compute.items(Scope(("sinewave",), ("inn",), quick=True, **options))
+        return [argument["device"] for _, argument in found]
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert devices() == ["cpu", "cuda"]
+    assert devices(device="cuda") == ["cuda"]
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert devices() == ["cpu"]
+    with pytest.raises(ValueError, match=r"--device cuda: .*; accepted: cpu$"):
+        Scope(("sinewave",), device="cuda")
 
 
 def test_a_surrogate_does_not_judge_what_was_localized_on_it(stand_in, tmp_path, monkeypatch):

@@ -21,10 +21,12 @@ from ipage_core.tasks import TASKS, Task
 
 BY_DFT = 50
 """Solutions a method and protocol that DFT judges: of the first seed (with maximin, of iPage), drawn at random."""
-TRAINED_AGAIN = 5
-"""Latent seeds of models of another training seed, with one sampling a method: enough to tell trainings apart.
+BY_DFT_AGAIN = 10
+"""The same of models of another training seed: the first of those 50, so that trainings share designs to compare."""
+TRAINED_AGAIN = {"architecture": 1, "crystal": 1}
+"""Latent seeds of models of another training seed, with one sampling a method; 5 for all other tasks.
 
-A costly method is of one training.
+Enough to tell trainings apart. A costly method is of one training.
 """
 TARGETS_OF_COSTLY = 20
 """Targets of ``many`` that a costly method gets, each with descents of its own."""
@@ -50,13 +52,14 @@ def items(scope: Scope) -> list[Item]:
                 for protocol in scope.protocols:
                     seeds, sampled = scope.seeds(task, method, protocol), scope.sampled(method)
                     if models is not None:
-                        seeds, sampled = seeds[: 0 if method in COSTLY else TRAINED_AGAIN], sampled[-1:]
+                        again = 0 if method in COSTLY else TRAINED_AGAIN.get(task, 5)
+                        seeds, sampled = seeds[:again], sampled[-1:]
                     for seed in seeds:
                         for sampling in sampled:
                             argument: dict[str, Any] = {"task": task, "method": method, "sampling": sampling}
                             argument |= {"protocol": protocol, "n": scope.n, "seed": seed, "training_seed": trained}
                             argument |= {"models": models, "weights": weights}
-                            judged = task == "crystal" and models is None and seed == 0 and sampling == sampled[-1]
+                            judged = task == "crystal" and seed == 0 and sampling == sampled[-1]
                             argument |= {"dft": scope.dft and judged}
                             words = [task, method, sampling, protocol, f"{scope.n}", f"{seed}", f"{trained}", weights]
                             for part in _parts(method, protocol, scope):
@@ -83,7 +86,8 @@ def work(argument: dict[str, Any]) -> Result:
     task = TASKS[argument["task"]]
     method = loaded(task.name, argument["method"], argument["models"])
     y_star, n = targets(task.name, argument["protocol"], argument["n"], argument["part"])
-    verify = "all" if task.verifies_by_default else str(BY_DFT) if argument["dft"] else "none"
+    by_dft = BY_DFT if argument["models"] is None else BY_DFT_AGAIN
+    verify = "all" if task.verifies_by_default else str(by_dft) if argument["dft"] else "none"
     found = design(
         task,
         method,

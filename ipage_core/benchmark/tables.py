@@ -86,8 +86,11 @@ def _trainings(rows: pd.DataFrame) -> pd.DataFrame:
     for key, group in rows.groupby(CELL[:-1], observed=True, sort=False):
         trainings, spread = group["training_seed"].nunique(), np.nan
         if trainings > 1:
-            run = ["seed", "sample", "by"]
-            means = group.pivot_table(index=run, columns="training_seed", values="error", observed=True).dropna().mean()
+            run = ["seed", "sample"]
+            judged = group[group["by"] == OMEGA] if (group["by"] == OMEGA).any() else group
+            means = (
+                judged.pivot_table(index=run, columns="training_seed", values="error", observed=True).dropna().mean()
+            )
             spread = means.std()
         told = {"trainings": trainings, "training_sd": spread}
         found.append(dict(zip(CELL, key, strict=False)) | told)
