@@ -362,12 +362,12 @@ def _machines(compute: pd.DataFrame, card: dict[str, Any]) -> str:
     """Where the times were taken."""
     timed = compute[compute["kind"] == "time"]
     told = []
-    for device, place in (("cpu", "one thread of"), ("cuda", "the GPU of")):
+    for device, place in (("cpu", "one thread of"), ("cuda", "GPU:")):
         own = timed[timed["device"] == device]
         if len(own):
             names = sorted(own["machine"].dropna().astype(str).unique()) if "machine" in own else [card["machine"]]
-            told.append(f"{place} {', '.join(names)}")
-    return " and ".join(told)
+            told.append(f"{place} {', '.join(names)}" + (" (blank: not run there)" if device == "cuda" else ""))
+    return "; ".join(told)
 
 
 def _beyond(found: Tables) -> Iterator[Shown]:

@@ -13,7 +13,7 @@ from app.figures.theme import Dict, palette
 def times(compute: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
     """Figure 7: seconds for 1000 solutions, inference and localization, a panel for each task.
 
-    A bar a method on one thread of the CPU and, where it has run there, one on the GPU below.
+    A bar a method on one thread of the CPU and, where it has run there on any task, one on the GPU below.
     """
     colors = palette(dark)
     rows = compute[compute["kind"] == "time"].astype(dict.fromkeys(("task", "method", "device"), str))
@@ -53,7 +53,7 @@ def times(compute: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
             )
         for bar, label in bars.items():
             total = own.loc[bar, ["inference_seconds", "localization_seconds"]].sum(min_count=1)
-            missing = "not available" if bar[1] == "cpu" else "not run"
+            missing = "not available" if bar[1] == "cpu" else ""
             text = missing if not np.isfinite(total) else f" {total:.2g} s"
             data.append(
                 {
@@ -82,7 +82,7 @@ def times(compute: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
         axes[f"yaxis{ids}"] |= {"range": [-0.6, len(labels) - 0.4]}
     spec = grid.figure(data, axes, titles, colors, 90 + (34 if len(labels) == len(names) else 26) * len(labels))
     spec["layout"] |= {"barmode": "stack"}
-    spec["layout"]["margin"]["l"] = 145
+    spec["layout"]["margin"]["l"] = 145 if len(labels) == len(names) else 175
     return spec
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 
@@ -28,7 +30,7 @@ def achieved(rows: pd.DataFrame, title: str, unit: str, dark: bool) -> Dict:
             continue
         thinned = off[:: max(1, len(off) // 1000)]
         color = color_of(method, colors) if by_omega else colors.surrogate
-        name = short(method) + ("" if by_omega else f"<br>{SURROGATE}")
+        name = re.sub(r"([,:]|NA) ", r"\1<br>", short(method)) + ("" if by_omega else f"<br>{SURROGATE}")
         data.append(
             {
                 "type": "violin",
@@ -43,7 +45,7 @@ def achieved(rows: pd.DataFrame, title: str, unit: str, dark: bool) -> Dict:
             }
         )
     axes = grid.axes(colors, [((0, 1), (0, 1))], [("", f"y − y* {unit}".strip())])
-    axes["xaxis"] |= {"type": "category", "showgrid": False}
+    axes["xaxis"] |= {"type": "category", "showgrid": False, "tickangle": 0}
     axes["yaxis"] |= {"zeroline": True, "zerolinecolor": colors.target}
     return grid.figure(data, axes, [grid.title(f"<b>{title}</b>", 0, 1)], colors, 420)
 
