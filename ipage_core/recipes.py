@@ -31,8 +31,13 @@ _SPLINES: dict[str, dict[str, Any]] = {
     "sinewave": {"couplings": 4, "bins": 32, "hidden": 128},
     "default": {"couplings": 6, "bins": 12, "hidden": 96},
 }
-_CINN_WIDTH = {"sinewave": 152, "robotic_arm": 120, "robotic_arm_kruse": 120, "ballistics": 120}
-"""At these the cINN has as many numbers as the INN with its surrogate."""
+_CINN: dict[str, dict[str, Any]] = {
+    "sinewave": {"couplings": 6},
+    "robotic_arm": {"hidden": 120},
+    "robotic_arm_kruse": {"hidden": 120},
+    "ballistics": {"hidden": 120},
+}
+"""Where the cINN is not as the INN: it has about as many numbers as the INN with its surrogate."""
 _EPOCHS = {"sinewave": 160, "robotic_arm": 80, "robotic_arm_kruse": 80, "default": 100}
 TAUGHT = {"architecture": ("inn",), "crystal": ("inn", "cinn", *baselines.NAMES)}
 """Models that begin with the separate surrogate's weights, or learn from what it labels: it is trained first."""
@@ -77,8 +82,8 @@ def recipe(task: Task, model: str, size: str = "usual") -> tuple[str, dict[str, 
     if model == "mlp":
         return "mlp", arguments, replace(settings, learning_rate=3e-3, epochs=160, batch=125)
     arguments |= _SPLINES.get(task.name, _SPLINES["default"])
-    if model == "cinn" and task.name in _CINN_WIDTH:
-        arguments["hidden"] = _CINN_WIDTH[task.name]
+    if model == "cinn":
+        arguments |= _CINN.get(task.name, {})
     if any(task.dequantize):
         # The INN's surrogate moves y along with the smeared x; a cINN's y stays behind, so it smears half as far.
         share = 0.5 if model == "cinn" else 1.0
