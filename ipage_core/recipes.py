@@ -121,7 +121,7 @@ def _crystal_recipe(task: Task, model: str, arguments: dict[str, Any]) -> tuple[
     arguments |= _SPLINES["default"] | {"support": [list(interval) for interval in task.support if interval]}
     if model == "inn":
         arguments |= {"surrogate": "bands", "surrogate_hidden": 96}
-    return BUILT_AS[model], arguments, Settings(learning_rate=1.5e-3, epochs=40)
+    return BUILT_AS[model], arguments, Settings(learning_rate=1.5e-3, epochs=60)
 
 
 def _ensemble(task: Task, out: Path) -> BandSurrogate:

@@ -1,5 +1,6 @@
 """The baselines do what their papers say: densities that integrate to one, known posteriors, descents that descend."""
 
+import dataclasses
 import json
 import math
 from dataclasses import replace
@@ -215,6 +216,16 @@ def test_baselines_are_of_ipages_size(task):
     for name in ("mdn", "cvae", "na"):
         assert baselines.size(*recipe(TASKS[task], name)[:2]) == pytest.approx(like, rel=0.2)
     assert recipe(TASKS[task], "na-published")[0] == "batch-norm-mlp"
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_what_ships_was_trained_by_its_recipe(task):
+    cards = [path for path in PRETRAINED.glob(f"{task}/*.json") if not path.name.endswith(".search.json")]
+    assert cards
+    for card in map(json.loads, (path.read_text() for path in cards)):
+        network, arguments, settings = recipe(TASKS[task], card["name"])
+        said = json.loads(json.dumps([network, arguments, dataclasses.asdict(settings)]))
+        assert said == [card["model"], card["arguments"], card["settings"]], card["name"]
 
 
 def test_what_was_found_is_what_the_logs_say_is_best():
