@@ -159,7 +159,9 @@ def _cell(one: pd.Series, best: bool, intervals: bool) -> list[str]:
         return [f'<td class="paper">{reported}</td>', f'<td class="none" title="{why}">not verified</td>']
     runs = f"; SD over {one['runs']} latent seeds {number(one['seed_sd'])}" if one["runs"] > 1 else ""
     if one["trainings"] > 1:
-        runs += f"; SD over {one['trainings']} training seeds {number(one['training_sd'])}"
+        runs += (
+            f"; SD over {one['trainings']} training seeds {number(one['training_sd'])}, n = {one['training_n']:,} each"
+        )
     told = (
         f"95 % bootstrap interval of the mean over {tables.RESAMPLED[str(one['protocol'])]}: "
         f"{number(one['low'])} to {number(one['high'])}{runs}; "

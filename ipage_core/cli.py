@@ -168,11 +168,11 @@ def _parser() -> argparse.ArgumentParser:
         help="with commas: tables, exploration, quality, calibration, ablation, compute (default: all)",
     )
     benchmark.add_argument("--quick", action="store_true", help="few repeats: five minutes on two cores")
-    benchmark.add_argument("--dft", action="store_true", help="crystal: let DFT judge 50 solutions a run")
+    benchmark.add_argument("--dft", action="store_true", help="crystal: let DFT judge 50 solutions a cell")
     benchmark.add_argument(
         "--models", type=Path, action="append", default=[], metavar="DIR", help="models of another training seed too"
     )
-    benchmark.add_argument("--device", help="of clocks: cpu or cuda (default: both, where there is a GPU)")
+    benchmark.add_argument("--device", help="what compute times: cpu or cuda (default: both, where there is a GPU)")
     benchmark.add_argument("--fold", action="store_true", help="run nothing: write what a stopped run has finished")
     benchmark.add_argument(
         "--join",

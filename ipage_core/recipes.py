@@ -26,7 +26,7 @@ from ipage_core.training import Fit, Settings, fit
 BUILT_AS = {"inn": "inn", "inn-alternating": "inn", "cinn": "cinn", "mlp": "mlp"}
 """Model name → network in ``MODELS``."""
 
-# The sine wave's posterior of x₂ given x₁ and y is six spikes: it takes many bins, and few couplings.
+# The sine wave's posterior of x₂ given x₁ and y is six spikes: it takes many bins.
 _SPLINES: dict[str, dict[str, Any]] = {
     "sinewave": {"couplings": 4, "bins": 32, "hidden": 128},
     "default": {"couplings": 6, "bins": 12, "hidden": 96},
@@ -37,7 +37,7 @@ _CINN: dict[str, dict[str, Any]] = {
     "robotic_arm_kruse": {"hidden": 120},
     "ballistics": {"hidden": 120},
 }
-"""Where the cINN is not as the INN: it has about as many numbers as the INN with its surrogate."""
+"""Where the cINN differs from the INN: couplings as searched, as wide as the INN with its surrogate has parameters."""
 _EPOCHS = {"sinewave": 160, "robotic_arm": 80, "robotic_arm_kruse": 80, "default": 100}
 TAUGHT = {"architecture": ("inn",), "crystal": ("inn", "cinn", *baselines.NAMES)}
 """Models that begin with the separate surrogate's weights, or learn from what it labels: it is trained first."""

@@ -1,9 +1,8 @@
 """The baselines do what their papers say: densities that integrate to one, known posteriors, descents that descend."""
 
-import dataclasses
 import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from statistics import geometric_mean
 
 import pytest
@@ -224,7 +223,7 @@ def test_what_ships_was_trained_by_its_recipe(task):
     assert cards
     for card in map(json.loads, (path.read_text() for path in cards)):
         network, arguments, settings = recipe(TASKS[task], card["name"])
-        said = json.loads(json.dumps([network, arguments, dataclasses.asdict(settings)]))
+        said = json.loads(json.dumps([network, arguments, asdict(settings)]))
         assert said == [card["model"], card["arguments"], card["settings"]], card["name"]
 
 

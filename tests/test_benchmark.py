@@ -18,6 +18,7 @@ from ipage_core.benchmark.scope import Scope
 from ipage_core.cli import main
 from ipage_core.metrics import bootstrap_interval
 from ipage_core.tasks import TASKS
+from ipage_core.verification import rows_to_verify
 from tests import stand_ins
 from tests.browser import ROOT
 
@@ -147,8 +148,17 @@ def test_trainings_are_compared_on_the_solutions_that_all_have():
     by_another = made([[3e-4, 8e-4]], by=solutions.SURROGATE).assign(training_seed=1)
     assert tables.summary(pd.concat((first, by_another)))["training_sd"].isna().all()
     assert tables.summary(first)["training_sd"].isna().all()
-    mixed = pd.concat((first, by_another, made([[9.0, 9.0, 3e-4]]).iloc[2:].assign(training_seed=1)))
-    np.testing.assert_allclose(tables.summary(mixed)["training_sd"], np.std([9.0, 3e-4], ddof=1))  # what Ω judged
+
+
+def test_trainings_are_compared_by_omega_where_it_judged_some_of_both():
+    errors = np.array([[1e-4, 4e-4, 9.0]])
+    trainings = [errors, 2 * errors]
+    by_surrogate = [made(e, by=solutions.SURROGATE).iloc[:2].assign(training_seed=k) for k, e in enumerate(trainings)]
+    by_omega = [made(e).iloc[2:].assign(training_seed=k) for k, e in enumerate(trainings)]
+    cells = tables.summary(pd.concat((*by_surrogate, *by_omega)))
+    np.testing.assert_allclose(cells["training_sd"], np.std([9.0, 18.0], ddof=1))
+    assert set(cells["trainings"]) == {2}
+    assert set(cells["training_n"]) == {1}
 
 
 def test_the_interval_covers_the_mean_as_often_as_it_says():
@@ -430,6 +440,16 @@ def test_dft_judges_one_run_of_another_training_too(monkeypatch, tmp_path):
     chosen = Scope(("crystal",), ("ipage",), protocols=("many",), dft=True, models=(tmp_path,))
     again = [argument for _, argument in solutions.items(chosen) if argument["training_seed"]]
     assert [(argument["sampling"], argument["seed"], argument["dft"]) for argument in again] == [("maximin", 0, True)]
+    asked = []
+    monkeypatch.setattr(solutions, "loaded", lambda *_: None)
+    monkeypatch.setattr(solutions, "design", lambda *_, verify, **__: asked.append(verify) or 1 / 0)
+    first = next(argument for _, argument in solutions.items(chosen) if argument["dft"])
+    for argument in (first, again[0]):
+        with pytest.raises(ZeroDivisionError):
+            solutions.work(argument)
+    few, many = (rows_to_verify(TASKS["crystal"], 300, count, 0) for count in reversed(asked))
+    assert (few.sum(), many.sum()) == (10, 50)
+    assert many[few].all()
 
 
 def test_clocks_run_on_the_device_that_is_asked_for(monkeypatch):
@@ -440,10 +460,23 @@ def test_clocks_run_on_the_device_that_is_asked_for(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     assert devices() == ["cpu", "cuda"]
     assert devices(device="cuda") == ["cuda"]
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda device: "Big GPU")
+    assert rows.machine("cuda") == f"Big GPU in {rows.machine()}"
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert devices() == ["cpu"]
-    with pytest.raises(ValueError, match=r"--device cuda: .*; accepted: cpu$"):
-        Scope(("sinewave",), device="cuda")
+    assert devices(device="cuda") == ["cuda"]  # to fold what ran elsewhere
+    with pytest.raises(ValueError, match="device 'tpu' is not known; accepted: cpu, cuda"):
+        Scope(("sinewave",), device="tpu")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")
+def test_a_gpu_that_is_not_there_is_refused_before_anything_is_made(tmp_path, capsys):
+    out = tmp_path / "new"
+    assert main(["benchmark", "--out", str(out), "--only", "compute", "--device", "cuda"]) == 2
+    assert "accepted: auto, cpu" in capsys.readouterr().err
+    assert main(["benchmark", "--out", str(out), "--only", "tables", "--device", "cpu"]) == 2
+    assert "accepted: with it" in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_a_surrogate_does_not_judge_what_was_localized_on_it(stand_in, tmp_path, monkeypatch):

@@ -16,6 +16,7 @@ from ipage_core.benchmark.scope import ANALYTIC, PROTOCOLS, Scope
 from ipage_core.cluster import Progress
 from ipage_core.methods import METHODS
 from ipage_core.shipped import ROOT
+from ipage_core.training import pick_device
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -49,6 +50,10 @@ def _run(arguments: argparse.Namespace) -> None:
         device=arguments.device,
     )
     sections = _names(arguments.only, tuple(benchmark.SECTIONS))
+    if arguments.device is not None and "compute" not in sections:
+        raise ValueError("--device is what the section compute times; accepted: with it, or without --only")
+    if arguments.device is not None and not arguments.fold:
+        pick_device(arguments.device)
     if scope.dft:
         from ipage_core.physics import dft
 

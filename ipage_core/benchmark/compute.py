@@ -44,11 +44,10 @@ def items(scope: Scope) -> list[Item]:
     If quick, without budgets and costly methods.
     """
     found = []
-    devices = scope.devices if scope.device is None else (scope.device,)
     for task in scope.tasks:
         for method in (name for name in scope.methods if not (scope.quick and name in COSTLY)):
             for models, weights, _ in there(scope, task, method)[:1]:
-                for device in devices:
+                for device in scope.devices:
                     for argument in _arguments(task, method, scope.quick):
                         argument |= {"device": device, "n": scope.n, "sampling": scope.sampled(method)[-1]}
                         argument |= {"models": models}

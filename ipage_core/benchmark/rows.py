@@ -86,11 +86,11 @@ def finished(journal: Path) -> dict[str, Any]:
 
 
 def machine(device: str = "cpu") -> str:
-    """The processor's name and the number of cores; before them the GPU's, if ``device`` is one."""
+    """The processor's name and the number of cores; if ``device`` is a GPU, its name and where it is."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     except OSError:
         names = []
     cpu = f"{names[0] if names else platform.processor() or platform.machine()}, {len(names) or 1} cores"
-    return f"{torch.cuda.get_device_name(device)}; {cpu}" if device.startswith("cuda") else cpu
+    return f"{torch.cuda.get_device_name(device)} in {cpu}" if device.startswith("cuda") else cpu

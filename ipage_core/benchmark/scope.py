@@ -27,6 +27,7 @@ The prior of ``architecture`` is the shipped cells: its targets are values that 
 """
 REPEATS = {"architecture": 5, "crystal": 5}
 """Latent seeds; 50 for all other tasks, as in the paper. Of ``crystal``, Ω judges the first seed alone."""
+DEVICES = ("cpu", "cuda")
 COSTLY = ("na-published",)
 """2048 descents of 300 steps for each target: few repeats and few targets show what there is to show."""
 
@@ -47,7 +48,7 @@ class Scope:
     models: tuple[Path, ...] = ()
     """Folders like ``pretrained/``, trained with other seeds, beside that one."""
     device: str | None = None
-    """Where clocks run: ``cpu`` or ``cuda``; on both, where there is a GPU, if None."""
+    """What ``compute`` times: ``cpu`` or ``cuda``; both, where there is a GPU, if None."""
 
     def __post_init__(self) -> None:
         for what, chosen, accepted in (
@@ -58,9 +59,8 @@ class Scope:
         ):
             if unknown := [name for name in chosen if name not in accepted]:
                 raise ValueError(f"{what} '{unknown[0]}' is not known; accepted: {', '.join(accepted)}")
-        if self.device is not None and self.device not in self.devices:
-            there = ", ".join(self.devices)
-            raise ValueError(f"--device {self.device}: clocks run where PyTorch does; accepted: {there}")
+        if self.device not in (None, *DEVICES):
+            raise ValueError(f"device '{self.device}' is not known; accepted: {', '.join(DEVICES)}")
         if self.dft and "crystal" not in self.tasks:
             raise ValueError("--dft lets DFT judge lattices; accepted: with crystal among --tasks")
         for folder in self.models:
@@ -69,8 +69,8 @@ class Scope:
 
     @property
     def devices(self) -> tuple[str, ...]:
-        """Where clocks can run here."""
-        return ("cpu", *["cuda"] * torch.cuda.is_available())
+        """What ``compute`` times."""
+        return DEVICES[: 1 + torch.cuda.is_available()] if self.device is None else (self.device,)
 
     @property
     def roots(self) -> tuple[Path | None, ...]:

@@ -22,7 +22,7 @@ from ipage_core.tasks import TASKS, Task
 BY_DFT = 50
 """Solutions a method and protocol that DFT judges: of the first seed (with maximin, of iPage), drawn at random."""
 BY_DFT_AGAIN = 10
-"""The same of models of another training seed: the first of those 50, so that trainings share designs to compare."""
+"""The same of models of another training seed: the first of those 50, of the same targets and latent points."""
 TRAINED_AGAIN = {"architecture": 1, "crystal": 1}
 """Latent seeds of models of another training seed, with one sampling a method; 5 for all other tasks.
 

@@ -33,8 +33,8 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     are not within the task's tolerance; ``low, high``, 95 % bootstrap interval of the mean over solutions (over
     targets, if they differ); ``seed_sd``, standard deviation of a run's mean over latent seeds; ``in_bounds``,
     ``success`` (share that needed no replacement), ``inference, localization`` median seconds a run; ``paper,
-    paper_sd``; ``trainings``, how many training seeds the cell has, and ``training_sd``, the standard deviation of
-    their means over the solutions that all of them have. NaN where unknown.
+    paper_sd``; ``trainings``, how many training seeds the same judge has judged, and ``training_sd``, the standard
+    deviation of their means over the ``training_n`` solutions that all of them have. NaN where unknown.
     """
     if not len(rows):
         return pd.DataFrame()
@@ -81,18 +81,15 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _trainings(rows: pd.DataFrame) -> pd.DataFrame:
-    """``trainings, training_sd`` of every task, method, sampling and protocol."""
+    """``trainings, training_n, training_sd`` of every task, method, sampling and protocol."""
     found = []
     for key, group in rows.groupby(CELL[:-1], observed=True, sort=False):
-        trainings, spread = group["training_seed"].nunique(), np.nan
-        if trainings > 1:
+        judged = group[group["by"] == OMEGA] if (group["by"] == OMEGA).any() else group
+        told = {"trainings": judged["training_seed"].nunique(), "training_n": 0, "training_sd": np.nan}
+        if told["trainings"] > 1:
             run = ["seed", "sample"]
-            judged = group[group["by"] == OMEGA] if (group["by"] == OMEGA).any() else group
-            means = (
-                judged.pivot_table(index=run, columns="training_seed", values="error", observed=True).dropna().mean()
-            )
-            spread = means.std()
-        told = {"trainings": trainings, "training_sd": spread}
+            errors = judged.pivot_table(index=run, columns="training_seed", values="error", observed=True).dropna()
+            told |= {"training_n": len(errors), "training_sd": errors.mean().std()}
         found.append(dict(zip(CELL, key, strict=False)) | told)
     return pd.DataFrame(found)
 

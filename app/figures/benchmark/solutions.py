@@ -30,6 +30,7 @@ def achieved(rows: pd.DataFrame, title: str, unit: str, dark: bool) -> Dict:
             continue
         thinned = off[:: max(1, len(off) // 1000)]
         color = color_of(method, colors) if by_omega else colors.surrogate
+        # On two lines: neighbours' names would overlap, or be cut off aslant.
         name = re.sub(r"([,:]|NA) ", r"\1<br>", short(method)) + ("" if by_omega else f"<br>{SURROGATE}")
         data.append(
             {
