@@ -62,7 +62,7 @@ def show(dark: bool, folder: Path | None = None) -> None:
         "is bold, and so is what equals it to the digits shown. Hover over a cell for its quantiles. The bootstrap "
         "interval is over targets in Table 2 and over solutions in Table 3, and speaks, as does the standard deviation "
         "over latent seeds, of one training; where a method was trained more than once, the hover adds the standard "
-        "deviation over training seeds."
+        "deviation over training seeds, of the solutions that all of them have."
     )
     protocol, chosen = _ask(cells)
     gone = {key: why for key, why in card["missing"].items() if _kept(key, chosen)}

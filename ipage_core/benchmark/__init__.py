@@ -128,7 +128,10 @@ def join(folders: Sequence[Path], out: Path) -> dict[str, Path]:
                 raise ValueError(
                     f"{method} on {task} has been trained anew between these runs; accepted: runs after it"
                 )
-        about = {word: " && ".join(dict.fromkeys(card[word] for card in cards)) for word in ("command", "machine")}
+        about = {}
+        for word in ("command", "machine"):  # of what had been joined before, too
+            parts = [part for card in cards for part in card[word].split(" && ")]
+            about[word] = " && ".join(dict.fromkeys(parts))
         told = {key: why for card in cards for key, why in card["missing"].items() if key in missing_here}
         if "method" in frame:  # what one run lacked another may have
             there = set(frame["task"].astype(str) + " " + frame["method"].astype(str))
