@@ -473,7 +473,7 @@ def test_clocks_run_on_the_device_that_is_asked_for(monkeypatch):
 def test_a_gpu_that_is_not_there_is_refused_before_anything_is_made(tmp_path, capsys):
     out = tmp_path / "new"
     assert main(["benchmark", "--out", str(out), "--only", "compute", "--device", "cuda"]) == 2
-    assert "accepted: auto, cpu" in capsys.readouterr().err
+    assert "--device cuda: PyTorch finds no GPU here; accepted: cpu\n" in capsys.readouterr().err
     assert main(["benchmark", "--out", str(out), "--only", "tables", "--device", "cpu"]) == 2
     assert "accepted: with it" in capsys.readouterr().err
     assert not out.exists()

@@ -263,6 +263,11 @@ def test_a_gpu_has_a_bar_of_its_own_where_it_has_run(folder):
         costs = results.costs({"compute": (rows_, card)})
         assert len(costs) == len(rows_)
         assert (costs["device"] == "GPU").sum() == there
+    labelled = {trace["y"][0]: trace["text"][0] for trace in figures.times(both, results.TITLES, False)["data"][2:]}
+    assert labelled["iPage, GPU"] == " 0.03 s"
+    elsewhere = pd.concat([timed, gpu.assign(task="ballistics")], ignore_index=True)
+    blank = [trace for trace in figures.times(elsewhere, results.TITLES, False)["data"] if trace.get("text") == [""]]
+    assert [trace["y"] for trace in blank] == [["iPage, GPU"]]
     bars = dict(zip(inference["y"], inference["x"], strict=True))
     assert bars["iPage, GPU"] == 0.01
     assert bars["iPage"] == timed.set_index("method")["inference_seconds"]["ipage"]

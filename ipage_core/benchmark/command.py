@@ -10,13 +10,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ipage_core import benchmark
 from ipage_core.benchmark import rows, tables
 from ipage_core.benchmark.scope import ANALYTIC, PROTOCOLS, Scope
 from ipage_core.cluster import Progress
 from ipage_core.methods import METHODS
 from ipage_core.shipped import ROOT
-from ipage_core.training import pick_device
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -52,8 +53,8 @@ def _run(arguments: argparse.Namespace) -> None:
     sections = _names(arguments.only, tuple(benchmark.SECTIONS))
     if arguments.device is not None and "compute" not in sections:
         raise ValueError("--device is what the section compute times; accepted: with it, or without --only")
-    if arguments.device is not None and not arguments.fold:
-        pick_device(arguments.device)
+    if arguments.device == "cuda" and not torch.cuda.is_available() and not arguments.fold:
+        raise ValueError("--device cuda: PyTorch finds no GPU here; accepted: cpu")
     if scope.dft:
         from ipage_core.physics import dft
 

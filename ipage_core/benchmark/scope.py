@@ -28,6 +28,7 @@ The prior of ``architecture`` is the shipped cells: its targets are values that 
 REPEATS = {"architecture": 5, "crystal": 5}
 """Latent seeds; 50 for all other tasks, as in the paper. Of ``crystal``, Ω judges the first seed alone."""
 DEVICES = ("cpu", "cuda")
+"""Where ``compute`` can time."""
 COSTLY = ("na-published",)
 """2048 descents of 300 steps for each target: few repeats and few targets show what there is to show."""
 
