@@ -13,8 +13,9 @@ from torch import Generator, Tensor
 from app.figures.coordinates import MOST, Coordinates, coordinates
 from app.runs import Run, loaded, training
 from app.turns import turn
-from ipage_core.methods import METHODS, Loaded
-from ipage_core.tasks import TASKS, Task
+from ipage_core.inference.methods import METHODS, Loaded
+from ipage_core.problem.task import Task
+from ipage_core.tasks import TASKS
 
 GRID = 201
 """Points each way. On 101 a fifth of the sine wave's density would slip between them, its ridges are that thin."""

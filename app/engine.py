@@ -57,7 +57,7 @@ def wait() -> None:
 def refresh() -> None:
     """Take in the tasks, rows and models that have been made since; trainings that were killed go on."""
     from app import trainings
-    from ipage_core import home
+    from ipage_core import registry as home
 
     try:
         trainings.poll()
@@ -76,8 +76,8 @@ def _warm_up() -> None:
 
         from app import runs, widgets  # noqa: F401
         from app.views import compare, inspector, latent, posterior, share  # noqa: F401
-        from ipage_core.design import design
-        from ipage_core.methods import load
+        from ipage_core.inference.methods import load
+        from ipage_core.inference.pipeline import design
         from ipage_core.tasks import TASKS
 
         task = next(iter(TASKS.values()))

@@ -24,8 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from ipage_core import cluster
-from ipage_core.physics import dft
+from ipage_core.runtime import executor as cluster
+from ipage_core.tasks.crystal import dft
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = [sys.executable, "-m", "app.jobs"]
@@ -50,7 +50,7 @@ class Job:
     state: str = "waiting"
     """'waiting', 'running', 'done', 'cancelled' or 'failed'."""
     results: dict[int, dft.Result] = field(default_factory=dict)
-    """By row of ``lattices``: what ``ipage_core.physics.dft.gap`` says."""
+    """By row of ``lattices``: what ``ipage_core.tasks.crystal.dft.gap`` says."""
     eta: float | None = None
     """Seconds left, as of ``told``; None before the first result."""
     told: float = 0.0

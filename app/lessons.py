@@ -9,9 +9,9 @@ from torch import Generator, Tensor
 
 from app.runs import loaded
 from app.settings import SAMPLINGS
-from ipage_core.design import design
-from ipage_core.latent import latent_design
-from ipage_core.localization import Optimizer, localize
+from ipage_core.inference.latent_design import latent_design
+from ipage_core.inference.localization import Optimizer, localize
+from ipage_core.inference.pipeline import design
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.sinewave import loop_of, omega, sample_prior
 

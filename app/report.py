@@ -10,7 +10,7 @@ import pandas as pd
 
 from app import results
 from ipage_core.benchmark import tables
-from ipage_core.store import replacing
+from ipage_core.runtime.files import replacing
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #31333F; margin: 0 auto; max-width: 1240px;

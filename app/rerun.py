@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from ipage_core.home import home
+from ipage_core.registry import home
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = home().resolve() / "benchmark"

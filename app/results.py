@@ -15,9 +15,9 @@ from torch import Generator
 from app.figures import benchmark as figures
 from app.figures.theme import Dict
 from ipage_core.benchmark import CELLS, exploration, paper, rows, tables
+from ipage_core.benchmark.metrics import expected_coverage
 from ipage_core.benchmark.solutions import NOBODY, OMEGA
-from ipage_core.latent import SAMPLINGS, unit_design
-from ipage_core.metrics import expected_coverage
+from ipage_core.inference.latent_design import SAMPLINGS, unit_design
 from ipage_core.tasks import TASKS
 
 TITLES = {name: task.title.split(" (")[0] for name, task in TASKS.items() if name != "robotic_arm_kruse"}

@@ -14,15 +14,17 @@ import torch
 from app.run import Run
 from app.settings import Settings
 from app.turns import turn
-from ipage_core import candidates, constraints, own_data, targets
-from ipage_core.datasets import pairs
-from ipage_core.design import design
-from ipage_core.latent import SAMPLINGS
-from ipage_core.methods import METHODS, Loaded, folder, load
-from ipage_core.metrics import error_quantiles, nearest_distances
-from ipage_core.solutions import Solutions
+from ipage_core.benchmark.metrics import error_quantiles, nearest_distances
+from ipage_core.inference.latent_design import SAMPLINGS
+from ipage_core.inference.methods import METHODS, Loaded, folder, load
+from ipage_core.inference.pipeline import design
+from ipage_core.inference.solutions import Solutions
+from ipage_core.problem import constraints
+from ipage_core.problem import target as targets
+from ipage_core.problem.task import identity
 from ipage_core.tasks import TASKS
-from ipage_core.tasks.base import identity
+from ipage_core.tasks.table import candidates, own_data
+from ipage_core.training.datasets import pairs
 
 # Small networks gain nothing from many threads, and a thread too many on a busy machine costs tenfold.
 torch.set_num_threads(max(1, min(4, (os.cpu_count() or 2) // 2)))

@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 
 import torch
 
-from ipage_core.physics.cells import SIDE
-from ipage_core.pixel_constraints import written
-from ipage_core.tasks import Task
+from ipage_core.problem.task import Task
+from ipage_core.tasks.cells.constraints import written
+from ipage_core.tasks.cells.dataset import SIDE
 
 KINDS = ("exactly", "at least", "at most", "between")
 """What can be asked of a property."""
@@ -36,7 +36,7 @@ class Settings:
     strictness: float
     """Tolerance by which hits are judged, in units of the task's own."""
     constraints: tuple[str, ...] = ()
-    """What must hold for x, as :func:`ipage_core.constraints.parse` reads it."""
+    """What must hold for x, as :func:`ipage_core.problem.constraints.parse` reads it."""
     seed_design: tuple[float, ...] = ()
     """A design of the user's own to start from; empty: none."""
     finish: bool = False

@@ -10,7 +10,8 @@ import streamlit as st
 import torch
 
 from app.run import Run
-from ipage_core.tasks import TASKS, Task
+from ipage_core.problem.task import Task
+from ipage_core.tasks import TASKS
 
 BADGES = {"verified": "gray", "hit": "green", "in prior": "blue", "replaced": "orange"}
 MOST_COLUMNS = 12

@@ -27,8 +27,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 
-from ipage_core.files import replacing
-from ipage_core.home import home
+from ipage_core.registry import home
+from ipage_core.runtime.files import replacing
 
 ROOT = Path(__file__).resolve().parent.parent
 ACTIVE = ("waiting", "running", "stopping")

@@ -16,8 +16,9 @@ from app.tables import MOST_COLUMNS, x_names, y_names
 from app.targets import data
 from app.views import own
 from app.words import histogram, plain
-from ipage_core.methods import METHODS, folder
-from ipage_core.tasks import TASKS, Task
+from ipage_core.inference.methods import METHODS, folder
+from ipage_core.problem.task import Task
+from ipage_core.tasks import TASKS
 
 COUNTS = [1, 3, 10, 25, 50, 100, 200, 500, 1000]
 FEW = {"architecture": [1, 4, 16, 64, 200]}

@@ -14,7 +14,8 @@ from app.figures.theme import palette, squared
 from app.inspection import Inspection
 from app.runs import CLEANED, Run
 from app.targets import Doubt
-from ipage_core.tasks import TASKS, Task
+from ipage_core.problem.task import Task
+from ipage_core.tasks import TASKS
 
 
 @dataclass(frozen=True)

@@ -97,8 +97,9 @@ def test_the_installed_command_line_works_from_any_folder(installed, tmp_path):
     run(installed, tmp_path, "design", "sinewave", "--target", "1.2", "--n", "5", "--out", "solutions.csv")
     frame = pd.read_csv(tmp_path / "solutions.csv")
     assert (frame.loc[frame["stage"] == "localized", "resim_error"] < 1e-3).all()
-    code = "import ipage_core.shipped as s; from ipage_core.physics import cells, lattices; print(s.ROOT); "
-    code += "print(len(cells.read_card()), len(lattices.read_rows()))"
+    code = "from ipage_core.runtime import paths; from ipage_core.tasks.cells import dataset; "
+    code += "from ipage_core.tasks.crystal import lattices; "
+    code += "print(paths.ROOT); print(len(dataset.read_card()), len(lattices.read_rows()))"
     command = [installed / "python", "-c", code]
     found = subprocess.run(command, cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True, check=True)
     assert Path(found.stdout.splitlines()[0]).is_relative_to(installed.parent)
@@ -134,7 +135,7 @@ def test_streamlit_starts_before_torch_is_imported(monkeypatch):
     code = """
 import runpy, sys
 runpy.run_module = lambda name, **_: print(name, sys.argv, {"torch", "pandas"} & set(sys.modules))
-from ipage_core.cli import main
+from ipage_core.cli.main import main
 main(["app", "--server.port", "8600"])
 """
     said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout

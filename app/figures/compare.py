@@ -11,7 +11,7 @@ from app.figures.panels import FLOOR, title, unit_squared
 from app.figures.playback import Box, Scene, Size, static
 from app.figures.theme import Dict, Palette, axis, faded, packed, palette
 from app.runs import Outcome, Run
-from ipage_core.metrics import error_quantiles
+from ipage_core.benchmark.metrics import error_quantiles
 
 STYLES = {"SRS": ("dot", "circle"), "LHS": ("dash", "square"), "maximin": ("solid", "diamond")}
 """Dash and symbol of each sampling: colours are taken by what posterior, result and target mean."""

@@ -17,8 +17,8 @@ from app.figures.panels import error_panel, title
 from app.figures.playback import WIDE, Box, Scene, Size, assemble, static, undimmed
 from app.figures.theme import Dict, Palette, axis, faded, packed, palette
 from app.runs import Run, loaded
-from ipage_core.physics.strain import CUBIC_LENGTH
 from ipage_core.tasks import TASKS
+from ipage_core.tasks.crystal.strain import CUBIC_LENGTH
 
 CUBIC = np.array([CUBIC_LENGTH] * 3 + [90.0] * 3)
 """The cubic cell of lowest energy: a, b, c [Å], α, β, γ [°]."""
@@ -347,7 +347,7 @@ def cells(lattice: np.ndarray, name: str, dark: bool = False, size: Size = WIDE)
 
 def _cell(lattice: np.ndarray, colors: Palette, showlegend: bool) -> list[Dict]:
     """A merged mesh for each element, the octahedron, and the cell's edges, about the origin [Å]."""
-    from ipage_core.export.crystal import structure
+    from ipage_core.tasks.crystal.export import structure
 
     axes = structure(lattice, {}).cell.array
     centre = axes.sum(0) / 2

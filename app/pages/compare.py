@@ -15,7 +15,7 @@ from app.views.chart import chart, numbers
 from app.views.choice import CONFIG
 from app.widgets import FEW, trained
 from app.words import headline, number, plain
-from ipage_core.methods import METHODS
+from ipage_core.inference.methods import METHODS
 from ipage_core.tasks import TASKS
 
 MOST = 4  # runs; more would not be told apart

@@ -11,10 +11,13 @@ import streamlit as st
 from app import classroom, trainings
 from app.views import own_task, queue
 from app.words import plain
-from ipage_core import home, own_data, tables
-from ipage_core.methods import METHODS
-from ipage_core.recipes import SIZES, recipe
-from ipage_core.tasks import TASKS, Task
+from ipage_core import registry as home
+from ipage_core.inference.methods import METHODS
+from ipage_core.problem.task import Task
+from ipage_core.tasks import TASKS
+from ipage_core.tasks.table import own_data
+from ipage_core.tasks.table import reader as tables
+from ipage_core.training.recipes import SIZES, recipe
 
 SHOWN = 8  # rows of the table
 STEP_SECONDS = (0.05, 0.3)

@@ -8,10 +8,11 @@ import torch
 from app import classroom, trainings
 from app.views import queue
 from app.words import plain
-from ipage_core import home, own_data
-from ipage_core.methods import METHODS
-from ipage_core.recipes import SIZES, recipe
+from ipage_core import registry as home
+from ipage_core.inference.methods import METHODS
 from ipage_core.tasks import TASKS
+from ipage_core.tasks.table import own_data
+from ipage_core.training.recipes import SIZES, recipe
 
 st.markdown("#### Train")
 st.caption(

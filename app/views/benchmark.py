@@ -17,7 +17,7 @@ from app.views.chart import chart, numbers
 from app.words import plain
 from ipage_core.benchmark import CELLS, SHIPPED, rows, tables
 from ipage_core.benchmark.scope import Scope, missing
-from ipage_core.methods import METHODS
+from ipage_core.inference.methods import METHODS
 from ipage_core.tasks import TASKS
 
 FORMATS = {"SVG": "svg", "PNG": "png"}

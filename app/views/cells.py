@@ -23,14 +23,14 @@ from app.views import favourites
 from app.views.chart import chart
 from app.views.choice import CONFIG, KEY, chosen_sample
 from app.words import Figure, asked_text, cards, number, plain
-from ipage_core.export.pixels import FORMATS, Layout, files
-from ipage_core.finishing import ENOUGH
-from ipage_core.latent import latent_design
-from ipage_core.metrics import least_distance
-from ipage_core.physics.homogenization import directional_modulus, homogenize
-from ipage_core.physics.wallpaper import GROUPS, ONE_AXIS, operations
-from ipage_core.pixel_constraints import INLINE, mask, without_file, written
-from ipage_core.tasks.architecture import SIDE, TASK
+from ipage_core.benchmark.metrics import least_distance
+from ipage_core.inference.latent_design import latent_design
+from ipage_core.tasks.cells.constraints import INLINE, mask, without_file, written
+from ipage_core.tasks.cells.export import FORMATS, Layout, files
+from ipage_core.tasks.cells.finishing import ENOUGH
+from ipage_core.tasks.cells.homogenization import directional_modulus, homogenize
+from ipage_core.tasks.cells.task import SIDE, TASK
+from ipage_core.tasks.cells.wallpaper import GROUPS, ONE_AXIS, operations
 
 ANGLES = np.linspace(0, 2 * np.pi, 181)
 CLUTTER = 0.02

@@ -27,12 +27,12 @@ from app.views import favourites, inspector
 from app.views.chart import chart
 from app.views.choice import CONFIG, KEY, chosen_sample
 from app.words import Figure, asked_text, cards, number, plain
-from ipage_core.export import files
-from ipage_core.families import table as rank
-from ipage_core.physics import dft
-from ipage_core.physics.strain import CUBIC_ENERGY, SUBSTRATES
 from ipage_core.tasks import TASKS
-from ipage_core.tasks.crystal import read_design
+from ipage_core.tasks.crystal import dft
+from ipage_core.tasks.crystal.families import table as rank
+from ipage_core.tasks.crystal.strain import CUBIC_ENERGY, SUBSTRATES
+from ipage_core.tasks.crystal.task import read_design
+from ipage_core.tasks.export import files
 
 LISTS = True
 """The candidates stand in the place of the table of every design."""
@@ -121,7 +121,7 @@ def show_sample(settings: Settings, run: Run, dark: bool, size: Size) -> None:
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def candidates(lattices: np.ndarray, by: str) -> pd.DataFrame:
-    """(n, 6) → one row a cell, see :func:`ipage_core.families.table`."""
+    """(n, 6) → one row a cell, see :func:`ipage_core.tasks.crystal.families.table`."""
     return rank(torch.from_numpy(lattices), loaded("crystal", "prior-lm").surrogate, by)
 
 

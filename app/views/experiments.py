@@ -15,7 +15,7 @@ from app.figures import lessons as figures
 from app.figures.playback import Size
 from app.settings import SAMPLINGS, Settings
 from app.words import number
-from ipage_core.latent import minimum_distance, unit_design
+from ipage_core.inference.latent_design import minimum_distance, unit_design
 from ipage_core.tasks import TASKS
 
 TOLERANCE = TASKS["sinewave"].tolerance

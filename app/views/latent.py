@@ -12,8 +12,8 @@ from app.runs import Run, trio
 from app.settings import SAMPLINGS, Settings
 from app.views.chart import chart
 from app.views.choice import CONFIG
-from ipage_core.latent import latent_design, unit_design
-from ipage_core.metrics import least_distance
+from ipage_core.benchmark.metrics import least_distance
+from ipage_core.inference.latent_design import latent_design, unit_design
 
 KEY = "latent"
 

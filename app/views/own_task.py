@@ -22,10 +22,12 @@ from app.views import favourites, inspector
 from app.views.chart import chart
 from app.views.choice import CONFIG, chosen_sample, picked
 from app.words import cards, plain, sample_figures
-from ipage_core import candidates, own_data, tables
-from ipage_core.export import files
-from ipage_core.methods import METHODS
-from ipage_core.tasks import TASKS, Task
+from ipage_core.inference.methods import METHODS
+from ipage_core.problem.task import Task
+from ipage_core.tasks import TASKS
+from ipage_core.tasks.export import files
+from ipage_core.tasks.table import candidates, own_data
+from ipage_core.tasks.table import reader as tables
 
 LISTS = True
 """The candidates stand in the place of the table of every design."""

@@ -17,7 +17,7 @@ from app.trainings import Training
 from app.views.chart import chart, numbers
 from app.views.choice import CONFIG
 from app.words import Figure, cards, number, plain
-from ipage_core.store import ModelUnavailable, load_card
+from ipage_core.networks.store import ModelUnavailable, load_card
 from ipage_core.tasks import TASKS
 
 STATES = {

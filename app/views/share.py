@@ -20,8 +20,8 @@ from app.settings import Settings
 from app.views.chart import dressed
 from app.views.choice import chosen_sample
 from app.words import asked_text, plain
-from ipage_core.methods import METHODS, folder
-from ipage_core.store import load_card
+from ipage_core.inference.methods import METHODS, folder
+from ipage_core.networks.store import load_card
 from ipage_core.tasks import TASKS
 
 READ_ME = """{title}: {n} designs for {target}

@@ -14,10 +14,10 @@ from typing import Any
 
 import pandas as pd
 
-from ipage_core import cluster
 from ipage_core.benchmark import rows, tables
 from ipage_core.benchmark.scope import Scope, missing
-from ipage_core.shipped import DATA
+from ipage_core.runtime import executor as cluster
+from ipage_core.runtime.paths import DATA
 from ipage_core.tasks import TASKS
 
 SECTIONS = {
@@ -53,13 +53,14 @@ def run(
         scope: what to cover.
         out: folder of journals and Parquet files; the files hold exactly what ``scope`` covers.
         sections: which of ``SECTIONS``.
-        workers, scheduler, cancel: see :func:`ipage_core.cluster.run`.
+        workers, scheduler, cancel: see :func:`ipage_core.runtime.executor.run`.
         progress: told the section's name and its progress.
         command: how the user called it; kept in the files' cards.
         fold: run nothing, write what the journals hold of ``scope`` so far.
 
     Raises:
-        ValueError: an unknown section, no method is available, nothing to fold, or see :func:`ipage_core.cluster.run`.
+        ValueError: an unknown section, no method is available, nothing to fold, or see
+            :func:`ipage_core.runtime.executor.run`.
     """
     if unknown := [name for name in sections if name not in SECTIONS]:
         raise ValueError(f"section '{unknown[0]}' is not known; accepted: {', '.join(SECTIONS)}")

@@ -1,6 +1,6 @@
 """What each part of the chain buys: start × optimizer × sampling × surrogate, all else equal.
 
-``python -m ipage_core.ablation`` asks the same of the parts of the network's training.
+``python -m ipage_core.training.ablation`` asks the same of the parts of the network's training.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import pandas as pd
 import torch
 
 from ipage_core.benchmark.scope import Scope, loaded, weights
-from ipage_core.cluster import Item, Result
-from ipage_core.design import design
-from ipage_core.latent import SAMPLINGS
-from ipage_core.methods import Loaded
-from ipage_core.solutions import Solutions
-from ipage_core.store import ModelUnavailable
+from ipage_core.inference.latent_design import SAMPLINGS
+from ipage_core.inference.methods import Loaded
+from ipage_core.inference.pipeline import design
+from ipage_core.inference.solutions import Solutions
+from ipage_core.networks.store import ModelUnavailable
+from ipage_core.runtime.executor import Item, Result
 from ipage_core.tasks import TASKS
 
 STARTS = {"prior": "prior-lm", "INN posterior (φ)": "ipage", "cINN posterior": "ipage-cinn"}

@@ -9,13 +9,13 @@ import pandas as pd
 import torch
 from torch import Generator
 
-from ipage_core import constraints
+from ipage_core.benchmark.metrics import credibility, ranks
 from ipage_core.benchmark.rows import pack, unpack
 from ipage_core.benchmark.scope import Scope, held_out, loaded, there
-from ipage_core.chain import Chain
-from ipage_core.cluster import Item, Result
-from ipage_core.metrics import credibility, ranks
-from ipage_core.models.inn import INN, dequantized
+from ipage_core.inference.chain import Chain
+from ipage_core.networks.inn import INN, dequantized
+from ipage_core.problem import constraints
+from ipage_core.runtime.executor import Item, Result
 from ipage_core.tasks import TASKS
 
 METHODS = ("inn", "cinn", "cvae", "mdn")

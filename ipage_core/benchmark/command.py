@@ -15,9 +15,9 @@ import torch
 from ipage_core import benchmark
 from ipage_core.benchmark import rows, tables
 from ipage_core.benchmark.scope import ANALYTIC, PROTOCOLS, Scope
-from ipage_core.cluster import Progress
-from ipage_core.methods import METHODS
-from ipage_core.shipped import ROOT
+from ipage_core.inference.methods import METHODS
+from ipage_core.runtime.executor import Progress
+from ipage_core.runtime.paths import ROOT
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -56,7 +56,7 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.device == "cuda" and not torch.cuda.is_available() and not arguments.fold:
         raise ValueError("--device cuda: PyTorch finds no GPU here; accepted: cpu")
     if scope.dft:
-        from ipage_core.physics import dft
+        from ipage_core.tasks.crystal import dft
 
         dft.require()
     if not arguments.fold:

@@ -16,13 +16,14 @@ import torch
 
 from ipage_core.benchmark.rows import machine
 from ipage_core.benchmark.scope import COSTLY, Scope, held_out, there
-from ipage_core.cluster import Item, Result
-from ipage_core.design import design
-from ipage_core.latent import unit_design
-from ipage_core.methods import METHODS, Loaded, load
-from ipage_core.models.na import NeuralAdjoint
-from ipage_core.store import load_card
-from ipage_core.tasks import TASKS, Task
+from ipage_core.inference.latent_design import unit_design
+from ipage_core.inference.methods import METHODS, Loaded, load
+from ipage_core.inference.neural_adjoint import NeuralAdjoint
+from ipage_core.inference.pipeline import design
+from ipage_core.networks.store import load_card
+from ipage_core.problem.task import Task
+from ipage_core.runtime.executor import Item, Result
+from ipage_core.tasks import TASKS
 
 STEPS = (1, 2, 3, 5, 10, 25)
 """Levenberg–Marquardt steps at most: budgets of iPage, its variants and its control."""

@@ -10,8 +10,8 @@ import torch
 
 from ipage_core.benchmark.rows import pack, rounded, unpack
 from ipage_core.benchmark.scope import COSTLY, Scope, loaded, there
-from ipage_core.cluster import Item, Result
-from ipage_core.design import design
+from ipage_core.inference.pipeline import design
+from ipage_core.runtime.executor import Item, Result
 from ipage_core.tasks import TASKS
 
 COUNTS = (25, 50, 100, 200)

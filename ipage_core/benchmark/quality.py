@@ -12,12 +12,13 @@ import pandas as pd
 import torch
 from torch import Generator, Tensor
 
+from ipage_core.benchmark.metrics import mean_distance, mmd2
 from ipage_core.benchmark.scope import ANALYTIC, COSTLY, Scope, loaded, there
-from ipage_core.cluster import Item, Result
-from ipage_core.design import design
-from ipage_core.metrics import mean_distance, mmd2
-from ipage_core.models.inn import standard_normal_log_prob
-from ipage_core.tasks import TASKS, Task
+from ipage_core.inference.pipeline import design
+from ipage_core.networks.inn import standard_normal_log_prob
+from ipage_core.problem.task import Task
+from ipage_core.runtime.executor import Item, Result
+from ipage_core.tasks import TASKS
 from ipage_core.tasks.robotic_arm import PRIOR_SD
 
 REFERENCE = "reference"

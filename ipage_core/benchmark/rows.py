@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from ipage_core.store import replacing
+from ipage_core.runtime.files import replacing
 
 BITS = 8
 """Significant bits of the numbers that are kept: each is off by 0.4 % at most, and half the size."""
@@ -77,7 +77,7 @@ def read(path: Path, task: str | None = None) -> tuple[pd.DataFrame, dict[str, A
 
 
 def finished(journal: Path) -> dict[str, Any]:
-    """What a journal of :func:`ipage_core.cluster.run` holds, by key, also while it is being written."""
+    """What a journal of :func:`ipage_core.runtime.executor.run` holds, by key, also while it is being written."""
     if not journal.exists():
         return {}
     with journal.open() as file:

@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor
 
-from ipage_core.latent import SAMPLINGS
-from ipage_core.methods import METHODS, Loaded, load
-from ipage_core.shipped import PRETRAINED
-from ipage_core.store import ModelUnavailable, load_card
+from ipage_core.inference.latent_design import SAMPLINGS
+from ipage_core.inference.methods import METHODS, Loaded, load
+from ipage_core.networks.store import ModelUnavailable, load_card
+from ipage_core.runtime.paths import PRETRAINED
 from ipage_core.tasks import TASKS
 
 ANALYTIC = ("sinewave", "robotic_arm", "ballistics")
@@ -115,7 +115,7 @@ def _unseen(task: str) -> tuple[Tensor, Tensor]:
     """Pairs x (1000, d), y (1000, m) for testing; of ``crystal`` (300, 6), (300, 1)."""
     problem = TASKS[task]
     if task == "crystal":
-        from ipage_core.physics import lattices
+        from ipage_core.tasks.crystal import lattices
 
         data = lattices.read(lattices.DATA.with_name("test_random.parquet"))
         return torch.from_numpy(data.lattice), torch.from_numpy(data.gap)[:, None]

@@ -13,11 +13,12 @@ from torch import Tensor
 
 from ipage_core.benchmark.rows import pack, rounded, unpack
 from ipage_core.benchmark.scope import COSTLY, Scope, loaded, targets, there
-from ipage_core.cluster import Item, Result
-from ipage_core.design import design
-from ipage_core.methods import METHODS, load
-from ipage_core.store import ModelUnavailable
-from ipage_core.tasks import TASKS, Task
+from ipage_core.inference.methods import METHODS, load
+from ipage_core.inference.pipeline import design
+from ipage_core.networks.store import ModelUnavailable
+from ipage_core.problem.task import Task
+from ipage_core.runtime.executor import Item, Result
+from ipage_core.tasks import TASKS
 
 BY_DFT = 50
 """Solutions a method and protocol that DFT judges: of the first seed (with maximin, of iPage), drawn at random."""

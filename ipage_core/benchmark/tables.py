@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from ipage_core.benchmark import paper
+from ipage_core.benchmark.metrics import bootstrap_interval
 from ipage_core.benchmark.solutions import NOBODY, OMEGA, squared_error
-from ipage_core.methods import METHODS
-from ipage_core.metrics import bootstrap_interval
+from ipage_core.inference.methods import METHODS
 from ipage_core.tasks import TASKS
 
 PAPER_TABLES = {"many": "Table 2: many different y*, one solution each", "single": "Table 3: many solutions for one y*"}

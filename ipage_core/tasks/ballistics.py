@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Generator, Tensor
 
-from ipage_core.tasks.base import Task, gaussian_bounds
+from ipage_core.problem.task import Task, gaussian_bounds
 
 GRAVITY = 9.81  # m/s²
 DRAG = 0.25  # kg/s

@@ -3,7 +3,7 @@
 import torch
 from torch import Generator, Tensor
 
-from ipage_core.tasks.base import Task, gaussian_bounds
+from ipage_core.problem.task import Task, gaussian_bounds
 
 LENGTHS = torch.tensor([0.5, 0.5, 1.0], dtype=torch.float64)
 PRIOR_SD = torch.tensor([0.25, 0.5, 0.5, 0.5], dtype=torch.float64)

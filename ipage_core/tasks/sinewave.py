@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Generator, Tensor
 
-from ipage_core.tasks.base import Task
+from ipage_core.problem.task import Task
 
 LOOP_CENTRES = torch.cartesian_prod(
     torch.tensor([-1 / 2, 1 / 6, 5 / 6], dtype=torch.float64),

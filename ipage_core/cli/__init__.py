@@ -1,0 +1,1 @@
+"""The command line: ``python -m ipage_core COMMAND``."""

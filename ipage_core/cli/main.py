@@ -1,0 +1,584 @@
+"""The command line: a contract that other programs call. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import Tensor
+
+    from ipage_core.inference.methods import Loaded
+    from ipage_core.problem.task import Task
+    from ipage_core.runtime.executor import Progress
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. Returns 0, or 2 after one line on stderr that says what is wrong and what is accepted."""
+    parser = _parser()
+    arguments, others = parser.parse_known_args(argv)
+    if others and arguments.run is not _app:
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
+    arguments.others = others
+    try:
+        arguments.run(arguments)
+    except (ValueError, FloatingPointError, OSError) as error:
+        told = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else error
+        print(f"ipage_core {arguments.command}: {told}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"ipage_core {arguments.command}: stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    """Beyond ``most`` lies what would take days, or all memory, before it failed."""
+
+    def whole(text: str) -> int:
+        if text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most:
+            return int(text)
+        raise argparse.ArgumentTypeError(f"'{text}' is not accepted: a whole number, from {least} to {most}")
+
+    return whole
+
+
+_count, _seed, _workers = _whole(1, 10**7), _whole(0, 2**32 - 1), _whole(0, 1024)
+_designs, _epochs, _steps, _omega_evals = _whole(1, 10**5), _whole(1, 10_000), _whole(1, 10_000), _whole(0, 100)
+_repeats = _whole(1, 1000)
+
+
+def _parser() -> argparse.ArgumentParser:
+    called = "ipage" if Path(sys.argv[0]).stem == "ipage" else "python -m ipage_core"
+    parser = _Parser(prog=called, description="Inverse design: find every x with Ω(x) = y*.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+
+    def command(name: str, run: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        return sub
+
+    tasks = command("tasks", _tasks, "List the tasks.")
+    tasks.add_argument("--json", action="store_true", help="as one JSON array")
+
+    design = command("design", _design, "Find designs for a target; write them as CSV, print a JSON summary last.")
+    design.add_argument("task", metavar="TASK", nargs="?")
+    design.add_argument("--model", type=Path, metavar="DIR", help="models from there; own data: the task is there too")
+    target = design.add_mutually_exclusive_group(required=True)
+    target.add_argument("--target", help="y*: a number or an interval LOW:HIGH (an end may be left out); m with commas")
+    target.add_argument("--targets", type=Path, metavar="CSV", help="file with columns y1..yM, a target a row")
+    design.add_argument("--n", type=_designs, default=25, help="solutions, for each target (default %(default)s)")
+    design.add_argument("--out", type=_csv, required=True, metavar="CSV")
+    design.add_argument("--sampling", default="maximin", help="srs, lhs or maximin (default)")
+    design.add_argument("--method", help="default: ipage; for own data ipage-mlp")
+    design.add_argument("--seed", type=_seed, default=0)
+    design.add_argument("--verify", default="auto", help="auto (default), all, none, or how many")
+    design.add_argument(
+        "--omega-evals", type=_omega_evals, default=0, help="true evaluations a solution for its correction"
+    )
+    design.add_argument(
+        "--constrain",
+        action="append",
+        default=[],
+        metavar="EXPR",
+        help="'x3=0.2; x1=x2; x1<=0.5', and what else the task knows; may be given again",
+    )
+    design.add_argument("--seed-design", type=Path, metavar="FILE", help="start near the first design of a CSV x1..xD")
+    design.add_argument("--finish", action="store_true", help="architecture: to the exact target by flips of pixels")
+    design.add_argument("--optimizer", default="lm", help="lm (default), adam or gd")
+    design.add_argument("--steps", type=_steps, help="optimizer steps at most (default: 25 for lm, else 200)")
+    design.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
+    design.add_argument(
+        "--to-measure", type=_csv, metavar="CSV", help="own data: also write the designs to measure or simulate next"
+    )
+    design.add_argument("--measure", type=_designs, default=20, help="how many of them (default %(default)s)")
+
+    predict = command("predict", _predict, "Apply a method's surrogate to designs x1..xD.")
+    predict.add_argument("--method", help="default: ipage; for own data ipage-mlp")
+    predict.add_argument("--model", type=Path, metavar="DIR", help="as for design; TASK may then be left out")
+    predict.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
+    verify = command("verify", _verify, "Apply the true forward operator Ω to designs x1..xD.")
+    for sub in (predict, verify):
+        sub.add_argument("task", metavar="TASK", nargs="?" if sub is predict else None)
+        sub.add_argument("designs", type=Path, metavar="CSV")
+        sub.add_argument("--out", type=_csv, required=True, metavar="CSV")
+
+    export = command("export", _export, "Write the designs of solutions.csv as files for other programs.")
+    export.add_argument("task", metavar="TASK", nargs="?")
+    export.add_argument("solutions", type=Path, metavar="CSV")
+    export.add_argument("--model", type=Path, metavar="DIR", help="own data with lattice columns, instead of TASK")
+    export.add_argument(
+        "--format", required=True, help="crystal: cif, poscar or extxyz; architecture: png, svg, dxf or stl"
+    )
+    export.add_argument("--out", type=Path, required=True, metavar="DIR")
+
+    dataset = command("dataset", _dataset, "Compute a data set with the true forward operator; a stopped run goes on.")
+    dataset.add_argument("task", metavar="TASK", help="architecture, crystal, or any task that generates from a seed")
+    dataset.add_argument("--n", type=_count, required=True, help="rows")
+    dataset.add_argument("--seed", type=_seed, help="default: that of the shipped data")
+    dataset.add_argument("--out", type=_csv, required=True, metavar="FILE", help="Parquet")
+    dataset.add_argument(
+        "--workers", type=_workers, default=1, help="local processes (default %(default)s; 0: this one)"
+    )
+    dataset.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="an existing Dask scheduler instead")
+
+    train = command("train", _train, "Train the models of a method; a stopped run goes on with --resume.")
+    train.add_argument("task", metavar="TASK", nargs="?", help="with --data: what pages call it")
+    train.add_argument(
+        "--data", type=Path, nargs="+", metavar="FILE", help="own data: CSV, Parquet or NPZ; several go side by side"
+    )
+    train.add_argument("--x", metavar="COLS", help="with --data: its input columns, with commas")
+    train.add_argument("--y", metavar="COLS", help="with --data: its property columns, with commas")
+    train.add_argument("--units", default="", metavar="COL=UNIT,…", help="with --data")
+    train.add_argument("--bounds", default="", metavar="COL=LOW:HIGH,…", help="with --data; default: the data's own")
+    train.add_argument("--model", type=Path, metavar="DIR", help="own data that is there already, instead of TASK")
+    train.add_argument("--add", type=Path, metavar="FILE", help="with --model: results to add as another round first")
+    train.add_argument("--method", help="train all models it needs (default: ipage; for own data ipage-mlp)")
+    train.add_argument("--out", type=Path, metavar="DIR", help="required, but with --model")
+    train.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    train.add_argument("--epochs", type=_epochs, help="instead of the recipe's")
+    train.add_argument("--size", default="usual", help="of the networks: small, usual (default) or large")
+    train.add_argument("--seed", type=_seed, default=0)
+    train.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
+    train.add_argument("--json", action="store_true", help="a JSON object an epoch on stdout")
+
+    text = "Reproduce the paper's tables and figures; a stopped run goes on."
+    benchmark = command("benchmark", _benchmark, text)
+    benchmark.add_argument("--out", type=Path, metavar="DIR", help="journals and Parquet files; run again to go on")
+    benchmark.add_argument("--tasks", help="with commas (default: the three analytic ones)")
+    benchmark.add_argument("--methods", help="with commas (default: all)")
+    benchmark.add_argument("--sampling", help="with commas (default: each method as the paper has it)")
+    benchmark.add_argument("--protocol", help="many, single (default: both, with a comma)")
+    benchmark.add_argument("--repeats", type=_repeats, help="latent seeds (default: 50; architecture and crystal 5)")
+    benchmark.add_argument("--n", type=_designs, default=1000, help="solutions a run (default %(default)s)")
+    benchmark.add_argument(
+        "--only",
+        help="with commas: tables, exploration, quality, calibration, ablation, compute (default: all)",
+    )
+    benchmark.add_argument("--quick", action="store_true", help="few repeats: five minutes on two cores")
+    benchmark.add_argument("--dft", action="store_true", help="crystal: let DFT judge 50 solutions a cell")
+    benchmark.add_argument(
+        "--models", type=Path, action="append", default=[], metavar="DIR", help="models of another training seed too"
+    )
+    benchmark.add_argument("--device", help="what compute times: cpu or cuda (default: both, where there is a GPU)")
+    benchmark.add_argument("--fold", action="store_true", help="run nothing: write what a stopped run has finished")
+    benchmark.add_argument(
+        "--join",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="run nothing: write the results of such folders as one, rows that two hold from the later",
+    )
+    benchmark.add_argument("--report", type=Path, metavar="HTML", help="write a report; without --out, of what ships")
+    benchmark.add_argument("--json", action="store_true", help="a JSON object a finished run on stdout")
+    benchmark.add_argument(
+        "--workers", type=_workers, default=2, help="local processes (default %(default)s; 0: this one)"
+    )
+    benchmark.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="an existing Dask scheduler instead")
+
+    text = "Open the explorer in a browser."
+    app = command("app", _app, text)
+    app.usage = f"{called} app [OPTION OF STREAMLIT …]"
+    app.epilog = "Options go to 'streamlit run': --server.port 8502, --server.headless true, …"
+    return parser
+
+
+def _app(arguments: argparse.Namespace) -> None:
+    """``streamlit run`` in this process, with the settings beside the script: they name the loopback address."""
+    import runpy
+
+    from ipage_core.runtime.paths import ROOT
+
+    sys.argv = ["streamlit", "run", str(ROOT / "streamlit_app.py"), *arguments.others]
+    runpy.run_module("streamlit", run_name="__main__", alter_sys=False)
+
+
+def _tasks(arguments: argparse.Namespace) -> None:
+    from ipage_core import registry as home
+    from ipage_core.tasks import TASKS
+
+    home.refresh()
+    rows: list[dict[str, Any]] = [
+        {
+            "name": task.name,
+            "title": task.title,
+            "x": list(task.x_labels),
+            "properties": list(task.property_labels),
+            "n_targets": task.n_targets,
+            "bounds": task.bounds.tolist(),
+            "default_target": list(task.default_target),
+            "tolerance": task.tolerance,
+            "source": task.source,
+        }
+        for task in TASKS.values()
+    ]
+    if arguments.json:
+        print(json.dumps(rows, ensure_ascii=False))
+        return
+    for row in rows:
+        target = ", ".join(f"{value:g}" for value in row["default_target"])
+        print(f"{row['name']:<18} {len(row['x'])} → {row['n_targets']}   y* = {target:<8}  {row['title']}")
+
+
+def _design(arguments: argparse.Namespace) -> None:
+    from ipage_core.inference.pipeline import design
+    from ipage_core.problem import constraints
+    from ipage_core.problem import target as targets
+    from ipage_core.problem.task import watching
+    from ipage_core.tasks.table import candidates, own_data
+    from ipage_core.training.datasets import pairs
+
+    task = _task(arguments.task, arguments.model)
+    method = _load(arguments, task)
+    if task.folder is not None:
+        print(candidates.accuracy_text(task, candidates.held_out(method)), "Not verified: no Ω.", file=sys.stderr)
+    elif arguments.to_measure is not None:
+        raise ValueError("--to-measure is for own data; here Ω itself verifies designs")
+    if arguments.targets is not None:
+        names = [f"y{j + 1}" for j in range(task.n_targets)]
+        y_star = _numbers(_read_csv(arguments.targets), names, arguments.targets)
+    else:
+        accepted = targets.parse(task, arguments.target)
+        exact = bool((accepted[0] == accepted[1]).all())
+        y = accepted if exact else pairs(task)[1]
+        y_star = targets.aims(task, accepted, y, arguments.n, arguments.seed)
+    # The designs of an interval have an aim each: that is their number already.
+    n = arguments.n if arguments.targets is not None or len(y_star) == 1 else 1
+    moves = constraints.parse(task, [part for text in arguments.constrain for part in text.split(";") if part.strip()])
+    start = None if arguments.seed_design is None else _seed_design(task, arguments.seed_design)
+    with watching(_print_counts):
+        solutions = design(
+            task,
+            method,
+            y_star,
+            n,
+            parametrization=moves,
+            seed_design=start,
+            sampling=arguments.sampling,
+            seed=arguments.seed,
+            omega_evals=arguments.omega_evals,
+            finish=arguments.finish,
+            verify=arguments.verify,
+            optimizer=arguments.optimizer,
+            steps=arguments.steps,
+        )
+    frame, summary = solutions.frame(), solutions.summary()
+    if task.folder is not None:
+        frame = own_data.named(task, candidates.beside(task, method, frame))
+        final = frame[frame["stage"] == frame["stage"].iloc[-1]]
+        summary["median_distance_to_measured"] = float(f"{final['nearest_distance'].median():.4g}")
+        summary["held_out"] = candidates.held_out(method)
+        if arguments.to_measure is not None:
+            chosen = candidates.to_measure(task, method, solutions.final, solutions.y_star, arguments.measure)
+            _write_csv(chosen, arguments.to_measure)
+    _write_csv(frame, arguments.out)
+    if solutions.note:
+        print(solutions.note, file=sys.stderr)
+    print(json.dumps(summary, ensure_ascii=False))
+
+
+def _predict(arguments: argparse.Namespace) -> None:
+    import torch
+
+    task = _task(arguments.task, arguments.model)
+    method = _load(arguments, task)
+    if method.surrogate is None:
+        raise ValueError(f"method '{method.name}' has no surrogate to predict with; 'ipage' has")
+    frame = _read_csv(arguments.designs)
+    x = _numbers(frame, [f"x{j + 1}" for j in range(task.d)], arguments.designs)
+    with torch.no_grad():
+        predicted = method.surrogate(x.to(method.device, torch.float32)).cpu()
+    for j in range(task.n_targets):
+        frame[f"surrogate{j + 1}"] = predicted[:, j].numpy()
+    _write_csv(frame, arguments.out)
+    print(json.dumps({"n": len(frame), "method": method.name}))
+
+
+def _verify(arguments: argparse.Namespace) -> None:
+    import pandas as pd
+
+    from ipage_core.problem.task import watching
+
+    task = _task(arguments.task)
+    if task.omega is None:
+        raise ValueError(f"{task.name} has no forward operator Ω: its designs cannot be verified here")
+    frame = _read_csv(arguments.designs)
+    with watching(_print_counts):
+        y = task.omega(_numbers(frame, [f"x{j + 1}" for j in range(task.d)], arguments.designs))
+    names = [f"y{j + 1}" for j in range(task.n_targets)] + list(task.property_labels[task.n_targets :])
+    for name, column in zip(names, y.numpy().T, strict=True):
+        frame[name] = column
+    targets = [f"target{j + 1}" for j in range(task.n_targets)]
+    if set(targets) <= set(frame):  # solutions.csv: what was asked for is known
+        y_star = frame[targets].apply(pd.to_numeric, errors="coerce").to_numpy()
+        frame["resim_error"] = ((y.numpy()[:, : task.n_targets] - y_star) ** 2).sum(1)
+    _write_csv(frame, arguments.out)
+    print(json.dumps({"n": len(frame), "omega_calls": len(frame), "failed": int(y.isnan().any(1).sum())}))
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from ipage_core.runtime.files import replacing
+    from ipage_core.tasks.export import files
+
+    task = _task(arguments.task, arguments.model)
+    frame = _read_csv(arguments.solutions)
+    _numbers(frame, [f"x{j + 1}" for j in range(task.d)], arguments.solutions)
+    if "sample" not in frame:
+        frame["sample"] = range(len(frame))
+    written = files(task, arguments.format, frame)
+    for name, content in written.items():
+        with replacing(arguments.out / name) as beside:
+            beside.write_bytes(content)
+    print(json.dumps({"files": len(written), "format": arguments.format, "out": str(arguments.out)}))
+
+
+def _dataset(arguments: argparse.Namespace) -> None:
+    from ipage_core.training.datasets import generate
+
+    _check_scheduler(arguments.scheduler)
+    if arguments.out.suffix != ".parquet":
+        raise ValueError(f"--out {arguments.out}: data sets are Parquet; accepted: a name that ends in .parquet")
+    card = generate(
+        arguments.task,
+        arguments.n,
+        arguments.seed,
+        arguments.out,
+        workers=arguments.workers,
+        scheduler=arguments.scheduler,
+        progress=_print_counts,
+    )
+    print(file=sys.stderr)
+    print(json.dumps(card, ensure_ascii=False))
+
+
+def _check_scheduler(address: str | None) -> None:
+    if address is not None and not re.fullmatch(r"tcp://.+:\d+", address):
+        raise ValueError(f"--scheduler {address}: accepted: an address such as tcp://127.0.0.1:8786")
+
+
+def _benchmark(arguments: argparse.Namespace) -> None:
+    from ipage_core.benchmark.command import main
+
+    _check_scheduler(arguments.scheduler)
+    main(arguments)
+
+
+def _print_counts(progress: Progress) -> None:
+    if not progress.done:
+        return  # an error at once stands on a line of its own
+    left = "" if progress.eta_seconds is None else f"  {progress.eta_seconds:.0f} s left"
+    print(f"\r{progress.done}/{progress.total}{left} ", end="", file=sys.stderr, flush=True)
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    from ipage_core.inference.methods import METHODS
+    from ipage_core.training.fit import pick_device
+    from ipage_core.training.recipes import train
+
+    method = arguments.method or ("ipage-mlp" if arguments.data or arguments.model else "ipage")
+    if method not in METHODS or not METHODS[method].models:
+        trainable = ", ".join(name for name, row in METHODS.items() if row.models)
+        raise ValueError(f"method '{method}' is not known or has nothing to train; accepted: {trainable}")
+    device, models = pick_device(arguments.device), METHODS[method].models
+    task = _task_to_train(arguments)
+    out = Path(arguments.out or task.folder or ".")
+    left = [out / f"{model}{end}" for model in models for end in (".checkpoint.safetensors", ".json")]
+    if arguments.resume and not any(path.exists() for path in left) and not arguments.data:
+        raise ValueError(f"--resume: {out} holds no stopped run of {method}; start without --resume")
+    for model in models:
+        card = train(
+            task,
+            model,
+            out,
+            epochs=arguments.epochs,
+            size=arguments.size,
+            seed=arguments.seed,
+            device=device,
+            resume=arguments.resume,
+            progress=_print_json if arguments.json else _print_progress,
+        )
+        if not arguments.json:
+            print(file=sys.stderr)
+        told = {"held_out": card["held_out"]} if "held_out" in card else {}
+        print(json.dumps({"model": model, "seconds": card["training_seconds"], **card["validation"], **told}))
+
+
+def _task_to_train(arguments: argparse.Namespace) -> Task:
+    """A task by name, or one of own data: made of ``--data``, or as it is in ``--model`` with what ``--add`` brings."""
+    said = {"--data": arguments.data, "--model": arguments.model, "--out": arguments.out}
+    if arguments.add and not arguments.model:
+        raise ValueError("--add needs --model DIR, the folder of the data that it adds to")
+    if arguments.model and (arguments.data or arguments.task):
+        raise ValueError("--model DIR takes the place of TASK and --data: give one of them")
+    if not arguments.data and (arguments.x or arguments.y or arguments.units or arguments.bounds):
+        raise ValueError("--x, --y, --units and --bounds are about --data FILE")
+    if said["--out"] is None and not arguments.model:
+        raise ValueError("--out DIR is required")
+    if not arguments.data:
+        if arguments.add:
+            from ipage_core.tasks.table import own_data
+            from ipage_core.tasks.table import reader as tables
+
+            count = own_data.add(arguments.model, tables.read([arguments.add]), source=arguments.add.name)
+            print(f"{count} rows added", file=sys.stderr)
+        return _task(arguments.task, arguments.model)
+    from ipage_core.tasks.table import own_data
+    from ipage_core.tasks.table import reader as tables
+
+    if (arguments.out / own_data.CARD).exists() and arguments.resume:
+        return own_data.load(arguments.out)
+    if not arguments.x or not arguments.y:
+        raise ValueError("--data needs --x COLS and --y COLS: its input and its property columns, with commas")
+    frame = tables.read(arguments.data)
+    x, y = _columns(arguments.x), _columns(arguments.y)
+    bounds = {name: _limits(name, text) for name, text in _pairs("--bounds", arguments.bounds).items()}
+    task = own_data.create(
+        arguments.out,
+        frame,
+        x,
+        y,
+        source=", ".join(path.name for path in arguments.data),
+        title=arguments.task or "",
+        units=_pairs("--units", arguments.units),
+        bounds=bounds,
+    )
+    for warning in tables.warnings(frame, x, y):
+        print(warning, file=sys.stderr)
+    return task
+
+
+def _columns(text: str) -> list[str]:
+    import csv
+
+    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True))]
+
+
+def _pairs(option: str, text: str) -> dict[str, str]:
+    pairs = [part.partition("=") for part in _columns(text)] if text else []
+    if any(not sign for _, sign, _ in pairs):
+        raise ValueError(f"{option} '{text}' is not accepted: COL=VALUE, several with commas")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _limits(name: str, text: str) -> tuple[float, float]:
+    low, colon, high = text.partition(":")
+    try:
+        return float(low), float(high if colon else "nan")
+    except ValueError:
+        raise ValueError(f"--bounds '{name}={text}' is not accepted: LOW:HIGH, e.g. {name}=0:1") from None
+
+
+def _load(arguments: argparse.Namespace, task: Task) -> Loaded:
+    """The method asked for, with the models of ``--model``; one trained here (METHOD@RUN) has its own."""
+    from ipage_core.inference.methods import load
+    from ipage_core.training.fit import pick_device
+
+    name = arguments.method or (task.default_method if task.folder is not None else "ipage")
+    return load(task, name, pick_device(arguments.device), models=None if "@" in name else arguments.model)
+
+
+def _print_json(row: dict[str, Any]) -> None:
+    print(json.dumps(row), flush=True)
+
+
+def _print_progress(row: dict[str, Any]) -> None:
+    losses = "  ".join(f"{k.removeprefix('loss_')} {v:.3g}" for k, v in row.items() if k.startswith("loss_"))
+    line = f"{row['model']}  epoch {row['epoch']}/{row['epochs']}  {losses}  {row['eta_seconds']:.0f} s left"
+    print(f"\r{line:<100}", end="", file=sys.stderr, flush=True)
+
+
+def _task(name: str | None, model: Path | None = None) -> Task:
+    """By its name, or the one that the folder of a model of own data holds."""
+    from ipage_core import registry as home
+    from ipage_core.tasks import TASKS
+
+    home.refresh()  # tasks of own data, and models trained here, by their names too
+    if model is not None:
+        from ipage_core.tasks.table import own_data
+
+        if (model / own_data.CARD).exists():
+            task = own_data.load(model)
+            if name not in (None, task.name):
+                raise ValueError(f"{model} holds the task '{task.name}', not '{name}': leave TASK out")
+            return task
+        if name is None:
+            raise ValueError(f"{model} holds no task of own data: it has no {own_data.CARD}; accepted: TASK as well")
+    if name is None:
+        raise ValueError(f"TASK or --model DIR is required; accepted: {', '.join(TASKS)}")
+    if name not in TASKS:
+        raise ValueError(f"task '{name}' is not known; accepted: {', '.join(TASKS)}")
+    return TASKS[name]
+
+
+def _span(names: list[str]) -> str:
+    return ", ".join(names) if len(names) < 5 else f"{names[0]} … {names[-1]}"
+
+
+def _csv(text: str) -> Path:
+    path = Path(text)
+    try:
+        fine = bool(path.name) and (path.is_file() or not path.exists())
+    except OSError:  # a name that is too long for any
+        fine = False
+    if not fine:
+        raise argparse.ArgumentTypeError(f"'{text}' is not accepted: the name of a file; missing folders are made")
+    return path
+
+
+def _seed_design(task: Task, path: Path) -> Tensor:
+    if path.suffix.lower() != ".csv" and task.read_design is not None:
+        return task.read_design(path)
+    return _numbers(_read_csv(path).iloc[:1], [f"x{j + 1}" for j in range(task.d)], path)[0]
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    from ipage_core.tasks.table.reader import why
+
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist, or is a folder; accepted: a CSV file with a header")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # a row longer than the header
+            return pd.read_csv(path, index_col=False).copy()  # else pandas complains of 1024 separate columns
+    except (pd.errors.ParserWarning, pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not a CSV file with a header: {why(error)}") from None
+
+
+def _numbers(frame: pd.DataFrame, names: list[str], path: Path) -> Tensor:
+    """The named columns as (n, len(names)) float64."""
+    import numpy as np
+    import pandas as pd
+    import torch
+
+    missing = [name for name in names if name not in frame.columns]
+    if missing:
+        raise ValueError(f"{path} lacks the column(s) {_span(missing)}; it needs {_span(names)}")
+    if not len(frame):
+        raise ValueError(f"{path} has no rows")
+    values = frame[names].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64, copy=True)
+    bad = ~np.isfinite(values).all(axis=1)
+    if bad.any():
+        raise ValueError(f"{path}, row {int(bad.argmax()) + 2}: {_span(names)} must be finite")
+    return torch.from_numpy(values)
+
+
+def _write_csv(frame: pd.DataFrame, path: Path) -> None:
+    from ipage_core.runtime.files import replacing
+
+    with replacing(path) as beside:
+        frame.to_csv(beside, index=False)

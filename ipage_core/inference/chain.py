@@ -1,0 +1,274 @@
+"""The steps of the chain: propose, localize, replace what stalls, correct with the true forward operator."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from ipage_core.inference.latent_design import latent_design
+from ipage_core.inference.localization import Optimizer, Trajectory, localize
+from ipage_core.inference.methods import Loaded, Proposal
+from ipage_core.problem.space import Parametrization, staged
+from ipage_core.problem.task import Task
+
+STALLED = 0.05
+"""A sample has stalled if its surrogate residual stays above this fraction of the task's tolerance."""
+CORRECTED = 0.005
+"""A correction is trusted if the error it leaves is expected below this fraction of the tolerance."""
+ROUNDS, HOPELESS = 12, 4
+"""How often the stalled are replaced by fresh samples before the best so far are kept; and if none arrives at all."""
+NEAR = 0.25
+"""How far from a design of one's own towards the posterior samples the search starts."""
+CYCLE_TOLERANCE = 2e-2
+"""Cycle error, in the latent space's standard deviations, above which a sample is computed again in float64."""
+
+PER_ROW = ("y_star", "z", "posterior", "cycle_error", "predicted_posterior", "x", "predicted")
+"""Fields of :class:`Samples` with a sample in each row."""
+
+
+@dataclass
+class Samples:
+    """n samples on their way; all tensors have them in row i, frames and errors in column i."""
+
+    y_star: Tensor
+    z: Tensor
+    posterior: Tensor
+    cycle_error: Tensor
+    predicted_posterior: Tensor
+    x: Tensor
+    predicted: Tensor
+    labels: list[str] = field(default_factory=list)
+    frames: Tensor = field(default_factory=lambda: torch.empty(0))
+    errors: Tensor = field(default_factory=lambda: torch.empty(0))
+
+    def residual(self, goal: Tensor, excess: Tensor) -> Tensor:
+        """(n,) ‖f(x) − goal, excess over the caps‖; infinite where it is not a number."""
+        misfit = self.predicted.cpu().to(goal) - goal
+        return torch.cat((misfit, excess.cpu().to(goal)), dim=1).norm(dim=1).nan_to_num(nan=math.inf)
+
+    def of(self, rows: Tensor) -> Samples:
+        """The samples of some rows: their indices, or (n,) bool."""
+        per_row = {name: getattr(self, name)[rows] for name in PER_ROW}
+        return replace(self, **per_row, frames=self.frames[:, rows], errors=self.errors[:, rows])
+
+    def put(self, rows: Tensor, other: Samples) -> None:
+        """Let ``other`` (one sample for each of the row indices) take the place of these rows."""
+        for name in PER_ROW:
+            getattr(self, name)[rows] = getattr(other, name)
+        # Both have been through the same stages, in at most as many steps: the shorter one waits at each stage's end.
+        labels = max(self.labels, other.labels, key=len)
+        self.frames, self.errors = _stretched(self, labels), _stretched(self, labels, errors=True)
+        self.labels = labels
+        self.frames[:, rows] = _stretched(other, labels)
+        self.errors[:, rows] = _stretched(other, labels, errors=True)
+
+
+def _stretched(samples: Samples, labels: list[str], errors: bool = False) -> Tensor:
+    """Frames (or errors) of ``samples`` at ``labels``, a missing step repeating the one before it."""
+    at, index = -1, []
+    for label in labels:
+        at = samples.labels.index(label) if label in samples.labels else at
+        index.append(at)
+    return (samples.errors if errors else samples.frames)[index].clone()
+
+
+class Chain:
+    """What all steps share: the task, the networks, the settings, the clock and the count of Ω's evaluations."""
+
+    def __init__(
+        self,
+        task: Task,
+        method: Loaded,
+        parametrization: Parametrization,
+        optimizer: Optimizer,
+        steps: int | None,
+        record_every: int,
+        seed_design: Tensor | None = None,
+    ) -> None:
+        self.task = task
+        self.method = method
+        self.parametrization = parametrization
+        self.optimizer = optimizer
+        self.steps = steps
+        self.record_every = record_every
+        self.seed_design = seed_design
+        self.omega_calls = 0
+        self.seconds = dict.fromkeys(("latent", "proposal", "localization", "verification"), 0.0)
+
+    @contextmanager
+    def clock(self, stage: str) -> Iterator[None]:
+        """Add the time the block takes to a stage of ``seconds``."""
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] += time.perf_counter() - start
+
+    def predict(self, x: Tensor) -> Tensor:
+        """The surrogate's f(x). (n, d) → (n, m)."""
+        assert self.method.surrogate is not None
+        with torch.no_grad():
+            return self.method.surrogate(x)
+
+    def propose(self, y_star: Tensor, z: Tensor) -> Samples:
+        """Posterior samples at z, in float32, or in float64 where the closed-form inverse is not accurate enough."""
+        with self.clock("proposal"):
+            y_star, z = y_star.to(self.method.device, torch.float32), z.to(self.method.device)
+            proposal = self.method.proposal
+            with torch.no_grad():
+                x, error = _checked_sample(proposal, y_star, z, self.task.d)
+                poor = ~(error <= CYCLE_TOLERANCE) & ~error.isnan() | ~x.isfinite().all(1)
+                if poor.any() and isinstance(proposal, torch.nn.Module):
+                    exact = copy.deepcopy(proposal).cpu().double()  # in this order: MPS has no float64
+                    y64, z64 = y_star[poor].cpu().double(), z[poor].cpu().double()
+                    x64, error64 = _checked_sample(exact, y64, z64, self.task.d)
+                    x[poor], error[poor] = x64.to(x), error64.to(error)
+            if self.seed_design is not None:
+                seed = self.seed_design.to(x)
+                x = seed + NEAR * (torch.where(x.isfinite(), x, seed) - seed)
+            unknown = torch.full_like(y_star, math.nan)
+            return Samples(y_star, z, x, error, unknown, x.clone(), unknown.clone())
+
+    def localize(self, samples: Samples, goal: Tensor) -> Samples:
+        """Lines 11–14 of Algorithm 1, from the posterior samples; records the path."""
+        with self.clock("localization"):
+            start = torch.where(samples.x.isfinite(), samples.x, self.task.bounds.mean(0).to(samples.x))
+            path, predicted = self._descend(self.parametrization.encode(start), goal)
+            predicted_posterior = goal.to(path.u) + path.first[:, : goal.shape[1]]
+            elsewhere = (path.u[0] != samples.posterior).any(1).nonzero()[:, 0]  # outside the box, or tied, or filtered
+            if len(elsewhere):
+                predicted_posterior[elsewhere] = self.predict(samples.posterior[elsewhere])
+            error = (predicted_posterior - goal.to(path.u)).square().sum(1)
+            return replace(
+                samples,
+                predicted_posterior=predicted_posterior,
+                x=path.u[-1],
+                predicted=predicted,
+                labels=["posterior"] + [f"step {s}" for s in path.steps[1:].tolist()],
+                frames=torch.cat((samples.posterior[None], path.u[1:])),
+                errors=torch.cat((error[None], path.error[1:])),
+            )
+
+    def _descend(self, u: Tensor, goal: Tensor) -> tuple[Trajectory, Tensor]:
+        """Localize from u, through the parametrization's stages.
+
+        The trajectory is that of the designs x; with it comes f of the last ones (n, m).
+        """
+        goal, surrogate = goal.to(u), self.method.surrogate
+        assert surrogate is not None
+        parts: list[Trajectory] = []
+        for moves, share in staged(self.parametrization):
+
+            def residual(u: Tensor, rows: Tensor, moves: Parametrization = moves) -> Tensor:
+                x = moves.decode(u)
+                return torch.cat((surrogate(x) - goal[rows], moves.excess(x)), dim=1)
+
+            part = localize(
+                residual,
+                u,
+                moves.bounds,
+                enough=share * self.task.arrived * self.task.tolerance,
+                optimizer=self.optimizer,
+                steps=self.steps,
+                record_every=self.record_every,
+            )
+            u, taken = part.u[-1], int(parts[-1].steps[-1]) + 1 if parts else 0
+            parts.append(replace(part, steps=part.steps + taken, u=torch.stack([moves.decode(v) for v in part.u])))
+        x, left = parts[-1].u[-1], parts[-1].residual
+        beyond = (self.parametrization.excess(x) > 0).any(1).nonzero()[:, 0]
+        if len(beyond):
+            x[beyond] = self._kept(u[beyond])
+            misfit = self.predict(x[beyond]) - goal[beyond]
+            left[beyond] = torch.cat((misfit, self.parametrization.excess(x[beyond])), dim=1)
+            parts[-1].error[-1] = left.square().sum(1)
+        steps, path, error = (torch.cat([getattr(p, name) for p in parts]) for name in ("steps", "u", "error"))
+        return Trajectory(steps, path, error, parts[0].first, left), goal + left[:, : goal.shape[1]]
+
+    def _kept(self, u: Tensor) -> Tensor:
+        """The designs decode(u), which are beyond a cap, moved to it: where target and cap clash, the cap stays."""
+        moves = self.parametrization
+        path = localize(lambda u, _: moves.excess(moves.decode(u)), u, moves.bounds, enough=0.0)
+        return moves.decode(path.u[-1])
+
+    def residual(self, samples: Samples, goal: Tensor) -> Tensor:
+        """(n,) how far the surrogate and the caps say that the samples are from their goal."""
+        return samples.residual(goal, self.parametrization.excess(samples.x))
+
+    def fresh(self, y_star: Tensor, goal: Tensor, seed: int, attempt: int) -> Samples:
+        """Localized samples at new random latent points."""
+        with self.clock("latent"):
+            k = self.method.proposal.latent_dim
+            z = latent_design(len(goal), k, "srs", (seed + 1) * 7_919 + attempt * 104_729)
+        return self.localize(self.propose(y_star, z), goal)
+
+    def replace_stalled(self, samples: Samples, goal: Tensor, threshold: float | Tensor, seed: int) -> Tensor:
+        """Put fresh samples in the place of those that stalled, judged by the surrogate. Returns which (n,) bool."""
+        replaced = torch.zeros(len(goal), dtype=torch.bool, device=goal.device)
+        for attempt in range(ROUNDS):
+            rows = (self.residual(samples, goal) > threshold).nonzero()[:, 0]
+            if not len(rows) or (attempt >= HOPELESS and len(rows) == len(goal)):
+                break
+            fresh = self.fresh(samples.y_star[rows], goal[rows], seed, attempt)
+            better = self.residual(fresh, goal[rows]) < self.residual(samples, goal)[rows]
+            samples.put(rows[better], fresh.of(better))
+            replaced[rows[better]] = True
+        return replaced
+
+    def correct(self, samples: Samples, goal: Tensor, evaluations: int, seed: int, replaceable: Tensor) -> Tensor:
+        """Correct with Ω; replace those ``replaceable`` (n,) on which that does not converge. Returns which (n,)."""
+        replaced = torch.zeros(len(goal), dtype=torch.bool, device=goal.device)
+        expected = self._correct(samples, goal, evaluations)
+        for attempt in range(HOPELESS):
+            rows = (replaceable & (expected > CORRECTED * self.task.tolerance)).nonzero()[:, 0]
+            if not len(rows):
+                break
+            fresh = self.fresh(samples.y_star[rows], goal[rows], seed + 2, attempt)
+            fresh_expected = self._correct(fresh, goal[rows], evaluations)
+            better = fresh_expected < expected[rows]
+            samples.put(rows[better], fresh.of(better))
+            expected[rows[better]] = fresh_expected[better]
+            replaced[rows[better]] = True
+        return replaced
+
+    def _correct(self, samples: Samples, goal: Tensor, evaluations: int) -> Tensor:
+        """x ← localize(f, y* + f(x) − Ω(x)), so many times (output space mapping, Bandler et al. 2004).
+
+        Returns the error to expect afterwards (n,): what localization left of the last correction, plus the last error
+        seen times the factor by which corrections have been shrinking it.
+        """
+        before = last = None
+        for k in range(evaluations):
+            with self.clock("verification"):
+                assert self.task.omega is not None
+                y = self.task.omega(samples.x.cpu().double())[:, : self.task.n_targets].to(goal)
+                self.omega_calls += len(y)
+            before, last = last, (y - goal).norm(dim=1)
+            with self.clock("localization"):
+                shifted = goal + samples.predicted.cpu().to(goal) - y
+                encoded = self.parametrization.encode(samples.x)
+                trajectory, samples.predicted = self._descend(encoded, shifted.nan_to_num(nan=0.0))
+                samples.x = trajectory.u[-1]
+                samples.labels.append(f"correction {k + 1}")
+                samples.frames = torch.cat((samples.frames, samples.x[None]))
+                error = (samples.predicted - goal.to(samples.x)).square().sum(1)
+                samples.errors = torch.cat((samples.errors, error[None]))
+        assert last is not None
+        left = (samples.predicted.cpu().to(goal) - shifted).norm(dim=1)
+        shrinking = 0.0 if before is None else (last / before.clamp(min=1e-12)).clamp(max=1.0)
+        return (left + shrinking * last).nan_to_num(nan=math.inf)
+
+
+def _checked_sample(proposal: Proposal, y_star: Tensor, z: Tensor, d: int) -> tuple[Tensor, Tensor]:
+    """Samples (n, d) and their cycle error max |z − f_z(x)| (n,); NaN where the proposal is not invertible."""
+    try:
+        x, back = proposal.cycle(y_star, z) if hasattr(proposal, "cycle") else (proposal.sample(y_star, z), None)
+    except AssertionError:  # nflows asserts that the quadratic to invert has real roots; in float32 it may not
+        return z.new_full((len(z), d), math.nan), z.new_full((len(z),), math.inf)
+    if back is None:
+        return x, x.new_full((len(x),), math.nan)
+    return x, (back - z).abs().amax(1).nan_to_num(nan=math.inf)

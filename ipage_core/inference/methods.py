@@ -1,0 +1,182 @@
+"""Every inversion method as data: what proposes designs, what (if anything) localization descends."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Generator, Tensor
+
+from ipage_core.inference.neural_adjoint import PUBLISHED, NeuralAdjoint, Search
+from ipage_core.networks import networks_of
+from ipage_core.networks.store import ModelUnavailable, load_model
+from ipage_core.problem import constraints
+from ipage_core.problem.task import Task
+from ipage_core.runtime.paths import PRETRAINED
+from ipage_core.tasks import TASKS
+
+
+class Proposal(Protocol):
+    """Draws designs for a target from latent points."""
+
+    latent_dim: int
+
+    def sample(self, y_star: Tensor, z: Tensor) -> Tensor:
+        """(n, m), (n, k) → (n, d)."""
+        ...
+
+
+Surrogate = Callable[[Tensor], Tensor]
+"""Differentiable ŷ = f(x): (n, d) → (n, m)."""
+
+
+class Prior:
+    """The proposal that knows nothing: p(x), whatever the target. It has no latent space; z only seeds the draw."""
+
+    latent_dim = 1
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+
+    def sample(self, y_star: Tensor, z: Tensor) -> Tensor:
+        """(n, m), (n, 1) → (n, d) draws from the task's prior."""
+        return self.draw(len(z), z)
+
+    def draw(self, n: int, z: Tensor) -> Tensor:
+        """(n, d) draws, seeded by all of z."""
+        digest = hashlib.sha256(z.detach().cpu().numpy().tobytes()).digest()
+        generator = Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+        return self.task.sample_prior(n, generator).to(z)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A row of the table: a proposal, and a surrogate to localize on (None: the proposal's designs are the answer)."""
+
+    title: str
+    proposal: tuple[str, str] | None
+    """(model, weight set); None is the prior."""
+    surrogate: tuple[str, str] | None
+    """(model, weight set)."""
+    searched: tuple[str, str] | None = None
+    """(model, weight set) that the neural-adjoint method descends from prior starts, as ``search`` says."""
+    search: Search | None = None
+    task: str | None = None
+    """The one task it is for, where its models were trained here; None: every task."""
+    folder: Path | None = None
+    """Where those models lie; None: where the task's own do."""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models it needs, each once."""
+        return tuple(dict.fromkeys(part[0] for part in (self.proposal, self.surrogate, self.searched) if part))
+
+
+METHODS: dict[str, Method] = {
+    "ipage": Method("iPage: INN posterior (φ), INN surrogate (φ*)", ("inn", "phi"), ("inn", "phi_star")),
+    "ipage-mlp": Method("INN posterior (φ), separate MLP surrogate", ("inn", "phi"), ("mlp", "phi_star")),
+    "ipage-cinn": Method("cINN posterior, separate MLP surrogate", ("cinn", "phi_star"), ("mlp", "phi_star")),
+    "inn": Method("INN posterior alone", ("inn", "phi"), None),
+    "cinn": Method("conditional INN posterior alone", ("cinn", "phi_star"), None),
+    "mdn": Method("mixture density network (MDN) alone", ("mdn", "phi_star"), None),
+    "cvae": Method("conditional variational autoencoder (cVAE) alone", ("cvae", "phi_star"), None),
+    "na": Method(
+        "neural-adjoint (NA), best settings found: prior starts descend a network of its own, the best kept",
+        None,
+        None,
+        ("na", "phi_star"),
+        Search("lm", starts=1, per_design=4, steps=25),
+    ),
+    "na-published": Method(
+        "neural-adjoint (NA) as published: 2048 starts, 300 Adam steps, the best kept",
+        None,
+        None,
+        ("na-published", "phi_star"),
+        Search(),
+    ),
+    "prior-lm": Method("control: prior starts, separate MLP surrogate", None, ("mlp", "phi_star")),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A method ready to run on a device."""
+
+    name: str
+    proposal: Proposal
+    surrogate: Surrogate | None
+    device: torch.device
+    cards: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The JSON cards of its models, by model name."""
+
+
+def folder(task: Task, method: str) -> Path:
+    """Where the models of a method lie for a task."""
+    return METHODS[method].folder or task.folder or PRETRAINED / task.name
+
+
+def load(
+    task: str | Task,
+    method: str,
+    device: torch.device | str = "cpu",
+    root: Path | None = None,
+    models: Path | None = None,
+) -> Loaded:
+    """A method's networks for a task, from the folder ``models``, or else from ``root/<task>``, or from its own place.
+
+    Raises:
+        ValueError: unknown task or method.
+        ModelUnavailable: a model is missing or damaged.
+    """
+    if isinstance(task, str):
+        if task not in TASKS:
+            raise ValueError(f"task '{task}' is not known; accepted: {', '.join(TASKS)}")
+        task = TASKS[task]
+    if method not in METHODS or METHODS[method].task not in (None, task.name):
+        accepted = ", ".join(name for name, row in METHODS.items() if row.task in (None, task.name))
+        raise ValueError(f"method '{method}' is not known; accepted: {accepted}")
+    device = torch.device(device)
+    where = models or (root / task.name if root else folder(task, method))
+    modules, cards = {}, {}
+    for name in METHODS[method].models:
+        weights = where / f"{name}.safetensors"
+        written = weights.stat().st_mtime_ns if weights.exists() else 0  # a model trained anew is loaded anew
+        try:
+            weight_sets, cards[name] = _load_once(task, name, str(device), where, written)
+        except ModelUnavailable as error:
+            what = task.name if task.folder is None else f"--model {task.folder}"
+            command = f"python -m ipage_core train {what} --method {method.partition('@')[0]} --out {where}"
+            raise ModelUnavailable(f"{error} Restore it, or make it anew with: {command}") from None
+        modules.update({(name, weight_set): module for weight_set, module in weight_sets.items()})
+    row = METHODS[method]
+    proposal: Any = modules[row.proposal] if row.proposal else Prior(task)
+    if row.searched and row.search:
+        proposal = _neural_adjoint(task, modules[row.searched], row.search)
+    surrogate = modules[row.surrogate] if row.surrogate else None
+    return Loaded(method, proposal, surrogate, device, cards)
+
+
+def _neural_adjoint(task: Task, network: torch.nn.Module, search: Search) -> NeuralAdjoint:
+    boundary, units = PUBLISHED.get(task.name, (task.bounds.tolist(), ()))
+    return NeuralAdjoint(
+        network,
+        Prior(task).draw,
+        constraints.parse(task),
+        search,
+        boundary=torch.tensor(boundary),
+        units=units,
+        enough=task.arrived * task.tolerance,
+    )
+
+
+@lru_cache(maxsize=16)
+def _load_once(
+    task: Task, name: str, device: str, where: Path, written: int
+) -> tuple[dict[str, torch.nn.Module], dict[str, Any]]:
+    modules, card = load_model(task.name, name, folder=where, networks=networks_of(task))
+    return {weight_set: module.to(device) for weight_set, module in modules.items()}, card

@@ -1,0 +1,200 @@
+"""The chain: target → latent design → posterior samples → localization → correction → verification."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ipage_core.inference.chain import STALLED, Chain
+from ipage_core.inference.latent_design import Sampling, latent_design
+from ipage_core.inference.localization import Optimizer
+from ipage_core.inference.methods import Loaded
+from ipage_core.inference.solutions import Path, Solutions
+from ipage_core.inference.verification import Verification, rows_to_verify
+from ipage_core.inference.verification import verify as verify_designs
+from ipage_core.problem import constraints
+from ipage_core.problem.space import Parametrization
+from ipage_core.problem.task import Task
+from ipage_core.tasks.cells.finishing import correct_projected
+from ipage_core.tasks.cells.finishing import finish as finish_cells
+from ipage_core.tasks.cells.space import Filtered
+
+AT_MOST = 100_000
+"""Designs in all that one call may ask for: their gradients must fit into memory."""
+FAR = 1e4
+"""Tolerances from zero beyond which a target is only a direction."""
+
+
+def design(
+    task: Task,
+    method: Loaded,
+    y_star: Tensor,
+    n: int,
+    *,
+    sampling: Sampling = "maximin",
+    seed: int = 0,
+    omega_evals: int = 0,
+    finish: bool = False,
+    verify: str = "auto",
+    parametrization: Parametrization | None = None,
+    seed_design: Tensor | None = None,
+    optimizer: Optimizer = "lm",
+    steps: int | None = None,
+    record_every: int = 1,
+) -> Solutions:
+    """Find n designs x with Ω(x) = y*: lines 7–15 of the paper's Algorithm 1, then correction and verification.
+
+    Args:
+        task: the inverse problem.
+        method: from :func:`ipage_core.inference.methods.load`.
+        y_star: (m,) one target, or (t, m) several.
+        n: number of designs for each target; sample i belongs to target i // n.
+        sampling: how the latent space is laid out.
+        seed: fixes everything random.
+        omega_evals: true evaluations a design may cost for its correction x ← localize(f, y* + f(x) − Ω(x)).
+        finish: bring designs of pixels to the exact target, by as many evaluations as that takes.
+        verify: ``auto``, ``all``, ``none`` or a number; see :func:`ipage_core.inference.verification.rows_to_verify`.
+        parametrization: what localization moves, from :func:`ipage_core.problem.constraints.parse`; unconstrained if
+            None.
+        seed_design: (d,) a design of one's own: the samples start a quarter of the way from it to posterior samples,
+            the first of each target at the design itself.
+        optimizer: ``lm``, ``adam`` or ``gd``.
+        steps: at most so many optimizer steps; its default if None.
+        record_every: thins the recorded path.
+
+    Raises:
+        ValueError: a shape, a number or a name is not acceptable; the message says what is.
+    """
+    targets = _targets(task, y_star)
+    if n < 1:
+        raise ValueError(f"Expected at least 1 design, got n={n}")
+    total = n * len(targets)
+    if total > AT_MOST:
+        raise ValueError(f"Expected at most {AT_MOST} designs in all, got {total}")
+    y_star = targets.repeat_interleave(n, dim=0)
+    to_verify = rows_to_verify(task, total, verify, seed)
+    if omega_evals < 0:
+        raise ValueError(f"Expected 0 or more true evaluations a design, got {omega_evals}")
+    if omega_evals and (task.omega is None or method.surrogate is None):
+        lacks = "a surrogate to correct with" if task.omega else "a forward operator Ω"
+        raise ValueError(f"{method.name} on {task.name} lacks {lacks}: omega_evals must be 0")
+    if seed_design is not None and (seed_design.shape != (task.d,) or not seed_design.isfinite().all()):
+        raise ValueError(f"Expected a seed design of {task.d} finite numbers, got shape {tuple(seed_design.shape)}")
+    moves = parametrization or constraints.parse(task)
+    if finish and not (isinstance(moves, Filtered) and method.surrogate is not None):
+        raise ValueError(f"{method.name} on {task.name} has no finish; accepted: architecture, with localization")
+    chain = Chain(task, method, moves, optimizer, steps, record_every, seed_design)
+
+    with chain.clock("latent"):
+        k = method.proposal.latent_dim
+        # One design a target each: together they fill the space. Several each: every target gets the same full design.
+        z = (
+            latent_design(total, k, sampling, seed)
+            if n == 1
+            else latent_design(n, k, sampling, seed).repeat(len(targets), 1)
+        )
+    # The networks' float32 tells no two designs apart by their distance from 10⁹: aim in that direction, but nearer.
+    distance = y_star.norm(dim=1, keepdim=True)
+    far = max(FAR * task.tolerance, 10 * math.hypot(*task.default_target))  # −4000 eV may be a usual energy
+    goal = y_star * (far / distance.clamp(min=1e-300)).clamp(max=1.0)
+    samples = chain.propose(goal, z)
+    if seed_design is not None:
+        samples.posterior[:: n if len(targets) == 1 or n > 1 else total] = seed_design.to(samples.posterior)
+        samples.x = samples.posterior.clone()
+    replaced = torch.zeros(total, dtype=torch.bool)
+    lost, success = torch.zeros(len(targets), dtype=torch.bool), total
+    if method.surrogate is not None:
+        samples, reach = chain.localize(samples, goal), STALLED * task.tolerance
+        success = int((chain.residual(samples, goal) <= reach).sum())
+        replaced |= chain.replace_stalled(samples, goal, reach, seed)
+        residual = chain.residual(samples, goal).view(-1, n)
+        lost = ~(residual <= reach).any(1)
+        aimless = lost.repeat_interleave(n)
+        if lost.any():  # nothing reaches that target: let all its designs aim at the closest that one achieves
+            best = residual.argmin(1) + n * torch.arange(len(targets))
+            goal = torch.where(aimless[:, None], samples.predicted.cpu().to(goal)[best].repeat_interleave(n, 0), goal)
+            replaced |= chain.replace_stalled(samples, goal, torch.where(aimless, task.tolerance, math.inf), seed + 1)
+        if omega_evals and isinstance(moves, Filtered):
+            correct_projected(chain, samples, goal, moves, omega_evals)
+        elif omega_evals:
+            replaced |= chain.correct(samples, goal, omega_evals, seed, replaceable=~aimless)
+        localized = samples.x
+        samples.x = moves.project(samples.x) if isinstance(moves, Filtered) else task.project(samples.x)
+        if finish and isinstance(moves, Filtered):
+            replaced |= finish_cells(chain, samples, goal, moves, seed, replaceable=~aimless)
+        if not torch.equal(samples.x, localized):
+            samples.predicted = chain.predict(samples.x)
+    else:  # Ω judges admissible designs, whoever proposes them
+        samples.posterior = samples.x = task.project(samples.x)
+    with chain.clock("verification"):
+        if task.omega is None:
+            verification = Verification.nowhere(task, total)
+        else:
+            verification = verify_designs(task, samples.x, y_star, to_verify)
+    localizes = method.surrogate is not None
+    return Solutions(
+        task=task,
+        method=method.name,
+        sampling=sampling,
+        seed=seed,
+        y_star=y_star.cpu(),
+        z=samples.z.cpu(),
+        posterior=samples.posterior.cpu(),
+        localized=samples.x.cpu() if localizes else None,
+        surrogate_posterior=samples.predicted_posterior.cpu() if localizes else None,
+        surrogate=samples.predicted.cpu() if localizes else None,
+        verification=verification,
+        replaced=replaced.cpu(),
+        success_before_replacement=success,
+        cycle_error=samples.cycle_error.cpu(),
+        path=Path(tuple(samples.labels), samples.frames.cpu(), samples.errors.cpu()) if localizes else None,
+        omega_calls=chain.omega_calls + verification.calls,
+        seconds=chain.seconds,
+        note=_note(task, targets, lost, samples.predicted.cpu().double(), verification),
+    )
+
+
+def _note(task: Task, targets: Tensor, lost: Tensor, predicted: Tensor, verification: Verification) -> str:
+    """A sentence on the targets (t, m) that are ``lost`` (t,): no design reached them by the surrogate, nor by Ω."""
+    n = len(predicted) // len(targets)
+    lost = lost & ~verification.hit.view(-1, n).any(1)
+    if not lost.any():
+        return ""
+    first = int(lost.long().argmax())
+    rows = slice(first * n, first * n + n)
+    achieved, by = verification.y[rows, : task.n_targets], "Ω"
+    if not achieved.isfinite().all(1).any():
+        achieved, by = predicted[rows], "the surrogate"
+    closest = achieved[(achieved - targets[first]).norm(dim=1).nan_to_num(nan=math.inf).argmin()]
+    if len(targets) == 1:
+        what, designs = f"The target {_text(task, targets[0])}", "these designs"
+    else:
+        what = f"{int(lost.sum())} of {len(targets)} targets, the first {_text(task, targets[first])},"
+        designs = "their designs"
+    return (
+        f"{what} cannot be reached within the bounds; {designs} aim at the closest that is achieved, "
+        f"{_text(task, closest)} by {by}."
+    )
+
+
+def _targets(task: Task, y_star: Tensor) -> Tensor:
+    """(t, m) float64 from (m,) or (t, m)."""
+    y_star = torch.as_tensor(y_star, dtype=torch.float64)
+    y_star = y_star[None] if y_star.dim() == 1 else y_star
+    if y_star.dim() != 2 or y_star.shape[1] != task.n_targets or not len(y_star):
+        wanted = ", ".join(task.property_labels[: task.n_targets])
+        raise ValueError(
+            f"Expected {task.n_targets} number(s) a target for {task.name} ({wanted}), got shape {tuple(y_star.shape)}"
+        )
+    if not y_star.isfinite().all():
+        raise ValueError("Expected finite targets, got NaN or infinity")
+    return y_star
+
+
+def _text(task: Task, y: Tensor) -> str:
+    """A target with its unit: '5 m', '(1.5, 0) m'."""
+    units = {label.partition("[")[2].rstrip("]") for label in task.property_labels[: task.n_targets]}
+    values = ", ".join(f"{value:.4g}" for value in y.tolist())
+    return (f"({values})" if len(y) > 1 else values) + (f" {units.pop()}" if len(units) == 1 else "").rstrip()

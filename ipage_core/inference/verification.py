@@ -1,0 +1,65 @@
+"""The true forward operator has the last word: what a design really achieves, and whether that is a hit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from ipage_core.problem.task import Task
+
+
+@dataclass(frozen=True, eq=False)
+class Verification:
+    """What Ω says of n designs; NaN and False where it did not run."""
+
+    y: Tensor
+    """(n, m + p) properties by Ω."""
+    resim_error: Tensor
+    """(n,) ‖Ω(x) − y*‖², summed over the m targets, in squared units of y (paper, "Quantitative Metric")."""
+    hit: Tensor
+    """(n,) bool: Ω ran, and ‖Ω(x) − y*‖ is within the task's tolerance."""
+    calls: int
+    """Evaluations of Ω this took."""
+
+    @classmethod
+    def nowhere(cls, task: Task, n: int) -> Verification:
+        """Ω ran on none of n designs."""
+        y = torch.full((n, len(task.property_labels)), torch.nan, dtype=torch.float64)
+        return cls(y, y[:, 0].clone(), torch.zeros(n, dtype=torch.bool), 0)
+
+
+def verify(task: Task, x: Tensor, y_star: Tensor, which: Tensor | None = None) -> Verification:
+    """Run Ω on designs x (n, d) asked to achieve y_star (n, m); on the rows ``which`` (n,) bool only, if given.
+
+    Raises:
+        ValueError: the task has no Ω.
+    """
+    if task.omega is None:
+        raise ValueError(f"{task.name} has no forward operator Ω: its designs cannot be verified here")
+    which = torch.ones(len(x), dtype=torch.bool) if which is None else which.cpu()
+    y = Verification.nowhere(task, len(x)).y
+    if which.any():
+        y[which] = task.omega(x.detach().cpu().double()[which])
+    resim_error = (y[:, : task.n_targets] - y_star.cpu().double()).square().sum(1)
+    return Verification(y, resim_error, resim_error <= task.tolerance**2, int(which.sum()))
+
+
+def rows_to_verify(task: Task, n: int, verify: str, seed: int) -> Tensor:
+    """Which of n designs ``--verify auto|all|none|K`` means: (n,) bool; K is a seeded random subset.
+
+    Raises:
+        ValueError: none of these, or Ω is asked for where there is none.
+    """
+    if verify == "auto":
+        verify = "all" if task.verifies_by_default else "none"
+    if verify not in ("all", "none") and not (verify.isascii() and verify.isdigit()):
+        raise ValueError(f"verify '{verify}' is not known; accepted: auto, all, none, or how many to verify")
+    if verify != "none" and task.omega is None:
+        raise ValueError(f"{task.name} has no forward operator Ω to verify with; accepted: --verify none")
+    count = {"all": n, "none": 0}.get(verify)
+    count = min(n, int(verify)) if count is None else count
+    which = torch.zeros(n, dtype=torch.bool)
+    which[torch.randperm(n, generator=Generator().manual_seed(seed))[:count]] = True
+    return which

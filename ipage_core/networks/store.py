@@ -1,0 +1,155 @@
+"""Weights as safetensors, everything else as a JSON card beside them. Nothing here can execute what it reads."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ipage_core.runtime.files import replacing
+from ipage_core.runtime.paths import PRETRAINED
+
+
+class ModelUnavailable(ValueError):
+    """A model is missing, truncated or not what its card says. The message is one sentence for the user."""
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file's bytes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write tensors (and strings about them) to one safetensors file, atomically."""
+    with replacing(path) as beside:
+        try:
+            save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, beside, metadata)
+        except SafetensorError as error:
+            found = re.search(r"os error (\d+)", str(error))
+            number = int(found[1]) if found else errno.EIO
+            raise OSError(number, os.strerror(number), str(beside)) from None
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read what :func:`save_tensors` wrote.
+
+    Raises:
+        ModelUnavailable: the file is missing, truncated or not safetensors.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+        return load_file(path), metadata
+    except FileNotFoundError:
+        raise ModelUnavailable(f"{path} does not exist.") from None
+    except (SafetensorError, OSError) as error:
+        raise ModelUnavailable(f"{path} is not a readable safetensors file ({error}).") from None
+
+
+def save_model(directory: Path, name: str, weight_sets: dict[str, dict[str, Tensor]], card: dict[str, Any]) -> None:
+    """Write ``<name>.safetensors`` with its weight sets, then ``<name>.json``, which carries the weights' hash.
+
+    Tensors that are those of the first set are stored with that one alone.
+    """
+    weights, first = directory / f"{name}.safetensors", next(iter(weight_sets.values()))
+    save_tensors(
+        weights,
+        {
+            f"{s}.{k}": v
+            for s, state in weight_sets.items()
+            for k, v in state.items()
+            if state is first or not torch.equal(v, first[k])
+        },
+    )
+    with replacing(directory / f"{name}.json") as beside:
+        beside.write_text(json.dumps({**card, "sha256": sha256(weights)}, indent=2, ensure_ascii=False) + "\n")
+
+
+def load_card(task: str, name: str, root: Path | None = None, folder: Path | None = None) -> dict[str, Any]:
+    """The JSON card of a model, in ``folder``, or else in ``root/<task>`` (``pretrained/`` by default).
+
+    Raises:
+        ModelUnavailable: there is none, or it cannot be read.
+    """
+    path = (folder or (root or PRETRAINED) / task) / f"{name}.json"
+    try:
+        card = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise ModelUnavailable(f"There is no trained model '{name}' for {task} in {path.parent}.") from None
+    except (OSError, ValueError, RecursionError):
+        raise ModelUnavailable(f"The card {path} is damaged.") from None
+    if not isinstance(card, dict):
+        raise ModelUnavailable(f"The card {path} is damaged.")
+    if (card.get("task"), card.get("name")) != (task, name):
+        raise ModelUnavailable(f"The card {path} is not that of '{name}' for {task}: it was put in the wrong place.")
+    return card
+
+
+def load_model(
+    task: str,
+    name: str,
+    root: Path | None = None,
+    folder: Path | None = None,
+    *,
+    networks: Mapping[str, type[Any]],
+) -> tuple[dict[str, torch.nn.Module], dict[str, Any]]:
+    """Every weight set of a model as a module in eval mode on the CPU, and its card; from where its card lies.
+
+    It is one of ``networks``, from :func:`ipage_core.networks.networks_of`.
+
+    Raises:
+        ModelUnavailable: missing, truncated, tampered with, or not of this program.
+    """
+    card = load_card(task, name, root, folder)
+    path = (folder or (root or PRETRAINED) / task) / f"{name}.safetensors"
+    tensors, _ = load_tensors(path)
+    if sha256(path) != card.get("sha256"):
+        raise ModelUnavailable(f"{path} does not match the hash in its card: it was changed or damaged.")
+    modules: dict[str, torch.nn.Module] = {}
+    try:
+        _check_arguments(card["arguments"], sum(tensor.numel() for tensor in tensors.values()))
+        build = networks[card["model"]]
+        first = {k.split(".", 1)[1]: v for k, v in tensors.items() if k.startswith(f"{build.weight_sets[0]}.")}
+        for weight_set in build.weight_sets:
+            module = build(**card["arguments"])
+            prefix = f"{weight_set}."
+            own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+            _check_numbers(module, {**first, **own})
+            module.load_state_dict({**first, **own})
+            modules[weight_set] = module.eval().requires_grad_(False)
+    except (Exception, MemoryError) as error:  # a card of somebody else's may break a network in any way
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ModelUnavailable(f"{path} does not fit its card ({reason}).") from None
+    return modules, card
+
+
+def _check_arguments(arguments: Any, weights: int) -> None:
+    """No layer can be wider than there are weights: a network that a card blows up would take all memory first.
+
+    Widths and counts are integers; means and scales of the data are not, and may be as large as their unit makes them.
+    """
+    if isinstance(arguments, dict):
+        arguments = list(arguments.values())
+    if isinstance(arguments, list):
+        for part in arguments:
+            _check_arguments(part, weights)
+    elif isinstance(arguments, int) and abs(arguments) > max(weights, 1000):
+        raise ValueError(f"{arguments:g} is too large for {weights:,} weights")
+
+
+def _check_numbers(module: torch.nn.Module, state: dict[str, Tensor]) -> None:
+    for key, own in module.state_dict().items():
+        if key in state and state[key].dtype != own.dtype:
+            raise ValueError(f"{key} is {state[key].dtype}, not {own.dtype}".replace("torch.", ""))
+        if key in state and state[key].isnan().any():
+            raise ValueError(f"{key} holds what is not a number")

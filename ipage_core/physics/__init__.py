@@ -1,1 +1,0 @@
-"""The physical forward operators behind the crystal and architecture tasks."""

@@ -1,0 +1,98 @@
+"""Constraints as text, e.g. ``a=b``, ``x3=0.2``, ``0.1<=x1``: what localization may still move."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import torch
+
+from ipage_core.problem.space import Cap, Identity, Parametrization, Tied
+from ipage_core.problem.task import Task
+
+ACCEPTED = "NAME=NUMBER, NAME=NAME, NAME<=NUMBER or NAME>=NUMBER"
+GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "θ": "theta", "ν": "nu"}
+_EXPRESSION = re.compile(r"\s*([^<>=]+?)\s*(<=|>=|=)\s*([^<>=]+?)\s*")
+
+
+def names(task: Task) -> dict[str, int]:
+    """Every name a coordinate goes by → its index: x1 … xD, its label without the unit, Greek letters spelled out."""
+    known = {f"x{j + 1}": j for j in range(task.d)}
+    if len(set(task.x_labels)) == task.d:
+        for j, label in enumerate(task.x_labels):
+            for symbol in (label.split(" [")[0], label.split(" ")[0]):
+                known |= {symbol.lower(): j, GREEK.get(symbol, symbol).lower(): j}
+    return known
+
+
+def parse(task: Task, expressions: Sequence[str] = ()) -> Parametrization:
+    """What localization moves on a task under these constraints (all of them hold together).
+
+    Known everywhere: a coordinate fixed (``x3=0.2``), two tied (``x1=x2``), one kept on a side (``x1<=0.5``). What a
+    task understands beyond that comes from ``Task.words``, which turns an expression into such ones, or into caps; a
+    task whose designs follow from something else has its own ``Task.parametrize``.
+
+    Raises:
+        ValueError: an expression is not understood, lies outside the bounds or contradicts another one.
+    """
+    if task.parametrize is not None:
+        return task.parametrize(expressions)
+    if not expressions:
+        return Identity(task.bounds)
+    low, high = task.bounds.clone()
+    group = list(range(task.d))  # coordinates with the same number are tied
+    caps: list[Cap] = []
+    todo = [(text, text) for text in expressions]
+    known = names(task)
+    while todo:
+        text, said = todo.pop(0)
+        match = _EXPRESSION.fullmatch(text)
+        left = known.get(match[1].lower()) if match else None
+        number = _number(match[3]) if match else None
+        if match and left is not None and number is not None:
+            if match[2] in ("=", "<="):
+                high[left] = min(high[left], number)
+            if match[2] in ("=", ">="):
+                low[left] = max(low[left], number)
+        elif match and left is not None and match[2] == "=" and match[3].lower() in known:
+            old, new = group[known[match[3].lower()]], group[left]
+            group = [new if g == old else g for g in group]
+        else:
+            for meant in _words(task, text, said):
+                if isinstance(meant, str):
+                    todo.append((meant, said))
+                else:
+                    caps.append(meant)
+    for tied in set(group):
+        members = [j for j in range(task.d) if group[j] == tied]
+        low[members], high[members] = low[members].max(), high[members].min()
+        if low[members[0]] > high[members[0]]:
+            box = ", ".join(f"{a:g} to {b:g}" for a, b in task.bounds.T[members].tolist())
+            what = " and ".join(task.x_labels[j] for j in members)
+            raise ValueError(
+                f"The constraints {', '.join(expressions)} leave nothing of {what}, whose bounds are {box}"
+            )
+    free = sorted({g for j, g in enumerate(group) if low[j] < high[j]})
+    expand = torch.tensor([[float(g == f) for g in group] for f in free], dtype=torch.float64).view(len(free), task.d)
+    if not free:
+        raise ValueError(f"The constraints {', '.join(expressions)} fix every coordinate: nothing is left to design")
+    offset = torch.where(low < high, 0.0, low)
+    at = [group.index(f) for f in free]
+    return Tied(torch.stack((low[at], high[at])), expand, offset, tuple(caps))
+
+
+def _words(task: Task, text: str, said: str) -> Sequence[str | Cap]:
+    meant = None if task.words is None else task.words(text)
+    if meant is None:
+        also = f"; {task.words_help}" if task.words_help else ""
+        known = ", ".join(dict.fromkeys(label.split(" [")[0] for label in task.x_labels)) if task.d < 20 else "x1 …"
+        raise ValueError(f"constraint '{said}' is not understood; accepted: {ACCEPTED} with NAME among {known}{also}")
+    return meant
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if value == value and abs(value) != float("inf") else None

@@ -1,0 +1,136 @@
+"""What an inverse-design task is: a prior over designs, a forward operator Ω, and the units to read them in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from torch import Generator, Tensor
+
+from ipage_core.problem.space import Cap, Parametrization
+from ipage_core.runtime.executor import Progress
+
+
+class Watch(NamedTuple):
+    """Who listens to a slow Ω: ``progress`` is told as results arrive, ``cancel`` is asked whether to stop."""
+
+    progress: Callable[[Progress], None] | None = None
+    cancel: Callable[[], bool] | None = None
+
+
+_WATCH: ContextVar[Watch] = ContextVar("watch")
+
+
+@contextmanager
+def watching(
+    progress: Callable[[Progress], None] | None = None, cancel: Callable[[], bool] | None = None
+) -> Iterator[None]:
+    """While the block runs, an Ω that takes seconds reports to ``progress`` and stops on ``cancel``."""
+    token = _WATCH.set(Watch(progress, cancel))
+    try:
+        yield
+    finally:
+        _WATCH.reset(token)
+
+
+def watched() -> Watch:
+    """For the Ω itself: who is :func:`watching`."""
+    return _WATCH.get(Watch())
+
+
+def identity(x: Tensor) -> Tensor:
+    """Every design is admissible: the projection that changes nothing."""
+    return x
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """An inverse problem y* = Ω(x) with its prior p(x).
+
+    Shapes: x ``(n, d)``, y ``(n, m)`` with m = ``n_targets``; Ω returns ``(n, m + p)``, the first m columns being
+    the targets and the rest riding along. Everything here is float64; the networks are float32.
+    """
+
+    name: str
+    title: str
+    x_labels: tuple[str, ...]
+    """Axis titles of the d design coordinates, with units."""
+    property_labels: tuple[str, ...]
+    """Axis titles of the m + p properties, with units; the first ``n_targets`` can be asked for."""
+    n_targets: int
+    bounds: Tensor
+    """(2, d): the prior's support; where that is unbounded, its central 99.9 % per coordinate."""
+    tolerance: float
+    """|Ω(x) − y*| (Euclidean norm over the targets, in y's units) that counts as a hit."""
+    sample_prior: Callable[[int, Generator], Tensor]
+    """(n, generator) → (n, d) designs from p(x)."""
+    omega: Callable[[Tensor], Tensor] | None
+    """The true forward operator, batched; None where only data exist."""
+    omega_seconds: float
+    """Typical cost of one evaluation of Ω: below 0.01 s every solution is verified by default."""
+    default_target: tuple[float, ...]
+    source: str
+    """DOI or equation that defines the task."""
+    arrived: float = 5e-5
+    """A sample rests once its surrogate residual is below this fraction of the tolerance: float32 gives no more."""
+    project: Callable[[Tensor], Tensor] = identity
+    """Nearest admissible design, applied once after localization."""
+    support: tuple[tuple[float, float] | None, ...] = ()
+    """Per coordinate: (low, high) where the prior is uniform on an interval, else None."""
+    dequantize: tuple[float, ...] = ()
+    """Per coordinate: half the spacing of the lattice the prior sits on (0: continuous). A density needs it smeared."""
+    modes: Callable[[Tensor, Tensor], Tensor] | None = None
+    """(n, d) designs, (n, m) targets → (n,) int: which separate family of solutions each belongs to, −1 for none."""
+    n_modes: int = 0
+    """How many such families the default target has."""
+    stored: Callable[[], tuple[Tensor, Tensor]] | None = None
+    """Pairs x (n, d), y (n, m + p) computed beforehand, where Ω is too slow to generate any in passing."""
+    default_method: str = "ipage"
+    """The method that measures best on it."""
+    words: Callable[[str], Sequence[str | Cap] | None] | None = None
+    """A constraint that only this task understands → simpler ones, or caps; None: not understood either.
+
+    See :func:`ipage_core.problem.constraints.parse`. ValueError: understood, but not acceptable.
+    """
+    words_help: str = ""
+    """What ``words`` understands, for a message."""
+    parametrize: Callable[[Sequence[str]], Parametrization] | None = None
+    """Constraints → what localization moves, where that is not the designs themselves."""
+    read_design: Callable[[Path], Tensor] | None = None
+    """A file of the field → (d,), for designs of one's own. ValueError: one sentence."""
+    data_size: int = 10_000
+    """Training pairs, as in the paper's Table 1."""
+    floor: tuple[float | None, ...] = ()
+    """Per target: the value that many of the data sit on because nothing lower can be measured, else None."""
+    held_out: Callable[[], tuple[Tensor, Tensor]] | None = None
+    """Pairs x (n, d), y (n, m) that no training sees: the accuracy where no Ω can tell."""
+    networks: Callable[[], Mapping[str, type]] = dict
+    """→ networks that this task's models alone are built from, by the name that a card gives them."""
+    folder: Path | None = None
+    """Where own data and the models trained on them lie; None: the models are in ``pretrained/``."""
+
+    @property
+    def d(self) -> int:
+        """Number of design coordinates."""
+        return len(self.x_labels)
+
+    @property
+    def verifies_by_default(self) -> bool:
+        """Whether Ω exists and is cheap enough to run on every solution unasked."""
+        return self.omega is not None and self.omega_seconds < 0.01
+
+    def in_bounds(self, x: Tensor) -> Tensor:
+        """(n, d) → (n,) bool: inside the box of ``bounds``, to one part in 10⁶ of its width."""
+        low, high = self.bounds.to(x)
+        slack = 1e-6 * (high - low)
+        return ((x >= low - slack) & (x <= high + slack)).all(dim=-1)
+
+
+def gaussian_bounds(mean: float, sd: float) -> tuple[float, float]:
+    """Central 99.9 % of N(mean, sd²)."""
+    half_width = 3.2905267314919255 * sd
+    return mean - half_width, mean + half_width

@@ -1,0 +1,172 @@
+"""Constraints on cells as text: ``volume<=0.6``, ``group=p4m``, ``isotropic``, ``E_y=0.4``, ``solid=1-32,15-18``."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from ipage_core.tasks.cells.dataset import SIDE
+from ipage_core.tasks.cells.space import Filtered, Row
+from ipage_core.tasks.cells.wallpaper import GROUPS, operations
+
+ACCEPTED = (
+    "volume=V, volume<=V, volume>=V; E_y=E, E_y<=E, E_y>=E (units of E_s); isotropic (E_x = E_y); "
+    f"group=G with G among {', '.join(GROUPS)}; solid=REGION, void=REGION with REGION an image, dark where it holds, "
+    f"or A-B,C-D (pixels A to B along x, C to D along y, of 1 to {SIDE})"
+)
+VOLUME_WEIGHT = 4.0
+"""Residual per unit of volume fraction: 0.01 of it then counts like 0.01 E_s of the modulus."""
+MARGIN = 0.01
+"""How far inside a cap on the volume localization stays: the clean-up moves it by about as much."""
+LARGEST = 4096
+"""Longest side of an image, in its own pixels."""
+INLINE = "pixels:"
+"""What a region or a cell that is written out begins with; see :func:`written`."""
+_RECTANGLE = re.compile(r"(\d+)-(\d+),(\d+)-(\d+)")
+_COMPARISON = re.compile(r"(volume|volume fraction|f|e_y|ey)\s*(<=|>=|=)\s*([0-9.eE+-]+)")
+
+
+def parse(bounds: Tensor, z_score: Callable[[float], float], expressions: Sequence[str]) -> Filtered:
+    """What localization moves on cells under these constraints (all of them hold together).
+
+    Args:
+        bounds: (2, 1024).
+        z_score: a modulus in units of E_s → y.
+        expressions: see ``ACCEPTED``.
+
+    Raises:
+        ValueError: an expression is not understood, a number or an image cannot be, or two of them contradict.
+    """
+    moves, rows = Filtered(bounds), list[Row]()
+    kept = {name: torch.zeros(SIDE * SIDE, dtype=torch.bool) for name in ("solid", "void")}
+    for said in expressions:
+        text = said.strip()
+        compared = _COMPARISON.fullmatch(text.lower())
+        name, _, value = (part.strip() for part in text.partition("="))
+        if compared:
+            rows.append(_comparison(said, compared[1], compared[2], compared[3], z_score))
+        elif text.lower() in ("isotropic", "e_x=e_y", "e_y=e_x"):
+            rows.append(lambda x: (_surrogate().along_y(x) - _surrogate()(x))[:, 0])
+        elif name == "group" and value in GROUPS:
+            if moves.orbits is not None:
+                raise ValueError(f"constraint '{said}': one symmetry group at a time")
+            moves = replace(moves, orbits=torch.from_numpy(operations(value, SIDE).min(axis=0)))
+        elif name in ("solid", "void") and value:
+            kept[name] = kept[name] | region(value)
+        else:
+            raise ValueError(f"constraint '{said}' is not understood; accepted: {ACCEPTED}")
+    solid, void = (_copied(painted, moves.orbits) if painted.any() else None for painted in kept.values())
+    if solid is not None and void is not None and (solid & void).any():
+        raise ValueError(f"the constraints {', '.join(expressions)} want the same pixels solid and void")
+    return replace(moves, solid=solid, void=void, rows=tuple(rows))
+
+
+def _copied(painted: Tensor, orbits: Tensor | None) -> Tensor:
+    """A mask with what symmetry makes of it. (1024,) → (1024,)."""
+    if orbits is None:
+        return painted
+    return torch.zeros(len(painted)).index_add(0, orbits, painted.float())[orbits] > 0
+
+
+def _comparison(said: str, name: str, sign: str, number: str, z_score: Callable[[float], float]) -> Row:
+    try:
+        value = float(number)
+    except ValueError:
+        raise ValueError(f"constraint '{said}': '{number}' is not a number") from None
+    if not 0 < value <= 1:
+        raise ValueError(f"constraint '{said}': expected a number in (0, 1], got {number}")
+    if name in ("e_y", "ey"):
+        return lambda x: _beyond(_surrogate().along_y(x)[:, 0] - z_score(value), sign)
+    aim = value + {"<=": -MARGIN, ">=": MARGIN, "=": 0.0}[sign]
+    return lambda x: VOLUME_WEIGHT * _beyond(x.mean(1) - aim, sign)
+
+
+def _beyond(misfit: Tensor, sign: str) -> Tensor:
+    return misfit if sign == "=" else misfit.clamp(min=0) if sign == "<=" else misfit.clamp(max=0)
+
+
+@lru_cache(maxsize=1)
+def _surrogate() -> Any:
+    """The task's separate surrogate: E_y is E_x of the transposed cell."""
+    from ipage_core.inference.methods import load
+
+    return load("architecture", "prior-lm").surrogate
+
+
+def region(text: str) -> Tensor:
+    """``1-32,15-18``, what :func:`written` wrote, or the path of an image → (1024,) bool.
+
+    Raises:
+        ValueError: none of them, or pixels beyond the cell.
+    """
+    inside = without_file(text)
+    return mask(Path(text)) if inside is None else inside
+
+
+def without_file(text: str) -> Tensor | None:
+    """As :func:`region`, but None for what would be a path."""
+    corners = _RECTANGLE.fullmatch(text.replace(" ", ""))
+    if corners:
+        left, right, low, high = (int(part) for part in corners.groups())
+        if not (1 <= left <= right <= SIDE and 1 <= low <= high <= SIDE):
+            raise ValueError(f"region '{text}': expected pixels from 1 to {SIDE}, the smaller number first")
+        painted = torch.zeros(SIDE, SIDE, dtype=torch.bool)
+        painted[low - 1 : high, left - 1 : right] = True
+        return painted.flatten()
+    if not text.startswith(INLINE):
+        return None
+    try:
+        content = base64.b64decode(text.removeprefix(INLINE) + "=", altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        content = b""
+    if len(content) != SIDE * SIDE // 8:
+        raise ValueError(f"'{INLINE}…' is damaged: expected {SIDE * SIDE} pixels as 171 letters, digits, - and _")
+    return torch.from_numpy(np.unpackbits(np.frombuffer(content, np.uint8)).astype(bool))
+
+
+def written(cell: Tensor) -> str:
+    """(1024,) bool → a short text that an address can hold, as :func:`region` reads it."""
+    return INLINE + base64.urlsafe_b64encode(np.packbits(cell.numpy()).tobytes()).decode().rstrip("=")
+
+
+def mask(path: Path | IO[bytes], formats: list[str] | None = None, name: str = "") -> Tensor:
+    """An image as a mask, True where it is darker than mid-grey; its lowest row is iy = 0. → (1024,) bool.
+
+    Args:
+        path: of the file, or the open file.
+        formats: those of Pillow's that are read; None: all.
+        name: what messages call it; its path if empty.
+
+    Raises:
+        ValueError: no image, not square, or its side is not a multiple of 32 (each block then counts by its mean).
+    """
+    name = name or str(path)
+    try:
+        with Image.open(path, formats=formats) as file:
+            width, height = file.size  # known before any pixel is decoded
+            if width != height or width % SIDE or width > LARGEST:
+                raise ValueError(
+                    f"{name} has {width} × {height} pixels; a mask is square, its side a multiple of {SIDE} "
+                    f"up to {LARGEST}"
+                )
+            flat = Image.new("RGBA", file.size, "white")  # what is transparent is not painted
+            flat.alpha_composite(file.convert("RGBA"))
+            pixels = np.asarray(flat.convert("L"), dtype=np.float64)
+    except FileNotFoundError:
+        raise ValueError(f"{name} does not exist") from None
+    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError):
+        raise ValueError(f"{name} is not an image that can be read") from None
+    k = len(pixels) // SIDE
+    blocks = pixels.reshape(SIDE, k, SIDE, k).mean(axis=(1, 3))[::-1]
+    return torch.from_numpy((blocks < 127.5).ravel().copy())

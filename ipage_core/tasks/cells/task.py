@@ -1,0 +1,116 @@
+"""Architected materials: 32×32 periodic black-and-white cells with a given effective Young's modulus.
+
+The paper's high-dimensional case (1024 inputs, 10⁵ samples) with this project's own cells and its own operator, both
+described in ``data/architecture/README.md``. A design is (1024,) densities, pixel 32·iy + ix, 1 = solid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from ipage_core.problem.task import Task
+from ipage_core.tasks.cells import constraints as pixel_constraints
+from ipage_core.tasks.cells.dataset import SIDE, read, read_card
+from ipage_core.tasks.cells.homogenization import homogenize, moduli
+from ipage_core.tasks.cells.space import Filtered
+
+D = SIDE * SIDE
+E_X_MEAN, E_X_SD = (float(read_card()[key]) for key in ("e_x_mean", "e_x_sd"))
+"""Of the shipped cells, in units of E_s: y = (E_x − mean)/sd everywhere."""
+
+
+def z_score(modulus: Tensor) -> Tensor:
+    """A modulus in units of E_s → y."""
+    return (modulus - E_X_MEAN) / E_X_SD
+
+
+def from_z_score(y: Tensor) -> Tensor:
+    """y → a modulus in units of E_s."""
+    return E_X_MEAN + E_X_SD * y
+
+
+def omega(x: Tensor) -> Tensor:
+    """Periodic homogenisation, one finite element a pixel. (n, 1024) densities in [0, 1] → (n, 5).
+
+    Columns as in ``TASK.property_labels``: y, E_x, E_y, ν_xy, volume fraction.
+    """
+    cells = x.detach().cpu().double().reshape(-1, SIDE, SIDE)
+    found = moduli(homogenize(cells.numpy()))
+    e_x = torch.from_numpy(found.e_x)
+    rest = (torch.from_numpy(found.e_y), torch.from_numpy(found.nu_xy), cells.mean(dim=(1, 2)))
+    return torch.stack((z_score(e_x), e_x, *rest), dim=1)
+
+
+@lru_cache(maxsize=1)
+def shipped() -> tuple[Tensor, Tensor, Tensor]:
+    """The data set: cells (N, 1024) uint8 of 0 and 1, and their y along x and along y (N,) float64 each."""
+    data = read()
+    found = moduli(data.stiffness)
+    pixels = torch.from_numpy(data.pixels.reshape(-1, D).astype(np.uint8))
+    return pixels, z_score(torch.from_numpy(found.e_x)), z_score(torch.from_numpy(found.e_y))
+
+
+def sample_prior(n: int, generator: Generator) -> Tensor:
+    """n of the shipped cells, none twice as long as there are enough. → (n, 1024) float64."""
+    return shipped()[0][_rows(n, generator)].double()
+
+
+def stored() -> tuple[Tensor, Tensor]:
+    """All shipped cells and their y: (N, 1024) uint8, (N, 1) float64."""
+    pixels, y, _ = shipped()
+    return pixels, y[:, None]
+
+
+def cells_with_moduli() -> tuple[Tensor, Tensor]:
+    """All shipped cells with their y along x and along y: (N, 1024) uint8, (N, 2)."""
+    pixels, along_x, along_y = shipped()
+    return pixels, torch.stack((along_x, along_y), dim=1)
+
+
+def _rows(n: int, generator: Generator) -> Tensor:
+    size = len(shipped()[0])
+    shuffled = [torch.randperm(size, generator=generator) for _ in range(-(-n // size))]
+    return torch.cat(shuffled)[:n]
+
+
+BOUNDS = torch.tensor([[0.0], [1.0]], dtype=torch.float64).expand(2, D).clone()
+
+
+def parametrize(expressions: Sequence[str]) -> Filtered:
+    """Density filter and projection, under constraints."""
+    return pixel_constraints.parse(BOUNDS, lambda modulus: (modulus - E_X_MEAN) / E_X_SD, expressions)
+
+
+def networks() -> dict[str, type]:
+    """Networks of pixels, by the names that their cards give them."""
+    from ipage_core.tasks.cells.networks import NETWORKS
+
+    return NETWORKS
+
+
+TASK = Task(
+    name="architecture",
+    title="Architected materials",
+    x_labels=tuple(f"density at ({ix + 1}, {iy + 1})" for iy in range(SIDE) for ix in range(SIDE)),
+    property_labels=("y = z-score of E_x", "E_x [E_s]", "E_y [E_s]", "ν_xy", "volume fraction"),
+    n_targets=1,
+    bounds=BOUNDS,
+    tolerance=0.01 / E_X_SD,
+    sample_prior=sample_prior,
+    omega=omega,
+    omega_seconds=0.004,
+    default_target=(1.0,),
+    project=parametrize(()).project,
+    arrived=0.02,
+    parametrize=parametrize,
+    read_design=lambda path: pixel_constraints.mask(path).double(),
+    stored=stored,
+    networks=networks,
+    data_size=100_000,
+    source="Bi, Fung and Zhang 2023 (iPage, AAAI), 'Architectured Materials'; cells and operator: data/architecture",
+)

@@ -1,0 +1,206 @@
+"""Band edges of a perovskite cell from its lattice: exact symmetry, and the kinks of the gap where they belong.
+
+In all data the lowest conduction band is at Γ, the highest valence band at Γ or at R = (½, ½, ½): the gap is the lesser
+of two gaps. Each of the three band edges belongs to a triplet of the cubic crystal (Ti t₂g, O 2p), which strain splits:
+it is the lowest or highest eigenvalue of a symmetric 3 × 3 matrix that follows the lattice smoothly. Networks learn the
+matrices' elements; both sources of kinks, crossings within a triplet and Γ against R, are then exact.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any, Literal
+
+import torch
+from torch import Generator, Tensor, nn
+
+from ipage_core.networks.inn import INN
+from ipage_core.networks.standardize import Standardizer, flattened
+
+GAP, DIRECT, ENERGY, AT_R = range(4)
+"""Columns of the training pairs' y: gap, direct gap, ΔE, and the gap from R to Γ (NaN where it is not known)."""
+PROPERTIES = 3
+"""Of these, what the network predicts of a design: gap, direct gap, ΔE."""
+ENERGY_UNIT = 10.0
+"""An error of ΔE of so many eV counts like one eV of a gap: it ranks designs, the gap is what they are for."""
+_FEATURES = 8
+
+
+def views(u: Tensor) -> tuple[Tensor, Tensor]:
+    """What the networks read: u (n, 6) → invariant features (n, 3, 8), squared and crossed angles (n, 3, 2).
+
+    u are lengths and angles, 0 where cubic and ±1 at the box's faces: reversing axis i turns the signs of the angles at
+    it, two of the three. View i is the cell as axis i sees it: its features do not change when the two other axes are
+    exchanged or any axis is reversed, and they tell apart all cells that differ otherwise. So the three views, in any
+    order, stand for the 24 lattices that are the same crystal.
+
+    The second result holds, at i = (j, k), u_jk and u_ij u_ik: these change sign like the element jk of a matrix that
+    turns with the axes.
+    """
+    lengths, angles = u[:, :3], u[:, 3:]
+    squares = angles.square()
+    lengths_j, lengths_k = lengths.roll(-1, 1), lengths.roll(-2, 1)
+    squares_j, squares_k = squares.roll(-1, 1), squares.roll(-2, 1)
+    crossed = angles.roll(-1, 1) * angles.roll(-2, 1)
+    features = [
+        lengths,
+        lengths_j + lengths_k,
+        lengths_j * lengths_k,
+        squares,
+        squares_j + squares_k,
+        squares_j * squares_k,
+        lengths_j * squares_j + lengths_k * squares_k,
+        angles * crossed,
+    ]
+    return torch.stack(features, dim=2), torch.stack((angles, crossed), dim=2)
+
+
+class BandEdges(nn.Module):
+    """An ensemble of networks u (n, 6) → gap, direct gap, gap from R to Γ and ΔE, each (members, n).
+
+    Equal under the 24 symmetries to round-off. Units are whatever training gives them.
+    """
+
+    feature_mean: Tensor
+    feature_sd: Tensor
+
+    def __init__(self, members: int, hidden: int, layers: int) -> None:
+        super().__init__()
+        widths = [_FEATURES] + [hidden] * layers + [10]  # 3 matrices of (diagonal, two of the off-diagonal), and ΔE
+        self.weights = nn.ParameterList()
+        self.biases = nn.ParameterList()
+        for n_in, n_out in pairwise(widths):
+            bound = 1 / math.sqrt(n_in)
+            self.weights.append(torch.empty(members, n_in, n_out).uniform_(-bound, bound))
+            self.biases.append(torch.empty(members, 1, n_out).uniform_(-bound, bound))
+        # Mean and SD of the features for u uniform in the box: E u² = 1/3, E u⁴ = 1/5.
+        self.register_buffer("feature_mean", torch.tensor([0, 0, 0, 1 / 3, 2 / 3, 1 / 9, 0, 0]))
+        variances = [1 / 3, 2 / 3, 1 / 9, 4 / 45, 8 / 45, 1 / 25 - 1 / 81, 2 / 15, 1 / 27]
+        self.register_buffer("feature_sd", torch.tensor(variances).sqrt())
+
+    def forward(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """(n, 6) → gap, direct gap, gap from R to Γ, ΔE: each (members, n)."""
+        features, off_diagonal = views(u)
+        h = ((features - self.feature_mean) / self.feature_sd).reshape(1, -1, _FEATURES)
+        h = h.expand(len(self.weights[0]), -1, -1)
+        last = len(self.weights) - 1
+        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            h = torch.baddbmm(bias, h, weight)
+            h = nn.functional.silu(h) if i < last else h
+        out = h.view(len(h), len(u), 3, 10)  # members, n, view, output
+        energy = out[..., 9].mean(2)
+        element = out[..., :9].reshape(*out.shape[:3], 3, 3)  # …, view, matrix, (diagonal, two of the off-diagonal)
+        off = (element[..., 1:] * off_diagonal[:, :, None]).sum(-1)
+        matrices = _symmetric(element[..., 0].transpose(2, 3), off.transpose(2, 3))  # members, n, matrix, 3, 3
+        conduction, valence, valence_at_r = torch.linalg.eigvalsh(matrices).unbind(2)
+        direct, at_r = conduction[..., 0] - valence[..., 2], conduction[..., 0] - valence_at_r[..., 2]
+        return torch.minimum(direct, at_r), direct, at_r, energy
+
+
+def _symmetric(diagonal: Tensor, off: Tensor) -> Tensor:
+    """Elements ii and, at i, jk (…, 3) → (…, 3, 3)."""
+    (a, b, c), (d, e, f) = diagonal.unbind(-1), off.unbind(-1)
+    return torch.stack((a, f, e, f, b, d, e, d, c), dim=-1).unflatten(-1, (3, 3))
+
+
+class BandSurrogate(nn.Module):
+    """Surrogate of the crystal task with its spread: signed gap, direct gap [eV], ΔE [eV per cell] of a lattice."""
+
+    weight_sets = ("phi_star",)
+    energy_scale: Tensor
+    box: Tensor
+
+    def __init__(
+        self, d: int, m: int, box: list[list[float]], members: int = 5, hidden: int = 96, layers: int = 3
+    ) -> None:
+        super().__init__()
+        if (d, m) != (6, 1):
+            raise ValueError(f"Expected 6 lattice parameters and 1 target, got {d} and {m}")
+        self.register_buffer("box", torch.tensor(box, dtype=torch.float32))
+        self.register_buffer("energy_scale", torch.ones(()))
+        self.net = BandEdges(members, hidden, layers)
+
+    def fit_scales(self, x: Tensor, y: Tensor) -> None:
+        """ΔE is learned in units of its SD over the training pairs x (n, 6), y (n, 4)."""
+        self.energy_scale.copy_(y[:, ENERGY].std())
+
+    def members(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(n, 6) → (members, n, 3) gap, direct gap, ΔE; and (members, n) the gap from R to Γ."""
+        low, high = self.box
+        gap, direct, at_r, energy = self.net(2 * (x - low) / (high - low) - 1)
+        return torch.stack((gap, direct, energy * self.energy_scale), dim=2), at_r
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The signed gap. (n, 6) → (n, 1)."""
+        return self.properties(x)[:, :1]
+
+    def properties(self, x: Tensor) -> Tensor:
+        """Gap, direct gap and ΔE: the members' mean. (n, 6) → (n, 3)."""
+        return self.members(x)[0].mean(0)
+
+    def spread(self, x: Tensor) -> Tensor:
+        """Standard deviation of the members. (n, 6) → (n, 3)."""
+        return self.members(x)[0].std(0)
+
+    def density_parameters(self) -> list[nn.Parameter]:
+        """What the likelihood trains: nothing."""
+        return []
+
+    def losses(
+        self, x: Tensor, y: Tensor, weights: dict[str, float], generator: Generator
+    ) -> Iterator[dict[str, Tensor]]:
+        """Yield the squared errors of the gaps [eV²] and of ΔE [``ENERGY_UNIT``²] for one batch x (n, 6), y (n, 4).
+
+        Summed over members. Each gap counts once, the one from R only where it is known; where it is not, the gap
+        at Γ is the lesser one, and the error of the gap sees to it.
+        """
+        predicted, at_r = self.members(x)
+        unit = torch.tensor([1.0, 1.0, ENERGY_UNIT], device=x.device)
+        error = ((predicted - y[:, :PROPERTIES]) / unit).square().sum(2)
+        known = y[:, AT_R].isfinite()
+        error_at_r = (at_r - y[:, AT_R].nan_to_num()).square() * known
+        yield {"y": (error + error_at_r).mean(1).sum()}
+
+    def validation_loss(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        """Mean squared error of the signed gap [eV²], which selects φ*; of the direct gap and of ΔE."""
+        gap, direct, energy = (self.properties(x) - y[:, :PROPERTIES]).square().mean(0)
+        return {"l2": gap, "direct": direct, "energy": energy}
+
+
+class BandReader(nn.Module):
+    """t(x) of an INN for the crystal task: one network of :class:`BandEdges`, its gap in units of y's SD."""
+
+    def __init__(self, bounded: list[int], y_scale: Standardizer, hidden: int, layers: int) -> None:
+        super().__init__()
+        if bounded != list(range(6)):
+            raise ValueError(f"Expected six bounded coordinates, got those at {bounded}")
+        self.bounded = bounded
+        self.scale = (y_scale,)  # the INN's own: in a tuple, so that it is not in the weights twice
+        self.net = BandEdges(1, hidden, layers)
+
+    def forward(self, x: Tensor, context: None = None) -> Tensor:
+        """(n, 6) standardized → (n, 1). ``context`` is there because nflows passes one."""
+        return self.read(flattened(x, self.bounded))
+
+    def read(self, flat: Tensor) -> Tensor:
+        """The same for coordinates that are on their uniform scale, of unit variance."""
+        return self.scale[0](self.net(flat / math.sqrt(3))[0].T)
+
+    @staticmethod
+    def start(ensemble: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+        """Weights to begin from: the first member of a :class:`BandSurrogate`, named as under ``prefix``."""
+        kept = ("net.weights.", "net.biases.")
+        return {prefix + name: value[:1].clone() for name, value in ensemble.items() if name.startswith(kept)}
+
+
+class BandINN(INN):
+    """The INN whose t(x) is :class:`BandReader`; ``surrogate`` says so in its card."""
+
+    def __init__(self, *args: Any, surrogate: Literal["bands"], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+
+    def surrogate_network(self, n_in: int, n_out: int, hidden: int, layers: int) -> nn.Module:
+        """(n, 6) standardized → (n, 1) the gap in units of y's SD."""
+        return BandReader(self.x_scale.bounded, self.y_scale, hidden, layers)

@@ -1,0 +1,307 @@
+"""PBE band gaps of SrTiO₃ by density functional theory: Ω of the crystal task, with GPAW through ASE.
+
+The five ions stay at the ideal perovskite sites ("unrelaxed internal coordinates"), so Ω is a function of the
+six lattice parameters alone; each site is an inversion centre of any lattice, so no force acts on it. PBE
+underestimates gaps: the cubic crystal has 1.9 eV here and about 3.25 eV in experiment. All gaps are signed: a
+negative one says by how much the bands overlap.
+
+Sources: GPAW (J. J. Mortensen et al., J. Chem. Phys. 160, 092503, 2024), PBE (J. P. Perdew, K. Burke, M.
+Ernzerhof, Phys. Rev. Lett. 77, 3865, 1996), ASE (A. H. Larsen et al., J. Phys.: Condens. Matter 29, 273002, 2017).
+This is the only module that imports gpaw, and only once a calculation begins.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ipage_core.runtime import executor as cluster
+
+SITES = ((0, 0, 0), (0.5, 0.5, 0.5), (0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5))
+"""Fractional coordinates of Sr, Ti, O, O, O."""
+VALENCE = 20
+"""Occupied bands: 40 valence electrons (Sr 10, Ti 12, O 6 each)."""
+SMEARING = 0.05
+"""Width of the Fermi–Dirac fallback [eV]."""
+CACHE_VARIABLE = "IPAGE_CACHE"
+"""Environment variable that names another folder for cached results."""
+
+Result = dict[str, Any]
+"""What :func:`gap` says of one lattice, as JSON.
+
+``gap`` [eV], signed: min over k of band 20 − max over k of band 19, counted from 0; ``direct`` [eV], the smallest
+difference at one k; ``vbm``, ``cbm``: where those extrema are, (3,) in fractions of the reciprocal lattice;
+``energy`` [eV per cell] on GPAW's scale, extrapolated to zero smearing; ``iterations``; ``occupations``,
+"fixed-uniform" or the fallback "fermi-dirac-0.05"; ``cpu_s``; ``edges`` [eV], (2, k): bands 19 and 20 at the mesh's
+k-points. A calculation that failed has ``fail``, one sentence, and ``cpu_s`` alone.
+"""
+
+
+class DFTUnavailable(ValueError):
+    """GPAW is not installed. The message is one sentence for the user."""
+
+
+class Settings(NamedTuple):
+    """What may differ between calculations. Everything else is fixed in :func:`_solve`."""
+
+    mesh: int = 4
+    """k-points per axis, Γ included."""
+    half: bool = True
+    """Only those of even parity: the half of the mesh that is a body-centred lattice of k-points."""
+    grid: int = 20
+    """Real-space grid points per axis."""
+    ecut: float = 600
+    """Plane-wave cut-off [eV]."""
+    maxiter: int = 60
+    """SCF steps before the calculation counts as not converged."""
+
+
+STANDARD = Settings()
+"""Ω: 20 k-points after time reversal; 0.021 ± 0.002 eV below ``ACCURATE`` on 8 random cells, at an eighth the cost."""
+ACCURATE = Settings(mesh=6, half=False, grid=24)
+"""For final candidates: 112 k-points after time reversal, about 45 s."""
+
+
+def k_points(settings: Settings = STANDARD) -> NDArray[np.float64]:
+    """The mesh → (k, 3), fractional; 32 for ``STANDARD``, before time reversal halves them to 20."""
+    steps = range(1 - settings.mesh // 2, settings.mesh // 2 + 1)
+    mesh = [k for k in itertools.product(steps, repeat=3) if not settings.half or sum(k) % 2 == 0]
+    return np.array(mesh) / settings.mesh
+
+
+def irreducible(settings: Settings = STANDARD) -> NDArray[np.float64]:
+    """One of each pair k, −k of the mesh, in the order of ``edges``: their bands are equal. → (k, 3)."""
+    k = k_points(settings)
+    return np.array([p for p, q in zip(k.tolist(), np.where(k == 0.5, k, -k).tolist(), strict=True) if p >= q])
+
+
+def gap(lattice: ArrayLike, settings: Settings = STANDARD, *, cache: bool = True) -> Result:
+    """Ω of one lattice, in this process.
+
+    Args:
+        lattice: (6,): a, b, c [Å], α, β, γ [°].
+        settings: see :class:`Settings`.
+        cache: look the result up on disk, and leave it there. Failures are never kept.
+
+    Raises:
+        DFTUnavailable: GPAW is not installed.
+        ValueError: ``lattice`` is not six numbers. One that no crystal can have is a result with ``fail``.
+    """
+    require()
+    x = np.asarray(lattice, dtype=np.float64)
+    if x.shape != (6,):
+        raise ValueError(f"Expected a lattice of shape (6,): a, b, c, α, β, γ; got {x.shape}.")
+    file = _cache_file(x, settings)
+    result = _cached(file) if cache else None
+    if result is None:
+        result = _computed(x, settings)
+        if cache and "fail" not in result:
+            _keep(file, result)
+    return result
+
+
+def gaps(
+    lattices: ArrayLike,
+    settings: Settings = STANDARD,
+    *,
+    workers: int | None = None,
+    progress: Callable[[cluster.Progress], None] | None = None,
+    cancel: Callable[[], bool] | None = None,
+) -> list[Result | None]:
+    """Ω of many lattices, on a pool of single-threaded processes.
+
+    Args:
+        lattices: (n, 6): a, b, c [Å], α, β, γ [°].
+        settings: see :class:`Settings`.
+        workers: how many processes; all the cores this process may use, by default. 0 computes in this process.
+        progress: called as results arrive; ``key`` is the row's number as a string, ``result`` as in :func:`gap`.
+            What was cached is counted in the first call.
+        cancel: asked twice a second; on true, calculations in flight are dropped.
+
+    Returns:
+        n results as in :func:`gap`, in the order of the rows; None where ``cancel`` came first.
+
+    Raises:
+        DFTUnavailable: GPAW is not installed.
+        ValueError: the lattices are not rows of six numbers.
+    """
+    require()
+    x = np.asarray(lattices, dtype=np.float64)
+    if x.ndim != 2 or x.shape[1] != 6:
+        raise ValueError(f"Expected lattices of shape (n, 6), got {x.shape}.")
+    results = cached(x, settings)
+    left = [
+        (str(i), {"lattice": x[i].tolist(), "settings": settings._asdict()}) for i, r in enumerate(results) if r is None
+    ]
+    known = len(x) - len(left)
+
+    def told(p: cluster.Progress) -> None:
+        if progress is not None:
+            progress(p._replace(done=p.done + known, total=len(x)))
+
+    workers = len(_cores()) if workers is None else workers
+    new = cluster.run(work, left, None, workers=min(workers, len(left)), progress=told, cancel=cancel)
+    return [new.get(str(i), result) for i, result in enumerate(results)]
+
+
+def cached(lattices: ArrayLike, settings: Settings = STANDARD) -> list[Result | None]:
+    """What disk holds of lattices (n, 6), in the order of the rows; None where it holds nothing. Computes nothing.
+
+    Raises:
+        DFTUnavailable: GPAW is not installed, and results are kept by its version.
+    """
+    installed = gpaw_version()
+    return [_cached(_cache_file(row, settings, installed)) for row in np.asarray(lattices, dtype=np.float64)]
+
+
+def work(item: dict[str, Any]) -> Result:
+    """:func:`gap` of ``lattice`` with ``settings`` (a dict) and ``cache``, for :func:`cluster.run`."""
+    return gap(item["lattice"], Settings(**item.get("settings", {})), cache=item.get("cache", True))
+
+
+def require() -> None:
+    """Do nothing if GPAW is installed.
+
+    Raises:
+        DFTUnavailable: it is not.
+    """
+    if find_spec("gpaw") is None:
+        raise DFTUnavailable(
+            "Band gaps of crystals need GPAW, which is not installed: on Debian or Ubuntu run "
+            "'sh ipage_core/tasks/crystal/install-gpaw.sh python', elsewhere see requirements-dft.txt."
+        )
+
+
+def gpaw_version() -> str:
+    """Version of the installed GPAW; results depend on it.
+
+    Raises:
+        DFTUnavailable: GPAW is not installed.
+    """
+    require()
+    try:
+        return version("gpaw")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _computed(lattice: NDArray[np.float64], settings: Settings) -> Result:
+    from gpaw import KohnShamConvergenceError
+
+    fail, begun = _impossible(lattice), time.process_time()
+    # Near a closing gap the SCF may jump between orderings of the bands; a little smearing calms it.
+    for occupations in () if fail else ("fixed-uniform", f"fermi-dirac-{SMEARING}"):
+        try:
+            solved = _solve(lattice, settings, occupations)
+            return {**solved, "occupations": occupations, "cpu_s": round(time.process_time() - begun, 2)}
+        except KohnShamConvergenceError:
+            fail = (
+                f"The SCF did not converge in {settings.maxiter} steps, nor with Fermi–Dirac smearing of {SMEARING} eV."
+            )
+        except Exception as error:  # whatever a strange lattice makes GPAW do is a property of that row
+            fail = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            break
+    return {"fail": fail, "cpu_s": round(time.process_time() - begun, 2)}
+
+
+def _solve(lattice: NDArray[np.float64], settings: Settings, occupations: str) -> Result:
+    from ase import Atoms
+    from ase.geometry import cellpar_to_cell
+    from gpaw import GPAW
+
+    fixed = occupations == "fixed-uniform"
+    atoms = Atoms("SrTiO3", cell=cellpar_to_cell(lattice), pbc=True, scaled_positions=SITES)
+    atoms.calc = GPAW(
+        mode={"name": "pw", "ecut": settings.ecut},
+        xc="PBE",
+        gpts=(settings.grid,) * 3,
+        kpts=k_points(settings),
+        nbands=24,
+        occupations={"name": "fixed-uniform"} if fixed else {"name": "fermi-dirac", "width": SMEARING},
+        symmetry={"point_group": False},
+        maxiter=settings.maxiter,
+        txt=None,
+        convergence={"density": 1e-3, "eigenstates": 1e-5, "energy": 1e-3, "bands": VALENCE + 1},
+    )
+    energy = float(atoms.get_potential_energy())
+    k = atoms.calc.get_ibz_k_points()
+    bands = np.array([atoms.calc.get_eigenvalues(kpt=i)[VALENCE - 1 : VALENCE + 1] for i in range(len(k))])
+    if not (np.isfinite(bands).all() and np.isfinite(energy)):
+        raise FloatingPointError("the eigenvalues are not finite")
+    valence, conduction = bands.T
+    return {
+        "gap": round(float(conduction.min() - valence.max()), 5),
+        "direct": round(float((conduction - valence).min()), 5),
+        "vbm": k[valence.argmax()].round(4).tolist(),
+        "cbm": k[conduction.argmin()].round(4).tolist(),
+        "energy": round(energy, 6),
+        "iterations": int(atoms.calc.get_number_of_iterations()),
+        "edges": bands.T.round(4).tolist(),
+    }
+
+
+def _impossible(lattice: NDArray[np.float64]) -> str | None:
+    """Why no crystal has this lattice; None if one can."""
+    if not np.isfinite(lattice).all() or (lattice[:3] <= 0).any():
+        return "The lattice parameters are not finite, positive numbers."
+    u, v, w = np.cos(np.radians(lattice[3:]))
+    square = 1 + 2 * u * v * w - u**2 - v**2 - w**2
+    if square <= 0 or (lattice[3:] <= 0).any() or (lattice[3:] >= 180).any():
+        return "No cell has these three angles: its volume would not be positive."
+    if square < 0.15**2:  # GPAW would look for neighbours in ever more cells, until memory ends
+        return "The cell is too flat to compute: its volume is below 0.15 a·b·c."
+    return None
+
+
+def cache_folder() -> Path:
+    """Where results are kept: ``$IPAGE_CACHE``, else the user's cache folder of the platform."""
+    if chosen := os.environ.get(CACHE_VARIABLE):
+        return Path(chosen) / "dft"
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "ipage-explorer" / "dft"
+
+
+def _cache_file(lattice: NDArray[np.float64], settings: Settings, installed: str = "") -> Path:
+    what = {"lattice": lattice.tolist(), "settings": settings._asdict(), "gpaw": installed or gpaw_version()}
+    return cache_folder() / f"{hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:32]}.json"
+
+
+def _cached(file: Path) -> Result | None:
+    try:
+        return dict(json.loads(file.read_text()))
+    except (OSError, ValueError):  # not there, or cut short by a full disk: compute it
+        return None
+
+
+def _keep(file: Path, result: Result) -> None:
+    """Several processes may keep the same result at once: each writes beside it and renames, and all wrote the same."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, beside = tempfile.mkstemp(dir=file.parent, suffix=".part")
+        with os.fdopen(handle, "w") as opened:
+            json.dump(result, opened)
+        os.replace(beside, file)
+    except OSError as error:  # a full or read-only disk must not cost the result itself
+        print(f"The result is not cached in {file.parent}: {error}", file=sys.stderr)
+
+
+def _cores() -> set[int] | range:
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)

@@ -1,0 +1,179 @@
+"""Candidates of the crystal task: merged modulo symmetry, described, and ranked, all by the surrogate.
+
+``python -m ipage_core.tasks.crystal.families solutions.csv --by energy --out ranked.csv``. Gaps are PBE gaps with
+unrelaxed internal coordinates; what Ω said of a candidate stays in its own columns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.stats import qmc
+from torch import Tensor
+
+from ipage_core.tasks.crystal import lattices
+from ipage_core.tasks.crystal.strain import CUBIC_LENGTH, largest_strain, volume_change
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+By = Literal["energy", "cubic", "robustness"]
+
+RADIUS = 0.01
+"""Cells closer than this (:func:`distances`, 1 % of strain) to a family's best one belong to it."""
+NOISE = (0.005, 0.5)
+"""Of fabrication, for the robustness: lengths ± 0.5 %, angles ± 0.5°, uniform."""
+DRAWS = 32
+"""Perturbed cells for each candidate."""
+
+
+class Predictor(Protocol):
+    """The ensemble: gap, direct gap [eV] and ΔE [eV per cell], mean and standard deviation."""
+
+    def properties(self, x: Tensor) -> Tensor:
+        """(n, 6) → (n, 3)."""
+        ...
+
+    def spread(self, x: Tensor) -> Tensor:
+        """(n, 6) → (n, 3)."""
+        ...
+
+
+def scaled(lattice: Floats) -> Floats:
+    """Coordinates whose Euclidean distance is the Frobenius norm of the strain between two cells. (…, 6) → (…, 6).
+
+    To first order: lengths over the cubic one, and angles in radians over √2, for each shear strain is half its angle
+    and counts twice.
+    """
+    units = np.array([CUBIC_LENGTH] * 3 + [math.degrees(math.sqrt(2))] * 3)
+    return np.asarray(lattice, dtype=np.float64) / units
+
+
+def distances(lattice: Floats, others: Floats) -> Floats:
+    """From each cell to each other one, in the nearest of its 24 images. (n, 6), (k, 6) → (n, k)."""
+    images = scaled(lattices.images(others))
+    flat = images.reshape(-1, 6)
+    x = scaled(lattice)
+    squared = (x**2).sum(1)[:, None] + (flat**2).sum(1)[None] - 2 * x @ flat.T
+    return np.sqrt(np.maximum(squared, 0).reshape(len(x), len(images), 24).min(axis=2))
+
+
+def families(lattice: Floats, order: Sequence[int] | NDArray[np.int64], radius: float = RADIUS) -> NDArray[np.int64]:
+    """The family of each cell: (n, 6) and an order, best first → (n,) row of the family's best cell.
+
+    In that order, a cell joins the nearest best cell within ``radius``, modulo the 24 symmetries, or founds a family.
+    """
+    founder = np.full(len(lattice), -1)
+    founders: list[int] = []
+    near = distances(lattice, lattice)
+    for i in order:
+        closest = founders[int(near[i, founders].argmin())] if founders else i
+        if founders and near[i, closest] <= radius:
+            founder[i] = closest
+        else:
+            founder[i] = i
+            founders.append(int(i))
+    return founder
+
+
+def robustness(predictor: Predictor, x: Tensor) -> Tensor:
+    """Root mean square change of the predicted gap [eV] under ``NOISE``, at ``DRAWS`` Sobol points. (n, 6) → (n,)."""
+    unit = torch.from_numpy(qmc.Sobol(6, seed=0).random(DRAWS)).to(x)
+    offset = 2 * unit - 1
+    with torch.no_grad():
+        here = predictor.properties(x)[:, 0]
+        squares = torch.zeros_like(here)
+        for row in offset:
+            moved = torch.cat((x[:, :3] * (1 + NOISE[0] * row[:3]), x[:, 3:] + NOISE[1] * row[3:]), dim=1)
+            squares += (predictor.properties(moved)[:, 0] - here).square()
+    return (squares / DRAWS).sqrt()
+
+
+def table(lattice: Tensor, predictor: Predictor, by: By = "energy", radius: float = RADIUS) -> pd.DataFrame:
+    """One row per cell (n, 6), in their order, with its family and its rank; rank 1 is the best of all.
+
+    Columns, by the surrogate [eV]: ``gap``, ``gap_sd``, ``direct``, ``energy`` (ΔE), ``energy_sd``, ``robustness``.
+    By geometry, against the cubic cell of lowest energy: ``cubic``, the strain norm of the way there;
+    ``largest_strain``; ``volume``, its change; all as fractions. Then ``rank``; ``family``, numbered from 1 by rank;
+    its ``members``; and whether this cell is its ``best``.
+
+    Raises:
+        ValueError: ``by`` is not known.
+    """
+    import pandas as pd
+
+    if by not in get_args(By):
+        raise ValueError(f"ranking by '{by}' is not known; accepted: {', '.join(get_args(By))}")
+    x = lattice.detach().cpu().to(torch.float32)
+    with torch.no_grad():
+        properties, spread = predictor.properties(x).double(), predictor.spread(x).double()
+    cells = lattice.detach().cpu().double()
+    cubic = distances(np.array([[CUBIC_LENGTH] * 3 + [90.0] * 3]), cells.numpy())[0]
+    frame = pd.DataFrame(
+        {
+            "gap": properties[:, 0],
+            "gap_sd": spread[:, 0],
+            "direct": properties[:, 1],
+            "energy": properties[:, 2],
+            "energy_sd": spread[:, 2],
+            "cubic": cubic,
+            "largest_strain": largest_strain(cells).numpy(),
+            "volume": volume_change(cells).numpy(),
+            "robustness": robustness(predictor, x).double(),
+        }
+    )
+    order = np.argsort(frame[by].to_numpy(), kind="stable")
+    founder = families(cells.numpy(), order, radius)
+    ranks = np.empty(len(x), dtype=int)
+    ranks[order] = np.arange(1, len(x) + 1)
+    best = founder == np.arange(len(x))
+    number = {int(i): k + 1 for k, i in enumerate(order[best[order]])}
+    frame["rank"], frame["family"] = ranks, [number[int(i)] for i in founder]
+    frame["members"] = frame.groupby("family")["family"].transform("size")
+    frame["best"] = best
+    return frame
+
+
+def main() -> None:
+    """Rank the final designs of a ``solutions.csv``; print counts as JSON."""
+    from ipage_core.inference.methods import load
+    from ipage_core.runtime.files import replacing
+
+    parser = argparse.ArgumentParser(prog="python -m ipage_core.tasks.crystal.families", description=__doc__)
+    parser.add_argument("solutions", type=Path)
+    parser.add_argument("--by", default="energy", choices=get_args(By))
+    parser.add_argument("--radius", type=float, default=RADIUS, help="of a family, as strain (default %(default)s)")
+    parser.add_argument("--best-only", action="store_true", help="one row a family")
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    import pandas as pd
+
+    try:
+        solutions = pd.read_csv(arguments.solutions)
+        columns = solutions[["stage", *(f"x{j}" for j in range(1, 7))]]
+        strange = "x7" in solutions or columns.isna().any(axis=None) or not len(columns)
+    except (OSError, ValueError, KeyError):
+        strange = True
+    if strange:
+        parser.error(f"{arguments.solutions} is not a table of crystals; accepted: what 'design crystal --out' wrote")
+    solutions = solutions[solutions["stage"] == solutions["stage"].iloc[-1]].reset_index(drop=True)
+    cells = torch.from_numpy(solutions[[f"x{j}" for j in range(1, 7)]].to_numpy(dtype=np.float64, copy=True))
+    predictor: Any = load("crystal", "prior-lm").surrogate
+    ranked = solutions.join(table(cells, predictor, arguments.by, arguments.radius))
+    ranked = ranked[ranked["best"]] if arguments.best_only else ranked
+    with replacing(arguments.out) as beside:
+        ranked.sort_values("rank").to_csv(beside, index=False)
+    print(json.dumps({"n": len(cells), "families": int(ranked["family"].nunique()), "by": arguments.by}))
+
+
+if __name__ == "__main__":
+    main()

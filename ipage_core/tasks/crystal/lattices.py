@@ -1,0 +1,305 @@
+"""Lattices of SrTiO₃ and their band gaps: the design box, its exact symmetry, the data set of the crystal task.
+
+A lattice is (6,): a, b, c [Å], α, β, γ [°], α between b and c. Row i of the data is point i of one scrambled Sobol
+sequence, so that the data can be continued at any time and every part of it fills the box evenly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import itertools
+import json
+import math
+import os
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import qmc
+
+from ipage_core.runtime import executor as cluster
+from ipage_core.runtime import paths as shipped
+from ipage_core.tasks.crystal import dft
+
+Floats = NDArray[np.float64]
+
+NAMES = ("a", "b", "c", "alpha", "beta", "gamma")
+BOUNDS = np.array([[3.905 * 0.88] * 3 + [78.0] * 3, [3.905 * 1.12] * 3 + [102.0] * 3])
+"""(2, 6): lengths within 12 % of cubic SrTiO₃'s, angles within 12° of right. All these lattices exist."""
+SEED = 7
+"""Of the sequence that the shipped data follow."""
+DATA = shipped.DATA / "crystal" / "srtio3_pbe.parquet"
+
+_K = len(dft.irreducible())
+_SCHEMA = pa.schema(
+    [
+        ("i", pa.int32()),
+        *((name, pa.float64()) for name in NAMES),
+        ("gap", pa.float64()),
+        ("direct", pa.float64()),
+        ("vbm", pa.list_(pa.float64(), 3)),
+        ("cbm", pa.list_(pa.float64(), 3)),
+        ("energy", pa.float64()),
+        ("iterations", pa.int16()),
+        ("occupations", pa.string()),
+        ("cpu_s", pa.float64()),
+        ("valence", pa.list_(pa.float64(), _K)),
+        ("conduction", pa.list_(pa.float64(), _K)),
+        ("gpaw", pa.string()),
+        ("fail", pa.string()),
+    ]
+)
+
+
+@lru_cache(maxsize=2)
+def _sobol(m: int, seed: int) -> Floats:
+    return qmc.Sobol(6, seed=seed).random_base2(m)
+
+
+def design(n: int, seed: int = SEED) -> Floats:
+    """The first n lattices of a scrambled Sobol sequence in the box, rounded to 5 decimals. → (n, 6)."""
+    unit = _sobol(math.ceil(math.log2(max(n, 1))), seed)[:n]
+    return np.round(BOUNDS[0] + unit * (BOUNDS[1] - BOUNDS[0]), 5)
+
+
+def images(lattice: ArrayLike) -> Floats:
+    """The 24 lattices with the same crystal, hence the same gap, energy and volume. (…, 6) → (…, 24, 6).
+
+    The 6 permutations of the axes, each with its opposite angle, times the 4 ways to reverse axes: reversing
+    one turns the two angles at it into their supplements. The ideal sites go over into themselves. Image 0 is
+    the lattice itself.
+    """
+    x = np.asarray(lattice, dtype=np.float64)
+    found = []
+    for axes in itertools.permutations(range(3)):
+        lengths, angles = x[..., list(axes)], x[..., [3 + axis for axis in axes]]
+        for reversed_axis in (None, 0, 1, 2):
+            at_it = np.array([reversed_axis is not None and axis != reversed_axis for axis in range(3)])
+            found.append(np.concatenate([lengths, np.where(at_it, 180 - angles, angles)], axis=-1))
+    return np.stack(found, axis=-2)
+
+
+def canonical(lattice: ArrayLike, decimals: int = 6) -> Floats:
+    """The image that stands for all 24, rounded: the first in the order of a, b, c, α, β, γ. (…, 6) → (…, 6).
+
+    So a ≤ b ≤ c, and α, β ≤ 90°. Of two lattices, one is an image of the other if and only if these are equal.
+    """
+    found = images(lattice).round(decimals)
+    # Stable sorts from the last key to the first, as np.lexsort does, but along an inner axis.
+    order = np.broadcast_to(np.arange(24), found.shape[:-1])
+    for j in reversed(range(6)):
+        key = np.take_along_axis(found[..., j], order, axis=-1)
+        order = np.take_along_axis(order, key.argsort(axis=-1, kind="stable"), axis=-1)
+    return np.take_along_axis(found, order[..., :1, None], axis=-2)[..., 0, :]
+
+
+class LatticeData(NamedTuple):
+    """The stored rows that did not fail, in the order of ``i``."""
+
+    i: NDArray[np.int32]
+    """(n,): row i has ``design(i + 1)[i]``."""
+    lattice: Floats
+    """(n, 6)."""
+    gap: Floats
+    """(n,) signed PBE gap [eV]."""
+    direct: Floats
+    """(n,) smallest direct gap [eV]."""
+    energy: Floats
+    """(n,) total energy per cell [eV] on GPAW's scale."""
+    edges: Floats
+    """(n, 2, 20) bands 19 and 20 [eV] at the k-points of the card; NaN in rows that were computed without."""
+    card: dict[str, Any]
+    """What the file says of itself: seed, operator, k-points (20, 3), counts, failures."""
+
+
+def read(path: Path = DATA) -> LatticeData:
+    """Read what :func:`generate` or :func:`fold` wrote."""
+    schema = pq.read_schema(path)
+    rows = [row for row in read_rows(path) if row["fail"] is None]
+    missing = [math.nan] * _K
+    return LatticeData(
+        np.array([row["i"] for row in rows], dtype=np.int32),
+        np.array([[row[name] for name in NAMES] for row in rows]).reshape(-1, 6),
+        np.array([row["gap"] for row in rows]),
+        np.array([row["direct"] for row in rows]),
+        np.array([row["energy"] for row in rows]),
+        np.array([[row["valence"] or missing, row["conduction"] or missing] for row in rows]).reshape(-1, 2, _K),
+        dict(json.loads(schema.metadata[b"card"])),
+    )
+
+
+def read_rows(path: Path = DATA) -> list[dict[str, Any]]:
+    """All rows as stored, the failed ones included; columns that do not apply are None."""
+    return list(pq.read_table(path).to_pylist())
+
+
+def write(rows: Iterable[dict[str, Any]], path: Path, seed: int = SEED) -> dict[str, Any]:
+    """Write rows, sorted by ``i``, in one step. The same rows give the same bytes. → the card."""
+    rows = sorted(rows, key=lambda row: row["i"])
+    card = {
+        "n": len(rows),
+        "failed": [row["i"] for row in rows if row["fail"] is not None],
+        "seed": seed,
+        "operator": dft.STANDARD._asdict(),
+        "k_points": dft.irreducible().tolist(),
+    }
+    table = pa.Table.from_pylist(rows, _SCHEMA).replace_schema_metadata({"card": json.dumps(card)})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        pq.write_table(table, beside, compression="zstd", compression_level=19)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return card
+
+
+def work(item: dict[str, Any]) -> dict[str, Any]:
+    """Row ``i`` with its ``lattice``: one item of the data set's work."""
+    return _row(item["i"], item["lattice"], {**dft.gap(item["lattice"]), "gpaw": dft.gpaw_version()})
+
+
+def _row(i: int, lattice: Sequence[float], result: dict[str, Any]) -> dict[str, Any]:
+    valence, conduction = result.get("edges", (None, None))
+    row = {"i": i, **dict(zip(NAMES, lattice, strict=True)), **result, "valence": valence, "conduction": conduction}
+    return {name: row.get(name) for name in _SCHEMA.names}
+
+
+def generate(
+    n: int,
+    seed: int,
+    out: Path,
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+    progress: Callable[[cluster.Progress], None] | None = None,
+) -> dict[str, Any]:
+    """Write rows 0 to n − 1 of a seed's sequence to a Parquet file; → its card. Started again, it goes on.
+
+    Rows that ``out`` or the shipped data already hold are taken from there; ``progress`` counts the others.
+
+    Raises:
+        DFTUnavailable: GPAW is not installed where the work runs.
+    """
+    known: dict[int, dict[str, Any]] = {}
+    for path in (DATA, out):
+        if path.is_file() and json.loads(pq.read_schema(path).metadata[b"card"])["seed"] == seed:
+            known |= {row["i"]: row for row in read_rows(path) if row["i"] < n}
+    lattices = design(n, seed)
+    items = [(f"{seed}:{i}", {"i": i, "lattice": lattices[i].tolist()}) for i in range(n) if i not in known]
+    if items and scheduler is None:
+        dft.require()
+    journal = out.with_name(out.name + ".journal")
+    results = cluster.run(work, items, journal, workers=workers, scheduler=scheduler, progress=progress)
+    return write([*known.values(), *results.values()], out, seed)
+
+
+def fold(files: Sequence[Path], data: Path = DATA) -> dict[str, Any]:
+    """Merge journals of :func:`generate`, or plain JSON lines with the same fields, into the shipped data; → the card.
+
+    Rows already there stay, unless they failed. The summary in the README beside it is brought up to date.
+
+    Raises:
+        ValueError: a row is not the point of the sequence that its ``i`` names.
+    """
+    rows = {row["i"]: row for row in read_rows(data)} if data.is_file() else {}
+    lattices = design(2**13)
+    for file in files:
+        for line in file.read_bytes().split(b"\n")[:-1]:  # what follows the last newline is being written, or torn
+            record = json.loads(line)
+            result = record.get("result", record)
+            i, lattice = result["i"], [result[name] for name in NAMES]
+            if i >= len(lattices) or not np.allclose(lattice, lattices[i], rtol=0, atol=1e-9):
+                raise ValueError(f"{file}: row {i} is not point {i} of the sequence with seed {SEED}.")
+            if i in rows and rows[i]["fail"] is None:
+                continue
+            if result.get("occupations") == "fermi-dirac":
+                result["occupations"] = "fermi-dirac-0.05"
+            if "edges" not in result and result.get("valence"):
+                result["edges"] = (result["valence"], result["conduction"])
+            rows[i] = _row(i, lattice, {"gpaw": "26.7.0", **result})
+    card = write(rows.values(), data)
+    readme = data.with_name("README.md")
+    if readme.is_file():
+        text = re.sub(
+            r"(?<=<!-- summary -->\n).*?(?=<!-- end -->)", lambda _: summary(data), readme.read_text(), flags=re.S
+        )
+        readme.write_text(text)
+    return card
+
+
+def summary(path: Path = DATA) -> str:
+    """Counts, failures and hash of a file, in Markdown."""
+    rows = read_rows(path)
+    failed = [row for row in rows if row["fail"] is not None]
+    smeared = [str(row["i"]) for row in rows if (row["occupations"] or "fixed-uniform") != "fixed-uniform"]
+    gaps = np.array([row["gap"] for row in rows if row["fail"] is None])
+    present = {row["i"] for row in rows}
+    whole = next(i for i in itertools.count() if i not in present)
+    lines = [
+        f"{len(rows)} rows, {sum(row['valence'] is not None for row in rows)} of them with band edges",
+        f"indices: all below {whole}, {len(rows) - whole} more up to {max(present)}",
+        f"failed: {len(failed)}",
+        *(f"row {row['i']} failed: {row['fail']}" for row in failed),
+        f"Fermi–Dirac fallback: {', '.join(smeared) or 'none'}",
+        f"signed gaps {gaps.min():.2f} … {gaps.max():.2f} eV, median {np.median(gaps):.2f} eV;"
+        f" {(gaps < 0.5).mean():.0%} below 0.5 eV, {(gaps < 0).sum()} rows below 0",
+        f"sha256 `{hashlib.sha256(path.read_bytes()).hexdigest()}`",
+    ]
+    return "".join(f"- {line}\n" for line in lines)
+
+
+def check(n: int = 20, data: Path = DATA, workers: int = 1) -> dict[str, Any]:
+    """Compute n of the stored rows with the GPAW that is installed here, and compare.
+
+    They are evenly spread over the rows without band edges, which another machine computed, where there are
+    such. → ``ok`` (gaps and direct gaps agree to 1e-3 eV), mean, SD and largest |difference| of gap, direct gap
+    and energy [eV], mean CPU time [s].
+    """
+    dft.require()
+    good = [row for row in read_rows(data) if row["fail"] is None]
+    pool = [row for row in good if row["valence"] is None] or good
+    rows = {str(row["i"]): row for row in (pool[j] for j in np.unique(np.linspace(0, len(pool) - 1, n).astype(int)))}
+    items = [(key, {"lattice": [row[name] for name in NAMES], "cache": False}) for key, row in rows.items()]
+    begun, results = time.monotonic(), cluster.run(dft.work, items, None, workers=workers)
+    failed = [int(key) for key, result in results.items() if "fail" in result]
+    answer: dict[str, Any] = {"rows": [int(key) for key in rows], "failed": failed}
+    for name in ("gap", "direct", "energy"):
+        off = np.array([results[key][name] - rows[key][name] for key in rows if int(key) not in failed] or [np.nan])
+        answer[name] = {"mean": float(off.mean()), "sd": float(off.std()), "max": float(np.abs(off).max())}
+    answer["cpu_s"] = float(np.mean([result["cpu_s"] for result in results.values()]))
+    answer["wall_s"] = round(time.monotonic() - begun, 1)
+    return {"ok": not failed and max(answer["gap"]["max"], answer["direct"]["max"]) <= 1e-3, **answer}
+
+
+def main() -> int:
+    """``python -m ipage_core.tasks.crystal.lattices check|fold``: exit status 1 where the check fails."""
+    parser = argparse.ArgumentParser(prog="python -m ipage_core.tasks.crystal.lattices")
+    commands = parser.add_subparsers(dest="command", required=True)
+    checker = commands.add_parser("check", help="compare stored rows with the GPAW installed here")
+    checker.add_argument("--n", type=int, default=20)
+    checker.add_argument("--workers", type=int, default=1)
+    commands.add_parser("fold", help="merge journals into the data").add_argument("files", nargs="+", type=Path)
+    arguments = parser.parse_args()
+    try:
+        if arguments.command == "fold":
+            answer = fold(arguments.files)
+            print(json.dumps({"n": answer["n"], "failed": answer["failed"]}))
+            return 0
+        answer = check(arguments.n, workers=arguments.workers)
+    except (ValueError, OSError) as error:
+        parser.exit(2, f"{parser.prog}: {error}\n")
+    print(json.dumps(answer))
+    return 0 if answer["ok"] else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

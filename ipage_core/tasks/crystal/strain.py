@@ -1,0 +1,52 @@
+"""Strain of a SrTiO₃ cell against the cubic one, and the lattices of substrates that films are grown on."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+CUBIC_LENGTH, CUBIC_ENERGY = 3.9498, -39.38367
+"""The cubic crystal of lowest energy [Å, eV per cell] by ``dft.py``: parabola through a = 3.925, 3.95, 3.975 Å.
+
+PBE's own lattice constant: experiment has 3.905 Å. ΔE, strain and volume change of a cell are against this one.
+"""
+
+SUBSTRATES: dict[str, float] = {
+    "LaAlO3": 3.790,
+    "NdGaO3": 3.863,
+    "LSAT": 3.868,
+    "SrTiO3": 3.905,
+    "DyScO3": 3.944,
+    "GdScO3": 3.968,
+    "SmScO3": 3.987,
+    "KTaO3": 3.989,
+    "NdScO3": 4.008,
+}
+"""In-plane lattice constant [Å] at room temperature, pseudocubic where the substrate is not cubic.
+
+D. G. Schlom et al., Annu. Rev. Mater. Res. 37, 589 (2007), doi:10.1146/annurev.matsci.37.061206.113016; MRS Bulletin
+39, 118 (2014), doi:10.1557/mrs.2014.1. Orthorhombic ones (NdGaO3, the scandates) offer a rectangle whose sides differ
+by less than 0.3 %; the mean stands for both.
+"""
+
+
+def metric(x: Tensor) -> Tensor:
+    """Scalar products of the cell's axes [Å²], differentiable. (n, 6) → (n, 3, 3)."""
+    a, b, c = x[:, :3].unbind(1)
+    u, v, w = torch.cos(torch.deg2rad(x[:, 3:])).unbind(1)
+    rows = (a * a, a * b * w, a * c * v, a * b * w, b * b, b * c * u, a * c * v, b * c * u, c * c)
+    return torch.stack(rows, dim=1).view(-1, 3, 3)
+
+
+def volume_change(x: Tensor) -> Tensor:
+    """V/V₀ − 1. (n, 6) → (n,)."""
+    return torch.linalg.det(metric(x)).clamp(min=0).sqrt() / CUBIC_LENGTH**3 - 1
+
+
+def largest_strain(x: Tensor) -> Tensor:
+    """Largest |principal strain|: of all directions in the crystal. (n, 6) → (n,).
+
+    Stretches are the roots of the eigenvalues of the metric over a₀² (polar decomposition, Biot strain).
+    """
+    stretches = torch.linalg.eigvalsh(metric(x) / CUBIC_LENGTH**2).clamp(min=0).sqrt()
+    return (stretches - 1).abs().amax(1)

@@ -1,0 +1,161 @@
+"""SrTiO₃: which strained cells have a given band gap? Ω is density functional theory, about 8 s of CPU a lattice.
+
+Unrelaxed internal coordinates, PBE gap: the ions stay at the ideal sites, so a design is six lattice parameters; and
+PBE underestimates gaps (1.9 eV for the cubic crystal, about 3.25 eV in experiment). See ``dft.py``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from ipage_core.problem.space import Cap
+from ipage_core.problem.task import Task, watched
+from ipage_core.tasks.crystal import dft, lattices
+from ipage_core.tasks.crystal.strain import CUBIC_ENERGY, SUBSTRATES, largest_strain, volume_change
+
+BOUNDS = torch.from_numpy(lattices.BOUNDS)
+
+CAP_WEIGHT, CAP_MARGIN = 100.0, 1e-5
+"""A cap aims so far inside, at such a price [eV for each unit of strain]: who has arrived, to 1e-3 eV, then keeps it.
+
+Where target and cap exclude each other localization ends in a compromise, which is then moved to the cap. At ten times
+the price few samples arrive at all.
+"""
+
+
+def omega(x: Tensor) -> Tensor:
+    """Signed PBE gap, direct gap [eV], ΔE [eV per cell] at ideal sites. (n, 6) → (n, 3), NaN where the SCF failed.
+
+    Runs on all cores; results are kept on disk and never computed twice. See :func:`ipage_core.problem.task.watching`
+    for its progress and for stopping it.
+
+    Raises:
+        DFTUnavailable: GPAW is not installed.
+    """
+    watch = watched()
+    results = dft.gaps(x.detach().cpu().double().numpy(), progress=watch.progress, cancel=watch.cancel)
+    rows = [
+        [math.nan] * 3 if r is None or "fail" in r else [r["gap"], r["direct"], r["energy"] - CUBIC_ENERGY]
+        for r in results
+    ]
+    return torch.tensor(rows, dtype=torch.float64).view(len(x), 3)
+
+
+def sample_prior(n: int, generator: Generator) -> Tensor:
+    """Uniform in the box; every lattice in it exists (positive determinant)."""
+    low, high = BOUNDS
+    return low + (high - low) * torch.rand(n, 6, dtype=torch.float64, generator=generator)
+
+
+def words(text: str) -> Sequence[str | Cap] | None:
+    """Constraints of this task alone: a substrate, right angles, a cap on strain or on the change of volume.
+
+    ``substrate=LSAT`` fixes a, b and γ to the substrate's plane; ``angles=90``; ``strain<=5%`` (largest principal
+    strain), ``volume<=3%`` (up or down), both against the cubic cell of lowest energy. None: something else.
+
+    Raises:
+        ValueError: the substrate is not known, or a cap is not a positive number.
+    """
+    left, sign, right = (part.strip() for part in re.fullmatch(r"([^<>=]*)(<?=?)(.*)", text, re.S).groups())  # type: ignore[union-attr]
+    if (left.lower(), sign) == ("substrate", "="):
+        plane = {name.lower(): a for name, a in SUBSTRATES.items()}.get(right.lower())
+        if plane is None:
+            raise ValueError(f"substrate '{right}' is not known; accepted: {', '.join(SUBSTRATES)}")
+        return [f"a={plane}", f"b={plane}", "gamma=90"]
+    if (left.lower(), sign) == ("angles", "="):
+        return [f"{angle}={right}" for angle in lattices.NAMES[3:]]
+    measure = {"strain": largest_strain, "volume": volume_change}.get(left.lower())
+    if measure is None or sign != "<=":
+        return None
+    try:
+        most = float(right.removesuffix("%")) / (100 if right.endswith("%") else 1)
+    except ValueError:
+        most = math.nan
+    if not 0 < most < 1:
+        raise ValueError(f"constraint '{text}': expected a fraction between 0 and 1, or a percentage, e.g. {left}<=5%")
+    return [lambda x: CAP_WEIGHT * (measure(x).abs() - most + CAP_MARGIN)]
+
+
+def read_design(path: Path) -> Tensor:
+    """The lattice (6,) of a structure file that ASE reads: CIF, POSCAR, extended XYZ and others.
+
+    Raises:
+        ValueError: not readable, not one cell of SrTiO₃, or outside the box.
+    """
+    from ase.io import read
+
+    try:
+        atoms = read(path)
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist") from None
+    except Exception as error:  # ASE's readers raise whatever a damaged file makes them
+        why = f" ({' '.join(str(error).split())[:100]})" if str(error) else ""
+        raise ValueError(f"{path} is not a structure file that ASE reads{why}") from None
+    formula = atoms.get_chemical_formula()
+    if formula != "O3SrTi":
+        raise ValueError(f"{path} holds {formula}; expected one perovskite cell of five atoms, SrTiO3")
+    x = torch.from_numpy(atoms.cell.cellpar()).double()
+    if not TASK.in_bounds(x[None]).all():
+        box = ", ".join(
+            f"{name} {low:.4g} to {high:.4g}"
+            for name, (low, high) in zip(lattices.NAMES, BOUNDS.T.tolist(), strict=True)
+        )
+        here = ", ".join(f"{value:.4g}" for value in x.tolist())
+        raise ValueError(f"{path} has the lattice {here}, which is outside the box: {box}")
+    return x
+
+
+def stored() -> tuple[Tensor, Tensor]:
+    """The lattices of ``data/crystal`` (n, 6) with gap, direct gap and ΔE (n, 3)."""
+    data = lattices.read()
+    y = np.stack([data.gap, data.direct, data.energy - CUBIC_ENERGY], axis=1)
+    return torch.from_numpy(data.lattice), torch.from_numpy(y)
+
+
+def with_edges() -> tuple[Tensor, Tensor]:
+    """As :func:`stored`, with a fourth column of y: the gap from R to Γ [eV], NaN where it is not known.
+
+    It is known where band edges were kept, and where it is the lesser of the two gaps.
+    """
+    data = lattices.read()
+    x, y = stored()
+    gamma, r = (data.card["k_points"].index(k) for k in ([0.0, 0.0, 0.0], [0.5, 0.5, 0.5]))
+    from_edges = data.edges[:, 1, gamma] - data.edges[:, 0, r]
+    at_r = np.where(np.isfinite(from_edges), from_edges, np.where(data.gap < data.direct, data.gap, np.nan))
+    return x, torch.cat((y, torch.from_numpy(at_r)[:, None]), dim=1)
+
+
+def networks() -> dict[str, type]:
+    """Band-edge networks: the separate surrogate, and the INN that carries one of them as its t(x)."""
+    from ipage_core.tasks.crystal.bands import BandINN, BandSurrogate
+
+    return {"bands": BandSurrogate, "inn": BandINN}
+
+
+TASK = Task(
+    name="crystal",
+    title="SrTiO₃ cells by band gap",
+    x_labels=("a [Å]", "b [Å]", "c [Å]", "α [°]", "β [°]", "γ [°]"),
+    property_labels=("PBE gap [eV]", "direct PBE gap [eV]", "ΔE [eV per cell]"),
+    n_targets=1,
+    bounds=BOUNDS,
+    tolerance=0.02,
+    sample_prior=sample_prior,
+    omega=omega,
+    omega_seconds=8.0,
+    default_target=(0.5,),
+    support=tuple((low, high) for low, high in BOUNDS.T.tolist()),
+    stored=stored,
+    networks=networks,
+    words=words,
+    words_help=f"substrate=NAME ({', '.join(SUBSTRATES)}), angles=90, strain<=5%, volume<=3%",
+    read_design=read_design,
+    source="Bi, Fung and Zhang 2023 (iPage, AAAI), 'Crystal Design'; Ω: GPAW, PBE, unrelaxed internal coordinates",
+)

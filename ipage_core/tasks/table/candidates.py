@@ -1,0 +1,146 @@
+"""Designs that no Ω can verify: how much their surrogates doubt them, what was measured near them, which to measure."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from ipage_core.inference.methods import METHODS
+from ipage_core.problem.task import Task
+from ipage_core.tasks.table.own_data import measured, read_card
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ipage_core.inference.methods import Loaded
+
+VALUE, INFORMATION = "value", "information"
+
+
+def held_out(method: Loaded) -> dict[str, Any]:
+    """The accuracy of the method's surrogate on held-out rows; empty where it is not known.
+
+    See :func:`ipage_core.training.recipes.accuracy`.
+    """
+    surrogate = METHODS[method.name].surrogate
+    return {} if surrogate is None else method.cards[surrogate[0]].get("held_out", {})
+
+
+def accuracy_text(task: Task, found: dict[str, Any]) -> str:
+    """The same as a sentence: 'R² 0.994, MAE 0.014 eV on 1,079 held-out rows.' Several properties by their names."""
+    if not found:
+        return "There is no held-out accuracy: this method has no surrogate."
+    told = []
+    for label, r2, mae in zip(task.property_labels, found["r2"], found["mae"], strict=True):
+        name, _, unit = label.removesuffix("]").partition(" [")
+        told.append(f"{name + ': ' if task.n_targets > 1 else ''}R² {r2:.3f}, MAE {mae:.3g} {unit}".strip())
+    return f"{'; '.join(told)} on {found['n']:,} held-out rows."
+
+
+def spread(method: Loaded, x: Tensor) -> Tensor | None:
+    """Standard deviation of the method's surrogates at designs (n, d) → (n, m); None if they are not several."""
+    surrogate = method.surrogate
+    if surrogate is None or not hasattr(surrogate, "spread"):
+        return None
+    with torch.no_grad():
+        return surrogate.spread(x.to(method.device, torch.float32)).cpu().double()
+
+
+def nearest(task: Task, x: Tensor) -> tuple[Tensor, Tensor]:
+    """For designs (n, d), the index of the nearest measured row (n,), and its distance (n,) in widths of the box.
+
+    Each coordinate counts in widths of the box, the distance is Euclidean.
+    """
+    assert task.folder is not None
+    low, high = task.bounds.numpy()
+    tree = cKDTree(measured(task.folder).x.numpy() / (high - low))
+    distance, index = tree.query(x.detach().cpu().double().numpy() / (high - low))
+    return torch.from_numpy(np.atleast_1d(index)), torch.from_numpy(np.atleast_1d(distance))
+
+
+def beside(task: Task, method: Loaded, frame: pd.DataFrame) -> pd.DataFrame:
+    """``solutions.csv`` of a task of own data, with what stands in for an Ω.
+
+    Columns added: ``spread1..M`` of the surrogates (NaN if there is one alone), ``nearest_row`` of the file it came
+    from, ``nearest_distance`` in widths of the box, ``nearest_y1..M`` as measured.
+    """
+    assert task.folder is not None
+    x = torch.from_numpy(frame[[f"x{j + 1}" for j in range(task.d)]].to_numpy(dtype=np.float64, copy=True))
+    doubt, (index, distance), rows = spread(method, x), nearest(task, x), measured(task.folder)
+    added: dict[str, Any] = {
+        f"spread{j + 1}": math.nan if doubt is None else doubt[:, j].numpy() for j in range(task.n_targets)
+    }
+    added |= {"nearest_row": rows.row[index].numpy(), "nearest_distance": distance.numpy()}
+    added |= {f"nearest_y{j + 1}": rows.y[index, j].numpy() for j in range(task.n_targets)}
+    return frame.assign(**added)
+
+
+def to_measure(task: Task, method: Loaded, x: Tensor, y_star: Tensor, k: int) -> pd.DataFrame:
+    """Of candidates (n, d) for targets (n, m), the k to measure or simulate next, under the table's own column names.
+
+    Half are chosen for *value*: the most likely hits, by the surrogates' mean and the doubt that their spread and the
+    held-out rows suggest. Half for *information*: where spread is large and nothing measured or chosen is near. The
+    first of them comes first. Columns of properties are empty: filled in, the file is another round of data.
+
+    Raises:
+        ValueError: the method's surrogates are not several, or k is less than 1.
+    """
+    import pandas as pd
+
+    if k < 1:
+        raise ValueError(f"Expected at least 1 candidate, got {k}")
+    doubt = spread(method, x)
+    if doubt is None or method.surrogate is None:
+        raise ValueError(f"{method.name} has no ensemble of surrogates to choose with; 'ipage-mlp' has")
+    assert task.folder is not None
+    tested = held_out(method).get("error_per_spread", [1.0] * task.n_targets)
+    scale = torch.tensor(tested, dtype=torch.float64)
+    with torch.no_grad():
+        predicted = method.surrogate(x.to(method.device, torch.float32)).cpu().double()
+    sd = (doubt * scale.clamp(min=1.0)).clamp(min=1e-12)
+    log_odds = _log_chance(predicted - y_star.cpu().double(), sd, task.tolerance)
+    _, distance = nearest(task, x)
+    low, high = task.bounds
+    chosen, why = _choose(log_odds, (sd / sd.mean(0)).norm(dim=1), distance, (x.cpu().double() - low) / (high - low), k)
+    index, _ = nearest(task, x[chosen])
+    card, rows = read_card(task.folder), measured(task.folder)
+    columns: dict[str, Any] = {"candidate": range(1, len(chosen) + 1), "why": why}
+    columns |= {c["name"]: x[chosen, j].double().numpy() for j, c in enumerate(card["x"])}
+    columns |= {c["name"]: math.nan for c in card["y"]}
+    for j, c in enumerate(card["y"]):
+        columns |= {
+            f"{c['name']} target": y_star[chosen, j].double().numpy(),
+            f"{c['name']} predicted": predicted[chosen, j].numpy(),
+            f"{c['name']} spread": doubt[chosen, j].numpy(),
+            f"{c['name']} of nearest row": rows.y[index, j].numpy(),
+        }
+    return pd.DataFrame(columns | {"nearest row": rows.row[index].numpy(), "distance": distance[chosen].numpy()})
+
+
+def _log_chance(misfit: Tensor, sd: Tensor, tolerance: float) -> Tensor:
+    """log P(|misfit + sd·N(0, 1)| ≤ tolerance), summed over properties. (n, m), (n, m) → (n,)."""
+    upper, lower = (tolerance - misfit) / sd, (-tolerance - misfit) / sd
+    chance = torch.special.ndtr(upper) - torch.special.ndtr(lower)
+    return chance.clamp(min=1e-30).log().sum(1)
+
+
+def _choose(value: Tensor, doubt: Tensor, distance: Tensor, unit: Tensor, k: int) -> tuple[list[int], list[str]]:
+    """In turn the best of the rest by value, then by doubt × distance to what is measured or chosen already."""
+    left = torch.ones(len(value), dtype=torch.bool)
+    away, chosen, why = distance.clone(), list[int](), list[str]()
+    for turn in range(min(k, len(value))):
+        reason = VALUE if turn % 2 == 0 else INFORMATION
+        score = value if reason == VALUE else doubt * away
+        best = int(torch.where(left & (away > 0), score, -math.inf).argmax())
+        if not left[best]:  # all that is left repeats a chosen one
+            break
+        left[best] = False
+        chosen.append(best)
+        why.append(reason)
+        away = torch.minimum(away, (unit - unit[best]).norm(dim=1))
+    return chosen, why

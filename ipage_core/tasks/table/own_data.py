@@ -1,0 +1,449 @@
+"""Own data as a task: a folder with ``task.json`` and ``rows.safetensors``, and beside them the models trained on it.
+
+There is no Ω. So a tenth of the designs is held out, from training and from the choice of weights alike: what the
+surrogates make of them is the accuracy that stands before every candidate. Results that are measured later are added
+as another round; the held-out rows stay, so that rounds compare.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Generator, Tensor
+
+from ipage_core.networks.store import ModelUnavailable, load_tensors, save_tensors
+from ipage_core.problem.task import Task
+from ipage_core.runtime.files import replacing
+from ipage_core.tasks import TASKS
+from ipage_core.tasks.table import reader as tables
+
+CARD, ROWS = "task.json", "rows.safetensors"
+HELD_OUT = 0.1
+"""Share of the designs that no training sees."""
+TOLERANCE = 0.02
+"""Of a target, in units of the standard deviation of the property that varies least."""
+SMEAR = 0.002
+"""Half the width, in widths of the column, over which a spike of x is smeared for the likelihood."""
+UNIFORM = 0.03
+"""Kolmogorov–Smirnov distance from uniform, beyond what chance explains, up to which a column counts as uniform."""
+WIDTHS, FINEST = (1e-7, 1e17), 1e-5
+"""How far apart a column's values may be, and how far at least in units of the largest: networks are float32."""
+INERT = str.maketrans(
+    {"<": "‹", ">": "›", "&": "＆", '"': "″", "`": "ˋ", "*": "∗", "$": "＄", "~": "∼", "\\": "＼", ":": "∶"}
+)
+"""What pages and figures would read as HTML, Markdown or TeX → what looks the same."""
+LATTICE = (("a",), ("b",), ("c",), ("alpha", "α"), ("beta", "β"), ("gamma", "γ"))
+"""Names of lattice parameters, in small letters."""
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """All rows of a task of own data, in the order they came."""
+
+    x: Tensor
+    """(n, d) float64."""
+    y: Tensor
+    """(n, m) float64."""
+    held_out: Tensor
+    """(n,) bool."""
+    round: Tensor
+    """(n,) int: 0 for the first table, then one more with each set of results."""
+    row: Tensor
+    """(n,) int: which row of its file, the first below the header being 1."""
+
+
+def slug(text: str) -> str:
+    """A name for folders, addresses and commands: small letters, digits, hyphens."""
+    plain = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    return plain[:40].strip("-") or "own-data"
+
+
+def create(
+    folder: Path,
+    frame: pd.DataFrame,
+    x: Sequence[str],
+    y: Sequence[str],
+    *,
+    source: str,
+    title: str = "",
+    units: Mapping[str, str] | None = None,
+    bounds: Mapping[str, tuple[float, float]] | None = None,
+) -> Task:
+    """Make a task of a table's columns and keep it in ``folder``.
+
+    Args:
+        folder: new, or empty of any other task.
+        frame: from :func:`ipage_core.tasks.table.reader.read`.
+        x: names of the input columns.
+        y: names of the properties.
+        source: the file's name, for the card.
+        title: what pages call it; the folder's name if empty.
+        units: by column; else what the column's name says in brackets.
+        bounds: of inputs, by column: designs stay within; else the data's.
+
+    Raises:
+        ValueError: columns are missing, constant or chosen twice, too few rows, numbers that float32 cannot tell apart,
+            bounds that hold no data.
+    """
+    names, units, bounds = [*x, *y], units or {}, bounds or {}
+    if (folder / CARD).exists():
+        raise ValueError(f"{folder} holds a task already: name another folder, or add rows to it")
+    if not x or not y:
+        raise ValueError("Choose at least one input column x and one property column y")
+    known = ", ".join(map(str, frame.columns[:30]))
+    for name in names:
+        if name not in frame.columns:
+            raise ValueError(f"There is no column '{name}'; the table has: {known}")
+        if names.count(name) > 1:
+            raise ValueError(f"The column '{name}' is chosen twice")
+    for name in [*units, *bounds]:
+        if name not in names or (name in bounds and name not in x):
+            raise ValueError(f"'{name}' is not among the chosen {'inputs' if name in bounds else 'columns'}")
+    values, row = _complete(frame, names)
+    if len(values) < tables.LEAST_ROWS:
+        empty = [name for name in names if np.isnan(tables.numbers(frame, name)).all()]
+        if empty:
+            raise ValueError(f"The column(s) {', '.join(empty)} hold no numbers: leave them out")
+        raise ValueError(
+            f"{len(values)} rows with numbers in all chosen columns are too few: {tables.LEAST_ROWS} or more"
+        )
+    for name, column in zip(names, values.T, strict=True):
+        if (column == column[0]).all():
+            raise ValueError(f"The column '{name}' is {column[0]:g} in every row: leave it out")
+        _check_width(name, column)
+    columns: dict[str, list[dict[str, Any]]] = {"x": [], "y": []}
+    for j, name in enumerate(names):
+        low, high = float(values[:, j].min()), float(values[:, j].max())
+        column = {"name": name, "label": _label(name, units.get(name))}
+        if j < len(x):
+            a, b = bounds.get(name, (low, high))
+            if not (math.isfinite(a) and math.isfinite(b) and a < b and a < high and b > low):
+                raise ValueError(f"The bounds {a:g} to {b:g} of {name} hold none of its data, {low:g} to {high:g}")
+            column |= {"low": a, "high": b}
+        columns["x" if j < len(x) else "y"].append(column)
+    held_out = _split(values[:, : len(x)])
+    name = slug(folder.name)
+    name = f"own-{name}" if name in TASKS and TASKS[name].folder is None else name
+    card = {
+        "name": name,
+        "title": title or folder.name,
+        **columns,
+        "tolerance": float(f"{TOLERANCE * values[:, len(x) :].std(0).min():.1g}"),
+        "default_target": [float(f"{v:.3g}") for v in _usual(values[:, len(x) :])],
+        "rounds": [_round(source, values)],
+    }
+    tensors = {
+        "x": values[:, : len(x)],
+        "y": values[:, len(x) :],
+        "held_out": held_out,
+        "round": np.zeros(len(values), dtype=np.int32),
+        "row": row,
+    }
+    save_tensors(folder / ROWS, {key: torch.from_numpy(np.ascontiguousarray(v)) for key, v in tensors.items()})
+    _write(folder, card)
+    return load(folder)
+
+
+def add(folder: Path, frame: pd.DataFrame, *, source: str) -> int:
+    """Add measured results as another round; rows without a number for every property are passed over. → how many.
+
+    Raises:
+        ValueError: columns are missing, no row is complete, or all are there already.
+    """
+    card, old = read_card(folder), measured(folder)
+    names = [column["name"] for column in (*card["x"], *card["y"])]
+    missing = [name for name in names if name not in frame.columns]
+    if missing:
+        raise ValueError(f"{source} lacks the column(s) {', '.join(missing)}; it needs {', '.join(names)}")
+    values, row = _complete(frame, names)
+    if not len(values):
+        raise ValueError(f"{source} has no row with numbers in all of {', '.join(names)}: fill in what was measured")
+    there = {line.tobytes() for line in torch.cat((old.x, old.y), dim=1).numpy()}
+    new = np.array([line.tobytes() not in there for line in values])
+    if not new.any():
+        raise ValueError(f"All {len(values)} complete rows of {source} are in the data already")
+    values, row, d = values[new], row[new], len(card["x"])
+    for name, column in zip(names, np.concatenate((torch.cat((old.x, old.y), dim=1).numpy(), values)).T, strict=True):
+        _check_width(name, column)
+    added = {
+        "x": values[:, :d],
+        "y": values[:, d:],
+        "held_out": np.zeros(len(values), dtype=bool),
+        "round": np.full(len(values), len(card["rounds"]), dtype=np.int32),
+        "row": row,
+    }
+    tensors = {
+        key: torch.cat((getattr(old, key), torch.from_numpy(np.ascontiguousarray(v)).to(getattr(old, key).dtype)))
+        for key, v in added.items()
+    }
+    save_tensors(folder / ROWS, tensors)  # should the next line not come to pass, load() leaves these rows aside
+    _write(folder, card | {"rounds": [*card["rounds"], _round(source, values)]})
+    return len(values)
+
+
+def note_accuracy(folder: Path, model: str, accuracy: dict[str, Any]) -> None:
+    """Write a trained model's held-out accuracy into the history, with the last round whose rows it had."""
+    card = read_card(folder)
+    rounds = [dict(r) for r in card["rounds"]]
+    rounds[-1]["held_out"] = rounds[-1].get("held_out", {}) | {model: accuracy}
+    _write(folder, card | {"rounds": rounds})
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """``task.json``.
+
+    Raises:
+        ModelUnavailable: there is none, or it is damaged.
+    """
+    path = folder / CARD
+    try:
+        card = json.loads(path.read_text())
+        wrong = _wrong(card)
+    except FileNotFoundError:
+        raise ModelUnavailable(f"{folder} holds no task of own data: it has no {CARD}.") from None
+    except (OSError, ValueError, RecursionError):
+        raise ModelUnavailable(f"{path} is damaged: it is no JSON that can be read.") from None
+    if wrong:
+        raise ModelUnavailable(f"{path} is damaged: {wrong} is missing, or is not what this program writes there.")
+    return card
+
+
+def _wrong(card: Any) -> str:
+    """What of a card would break whoever relies on it; nothing if it is sound."""
+
+    def text(value: Any) -> bool:
+        return isinstance(value, str) and bool(value)
+
+    def finite(value: Any) -> bool:
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
+
+    def columns(found: Any) -> list[dict[str, Any]]:
+        """The columns, or none if one of them is not sound."""
+        if not isinstance(found, list) or not all(isinstance(column, dict) for column in found):
+            return []
+        named = all(isinstance(column.get(key), str) for column in found for key in ("name", "label"))
+        return found if named else []
+
+    if not isinstance(card, dict):
+        return "everything"
+    x, y = columns(card.get("x")), columns(card.get("y"))
+    target, rounds = card.get("default_target"), card.get("rounds")
+    rounds = rounds if isinstance(rounds, list) and all(isinstance(r, dict) for r in rounds) else []
+    limits: list[tuple[Any, Any]] = [(column.get("low"), column.get("high")) for column in x]
+    sound = {
+        "name": text(card.get("name")) and slug(card["name"]) == card["name"],
+        "title": text(card.get("title")),
+        "x": bool(x) and all(finite(low) and finite(high) and low < high for low, high in limits),
+        "y": bool(y),
+        "tolerance": finite(card.get("tolerance")) and card["tolerance"] > 0,
+        "default_target": isinstance(target, list) and len(target) == len(y) and all(map(finite, target)),
+        "rounds": bool(rounds) and all(text(r.get("source")) and finite(r.get("rows")) for r in rounds),
+    }
+    return next((f"'{name}'" for name, is_sound in sound.items() if not is_sound), "")
+
+
+def measured(folder: Path) -> Measured:
+    """All rows of the task in ``folder``; read once, until they change."""
+    path = folder / ROWS
+    written = path.stat().st_mtime_ns if path.exists() else 0
+    card = read_card(folder)
+    return _measured(path, written, len(card["rounds"]), len(card["x"]), len(card["y"]))
+
+
+@lru_cache(maxsize=4)
+def _measured(path: Path, written: int, rounds: int, d: int, m: int) -> Measured:
+    tensors, _ = load_tensors(path)
+    n = len(tensors["x"]) if "x" in tensors and tensors["x"].dim() else 0
+    kinds = {key: (tuple(value.shape), value.dtype) for key, value in tensors.items()}
+    wanted = {
+        "x": ((n, d), torch.float64),
+        "y": ((n, m), torch.float64),
+        "held_out": ((n,), torch.bool),
+        "round": ((n,), torch.int32),
+        "row": ((n,), torch.int64),
+    }
+    if kinds != wanted or not n or not all(bool(tensors[key].isfinite().all()) for key in ("x", "y")):
+        raise ModelUnavailable(f"{path} is damaged: it does not hold the rows that its {CARD} is about.")
+    found = Measured(**tensors)
+    known = found.round < rounds
+    return Measured(**{key: getattr(found, key)[known] for key in tensors})
+
+
+def load(folder: Path) -> Task:
+    """The task in ``folder``.
+
+    Raises:
+        ModelUnavailable: there is none, or it is damaged.
+    """
+    folder = folder.resolve()
+    card, all_rows = read_card(folder), measured(folder)
+    bounds = torch.tensor([[c["low"], c["high"]] for c in card["x"]], dtype=torch.float64).T
+    training = all_rows.x[~all_rows.held_out]
+
+    def stored() -> tuple[Tensor, Tensor]:
+        rows = measured(folder)
+        return rows.x[~rows.held_out], rows.y[~rows.held_out]
+
+    def held_out() -> tuple[Tensor, Tensor]:
+        rows = measured(folder)
+        return rows.x[rows.held_out], rows.y[rows.held_out]
+
+    def sample_prior(n: int, generator: Generator) -> Tensor:
+        """Measured designs, with replacement."""
+        x = stored()[0]
+        return x[torch.randint(len(x), (n,), generator=generator)].clamp(*bounds)
+
+    return Task(
+        name=card["name"],
+        title=inert(card["title"]),
+        x_labels=tuple(_shown(c["label"]) for c in card["x"]),
+        property_labels=tuple(_shown(c["label"]) for c in card["y"]),
+        n_targets=len(card["y"]),
+        bounds=bounds,
+        tolerance=card["tolerance"],
+        sample_prior=sample_prior,
+        omega=None,
+        omega_seconds=math.inf,
+        default_target=tuple(card["default_target"]),
+        source=inert(", ".join(r["source"] for r in card["rounds"])),
+        support=tuple(_support(column, *limits) for column, limits in zip(training.T, bounds.T.tolist(), strict=True)),
+        dequantize=tuple(_smear(column) for column in training.T),
+        floor=tuple(_floor(column) for column in all_rows.y[~all_rows.held_out].T),
+        stored=stored,
+        held_out=held_out,
+        folder=folder,
+        default_method="ipage-mlp",
+        data_size=len(training),
+    )
+
+
+def named(task: Task, frame: pd.DataFrame) -> pd.DataFrame:
+    """``solutions.csv`` with the table's own names behind its numbered columns, as in the file of designs to measure.
+
+    A property comes as 'gap predicted': under its bare name a prediction would pass for a measurement. A name that the
+    frame has for something else gets ' (own)' behind it.
+    """
+    assert task.folder is not None
+    card = read_card(task.folder)
+    added = {column["name"]: frame[f"x{j + 1}"] for j, column in enumerate(card["x"])}
+    added |= {f"{column['name']} predicted": frame[f"surrogate{j + 1}"] for j, column in enumerate(card["y"])}
+    return frame.assign(**{f"{name} (own)" if name in frame else name: column for name, column in added.items()})
+
+
+def lattice(task: Task) -> list[int] | None:
+    """Which coordinates are a, b, c, α, β, γ, in this order, by their names; None unless all six are there."""
+    known = {label.split(" [")[0].lower(): j for j, label in reversed(list(enumerate(task.x_labels)))}
+    found = [next((known[name] for name in names if name in known), None) for names in LATTICE]
+    return None if None in found else [j for j in found if j is not None]
+
+
+def _write(folder: Path, card: dict[str, Any]) -> None:
+    with replacing(folder / CARD) as beside:
+        beside.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n")
+
+
+def _complete(frame: pd.DataFrame, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The rows (n, len(names)) that have a finite number in each column, and which rows these are, from 1."""
+    values = np.stack([tables.numbers(frame, name) for name in names], axis=1)
+    complete = ~np.isnan(values).any(axis=1)
+    return values[complete], np.flatnonzero(complete) + 1
+
+
+def _check_width(name: str, column: np.ndarray) -> None:
+    low, high = float(column.min()), float(column.max())
+    width, size = high / 2 - low / 2, max(abs(low), abs(high)) / 2  # halves, which do not overflow
+    if not WIDTHS[0] / 2 <= width <= WIDTHS[1] / 2 or width < FINEST * size:
+        raise ValueError(
+            f"The column '{name}' runs from {low:.8g} to {high:.8g}; accepted: ends that are {WIDTHS[0]:g} to "
+            f"{WIDTHS[1]:g} apart, and at least {FINEST:g} of the larger: choose another unit, or subtract a constant"
+        )
+
+
+def inert(text: str) -> str:
+    """A name of the user's as pages, figures and terminals may show it: nothing in it is markup, none of it is lost."""
+    text = re.sub(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]", " ", text)
+    return re.sub(r"(?<![^\W_])_|_(?![^\W_])", "＿", text).translate(INERT)  # not those within a_name
+
+
+def _round(source: str, values: np.ndarray) -> dict[str, Any]:
+    digest = hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
+    return {"source": source, "rows": len(values), "sha256": digest}
+
+
+def _label(name: str, unit: str | None) -> str:
+    """'a [Å]' from a column's name and its unit; a name in brackets keeps its own."""
+    plain = re.sub(r"\s*[\[(][^\[\]()]*[\])]\s*$", "", name) or name
+    plain = inert(plain).translate({ord("["): "(", ord("]"): ")"})[:60].strip() or "nameless"
+    said = unit_of(name) if unit is None else unit
+    said = inert(said).translate({ord("["): " ", ord("]"): " "})[:20].strip()
+    return f"{plain} [{said}]" if said else plain
+
+
+def _shown(label: str) -> str:
+    """A label of the card, which may be older than this program, or somebody else's: 'a [Å]' with nothing to run."""
+    plain, bracket, unit = label.removesuffix("]").partition(" [")
+    return _label(plain, unit if bracket else "")
+
+
+def unit_of(name: str) -> str:
+    """What a column's name says in brackets at its end, or nothing."""
+    found = re.search(r"[\[(]\s*([^\[\]()]*?)\s*[\])]\s*$", name)
+    return found[1] if found else ""
+
+
+def _split(x: np.ndarray) -> np.ndarray:
+    """(n,) bool: held out. Rows of the same design stay together."""
+    _, design = np.unique(x, axis=0, return_inverse=True)
+    design = design.reshape(-1)
+    count = int(design.max()) + 1
+    order = torch.randperm(count, generator=Generator().manual_seed(0)).numpy()
+    chosen = np.zeros(count, dtype=bool)
+    chosen[order[: max(1, round(HELD_OUT * count))]] = True
+    return chosen[design]
+
+
+def _usual(y: np.ndarray) -> np.ndarray:
+    """A target to begin with: of the rows off their floors, the one nearest to their medians. (n, m) → (m,)."""
+    floors = [_floor(torch.from_numpy(column.copy())) for column in y.T]
+    free = np.ones(len(y), dtype=bool)
+    for column, floor in zip(y.T, floors, strict=True):
+        free &= column > floor if floor is not None else True
+    rows = y[free] if free.any() else y
+    middle = np.median(rows, axis=0)
+    return rows[np.linalg.norm((rows - middle) / (rows.std(0) + 1e-300), axis=1).argmin()]
+
+
+def _floor(column: Tensor) -> float | None:
+    """The least value, where it is a spike."""
+    lowest = column.min()
+    return float(lowest) if float((column == lowest).double().mean()) >= tables.SPIKE else None
+
+
+def _smear(column: Tensor) -> float:
+    """Half the spacing of a grid, or a little where the column has spikes; else 0."""
+    distinct, counts = column.unique(return_counts=True)
+    if len(distinct) <= tables.GRID and (spacing := tables._spacing(distinct.numpy())) is not None:
+        return 0.5 * spacing
+    spiked = float(counts.max() / len(column)) >= tables.SPIKE
+    return SMEAR * float(distinct[-1] - distinct[0]) if spiked else 0.0
+
+
+def _support(column: Tensor, low: float, high: float) -> tuple[float, float] | None:
+    """The bounds, where the data fill them evenly: such a coordinate is mapped so that no sample leaves them."""
+    if _smear(column) or column.min() < low or column.max() > high:
+        return None
+    position = (column.sort().values - low) / (high - low)
+    steps = torch.arange(1, len(column) + 1, dtype=column.dtype) / len(column)
+    by_chance = 1.36 / math.sqrt(len(column))  # 95 %
+    return (low, high) if float((position - steps).abs().max()) < UNIFORM + by_chance else None

@@ -1,0 +1,156 @@
+"""Try a baseline's settings in short runs: ``python -m ipage_core.training.search TASK METHOD``.
+
+The score is the mean negative log-likelihood of held-out pairs at the best epoch (cVAE: its importance-weighted bound;
+cells: by pixel, or by entry of their code); Ω at a target has no part in it. Which cVAE is best changes as they learn:
+``--epochs 100``, their full length, for them. INN and cINN are tried with other couplings and bins, each as wide as
+its size allows. Of the neural adjoint, whose network is a matter of size, the descents are searched for: their score
+is the mean error at properties of training pairs, one design each, as Ω says, or where Ω is slow the separate
+surrogate. The log is ``pretrained/TASK/METHOD.search.json``; what is best goes into
+``ipage_core.training.baselines.FOUND``, ``ipage_core.training.recipes`` or
+``ipage_core.inference.methods.METHODS["na"]``, by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ipage_core.inference.methods import load
+from ipage_core.inference.neural_adjoint import NeuralAdjoint
+from ipage_core.inference.pipeline import design
+from ipage_core.networks import networks_of
+from ipage_core.problem.task import Task
+from ipage_core.runtime.files import replacing
+from ipage_core.runtime.paths import PRETRAINED
+from ipage_core.tasks import TASKS
+from ipage_core.training import baselines
+from ipage_core.training.fit import fit
+from ipage_core.training.recipes import recipe, starting_weights, training_pairs
+
+DESCENTS: list[dict[str, Any]] = [
+    *({"optimizer": "lm", "per_design": k, "steps": steps} for k in (1, 2, 4, 8) for steps in (3, 10, 25)),
+    *({"optimizer": "adam", "per_design": k, "steps": 200} for k in (1, 4)),
+]
+"""Settings of ``na`` to try: descents a design, and steps each."""
+PIXELS = {"mdn": ("components", (2, 6, 12)), "cvae": ("channels", (8, 16, 32)), "cinn": ("couplings", (2, 4, 6))}
+"""Settings of the networks of cells to try."""
+
+
+def candidates(task: Task, model: str) -> list[dict[str, Any]]:
+    """The arguments to try, besides the defaults' own."""
+    if task.parametrize is not None and model in PIXELS:
+        name, values = PIXELS[model]
+        return [{name: value} for value in values]
+    if model == "mdn":
+        return [{"components": 12}, {"components": 48}, {"components": 96}, {"components": 192}]
+    if model == "cvae":
+        free, d = task.d - task.n_targets, task.d
+        tried: list[dict[str, Any]] = [{"latent": free}, {"latent": d}, {"latent": 2 * d}]
+        tried += [{"latent": k, "annealing": 500} for k in (d, 2 * d)]
+        published = {"layers": 6, "normalized": True, "support": []}  # Ren et al. 2020, whose KL term weighs 2 sd²
+        return tried + [{"latent": k, "decoder_sd": sd} | published for k in (d + 1, d + 2) for sd in (0.05, 0.09)]
+    if model in ("inn", "cinn") and task.parametrize is None:
+        return [{"couplings": k, "bins": bins} for k, bins in ((4, 12), (4, 32), (6, 12), (6, 32), (8, 8))]
+    raise ValueError(f"'{model}' of {task.name} has no settings to search for; accepted: inn, cinn, mdn, cvae, na")
+
+
+def search(task: Task, model: str, epochs: int, folder: Path) -> dict[str, Any]:
+    """Train every candidate for a few epochs and keep the log, best first, beside the card."""
+    x, y, about = training_pairs(task, model, folder)
+    like = baselines.size(task, *recipe(task, "inn")[:2])
+    path = folder / f"{model}.search.json"
+    begin = starting_weights(task, model, folder)
+
+    def train(tried: dict[str, Any]) -> dict[str, Any]:
+        if model in baselines.NAMES:
+            network, arguments, settings = baselines.recipe(task, model, like, tried)
+        else:
+            network, usual, settings = recipe(task, model)
+            arguments = baselines.of_size(task, network, usual | tried, like)
+        run = fit(networks_of(task)[network], arguments, x, y, replace(settings, epochs=epochs), begin_from=begin)
+        score = min(row["validation_nll"] for row in run.history)
+        parameters = baselines.size(task, network, arguments)
+        return {"score": score, "parameters": parameters, "seconds": round(run.seconds, 1)}
+
+    head = {
+        "command": f"python -m ipage_core.training.search {task.name} {model} --epochs {epochs}",
+        "score": "negative log-likelihood of validation pairs, nats; a bound for cvae",
+        "data": about,
+    }
+    return _logged(path, head, candidates(task, model), train)
+
+
+def search_descents(task: Task, folder: Path) -> dict[str, Any]:
+    """Run ``na`` with every setting of :data:`DESCENTS` and keep the log, best first."""
+    _, y, about = training_pairs(task, "na", folder)
+    pixels = task.parametrize is not None
+    targets = y[: 50 if pixels else 1000, : task.n_targets].double()
+    method = load(task, "na", models=folder)
+    judge = None if task.verifies_by_default else load(task, "prior-lm", models=folder).surrogate
+    known = method.proposal
+    assert isinstance(known, NeuralAdjoint)
+
+    def descend(tried: dict[str, Any]) -> dict[str, Any]:
+        as_tried = replace(method, proposal=known.searching(replace(known.search, **tried)))
+        verify = "none" if judge else "all"
+        found = design(task, as_tried, targets, 1, sampling="srs", verify=verify, record_every=10_000)
+        with torch.no_grad():
+            achieved = judge(found.final.float()).double() if judge else found.verification.y
+        errors = (achieved[:, : task.n_targets] - targets).square().sum(1)
+        seconds = round(found.seconds["proposal"], 2)
+        return {"score": errors.mean().item(), "median": errors.median().item(), "seconds": seconds}
+
+    by = "a surrogate, not Ω" if judge else "Ω"
+    head = {
+        "command": f"python -m ipage_core.training.search {task.name} na",
+        "score": f"mean squared error at {len(targets)} y of training pairs, by {by}",
+        "data": about,
+    }
+    return _logged(folder / "na.search.json", head, DESCENTS, descend)
+
+
+def _logged(
+    path: Path, head: dict[str, Any], tried: list[dict[str, Any]], run: Callable[[dict[str, Any]], dict[str, Any]]
+) -> dict[str, Any]:
+    """Run what the log at ``path`` lacks, if its head is this one, else everything; write the log after each."""
+    log = json.loads(path.read_text()) if path.exists() else {}
+    rows: list[dict[str, Any]] = log["rows"] if all(log.get(k) == v for k, v in head.items()) else []
+    for one in tried:
+        if any(one == row["tried"] for row in rows):
+            continue
+        rows.append({"tried": one} | run(one))
+        print(json.dumps(rows[-1]), flush=True)
+        log = head | {"rows": sorted(rows, key=lambda row: row["score"])}
+        with replacing(path) as beside:
+            beside.write_text(json.dumps(log, indent=2, ensure_ascii=False) + "\n")
+    return log
+
+
+def best(task: Task, model: str) -> dict[str, Any]:
+    """The arguments that the log in ``pretrained/`` puts first."""
+    log = json.loads((PRETRAINED / task.name / f"{model}.search.json").read_text())
+    return min(log["rows"], key=lambda row: row["score"])["tried"]
+
+
+def main() -> None:
+    """Run the search of one method on one task."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("task", choices=TASKS)
+    parser.add_argument("method", choices=("inn", "cinn", "mdn", "cvae", "na"))
+    parser.add_argument("--epochs", type=int, default=30, help="of each run (default %(default)s)")
+    arguments = parser.parse_args()
+    task, folder = TASKS[arguments.task], PRETRAINED / arguments.task
+    if arguments.method == "na":
+        search_descents(task, folder)
+    else:
+        search(task, arguments.method, arguments.epochs, folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""The classroom switch: what is off says so, what is bounded cannot be asked for, by a link neither."""
+
+import http.client
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import classroom, runs
+from ipage_core.inference.methods import load
+from tests.support import stand_ins
+from tests.support.browser import server
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture
+def lesson(monkeypatch):
+    monkeypatch.setattr(runs, "load", stand_ins.load)
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("IPAGE_CLASSROOM", "1")
+    classroom.on.cache_clear()
+    runs.run.clear()
+
+    def start(page="main.py", **query):
+        test = AppTest.from_file(str(ROOT / "app" / page), default_timeout=120)
+        for name, value in query.items():
+            test.query_params[name] = value
+        return test.run()
+
+    yield start
+    runs.run.clear()
+    classroom.on.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def served():
+    with server() as (address, _):
+        yield address
+
+
+@pytest.mark.parametrize(
+    ("page", "told"), [("pages/train.py", "Training is switched off"), ("pages/own_data.py", "Uploading data is")]
+)
+def test_training_and_uploads_are_one_sentence(lesson, page, told):
+    test = lesson(page)
+    assert not test.exception
+    assert [told in i.value for i in test.info] == [True]
+    assert not test.button
+    assert not test.get("file_uploader")
+
+
+@pytest.mark.parametrize(("task", "most"), [("sinewave", 200), ("architecture", 16)])
+def test_a_link_cannot_ask_for_more(lesson, task, most):
+    test = lesson(task=task, n="1000" if task == "sinewave" else "200", finish="true", omega="5")
+    assert not test.exception
+    assert test.select_slider(key="n").options[-1] == str(most)
+    assert test.select_slider(key="n").value <= most
+    assert any(f"At most {most} designs" in c.value and "the link asks for" in c.value for c in test.caption)
+    if task == "architecture":
+        assert test.slider(key="omega").max == classroom.FEM_EVALUATIONS
+        assert test.toggle(key="finish").disabled
+
+
+def test_a_slow_operator_does_not_correct(lesson, monkeypatch):
+    monkeypatch.setattr(runs, "load", load)  # the stand-in of a surrogate is Ω itself
+    test = lesson(task="crystal", omega="2", n="10")
+    assert any("switched off in this classroom" in c.value for c in test.caption)
+    assert not any("Run them" in t.label for t in test.toggle)
+
+
+def test_without_the_switch_nothing_is_bounded(lesson, monkeypatch):
+    monkeypatch.setenv("IPAGE_CLASSROOM", "0")
+    classroom.on.cache_clear()
+    assert classroom.within([1, 500, 1000], "sinewave") == [1, 500, 1000]
+    assert classroom.dft_left() > 1000
+    test = lesson(n="10")
+    assert not any("classroom" in c.value for c in test.caption)
+
+
+@pytest.mark.parametrize(("host", "origin", "answer"), [
+    ("localhost", "http://localhost", 101),
+    ("evil.example", "http://localhost", 403),
+    ("localhost", "http://evil.example", 403),
+])  # fmt: skip
+def test_the_server_answers_to_its_own_names_and_pages_alone(served, host, origin, answer):
+    port = int(served.rsplit(":", 1)[1])
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("GET", "/_stcore/stream", headers={
+        "Host": f"{host}:{port}", "Origin": f"{origin}:{port}", "Connection": "Upgrade", "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+    })  # fmt: skip
+    assert connection.getresponse().status == answer
+    connection.close()

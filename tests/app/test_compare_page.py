@@ -1,0 +1,82 @@
+"""Runs beside each other, without a browser and without trained models."""
+
+import json
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import runs
+from app.figures.theme import unpacked
+from tests.support import stand_ins
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture
+def app(monkeypatch):
+    monkeypatch.setattr(runs, "load", lambda task, method: stand_ins.load(task, method))
+    monkeypatch.chdir(ROOT)
+    runs.run.clear()
+
+    def start(**query):
+        test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=120)
+        test.query_params.update({"n": "3"} | query)
+        test.run()
+        test.switch_page("pages/compare.py")
+        test.query_params.update(query)
+        return test.run()
+
+    yield start
+    runs.run.clear()
+
+
+def figure(test, k):
+    return json.loads(test.get("plotly_chart")[k].proto.spec)
+
+
+def test_two_runs_are_there_before_any_click(app):
+    test = app()
+    assert not test.exception
+    assert test.query_params["runs"] == "ipage-mlp~maximin~0,prior-lm~maximin~0"
+    errors, cost = figure(test, 0), figure(test, 1)
+    assert errors["layout"]["yaxis2"]["matches"] == "y"
+    assert errors["layout"]["xaxis2"]["matches"] == "x"
+    assert {trace["name"] for trace in cost["data"]} == {"latent", "proposal", "localization", "verification"}
+    numbers = next(d.value for d in test.dataframe if "hits" in d.value)
+    assert numbers["hits"].str.endswith("/ 100").all()
+
+
+def test_figures_stand_as_tables_too(app):
+    test = app(task="sinewave", runs="ipage~maximin~0,inn~srs~1")
+    errors, seconds = (d.value for d in test.dataframe[-2:])
+    assert errors.groupby("run")["squared error"].unique().map(list).tolist() == [
+        ["by the surrogate f", "by Ω"],
+        ["by Ω"],
+    ]
+    drawn = figure(test, 0)["data"][1]
+    first = errors[(errors["run"] == errors["run"][0]) & (errors["squared error"] == "by the surrogate f")]
+    assert first["median"].to_numpy() == pytest.approx(unpacked(drawn["y"]), rel=1e-5)
+    assert seconds["localization, seconds"][1] == 0
+    assert [b.proto.label for b in test.get("download_button")] == ["Download CSV"] * 2
+
+
+def test_the_address_brings_runs_back_and_coverage_is_run_on_demand(app, monkeypatch):
+    test = app(task="sinewave", runs="inn~srs~4,ipage~lhs~2,nonsense~srs~0")
+    assert not test.exception
+    assert test.query_params["runs"] == "inn~srs~4,ipage~lhs~2"
+    assert len(test.get("plotly_chart")) == 2
+    test.button(key="coverage").click().run()
+    assert not test.exception
+    spec = figure(test, 2)
+    assert {trace["name"] for trace in spec["data"]} == {"A: inn, SRS, 4", "B: ipage, LHS, 2"}
+    assert spec["layout"]["yaxis"]["range"] == [0, 9.6]
+    test.number_input(key="compare-sinewave-y").set_value(0.5).run()
+    assert len(test.get("plotly_chart")) == 2  # another target: not its coverage
+
+
+def test_tasks_of_several_targets(app):
+    test = app()
+    test.selectbox(key="compare_task").set_value("robotic_arm").run()
+    assert not test.exception
+    assert test.number_input(key="compare-robotic_arm-y₂").value == 0

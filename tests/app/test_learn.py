@@ -1,0 +1,106 @@
+"""The guided tour without a browser, on the networks that ship: every step, its figure, its address."""
+
+import json
+from pathlib import Path
+from urllib.parse import parse_qs, urlparse
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import lessons
+from app.views.learn import STEPS
+from ipage_core.inference.methods import METHODS
+from ipage_core.tasks import TASKS
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture
+def tour(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+    def start(step):
+        test = AppTest.from_file(str(ROOT / "app/pages/learn.py"), default_timeout=120)
+        test.query_params["step"] = str(step)
+        return test.run()
+
+    return start
+
+
+def told(test):
+    return test.caption[-1].value
+
+
+def drawn(test):
+    return json.loads(test.get("plotly_chart")[0].proto.spec)
+
+
+@pytest.mark.parametrize("step", range(1, len(STEPS) + 1))
+def test_every_step_has_a_figure_a_question_and_a_way_to_explore(tour, step):
+    test = tour(step)
+    assert not test.exception
+    assert not test.error
+    assert f"{step} of {len(STEPS)}: {STEPS[step - 1].title}" in test.markdown[0].value
+    assert any(trace["type"] in ("scatter", "bar") for trace in drawn(test)["data"])
+    assert test.latex[0].value
+    assert {e.label for e in test.expander} == {"The figure as a table", "Answer"}
+    address = urlparse(test.get("link_button")[0].proto.url)
+    asked = parse_qs(address.query)
+    assert asked["task"][0] in TASKS
+    assert asked["method"][0] in METHODS
+    assert asked["view"][0] in ("Localization", "Posterior", "Latent design", "Compare")
+
+
+def test_next_and_previous_are_in_the_address(tour):
+    test = tour(3)
+    test.button(key="learn_next").click().run()
+    assert test.query_params["step"] == "4"
+    test.button(key="learn_previous").click().run()
+    test.button(key="learn_previous").click().run()
+    assert test.segmented_control(key="step").value == "2"
+    assert tour(1).button(key="learn_previous").disabled
+    assert tour(len(STEPS)).button(key="learn_next").disabled
+
+
+def test_the_figure_answers_at_once(tour):
+    test = tour(1)
+    before = told(test), drawn(test)
+    test.slider(key="learn_target").set_value(0.5).run()
+    assert told(test) != before[0]
+    assert drawn(test) != before[1]
+    assert "y1=0.5" in test.get("link_button")[0].proto.url
+
+
+@pytest.mark.parametrize("target", [-1.9, 0.0, 1.9])
+@pytest.mark.parametrize("step", [1, 2, 3, 4, 6, 8, 9])
+def test_no_target_of_the_slider_breaks_a_step(tour, step, target):
+    test = tour(step)
+    test.slider(key="learn_target").set_value(target).run()
+    assert not test.exception
+    assert not test.error
+
+
+def test_the_same_network_is_blind_to_its_own_samples():
+    """Why the forward is asked at padding zero: with the padding of the inverse it returns y* itself."""
+    _, step, truth, blind = lessons.seen(1.2, 100, lessons.EYES[0])
+    assert np.abs(blind).max() < 1e-4 < np.median(np.abs(truth))
+    assert np.linalg.norm(step, axis=1).max() < 1e-4
+    for eye in lessons.EYES[1:]:
+        _, _, truth, sees = lessons.seen(1.2, 100, eye)
+        assert np.corrcoef(truth, sees)[0, 1] > 0.95
+
+
+def test_the_loops_are_told_apart_as_the_benchmark_does():
+    found = lessons.loops_found(1.2, 25)
+    assert list(found) == ["SRS", "LHS", "maximin"]
+    assert found["maximin"].mean() >= found["SRS"].mean()
+    assert max(counts.max() for counts in found.values()) <= 9
+
+
+def test_corrections_are_the_last_frames(tour):
+    test = tour(9)
+    test.slider(key="learn_k").set_value(2).run()
+    medians = test.dataframe[0].value.median()
+    assert list(medians.index) == ["error², K = 0", "error², K = 1", "error², K = 2"]
+    assert medians.iloc[2] < medians.iloc[1] < medians.iloc[0]

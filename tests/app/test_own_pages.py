@@ -1,0 +1,266 @@
+"""The pages Train and Your data, and Explore with own data, without a browser (Streamlit's AppTest)."""
+
+import io
+import json
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import trainings
+from app.views import own_task, queue
+from ipage_core import registry as home
+from ipage_core.tasks import TASKS
+from ipage_core.tasks.table import own_data
+from ipage_core.training.recipes import train
+from tests.tasks.table.test_own_data import table
+
+ROOT = trainings.ROOT
+
+
+@pytest.fixture
+def place(monkeypatch, tmp_path):
+    monkeypatch.setenv("IPAGE_HOME", str(tmp_path))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    yield tmp_path
+    for training in trainings.trainings():
+        trainings.stop(training.number)
+    until(lambda: not trainings._is_working())
+    monkeypatch.undo()
+    home.refresh()
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """A folder of own lattices with models of two epochs, to be copied."""
+    folder = tmp_path_factory.mktemp("models") / "strained"
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.uniform(3.5, 4.3, (300, 3)), columns=["a [Å]", "b [Å]", "c [Å]"])
+    frame[["alpha", "beta", "gamma"]] = rng.uniform(80, 100, (300, 3))
+    frame["gap [eV]"] = 2 - 0.01 * (frame["alpha"] - 90) ** 2 + 0.5 * (frame["a [Å]"] - 4)
+    task = own_data.create(folder, frame, list(frame)[:6], ["gap [eV]"], source="strained.csv", title="Strained cells")
+    for model in ("inn", "mlp"):
+        train(task, model, folder, epochs=2, size="small")
+    return folder
+
+
+@pytest.fixture
+def strained(place, models):
+    folder = place / "tasks" / "strained"
+    folder.mkdir(parents=True)
+    for path in models.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    return folder
+
+
+def until(condition, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "nothing happens"
+        time.sleep(0.05)
+
+
+def start(page="pages/explore.py", **query):
+    test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=120)
+    for name, value in query.items():
+        test.query_params[name] = value
+    test.run()
+    return test if page == "pages/explore.py" else test.switch_page(page).run()
+
+
+def said(test):
+    return " ".join(e.value for kind in ("markdown", "info", "warning", "error", "caption") for e in test.get(kind))
+
+
+def test_a_table_becomes_a_task_in_training(place):
+    test = start("pages/own_data.py")
+    assert not test.exception
+    test.file_uploader[0].set_value(("gaps.csv", table().to_csv(index=False).encode(), "text/csv")).run()
+    assert not test.exception
+    assert test.dataframe[0].value["column"].tolist() == ["a (Å)", "b", "angle", "gap [eV]"]
+    x, y = sorted(test.multiselect, key=lambda m: m.value == ["gap [eV]"])
+    assert (x.value, y.value) == (["a (Å)", "b", "angle"], ["gap [eV]"])
+    assert "its least value: taken as a floor" in said(test).replace("\\", "")
+    test.text_input[0].set_value("My gaps").run()
+    assert "150 epochs of two networks: about" in said(test)
+    next(n for n in test.number_input if n.label == "Epochs").set_value(40).run()
+    assert "40 epochs of two networks: about" in said(test)
+    test.button(key="own-train").click().run()
+    assert not test.exception
+    assert TASKS["my-gaps"].title == "My gaps"
+    (training,) = trainings.trainings()
+    assert (training.task, training.method, training.active) == ("my-gaps", "ipage-mlp", True)
+    assert trainings.settings(place / "tasks/my-gaps") == {"epochs": 40, "size": "usual", "seed": 0, "device": "auto"}
+    assert "My gaps" in said(test)
+    test.button(key="stop-1").click().run()
+    until(lambda: trainings.trainings()[0].state == "stopped")
+    test.run()
+    test.button(key="forget-1").click().run()
+    assert not trainings.trainings()
+
+
+def test_columns_that_cannot_be_inputs_are_named(place):
+    test = start("pages/own_data.py")
+    frame = table().assign(note=[f"sample {k}" for k in range(len(table()))], lab=1.0)
+    test.file_uploader[0].set_value(("gaps.csv", frame.to_csv(index=False).encode(), "text/csv")).run()
+    assert not test.exception
+    seen = test.dataframe[0].value.set_index("column")
+    assert seen.loc["note", "distinct"] == len(frame)
+    assert "most frequent value" in seen
+    assert "Left out of x. note: no numbers in most rows; lab: the same in every row." in said(test)
+
+
+def test_a_bad_table_gets_a_sentence_and_leaves_nothing(place):
+    test = start("pages/own_data.py")
+    test.file_uploader[0].set_value(("gaps.csv", b"a,b\n", "text/csv")).run()
+    assert [e.value for e in test.error] == ["gaps.csv has no rows; accepted: at least 50, below a header"]
+    test.file_uploader[0].set_value(("gaps.csv", table(20).to_csv(index=False).encode(), "text/csv")).run()
+    test.button(key="own-train").click().run()
+    assert "20 rows with numbers in all chosen columns are too few" in test.error[0].value
+    assert not list(place.glob("tasks/*"))
+
+
+def test_explore_shows_accuracy_first_and_verifies_nothing(strained):
+    test = start(task="strained", n="25", y1="1.5", sample="3")
+    assert not test.exception
+    assert not test.error
+    assert "on 30 held-out rows" in test.info[0].value
+    assert "25 designs for y* = 1.5 eV, not verified" in said(test)
+    shown = test.dataframe[0].value
+    assert {"y predicted", "± y", "y of nearest row", "distance", "nearest row"} <= set(shown.columns)
+    assert "hit" not in shown.columns
+    cells = [chart for chart in test.get("plotly_chart") if "scatter3d" in chart.proto.spec]
+    assert len(cells) == 1
+    assert json.loads(cells[0].proto.spec)["data"][0]["name"] == "nearest measured row"
+    assert "design strained --target=1.5" in " ".join(code.value for code in test.code)
+    for view in ("Posterior", "Latent design", "Compare"):
+        test.session_state["view"] = view
+        test.run()
+        assert not test.exception
+
+
+def test_data_can_be_removed(strained):
+    test = start("pages/own_data.py")
+    assert "strained" in TASKS
+    test.button(key="own-remove").click().run()
+    assert not test.exception
+    assert "strained" not in TASKS
+    assert not strained.exists()
+
+
+def test_lattices_leave_as_structure_files(strained):
+    import zipfile
+
+    from ase.io import read
+
+    from app import runs
+
+    home.refresh()
+    found = runs.run("strained", "ipage-mlp", "1.5", 3, "maximin", 0, 0)
+    for form in own_task.FORMATS:
+        with zipfile.ZipFile(io.BytesIO(own_task.structures(found, form))) as archive:
+            assert len(archive.namelist()) == 3
+            text = archive.read(archive.namelist()[0]).decode()
+        assert "not verified" in text
+        if form == "extxyz":
+            cell = read(io.StringIO(text), format="extxyz").cell.cellpar()
+            np.testing.assert_allclose(cell, found.x[-1, 0], atol=1e-4)
+
+
+def test_the_table_to_take_away_has_the_columns_that_were_uploaded(strained):
+    from app import runs
+    from app.views import share
+
+    home.refresh()
+    found = runs.run("strained", "ipage-mlp", "1.5", 3, "maximin", 0, 0)
+    taken = pd.read_csv(io.StringIO(share._csv(found)))
+    for j, name in enumerate(["a [Å]", "b [Å]", "c [Å]", "alpha", "beta", "gamma"], start=1):
+        assert taken[name].equals(taken[f"x{j}"])
+    assert taken["gap [eV] predicted"].equals(taken["surrogate1"])
+
+
+def test_results_come_back_through_the_page(strained, monkeypatch):
+    asked = []
+    monkeypatch.setattr(trainings, "add", lambda *a, **k: asked.append((a, k)))
+    test = start(task="strained", n="25")
+    found = own_data.measured(strained)
+    frame = pd.DataFrame(found.x[:3].numpy() + 0.01, columns=["a [Å]", "b [Å]", "c [Å]", "alpha", "beta", "gamma"])
+    frame["gap [eV]"] = 1.0
+    test.file_uploader(key="results-0").set_value(("results.csv", frame.to_csv(index=False).encode(), "text/csv")).run()
+    next(b for b in test.button if b.label.startswith("Add these results")).click().run()
+    assert not test.exception
+    assert len(own_data.measured(strained).x) == 303
+    assert asked[0][0][1] == "strained"
+    assert (asked[0][1]["epochs"], asked[0][1]["size"]) == (2, "small")
+    assert test.success[0].value.startswith("3 rows added")
+    assert "(2 epochs)" in test.success[0].value
+    assert "3 measured rows are not in this model yet." in said(test)
+    rounds = next(d.value for d in test.dataframe if "round" in d.value)
+    assert rounds["surrogates after it"].tolist()[1] == "not trained yet"
+
+
+def test_a_model_trained_here_joins_the_list(place):
+    test = start("pages/train.py")
+    assert not test.exception
+    test.selectbox(key="train_method_sinewave").set_value("prior-lm").run()
+    test.segmented_control(key="train_size").set_value("small").run()
+    test.number_input(key="train_epochs").set_value(1).run()
+    test.button(key="train").click().run()
+    assert not test.exception
+    until(lambda: trainings.trainings()[0].state == "done")
+    test.run()
+    assert "sinewave-1" in said(test)
+    assert test.get("plotly_chart")
+    assert "prior-lm@sinewave-1" in start(n="3").selectbox(key="method").options
+    test.button(key="explore-1").click().run()
+    assert not test.exception
+    assert test.selectbox(key="method").value == "prior-lm@sinewave-1"
+    assert "trained here: sinewave-1" in said(test)
+
+
+def test_train_says_what_does_not_go_together(place):
+    test = start("pages/train.py")
+    test.selectbox(key="train_task").set_value("crystal").run()
+    test.segmented_control(key="train_size").set_value("large").run()
+    assert "come in one size" in test.error[0].value
+    assert test.button(key="train").disabled
+
+
+def test_train_says_how_a_name_will_be_written(place):
+    test = start("pages/train.py")
+    test.text_input(key="train_name").set_value("quick one").run()
+    assert "It will be called **quick-one**" in said(test)
+    test.text_input(key="train_name").set_value("quick-one").run()
+    assert "It will be called" not in said(test)
+
+
+def test_a_stopped_training_says_where_and_every_network_keeps_its_curves(place):
+    trainings._open("editing").close()
+    out = str(place / "models/one")
+    asked = trainings.Training(1, "one", "sinewave", "ipage-mlp", ["inn", "mlp"], out, [], state="stopped")
+    trainings._write(asked)
+    row = {"epochs": 3, "loss_y": 1.0, "validation_l2": 1.0, "lambda_y": 1000.0, "eta_seconds": 1.0}
+    rows = [row | {"model": "inn", "epoch": k} for k in (1, 2, 3)] + [row | {"model": "mlp", "epoch": 1}]
+    trainings._path(asked, "jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    test = start("pages/train.py")
+    assert not test.exception
+    assert "stopped at epoch 1 of 3 of mlp (2 of 2)" in said(test)
+    chosen = test.segmented_control(key="curves-1-2")
+    assert (chosen.value, chosen.options) == ("mlp", ["inn", "mlp"])
+    chosen.set_value("inn").run()
+    assert not test.exception
+    drawn = json.loads(test.get("plotly_chart")[0].proto.spec)
+    assert drawn["data"][0]["x"] == [1, 2, 3]
+    listed = next(d.value for d in test.dataframe if "epoch" in d.value)
+    assert list(listed) == ["epoch", "Squared error of y, training", "Squared error of y, validation", "λ_y"]
+    assert listed["epoch"].tolist() == [1, 2, 3]
+
+
+def test_weights_have_ticks_on_both_sides():
+    axis = queue.ticks([1000.0, 400.0])
+    assert axis["tickvals"] == [100, 200, 500, 1000]
+    assert queue.ticks([1000.0])["tickvals"] == [1000, 2000, 5000, 10000]
+    assert queue.ticks([0.0]) == {}
+    assert len(queue.ticks([1e-9, 1.0, 1e3])["tickvals"]) < 9

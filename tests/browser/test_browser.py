@@ -1,0 +1,366 @@
+"""The app in headless Chromium, with the trained models that ship with it."""
+
+import csv
+import json
+import zipfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+
+from tests.support.browser import AT_REST, CHROMIUM, DRAWN, ROOT, Watched, chromium, server
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"no {CHROMIUM}: apt-get install chromium"),
+    pytest.mark.skipif(
+        not (ROOT / "pretrained/sinewave/inn.safetensors").exists(), reason="no trained sinewave model in pretrained/"
+    ),
+]
+
+# Texts that are drawn over each other or cut off at the figure's edge. Numbers on loops lie on purpose where they lie.
+CLASHES = """() => {
+    const figure = document.querySelector('.js-plotly-plot'), edge = figure.getBoundingClientRect();
+    const texts = [...figure.querySelectorAll('text')].filter(t => t.textContent.trim() && !t.closest('.scatterlayer')
+        && !t.closest('.slider-labels') && t.getBoundingClientRect().width > 2);
+    const boxes = texts.map(t => [t.textContent, t.getBoundingClientRect()]);
+    const found = [];
+    for (const [text, b] of boxes)
+        if (b.left < edge.left - 1 || b.right > edge.right + 1 || b.bottom > edge.bottom + 1)
+            found.push('cut off: ' + text);
+    for (let i = 0; i < boxes.length; i++) for (let j = i + 1; j < boxes.length; j++) {
+        const [a, b] = [boxes[i][1], boxes[j][1]];
+        const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+        const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+        if (across > 2 && down > 3) found.push(boxes[i][0] + ' | ' + boxes[j][0]);
+    }
+    return found;
+}"""
+STEP = "() => document.querySelector('.js-plotly-plot')?._fullLayout?._currentFrame"
+HEADLINE = "[...document.querySelectorAll('h4')].map(h => h.innerText).find(t => t.includes(' design'))"
+DOTS = """() => [...document.querySelectorAll('.js-plotly-plot .subplot.xy .scatterlayer .trace path.point')].map(
+    p => p.getAttribute('transform').match(/[-.0-9]+/g).map(Number))"""
+
+
+@pytest.fixture(scope="module")
+def address():
+    with server() as (address, _):
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def watch(browser):
+    opened = []
+
+    def make(**settings):
+        opened.append(Watched(browser, **settings))
+        return opened[-1]
+
+    yield make
+    for watched in opened:
+        errors, abroad = list(watched.errors), list(watched.abroad)
+        watched.context.close()
+        assert errors == []
+        assert abroad == []
+
+
+def headline(page):
+    return page.evaluate(f"() => {HEADLINE}")
+
+
+def press(page, label):
+    page.locator(".updatemenu-button", has_text=label).first.click()
+
+
+def test_play_pause_step_and_scrub(address, watch):
+    page = watch().open(f"{address}/?method=prior-lm&n=50&omega=1")
+    rest = page.evaluate(DOTS)
+    press(page, "Step ›")
+    page.wait_for_function(f"({STEP})() === 'step 1'")
+    press(page, "Step ›")
+    page.wait_for_function(f"({STEP})() === 'step 2'")
+    press(page, "‹ Step")
+    page.wait_for_function(f"({STEP})() === 'step 1'")
+    page.wait_for_timeout(600)
+    moved = page.evaluate(DOTS)
+    assert np.abs(np.subtract(moved, rest)).max() > 1
+
+    press(page, "Fast")
+    page.wait_for_function(f"({STEP})() === 'step 4'")
+    press(page, "Pause")
+    page.wait_for_timeout(700)
+    paused = page.evaluate(STEP)
+    page.wait_for_timeout(700)
+    assert page.evaluate(STEP) == paused
+
+    rail = page.locator(".slider-rail-touch-rect").first.bounding_box()
+    page.mouse.click(rail["x"] + 4, rail["y"] + rail["height"] / 2)
+    page.wait_for_function(f"({STEP})() === 'prior'")
+    press(page, "Fast")
+    page.wait_for_function(f"({STEP})() === 'correction 1'")
+    page.wait_for_timeout(700)
+    assert np.abs(np.subtract(page.evaluate(DOTS), rest)).max() < 0.1
+
+
+def test_the_keyboard_reaches_the_figure_and_plays_it(address, watch):
+    page = watch().open(f"{address}/?method=prior-lm&n=50&omega=1")
+    page.wait_for_selector(".updatemenu-button[tabindex='0']")
+    figure = page.get_by_role("figure", name="Figure: ").first
+    assert "error" in figure.get_attribute("aria-label").lower()
+    focused = "() => document.activeElement.getAttribute('aria-label') ?? ''"
+    page.get_by_role("button", name="‹ Step").first.focus()
+    page.keyboard.press("Tab")
+    assert page.evaluate(focused) == "Step ›"
+    page.keyboard.press("Enter")
+    page.wait_for_function(f"({STEP})() === 'step 1'")
+    page.wait_for_function(f"({focused})() === 'Step ›'")
+    page.get_by_role("slider", name="step").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"({STEP})() === 'step 2'")
+    page.wait_for_function(f"({focused})() === 'step'")
+    page.keyboard.press("Home")
+    page.wait_for_function(f"({STEP})() === 'prior'")
+
+
+def test_a_new_target_draws_a_new_figure_and_the_address_brings_it_back(address, watch):
+    page = watch().open(address)
+    number = page.get_by_label("Target y*").first
+    number.fill("0.8")
+    number.press("Enter")
+    page.wait_for_function(DRAWN, arg=0.8)
+    page.wait_for_function("() => location.search.includes('y1=0.8')")
+    page.locator(".st-key-target-1 input[type=range]").press("ArrowRight")
+    page.wait_for_function(DRAWN, arg=0.81)
+    page.wait_for_function("() => location.search.includes('y1=0.81')")
+    text = headline(page)
+    again = watch().open(page.url, target=0.81)
+    assert headline(again) == text
+
+
+def test_the_download_is_the_table_of_all_stages(address, watch):
+    page = watch().open(f"{address}/?n=25")
+    with page.expect_download() as download:
+        page.get_by_text("Download CSV").click()
+    with open(download.value.path(), newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 50
+    assert [row["stage"] for row in rows] == ["posterior"] * 25 + ["localized"] * 25
+    assert all(float(row["resim_error"]) >= 0 for row in rows[25:])
+
+
+def settled(page):
+    """Wait until the script has come to rest after an interaction."""
+    page.wait_for_timeout(400)
+    page.wait_for_selector(AT_REST)
+
+
+def trace_point(page, subplot, index):
+    """Where on the screen a subplot's point is: (x, y) of the ``index``-th marker that carries a sample."""
+    return page.evaluate(
+        """([subplot, index]) => {
+            const points = [...document.querySelectorAll(`.js-plotly-plot .subplot.${subplot} .trace path.point`)]
+                .filter(p => { const b = p.getBoundingClientRect(); return b.width > 4; });
+            const b = points.at(index).getBoundingClientRect();
+            return [b.left + b.width / 2, b.top + b.height / 2];
+        }""",
+        [subplot, index],
+    )
+
+
+def test_a_click_on_a_point_or_a_row_opens_the_inspector_and_the_trace(address, watch):
+    page = watch().open(f"{address}/?n=25&omega=1")
+    page.mouse.click(*trace_point(page, "xy", -12))
+    page.wait_for_function("() => location.search.includes('sample=')")
+    number = int(page.evaluate("() => new URLSearchParams(location.search).get('sample')"))
+    page.get_by_role("heading", name=f"Sample {number}").wait_for()
+    settled(page)
+    cards = page.locator(".cards").last.inner_text()
+    for name in ("Achieved y", "Re-simulation error", "Surrogate error", "Cycle error", "Prior density"):
+        assert name in cards
+    press(page, "‹ Step")
+    page.get_by_text("Nearest training pairs").click()
+    page.get_by_text("What the model could have learnt it from").wait_for()
+    grid = page.locator('[data-testid="stDataFrame"]').last.locator("canvas").first.bounding_box()
+    page.mouse.click(grid["x"] + 18, grid["y"] + 35 + 17 + 35 * 2)
+    page.get_by_role("heading", name="Sample 2").wait_for()
+    assert "sample=2" in page.url
+
+
+def test_favourites_are_kept_compared_and_the_tolerance_judges_anew(address, watch):
+    page = watch().open(f"{address}/?n=25&sample=3")
+    page.get_by_role("button", name="Keep it").click()
+    page.get_by_role("heading", name="Favourites").wait_for()
+    page.get_by_role("spinbutton", name="Look at sample").fill("7")
+    page.get_by_role("spinbutton", name="Look at sample").press("Enter")
+    page.get_by_role("heading", name="Sample 7").wait_for()
+    page.get_by_role("button", name="Keep it").click()
+    page.wait_for_function(
+        """() => [...document.querySelectorAll('.js-plotly-plot')].some(figure => {
+            const names = [...figure.querySelectorAll('.legendtext')].map(t => t.textContent);
+            return names.length === 2 && names.every(name => name.startsWith('design'));
+        })"""
+    )
+    page.get_by_role("group", name="Tolerance, in units of the task's own").get_by_role("slider").press("Home")
+    page.wait_for_function(f"() => {HEADLINE}.includes('±0.0002')")
+    assert "tolerance=0.01" in page.url
+
+
+def test_prior_and_posterior_density_with_the_map_point(address, watch):
+    page = watch().open(f"{address}/?view=Posterior&task=ballistics&n=25", target=5)
+    legends = (
+        "() => [...document.querySelector('.js-plotly-plot').querySelectorAll('.legendtext')].map(t => t.textContent)"
+    )
+    assert any("MAP" in name for name in page.evaluate(legends))
+    assert not any("target" in name for name in page.evaluate(legends))
+    page.get_by_text("cut at the MAP point").click()
+    page.wait_for_function(f"() => ({legends})().some(t => t.startsWith('target'))")
+    assert "others=" in page.url
+    page.wait_for_function(  # pairs of four coordinates
+        "() => document.querySelectorAll('.js-plotly-plot')[1].querySelectorAll('.subplot').length === 10"
+    )
+
+
+def test_brushing_latent_points_lights_up_their_designs(address, watch):
+    page = watch().open(f"{address}/?view=Latent+design&n=25")
+    box = page.locator(".js-plotly-plot .draglayer .xy .nsewdrag").first.bounding_box()
+    page.mouse.move(box["x"] + 4, box["y"] + 4)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=8)
+    page.mouse.up()
+    page.get_by_text("samples of SRS brushed").wait_for()
+    told = page.get_by_text("samples of SRS brushed").inner_text()
+    lit = page.evaluate(
+        "() => document.querySelector('.js-plotly-plot').data.filter(t => t.marker.color === '#F0E442')"
+        ".map(t => t.customdata.length).filter(n => n)"
+    )
+    assert lit == [int(told.split()[0])] * 3
+
+
+def test_compare_links_axes_and_a_sweep_can_be_stopped_and_gone_on_with(address, watch):
+    page = watch().open(f"{address}/?view=Compare&n=25&seeds=20")
+    box = page.locator(".js-plotly-plot .draglayer .xy .nsewdrag").first.bounding_box()
+    page.mouse.move(box["x"] + 20, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 120, box["y"] + 120, steps=6)
+    page.mouse.up()
+    page.wait_for_function(
+        "() => { const f = document.querySelector('.js-plotly-plot')?._fullLayout;"
+        " return f && f.xaxis.range[1] < 0.5 && Math.abs(f.xaxis.range[1] - f.xaxis3.range[1]) < 1e-9; }"
+    )
+    page.get_by_role("button", name="Start 240 runs").click()
+    page.get_by_text("seed 0").wait_for()
+    page.get_by_role("button", name="Stop").dispatch_event("click")  # a click would wait for the page to be at rest
+    page.get_by_role("button", name="Go on").wait_for()
+    left = int(page.get_by_role("button", name="Go on").inner_text().split("Go on: ")[1].split()[0])
+    assert 0 < left < 240
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_text("Points are means over 20 seeds").wait_for()
+
+
+def test_intervals_constraints_and_a_design_of_one_s_own(address, watch):
+    page = watch().open(f"{address}/?n=25")
+    page.get_by_text("Ask in other ways").click()
+    page.get_by_text("at least", exact=True).click()
+    page.wait_for_function(f"() => {HEADLINE}.includes('y ≥ 1.2')")
+    page.get_by_role("textbox", name="Constraints on x").fill("x1 >= 0; x2 >= 0")
+    page.get_by_role("textbox", name="Constraints on x").press("Enter")
+    page.wait_for_function("() => location.search.includes('constrain=')")
+    settled(page)
+    with page.expect_download() as download:
+        page.get_by_text("Download CSV").click()
+    with open(download.value.path(), newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["stage"] == "localized"]
+    assert all(float(row["x1"]) >= 0 and float(row["x2"]) >= 0 for row in rows)
+    assert np.mean([float(row["y1"]) >= 1.2 for row in rows]) > 0.9
+    page.get_by_role("textbox", name="Start from a design of your own").fill("0.3, 0.1")
+    page.get_by_role("textbox", name="Start from a design of your own").press("Enter")
+    page.wait_for_function("() => location.search.includes('start=')")
+    settled(page)
+    assert "of 25 designs" in headline(page)
+
+
+def test_a_target_beyond_the_data_is_said_before_and_the_nearest_asked_for(address, watch):
+    page = watch().open(f"{address}/?n=25&y1=2.6", target=2.6)
+    page.get_by_text("lies outside what the 10,000 training pairs achieve").wait_for()
+    page.get_by_role("button", name="Ask for 1.999").click()
+    page.wait_for_function(DRAWN, arg=1.999)
+    settled(page)
+    assert page.get_by_text("lies outside").count() == 0
+
+
+def test_the_link_brings_the_same_designs_and_the_archive_the_command(address, watch):
+    page = watch().open(f"{address}/?n=25&seed=4&sampling=LHS&view=Compare&sample=2")
+    link = next(t for t in page.locator("code").all_inner_texts() if t.startswith("http"))
+    text, query = headline(page), urlsplit(link).query
+    for part in ("seed=4", "sampling=LHS", "n=25", "view=Compare", "sample=2", "model=", "y1=1.2"):
+        assert part in query
+    again = watch().open(link)
+    assert headline(again) == text
+    assert again.get_by_text("other weights").count() == 0
+    with page.expect_download() as download:
+        page.get_by_text("Download ZIP").click()
+    with zipfile.ZipFile(download.value.path()) as file:
+        assert json.loads(file.read("settings.json"))["seed"] == 4
+        assert "figures/localization.html" in file.namelist()
+        assert "--seed 4" in file.read("README.txt").decode()
+    foreign = watch().open(link.split("&model=")[0] + "&model=deadbeef")
+    foreign.get_by_text("made with other weights").wait_for()
+
+
+@pytest.mark.parametrize(
+    ("view", "width"),
+    [(view, width) for view in ("Posterior", "Latent design", "Compare") for width in (390, 1440)],
+)
+def test_nothing_overlaps_in_the_other_views(address, watch, view, width):
+    page = watch(width=width, height=900, theme="dark" if width == 390 else "light").open(
+        f"{address}/?view={view}&n=50"
+    )
+    page.wait_for_timeout(1500)
+    page.wait_for_selector(AT_REST)
+    assert page.evaluate(CLASHES) == []
+    assert page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth") <= 0
+
+
+@pytest.mark.parametrize("width", [390, 768, 1024, 1280, 1440, 1920])
+def test_nothing_overlaps_or_is_cut_off(address, watch, width):
+    page = watch(width=width, height=900, theme="dark" if width % 3 else "light").open(address)
+    page.wait_for_timeout(1500)
+    page.wait_for_selector(AT_REST)
+    assert page.evaluate(CLASHES) == []
+    assert page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth") <= 0
+
+
+def test_the_figure_follows_the_width_of_the_page(address, watch):
+    page = watch(width=390, height=844).open(address)
+    page.wait_for_function("() => document.querySelector('.js-plotly-plot')?._fullLayout?.height > 900")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.wait_for_function("() => document.querySelector('.js-plotly-plot')?._fullLayout?.height < 700")
+
+
+def test_while_samples_move_the_ground_stays_and_no_dot_comes_from_nowhere(watch, address):
+    page = watch().open(f"{address}/?n=50")
+    page.evaluate("""() => {
+        const figure = document.querySelector('.js-plotly-plot'), points = '.scatterlayer path.point';
+        window.seen = [];
+        const look = () => {
+            const astray = [...figure.querySelectorAll(points)].filter(p => !p.getAttribute('transform'));
+            const ground = figure.querySelectorAll('.subplot.xy .fills path[style*="fill: rgb"]');
+            window.seen.push([figure._fullLayout._currentFrame, ground.length, astray.length]);
+            requestAnimationFrame(look);
+        };
+        look();
+    }""")
+    page.locator(".updatemenu-button", has_text="▶ Play").click()
+    page.wait_for_function(f"() => ({STEP})() === 'step 1'")
+    page.wait_for_timeout(1000)
+    seen = page.evaluate("() => window.seen")
+    assert len({step for step, *_ in seen}) > 1
+    assert {ground for _, ground, _ in seen} == {8}
+    assert {astray for *_, astray in seen} == {0}

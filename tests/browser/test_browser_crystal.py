@@ -1,0 +1,179 @@
+"""The page of crystals in headless Chromium, with the trained models that ship with it, and with real DFT."""
+
+import csv
+import io
+import time
+import zipfile
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.browser import AT_REST, CHROMIUM, ROOT, Watched, chromium, server
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"no {CHROMIUM}: apt-get install chromium"),
+    pytest.mark.skipif(
+        not (ROOT / "pretrained/crystal/inn.safetensors").exists(), reason="no trained network of crystals"
+    ),
+]
+
+FIGURE = "document.querySelector('.st-key-animation .js-plotly-plot')"
+HEADLINE = "[...document.querySelectorAll('h4')].map(h => h.innerText).find(t => t.includes(' design'))"
+GAPS = f"""() => [...{FIGURE}.querySelectorAll('.subplot.xy .scatterlayer .trace')]
+    .map(trace => [...trace.querySelectorAll('path.point')])
+    .filter(points => points.length === 25)
+    .flatMap(points => points.map(p => Number((p.getAttribute('transform') ?? '').match(/[-.0-9]+/))))"""
+"""Pixels from the left of the 25 cells on their way, and where they began; other traces have more points, or fewer."""
+ROW, HEAD = 35, 35
+"""Pixels that a row of a table is high, and its head."""
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IPAGE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        with server() as (address, _):
+            yield f"{address}/?task=crystal&n=25"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(request, address, browser):
+    watched = Watched(browser, **getattr(request, "param", {}))
+    watched.page.goto(address)
+    watched.page.wait_for_selector(".st-key-animation .scatterlayer")
+    watched.page.wait_for_selector(AT_REST)
+    yield watched.page
+    errors, abroad = list(watched.errors), list(watched.abroad)
+    watched.context.close()
+    assert errors == []
+    assert abroad == []
+
+
+def settled(page):
+    page.wait_for_timeout(400)
+    page.wait_for_selector(AT_REST)
+
+
+def tick(page, row):
+    """The box of a row of the candidates."""
+    canvas = page.locator('[data-testid="stDataFrame"] canvas').first
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    page.mouse.click(box["x"] + 18, box["y"] + HEAD + ROW * (row + 0.5))
+
+
+def download(page, name):
+    with page.expect_download() as found:
+        page.get_by_role("button", name=name).click()
+    return Path(found.value.path()).read_bytes()
+
+
+def test_the_animation_draws_cells_to_the_target_line(page):
+    page.evaluate(
+        f"""() => {{
+            {FIGURE}.seen = [];
+            {FIGURE}.on('plotly_animatingframe', e => {FIGURE}.seen.push([e.name, ({GAPS})()]));
+        }}"""
+    )
+    page.locator(".updatemenu-button", has_text="Fast").first.click()
+    page.wait_for_function(
+        f"() => {FIGURE}?._fullLayout && {FIGURE}._fullLayout._currentFrame ==="
+        f" {FIGURE}._fullLayout.sliders[0].steps.at(-1).args[0][0]"
+    )
+    page.wait_for_timeout(700)
+    seen = page.evaluate(f"() => {FIGURE}.seen")
+    assert [name for name, _ in seen][:2] == ["posterior", "step 1"]
+    before, after = np.array(seen[1][1]), np.array(page.evaluate(GAPS))  # a frame is announced before it is drawn
+    assert len(before) == len(after)
+    assert np.abs(after - before).max() > 5
+
+
+def test_constraints_a_cif_of_one_s_own_and_ranking(page):
+    page.get_by_text("Ask in other ways").click()
+    page.get_by_test_id("stButtonGroup").get_by_text("a = b", exact=True).click()
+    page.wait_for_function("() => location.search.includes('constrain=a%3Db')")
+    page.locator('input[type="file"]').set_input_files(
+        {"name": "mine.cif", "mimeType": "chemical/x-cif", "buffer": b"no crystal"}
+    )
+    page.get_by_text("This file is not a structure file").wait_for()
+    settled(page)
+    with zipfile.ZipFile(io.BytesIO(download(page, "CIF, all 25"))) as archive:
+        assert len(archive.namelist()) == 25
+        mine = archive.read("srtio3-7.cif")
+    page.locator('input[type="file"]').set_input_files(
+        {"name": "mine.cif", "mimeType": "chemical/x-cif", "buffer": mine}
+    )
+    page.wait_for_function("() => location.search.includes('start=')")
+    settled(page)
+    assert page.get_by_text("This file is not a structure file").count() == 0
+    rows = list(csv.DictReader(io.StringIO(download(page, "Download CSV").decode())))
+    localized = [row for row in rows if row["stage"] == "localized"]
+    assert all(abs(float(row["x1"]) - float(row["x2"])) < 1e-6 for row in localized)
+    length = next(line for line in mine.decode().splitlines() if "_cell_length_a" in line).split()[1]
+    assert float(rows[0]["x1"]) == pytest.approx(float(length), abs=1e-6)  # the first sample starts there
+    first = page.get_by_role("heading", name="the best of this ranking").inner_text()
+    page.get_by_text("robustness", exact=True).click()
+    page.wait_for_function("() => location.search.includes('rank=robustness')")
+    settled(page)
+    assert page.get_by_role("heading", name="the best of this ranking").inner_text() != first
+
+
+@pytest.mark.dft
+@pytest.mark.skipif(find_spec("gpaw") is None, reason="no GPAW: see requirements-dft.txt")
+def test_a_ticked_cell_is_verified_by_dft_and_another_job_cancelled(page):
+    tick(page, 1)
+    page.get_by_role("button", name="Verify 1 ticked with DFT").wait_for()
+    sample = int(page.evaluate("() => new URLSearchParams(location.search).get('sample')"))
+    asked = time.perf_counter()
+    page.get_by_role("button", name="Verify 1 ticked with DFT").click()
+    page.get_by_text("DFT: 0 of 1 done").wait_for()
+    page.wait_for_function(f"() => {HEADLINE}.includes(' of 1 design')")
+    print(f"verdict after {time.perf_counter() - asked:.1f} s")
+    settled(page)
+    assert page.get_by_text("by DFT", exact=True).count() > 0  # the figure's legend
+    row = next(
+        row
+        for row in csv.DictReader(io.StringIO(download(page, "Download CSV").decode()))
+        if row["stage"] == "localized" and int(row["sample"]) == sample
+    )
+    assert float(row["y1"]) == pytest.approx(0.5, abs=0.05)
+    with zipfile.ZipFile(io.BytesIO(download(page, "extxyz, 1 ticked"))) as archive:
+        assert archive.namelist() == [f"srtio3-{sample}.extxyz"]
+        assert f"dft_gap_eV={row['y1']}" in archive.read(archive.namelist()[0]).decode()
+
+    tick(page, 3)
+    page.get_by_role("button", name="Verify 1 ticked with DFT").click()
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_text("Cancelled; what DFT said of 0 of 1 cell is kept").wait_for()
+    page.get_by_role("button", name="Verify 1 ticked with DFT").wait_for()
+
+
+@pytest.mark.parametrize(
+    "page", [{"width": 390, "height": 844, "theme": "dark"}, {"width": 1440}], indirect=True, ids=["phone", "desktop"]
+)
+def test_nothing_is_wider_than_the_window_and_both_cells_are_drawn(page):
+    page.wait_for_timeout(1500)
+    page.wait_for_selector(AT_REST)
+    assert page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth") <= 0
+    page.get_by_text("Drag to turn").scroll_into_view_if_needed()
+    page.wait_for_function("() => document.querySelectorAll('.st-key-cells .gl-container canvas').length >= 2")
+    outside = page.evaluate(
+        """() => [...document.querySelectorAll('.js-plotly-plot')].flatMap(figure => {
+            const edge = figure.getBoundingClientRect();
+            return [...figure.querySelectorAll('text')].filter(t => {
+                const b = t.getBoundingClientRect();
+                return t.textContent.trim() && !t.closest('.slider-labels') && b.width > 2
+                    && (b.left < edge.left - 1 || b.right > edge.right + 1 || b.bottom > edge.bottom + 1);
+            }).map(t => t.textContent);
+        })"""
+    )
+    assert outside == []

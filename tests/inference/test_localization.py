@@ -1,0 +1,98 @@
+"""Localization on problems whose answers are known."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ipage_core.inference.localization import OPTIMIZERS, localize
+
+BOX = torch.tensor([[-2.0, -2.0], [2.0, 2.0]], dtype=torch.float64)
+
+
+def circle(u, rows):
+    """‖u‖² = 1."""
+    return u.square().sum(1, keepdim=True) - 1
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_optimizer_finds_the_nearby_point_of_a_circle(optimizer):
+    u0 = torch.tensor([[0.3, 0.4], [-1.5, 0.5], [0.0, 1.9]], dtype=torch.float64)
+    trajectory = localize(circle, u0, BOX, optimizer=optimizer, steps={"lm": 15}.get(optimizer, 400))
+    # By symmetry the answer lies on the ray through the start (Adam moves each coordinate its own way).
+    if optimizer != "adam":
+        expected = u0 / u0.norm(dim=1, keepdim=True)
+        torch.testing.assert_close(trajectory.u[-1], expected, rtol=0, atol=1e-3)
+    assert trajectory.error[-1].max() < 1e-4
+    torch.testing.assert_close(trajectory.u[0], u0)
+
+
+@given(st.integers(0, 10_000), st.sampled_from(OPTIMIZERS))
+@settings(max_examples=20, deadline=None)
+def test_no_step_ever_leaves_the_box(seed, optimizer):
+    generator = torch.Generator().manual_seed(seed)
+    a = torch.randn(2, 3, generator=generator, dtype=torch.float64)
+    target = 5 * torch.randn(2, generator=generator, dtype=torch.float64)
+    low = -torch.rand(3, generator=generator, dtype=torch.float64)
+    bounds = torch.stack((low, low + 0.1 + torch.rand(3, generator=generator, dtype=torch.float64)))
+    u0 = 3 * torch.randn(10, 3, generator=generator, dtype=torch.float64)
+    trajectory = localize(lambda u, rows: torch.sin(u) @ a.T - target, u0, bounds, optimizer=optimizer, steps=20)
+    assert (trajectory.u >= bounds[0]).all()
+    assert (trajectory.u <= bounds[1]).all()
+
+
+def test_lm_slides_along_a_wall_to_the_solution():
+    # u₀ + u₁ = 3 inside [−2, 2]²; a start at the wall u₀ = 2 must make up for it with u₁.
+    trajectory = localize(
+        lambda u, rows: u.sum(1, keepdim=True) - 3, torch.tensor([[2.0, -2.0]], dtype=torch.float64), BOX
+    )
+    torch.testing.assert_close(trajectory.u[-1], torch.tensor([[2.0, 1.0]], dtype=torch.float64), atol=1e-5, rtol=0)
+
+
+def test_lm_looks_inward_when_it_is_stuck_on_a_wall():
+    def hill(u, rows):
+        """1 + cos 3u₀ = 0 at u₀ = ±π/3; from the far side of the hill at −2π/3, descent runs into the wall at −2.5."""
+        return 1 + torch.cos(3 * u[:, :1])
+
+    box = torch.tensor([[-2.5, -1.0], [2.5, 1.0]], dtype=torch.float64)
+    trajectory = localize(hill, torch.tensor([[-2.2, 0.0]], dtype=torch.float64), box)
+    assert (trajectory.u[:, 0, 0] == -2.5).any()  # pushed to the wall first
+    assert trajectory.error[-1].item() < 1e-10
+
+
+def test_lm_never_makes_a_sample_worse_and_survives_flat_spots():
+    u0 = torch.cat((torch.zeros(1, 2, dtype=torch.float64), torch.randn(20, 2, dtype=torch.float64)))
+    trajectory = localize(circle, u0, BOX)
+    assert (trajectory.error.diff(dim=0) <= 0).all()
+    assert trajectory.u.isfinite().all()  # the origin has no gradient: it stays, the others arrive
+    assert trajectory.error[-1, 1:].max() < 1e-10
+
+
+def test_samples_do_not_disturb_each_other():
+    u0 = torch.randn(30, 2, dtype=torch.float64)
+    order = torch.randperm(30)
+    together, permuted = (localize(circle, u, BOX, steps=5, enough=0.0).u[-1] for u in (u0, u0[order]))
+    torch.testing.assert_close(together[order], permuted)
+    alone = localize(circle, u0[:1], BOX, steps=5, enough=0.0).u[-1]
+    torch.testing.assert_close(alone, together[:1])
+
+
+def test_each_sample_keeps_its_own_goal_when_others_have_arrived():
+    goals = torch.linspace(0.5, 3.0, 20, dtype=torch.float64)[:, None]
+    u0 = torch.rand(20, 2, dtype=torch.float64) + 0.1
+    trajectory = localize(lambda u, rows: u.square().sum(1, keepdim=True) - goals[rows], u0, BOX)
+    torch.testing.assert_close(trajectory.u[-1].square().sum(1), goals[:, 0], rtol=0, atol=1e-5)
+
+
+def test_a_thin_record_keeps_both_ends():
+    full = localize(circle, torch.full((1, 2), 1.9, dtype=torch.float64), BOX, optimizer="adam", steps=50)
+    thin = localize(
+        circle, torch.full((1, 2), 1.9, dtype=torch.float64), BOX, optimizer="adam", steps=50, record_every=20
+    )
+    assert thin.steps.tolist() == [0, 20, 40, 50]
+    torch.testing.assert_close(thin.u[-1], full.u[-1])
+
+
+def test_unknown_optimizer_is_refused():
+    with pytest.raises(ValueError, match="accepted: lm, adam, gd"):
+        localize(circle, torch.zeros(1, 2), BOX, optimizer="sgd")

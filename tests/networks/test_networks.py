@@ -1,0 +1,176 @@
+"""The networks are what they claim: invertible, with the right Jacobians, blind to the order of their rows."""
+
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.integrate import quad
+from scipy.stats import kstest
+
+from ipage_core.networks import CINN, INN, MLP
+from ipage_core.networks.losses import dynamic_weights, mmd
+from ipage_core.networks.standardize import Standardizer
+
+
+def small_inn(d, m, order, **more):
+    inn = INN(d, m, order=order, couplings=4, hidden=16, blocks=1, bins=6, surrogate_hidden=16, **more)
+    inn.fit_scales(2 + 3 * torch.randn(100, d), -1 + 0.5 * torch.randn(100, m))
+    return inn.double().eval()
+
+
+@pytest.mark.parametrize("order", ["ordered", "alternating"])
+@given(d=st.integers(2, 6), m=st.integers(1, 2), seed=st.integers(0, 1000))
+@settings(max_examples=8, deadline=None)
+def test_inn_is_invertible_both_ways(order, d, m, seed):
+    torch.manual_seed(seed)
+    inn = small_inn(d, m, order)
+    x, padding = 2 + 3 * torch.randn(20, d, dtype=torch.float64), torch.randn(20, m, dtype=torch.float64)
+    y, z, _ = inn.transport(x, padding)
+    x_back, padding_back = inn.inverse(y, z)
+    torch.testing.assert_close(x_back, x, rtol=0, atol=1e-6)
+    torch.testing.assert_close(padding_back, padding, rtol=0, atol=1e-6)
+    for each, expected in zip(inn.cycle(y, z), (x, z), strict=True):
+        torch.testing.assert_close(each, expected, rtol=0, atol=1e-6)
+
+
+BOUNDED = [None, (-5.0, 4.0), (0.0, 2.0)]
+
+
+@pytest.mark.parametrize("order", ["ordered", "alternating"])
+@pytest.mark.parametrize("support", [(), BOUNDED])
+def test_inn_log_determinant_against_autograd(order, support):
+    inn = small_inn(3, 2, order, support=support)
+    joint = torch.randn(4, 5, dtype=torch.float64)
+    joint[:, 2] = torch.rand(4, dtype=torch.float64) * 1.8 + 0.1
+
+    def f(row):
+        y, z, _ = inn.transport(row[None, :3], row[None, 3:])
+        return torch.cat((y, z), dim=1)[0]
+
+    _, _, log_det = inn.transport(joint[:, :3], joint[:, 3:])
+    for row, value in zip(joint, log_det, strict=True):
+        jacobian = torch.autograd.functional.jacobian(f, row)
+        torch.testing.assert_close(jacobian.det().abs().log(), value, rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("build", [lambda: small_inn(2, 1, "ordered"), lambda: CINN(2, 1, hidden=16, bins=6).double()])
+def test_posterior_density_is_the_jacobian_of_sampling_and_integrates_to_one(build):
+    model = build()
+    y_star = torch.full((5, 1), -0.8, dtype=torch.float64)
+    z = torch.randn(5, 2, dtype=torch.float64)
+    x = model.sample(y_star, z)
+    torch.testing.assert_close(model.encode(x, y_star), z, rtol=0, atol=1e-6)
+    for i in range(5):
+        jacobian = torch.autograd.functional.jacobian(lambda row: model.sample(y_star[:1], row[None])[0], z[i])
+        expected = -0.5 * z[i].square().sum() - math.log(2 * math.pi) - jacobian.det().abs().log()
+        torch.testing.assert_close(model.log_prob(x, y_star)[i], expected, rtol=0, atol=1e-6)
+    axes = [torch.linspace(m - 8 * s, m + 8 * s, 400, dtype=torch.float64)
+            for m, s in zip(model.x_scale.mean.tolist(), model.x_scale.sd.tolist(), strict=True)]  # fmt: skip
+    grid = torch.cartesian_prod(*axes)
+    with torch.no_grad():
+        density = model.log_prob(grid, y_star[:1].expand(len(grid), 1)).exp()
+    cell = (axes[0][1] - axes[0][0]) * (axes[1][1] - axes[1][0])
+    assert (density.sum() * cell).item() == pytest.approx(1.0, abs=0.01)
+
+
+def test_no_sample_leaves_the_support_and_it_stays_invertible():
+    inn = small_inn(3, 1, "ordered", support=BOUNDED)
+    z, y_star = 6 * torch.randn(500, 3, dtype=torch.float64), torch.randn(500, 1, dtype=torch.float64)
+    x = inn.sample(y_star, z)
+    assert ((x[:, 1] >= -5) & (x[:, 1] <= 4) & (x[:, 2] >= 0) & (x[:, 2] <= 2)).all()
+    central = z.abs().max(dim=1).values < 3
+    once, back = inn.cycle(y_star, z)
+    assert torch.equal(once, x)
+    torch.testing.assert_close(back[central], z[central], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("support", [(), BOUNDED])
+def test_the_surrogate_is_the_forward_at_zero_padding_with_a_gradient_on_the_walls_too(support):
+    inn = small_inn(3, 2, "ordered", support=support)
+    x = torch.tensor([[0.3, 1.0, 0.5], [-2.0, -4.0, 1.9]], dtype=torch.float64)
+    torch.testing.assert_close(inn(x), inn.transport(x, torch.zeros(2, 2, dtype=torch.float64))[0])
+    wall = torch.tensor([[0.3, -5.0, 2.0]], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.grad(inn(wall).sum(), wall)[0].abs().min() > 0
+
+
+def test_a_bounded_uniform_coordinate_becomes_standard_normal():
+    scale = Standardizer(2, [(2.0, 6.0), None]).double()
+    x = torch.stack((2 + 4 * torch.rand(20_000, dtype=torch.float64), torch.randn(20_000).double() * 3 + 1), dim=1)
+    scale.fit(x)
+    v = scale(x)
+    assert kstest(v[:, 0].numpy(), "norm").pvalue > 1e-3
+    torch.testing.assert_close(v.std(0), torch.ones(2, dtype=torch.float64), rtol=0, atol=0.03)
+    torch.testing.assert_close(scale.inverse(v), x, rtol=0, atol=1e-5)
+
+
+def test_ordered_inn_has_a_gradient_at_its_own_posterior_samples():
+    # With the padding kept, f_y(h(y*, z)) = y* identically and there is nothing to descend; with zero padding there is.
+    inn = small_inn(3, 1, "ordered")
+    y_star, z = torch.full((8, 1), 0.3, dtype=torch.float64), torch.randn(8, 3, dtype=torch.float64)
+    x, padding = inn.inverse(y_star, z)
+    torch.testing.assert_close(inn.transport(x, padding)[0], y_star, rtol=0, atol=1e-8)
+    x = x.detach().requires_grad_(True)
+    misfit = inn(x) - y_star
+    (gradient,) = torch.autograd.grad(misfit.square().sum(), x)
+    assert (misfit.abs() > 1e-3).any()
+    assert gradient.norm() > 1e-3
+
+
+@pytest.mark.parametrize("build", [lambda: small_inn(3, 2, "ordered"), lambda: MLP(3, 2).double()])
+def test_surrogates_treat_rows_alike(build):
+    model = build()
+    x = torch.randn(12, 3, dtype=torch.float64)
+    order = torch.randperm(12)
+    torch.testing.assert_close(model(x)[order], model(x[order]))
+
+
+def test_alternating_inn_has_no_closed_form_posterior():
+    with pytest.raises(ValueError, match="ordered"):
+        small_inn(2, 1, "alternating").log_prob(torch.zeros(1, 2), torch.zeros(1, 1))
+    with pytest.raises(ValueError, match="'ordered' or 'alternating'"):
+        INN(2, 1, order="sideways")
+
+
+def test_mmd_against_its_closed_form():
+    # C/(C + r²) = ∫ e⁻ˢ exp(−s r²/C) ds, and r = a − b ~ N(δ, 2I) makes each Gaussian factor explicit.
+    k, scale, shift = 3, 0.9, 1.5
+
+    def expected_kernel(delta_squared):
+        def integrand(s):
+            spread = 1 + 4 * s / scale
+            return math.exp(-s) * spread ** (-k / 2) * math.exp(-s * delta_squared / scale / spread)
+
+        return quad(integrand, 0, math.inf)[0]
+
+    expected = 2 * expected_kernel(0) - 2 * expected_kernel(shift**2)
+    generator = torch.Generator().manual_seed(0)
+    estimates = []
+    for _ in range(40):
+        a, b = (torch.randn(400, k, generator=generator, dtype=torch.float64) for _ in range(2))
+        b[:, 0] += shift
+        estimates.append(mmd(a, b, scales=(scale,)).item())
+    values = torch.tensor(estimates)
+    assert values.mean().item() == pytest.approx(expected, abs=4 * values.std().item() / math.sqrt(40))
+    assert values.std() / math.sqrt(40) < 0.05 * expected  # the test could tell
+
+
+def test_mmd_is_unbiased_at_zero():
+    generator = torch.Generator().manual_seed(1)
+    values = torch.tensor(
+        [mmd(torch.randn(60, 2, generator=generator), torch.randn(60, 2, generator=generator)) for _ in range(300)]
+    )
+    assert abs(values.mean()) < 4 * values.std() / math.sqrt(300)
+
+
+@given(st.integers(2, 400))
+@settings(deadline=None)
+def test_schedule_of_the_paper(epochs):
+    rows = [dynamic_weights(i, epochs, y=1000.0, x=10.0, z=20.0, nll=1.0) for i in range(epochs)]
+    half = epochs // 2
+    assert all(row["y"] == 1000 and row["x"] == row["z"] == 0 for row in rows[:half])
+    assert all(a["y"] >= b["y"] and a["x"] <= b["x"] for a, b in pairwise(rows))
+    assert rows[-1]["y"] == pytest.approx(0, abs=1e-9)
+    assert (rows[-1]["x"], rows[-1]["z"], rows[-1]["nll"]) == (10, 20, 1)

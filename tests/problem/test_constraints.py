@@ -1,0 +1,91 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipage_core.inference.pipeline import design
+from ipage_core.problem.constraints import parse
+from ipage_core.tasks import TASKS
+from tests.support.models import SINEWAVE, exact_method
+
+ARM = TASKS["robotic_arm"]
+
+
+@given(
+    fixed=st.sampled_from(["x1=0.2", "x₁ = 0.2", "x1<=0.2", "x1>=0.2", "x1=x2", "x3=x4"]),
+    u=st.lists(st.floats(-3, 3), min_size=4, max_size=4),
+)
+def test_a_design_obeys_its_constraints_whatever_is_moved(fixed, u):
+    moves = parse(ARM, [fixed])
+    start = moves.encode(torch.tensor([u], dtype=torch.float64)).clamp(*moves.bounds)
+    x = moves.decode(start)[0]
+    holds = {
+        "x1=0.2": x[0] == 0.2,
+        "x₁ = 0.2": x[0] == 0.2,
+        "x1<=0.2": x[0] <= 0.2,
+        "x1>=0.2": x[0] >= 0.2,
+        "x1=x2": x[0] == x[1],
+        "x3=x4": x[2] == x[3],
+    }
+    assert holds[fixed]
+    assert torch.allclose(moves.encode(x[None]), start)
+    assert moves.excess(x[None]).shape == (1, 0)
+
+
+def test_ties_and_values_combine():
+    moves = parse(ARM, ["x1=x2", "x2=x3", "x3<=0.5", "x4=-0.25"])
+    assert moves.bounds.shape == (2, 1)
+    assert moves.bounds[1, 0] == 0.5
+    assert moves.decode(torch.tensor([[0.3]]))[0].tolist() == pytest.approx([0.3, 0.3, 0.3, -0.25])
+
+
+@pytest.mark.parametrize(
+    ("expressions", "says"),
+    [
+        (["x9=1"], "not understood; accepted: NAME=NUMBER"),
+        (["x1=nan"], "not understood"),
+        (["x1"], "not understood"),
+        (["x1=7"], "leave nothing of x₁, whose bounds are -1 to 1"),
+        (["x1=0.1", "x1=0.2"], "leave nothing"),
+        (["x1=0.1", "x2=0.1"], "nothing is left to design"),
+    ],
+)
+def test_what_is_wrong_with_a_constraint_is_one_sentence(expressions, says):
+    with pytest.raises(ValueError, match="(?s)" + says.replace("(", r"\(")):
+        parse(SINEWAVE, expressions)
+
+
+def test_localization_obeys_a_fixed_coordinate_and_still_arrives():
+    found = design(SINEWAVE, exact_method(), torch.tensor([1.2]), 40, parametrization=parse(SINEWAVE, ["x1=0.1"]))
+    assert (found.localized[:, 0] - 0.1).abs().max() < 1e-6
+    assert found.summary()["resim_mse"] < 1e-8
+
+
+def test_a_cap_is_kept_as_one_more_residual():
+    from dataclasses import replace
+
+    task = replace(SINEWAVE, words=lambda text: [lambda x: x.sum(1) + 0.5] if text == "sum<=-0.5" else None)
+    moves = parse(task, ["sum<=-0.5"])
+    found = design(task, exact_method(), torch.tensor([1.2]), 40, parametrization=moves)
+    assert found.localized.sum(1).max() <= -0.5 + 2e-6
+    assert found.summary()["resim_mse"] < 1e-8
+    free = design(task, exact_method(), torch.tensor([1.2]), 40)
+    assert free.localized.sum(1).max() > 0
+
+
+def test_what_a_constraint_leaves_out_of_reach_is_said_with_the_closest():
+    found = design(SINEWAVE, exact_method(), torch.tensor([1.9]), 20, parametrization=parse(SINEWAVE, ["x1=0"]))
+    assert "cannot be reached" in found.note
+    assert found.surrogate.max().item() == pytest.approx(1.0, abs=1e-3)  # sin 0 + cos ≤ 1
+
+
+def test_a_seed_design_stays_near():
+    seed = torch.tensor([0.25, 0.15], dtype=torch.float64)
+    near = design(SINEWAVE, exact_method(), torch.tensor([1.2]), 50, seed_design=seed)
+    far = design(SINEWAVE, exact_method(), torch.tensor([1.2]), 50)
+    assert torch.equal(near.posterior[0], seed.float())
+    assert near.summary()["resim_mse"] < 1e-8
+    distance = [(found.localized.double() - seed).norm(dim=1).median() for found in (near, far)]
+    assert distance[0] < 0.5 * distance[1]
+    with pytest.raises(ValueError, match="seed design of 2 finite numbers"):
+        design(SINEWAVE, exact_method(), torch.tensor([1.2]), 5, seed_design=torch.zeros(3))

@@ -1,0 +1,136 @@
+"""The four files of a cell: one picture, the right size in millimetres, and a mesh without holes."""
+
+import io
+import re
+from itertools import pairwise
+
+import ezdxf
+import numpy as np
+import pytest
+import trimesh
+from PIL import Image
+from shapely.geometry import Polygon
+
+from ipage_core.tasks.cells.dataset import cell
+from ipage_core.tasks.cells.export import DOT, FORMATS, Layout, dxf, outline, png, solid_mesh, stl, svg, tiled
+
+
+@pytest.fixture(scope="module")
+def lopsided() -> np.ndarray:
+    """No symmetry at all, a hole, an island and diagonal contacts, one of them across the seam of two tiles."""
+    rows = "###..... #.#..... ###..... ...#.... ....#... ....###. .....#.# #......#"
+    return np.array([[c == "#" for c in row] for row in rows.split()])
+
+
+def rasterize(polygons: list[Polygon], pitch: float, shape: tuple[int, int]) -> np.ndarray:
+    """Which pixel centres lie inside, by even-odd crossings of a horizontal ray."""
+    inside = np.zeros(shape, dtype=int)
+    y, x = (np.indices(shape) + 0.5) * pitch
+    for polygon in polygons:
+        for ring in (polygon.exterior, *polygon.interiors):
+            points = np.array(ring.coords)
+            for (x0, y0), (x1, y1) in pairwise(points):
+                if y0 != y1:
+                    crosses = (y0 > y) != (y1 > y)
+                    inside += crosses & (x < x0 + (y - y0) * (x1 - x0) / (y1 - y0))
+    return inside % 2 == 1
+
+
+@pytest.mark.parametrize("index", range(20))
+def test_meshes_of_generated_cells_are_watertight(index: int) -> None:
+    layout = Layout(tiles=(3, 3), cell_mm=12.0, thickness_mm=4.0)
+    made = cell(1, index)
+    mesh = trimesh.load(io.BytesIO(stl(made.pixels, layout)), file_type="stl")
+    assert mesh.is_watertight
+    assert mesh.is_winding_consistent
+    np.testing.assert_allclose(mesh.volume, made.volume_fraction * 36**2 * 4, rtol=1e-5)
+    assert (mesh.extents <= (36.0001, 36.0001, 4.0001)).all()
+
+
+@pytest.mark.parametrize("contacts", ["join", "separate"])
+@pytest.mark.parametrize("fraction", [0.35, 0.55, 0.75])
+def test_meshes_of_noise_are_watertight(fraction: float, contacts: str) -> None:
+    noise = np.random.default_rng(int(100 * fraction)).random((32, 32)) < fraction
+    layout = Layout(tiles=(1, 2), contacts=contacts)  # type: ignore[arg-type]
+    mesh = solid_mesh(noise, layout)
+    assert mesh.is_watertight
+    assert mesh.is_winding_consistent
+    area = sum(part.area for part in outline(noise, layout))
+    np.testing.assert_allclose(mesh.volume, area * layout.thickness_mm, rtol=1e-9)
+
+
+@pytest.mark.parametrize("contacts", ["join", "separate"])
+def test_contacts_are_joined_or_separated(contacts: str) -> None:
+    diagonal = np.eye(2, dtype=bool)
+    layout = Layout(tiles=(2, 1), cell_mm=2.0, contacts=contacts, contact_size=0.1)  # type: ignore[arg-type]
+    parts = outline(diagonal, layout)
+    # Pixels (0,0), (1,1), (0,2), (1,3) in a row of contacts: three corners, half of each square is new.
+    assert len(parts) == (1 if contacts == "join" else 4)
+    gained = sum(part.area for part in parts) - 4
+    np.testing.assert_allclose(gained, 3 * 0.02 if contacts == "join" else -3 * 0.02, rtol=1e-9)
+    assert all(part.is_valid for part in parts)
+
+
+def test_all_formats_show_the_same_picture(lopsided: np.ndarray) -> None:
+    layout = Layout(tiles=(2, 3), cell_mm=16.0, contact_size=0.05)
+    expected = tiled(lopsided, layout)
+    assert expected.shape == (24, 16)
+
+    image = np.array(Image.open(io.BytesIO(png(lopsided, layout))).convert("L"))
+    assert (image[::-1][DOT // 2 :: DOT, DOT // 2 :: DOT] == np.where(expected, 0, 255)).all()
+
+    assert (rasterize(outline(lopsided, layout), 2.0, expected.shape) == expected).all()
+
+    text = svg(lopsided, layout).decode()
+    assert 'width="32mm" height="48mm" viewBox="0 0 32 48"' in text
+    rings = re.findall(r"M([^Z]+)Z", text)
+    drawn = [Polygon([tuple(map(float, point.split(","))) for point in ring.split("L")]) for ring in rings]
+    assert (rasterize(drawn, 2.0, expected.shape)[::-1] == expected).all()
+
+    document = ezdxf.read(io.StringIO(dxf(lopsided, layout).decode()))
+    assert document.units == ezdxf.units.MM
+    lines = list(document.modelspace().query("LWPOLYLINE"))
+    assert all(line.closed for line in lines)
+    assert (rasterize([Polygon(line.get_points("xy")) for line in lines], 2.0, expected.shape) == expected).all()
+    assert {line.dxf.layer for line in lines} == {"outline", "holes"}
+
+    mesh = solid_mesh(lopsided, layout)
+    up = mesh.triangles[mesh.face_normals[:, 2] > 0.5][:, :, :2]
+    assert (rasterize([Polygon(triangle) for triangle in up], 2.0, expected.shape) == expected).all()
+    np.testing.assert_allclose(mesh.bounds[:, 2], [0, 5])
+
+
+def test_png_prints_at_its_size(lopsided: np.ndarray) -> None:
+    image = Image.open(io.BytesIO(png(lopsided, Layout(tiles=(2, 1), cell_mm=25.4))))
+    assert image.size == (2 * 8 * DOT, 8 * DOT)
+    assert image.info["dpi"][0] == pytest.approx(8 * DOT, rel=1e-3)
+
+
+def test_a_full_cell_is_a_box() -> None:
+    layout = Layout(tiles=(3, 2), cell_mm=5.0, thickness_mm=1.5)
+    (part,) = outline(np.ones((32, 32)), layout)
+    assert len(part.exterior.coords) == 5
+    np.testing.assert_allclose(solid_mesh(np.ones((32, 32)), layout).bounds, [(0, 0, 0), (15, 10, 1.5)])
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("bad", [np.zeros((4, 4)), np.full((4, 4), 0.5), np.ones(4)])
+def test_what_is_not_a_cell_is_refused(name: str, bad: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="Expected"):
+        FORMATS[name](bad, Layout())
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"tiles": (0, 1)},
+        {"cell_mm": 0.0},
+        {"cell_mm": float("nan")},
+        {"thickness_mm": -1.0},
+        {"contacts": "weld"},
+        {"contact_size": 0.5},
+    ],
+)
+def test_impossible_layouts_are_refused(bad: dict) -> None:
+    with pytest.raises(ValueError, match="Expected"):
+        Layout(**bad)

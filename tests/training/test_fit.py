@@ -1,0 +1,149 @@
+"""Training: seeded, resumable with at most one epoch lost, and it learns."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from ipage_core.networks import MLP
+from ipage_core.networks.store import load_card
+from ipage_core.tasks import TASKS
+from ipage_core.training.datasets import pairs
+from ipage_core.training.fit import Settings, fit, pick_device
+from ipage_core.training.recipes import train
+from tests.support.models import SMALL
+
+QUICK = Settings(epochs=4, batch=50)
+X, Y = pairs(TASKS["sinewave"], 200)
+
+
+@pytest.mark.parametrize("model", SMALL)
+def test_a_resumed_run_equals_an_unbroken_one(model, tmp_path):
+    whole = fit(*SMALL[model], X, Y, QUICK)
+
+    class Stop(Exception):
+        pass
+
+    def stop(row):
+        if row["epoch"] == 2:
+            raise Stop
+
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    with pytest.raises(Stop):
+        fit(*SMALL[model], X, Y, QUICK, checkpoint=checkpoint, progress=stop)
+    rest = []
+    resumed = fit(*SMALL[model], X, Y, QUICK, checkpoint=checkpoint, progress=rest.append)
+    assert [row["epoch"] for row in rest] == [3, 4]
+    assert [row["epoch"] for row in resumed.history] == [1, 2, 3, 4]
+    for weight_set, state in whole.weight_sets.items():
+        for name, value in state.items():
+            torch.testing.assert_close(resumed.weight_sets[weight_set][name], value, rtol=0, atol=0)
+
+
+def test_phi_is_the_end_and_phi_star_the_lowest_validation_error():
+    run = fit(*SMALL["inn"], X, Y, Settings(epochs=6, batch=50))
+    assert set(run.weight_sets) == {"phi", "phi_star"}
+    network = SMALL["inn"][0](**SMALL["inn"][1])
+    order = torch.randperm(200, generator=torch.Generator().manual_seed(0))[:10]
+    figures = {}
+    for name, state in run.weight_sets.items():
+        network.load_state_dict(state)
+        figures[name] = network.eval().validation_loss(X[order].float(), Y[order].float())["l2"].item()
+    assert figures["phi_star"] == pytest.approx(min(row["validation_l2"] for row in run.history), rel=1e-5)
+    assert figures["phi"] == pytest.approx(run.history[-1]["validation_l2"], rel=1e-5)
+
+
+def test_both_directions_are_trained_in_the_second_half_only():
+    history = fit(*SMALL["inn"], X, Y, QUICK).history
+    assert all("loss_x" not in row and "loss_z" not in row for row in history[:2])
+    assert all(row["lambda_x"] > 0 and row["lambda_z"] > 0 for row in history[2:])
+    assert history[-1]["lambda_y"] == pytest.approx(0, abs=1e-9)
+
+
+def test_the_likelihood_does_not_bend_the_surrogate():
+    network = SMALL["inn"][0](**SMALL["inn"][1])
+    network.fit_scales(X.float(), Y.float())
+    weights = {"y": 0.0, "x": 1.0, "z": 1.0, "nll": 1.0}
+    for direction in network.losses(X.float(), Y.float(), weights, torch.Generator().manual_seed(0)):
+        sum(loss for name, loss in direction.items() if name != "y").backward()
+    surrogate = network.transform._transforms[0]
+    assert all(p.grad is None or not p.grad.any() for p in surrogate.parameters())
+    assert all(p.grad is not None and p.grad.any() for p in network.density_parameters()[:1])
+
+
+def test_an_mlp_learns():
+    run = fit(MLP, {"d": 2, "m": 1, "hidden": 64}, X[:, :1].repeat(1, 2), X[:, :1] ** 2, Settings(epochs=60, batch=50))
+    assert run.history[-1]["validation_l2"] < 1e-3
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path):
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    fit(*SMALL["mlp"], X, Y, QUICK, checkpoint=checkpoint)
+    with pytest.raises(ValueError, match="belongs to another model"):
+        fit(*SMALL["mlp"], X, Y, Settings(epochs=5, batch=50), checkpoint=checkpoint)
+    shifted = Y + 1
+    with pytest.raises(ValueError, match="belongs to another model"):
+        fit(*SMALL["mlp"], X, shifted, QUICK, checkpoint=checkpoint)
+
+
+def test_a_diverging_run_stops_with_a_sentence():
+    with pytest.raises(FloatingPointError, match="lower the learning rate"):
+        fit(*SMALL["mlp"], X, Y, Settings(epochs=3, learning_rate=1e30))
+
+
+def test_card_says_what_made_the_model(tmp_path):
+    folder = tmp_path / "sinewave"
+    train(TASKS["sinewave"], "mlp", folder, epochs=1)
+    card = load_card("sinewave", "mlp", tmp_path)
+    assert card["data"] == {"n": 10_000, "seed": 0, "sha256": card["data"]["sha256"]}
+    assert card["command"].startswith("python -m ipage_core train sinewave --method")
+    assert card["validation"]["validation_l2"] > 0
+    assert sorted(path.name for path in folder.iterdir()) == ["mlp.json", "mlp.safetensors"]
+
+
+def test_a_finished_model_is_left_alone_and_another_tasks_is_not_overwritten(tmp_path):
+    rows = []
+    card = train(TASKS["sinewave"], "mlp", tmp_path, epochs=1)
+    assert train(TASKS["sinewave"], "mlp", tmp_path, epochs=1, resume=True, progress=rows.append) == card | {
+        "sha256": json.loads((tmp_path / "mlp.json").read_text())["sha256"]
+    }
+    assert not rows
+    with pytest.raises(ValueError, match="holds a model 'mlp' of sinewave"):
+        train(TASKS["ballistics"], "mlp", tmp_path, epochs=1)
+
+
+def test_sigkill_costs_at_most_one_epoch(tmp_path):
+    command = [sys.executable, "-m", "ipage_core", "train", "sinewave", "--method", "prior-lm", "--epochs", "6",
+               "--out", str(tmp_path), "--json"]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    seen = [json.loads(process.stdout.readline())["epoch"] for _ in range(2)]
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert seen == [1, 2]
+    assert not (tmp_path / "mlp.safetensors").exists()
+    refused = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert refused.returncode == 2
+    assert "--resume" in refused.stderr
+    resumed = subprocess.run([*command, "--resume"], capture_output=True, text=True, env=environment, check=True)
+    epochs = [json.loads(line)["epoch"] for line in resumed.stdout.splitlines() if '"epochs"' in line]
+    assert epochs[0] >= 3  # what was reported before the kill is not done again
+    assert epochs == list(range(epochs[0], 7))
+    assert (tmp_path / "mlp.safetensors").exists()
+
+
+def test_devices():
+    assert pick_device("auto").type in ("cuda", "mps", "cpu")
+    with pytest.raises(ValueError, match="accepted: auto"):
+        pick_device("tpu")
+
+
+@pytest.mark.gpu
+def test_cuda_agrees_with_the_cpu():
+    runs = [fit(*SMALL["inn"], X, Y, QUICK, device=device) for device in ("cpu", "cuda")]
+    for a, b in zip(*(run.history for run in runs), strict=True):
+        assert a["validation_l2"] == pytest.approx(b["validation_l2"], rel=1e-2)
