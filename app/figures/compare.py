@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from app.figures import family
 from app.figures.marks import curve
 from app.figures.panels import FLOOR, title, unit_squared
 from app.figures.playback import Box, Scene, Size, static
 from app.figures.theme import Dict, Palette, axis, faded, packed, palette
-from app.runs import Outcome, Run
+from app.state.runs import Outcome, Run
+from app.tasks import family
 from ipage_core.benchmark.metrics import error_quantiles
 
 STYLES = {"SRS": ("dot", "circle"), "LHS": ("dash", "square"), "maximin": ("solid", "diamond")}

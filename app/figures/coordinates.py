@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.run import Run
+from app.figures.run import Run
 from ipage_core.tasks import TASKS
 
 MOST = 8

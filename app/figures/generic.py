@@ -9,8 +9,8 @@ from app.figures.layouts import boxes_of, height_of, shown_rows
 from app.figures.marks import moves, prior_points, proposals, samples_key, travel
 from app.figures.panels import designs_panel, error_panel
 from app.figures.playback import WIDE, Box, Scene, Size, assemble
+from app.figures.run import Run
 from app.figures.theme import Dict, Palette, axis, palette
-from app.run import Run
 
 Pair = tuple[int, int]
 """Which coordinates are drawn, across and up."""

@@ -10,8 +10,8 @@ from app.figures.coordinates import coordinates
 from app.figures.marks import proposal_color
 from app.figures.panels import title
 from app.figures.playback import Box, Size, static
+from app.figures.run import Run
 from app.figures.theme import Dict, Palette, axis, packed, palette
-from app.run import Run
 
 
 @dataclass(frozen=True)

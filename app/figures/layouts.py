@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from app.figures.playback import Box, Size
-from app.run import Run
+from app.figures.run import Run
 
 WIDE: dict[str, Box] = {
     "main": ((0, 0.5), (0, 1)),

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from app.figures.playback import Scene
+from app.figures.run import Run
 from app.figures.theme import Dict, Palette, packed
-from app.run import Run
 
 
 def curve(points: np.ndarray, color: str, width: float, **more: Any) -> Dict:

@@ -7,8 +7,8 @@ import numpy as np
 from app.figures.coordinates import coordinates
 from app.figures.marks import curve, proposal_color, ring
 from app.figures.playback import Box, Scene, Size
+from app.figures.run import Run
 from app.figures.theme import Dict, Palette, axis, faded, packed, squared
-from app.run import Run
 from ipage_core.tasks import TASKS
 
 FLOOR = 1e-16

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from app.figures.run import Run
 from app.figures.theme import Dict, Palette, faded, palette, sized
-from app.run import Run
 
 SMOOTH_UP_TO = 300
 """Samples up to which motion between frames is drawn as well; beyond, the browser could not keep up."""

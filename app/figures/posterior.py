@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.densities import Density
 from app.figures.coordinates import Coordinates, coordinates
 from app.figures.layouts import shown_rows
 from app.figures.marks import curve, proposal_color, ring
 from app.figures.panels import title
 from app.figures.playback import Box, Size, static
+from app.figures.run import Run
 from app.figures.theme import Dict, Palette, axis, faded, packed, palette
-from app.run import Run
+from app.state.densities import Density
 from ipage_core.tasks import TASKS
 
 PAIRED = {True: 120, False: 300}

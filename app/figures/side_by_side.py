@@ -7,8 +7,8 @@ import pandas as pd
 
 from app.figures.panels import FLOOR, title
 from app.figures.playback import Box, Size, static
+from app.figures.run import Run
 from app.figures.theme import Dict, axis, faded, packed, palette
-from app.run import Run
 
 F, OMEGA = "by the surrogate f", "by Ω"
 STAGES = ("latent", "proposal", "localization", "verification")

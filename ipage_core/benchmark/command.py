@@ -117,7 +117,7 @@ def _print_tables(path: Path) -> None:
 def _report(folder: Path, out: Path) -> None:
     sys.path.insert(0, str(ROOT))  # where app/ is, whatever the current folder
     try:
-        report: Any = import_module("app.report")
+        report: Any = import_module("app.results.report")
     except ImportError as error:
         raise ValueError(f"--report needs the folder app/ and its requirements ({error})") from None
     report.write(folder, out)

@@ -1,13 +1,33 @@
-"""The tasks, by name. A new one is a file with a ``TASK`` and a line here."""
+"""The shipped tasks, by name: ``TASKS``, loaded when it is first read. A new one is a module with a ``TASK``.
 
-from ipage_core.problem.task import Task
-from ipage_core.tasks import ballistics, robotic_arm, robotic_arm_kruse, sinewave
-from ipage_core.tasks.cells import task as architecture
-from ipage_core.tasks.crystal import task as crystal
+Loading is late because torch is: who wants one task's operator, or only the names, does not wait for it.
+"""
 
-TASKS: dict[str, Task] = {
-    module.TASK.name: module.TASK
-    for module in (sinewave, robotic_arm, robotic_arm_kruse, ballistics, crystal, architecture)
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ipage_core.problem.task import Task
+
+    TASKS: dict[str, Task]
+
+MODULES = {
+    "sinewave": "sinewave",
+    "robotic_arm": "robotic_arm",
+    "robotic_arm_kruse": "robotic_arm_kruse",
+    "ballistics": "ballistics",
+    "crystal": "crystal.task",
+    "architecture": "cells.task",
 }
+"""Name → module in this folder."""
 
-__all__ = ["TASKS", "Task"]
+
+def __getattr__(name: str) -> dict[str, Task]:
+    if name != "TASKS":
+        raise AttributeError(f"module {__name__} has no attribute {name}")
+    globals()["TASKS"] = tasks = {
+        task: import_module(f"ipage_core.tasks.{module}").TASK for task, module in MODULES.items()
+    }
+    return tasks

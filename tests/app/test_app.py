@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import runs
+from app.state import runs
 from ipage_core.inference.methods import METHODS
 from ipage_core.tasks import TASKS
 from tests.support import stand_ins
@@ -207,7 +207,7 @@ def test_a_link_made_with_other_weights_is_said(app):
 
 
 def test_a_sweep_fills_its_table(app, monkeypatch):
-    from app.views import compare
+    from app.components import compare
 
     monkeypatch.setattr(compare, "SIZES", [10, 25])
     test = app(n="25", view="Compare", seeds="3")
@@ -219,8 +219,8 @@ def test_a_sweep_fills_its_table(app, monkeypatch):
 
 
 def test_the_archive_holds_what_reproduces_it(app):
-    from app.settings import Settings
-    from app.views import share
+    from app.components import share
+    from app.state.settings import Settings
 
     asked = {"kinds": ("at least",), "y": (1.5,), "up_to": (0.0,), "n": 10, "sampling": "lhs", "seed": 3}
     settings = Settings(TASKS["sinewave"], "prior-lm", **asked, omega_evals=0, strictness=1.0, seed_design=(0.1, 0.2))
@@ -264,7 +264,7 @@ def test_the_csv_is_the_contract_s(app):
 
 def test_importing_the_entry_point_loads_no_torch():
     """The first page appears while torch is still being imported."""
-    code = "import sys, streamlit_app, app.look, app.figures; sys.exit('torch' in sys.modules)"
+    code = "import sys, streamlit_app, app.components.look, app.figures; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
 
 

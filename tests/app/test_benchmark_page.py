@@ -12,11 +12,13 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from app import report, rerun, results
 from app.figures import benchmark as figures
 from app.figures.benchmark.exploration import loop
 from app.figures.theme import unpacked
-from app.views import benchmark as view
+from app.results import page as view
+from app.results import report
+from app.results import shown as results
+from app.workers import rerun
 from ipage_core import benchmark
 from ipage_core.benchmark import ablation, calibration, compute, exploration, quality, rows, scope, solutions, tables
 from ipage_core.benchmark.scope import Scope
@@ -26,7 +28,7 @@ from tests.support import stand_ins
 from tests.support.browser import ROOT
 
 PYTHON = sys.executable  # one test puts another in its place
-PAGE = str(ROOT / "app" / "pages" / "benchmark.py")
+PAGE = str(ROOT / "app" / "screens" / "benchmark.py")
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,13 @@ import trimesh
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app import runs
-from app.figures import architecture
+from app.components import share
+from app.components.widgets import trained
 from app.figures.playback import Size
-from app.settings import Settings
-from app.views import cells, share
-from app.widgets import trained
+from app.state import runs
+from app.state.settings import Settings
+from app.tasks.cells import figure as architecture
+from app.tasks.cells import panel as cells
 from ipage_core.networks.store import PRETRAINED
 from ipage_core.tasks.cells.constraints import LARGEST, mask, region, without_file, written
 from ipage_core.tasks.cells.dataset import SIDE

@@ -7,10 +7,10 @@ import plotly.io
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import runs
-from app.figures import family
+from app.components.chart import dressed
 from app.figures.playback import WIDE
-from app.views.chart import dressed
+from app.state import runs
+from app.tasks import family
 from ipage_core.tasks import TASKS
 
 
@@ -25,7 +25,7 @@ def test_nothing_changes_on_the_way(task):
 
 def test_the_page_shows_it():
     def page():
-        from app.views.chart import chart
+        from app.components.chart import chart
 
         chart({"data": [{"type": "scatter", "y": [1, 2]}], "layout": {"height": 300}, "frames": []}, key="drawn")
 

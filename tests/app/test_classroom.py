@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import classroom, runs
+from app.state import classroom, runs
 from ipage_core.inference.methods import load
 from tests.support import stand_ins
 from tests.support.browser import server
@@ -40,7 +40,7 @@ def served():
 
 
 @pytest.mark.parametrize(
-    ("page", "told"), [("pages/train.py", "Training is switched off"), ("pages/own_data.py", "Uploading data is")]
+    ("page", "told"), [("screens/train.py", "Training is switched off"), ("screens/own_data.py", "Uploading data is")]
 )
 def test_training_and_uploads_are_one_sentence(lesson, page, told):
     test = lesson(page)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import runs
 from app.figures.theme import unpacked
+from app.state import runs
 from tests.support import stand_ins
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -23,7 +23,7 @@ def app(monkeypatch):
         test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=120)
         test.query_params.update({"n": "3"} | query)
         test.run()
-        test.switch_page("pages/compare.py")
+        test.switch_page("screens/compare.py")
         test.query_params.update(query)
         return test.run()
 

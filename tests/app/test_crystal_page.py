@@ -15,11 +15,13 @@ from ase import Atoms
 from ase.io import read, write
 from streamlit.testing.v1 import AppTest
 
-from app import jobs, runs
-from app.figures import crystal as figures
+from app.components import share
 from app.figures.playback import Size
 from app.figures.theme import unpacked
-from app.views import crystal, share
+from app.state import runs
+from app.tasks.crystal import figure as figures
+from app.tasks.crystal import panel as crystal
+from app.workers import jobs
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.crystal import dft
 from ipage_core.tasks.crystal.strain import CUBIC_ENERGY, CUBIC_LENGTH, SUBSTRATES

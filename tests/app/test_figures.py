@@ -5,17 +5,18 @@ import plotly.graph_objects as go
 import pytest
 import torch
 
-from app import words
-from app.figures import FAMILIES, ballistics, family, generic, robotic_arm, sinewave
+from app.components import words
+from app.components.tables import table
+from app.figures import generic
 from app.figures.playback import Size
 from app.figures.theme import packed, palette, unpacked
-from app.runs import record
-from app.tables import table
+from app.state.runs import record
+from app.tasks import FIGURES, ballistics, family, robotic_arm, sinewave
 from ipage_core.inference.pipeline import design
 from ipage_core.tasks import TASKS
 from tests.support import stand_ins
 
-CHEAP = [name for name in FAMILIES if TASKS[name].omega_seconds < 1e-3]
+CHEAP = [name for name in FIGURES if TASKS[name].omega_seconds < 1e-3]
 SIZES = ["narrow", "medium", "wide", "large"]
 
 
@@ -290,7 +291,7 @@ def test_designs_on_arcs_that_belong_to_no_loop_are_counted_apart(run_of):
 
 
 def test_where_omega_is_slow_it_watches_the_first_frame_and_the_last(run_of, monkeypatch):
-    from app import runs
+    from app.state import runs
 
     found = design(
         TASKS["ballistics"], stand_ins.load("ballistics", "ipage"), torch.tensor([5.0], dtype=torch.float64), 20

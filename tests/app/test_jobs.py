@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app import jobs
+from app.workers import jobs
 from ipage_core.tasks.crystal import dft
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -141,7 +141,12 @@ def test_the_real_process_prints_what_the_queue_reads(tmp_path):
     """With a GPAW that is not there, or a lattice that cannot be: neither takes time."""
     impossible = json.dumps([[3.9, 3.9, 3.9, 150, 150, 150]])
     done = subprocess.run(
-        [sys.executable, "-m", "app.jobs"], input=impossible, cwd=ROOT, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "app.workers.jobs"],
+        input=impossible,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     if find_spec("gpaw") is None:
         assert done.stderr.startswith("Band gaps of crystals need GPAW")
@@ -152,5 +157,5 @@ def test_the_real_process_prints_what_the_queue_reads(tmp_path):
 
 def test_the_process_needs_neither_streamlit_nor_torch():
     """Its start is part of every verdict's time."""
-    code = "import sys, app.jobs; sys.exit(bool({'streamlit', 'torch', 'plotly'} & set(sys.modules)))"
+    code = "import sys, app.workers.jobs; sys.exit(bool({'streamlit', 'torch', 'plotly'} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)

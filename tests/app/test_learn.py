@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import lessons
-from app.views.learn import STEPS
+from app.lessons import computations as lessons
+from app.lessons.tour import STEPS
 from ipage_core.inference.methods import METHODS
 from ipage_core.tasks import TASKS
 
@@ -21,7 +21,7 @@ def tour(monkeypatch):
     monkeypatch.chdir(ROOT)
 
     def start(step):
-        test = AppTest.from_file(str(ROOT / "app/pages/learn.py"), default_timeout=120)
+        test = AppTest.from_file(str(ROOT / "app/screens/learn.py"), default_timeout=120)
         test.query_params["step"] = str(step)
         return test.run()
 

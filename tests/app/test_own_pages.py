@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import trainings
-from app.views import own_task, queue
+from app.components import queue
+from app.tasks.table import panel as own_task
+from app.workers import trainings
 from ipage_core import registry as home
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.table import own_data
@@ -62,12 +63,12 @@ def until(condition, seconds=120):
         time.sleep(0.05)
 
 
-def start(page="pages/explore.py", **query):
+def start(page="screens/explore.py", **query):
     test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=120)
     for name, value in query.items():
         test.query_params[name] = value
     test.run()
-    return test if page == "pages/explore.py" else test.switch_page(page).run()
+    return test if page == "screens/explore.py" else test.switch_page(page).run()
 
 
 def said(test):
@@ -75,7 +76,7 @@ def said(test):
 
 
 def test_a_table_becomes_a_task_in_training(place):
-    test = start("pages/own_data.py")
+    test = start("screens/own_data.py")
     assert not test.exception
     test.file_uploader[0].set_value(("gaps.csv", table().to_csv(index=False).encode(), "text/csv")).run()
     assert not test.exception
@@ -102,7 +103,7 @@ def test_a_table_becomes_a_task_in_training(place):
 
 
 def test_columns_that_cannot_be_inputs_are_named(place):
-    test = start("pages/own_data.py")
+    test = start("screens/own_data.py")
     frame = table().assign(note=[f"sample {k}" for k in range(len(table()))], lab=1.0)
     test.file_uploader[0].set_value(("gaps.csv", frame.to_csv(index=False).encode(), "text/csv")).run()
     assert not test.exception
@@ -113,7 +114,7 @@ def test_columns_that_cannot_be_inputs_are_named(place):
 
 
 def test_a_bad_table_gets_a_sentence_and_leaves_nothing(place):
-    test = start("pages/own_data.py")
+    test = start("screens/own_data.py")
     test.file_uploader[0].set_value(("gaps.csv", b"a,b\n", "text/csv")).run()
     assert [e.value for e in test.error] == ["gaps.csv has no rows; accepted: at least 50, below a header"]
     test.file_uploader[0].set_value(("gaps.csv", table(20).to_csv(index=False).encode(), "text/csv")).run()
@@ -142,7 +143,7 @@ def test_explore_shows_accuracy_first_and_verifies_nothing(strained):
 
 
 def test_data_can_be_removed(strained):
-    test = start("pages/own_data.py")
+    test = start("screens/own_data.py")
     assert "strained" in TASKS
     test.button(key="own-remove").click().run()
     assert not test.exception
@@ -155,7 +156,7 @@ def test_lattices_leave_as_structure_files(strained):
 
     from ase.io import read
 
-    from app import runs
+    from app.state import runs
 
     home.refresh()
     found = runs.run("strained", "ipage-mlp", "1.5", 3, "maximin", 0, 0)
@@ -170,8 +171,8 @@ def test_lattices_leave_as_structure_files(strained):
 
 
 def test_the_table_to_take_away_has_the_columns_that_were_uploaded(strained):
-    from app import runs
-    from app.views import share
+    from app.components import share
+    from app.state import runs
 
     home.refresh()
     found = runs.run("strained", "ipage-mlp", "1.5", 3, "maximin", 0, 0)
@@ -202,7 +203,7 @@ def test_results_come_back_through_the_page(strained, monkeypatch):
 
 
 def test_a_model_trained_here_joins_the_list(place):
-    test = start("pages/train.py")
+    test = start("screens/train.py")
     assert not test.exception
     test.selectbox(key="train_method_sinewave").set_value("prior-lm").run()
     test.segmented_control(key="train_size").set_value("small").run()
@@ -221,7 +222,7 @@ def test_a_model_trained_here_joins_the_list(place):
 
 
 def test_train_says_what_does_not_go_together(place):
-    test = start("pages/train.py")
+    test = start("screens/train.py")
     test.selectbox(key="train_task").set_value("crystal").run()
     test.segmented_control(key="train_size").set_value("large").run()
     assert "come in one size" in test.error[0].value
@@ -229,7 +230,7 @@ def test_train_says_what_does_not_go_together(place):
 
 
 def test_train_says_how_a_name_will_be_written(place):
-    test = start("pages/train.py")
+    test = start("screens/train.py")
     test.text_input(key="train_name").set_value("quick one").run()
     assert "It will be called **quick-one**" in said(test)
     test.text_input(key="train_name").set_value("quick-one").run()
@@ -244,7 +245,7 @@ def test_a_stopped_training_says_where_and_every_network_keeps_its_curves(place)
     row = {"epochs": 3, "loss_y": 1.0, "validation_l2": 1.0, "lambda_y": 1000.0, "eta_seconds": 1.0}
     rows = [row | {"model": "inn", "epoch": k} for k in (1, 2, 3)] + [row | {"model": "mlp", "epoch": 1}]
     trainings._path(asked, "jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
-    test = start("pages/train.py")
+    test = start("screens/train.py")
     assert not test.exception
     assert "stopped at epoch 1 of 3 of mlp (2 of 2)" in said(test)
     chosen = test.segmented_control(key="curves-1-2")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app import trainings
+from app.workers import trainings
 from ipage_core import registry as home
 
 TRAIN = {"task": "sinewave", "method": "prior-lm", "models": ["mlp"], "size": "small"}
@@ -42,7 +42,7 @@ def epochs(number):
 
 
 def test_it_starts_without_the_heavy_libraries():
-    code = "import sys, app.trainings; print({'torch', 'pandas', 'streamlit'} & set(sys.modules))"
+    code = "import sys, app.workers.trainings; print({'torch', 'pandas', 'streamlit'} & set(sys.modules))"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=trainings.ROOT)
     assert said.stdout.strip() == "set()"
 

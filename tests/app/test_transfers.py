@@ -9,7 +9,8 @@ from streamlit.runtime.media_file_manager import MediaFileManager
 from streamlit.runtime.media_file_storage import MediaFileStorageError
 from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 
-from app import classroom, transfers, turns
+from app.server import transfers
+from app.state import classroom, turns
 
 
 @pytest.fixture

@@ -7,15 +7,17 @@ import plotly.graph_objects as go
 import pytest
 import torch
 
-from app import inspection, runs, words
-from app.densities import _draws, density
-from app.figures import compare, family, latent, posterior
+from app.components import words
+from app.components.latent import _latent
+from app.figures import compare, latent, posterior
 from app.figures.coordinates import coordinates
 from app.figures.playback import Size
 from app.figures.theme import palette, unpacked
-from app.runs import Outcome, record
-from app.targets import doubt
-from app.views.latent import _latent
+from app.state import inspection, runs
+from app.state.densities import _draws, density
+from app.state.runs import Outcome, record
+from app.state.targets import doubt
+from app.tasks import family
 from ipage_core.inference.pipeline import design
 from ipage_core.tasks import TASKS
 from tests.support import stand_ins
@@ -28,9 +30,9 @@ def _odd_tasks():
     with pytest.MonkeyPatch.context() as patch:
         for name, (d, m) in ODD.items():
             patch.setitem(TASKS, name, stand_ins.wide_task(d, m))
-        patch.setattr("app.densities.loaded", stand_ins.load)
-        patch.setattr("app.densities.DRAWS", 1000)
-        patch.setattr("app.inspection.loaded", stand_ins.load)
+        patch.setattr("app.state.densities.loaded", stand_ins.load)
+        patch.setattr("app.state.densities.DRAWS", 1000)
+        patch.setattr("app.state.inspection.loaded", stand_ins.load)
         yield
 
 
@@ -81,8 +83,8 @@ def test_the_density_of_eq_3_integrates_to_one_and_its_map_is_its_top():
     from ipage_core.inference.methods import load
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("app.densities.loaded", load)
-        patch.setattr("app.densities.DRAWS", 6000)
+        patch.setattr("app.state.densities.loaded", load)
+        patch.setattr("app.state.densities.DRAWS", 6000)
         run = make("sinewave")
         found = density(run, 0, 1, False, -1)
     assert found.kind == "exact"

@@ -25,7 +25,7 @@ def place(monkeypatch, tmp_path):
 
 
 def test_from_upload_to_export(place):
-    from app import trainings
+    from app.workers import trainings
 
     path = place / "gaps.csv"
     table(120).to_csv(path, index=False)

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from app import trainings
+from app.workers import trainings
 from ipage_core import benchmark
 from ipage_core.cli.main import main
 from ipage_core.runtime import executor as cluster

@@ -7,7 +7,7 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from app import trainings
+from app.workers import trainings
 from ipage_core.cli.main import main
 from ipage_core.tasks import TASKS
 from tests.support.example_task import TASK, omega

@@ -1,0 +1,59 @@
+"""The one sample that the page looks at: by a click on a point, by a row of the table, or by its number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from app.figures.run import Run
+
+KEY = "sample"
+CONFIG = {"displayModeBar": "hover", "modeBarButtonsToRemove": ["zoomIn2d", "zoomOut2d", "autoScale2d", "pan2d"]}
+"""Plotly's buttons: those that help."""
+
+
+def ask_sample(run: Run) -> None:
+    """Its number, kept in the address."""
+    st.number_input(
+        "Look at sample",
+        min_value=0,
+        value=None,
+        step=1,
+        placeholder="click a point or a row",
+        key=KEY,
+        bind="query-params",
+        help=f"0 to {run.n - 1}. Or click a point of the figure, or a row of the table.",
+    )
+
+
+def chosen_sample(run: Run) -> int | None:
+    """Which, if this run has it."""
+    sample = st.session_state.get(KEY)
+    return int(sample) if sample is not None and 0 <= sample < run.n else None
+
+
+def ask_plane(labels: list[str], usual: tuple[int, int], places: list[Any]) -> tuple[int, int]:
+    """Which two coordinates to draw, across and up; kept in the address, and the same in every view."""
+    first = labels.index(places[0].selectbox("Across", labels, usual[0], key="across", bind="query-params"))
+    second = labels.index(places[1].selectbox("Up", labels, usual[1], key="up", bind="query-params"))
+    if first == second:
+        st.info("Choose two different coordinates.", icon=":material/info:")
+    return first, second
+
+
+def clicked(chart: str) -> None:
+    """Callback of a figure: points carry their sample's id."""
+    for point in st.session_state[chart].selection.points:
+        data = point.get("customdata")
+        data = data[0] if isinstance(data, list | tuple) else data
+        if data is not None:
+            st.session_state[KEY] = int(data)
+            return
+
+
+def picked(table: str) -> None:
+    """Callback of the table: rows are in the order of the ids."""
+    rows = st.session_state[table].selection.rows
+    if rows:
+        st.session_state[KEY] = int(rows[0])

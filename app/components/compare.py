@@ -1,0 +1,106 @@
+"""Why sampling matters: SRS, LHS and maximin on the same task, then over N and many seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import product
+
+import streamlit as st
+
+from app.components.chart import chart, numbers
+from app.components.choice import CONFIG
+from app.figures.compare import figure, sweep_figure, sweep_table, table
+from app.figures.playback import Size
+from app.state.runs import Outcome, Run, outcome, stamp, trio
+from app.state.settings import SAMPLINGS, Settings
+
+SIZES = [25, 50, 100, 200]
+SEEDS = [3, 5, 10, 20]
+
+
+def show(settings: Settings, run: Run, dark: bool, size: Size) -> Callable[[], None]:
+    """The three results on linked axes; below, the sweep. Returns the sweep's work, for when the page is complete."""
+    with st.spinner("Running SRS, LHS and maximin …"):
+        runs = trio(settings)
+    named = {SAMPLINGS[name]: one for name, one in runs.items()}
+    chart(figure(named, dark, size), key="compare", config=CONFIG)
+    by = "by Ω" if run.verified.any() else "by the surrogate f, for Ω has not run"
+    st.caption(
+        f"The same task, target, N and seed: only the latent design differs. Axes are linked: drag to zoom into all. "
+        f"**Errors** {by}: the thin line holds 90 % of the designs, the thick one half, the ring is the median. "
+        "Sampling hardly changes the error, which localization sets; it changes **which solutions are found**."
+    )
+    numbers(table(named), "samplings")
+    return _show_sweep(settings, run, dark, size)
+
+
+def _show_sweep(settings: Settings, run: Run, dark: bool, size: Size) -> Callable[[], None]:
+    """Over N = 25, 50, 100, 200 and several seeds; can be stopped, and goes on where it was."""
+    left, right = st.columns([2, 1], vertical_alignment="bottom")
+    seeds = left.select_slider("Over N and many seeds: how many", SEEDS, value=5, key="seeds", bind="query-params")
+    cells = [(n, seed, name) for seed, n, name in product(range(seeds), SIZES, SAMPLINGS)]
+    about = replace(settings, n=0, seed=0, sampling="srs")
+    known = st.session_state.setdefault("sweeps", {}).setdefault(about, {})
+    asked = (about, seeds)
+    missing = [cell for cell in cells if cell not in known]
+    going = st.session_state.get("sweeping") == asked and bool(missing)
+
+    def press() -> None:
+        st.session_state.sweeping = None if going else asked
+
+    if going:
+        right.button("Stop", icon=":material/stop:", key="sweep", on_click=press, width="stretch")
+    elif missing:
+        told = f"Start {len(missing)} runs" if len(missing) == len(cells) else f"Go on: {len(missing)} runs left"
+        right.button(told, icon=":material/play_arrow:", key="sweep", on_click=press, width="stretch")
+    bar, place = st.empty(), st.empty()
+
+    def draw(key: str) -> None:
+        if not known:
+            place.caption(
+                "How many solutions each way of sampling finds with few and with many samples, the paper's Figures 4 "
+                "and 5 over many seeds. Press the button; it takes a few seconds a seed and can be stopped."
+            )
+            return
+        by_name: dict[str, dict[int, list[Outcome]]] = {SAMPLINGS[name]: {} for name in SAMPLINGS}
+        for (n, _, name), one in known.items():
+            by_name[SAMPLINGS[name]].setdefault(n, []).append(one)
+        spec = sweep_figure(run, by_name, SIZES, bool(run.verified.any()), dark, size)
+        with place.container():
+            chart(spec, key=key, config=CONFIG)
+            done = max((seed for _, seed, _ in known), default=-1) + 1
+            st.caption(
+                f"Points are means over {done} seeds. **Left:** the bar reaches from the worst seed to the best; with "
+                "few samples maximin finds what SRS misses. **Right:** median error, the bar holds 90 % of the designs."
+            )
+            if not going or len(known) >= len(cells):  # not at every seed of a sweep that goes on
+                numbers(sweep_table(run, by_name, bool(run.verified.any())), "sweep", key)
+
+    draw("sweep-figure")
+    return lambda: _work(settings, missing, known, len(cells), bar, draw) if going else None
+
+
+def _work(settings: Settings, missing: list, known: dict, total: int, bar, draw) -> None:  # type: ignore[no-untyped-def]
+    """Run what is missing. Any click or change on the page interrupts it between two runs."""
+    marked = stamp(settings.task.name, settings.method)
+    for k, cell in enumerate(missing):
+        n, seed, name = cell
+        bar.progress((total - len(missing) + k) / total, f"{SAMPLINGS[name]}, N = {n}, seed {seed}")
+        known[cell] = outcome(
+            settings.task.name,
+            settings.method,
+            settings.target,
+            n,
+            name,
+            seed,
+            settings.omega_evals,
+            settings.tolerance,
+            settings.constraints,
+            settings.seed_design,
+            stamp=marked,
+        )
+        if (n, name) == (SIZES[-1], list(SAMPLINGS)[-1]):  # a seed is complete
+            draw(f"sweep-{seed}")
+    st.session_state.sweeping = None
+    st.rerun()

@@ -1,0 +1,59 @@
+"""The posterior before localization: where the network believes the solutions to be, and how far that narrows."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.components.chart import chart
+from app.components.choice import CONFIG, ask_plane, chosen_sample, clicked
+from app.components.words import density_caption
+from app.figures.coordinates import coordinates
+from app.figures.playback import Size
+from app.figures.posterior import figure, pairs
+from app.state.densities import density
+from app.state.runs import Run, stamp
+from app.state.settings import Settings
+from app.tasks import family
+
+
+def show(settings: Settings, run: Run, dark: bool, size: Size) -> None:
+    """Density and MAP point in two coordinates, the prior beside it; below, every pair of coordinates."""
+    shown = coordinates(run)
+    labels = list(shown.labels)
+    first, second = getattr(family(run.task), "PLANE", (0, 1))
+    sliced = False
+    if len(labels) > 2:
+        left, middle, right = st.columns([1, 1, 1.6], vertical_alignment="bottom")
+        first, second = ask_plane(labels, (first, second), [left, middle])
+        if shown.own:
+            ways = ["all others averaged", "cut at the MAP point"]
+            way = right.segmented_control(
+                "The other coordinates", ways, default=ways[0], required=True, key="others", bind="query-params"
+            )
+            sliced = way == ways[1]
+        if first == second:
+            return
+    with st.spinner("Computing the density …"):
+        found = density(run, first, second, sliced, stamp(run.task, run.method))
+    chart(
+        figure(run, found, first, second, dark, size, chosen_sample(run)),
+        key="density",
+        on_select=lambda: clicked("density"),
+        selection_mode="points",
+        config=CONFIG,
+    )
+    st.caption(density_caption(run, found))
+    chart(
+        pairs(run, dark, size, chosen_sample(run)),
+        key="pairs",
+        on_select=lambda: clicked("pairs"),
+        selection_mode="points",
+        config=CONFIG,
+    )
+    told = (
+        "" if shown.own else "A design has too many coordinates to draw: these are the prior's principal components. "
+    )
+    st.caption(
+        told + "**Pairs of coordinates:** the prior (grey) is where designs may lie, the posterior (orange) where the "
+        "network expects solutions, localized samples (blue) where they are. The posterior should lie on the blue."
+    )

@@ -1,0 +1,231 @@
+"""The queue of trainings: what runs, what waits, what has become of the others. The page's own list, live."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pandas as pd
+import streamlit as st
+
+from app.components.chart import chart, numbers
+from app.components.choice import CONFIG
+from app.components.look import is_dark, size_name
+from app.components.words import Figure, cards, number, plain
+from app.figures.losses import PANELS, figure, table
+from app.figures.playback import Size
+from app.workers import trainings
+from app.workers.trainings import Training
+from ipage_core.networks.store import ModelUnavailable, load_card
+from ipage_core.tasks import TASKS
+
+STATES = {
+    "waiting": ("orange", "waiting"),
+    "running": ("blue", "running"),
+    "stopping": ("orange", "stopping"),
+    "stopped": ("gray", "stopped"),
+    "done": ("green", "done"),
+    "failed": ("red", "failed"),
+}
+SECONDS = 2.0
+"""Between two looks at a training."""
+
+
+def show(only: str = "") -> None:
+    """All trainings, the newest first; those of one task if ``only`` says which."""
+    trainings.poll()
+    shown = [t for t in reversed(trainings.trainings()) if only in ("", t.task)]
+    if not shown:
+        st.caption("No training has been asked for yet.")
+        return
+    active = [t.number for t in shown if t.active]
+    st.fragment(_list, run_every=SECONDS if active else None)(only, active, Size(size_name()), is_dark())
+
+
+def _list(only: str, active: list[int], size: Size, dark: bool) -> None:
+    """Polled while one of them is active; the page follows once that changes."""
+    trainings.poll()
+    shown = [t for t in reversed(trainings.trainings()) if only in ("", t.task)]
+    if [t.number for t in shown if t.active] != active:
+        st.rerun()
+    for k, training in enumerate(shown):
+        with st.container(border=True, key=f"training-{training.number}"):
+            _one(training, size, dark, unfolded=training.active or k == 0)
+
+
+def _one(training: Training, size: Size, dark: bool, unfolded: bool) -> None:
+    rows = trainings.printed(training)
+    epochs = [row for row in rows if "epochs" in row]
+    left, right = st.columns([3, 1.3], vertical_alignment="center")
+    color, said = STATES[training.state]
+    if training.state == "waiting" and (ahead := trainings.ahead(training)):
+        said = f"waiting, {ahead} ahead"
+    if training.state == "stopped" and epochs:
+        said = f"stopped at {_reached(training, epochs[-1])}"
+    title = TASKS[training.task].title if training.task in TASKS else training.task
+    left.markdown(f":{color}-badge[{said}] **{plain(training.title)}** · {plain(title)} · {training.method}")
+    with right:
+        _buttons(training)
+    if training.state == "failed":
+        st.error(plain(training.message), icon=":material/error:")
+    if training.state == "waiting" and epochs:
+        st.progress(_share(training, epochs[-1]), f"In the queue; it goes on after {_reached(training, epochs[-1])}")
+    elif training.active and epochs:
+        _bar(training, epochs[-1])
+    elif training.active:
+        st.progress(0.0, "Starting …" if training.state == "running" else "In the queue")
+    if epochs and unfolded:
+        _curves(training, epochs, dark, size)
+    if training.state == "done":
+        _card(training)
+
+
+def _curves(training: Training, epochs: list[dict[str, Any]], dark: bool, size: Size) -> None:
+    """Of the network that learns now, or of one chosen among those that have begun."""
+    begun = list(dict.fromkeys(row["model"] for row in epochs))
+    model = begun[-1]
+    if len(begun) > 1:
+        # The key changes when the next network begins: its curves are then the ones shown.
+        model = st.segmented_control(
+            "Curves of", begun, default=model, required=True, key=f"curves-{training.number}-{len(begun)}"
+        )
+    else:
+        st.caption(f"Curves of {_part(training, model)}")
+    rows = [row for row in epochs if row["model"] == model]
+    drawn = figure(rows, dark, size)
+    for k, (name, columns, _) in enumerate(p for p in PANELS if any(c in row for row in rows for c in p[1])):
+        if name == "Weights λ":
+            drawn["layout"][f"yaxis{k + 1 if k else ''}"] |= ticks(
+                [row[c] for row in rows for c in columns if c in row]
+            )
+    chart(drawn, key=f"losses-{training.number}-{model}", config=CONFIG)
+    numbers(table(rows), f"losses-{model}", f"losses-{training.number}-{model}")
+
+
+def ticks(values: list[float]) -> dict[str, Any]:
+    """Of a logarithmic axis: powers of ten, with 2 and 5 between them where these would be few; a tick at each end."""
+    known = [value for value in values if 0 < value < math.inf]
+    if not known:
+        return {}
+    low, high = math.floor(math.log10(min(known))), math.ceil(math.log10(max(known)))
+    high += low == high
+    steps = (1, 2, 5) if high - low <= 2 else (1,)
+    every = max(1, (high - low) // 5)
+    at = [step * 10.0**k for k in range(low, high, every) for step in steps] + [10.0**high]
+    return {
+        "tickmode": "array", "tickvals": at, "ticktext": [f"{value:g}" for value in at],
+        "range": [low - 0.05, high + 0.05], "autorange": False,
+    }  # fmt: skip
+
+
+def _part(training: Training, model: str) -> str:
+    """'inn (1 of 2)'."""
+    count = len(training.models)
+    return (
+        f"{model} ({training.models.index(model) + 1} of {count})" if count > 1 and model in training.models else model
+    )
+
+
+def _reached(training: Training, row: dict[str, Any]) -> str:
+    """'epoch 16 of 150', of which network where they are several."""
+    whose = f" of {_part(training, row['model'])}" if len(training.models) > 1 else ""
+    return f"epoch {row['epoch']} of {row['epochs']}{whose}"
+
+
+def _share(training: Training, row: dict[str, Any]) -> float:
+    """Of the work that is done."""
+    at = training.models.index(row["model"]) if row["model"] in training.models else 0
+    return min(1.0, (at + row["epoch"] / row["epochs"]) / len(training.models))
+
+
+def _bar(training: Training, row: dict[str, Any]) -> None:
+    part = _part(training, row["model"])
+    error = row.get("validation_l2", row.get("validation_nll"))
+    told = f"{part}: epoch {row['epoch']} of {row['epochs']}, about {_clock(row['eta_seconds'])} left for it, on "
+    told += f"{row.get('device', 'cpu')}; validation {number(error)}"
+    st.progress(_share(training, row), told)
+
+
+def _clock(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def _buttons(training: Training) -> None:
+    key = training.number
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        if training.state in ("waiting", "running"):
+            st.button("Stop", key=f"stop-{key}", on_click=trainings.stop, args=(key,), icon=":material/stop:")
+        if training.state in ("stopped", "failed"):
+            st.button("Resume", key=f"go-{key}", on_click=trainings.resume, args=(key,), icon=":material/play_arrow:")
+        if not training.active:
+            st.button(
+                "Remove",
+                key=f"forget-{key}",
+                on_click=trainings.remove,
+                args=(key,),
+                icon=":material/delete:",
+                help="Off this list. A finished model stays; the checkpoint of an unfinished one goes.",
+            )
+        ready = training.state == "done" and training.task in TASKS
+        if ready and st.button("Explore", key=f"explore-{key}", type="primary", icon=":material/explore:"):
+            explore(training)
+
+
+def explore(training: Training) -> NoReturn:
+    """Go to the page Explore, with this task and this model."""
+    task = TASKS[training.task]
+    method = training.method
+    if task.folder is None or Path(training.out).resolve() != task.folder:
+        method += f"@{Path(training.out).name}"
+    st.session_state.task_choice = training.task
+    st.switch_page("screens/explore.py", query_params={"task": training.task, "method": method})
+
+
+def _card(training: Training) -> None:
+    """What the finished models' cards say."""
+    task = TASKS.get(training.task)
+    figures, rows = [], []
+    for model in training.models:
+        try:
+            card = load_card(training.task, model, folder=Path(training.out))
+        except ModelUnavailable as error:
+            st.caption(plain(str(error)))
+            continue
+        found = card.get("held_out", {})
+        for j in range(len(found.get("r2", []))):
+            label = task.property_labels[j].split(" [")[0] if task and task.n_targets > 1 else ""
+            whose = f"{model} {label}".strip()
+            told = f"{whose}: on {found['n']:,} rows that no training saw; MAE {number(found['mae'][j])}"
+            figures.append(Figure("Held-out R²", f"{found['r2'][j]:.3f}", told))
+        said = {k.removeprefix("validation_"): number(v) for k, v in card["validation"].items() if k != "epoch"}
+        rows.append(
+            {
+                "model": model,
+                "network": card["model"],
+                "parameters": card["parameters"],
+                "epochs": card["settings"]["epochs"],
+                "best epoch": card["validation"]["epoch"],
+                "validation": ", ".join(f"{k} {v}" for k, v in said.items()),
+                "seconds": card["training_seconds"],
+                "device": card["device"],
+                "pairs": card["data"]["n"],
+            }
+        )
+    if figures:
+        st.html(cards(figures))
+    if rows:
+        st.dataframe(pd.DataFrame(rows), hide_index=True)
+    if task and task.folder and any("error_per_spread" in load for load in _tested(training)):
+        ratio = max(max(load["error_per_spread"]) for load in _tested(training) if "error_per_spread" in load)
+        st.caption(f"On held-out rows errors are {ratio:.2g} times the surrogates' spread (root mean squares).")
+
+
+def _tested(training: Training) -> list[dict[str, Any]]:
+    found = []
+    for model in training.models:
+        try:
+            found.append(load_card(training.task, model, folder=Path(training.out)).get("held_out", {}))
+        except ModelUnavailable:
+            continue
+    return found

@@ -1,0 +1,164 @@
+"""Take a result away: a link that brings it back, the table, or an archive with everything."""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+import zipfile
+from functools import partial
+
+import streamlit as st
+
+from app.components.chart import dressed
+from app.components.choice import chosen_sample
+from app.components.words import asked_text, plain
+from app.figures import posterior
+from app.figures.coordinates import coordinates
+from app.figures.playback import WIDE
+from app.figures.posterior import pairs
+from app.state.densities import density
+from app.state.runs import Run, stamp, weights_hash
+from app.state.settings import Settings
+from app.tasks import family, hidden
+from ipage_core.inference.methods import METHODS, folder
+from ipage_core.networks.store import load_card
+from ipage_core.tasks import TASKS
+
+READ_ME = """{title}: {n} designs for {target}
+
+solutions.csv   one row per sample and stage; 'sample' is the id that the figures show
+figures/        open in any browser, no network needed
+models/         the cards of the networks that proposed and localized
+settings.json   every setting, and the hash of the networks' weights
+
+The same designs from the command line, in a checkout of iPage Explorer with these weights:
+
+    {command}
+
+In a running explorer, append this to its address:
+
+    /?{address}
+"""
+
+
+def check_link(settings: Settings) -> None:
+    """Say so if the address was made with other weights than those that answer here."""
+    made_with = st.query_params.get("model")
+    if made_with is None:
+        return
+    asked = (settings.task.name, settings.method)
+    if st.session_state.setdefault("linked", asked) != asked:  # another method: the link's hash is not about it
+        st.query_params.pop("model")
+        return
+    here = weights_hash(*asked)
+    if made_with != here:
+        st.warning(
+            "This link was made with other weights of this method than those installed here "
+            f"(theirs {plain(made_with[:8])}, here {here}): the designs below may differ from the sender's.",
+            icon=":material/link_off:",
+        )
+
+
+def show(settings: Settings, run: Run) -> None:
+    """The link, the table, the archive."""
+    st.subheader("Share and take away", divider="gray")
+    base = (st.context.url or "").split("?")[0]
+    sample = chosen_sample(run)
+    link = f"{base}?{settings.address()}&view={st.session_state.get('view', '')}".replace(" ", "+")
+    link += (f"&sample={sample}" if sample is not None else "") + f"&model={weights_hash(run.task, run.method)}"
+    st.caption("This link brings the same designs back: every setting, the seed, and the hash of the weights.")
+    st.code(link, language=None, wrap_lines=True)
+    left, right = st.columns(2)
+    left.download_button(
+        "Download CSV",
+        partial(_csv, run),
+        file_name=f"{run.task}_solutions.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+        width="stretch",
+    )
+    right.download_button(
+        "Download ZIP: table, figures, model cards, command",
+        partial(archive, settings, run),
+        file_name=f"{run.task}_solutions.zip",
+        mime="application/zip",
+        icon=":material/folder_zip:",
+        on_click="ignore",
+        width="stretch",
+    )
+    st.caption("On the command line, the same designs:")
+    st.code(settings.command(), language="bash", wrap_lines=True)
+
+
+def _csv(run: Run) -> str:
+    return run.frame.to_csv(index=False)
+
+
+def archive(settings: Settings, run: Run) -> bytes:
+    """Everything as a ZIP: see ``READ_ME``."""
+    from plotly.io import to_html
+
+    told = READ_ME.format(
+        title=TASKS[run.task].title,
+        n=run.n,
+        target=asked_text(run),
+        command=settings.command(),
+        address=settings.address(),
+    )
+    stored = {
+        "task": run.task,
+        "method": run.method,
+        "target": settings.target,
+        "constraints": list(settings.constraints),
+        "seed_design": list(settings.seed_design),
+        "n": run.n,
+        "sampling": run.sampling,
+        "seed": run.seed,
+        "omega_evals": settings.omega_evals,
+        "tolerance": run.tolerance,
+        "weights": weights_hash(run.task, run.method),
+        "summary": run.summary,
+        "hits_within_tolerance": int(run.hit.sum()),
+    }
+    buffer = io.BytesIO(_with_plotly())
+    with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("README.txt", told)
+        file.writestr("solutions.csv", _csv(run))
+        file.writestr("settings.json", json.dumps(stored, indent=2, ensure_ascii=False))
+        if settings.seed_design:
+            names = ",".join(f"x{j + 1}" for j in range(len(settings.seed_design)))
+            file.writestr("seed_design.csv", names + "\n" + ",".join(map(repr, settings.seed_design)) + "\n")
+        for name, figure in figures(run).items():
+            figure["layout"] |= {"paper_bgcolor": "#ffffff"}
+            html = to_html(dressed(figure), include_plotlyjs="plotly.min.js", auto_play=False, validate=False)
+            file.writestr(f"figures/{name}.html", html)
+        for model in METHODS[run.method].models:
+            card = load_card(run.task, model, folder=folder(TASKS[run.task], run.method))
+            file.writestr(f"models/{model}.json", json.dumps(card, indent=2, ensure_ascii=False))
+    return buffer.getvalue()
+
+
+@functools.cache
+def _with_plotly() -> bytes:
+    """The archive to begin with: what draws the figures, packed once, because that takes longer than all else in it."""
+    from plotly.offline import get_plotlyjs
+
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("figures/plotly.min.js", get_plotlyjs())
+    return buffer.getvalue()
+
+
+def figures(run: Run) -> dict:
+    """The figures that go into the archive, by name, on a light ground."""
+    drawn = {"localization": family(run.task).figure(run, False, WIDE)}
+    drawn |= {name: draw(run) for name, draw in getattr(family(run.task), "BESIDE", {}).items()}
+    if "Posterior" in hidden(run.task):
+        return drawn
+    drawn["pairs"] = pairs(run, False, WIDE)
+    if len(coordinates(run).labels) > 1:
+        found = density(run, 0, 1, False, stamp(run.task, run.method))
+        drawn["posterior"] = posterior.figure(run, found, 0, 1, False, WIDE)
+    return drawn

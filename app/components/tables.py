@@ -1,0 +1,94 @@
+"""The table of designs: what each achieves beside what was asked, and how its columns are shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+import torch
+
+from app.figures.run import Run
+from ipage_core.problem.task import Task
+from ipage_core.tasks import TASKS
+
+BADGES = {"verified": "gray", "hit": "green", "in prior": "blue", "replaced": "orange"}
+MOST_COLUMNS = 12
+"""Coordinates that a table shows; the CSV holds all of them."""
+PIXELS = 1024
+"""With so many or more, a few of them say nothing: none is shown."""
+
+
+def table(run: Run) -> pd.DataFrame:
+    """One row per sample."""
+    task, start = TASKS[run.task], run.labels[0]
+    final = "localized" if run.localizes else start
+    names = y_names(task)
+    columns: dict[str, Any] = {"sample": np.arange(run.n)}
+    columns |= {f"{name}*": column for name, column in zip(names, run.aims.T, strict=True)}
+    if run.y is not None and run.localizes:
+        columns |= {f"{name} {start}": column for name, column in zip(names, run.y[0].T, strict=True)}
+    columns |= {f"{name} {final}": run.achieved[:, j] for j, name in enumerate(names)}
+    columns["off by"] = run.off_by
+    columns["badges"] = badges(run)
+    if run.modes is not None and (run.modes[-1] >= 0).any():
+        columns["loop"] = pd.array([k + 1 if k >= 0 else None for k in run.modes[-1].tolist()], dtype="Int64")
+    stages = {final: run.x[-1]} | ({start: run.x[0]} if run.localizes else {})
+    for stage, x in stages.items():
+        shown = list(zip(told_names(task), x.astype(float).T, strict=False))
+        columns |= {f"{name} {stage}": column for name, column in shown}
+    for j, label in enumerate(task.property_labels[task.n_targets :], start=task.n_targets):
+        columns[label] = run.achieved[:, j]
+    return pd.DataFrame(columns)
+
+
+def badges(run: Run) -> list[list[str]]:
+    """For each sample, which of ``BADGES`` it wears."""
+    inside = TASKS[run.task].in_bounds(torch.from_numpy(run.x[-1])).tolist()
+    worn = zip(run.verified.tolist(), run.hit.tolist(), inside, run.replaced.tolist(), strict=True)
+    return [[name for name, has in zip(BADGES, row, strict=True) if has] for row in worn]
+
+
+def y_names(task: Task) -> list[str]:
+    """'y', or 'y₁', 'y₂': short names of the targets."""
+    return ["y"] if task.n_targets == 1 else [f"y{chr(0x2080 + j + 1)}" for j in range(task.n_targets)]
+
+
+def x_names(task: Task) -> list[str]:
+    """The first word of each coordinate's label; where that does not tell them apart, x1, x2, …"""
+    names = [label.split(" ")[0] for label in task.x_labels]
+    return names if len(set(names)) == task.d else [f"x{j + 1}" for j in range(task.d)]
+
+
+def told_names(task: Task) -> list[str]:
+    """Of the coordinates that a table shows."""
+    return x_names(task)[:MOST_COLUMNS] if task.d < PIXELS else []
+
+
+def columns(run: Run, names: list[str]) -> dict[str, Any]:
+    """Number formats, and for every one of the columns ``names`` the full label with its unit on hovering."""
+    task = TASKS[run.task]
+    labels = dict(zip(y_names(task), task.property_labels, strict=False)) | dict(
+        zip(x_names(task), task.x_labels, strict=True)
+    )
+    config: dict[str, Any] = {}
+    for column in names:
+        name, _, stage = column.partition(" ")
+        if name in labels and stage:
+            told = f"{labels[name]} of the {stage} design" + (", by the true Ω" if name in y_names(task) else "")
+            config[column] = st.column_config.NumberColumn(format="%.5f", help=told)
+        elif column.endswith("*"):
+            config[column] = st.column_config.NumberColumn(format="%.5g", help=f"target, {labels[column[:-1]]}")
+    return config | {
+        "sample": st.column_config.NumberColumn(pinned=True, width="small", help="the id that every export shares"),
+        "off by": st.column_config.NumberColumn(format="%.3g", help="distance |Ω(x) − y*|, in the units of y"),
+        "badges": st.column_config.MultiselectColumn(
+            options=list(BADGES),
+            color=list(BADGES.values()),
+            width=280,
+            help="verified: Ω ran on it; hit: within tolerance; in prior: inside the prior's bounds; "
+            "replaced: a fresh sample took the place of one that stalled",
+        ),
+        "loop": st.column_config.NumberColumn(width="small", help="the loop of solutions on which it lies"),
+    }

@@ -1,0 +1,319 @@
+"""The widgets that ask: how to explore in the sidebar, what for on top of the page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from app.components.look import is_dark
+from app.components.tables import MOST_COLUMNS, x_names, y_names
+from app.components.words import histogram, plain
+from app.state import classroom
+from app.state.settings import KINDS, SAMPLINGS, Settings
+from app.state.targets import data
+from app.tasks import hidden, own
+from app.workers.jobs import cores
+from ipage_core.inference.methods import METHODS, folder
+from ipage_core.problem.task import Task
+from ipage_core.tasks import TASKS
+
+COUNTS = [1, 3, 10, 25, 50, 100, 200, 500, 1000]
+FEW = {"architecture": [1, 4, 16, 64, 200]}
+"""The same for tasks whose designs take longer; the last but one is asked for unless told otherwise."""
+STRICTNESS = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]
+"""The tolerance slider, in units of the task's own tolerance."""
+
+
+def ask() -> Settings:
+    """All widgets: what for on top of the page, how to explore in the sidebar."""
+    left, right = st.columns([1.15, 3.2], gap="medium", vertical_alignment="top")
+    with left:
+        task = _ask_task()
+    keys = [f"ask{j + 1}" for j in range(task.n_targets)]  # asked for below, but the histogram shows it already
+    kinds = [st.session_state.get(key, st.query_params.get(key, "exactly")) for key in keys]
+    with right:
+        y = []
+        for j, place in enumerate(st.columns(task.n_targets, gap="medium")):
+            with place, st.container(key=f"target-{j + 1}"):
+                y.append(_ask_target(task, j, kinds[j]))
+    other = _ask_otherwise(task, tuple(y))
+    with st.sidebar:
+        st.markdown("#### iPage Explorer")
+        st.caption("Every design x that achieves a target: Ω(x) = y*")
+        how = _ask_how(task)
+    return Settings(task=task, y=tuple(y), **other, **how)
+
+
+def _ask_otherwise(task: Task, y: tuple[float, ...]) -> dict[str, Any]:
+    """Intervals, constraints and a design to start from; folded away until one is in use."""
+    keys = [f"ask{j + 1}" for j in range(task.n_targets)] + ["constrain", "start"]
+    used = any(st.session_state.get(key, st.query_params.get(key)) not in (None, "", "exactly") for key in keys)
+    used = st.session_state[f"other_ways_{task.name}"] = used or st.session_state.get(f"other_ways_{task.name}", False)
+    kinds, up_to = [], []  # once unfolded, the form stays so: who clears a field is still at work there
+    with st.expander("Ask in other ways: intervals, constraints, a design of your own", used, icon=":material/tune:"):
+        for j, place in enumerate(st.columns(task.n_targets)):
+            name = y_names(task)[j]
+            with place, st.container(horizontal=True, vertical_alignment="bottom"):
+                kind = st.segmented_control(
+                    f"{name} is to be",
+                    KINDS,
+                    default="exactly",
+                    required=True,
+                    key=f"ask{j + 1}",
+                    bind="query-params",
+                    help="Samples of an interval aim at points spread over it as the training data are.",
+                )
+                top = y[j]
+                if kind == "between":
+                    top = st.number_input(
+                        f"and {name} ≤", value=y[j] + 0.2 * _span(task, j), key=f"upto{j + 1}", bind="query-params"
+                    )
+                    if top is None or top < y[j]:
+                        st.error("This interval holds nothing: its second number must be the larger.")
+                        st.stop()
+                kinds.append(kind)
+                up_to.append(float(top))
+        left, right = st.columns(2)
+        examples = f"{x_names(task)[0]} = {float(task.bounds.mean(0)[0]):g}"
+        if task.d > 1:
+            examples += f"; {x_names(task)[1]} <= {float(task.bounds[1, 1]):.3g}"
+        closer = own(task.name)
+        written = left.text_input(
+            "Constraints on x",
+            key="constrain",
+            bind="query-params",
+            placeholder=getattr(closer, "EXAMPLE", examples),
+            help=getattr(closer, "ACCEPTED", "")
+            or "Separated by semicolons: fix (x1 = 0.2), tie (x1 = x2), bound (x1 <= 0.5). They hold during descent, "
+            f"not only afterwards. Names: x1 … x{task.d}{', ' + ', '.join(x_names(task)) if task.d <= 8 else ''}. "
+            + task.words_help,
+        )
+        start = right.text_input(
+            "Start from a design of your own",
+            key="start",
+            bind="query-params",
+            placeholder=getattr(closer, "START", ", ".join(f"{v:.3g}" for v in task.bounds.mean(0)[:MOST_COLUMNS])),
+            help=getattr(closer, "STARTS", "")
+            or f"Its {task.d} coordinates with commas: {', '.join(task.x_labels)}. Samples start near it.",
+        )
+        constraints = tuple(part.strip() for part in written.split(";") if part.strip())
+        if hasattr(closer, "ask_otherwise"):
+            closer.ask_otherwise()
+        if hasattr(closer, "objection") and (wrong := closer.objection(constraints)):
+            st.error(plain(wrong), icon=":material/error:")
+            st.stop()
+    return {
+        "kinds": tuple(kinds),
+        "up_to": tuple(up_to),
+        "constraints": constraints,
+        "seed_design": _numbers(task, start),
+    }
+
+
+def _numbers(task: Task, text: str) -> tuple[float, ...]:
+    """The seed design, or a sentence about what is wrong with it."""
+    if not text.strip():
+        return ()
+    closer = own(task.name)
+    try:
+        if hasattr(closer, "read_start"):
+            return closer.read_start(text)
+    except ValueError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        st.stop()
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        values = ()
+    if len(values) != task.d or not np.isfinite(values).all():
+        st.error(f"A design of this task is {task.d} finite numbers: {', '.join(task.x_labels)}.")
+        st.stop()
+    return values
+
+
+def _span(task: Task, j: int) -> float:
+    known = data(task.name)
+    return known.high[j] - known.low[j]
+
+
+def _ask_how(task: Task) -> dict[str, Any]:
+    named = st.query_params.get("sampling", "").lower()
+    if named in SAMPLINGS and st.query_params["sampling"] != SAMPLINGS[named]:  # the command line's name
+        st.query_params["sampling"] = SAMPLINGS[named]
+        st.session_state.sampling = named
+    sampling = st.segmented_control(
+        "Latent design",
+        list(SAMPLINGS),
+        default="maximin",
+        required=True,
+        format_func=SAMPLINGS.get,
+        key="sampling",
+        bind="query-params",
+        help="How the latent points z are laid out: at random (SRS), one in each slice (LHS), or LHS spread out as "
+        "far as possible (maximin). With few samples, spread-out points find more families of solutions.",
+    )
+    if said := getattr(own(task.name), "SAMPLING", ""):
+        st.caption(said)
+    counts = offered(task.name)
+    linked = st.query_params.get("n", "")
+    n = st.select_slider("How many, N", counts, value=_usual(task.name), key="n", bind="query-params")
+    more = f"; the link asks for {linked}" if linked.isdecimal() and int(linked) > counts[-1] else ""
+    classroom.told(f"At most {counts[-1]} designs at once in this classroom{more}.")
+    seed = st.number_input("Seed", 0, 10**6, 0, key="seed", bind="query-params")
+    names = trained(task)
+    usual = names.index(task.default_method) if task.default_method in names else 0
+    method = st.selectbox("Method", names, usual, key="method", bind="query-params")
+    st.caption(METHODS[method].title)
+    omega = st.slider(
+        "Ω evaluations for correction, per design",
+        0,
+        classroom.FEM_EVALUATIONS if classroom.on() and task.name == "architecture" else 5,
+        0,
+        key="omega",
+        bind="query-params",
+        disabled=METHODS[method].surrogate is None or task.omega is None,
+        help="After localization on the surrogate f, each true evaluation of Ω corrects a design: "
+        "x ← localize(f, y* + f(x) − Ω(x)).",
+    )
+    finish, finishing = False, getattr(own(task.name), "FINISHING", "")
+    if finishing:
+        finish = st.toggle(
+            "Finish on the exact target",
+            key="finish",
+            bind="query-params",
+            disabled=METHODS[method].surrogate is None or classroom.on(),
+            help=finishing,
+        )
+        classroom.told("Finishing takes many finite-element runs, so it is switched off in this classroom.")
+    omega = omega if METHODS[method].surrogate and task.omega and _agreed(task, n * omega) else 0
+    strictness = st.select_slider(
+        "Tolerance, in units of the task's own",
+        STRICTNESS,
+        value=1.0,
+        key="tolerance",
+        bind="query-params",
+        help="How close Ω(x) must come to y* to count as a hit. It judges the designs; it does not change them.",
+    )
+    return {
+        "sampling": sampling,
+        "n": n,
+        "seed": int(seed),
+        "method": method,
+        "omega_evals": omega,
+        "finish": finish and METHODS[method].surrogate is not None and not classroom.on(),
+        "strictness": strictness,
+    }
+
+
+def _agreed(task: Task, evaluations: int) -> bool:
+    """Whether they may run: a slow Ω begins neither by a slider nor by a link, but by a word of its own."""
+    if not evaluations or task.verifies_by_default:
+        return True
+    if classroom.on():
+        classroom.told("Corrections by an Ω that takes seconds are switched off in this classroom.")
+        return False
+    seconds = evaluations * task.omega_seconds / cores()
+    long = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+    st.warning(
+        f"{evaluations} true evaluations of {task.omega_seconds:g} s each take at least {long} on {cores()} cores, and "
+        "the page waits for them."
+    )
+    return st.toggle("Run them", key=f"agreed-{task.name}-{evaluations}")
+
+
+def offered(task: str) -> list[int]:
+    """How many designs one may ask for at once."""
+    return classroom.within(FEW.get(task, COUNTS), task)
+
+
+def _usual(task: str) -> int:
+    """How many designs are asked for unless told otherwise."""
+    return offered(task)[-2] if task in FEW else 200
+
+
+def trained(task: Task) -> list[str]:
+    """Methods whose networks are there; all if none is, so that the page can say what is missing."""
+    known = [name for name, row in METHODS.items() if row.task in (None, task.name)]
+    have = [
+        name
+        for name in known
+        if all((folder(task, name) / f"{model}.safetensors").exists() for model in METHODS[name].models)
+    ]
+    return have if task.default_method in have or (task.folder and have) else known
+
+
+def _ask_task() -> Task:
+    """The task, kept in the URL by its name: a bound widget would put its title there."""
+    names = list(TASKS)
+
+    def change() -> None:
+        name = st.session_state.task_choice
+        st.query_params.update(task=name) if name != names[0] else st.query_params.pop("task", None)
+        aim(TASKS[name].default_target)
+        st.session_state.method = TASKS[name].default_method
+        if st.session_state.get("n") not in offered(name) or name in FEW:
+            st.session_state.n = _usual(name)
+        if st.session_state.get("view") in hidden(name):
+            st.session_state.view = "Localization"
+        for key in ("constrain", "start"):
+            st.session_state[key] = ""
+        for j in range(TASKS[name].n_targets):
+            st.session_state[f"ask{j + 1}"] = "exactly"
+
+    asked = st.query_params.get("task")
+    index = names.index(asked) if asked in names else 0
+    return TASKS[
+        st.selectbox(
+            "Task",
+            names,
+            index,
+            format_func=lambda name: TASKS[name].title,
+            key="task_choice",
+            on_change=change,
+            persist_state="session",
+        )
+    ]
+
+
+def aim(target: tuple[float, ...]) -> None:
+    """Set y* from a callback."""
+    for j, value in enumerate(target):
+        st.session_state[f"y{j + 1}"] = float(value)
+
+
+def _follow(source: str, sink: str) -> None:
+    st.session_state[sink] = st.session_state[source]
+
+
+def _ask_target(task: Task, j: int, kind: str) -> float:
+    """Number and slider for one coordinate of y*, with the histogram of the training data above the slider."""
+    known, number, slider = data(task.name), f"y{j + 1}", f"slide_{task.name}_{j + 1}"
+    label, alone = task.property_labels[j], task.n_targets == 1
+    left, right = st.columns([1, 2.4] if alone else [1.25, 1.4], gap="small", vertical_alignment="bottom")
+    named = f"Target y*: {label.removeprefix('y = ')}".removesuffix(": y")
+    value = left.number_input(
+        named if alone else f"{y_names(task)[j]}*: {label}",
+        value=float(task.default_target[j]),
+        step=10 * known.step[j],
+        format="%.4g",
+        key=number,
+        bind="query-params",
+    )
+    low, high = known.low[j], known.high[j]
+    st.session_state[slider] = min(max(value, low), high)
+    top = st.session_state.get(f"upto{j + 1}", value)
+    accepted = {"exactly": (value, value), "at least": (value, np.inf), "at most": (-np.inf, value)}
+    right.html(histogram(known.counts[j], low, high, accepted.get(kind, (value, top)), is_dark()))
+    right.slider(
+        label,
+        low,
+        high,
+        step=known.step[j],
+        key=slider,
+        label_visibility="collapsed",
+        on_change=_follow,
+        args=(slider, number),
+    )
+    return value

@@ -1,0 +1,103 @@
+"""What the guided tour shows, computed by the engine and the shipped networks: plain arrays, cached."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+import torch
+from torch import Generator, Tensor
+
+from app.state.runs import loaded
+from app.state.settings import SAMPLINGS
+from ipage_core.inference.latent_design import latent_design
+from ipage_core.inference.localization import Optimizer, localize
+from ipage_core.inference.pipeline import design
+from ipage_core.tasks import TASKS
+from ipage_core.tasks.sinewave import loop_of, omega, sample_prior
+
+TASK, METHOD = "sinewave", "ipage"
+EYES = ("the same network, whole", "φ, padding zero", "φ*, padding zero")
+"""Ways to ask the INN for y at its own posterior samples; see :func:`seen`."""
+SEEDS = 10
+"""Over how many latent designs loops are counted."""
+
+Array = np.ndarray
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def draws(n: int, seed: int) -> tuple[Array, Array]:
+    """Draws of the prior x (n, 2), and Ω of them (n,)."""
+    x = sample_prior(n, Generator().manual_seed(seed))
+    return x.numpy(), omega(x)[:, 0].numpy()
+
+
+def invert(target: float, z: Tensor) -> Tensor:
+    """Eq. 1: the designs h(y*, z; φ) of latent points (n, 2) → (n, 2)."""
+    with torch.no_grad():
+        return loaded(TASK, METHOD).proposal.sample(torch.full((len(z), 1), target), z)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def pairs(target: float, n: int) -> tuple[Array, Array]:
+    """Latent points (n, 2), and the design of each (n, 2)."""
+    z = latent_design(n, 2, "maximin", 0)
+    return z.numpy(), invert(target, z).numpy()
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def seen(target: float, n: int, eye: str) -> tuple[Array, Array, Array, Array]:
+    """Posterior samples (n, 2), the step f asks for (n, 2), and misfits by Ω and by f (n,), f being one of ``EYES``.
+
+    The step is Gauss and Newton's, −r ∇f/‖∇f‖²: as far as f's own misfit r demands.
+    """
+    method = loaded(TASK, METHOD)
+    inn, y_star = method.proposal, torch.full((n, 1), target)
+    with torch.no_grad():
+        x, padding = inn.inverse(y_star, latent_design(n, 2, "maximin", 0))
+    x = x.requires_grad_(True)
+    ask = {EYES[0]: lambda x: inn.transport(x, padding)[0], EYES[1]: inn, EYES[2]: method.surrogate}[eye]
+    with torch.enable_grad():
+        y = ask(x)
+        (slope,) = torch.autograd.grad(y.sum(), x)
+    x, r = x.detach(), (y - y_star).detach()
+    step = -r * slope / slope.square().sum(1, keepdim=True).clamp(min=1e-9)
+    truth = omega(x.double())[:, 0] - target
+    return x.numpy(), step.numpy(), truth.numpy(), r[:, 0].numpy()
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def loops_found(target: float, n: int) -> dict[str, Array]:
+    """On how many loops posterior samples of each sampling lie nearest, over ``SEEDS`` latent designs of n points."""
+    found = {}
+    for sampling, name in SAMPLINGS.items():
+        z = torch.cat([latent_design(n, 2, sampling, seed) for seed in range(SEEDS)])
+        loops = loop_of(invert(target, z), torch.full((len(z), 1), target)).view(SEEDS, n)
+        found[name] = np.array([len(set(row.tolist()) - {-1}) for row in loops])
+    return found
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def descent(target: float, n: int, optimizer: Optimizer, steps: int) -> tuple[Array, Array, Array]:
+    """Localized by ``optimizer``: samples (T, n, 2), and the median squared errors by f and by Ω (T,)."""
+    task, surrogate = TASKS[TASK], loaded(TASK, METHOD).surrogate
+    assert surrogate is not None
+    x = invert(target, latent_design(n, 2, "maximin", 0))
+
+    def residual(u: Tensor, rows: Tensor) -> Tensor:
+        return surrogate(u) - target
+
+    found = localize(residual, x, task.bounds, optimizer=optimizer, steps=steps, enough=task.arrived * task.tolerance)
+    truth = (omega(found.u.double().flatten(0, 1)) - target).square().view(found.u.shape[:2])
+    return found.u.numpy(), found.error.median(1).values.numpy(), truth.median(1).values.numpy()
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def over_targets(task: str, method: str, n: int) -> tuple[Array, Array]:
+    """One design for each of n targets that the prior achieves: distance moved, in widths; squared error by Ω (n,)."""
+    problem = TASKS[task]
+    assert problem.omega is not None
+    y = problem.omega(problem.sample_prior(n, Generator().manual_seed(5)))[:, : problem.n_targets]
+    found = design(problem, loaded(task, method), y, 1)
+    low, high = problem.bounds
+    moved = ((found.final - found.posterior) / (high - low)).norm(dim=1)
+    return moved.numpy(), found.verification.resim_error.numpy()

@@ -1,0 +1,441 @@
+"""Figures of the guided tour: small panels side by side, or below each other on a phone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from app.figures.marks import curve
+from app.figures.playback import Size
+from app.figures.theme import Dict, Palette, axis, faded, packed, palette, sized
+from app.tasks.sinewave import landscape, level_set
+
+ROOMS = {"narrow": (246, 246), "medium": (210, 130), "wide": (300, 150), "large": (360, 165)}
+"""Pixels that a panel is high where they are two, and where they are more: about as high as columns are wide, so that
+squares leave no gap below."""
+GAP, TOP, BELOW = 0.1, 64, 48
+"""Between panels, in fractions of the width; above and below them, in pixels, for legend and titles."""
+WHEEL = [[k / 6, f"hsl({60 * k}, 65%, 52%)"] for k in range(7)]
+"""A colour for every direction: it comes back to where it began."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Traces in axes of their own."""
+
+    title: str
+    data: list[Dict]
+    x: Dict
+    y: Dict
+    """What its axes have beyond the usual; ``title`` is their label."""
+
+
+def side_by_side(panels: list[Panel], dark: bool, size: Size) -> Dict:
+    """The figure of a step."""
+    colors, count = palette(dark), len(panels)
+    layout: Dict = {"annotations": []}
+    data = []
+    room = ROOMS[size.name][count > 2]
+    inner = count * room + (count - 1) * 84 if size.narrow else room
+    height = TOP + inner + BELOW
+    for k, panel in enumerate(panels):
+        ids = str(k + 1) if k else ""
+        if size.narrow:
+            top = 1 - k * (room + 84) / inner
+            box = ((0.0, 1.0), (max(0.0, top - room / inner), top))
+        else:
+            width = (1 - GAP * (count - 1)) / count
+            box = ((k * (width + GAP), min(1.0, k * (width + GAP) + width)), (0.0, 1.0))
+        more_x, more_y = dict(panel.x), dict(panel.y)
+        layout[f"xaxis{ids}"] = axis(colors, more_x.pop("title"), box[0], f"y{ids}", fixedrange=True, **more_x)
+        layout[f"yaxis{ids}"] = axis(colors, more_y.pop("title"), box[1], f"x{ids}", fixedrange=True, **more_y)
+        if more_y.get("scaleanchor"):
+            layout[f"yaxis{ids}"]["scaleanchor"] = f"x{ids}"
+        layout[f"yaxis{ids}"]["title"]["standoff"] = 10
+        layout[f"xaxis{ids}"]["title"]["standoff"] = 4 if more_x.get("showticklabels", True) else 14
+        sized({name: layout[f"{name}{ids}"] for name in ("xaxis", "yaxis")}, size.font - 1)
+        data += [trace | {"xaxis": f"x{ids}", "yaxis": f"y{ids}"} for trace in panel.data]
+        layout["annotations"].append(
+            {
+                "text": f"<b>{panel.title}</b>",
+                "x": box[0][0],
+                "y": box[1][1],
+                "xref": "paper",
+                "yref": "paper",
+                "xanchor": "left",
+                "yanchor": "bottom",
+                "yshift": 4,
+                "showarrow": False,
+                "font": {"size": size.font, "color": colors.text},
+            }
+        )
+    layout |= {
+        "height": height,
+        "margin": {"l": 58, "r": 12, "t": TOP, "b": BELOW},
+        "font": {"size": size.font, "color": colors.text},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "hovermode": "closest",
+        "dragmode": False,
+        "barmode": "overlay",
+        "showlegend": any(trace.get("showlegend") for trace in data),
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "y": 1 + 30 / inner,
+            "yanchor": "bottom",
+            "bgcolor": "rgba(0,0,0,0)",
+            "itemclick": False,
+            "itemdoubleclick": False,
+        },
+        "meta": {"lesson": True},
+    }
+    return {"data": data, "layout": layout}
+
+
+def dots(points: np.ndarray, color: Any, name: str = "", size: float = 6, **more: Any) -> Dict:
+    """(n, 2) as points; in the legend if they have a name."""
+    marker = {"size": size, "color": color, **more.pop("marker", {})}
+    trace = {"type": "scatter", "mode": "markers", "x": packed(points[:, 0]), "y": packed(points[:, 1])}
+    return trace | {"marker": marker, "name": name, "showlegend": bool(name), "hoverinfo": "skip", **more}
+
+
+def line(points: np.ndarray, color: str, name: str = "", width: float = 2, dash: str = "solid") -> Dict:
+    """(k, 2) as a line; in the legend if it has a name."""
+    trace = curve(points, color, width, name=name, showlegend=bool(name))
+    trace["line"]["dash"] = dash
+    return trace
+
+
+def bars(values: np.ndarray, edges: np.ndarray, color: str, name: str = "") -> Dict:
+    """A histogram: the share of ``values`` (n,) between ``edges``; what lies beyond counts at the ends."""
+    counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
+    middles = (edges[1:] + edges[:-1]) / 2
+    return {
+        "type": "bar",
+        "x": packed(middles),
+        "y": packed(counts / max(1, len(values))),
+        "width": float(edges[1] - edges[0]),
+        "marker": {"color": faded(color, 0.65), "line": {"width": 0}},
+        "name": name,
+        "showlegend": bool(name),
+        "hovertemplate": "%{y:.1%}<extra></extra>",
+    }
+
+
+def square(title: str, data: list[Dict], target: float, colors: Palette, zoom: np.ndarray | None = None) -> Panel:
+    """The square of designs with the target's level set; ``zoom``: (2, 2) low and high corner of what is shown."""
+    low, high = zoom if zoom is not None else np.array([[-1.03, -1.03], [1.03, 1.03]])
+    ground = [*landscape(colors), line(level_set(target), colors.target, "Ω(x) = y*", 2.5)]
+    common = {"constrain": "domain", "showgrid": False, "nticks": 6}
+    return Panel(
+        title,
+        [trace | {"hoverinfo": "skip"} for trace in ground] + data,
+        {"title": "x₁", "range": [float(low[0]), float(high[0])], "constraintoward": "left", **common},
+        {
+            "title": "x₂",
+            "range": [float(low[1]), float(high[1])],
+            "scaleanchor": "x",
+            "constraintoward": "top",
+            **common,
+        },
+    )
+
+
+def within(tolerance: float, top: float, colors: Palette) -> Dict:
+    """The band of what counts as a hit, behind a histogram."""
+    points = np.array([[-tolerance, 0], [-tolerance, top], [tolerance, top], [tolerance, 0]])
+    band = line(points, colors.target, "within tolerance", 1, "dot")
+    return band | {"fill": "toself", "fillcolor": faded(colors.target, 0.15)}
+
+
+def many(x: np.ndarray, y: np.ndarray, target: float, tolerance: float, dark: bool, size: Size) -> Dict:
+    """Step 1: draws x (n, 2) with their y (n,); those that have the target stand out."""
+    colors = palette(dark)
+    hit = np.abs(y - target) <= tolerance
+    left = [dots(x[~hit], colors.prior, "draws", 3), dots(x[hit], colors.localized, "y within tolerance", 8)]
+    edges = np.linspace(-2, 2, 41)
+    mark = line(np.array([[target, 0], [target, 0.09]]), colors.target, "", 3)
+    return side_by_side(
+        [
+            square("Designs x", left, target, colors),
+            Panel(
+                "How often y comes",
+                [bars(y, edges, colors.prior), mark],
+                {"title": "y = Ω(x)", "range": [-2.6, 2.6]},
+                {"title": "share of draws", "tickformat": ".0%", "rangemode": "tozero"},
+            ),
+        ],
+        dark,
+        size,
+    )
+
+
+def one_to_one(
+    z: np.ndarray, x: np.ndarray, mine: tuple[np.ndarray, np.ndarray], target: float, dark: bool, size: Size
+) -> Dict:
+    """Step 2: latent points z (n, 2) and their designs x (n, 2), each pair in one colour; ``mine``: z and x (2,)."""
+    colors = palette(dark)
+    wheel = {"colorscale": WHEEL, "cmin": -np.pi, "cmax": np.pi, "line": {"width": 0.5, "color": colors.background}}
+    angle = packed(np.arctan2(z[:, 1], z[:, 0]))
+    star = {"symbol": "star", "line": {"width": 1.5, "color": colors.text}}
+    panels = []
+    for at, points in ((0, z), (1, x)):
+        own = dots(mine[at][None], colors.found, "your z and its x" if at == 0 else "", 19, marker=star)
+        panels.append([dots(points, angle, "", 8, marker=wheel), own])
+    return side_by_side(
+        [
+            Panel(
+                "Latent points z ~ N(0, I)",
+                panels[0],
+                {"title": "z₁", "range": [-3, 3], "constrain": "domain", "constraintoward": "left"},
+                {
+                    "title": "z₂",
+                    "range": [-3, 3],
+                    "scaleanchor": "x",
+                    "constrain": "domain",
+                    "constraintoward": "top",
+                },
+            ),
+            square("Their designs x = h(y*, z; φ)", panels[1], target, colors),
+        ],
+        dark,
+        size,
+    )
+
+
+def spread(x: np.ndarray, misfit: np.ndarray, target: float, tolerance: float, dark: bool, size: Size) -> Dict:
+    """Step 3: posterior samples x (n, 2) and how far Ω(x) is from the target (n,)."""
+    colors = palette(dark)
+    edges = np.linspace(-0.3, 0.3, 61)
+    shown = bars(misfit, edges, colors.posterior)
+    top = 1.05 * float(np.histogram(np.clip(misfit, -0.3, 0.3), edges)[0].max()) / len(misfit)
+    return side_by_side(
+        [
+            square("Posterior samples", [dots(x, colors.posterior, "posterior", 5)], target, colors),
+            Panel(
+                "What Ω says of them",
+                [within(tolerance, top, colors), shown],
+                {"title": "Ω(x) − y*", "range": [-0.31, 0.31]},
+                {"title": "share of samples", "tickformat": ".0%", "range": [0, top]},
+            ),
+        ],
+        dark,
+        size,
+    )
+
+
+def eyes(
+    x: np.ndarray, step: np.ndarray, truth: np.ndarray, seen: np.ndarray, target: float, dark: bool, size: Size
+) -> Dict:
+    """Step 4: samples x (n, 2) with the step each would take (n, 2); errors by Ω and as the network sees them (n,)."""
+    colors = palette(dark)
+    ways = np.stack((x, x + step, np.full_like(x, np.nan)), axis=1).reshape(-1, 2)
+    zoom = np.array([[-0.09, -0.26], [0.42, 0.26]])
+    limit = 1.1 * float(np.quantile(np.abs(truth), 0.97)) + 1e-6
+    diagonal = np.array([[-limit, -limit], [limit, limit]])
+    return side_by_side(
+        [
+            square(
+                "The step that f asks for",
+                [line(ways, colors.localized, "step", 2), dots(x, colors.posterior, "posterior", 7)],
+                target,
+                colors,
+                zoom,
+            ),
+            Panel(
+                "Does f see the error?",
+                [
+                    line(diagonal, colors.prior, "f as good as Ω", 1.5, "dot"),
+                    dots(np.stack((truth, seen), axis=1), colors.surrogate, "", 6, marker={"opacity": 0.7}),
+                ],
+                {"title": "Ω(x) − y*, the truth", "range": [-limit, limit]},
+                {"title": "f(x) − y*", "range": [-limit, limit]},
+            ),
+        ],
+        dark,
+        size,
+    )
+
+
+def spaces(
+    cubes: dict[str, np.ndarray], least: dict[str, float], found: dict[str, np.ndarray], dark: bool, size: Size
+) -> Dict:
+    """Step 5: designs of the unit square (n, 2), their least distances, and loops found (seeds,), by sampling."""
+    colors = palette(dark)
+    panels = []
+    for name, cube in cubes.items():
+        slices = {"tickvals": np.linspace(0, 1, len(cube) + 1).tolist(), "showticklabels": False, "showgrid": True}
+        slices["range"] = [0, 1]
+        panels.append(
+            Panel(
+                name,
+                [dots(cube, colors.posterior, "", 7)],
+                {
+                    "title": f"Φ(z₁); least distance {least[name]:.3f}",
+                    "constrain": "domain",
+                    "constraintoward": "left",
+                    **slices,
+                },
+                {
+                    "title": "Φ(z₂)",
+                    "scaleanchor": "x",
+                    "constrain": "domain",
+                    "constraintoward": "top",
+                    **slices,
+                },
+            )
+        )
+    names = list(found)
+    means = [float(found[name].mean()) for name in names]
+    counts: Dict = {
+        "type": "bar",
+        "x": names,
+        "y": means,
+        "text": [f"{mean:.1f}" for mean in means],
+        "marker": {"color": colors.localized},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+    panels.append(Panel("Loops found, mean", [counts], {"title": ""}, {"title": "of 9 loops", "range": [0, 9.9]}))
+    return side_by_side(panels, dark, size)
+
+
+def descent(
+    path: np.ndarray, believed: np.ndarray, truth: np.ndarray, step: int, target: float, dark: bool, size: Size
+) -> Dict:
+    """Step 6: samples (T, n, 2) up to ``step``, and their median squared errors by f and Ω (T,)."""
+    colors = palette(dark)
+    until = path[: step + 1]
+    ways = np.concatenate((until, np.full_like(until[:1], np.nan))).transpose(1, 0, 2).reshape(-1, 2)
+    zoom = np.array([[-0.09, -0.26], [0.42, 0.26]])
+    steps = np.arange(len(path), dtype=float)
+    floor = 1e-16
+    curves = [
+        line(np.stack((steps, np.maximum(believed, floor)), 1), colors.surrogate, "by f", 2, "dash"),
+        line(np.stack((steps, np.maximum(truth, floor)), 1), colors.omega, "by Ω", 2),
+        dots(np.array([[step, max(believed[step], floor)]]), colors.surrogate, "", 10),
+        dots(np.array([[step, max(truth[step], floor)]]), colors.omega, "", 10),
+    ]
+    return side_by_side(
+        [
+            square(
+                f"One loop after {step} steps",
+                [
+                    line(ways, colors.posterior, "", 1),
+                    dots(path[0], colors.posterior, "posterior", 7, marker={"symbol": "circle-open"}),
+                    dots(until[-1], colors.localized, "now", 6),
+                ],
+                target,
+                colors,
+                zoom,
+            ),
+            Panel(
+                "Median squared error",
+                curves,
+                {"title": "step", "range": [-0.5, len(path) - 0.5]},
+                {"title": "error²", "type": "log", "exponentformat": "power", "dtick": 3},
+            ),
+        ],
+        dark,
+        size,
+    )
+
+
+def starts(moved: dict[str, np.ndarray], errors: dict[str, np.ndarray], dark: bool, size: Size) -> Dict:
+    """Step 7: distances moved (n,) and final squared errors by Ω (n,), by what localization started from."""
+    colors = palette(dark)
+    own = dict(zip(moved, (colors.posterior, colors.prior), strict=True))
+    edges = np.linspace(-5, 0.5, 45)
+    low, rank = 1e-14, {name: np.linspace(0, 1, len(values)) for name, values in errors.items()}
+    return side_by_side(
+        [
+            Panel(
+                "How far samples move",
+                [bars(np.log10(np.maximum(v, 1e-5)), edges, own[name], name) for name, v in moved.items()],
+                {
+                    "title": "‖x localized − x start‖, in widths of the box",
+                    "tickvals": [-5, -4, -3, -2, -1, 0],
+                    "ticktext": ["10⁻⁵", "10⁻⁴", "10⁻³", "0.01", "0.1", "1"],
+                },
+                {"title": "share of samples", "tickformat": ".0%"},
+            ),
+            Panel(
+                "What is left, by Ω",
+                [
+                    line(np.stack((np.maximum(np.sort(v), low), rank[name]), 1), own[name], "", 3)
+                    for name, v in errors.items()
+                ],
+                {"title": "‖Ω(x) − y*‖²", "type": "log", "exponentformat": "power", "dtick": 2},
+                {"title": "share below", "tickformat": ".0%", "range": [-0.02, 1.02]},
+            ),
+        ],
+        dark,
+        size,
+    )
+
+
+def believed(f_off: np.ndarray, omega_off: np.ndarray, tolerance: float, dark: bool, size: Size) -> Dict:
+    """Step 8: distances from the target by f and by Ω (n,)."""
+    colors = palette(dark)
+    points = np.maximum(np.stack((f_off, omega_off), axis=1), 1e-9)
+    low, high = 10 ** np.floor(np.log10(points.min())), 10 ** np.ceil(np.log10(max(points.max(), 2 * tolerance)))
+    hit = omega_off <= tolerance
+    ends = [float(np.log10(low)), float(np.log10(high))]
+    same = np.geomspace(low, high, 20)
+    powers = {"type": "log", "range": ends, "exponentformat": "power", "dtick": 1}
+    edges = np.linspace(ends[0], ends[1], 41)
+    logs = np.log10(points)
+    return side_by_side(
+        [
+            Panel(
+                "Each dot is a design",
+                [
+                    line(np.stack((same, same), 1), colors.prior, "f as good as Ω", 1.5, "dot"),
+                    line(np.array([[low, tolerance], [high, tolerance]]), colors.target, "tolerance", 2),
+                    dots(points[hit], colors.localized, "hit", 6),
+                    dots(points[~hit], colors.posterior, "miss", 7, marker={"symbol": "x"}),
+                ],
+                {"title": "|f(x) − y*|, believed", **powers},
+                {"title": "|Ω(x) − y*|, verified", **powers},
+            ),
+            Panel(
+                "The same as histograms",
+                [bars(logs[:, 0], edges, colors.surrogate, "by f"), bars(logs[:, 1], edges, colors.omega, "by Ω")],
+                {
+                    "title": "distance from y*",
+                    "tickvals": list(range(int(ends[0]), int(ends[1]) + 1)),
+                    "ticktext": [f"10<sup>{k}</sup>" for k in range(int(ends[0]), int(ends[1]) + 1)],
+                },
+                {"title": "share of designs", "tickformat": ".0%"},
+            ),
+        ],
+        dark,
+        size,
+    )
+
+
+def corrected(errors: list[np.ndarray], dark: bool, size: Size) -> Dict:
+    """Step 9: squared errors by Ω (n,) after 0, 1, … true evaluations a design."""
+    colors = palette(dark)
+    rng = np.random.default_rng(0)
+    data = []
+    for k, values in enumerate(errors):
+        points = np.stack((k + rng.uniform(-0.25, 0.25, len(values)), np.maximum(values, 1e-32)), axis=1)
+        data.append(dots(points, colors.localized if k else colors.prior, "", 5, marker={"opacity": 0.6}))
+        middle = float(np.median(points[:, 1]))
+        data.append(line(np.array([[k - 0.35, middle], [k + 0.35, middle]]), colors.omega, "" if k else "median", 3))
+    return side_by_side(
+        [
+            Panel(
+                "Each dot is a design",
+                data,
+                {"title": "true evaluations a design, K", "dtick": 1, "range": [-0.5, 3.5]},
+                {"title": "‖Ω(x) − y*‖²", "type": "log", "exponentformat": "power", "dtick": 4},
+            )
+        ],
+        dark,
+        size,
+    )

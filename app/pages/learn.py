@@ -1,7 +1,0 @@
-"""Learn: inverse design in nine steps, each with a figure that answers at once."""
-
-from app.figures.playback import Size
-from app.look import is_dark, size_name
-from app.views import learn
-
-learn.show(is_dark(), Size(size_name()))

@@ -1,0 +1,1 @@
+"""The benchmark's results as a page and as a report."""

@@ -1,0 +1,292 @@
+"""The benchmark's results: the paper's figure and ours side by side, every figure, and a cell run again on demand."""
+
+from __future__ import annotations
+
+import shlex
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from app.components.chart import chart, numbers
+from app.components.words import plain
+from app.figures import benchmark as figures
+from app.results import shown as results
+from app.state import classroom
+from app.workers.rerun import OUT, Rerun, rerun
+from ipage_core.benchmark import CELLS, SHIPPED, rows, tables
+from ipage_core.benchmark.scope import Scope, missing
+from ipage_core.inference.methods import METHODS
+from ipage_core.tasks import TASKS
+
+FORMATS = {"SVG": "svg", "PNG": "png"}
+COMMAND = "python -m ipage_core benchmark --out runs/benchmark"
+
+
+@st.cache_resource(max_entries=2, show_spinner="Reading results …")
+def _found(folder: str, stamp: int) -> results.Tables:
+    """Shared by all sessions; nobody changes it."""
+    return results.load(Path(folder))
+
+
+@st.cache_resource(max_entries=2, show_spinner="Reading results …")
+def _overview(folder: str, stamp: int) -> dict[str, results.Shown]:
+    """Every figure by its title; shared by all sessions."""
+    return {one.title: one for one in results.overview(_found(folder, stamp), Path(folder))}
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _numbers(folder: str, stamp: int, title: str) -> pd.DataFrame:
+    return results.in_words(_overview(folder, stamp)[title].numbers())
+
+
+def show(dark: bool, folder: Path | None = None) -> None:
+    """The whole page, of the results that ship or those in another folder."""
+    folder = folder or SHIPPED
+    st.markdown("#### Benchmark: the paper's tables and figures, and what this program reaches")
+    cells_file = folder / CELLS
+    if not cells_file.exists():
+        st.info(f"There are no results here yet. They come from: `{COMMAND}`", icon=":material/info:")
+        _rerun()
+        return
+    there = str(folder), cells_file.stat().st_mtime_ns
+    try:
+        found = _found(*there)
+    except ValueError as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    cells, card = found["cells"]
+    st.caption(
+        "Mean of ‖Ω(x) − y*‖² **by the true forward operator Ω**, unless a cell says otherwise; the lowest of a column "
+        "is bold, and so is what equals it to the digits shown. Hover over a cell for its quantiles. The bootstrap "
+        "interval is over targets in Table 2 and over solutions in Table 3, and speaks, as does the standard deviation "
+        "over latent seeds, of one training; where a method was trained more than once, the hover adds the standard "
+        "deviation over training seeds, of the solutions that all of them have."
+    )
+    protocol, chosen = _ask(cells)
+    gone = {key: why for key, why in card["missing"].items() if _kept(key, chosen)}
+    intervals = st.toggle("With 95 % intervals", key="intervals", bind="query-params")
+    sideways = results.SIDEWAYS.format(place=".st-key-benchmark-figure")
+    st.html(f"<style>{results.CSS}{sideways}</style>{results.table(chosen, gone, protocol, intervals)}")
+    if gone:
+        with st.expander(f"Why {len(gone)} {'cells are' if len(gone) > 1 else 'cell is'} not available"):
+            for why, those in results.reasons(gone).items():
+                st.caption(f"**{those}.** {plain(why)}")
+    _downloads(chosen, folder)
+    _rerun()
+    _figures(there, dark)
+    _costs(found)
+    _quality(found)
+    with st.expander(f"Measured on: {card['machine']}; by these commands"):
+        st.caption("\n".join(f"- `{command}`: {made}" for command, made in results.commands(found).items()))
+
+
+def _kept(key: str, chosen: pd.DataFrame) -> bool:
+    task, method = key.split()
+    return task in chosen.attrs["tasks"] and method in chosen.attrs["methods"]
+
+
+def _ask(cells: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+    """Which table, which columns, which rows."""
+    by_title = {title: protocol for protocol, title in tables.PAPER_TABLES.items()}
+    title = st.segmented_control(
+        "Table", list(by_title), default=tables.PAPER_TABLES["single"], required=True, key="table", bind="query-params"
+    )
+    protocol = by_title[title]
+    left, right = st.columns(2)
+    there = [name for name in results.TITLES if (cells["task"] == name).any()]
+    task_names = left.multiselect("Tasks", there, default=there, format_func=results.TITLES.get, key="tasks")
+    methods = [name for name in figures.NAMES if name in METHODS]
+    method_names = right.multiselect("Methods", methods, default=methods, format_func=figures.short, key="methods")
+    chosen = cells[cells["task"].isin(task_names) & cells["method"].isin(method_names)]
+    chosen.attrs = {"tasks": task_names, "methods": method_names}
+    return protocol, chosen
+
+
+def _downloads(chosen: pd.DataFrame, folder: Path) -> None:
+    places = st.columns(3)
+    places[0].download_button(
+        "These cells as CSV",
+        partial(_csv, chosen),
+        "cells.csv",
+        "text/csv",
+        key="cells-csv",
+        on_click="ignore",
+        icon=":material/table:",
+        width="stretch",
+        help="All columns: both tables, every sampling, quantiles, intervals, seconds, and the paper's figure.",
+    )
+    solutions = folder / "solutions.parquet"
+    places[1].download_button(
+        "Every solution as Parquet",
+        solutions.read_bytes if solutions.exists() else b"",
+        "solutions.parquet",
+        key="solutions-parquet",
+        on_click="ignore",
+        icon=":material/database:",
+        width="stretch",
+        disabled=not solutions.exists(),
+        help="One row a solution: all tables are computed from it.",
+    )
+    places[2].download_button(
+        "Report as HTML",
+        partial(_report, folder),
+        "benchmark.html",
+        "text/html",
+        key="report-html",
+        on_click="ignore",
+        icon=":material/description:",
+        width="stretch",
+        help="Tables and all figures in one file that needs no network.",
+    )
+
+
+def _csv(chosen: pd.DataFrame) -> str:
+    return chosen.to_csv(index=False)
+
+
+def _report(folder: Path) -> bytes:
+    import tempfile
+
+    from app.results import report
+
+    with tempfile.TemporaryDirectory() as place:
+        out = Path(place) / "benchmark.html"
+        report.write(folder, out)
+        return out.read_bytes()
+
+
+def _figures(there: tuple[str, int], dark: bool) -> None:
+    st.subheader("Figures", divider="gray")
+    shown = _overview(*there)
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    title = left.selectbox("Figure", list(shown), key="figure", bind="query-params")
+    form = right.segmented_control("Camera saves", list(FORMATS), default="SVG", required=True, key="camera")
+    one = shown[title]
+    config = {"displaylogo": False, "displayModeBar": True}
+    config["toImageButtonOptions"] = {"format": FORMATS[form], "filename": one.key, "scale": 2}
+    with st.container(key="benchmark-figure"):
+        drawn = one.draw(dark)
+        wide = "content" if "width" in drawn["layout"] else "stretch"
+        chart(drawn, key=f"benchmark-{one.key}-{form}", config=config, width=wide)
+    st.caption(one.caption)
+    numbers(_numbers(*there, title), one.key)
+
+
+def _costs(found: results.Tables) -> None:
+    table = results.costs(found)
+    if not len(table):
+        return
+    st.subheader("What a method costs", divider="gray")
+    formats = {"parameters": st.column_config.NumberColumn(format="localized")}
+    formats |= {f"{part} [s]": st.column_config.NumberColumn(format="%.3g") for part in ("inference", "localization")}
+    st.dataframe(table, hide_index=True, key="costs", column_config=formats)
+    st.caption(results.COSTS)
+
+
+def _quality(found: results.Tables) -> None:
+    table = results.quality_table(found)
+    if not len(table):
+        return
+    st.subheader("Are the solutions spread as the posterior is?", divider="gray")
+    st.dataframe(table, hide_index=True, key="quality")
+    st.caption(
+        "Against draws of the true posterior by rejection. **MMD²**: 0 on average if alike, and can be negative. "
+        "**Diversity**: mean distance between two designs, 1 as in the posterior. **Log prior density**: below the "
+        "posterior's, solutions are rarer designs than they need be."
+    )
+
+
+def _rerun() -> None:
+    """A form for one cell, and what has become of it."""
+    st.subheader("Run a cell on this machine", divider="gray")
+    if classroom.on():
+        classroom.told("Runs of the benchmark are switched off in this classroom.")
+        return
+    places = st.columns([1.2, 1.2, 1, 1, 1, 1], vertical_alignment="bottom")
+    task = places[0].selectbox("Task", list(results.TITLES), format_func=results.TITLES.get, key="cell-task")
+    method = places[1].selectbox(
+        "Method", [name for name in figures.NAMES if name in METHODS], 6, format_func=figures.short, key="cell-method"
+    )
+    sampling = _sampling(method, places[2])
+    protocol = places[3].selectbox("Table", ["single", "many"], format_func=tables.paper_table, key="cell-protocol")
+    repeats = places[4].number_input("Latent seeds", 1, 50, 3, key="cell-repeats")
+    why = missing(Scope(tasks=(task,), methods=(method,)))
+    arguments = ("--tasks", task, "--methods", method, *(("--sampling", sampling) if sampling else ()))
+    arguments += ("--protocol", protocol, "--repeats", str(repeats))
+    job = rerun()
+    job.poll()
+    places[5].button(
+        "Run",
+        key="cell-run",
+        icon=":material/play_arrow:",
+        on_click=job.start,
+        args=arguments,
+        disabled=bool(why) or job.state == "running",
+        type="primary",
+        width="stretch",
+    )
+    if why:
+        st.info(next(iter(why.values())), icon=":material/info:")
+    elif not TASKS[task].verifies_by_default:
+        st.caption("Ω takes long here and does not run: what comes is a surrogate's word, and says so.")
+    st.fragment(_progress, run_every=1.0 if job.state == "running" else None)(job, job.state)
+
+
+def _sampling(method: str, place: DeltaGenerator) -> str | None:
+    """How latent points are drawn, at first as in the tables; None if the method has no latent space."""
+    if METHODS[method].proposal is None:
+        return None
+    samplings = list(figures.SAMPLINGS)
+    first = samplings.index("maximin" if method.startswith("ipage") else "srs")
+    # A key of its own for each method, or the choice for one would be another's.
+    key = f"cell-sampling-{method}"
+    return place.selectbox("Sampling", samplings, first, format_func=figures.SAMPLINGS.get, key=key)
+
+
+def _progress(job: Rerun, before: str) -> None:
+    """Polled while it runs; the page follows once it ends."""
+    job.poll()
+    if job.state == "running":
+        told, stop = st.columns([4, 1], vertical_alignment="center")
+        left = "" if job.eta is None else f", about {job.eta:.0f} s left"
+        told.progress(job.done / max(job.total, 1), f"{_told(job)}: {job.done} of {job.total}{left}")
+        stop.button("Cancel", key="cell-cancel", on_click=job.cancel, icon=":material/close:", width="stretch")
+    if job.state != before:
+        st.rerun()
+    elif job.state == "failed":
+        st.error(f"The run stopped: {plain(job.message)}", icon=":material/error:")
+    elif job.state == "cancelled":
+        st.info("Cancelled; what is finished is kept.", icon=":material/close:")
+    elif job.state == "done":
+        _outcome(job)
+
+
+def _told(job: Rerun) -> str:
+    """What runs, in the words of its form."""
+    said = dict(zip(job.arguments[::2], job.arguments[1::2], strict=True))
+    repeats = said["--repeats"]
+    words = [results.TITLES[said["--tasks"]], figures.short(said["--methods"])]
+    if "--sampling" in said:
+        words.append(figures.SAMPLINGS[said["--sampling"]])
+    words += [tables.paper_table(said["--protocol"]), f"{repeats} latent seed{'s' if repeats != '1' else ''}"]
+    return ", ".join(words)
+
+
+def _outcome(job: Rerun) -> None:
+    cells, card = rows.read(OUT / CELLS)
+    for one in tables.displayed(cells, str(cells["protocol"].iloc[0])).itertuples():
+        paper = f" The paper: {one.paper:g}." if one.paper == one.paper else ""
+        latent = METHODS[str(one.method)].proposal is not None
+        sampling = f", {figures.SAMPLINGS[str(one.sampling)]}" if latent else ""
+        spread = f" ± {tables.number(one.seed_sd)} over seeds" if one.runs > 1 else ""
+        st.success(
+            f"{results.TITLES[str(one.task)]}, {figures.short(str(one.method))}{sampling}, "
+            f"{tables.paper_table(str(one.protocol))}: mean "
+            f"{tables.number(one.mean)} by {one.by} [{tables.number(one.low)}, {tables.number(one.high)}, over "
+            f"{tables.RESAMPLED[str(one.protocol)]}]{spread}, {figures.counted(one)}.{paper}",
+            icon=":material/check:",
+        )
+    st.caption(f"`{card['command']} --out {shlex.quote(str(OUT))}`")

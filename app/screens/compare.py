@@ -1,0 +1,182 @@
+"""Compare: two or more runs of one task beside each other, whatever differs: method, model, sampling, seed."""
+
+import logging
+
+import pandas as pd
+import streamlit as st
+
+from app.components.chart import chart, numbers
+from app.components.choice import CONFIG
+from app.components.look import is_dark, size_name
+from app.components.tables import y_names
+from app.components.widgets import FEW, trained
+from app.components.words import headline, number, plain
+from app.figures import compare, side_by_side
+from app.figures.playback import Size
+from app.state import classroom, runs
+from app.state.settings import SAMPLINGS
+from ipage_core.inference.methods import METHODS
+from ipage_core.tasks import TASKS
+
+MOST = 4  # runs; more would not be told apart
+COUNTS = [10, 25, 50, 100, 200, 500]
+SIZES = [10, 25, 50, 100, 200]  # for coverage against N
+SEEDS = 3
+
+st.markdown("#### Compare runs")
+st.caption(
+    "The same target for all, and each row a run: its method (or a model trained here), sampling and seed. To change "
+    f"one, click into it; to add one, click into the empty last row (up to {MOST}); to take one away, tick it on its "
+    "left and press Delete."
+)
+
+
+def asked(task: str) -> list[dict]:
+    """The runs in the address, or two that differ in their method."""
+    known, rows = trained(TASKS[task]), []
+    for part in st.query_params.get("runs", "").split(","):
+        method, _, rest = part.rpartition("~")[0].partition("~")
+        seed = part.rpartition("~")[2]
+        if method in known and rest in SAMPLINGS and seed.isdigit():
+            rows.append({"method": method, "sampling": rest, "seed": int(seed)})
+    usual = TASKS[task].default_method if TASKS[task].default_method in known else known[0]
+    other = "prior-lm" if "prior-lm" in known and usual != "prior-lm" else known[-1]
+    return rows or [{"method": m, "sampling": "maximin", "seed": 0} for m in (usual, other)]
+
+
+def ask_target(task: str) -> str:
+    """y* as the command line reads it."""
+    problem = TASKS[task]
+    places = st.columns(problem.n_targets)
+    values = [
+        place.number_input(f"{name}*: {label}", value=float(default), format="%.4g", key=f"compare-{task}-{name}")
+        for place, name, label, default in zip(
+            places, y_names(problem), problem.property_labels, problem.default_target, strict=False
+        )
+    ]
+    return ",".join(repr(float(value)) for value in values)
+
+
+def table(found: dict[str, runs.Run]) -> pd.DataFrame:
+    """What each came to, in numbers."""
+    rows = []
+    for name, run in found.items():
+        s, cards = run.summary, runs.loaded(run.task, run.method).cards.values()
+        verified = run.verified.any()
+        rows.append(
+            {
+                "run": name,
+                "hits": f"{run.hit.sum()} / {run.verified.sum()}" if verified else "not verified",
+                "median error² by Ω": number(s["resim_median"]),
+                **({"loops found": f"{run.modes_found} / {run.n_modes}"} if run.n_modes else {}),
+                "arrive at first try": f"{s['success_before_replacement']} / {s['n']}" if run.localizes else "–",
+                "Ω calls": s["omega_calls"],
+                "seconds": round(sum(s["seconds"].values()), 2),
+                "parameters": sum(card["parameters"] for card in cards),
+                "trained for, s": round(sum(card["training_seconds"] for card in cards)),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def coverage(task: str, target: str, rows: list[dict], names: list[str], bar) -> dict:  # type: ignore[no-untyped-def]
+    """Outcomes by run and N, over a few seeds from each run's own."""
+    found: dict = {name: {} for name in names}
+    total, done = len(rows) * len(SIZES) * SEEDS, 0
+    for name, row in zip(names, rows, strict=True):
+        for n in SIZES:
+            for more in range(SEEDS):
+                bar.progress(done / total, f"{name}: N = {n}, seed {row['seed'] + more}")
+                one = runs.outcome(
+                    task, row["method"], target, n, row["sampling"], row["seed"] + more, 0, TASKS[task].tolerance,
+                    stamp=runs.stamp(task, row["method"]),
+                )  # fmt: skip
+                found[name].setdefault(n, []).append(one)
+                done += 1
+    bar.empty()
+    return found
+
+
+left, middle, right = st.columns([1.2, 2, 1.2])
+with left:
+    first = st.query_params.get("task")
+    task = st.selectbox(
+        "Task",
+        list(TASKS),
+        list(TASKS).index(first) if first in TASKS else 0,
+        format_func=lambda name: TASKS[name].title,
+        key="compare_task",
+    )
+with middle:
+    target = ask_target(task)
+counts = classroom.within(FEW.get(task, COUNTS), task)
+n = right.select_slider("How many, N", counts, value=counts[-2] if task in FEW else 100, key=f"compare-n-{task}")
+edited = st.data_editor(
+    pd.DataFrame(st.session_state.setdefault(f"compare-runs-{task}", asked(task))),
+    num_rows="dynamic",
+    hide_index=True,
+    key=f"compare-editor-{task}",
+    column_config={
+        "method": st.column_config.SelectboxColumn(
+            "method", options=trained(TASKS[task]), required=True, width="medium"
+        ),
+        "sampling": st.column_config.SelectboxColumn(
+            "sampling", options=list(SAMPLINGS), default="maximin", required=True
+        ),
+        "seed": st.column_config.NumberColumn("seed", min_value=0, max_value=10**6, step=1, default=0, required=True),
+    },
+)
+rows = edited.dropna().astype({"seed": int}).to_dict("records")[:MOST]
+if len(edited) > MOST:
+    st.info(f"The first {MOST} runs are shown: more would not be told apart.")
+if not rows:
+    st.info("Add a run in the table above.")
+    st.stop()
+st.query_params.update({"task": task, "runs": ",".join(f"{r['method']}~{r['sampling']}~{r['seed']}" for r in rows)})
+size, dark = Size(size_name()), is_dark()
+names = [f"{'ABCD'[k]}: {r['method']}, {SAMPLINGS[r['sampling']]}, {r['seed']}" for k, r in enumerate(rows)]
+found: dict[str, runs.Run] = {}
+for name, r in zip(names, rows, strict=True):
+    try:
+        with st.spinner(f"Designing {n} samples: {name} …"):
+            marked = runs.stamp(task, r["method"])
+            found[name] = runs.run(task, r["method"], target, n, r["sampling"], r["seed"], 0, stamp=marked)
+    except ValueError as error:
+        st.error(plain(f"{name}: {error}"), icon=":material/error:")
+    except Exception:
+        logging.getLogger(__name__).exception("design failed")
+        st.error(f"{name}: this run failed for a reason that the program did not foresee.", icon=":material/error:")
+if not found:
+    st.stop()
+for name, run in found.items():
+    st.caption(f"**{name}** ({METHODS[run.method].title}): {headline(run)}")
+thousands = st.column_config.NumberColumn(format="localized")
+st.dataframe(table(found), hide_index=True, column_config={"parameters": thousands, "trained for, s": thousands})
+st.subheader("Errors, step by step", divider="gray")
+chart(side_by_side.residuals(found, dark, size), key="residuals", config=CONFIG)
+st.caption(
+    "Medians, the band holds 90 % of the samples; axes are linked. A dot: a method without localization. What f says "
+    "of itself is no verification: compare by Ω where it ran."
+)
+numbers(side_by_side.residual_table(found), "errors")
+st.subheader("Cost", divider="gray")
+chart(side_by_side.cost(found, dark, size), key="cost", config=CONFIG)
+st.caption("A latent design that an earlier run has laid out is not laid out again: its seconds count there alone.")
+numbers(side_by_side.cost_table(found), "cost")
+st.subheader("Coverage against N", divider="gray")
+wanted = (task, target, tuple(names))
+if st.button(
+    f"Run N = {SIZES[0]} to {SIZES[-1]} with {SEEDS} seeds each", icon=":material/play_arrow:", key="coverage"
+):
+    st.session_state.coverage_of = wanted
+if st.session_state.get("coverage_of") == wanted:
+    shown = [r for name, r in zip(names, rows, strict=True) if name in found]
+    outcomes = coverage(task, target, shown, list(found), st.empty())
+    by_omega = all(bool(run.verified.any()) for run in found.values())
+    spec = compare.sweep_figure(next(iter(found.values())), outcomes, SIZES, by_omega, dark, size)
+    chart(spec, key="coverage-figure", config=CONFIG)
+    st.caption(
+        f"Means over {SEEDS} seeds; on the left the bar reaches from the worst seed to the best, on the right it holds "
+        "90 % of the designs."
+    )
+    numbers(compare.sweep_table(next(iter(found.values())), outcomes, by_omega), "coverage")

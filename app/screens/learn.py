@@ -1,0 +1,7 @@
+"""Learn: inverse design in nine steps, each with a figure that answers at once."""
+
+from app.components.look import is_dark, size_name
+from app.figures.playback import Size
+from app.lessons import tour as learn
+
+learn.show(is_dark(), Size(size_name()))

@@ -1,0 +1,217 @@
+"""Your data: a table in, candidates out; looked over, columns chosen, surrogates trained, then explored."""
+
+import hashlib
+import shutil
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app.components import queue
+from app.components.words import plain
+from app.state import classroom
+from app.tasks.table import panel as own_task
+from app.workers import trainings
+from ipage_core import registry as home
+from ipage_core.inference.methods import METHODS
+from ipage_core.problem.task import Task
+from ipage_core.tasks import TASKS
+from ipage_core.tasks.table import own_data
+from ipage_core.tasks.table import reader as tables
+from ipage_core.training.recipes import SIZES, recipe
+
+SHOWN = 8  # rows of the table
+STEP_SECONDS = (0.05, 0.3)
+"""Of one batch through both networks, on an idle processor and on a busy one."""
+
+st.markdown("#### Your data")
+st.caption(
+    "A table of designs and what was measured of them. Upload it, choose inputs and properties, train: then ask for "
+    "designs with the property you want. Without an Ω nothing is verified; each candidate comes with the surrogates' "
+    "spread and the nearest measured rows."
+)
+classroom.closed("Uploading data")
+
+
+@st.cache_data(max_entries=4, show_spinner="Reading …")
+def read(files: list[tuple[str, bytes]]) -> tuple[pd.DataFrame | None, str]:
+    """The table, or a sentence."""
+    try:
+        return tables.read(files), ""
+    except ValueError as error:
+        return None, str(error)
+
+
+def summary(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row a column of the table."""
+    return pd.DataFrame(
+        [
+            {
+                "column": c.name,
+                "kind": "numbers" if c.numeric else "text",
+                "missing": c.missing,
+                "distinct": c.distinct,
+                "least": c.low,
+                "largest": c.high,
+                "most frequent value": f"{100 * c.share:.0f} % are {c.spike:g}" if c.spike is not None else "",
+            }
+            for c in tables.look(frame)
+        ]
+    )
+
+
+def unusable(seen: list[tables.Column]) -> str:
+    """Which columns are not among the inputs, and why; nothing if all are."""
+    text = [c.name for c in seen if not c.numeric]
+    constant = [c.name for c in seen if c.numeric and c.constant]
+    told = [f"{', '.join(text)}: no numbers in most rows"] if text else []
+    told += [f"{', '.join(constant)}: the same in every row"] if constant else []
+    return f"Left out of x. {'; '.join(told)}." if told else ""
+
+
+def ask_limits(frame: pd.DataFrame, x: list[str], y: list[str], key: str) -> pd.DataFrame:
+    """Names and units of all columns, bounds of the inputs; a table to fill in."""
+    seen = {c.name: c for c in tables.look(frame[[*x, *y]])}
+    rows = [
+        {
+            "column": name,
+            "as": "x" if name in x else "y",
+            "called": name,
+            "unit": own_data.unit_of(name),
+            "low": seen[name].low if name in x else None,
+            "high": seen[name].high if name in x else None,
+        }
+        for name in (*x, *y)
+    ]
+    return st.data_editor(pd.DataFrame(rows), hide_index=True, disabled=["column", "as"], key=key, width="stretch")
+
+
+def ask_training(rows: int, mark: str) -> dict[str, Any]:
+    """Epochs, size and seed, with about how long it will take; as ``trainings.add`` takes them."""
+    with st.expander("Training settings"):
+        left, middle, right = st.columns(3)
+        size = middle.segmented_control("Size", list(SIZES), default="usual", required=True, key=f"own-size-{mark}")
+        # What a recipe of own data says of epochs depends on the number of rows alone.
+        like = replace(TASKS["sinewave"], name="own-data", folder=home.home(), data_size=max(1, rows))
+        fit = recipe(like, "mlp", size)[2]
+        epochs = left.number_input(
+            "Epochs", 1, 10_000, None, placeholder=f"{fit.epochs}, as the recipe says", key=f"own-epochs-{mark}"
+        )
+        seed = right.number_input("Seed", 0, 10**6, 0, key=f"own-seed-{mark}")
+        steps = (epochs or fit.epochs) * max(1, min(rows, fit.epoch_size or rows) // fit.batch)
+        fast, slow = (max(1, round(steps * s * SIZES[size] ** 0.5 / 60)) for s in STEP_SECONDS)
+    time = f"{fast} to {slow}" if fast < slow else f"{slow}"
+    st.caption(f"{epochs or fit.epochs} epochs of two networks: about {time} min on a processor, less on a GPU.")
+    return {"epochs": epochs, "size": size, "seed": int(seed)}
+
+
+def make(
+    frame: pd.DataFrame,
+    x: list[str],
+    y: list[str],
+    edited: pd.DataFrame,
+    source: str,
+    title: str,
+    settings: dict[str, Any],
+) -> None:
+    """Make the task and ask for its training."""
+    folder = home.home() / "tasks" / own_data.slug(title)
+    rows = edited.to_dict("records")
+    called = {r["column"]: str(r["called"] or r["column"]).strip() for r in rows}
+    bounds = {called[r["column"]]: (float(r["low"]), float(r["high"])) for r in rows if r["as"] == "x"}
+    units = {called[r["column"]]: str(r["unit"] or "") for r in rows}
+    frame = frame[[*x, *y]].rename(columns=called)
+    x, y = [called[name] for name in x], [called[name] for name in y]
+    try:
+        if len(set(called.values())) < len(called):
+            raise ValueError("Two columns are called the same; accepted: names that differ")
+        if (folder / own_data.CARD).exists():
+            raise ValueError(f"Data called '{title}' are there already: choose another name")
+        task = own_data.create(folder, frame, x, y, source=source, title=title, units=units, bounds=bounds)
+        models = list(METHODS[task.default_method].models)
+        trainings.add(title, task.name, task.default_method, models, folder, data=folder, **settings)
+    except (ValueError, OSError) as error:
+        st.session_state.own_said = str(error)
+        return
+    st.session_state.own_made = task.name
+    st.session_state.own_upload = st.session_state.get("own_upload", 0) + 1
+
+
+def remove(task: Task) -> None:
+    """Its folder, and its trainings off the list."""
+    for training in trainings.trainings():
+        if training.task == task.name:
+            trainings.remove(training.number)
+    if task.folder is not None and task.folder.parent == (home.home() / "tasks").resolve():
+        shutil.rmtree(task.folder)
+
+
+uploads = st.file_uploader(
+    "A table: CSV, Parquet or NPZ, at most 200 MB. Two files with as many rows each are put side by side.",
+    [ending[1:] for ending in tables.ACCEPTED],
+    accept_multiple_files=True,
+    key=f"own-upload-{st.session_state.get('own_upload', 0)}",
+)
+if uploads:
+    files = [(upload.name, upload.getvalue()) for upload in uploads]
+    frame, wrong = read(files)
+    if frame is None:
+        st.error(plain(wrong), icon=":material/error:")
+    else:
+        source = ", ".join(name for name, _ in files)
+        mark = hashlib.sha256(source.encode()).hexdigest()[:8]
+        st.subheader(f"{len(frame):,} rows, {frame.shape[1]} columns", divider="gray")
+        st.dataframe(summary(frame), hide_index=True, placeholder="–")
+        with st.expander(f"The first {SHOWN} rows"):
+            st.dataframe(frame.head(SHOWN), hide_index=True)
+        seen = tables.look(frame)
+        x, y = tables.guess(seen)
+        usable = [c.name for c in seen if c.numeric]
+        left, right = st.columns([2, 1])
+        y = right.multiselect("Properties y: what you want to ask for", usable, y, key=f"own-y-{mark}")
+        offered = [name for name in usable if name not in y]
+        x = left.multiselect(
+            "Inputs x: what a design is made of", offered, [n for n in x if n in offered], key=f"own-x-{mark}"
+        )
+        if left_out := unusable(seen):
+            st.caption(plain(left_out))
+        if sum(c.numeric and not c.constant for c in seen) < 2:
+            st.error(
+                "Fewer than two columns of this table hold numbers that vary; accepted: at least one input and one "
+                "property, each with numbers in most rows.",
+                icon=":material/error:",
+            )
+        elif not (x and y):
+            st.info("Choose at least one property and one input.")
+        else:
+            told = tables.warnings(frame, x, y)
+            if told:
+                st.warning("\n".join(f"- {plain(warning)}" for warning in told), icon=":material/flag:")
+            with st.expander("Names, units, and bounds that designs are to stay in"):
+                edited = ask_limits(frame, x, y, f"own-limits-{mark}-{hash((*x, *y))}")
+            title = st.text_input("Name", files[0][0].rsplit(".", 1)[0][:40], key=f"own-name-{mark}")
+            settings = ask_training(round((1 - own_data.HELD_OUT) * len(frame)), mark)
+            # Not a callback: its arguments would be those of the run before, without a name typed just now.
+            if st.button("Train on these data", type="primary", icon=":material/model_training:", key="own-train"):
+                make(frame, x, y, edited, source, title.strip() or files[0][0], settings)
+                st.rerun()
+if said := st.session_state.pop("own_said", None):
+    st.error(plain(said), icon=":material/error:")
+
+mine = [task for task in TASKS.values() if task.folder is not None]
+if mine:
+    st.subheader("Data that are here", divider="gray")
+    names = [task.name for task in mine]
+    made = st.session_state.pop("own_made", None)
+    if made in names:
+        st.session_state.own_choice = made
+    chosen = st.selectbox("Data", names, format_func=lambda name: TASKS[name].title, key="own_choice")
+    own_task.history(TASKS[chosen])
+    with st.popover("Remove these data", icon=":material/delete:"):
+        st.write("Rows, rounds and the models trained on them go for good; files taken away stay.")
+        busy = any(t.active and t.task == chosen for t in trainings.trainings())
+        if st.button("Remove for good", key="own-remove", disabled=busy):
+            remove(TASKS[chosen])
+            st.rerun()
+    queue.show(chosen)

@@ -1,0 +1,94 @@
+"""Train: any task, any method; live while it learns, and found again after a reload or a restart."""
+
+from pathlib import Path
+
+import streamlit as st
+import torch
+
+from app.components import queue
+from app.components.words import plain
+from app.state import classroom
+from app.workers import trainings
+from ipage_core import registry as home
+from ipage_core.inference.methods import METHODS
+from ipage_core.tasks import TASKS
+from ipage_core.tasks.table import own_data
+from ipage_core.training.recipes import SIZES, recipe
+
+st.markdown("#### Train")
+st.caption(
+    "One training at a time, the others wait their turn. They go on when this page is closed; killed, they resume from "
+    "their last epoch. A finished model is on the page Explore, among the methods of its task."
+)
+classroom.closed("Training")
+
+
+def usual(task: str, models: tuple[str, ...], size: str) -> dict[str, int]:
+    """The epochs of each model by its recipe, or a sentence."""
+    try:
+        return {model: recipe(TASKS[task], model, size)[2].epochs for model in models}
+    except ValueError as error:
+        st.error(str(error), icon=":material/error:")
+        return {}
+
+
+left, middle, right = st.columns([1.4, 1.4, 1])
+task = left.selectbox("Task", list(TASKS), format_func=lambda name: TASKS[name].title, key="train_task")
+trainable = [name for name, row in METHODS.items() if row.models and "@" not in name]
+default = "ipage-mlp" if TASKS[task].folder else TASKS[task].default_method
+method = middle.selectbox("Method", trainable, trainable.index(default), key=f"train_method_{task}")
+middle.caption(METHODS[method].title)
+size = right.segmented_control("Size", list(SIZES), default="usual", required=True, key="train_size")
+epochs_of = usual(task, METHODS[method].models, size)
+left, middle, right = st.columns([1.4, 1.4, 1])
+with left:
+    epochs = st.number_input(
+        "Epochs", 1, 10_000, None, placeholder="as the recipe says", key="train_epochs", help="Of each model."
+    )
+    st.caption("Recipe: " + ", ".join(f"{model} {count}" for model, count in epochs_of.items()))
+seed = middle.number_input("Seed", 0, 10**6, 0, key="train_seed")
+there = ["auto", *(["cuda"] if torch.cuda.is_available() else []), "cpu"]
+there += ["mps"] if torch.backends.mps.is_available() else []
+device = right.selectbox("Device", there, key="train_device")
+
+folder = TASKS[task].folder
+first = folder is not None and not (folder / "mlp.json").exists()
+taken = {path.name for path in (home.home() / "models").glob("*")} | {Path(t.out).name for t in trainings.trainings()}
+free = next(f"{task}-{k}" for k in range(1, 10_000) if f"{task}-{k}" not in taken)
+name = left.text_input("Name of this model", placeholder=free, key="train_name", disabled=first)
+if first:
+    left.caption("The first model of these data keeps their name.")
+elif name.strip() and own_data.slug(name) != name.strip():
+    left.caption(f"It will be called **{own_data.slug(name)}**: names are small letters, digits and hyphens.")
+
+
+def start() -> None:
+    """Put it in the queue, or leave a sentence."""
+    run = own_data.slug(name) if name.strip() else free
+    out = folder if first and folder is not None else home.home() / "models" / run
+    try:
+        if not first and run in taken:
+            raise ValueError(f"A model '{run}' is there already: choose another name")
+        trainings.add(
+            TASKS[task].title if first else run,
+            task,
+            method,
+            list(METHODS[method].models),
+            out,
+            data=folder,
+            size=size,
+            epochs=epochs,
+            seed=int(seed),
+            device=device,
+        )
+    except (ValueError, OSError) as error:
+        st.session_state.train_said = str(error)
+
+
+if st.button("Train", type="primary", icon=":material/model_training:", key="train", disabled=not epochs_of):
+    start()
+    st.rerun()
+if said := st.session_state.pop("train_said", None):
+    st.error(plain(said), icon=":material/error:")
+st.subheader("Trainings", divider="gray")
+queue.show()

@@ -1,0 +1,1 @@
+"""What a session has: settings, runs, caches."""

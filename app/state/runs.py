@@ -1,0 +1,274 @@
+"""What pages ask of the core, cached and as plain arrays: training data, models, design runs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+import torch
+
+from app.figures.run import Run
+from app.state.settings import Settings
+from app.state.turns import turn
+from ipage_core.benchmark.metrics import error_quantiles, nearest_distances
+from ipage_core.inference.latent_design import SAMPLINGS
+from ipage_core.inference.methods import METHODS, Loaded, folder, load
+from ipage_core.inference.pipeline import design
+from ipage_core.inference.solutions import Solutions
+from ipage_core.problem import constraints
+from ipage_core.problem import target as targets
+from ipage_core.problem.task import identity
+from ipage_core.tasks import TASKS
+from ipage_core.tasks.table import candidates, own_data
+from ipage_core.training.datasets import pairs
+
+# Small networks gain nothing from many threads, and a thread too many on a busy machine costs tenfold.
+torch.set_num_threads(max(1, min(4, (os.cpu_count() or 2) // 2)))
+
+WATCHING = 1.0
+"""Seconds of Ω that pictures may cost; beyond, it watches the first frame and the last alone."""
+CLEANED = "clean-up"
+"""The frame after the last step, where a task makes designs admissible."""
+PRIOR_SHOWN = 600
+"""Training designs that figures show as background: draws from the prior."""
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def training(task: str) -> tuple[np.ndarray, np.ndarray]:
+    """The training pairs x (N, d), y (N, m); shared by all, so read-only."""
+    x, y = (values.numpy() for values in pairs(TASKS[task]))
+    x.setflags(write=False)
+    y.setflags(write=False)
+    return x, y
+
+
+def stamp(task: str, method: str) -> int:
+    """Changes when one of the method's models is trained anew, so that old results are not shown for it."""
+    where = folder(TASKS[task], method)
+    files = [where / f"{name}.json" for name in METHODS[method].models]
+    return max((file.stat().st_mtime_ns for file in files if file.exists()), default=0)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def run(
+    task: str,
+    method: str,
+    target: str,
+    n: int,
+    sampling: str,
+    seed: int,
+    omega_evals: int,
+    constrained: tuple[str, ...] = (),
+    seed_design: tuple[float, ...] = (),
+    finish: bool = False,
+    stamp: int = 0,
+) -> Run:
+    """Design, and all that the page shows of it. Networks are loaded once (the core remembers them).
+
+    Raises:
+        ValueError: a setting is not acceptable or a model is missing; the message is a sentence for the user.
+    """
+    outside = omega_evals and not TASKS[task].verifies_by_default  # an Ω of seconds computes in other processes
+    with nullcontext() if outside else turn():
+        found = _design(task, method, target, n, sampling, seed, omega_evals, constrained, seed_design, finish)
+        return record(found, targets.parse(TASKS[task], target).numpy())
+
+
+def _design(
+    task: str,
+    method: str,
+    target: str,
+    n: int,
+    sampling: str,
+    seed: int,
+    omega_evals: int,
+    constrained: tuple[str, ...],
+    seed_design: tuple[float, ...],
+    finish: bool = False,
+    record_every: int = 1,
+) -> Solutions:
+    """As the command line does it."""
+    problem = TASKS[task]
+    accepted = targets.parse(problem, target)
+    exact = bool((accepted[0] == accepted[1]).all())
+    y = accepted if exact else torch.from_numpy(training(task)[1].copy())
+    y_star = targets.aims(problem, accepted, y, n, seed)
+    return design(
+        problem,
+        load(task, method),
+        y_star,
+        n if len(y_star) == 1 else 1,  # the designs of an interval have an aim each
+        sampling=sampling,
+        seed=seed,
+        omega_evals=omega_evals,
+        finish=finish,
+        parametrization=constraints.parse(problem, constrained),
+        seed_design=torch.tensor(seed_design, dtype=torch.float64) if seed_design else None,
+        record_every=record_every,
+    )
+
+
+def of(settings: Settings, sampling: str | None = None) -> Run:
+    """The run that the settings ask for, or the same with another sampling.
+
+    Raises:
+        ValueError: see :func:`run`.
+    """
+    task = settings.task.name
+    found = run(
+        task,
+        settings.method,
+        settings.target,
+        settings.n,
+        sampling or settings.sampling,
+        settings.seed,
+        settings.omega_evals,
+        settings.constraints,
+        settings.seed_design,
+        settings.finish,
+        stamp(task, settings.method),
+    )
+    return found.judged(settings.tolerance)
+
+
+def trio(settings: Settings) -> dict[str, Run]:
+    """The same settings with each of the three samplings."""
+    return {sampling: of(settings, sampling) for sampling in SAMPLINGS}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one run of a sweep came to."""
+
+    found: float
+    """Families found; where they are not told apart, the median distance between neighbouring designs."""
+    errors: tuple[float, ...]
+    """5 %, 50 % and 95 % quantiles of the squared error: by Ω where it ran, else by the surrogate."""
+
+
+@st.cache_data(max_entries=4096, show_spinner=False)
+def outcome(
+    task: str,
+    method: str,
+    target: str,
+    n: int,
+    sampling: str,
+    seed: int,
+    omega_evals: int,
+    tolerance: float,
+    constrained: tuple[str, ...] = (),
+    seed_design: tuple[float, ...] = (),
+    stamp: int = 0,
+) -> Outcome:
+    """The few numbers of a run that a sweep needs."""
+    problem = TASKS[task]
+    with turn():
+        found = _design(
+            task, method, target, n, sampling, seed, omega_evals, constrained, seed_design, record_every=1000
+        )
+    errors = found.verification.resim_error.numpy()
+    if problem.modes is not None and (found.modes >= 0).any():
+        close = torch.from_numpy(errors <= tolerance**2)
+        families = problem.modes(found.final, found.y_star)[close & problem.in_bounds(found.final)]
+        count = float(len(set(families.tolist()) - {-1}))
+    else:
+        low, high = problem.bounds
+        count = float(np.median(nearest_distances(((found.final - low) / (high - low)).double().numpy())))
+    if not np.isfinite(errors).any() and found.path is not None:
+        errors = found.path.surrogate_error[-1].double().numpy()
+    return Outcome(count, tuple(error_quantiles(errors, (0.05, 0.5, 0.95)).tolist()))
+
+
+def loaded(task: str, method: str) -> Loaded:
+    """The method's networks."""
+    return load(task, method)
+
+
+def weights_hash(task: str, method: str) -> str:
+    """Eight hexadecimal digits that change with any of the method's weights; empty if it has none."""
+    cards = load(task, method).cards
+    if not cards:
+        return ""
+    hashes = "".join(f"{name}{card['sha256']}" for name, card in sorted(cards.items()))
+    return hashlib.sha256(hashes.encode()).hexdigest()[:8]
+
+
+def record(found: Solutions, accepted: np.ndarray | None = None) -> Run:
+    """Solutions as plain arrays, with Ω's word on every frame where Ω is cheap.
+
+    ``accepted`` (2, m) is what they were to achieve; the first sample's target if None.
+    """
+    task = found.task
+    m = task.n_targets
+    if found.path is None:
+        labels, frames, f_error = (start_name(found.method),), found.posterior[None], None
+    else:
+        labels, f_error = (
+            (start_name(found.method), *found.path.labels[1:]),
+            found.path.surrogate_error.double().numpy(),
+        )
+        frames = torch.cat((found.path.x[:-1], found.final[None]))
+        if task.project is not identity and found.surrogate is not None:  # the last step is one by itself
+            labels, frames = (*labels, CLEANED), torch.cat((found.path.x, found.final[None]))
+            believed = (found.surrogate - found.y_star).square().sum(1, keepdim=True).T
+            f_error = np.concatenate((f_error, believed.double().numpy()))
+    shape = frames.shape[:2]
+    flat = frames.reshape(-1, task.d)
+    prior, prior_y = (values[:PRIOR_SHOWN] for values in training(task.name))
+    y = families = None
+    told_apart = False
+    table = found.frame()
+    if task.folder is not None:
+        table = own_data.named(task, candidates.beside(task, load(task.name, found.method), table))
+    if task.verifies_by_default:
+        y = _watched(found, frames)
+        if task.modes is not None:
+            families = task.modes(flat, found.y_star.repeat(shape[0], 1))
+            families = torch.where(task.in_bounds(flat), families, -1).reshape(shape).numpy()
+            on_prior = task.modes(torch.from_numpy(prior.copy()), found.y_star[:1].expand(len(prior), m))
+            told_apart = bool((on_prior >= 0).any())
+    return Run(
+        task=task.name,
+        method=found.method,
+        sampling=found.sampling,
+        seed=found.seed,
+        accepted=found.y_star[[0, 0]].numpy() if accepted is None else accepted,
+        aims=found.y_star.numpy(),
+        tolerance=task.tolerance,
+        labels=labels,
+        z=found.z.numpy(),
+        x=frames.numpy().astype(np.float32),
+        f_error=f_error,
+        y=y,
+        families=families,
+        n_modes=task.n_modes if told_apart else 0,
+        prior=prior.astype(np.float32),
+        prior_y=prior_y,
+        replaced=found.replaced.numpy(),
+        cycle_error=found.cycle_error.double().numpy(),
+        achieved=found.verification.y.numpy(),
+        summary=found.summary(),
+        note=found.note,
+        frame=table,
+    )
+
+
+def _watched(found: Solutions, frames: torch.Tensor) -> np.ndarray:
+    """What Ω says of the designs in ``frames`` (T, n, d) → (T, n, m); NaN between first and last where it is slow."""
+    task, m = found.task, found.task.n_targets
+    count = frames[..., 0].numel()
+    if count * task.omega_seconds <= WATCHING or len(frames) == 1:
+        return task.omega(frames.reshape(count, -1).double())[:, :m].reshape(*frames.shape[:2], m).numpy()
+    y = np.full((*frames.shape[:2], m), np.nan)
+    y[0] = task.omega(frames[0].double())[:, :m].numpy()
+    y[-1] = found.verification.y[:, :m].numpy()
+    return y
+
+
+def start_name(method: str) -> str:
+    """What the samples are before localization: of the posterior, or of the prior for the control that has none."""
+    return "posterior" if METHODS[method].proposal else "prior"

@@ -1,0 +1,100 @@
+"""What the training data say of a target before anything runs: its range, its gaps, and the nearest that occurs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+from scipy.spatial import cKDTree
+
+from app.state.runs import training
+from ipage_core.tasks import TASKS
+
+SPARSE = 0.999
+"""A target is in a gap if its nearest training y is further off than this share of the training y's own nearest."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """The training data's y, as the slider, its histogram and the warnings need it."""
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    """Round ends of the slider."""
+    step: tuple[float, ...]
+    counts: np.ndarray
+    """(m, bins) between ``low`` and ``high``."""
+    extent: np.ndarray
+    """(2, m) least and largest y."""
+    tree: cKDTree
+    """The training y, each coordinate in units of its range."""
+    gap: float
+    """Distance, in those units, beyond which a target lies between the data rather than among them."""
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def data(task: str) -> Data:
+    """The range, histogram and neighbours of the training data's y."""
+    y = training(task)[1]
+    extent = np.stack((y.min(0), y.max(0)))
+    steps = [_nice(float(span) / 400) for span in extent[1] - extent[0]]
+    digits = [max(0, -int(np.floor(np.log10(s)))) for s in steps]
+    low = [round(float(np.floor(v / s) * s), k) for v, s, k in zip(extent[0], steps, digits, strict=True)]
+    high = [round(float(np.ceil(v / s) * s), k) for v, s, k in zip(extent[1], steps, digits, strict=True)]
+    counts = [np.histogram(c, bins=60, range=r)[0] for c, *r in zip(y.T, low, high, strict=True)]
+    scaled = y / (extent[1] - extent[0])
+    tree = cKDTree(scaled)
+    nearest = tree.query(scaled, k=2)[0][:, 1]
+    return Data(tuple(low), tuple(high), tuple(steps), np.stack(counts), extent, tree, np.quantile(nearest, SPARSE))
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A target that the training data do not hold."""
+
+    where: str
+    """'beyond' the data or 'between' them."""
+    nearest: np.ndarray
+    """(m,) the nearest y that occurs among the data, so can be achieved; rounded as the slider's steps are."""
+
+    extent: np.ndarray
+    """(2, m) least and largest training y."""
+
+    @property
+    def text(self) -> str:
+        """'y = 1.99' or 'y = (1.9, 0.2)', without the y."""
+        numbers = ", ".join(f"{v:g}" for v in self.nearest)
+        return f"({numbers})" if len(self.nearest) > 1 else numbers
+
+
+def doubt(task: str, accepted: tuple[tuple[float, float], ...]) -> Doubt | None:
+    """What to say before the run of a target, the least and greatest y accepted of each property.
+
+    None where training y are accepted or surround the target, or one of them is within the task's tolerance of it.
+    """
+    known, tolerance, y = data(task), TASKS[task].tolerance, training(task)[1]
+    low, high = np.array(accepted).T
+    span = known.extent[1] - known.extent[0]
+    if (low == high).all():
+        distance, index = known.tree.query(low / span)
+        nearest = y[index]
+        if np.linalg.norm(nearest - low) <= tolerance or distance <= known.gap:
+            return None
+    else:
+        excess = np.maximum(np.maximum(low - y, y - high), 0)
+        index = np.linalg.norm(excess / span, axis=1).argmin()
+        nearest = y[index]
+        if np.linalg.norm(excess[index]) <= tolerance:
+            return None
+    outside = ((high < known.extent[0]) | (low > known.extent[1])).any()
+    digits = max(0, 1 - int(np.floor(np.log10(tolerance))))
+    rounded = np.array([round(float(v), digits) for v in nearest])
+    return Doubt("beyond" if outside else "between", rounded, known.extent)
+
+
+def _nice(step: float) -> float:
+    """The nearest of 1, 2, 5 × 10ᵏ."""
+    exponent = np.floor(np.log10(step))
+    choices = [c * 10.0 ** (exponent + k) for k in (0, 1) for c in (1, 2, 5)]
+    return float(f"{min(choices, key=lambda c: abs(np.log(c / step))):.6g}")

@@ -1,0 +1,423 @@
+"""SrTiO₃ cells: gap against strain energy, lattice parameters, and the cell itself beside the cubic one.
+
+All gaps are PBE gaps at unrelaxed internal coordinates.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import streamlit as st
+import torch
+
+from app.figures.layouts import boxes_of, height_of, shown_rows
+from app.figures.marks import curve, moves, prior_points, proposal_color, proposals, samples_key, travel
+from app.figures.panels import error_panel, title
+from app.figures.playback import WIDE, Box, Scene, Size, assemble, static, undimmed
+from app.figures.theme import Dict, Palette, axis, faded, packed, palette
+from app.state.runs import Run, loaded
+from ipage_core.tasks import TASKS
+from ipage_core.tasks.crystal.strain import CUBIC_LENGTH
+
+CUBIC = np.array([CUBIC_LENGTH] * 3 + [90.0] * 3)
+"""The cubic cell of lowest energy: a, b, c [Å], α, β, γ [°]."""
+PLANE = (3, 4)
+"""The lattice parameters of the animated plane, α and β: the gap depends on angles most."""
+GAP, ENERGY = "PBE gap [eV], unrelaxed ions", "ΔE [eV per cell]"
+DRAWN = 300
+"""Samples that the plane of gap and ΔE follows; the surrogate must say both of every step."""
+ELEMENTS = {"Sr": ("#8f9b4a", 0.5), "Ti": ("#6f86ad", 0.34), "O": ("#c4574d", 0.27)}
+"""Colour and radius [Å] in the picture of a cell."""
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def predicted(x: np.ndarray) -> np.ndarray:
+    """Gap, direct gap [eV] and ΔE [eV per cell] by the ensemble of surrogates. (n, 6) → (n, 3) float32."""
+    with torch.no_grad():
+        return loaded("crystal", "prior-lm").surrogate.properties(torch.from_numpy(x.astype(np.float32))).numpy()
+
+
+def figure(run: Run, dark: bool = False, size: Size = WIDE, chosen: int | None = None) -> Dict:
+    """Gap against ΔE, errors in step, and a plane of lattice parameters."""
+    colors, boxes = palette(dark), boxes_of(size)
+    below = (boxes["closeup"][0][0], 1), boxes["extra"][1]
+    scene = Scene(height=height_of(size), moving=[[] for _ in run.labels], chosen=chosen)
+    picture(scene, run, boxes["main"], colors, size)
+    error_panel(scene, run, boxes["error"], colors, size)
+    _errors_by_dft(scene, run, colors)
+    _plane(scene, run, below, colors, size)
+    return assemble(run, scene, dark, size)
+
+
+def caption(run: Run) -> str:
+    """What to see in the figure."""
+    start = f"a {run.labels[0]} cell"
+    text = [
+        "Each dot is a cell: its PBE gap with unrelaxed ions, and its energy ΔE above the cubic cell, as five "
+        "surrogates predict them on average.",
+        f"**Ring:** {start}. **Dot:** the same cell, as localization moves it."
+        if run.localizes
+        else f"**Dot:** {start}.",
+        "**Diamond:** what DFT says of it, joined to what the surrogates had said."
+        if run.verified.any()
+        else "None is verified: DFT runs when asked to, below.",
+        "The green band is the target within the tolerance. Low in the picture is little strained.",
+    ]
+    if run.f_error is not None:
+        text.append("**Error:** what the one surrogate f believes that localization descends (dashed); ")
+        text[-1] += "diamonds are what DFT says." if run.verified.any() else "only DFT tells f's own error."
+    if run.n > DRAWN:
+        text.append(f"{DRAWN} cells are followed here, all {run.n} in the plane of angles.")
+    return " ".join(text)
+
+
+def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> None:
+    """Gap against ΔE by the surrogate, what DFT says of those that it verified, and the target as a line."""
+    drawn = np.zeros(run.n, dtype=bool)
+    drawn[shown_rows(run, DRAWN)] = True
+    if scene.chosen is not None:
+        drawn[scene.chosen] = True
+    flat = run.x[:, drawn].reshape(-1, 6)
+    points = predicted(flat)[:, [0, 2]].reshape(len(run.x), drawn.sum(), 2)
+    prior = predicted(run.prior)[:, [0, 2]]
+    checked = np.flatnonzero(run.verified)
+    truth = run.achieved[checked][:, [0, 2]]
+    across, up = _ranges(run, points, truth)
+    for end in run.ends:
+        line = curve(np.array([(end[0], -99), (end[0], 99)]), colors.target, 2.5, name="target")
+        scene.top.append(line | {"hoverinfo": "skip"} | ({} if end is run.ends[0] else {"showlegend": False}))
+        band = [end[0] - run.tolerance, end[0] + run.tolerance]
+        scene.still.append(_band(band, colors))
+    scene.still.append(prior_points(prior, colors, showlegend=run.labels[0] != "prior"))
+    if run.localizes:
+        scene.still.append(moves(run, points[0], points[-1], colors, opacity=0.35))
+        scene.still.append(proposals(run, points[0], colors, 7))
+    travel(scene, run, points, drawn, colors, 7)
+    scene.top.append(samples_key(run, colors))
+    if len(checked):
+        believed = predicted(run.x[-1, checked])[:, [0, 2]]
+        scene.top.append(moves(run, believed, truth, colors) | {"line": {"color": colors.omega, "width": 1.2}})
+        scene.top.append(_by_dft(checked, truth, colors))
+    scene.axes["xaxis"] = axis(colors, GAP, box[0], "y", range=across)
+    scene.axes["yaxis"] = axis(colors, ENERGY, box[1], "x", range=up)
+
+
+def _ranges(run: Run, points: np.ndarray, truth: np.ndarray) -> tuple[list[float], list[float]]:
+    """What shows the samples (T, n, 2), what DFT says of some (k, 2), and the ends of the target."""
+    seen = np.concatenate((points.reshape(-1, 2), truth[np.isfinite(truth).all(1)]))
+    low, high = np.quantile(seen, (0.005, 0.995), axis=0)
+    spare = 0.5 * (high - low)  # a few outliers must not squeeze the rest together
+    low, high = np.maximum(seen.min(0), low - spare), np.minimum(seen.max(0), high + spare)
+    gaps = [low[0], high[0], *(v for end in run.ends for v in (end[0] - 0.1, end[0] + 0.1)), *truth[:, 0]]
+    energies = [low[1], high[1], *truth[:, 1]]
+    span, rise = np.ptp(gaps), np.ptp(energies)
+    return (
+        [float(min(gaps) - 0.04 * span), float(max(gaps) + 0.04 * span)],
+        [float(max(min(energies) - 0.15 * rise, -0.1)), float(max(energies) + 0.12 * rise + 0.05)],
+    )
+
+
+def _band(band: list[float], colors: Palette) -> Dict:
+    """The tolerance about a target, tinted."""
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [band[0], band[1], band[1], band[0]],
+        "y": [-99, -99, 99, 99],
+        "fill": "toself",
+        "fillcolor": faded(colors.target, 0.16),
+        "line": {"width": 0},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+
+
+def _by_dft(samples: np.ndarray, points: np.ndarray, colors: Palette) -> Dict:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": packed(points[:, 0]),
+        "y": packed(points[:, 1]),
+        "name": "by DFT",
+        "marker": {
+            "symbol": "diamond",
+            "size": 10,
+            "color": colors.omega,
+            "line": {"width": 1.5, "color": colors.background},
+        },
+        "customdata": samples.tolist(),
+        "hovertemplate": "sample %{customdata} by DFT<br>gap %{x:.4f} eV, ΔE %{y:.3f} eV<extra></extra>",
+    }
+
+
+def _errors_by_dft(scene: Scene, run: Run, colors: Palette) -> None:
+    """Squared errors of the verified cells beside those that the surrogate believes, at the last step."""
+    checked = np.flatnonzero(run.verified)
+    if not len(checked):
+        return
+    low, high = (10.0**v for v in scene.axes["yaxis2"]["range"])
+    error = np.square(run.achieved[checked, 0] - run.aims[checked, 0])
+    shown = np.stack((np.full(len(checked), len(run.labels) - 1.0), error.clip(1.2 * low, high / 1.2)), axis=1)
+    scene.top.append(
+        _by_dft(checked, shown, colors)
+        | {
+            "xaxis": "x2",
+            "yaxis": "y2",
+            "showlegend": False,
+            "hovertext": [f"{value:.2g} eV²" for value in error],
+            "hovertemplate": "sample %{customdata} by DFT<br>squared error %{hovertext}<extra></extra>",
+        }
+    )
+
+
+def _plane(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> None:
+    """Two lattice parameters of every sample, the cubic cell among them."""
+    where = {"xaxis": "x3", "yaxis": "y3", "showlegend": False}
+    task, pair = TASKS[run.task], list(PLANE)
+    points = run.x[..., pair]
+    scene.still.append(prior_points(run.prior[:, pair], colors, **where))
+    if run.localizes:
+        scene.still.append(moves(run, points[0], points[-1], colors) | where)
+        scene.still.append(proposals(run, points[0], colors, 6, **where))
+    travel(scene, run, points, np.ones(run.n, dtype=bool), colors, 6, **where)
+    scene.top.append(_cubic(CUBIC[pair], colors) | {"xaxis": "x3", "yaxis": "y3"})
+    low, high = (bound[pair] for bound in task.bounds.numpy())
+    pad = 0.04 * (high - low)
+    for j, (name, other) in enumerate((("xaxis3", "y3"), ("yaxis3", "x3"))):
+        limits = [float(low[j] - pad[j]), float(high[j] + pad[j])]
+        scene.axes[name] = axis(colors, task.x_labels[pair[j]], box[j], other, range=limits, dtick=6, tick0=90)
+    scene.titles.append(title("<b>Angles</b> α and β of every cell", box, size))
+
+
+def _cubic(point: np.ndarray, colors: Palette) -> Dict:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [float(point[0])],
+        "y": [float(point[1])],
+        "name": "cubic cell",
+        "marker": {"symbol": "star-diamond", "size": 13, "color": colors.text, "line": {"width": 0}},
+        "hovertemplate": "cubic cell of lowest energy<extra></extra>",
+    }
+
+
+def lattices(run: Run, dark: bool = False, size: Size = WIDE, chosen: int | None = None) -> Dict:
+    """How each lattice parameter is distributed, and every cell as a line; the cubic cell in both."""
+    colors, task = palette(dark), TASKS[run.task]
+    low, high = task.bounds.numpy()
+    data: list[Dict] = []
+    axes: Dict = {}
+    titles: list[Dict] = []
+    start = proposal_color(run, colors)
+    stages = [(run.labels[0], run.x[0], start)] + ([("localized", run.x[-1], colors.localized)] * run.localizes)
+    boxes = _panels(size)
+    for j, box in enumerate(boxes[:6]):
+        ids = str(j + 1) if j else ""
+        where = {"xaxis": f"x{ids}", "yaxis": f"y{ids}", "showlegend": j == 0}
+        edges = np.linspace(low[j], high[j], 25)
+        shares = [100 * np.histogram(x[:, j], edges)[0] / max(run.n, 1) for _, x, _ in stages]
+        top = 1.12 * max(max(share.max() for share in shares), 1.0)
+        for (name, _, color), share in zip(stages, shares, strict=True):
+            data.append(_outline(edges, share, color) | {"name": name} | where)
+        marks = np.array([(CUBIC[j], 0), (CUBIC[j], top)])
+        data.append(curve(marks, colors.text, 1.6, name="cubic cell", **where))
+        data[-1]["line"]["dash"] = "dash"
+        if chosen is not None:
+            at = float(run.x[-1, chosen, j])
+            data.append(
+                curve(np.array([(at, 0), (at, top)]), colors.text, 2.5, name=f"sample {chosen}", **where)
+                | {"hoverinfo": "skip"}
+            )
+        ticks = [3.5, 3.95, 4.35] if j < 3 else [80, 90, 100]
+        axes[f"xaxis{ids}"] = axis(
+            colors, task.x_labels[j], box[0], f"y{ids}", range=[low[j], high[j]], tickvals=ticks, fixedrange=True
+        )
+        axes[f"yaxis{ids}"] = axis(
+            colors, "", box[1], f"x{ids}", range=[0, top], ticksuffix=" %", nticks=4, fixedrange=True
+        )
+        axes[f"yaxis{ids}"]["showticklabels"] = j == 0 or (size.narrow and j % 2 == 0)
+    _parallel(data, axes, run, stages, boxes[6], colors, chosen)
+    titles.append(title("<b>Share of cells</b>", boxes[0], size))
+    titles.append(title("<b>Cells</b>, a line each, in the box of the prior", boxes[6], size))
+    return static(run, data, axes, titles, dark, size, 860 if size.narrow else 640)
+
+
+def _panels(size: Size) -> list[Box]:
+    """Six distributions and, below them, the parallel coordinates."""
+    if size.narrow:
+        rows = [(0.85, 1.0), (0.62, 0.77), (0.39, 0.54)]
+        return [((0.54 * (j % 2), 0.54 * (j % 2) + 0.46), rows[j // 2]) for j in range(6)] + [((0, 1), (0, 0.27))]
+    return [((j * 0.17, j * 0.17 + 0.15), (0.63, 1.0)) for j in range(6)] + [((0, 1), (0, 0.44))]
+
+
+def _outline(edges: np.ndarray, share: np.ndarray, color: str) -> Dict:
+    """A histogram's outline: (k + 1,) edges, (k,) shares in per cent."""
+    points = np.stack((np.repeat(edges, 2), np.concatenate(([0], np.repeat(share, 2), [0]))), axis=1)
+    return curve(points, color, 1.8) | {"fill": "tozeroy", "fillcolor": faded(color, 0.22)}
+
+
+def _parallel(
+    data: list[Dict],
+    axes: Dict,
+    run: Run,
+    stages: list[tuple[str, np.ndarray, str]],
+    box: Box,
+    colors: Palette,
+    chosen: int | None,
+) -> None:
+    task = TASKS[run.task]
+    low, high = task.bounds.numpy()
+    where = {"xaxis": "x7", "yaxis": "y7", "showlegend": False}
+
+    def lines(x: np.ndarray, color: str, width: float, **more: object) -> Dict:
+        places = np.broadcast_to(np.arange(6.0), x.shape)
+        points = np.stack((places, (x - low) / (high - low)), axis=-1)
+        gapped = np.concatenate((points, np.full_like(points[:, :1], np.nan)), axis=1).reshape(-1, 2)
+        return curve(gapped, color, width, **where, **more)
+
+    rows = shown_rows(run, 100)
+    for (_, x, color), opacity in zip(stages, (0.35, 0.5), strict=False):
+        data.append(lines(x[rows], color, 1, opacity=opacity))
+    data.append(lines(CUBIC[None], colors.text, 2.2))
+    data[-1]["line"]["dash"] = "dash"
+    if chosen is not None:
+        data.append(lines(run.x[-1, [chosen]], colors.text, 2.8))
+    axes["xaxis7"] = axis(
+        colors,
+        "",
+        box[0],
+        "y7",
+        range=[-0.15, 5.15],
+        tickvals=list(range(6)),
+        ticktext=list(task.x_labels),
+        tickangle=0,
+        fixedrange=True,
+    )
+    axes["yaxis7"] = axis(
+        colors, "", box[1], "x7", range=[-0.04, 1.04], tickvals=[0, 1], ticktext=["min", "max"], fixedrange=True
+    )
+    axes["yaxis7"]["showgrid"] = False
+
+
+def cells(lattice: np.ndarray, name: str, dark: bool = False, size: Size = WIDE) -> Dict:
+    """The cell (6,) and the cubic one at the same scale: atoms, the TiO₆ octahedron, the edges."""
+    colors = palette(dark)
+    data, layout = [], {}
+    zoom = 1.15 if size.narrow else 1.5
+    side = 1.18 * max(lattice[:3].max(), CUBIC_LENGTH) + 0.6
+    for k, cell in enumerate((lattice, CUBIC)):
+        scene = "scene" if k == 0 else "scene2"
+        data += [trace | {"scene": scene} for trace in _cell(cell, colors, showlegend=k == 0)]
+        hidden = {"visible": False, "range": [-side / 2 - 0.35, side / 2 + 0.35]}
+        layout[scene] = {
+            "domain": {"x": [0, 0.49] if k == 0 else [0.51, 1], "y": [0, 1]},
+            "xaxis": hidden,
+            "yaxis": hidden,
+            "zaxis": hidden,
+            "aspectmode": "manual",
+            "aspectratio": dict.fromkeys("xyz", zoom),
+            "camera": {
+                "eye": {"x": 0.62, "y": -1.3, "z": 0.42},
+                "projection": {"type": "orthographic"},
+            },
+            "bgcolor": "rgba(0,0,0,0)",
+            "dragmode": "turntable",
+        }
+    a, b, c, alpha, beta, gamma = lattice
+    comma = "<br>" if size.narrow else ",  "
+    told = f"a {a:.3f}, b {b:.3f}, c {c:.3f} Å{comma}α {alpha:.2f}, β {beta:.2f}, γ {gamma:.2f}°"
+    heads = [(0, f"<b>{name}</b><br>{told}"), (0.51, f"<b>Cubic cell</b><br>a = b = c = {CUBIC_LENGTH:.3f} Å")]
+    annotations = [
+        title(text, ((at, 1), (0, 1)), size) | {"yanchor": "bottom", "font": {"size": size.font - size.narrow}}
+        for at, text in heads
+    ]
+    layout |= {
+        "height": 400 if size.narrow else 480,
+        "margin": {"l": 4, "r": 4, "t": 76 if size.narrow else 60, "b": 40},
+        "font": {"size": size.font, "color": colors.text},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "annotations": annotations,
+        "legend": {"orientation": "h", "x": 0, "y": -0.02, "yanchor": "top", "bgcolor": "rgba(0,0,0,0)"},
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": colors.prior, "activecolor": colors.text},
+        "uirevision": "cells",
+    }
+    return {"data": data, "layout": layout}
+
+
+def _cell(lattice: np.ndarray, colors: Palette, showlegend: bool) -> list[Dict]:
+    """A merged mesh for each element, the octahedron, and the cell's edges, about the origin [Å]."""
+    from ipage_core.tasks.crystal.export import structure
+
+    axes = structure(lattice, {}).cell.array
+    centre = axes.sum(0) / 2
+    corners = np.array(list(itertools.product((0.0, 1.0), repeat=3)))
+    oxygens = np.array(
+        [[0.5, 0.5, e] for e in (0, 1)] + [[0.5, e, 0.5] for e in (0, 1)] + [[e, 0.5, 0.5] for e in (0, 1)]
+    )
+    sites = {"Sr": corners, "Ti": np.full((1, 3), 0.5), "O": oxygens}
+    traces = [_octahedron(oxygens @ axes - centre, showlegend)]
+    traces += [_spheres(sites[name] @ axes - centre, name, showlegend) for name in ELEMENTS]
+    pairs = [(p, q) for p, q in itertools.combinations(corners, 2) if np.abs(p - q).sum() == 1]
+    lines = np.array([row for p, q in pairs for row in (p @ axes - centre, q @ axes - centre, [np.nan] * 3)])
+    traces.append(_lines(lines, colors.prior, 4, "cell edges", showlegend))
+    bonds = np.array([row for o in oxygens for row in ((o @ axes - centre), np.zeros(3), [np.nan] * 3)])
+    traces.append(_lines(bonds, ELEMENTS["Ti"][0], 6, "Ti–O", False))
+    return traces
+
+
+def _lines(points: np.ndarray, color: str, width: float, name: str, showlegend: bool) -> Dict:
+    x, y, z = (packed(column) for column in points.T)
+    line = {"color": color, "width": width}
+    more = {"name": name, "hoverinfo": "skip", "showlegend": showlegend}
+    return {"type": "scatter3d", "mode": "lines", "x": x, "y": y, "z": z, "line": line, **more}
+
+
+def _octahedron(oxygens: np.ndarray, showlegend: bool) -> Dict:
+    """Six oxygens (6, 3), opposite ones next to each other, and the eight faces between them."""
+    faces = np.array(list(itertools.product((0, 1), (2, 3), (4, 5))))
+    return _mesh(oxygens, faces, ELEMENTS["Ti"][0], "TiO₆ octahedron", showlegend) | {
+        "opacity": 0.35,
+        "flatshading": True,
+    }
+
+
+def _spheres(centres: np.ndarray, name: str, showlegend: bool) -> Dict:
+    """All atoms (k, 3) of an element as one mesh."""
+    color, radius = ELEMENTS[name]
+    theta, phi = np.linspace(0, np.pi, 13), np.linspace(0, 2 * np.pi, 19)[:-1]
+    unit = np.stack(
+        [
+            np.outer(np.sin(theta), np.cos(phi)),
+            np.outer(np.sin(theta), np.sin(phi)),
+            np.outer(np.cos(theta), np.ones_like(phi)),
+        ],
+        axis=-1,
+    ).reshape(-1, 3)
+    i, j = np.meshgrid(np.arange(len(theta) - 1), np.arange(len(phi)), indexing="ij")
+    right = (j + 1) % len(phi)
+    p, q, r, s = (i * len(phi) + j, i * len(phi) + right, (i + 1) * len(phi) + j, (i + 1) * len(phi) + right)
+    faces = np.concatenate([np.stack(f, axis=-1).reshape(-1, 3) for f in ((p, r, q), (q, r, s))])
+    points = (centres[:, None] + radius * unit).reshape(-1, 3)
+    every = (faces[None] + len(unit) * np.arange(len(centres))[:, None, None]).reshape(-1, 3)
+    return _mesh(points, every, color, name, showlegend)
+
+
+def _mesh(points: np.ndarray, faces: np.ndarray, color: str, name: str, showlegend: bool) -> Dict:
+    x, y, z = (packed(column) for column in points.T)
+    i, j, k = (packed(column, "i4") for column in faces.T)
+    return undimmed(
+        {
+            "type": "mesh3d",
+            **{"x": x, "y": y, "z": z, "i": i, "j": j, "k": k},
+            "color": color,
+            "name": name,
+            "showlegend": showlegend,
+            "hoverinfo": "name",
+            "lighting": {"ambient": 0.6, "diffuse": 0.7, "specular": 0.2},
+        }
+    )
+
+
+BESIDE = {"lattices": lattices}
+"""Figures of this task that the archive holds as well."""

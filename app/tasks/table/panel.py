@@ -1,0 +1,250 @@
+"""Designs of own data: never verified, so beside each the surrogates' spread and what was measured near it."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from functools import partial
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+import torch
+
+from app.components import favourites, inspector
+from app.components.chart import chart
+from app.components.choice import CONFIG, chosen_sample, picked
+from app.components.tables import MOST_COLUMNS, x_names, y_names
+from app.components.words import cards, plain, sample_figures
+from app.figures.playback import Size
+from app.state import classroom
+from app.state.inspection import inspect
+from app.state.runs import Run, loaded
+from app.state.settings import Settings
+from app.tasks.table import figure as cell
+from app.workers import trainings
+from ipage_core.inference.methods import METHODS
+from ipage_core.problem.task import Task
+from ipage_core.tasks import TASKS
+from ipage_core.tasks.export import files
+from ipage_core.tasks.table import candidates, own_data
+from ipage_core.tasks.table import reader as tables
+
+LISTS = True
+"""The candidates stand in the place of the table of every design."""
+FORMATS = {"cif": "CIF", "poscar": "POSCAR", "extxyz": "extxyz"}
+MEASURE = [5, 10, 20, 50, 100]
+
+
+def before(settings: Settings) -> None:
+    """The accuracy on held-out rows: it stands before any candidate."""
+    task, method = settings.task, loaded(settings.task.name, settings.method)
+    st.info(
+        f"**{candidates.accuracy_text(task, candidates.held_out(method))}** No training saw them. There is no Ω for "
+        "own data, so every design is **not verified** until it is measured.",
+        icon=":material/rule:",
+    )
+    if left := not_learnt(task, [card["data"]["n"] for card in method.cards.values()]):
+        told, link = st.columns([3.2, 1], vertical_alignment="center")
+        told.warning(
+            f"{left:,} measured {'row is' if left == 1 else 'rows are'} not in this model yet.",
+            icon=":material/update:",
+        )
+        with link:
+            to_train("Train it on them")
+
+
+def not_learnt(task: Task, learnt: list[int]) -> int:
+    """How many rows were added since; ``learnt``: those that each of the method's models was trained on."""
+    assert task.folder is not None
+    count = int((~own_data.measured(task.folder).held_out).sum())
+    return max((count - n for n in learnt), default=0)
+
+
+def to_train(label: str) -> None:
+    """A link to the page Train."""
+    st.page_link("screens/train.py", label=label, icon=":material/model_training:")
+
+
+def replaces(view: str, run: Run) -> bool:
+    """Every view shows something here."""
+    return False
+
+
+def show_sample(settings: Settings, run: Run, dark: bool, size: Size) -> None:
+    """Candidates with their spread and nearest rows, what to take away, and one of them closely."""
+    st.subheader("Candidates, not verified", divider="gray")
+    shown = table(run)
+    st.dataframe(
+        shown,
+        hide_index=True,
+        height=340,
+        column_config=_columns(run, list(shown.columns)),
+        key="designs",
+        on_select=lambda: picked("designs"),
+        selection_mode="single-row",
+        placeholder="–",
+    )
+    _to_measure(settings, run)
+    _structures(run)
+    sample = chosen_sample(run)
+    if sample is None:
+        return
+    left, right = st.columns([2.2, 1], vertical_alignment="bottom")
+    left.subheader(f"Sample {sample}")
+    with right:
+        favourites.ask_to_keep(settings, run, sample)
+    seen = inspect(run, sample)
+    st.html(cards(sample_figures(run, sample, seen)))
+    order = own_data.lattice(TASKS[run.task])
+    if order is not None:
+        drawn = cell.figure(run.x[-1, sample, order].astype(float), seen.near_x[0, order], dark)
+        chart(drawn, key="cell", config=CONFIG)
+        st.caption("Drag to turn. The data say nothing of atoms: these are the cells' edges, at the same scale.")
+    inspector.show_details(run, sample, seen)
+
+
+def table(run: Run) -> pd.DataFrame:
+    """One row a candidate: prediction, spread, and the nearest measured row."""
+    task, final = TASKS[run.task], run.final
+    columns: dict[str, Any] = {"sample": final["sample"]}
+    for j, name in enumerate(y_names(task), start=1):
+        columns |= {f"{name}*": final[f"target{j}"], f"{name} predicted": final[f"surrogate{j}"]}
+        columns |= {f"± {name}": final[f"spread{j}"], f"{name} of nearest row": final[f"nearest_y{j}"]}
+    columns |= {"distance": final["nearest_distance"], "nearest row": final["nearest_row"]}
+    names = list(zip(x_names(task), range(task.d), strict=True))[:MOST_COLUMNS]
+    return pd.DataFrame(columns | {name: final[f"x{j + 1}"] for name, j in names})
+
+
+def _columns(run: Run, names: list[str]) -> dict[str, Any]:
+    task = TASKS[run.task]
+    told = {"distance": "to the nearest measured row, each coordinate in widths of the box"}
+    told |= {"nearest row": "of the file it came from, the first below the header being 1"}
+    for label, name in zip(task.property_labels, y_names(task), strict=True):
+        told |= {f"{name}*": f"target, {label}", f"{name} predicted": f"{label}, mean of the surrogates"}
+        told |= {f"± {name}": "standard deviation of the surrogates", f"{name} of nearest row": f"{label}, as measured"}
+    told |= dict(zip(x_names(task), task.x_labels, strict=True))
+    heads = dict(zip(x_names(task), task.x_labels, strict=True))
+    for label, name in zip(task.property_labels, y_names(task), strict=True):
+        called, _, unit = label.partition(" [")
+        unit = f" [{unit}" if unit else ""
+        heads |= {f"{name}*": f"{called}*{unit}", f"{name} predicted": f"{called} predicted{unit}"}
+        heads |= {f"± {name}": f"± {called}{unit}", f"{name} of nearest row": f"{called} of nearest row{unit}"}
+    forms = {"nearest row": "%d", "sample": "%d", "distance": "%.3f"}
+    return {
+        name: st.column_config.NumberColumn(
+            heads.get(name),
+            format=forms.get(name, "%.5g"),
+            help=told.get(name, "the id that every export shares"),
+            pinned=name == "sample",
+        )
+        for name in names
+    }
+
+
+def _to_measure(settings: Settings, run: Run) -> None:
+    """The candidates to measure next, and their results back as another round."""
+    task = settings.task
+    with st.expander("Close the loop: measure some, and learn from them", icon=":material/cycle:"):
+        surrogate = loaded(run.task, run.method).surrogate
+        if surrogate is None or not hasattr(surrogate, "spread"):
+            st.caption("This method has no ensemble of surrogates to choose with; ipage-mlp has.")
+            return
+        st.caption(
+            "Half of them are the likeliest hits (**value**), half lie where the surrogates disagree and nothing was "
+            "measured (**information**). Fill in the properties, and bring the file back."
+        )
+        left, right = st.columns([1, 2], vertical_alignment="bottom")
+        count = left.select_slider("How many", MEASURE, value=10, key="measure")
+        right.download_button(
+            f"Download {min(count, run.n)} candidates to measure or simulate",
+            partial(_chosen, run, count),
+            file_name=f"{run.task}_to_measure.csv",
+            mime="text/csv",
+            key="to-measure",
+            icon=":material/science:",
+            on_click="ignore",
+            width="stretch",
+        )
+        came = st.session_state.setdefault("results_key", 0)
+        upload = st.file_uploader(
+            "Results (CSV, with the properties filled in)", ["csv"], key=f"results-{came}", disabled=classroom.on()
+        )
+        classroom.told("Uploads and training are switched off in this classroom.")
+        if upload is not None and not classroom.on():
+            st.button(
+                "Add these results and train again",
+                type="primary",
+                icon=":material/model_training:",
+                on_click=_add,
+                args=(task, upload.name, upload.getvalue()),
+            )
+        if said := st.session_state.pop("results_said", None):
+            (st.success if said[0] else st.error)(plain(said[1]))
+            to_train("See it on the page Train")
+        history(task)
+
+
+def _chosen(run: Run, count: int) -> str:
+    x, aims = torch.from_numpy(run.final[[f"x{j + 1}" for j in range(run.x.shape[-1])]].to_numpy(copy=True)), run.aims
+    found = candidates.to_measure(TASKS[run.task], loaded(run.task, run.method), x, torch.from_numpy(aims), count)
+    return found.to_csv(index=False)
+
+
+def _add(task: Task, name: str, content: bytes) -> None:
+    """Callback: another round of data, and a training on all of them."""
+    assert task.folder is not None
+    count = 0
+    try:
+        count = own_data.add(task.folder, tables.read([(name, content)]), source=name)
+        as_before = trainings.settings(task.folder)
+        method, models = task.default_method, list(METHODS[task.default_method].models)
+        trainings.add(task.title, task.name, method, models, task.folder, data=task.folder, **as_before)
+    except (ValueError, OSError) as error:
+        st.session_state.results_said = (
+            False,
+            f"{count} rows added, but not trained on: {error}" if count else str(error),
+        )
+        st.session_state.results_key += count > 0
+        return
+    st.session_state.results_key += 1
+    epochs = as_before.get("epochs")
+    told = "with the settings used before" + (f" ({epochs} epochs)" if epochs else "") if as_before else "as usual"
+    st.session_state.results_said = (True, f"{count} rows added; a training on all rows, {told}, is in the queue.")
+
+
+def history(task: Task) -> None:
+    """The rounds of data and what each led to."""
+    assert task.folder is not None
+    rows = []
+    for number, r in enumerate(own_data.read_card(task.folder)["rounds"]):
+        found = r.get("held_out", {}).get("mlp") or next(iter(r.get("held_out", {}).values()), None)
+        accuracy = candidates.accuracy_text(task, found) if found else "not trained yet"
+        rows.append({"round": number, "file": r["source"], "rows": r["rows"], "surrogates after it": accuracy})
+    st.dataframe(pd.DataFrame(rows), hide_index=True)
+
+
+def _structures(run: Run) -> None:
+    """Cells as files, where the inputs are a lattice."""
+    if own_data.lattice(TASKS[run.task]) is None:
+        return
+    for place, (form, name) in zip(st.columns(3), FORMATS.items(), strict=True):
+        place.download_button(
+            f"{name}, all {run.n} cells",
+            partial(structures, run, form),
+            file_name=f"{run.task}-{form}.zip",
+            mime="application/zip",
+            key=f"export-{form}",
+            icon=":material/folder_zip:",
+            on_click="ignore",
+            width="stretch",
+        )
+
+
+def structures(run: Run, form: str) -> bytes:
+    """A ZIP with a file a cell, ids as in the CSV."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files(TASKS[run.task], form, run.final).items():
+            archive.writestr(name, content)
+    return buffer.getvalue()

@@ -1,0 +1,1 @@
+"""Processes that outlive a page: DFT, trainings, the benchmark."""
