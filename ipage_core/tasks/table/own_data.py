@@ -433,7 +433,7 @@ def _floor(column: Tensor) -> float | None:
 def _smear(column: Tensor) -> float:
     """Half the spacing of a grid, or a little where the column has spikes; else 0."""
     distinct, counts = column.unique(return_counts=True)
-    if len(distinct) <= tables.GRID and (spacing := tables._spacing(distinct.numpy())) is not None:
+    if len(distinct) <= tables.GRID and (spacing := tables.spacing(distinct.numpy())) is not None:
         return 0.5 * spacing
     spiked = float(counts.max() / len(column)) >= tables.SPIKE
     return SMEAR * float(distinct[-1] - distinct[0]) if spiked else 0.0

@@ -72,7 +72,9 @@ def test_headless_files_lie_side_by_side():
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("t.xlsx", b"", "t.xlsx is not accepted: tables are .csv"),
+        ("t.pkl", b"", "t.pkl is not accepted: tables are .csv"),
+        ("t.ods", b"", "save it as .xlsx or .csv"),
+        ("t.xlsx", b"PK", "t.xlsx is not a readable XLSX table"),
         ("t.csv", b"", "t.csv is not a readable CSV table"),
         ("t.csv", b"\xff\xfe\x00", "t.csv is not a readable CSV table"),
         ("t.parquet", b"PAR1", "t.parquet is not a readable PARQUET table"),

@@ -1,0 +1,128 @@
+"""Columns of text → a table: decimal marks, numbers or words, what is missing and what is odd."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from ipage_core.tasks.table.columns import Column, describe, numbers
+from ipage_core.tasks.table.convert import decimals, sample, text_missing, to_numbers
+from ipage_core.tasks.table.errors import Unreadable
+from ipage_core.tasks.table.table import Odd, Settings, Table
+from ipage_core.tasks.table.units import split_name
+
+ODD = 0.5
+"""Share of a column's filled cells that must be numbers, else it is one of words."""
+
+
+def assemble(
+    source: str,
+    stem: str,
+    names: Sequence[str] | None,
+    units: Sequence[str],
+    columns: list[pa.Array],
+    typed: list[np.ndarray],
+    lines: np.ndarray,
+    settings: Settings,
+    notes: list[str],
+    odd: list[Odd],
+) -> Table:
+    """Columns of text → a table: decimal marks, numbers or words, what is missing and what is odd."""
+    called, told = _names(names, stem, columns, len(lines))
+    notes = [*notes, *told]
+    texts = {name: sample(columns[j].filter(pa.array(np.isnan(typed[j])))) for j, name in called.items()}
+    marks, told = decimals(texts, settings.separator or "\t", settings.decimal)
+    notes += told
+    values: dict[str, Any] = {}
+    seen: dict[str, Column] = {}
+    for j, name in called.items():
+        read = to_numbers(columns[j], marks[name], settings.missing)
+        stored = ~np.isnan(typed[j]) & ~read.missing
+        numeric = np.where(stored, typed[j], read.values)
+        filled = int((~read.missing).sum())
+        known = int((~np.isnan(numeric)).sum())
+        unit = units[j] or split_name(name)[1] or read.unit
+        if filled and known >= ODD * filled:
+            whole = (
+                known == len(numeric) and bool((numeric == np.round(numeric)).all()) and np.abs(numeric).max() < 2**53
+            )
+            values[name] = numeric.astype(np.int64) if whole else numeric
+            at = np.flatnonzero(read.odd & ~stored)
+            odd += [Odd(int(lines[k]), name, columns[j][int(k)].as_py()) for k in at]
+            notes += [f"{name}: {note}" for note in read.notes]
+        elif not filled:
+            values[name] = np.full(len(lines), np.nan)
+        else:
+            words = columns[j].to_pylist()
+            values[name] = [None if text_missing(word, settings.missing) else word for word in words]
+            if known:
+                notes.append(f"{name} holds words beside {known:,} numbers: it is read as words.")
+        seen[name] = replace(describe(pd.DataFrame({name: values[name]}), name), unit=unit)
+    frame = pd.DataFrame(values, index=pd.RangeIndex(len(lines)))
+    for line in [str(one) for one in odd if not one.column][:3]:
+        notes.append(f"A row is left out: {line}.")
+    notes += [f"{name or 'The first column'} only numbers the rows." for name, c in seen.items() if c.index]
+    found = replace(settings, decimal=_common(marks.values()) if settings.decimal is None else settings.decimal)
+    return Table(source, frame, seen, lines, found, tuple(notes), tuple(sorted(odd, key=lambda one: one.line)))
+
+
+def _common(marks: Iterable[str]) -> str:
+    marks = list(marks)
+    return max(".,", key=lambda mark: (marks.count(mark), mark == "."))
+
+
+def _names(
+    names: Sequence[str] | None, stem: str, columns: list[pa.Array], rows: int
+) -> tuple[dict[int, str], list[str]]:
+    """The columns that are kept, by their place → their names, which differ; and what is to be said."""
+    told = []
+    empty = [column.unique().to_pylist() == [""] for column in columns]
+    if names is None:
+        names = [stem if len(columns) == 1 else f"{stem}_{k + 1}" for k in range(len(columns))]
+        if rows:
+            told.append(
+                f"There is no header: columns are called {', '.join(names[:3])}{' …' if len(names) > 3 else ''}."
+            )
+    called: dict[int, str] = {}
+    for j, name in enumerate(" ".join(n.split()) for n in names):
+        if not name and empty[j]:
+            continue  # a separator at the end of each row, or a blank column of a sheet
+        wanted = name or f"column {j + 1}"
+        given, k = wanted, 0
+        while given in called.values():
+            k += 1
+            given = f"{wanted}.{k}"
+        if given != wanted:
+            told.append(f"There are two columns '{wanted}': the second one is called '{given}'.")
+        called[j] = given
+    return called, told
+
+
+def from_frame(frame: pd.DataFrame, source: str, settings: Settings) -> Table:
+    """A file that has types of its own; only markers of missing values are looked for."""
+    frame = frame.set_axis([str(column).strip() for column in frame.columns], axis=1).reset_index(drop=True)
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice):
+        raise Unreadable(f"the column '{twice[0]}' is there twice")
+    seen = {}
+    for name in frame.columns:
+        if settings.missing:
+            gone = frame[name].astype(str).isin(settings.missing)
+            for marker in settings.missing:
+                gone |= pd.Series(numbers(frame, name) == _float(marker))
+            frame[name] = frame[name].mask(gone)
+        seen[name] = replace(describe(frame, name), unit=split_name(name)[1])
+    notes = [f"{name or 'The first column'} only numbers the rows." for name, c in seen.items() if c.index]
+    return Table(source, frame, seen, np.arange(1, len(frame) + 1), settings, tuple(notes), ())
+
+
+def _float(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return np.nan

@@ -1,0 +1,253 @@
+"""What a column is: real or whole numbers, a category, yes or no, words, dates; its scale, spikes and odd values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+SPIKE = 0.05
+"""Share of rows on one and the same value from which it is a spike."""
+GRID = 30
+"""At most so many distinct values, evenly spaced, are a grid."""
+DECADES = 100.0
+"""Largest over least value from which a log scale is worth a look."""
+MOST_LEVELS = 50
+"""Words of a category; a column with more holds labels."""
+WHOLE = 1e6
+"""Up to here a column of whole numbers counts something; beyond, it measures."""
+YES_NO = (
+    ("yes", "no"), ("true", "false"), ("y", "n"), ("t", "f"), ("on", "off"), ("ja", "nein"), ("oui", "non"),
+    ("wahr", "falsch"), ("vrai", "faux"), ("sí", "no"), ("si", "no"), ("with", "without"), ("mit", "ohne"),
+)  # fmt: skip
+INDEX_NAMES = frozenset(
+    ("", "index", "idx", "id", "nr", "nr.", "no", "no.", "n°", "nº", "№", "#", "row", "rows", "row id", "row name",
+     "rowid", "lfd", "lfd.", "lfd. nr.", "lfd nr", "lfd. nr", "sample", "sample id", "sample no", "sample no.",
+     "run", "entry", "unnamed: 0", "column 1", "level_0", "zeile", "serial", "s.no", "s. no.", "sr. no.", "uid")
+)  # fmt: skip
+"""Names, in small letters, of columns that number their rows."""
+_DATE = re.compile(
+    r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([T ]+\d{1,2}:\d{2}\S*)?|\d{1,2}:\d{2}(:\d{2})?([.,]\d+)?( ?[ap]m)?", re.I
+)
+_NINES = re.compile(r"-?(9{2,}|9+\.9+|8{3,}|7{3,})")
+_LIMITS = (-32768.0, 32767.0, 65535.0, -2147483648.0, 2147483647.0)
+
+
+@dataclass(frozen=True)
+class Column:
+    """What is seen of a column at a glance."""
+
+    name: str
+    numeric: bool
+    missing: int
+    distinct: int
+    low: float
+    high: float
+    spike: float | None
+    """The value that at least ``SPIKE`` of its rows share, if there is one (not in a grid)."""
+    share: float
+    """Of rows on the most frequent value."""
+    grid: float | None
+    """The spacing, where its values are few and evenly spaced."""
+    kind: str = "real"
+    """'real', 'integer', 'boolean' (two words such as yes and no), 'category', 'date' or 'text' (labels)."""
+    unit: str = ""
+    scale: str = "linear"
+    """'log' where it is positive, spans two decades, and is less skewed so: a proposal."""
+    levels: tuple[float | str, ...] = ()
+    """The values of a category, and of whole numbers where they are few."""
+    sentinel: float | None = None
+    """A value that probably stands for 'not measured', as −999."""
+    index: bool = False
+    """Whether it only numbers the rows."""
+    note: str = ""
+    """How its cells were read, where that is not plain."""
+
+    @property
+    def constant(self) -> bool:
+        """Whether it says nothing."""
+        return self.distinct <= 1
+
+
+def numbers(frame: pd.DataFrame, name: str) -> np.ndarray:
+    """A column (n,) as float64; NaN where it holds no finite number."""
+    column = frame[name]
+    if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
+        return np.full(len(frame), np.nan)
+    try:
+        values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    except (OverflowError, TypeError, ValueError):  # whole numbers of hundreds of digits, or no numbers at all
+        values = np.array([_float(value) for value in column])
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _float(value: object) -> float:
+    try:
+        return float(str(value))
+    except ValueError:
+        return np.nan
+
+
+def look(frame: pd.DataFrame) -> list[Column]:
+    """What is seen of each column. One of text with hardly a number in it is not numeric."""
+    return [describe(frame, str(name)) for name in frame.columns]
+
+
+def describe(frame: pd.DataFrame, name: str) -> Column:
+    """What is seen of one column."""
+    values = numbers(frame, name)
+    known = values[~np.isnan(values)]
+    if not len(known) or len(known) < 0.5 * int(frame[name].notna().sum()):
+        return _words(frame, name)
+    distinct, counts = np.unique(known, return_counts=True)
+    grid = spacing(distinct) if 1 < len(distinct) <= GRID else None
+    share = float(counts.max() / len(known))
+    spike = float(distinct[counts.argmax()]) if share >= SPIKE and len(distinct) > 1 and grid is None else None
+    whole = bool((known == np.round(known)).all()) and float(np.abs(known).max()) <= WHOLE
+    return Column(
+        name,
+        True,
+        len(frame) - len(known),
+        len(distinct),
+        float(distinct[0]),
+        float(distinct[-1]),
+        spike,
+        share,
+        grid,
+        kind="integer" if whole else "real",
+        scale="log" if suits_log(known) else "linear",
+        levels=tuple(distinct.tolist()) if whole and len(distinct) <= GRID else (),
+        sentinel=_sentinel(distinct, counts),
+        index=_numbers_rows(name, values),
+    )
+
+
+def _words(frame: pd.DataFrame, name: str) -> Column:
+    words = frame[name].dropna().astype(str)
+    missing, distinct = len(frame) - len(words), int(words.nunique())
+    few = distinct <= MOST_LEVELS and (distinct <= 3 or 2 * distinct <= len(words))
+    levels = tuple(sorted(words.unique())) if few else ()
+    kind = "category" if few else "text"
+    if levels and {str(level).lower() for level in levels} in [set(pair) for pair in YES_NO]:
+        kind = "boolean"
+    some = words.iloc[:200].str.strip()
+    if len(some) and some.map(lambda word: bool(_DATE.fullmatch(word))).mean() > 0.8:
+        kind, levels = "date", ()
+    index = kind == "text" and distinct == len(frame) and name.strip().lower() in INDEX_NAMES
+    return Column(
+        name, False, missing, distinct, np.nan, np.nan, None, 0.0, None, kind=kind, levels=levels, index=index
+    )
+
+
+def spacing(distinct: np.ndarray) -> float | None:
+    """The step of which all distances between values (k,), sorted, are multiples; None if there is none."""
+    steps = np.diff(distinct)
+    return float(steps.min()) if np.allclose(steps / steps.min(), np.round(steps / steps.min()), atol=1e-3) else None
+
+
+def suits_log(known: np.ndarray) -> bool:
+    """Whether positive values (n,) span two decades and are less skewed on a log scale.
+
+    Values spread evenly from 0.001 to 1 span them, too, but have nothing to gain.
+    """
+    if len(known) < 3 or not known.min() > 0 or known.max() < DECADES * known.min():
+        return False
+    return abs(_skew(np.log(known))) < abs(_skew(known))
+
+
+def _skew(values: np.ndarray) -> float:
+    z = (values - values.mean()) / (values.std() or 1.0)
+    return float((z**3).mean())
+
+
+def _sentinel(distinct: np.ndarray, counts: np.ndarray) -> float | None:
+    """A value at an end that looks like a marker and is far from all others, or stands out as one that is repeated."""
+    if len(distinct) < 3:
+        return None
+    for value, count, rest in (
+        (float(distinct[0]), counts[0], distinct[1:]),
+        (float(distinct[-1]), counts[-1], distinct[:-1]),
+    ):
+        width = float(rest[-1] - rest[0])
+        away = float(np.abs(rest - value).min())
+        marker = bool(_NINES.fullmatch(f"{value:.12g}")) or value in _LIMITS or abs(value) >= 1e20
+        if marker and away > (0.5 if count > 1 else 2.0) * width:
+            return value
+        whole = bool((rest == np.round(rest)).all())
+        below_zero = value == -1 and rest[0] >= 0 and not (whole and away <= 1)
+        if below_zero and count > 1 and count / counts.sum() >= 0.01:
+            return value
+    top = int(counts.argmax())
+    often = counts[top] > 3 and counts[top] >= 5 * np.median(counts) and counts[top] / counts.sum() >= 0.02
+    inside = float(distinct[top])
+    return inside if often and re.fullmatch(r"-?9{3,}|-9{2,}", f"{inside:.12g}") else None
+
+
+def _numbers_rows(name: str, values: np.ndarray) -> bool:
+    """Whether a column counts rows from 0 or 1; under a name that says so, whole numbers that differ are enough."""
+    if len(values) < 3 or np.isnan(values).any() or (values != np.round(values)).any():
+        return False
+    steps = np.diff(values)
+    if (steps == 1).all() and values[0] in (0, 1):
+        return True
+    named = name.strip().lower() in INDEX_NAMES
+    return named and (len(np.unique(values)) == len(values) or bool((steps >= 0).all() and (steps == 1).mean() > 0.5))
+
+
+def mixtures(frame: pd.DataFrame, names: Sequence[str]) -> list[tuple[tuple[str, ...], float]]:
+    """Columns that sum to one and the same total, 1 or 100, in every row: [(names, total)], the smallest sets first.
+
+    Each column is in one of them at most; sums are equal within what the digits of the cells allow.
+    """
+    values = {name: numbers(frame, name) for name in names}
+    complete = ~np.isnan(np.stack(list(values.values()), axis=1)).any(axis=1) if values else np.zeros(0, dtype=bool)
+    found: list[tuple[tuple[str, ...], float]] = []
+    for total in (1.0, 100.0):
+        parts = {
+            name: v[complete]
+            for name, v in values.items()
+            if complete.sum() >= 3 and v[complete].min() >= 0 and v[complete].max() <= total and np.ptp(v[complete]) > 0
+        }
+        for chosen in _sets_that_sum(parts, total):
+            used = {name for some, _ in found for name in some}
+            if not used & set(chosen):
+                found.append((chosen, total))
+    return found
+
+
+def _sets_that_sum(parts: dict[str, np.ndarray], total: float) -> list[tuple[str, ...]]:
+    """Sets of two or more columns with this sum: all subsets of up to 12, else neighbours in the table."""
+    names = list(parts)
+    if len(names) < 2:
+        return []
+    table = np.stack([parts[name] for name in names], axis=1)
+    rounding = np.array([max(_rounding(column), 1e-5 * total / len(names)) for column in table.T])
+    if len(names) <= 12:
+        masks = (np.arange(1, 2 ** len(names))[:, None] >> np.arange(len(names))) & 1
+    else:
+        runs = [(i, j) for i in range(len(names)) for j in range(i + 2, len(names) + 1)]
+        masks = np.array([[i <= k < j for k in range(len(names))] for i, j in runs], dtype=np.int64)
+    masks = masks[masks.sum(1) >= 2]
+    allowed = np.minimum(masks @ rounding, 0.02 * total)
+    near = np.abs(table[:20] @ masks.T - total) <= allowed
+    left = masks[near.all(0)]
+    left = left[np.argsort(left.sum(1), kind="stable")]
+    chosen, used = [], np.zeros(len(names), dtype=bool)
+    for mask in left.astype(bool):
+        part = table[:, mask]
+        off = np.abs(part.sum(1) - total)
+        by_chance = float(np.sqrt(part.var(0).sum()))  # how far sums of columns that have nothing to do with it stray
+        if not (mask & used).any() and off.max() <= min(rounding[mask].sum(), 0.1 * by_chance):
+            chosen.append(tuple(name for name, m in zip(names, mask, strict=True) if m))
+            used |= mask
+    return chosen
+
+
+def _rounding(column: np.ndarray) -> float:
+    """Half a unit of the last decimal that the larger values of a column are written with; at least of the ninth."""
+    some = column[column >= 0.5 * column.max()][:200]
+    digits = next((p for p in range(9) if np.allclose(some, np.round(some, p), rtol=0, atol=1e-12)), 9)
+    return 0.5 * 10.0**-digits

@@ -1,0 +1,178 @@
+"""Columns of text → numbers: which mark is the decimal one, what is missing, and what is no number."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ipage_core.tasks.table.numerals import Cell, normal, number, votes
+from ipage_core.tasks.table.sniff import MISSING, is_missing
+
+SAMPLE = 4000
+"""Cells of a column that decide its decimal mark."""
+WORDS = {".": "point", ",": "comma"}
+_PLAIN = {mark: rf"^[+-]?([0-9]+(\{mark}[0-9]*)?|\{mark}[0-9]+)([eE][+-]?[0-9]+)?$" for mark in ".,"}
+
+
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """A column as numbers."""
+
+    values: np.ndarray
+    """(n,) float64, NaN where there is none."""
+    odd: np.ndarray
+    """(n,) bool: something stands there that is no number, nor a marker of a missing one."""
+    missing: np.ndarray
+    """(n,) bool."""
+    unit: str
+    """Of its cells, where they name one."""
+    notes: tuple[str, ...]
+    """How its cells were read, where that is not plain; each goes on from the column's name."""
+
+
+def decimals(
+    columns: Mapping[str, Sequence[str]], separator: str, given: str | None
+) -> tuple[dict[str, str], list[str]]:
+    """The decimal mark of each column, from cells of it, and what is to be said of it.
+
+    A mark is sure where it can be nothing else ('0,5', '3.98', '2.322,3'). Where three digits follow every mark, as in
+    2.004, it is open: then the other columns decide; else whole numbers below 1000 without a mark (479) beside them
+    show that it separates thousands; else it is the decimal mark. What was open is said.
+    """
+    if given is not None:
+        return dict.fromkeys(columns, given), []
+    seen = {name: _evidence(cells) for name, cells in columns.items()}
+    sure = {name: max(e.sure, key=lambda m: e.sure[m]) for name, e in seen.items() if e.sure}
+    file_mark = max(WORDS, key=lambda m: (sum(v == m for v in sure.values()), m == ".")) if sure else None
+    marks, said = {}, list[str]()
+    if len(set(sure.values())) > 1:
+        told = "; ".join(f"{WORDS[m]} in {', '.join([name for name, v in sure.items() if v == m][:4])}" for m in WORDS)
+        said.append(f"Decimal marks differ between columns: {told}. --decimal sets one for all.")
+    for name, evidence in seen.items():
+        if name in sure or not evidence.open:
+            marks[name] = sure.get(name) or file_mark or "."
+            continue
+        mark = max(evidence.open, key=lambda m: evidence.open[m])
+        other = "," if mark == "." else "."
+        example, beside = evidence.example, evidence.whole_example
+        thousands = evidence.counts_in_thousands or (mark == "," == separator)
+        if file_mark is not None and file_mark != mark:
+            marks[name] = file_mark
+            said.append(f"{name}: '{example}' is read as {_joined(example)}: the {WORDS[mark]} separates thousands.")
+        elif file_mark is None and thousands:
+            marks[name] = other
+            why = f", as numbers without it stay below 1000, e.g. {beside}" if beside else ""
+            said.append(
+                f"{name}: '{example}' is read as {_joined(example)}: the {WORDS[mark]} separates thousands{why}. "
+                f"If it is a decimal {WORDS[mark]}, say --decimal '{mark}'."
+            )
+        else:
+            marks[name] = mark
+            if file_mark is None or evidence.counts_in_thousands:
+                said.append(
+                    f"{name}: '{example}' is read with a decimal {WORDS[mark]}, though three digits follow it in every "
+                    f"cell. If it separates thousands, say --decimal '{other}'."
+                )
+    return marks, said
+
+
+@dataclass
+class _Evidence:
+    sure: Counter[str]
+    open: Counter[str]
+    example: str = ""
+    whole: int = 0
+    whole_example: str = ""
+    largest_whole: float = 0.0
+    least_open: float = np.inf
+
+    @property
+    def counts_in_thousands(self) -> bool:
+        """Whether numbers without a mark are all below the ones with it, read as thousands."""
+        return self.whole > 0 and self.largest_whole < self.least_open
+
+
+def _evidence(cells: Sequence[str]) -> _Evidence:
+    found = _Evidence(Counter(), Counter())
+    for cell in cells:
+        mark, certainty = votes(cell)
+        if certainty == "sure":
+            found.sure[mark] += 1
+        elif certainty == "open":
+            found.open[mark] += 1
+            found.example = found.example or normal(cell)
+            read = number(cell, "," if mark == "." else ".")
+            found.least_open = min(found.least_open, abs(read.value) if read else np.inf)
+        elif certainty == "whole" and (read := number(cell, ".")) is not None:
+            found.whole += 1
+            found.whole_example = found.whole_example or normal(cell)
+            found.largest_whole = max(found.largest_whole, abs(read.value))
+    return found
+
+
+def _joined(text: str) -> str:
+    return text.replace(".", "").replace(",", "")
+
+
+def sample(cells: pa.Array) -> list[str]:
+    """Filled cells from all over a column."""
+    step = max(1, len(cells) // SAMPLE)
+    return [c for c in cells.take(pa.array(np.arange(0, len(cells), step))).to_pylist() if c and not is_missing(c)]
+
+
+def to_numbers(cells: pa.Array, decimal: str, missing: Sequence[str] = ()) -> Numbers:
+    """A column of text (n,) as numbers; ``missing`` are further markers of values that lack, as text or as numbers."""
+    plain = pc.match_substring_regex(cells, _PLAIN[decimal])
+    bare = pc.replace_substring_regex(pc.if_else(plain, cells, None), r"^\+", "")
+    if decimal == ",":
+        bare = pc.replace_substring(bare, ",", ".")
+    values = np.array(pc.cast(bare, pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+    easy = np.array(plain.to_numpy(zero_copy_only=False), dtype=bool) & np.isfinite(values)
+    lacking = np.zeros(len(values), dtype=bool)
+    for marker in missing:
+        meant = number(marker, ".") or number(marker, decimal)
+        lacking |= values == meant.value if meant is not None else np.zeros(len(values), dtype=bool)
+    hard = np.flatnonzero(~easy)
+    unit, notes = "", list[str]()
+    if len(hard):
+        coded = pc.dictionary_encode(cells.take(pa.array(hard)))
+        texts = [text or "" for text in coded.dictionary.to_pylist()]
+        index = np.asarray(coded.indices.to_numpy(zero_copy_only=False))
+        counts = np.bincount(index, minlength=len(texts))
+        read = [None if text.strip() in missing or is_missing(text) else number(text, decimal) for text in texts]
+        units = Counter({"": 0})
+        for one, count in zip(read, counts, strict=True):
+            if one is not None:
+                units[one.unit] += int(count)
+        unit = max(units, key=lambda u: (bool(u), units[u]))
+        fits = [one is not None and one.unit in ("", unit) for one in read]
+        numbers = np.array(
+            [one.value if one is not None and ok else np.nan for one, ok in zip(read, fits, strict=True)]
+        )
+        gone = np.array([text.strip() in missing or is_missing(text) for text in texts])
+        values[hard], lacking[hard] = numbers[index], gone[index]
+        notes = _notes(texts, read, unit, bool(easy.any()) or units[""] > 0)
+    values[lacking] = np.nan
+    return Numbers(values, np.isnan(values) & ~lacking, lacking, unit, tuple(notes))
+
+
+def _notes(texts: list[str], read: list[Cell | None], unit: str, bare_too: bool) -> list[str]:
+    told = []
+    uncertain = next((text for text, one in zip(texts, read, strict=True) if one is not None and one.uncertain), None)
+    if uncertain is not None:
+        told.append(f"the uncertainties of its values, as in '{uncertain}', are not used.")
+    if unit:
+        also = "; numbers without a unit are taken in it, too" if bare_too else ""
+        told.append(f"its cells name the unit {unit}{also}.")
+    return told
+
+
+def text_missing(cell: str, missing: Sequence[str]) -> bool:
+    """Whether a cell of a column of words says that there is none: 'none' and 'unknown' may be words."""
+    bare = cell.strip()
+    return bare in missing or (bare.lower() in MISSING and bare.lower() not in ("none", "unknown", "nil", "nd", "tbd"))

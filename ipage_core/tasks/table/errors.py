@@ -1,0 +1,26 @@
+"""What is wrong with a file's content, in words for the user."""
+
+from __future__ import annotations
+
+import csv
+
+
+class Unreadable(ValueError):
+    """Half a sentence: what follows 'gaps.csv is not a readable CSV table:'."""
+
+
+class WrongSetting(ValueError):
+    """A whole sentence: what a user set does not fit this file."""
+
+
+def why(error: BaseException) -> str:
+    """What a reader complains about, in plain words."""
+    if isinstance(error, Unreadable):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "it needs more memory than there is"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not text in UTF-8"
+    if isinstance(error, csv.Error):
+        return "a quote that is opened is never closed"
+    return "it is damaged, or of another kind"

@@ -1,0 +1,138 @@
+"""Tables that are no text: Parquet, NPZ and Excel. What is said of sizes is checked before anything is unpacked."""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ipage_core.tasks.table.errors import Unreadable, WrongSetting
+
+MOST_UNPACKED = 1_000_000_000
+"""Bytes that a file may unpack to."""
+MOST_CELLS = 40_000_000
+"""Rows × columns."""
+
+
+def check_size(rows: int, columns: int, most_columns: int) -> None:
+    """Refuse what would take all memory, by what a file says of itself."""
+    if columns > most_columns:
+        raise Unreadable(f"it has {columns:,} columns, more than {most_columns:,}")
+    if rows * columns > MOST_CELLS:
+        raise Unreadable(f"its {rows:,} rows of {columns:,} columns are too large")
+
+
+def from_parquet(content: bytes, most_columns: int) -> pd.DataFrame:
+    """Flat columns of numbers and text."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(io.BytesIO(content))
+    schema, meta = file.schema_arrow, file.metadata
+    for column in schema:
+        if pa.types.is_nested(column.type):
+            raise Unreadable(f"the column '{column.name}' holds lists or records")
+    check_size(meta.num_rows, len(schema), most_columns)
+    if sum(meta.row_group(k).total_byte_size for k in range(meta.num_row_groups)) > MOST_UNPACKED:
+        raise Unreadable("unpacked it is too large")
+    words = [c.name for c in schema if pa.types.is_string(c.type) or pa.types.is_binary(c.type)]
+    found = pq.ParquetFile(io.BytesIO(content), read_dictionary=words).read()  # equal words are kept once
+    return found.to_pandas()
+
+
+def from_npz(content: bytes, most_columns: int) -> pd.DataFrame:
+    """Arrays with one or two dimensions, columns side by side; headers of all are read before any of them."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > MOST_UNPACKED:
+            raise Unreadable("unpacked it is too large")
+        lengths: dict[str, int] = {}
+        width = 0
+        for entry in archive.infolist():
+            if not entry.filename.endswith(".npy"):
+                continue
+            name = entry.filename.removesuffix(".npy")
+            with archive.open(entry) as file:
+                shape, dtype = _array_header(file, name)
+            if dtype.hasobject:
+                raise Unreadable(f"the array '{name}' holds Python objects")
+            if dtype.kind not in "biufUS":
+                raise Unreadable(f"the array '{name}' holds {dtype.name}")
+            if len(shape) not in (1, 2):
+                raise Unreadable(f"the array '{name}' has {len(shape)} dimensions")
+            lengths[name] = shape[0]
+            width += math.prod(shape[1:])
+            check_size(shape[0], width, most_columns)
+            if math.prod(shape) * dtype.itemsize > MOST_UNPACKED:
+                raise Unreadable("unpacked it is too large")
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{name} {count:,}" for name, count in list(lengths.items())[:5])
+        raise Unreadable(f"its arrays have different numbers of rows ({told})")
+    columns: dict[str, np.ndarray] = {}
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        for name in arrays.files:
+            try:
+                array = arrays[name]
+            except ValueError:
+                raise Unreadable(f"the array '{name}' is damaged") from None
+            if not isinstance(array, np.ndarray):
+                raise Unreadable(f"'{name}' is not an array")
+            if array.ndim == 1:
+                columns[name] = array
+            else:
+                columns |= {name if array.shape[1] == 1 else f"{name}{k + 1}": c for k, c in enumerate(array.T)}
+    return pd.DataFrame(columns)
+
+
+def _array_header(file: Any, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    try:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(file)
+    except Exception:  # numpy raises whatever a damaged header makes it
+        raise Unreadable(f"the array '{name}' is damaged") from None
+    return shape, dtype
+
+
+def from_excel(content: bytes, most_columns: int, sheet: str | None = None) -> tuple[list[list[Any]], list[str]]:
+    """The cells of a sheet, row by row as they are stored, and what is to be said; formulas by their stored values."""
+    import openpyxl
+
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for entry in archive.infolist():
+            packed = entry.file_size > 20_000_000 and entry.file_size > 150 * max(1, entry.compress_size)
+            if packed or entry.file_size > MOST_UNPACKED // 2:
+                raise Unreadable("unpacked it is too large")
+    book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+    names = [page.title for page in book.worksheets]
+    if sheet is not None and sheet not in names:
+        raise WrongSetting(f"There is no sheet '{sheet}'; accepted: {', '.join(names)}")
+    notes = list[str]()
+    for page in book.worksheets:
+        if sheet not in (None, page.title):
+            continue
+        cells = _cells_of(page, most_columns)
+        if any(any(cell is not None for cell in row) for row in cells):
+            if len(names) > 1:
+                others = ", ".join(name for name in names if name != page.title)
+                notes.append(f"The sheet '{page.title}' is read; there are also: {others} (--sheet).")
+            return cells, notes
+    raise Unreadable("it is empty")
+
+
+def _cells_of(page: Any, most_columns: int) -> list[list[Any]]:
+    page.reset_dimensions()  # what the file says of them need not be true
+    found, cells, blank = list[list[Any]](), 0, 0
+    for row in page.iter_rows(values_only=True):
+        last = max((k for k, cell in enumerate(row) if cell is not None), default=-1) + 1
+        blank = 0 if last else blank + 1
+        if blank > 100_000:
+            raise Unreadable("there are more than 100,000 blank rows within it")
+        cells += last
+        check_size(1, last, most_columns)
+        check_size(cells, 1, most_columns)
+        found.append(list(row[:last]))
+    return found

@@ -1,0 +1,141 @@
+"""One cell of text → a number: decimal points and commas, thousands, U+2212, powers of ten, uncertainties, units."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from ipage_core.tasks.table.units import is_unit_of_cell
+
+_FULLWIDTH = {0xFF10 + k: str(k) for k in range(10)} | {0xFF0E: ".", 0xFF0C: ",", 0xFF0D: "-", 0xFF0B: "+"}
+_SIGNS = dict.fromkeys(map(ord, "−–—‒‐‑﹣⁻"), "-")
+_SUPERSCRIPTS = str.maketrans("⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹", "-+0123456789")
+_BLANKS = " \u00a0\u2009\u202f'’"
+"""What may stand between thousands in any language; the point and the comma depend on it."""
+_MANTISSA = rf"(?:\d(?:[\d.,{_BLANKS}]*\d)?[.,]?|[.,]\d+)"
+_EXPONENT = (
+    r"(?:[eEdD][+-]?\d+|\s?[x×·∙⋅*]\s?10\s?(?:(?:\^|\*\*)\s?\{?\(?[+-]?\d+\)?\}?|[-⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+|[eE]?[+-]\d+))"
+)
+_CELL = re.compile(
+    rf"(?P<open>\()?(?P<sign>[+-]?)\s?(?P<mantissa>{_MANTISSA})"
+    rf"(?P<digits>\s?\(\d+(?:[.,]\d+)?\))?(?P<power>{_EXPONENT})?(?P<late>\s?\(\d+\))?"
+    rf"(?P<spread>\s*(?:±|\+/-|\+-|\\pm|\+\s?/\s?-)\s*{_MANTISSA}(?:{_EXPONENT})?(?:\s?%)?)?(?P<close>\))?"
+    rf"(?P<outer>{_EXPONENT})?(?P<gap>\s*)(?P<unit>\S.*)?"
+)
+_BARE_POWER = re.compile(r"^([+-]?)10(?=\^|\*\*|[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹])")
+"""A power of ten alone: '10^5', '10⁻³'."""
+_COMMENT = re.compile(r"\s+#.*$")
+GROUPS = {mark: re.compile(rf"[1-9]\d{{0,2}}(?:{re.escape(mark)}\d{{3}})+") for mark in ".,"}
+"""Thousands with this mark: '1.234', '12,345,678'."""
+_BLANK_GROUPS = re.compile(rf"[1-9]\d{{0,2}}(?:[{_BLANKS}]\d{{3}})+")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number as a cell holds it."""
+
+    value: float
+    unit: str = ""
+    uncertain: bool = False
+    """Whether an uncertainty stands behind it, which is not used."""
+
+
+def normal(text: str) -> str:
+    """A cell with every minus as '-', full-width digits as digits, and no blanks or comment around."""
+    return _COMMENT.sub("", text.translate(_FULLWIDTH)).strip().strip("\u00a0\ufeff\u200b")
+
+
+def number(text: str, decimal: str) -> Cell | None:
+    """The number in a cell, ``decimal`` being '.' or ','; None where there is none, or more than one reading.
+
+    A mark that is not the decimal one separates thousands and must stand before groups of three digits.
+    """
+    text = normal(text)
+    found = _match(text)
+    if found is None:
+        return None
+    mantissa = _mantissa(found["mantissa"], decimal)
+    if mantissa is None:
+        return None
+    power = found["power"] or found["outer"]
+    if found["power"] and found["outer"]:
+        return None
+    value = float(f"{found['sign']}{mantissa}e{_power(power)}")
+    if not math.isfinite(value) or not _unit_fits(found):
+        return None
+    return Cell(value, (found["unit"] or "").strip(), bool(found["digits"] or found["late"] or found["spread"]))
+
+
+def is_number(text: str) -> bool:
+    """Whether a cell holds a number under any convention."""
+    return number(text, ".") is not None or number(text, ",") is not None
+
+
+def votes(text: str) -> tuple[str, str]:
+    """What a cell says of the decimal mark: (mark, certainty).
+
+    Certainty 'sure': it can be nothing else ('0,5', '3.98', '2.322,3'); 'open': three digits follow one mark alone, as
+    behind thousands; 'whole': there is no mark; 'none': it is no number.
+    """
+    text = normal(text)
+    found = _match(text)
+    if found is None or not _unit_fits(found):
+        return "", "none"
+    mantissa = re.sub(rf"[{_BLANKS}]", "", found["mantissa"])
+    marks = [c for c in mantissa if c in ".,"]
+    if not marks:
+        return "", "whole"
+    last, other = marks[-1], "," if marks[-1] == "." else "."
+    if len(marks) == 1:
+        open_to_both = bool(GROUPS[last].fullmatch(mantissa)) and not (found["power"] or found["digits"])
+        return last, "open" if open_to_both else "sure"
+    if len(set(marks)) == 1:
+        return (other, "sure") if GROUPS[last].fullmatch(mantissa) else ("", "none")
+    return (last, "sure") if _mantissa(mantissa, last) is not None else ("", "none")
+
+
+def _match(text: str) -> re.Match[str] | None:
+    if not text or len(text) > 400:
+        return None
+    text = text[0].translate(_SIGNS) + _minus_within(text[1:])
+    found = _CELL.fullmatch(_BARE_POWER.sub(r"\g<1>1x10", text))
+    if found is None or bool(found["open"]) != bool(found["close"]):
+        return None
+    if found["open"] and not found["spread"]:  # '(12)' may be a footnote, or minus twelve
+        return None
+    return found
+
+
+def _unit_fits(found: re.Match[str]) -> bool:
+    return not found["unit"] or is_unit_of_cell(found["unit"].strip(), glued=not found["gap"])
+
+
+def _minus_within(text: str) -> str:
+    """Signs of exponents; others stay, as in the unit 'cm⁻³' or in a range '3–4'."""
+    return re.sub(r"(?<=[eE^*{(])\s?[−–‒]\s?(?=\d)", "-", text)
+
+
+def _mantissa(text: str, decimal: str) -> str | None:
+    """Digits with a point, for float(); None where blanks or marks do not separate thousands."""
+    other = "," if decimal == "." else "."
+    head, _, tail = text.partition(decimal)
+    if not (tail.isascii() and (tail.isdigit() or not tail)) or text.count(decimal) > 1:
+        return None
+    if other in head:
+        if not GROUPS[other].fullmatch(head):
+            return None
+        head = head.replace(other, "")
+    elif not (head.isdigit() or not head):
+        if not _BLANK_GROUPS.fullmatch(head):
+            return None
+        head = re.sub(r"\D", "", head)
+    return f"{head or '0'}.{tail or '0'}" if head or tail else None
+
+
+def _power(text: str | None) -> str:
+    """The exponent of '×10⁻³', 'e-3', 'D+02', '*10^-3': '-3'."""
+    if not text:
+        return "0"
+    digits = re.sub(r"^\s?(?:[x×·∙⋅*]\s?10|[eEdD])", "", text).translate(_SUPERSCRIPTS)
+    return re.sub(r"[^\d+-]", "", digits) or "0"

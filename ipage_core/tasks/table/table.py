@@ -1,0 +1,89 @@
+"""What reading a table gives: its frame, its columns, what was guessed, and what could not be read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ipage_core.tasks.table.advice import warnings
+from ipage_core.tasks.table.columns import Column
+from ipage_core.tasks.table.sniff import SEPARATORS
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user may set of how a file is read; None is guessed."""
+
+    separator: str | None = None
+    """',', ';', 'tab', '|' or 'blank'."""
+    decimal: str | None = None
+    """'.' or ','; the other one then separates thousands."""
+    missing: tuple[str, ...] = ()
+    """Further markers of values that lack, such as -999."""
+    encoding: str | None = None
+    sheet: str | None = None
+    """Of an Excel file; else its first one that holds anything."""
+
+    def __post_init__(self) -> None:
+        if self.decimal not in (None, ".", ","):
+            raise ValueError(f"The decimal mark '{self.decimal}' is not accepted: '.' or ','")
+        if self.separator is not None and mark_of(self.separator) is None:
+            raise ValueError(f"The separator '{self.separator}' is not accepted: ',', ';', '|', 'tab' or 'blank'")
+
+
+def mark_of(said: str | None) -> str | None:
+    """The separator that a user names: ';', 'tab', 'blank', …; None if it is none."""
+    words = {"tab": "\t", "\\t": "\t", "blank": " ", "space": " ", "comma": ",", "semicolon": ";", "bar": "|"}
+    mark = words.get(said.strip().lower() or " ", said) if said else None
+    return mark if mark in SEPARATORS else None
+
+
+@dataclass(frozen=True)
+class Odd:
+    """A cell that could not be read, or a whole row."""
+
+    line: int
+    column: str
+    """Empty for a row."""
+    cell: str
+    """What stands there; for a row, what is wrong with it."""
+
+    def __str__(self) -> str:
+        return (
+            f"line {self.line} {self.cell}"
+            if not self.column
+            else f"'{self.cell[:40]}' in {self.column}, line {self.line}"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table as it was read."""
+
+    source: str
+    frame: pd.DataFrame
+    """Numbers as float64 or int64, NaN where one lacks; words as text, None where one lacks."""
+    columns: dict[str, Column]
+    lines: np.ndarray
+    """(n,) the line of the file that each row is in, the header being line 1 as a rule."""
+    found: Settings
+    """As it was read: with these settings it reads the same again."""
+    guesses: tuple[str, ...]
+    """What was guessed and may be wrong, a sentence each."""
+    odd: tuple[Odd, ...]
+    """What could not be read: cells that count as missing, rows that are left out."""
+
+    def warnings(self, x: Sequence[str], y: Sequence[str]) -> list[str]:
+        """What one should know before anything is learnt from these columns, a sentence each."""
+        chosen = {*x, *y}
+        cells = [one for one in self.odd if one.column in chosen]
+        told = [*self.guesses]
+        if cells:
+            some = "; ".join(str(one) for one in cells[:3])
+            rows = len({one.line for one in cells})
+            rest = f", and {len(cells) - 3:,} more" if len(cells) > 3 else ""
+            told.append(f"{rows:,} rows hold what is no number, and are left out: {some}{rest}.")
+        return told + warnings(self.frame, x, y)

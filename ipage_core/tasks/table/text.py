@@ -1,0 +1,110 @@
+"""A text table → its columns as text, before anything is made of the cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ipage_core.tasks.table.errors import Unreadable
+from ipage_core.tasks.table.formats import MOST_CELLS, check_size
+from ipage_core.tasks.table.sniff import SEPARATORS, is_comment, layout, lines_of, rows
+
+CHUNK = 20_000
+"""Rows that are kept as Python text at a time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """A table as it is written."""
+
+    names: tuple[str, ...] | None
+    units: tuple[str, ...]
+    columns: list[pa.Array]
+    """Text (n,), without blanks around it."""
+    lines: np.ndarray
+    """(n,) the line of the file that each row is in, from 1."""
+    bad_rows: list[tuple[int, str]]
+    """Rows that have no place in the table: (line, why)."""
+    separator: str
+    notes: list[str]
+
+
+def cells_of(text: str, separator: str | None, most_columns: int) -> Cells:
+    """Find the table in a text and cut it into cells.
+
+    Raises:
+        Unreadable: there is none, it is too large, or too many of its rows have another number of values.
+    """
+    if not text.strip():
+        raise Unreadable("it is empty")
+    lines = lines_of(text)
+    widest = max(max(line.count(mark) for line in lines[:20]) for mark in SEPARATORS if mark != " ")
+    if widest >= most_columns and separator != " ":  # before a reader takes minutes for them
+        check_size(1, widest + 1, most_columns)
+    plan = layout(lines, separator, most_columns)
+    marks = len(lines) * plan.width if plan.separator == " " else text.count(plan.separator)
+    if marks > MOST_CELLS:
+        raise Unreadable(f"it has about {marks:,} cells, more than {MOST_CELLS:,}")
+    del text
+    bad: list[tuple[int, str]] = []
+    chunks: list[list[pa.Array]] = []
+    numbers: list[int] = []
+    kept: list[list[str]] = []
+    short: list[int] = []
+    total = 0
+    for number, row in _rows_of_data(lines, plan.first, plan.separator):
+        total += 1
+        if len(row) > plan.width and not any(row[plan.width :]):
+            row = row[: plan.width]
+        if len(row) > plan.width:
+            bad.append((number, f"has {len(row)} values instead of {plan.width}"))
+            continue
+        if len(row) < plan.width:
+            short.append(number)
+            row = row + [""] * (plan.width - len(row))
+        kept.append(row)
+        numbers.append(number)
+        if len(kept) == CHUNK:
+            chunks.append(_columns(kept, plan.width))
+            kept = []
+    if bad and len(bad) > 0.1 * total:
+        raise Unreadable(f"line {bad[0][0]} {bad[0][1]}, and so do {len(bad):,} of {total:,} rows")
+    chunks.append(_columns(kept, plan.width))
+    columns = [pa.chunked_array(list(parts)).combine_chunks() for parts in zip(*chunks, strict=True)]
+    notes = list(plan.notes)
+    if short:
+        notes.append(
+            f"{len(short):,} rows have fewer than {plan.width} values, line {short[0]} first: the rest is missing."
+        )
+    return Cells(plan.names, plan.units, columns, np.array(numbers, dtype=np.int64), bad, plan.separator, notes)
+
+
+def _rows_of_data(lines: list[str], first: int, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """(line, cells) of each row that is not blank and no comment."""
+    at: list[int] = []
+
+    def data() -> Iterator[str]:
+        for k in range(first, len(lines)):
+            if lines[k].strip() and not is_comment(lines[k]):
+                at.append(k + 1)
+                yield lines[k]
+
+    begin, quotes = 0, '"' in "".join(lines[-3:])
+    for count, row in rows(data(), separator):
+        if any(row):
+            yield at[begin], row
+        if quotes and count - begin > 1 and count == len(at) and lines[at[begin] - 1].count('"') % 2:
+            last = "\n".join(lines[at[begin] - 1 :])
+            if last.count('"') % 2:
+                raise Unreadable("a quote that is opened is never closed")
+        begin = count
+
+
+def _columns(kept: list[list[str]], width: int) -> list[pa.Array]:
+    if not kept:
+        return [pa.array([], pa.string())] * width
+    return [pc.utf8_trim_whitespace(pa.array(column, pa.string())) for column in zip(*kept, strict=True)]
