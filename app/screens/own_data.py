@@ -22,6 +22,17 @@ from ipage_core.tasks.table import reader as tables
 from ipage_core.training.recipes import SIZES, recipe
 
 SHOWN = 8  # rows of the table
+KINDS = {
+    "real": "numbers",
+    "integer": "whole numbers",
+    "boolean": "yes or no",
+    "category": "category",
+    "date": "dates",
+    "text": "text",
+}
+SEPARATORS = {",": "comma", ";": "semicolon", "tab": "tab", "blank": "blank", "|": "bar |"}
+DECIMALS = {".": "point 3.98", ",": "comma 3,98"}
+ENCODINGS = ["utf-8", "cp1252", "utf-16", "mac_roman", "cp850", "cp1250", "cp1251", "shift_jis", "gb18030"]
 STEP_SECONDS = (0.05, 0.3)
 """Of one batch through both networks, on an idle processor and on a busy one."""
 
@@ -35,28 +46,70 @@ classroom.closed("Uploading data")
 
 
 @st.cache_data(max_entries=4, show_spinner="Reading …")
-def read(files: list[tuple[str, bytes]]) -> tuple[pd.DataFrame | None, str]:
+def read(files: list[tuple[str, bytes]], settings: tables.Settings) -> tuple[tables.Table | None, str]:
     """The table, or a sentence."""
     try:
-        return tables.read(files), ""
+        return tables.read_table(files, settings), ""
     except ValueError as error:
         return None, str(error)
 
 
-def summary(frame: pd.DataFrame) -> pd.DataFrame:
+def ask_settings(mark: str) -> tables.Settings:
+    """How the file is to be read, where the guess is wrong."""
+    with st.expander("How the file is read: set what is guessed wrong"):
+        places = st.columns(4)
+        separator = places[0].selectbox(
+            "Separator", ["guess", *SEPARATORS], format_func=lambda s: SEPARATORS.get(s, s), key=f"own-separator-{mark}"
+        )
+        decimal = places[1].selectbox(
+            "Decimal mark", ["guess", *DECIMALS], format_func=lambda s: DECIMALS.get(s, s), key=f"own-decimal-{mark}"
+        )
+        missing = places[2].text_input(
+            "Also missing",
+            key=f"own-missing-{mark}",
+            help="Markers of values that lack, with blanks between: -999 n.b.",
+        )
+        encoding = places[3].selectbox("Encoding", ["guess", *ENCODINGS], key=f"own-encoding-{mark}")
+    return tables.Settings(
+        separator=None if separator == "guess" else separator,
+        decimal=None if decimal == "guess" else decimal,
+        missing=tuple(missing.split()),
+        encoding=None if encoding == "guess" else encoding,
+    )
+
+
+def offer_missing(table: tables.Table, names: list[str], mark: str) -> None:
+    """A click that leaves out rows with what is probably a marker of missing values."""
+    found = {f"{c.sentinel:.12g}" for name in names if (c := table.columns[name]).sentinel is not None}
+    for value in sorted(found):
+        st.button(
+            f"Leave out rows with {value}",
+            key=f"own-leave-{value}-{mark}",
+            icon=":material/filter_alt_off:",
+            on_click=_add_missing,
+            args=(value, f"own-missing-{mark}"),
+        )
+
+
+def _add_missing(value: str, key: str) -> None:
+    st.session_state[key] = " ".join([*str(st.session_state.get(key, "")).split(), value])
+
+
+def summary(table: tables.Table) -> pd.DataFrame:
     """One row a column of the table."""
     return pd.DataFrame(
         [
             {
                 "column": c.name,
-                "kind": "numbers" if c.numeric else "text",
+                "kind": KINDS[c.kind],
+                "unit": c.unit,
                 "missing": c.missing,
                 "distinct": c.distinct,
                 "least": c.low,
                 "largest": c.high,
                 "most frequent value": f"{100 * c.share:.0f} % are {c.spike:g}" if c.spike is not None else "",
             }
-            for c in tables.look(frame)
+            for c in table.columns.values()
         ]
     )
 
@@ -70,15 +123,15 @@ def unusable(seen: list[tables.Column]) -> str:
     return f"Left out of x. {'; '.join(told)}." if told else ""
 
 
-def ask_limits(frame: pd.DataFrame, x: list[str], y: list[str], key: str) -> pd.DataFrame:
+def ask_limits(table: tables.Table, x: list[str], y: list[str], key: str) -> pd.DataFrame:
     """Names and units of all columns, bounds of the inputs; a table to fill in."""
-    seen = {c.name: c for c in tables.look(frame[[*x, *y]])}
+    seen = table.columns
     rows = [
         {
             "column": name,
             "as": "x" if name in x else "y",
             "called": name,
-            "unit": own_data.unit_of(name),
+            "unit": seen[name].unit,
             "low": seen[name].low if name in x else None,
             "high": seen[name].high if name in x else None,
         }
@@ -148,24 +201,25 @@ def remove(task: Task) -> None:
 
 
 uploads = st.file_uploader(
-    "A table: CSV, Parquet or NPZ, at most 200 MB. Two files with as many rows each are put side by side.",
+    "A table: CSV, Excel, Parquet or NPZ, at most 200 MB. Two files with as many rows each are put side by side.",
     [ending[1:] for ending in tables.ACCEPTED],
     accept_multiple_files=True,
     key=f"own-upload-{st.session_state.get('own_upload', 0)}",
 )
 if uploads:
     files = [(upload.name, upload.getvalue()) for upload in uploads]
-    frame, wrong = read(files)
-    if frame is None:
+    source = ", ".join(name for name, _ in files)
+    mark = hashlib.sha256(source.encode()).hexdigest()[:8]
+    table, wrong = read(files, ask_settings(mark))
+    if table is None:
         st.error(plain(wrong), icon=":material/error:")
     else:
-        source = ", ".join(name for name, _ in files)
-        mark = hashlib.sha256(source.encode()).hexdigest()[:8]
+        frame = table.frame
         st.subheader(f"{len(frame):,} rows, {frame.shape[1]} columns", divider="gray")
-        st.dataframe(summary(frame), hide_index=True, placeholder="–")
+        st.dataframe(summary(table), hide_index=True, placeholder="–")
         with st.expander(f"The first {SHOWN} rows"):
             st.dataframe(frame.head(SHOWN), hide_index=True)
-        seen = tables.look(frame)
+        seen = list(table.columns.values())
         x, y = tables.guess(seen)
         usable = [c.name for c in seen if c.numeric]
         left, right = st.columns([2, 1])
@@ -185,11 +239,12 @@ if uploads:
         elif not (x and y):
             st.info("Choose at least one property and one input.")
         else:
-            told = tables.warnings(frame, x, y)
+            told = table.warnings(x, y)
             if told:
                 st.warning("\n".join(f"- {plain(warning)}" for warning in told), icon=":material/flag:")
+            offer_missing(table, [*x, *y], mark)
             with st.expander("Names, units, and bounds that designs are to stay in"):
-                edited = ask_limits(frame, x, y, f"own-limits-{mark}-{hash((*x, *y))}")
+                edited = ask_limits(table, x, y, f"own-limits-{mark}-{hash((*x, *y))}")
             title = st.text_input("Name", files[0][0].rsplit(".", 1)[0][:40], key=f"own-name-{mark}")
             settings = ask_training(round((1 - own_data.HELD_OUT) * len(frame)), mark)
             # Not a callback: its arguments would be those of the run before, without a name typed just now.

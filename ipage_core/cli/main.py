@@ -6,10 +6,11 @@ import argparse
 import json
 import re
 import sys
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
+
+from ipage_core.cli import tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,6 +116,9 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("designs", type=Path, metavar="CSV")
         sub.add_argument("--out", type=_csv, required=True, metavar="CSV")
 
+    for sub in (design, predict, verify):
+        tables.add_options(sub)
+
     export = command("export", _export, "Write the designs of solutions.csv as files for other programs.")
     export.add_argument("task", metavar="TASK", nargs="?")
     export.add_argument("solutions", type=Path, metavar="CSV")
@@ -123,6 +127,8 @@ def _parser() -> argparse.ArgumentParser:
         "--format", required=True, help="crystal: cif, poscar or extxyz; architecture: png, svg, dxf or stl"
     )
     export.add_argument("--out", type=Path, required=True, metavar="DIR")
+
+    tables.add_options(export)
 
     dataset = command("dataset", _dataset, "Compute a data set with the true forward operator; a stopped run goes on.")
     dataset.add_argument("task", metavar="TASK", help="architecture, crystal, or any task that generates from a seed")
@@ -141,6 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--x", metavar="COLS", help="with --data: its input columns, with commas")
     train.add_argument("--y", metavar="COLS", help="with --data: its property columns, with commas")
+    tables.add_options(train)
     train.add_argument("--units", default="", metavar="COL=UNIT,…", help="with --data")
     train.add_argument("--bounds", default="", metavar="COL=LOW:HIGH,…", help="with --data; default: the data's own")
     train.add_argument("--model", type=Path, metavar="DIR", help="own data that is there already, instead of TASK")
@@ -248,8 +255,8 @@ def _design(arguments: argparse.Namespace) -> None:
     elif arguments.to_measure is not None:
         raise ValueError("--to-measure is for own data; here Ω itself verifies designs")
     if arguments.targets is not None:
-        names = [f"y{j + 1}" for j in range(task.n_targets)]
-        y_star = _numbers(_read_csv(arguments.targets), names, arguments.targets)
+        own = own_data.property_names(task)
+        y_star = tables.targets(task, arguments.targets, tables.read(arguments.targets, arguments), own)
     else:
         accepted = targets.parse(task, arguments.target)
         exact = bool((accepted[0] == accepted[1]).all())
@@ -258,7 +265,7 @@ def _design(arguments: argparse.Namespace) -> None:
     # The designs of an interval have an aim each: that is their number already.
     n = arguments.n if arguments.targets is not None or len(y_star) == 1 else 1
     moves = constraints.parse(task, [part for text in arguments.constrain for part in text.split(";") if part.strip()])
-    start = None if arguments.seed_design is None else _seed_design(task, arguments.seed_design)
+    start = None if arguments.seed_design is None else _seed_design(task, arguments)
     with watching(_print_counts):
         solutions = design(
             task,
@@ -297,8 +304,8 @@ def _predict(arguments: argparse.Namespace) -> None:
     method = _load(arguments, task)
     if method.surrogate is None:
         raise ValueError(f"method '{method.name}' has no surrogate to predict with; 'ipage' has")
-    frame = _read_csv(arguments.designs)
-    x = _numbers(frame, [f"x{j + 1}" for j in range(task.d)], arguments.designs)
+    table = tables.read(arguments.designs, arguments)
+    x, frame = tables.designs(task, arguments.designs, table), table.frame
     with torch.no_grad():
         predicted = method.surrogate(x.to(method.device, torch.float32)).cpu()
     for j in range(task.n_targets):
@@ -315,9 +322,10 @@ def _verify(arguments: argparse.Namespace) -> None:
     task = _task(arguments.task)
     if task.omega is None:
         raise ValueError(f"{task.name} has no forward operator Ω: its designs cannot be verified here")
-    frame = _read_csv(arguments.designs)
+    table = tables.read(arguments.designs, arguments)
+    x, frame = tables.designs(task, arguments.designs, table), table.frame
     with watching(_print_counts):
-        y = task.omega(_numbers(frame, [f"x{j + 1}" for j in range(task.d)], arguments.designs))
+        y = task.omega(x)
     names = [f"y{j + 1}" for j in range(task.n_targets)] + list(task.property_labels[task.n_targets :])
     for name, column in zip(names, y.numpy().T, strict=True):
         frame[name] = column
@@ -334,8 +342,11 @@ def _export(arguments: argparse.Namespace) -> None:
     from ipage_core.tasks.export import files
 
     task = _task(arguments.task, arguments.model)
-    frame = _read_csv(arguments.solutions)
-    _numbers(frame, [f"x{j + 1}" for j in range(task.d)], arguments.solutions)
+    table = tables.read(arguments.solutions, arguments)
+    x = tables.designs(task, arguments.solutions, table)
+    frame = table.frame
+    if "x1" not in frame or task.columns:  # under the table's own names
+        frame = frame.assign(**{f"x{j + 1}": column for j, column in enumerate(x.numpy().T)})
     if "sample" not in frame:
         frame["sample"] = range(len(frame))
     written = files(task, arguments.format, frame)
@@ -429,33 +440,39 @@ def _task_to_train(arguments: argparse.Namespace) -> Task:
         raise ValueError("--out DIR is required")
     if not arguments.data:
         if arguments.add:
-            from ipage_core.tasks.table import own_data
-            from ipage_core.tasks.table import reader as tables
+            from ipage_core.tasks.table import own_data, reader
 
-            count = own_data.add(arguments.model, tables.read([arguments.add]), source=arguments.add.name)
+            table = reader.read_table([arguments.add], tables.settings(arguments), least=1)
+            print(*table.guesses, sep="\n", end="\n" if table.guesses else "", file=sys.stderr)
+            count = own_data.add(arguments.model, table.frame, source=arguments.add.name)
             print(f"{count} rows added", file=sys.stderr)
         return _task(arguments.task, arguments.model)
-    from ipage_core.tasks.table import own_data
-    from ipage_core.tasks.table import reader as tables
+    from ipage_core.tasks.table import own_data, reader
+    from ipage_core.tasks.table.names import choose
 
     if (arguments.out / own_data.CARD).exists() and arguments.resume:
         return own_data.load(arguments.out)
     if not arguments.x or not arguments.y:
         raise ValueError("--data needs --x COLS and --y COLS: its input and its property columns, with commas")
-    frame = tables.read(arguments.data)
-    x, y = _columns(arguments.x), _columns(arguments.y)
-    bounds = {name: _limits(name, text) for name, text in _pairs("--bounds", arguments.bounds).items()}
+    table = reader.read_table(arguments.data, tables.settings(arguments))
+    names = list(table.columns)
+    x, y = choose(names, arguments.x), choose(names, arguments.y)
+
+    def named(option: str, text: str) -> dict[str, str]:
+        return {choose(names, name)[0]: value for name, value in _pairs(option, text).items()}
+
+    bounds = {name: _limits(name, text) for name, text in named("--bounds", arguments.bounds).items()}
     task = own_data.create(
         arguments.out,
-        frame,
+        table.frame,
         x,
         y,
         source=", ".join(path.name for path in arguments.data),
         title=arguments.task or "",
-        units=_pairs("--units", arguments.units),
+        units=table.units | named("--units", arguments.units),
         bounds=bounds,
     )
-    for warning in tables.warnings(frame, x, y):
+    for warning in table.warnings(x, y):
         print(warning, file=sys.stderr)
     return task
 
@@ -523,10 +540,6 @@ def _task(name: str | None, model: Path | None = None) -> Task:
     return TASKS[name]
 
 
-def _span(names: list[str]) -> str:
-    return ", ".join(names) if len(names) < 5 else f"{names[0]} … {names[-1]}"
-
-
 def _csv(text: str) -> Path:
     path = Path(text)
     try:
@@ -538,43 +551,11 @@ def _csv(text: str) -> Path:
     return path
 
 
-def _seed_design(task: Task, path: Path) -> Tensor:
+def _seed_design(task: Task, arguments: argparse.Namespace) -> Tensor:
+    path = arguments.seed_design
     if path.suffix.lower() != ".csv" and task.read_design is not None:
         return task.read_design(path)
-    return _numbers(_read_csv(path).iloc[:1], [f"x{j + 1}" for j in range(task.d)], path)[0]
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    from ipage_core.tasks.table.reader import why
-
-    if not path.is_file():
-        raise ValueError(f"{path} does not exist, or is a folder; accepted: a CSV file with a header")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # a row longer than the header
-            return pd.read_csv(path, index_col=False).copy()  # else pandas complains of 1024 separate columns
-    except (pd.errors.ParserWarning, pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not a CSV file with a header: {why(error)}") from None
-
-
-def _numbers(frame: pd.DataFrame, names: list[str], path: Path) -> Tensor:
-    """The named columns as (n, len(names)) float64."""
-    import numpy as np
-    import pandas as pd
-    import torch
-
-    missing = [name for name in names if name not in frame.columns]
-    if missing:
-        raise ValueError(f"{path} lacks the column(s) {_span(missing)}; it needs {_span(names)}")
-    if not len(frame):
-        raise ValueError(f"{path} has no rows")
-    values = frame[names].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64, copy=True)
-    bad = ~np.isfinite(values).all(axis=1)
-    if bad.any():
-        raise ValueError(f"{path}, row {int(bad.argmax()) + 2}: {_span(names)} must be finite")
-    return torch.from_numpy(values)
+    return tables.designs(task, path, tables.read(path, arguments), rows=1)[0]
 
 
 def _write_csv(frame: pd.DataFrame, path: Path) -> None:

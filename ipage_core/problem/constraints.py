@@ -7,22 +7,12 @@ from collections.abc import Sequence
 
 import torch
 
+from ipage_core.problem.names import find
 from ipage_core.problem.space import Cap, Identity, Parametrization, Tied
 from ipage_core.problem.task import Task
 
 ACCEPTED = "NAME=NUMBER, NAME=NAME, NAME<=NUMBER or NAME>=NUMBER"
-GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "θ": "theta", "ν": "nu"}
 _EXPRESSION = re.compile(r"\s*([^<>=]+?)\s*(<=|>=|=)\s*([^<>=]+?)\s*")
-
-
-def names(task: Task) -> dict[str, int]:
-    """Every name a coordinate goes by → its index: x1 … xD, its label without the unit, Greek letters spelled out."""
-    known = {f"x{j + 1}": j for j in range(task.d)}
-    if len(set(task.x_labels)) == task.d:
-        for j, label in enumerate(task.x_labels):
-            for symbol in (label.split(" [")[0], label.split(" ")[0]):
-                known |= {symbol.lower(): j, GREEK.get(symbol, symbol).lower(): j}
-    return known
 
 
 def parse(task: Task, expressions: Sequence[str] = ()) -> Parametrization:
@@ -43,19 +33,18 @@ def parse(task: Task, expressions: Sequence[str] = ()) -> Parametrization:
     group = list(range(task.d))  # coordinates with the same number are tied
     caps: list[Cap] = []
     todo = [(text, text) for text in expressions]
-    known = names(task)
     while todo:
         text, said = todo.pop(0)
         match = _EXPRESSION.fullmatch(text)
-        left = known.get(match[1].lower()) if match else None
+        left = _index(task, match[1]) if match else None
         number = _number(match[3]) if match else None
         if match and left is not None and number is not None:
             if match[2] in ("=", "<="):
                 high[left] = min(high[left], number)
             if match[2] in ("=", ">="):
                 low[left] = max(low[left], number)
-        elif match and left is not None and match[2] == "=" and match[3].lower() in known:
-            old, new = group[known[match[3].lower()]], group[left]
+        elif match and left is not None and match[2] == "=" and (right := _index(task, match[3])) is not None:
+            old, new = group[right], group[left]
             group = [new if g == old else g for g in group]
         else:
             for meant in _words(task, text, said):
@@ -79,6 +68,10 @@ def parse(task: Task, expressions: Sequence[str] = ()) -> Parametrization:
     offset = torch.where(low < high, 0.0, low)
     at = [group.index(f) for f in free]
     return Tied(torch.stack((low[at], high[at])), expand, offset, tuple(caps))
+
+
+def _index(task: Task, name: str) -> int | None:
+    return find(name, task.x_labels, task.columns)
 
 
 def _words(task: Task, text: str, said: str) -> Sequence[str | Cap]:

@@ -110,6 +110,8 @@ class Task:
     """Pairs x (n, d), y (n, m) that no training sees: the accuracy where no Ω can tell."""
     networks: Callable[[], Mapping[str, type]] = dict
     """→ networks that this task's models alone are built from, by the name that a card gives them."""
+    columns: tuple[str, ...] = ()
+    """The coordinates' names in the user's own table, where they are not quite the labels."""
     folder: Path | None = None
     """Where own data and the models trained on them lie; None: the models are in ``pretrained/``."""
 

@@ -54,7 +54,10 @@ def _of_own_data(task: Task, form: str, frame: pd.DataFrame) -> dict[str, bytes]
     from ipage_core.tasks.table import export as lattice
     from ipage_core.tasks.table import own_data
 
-    order = own_data.lattice(task)
-    if order is None:
+    found = own_data.lattice_in_angstrom(task)
+    if found is None:
         raise ValueError(f"{task.name} has no structure files: its inputs are not a, b, c, alpha, beta, gamma")
-    return lattice.files(frame, form, [f"x{j + 1}" for j in order], task.name)
+    order, factors = found
+    columns = [f"x{j + 1}" for j in order]
+    converted = frame.assign(**{c: frame[c] * factor for c, factor in zip(columns, factors, strict=True)})
+    return lattice.files(converted, form, columns, task.name)

@@ -155,13 +155,13 @@ def test_bad_input_is_one_sentence_and_leaves_no_file(capsys, tmp_path, argument
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "not a CSV"),
+        (b"", "not a readable CSV"),
         (b"a,b\n1,2\n", "lacks the column(s) x1, x2"),
         (b"x1,x2\n", "has no rows"),
         (b"x1,x2\n1,2,3\n", "more values"),
         (b"x1,x2\n0.1,0.2\n0.1,spam\n", "row 3"),
         (b"x1,x2\n0.1,inf\n", "row 2"),
-        (b"\xff\xfe\x00bad", "not a CSV"),
+        (b"\xff\xfe\x00bad", "not a readable CSV"),
     ],
 )
 def test_bad_files_say_where(capsys, tmp_path, content, words):

@@ -196,7 +196,7 @@ def _add(task: Task, name: str, content: bytes) -> None:
     assert task.folder is not None
     count = 0
     try:
-        count = own_data.add(task.folder, tables.read([(name, content)]), source=name)
+        count = own_data.add(task.folder, tables.read([(name, content)], least=1), source=name)
         as_before = trainings.settings(task.folder)
         method, models = task.default_method, list(METHODS[task.default_method].models)
         trainings.add(task.title, task.name, method, models, task.folder, data=task.folder, **as_before)

@@ -66,7 +66,6 @@ def assemble(
     frame = pd.DataFrame(values, index=pd.RangeIndex(len(lines)))
     for line in [str(one) for one in odd if not one.column][:3]:
         notes.append(f"A row is left out: {line}.")
-    notes += [f"{name or 'The first column'} only numbers the rows." for name, c in seen.items() if c.index]
     found = replace(settings, decimal=_common(marks.values()) if settings.decimal is None else settings.decimal)
     return Table(source, frame, seen, lines, found, tuple(notes), tuple(sorted(odd, key=lambda one: one.line)))
 
@@ -117,7 +116,6 @@ def from_frame(frame: pd.DataFrame, source: str, settings: Settings) -> Table:
                 gone |= pd.Series(numbers(frame, name) == _float(marker))
             frame[name] = frame[name].mask(gone)
         seen[name] = replace(describe(frame, name), unit=split_name(name)[1])
-    notes = [f"{name or 'The first column'} only numbers the rows." for name, c in seen.items() if c.index]
     return Table(source, frame, seen, np.arange(1, len(frame) + 1), settings, tuple(notes), ())
 
 

@@ -120,7 +120,7 @@ def describe(frame: pd.DataFrame, name: str) -> Column:
         kind="integer" if whole else "real",
         scale="log" if suits_log(known) else "linear",
         levels=tuple(distinct.tolist()) if whole and len(distinct) <= GRID else (),
-        sentinel=_sentinel(distinct, counts),
+        sentinel=sentinel(distinct, counts),
         index=_numbers_rows(name, values),
     )
 
@@ -163,7 +163,7 @@ def _skew(values: np.ndarray) -> float:
     return float((z**3).mean())
 
 
-def _sentinel(distinct: np.ndarray, counts: np.ndarray) -> float | None:
+def sentinel(distinct: np.ndarray, counts: np.ndarray) -> float | None:
     """A value at an end that looks like a marker and is far from all others, or stands out as one that is repeated."""
     if len(distinct) < 3:
         return None

@@ -49,7 +49,8 @@ def decode(content: bytes, given: str | None = None) -> tuple[str, str]:
             text = content.decode(name)
         except UnicodeDecodeError:
             continue
-        if "\x00" not in text:
+        ascii_too = name == "utf-8" or sum(c < "\x80" for c in text[:SAMPLE]) > 0.1 * len(text[:SAMPLE])
+        if "\x00" not in text and ascii_too:  # digits are; arbitrary bytes read as UTF-16 are mostly Chinese
             return text, name.removesuffix("-sig")
     if marked or b"\x00" in content[:SAMPLE]:
         raise Unreadable("it is not text in UTF-8, UTF-16 or a code page")

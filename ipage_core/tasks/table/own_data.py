@@ -27,6 +27,8 @@ from ipage_core.problem.task import Task
 from ipage_core.runtime.files import replacing
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.table import reader as tables
+from ipage_core.tasks.table.columns import sentinel
+from ipage_core.tasks.table.units import split_name
 
 CARD, ROWS = "task.json", "rows.safetensors"
 HELD_OUT = 0.1
@@ -43,6 +45,11 @@ INERT = str.maketrans(
     {"<": "‹", ">": "›", "&": "＆", '"': "″", "`": "ˋ", "*": "∗", "$": "＄", "~": "∼", "\\": "＼", ":": "∶"}
 )
 """What pages and figures would read as HTML, Markdown or TeX → what looks the same."""
+LENGTHS = {"å": 1.0, "a": 1.0, "ang": 1.0, "angstrom": 1.0, "ångström": 1.0, "ångstrom": 1.0, "nm": 10.0, "pm": 0.01}
+LENGTHS |= {"bohr": 0.529177210544, "a0": 0.529177210544, "a.u.": 0.529177210544, "": 1.0}
+"""Unit of length, in small letters → Å (Bohr's radius by CODATA 2022)."""
+ANGLES = {"°": 1.0, "deg": 1.0, "deg.": 1.0, "degree": 1.0, "degrees": 1.0, "rad": 180 / math.pi, "": 1.0}
+"""Unit of angle → degrees."""
 LATTICE = (("a",), ("b",), ("c",), ("alpha", "α"), ("beta", "β"), ("gamma", "γ"))
 """Names of lattice parameters, in small letters."""
 
@@ -323,6 +330,7 @@ def load(folder: Path) -> Task:
         stored=stored,
         held_out=held_out,
         folder=folder,
+        columns=tuple(c["name"] for c in card["x"]),
         default_method="ipage-mlp",
         data_size=len(training),
     )
@@ -341,11 +349,44 @@ def named(task: Task, frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**{f"{name} (own)" if name in frame else name: column for name, column in added.items()})
 
 
+def property_names(task: Task) -> tuple[str, ...]:
+    """The properties' names in the table; none for a task that is no table."""
+    return () if task.folder is None else tuple(column["name"] for column in read_card(task.folder)["y"])
+
+
 def lattice(task: Task) -> list[int] | None:
     """Which coordinates are a, b, c, α, β, γ, in this order, by their names; None unless all six are there."""
     known = {label.split(" [")[0].lower(): j for j, label in reversed(list(enumerate(task.x_labels)))}
     found = [next((known[name] for name in names if name in known), None) for names in LATTICE]
     return None if None in found else [j for j in found if j is not None]
+
+
+def lattice_in_angstrom(task: Task) -> tuple[list[int], np.ndarray] | None:
+    """As :func:`lattice`, with the factors (6,) that turn its units into Å and degrees.
+
+    Without a unit, lengths are in Å and angles in degrees, if they can be.
+
+    Raises:
+        ValueError: a unit is not known, or there is none and the data look like another one.
+    """
+    order = lattice(task)
+    if order is None:
+        return None
+    factors = []
+    for place, j in enumerate(order):
+        name, _, unit = task.x_labels[j].removesuffix("]").partition(" [")
+        known = LENGTHS if place < 3 else ANGLES
+        accepted = ", ".join(word for word in known if word)
+        if unit.strip().lower() not in known:
+            raise ValueError(f"The unit '{unit}' of {name} is not known for structure files; accepted: {accepted}")
+        if not unit and float(task.bounds[1, j]) < (1.0 if place < 3 else 4.0):
+            what = "Å" if place < 3 else "degrees"
+            raise ValueError(
+                f"{name} has no unit, and with at most {float(task.bounds[1, j]):g} is hardly in {what}; structure "
+                f"files need one: {accepted}"
+            )
+        factors.append(known[unit.strip().lower()])
+    return order, np.array(factors)
 
 
 def _write(folder: Path, card: dict[str, Any]) -> None:
@@ -383,7 +424,7 @@ def _round(source: str, values: np.ndarray) -> dict[str, Any]:
 
 def _label(name: str, unit: str | None) -> str:
     """'a [Å]' from a column's name and its unit; a name in brackets keeps its own."""
-    plain = re.sub(r"\s*[\[(][^\[\]()]*[\])]\s*$", "", name) or name
+    plain = split_name(name)[0] if unit is None else re.sub(r"\s*[\[(][^\[\]()]*[\])]\s*$", "", name) or name
     plain = inert(plain).translate({ord("["): "(", ord("]"): ")"})[:60].strip() or "nameless"
     said = unit_of(name) if unit is None else unit
     said = inert(said).translate({ord("["): " ", ord("]"): " "})[:20].strip()
@@ -397,9 +438,8 @@ def _shown(label: str) -> str:
 
 
 def unit_of(name: str) -> str:
-    """What a column's name says in brackets at its end, or nothing."""
-    found = re.search(r"[\[(]\s*([^\[\]()]*?)\s*[\])]\s*$", name)
-    return found[1] if found else ""
+    """What a column's name says of its unit: 'a [Å]', 'a (Å)', 'a / Å', 'a in Å'; or nothing."""
+    return split_name(name)[1]
 
 
 def _split(x: np.ndarray) -> np.ndarray:
@@ -427,6 +467,8 @@ def _usual(y: np.ndarray) -> np.ndarray:
 def _floor(column: Tensor) -> float | None:
     """The least value, where it is a spike."""
     lowest = column.min()
+    if sentinel(*np.unique(column.numpy(), return_counts=True)) == float(lowest):
+        return None  # a marker of missing values
     return float(lowest) if float((column == lowest).double().mean()) >= tables.SPIKE else None
 
 

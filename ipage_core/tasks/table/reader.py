@@ -46,13 +46,16 @@ Source = Path | tuple[str, bytes]
 """A file, or an upload: its name and content."""
 
 
-def read(sources: Sequence[Source], settings: Settings | None = None) -> pd.DataFrame:
+def read(sources: Sequence[Source], settings: Settings | None = None, least: int = LEAST_ROWS) -> pd.DataFrame:
     """The frame of :func:`read_table`."""
-    return read_table(sources, settings).frame
+    return read_table(sources, settings, least=least).frame
 
 
 def read_table(
-    sources: Source | str | Sequence[Source], settings: Settings | None = None, most_columns: int = MOST_COLUMNS
+    sources: Source | str | Sequence[Source],
+    settings: Settings | None = None,
+    most_columns: int = MOST_COLUMNS,
+    least: int = LEAST_ROWS,
 ) -> Table:
     """A table from one file, or from several with equal rows side by side (x here, y there).
 
@@ -75,7 +78,7 @@ def read_table(
     if twice:
         raise ValueError(f"The column '{twice[0]}' is there twice; accepted: names that differ")
     if not len(parts[0].frame):
-        raise ValueError(f"{parts[0].source} has no rows; accepted: at least {LEAST_ROWS}, below a header")
+        raise ValueError(f"{parts[0].source} has no rows; accepted: at least {least}, below a header")
     if len(parts) == 1:
         return parts[0]
     return Table(

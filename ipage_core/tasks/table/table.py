@@ -11,6 +11,7 @@ import pandas as pd
 from ipage_core.tasks.table.advice import warnings
 from ipage_core.tasks.table.columns import Column
 from ipage_core.tasks.table.sniff import SEPARATORS
+from ipage_core.tasks.table.units import split_name
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,18 @@ class Table:
     odd: tuple[Odd, ...]
     """What could not be read: cells that count as missing, rows that are left out."""
 
+    @property
+    def units(self) -> dict[str, str]:
+        """Units that stand in a row of their own or in the cells, by column; those within names are in the names."""
+        return {name: c.unit for name, c in self.columns.items() if c.unit and not split_name(name)[1]}
+
     def warnings(self, x: Sequence[str], y: Sequence[str]) -> list[str]:
         """What one should know before anything is learnt from these columns, a sentence each."""
         chosen = {*x, *y}
         cells = [one for one in self.odd if one.column in chosen]
         told = [*self.guesses]
+        counts = [name for name, column in self.columns.items() if column.index and name not in chosen]
+        told += [f"{name} only numbers the rows: it is left out of the inputs." for name in counts]
         if cells:
             some = "; ".join(str(one) for one in cells[:3])
             rows = len({one.line for one in cells})

@@ -1,0 +1,129 @@
+"""How commands read tables: by one reader, with the same options, under the table's own names."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ipage_core.problem.task import Task
+    from ipage_core.tasks.table.reader import Settings, Table
+
+MOST_COLUMNS = 5000
+"""Of designs: those of cells have 1024 coordinates, and properties beside them."""
+FAR = 1.0
+"""Widths of the box that a design may lie outside of it; beyond, its unit is another one."""
+
+
+def add_options(sub: argparse.ArgumentParser) -> None:
+    """--separator, --decimal, --missing, --encoding and --sheet: what else is guessed of a file, and said."""
+    group = sub.add_argument_group("how tables are read", "guessed, and said, unless given")
+    group.add_argument("--separator", metavar="CHAR", help="',', ';', '|', tab or blank")
+    group.add_argument("--decimal", metavar="CHAR", help="'.' or ','; the other one then separates thousands")
+    group.add_argument(
+        "--missing", action="append", default=[], metavar="MARKER", help="also stands for no value, e.g. -999"
+    )
+    group.add_argument("--encoding", metavar="NAME", help="utf-8, cp1252, utf-16, …")
+    group.add_argument("--sheet", metavar="NAME", help="of an Excel file")
+
+
+def settings(arguments: argparse.Namespace) -> Settings:
+    """What the options of :func:`add_options` say."""
+    from ipage_core.tasks.table.reader import Settings
+
+    return Settings(
+        arguments.separator, arguments.decimal, tuple(arguments.missing), arguments.encoding, arguments.sheet
+    )
+
+
+def read(path: Path, arguments: argparse.Namespace) -> Table:
+    """A file of designs or targets, of which every row counts; what was guessed goes to stderr.
+
+    Raises:
+        ValueError: no such file, not a table, or a row of another width.
+    """
+    from ipage_core.tasks.table.reader import ACCEPTED, MOST_BYTES, read_table
+
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist, or is a folder; accepted: a table with a header")
+    source: Path | tuple[str, bytes] = path
+    if path.suffix.lower() not in ACCEPTED and path.stat().st_size <= MOST_BYTES:
+        source = (f"{path.name}.csv", path.read_bytes())  # whatever it is called, it is taken for text
+    table = read_table([source], settings(arguments), most_columns=MOST_COLUMNS, least=1)
+    for one in table.odd:
+        if not one.column:
+            raise ValueError(f"{path}: {one}; accepted: rows of as many values as the header has names")
+    for told in table.guesses:
+        print(told, file=sys.stderr)
+    return table
+
+
+def designs(task: Task, path: Path, table: Table, rows: int | None = None) -> Tensor:
+    """The coordinates of each row, (n, d), under x1..xD or the table's own names; of the first ``rows`` alone.
+
+    Raises:
+        ValueError: columns lack, a cell is no number, or a design is far outside of the task's box.
+    """
+    from ipage_core.tasks.table.names import coordinates
+
+    names = coordinates(task, list(table.columns))
+    x = _numbers(table, names, [f"x{j + 1}" for j in range(task.d)], task.columns, path, rows)
+    low, high = task.bounds.to(x)
+    outside = (x < low - FAR * (high - low)) | (x > high + FAR * (high - low))
+    if outside.any():
+        row, j = (int(k) for k in outside.nonzero()[0])
+        raise ValueError(
+            f"{path}, row {table.lines[row]}: {task.x_labels[j]} = {float(x[row, j]):g} is far from its bounds "
+            f"{float(low[j]):g} to {float(high[j]):g}; accepted: designs at most as far outside as they are wide"
+        )
+    return x
+
+
+def targets(task: Task, path: Path, table: Table, own: Sequence[str] = ()) -> Tensor:
+    """The targets of each row, (n, m), under y1..yM or the table's own names.
+
+    Raises:
+        ValueError: columns lack, or a cell is no number.
+    """
+    from ipage_core.tasks.table import names
+
+    found = names.targets(task, list(table.columns), own)
+    return _numbers(table, found, [f"y{j + 1}" for j in range(task.n_targets)], own, path)
+
+
+def _numbers(
+    table: Table, names: list[str] | None, numbered: list[str], own: Sequence[str], path: Path, rows: int | None = None
+) -> Tensor:
+    import numpy as np
+    import torch
+
+    from ipage_core.tasks.table.reader import numbers
+
+    if names is None:
+        missing = [name for name in numbered if name not in table.frame.columns]
+        also = f", or {_span(list(own))}" if own else ""
+        raise ValueError(f"{path} lacks the column(s) {_span(missing)}; it needs {_span(numbered)}{also}")
+    values = np.stack([numbers(table.frame, name) for name in names], axis=1)[:rows]
+    bad = np.argwhere(~np.isfinite(values))
+    if len(bad):
+        row, name = int(bad[0][0]), names[bad[0][1]]
+        raise ValueError(
+            f"{path}, row {table.lines[row]}: {name} is {_cell(table, row, name)}; accepted: finite numbers"
+        )
+    return torch.from_numpy(values)
+
+
+def _cell(table: Table, row: int, name: str) -> str:
+    """What stands in a cell that is no number."""
+    odd = next((one.cell for one in table.odd if (one.line, one.column) == (int(table.lines[row]), name)), None)
+    there = table.frame[name].iloc[row] if odd is None else odd
+    return f"'{there[:40]}'" if isinstance(there, str) else "empty, or infinite"
+
+
+def _span(names: list[str]) -> str:
+    return ", ".join(names) if len(names) < 5 else f"{names[0]} … {names[-1]}"
