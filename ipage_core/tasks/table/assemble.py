@@ -116,7 +116,7 @@ def from_frame(frame: pd.DataFrame, source: str, settings: Settings) -> Table:
                 gone |= pd.Series(numbers(frame, name) == _float(marker))
             frame[name] = frame[name].mask(gone)
         seen[name] = replace(describe(frame, name), unit=split_name(name)[1])
-    return Table(source, frame, seen, np.arange(1, len(frame) + 1), settings, tuple(notes), ())
+    return Table(source, frame, seen, np.arange(1, len(frame) + 1), settings, (), ())
 
 
 def _float(text: str) -> float:
