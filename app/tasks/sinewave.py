@@ -14,7 +14,7 @@ from app.figures.run import Run
 from app.figures.theme import Dict, Palette, axis, packed, palette
 from ipage_core.tasks.sinewave import LOOP_CENTRES
 
-CENTRES = LOOP_CENTRES.numpy()
+CENTRES = np.array(LOOP_CENTRES)
 
 
 def figure(run: Run, dark: bool = False, size: Size = WIDE, chosen: int | None = None) -> Dict:

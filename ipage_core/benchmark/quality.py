@@ -52,7 +52,8 @@ def log_prior(task: Task, x: Tensor) -> Tensor:
 
 
 def _arm(x: Tensor) -> Tensor:
-    return standard_normal_log_prob(x / PRIOR_SD) - PRIOR_SD.log().sum()
+    sd = torch.tensor(PRIOR_SD, dtype=torch.float64)
+    return standard_normal_log_prob(x / sd) - sd.log().sum()
 
 
 def _ballistics(x: Tensor) -> Tensor:

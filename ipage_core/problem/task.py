@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from torch import Generator, Tensor
+from ipage_core.runtime.lazy import torch
 
-from ipage_core.problem.space import Cap, Parametrization
-from ipage_core.runtime.executor import Progress
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+    from ipage_core.problem.space import Cap, Parametrization
+    from ipage_core.runtime.executor import Progress
 
 
 class Watch(NamedTuple):
@@ -47,6 +52,62 @@ def identity(x: Tensor) -> Tensor:
     return x
 
 
+@dataclass(frozen=True)
+class Variable:
+    """One coordinate of a design, with the interval that designs are searched in.
+
+    >>> Variable("length", "m", 0.5, 2).label
+    'length [m]'
+    """
+
+    name: str
+    unit: str = ""
+    low: float = 0.0
+    high: float = 1.0
+    """Where the prior is unbounded: its central 99.9 %."""
+    kind: Literal["real", "integer", "category"] = "real"
+    levels: tuple[str, ...] = ()
+    """Names of a category's values; a design holds their number, 0, 1, …"""
+    scale: Literal["linear", "log"] = "linear"
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise ValueError(f"Expected bounds LOW < HIGH of {self.name}, got {self.low:g} and {self.high:g}")
+        if self.scale == "log" and self.low <= 0:
+            raise ValueError(f"A log scale needs bounds above 0, {self.name} begins at {self.low:g}")
+
+    @property
+    def label(self) -> str:
+        """Axis title: the name with its unit."""
+        return f"{self.name} [{self.unit}]" if self.unit else self.name
+
+
+@dataclass(frozen=True)
+class Property:
+    """One property of a design: what Ω computes, and how exactly it has to be met.
+
+    >>> Property("sag", "mm", tolerance=0.1).label
+    'sag [mm]'
+    """
+
+    name: str
+    unit: str = ""
+    tolerance: float = math.inf
+    """|Ω(x) − y*| that counts as a hit, in ``unit``; infinite where the property only rides along."""
+    scale: Literal["linear", "log"] = "linear"
+    floor: float | None = None
+    """The value that many data sit on because nothing lower can be measured; None: there is none."""
+
+    def __post_init__(self) -> None:
+        if not self.tolerance > 0:
+            raise ValueError(f"Expected a tolerance above 0 for {self.name}, got {self.tolerance:g}")
+
+    @property
+    def label(self) -> str:
+        """Axis title: the name with its unit."""
+        return f"{self.name} [{self.unit}]" if self.unit else self.name
+
+
 @dataclass(frozen=True, eq=False)
 class Task:
     """An inverse problem y* = Ω(x) with its prior p(x).
@@ -57,15 +118,10 @@ class Task:
 
     name: str
     title: str
-    x_labels: tuple[str, ...]
-    """Axis titles of the d design coordinates, with units."""
-    property_labels: tuple[str, ...]
-    """Axis titles of the m + p properties, with units; the first ``n_targets`` can be asked for."""
-    n_targets: int
-    bounds: Tensor
-    """(2, d): the prior's support; where that is unbounded, its central 99.9 % per coordinate."""
-    tolerance: float
-    """|Ω(x) − y*| (Euclidean norm over the targets, in y's units) that counts as a hit."""
+    variables: tuple[Variable, ...]
+    """The d coordinates of a design."""
+    properties: tuple[Property, ...]
+    """The m + p properties; the first ``n_targets`` of them can be asked for."""
     sample_prior: Callable[[int, Generator], Tensor]
     """(n, generator) → (n, d) designs from p(x)."""
     omega: Callable[[Tensor], Tensor] | None
@@ -75,6 +131,7 @@ class Task:
     default_target: tuple[float, ...]
     source: str
     """DOI or equation that defines the task."""
+    n_targets: int = 1
     arrived: float = 5e-5
     """A sample rests once its surrogate residual is below this fraction of the tolerance: float32 gives no more."""
     project: Callable[[Tensor], Tensor] = identity
@@ -104,8 +161,6 @@ class Task:
     """A file of the field → (d,), for designs of one's own. ValueError: one sentence."""
     data_size: int = 10_000
     """Training pairs, as in the paper's Table 1."""
-    floor: tuple[float | None, ...] = ()
-    """Per target: the value that many of the data sit on because nothing lower can be measured, else None."""
     held_out: Callable[[], tuple[Tensor, Tensor]] | None = None
     """Pairs x (n, d), y (n, m) that no training sees: the accuracy where no Ω can tell."""
     networks: Callable[[], Mapping[str, type]] = dict
@@ -118,7 +173,38 @@ class Task:
     @property
     def d(self) -> int:
         """Number of design coordinates."""
-        return len(self.x_labels)
+        return len(self.variables)
+
+    @cached_property
+    def x_labels(self) -> tuple[str, ...]:
+        """Axis titles of the d coordinates, with units."""
+        return tuple(variable.label for variable in self.variables)
+
+    @cached_property
+    def property_labels(self) -> tuple[str, ...]:
+        """Axis titles of the m + p properties, with units."""
+        return tuple(known.label for known in self.properties)
+
+    @property
+    def targets(self) -> tuple[Property, ...]:
+        """The m properties that can be asked for."""
+        return self.properties[: self.n_targets]
+
+    @cached_property
+    def bounds(self) -> Tensor:
+        """(2, d) float64: the interval of every coordinate."""
+        ends = [[v.low for v in self.variables], [v.high for v in self.variables]]
+        return torch.tensor(ends, dtype=torch.float64)
+
+    @cached_property
+    def tolerances(self) -> Tensor:
+        """(m,) float64: how far each property may be off and still count as a hit."""
+        return torch.tensor([known.tolerance for known in self.targets], dtype=torch.float64)
+
+    @property
+    def tolerance(self) -> float:
+        """The first property's tolerance."""
+        return self.properties[0].tolerance
 
     @property
     def verifies_by_default(self) -> bool:

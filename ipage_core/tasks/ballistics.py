@@ -1,11 +1,16 @@
 """A ball thrown through air with linear drag: how far does it fly before it lands? (Kruse et al. 2021)."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Generator, Tensor
+from ipage_core.runtime.lazy import torch
 
-from ipage_core.problem.task import Task, gaussian_bounds
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+from ipage_core.problem.task import Property, Task, Variable, gaussian_bounds
 
 GRAVITY = 9.81  # m/s²
 DRAG = 0.25  # kg/s
@@ -67,22 +72,17 @@ def sample_prior(n: int, generator: Generator) -> Tensor:
     return torch.stack((x0, y0, angle, v0), dim=-1)
 
 
-# v₀: the 0.05 % and 99.95 % points of Poisson(15), from scipy.stats.poisson.ppf.
-_BOUNDS = (
-    gaussian_bounds(0, 0.5),
-    (0.0, gaussian_bounds(1.5, 0.5)[1]),
-    (0.05 * math.pi, 0.45 * math.pi),
-    (4.0, 29.0),
-)
-
 TASK = Task(
     name="ballistics",
     title="Ballistics",
-    x_labels=("x₀ [m]", "y₀ [m]", "angle [rad]", "v₀ [m/s]"),
-    property_labels=("landing point [m]",),
-    n_targets=1,
-    bounds=torch.tensor(_BOUNDS, dtype=torch.float64).T,
-    tolerance=0.05,
+    variables=(
+        Variable("x₀", "m", *gaussian_bounds(0, 0.5)),
+        Variable("y₀", "m", 0.0, gaussian_bounds(1.5, 0.5)[1]),
+        Variable("angle", "rad", 0.05 * math.pi, 0.45 * math.pi),
+        # The 0.05 % and 99.95 % points of Poisson(15), from scipy.stats.poisson.ppf.
+        Variable("v₀", "m/s", 4.0, 29.0),
+    ),
+    properties=(Property("landing point", "m", tolerance=0.05),),
     sample_prior=sample_prior,
     omega=omega,
     omega_seconds=1e-6,

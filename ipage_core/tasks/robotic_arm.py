@@ -1,12 +1,20 @@
 """A rail-mounted arm with three joints in the plane: where is its hand? Two published parametrizations."""
 
-import torch
-from torch import Generator, Tensor
+from __future__ import annotations
 
-from ipage_core.problem.task import Task, gaussian_bounds
+from typing import TYPE_CHECKING
 
-LENGTHS = torch.tensor([0.5, 0.5, 1.0], dtype=torch.float64)
-PRIOR_SD = torch.tensor([0.25, 0.5, 0.5, 0.5], dtype=torch.float64)
+from ipage_core.runtime.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+from ipage_core.problem.task import Property, Task, Variable, gaussian_bounds
+
+LENGTHS = (0.5, 0.5, 1.0)
+"""Of the three segments [m]."""
+PRIOR_SD = (0.25, 0.5, 0.5, 0.5)
+"""Standard deviations of the prior: along the rail [m], of the joints [rad]."""
 
 
 def absolute_angles_ren(x: Tensor) -> Tensor:
@@ -22,7 +30,7 @@ def absolute_angles_kruse(x: Tensor) -> Tensor:
 
 def joints(x: Tensor, angles: Tensor) -> Tensor:
     """(n, 4), (n, 3) absolute angles → (n, 4, 2) metres: rail mount, two elbows, hand."""
-    segments = LENGTHS.to(x)[:, None] * torch.stack((angles.cos(), angles.sin()), dim=-1)
+    segments = x.new_tensor(LENGTHS)[:, None] * torch.stack((angles.cos(), angles.sin()), dim=-1)
     mount = torch.stack((torch.zeros_like(x[:, 0]), x[:, 0]), dim=-1)
     return torch.cat((mount[:, None], mount[:, None] + segments.cumsum(dim=1)), dim=1)
 
@@ -39,17 +47,20 @@ def omega_kruse(x: Tensor) -> Tensor:
 
 def sample_prior(n: int, generator: Generator) -> Tensor:
     """x₁ ~ N(0, 0.25²) metres along the rail, x₂…x₄ ~ N(0, 0.5²) radians."""
-    return PRIOR_SD * torch.randn(n, 4, dtype=torch.float64, generator=generator)
+    return torch.tensor(PRIOR_SD, dtype=torch.float64) * torch.randn(n, 4, dtype=torch.float64, generator=generator)
 
 
 TASK = Task(
     name="robotic_arm",
     title="Robotic arm (Ren et al. 2020)",
-    x_labels=("x₁ rail [m]", "x₂ joint 1 [rad]", "x₃ joint 2 [rad]", "x₄ joint 3 [rad]"),
-    property_labels=("hand, horizontal [m]", "hand, vertical [m]"),
+    variables=tuple(
+        Variable(name, unit, *gaussian_bounds(0, sd))
+        for name, unit, sd in zip(
+            ("x₁ rail", "x₂ joint 1", "x₃ joint 2", "x₄ joint 3"), ("m", "rad", "rad", "rad"), PRIOR_SD, strict=True
+        )
+    ),
+    properties=(Property("hand, horizontal", "m", 0.02), Property("hand, vertical", "m", 0.02)),
     n_targets=2,
-    bounds=torch.tensor([gaussian_bounds(0, sd) for sd in PRIOR_SD.tolist()], dtype=torch.float64).T,
-    tolerance=0.02,
     sample_prior=sample_prior,
     omega=omega_ren,
     omega_seconds=1e-8,

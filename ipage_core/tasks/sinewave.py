@@ -1,17 +1,19 @@
 """The paper's illustrative task: y = sin 3πx₁ + cos 3πx₂ on a square, with disconnected families of solutions."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Generator, Tensor
+from ipage_core.runtime.lazy import torch
 
-from ipage_core.problem.task import Task
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
 
-LOOP_CENTRES = torch.cartesian_prod(
-    torch.tensor([-1 / 2, 1 / 6, 5 / 6], dtype=torch.float64),
-    torch.tensor([-2 / 3, 0.0, 2 / 3], dtype=torch.float64),
-)
-"""(9, 2) maxima of y inside [−1, 1]²; a target in (0, 2) has one closed loop of solutions about each."""
+from ipage_core.problem.task import Property, Task, Variable
+
+LOOP_CENTRES = tuple((x1, x2) for x1 in (-1 / 2, 1 / 6, 5 / 6) for x2 in (-2 / 3, 0.0, 2 / 3))
+"""The nine maxima of y inside [−1, 1]²; a target in (0, 2) has one closed loop of solutions about each."""
 
 
 def omega(x: Tensor) -> Tensor:
@@ -32,7 +34,7 @@ def loop_of(x: Tensor, y_star: Tensor) -> Tensor:
     ``LOOP_CENTRES`` apart. Below y* = 1 three islands about maxima at x₁ = −7/6 reach in over the edge x₁ = −1: their
     arcs are no closed loops and get −1. For other targets the level set is not nine loops, and the answer is −1.
     """
-    nearest, index = torch.cdist(x.double(), LOOP_CENTRES, p=math.inf).min(dim=1)
+    nearest, index = torch.cdist(x.double(), x.new_tensor(LOOP_CENTRES, dtype=torch.float64), p=math.inf).min(dim=1)
     has_loops = (y_star[:, 0] > 0) & (y_star[:, 0] < 2)
     return torch.where(has_loops & (nearest <= 1 / 3), index, -1)
 
@@ -40,11 +42,8 @@ def loop_of(x: Tensor, y_star: Tensor) -> Tensor:
 TASK = Task(
     name="sinewave",
     title="Sine wave",
-    x_labels=("x₁", "x₂"),
-    property_labels=("y",),
-    n_targets=1,
-    bounds=torch.tensor([[-1.0, -1.0], [1.0, 1.0]], dtype=torch.float64),
-    tolerance=0.02,
+    variables=(Variable("x₁", low=-1.0, high=1.0), Variable("x₂", low=-1.0, high=1.0)),
+    properties=(Property("y", tolerance=0.02),),
     sample_prior=sample_prior,
     omega=omega,
     omega_seconds=1e-8,

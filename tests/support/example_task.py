@@ -3,11 +3,11 @@
 import torch
 from torch import Generator, Tensor
 
-from ipage_core.problem.task import Task
+from ipage_core.problem.task import Property, Task, Variable
 
 FORCE = 1e3  # N
 YOUNG = 210e9  # Pa
-BOUNDS = torch.tensor([[0.5, 20.0, 20.0], [2.0, 80.0, 80.0]], dtype=torch.float64)  # m, mm, mm
+LOW, HIGH = (0.5, 20.0, 20.0), (2.0, 80.0, 80.0)  # m, mm, mm
 
 
 def omega(x: Tensor) -> Tensor:
@@ -19,23 +19,24 @@ def omega(x: Tensor) -> Tensor:
 
 def sample_prior(n: int, generator: Generator) -> Tensor:
     """Uniform within the bounds. → (n, 3)."""
-    low, high = BOUNDS
+    low, high = torch.tensor((LOW, HIGH), dtype=torch.float64)
     return low + (high - low) * torch.rand(n, 3, dtype=torch.float64, generator=generator)
 
 
 TASK = Task(
     name="cantilever",
     title="Cantilever",
-    x_labels=("length [m]", "width [mm]", "height [mm]"),
-    property_labels=("deflection [mm]",),
-    n_targets=1,
-    bounds=BOUNDS,
-    tolerance=0.1,
+    variables=(
+        Variable("length", "m", LOW[0], HIGH[0]),
+        Variable("width", "mm", LOW[1], HIGH[1]),
+        Variable("height", "mm", LOW[2], HIGH[2]),
+    ),
+    properties=(Property("deflection", "mm", tolerance=0.1),),
     sample_prior=sample_prior,
     omega=omega,
     omega_seconds=1e-7,
     default_target=(10.0,),
     default_method="ipage-mlp",
     source="Euler–Bernoulli beam theory",
-    support=tuple((low, high) for low, high in BOUNDS.T.tolist()),
+    support=tuple(zip(LOW, HIGH, strict=True)),
 )

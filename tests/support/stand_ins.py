@@ -4,7 +4,7 @@ import torch
 
 from ipage_core.inference.methods import METHODS, Loaded, Prior
 from ipage_core.networks.store import ModelUnavailable
-from ipage_core.problem.task import Task
+from ipage_core.problem.task import Property, Task, Variable
 from ipage_core.tasks import TASKS
 
 
@@ -50,16 +50,12 @@ def wide_task(d, m=1):
     def sample_prior(n, generator):
         return torch.rand(n, d, dtype=torch.float64, generator=generator)
 
-    bounds = torch.stack((torch.zeros(d), torch.ones(d))).double()
-    labels = tuple(f"x{i + 1} [mm]" for i in range(d))
     return Task(
         name=f"wide{d}",
         title=f"{d} coordinates",
-        x_labels=labels,
-        property_labels=tuple(f"mean {j + 1} [N]" for j in range(m)),
+        variables=tuple(Variable(f"x{i + 1}", "mm") for i in range(d)),
+        properties=tuple(Property(f"mean {j + 1}", "N", 0.01) for j in range(m)),
         n_targets=m,
-        bounds=bounds,
-        tolerance=0.01,
         sample_prior=sample_prior,
         omega=omega,
         omega_seconds=1e-6,

@@ -14,6 +14,8 @@ from torch import Generator
 from ipage_core.tasks import TASKS, ballistics, robotic_arm, sinewave
 from ipage_core.training.datasets import fingerprint, pairs
 
+CENTRES = torch.tensor(sinewave.LOOP_CENTRES, dtype=torch.float64)
+
 # Ω is a formula: no stored data, and it may be called as often as one likes.
 ANALYTIC = [task for task in TASKS.values() if task.verifies_by_default and task.stored is None]
 
@@ -63,7 +65,7 @@ def test_sinewave_loops_are_where_the_paper_draws_them():
     # y* = 1.2: nine loops, semi-axis arccos(0.2)/3π about each centre.
     semi_axis = math.acos(0.2) / (3 * math.pi)
     assert semi_axis == pytest.approx(0.1453, abs=1e-4)
-    on_loop = sinewave.LOOP_CENTRES + torch.tensor([0.0, semi_axis])
+    on_loop = CENTRES + torch.tensor([0.0, semi_axis])
     torch.testing.assert_close(sinewave.omega(on_loop), torch.full((9, 1), 1.2, dtype=torch.float64))
     assert sinewave.loop_of(on_loop, torch.full((9, 1), 1.2)).tolist() == list(range(9))
 
@@ -76,13 +78,13 @@ def test_every_point_of_a_loop_is_counted_on_it(y_star, loop, angle):
     near, far = 0.0, 1 / 3
     for _ in range(60):
         middle = (near + far) / 2
-        x = sinewave.LOOP_CENTRES[loop] + middle * direction
+        x = CENTRES[loop] + middle * direction
         near, far = (middle, far) if sinewave.omega(x[None]).item() > y_star else (near, middle)
     assert sinewave.loop_of(x[None], torch.tensor([[y_star]])).item() == loop
 
 
 def test_no_loops_for_targets_without_them():
-    x = sinewave.LOOP_CENTRES
+    x = CENTRES
     for y_star in (-0.5, 0.0, 2.0, 3.0):
         assert (sinewave.loop_of(x, torch.full((9, 1), y_star)) == -1).all()
 
@@ -104,7 +106,8 @@ def test_arm_joints_keep_the_segments_lengths(values):
     x = torch.tensor([values], dtype=torch.float64)
     for angles in (robotic_arm.absolute_angles_ren, robotic_arm.absolute_angles_kruse):
         joints = robotic_arm.joints(x, angles(x))
-        torch.testing.assert_close(joints.diff(dim=1).norm(dim=2)[0], robotic_arm.LENGTHS)
+        lengths = torch.tensor(robotic_arm.LENGTHS, dtype=torch.float64)
+        torch.testing.assert_close(joints.diff(dim=1).norm(dim=2)[0], lengths)
 
 
 def test_ballistics_against_an_ode_solver():

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from ipage_core.problem.task import Task
+from ipage_core.problem.task import Property, Task, Variable
 from ipage_core.tasks.cells import constraints as pixel_constraints
 from ipage_core.tasks.cells.dataset import SIDE, read, read_card
 from ipage_core.tasks.cells.homogenization import homogenize, moduli
@@ -96,11 +96,14 @@ def networks() -> dict[str, type]:
 TASK = Task(
     name="architecture",
     title="Architected materials",
-    x_labels=tuple(f"density at ({ix + 1}, {iy + 1})" for iy in range(SIDE) for ix in range(SIDE)),
-    property_labels=("y = z-score of E_x", "E_x [E_s]", "E_y [E_s]", "ν_xy", "volume fraction"),
-    n_targets=1,
-    bounds=BOUNDS,
-    tolerance=0.01 / E_X_SD,
+    variables=tuple(Variable(f"density at ({ix + 1}, {iy + 1})") for iy in range(SIDE) for ix in range(SIDE)),
+    properties=(
+        Property("y = z-score of E_x", tolerance=0.01 / E_X_SD),
+        Property("E_x", "E_s"),
+        Property("E_y", "E_s"),
+        Property("ν_xy"),
+        Property("volume fraction"),
+    ),
     sample_prior=sample_prior,
     omega=omega,
     omega_seconds=0.004,

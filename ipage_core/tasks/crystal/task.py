@@ -16,7 +16,7 @@ import torch
 from torch import Generator, Tensor
 
 from ipage_core.problem.space import Cap
-from ipage_core.problem.task import Task, watched
+from ipage_core.problem.task import Property, Task, Variable, watched
 from ipage_core.tasks.crystal import dft, lattices
 from ipage_core.tasks.crystal.strain import CUBIC_ENERGY, SUBSTRATES, largest_strain, volume_change
 
@@ -142,11 +142,15 @@ def networks() -> dict[str, type]:
 TASK = Task(
     name="crystal",
     title="SrTiO₃ cells by band gap",
-    x_labels=("a [Å]", "b [Å]", "c [Å]", "α [°]", "β [°]", "γ [°]"),
-    property_labels=("PBE gap [eV]", "direct PBE gap [eV]", "ΔE [eV per cell]"),
-    n_targets=1,
-    bounds=BOUNDS,
-    tolerance=0.02,
+    variables=tuple(
+        Variable(name, unit, low, high)
+        for name, unit, (low, high) in zip("abcαβγ", ("Å",) * 3 + ("°",) * 3, BOUNDS.T.tolist(), strict=True)
+    ),
+    properties=(
+        Property("PBE gap", "eV", tolerance=0.02),
+        Property("direct PBE gap", "eV"),
+        Property("ΔE", "eV per cell"),
+    ),
     sample_prior=sample_prior,
     omega=omega,
     omega_seconds=8.0,

@@ -23,7 +23,7 @@ import torch
 from torch import Generator, Tensor
 
 from ipage_core.networks.store import ModelUnavailable, load_tensors, save_tensors
-from ipage_core.problem.task import Task
+from ipage_core.problem.task import Property, Task, Variable
 from ipage_core.runtime.files import replacing
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.table import reader as tables
@@ -138,6 +138,8 @@ def create(
             if not (math.isfinite(a) and math.isfinite(b) and a < b and a < high and b > low):
                 raise ValueError(f"The bounds {a:g} to {b:g} of {name} hold none of its data, {low:g} to {high:g}")
             column |= {"low": a, "high": b}
+        else:
+            column |= {"tolerance": float(f"{TOLERANCE * values[:, j].std():.1g}")}
         columns["x" if j < len(x) else "y"].append(column)
     held_out = _split(values[:, : len(x)])
     name = slug(folder.name)
@@ -252,7 +254,7 @@ def _wrong(card: Any) -> str:
         "name": text(card.get("name")) and slug(card["name"]) == card["name"],
         "title": text(card.get("title")),
         "x": bool(x) and all(finite(low) and finite(high) and low < high for low, high in limits),
-        "y": bool(y),
+        "y": bool(y) and all(finite(own := column.get("tolerance", 1.0)) and own > 0 for column in y),
         "tolerance": finite(card.get("tolerance")) and card["tolerance"] > 0,
         "default_target": isinstance(target, list) and len(target) == len(y) and all(map(finite, target)),
         "rounds": bool(rounds) and all(text(r.get("source")) and finite(r.get("rows")) for r in rounds),
@@ -314,11 +316,15 @@ def load(folder: Path) -> Task:
     return Task(
         name=card["name"],
         title=inert(card["title"]),
-        x_labels=tuple(_shown(c["label"]) for c in card["x"]),
-        property_labels=tuple(_shown(c["label"]) for c in card["y"]),
+        variables=tuple(
+            Variable(*_name_and_unit(_shown(c["label"])), low, high)
+            for c, (low, high) in zip(card["x"], bounds.T.tolist(), strict=True)
+        ),
+        properties=tuple(
+            Property(*_name_and_unit(_shown(c["label"])), c.get("tolerance", card["tolerance"]), floor=_floor(column))
+            for c, column in zip(card["y"], all_rows.y[~all_rows.held_out].T, strict=True)
+        ),
         n_targets=len(card["y"]),
-        bounds=bounds,
-        tolerance=card["tolerance"],
         sample_prior=sample_prior,
         omega=None,
         omega_seconds=math.inf,
@@ -326,7 +332,6 @@ def load(folder: Path) -> Task:
         source=inert(", ".join(r["source"] for r in card["rounds"])),
         support=tuple(_support(column, *limits) for column, limits in zip(training.T, bounds.T.tolist(), strict=True)),
         dequantize=tuple(_smear(column) for column in training.T),
-        floor=tuple(_floor(column) for column in all_rows.y[~all_rows.held_out].T),
         stored=stored,
         held_out=held_out,
         folder=folder,
@@ -435,6 +440,11 @@ def _shown(label: str) -> str:
     """A label of the card, which may be older than this program, or somebody else's: 'a [Å]' with nothing to run."""
     plain, bracket, unit = label.removesuffix("]").partition(" [")
     return _label(plain, unit if bracket else "")
+
+
+def _name_and_unit(label: str) -> tuple[str, str]:
+    name, bracket, unit = label.removesuffix("]").partition(" [")
+    return name, unit if bracket else ""
 
 
 def unit_of(name: str) -> str:

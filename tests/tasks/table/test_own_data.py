@@ -132,7 +132,7 @@ def test_a_table_becomes_a_task(tmp_path):
         units={"angle": "°"},
         bounds={"b": (-2.0, 2.0)},
     )
-    assert (task.name, task.omega, task.floor) == ("my-gaps", None, (0.0,))
+    assert (task.name, task.omega, task.properties[0].floor) == ("my-gaps", None, 0.0)
     assert task.x_labels == ("a [Å]", "b", "angle [°]")
     assert task.property_labels == ("gap [eV]",)
     assert task.bounds[:, 1].tolist() == [-2.0, 2.0]
