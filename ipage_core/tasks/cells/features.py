@@ -1,0 +1,70 @@
+"""The thinnest wall and the narrowest gap of a cell, in pixels: what a printer has to resolve.
+
+A feature is at least k pixels where the set is the union of k × k squares, that is, where its morphological opening by
+that square changes nothing (Serra 1982, Image Analysis and Mathematical Morphology). On the torus, axis by axis.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import maximum_filter1d, minimum_filter1d
+
+Mask = NDArray[np.bool_]
+
+
+def opened(cells: ArrayLike, k: int) -> Mask:
+    """The union of the k × k squares inside the set. (*, ny, nx) → (*, ny, nx) bool."""
+    found = np.asarray(cells, dtype=bool).astype(np.uint8)
+    for axis in (-1, -2):
+        found = minimum_filter1d(found, k, axis=axis, mode="wrap")
+    for axis in (-1, -2):  # an even window has no centre: the second one is shifted back
+        found = maximum_filter1d(found, k, axis=axis, mode="wrap", origin=-1 if k % 2 == 0 else 0)
+    return found.astype(bool)
+
+
+def has_features(cells: ArrayLike, k: int) -> Mask:
+    """Whether no wall and no gap is thinner than k pixels. (*, ny, nx) → (*,) bool."""
+    solid = np.asarray(cells, dtype=bool)
+    if k <= 1:
+        return np.ones(solid.shape[:-2], dtype=bool)
+    same = (opened(solid, k) == solid).all((-2, -1))
+    return np.asarray(same & (opened(~solid, k) == ~solid).all((-2, -1)))
+
+
+def smallest_features(cell: ArrayLike) -> tuple[int, int]:
+    """The thinnest wall and the narrowest gap, in pixels; the side's length where there is none. (ny, nx) → 2 ints."""
+    solid = np.asarray(cell, dtype=bool)
+    return _smallest(solid), _smallest(~solid)
+
+
+def _smallest(part: Mask) -> int:
+    side = min(part.shape)
+    return next((k - 1 for k in range(2, side + 1) if not np.array_equal(opened(part, k), part)), side)
+
+
+def repaired(cell: ArrayLike, k: int, rounds: int = 12) -> Mask:
+    """A near cell without thin walls or gaps where opening and closing settle on one. (ny, nx) → (ny, nx) bool."""
+    solid = np.asarray(cell, dtype=bool)
+    for _ in range(rounds if k > 1 else 0):
+        after = ~opened(~opened(solid, k), k)
+        if np.array_equal(after, solid):
+            break
+        solid = after
+    return solid
+
+
+def feature_pixels(feature_mm: float, cell_mm: float, side: int) -> int:
+    """A smallest feature in millimetres as whole pixels, rounded up.
+
+    Raises:
+        ValueError: a length is not positive, or the feature is larger than half the cell.
+    """
+    if not (0 < feature_mm < math.inf and 0 < cell_mm < math.inf):
+        raise ValueError(f"expected positive lengths, got a feature of {feature_mm:g} mm in a cell of {cell_mm:g} mm")
+    pixels = math.ceil(feature_mm / cell_mm * side - 1e-9)
+    if pixels > side // 2:
+        raise ValueError(f"a feature of {feature_mm:g} mm is more than half of a cell of {cell_mm:g} mm")
+    return pixels

@@ -1,0 +1,160 @@
+"""Vector flips: single edge pixels that together close the gap in every property at once.
+
+By the adjoint gradient a solid pixel taken away costs about its energy density; a void one added is worth about the
+mean of its solid neighbours', because the gradient inside a void holds over infinitesimal steps only. Both are good to
+some ten per cent, so each round tries several sets of flips, and the operator keeps the best.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ipage_core.physics.topology import is_admissible
+from ipage_core.tasks.cells.descent import CellSpace
+from ipage_core.tasks.cells.goals import Goals
+from ipage_core.tasks.cells.mesh import Operator, on_pixels
+from ipage_core.tasks.cells.properties import values_and_gradients
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+ROUNDS, PATIENCE = 40, 6
+"""Rounds a cell may take, and how many in a row may bring nothing."""
+TRIALS, MOST, LOOKED_AT = 8, 6, 25
+"""Sets of flips tried in a round, flips in a set, and candidates looked at for a set."""
+DOUBT = 0.3
+"""Spread of the random factor on each effect: what the first order does not know, and what makes trials differ."""
+
+_AROUND = ((1, 0), (-1, 0), (1, 1), (-1, 1))
+
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """A cell and what the operator says of it."""
+
+    cell: Mask
+    stiffness: Array
+    """(3, 3) in units of E_s."""
+    values: Array
+    """(k,) of the goals' properties."""
+    misfit: float
+    """The largest residual, in tolerances: at most 1 where every goal is met."""
+    calls: int
+    """How often the operator ran."""
+
+
+def finish(
+    cell: Mask,
+    goals: Goals,
+    space: CellSpace,
+    rng: np.random.Generator,
+    operator: Operator = on_pixels,
+    rounds: int = ROUNDS,
+) -> Finished:
+    """Flip pixels at the edges until every goal is met. The cell stays admissible, symmetric and masked.
+
+    Args:
+        cell: (side, side) bool, admissible, allowed by the space.
+        goals: what to reach.
+        space: where.
+        rng: of the random choice of flips.
+        operator: density → C, ∂C/∂ρ.
+        rounds: at most.
+    """
+
+    def look(pixels: Mask) -> tuple[Array, Array, Array]:
+        stiffness, gradient = operator(pixels)
+        return stiffness, *values_and_gradients(goals.names, stiffness, gradient, float(pixels.mean()))
+
+    seen, calls, stuck = look(cell), 1, 0
+    residual = goals.residual(seen[1])
+    for _ in range(rounds):
+        if np.abs(residual).max() <= 1 or stuck == PATIENCE:
+            break
+        moves, effects = _moves(cell, seen[2], space)
+        best, least = None, float(np.linalg.norm(residual))
+        for _ in range(TRIALS if len(moves) else 0):
+            trial = _flipped(cell, seen[1], moves, effects, goals, space, rng)
+            if trial is None:
+                continue
+            found = look(trial)
+            calls += 1
+            off = goals.residual(found[1])
+            met = np.abs(off).max() <= 1
+            if met or np.linalg.norm(off) < least:
+                best, least = (trial, found, off), float(np.linalg.norm(off))
+            if met:
+                break
+        stuck = 0 if best else stuck + 1
+        if best:
+            cell, seen, residual = best
+    return Finished(cell, seen[0], seen[1], float(np.abs(residual).max()), calls)
+
+
+def _moves(cell: Mask, slopes: Array, space: CellSpace) -> tuple[NDArray[np.intp], Array]:
+    """Edge pixels, and runs of them along an edge where features are wider than one, with their first-order effects.
+
+    Returns:
+        (m, 2) pixels (or orbits) flipped together, the same twice for one alone; (m, k) change of the properties.
+    """
+    solid_around = sum(np.roll(cell, *n).astype(np.intp) for n in _AROUND)
+    energy = np.where(cell, slopes, 0.0)
+    around = sum(np.roll(energy, shift, axis=axis + 1) for shift, axis in _AROUND)
+    add, remove = ~cell & (solid_around > 0), cell & (solid_around < 4)
+    effect = np.where(add, around / np.maximum(solid_around, 1), -energy)
+    # The volume does not care how energies are shared: its gradient is the same inside and outside.
+    uniform = np.ptp(slopes.reshape(len(slopes), -1), axis=1) == 0
+    effect[uniform] = np.where(cell, -slopes[uniform], slopes[uniform])
+    edge = add | remove
+    if space.frozen is not None:
+        edge &= ~space.frozen
+    number = np.arange(cell.size).reshape(cell.shape)
+    pairs = [np.stack((number[edge], number[edge]), axis=1)]
+    if space.feature > 1:
+        for axis in (0, 1):
+            both = edge & np.roll(edge, -1, axis) & (cell == np.roll(cell, -1, axis))
+            pairs.append(np.stack((number[both], np.roll(number, -1, axis)[both]), axis=1))
+    moves, flat = np.concatenate(pairs), effect.reshape(len(effect), -1)
+    if space.orbits is not None:
+        moves = np.unique(np.sort(space.orbits[moves], axis=1), axis=0)
+        flat = np.stack([np.bincount(space.orbits, row, cell.size) for row in flat])
+    alone = moves[:, 0] == moves[:, 1]
+    return moves, (flat[:, moves[:, 0]] + np.where(alone, 0.0, flat[:, moves[:, 1]])).T
+
+
+def _flipped(
+    cell: Mask,
+    value: Array,
+    moves: NDArray[np.intp],
+    effects: Array,
+    goals: Goals,
+    space: CellSpace,
+    rng: np.random.Generator,
+) -> Mask | None:
+    """The cell with a few flips chosen greedily, some of the candidates hidden by chance; None if none helps."""
+    guess = effects * rng.lognormal(0.0, DOUBT, (len(effects), 1))
+    part = rng.uniform(0.4, 1.1)
+    wanted = goals.shifted(-(1 - part) * goals.residual(value) * goals.tolerance)
+    hidden = rng.random(len(moves)) >= rng.uniform(0.15, 0.8)
+    penalty = np.where(hidden, np.inf, 0.0)
+    trial, flips = cell, 0
+    for _ in range(LOOKED_AT):
+        off = (wanted.residual(value + guess) ** 2).sum(1) + penalty
+        j = int(off.argmin())
+        if flips == MOST or off[j] >= 0.97 * (wanted.residual(value) ** 2).sum():
+            break
+        penalty[j] = np.inf
+        pixels = np.isin(space.orbits, moves[j]).reshape(cell.shape) if space.orbits is not None else None
+        after = trial.copy()
+        if pixels is None:
+            after.flat[moves[j]] ^= True
+        else:
+            after[pixels] ^= True
+        # A pixel of an earlier flip is not flipped back, and what breaks a wall is not taken.
+        if (after ^ cell).sum() <= (trial ^ cell).sum() or not space.allows(after):
+            continue
+        trial, value, flips = after, value + guess[j], flips + 1
+    return trial if flips and is_admissible(trial) else None

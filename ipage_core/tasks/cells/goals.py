@@ -1,0 +1,83 @@
+"""What is asked of a cell: several properties at once, each exactly, at least, at most, or as small or large as can be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ipage_core.tasks.cells.properties import cell_property, default_tolerance
+
+Array = NDArray[np.float64]
+Kind = Literal["exactly", "at least", "at most", "minimize", "maximize"]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One property and what is asked of it."""
+
+    name: str
+    kind: Kind = "exactly"
+    value: float = math.nan
+    """In the property's unit; of ``minimize`` and ``maximize`` there is none."""
+    tolerance: float = math.nan
+    """Of ``exactly``: |property − value| ≤ tolerance is a hit. Of a bound: how far inside it the solver aims."""
+
+    def __post_init__(self) -> None:
+        cell_property(self.name)
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"goal '{self.name}': expected one of {', '.join(get_args(Kind))}, got '{self.kind}'")
+        if self.open:
+            return
+        if not math.isfinite(self.value):
+            raise ValueError(f"goal '{self.name}' {self.kind}: expected a number, got {self.value}")
+        if math.isnan(self.tolerance):
+            object.__setattr__(self, "tolerance", default_tolerance(self.name, self.value))
+        if not 0 < self.tolerance < math.inf:
+            raise ValueError(f"goal '{self.name}': expected a positive tolerance, got {self.tolerance:g}")
+
+    @property
+    def open(self) -> bool:
+        """Whether it is to be as small, or as large, as the other goals allow."""
+        return self.kind in ("minimize", "maximize")
+
+
+@dataclass(frozen=True, eq=False)
+class Goals:
+    """Goals with a number each, as arrays over the k goals: what descent and flips work on."""
+
+    names: tuple[str, ...]
+    aim: Array
+    """(k,) the values aimed at; of a bound, one tolerance inside it."""
+    tolerance: Array
+    """(k,)."""
+    side: Array
+    """(k,) 0: exactly; +1: at least; −1: at most."""
+
+    @classmethod
+    def of(cls, goals: Sequence[Goal]) -> Goals:
+        """Goals that are to be minimized or maximized are left out.
+
+        Raises:
+            ValueError: none has a number.
+        """
+        closed = [goal for goal in goals if not goal.open]
+        if not closed:
+            raise ValueError("expected at least one goal with a number, e.g. E_x = 0.3")
+        side = np.array([{"exactly": 0.0, "at least": 1.0, "at most": -1.0}[goal.kind] for goal in closed])
+        tolerance = np.array([goal.tolerance for goal in closed])
+        aim = np.array([goal.value for goal in closed]) + side * tolerance
+        return cls(tuple(goal.name for goal in closed), aim, tolerance, side)
+
+    def residual(self, values: ArrayLike) -> Array:
+        """What is missing, in tolerances; a cell meets the goals where all are within ±1. (*, k) → (*, k)."""
+        r = (self.aim - np.asarray(values)) / self.tolerance
+        return np.where(self.side > 0, np.maximum(r, 0), np.where(self.side < 0, np.minimum(r, 0), r))
+
+    def shifted(self, by: Array) -> Goals:
+        """The same goals with their aims moved by (k,): output space mapping."""
+        return Goals(self.names, self.aim + by, self.tolerance, self.side)

@@ -1,0 +1,212 @@
+"""The elastic properties of a periodic cell as functions of its stiffness C, each with its exact derivative.
+
+Convention as in the homogenization: strains (ε_xx, ε_yy, γ_xy), σ = C ε, compliance S = C⁻¹, moduli in units of the
+solid's E_s. A property is a function of C alone, or the volume fraction, which is one of the pixels.
+
+Most properties are one of three forms in S, with a stress direction q:
+
+    modulus     1 / qᵀSq                  Young's modulus, shear modulus, plane bulk modulus, E(θ)
+    ratio       −pᵀSq / qᵀSq              Poisson's ratio
+    coupling    pᵀSq / √(pᵀSp qᵀSq)       normal–shear coupling, in (−1, 1), zero where the axes are principal ones
+
+and with D = ∂f/∂S (symmetric) their derivative is ∂f/∂C = −S D S. Source of the forms: Lekhnitskii 1963, Theory of
+Elasticity of an Anisotropic Body, sections 9 and 10.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+Formula = Callable[[Array], tuple[Array, Array]]
+"""C (*, 3, 3) → value (*,), ∂value/∂C (*, 3, 3)."""
+
+
+@dataclass(frozen=True, eq=False)
+class CellProperty:
+    """One property of a cell."""
+
+    name: str
+    label: str
+    """How it is written beside its value."""
+    unit: str
+    """``E_s`` or empty."""
+    formula: Formula | None
+    """None: the volume fraction."""
+    tolerance: float
+    """What counts as a hit unless a goal says otherwise; for moduli see :func:`default_tolerance`."""
+
+
+def _form(s: Array, p: Array, q: Array) -> Array:
+    return np.einsum("...ij,i,j->...", s, p, q)
+
+
+def _outer(p: Array, q: Array) -> Array:
+    return (np.outer(p, q) + np.outer(q, p)) / 2
+
+
+def _scaled(factor: Array, matrix: Array) -> Array:
+    return np.asarray(factor)[..., None, None] * matrix
+
+
+def _through_compliance(of_s: Formula) -> Formula:
+    def of_c(c: Array) -> tuple[Array, Array]:
+        s = np.linalg.inv(c)
+        value, d = of_s(s)
+        return value, -s @ d @ s
+
+    return of_c
+
+
+def _modulus(q: Sequence[float]) -> Formula:
+    stress = np.array(q, dtype=np.float64)
+
+    def of_s(s: Array) -> tuple[Array, Array]:
+        value = 1 / _form(s, stress, stress)
+        return value, _scaled(-(value**2), _outer(stress, stress))
+
+    return _through_compliance(of_s)
+
+
+def _ratio(p: Sequence[float], q: Sequence[float]) -> Formula:
+    across, along = np.array(p, dtype=np.float64), np.array(q, dtype=np.float64)
+
+    def of_s(s: Array) -> tuple[Array, Array]:
+        soft = _form(s, along, along)
+        value = -_form(s, across, along) / soft
+        return value, -_scaled(1 / soft, _outer(across, along)) - _scaled(value / soft, _outer(along, along))
+
+    return _through_compliance(of_s)
+
+
+def _coupling(p: Sequence[float], q: Sequence[float]) -> Formula:
+    normal, shear = np.array(p, dtype=np.float64), np.array(q, dtype=np.float64)
+
+    def of_s(s: Array) -> tuple[Array, Array]:
+        a, b = _form(s, normal, normal), _form(s, shear, shear)
+        value = _form(s, normal, shear) / np.sqrt(a * b)
+        d = _scaled(1 / np.sqrt(a * b), _outer(normal, shear))
+        d -= _scaled(value / (2 * a), _outer(normal, normal)) + _scaled(value / (2 * b), _outer(shear, shear))
+        return value, d
+
+    return _through_compliance(of_s)
+
+
+_MANDEL = np.outer((1, 1, math.sqrt(2)), (1, 1, math.sqrt(2))) ** 2
+"""Weights of the squared entries of C in the norm that turning the axes leaves as it is."""
+
+
+def isotropic_part(c: ArrayLike) -> Array:
+    """The isotropic stiffness nearest to C in the rotation-invariant norm. C (*, 3, 3) → (*, 3, 3)."""
+    c = np.asarray(c, dtype=np.float64)
+    bulk = (c[..., 0, 0] + c[..., 1, 1] + 2 * c[..., 0, 1]) / 4
+    shear = (c[..., 0, 0] + c[..., 1, 1] - 2 * c[..., 0, 1] + 4 * c[..., 2, 2]) / 8
+    return _scaled(bulk, np.array([(1, 1, 0), (1, 1, 0), (0, 0, 0)])) + _scaled(
+        shear, np.array([(1, -1, 0), (-1, 1, 0), (0, 0, 1)])
+    )
+
+
+def _anisotropy(c: Array) -> tuple[Array, Array]:
+    """‖C − isotropic part‖ / ‖C‖: 0 where no direction differs. Its derivative is taken as 0 there."""
+    rest = c - isotropic_part(c)
+    size = np.sqrt((_MANDEL * c**2).sum((-2, -1)))
+    off = np.sqrt((_MANDEL * rest**2).sum((-2, -1)))
+    value = off / size
+    tiny = np.finfo(np.float64).tiny
+    # The isotropic part is an orthogonal projection, so that d‖rest‖²/2 = ⟨rest, dC⟩.
+    return value, _MANDEL * (_scaled(1 / np.maximum(off * size, tiny), rest) - _scaled(value / size**2, c))
+
+
+_X, _Y, _XY = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
+
+TABLE: dict[str, CellProperty] = {
+    p.name: p
+    for p in (
+        CellProperty("E_x", "E_x", "E_s", _modulus(_X), 0.01),
+        CellProperty("E_y", "E_y", "E_s", _modulus(_Y), 0.01),
+        CellProperty("nu_xy", "ν_xy", "", _ratio(_Y, _X), 0.01),
+        CellProperty("nu_yx", "ν_yx", "", _ratio(_X, _Y), 0.01),
+        CellProperty("G_xy", "G_xy", "E_s", _modulus(_XY), 0.004),
+        CellProperty("K", "K", "E_s", _modulus((1.0, 1.0, 0.0)), 0.01),
+        CellProperty("volume", "volume fraction", "", None, 0.01),
+        CellProperty("anisotropy", "anisotropy", "", _anisotropy, 0.02),
+        CellProperty("eta_x", "η_x (coupling of σ_xx and γ_xy)", "", _coupling(_X, _XY), 0.02),
+        CellProperty("eta_y", "η_y (coupling of σ_yy and γ_xy)", "", _coupling(_Y, _XY), 0.02),
+    )
+}
+"""Every property by name; E(θ) is made by :func:`cell_property` from a name such as ``E(30)``."""
+
+RELATIVE = 0.05
+"""A modulus of a soft cell has this share of its value as tolerance, where that is less than the absolute one."""
+_ALONG = re.compile(r"E\(\s*([+-]?[0-9.]+)\s*(?:°|deg)?\s*\)")
+
+
+@lru_cache(maxsize=64)
+def cell_property(name: str) -> CellProperty:
+    """A property by name; ``E(θ)`` is Young's modulus along θ degrees from x to y.
+
+    Raises:
+        ValueError: the name is none.
+    """
+    if name in TABLE:
+        return TABLE[name]
+    found = _ALONG.fullmatch(name.strip())
+    try:
+        degrees = float(found[1]) if found else math.nan
+    except ValueError:
+        degrees = math.nan
+    if math.isnan(degrees):
+        raise ValueError(f"property '{name}' is not known; accepted: {', '.join(TABLE)}, E(θ) with θ in degrees")
+    c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    return CellProperty(f"E({degrees:g})", f"E({degrees:g}°)", "E_s", _modulus((c * c, s * s, c * s)), 0.01)
+
+
+def default_tolerance(name: str, value: float) -> float:
+    """The tolerance of a goal that names none. A modulus near 0 has a relative one, else any soft cell would pass."""
+    known = cell_property(name)
+    return min(known.tolerance, RELATIVE * value) if known.unit == "E_s" and value > 0 else known.tolerance
+
+
+def values(names: Sequence[str], stiffness: ArrayLike, volume: ArrayLike) -> Array:
+    """The named properties. C (*, 3, 3), volume fractions (*,) → (*, k)."""
+    c = np.asarray(stiffness, dtype=np.float64)
+    formulas = [cell_property(name).formula for name in names]
+    columns = [np.broadcast_to(volume, c.shape[:-2]) if f is None else f(c)[0] for f in formulas]
+    return np.stack(columns, axis=-1)
+
+
+def values_and_gradients(
+    names: Sequence[str], stiffness: Array, stiffness_gradient: Array, volume: float
+) -> tuple[Array, Array]:
+    """The named properties of one cell and their gradients over its pixels.
+
+    Args:
+        names: k names.
+        stiffness: C (3, 3).
+        stiffness_gradient: ∂C/∂ρ (3, 3, ny, nx).
+        volume: volume fraction.
+
+    Returns:
+        (k,) values, (k, ny, nx) gradients.
+    """
+    shape = stiffness_gradient.shape[2:]
+    value, slopes = np.empty(len(names)), np.zeros((len(names), 9))
+    for j, name in enumerate(names):
+        formula = cell_property(name).formula
+        if formula is None:
+            value[j] = volume
+        else:
+            value[j], slope = formula(stiffness)
+            slopes[j] = slope.ravel()
+    gradients = (slopes @ stiffness_gradient.reshape(9, -1)).reshape(len(names), *shape)
+    for j, name in enumerate(names):
+        if cell_property(name).formula is None:
+            gradients[j] = 1 / math.prod(shape)
+    return value, gradients

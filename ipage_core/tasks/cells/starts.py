@@ -1,0 +1,129 @@
+"""Where the search for a cell begins: nearest stored cells, noise, and motifs that are known to be auxetic."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ipage_core.physics.cells import CellData, read
+from ipage_core.tasks.cells.goals import Goals
+from ipage_core.tasks.cells.properties import values
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+_SWAP = np.array([1, 0, 2])
+"""Exchanging x and y of the axes exchanges these rows and columns of C."""
+
+
+@lru_cache(maxsize=1)
+def stored() -> CellData:
+    """The shipped cells, read once."""
+    return read()
+
+
+@lru_cache(maxsize=32)
+def _stored_property(name: str) -> Array:
+    """A property of every stored cell, then of every one with x and y exchanged: (2 N,)."""
+    data = stored()
+    stiffness = np.concatenate((data.stiffness, data.stiffness[:, _SWAP][:, :, _SWAP]))
+    return values((name,), stiffness, np.tile(data.volume_fraction, 2))[:, 0]
+
+
+def nearest(goals: Goals, n: int) -> tuple[Mask, Array]:
+    """The n stored cells nearest to the goals, in tolerances; x and y may be exchanged. → (n, 32, 32), (n,) misfits."""
+    residual = goals.residual(np.stack([_stored_property(name) for name in goals.names], axis=1))
+    distance = np.linalg.norm(residual, axis=1)
+    order = np.argpartition(distance, min(2 * n, len(distance) - 1))[: 2 * n]
+    order = order[np.argsort(distance[order])]
+    size, chosen, seen = len(stored().pixels), list[int](), set[bytes]()
+    for row in order.tolist():
+        cell = _cell(row, size)
+        key = min(cell.tobytes(), cell.T.tobytes())
+        if key not in seen:
+            chosen.append(row)
+            seen.add(key)
+        if len(chosen) == n:
+            break
+    return np.array([_cell(row, size) for row in chosen]), np.abs(residual[chosen]).max(axis=1)
+
+
+def _cell(row: int, size: int) -> Mask:
+    cell = stored().pixels[row % size]
+    return cell.T if row >= size else cell
+
+
+def resized(cell: Mask, side: int) -> Array:
+    """A stored cell as a field u of another resolution, by its Fourier series. (m, m) → (side, side) in [0, 1]."""
+    m = len(cell)
+    if side == m:
+        return cell.astype(np.float64)
+    at = (np.arange(side) + 0.5) * m / side - 0.5
+    low = np.floor(at).astype(int)
+    share = at - low
+    columns = cell[:, low % m] * (1 - share) + cell[:, (low + 1) % m] * share
+    return columns[low % m] * (1 - share)[:, None] + columns[(low + 1) % m] * share[:, None]
+
+
+def noise(rng: np.random.Generator, side: int, length: float | None = None) -> Array:
+    """A stationary Gaussian field about 1/2, clipped to [0, 1]. → (side, side).
+
+    Args:
+        rng: of the noise.
+        side: pixels.
+        length: of its correlation in pixels; one of 0.7, 1.5 and 2.5 in cells of 32 pixels if None.
+    """
+    if length is None:
+        length = float(rng.choice((0.7, 1.5, 2.5))) * side / 32
+    at = np.minimum(np.arange(side), side - np.arange(side)) * (2 * np.pi / side)
+    amplitude = np.exp(-(at[:, None] ** 2 + at**2) * length**2 / 2)[:, : side // 2 + 1]
+    field = np.fft.irfft2(np.fft.rfft2(rng.standard_normal((side, side))) * amplitude, s=(side, side))
+    return (0.5 + 0.3 * field / field.std()).clip(0, 1)
+
+
+def motif(rng: np.random.Generator, side: int) -> Array:
+    """A mechanism with a negative Poisson's ratio, softened and with noise on it. → (side, side) in [0, 1].
+
+    Rotating squares (Grima and Evans 2000, doi:10.1023/A:1006781224002) or the re-entrant honeycomb (Gibson et al.
+    1982, doi:10.1098/rspa.1982.0087), half of the time each, the latter along either axis.
+    """
+    y, x = (np.mgrid[:side, :side] + 0.5) / side
+    field = _rotating_squares(rng, x, y) if rng.random() < 0.5 else _re_entrant(rng, x, y)
+    field = field.T if rng.random() < 0.5 else field
+    shifted = np.roll(field, tuple(rng.integers(0, side, 2)), axis=(0, 1))
+    return (0.5 + 8 * shifted + 0.5 * (noise(rng, side) - 0.5)).clip(0, 1)
+
+
+def _rotating_squares(rng: np.random.Generator, x: Array, y: Array) -> Array:
+    """Signed distance to four squares turned to and fro, that just overlap at their corners; positive inside."""
+    angle = np.radians(rng.uniform(10, 35))
+    # The corners of neighbours meet where half the diagonal, turned, spans a quarter of the cell.
+    half = 0.25 / (np.cos(angle) + np.sin(angle)) * rng.uniform(1.0, 1.12)
+    field = np.full(x.shape, -1.0)
+    for i in range(2):
+        for j in range(2):
+            dx = (x - 0.25 - 0.5 * i + 0.5) % 1 - 0.5
+            dy = (y - 0.25 - 0.5 * j + 0.5) % 1 - 0.5
+            turn = angle if (i + j) % 2 else -angle
+            along, across = np.cos(turn) * dx + np.sin(turn) * dy, np.cos(turn) * dy - np.sin(turn) * dx
+            field = np.maximum(field, half - np.maximum(np.abs(along), np.abs(across)))
+    return field
+
+
+def _re_entrant(rng: np.random.Generator, x: Array, y: Array) -> Array:
+    """Half a wall's thickness less the distance to the nearest wall of a bow-tie honeycomb; positive inside."""
+    h, half = rng.uniform(0.29, 0.4), rng.uniform(0.02, 0.045)
+    ends = [((0.0, 0.5 - h), (0.0, 0.5 + h)), ((0.5, -h), (0.5, h))]
+    for sign in (1, -1):
+        ends += [((0.0, 0.5 - h), (0.5 * sign, h)), ((0.0, 0.5 + h), (0.5 * sign, 1 - h))]
+    field = np.full(x.shape, -1.0)
+    for (ax, ay), (bx, by) in ends:
+        for shift_x in (-1, 0, 1):
+            for shift_y in (-1, 0, 1):
+                px, py = x - ax - shift_x, y - ay - shift_y
+                dx, dy = bx - ax, by - ay
+                along = ((px * dx + py * dy) / (dx * dx + dy * dy)).clip(0, 1)
+                field = np.maximum(field, half - np.hypot(px - along * dx, py - along * dy))
+    return field
