@@ -7,17 +7,18 @@ that is clean (one piece, no hinges, features as asked) then is near, and pixel 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ipage_core.physics.topology import admissible, has_hinges, is_admissible
 from ipage_core.tasks.cells.features import has_features, repaired
 from ipage_core.tasks.cells.goals import Goals
 from ipage_core.tasks.cells.mesh import Operator, on_pixels
 from ipage_core.tasks.cells.properties import values_and_gradients
+from ipage_core.tasks.cells.topology import admissible, has_hinges, is_admissible
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -50,17 +51,16 @@ class CellSpace:
     """(side, side): kept solid."""
     void: Mask | None = None
     """(side, side): kept void."""
+    radius: float = math.nan
+    """Of the density filter, in pixels; if NaN, one that walls and gaps of the smallest feature survive."""
 
     def __post_init__(self) -> None:
         if self.side not in (32, 48, 64):
             raise ValueError(f"expected 32, 48 or 64 pixels a side, got {self.side}")
         if not 1 <= self.feature <= self.side // 4:
             raise ValueError(f"expected a smallest feature of 1 to {self.side // 4} pixels, got {self.feature}")
-
-    @property
-    def radius(self) -> float:
-        """Of the density filter, in pixels: walls and gaps of the smallest feature survive it."""
-        return 1.8 if self.feature == 1 else 1.6 * self.feature
+        if math.isnan(self.radius):
+            object.__setattr__(self, "radius", 1.8 if self.feature == 1 else 1.6 * self.feature)
 
     @property
     def frozen(self) -> Mask | None:
@@ -106,7 +106,7 @@ class CellSpace:
         """Whether a cell has no hinge, no thin feature, and its masks: what one pixel can break. (side, side)."""
         if self.feature > 1 and not has_features(cell, self.feature):
             return False
-        if self.solid is not None and not cell[self.solid].all() or self.void is not None and cell[self.void].any():
+        if (self.solid is not None and not cell[self.solid].all()) or (self.void is not None and cell[self.void].any()):
             return False
         return not bool(has_hinges(cell))
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ipage_core.physics.topology import is_admissible
 from ipage_core.tasks.cells.descent import CellSpace
 from ipage_core.tasks.cells.goals import Goals
 from ipage_core.tasks.cells.mesh import Operator, on_pixels
 from ipage_core.tasks.cells.properties import values_and_gradients
+from ipage_core.tasks.cells.topology import is_admissible
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -25,6 +25,8 @@ ROUNDS, PATIENCE = 40, 6
 """Rounds a cell may take, and how many in a row may bring nothing."""
 TRIALS, MOST, LOOKED_AT = 8, 6, 25
 """Sets of flips tried in a round, flips in a set, and candidates looked at for a set."""
+SLACK = 0.5
+"""Of a residual this much, in tolerances, counts as none: what cannot be met exactly may still be met within them."""
 DOUBT = 0.3
 """Spread of the random factor on each effect: what the first order does not know, and what makes trials differ."""
 
@@ -75,7 +77,7 @@ def finish(
         if np.abs(residual).max() <= 1 or stuck == PATIENCE:
             break
         moves, effects = _moves(cell, seen[2], space)
-        best, least = None, float(np.linalg.norm(residual))
+        best, least = None, float(_beyond(residual))
         for _ in range(TRIALS if len(moves) else 0):
             trial = _flipped(cell, seen[1], moves, effects, goals, space, rng)
             if trial is None:
@@ -83,15 +85,20 @@ def finish(
             found = look(trial)
             calls += 1
             off = goals.residual(found[1])
-            met = np.abs(off).max() <= 1
-            if met or np.linalg.norm(off) < least:
-                best, least = (trial, found, off), float(np.linalg.norm(off))
-            if met:
+            if _beyond(off) < least:
+                best, least = (trial, found, off), float(_beyond(off))
+            if np.abs(off).max() <= 1:
+                best = trial, found, off
                 break
         stuck = 0 if best else stuck + 1
         if best:
             cell, seen, residual = best
     return Finished(cell, seen[0], seen[1], float(np.abs(residual).max()), calls)
+
+
+def _beyond(residual: Array) -> Array:
+    """How far residuals (*, k) are from the box of ±SLACK. → (*,)."""
+    return np.sqrt((np.maximum(np.abs(residual) - SLACK, 0) ** 2).sum(-1))
 
 
 def _moves(cell: Mask, slopes: Array, space: CellSpace) -> tuple[NDArray[np.intp], Array]:
@@ -142,9 +149,9 @@ def _flipped(
     penalty = np.where(hidden, np.inf, 0.0)
     trial, flips = cell, 0
     for _ in range(LOOKED_AT):
-        off = (wanted.residual(value + guess) ** 2).sum(1) + penalty
+        off = _beyond(wanted.residual(value + guess)) + penalty
         j = int(off.argmin())
-        if flips == MOST or off[j] >= 0.97 * (wanted.residual(value) ** 2).sum():
+        if flips == MOST or off[j] >= 0.985 * _beyond(wanted.residual(value)):
             break
         penalty[j] = np.inf
         pixels = np.isin(space.orbits, moves[j]).reshape(cell.shape) if space.orbits is not None else None

@@ -1,4 +1,4 @@
-"""What is asked of a cell: several properties at once, each exactly, at least, at most, or as small or large as can be."""
+"""What is asked of a cell: several properties at once, exactly, at least, at most, or as small or large as can be."""
 
 from __future__ import annotations
 

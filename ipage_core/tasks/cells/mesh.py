@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ipage_core.physics.homogenization import homogenize, homogenize_with_gradient
+from ipage_core.tasks.cells.homogenization import homogenize, homogenize_with_gradient
 
 Array = NDArray[np.float64]
 Mesh = Literal["pixel", "converged"]

@@ -49,16 +49,16 @@ def _form(s: Array, p: Array, q: Array) -> Array:
 
 
 def _outer(p: Array, q: Array) -> Array:
-    return (np.outer(p, q) + np.outer(q, p)) / 2
+    return np.asarray(np.outer(p, q) + np.outer(q, p), dtype=np.float64) / 2
 
 
 def _scaled(factor: Array, matrix: Array) -> Array:
-    return np.asarray(factor)[..., None, None] * matrix
+    return np.asarray(factor, dtype=np.float64)[..., None, None] * matrix
 
 
 def _through_compliance(of_s: Formula) -> Formula:
     def of_c(c: Array) -> tuple[Array, Array]:
-        s = np.linalg.inv(c)
+        s = np.asarray(np.linalg.inv(c), dtype=np.float64)
         value, d = of_s(s)
         return value, -s @ d @ s
 
@@ -145,7 +145,7 @@ TABLE: dict[str, CellProperty] = {
 
 RELATIVE = 0.05
 """A modulus of a soft cell has this share of its value as tolerance, where that is less than the absolute one."""
-_ALONG = re.compile(r"E\(\s*([+-]?[0-9.]+)\s*(?:°|deg)?\s*\)")
+_ALONG = re.compile(r"E\(\s*([^\s°)]+)\s*(?:°|deg)?\s*\)")
 
 
 @lru_cache(maxsize=64)
@@ -162,7 +162,7 @@ def cell_property(name: str) -> CellProperty:
         degrees = float(found[1]) if found else math.nan
     except ValueError:
         degrees = math.nan
-    if math.isnan(degrees):
+    if not math.isfinite(degrees):
         raise ValueError(f"property '{name}' is not known; accepted: {', '.join(TABLE)}, E(θ) with θ in degrees")
     c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     return CellProperty(f"E({degrees:g})", f"E({degrees:g}°)", "E_s", _modulus((c * c, s * s, c * s)), 0.01)

@@ -10,13 +10,13 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ipage_core.physics.topology import is_admissible
 from ipage_core.tasks.cells import starts
 from ipage_core.tasks.cells.descent import SHARPNESS, CellSpace, descend
 from ipage_core.tasks.cells.flips import Finished, finish
 from ipage_core.tasks.cells.goals import Goal, Goals
 from ipage_core.tasks.cells.mesh import OPERATORS, Mesh, on_pixels
 from ipage_core.tasks.cells.properties import values
+from ipage_core.tasks.cells.topology import is_admissible
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -30,6 +30,8 @@ FAR = 4.0
 """Misfit of a clean cell, in tolerances, from which moving the aims is worth more than flips."""
 FLIPS_ALONE = 40.0
 """Misfit of a stored cell, in tolerances, up to which flips alone are tried on it."""
+SHAKEN, FINER = 4.0, 0.72
+"""Misfit of the best cell so far up to which every other start is that cell, shaken, with a filter so much finer."""
 PUSHES = 12
 """Steps by which a property that is to be minimized or maximized is tightened, at most."""
 
@@ -109,6 +111,7 @@ def solve(
     if mesh not in OPERATORS:
         raise ValueError(f"mesh '{mesh}' is not known; accepted: {', '.join(OPERATORS)}")
     space = space or CellSpace()
+    finer = replace(space, radius=FINER * space.radius)
     aims = Goals.of(goals)
     given = None if given is None else np.asarray(given, dtype=np.float64)
     if ("given" in from_) != (given is not None and given.shape[1:] == (space.side, space.side)):
@@ -120,10 +123,12 @@ def solve(
         rng = np.random.default_rng(child)
         best, calls, tried, name = None, 0, 0, ""
         for kind, u in _starts(i, aims, space, from_, pool, given, attempts, rng):
-            ended = _attempt(kind, u, aims, space, mesh, rng)
-            calls, tried = calls + ended[1], tried + 1
-            if ended[0] is not None and (best is None or ended[0].misfit < best.misfit):
-                best, name = ended[0], kind
+            if best is not None and best.misfit < SHAKEN and kind in ("noise", "motif") and tried % 2 == 0:
+                kind, u = "again", starts.shaken(rng, best.cell)
+            ended, used = _attempt(kind, u, aims, finer if kind == "again" else space, mesh, rng)
+            calls, tried = calls + used, tried + 1
+            if ended is not None and (best is None or ended.misfit < best.misfit):
+                best, name = ended, kind
             if best is not None and best.misfit <= 1:
                 break
         if best is None:  # no start led to a cell that could be cleaned: the full cell is always there
@@ -190,7 +195,9 @@ def _attempt(
     if ended is None or not ended.misfit < FLIPS_ALONE:
         return None, calls
     true = finish(ended.cell, aims, space, rng, OPERATORS[mesh], rounds=0)
-    ended, used = _on_pixels("flips", ended.cell, aims.shifted(ended.values - true.values), space, rng)
+    ended, used = _on_pixels(
+        "flips", ended.cell.astype(np.float64), aims.shifted(ended.values - true.values), space, rng
+    )
     calls += true.calls + used
     assert ended is not None
     last = finish(ended.cell, aims, space, rng, OPERATORS[mesh])
@@ -216,7 +223,7 @@ def _on_pixels(
             best = seen
         if seen.misfit < FAR:
             break
-        moved = moved.shifted((aims.residual(seen.values) * aims.tolerance).clip(-30 * aims.tolerance, 30 * aims.tolerance))
+        moved = moved.shifted(aims.residual(seen.values).clip(-30, 30) * aims.tolerance)
     if best is None:
         return None, calls
     ended = finish(best.cell, aims, space, rng)
@@ -243,7 +250,7 @@ def _pushed(
             tolerance=np.append(aims.tolerance, tighter.tolerance),
             side=np.append(aims.side, tighter.side),
         )
-        trial, used = _attempt("nearest", ended.cell * 0.8 + 0.1, both, space, mesh, rng)
+        trial, used = _attempt("nearest", 0.1 + 0.8 * ended.cell.astype(np.float64), both, space, mesh, rng)
         calls += used
         if trial is not None and trial.misfit <= 1 and is_admissible(trial.cell):
             k = len(aims.names)

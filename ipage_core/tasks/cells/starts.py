@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ipage_core.physics.cells import CellData, read
+from ipage_core.tasks.cells.dataset import CellData, read
 from ipage_core.tasks.cells.goals import Goals
 from ipage_core.tasks.cells.properties import values
 
@@ -56,7 +56,7 @@ def _cell(row: int, size: int) -> Mask:
 
 
 def resized(cell: Mask, side: int) -> Array:
-    """A stored cell as a field u of another resolution, by its Fourier series. (m, m) → (side, side) in [0, 1]."""
+    """A stored cell as a field u of another resolution, bilinear between pixels. (m, m) → (side, side) in [0, 1]."""
     m = len(cell)
     if side == m:
         return cell.astype(np.float64)
@@ -83,6 +83,11 @@ def noise(rng: np.random.Generator, side: int, length: float | None = None) -> A
     return (0.5 + 0.3 * field / field.std()).clip(0, 1)
 
 
+def shaken(rng: np.random.Generator, cell: Mask) -> Array:
+    """A cell softened and with noise on it, so that descent can leave where it got stuck. (m, m) → (m, m) in [0, 1]."""
+    return (0.15 + 0.7 * cell + 0.15 * rng.standard_normal(cell.shape)).clip(0, 1)
+
+
 def motif(rng: np.random.Generator, side: int) -> Array:
     """A mechanism with a negative Poisson's ratio, softened and with noise on it. → (side, side) in [0, 1].
 
@@ -93,7 +98,7 @@ def motif(rng: np.random.Generator, side: int) -> Array:
     field = _rotating_squares(rng, x, y) if rng.random() < 0.5 else _re_entrant(rng, x, y)
     field = field.T if rng.random() < 0.5 else field
     shifted = np.roll(field, tuple(rng.integers(0, side, 2)), axis=(0, 1))
-    return (0.5 + 8 * shifted + 0.5 * (noise(rng, side) - 0.5)).clip(0, 1)
+    return (0.5 + 8 * shifted + 0.2 * (noise(rng, side) - 0.5)).clip(0, 1)
 
 
 def _rotating_squares(rng: np.random.Generator, x: Array, y: Array) -> Array:
@@ -114,7 +119,7 @@ def _rotating_squares(rng: np.random.Generator, x: Array, y: Array) -> Array:
 
 def _re_entrant(rng: np.random.Generator, x: Array, y: Array) -> Array:
     """Half a wall's thickness less the distance to the nearest wall of a bow-tie honeycomb; positive inside."""
-    h, half = rng.uniform(0.29, 0.4), rng.uniform(0.02, 0.045)
+    h, half = rng.uniform(0.29, 0.4), rng.uniform(0.025, 0.06)
     ends = [((0.0, 0.5 - h), (0.0, 0.5 + h)), ((0.5, -h), (0.5, h))]
     for sign in (1, -1):
         ends += [((0.0, 0.5 - h), (0.5 * sign, h)), ((0.0, 0.5 + h), (0.5 * sign, 1 - h))]

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.fft import irfftn, rfftn
 
-from ipage_core.physics.homogenization import E_VOID, POISSON
+from ipage_core.tasks.cells.homogenization import E_VOID, POISSON
 
 Array = NDArray[np.float64]
 
@@ -72,7 +74,7 @@ def _element(poisson: float) -> tuple[Array, Array]:
     return k0, u0.reshape(6, 24)
 
 
-def _nodes(padded: Array, corner: NDArray[np.intp]) -> tuple[slice, ...]:
+def _nodes(padded: Array, corner: NDArray[np.intp]) -> tuple[Any, ...]:
     """The view of a field padded by one node in which every voxel finds its ``corner``."""
     ends = padded.shape[-3:]
     return (..., *(slice(c, end - 1 + c) for c, end in zip(corner, ends, strict=True)))
@@ -201,19 +203,14 @@ def read_voxels(path: Path) -> Array:
     """
     try:
         loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            array = loaded
-        else:
-            with loaded:
-                names = loaded.files
-                name = "voxels" if "voxels" in names else names[0] if len(names) == 1 else None
-                if name is None:
-                    raise ValueError(f"{path}: expected one array, or one named 'voxels', got {', '.join(names)}")
-                array = loaded[name]
+        arrays = {"voxels": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist") from None
-    except (OSError, EOFError) as error:
-        raise ValueError(f"{path} is not an NPY or NPZ file that can be read: {error}") from None
+    except (OSError, EOFError, ValueError, BadZipFile) as error:
+        raise ValueError(f"{path} is not an NPY or NPZ file of numbers: {error}") from None
+    if "voxels" not in arrays and len(arrays) != 1:
+        raise ValueError(f"{path}: expected one array, or one named 'voxels', got {', '.join(arrays) or 'none'}")
+    array = arrays.get("voxels", next(iter(arrays.values())))
     if array.dtype.kind not in "buif" or array.ndim != 3:
         raise ValueError(f"{path}: expected numbers of shape (nz, ny, nx), got {array.dtype} of shape {array.shape}")
     return array.astype(np.float64)

@@ -1,7 +1,7 @@
-"""Draws the targets of ``cells.py`` once: ``python tests/acceptance/cells_targets.py`` writes ``cells_targets.json``.
+"""Draws the targets of ``cell_goals.py`` once: ``python -m tests.acceptance.cell_targets`` writes the JSON beside it.
 
 Nothing here looks at what a solver can do. Held-out targets are properties of cells of a seed that no data set uses.
-A novel one combines E_x, E_y, ν_xy and G_xy of four different stored cells, and is kept if C is positive definite and no
+A novel one combines E_x, E_y, ν_xy and G_xy of four different stored cells. It is kept if C is positive definite and no
 stiffer than the solid (Voigt), and if the nearest stored cell, x and y exchanged or not, misses at least one property
 by 0.1 standard deviations and none by more than 0.4: what the data do not hold, next to what they hold.
 """
@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ipage_core.physics.cells import cell
-from ipage_core.physics.homogenization import homogenize
+from ipage_core.tasks.cells.dataset import cell
+from ipage_core.tasks.cells.homogenization import homogenize
 from ipage_core.tasks.cells.mesh import stiffness
 from ipage_core.tasks.cells.properties import values
 from ipage_core.tasks.cells.starts import stored
 
-FILE = Path(__file__).with_name("cells_targets.json")
+FILE = Path(__file__).with_name("cell_targets.json")
 MODULI = ("E_x", "E_y", "nu_xy", "G_xy")
 SEVEN = (*MODULI, "volume", "eta_x", "eta_y")
 UNSEEN = 7

@@ -1,0 +1,116 @@
+"""Voxels against laminates, Hashin–Shtrikman, cubic symmetry and a file that is read back."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ipage_core.tasks.cells.homogenization import POISSON, young_x
+from ipage_core.tasks.cells.voxels import directional_moduli, homogenize_voxels, isotropic, read_voxels
+
+
+def laminate(moduli: np.ndarray, poisson: float = POISSON) -> np.ndarray:
+    """Exact C of isotropic layers of equal thickness stacked along z: they share σ_z· and the strains in the plane.
+
+    With Voigt order (xx, yy, zz, yz, xz, xy), n = (zz, yz, xz) and t = (xx, yy, xy): (Backus 1962).
+    """
+    n, t = [2, 3, 4], [0, 1, 5]
+    layers = moduli[:, None, None] * isotropic(poisson)
+    nn, nt, tt = layers[:, n][:, :, n], layers[:, n][:, :, t], layers[:, t][:, :, t]
+    inverse = np.linalg.inv(nn)
+    c_nn = np.linalg.inv(inverse.mean(0))
+    c_nt = c_nn @ (inverse @ nt).mean(0)
+    c = np.empty((6, 6))
+    c[np.ix_(n, n)], c[np.ix_(n, t)], c[np.ix_(t, n)] = c_nn, c_nt, c_nt.T
+    rest = (tt - nt.swapaxes(1, 2) @ inverse @ nt).mean(0)
+    c[np.ix_(t, t)] = rest + c_nt.T @ np.linalg.inv(c_nn) @ c_nt
+    return c
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_laminates(axis: int) -> None:
+    layers = np.repeat([1.0, 0.25, 0.6, 0.25], 2)
+    shape = [1, 1, 1]
+    shape[axis] = 8
+    rho = np.broadcast_to(layers.reshape(shape), (8, 8, 8))
+    c = homogenize_voxels(rho, e_void=1e-6)
+    expected = laminate(1e-6 + (1 - 1e-6) * layers)
+    # The array's axes are (z, y, x); bring the stacking axis to z by exchanging the names of two axes.
+    order = {0: [0, 1, 2, 3, 4, 5], 1: [0, 2, 1, 3, 5, 4], 2: [2, 1, 0, 5, 4, 3]}[axis]
+    np.testing.assert_allclose(c[np.ix_(order, order)], expected, atol=1e-5)
+
+
+def test_solid_is_the_solid() -> None:
+    np.testing.assert_allclose(homogenize_voxels(np.ones((4, 5, 6))), isotropic(), atol=1e-12)
+
+
+def sphere(n: int, radius: float) -> np.ndarray:
+    at = (np.arange(n) + 0.5) / n - 0.5
+    return np.sqrt(at[:, None, None] ** 2 + at[:, None] ** 2 + at**2) < radius
+
+
+def cubic(c: np.ndarray) -> np.ndarray:
+    expected = np.zeros((6, 6))
+    expected[:3, :3] = c[0, 1]
+    expected[range(3), range(3)], expected[range(3, 6), range(3, 6)] = c[0, 0], c[3, 3]
+    return expected
+
+
+def test_hashin_shtrikman_and_cubic_symmetry() -> None:
+    """A solid with spherical holes: bulk and shear moduli below the upper bounds; C keeps the cube's symmetry."""
+    rho = (~sphere(16, 0.4)).astype(float)
+    c = homogenize_voxels(rho, tolerance=1e-4)
+    np.testing.assert_allclose(c, cubic(c), atol=1e-6)
+    k, g = 1 / (3 * (1 - 2 * POISSON)), 1 / (2 * (1 + POISSON))
+    f = rho.mean()
+    bulk = (c[0, 0] + 2 * c[0, 1]) / 3
+    bound = f * k * 4 * g / (4 * g + 3 * (1 - f) * k)
+    assert 0.9 * bound < bulk < bound
+    # Voigt's average over orientations is what the bound on an isotropic mixture's shear modulus allows, and more.
+    reuss = 5 / (2 / ((c[0, 0] - c[0, 1]) / 2) + 3 / c[3, 3])
+    beta = 6 * (k + 2 * g) / (5 * g * (3 * k + 4 * g))
+    assert reuss < g + (1 - f) / (-1 / g + f * beta)
+
+
+def test_energy_bounds_from_above_and_converges() -> None:
+    rho = (~sphere(12, 0.45)).astype(float)
+    exact = homogenize_voxels(rho, tolerance=1e-7)
+    usual = homogenize_voxels(rho)
+    assert (np.diag(usual) >= np.diag(exact) - 1e-12).all()
+    np.testing.assert_allclose(usual, exact, atol=1e-4)
+
+
+def test_an_extruded_cell_bounds_plane_stress() -> None:
+    """Extruded along z, only the mean of σ_zz is zero: a little stiffer than plane stress."""
+    cell = np.zeros((8, 8))
+    cell[2:5] = cell[:, 3:6] = 1
+    c = homogenize_voxels(np.broadcast_to(cell, (3, 8, 8)), tolerance=1e-5)
+    ratio = directional_moduli(c, [(1, 0, 0)])[0] / float(young_x(cell))
+    assert 1 <= ratio <= 1.05
+
+
+def test_directions() -> None:
+    c = isotropic()
+    along = np.random.default_rng(0).standard_normal((20, 3))
+    np.testing.assert_allclose(directional_moduli(c, along), 1, rtol=1e-12)
+
+
+def test_files(tmp_path: Path) -> None:
+    rho = sphere(4, 0.4)
+    np.save(tmp_path / "a.npy", rho)
+    np.savez(tmp_path / "a.npz", voxels=rho, other=1)
+    for name in ("a.npy", "a.npz"):
+        assert (read_voxels(tmp_path / name) == rho).all()
+    np.savez(tmp_path / "b.npz", one=rho, two=rho)
+    np.save(tmp_path / "flat.npy", rho[0])
+    np.save(tmp_path / "objects.npy", np.array([None]), allow_pickle=True)
+    (tmp_path / "text.npy").write_text("no")
+    for name in ("b.npz", "flat.npy", "objects.npy", "text.npy", "missing.npy"):
+        with pytest.raises(ValueError, match=name):
+            read_voxels(tmp_path / name)
+
+
+@pytest.mark.parametrize("bad", [np.ones((2, 2)), np.ones((33, 2, 2)), np.full((2, 2, 2), 1.5), np.ones((0, 2, 2))])
+def test_bad_voxels_are_refused(bad: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        homogenize_voxels(bad)
