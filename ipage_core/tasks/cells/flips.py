@@ -55,6 +55,7 @@ def finish(
     rng: np.random.Generator,
     operator: Operator = on_pixels,
     rounds: int = ROUNDS,
+    enough: float = 1.0,
 ) -> Finished:
     """Flip pixels at the edges until every goal is met. The cell stays admissible, symmetric and masked.
 
@@ -65,6 +66,7 @@ def finish(
         rng: of the random choice of flips.
         operator: density → C, ∂C/∂ρ.
         rounds: at most.
+        enough: the largest residual, in tolerances, at which it ends.
     """
 
     def look(pixels: Mask) -> tuple[Array, Array, Array]:
@@ -74,7 +76,7 @@ def finish(
     seen, calls, stuck = look(cell), 1, 0
     residual = goals.residual(seen[1])
     for _ in range(rounds):
-        if np.abs(residual).max() <= 1 or stuck == PATIENCE:
+        if np.abs(residual).max() <= enough or stuck == PATIENCE:
             break
         moves, effects = _moves(cell, seen[2], space)
         best, least = None, float(_beyond(residual))
@@ -87,7 +89,7 @@ def finish(
             off = goals.residual(found[1])
             if _beyond(off) < least:
                 best, least = (trial, found, off), float(_beyond(off))
-            if np.abs(off).max() <= 1:
+            if np.abs(off).max() <= enough:
                 best = trial, found, off
                 break
         stuck = 0 if best else stuck + 1

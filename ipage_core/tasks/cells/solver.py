@@ -28,6 +28,8 @@ CORRECTIONS = 2
 """Times the aims are moved by what the clean-up has cost (output space mapping)."""
 FAR = 4.0
 """Misfit of a clean cell, in tolerances, from which moving the aims is worth more than flips."""
+ENOUGH = 0.5
+"""Residual at which a cell is finished on the extrapolated mesh: what its error may add then stays within the rest."""
 FLIPS_ALONE = 40.0
 """Misfit of a stored cell, in tolerances, up to which flips alone are tried on it."""
 SHAKEN, FINER = 4.0, 0.72
@@ -200,7 +202,7 @@ def _attempt(
     )
     calls += true.calls + used
     assert ended is not None
-    last = finish(ended.cell, aims, space, rng, OPERATORS[mesh])
+    last = finish(ended.cell, aims, space, rng, OPERATORS[mesh], enough=ENOUGH)
     return last, calls + last.calls
 
 
