@@ -110,7 +110,8 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--method", help="default: ipage; for own data ipage-mlp")
     predict.add_argument("--model", type=Path, metavar="DIR", help="as for design; TASK may then be left out")
     predict.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
-    verify = command("verify", _verify, "Apply the true forward operator Ω to designs x1..xD.")
+    text = "Apply the true forward operator Ω to designs x1..xD; for architecture also to a voxel array (NPY, NPZ)."
+    verify = command("verify", _verify, text)
     for sub in (predict, verify):
         sub.add_argument("task", metavar="TASK", nargs="?" if sub is predict else None)
         sub.add_argument("designs", type=Path, metavar="CSV")
@@ -124,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("solutions", type=Path, metavar="CSV")
     export.add_argument("--model", type=Path, metavar="DIR", help="own data with lattice columns, instead of TASK")
     export.add_argument(
-        "--format", required=True, help="crystal: cif, poscar or extxyz; architecture: png, svg, dxf or stl"
+        "--format", required=True, help="crystal: cif, poscar or extxyz; architecture: png, svg, dxf, stl or 3mf"
     )
     export.add_argument("--out", type=Path, required=True, metavar="DIR")
 
@@ -322,6 +323,12 @@ def _verify(arguments: argparse.Namespace) -> None:
     task = _task(arguments.task)
     if task.omega is None:
         raise ValueError(f"{task.name} has no forward operator Ω: its designs cannot be verified here")
+    if task.name == "architecture" and arguments.designs.suffix.lower() in (".npy", ".npz"):
+        from ipage_core.tasks.cells.voxels import read_voxels, summary
+
+        _write_csv(pd.DataFrame([summary(read_voxels(arguments.designs))]), arguments.out)
+        print(json.dumps({"n": 1, "omega_calls": 1, "failed": 0}))
+        return
     table = tables.read(arguments.designs, arguments)
     x, frame = tables.designs(task, arguments.designs, table), table.frame
     with watching(_print_counts):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 FORMATS: dict[str, tuple[str, tuple[str, ...]]] = {
     "crystal": ("crystal.export", ("cif", "poscar", "extxyz")),
-    "architecture": ("cells.export", ("png", "svg", "dxf", "stl")),
+    "architecture": ("cells.export", ("png", "svg", "dxf", "stl", "3mf")),
 }
 """Task → the module here that writes its files, and the formats it knows."""
 

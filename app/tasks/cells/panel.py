@@ -378,7 +378,9 @@ def _show_files(run: Run, sample: int | None) -> None:
     across = places[0].number_input("Cells across", 1, 20, 3, key="tiles_x")
     up = places[1].number_input("Cells up", 1, 20, 3, key="tiles_y")
     cell_mm = places[2].number_input("Cell [mm]", 0.01, 1000.0, 10.0, key="cell_mm")
-    thick = places[3].number_input("Thickness [mm]", 0.01, 1000.0, 5.0, key="thick_mm", help="Height of the STL.")
+    thick = places[3].number_input(
+        "Thickness [mm]", 0.01, 1000.0, 5.0, key="thick_mm", help="Height of the STL and the 3MF."
+    )
     contacts = places[4].selectbox(
         "Corner contacts",
         ["join", "separate"],
@@ -411,7 +413,10 @@ def _show_files(run: Run, sample: int | None) -> None:
         width="stretch",
         key="file-all",
     )
-    st.caption("The number in a file's name is the sample of the table and of the CSV. The STL is in millimetres.")
+    st.caption(
+        "The number in a file's name is the sample of the table and of the CSV. STL and 3MF are in millimetres; the "
+        "3MF also holds that unit, the material and the cell's properties."
+    )
 
 
 def rows(run: Run, samples: list[int]) -> pd.DataFrame:

@@ -1,6 +1,6 @@
-"""Pixel cells as files to print, cut or show: PNG, SVG, DXF and STL of n × m cells at a size in millimetres.
+"""Pixel cells as files to print, cut or show: PNG, SVG, DXF, STL and 3MF of n × m cells at a size in millimetres.
 
-A cell is ``[iy, ix]``, True = solid, x to the right and y upwards: all four formats show the same picture, the one in
+A cell is ``[iy, ix]``, True = solid, x to the right and y upwards: all formats show the same picture, the one in
 which E_x is horizontal. Every function returns the file's bytes, so that a caller may write them or send them.
 """
 
@@ -35,7 +35,7 @@ class Layout:
     cell_mm: float = 10.0
     """Width of one cell; pixels are square."""
     thickness_mm: float = 5.0
-    """Height of the extrusion (STL)."""
+    """Height of the extrusion (STL, 3MF)."""
     contacts: Literal["join", "separate"] = "join"
     """What becomes of two solid pixels that meet at a corner only: neither a mesh nor a printer can leave it so."""
     contact_size: float = 0.05
@@ -148,7 +148,19 @@ def stl(cell: ArrayLike, layout: Layout) -> bytes:
     return trimesh.exchange.stl.export_stl(solid_mesh(cell, layout))
 
 
-FORMATS: dict[str, Callable[[ArrayLike, Layout], bytes]] = {"png": png, "svg": svg, "dxf": dxf, "stl": stl}
+def _threemf(cell: ArrayLike, layout: Layout) -> bytes:
+    from ipage_core.tasks.cells.threemf import threemf  # it is built on this module
+
+    return threemf(cell, layout)
+
+
+FORMATS: dict[str, Callable[[ArrayLike, Layout], bytes]] = {
+    "png": png,
+    "svg": svg,
+    "dxf": dxf,
+    "stl": stl,
+    "3mf": _threemf,
+}
 
 
 def files(frame: pd.DataFrame, form: str, layout: Layout | None = None) -> dict[str, bytes]:

@@ -195,6 +195,26 @@ def directional_moduli(stiffness: ArrayLike, directions: ArrayLike) -> Array:
     return np.asarray(1 / np.einsum("ki,ij,kj->k", stress, np.linalg.inv(np.asarray(stiffness)), stress))
 
 
+def surface(stiffness: ArrayLike, n: int = 33) -> tuple[Array, Array]:
+    """E(n) over the sphere, to draw. C (6, 6) → (n, 2n − 1, 3) points E(n) n, and (n, 2n − 1) E."""
+    polar, around = np.linspace(0, np.pi, n)[:, None], np.linspace(0, 2 * np.pi, 2 * n - 1)
+    x, y = np.sin(polar) * np.cos(around), np.sin(polar) * np.sin(around)
+    unit = np.stack((x, y, np.broadcast_to(np.cos(polar), x.shape)), axis=-1)
+    e = directional_moduli(stiffness, unit.reshape(-1, 3)).reshape(x.shape)
+    return e[..., None] * unit, e
+
+
+def summary(density: ArrayLike) -> dict[str, float]:
+    """A voxel array as one row: C11..C66, Young's moduli along the axes and over all directions, volume fraction."""
+    c = homogenize_voxels(density)
+    along = directional_moduli(c, np.eye(3))
+    everywhere = surface(c)[1]
+    row = {f"c{i + 1}{j + 1}": float(c[i, j]) for i in range(6) for j in range(i, 6)}
+    row |= dict(zip(("e_x", "e_y", "e_z"), along.tolist(), strict=True))
+    row |= {"e_min": float(everywhere.min()), "e_max": float(everywhere.max())}
+    return row | {"volume": float(np.asarray(density, dtype=np.float64).mean())}
+
+
 def read_voxels(path: Path) -> Array:
     """A voxel array from a file: NPY, or NPZ with one array or one that is named ``voxels``. → (nz, ny, nx) float64.
 

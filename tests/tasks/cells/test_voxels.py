@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from ipage_core.tasks.cells.homogenization import POISSON, young_x
-from ipage_core.tasks.cells.voxels import directional_moduli, homogenize_voxels, isotropic, read_voxels
+from ipage_core.tasks.cells.voxels import (
+    directional_moduli,
+    homogenize_voxels,
+    isotropic,
+    read_voxels,
+    summary,
+    surface,
+)
 
 
 def laminate(moduli: np.ndarray, poisson: float = POISSON) -> np.ndarray:
@@ -93,6 +100,16 @@ def test_directions() -> None:
     c = isotropic()
     along = np.random.default_rng(0).standard_normal((20, 3))
     np.testing.assert_allclose(directional_moduli(c, along), 1, rtol=1e-12)
+
+
+def test_surface_and_summary() -> None:
+    points, e = surface(isotropic())
+    np.testing.assert_allclose(e, 1, rtol=1e-12)
+    np.testing.assert_allclose(np.linalg.norm(points, axis=-1), 1, rtol=1e-12)
+    row = summary(np.broadcast_to([1.0, 0.25], (2, 2, 2)))
+    assert row["e_y"] == pytest.approx(row["e_z"])
+    assert row["e_min"] <= row["e_x"] < row["e_y"] <= row["e_max"]
+    assert row["volume"] == 0.625
 
 
 def test_files(tmp_path: Path) -> None:
