@@ -21,7 +21,6 @@ from ipage_core.inference.pipeline import design
 from ipage_core.inference.solutions import Solutions
 from ipage_core.problem import constraints
 from ipage_core.problem import target as targets
-from ipage_core.problem.task import identity
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.table import candidates, own_data
 from ipage_core.training.datasets import pairs
@@ -106,7 +105,7 @@ def _design(
         seed=seed,
         omega_evals=omega_evals,
         finish=finish,
-        parametrization=constraints.parse(problem, constrained),
+        space=constraints.parse(problem, constrained),
         seed_design=torch.tensor(seed_design, dtype=torch.float64) if seed_design else None,
         record_every=record_every,
     )
@@ -212,7 +211,7 @@ def record(found: Solutions, accepted: np.ndarray | None = None) -> Run:
             found.path.surrogate_error.double().numpy(),
         )
         frames = torch.cat((found.path.x[:-1], found.final[None]))
-        if task.project is not identity and found.surrogate is not None:  # the last step is one by itself
+        if task.space is not None and found.surrogate is not None:  # the last step is one by itself
             labels, frames = (*labels, CLEANED), torch.cat((found.path.x, found.final[None]))
             believed = (found.surrogate - found.y_star).square().sum(1, keepdim=True).T
             f_error = np.concatenate((f_error, believed.double().numpy()))

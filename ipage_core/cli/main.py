@@ -273,7 +273,7 @@ def _design(arguments: argparse.Namespace) -> None:
             method,
             y_star,
             n,
-            parametrization=moves,
+            space=moves,
             seed_design=start,
             sampling=arguments.sampling,
             seed=arguments.seed,

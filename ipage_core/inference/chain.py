@@ -15,7 +15,7 @@ from torch import Tensor
 from ipage_core.inference.latent_design import latent_design
 from ipage_core.inference.localization import Optimizer, Trajectory, localize
 from ipage_core.inference.methods import Loaded, Proposal
-from ipage_core.problem.space import Parametrization, staged
+from ipage_core.problem.space import DesignSpace, staged
 from ipage_core.problem.task import Task
 
 STALLED = 0.05
@@ -86,7 +86,7 @@ class Chain:
         self,
         task: Task,
         method: Loaded,
-        parametrization: Parametrization,
+        space: DesignSpace,
         optimizer: Optimizer,
         steps: int | None,
         record_every: int,
@@ -94,7 +94,7 @@ class Chain:
     ) -> None:
         self.task = task
         self.method = method
-        self.parametrization = parametrization
+        self.space = space
         self.optimizer = optimizer
         self.steps = steps
         self.record_every = record_every
@@ -138,7 +138,7 @@ class Chain:
         """Lines 11–14 of Algorithm 1, from the posterior samples; records the path."""
         with self.clock("localization"):
             start = torch.where(samples.x.isfinite(), samples.x, self.task.bounds.mean(0).to(samples.x))
-            path, predicted = self._descend(self.parametrization.encode(start), goal)
+            path, predicted = self.descend(self.space.encode(start), goal)
             predicted_posterior = goal.to(path.u) + path.first[:, : goal.shape[1]]
             elsewhere = (path.u[0] != samples.posterior).any(1).nonzero()[:, 0]  # outside the box, or tied, or filtered
             if len(elsewhere):
@@ -154,17 +154,17 @@ class Chain:
                 errors=torch.cat((error[None], path.error[1:])),
             )
 
-    def _descend(self, u: Tensor, goal: Tensor) -> tuple[Trajectory, Tensor]:
-        """Localize from u, through the parametrization's stages.
+    def descend(self, u: Tensor, goal: Tensor) -> tuple[Trajectory, Tensor]:
+        """Localize from u (n, e) towards goal (n, m), through the space's stages.
 
         The trajectory is that of the designs x; with it comes f of the last ones (n, m).
         """
         goal, surrogate = goal.to(u), self.method.surrogate
         assert surrogate is not None
         parts: list[Trajectory] = []
-        for moves, share in staged(self.parametrization):
+        for moves, share in staged(self.space):
 
-            def residual(u: Tensor, rows: Tensor, moves: Parametrization = moves) -> Tensor:
+            def residual(u: Tensor, rows: Tensor, moves: DesignSpace = moves) -> Tensor:
                 x = moves.decode(u)
                 return torch.cat((surrogate(x) - goal[rows], moves.excess(x)), dim=1)
 
@@ -180,24 +180,24 @@ class Chain:
             u, taken = part.u[-1], int(parts[-1].steps[-1]) + 1 if parts else 0
             parts.append(replace(part, steps=part.steps + taken, u=torch.stack([moves.decode(v) for v in part.u])))
         x, left = parts[-1].u[-1], parts[-1].residual
-        beyond = (self.parametrization.excess(x) > 0).any(1).nonzero()[:, 0]
+        beyond = (self.space.excess(x) > 0).any(1).nonzero()[:, 0]
         if len(beyond):
             x[beyond] = self._kept(u[beyond])
             misfit = self.predict(x[beyond]) - goal[beyond]
-            left[beyond] = torch.cat((misfit, self.parametrization.excess(x[beyond])), dim=1)
+            left[beyond] = torch.cat((misfit, self.space.excess(x[beyond])), dim=1)
             parts[-1].error[-1] = left.square().sum(1)
         steps, path, error = (torch.cat([getattr(p, name) for p in parts]) for name in ("steps", "u", "error"))
         return Trajectory(steps, path, error, parts[0].first, left), goal + left[:, : goal.shape[1]]
 
     def _kept(self, u: Tensor) -> Tensor:
         """The designs decode(u), which are beyond a cap, moved to it: where target and cap clash, the cap stays."""
-        moves = self.parametrization
+        moves = self.space
         path = localize(lambda u, _: moves.excess(moves.decode(u)), u, moves.bounds, enough=0.0)
         return moves.decode(path.u[-1])
 
     def residual(self, samples: Samples, goal: Tensor) -> Tensor:
         """(n,) how far the surrogate and the caps say that the samples are from their goal."""
-        return samples.residual(goal, self.parametrization.excess(samples.x))
+        return samples.residual(goal, self.space.excess(samples.x))
 
     def fresh(self, y_star: Tensor, goal: Tensor, seed: int, attempt: int) -> Samples:
         """Localized samples at new random latent points."""
@@ -250,8 +250,8 @@ class Chain:
             before, last = last, (y - goal).norm(dim=1)
             with self.clock("localization"):
                 shifted = goal + samples.predicted.cpu().to(goal) - y
-                encoded = self.parametrization.encode(samples.x)
-                trajectory, samples.predicted = self._descend(encoded, shifted.nan_to_num(nan=0.0))
+                encoded = self.space.encode(samples.x)
+                trajectory, samples.predicted = self.descend(encoded, shifted.nan_to_num(nan=0.0))
                 samples.x = trajectory.u[-1]
                 samples.labels.append(f"correction {k + 1}")
                 samples.frames = torch.cat((samples.frames, samples.x[None]))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ipage_core.inference.localization import localize
-from ipage_core.problem.space import Parametrization, staged
+from ipage_core.problem.space import DesignSpace, staged
 
 AT_ONCE = 16_384
 """Descents in one batch, for memory."""
@@ -56,7 +56,7 @@ class NeuralAdjoint:
         self,
         network: nn.Module,
         draw: Callable[[int, Tensor], Tensor],
-        moves: Parametrization,
+        moves: DesignSpace,
         search: Search,
         *,
         boundary: Tensor,
@@ -100,13 +100,13 @@ class NeuralAdjoint:
         return found
 
     def _descended(self, start: Tensor, goal: Tensor) -> Tensor:
-        """(n, d), (n, m) → (n, d) by localize, through the stages of the parametrization."""
+        """(n, d), (n, m) → (n, d) by localize, through the stages of the space."""
         optimizer, steps = self.search.optimizer, self.search.steps
         assert optimizer != "published"
         u = self.moves.encode(start)
         for moves, share in staged(self.moves):
 
-            def residual(u: Tensor, rows: Tensor, moves: Parametrization = moves) -> Tensor:
+            def residual(u: Tensor, rows: Tensor, moves: DesignSpace = moves) -> Tensor:
                 return self.network(moves.decode(u)) - goal[rows]
 
             enough = share * self.enough

@@ -15,11 +15,8 @@ from ipage_core.inference.solutions import Path, Solutions
 from ipage_core.inference.verification import Verification, rows_to_verify
 from ipage_core.inference.verification import verify as verify_designs
 from ipage_core.problem import constraints
-from ipage_core.problem.space import Parametrization
+from ipage_core.problem.space import DesignSpace
 from ipage_core.problem.task import Task
-from ipage_core.tasks.cells.finishing import correct_projected
-from ipage_core.tasks.cells.finishing import finish as finish_cells
-from ipage_core.tasks.cells.space import Filtered
 
 AT_MOST = 100_000
 """Designs in all that one call may ask for: their gradients must fit into memory."""
@@ -38,7 +35,7 @@ def design(
     omega_evals: int = 0,
     finish: bool = False,
     verify: str = "auto",
-    parametrization: Parametrization | None = None,
+    space: DesignSpace | None = None,
     seed_design: Tensor | None = None,
     optimizer: Optimizer = "lm",
     steps: int | None = None,
@@ -54,10 +51,9 @@ def design(
         sampling: how the latent space is laid out.
         seed: fixes everything random.
         omega_evals: true evaluations a design may cost for its correction x ← localize(f, y* + f(x) − Ω(x)).
-        finish: bring designs of pixels to the exact target, by as many evaluations as that takes.
+        finish: bring designs to the exact target, by as many evaluations as that takes, where their space knows how.
         verify: ``auto``, ``all``, ``none`` or a number; see :func:`ipage_core.inference.verification.rows_to_verify`.
-        parametrization: what localization moves, from :func:`ipage_core.problem.constraints.parse`; unconstrained if
-            None.
+        space: what localization moves, from :func:`ipage_core.problem.constraints.parse`; unconstrained if None.
         seed_design: (d,) a design of one's own: the samples start a quarter of the way from it to posterior samples,
             the first of each target at the design itself.
         optimizer: ``lm``, ``adam`` or ``gd``.
@@ -82,10 +78,11 @@ def design(
         raise ValueError(f"{method.name} on {task.name} lacks {lacks}: omega_evals must be 0")
     if seed_design is not None and (seed_design.shape != (task.d,) or not seed_design.isfinite().all()):
         raise ValueError(f"Expected a seed design of {task.d} finite numbers, got shape {tuple(seed_design.shape)}")
-    moves = parametrization or constraints.parse(task)
-    if finish and not (isinstance(moves, Filtered) and method.surrogate is not None):
-        raise ValueError(f"{method.name} on {task.name} has no finish; accepted: architecture, with localization")
-    chain = Chain(task, method, moves, optimizer, steps, record_every, seed_design)
+    space = space or constraints.parse(task)
+    if finish and (space.finish is None or method.surrogate is None):
+        accepted = "a task that brings one, with a method that localizes"
+        raise ValueError(f"{method.name} on {task.name} has no finish; accepted: {accepted}")
+    chain = Chain(task, method, space, optimizer, steps, record_every, seed_design)
 
     with chain.clock("latent"):
         k = method.proposal.latent_dim
@@ -116,18 +113,17 @@ def design(
             best = residual.argmin(1) + n * torch.arange(len(targets))
             goal = torch.where(aimless[:, None], samples.predicted.cpu().to(goal)[best].repeat_interleave(n, 0), goal)
             replaced |= chain.replace_stalled(samples, goal, torch.where(aimless, task.tolerance, math.inf), seed + 1)
-        if omega_evals and isinstance(moves, Filtered):
-            correct_projected(chain, samples, goal, moves, omega_evals)
-        elif omega_evals:
-            replaced |= chain.correct(samples, goal, omega_evals, seed, replaceable=~aimless)
+        if omega_evals:
+            correct = space.correct or Chain.correct
+            replaced |= correct(chain, samples, goal, omega_evals, seed, ~aimless)
         localized = samples.x
-        samples.x = moves.project(samples.x) if isinstance(moves, Filtered) else task.project(samples.x)
-        if finish and isinstance(moves, Filtered):
-            replaced |= finish_cells(chain, samples, goal, moves, seed, replaceable=~aimless)
+        samples.x = space.project(samples.x)
+        if finish and space.finish is not None:
+            replaced |= space.finish(chain, samples, goal, seed, ~aimless)
         if not torch.equal(samples.x, localized):
             samples.predicted = chain.predict(samples.x)
     else:  # Ω judges admissible designs, whoever proposes them
-        samples.posterior = samples.x = task.project(samples.x)
+        samples.posterior = samples.x = space.project(samples.x)
     with chain.clock("verification"):
         if task.omega is None:
             verification = Verification.nowhere(task, total)

@@ -8,27 +8,27 @@ from collections.abc import Sequence
 import torch
 
 from ipage_core.problem.names import find
-from ipage_core.problem.space import Cap, Identity, Parametrization, Tied
+from ipage_core.problem.space import Box, Cap, DesignSpace, Tied
 from ipage_core.problem.task import Task
 
 ACCEPTED = "NAME=NUMBER, NAME=NAME, NAME<=NUMBER or NAME>=NUMBER"
 _EXPRESSION = re.compile(r"\s*([^<>=]+?)\s*(<=|>=|=)\s*([^<>=]+?)\s*")
 
 
-def parse(task: Task, expressions: Sequence[str] = ()) -> Parametrization:
+def parse(task: Task, expressions: Sequence[str] = ()) -> DesignSpace:
     """What localization moves on a task under these constraints (all of them hold together).
 
     Known everywhere: a coordinate fixed (``x3=0.2``), two tied (``x1=x2``), one kept on a side (``x1<=0.5``). What a
     task understands beyond that comes from ``Task.words``, which turns an expression into such ones, or into caps; a
-    task whose designs follow from something else has its own ``Task.parametrize``.
+    task whose designs follow from something else has its own ``Task.space``.
 
     Raises:
         ValueError: an expression is not understood, lies outside the bounds or contradicts another one.
     """
-    if task.parametrize is not None:
-        return task.parametrize(expressions)
+    if task.space is not None:
+        return task.space(expressions)
     if not expressions:
-        return Identity(task.bounds)
+        return Box(task.bounds)
     low, high = task.bounds.clone()
     group = list(range(task.d))  # coordinates with the same number are tied
     caps: list[Cap] = []

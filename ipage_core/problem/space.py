@@ -4,66 +4,64 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
+Step = Callable[..., Tensor]
+"""A step of the engine that a space brings itself; it changes the samples and says which it replaced, (n,) bool."""
 
-class Parametrization(Protocol):
-    """The one seam for ties, fixed coordinates, caps and filters: localization moves u, and x = decode(u)."""
+
+class DesignSpace:
+    """The one seam for ties, fixed coordinates, caps and filters: localization moves u, and x = decode(u).
+
+    By itself it is the box of ``bounds``, with u = x.
+    """
+
+    bounds: Tensor
+    """(2, e) limits of u."""
+    correct: Step | None = None
+    """``(chain, samples, goal, evaluations, seed, replaceable)``: instead of :meth:`Chain.correct`, which is usual."""
+    finish: Step | None = None
+    """``(chain, samples, goal, seed, replaceable)``: brings projected designs to the exact target; None: no way to."""
 
     @property
-    def bounds(self) -> Tensor:
-        """(2, e) limits of u."""
-        ...
-
-    @property
-    def stages(self) -> Sequence[Parametrization]:
+    def stages(self) -> Sequence[DesignSpace]:
         """Easier versions with the same u, which localization goes through first; mostly none."""
-        ...
+        return ()
 
     def encode(self, x: Tensor) -> Tensor:
         """(n, d) → (n, e): the u nearest to a proposed design."""
-        ...
+        return x
 
     def decode(self, u: Tensor) -> Tensor:
         """(n, e) → (n, d), differentiable."""
-        ...
+        return u
 
     def excess(self, x: Tensor) -> Tensor:
         """(n, d) → (n, r): further residuals, zero where every cap is kept; r may be 0."""
-        ...
+        return x.new_zeros(len(x), 0)
+
+    def project(self, x: Tensor) -> Tensor:
+        """(n, d) → (n, d): the nearest admissible designs."""
+        return x
 
 
 LEADS_ON = 10.0
 """An easier stage only leads on to the next: it may end so many times as far from the target as the last one."""
 
 
-def staged(last: Parametrization) -> Iterator[tuple[Parametrization, float]]:
-    """The stages of a parametrization and itself, with the factor by which each may miss the target."""
+def staged(last: DesignSpace) -> Iterator[tuple[DesignSpace, float]]:
+    """The stages of a space and itself, with the factor by which each may miss the target."""
     yield from ((stage, LEADS_ON) for stage in last.stages)
     yield last, 1.0
 
 
 @dataclass(frozen=True, eq=False)
-class Identity:
+class Box(DesignSpace):
     """u = x, in the task's box."""
 
     bounds: Tensor
-    stages: tuple[()] = ()
-
-    def encode(self, x: Tensor) -> Tensor:
-        """(n, d) → (n, d)."""
-        return x
-
-    def decode(self, u: Tensor) -> Tensor:
-        """(n, d) → (n, d)."""
-        return u
-
-    def excess(self, x: Tensor) -> Tensor:
-        """(n, d) → (n, 0)."""
-        return x.new_zeros(len(x), 0)
 
 
 Cap = Callable[[Tensor], Tensor]
@@ -71,7 +69,7 @@ Cap = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
-class Tied:
+class Tied(DesignSpace):
     """Coordinates fixed or tied to one another: x = offset + expand·u with u the free ones. Caps may bind the rest."""
 
     bounds: Tensor
@@ -81,7 +79,6 @@ class Tied:
     offset: Tensor
     """(d,) the fixed values, zero elsewhere."""
     caps: Sequence[Cap] = ()
-    stages: tuple[()] = ()
 
     def encode(self, x: Tensor) -> Tensor:
         """(n, d) → (n, e): the mean of the coordinates that are tied together."""

@@ -16,7 +16,7 @@ from ipage_core.runtime.lazy import torch
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-    from ipage_core.problem.space import Cap, Parametrization
+    from ipage_core.problem.space import Cap, DesignSpace
     from ipage_core.runtime.executor import Progress
 
 
@@ -45,11 +45,6 @@ def watching(
 def watched() -> Watch:
     """For the Ω itself: who is :func:`watching`."""
     return _WATCH.get(Watch())
-
-
-def identity(x: Tensor) -> Tensor:
-    """Every design is admissible: the projection that changes nothing."""
-    return x
 
 
 @dataclass(frozen=True)
@@ -134,8 +129,6 @@ class Task:
     n_targets: int = 1
     arrived: float = 5e-5
     """A sample rests once its surrogate residual is below this fraction of the tolerance: float32 gives no more."""
-    project: Callable[[Tensor], Tensor] = identity
-    """Nearest admissible design, applied once after localization."""
     support: tuple[tuple[float, float] | None, ...] = ()
     """Per coordinate: (low, high) where the prior is uniform on an interval, else None."""
     dequantize: tuple[float, ...] = ()
@@ -155,7 +148,7 @@ class Task:
     """
     words_help: str = ""
     """What ``words`` understands, for a message."""
-    parametrize: Callable[[Sequence[str]], Parametrization] | None = None
+    space: Callable[[Sequence[str]], DesignSpace] | None = None
     """Constraints → what localization moves, where that is not the designs themselves."""
     read_design: Callable[[Path], Tensor] | None = None
     """A file of the field → (d,), for designs of one's own. ValueError: one sentence."""

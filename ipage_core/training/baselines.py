@@ -64,7 +64,7 @@ def recipe(
     ``found`` takes the place of what the search chose.
     """
     arguments: dict[str, Any] = {"d": task.d, "m": task.n_targets}
-    if task.parametrize is not None:
+    if task.space is not None:
         return _of_pixels(task, model, like, arguments, found)
     epochs = _EPOCHS[model] // (2 if task.name == "crystal" else 1)  # twice the pairs
     if model == "na-published":

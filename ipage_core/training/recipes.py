@@ -146,7 +146,7 @@ def starting_weights(task: Task, model: str, out: Path) -> dict[str, Tensor] | N
 
 def _architecture_recipe(task: Task, model: str, arguments: dict[str, Any]) -> tuple[str, dict[str, Any], Settings]:
     """The separate surrogate is a network of displacements; the INN takes it over as its t(x) and learns the field."""
-    from ipage_core.tasks.cells.task import E_X_MEAN, E_X_SD
+    from ipage_core.tasks.cells.modulus import E_X_MEAN, E_X_SD
 
     settings = Settings(batch=32, epoch_size=8192, validation_fraction=0.02, learning_rate=2e-3, lambda_y=1.0)
     if model == "mlp":

@@ -44,7 +44,7 @@ PIXELS = {"mdn": ("components", (2, 6, 12)), "cvae": ("channels", (8, 16, 32)), 
 
 def candidates(task: Task, model: str) -> list[dict[str, Any]]:
     """The arguments to try, besides the defaults' own."""
-    if task.parametrize is not None and model in PIXELS:
+    if task.space is not None and model in PIXELS:
         name, values = PIXELS[model]
         return [{name: value} for value in values]
     if model == "mdn":
@@ -55,7 +55,7 @@ def candidates(task: Task, model: str) -> list[dict[str, Any]]:
         tried += [{"latent": k, "annealing": 500} for k in (d, 2 * d)]
         published = {"layers": 6, "normalized": True, "support": []}  # Ren et al. 2020, whose KL term weighs 2 sd²
         return tried + [{"latent": k, "decoder_sd": sd} | published for k in (d + 1, d + 2) for sd in (0.05, 0.09)]
-    if model in ("inn", "cinn") and task.parametrize is None:
+    if model in ("inn", "cinn") and task.space is None:
         return [{"couplings": k, "bins": bins} for k, bins in ((4, 12), (4, 32), (6, 12), (6, 32), (8, 8))]
     raise ValueError(f"'{model}' of {task.name} has no settings to search for; accepted: inn, cinn, mdn, cvae, na")
 
@@ -89,7 +89,7 @@ def search(task: Task, model: str, epochs: int, folder: Path) -> dict[str, Any]:
 def search_descents(task: Task, folder: Path) -> dict[str, Any]:
     """Run ``na`` with every setting of :data:`DESCENTS` and keep the log, best first."""
     _, y, about = training_pairs(task, "na", folder)
-    pixels = task.parametrize is not None
+    pixels = task.space is not None
     targets = y[: 50 if pixels else 1000, : task.n_targets].double()
     method = load(task, "na", models=folder)
     judge = None if task.verifies_by_default else load(task, "prior-lm", models=folder).surrogate

@@ -17,7 +17,8 @@ from ipage_core.inference.pipeline import design
 from ipage_core.networks.store import PRETRAINED
 from ipage_core.tasks.cells.dataset import SIDE, cell
 from ipage_core.tasks.cells.export import Layout, solid_mesh
-from ipage_core.tasks.cells.task import E_X_SD, TASK, omega, shipped
+from ipage_core.tasks.cells.modulus import E_X_SD
+from ipage_core.tasks.cells.task import TASK, omega, shipped
 from ipage_core.tasks.cells.topology import is_admissible
 from tests.acceptance.analytic import UNSEEN_SEED, figure, header, row
 
@@ -83,7 +84,7 @@ def main() -> None:
     row("localized before any replacement, at y* = 1", "reported", *success, "–")
     moved = (f"{100 * (s.final != (s.posterior > 0.5)).double().mean():.1f} %" for s in single.values())
     row("pixels that localization changed, at y* = 1", "reported", *moved, "–")
-    crisp = TASK.omega(TASK.project(single["ipage"].posterior))[:, 0]
+    crisp = TASK.omega(TASK.space(()).project(single["ipage"].posterior))[:, 0]
     prior = TASK.omega(single["prior-lm"].posterior)[:, 0]
     row("proposal alone, cleaned up, MSE at y* = 1", "reported", figure((crisp - 1).square().mean().item()),
         figure((prior - 1).square().mean().item()), "–")  # fmt: skip

@@ -160,7 +160,7 @@ def constrained() -> None:
                         ["strain<=8%"], ["substrate=SrTiO3", "angles=90"]):  # fmt: skip
         cells = []
         for method in METHODS:
-            s = design(TASK, load("crystal", method), Y, 100, parametrization=constraints.parse(TASK, expressions))
+            s = design(TASK, load("crystal", method), Y, 100, space=constraints.parse(TASK, expressions))
             reached = ((s.surrogate - s.y_star).abs() <= TASK.tolerance).float().mean()
             closest = s.note and "closest that is said: " + s.note.split("achieved, ")[1].split(" by")[0]
             cells.append(f"{violation(expressions, s.final.double()):.1g}; {closest or f'{reached:.0%} reach it'}")

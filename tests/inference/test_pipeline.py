@@ -13,6 +13,7 @@ from ipage_core.inference.methods import Loaded, load
 from ipage_core.inference.pipeline import design
 from ipage_core.inference.verification import rows_to_verify, verify
 from ipage_core.problem.constraints import parse
+from ipage_core.problem.space import DesignSpace
 from tests.support.models import SINEWAVE, Uniform, counting, exact_method
 
 TARGET = torch.tensor([1.2])
@@ -80,7 +81,7 @@ def test_the_surrogates_word_on_the_posterior_is_of_the_posterior(fixed):
     moves = fixed and parse(SINEWAVE, [fixed])
     mine = torch.tensor([0.9, -0.2])
     for more in ({}, {"seed_design": mine}):
-        found = design(SINEWAVE, method, TARGET, 40, parametrization=moves, **more)
+        found = design(SINEWAVE, method, TARGET, 40, space=moves, **more)
         assert found.surrogate_posterior is not None
         torch.testing.assert_close(found.surrogate_posterior, method.surrogate(found.posterior))
 
@@ -146,11 +147,10 @@ def test_posterior_alone_is_left_as_proposed(optimizer):
         design(SINEWAVE, method, TARGET, 10, omega_evals=1)
 
 
-class TiedCoordinates:
+class TiedCoordinates(DesignSpace):
     """x₁ = x₂ = u: the seam through which ties, fixed coordinates and filters enter."""
 
     bounds = torch.tensor([[-1.0], [1.0]], dtype=torch.float64)
-    stages = ()
 
     def encode(self, x):
         return x.mean(dim=1, keepdim=True)
@@ -158,12 +158,9 @@ class TiedCoordinates:
     def decode(self, u):
         return u.expand(-1, 2)
 
-    def excess(self, x):
-        return x.new_zeros(len(x), 0)
 
-
-def test_a_parametrization_is_obeyed_all_the_way():
-    solutions = design(SINEWAVE, exact_method(), TARGET, 30, parametrization=TiedCoordinates(), omega_evals=1)
+def test_a_space_is_obeyed_all_the_way():
+    solutions = design(SINEWAVE, exact_method(), TARGET, 30, space=TiedCoordinates(), omega_evals=1)
     torch.testing.assert_close(solutions.path.x[1:, :, 0], solutions.path.x[1:, :, 1])
     assert solutions.verification.hit.float().mean() > 0.9
 

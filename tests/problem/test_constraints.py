@@ -56,7 +56,7 @@ def test_what_is_wrong_with_a_constraint_is_one_sentence(expressions, says):
 
 
 def test_localization_obeys_a_fixed_coordinate_and_still_arrives():
-    found = design(SINEWAVE, exact_method(), torch.tensor([1.2]), 40, parametrization=parse(SINEWAVE, ["x1=0.1"]))
+    found = design(SINEWAVE, exact_method(), torch.tensor([1.2]), 40, space=parse(SINEWAVE, ["x1=0.1"]))
     assert (found.localized[:, 0] - 0.1).abs().max() < 1e-6
     assert found.summary()["resim_mse"] < 1e-8
 
@@ -66,7 +66,7 @@ def test_a_cap_is_kept_as_one_more_residual():
 
     task = replace(SINEWAVE, words=lambda text: [lambda x: x.sum(1) + 0.5] if text == "sum<=-0.5" else None)
     moves = parse(task, ["sum<=-0.5"])
-    found = design(task, exact_method(), torch.tensor([1.2]), 40, parametrization=moves)
+    found = design(task, exact_method(), torch.tensor([1.2]), 40, space=moves)
     assert found.localized.sum(1).max() <= -0.5 + 2e-6
     assert found.summary()["resim_mse"] < 1e-8
     free = design(task, exact_method(), torch.tensor([1.2]), 40)
@@ -74,7 +74,7 @@ def test_a_cap_is_kept_as_one_more_residual():
 
 
 def test_what_a_constraint_leaves_out_of_reach_is_said_with_the_closest():
-    found = design(SINEWAVE, exact_method(), torch.tensor([1.9]), 20, parametrization=parse(SINEWAVE, ["x1=0"]))
+    found = design(SINEWAVE, exact_method(), torch.tensor([1.9]), 20, space=parse(SINEWAVE, ["x1=0"]))
     assert "cannot be reached" in found.note
     assert found.surrogate.max().item() == pytest.approx(1.0, abs=1e-3)  # sin 0 + cos ≤ 1
 

@@ -17,7 +17,8 @@ from app.figures.panels import error_panel, title
 from app.figures.playback import BOTTOM, WIDE, Box, Scene, Size, assemble, dressing
 from app.figures.theme import Dict, Palette, axis, faded, packed, palette
 from app.state.runs import Run, training
-from ipage_core.tasks.cells.task import E_X_MEAN, E_X_SD, SIDE
+from ipage_core.tasks.cells.dataset import SIDE
+from ipage_core.tasks.cells.modulus import E_X_MEAN, E_X_SD
 
 HIDDEN = ("Posterior", "Compare")
 """Views that show nothing in 1024 coordinates."""

@@ -37,18 +37,18 @@ _RECTANGLE = re.compile(r"(\d+)-(\d+),(\d+)-(\d+)")
 _COMPARISON = re.compile(r"(volume|volume fraction|f|e_y|ey)\s*(<=|>=|=)\s*([0-9.eE+-]+)")
 
 
-def parse(bounds: Tensor, z_score: Callable[[float], float], expressions: Sequence[str]) -> Filtered:
+def parse(space: Filtered, z_score: Callable[[float], float], expressions: Sequence[str]) -> Filtered:
     """What localization moves on cells under these constraints (all of them hold together).
 
     Args:
-        bounds: (2, 1024).
+        space: of cells without constraints.
         z_score: a modulus in units of E_s → y.
         expressions: see ``ACCEPTED``.
 
     Raises:
         ValueError: an expression is not understood, a number or an image cannot be, or two of them contradict.
     """
-    moves, rows = Filtered(bounds), list[Row]()
+    moves, rows = space, list[Row]()
     kept = {name: torch.zeros(SIDE * SIDE, dtype=torch.bool) for name in ("solid", "void")}
     for said in expressions:
         text = said.strip()

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ipage_core.tasks.cells.homogenization import young_x_with_gradient
+from ipage_core.tasks.cells.modulus import E_X_SD, from_z_score
 from ipage_core.tasks.cells.space import Filtered
-from ipage_core.tasks.cells.task import E_X_SD, from_z_score
 from ipage_core.tasks.cells.topology import Mask, is_admissible
 
 if TYPE_CHECKING:
@@ -29,12 +29,13 @@ SLACK = 0.04
 Array = NDArray[np.float64]
 
 
-def correct_projected(chain: Chain, samples: Samples, goal: Tensor, moves: Filtered, evaluations: int) -> None:
+def correct(chain: Chain, samples: Samples, goal: Tensor, evaluations: int, seed: int, replaceable: Tensor) -> Tensor:
     """x ← localize(f, y* + f(x) − Ω(project(x))); each sample keeps the best *projected* design that Ω has seen.
 
     Output space mapping as in :meth:`Chain.correct`; but the clean-up moves y in jumps, so that corrections scatter
-    about the target instead of converging to it.
+    about the target instead of converging to it, and none is replaced. → (n,) bool.
     """
+    moves = chain.space
     best, least = samples.x.clone(), torch.full((len(goal),), torch.inf, dtype=torch.float64)
     assert chain.task.omega is not None
     for k in range(evaluations):
@@ -50,20 +51,23 @@ def correct_projected(chain: Chain, samples: Samples, goal: Tensor, moves: Filte
             break
         with chain.clock("localization"):
             shifted = (goal + samples.predicted.cpu().to(goal) - y)[rows]
-            trajectory, samples.predicted[rows] = chain._descend(moves.encode(samples.x[rows]), shifted)
+            trajectory, samples.predicted[rows] = chain.descend(moves.encode(samples.x[rows]), shifted)
             samples.x[rows] = trajectory.u[-1]
             samples.labels.append(f"correction {k + 1}")
             samples.frames = torch.cat((samples.frames, samples.x[None]))
             misfit = (samples.predicted - goal.to(samples.x)).square().sum(1)
             samples.errors = torch.cat((samples.errors, misfit[None]))
     samples.x, samples.predicted = best, chain.predict(best)
+    return torch.zeros(len(goal), dtype=torch.bool)
 
 
-def finish(chain: Chain, samples: Samples, goal: Tensor, moves: Filtered, seed: int, replaceable: Tensor) -> Tensor:
+def finish(chain: Chain, samples: Samples, goal: Tensor, seed: int, replaceable: Tensor) -> Tensor:
     """Bring every sample to its exact target; replace those ``replaceable`` (n,) that get stuck. Returns which (n,).
 
     A group's flips are coarse: now and then no admissible one brings a cell nearer.
     """
+    moves = chain.space
+    assert isinstance(moves, Filtered)
     target, near = from_z_score(goal[:, 0]), E_X_SD * chain.task.tolerance
     replaced = torch.zeros(len(goal), dtype=torch.bool)
     with chain.clock("verification"):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from ipage_core.problem.space import DesignSpace, Step
 from ipage_core.tasks.cells.topology import admissible
 
 RADIUS = 1.8
@@ -46,7 +47,7 @@ def sharpen(field: Tensor, beta: float | Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class Filtered:
+class Filtered(DesignSpace):
     """u (n, 1024) in the unit box → x = sharpen(blur(u)), symmetric and masked where that is asked for."""
 
     bounds: Tensor
@@ -58,6 +59,8 @@ class Filtered:
     void: Tensor | None = None
     """(1024,) bool: kept void."""
     rows: tuple[Row, ...] = ()
+    correct: Step | None = None
+    finish: Step | None = None
 
     @property
     def stages(self) -> tuple[Filtered, ...]:

@@ -15,23 +15,13 @@ from torch import Generator, Tensor
 
 from ipage_core.problem.task import Property, Task, Variable
 from ipage_core.tasks.cells import constraints as pixel_constraints
-from ipage_core.tasks.cells.dataset import SIDE, read, read_card
+from ipage_core.tasks.cells import finishing
+from ipage_core.tasks.cells.dataset import SIDE, read
 from ipage_core.tasks.cells.homogenization import homogenize, moduli
+from ipage_core.tasks.cells.modulus import E_X_MEAN, E_X_SD, z_score
 from ipage_core.tasks.cells.space import Filtered
 
 D = SIDE * SIDE
-E_X_MEAN, E_X_SD = (float(read_card()[key]) for key in ("e_x_mean", "e_x_sd"))
-"""Of the shipped cells, in units of E_s: y = (E_x − mean)/sd everywhere."""
-
-
-def z_score(modulus: Tensor) -> Tensor:
-    """A modulus in units of E_s → y."""
-    return (modulus - E_X_MEAN) / E_X_SD
-
-
-def from_z_score(y: Tensor) -> Tensor:
-    """y → a modulus in units of E_s."""
-    return E_X_MEAN + E_X_SD * y
 
 
 def omega(x: Tensor) -> Tensor:
@@ -81,9 +71,10 @@ def _rows(n: int, generator: Generator) -> Tensor:
 BOUNDS = torch.tensor([[0.0], [1.0]], dtype=torch.float64).expand(2, D).clone()
 
 
-def parametrize(expressions: Sequence[str]) -> Filtered:
+def space(expressions: Sequence[str]) -> Filtered:
     """Density filter and projection, under constraints."""
-    return pixel_constraints.parse(BOUNDS, lambda modulus: (modulus - E_X_MEAN) / E_X_SD, expressions)
+    unconstrained = Filtered(BOUNDS, correct=finishing.correct, finish=finishing.finish)
+    return pixel_constraints.parse(unconstrained, lambda modulus: (modulus - E_X_MEAN) / E_X_SD, expressions)
 
 
 def networks() -> dict[str, type]:
@@ -108,9 +99,8 @@ TASK = Task(
     omega=omega,
     omega_seconds=0.004,
     default_target=(1.0,),
-    project=parametrize(()).project,
     arrived=0.02,
-    parametrize=parametrize,
+    space=space,
     read_design=lambda path: pixel_constraints.mask(path).double(),
     stored=stored,
     networks=networks,

@@ -12,12 +12,13 @@ from ipage_core.inference.pipeline import design
 from ipage_core.problem import constraints
 from ipage_core.tasks.cells.finishing import finished
 from ipage_core.tasks.cells.homogenization import _element, element_modes, young_x
+from ipage_core.tasks.cells.modulus import E_X_MEAN, E_X_SD, from_z_score
 from ipage_core.tasks.cells.networks.cell_modulus import CellModulus, CellSurrogate, shuffled_symmetry
 from ipage_core.tasks.cells.networks.pixel_cinn import PixelCINN
 from ipage_core.tasks.cells.networks.pixel_flow import FieldFlow, haar, unhaar
 from ipage_core.tasks.cells.networks.pixel_inn import PixelINN
 from ipage_core.tasks.cells.space import Filtered, blur, sharpen
-from ipage_core.tasks.cells.task import E_X_MEAN, E_X_SD, TASK, from_z_score, omega, shipped
+from ipage_core.tasks.cells.task import TASK, omega, shipped
 from ipage_core.tasks.cells.topology import admissible, is_admissible
 from ipage_core.tasks.cells.wallpaper import is_symmetric
 
@@ -49,9 +50,9 @@ def test_stored_targets_are_what_omega_says():
 
 
 def test_projected_cells_are_admissible_and_clean_ones_stay():
-    assert all(is_admissible(cell) for cell in TASK.project(grey(20).clamp(0, 1)).reshape(-1, 32, 32).numpy())
+    assert all(is_admissible(cell) for cell in TASK.space(()).project(grey(20).clamp(0, 1)).reshape(-1, 32, 32).numpy())
     clean = cells(10)
-    assert (TASK.project(clean) == clean).all()
+    assert (TASK.space(()).project(clean) == clean).all()
 
 
 def test_what_does_not_percolate_is_bridged_not_filled():
@@ -75,7 +76,7 @@ def test_the_filter_keeps_a_wall_of_one_pixel_and_drops_a_lone_one():
 
 @pytest.mark.parametrize("group", ["p2", "cm", "p4m", "pgg"])
 def test_a_group_holds_through_decode_projection_and_finish(group):
-    moves = TASK.parametrize([f"group={group}"])
+    moves = TASK.space([f"group={group}"])
     x = moves.project(moves.decode(grey(4).clamp(0, 1)))
     y = omega(x)
     ends, _, _ = finished(x[:1], y[:1, 1] - 0.01, moves)
@@ -89,7 +90,7 @@ def test_masks_hold(tmp_path):
     image.paste(0, (0, 0, 16, 8))  # upper left in the picture: large iy, small ix
     image.save(tmp_path / "mask.png")
     for name, value in (("solid", 1.0), ("void", 0.0)):
-        moves = TASK.parametrize([f"{name}={tmp_path / 'mask.png'}"])
+        moves = TASK.space([f"{name}={tmp_path / 'mask.png'}"])
         x = moves.project(moves.decode(cells(3))).reshape(-1, 32, 32)
         assert (x[:, 28:, :8] == value).all()
 
@@ -106,15 +107,15 @@ def test_masks_hold(tmp_path):
 )
 def test_constraints_that_cannot_be_say_what_can(expression, says):
     with pytest.raises(ValueError, match=says):
-        TASK.parametrize([expression])
+        TASK.space([expression])
 
 
 def test_excess_of_the_volume_vanishes_inside_the_cap():
     x = torch.full((1, 1024), 0.55, dtype=torch.float64)
-    assert TASK.parametrize(["volume<=0.6"]).excess(x).item() == 0
-    assert TASK.parametrize(["volume<=0.5"]).excess(x).item() > 0
-    assert TASK.parametrize(["volume>=0.6"]).excess(x).item() < 0
-    assert TASK.parametrize(["volume=0.55"]).excess(x).item() == pytest.approx(0)
+    assert TASK.space(["volume<=0.6"]).excess(x).item() == 0
+    assert TASK.space(["volume<=0.5"]).excess(x).item() > 0
+    assert TASK.space(["volume>=0.6"]).excess(x).item() < 0
+    assert TASK.space(["volume=0.55"]).excess(x).item() == pytest.approx(0)
 
 
 def test_an_element_s_energy_is_a_sum_of_squares():
@@ -219,7 +220,7 @@ def test_a_few_steps_of_training_lower_the_bound():
 
 def test_a_cell_whose_group_leaves_it_stuck_is_replaced():
     found = design(TASK, load("architecture", "ipage"), torch.tensor([1.0]), 6, finish=True,
-                   parametrization=constraints.parse(TASK, ["group=p4m"]))  # fmt: skip
+                   space=constraints.parse(TASK, ["group=p4m"]))  # fmt: skip
     assert found.verification.hit.all()
     assert found.replaced.any()
 
@@ -259,4 +260,4 @@ def test_the_command_line_designs_under_constraints_and_exports(tmp_path, capsys
         assert [p.name for p in sorted((tmp_path / form).iterdir())] == [f"cell-0.{form}", f"cell-1.{form}"]
     assert main(["export", "architecture", str(out), "--format", "cif", "--out", str(tmp_path)]) == 2
     assert main(["design", "sinewave", "--target", "1", "--n", "2", "--out", str(out), "--finish"]) == 2
-    assert "architecture" in capsys.readouterr().err
+    assert "has no finish" in capsys.readouterr().err

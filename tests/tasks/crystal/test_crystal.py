@@ -190,7 +190,7 @@ def test_strain_and_volume_by_hand():
      ["a=b", "a=c"]],
 )  # fmt: skip
 def test_constraints_are_obeyed(expressions):
-    found = design(TASK, parabola(), torch.tensor([1.7]), 50, parametrization=constraints.parse(TASK, expressions))
+    found = design(TASK, parabola(), torch.tensor([1.7]), 50, space=constraints.parse(TASK, expressions))
     x = found.final.double()
     plane = SUBSTRATES["GdScO3"]
     off = {
@@ -211,7 +211,7 @@ def test_constraints_are_obeyed(expressions):
 
 def test_a_cap_that_excludes_the_target_is_kept_all_the_same():
     moves = constraints.parse(TASK, ["angles=90", "strain<=1%"])
-    found = design(TASK, parabola(), torch.tensor([0.5]), 20, parametrization=moves)
+    found = design(TASK, parabola(), torch.tensor([0.5]), 20, space=moves)
     assert "cannot be reached" in found.note
     assert largest_strain(found.final.double()).max() <= 0.01 + 1e-6
     assert largest_strain(found.final.double()).max() > 0.009
@@ -219,7 +219,7 @@ def test_a_cap_that_excludes_the_target_is_kept_all_the_same():
 
 def test_out_of_reach_is_said_with_the_nearest_gap():
     moves = constraints.parse(TASK, ["angles=90", "substrate=SrTiO3", "c>=3.9", "c<=4.0"])
-    found = design(TASK, parabola(), torch.tensor([0.5]), 20, parametrization=moves)
+    found = design(TASK, parabola(), torch.tensor([0.5]), 20, space=moves)
     assert "cannot be reached" in found.note
     assert "1.9" in found.note
 
