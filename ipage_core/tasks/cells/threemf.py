@@ -7,6 +7,7 @@ is not closed and oriented. STL, beside it, knows no unit and no material.
 from __future__ import annotations
 
 import math
+import uuid
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,5 +82,9 @@ def threemf(cell: ArrayLike, layout: Layout, material: Material | None = None) -
     said.AddMetaData("", "Application", "iPage Explorer", "xs:string", True)
     for name, value in metadata(cell, material).items():
         said.AddMetaData(NAMESPACE, name, value, "xs:string", True)
-    model.AddBuildItem(body, wrapper.GetIdentityTransform())
+    item = model.AddBuildItem(body, wrapper.GetIdentityTransform())
+    # Identifiers made from the content, not drawn: the same cell gives the same file.
+    said_of_it = f"{layout} {material} {np.asarray(cell).astype(np.uint8).tobytes().hex()}"
+    for part, assign in (("body", body.SetUUID), ("item", item.SetUUID), ("build", model.SetBuildUUID)):
+        assign(str(uuid.uuid5(uuid.NAMESPACE_URL, f"{NAMESPACE} {part} {said_of_it}")))
     return bytes(model.QueryWriter("3mf").WriteToBuffer())

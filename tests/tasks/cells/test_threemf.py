@@ -42,6 +42,14 @@ def test_material_and_properties_are_in_the_file() -> None:
     assert [base.attrib["name"] for base in root.iter(f"{core}base")] == [said["material"]]
 
 
+def test_the_same_cell_gives_the_same_file() -> None:
+    pixels = cell(1, 2).pixels
+    one, other = (zipfile.ZipFile(io.BytesIO(threemf(pixels, Layout()))) for _ in range(2))
+    assert all(one.read(name) == other.read(name) for name in one.namelist())
+    changed = zipfile.ZipFile(io.BytesIO(threemf(pixels, Layout(cell_mm=11))))
+    assert changed.read("3D/3dmodel.model") != one.read("3D/3dmodel.model")
+
+
 def test_without_a_modulus_properties_stay_relative() -> None:
     text = zipfile.ZipFile(io.BytesIO(threemf(np.ones((4, 4)), Layout()))).read("3D/3dmodel.model").decode()
     assert ">1 E_s<" in text
