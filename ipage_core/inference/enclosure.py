@@ -1,0 +1,325 @@
+"""Ordinary PyTorch code run on boxes: the range of Ω over a box, and of its gradient, by ``__torch_function__``.
+
+An Ω that is written with the operations below is enclosed as it is. Any other operation raises :class:`NoRule` with
+its name: then nothing is claimed. Enclosed is the exact function that the code writes down, with its constants as
+float64 has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor
+
+from ipage_core.inference.intervals import RANGES, SLOPES, Interval, power
+
+
+class NoRule(ValueError):
+    """Ω does something that interval arithmetic has no rule for here; the message names it."""
+
+
+def _refuse(what: str) -> Callable[..., NoReturn]:
+    def refuse(*_: Any, **__: Any) -> NoReturn:
+        raise NoRule(f"no proof available: there is no interval rule for {what}")
+
+    return refuse
+
+
+class Enclosure:
+    """What Ω computes, over boxes: its ``value`` (n, …), and the ``gradient`` (n, …, d) with respect to the d inputs.
+
+    The gradient is None for a constant, and where it was not asked for.
+    """
+
+    __array_ufunc__ = None  # numpy leaves arithmetic with it to this class
+
+    def __init__(self, value: Interval, gradient: Interval | None = None) -> None:
+        self.value = value
+        self.gradient = gradient
+
+    @classmethod
+    def variables(cls, box: Interval, gradient: bool = True) -> Enclosure:
+        """The inputs x themselves, anywhere in boxes (n, d)."""
+        n, d = box.lo.shape
+        return cls(box, Interval(torch.eye(d, dtype=torch.float64).expand(n, d, d)) if gradient else None)
+
+    shape = property(lambda self: self.value.lo.shape)
+    ndim = property(lambda self: self.value.lo.dim())
+    dtype = property(lambda self: torch.float64)
+    device = property(lambda self: self.value.lo.device)
+    requires_grad = property(lambda self: False)
+
+    def dim(self) -> int:
+        """Number of dimensions."""
+        return self.value.lo.dim()
+
+    def size(self, dim: int | None = None) -> Any:
+        """As for a tensor."""
+        return self.shape if dim is None else self.shape[dim]
+
+    def __len__(self) -> int:
+        return len(self.value.lo)
+
+    def __iter__(self) -> Any:
+        return iter(self.unbind(0))
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Every torch function that meets an Enclosure arrives here."""
+        return _apply(func.__name__, args, kwargs or {})
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if not hasattr(Tensor, name):
+            raise AttributeError(f"a tensor has no attribute '{name}'")
+        return lambda *args, **kwargs: _apply(name, (self, *args), kwargs)
+
+    def __getitem__(self, key: Any) -> Enclosure:
+        key = key if isinstance(key, tuple) else (key,)
+        whole = key if not any(part is Ellipsis for part in key) else (*key, slice(None))
+        gradient = None if self.gradient is None else self.gradient.each(lambda t: t[whole])
+        return Enclosure(self.value.each(lambda t: t[key]), gradient)
+
+    __setitem__ = _refuse("assignment to parts of a tensor")
+    __bool__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse("a branch on the value of x")
+    __eq__ = __ne__ = _refuse("a branch on the value of x")  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]
+    __float__ = __int__ = __index__ = _refuse("a number taken out of a tensor, as functions of 'math' do")
+    __array__ = _refuse("numpy")
+
+    def __neg__(self) -> Enclosure:
+        return Enclosure(-self.value, None if self.gradient is None else -self.gradient)
+
+    def __add__(self, other: Any) -> Enclosure:
+        return _add(self, other)
+
+    def __sub__(self, other: Any) -> Enclosure:
+        return _add(self, -_lift(other))
+
+    def __rsub__(self, other: Any) -> Enclosure:
+        return _add(other, -self)
+
+    def __mul__(self, other: Any) -> Enclosure:
+        return _multiply(self, other)
+
+    def __truediv__(self, other: Any) -> Enclosure:
+        return _multiply(self, _elementwise("reciprocal", _lift(other)))
+
+    def __rtruediv__(self, other: Any) -> Enclosure:
+        return _multiply(other, _elementwise("reciprocal", self))
+
+    def __pow__(self, exponent: Any) -> Enclosure:
+        return _power(self, exponent)
+
+    def __matmul__(self, matrix: Any) -> Enclosure:
+        return _linear(self, matrix.T)
+
+    __radd__, __rmul__ = __add__, __mul__
+    __rmatmul__ = _refuse("a constant matrix times x (x times a matrix has one)")
+
+
+def _lift(value: Any) -> Enclosure:
+    """A constant, or what is an Enclosure already."""
+    return value if isinstance(value, Enclosure) else Enclosure(Interval.of(value))
+
+
+def _wider(value: Interval) -> Interval:
+    """(n, …) → (n, …, 1): beside a gradient."""
+    return value.each(lambda t: t.unsqueeze(-1))
+
+
+def _together(a: Interval | None, b: Interval | None) -> Interval | None:
+    return a if b is None else b if a is None else a + b
+
+
+def _add(a: Any, b: Any, *, alpha: float = 1) -> Enclosure:
+    a, b = _lift(a), _lift(b) if alpha == 1 else _multiply(b, alpha)
+    value = a.value + b.value
+    gradient = _together(a.gradient, b.gradient)
+    return Enclosure(value, _filled(gradient, value))
+
+
+def _filled(gradient: Interval | None, value: Interval) -> Interval | None:
+    """A gradient in the shape of the value: adding a constant may have broadcast it."""
+    if gradient is None:
+        return None
+    shape = (*value.lo.shape, gradient.lo.shape[-1])
+    return gradient if gradient.lo.shape == shape else gradient.each(lambda t: t.expand(shape))
+
+
+def _multiply(a: Any, b: Any) -> Enclosure:
+    a, b = _lift(a), _lift(b)
+    value = a.value * b.value
+    left = None if a.gradient is None else a.gradient * _wider(b.value)
+    right = None if b.gradient is None else b.gradient * _wider(a.value)
+    return Enclosure(value, _filled(_together(left, right), value))
+
+
+def _elementwise(name: str, x: Enclosure) -> Enclosure:
+    value = RANGES[name](x.value)
+    gradient = None if x.gradient is None else _wider(SLOPES[name](x.value, value)) * x.gradient
+    return Enclosure(value, gradient)
+
+
+def _power(x: Enclosure, exponent: Any) -> Enclosure:
+    if exponent == 0.5:
+        return _elementwise("sqrt", x)
+    if not isinstance(exponent, int | float) or exponent != int(exponent) or not -8 <= exponent <= 8 or exponent == 0:
+        raise NoRule(f"no proof available: there is no interval rule for a power of {exponent}")
+    if exponent < 0:
+        return _elementwise("reciprocal", _power(x, -exponent))
+    if exponent == 1:
+        return x
+    n, value = int(exponent), power(x.value, int(exponent))
+    slope = Interval.of(float(n)) * (power(x.value, n - 1) if n > 2 else x.value)
+    return Enclosure(value, None if x.gradient is None else _wider(slope) * x.gradient)
+
+
+def _rearranged(parts: Sequence[Any], dim: int, join: Callable[..., Tensor]) -> Enclosure:
+    lifted = [_lift(part) for part in parts]
+    value = Interval(join([p.value.lo for p in lifted], dim), join([p.value.hi for p in lifted], dim))
+    known = [p.gradient for p in lifted if p.gradient is not None]
+    if not known:
+        return Enclosure(value)
+    d, inner = known[0].lo.shape[-1], dim if dim >= 0 else dim - 1
+    zero = [Interval(torch.zeros(*p.shape, d, dtype=torch.float64)) for p in lifted]
+    gradients = [z if p.gradient is None else p.gradient for p, z in zip(lifted, zero, strict=True)]
+    return Enclosure(value, Interval(join([g.lo for g in gradients], inner), join([g.hi for g in gradients], inner)))
+
+
+def _unbind(x: Enclosure, dim: int = 0) -> tuple[Enclosure, ...]:
+    dim = dim if dim >= 0 else x.dim() + dim
+    return tuple(x[(slice(None),) * dim + (i,)] for i in range(x.shape[dim]))
+
+
+def _sum(x: Enclosure, dim: Any = None, keepdim: bool = False) -> Enclosure:
+    if not isinstance(dim, int):
+        dims = range(x.dim()) if dim is None else dim
+        for one in sorted((k if k >= 0 else x.dim() + k for k in dims), reverse=True):
+            x = _sum(x, one, keepdim)
+        return x
+    dim = dim if dim >= 0 else x.dim() + dim
+    total = Enclosure(x.value.sum(dim), None if x.gradient is None else x.gradient.sum(dim))
+    return _unsqueeze(total, dim) if keepdim else total
+
+
+def _mean(x: Enclosure, dim: int, keepdim: bool = False) -> Enclosure:
+    return _sum(x, dim, keepdim) / x.shape[dim]
+
+
+def _cumsum(x: Enclosure, dim: int) -> Enclosure:
+    parts: list[Enclosure] = []
+    for part in _unbind(x, dim):
+        parts.append(part if not parts else parts[-1] + part)
+    return _rearranged(parts, dim, torch.stack)
+
+
+def _unsqueeze(x: Enclosure, dim: int) -> Enclosure:
+    inner = dim if dim >= 0 else dim - 1
+    gradient = None if x.gradient is None else x.gradient.each(lambda t: t.unsqueeze(inner))
+    return Enclosure(x.value.each(lambda t: t.unsqueeze(dim)), gradient)
+
+
+def _reshape(x: Enclosure, *shape: Any) -> Enclosure:
+    value = x.value.each(lambda t: t.reshape(*shape))
+    gradient = x.gradient
+    return Enclosure(value, gradient and gradient.each(lambda t: t.reshape(*value.lo.shape, t.shape[-1])))
+
+
+def _linear(x: Enclosure, weight: Tensor, bias: Tensor | None = None) -> Enclosure:
+    """x Wᵀ + b."""
+    if isinstance(weight, Enclosure) or weight.dim() != 2:
+        raise NoRule("no proof available: there is no interval rule for a product of two matrices that depend on x")
+    gradient = x.gradient
+    if gradient is not None:
+        swapped = gradient.each(lambda t: t.transpose(-1, -2)).times_matrix(weight.T)
+        gradient = swapped.each(lambda t: t.transpose(-1, -2))
+    y = Enclosure(x.value.times_matrix(weight.T), gradient)
+    return y if bias is None else y + bias
+
+
+def _clamp(x: Enclosure, min: float | None = None, max: float | None = None) -> Enclosure:
+    if min is not None:
+        x = _elementwise("relu", x - min) + min
+    return x if max is None else max - _elementwise("relu", max - x)
+
+
+def _to(x: Any, *args: Any, **kwargs: Any) -> Any:
+    wanted = [part for part in (*args, *kwargs.values()) if isinstance(part, torch.dtype)]
+    if any(part is not torch.float64 for part in wanted):
+        raise NoRule(f"no proof available: there is no interval rule for rounding to {wanted[0]}")
+    return x if isinstance(x, Enclosure) else x.double()  # a constant that takes the type of an Enclosure
+
+
+def _norm(x: Enclosure, p: Any = 2, dim: Any = None, keepdim: bool = False, **_: Any) -> Enclosure:
+    if p not in (2, 2.0, "fro"):
+        raise NoRule(f"no proof available: there is no interval rule for a norm of order {p}")
+    return _elementwise("sqrt", _sum(_elementwise("square", x), dim, keepdim))
+
+
+_RULES: dict[str, Callable[..., Any]] = {
+    "add": _add,
+    "sub": lambda a, b, *, alpha=1: _add(a, -(_lift(b) if alpha == 1 else _multiply(b, alpha))),
+    "rsub": lambda a, b: _add(b, -a),
+    "mul": _multiply,
+    "div": lambda a, b: _multiply(a, _elementwise("reciprocal", _lift(b))),
+    "neg": lambda a: -a,
+    "pow": _power,
+    "stack": lambda parts, dim=0: _rearranged(parts, dim, torch.stack),
+    "cat": lambda parts, dim=0: _rearranged(parts, dim, torch.cat),
+    "unbind": _unbind,
+    "sum": _sum,
+    "mean": _mean,
+    "cumsum": _cumsum,
+    "unsqueeze": _unsqueeze,
+    "reshape": _reshape,
+    "view": _reshape,
+    "flatten": lambda x, start_dim=0: _reshape(x, (*x.shape[:start_dim], -1)),
+    "squeeze": lambda x, dim: x if x.shape[dim] != 1 else _unbind(x, dim)[0],
+    "linear": _linear,
+    "matmul": lambda x, matrix: x @ matrix if isinstance(x, Enclosure) else matrix.__rmatmul__(x),
+    "clamp": _clamp,
+    "norm": _norm,
+    "to": _to,
+    "double": lambda x: x,
+    "detach": lambda x: x,
+    "clone": lambda x: x,
+    "contiguous": lambda x: x,
+    "zeros_like": lambda x, **_: torch.zeros(x.shape, dtype=torch.float64),
+    "ones_like": lambda x, **_: torch.ones(x.shape, dtype=torch.float64),
+    "full_like": lambda x, value, **_: torch.full(x.shape, value, dtype=torch.float64),
+}
+_SAME = {
+    "true_divide": "div", "divide": "div", "multiply": "mul", "subtract": "sub", "negative": "neg", "clip": "clamp",
+    "concat": "cat", "concatenate": "cat", "absolute": "abs", "arctan": "atan", "vector_norm": "norm",
+    "linalg_vector_norm": "norm", "linalg_norm": "norm",
+}  # fmt: skip
+
+
+def rule(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: the enclosure of a function that hands itself over by ``torch.overrides.handle_torch_function``."""
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        _RULES[name] = function
+        return function
+
+    return register
+
+
+def _apply(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    plain = name.strip("_")
+    plain = _SAME.get(plain, plain)
+    if name.endswith("_") and not name.endswith("__"):
+        raise NoRule(f"no proof available: there is no interval rule for {name}, which changes a tensor in place")
+    if plain in RANGES and isinstance(args[0], Enclosure):
+        return _elementwise(plain, args[0])
+    if plain not in _RULES and plain not in RANGES:
+        what = "a branch on the value of x" if plain in ("lt", "le", "gt", "ge", "eq", "ne", "where") else f"'{plain}'"
+        raise NoRule(f"no proof available: there is no interval rule for {what}")
+    try:
+        return _RULES[plain](*args, **kwargs)
+    except (TypeError, KeyError):
+        raise NoRule(f"no proof available: there is no interval rule for this use of '{plain}'") from None

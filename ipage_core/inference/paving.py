@@ -1,0 +1,301 @@
+"""Branch and prune: boxes outside which f(x) = y* has provably no solution, and how far one can be from a design.
+
+Interval Newton in its Gauss–Seidel form shrinks and excludes boxes (Moore, Kearfott and Cloud 2009, chapter 8,
+doi:10.1137/1.9780898717716). Boxes are :class:`Interval` of shape (n, d). Memory is bounded by the number of boxes kept.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from ipage_core.inference.enclosure import Enclosure, NoRule
+from ipage_core.inference.intervals import Interval
+
+AT_ONCE = 8192
+"""Boxes that are examined together: their numbers stay in the processor's cache."""
+MOST = 1_000_000
+"""Boxes kept at a time: about 200 MB with what is computed from them."""
+LARGEST = 0.3
+"""Boxes wider than this, in the domain's widths, are judged by their range alone: slopes say nothing of them yet."""
+MOST_COORDINATES = 8
+"""Boxes double with every coordinate: no paving beyond."""
+
+
+class Equation:
+    """f(x) = y* on a box, in a form that can be enclosed.
+
+    Raises:
+        NoRule: f does what interval arithmetic has no rule for; the message names it.
+    """
+
+    def __init__(self, f: Callable[[Any], Any], y_star: Tensor, bounds: Tensor) -> None:
+        self.f, self.y_star, self.bounds = f, y_star.detach().double().reshape(-1), bounds.detach().double()
+        self.m, self.d = len(self.y_star), self.bounds.shape[1]
+        if self.d > MOST_COORDINATES:
+            raise NoRule(f"no proof available: {self.d} coordinates are too many boxes; at most {MOST_COORDINATES}")
+        self.width = self.bounds[1] - self.bounds[0]
+        try:
+            self.misfit(Interval(*self.bounds[:, None]), gradient=True)
+        except NoRule:
+            raise
+        except Exception as error:  # f may do anything with what is not quite a tensor
+            raise NoRule(f"no proof available: f cannot be run on boxes ({type(error).__name__}: {error})") from None
+
+    def misfit(self, box: Interval, gradient: bool = False) -> Enclosure:
+        """f(x) − y* over boxes (n, d): value (n, m), gradient (n, m, d)."""
+        y = self.f(Enclosure.variables(box, gradient))
+        if not isinstance(y, Enclosure) or y.dim() != 2:
+            raise NoRule("no proof available: f does not return a matrix that depends on x")
+        return y[:, : self.m] - self.y_star
+
+    def sizes(self, box: Interval) -> Tensor:
+        """(n, d) widths of boxes, in the domain's."""
+        return (box.hi - box.lo) / self.width
+
+    def contract(self, box: Interval) -> tuple[Interval, Tensor]:
+        """Shrink boxes about their solutions. → the boxes that may hold one, and which they were (n,) bool.
+
+        No solution is lost: what is cut off or left out is proved to hold none.
+        """
+        alive = self.misfit(box).value.holds_zero().all(1)
+        small = (self.sizes(box).amax(1) <= LARGEST) & alive
+        if not small.any():
+            return rows(box, alive), alive
+        part = rows(box, small)
+        lo, hi, possible = self._newton(part)
+        lo_all, hi_all = box.lo.clone(), box.hi.clone()
+        lo_all[small], hi_all[small] = lo, hi
+        alive[small] &= possible
+        return Interval(lo_all[alive], hi_all[alive]), alive
+
+    def _newton(self, box: Interval) -> tuple[Tensor, Tensor, Tensor]:
+        """One Gauss–Seidel step for m of the coordinates, the system brought near to the identity in them."""
+        centre = box.mid()
+        at_centre, slopes = self.misfit(Interval(centre)).value, self._slopes(box)
+        jacobian = slopes.mid().nan_to_num(0.0, 0.0, 0.0)
+        dependent = pivots(jacobian * (box.hi - box.lo)[:, None])
+        inverse = inverted(torch.gather(jacobian, 2, dependent[:, None].expand(-1, self.m, -1)))
+        misfit, slopes = times(inverse, at_centre), times(inverse, slopes)
+        terms = slopes * (box - Interval(centre)).each(lambda t: t.unsqueeze(1))
+        possible = (misfit + terms.sum(2)).holds_zero().all(1)
+        lo, hi = box.lo.clone(), box.hi.clone()
+        own = torch.nn.functional.one_hot(dependent, self.d).bool()  # (n, m, d)
+        others = misfit + Interval(terms.lo.masked_fill(own, 0.0), terms.hi.masked_fill(own, 0.0)).sum(2)
+        slope = slopes.each(lambda t: torch.gather(t, 2, dependent[..., None])[..., 0])
+        new = Interval(torch.gather(centre, 1, dependent)) - others / slope
+        known = ~slope.holds_zero() & new.lo.isfinite() & new.hi.isfinite()
+        a, b = torch.gather(lo, 1, dependent), torch.gather(hi, 1, dependent)
+        a, b = torch.where(known, torch.maximum(a, new.lo), a), torch.where(known, torch.minimum(b, new.hi), b)
+        possible &= (a <= b).all(1)
+        return lo.scatter(1, dependent, a), hi.scatter(1, dependent, b), possible
+
+    def _slopes(self, box: Interval) -> Interval:
+        gradient = self.misfit(box, gradient=True).gradient
+        assert gradient is not None
+        return gradient
+
+    def halves(self, box: Interval) -> Interval:
+        """Cut each box (n, d) across its widest side, in the domain's widths. → (2n, d)."""
+        widest = self.sizes(box).argmax(1, keepdim=True)
+        middle = torch.gather(box.mid(), 1, widest)
+        return Interval(
+            torch.cat((box.lo, box.lo.scatter(1, widest, middle))),
+            torch.cat((box.hi.scatter(1, widest, middle), box.hi)),
+        )
+
+
+@lru_cache(maxsize=16)
+def _choices(d: int, m: int) -> Tensor:
+    return torch.tensor(list(combinations(range(d), m)))
+
+
+def pivots(jacobian: Tensor) -> Tensor:
+    """The m columns of each (n, m, d) with the largest determinant: the coordinates to solve for. → (n, m)."""
+    n, m, d = jacobian.shape
+    if m == 1:
+        return jacobian[:, 0].abs().argmax(1, keepdim=True)
+    choices = _choices(d, m)
+    size = torch.stack([torch.linalg.det(jacobian[:, :, choice]).abs() for choice in choices], 1)
+    return choices[size.argmax(1)]
+
+
+def inverted(square: Tensor) -> Tensor:
+    """About the inverse of each (n, m, m); the identity where there is none. It only preconditions: no proof needs it."""
+    inverse, _ = torch.linalg.inv_ex(square)
+    fine = inverse.isfinite().all(2).all(1)
+    return torch.where(fine[:, None, None], inverse, torch.eye(square.shape[1], dtype=square.dtype))
+
+
+def times(matrix: Tensor, x: Interval) -> Interval:
+    """A known matrix (n, m, m) times x (n, m) or (n, m, d)."""
+    matrix = matrix if x.lo.dim() == 2 else matrix[..., None]
+    return (Interval(matrix) * x.each(lambda t: t.unsqueeze(1))).sum(2)
+
+
+def rows(box: Interval, which: Tensor) -> Interval:
+    """Some of the boxes."""
+    return box.each(lambda t: t[which])
+
+
+def joined(parts: list[Interval], d: int) -> Interval:
+    """Boxes put together."""
+    empty = torch.empty(0, d, dtype=torch.float64)
+    return Interval(torch.cat([empty, *(p.lo for p in parts)]), torch.cat([empty, *(p.hi for p in parts)]))
+
+
+@dataclass(frozen=True, eq=False)
+class Paving:
+    """Every solution in the domain lies in one of these boxes."""
+
+    boxes: Interval
+    """(n, d)."""
+    tested: int
+    seconds: float
+    finished: bool
+    """Whether all are as small as was asked; else the budget ended."""
+
+    def holds(self, x: Tensor) -> Tensor:
+        """Whether each x (k, d) lies in a box: (k,) bool."""
+        tree = cKDTree(self.boxes.mid().numpy())
+        reach = float((self.boxes.hi - self.boxes.lo).max()) / 2 * (1 + 1e-9)
+        inside = torch.zeros(len(x), dtype=torch.bool)
+        for i, near in enumerate(tree.query_ball_point(x.numpy(), reach, p=math.inf)):
+            inside[i] = bool(((self.boxes.lo[near] <= x[i]) & (x[i] <= self.boxes.hi[near])).all(1).any())
+        return inside
+
+
+Progress = Callable[[int, float], None]
+"""Told how many boxes have been tested, and what is proved so far: the share of the box excluded, or the radius."""
+
+
+def pave(
+    equation: Equation,
+    smallest: float,
+    *,
+    seconds: float = 60.0,
+    most: int = MOST,
+    progress: Progress | None = None,
+    cancel: Callable[[], bool] | None = None,
+) -> Paving:
+    """Boxes no wider than ``smallest`` (in the domain's widths) that hold all solutions of an equation.
+
+    Depth first, so that few wait: when time, memory or patience ends, those that wait are returned as they are.
+    """
+    began, tested, done, kept, excluded = time.perf_counter(), 0, [], 0, 0.0
+    waiting = [Interval(*equation.bounds[:, None])]
+    while waiting:
+        if time.perf_counter() - began > seconds or kept > most or (cancel is not None and cancel()):
+            break
+        part = waiting.pop()
+        if len(part.lo) > AT_ONCE:
+            waiting += [part.each(lambda t: t[AT_ONCE:]), part.each(lambda t: t[:AT_ONCE])]
+            continue
+        tested += len(part.lo)
+        before = float(equation.sizes(part).prod(1).sum())
+        part, _ = equation.contract(part)
+        excluded += before - float(equation.sizes(part).prod(1).sum())
+        small = equation.sizes(part).amax(1) <= smallest * (1 + 1e-9)
+        done.append(rows(part, small))
+        kept += int(small.sum())
+        if not small.all():
+            waiting.append(equation.halves(rows(part, ~small)))
+        if progress is not None:
+            progress(tested, excluded)
+    return Paving(
+        joined([*done, *waiting], equation.d), tested, time.perf_counter() - began, finished=not waiting
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Radius:
+    """Proved: no solution in the box is farther than ``radius`` from a design."""
+
+    radius: float
+    """In units of the distance that was asked for."""
+    boxes: Interval
+    """(n, d) where a solution farther than the goal could still be."""
+    tested: int
+    seconds: float
+    empty: bool = False
+    """Proved instead: there is no solution in the box at all."""
+
+
+def prove_radius(
+    equation: Equation,
+    designs: NDArray[np.float64],
+    scale: NDArray[np.float64],
+    *,
+    goal: float = 0.0,
+    coordinates: Callable[[Interval], Interval] = lambda box: box,
+    seconds: float = 20.0,
+    most: int = MOST,
+    progress: Progress | None = None,
+    cancel: Callable[[], bool] | None = None,
+) -> Radius:
+    """How far a solution can be from its nearest design: a bound that holds whenever this stops.
+
+    Best first: the boxes whose farthest corner is farthest from the designs are cut next, until none is beyond
+    ``goal``, or time, memory or patience ends.
+
+    Args:
+        equation: what the designs solve.
+        designs: (k, d) designs; images of a design that count as the same may be among them.
+        scale: (d,) units of the distance, a coordinate each.
+        goal: a radius that is good enough.
+        coordinates: boxes of what the equation is in → boxes of the designs that follow, where those differ.
+        seconds, most: at most so much time, so many boxes kept.
+        progress: told how many boxes have been tested, and the radius proved so far.
+        cancel: asked whether to stop.
+    """
+    began, tested, settled = time.perf_counter(), 0, 0.0
+    points = designs / scale
+    tree = cKDTree(points)
+
+    def bound(box: Interval) -> Tensor:
+        """(n,) at least the distance of every point of a box to its nearest design."""
+        x = coordinates(box)
+        lo, hi = x.lo.numpy() / scale, x.hi.numpy() / scale
+        _, near = tree.query((lo + hi) / 2, k=min(4, len(points)), workers=-1)
+        near = near.reshape(len(lo), -1)
+        corner = np.maximum(np.abs(points[near] - lo[:, None]), np.abs(points[near] - hi[:, None]))
+        return torch.from_numpy(np.sqrt((corner**2).sum(2)).min(1) * (1 + 1e-12))
+
+    boxes = Interval(*equation.bounds[:, None])
+    bounds = bound(boxes)
+    while len(bounds):
+        worst = max(float(bounds.max()), settled)
+        if progress is not None and tested:
+            progress(tested, worst)
+        stopped = time.perf_counter() - began > seconds or len(bounds) > most or (cancel is not None and cancel())
+        if stopped or float(bounds.max()) <= goal:
+            break
+        chosen = torch.zeros(len(bounds), dtype=torch.bool)
+        chosen[bounds.topk(min(AT_ONCE // 2, len(bounds))).indices] = True
+        chosen &= bounds > goal
+        part = equation.halves(rows(boxes, chosen))
+        tested += len(part.lo)
+        part, _ = equation.contract(part)
+        far = bound(part)
+        near = far <= goal  # good enough: forgotten, but for how far they may be
+        settled = max(settled, float(far[near].max())) if near.any() else settled
+        boxes = joined([rows(boxes, ~chosen), rows(part, ~near)], equation.d)
+        bounds = torch.cat((bounds[~chosen], far[~near]))
+    radius = max(float(bounds.max()) if len(bounds) else 0.0, settled)
+    beyond = bounds > goal
+    return Radius(
+        radius, rows(boxes, beyond), tested, time.perf_counter() - began, empty=not len(bounds) and settled == 0.0
+    )
+
+

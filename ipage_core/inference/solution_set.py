@@ -1,0 +1,216 @@
+"""All solutions of one target, {x in the box: f(x) = y*}: ways onto that set, along it, and distances on it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+from scipy.stats import qmc
+from torch import Tensor
+
+from ipage_core.inference.localization import localize
+
+Floats = NDArray[np.float64]
+
+STEPS = 25
+"""Levenberg–Marquardt steps from anywhere; points that are near the set already get fewer."""
+REST = 0.025
+"""A point rests once its residual is below this fraction of what counts as arrived."""
+NEIGHBOURS = 8
+"""The distance to the so-manieth neighbour says how densely points lie."""
+
+
+class Space(Protocol):
+    """What moves: x = decode(u) with u in a box; the part of a design space that is needed here."""
+
+    @property
+    def bounds(self) -> Tensor:
+        """(2, e) limits of u."""
+        ...
+
+    def encode(self, x: Tensor) -> Tensor:
+        """(n, d) → (n, e)."""
+        ...
+
+    def decode(self, u: Tensor) -> Tensor:
+        """(n, e) → (n, d), differentiable."""
+        ...
+
+    def excess(self, x: Tensor) -> Tensor:
+        """(n, d) → (n, r): zero where every cap is kept."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class SolutionSet:
+    """{x: f(x) = y*, x admissible}. Distances are Euclidean in x/scale, to the nearest of a design's images."""
+
+    f: Callable[[Tensor], Tensor]
+    """Differentiable (n, d) → (n, m): a surrogate, or Ω itself."""
+    y_star: Tensor
+    """(m,)."""
+    space: Space
+    scale: Floats
+    """(d,) units of the distance; mostly the widths of the box."""
+    arrived: float
+    """Norm of f(x) − y* (and excess over caps) below which x counts as a solution."""
+    images: Callable[[Floats], Floats] | None = None
+    """(n, d) → (n, s, d): designs that count as the same, the design itself first."""
+    integers: tuple[int, ...] = ()
+    """Coordinates of x that have to be whole numbers."""
+    trusted: Callable[[Tensor], Tensor] | None = None
+    """(n, d) → (n,) bool: where f may be believed."""
+    like: Tensor = torch.empty(0)
+    """Its dtype and device are those that f takes."""
+
+    @property
+    def d(self) -> int:
+        """Coordinates of a design."""
+        return len(self.scale)
+
+    @property
+    def dimension(self) -> int:
+        """Of the set, where Ω is regular: free coordinates less targets."""
+        return self.space.bounds.shape[1] - len(self.y_star)
+
+    def coordinates(self, x: Floats) -> Floats:
+        """(n, d) → (n, d) in units of the distance."""
+        return np.asarray(x, dtype=np.float64) / self.scale
+
+    def copies(self, x: Floats) -> Floats:
+        """(n, d) → (n, s, d): all images in units of the distance."""
+        return self.coordinates(x)[:, None] if self.images is None else self.coordinates(self.images(x))
+
+    def nearest(self, x: Floats, designs: Floats) -> tuple[Floats, NDArray[np.int64]]:
+        """Distance from each x (n, d) to the nearest of the designs (k, d), and which that is. → (n,), (n,)."""
+        copies = self.copies(designs)
+        flat = copies.reshape(-1, self.d)
+        distance, index = cKDTree(flat).query(self.coordinates(x), workers=-1)
+        return distance, index // copies.shape[1]
+
+    def separation(self, x: Floats) -> Floats:
+        """Distance from each design (n, d) to the nearest other one. → (n,)."""
+        distance, _, _ = self.neighbours(x, 1)
+        return distance[:, 0]
+
+    def neighbours(self, x: Floats, count: int) -> tuple[Floats, NDArray[np.int64], Floats]:
+        """The ``count`` nearest images of *other* designs: distances and their rows in the images. → (n, c), …"""
+        copies = self.copies(x)
+        n, s = copies.shape[:2]
+        flat = copies.reshape(-1, self.d)
+        wanted = min(count + s, len(flat))  # a design's own images may come first
+        distance, index = cKDTree(flat).query(copies[:, 0], k=wanted, workers=-1)
+        distance, index = distance.reshape(n, wanted), index.reshape(n, wanted)
+        distance = np.where(index // s == np.arange(n)[:, None], np.inf, distance)
+        order = np.argsort(distance, axis=1, kind="stable")[:, :count]
+        return np.take_along_axis(distance, order, 1), np.take_along_axis(index, order, 1), flat
+
+    def spacing(self, x: Floats) -> Floats:
+        """(n,) share of the set that each point stands for, up to a factor: (distance to the 8th neighbour)^dimension.
+
+        The largest 5 % count as the 95th percentile: they are the set's ends, or points astray.
+        """
+        if len(x) < 2:
+            return np.ones(len(x))
+        points = self.coordinates(x)
+        distance, _ = cKDTree(points).query(points, k=min(NEIGHBOURS + 1, len(x)), workers=-1)
+        reach = distance[:, -1]
+        return np.maximum(np.minimum(reach, np.quantile(reach, 0.95)), 1e-12) ** max(self.dimension, 1)
+
+    def tensor(self, x: Floats) -> Tensor:
+        """For f."""
+        return torch.as_tensor(x).to(self.like)
+
+    def land(self, x: Floats, steps: int = STEPS, held: Sequence[int] = ()) -> tuple[Floats, NDArray[np.bool_]]:
+        """Bring designs (n, d) onto the set by localization. → where they end (n, d), and whether on it (n,) bool.
+
+        Coordinates ``held`` keep the value they have.
+        """
+        if not len(x):
+            return np.empty((0, self.d)), np.zeros(0, bool)
+        given, y_star = self.tensor(x), self.y_star.to(self.like)
+        still = torch.zeros(self.d, dtype=torch.bool, device=given.device)
+        still[list(held)] = True
+
+        def design(u: Tensor, rows: Tensor) -> Tensor:
+            return torch.where(still, given[rows], self.space.decode(u)) if held else self.space.decode(u)
+
+        def residual(u: Tensor, rows: Tensor) -> Tensor:
+            at = design(u, rows)
+            return torch.cat((self.f(at) - y_star, self.space.excess(at)), dim=1)
+
+        low, high = self.space.bounds.to(self.like)
+        start = self.space.encode(given).clamp(low, high)
+        path = localize(residual, start, torch.stack((low, high)), steps=steps, record_every=10**6, enough=REST * self.arrived)
+        end = design(path.u[-1], torch.arange(len(x), device=given.device)).detach()
+        fine = path.residual.double().norm(dim=1) <= self.arrived
+        if self.trusted is not None:
+            fine &= self.trusted(end)
+        return end.double().cpu().numpy(), fine.cpu().numpy()
+
+    def along(self, x: Floats, direction: Floats) -> Floats:
+        """Move designs along the set: by ``direction`` (n, d), in units of the distance, turned into the set's tangent.
+
+        The step is straight: :meth:`land` takes it back to the set. → (n, d).
+        """
+        with torch.enable_grad():
+            u = self.space.encode(self.tensor(x)).detach().requires_grad_(True)
+            at = self.space.decode(u)
+            y = self.f(at)
+            scale = torch.as_tensor(self.scale).to(at)
+            (pull,) = torch.autograd.grad((at / scale * self.tensor(direction)).sum(), u, retain_graph=True)
+            slopes = [torch.autograd.grad(column.sum(), u, retain_graph=True)[0] for column in y.unbind(1)]
+        unit, here = self.units(), u.detach().double().cpu()
+        wanted = pull.double().cpu() * unit
+        jacobian = torch.stack(slopes, dim=1).double().cpu() * unit
+        gram = jacobian @ jacobian.transpose(1, 2)
+        trace = gram.diagonal(dim1=1, dim2=2).sum(1)
+        gram = gram + (1e-12 * trace + 1e-300)[:, None, None] * torch.eye(len(slopes), dtype=torch.float64)
+        across = torch.linalg.solve(gram, jacobian @ wanted[..., None])
+        step = wanted - (jacobian.transpose(1, 2) @ across)[..., 0]
+        length = torch.as_tensor(direction).norm(dim=1, keepdim=True)
+        step = step / step.norm(dim=1, keepdim=True).clamp(min=1e-12) * length
+        low, high = self.space.bounds.double()
+        return self.space.decode((here + step * unit).clamp(low, high).to(self.like)).detach().double().cpu().numpy()
+
+    def units(self) -> Tensor:
+        """(e,) change of each u that moves a design by 1 in units of the distance."""
+        low, high = self.space.bounds.double()
+        middle, step = (low + high) / 2, 0.25 * (high - low)
+        ends = self.space.decode((middle + torch.diag(step)).to(torch.float64))
+        moved = (ends - self.space.decode(middle[None])) / torch.as_tensor(self.scale)
+        return step / moved.norm(dim=1).clamp(min=1e-300)
+
+    def whole(self, x: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+        """Round the coordinates that are integers, and land with the others. → (n, d), which arrived (n,) bool."""
+        if not self.integers:
+            return x, np.ones(len(x), bool)
+        rounded = x.copy()
+        rounded[:, self.integers] = np.rint(rounded[:, self.integers])
+        return self.land(rounded, held=self.integers)
+
+
+def pool(
+    solutions: SolutionSet, count: int, seed: int, propose: Callable[[int, int], Tensor] | None, box: bool = True
+) -> Floats:
+    """Solutions to begin with, (k, d): ``count`` posterior samples and as many Sobol points of the box, localized.
+
+    ``propose`` (count, seed) → (count, d) draws posterior samples; without it, or without ``box``, only the other.
+    """
+    starts = []
+    if propose is not None:
+        x = propose(count, seed).double().cpu().numpy()
+        starts.append(x[np.isfinite(x).all(1)])
+    if box:
+        low, high = solutions.space.bounds.double().numpy()
+        points = qmc.Sobol(len(low), seed=seed).random_base2(math.ceil(math.log2(count)))[:count]
+        u = torch.as_tensor(low + points * (high - low)).to(solutions.like)
+        starts.append(solutions.space.decode(u).detach().double().cpu().numpy())
+    x, fine = solutions.land(np.concatenate(starts))
+    return x[fine]
