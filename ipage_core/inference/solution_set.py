@@ -22,8 +22,12 @@ STEPS = 25
 """Levenberg–Marquardt steps from anywhere; points that are near the set already get fewer."""
 REST = 0.025
 """A point rests once its residual is below this fraction of what counts as arrived."""
+NEARBY = 8
+"""Steps for points that are near the set already."""
 NEIGHBOURS = 8
-"""The distance to the so-manieth neighbour says how densely points lie."""
+"""The distance to this neighbour says how densely points lie."""
+GROWTHS, GROWING, STRIDE = 4, 1000, 1.5
+"""Rounds in which solutions are added where few are known, how many in each, and the step in distances to neighbours."""
 
 
 class Space(Protocol):
@@ -94,6 +98,20 @@ class SolutionSet:
         distance, index = cKDTree(flat).query(self.coordinates(x), workers=-1)
         return distance, index // copies.shape[1]
 
+    def two_nearest(self, x: Floats, designs: Floats) -> tuple[Floats, NDArray[np.int64]]:
+        """As :meth:`nearest`, for the nearest design and the nearest image of another one. → (n, 2), (n, 2)."""
+        copies = self.copies(designs)
+        s, flat = copies.shape[1], copies.reshape(-1, self.d)
+        wanted = min(s + 1, len(flat))
+        distance, index = cKDTree(flat).query(self.coordinates(x), k=wanted, workers=-1)
+        distance, own = distance.reshape(len(x), wanted), index.reshape(len(x), wanted) // s
+        other = (own != own[:, :1]).argmax(1)  # 0 where there is no other
+        second = np.where(other > 0, distance[np.arange(len(x)), other], np.inf)
+        return (
+            np.stack([distance[:, 0], np.minimum(second, 1e6)], axis=1),
+            np.stack([own[:, 0], own[np.arange(len(x)), other]], axis=1),
+        )
+
     def separation(self, x: Floats) -> Floats:
         """Distance from each design (n, d) to the nearest other one. → (n,)."""
         distance, _, _ = self.neighbours(x, 1)
@@ -111,17 +129,19 @@ class SolutionSet:
         order = np.argsort(distance, axis=1, kind="stable")[:, :count]
         return np.take_along_axis(distance, order, 1), np.take_along_axis(index, order, 1), flat
 
+    def reach(self, x: Floats) -> Floats:
+        """(n,) distance from each point to its 8th neighbour: how lonely it is."""
+        points = self.coordinates(x)
+        distance, _ = cKDTree(points).query(points, k=min(NEIGHBOURS + 1, len(x)), workers=-1)
+        return np.maximum(distance.reshape(len(x), -1)[:, -1], 1e-12)
+
     def spacing(self, x: Floats) -> Floats:
-        """(n,) share of the set that each point stands for, up to a factor: (distance to the 8th neighbour)^dimension.
+        """(n,) share of the set that each point stands for, up to a factor: :meth:`reach` to the set's dimension.
 
         The largest 5 % count as the 95th percentile: they are the set's ends, or points astray.
         """
-        if len(x) < 2:
-            return np.ones(len(x))
-        points = self.coordinates(x)
-        distance, _ = cKDTree(points).query(points, k=min(NEIGHBOURS + 1, len(x)), workers=-1)
-        reach = distance[:, -1]
-        return np.maximum(np.minimum(reach, np.quantile(reach, 0.95)), 1e-12) ** max(self.dimension, 1)
+        reach = self.reach(x)
+        return np.asarray(np.minimum(reach, np.quantile(reach, 0.95)) ** max(self.dimension, 1))
 
     def tensor(self, x: Floats) -> Tensor:
         """For f."""
@@ -214,3 +234,21 @@ def pool(
         starts.append(solutions.space.decode(u).detach().double().cpu().numpy())
     x, fine = solutions.land(np.concatenate(starts))
     return x[fine]
+
+
+def grow(solutions: SolutionSet, known: Floats, seed: int, rounds: int = GROWTHS, count: int = GROWING) -> Floats:
+    """Add solutions where few are known, above all in corners: steps along the set from the loneliest, landed again.
+
+    (k, d) → (more, d). Localization from anywhere leaves the set's ends nearly empty.
+    """
+    if solutions.dimension < 1 or len(known) < 2:
+        return known
+    rng = np.random.default_rng(seed)
+    for _ in range(rounds):
+        reach = solutions.reach(known)
+        lonely = np.repeat(np.argsort(-reach, kind="stable")[: count // 2], 2)
+        direction = rng.standard_normal((len(lonely), solutions.d))
+        direction *= (STRIDE * reach[lonely] / np.linalg.norm(direction, axis=1))[:, None]
+        x, fine = solutions.land(solutions.along(known[lonely], direction), NEARBY)
+        known = np.concatenate([known, x[fine]])
+    return known

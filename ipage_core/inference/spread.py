@@ -9,27 +9,30 @@ doi:10.1109/TIT.1982.1056489), which comes last: repulsion alone runs to the wal
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 from torch import Tensor
 
-from ipage_core.inference.solution_set import Floats, SolutionSet, pool
+from ipage_core.inference.solution_set import GROWING, NEARBY, Floats, SolutionSet, grow, pool
 
 Region = Literal["box", "posterior", "off"]
 REGIONS: tuple[Region, ...] = get_args(Region)
 """Over all solutions in the box, over the likely ones, or as drawn."""
 
-LEAST_POOL, POOL = 2000, 5
+LEAST_POOL, POOL = 1000, 5
 """Starts of each kind: at least so many, and so many for each design."""
 PUSHES, LLOYDS = 20, 10
 FEW = 200
 """Up to so many designs are picked anew from the pool after the pushes; of more the pushed ones are kept."""
+BREATH = 20
+"""One design in so many is moved at a time to where designs are few."""
 CROWD = 12
 """Neighbours that push a design."""
-FAST, FASTER = 8, 6
-"""Localization steps for a point that is near the set already: after Lloyd's step, after a push."""
+NEAR = 6
+"""Localization steps after a push, which is short."""
 
 
 def spread(
@@ -59,35 +62,41 @@ def spread(
     known = pool(solutions, max(LEAST_POOL, POOL * n), seed, propose, box=region == "box")
     if not len(known):
         return np.empty((0, solutions.d))
-    x = known[farthest(solutions, known, n)]
+    if region == "box":
+        known = grow(solutions, known, seed, count=max(GROWING, 2 * n))
+    x = known[np.resize(farthest(solutions, known, n), n)]  # of few solutions some are taken more than once
     if region == "box" and solutions.dimension > 0:
         x, visited = _push(solutions, x)
         known = np.concatenate([known, *visited])
-        x = known[farthest(solutions, known, n)] if n <= FEW else x
+        x = known[np.resize(farthest(solutions, known, n), n)] if n <= FEW else x
     weight = solutions.spacing(known) if region == "box" else np.ones(len(known))
-    x = _lloyd(solutions, known, weight, x)
+    x = _lloyd(solutions, known, weight, _land(solutions, known, _breathe(solutions, known, weight, x)))
     whole, arrived = solutions.whole(x)
     return np.where(arrived[:, None], whole, x)
 
 
-def farthest(solutions: SolutionSet, known: Floats, n: int) -> NDArray[np.int64]:
-    """Rows of n of the points (k, d): each the farthest from those before it, the first about the middle.
+def farthest(
+    solutions: SolutionSet, known: Floats, n: int, beyond: Floats | None = None, enough: float = 0.0
+) -> NDArray[np.int64]:
+    """Rows of at most n of the points (k, d): each the farthest from those before it, until all are within ``enough``.
 
-    With fewer points than n some are taken more than once.
+    The first is about the middle; with designs to start from, ``beyond`` (j, d), the farthest from those.
     """
     points = solutions.coordinates(known)
     squares = (points**2).sum(1)
-    left = np.full(len(points), np.inf)
-    picked = [int(((points - points.mean(0)) ** 2).sum(1).argmin())]
-    while True:
-        copies = solutions.copies(known[picked[-1:]])[0]
-        for copy in copies:
+    picked: list[int] = []
+    if beyond is None:
+        left, row = np.full(len(points), np.inf), int(((points - points.mean(0)) ** 2).sum(1).argmin())
+    else:
+        left = solutions.nearest(known, beyond)[0] ** 2
+        row = int(left.argmax())
+    while len(picked) < min(n, len(points)) and left[row] > enough**2:
+        picked.append(row)
+        for copy in solutions.copies(known[row : row + 1])[0]:
             np.minimum(left, squares - 2 * (points @ copy) + copy @ copy, out=left)
-        left[picked[-1]] = 0.0
-        if len(picked) == min(n, len(points)):
-            break
-        picked.append(int(left.argmax()))
-    return np.resize(np.array(picked), n)
+        left[row] = 0.0
+        row = int(left.argmax())
+    return np.array(picked, dtype=np.int64)
 
 
 def _push(solutions: SolutionSet, x: Floats) -> tuple[Floats, list[Floats]]:
@@ -103,7 +112,7 @@ def _push(solutions: SolutionSet, x: Floats) -> tuple[Floats, list[Floats]]:
         push = (force[..., None] * apart / distance[..., None]).sum(1)
         length = (0.5 * (1 - k / PUSHES) + 0.05) * np.median(distance[:, 0])
         push *= length / np.maximum(np.linalg.norm(push, axis=1, keepdims=True), 1e-12)
-        moved, fine = solutions.land(solutions.along(x, push), FASTER)
+        moved, fine = solutions.land(solutions.along(x, push), NEAR)
         x = np.where(fine[:, None], moved, x)
         if k % 4 == 3:
             visited.append(x)
@@ -112,22 +121,89 @@ def _push(solutions: SolutionSet, x: Floats) -> tuple[Floats, list[Floats]]:
 
 def _lloyd(solutions: SolutionSet, known: Floats, weight: Floats, x: Floats) -> Floats:
     """Each design to the mean of its share of the points, then back to the set; the best generation by ∑ weight·d²."""
-    points = solutions.coordinates(known)
     best, least = x, np.inf
     for k in range(LLOYDS + 1):
-        distance, own = solutions.nearest(known, x)
-        error = float((weight * distance**2).sum())
-        if error < least:
-            best, least = x, error
-        if k == LLOYDS:
-            break
-        if solutions.images is not None:  # a point's image on the design's side
-            copies = solutions.copies(known)
-            near = ((copies - solutions.coordinates(x)[own][:, None]) ** 2).sum(2).argmin(1)
-            points = copies[np.arange(len(copies)), near]
-        total = np.bincount(own, weight, len(x))
-        sums = np.stack([np.bincount(own, weight * column, len(x)) for column in points.T], axis=1)
-        mean = sums / np.maximum(total, 1e-300)[:, None] * solutions.scale
-        moved, fine = solutions.land(np.where(total[:, None] > 0, mean, x), FAST)
-        x = np.where(fine[:, None], moved, x)
+        share = _shares(solutions, known, weight, x)
+        if share.total < least:
+            best, least = x, share.total
+        if k < LLOYDS:
+            moved, fine = solutions.land(share.means, NEARBY)
+            x = np.where(fine[:, None], moved, x)
     return best
+
+
+def _breathe(solutions: SolutionSet, known: Floats, weight: Floats, x: Floats) -> Floats:
+    """Move designs from where they are crowded to where they are few, which Lloyd's algorithm cannot.
+
+    Breathing k-means (Fritzke 2020, arXiv:2006.15666): add some designs where the error is largest, take as many away
+    where they are needed least, each time followed by two of Lloyd's steps; while ∑ weight·d² falls.
+    """
+    count, share = max(1, len(x) // BREATH), _shares(solutions, known, weight, x)
+    while True:
+        y = np.concatenate([x, known[share.farthest[np.argsort(-share.error)[:count]]]])
+        for _ in range(2):
+            y = _shares(solutions, known, weight, y).means
+        needed = _shares(solutions, known, weight, y).needed
+        y = np.delete(y, _least(solutions, y, needed, count), axis=0)
+        for _ in range(2):
+            y = _shares(solutions, known, weight, y).means
+        new = _shares(solutions, known, weight, y)
+        if new.total < 0.999 * share.total:
+            x, share = y, new
+        elif count == 1:
+            return x
+        else:
+            count //= 2
+
+
+def _land(solutions: SolutionSet, known: Floats, x: Floats) -> Floats:
+    """Means back onto the set; in the place of one that does not arrive, the known solution nearest to it."""
+    landed, fine = solutions.land(x, NEARBY)
+    _, nearest = cKDTree(solutions.coordinates(known)).query(solutions.coordinates(x), workers=-1)
+    return np.where(fine[:, None], landed, known[nearest])
+
+
+def _least(solutions: SolutionSet, x: Floats, needed: Floats, count: int) -> list[int]:
+    """The ``count`` designs needed least, of neighbours only one: the other is needed once the first is gone."""
+    nearest = solutions.neighbours(x, 1)[1][:, 0] // solutions.copies(x[:1]).shape[1]
+    gone: list[int] = []
+    for i in np.argsort(needed, kind="stable"):
+        if len(gone) < count and nearest[i] not in gone:
+            gone.append(int(i))
+    return gone
+
+
+class _Shares(NamedTuple):
+    """What each design stands for: the points that are nearer to it than to any other."""
+
+    means: Floats
+    """(n, d) weighted mean of its share, the design itself where that is empty."""
+    error: Floats
+    """(n,) ∑ weight·d² over its share."""
+    needed: Floats
+    """(n,) by how much the error would grow without it."""
+    farthest: NDArray[np.int64]
+    """(n,) row of the point of its share that adds most to the error."""
+    total: float
+
+
+def _shares(solutions: SolutionSet, known: Floats, weight: Floats, x: Floats) -> _Shares:
+    distance, own = solutions.two_nearest(known, x)
+    mine, points = own[:, 0], solutions.coordinates(known)
+    if solutions.images is not None:  # a point's image on the design's side
+        copies = solutions.copies(known)
+        near = ((copies - solutions.coordinates(x)[mine][:, None]) ** 2).sum(2).argmin(1)
+        points = copies[np.arange(len(copies)), near]
+    total = np.bincount(mine, weight, len(x))[:, None]
+    sums = np.stack([np.bincount(mine, weight * column, len(x)) for column in points.T], axis=1)
+    cost = weight * distance[:, 0] ** 2
+    order = np.argsort(cost, kind="stable")
+    farthest = np.zeros(len(x), np.int64)
+    farthest[mine[order]] = order  # the last one written is the costliest
+    return _Shares(
+        means=np.where(total > 0, sums / np.maximum(total, 1e-300) * solutions.scale, x),
+        error=np.bincount(mine, cost, len(x)),
+        needed=np.bincount(mine, weight * distance[:, 1] ** 2 - cost, len(x)),
+        farthest=farthest,
+        total=float(cost.sum()),
+    )

@@ -1,0 +1,224 @@
+"""How much of the solution set a list of designs covers: measured, estimated or proved, and what fills its gaps.
+
+A solution is covered if a design lies within ε of it. Three statements, each with its own meaning:
+
+- over the box: the share of the set's area, from solutions found by localization from everywhere, each weighted by the
+  room it has; measured where f is Ω itself, an estimate where f is a surrogate. It errs low rather than high.
+- posterior-weighted: the share of held-out posterior samples that are covered, with its 95 % interval of Clopper and
+  Pearson (1934, doi:10.1093/biomet/26.4.404); what the method proposes often counts often.
+- proved: no solution in the box is farther from a design than so much (:mod:`ipage_core.inference.paving`).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import beta
+from torch import Tensor
+
+from ipage_core.inference.enclosure import NoRule
+from ipage_core.inference.paving import Equation, Progress, Radius, prove_radius
+from ipage_core.inference.solution_set import Floats, SolutionSet, grow, pool
+from ipage_core.inference.spread import farthest
+
+WITHIN = 0.05
+"""ε where none is named, in box widths."""
+HELD_OUT, LOOKED_AT = 1000, 4000
+"""Posterior samples for the estimate; starts of each kind for the share of the box."""
+AHEAD = 7919
+"""Seeds of held-out samples are so far from the run's own."""
+TIGHT = 1.1
+"""A proof stops once its radius is within this factor of a solution's known distance: more time gains little."""
+CLOSER = 0.7
+"""Gaps are filled until every known solution is within this share of ε: between known ones lie others."""
+
+
+@dataclass(frozen=True, eq=False)
+class Coverage:
+    """What is known of the coverage by some designs. Distances are in the set's unit, mostly box widths."""
+
+    within: float
+    """ε."""
+    points: Floats
+    """(k, d) solutions all over the box."""
+    weight: Floats
+    """(k,) the share of the set that each stands for; their sum is 1."""
+    distance: Floats
+    """(k,) from each to the nearest design."""
+    posterior: Floats
+    """(j,) the same for held-out posterior samples; empty without a posterior."""
+    measured: bool
+    """The points solve Ω(x) = y* itself, not a surrogate's."""
+    proof: Radius | None
+    """None: not asked for, or refused."""
+    refused: str
+    """Why there is no proof; empty if there is one, or none was asked for."""
+    unit: str = "box widths"
+
+    @property
+    def fill(self) -> float:
+        """The largest distance from a known solution to its nearest design: a lower bound of the fill distance."""
+        return float(self.distance.max()) if len(self.distance) else math.nan
+
+    def share(self, within: float | None = None) -> float:
+        """Of the set's area within ε of a design; NaN where no solution is known."""
+        epsilon = self.within if within is None else within
+        return float(self.weight[self.distance <= epsilon].sum()) if len(self.distance) else math.nan
+
+    def likely(self, within: float | None = None) -> tuple[float, float, float]:
+        """Posterior-weighted share within ε, and its 95 % interval; NaN without a posterior."""
+        epsilon, n = self.within if within is None else within, len(self.posterior)
+        if not n:
+            return math.nan, math.nan, math.nan
+        return interval(int((self.posterior <= epsilon).sum()), n)
+
+    def sentence(self) -> str:
+        """The strongest statement that can be made, in a sentence or two."""
+        if self.proof is not None and self.proof.empty:
+            return "Proved: there is no solution in the box."
+        said = []
+        if self.proof is not None:
+            radius = math.ceil(1e4 * self.proof.radius) / 1e4
+            said.append(f"Proved: no solution in the box is farther than {radius:.4f} {self.unit} from a design.")
+        if len(self.distance):
+            how = "Measured" if self.measured else "Estimate"
+            said.append(f"{how}, over the box: {_percent(self.share())} of the solutions are within {self.within:g}.")
+        if len(self.posterior):
+            share, low, high = self.likely()
+            said.append(
+                f"Estimate, posterior-weighted: {_percent(share)} ({_percent(low)[:-2]}–{_percent(high)[:-2]})."
+            )
+        return " ".join(said) or "No solution is known: nothing can be said of the coverage."
+
+    def summary(self) -> dict[str, Any]:
+        """For JSON: null where nothing is known."""
+        share, low, high = self.likely()
+        figures: dict[str, Any] = {
+            "within": self.within,
+            "share": self.share(),
+            "measured": self.measured,
+            "fill_distance": self.fill,
+            "mean_distance": float((self.weight * self.distance).sum()) if len(self.distance) else math.nan,
+            "posterior_share": share,
+            "posterior_share_low": low,
+            "posterior_share_high": high,
+            "proved_radius": None if self.proof is None else self.proof.radius,
+            "boxes": None if self.proof is None else self.proof.tested,
+            "no_proof": self.refused or None,
+            "sentence": self.sentence(),
+        }
+        return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in figures.items()}
+
+
+def _percent(share: float) -> str:
+    """Never 100 % of what is not all, nor 0 % of what is not none."""
+    value = 100 * share
+    shown = round(value, 1)
+    shown = min(shown, 99.9) if value < 100 else shown
+    return f"{max(shown, 0.1) if value > 0 else shown:g} %"
+
+
+def interval(hits: int, n: int, level: float = 0.95) -> tuple[float, float, float]:
+    """hits/n with its exact confidence interval (Clopper and Pearson 1934)."""
+    tail = (1 - level) / 2
+    low = float(beta.ppf(tail, hits, n - hits + 1)) if hits else 0.0
+    high = float(beta.ppf(1 - tail, hits + 1, n - hits)) if hits < n else 1.0
+    return hits / n, low, high
+
+
+def coverage(
+    solutions: SolutionSet,
+    designs: Floats,
+    within: float = WITHIN,
+    *,
+    propose: Callable[[int, int], Tensor] | None = None,
+    equation: Equation | str = "",
+    measured: bool = False,
+    seed: int = 0,
+    seconds: float = 20.0,
+    progress: Progress | None = None,
+    cancel: Callable[[], bool] | None = None,
+) -> Coverage:
+    """How much of a solution set the designs (n, d) cover.
+
+    Args:
+        solutions: the set, with its distance.
+        designs: those that count; leave out what misses the target.
+        within: ε, in the set's unit.
+        propose: (count, seed) → posterior samples, for the posterior-weighted estimate.
+        equation: what to prove the radius on; or why there is no proof.
+        measured: f is Ω itself.
+        seed: of the designs' own run; the samples here are others.
+        seconds: for the proof, at most.
+        progress, cancel: of the proof; see :func:`ipage_core.inference.paving.prove_radius`.
+
+    Raises:
+        ValueError: no designs, or ε is not positive.
+    """
+    if not len(designs):
+        raise ValueError("there is no design whose coverage could be told")
+    if not 0 < within < math.inf:
+        raise ValueError(f"Expected a distance above 0, got within={within:g}")
+    points = known(solutions, seed + AHEAD, propose)
+    weight = solutions.spacing(points) if len(points) else np.empty(0)
+    posterior = np.empty(0)
+    if propose is not None:
+        held_out = pool(solutions, HELD_OUT, seed + 2 * AHEAD, propose, box=False)
+        posterior = solutions.nearest(held_out, designs)[0] if len(held_out) else posterior
+    distance = solutions.nearest(points, designs)[0] if len(points) else np.empty(0)
+    proof, refused = None, equation if isinstance(equation, str) else ""
+    if isinstance(equation, Equation):
+        goal = TIGHT * float(distance.max()) if len(distance) else 0.0
+        try:
+            proof = prove_radius(
+                equation,
+                solutions.copies(designs).reshape(-1, solutions.d) * solutions.scale,
+                solutions.scale,
+                goal=goal,
+                seconds=seconds,
+                progress=progress,
+                cancel=cancel,
+            )
+        except NoRule as error:
+            refused = str(error)
+    total = max(float(weight.sum()), 1e-300)
+    return Coverage(within, points, weight / total, distance, posterior, measured, proof, refused)
+
+
+def known(solutions: SolutionSet, seed: int, propose: Callable[[int, int], Tensor] | None) -> Floats:
+    """Solutions from all over the box, corners included: (k, d)."""
+    return grow(solutions, pool(solutions, LOOKED_AT, seed, propose), seed)
+
+
+def fill_gaps(
+    solutions: SolutionSet,
+    designs: Floats,
+    within: float,
+    *,
+    propose: Callable[[int, int], Tensor] | None = None,
+    seed: int = 0,
+    most: int = 10_000,
+    seconds: float = 8.0,
+) -> Floats:
+    """New designs where the given ones (n, d) leave solutions farther than ε. → (k, d), perhaps none.
+
+    Round by round other starts; each solution that is found far from all designs becomes one, the farthest first, until
+    a round finds nothing new, or ``most`` are added, or the time is up.
+    """
+    began = time.perf_counter()
+    start = designs
+    for k in range(100):
+        points = known(solutions, seed + (k + 1) * AHEAD + 1, propose)
+        if not len(points):
+            break
+        rows = farthest(solutions, points, most - (len(designs) - len(start)), designs, CLOSER * within)
+        whole, arrived = solutions.whole(points[rows])
+        designs = np.concatenate([designs, whole[arrived]])
+        if not arrived.any() or time.perf_counter() - began > seconds / 2 or len(designs) - len(start) >= most:
+            break
+    return designs[len(start) :]
