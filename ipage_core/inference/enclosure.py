@@ -33,8 +33,6 @@ class Enclosure:
     The gradient is None for a constant, and where it was not asked for.
     """
 
-    __array_ufunc__ = None  # numpy leaves arithmetic with it to this class
-
     def __init__(self, value: Interval, gradient: Interval | None = None) -> None:
         self.value = value
         self.gradient = gradient
@@ -67,8 +65,20 @@ class Enclosure:
 
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Every torch function that meets an Enclosure arrives here."""
+        """Every torch function that meets an Enclosure arrives here.
+
+        A function of one's own that hands itself over (``torch.overrides.handle_torch_function``) may bring its rule in
+        an attribute ``enclosure``.
+        """
+        if hasattr(func, "enclosure"):
+            return func.enclosure(*args, **(kwargs or {}))
         return _apply(func.__name__, args, kwargs or {})
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """Numpy's functions of numbers arrive here."""
+        if method != "__call__" or kwargs:
+            raise NoRule(f"no proof available: there is no interval rule for this use of numpy's '{ufunc.__name__}'")
+        return _apply(ufunc.__name__, inputs, {})
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -85,7 +95,7 @@ class Enclosure:
 
     __setitem__ = _refuse("assignment to parts of a tensor")
     __bool__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse("a branch on the value of x")
-    __eq__ = __ne__ = _refuse("a branch on the value of x")  # type: ignore[assignment]
+    __eq__ = __ne__ = _refuse("a branch on the value of x")
     __hash__ = None  # type: ignore[assignment]
     __float__ = __int__ = __index__ = _refuse("a number taken out of a tensor, as functions of 'math' do")
     __array__ = _refuse("numpy")
@@ -295,18 +305,8 @@ _RULES: dict[str, Callable[..., Any]] = {
 _SAME = {
     "true_divide": "div", "divide": "div", "multiply": "mul", "subtract": "sub", "negative": "neg", "clip": "clamp",
     "concat": "cat", "concatenate": "cat", "absolute": "abs", "arctan": "atan", "vector_norm": "norm",
-    "linalg_vector_norm": "norm", "linalg_norm": "norm",
+    "linalg_vector_norm": "norm", "linalg_norm": "norm", "power": "pow",
 }  # fmt: skip
-
-
-def rule(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: the enclosure of a function that hands itself over by ``torch.overrides.handle_torch_function``."""
-
-    def register(function: Callable[..., Any]) -> Callable[..., Any]:
-        _RULES[name] = function
-        return function
-
-    return register
 
 
 def _apply(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:

@@ -1,7 +1,8 @@
 """Branch and prune: boxes outside which f(x) = y* has provably no solution, and how far one can be from a design.
 
 Interval Newton in its Gauss–Seidel form shrinks and excludes boxes (Moore, Kearfott and Cloud 2009, chapter 8,
-doi:10.1137/1.9780898717716). Boxes are :class:`Interval` of shape (n, d). Memory is bounded by the number of boxes kept.
+doi:10.1137/1.9780898717716). Boxes are intervals (n, d). Memory is bounded by the number of
+boxes kept.
 """
 
 from __future__ import annotations
@@ -123,7 +124,7 @@ def _choices(d: int, m: int) -> Tensor:
 
 def pivots(jacobian: Tensor) -> Tensor:
     """The m columns of each (n, m, d) with the largest determinant: the coordinates to solve for. → (n, m)."""
-    n, m, d = jacobian.shape
+    _, m, d = jacobian.shape
     if m == 1:
         return jacobian[:, 0].abs().argmax(1, keepdim=True)
     choices = _choices(d, m)
@@ -132,7 +133,7 @@ def pivots(jacobian: Tensor) -> Tensor:
 
 
 def inverted(square: Tensor) -> Tensor:
-    """About the inverse of each (n, m, m); the identity where there is none. It only preconditions: no proof needs it."""
+    """About the inverse of each (n, m, m), or the identity: it preconditions, and no proof needs it to be exact."""
     inverse, _ = torch.linalg.inv_ex(square)
     fine = inverse.isfinite().all(2).all(1)
     return torch.where(fine[:, None, None], inverse, torch.eye(square.shape[1], dtype=square.dtype))
@@ -213,9 +214,7 @@ def pave(
             waiting.append(equation.halves(rows(part, ~small)))
         if progress is not None:
             progress(tested, excluded)
-    return Paving(
-        joined([*done, *waiting], equation.d), tested, time.perf_counter() - began, finished=not waiting
-    )
+    return Paving(joined([*done, *waiting], equation.d), tested, time.perf_counter() - began, finished=not waiting)
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,8 +266,7 @@ def prove_radius(
         """(n,) at least the distance of every point of a box to its nearest design."""
         x = coordinates(box)
         lo, hi = x.lo.numpy() / scale, x.hi.numpy() / scale
-        _, near = tree.query((lo + hi) / 2, k=min(4, len(points)), workers=-1)
-        near = near.reshape(len(lo), -1)
+        _, near = tree.query((lo + hi) / 2, k=list(range(1, min(4, len(points)) + 1)), workers=-1)
         corner = np.maximum(np.abs(points[near] - lo[:, None]), np.abs(points[near] - hi[:, None]))
         return torch.from_numpy(np.sqrt((corner**2).sum(2)).min(1) * (1 + 1e-12))
 
@@ -297,5 +295,3 @@ def prove_radius(
     return Radius(
         radius, rows(boxes, beyond), tested, time.perf_counter() - began, empty=not len(bounds) and settled == 0.0
     )
-
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -27,7 +27,7 @@ NEARBY = 8
 NEIGHBOURS = 8
 """The distance to this neighbour says how densely points lie."""
 GROWTHS, GROWING, STRIDE = 4, 1000, 1.5
-"""Rounds in which solutions are added where few are known, how many in each, and the step in distances to neighbours."""
+"""Rounds that add solutions where few are known, how many each, and the step in distances to neighbours."""
 
 
 class Space(Protocol):
@@ -70,7 +70,7 @@ class SolutionSet:
     """Coordinates of x that have to be whole numbers."""
     trusted: Callable[[Tensor], Tensor] | None = None
     """(n, d) → (n,) bool: where f may be believed."""
-    like: Tensor = torch.empty(0)
+    like: Tensor = field(default_factory=lambda: torch.empty(0))
     """Its dtype and device are those that f takes."""
 
     @property
@@ -95,16 +95,16 @@ class SolutionSet:
         """Distance from each x (n, d) to the nearest of the designs (k, d), and which that is. → (n,), (n,)."""
         copies = self.copies(designs)
         flat = copies.reshape(-1, self.d)
-        distance, index = cKDTree(flat).query(self.coordinates(x), workers=-1)
-        return distance, index // copies.shape[1]
+        distance, index = _closest(flat, self.coordinates(x), 1)
+        return distance[:, 0], index[:, 0] // copies.shape[1]
 
     def two_nearest(self, x: Floats, designs: Floats) -> tuple[Floats, NDArray[np.int64]]:
         """As :meth:`nearest`, for the nearest design and the nearest image of another one. → (n, 2), (n, 2)."""
         copies = self.copies(designs)
         s, flat = copies.shape[1], copies.reshape(-1, self.d)
         wanted = min(s + 1, len(flat))
-        distance, index = cKDTree(flat).query(self.coordinates(x), k=wanted, workers=-1)
-        distance, own = distance.reshape(len(x), wanted), index.reshape(len(x), wanted) // s
+        distance, index = _closest(flat, self.coordinates(x), wanted)
+        own = index // s
         other = (own != own[:, :1]).argmax(1)  # 0 where there is no other
         second = np.where(other > 0, distance[np.arange(len(x)), other], np.inf)
         return (
@@ -123,8 +123,7 @@ class SolutionSet:
         n, s = copies.shape[:2]
         flat = copies.reshape(-1, self.d)
         wanted = min(count + s, len(flat))  # a design's own images may come first
-        distance, index = cKDTree(flat).query(copies[:, 0], k=wanted, workers=-1)
-        distance, index = distance.reshape(n, wanted), index.reshape(n, wanted)
+        distance, index = _closest(flat, copies[:, 0], wanted)
         distance = np.where(index // s == np.arange(n)[:, None], np.inf, distance)
         order = np.argsort(distance, axis=1, kind="stable")[:, :count]
         return np.take_along_axis(distance, order, 1), np.take_along_axis(index, order, 1), flat
@@ -132,8 +131,8 @@ class SolutionSet:
     def reach(self, x: Floats) -> Floats:
         """(n,) distance from each point to its 8th neighbour: how lonely it is."""
         points = self.coordinates(x)
-        distance, _ = cKDTree(points).query(points, k=min(NEIGHBOURS + 1, len(x)), workers=-1)
-        return np.maximum(distance.reshape(len(x), -1)[:, -1], 1e-12)
+        distance, _ = _closest(points, points, min(NEIGHBOURS + 1, len(x)))
+        return np.maximum(distance[:, -1], 1e-12)
 
     def spacing(self, x: Floats) -> Floats:
         """(n,) share of the set that each point stands for, up to a factor: :meth:`reach` to the set's dimension.
@@ -167,7 +166,9 @@ class SolutionSet:
 
         low, high = self.space.bounds.to(self.like)
         start = self.space.encode(given).clamp(low, high)
-        path = localize(residual, start, torch.stack((low, high)), steps=steps, record_every=10**6, enough=REST * self.arrived)
+        path = localize(
+            residual, start, torch.stack((low, high)), steps=steps, record_every=10**6, enough=REST * self.arrived
+        )
         end = design(path.u[-1], torch.arange(len(x), device=given.device)).detach()
         fine = path.residual.double().norm(dim=1) <= self.arrived
         if self.trusted is not None:
@@ -214,6 +215,12 @@ class SolutionSet:
         rounded = x.copy()
         rounded[:, self.integers] = np.rint(rounded[:, self.integers])
         return self.land(rounded, held=self.integers)
+
+
+def _closest(points: Floats, to: Floats, count: int) -> tuple[Floats, NDArray[np.int64]]:
+    """The ``count`` points nearest to each of ``to`` (n, d), nearest first: distances and rows, both (n, count)."""
+    distance, index = cKDTree(points).query(to, k=list(range(1, count + 1)), workers=-1)
+    return np.asarray(distance), np.asarray(index)
 
 
 def pool(

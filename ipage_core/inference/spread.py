@@ -202,8 +202,8 @@ def _shares(solutions: SolutionSet, known: Floats, weight: Floats, x: Floats) ->
     farthest[mine[order]] = order  # the last one written is the costliest
     return _Shares(
         means=np.where(total > 0, sums / np.maximum(total, 1e-300) * solutions.scale, x),
-        error=np.bincount(mine, cost, len(x)),
-        needed=np.bincount(mine, weight * distance[:, 1] ** 2 - cost, len(x)),
+        error=np.bincount(mine, cost, len(x)).astype(np.float64),
+        needed=np.bincount(mine, weight * distance[:, 1] ** 2 - cost, len(x)).astype(np.float64),
         farthest=farthest,
         total=float(cost.sum()),
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from ipage_core.runtime.lazy import torch
 
@@ -44,6 +45,8 @@ def landing_time(x: Tensor) -> Tensor:
     brought the ball down) descends to it monotonically and needs no bracket. The gradient is the implicit one,
     ∂t/∂x = −(∂y/∂x)/(∂y/∂t), obtained by attaching the graph to one last Newton step.
     """
+    if torch.overrides.has_torch_function_unary(x):  # boxes instead of designs
+        return torch.overrides.handle_torch_function(landing_time, (x,), x)
     with torch.no_grad():
         _, y0, angle, v0 = x.unbind(-1)
         pull = GRAVITY * MASS + v0 * angle.sin() * DRAG
@@ -56,6 +59,41 @@ def landing_time(x: Tensor) -> Tensor:
         height = position(x, t)[1]
         t = torch.where((height.abs() < 1e-8) & (t >= 0), t, torch.nan)
     return t - position(x, t)[1] / _vertical_speed(x, t).detach()
+
+
+def _enclosed_landing_time(x: Any) -> Any:
+    """Landing times over boxes (n, 4), an Enclosure: they grow with y₀, with v₀, and with the angle below 90°.
+
+    So both ends are those at a corner. Each is checked by the sign of the enclosed height, which is concave in t and
+    not negative at t = 0: at or above the ground before the landing, below it afterwards. NaN where that fails.
+    """
+    from ipage_core.inference.enclosure import Enclosure
+    from ipage_core.inference.intervals import Interval
+
+    box: Interval = x.value
+    rises = (box.lo[:, 1] >= 0) & (box.lo[:, 2] >= 0) & (box.hi[:, 2] <= 1.57) & (box.lo[:, 3] >= 0)
+    ends = []
+    for corner, side in ((box.lo, -1), (box.hi, 1)):
+        t = (landing_time(corner) * (1 + 1e-9 * side) + 1e-9 * side).clamp(min=0)
+        height = _over_boxes(position, Interval(corner), Interval(t))[1].value
+        right = (height.lo >= 0) | (t == 0) if side < 0 else height.hi <= 0
+        ends.append(torch.where(rises & right, t, torch.nan))
+    between = Interval(ends[0], ends[1])
+    if x.gradient is None:
+        return Enclosure(between)
+    by_x = _over_boxes(position, box, between, gradient=True)[1].gradient
+    by_t = _over_boxes(_vertical_speed, box, between).value
+    slopes = -(by_x / by_t.each(lambda s: s[:, None]))
+    return Enclosure(between, (slopes.each(lambda s: s[..., None]) * x.gradient).sum(1))
+
+
+def _over_boxes(function: Callable[[Any, Any], Any], box: Any, t: Any, gradient: bool = False) -> Any:
+    from ipage_core.inference.enclosure import Enclosure
+
+    return function(Enclosure.variables(box, gradient), Enclosure(t))
+
+
+landing_time.enclosure = _enclosed_landing_time  # type: ignore[attr-defined]
 
 
 def omega(x: Tensor) -> Tensor:

@@ -1,0 +1,270 @@
+"""How many separate pieces a solution set has, proved: by patches on which it is one graph, and boxes between them.
+
+Every box of a paving is put into a patch P = F × D, F a range of the free coordinates and D of the dependent ones. If
+Krawczyk's operator maps D into its interior for all of F at once, then above every point of F lies exactly one solution
+in D: the solutions in P are the graph of a continuous function, one piece. (Moore, Kearfott and Cloud 2009, chapter 8,
+doi:10.1137/1.9780898717716; for sets of solutions, Martin, Goldsztejn, Granvilliers and Jermann 2013,
+doi:10.1137/120867652.)
+
+Two patches belong to one piece if they are proved to share a solution. Boxes that do not touch, directly or through
+others, hold different pieces. Where both counts agree the number is exact.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from ipage_core.inference.intervals import Interval, down, up
+from ipage_core.inference.paving import Equation, inverted, joined, pave, pivots, rows, times
+
+BEYOND = 0.25
+"""A patch reaches over its box by this share of its widths, so that neighbours overlap."""
+ROOMY = (1.2, 1.6, 2.5)
+"""Dependent ranges that are tried, in units of what the slopes ask for."""
+NEWTON = 8
+"""Steps to the solution above a point: they need not be exact, the proof comes after."""
+HALVINGS = 6
+"""How often boxes that cannot be certified are cut in two across every side."""
+MOST_BOXES = 20_000
+"""Boxes of a paving beyond which its pieces are not looked for: neighbours come in pairs."""
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """What is proved of the number of connected pieces of the solution set within the box."""
+
+    least: int
+    """There are at least so many."""
+    exact: bool
+    """There are exactly so many."""
+    why: str
+    """What stands in the way of an exact number; empty if it is exact."""
+    boxes: int
+    seconds: float
+
+    def sentence(self) -> str:
+        """For the user."""
+        if self.exact:
+            return f"Proved: exactly {self.least} separate {'piece' if self.least == 1 else 'pieces'}."
+        return f"Proved: at least {self.least} separate {'piece' if self.least == 1 else 'pieces'} ({self.why})."
+
+
+@dataclass(frozen=True, eq=False)
+class _Patches:
+    box: Interval
+    """(n, d) the boxes that the patches hold whole."""
+    patch: Interval
+    """(n, d)."""
+    x: Tensor
+    """(n, d) about the solution above the middle of each."""
+    dependent: Tensor
+    """(n, m) coordinates that the others determine."""
+    proved: Tensor
+    """(n,) bool: the solutions in the patch are one graph over its free coordinates."""
+
+    def some(self, which: Tensor) -> _Patches:
+        """Those (n,) bool."""
+        box, patch = rows(self.box, which), rows(self.patch, which)
+        return _Patches(box, patch, self.x[which], self.dependent[which], self.proved[which])
+
+
+def count_pieces(
+    equation: Equation,
+    smallest: float = 0.02,
+    *,
+    seconds: float = 20.0,
+    cancel: Callable[[], bool] | None = None,
+) -> Pieces:
+    """The number of connected pieces of {x in the box: f(x) = y*}, exactly or from below.
+
+    Args:
+        equation: f(x) = y* on the box, with fewer targets than coordinates.
+        smallest: boxes of the paving are no wider, in the box's widths; the thinnest gap that is seen.
+        seconds: at most about so long.
+        cancel: asked whether to stop.
+    """
+    began = time.perf_counter()
+
+    def told(least: int, exact: bool, why: str, boxes: int) -> Pieces:
+        return Pieces(least, exact, why, boxes, time.perf_counter() - began)
+
+    if equation.m >= equation.d:
+        return told(0, False, "as many targets as coordinates: there are points, no pieces", 0)
+    paving = pave(equation, smallest, seconds=seconds, most=MOST_BOXES, cancel=cancel)
+    n = len(paving.boxes.lo)
+    if not n:
+        return told(0, True, "", 0)
+    if not paving.finished or n > MOST_BOXES:
+        return told(0, False, f"more than {n} boxes are needed", n)
+    certified, left = _certified(equation, paving.boxes)
+    boxes = joined([certified.box, left], equation.d)
+    total, cluster = _components(len(boxes.lo), _touching(boxes, equation))
+    low, high = equation.bounds
+    inside = ((certified.patch.lo >= low) & (certified.patch.hi <= high)).all(1)
+    # Only a patch inside the domain proves a solution inside; every cluster that has one is a piece of its own.
+    with_solution = set(cluster[: len(inside)][inside.numpy()].tolist())
+    least = len(with_solution)
+    if len(left.lo):
+        return told(least, False, f"{len(left.lo)} boxes stay undecided", n)
+    if not inside.all():
+        return told(least, False, "it meets the walls of the box", n)
+    groups, _ = _components(len(inside), _sharing(equation, certified))
+    if groups != total:
+        return told(least, False, f"between {total} and {groups}", n)
+    return told(least, True, "", n)
+
+
+def _certified(equation: Equation, boxes: Interval) -> tuple[_Patches, Interval]:
+    """Patches that hold all boxes that can be certified, cut smaller where need be; and the boxes that cannot."""
+    good: list[_Patches] = []
+    low, high = equation.bounds
+    for k in range(HALVINGS + 1):
+        patches = _krawczyk(equation, boxes)
+        inside = ((patches.patch.lo >= low) & (patches.patch.hi <= high)).all(1)
+        fine = patches.proved & (inside | (k == HALVINGS))  # a smaller patch may stay off the wall
+        good.append(patches.some(fine))
+        boxes = rows(boxes, ~fine)
+        if not len(boxes.lo) or k == HALVINGS or len(boxes.lo) > MOST_BOXES:
+            break
+        for _ in range(equation.d):
+            boxes = equation.halves(boxes)
+        boxes, _ = equation.contract(boxes)
+    return (
+        _Patches(
+            joined([p.box for p in good], equation.d),
+            joined([p.patch for p in good], equation.d),
+            torch.cat([p.x for p in good]),
+            torch.cat([p.dependent for p in good]),
+            torch.cat([p.proved for p in good]),
+        ),
+        boxes,
+    )
+
+
+def _krawczyk(equation: Equation, boxes: Interval) -> _Patches:
+    """A patch about each box that holds it whole, and whether the solutions in it are proved to be one graph."""
+    low, high = equation.bounds
+    d, beyond = equation.d, BEYOND * (boxes.hi - boxes.lo)
+    # A box that contraction has made flat still gets a patch that reaches over it.
+    beyond = torch.maximum(beyond, BEYOND * (boxes.hi - boxes.lo).amax(1, keepdim=True))
+    wide = Interval(torch.maximum(boxes.lo - beyond, low), torch.minimum(boxes.hi + beyond, high))
+    centre = wide.mid()
+    jacobian = _jacobian(equation, centre)
+    dependent = pivots(jacobian * equation.width)
+    x = _newton(equation, centre, dependent)
+    jacobian = _jacobian(equation, x)
+    inverse = inverted(_columns(jacobian, dependent))
+    is_dependent = torch.zeros(len(x), d, dtype=torch.bool).scatter(1, dependent, True)
+    half = (wide.hi - wide.lo) / 2
+    slope = (inverse @ jacobian).abs() * (~is_dependent)[:, None]  # of the dependent coordinates over the free ones
+    reach = (slope @ half[..., None])[..., 0] + 0.15 * half.amax(1, keepdim=True) + 1e-9 * equation.width[dependent]
+    at = x.gather(1, dependent)
+    hold = torch.maximum((at - boxes.lo.gather(1, dependent)).abs(), (boxes.hi.gather(1, dependent) - at).abs())
+    proved = torch.zeros(len(x), dtype=torch.bool)
+    lo, hi = wide.lo.clone(), wide.hi.clone()
+    for roomy in ROOMY:
+        radius = up(torch.maximum(roomy * reach, hold * (1 + 1e-9)))
+        patch = Interval(
+            wide.lo.scatter(1, dependent, down(at - radius)), wide.hi.scatter(1, dependent, up(at + radius))
+        )
+        whole = ((patch.lo <= boxes.lo) & (patch.hi >= boxes.hi)).all(1)
+        new = _maps_inside(equation, patch, x, dependent, inverse) & whole & ~proved
+        lo[new], hi[new] = patch.lo[new], patch.hi[new]
+        proved |= new
+    return _Patches(boxes, Interval(lo, hi), x, dependent, proved)
+
+
+def _maps_inside(equation: Equation, patch: Interval, x: Tensor, dependent: Tensor, inverse: Tensor) -> Tensor:
+    """Whether K(D) = x_D − Y(f(F, x_D) − y*) + (1 − Y ∂f/∂D)(D − x_D) lies in the interior of D. → (n,) bool.
+
+    ∂f/∂D is enclosed over the whole patch, f(F, x_D) by its mean-value form over the free coordinates.
+    """
+    at = x.gather(1, dependent)
+    thin = Interval(patch.lo.scatter(1, dependent, at), patch.hi.scatter(1, dependent, at))
+    centre = thin.mid()
+    free = _gradient(equation, thin) * (thin - Interval(centre)).each(lambda t: t.unsqueeze(1))
+    misfit = equation.misfit(Interval(centre)).value + free.sum(2)
+    slopes = times(inverse, _gradient(equation, patch).each(lambda t: _columns(t, dependent)))
+    eye = torch.eye(equation.m, dtype=torch.float64)
+    range_lo, range_hi = patch.lo.gather(1, dependent), patch.hi.gather(1, dependent)
+    away = Interval(range_lo, range_hi) - Interval(at)
+    rest = (Interval(eye) - slopes) * away.each(lambda t: t.unsqueeze(1))
+    image = Interval(at) - times(inverse, misfit) + rest.sum(2)
+    return ((image.lo > range_lo) & (image.hi < range_hi)).all(1)
+
+
+def _gradient(equation: Equation, box: Interval) -> Interval:
+    gradient = equation.misfit(box, gradient=True).gradient
+    assert gradient is not None
+    return gradient
+
+
+def _jacobian(equation: Equation, x: Tensor) -> Tensor:
+    return _gradient(equation, Interval(x)).mid().nan_to_num(0.0, 0.0, 0.0)
+
+
+def _columns(matrix: Tensor, dependent: Tensor) -> Tensor:
+    return matrix.gather(2, dependent[:, None].expand(-1, matrix.shape[1], -1))
+
+
+def _newton(equation: Equation, x: Tensor, dependent: Tensor) -> Tensor:
+    """Move the dependent coordinates of x (n, d) to a solution; by no proof, and no farther than half the domain."""
+    for _ in range(NEWTON):
+        inverse = inverted(_columns(_jacobian(equation, x), dependent))
+        misfit = equation.misfit(Interval(x)).value.mid()
+        limit = 0.5 * equation.width[dependent]
+        step = (inverse @ misfit[..., None])[..., 0].nan_to_num(0.0).clamp(-limit, limit)
+        x = x.scatter(1, dependent, x.gather(1, dependent) - step)
+    return x
+
+
+def _sharing(equation: Equation, patches: _Patches) -> Tensor:
+    """Pairs of patches that are proved to have a solution in common: (k, 2).
+
+    It is looked for where they overlap, at a few values of the first one's free coordinates, and proved to lie in a
+    tiny box within both. There, being unique in either patch, it is on either's graph.
+    """
+    pairs = _touching(patches.patch, equation)
+    a, b = pairs.T
+    dependent = patches.dependent[a]
+    found = []
+    for share in (0.5, 0.2, 0.8):
+        lo = torch.maximum(patches.patch.lo[a], patches.patch.lo[b])
+        hi = torch.minimum(patches.patch.hi[a], patches.patch.hi[b])
+        point = lo + share * (hi - lo)
+        point = point.scatter(1, dependent, patches.x[a].gather(1, dependent))
+        point = _newton(equation, point, dependent)
+        at, tiny = point.gather(1, dependent), 1e-9 * equation.width[dependent]
+        box = Interval(point.scatter(1, dependent, at - tiny), point.scatter(1, dependent, at + tiny))
+        within = torch.ones(len(a), dtype=torch.bool)
+        for which in (a, b):
+            within &= ((box.lo >= patches.patch.lo[which]) & (box.hi <= patches.patch.hi[which])).all(1)
+        inverse = inverted(_columns(_jacobian(equation, point), dependent))
+        found.append(pairs[_maps_inside(equation, box, point, dependent, inverse) & within])
+    return torch.cat(found)
+
+
+def _touching(boxes: Interval, equation: Equation) -> Tensor:
+    """Pairs of boxes that touch or overlap: (k, 2)."""
+    centre, half = boxes.mid() / equation.width, (boxes.hi - boxes.lo) / equation.width / 2
+    tree = cKDTree(centre.numpy())
+    found = tree.query_pairs(float(2 * half.max() * (1 + 1e-6)) + 1e-12, p=np.inf, output_type="ndarray")
+    pairs = torch.from_numpy(found.reshape(-1, 2).astype(np.int64))
+    a, b = pairs.T
+    return pairs[((boxes.lo[a] <= boxes.hi[b]) & (boxes.lo[b] <= boxes.hi[a])).all(1)]
+
+
+def _components(n: int, pairs: Tensor) -> tuple[int, NDArray[np.int32]]:
+    a, b = pairs.numpy().T
+    count, label = connected_components(coo_matrix((np.ones(len(a)), (a, b)), shape=(n, n)), directed=False)
+    return int(count), label

@@ -1,0 +1,170 @@
+"""Branch and prune: no solution may be lost, and what is proved must hold for solutions found by other means."""
+
+import numpy as np
+import pytest
+import torch
+
+from ipage_core.inference.components import count_pieces
+from ipage_core.inference.enclosure import NoRule
+from ipage_core.inference.paving import Equation, pave, prove_radius
+from ipage_core.tasks import TASKS
+
+SQUARE = torch.tensor([[-1.0, -1.0], [1.0, 1.0]], dtype=torch.float64)
+
+
+def sine_solutions(n, seed=0):
+    """Solutions of sin 3πx₁ + cos 3πx₂ = 1.2 in closed form: (n, 2)."""
+    rng = np.random.default_rng(seed)
+    x1 = rng.uniform(-1, 1, 4 * n)
+    c = 1.2 - np.sin(3 * np.pi * x1)
+    x1, c = x1[abs(c) <= 1], c[abs(c) <= 1]
+    x2 = rng.choice([-1, 1], len(c)) * np.arccos(c) / (3 * np.pi) + 2 / 3 * rng.integers(-2, 3, len(c))
+    x = np.stack([x1, x2], 1)
+    return torch.from_numpy(x[(abs(x) <= 1).all(1)][:n])
+
+
+def arm_solutions(n, seed=0):
+    """Designs of the arm whose hand is at (1.5, 0), from its geometry: the first two angles are free. (k, 4)."""
+    rng = np.random.default_rng(seed)
+    low, high = TASKS["robotic_arm"].bounds.numpy()
+    x2, x3 = rng.uniform(low[1:3], high[1:3], (20 * n, 2)).T
+    a, b = x2, x3 - x2
+    c = 1.5 - 0.5 * np.cos(a) - 0.5 * np.cos(b)
+    x2, x3, a, b, c = (v[abs(c) <= 1] for v in (x2, x3, a, b, c))
+    last = rng.choice([-1, 1], len(c)) * np.arccos(c)
+    x = np.stack([-0.5 * np.sin(a) - 0.5 * np.sin(b) - np.sin(last), x2, x3, last + x2 + x3], 1)
+    return torch.from_numpy(x[((low <= x) & (x <= high)).all(1)][:n])
+
+
+def ballistics_solutions(n, seed=0):
+    """Throws that land at 5 m: where a throw lands moves with the place it starts from. (k, 4)."""
+    task = TASKS["ballistics"]
+    low, high = task.bounds
+    x = low + (high - low) * torch.rand(8 * n, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    x[:, 0] = 0
+    x[:, 0] = 5.0 - task.omega(x)[:, 0]
+    return x[task.in_bounds(x)][:n]
+
+
+KNOWN = {"sinewave": sine_solutions, "robotic_arm": arm_solutions, "ballistics": ballistics_solutions}
+
+
+def equation(name):
+    task = TASKS[name]
+    return Equation(task.omega, torch.tensor(task.default_target), task.bounds)
+
+
+@pytest.mark.parametrize(("name", "smallest"), [("sinewave", 0.01), ("robotic_arm", 0.0625), ("ballistics", 0.125)])
+def test_no_true_solution_lies_outside_the_boxes(name, smallest):
+    paving = pave(equation(name), smallest)
+    assert paving.finished
+    x = KNOWN[name](5000)
+    assert len(x) > 1000
+    # Float64 puts a solution beside the exact one; boxes are at least as wide as that.
+    slack = 1e-9 * (TASKS[name].bounds[1] - TASKS[name].bounds[0])
+    paving.boxes.lo.sub_(slack), paving.boxes.hi.add_(slack)
+    assert paving.holds(x).all()
+    assert not paving.holds(x + 5 * smallest * (TASKS[name].bounds[1] - TASKS[name].bounds[0])).all()
+
+
+@pytest.mark.parametrize(("name", "goal"), [("sinewave", 0.05), ("robotic_arm", 0.25), ("ballistics", 0.3)])
+def test_the_proved_radius_bounds_the_distance_of_every_true_solution(name, goal):
+    task, x = TASKS[name], KNOWN[name](20_000)
+    width = (task.bounds[1] - task.bounds[0]).numpy()
+    designs = x[:50].numpy()
+    proof = prove_radius(equation(name), designs, width, goal=goal, seconds=10)
+    width_ = torch.from_numpy(width)
+    farthest = torch.cdist(x[50:] / width_, x[:50] / width_).min(1).values.max()
+    assert farthest <= proof.radius
+    assert proof.radius < 1.5 * max(farthest, goal)
+
+
+def test_a_solution_planted_in_a_corner_is_not_overlooked():
+    """The hand-made set is a large circle and a speck of radius 0.001 in a corner; all designs lie on the circle."""
+    corner = torch.tensor([0.998, 0.998], dtype=torch.float64)
+
+    def f(x):
+        circle = x.square().sum(1) - 0.25
+        speck = (x - corner).square().sum(1) - 1e-6
+        return (circle * speck)[:, None]
+
+    angle = np.linspace(0, 2 * np.pi, 200)
+    designs = 0.5 * np.stack([np.cos(angle), np.sin(angle)], 1)
+    planted = Equation(f, torch.tensor([0.0]), SQUARE)
+    proof = prove_radius(planted, designs, np.ones(2), goal=0.02, seconds=5)
+    assert 0.9 < proof.radius < 0.93  # √2·0.998 − 0.5 = 0.911
+    pieces = count_pieces(planted, 0.005)
+    assert (pieces.least, pieces.exact) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("target", "pieces", "exact"),
+    [(1.2, 9, True), (1.9, 9, True), (1.05, 9, True), (0.5, 12, False), (2.5, 0, True), (2.0, 0, False)],
+)
+def test_pieces_of_the_sine_wave(target, pieces, exact):
+    """0 < y < 2: a loop about each of nine maxima; below 1 three arcs reach in over a wall; at 2 there are points."""
+    task = TASKS["sinewave"]
+    found = count_pieces(Equation(task.omega, torch.tensor([target]), task.bounds))
+    assert (found.least, found.exact) == (pieces, exact), found.sentence()
+
+
+def test_pieces_that_touch_are_not_called_separate():
+    """Two circles that touch in a point are one piece, but no patch about that point is a graph."""
+
+    def f(x):
+        left = (x[:, 0] + 0.3).square() + x[:, 1].square() - 0.09
+        right = (x[:, 0] - 0.3).square() + x[:, 1].square() - 0.09
+        return (left * right)[:, None]
+
+    found = count_pieces(Equation(f, torch.tensor([0.0]), SQUARE))
+    assert (found.least, found.exact) == (1, False)
+
+
+def test_a_gap_as_thin_as_a_hundredth_is_found():
+    def f(x):
+        left = (x[:, 0] + 0.3).square() + x[:, 1].square() - 0.09
+        right = (x[:, 0] - 0.31).square() + x[:, 1].square() - 0.09
+        return (left * right)[:, None]
+
+    found = count_pieces(Equation(f, torch.tensor([0.0]), SQUARE), 0.002)
+    assert (found.least, found.exact) == (2, True)
+
+
+def test_a_curve_in_space_with_two_targets_is_one_piece():
+    """A sphere cut by a plane is a circle: m = 2 equations in d = 3."""
+
+    def f(x):
+        return torch.stack((x.square().sum(1) - 0.25, x[:, 0] + 0.5 * x[:, 1]), dim=1)
+
+    cube = torch.tensor([[-1.0] * 3, [1.0] * 3], dtype=torch.float64)
+    found = count_pieces(Equation(f, torch.tensor([0.0, 0.1]), cube), 0.1)
+    assert (found.least, found.exact) == (1, True)
+
+
+def test_no_solution_at_all_is_proved():
+    proof = prove_radius(Equation(TASKS["sinewave"].omega, torch.tensor([2.1]), SQUARE), np.zeros((1, 2)), np.ones(2))
+    assert proof.empty
+
+
+def test_stopping_leaves_what_holds():
+    told = []
+    paving = pave(equation("robotic_arm"), 0.01, cancel=lambda: len(told) >= 3, progress=lambda n, s: told.append(n))
+    assert not paving.finished
+    assert len(told) == 3
+    assert paving.holds(arm_solutions(500)).all()
+    few = pave(equation("robotic_arm"), 0.01, most=2000)
+    assert not few.finished
+    assert few.holds(arm_solutions(500)).all()
+    x = arm_solutions(2000)
+    width = TASKS["robotic_arm"].bounds[1] - TASKS["robotic_arm"].bounds[0]
+    proof = prove_radius(equation("robotic_arm"), x[:20].numpy(), width.numpy(), seconds=0.0)
+    assert proof.radius >= torch.cdist(x / width, x[:20] / width).min(1).values.max()
+
+
+def test_f_that_cannot_be_followed_is_refused_before_any_box():
+    with pytest.raises(NoRule, match="'sort'"):
+        Equation(lambda x: torch.sort(x)[0], torch.tensor([0.0]), SQUARE)
+    with pytest.raises(NoRule, match="coordinates"):
+        Equation(lambda x: x, torch.tensor([0.0]), torch.stack((torch.zeros(20), torch.ones(20))))
+    with pytest.raises(NoRule, match="cannot be run on boxes"):
+        Equation(lambda x: x.nonsense, torch.tensor([0.0]), SQUARE)
