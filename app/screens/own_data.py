@@ -29,6 +29,7 @@ KINDS = {
     "category": "category",
     "date": "dates",
     "text": "text",
+    "empty": "nothing",
 }
 SEPARATORS = {",": "comma", ";": "semicolon", "tab": "tab", "blank": "blank", "|": "bar |"}
 DECIMALS = {".": "point 3.98", ",": "comma 3,98"}

@@ -450,8 +450,8 @@ def _task_to_train(arguments: argparse.Namespace) -> Task:
             from ipage_core.tasks.table import own_data, reader
 
             table = reader.read_table([arguments.add], tables.settings(arguments), least=1)
-            print(*table.guesses, sep="\n", end="\n" if table.guesses else "", file=sys.stderr)
             count = own_data.add(arguments.model, table.frame, source=arguments.add.name)
+            tables.say(table)
             print(f"{count} rows added", file=sys.stderr)
         return _task(arguments.task, arguments.model)
     from ipage_core.tasks.table import own_data, reader
@@ -476,7 +476,8 @@ def _task_to_train(arguments: argparse.Namespace) -> Task:
         y,
         source=", ".join(path.name for path in arguments.data),
         title=arguments.task or "",
-        units=table.units | named("--units", arguments.units),
+        units={name: unit for name, unit in table.units.items() if name in (*x, *y)}
+        | named("--units", arguments.units),
         bounds=bounds,
     )
     for warning in table.warnings(x, y):
@@ -491,7 +492,11 @@ def _columns(text: str) -> list[str]:
 
 
 def _pairs(option: str, text: str) -> dict[str, str]:
-    pairs = [part.partition("=") for part in _columns(text)] if text else []
+    parts = _columns(text) if text else []
+    for k in reversed(range(len(parts) - 1)):  # a name may hold a comma
+        if "=" not in parts[k]:
+            parts[k : k + 2] = [", ".join(parts[k : k + 2])]
+    pairs = [part.rpartition("=") for part in parts]
     if any(not sign for _, sign, _ in pairs):
         raise ValueError(f"{option} '{text}' is not accepted: COL=VALUE, several with commas")
     return {name.strip(): value.strip() for name, _, value in pairs}

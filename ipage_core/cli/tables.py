@@ -42,7 +42,7 @@ def settings(arguments: argparse.Namespace) -> Settings:
 
 
 def read(path: Path, arguments: argparse.Namespace) -> Table:
-    """A file of designs or targets, of which every row counts; what was guessed goes to stderr.
+    """A file of designs or targets, of which every row counts.
 
     Raises:
         ValueError: no such file, not a table, or a row of another width.
@@ -58,8 +58,6 @@ def read(path: Path, arguments: argparse.Namespace) -> Table:
     for one in table.odd:
         if not one.column:
             raise ValueError(f"{path}: {one}; accepted: rows of as many values as the header has names")
-    for told in table.guesses:
-        print(told, file=sys.stderr)
     return table
 
 
@@ -81,6 +79,7 @@ def designs(task: Task, path: Path, table: Table, rows: int | None = None) -> Te
             f"{path}, row {table.lines[row]}: {task.x_labels[j]} = {float(x[row, j]):g} is far from its bounds "
             f"{float(low[j]):g} to {float(high[j]):g}; accepted: designs at most as far outside as they are wide"
         )
+    say(table)
     return x
 
 
@@ -93,7 +92,15 @@ def targets(task: Task, path: Path, table: Table, own: Sequence[str] = ()) -> Te
     from ipage_core.tasks.table import names
 
     found = names.targets(task, list(table.columns), own)
-    return _numbers(table, found, [f"y{j + 1}" for j in range(task.n_targets)], own, path)
+    y_star = _numbers(table, found, [f"y{j + 1}" for j in range(task.n_targets)], own, path)
+    say(table)
+    return y_star
+
+
+def say(table: Table) -> None:
+    """What was guessed of a file, on stderr; after all checks, as what is wrong stands on a line alone."""
+    for told in table.guesses:
+        print(told, file=sys.stderr)
 
 
 def _numbers(

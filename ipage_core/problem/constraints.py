@@ -12,7 +12,7 @@ from ipage_core.problem.space import Box, Cap, DesignSpace, Tied
 from ipage_core.problem.task import Task
 
 ACCEPTED = "NAME=NUMBER, NAME=NAME, NAME<=NUMBER or NAME>=NUMBER"
-_EXPRESSION = re.compile(r"\s*([^<>=]+?)\s*(<=|>=|=)\s*([^<>=]+?)\s*")
+_OPERATOR = re.compile(r"\s*(<=|>=|=)\s*")
 
 
 def parse(task: Task, expressions: Sequence[str] = ()) -> DesignSpace:
@@ -35,8 +35,7 @@ def parse(task: Task, expressions: Sequence[str] = ()) -> DesignSpace:
     todo = [(text, text) for text in expressions]
     while todo:
         text, said = todo.pop(0)
-        match = _EXPRESSION.fullmatch(text)
-        left = _index(task, match[1]) if match else None
+        match, left = _split(task, text)
         number = _number(match[3]) if match else None
         if match and left is not None and number is not None:
             if match[2] in ("=", "<="):
@@ -68,6 +67,16 @@ def parse(task: Task, expressions: Sequence[str] = ()) -> DesignSpace:
     offset = torch.where(low < high, 0.0, low)
     at = [group.index(f) for f in free]
     return Tied(torch.stack((low[at], high[at])), expand, offset, tuple(caps))
+
+
+def _split(task: Task, text: str) -> tuple[list[str] | None, int | None]:
+    """A constraint in its parts, and the coordinate on its left; a name may hold an operator itself ('T=300K')."""
+    parts = [[text, text[: at.start()].strip(), at[1], text[at.end() :].strip()] for at in _OPERATOR.finditer(text)]
+    for match in reversed(parts):  # '<=' in 'T=300K<=5' is the later one
+        left = _index(task, match[1])
+        if left is not None and (_number(match[3]) is not None or _index(task, match[3]) is not None):
+            return match, left
+    return None, None
 
 
 def _index(task: Task, name: str) -> int | None:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from ipage_core.tasks.table.columns import Column, describe, numbers
+from ipage_core.tasks.table.columns import YES_NO, Column, describe, numbers
 from ipage_core.tasks.table.convert import decimals, sample, text_missing, to_numbers
 from ipage_core.tasks.table.errors import Unreadable
 from ipage_core.tasks.table.table import Odd, Settings, Table
@@ -18,6 +18,9 @@ from ipage_core.tasks.table.units import split_name
 
 ODD = 0.5
 """Share of a column's filled cells that must be numbers, else it is one of words."""
+
+FEW = 3
+"""Distinct numbers, beside words, up to which a column is one of words."""
 
 
 def assemble(
@@ -47,7 +50,8 @@ def assemble(
         filled = int((~read.missing).sum())
         known = int((~np.isnan(numeric)).sum())
         unit = units[j] or split_name(name)[1] or read.unit
-        if filled and known >= ODD * filled:
+        few = filled - known > 0.1 * filled and len(np.unique(numeric[~np.isnan(numeric)])) <= FEW  # '300K' and 'x'
+        if filled and known >= ODD * filled and not few:
             whole = (
                 known == len(numeric) and bool((numeric == np.round(numeric)).all()) and np.abs(numeric).max() < 2**53
             )
@@ -59,7 +63,7 @@ def assemble(
             values[name] = np.full(len(lines), np.nan)
         else:
             words = columns[j].to_pylist()
-            values[name] = [None if text_missing(word, settings.missing) else word for word in words]
+            values[name] = _one_spelling([None if text_missing(w, settings.missing) else w for w in words])
             if known:
                 notes.append(f"{name} holds words beside {known:,} numbers: it is read as words.")
         seen[name] = replace(describe(pd.DataFrame({name: values[name]}), name), unit=unit)
@@ -68,6 +72,14 @@ def assemble(
         notes.append(f"A row is left out: {line}.")
     found = replace(settings, decimal=_common(marks.values()) if settings.decimal is None else settings.decimal)
     return Table(source, frame, seen, lines, found, tuple(notes), tuple(sorted(odd, key=lambda one: one.line)))
+
+
+def _one_spelling(words: list[str | None]) -> list[str | None]:
+    """'Yes', 'yes' and 'YES' are one: that which comes first. Words of a category stay as they are."""
+    if {word.lower() for word in words if word} not in [set(pair) for pair in YES_NO]:
+        return words
+    first: dict[str, str] = {}
+    return [word and first.setdefault(word.lower(), word) for word in words]
 
 
 def _common(marks: Iterable[str]) -> str:

@@ -33,6 +33,8 @@ _DATE = re.compile(
     r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([T ]+\d{1,2}:\d{2}\S*)?|\d{1,2}:\d{2}(:\d{2})?([.,]\d+)?( ?[ap]m)?", re.I
 )
 _NINES = re.compile(r"-?(9{2,}|9+\.9+|8{3,}|7{3,})")
+_HUGE = re.compile(r"-?(1|9\.9+|9\.96921|3\.40282|1\.79769)e\+(2\d|3\d|308)")
+"""What programs fill up with: 1e30, the largest float, netCDF's fill value."""
 _LIMITS = (-32768.0, 32767.0, 65535.0, -2147483648.0, 2147483647.0)
 
 
@@ -53,7 +55,7 @@ class Column:
     grid: float | None
     """The spacing, where its values are few and evenly spaced."""
     kind: str = "real"
-    """'real', 'integer', 'boolean' (two words such as yes and no), 'category', 'date' or 'text' (labels)."""
+    """'real', 'integer', 'boolean' (two words such as yes and no), 'category', 'date', 'text' (labels) or 'empty'."""
     unit: str = ""
     scale: str = "linear"
     """'log' where it is positive, spans two decades, and is less skewed so: a proposal."""
@@ -117,7 +119,7 @@ def describe(frame: pd.DataFrame, name: str) -> Column:
         spike,
         share,
         grid,
-        kind="integer" if whole else "real",
+        kind="boolean" if frame[name].dtype == bool else "integer" if whole else "real",
         scale="log" if suits_log(known) else "linear",
         levels=tuple(distinct.tolist()) if whole and len(distinct) <= GRID else (),
         sentinel=sentinel(distinct, counts),
@@ -130,7 +132,7 @@ def _words(frame: pd.DataFrame, name: str) -> Column:
     missing, distinct = len(frame) - len(words), int(words.nunique())
     few = distinct <= MOST_LEVELS and (distinct <= 3 or 2 * distinct <= len(words))
     levels = tuple(sorted(words.unique())) if few else ()
-    kind = "category" if few else "text"
+    kind = "category" if levels else "text" if distinct else "empty"
     if levels and {str(level).lower() for level in levels} in [set(pair) for pair in YES_NO]:
         kind = "boolean"
     some = words.iloc[:200].str.strip()
@@ -173,7 +175,7 @@ def sentinel(distinct: np.ndarray, counts: np.ndarray) -> float | None:
     ):
         width = float(rest[-1] - rest[0])
         away = float(np.abs(rest - value).min())
-        marker = bool(_NINES.fullmatch(f"{value:.12g}")) or value in _LIMITS or abs(value) >= 1e20
+        marker = bool(_NINES.fullmatch(f"{value:.12g}") or _HUGE.fullmatch(f"{value:.6g}")) or value in _LIMITS
         if marker and away > (0.5 if count > 1 else 2.0) * width:
             return value
         whole = bool((rest == np.round(rest)).all())

@@ -27,7 +27,7 @@ from ipage_core.problem.task import Property, Task, Variable
 from ipage_core.runtime.files import replacing
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.table import reader as tables
-from ipage_core.tasks.table.columns import sentinel
+from ipage_core.tasks.table.columns import describe, sentinel
 from ipage_core.tasks.table.units import split_name
 
 CARD, ROWS = "task.json", "rows.safetensors"
@@ -121,7 +121,9 @@ def create(
     if len(values) < tables.LEAST_ROWS:
         empty = [name for name in names if np.isnan(tables.numbers(frame, name)).all()]
         if empty:
-            raise ValueError(f"The column(s) {', '.join(empty)} hold no numbers: leave them out")
+            there = frame[empty[0]].dropna().astype(str)
+            told = f", as '{there.iloc[0][:40]}' is none" if len(there) else ""
+            raise ValueError(f"The column(s) {', '.join(empty)} hold no numbers{told}: leave them out")
         raise ValueError(
             f"{len(values)} rows with numbers in all chosen columns are too few: {tables.LEAST_ROWS} or more"
         )
@@ -137,7 +139,7 @@ def create(
             a, b = bounds.get(name, (low, high))
             if not (math.isfinite(a) and math.isfinite(b) and a < b and a < high and b > low):
                 raise ValueError(f"The bounds {a:g} to {b:g} of {name} hold none of its data, {low:g} to {high:g}")
-            column |= {"low": a, "high": b}
+            column |= {"low": a, "high": b} | _kind(frame, name)
         else:
             column |= {"tolerance": float(f"{TOLERANCE * values[:, j].std():.1g}")}
         columns["x" if j < len(x) else "y"].append(column)
@@ -397,6 +399,14 @@ def lattice_in_angstrom(task: Task) -> tuple[list[int], np.ndarray] | None:
 def _write(folder: Path, card: dict[str, Any]) -> None:
     with replacing(folder / CARD) as beside:
         beside.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n")
+
+
+def _kind(frame: pd.DataFrame, name: str) -> dict[str, Any]:
+    """What a card says of an input that is more than a real number on a linear scale."""
+    seen = describe(frame, name)
+    told: dict[str, Any] = {} if seen.kind == "real" else {"kind": seen.kind}
+    told |= {"levels": list(seen.levels)} if seen.levels else {}
+    return told | ({"scale": seen.scale} if seen.scale != "linear" else {})
 
 
 def _complete(frame: pd.DataFrame, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -93,10 +93,11 @@ def layout(lines: list[str], separator: str | None = None, most_columns: int = 1
         body = sample
     text = [lines[k] for k in body]
     separator = separator or said or best_separator(text)
-    cells = _stripped(text, separator)
-    if len(cells) != len(text):  # a quoted cell runs over lines: which line a row began at is not known in the sample
-        cells = _stripped([line for line in text if line.count('"') % 2 == 0], separator)
-        body = [k for k in body if lines[k].count('"') % 2 == 0]
+    cells, begins, read = list[list[str]](), [0], list(rows(text, separator))
+    for count, row in read if len(read) < 2 or len(text) < SAMPLE else read[:-1]:  # the last one may go on
+        cells.append([cell.strip() for cell in row])
+        begins.append(count)
+    body = [body[k] for k in begins if k < len(body)]  # where a quoted cell runs over lines, rows are fewer
     width = _width(cells)
     if width > most_columns:
         raise Unreadable(f"it has {width:,} columns, more than {most_columns:,}")
@@ -145,9 +146,17 @@ def _header(
         begin = first = first + 1
         notes.append(f"Line {body[first - 1] + 1} holds numbers that rise and fit no column: taken for names.")
     chosen: int | None = None
-    full = [k for k in range(first) if len(cells[k]) == width and (width == 1 or len([c for c in cells[k] if c]) > 1)]
+    if first and len(cells[first - 1]) != width and separator == " ":  # names of several words, two blanks between them
+        wide = re.split(r"\s{2,}|\t", lines[body[first - 1]].strip())
+        cells[first - 1] = wide if len(wide) == width else cells[first - 1]
+    full = [
+        k
+        for k in range(first)
+        if len(cells[k]) == width and (width == 1 or k == first - 1 or len([c for c in cells[k] if c]) > 1)
+    ]
+    full = full[:1] + [k for k in full[1:] if not all(is_missing(cells[k][j]) for j in numeric if cells[k][j])]
     above = len(cells[first - 1]) if first else 0
-    if full and (full[-1] == first - 1 or above < 2):
+    if full and (above == width or above < 2):
         unit_row = next((k for k in full[1:] if _is_unit_row(cells[k], numeric, fitting)), None)
         if unit_row is not None:
             units = tuple(plain_unit(cell) for cell in cells[unit_row])
@@ -183,28 +192,34 @@ def _header(
     return Layout(separator, names, units, at, width, tuple(notes))
 
 
-def _numeric_columns(cells: list[list[str]], width: int) -> list[int]:
-    """Columns whose filled cells are numbers, most of them."""
-    found = []
+def _numeric_columns(cells: list[list[str]], width: int) -> dict[int, bool]:
+    """Columns whose filled cells are numbers, most of them; and whether these have units."""
+    found = {}
     for j in range(width):
         filled = [row[j] for row in cells if not is_missing(row[j])]
         if filled and sum(map(is_number, filled)) >= 0.6 * len(filled):
-            found.append(j)
+            found[j] = any(map(_unit, filled[:50]))
     return found
 
 
-def _is_data(row: list[str], numeric: list[int], width: int) -> bool:
-    """Whether at least half of what is filled in columns of numbers is a number, or a marker of a missing one.
+def _is_data(row: list[str], numeric: dict[int, bool], width: int) -> bool:
+    """Whether numbers, or markers of missing ones, are at least half of what is filled in columns of numbers.
 
-    A row of another width must be of numbers alone.
+    '300 K' is a name where the column's cells have no units. A row of another width must be of numbers alone.
     """
     if len(row) != width:
         return len(row) > 1 and all(is_number(cell) for cell in row if cell)
-    filled = [row[j] for j in numeric if row[j].strip()]
-    return bool(filled) and 2 * sum(is_number(cell) or is_missing(cell) for cell in filled) >= len(filled)
+    filled = [row[j] for j in numeric if row[j]]
+    numbers = sum(is_number(row[j]) and (units or not _unit(row[j])) for j, units in numeric.items())
+    return numbers > 0 and 2 * (numbers + sum(map(is_missing, filled))) >= len(filled)
 
 
-def _are_names(row: list[str], below: list[list[str]], numeric: list[int]) -> bool:
+def _unit(cell: str) -> str:
+    found = number(cell, ".") or number(cell, ",")
+    return found.unit if found else ""
+
+
+def _are_names(row: list[str], below: list[list[str]], numeric: dict[int, bool]) -> bool:
     """Whether numbers are names, as wavelengths over a spectrum: three or more that rise, outside of their columns."""
     cells = [(j, found.value) for j in numeric if (found := number(row[j], ".")) is not None]
     if len(cells) < 3 or any(a >= b for (_, a), (_, b) in pairwise(cells)):
@@ -216,14 +231,14 @@ def _are_names(row: list[str], below: list[list[str]], numeric: list[int]) -> bo
     return len(below) >= 5 and outside >= 0.9 * len(cells)
 
 
-def _is_unit_row(row: list[str], numeric: list[int], fitting: list[list[str]]) -> bool:
+def _is_unit_row(row: list[str], numeric: dict[int, bool], fitting: list[list[str]]) -> bool:
     if not all(is_unit_row_cell(cell) for cell in row) or not any(is_unit(plain_unit(row[j])) for j in numeric):
         return False
     below = fitting[fitting.index(row) + 1 :]
     return not any(row[j] and row[j] in {r[j] for r in below} for j in range(len(row)) if j not in numeric)
 
 
-def _names_rows(fitting: list[list[str]], numeric: list[int]) -> bool:
+def _names_rows(fitting: list[list[str]], numeric: dict[int, bool]) -> bool:
     """Whether the first cells of rows are names or counts of rows, as R writes them."""
     first = [row[0] for row in fitting]
     counts = [str(k + 1) for k in range(len(first))], [str(k) for k in range(len(first))]

@@ -1,0 +1,105 @@
+"""What is said of sizes is checked before anything is unpacked; a bomb is one sentence, and no memory."""
+
+import io
+import tracemalloc
+import zipfile
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ipage_core.tasks.table.reader import read_table
+
+
+def npz(shape, dtype="<f8", data=b""):
+    """An archive whose one array has such a header."""
+    buffer, inner = io.BytesIO(), io.BytesIO()
+    head = {"descr": dtype, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(inner, head)
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.npy", inner.getvalue() + data)
+    return buffer.getvalue()
+
+
+def parquet(rows, columns, row_group=1_000_000):
+    """Equal numbers, of which millions take kilobytes."""
+    buffer = io.BytesIO()
+    table = pa.table({f"c{k}": pa.array(np.zeros(min(rows, row_group))) for k in range(columns)})
+    with pq.ParquetWriter(buffer, table.schema) as writer:
+        for _ in range(max(1, rows // row_group)):
+            writer.write_table(table)
+    return buffer.getvalue()
+
+
+def xlsx(part):
+    """An Excel file whose sheet unpacks to this."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+        archive.writestr("xl/worksheets/sheet1.xml", part)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("t.npz", npz((0, 10**11)), "100,000,000,000 columns"),
+        ("t.npz", npz((10**12,)), "too large"),
+        ("t.npz", npz((10**6, 900)), "too large"),
+        ("t.npz", npz((10, 5000)), "5,000 columns"),
+        ("t.npz", npz((3,), "<U100000000"), "too large"),
+        ("t.npz", npz((4, 2), data=b"\0" * 8), "'x' is damaged"),
+        ("t.npz", npz((4, 2, 2)), "3 dimensions"),
+        ("t.npz", npz((4,), "|O"), "Python objects"),
+        ("t.parquet", parquet(50_000_000, 1), "50,000,000 rows of 1 columns are too large"),
+        ("t.parquet", parquet(1, 1500), "1,500 columns"),
+        ("t.xlsx", xlsx(b"<c/>" * 10_000_000), "unpacked it is too large"),
+        ("t.csv", b"a," * 100_000 + b"\n" + b"1," * 100_000, "100,001 columns"),
+        ("t.csv", b"1 " * 5000 + b"\n", "5,000 columns"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_would_take_all_memory_is_refused_from_its_header(name, content, words):
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=f"is not a readable .* table: .*{words}"):
+            read_table((name, content))
+        assert tracemalloc.get_traced_memory()[1] < 100_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_sheet_that_claims_a_million_columns_is_read_by_its_cells():
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    book.active.append(["a", "b"])
+    book.active["XFD1048576"] = 1  # two corners: dense, it would be 17 billion cells
+    buffer = io.BytesIO()
+    book.save(buffer)
+    with pytest.raises(ValueError, match=r"t\.xlsx is not a readable XLSX table"):
+        read_table(("t.xlsx", buffer.getvalue()))
+
+
+def test_of_several_sheets_it_is_said_which_one_is_read():
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    book.create_sheet("data")
+    for row in (["a", "gap"], *([k, k / 7] for k in range(60))):
+        book["data"].append(row)
+    book.create_sheet("notes").append(["by me"])
+    buffer = io.BytesIO()
+    book.save(buffer)
+    table = read_table(("t.xlsx", buffer.getvalue()))
+    assert list(table.frame) == ["a", "gap"]
+    assert table.guesses == ("The sheet 'data' is read; there are also: Sheet, notes (--sheet).",)
+
+
+def test_a_parquet_file_keeps_its_numbers():
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"n": [1, 2, None], "w": ["a", "b", "a"], "t": [True, False, True]}), buffer)
+    table = read_table(("t.parquet", buffer.getvalue()))
+    assert [c.kind for c in table.columns.values()] == ["integer", "category", "boolean"]
+    assert np.isnan(table.frame["n"][2])
