@@ -1,0 +1,189 @@
+"""The data set of the silicon task: strains of the design box and what DFT says of each, ions relaxed.
+
+Row i is point i of one scrambled Sobol sequence in the box, so that the data can be continued at any time and every
+part of them fills the box evenly. The box is its own image under the cubic group.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from scipy.stats import qmc
+
+from ipage_core import cluster, files, shipped
+from ipage_core.physics import dft
+from ipage_core.tasks.silicon import operator
+
+Floats = NDArray[np.float64]
+
+NAMES = ("e11", "e22", "e33", "e23", "e13", "e12")
+BOUNDS = np.array([[-0.03] * 3 + [-0.02] * 3, [0.03] * 3 + [0.02] * 3])
+"""(2, 6): tensor components; engineering shears are twice e23, e13, e12."""
+SEED = 11
+"""Of the sequence that the shipped data follow."""
+DATA = shipped.DATA / "silicon" / "si_pbe.parquet"
+
+_FLOATS = pa.float64()
+_SCHEMA = pa.schema(
+    [
+        ("i", pa.int32()),
+        *((name, _FLOATS) for name in NAMES),
+        ("gap", _FLOATS),
+        ("direct", _FLOATS),
+        ("valley", pa.string()),
+        ("valence", pa.list_(_FLOATS, 3)),
+        ("conduction_gamma", _FLOATS),
+        ("conduction_l", pa.list_(_FLOATS, 4)),
+        ("conduction_delta", pa.list_(_FLOATS, 3)),
+        ("delta_at", pa.list_(_FLOATS, 3)),
+        ("energy", _FLOATS),
+        ("stress", pa.list_(_FLOATS, 6)),
+        ("pressure", _FLOATS),
+        ("shift", pa.list_(_FLOATS, 3)),
+        ("force", _FLOATS),
+        ("steps", pa.int16()),
+        ("cpu_s", _FLOATS),
+        ("provenance", pa.string()),
+        ("fail", pa.string()),
+    ]
+)
+
+
+@lru_cache(maxsize=2)
+def _sobol(m: int, seed: int) -> Floats:
+    return qmc.Sobol(6, seed=seed).random_base2(m)
+
+
+def design(n: int, seed: int = SEED) -> Floats:
+    """The first n strains of a scrambled Sobol sequence in the box, rounded to 6 decimals. → (n, 6)."""
+    unit = _sobol(math.ceil(math.log2(max(n, 1))), seed)[:n]
+    return np.round(BOUNDS[0] + unit * (BOUNDS[1] - BOUNDS[0]), 6)
+
+
+class StrainData(NamedTuple):
+    """The stored rows that did not fail, in the order of ``i``. Band edges in eV on GPAW's scale."""
+
+    i: NDArray[np.int32]
+    """(n,): row i has ``design(i + 1)[i]``."""
+    strain: Floats
+    """(n, 6)."""
+    gap: Floats
+    """(n,) signed PBE gap [eV]."""
+    valence: Floats
+    """(n, 3) at Γ, rising."""
+    conduction: Floats
+    """(n, 8): at Γ, at the four L, on the three Δ."""
+    energy: Floats
+    """(n,) elastic energy per atom [eV] against the unstrained cell."""
+    stress: Floats
+    """(n, 6) [GPa] in the order of the strain, tension positive."""
+    card: dict[str, Any]
+    """What the file says of itself: seed, provenance, counts, failures."""
+
+
+def read(path: Path = DATA) -> StrainData:
+    """Read what :func:`generate` or :func:`fold` wrote."""
+    rows = [row for row in read_rows(path) if row["fail"] is None]
+    conduction = [[row["conduction_gamma"], *row["conduction_l"], *row["conduction_delta"]] for row in rows]
+    return StrainData(
+        np.array([row["i"] for row in rows], dtype=np.int32),
+        np.array([[row[name] for name in NAMES] for row in rows]).reshape(-1, 6),
+        np.array([row["gap"] for row in rows]),
+        np.array([row["valence"] for row in rows]).reshape(-1, 3),
+        np.array(conduction).reshape(-1, 8),
+        (np.array([row["energy"] for row in rows]) - operator.REFERENCE_ENERGY) / 2,
+        np.array([row["stress"] for row in rows]).reshape(-1, 6),
+        dict(json.loads(pq.read_schema(path).metadata[b"card"])),
+    )
+
+
+def read_rows(path: Path = DATA) -> list[dict[str, Any]]:
+    """All rows as stored, the failed ones included; columns that do not apply are None."""
+    return list(pq.read_table(path).to_pylist())
+
+
+def write(rows: Iterable[dict[str, Any]], path: Path, seed: int = SEED) -> dict[str, Any]:
+    """Write rows, sorted by ``i``, in one step. The same rows give the same bytes. → the card."""
+    rows = sorted(rows, key=lambda row: row["i"])
+    card = {
+        "n": len(rows),
+        "failed": [row["i"] for row in rows if row["fail"] is not None],
+        "seed": seed,
+        "bounds": BOUNDS.tolist(),
+        "provenance": sorted({row["provenance"] for row in rows}),
+    }
+    table = pa.Table.from_pylist(rows, _SCHEMA).replace_schema_metadata({"card": json.dumps(card)})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with files.replacing(path) as beside:
+        pq.write_table(table, beside, compression="zstd", compression_level=19)
+    return card
+
+
+def work(item: dict[str, Any]) -> dict[str, Any]:
+    """Row ``i`` with its ``strain``: one item of the data set's work."""
+    return _row(item["i"], item["strain"], operator.bands(item["strain"]))
+
+
+def _row(i: int, strain: Sequence[float], result: dict[str, Any]) -> dict[str, Any]:
+    provenance = json.dumps(result["provenance"], ensure_ascii=False, sort_keys=True)
+    row = {"i": i, **dict(zip(NAMES, strain, strict=True)), **result, "provenance": provenance}
+    return {name: row.get(name) for name in _SCHEMA.names}
+
+
+def generate(
+    n: int,
+    seed: int,
+    out: Path,
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+    progress: Callable[[cluster.Progress], None] | None = None,
+) -> dict[str, Any]:
+    """Write rows 0 to n − 1 of a seed's sequence to a Parquet file; → its card. Started again, it goes on.
+
+    Rows that ``out`` or the shipped data already hold are taken from there; ``progress`` counts the others.
+
+    Raises:
+        DFTUnavailable: GPAW is not installed where the work runs.
+    """
+    known: dict[int, dict[str, Any]] = {}
+    for path in (DATA, out):
+        if path.is_file() and json.loads(pq.read_schema(path).metadata[b"card"])["seed"] == seed:
+            known |= {row["i"]: row for row in read_rows(path) if row["i"] < n}
+    strains = design(n, seed)
+    items = [(f"{seed}:{i}", {"i": i, "strain": strains[i].tolist()}) for i in range(n) if i not in known]
+    if items and scheduler is None:
+        dft.require()
+    journal = out.with_name(out.name + ".journal")
+    results = cluster.run(work, items, journal, workers=workers, scheduler=scheduler, progress=progress)
+    return write([*known.values(), *results.values()], out, seed)
+
+
+def fold(journals: Sequence[Path], data: Path = DATA) -> dict[str, Any]:
+    """Merge journals of :func:`generate`, also one that is being written, into the shipped data; → the card.
+
+    Rows already there stay, unless they failed.
+
+    Raises:
+        ValueError: a row is not the point of the sequence that its ``i`` names.
+    """
+    rows = {row["i"]: row for row in read_rows(data)} if data.is_file() else {}
+    strains = design(2**13)
+    for journal in journals:
+        for line in journal.read_bytes().split(b"\n")[:-1]:  # what follows the last newline is being written, or torn
+            row = json.loads(line)["result"]
+            i, strain = row["i"], [row[name] for name in NAMES]
+            if i >= len(strains) or not np.allclose(strain, strains[i], rtol=0, atol=1e-9):
+                raise ValueError(f"{journal}: row {i} is not point {i} of the sequence with seed {SEED}.")
+            if i not in rows or rows[i]["fail"] is not None:
+                rows[i] = row
+    return write(rows.values(), data)
