@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
-from ipage_core import cluster, files, shipped
-from ipage_core.physics import dft
+from ipage_core.runtime import executor, files, paths
+from ipage_core.tasks.crystal import dft
 from ipage_core.tasks.silicon import operator
 
 Floats = NDArray[np.float64]
@@ -30,7 +30,7 @@ BOUNDS = np.array([[-0.03] * 3 + [-0.02] * 3, [0.03] * 3 + [0.02] * 3])
 """(2, 6): tensor components; engineering shears are twice e23, e13, e12."""
 SEED = 11
 """Of the sequence that the shipped data follow."""
-DATA = shipped.DATA / "silicon" / "si_pbe.parquet"
+DATA = paths.DATA / "silicon" / "si_pbe.parquet"
 
 _FLOATS = pa.float64()
 _SCHEMA = pa.schema(
@@ -146,7 +146,7 @@ def generate(
     *,
     workers: int = 1,
     scheduler: str | None = None,
-    progress: Callable[[cluster.Progress], None] | None = None,
+    progress: Callable[[executor.Progress], None] | None = None,
 ) -> dict[str, Any]:
     """Write rows 0 to n − 1 of a seed's sequence to a Parquet file; → its card. Started again, it goes on.
 
@@ -164,7 +164,7 @@ def generate(
     if items and scheduler is None:
         dft.require()
     journal = out.with_name(out.name + ".journal")
-    results = cluster.run(work, items, journal, workers=workers, scheduler=scheduler, progress=progress)
+    results = executor.run(work, items, journal, workers=workers, scheduler=scheduler, progress=progress)
     return write([*known.values(), *results.values()], out, seed)
 
 

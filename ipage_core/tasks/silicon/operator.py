@@ -22,20 +22,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ipage_core.physics import dft
+from ipage_core.tasks.crystal import dft
 
 Floats = NDArray[np.float64]
 Result = dict[str, Any]
 """What :func:`bands` says of one strain, as JSON.
 
-``gap`` [eV], signed: lowest conduction edge − highest valence edge; ``direct`` [eV], the gap at Γ; ``valley``, where
-the lowest conduction edge is: "G", "L0" … "L3", "D0" … "D2". ``valence`` (3,), ``conduction_gamma`` (),
-``conduction_l`` (4,), ``conduction_delta`` (3,) [eV]: the band edges on GPAW's scale, the valence bands at Γ in rising
-order; ``delta_at`` (3,): where on its line from Γ (0) to X (1) each Δ valley has its minimum. ``energy`` [eV per cell] on
-GPAW's scale; ``stress`` (6,) [GPa] in the order of x, tension positive; ``pressure`` [GPa]; ``shift`` (3,) [Å]: how far
-the second atom lies from where the strained cell would carry it; ``force`` [eV/Å], what is left of it; ``steps`` of the
-relaxation; ``cpu_s``; ``provenance``. A calculation that failed has ``fail``, one sentence, ``cpu_s`` and
-``provenance`` alone.
+Of the gap [eV]: ``gap``, signed: lowest conduction edge − highest valence edge; ``direct``, the gap at Γ; ``valley``,
+where the lowest conduction edge is: "G", "L0" … "L3", "D0" … "D2". Band edges [eV] on GPAW's scale: ``valence`` (3,),
+rising, at Γ; ``conduction_gamma``; ``conduction_l`` (4,); ``conduction_delta`` (3,), with ``delta_at`` (3,), where on
+its line from Γ (0) to X (1) each has its minimum. Of the crystal: ``energy`` [eV per cell] on GPAW's scale; ``stress``
+(6,) [GPa] in the order of x, tension positive; ``pressure`` [GPa]; ``shift`` (3,) [Å], how far the second atom lies
+from where the strained cell would carry it; ``force`` [eV/Å], what is left of it; ``steps``, SCF calculations of the
+relaxation. ``cpu_s`` and ``provenance`` always. A calculation that failed has besides these only ``fail``, a sentence.
 """
 
 LATTICE_CONSTANT = 5.469

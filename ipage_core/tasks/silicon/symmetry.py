@@ -1,0 +1,62 @@
+"""The 24 strains that are the same crystal, seen along other axes.
+
+Silicon has the cubic point group of 48 operations; inversion leaves a strain as it is, so 24 act. They permute the
+axes and reverse them. In Mandel's components, shears × √2, they are orthogonal and distances between strains mean the
+same in every direction.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+MANDEL = np.array([1, 1, 1, np.sqrt(2), np.sqrt(2), np.sqrt(2)])
+"""Times a strain (…, 6): its Mandel components, whose squares sum to ε : ε."""
+_PAIRS = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
+
+
+def operations() -> Floats:
+    """The 24 orthogonal matrices Q that act differently on strains, the identity first. → (24, 3, 3)."""
+    signs = ((1, 1, 1), (-1, 1, 1), (1, -1, 1), (1, 1, -1))  # reversing all three axes is inversion
+    return np.array([np.diag(s) @ np.eye(3)[list(axes)] for axes in itertools.permutations(range(3)) for s in signs])
+
+
+def on_strains() -> Floats:
+    """The operations as matrices on x = (e11, e22, e33, e23, e13, e12): signed permutations. → (24, 6, 6)."""
+    found = np.zeros((24, 6, 6))
+    for m, q in zip(found, operations(), strict=True):
+        for j, (a, b) in enumerate(_PAIRS):
+            unit = np.zeros((3, 3))
+            unit[a, b] = unit[b, a] = 1
+            turned = q @ unit @ q.T
+            m[:, j] = [turned[pair] for pair in _PAIRS]
+    return found
+
+
+def images(strain: ArrayLike) -> Floats:
+    """The strains of the same crystal, hence with the same gap, energy and pressure. (…, 6) → (…, 24, 6).
+
+    Image 0 is the strain itself.
+    """
+    return np.einsum("gij,...j->...gi", on_strains(), np.asarray(strain, dtype=np.float64))
+
+
+def canonical(strain: ArrayLike, decimals: int = 7) -> Floats:
+    """The image that stands for all 24, rounded: the last in the order of the components. (…, 6) → (…, 6).
+
+    So e11 ≥ e22 ≥ e33. Of two strains, one is an image of the other if and only if these are equal.
+    """
+    found = images(strain).round(decimals) + 0.0  # no −0
+    flat = found.reshape(-1, 24, 6)
+    best = [max(range(24), key=lambda g: tuple(rows[g])) for rows in flat]
+    return flat[np.arange(len(flat)), best].reshape((*found.shape[:-2], 6))
+
+
+def distance(a: ArrayLike, b: ArrayLike) -> Floats:
+    """Smallest Mandel distance between a (…, 6) and the 24 images of b (…, 6). → (…)."""
+    apart = (np.asarray(a, dtype=np.float64)[..., None, :] - images(b)) * MANDEL
+    return np.asarray(np.linalg.norm(apart, axis=-1).min(axis=-1))
