@@ -6,8 +6,10 @@ part of them fills the box evenly. The box is its own image under the cubic grou
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -171,7 +173,7 @@ def generate(
 def fold(journals: Sequence[Path], data: Path = DATA) -> dict[str, Any]:
     """Merge journals of :func:`generate`, also one that is being written, into the shipped data; → the card.
 
-    Rows already there stay, unless they failed.
+    Rows already there stay, unless they failed. The summary in the README beside it is brought up to date.
 
     Raises:
         ValueError: a row is not the point of the sequence that its ``i`` names.
@@ -186,4 +188,25 @@ def fold(journals: Sequence[Path], data: Path = DATA) -> dict[str, Any]:
                 raise ValueError(f"{journal}: row {i} is not point {i} of the sequence with seed {SEED}.")
             if i not in rows or rows[i]["fail"] is not None:
                 rows[i] = row
-    return write(rows.values(), data)
+    card = write(rows.values(), data)
+    readme = data.with_name("README.md")
+    if readme.is_file():
+        parts = re.split(r"(?<=<!-- summary -->\n).*?(?=<!-- end -->)", readme.read_text(), maxsplit=1, flags=re.S)
+        readme.write_text(summary(data).join(parts))
+    return card
+
+
+def summary(path: Path = DATA) -> str:
+    """Counts, failures and hash of a file, in Markdown."""
+    rows = read_rows(path)
+    failed = [row for row in rows if row["fail"] is not None]
+    gaps = np.array([row["gap"] for row in rows if row["fail"] is None])
+    lines = [
+        f"{len(rows)} rows, indices up to {max(row['i'] for row in rows)}",
+        f"failed: {len(failed)}",
+        *(f"row {row['i']} failed: {row['fail']}" for row in failed),
+        f"signed gaps {gaps.min():.2f} … {gaps.max():.2f} eV, median {np.median(gaps):.2f} eV;"
+        f" {(gaps < 0).sum()} rows below 0",
+        f"sha256 `{hashlib.sha256(path.read_bytes()).hexdigest()}`",
+    ]
+    return "".join(f"- {line}\n" for line in lines)
