@@ -113,6 +113,27 @@ def test_columns_that_cannot_be_inputs_are_named(place):
     assert "Left out of x. note: no numbers in most rows; lab: the same in every row." in said(test)
 
 
+def test_what_is_guessed_of_a_file_is_said_and_can_be_set(place):
+    test = start("screens/own_data.py")
+    rows = [f"{300 + 17 * k:,}".replace(",", ".") + f";{k % 9};{-999 if k % 8 == 0 else k}" for k in range(120)]
+    content = "\n".join(["T [°C];n;gap", *rows]).encode("cp1252")
+    test.file_uploader[0].set_value(("gaps.csv", content, "text/csv")).run()
+    assert not test.exception
+    seen = test.dataframe[0].value.set_index("column")
+    assert seen["kind"].tolist() == ["whole numbers"] * 3
+    assert seen["unit"].tolist() == ["°C", "", ""]
+    assert seen.loc["T [°C]", "largest"] == 300 + 17 * 119
+    assert "It is read as text in cp1252" in said(test)
+    assert "separates thousands" in said(test)
+    assert "probably a marker of missing values" in said(test)
+    next(b for b in test.button if b.label == "Leave out rows with -999").click().run()
+    assert not test.exception
+    assert test.dataframe[0].value.set_index("column").loc["gap", "missing"] == 15
+    assert "probably a marker" not in said(test)
+    next(s for s in test.selectbox if s.label == "Decimal mark").set_value(".").run()
+    assert test.dataframe[0].value.set_index("column").loc["T [°C]", "largest"] < 1000
+
+
 def test_a_bad_table_gets_a_sentence_and_leaves_nothing(place):
     test = start("screens/own_data.py")
     test.file_uploader[0].set_value(("gaps.csv", b"a,b\n", "text/csv")).run()

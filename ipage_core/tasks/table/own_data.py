@@ -319,7 +319,7 @@ def load(folder: Path) -> Task:
         name=card["name"],
         title=inert(card["title"]),
         variables=tuple(
-            Variable(*_name_and_unit(_shown(c["label"])), low, high)
+            Variable(*_name_and_unit(_shown(c["label"])), low, high, **_kind_and_scale(c, low))
             for c, (low, high) in zip(card["x"], bounds.T.tolist(), strict=True)
         ),
         properties=tuple(
@@ -399,6 +399,12 @@ def lattice_in_angstrom(task: Task) -> tuple[list[int], np.ndarray] | None:
 def _write(folder: Path, card: dict[str, Any]) -> None:
     with replacing(folder / CARD) as beside:
         beside.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n")
+
+
+def _kind_and_scale(column: Mapping[str, Any], low: float) -> dict[str, Any]:
+    """What a card says of an input beyond its bounds, as a Variable takes it."""
+    kind = "integer" if column.get("kind") == "integer" else "real"
+    return {"kind": kind, "scale": "log" if column.get("scale") == "log" and low > 0 else "linear"}
 
 
 def _kind(frame: pd.DataFrame, name: str) -> dict[str, Any]:

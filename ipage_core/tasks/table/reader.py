@@ -20,6 +20,7 @@ from ipage_core.tasks.table.assemble import assemble, from_frame
 from ipage_core.tasks.table.columns import GRID, SPIKE, Column, look, numbers, spacing
 from ipage_core.tasks.table.encoding import decode
 from ipage_core.tasks.table.errors import WrongSetting, why
+from ipage_core.tasks.table.names import choose
 from ipage_core.tasks.table.sniff import SEPARATORS
 from ipage_core.tasks.table.table import Odd, Settings, Table, mark_of
 from ipage_core.tasks.table.text import cells_of
@@ -56,13 +57,23 @@ def read_table(
     settings: Settings | None = None,
     most_columns: int = MOST_COLUMNS,
     least: int = LEAST_ROWS,
+    x: Sequence[str] | None = None,
+    y: Sequence[str] | None = None,
 ) -> Table:
     """A table from one file, or from several with equal rows side by side (x here, y there).
 
     CSV without a header gets names from the file's: data_x_1, data_x_2, …
 
+    Args:
+        sources: the file or files, or uploads.
+        settings: what is not to be guessed.
+        most_columns: more are refused.
+        least: rows that a sentence asks for, where there are none.
+        x: names of the input columns, in full or short; guessed if neither x nor y is given.
+        y: names of the properties.
+
     Raises:
-        ValueError: too large, another format, damaged, or files that do not fit together; one sentence.
+        ValueError: too large, another format, damaged, files that do not fit together, or no such column; one sentence.
     """
     settings = settings or Settings()
     if isinstance(sources, str | Path):
@@ -79,8 +90,21 @@ def read_table(
         raise ValueError(f"The column '{twice[0]}' is there twice; accepted: names that differ")
     if not len(parts[0].frame):
         raise ValueError(f"{parts[0].source} has no rows; accepted: at least {least}, below a header")
-    if len(parts) == 1:
-        return parts[0]
+    table = parts[0] if len(parts) == 1 else _side_by_side(parts)
+    if x is None and y is None:
+        inputs, properties = guess(list(table.columns.values()))
+    else:
+        inputs, properties = (_chosen(list(table.columns), names or ()) for names in (x, y))
+    return replace(table, x=tuple(inputs), y=tuple(properties))
+
+
+def _chosen(columns: list[str], names: Sequence[str]) -> list[str]:
+    if isinstance(names, str):
+        return choose(columns, names)
+    return [column for name in names for column in ([name] if name in columns else choose(columns, name))]
+
+
+def _side_by_side(parts: list[Table]) -> Table:
     return Table(
         source=", ".join(part.source for part in parts),
         frame=pd.concat([part.frame for part in parts], axis=1),

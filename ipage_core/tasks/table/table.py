@@ -76,6 +76,10 @@ class Table:
     """What was guessed and may be wrong, a sentence each."""
     odd: tuple[Odd, ...]
     """What could not be read: cells that count as missing, rows that are left out."""
+    x: tuple[str, ...] = ()
+    """The inputs, as chosen or guessed."""
+    y: tuple[str, ...] = ()
+    """The properties."""
 
     @property
     def units(self) -> dict[str, str]:

@@ -143,3 +143,13 @@ def test_a_single_input_and_a_single_property():
     table = read_table(upload(text(pd.DataFrame({"thickness": x, "gap": np.sin(3 * x).round(5)}))))
     assert list(table.columns) == ["thickness", "gap"]
     assert table.found == Settings(separator=",", decimal=".", encoding="utf-8")
+
+
+def test_inputs_and_properties_are_chosen_or_guessed():
+    upload_ = upload(text(content(np.random.default_rng(0)), names=["a [Å]", "b, c", "T", "gap"]))
+    assert read_table(upload_).x == ("a [Å]", "b, c", "T")
+    assert read_table(upload_).y == ("gap",)
+    table = read_table(upload_, x=["a", "b, c"], y=["gap"])
+    assert (table.x, table.y) == (("a [Å]", "b, c"), ("gap",))
+    with pytest.raises(ValueError, match="There is no column 'z'"):
+        read_table(upload_, x="z", y="gap")

@@ -148,6 +148,21 @@ def test_a_table_becomes_a_task(tmp_path):
     assert sorted(p.name for p in (tmp_path / "My gaps!").iterdir()) == ["rows.safetensors", "task.json"]
 
 
+def test_the_card_says_what_kind_an_input_is(tmp_path):
+    rng = np.random.default_rng(0)
+    frame = table().assign(layers=rng.integers(1, 9, 400), carriers=10 ** rng.uniform(12, 20, 400))
+    task = own_data.create(tmp_path / "t", frame, ["layers", "carriers", "b"], ["gap [eV]"], source="t")
+    assert [(v.kind, v.scale) for v in task.variables] == [("integer", "linear"), ("real", "log"), ("real", "linear")]
+    assert own_data.read_card(tmp_path / "t")["x"][0]["levels"] == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+def test_a_marker_of_missing_values_is_no_floor(tmp_path):
+    frame = table()
+    frame.loc[::8, "gap [eV]"] = -999.0
+    assert own_data.create(tmp_path / "t", frame, ["b"], ["gap [eV]"], source="t").properties[0].floor is None
+    assert "probably a marker" in "\n".join(tables.warnings(frame, ["b"], ["gap [eV]"]))
+
+
 def test_rows_of_one_design_stay_on_one_side(tmp_path):
     frame = pd.concat([table(100)] * 3, ignore_index=True)
     task = own_data.create(tmp_path / "t", frame, ["b"], ["gap [eV]"], source="t")
