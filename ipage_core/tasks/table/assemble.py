@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ipage_core.tasks.table.columns import YES_NO, Column, describe, numbers
 from ipage_core.tasks.table.convert import decimals, sample, text_missing, to_numbers
@@ -92,7 +93,7 @@ def _names(
 ) -> tuple[dict[int, str], list[str]]:
     """The columns that are kept, by their place → their names, which differ; and what is to be said."""
     told = []
-    empty = [column.unique().to_pylist() == [""] for column in columns]
+    empty = [pc.all(pc.equal(column, "")).as_py() for column in columns]
     if names is None:
         names = [stem if len(columns) == 1 else f"{stem}_{k + 1}" for k in range(len(columns))]
         if rows:

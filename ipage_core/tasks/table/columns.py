@@ -162,7 +162,7 @@ def suits_log(known: np.ndarray) -> bool:
 
 def _skew(values: np.ndarray) -> float:
     z = (values - values.mean()) / (values.std() or 1.0)
-    return float((z**3).mean())
+    return float((z * z * z).mean())
 
 
 def sentinel(distinct: np.ndarray, counts: np.ndarray) -> float | None:

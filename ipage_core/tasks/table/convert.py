@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 from ipage_core.tasks.table.numerals import Cell, normal, number, votes
 from ipage_core.tasks.table.sniff import MISSING, is_missing
 
-SAMPLE = 4000
-"""Cells of a column that decide its decimal mark."""
+SAMPLE, SURE = 4000, 50
+"""Cells of a column that decide its decimal mark; so many that leave no doubt are enough, if none says otherwise."""
 WORDS = {".": "point", ",": "comma"}
 _PLAIN = {mark: rf"^[+-]?([0-9]+(\{mark}[0-9]*)?|\{mark}[0-9]+)([eE][+-]?[0-9]+)?$" for mark in ".,"}
 
@@ -103,6 +103,8 @@ def _evidence(cells: Sequence[str]) -> _Evidence:
         mark, certainty = votes(cell)
         if certainty == "sure":
             found.sure[mark] += 1
+            if found.sure[mark] == SURE and len(found.sure) == 1:
+                break
         elif certainty == "open":
             found.open[mark] += 1
             found.example = found.example or normal(cell)

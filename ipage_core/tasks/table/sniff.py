@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from ipage_core.tasks.table.errors import Unreadable
 from ipage_core.tasks.table.numerals import is_number, number
@@ -85,7 +85,7 @@ def layout(lines: list[str], separator: str | None = None, most_columns: int = 1
     start, said = 0, None
     if lines and (found := re.fullmatch(r'"?sep=(.)"?', lines[0].strip(" \ufeff"), re.IGNORECASE)):
         start, said = 1, found[1]  # Excel's own way to name it
-    sample = [k for k in range(start, len(lines)) if lines[k].strip()][:SAMPLE]
+    sample = list(islice((k for k in range(start, len(lines)) if lines[k].strip()), SAMPLE))
     body = [k for k in sample if not is_comment(lines[k])]
     if not sample:
         raise Unreadable("its first line is empty")

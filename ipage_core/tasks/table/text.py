@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyarrow import csv
 
 from ipage_core.tasks.table.errors import Unreadable
 from ipage_core.tasks.table.formats import MOST_CELLS, check_size
-from ipage_core.tasks.table.sniff import SEPARATORS, is_comment, layout, lines_of, rows
+from ipage_core.tasks.table.sniff import COMMENTS, SEPARATORS, Layout, is_comment, layout, lines_of, rows
 
 CHUNK = 20_000
 """Rows that are kept as Python text at a time."""
@@ -49,10 +51,13 @@ def cells_of(text: str, separator: str | None, most_columns: int) -> Cells:
     marks = len(lines) * plan.width if plan.separator == " " else text.count(plan.separator)
     if marks > MOST_CELLS:
         raise Unreadable(f"it has about {marks:,} cells, more than {MOST_CELLS:,}")
+    if '"' not in text and plan.separator != " " and (plain := _plain_rows(lines, plan)) is not None:
+        numbers = np.arange(len(plain[0]), dtype=np.int64) + plan.first + 1
+        return Cells(plan.names, plan.units, plain, numbers, [], plan.separator, list(plan.notes))
     del text
     bad: list[tuple[int, str]] = []
     chunks: list[list[pa.Array]] = []
-    numbers: list[int] = []
+    at: list[int] = []
     kept: list[list[str]] = []
     short: list[int] = []
     total = 0
@@ -67,7 +72,7 @@ def cells_of(text: str, separator: str | None, most_columns: int) -> Cells:
             short.append(number)
             row = row + [""] * (plan.width - len(row))
         kept.append(row)
-        numbers.append(number)
+        at.append(number)
         if len(kept) == CHUNK:
             chunks.append(_columns(kept, plan.width))
             kept = []
@@ -80,7 +85,32 @@ def cells_of(text: str, separator: str | None, most_columns: int) -> Cells:
         notes.append(
             f"{len(short):,} rows have fewer than {plan.width} values, line {short[0]} first: the rest is missing."
         )
-    return Cells(plan.names, plan.units, columns, np.array(numbers, dtype=np.int64), bad, plan.separator, notes)
+    return Cells(plan.names, plan.units, columns, np.array(at, dtype=np.int64), bad, plan.separator, notes)
+
+
+def _plain_rows(lines: list[str], plan: Layout) -> list[pa.Array] | None:
+    """The columns at once, where every line is a row of as many cells; None where some are blank or comments.
+
+    Ten times as fast as a row at a time, which few files are large enough to need.
+    """
+    end = len(lines)
+    while end > plan.first and not lines[end - 1].strip():
+        end -= 1
+    nothing = plan.separator + " "
+    data = lines[plan.first : end]
+    if not data or any(not line.strip(nothing) or line.lstrip().startswith(COMMENTS) for line in data):
+        return None
+    names = [str(k) for k in range(plan.width)]
+    try:
+        table = csv.read_csv(
+            io.BytesIO("\n".join(data).encode()),
+            csv.ReadOptions(column_names=names, use_threads=False),
+            csv.ParseOptions(delimiter=plan.separator, quote_char=False),
+            csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
+        )
+    except pa.ArrowInvalid:  # a row of another width
+        return None
+    return [pc.utf8_trim_whitespace(column.combine_chunks()) for column in table.columns]
 
 
 def _rows_of_data(lines: list[str], first: int, separator: str) -> Iterator[tuple[int, list[str]]]:
