@@ -10,21 +10,22 @@ import streamlit as st
 
 from app.components.chart import chart, numbers
 from app.components.choice import CONFIG
-from app.figures.compare import figure, sweep_figure, sweep_table, table
+from app.figures.compare import Picture, figure, sweep_figure, sweep_table, table
 from app.figures.playback import Size
-from app.state.runs import Outcome, Run, outcome, stamp, trio
+from app.figures.run import Outcome, Run
+from app.state.runs import outcome, stamp, trio
 from app.state.settings import SAMPLINGS, Settings
 
 SIZES = [25, 50, 100, 200]
 SEEDS = [3, 5, 10, 20]
 
 
-def show(settings: Settings, run: Run, dark: bool, size: Size) -> Callable[[], None]:
+def show(settings: Settings, run: Run, picture: Picture, dark: bool, size: Size) -> Callable[[], None]:
     """The three results on linked axes; below, the sweep. Returns the sweep's work, for when the page is complete."""
     with st.spinner("Running SRS, LHS and maximin …"):
         runs = trio(settings)
     named = {SAMPLINGS[name]: one for name, one in runs.items()}
-    chart(figure(named, dark, size), key="compare", config=CONFIG)
+    chart(figure(named, picture, dark, size), key="compare", config=CONFIG)
     by = "by Ω" if run.verified.any() else "by the surrogate f, for Ω has not run"
     st.caption(
         f"The same task, target, N and seed: only the latent design differs. Axes are linked: drag to zoom into all. "

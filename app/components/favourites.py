@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from app.components.chart import chart
 from app.components.tables import told_names, x_names, y_names
-from app.figures.favourites import figure
 from app.figures.playback import Size
 from app.figures.run import Run
+from app.figures.theme import Dict
 from app.state.settings import Settings
-from app.tasks import family
 from ipage_core.tasks import TASKS
 
 
@@ -45,7 +46,11 @@ def ask_to_keep(settings: Settings, run: Run, sample: int) -> None:
     st.button("Keep it", icon=":material/star:", on_click=keep, key="keep", width="stretch")
 
 
-def show(task: str, dark: bool, size: Size) -> None:
+Draw = Callable[[str, list[tuple[str, np.ndarray]], bool, Size], Dict]
+"""(task, (name, design (d,)) each, dark, size) → kept designs beside each other."""
+
+
+def show(task: str, draw: Draw, dark: bool, size: Size) -> None:
     """The kept designs of a task beside each other: rename a row, remove it, compare."""
     mine = [one for one in kept() if one["task"] == task]
     if not mine:
@@ -66,7 +71,6 @@ def show(task: str, dark: bool, size: Size) -> None:
         st.session_state.favourites = [one for one in kept() if one["task"] != task] + left
         st.session_state.favourites_version = version + 1
         st.rerun()
-    draw = getattr(family(task), "kept", figure)
     chart(draw(task, [(one["name"], one["x"]) for one in mine], dark, size), key="favourites-figure")
 
 

@@ -10,7 +10,8 @@ from app.components.choice import CONFIG
 from app.figures.coordinates import coordinates
 from app.figures.latent import Latent, figure
 from app.figures.playback import Size
-from app.state.runs import Run, trio
+from app.figures.run import Run
+from app.state.runs import trio
 from app.state.settings import SAMPLINGS, Settings
 from ipage_core.benchmark.metrics import least_distance
 from ipage_core.inference.latent_design import latent_design, unit_design

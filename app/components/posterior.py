@@ -10,17 +10,16 @@ from app.components.words import density_caption
 from app.figures.coordinates import coordinates
 from app.figures.playback import Size
 from app.figures.posterior import figure, pairs
+from app.figures.run import Run
 from app.state.densities import density
-from app.state.runs import Run, stamp
-from app.state.settings import Settings
-from app.tasks import family
+from app.state.runs import stamp
 
 
-def show(settings: Settings, run: Run, dark: bool, size: Size) -> None:
-    """Density and MAP point in two coordinates, the prior beside it; below, every pair of coordinates."""
+def show(run: Run, plane: tuple[int, int], dark: bool, size: Size) -> None:
+    """Density and MAP point in two coordinates, ``plane`` at first, the prior beside it; below, every pair of them."""
     shown = coordinates(run)
     labels = list(shown.labels)
-    first, second = getattr(family(run.task), "PLANE", (0, 1))
+    first, second = plane
     sliced = False
     if len(labels) > 2:
         left, middle, right = st.columns([1, 1, 1.6], vertical_alignment="bottom")

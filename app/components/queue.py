@@ -12,11 +12,12 @@ import streamlit as st
 from app.components.chart import chart, numbers
 from app.components.choice import CONFIG
 from app.components.look import is_dark, size_name
-from app.components.words import Figure, cards, number, plain
+from app.components.words import Figure, cards, duration, number, plain
 from app.figures.losses import PANELS, figure, table
 from app.figures.playback import Size
 from app.workers import trainings
 from app.workers.trainings import Training
+from ipage_core.inference.methods import folder
 from ipage_core.networks.store import ModelUnavailable, load_card
 from ipage_core.tasks import TASKS
 
@@ -142,13 +143,9 @@ def _share(training: Training, row: dict[str, Any]) -> float:
 def _bar(training: Training, row: dict[str, Any]) -> None:
     part = _part(training, row["model"])
     error = row.get("validation_l2", row.get("validation_nll"))
-    told = f"{part}: epoch {row['epoch']} of {row['epochs']}, about {_clock(row['eta_seconds'])} left for it, on "
+    told = f"{part}: epoch {row['epoch']} of {row['epochs']}, about {duration(row['eta_seconds'])} left for it, on "
     told += f"{row.get('device', 'cpu')}; validation {number(error)}"
     st.progress(_share(training, row), told)
-
-
-def _clock(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 def _buttons(training: Training) -> None:
@@ -176,7 +173,7 @@ def explore(training: Training) -> NoReturn:
     """Go to the page Explore, with this task and this model."""
     task = TASKS[training.task]
     method = training.method
-    if task.folder is None or Path(training.out).resolve() != task.folder:
+    if Path(training.out).resolve() != folder(task, method).resolve():  # not the first one, which has the task's place
         method += f"@{Path(training.out).name}"
     st.session_state.task_choice = training.task
     st.switch_page("screens/explore.py", query_params={"task": training.task, "method": method})
@@ -216,7 +213,7 @@ def _card(training: Training) -> None:
         st.html(cards(figures))
     if rows:
         st.dataframe(pd.DataFrame(rows), hide_index=True)
-    if task and task.folder and any("error_per_spread" in load for load in _tested(training)):
+    if any("error_per_spread" in load for load in _tested(training)):
         ratio = max(max(load["error_per_spread"]) for load in _tested(training) if "error_per_spread" in load)
         st.caption(f"On held-out rows errors are {ratio:.2g} times the surrogates' spread (root mean squares).")
 

@@ -6,6 +6,7 @@ import functools
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from functools import partial
 
 import streamlit as st
@@ -17,10 +18,11 @@ from app.figures import posterior
 from app.figures.coordinates import coordinates
 from app.figures.playback import WIDE
 from app.figures.posterior import pairs
+from app.figures.run import Run
+from app.figures.theme import Dict
 from app.state.densities import density
-from app.state.runs import Run, stamp, weights_hash
+from app.state.runs import stamp, weights_hash
 from app.state.settings import Settings
-from app.tasks import family, hidden
 from ipage_core.inference.methods import METHODS, folder
 from ipage_core.networks.store import load_card
 from ipage_core.tasks import TASKS
@@ -60,7 +62,11 @@ def check_link(settings: Settings) -> None:
         )
 
 
-def show(settings: Settings, run: Run) -> None:
+Figures = Callable[[Run], dict[str, Dict]]
+"""Run → the figures that go into the archive, by name, on a light ground."""
+
+
+def show(settings: Settings, run: Run, figures: Figures) -> None:
     """The link, the table, the archive."""
     st.subheader("Share and take away", divider="gray")
     base = (st.context.url or "").split("?")[0]
@@ -81,7 +87,7 @@ def show(settings: Settings, run: Run) -> None:
     )
     right.download_button(
         "Download ZIP: table, figures, model cards, command",
-        partial(archive, settings, run),
+        partial(archive, settings, run, figures),
         file_name=f"{run.task}_solutions.zip",
         mime="application/zip",
         icon=":material/folder_zip:",
@@ -96,7 +102,7 @@ def _csv(run: Run) -> str:
     return run.frame.to_csv(index=False)
 
 
-def archive(settings: Settings, run: Run) -> bytes:
+def archive(settings: Settings, run: Run, figures: Figures) -> bytes:
     """Everything as a ZIP: see ``READ_ME``."""
     from plotly.io import to_html
 
@@ -145,20 +151,22 @@ def _with_plotly() -> bytes:
     """The archive to begin with: what draws the figures, packed once, because that takes longer than all else in it."""
     from plotly.offline import get_plotlyjs
 
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr("figures/plotly.min.js", get_plotlyjs())
-    return buffer.getvalue()
+    return zipped({"figures/plotly.min.js": get_plotlyjs().encode()})
 
 
-def figures(run: Run) -> dict:
-    """The figures that go into the archive, by name, on a light ground."""
-    drawn = {"localization": family(run.task).figure(run, False, WIDE)}
-    drawn |= {name: draw(run) for name, draw in getattr(family(run.task), "BESIDE", {}).items()}
-    if "Posterior" in hidden(run.task):
-        return drawn
-    drawn["pairs"] = pairs(run, False, WIDE)
+def densities(run: Run) -> dict[str, Dict]:
+    """The figures of prior and posterior for the archive."""
+    drawn = {"pairs": pairs(run, False, WIDE)}
     if len(coordinates(run).labels) > 1:
         found = density(run, 0, 1, False, stamp(run.task, run.method))
         drawn["posterior"] = posterior.figure(run, found, 0, 1, False, WIDE)
     return drawn
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    """Content by name as a ZIP."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()

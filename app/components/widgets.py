@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
+from app.components.form import Form
 from app.components.look import is_dark
 from app.components.tables import MOST_COLUMNS, x_names, y_names
-from app.components.words import histogram, plain
+from app.components.words import duration, histogram, plain
 from app.state import classroom
 from app.state.settings import KINDS, SAMPLINGS, Settings
 from app.state.targets import data
-from app.tasks import hidden, own
 from app.workers.jobs import cores
 from ipage_core.inference.methods import METHODS, folder
 from ipage_core.problem.task import Task
 from ipage_core.tasks import TASKS
 
+Forms = Callable[[str], Form]
+"""Name of a task → its form: the page knows, for tasks are above the widgets."""
 COUNTS = [1, 3, 10, 25, 50, 100, 200, 500, 1000]
-FEW = {"architecture": [1, 4, 16, 64, 200]}
-"""The same for tasks whose designs take longer; the last but one is asked for unless told otherwise."""
 STRICTNESS = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]
 """The tolerance slider, in units of the task's own tolerance."""
 
 
-def ask() -> Settings:
+def ask(forms: Forms) -> Settings:
     """All widgets: what for on top of the page, how to explore in the sidebar."""
     left, right = st.columns([1.15, 3.2], gap="medium", vertical_alignment="top")
     with left:
-        task = _ask_task()
+        task = _ask_task(forms)
+    form = forms(task.name)
     keys = [f"ask{j + 1}" for j in range(task.n_targets)]  # asked for below, but the histogram shows it already
     kinds = [st.session_state.get(key, st.query_params.get(key, "exactly")) for key in keys]
     with right:
@@ -38,15 +40,15 @@ def ask() -> Settings:
         for j, place in enumerate(st.columns(task.n_targets, gap="medium")):
             with place, st.container(key=f"target-{j + 1}"):
                 y.append(_ask_target(task, j, kinds[j]))
-    other = _ask_otherwise(task, tuple(y))
+    other = _ask_otherwise(task, form, tuple(y))
     with st.sidebar:
         st.markdown("#### iPage Explorer")
         st.caption("Every design x that achieves a target: Ω(x) = y*")
-        how = _ask_how(task)
+        how = _ask_how(task, form)
     return Settings(task=task, y=tuple(y), **other, **how)
 
 
-def _ask_otherwise(task: Task, y: tuple[float, ...]) -> dict[str, Any]:
+def _ask_otherwise(task: Task, form: Form, y: tuple[float, ...]) -> dict[str, Any]:
     """Intervals, constraints and a design to start from; folded away until one is in use."""
     keys = [f"ask{j + 1}" for j in range(task.n_targets)] + ["constrain", "start"]
     used = any(st.session_state.get(key, st.query_params.get(key)) not in (None, "", "exactly") for key in keys)
@@ -79,13 +81,12 @@ def _ask_otherwise(task: Task, y: tuple[float, ...]) -> dict[str, Any]:
         examples = f"{x_names(task)[0]} = {float(task.bounds.mean(0)[0]):g}"
         if task.d > 1:
             examples += f"; {x_names(task)[1]} <= {float(task.bounds[1, 1]):.3g}"
-        closer = own(task.name)
         written = left.text_input(
             "Constraints on x",
             key="constrain",
             bind="query-params",
-            placeholder=getattr(closer, "EXAMPLE", examples),
-            help=getattr(closer, "ACCEPTED", "")
+            placeholder=form.example or examples,
+            help=form.accepted
             or "Separated by semicolons: fix (x1 = 0.2), tie (x1 = x2), bound (x1 <= 0.5). They hold during descent, "
             f"not only afterwards. Names: x1 … x{task.d}{', ' + ', '.join(x_names(task)) if task.d <= 8 else ''}. "
             + task.words_help,
@@ -94,32 +95,30 @@ def _ask_otherwise(task: Task, y: tuple[float, ...]) -> dict[str, Any]:
             "Start from a design of your own",
             key="start",
             bind="query-params",
-            placeholder=getattr(closer, "START", ", ".join(f"{v:.3g}" for v in task.bounds.mean(0)[:MOST_COLUMNS])),
-            help=getattr(closer, "STARTS", "")
+            placeholder=form.start or ", ".join(f"{v:.3g}" for v in task.bounds.mean(0)[:MOST_COLUMNS]),
+            help=form.starts
             or f"Its {task.d} coordinates with commas: {', '.join(task.x_labels)}. Samples start near it.",
         )
         constraints = tuple(part.strip() for part in written.split(";") if part.strip())
-        if hasattr(closer, "ask_otherwise"):
-            closer.ask_otherwise()
-        if hasattr(closer, "objection") and (wrong := closer.objection(constraints)):
+        form.below()
+        if wrong := form.objection(constraints):
             st.error(plain(wrong), icon=":material/error:")
             st.stop()
     return {
         "kinds": tuple(kinds),
         "up_to": tuple(up_to),
         "constraints": constraints,
-        "seed_design": _numbers(task, start),
+        "seed_design": _numbers(task, form, start),
     }
 
 
-def _numbers(task: Task, text: str) -> tuple[float, ...]:
+def _numbers(task: Task, form: Form, text: str) -> tuple[float, ...]:
     """The seed design, or a sentence about what is wrong with it."""
     if not text.strip():
         return ()
-    closer = own(task.name)
     try:
-        if hasattr(closer, "read_start"):
-            return closer.read_start(text)
+        if form.read_start:
+            return form.read_start(text)
     except ValueError as error:
         st.error(plain(str(error)), icon=":material/error:")
         st.stop()
@@ -138,7 +137,7 @@ def _span(task: Task, j: int) -> float:
     return known.high[j] - known.low[j]
 
 
-def _ask_how(task: Task) -> dict[str, Any]:
+def _ask_how(task: Task, form: Form) -> dict[str, Any]:
     named = st.query_params.get("sampling", "").lower()
     if named in SAMPLINGS and st.query_params["sampling"] != SAMPLINGS[named]:  # the command line's name
         st.query_params["sampling"] = SAMPLINGS[named]
@@ -154,11 +153,11 @@ def _ask_how(task: Task) -> dict[str, Any]:
         help="How the latent points z are laid out: at random (SRS), one in each slice (LHS), or LHS spread out as "
         "far as possible (maximin). With few samples, spread-out points find more families of solutions.",
     )
-    if said := getattr(own(task.name), "SAMPLING", ""):
-        st.caption(said)
-    counts = offered(task.name)
+    if form.sampling:
+        st.caption(form.sampling)
+    counts = form.offered(COUNTS)
     linked = st.query_params.get("n", "")
-    n = st.select_slider("How many, N", counts, value=_usual(task.name), key="n", bind="query-params")
+    n = st.select_slider("How many, N", counts, value=form.at_first(200), key="n", bind="query-params")
     more = f"; the link asks for {linked}" if linked.isdecimal() and int(linked) > counts[-1] else ""
     classroom.told(f"At most {counts[-1]} designs at once in this classroom{more}.")
     seed = st.number_input("Seed", 0, 10**6, 0, key="seed", bind="query-params")
@@ -169,7 +168,7 @@ def _ask_how(task: Task) -> dict[str, Any]:
     omega = st.slider(
         "Ω evaluations for correction, per design",
         0,
-        classroom.FEM_EVALUATIONS if classroom.on() and task.name == "architecture" else 5,
+        form.corrections_in_class if classroom.on() else 5,
         0,
         key="omega",
         bind="query-params",
@@ -177,14 +176,14 @@ def _ask_how(task: Task) -> dict[str, Any]:
         help="After localization on the surrogate f, each true evaluation of Ω corrects a design: "
         "x ← localize(f, y* + f(x) − Ω(x)).",
     )
-    finish, finishing = False, getattr(own(task.name), "FINISHING", "")
-    if finishing:
+    finish = False
+    if form.finishing:
         finish = st.toggle(
             "Finish on the exact target",
             key="finish",
             bind="query-params",
             disabled=METHODS[method].surrogate is None or classroom.on(),
-            help=finishing,
+            help=form.finishing,
         )
         classroom.told("Finishing takes many finite-element runs, so it is switched off in this classroom.")
     omega = omega if METHODS[method].surrogate and task.omega and _agreed(task, n * omega) else 0
@@ -215,22 +214,11 @@ def _agreed(task: Task, evaluations: int) -> bool:
         classroom.told("Corrections by an Ω that takes seconds are switched off in this classroom.")
         return False
     seconds = evaluations * task.omega_seconds / cores()
-    long = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
     st.warning(
-        f"{evaluations} true evaluations of {task.omega_seconds:g} s each take at least {long} on {cores()} cores, and "
-        "the page waits for them."
+        f"{evaluations} true evaluations of {task.omega_seconds:g} s each take at least {duration(seconds)} on "
+        f"{cores()} cores, and the page waits for them."
     )
     return st.toggle("Run them", key=f"agreed-{task.name}-{evaluations}")
-
-
-def offered(task: str) -> list[int]:
-    """How many designs one may ask for at once."""
-    return classroom.within(FEW.get(task, COUNTS), task)
-
-
-def _usual(task: str) -> int:
-    """How many designs are asked for unless told otherwise."""
-    return offered(task)[-2] if task in FEW else 200
 
 
 def trained(task: Task) -> list[str]:
@@ -241,10 +229,10 @@ def trained(task: Task) -> list[str]:
         for name in known
         if all((folder(task, name) / f"{model}.safetensors").exists() for model in METHODS[name].models)
     ]
-    return have if task.default_method in have or (task.folder and have) else known
+    return have or known
 
 
-def _ask_task() -> Task:
+def _ask_task(forms: Forms) -> Task:
     """The task, kept in the URL by its name: a bound widget would put its title there."""
     names = list(TASKS)
 
@@ -253,9 +241,10 @@ def _ask_task() -> Task:
         st.query_params.update(task=name) if name != names[0] else st.query_params.pop("task", None)
         aim(TASKS[name].default_target)
         st.session_state.method = TASKS[name].default_method
-        if st.session_state.get("n") not in offered(name) or name in FEW:
-            st.session_state.n = _usual(name)
-        if st.session_state.get("view") in hidden(name):
+        form = forms(name)
+        if st.session_state.get("n") not in form.offered(COUNTS) or form.counts:
+            st.session_state.n = form.at_first(200)
+        if st.session_state.get("view") in form.hidden:
             st.session_state.view = "Localization"
         for key in ("constrain", "start"):
             st.session_state[key] = ""

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.figures.coordinates import MOST
+from app.figures.posterior import Density
+from app.figures.run import CLEANED, Run
 from app.figures.theme import palette, squared
-from app.state.densities import Density
 from app.state.inspection import Inspection
-from app.state.runs import CLEANED, Run
 from app.state.targets import Doubt
 from ipage_core.problem.task import Task
 from ipage_core.tasks import TASKS
@@ -130,25 +130,13 @@ def _collapsed(run: Run) -> str:
     return f" Few designs come that close: that the {run.n} samples collapse onto {where} is right here."
 
 
-PICTURES = {
-    "sinewave": "Each dot is a design (x₁, x₂); the ground is tinted where y is large. The green curve is every x with "
-    "y = y*, exactly.",
-    "robotic_arm": "Each line is an arm on its rail; all hands should meet at the target (green). One arm is drawn "
-    "thick. Grey dots are where hands of the prior end up, unaimed.",
-    "ballistics": "Each line is a throw; all should land on the target (green). Grey ticks under the ground are where "
-    "throws of the prior land, unaimed.",
-}
-
-
-def caption(run: Run) -> str:
-    """What to see in the figure."""
-    text = [PICTURES.get(run.task.removesuffix("_kruse"), "Each dot is a design.")]
+def caption(run: Run, picture: str = "Each dot is a design.", more: str = "") -> str:
+    """What to see in the figure: what its ``picture`` shows, ``more`` of what is special about it, and the rest."""
+    text = [picture]
     if run.x.shape[-1] > MOST:
         text.append("Its place is told by the prior's two main principal components: it has too many coordinates.")
-    if run.n_modes:
-        text.append("A loop's number lights up as soon as a design lies on it.")
-        if run.task == "sinewave" and run.exact.all() and 0 <= run.y_star[0] < 1:
-            text.append("The three arcs at the edge x₁ = −1 solve it too, but belong to no numbered loop.")
+    if more:
+        text.append(more)
     start = f"a {run.labels[0]} sample"
     if run.localizes:
         full = "full once Ω says that it hits" if run.verified.any() else "open: not verified"
@@ -211,8 +199,6 @@ def density_caption(run: Run, found: Density) -> str:
 
 def key_figures(run: Run) -> list[Figure]:
     """The run in numbers."""
-    if TASKS[run.task].folder is not None:
-        return _own_figures(run)
     s, square = run.summary, "‖Ω(x) − y*‖²" + (f", in {squared(unit(run).strip())}" if unit(run) else "")
     figures = []
     if run.localizes and run.omega_error is not None:
@@ -237,29 +223,6 @@ def key_figures(run: Run) -> list[Figure]:
     figures.append(Figure("Ω calls", f"{s['omega_calls']}", "true evaluations, the final check included"))
     seconds = sum(s["seconds"].values())
     figures.append(Figure("Time", f"{seconds:.2f} s", "from latent points to verified designs"))
-    return figures
-
-
-def _own_figures(run: Run) -> list[Figure]:
-    """The run in numbers where no Ω can tell."""
-    s, final = run.summary, run.final
-    names = [f"y{j + 1}" for j in range(len(run.y_star))]
-    figures = [Figure("Verified", "none", "there is no Ω: these designs are to be measured or simulated")]
-    figures += [
-        Figure(
-            f"Spread{'' if len(names) == 1 else f', {name}'}",
-            number(float(final[f"spread{name[1:]}"].median())),
-            "median, of the surrogates among each other",
-        )
-        for name in names
-        if final[f"spread{name[1:]}"].notna().any()
-    ]
-    far = "median distance, each coordinate in widths of the box"
-    figures.append(Figure("Nearest measured row", number(float(final["nearest_distance"].median())), far))
-    if run.localizes:
-        told = "reached y* by the surrogates at first try"
-        figures.append(Figure("Success before replacement", f"{s['success_before_replacement']} / {s['n']}", told))
-    figures.append(Figure("Time", f"{sum(s['seconds'].values()):.2f} s", "from latent points to designs"))
     return figures
 
 
@@ -316,6 +279,11 @@ _MARKUP = re.compile(
 def plain(text: str) -> str:
     """Text of the user's, or of a file or an address of theirs, as text in Markdown."""
     return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
+
+
+def duration(seconds: float) -> str:
+    """'45 s', '12 min'."""
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

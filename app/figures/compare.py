@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
 from app.figures.marks import curve
 from app.figures.panels import FLOOR, title, unit_squared
 from app.figures.playback import Box, Scene, Size, static
+from app.figures.run import Outcome, Run
 from app.figures.theme import Dict, Palette, axis, faded, packed, palette
-from app.state.runs import Outcome, Run
-from app.tasks import family
 from ipage_core.benchmark.metrics import error_quantiles
 
 STYLES = {"SRS": ("dot", "circle"), "LHS": ("dash", "square"), "maximin": ("solid", "diamond")}
@@ -19,8 +20,12 @@ OTHERS = (("solid", "circle"), ("dot", "square"), ("dash", "diamond"), ("dashdot
 """The same for runs that differ in something else."""
 
 
-def figure(runs: dict[str, Run], dark: bool, size: Size) -> Dict:
-    """Results by name of sampling."""
+Picture = Callable[[Scene, Run, Box, Palette, Size], None]
+"""Draws a task's designs in one panel."""
+
+
+def figure(runs: dict[str, Run], picture: Picture, dark: bool, size: Size) -> Dict:
+    """Results by name of sampling, each as ``picture`` draws the task's designs."""
     colors = palette(dark)
     count, first = len(runs), next(iter(runs.values()))
     height = {"narrow": 1500, "medium": 600, "wide": 720, "large": 980}[size.name]
@@ -39,7 +44,7 @@ def figure(runs: dict[str, Run], dark: bool, size: Size) -> Dict:
         ids = "" if k == 0 else str(k + 1)
         rest = run.at_rest()
         scene = Scene(moving=[[]])
-        family(run.task).picture(scene, rest, pictures[k], colors, size)
+        picture(scene, rest, pictures[k], colors, size)
         for trace in (*scene.still, *scene.moving[0], *scene.top):
             shown = trace.get("visible") != "legendonly"
             if shown:

@@ -1,6 +1,8 @@
-"""Any other task: two of its coordinates, errors in step, and the designs as lines."""
+"""Figures made of the panels that every task has, and the picture of a task without one of its own."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -42,3 +44,18 @@ def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size, pair:
     labels = (*shown.labels, "")
     scene.axes["xaxis"] = axis(colors, labels[pair[0]], box[0], "y", range=limits[pair[0]])
     scene.axes["yaxis"] = axis(colors, labels[pair[1]], box[1], "x", range=limits[pair[1]])
+
+
+Panel = Callable[[Scene, Run, Box, Palette, Size], None]
+"""Draws one panel of a scene."""
+
+
+def with_closeup(run: Run, main: Panel, closeup: Panel, dark: bool, size: Size, chosen: int | None) -> Dict:
+    """Of tasks with a picture and a close-up of their own: both, errors in step, and the designs as lines."""
+    colors, boxes = palette(dark), boxes_of(size)
+    scene = Scene(height=height_of(size), moving=[[] for _ in run.labels], chosen=chosen)
+    main(scene, run, boxes["main"], colors, size)
+    closeup(scene, run, boxes["closeup"], colors, size)
+    error_panel(scene, run, boxes["error"], colors, size)
+    designs_panel(scene, run, shown_rows(run, 30), boxes["extra"], colors, size)
+    return assemble(run, scene, dark, size)

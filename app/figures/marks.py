@@ -24,6 +24,11 @@ def curve(points: np.ndarray, color: str, width: float, **more: Any) -> Dict:
     }
 
 
+def joined(lines: np.ndarray) -> np.ndarray:
+    """(n, k, 2) lines as one that is broken after each, (n·(k + 1), 2)."""
+    return np.concatenate((lines, np.full_like(lines[:, :1], np.nan)), axis=1).reshape(-1, 2)
+
+
 def prior_points(points: np.ndarray, colors: Palette, **more: Any) -> Dict:
     """Where designs fall that nobody aimed: (k, 2)."""
     return {
@@ -59,8 +64,7 @@ def proposals(run: Run, points: np.ndarray, colors: Palette, dot: float, **more:
 
 def moves(run: Run, start: np.ndarray, end: np.ndarray, colors: Palette, **more: Any) -> Dict:
     """A thin line from where each sample was proposed to where it ended: (n, 2), (n, 2)."""
-    lines = np.stack((start, end, np.full_like(start, np.nan)), axis=1).reshape(-1, 2)
-    return curve(lines, proposal_color(run, colors), 1, showlegend=False, **more)
+    return curve(joined(np.stack((start, end), axis=1)), proposal_color(run, colors), 1, showlegend=False, **more)
 
 
 def samples(run: Run, t: int, points: np.ndarray, rows: np.ndarray, colors: Palette, dot: float, **more: Any) -> Dict:

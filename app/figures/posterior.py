@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from app.figures.coordinates import Coordinates, coordinates
@@ -11,11 +13,31 @@ from app.figures.panels import title
 from app.figures.playback import Box, Size, static
 from app.figures.run import Run
 from app.figures.theme import Dict, Palette, axis, faded, packed, palette
-from app.state.densities import Density
 from ipage_core.tasks import TASKS
 
 PAIRED = {True: 120, False: 300}
 """Samples drawn in each panel of a pair plot, for many coordinates and for few."""
+
+
+@dataclass(frozen=True)
+class Density:
+    """Over the plane of two coordinates; grids are [second coordinate, first coordinate]."""
+
+    kind: str
+    """'exact' (Eq. 3, the plane holds all of x), 'slice' (Eq. 3, the rest at the MAP point), 'draws' (histogram)."""
+    across: np.ndarray
+    """Centres of the grid's columns, and ``up`` of its rows."""
+    up: np.ndarray
+    posterior: np.ndarray | None
+    """Per unit of both coordinates; None for a method that has no posterior."""
+    prior_across: np.ndarray
+    prior_up: np.ndarray
+    prior: np.ndarray
+    """Histogram of the training designs."""
+    likeliest: np.ndarray | None
+    """(d,) the MAP point: where p̂(x | y*) by Eq. 3 is largest; None where Eq. 3 is not to be had."""
+    levels: list[np.ndarray]
+    """For each target, Ω over the plane; empty where the plane is not all that Ω depends on, or Ω is costly."""
 
 
 def figure(

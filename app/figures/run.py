@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+CLEANED = "clean-up"
+"""The frame after the last step, where a task makes designs admissible."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -138,3 +141,13 @@ class Run:
             for name in ("x", "f_error", "y", "families")
         }
         return replace(self, labels=("localized" if self.localizes else self.labels[0],), **last)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one run of a sweep came to."""
+
+    found: float
+    """Families found; where they are not told apart, the median distance between neighbouring designs."""
+    errors: tuple[float, ...]
+    """5 %, 50 % and 95 % quantiles of the squared error: by Ω where it ran, else by the surrogate."""

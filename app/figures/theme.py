@@ -85,12 +85,6 @@ def unpacked(spec: Dict) -> np.ndarray:
     return array.reshape([int(n) for n in spec["shape"].split(",")]) if "shape" in spec else array
 
 
-def polylines(points: np.ndarray) -> tuple[Dict, Dict]:
-    """(n, k, 2) polylines as one trace's x and y, with a gap after each."""
-    gapped = np.concatenate((points, np.full_like(points[:, :1], np.nan)), axis=1).reshape(-1, 2)
-    return packed(gapped[:, 0]), packed(gapped[:, 1])
-
-
 def squared(unit: str) -> str:
     """The square of a unit: 'eV²', '(S/cm)²'."""
     return f"{unit}²" if unit.isalpha() else f"({unit})²"

@@ -13,9 +13,9 @@ from ipage_core.inference.latent_design import latent_design
 from ipage_core.inference.localization import Optimizer, localize
 from ipage_core.inference.pipeline import design
 from ipage_core.tasks import TASKS
-from ipage_core.tasks.sinewave import loop_of, omega, sample_prior
+from ipage_core.tasks.sinewave import TASK, loop_of, omega, sample_prior
 
-TASK, METHOD = "sinewave", "ipage"
+METHOD = "ipage"
 EYES = ("the same network, whole", "φ, padding zero", "φ*, padding zero")
 """Ways to ask the INN for y at its own posterior samples; see :func:`seen`."""
 SEEDS = 10
@@ -34,7 +34,7 @@ def draws(n: int, seed: int) -> tuple[Array, Array]:
 def invert(target: float, z: Tensor) -> Tensor:
     """Eq. 1: the designs h(y*, z; φ) of latent points (n, 2) → (n, 2)."""
     with torch.no_grad():
-        return loaded(TASK, METHOD).proposal.sample(torch.full((len(z), 1), target), z)
+        return loaded(TASK.name, METHOD).proposal.sample(torch.full((len(z), 1), target), z)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -50,7 +50,7 @@ def seen(target: float, n: int, eye: str) -> tuple[Array, Array, Array, Array]:
 
     The step is Gauss and Newton's, −r ∇f/‖∇f‖²: as far as f's own misfit r demands.
     """
-    method = loaded(TASK, METHOD)
+    method = loaded(TASK.name, METHOD)
     inn, y_star = method.proposal, torch.full((n, 1), target)
     with torch.no_grad():
         x, padding = inn.inverse(y_star, latent_design(n, 2, "maximin", 0))
@@ -79,7 +79,7 @@ def loops_found(target: float, n: int) -> dict[str, Array]:
 @st.cache_data(max_entries=64, show_spinner=False)
 def descent(target: float, n: int, optimizer: Optimizer, steps: int) -> tuple[Array, Array, Array]:
     """Localized by ``optimizer``: samples (T, n, 2), and the median squared errors by f and by Ω (T,)."""
-    task, surrogate = TASKS[TASK], loaded(TASK, METHOD).surrogate
+    task, surrogate = TASK, loaded(TASK.name, METHOD).surrogate
     assert surrogate is not None
     x = invert(target, latent_design(n, 2, "maximin", 0))
 

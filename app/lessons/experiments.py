@@ -17,9 +17,9 @@ from app.lessons import figures
 from app.state import runs
 from app.state.settings import SAMPLINGS, Settings
 from ipage_core.inference.latent_design import minimum_distance, unit_design
-from ipage_core.tasks import TASKS
+from ipage_core.tasks import TASKS, ballistics
 
-TOLERANCE = TASKS["sinewave"].tolerance
+TOLERANCE = lessons.TASK.tolerance
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Shown:
         return f"./?{self.settings.address()}&view={self.view.replace(' ', '+')}"
 
 
-def state(target: float, method: str = lessons.METHOD, task: str = lessons.TASK, **more: Any) -> Settings:
+def state(target: float, method: str = lessons.METHOD, task: str = lessons.TASK.name, **more: Any) -> Settings:
     """The settings that Explore would have."""
     asked = {"n": 200, "sampling": "maximin", "seed": 0, "omega_evals": 0, "strictness": 1.0} | more
     return Settings(TASKS[task], method, ("exactly",), (target,), (target,), **asked)  # type: ignore[arg-type]
@@ -83,7 +83,7 @@ def latent(dark: bool, size: Size) -> Shown:
     )
     z, x = lessons.pairs(target, 300)
     mine = lessons.invert(target, torch.tensor(own, dtype=torch.float32)[None])[0].numpy()
-    y = float(TASKS["sinewave"].omega(torch.tensor(mine)[None].double())[0, 0])  # type: ignore[misc]
+    y = float(lessons.TASK.omega(torch.tensor(mine)[None].double())[0, 0])  # type: ignore[misc]
     told = f"z = ({own[0]:g}, {own[1]:g}) becomes x = ({mine[0]:.3f}, {mine[1]:.3f}), where Ω(x) = {y:.3f}."
     return Shown(
         figures.one_to_one(z, x, (own, mine), target, dark, size),
@@ -191,9 +191,9 @@ NAMES = {"ipage-mlp": "from the posterior", "prior-lm": "from random starts"}
 def starts(dark: bool, size: Size) -> Shown:
     """The posterior against random starts."""
     left, right = st.columns(2)
-    tasks = ["sinewave", "ballistics"]
+    tasks = [lessons.TASK.name, ballistics.TASK.name]
     task = left.segmented_control(
-        "Task", tasks, default="sinewave", required=True, format_func=lambda t: TASKS[t].title, key="learn_task"
+        "Task", tasks, default=tasks[0], required=True, format_func=lambda t: TASKS[t].title, key="learn_task"
     )
     ways = ["one target", "200 targets"]
     way = right.segmented_control("Designs for", ways, default=ways[0], required=True, key="learn_way")

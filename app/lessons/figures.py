@@ -10,7 +10,7 @@ import numpy as np
 from app.figures.marks import curve
 from app.figures.playback import Size
 from app.figures.theme import Dict, Palette, axis, faded, packed, palette, sized
-from app.tasks.sinewave import landscape, level_set
+from app.tasks.sinewave.figure import landscape, level_set
 
 ROOMS = {"narrow": (246, 246), "medium": (210, 130), "wide": (300, 150), "large": (360, 165)}
 """Pixels that a panel is high where they are two, and where they are more: about as high as columns are wide, so that

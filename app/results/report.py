@@ -1,9 +1,13 @@
-"""The benchmark's results as one HTML file that needs no network: ``python -m ipage_core benchmark --report FILE``."""
+"""The benchmark's results as one HTML file that needs no network: ``python -m ipage_core benchmark --report FILE``.
+
+That command starts ``python -m app.results.report FOLDER FILE`` in the folder that holds ``app``.
+"""
 
 from __future__ import annotations
 
 import html
 import json
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -86,3 +90,16 @@ def _plain(table: pd.DataFrame) -> str:
 def _json(spec: dict) -> str:
     """A figure as a script may hold it."""
     return json.dumps(spec, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
+
+
+def main() -> None:
+    """Write the report, or say in one line why not."""
+    folder, out = map(Path, sys.argv[1:])
+    try:
+        write(folder, out)
+    except (ValueError, OSError) as error:
+        raise SystemExit(str(error)) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -19,6 +19,7 @@ from ipage_core.benchmark.metrics import expected_coverage
 from ipage_core.benchmark.solutions import NOBODY, OMEGA
 from ipage_core.inference.latent_design import SAMPLINGS, unit_design
 from ipage_core.tasks import TASKS
+from ipage_core.tasks.sinewave import TASK as SINEWAVE
 
 TITLES = {name: task.title.split(" (")[0] for name, task in TASKS.items() if name != "robotic_arm_kruse"}
 TITLES |= {"robotic_arm_kruse": "Robotic arm (Kruse)"}
@@ -240,7 +241,7 @@ def _of_the_sine_wave(explored: pd.DataFrame) -> Iterator[Shown]:
     one = _one(explored, "ipage", "maximin", int(explored["count"].max()))
     if not len(one) or "start1" not in one:
         return
-    task = TASKS["sinewave"]
+    task = SINEWAVE
     prior = task.sample_prior(600, Generator().manual_seed(0))
     assert task.omega is not None
     y, target = task.omega(prior)[:, 0].numpy(), task.default_target[0]
@@ -263,7 +264,7 @@ def _of_the_sine_wave(explored: pd.DataFrame) -> Iterator[Shown]:
 
 def _explored(explored: pd.DataFrame) -> Iterator[Shown]:
     """Figures 4 and 5, and what they come to over many seeds."""
-    first = explored[(explored["seed"] == 0) & (explored["task"] == "sinewave")]
+    first = explored[(explored["seed"] == 0) & (explored["task"] == SINEWAVE.name)]
     there = set(zip(first["method"].astype(str), first["sampling"].astype(str), strict=True))
     grid = [cell for cell in (("inn", "srs"), ("cinn", "srs"), ("cvae", "srs"), ("na", "srs"), ("ipage", "srs"))
             if cell in there]  # fmt: skip

@@ -9,12 +9,13 @@ from app.components.chart import chart, numbers
 from app.components.choice import CONFIG
 from app.components.look import is_dark, size_name
 from app.components.tables import y_names
-from app.components.widgets import FEW, trained
+from app.components.widgets import trained
 from app.components.words import headline, number, plain
 from app.figures import compare, side_by_side
 from app.figures.playback import Size
-from app.state import classroom, runs
+from app.state import runs
 from app.state.settings import SAMPLINGS
+from app.tasks import panel_of
 from ipage_core.inference.methods import METHODS
 from ipage_core.tasks import TASKS
 
@@ -109,8 +110,8 @@ with left:
     )
 with middle:
     target = ask_target(task)
-counts = classroom.within(FEW.get(task, COUNTS), task)
-n = right.select_slider("How many, N", counts, value=counts[-2] if task in FEW else 100, key=f"compare-n-{task}")
+form = panel_of(task).form
+n = right.select_slider("How many, N", form.offered(COUNTS), value=form.at_first(100), key=f"compare-n-{task}")
 edited = st.data_editor(
     pd.DataFrame(st.session_state.setdefault(f"compare-runs-{task}", asked(task))),
     num_rows="dynamic",

@@ -4,16 +4,14 @@ import logging
 
 import streamlit as st
 
-from app.components import choice, compare, favourites, inspector, latent, localization, posterior, share, widgets
+from app.components import choice, compare, favourites, latent, localization, posterior, share, widgets
 from app.components.look import is_dark, size_name
-from app.components.words import cards, doubt_text, headline, key_figures, note_text, plain
+from app.components.words import cards, doubt_text, headline, note_text, plain
 from app.figures.playback import Size
 from app.state import runs
 from app.state.settings import Settings
 from app.state.targets import doubt
-from app.tasks import hidden, own
-
-VIEWS = {"Localization": localization, "Posterior": posterior, "Latent design": latent, "Compare": compare}
+from app.tasks import panel_of
 
 size, dark = Size(size_name()), is_dark()
 
@@ -34,7 +32,7 @@ def find(asked: Settings) -> runs.Run:
     st.stop()
 
 
-asked = widgets.ask()
+asked = widgets.ask(lambda task: panel_of(task).form)
 doubted = doubt(asked.task.name, asked.accepted)
 if doubted:
     told, button = st.columns([3.2, 1], vertical_alignment="center")
@@ -46,30 +44,33 @@ if doubted:
         args=(tuple(doubted.nearest.tolist()),),
         width="stretch",
     )
-look = own(asked.task.name)
-if hasattr(look, "before"):
-    try:
-        look.before(asked)
-    except ValueError as error:
-        st.error(plain(str(error)), icon=":material/error:")
-        st.stop()
-run = find(asked)
-if hasattr(look, "completed"):
-    run = look.completed(run)
+own = panel_of(asked.task.name)
+try:
+    own.before(asked)
+except ValueError as error:
+    st.error(plain(str(error)), icon=":material/error:")
+    st.stop()
+run = own.completed(find(asked))
 share.check_link(asked)
 
 st.markdown(f"#### {headline(run)}")
-if hasattr(look, "ABOUT"):
-    st.caption(look.ABOUT)
-if hasattr(look, "advice") and (advice := look.advice(asked, run)):
+if own.about:
+    st.caption(own.about)
+if advice := own.advice(asked, run):
     st.caption(advice)
 if note := note_text(run):
     st.warning(note, icon=":material/flag:")
+views = {
+    "Localization": lambda: localization.show(run, own.figure, own.caption(run), own.any_plane, dark, size),
+    "Posterior": lambda: posterior.show(run, own.plane, dark, size),
+    "Latent design": lambda: latent.show(asked, run, dark, size),
+    "Compare": lambda: compare.show(asked, run, own.picture, dark, size),
+}
 left, right = st.columns([2.6, 1], vertical_alignment="bottom")
 with left:
     view = st.segmented_control(
         "View",
-        [name for name in VIEWS if name not in hidden(run.task)],
+        [name for name in views if name not in own.form.hidden],
         default="Localization",
         required=True,
         key="view",
@@ -79,16 +80,11 @@ with left:
     )
 with right:
     choice.ask_sample(run)
-rest = None if look and look.replaces(view, run) else VIEWS[view].show(asked, run, dark, size)
-st.html(cards(key_figures(run)))
-if look:
-    look.show_sample(asked, run, dark, size)
-else:
-    inspector.show_sample(asked, run)
-if not hasattr(look, "LISTS"):
-    st.subheader("Every design, with what it achieves", divider="gray")
-    inspector.show_table(run)
-favourites.show(run.task, dark, size)
-share.show(asked, run)
+rest = None if own.replaces(view, run) else views[view]()
+st.html(cards(own.key_figures(run)))
+own.show_sample(asked, run, dark, size)
+own.show_table(run)
+favourites.show(run.task, own.kept, dark, size)
+share.show(asked, run, own.figures)
 if rest:  # what takes long comes last, when the page is complete; any click interrupts it
     rest()

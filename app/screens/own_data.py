@@ -2,7 +2,6 @@
 
 import hashlib
 import shutil
-from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -11,6 +10,7 @@ import streamlit as st
 from app.components import queue
 from app.components.words import plain
 from app.state import classroom
+from app.tasks import panel_of
 from app.tasks.table import panel as own_task
 from app.workers import trainings
 from ipage_core import registry as home
@@ -19,7 +19,7 @@ from ipage_core.problem.task import Task
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.table import own_data
 from ipage_core.tasks.table import reader as tables
-from ipage_core.training.recipes import SIZES, recipe
+from ipage_core.training.recipes import SIZES
 
 SHOWN = 8  # rows of the table
 KINDS = {
@@ -146,9 +146,7 @@ def ask_training(rows: int, mark: str) -> dict[str, Any]:
     with st.expander("Training settings"):
         left, middle, right = st.columns(3)
         size = middle.segmented_control("Size", list(SIZES), default="usual", required=True, key=f"own-size-{mark}")
-        # What a recipe of own data says of epochs depends on the number of rows alone.
-        like = replace(TASKS["sinewave"], name="own-data", folder=home.home(), data_size=max(1, rows))
-        fit = recipe(like, "mlp", size)[2]
+        fit = own_task.usual_training(rows, size)
         epochs = left.number_input(
             "Epochs", 1, 10_000, None, placeholder=f"{fit.epochs}, as the recipe says", key=f"own-epochs-{mark}"
         )
@@ -197,8 +195,9 @@ def remove(task: Task) -> None:
     for training in trainings.trainings():
         if training.task == task.name:
             trainings.remove(training.number)
-    if task.folder is not None and task.folder.parent == (home.home() / "tasks").resolve():
-        shutil.rmtree(task.folder)
+    folder = panel_of(task.name).data(task)
+    if folder is not None and folder.parent == (home.home() / "tasks").resolve():
+        shutil.rmtree(folder)
 
 
 uploads = st.file_uploader(
@@ -255,7 +254,7 @@ if uploads:
 if said := st.session_state.pop("own_said", None):
     st.error(plain(said), icon=":material/error:")
 
-mine = [task for task in TASKS.values() if task.folder is not None]
+mine = own_task.mine()
 if mine:
     st.subheader("Data that are here", divider="gray")
     names = [task.name for task in mine]

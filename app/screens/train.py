@@ -8,6 +8,7 @@ import torch
 from app.components import queue
 from app.components.words import plain
 from app.state import classroom
+from app.tasks import panel_of
 from app.workers import trainings
 from ipage_core import registry as home
 from ipage_core.inference.methods import METHODS
@@ -35,7 +36,7 @@ def usual(task: str, models: tuple[str, ...], size: str) -> dict[str, int]:
 left, middle, right = st.columns([1.4, 1.4, 1])
 task = left.selectbox("Task", list(TASKS), format_func=lambda name: TASKS[name].title, key="train_task")
 trainable = [name for name, row in METHODS.items() if row.models and "@" not in name]
-default = "ipage-mlp" if TASKS[task].folder else TASKS[task].default_method
+default = TASKS[task].default_method
 method = middle.selectbox("Method", trainable, trainable.index(default), key=f"train_method_{task}")
 middle.caption(METHODS[method].title)
 size = right.segmented_control("Size", list(SIZES), default="usual", required=True, key="train_size")
@@ -51,8 +52,7 @@ there = ["auto", *(["cuda"] if torch.cuda.is_available() else []), "cpu"]
 there += ["mps"] if torch.backends.mps.is_available() else []
 device = right.selectbox("Device", there, key="train_device")
 
-folder = TASKS[task].folder
-first = folder is not None and not (folder / "mlp.json").exists()
+folder, first = panel_of(task).data(TASKS[task]), panel_of(task).awaits_model(TASKS[task])
 taken = {path.name for path in (home.home() / "models").glob("*")} | {Path(t.out).name for t in trainings.trainings()}
 free = next(f"{task}-{k}" for k in range(1, 10_000) if f"{task}-{k}" not in taken)
 name = left.text_input("Name of this model", placeholder=free, key="train_name", disabled=first)

@@ -82,12 +82,13 @@ def _warm_up() -> None:
             share,
             widgets,
         )
-        from app.state import runs  # noqa: F401
+        from app.tasks import panel_of
         from ipage_core.inference.methods import load
         from ipage_core.inference.pipeline import design
         from ipage_core.tasks import TASKS
 
         task = next(iter(TASKS.values()))
+        panel_of(task.name)
         target = torch.tensor(task.default_target, dtype=torch.float64)
         design(task, load(task.name, task.default_method), target, 200, sampling="maximin", seed=0)
     except Exception:  # the page will meet the same trouble and say it

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Sequence
 
 import streamlit as st
 
-MOST, MOST_CELLS = 200, 16
-"""Designs at once; of cells, each of which finite elements check."""
+MOST = 200
+"""Designs at once, unless the task's form says otherwise."""
 DFT = 3
 """Crystals that a visitor may have verified by DFT."""
-FEM_EVALUATIONS = 2
-"""True evaluations by finite elements that a cell may cost for its correction."""
 
 
 @functools.cache
@@ -21,14 +20,9 @@ def on() -> bool:
     return os.environ.get("IPAGE_CLASSROOM", "") not in ("", "0")
 
 
-def most(task: str) -> int:
-    """Designs that one may ask for at once, in a class."""
-    return MOST_CELLS if task == "architecture" else MOST
-
-
-def within(counts: list[int], task: str) -> list[int]:
-    """Of the numbers of designs, those that may be asked for."""
-    return [count for count in counts if count <= most(task)] if on() else counts
+def within(counts: Sequence[int], most: int) -> list[int]:
+    """Of the numbers of designs, those that may be asked for: in a class at most ``most``."""
+    return [count for count in counts if count <= most or not on()]
 
 
 def closed(what: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import streamlit as st
 import torch
@@ -11,7 +9,9 @@ from scipy.ndimage import gaussian_filter
 from torch import Generator, Tensor
 
 from app.figures.coordinates import MOST, Coordinates, coordinates
-from app.state.runs import Run, loaded, training
+from app.figures.posterior import Density
+from app.figures.run import Run
+from app.state.runs import loaded, training
 from app.state.turns import turn
 from ipage_core.inference.methods import METHODS, Loaded
 from ipage_core.problem.task import Task
@@ -25,27 +25,6 @@ DRAWS = 20_000
 WALL = 0.01
 """The MAP point is sought no nearer to the box's walls, in its widths: the map that keeps samples of a bounded
 coordinate inside has a Jacobian that makes thin spikes of density there."""
-
-
-@dataclass(frozen=True)
-class Density:
-    """Over the plane of two coordinates; grids are [second coordinate, first coordinate]."""
-
-    kind: str
-    """'exact' (Eq. 3, the plane holds all of x), 'slice' (Eq. 3, the rest at the MAP point), 'draws' (histogram)."""
-    across: np.ndarray
-    """Centres of the grid's columns, and ``up`` of its rows."""
-    up: np.ndarray
-    posterior: np.ndarray | None
-    """Per unit of both coordinates; None for a method that has no posterior."""
-    prior_across: np.ndarray
-    prior_up: np.ndarray
-    prior: np.ndarray
-    """Histogram of the training designs."""
-    likeliest: np.ndarray | None
-    """(d,) the MAP point: where p̂(x | y*) by Eq. 3 is largest; None where Eq. 3 is not to be had."""
-    levels: list[np.ndarray]
-    """For each target, Ω over the plane; empty where the plane is not all that Ω depends on, or Ω is costly."""
 
 
 def density(run: Run, first: int, second: int, sliced: bool, stamp: int) -> Density:

@@ -9,7 +9,8 @@ import streamlit as st
 import torch
 
 from app.figures.coordinates import MOST
-from app.state.runs import Run, loaded, training
+from app.figures.run import Run
+from app.state.runs import loaded, training
 from ipage_core.tasks import TASKS
 
 NEAREST = 5

@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 from contextlib import nullcontext
-from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
 import torch
 
-from app.figures.run import Run
+from app.figures.run import CLEANED, Outcome, Run
 from app.state.settings import Settings
 from app.state.turns import turn
 from ipage_core.benchmark.metrics import error_quantiles, nearest_distances
@@ -30,8 +29,6 @@ torch.set_num_threads(max(1, min(4, (os.cpu_count() or 2) // 2)))
 
 WATCHING = 1.0
 """Seconds of Ω that pictures may cost; beyond, it watches the first frame and the last alone."""
-CLEANED = "clean-up"
-"""The frame after the last step, where a task makes designs admissible."""
 PRIOR_SHOWN = 600
 """Training designs that figures show as background: draws from the prior."""
 
@@ -137,16 +134,6 @@ def of(settings: Settings, sampling: str | None = None) -> Run:
 def trio(settings: Settings) -> dict[str, Run]:
     """The same settings with each of the three samplings."""
     return {sampling: of(settings, sampling) for sampling in SAMPLINGS}
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one run of a sweep came to."""
-
-    found: float
-    """Families found; where they are not told apart, the median distance between neighbouring designs."""
-    errors: tuple[float, ...]
-    """5 %, 50 % and 95 % quantiles of the squared error: by Ω where it ran, else by the surrogate."""
 
 
 @st.cache_data(max_entries=4096, show_spinner=False)

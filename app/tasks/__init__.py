@@ -1,42 +1,34 @@
-"""How each task looks: its own figure, and its own part of a page.
+"""What each task brings to the pages: its figures and its panel, a folder each.
 
-A task's figure module has
-
-- ``picture(scene, run, box, colors, size)``: the designs where one sees what they do, in one panel;
-- ``figure(run, dark, size, chosen)``: that panel, animated, with the panels beside it.
-
-A task without a figure of its own gets :mod:`app.figures.generic`.
+``figure.py`` draws: arrays in, Plotly out, nothing of Streamlit. ``panel.py`` holds ``PANEL``, an object of a class
+derived from :class:`app.tasks.panel.TaskPanel`, which says what is special about the task on a page. A task without a
+folder here gets the ``TaskPanel`` itself; nothing else in the app knows a task by its name.
 """
 
+from __future__ import annotations
+
 from importlib import import_module
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 from ipage_core.tasks import TASKS
 
-FIGURES = {
-    "sinewave": "app.tasks.sinewave",
-    "robotic_arm": "app.tasks.robotic_arm",
-    "robotic_arm_kruse": "app.tasks.robotic_arm",
-    "ballistics": "app.tasks.ballistics",
-    "architecture": "app.tasks.cells.figure",
-    "crystal": "app.tasks.crystal.figure",
+if TYPE_CHECKING:
+    from app.tasks.panel import TaskPanel
+
+FOLDERS = {
+    "sinewave": "sinewave",
+    "robotic_arm": "robotic_arm",
+    "robotic_arm_kruse": "robotic_arm",
+    "ballistics": "ballistics",
+    "architecture": "cells",
+    "crystal": "crystal",
 }
-PANELS = {"architecture": "app.tasks.cells.panel", "crystal": "app.tasks.crystal.panel"}
-"""Tasks with a closer look, constraints and files of their own."""
+"""Name of a task → its folder here."""
 
 
-def family(task: str) -> ModuleType:
-    """The module that draws a task; ``generic`` for one without its own picture."""
-    return import_module(FIGURES.get(task, "app.figures.generic"))
-
-
-def hidden(task: str) -> tuple[str, ...]:
-    """Views that say nothing of this task's designs, so are not offered."""
-    return getattr(family(task), "HIDDEN", ())
-
-
-def own(task: str) -> ModuleType | None:
-    """The module that looks closely at this task's designs; loaded when asked for, for it may bring much along."""
-    if TASKS[task].folder is not None:
-        return import_module("app.tasks.table.panel")
-    return import_module(PANELS[task]) if task in PANELS else None
+def panel_of(task: str) -> TaskPanel:
+    """The task's panel; loaded when asked for, for it may bring much along."""
+    where = "table." if task in TASKS and TASKS[task].folder is not None else ""
+    where = f"{FOLDERS[task]}." if task in FOLDERS else where
+    found: TaskPanel = import_module(f"app.tasks.{where}panel").PANEL
+    return found

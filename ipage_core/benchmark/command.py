@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -115,12 +114,14 @@ def _print_tables(path: Path) -> None:
 
 
 def _report(folder: Path, out: Path) -> None:
-    sys.path.insert(0, str(ROOT))  # where app/ is, whatever the current folder
-    try:
-        report: Any = import_module("app.results.report")
-    except ImportError as error:
-        raise ValueError(f"--report needs the folder app/ and its requirements ({error})") from None
-    report.write(folder, out)
+    """By the app, which draws the figures: in a process of its own, for nothing here imports the app."""
+    command = [sys.executable, "-m", "app.results.report", str(folder.resolve()), str(out.resolve())]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        said = done.stderr.strip().rpartition("\n")[2]
+        if "Error: No module named" in said or "No module named app" in said:
+            said = f"--report needs the folder app/ and its requirements ({said})"
+        raise ValueError(said)
     print(f"wrote {out}", file=sys.stderr)
 
 

@@ -221,10 +221,11 @@ def test_a_sweep_fills_its_table(app, monkeypatch):
 def test_the_archive_holds_what_reproduces_it(app):
     from app.components import share
     from app.state.settings import Settings
+    from app.tasks import panel_of
 
     asked = {"kinds": ("at least",), "y": (1.5,), "up_to": (0.0,), "n": 10, "sampling": "lhs", "seed": 3}
     settings = Settings(TASKS["sinewave"], "prior-lm", **asked, omega_evals=0, strictness=1.0, seed_design=(0.1, 0.2))
-    with zipfile.ZipFile(io.BytesIO(share.archive(settings, runs.of(settings)))) as file:
+    with zipfile.ZipFile(io.BytesIO(share.archive(settings, runs.of(settings), panel_of("sinewave").figures))) as file:
         names = set(file.namelist())
         told = file.read("README.txt").decode()
         stored = json.loads(file.read("settings.json"))

@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from app.components import share
 from app.components.widgets import trained
 from app.figures.playback import Size
+from app.figures.run import CLEANED
 from app.state import runs
 from app.state.settings import Settings
 from app.tasks.cells import figure as architecture
@@ -71,7 +72,7 @@ def test_the_page_shows_every_frame_the_error_in_step_and_what_is_achieved(app):
     drawn = figure(test, "target")
     names = [frame["name"] for frame in drawn["frames"] if frame.get("data")]
     assert names[0] == "posterior"
-    assert names[-1] == runs.CLEANED
+    assert names[-1] == CLEANED
     assert all(any("z" in trace for trace in frame["data"]) for frame in drawn["frames"] if frame.get("data"))
     assert drawn["layout"]["updatemenus"][0]["buttons"][0]["args"][1]["frame"]["redraw"]
     assert any("maximin brings nothing" in c.value for c in test.caption)
@@ -190,7 +191,7 @@ def test_the_start_is_the_first_sample_and_the_archive_holds_it(run):
     settings = Settings(TASK, "ipage", **asked, omega_evals=0, strictness=1.0, seed_design=start)
     found = runs.of(settings)
     assert found.x[0, 0].tolist() == list(start)
-    with zipfile.ZipFile(io.BytesIO(share.archive(settings, found))) as file:
+    with zipfile.ZipFile(io.BytesIO(share.archive(settings, found, cells.PANEL.figures))) as file:
         assert {"seed_design.csv", "solutions.csv", "figures/localization.html"} <= set(file.namelist())
 
 
@@ -200,8 +201,10 @@ def test_figures_are_valid_plotly_and_small(run, size):
     import plotly.graph_objects as go
 
     for drawn in (
-        architecture.figure(run, size == "wide", Size(size), chosen=1),
-        architecture.closely(run, 1, run.x[-1, 0], (cells.ANGLES, np.ones_like(cells.ANGLES)), False, Size(size)),
+        cells.PANEL.figure(run, size == "wide", Size(size), chosen=1),
+        architecture.closely(
+            run, runs.training(run.task), 1, run.x[-1, 0], (cells.ANGLES, np.ones_like(cells.ANGLES)), False, Size(size)
+        ),
         architecture.kept("architecture", [("<b>a</b>", run.x[-1, 0]), ("b", run.x[-1, 1])], False, Size(size)),
         architecture.canvas(np.zeros(SIDE**2, bool), np.ones(SIDE**2, bool), False),
     ):

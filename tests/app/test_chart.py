@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from app.components.chart import dressed
 from app.figures.playback import WIDE
 from app.state import runs
-from app.tasks import family
+from app.tasks import panel_of
 from ipage_core.tasks import TASKS
 
 
@@ -18,8 +18,8 @@ from ipage_core.tasks import TASKS
 def test_nothing_changes_on_the_way(task):
     target = ",".join(map(str, TASKS[task].default_target))
     run = runs.run.__wrapped__(task, TASKS[task].default_method, target, 4, "maximin", 0, 0)
-    checked = go.Figure(**family(task).figure(run, False, WIDE))
-    sent = json.loads(plotly.io.to_json(dressed(family(task).figure(run, False, WIDE)), validate=False))
+    checked = go.Figure(**panel_of(task).figure(run, False, WIDE))
+    sent = json.loads(plotly.io.to_json(dressed(panel_of(task).figure(run, False, WIDE)), validate=False))
     assert json.loads(go.Figure(**sent).to_json()) == json.loads(checked.to_json())
 
 

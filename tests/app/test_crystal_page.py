@@ -15,10 +15,10 @@ from ase import Atoms
 from ase.io import read, write
 from streamlit.testing.v1 import AppTest
 
-from app.components import share
 from app.figures.playback import Size
 from app.figures.theme import unpacked
 from app.state import runs
+from app.tasks import structures
 from app.tasks.crystal import figure as figures
 from app.tasks.crystal import panel as crystal
 from app.workers import jobs
@@ -94,7 +94,7 @@ def verified(found, rows):
     x = jobs.keys(crystal._lattices(found))
     for row in rows:
         jobs.queue().found[x[row]] = {"gap": 0.51, "direct": 0.6, "energy": CUBIC_ENERGY + 1.5}
-    return crystal.completed(found)
+    return crystal.PANEL.completed(found)
 
 
 def test_nothing_is_verified_unasked_and_every_gap_is_said_to_be_pbe_s(queue):
@@ -241,9 +241,10 @@ def test_a_wrong_file_is_one_sentence(content, told):
 def test_files_have_the_table_s_ids_and_lattices(found, form, tmp_path):
     run = verified(found, [4])
     ranked = crystal.candidates(run.x[-1].astype(float), "energy")
-    with zipfile.ZipFile(io.BytesIO(crystal.structures(run, ranked, [], form))) as archive:
+    every, two = (crystal.structure_rows(run, ranked, samples) for samples in ([], [4, 7]))
+    with zipfile.ZipFile(io.BytesIO(structures.archive("crystal", every, form))) as archive:
         assert len(archive.namelist()) == 10
-    with zipfile.ZipFile(io.BytesIO(crystal.structures(run, ranked, [4, 7], form))) as archive:
+    with zipfile.ZipFile(io.BytesIO(structures.archive("crystal", two, form))) as archive:
         archive.extractall(tmp_path)
     suffix = {"poscar": "vasp"}.get(form, form)
     assert sorted(p.name for p in tmp_path.iterdir()) == [f"srtio3-{i}.{suffix}" for i in (4, 7)]
@@ -273,14 +274,14 @@ def test_the_figures_say_what_is_known(found):
     run = verified(found, [2])
     for size in ("narrow", "wide"):
         for drawn in (
-            figures.figure(run, True, Size(size), 2),
+            figures.figure(run, crystal.predicted, True, Size(size), 2),
             figures.lattices(run, False, Size(size), 2),
             figures.cells(run.x[-1, 2].astype(float), "Sample 2", False, Size(size)),
         ):
             go.Figure(**drawn)
             assert len(json.dumps(drawn)) < 2e6
-    assert "by DFT" in {t.get("name") for t in figures.figure(run)["data"]}
-    assert "by DFT" not in {t.get("name") for t in figures.figure(found)["data"]}
+    assert "by DFT" in {t.get("name") for t in crystal.PANEL.figure(run)["data"]}
+    assert "by DFT" not in {t.get("name") for t in crystal.PANEL.figure(found)["data"]}
     assert "None is verified" in figures.caption(found)
 
 
@@ -310,7 +311,7 @@ def test_a_cell_has_its_atoms_and_its_octahedron_where_they_belong():
 
 
 def test_the_archive_holds_the_lattices_too(found):
-    assert {"localization", "lattices"} <= set(share.figures(found))
+    assert {"localization", "lattices"} <= set(crystal.PANEL.figures(found))
 
 
 @pytest.mark.parametrize("view", ["Posterior", "Latent design", "Compare"])

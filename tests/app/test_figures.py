@@ -11,12 +11,16 @@ from app.figures import generic
 from app.figures.playback import Size
 from app.figures.theme import packed, palette, unpacked
 from app.state.runs import record
-from app.tasks import FIGURES, ballistics, family, robotic_arm, sinewave
+from app.tasks import FOLDERS, panel_of
+from app.tasks.ballistics import figure as ballistics
+from app.tasks.panel import TaskPanel
+from app.tasks.robotic_arm import figure as robotic_arm
+from app.tasks.sinewave import figure as sinewave
 from ipage_core.inference.pipeline import design
 from ipage_core.tasks import TASKS
 from tests.support import stand_ins
 
-CHEAP = [name for name in FIGURES if TASKS[name].omega_seconds < 1e-3]
+CHEAP = [name for name in FOLDERS if TASKS[name].omega_seconds < 1e-3]
 SIZES = ["narrow", "medium", "wide", "large"]
 
 
@@ -70,7 +74,7 @@ def test_level_set_holds_every_solution():
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("task", CHEAP)
 def test_figures_are_valid_plotly(run_of, task, size):
-    figure = family(task).figure(run_of(task), dark=size == "wide", size=Size(size))
+    figure = panel_of(task).figure(run_of(task), dark=size == "wide", size=Size(size))
     go.Figure(**figure)
     json.dumps(figure)
 
@@ -79,26 +83,26 @@ def test_figures_are_valid_plotly(run_of, task, size):
 @pytest.mark.parametrize("task", CHEAP)
 def test_figures_of_methods_without_localization_or_posterior(run_of, task, method):
     run = run_of(task, method)
-    figure = family(task).figure(run)
+    figure = panel_of(task).figure(run)
     go.Figure(**figure)
     assert ("sliders" in figure["layout"]) == run.localizes
     assert run.labels[0] == ("prior" if method == "prior-lm" else "posterior")
 
 
 def test_a_task_without_its_own_picture_gets_the_generic_one(run_of):
-    assert family("something else") is generic
-    go.Figure(**generic.figure(run_of("ballistics")))
+    assert type(panel_of("something else")) is TaskPanel
+    go.Figure(**panel_of("something else").figure(run_of("ballistics")))
 
 
 @pytest.mark.parametrize("task", CHEAP)
 def test_a_thousand_samples_stay_below_two_megabytes(run_of, task):
-    assert len(json.dumps(family(task).figure(run_of(task, n=1000, omega_evals=5)))) < 2e6
+    assert len(json.dumps(panel_of(task).figure(run_of(task, n=1000, omega_evals=5)))) < 2e6
 
 
 @pytest.mark.parametrize("task", CHEAP)
 def test_frames_move_svg_scatters_only_and_end_where_the_figure_rests(run_of, task):
     run = run_of(task)
-    figure = family(task).figure(run)
+    figure = panel_of(task).figure(run)
     frames = {frame["name"]: frame for frame in figure["frames"]}
     assert [f["name"] for f in figure["frames"] if f["data"]] == list(run.labels)
     for frame in frames.values():
@@ -189,7 +193,7 @@ def test_trajectories_start_at_the_release_and_land_where_omega_says():
 def test_posterior_localized_and_target_look_the_same_in_every_picture(run_of, dark):
     colors = palette(dark)
     for task in CHEAP:
-        figure = family(task).figure(run_of(task), dark)
+        figure = panel_of(task).figure(run_of(task), dark)
         legend = {t["name"]: t for t in figure["data"] if t.get("name") and t.get("showlegend", True)}
         assert legend["posterior"]["marker"]["color"] == colors.posterior
         assert legend["localized"]["marker"]["color"] == colors.localized
@@ -264,7 +268,7 @@ def test_table_has_one_row_per_sample_with_target_beside_achieved(run_of):
 )
 def test_a_target_far_away_is_pointed_at_and_does_not_shrink_the_picture(run_of, task, target):
     run = run_of(task, target=target)
-    figure = family(task).figure(run)
+    figure = panel_of(task).figure(run)
     low, high = figure["layout"]["xaxis"]["range"]
     assert high - low < 60
     arrow = next(t for t in figure["data"] if "beyond" in t.get("name", ""))
@@ -277,9 +281,9 @@ def test_a_target_far_away_is_pointed_at_and_does_not_shrink_the_picture(run_of,
 
 def test_what_is_said_of_a_target_out_of_reach(run_of):
     run = run_of(target=(3.0,))
-    assert "level off" in words.caption(run)
-    assert "remove it" not in words.caption(run)
-    assert "level off" not in words.caption(run_of())
+    assert "level off" in panel_of(run.task).caption(run)
+    assert "remove it" not in panel_of(run.task).caption(run)
+    assert "level off" not in panel_of("sinewave").caption(run_of())
 
 
 def test_designs_on_arcs_that_belong_to_no_loop_are_counted_apart(run_of):
@@ -287,7 +291,7 @@ def test_designs_on_arcs_that_belong_to_no_loop_are_counted_apart(run_of):
     beside = int((run.hit & (run.modes[-1] < 0)).sum())
     assert beside
     assert f"{beside} beside them" in words.headline(run)
-    assert "no numbered loop" in words.caption(run)
+    assert "no numbered loop" in panel_of(run.task).caption(run)
 
 
 def test_where_omega_is_slow_it_watches_the_first_frame_and_the_last(run_of, monkeypatch):

@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.components import queue
-from app.tasks.table import panel as own_task
+from app.tasks import structures
 from app.workers import trainings
 from ipage_core import registry as home
 from ipage_core.tasks import TASKS
@@ -181,8 +181,9 @@ def test_lattices_leave_as_structure_files(strained):
 
     home.refresh()
     found = runs.run("strained", "ipage-mlp", "1.5", 3, "maximin", 0, 0)
-    for form in own_task.FORMATS:
-        with zipfile.ZipFile(io.BytesIO(own_task.structures(found, form))) as archive:
+    for form in structures.FORMATS:
+        content = structures.archive(TASKS["strained"], found.final, form)
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
             assert len(archive.namelist()) == 3
             text = archive.read(archive.namelist()[0]).decode()
         assert "not verified" in text

@@ -12,12 +12,13 @@ from app.components.latent import _latent
 from app.figures import compare, latent, posterior
 from app.figures.coordinates import coordinates
 from app.figures.playback import Size
+from app.figures.run import Outcome
 from app.figures.theme import palette, unpacked
 from app.state import inspection, runs
 from app.state.densities import _draws, density
-from app.state.runs import Outcome, record
+from app.state.runs import record
 from app.state.targets import doubt
-from app.tasks import family
+from app.tasks import panel_of
 from ipage_core.inference.pipeline import design
 from ipage_core.tasks import TASKS
 from tests.support import stand_ins
@@ -49,11 +50,11 @@ def test_every_view_draws_any_task(task, method):
     shown = coordinates(run)
     second = min(1, len(shown.labels) - 1)
     drawn = [
-        family(task).figure(run, size=Size("medium"), chosen=3),
+        panel_of(task).figure(run, size=Size("medium"), chosen=3),
         posterior.figure(run, density(run, 0, second, False, 0), 0, second, False, Size(), 3),
         posterior.pairs(run, True, Size("narrow"), 3),
-        compare.figure({"SRS": run, "LHS": run, "maximin": run}, False, Size()),
-        compare.figure({"SRS": run, "LHS": run, "maximin": run}, False, Size("narrow")),
+        compare.figure({"SRS": run, "LHS": run, "maximin": run}, panel_of(run.task).picture, False, Size()),
+        compare.figure({"SRS": run, "LHS": run, "maximin": run}, panel_of(run.task).picture, False, Size("narrow")),
     ]
     if method != "prior-lm":
         columns = [_latent(name, run) for name in ("SRS", "LHS", "maximin")]
@@ -74,7 +75,7 @@ def test_a_thousand_samples_stay_below_two_megabytes_in_every_view():
         posterior.figure(run, density(run, 0, 1, False, 0), 0, 1, False, Size()),
         posterior.pairs(run, False, Size()),
         latent.figure(columns, (0, 1), (0, 1), {}, False, Size()),
-        compare.figure({"SRS": run, "LHS": run, "maximin": run}, False, Size()),
+        compare.figure({"SRS": run, "LHS": run, "maximin": run}, panel_of(run.task).picture, False, Size()),
     ):
         assert len(json.dumps(figure)) < 2e6
 
@@ -109,7 +110,7 @@ def test_the_prior_s_histogram_is_a_density():
 
 def test_a_chosen_sample_is_ringed_where_it_is_in_every_frame():
     run = make("sinewave")
-    figure = family("sinewave").figure(run, chosen=7)
+    figure = panel_of("sinewave").figure(run, chosen=7)
     colors = palette(False)
     for t, frame in enumerate(f for f in figure["frames"] if f["data"]):
         ring = next(
@@ -133,7 +134,7 @@ def test_brushed_samples_stand_out_in_all_three_panels_of_their_column():
 
 def test_compare_links_its_axes_and_counts_what_it_draws():
     made = {name: make("sinewave", sampling=kind) for name, kind in (("SRS", "srs"), ("LHS", "lhs"))}
-    figure = compare.figure(made, False, Size())
+    figure = compare.figure(made, panel_of("sinewave").picture, False, Size())
     assert figure["layout"]["xaxis2"]["matches"] == "x"
     assert figure["layout"]["yaxis2"]["matches"] == "y"
     bars = {t["name"]: t["y"] for t in figure["data"] if t["type"] == "bar"}
@@ -167,7 +168,7 @@ def test_a_run_that_omega_has_not_seen_says_so_everywhere():
     assert "not verified" in words.headline(unseen)
     seen = inspection.inspect(unseen, 0)
     assert words.sample_figures(unseen, 0, seen)[0].value == "not verified"
-    figure = compare.figure({"SRS": unseen}, False, Size())
+    figure = compare.figure({"SRS": unseen}, panel_of("sinewave").picture, False, Size())
     assert any("not verified" in a["text"] for a in figure["layout"]["annotations"])
 
 

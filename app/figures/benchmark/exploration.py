@@ -10,7 +10,7 @@ import pandas as pd
 from app.figures.benchmark import grid
 from app.figures.benchmark.naming import SAMPLINGS, SYMBOLS, color_of, short
 from app.figures.theme import Dict, palette
-from ipage_core.tasks import TASKS
+from ipage_core.tasks.sinewave import TASK as SINEWAVE
 
 LOOPS = np.array([(x, y) for x in (-1 / 2, 1 / 6, 5 / 6) for y in (-2 / 3, 0.0, 2 / 3)])
 """Centres of the sine wave's nine loops of solutions."""
@@ -103,7 +103,7 @@ def gallery(rows: pd.DataFrame, cells: Sequence[tuple[str, str]], dark: bool) ->
             boxes.append(((c * wide, (c + 0.9) * wide), (1 - (r + 0.87) * high, 1 - r * high)))
             own = (rows["method"] == method) & (rows["sampling"] == sampling) & (rows["count"] == count)
             here = rows[own]
-            hit = (here["off1"].abs() <= TASKS["sinewave"].tolerance) & (here["family"] >= 0)
+            hit = (here["off1"].abs() <= SINEWAVE.tolerance) & (here["family"] >= 0)
             found = set(here.loc[hit, "family"].tolist())
             for those, dash in ((found, "solid"), (set(range(len(LOOPS))) - found, "dot")):
                 loops = np.concatenate([loop(i) for i in sorted(those)]) if those else np.empty((0, 2))

@@ -15,13 +15,13 @@ from app.figures.layouts import shown_rows
 from app.figures.marks import curve, proposal_color
 from app.figures.panels import error_panel, title
 from app.figures.playback import BOTTOM, WIDE, Box, Scene, Size, assemble, dressing
+from app.figures.run import Run
 from app.figures.theme import Dict, Palette, axis, faded, packed, palette
-from app.state.runs import Run, training
 from ipage_core.tasks.cells.dataset import SIDE
 from ipage_core.tasks.cells.modulus import E_X_MEAN, E_X_SD
 
-HIDDEN = ("Posterior", "Compare")
-"""Views that show nothing in 1024 coordinates."""
+Pairs = tuple[np.ndarray, np.ndarray]
+"""The training cells (N, 1024) and their y (N, 1)."""
 CELLS, COLUMNS = 16, 4
 GAP = 4
 """Pixels of a cell between two cells of the gallery."""
@@ -56,13 +56,13 @@ def hashin_shtrikman(volume: np.ndarray) -> np.ndarray:
     return volume / (3 - 2 * volume)
 
 
-def figure(run: Run, dark: bool = False, size: Size = WIDE, chosen: int | None = None) -> Dict:
-    """The gallery, errors in step, and E_x against volume fraction over the data."""
+def figure(run: Run, pairs: Pairs, dark: bool = False, size: Size = WIDE, chosen: int | None = None) -> Dict:
+    """The gallery, errors in step, and E_x against volume fraction over the training ``pairs``."""
     colors, boxes = palette(dark), NARROW_BOXES if size.narrow else WIDE_BOXES
     scene = Scene(height=HEIGHTS[size.name], moving=[[] for _ in run.labels], chosen=chosen, redraw=True)
     picture(scene, run, boxes["main"], colors, size)
     error_panel(scene, run, boxes["error"], colors, size)
-    _bound(scene, run, boxes["bound"], colors, size)
+    _bound(scene, run, pairs, boxes["bound"], colors, size)
     return assemble(run, scene, dark, size)
 
 
@@ -179,10 +179,10 @@ def _label(run: Run, t: int, sample: int, size: Size) -> str:
     return f"f off{'<br>' if size.name in ('narrow', 'medium') else ' '}{np.sqrt(run.f_error[t, sample]):.2g}"
 
 
-def _bound(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> None:
+def _bound(scene: Scene, run: Run, pairs: Pairs, box: Box, colors: Palette, size: Size) -> None:
     """E_x against volume fraction: training cells, bound, target, and the designs before and after."""
     where = {"xaxis": "x3", "yaxis": "y3"}
-    scene.still += background(colors, run, where)
+    scene.still += background(colors, run, pairs, where)
     if run.y is not None:
         shown = [(0, colors.posterior, "circle-open")] if run.localizes else []
         last = colors.localized if run.localizes else proposal_color(run, colors)
@@ -219,9 +219,9 @@ def _chosen(run: Run, sample: int, colors: Palette, where: Dict) -> Dict:
     }
 
 
-def background(colors: Palette, run: Run, where: Dict) -> list[Dict]:
+def background(colors: Palette, run: Run, pairs: Pairs, where: Dict) -> list[Dict]:
     """Some of the training cells, the bound, the target."""
-    x, y = training(run.task)
+    x, y = pairs
     every = max(1, len(x) // DATA_SHOWN)
     volume = np.linspace(0, 1, 61)
     traces: list[Dict] = [
@@ -261,6 +261,7 @@ def plane_axes(colors: Palette, box: Box, ids: str) -> Dict:
 
 def closely(
     run: Run,
+    pairs: Pairs,
     sample: int,
     neighbour: np.ndarray,
     directions: tuple[np.ndarray, np.ndarray],
@@ -327,7 +328,7 @@ def closely(
     above = (boxes[2][0], (0, boxes[2][1][1] + (0.02 if size.narrow else 0)))
     titles.append(title("<b>E(θ) [E_s]</b>", above, size))
     where = {"xaxis": "x4", "yaxis": "y4"}
-    data += background(colors, run, where)
+    data += background(colors, run, pairs, where)
     if run.verified[sample]:
         place = _chosen(run, sample, colors, where)
         data.append(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,14 +14,20 @@ import streamlit as st
 from app.components import favourites
 from app.components.chart import chart
 from app.components.choice import CONFIG, KEY, chosen_sample
+from app.components.form import Form, parts
 from app.components.look import is_dark
+from app.components.share import zipped
 from app.components.tables import BADGES, badges
 from app.components.words import Figure, asked_text, cards, number, plain
-from app.figures.playback import Size
+from app.figures.playback import WIDE, Size
+from app.figures.run import Run
+from app.figures.theme import Dict
 from app.state import classroom
-from app.state.runs import Run, training
+from app.state.runs import training
 from app.state.settings import SAMPLINGS, Settings
+from app.tasks.cells import figure as drawn
 from app.tasks.cells.figure import canvas, closely, modulus
+from app.tasks.panel import TaskPanel
 from ipage_core.benchmark.metrics import least_distance
 from ipage_core.inference.latent_design import latent_design
 from ipage_core.tasks.cells.constraints import INLINE, mask, without_file, written
@@ -36,47 +41,6 @@ ANGLES = np.linspace(0, 2 * np.pi, 181)
 CLUTTER = 0.02
 """Share of the solid that may be thinner than the thinnest member: tips and corners are no members."""
 USES = {"solid": "Stays solid", "void": "Stays void", "start": "Start from it"}
-EXAMPLE = "group=p4m; volume<=0.85"
-ACCEPTED = (
-    "Separated by semicolons; all hold together, during the descent. **volume<=0.6** (also = or >=): share of solid "
-    "pixels. **E_y=0.4** (also <= or >=): modulus along y, in units of E_s. **isotropic**: E_x = E_y. **group=p4m**: a "
-    f"symmetry imposed, one of {', '.join(GROUPS)}. **solid=1-32,15-18**: pixels 1 to 32 along x, 15 to 18 along y, "
-    "stay solid; **void=** likewise."
-)
-START = "upload its image below"
-STARTS = "Samples start a quarter of the way from it to posterior samples, the first one at the cell itself."
-SAMPLING = f"In {SIDE**2} dimensions maximin brings nothing over SRS: random points lie equally far apart there."
-FINISHING = (
-    "After the clean-up, pixels at the edges are flipped, each trial judged by finite elements, until E_x is the "
-    f"target to {ENOUGH:g} E_s. Takes some tens of true evaluations a design."
-)
-
-
-def advice(settings: Settings, run: Run) -> str:
-    """What to do about cells that are not quite there."""
-    if settings.finish or classroom.on() or not run.exact.any() or (run.hit | ~run.verified).all():
-        return ""
-    return ":material/tips_and_updates: **Finish on the exact target** (a setting) flips pixels until they all are."
-
-
-def replaces(view: str, run: Run) -> bool:
-    """Show the sentence that stands in the place of a view that says nothing here; False where the view is shown."""
-    if view != "Latent design":
-        return False
-    k = run.z.shape[1]
-    if run.labels[0] == "prior":
-        st.info("This method has no latent space: it starts from draws of the prior.", icon=":material/info:")
-        return True
-    n = max(2, run.n)
-    distances = {SAMPLINGS[name]: least_distance(latent_design(n, k, name, run.seed).numpy()) for name in SAMPLINGS}
-    told = ", ".join(f"{name} {distance:.1f}" for name, distance in distances.items())
-    st.info(
-        f"**In {k} dimensions maximin brings nothing.** Random points are all about equally far from each other there, "
-        "so there is no clump to avoid and no hole to fill: the least distance between two of these "
-        f"{n} latent points is {told}. Choose any; pairs of coordinates and densities would show nothing either.",
-        icon=":material/info:",
-    )
-    return True
 
 
 def ask_otherwise() -> None:
@@ -135,27 +99,23 @@ def painted(kind: str) -> np.ndarray:
     return found
 
 
-def _parts() -> list[str]:
-    return [part.strip() for part in (st.session_state.get("constrain") or "").split(";") if part.strip()]
-
-
 def _regions() -> list[str]:
-    return [part for part in _parts() if part.partition("=")[0].strip() in ("solid", "void")]
+    return [part for part in parts() if part.partition("=")[0].strip() in ("solid", "void")]
 
 
 def _others() -> list[str]:
-    return [part for part in _parts() if part not in _regions()]
+    return [part for part in parts() if part not in _regions()]
 
 
-def _say(parts: list[str]) -> None:
+def _say(constraints: list[str]) -> None:
     """Callback: write the constraints."""
-    st.session_state.constrain = "; ".join(parts)
+    st.session_state.constrain = "; ".join(constraints)
     st.session_state.regions_version += 1
 
 
 def _add(region: str) -> None:
     kind = next(kind for kind, told in USES.items() if told == st.session_state.region_use)
-    _say([*_parts(), f"{kind}={region}"])
+    _say([*parts(), f"{kind}={region}"])
 
 
 def _on_box() -> None:
@@ -207,15 +167,6 @@ def read_start(text: str) -> tuple[float, ...]:
     if not text.strip().startswith(INLINE):
         raise ValueError("A cell to start from is an image: open the form, choose 'Start from it', upload it.")
     return tuple(without_file(text.strip()).double().tolist())
-
-
-def show_sample(settings: Settings, run: Run, dark: bool, size: Size) -> None:
-    """Ways to choose one; all that is known of the chosen; files."""
-    _ask_choice(run)
-    sample = chosen_sample(run)
-    if sample is not None:
-        _show_chosen(settings, run, sample, dark, size)
-    _show_files(run, sample)
 
 
 def _ask_choice(run: Run) -> None:
@@ -322,8 +273,8 @@ def _show_chosen(settings: Settings, run: Run, sample: int, dark: bool, size: Si
     stiffness = directional_modulus(homogenize(x.reshape(SIDE, SIDE)), ANGLES)
     neighbour, differs, neighbour_y = nearest(run, sample)
     st.html(cards(_figures(run, sample, binary, stiffness, differs, neighbour_y)))
-    figure = closely(run, sample, neighbour, (ANGLES, stiffness), dark, size)
-    chart(figure, key="closely", config=CONFIG)
+    close = closely(run, training(run.task), sample, neighbour, (ANGLES, stiffness), dark, size)
+    chart(close, key="closely", config=CONFIG)
     st.caption(
         "**3 × 3 cells:** the frame is one. **Nearest training cell:** fewest pixels that differ, neither shifted nor "
         "turned. **E(θ):** Young's modulus pulled along θ, 0° along x; the diamonds are the target. A circle is "
@@ -430,8 +381,71 @@ def _one_file(run: Run, sample: int, form: str, layout: Layout) -> bytes:
 
 
 def _archive(run: Run, form: str, layout: Layout) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, content in files(rows(run, list(range(run.n))), form, layout).items():
-            file.writestr(name, content)
-    return buffer.getvalue()
+    return zipped(files(rows(run, list(range(run.n))), form, layout))
+
+
+class CellsPanel(TaskPanel):
+    """Cells in a gallery, one of them closely, and files to make it from."""
+
+    any_plane = False
+    picture = staticmethod(drawn.picture)
+    caption = staticmethod(drawn.caption)
+    kept = staticmethod(drawn.kept)
+    form = Form(
+        counts=(1, 4, 16, 64, 200),
+        most_in_class=16,  # finite elements check each
+        corrections_in_class=2,
+        hidden=("Posterior", "Compare"),  # they would show nothing in 1024 coordinates
+        example="group=p4m; volume<=0.85",
+        accepted="Separated by semicolons; all hold together, during the descent. **volume<=0.6** (also = or >=): "
+        "share of solid pixels. **E_y=0.4** (also <= or >=): modulus along y, in units of E_s. **isotropic**: "
+        f"E_x = E_y. **group=p4m**: a symmetry imposed, one of {', '.join(GROUPS)}. **solid=1-32,15-18**: pixels 1 to "
+        "32 along x, 15 to 18 along y, stay solid; **void=** likewise.",
+        start="upload its image below",
+        starts="Samples start a quarter of the way from it to posterior samples, the first one at the cell itself.",
+        sampling=f"In {SIDE**2} dimensions maximin brings nothing over SRS: random points lie equally far apart there.",
+        finishing="After the clean-up, pixels at the edges are flipped, each trial judged by finite elements, until "
+        f"E_x is the target to {ENOUGH:g} E_s. Takes some tens of true evaluations a design.",
+        below=ask_otherwise,
+        objection=objection,
+        read_start=read_start,
+    )
+
+    def figure(self, run: Run, dark: bool = False, size: Size = WIDE, chosen: int | None = None, **_: Any) -> Dict:
+        return drawn.figure(run, training(run.task), dark, size, chosen)
+
+    def advice(self, settings: Settings, run: Run) -> str:
+        """What to do about cells that are not quite there."""
+        if settings.finish or classroom.on() or not run.exact.any() or (run.hit | ~run.verified).all():
+            return ""
+        return ":material/tips_and_updates: **Finish on the exact target** (a setting) flips pixels until they all are."
+
+    def replaces(self, view: str, run: Run) -> bool:
+        """Why the latent design shows nothing."""
+        if view != "Latent design":
+            return False
+        k = run.z.shape[1]
+        if run.labels[0] == "prior":
+            st.info("This method has no latent space: it starts from draws of the prior.", icon=":material/info:")
+            return True
+        n = max(2, run.n)
+        distances = {SAMPLINGS[name]: least_distance(latent_design(n, k, name, run.seed).numpy()) for name in SAMPLINGS}
+        told = ", ".join(f"{name} {distance:.1f}" for name, distance in distances.items())
+        st.info(
+            f"**In {k} dimensions maximin brings nothing.** Random points are all about equally far from each other "
+            "there, so there is no clump to avoid and no hole to fill: the least distance between two of these "
+            f"{n} latent points is {told}. Choose any; pairs of coordinates and densities would show nothing either.",
+            icon=":material/info:",
+        )
+        return True
+
+    def show_sample(self, settings: Settings, run: Run, dark: bool, size: Size) -> None:
+        """Ways to choose one; all that is known of the chosen; files."""
+        _ask_choice(run)
+        sample = chosen_sample(run)
+        if sample is not None:
+            _show_chosen(settings, run, sample, dark, size)
+        _show_files(run, sample)
+
+
+PANEL = CellsPanel()

@@ -6,22 +6,23 @@ All gaps are PBE gaps at unrelaxed internal coordinates.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
-import streamlit as st
-import torch
 
 from app.figures.layouts import boxes_of, height_of, shown_rows
 from app.figures.marks import curve, moves, prior_points, proposal_color, proposals, samples_key, travel
 from app.figures.panels import error_panel, title
 from app.figures.playback import WIDE, Box, Scene, Size, assemble, static, undimmed
+from app.figures.run import Run
 from app.figures.theme import Dict, Palette, axis, faded, packed, palette
-from app.state.runs import Run, loaded
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.crystal.strain import CUBIC_LENGTH
 
 CUBIC = np.array([CUBIC_LENGTH] * 3 + [90.0] * 3)
 """The cubic cell of lowest energy: a, b, c [Å], α, β, γ [°]."""
+Predict = Callable[[np.ndarray], np.ndarray]
+"""Cells (n, 6) → gap, direct gap [eV] and ΔE [eV per cell] by the surrogates (n, 3)."""
 PLANE = (3, 4)
 """The lattice parameters of the animated plane, α and β: the gap depends on angles most."""
 GAP, ENERGY = "PBE gap [eV], unrelaxed ions", "ΔE [eV per cell]"
@@ -31,19 +32,12 @@ ELEMENTS = {"Sr": ("#8f9b4a", 0.5), "Ti": ("#6f86ad", 0.34), "O": ("#c4574d", 0.
 """Colour and radius [Å] in the picture of a cell."""
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
-def predicted(x: np.ndarray) -> np.ndarray:
-    """Gap, direct gap [eV] and ΔE [eV per cell] by the ensemble of surrogates. (n, 6) → (n, 3) float32."""
-    with torch.no_grad():
-        return loaded("crystal", "prior-lm").surrogate.properties(torch.from_numpy(x.astype(np.float32))).numpy()
-
-
-def figure(run: Run, dark: bool = False, size: Size = WIDE, chosen: int | None = None) -> Dict:
+def figure(run: Run, predicted: Predict, dark: bool = False, size: Size = WIDE, chosen: int | None = None) -> Dict:
     """Gap against ΔE, errors in step, and a plane of lattice parameters."""
     colors, boxes = palette(dark), boxes_of(size)
     below = (boxes["closeup"][0][0], 1), boxes["extra"][1]
     scene = Scene(height=height_of(size), moving=[[] for _ in run.labels], chosen=chosen)
-    picture(scene, run, boxes["main"], colors, size)
+    picture(scene, run, predicted, boxes["main"], colors, size)
     error_panel(scene, run, boxes["error"], colors, size)
     _errors_by_dft(scene, run, colors)
     _plane(scene, run, below, colors, size)
@@ -72,7 +66,7 @@ def caption(run: Run) -> str:
     return " ".join(text)
 
 
-def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> None:
+def picture(scene: Scene, run: Run, predicted: Predict, box: Box, colors: Palette, size: Size) -> None:
     """Gap against ΔE by the surrogate, what DFT says of those that it verified, and the target as a line."""
     drawn = np.zeros(run.n, dtype=bool)
     drawn[shown_rows(run, DRAWN)] = True
@@ -417,7 +411,3 @@ def _mesh(points: np.ndarray, faces: np.ndarray, color: str, name: str, showlege
             "lighting": {"ambient": 0.6, "diffuse": 0.7, "specular": 0.2},
         }
     )
-
-
-BESIDE = {"lattices": lattices}
-"""Figures of this task that the archive holds as well."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import tempfile
-import zipfile
 import zlib
 from dataclasses import replace
 from functools import partial
@@ -19,36 +17,26 @@ import torch
 from app.components import favourites, inspector
 from app.components.chart import chart
 from app.components.choice import CONFIG, KEY, chosen_sample
+from app.components.form import Form, parts
 from app.components.tables import BADGES, badges, x_names
-from app.components.words import Figure, asked_text, cards, number, plain
-from app.figures.playback import Size
+from app.components.words import Figure, asked_text, cards, duration, number, plain
+from app.figures.playback import WIDE, Box, Scene, Size
+from app.figures.run import Run
+from app.figures.theme import Dict, Palette
 from app.state import classroom
 from app.state.inspection import inspect
-from app.state.runs import Run, loaded
+from app.state.runs import loaded
 from app.state.settings import Settings
-from app.tasks.crystal import figure as crystal
+from app.tasks import structures
+from app.tasks.crystal import figure as drawn
+from app.tasks.panel import TaskPanel
 from app.workers import jobs
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.crystal import dft
 from ipage_core.tasks.crystal.families import table as rank
 from ipage_core.tasks.crystal.strain import CUBIC_ENERGY, SUBSTRATES
-from ipage_core.tasks.crystal.task import read_design
-from ipage_core.tasks.export import files
+from ipage_core.tasks.crystal.task import TASK, read_design
 
-LISTS = True
-"""The candidates stand in the place of the table of every design."""
-EXAMPLE = "a=b; angles=90; strain<=5%"
-ACCEPTED = (
-    "Separated by semicolons; they hold during the descent. **a=b**: two parameters tied. **c=4.1**, **gamma<=95**: "
-    "one fixed or bounded. **angles=90**: all three. **substrate=LSAT**: a, b and γ of its plane. **strain<=5%**: "
-    "largest principal strain, **volume<=3%**: change either way, both against the cubic cell of lowest energy. "
-    "Names: a, b, c [Å], alpha, beta, gamma [°]."
-)
-ABOUT = (
-    "Every gap here is a **PBE gap with unrelaxed internal coordinates**: the ions stay at the ideal sites, and PBE "
-    "underestimates (1.9 eV for the cubic crystal, about 3.25 eV in experiment). DFT runs only when asked to: until "
-    "then designs are **not verified**."
-)
 PRESETS = {"a = b": "a=b", "right angles": "angles=90", "strain ≤ 5 %": "strain<=5%", "volume ± 3 %": "volume<=3%"}
 """Constraints that a click adds, as the field has them."""
 RANKINGS = {"energy": "ΔE", "cubic": "distance from cubic", "robustness": "robustness"}
@@ -61,69 +49,24 @@ BEST = "best of family"
 FEW = 3
 """So many of the ranking are verified if no row is ticked."""
 MOST_BYTES = 100_000
-FORMATS = {"cif": "CIF", "poscar": "POSCAR", "extxyz": "extxyz"}
 
 
-def replaces(view: str, run: Run) -> bool:
-    """Every view shows something here."""
-    return False
+def _surrogate() -> Any:
+    """The five networks that all methods of this task localize on or are judged by."""
+    return loaded(TASK.name, "prior-lm").surrogate
 
 
-def completed(run: Run) -> Run:
-    """The same designs, with what DFT has said of any of them, whoever asked: figures, table and exports follow."""
-    found = jobs.known(_lattices(run))
-    said = [i for i, one in enumerate(found) if one is not None and "fail" not in one]
-    if not said:
-        return run
-    achieved = run.achieved.copy()
-    for i in said:
-        achieved[i] = [found[i]["gap"], found[i]["direct"], found[i]["energy"] - CUBIC_ENERGY]
-    frame, rows = run.frame.copy(), _final(run).index
-    error = np.square(achieved[:, 0] - run.aims[:, 0])
-    names = ["y1", *TASKS[run.task].property_labels[1:], "resim_error"]
-    for name, column in zip(names, [*achieved.T, error], strict=True):
-        frame.loc[rows, name] = column
-    known = error[np.isfinite(error)]
-    told = {"resim_mse": float(known.mean()), "resim_median": float(np.median(known)), "verified": len(known)}
-    told["omega_calls"] = max(run.summary["omega_calls"], len(known))
-    return replace(run, achieved=achieved, frame=frame, summary=run.summary | told)
-
-
-def show_sample(settings: Settings, run: Run, dark: bool, size: Size) -> None:
-    """Candidates with their verification and files; one cell closely; how the lattice parameters are distributed."""
-    st.subheader("Candidates", divider="gray")
-    left, right = st.columns([2.2, 1], vertical_alignment="bottom")
-    by = left.segmented_control(
-        "Rank by",
-        list(RANKINGS),
-        default="energy",
-        required=True,
-        format_func=RANKINGS.get,
-        key="rank",
-        bind="query-params",
-        help=RANKED_BY,
-    )
-    alone = right.toggle("One cell for each family", key="families", bind="query-params")
-    with st.spinner("Ranking …"):
-        ranked = candidates(run.x[-1].astype(float), by)
-    shown, ticked = _ask_rows(run, ranked, by, alone)
-    _verify(run, ticked or shown[:FEW], bool(ticked))
-    _export(run, ranked, ticked)
-    chosen = chosen_sample(run)
-    _show_cell(settings, run, ranked, shown[0] if chosen is None else chosen, dark, size)
-    st.subheader("Lattice parameters", divider="gray")
-    chart(crystal.lattices(run, dark, size, chosen), key="lattices", config=CONFIG)
-    versus = f"**{run.labels[0].capitalize()}** against **localized**" if run.localizes else "The posterior"
-    st.caption(
-        f"{versus}; dashed, the cubic cell of lowest energy. The 24 symmetries mirror angles about 90° and swap axes, "
-        "so solutions come on both sides. Lines: at most 100 cells of each kind."
-    )
+@st.cache_data(max_entries=32, show_spinner=False)
+def predicted(x: np.ndarray) -> np.ndarray:
+    """Gap, direct gap [eV] and ΔE [eV per cell] by the ensemble of surrogates. (n, 6) → (n, 3) float32."""
+    with torch.no_grad():
+        return _surrogate().properties(torch.from_numpy(x.astype(np.float32))).numpy()
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def candidates(lattices: np.ndarray, by: str) -> pd.DataFrame:
     """(n, 6) → one row a cell, see :func:`ipage_core.tasks.crystal.families.table`."""
-    return rank(torch.from_numpy(lattices), loaded("crystal", "prior-lm").surrogate, by)
+    return rank(torch.from_numpy(lattices), _surrogate(), by)
 
 
 def _final(run: Run) -> pd.DataFrame:
@@ -232,7 +175,7 @@ def _columns(names: list[str]) -> dict[str, Any]:
             "%.3f", "RMS change of the gap [eV] under ±0.5 % in lengths, ±0.5° in angles, by them"
         ),
     }
-    labels = dict(zip(x_names(TASKS["crystal"]), TASKS["crystal"].x_labels, strict=True))
+    labels = dict(zip(x_names(TASK), TASK.x_labels, strict=True))
     return {name: config.get(name) or numbers("%.4f", labels[name]) for name in names}
 
 
@@ -267,7 +210,7 @@ def _verify(run: Run, wanted: list[int], ticked: bool) -> None:
     count = "the ticked" if ticked else f"the best {len(wanted)}"
     if left:
         which = f"{len(left)} ticked" if ticked else f"the best {len(left)}"
-        label = f"Verify {which} with DFT, about {_clock(jobs.guess(len(left)))}"
+        label = f"Verify {which} with DFT, about {duration(jobs.guess(len(left)))}"
     elif not classroom.dft_left():
         label = "Verify with DFT: your share is used up"
     else:
@@ -299,7 +242,9 @@ def _bar(job: jobs.Job) -> None:
         text = f"{_cells(count)} wait{'s' * (count == 1)} behind {ahead} other {'job' if ahead == 1 else 'jobs'}"
     else:
         left = job.seconds_left
-        told_left = f"about {_clock(left)} left" if left > 1 else "slower than expected: other work shares these cores"
+        told_left = (
+            f"about {duration(left)} left" if left > 1 else "slower than expected: other work shares these cores"
+        )
         text = f"DFT: {done} of {count} done, {told_left}"
     told.progress(done / count, text)
     stop.button(
@@ -321,7 +266,7 @@ def _outcome(job: jobs.Job) -> None:
     elif job.state == "cancelled":
         st.info(f"Cancelled; what DFT said of {good} of {_cells(count)} is kept.", icon=":material/close:")
     elif good:
-        st.success(f"DFT took {_clock(job.took)} for {_cells(good)}.", icon=":material/science:")
+        st.success(f"DFT took {duration(job.took)} for {_cells(good)}.", icon=":material/science:")
     for sample, why in failed[:5]:
         st.warning(f"Sample {sample}: {why}", icon=":material/science_off:")
 
@@ -330,35 +275,10 @@ def _cells(count: int) -> str:
     return f"{count} cell{'' if count == 1 else 's'}"
 
 
-def _clock(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
-
-
-def _export(run: Run, ranked: pd.DataFrame, ticked: list[int]) -> None:
-    """Structure files of the ticked cells, or of all."""
-    which = f"{len(ticked)} ticked" if ticked else f"all {run.n}"
-    for place, (form, name) in zip(st.columns(3), FORMATS.items(), strict=True):
-        place.download_button(
-            f"{name}, {which}",
-            partial(structures, run, ranked, ticked, form),
-            file_name=f"srtio3-{form}.zip",
-            mime="application/zip",
-            key=f"export-{form}",
-            icon=":material/folder_zip:",
-            on_click="ignore",
-            width="stretch",
-        )
-
-
-def structures(run: Run, ranked: pd.DataFrame, samples: list[int], form: str) -> bytes:
-    """A ZIP with a file a cell, ids as in the CSV; all cells if no sample is named."""
+def structure_rows(run: Run, ranked: pd.DataFrame, samples: list[int]) -> pd.DataFrame:
+    """The result's ``samples`` as the structure files tell of them; all if none is named."""
     frame = _final(run).reset_index(drop=True).join(ranked)
-    frame = frame[frame["sample"].isin(samples)] if samples else frame
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files("crystal", form, frame).items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
+    return frame[frame["sample"].isin(samples)] if samples else frame
 
 
 def _show_cell(settings: Settings, run: Run, ranked: pd.DataFrame, sample: int, dark: bool, size: Size) -> None:
@@ -373,7 +293,7 @@ def _show_cell(settings: Settings, run: Run, ranked: pd.DataFrame, sample: int, 
         favourites.ask_to_keep(settings, run, sample)
     seen = inspect(run, sample)
     st.html(cards(_figures(run, ranked.loc[sample], sample, float(seen.near_distance[0]))))
-    chart(crystal.cells(run.x[-1, sample].astype(float), f"Sample {sample}", dark, size), key="cells", config=CONFIG)
+    chart(drawn.cells(run.x[-1, sample].astype(float), f"Sample {sample}", dark, size), key="cells", config=CONFIG)
     st.caption("Drag to turn. On the right, at the same scale, the cubic cell of lowest energy.")
     with st.expander("Step by step, and the nearest training pairs", icon=":material/footprint:"):
         inspector.show_details(run, sample, seen)
@@ -405,9 +325,9 @@ def _figures(run: Run, row: pd.Series, sample: int, nearest: float) -> list[Figu
 
 def ask_otherwise() -> None:
     """Below the fields for constraints and a design of one's own: what fills them in by a click or from a file."""
-    parts = _parts()
-    st.session_state.presets = [name for name, text in PRESETS.items() if text in parts]
-    st.session_state.substrate = next((name for name in SUBSTRATES if f"substrate={name}".lower() in parts), None)
+    written = _written()
+    st.session_state.presets = [name for name, text in PRESETS.items() if text in written]
+    st.session_state.substrate = next((name for name in SUBSTRATES if f"substrate={name}".lower() in written), None)
     left, right = st.columns(2)
     left.pills("Add constraints", list(PRESETS), selection_mode="multi", key="presets", on_change=_on_preset)
     left.selectbox(
@@ -435,15 +355,14 @@ def ask_otherwise() -> None:
         right.error(plain(wrong), icon=":material/error:")
 
 
-def _parts() -> list[str]:
+def _written() -> list[str]:
     """The constraints as written, without blanks and in small letters."""
-    written = (st.session_state.get("constrain") or "").split(";")
-    return [part for part in ("".join(part.split()).lower() for part in written) if part]
+    return ["".join(part.split()).lower() for part in parts()]
 
 
 def _on_preset() -> None:
     """Put what is chosen among the constraints, and take the rest of the presets out."""
-    others = [part for part in _parts() if part not in PRESETS.values() and not part.startswith("substrate=")]
+    others = [part for part in _written() if part not in PRESETS.values() and not part.startswith("substrate=")]
     chosen = [PRESETS[name] for name in st.session_state.presets]
     chosen += [f"substrate={name}" for name in [st.session_state.substrate] if name]
     st.session_state.constrain = "; ".join(others + chosen)
@@ -473,3 +392,89 @@ def read_cif(content: bytes) -> list[float]:
             return read_design(path).tolist()
         except ValueError as error:
             raise ValueError(str(error).replace(str(path), "This file")) from None
+
+
+class CrystalPanel(TaskPanel):
+    """Candidates for DFT in the place of the table of every design."""
+
+    plane = drawn.PLANE
+    any_plane = False
+    caption = staticmethod(drawn.caption)
+    about = (
+        "Every gap here is a **PBE gap with unrelaxed internal coordinates**: the ions stay at the ideal sites, and "
+        "PBE underestimates (1.9 eV for the cubic crystal, about 3.25 eV in experiment). DFT runs only when asked to: "
+        "until then designs are **not verified**."
+    )
+    form = Form(
+        example="a=b; angles=90; strain<=5%",
+        accepted="Separated by semicolons; they hold during the descent. **a=b**: two parameters tied. **c=4.1**, "
+        "**gamma<=95**: one fixed or bounded. **angles=90**: all three. **substrate=LSAT**: a, b and γ of its plane. "
+        "**strain<=5%**: largest principal strain, **volume<=3%**: change either way, both against the cubic cell of "
+        "lowest energy. Names: a, b, c [Å], alpha, beta, gamma [°].",
+        below=ask_otherwise,
+    )
+
+    def figure(self, run: Run, dark: bool = False, size: Size = WIDE, chosen: int | None = None, **_: Any) -> Dict:
+        return drawn.figure(run, predicted, dark, size, chosen)
+
+    def picture(self, scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> None:
+        drawn.picture(scene, run, predicted, box, colors, size)
+
+    def figures(self, run: Run) -> dict[str, Dict]:
+        return super().figures(run) | {"lattices": drawn.lattices(run)}
+
+    def show_table(self, run: Run) -> None:
+        """The candidates are there already."""
+
+    def completed(self, run: Run) -> Run:
+        """The same designs, with what DFT has said of any of them, whoever asked: figures, table and exports follow."""
+        found = jobs.known(_lattices(run))
+        said = [i for i, one in enumerate(found) if one is not None and "fail" not in one]
+        if not said:
+            return run
+        achieved = run.achieved.copy()
+        for i in said:
+            achieved[i] = [found[i]["gap"], found[i]["direct"], found[i]["energy"] - CUBIC_ENERGY]
+        frame, rows = run.frame.copy(), _final(run).index
+        error = np.square(achieved[:, 0] - run.aims[:, 0])
+        names = ["y1", *TASKS[run.task].property_labels[1:], "resim_error"]
+        for name, column in zip(names, [*achieved.T, error], strict=True):
+            frame.loc[rows, name] = column
+        known = error[np.isfinite(error)]
+        told = {"resim_mse": float(known.mean()), "resim_median": float(np.median(known)), "verified": len(known)}
+        told["omega_calls"] = max(run.summary["omega_calls"], len(known))
+        return replace(run, achieved=achieved, frame=frame, summary=run.summary | told)
+
+    def show_sample(self, settings: Settings, run: Run, dark: bool, size: Size) -> None:
+        """Candidates with their verification and files; one cell closely; the distributions of lattice parameters."""
+        st.subheader("Candidates", divider="gray")
+        left, right = st.columns([2.2, 1], vertical_alignment="bottom")
+        by = left.segmented_control(
+            "Rank by",
+            list(RANKINGS),
+            default="energy",
+            required=True,
+            format_func=RANKINGS.get,
+            key="rank",
+            bind="query-params",
+            help=RANKED_BY,
+        )
+        alone = right.toggle("One cell for each family", key="families", bind="query-params")
+        with st.spinner("Ranking …"):
+            ranked = candidates(run.x[-1].astype(float), by)
+        shown, ticked = _ask_rows(run, ranked, by, alone)
+        _verify(run, ticked or shown[:FEW], bool(ticked))
+        which = f"{len(ticked)} ticked" if ticked else f"all {run.n}"
+        structures.ask(TASK, structure_rows(run, ranked, ticked), which, "srtio3")
+        chosen = chosen_sample(run)
+        _show_cell(settings, run, ranked, shown[0] if chosen is None else chosen, dark, size)
+        st.subheader("Lattice parameters", divider="gray")
+        chart(drawn.lattices(run, dark, size, chosen), key="lattices", config=CONFIG)
+        versus = f"**{run.labels[0].capitalize()}** against **localized**" if run.localizes else "The posterior"
+        st.caption(
+            f"{versus}; dashed, the cubic cell of lowest energy. The 24 symmetries mirror angles about 90° and swap "
+            "axes, so solutions come on both sides. Lines: at most 100 cells of each kind."
+        )
+
+
+PANEL = CrystalPanel()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -15,43 +15,38 @@ from app.components import favourites, inspector
 from app.components.chart import chart
 from app.components.choice import CONFIG, chosen_sample, picked
 from app.components.tables import MOST_COLUMNS, x_names, y_names
-from app.components.words import cards, plain, sample_figures
+from app.components.words import Figure, cards, number, plain, sample_figures
 from app.figures.playback import Size
+from app.figures.run import Run
 from app.state import classroom
 from app.state.inspection import inspect
-from app.state.runs import Run, loaded
+from app.state.runs import loaded
 from app.state.settings import Settings
+from app.tasks import structures
+from app.tasks.panel import TaskPanel
 from app.tasks.table import figure as cell
 from app.workers import trainings
 from ipage_core.inference.methods import METHODS
 from ipage_core.problem.task import Task
+from ipage_core.registry import home
 from ipage_core.tasks import TASKS
-from ipage_core.tasks.export import files
 from ipage_core.tasks.table import candidates, own_data
 from ipage_core.tasks.table import reader as tables
+from ipage_core.training.fit import Settings as Fit
+from ipage_core.training.recipes import recipe
 
-LISTS = True
-"""The candidates stand in the place of the table of every design."""
-FORMATS = {"cif": "CIF", "poscar": "POSCAR", "extxyz": "extxyz"}
 MEASURE = [5, 10, 20, 50, 100]
 
 
-def before(settings: Settings) -> None:
-    """The accuracy on held-out rows: it stands before any candidate."""
-    task, method = settings.task, loaded(settings.task.name, settings.method)
-    st.info(
-        f"**{candidates.accuracy_text(task, candidates.held_out(method))}** No training saw them. There is no Ω for "
-        "own data, so every design is **not verified** until it is measured.",
-        icon=":material/rule:",
-    )
-    if left := not_learnt(task, [card["data"]["n"] for card in method.cards.values()]):
-        told, link = st.columns([3.2, 1], vertical_alignment="center")
-        told.warning(
-            f"{left:,} measured {'row is' if left == 1 else 'rows are'} not in this model yet.",
-            icon=":material/update:",
-        )
-        with link:
-            to_train("Train it on them")
+def mine() -> list[Task]:
+    """The tasks that are tables of the user's own."""
+    return [task for task in TASKS.values() if task.folder is not None]
+
+
+def usual_training(rows: int, size: str) -> Fit:
+    """How the recipe of own data trains a network on so many rows: nothing else of the data matters to it."""
+    like = replace(next(iter(TASKS.values())), name="own-data", folder=home(), data_size=max(1, rows))
+    return recipe(like, "mlp", size)[2]
 
 
 def not_learnt(task: Task, learnt: list[int]) -> int:
@@ -64,44 +59,6 @@ def not_learnt(task: Task, learnt: list[int]) -> int:
 def to_train(label: str) -> None:
     """A link to the page Train."""
     st.page_link("screens/train.py", label=label, icon=":material/model_training:")
-
-
-def replaces(view: str, run: Run) -> bool:
-    """Every view shows something here."""
-    return False
-
-
-def show_sample(settings: Settings, run: Run, dark: bool, size: Size) -> None:
-    """Candidates with their spread and nearest rows, what to take away, and one of them closely."""
-    st.subheader("Candidates, not verified", divider="gray")
-    shown = table(run)
-    st.dataframe(
-        shown,
-        hide_index=True,
-        height=340,
-        column_config=_columns(run, list(shown.columns)),
-        key="designs",
-        on_select=lambda: picked("designs"),
-        selection_mode="single-row",
-        placeholder="–",
-    )
-    _to_measure(settings, run)
-    _structures(run)
-    sample = chosen_sample(run)
-    if sample is None:
-        return
-    left, right = st.columns([2.2, 1], vertical_alignment="bottom")
-    left.subheader(f"Sample {sample}")
-    with right:
-        favourites.ask_to_keep(settings, run, sample)
-    seen = inspect(run, sample)
-    st.html(cards(sample_figures(run, sample, seen)))
-    order = own_data.lattice(TASKS[run.task])
-    if order is not None:
-        drawn = cell.figure(run.x[-1, sample, order].astype(float), seen.near_x[0, order], dark)
-        chart(drawn, key="cell", config=CONFIG)
-        st.caption("Drag to turn. The data say nothing of atoms: these are the cells' edges, at the same scale.")
-    inspector.show_details(run, sample, seen)
 
 
 def table(run: Run) -> pd.DataFrame:
@@ -217,34 +174,99 @@ def history(task: Task) -> None:
     """The rounds of data and what each led to."""
     assert task.folder is not None
     rows = []
-    for number, r in enumerate(own_data.read_card(task.folder)["rounds"]):
+    for k, r in enumerate(own_data.read_card(task.folder)["rounds"]):
         found = r.get("held_out", {}).get("mlp") or next(iter(r.get("held_out", {}).values()), None)
         accuracy = candidates.accuracy_text(task, found) if found else "not trained yet"
-        rows.append({"round": number, "file": r["source"], "rows": r["rows"], "surrogates after it": accuracy})
+        rows.append({"round": k, "file": r["source"], "rows": r["rows"], "surrogates after it": accuracy})
     st.dataframe(pd.DataFrame(rows), hide_index=True)
 
 
-def _structures(run: Run) -> None:
-    """Cells as files, where the inputs are a lattice."""
-    if own_data.lattice(TASKS[run.task]) is None:
-        return
-    for place, (form, name) in zip(st.columns(3), FORMATS.items(), strict=True):
-        place.download_button(
-            f"{name}, all {run.n} cells",
-            partial(structures, run, form),
-            file_name=f"{run.task}-{form}.zip",
-            mime="application/zip",
-            key=f"export-{form}",
-            icon=":material/folder_zip:",
-            on_click="ignore",
-            width="stretch",
+def _key_figures(run: Run) -> list[Figure]:
+    """The run in numbers where no Ω can tell."""
+    s, final = run.summary, run.final
+    names = [f"y{j + 1}" for j in range(len(run.y_star))]
+    figures = [Figure("Verified", "none", "there is no Ω: these designs are to be measured or simulated")]
+    figures += [
+        Figure(
+            f"Spread{'' if len(names) == 1 else f', {name}'}",
+            number(float(final[f"spread{name[1:]}"].median())),
+            "median, of the surrogates among each other",
         )
+        for name in names
+        if final[f"spread{name[1:]}"].notna().any()
+    ]
+    far = "median distance, each coordinate in widths of the box"
+    figures.append(Figure("Nearest measured row", number(float(final["nearest_distance"].median())), far))
+    if run.localizes:
+        told = "reached y* by the surrogates at first try"
+        figures.append(Figure("Success before replacement", f"{s['success_before_replacement']} / {s['n']}", told))
+    figures.append(Figure("Time", f"{sum(s['seconds'].values()):.2f} s", "from latent points to designs"))
+    return figures
 
 
-def structures(run: Run, form: str) -> bytes:
-    """A ZIP with a file a cell, ids as in the CSV."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files(TASKS[run.task], form, run.final).items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
+class TablePanel(TaskPanel):
+    """Candidates in the place of the table of every design, and no Ω."""
+
+    key_figures = staticmethod(_key_figures)
+
+    def before(self, settings: Settings) -> None:
+        """The accuracy on held-out rows: it stands before any candidate."""
+        task, method = settings.task, loaded(settings.task.name, settings.method)
+        st.info(
+            f"**{candidates.accuracy_text(task, candidates.held_out(method))}** No training saw them. There is no Ω "
+            "for own data, so every design is **not verified** until it is measured.",
+            icon=":material/rule:",
+        )
+        if left := not_learnt(task, [card["data"]["n"] for card in method.cards.values()]):
+            told, link = st.columns([3.2, 1], vertical_alignment="center")
+            told.warning(
+                f"{left:,} measured {'row is' if left == 1 else 'rows are'} not in this model yet.",
+                icon=":material/update:",
+            )
+            with link:
+                to_train("Train it on them")
+
+    def show_sample(self, settings: Settings, run: Run, dark: bool, size: Size) -> None:
+        """Candidates with their spread and nearest rows, what to take away, and one of them closely."""
+        st.subheader("Candidates, not verified", divider="gray")
+        shown = table(run)
+        st.dataframe(
+            shown,
+            hide_index=True,
+            height=340,
+            column_config=_columns(run, list(shown.columns)),
+            key="designs",
+            on_select=lambda: picked("designs"),
+            selection_mode="single-row",
+            placeholder="–",
+        )
+        _to_measure(settings, run)
+        if own_data.lattice(TASKS[run.task]) is not None:
+            structures.ask(TASKS[run.task], run.final, f"all {run.n} cells", run.task)
+        sample = chosen_sample(run)
+        if sample is None:
+            return
+        left, right = st.columns([2.2, 1], vertical_alignment="bottom")
+        left.subheader(f"Sample {sample}")
+        with right:
+            favourites.ask_to_keep(settings, run, sample)
+        seen = inspect(run, sample)
+        st.html(cards(sample_figures(run, sample, seen)))
+        order = own_data.lattice(TASKS[run.task])
+        if order is not None:
+            drawn = cell.figure(run.x[-1, sample, order].astype(float), seen.near_x[0, order], dark)
+            chart(drawn, key="cell", config=CONFIG)
+            st.caption("Drag to turn. The data say nothing of atoms: these are the cells' edges, at the same scale.")
+        inspector.show_details(run, sample, seen)
+
+    def show_table(self, run: Run) -> None:
+        """The candidates are there already."""
+
+    def data(self, task: Task) -> Path | None:
+        return task.folder
+
+    def awaits_model(self, task: Task) -> bool:
+        return task.folder is not None and not (task.folder / "mlp.json").exists()
+
+
+PANEL = TablePanel()

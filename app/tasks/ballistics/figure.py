@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from app.figures.layouts import boxes_of, filling, height_of, shown_rows
+from app.figures.generic import with_closeup
+from app.figures.layouts import filling, shown_rows
 from app.figures.marks import (
     closest,
     curve,
     in_sight,
+    joined,
     prior_points,
     proposal_color,
     proposals,
@@ -18,22 +20,16 @@ from app.figures.marks import (
     target_cross,
     travel,
 )
-from app.figures.panels import designs_panel, error_panel, title
-from app.figures.playback import WIDE, Box, Scene, Size, assemble
+from app.figures.panels import title
+from app.figures.playback import WIDE, Box, Scene, Size
 from app.figures.run import Run
-from app.figures.theme import Dict, Palette, axis, palette, ticks_about
+from app.figures.theme import Dict, Palette, axis, ticks_about
 from ipage_core.tasks.ballistics import landing_time, position
 
 
 def figure(run: Run, dark: bool = False, size: Size = WIDE, chosen: int | None = None) -> Dict:
     """The throws, errors in step, where they land close up, and the designs as lines."""
-    colors, boxes = palette(dark), boxes_of(size)
-    scene = Scene(height=height_of(size), moving=[[] for _ in run.labels], chosen=chosen)
-    picture(scene, run, boxes["main"], colors, size)
-    _closeup(scene, run, boxes["closeup"], colors, size)
-    error_panel(scene, run, boxes["error"], colors, size)
-    designs_panel(scene, run, shown_rows(run, 30), boxes["extra"], colors, size)
-    return assemble(run, scene, dark, size)
+    return with_closeup(run, picture, _closeup, dark, size, chosen)
 
 
 def trajectories(x: np.ndarray, points: int = 24) -> np.ndarray:
@@ -50,9 +46,6 @@ def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
     everyone = np.ones(run.x.shape[1], dtype=bool)
     flights = [trajectories(x[rows]) for x in run.x]
     start = proposal_color(run, colors)
-
-    def lines(flight: np.ndarray) -> np.ndarray:
-        return np.concatenate((flight, np.full_like(flight[:, :1], np.nan)), axis=1).reshape(-1, 2)
 
     def on_ground(landing: np.ndarray) -> np.ndarray:
         return np.concatenate((landing, np.zeros_like(landing)), axis=1)
@@ -72,11 +65,11 @@ def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
     )
     scene.still.append(curve(ground, colors.prior, 2, showlegend=False))
     if run.localizes:
-        scene.still.append(curve(lines(flights[0]), start, 1, opacity=0.3, showlegend=False))
+        scene.still.append(curve(joined(flights[0]), start, 1, opacity=0.3, showlegend=False))
         scene.still.append(proposals(run, on_ground(run.y[0]), colors, 8))
     for t, frame in enumerate(scene.moving):
         color = colors.localized if t else start
-        frame.append(curve(lines(flights[t]), color, 1.3, opacity=0.7, showlegend=False))
+        frame.append(curve(joined(flights[t]), color, 1.3, opacity=0.7, showlegend=False))
         if scene.chosen is not None:
             frame.append(curve(trajectories(run.x[t][[scene.chosen]])[0], colors.text, 2.5, showlegend=False))
     travel(scene, run, np.stack([on_ground(y) for y in run.y]), everyone, colors, 6)

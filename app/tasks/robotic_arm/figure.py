@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from app.figures.layouts import boxes_of, filling, height_of, shown_rows
+from app.figures.generic import with_closeup
+from app.figures.layouts import filling, shown_rows
 from app.figures.marks import (
     closest,
     curve,
     in_sight,
+    joined,
     prior_points,
     proposal_color,
     proposals,
@@ -18,10 +20,10 @@ from app.figures.marks import (
     target_cross,
     travel,
 )
-from app.figures.panels import designs_panel, error_panel, title
-from app.figures.playback import WIDE, Box, Scene, Size, assemble
+from app.figures.panels import title
+from app.figures.playback import WIDE, Box, Scene, Size
 from app.figures.run import Run
-from app.figures.theme import Dict, Palette, axis, palette, ticks_about
+from app.figures.theme import Dict, Palette, axis, ticks_about
 from ipage_core.tasks import robotic_arm
 
 ANGLES = {
@@ -33,24 +35,13 @@ RAIL = (-0.82, 0.82)
 
 def figure(run: Run, dark: bool = False, size: Size = WIDE, chosen: int | None = None) -> Dict:
     """The arms, errors in step, the hands close up, and the designs as lines."""
-    colors, boxes = palette(dark), boxes_of(size)
-    scene = Scene(height=height_of(size), moving=[[] for _ in run.labels], chosen=chosen)
-    picture(scene, run, boxes["main"], colors, size)
-    _closeup(scene, run, boxes["closeup"], colors, size)
-    error_panel(scene, run, boxes["error"], colors, size)
-    designs_panel(scene, run, shown_rows(run, 30), boxes["extra"], colors, size)
-    return assemble(run, scene, dark, size)
+    return with_closeup(run, picture, _closeup, dark, size, chosen)
 
 
 def linkages(task: str, x: np.ndarray) -> np.ndarray:
     """(n, 4) designs → (n, 4, 2) metres: mount, two elbows, hand."""
     designs = torch.from_numpy(x.astype(np.float64))
     return robotic_arm.joints(designs, ANGLES[task](designs)).numpy()
-
-
-def _polylines(points: np.ndarray) -> np.ndarray:
-    """(n, k, 2) polylines as one broken line (n·(k + 1), 2)."""
-    return np.concatenate((points, np.full_like(points[:, :1], np.nan)), axis=1).reshape(-1, 2)
 
 
 def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> None:
@@ -64,11 +55,11 @@ def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
     scene.still.append(prior_points(run.prior_y, colors, showlegend=run.labels[0] != "prior"))
     scene.still.append(curve(rail, colors.prior, 4, name="rail", showlegend=False))
     if run.localizes:
-        scene.still.append(curve(_polylines(arms[0]), start, 1, opacity=0.3, showlegend=False))
+        scene.still.append(curve(joined(arms[0]), start, 1, opacity=0.3, showlegend=False))
         scene.still.append(proposals(run, run.y[0], colors, 5))
     for t, frame in enumerate(scene.moving):
         color = colors.localized if t else start
-        frame.append(curve(_polylines(arms[t]), color, 1.3, opacity=0.65, showlegend=False))
+        frame.append(curve(joined(arms[t]), color, 1.3, opacity=0.65, showlegend=False))
         one = curve(linkages(run.task, run.x[t][[thick]])[0], color, 4, showlegend=False, mode="lines+markers")
         frame.append(one | {"marker": {"size": 9, "color": color, "line": {"width": 1.5, "color": colors.background}}})
     travel(scene, run, run.y, everyone, colors, 5)

@@ -1,0 +1,1 @@
+"""Ballistics: its figure and its panel."""

@@ -1,0 +1,1 @@
+"""The robotic arm: its figure and its panel."""

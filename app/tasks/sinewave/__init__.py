@@ -1,0 +1,1 @@
+"""The sine wave: its figure and its panel."""

@@ -1,0 +1,30 @@
+"""The sine wave on the pages: the square of designs, and loops that light up."""
+
+from __future__ import annotations
+
+from app.components import words
+from app.figures.run import Run
+from app.tasks.panel import TaskPanel
+from app.tasks.sinewave import figure as drawn
+
+
+class SinewavePanel(TaskPanel):
+    """Two coordinates, so the whole problem is in sight."""
+
+    any_plane = False
+    figure = staticmethod(drawn.figure)
+    picture = staticmethod(drawn.picture)
+
+    def caption(self, run: Run) -> str:
+        more = "A loop's number lights up as soon as a design lies on it." if run.n_modes else ""
+        if run.n_modes and run.exact.all() and 0 <= run.y_star[0] < 1:
+            more += " The three arcs at the edge x₁ = −1 solve it too, but belong to no numbered loop."
+        return words.caption(
+            run,
+            "Each dot is a design (x₁, x₂); the ground is tinted where y is large. The green curve is every x with "
+            "y = y*, exactly.",
+            more,
+        )
+
+
+PANEL = SinewavePanel()
