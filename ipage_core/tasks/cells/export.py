@@ -8,84 +8,21 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
 
 import ezdxf
 import numpy as np
 import pandas as pd
-import shapely  # type: ignore[import-untyped]
 import trimesh
 from ezdxf import units
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from PIL import Image
-from shapely.affinity import scale  # type: ignore[import-untyped]
+
+from ipage_core.tasks.cells.layout import Layout, outline, solid_mesh, tiled
+from ipage_core.tasks.cells.threemf import threemf
 
 SIDE = 32
 DOT = 8
 """Image dots per pixel of the cell, along each axis."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How a cell is laid out; lengths in millimetres."""
-
-    tiles: tuple[int, int] = (3, 3)
-    """Cells along x and along y."""
-    cell_mm: float = 10.0
-    """Width of one cell; pixels are square."""
-    thickness_mm: float = 5.0
-    """Height of the extrusion (STL, 3MF)."""
-    contacts: Literal["join", "separate"] = "join"
-    """What becomes of two solid pixels that meet at a corner only: neither a mesh nor a printer can leave it so."""
-    contact_size: float = 0.05
-    """Half-width, in pixels, of the square that is added at such a corner (join) or cut out of it (separate)."""
-
-    def __post_init__(self) -> None:
-        if min(self.tiles) < 1:
-            raise ValueError(f"Expected at least one cell along each axis, got {self.tiles[0]} × {self.tiles[1]}.")
-        if not (0 < self.cell_mm < np.inf and 0 < self.thickness_mm < np.inf):
-            raise ValueError(f"Expected positive sizes, got {self.cell_mm:g} mm and {self.thickness_mm:g} mm thick.")
-        if self.contacts not in ("join", "separate"):
-            raise ValueError(f"Expected contacts 'join' or 'separate', got {self.contacts!r}.")
-        if not 0 < self.contact_size < 0.5:
-            raise ValueError(f"Expected a contact size in (0, 0.5) pixels, got {self.contact_size:g}.")
-
-
-def tiled(cell: ArrayLike, layout: Layout) -> NDArray[np.bool_]:
-    """(ny, nx) → (tiles_y ny, tiles_x nx) bool.
-
-    Raises:
-        ValueError: not a two-dimensional array of zeros and ones, or without a solid pixel.
-    """
-    pixels = np.asarray(cell)
-    if pixels.ndim != 2 or not np.isin(pixels, (0, 1)).all():
-        raise ValueError(f"Expected a two-dimensional cell of 0 and 1, got shape {pixels.shape}.")
-    if not pixels.any():
-        raise ValueError("Expected at least one solid pixel, got an empty cell.")
-    return np.tile(pixels.astype(bool), layout.tiles[::-1])
-
-
-def outline(cell: ArrayLike, layout: Layout) -> list[shapely.Polygon]:
-    """The solid as polygons with holes, in millimetres, disjoint and without touching corners.
-
-    Assembled in units of a pixel, where coordinates are small integers and unions exact, and scaled at the end.
-    """
-    solid = tiled(cell, layout)
-    # One box per horizontal run of solid pixels.
-    edge = np.diff(np.pad(solid, ((0, 0), (1, 1))).astype(np.int8), axis=1)
-    (row, left), (_, right) = np.nonzero(edge == 1), np.nonzero(edge == -1)
-    shape = shapely.union_all(shapely.box(left, row, right, row + 1))
-    a, b, c, d = solid[:-1, :-1], solid[:-1, 1:], solid[1:, :-1], solid[1:, 1:]
-    y, x = np.nonzero((a & d & ~b & ~c) | (b & c & ~a & ~d))
-    if len(x):
-        h = layout.contact_size
-        corners = shapely.union_all(shapely.box(x + 1 - h, y + 1 - h, x + 1 + h, y + 1 + h))
-        shape = shape | corners if layout.contacts == "join" else shape - corners
-    pitch = layout.cell_mm / (solid.shape[1] // layout.tiles[0])
-    # simplify drops the collinear vertices: they would become slivers, and cracks between them.
-    shape = scale(shapely.simplify(shape, 0), pitch, pitch, origin=(0, 0))
-    return [part for part in shapely.get_parts(shape) if isinstance(part, shapely.Polygon)]
 
 
 def png(cell: ArrayLike, layout: Layout) -> bytes:
@@ -126,32 +63,9 @@ def dxf(cell: ArrayLike, layout: Layout) -> bytes:
     return file.getvalue().encode(document.output_encoding)
 
 
-def solid_mesh(cell: ArrayLike, layout: Layout) -> trimesh.Trimesh:
-    """The outline extruded from z = 0 to the thickness: a closed surface per connected part, in millimetres.
-
-    Triangulated by GEOS's constrained Delaunay, not by ear clipping: of 60 noisy layouts with hundreds of holes each,
-    ear clipping left one with a crack.
-    """
-    parts = []
-    for part in outline(cell, layout):
-        triangles = shapely.get_parts(shapely.constrained_delaunay_triangles(part))
-        corners = shapely.get_coordinates(triangles).reshape(-1, 4, 2)[:, :3]
-        points, index = np.unique(corners.reshape(-1, 2), axis=0, return_inverse=True)
-        parts.append(trimesh.creation.extrude_triangulation(points, index.reshape(-1, 3), layout.thickness_mm))
-    mesh = trimesh.util.concatenate(parts)
-    assert isinstance(mesh, trimesh.Trimesh)
-    return mesh
-
-
 def stl(cell: ArrayLike, layout: Layout) -> bytes:
     """Binary STL; the format carries no unit, coordinates are millimetres."""
     return trimesh.exchange.stl.export_stl(solid_mesh(cell, layout))
-
-
-def _threemf(cell: ArrayLike, layout: Layout) -> bytes:
-    from ipage_core.tasks.cells.threemf import threemf  # it is built on this module
-
-    return threemf(cell, layout)
 
 
 FORMATS: dict[str, Callable[[ArrayLike, Layout], bytes]] = {
@@ -159,7 +73,7 @@ FORMATS: dict[str, Callable[[ArrayLike, Layout], bytes]] = {
     "svg": svg,
     "dxf": dxf,
     "stl": stl,
-    "3mf": _threemf,
+    "3mf": threemf,
 }
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ipage_core.tasks.cells.export import Layout, solid_mesh
 from ipage_core.tasks.cells.homogenization import POISSON, homogenize
+from ipage_core.tasks.cells.layout import Layout, solid_mesh
 from ipage_core.tasks.cells.properties import TABLE, cell_property, values
 
 NAMESPACE = "urn:ipage-explorer:cell:1"
