@@ -1,0 +1,294 @@
+"""Exact Gaussian processes: the surrogate of tables with up to a few thousand rows, one kernel per property."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from scipy.optimize import minimize
+from torch import Generator, Tensor, nn
+
+MATERN, RBF = "matern52", "rbf"
+KERNELS = (MATERN, RBF)
+JITTER = 1e-8
+"""Added to the noise variance, in units of y's variance: a table without noise still gives a matrix that factorizes."""
+SUBSET = 300
+"""Rows that the hyperparameters are fitted on; all rows enter the prediction."""
+STEPS = 60
+"""L-BFGS iterations from each start."""
+LENGTH_VARIANCE = 3.0
+"""Of the normal prior on log ℓ, with mean √2 + ½ log d (Hvarfner et al. 2024, arXiv:2402.02229)."""
+STARTS = (1.0, 2.0)
+"""How far below the prior's mean the log length scales start."""
+_ROOT5 = math.sqrt(5)
+
+
+def correlation(kernel: str, a: Tensor, b: Tensor) -> Tensor:
+    """Matérn-5/2 or RBF of points in units of their length scales (Rasmussen and Williams 2006, Eqs. 4.9, 4.17).
+
+    (n, d), (k, d) → (n, k), twice differentiable.
+    """
+    return _of_distance(kernel, _square_distance(a, b))
+
+
+def _square_distance(a: Tensor, b: Tensor) -> Tensor:
+    return (a.square().sum(1)[:, None] + b.square().sum(1) - 2 * a @ b.T).clamp(min=1e-24)
+
+
+def _of_distance(kernel: str, square: Tensor) -> Tensor:
+    if kernel == RBF:
+        return torch.exp(-0.5 * square)
+    r = _ROOT5 * square.sqrt()
+    return (1 + r + 5 / 3 * square) * torch.exp(-r)
+
+
+class Hyperparameters(NamedTuple):
+    """Of one property, in standardized units."""
+
+    kernel: str
+    length: Tensor
+    """(d,) length scales, in widths of the box."""
+    signal: float
+    """Variance of the function."""
+    noise: float
+    """Variance of the noise, jitter included."""
+
+
+class GaussianProcess(nn.Module):
+    """Surrogate ŷ = f(x) with its standard deviation; float64 inside, raw units in and out. (n, d) → (n, m).
+
+    Build it with :meth:`fitted`. The arguments say the shapes, the buffers hold the rest, and safetensors keep them.
+    A property may lack rows that others have.
+    """
+
+    weight_sets = ("phi_star",)
+    low: Tensor
+    width: Tensor
+    mean: Tensor
+    sd: Tensor
+    points: Tensor
+    known: Tensor
+    weights: Tensor
+    length: Tensor
+    signal: Tensor
+    noise: Tensor
+
+    def __init__(self, d: int, m: int, n: int, kernels: Sequence[str]) -> None:
+        super().__init__()
+        if len(kernels) != m or not set(kernels) <= set(KERNELS):
+            raise ValueError(f"Expected a kernel for each of {m} properties, of {', '.join(KERNELS)}; got {kernels}")
+        self.kernels = tuple(kernels)
+        shapes = {"low": (d,), "width": (d,), "mean": (m,), "sd": (m,), "points": (n, d), "weights": (m, n)}
+        shapes |= {"length": (m, d), "signal": (m,), "noise": (m,)}
+        for name, shape in shapes.items():
+            self.register_buffer(name, torch.ones(shape, dtype=torch.float64))
+        self.register_buffer("known", torch.ones(m, n, dtype=torch.bool))
+        self._factors: dict[int, Tensor] = {}
+        self.register_load_state_dict_post_hook(lambda module, _: module._factors.clear())
+
+    @classmethod
+    def fitted(
+        cls,
+        x: Tensor,
+        y: Tensor,
+        bounds: Tensor | None = None,
+        *,
+        like: Sequence[Hyperparameters] | None = None,
+        seed: int = 0,
+    ) -> GaussianProcess:
+        """The process given rows x (n, d), y (n, m); NaN in y: this row does not know that property.
+
+        Args:
+            x: designs.
+            y: properties.
+            bounds: (2, d) the box, whose widths are the unit of length; that of the rows if None.
+            like: hyperparameters to take over instead of fitting them.
+            seed: of the subset that hyperparameters are fitted on.
+
+        Raises:
+            ValueError: a property has fewer than 3 rows.
+        """
+        x, y = x.double(), y.double()
+        low, high = (x.min(0).values, x.max(0).values) if bounds is None else bounds.double()
+        width = torch.where(high > low, high - low, 1.0)
+        known = ~y.isnan().T
+        if (short := known.sum(1) < 3).any():
+            raise ValueError(f"Expected 3 rows or more of each property, got {int(known.sum(1)[short][0])}")
+        points = (x - low) / width
+        mean, sd = y.nanmean(0), (y - y.nanmean(0)).square().nanmean(0).sqrt()
+        sd = torch.where(sd > 0, sd, 1.0)
+        standard = (y - mean) / sd
+        found = []
+        for j, rows in enumerate(known):
+            if like is None:
+                found.append(fit_hyperparameters(points[rows], standard[rows, j], seed=seed))
+            else:
+                found.append(like[j])
+        self = cls(x.shape[1], y.shape[1], len(x), [one.kernel for one in found])
+        self.low, self.width, self.mean, self.sd, self.points, self.known = low, width, mean, sd, points, known
+        self.length = torch.stack([one.length for one in found])
+        self.signal = torch.tensor([one.signal for one in found], dtype=torch.float64)
+        self.noise = torch.tensor([one.noise for one in found], dtype=torch.float64)
+        self.weights = torch.zeros(y.shape[1], len(x), dtype=torch.float64)
+        for j, rows in enumerate(known):
+            self.weights[j, rows] = torch.cholesky_solve(standard[rows, j, None], self._factor(j))[:, 0]
+        return self.eval()
+
+    @property
+    def arguments(self) -> dict[str, object]:
+        """What builds an empty one of this shape."""
+        n, d = self.points.shape
+        return {"d": d, "m": len(self.mean), "n": n, "kernels": list(self.kernels)}
+
+    @property
+    def hyperparameters(self) -> list[Hyperparameters]:
+        """Of each property."""
+        each = zip(self.kernels, self.length, self.signal.tolist(), self.noise.tolist(), strict=True)
+        return [Hyperparameters(*one) for one in each]
+
+    def _factor(self, j: int) -> Tensor:
+        """Cholesky factor of property j's covariance; it follows from the state, so it is not kept in files."""
+        if j not in self._factors or self._factors[j].device != self.points.device:
+            scaled = self.points[self.known[j]] / self.length[j]
+            k = self.signal[j] * correlation(self.kernels[j], scaled, scaled)
+            self._factors[j] = _cholesky(k, float(self.noise[j]))
+        return self._factors[j]
+
+    def _covariance(self, x: Tensor, j: int) -> Tensor:
+        """Of property j between designs in raw units and its rows. (k, d) → (k, rows of j)."""
+        scaled = (x.double() - self.low) / self.width / self.length[j]
+        rows = self.points[self.known[j]] / self.length[j]
+        return self.signal[j] * correlation(self.kernels[j], scaled, rows)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The mean. (n, d) → (n, m), differentiable, in the type of x."""
+        z = [self._covariance(x, j) @ self.weights[j, self.known[j]] for j in range(len(self.mean))]
+        return (torch.stack(z, dim=1) * self.sd + self.mean).to(x.dtype)
+
+    def predict(self, x: Tensor) -> Tensor:
+        """The mean: what would be measured. (n, d) → (n, m)."""
+        return self(x)
+
+    def spread(self, x: Tensor) -> Tensor:
+        """Standard deviation of a measurement at x: of the function and of the noise. (n, d) → (n, m)."""
+        variance = []
+        for j, factor in ((j, self._factor(j)) for j in range(len(self.mean))):
+            explained = torch.linalg.solve_triangular(factor, self._covariance(x, j).T, upper=False).square().sum(0)
+            variance.append((self.signal[j] - explained).clamp(min=0) + self.noise[j])
+        return (torch.stack(variance, dim=1).sqrt() * self.sd).to(x.dtype)
+
+    def left_out(self) -> tuple[Tensor, Tensor]:
+        """Each row predicted by all others: y − ŷ and its standard deviation, (n, m) both; NaN where y is not known.
+
+        In closed form (Rasmussen and Williams 2006, Eqs. 5.10–5.12), with hyperparameters that have seen all rows.
+        """
+        error = torch.full_like(self.weights.T, math.nan)
+        sd = error.clone()
+        for j, rows in enumerate(self.known):
+            precision = torch.cholesky_inverse(self._factor(j)).diagonal()
+            error[rows, j] = self.weights[j, rows] / precision * self.sd[j]
+            sd[rows, j] = precision.rsqrt() * self.sd[j]
+        return error, sd
+
+
+def fit_hyperparameters(
+    u: Tensor, z: Tensor, *, kernels: Sequence[str] = KERNELS, starts: Sequence[float] = STARTS, seed: int = 0
+) -> Hyperparameters:
+    """Those with the greatest posterior density; of the kernels that which predicts rows left out best.
+
+    Args:
+        u: (n, d) points in the unit cube.
+        z: (n,) values of zero mean and unit variance.
+        kernels: those to choose from.
+        starts: of ``STARTS``.
+        seed: of the subset of ``SUBSET`` rows.
+
+    Raises:
+        FloatingPointError: no start gives a covariance that can be factorized.
+    """
+    chosen = torch.randperm(len(u), generator=Generator().manual_seed(seed))[:SUBSET]
+    u, z = u[chosen].double(), z[chosen].double()
+    d, best = u.shape[1], -math.inf
+    chosen_one: Hyperparameters | None = None
+    options: Any = {"maxiter": STEPS}
+    limits = [(-4.6, 7.0)] * d + [(-4.0, 6.0), (-18.0, 1.5)]
+    usual = math.sqrt(2) + 0.5 * math.log(d)
+    for kernel in kernels:
+        density = _negative_log_density(kernel, u, z)
+        runs = []
+        for below in starts:
+            start = np.r_[np.full(d, usual - below), 0.0, -6.0]
+            runs.append(minimize(density, start, jac=True, method="L-BFGS-B", bounds=limits, options=options))
+        theta = torch.from_numpy(min(runs, key=lambda run: run.fun).x).exp()
+        found = Hyperparameters(kernel, theta[:d], float(theta[d]), float(theta[d + 1]) + JITTER)
+        score = _left_out_density(found, u, z)
+        if score > best:
+            best, chosen_one = score, found
+    if chosen_one is None:
+        raise FloatingPointError("The rows give no covariance that can be factorized")
+    return chosen_one
+
+
+def _negative_log_density(kernel: str, u: Tensor, z: Tensor) -> Callable[[Any], Any]:
+    """θ = (log ℓ (d), log signal, log noise) → −log p(z, θ) and its gradient, by hand (R&W 2006, Eqs. 5.8, 5.9)."""
+    n, d = u.shape
+    centre = torch.tensor([math.sqrt(2) + 0.5 * math.log(d)] * d + [0.0, -7.0], dtype=torch.float64)
+    variance = torch.tensor([LENGTH_VARIANCE] * d + [4.0, 9.0], dtype=torch.float64)
+
+    def density(values: np.ndarray) -> tuple[float, np.ndarray]:
+        theta = torch.from_numpy(values)
+        signal, noise = float(theta[d].exp()), float(theta[d + 1].exp())
+        s = u / theta[:d].exp()
+        square = _square_distance(s, s)
+        k = signal * _of_distance(kernel, square)
+        factor, failed = torch.linalg.cholesky_ex(k + (noise + JITTER) * torch.eye(n, dtype=torch.float64))
+        if failed:
+            return 1e10, np.zeros(d + 2)
+        inverse = torch.cholesky_inverse(factor)
+        alpha = inverse @ z
+        prior = 0.5 * (theta - centre).square() / variance
+        value = 0.5 * z @ alpha + factor.diagonal().log().sum() + prior.sum()
+        w = inverse - alpha[:, None] * alpha
+        if kernel == RBF:  # −∂k/∂(½ r²), r² = Σ (Δu/ℓ)²
+            slope = k
+        else:
+            r = _ROOT5 * square.sqrt()
+            slope = 5 / 3 * signal * (1 + r) * torch.exp(-r)
+        m = w * slope  # Σᵢⱼ mᵢⱼ (sᵢ − sⱼ)² = 2 Σᵢ (Σⱼ mᵢⱼ) sᵢ² − 2 Σᵢⱼ sᵢ mᵢⱼ sⱼ, for each coordinate
+        by_length = m.sum(1) @ s.square() - (s * (m @ s)).sum(0)
+        by_signal, by_noise = 0.5 * (w * k).sum(), 0.5 * noise * w.diagonal().sum()
+        gradient = torch.cat((by_length, by_signal[None], by_noise[None])) + (theta - centre) / variance
+        return float(value), gradient.numpy()
+
+    return density
+
+
+def _left_out_density(found: Hyperparameters, u: Tensor, z: Tensor) -> float:
+    """Sum of log p of each row given the others (R&W 2006, Eq. 5.10)."""
+    s = u / found.length
+    factor, failed = torch.linalg.cholesky_ex(
+        found.signal * correlation(found.kernel, s, s) + found.noise * torch.eye(len(u), dtype=torch.float64)
+    )
+    if failed:
+        return -math.inf
+    precision = torch.cholesky_inverse(factor).diagonal()
+    alpha = torch.cholesky_solve(z[:, None], factor)[:, 0]
+    return float((0.5 * precision.log() - 0.5 * alpha.square() / precision).sum())
+
+
+def _cholesky(k: Tensor, noise: float) -> Tensor:
+    """Of k + noise·1, with more on the diagonal where rounding leaves it indefinite.
+
+    Raises:
+        FloatingPointError: even a thousandth of its variance does not help.
+    """
+    eye = torch.eye(len(k), dtype=k.dtype, device=k.device)
+    while noise < 1e3:
+        factor, failed = torch.linalg.cholesky_ex(k + noise * eye)
+        if not failed:
+            return factor
+        noise *= 10
+    raise FloatingPointError("The covariance of the rows cannot be factorized")
