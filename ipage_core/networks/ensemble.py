@@ -12,6 +12,10 @@ from torch import Generator, Tensor, nn
 from ipage_core.networks.standardize import Standardizer
 
 
+LEAST = 1e-12
+"""Mean squared error, in units of y's variance, below which none is better than another."""
+
+
 class Ensemble(nn.Module):
     """Surrogate ŷ = f(x) with its spread. (n, d) → (n, m), raw units in and out.
 
@@ -19,6 +23,9 @@ class Ensemble(nn.Module):
     band gap of 0), or None. Such a row only says "at most the floor" (Tobin 1958, doi:10.2307/1907382): f may go on
     below it, smoothly, so it has no kink to learn and localization has a gradient everywhere. Where f < floor, the
     property is the floor: see :meth:`predict`.
+
+    With ``leave_out``, each member never sees one part of the rows (see :func:`part_of`), so that :meth:`left_out`
+    gives the honest error of every row. A property that is NaN in a row is not learned from that row.
     """
 
     weight_sets = ("phi_star",)
@@ -32,8 +39,10 @@ class Ensemble(nn.Module):
         hidden: int = 128,
         layers: int = 3,
         floor: Sequence[float | None] = (),
+        leave_out: bool = False,
     ) -> None:
         super().__init__()
+        self.leave_out = leave_out
         if members < 3:
             raise ValueError(f"Expected at least 3 members, for a spread that means something, got {members}")
         self.x_scale, self.y_scale = Standardizer(d), Standardizer(m)
@@ -83,10 +92,41 @@ class Ensemble(nn.Module):
         self, x: Tensor, y: Tensor, weights: dict[str, float], generator: Generator
     ) -> Iterator[dict[str, Tensor]]:
         """Yield the ℓ2 loss (paper, Eq. 5) in standardized units, the members' mean; one-sided on the floor."""
-        error = self._standardized(x) - self.y_scale(y)
+        known = ~y.isnan()
+        error = self._standardized(x) - self.y_scale(torch.where(known, y, self.y_scale.mean))
         error = torch.where(y <= self.lowest, error.clamp(min=0), error)
-        yield {"y": error.square().sum(2).mean()}
+        square = torch.where(known, error.square(), 0.0).sum(2)
+        if self.leave_out:
+            parts = part_of(x, len(square))
+            square = square * (parts != torch.arange(len(square), device=x.device)[:, None])
+            square = square * (len(square) / (len(square) - 1))  # as if no row were left out
+        yield {"y": square.mean()}
 
     def validation_loss(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
-        """Mean ‖ŷ − y‖² of what would be measured, in units of y's standard deviations; selects φ*."""
-        return {"l2": ((self.predict(x) - y) / self.y_scale.sd).square().sum(1).mean()}
+        """What selects φ*: the geometric mean over properties of their mean squared error.
+
+        With the sum instead, one property that cannot be learned ends the training of all others. Errors are of what
+        would be measured, in units of y's standard deviation.
+        """
+        error = ((self.predict(x) - y) / self.y_scale.sd).square().nanmean(0)
+        return {"l2": (error[error.isfinite()] + LEAST).log().mean().exp()}
+
+    @torch.no_grad()
+    def left_out(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Each row by the member that never saw it: y − ŷ (n, m), and the members' spread there (n, m); raw units."""
+        each = torch.maximum(self.members(x.float()), self.lowest).double()
+        own = each[part_of(x, len(each)), torch.arange(len(x))]
+        return y - own, each.std(0)
+
+
+def part_of(x: Tensor, parts: int) -> Tensor:
+    """Which of so many parts of the rows each design belongs to, by its numbers alone. (n, d) → (n,) int.
+
+    So it needs no memory, and repeated measurements of one design stay together.
+    """
+    bits = (x.detach().cpu().float() + 0.0).contiguous().view(torch.int32).long()
+    mixed = torch.zeros(len(x), dtype=torch.int64)
+    for column in bits.T:
+        mixed = (mixed ^ column) * 0x5851F42D4C957F2D  # wraps around
+        mixed = mixed ^ (mixed >> 29)
+    return (mixed % parts).to(x.device)

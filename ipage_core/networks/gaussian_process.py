@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -15,14 +15,16 @@ MATERN, RBF = "matern52", "rbf"
 KERNELS = (MATERN, RBF)
 JITTER = 1e-8
 """Added to the noise variance, in units of y's variance: a table without noise still gives a matrix that factorizes."""
-SUBSET = 300
-"""Rows that the hyperparameters are fitted on; all rows enter the prediction."""
+SUBSET = 500
+"""Rows that the hyperparameters are fitted on; all rows enter the choice of the kernel and the prediction."""
+FEW = 200
+"""Rows below which L-BFGS starts twice: with more, all starts were seen to end at the same place."""
 STEPS = 60
 """L-BFGS iterations from each start."""
 LENGTH_VARIANCE = 3.0
 """Of the normal prior on log ℓ, with mean √2 + ½ log d (Hvarfner et al. 2024, arXiv:2402.02229)."""
 STARTS = (1.0, 2.0)
-"""How far below the prior's mean the log length scales start."""
+"""How far below the prior's mean the log length scales start; the second where rows are few."""
 _ROOT5 = math.sqrt(5)
 
 
@@ -97,6 +99,7 @@ class GaussianProcess(nn.Module):
         bounds: Tensor | None = None,
         *,
         like: Sequence[Hyperparameters] | None = None,
+        near: Sequence[Hyperparameters] | None = None,
         seed: int = 0,
     ) -> GaussianProcess:
         """The process given rows x (n, d), y (n, m); NaN in y: this row does not know that property.
@@ -106,6 +109,7 @@ class GaussianProcess(nn.Module):
             y: properties.
             bounds: (2, d) the box, whose widths are the unit of length; that of the rows if None.
             like: hyperparameters to take over instead of fitting them.
+            near: hyperparameters to start from, with their kernels.
             seed: of the subset that hyperparameters are fitted on.
 
         Raises:
@@ -123,10 +127,11 @@ class GaussianProcess(nn.Module):
         standard = (y - mean) / sd
         found = []
         for j, rows in enumerate(known):
-            if like is None:
-                found.append(fit_hyperparameters(points[rows], standard[rows, j], seed=seed))
-            else:
+            if like is not None:
                 found.append(like[j])
+            else:
+                start = None if near is None else near[j]
+                found.append(fit_hyperparameters(points[rows], standard[rows, j], near=start, seed=seed))
         self = cls(x.shape[1], y.shape[1], len(x), [one.kernel for one in found])
         self.low, self.width, self.mean, self.sd, self.points, self.known = low, width, mean, sd, points, known
         self.length = torch.stack([one.length for one in found])
@@ -195,41 +200,43 @@ class GaussianProcess(nn.Module):
 
 
 def fit_hyperparameters(
-    u: Tensor, z: Tensor, *, kernels: Sequence[str] = KERNELS, starts: Sequence[float] = STARTS, seed: int = 0
+    u: Tensor, z: Tensor, *, near: Hyperparameters | None = None, seed: int = 0
 ) -> Hyperparameters:
     """Those with the greatest posterior density; of the kernels that which predicts rows left out best.
 
     Args:
         u: (n, d) points in the unit cube.
         z: (n,) values of zero mean and unit variance.
-        kernels: those to choose from.
-        starts: of ``STARTS``.
+        near: where to start, with its kernel; else both kernels are tried.
         seed: of the subset of ``SUBSET`` rows.
 
     Raises:
         FloatingPointError: no start gives a covariance that can be factorized.
     """
-    chosen = torch.randperm(len(u), generator=Generator().manual_seed(seed))[:SUBSET]
-    u, z = u[chosen].double(), z[chosen].double()
-    d, best = u.shape[1], -math.inf
-    chosen_one: Hyperparameters | None = None
-    options: Any = {"maxiter": STEPS}
+    u, z = u.double(), z.double()
+    few = torch.randperm(len(u), generator=Generator().manual_seed(seed))[:SUBSET]
+    d, best, best_found = u.shape[1], -math.inf, None
     limits = [(-4.6, 7.0)] * d + [(-4.0, 6.0), (-18.0, 1.5)]
-    usual = math.sqrt(2) + 0.5 * math.log(d)
+    usual, options = math.sqrt(2) + 0.5 * math.log(d), cast(Any, {"maxiter": STEPS})
+    if near is None:
+        kernels = KERNELS
+        starts = [np.r_[np.full(d, usual - below), 0.0, -6.0] for below in STARTS[: 2 if len(u) < FEW else 1]]
+    else:
+        kernels = (near.kernel,)
+        starts = [np.r_[near.length.log().numpy(), math.log(near.signal), math.log(near.noise)]]
     for kernel in kernels:
-        density = _negative_log_density(kernel, u, z)
-        runs = []
-        for below in starts:
-            start = np.r_[np.full(d, usual - below), 0.0, -6.0]
-            runs.append(minimize(density, start, jac=True, method="L-BFGS-B", bounds=limits, options=options))
+        density = _negative_log_density(kernel, u[few], z[few])
+        runs = [
+            minimize(density, start, jac=True, method="L-BFGS-B", bounds=limits, options=options) for start in starts
+        ]
         theta = torch.from_numpy(min(runs, key=lambda run: run.fun).x).exp()
         found = Hyperparameters(kernel, theta[:d], float(theta[d]), float(theta[d + 1]) + JITTER)
         score = _left_out_density(found, u, z)
         if score > best:
-            best, chosen_one = score, found
-    if chosen_one is None:
+            best, best_found = score, found
+    if best_found is None:
         raise FloatingPointError("The rows give no covariance that can be factorized")
-    return chosen_one
+    return best_found
 
 
 def _negative_log_density(kernel: str, u: Tensor, z: Tensor) -> Callable[[Any], Any]:

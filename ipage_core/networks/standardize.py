@@ -35,8 +35,14 @@ class Standardizer(nn.Module):
         self.register_buffer("sd", sd)
 
     def fit(self, values: Tensor) -> None:
-        """Take mean and standard deviation of ``values`` (n, d), but of bounded coordinates; constants keep scale 1."""
+        """Take mean and standard deviation of ``values`` (n, d), but of bounded coordinates; constants keep scale 1.
+
+        NaN is passed over.
+        """
         mean, sd = values.mean(dim=0), values.std(dim=0)
+        if (unknown := values.isnan()).any():
+            mean = values.nanmean(dim=0)
+            sd = ((values - mean).square().nansum(0) / ((~unknown).sum(0) - 1).clamp(min=1)).sqrt()
         sd = torch.where(sd > 0, sd, torch.ones_like(sd))
         free = [j for j in range(values.shape[1]) if j not in self.bounded]
         self.mean[free], self.sd[free] = mean[free].to(self.mean), sd[free].to(self.sd)

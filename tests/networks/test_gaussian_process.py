@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ipage_core.networks import gaussian_process
 from ipage_core.networks.gaussian_process import KERNELS, GaussianProcess, Hyperparameters, correlation
-from ipage_core.store import load_tensors, save_tensors
+from ipage_core.networks.store import load_tensors, save_tensors
 
 
 def rows(n: int, noise: float = 0.0, seed: int = 0) -> tuple[Tensor, Tensor]:
