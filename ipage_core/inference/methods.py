@@ -141,6 +141,8 @@ def load(
         accepted = ", ".join(name for name, row in METHODS.items() if row.task in (None, task.name))
         raise ValueError(f"method '{method}' is not known; accepted: {accepted}")
     device = torch.device(device)
+    if device.type == "mps" and task.folder is not None:
+        device = torch.device("cpu")  # the processes of tables compute in float64, which MPS lacks
     where = models or (root / task.name if root else folder(task, method))
     modules, cards = {}, {}
     for name in METHODS[method].models:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
 from ipage_core.networks.standardize import Standardizer
-
 
 LEAST = 1e-12
 """Mean squared error, in units of y's variance, below which none is better than another."""
@@ -43,6 +43,8 @@ class Ensemble(nn.Module):
     ) -> None:
         super().__init__()
         self.leave_out = leave_out
+        self.arguments: dict[str, Any] = {"d": d, "m": m, "members": members, "hidden": hidden, "layers": layers}
+        self.arguments |= {"floor": list(floor), "leave_out": leave_out}
         if members < 3:
             raise ValueError(f"Expected at least 3 members, for a spread that means something, got {members}")
         self.x_scale, self.y_scale = Standardizer(d), Standardizer(m)
@@ -53,6 +55,17 @@ class Ensemble(nn.Module):
             bound = 1 / math.sqrt(n_in)
             self.weights.append(torch.empty(members, n_in, n_out).uniform_(-bound, bound))
             self.biases.append(torch.empty(members, 1, n_out).uniform_(-bound, bound))
+
+    def of(self, columns: Sequence[int]) -> Ensemble:
+        """The ensemble of some of its properties alone."""
+        columns = list(columns)
+        floor = [self.arguments["floor"][j] for j in columns] if self.arguments["floor"] else []
+        part = Ensemble(**self.arguments | {"m": len(columns), "floor": floor})
+        last = len(self.weights) - 1
+        own = ("y_scale.mean", "y_scale.sd", "lowest", f"weights.{last}", f"biases.{last}")
+        state = self.state_dict()
+        part.load_state_dict({name: value[..., columns] if name in own else value for name, value in state.items()})
+        return part.eval().requires_grad_(False)
 
     def fit_scales(self, x: Tensor, y: Tensor) -> None:
         """Standardize by the training pairs x (n, d), y (n, m)."""

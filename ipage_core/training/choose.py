@@ -14,13 +14,12 @@ from torch import Tensor
 
 from ipage_core.networks.ensemble import part_of
 from ipage_core.networks.gaussian_process import FEW, GaussianProcess
+from ipage_core.tasks.table.surrogate import NORMAL
 
 FOLDS = 5
 """Parts of the rows, each predicted by a process that has seen the others alone, its hyperparameters included."""
 COVERED = 0.9
 """Share of true values that an interval is to hold."""
-NORMAL = 1.6448536269514722
-"""Half the width of such an interval, in standard deviations of a normal distribution."""
 DECADES = 100.0
 """Of a column of positive numbers, greatest over least, from which its logarithm is tried."""
 LEAST_SHARE = 0.1

@@ -336,11 +336,18 @@ def load(folder: Path) -> Task:
         dequantize=tuple(_smear(column) for column in training.T),
         stored=stored,
         held_out=held_out,
+        networks=_networks,
         folder=folder,
         columns=tuple(c["name"] for c in card["x"]),
         default_method="ipage-mlp",
         data_size=len(training),
     )
+
+
+def _networks() -> dict[str, type]:
+    from ipage_core.tasks.table.surrogate import TableSurrogate
+
+    return {"table": TableSurrogate}
 
 
 def named(task: Task, frame: pd.DataFrame) -> pd.DataFrame:

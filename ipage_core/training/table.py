@@ -1,0 +1,142 @@
+"""Train the surrogate of a table: processes, networks where they do better, and the errors of rows left out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ipage_core.networks.ensemble import Ensemble
+from ipage_core.networks.gaussian_process import GaussianProcess
+from ipage_core.tasks.table.surrogate import ENSEMBLE, PROCESS, TableSurrogate
+from ipage_core.training.choose import FINEST, LeftOut, best, calibrate, cross_validate, in_raw_units, spans_decades
+from ipage_core.training.fit import Fit, Settings, fit
+
+MOST_ROWS, MOST_PROPERTIES = 2000, 12
+"""Of a table with Gaussian processes: their cost grows with the cube of the first."""
+ENOUGH = 0.01
+"""Error of a process, in standard deviations of the property, below which no ensemble is trained beside it."""
+MOST_STEPS = 1500
+"""Of the ensemble beside a process: twice as many gained it a fifth, and the time of all else."""
+
+
+def fit_table(
+    x: Tensor,
+    y: Tensor,
+    bounds: Tensor,
+    arguments: dict[str, Any],
+    settings: Settings,
+    *,
+    device: torch.device | str = "cpu",
+    checkpoint: Path | None = None,
+    progress: Callable[[dict[str, float]], None] = lambda row: None,
+) -> tuple[TableSurrogate, Fit, dict[str, Any]]:
+    """The surrogate of rows x (n, d), y (n, m), NaN where not measured, within bounds (2, d).
+
+    Args:
+        x: designs.
+        y: properties.
+        bounds: of designs.
+        arguments: of the ensemble, for all m properties.
+        settings: of its training.
+        device: of its training; processes are fitted on the CPU.
+        checkpoint: of its training, see :func:`ipage_core.training.fit.fit`.
+        progress: told a row an epoch, or one row where there is no ensemble.
+
+    Returns the surrogate, its weights with their history, and the figures of the choice: for each property what it got
+    ("by"), and the error over rows left out of each candidate.
+
+    Raises:
+        FloatingPointError, ValueError: see :func:`ipage_core.training.fit.fit`.
+    """
+    began, m = time.perf_counter(), y.shape[1]
+    x, y, bounds = x.double(), y.double(), bounds.double()
+    floor: list[float | None] = arguments.get("floor") or [None] * m
+    log_x = [j for j, column in enumerate(torch.cat((x, bounds)).T) if spans_decades(column)]
+    read = torch.stack([c.log() if j in log_x else c for j, c in enumerate(x.T)], dim=1)
+    box = torch.stack([c.log() if j in log_x else c for j, c in enumerate(bounds.T)], dim=1)
+    log_y = [j for j in range(m) if floor[j] is None and spans_decades(y[:, j])]
+    both = torch.cat((y, y[:, log_y].log()), dim=1)  # candidates: each property, and the logarithm of some
+    scale = (y - y.nanmean(0)).square().nanmean(0).sqrt().clamp(min=1e-300)
+
+    found: dict[str, LeftOut] = {}
+    process = None
+    if len(x) <= MOST_ROWS and m <= MOST_PROPERTIES:
+        process = GaussianProcess.fitted(read, both, box, seed=settings.seed)
+        found |= _candidates("process", cross_validate(read, both, box, process, seed=settings.seed), y, log_y, floor)
+    ensemble, run = None, Fit({})
+    least = torch.stack([one.rmse.nan_to_num(nan=torch.inf) for one in found.values()]).amin(0) if found else scale
+    if not found or bool((least > ENOUGH * scale).any()):
+        extended = arguments | {"m": both.shape[1], "leave_out": True}
+        extended["floor"] = [*floor, *[None] * len(log_y)]
+        run = fit(Ensemble, extended, read, both, settings, device=device, checkpoint=checkpoint, progress=progress)
+        ensemble = Ensemble(**extended)
+        ensemble.load_state_dict(run.weight_sets["phi_star"])
+        ensemble.eval().requires_grad_(False)
+        found |= _candidates("ensemble", LeftOut(*ensemble.left_out(read, both)), y, log_y, floor)
+
+    chosen = best(found)
+    parts: list[dict[str, Any]] = []
+    modules: list[Any] = []
+    for name in dict.fromkeys(chosen):
+        columns = [j for j in range(m) if chosen[j] == name]
+        at = [m + log_y.index(j) if name.endswith(" of the logarithm") else j for j in columns]
+        if name.startswith("process"):
+            assert process is not None
+            modules.append(process.of(at))
+        else:
+            assert ensemble is not None
+            modules.append(ensemble.of(at))
+        kind = PROCESS if name.startswith("process") else ENSEMBLE
+        parts.append({"network": kind, "arguments": modules[-1].arguments, "columns": columns})
+    logged = [j for j in range(m) if chosen[j].endswith(" of the logarithm")]
+    surrogate = TableSurrogate(x.shape[1], m, parts, log_x, logged, floor)
+    for own, module in zip(surrogate.parts, modules, strict=True):
+        own.load_state_dict(module.state_dict())
+    left_out = LeftOut(
+        *(torch.stack([getattr(found[c], f)[:, j] for j, c in enumerate(chosen)], 1) for f in LeftOut._fields)
+    )
+    surrogate.factor, surrogate.least = calibrate(left_out)
+    surrogate.finest, surrogate.error = FINEST * scale, left_out.rmse
+    surrogate.eval().requires_grad_(False)
+    run.weight_sets = {"phi_star": surrogate.state_dict()}
+    run.seconds = time.perf_counter() - began
+    if not run.history:
+        square = float((left_out.rmse / scale).square().log().mean().exp())
+        row = {"epoch": 1, "epochs": 1, "loss_y": square, "lambda_y": 1.0, "validation_l2": square}
+        run.history.append(row | {"seconds": run.seconds, "eta_seconds": 0.0})
+        progress(run.history[0])
+    figures = {
+        "n": len(x),
+        "by": chosen,
+        "rmse": {name: _rounded(one.rmse) for name, one in found.items()},
+        "r2": _rounded(1 - left_out.rmse.square() / scale.square(), 5),
+    }
+    return surrogate, run, figures
+
+
+def _candidates(
+    name: str, left_out: LeftOut, y: Tensor, log_y: Sequence[int], floor: Sequence[float | None]
+) -> dict[str, LeftOut]:
+    """Of the first m columns, those themselves; of the rest, those of logarithms, in raw units."""
+    m = y.shape[1]
+    lowest = torch.tensor([-torch.inf if value is None else value for value in floor], dtype=torch.float64)
+    error = y - torch.maximum(y - left_out.error[:, :m], lowest)
+    found = {name: LeftOut(error, left_out.spread[:, :m])}
+    if log_y:
+        logarithm = LeftOut(*(values[:, m:] for values in left_out))
+        raw = in_raw_units(logarithm, y[:, log_y])
+        both = [torch.full_like(y, torch.nan) for _ in range(2)]
+        for values, those in zip(both, raw, strict=True):
+            values[:, log_y] = those
+        found[f"{name} of the logarithm"] = LeftOut(*both)
+    return found
+
+
+def _rounded(values: Tensor, digits: int | None = None) -> list[float | None]:
+    """For a card: a few digits, None where unknown."""
+    return [None if v != v else round(v, digits) if digits is not None else float(f"{v:.4g}") for v in values.tolist()]
