@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ipage_core.inference import localization
 from ipage_core.inference.localization import OPTIMIZERS, localize
 
 BOX = torch.tensor([[-2.0, -2.0], [2.0, 2.0]], dtype=torch.float64)
@@ -96,3 +97,41 @@ def test_a_thin_record_keeps_both_ends():
 def test_unknown_optimizer_is_refused():
     with pytest.raises(ValueError, match="accepted: lm, adam, gd"):
         localize(circle, torch.zeros(1, 2), BOX, optimizer="sgd")
+
+
+def test_derivatives_forward_are_those_backward():
+    torch.manual_seed(0)
+    a = torch.randn(3, 20, dtype=torch.float64)
+    u, rows = torch.randn(7, 3, dtype=torch.float64), torch.arange(7)
+
+    def residual(u, rows):
+        return torch.sin(u @ a) * (1 + rows[:, None])
+
+    graph, r = localization._with_graph(residual, u, rows)
+    backward = localization._derivatives(r, graph)
+    forward_r, forward = localization._forward_derivatives(residual, u, rows)
+    torch.testing.assert_close(forward, backward)
+    torch.testing.assert_close(forward_r, r.detach())
+
+
+def test_both_forms_of_the_step_go_the_same_way(monkeypatch):
+    torch.manual_seed(1)
+    a = torch.randn(2, 30, dtype=torch.float64)
+    target = torch.tanh(torch.tensor([[0.4, -0.7]], dtype=torch.float64) @ a) + 0.1 * torch.randn(30)
+    u0 = torch.randn(5, 2, dtype=torch.float64)
+    found = []
+    for many in (3, 1000):
+        monkeypatch.setattr(localization, "MANY", many)
+        found.append(localize(lambda u, rows: torch.tanh(u @ a) - target, u0, BOX, steps=12).u)
+    assert len(found[0]) == len(found[1])
+    torch.testing.assert_close(*found, rtol=1e-6, atol=1e-8)
+
+
+def test_many_weighted_residuals_give_the_least_squares_of_their_weights():
+    """Of 40 lines the weighted least squares are known in closed form."""
+    torch.manual_seed(2)
+    a, y = torch.randn(40, 2, dtype=torch.float64), 0.1 * torch.randn(40, dtype=torch.float64)
+    weight = torch.rand(40, dtype=torch.float64) + 0.1
+    known = torch.linalg.lstsq(a * weight[:, None], (y * weight)[:, None]).solution[:, 0]
+    trajectory = localize(lambda u, rows: (u @ a.T - y) * weight, torch.randn(3, 2, dtype=torch.float64), BOX, steps=60)
+    torch.testing.assert_close(trajectory.u[-1], known.expand(3, 2), rtol=0, atol=1e-6)

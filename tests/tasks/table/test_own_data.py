@@ -232,7 +232,7 @@ def test_the_command_line_trains_own_data(trained):
     card = json.loads((folder / "task.json").read_text())
     assert card["rounds"][0]["source"] == "gaps.csv"
     assert card["rounds"][0]["held_out"]["mlp"] == rows[1]["held_out"]
-    assert json.loads((folder / "mlp.json").read_text())["arguments"]["hidden"] == 64
+    assert json.loads((folder / "mlp.json").read_text())["recipe"][1]["hidden"] == 64
 
 
 def test_the_command_line_designs_with_own_data(trained, tmp_path, capsys):
