@@ -246,7 +246,7 @@ def _design(arguments: argparse.Namespace) -> None:
     from ipage_core.problem import constraints
     from ipage_core.problem import target as targets
     from ipage_core.problem.task import watching
-    from ipage_core.tasks.table import candidates, own_data
+    from ipage_core.tasks.table import candidates, own_data, trust
     from ipage_core.training.datasets import pairs
 
     task = _task(arguments.task, arguments.model)
@@ -289,6 +289,10 @@ def _design(arguments: argparse.Namespace) -> None:
         final = frame[frame["stage"] == frame["stage"].iloc[-1]]
         summary["median_distance_to_measured"] = float(f"{final['nearest_distance'].median():.4g}")
         summary["held_out"] = candidates.held_out(method)
+        found = trust.trust(task, method, solutions.final, solutions.y_star)
+        if found is not None and (advice := trust.advice(task, found)):
+            summary["advice"] = advice
+            print(advice, file=sys.stderr)
         if arguments.to_measure is not None:
             chosen = candidates.to_measure(task, method, solutions.final, solutions.y_star, arguments.measure)
             _write_csv(chosen, arguments.to_measure)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -129,8 +129,9 @@ def _forward_derivatives(residual: Residual, u: Tensor, rows: Tensor) -> tuple[T
     with torch.no_grad():
         for direction in torch.eye(u.shape[1], dtype=u.dtype, device=u.device):
             along = direction.expand_as(u).contiguous()
-            r, column = torch.func.jvp(lambda v: residual(v, rows), (u.detach(),), (along,))
-            columns.append(column)
+            dual: Any = torch.func.jvp(lambda v: residual(v, rows), (u.detach(),), (along,))
+            r = dual[0]
+            columns.append(dual[1])
     return r, torch.stack(columns, dim=2)
 
 

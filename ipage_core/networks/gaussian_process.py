@@ -225,8 +225,8 @@ def fit_hyperparameters(u: Tensor, z: Tensor, *, near: Hyperparameters | None = 
     d, best, best_found = u.shape[1], -math.inf, None
     limits = [(-4.6, 7.0)] * d + [(-4.0, 6.0), (-18.0, 1.5)]
     usual, options = math.sqrt(2) + 0.5 * math.log(d), cast(Any, {"maxiter": STEPS if near is None else STEPS_NEAR})
+    kernels: Sequence[str] = KERNELS
     if near is None:
-        kernels = KERNELS
         starts = [np.r_[np.full(d, usual - below), 0.0, -6.0] for below in STARTS[: 2 if len(u) < FEW else 1]]
     else:
         kernels = (near.kernel,)

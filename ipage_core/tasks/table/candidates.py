@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ipage_core.inference.methods import METHODS
 from ipage_core.problem.task import Task
+from ipage_core.tasks.table import trust
 from ipage_core.tasks.table.own_data import measured, read_card
 
 if TYPE_CHECKING:
@@ -38,8 +39,10 @@ def accuracy_text(task: Task, found: dict[str, Any]) -> str:
     told = []
     for label, r2, mae in zip(task.property_labels, found["r2"], found["mae"], strict=True):
         name, _, unit = label.removesuffix("]").partition(" [")
-        told.append(f"{name + ': ' if task.n_targets > 1 else ''}R² {r2:.3f}, MAE {mae:.3g} {unit}".strip())
-    return f"{'; '.join(told)} on {found['n']:,} held-out rows."
+        good = f"R² {r2:.3f}" if r2 is not None and r2 >= 0 else "R² below 0, worse than the mean of all rows"
+        told.append(f"{name + ': ' if task.n_targets > 1 else ''}{good}, MAE {mae:.3g} {unit}".strip())
+    doubt = trust.warning(task, found["r2"])
+    return f"{'; '.join(told)} on {found['n']:,} held-out rows.{' ' if doubt else ''}{doubt}"
 
 
 def spread(method: Loaded, x: Tensor) -> Tensor | None:
@@ -48,7 +51,8 @@ def spread(method: Loaded, x: Tensor) -> Tensor | None:
     if surrogate is None or not hasattr(surrogate, "spread"):
         return None
     with torch.no_grad():
-        return surrogate.spread(x.to(method.device, torch.float32)).cpu().double()
+        kind = torch.float64 if hasattr(surrogate, "half_width") else torch.float32
+        return surrogate.spread(x.to(method.device, kind)).cpu().double()
 
 
 def nearest(task: Task, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -67,7 +71,10 @@ def beside(task: Task, method: Loaded, frame: pd.DataFrame) -> pd.DataFrame:
     """``solutions.csv`` of a task of own data, with what stands in for an Ω.
 
     Columns added: ``spread1..M`` of the surrogates (NaN if there is one alone), ``nearest_row`` of the file it came
-    from, ``nearest_distance`` in widths of the box, ``nearest_y1..M`` as measured.
+    from, ``nearest_distance`` in widths of the box, ``nearest_y1..M`` as measured. And what to expect of a
+    measurement: ``low1..M`` and ``high1..M`` hold 90 % of them, each property by itself; ``expected_misfit`` is the
+    root mean square over the properties of the expected misfit, in tolerances; ``closest_row`` is the measured row
+    closest to the target, ``closest_misfit`` its misfit in the same unit.
     """
     assert task.folder is not None
     x = torch.from_numpy(frame[[f"x{j + 1}" for j in range(task.d)]].to_numpy(dtype=np.float64, copy=True))
@@ -77,6 +84,13 @@ def beside(task: Task, method: Loaded, frame: pd.DataFrame) -> pd.DataFrame:
     }
     added |= {"nearest_row": rows.row[index].numpy(), "nearest_distance": distance.numpy()}
     added |= {f"nearest_y{j + 1}": rows.y[index, j].numpy() for j in range(task.n_targets)}
+    y_star = torch.from_numpy(frame[[f"target{j + 1}" for j in range(task.n_targets)]].to_numpy(dtype=np.float64))
+    if (found := trust.trust(task, method, x, y_star)) is not None:
+        low, high = found.predicted - found.half_width, found.predicted + found.half_width
+        added |= {f"low{j + 1}": low[:, j].numpy() for j in range(task.n_targets)}
+        added |= {f"high{j + 1}": high[:, j].numpy() for j in range(task.n_targets)}
+        added |= {"expected_misfit": found.expected.numpy(), "closest_row": rows.row[found.row].numpy()}
+        added["closest_misfit"] = found.row_misfit.numpy()
     return frame.assign(**added)
 
 
@@ -98,12 +112,14 @@ def to_measure(task: Task, method: Loaded, x: Tensor, y_star: Tensor, k: int) ->
     if doubt is None or method.surrogate is None:
         raise ValueError(f"{method.name} has no ensemble of surrogates to choose with; 'ipage-mlp' has")
     assert task.folder is not None
+    calibrated = hasattr(method.surrogate, "half_width")
     tested = held_out(method).get("error_per_spread", [1.0] * task.n_targets)
-    scale = torch.tensor(tested, dtype=torch.float64)
+    scale = torch.ones(task.n_targets) if calibrated else torch.tensor(tested, dtype=torch.float64).clamp(min=1.0)
     with torch.no_grad():
-        predicted = method.surrogate(x.to(method.device, torch.float32)).cpu().double()
-    sd = (doubt * scale.clamp(min=1.0)).clamp(min=1e-12)
-    log_odds = _log_chance(predicted - y_star.cpu().double(), sd, task.tolerance)
+        kind = torch.float64 if calibrated else torch.float32
+        predicted = method.surrogate(x.to(method.device, kind)).cpu().double()
+    sd = (doubt * scale).clamp(min=1e-300)
+    log_odds = _log_chance(predicted - y_star.cpu().double(), sd, task.tolerances)
     _, distance = nearest(task, x)
     low, high = task.bounds
     chosen, why = _choose(log_odds, (sd / sd.mean(0)).norm(dim=1), distance, (x.cpu().double() - low) / (high - low), k)
@@ -122,8 +138,8 @@ def to_measure(task: Task, method: Loaded, x: Tensor, y_star: Tensor, k: int) ->
     return pd.DataFrame(columns | {"nearest row": rows.row[index].numpy(), "distance": distance[chosen].numpy()})
 
 
-def _log_chance(misfit: Tensor, sd: Tensor, tolerance: float) -> Tensor:
-    """log P(|misfit + sd·N(0, 1)| ≤ tolerance), summed over properties. (n, m), (n, m) → (n,)."""
+def _log_chance(misfit: Tensor, sd: Tensor, tolerance: Tensor | float) -> Tensor:
+    """log P(|misfit + sd·N(0, 1)| ≤ tolerance), summed over properties. (n, m), (n, m), (m,) → (n,)."""
     upper, lower = (tolerance - misfit) / sd, (-tolerance - misfit) / sd
     chance = torch.special.ndtr(upper) - torch.special.ndtr(lower)
     return chance.clamp(min=1e-30).log().sum(1)

@@ -76,8 +76,12 @@ class TableSurrogate(nn.Module):
 
     def _means(self, x: Tensor) -> Tensor:
         """(n, m), the logarithm where that is what the parts predict."""
+        return self._joined([part(u) for part, u in self._each(x)])
+
+    def _each(self, x: Tensor) -> list[tuple[Any, Tensor]]:
+        """Every part with what it reads; networks are float32."""
         u = self._read(x)
-        return self._joined([part(u if isinstance(part, GaussianProcess) else u.float()) for part in self.parts])
+        return [(part, u if isinstance(part, GaussianProcess) else u.float()) for part in self.parts]
 
     def _raw(self, mean: Tensor) -> Tensor:
         if not self.log_y:
@@ -94,10 +98,7 @@ class TableSurrogate(nn.Module):
 
     def own_spread(self, x: Tensor) -> Tensor:
         """Standard deviation as the parts say, before calibration. (n, d) → (n, m), float64."""
-        u = self._read(x)
-        spread = self._joined(
-            [part.spread(u if isinstance(part, GaussianProcess) else u.float()) for part in self.parts]
-        )
+        spread = self._joined([part.spread(u) for part, u in self._each(x)])
         for j in self.log_y:
             spread[:, j] = spread[:, j] * self._means(x)[:, j].exp()
         return spread

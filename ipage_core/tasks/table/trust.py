@@ -1,0 +1,108 @@
+"""How far the candidates of a table can be trusted: intervals, expected misfits, and the row that may be closer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ipage_core.problem.task import Task
+from ipage_core.tasks.table.own_data import measured
+from ipage_core.tasks.table.surrogate import NORMAL
+
+if TYPE_CHECKING:
+    from ipage_core.inference.methods import Loaded
+
+USEFUL = 0.5
+"""R² on held-out rows below which a property's predictions are hardly better than the mean of all rows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trust:
+    """Of n candidates for targets (n, m)."""
+
+    predicted: Tensor
+    """(n, m) what would be measured, as far as the surrogate knows."""
+    half_width: Tensor
+    """(n, m) predicted ± this is to hold 90 % of measurements, each property by itself."""
+    expected: Tensor
+    """(n,) the misfit to expect of a measurement, see :func:`misfit`."""
+    row: Tensor
+    """(n,) index of the measured row that is closest to the candidate's target."""
+    row_misfit: Tensor
+    """(n,) its misfit."""
+
+    @property
+    def row_is_closer(self) -> Tensor:
+        """(n,) bool: the row's misfit is less than what is expected of the candidate."""
+        return self.row_misfit < self.expected
+
+
+def misfit(y: Tensor, y_star: Tensor, tolerances: Tensor) -> Tensor:
+    """Root mean square over the properties of (y − y*)/tolerance. (…, m), (…, m), (m,) → (…)."""
+    return ((y - y_star) / tolerances).square().mean(-1).sqrt()
+
+
+def expected_misfit(predicted: Tensor, sd: Tensor, y_star: Tensor, tolerances: Tensor) -> Tensor:
+    """The same of a measurement to come, whose mean and standard deviation are known: √E[misfit²]. (n, m) … → (n,)."""
+    return (((predicted - y_star).square() + sd.square()) / tolerances.square()).mean(1).sqrt()
+
+
+def trust(task: Task, method: Loaded, x: Tensor, y_star: Tensor) -> Trust | None:
+    """What to expect of candidates x (n, d) for y_star (n, m); None if the surrogate has no spread."""
+    surrogate = method.surrogate
+    if surrogate is None or not hasattr(surrogate, "spread"):
+        return None
+    assert task.folder is not None
+    kind = torch.float64 if hasattr(surrogate, "half_width") else torch.float32
+    with torch.no_grad():
+        x = x.to(method.device, kind)
+        predicted = getattr(surrogate, "predict", surrogate)(x).cpu().double()
+        sd = surrogate.spread(x).cpu().double()
+    y_star, tolerances, rows = y_star.cpu().double(), task.tolerances, measured(task.folder).y
+    targets, which = y_star.unique(dim=0, return_inverse=True)
+    off = torch.stack([misfit(rows, target, tolerances).nan_to_num(nan=torch.inf) for target in targets])
+    closest = off.min(1)
+    return Trust(
+        predicted,
+        NORMAL * sd,
+        expected_misfit(predicted, sd, y_star, tolerances),
+        closest.indices[which],
+        closest.values[which],
+    )
+
+
+def advice(task: Task, found: Trust) -> str:
+    """A sentence where measured rows are closer to their targets than most candidates are expected to come; else ''."""
+    closer = found.row_is_closer
+    if 2 * int(closer.sum()) <= len(closer):
+        return ""
+    assert task.folder is not None
+    rows, first = measured(task.folder), int(closer.nonzero()[0, 0])
+    number, y = int(rows.row[found.row[first]]), rows.y[found.row[first]].tolist()
+    named = zip(task.targets, y, strict=True)
+    values = ", ".join(f"{known.name} {value:.4g} {known.unit}".strip() for known, value in list(named)[:6])
+    values += ", …" if len(y) > 6 else ""
+    if len(found.row.unique()) > 1:
+        return (
+            f"For {int(closer.sum())} of {len(closer)} candidates a measured row is closer to the target than they are "
+            f"expected to come, for the first of them row {number} ({values})."
+        )
+    return (
+        f"Row {number} ({values}) is closer to the target than "
+        f"{'any' if bool(closer.all()) else f'{int(closer.sum())} of {len(closer)}'} candidate"
+        f"{'' if bool(closer.all()) else 's'} can be expected to come."
+    )
+
+
+def warning(task: Task, r2: list[float | None]) -> str:
+    """A sentence that names the properties whose R² on held-out rows is below ``USEFUL``; else ''."""
+    poor = [known.name for known, value in zip(task.targets, r2, strict=True) if value is None or value < USEFUL]
+    if not poor:
+        return ""
+    return (
+        f"The surrogate does not predict {', '.join(poor)}: on held-out rows it is hardly better than the mean of all "
+        "rows. Start from the measured rows nearest to the target, and bring more data."
+    )

@@ -1,0 +1,213 @@
+"""The surrogate of a table on functions that are known."""
+
+import math
+
+import pytest
+import torch
+from torch import Generator
+
+from ipage_core.networks.ensemble import Ensemble, part_of
+from ipage_core.networks.gaussian_process import GaussianProcess
+from ipage_core.networks.store import load_tensors, save_tensors
+from ipage_core.tasks.table import trust
+from ipage_core.tasks.table.surrogate import TableSurrogate
+from ipage_core.training.choose import FINEST, LeftOut, best, calibrate, in_raw_units, spans_decades
+from ipage_core.training.fit import Settings
+from ipage_core.training.table import fit_table
+
+BOUNDS = torch.tensor([[1.0, 1e-6], [3.0, 1e-2]], dtype=torch.float64)
+NETWORK = {"d": 2, "m": 3, "members": 4, "hidden": 16}
+QUICK = Settings(epochs=6, batch=25, learning_rate=5e-3)
+
+
+def rows(n, seed=0):
+    """y1 smooth in log x2, y2 over six decades, y3 noise alone."""
+    generator = Generator().manual_seed(seed)
+    u = torch.rand(n, 2, dtype=torch.float64, generator=generator)
+    x = torch.stack((1 + 2 * u[:, 0], 10 ** (-6 + 4 * u[:, 1])), 1)
+    noise = torch.randn(n, dtype=torch.float64, generator=generator)
+    return x, torch.stack((torch.sin(2 * x[:, 0]) + x[:, 1].log10(), 10 ** (3 * u[:, 1] - u[:, 0]), noise), 1)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    x, y = rows(150)
+    y[::10, 0] = math.nan  # rows that lack one property
+    told = []
+    return (*fit_table(x, y, BOUNDS, NETWORK, QUICK, progress=told.append), told)
+
+
+def test_each_property_gets_what_predicts_it_best(fitted):
+    surrogate, run, choice, told = fitted
+    assert surrogate.log_x == [1]
+    assert surrogate.log_y == [1]  # chosen, not only tried
+    assert choice["by"][0] == "process"
+    assert choice["by"][1] == "process of the logarithm"
+    assert choice["r2"][0] > 0.999
+    assert choice["r2"][2] < 0.1  # noise cannot be learned, and it is not said that it can
+    assert len(told) == QUICK.epochs  # the noise called for an ensemble
+    assert set(run.weight_sets) == {"phi_star"}
+
+
+def test_predictions_are_near_the_truth_and_intervals_hold_what_is_measured(fitted):
+    surrogate = fitted[0]
+    x, y = rows(1000, seed=1)
+    error = (surrogate.predict(x) - y).abs()
+    assert (error[:, :2].square().mean(0).sqrt() < 0.01 * y.std(0)[:2]).all()
+    inside = (error <= surrogate.half_width(x)).double().mean(0)
+    assert (inside > 0.8).all()
+    assert inside[2] < 0.97  # not by being wide
+
+
+def test_a_file_gives_back_the_same_surrogate(fitted, tmp_path):
+    surrogate = fitted[0]
+    x, _ = rows(20, seed=2)
+    save_tensors(tmp_path / "s.safetensors", surrogate.state_dict())
+    again = TableSurrogate(**surrogate.arguments)
+    again.load_state_dict(load_tensors(tmp_path / "s.safetensors")[0])
+    assert torch.equal(again(x), surrogate(x))
+    assert torch.equal(again.half_width(x), surrogate.half_width(x))
+
+
+def test_derivatives_pass_through_logarithms(fitted):
+    surrogate = fitted[0]
+    x = torch.tensor([[2.0, 1e-4]], dtype=torch.float64)
+    by_autograd = torch.autograd.functional.jacobian(surrogate, x)[0, :2, 0, 1]
+    step = torch.tensor([[0.0, 1e-9]], dtype=torch.float64)
+    by_steps = ((surrogate(x + step) - surrogate(x - step)) / 2e-9)[0, :2]
+    torch.testing.assert_close(by_autograd, by_steps, rtol=1e-3, atol=0)
+
+
+def test_a_table_that_processes_predict_trains_no_network():
+    x, y = rows(100)
+    told = []
+    _, run, choice = fit_table(x, y[:, :1], BOUNDS, NETWORK | {"m": 1}, QUICK, progress=told.append)
+    assert choice["by"] == ["process"]
+    assert list(choice["rmse"]) == ["process"]
+    assert len(told) == len(run.history) == 1
+    assert run.history[0]["validation_l2"] > 0
+
+
+def test_many_rows_or_properties_are_left_to_networks(monkeypatch):
+    monkeypatch.setattr("ipage_core.training.table.MOST_ROWS", 90)
+    x, y = rows(100)
+    surrogate, _, choice = fit_table(x, y, BOUNDS, NETWORK, QUICK)
+    assert all(name.startswith("ensemble") for name in choice["by"])
+    assert surrogate(x).isfinite().all()
+
+
+def test_what_lies_below_a_floor_is_predicted_as_the_floor():
+    x, _ = rows(80)
+    y = (x[:, :1] - 2).clamp(min=0)
+    surrogate, _, _ = fit_table(x, y, BOUNDS, NETWORK | {"m": 1, "floor": [0.0]}, QUICK)
+    assert (surrogate.predict(x) >= 0).all()
+    assert (surrogate(x) < 0).any()
+
+
+def test_parts_predict_each_property_once():
+    part = {"network": "gaussian-process", "arguments": {"d": 1, "m": 1, "n": 3, "kernels": ["rbf"]}, "columns": [0]}
+    with pytest.raises(ValueError, match="each of 2 properties once"):
+        TableSurrogate(1, 2, [part])
+    with pytest.raises(ValueError, match="Expected parts of"):
+        TableSurrogate(1, 1, [part | {"network": "inn"}])
+
+
+def test_a_process_of_some_properties_is_the_same_there():
+    x, y = rows(30)
+    whole = GaussianProcess.fitted(x, y)
+    assert torch.equal(whole.of([2, 0])(x), whole(x)[:, [2, 0]])
+    torch.testing.assert_close(whole.of([1]).spread(x), whole.spread(x)[:, [1]])
+
+
+def test_an_ensemble_of_some_properties_is_the_same_there():
+    ensemble = Ensemble(2, 3, hidden=8, floor=[0.0, None, 1.0])
+    x, y = rows(30)
+    ensemble.fit_scales(x.float(), y.float())
+    part = ensemble.of([2, 0])
+    torch.testing.assert_close(part(x.float()), ensemble(x.float())[:, [2, 0]])
+    torch.testing.assert_close(part.predict(x.float()), ensemble.predict(x.float())[:, [2, 0]])
+    assert Ensemble(**part.arguments).state_dict().keys() == part.state_dict().keys()
+
+
+def test_a_member_learns_nothing_from_the_part_it_leaves_out():
+    x = torch.rand(64, 2)
+    ensemble = Ensemble(2, 1, members=4, hidden=8, leave_out=True)
+    own = part_of(x, 4)
+    y = torch.zeros(64, 1)
+    ensemble.fit_scales(x, torch.randn(64, 1))
+    (loss,) = next(ensemble.losses(x[own == 2], y[own == 2], {}, Generator())).values()
+    loss.backward()
+    gradient = ensemble.weights[0].grad.abs().sum((1, 2))
+    assert gradient[2] == 0
+    assert (gradient[[0, 1, 3]] > 0).all()
+
+
+def test_parts_are_even_and_keep_equal_designs_together():
+    x = torch.rand(8000, 3, dtype=torch.float64)
+    counts = part_of(x, 8).bincount(minlength=8)
+    assert (counts - 1000).abs().max() < 150  # five standard deviations of a fair draw
+    assert torch.equal(part_of(x, 8), part_of(x.clone(), 8))
+    zero = torch.tensor([[0.0, 1.0], [-0.0, 1.0]])
+    assert part_of(zero, 1000).unique().numel() == 1
+
+
+def test_left_out_errors_are_of_the_member_that_has_not_seen_the_row():
+    ensemble = Ensemble(2, 1, members=4, hidden=8, leave_out=True)
+    x, y = torch.rand(20, 2, dtype=torch.float64), torch.randn(20, 1, dtype=torch.float64)
+    error, spread = ensemble.left_out(x, y)
+    member = int(part_of(x, 4)[7])
+    torch.testing.assert_close(error[7], y[7] - ensemble.members(x.float())[member, 7].detach().double())
+    assert (spread > 0).all()
+
+
+def test_calibrated_intervals_hold_nine_in_ten_whatever_the_spread_says():
+    generator = Generator().manual_seed(0)
+    error = torch.randn(4000, 2, dtype=torch.float64, generator=generator)
+    for own in (0.05, 1.0, 20.0):
+        spread = own * torch.ones_like(error)
+        factor, least = calibrate(LeftOut(error, spread))
+        half = 1.645 * factor * (spread.square() + least.square()).sqrt()
+        new = torch.randn(4000, 2, dtype=torch.float64, generator=generator)
+        assert torch.allclose((new.abs() <= half).double().mean(0), torch.tensor(0.9).double(), atol=0.02)
+
+
+def test_few_rows_make_wider_intervals():
+    error = torch.linspace(-1, 1, 9, dtype=torch.float64)[:, None]
+    factor, least = calibrate(LeftOut(error, torch.ones_like(error)))
+    assert float(1.6448536 * factor * (1 + least.square()).sqrt()) == pytest.approx(1.0)  # the largest of nine
+
+
+def test_the_best_is_chosen_by_property_and_what_is_unknown_is_never_chosen():
+    good, bad = torch.tensor([[0.1, 2.0]]).double(), torch.tensor([[0.2, 1.0]]).double()
+    unknown = torch.full((1, 2), math.nan, dtype=torch.float64)
+    assert best({"a": LeftOut(good, good), "b": LeftOut(bad, bad), "c": LeftOut(unknown, unknown)}) == ["a", "b"]
+
+
+def test_errors_of_a_logarithm_in_raw_units():
+    y = torch.tensor([[100.0]], dtype=torch.float64)
+    raw = in_raw_units(LeftOut(y.log() - math.log(90), torch.tensor([[0.1]]).double()), y)
+    assert raw.error.item() == pytest.approx(10)
+    assert raw.spread.item() == pytest.approx(9)
+
+
+def test_decades_are_of_positive_numbers():
+    assert spans_decades(torch.tensor([1.0, 100.0, math.nan]))
+    assert not spans_decades(torch.tensor([1.0, 99.0]))
+    assert not spans_decades(torch.tensor([0.0, 100.0]))
+    assert not spans_decades(torch.tensor([math.nan]))
+
+
+def test_expected_misfit_is_the_mean_over_measurements_to_come():
+    torch.manual_seed(0)
+    predicted, sd = torch.tensor([[1.0, -2.0]]).double(), torch.tensor([[0.5, 3.0]]).double()
+    y_star, tolerances = torch.tensor([[1.2, 0.0]]).double(), torch.tensor([0.1, 10.0]).double()
+    drawn = predicted + sd * torch.randn(200_000, 2, dtype=torch.float64)
+    by_chance = trust.misfit(drawn, y_star, tolerances).square().mean().sqrt().item()
+    assert trust.expected_misfit(predicted, sd, y_star, tolerances).item() == pytest.approx(by_chance, rel=0.01)
+
+
+def test_no_spread_is_finer_than_float32_can_tell():
+    x, _ = rows(60)
+    y = 1700 + 0.001 * x[:, :1]
+    surrogate, _, _ = fit_table(x, y, BOUNDS, NETWORK | {"m": 1}, QUICK)
+    assert (surrogate.spread(x) >= 0.99 * FINEST * y.std()).all()
