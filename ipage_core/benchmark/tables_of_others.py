@@ -1,0 +1,185 @@
+"""Tables of published problems, judged by their own simulators: ``python -m ipage_core benchmark --tables``.
+
+Each problem of :mod:`ipage_core.benchmark.simulators` becomes a table of rows, as somebody would bring it. The program
+learns from it as from any table and designs for fresh targets that are known to be reachable, without the simulator,
+which then judges. The controls get the same rows and targets.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Generator, Tensor
+
+from ipage_core.benchmark import controls
+from ipage_core.benchmark.simulators import PROBLEMS, Problem
+from ipage_core.inference.methods import METHODS, load
+from ipage_core.inference.pipeline import design
+from ipage_core.networks.gaussian_process import GaussianProcess
+from ipage_core.problem.task import Task
+from ipage_core.runtime.executor import Item, Result
+from ipage_core.tasks.table import own_data
+from ipage_core.tasks.table.trust import trust
+from ipage_core.training import recipes
+
+TARGETS, CANDIDATES = 5, 20
+"""Fresh targets of a table, and designs for each."""
+FRESH = 10_000
+"""Seeds of targets begin here: no table was drawn with such a one."""
+PROGRAM, ROW, TREES, PROCESS = "program", "nearest row", "ExtraTrees + search", "Gaussian process + search"
+MOST_SEARCHED = 12
+"""Outputs up to which the controls with a search run."""
+KEY = ("problem", "seed", "way", "target", "candidate")
+
+
+def items(problems: tuple[str, ...], seeds: int) -> list[Item]:
+    """One for each problem and seed, which draws the table, trains and draws the targets."""
+    return [(f"{name}|{seed}", {"problem": name, "seed": seed}) for seed in range(seeds) for name in problems]
+
+
+def work(argument: dict[str, Any]) -> Result:
+    """All candidates of one table and their errors by the simulator; seconds of training and design."""
+    torch.set_num_threads(1)
+    problem, seed = PROBLEMS[argument["problem"]], argument["seed"]
+    generator = Generator().manual_seed(seed)
+    x = problem.draw(problem.rows, generator)
+    y = problem.measure(x, generator)
+    fresh = Generator().manual_seed(FRESH + seed)
+    targets = problem.truth(problem.draw(TARGETS, fresh))
+    with tempfile.TemporaryDirectory() as folder:
+        task = own_data.create(
+            Path(folder) / "table",
+            pd.DataFrame(torch.cat((x, y), dim=1).numpy(), columns=[*problem.x, *problem.y]),
+            list(problem.x),
+            list(problem.y),
+            source=f"{argument['problem']}.csv",
+            bounds=problem.x,
+        )
+        found = _program(task, problem, targets, seed, y.std(0))
+    found["rows"] += _controls(problem, x, y, targets, seed)
+    return found
+
+
+def _program(task: Task, problem: Problem, targets: Tensor, seed: int, sd: Tensor) -> Result:
+    """What the program makes of the table: rows of results, seconds, the figures on its card."""
+    assert task.folder is not None
+    seconds, cards = 0.0, {}
+    for model in METHODS[task.default_method].models:
+        cards[model] = recipes.train(task, model, task.folder, seed=seed)
+        seconds += cards[model]["training_seconds"]
+    method = load(task, task.default_method)
+    rows: list[dict[str, Any]] = []
+    clock, notes = 0.0, []
+    measuring = Generator().manual_seed(FRESH + 1000 + seed)
+    for k, y_star in enumerate(targets):
+        solutions = design(task, method, y_star, CANDIDATES, seed=seed)
+        clock += sum(solutions.seconds.values())
+        notes.append(solutions.note)
+        designs = solutions.final.double()
+        doubt = trust(task, method, designs, solutions.y_star)
+        achieved = problem.truth(designs)
+        measured = problem.measure(designs, measuring)
+        inside = None if doubt is None else (measured - doubt.predicted).abs() <= doubt.half_width
+        for i in range(CANDIDATES):
+            row = {"way": PROGRAM, "target": k, "candidate": i, "error": float(_error(achieved[i], y_star, sd))}
+            row |= {"lost": bool(solutions.note), "whole": _is_whole(problem, designs[i])}
+            if doubt is not None and inside is not None:
+                row |= {"covered": float(inside[i].double().mean()), "row_is_closer": bool(doubt.row_is_closer[i])}
+            rows.append(row)
+    surrogate = cards[(METHODS[task.default_method].surrogate or ("mlp", ""))[0]]
+    return {
+        "rows": rows,
+        "training_seconds": seconds,
+        "design_seconds": clock,
+        "by": sorted(set(surrogate.get("choice", {}).get("by", ["ensemble"]))),
+        "r2": min(surrogate["held_out"]["r2"]),
+        "notes": [note for note in notes if note],
+    }
+
+
+def _controls(problem: Problem, x: Tensor, y: Tensor, targets: Tensor, seed: int) -> list[dict[str, Any]]:
+    """The same rows and targets without the program. The nearest row counts as what the simulator truly makes of it."""
+    sd = y.std(0)
+    found: list[dict[str, Any]] = []
+    for k, y_star in enumerate(targets):
+        nearest = int(((y - y_star) / sd).square().sum(1).argmin())
+        error = float(_error(problem.truth(x[nearest : nearest + 1])[0], y_star, sd))
+        found.append({"way": ROW, "target": k, "candidate": 0, "error": error})
+    if len(problem.y) > MOST_SEARCHED:
+        return found
+    surrogates = {TREES: controls.ExtraTrees(x, y, seed), PROCESS: GaussianProcess.fitted(x, y, problem.bounds)}
+    for way, predict in surrogates.items():
+        for k, y_star in enumerate(targets):
+            designs = controls.search(
+                predict, problem.draw, lambda u: _admissible(problem, u), y_star, sd, CANDIDATES, seed
+            )
+            errors = _error(problem.truth(designs), y_star, sd).tolist()
+            found += [{"way": way, "target": k, "candidate": i, "error": error} for i, error in enumerate(errors)]
+    return found
+
+
+def _error(y: Tensor, y_star: Tensor, sd: Tensor) -> Tensor:
+    """Root mean square over the outputs, in standard deviations of the table's. (…, m) → (…)."""
+    return ((y - y_star) / sd).square().mean(-1).sqrt()
+
+
+def _admissible(problem: Problem, x: Tensor) -> Tensor:
+    """Into the box, whole numbers rounded."""
+    x = x.clamp(*problem.bounds)
+    for name in problem.whole:
+        j = list(problem.x).index(name)
+        x[:, j] = x[:, j].round()
+    return x
+
+
+def _is_whole(problem: Problem, x: Tensor) -> bool:
+    """Whether a design's whole numbers are whole, to 1e-9."""
+    at = [list(problem.x).index(name) for name in problem.whole]
+    return bool(((x[at] - x[at].round()).abs() <= 1e-9).all())
+
+
+def frame(results: dict[str, Result], done: list[Item]) -> pd.DataFrame:
+    """One row for each problem, seed, way, target and candidate, with its error; what is unknown is NaN."""
+    parts = []
+    for key, argument in done:
+        if key not in results:
+            continue
+        one = results[key]
+        part = pd.DataFrame(one["rows"]).assign(**argument)
+        for name in ("training_seconds", "design_seconds", "r2"):
+            part[name] = np.where(part["way"] == PROGRAM, one[name], np.nan)
+        parts.append(part)
+    columns = ["lost", "whole", "covered", "row_is_closer"]
+    found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    for name in (c for c in columns if c in found):
+        found[name] = found[name].astype(float)
+    return found
+
+
+def summary(found: pd.DataFrame) -> pd.DataFrame:
+    """One row a problem: median errors of every way, what the program said, and who won."""
+    lines = []
+    for name, part in found.groupby("problem", sort=False):
+        own = part[part["way"] == PROGRAM]
+        medians = part.groupby("way")["error"].median()
+        per_target = own.groupby(["seed", "target"])
+        row = part[part["way"] == ROW].set_index(["seed", "target"])["error"]
+        says_row = per_target["row_is_closer"].mean() > 0.5
+        followed = per_target["error"].median().where(~says_row, row)
+        line: dict[str, Any] = {"problem": name, "seeds": part["seed"].nunique()}
+        line |= {way: medians.get(way, np.nan) for way in (PROGRAM, ROW, TREES, PROCESS)}
+        line["false cannot be reached"] = int((per_target["lost"].max() > 0).sum())
+        line["targets"] = len(says_row)
+        line["says the row is closer"] = int(says_row.sum())
+        line["worst advice"] = float((followed / row).max())
+        line["covered"] = own["covered"].mean()
+        line["whole"] = own["whole"].mean() if PROBLEMS[str(name)].whole else np.nan
+        line["best"] = str(medians.idxmin())
+        line |= {key: own[key].mean() for key in ("training_seconds", "design_seconds", "r2")}
+        lines.append(line)
+    return pd.DataFrame(lines)
