@@ -242,13 +242,20 @@ def test_the_command_line_designs_with_own_data(trained, tmp_path, capsys):
         "--to-measure", tmp_path / "next.csv", "--measure", 6, "--constrain", "a>=3.5",
     )  # fmt: skip
     assert code == 0, err
-    assert err.startswith("R² 0.")
+    assert err.startswith("R² ")
     assert "on 40 held-out rows. Not verified" in err
     summary = json.loads(out.splitlines()[-1])
     assert (summary["n"], summary["verified"], summary["hits"], summary["in_bounds"]) == (30, 0, 0, 30)
     assert summary["held_out"]["n"] == 40
     frame = pd.read_csv(tmp_path / "s.csv")
-    assert frame.columns.tolist()[-8:-4] == ["spread1", "nearest_row", "nearest_distance", "nearest_y1"]
+    assert frame.columns.tolist()[-13:-9] == ["spread1", "nearest_row", "nearest_distance", "nearest_y1"]
+    assert frame.columns.tolist()[-9:-4] == ["low1", "high1", "expected_misfit", "closest_row", "closest_misfit"]
+    assert (frame["low1"] < frame["high1"]).all()
+    best = (table()["gap [eV]"] - 0.5).abs()
+    assert (frame["closest_row"] == best.idxmin() + 1).all()
+    np.testing.assert_allclose(
+        frame["closest_misfit"], best.min() / json.loads((folder / "task.json").read_text())["y"][0]["tolerance"]
+    )
     assert frame.columns.tolist()[-4:] == ["a (Å)", "b", "angle", "gap [eV] predicted"]
     assert frame["angle"].equals(frame["x3"])
     assert frame["gap [eV] predicted"].equals(frame["surrogate1"])
