@@ -7,29 +7,35 @@ from collections.abc import Sequence
 
 import torch
 
+from ipage_core.problem import linear
+from ipage_core.problem.linear import Linear
 from ipage_core.problem.names import find
-from ipage_core.problem.space import Box, Cap, DesignSpace, Tied
+from ipage_core.problem.space import Box, Cap, DesignSpace, Tied, scaled
 from ipage_core.problem.task import Task
 
-ACCEPTED = "NAME=NUMBER, NAME=NAME, NAME<=NUMBER or NAME>=NUMBER"
+ACCEPTED = "NAME=NUMBER, NAME=NAME, NAME<=NUMBER, NAME>=NUMBER or sums such as 2*NAME+NAME<=NUMBER"
 _OPERATOR = re.compile(r"\s*(<=|>=|=)\s*")
 
 
 def parse(task: Task, expressions: Sequence[str] = ()) -> DesignSpace:
     """What localization moves on a task under these constraints (all of them hold together).
 
-    Known everywhere: a coordinate fixed (``x3=0.2``), two tied (``x1=x2``), one kept on a side (``x1<=0.5``). What a
-    task understands beyond that comes from ``Task.words``, which turns an expression into such ones, or into caps; a
-    task whose designs follow from something else has its own ``Task.space``.
+    Known everywhere: a coordinate fixed (``x3=0.2``), two tied (``x1=x2``), one kept on a side (``x1<=0.5``), linear
+    relations (``2*x1 - x2 <= 3``, ``x1 + x2 + x3 = 1``), of which equations hold exactly in every design. What a task
+    understands beyond that comes from ``Task.words``, which turns an expression into such ones, or into caps; a task
+    whose designs follow from something else has its own ``Task.space``.
 
     Raises:
         ValueError: an expression is not understood, lies outside the bounds or contradicts another one.
     """
     if task.space is not None:
         return task.space(expressions)
+    whole = torch.tensor([variable.kind != "real" for variable in task.variables])
+    logarithmic = torch.tensor([variable.scale == "log" for variable in task.variables])
     if not expressions:
-        return Box(task.bounds)
+        return scaled(Box(task.bounds), logarithmic, whole, whole)
     low, high = task.bounds.clone()
+    equations: list[Linear] = []
     group = list(range(task.d))  # coordinates with the same number are tied
     caps: list[Cap] = []
     todo = [(text, text) for text in expressions]
@@ -45,6 +51,8 @@ def parse(task: Task, expressions: Sequence[str] = ()) -> DesignSpace:
         elif match and left is not None and match[2] == "=" and (right := _index(task, match[3])) is not None:
             old, new = group[right], group[left]
             group = [new if g == old else g for g in group]
+        elif (relation := linear.read(text, lambda name: _index(task, name), task.d)) is not None:
+            equations.append(relation) if relation.sign == "=" else caps.append(relation.cap(task.bounds))
         else:
             for meant in _words(task, text, said):
                 if isinstance(meant, str):
@@ -66,7 +74,21 @@ def parse(task: Task, expressions: Sequence[str] = ()) -> DesignSpace:
         raise ValueError(f"The constraints {', '.join(expressions)} fix every coordinate: nothing is left to design")
     offset = torch.where(low < high, 0.0, low)
     at = [group.index(f) for f in free]
-    return Tied(torch.stack((low[at], high[at])), expand, offset, tuple(caps))
+    limits = torch.stack((low[at], high[at]))
+    if not equations:
+        return scaled(Tied(limits, expand, offset, tuple(caps)), logarithmic[at], whole[at], whole)
+    try:
+        solved = linear.eliminate(limits, expand, offset, equations, whole[at])
+    except ValueError as error:
+        raise ValueError(f"The constraints {', '.join(expressions)} cannot hold together: {error}") from None
+    if not solved.kept:
+        raise ValueError(f"The constraints {', '.join(expressions)} fix every coordinate: nothing is left to design")
+    for j in (at[k] for k in range(len(at)) if k not in solved.kept):  # their own bounds are caps now
+        row = torch.nn.functional.one_hot(torch.tensor(j), task.d).double()
+        caps += [Linear(row, "<=", float(high[j])).cap(task.bounds), Linear(row, ">=", float(low[j])).cap(task.bounds)]
+    left = [at[k] for k in solved.kept]
+    space = Tied(solved.bounds, solved.expand, solved.offset, tuple(caps))
+    return scaled(space, logarithmic[left], whole[left], whole)
 
 
 def _split(task: Task, text: str) -> tuple[list[str] | None, int | None]:

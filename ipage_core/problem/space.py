@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,15 @@ class DesignSpace:
     """``(chain, samples, goal, evaluations, seed, replaceable)``: instead of :meth:`Chain.correct`, which is usual."""
     finish: Step | None = None
     """``(chain, samples, goal, seed, replaceable)``: brings projected designs to the exact target; None: no way to."""
+
+    @property
+    def whole(self) -> Tensor | None:
+        """(e,) bool: coordinates of u that are whole numbers in the end; None: none is."""
+        return None
+
+    def settle(self, u: Tensor) -> Tensor:
+        """(n, e) → (n, e): with the nearest whole numbers in the place of these."""
+        return u
 
     @property
     def stages(self) -> Sequence[DesignSpace]:
@@ -75,15 +85,21 @@ class Tied(DesignSpace):
     bounds: Tensor
     """(2, e)."""
     expand: Tensor
-    """(e, d) of zeros and ones: which coordinates each free one sets."""
+    """(e, d) how far each free one moves each coordinate: zeros and ones, or what linear equations leave."""
     offset: Tensor
-    """(d,) the fixed values, zero elsewhere."""
+    """(d,) where u = 0: the fixed values, zero elsewhere, or what equations say."""
     caps: Sequence[Cap] = ()
 
     def encode(self, x: Tensor) -> Tensor:
-        """(n, d) → (n, e): the mean of the coordinates that are tied together."""
+        """(n, d) → (n, e): the mean of coordinates that are tied together; under equations the nearest, by widths."""
         expand = self.expand.to(x)
-        return (x @ expand.T) / expand.sum(1)
+        if bool(((expand == 0) | (expand == 1)).all()) and bool((expand.sum(0) <= 1).all()):
+            return (x @ expand.T) / expand.sum(1)
+        width = (self.bounds[1] - self.bounds[0]).to(x)
+        scale = expand.abs().T @ width  # (d,) what the free ones can move each coordinate by
+        scale = torch.where(scale > 0, scale, math.inf)
+        each = (expand * width[:, None] / scale).T
+        return torch.linalg.lstsq(each, ((x - self.offset.to(x)) / scale).T).solution.T * width
 
     def decode(self, u: Tensor) -> Tensor:
         """(n, e) → (n, d)."""
@@ -94,3 +110,68 @@ class Tied(DesignSpace):
         if not self.caps:
             return x.new_zeros(len(x), 0)
         return torch.stack([cap(x).clamp(min=0) for cap in self.caps], dim=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Scaled(DesignSpace):
+    """Another space whose u is moved on a logarithmic scale in some places, and settles on whole numbers in some."""
+
+    inner: DesignSpace
+    logarithmic: Tensor
+    """(e,) bool."""
+    whole_u: Tensor
+    """(e,) bool: where u is a whole number."""
+    whole_x: Tensor
+    """(d,) bool: where x is."""
+
+    @property
+    def bounds(self) -> Tensor:  # type: ignore[override]
+        """(2, e) limits of u."""
+        return self._inward(self.inner.bounds)
+
+    @property
+    def whole(self) -> Tensor:
+        """(e,) bool: see :meth:`settle`."""
+        return self.whole_u
+
+    def _inward(self, v: Tensor) -> Tensor:
+        logs = self.logarithmic.to(v.device)
+        return torch.where(logs, torch.where(logs, v, 1.0).clamp(min=TINY).log(), v)
+
+    def _outward(self, u: Tensor) -> Tensor:
+        logs = self.logarithmic.to(u.device)
+        return torch.where(logs, torch.where(logs, u, 0.0).exp(), u)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """(n, d) → (n, e)."""
+        return self._inward(self.inner.encode(x))
+
+    def decode(self, u: Tensor) -> Tensor:
+        """(n, e) → (n, d), differentiable."""
+        return self.inner.decode(self._outward(u))
+
+    def excess(self, x: Tensor) -> Tensor:
+        """(n, d) → (n, r)."""
+        return self.inner.excess(x)
+
+    def settle(self, u: Tensor) -> Tensor:
+        """(n, e) → (n, e): what is whole at the nearest whole number within its bounds, the rest as it is."""
+        v, (low, high) = self._outward(u), self.inner.bounds.to(u)
+        nearest = torch.minimum(torch.maximum(v.round(), low.ceil()), high.floor())
+        return torch.where(self.whole_u.to(u.device), self._inward(nearest), u)
+
+    def project(self, x: Tensor) -> Tensor:
+        """(n, d) → (n, d): whole numbers lose what rounding left of them; the rest is the inner space's."""
+        x = self.inner.project(x)
+        return torch.where(self.whole_x.to(x.device), x.round(), x)
+
+
+TINY = 1e-300
+"""Least number that a logarithm is taken of."""
+
+
+def scaled(inner: DesignSpace, logarithmic: Tensor, whole_u: Tensor, whole_x: Tensor) -> DesignSpace:
+    """The space itself where nothing is logarithmic or whole: built-in tasks have neither."""
+    if not (logarithmic.any() or whole_u.any() or whole_x.any()):
+        return inner
+    return Scaled(inner, logarithmic, whole_u, whole_x)

@@ -1,0 +1,140 @@
+"""Linear relations, whole numbers and logarithmic scales: what every design obeys."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ipage_core.problem import linear
+from ipage_core.problem.constraints import parse
+from ipage_core.problem.linear import Linear
+from ipage_core.problem.space import Box, Tied, scaled
+from ipage_core.problem.task import Variable
+from ipage_core.tasks import TASKS
+
+NAMES = ["a", "b", "c", "T-1"]
+ARM = TASKS["robotic_arm"]
+
+
+def index(name):
+    return NAMES.index(name) if name in NAMES else None
+
+
+@pytest.mark.parametrize(
+    ("text", "row", "sign", "value"),
+    [
+        ("2*a - b <= 3", [2, -1, 0, 0], "<=", 3),
+        ("a+b+c=1", [1, 1, 1, 0], "=", 1),
+        ("a + 1 >= 2*b/4 - 5", [1, -0.5, 0, 0], ">=", -6),
+        ("-a = -1e-3", [-1, 0, 0, 0], "=", -1e-3),
+        ("1.5e+2*a <= b", [150, -1, 0, 0], "<=", 0),
+        ("T-1 = a", [-1, 0, 0, 1], "=", 0),
+    ],
+)
+def test_relations_are_read(text, row, sign, value):
+    found = linear.read(text, index, 4)
+    assert found is not None
+    assert found.row.tolist() == row
+    assert (found.sign, found.value) == (sign, pytest.approx(value))
+
+
+@pytest.mark.parametrize("text", ["a*b=1", "a", "a=1=b", "1=2", "d=1", "1/a=2", "a/0=1", "a+=2", "a^2=1", "a=b=", "="])
+def test_what_is_not_linear_is_none(text):
+    assert linear.read(text, index, 4) is None
+
+
+def test_a_cap_is_zero_on_the_line_and_counts_widths():
+    cap = Linear(torch.tensor([1.0, 1.0]).double(), "<=", 1.0).cap(torch.tensor([[0.0, 0.0], [1.0, 3.0]]).double())
+    x = torch.tensor([[0.5, 0.5], [1.0, 3.0], [0.0, 0.0]], dtype=torch.float64)
+    assert cap(x).tolist() == pytest.approx([0, 0.75, -0.25])
+
+
+@given(
+    row=st.lists(st.sampled_from([-2.0, -1.0, 0.5, 1.0, 3.0]), min_size=4, max_size=4),
+    value=st.floats(-2, 2),
+    u=st.lists(st.floats(-5, 5), min_size=3, max_size=3),
+)
+@settings(deadline=None)
+def test_an_equation_holds_whatever_is_moved(row, value, u):
+    bounds = torch.tensor([[-1.0] * 4, [1.0] * 4], dtype=torch.float64)
+    equation = Linear(torch.tensor(row, dtype=torch.float64), "=", value)
+    solved = linear.eliminate(bounds, torch.eye(4).double(), torch.zeros(4).double(), [equation], torch.zeros(4).bool())
+    space = Tied(solved.bounds, solved.expand, solved.offset)
+    x = space.decode(torch.tensor([u], dtype=torch.float64))
+    assert abs(float(x[0] @ equation.row) - value) < 1e-9
+    assert torch.allclose(space.decode(space.encode(x)), x)  # what obeys it is not moved
+
+
+def test_equations_that_contradict_or_repeat_each_other_are_refused():
+    bounds, eye, zero = torch.tensor([[0.0, 0.0], [1.0, 1.0]]).double(), torch.eye(2).double(), torch.zeros(2).double()
+    ones = torch.ones(2, dtype=torch.float64)
+    for value in (1.0, 2.0):
+        with pytest.raises(ValueError, match="contradict each other, or say one thing twice"):
+            linear.eliminate(bounds, eye, zero, [Linear(ones, "=", 1.0), Linear(2 * ones, "=", value)], zero.bool())
+
+
+def test_a_whole_number_is_not_what_an_equation_is_solved_for():
+    bounds, eye, zero = torch.tensor([[0.0, 0.0], [9.0, 1.0]]).double(), torch.eye(2).double(), torch.zeros(2).double()
+    solved = linear.eliminate(
+        bounds, eye, zero, [Linear(torch.ones(2).double(), "=", 3.0)], torch.tensor([True, False])
+    )
+    assert solved.kept == [0]
+
+
+def test_a_constraint_of_the_task_becomes_an_equation_and_caps():
+    space = parse(ARM, ["x1 + x2 + x3 = 0.3", "2*x1 - x4 <= 0.1"])
+    assert space.bounds.shape == (2, 3)
+    u = torch.rand(50, 3, dtype=torch.float64) * (space.bounds[1] - space.bounds[0]) + space.bounds[0]
+    x = space.decode(u)
+    assert (x[:, :3].sum(1) - 0.3).abs().max() < 1e-12
+    kept = (2 * x[:, 0] - x[:, 3] <= 0.1) & (x >= ARM.bounds[0]).all(1) & (x <= ARM.bounds[1]).all(1)
+    assert torch.equal(space.excess(x).sum(1) < 1e-12, kept)
+    assert kept.any()
+    assert not kept.all()
+    with pytest.raises(ValueError, match="cannot hold together"):
+        parse(ARM, ["x1 + x2 = 0.3", "x1 + x2 = 0.4"])
+
+
+def test_a_constraint_by_ties_and_an_equation_together():
+    space = parse(ARM, ["x1 = x2", "x1 + x2 + x3 = 0.3"])
+    x = space.decode(torch.rand(20, 2, dtype=torch.float64))
+    assert torch.equal(x[:, 0], x[:, 1])
+    assert (x[:, :3].sum(1) - 0.3).abs().max() < 1e-12
+
+
+def test_logarithms_and_whole_numbers():
+    space = scaled(
+        Box(torch.tensor([[1e-6, 0.5], [1e-2, 7.4]], dtype=torch.float64)),
+        torch.tensor([True, False]),
+        torch.tensor([False, True]),
+        torch.tensor([False, True]),
+    )
+    x = torch.tensor([[1e-4, 3.3], [1e-6, 0.6], [1e-2, 7.4]], dtype=torch.float64)
+    u = space.encode(x)
+    assert torch.allclose(space.decode(u), x)
+    assert space.bounds[:, 0].tolist() == pytest.approx([-13.8155, -4.60517], rel=1e-5)
+    settled = space.decode(space.settle(u))
+    assert settled[:, 1].tolist() == [3, 1, 7]
+    assert torch.allclose(settled[:, 0], x[:, 0])
+    assert space.project(settled + torch.tensor([0.0, 1e-12]))[:, 1].tolist() == [3, 1, 7]
+
+
+def test_a_derivative_passes_through_a_logarithm_that_is_not_taken():
+    space = scaled(
+        Box(torch.tensor([[-1.0, 0.1], [1.0, 10.0]], dtype=torch.float64)),
+        torch.tensor([False, True]),
+        torch.zeros(2, dtype=torch.bool),
+        torch.zeros(2, dtype=torch.bool),
+    )
+    u = space.encode(torch.tensor([[-0.5, 2.0]], dtype=torch.float64)).requires_grad_(True)
+    jacobian = torch.autograd.functional.jacobian(space.decode, u)[0, :, 0]
+    assert torch.allclose(jacobian, torch.tensor([[1.0, 0.0], [0.0, 2.0]], dtype=torch.float64))
+
+
+def test_a_task_without_whole_numbers_keeps_its_box():
+    assert type(parse(ARM)) is Box
+    first = Variable("n", low=0, high=9, kind="integer")
+    space = parse(replace(ARM, variables=(first, *ARM.variables[1:])))
+    assert space.whole.tolist() == [True, False, False, False]
