@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,7 +37,11 @@ class ExtraTrees:
 
 def _grow(x: np.ndarray, z: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, ...]:
     """(column, threshold, left, right, value) of the nodes of a tree; column −1 is a leaf."""
-    column, threshold, left, right, value = [], [], [], [], []
+    column: list[Any] = []
+    threshold: list[Any] = []
+    left: list[Any] = []
+    right: list[Any] = []
+    value: list[Any] = []
     todo = [np.arange(len(x))]
     waiting = [-1]  # where the node's number is to be written: 2·parent, + 1 for right
     while todo:
@@ -45,7 +50,8 @@ def _grow(x: np.ndarray, z: np.ndarray, generator: np.random.Generator) -> tuple
         if written >= 0:
             (right if written % 2 else left)[written // 2] = number
         here, own = x[rows], z[rows]
-        column.append(-1), threshold.append(0.0), left.append(-1), right.append(-1), value.append(own.mean(0))
+        for numbers, one in ((column, -1), (threshold, 0.0), (left, -1), (right, -1), (value, own.mean(0))):
+            numbers.append(one)
         low, high = here.min(0), here.max(0)
         if len(rows) < LEAST_SPLIT or (low == high).all() or np.ptp(own, axis=0).max() == 0:
             continue

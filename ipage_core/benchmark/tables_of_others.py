@@ -112,7 +112,10 @@ def _controls(problem: Problem, x: Tensor, y: Tensor, targets: Tensor, seed: int
         found.append({"way": ROW, "target": k, "candidate": 0, "error": error})
     if len(problem.y) > MOST_SEARCHED:
         return found
-    surrogates = {TREES: controls.ExtraTrees(x, y, seed), PROCESS: GaussianProcess.fitted(x, y, problem.bounds)}
+    surrogates: dict[str, Any] = {
+        TREES: controls.ExtraTrees(x, y, seed),
+        PROCESS: GaussianProcess.fitted(x, y, problem.bounds),
+    }
     for way, predict in surrogates.items():
         for k, y_star in enumerate(targets):
             designs = controls.search(

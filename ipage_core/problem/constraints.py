@@ -86,9 +86,9 @@ def parse(task: Task, expressions: Sequence[str] = ()) -> DesignSpace:
     for j in (at[k] for k in range(len(at)) if k not in solved.kept):  # their own bounds are caps now
         row = torch.nn.functional.one_hot(torch.tensor(j), task.d).double()
         caps += [Linear(row, "<=", float(high[j])).cap(task.bounds), Linear(row, ">=", float(low[j])).cap(task.bounds)]
-    left = [at[k] for k in solved.kept]
+    at = [at[k] for k in solved.kept]
     space = Tied(solved.bounds, solved.expand, solved.offset, tuple(caps))
-    return scaled(space, logarithmic[left], whole[left], whole)
+    return scaled(space, logarithmic[at], whole[at], whole)
 
 
 def _split(task: Task, text: str) -> tuple[list[str] | None, int | None]:

@@ -84,7 +84,9 @@ def beside(task: Task, method: Loaded, frame: pd.DataFrame) -> pd.DataFrame:
     }
     added |= {"nearest_row": rows.row[index].numpy(), "nearest_distance": distance.numpy()}
     added |= {f"nearest_y{j + 1}": rows.y[index, j].numpy() for j in range(task.n_targets)}
-    y_star = torch.from_numpy(frame[[f"target{j + 1}" for j in range(task.n_targets)]].to_numpy(dtype=np.float64))
+    y_star = torch.from_numpy(
+        frame[[f"target{j + 1}" for j in range(task.n_targets)]].to_numpy(dtype=np.float64, copy=True)
+    )
     if (found := trust.trust(task, method, x, y_star)) is not None:
         low, high = found.predicted - found.half_width, found.predicted + found.half_width
         added |= {f"low{j + 1}": low[:, j].numpy() for j in range(task.n_targets)}

@@ -1,0 +1,55 @@
+import torch
+from torch import Generator
+
+from ipage_core.benchmark import controls, tables_of_others
+from ipage_core.benchmark.controls import ExtraTrees, search
+
+
+def test_trees_reproduce_their_rows_and_follow_a_step():
+    x = torch.rand(200, 2, dtype=torch.float64, generator=Generator().manual_seed(0))
+    y = torch.stack(((x[:, 0] > 0.5).double() * 1e4, 1e-3 * x[:, 1]), 1)
+    trees = ExtraTrees(x, y)
+    assert torch.allclose(trees(x), y)
+    new = torch.rand(500, 2, dtype=torch.float64, generator=Generator().manual_seed(1))
+    new = new[(new[:, 0] - 0.5).abs() > 0.05]
+    step = (new[:, 0] > 0.5).double() * 1e4
+    assert (trees(new)[:, 0] - step).abs().mean() < 300
+    assert (trees(new)[:, 1] - 1e-3 * new[:, 1]).abs().mean() < 3e-5
+
+
+def test_a_search_comes_closer_than_its_draws(monkeypatch):
+    monkeypatch.setattr(controls, "DRAWS", 500)
+
+    def draw(n, generator):
+        return torch.rand(n, 2, dtype=torch.float64, generator=generator)
+
+    target = torch.tensor([0.5, 0.05], dtype=torch.float64)
+
+    def off(x):
+        return ((torch.stack((x.sum(1), x[:, 0] * x[:, 1]), 1) - target) / torch.tensor([1.0, 0.1])).norm(dim=1)
+
+    found = search(
+        lambda x: torch.stack((x.sum(1), x[:, 0] * x[:, 1]), 1), draw, lambda x: x.clamp(0, 1), target,
+        torch.tensor([1.0, 0.1]), 5, 3,
+    )  # fmt: skip
+    assert ((found >= 0) & (found <= 1)).all()
+    assert off(found).max() < 0.5 * off(draw(500, Generator().manual_seed(3))).sort().values[:5].max()
+
+
+def test_the_summary_counts_what_was_said_and_what_it_cost():
+    rows = [
+        {"way": "program", "target": t, "candidate": c, "error": e, "lost": False, "whole": True, "covered": v,
+         "row_is_closer": r}
+        for t, c, e, v, r in [(0, 0, 0.1, 1, 0), (0, 1, 0.3, 0, 0), (1, 0, 0.9, 1, 1), (1, 1, 0.9, 1, 1)]
+    ]  # fmt: skip
+    rows += [{"way": "nearest row", "target": t, "candidate": 0, "error": e} for t, e in [(0, 0.25), (1, 0.5)]]
+    result = {"rows": rows, "training_seconds": 1.0, "design_seconds": 0.1, "r2": 0.9}
+    item = ("vehicle|0", {"problem": "vehicle", "seed": 0})
+    found = tables_of_others.frame({"vehicle|0": result}, [item])
+    line = tables_of_others.summary(found).iloc[0]
+    assert line["program"] == 0.6
+    assert line["nearest row"] == 0.375
+    assert line["best"] == "nearest row"
+    assert line["says the row is closer"] == 1
+    assert line["worst advice"] == 1.0  # the second target's advice is the row itself; the first's is 0.2 of 0.25
+    assert line["covered"] == 0.75
