@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-DRAWS, ROUNDS = 20_000, 30
+DRAWS, ROUNDS = 20_000, 100
 """Designs that the search draws, and rounds in which it moves the best of them."""
 TREES, LEAST_SPLIT = 100, 2
 """As scikit-learn has them."""
@@ -115,7 +115,7 @@ def search(
         best = error.argsort()[:n]
         x, error = x[best], error[best]
         for k in range(ROUNDS):
-            step = width * 0.3 * 0.8**k * torch.randn(x.shape, dtype=x.dtype, generator=generator)
+            step = width * 0.3 * 0.95**k * torch.randn(x.shape, dtype=x.dtype, generator=generator)
             moved = admissible(x + step)
             error_moved = off(moved)
             better = error_moved < error
