@@ -33,7 +33,8 @@ def test_a_search_comes_closer_than_its_draws(monkeypatch):
         torch.tensor([1.0, 0.1]), 5, 3,
     )  # fmt: skip
     assert ((found >= 0) & (found <= 1)).all()
-    assert off(found).max() < 0.5 * off(draw(500, Generator().manual_seed(3))).sort().values[:5].max()
+    drawn = off(draw(500, Generator().manual_seed(3))).sort().values[:5]
+    assert off(found).median() < 0.1 * drawn.median()
 
 
 def test_the_summary_counts_what_was_said_and_what_it_cost():
