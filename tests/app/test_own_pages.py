@@ -85,7 +85,7 @@ def test_a_table_becomes_a_task_in_training(place):
     assert (x.value, y.value) == (["a (Å)", "b", "angle"], ["gap [eV]"])
     assert "its least value: taken as a floor" in said(test).replace("\\", "")
     next(t for t in test.text_input if t.label == "Name").set_value("My gaps").run()
-    assert "150 epochs of two networks: about" in said(test)
+    assert "104 epochs of two networks: about" in said(test)
     next(n for n in test.number_input if n.label == "Epochs").set_value(40).run()
     assert "40 epochs of two networks: about" in said(test)
     test.button(key="own-train").click().run()
