@@ -24,6 +24,7 @@ FLOORS = {
 }
 """From the ground up: each may import what stands before it."""
 UP = {
+    ("ipage_core.problem", "ipage_core.inference"): "a request knows who carries it out",
     ("ipage_core.inference", "ipage_core.tasks"): "a task is found by its name, and cells have a space of their own",
 }
 """Arrows back up that there are, and why."""

@@ -14,16 +14,16 @@ from app.figures.compare import Picture, figure, sweep_figure, sweep_table, tabl
 from app.figures.playback import Size
 from app.figures.run import Outcome, Run
 from app.state.runs import outcome, stamp, trio
-from app.state.settings import SAMPLINGS, Settings
+from ipage_core.problem.request import SAMPLINGS, DesignRequest
 
 SIZES = [25, 50, 100, 200]
 SEEDS = [3, 5, 10, 20]
 
 
-def show(settings: Settings, run: Run, picture: Picture, dark: bool, size: Size) -> Callable[[], None]:
+def show(request: DesignRequest, run: Run, picture: Picture, dark: bool, size: Size) -> Callable[[], None]:
     """The three results on linked axes; below, the sweep. Returns the sweep's work, for when the page is complete."""
     with st.spinner("Running SRS, LHS and maximin …"):
-        runs = trio(settings)
+        runs = trio(request)
     named = {SAMPLINGS[name]: one for name, one in runs.items()}
     chart(figure(named, picture, dark, size), key="compare", config=CONFIG)
     by = "by Ω" if run.verified.any() else "by the surrogate f, for Ω has not run"
@@ -33,15 +33,15 @@ def show(settings: Settings, run: Run, picture: Picture, dark: bool, size: Size)
         "Sampling hardly changes the error, which localization sets; it changes **which solutions are found**."
     )
     numbers(table(named), "samplings")
-    return _show_sweep(settings, run, dark, size)
+    return _show_sweep(request, run, dark, size)
 
 
-def _show_sweep(settings: Settings, run: Run, dark: bool, size: Size) -> Callable[[], None]:
+def _show_sweep(request: DesignRequest, run: Run, dark: bool, size: Size) -> Callable[[], None]:
     """Over N = 25, 50, 100, 200 and several seeds; can be stopped, and goes on where it was."""
     left, right = st.columns([2, 1], vertical_alignment="bottom")
     seeds = left.select_slider("Over N and many seeds: how many", SEEDS, value=5, key="seeds", bind="query-params")
     cells = [(n, seed, name) for seed, n, name in product(range(seeds), SIZES, SAMPLINGS)]
-    about = replace(settings, n=0, seed=0, sampling="srs")
+    about = replace(request, n=0, seed=0, sampling="srs")
     known = st.session_state.setdefault("sweeps", {}).setdefault(about, {})
     asked = (about, seeds)
     missing = [cell for cell in cells if cell not in known]
@@ -79,28 +79,16 @@ def _show_sweep(settings: Settings, run: Run, dark: bool, size: Size) -> Callabl
                 numbers(sweep_table(run, by_name, bool(run.verified.any())), "sweep", key)
 
     draw("sweep-figure")
-    return lambda: _work(settings, missing, known, len(cells), bar, draw) if going else None
+    return lambda: _work(request, missing, known, len(cells), bar, draw) if going else None
 
 
-def _work(settings: Settings, missing: list, known: dict, total: int, bar, draw) -> None:  # type: ignore[no-untyped-def]
+def _work(request: DesignRequest, missing: list, known: dict, total: int, bar, draw) -> None:  # type: ignore[no-untyped-def]
     """Run what is missing. Any click or change on the page interrupts it between two runs."""
-    marked = stamp(settings.task.name, settings.method)
+    marked = stamp(request.task.name, request.method)
     for k, cell in enumerate(missing):
         n, seed, name = cell
         bar.progress((total - len(missing) + k) / total, f"{SAMPLINGS[name]}, N = {n}, seed {seed}")
-        known[cell] = outcome(
-            settings.task.name,
-            settings.method,
-            settings.target,
-            n,
-            name,
-            seed,
-            settings.omega_evals,
-            settings.tolerance,
-            settings.constraints,
-            settings.seed_design,
-            stamp=marked,
-        )
+        known[cell] = outcome(request.replace(n=n, sampling=name, seed=seed), marked)
         if (n, name) == (SIZES[-1], list(SAMPLINGS)[-1]):  # a seed is complete
             draw(f"sweep-{seed}")
     st.session_state.sweeping = None

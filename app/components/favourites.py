@@ -14,7 +14,7 @@ from app.components.tables import told_names, x_names, y_names
 from app.figures.playback import Size
 from app.figures.run import Run
 from app.figures.theme import Dict
-from app.state.settings import Settings
+from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks import TASKS
 
 
@@ -23,7 +23,7 @@ def kept() -> list[dict[str, Any]]:
     return st.session_state.setdefault("favourites", [])
 
 
-def ask_to_keep(settings: Settings, run: Run, sample: int) -> None:
+def ask_to_keep(request: DesignRequest, run: Run, sample: int) -> None:
     """The button that keeps the chosen sample."""
 
     def keep() -> None:
@@ -35,7 +35,7 @@ def ask_to_keep(settings: Settings, run: Run, sample: int) -> None:
                 "task": run.task,
                 "method": run.method,
                 "sample": sample,
-                "address": f"{settings.address()}&sample={sample}",
+                "address": f"{request.to_query()}&sample={sample}",
                 "x": run.x[-1, sample].astype(float),
                 "y_star": run.aims[sample],
                 "y": run.achieved[sample, : len(run.y_star)],

@@ -50,8 +50,6 @@ class Form:
     """Widgets below the fields for constraints and for a design to start from; they fill these in."""
     objection: Callable[[tuple[str, ...]], str] = _no_objection
     """Constraints → why the page must not take them, or nothing."""
-    read_start: Callable[[str], tuple[float, ...]] | None = None
-    """Text → the design to start from (d,), where that is not numbers with commas. ValueError: one sentence."""
 
     def offered(self, counts: Sequence[int]) -> list[int]:
         """How many designs one may ask for at once, here and now; ``counts``: what the page offers for any task."""

@@ -12,7 +12,7 @@ from app.components.tables import BADGES, MOST_COLUMNS, badges, columns, table, 
 from app.components.words import cards, sample_figures
 from app.figures.run import Run
 from app.state.inspection import Inspection, inspect
-from app.state.settings import Settings
+from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks import TASKS
 
 
@@ -30,7 +30,7 @@ def show_table(run: Run) -> None:
     )
 
 
-def show_sample(settings: Settings, run: Run) -> None:
+def show_sample(request: DesignRequest, run: Run) -> None:
     """All that is known of the chosen sample."""
     sample = chosen_sample(run)
     if sample is None:
@@ -43,7 +43,7 @@ def show_sample(settings: Settings, run: Run) -> None:
         " ".join(f":{color}-badge[{name}]" for name, color in BADGES.items() if name in worn) or "not verified"
     )
     with right:
-        favourites.ask_to_keep(settings, run, sample)
+        favourites.ask_to_keep(request, run, sample)
     st.html(cards(sample_figures(run, sample, seen)))
     show_details(run, sample, seen)
 

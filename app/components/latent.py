@@ -12,14 +12,14 @@ from app.figures.latent import Latent, figure
 from app.figures.playback import Size
 from app.figures.run import Run
 from app.state.runs import trio
-from app.state.settings import SAMPLINGS, Settings
 from ipage_core.benchmark.metrics import least_distance
 from ipage_core.inference.latent_design import latent_design, unit_design
+from ipage_core.problem.request import SAMPLINGS, DesignRequest
 
 KEY = "latent"
 
 
-def show(settings: Settings, run: Run, dark: bool, size: Size) -> None:
+def show(request: DesignRequest, run: Run, dark: bool, size: Size) -> None:
     """Brushing points in any panel lights up the same samples in the panels above and below."""
     if run.labels[0] == "prior":
         st.info(
@@ -30,7 +30,7 @@ def show(settings: Settings, run: Run, dark: bool, size: Size) -> None:
         return
     names = [run.sampling] if size.narrow else list(SAMPLINGS)
     with st.spinner("Running SRS, LHS and maximin …"):
-        runs = {run.sampling: run} if size.narrow else trio(settings)
+        runs = {run.sampling: run} if size.narrow else trio(request)
     latents = [_latent(SAMPLINGS[name], runs[name]) for name in names]
     z_axes, x_axes = _ask_axes(run)
     brushed = _brushed(names, (run.task, run.method, run.n, run.seed, tuple(run.y_star.tolist())))

@@ -22,9 +22,9 @@ from app.figures.run import Run
 from app.figures.theme import Dict
 from app.state.densities import density
 from app.state.runs import stamp, weights_hash
-from app.state.settings import Settings
 from ipage_core.inference.methods import METHODS, folder
 from ipage_core.networks.store import load_card
+from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks import TASKS
 
 READ_ME = """{title}: {n} designs for {target}
@@ -44,12 +44,12 @@ In a running explorer, append this to its address:
 """
 
 
-def check_link(settings: Settings) -> None:
+def check_link(request: DesignRequest) -> None:
     """Say so if the address was made with other weights than those that answer here."""
     made_with = st.query_params.get("model")
     if made_with is None:
         return
-    asked = (settings.task.name, settings.method)
+    asked = (request.task.name, request.method)
     if st.session_state.setdefault("linked", asked) != asked:  # another method: the link's hash is not about it
         st.query_params.pop("model")
         return
@@ -66,12 +66,12 @@ Figures = Callable[[Run], dict[str, Dict]]
 """Run → the figures that go into the archive, by name, on a light ground."""
 
 
-def show(settings: Settings, run: Run, figures: Figures) -> None:
+def show(request: DesignRequest, run: Run, figures: Figures) -> None:
     """The link, the table, the archive."""
     st.subheader("Share and take away", divider="gray")
     base = (st.context.url or "").split("?")[0]
     sample = chosen_sample(run)
-    link = f"{base}?{settings.address()}&view={st.session_state.get('view', '')}".replace(" ", "+")
+    link = f"{base}?{request.to_query()}&view={st.session_state.get('view', '')}".replace(" ", "+")
     link += (f"&sample={sample}" if sample is not None else "") + f"&model={weights_hash(run.task, run.method)}"
     st.caption("This link brings the same designs back: every setting, the seed, and the hash of the weights.")
     st.code(link, language=None, wrap_lines=True)
@@ -87,7 +87,7 @@ def show(settings: Settings, run: Run, figures: Figures) -> None:
     )
     right.download_button(
         "Download ZIP: table, figures, model cards, command",
-        partial(archive, settings, run, figures),
+        partial(archive, request, run, figures),
         file_name=f"{run.task}_solutions.zip",
         mime="application/zip",
         icon=":material/folder_zip:",
@@ -95,14 +95,14 @@ def show(settings: Settings, run: Run, figures: Figures) -> None:
         width="stretch",
     )
     st.caption("On the command line, the same designs:")
-    st.code(settings.command(), language="bash", wrap_lines=True)
+    st.code(request.to_command(), language="bash", wrap_lines=True)
 
 
 def _csv(run: Run) -> str:
     return run.frame.to_csv(index=False)
 
 
-def archive(settings: Settings, run: Run, figures: Figures) -> bytes:
+def archive(request: DesignRequest, run: Run, figures: Figures) -> bytes:
     """Everything as a ZIP: see ``READ_ME``."""
     from plotly.io import to_html
 
@@ -110,20 +110,20 @@ def archive(settings: Settings, run: Run, figures: Figures) -> bytes:
         title=TASKS[run.task].title,
         n=run.n,
         target=asked_text(run),
-        command=settings.command(),
-        address=settings.address(),
+        command=request.to_command(),
+        address=request.to_query(),
     )
     stored = {
         "task": run.task,
         "method": run.method,
-        "target": settings.target,
-        "constraints": list(settings.constraints),
-        "seed_design": list(settings.seed_design),
+        "target": request.target.text,
+        "constraints": list(request.constraints),
+        "seed_design": list(request.start),
         "n": run.n,
         "sampling": run.sampling,
         "seed": run.seed,
-        "omega_evals": settings.omega_evals,
-        "tolerance": run.tolerance,
+        "omega_evals": request.omega_evals,
+        "tolerance": run.tolerance if len(run.tolerances) == 1 else run.tolerances.tolist(),
         "weights": weights_hash(run.task, run.method),
         "summary": run.summary,
         "hits_within_tolerance": int(run.hit.sum()),
@@ -133,9 +133,9 @@ def archive(settings: Settings, run: Run, figures: Figures) -> bytes:
         file.writestr("README.txt", told)
         file.writestr("solutions.csv", _csv(run))
         file.writestr("settings.json", json.dumps(stored, indent=2, ensure_ascii=False))
-        if settings.seed_design:
-            names = ",".join(f"x{j + 1}" for j in range(len(settings.seed_design)))
-            file.writestr("seed_design.csv", names + "\n" + ",".join(map(repr, settings.seed_design)) + "\n")
+        if request.start:
+            names = ",".join(f"x{j + 1}" for j in range(len(request.start)))
+            file.writestr("seed_design.csv", names + "\n" + ",".join(map(repr, request.start)) + "\n")
         for name, figure in figures(run).items():
             figure["layout"] |= {"paper_bgcolor": "#ffffff"}
             html = to_html(dressed(figure), include_plotlyjs="plotly.min.js", auto_play=False, validate=False)

@@ -13,21 +13,24 @@ from app.components.look import is_dark
 from app.components.tables import MOST_COLUMNS, x_names, y_names
 from app.components.words import duration, histogram, plain
 from app.state import classroom
-from app.state.settings import KINDS, SAMPLINGS, Settings
 from app.state.targets import data
 from app.workers.jobs import cores
 from ipage_core.inference.methods import METHODS, folder
+from ipage_core.problem.request import SAMPLINGS, DesignRequest, goal_of
+from ipage_core.problem.target import Kind, Target
 from ipage_core.problem.task import Task
 from ipage_core.tasks import TASKS
 
 Forms = Callable[[str], Form]
 """Name of a task → its form: the page knows, for tasks are above the widgets."""
 COUNTS = [1, 3, 10, 25, 50, 100, 200, 500, 1000]
+KINDS: tuple[Kind, ...] = ("exactly", "at least", "at most", "between")
+"""What can be asked of a property."""
 STRICTNESS = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]
 """The tolerance slider, in units of the task's own tolerance."""
 
 
-def ask(forms: Forms) -> Settings:
+def ask(forms: Forms) -> DesignRequest:
     """All widgets: what for on top of the page, how to explore in the sidebar."""
     left, right = st.columns([1.15, 3.2], gap="medium", vertical_alignment="top")
     with left:
@@ -45,7 +48,7 @@ def ask(forms: Forms) -> Settings:
         st.markdown("#### iPage Explorer")
         st.caption("Every design x that achieves a target: Ω(x) = y*")
         how = _ask_how(task, form)
-    return Settings(task=task, y=tuple(y), **other, **how)
+    return DesignRequest(task=task, **other, **how)
 
 
 def _ask_otherwise(task: Task, form: Form, y: tuple[float, ...]) -> dict[str, Any]:
@@ -53,7 +56,7 @@ def _ask_otherwise(task: Task, form: Form, y: tuple[float, ...]) -> dict[str, An
     keys = [f"ask{j + 1}" for j in range(task.n_targets)] + ["constrain", "start"]
     used = any(st.session_state.get(key, st.query_params.get(key)) not in (None, "", "exactly") for key in keys)
     used = st.session_state[f"other_ways_{task.name}"] = used or st.session_state.get(f"other_ways_{task.name}", False)
-    kinds, up_to = [], []  # once unfolded, the form stays so: who clears a field is still at work there
+    goals = []  # once unfolded, the form stays so: who clears a field is still at work there
     with st.expander("Ask in other ways: intervals, constraints, a design of your own", used, icon=":material/tune:"):
         for j, place in enumerate(st.columns(task.n_targets)):
             name = y_names(task)[j]
@@ -75,8 +78,7 @@ def _ask_otherwise(task: Task, form: Form, y: tuple[float, ...]) -> dict[str, An
                     if top is None or top < y[j]:
                         st.error("This interval holds nothing: its second number must be the larger.")
                         st.stop()
-                kinds.append(kind)
-                up_to.append(float(top))
+                goals.append(goal_of(kind, float(y[j]), float(top)))
         left, right = st.columns(2)
         examples = f"{x_names(task)[0]} = {float(task.bounds.mean(0)[0]):g}"
         if task.d > 1:
@@ -105,31 +107,21 @@ def _ask_otherwise(task: Task, form: Form, y: tuple[float, ...]) -> dict[str, An
             st.error(plain(wrong), icon=":material/error:")
             st.stop()
     return {
-        "kinds": tuple(kinds),
-        "up_to": tuple(up_to),
+        "target": Target(tuple(goals)),
         "constraints": constraints,
-        "seed_design": _numbers(task, form, start),
+        "start": _numbers(task, start),
     }
 
 
-def _numbers(task: Task, form: Form, text: str) -> tuple[float, ...]:
+def _numbers(task: Task, text: str) -> tuple[float, ...]:
     """The seed design, or a sentence about what is wrong with it."""
     if not text.strip():
         return ()
     try:
-        if form.read_start:
-            return form.read_start(text)
+        return task.parse_design(text)
     except ValueError as error:
         st.error(plain(str(error)), icon=":material/error:")
         st.stop()
-    try:
-        values = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        values = ()
-    if len(values) != task.d or not np.isfinite(values).all():
-        st.error(f"A design of this task is {task.d} finite numbers: {', '.join(task.x_labels)}.")
-        st.stop()
-    return values
 
 
 def _span(task: Task, j: int) -> float:
@@ -202,7 +194,7 @@ def _ask_how(task: Task, form: Form) -> dict[str, Any]:
         "method": method,
         "omega_evals": omega,
         "finish": finish and METHODS[method].surrogate is not None and not classroom.on(),
-        "strictness": strictness,
+        "tolerance": strictness,
     }
 
 

@@ -24,7 +24,8 @@ class Run:
     """(2, m) the least and the greatest y accepted: the target twice, or the ends of an interval, ±∞ where open."""
     aims: np.ndarray
     """(n, m) the y that each sample aims at."""
-    tolerance: float
+    tolerances: np.ndarray
+    """(m,) how far each property may be off and still count as a hit."""
     labels: tuple[str, ...]
     z: np.ndarray
     """(n, k) latent points; of a replaced sample, the fresh one's."""
@@ -44,7 +45,7 @@ class Run:
     replaced: np.ndarray
     """(n,) bool."""
     cycle_error: np.ndarray
-    """(n,) max |x − f⁻¹(f(x))| at the posterior, in widths of the box; NaN without an INN."""
+    """(n,) max |z − f_z(x)| over the latent coordinates at the posterior; NaN without an INN."""
     achieved: np.ndarray
     """(n, m + p) properties of the result by Ω; NaN where it did not run."""
     summary: dict[str, Any]
@@ -57,6 +58,11 @@ class Run:
     def n(self) -> int:
         """How many samples."""
         return self.x.shape[1]
+
+    @property
+    def tolerance(self) -> float:
+        """The first property's tolerance."""
+        return float(self.tolerances[0])
 
     @property
     def exact(self) -> np.ndarray:
@@ -79,7 +85,7 @@ class Run:
         """(…, m) properties by Ω → (…,) bool: accepted, up to the tolerance where a number is asked for."""
         excess, exact = self.excess(y), self.exact
         beside = excess[..., ~exact] <= 1e-9 * (1 + np.abs(y[..., ~exact]))
-        return (np.linalg.norm(excess[..., exact], axis=-1) <= self.tolerance) & beside.all(-1)
+        return (excess[..., exact] <= self.tolerances[exact]).all(-1) & beside.all(-1)
 
     def excess(self, y: np.ndarray) -> np.ndarray:
         """(…, m) → (…, m) how far y is from what is accepted."""
@@ -130,9 +136,9 @@ class Run:
         """(n,) bool: Ω ran on it, and gave a number."""
         return np.isfinite(self.off_by)
 
-    def judged(self, tolerance: float) -> Run:
-        """The same designs, judged by another tolerance."""
-        return replace(self, tolerance=tolerance)
+    def judged(self, tolerances: np.ndarray) -> Run:
+        """The same designs, judged by other tolerances (m,)."""
+        return replace(self, tolerances=tolerances)
 
     def at_rest(self) -> Run:
         """The result alone, without the way there."""

@@ -8,10 +8,10 @@ import torch
 from torch import Generator, Tensor
 
 from app.state.runs import loaded
-from app.state.settings import SAMPLINGS
 from ipage_core.inference.latent_design import latent_design
 from ipage_core.inference.localization import Optimizer, localize
 from ipage_core.inference.pipeline import design
+from ipage_core.problem.request import SAMPLINGS
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.sinewave import TASK, loop_of, omega, sample_prior
 

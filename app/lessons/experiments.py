@@ -15,8 +15,8 @@ from app.figures.playback import Size
 from app.lessons import computations as lessons
 from app.lessons import figures
 from app.state import runs
-from app.state.settings import SAMPLINGS, Settings
 from ipage_core.inference.latent_design import minimum_distance, unit_design
+from ipage_core.problem.request import SAMPLINGS, DesignRequest
 from ipage_core.tasks import TASKS, ballistics
 
 TOLERANCE = lessons.TASK.tolerance
@@ -31,7 +31,7 @@ class Shown:
     """The same in a sentence, with its numbers."""
     numbers: pd.DataFrame
     """What the figure is drawn of, as a table."""
-    settings: Settings
+    request: DesignRequest
     view: str = "Localization"
 
     @property
@@ -40,10 +40,9 @@ class Shown:
         return f"./?{self.settings.address()}&view={self.view.replace(' ', '+')}"
 
 
-def state(target: float, method: str = lessons.METHOD, task: str = lessons.TASK.name, **more: Any) -> Settings:
-    """The settings that Explore would have."""
-    asked = {"n": 200, "sampling": "maximin", "seed": 0, "omega_evals": 0, "strictness": 1.0} | more
-    return Settings(TASKS[task], method, ("exactly",), (target,), (target,), **asked)  # type: ignore[arg-type]
+def state(target: float, method: str = lessons.METHOD, task: str = lessons.TASK.name, **more: Any) -> DesignRequest:
+    """The request that Explore would have."""
+    return DesignRequest.of(TASKS[task], target, method=method, **{"n": 200} | more)
 
 
 def ask_target() -> float:
@@ -223,7 +222,7 @@ def believed(dark: bool, size: Size) -> Shown:
     """What f believes and what Ω says."""
     target = ask_target()
     strictness = st.select_slider("Tolerance", [0.0002, 0.0006, 0.002, 0.006, 0.02], 0.002, key="learn_tolerance")
-    asked = state(target, strictness={0.0002: 0.01, 0.0006: 0.03, 0.002: 0.1, 0.006: 0.3, 0.02: 1.0}[strictness])
+    asked = state(target, tolerance={0.0002: 0.01, 0.0006: 0.03, 0.002: 0.1, 0.006: 0.3, 0.02: 1.0}[strictness])
     run = runs.of(asked)
     assert run.f_error is not None
     f_off, omega_off = np.sqrt(run.f_error[-1]), run.off_by

@@ -14,9 +14,9 @@ from app.components.words import headline, number, plain
 from app.figures import compare, side_by_side
 from app.figures.playback import Size
 from app.state import runs
-from app.state.settings import SAMPLINGS
 from app.tasks import panel_of
 from ipage_core.inference.methods import METHODS
+from ipage_core.problem.request import SAMPLINGS, DesignRequest
 from ipage_core.tasks import TASKS
 
 MOST = 4  # runs; more would not be told apart
@@ -80,6 +80,12 @@ def table(found: dict[str, runs.Run]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def request(task: str, target: str, row: dict, n: int) -> DesignRequest:
+    """What a row of the table asks for."""
+    chosen = {name: row[name] for name in ("method", "sampling", "seed")}
+    return DesignRequest.of(TASKS[task], target, n=n, **chosen)
+
+
 def coverage(task: str, target: str, rows: list[dict], names: list[str], bar) -> dict:  # type: ignore[no-untyped-def]
     """Outcomes by run and N, over a few seeds from each run's own."""
     found: dict = {name: {} for name in names}
@@ -88,10 +94,8 @@ def coverage(task: str, target: str, rows: list[dict], names: list[str], bar) ->
         for n in SIZES:
             for more in range(SEEDS):
                 bar.progress(done / total, f"{name}: N = {n}, seed {row['seed'] + more}")
-                one = runs.outcome(
-                    task, row["method"], target, n, row["sampling"], row["seed"] + more, 0, TASKS[task].tolerance,
-                    stamp=runs.stamp(task, row["method"]),
-                )  # fmt: skip
+                one = request(task, target, row | {"seed": row["seed"] + more}, n)
+                one = runs.outcome(one, runs.stamp(task, row["method"]))
                 found[name].setdefault(n, []).append(one)
                 done += 1
     bar.empty()
@@ -141,7 +145,7 @@ for name, r in zip(names, rows, strict=True):
     try:
         with st.spinner(f"Designing {n} samples: {name} …"):
             marked = runs.stamp(task, r["method"])
-            found[name] = runs.run(task, r["method"], target, n, r["sampling"], r["seed"], 0, stamp=marked)
+            found[name] = runs.run(request(task, target, r, n), marked)
     except ValueError as error:
         st.error(plain(f"{name}: {error}"), icon=":material/error:")
     except Exception:

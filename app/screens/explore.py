@@ -9,14 +9,14 @@ from app.components.look import is_dark, size_name
 from app.components.words import cards, doubt_text, headline, note_text, plain
 from app.figures.playback import Size
 from app.state import runs
-from app.state.settings import Settings
 from app.state.targets import doubt
 from app.tasks import panel_of
+from ipage_core.problem.request import DesignRequest
 
 size, dark = Size(size_name()), is_dark()
 
 
-def find(asked: Settings) -> runs.Run:
+def find(asked: DesignRequest) -> runs.Run:
     """The designs, or a sentence in their place."""
     try:
         with st.spinner(f"Designing {asked.n} samples …", show_time=True):
@@ -33,7 +33,7 @@ def find(asked: Settings) -> runs.Run:
 
 
 asked = widgets.ask(lambda task: panel_of(task).form)
-doubted = doubt(asked.task.name, asked.accepted)
+doubted = doubt(asked.task, asked.target)
 if doubted:
     told, button = st.columns([3.2, 1], vertical_alignment="center")
     told.info(doubt_text(asked.task, doubted), icon=":material/explore_off:")

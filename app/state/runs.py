@@ -11,18 +11,14 @@ import streamlit as st
 import torch
 
 from app.figures.run import CLEANED, Outcome, Run
-from app.state.settings import Settings
 from app.state.turns import turn
 from ipage_core.benchmark.metrics import error_quantiles, nearest_distances
 from ipage_core.inference.latent_design import SAMPLINGS
 from ipage_core.inference.methods import METHODS, Loaded, folder, load
-from ipage_core.inference.pipeline import design
 from ipage_core.inference.solutions import Solutions
-from ipage_core.problem import constraints
-from ipage_core.problem import target as targets
+from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.table import candidates, own_data
-from ipage_core.training.datasets import pairs
 
 # Small networks gain nothing from many threads, and a thread too many on a busy machine costs tenfold.
 torch.set_num_threads(max(1, min(4, (os.cpu_count() or 2) // 2)))
@@ -36,7 +32,7 @@ PRIOR_SHOWN = 600
 @st.cache_resource(max_entries=8, show_spinner=False)
 def training(task: str) -> tuple[np.ndarray, np.ndarray]:
     """The training pairs x (N, d), y (N, m); shared by all, so read-only."""
-    x, y = (values.numpy() for values in pairs(TASKS[task]))
+    x, y = (values.numpy() for values in TASKS[task].pairs())
     x.setflags(write=False)
     y.setflags(write=False)
     return x, y
@@ -49,116 +45,45 @@ def stamp(task: str, method: str) -> int:
     return max((file.stat().st_mtime_ns for file in files if file.exists()), default=0)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def run(
-    task: str,
-    method: str,
-    target: str,
-    n: int,
-    sampling: str,
-    seed: int,
-    omega_evals: int,
-    constrained: tuple[str, ...] = (),
-    seed_design: tuple[float, ...] = (),
-    finish: bool = False,
-    stamp: int = 0,
-) -> Run:
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs={DesignRequest: DesignRequest.key})
+def run(request: DesignRequest, stamp: int = 0) -> Run:
     """Design, and all that the page shows of it. Networks are loaded once (the core remembers them).
 
     Raises:
         ValueError: a setting is not acceptable or a model is missing; the message is a sentence for the user.
     """
-    outside = omega_evals and not TASKS[task].verifies_by_default  # an Ω of seconds computes in other processes
+    outside = request.omega_evals and not request.task.verifies_by_default  # an Ω of seconds computes elsewhere
     with nullcontext() if outside else turn():
-        found = _design(task, method, target, n, sampling, seed, omega_evals, constrained, seed_design, finish)
-        return record(found, targets.parse(TASKS[task], target).numpy())
+        return record(request.run(load(request.task, request.method)), request.target.accepted.numpy())
 
 
-def _design(
-    task: str,
-    method: str,
-    target: str,
-    n: int,
-    sampling: str,
-    seed: int,
-    omega_evals: int,
-    constrained: tuple[str, ...],
-    seed_design: tuple[float, ...],
-    finish: bool = False,
-    record_every: int = 1,
-) -> Solutions:
-    """As the command line does it."""
-    problem = TASKS[task]
-    accepted = targets.parse(problem, target)
-    exact = bool((accepted[0] == accepted[1]).all())
-    y = accepted if exact else torch.from_numpy(training(task)[1].copy())
-    y_star = targets.aims(problem, accepted, y, n, seed)
-    return design(
-        problem,
-        load(task, method),
-        y_star,
-        n if len(y_star) == 1 else 1,  # the designs of an interval have an aim each
-        sampling=sampling,
-        seed=seed,
-        omega_evals=omega_evals,
-        finish=finish,
-        space=constraints.parse(problem, constrained),
-        seed_design=torch.tensor(seed_design, dtype=torch.float64) if seed_design else None,
-        record_every=record_every,
-    )
-
-
-def of(settings: Settings, sampling: str | None = None) -> Run:
-    """The run that the settings ask for, or the same with another sampling.
+def of(request: DesignRequest, sampling: str | None = None) -> Run:
+    """The run that is asked for, or the same with another sampling.
 
     Raises:
         ValueError: see :func:`run`.
     """
-    task = settings.task.name
-    found = run(
-        task,
-        settings.method,
-        settings.target,
-        settings.n,
-        sampling or settings.sampling,
-        settings.seed,
-        settings.omega_evals,
-        settings.constraints,
-        settings.seed_design,
-        settings.finish,
-        stamp(task, settings.method),
-    )
-    return found.judged(settings.tolerance)
+    if sampling is not None:
+        request = request.replace(sampling=sampling)
+    judged = request.replace(tolerance=1.0)  # which judges designs and does not change them
+    tolerances = request.judged().tolerances(request.task).numpy()
+    return run(judged, stamp(request.task.name, request.method)).judged(tolerances)
 
 
-def trio(settings: Settings) -> dict[str, Run]:
-    """The same settings with each of the three samplings."""
-    return {sampling: of(settings, sampling) for sampling in SAMPLINGS}
+def trio(request: DesignRequest) -> dict[str, Run]:
+    """The same request with each of the three samplings."""
+    return {sampling: of(request, sampling) for sampling in SAMPLINGS}
 
 
-@st.cache_data(max_entries=4096, show_spinner=False)
-def outcome(
-    task: str,
-    method: str,
-    target: str,
-    n: int,
-    sampling: str,
-    seed: int,
-    omega_evals: int,
-    tolerance: float,
-    constrained: tuple[str, ...] = (),
-    seed_design: tuple[float, ...] = (),
-    stamp: int = 0,
-) -> Outcome:
+@st.cache_data(max_entries=4096, show_spinner=False, hash_funcs={DesignRequest: DesignRequest.key})
+def outcome(request: DesignRequest, stamp: int = 0) -> Outcome:
     """The few numbers of a run that a sweep needs."""
-    problem = TASKS[task]
+    problem = request.task
     with turn():
-        found = _design(
-            task, method, target, n, sampling, seed, omega_evals, constrained, seed_design, record_every=1000
-        )
+        found = request.run(load(request.task, request.method), record_every=1000)
     errors = found.verification.resim_error.numpy()
     if problem.modes is not None and (found.modes >= 0).any():
-        close = torch.from_numpy(errors <= tolerance**2)
+        close = request.judged().within(problem, found.verification.y[:, : problem.n_targets])
         families = problem.modes(found.final, found.y_star)[close & problem.in_bounds(found.final)]
         count = float(len(set(families.tolist()) - {-1}))
     else:
@@ -224,7 +149,7 @@ def record(found: Solutions, accepted: np.ndarray | None = None) -> Run:
         seed=found.seed,
         accepted=found.y_star[[0, 0]].numpy() if accepted is None else accepted,
         aims=found.y_star.numpy(),
-        tolerance=task.tolerance,
+        tolerances=task.tolerances.numpy(),
         labels=labels,
         z=found.z.numpy(),
         x=frames.numpy().astype(np.float32),

@@ -9,7 +9,8 @@ import streamlit as st
 from scipy.spatial import cKDTree
 
 from app.state.runs import training
-from ipage_core.tasks import TASKS
+from ipage_core.problem.target import Target
+from ipage_core.problem.task import Task
 
 SPARSE = 0.999
 """A target is in a gap if its nearest training y is further off than this share of the training y's own nearest."""
@@ -68,28 +69,28 @@ class Doubt:
         return f"({numbers})" if len(self.nearest) > 1 else numbers
 
 
-def doubt(task: str, accepted: tuple[tuple[float, float], ...]) -> Doubt | None:
-    """What to say before the run of a target, the least and greatest y accepted of each property.
+def doubt(task: Task, target: Target) -> Doubt | None:
+    """What to say before the run of a target.
 
-    None where training y are accepted or surround the target, or one of them is within the task's tolerance of it.
+    None where training y are accepted or surround the target, or one of them is within the tolerances of it.
     """
-    known, tolerance, y = data(task), TASKS[task].tolerance, training(task)[1]
-    low, high = np.array(accepted).T
+    known, tolerances, y = data(task.name), task.tolerances.numpy(), training(task.name)[1]
+    low, high = target.accepted.numpy()
     span = known.extent[1] - known.extent[0]
     if (low == high).all():
         distance, index = known.tree.query(low / span)
         nearest = y[index]
-        if np.linalg.norm(nearest - low) <= tolerance or distance <= known.gap:
+        if (np.abs(nearest - low) <= tolerances).all() or distance <= known.gap:
             return None
     else:
         excess = np.maximum(np.maximum(low - y, y - high), 0)
         index = np.linalg.norm(excess / span, axis=1).argmin()
         nearest = y[index]
-        if np.linalg.norm(excess[index]) <= tolerance:
+        if (excess[index] <= tolerances).all():
             return None
     outside = ((high < known.extent[0]) | (low > known.extent[1])).any()
-    digits = max(0, 1 - int(np.floor(np.log10(tolerance))))
-    rounded = np.array([round(float(v), digits) for v in nearest])
+    digits = [max(0, 1 - int(np.floor(np.log10(tolerance)))) for tolerance in tolerances]
+    rounded = np.array([round(float(v), k) for v, k in zip(nearest, digits, strict=True)])
     return Doubt("beyond" if outside else "between", rounded, known.extent)
 
 

@@ -13,7 +13,7 @@ from app.figures import favourites, generic
 from app.figures.playback import WIDE, Box, Scene, Size
 from app.figures.run import Run
 from app.figures.theme import Dict, Palette
-from app.state.settings import Settings
+from ipage_core.problem.request import DesignRequest
 from ipage_core.problem.task import Task
 
 
@@ -50,14 +50,14 @@ class TaskPanel:
         drawn = {"localization": self.figure(run)}
         return drawn if "Posterior" in self.form.hidden else drawn | share.densities(run)
 
-    def before(self, settings: Settings) -> None:
+    def before(self, request: DesignRequest) -> None:
         """Show what must stand before any design. ValueError: there can be none, and why."""
 
     def completed(self, run: Run) -> Run:
         """The same designs, with what is known of them by now."""
         return run
 
-    def advice(self, settings: Settings, run: Run) -> str:
+    def advice(self, request: DesignRequest, run: Run) -> str:
         """What to do about a result that is not quite there, or nothing."""
         return ""
 
@@ -69,9 +69,9 @@ class TaskPanel:
         """The run in numbers."""
         return words.key_figures(run)
 
-    def show_sample(self, settings: Settings, run: Run, dark: bool, size: Size) -> None:
+    def show_sample(self, request: DesignRequest, run: Run, dark: bool, size: Size) -> None:
         """All that is known of the chosen sample."""
-        inspector.show_sample(settings, run)
+        inspector.show_sample(request, run)
 
     def show_table(self, run: Run) -> None:
         """Every design."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ipage_core.inference.methods import Loaded
+    from ipage_core.problem.request import DesignRequest
     from ipage_core.problem.task import Task
     from ipage_core.runtime.executor import Progress
 
@@ -80,6 +81,12 @@ def _parser() -> argparse.ArgumentParser:
     target = design.add_mutually_exclusive_group(required=True)
     target.add_argument("--target", help="y*: a number or an interval LOW:HIGH (an end may be left out); m with commas")
     target.add_argument("--targets", type=Path, metavar="CSV", help="file with columns y1..yM, a target a row")
+    target.add_argument(
+        "--goal",
+        action="append",
+        metavar="EXPR",
+        help="'NAME=5±0.1', 'NAME<=3', 'NAME=0.4:0.6', …: one a property, given again for each; others may be anything",
+    )
     design.add_argument("--n", type=_designs, default=25, help="solutions, for each target (default %(default)s)")
     design.add_argument("--out", type=_csv, required=True, metavar="CSV")
     design.add_argument("--sampling", default="maximin", help="srs, lhs or maximin (default)")
@@ -242,47 +249,21 @@ def _tasks(arguments: argparse.Namespace) -> None:
 
 
 def _design(arguments: argparse.Namespace) -> None:
-    from ipage_core.inference.pipeline import design
-    from ipage_core.problem import constraints
-    from ipage_core.problem import target as targets
+    from ipage_core.inference.methods import load
     from ipage_core.problem.task import watching
     from ipage_core.tasks.table import candidates, own_data, trust
-    from ipage_core.training.datasets import pairs
+    from ipage_core.training.fit import pick_device
 
     task = _task(arguments.task, arguments.model)
-    method = _load(arguments, task)
+    request = _request(arguments, task)
+    device, models = pick_device(arguments.device), None if "@" in request.method else arguments.model
+    method = load(task, request.method, device, models=models)
     if task.folder is not None:
         print(candidates.accuracy_text(task, candidates.held_out(method)), "Not verified: no Ω.", file=sys.stderr)
     elif arguments.to_measure is not None:
         raise ValueError("--to-measure is for own data; here Ω itself verifies designs")
-    if arguments.targets is not None:
-        own = own_data.property_names(task)
-        y_star = tables.targets(task, arguments.targets, tables.read(arguments.targets, arguments), own)
-    else:
-        accepted = targets.parse(task, arguments.target)
-        exact = bool((accepted[0] == accepted[1]).all())
-        y = accepted if exact else pairs(task)[1]
-        y_star = targets.aims(task, accepted, y, arguments.n, arguments.seed)
-    # The designs of an interval have an aim each: that is their number already.
-    n = arguments.n if arguments.targets is not None or len(y_star) == 1 else 1
-    moves = constraints.parse(task, [part for text in arguments.constrain for part in text.split(";") if part.strip()])
-    start = None if arguments.seed_design is None else _seed_design(task, arguments)
     with watching(_print_counts):
-        solutions = design(
-            task,
-            method,
-            y_star,
-            n,
-            space=moves,
-            seed_design=start,
-            sampling=arguments.sampling,
-            seed=arguments.seed,
-            omega_evals=arguments.omega_evals,
-            finish=arguments.finish,
-            verify=arguments.verify,
-            optimizer=arguments.optimizer,
-            steps=arguments.steps,
-        )
+        solutions = request.run(method)
     frame, summary = solutions.frame(), solutions.summary()
     if task.folder is not None:
         frame = own_data.named(task, candidates.beside(task, method, frame))
@@ -300,6 +281,39 @@ def _design(arguments: argparse.Namespace) -> None:
     if solutions.note:
         print(solutions.note, file=sys.stderr)
     print(json.dumps(summary, ensure_ascii=False))
+
+
+def _request(arguments: argparse.Namespace, task: Task) -> DesignRequest:
+    """What the options of ``design`` ask for."""
+    from ipage_core.problem.request import DesignRequest
+    from ipage_core.problem.target import Target
+    from ipage_core.tasks.table import own_data
+
+    rows: list[list[float]] = []
+    if arguments.targets is not None:
+        own = own_data.property_names(task)
+        rows = tables.targets(task, arguments.targets, tables.read(arguments.targets, arguments), own).tolist()
+        target = Target.of(task, rows[0])
+    elif arguments.goal:
+        target = Target.from_goals(task, arguments.goal)
+    else:
+        target = Target.parse(task, arguments.target)
+    return DesignRequest(
+        task,
+        target,
+        arguments.method or (task.default_method if task.folder is not None else "ipage"),
+        n=arguments.n,
+        sampling=arguments.sampling,
+        seed=arguments.seed,
+        constraints=tuple(p.strip() for text in arguments.constrain for p in text.split(";") if p.strip()),
+        start=() if arguments.seed_design is None else tuple(_seed_design(task, arguments).tolist()),
+        omega_evals=arguments.omega_evals,
+        finish=arguments.finish,
+        verify=arguments.verify,
+        optimizer=arguments.optimizer,
+        steps=arguments.steps,
+        targets=tuple(map(tuple, rows)),
+    )
 
 
 def _predict(arguments: argparse.Namespace) -> None:

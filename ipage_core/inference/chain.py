@@ -16,14 +16,15 @@ from ipage_core.inference.latent_design import latent_design
 from ipage_core.inference.localization import Optimizer, Trajectory, localize
 from ipage_core.inference.methods import Loaded, Proposal
 from ipage_core.problem.space import DesignSpace, staged
+from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task
 
 STALLED = 0.05
-"""A sample has stalled if its surrogate residual stays above this fraction of the task's tolerance."""
+"""A sample has stalled if its surrogate residual, in tolerances, stays above this."""
 CORRECTED = 0.005
-"""A correction is trusted if the error it leaves is expected below this fraction of the tolerance."""
+"""A correction is trusted if the error it leaves, in tolerances, is expected below this."""
 ROUNDS, HOPELESS = 12, 4
-"""How often the stalled are replaced by fresh samples before the best so far are kept; and if none arrives at all."""
+"""Maximum replacement rounds; the second limit applies while no sample has converged."""
 NEAR = 0.25
 """How far from a design of one's own towards the posterior samples the search starts."""
 CYCLE_TOLERANCE = 2e-2
@@ -48,10 +49,9 @@ class Samples:
     frames: Tensor = field(default_factory=lambda: torch.empty(0))
     errors: Tensor = field(default_factory=lambda: torch.empty(0))
 
-    def residual(self, goal: Tensor, excess: Tensor) -> Tensor:
-        """(n,) ‖f(x) − goal, excess over the caps‖; infinite where it is not a number."""
-        misfit = self.predicted.cpu().to(goal) - goal
-        return torch.cat((misfit, excess.cpu().to(goal)), dim=1).norm(dim=1).nan_to_num(nan=math.inf)
+    def misfit(self, goal: Tensor) -> Tensor:
+        """(n, m) f(x) − goal, in units of y."""
+        return self.predicted.cpu().to(goal) - goal
 
     def of(self, rows: Tensor) -> Samples:
         """The samples of some rows: their indices, or (n,) bool."""
@@ -91,6 +91,7 @@ class Chain:
         steps: int | None,
         record_every: int,
         seed_design: Tensor | None = None,
+        target: Target | None = None,
     ) -> None:
         self.task = task
         self.method = method
@@ -99,8 +100,20 @@ class Chain:
         self.steps = steps
         self.record_every = record_every
         self.seed_design = seed_design
+        self.tolerances = task.tolerances if target is None else target.tolerances(task)
+        weights = torch.ones_like(self.tolerances) if target is None else target.weights
+        self.unit = self.tolerances / weights
+        """(m,) what one of a dimensionless residual is, in units of y: (f_j(x) − y*_j) / tolerance_j · weight_j."""
         self.omega_calls = 0
         self.seconds = dict.fromkeys(("latent", "proposal", "localization", "verification"), 0.0)
+
+    def scaled(self, misfit: Tensor, excess: Tensor) -> Tensor:
+        """Misfits (n, m) and excesses (n, r) → the dimensionless residual (n, m + r).
+
+        A cap's excess is in units of the first property.
+        """
+        unit = self.unit.to(misfit)
+        return torch.cat((misfit / unit, excess / unit[0]), dim=1)
 
     @contextmanager
     def clock(self, stage: str) -> Iterator[None]:
@@ -139,7 +152,7 @@ class Chain:
         with self.clock("localization"):
             start = torch.where(samples.x.isfinite(), samples.x, self.task.bounds.mean(0).to(samples.x))
             path, predicted = self.descend(self.space.encode(start), goal)
-            predicted_posterior = goal.to(path.u) + path.first[:, : goal.shape[1]]
+            predicted_posterior = goal.to(path.u) + path.first[:, : goal.shape[1]] * self.unit.to(path.u)
             elsewhere = (path.u[0] != samples.posterior).any(1).nonzero()[:, 0]  # outside the box, or tied, or filtered
             if len(elsewhere):
                 predicted_posterior[elsewhere] = self.predict(samples.posterior[elsewhere])
@@ -157,22 +170,27 @@ class Chain:
     def descend(self, u: Tensor, goal: Tensor) -> tuple[Trajectory, Tensor]:
         """Localize from u (n, e) towards goal (n, m), through the space's stages.
 
-        The trajectory is that of the designs x; with it comes f of the last ones (n, m).
+        The trajectory is that of the designs x, its error ‖f(x) − goal‖²; with it comes f of the last ones (n, m).
         """
-        goal, surrogate = goal.to(u), self.method.surrogate
+        goal, surrogate, unit = goal.to(u), self.method.surrogate, self.unit.to(u)
         assert surrogate is not None
         parts: list[Trajectory] = []
+
+        def error_of(residual: Tensor) -> Tensor:
+            return (residual[:, : len(unit)] * unit).square().sum(1)
+
         for moves, share in staged(self.space):
 
             def residual(u: Tensor, rows: Tensor, moves: DesignSpace = moves) -> Tensor:
                 x = moves.decode(u)
-                return torch.cat((surrogate(x) - goal[rows], moves.excess(x)), dim=1)
+                return self.scaled(surrogate(x) - goal[rows], moves.excess(x))
 
             part = localize(
                 residual,
                 u,
                 moves.bounds,
-                enough=share * self.task.arrived * self.task.tolerance,
+                enough=share * self.task.arrived,
+                measure=error_of,
                 optimizer=self.optimizer,
                 steps=self.steps,
                 record_every=self.record_every,
@@ -184,10 +202,10 @@ class Chain:
         if len(beyond):
             x[beyond] = self._kept(u[beyond])
             misfit = self.predict(x[beyond]) - goal[beyond]
-            left[beyond] = torch.cat((misfit, self.space.excess(x[beyond])), dim=1)
-            parts[-1].error[-1] = left.square().sum(1)
+            left[beyond] = self.scaled(misfit, self.space.excess(x[beyond]))
+            parts[-1].error[-1] = error_of(left)
         steps, path, error = (torch.cat([getattr(p, name) for p in parts]) for name in ("steps", "u", "error"))
-        return Trajectory(steps, path, error, parts[0].first, left), goal + left[:, : goal.shape[1]]
+        return Trajectory(steps, path, error, parts[0].first, left), goal + left[:, : len(unit)] * unit
 
     def _kept(self, u: Tensor) -> Tensor:
         """The designs decode(u), which are beyond a cap, moved to it: where target and cap clash, the cap stays."""
@@ -196,8 +214,9 @@ class Chain:
         return moves.decode(path.u[-1])
 
     def residual(self, samples: Samples, goal: Tensor) -> Tensor:
-        """(n,) how far the surrogate and the caps say that the samples are from their goal."""
-        return samples.residual(goal, self.space.excess(samples.x))
+        """(n,) norm of the dimensionless residual by the surrogate and the caps; infinite where it is not a number."""
+        excess = self.space.excess(samples.x).cpu().to(goal)
+        return self.scaled(samples.misfit(goal), excess).norm(dim=1).nan_to_num(nan=math.inf)
 
     def fresh(self, y_star: Tensor, goal: Tensor, seed: int, attempt: int) -> Samples:
         """Localized samples at new random latent points."""
@@ -224,7 +243,7 @@ class Chain:
         replaced = torch.zeros(len(goal), dtype=torch.bool, device=goal.device)
         expected = self._correct(samples, goal, evaluations)
         for attempt in range(HOPELESS):
-            rows = (replaceable & (expected > CORRECTED * self.task.tolerance)).nonzero()[:, 0]
+            rows = (replaceable & (expected > CORRECTED)).nonzero()[:, 0]
             if not len(rows):
                 break
             fresh = self.fresh(samples.y_star[rows], goal[rows], seed + 2, attempt)
@@ -238,8 +257,8 @@ class Chain:
     def _correct(self, samples: Samples, goal: Tensor, evaluations: int) -> Tensor:
         """x ← localize(f, y* + f(x) − Ω(x)), so many times (output space mapping, Bandler et al. 2004).
 
-        Returns the error to expect afterwards (n,): what localization left of the last correction, plus the last error
-        seen times the factor by which corrections have been shrinking it.
+        Returns the error to expect afterwards (n,), in tolerances: what localization left of the last correction, plus
+        the last error seen times the factor by which corrections have been shrinking it.
         """
         before = last = None
         for k in range(evaluations):
@@ -247,7 +266,7 @@ class Chain:
                 assert self.task.omega is not None
                 y = self.task.omega(samples.x.cpu().double())[:, : self.task.n_targets].to(goal)
                 self.omega_calls += len(y)
-            before, last = last, (y - goal).norm(dim=1)
+            before, last = last, ((y - goal) / self.unit).norm(dim=1)
             with self.clock("localization"):
                 shifted = goal + samples.predicted.cpu().to(goal) - y
                 encoded = self.space.encode(samples.x)
@@ -258,8 +277,8 @@ class Chain:
                 error = (samples.predicted - goal.to(samples.x)).square().sum(1)
                 samples.errors = torch.cat((samples.errors, error[None]))
         assert last is not None
-        left = (samples.predicted.cpu().to(goal) - shifted).norm(dim=1)
-        shrinking = 0.0 if before is None else (last / before.clamp(min=1e-12)).clamp(max=1.0)
+        left = (samples.misfit(shifted) / self.unit).norm(dim=1)
+        shrinking = 0.0 if before is None else (last / before.clamp(min=1e-10)).clamp(max=1.0)
         return (left + shrinking * last).nan_to_num(nan=math.inf)
 
 

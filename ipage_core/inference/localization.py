@@ -46,7 +46,7 @@ class Trajectory:
     u: Tensor
     """(T, n, e) the samples."""
     error: Tensor
-    """(T, n) squared norm of their residual: the surrogate's error, not Ω's."""
+    """(T, n) what ``measure`` says of their residual: the surrogate's error, not Ω's."""
     first: Tensor
     """(n, r) residual at the start."""
     residual: Tensor
@@ -62,6 +62,7 @@ def localize(
     steps: int | None = None,
     record_every: int = 1,
     enough: float = 1e-6,
+    measure: Callable[[Tensor], Tensor] = lambda residual: residual.square().sum(1),
 ) -> Trajectory:
     """Minimize ‖residual(u)‖² for all n samples at once, never leaving the box.
 
@@ -77,6 +78,7 @@ def localize(
         steps: at most so many; 25 for ``lm``, 200 otherwise.
         record_every: record a frame every so many steps (first and last always).
         enough: a sample rests once its residual norm is below.
+        measure: residuals (n, r) → (n,) the error that the trajectory records; by default their squared norm.
 
     Returns:
         The trajectory; its last frame is the result.
@@ -96,11 +98,10 @@ def localize(
     first = left = u0
     for step, (u, left) in enumerate(iterates):
         first = left if step == 0 else first
-        error = left.square().sum(1)
-        last = (step, u, error)
+        last = (step, u, measure(left))
         if step % record_every == 0:
             frames.append(last)
-        if error.max() <= enough**2:
+        if left.square().sum(1).max() <= enough**2:
             break
     assert last is not None
     if frames[-1][0] != last[0]:

@@ -172,7 +172,8 @@ def _neural_adjoint(task: Task, network: torch.nn.Module, search: Search) -> Neu
         search,
         boundary=torch.tensor(boundary),
         units=units,
-        enough=task.arrived * task.tolerance,
+        unit=task.tolerances,
+        enough=task.arrived,
     )
 
 

@@ -61,15 +61,18 @@ class NeuralAdjoint:
         *,
         boundary: Tensor,
         units: tuple[float, ...] = (),
+        unit: Tensor | None = None,
         enough: float = 1e-6,
     ) -> None:
         """``draw(n, z)`` draws (n, d) from the prior.
 
         As published it moves in ``units`` (the widths of the boundary if none are given) and is pushed back into
-        ``boundary`` (2, d). A descent by ``adam`` or ``lm`` rests once the network is ``enough`` near the target.
+        ``boundary`` (2, d). A descent by ``adam`` or ``lm`` rests once the
+        network is ``enough`` near the target, in the ``unit`` (m,) of each property (1 if None).
         """
         self.network, self.draw, self.moves, self.search = network, draw, moves, search
         self.boundary, self.units, self.enough = boundary, units, enough
+        self.unit = torch.ones(()) if unit is None else unit
 
     def searching(self, search: Search) -> NeuralAdjoint:
         """The same, searching in another way."""
@@ -91,7 +94,7 @@ class NeuralAdjoint:
         for start, goal in zip(starts.split(sizes), goals.split(sizes), strict=True):
             ends.append(descend(start, goal))
             parts = zip(ends[-1].split(2048), goal.split(2048), strict=True)
-            errors += [(self.network(x) - y).square().sum(1).detach() for x, y in parts]
+            errors += [((self.network(x) - y) / self.unit.to(y)).square().sum(1).detach() for x, y in parts]
         found = torch.empty(len(y_star), starts.shape[1], dtype=starts.dtype, device=starts.device)
         each = zip(torch.cat(ends).split(counts.tolist()), torch.cat(errors).split(counts.tolist()), strict=True)
         for t, (end, error) in enumerate(each):
@@ -107,7 +110,7 @@ class NeuralAdjoint:
         for moves, share in staged(self.moves):
 
             def residual(u: Tensor, rows: Tensor, moves: DesignSpace = moves) -> Tensor:
-                return self.network(moves.decode(u)) - goal[rows]
+                return (self.network(moves.decode(u)) - goal[rows]) / self.unit.to(u)
 
             enough = share * self.enough
             path = localize(

@@ -10,18 +10,20 @@ from torch import Tensor
 from ipage_core.inference.chain import STALLED, Chain
 from ipage_core.inference.latent_design import Sampling, latent_design
 from ipage_core.inference.localization import Optimizer
-from ipage_core.inference.methods import Loaded
+from ipage_core.inference.methods import Loaded, load
 from ipage_core.inference.solutions import Path, Solutions
 from ipage_core.inference.verification import Verification, rows_to_verify
 from ipage_core.inference.verification import verify as verify_designs
 from ipage_core.problem import constraints
+from ipage_core.problem.request import DesignRequest
 from ipage_core.problem.space import DesignSpace
+from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task
 
 AT_MOST = 100_000
 """Designs in all that one call may ask for: their gradients must fit into memory."""
 FAR = 1e4
-"""Tolerances from zero beyond which a target is only a direction."""
+"""Targets further than this from zero, in tolerances, are pulled in: float32 cannot resolve them."""
 
 
 def design(
@@ -40,6 +42,7 @@ def design(
     optimizer: Optimizer = "lm",
     steps: int | None = None,
     record_every: int = 1,
+    target: Target | None = None,
 ) -> Solutions:
     """Find n designs x with Ω(x) = y*: lines 7–15 of the paper's Algorithm 1, then correction and verification.
 
@@ -59,6 +62,7 @@ def design(
         optimizer: ``lm``, ``adam`` or ``gd``.
         steps: at most so many optimizer steps; its default if None.
         record_every: thins the recorded path.
+        target: what was asked for; its tolerances judge hits. The properties' own if None.
 
     Raises:
         ValueError: a shape, a number or a name is not acceptable; the message says what is.
@@ -82,7 +86,7 @@ def design(
     if finish and (space.finish is None or method.surrogate is None):
         accepted = "a task that brings one, with a method that localizes"
         raise ValueError(f"{method.name} on {task.name} has no finish; accepted: {accepted}")
-    chain = Chain(task, method, space, optimizer, steps, record_every, seed_design)
+    chain = Chain(task, method, space, optimizer, steps, record_every, seed_design, target)
 
     with chain.clock("latent"):
         k = method.proposal.latent_dim
@@ -93,8 +97,9 @@ def design(
             else latent_design(n, k, sampling, seed).repeat(len(targets), 1)
         )
     # The networks' float32 tells no two designs apart by their distance from 10⁹: aim in that direction, but nearer.
-    distance = y_star.norm(dim=1, keepdim=True)
-    far = max(FAR * task.tolerance, 10 * math.hypot(*task.default_target))  # −4000 eV may be a usual energy
+    distance = (y_star / chain.unit).norm(dim=1, keepdim=True)
+    usual = torch.tensor(task.default_target, dtype=torch.float64) / chain.unit  # −4000 eV may be a usual energy
+    far = max(FAR, 10 * usual.norm().item())
     goal = y_star * (far / distance.clamp(min=1e-300)).clamp(max=1.0)
     samples = chain.propose(goal, z)
     if seed_design is not None:
@@ -103,7 +108,7 @@ def design(
     replaced = torch.zeros(total, dtype=torch.bool)
     lost, success = torch.zeros(len(targets), dtype=torch.bool), total
     if method.surrogate is not None:
-        samples, reach = chain.localize(samples, goal), STALLED * task.tolerance
+        samples, reach = chain.localize(samples, goal), STALLED
         success = int((chain.residual(samples, goal) <= reach).sum())
         replaced |= chain.replace_stalled(samples, goal, reach, seed)
         residual = chain.residual(samples, goal).view(-1, n)
@@ -112,7 +117,7 @@ def design(
         if lost.any():  # nothing reaches that target: let all its designs aim at the closest that one achieves
             best = residual.argmin(1) + n * torch.arange(len(targets))
             goal = torch.where(aimless[:, None], samples.predicted.cpu().to(goal)[best].repeat_interleave(n, 0), goal)
-            replaced |= chain.replace_stalled(samples, goal, torch.where(aimless, task.tolerance, math.inf), seed + 1)
+            replaced |= chain.replace_stalled(samples, goal, torch.where(aimless, 1.0, math.inf), seed + 1)
         if omega_evals:
             correct = space.correct or Chain.correct
             replaced |= correct(chain, samples, goal, omega_evals, seed, ~aimless)
@@ -128,7 +133,7 @@ def design(
         if task.omega is None:
             verification = Verification.nowhere(task, total)
         else:
-            verification = verify_designs(task, samples.x, y_star, to_verify)
+            verification = verify_designs(task, samples.x, y_star, to_verify, chain.tolerances)
     localizes = method.surrogate is not None
     return Solutions(
         task=task,
@@ -148,11 +153,41 @@ def design(
         path=Path(tuple(samples.labels), samples.frames.cpu(), samples.errors.cpu()) if localizes else None,
         omega_calls=chain.omega_calls + verification.calls,
         seconds=chain.seconds,
-        note=_note(task, targets, lost, samples.predicted.cpu().double(), verification),
+        note=_note(task, targets, lost, samples.predicted.cpu().double(), verification, chain.unit),
     )
 
 
-def _note(task: Task, targets: Tensor, lost: Tensor, predicted: Tensor, verification: Verification) -> str:
+def run(request: DesignRequest, method: Loaded | None = None, *, record_every: int = 1) -> Solutions:
+    """Carry out a request with a loaded method, by default the one that it names: choose what to aim at, design.
+
+    Raises:
+        ValueError: a setting is not acceptable or a model is missing; the message is a sentence for the user.
+    """
+    task = request.task
+    method = method or load(task, request.method)
+    aims, n = request.aims()
+    return design(
+        task,
+        method,
+        aims,
+        n,
+        sampling=request.sampling,  # type: ignore[arg-type]
+        seed=request.seed,
+        omega_evals=request.omega_evals,
+        finish=request.finish,
+        verify=request.verify,
+        space=constraints.parse(task, request.constraints),
+        seed_design=torch.tensor(request.start, dtype=torch.float64) if request.start else None,
+        optimizer=request.optimizer,  # type: ignore[arg-type]
+        steps=request.steps,
+        record_every=record_every,
+        target=request.target,
+    )
+
+
+def _note(
+    task: Task, targets: Tensor, lost: Tensor, predicted: Tensor, verification: Verification, unit: Tensor
+) -> str:
     """A sentence on the targets (t, m) that are ``lost`` (t,): no design reached them by the surrogate, nor by Ω."""
     n = len(predicted) // len(targets)
     lost = lost & ~verification.hit.view(-1, n).any(1)
@@ -163,7 +198,7 @@ def _note(task: Task, targets: Tensor, lost: Tensor, predicted: Tensor, verifica
     achieved, by = verification.y[rows, : task.n_targets], "Ω"
     if not achieved.isfinite().all(1).any():
         achieved, by = predicted[rows], "the surrogate"
-    closest = achieved[(achieved - targets[first]).norm(dim=1).nan_to_num(nan=math.inf).argmin()]
+    closest = achieved[((achieved - targets[first]) / unit).norm(dim=1).nan_to_num(nan=math.inf).argmin()]
     if len(targets) == 1:
         what, designs = f"The target {_text(task, targets[0])}", "these designs"
     else:

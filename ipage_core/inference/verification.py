@@ -19,7 +19,7 @@ class Verification:
     resim_error: Tensor
     """(n,) ‖Ω(x) − y*‖², summed over the m targets, in squared units of y (paper, "Quantitative Metric")."""
     hit: Tensor
-    """(n,) bool: Ω ran, and ‖Ω(x) − y*‖ is within the task's tolerance."""
+    """(n,) bool: Ω ran, and every |Ω(x) − y*| is within its tolerance."""
     calls: int
     """Evaluations of Ω this took."""
 
@@ -30,8 +30,12 @@ class Verification:
         return cls(y, y[:, 0].clone(), torch.zeros(n, dtype=torch.bool), 0)
 
 
-def verify(task: Task, x: Tensor, y_star: Tensor, which: Tensor | None = None) -> Verification:
+def verify(
+    task: Task, x: Tensor, y_star: Tensor, which: Tensor | None = None, tolerances: Tensor | None = None
+) -> Verification:
     """Run Ω on designs x (n, d) asked to achieve y_star (n, m); on the rows ``which`` (n,) bool only, if given.
+
+    Hits are judged by ``tolerances`` (m,), the task's own if None.
 
     Raises:
         ValueError: the task has no Ω.
@@ -42,8 +46,9 @@ def verify(task: Task, x: Tensor, y_star: Tensor, which: Tensor | None = None) -
     y = Verification.nowhere(task, len(x)).y
     if which.any():
         y[which] = task.omega(x.detach().cpu().double()[which])
-    resim_error = (y[:, : task.n_targets] - y_star.cpu().double()).square().sum(1)
-    return Verification(y, resim_error, resim_error <= task.tolerance**2, int(which.sum()))
+    off = y[:, : task.n_targets] - y_star.cpu().double()
+    hit = (off.abs() <= (task.tolerances if tolerances is None else tolerances)).all(1)
+    return Verification(y, off.square().sum(1), hit, int(which.sum()))
 
 
 def rows_to_verify(task: Task, n: int, verify: str, seed: int) -> Tensor:

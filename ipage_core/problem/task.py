@@ -27,6 +27,13 @@ class Watch(NamedTuple):
     cancel: Callable[[], bool] | None = None
 
 
+class DesignText(NamedTuple):
+    """A design as text, and back."""
+
+    write: Callable[[Sequence[float]], str]
+    parse: Callable[[str], tuple[float, ...]]
+
+
 _WATCH: ContextVar[Watch] = ContextVar("watch")
 
 
@@ -152,6 +159,8 @@ class Task:
     """Constraints → what localization moves, where that is not the designs themselves."""
     read_design: Callable[[Path], Tensor] | None = None
     """A file of the field → (d,), for designs of one's own. ValueError: one sentence."""
+    design_text: DesignText | None = None
+    """How a design is written in a link, where its numbers would be too many."""
     data_size: int = 10_000
     """Training pairs, as in the paper's Table 1."""
     held_out: Callable[[], tuple[Tensor, Tensor]] | None = None
@@ -203,6 +212,42 @@ class Task:
     def verifies_by_default(self) -> bool:
         """Whether Ω exists and is cheap enough to run on every solution unasked."""
         return self.omega is not None and self.omega_seconds < 0.01
+
+    def pairs(self, n: int | None = None, seed: int = 0) -> tuple[Tensor, Tensor]:
+        """n training pairs x ~ p(x), y = Ω(x) → (n, d), (n, m), float64; ``data_size`` of them by default.
+
+        Where the task has stored pairs these are the first n of them, or all; ``seed`` then says nothing.
+
+        Raises:
+            ValueError: the task has neither stored pairs nor an Ω.
+        """
+        if self.stored is not None:
+            x, y = self.stored()
+            return x[:n], y[:n, : self.n_targets]
+        if self.omega is None:
+            raise ValueError(f"{self.name} has no forward operator to generate data with")
+        x = self.sample_prior(n or self.data_size, torch.Generator().manual_seed(seed))
+        return x, self.omega(x)[:, : self.n_targets]
+
+    def parse_design(self, text: str) -> tuple[float, ...]:
+        """A design as a link or a form holds it → its d numbers; the inverse of :meth:`write_design`.
+
+        Raises:
+            ValueError: not d finite numbers.
+        """
+        if self.design_text is not None:
+            return self.design_text.parse(text)
+        try:
+            values = tuple(float(part) for part in text.split(","))
+        except ValueError:
+            values = ()
+        if len(values) != self.d or not all(map(math.isfinite, values)):
+            raise ValueError(f"A design of this task is {self.d} finite numbers: {', '.join(self.x_labels)}.")
+        return values
+
+    def write_design(self, values: Sequence[float]) -> str:
+        """The d numbers of a design → a short text for a link."""
+        return ", ".join(map(repr, values)) if self.design_text is None else self.design_text.write(values)
 
     def in_bounds(self, x: Tensor) -> Tensor:
         """(n, d) → (n,) bool: inside the box of ``bounds``, to one part in 10⁶ of its width."""

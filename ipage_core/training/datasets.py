@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from torch import Generator, Tensor
+from torch import Tensor
 
 from ipage_core.problem.task import Task
 from ipage_core.runtime.executor import Progress
@@ -21,13 +21,7 @@ def pairs(task: Task, n: int | None = None, seed: int = 0) -> tuple[Tensor, Tens
 
     Where the task has stored pairs these are the first n of them, or all; ``seed`` then says nothing.
     """
-    if task.stored is not None:
-        x, y = task.stored()
-        return x[:n], y[:n, : task.n_targets]
-    if task.omega is None:
-        raise ValueError(f"{task.name} has no forward operator to generate data with")
-    x = task.sample_prior(n or task.data_size, Generator().manual_seed(seed))
-    return x, task.omega(x)[:, : task.n_targets]
+    return task.pairs(n, seed)
 
 
 def fingerprint(*tensors: Tensor) -> str:

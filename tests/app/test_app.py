@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.state import runs
 from ipage_core.inference.methods import METHODS
+from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks import TASKS
 from tests.support import stand_ins
 
@@ -220,11 +221,10 @@ def test_a_sweep_fills_its_table(app, monkeypatch):
 
 def test_the_archive_holds_what_reproduces_it(app):
     from app.components import share
-    from app.state.settings import Settings
     from app.tasks import panel_of
 
-    asked = {"kinds": ("at least",), "y": (1.5,), "up_to": (0.0,), "n": 10, "sampling": "lhs", "seed": 3}
-    settings = Settings(TASKS["sinewave"], "prior-lm", **asked, omega_evals=0, strictness=1.0, seed_design=(0.1, 0.2))
+    asked = {"method": "prior-lm", "n": 10, "sampling": "lhs", "seed": 3, "start": (0.1, 0.2)}
+    settings = DesignRequest.of(TASKS["sinewave"], "1.5:", **asked)
     with zipfile.ZipFile(io.BytesIO(share.archive(settings, runs.of(settings), panel_of("sinewave").figures))) as file:
         names = set(file.namelist())
         told = file.read("README.txt").decode()
@@ -253,7 +253,7 @@ def test_every_method_has_its_title_on_the_page(app):
 
 def test_the_csv_is_the_contract_s(app):
     """One row per sample and stage, with the columns of ``solutions.csv``."""
-    run = runs.run("robotic_arm", "ipage", "1.5,0", 25, "maximin", 0, 0)
+    run = runs.run(DesignRequest.of(TASKS["robotic_arm"], "1.5,0", method="ipage"))
     frame = pd.read_csv(io.StringIO(run.frame.to_csv(index=False)))
     assert list(frame.columns[:2]) == ["sample", "stage"]
     assert set(frame["stage"]) == {"posterior", "localized"}

@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
@@ -16,10 +17,10 @@ from app.components.widgets import trained
 from app.figures.playback import Size
 from app.figures.run import CLEANED
 from app.state import runs
-from app.state.settings import Settings
 from app.tasks.cells import figure as architecture
 from app.tasks.cells import panel as cells
 from ipage_core.networks.store import PRETRAINED
+from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks.cells.constraints import LARGEST, mask, region, without_file, written
 from ipage_core.tasks.cells.dataset import SIDE
 from ipage_core.tasks.cells.export import FORMATS, Layout
@@ -35,7 +36,7 @@ needs_networks = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def run():
-    return runs.run("architecture", "ipage", "1.0", 4, "srs", 0, 0)
+    return runs.run(DesignRequest.of(TASK, 1.0, method="ipage", n=4, sampling="srs"))
 
 
 @pytest.fixture
@@ -115,7 +116,7 @@ def test_constraints_of_the_address_are_obeyed(app):
     test = app(constrain=text, finish="true")
     assert not test.exception
     assert not test.error
-    found = runs.run("architecture", "ipage", "1.0", 4, "srs", 0, 0, tuple(text.split("; ")), finish=True)
+    found = runs.run(DesignRequest.of(TASK, 1.0, method="ipage", n=4, sampling="srs", constraints=text, finish=True))
     x = found.x[-1].reshape(-1, SIDE, SIDE)
     assert (x[:, 14:18] == 1).all()
     assert (x[:, 3:6, 3:6] == 0).all()
@@ -176,19 +177,17 @@ def test_images_are_checked_before_they_are_decoded():
 
 def test_a_start_of_one_s_own_is_in_link_and_command():
     start = tuple((torch.arange(SIDE * SIDE) % 5 > 0).double().tolist())
-    asked = {"kinds": ("exactly",), "y": (1.0,), "up_to": (0.0,), "n": 4, "sampling": "srs", "seed": 0}
-    settings = Settings(TASK, "ipage", **asked, omega_evals=0, strictness=1.0, seed_design=start, finish=True)
-    query = dict(part.split("=") for part in settings.address().split("&"))
-    assert cells.read_start(query["start"].replace("%3A", ":")) == start
+    settings = DesignRequest.of(TASK, 1.0, method="ipage", n=4, sampling="srs", start=start, finish=True)
+    query = dict(parse_qsl(settings.to_query()))
+    assert DesignRequest.from_query(query, {TASK.name: TASK}) == settings
     assert query["finish"] == "true"
-    assert "--seed-design seed_design.csv" in settings.command()
+    assert "--seed-design seed_design.csv" in settings.to_command()
 
 
 @needs_networks
 def test_the_start_is_the_first_sample_and_the_archive_holds_it(run):
     start = tuple(run.x[-1, 1].astype(float).tolist())
-    asked = {"kinds": ("exactly",), "y": (1.0,), "up_to": (0.0,), "n": 4, "sampling": "srs", "seed": 0}
-    settings = Settings(TASK, "ipage", **asked, omega_evals=0, strictness=1.0, seed_design=start)
+    settings = DesignRequest.of(TASK, 1.0, method="ipage", n=4, sampling="srs", start=start)
     found = runs.of(settings)
     assert found.x[0, 0].tolist() == list(start)
     with zipfile.ZipFile(io.BytesIO(share.archive(settings, found, cells.PANEL.figures))) as file:

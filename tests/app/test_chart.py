@@ -11,13 +11,14 @@ from app.components.chart import dressed
 from app.figures.playback import WIDE
 from app.state import runs
 from app.tasks import panel_of
+from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks import TASKS
 
 
 @pytest.mark.parametrize("task", ["sinewave", "robotic_arm", "crystal", "architecture"])
 def test_nothing_changes_on_the_way(task):
-    target = ",".join(map(str, TASKS[task].default_target))
-    run = runs.run.__wrapped__(task, TASKS[task].default_method, target, 4, "maximin", 0, 0)
+    request = DesignRequest.of(TASKS[task], TASKS[task].default_target, n=4)
+    run = runs.run.__wrapped__(request)
     checked = go.Figure(**panel_of(task).figure(run, False, WIDE))
     sent = json.loads(plotly.io.to_json(dressed(panel_of(task).figure(run, False, WIDE)), validate=False))
     assert json.loads(go.Figure(**sent).to_json()) == json.loads(checked.to_json())

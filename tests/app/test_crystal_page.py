@@ -22,6 +22,7 @@ from app.tasks import structures
 from app.tasks.crystal import figure as figures
 from app.tasks.crystal import panel as crystal
 from app.workers import jobs
+from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.crystal import dft
 from ipage_core.tasks.crystal.strain import CUBIC_ENERGY, CUBIC_LENGTH, SUBSTRATES
@@ -86,7 +87,7 @@ def until_ended(queue):
 
 @pytest.fixture(scope="module")
 def found():
-    return runs.run("crystal", "ipage", "0.5", 10, "maximin", 0, 0)
+    return runs.run(DesignRequest.of(TASKS["crystal"], 0.5, method="ipage", n=10))
 
 
 def verified(found, rows):

@@ -13,6 +13,7 @@ from app.components import queue
 from app.tasks import structures
 from app.workers import trainings
 from ipage_core import registry as home
+from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.table import own_data
 from ipage_core.training.recipes import train
@@ -180,7 +181,7 @@ def test_lattices_leave_as_structure_files(strained):
     from app.state import runs
 
     home.refresh()
-    found = runs.run("strained", "ipage-mlp", "1.5", 3, "maximin", 0, 0)
+    found = runs.run(DesignRequest.of(TASKS["strained"], 1.5, n=3))
     for form in structures.FORMATS:
         content = structures.archive(TASKS["strained"], found.final, form)
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -197,7 +198,7 @@ def test_the_table_to_take_away_has_the_columns_that_were_uploaded(strained):
     from app.state import runs
 
     home.refresh()
-    found = runs.run("strained", "ipage-mlp", "1.5", 3, "maximin", 0, 0)
+    found = runs.run(DesignRequest.of(TASKS["strained"], 1.5, n=3))
     taken = pd.read_csv(io.StringIO(share._csv(found)))
     for j, name in enumerate(["a [Å]", "b [Å]", "c [Å]", "alpha", "beta", "gamma"], start=1):
         assert taken[name].equals(taken[f"x{j}"])

@@ -20,6 +20,7 @@ from app.state.runs import record
 from app.state.targets import doubt
 from app.tasks import panel_of
 from ipage_core.inference.pipeline import design
+from ipage_core.problem.target import Target
 from ipage_core.tasks import TASKS
 from tests.support import stand_ins
 
@@ -153,7 +154,7 @@ def test_a_sweep_without_omega_says_that_it_is_not_verified():
 
 def test_tolerance_judges_designs_and_leaves_them_alone():
     run = make("sinewave")
-    strict, mild = run.judged(1e-4), run.judged(1.0)
+    strict, mild = run.judged(np.array([1e-4])), run.judged(np.array([1.0]))
     assert strict.hit.sum() < run.hit.sum() <= mild.hit.sum() == 20
     assert strict.modes_found <= mild.modes_found
     assert strict.x is run.x
@@ -196,7 +197,7 @@ def test_the_inspector_s_numbers_are_those_of_the_run():
     ],
 )
 def test_targets_that_the_data_do_not_hold_are_doubted(task, target, where):
-    found = doubt(task, tuple((y, y) for y in target))
+    found = doubt(TASKS[task], Target.of(TASKS[task], target))
     assert (found and found.where) == where
     if found:
         distance = np.linalg.norm(runs.training(task)[1] - np.array(target), axis=1)
@@ -205,9 +206,9 @@ def test_targets_that_the_data_do_not_hold_are_doubted(task, target, where):
 
 
 def test_an_interval_is_doubted_only_where_no_training_pair_lies_in_it():
-    assert doubt("sinewave", ((1.5, np.inf),)) is None
-    assert doubt("sinewave", ((2.5, np.inf),)).where == "beyond"
-    assert doubt("robotic_arm", ((1.0, 2.0), (0.0, 0.0))) is None
+    assert doubt(TASKS["sinewave"], Target.parse(TASKS["sinewave"], "1.5:")) is None
+    assert doubt(TASKS["sinewave"], Target.parse(TASKS["sinewave"], "2.5:")).where == "beyond"
+    assert doubt(TASKS["robotic_arm"], Target.parse(TASKS["robotic_arm"], "1:2,0")) is None
 
 
 def test_a_gap_between_the_data_is_found():
@@ -221,5 +222,5 @@ def test_a_gap_between_the_data_is_found():
     with pytest.MonkeyPatch.context() as patch:
         task = replace(stand_ins.wide_task(1), name="gap", sample_prior=prior)
         patch.setitem(TASKS, "gap", task)
-        assert doubt("gap", ((0.5, 0.5),)).where == "between"
-        assert doubt("gap", ((0.1, 0.1),)) is None
+        assert doubt(task, Target.of(task, 0.5)).where == "between"
+        assert doubt(task, Target.of(task, 0.1)) is None

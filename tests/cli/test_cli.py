@@ -115,7 +115,7 @@ def test_tasks_as_json(capsys):
     ("arguments", "words"),
     [
         (["design", "sine", "--target", "1"], "accepted: sinewave"),
-        (["design", "sinewave"], "--target --targets is required"),
+        (["design", "sinewave"], "--target --targets --goal is required"),
         (["design", "sinewave", "--target", "one"], "takes 1 number"),
         (["design", "sinewave", "--target", "1,2"], "takes 1 number"),
         (["design", "sinewave", "--target", "nan"], "takes 1 number"),

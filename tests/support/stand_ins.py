@@ -30,9 +30,9 @@ class NoisySolutions:
 
 def load(task, method, missing=()):
     """In the place of ``ipage_core.inference.methods.load``."""
-    row, problem = METHODS[method], TASKS[task]
+    row, problem = METHODS[method], TASKS[task] if isinstance(task, str) else task
     if method in missing:
-        raise ModelUnavailable(f"There is no trained model '{method}' for {task}")
+        raise ModelUnavailable(f"There is no trained model '{method}' for {problem.name}")
 
     def surrogate(x):
         return problem.omega(x.double())[:, : problem.n_targets].to(x) + 0.003 * torch.cos(3 * x[:, :1])

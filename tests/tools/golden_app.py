@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import re
@@ -161,10 +162,8 @@ def _words(element: Any) -> str:
     if getattr(element, "options", None):
         parts.append(f"options={[str(getattr(o, 'content', o)) for o in element.options]}")
     if hasattr(element, "set_value") and hasattr(element, "label"):
-        try:
+        with contextlib.suppress(Exception):  # of a widget that AppTest knows only by its label
             parts.append(f"value={element.value!r}")
-        except Exception:  # a widget that AppTest knows only by its label
-            pass
     text = masked(re.sub(r"\s+", " ", " ".join(parts)))
     text = text if len(text) <= 1500 else f"{text[:300]} … {digest(text.encode())}"
     return f"{element.type}: {text}" if text else ""

@@ -24,13 +24,13 @@ from app.figures.run import Run
 from app.figures.theme import Dict
 from app.state import classroom
 from app.state.runs import training
-from app.state.settings import SAMPLINGS, Settings
 from app.tasks.cells import figure as drawn
 from app.tasks.cells.figure import canvas, closely, modulus
 from app.tasks.panel import TaskPanel
 from ipage_core.benchmark.metrics import least_distance
 from ipage_core.inference.latent_design import latent_design
-from ipage_core.tasks.cells.constraints import INLINE, mask, without_file, written
+from ipage_core.problem.request import SAMPLINGS, DesignRequest
+from ipage_core.tasks.cells.constraints import mask, without_file, written
 from ipage_core.tasks.cells.export import FORMATS, Layout, files
 from ipage_core.tasks.cells.finishing import ENOUGH
 from ipage_core.tasks.cells.homogenization import directional_modulus, homogenize
@@ -158,17 +158,6 @@ def objection(constraints: tuple[str, ...]) -> str:
     return ""
 
 
-def read_start(text: str) -> tuple[float, ...]:
-    """A cell as the address holds it → its 1024 pixels.
-
-    Raises:
-        ValueError: anything else.
-    """
-    if not text.strip().startswith(INLINE):
-        raise ValueError("A cell to start from is an image: open the form, choose 'Start from it', upload it.")
-    return tuple(without_file(text.strip()).double().tolist())
-
-
 def _ask_choice(run: Run) -> None:
     cells = _packed(run)
     ways: dict[str, Callable[[], np.ndarray]] = {
@@ -259,7 +248,7 @@ def _bits(task: str) -> np.ndarray:
     return np.packbits(training(task)[0], axis=1).view(np.uint64)
 
 
-def _show_chosen(settings: Settings, run: Run, sample: int, dark: bool, size: Size) -> None:
+def _show_chosen(request: DesignRequest, run: Run, sample: int, dark: bool, size: Size) -> None:
     st.subheader(f"Sample {sample}", divider="gray")
     left, right = st.columns([2.2, 1], vertical_alignment="bottom")
     worn = badges(run)[sample]
@@ -267,7 +256,7 @@ def _show_chosen(settings: Settings, run: Run, sample: int, dark: bool, size: Si
         " ".join(f":{color}-badge[{name}]" for name, color in BADGES.items() if name in worn) or "not verified"
     )
     with right:
-        favourites.ask_to_keep(settings, run, sample)
+        favourites.ask_to_keep(request, run, sample)
     x = run.x[-1, sample].astype(float)
     binary = bool(np.isin(x, (0, 1)).all())
     stiffness = directional_modulus(homogenize(x.reshape(SIDE, SIDE)), ANGLES)
@@ -408,15 +397,14 @@ class CellsPanel(TaskPanel):
         f"E_x is the target to {ENOUGH:g} E_s. Takes some tens of true evaluations a design.",
         below=ask_otherwise,
         objection=objection,
-        read_start=read_start,
     )
 
     def figure(self, run: Run, dark: bool = False, size: Size = WIDE, chosen: int | None = None, **_: Any) -> Dict:
         return drawn.figure(run, training(run.task), dark, size, chosen)
 
-    def advice(self, settings: Settings, run: Run) -> str:
+    def advice(self, request: DesignRequest, run: Run) -> str:
         """What to do about cells that are not quite there."""
-        if settings.finish or classroom.on() or not run.exact.any() or (run.hit | ~run.verified).all():
+        if request.finish or classroom.on() or not run.exact.any() or (run.hit | ~run.verified).all():
             return ""
         return ":material/tips_and_updates: **Finish on the exact target** (a setting) flips pixels until they all are."
 
@@ -439,12 +427,12 @@ class CellsPanel(TaskPanel):
         )
         return True
 
-    def show_sample(self, settings: Settings, run: Run, dark: bool, size: Size) -> None:
+    def show_sample(self, request: DesignRequest, run: Run, dark: bool, size: Size) -> None:
         """Ways to choose one; all that is known of the chosen; files."""
         _ask_choice(run)
         sample = chosen_sample(run)
         if sample is not None:
-            _show_chosen(settings, run, sample, dark, size)
+            _show_chosen(request, run, sample, dark, size)
         _show_files(run, sample)
 
 

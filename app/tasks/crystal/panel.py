@@ -26,11 +26,11 @@ from app.figures.theme import Dict, Palette
 from app.state import classroom
 from app.state.inspection import inspect
 from app.state.runs import loaded
-from app.state.settings import Settings
 from app.tasks import structures
 from app.tasks.crystal import figure as drawn
 from app.tasks.panel import TaskPanel
 from app.workers import jobs
+from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.crystal import dft
 from ipage_core.tasks.crystal.families import table as rank
@@ -281,7 +281,7 @@ def structure_rows(run: Run, ranked: pd.DataFrame, samples: list[int]) -> pd.Dat
     return frame[frame["sample"].isin(samples)] if samples else frame
 
 
-def _show_cell(settings: Settings, run: Run, ranked: pd.DataFrame, sample: int, dark: bool, size: Size) -> None:
+def _show_cell(request: DesignRequest, run: Run, ranked: pd.DataFrame, sample: int, dark: bool, size: Size) -> None:
     """One cell: in numbers, in space beside the cubic one, and step by step."""
     named = f"Sample {sample}" + ("" if chosen_sample(run) is not None else ", the best of this ranking")
     st.subheader(named, divider="gray")
@@ -290,7 +290,7 @@ def _show_cell(settings: Settings, run: Run, ranked: pd.DataFrame, sample: int, 
     told = " ".join(f":{color}-badge[{name}]" for name, color in BADGES.items() if name in worn)
     left.markdown(told + ("" if run.verified[sample] else " not verified"))
     with right:
-        favourites.ask_to_keep(settings, run, sample)
+        favourites.ask_to_keep(request, run, sample)
     seen = inspect(run, sample)
     st.html(cards(_figures(run, ranked.loc[sample], sample, float(seen.near_distance[0]))))
     chart(drawn.cells(run.x[-1, sample].astype(float), f"Sample {sample}", dark, size), key="cells", config=CONFIG)
@@ -445,7 +445,7 @@ class CrystalPanel(TaskPanel):
         told["omega_calls"] = max(run.summary["omega_calls"], len(known))
         return replace(run, achieved=achieved, frame=frame, summary=run.summary | told)
 
-    def show_sample(self, settings: Settings, run: Run, dark: bool, size: Size) -> None:
+    def show_sample(self, request: DesignRequest, run: Run, dark: bool, size: Size) -> None:
         """Candidates with their verification and files; one cell closely; the distributions of lattice parameters."""
         st.subheader("Candidates", divider="gray")
         left, right = st.columns([2.2, 1], vertical_alignment="bottom")
@@ -467,7 +467,7 @@ class CrystalPanel(TaskPanel):
         which = f"{len(ticked)} ticked" if ticked else f"all {run.n}"
         structures.ask(TASK, structure_rows(run, ranked, ticked), which, "srtio3")
         chosen = chosen_sample(run)
-        _show_cell(settings, run, ranked, shown[0] if chosen is None else chosen, dark, size)
+        _show_cell(request, run, ranked, shown[0] if chosen is None else chosen, dark, size)
         st.subheader("Lattice parameters", divider="gray")
         chart(drawn.lattices(run, dark, size, chosen), key="lattices", config=CONFIG)
         versus = f"**{run.labels[0].capitalize()}** against **localized**" if run.localizes else "The posterior"

@@ -21,12 +21,12 @@ from app.figures.run import Run
 from app.state import classroom
 from app.state.inspection import inspect
 from app.state.runs import loaded
-from app.state.settings import Settings
 from app.tasks import structures
 from app.tasks.panel import TaskPanel
 from app.tasks.table import figure as cell
 from app.workers import trainings
 from ipage_core.inference.methods import METHODS
+from ipage_core.problem.request import DesignRequest
 from ipage_core.problem.task import Task
 from ipage_core.registry import home
 from ipage_core.tasks import TASKS
@@ -99,9 +99,9 @@ def _columns(run: Run, names: list[str]) -> dict[str, Any]:
     }
 
 
-def _to_measure(settings: Settings, run: Run) -> None:
+def _to_measure(request: DesignRequest, run: Run) -> None:
     """The candidates to measure next, and their results back as another round."""
-    task = settings.task
+    task = request.task
     with st.expander("Close the loop: measure some, and learn from them", icon=":material/cycle:"):
         surrogate = loaded(run.task, run.method).surrogate
         if surrogate is None or not hasattr(surrogate, "spread"):
@@ -209,9 +209,9 @@ class TablePanel(TaskPanel):
 
     key_figures = staticmethod(_key_figures)
 
-    def before(self, settings: Settings) -> None:
+    def before(self, request: DesignRequest) -> None:
         """The accuracy on held-out rows: it stands before any candidate."""
-        task, method = settings.task, loaded(settings.task.name, settings.method)
+        task, method = request.task, loaded(request.task.name, request.method)
         st.info(
             f"**{candidates.accuracy_text(task, candidates.held_out(method))}** No training saw them. There is no Ω "
             "for own data, so every design is **not verified** until it is measured.",
@@ -226,7 +226,7 @@ class TablePanel(TaskPanel):
             with link:
                 to_train("Train it on them")
 
-    def show_sample(self, settings: Settings, run: Run, dark: bool, size: Size) -> None:
+    def show_sample(self, request: DesignRequest, run: Run, dark: bool, size: Size) -> None:
         """Candidates with their spread and nearest rows, what to take away, and one of them closely."""
         st.subheader("Candidates, not verified", divider="gray")
         shown = table(run)
@@ -240,7 +240,7 @@ class TablePanel(TaskPanel):
             selection_mode="single-row",
             placeholder="–",
         )
-        _to_measure(settings, run)
+        _to_measure(request, run)
         if own_data.lattice(TASKS[run.task]) is not None:
             structures.ask(TASKS[run.task], run.final, f"all {run.n} cells", run.task)
         sample = chosen_sample(run)
@@ -249,7 +249,7 @@ class TablePanel(TaskPanel):
         left, right = st.columns([2.2, 1], vertical_alignment="bottom")
         left.subheader(f"Sample {sample}")
         with right:
-            favourites.ask_to_keep(settings, run, sample)
+            favourites.ask_to_keep(request, run, sample)
         seen = inspect(run, sample)
         st.html(cards(sample_figures(run, sample, seen)))
         order = own_data.lattice(TASKS[run.task])

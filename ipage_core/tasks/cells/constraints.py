@@ -140,6 +140,22 @@ def written(cell: Tensor) -> str:
     return INLINE + base64.urlsafe_b64encode(np.packbits(cell.numpy()).tobytes()).decode().rstrip("=")
 
 
+def write_cell(values: Sequence[float]) -> str:
+    """1024 densities → the cell that they are nearest to, as :func:`written` writes it."""
+    return written(torch.tensor(values) > 0.5)
+
+
+def parse_cell(text: str) -> tuple[float, ...]:
+    """What :func:`write_cell` wrote → 1024 zeros and ones.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if not text.strip().startswith(INLINE):
+        raise ValueError("A cell to start from is an image: open the form, choose 'Start from it', upload it.")
+    return tuple(without_file(text.strip()).double().tolist())  # type: ignore[union-attr]
+
+
 def mask(path: Path | IO[bytes], formats: list[str] | None = None, name: str = "") -> Tensor:
     """An image as a mask, True where it is darker than mid-grey; its lowest row is iy = 0. → (1024,) bool.
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from ipage_core.problem.task import Property, Task, Variable
+from ipage_core.problem.task import DesignText, Property, Task, Variable
 from ipage_core.tasks.cells import constraints as pixel_constraints
 from ipage_core.tasks.cells import finishing
 from ipage_core.tasks.cells.dataset import SIDE, read
@@ -101,6 +101,7 @@ TASK = Task(
     default_target=(1.0,),
     arrived=0.02,
     space=space,
+    design_text=DesignText(pixel_constraints.write_cell, pixel_constraints.parse_cell),
     read_design=lambda path: pixel_constraints.mask(path).double(),
     stored=stored,
     networks=networks,

@@ -140,7 +140,7 @@ def to_measure(task: Task, method: Loaded, x: Tensor, y_star: Tensor, k: int) ->
     return pd.DataFrame(columns | {"nearest row": rows.row[index].numpy(), "distance": distance[chosen].numpy()})
 
 
-def _log_chance(misfit: Tensor, sd: Tensor, tolerance: Tensor | float) -> Tensor:
+def _log_chance(misfit: Tensor, sd: Tensor, tolerance: Tensor) -> Tensor:
     """log P(|misfit + sd·N(0, 1)| ≤ tolerance), summed over properties. (n, m), (n, m), (m,) → (n,)."""
     upper, lower = (tolerance - misfit) / sd, (-tolerance - misfit) / sd
     chance = torch.special.ndtr(upper) - torch.special.ndtr(lower)

@@ -1,0 +1,214 @@
+"""One design request: the only record that travels between form, command line, link, archive, notebook and engine."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from ipage_core.problem.target import KINDS, Goal, Kind, Target
+from ipage_core.problem.task import Task
+from ipage_core.runtime.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ipage_core.inference.methods import Loaded
+    from ipage_core.inference.solutions import Solutions
+
+SAMPLINGS = {"srs": "SRS", "lhs": "LHS", "maximin": "maximin"}
+"""How latent points are laid out, and what links and pages call it."""
+
+
+@dataclass(frozen=True)
+class DesignRequest:
+    """Everything that a result depends on.
+
+    >>> from ipage_core.tasks import TASKS
+    >>> DesignRequest.of(TASKS["sinewave"], 1.2, n=50).to_query()
+    'task=sinewave&method=ipage-mlp&n=50&seed=0&sampling=maximin&omega=0&tolerance=1.0&y1=1.2'
+    """
+
+    task: Task
+    target: Target
+    method: str
+    n: int = 25
+    sampling: str = "maximin"
+    seed: int = 0
+    constraints: tuple[str, ...] = ()
+    """What must hold for x, as :func:`ipage_core.problem.constraints.parse` reads it."""
+    start: tuple[float, ...] = ()
+    """(d,) a design of the user's own to start from; empty: none."""
+    omega_evals: int = 0
+    """True evaluations that a design may cost for its correction."""
+    finish: bool = False
+    """Whether designs are brought to the exact target with Ω watching, where the task knows how."""
+    verify: str = "auto"
+    """Which designs Ω verifies: ``auto``, ``all``, ``none`` or how many."""
+    tolerance: float = 1.0
+    """Factor on the tolerances by which hits are judged; it does not change the designs."""
+    optimizer: str = "lm"
+    steps: int | None = None
+    targets: tuple[tuple[float, ...], ...] = field(default=(), repr=False)
+    """Several targets, n designs each; they take the place of ``target``."""
+
+    @classmethod
+    def of(cls, task: Task, target: Any, **settings: Any) -> DesignRequest:
+        """A request with the task's own defaults; ``target`` as :meth:`Target.of` takes it.
+
+        Raises:
+            ValueError: the target or a setting is not acceptable.
+        """
+        settings.setdefault("method", task.default_method)
+        constraints = settings.get("constraints", ())
+        if isinstance(constraints, str):
+            constraints = [part for part in constraints.split(";") if part.strip()]
+        settings["constraints"] = tuple(str(part).strip() for part in constraints)
+        return cls(task=task, target=Target.of(task, target), **settings)
+
+    def run(self, method: Loaded | None = None, *, record_every: int = 1) -> Solutions:
+        """Design with a loaded method; by default the one that is named, on the CPU.
+
+        Raises:
+            ValueError: a setting is not acceptable or a model is missing; the message is a sentence for the user.
+        """
+        from ipage_core.inference.pipeline import run  # the one step up: a request knows who carries it out
+
+        return run(self, method, record_every=record_every)
+
+    def aims(self) -> tuple[Tensor, int]:
+        """What the designs aim at: targets (t, m), and how many designs each target gets."""
+        if self.targets:
+            return torch.tensor(self.targets, dtype=torch.float64), self.n
+        y = self.target.accepted if self.target.exact else self.task.pairs()[1]
+        aims = self.target.aims(self.task, y, self.n, self.seed)
+        return aims, self.n if len(aims) == 1 else 1  # the designs of an interval have an aim each
+
+    def judged(self) -> Target:
+        """The target with the tolerances that hits are judged by."""
+        return self.target if self.tolerance == 1 else self.target.scaled(self.tolerance, self.task)
+
+    def key(self) -> str:
+        """A text that two requests share if and only if they ask for the same."""
+        values = [getattr(self, known.name) for known in fields(self) if known.name != "task"]
+        return repr([self.task.name, *values])
+
+    def replace(self, **changes: Any) -> DesignRequest:
+        """The same request with some settings changed."""
+        return replace(self, **changes)
+
+    def to_query(self) -> str:
+        """The query of a link that brings all of it back, defaults too: they may change."""
+        said: dict[str, Any] = {"task": self.task.name, "method": self.method, "n": self.n, "seed": self.seed}
+        said |= {"sampling": SAMPLINGS[self.sampling], "omega": self.omega_evals, "tolerance": self.tolerance}
+        for j, goal in enumerate(self.target.goals):
+            number = goal.low if math.isfinite(goal.low) else goal.high
+            said |= {f"y{j + 1}": number} if math.isfinite(number) else {}
+        said |= {f"ask{j + 1}": goal.kind for j, goal in enumerate(self.target.goals) if goal.kind != "exactly"}
+        said |= {f"upto{j + 1}": goal.high for j, goal in enumerate(self.target.goals) if goal.kind == "between"}
+        said |= {
+            f"tol{j + 1}": goal.tolerance for j, goal in enumerate(self.target.goals) if goal.tolerance is not None
+        }
+        said |= {f"weight{j + 1}": goal.weight for j, goal in enumerate(self.target.goals) if goal.weight != 1}
+        said |= {"constrain": "; ".join(self.constraints)} if self.constraints else {}
+        said |= {"start": self.task.write_design(self.start)} if self.start else {}
+        said |= {"finish": "true"} if self.finish else {}
+        return urlencode(said)
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, str], tasks: Mapping[str, Task]) -> DesignRequest:
+        """The request that a link holds; what it does not say takes the task's default.
+
+        Raises:
+            ValueError: the task is not known, or a value is not acceptable.
+        """
+        name = query.get("task", next(iter(tasks)))
+        if name not in tasks:
+            raise ValueError(f"task '{name}' is not known; accepted: {', '.join(tasks)}")
+        task = tasks[name]
+        goals = []
+        for j in range(task.n_targets):
+            kind = query.get(f"ask{j + 1}", "exactly")
+            if kind not in KINDS:
+                raise ValueError(f"ask{j + 1}={kind} is not accepted: {', '.join(KINDS)}")
+            y = _number(query, f"y{j + 1}", task.default_target[j])
+            up_to = _number(query, f"upto{j + 1}", y)
+            goal = goal_of(kind, y, up_to)
+            if f"tol{j + 1}" in query:
+                goal = replace(goal, tolerance=_number(query, f"tol{j + 1}", 0))
+            goals.append(replace(goal, weight=_number(query, f"weight{j + 1}", 1.0)))
+        sampling = query.get("sampling", "maximin").lower()
+        if sampling not in SAMPLINGS:
+            raise ValueError(f"sampling={sampling} is not accepted: {', '.join(SAMPLINGS)}")
+        start = query.get("start", "")
+        return cls(
+            task,
+            Target(tuple(goals)),
+            query.get("method", task.default_method),
+            n=_whole(query, "n", 25),
+            sampling=sampling,
+            seed=_whole(query, "seed", 0),
+            constraints=tuple(part.strip() for part in query.get("constrain", "").split(";") if part.strip()),
+            start=task.parse_design(start) if start.strip() else (),
+            omega_evals=_whole(query, "omega", 0),
+            finish=query.get("finish", "") == "true",
+            tolerance=_number(query, "tolerance", 1.0),
+        )
+
+    def to_command(self) -> str:
+        """The command line that computes the same designs."""
+        words = ["python", "-m", "ipage_core", "design", self.task.name, *self._target_words(), "--n", str(self.n)]
+        words += [f"--constrain={text}" for text in self.constraints]
+        words += ["--seed-design", "seed_design.csv"] if self.start else []
+        words += ["--sampling", self.sampling, "--method", self.method, "--seed", str(self.seed)]
+        words += ["--omega-evals", str(self.omega_evals), *(["--finish"] if self.finish else [])]
+        words += ["--device", "cpu", "--out", "solutions.csv"]
+        return shlex.join(words)
+
+    def _target_words(self) -> list[str]:
+        goals = self.target.goals
+        if all(goal.tolerance is None and goal.weight == 1 for goal in goals):
+            return [f"--target={self.target.text}"]
+        return [
+            f"--goal={expression}"
+            for label, goal in zip(self.task.property_labels, goals, strict=False)
+            if (expression := _goal_text(label.split(" [")[0], goal))
+        ]
+
+
+def goal_of(kind: Kind, y: float, up_to: float) -> Goal:
+    """A goal from the numbers of a form: ``up_to`` is the second one of 'between'."""
+    if kind == "exactly":
+        return Goal.exactly(y)
+    if kind in ("minimize", "maximize", "anything"):
+        return Goal(kind)
+    return Goal(kind, -math.inf if kind == "at most" else y, {"between": up_to, "at most": y}.get(kind, math.inf))
+
+
+def _goal_text(name: str, goal: Goal) -> str:
+    if goal.kind == "anything":
+        return ""
+    weight = f" weight {goal.weight!r}" if goal.weight != 1 else ""
+    if goal.kind in ("minimize", "maximize"):
+        return f"{goal.kind} {name}{weight}"
+    return f"{name}={goal.text}" + (f"±{goal.tolerance!r}" if goal.tolerance is not None else "") + weight
+
+
+def _number(query: Mapping[str, str], key: str, default: float) -> float:
+    try:
+        value = float(query.get(key, default))
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"{key}={query[key][:40]} is not accepted: a finite number")
+    return value
+
+
+def _whole(query: Mapping[str, str], key: str, default: int) -> int:
+    text = query.get(key, str(default))
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise ValueError(f"{key}={text[:40]} is not accepted: a whole number")
+    return int(text)
