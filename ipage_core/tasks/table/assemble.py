@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ipage_core.tasks.table.columns import YES_NO, Column, describe, numbers
-from ipage_core.tasks.table.convert import decimals, sample, text_missing, to_numbers
+from ipage_core.tasks.table.convert import SAMPLE, decimals, sample, text_missing, to_numbers
 from ipage_core.tasks.table.errors import Unreadable
 from ipage_core.tasks.table.table import Odd, Settings, Table
 from ipage_core.tasks.table.units import split_name
@@ -39,7 +39,10 @@ def assemble(
     """Columns of text → a table: decimal marks, numbers or words, what is missing and what is odd."""
     called, told = _names(names, stem, columns, len(lines))
     notes = [*notes, *told]
-    texts = {name: sample(columns[j].filter(pa.array(np.isnan(typed[j])))) for j, name in called.items()}
+    texts = {name: _evidence(columns[j], typed[j]) for j, name in called.items()}
+    one_mark = settings.separator == "," and settings.decimal is None and len(columns) == 2 and names is None
+    if one_mark and not any("." in cell for cells in texts.values() for cell in cells):
+        notes.append("Each line holds one comma: it is read as two columns. If it is one, say --decimal ','.")
     marks, told = decimals(texts, settings.separator or "\t", settings.decimal)
     notes += told
     values: dict[str, Any] = {}
@@ -73,6 +76,13 @@ def assemble(
         notes.append(f"A row is left out: {line}.")
     found = replace(settings, decimal=_common(marks.values()) if settings.decimal is None else settings.decimal)
     return Table(source, frame, seen, lines, found, tuple(notes), tuple(sorted(odd, key=lambda one: one.line)))
+
+
+def _evidence(column: pa.Array, typed: np.ndarray) -> list[str]:
+    """Cells that may tell the decimal mark: text; of numbers that a sheet stores as such, the whole ones beside it."""
+    text = sample(column.filter(pa.array(np.isnan(typed))))
+    whole = typed[typed == np.round(typed)] if text else typed[:0]
+    return text + [f"{value:.0f}" for value in whole[:SAMPLE]]
 
 
 def _one_spelling(words: list[str | None]) -> list[str | None]:

@@ -179,7 +179,7 @@ def sentinel(distinct: np.ndarray, counts: np.ndarray) -> float | None:
         if marker and away > (0.5 if count > 1 else 2.0) * width:
             return value
         whole = bool((rest == np.round(rest)).all())
-        below_zero = value == -1 and rest[0] >= 0 and not (whole and away <= 1)
+        below_zero = value in (-1, -9) and rest[0] >= 0 and not (whole and away <= max(1, 0.5 * width))
         if below_zero and count > 1 and count / counts.sum() >= 0.01:
             return value
     top = int(counts.argmax())

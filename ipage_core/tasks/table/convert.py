@@ -10,8 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ipage_core.tasks.table.numerals import Cell, normal, number, votes
-from ipage_core.tasks.table.sniff import MISSING, is_missing
+from ipage_core.tasks.table.numerals import MISSING, Cell, is_missing, normal, number, votes
 
 SAMPLE, SURE = 4000, 50
 """Cells of a column that decide its decimal mark; so many that leave no doubt are enough, if none says otherwise."""

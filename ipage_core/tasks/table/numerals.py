@@ -30,6 +30,14 @@ GROUPS = {mark: re.compile(rf"[1-9]\d{{0,2}}(?:{re.escape(mark)}\d{{3}})+") for 
 """Thousands with this mark: '1.234', '12,345,678'."""
 _BLANK_GROUPS = re.compile(rf"[1-9]\d{{0,2}}(?:[{_BLANKS}]\d{{3}})+")
 
+MISSING = frozenset(
+    ("", "na", "n/a", "#n/a", "n.a.", "nan", "null", "nil", "none", "-", "--", "---", "–", "—", "−", "?", ".", "..",
+     "*", "#div/0!", "#value!", "#ref!", "#name?", "#num!", "#null!", "missing", "unknown", "n.d.", "nd", "n.m.",
+     "k.a.", "k. a.", "<na>", "nat", "tbd", "inf", "-inf", "+inf", "infinity", "-infinity", "∞", "-∞", "−∞", "-nan",
+     "1.#qnan", "-1.#ind", "1.#inf")
+)  # fmt: skip
+"""What stands for 'not measured' in a column of numbers, in small letters."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -70,6 +78,11 @@ def number(text: str, decimal: str) -> Cell | None:
 def is_number(text: str) -> bool:
     """Whether a cell holds a number under any convention."""
     return number(text, ".") is not None or number(text, ",") is not None
+
+
+def is_missing(cell: str) -> bool:
+    """Whether a cell of a column of numbers says that there is none."""
+    return cell.strip().lower() in MISSING
 
 
 def votes(text: str) -> tuple[str, str]:

@@ -21,7 +21,7 @@ from ipage_core.tasks.table.columns import GRID, SPIKE, Column, look, numbers, s
 from ipage_core.tasks.table.encoding import decode
 from ipage_core.tasks.table.errors import WrongSetting, why
 from ipage_core.tasks.table.names import choose
-from ipage_core.tasks.table.sniff import SEPARATORS
+from ipage_core.tasks.table.sniff import NOTHING, SEPARATORS
 from ipage_core.tasks.table.table import Odd, Settings, Table, mark_of
 from ipage_core.tasks.table.text import cells_of
 
@@ -147,7 +147,7 @@ def _read_one(source: Source, settings: Settings, most_columns: int) -> Table:
 
 def _from_text(content: bytes, name: str, stem: str, settings: Settings, most_columns: int) -> Table:
     text, encoding = decode(content, settings.encoding)
-    cells = cells_of(text, mark_of(settings.separator), most_columns)
+    cells = cells_of(text, mark_of(settings.separator), most_columns, settings.decimal)
     del text
     notes = list(cells.notes)
     if encoding != "utf-8" and settings.encoding is None:
@@ -156,7 +156,9 @@ def _from_text(content: bytes, name: str, stem: str, settings: Settings, most_co
         notes.append(f"Its columns are separated by {SEPARATORS[cells.separator]} (--separator sets it).")
     typed = [np.full(len(column), np.nan) for column in cells.columns]
     found = replace(
-        settings, encoding=encoding, separator={"\t": "tab", " ": "blank"}.get(cells.separator, cells.separator)
+        settings,
+        encoding=encoding,
+        separator={"\t": "tab", " ": "blank", NOTHING: None}.get(cells.separator, cells.separator),
     )
     bad = [Odd(line, "", why_not) for line, why_not in cells.bad_rows]
     return assemble(name, stem, cells.names, cells.units, cells.columns, typed, cells.lines, found, notes, bad)

@@ -35,7 +35,7 @@ class Cells:
     notes: list[str]
 
 
-def cells_of(text: str, separator: str | None, most_columns: int) -> Cells:
+def cells_of(text: str, separator: str | None, most_columns: int, decimal: str | None = None) -> Cells:
     """Find the table in a text and cut it into cells.
 
     Raises:
@@ -47,7 +47,7 @@ def cells_of(text: str, separator: str | None, most_columns: int) -> Cells:
     widest = max(max(line.count(mark) for line in lines[:20]) for mark in SEPARATORS if mark != " ")
     if widest >= most_columns and separator != " ":  # before a reader takes minutes for them
         check_size(1, widest + 1, most_columns)
-    plan = layout(lines, separator, most_columns)
+    plan = layout(lines, separator, most_columns, decimal)
     marks = len(lines) * plan.width if plan.separator == " " else text.count(plan.separator)
     if marks > MOST_CELLS:
         raise Unreadable(f"it has about {marks:,} cells, more than {MOST_CELLS:,}")

@@ -349,3 +349,54 @@ def test_settings_that_do_not_fit_the_file():
         read_table(("t.xlsx", sheet(frame)), Settings(sheet="two"))
     with pytest.raises(ValueError, match="not text in ascii"):
         read_table(upload(text(frame, names=["Å", "b", "T", "gap"])), Settings(encoding="ascii"))
+
+
+@TWENTY
+def test_one_column_of_decimal_commas(seed):
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({"gap": rng.normal(0, 2, 60).round(4)})
+    lines = text(frame, ";", ",")
+    assert same(read_table(upload(lines, rng)), frame)
+    headless = read_table(upload(lines[1:], rng, name="gap.csv"))
+    assert "If it is one, say --decimal ','." in said(headless)
+    assert same(read_table(upload(lines[1:], rng, name="gap.csv"), Settings(decimal=",")), frame)
+
+
+def test_names_and_remarks_above_a_table():
+    frame = content(np.random.default_rng(0))
+    lines = text(frame, ";")
+    for above in ("Sample A;Bob;2024;7", "* a;b;c;d", "Inputs;Inputs;Inputs;Outputs", "Run 3;;;"):
+        table = read_table(upload([above, *lines]))
+        assert list(table.frame) == list(frame)
+        assert same(table, frame)
+        assert "above the table" in said(table)
+    remarks = [f"{line} # {word}" for line, word in zip(lines, ["names", *["ok"] * 80], strict=True)]
+    assert same(read_table(upload(remarks)), frame)
+    assert same(read_table(upload(["a (nm)   b of all   T   gap", *text(frame, "   ")[1:]])), frame,
+                ["a (nm)", "b of all", "T", "gap"])  # fmt: skip
+
+
+@pytest.mark.parametrize("names", [["Na", "Nd", "T", "gap"], ["NA", "gap", "T", "b"], ["10 K", "20 K", "300 K", "gap"]])
+def test_names_that_look_like_cells(names):
+    frame = content(np.random.default_rng(0))
+    table = read_table(upload(text(frame, names=names)))
+    assert same(table, frame, names)
+
+
+def test_a_header_over_several_lines():
+    frame = content(np.random.default_rng(0))
+    head = '"a\n(Å)";"b\n(Å)";"T\n(°C)";gap'
+    table = read_table(upload([*head.split("\n"), *text(frame, ";", ",")[1:]]))
+    assert same(table, frame, ["a (Å)", "b (Å)", "T (°C)", "gap"])
+    assert table.lines[0] == 5
+
+
+@TWENTY
+def test_sheets_with_numbers_as_text_beside_numbers(seed):
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({"T": rng.integers(100, 3000, 60), "gap": rng.random(60)})
+    mixed = frame.astype(object)
+    mixed["T"] = [number(int(v), ",", ".") if v > 999 else v for v in frame["T"]]
+    table = read_table(("t.xlsx", sheet(mixed)))
+    assert same(table, frame)
+    assert "separates thousands" in said(table)

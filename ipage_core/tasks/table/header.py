@@ -1,0 +1,146 @@
+"""Where in the rows of a text table its names, its units and its first row of data are."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from ipage_core.tasks.table.errors import Unreadable
+from ipage_core.tasks.table.numerals import is_missing, is_number, number
+from ipage_core.tasks.table.units import is_unit, is_unit_row_cell, plain_unit
+
+Rows = list[list[str]]
+
+
+@dataclass(frozen=True)
+class Head:
+    """What stands above the data."""
+
+    names: tuple[str, ...] | None
+    """None if there is no header."""
+    row: int | None
+    """Which row the names are."""
+    units: tuple[str, ...]
+    unit_row: int | None
+    first: int
+    """The first row of data."""
+    note: str = ""
+
+
+def find_head(cells: Rows, width: int) -> Head:
+    """The head of a table from its first rows, most of which have ``width`` cells.
+
+    Raises:
+        Unreadable: the row above the data has another number of names than they have values.
+    """
+    fitting = [row for row in cells if len(row) == width]
+    numeric = _numeric_columns(fitting[len(fitting) // 3 :], width)
+    none = Head(None, None, ("",) * width, None, 0)
+    first = next((k for k, row in enumerate(cells) if _is_data(row, numeric, width)), None)
+    if first is None:  # no column of numbers
+        first = min(len(cells), next((k for k, row in enumerate(cells) if len(row) == width), 0) + 1)
+    elif len(cells[first]) == width and _are_names(cells[first], cells[first + 1 :], numeric):
+        note = "holds numbers that rise and fit no column: taken for names"
+        return replace(none, names=tuple(cells[first]), row=first, first=first + 1, note=note)
+    full = [k for k in range(first) if len(cells[k]) == width and (k == first - 1 or _filled(cells[k]) > 1)]
+    full = full[:1] + [k for k in full[1:] if not all(is_missing(cells[k][j]) for j in numeric if cells[k][j])]
+    above = cells[first - 1] if first else []
+    if full and (len(above) == width or len(above) < 2):
+        return _among(full, cells, numeric, none)
+    if len(above) == width - 1 > 1 and _names_rows(fitting, numeric):
+        note = "has one name fewer than the rows have values: the first of them names the row"
+        return replace(none, names=("", *above), row=first - 1, first=first, note=note)
+    if len(above) == width + 1 and not above[-1]:
+        return replace(none, names=tuple(above[:-1]), row=first - 1, first=first)
+    if len(above) > 1:
+        more = (
+            "more values than its header has names" if len(above) < width else "fewer values than its header has names"
+        )
+        raise Unreadable(f"its rows have {more}: {width}, and {len(above)}")
+    return replace(none, first=first)
+
+
+def _among(full: list[int], cells: Rows, numeric: dict[int, bool], none: Head) -> Head:
+    """Of rows above the data, which holds the names, and which the units."""
+    unit_row = next((k for k in full[1:] if _is_unit_row(cells[k], numeric, cells[k + 1 :])), None)
+    if unit_row is not None:
+        row = max(k for k in full if k < unit_row)
+        units = tuple(plain_unit(cell) for cell in cells[unit_row])
+        return replace(none, names=tuple(cells[row]), row=row, units=units, unit_row=unit_row, first=unit_row + 1)
+    row = max(full, key=lambda k: (_like_names(cells[k], numeric), -k))
+    if row == 0 and numeric and 2 * _numbers(cells[row], numeric) >= len(numeric):
+        return none  # a first row of data with a cell that is no number
+    names = tuple(cells[row])
+    if row + 1 < len(cells) and re.search(r"\s#\s", cells[row + 1][-1]):  # rows end in remarks, and so may the header
+        names = (*names[:-1], re.sub(r"\s+#\s.*", "", names[-1]))
+    return replace(none, names=names, row=row, first=row + 1)
+
+
+def _filled(row: list[str]) -> int:
+    return sum(map(bool, row))
+
+
+def _numbers(row: list[str], numeric: dict[int, bool]) -> int:
+    """How many cells are numbers; '300 K' is a name where the column's cells have no units."""
+    return sum(is_number(row[j]) and (units or not _unit(row[j])) for j, units in numeric.items())
+
+
+def _unit(cell: str) -> str:
+    found = number(cell, ".") or number(cell, ",")
+    return found.unit if found else ""
+
+
+def _like_names(row: list[str], numeric: dict[int, bool]) -> int:
+    """How many different names a row holds; none if it begins like a remark, fewer where numbers are among them."""
+    names = {cell for cell in row if cell}
+    return 0 if row[0][:1] in (*"*;'$&@",) else len(names) - _numbers(row, numeric)
+
+
+def _numeric_columns(cells: Rows, width: int) -> dict[int, bool]:
+    """Columns whose filled cells are numbers, most of them; and whether these have units."""
+    found = {}
+    for j in range(width):
+        filled = [row[j] for row in cells if not is_missing(row[j])]
+        if filled and sum(map(is_number, filled)) >= 0.6 * len(filled):
+            found[j] = any(map(_unit, filled[:50]))
+    return found
+
+
+def _is_data(row: list[str], numeric: dict[int, bool], width: int) -> bool:
+    """Whether numbers, or markers of missing ones, are more than half of what is filled in columns of numbers.
+
+    A row of another width must be of numbers alone.
+    """
+    if len(row) != width:
+        return len(row) > 1 and all(is_number(cell) for cell in row if cell)
+    filled = [row[j] for j in numeric if row[j]]
+    numbers = _numbers(row, numeric)
+    return numbers > 0 and 2 * (numbers + sum(map(is_missing, filled))) > len(filled)
+
+
+def _are_names(row: list[str], below: Rows, numeric: dict[int, bool]) -> bool:
+    """Whether numbers are names, as wavelengths over a spectrum: three or more that rise, outside of their columns."""
+    cells = [(j, found.value) for j in numeric if (found := number(row[j], ".")) is not None]
+    if len(cells) < 3 or any(a >= b for (_, a), (_, b) in pairwise(cells)):
+        return False
+    outside = 0
+    for j, value in cells:
+        column = [found.value for r in below if len(r) == len(row) and (found := number(r[j], ".")) is not None]
+        outside += not column or not min(column) <= value <= max(column)
+    return len(below) >= 5 and outside >= 0.9 * len(cells)
+
+
+def _is_unit_row(row: list[str], numeric: dict[int, bool], below: Rows) -> bool:
+    if not all(is_unit_row_cell(cell) for cell in row) or not any(is_unit(plain_unit(row[j])) for j in numeric):
+        return False
+    return not any(
+        row[j] and row[j] in {r[j] for r in below if len(r) == len(row)} for j in range(len(row)) if j not in numeric
+    )
+
+
+def _names_rows(fitting: Rows, numeric: dict[int, bool]) -> bool:
+    """Whether the first cells of rows are names or counts of rows, as R writes them."""
+    first = [row[0] for row in fitting]
+    counts = [str(k + 1) for k in range(len(first))], [str(k) for k in range(len(first))]
+    return len(first) >= 3 and (0 not in numeric or first in counts)
