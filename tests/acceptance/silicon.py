@@ -1,7 +1,9 @@
-"""Measure what data/silicon says of itself: ``python -m tests.acceptance.silicon audit|learning``.
+"""Measure what data/silicon says of itself: ``python -m tests.acceptance.silicon audit|learning|targets|energy``.
 
 ``audit`` computes random rows again on a dense mesh, about a minute of CPU a row; a stopped one goes on.
 ``learning`` trains the surrogate on the first n rows and compares it with the rows after them.
+``targets`` designs 1000 strains for each of three gaps by the surrogate of all rows; Ω judges n of each, and n that
+were corrected with two evaluations. ``energy`` looks for the least elastic energy at ten gaps; Ω confirms.
 """
 
 from __future__ import annotations
@@ -14,9 +16,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.optimize import minimize
 
+from ipage_core.inference.methods import Loaded, Prior
+from ipage_core.inference.pipeline import design
+from ipage_core.networks.store import load_tensors, save_tensors
 from ipage_core.runtime import executor
 from ipage_core.tasks.silicon import dataset, operator
+from ipage_core.tasks.silicon.task import TASK
 from ipage_core.tasks.silicon.valleys import ValleySurrogate, pairs
 from ipage_core.training.fit import Settings, fit
 
@@ -51,47 +58,114 @@ def audit(n: int, workers: int) -> None:
     print(json.dumps({"rows": sorted(drawn), "failed": failed, "same_valley": same}))
 
 
+def trained(x: torch.Tensor, y: torch.Tensor) -> ValleySurrogate:
+    arguments = {"d": 6, "m": 1, "box": dataset.BOUNDS.tolist()}
+    settings = Settings(epochs=max(200, 60_000 // len(x)), batch=64, learning_rate=8e-3, weight_decay=1e-3)
+    run = fit(ValleySurrogate, arguments, x, y, settings)
+    network = ValleySurrogate(**arguments)
+    network.load_state_dict(run.weight_sets["phi_star"])
+    print(f"trained on {len(x)} rows in {run.seconds:.0f} s", file=sys.stderr)
+    return network.requires_grad_(False)
+
+
 def learning(sizes: list[int]) -> None:
     """One line for each size: errors on all rows from the largest size on."""
     x, y = pairs(dataset.read())
     x_test, y_test = x[max(sizes) :].float(), y[max(sizes) :].float()
-    print(
-        f"held out: {len(x_test)} rows\n| rows | MAE | RMSE | largest | spread | direct | energy | pressure | valley |"
-    )
+    print(f"{len(x_test)} rows held out; gap, direct gap in meV, energy in meV/atom, pressure in GPa: mean |error|")
+    print("| rows | gap | gap RMSE | gap largest | gap spread | direct | energy | pressure | lowest valley right |")
     for n in sizes:
-        arguments = {"d": 6, "m": 1, "box": dataset.BOUNDS.tolist()}
-        settings = Settings(epochs=max(200, 60_000 // n), batch=64, learning_rate=8e-3, weight_decay=1e-3)
-        run = fit(ValleySurrogate, arguments, x[:n], y[:n], settings)
-        network = ValleySurrogate(**arguments)
-        network.load_state_dict(run.weight_sets["phi_star"])
-        with torch.no_grad():
-            off = (network.properties(x_test) - y_test[:, :4]).abs()
-            sd = network.spread(x_test)[:, 0].mean()
-            valley = (network.valley(x_test) == y_test[:, 8:].argmin(1)).float().mean()
-        gap = 1e3 * off[:, 0]
-        figures = [
-            gap.mean(),
-            gap.square().mean().sqrt(),
-            gap.max(),
-            1e3 * sd,
-            *1e3 * off[:, 1:3].mean(0),
-            off[:, 3].mean(),
-        ]
+        network = trained(x[:n], y[:n])
+        off = (network.properties(x_test) - y_test[:, :4]).abs()
+        sd = network.spread(x_test)[:, 0].mean()
+        valley = (network.valley(x_test) == y_test[:, 8:].argmin(1)).float().mean()
+        gap, others = 1e3 * off[:, 0], 1e3 * off[:, 1:3].mean(0)
+        figures = [gap.mean(), gap.square().mean().sqrt(), gap.max(), 1e3 * sd, *others, off[:, 3].mean()]
         print(f"| {n} | " + " | ".join(f"{value:.3g}" for value in figures) + f" | {valley:.1%} |", flush=True)
-        print(f"  {run.seconds:.0f} s", file=sys.stderr)
+
+
+def surrogate() -> ValleySurrogate:
+    """Of all stored rows; kept for the parts that follow."""
+    x, y = pairs(dataset.read())
+    file = JOURNAL.with_name(f"surrogate-{len(x)}.safetensors")
+    if not file.exists():
+        save_tensors(file, dict(trained(x, y).state_dict()), {})
+    network = ValleySurrogate(6, 1, dataset.BOUNDS.tolist())
+    network.load_state_dict(load_tensors(file)[0])
+    return network.requires_grad_(False)
+
+
+def targets(n: int) -> None:
+    method = Loaded("prior-lm", Prior(TASK), surrogate(), torch.device("cpu"))
+    print("| y* [eV] | designs | by surrogate [meV] | judged by Ω | RMSE [meV] | largest | RMSE after 2 Ω | largest |")
+    for gap in (0.2, 0.3, 0.4):
+        y = torch.tensor([gap])
+        one = design(TASK, method, y, 1000, verify=str(n))
+        two = design(TASK, method, y, n, omega_evals=2, verify="all", seed=1)
+        missed = 1e3 * (one.surrogate.double() - gap).abs().max()
+        off, corrected = (1e3 * (found.verification.y[:, 0] - gap) for found in (one, two))
+        off = off[off.isfinite()]
+        cells = (off.square().mean().sqrt(), off.abs().max(), corrected.square().mean().sqrt(), corrected.abs().max())
+        print(
+            f"| {gap} | 1000 | {missed:.2g} | {len(off)} | " + " | ".join(f"{c:.2f}" for c in cells) + " |", flush=True
+        )
+
+
+def energy() -> None:
+    """Least elastic energy: from the best of 1000 designs, descended; against the best of 20,000 random strains."""
+    network = surrogate()
+    exact = ValleySurrogate(6, 1, dataset.BOUNDS.tolist()).double()
+    exact.load_state_dict(network.state_dict())
+    method = Loaded("prior-lm", Prior(TASK), network, torch.device("cpu"))
+    random = TASK.sample_prior(20_000, torch.Generator().manual_seed(0))
+    by_surrogate = exact.properties(random).detach()
+    print("| gap [eV] | energy, ours | random | by Ω: gap, energy, ours | random | strain of ours |")
+    for gap in np.linspace(0.1, 0.55, 10):
+        near = (by_surrogate[:, 0] - gap).abs() <= 0.005
+        starts = design(TASK, method, torch.tensor([gap]).float(), 1000, verify="none").localized.double()
+        starts = starts[exact.properties(starts)[:, 2].argsort()[:5]]
+        best = min((least(exact, start.numpy(), gap) for start in starts), key=lambda found: found.fun)
+        rival = random[near][by_surrogate[near, 2].argmin()] if near.any() else torch.full((6,), torch.nan)
+        truth = (
+            TASK.omega(torch.stack([torch.tensor(best.x), rival]))
+            if near.any()
+            else TASK.omega(torch.tensor(best.x)[None])
+        )
+        shown = " | ".join(f"{y[0]:.4f} eV, {1e3 * y[2]:.3f} meV" for y in truth.tolist())
+        other = 1e3 * by_surrogate[near, 2].min() if near.any() else torch.nan
+        strain = ", ".join(f"{100 * e:.2f}" for e in best.x)
+        print(f"| {gap:.2f} | {1e3 * best.fun / 100:.3f} | {other:.3f} | {shown} | {strain} % |", flush=True)
+
+
+def least(network: ValleySurrogate, start: np.ndarray, gap: float) -> Any:
+    """scipy's SLSQP result: least energy [eV per atom, × 100] at that gap."""
+
+    def value(x: np.ndarray, column: int) -> tuple[float, np.ndarray]:
+        point = torch.tensor(x[None], requires_grad=True)
+        out = network.properties(point)[0, column]
+        return float(out), torch.autograd.grad(out, point)[0][0].numpy()
+
+    bound = {"type": "eq", "fun": lambda x: value(x, 0)[0] - gap, "jac": lambda x: value(x, 0)[1]}
+    scaled = (lambda x: 100 * value(x, 2)[0]), (lambda x: 100 * value(x, 2)[1])
+    box = list(zip(*dataset.BOUNDS, strict=True))
+    return minimize(scaled[0], start, jac=scaled[1], bounds=box, constraints=[bound], method="SLSQP", tol=1e-7)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.acceptance.silicon")
-    parser.add_argument("part", choices=("audit", "learning"))
-    parser.add_argument("--n", type=int, default=20, help="rows of the audit")
+    parser.add_argument("part", choices=("audit", "learning", "targets", "energy"))
+    parser.add_argument("--n", type=int, default=20, help="rows of the audit, or designs that Ω judges")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--sizes", type=int, nargs="+", default=[50, 100, 200])
     arguments = parser.parse_args()
     if arguments.part == "audit":
         audit(arguments.n, arguments.workers)
-    else:
+    elif arguments.part == "learning":
         learning(arguments.sizes)
+    elif arguments.part == "targets":
+        targets(arguments.n)
+    else:
+        energy()
 
 
 if __name__ == "__main__":

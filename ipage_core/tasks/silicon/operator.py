@@ -14,14 +14,21 @@ strain, L. Kleinman, Phys. Rev. 128, 2614 (1962), doi:10.1103/PhysRev.128.2614; 
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import json
+import os
+import sys
 import time
+from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ipage_core.runtime import executor, files
 from ipage_core.tasks.crystal import dft
 
 Floats = NDArray[np.float64]
@@ -121,6 +128,62 @@ def bands(strain: ArrayLike, settings: Settings = STANDARD) -> Result:
     except Exception as error:  # whatever a strange strain makes GPAW do is a property of that row
         result = {"fail": f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"}
     return {**result, "cpu_s": round(time.process_time() - begun, 2), "provenance": provenance(settings)}
+
+
+def many(
+    strains: ArrayLike,
+    settings: Settings = STANDARD,
+    *,
+    workers: int | None = None,
+    progress: Callable[[executor.Progress], None] | None = None,
+    cancel: Callable[[], bool] | None = None,
+) -> list[Result | None]:
+    """Ω of strains (n, 6), on a pool of single-threaded processes: as many as there are cores, unless ``workers`` says.
+
+    Results are kept on disk and not computed again; failures are. → n results as of :func:`bands`, in the order of the
+    rows; None where ``cancel`` came first. ``progress`` counts what was not known.
+
+    Raises:
+        DFTUnavailable: GPAW is not installed.
+        ValueError: the strains are not rows of six numbers.
+    """
+    dft.require()
+    x = np.asarray(strains, dtype=np.float64)
+    if x.ndim != 2 or x.shape[1] != 6:
+        raise ValueError(f"Expected strains of shape (n, 6), got {x.shape}.")
+    files_of = [_cache_file(row, settings) for row in x]
+    results: list[Result | None] = [_cached(file) for file in files_of]
+    left = [
+        (str(i), {"strain": x[i].tolist(), "settings": settings._asdict()}) for i, r in enumerate(results) if r is None
+    ]
+    workers = min(os.cpu_count() or 1, len(left)) if workers is None else workers
+    new = executor.run(work, left, None, workers=workers, progress=progress, cancel=cancel)
+    return [new.get(str(i), result) for i, result in enumerate(results)]
+
+
+def work(item: dict[str, Any]) -> Result:
+    """:func:`bands` of ``strain`` with ``settings`` (a dict), left on disk unless it failed; for the executor."""
+    settings = Settings(**item["settings"])
+    result = bands(item["strain"], settings)
+    if "fail" not in result:
+        try:
+            with files.replacing(_cache_file(np.array(item["strain"]), settings)) as beside:
+                beside.write_text(json.dumps(result))
+        except OSError as error:  # a full or read-only disk must not cost the result itself
+            print(f"The result is not kept: {error}", file=sys.stderr)
+    return result
+
+
+def _cache_file(strain: Floats, settings: Settings) -> Path:
+    what = {"strain": strain.tolist(), "provenance": provenance(settings), "silicon": settings._asdict()}
+    return dft.cache_folder() / f"si-{hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:32]}.json"
+
+
+def _cached(file: Path) -> Result | None:
+    try:
+        return dict(json.loads(file.read_text()))
+    except (OSError, ValueError):  # not there, or cut short by a full disk: compute it
+        return None
 
 
 def provenance(settings: Settings = STANDARD) -> dict[str, Any]:
