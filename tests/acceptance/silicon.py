@@ -60,10 +60,11 @@ def audit(n: int, workers: int) -> None:
 
 def trained(x: torch.Tensor, y: torch.Tensor) -> ValleySurrogate:
     arguments = {"d": 6, "m": 1, "box": dataset.BOUNDS.tolist()}
-    settings = Settings(epochs=max(200, 60_000 // len(x)), batch=64, learning_rate=8e-3, weight_decay=1e-3)
+    epochs = min(1500, max(300, 250_000 // len(x)))
+    settings = Settings(epochs=epochs, batch=256, learning_rate=5e-3, weight_decay=1e-3)
     run = fit(ValleySurrogate, arguments, x, y, settings)
     network = ValleySurrogate(**arguments)
-    network.load_state_dict(run.weight_sets["phi_star"])
+    network.load_state_dict(run.weight_sets["phi"])
     print(f"trained on {len(x)} rows in {run.seconds:.0f} s", file=sys.stderr)
     return network.requires_grad_(False)
 
@@ -87,7 +88,7 @@ def learning(sizes: list[int]) -> None:
 def surrogate() -> ValleySurrogate:
     """Of all stored rows; kept for the parts that follow."""
     x, y = pairs(dataset.read())
-    file = JOURNAL.with_name(f"surrogate-{len(x)}.safetensors")
+    file = JOURNAL.with_name(f"valleys-{len(x)}.safetensors")
     if not file.exists():
         save_tensors(file, dict(trained(x, y).state_dict()), {})
     network = ValleySurrogate(6, 1, dataset.BOUNDS.tolist())
@@ -143,7 +144,7 @@ def least(network: ValleySurrogate, start: np.ndarray, gap: float) -> Any:
     def value(x: np.ndarray, column: int) -> tuple[float, np.ndarray]:
         point = torch.tensor(x[None], requires_grad=True)
         out = network.properties(point)[0, column]
-        return float(out), torch.autograd.grad(out, point)[0][0].numpy()
+        return out.item(), torch.autograd.grad(out, point)[0][0].numpy()
 
     bound = {"type": "eq", "fun": lambda x: value(x, 0)[0] - gap, "jac": lambda x: value(x, 0)[1]}
     scaled = (lambda x: 100 * value(x, 2)[0]), (lambda x: 100 * value(x, 2)[1])

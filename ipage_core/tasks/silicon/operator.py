@@ -82,7 +82,7 @@ class Settings(NamedTuple):
 
 STANDARD = Settings()
 """Ω: 54 k-points after time reversal, about 6 s."""
-DENSE = Settings(mesh=6, grid=24, force=0.001)
+DENSE = Settings(mesh=6, grid=20, force=0.001)
 """To audit Ω: 432 k-points after time reversal."""
 
 

@@ -105,7 +105,8 @@ def _symmetric(diagonal: Tensor, off: Tensor) -> Tensor:
 class ValleySurrogate(nn.Module):
     """Surrogate of the silicon task with its spread: gaps [eV], elastic energy [eV per atom], pressure [GPa]."""
 
-    weight_sets = ("phi_star",)
+    weight_sets = ("phi", "phi_star")
+    """The end of the schedule, and the epoch that validation chose. Few rows validate too few: there φ is better."""
     box: Tensor
 
     def __init__(
