@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app.components.former import former_names
 from app.components.look import dress
 from app.components.reach import within_reach
 from app.server import engine
@@ -22,4 +23,5 @@ page = st.navigation(
 within_reach()
 engine.wait()
 engine.refresh()
+former_names()
 page.run()

@@ -184,7 +184,7 @@ def descent(dark: bool, size: Size) -> Shown:
     )
 
 
-NAMES = {"ipage-mlp": "from the posterior", "prior-lm": "from random starts"}
+NAMES = {"ipage": "from the posterior", "prior-lm": "from random starts"}
 
 
 def starts(dark: bool, size: Size) -> Shown:
@@ -213,9 +213,7 @@ def starts(dark: bool, size: Size) -> Shown:
     )
     columns = {f"{what}, {name}": values[name] for name in moved for what, values in
                (("way", moved), ("error²", errors))}  # fmt: skip
-    return Shown(
-        figures.starts(moved, errors, dark, size), told, pd.DataFrame(columns), state(target, "ipage-mlp", task)
-    )
+    return Shown(figures.starts(moved, errors, dark, size), told, pd.DataFrame(columns), state(target, "ipage", task))
 
 
 def believed(dark: bool, size: Size) -> Shown:

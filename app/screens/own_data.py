@@ -181,7 +181,7 @@ def make(
         if (folder / own_data.CARD).exists():
             raise ValueError(f"Data called '{title}' are there already: choose another name")
         task = own_data.create(folder, frame, x, y, source=source, title=title, units=units, bounds=bounds)
-        models = list(METHODS[task.default_method].models)
+        models = list(METHODS[task.default_method].trained)
         trainings.add(title, task.name, task.default_method, models, folder, data=folder, **settings)
     except (ValueError, OSError) as error:
         st.session_state.own_said = str(error)

@@ -40,7 +40,7 @@ default = TASKS[task].default_method
 method = middle.selectbox("Method", trainable, trainable.index(default), key=f"train_method_{task}")
 middle.caption(METHODS[method].title)
 size = right.segmented_control("Size", list(SIZES), default="usual", required=True, key="train_size")
-epochs_of = usual(task, METHODS[method].models, size)
+epochs_of = usual(task, METHODS[method].trained, size)
 left, middle, right = st.columns([1.4, 1.4, 1])
 with left:
     epochs = st.number_input(
@@ -73,7 +73,7 @@ def start() -> None:
             TASKS[task].title if first else run,
             task,
             method,
-            list(METHODS[method].models),
+            list(METHODS[method].trained),
             out,
             data=folder,
             size=size,

@@ -23,8 +23,8 @@ from ipage_core.tasks import TASKS
 
 STARTS = {"prior": "prior-lm", "INN posterior (φ)": "ipage", "cINN posterior": "ipage-cinn"}
 """Where localization starts → the method whose proposal that is."""
-SURROGATES = {"INN's last (φ)": "inn", "INN's best (φ*)": "ipage", "separate": "ipage-mlp"}
-"""What it descends → the method that has it; of ``inn`` it is the proposal's own forward."""
+SURROGATES = {"separate": "ipage"}
+"""What it descends → the method that has it. An earlier program's INN had a t(x) of its own training, too."""
 OPTIMIZERS = ("none", "gd", "adam", "lm")
 N, FEW = 200, 25
 """Designs of a run; and of another, in which few must find all families."""
@@ -68,8 +68,8 @@ def work(argument: dict[str, Any]) -> Result:
     proposal, surrogate = loaded(task.name, STARTS[argument["start"]], None).proposal, None
     if optimizer != "none":
         owner = loaded(task.name, SURROGATES[argument["surrogate"]], None)
-        surrogate = owner.surrogate or owner.proposal
-    method = Loaded(argument["start"], proposal, surrogate, torch.device("cpu"))  # type: ignore[arg-type]
+        surrogate = owner.surrogate
+    method = Loaded(argument["start"], proposal, surrogate, torch.device("cpu"))
     target = torch.tensor(task.default_target, dtype=torch.float64)
     verify = "all" if task.verifies_by_default else "none"
 

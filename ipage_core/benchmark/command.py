@@ -14,7 +14,7 @@ import torch
 from ipage_core import benchmark
 from ipage_core.benchmark import rows, tables
 from ipage_core.benchmark.scope import ANALYTIC, PROTOCOLS, Scope
-from ipage_core.inference.methods import METHODS
+from ipage_core.inference.methods import METHODS, named
 from ipage_core.runtime.executor import Progress
 from ipage_core.runtime.paths import ROOT
 
@@ -39,7 +39,7 @@ def _run(arguments: argparse.Namespace) -> None:
         return
     scope = Scope(
         tasks=_names(arguments.tasks, ANALYTIC),
-        methods=_names(arguments.methods, tuple(METHODS)),
+        methods=tuple(dict.fromkeys(map(named, _names(arguments.methods, tuple(METHODS))))),
         samplings=_names(arguments.sampling, ()) or None,
         protocols=_names(arguments.protocol, PROTOCOLS),
         repeats=arguments.repeats,

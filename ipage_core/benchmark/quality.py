@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -15,11 +14,9 @@ from torch import Generator, Tensor
 from ipage_core.benchmark.metrics import mean_distance, mmd2
 from ipage_core.benchmark.scope import ANALYTIC, COSTLY, Scope, loaded, there
 from ipage_core.inference.pipeline import design
-from ipage_core.networks.inn import standard_normal_log_prob
 from ipage_core.problem.task import Task
 from ipage_core.runtime.executor import Item, Result
 from ipage_core.tasks import TASKS
-from ipage_core.tasks.robotic_arm import PRIOR_SD
 
 REFERENCE = "reference"
 """A second draw of the reference in the place of a method: what is left to chance."""
@@ -34,32 +31,13 @@ KEY = ("task", "method", "sampling", "seed", "training_seed", "n", "stage")
 def log_prior(task: Task, x: Tensor) -> Tensor:
     """log p(x) of the task's prior, per raw unit, −∞ outside. (n, d) → (n,) float64.
 
-    Ballistics: v₀'s Poisson probabilities are joined by the gamma function, for localization moves it off the integers;
-    y₀'s atom at 0 counts as a point of the Gaussian.
-
     Raises:
         ValueError: the prior's density is not known.
     """
-    known: dict[str, Callable[[Tensor], Tensor]] = {
-        "sinewave": lambda x: torch.full((len(x),), -math.log(4.0), dtype=torch.float64),
-        "robotic_arm": _arm,
-        "robotic_arm_kruse": _arm,
-        "ballistics": _ballistics,
-    }
-    if task.name not in known:
-        raise ValueError(f"The density of the prior of {task.name} is not known; accepted: {', '.join(known)}")
-    return torch.where(task.in_bounds(x), known[task.name](x.double()), -math.inf)
-
-
-def _arm(x: Tensor) -> Tensor:
-    sd = torch.tensor(PRIOR_SD, dtype=torch.float64)
-    return standard_normal_log_prob(x / sd) - sd.log().sum()
-
-
-def _ballistics(x: Tensor) -> Tensor:
-    x0, y0, _, v0 = x.unbind(1)
-    gaussian = standard_normal_log_prob(torch.stack((x0, y0 - 1.5), dim=1) / 0.5) - 2 * math.log(0.5)
-    return gaussian - math.log(0.4 * math.pi) + v0 * math.log(15.0) - 15.0 - torch.lgamma(v0 + 1)
+    if task.log_prior is None:
+        known = ", ".join(name for name, one in TASKS.items() if one.log_prior is not None)
+        raise ValueError(f"The density of the prior of {task.name} is not known; accepted: {known}")
+    return torch.where(task.in_bounds(x), task.log_prior(x.double()), -math.inf)
 
 
 @lru_cache(maxsize=8)

@@ -114,11 +114,8 @@ def targets(task: str, protocol: str, n: int, part: int | None = None) -> tuple[
 def _unseen(task: str) -> tuple[Tensor, Tensor]:
     """Pairs x (1000, d), y (1000, m) for testing; of ``crystal`` (300, 6), (300, 1)."""
     problem = TASKS[task]
-    if task == "crystal":
-        from ipage_core.tasks.crystal import lattices
-
-        data = lattices.read(lattices.DATA.with_name("test_random.parquet"))
-        return torch.from_numpy(data.lattice), torch.from_numpy(data.gap)[:, None]
+    if problem.test_pairs is not None:
+        return problem.test_pairs()
     x = problem.sample_prior(N, Generator().manual_seed(UNSEEN_SEED))
     assert problem.omega is not None
     return x, problem.omega(x)[:, : problem.n_targets]

@@ -33,8 +33,6 @@ TARGETS_OF_COSTLY = 20
 """Targets of ``many`` that a costly method gets, each with descents of its own."""
 OMEGA, SURROGATE, NOBODY = "Ω", "surrogate, not Ω", "not verified"
 """Who says what y a solution achieves; nobody, where that is the surrogate that the solution was localized on."""
-JUDGE = METHODS["prior-lm"].surrogate
-"""The network that speaks where Ω does not run."""
 RUN = ("task", "method", "sampling", "protocol", "seed", "training_seed")
 """What names a run."""
 KEY = (*RUN, "sample")
@@ -154,7 +152,7 @@ def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
         columns["sample"] = np.arange(len(off), dtype=np.int16) + np.int16(argument["part"] or 0)
         columns |= {f"target{j + 1}": column.astype(np.float32) for j, column in enumerate(y_star.numpy().T)}
         by_omega = unpack(one["by_omega"], "u1") > 0
-        own_judge = METHODS[argument["method"]].surrogate == JUDGE
+        own_judge = METHODS[argument["method"]].surrogate is not None
         off[~by_omega & own_judge] = np.nan
         columns["by"] = np.where(by_omega, OMEGA, NOBODY if own_judge else SURROGATE)
         columns |= {f"off{j + 1}": column for j, column in enumerate(off.T)}

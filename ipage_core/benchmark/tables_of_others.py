@@ -67,10 +67,10 @@ def work(argument: dict[str, Any]) -> Result:
 
 def _program(task: Task, problem: Problem, targets: Tensor, seed: int, sd: Tensor) -> Result:
     """What the program makes of the table: rows of results, seconds, the figures on its card."""
-    assert task.folder is not None
+    assert task.models_folder is not None
     seconds, cards = 0.0, {}
     for model in METHODS[task.default_method].models:
-        cards[model] = recipes.train(task, model, task.folder, seed=seed)
+        cards[model] = recipes.train(task, model, task.models_folder, seed=seed)
         seconds += cards[model]["training_seconds"]
     method = load(task, task.default_method)
     rows: list[dict[str, Any]] = []

@@ -90,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     design.add_argument("--n", type=_designs, default=25, help="solutions, for each target (default %(default)s)")
     design.add_argument("--out", type=_csv, required=True, metavar="CSV")
     design.add_argument("--sampling", default="maximin", help="srs, lhs or maximin (default)")
-    design.add_argument("--method", help="default: ipage; for own data ipage-mlp")
+    design.add_argument("--method", help="default: ipage")
     design.add_argument("--seed", type=_seed, default=0)
     design.add_argument("--verify", default="auto", help="auto (default), all, none, or how many")
     design.add_argument(
@@ -114,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     design.add_argument("--measure", type=_designs, default=20, help="how many of them (default %(default)s)")
 
     predict = command("predict", _predict, "Apply a method's surrogate to designs x1..xD.")
-    predict.add_argument("--method", help="default: ipage; for own data ipage-mlp")
+    predict.add_argument("--method", help="default: ipage")
     predict.add_argument("--model", type=Path, metavar="DIR", help="as for design; TASK may then be left out")
     predict.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
     text = "Apply the true forward operator Ω to designs x1..xD; for architecture also to a voxel array (NPY, NPZ)."
@@ -160,7 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--bounds", default="", metavar="COL=LOW:HIGH,…", help="with --data; default: the data's own")
     train.add_argument("--model", type=Path, metavar="DIR", help="own data that is there already, instead of TASK")
     train.add_argument("--add", type=Path, metavar="FILE", help="with --model: results to add as another round first")
-    train.add_argument("--method", help="train all models it needs (default: ipage; for own data ipage-mlp)")
+    train.add_argument("--method", help="train all models it needs (default: ipage)")
     train.add_argument("--out", type=Path, metavar="DIR", help="required, but with --model")
     train.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     train.add_argument("--epochs", type=_epochs, help="instead of the recipe's")
@@ -341,10 +341,8 @@ def _verify(arguments: argparse.Namespace) -> None:
     task = _task(arguments.task)
     if task.omega is None:
         raise ValueError(f"{task.name} has no forward operator Ω: its designs cannot be verified here")
-    if task.name == "architecture" and arguments.designs.suffix.lower() in (".npy", ".npz"):
-        from ipage_core.tasks.cells.voxels import read_voxels, summary
-
-        _write_csv(pd.DataFrame([summary(read_voxels(arguments.designs))]), arguments.out)
+    if task.verify_file is not None and (found := task.verify_file(arguments.designs)) is not None:
+        _write_csv(pd.DataFrame([found]), arguments.out)
         print(json.dumps({"n": 1, "omega_calls": 1, "failed": 0}))
         return
     table = tables.read(arguments.designs, arguments)
@@ -420,15 +418,15 @@ def _print_counts(progress: Progress) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    from ipage_core.inference.methods import METHODS
+    from ipage_core.inference.methods import METHODS, named
     from ipage_core.training.fit import pick_device
     from ipage_core.training.recipes import train
 
-    method = arguments.method or ("ipage-mlp" if arguments.data or arguments.model else "ipage")
+    method = named(arguments.method or "ipage")
     if method not in METHODS or not METHODS[method].models:
         trainable = ", ".join(name for name, row in METHODS.items() if row.models)
         raise ValueError(f"method '{method}' is not known or has nothing to train; accepted: {trainable}")
-    device, models = pick_device(arguments.device), METHODS[method].models
+    device, models = pick_device(arguments.device), METHODS[method].trained
     task = _task_to_train(arguments)
     out = Path(arguments.out or task.folder or ".")
     left = [out / f"{model}{end}" for model in models for end in (".checkpoint.safetensors", ".json")]

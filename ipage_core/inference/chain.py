@@ -15,6 +15,7 @@ from torch import Tensor
 from ipage_core.inference.latent_design import latent_design
 from ipage_core.inference.localization import Optimizer, Trajectory, localize
 from ipage_core.inference.methods import Loaded, Proposal
+from ipage_core.networks.base import Network
 from ipage_core.problem.space import DesignSpace, staged
 from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task
@@ -285,7 +286,10 @@ class Chain:
 def _checked_sample(proposal: Proposal, y_star: Tensor, z: Tensor, d: int) -> tuple[Tensor, Tensor]:
     """Samples (n, d) and their cycle error max |z − f_z(x)| (n,); NaN where the proposal is not invertible."""
     try:
-        x, back = proposal.cycle(y_star, z) if hasattr(proposal, "cycle") else (proposal.sample(y_star, z), None)
+        if isinstance(proposal, Network):
+            x, back = proposal.cycle(y_star, z)
+        else:
+            x, back = proposal.sample(y_star, z), None
     except AssertionError:  # nflows asserts that the quadratic to invert has real roots; in float32 it may not
         return z.new_full((len(z), d), math.nan), z.new_full((len(z),), math.inf)
     if back is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -12,8 +13,10 @@ from typing import Any, Protocol
 import torch
 from torch import Generator, Tensor
 
-from ipage_core.inference.neural_adjoint import PUBLISHED, NeuralAdjoint, Search
+from ipage_core.inference.neural_adjoint import NeuralAdjoint, Search
 from ipage_core.networks import networks_of
+from ipage_core.networks.base import Network
+from ipage_core.networks.inn import INN
 from ipage_core.networks.store import ModelUnavailable, load_model
 from ipage_core.problem import constraints
 from ipage_core.problem.task import Task
@@ -76,11 +79,15 @@ class Method:
         """The models it needs, each once."""
         return tuple(dict.fromkeys(part[0] for part in (self.proposal, self.surrogate, self.searched) if part))
 
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """The models to train for it, in this order: the INN takes over the separate surrogate."""
+        return ("mlp", *self.models) if "inn" in self.models else self.models
+
 
 METHODS: dict[str, Method] = {
-    "ipage": Method("iPage: INN posterior (φ), INN surrogate (φ*)", ("inn", "phi"), ("inn", "phi_star")),
-    "ipage-mlp": Method("INN posterior (φ), separate MLP surrogate", ("inn", "phi"), ("mlp", "phi_star")),
-    "ipage-cinn": Method("cINN posterior, separate MLP surrogate", ("cinn", "phi_star"), ("mlp", "phi_star")),
+    "ipage": Method("iPage: INN posterior, INN surrogate t(x)", ("inn", "phi"), ("inn", "phi_star")),
+    "ipage-cinn": Method("cINN posterior, the same surrogate", ("cinn", "phi_star"), ("mlp", "phi_star")),
     "inn": Method("INN posterior alone", ("inn", "phi"), None),
     "cinn": Method("conditional INN posterior alone", ("cinn", "phi_star"), None),
     "mdn": Method("mixture density network (MDN) alone", ("mdn", "phi_star"), None),
@@ -99,8 +106,22 @@ METHODS: dict[str, Method] = {
         ("na-published", "phi_star"),
         Search(),
     ),
-    "prior-lm": Method("control: prior starts, separate MLP surrogate", None, ("mlp", "phi_star")),
+    "prior-lm": Method("control: prior starts, the same surrogate", None, ("mlp", "phi_star")),
 }
+FORMER = {"ipage-mlp": "ipage"}
+"""Names that methods had. iPage with the separate surrogate is iPage, since the INN takes that surrogate over."""
+_told: set[str] = set()
+
+
+def named(method: str) -> str:
+    """A method by its name of today: old links and scripts say another. That it has changed is said once, on stderr."""
+    name, at, run = method.partition("@")
+    if name not in FORMER:
+        return method
+    if name not in _told:
+        _told.add(name)
+        print(f"The method '{name}' is '{FORMER[name]}' now: the INN carries that surrogate itself.", file=sys.stderr)
+    return FORMER[name] + at + run
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +138,7 @@ class Loaded:
 
 def folder(task: Task, method: str) -> Path:
     """Where the models of a method lie for a task."""
-    return METHODS[method].folder or task.folder or PRETRAINED / task.name
+    return METHODS[named(method)].folder or task.models_folder or PRETRAINED / task.name
 
 
 def load(
@@ -137,34 +158,39 @@ def load(
         if task not in TASKS:
             raise ValueError(f"task '{task}' is not known; accepted: {', '.join(TASKS)}")
         task = TASKS[task]
+    method = named(method)
     if method not in METHODS or METHODS[method].task not in (None, task.name):
         accepted = ", ".join(name for name, row in METHODS.items() if row.task in (None, task.name))
         raise ValueError(f"method '{method}' is not known; accepted: {accepted}")
     device = torch.device(device)
-    if device.type == "mps" and task.folder is not None:
+    if device.type == "mps" and task.omega is None:
         device = torch.device("cpu")  # the processes of tables compute in float64, which MPS lacks
     where = models or (root / task.name if root else folder(task, method))
-    modules, cards = {}, {}
+    modules: dict[tuple[str, str], Network] = {}
+    cards: dict[str, dict[str, Any]] = {}
     for name in METHODS[method].models:
         weights = where / f"{name}.safetensors"
         written = weights.stat().st_mtime_ns if weights.exists() else 0  # a model trained anew is loaded anew
         try:
             weight_sets, cards[name] = _load_once(task, name, str(device), where, written)
         except ModelUnavailable as error:
-            what = task.name if task.folder is None else f"--model {task.folder}"
-            command = f"python -m ipage_core train {what} --method {method.partition('@')[0]} --out {where}"
+            command = f"python -m ipage_core train {task.as_argument} --method {method.partition('@')[0]} --out {where}"
             raise ModelUnavailable(f"{error} Restore it, or make it anew with: {command}") from None
         modules.update({(name, weight_set): module for weight_set, module in weight_sets.items()})
     row = METHODS[method]
     proposal: Any = modules[row.proposal] if row.proposal else Prior(task)
     if row.searched and row.search:
         proposal = _neural_adjoint(task, modules[row.searched], row.search)
-    surrogate = modules[row.surrogate] if row.surrogate else None
+    surrogate = modules[row.surrogate].surrogate if row.surrogate else None
+    if isinstance(surrogate, INN) and (where / "mlp.json").exists():  # of an earlier program, whose t learned by itself
+        separate, card = load_model(task.name, "mlp", folder=where, networks=networks_of(task))
+        surrogate = separate["phi_star"].to(device)
+        cards["inn"] = cards["inn"] | {"held_out": card.get("held_out", {})}
     return Loaded(method, proposal, surrogate, device, cards)
 
 
 def _neural_adjoint(task: Task, network: torch.nn.Module, search: Search) -> NeuralAdjoint:
-    boundary, units = PUBLISHED.get(task.name, (task.bounds.tolist(), ()))
+    boundary, units = task.published_descent or (task.bounds.tolist(), ())
     return NeuralAdjoint(
         network,
         Prior(task).draw,
@@ -180,6 +206,6 @@ def _neural_adjoint(task: Task, network: torch.nn.Module, search: Search) -> Neu
 @lru_cache(maxsize=16)
 def _load_once(
     task: Task, name: str, device: str, where: Path, written: int
-) -> tuple[dict[str, torch.nn.Module], dict[str, Any]]:
+) -> tuple[dict[str, Network], dict[str, Any]]:
     modules, card = load_model(task.name, name, folder=where, networks=networks_of(task))
     return {weight_set: module.to(device) for weight_set, module in modules.items()}, card

@@ -15,16 +15,6 @@ from ipage_core.problem.space import DesignSpace, staged
 
 AT_ONCE = 16_384
 """Descents in one batch, for memory."""
-_ARM = ([[-0.6, -1.2, -1.2, -1.2], [0.6, 1.2, 1.2, 1.2]], (1.0, 1.0, 1.0, 1.0))
-PUBLISHED: dict[str, tuple[list[list[float]], tuple[float, ...]]] = {
-    "robotic_arm": _ARM,
-    "robotic_arm_kruse": _ARM,
-    "ballistics": ([[-1.0, 0.5, 0.157, 6.9], [1.0, 2.5, 1.256, 21.9]], (1.0, 1.0, 1.0, 15.0)),
-}
-"""The boundary (2, d) and the units that the authors' program gives its descents, in this project's units of x.
-
-Elsewhere, as there for the sine wave, the boundary is the task's box, and its widths are the units.
-"""
 
 
 @dataclass(frozen=True)

@@ -28,4 +28,5 @@ MODELS: dict[str, type[Any]] = {
 
 def networks_of(task: Task) -> Mapping[str, type[Any]]:
     """The networks that a task's models are built from: those for any task, and its own, which come first."""
-    return MODELS | dict(task.networks())
+    found = MODELS | dict(task.networks())
+    return found | {"inn": type("INN", (found["inn"],), {"surrogates": found})}

@@ -4,34 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
+from ipage_core.networks.base import Network
 from ipage_core.networks.mlp import normalized_layers
 from ipage_core.networks.standardize import Standardizer
 
 
-class BatchNormMLP(nn.Module):
+class BatchNormMLP(Network):
     """The published surrogate: layers of linear, batch normalization, ReLU. (n, d) → (n, m), raw units."""
-
-    weight_sets = ("phi_star",)
 
     def __init__(self, d: int, m: int, hidden: int = 500, layers: int = 4) -> None:
         super().__init__()
         self.x_scale, self.y_scale = Standardizer(d), Standardizer(m)
         self.net = normalized_layers(d, m, hidden, layers)
 
-    def fit_scales(self, x: Tensor, y: Tensor) -> None:
-        """Standardize by the training pairs x (n, d), y (n, m)."""
-        self.x_scale.fit(x)
-        self.y_scale.fit(y)
-
     def forward(self, x: Tensor) -> Tensor:
         """(n, d) → (n, m)."""
         return self.y_scale.inverse(self.net(self.x_scale(x)))
-
-    def density_parameters(self) -> list[nn.Parameter]:
-        """What the likelihood trains: nothing."""
-        return []
 
     def losses(
         self, x: Tensor, y: Tensor, weights: dict[str, float], generator: Generator

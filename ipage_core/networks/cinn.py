@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
+from ipage_core.networks.base import Network
 from ipage_core.networks.inn import dequantized, standard_normal_log_prob
 from ipage_core.networks.splines import conditional_splines
 from ipage_core.networks.standardize import Standardizer, Support
 
 
-class CINN(nn.Module):
+class CINN(Network):
     """Conditional spline flow: z = f(x; y), x = f⁻¹(z; y). It proposes designs and has no surrogate.
 
     Ω is deterministic, so p(x | y) lives on a surface and has no density: training smears y by ``noise`` of its
     standard deviation, and lattice coordinates of x by the fraction ``dequantize``.
     """
-
-    weight_sets = ("phi_star",)
 
     def __init__(
         self,
@@ -41,11 +40,6 @@ class CINN(nn.Module):
         self.x_scale, self.y_scale = Standardizer(d, support), Standardizer(m)
         self.transform = conditional_splines(d, m, couplings, hidden, blocks, bins, tail_bound, smallest_bin)
 
-    def fit_scales(self, x: Tensor, y: Tensor) -> None:
-        """Standardize by the training pairs x (n, d), y (n, m)."""
-        self.x_scale.fit(x)
-        self.y_scale.fit(y)
-
     def sample(self, y_star: Tensor, z: Tensor) -> Tensor:
         """Posterior samples. (n, m), (n, d) → (n, d)."""
         out, _ = self.transform.inverse(torch.cat((z, self.y_scale(y_star)), dim=1))
@@ -66,10 +60,6 @@ class CINN(nn.Module):
         standardized = self.x_scale(x)
         out, log_det = self.transform(torch.cat((standardized, self.y_scale(y_star)), dim=1))
         return standard_normal_log_prob(out[:, : self.d]) + log_det + self.x_scale.log_det(standardized)
-
-    def density_parameters(self) -> list[nn.Parameter]:
-        """What the likelihood trains: everything."""
-        return list(self.parameters())
 
     def losses(
         self, x: Tensor, y: Tensor, weights: dict[str, float], generator: Generator

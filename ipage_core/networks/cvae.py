@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Generator, Tensor, nn
 
+from ipage_core.networks.base import Network
 from ipage_core.networks.inn import dequantized, standard_normal_log_prob
 from ipage_core.networks.mlp import SiLUNetwork, normalized_layers
 from ipage_core.networks.standardize import Standardizer, Support
@@ -28,7 +29,7 @@ def kl_to_standard_normal(mean: Tensor, log_sd: Tensor) -> Tensor:
     return 0.5 * (mean.square() + (2 * log_sd).exp() - 1 - 2 * log_sd).sum(1)
 
 
-class CVAE(nn.Module):
+class CVAE(Network):
     """Encoder q(z | x, y), prior N(0, I), decoder N(x; μ(z, y), diag σ²) over standardized x.
 
     σ is learned, one for each coordinate (Rybkin et al. 2021, arXiv:2006.13202), or ``decoder_sd`` if that is given: as
@@ -37,8 +38,6 @@ class CVAE(nn.Module):
     Kruse et al. 2021): for a deterministic Ω the posterior is a surface, and z is what lies along it. The KL term has
     the weight ``beta`` after ``annealing`` steps.
     """
-
-    weight_sets = ("phi_star",)
 
     def __init__(
         self,
@@ -66,11 +65,6 @@ class CVAE(nn.Module):
         self.log_sd = nn.Parameter(torch.full((d,), math.log(decoder_sd) if fixed else -1.0), requires_grad=not fixed)
         self.register_buffer("steps", torch.zeros(()))
         self.steps: Tensor
-
-    def fit_scales(self, x: Tensor, y: Tensor) -> None:
-        """Standardize by the training pairs x (n, d), y (n, m)."""
-        self.x_scale.fit(x)
-        self.y_scale.fit(y)
 
     def sample(self, y_star: Tensor, z: Tensor) -> Tensor:
         """Posterior samples: the decoder's mean. (n, m), (n, k) → (n, d)."""
@@ -104,10 +98,6 @@ class CVAE(nn.Module):
             prior_over_q = standard_normal_log_prob(z) - standard_normal_log_prob(noise) + log_sd.sum(1)
             terms.append(self._log_likelihood(standardized, z, given) + prior_over_q)
         return torch.stack(terms).logsumexp(0) - math.log(draws) + self.x_scale.log_det(standardized)
-
-    def density_parameters(self) -> list[nn.Parameter]:
-        """What the likelihood trains: everything but a σ that is given."""
-        return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
     def losses(
         self, x: Tensor, y: Tensor, weights: dict[str, float], generator: Generator

@@ -10,13 +10,14 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
+from ipage_core.networks.base import Network
 from ipage_core.networks.standardize import Standardizer
 
 LEAST = 1e-12
 """Mean squared error, in units of y's variance, below which none is better than another."""
 
 
-class Ensemble(nn.Module):
+class Ensemble(Network):
     """Surrogate ŷ = f(x) with its spread. (n, d) → (n, m), raw units in and out.
 
     ``floor`` holds, for each property, a value that many rows sit on because what was measured cannot go below it (a
@@ -28,7 +29,6 @@ class Ensemble(nn.Module):
     gives the honest error of every row. A property that is NaN in a row is not learned from that row.
     """
 
-    weight_sets = ("phi_star",)
     lowest: Tensor
 
     def __init__(
@@ -67,11 +67,6 @@ class Ensemble(nn.Module):
         part.load_state_dict({name: value[..., columns] if name in own else value for name, value in state.items()})
         return part.eval().requires_grad_(False)
 
-    def fit_scales(self, x: Tensor, y: Tensor) -> None:
-        """Standardize by the training pairs x (n, d), y (n, m)."""
-        self.x_scale.fit(x)
-        self.y_scale.fit(y)
-
     def _standardized(self, x: Tensor) -> Tensor:
         """(n, d) → (members, n, m) in units of y's standard deviation."""
         h = self.x_scale(x).expand(len(self.weights[0]), -1, -1)
@@ -96,10 +91,6 @@ class Ensemble(nn.Module):
     def spread(self, x: Tensor) -> Tensor:
         """Standard deviation of what the members say would be measured. (n, d) → (n, m)."""
         return torch.maximum(self.members(x), self.lowest).std(0)
-
-    def density_parameters(self) -> list[nn.Parameter]:
-        """What the likelihood trains: nothing."""
-        return []
 
     def losses(
         self, x: Tensor, y: Tensor, weights: dict[str, float], generator: Generator

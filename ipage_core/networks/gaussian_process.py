@@ -9,7 +9,9 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import torch
 from scipy.optimize import minimize
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
+
+from ipage_core.networks.base import Network
 
 MATERN, RBF = "matern52", "rbf"
 KERNELS = (MATERN, RBF)
@@ -59,14 +61,14 @@ class Hyperparameters(NamedTuple):
     """Variance of the noise, jitter included."""
 
 
-class GaussianProcess(nn.Module):
+class GaussianProcess(Network):
     """Surrogate ŷ = f(x) with its standard deviation; float64 inside, raw units in and out. (n, d) → (n, m).
 
     Build it with :meth:`fitted`. The arguments say the shapes, the buffers hold the rest, and safetensors keep them.
     A property may lack rows that others have.
     """
 
-    weight_sets = ("phi_star",)
+    reads = torch.float64
     low: Tensor
     width: Tensor
     mean: Tensor

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 import torch
 from nflows.transforms import AdditiveCouplingTransform, CompositeTransform, RandomPermutation, Transform
 from torch import Generator, Tensor, nn
 
+from ipage_core.networks.base import Network
+from ipage_core.networks.ensemble import Ensemble
 from ipage_core.networks.losses import mmd
-from ipage_core.networks.mlp import SiLUNetwork
+from ipage_core.networks.mlp import MLP, SiLUNetwork
 from ipage_core.networks.splines import conditional_splines, coupling_masks, spline_coupling
 from ipage_core.networks.standardize import Standardizer, Support
 
@@ -29,19 +31,40 @@ def dequantized(x: Tensor, half_widths: Sequence[float], generator: Generator) -
     return x + noise * torch.tensor(half_widths, dtype=x.dtype, device=x.device)
 
 
-class INN(nn.Module):
-    """f: [x (d), padding (m)] ↔ [y (m), z (d)], exactly invertible, with φ for the inverse and φ* for the forward.
+class Taken(nn.Module):
+    """t(x) in the coordinates of the couplings, where t is a trained surrogate of raw designs."""
+
+    def __init__(self, surrogate: nn.Module, x_scale: Standardizer, y_scale: Standardizer) -> None:
+        super().__init__()
+        self.parts = (surrogate, x_scale, y_scale)  # a tuple: the INN holds them, they are not in the weights twice
+
+    def forward(self, x: Tensor, context: None = None) -> Tensor:
+        """(n, d) standardized → (n, m) in units of y's SD. ``context`` is there because nflows passes one."""
+        surrogate, x_scale, y_scale = self.parts
+        return y_scale(surrogate(x_scale.inverse(x)))
+
+
+class INN(Network):
+    """f: [x (d), padding (m)] ↔ [y (m), z (d)], exactly invertible.
 
     ``order="ordered"``: an additive coupling y = padding + t(x), then spline couplings of x given y. So with zero
     padding the forward is t(x), the surrogate; and the splines are the posterior p(x | y). At a posterior sample the
     padding carries the misfit y* − t(x): setting it to zero is what gives localization a gradient.
+
+    t and the splines share no weights and exchange no gradients. So t is a ``surrogate`` trained before by a recipe of
+    its own, e.g. ``{"model": "mlp"}`` with its arguments, one of ``surrogates``; the INN takes its weights over, leaves
+    them as they are, and learns the splines. Without ``surrogate`` it learns t beside them, by L_y (Eq. 5), and
+    there are φ for the inverse and φ*, the best epoch of L_y, for the forward.
+
     ``order="alternating"``: couplings of all of [x, padding] with permutations between, as in the literature
     (Ardizzone et al. 2018, arXiv:1808.04730), kept for the ablation.
 
     During training the padding is noise N(0, padding_sd²) in units of y's standard deviation.
     """
 
-    weight_sets = ("phi", "phi_star")
+    weight_sets: tuple[str, ...] = ("phi", "phi_star")
+    surrogates: ClassVar[Mapping[str, type[Any]]] = {"mlp": MLP, "ensemble": Ensemble}
+    """The networks that t can be, by name."""
 
     def __init__(
         self,
@@ -59,19 +82,27 @@ class INN(nn.Module):
         smallest_bin: float = 1e-3,
         dequantize: Sequence[float] = (),
         support: Support = (),
+        surrogate: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.d, self.m, self.latent_dim, self.order = d, m, d, order
         self.padding_sd, self.dequantize = padding_sd, tuple(dequantize)
         self.x_scale, self.y_scale = Standardizer(d, support), Standardizer(m)
         self.transform: Transform
+        self.t: Network | None = None
         if order == "ordered":
             writes_padding = torch.cat((torch.full((d,), -1), torch.ones(m, dtype=torch.long)))
+            splines = conditional_splines(d, m, couplings, hidden, blocks, bins, tail_bound, smallest_bin)
+            if surrogate is not None:
+                arguments = {"d": d, "m": m, **surrogate}
+                self.t = self.surrogates[arguments.pop("model")](**arguments).requires_grad_(False)
+                self.weight_sets = ("phi",)
 
             def t(n_in: int, n_out: int) -> nn.Module:
-                return self.surrogate_network(n_in, n_out, surrogate_hidden, surrogate_layers)
+                if self.t is not None:
+                    return Taken(self.t, self.x_scale, self.y_scale)
+                return SiLUNetwork(n_in, n_out, surrogate_hidden, surrogate_layers, self.x_scale.bounded)
 
-            splines = conditional_splines(d, m, couplings, hidden, blocks, bins, tail_bound, smallest_bin)
             self.transform = CompositeTransform([AdditiveCouplingTransform(writes_padding, t), splines])
         elif order == "alternating":
             steps: list[nn.Module] = []
@@ -83,15 +114,6 @@ class INN(nn.Module):
             self.transform = CompositeTransform(steps)
         else:
             raise ValueError(f"Expected order 'ordered' or 'alternating', got {order!r}")
-
-    def surrogate_network(self, n_in: int, n_out: int, hidden: int, layers: int) -> nn.Module:
-        """t: (n, n_in) standardized → (n, n_out) in units of y's SD; a task's own network may be another."""
-        return SiLUNetwork(n_in, n_out, hidden, layers, self.x_scale.bounded)
-
-    def fit_scales(self, x: Tensor, y: Tensor) -> None:
-        """Standardize by the training pairs x (n, d), y (n, m)."""
-        self.x_scale.fit(x)
-        self.y_scale.fit(y)
 
     def transport(self, x: Tensor, padding: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Eq. 2: x (n, d), padding (n, m) → y (n, m), z (n, d), log|det ∂[y, z]/∂[x, padding]| (n,)."""
@@ -107,11 +129,18 @@ class INN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The surrogate f_y(x) at zero padding. (n, d) → (n, m)."""
+        if self.t is not None:
+            return self.t(x)
         if self.order == "alternating":
             return self.transport(x, x.new_zeros(len(x), self.m))[0]
         # The splines leave y alone, so t(x) is all there is to compute; straight from x, so that the gradient does not
         # end where the map of a bounded coordinate does.
         return self.y_scale.inverse(self.transform._transforms[0].transform_net.read(self.x_scale.flat(x)))
+
+    @property
+    def surrogate(self) -> Network:
+        """t, if it has been taken over; else the network itself."""
+        return self if self.t is None else self.t
 
     @property
     def posterior(self) -> Transform:
@@ -158,15 +187,16 @@ class INN(nn.Module):
     ) -> Iterator[dict[str, Tensor]]:
         """Yield the losses of the forward, then of the inverse direction, for one batch x (n, d), y (n, m).
 
-        Their gradients are accumulated before the update. Forward: L_y (Eq. 5); L_z (Eq. 6), without gradient into y;
-        the negative log-likelihood of [x, padding] by change of variables. Inverse: L_x (Eq. 7).
+        Their gradients are accumulated before the update. Forward: L_y (Eq. 5), unless t is trained already; L_z
+        (Eq. 6), without gradient into y; the negative log-likelihood of [x, padding] by change of variables. Inverse:
+        L_x (Eq. 7).
         """
 
         def normal(k: int) -> Tensor:
             return torch.randn(len(x), k, generator=generator).to(x)
 
         target = self.y_scale(y)
-        forward = {"y": (self.y_scale(self(x)) - target).square().sum(1).mean()}
+        forward = {} if self.t is not None else {"y": (self.y_scale(self(x)) - target).square().sum(1).mean()}
         if weights["nll"] or weights["z"]:
             y_hat, z, log_det = self._transport_pairs(x, target, self.padding_sd * normal(self.m), generator)
             if weights["nll"]:
@@ -177,7 +207,8 @@ class INN(nn.Module):
             if weights["z"]:
                 joint = torch.cat((self.y_scale(y_hat).detach(), z), dim=1)
                 forward["z"] = mmd(joint, torch.cat((target, normal(self.d)), dim=1))
-        yield forward
+        if forward:
+            yield forward
         if weights["x"]:
             shuffled = y[torch.randperm(len(y), generator=generator).to(y.device)]
             x_drawn, _ = self.inverse(shuffled, normal(self.d))
@@ -198,7 +229,7 @@ class INN(nn.Module):
         return self.y_scale.inverse(y), out[:, : self.d], log_det
 
     def validation_loss(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
-        """Mean ‖f_y(x) − y‖² (selects φ*), and the mean negative log posterior density where it has one."""
+        """Mean ‖f_y(x) − y‖², which selects φ*; and the mean negative log posterior density where it has one."""
         figures = {"l2": (self(x) - y).square().sum(1).mean()}
         if self.order == "ordered":
             generator = Generator().manual_seed(0)

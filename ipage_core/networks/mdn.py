@@ -9,6 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Generator, Tensor, nn
 
+from ipage_core.networks.base import Network
 from ipage_core.networks.inn import dequantized
 from ipage_core.networks.standardize import Standardizer, Support
 
@@ -16,15 +17,13 @@ NARROWEST = 1e-3
 """Least standard deviation of a component given its other coordinates, in units of the standardized x."""
 
 
-class MDN(nn.Module):
+class MDN(Network):
     """Σ_k π_k(y) N(x; μ_k(y), Σ_k(y)) over standardized x, with Σ_k⁻¹ = A_kᵀA_k, A_k lower triangular.
 
     It proposes designs and has no surrogate. A latent point is (z₀, z₁ … z_d): Φ(z₀) picks the component, by the
     cumulated weights, and x = μ_k + A_k⁻¹ (z₁ … z_d); so a space-filling design of z fills weights and components.
     ``noise`` smears y in training, in units of its standard deviation; ``dequantize`` lattice coordinates of x.
     """
-
-    weight_sets = ("phi_star",)
 
     def __init__(
         self,
@@ -51,11 +50,6 @@ class MDN(nn.Module):
             bias = last.bias.view(components, -1)
             bias[:, 1 : 1 + d] = torch.randn(components, d)
             bias[:, 1 + d : 1 + 2 * d] = 0.5
-
-    def fit_scales(self, x: Tensor, y: Tensor) -> None:
-        """Standardize by the training pairs x (n, d), y (n, m)."""
-        self.x_scale.fit(x)
-        self.y_scale.fit(y)
 
     def mixture(self, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """y (n, m) → log π (n, K), μ (n, K, d), A (n, K, d, d), over standardized x."""
@@ -85,10 +79,6 @@ class MDN(nn.Module):
         log_normal = -0.5 * z.square().sum(2) + factor.diagonal(dim1=2, dim2=3).log().sum(2)
         log_density = (log_weights + log_normal).logsumexp(1) - 0.5 * self.d * math.log(2 * math.pi)
         return log_density + self.x_scale.log_det(standardized)
-
-    def density_parameters(self) -> list[nn.Parameter]:
-        """What the likelihood trains: everything."""
-        return list(self.parameters())
 
     def losses(
         self, x: Tensor, y: Tensor, weights: dict[str, float], generator: Generator

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from torch import Generator, Tensor, nn
 
+from ipage_core.networks.base import Network
 from ipage_core.networks.standardize import Standardizer, flattened
 
 
@@ -38,28 +39,17 @@ def normalized_layers(n_in: int, n_out: int, hidden: int, layers: int) -> nn.Seq
     return nn.Sequential(*modules, nn.Linear(hidden, n_out))
 
 
-class MLP(nn.Module):
+class MLP(Network):
     """Surrogate ŷ = f(x). (n, d) → (n, m), raw units in and out."""
-
-    weight_sets = ("phi_star",)
 
     def __init__(self, d: int, m: int, hidden: int = 256, layers: int = 3) -> None:
         super().__init__()
         self.x_scale, self.y_scale = Standardizer(d), Standardizer(m)
         self.net = SiLUNetwork(d, m, hidden, layers)
 
-    def fit_scales(self, x: Tensor, y: Tensor) -> None:
-        """Standardize by the training pairs x (n, d), y (n, m)."""
-        self.x_scale.fit(x)
-        self.y_scale.fit(y)
-
     def forward(self, x: Tensor) -> Tensor:
         """(n, d) → (n, m)."""
         return self.y_scale.inverse(self.net(self.x_scale(x)))
-
-    def density_parameters(self) -> list[nn.Parameter]:
-        """What the likelihood trains: nothing."""
-        return []
 
     def losses(
         self, x: Tensor, y: Tensor, weights: dict[str, float], generator: Generator

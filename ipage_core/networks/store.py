@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ipage_core.networks.base import Network
 from ipage_core.runtime.files import replacing
 from ipage_core.runtime.paths import PRETRAINED
 
@@ -27,6 +28,16 @@ class ModelUnavailable(ValueError):
 def sha256(path: Path) -> str:
     """Hash of a file's bytes."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def fingerprint(*tensors: Tensor) -> str:
+    """SHA-256 over the values rounded to 9 decimals, so that it holds across machines."""
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(str(tuple(tensor.shape)).encode())
+        for rows in tensor.detach().cpu().split(10_000):  # of 10⁸ pixels, only some at a time in float64
+            digest.update((rows.double().numpy().round(9) + 0.0).tobytes())
+    return digest.hexdigest()
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
@@ -101,8 +112,8 @@ def load_model(
     root: Path | None = None,
     folder: Path | None = None,
     *,
-    networks: Mapping[str, type[Any]],
-) -> tuple[dict[str, torch.nn.Module], dict[str, Any]]:
+    networks: Mapping[str, type[Network]],
+) -> tuple[dict[str, Network], dict[str, Any]]:
     """Every weight set of a model as a module in eval mode on the CPU, and its card; from where its card lies.
 
     It is one of ``networks``, from :func:`ipage_core.networks.networks_of`.
@@ -115,7 +126,7 @@ def load_model(
     tensors, _ = load_tensors(path)
     if sha256(path) != card.get("sha256"):
         raise ModelUnavailable(f"{path} does not match the hash in its card: it was changed or damaged.")
-    modules: dict[str, torch.nn.Module] = {}
+    modules: dict[str, Network] = {}
     try:
         _check_arguments(card["arguments"], sum(tensor.numel() for tensor in tensors.values()))
         build = networks[card["model"]]

@@ -29,7 +29,7 @@ class DesignRequest:
 
     >>> from ipage_core.tasks import TASKS
     >>> DesignRequest.of(TASKS["sinewave"], 1.2, n=50).to_query()
-    'task=sinewave&method=ipage-mlp&n=50&seed=0&sampling=maximin&omega=0&tolerance=1.0&y1=1.2'
+    'task=sinewave&method=ipage&n=50&seed=0&sampling=maximin&omega=0&tolerance=1.0&y1=1.2'
     """
 
     task: Task

@@ -6,16 +6,18 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ipage_core.runtime.lazy import torch
 
 if TYPE_CHECKING:
+    import pandas as pd
     from torch import Generator, Tensor
 
+    from ipage_core.problem.recipe import Recipe
     from ipage_core.problem.space import Cap, DesignSpace
     from ipage_core.runtime.executor import Progress
 
@@ -161,16 +163,51 @@ class Task:
     """A file of the field → (d,), for designs of one's own. ValueError: one sentence."""
     design_text: DesignText | None = None
     """How a design is written in a link, where its numbers would be too many."""
+    verify_file: Callable[[Path], Mapping[str, Any] | None] | None = None
+    """What Ω says of a design in a file of the field, a value a column; None: not such a file, but a table."""
     data_size: int = 10_000
     """Training pairs, as in the paper's Table 1."""
     held_out: Callable[[], tuple[Tensor, Tensor]] | None = None
     """Pairs x (n, d), y (n, m) that no training sees: the accuracy where no Ω can tell."""
     networks: Callable[[], Mapping[str, type]] = dict
     """→ networks that this task's models alone are built from, by the name that a card gives them."""
+    recipes: Mapping[str, Recipe] = field(default_factory=dict)
+    """How its models differ from the usual ones, by the model's name."""
+    sizes: tuple[str, ...] = ("small", "usual", "large")
+    """Sizes that its networks come in."""
+    training_pairs: Callable[[str, Callable[[], Any]], tuple[Tensor, Tensor, dict[str, Any]]] | None = None
+    """(model, surrogate) → x (n, d), y (n, m) that this model learns from, and what its card says of them.
+
+    None: the stored pairs, or generated ones. ``surrogate()`` is the trained separate surrogate, which may label some.
+    """
+    test_pairs: Callable[[], tuple[Tensor, Tensor]] | None = None
+    """Pairs x (n, d), y (n, m) for tests, where Ω is too slow to generate them."""
+    generate: Callable[..., dict[str, Any]] | None = None
+    """(n, seed or None, out, workers=, scheduler=, progress=) writes a data set, returns its card; None: as usual."""
+    log_prior: Callable[[Tensor], Tensor] | None = None
+    """(n, d) in the box → (n,) log p(x) per raw unit, where it is known."""
+    published_descent: tuple[tuple[tuple[float, ...], tuple[float, ...]], tuple[float, ...]] | None = None
+    """Boundary (2, d) and units (d,) that the neural-adjoint method has as published; None: the box and its widths."""
+    export_formats: tuple[str, ...] = ()
+    """File formats that designs can be written in."""
+    export: Callable[[pd.DataFrame, str], Mapping[str, bytes]] | None = None
+    """(a row a design with ``sample`` and x1 …, format) → contents by file name."""
     columns: tuple[str, ...] = ()
     """The coordinates' names in the user's own table, where they are not quite the labels."""
-    folder: Path | None = None
-    """Where own data and the models trained on them lie; None: the models are in ``pretrained/``."""
+    models_folder: Path | None = None
+    """Where its models lie; None: in ``pretrained/``."""
+    note_accuracy: Callable[[str, dict[str, Any]], None] | None = None
+    """(model, accuracy) is called when a model in ``models_folder`` was trained."""
+
+    @property
+    def folder(self) -> Path | None:
+        """``models_folder`` by its former name."""
+        return self.models_folder
+
+    @property
+    def as_argument(self) -> str:
+        """What names it on the command line."""
+        return self.name if self.models_folder is None else f"--model {self.models_folder}"
 
     @property
     def d(self) -> int:

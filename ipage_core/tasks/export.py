@@ -1,8 +1,7 @@
-"""Writers for the files that leave the program: crystal structures and printable layouts."""
+"""The files that leave the program: designs in the formats of their task."""
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,33 +9,28 @@ if TYPE_CHECKING:
 
     from ipage_core.problem.task import Task
 
-FORMATS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "crystal": ("crystal.export", ("cif", "poscar", "extxyz")),
-    "architecture": ("cells.export", ("png", "svg", "dxf", "stl", "3mf")),
-}
-"""Task → the module here that writes its files, and the formats it knows."""
-
 
 def files(task: str | Task, form: str, frame: pd.DataFrame) -> dict[str, bytes]:
     """Content by file name: the final designs of a ``solutions.csv`` in a format of their task.
 
-    Own data (given as a task) with lattice columns have the formats of crystals, without atoms.
-
     Raises:
         ValueError: the task has no such format, a row is not a design, or an id is none.
     """
+    from ipage_core.tasks import TASKS
+
     if "stage" in frame:  # a sample's row of the last stage is its design
         frame = frame[frame["stage"] == ("localized" if (frame["stage"] == "localized").any() else "posterior")]
     _check_ids(frame["sample"].tolist())
-    if not isinstance(task, str):
-        if task.folder is not None:
-            return _of_own_data(task, form, frame)
-        task = task.name
-    module, formats = FORMATS.get(task, ("", ()))
-    if form not in formats:
-        accepted = ", ".join(formats) if formats else f"none; tasks with formats are {', '.join(FORMATS)}"
-        raise ValueError(f"format '{form}' is not known for {task}; accepted: {accepted}")
-    return dict(import_module(f"ipage_core.tasks.{module}").files(frame, form))
+    task = TASKS[task] if isinstance(task, str) else task
+    if task.export is None:
+        with_formats = ", ".join(name for name, known in TASKS.items() if known.export_formats)
+        raise ValueError(
+            f"format '{form}' is not known for {task.name}; accepted: none; tasks with formats are {with_formats}"
+        )
+    if task.export_formats and form not in task.export_formats:
+        accepted = ", ".join(task.export_formats)
+        raise ValueError(f"format '{form}' is not known for {task.name}; accepted: {accepted}")
+    return dict(task.export(frame, form))
 
 
 def _check_ids(samples: list) -> None:
@@ -48,16 +42,3 @@ def _check_ids(samples: list) -> None:
         if sample in seen:
             raise ValueError(f"sample {sample} is there twice; accepted: ids that differ, a design each")
         seen.add(sample)
-
-
-def _of_own_data(task: Task, form: str, frame: pd.DataFrame) -> dict[str, bytes]:
-    from ipage_core.tasks.table import export as lattice
-    from ipage_core.tasks.table import own_data
-
-    found = own_data.lattice_in_angstrom(task)
-    if found is None:
-        raise ValueError(f"{task.name} has no structure files: its inputs are not a, b, c, alpha, beta, gamma")
-    order, factors = found
-    columns = [f"x{j + 1}" for j in order]
-    converted = frame.assign(**{c: frame[c] * factor for c, factor in zip(columns, factors, strict=True)})
-    return lattice.files(converted, form, columns, task.name)

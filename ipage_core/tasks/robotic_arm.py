@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from ipage_core.runtime.lazy import torch
@@ -9,6 +10,7 @@ from ipage_core.runtime.lazy import torch
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
+from ipage_core.problem.recipe import Recipe
 from ipage_core.problem.task import Property, Task, Variable, gaussian_bounds
 
 LENGTHS = (0.5, 0.5, 1.0)
@@ -50,6 +52,12 @@ def sample_prior(n: int, generator: Generator) -> Tensor:
     return torch.tensor(PRIOR_SD, dtype=torch.float64) * torch.randn(n, 4, dtype=torch.float64, generator=generator)
 
 
+def log_prior(x: Tensor) -> Tensor:
+    """Log density of the prior. (n, 4) → (n,)."""
+    sd = x.new_tensor(PRIOR_SD)
+    return -0.5 * ((x / sd).square().sum(1) + 4 * math.log(2 * math.pi)) - sd.log().sum()
+
+
 TASK = Task(
     name="robotic_arm",
     title="Robotic arm (Ren et al. 2020)",
@@ -65,6 +73,13 @@ TASK = Task(
     omega=omega_ren,
     omega_seconds=1e-8,
     default_target=(1.5, 0.0),
-    default_method="ipage-mlp",
+    recipes={
+        "inn": Recipe(settings={"epochs": 80}),
+        "cinn": Recipe({"hidden": 120}, {"epochs": 80}),
+        "mdn": Recipe({"components": 96}),
+        "cvae": Recipe({"latent": 4}),
+    },
+    log_prior=log_prior,
+    published_descent=(((-0.6, -1.2, -1.2, -1.2), (0.6, 1.2, 1.2, 1.2)), (1.0, 1.0, 1.0, 1.0)),
     source="Ren, Padilla and Malof 2020, arXiv:2009.12919",
 )

@@ -10,6 +10,7 @@ from ipage_core.runtime.lazy import torch
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
+from ipage_core.problem.recipe import Recipe
 from ipage_core.problem.task import Property, Task, Variable
 
 LOOP_CENTRES = tuple((x1, x2) for x1 in (-1 / 2, 1 / 6, 5 / 6) for x2 in (-2 / 3, 0.0, 2 / 3))
@@ -48,9 +49,16 @@ TASK = Task(
     omega=omega,
     omega_seconds=1e-8,
     default_target=(1.2,),
-    default_method="ipage-mlp",
     support=((-1.0, 1.0), (-1.0, 1.0)),
     modes=loop_of,
     n_modes=9,
+    recipes={
+        # The posterior of x₂ given x₁ and y is six spikes: it takes many bins.
+        "inn": Recipe({"couplings": 4, "bins": 32, "hidden": 128}, {"epochs": 160}),
+        "cinn": Recipe({"couplings": 6, "bins": 32, "hidden": 128}, {"epochs": 160}),
+        "mdn": Recipe({"components": 192}),
+        "cvae": Recipe({"latent": 4, "decoder_sd": 0.05, "layers": 6, "normalized": True, "support": []}),
+    },
+    log_prior=lambda x: x.new_full((len(x),), -math.log(4.0)),
     source="Bi, Fung and Zhang 2023 (iPage, AAAI), 'Illustrative Example: 2D Sinewave Function'",
 )

@@ -15,8 +15,7 @@ import torch
 from torch import Generator, Tensor
 
 from ipage_core.networks.losses import dynamic_weights
-from ipage_core.networks.store import load_tensors, save_tensors
-from ipage_core.training.datasets import fingerprint
+from ipage_core.networks.store import fingerprint, load_tensors, save_tensors
 
 CLIP_NORM = 10.0
 """Longest gradient of the likelihood: a spline's can explode in one batch and undo fifty epochs."""

@@ -6,8 +6,7 @@ cells: by pixel, or by entry of their code); Ω at a target has no part in it. W
 its size allows. Of the neural adjoint, whose network is a matter of size, the descents are searched for: their score
 is the mean error at properties of training pairs, one design each, as Ω says, or where Ω is slow the separate
 surrogate. The log is ``pretrained/TASK/METHOD.search.json``; what is best goes into
-``ipage_core.training.baselines.FOUND``, ``ipage_core.training.recipes`` or
-``ipage_core.inference.methods.METHODS["na"]``, by hand.
+the task's ``recipes`` or ``ipage_core.inference.methods.METHODS["na"]``, by hand.
 """
 
 from __future__ import annotations
@@ -25,54 +24,57 @@ from ipage_core.inference.methods import load
 from ipage_core.inference.neural_adjoint import NeuralAdjoint
 from ipage_core.inference.pipeline import design
 from ipage_core.networks import networks_of
+from ipage_core.problem.recipe import Recipe
 from ipage_core.problem.task import Task
 from ipage_core.runtime.files import replacing
 from ipage_core.runtime.paths import PRETRAINED
 from ipage_core.tasks import TASKS
 from ipage_core.training import baselines
 from ipage_core.training.fit import fit
-from ipage_core.training.recipes import recipe, starting_weights, training_pairs
+from ipage_core.training.recipes import recipe, surrogate_in, taken_over, taking_over, training_pairs
 
 DESCENTS: list[dict[str, Any]] = [
     *({"optimizer": "lm", "per_design": k, "steps": steps} for k in (1, 2, 4, 8) for steps in (3, 10, 25)),
     *({"optimizer": "adam", "per_design": k, "steps": 200} for k in (1, 4)),
 ]
 """Settings of ``na`` to try: descents a design, and steps each."""
-PIXELS = {"mdn": ("components", (2, 6, 12)), "cvae": ("channels", (8, 16, 32)), "cinn": ("couplings", (2, 4, 6))}
-"""Settings of the networks of cells to try."""
+MANY = 100
+"""Coordinates from which a descent is costly."""
 
 
 def candidates(task: Task, model: str) -> list[dict[str, Any]]:
     """The arguments to try, besides the defaults' own."""
-    if task.space is not None and model in PIXELS:
-        name, values = PIXELS[model]
-        return [{name: value} for value in values]
-    if model == "mdn":
+    own = task.recipes.get(model, Recipe())
+    if own.tried:
+        return [dict(tried) for tried in own.tried]
+    if model == "mdn" and not own.network:
         return [{"components": 12}, {"components": 48}, {"components": 96}, {"components": 192}]
-    if model == "cvae":
+    if model == "cvae" and not own.network:
         free, d = task.d - task.n_targets, task.d
         tried: list[dict[str, Any]] = [{"latent": free}, {"latent": d}, {"latent": 2 * d}]
         tried += [{"latent": k, "annealing": 500} for k in (d, 2 * d)]
         published = {"layers": 6, "normalized": True, "support": []}  # Ren et al. 2020, whose KL term weighs 2 sd²
         return tried + [{"latent": k, "decoder_sd": sd} | published for k in (d + 1, d + 2) for sd in (0.05, 0.09)]
-    if model in ("inn", "cinn") and task.space is None:
+    if model in ("inn", "cinn") and not own.network:
         return [{"couplings": k, "bins": bins} for k, bins in ((4, 12), (4, 32), (6, 12), (6, 32), (8, 8))]
     raise ValueError(f"'{model}' of {task.name} has no settings to search for; accepted: inn, cinn, mdn, cvae, na")
 
 
 def search(task: Task, model: str, epochs: int, folder: Path) -> dict[str, Any]:
     """Train every candidate for a few epochs and keep the log, best first, beside the card."""
-    x, y, about = training_pairs(task, model, folder)
+    x, y, about = training_pairs(task, model, lambda: surrogate_in(task, folder))
     like = baselines.size(task, *recipe(task, "inn")[:2])
     path = folder / f"{model}.search.json"
-    begin = starting_weights(task, model, folder)
+    begin = taken_over(surrogate_in(task, folder)) if model == "inn" else None
 
     def train(tried: dict[str, Any]) -> dict[str, Any]:
         if model in baselines.NAMES:
-            network, arguments, settings = baselines.recipe(task, model, like, tried)
+            own = replace(task.recipes.get(model, Recipe()), arguments=tried)
+            network, arguments, settings = baselines.recipe(task, model, own, lambda: like)
         else:
             network, usual, settings = recipe(task, model)
             arguments = baselines.of_size(task, network, usual | tried, like)
+            arguments = taking_over(task, network, arguments, folder) if begin else arguments
         run = fit(networks_of(task)[network], arguments, x, y, replace(settings, epochs=epochs), begin_from=begin)
         score = min(row["validation_nll"] for row in run.history)
         parameters = baselines.size(task, network, arguments)
@@ -88,9 +90,8 @@ def search(task: Task, model: str, epochs: int, folder: Path) -> dict[str, Any]:
 
 def search_descents(task: Task, folder: Path) -> dict[str, Any]:
     """Run ``na`` with every setting of :data:`DESCENTS` and keep the log, best first."""
-    _, y, about = training_pairs(task, "na", folder)
-    pixels = task.space is not None
-    targets = y[: 50 if pixels else 1000, : task.n_targets].double()
+    _, y, about = training_pairs(task, "na", lambda: surrogate_in(task, folder))
+    targets = y[: 50 if task.d > MANY else 1000, : task.n_targets].double()
     method = load(task, "na", models=folder)
     judge = None if task.verifies_by_default else load(task, "prior-lm", models=folder).surrogate
     known = method.proposal

@@ -12,12 +12,11 @@ from torch import Tensor
 
 from ipage_core.networks.ensemble import Ensemble
 from ipage_core.networks.gaussian_process import GaussianProcess
+from ipage_core.tasks.table.own_data import MOST_PROPERTIES, MOST_ROWS
 from ipage_core.tasks.table.surrogate import ENSEMBLE, PROCESS, TableSurrogate
 from ipage_core.training.choose import FINEST, LeftOut, best, calibrate, cross_validate, in_raw_units, spans_decades
 from ipage_core.training.fit import Fit, Settings, fit
 
-MOST_ROWS, MOST_PROPERTIES = 2000, 12
-"""Of a table with Gaussian processes: their cost grows with the cube of the first."""
 ENOUGH = 0.01
 """Error of a process, in standard deviations of the property, below which no ensemble is trained beside it."""
 MOST_STEPS = 1500

@@ -23,7 +23,7 @@ from ipage_core.networks.store import load_card
 from ipage_core.tasks import TASKS
 
 ANALYTIC = ("sinewave", "robotic_arm", "ballistics")
-LOCALIZING = ("ipage", "ipage-mlp", "ipage-cinn", "prior-lm")
+LOCALIZING = ("ipage", "ipage-cinn", "prior-lm")
 N, UNSEEN_SEED = 1000, 12345
 SEEDS = range(10)
 PROBLEMS = ("console_errors", "requests_beyond_loopback")

@@ -42,7 +42,7 @@ def folder(tmp_path_factory):
             40, torch.Generator().manual_seed(seed)))  # fmt: skip
         patch.setattr(calibration, "AT_ONCE", 10)
         patch.setattr(ablation, "N", 8)
-        patch.setattr(ablation, "SURROGATES", {"separate": "ipage-mlp"})
+        patch.setattr(ablation, "SURROGATES", {"separate": "ipage"})
 
         def weights(task, method, root):
             if method == "cvae":

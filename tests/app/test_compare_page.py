@@ -38,7 +38,7 @@ def figure(test, k):
 def test_two_runs_are_there_before_any_click(app):
     test = app()
     assert not test.exception
-    assert test.query_params["runs"] == "ipage-mlp~maximin~0,prior-lm~maximin~0"
+    assert test.query_params["runs"] == "ipage~maximin~0,prior-lm~maximin~0"
     errors, cost = figure(test, 0), figure(test, 1)
     assert errors["layout"]["yaxis2"]["matches"] == "y"
     assert errors["layout"]["xaxis2"]["matches"] == "x"

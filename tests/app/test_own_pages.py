@@ -43,7 +43,7 @@ def models(tmp_path_factory):
     frame[["alpha", "beta", "gamma"]] = rng.uniform(80, 100, (300, 3))
     frame["gap [eV]"] = 2 - 0.01 * (frame["alpha"] - 90) ** 2 + 0.5 * (frame["a [Å]"] - 4)
     task = own_data.create(folder, frame, list(frame)[:6], ["gap [eV]"], source="strained.csv", title="Strained cells")
-    for model in ("inn", "mlp"):
+    for model in ("mlp", "inn"):
         train(task, model, folder, epochs=2, size="small")
     return folder
 
@@ -93,7 +93,7 @@ def test_a_table_becomes_a_task_in_training(place):
     assert not test.exception
     assert TASKS["my-gaps"].title == "My gaps"
     (training,) = trainings.trainings()
-    assert (training.task, training.method, training.active) == ("my-gaps", "ipage-mlp", True)
+    assert (training.task, training.method, training.active) == ("my-gaps", "ipage", True)
     assert trainings.settings(place / "tasks/my-gaps") == {"epochs": 40, "size": "usual", "seed": 0, "device": "auto"}
     assert "My gaps" in said(test)
     test.button(key="stop-1").click().run()
@@ -263,7 +263,7 @@ def test_train_says_how_a_name_will_be_written(place):
 def test_a_stopped_training_says_where_and_every_network_keeps_its_curves(place):
     trainings._open("editing").close()
     out = str(place / "models/one")
-    asked = trainings.Training(1, "one", "sinewave", "ipage-mlp", ["inn", "mlp"], out, [], state="stopped")
+    asked = trainings.Training(1, "one", "sinewave", "ipage", ["inn", "mlp"], out, [], state="stopped")
     trainings._write(asked)
     row = {"epochs": 3, "loss_y": 1.0, "validation_l2": 1.0, "lambda_y": 1000.0, "eta_seconds": 1.0}
     rows = [row | {"model": "inn", "epoch": k} for k in (1, 2, 3)] + [row | {"model": "mlp", "epoch": 1}]

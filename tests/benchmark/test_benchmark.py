@@ -338,7 +338,7 @@ def test_every_section_runs_and_writes_its_table(stand_in, tmp_path, monkeypatch
     monkeypatch.setattr(calibration, "AT_ONCE", 10)
     monkeypatch.setattr(compute, "load", lambda task, method, device, root: stand_ins.load(task, method))
     monkeypatch.setattr("ipage_core.benchmark.ablation.N", 8)
-    monkeypatch.setattr("ipage_core.benchmark.ablation.SURROGATES", {"separate": "ipage-mlp"})
+    monkeypatch.setattr("ipage_core.benchmark.ablation.SURROGATES", {"separate": "ipage"})
     monkeypatch.setattr(exploration, "COUNTS", (5, 10))
     chosen = Scope(("sinewave",), ("inn", "ipage", "prior-lm"), repeats=1, n=10, quick=True)
     written = benchmark.run(chosen, tmp_path, workers=0)

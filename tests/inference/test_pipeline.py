@@ -12,6 +12,7 @@ from ipage_core.inference.latent_design import latent_design
 from ipage_core.inference.methods import Loaded, load
 from ipage_core.inference.pipeline import design
 from ipage_core.inference.verification import rows_to_verify, verify
+from ipage_core.networks.base import Network
 from ipage_core.problem.constraints import parse
 from ipage_core.problem.space import DesignSpace
 from tests.support.models import SINEWAVE, Uniform, counting, exact_method
@@ -198,7 +199,7 @@ def test_a_number_verifies_so_many_seeded_rows(n, k, seed):
     assert torch.equal(which, rows_to_verify(SINEWAVE, n, str(k), seed))
 
 
-class Shaky(torch.nn.Module):
+class Shaky(Network):
     """An inverse that round-off ruins in float32 and that is exact in float64."""
 
     latent_dim = 2

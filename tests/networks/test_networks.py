@@ -174,3 +174,59 @@ def test_schedule_of_the_paper(epochs):
     assert all(a["y"] >= b["y"] and a["x"] <= b["x"] for a, b in pairwise(rows))
     assert rows[-1]["y"] == pytest.approx(0, abs=1e-9)
     assert (rows[-1]["x"], rows[-1]["z"], rows[-1]["nll"]) == (10, 20, 1)
+
+
+TAKEN = {"model": "mlp", "hidden": 16, "layers": 2}
+
+
+def with_surrogate(d=2, m=1, **more):
+    """A small INN, and the MLP that it has taken over."""
+    mlp = MLP(d, m, hidden=16, layers=2)
+    mlp.fit_scales(3 * torch.randn(50, d) + 1, 5 * torch.randn(50, m) - 2)
+    inn = INN(d, m, couplings=2, hidden=8, blocks=1, bins=4, surrogate=TAKEN, **more)
+    inn.fit_scales(torch.rand(50, d), torch.randn(50, m))
+    assert not inn.load_state_dict({f"t.{k}": v for k, v in mlp.state_dict().items()}, strict=False).unexpected_keys
+    return inn.eval(), mlp.eval()
+
+
+@pytest.mark.parametrize("support", [(), ((-1.0, 1.0), None)])
+def test_the_surrogate_of_an_inn_is_the_one_it_has_taken_over(support):
+    inn, mlp = with_surrogate(support=support)
+    x, y, z = torch.rand(30, 2) - 0.5, torch.randn(30, 1), torch.randn(30, 2)
+    assert torch.equal(inn(x), mlp(x))
+    assert torch.equal(inn.surrogate(x), mlp(x))
+    moved, latent, _ = inn.double().transport(x.double(), torch.zeros(30, 1).double())  # Eq. 2 at zero padding
+    torch.testing.assert_close(moved, mlp(x).double(), rtol=1e-5, atol=1e-5)
+    back, padding = inn.inverse(moved, latent)
+    torch.testing.assert_close(back, x.double(), rtol=0, atol=1e-6)
+    torch.testing.assert_close(padding, torch.zeros(30, 1).double(), rtol=0, atol=1e-5)
+    torch.testing.assert_close(inn.cycle(y.double(), z.double())[1], z.double(), rtol=0, atol=1e-6)
+
+
+def test_the_splines_of_an_inn_are_drawn_alike_whatever_surrogate_it_takes():
+    drawn = []
+    for surrogate in (None, TAKEN, {"model": "ensemble", "members": 3, "hidden": 8}):
+        torch.manual_seed(3)
+        drawn.append(INN(2, 1, couplings=2, hidden=8, blocks=1, bins=4, surrogate=surrogate).posterior.state_dict())
+    assert all(torch.equal(value, other[key]) for other in drawn[1:] for key, value in drawn[0].items())
+
+
+def test_an_inn_trains_its_splines_and_leaves_the_taken_surrogate_alone():
+    inn, _ = with_surrogate()
+    assert inn.weight_sets == ("phi",)
+    weights = {"y": 1.0, "x": 1.0, "z": 1.0, "nll": 1.0}
+    names = []
+    for direction in inn.train().losses(torch.rand(40, 2), torch.randn(40, 1), weights, torch.Generator()):
+        sum(direction.values()).backward()
+        names += list(direction)
+    assert names == ["nll", "z", "x"]
+    assert all(p.grad is None for p in inn.t.parameters())
+    assert any(p.grad is not None and p.grad.any() for p in inn.density_parameters())
+    assert not {id(p) for p in inn.t.parameters()} & {id(p) for p in inn.density_parameters()}
+
+
+def test_a_network_that_proposes_nothing_has_nothing_for_the_likelihood():
+    assert MLP(2, 1).density_parameters() == []
+    assert len(CINN(2, 1, hidden=8, couplings=2).density_parameters()) > 0
+    assert MLP(2, 1).spread(torch.zeros(3, 2)) is None
+    assert MLP(2, 1).surrogate.predict(torch.zeros(3, 2)).shape == (3, 1)

@@ -36,7 +36,6 @@ TASK = Task(
     omega=omega,
     omega_seconds=1e-7,
     default_target=(10.0,),
-    default_method="ipage-mlp",
     source="Euler–Bernoulli beam theory",
     support=tuple(zip(LOW, HIGH, strict=True)),
 )

@@ -27,7 +27,7 @@ def models(tmp_path_factory):
 
 def test_the_command_line_knows_it(models, tmp_path, capsys):
     out = tmp_path / "solutions.csv"
-    arguments = ["design", "cantilever", "--model", str(models / "models/quick"), "--method", "ipage-mlp"]
+    arguments = ["design", "cantilever", "--model", str(models / "models/quick"), "--method", "ipage"]
     assert main([*arguments, "--target", "10", "--n", "20", "--omega-evals", "3", "--out", str(out)]) == 0
     said = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert said["verified"] == 20

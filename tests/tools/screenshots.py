@@ -35,7 +35,7 @@ VIEWS = {
     "crystal-constrained": "?task=crystal&constrain=a%3Db&n=25&rank=robustness",
     **{f"learn-{k}": f"learn?step={k}" for k in range(1, 10)},
     "compare": "compare",
-    "compare-four": "compare?task=robotic_arm&runs=ipage~maximin~0,ipage-mlp~lhs~0,inn~srs~1,prior-lm~maximin~0",
+    "compare-four": "compare?task=robotic_arm&runs=ipage~maximin~0,ipage~lhs~0,inn~srs~1,prior-lm~maximin~0",
     "train": "train",
     "data": "data",
     "benchmark": "benchmark",

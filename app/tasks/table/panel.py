@@ -105,7 +105,7 @@ def _to_measure(request: DesignRequest, run: Run) -> None:
     with st.expander("Close the loop: measure some, and learn from them", icon=":material/cycle:"):
         surrogate = loaded(run.task, run.method).surrogate
         if surrogate is None or not hasattr(surrogate, "spread"):
-            st.caption("This method has no ensemble of surrogates to choose with; ipage-mlp has.")
+            st.caption("This method has no ensemble of surrogates to choose with; ipage has.")
             return
         st.caption(
             "Half of them are the likeliest hits (**value**), half lie where the surrogates disagree and nothing was "
@@ -155,7 +155,7 @@ def _add(task: Task, name: str, content: bytes) -> None:
     try:
         count = own_data.add(task.folder, tables.read([(name, content)], least=1), source=name)
         as_before = trainings.settings(task.folder)
-        method, models = task.default_method, list(METHODS[task.default_method].models)
+        method, models = task.default_method, list(METHODS[task.default_method].trained)
         trainings.add(task.title, task.name, method, models, task.folder, data=task.folder, **as_before)
     except (ValueError, OSError) as error:
         st.session_state.results_said = (

@@ -6,16 +6,20 @@ described in ``data/architecture/README.md``. A design is (1024,) densities, pix
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from ipage_core.problem.recipe import Recipe
 from ipage_core.problem.task import DesignText, Property, Task, Variable
+from ipage_core.runtime.lazy import late
 from ipage_core.tasks.cells import constraints as pixel_constraints
-from ipage_core.tasks.cells import finishing
+from ipage_core.tasks.cells import dataset, finishing
 from ipage_core.tasks.cells.dataset import SIDE, read
 from ipage_core.tasks.cells.homogenization import homogenize, moduli
 from ipage_core.tasks.cells.modulus import E_X_MEAN, E_X_SD, z_score
@@ -84,6 +88,49 @@ def networks() -> dict[str, type]:
     return NETWORKS
 
 
+def training_pairs(model: str, surrogate: Callable[[], Any]) -> tuple[Tensor, Tensor, dict[str, Any]]:
+    """All shipped cells, with y along y beside y: but the published network, all models learn transposed cells too."""
+    x, y = cells_with_moduli()
+    return x, y[:, :1] if model == "na-published" else y, {"from": "data/architecture"}
+
+
+def generate(n: int, seed: int | None, out: Path, **where: Any) -> dict[str, Any]:
+    """:func:`ipage_core.tasks.cells.dataset.generate`, by default with the seed of the shipped cells."""
+    return dataset.generate(n, dataset.read_card()["seed"] if seed is None else seed, out, **where)
+
+
+def verify_file(path: Path) -> dict[str, Any] | None:
+    """What is computed of a cell of voxels, a NumPy file; None: another file."""
+    from ipage_core.tasks.cells.voxels import read_voxels, summary
+
+    return summary(read_voxels(path)) if path.suffix.lower() in (".npy", ".npz") else None
+
+
+MODULUS = {"mean": E_X_MEAN, "sd": E_X_SD}
+SURROGATES = {"batch": 32, "epoch_size": 8192, "validation_fraction": 0.02, "learning_rate": 2e-3, "lambda_y": 1.0}
+FLOWS = SURROGATES | {"batch": 64, "epochs": 10}
+BASELINES = {"batch": 64, "epoch_size": 8192, "validation_fraction": 0.02, "learning_rate": 1e-3, "epochs": 10}
+"""Settings of their trainings."""
+
+RECIPES = {
+    # A network of displacements; the INN takes it over as its t(x) and learns the field.
+    "mlp": Recipe(MODULUS, SURROGATES | {"epochs": 14}, "cells"),
+    "inn": Recipe(MODULUS, FLOWS | {"lambda_z": 0.1}, "pixel-inn"),
+    "cinn": Recipe({}, FLOWS, "pixel-cinn", True, tried=[{"couplings": k} for k in (2, 4, 6)]),
+    "mdn": Recipe(
+        {"components": 6},
+        BASELINES | {"epochs": 20, "batch": 128},
+        "pixel-mdn",
+        True,
+        tried=[{"components": k} for k in (2, 6, 12)],
+    ),
+    "cvae": Recipe({"channels": 8}, BASELINES, "pixel-cvae", True, tried=[{"channels": k} for k in (8, 16, 32)]),
+    "na": Recipe({}, BASELINES, "pixel-cnn", True),
+    # Three layers: with four its weights alone would be larger than any other model's.
+    "na-published": Recipe({"layers": 3}, BASELINES | {"epochs": 40, "batch": 256}, "batch-norm-mlp"),
+}
+
+
 TASK = Task(
     name="architecture",
     title="Architected materials",
@@ -103,8 +150,15 @@ TASK = Task(
     space=space,
     design_text=DesignText(pixel_constraints.write_cell, pixel_constraints.parse_cell),
     read_design=lambda path: pixel_constraints.mask(path).double(),
+    verify_file=verify_file,
     stored=stored,
     networks=networks,
     data_size=100_000,
+    recipes=RECIPES,
+    sizes=("usual",),
+    training_pairs=training_pairs,
+    generate=generate,
+    export_formats=("png", "svg", "dxf", "stl", "3mf"),
+    export=late("ipage_core.tasks.cells.export:files"),
     source="Bi, Fung and Zhang 2023 (iPage, AAAI), 'Architectured Materials'; cells and operator: data/architecture",
 )

@@ -11,13 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any, Literal
 
 import torch
 from torch import Generator, Tensor, nn
 
-from ipage_core.networks.inn import INN
-from ipage_core.networks.standardize import Standardizer, flattened
+from ipage_core.networks.base import Network
 
 GAP, DIRECT, ENERGY, AT_R = range(4)
 """Columns of the training pairs' y: gap, direct gap, ΔE, and the gap from R to Γ (NaN where it is not known)."""
@@ -105,10 +103,9 @@ def _symmetric(diagonal: Tensor, off: Tensor) -> Tensor:
     return torch.stack((a, f, e, f, b, d, e, d, c), dim=-1).unflatten(-1, (3, 3))
 
 
-class BandSurrogate(nn.Module):
+class BandSurrogate(Network):
     """Surrogate of the crystal task with its spread: signed gap, direct gap [eV], ΔE [eV per cell] of a lattice."""
 
-    weight_sets = ("phi_star",)
     energy_scale: Tensor
     box: Tensor
 
@@ -144,10 +141,6 @@ class BandSurrogate(nn.Module):
         """Standard deviation of the members. (n, 6) → (n, 3)."""
         return self.members(x)[0].std(0)
 
-    def density_parameters(self) -> list[nn.Parameter]:
-        """What the likelihood trains: nothing."""
-        return []
-
     def losses(
         self, x: Tensor, y: Tensor, weights: dict[str, float], generator: Generator
     ) -> Iterator[dict[str, Tensor]]:
@@ -167,40 +160,3 @@ class BandSurrogate(nn.Module):
         """Mean squared error of the signed gap [eV²], which selects φ*; of the direct gap and of ΔE."""
         gap, direct, energy = (self.properties(x) - y[:, :PROPERTIES]).square().mean(0)
         return {"l2": gap, "direct": direct, "energy": energy}
-
-
-class BandReader(nn.Module):
-    """t(x) of an INN for the crystal task: one network of :class:`BandEdges`, its gap in units of y's SD."""
-
-    def __init__(self, bounded: list[int], y_scale: Standardizer, hidden: int, layers: int) -> None:
-        super().__init__()
-        if bounded != list(range(6)):
-            raise ValueError(f"Expected six bounded coordinates, got those at {bounded}")
-        self.bounded = bounded
-        self.scale = (y_scale,)  # the INN's own: in a tuple, so that it is not in the weights twice
-        self.net = BandEdges(1, hidden, layers)
-
-    def forward(self, x: Tensor, context: None = None) -> Tensor:
-        """(n, 6) standardized → (n, 1). ``context`` is there because nflows passes one."""
-        return self.read(flattened(x, self.bounded))
-
-    def read(self, flat: Tensor) -> Tensor:
-        """The same for coordinates that are on their uniform scale, of unit variance."""
-        return self.scale[0](self.net(flat / math.sqrt(3))[0].T)
-
-    @staticmethod
-    def start(ensemble: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-        """Weights to begin from: the first member of a :class:`BandSurrogate`, named as under ``prefix``."""
-        kept = ("net.weights.", "net.biases.")
-        return {prefix + name: value[:1].clone() for name, value in ensemble.items() if name.startswith(kept)}
-
-
-class BandINN(INN):
-    """The INN whose t(x) is :class:`BandReader`; ``surrogate`` says so in its card."""
-
-    def __init__(self, *args: Any, surrogate: Literal["bands"], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-
-    def surrogate_network(self, n_in: int, n_out: int, hidden: int, layers: int) -> nn.Module:
-        """(n, 6) standardized → (n, 1) the gap in units of y's SD."""
-        return BandReader(self.x_scale.bounded, self.y_scale, hidden, layers)

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
+from ipage_core.networks.base import Network
 from ipage_core.tasks.crystal.bands import views
 from ipage_core.tasks.silicon.dataset import StrainData
 
@@ -102,7 +103,7 @@ def _symmetric(diagonal: Tensor, off: Tensor) -> Tensor:
     return torch.stack((a, f, e, f, b, d, e, d, c), dim=-1).unflatten(-1, (3, 3))
 
 
-class ValleySurrogate(nn.Module):
+class ValleySurrogate(Network):
     """Surrogate of the silicon task with its spread: gaps [eV], elastic energy [eV per atom], pressure [GPa]."""
 
     weight_sets = ("phi", "phi_star")
@@ -144,10 +145,6 @@ class ValleySurrogate(nn.Module):
     def valley(self, x: Tensor) -> Tensor:
         """The axis, 0 to 2, on which the lowest valley lies. (n, 6) → (n,)."""
         return self.members(x)[1].mean(0)[:, 4:].argmin(1)
-
-    def density_parameters(self) -> list[nn.Parameter]:
-        """What the likelihood trains: nothing."""
-        return []
 
     def losses(
         self, x: Tensor, y: Tensor, weights: dict[str, float], generator: Generator

@@ -11,9 +11,11 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from ipage_core.inference.methods import METHODS
+from ipage_core.networks.base import Network
 from ipage_core.problem.task import Task
 from ipage_core.tasks.table import trust
 from ipage_core.tasks.table.own_data import measured, read_card
+from ipage_core.tasks.table.surrogate import TableSurrogate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,11 +50,11 @@ def accuracy_text(task: Task, found: dict[str, Any]) -> str:
 def spread(method: Loaded, x: Tensor) -> Tensor | None:
     """Standard deviation of the method's surrogates at designs (n, d) → (n, m); None if they are not several."""
     surrogate = method.surrogate
-    if surrogate is None or not hasattr(surrogate, "spread"):
+    if not isinstance(surrogate, Network):
         return None
     with torch.no_grad():
-        kind = torch.float64 if hasattr(surrogate, "half_width") else torch.float32
-        return surrogate.spread(x.to(method.device, kind)).cpu().double()
+        found = surrogate.spread(x.to(method.device, surrogate.reads))
+    return None if found is None else found.cpu().double()
 
 
 def nearest(task: Task, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -60,9 +62,9 @@ def nearest(task: Task, x: Tensor) -> tuple[Tensor, Tensor]:
 
     Each coordinate counts in widths of the box, the distance is Euclidean.
     """
-    assert task.folder is not None
+    assert task.models_folder is not None
     low, high = task.bounds.numpy()
-    tree = cKDTree(measured(task.folder).x.numpy() / (high - low))
+    tree = cKDTree(measured(task.models_folder).x.numpy() / (high - low))
     distance, index = tree.query(x.detach().cpu().double().numpy() / (high - low))
     return torch.from_numpy(np.atleast_1d(index)), torch.from_numpy(np.atleast_1d(distance))
 
@@ -76,9 +78,9 @@ def beside(task: Task, method: Loaded, frame: pd.DataFrame) -> pd.DataFrame:
     root mean square over the properties of the expected misfit, in tolerances; ``closest_row`` is the measured row
     closest to the target, ``closest_misfit`` its misfit in the same unit.
     """
-    assert task.folder is not None
+    assert task.models_folder is not None
     x = torch.from_numpy(frame[[f"x{j + 1}" for j in range(task.d)]].to_numpy(dtype=np.float64, copy=True))
-    doubt, (index, distance), rows = spread(method, x), nearest(task, x), measured(task.folder)
+    doubt, (index, distance), rows = spread(method, x), nearest(task, x), measured(task.models_folder)
     added: dict[str, Any] = {
         f"spread{j + 1}": math.nan if doubt is None else doubt[:, j].numpy() for j in range(task.n_targets)
     }
@@ -112,9 +114,9 @@ def to_measure(task: Task, method: Loaded, x: Tensor, y_star: Tensor, k: int) ->
         raise ValueError(f"Expected at least 1 candidate, got {k}")
     doubt = spread(method, x)
     if doubt is None or method.surrogate is None:
-        raise ValueError(f"{method.name} has no ensemble of surrogates to choose with; 'ipage-mlp' has")
-    assert task.folder is not None
-    calibrated = hasattr(method.surrogate, "half_width")
+        raise ValueError(f"{method.name} has no ensemble of surrogates to choose with; 'ipage' has")
+    assert task.models_folder is not None
+    calibrated = isinstance(method.surrogate, TableSurrogate)
     tested = held_out(method).get("error_per_spread", [1.0] * task.n_targets)
     scale = torch.ones(task.n_targets) if calibrated else torch.tensor(tested, dtype=torch.float64).clamp(min=1.0)
     with torch.no_grad():
@@ -126,7 +128,7 @@ def to_measure(task: Task, method: Loaded, x: Tensor, y_star: Tensor, k: int) ->
     low, high = task.bounds
     chosen, why = _choose(log_odds, (sd / sd.mean(0)).norm(dim=1), distance, (x.cpu().double() - low) / (high - low), k)
     index, _ = nearest(task, x[chosen])
-    card, rows = read_card(task.folder), measured(task.folder)
+    card, rows = read_card(task.models_folder), measured(task.models_folder)
     columns: dict[str, Any] = {"candidate": range(1, len(chosen) + 1), "why": why}
     columns |= {c["name"]: x[chosen, j].double().numpy() for j, c in enumerate(card["x"])}
     columns |= {c["name"]: math.nan for c in card["y"]}

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ipage_core.networks.base import Network
 from ipage_core.networks.ensemble import Ensemble
 from ipage_core.networks.gaussian_process import GaussianProcess
 
@@ -19,7 +20,7 @@ NORMAL = 1.6448536269514722
 """Half the width of a 90 % interval, in standard deviations of a normal distribution."""
 
 
-class TableSurrogate(nn.Module):
+class TableSurrogate(Network):
     """Surrogate ŷ = f(x) of d inputs and m properties, with a calibrated spread. (n, d) → (n, m), raw units.
 
     Args:
@@ -31,7 +32,7 @@ class TableSurrogate(nn.Module):
         floor: for each property the value that nothing measured goes below, or None.
     """
 
-    weight_sets = ("phi_star",)
+    reads = torch.float64
     factor: Tensor
     least: Tensor
     finest: Tensor

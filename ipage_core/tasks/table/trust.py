@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ipage_core.networks.base import Network
 from ipage_core.problem.task import Task
 from ipage_core.tasks.table.own_data import measured
 from ipage_core.tasks.table.surrogate import NORMAL
@@ -53,15 +54,16 @@ def expected_misfit(predicted: Tensor, sd: Tensor, y_star: Tensor, tolerances: T
 def trust(task: Task, method: Loaded, x: Tensor, y_star: Tensor) -> Trust | None:
     """What to expect of candidates x (n, d) for y_star (n, m); None if the surrogate has no spread."""
     surrogate = method.surrogate
-    if surrogate is None or not hasattr(surrogate, "spread"):
+    if not isinstance(surrogate, Network):
         return None
-    assert task.folder is not None
-    kind = torch.float64 if hasattr(surrogate, "half_width") else torch.float32
+    assert task.models_folder is not None
     with torch.no_grad():
-        x = x.to(method.device, kind)
-        predicted = getattr(surrogate, "predict", surrogate)(x).cpu().double()
-        sd = surrogate.spread(x).cpu().double()
-    y_star, tolerances, rows = y_star.cpu().double(), task.tolerances, measured(task.folder).y
+        x = x.to(method.device, surrogate.reads)
+        spread = surrogate.spread(x)
+        if spread is None:
+            return None
+        predicted, sd = surrogate.predict(x).cpu().double(), spread.cpu().double()
+    y_star, tolerances, rows = y_star.cpu().double(), task.tolerances, measured(task.models_folder).y
     targets, which = y_star.unique(dim=0, return_inverse=True)
     off = torch.stack([misfit(rows, target, tolerances).nan_to_num(nan=torch.inf) for target in targets])
     closest = off.min(1)
@@ -79,8 +81,8 @@ def advice(task: Task, found: Trust) -> str:
     closer = found.row_is_closer
     if 2 * int(closer.sum()) <= len(closer):
         return ""
-    assert task.folder is not None
-    rows, first = measured(task.folder), int(closer.nonzero()[0, 0])
+    assert task.models_folder is not None
+    rows, first = measured(task.models_folder), int(closer.nonzero()[0, 0])
     number, y = int(rows.row[found.row[first]]), rows.y[found.row[first]].tolist()
     named = zip(task.targets, y, strict=True)
     values = ", ".join(f"{known.name} {value:.4g} {known.unit}".strip() for known, value in list(named)[:6])

@@ -23,7 +23,7 @@ from ipage_core.problem import constraints
 from ipage_core.problem.task import watching
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.crystal import dft, lattices
-from ipage_core.tasks.crystal.bands import AT_R, BandINN, BandReader, BandSurrogate, views
+from ipage_core.tasks.crystal.bands import AT_R, BandSurrogate, views
 from ipage_core.tasks.crystal.families import distances, families, robustness, table
 from ipage_core.tasks.crystal.strain import CUBIC_ENERGY, CUBIC_LENGTH, SUBSTRATES, largest_strain, volume_change
 from ipage_core.tasks.crystal.task import TASK, read_design, with_edges
@@ -96,20 +96,8 @@ def test_unknown_gaps_from_r_cost_nothing():
     assert 0 < loss["y"] < more["y"]
 
 
-def test_an_inn_begins_from_a_member_of_the_ensemble():
-    arguments = {"couplings": 2, "hidden": 8, "blocks": 1, "bins": 4, "surrogate": "bands", "surrogate_hidden": 8}
-    inn = BandINN(6, 1, surrogate_layers=1, support=TASK.support, **arguments)
-    ensemble, (x, y) = small(), pairs(TASK, 100)
-    inn.fit_scales(x.float(), y.float())
-    taken = BandReader.start(ensemble.state_dict(), "transform._transforms.0.transform_net.")
-    assert not inn.load_state_dict(taken, strict=False).unexpected_keys
-    torch.testing.assert_close(inn(x.float())[:, 0], ensemble.members(x.float())[0][0, :, 0], rtol=0, atol=1e-5)
-    z = torch.randn(20, 6)
-    torch.testing.assert_close(inn.encode(inn.sample(y[:20].float(), z), y[:20].float()), z, rtol=0, atol=1e-2)
-
-
 def test_the_ensemble_teaches_the_posterior(tmp_path, monkeypatch):
-    monkeypatch.setattr(recipes, "CRYSTAL_DRAWS", 300)
+    monkeypatch.setattr("ipage_core.tasks.crystal.task.DRAWS", 300)
     out = tmp_path / "crystal"  # where load looks; training may go to any folder
     learned = recipes.train(TASK, "mlp", out, epochs=1)
     assert learned["data"]["n"] == len(lattices.read().i)
@@ -118,8 +106,11 @@ def test_the_ensemble_teaches_the_posterior(tmp_path, monkeypatch):
     assert taught["data"]["computed"] == learned["data"]
     shutil.copytree(out, tmp_path / "elsewhere")
     assert recipes.train(TASK, "cinn", tmp_path / "elsewhere", epochs=1)["data"] == taught["data"]
-    found = design(TASK, load("crystal", "ipage-mlp", root=tmp_path), torch.tensor([0.9]), 5)
+    found = design(TASK, load("crystal", "ipage", root=tmp_path), torch.tensor([0.9]), 5)
     assert found.surrogate.shape == (5, 1)
+    inn, ensemble = (load("crystal", method, root=tmp_path).surrogate for method in ("ipage", "prior-lm"))
+    assert inn.state_dict().keys() == ensemble.state_dict().keys()
+    assert all(torch.equal(value, ensemble.state_dict()[key]) for key, value in inn.state_dict().items())
 
 
 def test_pairs_are_the_stored_ones():

@@ -226,12 +226,12 @@ def test_the_command_line_trains_own_data(trained):
     folder, process = trained
     assert "are exactly 0, its least value" in process.stderr
     rows = [json.loads(line) for line in process.stdout.splitlines()]
-    assert [row["model"] for row in rows] == ["inn", "mlp"]
+    assert [row["model"] for row in rows] == ["mlp", "inn"]
     assert rows[1]["held_out"]["n"] == 40
     assert rows[1]["held_out"]["error_per_spread"]
     card = json.loads((folder / "task.json").read_text())
     assert card["rounds"][0]["source"] == "gaps.csv"
-    assert card["rounds"][0]["held_out"]["mlp"] == rows[1]["held_out"]
+    assert card["rounds"][0]["held_out"]["mlp"] == rows[0]["held_out"] == rows[1]["held_out"]
     assert json.loads((folder / "mlp.json").read_text())["recipe"][1]["hidden"] == 64
 
 
@@ -305,7 +305,7 @@ def test_results_come_back_as_another_round(trained, tmp_path, capsys):
     for path in trained[0].iterdir():
         (folder / path.name).write_bytes(path.read_bytes())
     task = own_data.load(folder)
-    method = load(task, "ipage-mlp")
+    method = load(task, "ipage")
     found = design(task, method, torch.tensor([0.5]), 20)
     chosen = candidates.to_measure(task, method, found.final, found.y_star, 4)
     chosen.to_csv(tmp_path / "empty.csv", index=False)
@@ -366,7 +366,7 @@ def test_energies_far_from_zero_are_targets_not_directions(trained, tmp_path):
 
     from ipage_core.inference.methods import Loaded
 
-    method = Loaded("ipage-mlp", Known(), lambda x: x[:, :1] - 4000, torch.device("cpu"))
+    method = Loaded("ipage", Known(), lambda x: x[:, :1] - 4000, torch.device("cpu"))
     found = design(task, method, torch.tensor([-3999.5]), 10)
     assert (found.final[:, 0] - 0.5).abs().max() < 0.01
 

@@ -20,6 +20,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from ipage_core.networks.base import Network
 from ipage_core.tasks.cells.homogenization import E_VOID, POISSON, element_modes
 from ipage_core.tasks.cells.networks.pixel_flow import CircularConv
 from ipage_core.tasks.cells.space import blur, sharpen
@@ -120,13 +121,11 @@ class CellModulus(nn.Module):
             return -torch.linalg.solve(system + ridge, load)[:, :, 0].to(x)
 
 
-class CellSurrogate(nn.Module):
+class CellSurrogate(Network):
     """Surrogate ŷ = f(x) of the architecture task: (n, 1024) densities → (n, 1) z-score of E_x.
 
     E_y is that of the transposed cell: :meth:`along_y`.
     """
-
-    weight_sets = ("phi_star",)
 
     def __init__(self, d: int, m: int, mean: float, sd: float, modes: int = 6, widths: tuple[int, ...] = (24, 48, 96)):
         super().__init__()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
+from ipage_core.networks.base import Network
 from ipage_core.networks.inn import standard_normal_log_prob
 from ipage_core.tasks.cells.networks.cell_modulus import shuffled_symmetry
 from ipage_core.tasks.cells.networks.pixel_flow import SMALLEST, FieldFlow
@@ -15,13 +16,11 @@ AT_ONCE = 250
 """Cells in one pass, for memory and for the cache."""
 
 
-class PixelCINN(nn.Module):
+class PixelCINN(Network):
     """z = f(Φ⁻¹(x); y), x = Φ(f⁻¹(z; y)): it proposes grey cells, their edges at 1/2, and has no surrogate.
 
     Training smears y by ``noise`` (of a z-score), for Ω is deterministic, and cells into fields of that sign.
     """
-
-    weight_sets: tuple[str, ...] = ("phi_star",)
 
     def __init__(self, d: int, m: int, noise: float = 0.02, hidden: int = 48, couplings: int = 4) -> None:
         super().__init__()
@@ -56,10 +55,6 @@ class PixelCINN(nn.Module):
         field = torch.special.ndtri(x.clamp(SMALLEST, 1 - SMALLEST))
         z, log_det = self.flow(field.reshape(-1, 1, self.flow.side, self.flow.side), y)
         return z, log_det - standard_normal_log_prob(field)
-
-    def density_parameters(self) -> list[nn.Parameter]:
-        """What the likelihood trains: the flow."""
-        return list(self.flow.parameters())
 
     def losses(
         self, x: Tensor, y: Tensor, weights: dict[str, float], generator: Generator

@@ -8,14 +8,13 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from ipage_core.networks.base import Network
 from ipage_core.tasks.cells.networks.cell_modulus import shuffled_symmetry
 from ipage_core.tasks.cells.networks.pixel_flow import CircularConv
 
 
-class PixelCNN(nn.Module):
+class PixelCNN(Network):
     """Surrogate ŷ = f(x) of cells: (n, 1024) densities → (n, m) z-scores; from 32×32 to 4×4, then the mean."""
-
-    weight_sets = ("phi_star",)
 
     def __init__(self, d: int, m: int, hidden: int = 256) -> None:
         super().__init__()
@@ -34,10 +33,6 @@ class PixelCNN(nn.Module):
         """(n, 1024) → (n, m)."""
         parts = (2 * x - 1).reshape(-1, 1, self.side, self.side).split(500)
         return torch.cat([self.head(self.net(part).mean(dim=(2, 3))) for part in parts])
-
-    def density_parameters(self) -> list[nn.Parameter]:
-        """What the likelihood trains: nothing."""
-        return []
 
     def losses(
         self, x: Tensor, y: Tensor, weights: dict[str, float], generator: Generator

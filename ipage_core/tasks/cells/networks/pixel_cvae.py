@@ -8,19 +8,18 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from ipage_core.networks.base import Network
 from ipage_core.networks.cvae import annealed, kl_to_standard_normal
 from ipage_core.tasks.cells.networks.cell_modulus import shuffled_symmetry
 from ipage_core.tasks.cells.networks.pixel_flow import CircularConv
 
 
-class PixelCVAE(nn.Module):
+class PixelCVAE(Network):
     """Encoder q(z | x, y), prior N(0, I), decoder of independent Bernoulli pixels; z is a 4×4 map of ``channels``.
 
     Both are convolutional, from 32×32 to 4×4 and back; y is a further channel. A sample is the decoder's mean: a grey
     cell, its edges at 1/2. The KL term has the weight ``beta`` after ``annealing`` steps.
     """
-
-    weight_sets = ("phi_star",)
 
     def __init__(
         self, d: int, m: int, channels: int = 16, hidden: int = 128, beta: float = 1.0, annealing: int = 0
@@ -69,10 +68,6 @@ class PixelCVAE(nn.Module):
         z = mean + log_sd.exp() * torch.randn(mean.shape, generator=generator).to(mean)
         fits = -F.binary_cross_entropy_with_logits(self.logits(z, y), x, reduction="none").sum(1)
         return fits, kl_to_standard_normal(mean, log_sd)
-
-    def density_parameters(self) -> list[nn.Parameter]:
-        """What the likelihood trains: everything."""
-        return list(self.parameters())
 
     def losses(
         self, x: Tensor, y: Tensor, weights: dict[str, float], generator: Generator

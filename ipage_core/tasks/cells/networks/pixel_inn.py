@@ -39,7 +39,7 @@ class PixelINN(PixelCINN):
         couplings: int = 4,
     ) -> None:
         super().__init__(d, m, padding_sd, hidden, couplings)
-        self.t = CellSurrogate(d, m, mean, sd, modes, widths)
+        self.t = CellSurrogate(d, m, mean, sd, modes, widths).requires_grad_(False)
 
     def transport(self, x: Tensor, padding: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Eq. 2: x (n, 1024), padding (n, 1) → y (n, 1), z (n, 1024), log|det ∂[y, z]/∂[x, padding]| (n,)."""

@@ -13,6 +13,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.distributions import LowRankMultivariateNormal
 
+from ipage_core.networks.base import Network
 from ipage_core.networks.mlp import SiLUNetwork
 from ipage_core.tasks.cells.networks.cell_modulus import shuffled_symmetry
 from ipage_core.tasks.cells.space import SHARPNESS, blur, sharpen
@@ -23,13 +24,11 @@ LEAST_SD = 0.05
 """Of a component, in units of a principal component's standard deviation."""
 
 
-class PixelMDN(nn.Module):
+class PixelMDN(Network):
     """Σ_k π_k(y) N(c; μ_k(y), D_k(y)² + W_k(y) W_k(y)ᵀ) over the code c; W has ``rank`` columns.
 
     A latent point is (z₀; rank; code): Φ(z₀) picks the component, and c = μ + W z₁ + D z₂.
     """
-
-    weight_sets = ("phi_star",)
 
     def __init__(
         self, d: int, m: int, code: int = 200, components: int = 6, rank: int = 4, hidden: int = 64, layers: int = 2
@@ -81,10 +80,6 @@ class PixelMDN(nn.Module):
         log_weights, mean, wide, sd = self.mixture(y)
         each = LowRankMultivariateNormal(mean, wide, sd.square(), validate_args=False).log_prob(code[:, None])
         return (log_weights + each).logsumexp(1)
-
-    def density_parameters(self) -> list[nn.Parameter]:
-        """What the likelihood trains: everything."""
-        return list(self.parameters())
 
     def losses(
         self, x: Tensor, y: Tensor, weights: dict[str, float], generator: Generator
