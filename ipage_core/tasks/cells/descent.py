@@ -92,14 +92,15 @@ class CellSpace:
     def clean(self, density: Array) -> Mask | None:
         """A near cell that is admissible with features as asked, or None where mending the one breaks the other."""
         orbits = None if self.orbits is None else self.orbits.reshape(self.side, self.side)
-        cell = admissible(density, orbits, self.frozen)
-        for _ in range(3):
-            if self.allows(cell) and is_admissible(cell):
-                return cell
-            cell = repaired(cell, self.feature)
-            if is_admissible(cell) and self.allows(cell):
-                return cell
-            cell = admissible(cell.astype(np.float64), orbits, self.frozen)
+        for level in (0.5, 0.35, 0.65, 0.2, 0.8) if self.feature > 1 else (0.5,):
+            cell = admissible((density + 0.5 - level).clip(0, 1), orbits, self.frozen)
+            for _ in range(3):
+                if self.allows(cell) and is_admissible(cell):
+                    return cell
+                cell = repaired(cell, self.feature)
+                if self.allows(cell) and is_admissible(cell):
+                    return cell
+                cell = admissible(cell.astype(np.float64), orbits, self.frozen)
         return cell if self.allows(cell) and is_admissible(cell) else None
 
     def allows(self, cell: Mask) -> bool:

@@ -21,8 +21,10 @@ from ipage_core.tasks.cells.topology import is_admissible
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-ROUNDS, PATIENCE = 40, 6
-"""Rounds a cell may take, and how many in a row may bring nothing."""
+ROUNDS, PATIENCE, BACK = 60, 12, 4
+"""Rounds a cell may take, and how many in a row may bring nothing; after so many the best cell is gone back to."""
+HOPEFUL = 1.5
+"""How far, in tolerances, a cell may be from its goals for all of the patience; farther, half of it."""
 TRIALS, MOST, LOOKED_AT = 8, 6, 25
 """Sets of flips tried in a round, flips in a set, and candidates looked at for a set."""
 SLACK = 0.5
@@ -73,29 +75,39 @@ def finish(
         stiffness, gradient = operator(pixels)
         return stiffness, *values_and_gradients(goals.names, stiffness, gradient, float(pixels.mean()))
 
+    def misfit(found: tuple[Array, Array, Array]) -> float:
+        return float(_beyond(goals.residual(found[1])))
+
     seen, calls, stuck = look(cell), 1, 0
-    residual = goals.residual(seen[1])
+    best, known = (cell, seen), {cell.tobytes()}
     for _ in range(rounds):
-        if np.abs(residual).max() <= enough or stuck == PATIENCE:
+        patience = PATIENCE if misfit(best[1]) < HOPEFUL else PATIENCE // 2
+        if np.abs(goals.residual(best[1][1])).max() <= enough or stuck >= patience:
             break
         moves, effects = _moves(cell, seen[2], space)
-        best, least = None, float(_beyond(residual))
+        step = None
         for _ in range(TRIALS if len(moves) else 0):
             trial = _flipped(cell, seen[1], moves, effects, goals, space, rng)
-            if trial is None:
+            if trial is None or trial.tobytes() in known:
                 continue
+            known.add(trial.tobytes())
             found = look(trial)
             calls += 1
-            off = goals.residual(found[1])
-            if _beyond(off) < least:
-                best, least = (trial, found, off), float(_beyond(off))
-            if np.abs(off).max() <= enough:
-                best = trial, found, off
+            if step is None or misfit(found) < misfit(step[1]):
+                step = trial, found
+            if np.abs(goals.residual(found[1])).max() <= enough:
+                step = trial, found
                 break
-        stuck = 0 if best else stuck + 1
-        if best:
-            cell, seen, residual = best
-    return Finished(cell, seen[0], seen[1], float(np.abs(residual).max()), calls)
+        # Where no trial is better, the best of them is the way on: what was looked at is not looked at again.
+        stuck += 1
+        if step is not None and (misfit(step[1]) < misfit(seen) or stuck > 1):
+            cell, seen = step
+            if misfit(seen) < misfit(best[1]):
+                best, stuck = step, 0
+        elif stuck % BACK == 0:
+            cell, seen = best
+    cell, seen = best
+    return Finished(cell, seen[0], seen[1], float(np.abs(goals.residual(seen[1])).max()), calls)
 
 
 def _beyond(residual: Array) -> Array:
