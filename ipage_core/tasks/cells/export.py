@@ -7,6 +7,8 @@ which E_x is horizontal. Every function returns the file's bytes, so that a call
 from __future__ import annotations
 
 import io
+import math
+import re
 from collections.abc import Callable
 
 import ezdxf
@@ -83,10 +85,14 @@ def files(frame: pd.DataFrame, form: str, layout: Layout | None = None) -> dict[
     Raises:
         ValueError: a row is not a cell of zeros and ones.
     """
-    names, found = [f"x{j + 1}" for j in range(SIDE * SIDE)], {}
+    names, found = [name for name in map(str, frame.columns) if re.fullmatch(r"x[0-9]+", name)], {}
+    side = math.isqrt(len(names))  # 32, or what another resolution has
+    if side * side != len(names) or set(names) != {f"x{j + 1}" for j in range(side * side)}:
+        raise ValueError(f"expected the pixels x1..x{SIDE * SIDE} of square cells, got {len(names)} columns")
+    names.sort(key=lambda name: int(name[1:]))
     for sample, row in zip(frame["sample"], frame[names].to_numpy(dtype=np.float64), strict=True):
         try:
-            found[f"cell-{sample}.{form}"] = FORMATS[form](row.reshape(SIDE, SIDE), layout or Layout())
+            found[f"cell-{sample}.{form}"] = FORMATS[form](row.reshape(side, side), layout or Layout())
         except ValueError as error:
             raise ValueError(f"sample {sample}: {error}") from None
     return found

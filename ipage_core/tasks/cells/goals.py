@@ -41,6 +41,15 @@ class Goal:
             raise ValueError(f"goal '{self.name}': expected a positive tolerance, got {self.tolerance:g}")
 
     @property
+    def text(self) -> str:
+        """As ``--goal`` reads it."""
+        if self.open:
+            return f"{self.kind} {self.name}"
+        if self.kind == "exactly":
+            return f"{self.name}={self.value:g}±{self.tolerance:g}"
+        return f"{self.name}{'<=' if self.kind == 'at most' else '>='}{self.value:g}"
+
+    @property
     def open(self) -> bool:
         """Whether it is to be as small, or as large, as the other goals allow."""
         return self.kind in ("minimize", "maximize")

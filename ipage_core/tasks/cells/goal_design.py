@@ -1,0 +1,197 @@
+"""Several goals at once from the command line: goals and constraints in, the columns of ``solutions.csv`` out.
+
+The operator is localized on itself (``--localize-on omega``, a declared extension of the paper), so that there is no
+posterior stage and no surrogate: rows are final designs. Targets and properties are in E_s, not z-scores.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ipage_core.tasks.cells import constraints
+from ipage_core.tasks.cells.dataset import SIDE
+from ipage_core.tasks.cells.descent import CellSpace
+from ipage_core.tasks.cells.features import smallest_features
+from ipage_core.tasks.cells.goals import Goal, Goals, Kind
+from ipage_core.tasks.cells.mesh import Mesh
+from ipage_core.tasks.cells.properties import TABLE, cell_property, default_tolerance, values
+from ipage_core.tasks.cells.solver import FoundCells, solve
+from ipage_core.tasks.cells.space import Filtered
+from ipage_core.tasks.cells.wallpaper import operations
+
+_COMPARISON = re.compile(r"([^<>=]+?)\s*(<=|>=|=)\s*([0-9.eE+-]+)")
+_ALSO = {"volume fraction": "volume", "f": "volume", "e_y": "E_y", "ey": "E_y"}
+
+
+_KINDS: dict[str, Kind] = {"<=": "at most", ">=": "at least", "=": "exactly"}
+
+
+class Asked(Protocol):
+    """A goal of the problem floor, whatever the property."""
+
+    @property
+    def kind(self) -> str:
+        """exactly, at least, at most, between, minimize, maximize or anything."""
+
+    @property
+    def low(self) -> float:
+        """The least value accepted."""
+
+    @property
+    def high(self) -> float:
+        """The greatest value accepted."""
+
+    @property
+    def tolerance(self) -> float | None:
+        """How far off still counts as a hit, if it is said."""
+
+
+def cell_goals(name: str, asked: Asked) -> list[Goal]:
+    """A goal of the problem floor as the solver's: one, two for an interval, none for ``anything``.
+
+    Raises:
+        ValueError: the property is not one of cells, or a number cannot be.
+    """
+    known = cell_property(name).name
+    said = math.nan if asked.tolerance is None else asked.tolerance
+    if asked.kind == "between":
+        inside = min(default_tolerance(known, asked.low), default_tolerance(known, asked.high))
+        inside = min(inside, (asked.high - asked.low) / 4)
+        return [Goal(known, "at least", asked.low, inside), Goal(known, "at most", asked.high, inside)]
+    if asked.kind == "exactly":
+        return [Goal(known, "exactly", asked.low, said)]
+    if asked.kind == "at least":
+        return [Goal(known, "at least", asked.low, said)]
+    if asked.kind == "at most":
+        return [Goal(known, "at most", asked.high, said)]
+    return [Goal(known, "minimize" if asked.kind == "minimize" else "maximize")] if asked.kind != "anything" else []
+
+
+def space_and_goals(expressions: Sequence[str], side: int = SIDE, feature: int = 1) -> tuple[CellSpace, list[Goal]]:
+    """``--constrain`` of cells for the solver: group and masks make the space, volume and E_y are goals.
+
+    Where several goals are met at once ``isotropic`` means all of the stiffness, not only E_x = E_y: anisotropy ≤ 0.04.
+
+    Raises:
+        ValueError: an expression is not understood, or masks are asked for at another resolution than 32 or 64.
+    """
+    masks, goals, orbits = [], list[Goal](), None
+    for said in expressions:
+        text = said.strip()
+        compared = _COMPARISON.fullmatch(text)
+        if compared:
+            kind = _KINDS[compared[2]]
+            goals.append(Goal(_ALSO.get(compared[1].lower(), compared[1]), kind, _number(said, compared[3])))
+        elif text.lower() in ("isotropic", "e_x=e_y", "e_y=e_x"):
+            goals.append(Goal("anisotropy", "at most", 0.04))
+        else:
+            masks.append(said)
+    bounds = torch.tensor([[0.0], [1.0]]).expand(2, SIDE * SIDE)
+    moves = constraints.parse(Filtered(bounds), lambda modulus: modulus, masks)
+    if moves.orbits is not None:
+        group = next(text.partition("=")[2].strip() for text in masks if text.strip().startswith("group"))
+        orbits = operations(group, side).min(axis=0)
+    solid, void = (None if mask is None else _enlarged(mask.numpy(), side) for mask in (moves.solid, moves.void))
+    return CellSpace(side, feature, orbits, solid, void), goals
+
+
+def _enlarged(mask: np.ndarray, side: int) -> np.ndarray:
+    """A mask of 32 × 32 pixels at another resolution. (1024,) → (side, side) bool."""
+    if side % SIDE:
+        raise ValueError(f"masks have {SIDE} pixels a side; accepted with them: cells of 32 or 64 pixels, not {side}")
+    return mask.reshape(SIDE, SIDE).repeat(side // SIDE, 0).repeat(side // SIDE, 1)
+
+
+def _number(said: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"constraint '{said}': '{text}' is not a number") from None
+
+
+@dataclass(frozen=True, eq=False)
+class GoalDesigns:
+    """What the solver found, with the goals it was asked for."""
+
+    goals: tuple[Goal, ...]
+    found: FoundCells
+
+    def frame(self) -> pd.DataFrame:
+        """One row a design, with the columns of ``solutions.csv``; then every property, and how it was found."""
+        cells, found = self.found.cells, self.found
+        targets = [math.nan if goal.open else goal.value for goal in self.goals]
+        columns: dict[str, Any] = {"sample": range(len(cells)), "stage": "localized"}
+        columns |= {f"target{j + 1}": value for j, value in enumerate(targets)}
+        columns |= {f"x{j + 1}": pixel for j, pixel in enumerate(cells.reshape(len(cells), -1).T.astype(np.float64))}
+        columns |= {f"surrogate{j + 1}": math.nan for j in range(len(targets))}
+        columns |= {f"y{j + 1}": value for j, value in enumerate(found.values.T)}
+        columns |= {"resim_error": self.errors(), "in_bounds": True, "replaced": found.attempts > 1}
+        every = values(list(TABLE), found.stiffness, cells.mean((1, 2)))
+        columns |= dict(zip(TABLE, every.T, strict=True))
+        solid, void = np.array([smallest_features(cell) for cell in cells]).T
+        columns |= {"solid_feature": solid, "void_feature": void, "misfit": found.misfit, "start": found.start}
+        return pd.DataFrame(columns | {"omega_calls": found.calls})
+
+    def errors(self) -> np.ndarray:
+        """Squared distance from what is accepted, summed over the goals with a number, in their units. → (n,)."""
+        closed = np.array([not goal.open for goal in self.goals])
+        aims = Goals.of(self.goals)
+        off = self.found.values[:, closed] - (aims.aim - aims.side * aims.tolerance)
+        off = np.where(aims.side > 0, np.minimum(off, 0), np.where(aims.side < 0, np.maximum(off, 0), off))
+        return np.asarray((off**2).sum(1))
+
+    def summary(self) -> dict[str, Any]:
+        """The JSON object of the command line."""
+        found, errors = self.found, self.errors()
+        return {
+            "n": len(found.cells),
+            "resim_mse": float(errors.mean()),
+            "resim_median": float(np.median(errors)),
+            "verified": len(found.cells),
+            "hits": int(found.met.sum()),
+            "in_bounds": len(found.cells),
+            "replaced": int((found.attempts > 1).sum()),
+            "success_before_replacement": int((found.met & (found.attempts == 1)).sum()),
+            "omega_calls": int(found.calls.sum()),
+            "seconds": {"localization": round(float(found.seconds.sum()), 4)},
+            "goals": [goal.text for goal in self.goals],
+            "mesh": found.mesh,
+            "note": found.sentence(),
+        }
+
+
+def design(
+    goals: Sequence[Goal],
+    n: int,
+    *,
+    expressions: Sequence[str] = (),
+    mesh: Mesh = "pixel",
+    side: int = SIDE,
+    feature: int = 1,
+    seed: int = 0,
+) -> GoalDesigns:
+    """n cells for several goals under constraints.
+
+    Args:
+        goals: what to reach.
+        n: designs.
+        expressions: ``--constrain``, as :func:`space_and_goals` reads them.
+        mesh: ``pixel`` or ``converged``.
+        side: 32, 48 or 64 pixels.
+        feature: the smallest, in pixels.
+        seed: of every random choice.
+
+    Raises:
+        ValueError: a goal, a constraint or a number is not accepted.
+    """
+    space, more = space_and_goals(expressions, side, feature)
+    every = (*goals, *more)
+    return GoalDesigns(every, solve(every, n, space=space, mesh=mesh, seed=seed))

@@ -1,0 +1,79 @@
+"""Goals and constraints from the command line's words, and the columns they come back in."""
+
+import io
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ipage_core.tasks.cells.export import files
+from ipage_core.tasks.cells.goal_design import cell_goals, design, space_and_goals
+from ipage_core.tasks.cells.goals import Goal
+from ipage_core.tasks.cells.homogenization import homogenize
+from ipage_core.tasks.cells.properties import values
+from ipage_core.tasks.cells.wallpaper import is_symmetric
+
+
+def asked(kind: str, low: float = -np.inf, high: float = np.inf, tolerance: float | None = None) -> SimpleNamespace:
+    return SimpleNamespace(kind=kind, low=low, high=high, tolerance=tolerance)
+
+
+def test_goals_of_the_problem_floor() -> None:
+    assert cell_goals("E_x", asked("exactly", 0.3, 0.3, 0.02)) == [Goal("E_x", "exactly", 0.3, 0.02)]
+    assert cell_goals("volume", asked("at most", high=0.5))[0].kind == "at most"
+    low, high = cell_goals("nu_xy", asked("between", -0.3, -0.28))
+    assert (low.kind, low.value, high.kind, high.value) == ("at least", -0.3, "at most", -0.28)
+    assert low.tolerance == pytest.approx(0.005)
+    assert cell_goals("volume", asked("minimize"))[0].open
+    assert cell_goals("volume", asked("anything")) == []
+    with pytest.raises(ValueError, match="accepted"):
+        cell_goals("E_z", asked("exactly", 1, 1))
+
+
+def test_constraints_become_space_and_goals() -> None:
+    space, goals = space_and_goals(["group=p4m", "volume<=0.6", "e_y>=0.2", "solid=1-4,1-4"], side=64, feature=2)
+    assert space.side == 64
+    assert space.orbits is not None
+    assert len(space.orbits) == 64 * 64
+    assert space.solid is not None
+    assert space.solid[:8, :8].all()
+    assert [(goal.name, goal.kind, goal.value) for goal in goals] == [
+        ("volume", "at most", 0.6),
+        ("E_y", "at least", 0.2),
+    ]
+    assert space_and_goals(["isotropic"])[1][0].name == "anisotropy"
+    for bad in (["volume<=x"], ["solid=1-4,1-4", "void=1-4,1-4"], ["nonsense"], ["volume<=1e"]):
+        with pytest.raises(ValueError, match=r"constraint|accepted"):
+            space_and_goals(bad)
+    with pytest.raises(ValueError, match="32 or 64"):
+        space_and_goals(["solid=1-4,1-4"], side=48)
+
+
+def test_designs_come_back_in_the_columns_of_the_contract() -> None:
+    goals = [Goal("E_x", "exactly", 0.4, 0.01), Goal("nu_xy", "at most", 0.3, 0.02)]
+    designs = design(goals, 2, expressions=["group=p4m", "volume<=0.7"], seed=1)
+    frame, summary = pd.read_csv(io.StringIO(designs.frame().to_csv(index=False))), designs.summary()
+    assert json.loads(json.dumps(summary)) == summary
+    assert summary["hits"] == 2
+    assert summary["goals"][0] == "E_x=0.4±0.01"
+    assert list(frame.columns[:5]) == ["sample", "stage", "target1", "target2", "target3"]
+    cells = frame[[f"x{j + 1}" for j in range(1024)]].to_numpy().reshape(-1, 32, 32)
+    assert all(is_symmetric(cell, "p4m") for cell in cells)
+    own = values(("E_x", "nu_xy", "volume"), homogenize(cells), cells.mean((1, 2)))
+    np.testing.assert_allclose(frame[["y1", "y2", "y3"]], own, rtol=1e-9)
+    np.testing.assert_allclose(frame[["E_x", "nu_xy", "volume"]], own, rtol=1e-9)
+    assert (own[:, 1] <= 0.3).all()
+    assert (own[:, 2] <= 0.7).all()
+    np.testing.assert_allclose(frame["resim_error"], (own[:, 0] - 0.4) ** 2, atol=1e-12)
+
+
+def test_cells_of_another_resolution_are_exported() -> None:
+    cell = np.zeros((48, 48))
+    cell[10:30] = cell[:, 10:30] = 1
+    frame = pd.DataFrame([[0, *cell.ravel()]], columns=["sample", *(f"x{j + 1}" for j in range(48 * 48))])
+    frame["sample"] = 0
+    assert set(files(frame, "svg")) == {"cell-0.svg"}
+    with pytest.raises(ValueError, match="square"):
+        files(frame.drop(columns="x48"), "svg")
