@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import sys
 from collections import Counter
 from time import process_time
 
@@ -121,7 +122,7 @@ def one_start(seeds: list[int], n: int) -> None:
             f"{np.mean([f.seconds.mean() for f in found]):.2f} s, Hamming {apart:.3f}")  # fmt: skip
 
 
-def novel(seeds: list[int], n: int, attempts: int = 16) -> None:
+def novel(seeds: list[int], n: int, attempts: int = 12) -> None:
     found, met, near = [], [], []
     for i, target in enumerate(TARGETS["novel"][:n]):
         goals = exactly(MODULI, target)
@@ -129,6 +130,9 @@ def novel(seeds: list[int], n: int, attempts: int = 16) -> None:
         for seed in seeds:
             found.append(solve(goals, 1, seed=1000 * seed + i, attempts=attempts))
             met.append(achieved(found[-1], goals))
+            said = found[-1]
+            print(f"novel {i}, seed {seed}: {said.sentence()}, from {said.start[0]}, misfit {said.misfit[0]:.2f}, "
+                  f"{said.attempts[0]} starts, {said.seconds[0]:.1f} s", file=sys.stderr, flush=True)  # fmt: skip
     row(f"{min(n, 40)} novel combinations, up to {attempts} starts", "≥ 70 %", share(met),
         f"{np.mean([f.seconds.mean() for f in found]):.2f} s; {bought(found, met)}; lookup {100 * np.mean(near):.0f} %"
         )  # fmt: skip
