@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ipage_core.cli import tables
+from ipage_core.cli import cells, tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,6 +126,7 @@ def _parser() -> argparse.ArgumentParser:
 
     for sub in (design, predict, verify):
         tables.add_options(sub)
+    cells.add_options(design)
 
     export = command("export", _export, "Write the designs of solutions.csv as files for other programs.")
     export.add_argument("task", metavar="TASK", nargs="?")
@@ -255,6 +256,11 @@ def _design(arguments: argparse.Namespace) -> None:
     from ipage_core.training.fit import pick_device
 
     task = _task(arguments.task, arguments.model)
+    if task.name == "architecture" and arguments.goal and cells.asked(arguments.goal):
+        designs = cells.design(arguments)
+        _write_csv(designs.frame(), arguments.out)
+        print(json.dumps(designs.summary(), ensure_ascii=False))
+        return
     request = _request(arguments, task)
     device, models = pick_device(arguments.device), None if "@" in request.method else arguments.model
     method = load(task, request.method, device, models=models)

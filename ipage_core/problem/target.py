@@ -136,7 +136,7 @@ class Target:
         """
         goals: dict[int, Goal] = {}
         for said in expressions:
-            name, goal = _expression(said)
+            name, goal = expression(said)
             j = _property(task, name)
             if j in goals:
                 raise ValueError(f"--goal '{said}': '{name}' has a goal already; accepted: one for each property")
@@ -260,12 +260,16 @@ def _property(task: Task, name: str) -> int:
     return j
 
 
-def _expression(said: str) -> tuple[str, Goal]:
-    """Name and goal of an expression of ``GOALS``."""
+def expression(said: str) -> tuple[str, Goal]:
+    """Name and goal of an expression of ``GOALS``.
+
+    Raises:
+        ValueError: it is none.
+    """
     text = said.strip().replace("≤", "<=").replace("≥", ">=")
     try:
         if match := _WEIGHT.fullmatch(text):
-            name, goal = _expression(match[1])
+            name, goal = expression(match[1])
             return name, replace(goal, weight=float(match[2]))
         if match := _OPTIMUM.fullmatch(text):
             word = match[1].lower().replace("se", "ze")

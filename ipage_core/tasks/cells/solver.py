@@ -14,7 +14,7 @@ from ipage_core.tasks.cells import starts
 from ipage_core.tasks.cells.descent import SHARPNESS, CellSpace, descend
 from ipage_core.tasks.cells.flips import Finished, finish
 from ipage_core.tasks.cells.goals import Goal, Goals
-from ipage_core.tasks.cells.mesh import OPERATORS, Mesh, on_pixels
+from ipage_core.tasks.cells.mesh import OPERATORS, Mesh
 from ipage_core.tasks.cells.properties import values
 from ipage_core.tasks.cells.topology import is_admissible
 
@@ -134,7 +134,8 @@ def solve(
             if best is not None and best.misfit <= 1:
                 break
         if best is None:  # no start led to a cell that could be cleaned: the full cell is always there
-            best, name = finish(np.ones((space.side,) * 2, dtype=bool), aims, space, rng, rounds=0), "none"
+            full = np.ones((space.side, space.side), dtype=bool) if space.void is None else ~space.void
+            best, name = finish(full, aims, space, rng, OPERATORS[mesh], rounds=0), "none"
         elif best.misfit <= 1:
             for goal in goals:
                 if goal.open:
@@ -263,6 +264,3 @@ def _pushed(
             if step < 0.005 * max(abs(now(ended)), 0.1):
                 break
     return ended, calls
-
-
-__all__ = ["CellSpace", "FoundCells", "Goal", "on_pixels", "solve"]
