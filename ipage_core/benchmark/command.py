@@ -12,11 +12,16 @@ from pathlib import Path
 import torch
 
 from ipage_core import benchmark
-from ipage_core.benchmark import rows, tables
+from ipage_core.benchmark import rows, tables, tables_of_others
 from ipage_core.benchmark.scope import ANALYTIC, PROTOCOLS, Scope
+from ipage_core.benchmark.simulators import PROBLEMS
 from ipage_core.inference.methods import METHODS, named
+from ipage_core.runtime import executor
 from ipage_core.runtime.executor import Progress
 from ipage_core.runtime.paths import ROOT
+
+SEEDS = 5
+"""Training seeds of ``--tables``, each with a table and targets of its own."""
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -25,12 +30,43 @@ def main(arguments: argparse.Namespace) -> None:
     Raises:
         ValueError: what is asked for cannot be; the message says what can.
     """
+    if arguments.tables:
+        _tables(arguments)
+        return
     if arguments.out is None and (arguments.report is None or arguments.join or arguments.fold):
         raise ValueError("accepted: --out DIR for a run, --join or --fold; or --report FILE.html, of what ships")
     if arguments.out is not None:
         _run(arguments)
     if arguments.report is not None:
         _report(arguments.out or benchmark.SHIPPED, arguments.report)
+
+
+def _tables(arguments: argparse.Namespace) -> None:
+    """Published problems as tables: run what is missing, write ``tables_of_others.parquet``, print the table."""
+    if arguments.out is None:
+        raise ValueError("--tables needs --out DIR, for its journal and its Parquet file")
+    problems = _names(arguments.tasks, tuple(PROBLEMS))
+    if unknown := [name for name in problems if name not in PROBLEMS]:
+        raise ValueError(f"problem '{unknown[0]}' is not known; accepted: {', '.join(PROBLEMS)}")
+    _make(arguments.out)
+    asked = tables_of_others.items(problems, arguments.repeats or SEEDS)
+    journal = arguments.out / "tables_of_others.journal"
+    if arguments.fold:
+        results = rows.finished(journal)
+    else:
+        results = executor.run(
+            tables_of_others.work,
+            asked,
+            journal,
+            workers=arguments.workers,
+            scheduler=arguments.scheduler,
+            progress=lambda progress: _told(arguments, "tables", progress),
+        )
+    found = tables_of_others.frame(results, asked)
+    if found.empty:
+        raise ValueError(f"{arguments.out} holds nothing of this that a run has finished")
+    rows.write(found, arguments.out / "tables_of_others.parquet", {"command": _command(arguments)})
+    print(tables_of_others.markdown(tables_of_others.summary(found)))
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -61,29 +97,28 @@ def _run(arguments: argparse.Namespace) -> None:
     if not arguments.fold:
         _make(arguments.out)
 
-    def told(section: str, progress: Progress) -> None:
-        if arguments.json:
-            line = {"section": section, "done": progress.done, "total": progress.total}
-            print(json.dumps(line | {"eta": progress.eta_seconds}), flush=True)
-        elif progress.key is None and progress.done:
-            print(
-                f"{section}: {progress.done} of {progress.total} runs are in {arguments.out} already", file=sys.stderr
-            )
-        elif progress.done:
-            counted = f"{section}: {progress.done}/{progress.total}  {progress.eta_seconds:.0f} s left"
-            print(f"\r{counted}    ", end="", file=sys.stderr, flush=True)
-
     written = benchmark.run(
         scope,
         arguments.out,
         sections,
         workers=arguments.workers,
         scheduler=arguments.scheduler,
-        progress=told,
+        progress=lambda section, progress: _told(arguments, section, progress),
         command=_command(arguments),
         fold=arguments.fold,
     )
     _show(arguments, written)
+
+
+def _told(arguments: argparse.Namespace, section: str, progress: Progress) -> None:
+    if arguments.json:
+        line = {"section": section, "done": progress.done, "total": progress.total}
+        print(json.dumps(line | {"eta": progress.eta_seconds}), flush=True)
+    elif progress.key is None and progress.done:
+        print(f"{section}: {progress.done} of {progress.total} runs are in {arguments.out} already", file=sys.stderr)
+    elif progress.done:
+        counted = f"{section}: {progress.done}/{progress.total}  {progress.eta_seconds:.0f} s left"
+        print(f"\r{counted}    ", end="", file=sys.stderr, flush=True)
 
 
 def _make(folder: Path) -> None:
@@ -136,7 +171,7 @@ def _command(arguments: argparse.Namespace) -> str:
         if (value := getattr(arguments, name)) is not None:
             words += [f"--{name}", str(value)]
     words += ["--n", str(arguments.n)] if arguments.n != 1000 else []
-    words += [f"--{name}" for name in ("quick", "dft", "fold") if getattr(arguments, name)]
+    words += [f"--{name}" for name in ("tables", "quick", "dft", "fold") if getattr(arguments, name)]
     for folder in arguments.models:
         words += ["--models", folder.name]
     return shlex.join(words)

@@ -186,3 +186,26 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
         line |= {key: own[key].mean() for key in ("training_seconds", "design_seconds", "r2")}
         lines.append(line)
     return pd.DataFrame(lines)
+
+
+def markdown(lines: pd.DataFrame) -> str:
+    """The summary as a table; the best way of each problem is bold."""
+    ways = (PROGRAM, ROW, TREES, PROCESS)
+    said = ["false 'cannot be reached'", "advice: the row", "worst advice", "covered", "train, design"]
+    heads = ["problem", *ways, *said]
+    out = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for line in lines.to_dict("records"):
+        problem = PROBLEMS[line["problem"]]
+        cells = [f"{problem.title} ({problem.rows}, {len(problem.x)} → {len(problem.y)})"]
+        for way in ways:
+            text = "–" if line[way] != line[way] else f"{line[way]:.2g}"
+            cells.append(f"**{text}**" if line["best"] == way else text)
+        cells += [
+            f"{line['false cannot be reached']} of {line['targets']}",
+            f"{line['says the row is closer']} of {line['targets']}",
+            f"{line['worst advice']:.2f}",
+            f"{line['covered']:.2f}",
+            f"{line['training_seconds']:.0f} s, {line['design_seconds']:.0f} s",
+        ]
+        out.append("| " + " | ".join(cells) + " |")
+    return "\n".join(out)

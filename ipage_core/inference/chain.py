@@ -16,10 +16,12 @@ from ipage_core.inference.latent_design import latent_design
 from ipage_core.inference.localization import Optimizer, Trajectory, localize
 from ipage_core.inference.methods import Loaded, Proposal
 from ipage_core.networks.base import Network
-from ipage_core.problem.space import DesignSpace, staged
+from ipage_core.problem.space import DesignSpace, Settled, staged
 from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task
 
+CAPPED = 0.01
+"""How far beyond a cap of a table, of what it spans, weighs as much as a tolerance."""
 STALLED = 0.05
 """A sample has stalled if its surrogate residual, in tolerances, stays above this."""
 CORRECTED = 0.005
@@ -105,16 +107,32 @@ class Chain:
         weights = torch.ones_like(self.tolerances) if target is None else target.weights
         self.unit = self.tolerances / weights
         """(m,) what one of a dimensionless residual is, in units of y: (f_j(x) − y*_j) / tolerance_j · weight_j."""
+        error = getattr(method.surrogate, "error", None)  # of rows left out, where the surrogate knows it
+        error = torch.zeros_like(self.unit) if error is None else error.cpu().double()
+        if task.n_targets > task.d:  # least squares, weighted by what the surrogate can be trusted to
+            self.unit = (self.unit.square() + error.square()).sqrt()
+        self.doubt = float((error / self.unit).norm())
+        """Norm of a dimensionless residual that the surrogate's own error explains."""
+        self.reach = STALLED if task.n_targets <= task.d else max(STALLED, self.doubt)
+        """A sample has arrived below this. With more properties than coordinates none comes closer than the doubt."""
+        self.double = hasattr(method.surrogate, "half_width")  # of a table: its equations hold to 1e-9
+        self.cap_unit = self.unit[0] if task.folder is None else CAPPED
+        floors = [math.inf if known.floor is None else known.floor for known in task.targets]
+        self.floor = torch.tensor(floors, dtype=torch.float64).nan_to_num(posinf=-math.inf)
         self.omega_calls = 0
         self.seconds = dict.fromkeys(("latent", "proposal", "localization", "verification"), 0.0)
 
     def scaled(self, misfit: Tensor, excess: Tensor) -> Tensor:
         """Misfits (n, m) and excesses (n, r) → the dimensionless residual (n, m + r).
 
-        A cap's excess is in units of the first property.
+        A cap's excess is in units of the first property; of a table, in ``CAPPED`` of what it spans.
         """
-        unit = self.unit.to(misfit)
-        return torch.cat((misfit / unit, excess / unit[0]), dim=1)
+        return torch.cat((misfit / self.unit.to(misfit), excess / self.cap_unit), dim=1)
+
+    def off(self, predicted: Tensor, goal: Tensor) -> Tensor:
+        """(n, m) predicted − goal; a goal on a floor is met by all that lies below it."""
+        misfit = predicted - goal
+        return torch.where(goal <= self.floor.to(goal), misfit.clamp(min=0), misfit)
 
     @contextmanager
     def clock(self, stage: str) -> Iterator[None]:
@@ -152,6 +170,8 @@ class Chain:
         """Lines 11–14 of Algorithm 1, from the posterior samples; records the path."""
         with self.clock("localization"):
             start = torch.where(samples.x.isfinite(), samples.x, self.task.bounds.mean(0).to(samples.x))
+            if self.double:
+                start = start.double()
             path, predicted = self.descend(self.space.encode(start), goal)
             predicted_posterior = goal.to(path.u) + path.first[:, : goal.shape[1]] * self.unit.to(path.u)
             elsewhere = (path.u[0] != samples.posterior).any(1).nonzero()[:, 0]  # outside the box, or tied, or filtered
@@ -180,11 +200,14 @@ class Chain:
         def error_of(residual: Tensor) -> Tensor:
             return (residual[:, : len(unit)] * unit).square().sum(1)
 
-        for moves, share in staged(self.space):
+        moves: DesignSpace = self.space
+        for moves, share in (*staged(self.space), *([(self.space, 1.0)] if self.space.whole is not None else [])):
+            if len(parts) > len(self.space.stages):  # whole numbers settle; all else makes up for it
+                moves = Settled(self.space, u)
 
             def residual(u: Tensor, rows: Tensor, moves: DesignSpace = moves) -> Tensor:
-                x = moves.decode(u)
-                return self.scaled(surrogate(x) - goal[rows], moves.excess(x))
+                x = moves.decode_rows(u, rows)
+                return self.scaled(self.off(surrogate(x), goal[rows]), moves.excess(x))
 
             part = localize(
                 residual,
@@ -197,27 +220,31 @@ class Chain:
                 record_every=self.record_every,
             )
             u, taken = part.u[-1], int(parts[-1].steps[-1]) + 1 if parts else 0
-            parts.append(replace(part, steps=part.steps + taken, u=torch.stack([moves.decode(v) for v in part.u])))
+            everything = torch.arange(len(u), device=u.device)
+            path = torch.stack([moves.decode_rows(v, everything) for v in part.u])
+            parts.append(replace(part, steps=part.steps + taken, u=path))
         x, left = parts[-1].u[-1], parts[-1].residual
         beyond = (self.space.excess(x) > 0).any(1).nonzero()[:, 0]
         if len(beyond):
-            x[beyond] = self._kept(u[beyond])
-            misfit = self.predict(x[beyond]) - goal[beyond]
+            x[beyond] = self._kept(u, beyond, moves)
+            misfit = self.off(self.predict(x[beyond]), goal[beyond])
             left[beyond] = self.scaled(misfit, self.space.excess(x[beyond]))
             parts[-1].error[-1] = error_of(left)
         steps, path, error = (torch.cat([getattr(p, name) for p in parts]) for name in ("steps", "u", "error"))
         return Trajectory(steps, path, error, parts[0].first, left), goal + left[:, : len(unit)] * unit
 
-    def _kept(self, u: Tensor) -> Tensor:
-        """The designs decode(u), which are beyond a cap, moved to it: where target and cap clash, the cap stays."""
-        moves = self.space
-        path = localize(lambda u, _: moves.excess(moves.decode(u)), u, moves.bounds, enough=0.0)
-        return moves.decode(path.u[-1])
+    def _kept(self, u: Tensor, beyond: Tensor, moves: DesignSpace) -> Tensor:
+        """The designs u[beyond], which are beyond a cap, moved to it: where target and cap clash, the cap stays."""
+        path = localize(
+            lambda v, rows: moves.excess(moves.decode_rows(v, beyond[rows])), u[beyond], moves.bounds, enough=0.0
+        )
+        return moves.decode_rows(path.u[-1], beyond)
 
     def residual(self, samples: Samples, goal: Tensor) -> Tensor:
         """(n,) norm of the dimensionless residual by the surrogate and the caps; infinite where it is not a number."""
         excess = self.space.excess(samples.x).cpu().to(goal)
-        return self.scaled(samples.misfit(goal), excess).norm(dim=1).nan_to_num(nan=math.inf)
+        misfit = self.off(samples.predicted.cpu().to(goal), goal)
+        return self.scaled(misfit, excess).norm(dim=1).nan_to_num(nan=math.inf)
 
     def fresh(self, y_star: Tensor, goal: Tensor, seed: int, attempt: int) -> Samples:
         """Localized samples at new random latent points."""

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from ipage_core.inference.chain import STALLED, Chain
+from ipage_core.inference.chain import Chain
 from ipage_core.inference.latent_design import Sampling, latent_design
 from ipage_core.inference.localization import Optimizer
 from ipage_core.inference.methods import Loaded, load
@@ -108,11 +108,11 @@ def design(
     replaced = torch.zeros(total, dtype=torch.bool)
     lost, success = torch.zeros(len(targets), dtype=torch.bool), total
     if method.surrogate is not None:
-        samples, reach = chain.localize(samples, goal), STALLED
+        samples, reach = chain.localize(samples, goal), chain.reach
         success = int((chain.residual(samples, goal) <= reach).sum())
         replaced |= chain.replace_stalled(samples, goal, reach, seed)
         residual = chain.residual(samples, goal).view(-1, n)
-        lost = ~(residual <= reach).any(1)
+        lost = ~(residual <= max(reach, chain.doubt)).any(1)
         aimless = lost.repeat_interleave(n)
         if lost.any():  # nothing reaches that target: let all its designs aim at the closest that one achieves
             best = residual.argmin(1) + n * torch.arange(len(targets))

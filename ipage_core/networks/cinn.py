@@ -33,11 +33,12 @@ class CINN(Network):
         smallest_bin: float = 1e-3,
         dequantize: Sequence[float] = (),
         support: Support = (),
+        logarithmic: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.d, self.m, self.latent_dim, self.noise = d, m, d, noise
         self.dequantize = tuple(dequantize)
-        self.x_scale, self.y_scale = Standardizer(d, support), Standardizer(m)
+        self.x_scale, self.y_scale = Standardizer(d, support, logarithmic), Standardizer(m)
         self.transform = conditional_splines(d, m, couplings, hidden, blocks, bins, tail_bound, smallest_bin)
 
     def sample(self, y_star: Tensor, z: Tensor) -> Tensor:

@@ -83,11 +83,12 @@ class INN(Network):
         dequantize: Sequence[float] = (),
         support: Support = (),
         surrogate: Mapping[str, Any] | None = None,
+        logarithmic: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.d, self.m, self.latent_dim, self.order = d, m, d, order
         self.padding_sd, self.dequantize = padding_sd, tuple(dequantize)
-        self.x_scale, self.y_scale = Standardizer(d, support), Standardizer(m)
+        self.x_scale, self.y_scale = Standardizer(d, support, logarithmic), Standardizer(m)
         self.transform: Transform
         self.t: Network | None = None
         if order == "ordered":

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 Support = Sequence[Sequence[float] | None]
 """For each coordinate (low, high), or None where it is unbounded."""
+LEAST = 1e-30
+"""Least number that a logarithm is taken of."""
 EDGE = 1e-6
 """How close to its ends, as a fraction of the interval, a bounded coordinate is told apart from them."""
 
@@ -19,13 +21,15 @@ class Standardizer(nn.Module):
 
     Unbounded coordinates are shifted and scaled. A coordinate uniform on (low, high) becomes v = Φ⁻¹((x − low)/(high −
     low)), standard normal: so no sample of a flow over v can leave the interval, and the flow has no edge to learn.
+    Of a ``logarithmic`` coordinate the logarithm is shifted and scaled.
     """
 
     mean: Tensor
     sd: Tensor
 
-    def __init__(self, d: int, support: Support = ()) -> None:
+    def __init__(self, d: int, support: Support = (), logarithmic: Sequence[int] = ()) -> None:
         super().__init__()
+        self.logarithmic = list(logarithmic)
         self.bounded = [j for j, interval in enumerate(support) if interval is not None]
         mean, sd = torch.zeros(d), torch.ones(d)
         for j, interval in enumerate(support):
@@ -39,6 +43,7 @@ class Standardizer(nn.Module):
 
         NaN is passed over.
         """
+        values = self._log(values)
         mean, sd = values.mean(dim=0), values.std(dim=0)
         if (unknown := values.isnan()).any():
             mean = values.nanmean(dim=0)
@@ -49,7 +54,7 @@ class Standardizer(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """(n, d) in raw units → (n, d) standardized."""
-        out = (values - self.mean) / self.sd
+        out = (self._log(values) - self.mean) / self.sd
         if self.bounded:
             out = out.clone()
             out[:, self.bounded] = torch.special.ndtri(out[:, self.bounded].clamp(EDGE, 1 - EDGE))
@@ -57,7 +62,7 @@ class Standardizer(nn.Module):
 
     def flat(self, values: Tensor) -> Tensor:
         """(n, d) in raw units → (n, d) shifted and scaled to unit variance, bounded coordinates too."""
-        out = (values - self.mean) / self.sd
+        out = (self._log(values) - self.mean) / self.sd
         if self.bounded:
             out = out.clone()
             out[:, self.bounded] = math.sqrt(12) * (out[:, self.bounded] - 0.5)
@@ -68,12 +73,24 @@ class Standardizer(nn.Module):
         if self.bounded:
             values = values.clone()
             values[:, self.bounded] = torch.special.ndtr(values[:, self.bounded])
-        return values * self.sd + self.mean
+        values = values * self.sd + self.mean
+        if self.logarithmic:
+            values = values.clone()
+            values[:, self.logarithmic] = values[:, self.logarithmic].exp()
+        return values
+
+    def _log(self, values: Tensor) -> Tensor:
+        if self.logarithmic:
+            values = values.clone()
+            values[:, self.logarithmic] = values[:, self.logarithmic].clamp(min=LEAST).log()
+        return values
 
     def log_det(self, standardized: Tensor) -> Tensor:
         """log|∂v/∂x| at standardized v (n, d) → (n,)."""
         of_probit = 0.5 * (standardized[:, self.bounded].square() + math.log(2 * math.pi)).sum(1)
-        return of_probit - self.sd.log().sum()
+        logs = self.logarithmic
+        of_log = (standardized[:, logs] * self.sd[logs] + self.mean[logs]).sum(1)  # log x: dlog x/dx = 1/x
+        return of_probit - self.sd.log().sum() - of_log
 
 
 def flattened(standardized: Tensor, bounded: list[int]) -> Tensor:

@@ -48,6 +48,10 @@ class DesignSpace:
         """(n, e) → (n, d), differentiable."""
         return u
 
+    def decode_rows(self, u: Tensor, rows: Tensor) -> Tensor:
+        """The same for the samples ``rows`` (k,), where a space knows more of each. (k, e) → (k, d)."""
+        return self.decode(u)
+
     def excess(self, x: Tensor) -> Tensor:
         """(n, d) → (n, r): further residuals, zero where every cap is kept; r may be 0."""
         return x.new_zeros(len(x), 0)
@@ -130,9 +134,9 @@ class Scaled(DesignSpace):
         return self._inward(self.inner.bounds)
 
     @property
-    def whole(self) -> Tensor:
+    def whole(self) -> Tensor | None:
         """(e,) bool: see :meth:`settle`."""
-        return self.whole_u
+        return self.whole_u if bool(self.whole_u.any()) else None
 
     def _inward(self, v: Tensor) -> Tensor:
         logs = self.logarithmic.to(v.device)
@@ -164,6 +168,23 @@ class Scaled(DesignSpace):
         """(n, d) → (n, d): whole numbers lose what rounding left of them; the rest is the inner space's."""
         x = self.inner.project(x)
         return torch.where(self.whole_x.to(x.device), x.round(), x)
+
+
+class Settled(DesignSpace):
+    """A space in which n samples have settled on whole numbers: only the rest of u moves."""
+
+    def __init__(self, inner: DesignSpace, u: Tensor) -> None:
+        assert inner.whole is not None
+        self.inner, self.bounds, self.u = inner, inner.bounds, inner.settle(u)
+        self._whole = inner.whole.to(u.device)
+
+    def decode_rows(self, u: Tensor, rows: Tensor) -> Tensor:
+        """(k, e) → (k, d), differentiable."""
+        return self.inner.decode(torch.where(self._whole, self.u[rows], u))
+
+    def excess(self, x: Tensor) -> Tensor:
+        """(n, d) → (n, r)."""
+        return self.inner.excess(x)
 
 
 TINY = 1e-300

@@ -67,6 +67,9 @@ def recipe(task: Task, model: str, size: str = "usual") -> tuple[str, dict[str, 
         # The INN's surrogate moves y along with the smeared x; a cINN's y stays behind, so it smears half as far.
         share = 0.5 if model == "cinn" else 1.0
         arguments["dequantize"] = [share * half_width for half_width in task.dequantize]
+    bounded = [j for j, interval in enumerate(task.support) if interval is not None]  # these have a map of their own
+    if logarithmic := [j for j in _logarithmic(task) if j not in bounded]:
+        arguments["logarithmic"] = logarithmic
     if any(task.support):
         arguments["support"] = [interval and list(interval) for interval in task.support]
     arguments, settings = arguments | own.arguments, replace(settings, **own.settings)
@@ -74,6 +77,10 @@ def recipe(task: Task, model: str, size: str = "usual") -> tuple[str, dict[str, 
         arguments["order"] = "alternating"
         settings = replace(settings, epochs=40)
     return BUILT_AS[model], arguments, settings
+
+
+def _logarithmic(task: Task) -> list[int]:
+    return [j for j, variable in enumerate(task.variables) if variable.scale == "log"]
 
 
 def _widths(task: Task, network: str, arguments: dict[str, Any]) -> dict[str, int]:
@@ -190,7 +197,15 @@ def train(
 
     if network == "table":
         made, result, choice = fit_table(
-            x, y, task.bounds, arguments, settings, device=device, checkpoint=checkpoint, progress=told
+            x,
+            y,
+            task.bounds,
+            arguments,
+            settings,
+            log_x=_logarithmic(task),
+            device=device,
+            checkpoint=checkpoint,
+            progress=told,
         )
         about = {"recipe": [network, arguments], "choice": choice}
         arguments = made.arguments

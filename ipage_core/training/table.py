@@ -30,6 +30,7 @@ def fit_table(
     arguments: dict[str, Any],
     settings: Settings,
     *,
+    log_x: Sequence[int] | None = None,
     device: torch.device | str = "cpu",
     checkpoint: Path | None = None,
     progress: Callable[[dict[str, float]], None] = lambda row: None,
@@ -42,6 +43,7 @@ def fit_table(
         bounds: of designs.
         arguments: of the ensemble, for all m properties.
         settings: of its training.
+        log_x: inputs to read as logarithms; those that span two decades if None.
         device: of its training; processes are fitted on the CPU.
         checkpoint: of its training, see :func:`ipage_core.training.fit.fit`.
         progress: told a row an epoch, or one row where there is no ensemble.
@@ -55,7 +57,8 @@ def fit_table(
     began, m = time.perf_counter(), y.shape[1]
     x, y, bounds = x.double(), y.double(), bounds.double()
     floor: list[float | None] = arguments.get("floor") or [None] * m
-    log_x = [j for j, column in enumerate(torch.cat((x, bounds)).T) if spans_decades(column)]
+    if log_x is None:
+        log_x = [j for j, column in enumerate(torch.cat((x, bounds)).T) if spans_decades(column)]
     read = torch.stack([c.log() if j in log_x else c for j, c in enumerate(x.T)], dim=1)
     box = torch.stack([c.log() if j in log_x else c for j, c in enumerate(bounds.T)], dim=1)
     log_y = [j for j in range(m) if floor[j] is None and spans_decades(y[:, j])]
