@@ -87,37 +87,35 @@ def search(
     predict: Callable[[Tensor], Tensor],
     draw: Callable[[int, Generator], Tensor],
     admissible: Callable[[Tensor], Tensor],
-    y_star: Tensor,
+    targets: Tensor,
     scale: Tensor,
     n: int,
     seed: int,
-) -> Tensor:
-    """n designs whose prediction is nearest to a target: the best of many draws, then moved at random if that helps.
+) -> list[Tensor]:
+    """For each target n designs whose prediction is nearest: the best of many draws, moved at random if that helps.
 
     Args:
         predict: (k, d) → (k, m).
         draw: random designs.
         admissible: moves designs to the nearest admissible ones.
-        y_star: (m,) the target.
+        targets: (t, m).
         scale: (m,) units of the properties.
         n: how many.
         seed: of the draws.
     """
-    generator = Generator().manual_seed(seed)
-
-    def off(x: Tensor) -> Tensor:
-        return ((predict(x) - y_star) / scale).square().sum(1)
-
+    generator, found = Generator().manual_seed(seed), []
     with torch.no_grad():
-        x = draw(DRAWS, generator)
-        width = x.std(0)
-        error = torch.cat([off(part) for part in x.split(2000)])
-        best = error.argsort()[:n]
-        x, error = x[best], error[best]
-        for k in range(ROUNDS):
-            step = width * 0.3 * 0.95**k * torch.randn(x.shape, dtype=x.dtype, generator=generator)
-            moved = admissible(x + step)
-            error_moved = off(moved)
-            better = error_moved < error
-            x, error = torch.where(better[:, None], moved, x), torch.where(better, error_moved, error)
-    return x
+        drawn = draw(DRAWS, generator)
+        width, predicted = drawn.std(0), torch.cat([predict(part) for part in drawn.split(2000)])
+        for y_star in targets:
+            error = ((predicted - y_star) / scale).square().sum(1)
+            best = error.argsort()[:n]
+            x, error = drawn[best], error[best]
+            for k in range(ROUNDS):
+                step = width * 0.3 * 0.95**k * torch.randn(x.shape, dtype=x.dtype, generator=generator)
+                moved = admissible(x + step)
+                error_moved = ((predict(moved) - y_star) / scale).square().sum(1)
+                better = error_moved < error
+                x, error = torch.where(better[:, None], moved, x), torch.where(better, error_moved, error)
+            found.append(x)
+    return found

@@ -117,11 +117,11 @@ def _controls(problem: Problem, x: Tensor, y: Tensor, targets: Tensor, seed: int
         PROCESS: GaussianProcess.fitted(x, y, problem.bounds),
     }
     for way, predict in surrogates.items():
+        designs = controls.search(
+            predict, problem.draw, lambda u: _admissible(problem, u), targets, sd, CANDIDATES, seed
+        )
         for k, y_star in enumerate(targets):
-            designs = controls.search(
-                predict, problem.draw, lambda u: _admissible(problem, u), y_star, sd, CANDIDATES, seed
-            )
-            errors = _error(problem.truth(designs), y_star, sd).tolist()
+            errors = _error(problem.truth(designs[k]), y_star, sd).tolist()
             found += [{"way": way, "target": k, "candidate": i, "error": error} for i, error in enumerate(errors)]
     return found
 

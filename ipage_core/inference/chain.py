@@ -176,7 +176,7 @@ class Chain:
             predicted_posterior = goal.to(path.u) + path.first[:, : goal.shape[1]] * self.unit.to(path.u)
             elsewhere = (path.u[0] != samples.posterior).any(1).nonzero()[:, 0]  # outside the box, or tied, or filtered
             if len(elsewhere):
-                predicted_posterior[elsewhere] = self.predict(samples.posterior[elsewhere])
+                predicted_posterior[elsewhere] = self.predict(samples.posterior[elsewhere]).to(predicted_posterior)
             error = (predicted_posterior - goal.to(path.u)).square().sum(1)
             return replace(
                 samples,

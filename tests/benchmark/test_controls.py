@@ -29,9 +29,9 @@ def test_a_search_comes_closer_than_its_draws(monkeypatch):
         return ((torch.stack((x.sum(1), x[:, 0] * x[:, 1]), 1) - target) / torch.tensor([1.0, 0.1])).norm(dim=1)
 
     found = search(
-        lambda x: torch.stack((x.sum(1), x[:, 0] * x[:, 1]), 1), draw, lambda x: x.clamp(0, 1), target,
+        lambda x: torch.stack((x.sum(1), x[:, 0] * x[:, 1]), 1), draw, lambda x: x.clamp(0, 1), target[None],
         torch.tensor([1.0, 0.1]), 5, 3,
-    )  # fmt: skip
+    )[0]  # fmt: skip
     assert ((found >= 0) & (found <= 1)).all()
     drawn = off(draw(500, Generator().manual_seed(3))).sort().values[:5]
     assert off(found).median() < 0.1 * drawn.median()
