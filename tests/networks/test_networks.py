@@ -230,3 +230,16 @@ def test_a_network_that_proposes_nothing_has_nothing_for_the_likelihood():
     assert len(CINN(2, 1, hidden=8, couplings=2).density_parameters()) > 0
     assert MLP(2, 1).spread(torch.zeros(3, 2)) is None
     assert MLP(2, 1).surrogate.predict(torch.zeros(3, 2)).shape == (3, 1)
+
+
+def test_a_logarithmic_coordinate_is_standardized_in_its_logarithm_and_keeps_the_density_right():
+    generator = torch.Generator().manual_seed(0)
+    u = torch.rand(50, 2, dtype=torch.float64, generator=generator)
+    x = torch.stack((u[:, 0], 10 ** (-12 + 8 * u[:, 1])), 1)
+    scale = Standardizer(2, logarithmic=[1]).double()
+    scale.fit(x)
+    v = scale(x)
+    assert v.std(0).tolist() == pytest.approx([1, 1])
+    torch.testing.assert_close(scale.inverse(v), x)
+    jacobian = torch.stack([torch.autograd.functional.jacobian(lambda row: scale(row[None])[0], row) for row in x])
+    torch.testing.assert_close(torch.linalg.slogdet(jacobian).logabsdet, scale.log_det(v))
