@@ -3,6 +3,8 @@ from torch import Generator
 
 from ipage_core.benchmark import controls, tables_of_others
 from ipage_core.benchmark.controls import ExtraTrees, search
+from ipage_core.benchmark.rows import read
+from ipage_core.cli.main import main
 
 
 def test_trees_reproduce_their_rows_and_follow_a_step():
@@ -54,3 +56,32 @@ def test_the_summary_counts_what_was_said_and_what_it_cost():
     assert line["says the row is closer"] == 1
     assert line["worst advice"] == 1.0  # the second target's advice is the row itself; the first's is 0.2 of 0.25
     assert line["covered"] == 0.75
+
+
+def made_up(argument):
+    """As `work` returns it: a program that hits, and a nearest row that does not."""
+    rows = [
+        {"way": "program", "target": 0, "candidate": i, "error": 0.01, "lost": False, "whole": True, "covered": 1.0,
+         "row_is_closer": False}
+        for i in range(2)
+    ]  # fmt: skip
+    rows.append({"way": "nearest row", "target": 0, "candidate": 0, "error": 0.1 + argument["seed"]})
+    return {"rows": rows, "training_seconds": 3.0, "design_seconds": 0.5, "r2": 0.99, "by": ["process"], "notes": []}
+
+
+def test_the_command_writes_rows_and_prints_a_table(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(tables_of_others, "work", made_up)
+    words = ["benchmark", "--tables", "--tasks", "vehicle,spring", "--repeats", "2", "--workers", "0"]
+    assert main([*words, "--out", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert (
+        "| Vehicle safety (1000, 5 → 3) | **0.01** | 0.6 | – | – | 0 of 2 | 0 of 2 | 0.10 | 1.00 | 3 s, 0 s |" in told
+    )
+    found, card = read(tmp_path / "tables_of_others.parquet")
+    assert len(found) == 2 * 2 * 3
+    assert set(found["problem"]) == {"vehicle", "spring"}
+    assert card["command"] == "python -m ipage_core benchmark --tasks vehicle,spring --repeats 2 --tables"
+    assert main([*words[:2], "--fold", "--tasks", "vehicle", "--repeats", "1", "--out", str(tmp_path)]) == 0
+    assert len(read(tmp_path / "tables_of_others.parquet")[0]) == 3
+    assert main(["benchmark", "--tables", "--tasks", "bridge", "--out", str(tmp_path)]) == 2
+    assert "problem 'bridge' is not known; accepted: welded-beam" in capsys.readouterr().err
