@@ -61,13 +61,23 @@ def to_train(label: str) -> None:
     st.page_link("screens/train.py", label=label, icon=":material/model_training:")
 
 
+def row_advice(final: pd.DataFrame) -> str:
+    """A sentence where a measured row is closer to the target than most candidates are expected to come; else ''."""
+    if "closest_misfit" not in final or (closer := final["closest_misfit"] < final["expected_misfit"]).mean() <= 0.5:
+        return ""
+    rows = final.loc[closer, "closest_row"].unique()
+    named = f"Row {rows[0]} of your table is" if len(rows) == 1 else f"Measured rows, such as row {rows[0]}, are"
+    return f"**{named} closer to the target** than most of these candidates can be expected to come."
+
+
 def table(run: Run) -> pd.DataFrame:
-    """One row a candidate: prediction, spread, and the nearest measured row."""
+    """One row a candidate: prediction, the interval that is to hold 90 % of measurements, the nearest measured row."""
     task, final = TASKS[run.task], run.final
     columns: dict[str, Any] = {"sample": final["sample"]}
     for j, name in enumerate(y_names(task), start=1):
         columns |= {f"{name}*": final[f"target{j}"], f"{name} predicted": final[f"surrogate{j}"]}
-        columns |= {f"± {name}": final[f"spread{j}"], f"{name} of nearest row": final[f"nearest_y{j}"]}
+        half = (final[f"high{j}"] - final[f"low{j}"]) / 2 if f"low{j}" in final else final[f"spread{j}"]
+        columns |= {f"± {name}": half, f"{name} of nearest row": final[f"nearest_y{j}"]}
     columns |= {"distance": final["nearest_distance"], "nearest row": final["nearest_row"]}
     names = list(zip(x_names(task), range(task.d), strict=True))[:MOST_COLUMNS]
     return pd.DataFrame(columns | {name: final[f"x{j + 1}"] for name, j in names})
@@ -79,7 +89,8 @@ def _columns(run: Run, names: list[str]) -> dict[str, Any]:
     told |= {"nearest row": "of the file it came from, the first below the header being 1"}
     for label, name in zip(task.property_labels, y_names(task), strict=True):
         told |= {f"{name}*": f"target, {label}", f"{name} predicted": f"{label}, mean of the surrogates"}
-        told |= {f"± {name}": "standard deviation of the surrogates", f"{name} of nearest row": f"{label}, as measured"}
+        told |= {f"± {name}": "predicted ± this is to hold 90 % of measurements; calibrated on rows left out"}
+        told |= {f"{name} of nearest row": f"{label}, as measured"}
     told |= dict(zip(x_names(task), task.x_labels, strict=True))
     heads = dict(zip(x_names(task), task.x_labels, strict=True))
     for label, name in zip(task.property_labels, y_names(task), strict=True):
@@ -229,6 +240,8 @@ class TablePanel(TaskPanel):
     def show_sample(self, request: DesignRequest, run: Run, dark: bool, size: Size) -> None:
         """Candidates with their spread and nearest rows, what to take away, and one of them closely."""
         st.subheader("Candidates, not verified", divider="gray")
+        if (advice := row_advice(run.final)) != "":
+            st.warning(advice, icon=":material/near_me:")
         shown = table(run)
         st.dataframe(
             shown,
