@@ -115,8 +115,8 @@ class Chain:
         """Norm of a dimensionless residual that the surrogate's own error explains."""
         self.reach = STALLED if task.n_targets <= task.d else max(STALLED, self.doubt)
         """A sample has arrived below this. With more properties than coordinates none comes closer than the doubt."""
-        self.double = hasattr(method.surrogate, "half_width")  # of a table: its equations hold to 1e-9
-        self.cap_unit = self.unit[0] if task.folder is None else CAPPED
+        self.double = getattr(method.surrogate, "reads", None) == torch.float64  # so equations hold to 1e-9
+        self.cap_unit = self.unit[0] if task.omega is not None else CAPPED
         floors = [math.inf if known.floor is None else known.floor for known in task.targets]
         self.floor = torch.tensor(floors, dtype=torch.float64).nan_to_num(posinf=-math.inf)
         self.omega_calls = 0

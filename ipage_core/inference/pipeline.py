@@ -204,7 +204,7 @@ def _note(
     else:
         what = f"{int(lost.sum())} of {len(targets)} targets, the first {_text(task, targets[first])},"
         designs = "their designs"
-    if task.folder is not None:  # rows cannot prove that nothing lies between them
+    if task.omega is None:  # rows cannot prove that nothing lies between them
         return (
             f"{what}: no design is predicted that meets it within the surrogate's own error; {designs} aim at the "
             f"closest that is predicted, {_text(task, closest)}."
