@@ -139,7 +139,7 @@ class Chain:
         """Add the time the block takes to a stage of ``seconds``."""
         start = time.perf_counter()
         yield
-        self.seconds[stage] += time.perf_counter() - start
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
 
     def predict(self, x: Tensor) -> Tensor:
         """The surrogate's f(x). (n, d) → (n, m)."""

@@ -12,6 +12,9 @@ from ipage_core.inference.latent_design import Sampling, latent_design
 from ipage_core.inference.localization import Optimizer
 from ipage_core.inference.methods import Loaded, load
 from ipage_core.inference.solutions import Path, Solutions
+from ipage_core.inference.spread import REGIONS, Region
+from ipage_core.inference.spread_stage import CORRECTIONS, Filled, fill_samples, spread_samples
+from ipage_core.inference.target_set import spreadable
 from ipage_core.inference.verification import Verification, rows_to_verify
 from ipage_core.inference.verification import verify as verify_designs
 from ipage_core.problem import constraints
@@ -43,6 +46,8 @@ def design(
     steps: int | None = None,
     record_every: int = 1,
     target: Target | None = None,
+    spread: Region = "off",
+    fill: float | None = None,
 ) -> Solutions:
     """Find n designs x with Ω(x) = y*: lines 7–15 of the paper's Algorithm 1, then correction and verification.
 
@@ -63,6 +68,9 @@ def design(
         steps: at most so many optimizer steps; its default if None.
         record_every: thins the recorded path.
         target: what was asked for; its tolerances judge hits. The properties' own if None.
+        spread: over which solutions a target's designs are spread evenly: ``box`` all, ``posterior`` the likely ones,
+            ``off`` as drawn. A cheap Ω then corrects them twice, unless ``omega_evals`` says how often.
+        fill: add designs until every solution that is found lies within so much of one, in box widths; one target.
 
     Raises:
         ValueError: a shape, a number or a name is not acceptable; the message says what is.
@@ -82,7 +90,12 @@ def design(
         raise ValueError(f"{method.name} on {task.name} lacks {lacks}: omega_evals must be 0")
     if seed_design is not None and (seed_design.shape != (task.d,) or not seed_design.isfinite().all()):
         raise ValueError(f"Expected a seed design of {task.d} finite numbers, got shape {tuple(seed_design.shape)}")
+    if spread not in REGIONS:
+        raise ValueError(f"spread '{spread}' is not known; accepted: {', '.join(REGIONS)}")
     space = space or constraints.parse(task)
+    why_not = spreadable(task, method, space)
+    if fill is not None and (len(targets) > 1 or why_not or not 0 < fill < math.inf):
+        raise ValueError(f"--fill {fill:g} is not accepted: a distance above 0, for one target. {why_not}".strip())
     if finish and (space.finish is None or method.surrogate is None):
         accepted = "a task that brings one, with a method that localizes"
         raise ValueError(f"{method.name} on {task.name} has no finish; accepted: {accepted}")
@@ -107,6 +120,7 @@ def design(
         samples.x = samples.posterior.clone()
     replaced = torch.zeros(total, dtype=torch.bool)
     lost, success = torch.zeros(len(targets), dtype=torch.bool), total
+    filled: Filled | None = None
     if method.surrogate is not None:
         samples, reach = chain.localize(samples, goal), chain.reach
         success = int((chain.residual(samples, goal) <= reach).sum())
@@ -118,6 +132,17 @@ def design(
             best = residual.argmin(1) + n * torch.arange(len(targets))
             goal = torch.where(aimless[:, None], samples.predicted.cpu().to(goal)[best].repeat_interleave(n, 0), goal)
             replaced |= chain.replace_stalled(samples, goal, torch.where(aimless, 1.0, math.inf), seed + 1)
+        if spread != "off" and n > 1 and seed_design is None and not why_not:
+            spread_samples(chain, samples, goal, n, spread, seed)
+            omega_evals = omega_evals or (CORRECTIONS if task.verifies_by_default else 0)
+        if fill is not None:
+            filled = fill_samples(chain, samples, goal, fill, seed, AT_MOST - total)
+            goal, y_star, replaced, aimless = (
+                torch.cat((t, t[:1].expand(filled.added, *t.shape[1:]))) for t in (goal, y_star, replaced, aimless)
+            )
+            replaced[total:] = False
+            n = total = total + filled.added
+            to_verify = rows_to_verify(task, total, verify, seed)
         if omega_evals:
             correct = space.correct or Chain.correct
             replaced |= correct(chain, samples, goal, omega_evals, seed, ~aimless)
@@ -154,6 +179,7 @@ def design(
         omega_calls=chain.omega_calls + verification.calls,
         seconds=chain.seconds,
         note=_note(task, targets, lost, samples.predicted.cpu().double(), verification, chain.unit),
+        filled=None if filled is None else filled.summary(),
     )
 
 

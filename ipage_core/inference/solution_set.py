@@ -26,6 +26,8 @@ NEARBY = 8
 """Steps for points that are near the set already."""
 NEIGHBOURS = 8
 """The distance to this neighbour says how densely points lie."""
+OWN_IMAGES = 4
+"""How many images of a design itself are allowed for among the points near to it."""
 GROWTHS, GROWING, STRIDE = 4, 1000, 1.5
 """Rounds that add solutions where few are known, how many each, and the step in distances to neighbours."""
 
@@ -63,7 +65,9 @@ class SolutionSet:
     scale: Floats
     """(d,) units of the distance; mostly the widths of the box."""
     arrived: float
-    """Norm of f(x) − y* (and excess over caps) below which x counts as a solution."""
+    """Norm of f(x) − y* (and excess over caps), in ``unit``, below which x counts as a solution."""
+    unit: Tensor | None = None
+    """(m,) what counts as 1 in each property; the first one's also in an excess over a cap. 1 if None."""
     images: Callable[[Floats], Floats] | None = None
     """(n, d) → (n, s, d): designs that count as the same, the design itself first."""
     integers: tuple[int, ...] = ()
@@ -99,18 +103,17 @@ class SolutionSet:
         return distance[:, 0], index[:, 0] // copies.shape[1]
 
     def two_nearest(self, x: Floats, designs: Floats) -> tuple[Floats, NDArray[np.int64]]:
-        """As :meth:`nearest`, for the nearest design and the nearest image of another one. → (n, 2), (n, 2)."""
+        """As :meth:`nearest`, and the distance to the nearest other design. → (n, 2), which is nearest (n,).
+
+        A design's own images may hide the other one: then it is at least as far as the last that was looked at.
+        """
         copies = self.copies(designs)
         s, flat = copies.shape[1], copies.reshape(-1, self.d)
-        wanted = min(s + 1, len(flat))
-        distance, index = _closest(flat, self.coordinates(x), wanted)
+        distance, index = _closest(flat, self.coordinates(x), min(2 if s == 1 else OWN_IMAGES, len(flat)))
         own = index // s
-        other = (own != own[:, :1]).argmax(1)  # 0 where there is no other
-        second = np.where(other > 0, distance[np.arange(len(x)), other], np.inf)
-        return (
-            np.stack([distance[:, 0], np.minimum(second, 1e6)], axis=1),
-            np.stack([own[:, 0], own[np.arange(len(x)), other]], axis=1),
-        )
+        other = (own != own[:, :1]).argmax(1)  # 0 where there is none
+        other = np.where(other == 0, distance.shape[1] - 1, other)
+        return np.stack([distance[:, 0], distance[np.arange(len(x)), other]], axis=1), own[:, 0]
 
     def separation(self, x: Floats) -> Floats:
         """Distance from each design (n, d) to the nearest other one. → (n,)."""
@@ -122,7 +125,7 @@ class SolutionSet:
         copies = self.copies(x)
         n, s = copies.shape[:2]
         flat = copies.reshape(-1, self.d)
-        wanted = min(count + s, len(flat))  # a design's own images may come first
+        wanted = min(count + min(s, OWN_IMAGES), len(flat))  # a design's own images may come first
         distance, index = _closest(flat, copies[:, 0], wanted)
         distance = np.where(index // s == np.arange(n)[:, None], np.inf, distance)
         order = np.argsort(distance, axis=1, kind="stable")[:, :count]
@@ -154,6 +157,7 @@ class SolutionSet:
         if not len(x):
             return np.empty((0, self.d)), np.zeros(0, bool)
         given, y_star = self.tensor(x), self.y_star.to(self.like)
+        unit = torch.ones_like(y_star) if self.unit is None else self.unit.to(self.like)
         still = torch.zeros(self.d, dtype=torch.bool, device=given.device)
         still[list(held)] = True
 
@@ -162,7 +166,7 @@ class SolutionSet:
 
         def residual(u: Tensor, rows: Tensor) -> Tensor:
             at = design(u, rows)
-            return torch.cat((self.f(at) - y_star, self.space.excess(at)), dim=1)
+            return torch.cat(((self.f(at) - y_star) / unit, self.space.excess(at) / unit[0]), dim=1)
 
         low, high = self.space.bounds.to(self.like)
         start = self.space.encode(given).clamp(low, high)

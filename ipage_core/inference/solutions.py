@@ -61,6 +61,8 @@ class Solutions:
     seconds: dict[str, float]
     note: str
     """A sentence for the user where the target could not be reached, else empty."""
+    filled: dict[str, Any] | None = None
+    """What filling the gaps did: ε, how many designs it added, coverage before and after; None: not asked for."""
 
     @property
     def final(self) -> Tensor:
@@ -122,6 +124,8 @@ class Solutions:
             figures["modes_total"] = self.task.n_modes
         if self.verification.calls > len(errors):  # said, not averaged away
             figures["omega_failed"] = self.verification.calls - len(errors)
+        if self.filled is not None:
+            figures["filled"] = self.filled
         if self.note:
             figures["note"] = self.note
         return figures

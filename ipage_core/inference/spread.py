@@ -27,8 +27,8 @@ LEAST_POOL, POOL = 1000, 5
 PUSHES, LLOYDS = 20, 10
 FEW = 200
 """Up to so many designs are picked anew from the pool after the pushes; of more the pushed ones are kept."""
-BREATH = 20
-"""One design in so many is moved at a time to where designs are few."""
+BREATH, BREATHS, BREATHED = 20, 16, 6
+"""One design in so many is moved at a time to where designs are few; how often; by how many points for each design."""
 CROWD = 12
 """Neighbours that push a design."""
 NEAR = 6
@@ -70,7 +70,9 @@ def spread(
         known = np.concatenate([known, *visited])
         x = known[np.resize(farthest(solutions, known, n), n)] if n <= FEW else x
     weight = solutions.spacing(known) if region == "box" else np.ones(len(known))
-    x = _lloyd(solutions, known, weight, _land(solutions, known, _breathe(solutions, known, weight, x)))
+    points = _Points(solutions, known, weight)
+    x = _breathe(points.some(max(LEAST_POOL * (1 if solutions.images else 4), BREATHED * n)), x)
+    x = _lloyd(points, _land(solutions, known, x))
     whole, arrived = solutions.whole(x)
     return np.where(arrived[:, None], whole, x)
 
@@ -92,8 +94,9 @@ def farthest(
         row = int(left.argmax())
     while len(picked) < min(n, len(points)) and left[row] > enough**2:
         picked.append(row)
-        for copy in solutions.copies(known[row : row + 1])[0]:
-            np.minimum(left, squares - 2 * (points @ copy) + copy @ copy, out=left)
+        copies = solutions.copies(known[row : row + 1])[0]
+        nearest = (squares[:, None] - 2 * (points @ copies.T) + (copies**2).sum(1)).min(1)
+        np.minimum(left, nearest, out=left)
         left[row] = 0.0
         row = int(left.argmax())
     return np.array(picked, dtype=np.int64)
@@ -119,41 +122,41 @@ def _push(solutions: SolutionSet, x: Floats) -> tuple[Floats, list[Floats]]:
     return x, visited
 
 
-def _lloyd(solutions: SolutionSet, known: Floats, weight: Floats, x: Floats) -> Floats:
+def _lloyd(points: _Points, x: Floats) -> Floats:
     """Each design to the mean of its share of the points, then back to the set; the best generation by ∑ weight·d²."""
     best, least = x, np.inf
     for k in range(LLOYDS + 1):
-        share = _shares(solutions, known, weight, x)
+        share = points.shares(x)
         if share.total < least:
             best, least = x, share.total
         if k < LLOYDS:
-            moved, fine = solutions.land(share.means, NEARBY)
+            moved, fine = points.solutions.land(share.means, NEARBY)
             x = np.where(fine[:, None], moved, x)
     return best
 
 
-def _breathe(solutions: SolutionSet, known: Floats, weight: Floats, x: Floats) -> Floats:
+def _breathe(points: _Points, x: Floats) -> Floats:
     """Move designs from where they are crowded to where they are few, which Lloyd's algorithm cannot.
 
     Breathing k-means (Fritzke 2020, arXiv:2006.15666): add some designs where the error is largest, take as many away
     where they are needed least, each time followed by two of Lloyd's steps; while ∑ weight·d² falls.
     """
-    count, share = max(1, len(x) // BREATH), _shares(solutions, known, weight, x)
-    while True:
-        y = np.concatenate([x, known[share.farthest[np.argsort(-share.error)[:count]]]])
+    count, share = max(1, len(x) // BREATH), points.shares(x)
+    for _ in range(BREATHS):
+        y = np.concatenate([x, points.known[share.farthest[np.argsort(-share.error)[:count]]]])
         for _ in range(2):
-            y = _shares(solutions, known, weight, y).means
-        needed = _shares(solutions, known, weight, y).needed
-        y = np.delete(y, _least(solutions, y, needed, count), axis=0)
+            y = points.shares(y).means
+        y = np.delete(y, _least(points.solutions, y, points.shares(y).needed, count), axis=0)
         for _ in range(2):
-            y = _shares(solutions, known, weight, y).means
-        new = _shares(solutions, known, weight, y)
+            y = points.shares(y).means
+        new = points.shares(y)
         if new.total < 0.999 * share.total:
             x, share = y, new
         elif count == 1:
-            return x
+            break
         else:
             count //= 2
+    return x
 
 
 def _land(solutions: SolutionSet, known: Floats, x: Floats) -> Floats:
@@ -187,23 +190,36 @@ class _Shares(NamedTuple):
     total: float
 
 
-def _shares(solutions: SolutionSet, known: Floats, weight: Floats, x: Floats) -> _Shares:
-    distance, own = solutions.two_nearest(known, x)
-    mine, points = own[:, 0], solutions.coordinates(known)
-    if solutions.images is not None:  # a point's image on the design's side
-        copies = solutions.copies(known)
-        near = ((copies - solutions.coordinates(x)[mine][:, None]) ** 2).sum(2).argmin(1)
-        points = copies[np.arange(len(copies)), near]
-    total = np.bincount(mine, weight, len(x))[:, None]
-    sums = np.stack([np.bincount(mine, weight * column, len(x)) for column in points.T], axis=1)
-    cost = weight * distance[:, 0] ** 2
-    order = np.argsort(cost, kind="stable")
-    farthest = np.zeros(len(x), np.int64)
-    farthest[mine[order]] = order  # the last one written is the costliest
-    return _Shares(
-        means=np.where(total > 0, sums / np.maximum(total, 1e-300) * solutions.scale, x),
-        error=np.bincount(mine, cost, len(x)).astype(np.float64),
-        needed=np.bincount(mine, weight * distance[:, 1] ** 2 - cost, len(x)).astype(np.float64),
-        farthest=farthest,
-        total=float(cost.sum()),
-    )
+class _Points:
+    """Points known on the set (k, d), each with the share of it that it stands for (k,)."""
+
+    def __init__(self, solutions: SolutionSet, known: Floats, weight: Floats) -> None:
+        self.solutions, self.known, self.weight = solutions, known, weight
+        self.copies = solutions.copies(known)
+
+    def some(self, most: int) -> _Points:
+        """At most so many of them."""
+        rows = np.random.default_rng(0).permutation(len(self.known))[:most]
+        return _Points(self.solutions, self.known[rows], self.weight[rows])
+
+    def shares(self, x: Floats) -> _Shares:
+        """Among the designs x (n, d)."""
+        distance, own = self.solutions.two_nearest(self.known, x)
+        at, weight = self.copies[:, 0], self.weight
+        if self.copies.shape[1] > 1:  # a point's image on the design's side
+            near = ((self.copies - self.solutions.coordinates(x)[own][:, None]) ** 2).sum(2).argmin(1)
+            at = self.copies[np.arange(len(at)), near]
+        total = np.bincount(own, weight, len(x))[:, None]
+        sums = np.stack([np.bincount(own, weight * column, len(x)) for column in at.T], axis=1)
+        cost = weight * distance[:, 0] ** 2
+        order = np.argsort(cost, kind="stable")
+        farthest = np.zeros(len(x), np.int64)
+        farthest[own[order]] = order  # the last one written is the costliest
+        needed = np.bincount(own, weight * distance[:, 1] ** 2 - cost, len(x))
+        return _Shares(
+            means=np.where(total > 0, sums / np.maximum(total, 1e-300) * self.solutions.scale, x),
+            error=np.bincount(own, cost, len(x)).astype(np.float64),
+            needed=needed.astype(np.float64),
+            farthest=farthest,
+            total=float(cost.sum()),
+        )

@@ -169,6 +169,10 @@ class Task:
     """Training pairs, as in the paper's Table 1."""
     held_out: Callable[[], tuple[Tensor, Tensor]] | None = None
     """Pairs x (n, d), y (n, m) that no training sees: the accuracy where no Ω can tell."""
+    images: Callable[[Any], Any] | None = None
+    """Arrays (n, d) → (n, s, d): designs that count as the same one, the design itself first. None: each is its own."""
+    distance_unit: Any = None
+    """Array (d,): what counts as 1 in the distance between designs, for each coordinate; None: the box's widths."""
     networks: Callable[[], Mapping[str, type]] = dict
     """→ networks that this task's models alone are built from, by the name that a card gives them."""
     recipes: Mapping[str, Recipe] = field(default_factory=dict)

@@ -22,7 +22,7 @@ from ipage_core.problem.space import Cap
 from ipage_core.problem.task import Property, Task, Variable, watched
 from ipage_core.runtime.lazy import late
 from ipage_core.tasks.crystal import dft, lattices
-from ipage_core.tasks.crystal.strain import CUBIC_ENERGY, SUBSTRATES, largest_strain, volume_change
+from ipage_core.tasks.crystal.strain import CUBIC_ENERGY, CUBIC_LENGTH, SUBSTRATES, largest_strain, volume_change
 
 BOUNDS = torch.from_numpy(lattices.BOUNDS)
 
@@ -175,6 +175,12 @@ def generate(n: int, seed: int | None, out: Path, **where: Any) -> dict[str, Any
     return lattices.generate(n, lattices.SEED if seed is None else seed, out, **where)
 
 
+STRAIN_UNIT = np.array([CUBIC_LENGTH] * 3 + [math.degrees(math.sqrt(2))] * 3)
+"""Divided by it, lattices are as far apart as their strain, in the Frobenius norm and to first order.
+
+Lengths over the cubic one; angles in radians over √2, for each shear strain is half its angle and counts twice.
+"""
+
 TASK = Task(
     name="crystal",
     title="SrTiO₃ cells by band gap",
@@ -217,5 +223,7 @@ TASK = Task(
     generate=generate,
     export_formats=("cif", "poscar", "extxyz"),
     export=late("ipage_core.tasks.crystal.export:files"),
+    images=lattices.images,
+    distance_unit=STRAIN_UNIT,
     source="Bi, Fung and Zhang 2023 (iPage, AAAI), 'Crystal Design'; Ω: GPAW, PBE, unrelaxed internal coordinates",
 )

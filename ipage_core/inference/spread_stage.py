@@ -1,0 +1,123 @@
+"""The engine's stages between localization and correction: spread the designs of each target, and fill the gaps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
+from torch import Tensor
+
+from ipage_core.inference.chain import PER_ROW, Chain, Samples
+from ipage_core.inference.coverage import coverage, fill_gaps
+from ipage_core.inference.solution_set import Floats, SolutionSet
+from ipage_core.inference.spread import Region, spread
+from ipage_core.inference.target_set import Propose, by_surrogate, proposer
+
+CORRECTIONS = 2
+"""Corrections by a cheap Ω after a spread that asks for none: designs in corners, where f is less exact, need them."""
+MATCHED = 2000
+"""Up to so many designs go to the samples nearest to them; more go in the order of their largest coordinate."""
+
+
+def sets_of(chain: Chain, goal: Tensor) -> tuple[SolutionSet, Propose]:
+    """The surrogate's solution set of one target (m,), and its posterior."""
+    solutions = by_surrogate(chain.task, chain.method, chain.space, goal, chain.unit)
+    return solutions, proposer(chain.task, chain.method, goal)
+
+
+def spread_samples(chain: Chain, samples: Samples, goal: Tensor, n: int, region: Region, seed: int) -> Tensor:
+    """Move the n samples of each target apart along its solution set. Returns which moved (total,) bool.
+
+    Each sample moves to that spread design which is nearest: the path goes on from where it was.
+    """
+    moved = torch.zeros(len(goal), dtype=torch.bool)
+    x = samples.x.clone()
+    with chain.clock("spread"):
+        for first in range(0, len(goal), n):
+            rows = slice(first, first + n)
+            if (chain.residual(samples, goal)[rows] > 1.0).all():
+                continue  # the target cannot be reached: all aim at the closest point
+            solutions, propose = sets_of(chain, goal[first])
+            found = spread(solutions, n, propose=propose, region=region, seed=seed)
+            if len(found):
+                here = x[rows].double().cpu().numpy()
+                x[rows] = torch.from_numpy(found[_matched(solutions, here, found)]).to(x)
+                moved[rows] = True
+        _advance(chain, samples, goal, x, "spread")
+    return moved
+
+
+def _matched(solutions: SolutionSet, here: Floats, there: Floats) -> NDArray[np.int64]:
+    """Which row of ``there`` each row of ``here`` moves to: the shortest way for all together."""
+    a, b = solutions.coordinates(here), solutions.coordinates(there)
+    if len(a) > MATCHED:
+        axis = int(np.ptp(b, axis=0).argmax())
+        order = np.empty(len(a), np.int64)
+        order[np.argsort(a[:, axis], kind="stable")] = np.argsort(b[:, axis], kind="stable")
+        return order
+    return np.asarray(linear_sum_assignment(cdist(a, b, "sqeuclidean"))[1])
+
+
+def _advance(chain: Chain, samples: Samples, goal: Tensor, x: Tensor, label: str) -> None:
+    """All samples are now at x (total, d): another frame of their path."""
+    samples.x = x
+    samples.predicted = chain.predict(x)
+    error = (samples.predicted - goal.to(samples.predicted)).square().sum(1)
+    samples.labels.append(label)
+    samples.frames = torch.cat((samples.frames, x[None]))
+    samples.errors = torch.cat((samples.errors, error[None]))
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What filling the gaps did: coverage before and after, by the same solutions and held-out samples."""
+
+    within: float
+    added: int
+    share_before: float
+    share_after: float
+    posterior_before: float
+    posterior_after: float
+
+    def summary(self) -> dict[str, Any]:
+        """For JSON; null where nothing is known."""
+        return {name: None if value != value else value for name, value in vars(self).items()}
+
+
+def fill_samples(chain: Chain, samples: Samples, goal: Tensor, within: float, seed: int, most: int) -> Filled:
+    """Add samples to those of one target until every solution that is found lies within ε of one.
+
+    An added sample has no latent point; what was proposed for it is the design itself.
+    """
+    with chain.clock("fill"):
+        solutions, propose = sets_of(chain, goal[0])
+        x = samples.x.double().cpu().numpy()
+        arrived = chain.residual(samples, goal) <= 1.0
+        designs = x[arrived.numpy()]
+        if not len(designs):
+            return Filled(within, 0, 0.0, 0.0, 0.0, 0.0)
+        before = coverage(solutions, designs, within, propose=propose, seed=seed)
+        new = fill_gaps(solutions, designs, within, propose=propose, seed=seed, most=most)
+        after = coverage(solutions, np.concatenate([designs, new]), within, propose=propose, seed=seed)
+        if len(new):
+            _append(chain, samples, torch.from_numpy(new).to(samples.x), goal)
+    return Filled(within, len(new), before.share(), after.share(), before.likely()[0], after.likely()[0])
+
+
+def _append(chain: Chain, samples: Samples, x: Tensor, goal: Tensor) -> None:
+    first = torch.zeros(len(x), dtype=torch.long, device=samples.x.device)
+    added = replace(samples, **{name: getattr(samples, name)[first] for name in PER_ROW})
+    added.z = torch.full_like(added.z, torch.nan)
+    added.cycle_error = torch.full_like(added.cycle_error, torch.nan)
+    added.posterior = added.x = x
+    added.predicted_posterior = added.predicted = chain.predict(x)
+    error = (added.predicted - goal[:1].to(x)).square().sum(1)
+    for name in PER_ROW:
+        setattr(samples, name, torch.cat((getattr(samples, name), getattr(added, name))))
+    samples.frames = torch.cat((samples.frames, x.expand(len(samples.frames), -1, -1)), dim=1)
+    samples.errors = torch.cat((samples.errors, error.expand(len(samples.errors), -1)), dim=1)

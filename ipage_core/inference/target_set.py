@@ -1,0 +1,126 @@
+"""The solution set of a task's target: as a method's surrogate sees it, or as Ω itself has it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ipage_core.inference.enclosure import NoRule
+from ipage_core.inference.methods import Loaded
+from ipage_core.inference.paving import Equation
+from ipage_core.inference.solution_set import SolutionSet
+from ipage_core.problem.space import DesignSpace
+from ipage_core.problem.task import Task
+
+ARRIVED, ROUNDING = 2e-3, 2e-5
+"""x solves f(x) = y* if the misfit is below the first, in tolerances; or the second, of y*: float32 gives no more."""
+EXACT = 1e-6
+"""The same for Ω itself in float64, in tolerances."""
+TRUSTED = 0.99
+"""A surrogate is believed where its doubt is no larger than at this share of the pairs that it was not trained on."""
+WIDEST = 64
+"""Free coordinates beyond which all designs are about equally far apart."""
+
+Propose = Callable[[int, int], Tensor]
+"""(count, seed) → (count, d) posterior samples."""
+
+
+def spreadable(task: Task, method: Loaded, space: DesignSpace) -> str:
+    """Why designs cannot be spread over the solution set, as a sentence; empty if they can."""
+    free = space.bounds.shape[1]
+    if method.surrogate is None:
+        return f"Designs are as drawn: {method.name} has no surrogate to spread them on."
+    if len(space.stages) or free > WIDEST:
+        return f"Designs are as drawn: between {free} free coordinates all distances are about equal."
+    if free < task.n_targets:
+        return f"Designs are as drawn: {free} free coordinate(s) are fewer than the {task.n_targets} targets."
+    return ""
+
+
+def by_surrogate(task: Task, method: Loaded, space: DesignSpace, y_star: Tensor, unit: Tensor) -> SolutionSet:
+    """{x: f(x) = y*} of a surrogate, y* (m,); residuals are in ``unit`` (m,), mostly the tolerances."""
+    surrogate = method.surrogate
+    assert surrogate is not None
+    reach = ARRIVED + ROUNDING * float((y_star.cpu().double() / unit.cpu().double()).norm())
+    like = torch.zeros(0, dtype=torch.float32, device=method.device)
+    return _set(task, surrogate, space, y_star, unit, reach, like, _trust(task, method))
+
+
+def by_omega(task: Task, space: DesignSpace, y_star: Tensor) -> tuple[SolutionSet, Equation]:
+    """{x: Ω(x) = y*} itself, y* (m,), where Ω is cheap and PyTorch code that can be followed.
+
+    Raises:
+        NoRule: why not, as a sentence.
+    """
+    if task.omega is None:
+        raise NoRule(f"no proof available: {task.name} has no forward operator Ω, and a proof about f is none about it")
+    if not task.verifies_by_default:
+        raise NoRule(f"no proof available: Ω of {task.name} takes {task.omega_seconds:g} s and cannot be run on boxes")
+    omega, m = task.omega, task.n_targets
+
+    def f(x: Any) -> Any:
+        return omega(x)[:, :m]
+
+    equation = Equation(lambda u: f(space.decode(u)), y_star, space.bounds)
+    like = torch.zeros(0, dtype=torch.float64)
+    return _set(task, f, space, y_star.double(), task.tolerances, EXACT, like, None), equation
+
+
+def _set(
+    task: Task,
+    f: Callable[[Tensor], Tensor],
+    space: DesignSpace,
+    y_star: Tensor,
+    unit: Tensor,
+    arrived: float,
+    like: Tensor,
+    trusted: Callable[[Tensor], Tensor] | None,
+) -> SolutionSet:
+    width = (task.bounds[1] - task.bounds[0]).numpy()
+    return SolutionSet(
+        f,
+        y_star.cpu().to(like),
+        space,
+        width if task.distance_unit is None else task.distance_unit,
+        arrived,
+        unit=unit.to(like),
+        images=task.images,
+        integers=tuple(j for j, variable in enumerate(task.variables) if variable.kind == "integer"),
+        trusted=trusted,
+        like=like,
+    )
+
+
+def _trust(task: Task, method: Loaded) -> Callable[[Tensor], Tensor] | None:
+    """Where an ensemble's members agree as well as on held-out pairs; None: f is no ensemble, or there are no pairs."""
+    doubt = getattr(method.surrogate, "spread", None)
+    pairs = task.held_out or task.stored
+    if doubt is None or pairs is None:
+        return None
+    with torch.no_grad():
+        usual = doubt(pairs()[0].to(method.device, torch.float32))
+        most = usual.double().quantile(TRUSTED, dim=0).to(usual)
+
+    def trusted(x: Tensor) -> Tensor:
+        with torch.no_grad():
+            return (doubt(x) <= most).all(1)
+
+    return trusted
+
+
+def proposer(task: Task, method: Loaded, y_star: Tensor) -> Propose:
+    """Posterior samples for one target y* (m,) from simple random latent points."""
+
+    def propose(count: int, seed: int) -> Tensor:
+        z = torch.randn(count, method.proposal.latent_dim, generator=torch.Generator().manual_seed(seed))
+        goal = y_star.to(method.device, torch.float32).expand(count, -1)
+        with torch.no_grad():
+            try:
+                return method.proposal.sample(goal, z.to(method.device))
+            except AssertionError:  # a spline's inverse that float32 does not find
+                return torch.full((count, task.d), torch.nan)
+
+    return propose
