@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ipage_core.cli import cells, tables
+from ipage_core.cli import cells, coverage, tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +60,16 @@ def _whole(least: int, most: int) -> Callable[[str], int]:
 _count, _seed, _workers = _whole(1, 10**7), _whole(0, 2**32 - 1), _whole(0, 1024)
 _designs, _epochs, _steps, _omega_evals = _whole(1, 10**5), _whole(1, 10_000), _whole(1, 10_000), _whole(0, 100)
 _repeats = _whole(1, 1000)
+
+
+def _distance(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if 0 < value < 10:
+        return value
+    raise argparse.ArgumentTypeError(f"'{text}' is not accepted: a distance above 0, in box widths, e.g. 0.06")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -113,6 +123,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     design.add_argument("--measure", type=_designs, default=20, help="how many of them (default %(default)s)")
 
+    design.add_argument(
+        "--spread",
+        default="box",
+        help="evenly over all solutions in the box (box, default) or the likely ones (posterior); off: as drawn",
+    )
+    design.add_argument(
+        "--fill", type=_distance, metavar="EPS", help="add designs until each solution has one within EPS box widths"
+    )
+
+    text = "Say how much of the solution set the designs of solutions.csv cover: proved, measured or estimated."
+    coverage.add_options(covered := command("coverage", _coverage, text))
+
     predict = command("predict", _predict, "Apply a method's surrogate to designs x1..xD.")
     predict.add_argument("--method", help="default: ipage")
     predict.add_argument("--model", type=Path, metavar="DIR", help="as for design; TASK may then be left out")
@@ -124,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("designs", type=Path, metavar="CSV")
         sub.add_argument("--out", type=_csv, required=True, metavar="CSV")
 
-    for sub in (design, predict, verify):
+    for sub in (design, predict, verify, covered):
         tables.add_options(sub)
     cells.add_options(design)
 
@@ -325,6 +347,8 @@ def _request(arguments: argparse.Namespace, task: Task) -> DesignRequest:
         verify=arguments.verify,
         optimizer=arguments.optimizer,
         steps=arguments.steps,
+        spread=arguments.spread,
+        fill=arguments.fill,
         targets=tuple(map(tuple, rows)),
     )
 
@@ -371,6 +395,11 @@ def _verify(arguments: argparse.Namespace) -> None:
         frame["resim_error"] = ((y.numpy()[:, : task.n_targets] - y_star) ** 2).sum(1)
     _write_csv(frame, arguments.out)
     print(json.dumps({"n": len(frame), "omega_calls": len(frame), "failed": int(y.isnan().any(1).sum())}))
+
+
+def _coverage(arguments: argparse.Namespace) -> None:
+    task = _task(arguments.task, arguments.model)
+    coverage.run(arguments, task, _load(arguments, task))
 
 
 def _export(arguments: argparse.Namespace) -> None:

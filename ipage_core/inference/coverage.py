@@ -21,7 +21,7 @@ import numpy as np
 from scipy.stats import beta
 from torch import Tensor
 
-from ipage_core.inference.enclosure import NoRule
+from ipage_core.inference.enclosure import Enclosure, NoRule
 from ipage_core.inference.paving import Equation, Progress, Radius, prove_radius
 from ipage_core.inference.solution_set import Floats, SolutionSet, grow, pool
 from ipage_core.inference.spread import farthest
@@ -68,7 +68,7 @@ class Coverage:
     def share(self, within: float | None = None) -> float:
         """Of the set's area within ε of a design; NaN where no solution is known."""
         epsilon = self.within if within is None else within
-        return float(self.weight[self.distance <= epsilon].sum()) if len(self.distance) else math.nan
+        return 1.0 - float(self.weight[self.distance > epsilon].sum()) if len(self.distance) else math.nan
 
     def likely(self, within: float | None = None) -> tuple[float, float, float]:
         """Posterior-weighted share within ε, and its 95 % interval; NaN without a posterior."""
@@ -138,6 +138,8 @@ def coverage(
     *,
     propose: Callable[[int, int], Tensor] | None = None,
     equation: Equation | str = "",
+    decode: Callable[[Any], Any] = lambda u: u,
+    unit: str = "box widths",
     measured: bool = False,
     seed: int = 0,
     seconds: float = 20.0,
@@ -152,6 +154,8 @@ def coverage(
         within: ε, in the set's unit.
         propose: (count, seed) → posterior samples, for the posterior-weighted estimate.
         equation: what to prove the radius on; or why there is no proof.
+        decode: what the equation is in → designs, where those differ.
+        unit: what the distance is in, for the sentence.
         measured: f is Ω itself.
         seed: of the designs' own run; the samples here are others.
         seconds: for the proof, at most.
@@ -180,6 +184,7 @@ def coverage(
                 solutions.copies(designs).reshape(-1, solutions.d) * solutions.scale,
                 solutions.scale,
                 goal=goal,
+                coordinates=lambda box: decode(Enclosure.variables(box, gradient=False)).value,
                 seconds=seconds,
                 progress=progress,
                 cancel=cancel,
@@ -187,7 +192,7 @@ def coverage(
         except NoRule as error:
             refused = str(error)
     total = max(float(weight.sum()), 1e-300)
-    return Coverage(within, points, weight / total, distance, posterior, measured, proof, refused)
+    return Coverage(within, points, weight / total, distance, posterior, measured, proof, refused, unit)
 
 
 def known(solutions: SolutionSet, seed: int, propose: Callable[[int, int], Tensor] | None) -> Floats:

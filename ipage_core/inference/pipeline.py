@@ -207,6 +207,8 @@ def run(request: DesignRequest, method: Loaded | None = None, *, record_every: i
         optimizer=request.optimizer,  # type: ignore[arg-type]
         steps=request.steps,
         record_every=record_every,
+        spread=request.spread,  # type: ignore[arg-type]
+        fill=request.fill,
         target=request.target,
     )
 

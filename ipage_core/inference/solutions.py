@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import torch
@@ -13,6 +14,11 @@ from torch import Tensor
 from ipage_core.inference.latent_design import Sampling
 from ipage_core.inference.verification import Verification
 from ipage_core.problem.task import Task
+
+if TYPE_CHECKING:
+    from ipage_core.inference.coverage import Coverage
+    from ipage_core.inference.methods import Loaded
+    from ipage_core.problem.space import DesignSpace
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +83,46 @@ class Solutions:
         refuted = self.verification.resim_error.isfinite() & ~self.verification.hit
         accepted = self.task.in_bounds(self.final) & ~refuted
         return torch.where(accepted, self.task.modes(self.final, self.y_star), -1)
+
+    def coverage(
+        self,
+        within: float = 0.05,
+        *,
+        method: Loaded | None = None,
+        space: DesignSpace | None = None,
+        seconds: float = 20.0,
+        progress: Callable[[int, float], None] | None = None,
+        cancel: Callable[[], bool] | None = None,
+    ) -> Coverage:
+        """How much of the solution set these designs cover: proved where Ω can be followed, else estimated.
+
+        Args:
+            within: ε, in box widths: a solution is covered if a design is so near.
+            method: whose posterior and surrogate the estimates use; this result's own if None.
+            space: the constraints that the designs obey; none if None.
+            seconds, progress, cancel: of the proof; see :func:`ipage_core.inference.paving.prove_radius`.
+
+        Raises:
+            ValueError: designs for several targets, or none that meets the target.
+        """
+        from ipage_core.inference.methods import load
+        from ipage_core.inference.target_set import coverage_of
+
+        if not (self.y_star == self.y_star[0]).all():
+            raise ValueError("These designs are for several targets: a coverage is of one")
+        refuted = self.verification.resim_error.isfinite() & ~self.verification.hit
+        return coverage_of(
+            self.task,
+            method or load(self.task, self.method),
+            self.final[~refuted],
+            self.y_star[0],
+            within,
+            space=space,
+            seed=self.seed,
+            seconds=seconds,
+            progress=progress,
+            cancel=cancel,
+        )
 
     def frame(self) -> pd.DataFrame:
         """One row per sample and stage, with the columns of ``solutions.csv``; cells are NaN where unknown."""

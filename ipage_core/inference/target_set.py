@@ -8,10 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ipage_core.inference.coverage import WITHIN, Coverage, coverage
 from ipage_core.inference.enclosure import NoRule
 from ipage_core.inference.methods import Loaded
-from ipage_core.inference.paving import Equation
+from ipage_core.inference.paving import Equation, Progress
 from ipage_core.inference.solution_set import SolutionSet
+from ipage_core.problem import constraints
 from ipage_core.problem.space import DesignSpace
 from ipage_core.problem.task import Task
 
@@ -124,3 +126,52 @@ def proposer(task: Task, method: Loaded, y_star: Tensor) -> Propose:
                 return torch.full((count, task.d), torch.nan)
 
     return propose
+
+
+def coverage_of(
+    task: Task,
+    method: Loaded | None,
+    designs: Tensor,
+    y_star: Tensor,
+    within: float = WITHIN,
+    *,
+    space: DesignSpace | None = None,
+    seed: int = 0,
+    seconds: float = 20.0,
+    progress: Progress | None = None,
+    cancel: Callable[[], bool] | None = None,
+) -> Coverage:
+    """How much of the solutions of one target y* (m,) the designs (n, d) cover, by the strongest means there are.
+
+    On Ω itself, with a proof, where it can be followed; else on the method's surrogate, as an estimate.
+
+    Raises:
+        ValueError: no designs, ε ≤ 0, or neither an Ω that can be followed nor a surrogate.
+    """
+    space = space or constraints.parse(task)
+    propose = None if method is None else proposer(task, method, y_star)
+    equation: Equation | str
+    try:
+        solutions, equation = by_omega(task, space, y_star)
+    except NoRule as error:
+        if method is None or method.surrogate is None:
+            raise ValueError(f"{error}; and there is no surrogate to estimate a coverage by") from None
+        if len(space.stages) or space.bounds.shape[1] > WIDEST:
+            raise ValueError(
+                f"no coverage of {task.name}: among so many coordinates no design is near any other"
+            ) from None
+        solutions, equation = by_surrogate(task, method, space, y_star, task.tolerances), str(error)
+    return coverage(
+        solutions,
+        designs.detach().double().cpu().numpy(),
+        within,
+        propose=propose,
+        equation=equation,
+        decode=space.decode,
+        unit=task.distance_name,
+        measured=not isinstance(equation, str),
+        seed=seed,
+        seconds=seconds,
+        progress=progress,
+        cancel=cancel,
+    )

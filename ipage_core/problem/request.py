@@ -52,6 +52,10 @@ class DesignRequest:
     """Factor on the tolerances by which hits are judged; it does not change the designs."""
     optimizer: str = "lm"
     steps: int | None = None
+    spread: str = "off"
+    """Over which solutions a target's designs are spread evenly: ``box`` all, ``posterior`` likely ones, ``off`` none."""
+    fill: float | None = None
+    """Designs are added until every solution that is found lies within so much of one, in box widths."""
     targets: tuple[tuple[float, ...], ...] = field(default=(), repr=False)
     """Several targets, n designs each; they take the place of ``target``."""
 
@@ -116,6 +120,8 @@ class DesignRequest:
         said |= {"constrain": "; ".join(self.constraints)} if self.constraints else {}
         said |= {"start": self.task.write_design(self.start)} if self.start else {}
         said |= {"finish": "true"} if self.finish else {}
+        said |= {"spread": self.spread} if self.spread != "off" else {}
+        said |= {} if self.fill is None else {"fill": self.fill}
         return urlencode(said)
 
     @classmethod
@@ -156,6 +162,8 @@ class DesignRequest:
             omega_evals=_whole(query, "omega", 0),
             finish=query.get("finish", "") == "true",
             tolerance=_number(query, "tolerance", 1.0),
+            spread=query.get("spread", "off"),
+            fill=_number(query, "fill", 0.0) if "fill" in query else None,
         )
 
     def to_command(self) -> str:
@@ -165,6 +173,7 @@ class DesignRequest:
         words += ["--seed-design", "seed_design.csv"] if self.start else []
         words += ["--sampling", self.sampling, "--method", self.method, "--seed", str(self.seed)]
         words += ["--omega-evals", str(self.omega_evals), *(["--finish"] if self.finish else [])]
+        words += ["--spread", self.spread, *([] if self.fill is None else ["--fill", repr(self.fill)])]
         words += ["--device", "cpu", "--out", "solutions.csv"]
         return shlex.join(words)
 

@@ -173,6 +173,8 @@ class Task:
     """Arrays (n, d) → (n, s, d): designs that count as the same one, the design itself first. None: each is its own."""
     distance_unit: Any = None
     """Array (d,): what counts as 1 in the distance between designs, for each coordinate; None: the box's widths."""
+    distance_name: str = "box widths"
+    """What that distance is in, as a sentence ends: "no solution is farther than 0.06 box widths"."""
     networks: Callable[[], Mapping[str, type]] = dict
     """→ networks that this task's models alone are built from, by the name that a card gives them."""
     recipes: Mapping[str, Recipe] = field(default_factory=dict)

@@ -51,7 +51,7 @@ def test_solutions_have_the_columns_of_the_contract(solved):
         "n", "resim_mse", "resim_median", "verified", "hits", "in_bounds", "replaced", "success_before_replacement",
         "omega_calls", "seconds", "modes_found", "modes_total",
     }  # fmt: skip
-    assert set(summary["seconds"]) == {"latent", "proposal", "localization", "verification"}
+    assert set(summary["seconds"]) == {"latent", "proposal", "localization", "spread", "verification"}
     assert (summary["n"], summary["verified"], summary["omega_calls"], summary["modes_total"]) == (25, 25, 25, 9)
 
 

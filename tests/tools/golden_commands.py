@@ -106,6 +106,7 @@ benchmark --out z --tasks nothing
 """
 
 COMMANDS = {name: shlex.split(rest) for name, _, rest in (line.partition(": ") for line in _LINES.split("\n") if line)}
+COMMANDS = {name: [*argv, "--spread", "off"] if argv[0] == "design" else argv for name, argv in COMMANDS.items()}
 """What runs, by its name. ``rank`` is a module of its own in older trees."""
 BAD = {f"bad {line}": shlex.split(line) for line in _BAD.split("\n") if line}
 """What is refused: exit code 2 and one line."""

@@ -225,5 +225,6 @@ TASK = Task(
     export=late("ipage_core.tasks.crystal.export:files"),
     images=lattices.images,
     distance_unit=STRAIN_UNIT,
+    distance_name="of strain",
     source="Bi, Fung and Zhang 2023 (iPage, AAAI), 'Crystal Design'; Ω: GPAW, PBE, unrelaxed internal coordinates",
 )

@@ -1,0 +1,106 @@
+"""``coverage TASK solutions.csv``: how much of the solution set its designs cover; proved, measured or estimated."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import Tensor
+
+    from ipage_core.inference.methods import Loaded
+    from ipage_core.problem.task import Task
+
+
+def add_options(sub: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    sub.add_argument("task", metavar="TASK", nargs="?")
+    sub.add_argument("designs", type=Path, metavar="CSV", help="solutions.csv, or designs x1..xD with --target")
+    sub.add_argument("--within", type=float, default=0.05, metavar="EPS", help="ε, in box widths (default %(default)s)")
+    sub.add_argument("--target", help="y*: m numbers with commas (default: that of the file)")
+    sub.add_argument("--constrain", action="append", default=[], metavar="EXPR", help="as the designs were made")
+    sub.add_argument("--method", help="whose posterior and surrogate estimate (default: as for design)")
+    sub.add_argument("--model", type=Path, metavar="DIR", help="as for design; TASK may then be left out")
+    sub.add_argument("--seconds", type=float, default=20.0, help="for a proof, at most (default %(default)s)")
+    sub.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
+
+
+def run(arguments: argparse.Namespace, task: Task, method: Loaded | None) -> None:
+    """Print a sentence, and a JSON object last.
+
+    Raises:
+        ValueError: the file holds no designs for one target, or a setting is not acceptable.
+    """
+    from ipage_core.cli import tables
+    from ipage_core.inference.components import count_pieces
+    from ipage_core.inference.target_set import NoRule, by_omega, coverage_of
+    from ipage_core.problem import constraints
+
+    if not 0 < arguments.within < 10:
+        raise ValueError(f"--within {arguments.within:g}: accepted: a distance above 0, in box widths")
+    table = tables.read(arguments.designs, arguments)
+    x, frame = tables.designs(task, arguments.designs, table), table.frame
+    if "stage" in frame:
+        final = (frame["stage"] == frame["stage"].iloc[-1]).to_numpy()
+        x, frame = x[final.nonzero()[0]], frame[final]
+    y_star = _target(task, arguments, frame)
+    x = x[_hits(task, x, y_star)]
+    if not len(x):
+        raise ValueError(f"{arguments.designs}: no design meets the target {y_star.tolist()}: nothing is covered")
+    expressions = [part for text in arguments.constrain for part in text.split(";") if part.strip()]
+    space = constraints.parse(task, expressions)
+    told = coverage_of(
+        task, method, x, y_star, arguments.within, space=space, seconds=arguments.seconds, progress=_print
+    )
+    print(file=sys.stderr)
+    summary = {"n": len(x)} | told.summary()
+    try:
+        if task.d <= 3:
+            pieces = count_pieces(by_omega(task, space, y_star)[1], seconds=arguments.seconds)
+            summary |= {"pieces": pieces.least, "pieces_exact": pieces.exact}
+            summary["sentence"] = f"{pieces.sentence()} {summary['sentence']}"
+    except NoRule:
+        pass
+    print(summary["sentence"], file=sys.stderr)
+    print(json.dumps(summary, ensure_ascii=False))
+
+
+def _target(task: Task, arguments: argparse.Namespace, frame: pd.DataFrame) -> Tensor:
+    """The one target (m,) that the designs are for."""
+    import torch
+
+    columns = [f"target{j + 1}" for j in range(task.n_targets)]
+    if arguments.target is not None:
+        try:
+            values = [float(part) for part in arguments.target.split(",")]
+        except ValueError:
+            values = []
+        if len(values) != task.n_targets:
+            wanted = ", ".join(task.property_labels[: task.n_targets])
+            raise ValueError(f"--target '{arguments.target}': accepted: {task.n_targets} number(s) ({wanted})")
+        return torch.tensor(values, dtype=torch.float64)
+    if not set(columns) <= set(frame):
+        raise ValueError(f"{arguments.designs} lacks the column(s) {', '.join(columns)}; accepted: --target as well")
+    targets = torch.tensor(frame[columns].to_numpy(float))
+    if not (targets == targets[0]).all():
+        raise ValueError(f"{arguments.designs} is for several targets; a coverage is of one: give --target")
+    return targets[0]
+
+
+def _hits(task: Task, x: Tensor, y_star: Tensor) -> Tensor:
+    """(n,) bool: Ω says that the design meets the target; all of them where Ω takes long."""
+    import torch
+
+    from ipage_core.inference.verification import verify
+
+    if not task.verifies_by_default:
+        return torch.ones(len(x), dtype=torch.bool)
+    return verify(task, x, y_star.expand(len(x), -1)).hit
+
+
+def _print(tested: int, radius: float) -> None:
+    print(f"\r{tested} boxes, proved so far: {radius:.4f} ", end="", file=sys.stderr, flush=True)
