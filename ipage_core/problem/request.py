@@ -53,7 +53,7 @@ class DesignRequest:
     optimizer: str = "lm"
     steps: int | None = None
     spread: str = "off"
-    """Over which solutions a target's designs are spread evenly: ``box`` all, ``posterior`` likely ones, ``off`` none."""
+    """Over which solutions designs are spread evenly: ``box`` all, ``posterior`` the likely ones, ``off`` as drawn."""
     fill: float | None = None
     """Designs are added until every solution that is found lies within so much of one, in box widths."""
     targets: tuple[tuple[float, ...], ...] = field(default=(), repr=False)
