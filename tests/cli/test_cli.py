@@ -52,7 +52,8 @@ def test_solutions_have_the_columns_of_the_contract(solved):
         "omega_calls", "seconds", "modes_found", "modes_total",
     }  # fmt: skip
     assert set(summary["seconds"]) == {"latent", "proposal", "localization", "spread", "verification"}
-    assert (summary["n"], summary["verified"], summary["omega_calls"], summary["modes_total"]) == (25, 25, 25, 9)
+    assert (summary["n"], summary["verified"], summary["modes_total"]) == (25, 25, 9)
+    assert summary["omega_calls"] == 3 * 25  # two corrections after the spread, and the verification
 
 
 def test_the_table_agrees_with_the_physics_and_the_summary(solved):
