@@ -138,7 +138,7 @@ def test_tasks_as_json(capsys):
         (["design", "sinewave", "--target", "1", "--n", "100001"], "from 1 to 100000"),
         (["design", "sinewave", "--target", "1", "--seed", "-1"], "a whole number, from 0"),
         (["dataset", "architecture", "--n", "6", "--scheduler", "banana"], "tcp://"),
-        (["dataset", "bridge", "--n", "5"], "accepted: architecture, crystal"),
+        (["dataset", "bridge", "--n", "5"], "accepted: sinewave"),
         (["dataset", "architecture", "--n", "0"], "a whole number, from 1 to "),
         (["fly"], "invalid choice"),
     ],
