@@ -281,37 +281,31 @@ def _tasks(arguments: argparse.Namespace) -> None:
 def _design(arguments: argparse.Namespace) -> None:
     from ipage_core.inference.methods import load
     from ipage_core.problem.task import watching
-    from ipage_core.tasks.table import candidates, own_data, trust
     from ipage_core.training.fit import pick_device
 
     task = _task(arguments.task, arguments.model)
-    if task.name == "architecture" and arguments.goal and cells.asked(arguments.goal):
-        designs = cells.design(arguments)
+    if arguments.goal and task.design_goals is not None and (designs := task.design_goals(arguments)) is not None:
         _write_csv(designs.frame(), arguments.out)
         print(json.dumps(designs.summary(), ensure_ascii=False))
         return
     request = _request(arguments, task)
     device, models = pick_device(arguments.device), None if "@" in request.method else arguments.model
     method = load(task, request.method, device, models=models)
-    if task.folder is not None:
-        print(candidates.accuracy_text(task, candidates.held_out(method)), "Not verified: no Ω.", file=sys.stderr)
-    elif arguments.to_measure is not None:
+    if task.describe_accuracy is not None:
+        print(task.describe_accuracy(method), "Not verified: no Ω.", file=sys.stderr)
+    if arguments.to_measure is not None and task.to_measure is None:
         raise ValueError("--to-measure is for own data; here Ω itself verifies designs")
     with watching(_print_counts):
         solutions = request.run(method)
     frame, summary = solutions.frame(), solutions.summary()
-    if task.folder is not None:
-        frame = own_data.named(task, candidates.beside(task, method, frame))
-        final = frame[frame["stage"] == frame["stage"].iloc[-1]]
-        summary["median_distance_to_measured"] = float(f"{final['nearest_distance'].median():.4g}")
-        summary["held_out"] = candidates.held_out(method)
-        found = trust.trust(task, method, solutions.final, solutions.y_star)
-        if found is not None and (advice := trust.advice(task, found)):
-            summary["advice"] = advice
-            print(advice, file=sys.stderr)
-        if arguments.to_measure is not None:
-            chosen = candidates.to_measure(task, method, solutions.final, solutions.y_star, arguments.measure)
-            _write_csv(chosen, arguments.to_measure)
+    if task.beside is not None:
+        frame, more = task.beside(method, solutions, frame)
+        summary |= more
+        if "advice" in more:
+            print(more["advice"], file=sys.stderr)
+    if arguments.to_measure is not None and task.to_measure is not None:
+        chosen = task.to_measure(method, solutions.final, solutions.y_star, arguments.measure)
+        _write_csv(chosen, arguments.to_measure)
     _write_csv(frame, arguments.out)
     if solutions.note:
         print(solutions.note, file=sys.stderr)
@@ -336,7 +330,7 @@ def _request(arguments: argparse.Namespace, task: Task) -> DesignRequest:
     return DesignRequest(
         task,
         target,
-        arguments.method or (task.default_method if task.folder is not None else "ipage"),
+        arguments.method or task.default_method,
         n=arguments.n,
         sampling=arguments.sampling,
         seed=arguments.seed,
@@ -470,7 +464,7 @@ def _train(arguments: argparse.Namespace) -> None:
         raise ValueError(f"method '{method}' is not known or has nothing to train; accepted: {trainable}")
     device, models = pick_device(arguments.device), METHODS[method].trained
     task = _task_to_train(arguments)
-    out = Path(arguments.out or task.folder or ".")
+    out = Path(arguments.out or task.models_folder or ".")
     left = [out / f"{model}{end}" for model in models for end in (".checkpoint.safetensors", ".json")]
     if arguments.resume and not any(path.exists() for path in left) and not arguments.data:
         raise ValueError(f"--resume: {out} holds no stopped run of {method}; start without --resume")
@@ -573,7 +567,7 @@ def _load(arguments: argparse.Namespace, task: Task) -> Loaded:
     from ipage_core.inference.methods import load
     from ipage_core.training.fit import pick_device
 
-    name = arguments.method or (task.default_method if task.folder is not None else "ipage")
+    name = arguments.method or task.default_method
     return load(task, name, pick_device(arguments.device), models=None if "@" in name else arguments.model)
 
 

@@ -202,6 +202,14 @@ class Task:
     """The coordinates' names in the user's own table, where they are not quite the labels."""
     models_folder: Path | None = None
     """Where its models lie; None: in ``pretrained/``."""
+    describe_accuracy: Callable[[Any], str] | None = None
+    """(loaded method) → what is known of its surrogate, to stand before designs that no Ω can verify."""
+    beside: Callable[[Any, Any, pd.DataFrame], tuple[pd.DataFrame, dict[str, Any]]] | None = None
+    """(loaded method, solutions, their table) → the table with what stands in for an Ω, and more for the summary."""
+    to_measure: Callable[[Any, Tensor, Tensor, int], pd.DataFrame] | None = None
+    """(loaded method, x (n, d), y* (n, m), how many) → the designs to measure next."""
+    design_goals: Callable[[Any], Any] | None = None
+    """(options of the command ``design``) → designs for goals beyond the targets; None: the goals are targets."""
     note_accuracy: Callable[[str, dict[str, Any]], None] | None = None
     """(model, accuracy) is called when a model in ``models_folder`` was trained."""
 

@@ -151,6 +151,7 @@ TASK = Task(
     design_text=DesignText(pixel_constraints.write_cell, pixel_constraints.parse_cell),
     read_design=lambda path: pixel_constraints.mask(path).double(),
     verify_file=verify_file,
+    design_goals=late("ipage_core.tasks.cells.goal_options:design_goals"),
     stored=stored,
     networks=networks,
     data_size=100_000,

@@ -14,13 +14,14 @@ from ipage_core.inference.methods import METHODS
 from ipage_core.networks.base import Network
 from ipage_core.problem.task import Task
 from ipage_core.tasks.table import trust
-from ipage_core.tasks.table.own_data import measured, read_card
+from ipage_core.tasks.table.own_data import measured, named, read_card
 from ipage_core.tasks.table.surrogate import TableSurrogate
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ipage_core.inference.methods import Loaded
+    from ipage_core.inference.solutions import Solutions
 
 VALUE, INFORMATION = "value", "information"
 
@@ -45,6 +46,25 @@ def accuracy_text(task: Task, found: dict[str, Any]) -> str:
         told.append(f"{name + ': ' if task.n_targets > 1 else ''}{good}, MAE {mae:.3g} {unit}".strip())
     doubt = trust.warning(task, found["r2"])
     return f"{'; '.join(told)} on {found['n']:,} held-out rows.{' ' if doubt else ''}{doubt}"
+
+
+def describe_accuracy(task: Task, method: Loaded) -> str:
+    """What held-out rows say of a method's surrogate, as a sentence."""
+    return accuracy_text(task, held_out(method))
+
+
+def stands_in(
+    task: Task, method: Loaded, solutions: Solutions, frame: pd.DataFrame
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """``solutions.csv`` with the table's own names and what stands in for an Ω; and more for the summary."""
+    frame = named(task, beside(task, method, frame))
+    final = frame[frame["stage"] == frame["stage"].iloc[-1]]
+    more: dict[str, Any] = {"median_distance_to_measured": float(f"{final['nearest_distance'].median():.4g}")}
+    more["held_out"] = held_out(method)
+    found = trust.trust(task, method, solutions.final, solutions.y_star)
+    if found is not None and (advice := trust.advice(task, found)):
+        more["advice"] = advice
+    return frame, more
 
 
 def spread(method: Loaded, x: Tensor) -> Tensor | None:

@@ -26,6 +26,7 @@ from ipage_core.networks.store import ModelUnavailable, load_tensors, save_tenso
 from ipage_core.problem.recipe import Recipe
 from ipage_core.problem.task import Property, Task, Variable
 from ipage_core.runtime.files import replacing
+from ipage_core.runtime.lazy import late
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.table import reader as tables
 from ipage_core.tasks.table.columns import describe, sentinel
@@ -350,7 +351,15 @@ def load(folder: Path) -> Task:
         data_size=len(training),
     )
     formats = FORMATS if lattice(task) is not None else ()
-    return replace(task, recipes=recipes(task), export_formats=formats, export=partial(_export, task))
+    return replace(
+        task,
+        recipes=recipes(task),
+        export_formats=formats,
+        export=partial(_export, task),
+        describe_accuracy=partial(late("ipage_core.tasks.table.candidates:describe_accuracy"), task),
+        beside=partial(late("ipage_core.tasks.table.candidates:stands_in"), task),
+        to_measure=partial(late("ipage_core.tasks.table.candidates:to_measure"), task),
+    )
 
 
 def recipes(task: Task) -> dict[str, Recipe]:
