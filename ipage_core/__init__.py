@@ -1,1 +1,58 @@
-"""Inverse design: posterior samples of an invertible network, localized to exact solutions and verified by Ω."""
+"""Inverse design: find every design x that has a target property, Ω(x) = y*.
+
+>>> import ipage_core as ipage
+>>> found = ipage.design("sinewave", target=1.2, n=10)
+>>> int(found.verification.hit.sum())
+10
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ipage_core.api import Model, design, load, read_table, tasks, train
+    from ipage_core.inference.solutions import Solutions
+    from ipage_core.problem.request import DesignRequest
+    from ipage_core.problem.target import Goal, Target
+    from ipage_core.problem.task import Property, Task, Variable
+
+_HOME = {
+    "api": ("Model", "design", "load", "read_table", "tasks", "train"),
+    "inference.solutions": ("Solutions",),
+    "problem.request": ("DesignRequest",),
+    "problem.target": ("Goal", "Target"),
+    "problem.task": ("Property", "Task", "Variable"),
+}
+__all__ = [
+    "DesignRequest",
+    "Goal",
+    "Model",
+    "Property",
+    "Solutions",
+    "Target",
+    "Task",
+    "Variable",
+    "design",
+    "load",
+    "read_table",
+    "tasks",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what is asked for when it is asked for: ``import ipage_core`` itself loads nothing."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("ipage-explorer")
+    for module, names in _HOME.items():
+        if name in names:
+            return getattr(import_module(f"ipage_core.{module}"), name)
+    raise AttributeError(f"module 'ipage_core' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

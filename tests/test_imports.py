@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
     "ipage_core": (
         *("runtime", "problem", "networks", "inference", "tasks", "training", "benchmark"),
-        *("registry", "cli", "__main__"),
+        *("registry", "api", "cli", "__init__", "__main__"),
     ),
     "app": (
         *("figures", "state", "workers", "components", "tasks", "lessons", "results", "server", "screens", "main"),

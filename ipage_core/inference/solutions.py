@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path as Folder
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -12,8 +14,10 @@ import torch
 from torch import Tensor
 
 from ipage_core.inference.latent_design import Sampling
-from ipage_core.inference.verification import Verification
+from ipage_core.inference.verification import Verification, verify
+from ipage_core.networks.store import load_tensors, save_tensors
 from ipage_core.problem.task import Task
+from ipage_core.runtime.files import replacing
 
 if TYPE_CHECKING:
     from ipage_core.inference.coverage import Coverage
@@ -69,6 +73,126 @@ class Solutions:
     """A sentence for the user where the target could not be reached, else empty."""
     filled: dict[str, Any] | None = None
     """What filling the gaps did: ε, how many designs it added, coverage before and after; None: not asked for."""
+
+    def __len__(self) -> int:
+        return len(self.final)
+
+    def __repr__(self) -> str:
+        errors = self.verification.resim_error[self.verification.resim_error.isfinite()]
+        told = f"{self.verification.calls} verified by Ω, {int(self.verification.hit.sum())} hits"
+        if len(errors):
+            told += f", median error {errors.median().sqrt():.2g}"
+        told = told if self.task.omega else "predicted, not verified: the task has no Ω"
+        lines = [
+            f"{len(self)} designs of {self.task.name} for {self._target_text()}",
+            f"  by {self.method}, {self.sampling} latent points, seed {self.seed}; {told}",
+            f"  inputs {_some(self.task.x_labels)}; properties {_some(self.task.property_labels)}",
+        ]
+        return "\n".join([*lines, f"  {self.note}"] if self.note else lines)
+
+    def _repr_html_(self) -> str:
+        """A small table for notebooks: what the text says, and the first designs."""
+        from html import escape
+
+        shown = self.to_frame().iloc[:, :12].head(6)
+        return f"<p>{escape(repr(self)).replace(chr(10), '<br>')}</p>{shown.to_html(index=False, escape=True)}"
+
+    def _target_text(self) -> str:
+        different = self.y_star.unique(dim=0)
+        if len(different) > 1:
+            return f"{len(different)} targets"
+        values = ", ".join(f"{value:g}" for value in different[0].tolist())
+        units = {known.unit for known in self.task.targets}
+        unit = f" {units.pop()}" if len(units) == 1 else ""
+        return ((f"({values})" if len(different[0]) > 1 else values) + unit).rstrip()
+
+    def to_frame(self) -> pd.DataFrame:
+        """The designs in named columns with units: inputs, properties by Ω or as predicted, and whether each is a hit.
+
+        >>> from ipage_core import design
+        >>> list(design("sinewave", 1.2, n=3).to_frame())
+        ['sample', 'x₁', 'x₂', 'y', 'y predicted', 'hit']
+        """
+        columns: dict[str, Any] = {"sample": range(len(self))}
+        columns |= dict(zip(self.task.x_labels, self.final.double().numpy().T, strict=True))
+        if self.task.omega is not None:
+            columns |= dict(zip(self.task.property_labels, self.verification.y.double().numpy().T, strict=True))
+        if self.surrogate is not None:
+            predicted = [
+                f"{known.name} predicted" + (f" [{known.unit}]" if known.unit else "") for known in self.task.targets
+            ]
+            columns |= dict(zip(predicted, self.surrogate.double().numpy().T, strict=True))
+        if self.task.omega is not None:
+            columns["hit"] = self.verification.hit.numpy()
+        return pd.DataFrame(columns)
+
+    def verify(self) -> Solutions:
+        """The same designs, every one judged by Ω.
+
+        Raises:
+            ValueError: the task has no Ω.
+        """
+        return replace(self, verification=verify(self.task, self.final, self.y_star))
+
+    def export(self, form: str, path: str | Folder) -> list[Folder]:
+        """Write the designs: 'csv' into the file ``path``, other formats of the task into the folder ``path``. → files.
+
+        Raises:
+            ValueError: the task has no such format.
+        """
+        path = Folder(path)
+        if form == "csv":
+            with replacing(path) as beside:
+                self.frame().to_csv(beside, index=False)
+            return [path]
+        from ipage_core.tasks.export import files
+
+        written = []
+        for name, content in files(self.task, form, self.frame()).items():
+            written.append(path / name)
+            with replacing(written[-1]) as beside:
+                beside.write_bytes(content)
+        return written
+
+    def to_measure(self, k: int = 20) -> pd.DataFrame:
+        """Of a table's candidates, the k to measure or simulate next: half for value, half for information.
+
+        Raises:
+            ValueError: the task has an Ω of its own, or the method no spread to choose by.
+        """
+        if self.task.omega is not None:
+            raise ValueError(f"{self.task.name} has an Ω, which verifies designs itself; to_measure is for tables")
+        from ipage_core.inference.methods import load
+        from ipage_core.tasks.table.candidates import to_measure
+
+        return to_measure(self.task, load(self.task, self.method), self.final, self.y_star, k)
+
+    def save(self, path: str | Folder) -> None:
+        """Keep everything but the path that the samples took, as safetensors; :meth:`load` brings it back."""
+        tensors = {name: getattr(self, name) for name in _KEPT if getattr(self, name) is not None}
+        judged = self.verification
+        tensors |= {"y": judged.y, "resim_error": judged.resim_error, "hit": judged.hit}
+        told = {name: getattr(self, name) for name in _SAID} | {"task": self.task.name, "calls": judged.calls}
+        save_tensors(Folder(path), tensors, {"solutions": json.dumps(told)})
+
+    @classmethod
+    def load(cls, path: str | Folder, task: Task) -> Solutions:
+        """What :meth:`save` kept, for the task that it was made with.
+
+        Raises:
+            ValueError: the file is damaged, no such file, or of another task.
+        """
+        tensors, metadata = load_tensors(Folder(path))
+        try:
+            told = json.loads(metadata["solutions"])
+            judged = Verification(tensors.pop("y"), tensors.pop("resim_error"), tensors.pop("hit"), told.pop("calls"))
+            name = told.pop("task")
+            if name != task.name:
+                raise ValueError(f"{path} holds designs of '{name}', not of '{task.name}'")
+            kept: dict[str, Any] = {known: tensors.get(known) for known in _KEPT}
+            return cls(task=task, verification=judged, path=None, **kept, **told)
+        except (KeyError, TypeError, json.JSONDecodeError):
+            raise ValueError(f"{path} does not hold designs; accepted: what Solutions.save wrote") from None
 
     @property
     def final(self) -> Tensor:
@@ -175,6 +299,14 @@ class Solutions:
         if self.note:
             figures["note"] = self.note
         return figures
+
+
+_KEPT = (*("y_star", "z", "posterior", "localized", "surrogate_posterior", "surrogate", "replaced", "cycle_error"),)
+_SAID = ("method", "sampling", "seed", "success_before_replacement", "omega_calls", "seconds", "note")
+
+
+def _some(names: tuple[str, ...], most: int = 6) -> str:
+    return ", ".join(names) if len(names) <= most else f"{names[0]}, …, {names[-1]} ({len(names)})"
 
 
 def _numbered(name: str, values: Tensor) -> dict[str, Any]:

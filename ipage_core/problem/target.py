@@ -217,9 +217,9 @@ def _check_count(task: Task, goals: Sequence[Goal], said: Any) -> None:
     if len(goals) != task.n_targets or all(goal.kind == "anything" for goal in goals):
         wanted = ", ".join(task.property_labels[: task.n_targets])
         example = ",".join(f"{value:g}" for value in task.default_target)
+        asked = f"--target '{said}'" if isinstance(said, str) else f"The target {said}"
         raise ValueError(
-            f"--target '{said}': {task.name} takes {task.n_targets} number(s) or interval(s) LOW:HIGH "
-            f"({wanted}), e.g. {example}"
+            f"{asked}: {task.name} takes {task.n_targets} number(s) or interval(s) LOW:HIGH ({wanted}), e.g. {example}"
         )
 
 

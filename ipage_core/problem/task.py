@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -223,6 +225,78 @@ class Task:
         """What names it on the command line."""
         return self.name if self.models_folder is None else f"--model {self.models_folder}"
 
+    @classmethod
+    def from_function(
+        cls,
+        function: Callable[..., Any],
+        x: Mapping[str, tuple[float, float] | Variable] | Sequence[Variable],
+        y: Mapping[str, float | Property] | Sequence[Property],
+        name: str,
+        *,
+        title: str = "",
+        default_target: Sequence[float] | None = None,
+        seconds: float | None = None,
+        **more: Any,
+    ) -> Task:
+        """A task whose Ω is a Python function.
+
+        Args:
+            function: (n, d) float64 tensor, or array if it does not take tensors, → (n, m) or (n,).
+            x: inputs with their bounds: 'length [m]' → (0.5, 2); designs are drawn uniformly from them.
+            y: properties with their tolerances: 'sag [mm]' → 0.1.
+            name: letters, digits, - and _.
+            title: what pages call it; the name if empty.
+            default_target: y* to begin with; the median over a few designs if None.
+            seconds: cost of one evaluation; measured if None.
+            more: further fields of :class:`Task`.
+
+        Raises:
+            ValueError: a name, a bound or a tolerance is not acceptable, or the function fails on eight designs.
+
+        >>> sides = {"a [m]": (1, 2), "b [m]": (1, 2)}
+        >>> area = Task.from_function(lambda x: x[:, :1] * x[:, 1:], sides, {"area [m²]": 0.1}, "area")
+        >>> area.x_labels, area.n_targets
+        (('a [m]', 'b [m]'), 1)
+        """
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+            raise ValueError(f"The task's name '{name}' is not accepted: letters, digits, - and _")
+        variables = _variables(x)
+        properties = _properties(y)
+        omega = _batched(function, len(properties), name)
+        low, high = ([getattr(v, end) for v in variables] for end in ("low", "high"))
+
+        def sample_prior(n: int, generator: Generator) -> Tensor:
+            ends = torch.tensor([low, high], dtype=torch.float64)
+            unit = torch.rand(n, len(variables), dtype=torch.float64, generator=generator)
+            return ends[0] + (ends[1] - ends[0]) * unit
+
+        if default_target is None or seconds is None:  # a test evaluation before anything else
+            start = time.perf_counter()
+            found = omega(sample_prior(8, torch.Generator().manual_seed(0)))
+            seconds = (time.perf_counter() - start) / 8 if seconds is None else seconds
+            known = found[found.isfinite().all(1)]
+            if not len(known):
+                raise ValueError(f"The function of {name} gave no finite number for any of eight designs")
+            usual = known[:, : more.get("n_targets", len(properties))].median(0).values
+            default_target = [float(f"{v:.3g}") for v in usual] if default_target is None else default_target
+        fields: dict[str, Any] = {
+            "title": title or name,
+            "n_targets": len(properties),
+            "support": tuple(zip(low, high, strict=True)),
+            "default_method": "ipage-mlp",
+            "source": getattr(function, "__module__", "") or "a function of the user's own",
+        }
+        return cls(
+            name=name,
+            variables=variables,
+            properties=properties,
+            sample_prior=sample_prior,
+            omega=omega,
+            omega_seconds=seconds,
+            default_target=tuple(float(v) for v in default_target),
+            **fields | more,
+        )
+
     @property
     def d(self) -> int:
         """Number of design coordinates."""
@@ -305,6 +379,59 @@ class Task:
         low, high = self.bounds.to(x)
         slack = 1e-6 * (high - low)
         return ((x >= low - slack) & (x <= high + slack)).all(dim=-1)
+
+
+def _variables(x: Any) -> tuple[Variable, ...]:
+    if not isinstance(x, Mapping):
+        return tuple(x)
+    found = []
+    for label, given in x.items():
+        if isinstance(given, Variable):
+            found.append(given)
+            continue
+        try:
+            low, high = map(float, given)
+        except (TypeError, ValueError):
+            raise ValueError(f"Expected the bounds (low, high) of '{label}', got {given!r}") from None
+        found.append(Variable(*name_and_unit(label), low, high))
+    return tuple(found)
+
+
+def _properties(y: Any) -> tuple[Property, ...]:
+    if not isinstance(y, Mapping):
+        return tuple(y)
+    return tuple(
+        given if isinstance(given, Property) else Property(*name_and_unit(label), float(given))
+        for label, given in y.items()
+    )
+
+
+def name_and_unit(label: str) -> tuple[str, str]:
+    """'length [m]' → ('length', 'm'); without brackets the unit is empty."""
+    name, bracket, unit = label.strip().removesuffix("]").partition(" [")
+    return name, unit if bracket else ""
+
+
+def _batched(function: Callable[..., Any], m: int, name: str) -> Callable[[Tensor], Tensor]:
+    """The function as Ω: float64 tensors in and out, shapes checked; it is given an array if it takes no tensor."""
+
+    def omega(x: Tensor) -> Tensor:
+        try:
+            y = function(x)
+        except (TypeError, AttributeError) as error:
+            try:
+                y = function(x.detach().cpu().numpy())
+            except Exception as again:
+                raise ValueError(f"The function of {name} fails: {type(again).__name__}: {again}") from error
+        except Exception as error:  # the user's own code may fail in any way
+            raise ValueError(f"The function of {name} fails: {type(error).__name__}: {error}") from error
+        y = torch.as_tensor(y, dtype=torch.float64)
+        y = y[:, None] if y.dim() == 1 else y
+        if y.shape != (len(x), m):
+            raise ValueError(f"The function of {name} returned shape {tuple(y.shape)}; expected ({len(x)}, {m})")
+        return y
+
+    return omega
 
 
 def gaussian_bounds(mean: float, sd: float) -> tuple[float, float]:

@@ -5,7 +5,9 @@ Loading is late because torch is: who wants one task's operator, or only the nam
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,6 +24,16 @@ MODULES = {
     "architecture": "cells.task",
 }
 """Name → module in this folder."""
+
+
+class _Tasks(ModuleType):
+    """``ipage_core.tasks`` is a package, and calling it lists all tasks, those of users too: ``ipage_core.tasks()``."""
+
+    def __call__(self) -> dict[str, Task]:
+        return dict(import_module("ipage_core.registry").tasks())  # a step up, taken only when it is called
+
+
+sys.modules[__name__].__class__ = _Tasks
 
 
 def __getattr__(name: str) -> dict[str, Task]:

@@ -24,7 +24,7 @@ from torch import Generator, Tensor
 
 from ipage_core.networks.store import ModelUnavailable, load_tensors, save_tensors
 from ipage_core.problem.recipe import Recipe
-from ipage_core.problem.task import Property, Task, Variable
+from ipage_core.problem.task import Property, Task, Variable, name_and_unit
 from ipage_core.runtime.files import replacing
 from ipage_core.runtime.lazy import late
 from ipage_core.tasks import TASKS
@@ -327,11 +327,11 @@ def load(folder: Path) -> Task:
         name=card["name"],
         title=inert(card["title"]),
         variables=tuple(
-            Variable(*_name_and_unit(_shown(c["label"])), low, high, **_kind_and_scale(c, low))
+            Variable(*name_and_unit(_shown(c["label"])), low, high, **_kind_and_scale(c, low))
             for c, (low, high) in zip(card["x"], bounds.T.tolist(), strict=True)
         ),
         properties=tuple(
-            Property(*_name_and_unit(_shown(c["label"])), c.get("tolerance", card["tolerance"]), floor=_floor(column))
+            Property(*name_and_unit(_shown(c["label"])), c.get("tolerance", card["tolerance"]), floor=_floor(column))
             for c, column in zip(card["y"], all_rows.y[~all_rows.held_out].T, strict=True)
         ),
         n_targets=len(card["y"]),
@@ -515,11 +515,6 @@ def _shown(label: str) -> str:
     """A label of the card, which may be older than this program, or somebody else's: 'a [Å]' with nothing to run."""
     plain, bracket, unit = label.removesuffix("]").partition(" [")
     return _label(plain, unit if bracket else "")
-
-
-def _name_and_unit(label: str) -> tuple[str, str]:
-    name, bracket, unit = label.removesuffix("]").partition(" [")
-    return name, unit if bracket else ""
 
 
 def unit_of(name: str) -> str:

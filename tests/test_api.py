@@ -1,0 +1,190 @@
+"""The public API as a scientist types it: the ten lines of README and docs, and what wrong calls are answered."""
+
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+import torch
+
+import ipage_core as ipage
+from ipage_core import registry
+from ipage_core.tasks import TASKS
+from ipage_core.training import recipes
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Networks that train in a moment: the chain around them is what is tested."""
+    usual = recipes.fit
+    monkeypatch.setattr(
+        recipes, "fit", lambda *a, **k: usual(*a[:4], recipes.replace(a[4], epochs=2, epoch_size=500), **k)
+    )
+
+
+def deflection(x):
+    """Tip deflection in mm of a square steel cantilever of (length [m], width [mm]) under 1 kN."""
+    length, width = x[:, 0], x[:, 1]
+    return 1e3 * length**3 / (3 * 210e9 * (1e-3 * width) ** 4 / 12) * 1e3
+
+
+def beam(**more):
+    x = {"length [m]": (0.5, 2), "width [mm]": (20, 80)}
+    return ipage.Task.from_function(deflection, x=x, y={"sag [mm]": 0.1}, name="beam", **more)
+
+
+def test_importing_loads_nothing_heavy():
+    code = "import sys, ipage_core; print(sorted({'torch', 'pandas', 'numpy', 'streamlit'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+    assert set(ipage.__all__) <= set(dir(ipage))
+    assert all(getattr(ipage, name) is not None for name in ipage.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        ipage.nothing  # noqa: B018
+
+
+def test_designs_print_convert_export_and_come_back(tmp_path):
+    found = ipage.design("robotic_arm", target=(1.5, 0), n=30)
+    assert len(found) == 30
+    assert repr(found).splitlines()[0] == "30 designs of robotic_arm for (1.5, 0) m"
+    assert "30 verified by Ω, 30 hits" in repr(found)
+    assert found._repr_html_().count("<tr") == 7
+    frame = found.to_frame()
+    assert list(frame)[:2] == ["sample", "x₁ rail [m]"]
+    assert frame["hit"].all()
+    y = TASKS["robotic_arm"].omega(found.final.double())
+    assert torch.equal(torch.from_numpy(frame[["hand, horizontal [m]", "hand, vertical [m]"]].to_numpy(copy=True)), y)
+    assert found.export("csv", tmp_path / "arm.csv") == [tmp_path / "arm.csv"]
+    assert len(pd.read_csv(tmp_path / "arm.csv")) == 60
+    found.save(tmp_path / "arm.safetensors")
+    back = ipage.Solutions.load(tmp_path / "arm.safetensors", TASKS["robotic_arm"])
+    assert repr(back) == repr(found)
+    assert torch.equal(back.final, found.final)
+    with pytest.raises(ValueError, match="designs of 'robotic_arm', not of 'sinewave'"):
+        ipage.Solutions.load(tmp_path / "arm.safetensors", TASKS["sinewave"])
+
+
+def test_a_function_becomes_a_task_that_trains_designs_and_verifies(quick, tmp_path):
+    task = beam()
+    assert task.x_labels == ("length [m]", "width [mm]")
+    assert task.tolerances.tolist() == [0.1]
+    assert task.omega_seconds < 0.01
+    model = ipage.train(task, out=tmp_path / "beam")
+    found = model.design(10, n=8, omega_evals=2)
+    expected = deflection(found.final.double())
+    assert torch.allclose(found.verification.y[:, 0], expected)
+    assert (found.verification.hit == ((expected - 10).abs() <= 0.1)).all()
+    assert model.predict(found.final).shape == (8, 1)
+    again = ipage.load(task, tmp_path / "beam").design(10, n=8, omega_evals=2)
+    assert torch.equal(again.final, found.final)
+    with pytest.raises(ValueError, match="The model is for beam, not for sinewave"):
+        ipage.design("sinewave", 1.2, model=model)
+
+
+def test_a_function_of_arrays_serves_as_well():
+    import numpy as np
+
+    task = ipage.Task.from_function(
+        lambda x: np.hypot(x[:, 0], x[:, 1]), {"a": (0, 1), "b": (0, 1)}, {"r": 0.01}, "radius"
+    )
+    assert task.omega(torch.tensor([[3.0, 4.0]])).tolist() == [[5.0]]
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: ipage.Task.from_function(lambda x: x, {"a": (0, 1)}, {"y": 0.1}, "a b"), "name 'a b' is not accepted"),
+        (lambda: ipage.Task.from_function(lambda x: x, {"a": (1, 0)}, {"y": 0.1}, "t"), "bounds LOW < HIGH of a"),
+        (lambda: ipage.Task.from_function(lambda x: x, {"a": 1}, {"y": 0.1}, "t"), r"bounds \(low, high\) of 'a'"),
+        (lambda: ipage.Task.from_function(lambda x: x, {"a": (0, 1)}, {"y": 0}, "t"), "tolerance above 0 for y"),
+        (lambda: ipage.Task.from_function(lambda x: 1 / 0, {"a": (0, 1)}, {"y": 1}, "t"), "fails: ZeroDivisionError"),
+        (
+            lambda: ipage.Task.from_function(lambda x: x.sum(), {"a": (0, 1)}, {"y": 1}, "t"),
+            r"returned shape \(\); expected \(8, 1\)",
+        ),
+        (
+            lambda: ipage.Task.from_function(lambda x: x * float("nan"), {"a": (0, 1)}, {"y": 1}, "t"),
+            "no finite number for any of eight",
+        ),
+        (lambda: ipage.design("arm", 1.5), "task 'arm' is not known; accepted: a Task, or one of sinewave"),
+        (lambda: ipage.design("robotic_arm", 1.5), "The target 1.5: robotic_arm takes 2 number"),
+        (lambda: ipage.design("sinewave", None), "The target None is not understood"),
+        (lambda: ipage.design("sinewave", 1.2, colour="red"), "setting 'colour' is not known; accepted: method"),
+        (lambda: ipage.design("sinewave", 1.2, n=0), "at least 1 design"),
+        (lambda: ipage.design("sinewave", 1.2, method="guess"), "method 'guess' is not known"),
+        (lambda: ipage.design("sinewave", 1.2, n=3).to_measure(), "to_measure is for tables"),
+        (lambda: ipage.design("sinewave", 1.2, n=3).export("cif", "."), "not known for sinewave"),
+        (lambda: ipage.read_table("no.csv"), "no.csv"),
+    ],
+)
+def test_wrong_calls_are_one_sentence(make, told):
+    with pytest.raises(ValueError, match=told) as refused:
+        make()
+    assert "\n" not in str(refused.value)
+
+
+def test_constraints_are_a_list_or_text():
+    for constraints in ("x1=0.2", ["x1=0.2"], ("x1=0.2",)):
+        found = ipage.design("sinewave", 1.2, n=3, constraints=constraints)
+        assert (found.final[:, 0] - 0.2).abs().max() < 1e-6
+
+
+FILE = """
+import ipage_core as ipage
+
+def area(x):
+    return x[:, :1] * x[:, 1:]
+
+TASK = ipage.Task.from_function(area, {"a [m]": (1, 2), "b [m]": (1, 2)}, {"area [m²]": 0.05}, "rectangle")
+"""
+
+
+@pytest.fixture
+def rectangle(tmp_path, monkeypatch):
+    (tmp_path / "rectangle.py").write_text(FILE)
+    yield tmp_path / "rectangle.py"
+    TASKS.pop("rectangle", None)
+
+
+def test_a_task_in_a_python_file_joins_the_others(rectangle, monkeypatch):
+    assert registry.load_file(rectangle).name == "rectangle"
+    assert ipage.tasks()["rectangle"].property_labels == ("area [m²]",)
+    TASKS.pop("rectangle")
+    monkeypatch.setenv("IPAGE_TASKS", str(rectangle))
+    registry._seen.clear()
+    assert "rectangle" in ipage.tasks()
+    TASKS.pop("rectangle")
+    monkeypatch.delenv("IPAGE_TASKS")
+    folder = registry.home() / "tasks"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "mine.py").write_text(FILE)
+    try:
+        assert "rectangle" in ipage.tasks()
+    finally:
+        (folder / "mine.py").unlink()
+
+
+def test_an_installed_package_brings_a_task(rectangle, monkeypatch):
+    from importlib.metadata import EntryPoint
+
+    monkeypatch.syspath_prepend(str(rectangle.parent))
+    point = EntryPoint("rectangle", "rectangle:TASK", "ipage.tasks")
+    broken = EntryPoint("broken", "nowhere:TASK", "ipage.tasks")
+    monkeypatch.setattr(registry, "entry_points", lambda group: [broken, point])
+    monkeypatch.setattr(registry, "_points", set())
+    assert ipage.tasks()["rectangle"].n_targets == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("1/0", "fails when it is read: ZeroDivisionError"),
+        ("x = 1", "defines no TASK"),
+        (FILE.replace('"rectangle"', '"sinewave"'), "as a shipped one is called"),
+    ],
+)
+def test_a_file_that_is_no_task_is_one_sentence(tmp_path, text, told):
+    (tmp_path / "task.py").write_text(text)
+    with pytest.raises(ValueError, match=told):
+        registry.load_file(tmp_path / "task.py")
+    with pytest.raises(ValueError, match="accepted: a Python file that defines TASK"):
+        registry.load_file(tmp_path / "none.py")
