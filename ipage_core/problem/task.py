@@ -283,7 +283,7 @@ class Task:
             "title": title or name,
             "n_targets": len(properties),
             "support": tuple(zip(low, high, strict=True)),
-            "default_method": "ipage-mlp",
+            "default_method": "ipage",
             "source": getattr(function, "__module__", "") or "a function of the user's own",
         }
         return cls(
