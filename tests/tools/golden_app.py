@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import io
 import json
+import logging
 import re
 import sys
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -48,7 +49,7 @@ OTHERS = (
     "compare?task=sinewave&runs=inn~srs~4,ipage~lhs~2,ipage-cinn~maximin~0",
     "compare?task=robotic_arm&runs=ipage~maximin~0,prior-lm~srs~1",
     "benchmark?",
-    "benchmark?table=Table+2&intervals=true",
+    "benchmark?table=Table+2:+many+different+y*,+one+solution+each&intervals=true",
     "train?",
     "own_data?",
 )
@@ -162,7 +163,7 @@ def _words(element: Any) -> str:
     if getattr(element, "options", None):
         parts.append(f"options={[str(getattr(o, 'content', o)) for o in element.options]}")
     if hasattr(element, "set_value") and hasattr(element, "label"):
-        with contextlib.suppress(Exception):  # of a widget that AppTest knows only by its label
+        with suppress(Exception):  # a widget that AppTest knows only by its label
             parts.append(f"value={element.value!r}")
     text = masked(re.sub(r"\s+", " ", " ".join(parts)))
     text = text if len(text) <= 1500 else f"{text[:300]} … {digest(text.encode())}"
@@ -197,18 +198,18 @@ def figures(test: AppTest) -> dict[str, Any]:
 
 
 def main() -> None:
-    out, only = sys.argv[1:]
+    out, *only = sys.argv[1:]
+    logging.disable(logging.WARNING)  # Streamlit misses its browser
     _spy()
     links = [f"task={task}&n=25&view={view.replace(' ', '+')}" for task in VIEWED for view in VIEWS]
     named = {f"page explore {link}": link for link in (*links, *LINKS)} | {f"page {link}": link for link in OTHERS}
     found: dict[str, Any] = {}
     for key, link in named.items():
-        if only in key:
-            found[key] = page(
-                opened(link), timed=link.startswith("compare"), inside="view=" not in link or "view=Loc" in link
-            )
+        if any(part in key for part in only):
+            inside = "view=" not in link or "view=Loc" in link
+            found[key] = page(opened(link), timed=link.startswith("compare"), inside=inside)
             print(".", end="", file=sys.stderr, flush=True)
-    if only in "page benchmark figures":
+    if any(part in "page benchmark figures" for part in only):
         found["page benchmark figures"] = figures(opened("benchmark?"))
     Path(out).write_text(json.dumps(found, ensure_ascii=False))
 
