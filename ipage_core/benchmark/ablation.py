@@ -1,6 +1,6 @@
 """What each part of the chain buys: start × optimizer × sampling × surrogate, all else equal.
 
-``python -m ipage_core.training.ablation`` asks the same of the parts of the network's training.
+``python -m ipage_core ablate`` asks the same of the parts of the network's training.
 """
 
 from __future__ import annotations

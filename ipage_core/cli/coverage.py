@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ipage_core.cli import tables
+from ipage_core.cli.shared import find_task, load_method
+
 if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
 
-    from ipage_core.inference.methods import Loaded
     from ipage_core.problem.task import Task
 
 
@@ -27,19 +29,21 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--model", type=Path, metavar="DIR", help="as for design; TASK may then be left out")
     sub.add_argument("--seconds", type=float, default=20.0, help="for a proof, at most (default %(default)s)")
     sub.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
+    tables.add_options(sub)
 
 
-def run(arguments: argparse.Namespace, task: Task, method: Loaded | None) -> None:
+def run(arguments: argparse.Namespace) -> None:
     """Print a sentence, and a JSON object last.
 
     Raises:
         ValueError: the file holds no designs for one target, or a setting is not acceptable.
     """
-    from ipage_core.cli import tables
     from ipage_core.inference.components import count_pieces
     from ipage_core.inference.target_set import NoRule, by_omega, coverage_of
     from ipage_core.problem import constraints
 
+    task = find_task(arguments.task, arguments.model)
+    method = load_method(arguments, task)
     if not 0 < arguments.within < 10:
         raise ValueError(f"--within {arguments.within:g}: accepted: a distance above 0, in box widths")
     table = tables.read(arguments.designs, arguments)

@@ -150,6 +150,10 @@ class Task:
     """How many such families the default target has."""
     stored: Callable[[], tuple[Tensor, Tensor]] | None = None
     """Pairs x (n, d), y (n, m + p) computed beforehand, where Ω is too slow to generate any in passing."""
+    check_data: Callable[..., dict[str, Any]] | None = None
+    """(data=file, n=rows, workers=) computes rows of the stored data again; ``ok`` says whether they agree."""
+    merge_data: Callable[[Sequence[Path]], dict[str, Any]] | None = None
+    """Merges journals of generating runs into the stored data. → the card, with ``n`` and ``failed``."""
     default_method: str = "ipage"
     """The method that measures best on it."""
     words: Callable[[str], Sequence[str | Cap] | None] | None = None

@@ -1,4 +1,4 @@
-"""What each part of the INN buys: ``python -m ipage_core.training.ablation TASK`` trains the variants.
+"""What each part of the INN buys: ``python -m ipage_core ablate TASK`` trains the variants.
 
 It writes them into the INN's card.
 
@@ -8,10 +8,8 @@ and alternating couplings with both. All get the same number of epochs, fewer th
 
 from __future__ import annotations
 
-import argparse
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,7 +21,6 @@ from ipage_core.networks.store import load_card
 from ipage_core.problem.task import Task
 from ipage_core.runtime.files import replacing
 from ipage_core.runtime.paths import PRETRAINED
-from ipage_core.tasks import TASKS
 from ipage_core.training.datasets import pairs
 from ipage_core.training.fit import fit
 from ipage_core.training.recipes import recipe
@@ -64,25 +61,16 @@ def _mean_error(solutions: Any) -> float:
     return float(solutions.summary()["resim_mse"])
 
 
-def main() -> None:
+def ablate(task: Task, epochs: int) -> None:
     """Train what the card does not hold yet, a variant at a time, and add it to the card."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("task", choices=TASKS)
-    parser.add_argument("--epochs", type=int, default=30)
-    arguments = parser.parse_args()
-    task, path = TASKS[arguments.task], Path(PRETRAINED) / arguments.task / "inn.json"
+    path = PRETRAINED / task.name / "inn.json"
     for variant in VARIANTS:
         card = load_card(task.name, "inn")
         rows = card.get("ablation", {}).get("rows", [])
-        if any(row["variant"] == variant and row["epochs"] == arguments.epochs for row in rows):
+        if any(row["variant"] == variant and row["epochs"] == epochs for row in rows):
             continue
-        rows = [row for row in rows if row["variant"] != variant] + [measure(task, variant, arguments.epochs)]
+        rows = [row for row in rows if row["variant"] != variant] + [measure(task, variant, epochs)]
         print(json.dumps(rows[-1], ensure_ascii=False), flush=True)
-        command = f"python -m ipage_core.training.ablation {task.name} --epochs {arguments.epochs}"
-        card["ablation"] = {"command": command, "rows": rows}
+        card["ablation"] = {"command": f"python -m ipage_core ablate {task.name} --epochs {epochs}", "rows": rows}
         with replacing(path) as beside:
             beside.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n")
-
-
-if __name__ == "__main__":
-    main()

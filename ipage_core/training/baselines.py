@@ -1,4 +1,4 @@
-"""How the baselines are built and trained; ``python -m ipage_core.training.baselines`` prints their sizes.
+"""How the baselines are built and trained; ``python -m ipage_core sizes`` prints their sizes.
 
 What :mod:`ipage_core.training.search` found on validation pairs stands in the tasks' recipes, its logs beside the
 cards. Widths follow from the size of iPage's network for the task, which every baseline but the published
@@ -16,7 +16,7 @@ import torch
 from ipage_core.networks import networks_of
 from ipage_core.problem.recipe import Recipe
 from ipage_core.problem.task import Task
-from ipage_core.tasks import TASKS
+from ipage_core.tasks import MODULES
 from ipage_core.training.fit import Settings
 
 NAMES = ("mdn", "cvae", "na", "na-published")
@@ -78,14 +78,14 @@ def recipe(task: Task, model: str, own: Recipe, like: Callable[[], int]) -> tupl
     return model, of_size(task, model, arguments, like()), settings
 
 
-def main() -> None:
-    """Print numbers in each model's weights, from the cards, and their ratio to iPage's, as a Markdown table."""
+def sizes() -> str:
+    """Numbers in each model's weights, from the cards, and their ratio to iPage's, as a Markdown table."""
     from ipage_core.networks.store import ModelUnavailable, load_card
 
     names = ("inn", "cinn", *NAMES)
-    print("| task | " + " | ".join("iPage, INN" if name == "inn" else name for name in names) + " |")
-    print("|---" * (len(names) + 1) + "|")
-    for task in TASKS:
+    lines = ["| task | " + " | ".join("iPage, INN" if name == "inn" else name for name in names) + " |"]
+    lines.append("|---" * (len(names) + 1) + "|")
+    for task in MODULES:
         cells = []
         reference = load_card(task, "inn")["parameters"]
         for name in names:
@@ -94,8 +94,5 @@ def main() -> None:
                 cells.append(f"{count:,}" + (f" ({count / reference:.2f})" if name != "inn" else ""))
             except ModelUnavailable:
                 cells.append("–")
-        print(f"| {task} | " + " | ".join(cells) + " |")
-
-
-if __name__ == "__main__":
-    main()
+        lines.append(f"| {task} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Try a baseline's settings in short runs: ``python -m ipage_core.training.search TASK METHOD``.
+"""Try a baseline's settings in short runs: ``python -m ipage_core search TASK METHOD``.
 
 The score is the mean negative log-likelihood of held-out pairs at the best epoch (cVAE: its importance-weighted bound;
 cells: by pixel, or by entry of their code); Ω at a target has no part in it. Which cVAE is best changes as they learn:
@@ -11,7 +11,6 @@ the task's ``recipes`` or ``ipage_core.inference.methods.METHODS["na"]``, by han
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,7 +27,6 @@ from ipage_core.problem.recipe import Recipe
 from ipage_core.problem.task import Task
 from ipage_core.runtime.files import replacing
 from ipage_core.runtime.paths import PRETRAINED
-from ipage_core.tasks import TASKS
 from ipage_core.training import baselines
 from ipage_core.training.fit import fit
 from ipage_core.training.recipes import recipe, surrogate_in, taken_over, taking_over, training_pairs
@@ -81,7 +79,7 @@ def search(task: Task, model: str, epochs: int, folder: Path) -> dict[str, Any]:
         return {"score": score, "parameters": parameters, "seconds": round(run.seconds, 1)}
 
     head = {
-        "command": f"python -m ipage_core.training.search {task.name} {model} --epochs {epochs}",
+        "command": f"python -m ipage_core search {task.name} {model} --epochs {epochs}",
         "score": "negative log-likelihood of validation pairs, nats; a bound for cvae",
         "data": about,
     }
@@ -109,7 +107,7 @@ def search_descents(task: Task, folder: Path) -> dict[str, Any]:
 
     by = "a surrogate, not Ω" if judge else "Ω"
     head = {
-        "command": f"python -m ipage_core.training.search {task.name} na",
+        "command": f"python -m ipage_core search {task.name} na",
         "score": f"mean squared error at {len(targets)} y of training pairs, by {by}",
         "data": about,
     }
@@ -137,21 +135,3 @@ def best(task: Task, model: str) -> dict[str, Any]:
     """The arguments that the log in ``pretrained/`` puts first."""
     log = json.loads((PRETRAINED / task.name / f"{model}.search.json").read_text())
     return min(log["rows"], key=lambda row: row["score"])["tried"]
-
-
-def main() -> None:
-    """Run the search of one method on one task."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("task", choices=TASKS)
-    parser.add_argument("method", choices=("inn", "cinn", "mdn", "cvae", "na"))
-    parser.add_argument("--epochs", type=int, default=30, help="of each run (default %(default)s)")
-    arguments = parser.parse_args()
-    task, folder = TASKS[arguments.task], PRETRAINED / arguments.task
-    if arguments.method == "na":
-        search_descents(task, folder)
-    else:
-        search(task, arguments.method, arguments.epochs, folder)
-
-
-if __name__ == "__main__":
-    main()

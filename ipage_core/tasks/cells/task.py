@@ -153,6 +153,7 @@ TASK = Task(
     verify_file=verify_file,
     design_goals=late("ipage_core.tasks.cells.goal_options:design_goals"),
     stored=stored,
+    check_data=late("ipage_core.tasks.cells.dataset:check"),
     networks=networks,
     data_size=100_000,
     recipes=RECIPES,

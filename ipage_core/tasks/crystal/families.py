@@ -1,17 +1,15 @@
 """Candidates of the crystal task: merged modulo symmetry, described, and ranked, all by the surrogate.
 
-``python -m ipage_core.tasks.crystal.families solutions.csv --by energy --out ranked.csv``. Gaps are PBE gaps with
-unrelaxed internal coordinates; what Ω said of a candidate stays in its own columns.
+``python -m ipage_core rank solutions.csv --by energy --out ranked.csv``. Gaps are PBE gaps with unrelaxed internal
+coordinates; what Ω said of a candidate stays in its own columns.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Floats = NDArray[np.float64]
-By = Literal["energy", "cubic", "robustness"]
+BY = ("energy", "cubic", "robustness")
 
 RADIUS = 0.01
 """Cells closer than this (:func:`distances`, 1 % of strain) to a family's best one belong to it."""
@@ -98,7 +96,7 @@ def robustness(predictor: Predictor, x: Tensor) -> Tensor:
     return (squares / DRAWS).sqrt()
 
 
-def table(lattice: Tensor, predictor: Predictor, by: By = "energy", radius: float = RADIUS) -> pd.DataFrame:
+def table(lattice: Tensor, predictor: Predictor, by: str = "energy", radius: float = RADIUS) -> pd.DataFrame:
     """One row per cell (n, 6), in their order, with its family and its rank; rank 1 is the best of all.
 
     Columns, by the surrogate [eV]: ``gap``, ``gap_sd``, ``direct``, ``energy`` (ΔE), ``energy_sd``, ``robustness``.
@@ -111,8 +109,8 @@ def table(lattice: Tensor, predictor: Predictor, by: By = "energy", radius: floa
     """
     import pandas as pd
 
-    if by not in get_args(By):
-        raise ValueError(f"ranking by '{by}' is not known; accepted: {', '.join(get_args(By))}")
+    if by not in BY:
+        raise ValueError(f"ranking by '{by}' is not known; accepted: {', '.join(BY)}")
     x = lattice.detach().cpu().to(torch.float32)
     with torch.no_grad():
         properties, spread = predictor.properties(x).double(), predictor.spread(x).double()
@@ -143,37 +141,25 @@ def table(lattice: Tensor, predictor: Predictor, by: By = "energy", radius: floa
     return frame
 
 
-def main() -> None:
-    """Rank the final designs of a ``solutions.csv``; print counts as JSON."""
-    from ipage_core.inference.methods import load
-    from ipage_core.runtime.files import replacing
+def rank(solutions: Path, by: str = "energy", radius: float = RADIUS) -> pd.DataFrame:
+    """The final designs of a ``solutions.csv`` with the columns of :func:`table`, best first.
 
-    parser = argparse.ArgumentParser(prog="python -m ipage_core.tasks.crystal.families", description=__doc__)
-    parser.add_argument("solutions", type=Path)
-    parser.add_argument("--by", default="energy", choices=get_args(By))
-    parser.add_argument("--radius", type=float, default=RADIUS, help="of a family, as strain (default %(default)s)")
-    parser.add_argument("--best-only", action="store_true", help="one row a family")
-    parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
+    Raises:
+        ValueError: it is not a table of crystals, or ``by`` is not known.
+    """
     import pandas as pd
 
+    from ipage_core.inference.methods import load
+
     try:
-        solutions = pd.read_csv(arguments.solutions)
-        columns = solutions[["stage", *(f"x{j}" for j in range(1, 7))]]
-        strange = "x7" in solutions or columns.isna().any(axis=None) or not len(columns)
+        frame = pd.read_csv(solutions)
+        columns = frame[["stage", *(f"x{j}" for j in range(1, 7))]]
+        strange = "x7" in frame or columns.isna().any(axis=None) or not len(columns)
     except (OSError, ValueError, KeyError):
         strange = True
     if strange:
-        parser.error(f"{arguments.solutions} is not a table of crystals; accepted: what 'design crystal --out' wrote")
-    solutions = solutions[solutions["stage"] == solutions["stage"].iloc[-1]].reset_index(drop=True)
-    cells = torch.from_numpy(solutions[[f"x{j}" for j in range(1, 7)]].to_numpy(dtype=np.float64, copy=True))
+        raise ValueError(f"{solutions} is not a table of crystals; accepted: what 'design crystal --out' wrote")
+    frame = frame[frame["stage"] == frame["stage"].iloc[-1]].reset_index(drop=True)
+    cells = torch.from_numpy(frame[[f"x{j}" for j in range(1, 7)]].to_numpy(dtype=np.float64, copy=True))
     predictor: Any = load("crystal", "prior-lm").surrogate
-    ranked = solutions.join(table(cells, predictor, arguments.by, arguments.radius))
-    ranked = ranked[ranked["best"]] if arguments.best_only else ranked
-    with replacing(arguments.out) as beside:
-        ranked.sort_values("rank").to_csv(beside, index=False)
-    print(json.dumps({"n": len(cells), "families": int(ranked["family"].nunique()), "by": arguments.by}))
-
-
-if __name__ == "__main__":
-    main()
+    return frame.join(table(cells, predictor, by, radius)).sort_values("rank")

@@ -6,7 +6,6 @@ sequence, so that the data can be continued at any time and every part of it fil
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import itertools
 import json
@@ -278,28 +277,3 @@ def check(n: int = 20, data: Path = DATA, workers: int = 1) -> dict[str, Any]:
     answer["cpu_s"] = float(np.mean([result["cpu_s"] for result in results.values()]))
     answer["wall_s"] = round(time.monotonic() - begun, 1)
     return {"ok": not failed and max(answer["gap"]["max"], answer["direct"]["max"]) <= 1e-3, **answer}
-
-
-def main() -> int:
-    """``python -m ipage_core.tasks.crystal.lattices check|fold``: exit status 1 where the check fails."""
-    parser = argparse.ArgumentParser(prog="python -m ipage_core.tasks.crystal.lattices")
-    commands = parser.add_subparsers(dest="command", required=True)
-    checker = commands.add_parser("check", help="compare stored rows with the GPAW installed here")
-    checker.add_argument("--n", type=int, default=20)
-    checker.add_argument("--workers", type=int, default=1)
-    commands.add_parser("fold", help="merge journals into the data").add_argument("files", nargs="+", type=Path)
-    arguments = parser.parse_args()
-    try:
-        if arguments.command == "fold":
-            answer = fold(arguments.files)
-            print(json.dumps({"n": answer["n"], "failed": answer["failed"]}))
-            return 0
-        answer = check(arguments.n, workers=arguments.workers)
-    except (ValueError, OSError) as error:
-        parser.exit(2, f"{parser.prog}: {error}\n")
-    print(json.dumps(answer))
-    return 0 if answer["ok"] else 1
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

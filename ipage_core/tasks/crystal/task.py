@@ -199,6 +199,8 @@ TASK = Task(
     default_target=(0.5,),
     support=tuple((low, high) for low, high in BOUNDS.T.tolist()),
     stored=stored,
+    check_data=late("ipage_core.tasks.crystal.lattices:check"),
+    merge_data=late("ipage_core.tasks.crystal.lattices:fold"),
     networks=networks,
     words=words,
     words_help=f"substrate=NAME ({', '.join(SUBSTRATES)}), angles=90, strain<=5%, volume<=3%",

@@ -74,7 +74,7 @@ def test_the_card_and_the_readme_describe_this_file(data, rows, readme):
     assert data.card["n"] == len(rows)
     assert data.card["seed"] == lattices.SEED
     assert dft.Settings(**data.card["operator"]) == dft.STANDARD
-    assert lattices.summary() in readme, "run: python -m ipage_core.tasks.crystal.lattices fold"
+    assert lattices.summary() in readme, "run: python -m ipage_core dataset crystal --merge JOURNAL"
     assert hashlib.sha256(lattices.DATA.read_bytes()).hexdigest() in readme
     for name in rows[0]:
         assert f"`{name}`" in readme, f"column {name} is not explained"

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ipage_core.cli.main import main
 from ipage_core.tasks.crystal import dft, lattices
 
 real = [pytest.mark.dft, pytest.mark.skipif(find_spec("gpaw") is None, reason="GPAW is not installed")]
@@ -329,9 +330,6 @@ def test_the_check_compares(pretended, off, ok, monkeypatch, capsys):
     assert lattices.check(4, workers=0)["ok"] is False
 
 
-def test_the_check_without_gpaw_is_one_sentence(without_gpaw, monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["lattices", "check"])
-    with pytest.raises(SystemExit) as exit_:
-        lattices.main()
-    assert exit_.value.code == 2
+def test_the_check_without_gpaw_is_one_sentence(without_gpaw, capsys):
+    assert main(["dataset", "crystal", "--check"]) == 2
     assert "install-gpaw.sh" in capsys.readouterr().err

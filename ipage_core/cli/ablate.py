@@ -1,0 +1,21 @@
+"""``ablate``: what each part of the INN's training buys."""
+
+from __future__ import annotations
+
+import argparse
+
+from ipage_core.cli.parser import EPOCHS
+from ipage_core.cli.shared import find_task
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("task", metavar="TASK")
+    parser.add_argument("--epochs", type=EPOCHS, default=30, help="of each variant (default %(default)s)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print one JSON object a variant, and add it to ``pretrained/TASK/inn.json``."""
+    from ipage_core.training.ablation import ablate
+
+    ablate(find_task(arguments.task), arguments.epochs)

@@ -1,0 +1,77 @@
+"""``dataset``: pairs computed with Ω; stored ones checked, and journals of other machines merged into them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from ipage_core.cli.parser import COUNT, SEED, add_workers, file_name
+from ipage_core.cli.shared import check_scheduler, find_task, print_counts
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("task", metavar="TASK", help="architecture, crystal, or any task that generates from a seed")
+    parser.add_argument("--n", type=COUNT, help="rows; needed but with --check, which has its own default")
+    parser.add_argument("--seed", type=SEED, help="default: that of the shipped data")
+    parser.add_argument("--out", type=file_name, metavar="FILE", help="Parquet; needed but with --check or --merge")
+    add_workers(parser, 1)
+    parser.add_argument(
+        "--check",
+        nargs="?",
+        const=Path(),
+        type=Path,
+        metavar="FILE",
+        help="compute n rows of a file again (default: of the shipped data); exit code 1 where they differ",
+    )
+    parser.add_argument("--merge", type=Path, nargs="+", metavar="JOURNAL", help="into the stored data")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Generate, check or merge; print JSON."""
+    if arguments.check is not None and arguments.merge:
+        raise ValueError("--check and --merge are two commands: give one of them")
+    if arguments.check is not None or arguments.merge:
+        return _stored(arguments)
+    if missing := [f"--{name}" for name in ("n", "out") if getattr(arguments, name) is None]:
+        arguments.refuse(f"the following arguments are required: {', '.join(missing)}")
+    from ipage_core.training.datasets import generate
+
+    check_scheduler(arguments.scheduler)
+    if arguments.out.suffix != ".parquet":
+        raise ValueError(f"--out {arguments.out}: data sets are Parquet; accepted: a name that ends in .parquet")
+    card = generate(
+        arguments.task,
+        arguments.n,
+        arguments.seed,
+        arguments.out,
+        workers=arguments.workers,
+        scheduler=arguments.scheduler,
+        progress=print_counts,
+    )
+    print(file=sys.stderr)
+    print(json.dumps(card, ensure_ascii=False))
+    return 0
+
+
+def _stored(arguments: argparse.Namespace) -> int:
+    """What ``--check`` and ``--merge`` ask of the data that a task is shipped with."""
+    task = find_task(arguments.task)
+    if arguments.merge:
+        if task.merge_data is None:
+            raise ValueError(f"--merge: the data of {task.name} are not merged from journals")
+        card = task.merge_data(arguments.merge)
+        print(json.dumps({name: card[name] for name in ("n", "failed")}))
+        return 0
+    if task.check_data is None:
+        raise ValueError(f"--check: {task.name} has no stored data; its pairs are generated when they are needed")
+    file = arguments.check
+    given = {} if file == Path() else {"data": file}
+    if given and not file.is_file():
+        raise ValueError(f"{file} does not exist; make it with: python -m ipage_core dataset {task.name}")
+    given |= {} if arguments.n is None else {"n": arguments.n}
+    answer = task.check_data(**given, workers=arguments.workers)
+    print(json.dumps(answer))
+    return 0 if answer["ok"] else 1

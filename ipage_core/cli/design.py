@@ -1,0 +1,149 @@
+"""``design``: designs for a target, as a table, with a summary."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ipage_core.cli import cells, tables
+from ipage_core.cli.parser import DESIGNS, SEED, add_device, distance, file_name, whole
+from ipage_core.cli.shared import find_task, print_counts, write_csv
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ipage_core.problem.request import DesignRequest
+    from ipage_core.problem.task import Task
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("task", metavar="TASK", nargs="?")
+    parser.add_argument("--model", type=Path, metavar="DIR", help="models from there; own data: the task is there too")
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--target", help="y*: a number or an interval LOW:HIGH (an end may be left out); m with commas")
+    target.add_argument("--targets", type=Path, metavar="CSV", help="file with columns y1..yM, a target a row")
+    target.add_argument(
+        "--goal",
+        action="append",
+        metavar="EXPR",
+        help="'NAME=5±0.1', 'NAME<=3', 'NAME=0.4:0.6', …: one a property, given again for each; others may be anything",
+    )
+    parser.add_argument("--n", type=DESIGNS, default=25, help="solutions, for each target (default %(default)s)")
+    parser.add_argument("--out", type=file_name, required=True, metavar="CSV")
+    parser.add_argument("--sampling", default="maximin", help="srs, lhs or maximin (default)")
+    parser.add_argument("--method", help="default: ipage")
+    parser.add_argument("--seed", type=SEED, default=0)
+    parser.add_argument("--verify", default="auto", help="auto (default), all, none, or how many")
+    parser.add_argument(
+        "--omega-evals", type=whole(0, 100), default=0, help="true evaluations a solution for its correction"
+    )
+    parser.add_argument(
+        "--constrain",
+        action="append",
+        default=[],
+        metavar="EXPR",
+        help="'x3=0.2; x1=x2; x1<=0.5', and what else the task knows; may be given again",
+    )
+    parser.add_argument("--seed-design", type=Path, metavar="FILE", help="start near the first design of a CSV x1..xD")
+    parser.add_argument("--finish", action="store_true", help="architecture: to the exact target by flips of pixels")
+    parser.add_argument("--optimizer", default="lm", help="lm (default), adam or gd")
+    parser.add_argument("--steps", type=whole(1, 10_000), help="optimizer steps at most (default: 25 for lm, else 200)")
+    add_device(parser)
+    parser.add_argument(
+        "--to-measure",
+        type=file_name,
+        metavar="CSV",
+        help="own data: also write the designs to measure or simulate next",
+    )
+    parser.add_argument("--measure", type=DESIGNS, default=20, help="how many of them (default %(default)s)")
+    parser.add_argument(
+        "--spread",
+        default="box",
+        help="evenly over all solutions in the box (box, default) or the likely ones (posterior); off: as drawn",
+    )
+    parser.add_argument(
+        "--fill", type=distance, metavar="EPS", help="add designs until each solution has one within EPS box widths"
+    )
+    tables.add_options(parser)
+    cells.add_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the table, print the summary."""
+    from ipage_core.inference.methods import load
+    from ipage_core.problem.task import watching
+    from ipage_core.training.fit import pick_device
+
+    task = find_task(arguments.task, arguments.model)
+    if arguments.goal and task.design_goals is not None and (designs := task.design_goals(arguments)) is not None:
+        write_csv(designs.frame(), arguments.out)
+        print(json.dumps(designs.summary(), ensure_ascii=False))
+        return
+    request = _request(arguments, task)
+    device, models = pick_device(arguments.device), None if "@" in request.method else arguments.model
+    method = load(task, request.method, device, models=models)
+    if task.describe_accuracy is not None:
+        print(task.describe_accuracy(method), "Not verified: no Ω.", file=sys.stderr)
+    if arguments.to_measure is not None and task.to_measure is None:
+        raise ValueError("--to-measure is for own data; here Ω itself verifies designs")
+    with watching(print_counts):
+        solutions = request.run(method)
+    frame, summary = solutions.frame(), solutions.summary()
+    if task.beside is not None:
+        frame, more = task.beside(method, solutions, frame)
+        summary |= more
+        if "advice" in more:
+            print(more["advice"], file=sys.stderr)
+    if arguments.to_measure is not None and task.to_measure is not None:
+        chosen = task.to_measure(method, solutions.final, solutions.y_star, arguments.measure)
+        write_csv(chosen, arguments.to_measure)
+    write_csv(frame, arguments.out)
+    if solutions.note:
+        print(solutions.note, file=sys.stderr)
+    print(json.dumps(summary, ensure_ascii=False))
+
+
+def _request(arguments: argparse.Namespace, task: Task) -> DesignRequest:
+    """What the options of ``design`` ask for."""
+    from ipage_core.problem.request import DesignRequest
+    from ipage_core.problem.target import Target
+    from ipage_core.tasks.table import own_data
+
+    rows: list[list[float]] = []
+    if arguments.targets is not None:
+        own = own_data.property_names(task)
+        rows = tables.targets(task, arguments.targets, tables.read(arguments.targets, arguments), own).tolist()
+        target = Target.of(task, rows[0])
+    elif arguments.goal:
+        target = Target.from_goals(task, arguments.goal)
+    else:
+        target = Target.parse(task, arguments.target)
+    return DesignRequest(
+        task,
+        target,
+        arguments.method or task.default_method,
+        n=arguments.n,
+        sampling=arguments.sampling,
+        seed=arguments.seed,
+        constraints=tuple(p.strip() for text in arguments.constrain for p in text.split(";") if p.strip()),
+        start=() if arguments.seed_design is None else tuple(_seed_design(task, arguments).tolist()),
+        omega_evals=arguments.omega_evals,
+        finish=arguments.finish,
+        verify=arguments.verify,
+        optimizer=arguments.optimizer,
+        steps=arguments.steps,
+        spread=arguments.spread,
+        fill=arguments.fill,
+        targets=tuple(map(tuple, rows)),
+    )
+
+
+def _seed_design(task: Task, arguments: argparse.Namespace) -> Tensor:
+    path = arguments.seed_design
+    if path.suffix.lower() != ".csv" and task.read_design is not None:
+        return task.read_design(path)
+    return tables.designs(task, path, tables.read(path, arguments), rows=1)[0]

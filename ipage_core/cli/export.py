@@ -1,0 +1,42 @@
+"""``export``: designs as files for other programs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from ipage_core.cli import tables
+from ipage_core.cli.shared import find_task
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("task", metavar="TASK", nargs="?")
+    parser.add_argument("solutions", type=Path, metavar="CSV")
+    parser.add_argument("--model", type=Path, metavar="DIR", help="own data with lattice columns, instead of TASK")
+    parser.add_argument(
+        "--format", required=True, help="crystal: cif, poscar or extxyz; architecture: png, svg, dxf, stl or 3mf"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    tables.add_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write a file a design, or one for all."""
+    from ipage_core.runtime.files import replacing
+    from ipage_core.tasks.export import files
+
+    task = find_task(arguments.task, arguments.model)
+    table = tables.read(arguments.solutions, arguments)
+    x = tables.designs(task, arguments.solutions, table)
+    frame = table.frame
+    if "x1" not in frame or task.columns:  # under the table's own names
+        frame = frame.assign(**{f"x{j + 1}": column for j, column in enumerate(x.numpy().T)})
+    if "sample" not in frame:
+        frame["sample"] = range(len(frame))
+    written = files(task, arguments.format, frame)
+    for name, content in written.items():
+        with replacing(arguments.out / name) as beside:
+            beside.write_bytes(content)
+    print(json.dumps({"files": len(written), "format": arguments.format, "out": str(arguments.out)}))

@@ -1,0 +1,40 @@
+"""``predict``: what a surrogate says of designs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from ipage_core.cli import tables
+from ipage_core.cli.parser import add_device, file_name
+from ipage_core.cli.shared import find_task, load_method, write_csv
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("--method", help="default: ipage")
+    parser.add_argument("--model", type=Path, metavar="DIR", help="as for design; TASK may then be left out")
+    add_device(parser)
+    parser.add_argument("task", metavar="TASK", nargs="?")
+    parser.add_argument("designs", type=Path, metavar="CSV")
+    parser.add_argument("--out", type=file_name, required=True, metavar="CSV")
+    tables.add_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the designs with ``surrogate1`` … beside them."""
+    import torch
+
+    task = find_task(arguments.task, arguments.model)
+    method = load_method(arguments, task)
+    if method.surrogate is None:
+        raise ValueError(f"method '{method.name}' has no surrogate to predict with; 'ipage' has")
+    table = tables.read(arguments.designs, arguments)
+    x, frame = tables.designs(task, arguments.designs, table), table.frame
+    with torch.no_grad():
+        predicted = method.surrogate(x.to(method.device, torch.float32)).cpu()
+    for j in range(task.n_targets):
+        frame[f"surrogate{j + 1}"] = predicted[:, j].numpy()
+    write_csv(frame, arguments.out)
+    print(json.dumps({"n": len(frame), "method": method.name}))

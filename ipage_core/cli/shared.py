@@ -1,0 +1,70 @@
+"""What several commands do: find a task and its method, say how far work is, write tables."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ipage_core.inference.methods import Loaded
+    from ipage_core.problem.task import Task
+    from ipage_core.runtime.executor import Progress
+
+
+def find_task(name: str | None, model: Path | None = None) -> Task:
+    """By its name, or the one that the folder of a model of own data holds."""
+    from ipage_core import registry as home
+    from ipage_core.tasks import TASKS
+
+    home.refresh()  # tasks of own data, and models trained here, by their names too
+    if model is not None:
+        from ipage_core.tasks.table import own_data
+
+        if (model / own_data.CARD).exists():
+            task = own_data.load(model)
+            if name not in (None, task.name):
+                raise ValueError(f"{model} holds the task '{task.name}', not '{name}': leave TASK out")
+            return task
+        if name is None:
+            raise ValueError(f"{model} holds no task of own data: it has no {own_data.CARD}; accepted: TASK as well")
+    if name is None:
+        raise ValueError(f"TASK or --model DIR is required; accepted: {', '.join(TASKS)}")
+    if name not in TASKS:
+        raise ValueError(f"task '{name}' is not known; accepted: {', '.join(TASKS)}")
+    return TASKS[name]
+
+
+def load_method(arguments: argparse.Namespace, task: Task) -> Loaded:
+    """The method asked for, with the models of ``--model``; one trained here (METHOD@RUN) has its own."""
+    from ipage_core.inference.methods import load
+    from ipage_core.training.fit import pick_device
+
+    name = arguments.method or task.default_method
+    return load(task, name, pick_device(arguments.device), models=None if "@" in name else arguments.model)
+
+
+def check_scheduler(address: str | None) -> None:
+    """ValueError unless it is none, or an address."""
+    if address is not None and not re.fullmatch(r"tcp://.+:\d+", address):
+        raise ValueError(f"--scheduler {address}: accepted: an address such as tcp://127.0.0.1:8786")
+
+
+def print_counts(progress: Progress) -> None:
+    """Items done and seconds left, on one line of stderr."""
+    if not progress.done:
+        return  # an error at once stands on a line of its own
+    left = "" if progress.eta_seconds is None else f"  {progress.eta_seconds:.0f} s left"
+    print(f"\r{progress.done}/{progress.total}{left} ", end="", file=sys.stderr, flush=True)
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """All of it or nothing: written beside, then renamed."""
+    from ipage_core.runtime.files import replacing
+
+    with replacing(path) as beside:
+        frame.to_csv(beside, index=False)

@@ -1,0 +1,159 @@
+"""``train``: the models of a method, on a task or on data of one's own."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ipage_core.cli import tables
+from ipage_core.cli.parser import EPOCHS, SEED, add_device
+from ipage_core.cli.shared import find_task
+
+if TYPE_CHECKING:
+    from ipage_core.problem.task import Task
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("task", metavar="TASK", nargs="?", help="with --data: what pages call it")
+    parser.add_argument(
+        "--data", type=Path, nargs="+", metavar="FILE", help="own data: CSV, Parquet or NPZ; several go side by side"
+    )
+    parser.add_argument("--x", metavar="COLS", help="with --data: its input columns, with commas")
+    parser.add_argument("--y", metavar="COLS", help="with --data: its property columns, with commas")
+    tables.add_options(parser)
+    parser.add_argument("--units", default="", metavar="COL=UNIT,…", help="with --data")
+    parser.add_argument("--bounds", default="", metavar="COL=LOW:HIGH,…", help="with --data; default: the data's own")
+    parser.add_argument("--model", type=Path, metavar="DIR", help="own data that is there already, instead of TASK")
+    parser.add_argument("--add", type=Path, metavar="FILE", help="with --model: results to add as another round first")
+    parser.add_argument("--method", help="train all models it needs (default: ipage)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="required, but with --model")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    parser.add_argument("--epochs", type=EPOCHS, help="instead of the recipe's")
+    parser.add_argument("--size", default="usual", help="of the networks: small, usual (default) or large")
+    parser.add_argument("--seed", type=SEED, default=0)
+    add_device(parser)
+    parser.add_argument("--json", action="store_true", help="a JSON object an epoch on stdout")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Train each model of the method; print its accuracy as JSON."""
+    from ipage_core.inference.methods import METHODS, named
+    from ipage_core.training.fit import pick_device
+    from ipage_core.training.recipes import train
+
+    method = named(arguments.method or "ipage")
+    if method not in METHODS or not METHODS[method].models:
+        trainable = ", ".join(name for name, row in METHODS.items() if row.models)
+        raise ValueError(f"method '{method}' is not known or has nothing to train; accepted: {trainable}")
+    device, models = pick_device(arguments.device), METHODS[method].trained
+    task = _task_to_train(arguments)
+    out = Path(arguments.out or task.models_folder or ".")
+    left = [out / f"{model}{end}" for model in models for end in (".checkpoint.safetensors", ".json")]
+    if arguments.resume and not any(path.exists() for path in left) and not arguments.data:
+        raise ValueError(f"--resume: {out} holds no stopped run of {method}; start without --resume")
+    for model in models:
+        card = train(
+            task,
+            model,
+            out,
+            epochs=arguments.epochs,
+            size=arguments.size,
+            seed=arguments.seed,
+            device=device,
+            resume=arguments.resume,
+            progress=_print_json if arguments.json else _print_progress,
+        )
+        if not arguments.json:
+            print(file=sys.stderr)
+        told = {"held_out": card["held_out"]} if "held_out" in card else {}
+        print(json.dumps({"model": model, "seconds": card["training_seconds"], **card["validation"], **told}))
+
+
+def _task_to_train(arguments: argparse.Namespace) -> Task:
+    """A task by name, or one of own data: made of ``--data``, or as it is in ``--model`` with what ``--add`` brings."""
+    said = {"--data": arguments.data, "--model": arguments.model, "--out": arguments.out}
+    if arguments.add and not arguments.model:
+        raise ValueError("--add needs --model DIR, the folder of the data that it adds to")
+    if arguments.model and (arguments.data or arguments.task):
+        raise ValueError("--model DIR takes the place of TASK and --data: give one of them")
+    if not arguments.data and (arguments.x or arguments.y or arguments.units or arguments.bounds):
+        raise ValueError("--x, --y, --units and --bounds are about --data FILE")
+    if said["--out"] is None and not arguments.model:
+        raise ValueError("--out DIR is required")
+    if not arguments.data:
+        if arguments.add:
+            from ipage_core.tasks.table import own_data, reader
+
+            table = reader.read_table([arguments.add], tables.settings(arguments), least=1)
+            count = own_data.add(arguments.model, table.frame, source=arguments.add.name)
+            tables.say(table)
+            print(f"{count} rows added", file=sys.stderr)
+        return find_task(arguments.task, arguments.model)
+    from ipage_core.tasks.table import own_data, reader
+    from ipage_core.tasks.table.names import choose
+
+    if (arguments.out / own_data.CARD).exists() and arguments.resume:
+        return own_data.load(arguments.out)
+    if not arguments.x or not arguments.y:
+        raise ValueError("--data needs --x COLS and --y COLS: its input and its property columns, with commas")
+    table = reader.read_table(arguments.data, tables.settings(arguments))
+    names = list(table.columns)
+    x, y = choose(names, arguments.x), choose(names, arguments.y)
+
+    def named(option: str, text: str) -> dict[str, str]:
+        return {choose(names, name)[0]: value for name, value in _pairs(option, text).items()}
+
+    bounds = {name: _limits(name, text) for name, text in named("--bounds", arguments.bounds).items()}
+    task = own_data.create(
+        arguments.out,
+        table.frame,
+        x,
+        y,
+        source=", ".join(path.name for path in arguments.data),
+        title=arguments.task or "",
+        units={name: unit for name, unit in table.units.items() if name in (*x, *y)}
+        | named("--units", arguments.units),
+        bounds=bounds,
+    )
+    for warning in table.warnings(x, y):
+        print(warning, file=sys.stderr)
+    return task
+
+
+def _columns(text: str) -> list[str]:
+    import csv
+
+    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True))]
+
+
+def _pairs(option: str, text: str) -> dict[str, str]:
+    parts = _columns(text) if text else []
+    for k in reversed(range(len(parts) - 1)):  # a name may hold a comma
+        if "=" not in parts[k]:
+            parts[k : k + 2] = [", ".join(parts[k : k + 2])]
+    pairs = [part.rpartition("=") for part in parts]
+    if any(not sign for _, sign, _ in pairs):
+        raise ValueError(f"{option} '{text}' is not accepted: COL=VALUE, several with commas")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _limits(name: str, text: str) -> tuple[float, float]:
+    low, colon, high = text.partition(":")
+    try:
+        return float(low), float(high if colon else "nan")
+    except ValueError:
+        raise ValueError(f"--bounds '{name}={text}' is not accepted: LOW:HIGH, e.g. {name}=0:1") from None
+
+
+def _print_json(row: dict[str, Any]) -> None:
+    print(json.dumps(row), flush=True)
+
+
+def _print_progress(row: dict[str, Any]) -> None:
+    losses = "  ".join(f"{k.removeprefix('loss_')} {v:.3g}" for k, v in row.items() if k.startswith("loss_"))
+    line = f"{row['model']}  epoch {row['epoch']}/{row['epochs']}  {losses}  {row['eta_seconds']:.0f} s left"
+    print(f"\r{line:<100}", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,142 @@
+"""One module a command: each is found, builds its options without anything heavy, and takes values as typed."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ipage_core.cli.main import COMMANDS, main
+from ipage_core.cli.parser import negative_values
+from ipage_core.tasks import MODULES
+from ipage_core.tasks.cells.dataset import generate
+from ipage_core.tasks.crystal.families import distances
+
+HEAVY = {"torch", "pandas", "scipy", "pyarrow"}
+
+
+def python(code, **options):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, **options)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["design", "sinewave"],
+        ["nothing"],
+        ["train", "--seed", "-1"],
+        *([name, "--help"] for name in COMMANDS),
+    ],
+    ids=" ".join,
+)
+def test_help_and_errors_of_the_parser_load_nothing_heavy(words):
+    code = f"import sys; from ipage_core.cli.main import main\ntry: main({words})\n"
+    done = python(code + f"finally: print(sorted({HEAVY} & set(sys.modules)), file=sys.stderr)")
+    assert done.returncode == (0 if "--help" in words else 2)
+    said = done.stderr.splitlines()
+    assert said[-1] == "[]"
+    assert len(said) == (1 if "--help" in words else 2)
+
+
+def test_help_names_every_command_and_each_names_itself():
+    done = python("from ipage_core.cli.main import main; main(['--help'])")
+    listed = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("    ") and line[4] != " "]
+    assert listed == list(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("typed", "joined"),
+    [
+        (["--target", "-1,0"], ["--target=-1,0"]),
+        (["--target", "-1:"], ["--target=-1:"]),
+        (["--goal", "-1<=y", "--goal", "y=-2"], ["--goal=-1<=y", "--goal", "y=-2"]),
+        (["--constrain", "-x1+x2<=0"], ["--constrain=-x1+x2<=0"]),
+        (["--finish", "--target", "1"], ["--finish", "--target", "1"]),
+        (["--target=1", "-h"], ["--target=1", "-h"]),
+        (["--json", "--", "-1"], ["--json", "--", "-1"]),
+    ],
+)
+def test_a_value_that_begins_with_a_minus_belongs_to_its_option(typed, joined):
+    assert negative_values(typed) == joined
+
+
+@pytest.mark.parametrize("target", [["--target", "-0.5,-0.25"], ["--targets", "-t.csv"], ["--goal", "-0.6<=y<=-0.4"]])
+def test_negative_targets_work_as_typed(capsys, tmp_path, monkeypatch, target):
+    monkeypatch.chdir(tmp_path)
+    pd.DataFrame({"y1": [-0.5]}).to_csv("-t.csv", index=False)
+    task = "robotic_arm" if "--target" in target else "sinewave"
+    assert main(["design", task, *target, "--n", "4", "--out", "s.csv"]) == 0, capsys.readouterr().err
+    frame = pd.read_csv("s.csv")
+    assert len(frame) == 8
+    assert (frame["y1"].dropna() < 0).all()
+
+
+def test_rank_merges_and_sorts_crystals(capsys, tmp_path):
+    cells = np.array([[3.9, 3.95, 4.0, 90, 90, 90], [4.0, 3.9, 3.95, 90, 90, 90], [3.7, 3.7, 4.2, 90, 90, 85]])
+    frame = pd.DataFrame(cells, columns=[f"x{j}" for j in range(1, 7)]).assign(sample=range(3), stage="localized")
+    frame.to_csv(tmp_path / "s.csv", index=False)
+    for options, rows in ([], 3), (["--best-only"], 2):
+        words = ["rank", tmp_path / "s.csv", "--by", "cubic", *options, "--out", tmp_path / "r.csv"]
+        assert main(list(map(str, words))) == 0
+        assert json.loads(capsys.readouterr().out) == {"n": 3, "families": 2, "by": "cubic"}
+        ranked = pd.read_csv(tmp_path / "r.csv")
+        assert len(ranked) == rows
+        assert ranked["rank"].is_monotonic_increasing
+    assert distances(cells[:1], cells[1:2]) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["rank", "none.csv"], "is not a table of crystals; accepted: what 'design crystal --out' wrote"),
+        (["search", "sine", "inn"], "task 'sine' is not known; accepted: sinewave"),
+        (["search", "sinewave", "ipage"], "invalid choice: 'ipage'"),
+        (["ablate", "sine"], "task 'sine' is not known"),
+        (["dataset", "sinewave"], "the following arguments are required: --n, --out"),
+        (["dataset", "sinewave", "--check"], "sinewave has no stored data"),
+        (["dataset", "sinewave", "--merge", "a.journal"], "not merged from journals"),
+        (["dataset", "crystal", "--check", "--merge", "a.journal"], "give one of them"),
+        (["dataset", "architecture", "--check", "none.parquet"], "none.parquet does not exist; make it with"),
+    ],
+)
+def test_wrong_usage_is_one_line(capsys, tmp_path, monkeypatch, words, said):
+    monkeypatch.chdir(tmp_path)
+    try:
+        code = main([*words, *(["--out", "r.csv"] if words[0] == "rank" else [])])
+    except SystemExit as stop:
+        code = stop.code
+    err = capsys.readouterr().err
+    assert code == 2
+    assert said in err
+    assert len(err.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_check_of_stored_cells_answers_by_its_exit_code(capsys, tmp_path):
+    path = tmp_path / "cells.parquet"
+    generate(6, 3, path, workers=0)
+    assert main(["dataset", "architecture", "--check", str(path), "--n", "3"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == 3
+    frame_of_another_seed = tmp_path / "other.parquet"
+    generate(6, 4, frame_of_another_seed, workers=0)
+    forge(path, frame_of_another_seed)
+    assert main(["dataset", "architecture", "--check", str(path), "--n", "3"]) == 1
+    assert json.loads(capsys.readouterr().out)["ok"] is False
+
+
+def forge(path, other):
+    """Cells of another seed under the card of this one."""
+    import pyarrow.parquet as pq
+
+    card = pq.read_schema(path).metadata
+    pq.write_table(pq.read_table(other).replace_schema_metadata(card), path)
+
+
+def test_sizes_has_a_row_a_shipped_task(capsys):
+    assert main(["sizes"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("| task | iPage, INN | cinn | mdn")
+    assert [line.split(" | ")[0] for line in lines[2:]] == [f"| {name}" for name in MODULES]
