@@ -235,7 +235,7 @@ def gaps(x: torch.Tensor) -> list[np.ndarray]:
     length = np.concatenate([[0], np.cumsum(np.hypot(np.diff(low * np.cos(angle)), np.diff(low * np.sin(angle))))])
     loop, found = loop_of(x, torch.full((len(x), 1), 1.2)), []
     for k, centre in enumerate(LOOP_CENTRES):
-        u = (x.double() - centre)[loop == k].numpy()
+        u = (x.double() - torch.tensor(centre, dtype=torch.float64))[loop == k].numpy()
         at = np.sort(np.interp(np.arctan2(u[:, 1], u[:, 0]) % (2 * np.pi), angle, length))
         found.append(np.diff(np.concatenate([at, [at[0] + length[-1]]])) if len(at) else length[-1:])
     return found

@@ -1,0 +1,77 @@
+"""What designs cover: the solution set in two coordinates, seen or not, and the share within ε against ε."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from app.figures.playback import Size
+from app.figures.theme import Dict, axis, packed, palette
+from ipage_core.inference.coverage import Coverage
+
+DENSE = 200
+"""Points along the curve of the share."""
+
+
+def figure(
+    told: Coverage, designs: np.ndarray, labels: tuple[str, ...], pair: tuple[int, int], dark: bool, size: Size
+) -> Dict:
+    """Designs (n, d) on the known solutions, in the two coordinates ``pair``; beside it the share within ε.
+
+    Solid: measured on Ω, or estimated by the surrogate, over the box. Dashed: posterior-weighted. Dotted: proved.
+    """
+    colors, (a, b) = palette(dark), pair
+    seen = told.distance <= told.within
+    left, right, up = (0.0, 0.46), (0.58, 1.0), (0.0, 1.0)
+    if size.narrow:
+        left = right = (0.0, 1.0)
+    data: list[Dict] = []
+    for name, rows, color in (("not seen", ~seen, colors.posterior), ("seen", seen, colors.prior)):
+        data.append(
+            {
+                "type": "scattergl", "mode": "markers", "name": f"solutions {name}",
+                "x": packed(told.points[rows, a]), "y": packed(told.points[rows, b]),
+                "marker": {"color": color, "size": 3}, "hoverinfo": "skip", "xaxis": "x", "yaxis": "y",
+            }
+        )  # fmt: skip
+    data.append(
+        {
+            "type": "scattergl", "mode": "markers", "name": "designs",
+            "x": packed(designs[:, a]), "y": packed(designs[:, b]),
+            "marker": {"color": colors.localized, "size": 6}, "xaxis": "x", "yaxis": "y",
+            "hovertemplate": f"{labels[a]}: %{{x:.4g}}<br>{labels[b]}: %{{y:.4g}}<extra>design</extra>",
+        }
+    )  # fmt: skip
+    radius = None if told.proof is None else told.proof.radius
+    most = 1.15 * max([told.within, radius or 0.0, *told.distance])
+    at = np.linspace(0, most, DENSE)
+    curves = [("measured" if told.measured else "estimated", "solid", [told.share(e) for e in at])]
+    if len(told.posterior):
+        curves.append(("posterior-weighted", "dash", [told.likely(e)[0] for e in at]))
+    if radius is not None:
+        curves.append(("proved", "dot", [1.0 if e >= radius else np.nan for e in at]))
+    for name, dash, values in curves:
+        data.append(
+            {
+                "type": "scatter", "mode": "lines", "name": name, "x": packed(at), "y": packed(100 * np.array(values)),
+                "line": {"color": colors.omega, "width": 2, "dash": dash}, "xaxis": "x2", "yaxis": "y2",
+                "hovertemplate": f"{name}: %{{y:.4g}} % within %{{x:.3g}}<extra></extra>",
+            }
+        )  # fmt: skip
+    up_left, up_right = ((0.58, 1.0), (0.0, 0.42)) if size.narrow else (up, up)
+    layout: Dict = {
+        "xaxis": axis(colors, labels[a], left, "y"),
+        "yaxis": axis(colors, labels[b], up_left, "x"),
+        "xaxis2": axis(colors, f"ε [{told.unit}]", right, "y2", range=[0, most]),
+        "yaxis2": axis(colors, "solutions within ε of a design [%]", up_right, "x2", range=[0, 102]),
+        "shapes": [
+            {
+                "type": "line", "xref": "x2", "yref": "y2", "x0": told.within, "x1": told.within, "y0": 0, "y1": 102,
+                "line": {"color": colors.target, "width": 1},
+            }
+        ],
+        "legend": {"orientation": "h", "y": -0.2, "font": {"color": colors.text}},
+        "paper_bgcolor": colors.background,
+        "plot_bgcolor": colors.background,
+        "font": {"color": colors.text},
+    }  # fmt: skip
+    return {"data": data, "layout": layout}

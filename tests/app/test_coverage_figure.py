@@ -1,0 +1,39 @@
+"""The figure of a coverage shows every known solution once, and only what is proved as proved."""
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+
+from app.figures.coverage import figure
+from app.figures.playback import Size
+from app.figures.theme import unpacked
+from ipage_core.inference.coverage import Coverage
+from ipage_core.inference.intervals import Interval
+from ipage_core.inference.paving import Radius
+
+
+def told(proof=None):
+    rng = np.random.default_rng(0)
+    distance = np.linspace(0, 0.2, 300)
+    return Coverage(0.1, rng.random((300, 3)), np.full(300, 1 / 300), distance, distance[:50], True, proof, "")
+
+
+@pytest.mark.parametrize("size", ["narrow", "wide"])
+@pytest.mark.parametrize("dark", [False, True])
+def test_it_is_a_figure(size, dark):
+    spec = figure(told(), np.zeros((5, 3)), ("a [m]", "b", "c"), (0, 2), dark, Size(size))
+    go.Figure(spec)
+    points = {trace["name"]: len(unpacked(trace["x"])) for trace in spec["data"]}
+    assert points["solutions seen"] + points["solutions not seen"] == 300
+    assert points["designs"] == 5
+    assert "proved" not in points
+    assert spec["layout"]["xaxis"]["title"]["text"].startswith("a [m]")
+
+
+def test_proved_is_drawn_from_the_radius_on():
+    box = Interval(*np.zeros((2, 0, 3)))
+    spec = figure(told(Radius(0.22, box, 1, 0.0)), np.zeros((5, 3)), ("a", "b", "c"), (0, 1), False, Size("wide"))
+    proved = next(trace for trace in spec["data"] if trace["name"] == "proved")
+    at, value = unpacked(proved["x"]), unpacked(proved["y"])
+    assert np.isnan(value[at < 0.219]).all()
+    assert (value[at > 0.221] == 100).all()
