@@ -30,6 +30,6 @@ def show(run: Run, draw: Draw, told: str, any_plane: bool, dark: bool, size: Siz
         key="animation",
         on_select=lambda: clicked("animation"),
         selection_mode="points",
-        config=CONFIG,
+        config=CONFIG | {"displayModeBar": "hover" if not size.narrow else False},  # it would cover the buttons
     )
     st.caption(told)

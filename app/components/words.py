@@ -141,6 +141,10 @@ def caption(run: Run, picture: str = "Each dot is a design.", more: str = "") ->
     if run.localizes:
         full = "full once Ω says that it hits" if run.verified.any() else "open: not verified"
         text.append(f"**Ring:** {start}. **Dot:** the same sample as localization moves it; {full}.")
+        if run.labels[0] != "prior":
+            text.append(
+                "Play begins with the **latent points** z (their first two coordinates): each becomes a sample."
+            )
     else:
         text.append(f"**Dot:** {start}; full if Ω says that it hits. This method does not localize.")
     if run.f_error is not None and run.omega_error is not None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from app.figures.coordinates import coordinates, plane
 from app.figures.layouts import boxes_of, height_of, shown_rows
-from app.figures.marks import moves, prior_points, proposals, samples_key, travel
+from app.figures.marks import along, moves, prior_points, proposals, samples_key, travel
 from app.figures.panels import designs_panel, error_panel
 from app.figures.playback import WIDE, Box, Scene, Size, assemble
 from app.figures.run import Run
@@ -35,8 +35,8 @@ def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size, pair:
     points = plane(shown.of(run.x), pair)
     scene.still.append(prior_points(plane(shown.of(run.prior), pair), colors, showlegend=run.labels[0] != "prior"))
     if run.localizes:
-        scene.still.append(moves(run, points[0], points[-1], colors))
-        scene.still.append(proposals(run, points[0], colors, 8))
+        along(scene, moves(run, points[0], points[-1], colors))
+        along(scene, proposals(run, points[0], colors, 8))
     travel(scene, run, points, everyone, colors, 6)
     scene.top.append(samples_key(run, colors))
     pad = 0.03 * (shown.high - shown.low)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtr
 
-from app.figures.playback import Scene
+from app.figures.playback import SMOOTH_UP_TO, Scene
 from app.figures.run import Run
-from app.figures.theme import Dict, Palette, packed
+from app.figures.theme import Dict, Palette, joined, packed
+
+VISIBLE = 40
+"""Pixels that the median sample is to travel where its way is magnified."""
 
 
 def curve(points: np.ndarray, color: str, width: float, **more: Any) -> Dict:
@@ -22,11 +26,6 @@ def curve(points: np.ndarray, color: str, width: float, **more: Any) -> Dict:
         "hoverinfo": "skip",
         **more,
     }
-
-
-def joined(lines: np.ndarray) -> np.ndarray:
-    """(n, k, 2) lines as one that is broken after each, (n·(k + 1), 2)."""
-    return np.concatenate((lines, np.full_like(lines[:, :1], np.nan)), axis=1).reshape(-1, 2)
 
 
 def prior_points(points: np.ndarray, colors: Palette, **more: Any) -> Dict:
@@ -91,8 +90,22 @@ def samples(run: Run, t: int, points: np.ndarray, rows: np.ndarray, colors: Pale
 def travel(
     scene: Scene, run: Run, points: np.ndarray, rows: np.ndarray, colors: Palette, dot: float, **more: Any
 ) -> None:
-    """The samples ``rows`` (n,) bool in every frame, at ``points`` (T, rows, 2); the chosen one with track and ring."""
+    """The samples ``rows`` (n,) bool in every frame, at ``points`` (T, rows, 2); the chosen one with track and ring.
+
+    Behind each is the way that it came since the frame before. In the main panel they start from their latent points.
+    """
+    trails = run.localizes and run.n <= SMOOTH_UP_TO
+    begins = run.localizes and run.labels[0] != "prior" and "xaxis" not in more
+    latent = _latent_places(run.z[rows]) if begins else None
     for t, frame in enumerate(scene.moving):
+        if trails:
+            way = joined(np.stack((points[max(t - 1, 0)], points[t]), axis=1))
+            color = colors.localized if t > 1 else proposal_color(run, colors)
+            if latent is not None:
+                scene.trails[len(frame)] = latent, points[0]
+            frame.append(curve(way, color, 1.2, **{"opacity": 0.45, "showlegend": False, **more}))
+        if latent is not None:
+            scene.latent[len(frame)] = latent
         frame.append(samples(run, t, points[t], rows, colors, dot, **more))
     if scene.chosen is None or not rows[scene.chosen]:
         return
@@ -101,6 +114,23 @@ def travel(
         scene.still.append(curve(track, colors.text, 1.5, **{"showlegend": False, **more}))
     for t, frame in enumerate(scene.moving):
         frame.append(ring(track[t : t + 1], colors, dot + 7, **more))
+
+
+def _latent_places(z: np.ndarray) -> np.ndarray:
+    """The first two coordinates of latent points (k, ·), each by its quantile: (k, 2) of 0 to 1."""
+    places = ndtr(z[:, :2].astype(float))
+    return places if places.shape[1] > 1 else np.column_stack((places, np.full(len(z), 0.5)))
+
+
+def magnified(points: np.ndarray, pixels: np.ndarray) -> tuple[np.ndarray, int]:
+    """The ways (T, n, 2) of samples, drawn so many times as long that half of them are seen; they end where they end.
+
+    ``pixels`` (2,) a unit has, across and up.
+    """
+    way = points - points[-1]
+    seen = float(np.median(np.linalg.norm(way[0] * pixels, axis=1))) if points.shape[1] else 0.0
+    times = next((k for k in (1, 2, 5, 10, 20, 50, 100) if k * seen >= VISIBLE), 100) if seen > 0 else 1
+    return points[-1] + times * way, times
 
 
 def ring(points: np.ndarray, colors: Palette, size: float, **more: Any) -> Dict:
@@ -115,6 +145,12 @@ def ring(points: np.ndarray, colors: Palette, size: float, **more: Any) -> Dict:
         "showlegend": False,
         **more,
     }
+
+
+def along(scene: Scene, trace: Dict) -> None:
+    """A trace that does not move, but is not there yet among the latent points."""
+    for frame in scene.moving:
+        frame.append(trace)
 
 
 def samples_key(run: Run, colors: Palette) -> Dict:

@@ -6,14 +6,24 @@ animation runs in the browser.
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from app.figures.run import Run
-from app.figures.theme import Dict, Palette, faded, palette, sized
+from app.figures.theme import Dict, Palette, faded, joined, packed, palette, sized
 
 SMOOTH_UP_TO = 300
 """Samples up to which motion between frames is drawn as well; beyond, the browser could not keep up."""
 SPEEDS = {"▶ Play": 450, "Slow": 1200, "Fast": 180}
+"""Milliseconds a step."""
+LATENT = "latent z"
+"""The frame before the first: the latent points, which become posterior samples."""
+HELD, TRAVEL = 2, 4
+"""How long, in steps, latent points are looked at, and how long they travel to their posterior samples."""
+WORTH = 0.8
+"""Play leaves out a step after which the median error is more than this share of the last one shown."""
 
 LEFT, BOTTOM = 46, 62
 """Pixels beside and below the plot area, for axis titles; the controls begin at the figure's edge instead."""
@@ -70,6 +80,10 @@ class Scene:
     height: int = 0
     chosen: int | None = None
     """The sample that is drawn so that the eye can follow it."""
+    latent: dict[int, np.ndarray] = field(default_factory=dict)
+    """Which moving traces are samples in the main panel, and where in it their latent points are: (k, 2) of 0 to 1."""
+    trails: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    """Which are the ways behind the samples: the places of their latent points, and where the samples are first."""
     redraw: bool = False
     """Whether frames hold what stays frozen otherwise: a heatmap. Nothing is drawn between frames then."""
 
@@ -80,17 +94,57 @@ def assemble(run: Run, scene: Scene, dark: bool, size: Size) -> Dict:
     sized(scene.axes, size.font - 1)
     first = len(scene.still)
     moving = list(range(first, first + len(scene.moving[-1])))
-    controls = _controls(run, size, colors, scene.redraw) if run.localizes else {}
+    labels = run.labels
+    if run.localizes and scene.latent:
+        labels = (LATENT, *labels)
+        scene.moving = _from_latent(scene, colors)
+    controls = _controls(run, labels, size, colors, scene.redraw) if run.localizes else {}
     layout = dressing(run, colors, size, scene.height, _top(run, size))
     layout |= {"annotations": scene.titles, "shapes": scene.shapes, **scene.axes, **controls}
     frames = []
     if run.localizes:
-        for t, label in enumerate(run.labels):
+        for t, label in enumerate(labels):
             data = [_changes(trace, [f[k] for f in scene.moving]) for k, trace in enumerate(scene.moving[t])]
             frames.append({"name": label, "data": data, "traces": moving})
         frames.append({"name": "·", "data": [], "traces": []})
     data = [undimmed(trace) for trace in (*scene.still, *scene.moving[-1], *scene.top)]
     return {"data": data, "layout": layout, "frames": frames}
+
+
+def _from_latent(scene: Scene, colors: Palette) -> list[list[Dict]]:
+    """The frames with one before them: samples at their latent points, and nothing else but the panel of errors."""
+    low, high = np.array([scene.axes["xaxis"]["range"], scene.axes["yaxis"]["range"]], dtype=float).T
+
+    def places(latent: np.ndarray) -> np.ndarray:
+        return low + (high - low) * (0.05 + 0.9 * latent)
+
+    frames = [
+        [trace if _stays(k, trace, scene) else {"opacity": 1, **trace} for k, trace in enumerate(frame)]
+        for frame in scene.moving
+    ]
+    before = []
+    for k, trace in enumerate(frames[0]):
+        if k in scene.latent:
+            across, up = places(scene.latent[k]).T
+            marker = trace["marker"] | {"color": colors.omega, "symbol": [0] * len(across)}
+            before.append(trace | {"x": packed(across), "y": packed(up), "marker": marker})
+        elif k in scene.trails:
+            start, end = places(scene.trails[k][0]), scene.trails[k][1]
+            before.append(trace | _line(start, start))
+            frames[0][k] = trace | _line(start, end)
+        else:
+            before.append(trace if _stays(k, trace, scene) else trace | {"opacity": 0})
+    return [before, *frames]
+
+
+def _line(start: np.ndarray, end: np.ndarray) -> Dict:
+    x, y = joined(np.stack((start, end), axis=1)).T
+    return {"x": packed(x), "y": packed(y)}
+
+
+def _stays(k: int, trace: Dict, scene: Scene) -> bool:
+    """Whether a trace is seen among the latent points too: samples, their ways, and the panel of errors."""
+    return k in scene.latent or k in scene.trails or trace.get("xaxis") == "x2"
 
 
 def dressing(run: Run, colors: Palette, size: Size, height: int, top: int) -> Dict:
@@ -117,7 +171,7 @@ def dressing(run: Run, colors: Palette, size: Size, height: int, top: int) -> Di
         },
         "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": colors.prior, "activecolor": colors.text},
         "uirevision": run.task,
-        "meta": {"task": run.task, "target": run.y_star.tolist()},
+        "meta": {"task": run.task, "target": run.y_star.tolist(), "run": zlib.crc32(run.x[-1].tobytes())},
     }
 
 
@@ -165,15 +219,29 @@ def _top(run: Run, size: Size) -> int:
     return {"narrow": 150, "medium": 124}.get(size.name, 104)
 
 
-def _controls(run: Run, size: Size, colors: Palette, redraw: bool = False) -> Dict:
+def played(run: Run) -> list[str]:
+    """The frames of the run that Play shows: no step in which nothing happens that one could see."""
+    if run.f_error is None:
+        return list(run.labels)
+    median, shown = np.nanmedian(run.f_error, axis=1), [0]
+    for t, label in enumerate(run.labels[1:-1], start=1):
+        if not label.startswith("step ") or median[t] < WORTH * median[shown[-1]]:
+            shown.append(t)
+    return [run.labels[t] for t in (*shown, len(run.labels) - 1)]
+
+
+def _controls(run: Run, labels: tuple[str, ...], size: Size, colors: Palette, redraw: bool = False) -> Dict:
     """Play at three speeds, pause, step both ways; and the slider to scrub with."""
     smooth = run.x.shape[1] <= SMOOTH_UP_TO and not redraw
-    last = len(run.labels) - 1
+    last = len(labels) - 1
+    names = [LATENT] * (labels[0] == LATENT) + played(run)
 
     def play(duration: int) -> list:
-        transition = {"duration": int(duration * 0.7) if smooth else 0, "easing": "cubic-in-out"}
-        frame = {"duration": duration, "redraw": redraw}
-        return [list(run.labels), {"frame": frame, "transition": transition, "mode": "immediate", "fromcurrent": True}]
+        lasts = [duration * {LATENT: HELD, run.labels[0]: TRAVEL if names[0] == LATENT else 1}.get(n, 1) for n in names]
+        frames = [{"duration": one, "redraw": redraw} for one in lasts]
+        moves = [int(0.7 * one) if smooth and name != LATENT else 0 for one, name in zip(lasts, names, strict=True)]
+        transitions = [{"duration": one, "easing": "cubic-in-out"} for one in moves]
+        return [names, {"frame": frames, "transition": transitions, "mode": "immediate", "fromcurrent": True}]
 
     def step(order: list[str]) -> list:
         # Plotly has no "next frame". Playing on from the current one, but dwelling for ever on the next, is one. An
@@ -183,8 +251,8 @@ def _controls(run: Run, size: Size, colors: Palette, redraw: bool = False) -> Di
         transition = [{"duration": 0}, {"duration": 250 if smooth else 0}]
         return [names, {"frame": frame, "transition": transition, "mode": "immediate", "fromcurrent": True}]
 
-    forward = [*run.labels[1:], run.labels[0]]
-    backward = [*run.labels[-2::-1], run.labels[-1]]
+    forward = [*labels[1:], labels[0]]
+    backward = [*labels[-2::-1], labels[-1]]
     still = [[None], {"frame": {"duration": 0, "redraw": redraw}, "transition": {"duration": 0}, "mode": "immediate"}]
     buttons = [(name, play(duration)) for name, duration in SPEEDS.items()]
     buttons += [("Pause", still), ("‹ Step", step(backward)), ("Step ›", step(forward))]
@@ -234,7 +302,7 @@ def _controls(run: Run, size: Size, colors: Palette, redraw: bool = False) -> Di
                     {"frame": {"duration": 0, "redraw": redraw}, "transition": {"duration": 0}, "mode": "immediate"},
                 ],
             }
-            for label, shown in zip(run.labels, steps_named(run.labels), strict=True)
+            for label, shown in zip(labels, steps_named(labels), strict=True)
         ],
     }
     return {"updatemenus": [menu], "sliders": [slider]}

@@ -85,6 +85,11 @@ def unpacked(spec: Dict) -> np.ndarray:
     return array.reshape([int(n) for n in spec["shape"].split(",")]) if "shape" in spec else array
 
 
+def joined(lines: np.ndarray) -> np.ndarray:
+    """(n, k, 2) lines as one that is broken after each, (n·(k + 1), 2)."""
+    return np.concatenate((lines, np.full_like(lines[:, :1], np.nan)), axis=1).reshape(-1, 2)
+
+
 def squared(unit: str) -> str:
     """The square of a unit: 'eV²', '(S/cm)²'."""
     return f"{unit}²" if unit.isalpha() else f"({unit})²"

@@ -4,7 +4,7 @@ import logging
 
 import streamlit as st
 
-from app.components import choice, compare, favourites, latent, localization, posterior, share, widgets
+from app.components import choice, compare, favourites, latent, localization, motion, posterior, share, widgets
 from app.components.look import is_dark, size_name
 from app.components.words import cards, doubt_text, headline, note_text, plain
 from app.figures.playback import Size
@@ -80,6 +80,8 @@ with left:
     )
 with right:
     choice.ask_sample(run)
+with st.sidebar:
+    motion.ask()
 rest = None if own.replaces(view, run) else views[view]()
 st.html(cards(own.key_figures(run)))
 own.show_sample(asked, run, dark, size)

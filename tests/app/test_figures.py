@@ -1,14 +1,17 @@
 import json
+from itertools import pairwise
 
 import numpy as np
 import plotly.graph_objects as go
 import pytest
 import torch
+from scipy.special import ndtr
 
 from app.components import words
 from app.components.tables import table
 from app.figures import generic
-from app.figures.playback import Size
+from app.figures.marks import VISIBLE, magnified
+from app.figures.playback import LATENT, SPEEDS, Size, played
 from app.figures.theme import packed, palette, unpacked
 from app.state.runs import record
 from app.tasks import FOLDERS, panel_of
@@ -104,7 +107,7 @@ def test_frames_move_svg_scatters_only_and_end_where_the_figure_rests(run_of, ta
     run = run_of(task)
     figure = panel_of(task).figure(run)
     frames = {frame["name"]: frame for frame in figure["frames"]}
-    assert [f["name"] for f in figure["frames"] if f["data"]] == list(run.labels)
+    assert [f["name"] for f in figure["frames"] if f["data"]] == [LATENT, *run.labels]
     for frame in frames.values():
         assert len(frame["data"]) == len(frame["traces"])
         assert all(figure["data"][i]["type"] == "scatter" for i in frame["traces"])
@@ -126,10 +129,61 @@ def test_step_buttons_go_one_frame_on_and_back_from_any_frame(run_of):
     run = run_of()
     menu = sinewave.figure(run)["layout"]["updatemenus"][0]["buttons"]
     args = {button["label"]: button["args"][0] for button in menu}
-    labels = list(run.labels)
+    labels = [LATENT, *run.labels]
     for k, label in enumerate(labels):
         assert play_next(args["Step ›"], label) == labels[(k + 1) % len(labels)]
         assert play_next(args["‹ Step"], label) == labels[k - 1]
+
+
+@pytest.mark.parametrize("task", CHEAP)
+def test_play_begins_at_the_latent_points_and_leaves_out_steps_in_which_nothing_happens(run_of, task):
+    run = run_of(task)
+    names, options = panel_of(task).figure(run)["layout"]["updatemenus"][0]["buttons"][0]["args"]
+    assert names == [LATENT, *played(run)]
+    assert names[1] == run.labels[0]
+    assert names[-1] == run.labels[-1]
+    assert len(options["frame"]) == len(options["transition"]) == len(names)
+    assert options["transition"][0]["duration"] == 0  # there is nothing to come from
+    assert min(one["duration"] for one in options["frame"]) >= SPEEDS["▶ Play"]
+    medians = [np.median(run.f_error[run.labels.index(name)]) for name in names[1:-1] if "correction" not in name]
+    assert all(after < 0.8 * before for before, after in pairwise(medians))
+
+
+@pytest.mark.parametrize("task", CHEAP)
+def test_latent_points_are_where_their_quantiles_say(run_of, task):
+    """The first frame: samples by their latent quantiles in the main panel, and no other sample anywhere."""
+    run = run_of(task)
+    figure = panel_of(task).figure(run)
+    low, high = np.array([figure["layout"][name]["range"] for name in ("xaxis", "yaxis")]).T
+    expected = low + (high - low) * (0.05 + 0.9 * ndtr(run.z[:, :2].astype(float)))
+    shown = 0
+    for index, changes in zip(figure["frames"][0]["traces"], figure["frames"][0]["data"], strict=True):
+        trace = figure["data"][index] | changes
+        if trace.get("customdata") == list(range(run.n)) and "xaxis" not in trace:
+            points = np.stack((unpacked(trace["x"]), unpacked(trace["y"])), axis=1)
+            assert points == pytest.approx(expected, abs=1e-5 * np.abs(high - low).max())
+            shown += 1
+        elif trace.get("customdata"):
+            assert trace["opacity"] == 0
+    assert shown == 1
+
+
+def test_a_method_that_starts_from_the_prior_has_no_latent_points(run_of):
+    figure = sinewave.figure(run_of(method="prior-lm"))
+    assert LATENT not in [frame["name"] for frame in figure["frames"]]
+
+
+def test_ways_are_magnified_until_half_of_them_are_seen():
+    rng = np.random.default_rng(0)
+    end = rng.random((50, 2))
+    way = 0.002 * rng.random((3, 50, 2))
+    way[-1] = 0
+    drawn, times = magnified(end + way, np.array([200.0, 100.0]))
+    assert drawn[-1] == pytest.approx(end)
+    assert np.median(np.linalg.norm((drawn[0] - end) * (200, 100), axis=1)) >= VISIBLE or times == 100
+    assert drawn == pytest.approx(end + times * way)
+    assert magnified(np.zeros((2, 4, 2)), np.ones(2))[1] == 1
+    assert magnified(np.array([[[0, 0]], [[50.0, 0]]]), np.ones(2))[1] == 1
 
 
 def test_errors_by_f_and_by_omega_are_two_curves_each_with_its_own_numbers(run_of):
@@ -153,7 +207,7 @@ def test_a_loop_is_lit_exactly_when_a_verified_design_lies_on_it(run_of):
     run = run_of(n=12)
     figure = sinewave.figure(run)
     lit_colour = palette(False).found
-    for t, frame in enumerate(f for f in figure["frames"] if f["data"]):
+    for t, frame in enumerate(f for f in figure["frames"][1:] if f["data"]):
         badges = next(c["marker"]["color"] for c in frame["data"] if len(c.get("marker", {}).get("color", "")) == 9)
         lit = [k for k, colour in enumerate(badges) if colour == lit_colour]
         assert lit == sorted(set(run.modes[t][run.modes[t] >= 0].tolist()))

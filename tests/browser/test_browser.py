@@ -43,6 +43,21 @@ DOTS = """() => [...document.querySelectorAll('.js-plotly-plot .subplot.xy .scat
     p => p.getAttribute('transform').match(/[-.0-9]+/g).map(Number))"""
 
 
+SEEN = """setInterval(() => {
+    const now = document.querySelector('.st-key-animation .js-plotly-plot')?._fullLayout?._currentFrame;
+    window.seen ??= [];
+    const dots = [...document.querySelectorAll(
+        '.st-key-animation .subplot.xy .scatterlayer .trace path.point[transform]')];
+    if (now && now !== window.seen.at(-1)?.[0])
+        window.seen.push([now, dots.map(p => p.getAttribute('transform').match(/[-.0-9]+/g).map(Number))]);
+}, 30)"""
+"""Notes each frame as it is played, with the dots' places at its beginning."""
+LAST = """(() => {
+    const plot = document.querySelector('.st-key-animation .js-plotly-plot'), steps = plot._fullLayout.sliders[0].steps;
+    return plot._fullLayout._currentFrame === steps.at(-1).args[0][0];
+})()"""
+
+
 @pytest.fixture(scope="module")
 def address():
     with server() as (address, _):
@@ -107,6 +122,39 @@ def test_play_pause_step_and_scrub(address, watch):
     page.wait_for_function(f"({STEP})() === 'correction 1'")
     page.wait_for_timeout(700)
     assert np.abs(np.subtract(page.evaluate(DOTS), rest)).max() < 0.1
+
+
+@pytest.mark.parametrize("task", ["sinewave", "robotic_arm", "ballistics", "crystal"])
+def test_a_new_result_plays_by_itself_from_latent_points_to_solutions(address, watch, task):
+    watched = watch(motion="no-preference")
+    watched.page.add_init_script(SEEN)
+    page = watched.page
+    page.goto(f"{address}/?task={task}&n=50")
+    page.wait_for_function(f"() => window.seen?.length > 2 && {LAST}")
+    seen = page.evaluate("() => window.seen")
+    assert seen[0][0] == "latent z"
+    assert seen[1][0] in ("posterior", "latent z")
+    start, end = np.array(seen[0][1]), np.array(page.evaluate(DOTS))
+    start, end = start[: len(end)], end[: len(start)]
+    assert np.median(np.linalg.norm(start - end, axis=1)) >= 40  # pixels: the motion is seen
+
+    count = len(seen)
+    page.wait_for_timeout(2500)
+    assert len(page.evaluate("() => window.seen")) == count, "it plays once"
+    page.get_by_role("spinbutton", name="Seed").fill("3")
+    page.keyboard.press("Enter")
+    page.wait_for_function(f"n => window.seen.slice(n).some(s => s[0] === 'latent z') && {LAST}", arg=count)
+
+
+@pytest.mark.parametrize(("motion", "more"), [("reduce", ""), ("no-preference", "&play=false")])
+def test_nothing_plays_by_itself_where_it_is_not_wanted(address, watch, motion, more):
+    watched = watch(motion=motion)
+    watched.page.add_init_script(SEEN)
+    page = watched.open(f"{address}/?n=25{more}")
+    page.wait_for_timeout(3000)
+    assert page.evaluate("() => window.seen ?? []") == []
+    press(page, "Fast")
+    page.wait_for_function(f"() => window.seen?.length > 2 && {LAST}")
 
 
 def test_the_keyboard_reaches_the_figure_and_plays_it(address, watch):

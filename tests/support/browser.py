@@ -73,11 +73,16 @@ def chromium():
 
 
 class Watched:
-    """A page that remembers what must not happen: errors on its console, and requests beyond the loopback."""
+    """A page that remembers what must not happen: errors on its console, and requests beyond the loopback.
 
-    def __init__(self, browser, width=1440, height=900, theme="light"):
+    Figures play by themselves only with ``motion="no-preference"``.
+    """
+
+    def __init__(self, browser, width=1440, height=900, theme="light", motion="reduce"):
         self.errors, self.abroad = [], []
-        self.context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme)
+        self.context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=theme, reduced_motion=motion
+        )
         self.page = self.context.new_page()
         self.page.set_default_timeout(TIMEOUT)
         self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)

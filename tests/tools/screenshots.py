@@ -112,13 +112,13 @@ def indexed(pictures):
 
 
 PLAY = """() => {
-    const [frames, options] = document.querySelector('.js-plotly-plot').layout.updatemenus[0].buttons[0].args;
-    return [frames.length, options.frame.duration];
+    const [, options] = document.querySelector('.js-plotly-plot').layout.updatemenus[0].buttons[0].args;
+    return options.frame.reduce((sum, one) => sum + one.duration, 0);
 }"""
 
 
 def film(browser, address, path):
-    """The page's Play from the posterior on, at its own speed: the browser's clock waits for the pictures."""
+    """The page's Play from the latent points on, at its own speed: the browser's clock waits for the pictures."""
     watched = Watched(browser, 1280, 1000)
     page = watched.page
     page.clock.install()
@@ -129,13 +129,12 @@ def film(browser, address, path):
     figure = page.locator(".js-plotly-plot").bounding_box()
     top = page.get_by_role("heading", name="designs achieve").bounding_box()["y"] - 4
     clip = {"x": figure["x"] - 8, "y": top, "width": figure["width"] + 16, "height": 590 + figure["y"] - top}
-    frames, played = page.evaluate(PLAY)
+    whole = page.evaluate(PLAY)
     page.clock.pause_at(page.evaluate("Date.now()") / 1000 + 2)
     page.locator(".updatemenu-button", has_text="▶ Play").click()
     page.mouse.move(0, 0)
-    page.clock.run_for(played - TICK)  # the first frame's turn
     pictures, lasts = [], []
-    for _ in range((frames - 1) * played // TICK + 1):
+    for _ in range(whole // TICK + 1):
         picture = Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB")
         if pictures and picture.tobytes() == pictures[-1].tobytes():
             lasts[-1] += TICK

@@ -8,6 +8,7 @@ import torch
 from app.figures.generic import with_closeup
 from app.figures.layouts import filling, shown_rows
 from app.figures.marks import (
+    along,
     closest,
     curve,
     in_sight,
@@ -65,8 +66,8 @@ def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
     )
     scene.still.append(curve(ground, colors.prior, 2, showlegend=False))
     if run.localizes:
-        scene.still.append(curve(joined(flights[0]), start, 1, opacity=0.3, showlegend=False))
-        scene.still.append(proposals(run, on_ground(run.y[0]), colors, 8))
+        along(scene, curve(joined(flights[0]), start, 1, opacity=0.3, showlegend=False))
+        along(scene, proposals(run, on_ground(run.y[0]), colors, 8))
     for t, frame in enumerate(scene.moving):
         color = colors.localized if t else start
         frame.append(curve(joined(flights[t]), color, 1.3, opacity=0.7, showlegend=False))
@@ -125,7 +126,7 @@ def _closeup(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> N
         width = {"color": colors.target, "width": 2 if style == "solid" else 1.2, "dash": style}
         scene.still.append(curve(line, colors.target, 1, **where) | {"line": width})
     if run.localizes:
-        scene.still.append(proposals(run, points[0], colors, 7, **where))
+        along(scene, proposals(run, points[0], colors, 7, **where))
     travel(scene, run, points, near, colors, 6, **where)
     limits = {
         "range": [centre - half, centre + half],

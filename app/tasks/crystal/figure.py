@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from app.figures.layouts import boxes_of, height_of, shown_rows
-from app.figures.marks import curve, moves, prior_points, proposal_color, proposals, samples_key, travel
+from app.figures.marks import along, curve, moves, prior_points, proposal_color, proposals, samples_key, travel
 from app.figures.panels import error_panel, title
 from app.figures.playback import WIDE, Box, Scene, Size, assemble, static, undimmed
 from app.figures.run import Run
@@ -85,8 +85,8 @@ def picture(scene: Scene, run: Run, predicted: Predict, box: Box, colors: Palett
         scene.still.append(_band(band, colors))
     scene.still.append(prior_points(prior, colors, showlegend=run.labels[0] != "prior"))
     if run.localizes:
-        scene.still.append(moves(run, points[0], points[-1], colors, opacity=0.35))
-        scene.still.append(proposals(run, points[0], colors, 7))
+        along(scene, moves(run, points[0], points[-1], colors, opacity=0.35))
+        along(scene, proposals(run, points[0], colors, 7))
     travel(scene, run, points, drawn, colors, 7)
     scene.top.append(samples_key(run, colors))
     if len(checked):
@@ -172,8 +172,8 @@ def _plane(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> Non
     points = run.x[..., pair]
     scene.still.append(prior_points(run.prior[:, pair], colors, **where))
     if run.localizes:
-        scene.still.append(moves(run, points[0], points[-1], colors) | where)
-        scene.still.append(proposals(run, points[0], colors, 6, **where))
+        along(scene, moves(run, points[0], points[-1], colors) | where)
+        along(scene, proposals(run, points[0], colors, 6, **where))
     travel(scene, run, points, np.ones(run.n, dtype=bool), colors, 6, **where)
     scene.top.append(_cubic(CUBIC[pair], colors) | {"xaxis": "x3", "yaxis": "y3"})
     low, high = (bound[pair] for bound in task.bounds.numpy())

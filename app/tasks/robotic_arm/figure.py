@@ -8,6 +8,7 @@ import torch
 from app.figures.generic import with_closeup
 from app.figures.layouts import filling, shown_rows
 from app.figures.marks import (
+    along,
     closest,
     curve,
     in_sight,
@@ -55,8 +56,8 @@ def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
     scene.still.append(prior_points(run.prior_y, colors, showlegend=run.labels[0] != "prior"))
     scene.still.append(curve(rail, colors.prior, 4, name="rail", showlegend=False))
     if run.localizes:
-        scene.still.append(curve(joined(arms[0]), start, 1, opacity=0.3, showlegend=False))
-        scene.still.append(proposals(run, run.y[0], colors, 5))
+        along(scene, curve(joined(arms[0]), start, 1, opacity=0.3, showlegend=False))
+        along(scene, proposals(run, run.y[0], colors, 5))
     for t, frame in enumerate(scene.moving):
         color = colors.localized if t else start
         frame.append(curve(joined(arms[t]), color, 1.3, opacity=0.65, showlegend=False))
@@ -117,7 +118,7 @@ def _closeup(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> N
     scene.top.append(curve(circle, colors.target, 1, **where) | {"line": dotted})
     scene.still.append(target_cross(*run.y_star, colors, 26, **where))
     if run.localizes:
-        scene.still.append(proposals(run, run.y[0][near], colors, 7, **where))
+        along(scene, proposals(run, run.y[0][near], colors, 7, **where))
     travel(scene, run, run.y[:, near], near, colors, 6, **where)
     (x_range, x_ticks), (y_range, y_ticks) = (
         ([float(c - half), float(c + half)], ticks_about(c, half)) for c in centre

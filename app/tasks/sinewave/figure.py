@@ -7,7 +7,17 @@ import math
 import numpy as np
 
 from app.figures.layouts import boxes_of, height_of
-from app.figures.marks import curve, moves, prior_points, proposal_color, proposals, samples_key, travel
+from app.figures.marks import (
+    along,
+    curve,
+    magnified,
+    moves,
+    prior_points,
+    proposal_color,
+    proposals,
+    samples_key,
+    travel,
+)
 from app.figures.panels import error_panel, title
 from app.figures.playback import WIDE, Box, Scene, Size, assemble
 from app.figures.run import Run
@@ -105,7 +115,7 @@ def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
         name = f"target y* = {end[0]:g}" if run.exact.all() else f"target: y = {end[0]:g}"
         scene.still.append(curve(level_set(float(end[0])), colors.target, 2.5, name=name))
     if run.localizes:
-        scene.still.append(proposals(run, run.x[0], colors, dot + 1))
+        along(scene, proposals(run, run.x[0], colors, dot + 1))
     travel(scene, run, run.x, everyone, colors, dot)
     if run.n_modes:
         _badges(scene, run, colors, size)
@@ -173,10 +183,15 @@ def _closeup(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> N
     where = {**subplot, "showlegend": False}
     for end in run.ends:
         scene.still.append(curve(level_set(float(end[0])), colors.target, 2, **where))
+    points, times = run.x[:, rows], 1
     if run.localizes:
-        scene.still.append(moves(run, run.x[0][rows], run.x[-1][rows], colors, **subplot))
-        scene.still.append(proposals(run, run.x[0][rows], colors, 8, **where))
-    travel(scene, run, run.x[:, rows], rows, colors, 7, **where)
+        pixels = np.diff(box[0]) * size.width / (2 * half)
+        points, times = magnified(points, pixels)
+        along(scene, moves(run, points[0], points[-1], colors, **subplot))
+        along(scene, proposals(run, points[0], colors, 8, **where))
+    if times > 1:
+        heading += f": ways × {times}"
+    travel(scene, run, points, rows, colors, 7, **where)
     limits = np.stack((centre - half, centre + half), axis=1).tolist()
     scene.axes["xaxis3"] = axis(
         colors,

@@ -1,0 +1,45 @@
+"""The animation plays by itself, once for every run: on opening, and after each change of a setting."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+# Nothing plays where the visitor's system asks for little motion, and no run plays twice: the figure's meta names it.
+PLAY = """
+let last = null;
+export default function({ data }) {
+  if (!data?.play) { last = null; return; }
+  if (window.matchMedia('(prefers-reduced-motion: reduce)').matches) return;
+  const look = () => {
+    for (const plot of document.querySelectorAll('.st-key-animation .js-plotly-plot')) {
+      const meta = plot._fullLayout?.meta, button = plot.querySelector('.updatemenu-button');
+      if (!button || meta?.run === undefined || plot._transitioning) continue;
+      const run = `${meta.task} ${meta.target} ${meta.run}`;
+      if (run === last) return;
+      last = run;
+      button.dispatchEvent(new MouseEvent('click', { bubbles: true, view: window }));
+      return;
+    }
+  };
+  let calm = 0;
+  const watcher = new MutationObserver(() => { clearTimeout(calm); calm = setTimeout(look, 250); });
+  watcher.observe(document.body, { childList: true, subtree: true });
+  look();
+  return () => { watcher.disconnect(); clearTimeout(calm); };
+}
+"""
+
+_motion = st.components.v2.component("motion", js=PLAY)
+
+
+def ask() -> None:
+    """The switch, which the address holds, and what presses Play."""
+    play = st.toggle(
+        "Play new results by themselves",
+        True,
+        key="play",
+        bind="query-params",
+        help="Once each. Nothing moves by itself where your system asks for reduced motion.",
+    )
+    with st.container(key="motion"):
+        _motion(key="motion-play", data={"play": play})
