@@ -10,7 +10,14 @@ let last = null;
 export default function({ data }) {
   if (!data?.play) { last = null; return; }
   if (window.matchMedia('(prefers-reduced-motion: reduce)').matches) return;
+  let calm = 0;
+  const later = (wait) => {
+    clearTimeout(calm);
+    calm = setTimeout(() => requestIdleCallback(look, { timeout: 1000 }), wait);
+  };
   const look = () => {
+    // While the page is still being built, frames would be skipped.
+    if (document.querySelector('[data-testid="stApp"]')?.dataset.testScriptState === 'running') return later(150);
     for (const plot of document.querySelectorAll('.st-key-animation .js-plotly-plot')) {
       const meta = plot._fullLayout?.meta, button = plot.querySelector('.updatemenu-button');
       if (!button || meta?.run === undefined || plot._transitioning) continue;
@@ -21,10 +28,9 @@ export default function({ data }) {
       return;
     }
   };
-  let calm = 0;
-  const watcher = new MutationObserver(() => { clearTimeout(calm); calm = setTimeout(look, 250); });
+  const watcher = new MutationObserver(() => later(250));
   watcher.observe(document.body, { childList: true, subtree: true });
-  look();
+  later(0);
   return () => { watcher.disconnect(); clearTimeout(calm); };
 }
 """

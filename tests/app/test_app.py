@@ -43,6 +43,11 @@ def figure(test):
     return json.loads(test.get("plotly_chart")[0].proto.spec)
 
 
+def about(test):
+    """Task and target of the figure."""
+    return {name: figure(test)["layout"]["meta"][name] for name in ("task", "target")}
+
+
 def headline(test):
     return next(m.value for m in test.markdown if m.value.startswith("#### ") and " design" in m.value)
 
@@ -52,7 +57,7 @@ def test_the_default_view_is_there_before_any_click(app):
     assert not test.exception
     assert not test.error
     assert "200 designs achieve y* = 1.2" in headline(test).replace("200 of", "")
-    assert figure(test)["layout"]["meta"] == {"task": "sinewave", "target": [1.2]}
+    assert about(test) == {"task": "sinewave", "target": [1.2]}
     assert figure(test)["frames"]
     assert len(test.dataframe[0].value) == 200
     assert {"verified", "hit", "in prior"} <= set(test.dataframe[0].value["badges"][0])
@@ -76,13 +81,13 @@ def test_choosing_a_task_brings_its_own_target(app, task, target):
     test = app(n="25", y1="0.4")
     test.selectbox(key="task_choice").set_value(task).run()
     assert not test.exception
-    assert figure(test)["layout"]["meta"] == {"task": task, "target": target}
+    assert about(test) == {"task": task, "target": target}
     assert test.query_params["task"] == task
 
 
 def test_the_address_holds_every_setting(app):
     test = app(task="ballistics", y1="4.5", sampling="SRS", n="50", seed="3", method="prior-lm", omega="2")
-    assert figure(test)["layout"]["meta"] == {"task": "ballistics", "target": [4.5]}
+    assert about(test) == {"task": "ballistics", "target": [4.5]}
     assert test.select_slider(key="n").value == 50
     assert test.number_input(key="seed").value == 3
     assert test.selectbox(key="method").value == "prior-lm"

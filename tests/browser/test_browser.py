@@ -44,14 +44,14 @@ DOTS = """() => [...document.querySelectorAll('.js-plotly-plot .subplot.xy .scat
 
 
 SEEN = """setInterval(() => {
-    const now = document.querySelector('.st-key-animation .js-plotly-plot')?._fullLayout?._currentFrame;
-    window.seen ??= [];
-    const dots = [...document.querySelectorAll(
-        '.st-key-animation .subplot.xy .scatterlayer .trace path.point[transform]')];
-    if (now && now !== window.seen.at(-1)?.[0])
-        window.seen.push([now, dots.map(p => p.getAttribute('transform').match(/[-.0-9]+/g).map(Number))]);
-}, 30)"""
-"""Notes each frame as it is played, with the dots' places at its beginning."""
+    const plot = document.querySelector('.st-key-animation .js-plotly-plot');
+    if (!plot?.on || plot.seen) return;
+    plot.seen = window.seen = window.seen ?? [];
+    const dots = () => [...plot.querySelectorAll('.subplot.xy .scatterlayer .trace path.point[transform]')];
+    plot.on('plotly_animatingframe', e => window.seen.push(
+        [e.name, dots().map(p => p.getAttribute('transform').match(/[-.0-9]+/g).map(Number))]));
+}, 20)"""
+"""Notes each frame as it is played, with the dots' places before it."""
 LAST = """(() => {
     const plot = document.querySelector('.st-key-animation .js-plotly-plot'), steps = plot._fullLayout.sliders[0].steps;
     return plot._fullLayout._currentFrame === steps.at(-1).args[0][0];
@@ -132,10 +132,9 @@ def test_a_new_result_plays_by_itself_from_latent_points_to_solutions(address, w
     page.goto(f"{address}/?task={task}&n=50")
     page.wait_for_function(f"() => window.seen?.length > 2 && {LAST}")
     seen = page.evaluate("() => window.seen")
-    assert seen[0][0] == "latent z"
-    assert seen[1][0] in ("posterior", "latent z")
-    start, end = np.array(seen[0][1]), np.array(page.evaluate(DOTS))
-    start, end = start[: len(end)], end[: len(start)]
+    assert [name for name, _ in seen[:3]] == ["latent z", "posterior", "step 1"]
+    start, end = np.array(seen[1][1]), np.array(page.evaluate(DOTS))
+    assert start.shape == end.shape
     assert np.median(np.linalg.norm(start - end, axis=1)) >= 40  # pixels: the motion is seen
 
     count = len(seen)
