@@ -23,7 +23,7 @@ LATENT = "latent z"
 HELD, TRAVEL = 2, 4
 """How long, in steps, latent points are looked at, and how long they travel to their posterior samples."""
 WORTH = 0.8
-"""Play leaves out a step after which the median error is more than this share of the last one shown."""
+"""Play leaves out a step whose median error is within this factor of the last one shown: nothing is seen to move."""
 
 LEFT, BOTTOM = 46, 62
 """Pixels beside and below the plot area, for axis titles; the controls begin at the figure's edge instead."""
@@ -225,7 +225,7 @@ def played(run: Run) -> list[str]:
         return list(run.labels)
     median, shown = np.nanmedian(run.f_error, axis=1), [0]
     for t, label in enumerate(run.labels[1:-1], start=1):
-        if not label.startswith("step ") or median[t] < WORTH * median[shown[-1]]:
+        if not label.startswith("step ") or not WORTH * median[shown[-1]] <= median[t] <= median[shown[-1]] / WORTH:
             shown.append(t)
     return [run.labels[t] for t in (*shown, len(run.labels) - 1)]
 

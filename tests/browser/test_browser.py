@@ -135,7 +135,7 @@ def test_a_new_result_plays_by_itself_from_latent_points_to_solutions(address, w
     assert [name for name, _ in seen[:3]] == ["latent z", "posterior", "step 1"]
     start, end = np.array(seen[1][1]), np.array(page.evaluate(DOTS))
     assert start.shape == end.shape
-    assert np.median(np.linalg.norm(start - end, axis=1)) >= 40  # pixels: the motion is seen
+    assert (np.linalg.norm(start - end, axis=1) >= 40).sum() >= 25  # pixels: half of the samples are seen to move
 
     count = len(seen)
     page.wait_for_timeout(2500)

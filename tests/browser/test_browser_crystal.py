@@ -91,8 +91,8 @@ def test_the_animation_draws_cells_to_the_target_line(page):
     )
     page.wait_for_timeout(700)
     seen = page.evaluate(f"() => {FIGURE}.seen")
-    assert [name for name, _ in seen][:2] == ["posterior", "step 1"]
-    before, after = np.array(seen[1][1]), np.array(page.evaluate(GAPS))  # a frame is announced before it is drawn
+    assert [name for name, _ in seen][:3] == ["latent z", "posterior", "step 1"]
+    before, after = np.array(seen[2][1]), np.array(page.evaluate(GAPS))  # a frame is announced before it is drawn
     assert len(before) == len(after)
     assert np.abs(after - before).max() > 5
 
