@@ -37,7 +37,7 @@ class Shown:
     @property
     def address(self) -> str:
         """Explore in this state, seen from any page of the app."""
-        return f"./?{self.settings.address()}&view={self.view.replace(' ', '+')}"
+        return f"./?{self.request.to_query()}&view={self.view.replace(' ', '+')}"
 
 
 def state(target: float, method: str = lessons.METHOD, task: str = lessons.TASK.name, **more: Any) -> DesignRequest:
