@@ -11,6 +11,7 @@ from ipage_core.inference.chain import Chain
 from ipage_core.inference.latent_design import Sampling, latent_design
 from ipage_core.inference.localization import Optimizer
 from ipage_core.inference.methods import Loaded, load
+from ipage_core.inference.pareto import REACHED, optimal_aims
 from ipage_core.inference.solutions import Path, Solutions
 from ipage_core.inference.spread import REGIONS, Region
 from ipage_core.inference.spread_stage import CORRECTIONS, Filled, fill_samples, spread_samples
@@ -191,7 +192,10 @@ def run(request: DesignRequest, method: Loaded | None = None, *, record_every: i
     """
     task = request.task
     method = method or load(task, request.method)
-    aims, n = request.aims()
+    if request.target.optimizes and not request.targets:
+        aims, n = _optimal(request, method), 1
+    else:
+        aims, n = request.aims()
     return design(
         task,
         method,
@@ -211,6 +215,32 @@ def run(request: DesignRequest, method: Loaded | None = None, *, record_every: i
         fill=request.fill,
         target=request.target,
     )
+
+
+def _optimal(request: DesignRequest, method: Loaded) -> Tensor:
+    """Aims for a target that minimizes or maximizes, as far out as the surrogate follows. → (n, m)."""
+    task, space = request.task, constraints.parse(request.task, request.constraints)
+    if method.surrogate is None:
+        raise ValueError(f"{method.name} has no surrogate to minimize or maximize with; accepted: ipage, prior-lm, …")
+    tolerances = request.target.tolerances(task)
+
+    def reached(aims: Tensor) -> Tensor:
+        found = design(
+            task,
+            method,
+            aims,
+            1,
+            sampling="srs",
+            seed=request.seed,
+            verify="none",
+            space=space,
+            record_every=1000,
+            target=request.target,
+        )
+        assert found.surrogate is not None
+        return ((found.surrogate.double() - aims).abs() / tolerances <= REACHED).all(1)
+
+    return optimal_aims(request, reached)
 
 
 def _note(

@@ -151,6 +151,11 @@ class Target:
         return all(goal.low == goal.high for goal in self.goals)
 
     @property
+    def optimizes(self) -> bool:
+        """Whether the least or the greatest of a property is asked for."""
+        return any(goal.kind in ("minimize", "maximize") for goal in self.goals)
+
+    @property
     def text(self) -> str:
         """As ``--target`` reads it, all digits included."""
         return ",".join(goal.text for goal in self.goals)

@@ -1,0 +1,54 @@
+"""Least and greatest: against maxima that are known."""
+
+import math
+
+import torch
+
+import ipage_core as ipage
+from ipage_core.inference.pareto import front
+from ipage_core.problem.request import DesignRequest
+from ipage_core.tasks import TASKS
+
+
+def test_the_front_is_what_no_other_point_dominates():
+    y = torch.rand(300, 2, generator=torch.Generator().manual_seed(0))
+    kept = front(y)
+    for i in range(len(y)):
+        dominated = ((y <= y[i]).all(1) & (y < y[i]).any(1)).any()
+        assert kept[i] == ~dominated
+
+
+def test_the_greatest_of_the_sine_wave_is_two():
+    found = ipage.design("sinewave", ipage.Target.from_goals(TASKS["sinewave"], ["maximize y"]), n=12)
+    assert found.verification.y[:, 0].min() > 1.97
+    assert found.verification.y[:, 0].max() <= 2
+    least = ipage.design("sinewave", {"y": ipage.Goal("minimize")}, n=12)
+    assert least.verification.y[:, 0].max() < -1.97
+
+
+def test_the_arm_reaches_as_far_as_it_is_long_where_the_other_goal_lets_it():
+    task = TASKS["robotic_arm"]
+    far = ipage.design(task, ipage.Target.from_goals(task, ["maximize hand, horizontal", "hand, vertical=0"]), n=20)
+    assert far.verification.y[:, 1].abs().max() <= 0.02
+    assert 1.97 < far.verification.y[:, 0].median() <= 2  # stretched out, 0.5 + 0.5 + 1 m
+
+
+def test_two_optima_spread_along_a_front():
+    """Of points on a disc, the least x and the least y: a quarter of its rim."""
+
+    def polar(x):
+        return torch.stack((x[:, 0] * torch.cos(x[:, 1]), x[:, 0] * torch.sin(x[:, 1])), dim=1)
+
+    task = ipage.Task.from_function(
+        polar, {"r": (0, 1), "φ": (-math.pi, math.pi)}, {"x": 0.02, "y": 0.02}, "disc", default_target=(0, 0)
+    )
+    target = ipage.Target.from_goals(task, ["minimize x", "minimize y"])
+    from ipage_core.inference.pareto import optimal_aims
+
+    request = DesignRequest.of(task, target, n=40)
+    aims = optimal_aims(request, lambda y: y.norm(dim=1) <= 1)
+    assert (aims.norm(dim=1) > 0.98).all()
+    assert (aims <= 0.05).all()
+    angle = torch.atan2(-aims[:, 1], -aims[:, 0]).sort().values  # 0 to π/2 along the front
+    assert angle[-1] - angle[0] > 1.2
+    assert angle.diff().max() < 0.5  # no large part of it is left out
