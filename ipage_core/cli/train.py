@@ -25,6 +25,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--x", metavar="COLS", help="with --data: its input columns, with commas")
     parser.add_argument("--y", metavar="COLS", help="with --data: its property columns, with commas")
     tables.add_options(parser)
+    kinds = "with --data: real, integer, linear or log, if guessed wrong"
+    parser.add_argument("--kinds", default="", metavar="COL=KIND,…", help=kinds)
     parser.add_argument("--units", default="", metavar="COL=UNIT,…", help="with --data")
     parser.add_argument("--bounds", default="", metavar="COL=LOW:HIGH,…", help="with --data; default: the data's own")
     parser.add_argument("--model", type=Path, metavar="DIR", help="own data that is there already, instead of TASK")
@@ -80,8 +82,8 @@ def _task_to_train(arguments: argparse.Namespace) -> Task:
         raise ValueError("--add needs --model DIR, the folder of the data that it adds to")
     if arguments.model and (arguments.data or arguments.task):
         raise ValueError("--model DIR takes the place of TASK and --data: give one of them")
-    if not arguments.data and (arguments.x or arguments.y or arguments.units or arguments.bounds):
-        raise ValueError("--x, --y, --units and --bounds are about --data FILE")
+    if not arguments.data and (arguments.x or arguments.y or arguments.units or arguments.bounds or arguments.kinds):
+        raise ValueError("--x, --y, --units, --bounds and --kinds are about --data FILE")
     if said["--out"] is None and not arguments.model:
         raise ValueError("--out DIR is required")
     if not arguments.data:
@@ -118,6 +120,7 @@ def _task_to_train(arguments: argparse.Namespace) -> Task:
         units={name: unit for name, unit in table.units.items() if name in (*x, *y)}
         | named("--units", arguments.units),
         bounds=bounds,
+        kinds=named("--kinds", arguments.kinds),
     )
     for warning in table.warnings(x, y):
         print(warning, file=sys.stderr)

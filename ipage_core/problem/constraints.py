@@ -30,6 +30,7 @@ def parse(task: Task, expressions: Sequence[str] = ()) -> DesignSpace:
     """
     if task.space is not None:
         return task.space(expressions)
+    expressions = [*task.relations, *expressions]
     whole = torch.tensor([variable.kind != "real" for variable in task.variables])
     logarithmic = torch.tensor([variable.scale == "log" for variable in task.variables])
     if not expressions:

@@ -204,6 +204,8 @@ class Task:
     """File formats that designs can be written in."""
     export: Callable[[pd.DataFrame, str], Mapping[str, bytes]] | None = None
     """(a row a design with ``sample`` and x1 …, format) → contents by file name."""
+    relations: tuple[str, ...] = ()
+    """Constraints that hold for every design, such as ``x1 + x2 + x3 = 1`` for the parts of a mixture."""
     columns: tuple[str, ...] = ()
     """The coordinates' names in the user's own table, where they are not quite the labels."""
     models_folder: Path | None = None

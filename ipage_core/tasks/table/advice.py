@@ -51,7 +51,7 @@ def warnings(frame: pd.DataFrame, x: Sequence[str], y: Sequence[str]) -> list[st
     for name in x:
         told += _on_input(seen[name])
     for names, total in mixtures(frame, [name for name in x if seen[name].numeric]):
-        told.append(f"{' + '.join(names)} is {total:g} in every row: parts of a mixture.")
+        told.append(f"{' + '.join(names)} is {total:g} in every row: parts of a mixture, and of one in every design.")
     return told
 
 
@@ -82,6 +82,11 @@ def _on_input(column: Column) -> list[str]:
         told.append(
             f"{100 * column.share:.0f} % of {column.name} are exactly {column.spike:g}: smeared a little in training."
         )
+    elif column.kind == "integer":
+        told.append(
+            f"{column.name} holds whole numbers, {column.low:g} to {column.high:g}: designs do, too, "
+            "unless --kinds says otherwise."
+        )
     elif column.grid is not None:
         told.append(
             f"{column.name} takes only {column.distinct} values, {column.grid:g} apart: designs may lie between them, "
@@ -89,7 +94,8 @@ def _on_input(column: Column) -> list[str]:
         )
     if column.scale == "log":
         told.append(
-            f"{column.name} runs from {column.low:.3g} to {column.high:.3g}, over decades: a log scale suits it better."
+            f"{column.name} runs over decades, {column.low:.3g} to {column.high:.3g}: it is searched on a log scale, "
+            "unless --kinds says otherwise."
         )
     return told
 

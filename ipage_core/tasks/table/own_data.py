@@ -29,7 +29,7 @@ from ipage_core.runtime.files import replacing
 from ipage_core.runtime.lazy import late
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.table import reader as tables
-from ipage_core.tasks.table.columns import describe, sentinel
+from ipage_core.tasks.table.columns import describe, mixtures, sentinel
 from ipage_core.tasks.table.units import split_name
 
 CARD, ROWS = "task.json", "rows.safetensors"
@@ -47,6 +47,8 @@ INERT = str.maketrans(
     {"<": "‹", ">": "›", "&": "＆", '"': "″", "`": "ˋ", "*": "∗", "$": "＄", "~": "∼", "\\": "＼", ":": "∶"}
 )
 """What pages and figures would read as HTML, Markdown or TeX → what looks the same."""
+KINDS = ("real", "integer", "linear", "log")
+"""What may be said of an input: that designs may be between whole numbers or not, and the scale it is searched on."""
 LENGTHS = {"å": 1.0, "a": 1.0, "ang": 1.0, "angstrom": 1.0, "ångström": 1.0, "ångstrom": 1.0, "nm": 10.0, "pm": 0.01}
 LENGTHS |= {"bohr": 0.529177210544, "a0": 0.529177210544, "a.u.": 0.529177210544, "": 1.0}
 """Unit of length, in small letters → Å (Bohr's radius by CODATA 2022)."""
@@ -94,6 +96,7 @@ def create(
     title: str = "",
     units: Mapping[str, str] | None = None,
     bounds: Mapping[str, tuple[float, float]] | None = None,
+    kinds: Mapping[str, str] | None = None,
 ) -> Task:
     """Make a task of a table's columns and keep it in ``folder``.
 
@@ -106,12 +109,13 @@ def create(
         title: what pages call it; the folder's name if empty.
         units: by column; else what the column's name says in brackets.
         bounds: of inputs, by column: designs stay within; else the data's.
+        kinds: of inputs, by column, each of ``KINDS`` with blanks between; else as :func:`columns.describe` sees them.
 
     Raises:
         ValueError: columns are missing, constant or chosen twice, too few rows, numbers that float32 cannot tell apart,
             bounds that hold no data.
     """
-    names, units, bounds = [*x, *y], units or {}, bounds or {}
+    names, units, bounds, kinds = [*x, *y], units or {}, bounds or {}, kinds or {}
     if (folder / CARD).exists():
         raise ValueError(f"{folder} holds a task already: name another folder, or add rows to it")
     if not x or not y:
@@ -122,23 +126,25 @@ def create(
             raise ValueError(f"There is no column '{name}'; the table has: {known}")
         if names.count(name) > 1:
             raise ValueError(f"The column '{name}' is chosen twice")
-    for name in [*units, *bounds]:
-        if name not in names or (name in bounds and name not in x):
-            raise ValueError(f"'{name}' is not among the chosen {'inputs' if name in bounds else 'columns'}")
+    for name in [*units, *bounds, *kinds]:
+        of_x = name in bounds or name in kinds
+        if name not in names or (of_x and name not in x):
+            raise ValueError(f"'{name}' is not among the chosen {'inputs' if of_x else 'columns'}")
+    told = {name: _kind(frame, name, kinds.get(name, "")) for name in x}
     values, row = _complete(frame, names)
     if len(values) < tables.LEAST_ROWS:
         empty = [name for name in names if np.isnan(tables.numbers(frame, name)).all()]
         if empty:
             there = frame[empty[0]].dropna().astype(str)
-            told = f", as '{there.iloc[0][:40]}' is none" if len(there) else ""
-            raise ValueError(f"The column(s) {', '.join(empty)} hold no numbers{told}: leave them out")
+            example = f", as '{there.iloc[0][:40]}' is none" if len(there) else ""
+            raise ValueError(f"The column(s) {', '.join(empty)} hold no numbers{example}: leave them out")
         raise ValueError(
             f"{len(values)} rows with numbers in all chosen columns are too few: {tables.LEAST_ROWS} or more"
         )
     for name, column in zip(names, values.T, strict=True):
         if (column == column[0]).all():
             raise ValueError(f"The column '{name}' is {column[0]:g} in every row: leave it out")
-        _check_width(name, column)
+        _check_width(name, column, told.get(name, {}).get("scale") == "log")
     columns: dict[str, list[dict[str, Any]]] = {"x": [], "y": []}
     for j, name in enumerate(names):
         low, high = float(values[:, j].min()), float(values[:, j].max())
@@ -147,7 +153,7 @@ def create(
             a, b = bounds.get(name, (low, high))
             if not (math.isfinite(a) and math.isfinite(b) and a < b and a < high and b > low):
                 raise ValueError(f"The bounds {a:g} to {b:g} of {name} hold none of its data, {low:g} to {high:g}")
-            column |= {"low": a, "high": b} | _kind(frame, name)
+            column |= {"low": a, "high": b} | told[name]
         else:
             column |= {"tolerance": float(f"{TOLERANCE * values[:, j].std():.1g}")}
         columns["x" if j < len(x) else "y"].append(column)
@@ -162,6 +168,9 @@ def create(
         "default_target": [float(f"{v:.3g}") for v in _usual(values[:, len(x) :])],
         "rounds": [_round(source, values)],
     }
+    sums = mixtures(pd.DataFrame(values[:, : len(x)], columns=list(x)), x)
+    if sums:
+        card["sums"] = [{"x": [list(x).index(name) for name in parts], "total": total} for parts, total in sums]
     tensors = {
         "x": values[:, : len(x)],
         "y": values[:, len(x) :],
@@ -194,7 +203,7 @@ def add(folder: Path, frame: pd.DataFrame, *, source: str) -> int:
         raise ValueError(f"All {len(values)} complete rows of {source} are in the data already")
     values, row, d = values[new], row[new], len(card["x"])
     for name, column in zip(names, np.concatenate((torch.cat((old.x, old.y), dim=1).numpy(), values)).T, strict=True):
-        _check_width(name, column)
+        _check_width(name, column, next((c.get("scale") == "log" for c in card["x"] if c["name"] == name), False))
     added = {
         "x": values[:, :d],
         "y": values[:, d:],
@@ -347,6 +356,7 @@ def load(folder: Path) -> Task:
         networks=_networks,
         models_folder=folder,
         note_accuracy=partial(note_accuracy, folder),
+        relations=_relation(card),
         columns=tuple(c["name"] for c in card["x"]),
         data_size=len(training),
     )
@@ -466,12 +476,37 @@ def _kind_and_scale(column: Mapping[str, Any], low: float) -> dict[str, Any]:
     return {"kind": kind, "scale": "log" if column.get("scale") == "log" and low > 0 else "linear"}
 
 
-def _kind(frame: pd.DataFrame, name: str) -> dict[str, Any]:
-    """What a card says of an input that is more than a real number on a linear scale."""
-    seen = describe(frame, name)
-    told: dict[str, Any] = {} if seen.kind == "real" else {"kind": seen.kind}
-    told |= {"levels": list(seen.levels)} if seen.levels else {}
-    return told | ({"scale": seen.scale} if seen.scale != "linear" else {})
+def _kind(frame: pd.DataFrame, name: str, said: str) -> dict[str, Any]:
+    """What a card says of an input that is more than a real number on a linear scale; ``said`` overrules what is seen.
+
+    Raises:
+        ValueError: what is said is none of ``KINDS``, or the column's values are not like that.
+    """
+    words, seen, values = said.split(), describe(frame, name), tables.numbers(frame, name)
+    known = values[~np.isnan(values)]
+    if wrong := [word for word in words if word not in KINDS]:
+        raise ValueError(f"'{wrong[0]}' is no kind of the column '{name}'; accepted: {', '.join(KINDS)}")
+    if "integer" in words and (known != np.round(known)).any():
+        raise ValueError(
+            f"The column '{name}' holds numbers that are not whole, as {known[known != np.round(known)][0]:g}"
+        )
+    if "log" in words and not (known > 0).all():
+        raise ValueError(f"The column '{name}' holds {known.min():g}; a log scale needs numbers above 0")
+    whole = "integer" in words or (seen.kind == "integer" and "real" not in words)
+    log = "log" in words or (seen.scale == "log" and "linear" not in words)
+    told: dict[str, Any] = {"kind": "integer"} if whole else {}
+    told |= {"levels": list(seen.levels)} if whole and seen.levels else {}
+    return told | ({"scale": "log"} if log else {})
+
+
+def _relation(card: Mapping[str, Any]) -> tuple[str, ...]:
+    """Parts of mixtures as constraints by place; none where a column is itself called like the place of another one."""
+    taken = {column["name"] for column in card["x"]} & {f"x{j + 1}" for j in range(len(card["x"]))}
+    return tuple(
+        f"{' + '.join(f'x{j + 1}' for j in found['x'])} = {found['total']:g}"
+        for found in card.get("sums", [])
+        if not taken
+    )
 
 
 def _complete(frame: pd.DataFrame, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -481,7 +516,9 @@ def _complete(frame: pd.DataFrame, names: Sequence[str]) -> tuple[np.ndarray, np
     return values[complete], np.flatnonzero(complete) + 1
 
 
-def _check_width(name: str, column: np.ndarray) -> None:
+def _check_width(name: str, column: np.ndarray, log: bool = False) -> None:
+    if log and WIDTHS[0] ** 2 <= float(column.min()) and float(column.max()) <= WIDTHS[1] ** 2:
+        return
     low, high = float(column.min()), float(column.max())
     width, size = high / 2 - low / 2, max(abs(low), abs(high)) / 2  # halves, which do not overflow
     if not WIDTHS[0] / 2 <= width <= WIDTHS[1] / 2 or width < FINEST * size:

@@ -78,7 +78,7 @@ def test_decades_suit_a_log_scale(seed):
     }[seed % 4]
     assert kind(spans).scale == "log"
     table = read_table(upload(text(pd.DataFrame({"carriers": spans, "gap": spans * 2}))))
-    assert "a log scale suits it better" in "\n".join(table.warnings(["carriers"], ["gap"]))
+    assert "it is searched on a log scale" in "\n".join(table.warnings(["carriers"], ["gap"]))
 
 
 @TWENTY
