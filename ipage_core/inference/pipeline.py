@@ -169,7 +169,7 @@ def design(
         y_star=y_star.cpu(),
         z=samples.z.cpu(),
         posterior=samples.posterior.cpu(),
-        localized=samples.x.cpu() if localizes else None,
+        localized=space.exact(samples.x.cpu()) if localizes else None,
         surrogate_posterior=samples.predicted_posterior.cpu() if localizes else None,
         surrogate=samples.predicted.cpu() if localizes else None,
         verification=verification,

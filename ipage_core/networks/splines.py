@@ -11,8 +11,11 @@ from torch import Tensor, nn
 def coupling_masks(d: int, couplings: int) -> list[Tensor]:
     """Which of d coordinates each coupling transforms (1) or reads (−1): halves split by interleaving and by blocks.
 
-    Consecutive couplings are complementary, so every coordinate is transformed once in each pair.
+    Consecutive couplings are complementary, so every coordinate is transformed once in each pair. A single
+    coordinate is transformed by each: what it reads is the context alone.
     """
+    if d == 1:
+        return [torch.ones(1, dtype=torch.long)] * couplings
     index = torch.arange(d)
     splits = (index % 2 == 0, index < (d + 1) // 2, (index // 2) % 2 == 0) if d > 2 else (index % 2 == 0,)
     masks = []

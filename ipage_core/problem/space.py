@@ -35,6 +35,10 @@ class DesignSpace:
         """(n, e) → (n, e): with the nearest whole numbers in the place of these."""
         return u
 
+    def exact(self, x: Tensor) -> Tensor:
+        """(n, d) float32 → (n, d) in which equations hold to round-off of float64; the same where there are none."""
+        return x
+
     @property
     def stages(self) -> Sequence[DesignSpace]:
         """Easier versions with the same u, which localization goes through first; mostly none."""
@@ -97,13 +101,22 @@ class Tied(DesignSpace):
     def encode(self, x: Tensor) -> Tensor:
         """(n, d) → (n, e): the mean of coordinates that are tied together; under equations the nearest, by widths."""
         expand = self.expand.to(x)
-        if bool(((expand == 0) | (expand == 1)).all()) and bool((expand.sum(0) <= 1).all()):
+        if not self._solves_equations:
             return (x @ expand.T) / expand.sum(1)
         width = (self.bounds[1] - self.bounds[0]).to(x)
         scale = expand.abs().T @ width  # (d,) what the free ones can move each coordinate by
         scale = torch.where(scale > 0, scale, math.inf)
         each = (expand * width[:, None] / scale).T
         return torch.linalg.lstsq(each, ((x - self.offset.to(x)) / scale).T).solution.T * width
+
+    @property
+    def _solves_equations(self) -> bool:
+        ones = bool(((self.expand == 0) | (self.expand == 1)).all())
+        return not (ones and bool((self.expand.sum(0) <= 1).all()))
+
+    def exact(self, x: Tensor) -> Tensor:
+        """(n, d) → (n, d) float64: the nearest on which the equations hold."""
+        return self.decode(self.encode(x.double())) if self._solves_equations else x
 
     def decode(self, u: Tensor) -> Tensor:
         """(n, e) → (n, d)."""
@@ -157,6 +170,10 @@ class Scaled(DesignSpace):
     def excess(self, x: Tensor) -> Tensor:
         """(n, d) → (n, r)."""
         return self.inner.excess(x)
+
+    def exact(self, x: Tensor) -> Tensor:
+        """(n, d) → (n, d): as the inner space has it."""
+        return self.inner.exact(x)
 
     def settle(self, u: Tensor) -> Tensor:
         """(n, e) → (n, e): what is whole at the nearest whole number within its bounds, the rest as it is."""

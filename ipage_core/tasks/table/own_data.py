@@ -39,6 +39,8 @@ TOLERANCE = 0.02
 """Of a target, in units of the standard deviation of the property that varies least."""
 SMEAR = 0.002
 """Half the width, in widths of the column, over which a spike of x is smeared for the likelihood."""
+SMEAR_OF_PARTS = 0.02
+"""The same for a part of a mixture, which follows from the others."""
 UNIFORM = 0.03
 """Kolmogorov–Smirnov distance from uniform, beyond what chance explains, up to which a column counts as uniform."""
 WIDTHS, FINEST = (1e-7, 1e17), 1e-5
@@ -350,7 +352,7 @@ def load(folder: Path) -> Task:
         default_target=tuple(card["default_target"]),
         source=inert(", ".join(r["source"] for r in card["rounds"])),
         support=tuple(_support(column, *limits) for column, limits in zip(training.T, bounds.T.tolist(), strict=True)),
-        dequantize=tuple(_smear(column) for column in training.T),
+        dequantize=_smears(card, training),
         stored=stored,
         held_out=held_out,
         networks=_networks,
@@ -587,6 +589,15 @@ def _floor(column: Tensor) -> float | None:
     if sentinel(*np.unique(column.numpy(), return_counts=True)) == float(lowest):
         return None  # a marker of missing values
     return float(lowest) if float((column == lowest).double().mean()) >= tables.SPIKE else None
+
+
+def _smears(card: Mapping[str, Any], x: Tensor) -> tuple[float, ...]:
+    """Of each input; the last part of a mixture is smeared, too: a density over a plane has no bound."""
+    found = [_smear(column) for column in x.T]
+    for sums in card.get("sums", []):
+        j = sums["x"][-1]
+        found[j] = max(found[j], SMEAR_OF_PARTS * float(x[:, j].max() - x[:, j].min()))
+    return tuple(found)
 
 
 def _smear(column: Tensor) -> float:
