@@ -243,3 +243,16 @@ def test_a_logarithmic_coordinate_is_standardized_in_its_logarithm_and_keeps_the
     torch.testing.assert_close(scale.inverse(v), x)
     jacobian = torch.stack([torch.autograd.functional.jacobian(lambda row: scale(row[None])[0], row) for row in x])
     torch.testing.assert_close(torch.linalg.slogdet(jacobian).logabsdet, scale.log_det(v))
+
+
+def test_an_inn_of_one_input_learns_both_directions():
+    torch.manual_seed(0)
+    x = torch.rand(200, 1)
+    y = (3 * x).sin()
+    network = INN(d=1, m=1, couplings=2, hidden=8, blocks=1, bins=4)
+    network.fit_scales(x, y)
+    out, z, log_det = network.transport(x, torch.zeros(200, 1))
+    assert out.shape == z.shape == (200, 1)
+    back, _ = network.inverse(out, z)
+    assert (back - x).abs().max() < 1e-3
+    assert log_det.isfinite().all()

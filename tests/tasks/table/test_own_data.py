@@ -16,6 +16,7 @@ from ipage_core.inference.methods import load
 from ipage_core.inference.pipeline import design
 from ipage_core.networks import MODELS
 from ipage_core.networks.store import ModelUnavailable
+from ipage_core.problem import constraints
 from ipage_core.tasks.table import candidates, own_data
 from ipage_core.tasks.table import reader as tables
 from ipage_core.training.recipes import accuracy, recipe
@@ -154,6 +155,37 @@ def test_the_card_says_what_kind_an_input_is(tmp_path):
     task = own_data.create(tmp_path / "t", frame, ["layers", "carriers", "b"], ["gap [eV]"], source="t")
     assert [(v.kind, v.scale) for v in task.variables] == [("integer", "linear"), ("real", "log"), ("real", "linear")]
     assert own_data.read_card(tmp_path / "t")["x"][0]["levels"] == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+def test_kinds_can_be_set(tmp_path):
+    rng = np.random.default_rng(0)
+    frame = table().assign(layers=rng.integers(1, 9, 400), carriers=10 ** rng.uniform(2, 6, 400))
+    choice = {"frame": frame, "x": ["layers", "carriers"], "y": ["gap [eV]"], "source": "t"}
+    task = own_data.create(tmp_path / "t", **choice, kinds={"layers": "real log", "carriers": "linear"})
+    assert [(v.kind, v.scale) for v in task.variables] == [("real", "log"), ("real", "linear")]
+    for kinds, said in (
+        ({"layers": "odd"}, "'odd' is no kind of the column 'layers'; accepted: real, integer, linear, log"),
+        ({"carriers": "integer"}, "holds numbers that are not whole"),
+        ({"gap [eV]": "real"}, "not among the chosen inputs"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            own_data.create(tmp_path / "u", **choice, kinds=kinds)
+
+
+def test_parts_of_a_mixture_stay_one_in_every_design(tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.dirichlet([1, 1, 1], 100).round(6), columns=["Sr", "Ba", "Ca"]).assign(T=rng.random(100))
+    frame["gap"] = frame["Sr"] + frame["T"]
+    task = own_data.create(tmp_path / "t", frame, ["Sr", "T", "Ba", "Ca"], ["gap"], source="t")
+    assert task.relations == ("x1 + x3 + x4 = 1",)
+    assert task.dequantize[3] > 0
+    for said in ((), ("T=0.5",), ("Sr<=0.25", "T>=0.5")):
+        space = constraints.parse(task, said)
+        low, high = space.bounds
+        u = low + (high - low) * torch.rand(50, len(low), dtype=torch.float64)
+        x = space.exact(space.decode(u).float())
+        assert (x[:, [0, 2, 3]].sum(1) - 1).abs().max() < 1e-12
+        assert x.dtype == torch.float64
 
 
 def test_a_marker_of_missing_values_is_no_floor(tmp_path):
