@@ -132,12 +132,15 @@ def refresh() -> bool:
 
 def _refresh_tasks() -> bool:
     """A damaged folder is left aside, with a line in the log."""
-    from ipage_core.networks.store import ModelUnavailable
     from ipage_core.tasks import TASKS
+
+    there = {path.parent: path for path in sorted((home().resolve() / "tasks").glob("*/task.json"))}
+    gone = [name for name, task in TASKS.items() if task.folder is not None and task.folder not in there]
+    if not there and not gone:
+        return False  # without loading what reads tables
+    from ipage_core.networks.store import ModelUnavailable
     from ipage_core.tasks.table import own_data
 
-    there = {path.parent: path for path in sorted((home().resolve() / "tasks").glob(f"*/{own_data.CARD}"))}
-    gone = [name for name, task in TASKS.items() if task.folder is not None and task.folder not in there]
     for name in gone:
         _seen.pop(TASKS.pop(name).folder, None)  # type: ignore[arg-type]
     changed = bool(gone)
@@ -158,6 +161,8 @@ def _refresh_tasks() -> bool:
 
 
 def _refresh_methods() -> None:
+    if "ipage_core.inference.methods" not in sys.modules and not any((home() / "models").glob("*")):
+        return  # nothing to add, nothing to take away, and no reason to load torch
     from ipage_core.inference.methods import METHODS
 
     found = set()

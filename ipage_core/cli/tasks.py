@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> None:
             "x": list(task.x_labels),
             "properties": list(task.property_labels),
             "n_targets": task.n_targets,
-            "bounds": task.bounds.tolist(),
+            "bounds": [[float(v.low) for v in task.variables], [float(v.high) for v in task.variables]],
             "default_target": list(task.default_target),
             "tolerance": task.tolerance,
             "source": task.source,

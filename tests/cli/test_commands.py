@@ -1,6 +1,7 @@
 """One module a command: each is found, builds its options without anything heavy, and takes values as typed."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -39,6 +40,18 @@ def test_help_and_errors_of_the_parser_load_nothing_heavy(words):
     said = done.stderr.splitlines()
     assert said[-1] == "[]"
     assert len(said) == (1 if "--help" in words else 2)
+
+
+@pytest.mark.parametrize(
+    "words", [["tasks"], ["tasks", "--json"], ["design", "nothing", "--target", "1", "--out", "s.csv"]]
+)
+def test_tasks_and_an_unknown_one_load_nothing_heavy(words, tmp_path):
+    code = f"import sys; from ipage_core.cli.main import main\nfound = main({words})\n"
+    code += f"print(sorted({HEAVY} & set(sys.modules)), file=sys.stderr); sys.exit(found)"
+    done = python(code, env=os.environ | {"IPAGE_HOME": str(tmp_path)})
+    assert done.returncode == (0 if words[0] == "tasks" else 2)
+    assert done.stderr.splitlines()[-1] == "[]"
+    assert all(name in done.stdout + done.stderr for name in MODULES)
 
 
 def test_help_names_every_command_and_each_names_itself():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import TYPE_CHECKING
 
-from ipage_core.tasks.cells.dataset import read_card
+if TYPE_CHECKING:
+    from torch import Tensor
 
-E_X_MEAN, E_X_SD = (float(read_card()[key]) for key in ("e_x_mean", "e_x_sd"))
-"""Of the shipped cells, in units of E_s."""
+E_X_MEAN, E_X_SD = 0.3559279405366462, 0.26010294693780217
+"""Of the shipped cells, in units of E_s, as the card of their file has them; written here to load without it."""
 
 
 def z_score(modulus: Tensor) -> Tensor:

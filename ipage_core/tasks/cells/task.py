@@ -9,22 +9,25 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import torch
-from torch import Generator, Tensor
+from typing import TYPE_CHECKING, Any
 
 from ipage_core.problem.recipe import Recipe
 from ipage_core.problem.task import DesignText, Property, Task, Variable
-from ipage_core.runtime.lazy import late
-from ipage_core.tasks.cells import constraints as pixel_constraints
-from ipage_core.tasks.cells import dataset, finishing
-from ipage_core.tasks.cells.dataset import SIDE, read
-from ipage_core.tasks.cells.homogenization import homogenize, moduli
+from ipage_core.runtime.lazy import LazyModule, late, torch
 from ipage_core.tasks.cells.modulus import E_X_MEAN, E_X_SD, z_score
-from ipage_core.tasks.cells.space import Filtered
 
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+    from ipage_core.tasks.cells.space import Filtered
+
+CONSTRAINTS = "ipage_core.tasks.cells.constraints"
+dataset: Any = LazyModule("ipage_core.tasks.cells.dataset")
+homogenization: Any = LazyModule("ipage_core.tasks.cells.homogenization")
+pixel_constraints: Any = LazyModule(CONSTRAINTS)
+
+SIDE = 32
+"""Pixels along a side."""
 D = SIDE * SIDE
 
 
@@ -34,7 +37,7 @@ def omega(x: Tensor) -> Tensor:
     Columns as in ``TASK.property_labels``: y, E_x, E_y, ν_xy, volume fraction.
     """
     cells = x.detach().cpu().double().reshape(-1, SIDE, SIDE)
-    found = moduli(homogenize(cells.numpy()))
+    found = homogenization.moduli(homogenization.homogenize(cells.numpy()))
     e_x = torch.from_numpy(found.e_x)
     rest = (torch.from_numpy(found.e_y), torch.from_numpy(found.nu_xy), cells.mean(dim=(1, 2)))
     return torch.stack((z_score(e_x), e_x, *rest), dim=1)
@@ -43,9 +46,9 @@ def omega(x: Tensor) -> Tensor:
 @lru_cache(maxsize=1)
 def shipped() -> tuple[Tensor, Tensor, Tensor]:
     """The data set: cells (N, 1024) uint8 of 0 and 1, and their y along x and along y (N,) float64 each."""
-    data = read()
-    found = moduli(data.stiffness)
-    pixels = torch.from_numpy(data.pixels.reshape(-1, D).astype(np.uint8))
+    data = dataset.read()
+    found = homogenization.moduli(data.stiffness)
+    pixels = torch.from_numpy(data.pixels.reshape(-1, D).astype("uint8"))
     return pixels, z_score(torch.from_numpy(found.e_x)), z_score(torch.from_numpy(found.e_y))
 
 
@@ -72,12 +75,12 @@ def _rows(n: int, generator: Generator) -> Tensor:
     return torch.cat(shuffled)[:n]
 
 
-BOUNDS = torch.tensor([[0.0], [1.0]], dtype=torch.float64).expand(2, D).clone()
-
-
 def space(expressions: Sequence[str]) -> Filtered:
     """Density filter and projection, under constraints."""
-    unconstrained = Filtered(BOUNDS, correct=finishing.correct, finish=finishing.finish)
+    from ipage_core.tasks.cells import finishing
+    from ipage_core.tasks.cells.space import Filtered
+
+    unconstrained = Filtered(TASK.bounds.clone(), correct=finishing.correct, finish=finishing.finish)
     return pixel_constraints.parse(unconstrained, lambda modulus: (modulus - E_X_MEAN) / E_X_SD, expressions)
 
 
@@ -148,7 +151,7 @@ TASK = Task(
     default_target=(1.0,),
     arrived=0.02,
     space=space,
-    design_text=DesignText(pixel_constraints.write_cell, pixel_constraints.parse_cell),
+    design_text=DesignText(late(f"{CONSTRAINTS}:write_cell"), late(f"{CONSTRAINTS}:parse_cell")),
     read_design=lambda path: pixel_constraints.mask(path).double(),
     verify_file=verify_file,
     design_goals=late("ipage_core.tasks.cells.goal_options:design_goals"),

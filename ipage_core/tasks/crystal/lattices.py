@@ -27,12 +27,10 @@ from scipy.stats import qmc
 from ipage_core.runtime import executor as cluster
 from ipage_core.runtime import paths as shipped
 from ipage_core.tasks.crystal import dft
+from ipage_core.tasks.crystal.box import BOUNDS, NAMES
 
 Floats = NDArray[np.float64]
 
-NAMES = ("a", "b", "c", "alpha", "beta", "gamma")
-BOUNDS = np.array([[3.905 * 0.88] * 3 + [78.0] * 3, [3.905 * 1.12] * 3 + [102.0] * 3])
-"""(2, 6): lengths within 12 % of cubic SrTiO₃'s, angles within 12° of right. All these lattices exist."""
 SEED = 7
 """Of the sequence that the shipped data follow."""
 DATA = shipped.DATA / "crystal" / "srtio3_pbe.parquet"

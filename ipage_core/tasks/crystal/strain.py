@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
+
+from ipage_core.runtime.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CUBIC_LENGTH, CUBIC_ENERGY = 3.9498, -39.38367
 """The cubic crystal of lowest energy [Å, eV per cell] by ``dft.py``: parabola through a = 3.925, 3.95, 3.975 Å.

@@ -10,21 +10,23 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Generator, Tensor
 
-from ipage_core.networks.store import fingerprint
 from ipage_core.problem.recipe import Recipe
-from ipage_core.problem.space import Cap
 from ipage_core.problem.task import Property, Task, Variable, watched
-from ipage_core.runtime.lazy import late
-from ipage_core.tasks.crystal import dft, lattices
+from ipage_core.runtime.lazy import LazyModule, late, torch
+from ipage_core.tasks.crystal.box import BOUNDS, NAMES
 from ipage_core.tasks.crystal.strain import CUBIC_ENERGY, CUBIC_LENGTH, SUBSTRATES, largest_strain, volume_change
 
-BOUNDS = torch.from_numpy(lattices.BOUNDS)
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+    from ipage_core.problem.space import Cap
+
+dft: Any = LazyModule("ipage_core.tasks.crystal.dft")
+lattices: Any = LazyModule("ipage_core.tasks.crystal.lattices")
 
 CAP_WEIGHT, CAP_MARGIN = 100.0, 1e-5
 """A cap aims so far inside, at such a price [eV for each unit of strain]: who has arrived, to 1e-3 eV, then keeps it.
@@ -54,7 +56,7 @@ def omega(x: Tensor) -> Tensor:
 
 def sample_prior(n: int, generator: Generator) -> Tensor:
     """Uniform in the box; every lattice in it exists (positive determinant)."""
-    low, high = BOUNDS
+    low, high = torch.from_numpy(BOUNDS)
     return low + (high - low) * torch.rand(n, 6, dtype=torch.float64, generator=generator)
 
 
@@ -74,7 +76,7 @@ def words(text: str) -> Sequence[str | Cap] | None:
             raise ValueError(f"substrate '{right}' is not known; accepted: {', '.join(SUBSTRATES)}")
         return [f"a={plane}", f"b={plane}", "gamma=90"]
     if (left.lower(), sign) == ("angles", "="):
-        return [f"{angle}={right}" for angle in lattices.NAMES[3:]]
+        return [f"{angle}={right}" for angle in NAMES[3:]]
     measure = {"strain": largest_strain, "volume": volume_change}.get(left.lower())
     if measure is None or sign != "<=":
         return None
@@ -108,8 +110,7 @@ def read_design(path: Path) -> Tensor:
     x = torch.from_numpy(atoms.cell.cellpar()).double()
     if not TASK.in_bounds(x[None]).all():
         box = ", ".join(
-            f"{name} {low:.4g} to {high:.4g}"
-            for name, (low, high) in zip(lattices.NAMES, BOUNDS.T.tolist(), strict=True)
+            f"{name} {low:.4g} to {high:.4g}" for name, (low, high) in zip(NAMES, BOUNDS.T.tolist(), strict=True)
         )
         here = ", ".join(f"{value:.4g}" for value in x.tolist())
         raise ValueError(f"{path} has the lattice {here}, which is outside the box: {box}")
@@ -159,12 +160,14 @@ def training_pairs(model: str, surrogate: Callable[[], Any]) -> tuple[Tensor, Te
     They need far more pairs than a calculation of seconds can give, and its error is below the noise that the
     likelihood needs on y anyway.
     """
+    from ipage_core.networks.store import fingerprint
+
     x, y = with_edges()
     about: dict[str, Any] = {"from": "data/crystal"}
     if model == "mlp":
         return x, y, about
     computed = {"n": len(x), "sha256": fingerprint(x, y), **about}
-    ensemble, x = surrogate(), sample_prior(DRAWS, Generator().manual_seed(0))
+    ensemble, x = surrogate(), sample_prior(DRAWS, torch.Generator().manual_seed(0))
     with torch.no_grad():
         y = torch.cat([ensemble(part.float()).double() for part in x.split(2000)])
     return x, y, {"seed": 0, "labelled_by": "mlp, trained on", "computed": computed}
@@ -225,7 +228,7 @@ TASK = Task(
     generate=generate,
     export_formats=("cif", "poscar", "extxyz"),
     export=late("ipage_core.tasks.crystal.export:files"),
-    images=lattices.images,
+    images=late("ipage_core.tasks.crystal.lattices:images"),
     distance_unit=STRAIN_UNIT,
     distance_name="of strain",
     source="Bi, Fung and Zhang 2023 (iPage, AAAI), 'Crystal Design'; Ω: GPAW, PBE, unrelaxed internal coordinates",

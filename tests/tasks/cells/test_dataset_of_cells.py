@@ -16,6 +16,7 @@ from scipy.ndimage import label
 from ipage_core.runtime.executor import Progress
 from ipage_core.tasks.cells.dataset import CHUNK, DATA, Cell, cell, check, generate, pack, read, read_card, unpack
 from ipage_core.tasks.cells.homogenization import homogenize, moduli
+from ipage_core.tasks.cells.modulus import E_X_MEAN, E_X_SD
 from ipage_core.tasks.cells.topology import components, fill_hinges, has_hinges, largest_component, percolates
 from ipage_core.tasks.cells.wallpaper import GROUPS, ONE_AXIS, is_symmetric, operations, symmetrize
 
@@ -303,5 +304,6 @@ def test_shipped_data_set() -> None:
     readme = (DATA.parent / "README.md").read_text()
     assert card["sha256"] in readme
     assert hashlib.sha256(DATA.read_bytes()).hexdigest() in readme
+    assert (card["e_x_mean"], card["e_x_sd"]) == (E_X_MEAN, E_X_SD)
     assert f"{card['e_x_mean']:.6f}" in readme
     assert f"{card['e_x_sd']:.6f}" in readme
