@@ -74,11 +74,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the table, print the summary."""
+    task = find_task(arguments.task, arguments.model)  # first: an unknown one is answered without loading torch
     from ipage_core.inference.methods import load
     from ipage_core.problem.task import watching
     from ipage_core.training.fit import pick_device
 
-    task = find_task(arguments.task, arguments.model)
     if arguments.goal and task.design_goals is not None and (designs := task.design_goals(arguments)) is not None:
         write_csv(designs.frame(), arguments.out)
         print(json.dumps(designs.summary(), ensure_ascii=False))
