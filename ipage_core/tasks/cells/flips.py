@@ -21,8 +21,9 @@ from ipage_core.tasks.cells.topology import is_admissible
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-ROUNDS, PATIENCE, BACK = 60, 12, 4
-"""Rounds a cell may take, and how many in a row may bring nothing; after so many the best cell is gone back to."""
+ROUNDS, PATIENCE, ASIDE, BACK = 60, 12, 2, 6
+"""Rounds a cell may take, and how many in a row may bring nothing: after ASIDE of them a worse cell is the way on, and
+every BACK of them the best cell is gone back to."""
 HOPEFUL = 1.5
 """How far, in tolerances, a cell may be from its goals for all of the patience; farther, half of it."""
 TRIALS, MOST, LOOKED_AT = 8, 6, 25
@@ -98,14 +99,14 @@ def finish(
             if np.abs(goals.residual(found[1])).max() <= enough:
                 step = trial, found
                 break
-        # Where no trial is better, the best of them is the way on: what was looked at is not looked at again.
+        # Where rounds bring nothing better, the best trial is the way on for a while: none is looked at twice.
         stuck += 1
-        if step is not None and (misfit(step[1]) < misfit(seen) or stuck > 1):
-            cell, seen = step
-            if misfit(seen) < misfit(best[1]):
-                best, stuck = step, 0
-        elif stuck % BACK == 0:
+        if step is not None and misfit(step[1]) < misfit(best[1]):
+            best, stuck = step, 0
+        if stuck % BACK == 0:
             cell, seen = best
+        elif step is not None and (misfit(step[1]) < misfit(seen) or stuck > ASIDE):
+            cell, seen = step
     cell, seen = best
     return Finished(cell, seen[0], seen[1], float(np.abs(goals.residual(seen[1])).max()), calls)
 
