@@ -121,6 +121,7 @@ def archive(request: DesignRequest, run: Run, figures: Figures) -> bytes:
         "seed_design": list(request.start),
         "n": run.n,
         "sampling": run.sampling,
+        "spread": request.spread,
         "seed": run.seed,
         "omega_evals": request.omega_evals,
         "tolerance": run.tolerance if len(run.tolerances) == 1 else run.tolerances.tolist(),

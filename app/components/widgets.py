@@ -129,6 +129,10 @@ def _span(task: Task, j: int) -> float:
     return known.high[j] - known.low[j]
 
 
+SPREADS = {"box": "all solutions in the box", "posterior": "the likely ones", "off": "as drawn"}
+"""Over which solutions designs are spread, and what the page calls it."""
+
+
 def _ask_how(task: Task, form: Form) -> dict[str, Any]:
     named = st.query_params.get("sampling", "").lower()
     if named in SAMPLINGS and st.query_params["sampling"] != SAMPLINGS[named]:  # the command line's name
@@ -157,6 +161,18 @@ def _ask_how(task: Task, form: Form) -> dict[str, Any]:
     usual = names.index(task.default_method) if task.default_method in names else 0
     method = st.selectbox("Method", names, usual, key="method", bind="query-params")
     st.caption(METHODS[method].title)
+    spread = st.selectbox(
+        "Spread designs over",
+        list(SPREADS),
+        list(SPREADS).index("off"),
+        format_func=SPREADS.get,
+        key="spread",
+        bind="query-params",
+        disabled=METHODS[method].surrogate is None,
+        help="All solutions in the box: designs as far apart as possible on the solution set itself, with a seldom "
+        "solution as near to one as any other. The likely ones: each likely solution has a design nearby. Where Ω is "
+        "cheap, it then corrects every design twice.",
+    )
     omega = st.slider(
         "Ω evaluations for correction, per design",
         0,
@@ -193,6 +209,7 @@ def _ask_how(task: Task, form: Form) -> dict[str, Any]:
         "seed": int(seed),
         "method": method,
         "omega_evals": omega,
+        "spread": spread if METHODS[method].surrogate is not None else "off",
         "finish": finish and METHODS[method].surrogate is not None and not classroom.on(),
         "tolerance": strictness,
     }

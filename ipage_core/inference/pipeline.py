@@ -133,20 +133,23 @@ def design(
             best = residual.argmin(1) + n * torch.arange(len(targets))
             goal = torch.where(aimless[:, None], samples.predicted.cpu().to(goal)[best].repeat_interleave(n, 0), goal)
             replaced |= chain.replace_stalled(samples, goal, torch.where(aimless, 1.0, math.inf), seed + 1)
+        stays = torch.zeros(total, dtype=torch.bool)
         if spread != "off" and n > 1 and seed_design is None and not why_not:
-            spread_samples(chain, samples, goal, n, spread, seed)
+            stays = spread_samples(chain, samples, goal, n, spread, seed)
             omega_evals = omega_evals or (CORRECTIONS if task.verifies_by_default else 0)
+        replaceable = ~aimless & ~stays  # a fresh sample in the place of a spread one would leave a hole
         if fill is not None:
             filled = fill_samples(chain, samples, goal, fill, seed, AT_MOST - total)
-            goal, y_star, replaced, aimless = (
-                torch.cat((t, t[:1].expand(filled.added, *t.shape[1:]))) for t in (goal, y_star, replaced, aimless)
+            goal, y_star, replaced, aimless, replaceable = (
+                torch.cat((t, t[:1].expand(filled.added, *t.shape[1:])))
+                for t in (goal, y_star, replaced, aimless, replaceable)
             )
-            replaced[total:] = False
+            replaced[total:] = replaceable[total:] = False
             n = total = total + filled.added
             to_verify = rows_to_verify(task, total, verify, seed)
         if omega_evals:
             correct = space.correct or Chain.correct
-            replaced |= correct(chain, samples, goal, omega_evals, seed, ~aimless)
+            replaced |= correct(chain, samples, goal, omega_evals, seed, replaceable)
         localized = samples.x
         samples.x = space.project(samples.x)
         if finish and space.finish is not None:
