@@ -1,4 +1,4 @@
-"""Measure what the README claims of the three analytic tasks: ``python -m tests.acceptance.analytic`` prints its table.
+"""Measure what RESULTS.md claims of the three analytic tasks: ``python -m tests.acceptance.analytic`` prints its table.
 
 Everything is measured here and now, on this machine, with the models in ``pretrained/``; targets of "many" are drawn
 from the prior predictive with a seed that no training has used. Nothing is written. The app's rows need Chromium.

@@ -1,4 +1,4 @@
-"""Measure what the README claims of cells: ``python -m tests.acceptance.cells`` prints its table.
+"""Measure what RESULTS.md claims of cells: ``python -m tests.acceptance.cells`` prints its table.
 
 All errors are by finite elements on the black-and-white designs, in units of the z-score; the surrogate is tested on
 cells of a seed that no training has used. Nothing is written. ``--n 100`` gives a quick, rougher table.

@@ -1,4 +1,4 @@
-"""Measure what the README claims of the crystal task: ``python -m tests.acceptance.crystal [PART …]`` prints its table.
+"""Measure what RESULTS.md claims of the crystal task: ``python -m tests.acceptance.crystal [PART …]`` prints its table.
 
 Ω is real DFT, about 8 s of CPU a lattice and 900 lattices in all. What was computed before is not computed again:
 fresh lattices are in ``data/crystal/test_*.parquet``, solutions in the cache of ``dft.py``; a stopped run goes

@@ -1,4 +1,4 @@
-"""Measure what the README claims of the physical operators: ``python -m tests.acceptance.physics`` prints its table.
+"""Measure what RESULTS.md claims of the physical operators: ``python -m tests.acceptance.physics`` prints its table.
 
 The gap needs GPAW; its row says so where that is missing. Take the speeds on an idle machine, with OMP_NUM_THREADS=1.
 """

@@ -1,6 +1,6 @@
 """A class at once, measured: ``python -m tests.tools.load_app [--visitors 30] [--minutes 3] [--json FILE]``.
 
-A server as the README serves a class, on the loopback. Visitors (see ``tests/support/visitor.py``) arrive within ten
+A server as app/README.md serves a class, on the loopback. Visitors (see ``tests/support/visitor.py``) arrive within ten
 seconds. Each then goes round: choose a task, a target, a sampling, a number of designs, look at the figure after each,
 take the table or the archive away; before every step 5 to 15 seconds of thought, uniformly; one round in five begins by
 loading the page anew. Time counts from the message that a choice sends to the end of the run, with the figure here.
@@ -225,7 +225,7 @@ def _quantiles(seconds):
 
 
 def table(found):
-    """What the README shows."""
+    """What app/README.md shows."""
     time_, memory = found["select_to_figure_s"], found["resident_mib"]
     steps = ", ".join(f"{kind} {q['p95']}" for kind, q in found["by_step_s"].items())
     rows = [

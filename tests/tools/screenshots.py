@@ -157,7 +157,7 @@ if __name__ == "__main__":
     parser.add_argument("--views", nargs="+", default=list(VIEWS), choices=list(VIEWS))
     parser.add_argument("--widths", nargs="+", type=int, default=list(SCREENS))
     parser.add_argument("--themes", nargs="+", default=["light", "dark"], choices=["light", "dark"])
-    parser.add_argument("--shown", action="store_true", help="those of app/screenshots, as README shows them")
+    parser.add_argument("--shown", action="store_true", help="those of app/screenshots, as the READMEs show them")
     given = parser.parse_args()
     if given.shown:
         shoot_shown(given.folder)
