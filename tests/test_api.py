@@ -188,3 +188,43 @@ def test_a_file_that_is_no_task_is_one_sentence(tmp_path, text, told):
         registry.load_file(tmp_path / "task.py")
     with pytest.raises(ValueError, match="accepted: a Python file that defines TASK"):
         registry.load_file(tmp_path / "none.py")
+
+
+def test_a_file_takes_the_place_of_a_task_on_the_command_line(quick, rectangle, tmp_path, capsys, monkeypatch):
+    from ipage_core.cli.main import main
+
+    monkeypatch.setenv("IPAGE_TASKS", "")
+    models, designs, verified = (str(tmp_path / name) for name in ("models", "designs.csv", "verified.csv"))
+    assert main(["train", "--task", str(rectangle), "--out", models]) == 0
+    asked = ["--model", models, "--target", "2", "--n", "6", "--omega-evals", "2", "--constrain", "a<=1.5"]
+    assert main(["design", f"--task={rectangle}", *asked, "--out", designs]) == 0
+    assert main(["verify", "--task", str(rectangle), designs, "--out", verified]) == 0
+    frame = pd.read_csv(verified)
+    assert (frame["y1"] - frame["x1"] * frame["x2"]).abs().max() < 1e-6
+    final = frame[frame["stage"] == "localized"]
+    assert (final["x1"] <= 1.5 + 1e-6).all()
+    assert main(["tasks", "--task", str(rectangle)]) == 0
+    assert "rectangle" in capsys.readouterr().out
+    assert main(["design", "--task", "none.py", "--target", "2", "--out", designs]) == 2
+    assert capsys.readouterr().err.strip() == (
+        "ipage_core design: --task none.py: accepted: a Python file that defines TASK"
+    )
+
+
+def test_a_task_of_ones_own_has_its_page(quick, rectangle, monkeypatch):
+    from streamlit.testing.v1 import AppTest
+
+    from ipage_core.runtime.paths import ROOT
+
+    monkeypatch.setenv("IPAGE_TASKS", str(rectangle))
+    registry._seen.clear()
+    task = ipage.tasks()["rectangle"]
+    ipage.train(task, out=registry.home() / "models" / "rectangle-1")
+    test = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=120)
+    test.query_params["task"] = "rectangle"
+    test.query_params["n"] = "10"
+    test.query_params["method"] = "ipage@rectangle-1"
+    test.run()
+    assert not test.exception
+    assert test.selectbox(key="task_choice").value == "rectangle"
+    assert test.get("plotly_chart")

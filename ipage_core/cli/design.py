@@ -62,8 +62,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--measure", type=DESIGNS, default=20, help="how many of them (default %(default)s)")
     parser.add_argument(
         "--spread",
-        default="box",
-        help="evenly over all solutions in the box (box, default) or the likely ones (posterior); off: as drawn",
+        default="off",
+        help="evenly over all solutions in the box (box) or the likely ones (posterior); off (default): as drawn",
     )
     parser.add_argument(
         "--fill", type=distance, metavar="EPS", help="add designs until each solution has one within EPS box widths"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -39,6 +40,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     name = next((word for word in words if word in COMMANDS), None)
     parser = build(name)
+    try:
+        words = _with_own_task(words, name)
+    except ValueError as error:
+        print(f"ipage_core {name}: {error}", file=sys.stderr)
+        return 2
     arguments, others = parser.parse_known_args(words if name == "app" else negative_values(words))
     if others and arguments.command != "app":
         parser.error(f"unrecognized arguments: {' '.join(others)}")
@@ -54,10 +60,37 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
+def _with_own_task(words: list[str], command: str | None) -> list[str]:
+    """The words with ``--task FILE.py`` taken out: the file's task joins the others, and its name stands as TASK.
+
+    Processes that the command starts know the file by ``$IPAGE_TASKS``.
+    """
+    k = next((k for k, word in enumerate(words) if word.split("=")[0] == "--task"), None)
+    if k is None or command is None:
+        return words
+    _, equals, file = words[k].partition("=")
+    rest = words[:k] + words[k + (1 if equals else 2) :]
+    if not equals:
+        file = words[k + 1] if k + 1 < len(words) else ""
+    from ipage_core import registry
+
+    task = registry.load_file(file)
+    known = [part for part in os.environ.get("IPAGE_TASKS", "").split(os.pathsep) if part]
+    os.environ["IPAGE_TASKS"] = os.pathsep.join([*known, str(Path(file).resolve())])
+    if command in ("app", "tasks") or task.name in rest:
+        return rest
+    at = rest.index(command) + 1
+    return [*rest[:at], task.name, *rest[at:]]
+
+
 def build(name: str | None) -> argparse.ArgumentParser:
     """A parser that knows every command by its name, and the options of the command ``name``."""
     called = "ipage" if Path(sys.argv[0]).stem == "ipage" else "python -m ipage_core"
-    parser = Parser(prog=called, description="Inverse design: find every x with Ω(x) = y*.")
+    parser = Parser(
+        prog=called,
+        description="Inverse design: find every x with Ω(x) = y*.",
+        epilog="--task FILE.py takes the place of TASK in every command: the file defines TASK, a task of your own.",
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
     for command, text in COMMANDS.items():
         sub = commands.add_parser(command, help=text, description=text)

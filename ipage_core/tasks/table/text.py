@@ -91,7 +91,7 @@ def cells_of(text: str, separator: str | None, most_columns: int, decimal: str |
 def _plain_rows(lines: list[str], plan: Layout) -> list[pa.Array] | None:
     """The columns at once, where every line is a row of as many cells; None where some are blank or comments.
 
-    Ten times as fast as a row at a time, which few files are large enough to need.
+    Faster than a row at a time; few files are large enough to need it.
     """
     end = len(lines)
     while end > plan.first and not lines[end - 1].strip():
