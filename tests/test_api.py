@@ -122,6 +122,15 @@ def test_wrong_calls_are_one_sentence(make, told):
     assert "\n" not in str(refused.value)
 
 
+def test_gaps_of_strontium_titanate_are_told_with_what_they_leave_out(tmp_path, capsys):
+    from ipage_core.cli.main import main
+
+    told = "ions held at ideal sites; relaxed, this cell's gap is another (1–2 eV in four of four tested)"
+    assert told in repr(ipage.design("crystal", 1.6, n=2, verify="none"))
+    assert main(["design", "crystal", "--target", "1.6", "--n", "2", "--out", str(tmp_path / "c.csv")]) == 0
+    assert told in capsys.readouterr().err
+
+
 def test_constraints_are_a_list_or_text():
     for constraints in ("x1=0.2", ["x1=0.2"], ("x1=0.2",)):
         found = ipage.design("sinewave", 1.2, n=3, constraints=constraints)

@@ -102,6 +102,8 @@ def run(arguments: argparse.Namespace) -> None:
         chosen = task.to_measure(method, solutions.final, solutions.y_star, arguments.measure)
         write_csv(chosen, arguments.to_measure)
     write_csv(frame, arguments.out)
+    if task.remark:
+        print(f"{task.title}: {task.remark}", file=sys.stderr)
     if solutions.note:
         print(solutions.note, file=sys.stderr)
     print(json.dumps(summary, ensure_ascii=False))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from ipage_core.cli import tables
@@ -44,4 +45,6 @@ def run(arguments: argparse.Namespace) -> None:
         y_star = frame[targets].apply(pd.to_numeric, errors="coerce").to_numpy()
         frame["resim_error"] = ((y.numpy()[:, : task.n_targets] - y_star) ** 2).sum(1)
     write_csv(frame, arguments.out)
+    if task.remark:
+        print(f"{task.title}: {task.remark}", file=sys.stderr)
     print(json.dumps({"n": len(frame), "omega_calls": len(frame), "failed": int(y.isnan().any(1).sum())}))

@@ -88,7 +88,7 @@ class Solutions:
             f"  by {self.method}, {self.sampling} latent points, seed {self.seed}; {told}",
             f"  inputs {_some(self.task.x_labels)}; properties {_some(self.task.property_labels)}",
         ]
-        return "\n".join([*lines, f"  {self.note}"] if self.note else lines)
+        return "\n".join([*lines, *(f"  {told}" for told in (self.task.remark, self.note) if told)])
 
     def _repr_html_(self) -> str:
         """A small table for notebooks: what the text says, and the first designs."""

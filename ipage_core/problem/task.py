@@ -161,6 +161,8 @@ class Task:
 
     See :func:`ipage_core.problem.constraints.parse`. ValueError: understood, but not acceptable.
     """
+    remark: str = ""
+    """A sentence without which the properties would be misread: it is said wherever they are shown."""
     words_help: str = ""
     """What ``words`` understands, for a message."""
     space: Callable[[Sequence[str]], DesignSpace] | None = None

@@ -33,6 +33,7 @@ from app.workers import jobs
 from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.crystal import dft
+from ipage_core.tasks.crystal.box import HELD_IONS
 from ipage_core.tasks.crystal.families import table as rank
 from ipage_core.tasks.crystal.strain import CUBIC_ENERGY, SUBSTRATES
 from ipage_core.tasks.crystal.task import TASK, read_design
@@ -152,7 +153,7 @@ def _columns(names: list[str]) -> dict[str, Any]:
     def numbers(form: str, told: str) -> Any:
         return st.column_config.NumberColumn(format=form, help=told)
 
-    unrelaxed = "PBE gap [eV], unrelaxed internal coordinates"
+    unrelaxed = f"PBE gap [eV], unrelaxed internal coordinates: {HELD_IONS}"
     config = {
         "sample": st.column_config.NumberColumn(pinned=True, width="small", help="the id that every export shares"),
         "rank": numbers("%d", RANKED_BY.replace("**", "")),
@@ -304,9 +305,9 @@ def _figures(run: Run, row: pd.Series, sample: int, nearest: float) -> list[Figu
     gap, direct, energy = run.achieved[sample]
     asked = f"asked was {asked_text(run)}"
     if run.verified[sample]:
-        figures = [Figure("PBE gap by DFT", f"{gap:.4f} eV", f"{asked}; unrelaxed; direct gap {direct:.3f} eV")]
+        figures = [Figure("PBE gap by DFT", f"{gap:.4f} eV", f"{asked}; {HELD_IONS}; direct gap {direct:.3f} eV")]
     else:
-        figures = [Figure("PBE gap by DFT", "not verified", f"{asked}; unrelaxed internal coordinates")]
+        figures = [Figure("PBE gap by DFT", "not verified", f"{asked}; {HELD_IONS}")]
     spread = f"± {row['gap_sd']:.4f}, the spread of the five; unrelaxed"
     figures.append(Figure("PBE gap by surrogates", f"{row['gap']:.4f} eV", spread))
     by = "DFT" if run.verified[sample] else "surrogates, not verified"
@@ -401,7 +402,7 @@ class CrystalPanel(TaskPanel):
     any_plane = False
     caption = staticmethod(drawn.caption)
     about = (
-        "Every gap here is a **PBE gap with unrelaxed internal coordinates**: the ions stay at the ideal sites, and "
+        f"Every gap here is a **PBE gap with unrelaxed internal coordinates**: {HELD_IONS}. "
         "PBE underestimates (1.9 eV for the cubic crystal, about 3.25 eV in experiment). DFT runs only when asked to: "
         "until then designs are **not verified**."
     )

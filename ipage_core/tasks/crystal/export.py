@@ -18,12 +18,13 @@ from ase.geometry import cellpar_to_cell
 from ase.io import write
 from numpy.typing import ArrayLike, NDArray
 
+from ipage_core.tasks.crystal.box import HELD_IONS
 from ipage_core.tasks.crystal.dft import SITES
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PROVENANCE = "PBE gap, unrelaxed internal coordinates"
+PROVENANCE = f"PBE gap, unrelaxed internal coordinates: {HELD_IONS.replace('–', '-')}"
 
 # Columns of solutions.csv, and of a ranked one, → what the files call them. ΔE is per cell of five atoms.
 _KNOWN = {

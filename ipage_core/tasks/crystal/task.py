@@ -17,7 +17,7 @@ import numpy as np
 from ipage_core.problem.recipe import Recipe
 from ipage_core.problem.task import Property, Task, Variable, watched
 from ipage_core.runtime.lazy import LazyModule, late, torch
-from ipage_core.tasks.crystal.box import BOUNDS, NAMES
+from ipage_core.tasks.crystal.box import BOUNDS, HELD_IONS, NAMES
 from ipage_core.tasks.crystal.strain import CUBIC_ENERGY, CUBIC_LENGTH, SUBSTRATES, largest_strain, volume_change
 
 if TYPE_CHECKING:
@@ -232,4 +232,5 @@ TASK = Task(
     distance_unit=STRAIN_UNIT,
     distance_name="of strain",
     source="Bi, Fung and Zhang 2023 (iPage, AAAI), 'Crystal Design'; Ω: GPAW, PBE, unrelaxed internal coordinates",
+    remark=HELD_IONS,
 )
