@@ -28,7 +28,6 @@ from app.workers import trainings
 from ipage_core.inference.methods import METHODS
 from ipage_core.problem.request import DesignRequest
 from ipage_core.problem.task import Task
-from ipage_core.registry import home
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.table import candidates, own_data
 from ipage_core.tasks.table import reader as tables
@@ -45,7 +44,8 @@ def mine() -> list[Task]:
 
 def usual_training(rows: int, size: str) -> Fit:
     """How the recipe of own data trains a network on so many rows: nothing else of the data matters to it."""
-    like = replace(next(iter(TASKS.values())), name="own-data", folder=home(), data_size=max(1, rows))
+    any_task = replace(next(iter(TASKS.values())), name="own-data", data_size=max(1, rows))
+    like = replace(any_task, recipes=own_data.recipes(any_task), networks=own_data.networks)
     return recipe(like, "mlp", size)[2]
 
 

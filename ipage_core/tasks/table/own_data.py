@@ -355,7 +355,7 @@ def load(folder: Path) -> Task:
         dequantize=_smears(card, training),
         stored=stored,
         held_out=held_out,
-        networks=_networks,
+        networks=networks,
         models_folder=folder,
         note_accuracy=partial(note_accuracy, folder),
         relations=_relation(card),
@@ -408,7 +408,8 @@ def _export(task: Task, frame: pd.DataFrame, form: str) -> dict[str, bytes]:
     return export.files(converted, form, columns, task.name)
 
 
-def _networks() -> dict[str, type]:
+def networks() -> dict[str, type]:
+    """The surrogate of tables: for each property the model that the rows choose."""
     from ipage_core.tasks.table.surrogate import TableSurrogate
 
     return {"table": TableSurrogate}
