@@ -9,7 +9,8 @@ import torch
 from torch import Generator, Tensor
 
 if TYPE_CHECKING:
-    from ipage_core.problem.request import DesignRequest
+    from ipage_core.problem.target import Target
+    from ipage_core.problem.task import Task
 
 ROUNDS, FIRST = 14, 0.2
 """How often the aims are moved, and how far at first, in standard deviations of the data's y."""
@@ -33,16 +34,16 @@ def front(y: Tensor) -> Tensor:
     return kept
 
 
-def optimal_aims(request: DesignRequest, reached: Callable[[Tensor], Tensor]) -> Tensor:
+def optimal_aims(task: Task, target: Target, n: int, seed: int, reached: Callable[[Tensor], Tensor]) -> Tensor:
     """Aims (n, m) for a target that minimizes or maximizes: each as far out as the surrogate can still follow.
 
     They start at the front of the data (among pairs that meet the other goals, or come nearest to them) and are spread
     along it. In each round every aim moves outward by a step of its own; where localization arrives it stays there,
     elsewhere the step is halved. ``reached``: aims (n, m) → (n,) bool, whether localization arrives there.
     """
-    task, goals = request.task, request.target.goals
+    goals = target.goals
     sign = torch.tensor([{"minimize": -1.0, "maximize": 1.0}.get(goal.kind, 0.0) for goal in goals]).double()
-    aims = _starts(request, sign)
+    aims = _starts(task, target, n, seed, sign)
     outward = sign * task.pairs()[1].std(0)
     step = torch.full((len(aims), 1), FIRST, dtype=torch.float64)
     for _ in range(ROUNDS):
@@ -53,9 +54,8 @@ def optimal_aims(request: DesignRequest, reached: Callable[[Tensor], Tensor]) ->
     return aims
 
 
-def _starts(request: DesignRequest, sign: Tensor) -> Tensor:
+def _starts(task: Task, target: Target, n: int, seed: int, sign: Tensor) -> Tensor:
     """n points of the data's front."""
-    task, target = request.task, request.target
     y = task.pairs()[1][:, : task.n_targets].double()
     low, high = target.accepted
     off = torch.maximum(torch.maximum(low - y, y - high), torch.zeros_like(y)) / target.tolerances(task)
@@ -64,6 +64,6 @@ def _starts(request: DesignRequest, sign: Tensor) -> Tensor:
     y = y[near].clamp(low, high)
     best = y[front(-(sign * y)[:, sign != 0])]
     order = best[:, sign != 0][:, 0].argsort()
-    if len(best) >= request.n:  # evenly along the front
-        return best[order[torch.linspace(0, len(best) - 1, request.n).round().long()]].clone()
-    return best[torch.randint(len(best), (request.n,), generator=Generator().manual_seed(request.seed))].clone()
+    if len(best) >= n:  # evenly along the front
+        return best[order[torch.linspace(0, len(best) - 1, n).round().long()]].clone()
+    return best[torch.randint(len(best), (n,), generator=Generator().manual_seed(seed))].clone()

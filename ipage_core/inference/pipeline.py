@@ -10,7 +10,7 @@ from torch import Tensor
 from ipage_core.inference.chain import Chain
 from ipage_core.inference.latent_design import Sampling, latent_design
 from ipage_core.inference.localization import Optimizer
-from ipage_core.inference.methods import Loaded, load
+from ipage_core.inference.methods import Loaded
 from ipage_core.inference.pareto import REACHED, optimal_aims
 from ipage_core.inference.solutions import Path, Solutions
 from ipage_core.inference.spread import REGIONS, Region
@@ -19,7 +19,6 @@ from ipage_core.inference.target_set import spreadable
 from ipage_core.inference.verification import Verification, rows_to_verify
 from ipage_core.inference.verification import verify as verify_designs
 from ipage_core.problem import constraints
-from ipage_core.problem.request import DesignRequest
 from ipage_core.problem.space import DesignSpace
 from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task
@@ -187,45 +186,15 @@ def design(
     )
 
 
-def run(request: DesignRequest, method: Loaded | None = None, *, record_every: int = 1) -> Solutions:
-    """Carry out a request with a loaded method, by default the one that it names: choose what to aim at, design.
+def optimal(task: Task, method: Loaded, target: Target, n: int, seed: int, space: DesignSpace) -> Tensor:
+    """Aims for a target that minimizes or maximizes, as far out as the surrogate follows. → (n, m).
 
     Raises:
-        ValueError: a setting is not acceptable or a model is missing; the message is a sentence for the user.
+        ValueError: the method has no surrogate.
     """
-    task = request.task
-    method = method or load(task, request.method)
-    if request.target.optimizes and not request.targets:
-        aims, n = _optimal(request, method), 1
-    else:
-        aims, n = request.aims()
-    return design(
-        task,
-        method,
-        aims,
-        n,
-        sampling=request.sampling,  # type: ignore[arg-type]
-        seed=request.seed,
-        omega_evals=request.omega_evals,
-        finish=request.finish,
-        verify=request.verify,
-        space=constraints.parse(task, request.constraints),
-        seed_design=torch.tensor(request.start, dtype=torch.float64) if request.start else None,
-        optimizer=request.optimizer,  # type: ignore[arg-type]
-        steps=request.steps,
-        record_every=record_every,
-        spread=request.spread,  # type: ignore[arg-type]
-        fill=request.fill,
-        target=request.target,
-    )
-
-
-def _optimal(request: DesignRequest, method: Loaded) -> Tensor:
-    """Aims for a target that minimizes or maximizes, as far out as the surrogate follows. → (n, m)."""
-    task, space = request.task, constraints.parse(request.task, request.constraints)
     if method.surrogate is None:
         raise ValueError(f"{method.name} has no surrogate to minimize or maximize with; accepted: ipage, prior-lm, …")
-    tolerances = request.target.tolerances(task)
+    tolerances = target.tolerances(task)
 
     def reached(aims: Tensor) -> Tensor:
         found = design(
@@ -234,16 +203,16 @@ def _optimal(request: DesignRequest, method: Loaded) -> Tensor:
             aims,
             1,
             sampling="srs",
-            seed=request.seed,
+            seed=seed,
             verify="none",
             space=space,
             record_every=1000,
-            target=request.target,
+            target=target,
         )
         assert found.surrogate is not None
         return ((found.surrogate.double() - aims).abs() / tolerances <= REACHED).all(1)
 
-    return optimal_aims(request, reached)
+    return optimal_aims(task, target, n, seed, reached)
 
 
 def _note(

@@ -160,12 +160,11 @@ class Solutions:
         Raises:
             ValueError: the task has an Ω of its own, or the method no spread to choose by.
         """
-        if self.task.omega is not None:
+        if self.task.to_measure is None:
             raise ValueError(f"{self.task.name} has an Ω, which verifies designs itself; to_measure is for tables")
         from ipage_core.inference.methods import load
-        from ipage_core.tasks.table.candidates import to_measure
 
-        return to_measure(self.task, load(self.task, self.method), self.final, self.y_star, k)
+        return self.task.to_measure(load(self.task, self.method), self.final, self.y_star, k)
 
     def save(self, path: str | Folder) -> None:
         """Keep everything but the path that the samples took, as safetensors; :meth:`load` brings it back."""

@@ -79,9 +79,36 @@ class DesignRequest:
         Raises:
             ValueError: a setting is not acceptable or a model is missing; the message is a sentence for the user.
         """
-        from ipage_core.inference.pipeline import run  # the one step up: a request knows who carries it out
+        # The one step up: a request knows who carries it out.
+        from ipage_core.inference.methods import load
+        from ipage_core.inference.pipeline import design, optimal
+        from ipage_core.problem import constraints
 
-        return run(self, method, record_every=record_every)
+        method = method or load(self.task, self.method)
+        space = constraints.parse(self.task, self.constraints)
+        if self.target.optimizes and not self.targets:
+            aims, n = optimal(self.task, method, self.target, self.n, self.seed, space), 1
+        else:
+            aims, n = self.aims()
+        return design(
+            self.task,
+            method,
+            aims,
+            n,
+            sampling=self.sampling,  # type: ignore[arg-type]
+            seed=self.seed,
+            omega_evals=self.omega_evals,
+            finish=self.finish,
+            verify=self.verify,
+            space=space,
+            seed_design=torch.tensor(self.start, dtype=torch.float64) if self.start else None,
+            optimizer=self.optimizer,  # type: ignore[arg-type]
+            steps=self.steps,
+            record_every=record_every,
+            spread=self.spread,  # type: ignore[arg-type]
+            fill=self.fill,
+            target=self.target,
+        )
 
     def aims(self) -> tuple[Tensor, int]:
         """What the designs aim at: targets (t, m), and how many designs each target gets."""

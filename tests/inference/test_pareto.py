@@ -6,7 +6,6 @@ import torch
 
 import ipage_core as ipage
 from ipage_core.inference.pareto import front
-from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks import TASKS
 
 
@@ -45,8 +44,7 @@ def test_two_optima_spread_along_a_front():
     target = ipage.Target.from_goals(task, ["minimize x", "minimize y"])
     from ipage_core.inference.pareto import optimal_aims
 
-    request = DesignRequest.of(task, target, n=40)
-    aims = optimal_aims(request, lambda y: y.norm(dim=1) <= 1)
+    aims = optimal_aims(task, target, 40, 0, lambda y: y.norm(dim=1) <= 1)
     assert (aims.norm(dim=1) > 0.98).all()
     assert (aims <= 0.05).all()
     angle = torch.atan2(-aims[:, 1], -aims[:, 0]).sort().values  # 0 to π/2 along the front
