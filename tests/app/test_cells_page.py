@@ -18,7 +18,8 @@ from app.figures.playback import Size
 from app.figures.run import CLEANED
 from app.state import runs
 from app.tasks.cells import figure as architecture
-from app.tasks.cells import panel as cells
+from app.tasks.cells import files, measures
+from app.tasks.cells.panel import PANEL
 from ipage_core.networks.store import PRETRAINED
 from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks.cells.constraints import LARGEST, mask, region, without_file, written
@@ -190,7 +191,7 @@ def test_the_start_is_the_first_sample_and_the_archive_holds_it(run):
     settings = DesignRequest.of(TASK, 1.0, method="ipage", n=4, sampling="srs", start=start)
     found = runs.of(settings)
     assert found.x[0, 0].tolist() == list(start)
-    with zipfile.ZipFile(io.BytesIO(share.archive(settings, found, cells.PANEL.figures))) as file:
+    with zipfile.ZipFile(io.BytesIO(share.archive(settings, found, PANEL.figures))) as file:
         assert {"seed_design.csv", "solutions.csv", "figures/localization.html"} <= set(file.namelist())
 
 
@@ -199,11 +200,10 @@ def test_the_start_is_the_first_sample_and_the_archive_holds_it(run):
 def test_figures_are_valid_plotly_and_small(run, size):
     import plotly.graph_objects as go
 
+    directions = (measures.ANGLES, np.ones_like(measures.ANGLES))
     for drawn in (
-        cells.PANEL.figure(run, size == "wide", Size(size), chosen=1),
-        architecture.closely(
-            run, runs.training(run.task), 1, run.x[-1, 0], (cells.ANGLES, np.ones_like(cells.ANGLES)), False, Size(size)
-        ),
+        PANEL.figure(run, size == "wide", Size(size), chosen=1),
+        architecture.closely(run, runs.training(run.task), 1, run.x[-1, 0], directions, False, Size(size)),
         architecture.kept("architecture", [("<b>a</b>", run.x[-1, 0]), ("b", run.x[-1, 1])], False, Size(size)),
         architecture.canvas(np.zeros(SIDE**2, bool), np.ones(SIDE**2, bool), False),
     ):
@@ -223,10 +223,10 @@ def test_the_last_frame_is_the_result_and_f_s_error_is_that_of_the_result(run):
 @pytest.mark.parametrize("form", list(FORMATS))
 def test_files_carry_the_ids_of_the_csv(run, form):
     layout = Layout((2, 1), 10.0, 4.0)
-    with zipfile.ZipFile(io.BytesIO(cells._archive(run, form, layout))) as file:
+    with zipfile.ZipFile(io.BytesIO(files.archive(run, form, layout))) as file:
         assert file.namelist() == [f"cell-{k}.{form}" for k in run.frame["sample"].unique()]
         content = file.read(f"cell-3.{form}")
-    again = cells._one_file(run, 3, form, layout)
+    again = files.one_file(run, 3, form, layout)
     assert abs(len(content) - len(again)) <= (16 if form == "dxf" else 0)  # a DXF tells the time, in as many digits
     if form == "stl":
         mesh = trimesh.load(io.BytesIO(content), file_type="stl")
@@ -239,8 +239,8 @@ def test_a_symmetry_is_found_wherever_its_origin_lies(group):
     rng = np.random.default_rng(0)
     orbits = operations(group, SIDE).min(axis=0)
     cell = (rng.random(SIDE * SIDE) > 0.5)[orbits].reshape(SIDE, SIDE)
-    assert len(operations(cells.symmetry(np.roll(cell, (3, 7), (0, 1))), SIDE)) >= len(operations(group, SIDE))
-    assert cells.symmetry(rng.random((SIDE, SIDE)) > 0.5) == "p1"
+    assert len(operations(measures.symmetry(np.roll(cell, (3, 7), (0, 1))), SIDE)) >= len(operations(group, SIDE))
+    assert measures.symmetry(rng.random((SIDE, SIDE)) > 0.5) == "p1"
 
 
 def test_the_thinnest_member_of_a_laminate_is_its_layer():
@@ -248,20 +248,20 @@ def test_the_thinnest_member_of_a_laminate_is_its_layer():
         cell = np.zeros((SIDE, SIDE))
         cell[5 : 5 + thick] = 1
         cell[20:31] = 1
-        assert cells.thinnest(cell) == thick
-    assert cells.thinnest(np.ones((SIDE, SIDE))) == SIDE
+        assert measures.thinnest(cell) == thick
+    assert measures.thinnest(np.ones((SIDE, SIDE))) == SIDE
 
 
 def test_moduli_of_an_isotropic_cell_are_the_same_in_all_directions():
     solid = np.packbits(np.ones((1, SIDE * SIDE), bool), axis=1).tobytes()
-    assert cells.anisotropy(solid, 1) == pytest.approx([1.0])
+    assert measures.anisotropy(solid, 1) == pytest.approx([1.0])
 
 
 def test_the_bound_holds_for_cells_that_are_isotropic():
     pixels, _ = runs.training("architecture")
     some = pixels[:400].reshape(-1, SIDE, SIDE).astype(float)
     found = moduli(homogenize(some))
-    isotropic = cells.anisotropy(np.packbits(pixels[:400], axis=1).tobytes(), 400) < 1.05
+    isotropic = measures.anisotropy(np.packbits(pixels[:400], axis=1).tobytes(), 400) < 1.05
     assert isotropic.any()
     # one element a pixel overestimates by up to a per cent or so
     assert (found.e_x <= 1.03 * architecture.hashin_shtrikman(some.mean((1, 2))))[isotropic].all()

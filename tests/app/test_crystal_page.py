@@ -19,8 +19,9 @@ from app.figures.playback import Size
 from app.figures.theme import unpacked
 from app.state import runs
 from app.tasks import structures
+from app.tasks.crystal import candidates, inputs
 from app.tasks.crystal import figure as figures
-from app.tasks.crystal import panel as crystal
+from app.tasks.crystal.panel import PANEL
 from app.workers import jobs
 from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks import TASKS
@@ -92,10 +93,10 @@ def found():
 
 def verified(found, rows):
     """The run after DFT has spoken of some rows."""
-    x = jobs.keys(crystal._lattices(found))
+    x = jobs.keys(candidates.lattices(found))
     for row in rows:
         jobs.queue().found[x[row]] = {"gap": 0.51, "direct": 0.6, "energy": CUBIC_ENERGY + 1.5}
-    return crystal.PANEL.completed(found)
+    return PANEL.completed(found)
 
 
 def test_nothing_is_verified_unasked_and_every_gap_is_said_to_be_pbe_s(queue):
@@ -234,7 +235,7 @@ SITES = [(0, 0, 0), (0.5, 0.5, 0.5), (0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5)
 )
 def test_a_wrong_file_is_one_sentence(content, told):
     with pytest.raises(ValueError, match=told) as caught:
-        crystal.read_cif(content)
+        inputs.read_cif(content)
     assert "/tmp" not in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -242,8 +243,8 @@ def test_a_wrong_file_is_one_sentence(content, told):
 @pytest.mark.parametrize("form", ["cif", "poscar", "extxyz"])
 def test_files_have_the_table_s_ids_and_lattices(found, form, tmp_path):
     run = verified(found, [4])
-    ranked = crystal.candidates(run.x[-1].astype(float), "energy")
-    every, two = (crystal.structure_rows(run, ranked, samples) for samples in ([], [4, 7]))
+    ranked = candidates.candidates(run.x[-1].astype(float), "energy")
+    every, two = (candidates.structure_rows(run, ranked, samples) for samples in ([], [4, 7]))
     with zipfile.ZipFile(io.BytesIO(structures.archive("crystal", every, form))) as archive:
         assert len(archive.namelist()) == 10
     with zipfile.ZipFile(io.BytesIO(structures.archive("crystal", two, form))) as archive:
@@ -258,7 +259,7 @@ def test_files_have_the_table_s_ids_and_lattices(found, form, tmp_path):
         assert ("dft_gap_eV" in path.read_text()) == (sample == 4)
         assert "unrelaxed internal coordinates" in path.read_text()
         if form == "cif":
-            assert crystal.read_cif(path.read_bytes()) == pytest.approx(lattice, abs=1e-6)
+            assert inputs.read_cif(path.read_bytes()) == pytest.approx(lattice, abs=1e-6)
 
 
 def test_verdicts_are_in_the_csv_and_the_cards(found):
@@ -276,14 +277,14 @@ def test_the_figures_say_what_is_known(found):
     run = verified(found, [2])
     for size in ("narrow", "wide"):
         for drawn in (
-            figures.figure(run, crystal.predicted, True, Size(size), 2),
+            figures.figure(run, candidates.predicted, True, Size(size), 2),
             figures.lattices(run, False, Size(size), 2),
             figures.cells(run.x[-1, 2].astype(float), "Sample 2", False, Size(size)),
         ):
             go.Figure(**drawn)
             assert len(json.dumps(drawn)) < 2e6
-    assert "by DFT" in {t.get("name") for t in crystal.PANEL.figure(run)["data"]}
-    assert "by DFT" not in {t.get("name") for t in crystal.PANEL.figure(found)["data"]}
+    assert "by DFT" in {t.get("name") for t in PANEL.figure(run)["data"]}
+    assert "by DFT" not in {t.get("name") for t in PANEL.figure(found)["data"]}
     assert "None is verified" in figures.caption(found)
 
 
@@ -313,7 +314,7 @@ def test_a_cell_has_its_atoms_and_its_octahedron_where_they_belong():
 
 
 def test_the_archive_holds_the_lattices_too(found):
-    assert {"localization", "lattices"} <= set(crystal.PANEL.figures(found))
+    assert {"localization", "lattices"} <= set(PANEL.figures(found))
 
 
 @pytest.mark.parametrize("view", ["Posterior", "Latent design", "Compare"])

@@ -1,0 +1,134 @@
+"""Regions that stay solid or void, drawn or from an image; an image of a cell to start from."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import numpy as np
+import streamlit as st
+
+from app.components.chart import chart
+from app.components.form import parts
+from app.components.look import is_dark
+from app.components.words import plain
+from app.state import classroom
+from app.tasks.cells.figure import canvas
+from ipage_core.tasks.cells.constraints import mask, without_file, written
+from ipage_core.tasks.cells.task import SIDE
+
+USES = {"solid": "Stays solid", "void": "Stays void", "start": "Start from it"}
+
+
+def ask_otherwise() -> None:
+    """Regions that stay solid or void, drawn or from an image, and an image of a cell to start from.
+
+    All of it ends up as text in the fields above, which the address holds: no file is kept.
+    """
+    again = st.session_state.setdefault("regions_version", 0)  # a fresh key empties an uploader, or drops a selection
+    left, right = st.columns([1, 2.2], gap="medium")
+    with right:
+        use = st.segmented_control(
+            "What a box drawn on the cell, or an image, means",
+            [*USES.values()],
+            default=USES["solid"],
+            required=True,
+            key="region_use",
+            wrap=True,
+        )
+        drawn = use != USES["start"]
+        st.file_uploader(
+            "Image (PNG)",
+            type=["png"],
+            disabled=classroom.on(),
+            max_upload_size=1,
+            key=f"image-{again}",
+            on_change=_on_image,
+            help=f"Square, its side {SIDE} pixels or a multiple; dark is solid, or where the region is. Its lower edge "
+            "is y = 0, and E_x is horizontal.",
+        )
+        classroom.told("Uploads are switched off in this classroom; boxes can be drawn.")
+        if wrong := st.session_state.pop("image_wrong", ""):
+            st.error(plain(wrong), icon=":material/error:")
+        st.button("Clear regions", on_click=_say, args=(_others(),), disabled=not _regions(), key="clear-regions")
+    with left:
+        masks = {kind: painted(kind) for kind in ("solid", "void")}
+        chart(
+            canvas(masks["solid"], masks["void"], is_dark()),
+            key=f"canvas-{again}",
+            on_select=_on_box if drawn else "ignore",
+            selection_mode="box",
+            config={"displayModeBar": False},
+        )
+        counts = " and ".join(f"{int(mask.sum())} {kind}" for kind, mask in masks.items())
+        st.caption(f"Drag a box over the cell. Of {SIDE**2} pixels, {counts} stay so.")
+
+
+def painted(kind: str) -> np.ndarray:
+    """(1024,) bool: the pixels that the text of the constraints keeps solid, or void; its errors are told elsewhere."""
+    found = np.zeros(SIDE**2, dtype=bool)
+    for text in _regions():
+        name, _, value = (part.strip() for part in text.partition("="))
+        if name == kind:
+            with suppress(ValueError):
+                region = without_file(value)
+                found |= False if region is None else region.numpy()
+    return found
+
+
+def _regions() -> list[str]:
+    return [part for part in parts() if part.partition("=")[0].strip() in ("solid", "void")]
+
+
+def _others() -> list[str]:
+    return [part for part in parts() if part not in _regions()]
+
+
+def _say(constraints: list[str]) -> None:
+    """Callback: write the constraints."""
+    st.session_state.constrain = "; ".join(constraints)
+    st.session_state.regions_version += 1
+
+
+def _add(region: str) -> None:
+    kind = next(kind for kind, told in USES.items() if told == st.session_state.region_use)
+    _say([*parts(), f"{kind}={region}"])
+
+
+def _on_box() -> None:
+    """Callback of the canvas: its points carry their pixel's number."""
+    points = st.session_state[f"canvas-{st.session_state.regions_version}"].selection.points
+    pixels = np.array([point["customdata"] for point in points], dtype=int).reshape(-1)
+    if len(pixels):
+        x, y = pixels % SIDE + 1, pixels // SIDE + 1
+        _add(f"{x.min()}-{x.max()},{y.min()}-{y.max()}")
+
+
+def _on_image() -> None:
+    """Callback of the uploader: what the image says becomes text, or what is wrong with it a sentence."""
+    file = st.session_state[f"image-{st.session_state.regions_version}"]
+    if file is None:
+        return
+    try:
+        found = mask(file, formats=["PNG"], name=file.name)
+    except ValueError as error:
+        st.session_state.image_wrong = str(error)
+        return
+    if st.session_state.region_use == USES["start"]:
+        st.session_state.start = written(found)
+        st.session_state.regions_version += 1
+    elif found.any():
+        _add(written(found))
+    else:
+        st.session_state.image_wrong = f"{file.name} has no dark pixel: it keeps nothing {SIDE} × {SIDE}."
+
+
+def objection(constraints: tuple[str, ...]) -> str:
+    """Why not: the path of a file in an address must not make the server read it."""
+    for text in constraints:
+        name, _, value = (part.strip() for part in text.partition("="))
+        try:
+            if name in ("solid", "void") and without_file(value) is None:
+                return f"'{text}' is no region: draw it, upload an image, or write pixels as in {name}=1-32,15-18."
+        except ValueError as error:
+            return str(error)
+    return ""

@@ -1,0 +1,181 @@
+"""SrTiO₃ cells as candidates for DFT: predicted, ranked, and in a table whose rows can be ticked."""
+
+from __future__ import annotations
+
+import zlib
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+import torch
+
+from app.components.choice import KEY
+from app.components.tables import BADGES, badges, x_names
+from app.figures.run import Run
+from app.state.runs import loaded
+from app.workers import jobs
+from ipage_core.tasks import TASKS
+from ipage_core.tasks.crystal.box import HELD_IONS
+from ipage_core.tasks.crystal.families import table as rank
+from ipage_core.tasks.crystal.task import TASK
+
+RANKINGS = {"energy": "ΔE", "cubic": "distance from cubic", "robustness": "robustness"}
+RANKED_BY = (
+    "The best comes first. **ΔE**: energy above the cubic cell, per cell of five atoms. **Distance from cubic**: norm "
+    "of the strain. **Robustness**: how far the predicted gap changes when lengths err by ±0.5 % and angles by ±0.5°. "
+    "Cells within 1 % of strain, modulo the 24 symmetries of the lattice, are one family."
+)
+BEST = "best of family"
+FEW = 3
+"""So many of the ranking are verified if no row is ticked."""
+
+
+def _surrogate() -> Any:
+    """The five networks that all methods of this task localize on or are judged by."""
+    return loaded(TASK.name, "prior-lm").surrogate
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def predicted(x: np.ndarray) -> np.ndarray:
+    """Gap, direct gap [eV] and ΔE [eV per cell] by the ensemble of surrogates. (n, 6) → (n, 3) float32."""
+    with torch.no_grad():
+        return _surrogate().properties(torch.from_numpy(x.astype(np.float32))).numpy()
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def candidates(lattices: np.ndarray, by: str) -> pd.DataFrame:
+    """(n, 6) → one row a cell, see :func:`ipage_core.tasks.crystal.families.table`."""
+    return rank(torch.from_numpy(lattices), _surrogate(), by)
+
+
+def final(run: Run) -> pd.DataFrame:
+    """The rows of ``solutions.csv`` that hold the result, in the order of the ids."""
+    return run.frame[run.frame["stage"] == run.frame["stage"].iloc[-1]]
+
+
+def lattices(run: Run) -> np.ndarray:
+    """(n, 6) as the CSV has them."""
+    return final(run)[[f"x{j + 1}" for j in range(6)]].to_numpy(dtype=np.float64, copy=True)
+
+
+def counted(count: int) -> str:
+    """'1 cell', '2 cells'."""
+    return f"{count} cell{'' if count == 1 else 's'}"
+
+
+def verdicts(run: Run) -> list[str]:
+    """What DFT says of each cell, in a word or two."""
+    x = lattices(run)
+    under_way = {lattice for job in jobs.queue().about(x) for lattice in job.lattices}
+    said = []
+    for i, lattice in enumerate(jobs.keys(x)):
+        if run.verified[i]:
+            said.append("hit" if run.hit[i] else "off")
+        elif lattice in under_way:
+            said.append("under way")
+        else:
+            said.append("failed" if "fail" in jobs.queue().found.get(lattice, {}) else "not verified")
+    return said
+
+
+def ask_rows(run: Run, ranked: pd.DataFrame, by: str, alone: bool) -> tuple[list[int], list[int]]:
+    """The table; → the samples that it shows, the best first, and those that are ticked."""
+    shown = table(run, ranked)
+    shown = shown[ranked["best"].to_numpy()] if alone else shown
+    shown = shown.sort_values("rank").reset_index(drop=True)
+    samples = shown["sample"].tolist()
+    key = f"candidates-{by}-{alone}-{zlib.crc32(run.x[-1].tobytes())}"
+    picked = st.dataframe(
+        shown,
+        hide_index=True,
+        height=340,
+        column_config=_columns(list(shown.columns)),
+        key=key,
+        on_select=partial(_choose, key, samples),
+        selection_mode="multi-row",
+        placeholder="–",
+    )
+    ticked = [samples[row] for row in picked.selection.rows if row < len(samples)]
+    many, count = f"{run.n} cell{'' if run.n == 1 else 's'}", ranked["family"].nunique()
+    st.caption(
+        f"{many} in {count} famil{'y' if count == 1 else 'ies'}. Tick rows to verify, draw or export them; with none "
+        f"ticked, the best {min(FEW, len(samples))} are verified and all exported. ± is the spread of five surrogates."
+    )
+    return samples, ticked
+
+
+def table(run: Run, ranked: pd.DataFrame) -> pd.DataFrame:
+    """One row a cell: what the surrogates say, what DFT says, and where it stands among the others."""
+    worn = [
+        row + [BEST] * bool(best and members > 1)
+        for row, best, members in zip(badges(run), ranked["best"], ranked["members"], strict=True)
+    ]
+    columns: dict[str, Any] = {
+        "sample": np.arange(run.n),
+        "rank": ranked["rank"],
+        "gap*": run.aims[:, 0],
+        "gap by surrogates": ranked["gap"],
+        "±": ranked["gap_sd"],
+        "gap by DFT": run.achieved[:, 0],
+        "DFT": verdicts(run),
+        "ΔE by surrogates": ranked["energy"],
+        "ΔE by DFT": run.achieved[:, 2],
+        "family": ranked["family"],
+        "members": ranked["members"],
+        "badges": worn,
+        "from cubic": 100 * ranked["cubic"],
+        "largest strain": 100 * ranked["largest_strain"],
+        "volume": 100 * ranked["volume"],
+        "gap ± by noise": ranked["robustness"],
+    }
+    columns |= dict(zip(x_names(TASKS[run.task]), run.x[-1].astype(float).T, strict=True))
+    return pd.DataFrame(columns)
+
+
+def _columns(names: list[str]) -> dict[str, Any]:
+    def numbers(form: str, told: str) -> Any:
+        return st.column_config.NumberColumn(format=form, help=told)
+
+    unrelaxed = f"PBE gap [eV], unrelaxed internal coordinates: {HELD_IONS}"
+    config = {
+        "sample": st.column_config.NumberColumn(pinned=True, width="small", help="the id that every export shares"),
+        "rank": numbers("%d", RANKED_BY.replace("**", "")),
+        "gap*": numbers("%.4g", f"target, {unrelaxed}"),
+        "gap by surrogates": numbers("%.4f", f"{unrelaxed}: mean of five networks"),
+        "±": numbers("%.4f", "standard deviation of the five networks [eV]"),
+        "gap by DFT": numbers("%.4f", f"{unrelaxed}, by DFT"),
+        "DFT": st.column_config.TextColumn(help="what DFT says: a hit is within the tolerance of the target"),
+        "ΔE by surrogates": numbers("%.3f", "energy above the cubic cell [eV per cell]: mean of five networks"),
+        "ΔE by DFT": numbers("%.3f", "energy above the cubic cell [eV per cell], by DFT"),
+        "family": numbers("%d", "cells that are the same within 1 % of strain, modulo the 24 symmetries"),
+        "members": numbers("%d", "how many cells this family has"),
+        "badges": st.column_config.MultiselectColumn(
+            options=[*BADGES, BEST], color=[*BADGES.values(), "violet"], width=230
+        ),
+        "from cubic": numbers("%.1f %%", "norm of the strain from the cubic cell of lowest energy"),
+        "largest strain": numbers("%.1f %%", "largest principal strain, either sign"),
+        "volume": numbers("%+.1f %%", "change against the cubic cell of lowest energy"),
+        "gap ± by noise": numbers(
+            "%.3f", "RMS change of the gap [eV] under ±0.5 % in lengths, ±0.5° in angles, by them"
+        ),
+    }
+    labels = dict(zip(x_names(TASK), TASK.x_labels, strict=True))
+    return {name: config.get(name) or numbers("%.4f", labels[name]) for name in names}
+
+
+def _choose(key: str, samples: list[int]) -> None:
+    """Callback of the table: the row ticked last is the sample that the page looks at."""
+    rows = [row for row in st.session_state[key].selection.rows if row < len(samples)]
+    table_before, before = st.session_state.get("ticked", ("", []))
+    new = [row for row in rows if table_before != key or row not in before]
+    st.session_state.ticked = (key, rows)
+    if new:
+        st.session_state[KEY] = int(samples[new[-1]])
+
+
+def structure_rows(run: Run, ranked: pd.DataFrame, samples: list[int]) -> pd.DataFrame:
+    """The result's ``samples`` as the structure files tell of them; all if none is named."""
+    frame = final(run).reset_index(drop=True).join(ranked)
+    return frame[frame["sample"].isin(samples)] if samples else frame

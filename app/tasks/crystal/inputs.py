@@ -1,0 +1,89 @@
+"""Constraints by a click, and a CIF of one's own to start from: both end up as text in the form's fields."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import streamlit as st
+
+from app.components.form import parts
+from app.components.words import plain
+from app.state import classroom
+from ipage_core.tasks.crystal.strain import SUBSTRATES
+from ipage_core.tasks.crystal.task import read_design
+
+PRESETS = {"a = b": "a=b", "right angles": "angles=90", "strain ≤ 5 %": "strain<=5%", "volume ± 3 %": "volume<=3%"}
+"""Constraints that a click adds, as the field has them."""
+MOST_BYTES = 100_000
+
+
+def ask_otherwise() -> None:
+    """Below the fields for constraints and a design of one's own: what fills them in by a click or from a file."""
+    written = _written()
+    st.session_state.presets = [name for name, text in PRESETS.items() if text in written]
+    st.session_state.substrate = next((name for name in SUBSTRATES if f"substrate={name}".lower() in written), None)
+    left, right = st.columns(2)
+    left.pills("Add constraints", list(PRESETS), selection_mode="multi", key="presets", on_change=_on_preset)
+    left.selectbox(
+        "Grown on a substrate",
+        list(SUBSTRATES),
+        index=None,
+        placeholder="none",
+        key="substrate",
+        on_change=_on_preset,
+        format_func=lambda name: f"{name}: a = b = {SUBSTRATES[name]:.3f} Å, γ = 90°",
+        help="In-plane lattice constants at room temperature, pseudocubic: Schlom et al., Annu. Rev. Mater. Res. 37, "
+        "589 (2007), doi:10.1146/annurev.matsci.37.061206.113016.",
+    )
+    right.file_uploader(
+        "Start from a CIF of your own",
+        type="cif",
+        key="cif",
+        disabled=classroom.on(),
+        on_change=_on_cif,
+        max_upload_size=1,
+        help="One perovskite cell of SrTiO₃, five atoms, within the box. Its lattice is used; its ions are not.",
+    )
+    classroom.told("Uploads are switched off in this classroom.")
+    if wrong := st.session_state.get("cif_wrong"):
+        right.error(plain(wrong), icon=":material/error:")
+
+
+def _written() -> list[str]:
+    """The constraints as written, without blanks and in small letters."""
+    return ["".join(part.split()).lower() for part in parts()]
+
+
+def _on_preset() -> None:
+    """Put what is chosen among the constraints, and take the rest of the presets out."""
+    others = [part for part in _written() if part not in PRESETS.values() and not part.startswith("substrate=")]
+    chosen = [PRESETS[name] for name in st.session_state.presets]
+    chosen += [f"substrate={name}" for name in [st.session_state.substrate] if name]
+    st.session_state.constrain = "; ".join(others + chosen)
+
+
+def _on_cif() -> None:
+    """Put the file's lattice into the field of the design to start from, or say what is wrong with it."""
+    file, st.session_state.cif_wrong = st.session_state.cif, ""
+    try:
+        st.session_state.start = ", ".join(f"{v:.10g}" for v in read_cif(file.getvalue())) if file else ""
+    except ValueError as error:
+        st.session_state.cif_wrong = str(error)
+
+
+def read_cif(content: bytes) -> list[float]:
+    """a, b, c [Å], α, β, γ [°] of one cell of SrTiO₃.
+
+    Raises:
+        ValueError: too large, not a CIF, another crystal, or outside the box.
+    """
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"This file has {len(content) / 1000:.0f} kB; a cell of five atoms needs a few, at most 100.")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "cell.cif"
+        path.write_bytes(content)
+        try:
+            return read_design(path).tolist()
+        except ValueError as error:
+            raise ValueError(str(error).replace(str(path), "This file")) from None
