@@ -1,8 +1,8 @@
 """Inverse design: find every design x that has a target property, Ω(x) = y*.
 
 >>> import ipage_core as ipage
->>> found = ipage.design("sinewave", target=1.2, n=10)
->>> int(found.verification.hit.sum())
+>>> designs = ipage.design("sinewave", target=1.2, n=10)
+>>> int(designs.verification.hit.sum())
 10
 """
 
@@ -43,7 +43,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Load what is asked for when it is asked for: ``import ipage_core`` itself loads nothing."""
+    """Import a name when it is first used, so that ``import ipage_core`` stays fast."""
     if name == "__version__":
         from importlib.metadata import version
 

@@ -1,4 +1,4 @@
-"""What a notebook needs, in five functions: ``design``, ``train``, ``load``, ``tasks`` and ``read_table``."""
+"""The Python functions: ``design``, ``train``, ``load``, ``tasks`` and ``read_table``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ipage_core import registry
 from ipage_core.problem.request import DesignRequest
 from ipage_core.problem.task import Task
+from ipage_core.runtime.bar import progress_bar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,28 +22,71 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Model:
-    """A task with a method's trained networks: what :func:`train` and :func:`load` return."""
+    """A task with the trained networks of a method, as :func:`train` and :func:`load` return it.
+
+    Examples
+    --------
+    >>> model = load("sinewave")
+    >>> model
+    Model 'ipage' of sinewave, shipped with the program: .design(target, n), .predict(x)
+    """
 
     task: Task
     method: str
     folder: Path | None = None
-    """Where the networks lie; None: where those that ship with the program do."""
+    """Folder of the networks; None: the networks that ship with the program."""
     device: str = "cpu"
     cards: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
 
     def design(self, target: Any, n: int = 100, **settings: Any) -> Solutions:
-        """n designs for a target; ``settings`` are those of :class:`~ipage_core.problem.request.DesignRequest`.
+        """Find n designs for a target with these networks.
 
-        Raises:
-            ValueError: the target or a setting is not acceptable.
+        Parameters
+        ----------
+        target : number, sequence, dict or str
+            As in :func:`design`.
+        n : int
+            Number of designs.
+        **settings
+            Fields of :class:`~ipage_core.problem.request.DesignRequest`.
+
+        Returns
+        -------
+        Solutions
+
+        Raises
+        ------
+        ValueError
+            The target or a setting is not accepted.
+
+        Examples
+        --------
+        >>> len(load("sinewave").design(1.2, n=5))
+        5
         """
         return design(self.task, target, n, model=self, **settings)
 
     def predict(self, x: ArrayLike) -> np.ndarray:
-        """The surrogate's properties of designs. (n, d) → (n, m).
+        """Predict the properties of designs with the surrogate.
 
-        Raises:
-            ValueError: the method has no surrogate, or x is not (n, d).
+        Parameters
+        ----------
+        x : array_like, shape (n, d)
+            Designs.
+
+        Returns
+        -------
+        ndarray, shape (n, m)
+
+        Raises
+        ------
+        ValueError
+            The method has no surrogate, or x has another shape.
+
+        Examples
+        --------
+        >>> load("sinewave").predict([[0.1, 0.2], [0.3, 0.4]]).shape
+        (2, 1)
         """
         import torch
 
@@ -66,8 +110,15 @@ class Model:
 
 
 def tasks() -> dict[str, Task]:
-    """All tasks by name: those that ship, those of installed packages, the user's own.
+    """List all tasks: those that ship, those of installed packages and your own.
 
+    Returns
+    -------
+    dict of str to Task
+        The tasks by name.
+
+    Examples
+    --------
     >>> tasks()["sinewave"].title
     'Sine wave'
     """
@@ -79,22 +130,42 @@ def design(
 ) -> Solutions:
     """Find n designs x with Ω(x) = target.
 
-    Args:
-        task: a name of :func:`tasks`, or a :class:`~ipage_core.problem.task.Task`.
-        target: a number, a sequence of one for each property (a pair is an interval), a dict by property, or text as
-            the command line takes it.
-        n: how many.
-        model: what :func:`train` returned, or the folder of trained networks; the shipped ones if None.
-        settings: of :class:`~ipage_core.problem.request.DesignRequest`: ``method``, ``sampling``, ``seed``,
-            ``constraints``, ``start``, ``omega_evals``, ``finish``, ``verify``, …
+    A progress bar shows how far a slow Ω is.
 
-    Raises:
-        ValueError: something is not acceptable; the message says what is.
+    Parameters
+    ----------
+    task : str or Task
+        A task, or its name in :func:`tasks`.
+    target : number, sequence, dict or str
+        A number, a sequence with one entry for each property, a dict by property, or text as on the command line. A
+        tuple (low, high) is an interval.
+    n : int
+        Number of designs.
+    model : Model, str or Path, optional
+        A trained model, or its folder. Default: the networks that ship with the program.
+    **settings
+        Fields of :class:`~ipage_core.problem.request.DesignRequest`: ``method``, ``sampling``, ``seed``,
+        ``constraints``, ``start``, ``omega_evals``, ``finish``, ``verify``, ``spread``, ``fill``, …
 
-    >>> found = design("sinewave", 1.2, n=20)
-    >>> len(found), int(found.verification.hit.sum())
+    Returns
+    -------
+    Solutions
+
+    Raises
+    ------
+    ValueError
+        An argument is not accepted; the message says what is.
+
+    Examples
+    --------
+    >>> designs = design("sinewave", 1.2, n=20)
+    >>> len(designs), int(designs.verification.hit.sum())
     (20, 20)
+    >>> len(design("sinewave", (0.4, 0.6), n=20, constraints=["x1 >= 0"]))
+    20
     """
+    from ipage_core.inference.verification import omega_bar
+
     problem = registry.find(task)
     if isinstance(model, str | Path):
         model = load(problem, model, method=settings.pop("method", None))
@@ -104,20 +175,41 @@ def design(
     if unknown := [name for name in settings if name not in known]:
         raise ValueError(f"The setting '{unknown[0]}' is not known; accepted: {', '.join(known)}")
     request = DesignRequest.of(problem, target, n=n, **settings)
-    if model is None:
-        return request.run()
-    if model.task.name != problem.name:
+    if model is not None and model.task.name != problem.name:
         raise ValueError(f"The model is for {model.task.name}, not for {problem.name}")
-    return request.run(model._loaded())
+    with omega_bar():
+        return request.run() if model is None else request.run(model._loaded())
 
 
 def load(
     task: str | Task, folder: str | Path | None = None, *, method: str | None = None, device: str = "cpu"
 ) -> Model:
-    """A method's trained networks: the shipped ones, or those that :func:`train` left in ``folder``.
+    """Load the trained networks of a method.
 
-    Raises:
-        ValueError: the task or the method is not known, or a network is missing or damaged.
+    Parameters
+    ----------
+    task : str or Task
+        A task, or its name in :func:`tasks`.
+    folder : str or Path, optional
+        Folder that :func:`train` wrote. Default: the networks that ship with the program.
+    method : str, optional
+        Default: the task's default method.
+    device : str
+        'cpu', 'cuda' or 'mps'.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    ValueError
+        The task or the method is not known, or a network is missing or damaged.
+
+    Examples
+    --------
+    >>> load("robotic_arm", method="prior-lm").method
+    'prior-lm'
     """
     problem = registry.find(task)
     model = Model(problem, method or problem.default_method, None if folder is None else Path(folder), device)
@@ -135,15 +227,45 @@ def train(
     device: str = "auto",
     resume: bool = False,
 ) -> Model:
-    """Train the networks of a method and keep them in ``out``; a table becomes a task there first.
+    """Train the networks of a method and save them.
 
-    A bar on stderr, or in the notebook, shows how far it is.
+    A progress bar shows the epochs.
 
-    Raises:
-        ValueError: a setting is not acceptable, or a stopped training is in ``out`` and ``resume`` is False.
+    Parameters
+    ----------
+    task : str, Task or Table
+        A task, its name in :func:`tasks`, or a table from :func:`read_table`, which becomes a task in ``out``.
+    out : str or Path
+        Folder for the networks.
+    method : str, optional
+        Default: the task's default method.
+    epochs : int, optional
+        Default: the number in the method's recipe.
+    size : str
+        Size of the networks: 'small', 'usual' or 'large'.
+    seed : int
+        Seed of the training.
+    device : str
+        'auto', 'cpu', 'cuda' or 'mps'.
+    resume : bool
+        Continue a training that was stopped.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    ValueError
+        A setting is not accepted, or ``out`` holds a stopped training and ``resume`` is False.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> model = train("sinewave", tempfile.mkdtemp(), size="small", epochs=1)
+    >>> model.predict([[0.1, 0.2]]).shape
+    (1, 1)
     """
-    from tqdm.auto import tqdm
-
     from ipage_core.inference.methods import METHODS
     from ipage_core.training.fit import pick_device
     from ipage_core.training.recipes import train as train_network
@@ -155,17 +277,18 @@ def train(
         trainable = ", ".join(name for name, row in METHODS.items() if row.models)
         raise ValueError(f"The method '{method}' is not known or has nothing to train; accepted: {trainable}")
     chosen, cards = pick_device(device), {}
-    with tqdm(unit="epoch", disable=None, leave=False) as bar:
-
-        def show(row: dict[str, Any]) -> None:
-            bar.total = row["epochs"]
-            bar.set_description(f"{problem.name}: {row['model']}", refresh=False)
-            bar.update(row["epoch"] - bar.n)
-
-        for name in METHODS[method].models:
-            bar.reset()
+    for name in METHODS[method].models:
+        with progress_bar("epoch") as show:
             cards[name] = train_network(
-                problem, name, folder, epochs=epochs, size=size, seed=seed, device=chosen, resume=resume, progress=show
+                problem,
+                name,
+                folder,
+                epochs=epochs,
+                size=size,
+                seed=seed,
+                device=chosen,
+                resume=resume,
+                progress=lambda row: show(row["epoch"], row["epochs"], f"{problem.name}: {row['model']}"),
             )
     return Model(problem, method, folder, str(chosen), cards)
 
@@ -173,16 +296,36 @@ def train(
 def read_table(
     path: str | Path, x: Sequence[str] | None = None, y: Sequence[str] | None = None, **settings: Any
 ) -> Table:
-    """A table of designs and what was measured or simulated of them: CSV, Excel, Parquet, NPZ.
+    """Read a table of designs and their measured or simulated properties.
 
-    Args:
-        path: of the file.
-        x: names of the input columns; guessed if neither x nor y is given.
-        y: names of the properties.
-        settings: what is not to be guessed: ``separator``, ``decimal``, ``missing``, ``encoding``, ``sheet``.
+    Parameters
+    ----------
+    path : str or Path
+        A file in CSV, Excel, Parquet or NPZ format.
+    x : sequence of str, optional
+        Names of the input columns. Guessed if neither x nor y is given.
+    y : sequence of str, optional
+        Names of the property columns.
+    **settings
+        Settings that are otherwise guessed: ``separator``, ``decimal``, ``missing``, ``encoding``, ``sheet``.
 
-    Raises:
-        ValueError: the file cannot be read, or lacks a column; the message is one sentence.
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    ValueError
+        The file cannot be read, or a column is missing.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "gaps.csv"
+    >>> _ = path.write_text("a,b,gap\\n" + "".join(f"{i},{i * i % 7},{i % 5}\\n" for i in range(60)))
+    >>> table = read_table(path, x=["a", "b"], y=["gap"])
+    >>> table.x, table.y, len(table.frame)
+    (('a', 'b'), ('gap',), 60)
     """
     from ipage_core.tasks.table import reader
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import ipage_core as ipage
-from ipage_core import registry
+from ipage_core import api, registry
 from ipage_core.tasks import TASKS
 from ipage_core.training import recipes
 
@@ -237,3 +237,49 @@ def test_a_task_of_ones_own_has_its_page(quick, rectangle, monkeypatch):
     assert not test.exception
     assert test.selectbox(key="task_choice").value == "rectangle"
     assert test.get("plotly_chart")
+
+
+def documented():
+    for name in ipage.__all__:
+        thing = getattr(api, name, None) or getattr(ipage, name)  # ipage.tasks is the package once it is imported
+        yield name, thing
+        if isinstance(thing, type) and thing not in (ipage.DesignRequest, ipage.Task):
+            methods = {k: v for k, v in vars(thing).items() if not k.startswith("_") and k in METHODS_OF_A_NOTEBOOK}
+            yield from ((f"{name}.{k}", getattr(v, "__func__", v)) for k, v in methods.items())
+    yield "Task.from_function", ipage.Task.from_function
+    yield "DesignRequest.of", ipage.DesignRequest.of
+    yield "DesignRequest.run", ipage.DesignRequest.run
+
+
+METHODS_OF_A_NOTEBOOK = ("design", "predict", "to_frame", "verify", "export", "coverage", "to_measure", "save", "load")
+
+
+@pytest.mark.parametrize(("name", "thing"), documented())
+def test_the_interface_is_documented_in_numpydoc_form_with_an_example(name, thing):
+    text = thing.__doc__
+    assert "Examples\n" in text, name
+    assert ">>> " in text or "See :meth:" in text, name
+    assert "Args:" not in text, name
+    code = getattr(thing, "__code__", None)
+    arguments = [] if code is None else code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    described = text.partition("Parameters\n")[2].partition("Returns\n")[0]
+    for argument in arguments:
+        assert argument in ("self", "cls") or argument in described, (name, argument)
+
+
+def test_a_slow_omega_shows_a_bar(capsys, monkeypatch):
+    from ipage_core.inference.verification import omega_bar
+    from ipage_core.problem.task import watched, watching
+    from ipage_core.runtime.executor import Progress
+
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with omega_bar():
+        watched().progress(Progress(1, 2, None, "1", None))
+    shown = capsys.readouterr().err
+    assert "Ω" in shown
+    assert "/2" in shown
+    counts = []
+    with watching(counts.append), omega_bar():
+        watched().progress(Progress(1, 2, None, "1", None))
+    assert len(counts) == 1
+    assert capsys.readouterr().err == ""

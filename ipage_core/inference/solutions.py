@@ -1,4 +1,4 @@
-"""Designs and everything that is known about them: the result of the chain, its table and its summary."""
+"""The result of a design run: the designs, their verification, their table and their summary."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ipage_core.inference.latent_design import Sampling
-from ipage_core.inference.verification import Verification, verify
+from ipage_core.inference.verification import Verification, omega_bar, verify
 from ipage_core.networks.store import load_tensors, save_tensors
 from ipage_core.problem.task import Task
 from ipage_core.runtime.files import replacing
@@ -27,28 +27,37 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Path:
-    """How the samples moved: T frames, the first the posterior, the last the result."""
+    """The way of the samples from the posterior (first of T frames) to the result (last frame)."""
 
     labels: tuple[str, ...]
     """T names: 'posterior', 'step 1', …, 'correction 1', …"""
     x: Tensor
     """(T, n, d) designs."""
     surrogate_error: Tensor
-    """(T, n) ‖f(x) − y*‖² by the surrogate; Ω has no part in it."""
+    """(T, n) ‖f(x) − y*‖² by the surrogate f, not by Ω."""
 
 
 @dataclass(frozen=True, eq=False)
 class Solutions:
-    """n designs for their targets. Row i is sample i everywhere, and ``i`` is its stable id."""
+    """n designs for their targets. Row i is sample i in every field.
+
+    Examples
+    --------
+    >>> from ipage_core import design
+    >>> print(design("sinewave", 1.2, n=10))
+    10 designs of sinewave for 1.2
+      by ipage, maximin latent points, seed 0; 10 verified by Ω, 10 hits, median error ...
+      inputs x₁, x₂; properties y
+    """
 
     task: Task
     method: str
     sampling: Sampling
     seed: int
     y_star: Tensor
-    """(n, m) what was asked for."""
+    """(n, m) targets."""
     z: Tensor
-    """(n, k) latent points; for a replaced sample, the fresh one's."""
+    """(n, k) latent points; for a replaced sample, those of the replacement."""
     posterior: Tensor
     """(n, d) designs as proposed."""
     localized: Tensor | None
@@ -62,36 +71,37 @@ class Solutions:
     replaced: Tensor
     """(n,) bool: a fresh posterior sample took the place of one that stalled."""
     success_before_replacement: int
-    """How many samples localization brought to the target (by the surrogate) before any was replaced."""
+    """Number of samples that reached the target, by the surrogate, before any was replaced."""
     cycle_error: Tensor
     """(n,) max |z − f_z(x)| over the latent coordinates at ``posterior``; NaN without an invertible network."""
     path: Path | None
     omega_calls: int
-    """Evaluations of Ω: corrections and the final verification."""
+    """Number of Ω evaluations in corrections and verification."""
     seconds: dict[str, float]
     note: str
     """A sentence for the user where the target could not be reached, else empty."""
     filled: dict[str, Any] | None = None
-    """What filling the gaps did: ε, how many designs it added, coverage before and after; None: not asked for."""
+    """Result of filling the gaps: ε, number of added designs, coverage before and after; None without ``fill``."""
 
     def __len__(self) -> int:
         return len(self.final)
 
     def __repr__(self) -> str:
         errors = self.verification.resim_error[self.verification.resim_error.isfinite()]
-        told = f"{self.verification.calls} verified by Ω, {int(self.verification.hit.sum())} hits"
+        result = f"{self.verification.calls} verified by Ω, {int(self.verification.hit.sum())} hits"
         if len(errors):
-            told += f", median error {errors.median().sqrt():.2g}"
-        told = told if self.task.omega else "predicted, not verified: the task has no Ω"
+            result += f", median error {errors.median().sqrt():.2g}"
+        if not self.verification.calls:
+            result = "predicted, not verified by Ω" if self.task.omega else "predicted, not verified: the task has no Ω"
         lines = [
             f"{len(self)} designs of {self.task.name} for {self._target_text()}",
-            f"  by {self.method}, {self.sampling} latent points, seed {self.seed}; {told}",
+            f"  by {self.method}, {self.sampling} latent points, seed {self.seed}; {result}",
             f"  inputs {_some(self.task.x_labels)}; properties {_some(self.task.property_labels)}",
         ]
-        return "\n".join([*lines, *(f"  {told}" for told in (self.task.remark, self.note) if told)])
+        return "\n".join([*lines, *(f"  {sentence}" for sentence in (self.task.remark, self.note) if sentence)])
 
     def _repr_html_(self) -> str:
-        """A small table for notebooks: what the text says, and the first designs."""
+        """The text and the first six designs as a small HTML table, for notebooks."""
         from html import escape
 
         shown = self.to_frame().iloc[:, :12].head(6)
@@ -102,13 +112,20 @@ class Solutions:
         if len(different) > 1:
             return f"{len(different)} targets"
         values = ", ".join(f"{value:g}" for value in different[0].tolist())
-        units = {known.unit for known in self.task.targets}
+        units = {target.unit for target in self.task.targets}
         unit = f" {units.pop()}" if len(units) == 1 else ""
         return ((f"({values})" if len(different[0]) > 1 else values) + unit).rstrip()
 
     def to_frame(self) -> pd.DataFrame:
-        """The designs in named columns with units: inputs, properties by Ω or as predicted, and whether each is a hit.
+        """Convert the designs to a table with named columns and units.
 
+        Returns
+        -------
+        DataFrame
+            Inputs, properties by Ω, properties predicted by the surrogate, and whether each design is a hit.
+
+        Examples
+        --------
         >>> from ipage_core import design
         >>> list(design("sinewave", 1.2, n=3).to_frame())
         ['sample', 'x₁', 'x₂', 'y', 'y predicted', 'hit']
@@ -119,7 +136,8 @@ class Solutions:
             columns |= dict(zip(self.task.property_labels, self.verification.y.double().numpy().T, strict=True))
         if self.surrogate is not None:
             predicted = [
-                f"{known.name} predicted" + (f" [{known.unit}]" if known.unit else "") for known in self.task.targets
+                f"{target.name} predicted" + (f" [{target.unit}]" if target.unit else "")
+                for target in self.task.targets
             ]
             columns |= dict(zip(predicted, self.surrogate.double().numpy().T, strict=True))
         if self.task.omega is not None:
@@ -127,18 +145,54 @@ class Solutions:
         return pd.DataFrame(columns)
 
     def verify(self) -> Solutions:
-        """The same designs, every one judged by Ω.
+        """Run Ω on every design. A progress bar shows how far a slow Ω is.
 
-        Raises:
-            ValueError: the task has no Ω.
+        Returns
+        -------
+        Solutions
+            The same designs, all verified.
+
+        Raises
+        ------
+        ValueError
+            The task has no Ω.
+
+        Examples
+        --------
+        >>> from ipage_core import design
+        >>> design("sinewave", 1.2, n=3, verify="none").verify().verification.calls
+        3
         """
-        return replace(self, verification=verify(self.task, self.final, self.y_star))
+        with omega_bar():
+            return replace(self, verification=verify(self.task, self.final, self.y_star))
 
     def export(self, form: str, path: str | Folder) -> list[Folder]:
-        """Write the designs: 'csv' into the file ``path``, other formats of the task into the folder ``path``. → files.
+        """Write the designs to files.
 
-        Raises:
-            ValueError: the task has no such format.
+        Parameters
+        ----------
+        form : str
+            'csv', or a format of the task, such as 'cif' or 'stl'.
+        path : str or Path
+            A file for 'csv', a folder for all other formats.
+
+        Returns
+        -------
+        list of Path
+            The files.
+
+        Raises
+        ------
+        ValueError
+            The task has no such format.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from ipage_core import design
+        >>> files = design("crystal", 0.5, n=2).export("cif", tempfile.mkdtemp())
+        >>> [file.name for file in files]
+        ['srtio3-0.cif', 'srtio3-1.cif']
         """
         path = Folder(path)
         if form == "csv":
@@ -155,10 +209,34 @@ class Solutions:
         return written
 
     def to_measure(self, k: int = 20) -> pd.DataFrame:
-        """Of a table's candidates, the k to measure or simulate next: half for value, half for information.
+        """Choose the k candidates to measure or simulate next: half for their value, half for their information.
 
-        Raises:
-            ValueError: the task has an Ω of its own, or the method no spread to choose by.
+        Parameters
+        ----------
+        k : int
+            Number of candidates.
+
+        Returns
+        -------
+        DataFrame
+
+        Raises
+        ------
+        ValueError
+            The task has an Ω, or the method gives no uncertainty to choose by.
+
+        Examples
+        --------
+        Designs of a table:
+
+        >>> import tempfile, pathlib, ipage_core as ip
+        >>> folder = pathlib.Path(tempfile.mkdtemp())
+        >>> rows = "".join(f"{i / 60},{i * 37 % 60 / 60},{i / 60 + i * 37 % 60 / 60}\\n" for i in range(60))
+        >>> _ = (folder / "gaps.csv").write_text("a,b,gap\\n" + rows)
+        >>> table = ip.read_table(folder / "gaps.csv", x=["a", "b"], y=["gap"])
+        >>> model = ip.train(table, folder / "model", method="prior-lm")
+        >>> len(model.design(1.0, n=20).to_measure(4))
+        4
         """
         if self.task.to_measure is None:
             raise ValueError(f"{self.task.name} has an Ω, which verifies designs itself; to_measure is for tables")
@@ -167,40 +245,72 @@ class Solutions:
         return self.task.to_measure(load(self.task, self.method), self.final, self.y_star, k)
 
     def save(self, path: str | Folder) -> None:
-        """Keep everything but the path that the samples took, as safetensors; :meth:`load` brings it back."""
-        tensors = {name: getattr(self, name) for name in _KEPT if getattr(self, name) is not None}
-        judged = self.verification
-        tensors |= {"y": judged.y, "resim_error": judged.resim_error, "hit": judged.hit}
-        told = {name: getattr(self, name) for name in _SAID} | {"task": self.task.name, "calls": judged.calls}
-        save_tensors(Folder(path), tensors, {"solutions": json.dumps(told)})
+        """Save everything except ``path`` as a safetensors file.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file.
+
+        Examples
+        --------
+        >>> import tempfile, pathlib, ipage_core as ip
+        >>> file = pathlib.Path(tempfile.mkdtemp()) / "designs.safetensors"
+        >>> ip.design("sinewave", 1.2, n=3).save(file)
+        >>> len(ip.Solutions.load(file, ip.tasks()["sinewave"]))
+        3
+        """
+        tensors = {name: getattr(self, name) for name in _TENSORS if getattr(self, name) is not None}
+        by_omega = self.verification
+        tensors |= {"y": by_omega.y, "resim_error": by_omega.resim_error, "hit": by_omega.hit}
+        values = {name: getattr(self, name) for name in _VALUES} | {"task": self.task.name, "calls": by_omega.calls}
+        save_tensors(Folder(path), tensors, {"solutions": json.dumps(values)})
 
     @classmethod
     def load(cls, path: str | Folder, task: Task) -> Solutions:
-        """What :meth:`save` kept, for the task that it was made with.
+        """Load what :meth:`save` saved.
 
-        Raises:
-            ValueError: the file is damaged, no such file, or of another task.
+        Parameters
+        ----------
+        path : str or Path
+            The file.
+        task : Task
+            The task of the designs.
+
+        Returns
+        -------
+        Solutions
+
+        Raises
+        ------
+        ValueError
+            The file is missing, damaged, or of another task.
+
+        Examples
+        --------
+        See :meth:`save`.
         """
         tensors, metadata = load_tensors(Folder(path))
         try:
-            told = json.loads(metadata["solutions"])
-            judged = Verification(tensors.pop("y"), tensors.pop("resim_error"), tensors.pop("hit"), told.pop("calls"))
-            name = told.pop("task")
+            values = json.loads(metadata["solutions"])
+            y, errors, hit = (tensors.pop(name) for name in ("y", "resim_error", "hit"))
+            verification = Verification(y, errors, hit, values.pop("calls"))
+            name = values.pop("task")
             if name != task.name:
                 raise ValueError(f"{path} holds designs of '{name}', not of '{task.name}'")
-            kept: dict[str, Any] = {known: tensors.get(known) for known in _KEPT}
-            return cls(task=task, verification=judged, path=None, **kept, **told)
+            fields: dict[str, Any] = {field: tensors.get(field) for field in _TENSORS}
+            return cls(task=task, verification=verification, path=None, **fields, **values)
         except (KeyError, TypeError, json.JSONDecodeError):
-            raise ValueError(f"{path} does not hold designs; accepted: what Solutions.save wrote") from None
+            raise ValueError(f"{path} does not hold designs; accepted: a file that Solutions.save wrote") from None
 
     @property
     def final(self) -> Tensor:
-        """(n, d) the answer: localized designs, or the posterior samples of a method without localization."""
+        """(n, d) the final designs: localized ones, or posterior samples if the method does not localize."""
         return self.posterior if self.localized is None else self.localized
 
     @property
     def modes(self) -> Tensor | None:
-        """(n,) int: the family of solutions each design belongs to (−1: none, out of bounds, or refuted by Ω)."""
+        """(n,) int: the family of solutions that each design belongs to; −1: none, out of bounds, or no hit by Ω."""
         if self.task.modes is None:
             return None
         refuted = self.verification.resim_error.isfinite() & ~self.verification.hit
@@ -217,22 +327,41 @@ class Solutions:
         progress: Callable[[int, float], None] | None = None,
         cancel: Callable[[], bool] | None = None,
     ) -> Coverage:
-        """How much of the solution set these designs cover: proved where Ω can be followed, else estimated.
+        """Compute how much of the solution set these designs cover: proved where possible, else estimated.
 
-        Args:
-            within: ε, in box widths: a solution is covered if a design is so near.
-            method: whose posterior and surrogate the estimates use; this result's own if None.
-            space: the constraints that the designs obey; none if None.
-            seconds, progress, cancel: of the proof; see :func:`ipage_core.inference.paving.prove_radius`.
+        Parameters
+        ----------
+        within : float
+            ε in box widths: a solution is covered if a design lies within this distance.
+        method : Loaded, optional
+            Method whose posterior and surrogate give the estimates. Default: the method of these designs.
+        space : DesignSpace, optional
+            The constraints of the designs.
+        seconds : float
+            Time limit of the proof.
+        progress, cancel : callable, optional
+            Called during the proof; see :func:`ipage_core.inference.paving.prove_radius`.
 
-        Raises:
-            ValueError: designs for several targets, or none that meets the target.
+        Returns
+        -------
+        Coverage
+
+        Raises
+        ------
+        ValueError
+            The designs have several targets, or none of them meets the target.
+
+        Examples
+        --------
+        >>> from ipage_core import design
+        >>> design("sinewave", 1.2, n=100, spread="box").coverage(within=0.05).share() > 0.99
+        True
         """
         from ipage_core.inference.methods import load
         from ipage_core.inference.target_set import coverage_of
 
         if not (self.y_star == self.y_star[0]).all():
-            raise ValueError("These designs are for several targets: a coverage is of one")
+            raise ValueError("These designs have several targets; accepted: designs for one target")
         refuted = self.verification.resim_error.isfinite() & ~self.verification.hit
         return coverage_of(
             self.task,
@@ -248,7 +377,7 @@ class Solutions:
         )
 
     def frame(self) -> pd.DataFrame:
-        """One row per sample and stage, with the columns of ``solutions.csv``; cells are NaN where unknown."""
+        """One row per sample and stage, with the columns of ``solutions.csv``; unknown values are NaN."""
         nowhere = Verification.nowhere(self.task, len(self.final))
         stages = [("posterior", self.posterior, self.surrogate_posterior, nowhere, torch.zeros_like(self.replaced))]
         if self.localized is None:
@@ -274,7 +403,7 @@ class Solutions:
         return pd.concat(blocks, ignore_index=True)
 
     def summary(self) -> dict[str, Any]:
-        """The JSON object of the command line: counts, errors by Ω (null where it did not run), seconds."""
+        """The JSON object of the command line: counts, errors by Ω (null if it did not run) and seconds."""
         errors = self.verification.resim_error[self.verification.resim_error.isfinite()]
         figures: dict[str, Any] = {
             "n": len(self.final),
@@ -291,7 +420,7 @@ class Solutions:
         if self.modes is not None and (self.modes >= 0).any() and (self.y_star == self.y_star[0]).all():
             figures["modes_found"] = len(set(self.modes.tolist()) - {-1})
             figures["modes_total"] = self.task.n_modes
-        if self.verification.calls > len(errors):  # said, not averaged away
+        if self.verification.calls > len(errors):
             figures["omega_failed"] = self.verification.calls - len(errors)
         if self.filled is not None:
             figures["filled"] = self.filled
@@ -300,8 +429,8 @@ class Solutions:
         return figures
 
 
-_KEPT = (*("y_star", "z", "posterior", "localized", "surrogate_posterior", "surrogate", "replaced", "cycle_error"),)
-_SAID = ("method", "sampling", "seed", "success_before_replacement", "omega_calls", "seconds", "note")
+_TENSORS = (*("y_star", "z", "posterior", "localized", "surrogate_posterior", "surrogate", "replaced", "cycle_error"),)
+_VALUES = ("method", "sampling", "seed", "success_before_replacement", "omega_calls", "seconds", "note")
 
 
 def _some(names: tuple[str, ...], most: int = 6) -> str:

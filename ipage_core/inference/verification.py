@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
 
-from ipage_core.problem.task import Task
+from ipage_core.problem.task import Task, watched, watching
+from ipage_core.runtime.bar import progress_bar
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +31,16 @@ class Verification:
         """Ω ran on none of n designs."""
         y = torch.full((n, len(task.property_labels)), torch.nan, dtype=torch.float64)
         return cls(y, y[:, 0].clone(), torch.zeros(n, dtype=torch.bool), 0)
+
+
+@contextmanager
+def omega_bar() -> Iterator[None]:
+    """A progress bar while the block runs a slow Ω; none if a caller is :func:`~ipage_core.problem.task.watching`."""
+    if watched().progress is not None:
+        yield
+        return
+    with progress_bar("design") as show, watching(lambda p: show(p.done, p.total, "Ω"), watched().cancel):
+        yield
 
 
 def verify(

@@ -1,4 +1,4 @@
-"""What a name that a user types stands for: an exact label first, a short one only where it is the only one."""
+"""Finds the label that a user's text means: an exact label first, a short form only if it is unambiguous."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "θ": "theta", "ν": "nu"}
 
 
 def find(text: str, labels: Sequence[str], columns: Sequence[str] = (), position: str = "x") -> int | None:
-    """The index of the label that ``text`` names; None if it names none.
+    """The index of the label that ``text`` means; None if there is none.
 
-    In this order: a whole label ('Water content [%]') or the table's own name for it; its place ('x2'); the label
-    without its unit, Greek letters spelled out or not; the first word of a label, or any of these in other letters
-    (small or capital). Of two labels that differ in case alone, each is named in its own.
+    In this order: a whole label ('Water content [%]') or the name of its column; its position ('x2'); the label without
+    its unit, with Greek letters as they are or spelled out; the first word of a label; any of these with another case.
 
     Args:
         text: as typed.
         labels: with units in brackets.
-        columns: the table's own names for the same, if there are any.
-        position: the letter before a place; '' if places are no names.
+        columns: names of the columns in the user's table, if any.
+        position: letter before a position; '' if positions are not accepted.
 
     Raises:
-        ValueError: several labels go by this name.
+        ValueError: several labels match.
     """
     text = text.strip()
     exact = [(label, j) for j, label in enumerate(labels)] + [(name, j) for j, name in enumerate(columns)]
@@ -40,6 +39,6 @@ def find(text: str, labels: Sequence[str], columns: Sequence[str] = (), position
 
 def _only(text: str, hits: set[int], labels: Sequence[str]) -> int:
     if len(hits) > 1:
-        told = " or ".join(f"'{labels[j]}' (x{j + 1})" for j in sorted(hits)[:6])
-        raise ValueError(f"'{text}' may be {told}: write it in full, or its place")
+        matches = " or ".join(f"'{labels[j]}' (x{j + 1})" for j in sorted(hits)[:6])
+        raise ValueError(f"'{text}' may be {matches}: write it in full, or its position")
     return next(iter(hits))

@@ -1,4 +1,4 @@
-"""One design request: the only record that travels between form, command line, link, archive, notebook and engine."""
+"""A design request: task, target and settings, the same record for app, command line, links, archives and Python."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ if TYPE_CHECKING:
     from ipage_core.inference.solutions import Solutions
 
 SAMPLINGS = {"srs": "SRS", "lhs": "LHS", "maximin": "maximin"}
-"""How latent points are laid out, and what links and pages call it."""
+"""Names of the latent designs, and their labels on pages and in links."""
 
 
 @dataclass(frozen=True)
 class DesignRequest:
-    """Everything that a result depends on.
+    """Task, target and all settings of a design run.
 
+    Examples
+    --------
     >>> from ipage_core.tasks import TASKS
     >>> DesignRequest.of(TASKS["sinewave"], 1.2, n=50).to_query()
     'task=sinewave&method=ipage&n=50&seed=0&sampling=maximin&omega=0&tolerance=1.0&y1=1.2'
@@ -39,32 +41,52 @@ class DesignRequest:
     sampling: str = "maximin"
     seed: int = 0
     constraints: tuple[str, ...] = ()
-    """What must hold for x, as :func:`ipage_core.problem.constraints.parse` reads it."""
+    """Constraints on x; see :func:`ipage_core.problem.constraints.parse`."""
     start: tuple[float, ...] = ()
-    """(d,) a design of the user's own to start from; empty: none."""
+    """(d,) the user's design to start from; empty: none."""
     omega_evals: int = 0
-    """True evaluations that a design may cost for its correction."""
+    """Ω evaluations for the correction of each design."""
     finish: bool = False
-    """Whether designs are brought to the exact target with Ω watching, where the task knows how."""
+    """Whether a last step with Ω brings the designs to the exact target, if the task has one."""
     verify: str = "auto"
-    """Which designs Ω verifies: ``auto``, ``all``, ``none`` or how many."""
+    """Number of designs that Ω verifies: ``auto``, ``all``, ``none`` or a number."""
     tolerance: float = 1.0
-    """Factor on the tolerances by which hits are judged; it does not change the designs."""
+    """Factor on the tolerances of hits; it does not change the designs."""
     optimizer: str = "lm"
     steps: int | None = None
     spread: str = "off"
-    """Over which solutions designs are spread evenly: ``box`` all, ``posterior`` the likely ones, ``off`` as drawn."""
+    """Spread designs evenly over all solutions (``box``) or the likely ones (``posterior``), or not (``off``)."""
     fill: float | None = None
-    """Designs are added until every solution that is found lies within so much of one, in box widths."""
+    """Designs are added until every known solution has one within this distance, in box widths."""
     targets: tuple[tuple[float, ...], ...] = field(default=(), repr=False)
-    """Several targets, n designs each; they take the place of ``target``."""
+    """Several targets with n designs each, in place of ``target``."""
 
     @classmethod
     def of(cls, task: Task, target: Any, **settings: Any) -> DesignRequest:
-        """A request with the task's own defaults; ``target`` as :meth:`Target.of` takes it.
+        """Make a request with the task's default settings.
 
-        Raises:
-            ValueError: the target or a setting is not acceptable.
+        Parameters
+        ----------
+        task : Task
+        target : number, sequence, dict or str
+            As in :meth:`Target.of`.
+        **settings
+            Fields of this class.
+
+        Returns
+        -------
+        DesignRequest
+
+        Raises
+        ------
+        ValueError
+            The target or a setting is not accepted.
+
+        Examples
+        --------
+        >>> from ipage_core.tasks import TASKS
+        >>> DesignRequest.of(TASKS["robotic_arm"], [1.5, 0], constraints="x1=0; x2=x3").constraints
+        ('x1=0', 'x2=x3')
         """
         settings.setdefault("method", task.default_method)
         constraints = settings.get("constraints", ())
@@ -74,12 +96,31 @@ class DesignRequest:
         return cls(task=task, target=Target.of(task, target), **settings)
 
     def run(self, method: Loaded | None = None, *, record_every: int = 1) -> Solutions:
-        """Design with a loaded method; by default the one that is named, on the CPU.
+        """Design with a loaded method.
 
-        Raises:
-            ValueError: a setting is not acceptable or a model is missing; the message is a sentence for the user.
+        Parameters
+        ----------
+        method : Loaded, optional
+            Default: the method named ``method``, on the CPU.
+        record_every : int
+            Number of steps between recorded frames of the path.
+
+        Returns
+        -------
+        Solutions
+
+        Raises
+        ------
+        ValueError
+            A setting is not accepted, or a model is missing.
+
+        Examples
+        --------
+        >>> from ipage_core.tasks import TASKS
+        >>> len(DesignRequest.of(TASKS["sinewave"], 1.2, n=5).run())
+        5
         """
-        # The one step up: a request knows who carries it out.
+        # These imports point back up: running a request needs the engine.
         from ipage_core.inference.methods import load
         from ipage_core.inference.pipeline import design, optimal
         from ipage_core.problem import constraints
@@ -111,20 +152,20 @@ class DesignRequest:
         )
 
     def aims(self) -> tuple[Tensor, int]:
-        """What the designs aim at: targets (t, m), and how many designs each target gets."""
+        """Target values (t, m) of the designs, and the number of designs for each."""
         if self.targets:
             return torch.tensor(self.targets, dtype=torch.float64), self.n
         y = self.target.accepted if self.target.exact else self.task.pairs()[1]
         aims = self.target.aims(self.task, y, self.n, self.seed)
-        return aims, self.n if len(aims) == 1 else 1  # the designs of an interval have an aim each
+        return aims, self.n if len(aims) == 1 else 1  # each design of an interval has its own value
 
     def judged(self) -> Target:
-        """The target with the tolerances that hits are judged by."""
+        """The target with the tolerances of hits."""
         return self.target if self.tolerance == 1 else self.target.scaled(self.tolerance, self.task)
 
     def key(self) -> str:
-        """A text that two requests share if and only if they ask for the same."""
-        values = [getattr(self, known.name) for known in fields(self) if known.name != "task"]
+        """A text that is equal for two requests if and only if they are equal."""
+        values = [getattr(self, field.name) for field in fields(self) if field.name != "task"]
         return repr([self.task.name, *values])
 
     def replace(self, **changes: Any) -> DesignRequest:
@@ -132,28 +173,28 @@ class DesignRequest:
         return replace(self, **changes)
 
     def to_query(self) -> str:
-        """The query of a link that brings all of it back, defaults too: they may change."""
-        said: dict[str, Any] = {"task": self.task.name, "method": self.method, "n": self.n, "seed": self.seed}
-        said |= {"sampling": SAMPLINGS[self.sampling], "omega": self.omega_evals, "tolerance": self.tolerance}
+        """The query of a link that restores this request. It holds default values too, because they may change."""
+        query: dict[str, Any] = {"task": self.task.name, "method": self.method, "n": self.n, "seed": self.seed}
+        query |= {"sampling": SAMPLINGS[self.sampling], "omega": self.omega_evals, "tolerance": self.tolerance}
         for j, goal in enumerate(self.target.goals):
             number = goal.low if math.isfinite(goal.low) else goal.high
-            said |= {f"y{j + 1}": number} if math.isfinite(number) else {}
-        said |= {f"ask{j + 1}": goal.kind for j, goal in enumerate(self.target.goals) if goal.kind != "exactly"}
-        said |= {f"upto{j + 1}": goal.high for j, goal in enumerate(self.target.goals) if goal.kind == "between"}
-        said |= {
+            query |= {f"y{j + 1}": number} if math.isfinite(number) else {}
+        query |= {f"ask{j + 1}": goal.kind for j, goal in enumerate(self.target.goals) if goal.kind != "exactly"}
+        query |= {f"upto{j + 1}": goal.high for j, goal in enumerate(self.target.goals) if goal.kind == "between"}
+        query |= {
             f"tol{j + 1}": goal.tolerance for j, goal in enumerate(self.target.goals) if goal.tolerance is not None
         }
-        said |= {f"weight{j + 1}": goal.weight for j, goal in enumerate(self.target.goals) if goal.weight != 1}
-        said |= {"constrain": "; ".join(self.constraints)} if self.constraints else {}
-        said |= {"start": self.task.write_design(self.start)} if self.start else {}
-        said |= {"finish": "true"} if self.finish else {}
-        said |= {"spread": self.spread} if self.spread != "off" else {}
-        said |= {} if self.fill is None else {"fill": self.fill}
-        return urlencode(said)
+        query |= {f"weight{j + 1}": goal.weight for j, goal in enumerate(self.target.goals) if goal.weight != 1}
+        query |= {"constrain": "; ".join(self.constraints)} if self.constraints else {}
+        query |= {"start": self.task.write_design(self.start)} if self.start else {}
+        query |= {"finish": "true"} if self.finish else {}
+        query |= {"spread": self.spread} if self.spread != "off" else {}
+        query |= {} if self.fill is None else {"fill": self.fill}
+        return urlencode(query)
 
     @classmethod
     def from_query(cls, query: Mapping[str, str], tasks: Mapping[str, Task]) -> DesignRequest:
-        """The request that a link holds; what it does not say takes the task's default.
+        """The request of a link; values that are missing in it are the task's defaults.
 
         Raises:
             ValueError: the task is not known, or a value is not acceptable.
@@ -216,7 +257,7 @@ class DesignRequest:
 
 
 def goal_of(kind: Kind, y: float, up_to: float) -> Goal:
-    """A goal from the numbers of a form: ``up_to`` is the second one of 'between'."""
+    """The goal of a form; ``up_to`` is the second number of 'between'."""
     if kind == "exactly":
         return Goal.exactly(y)
     if kind in ("minimize", "maximize", "anything"):

@@ -1,4 +1,4 @@
-"""What is asked of each property: a number, a bound, an interval, the least or the greatest, or nothing."""
+"""The target of a design run: one goal for each property."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Kind = Literal["exactly", "at least", "at most", "between", "minimize", "maximize", "anything"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 NEAREST = 200
-"""Pairs nearest to the numbers asked for, among which an interval beside them looks for what is possible."""
+"""For a task with a fixed number and an interval: values in the interval come from this many nearest pairs."""
 GOALS = "NAME=5, NAME=5±0.1 (or 5+-0.1), NAME<=3, NAME>=3, NAME=0.4:0.6, minimize NAME or maximize NAME"
 _OPTIMUM = re.compile(r"(minimi[sz]e|maximi[sz]e|anything)\s+(.+)", re.IGNORECASE)
 _WEIGHT = re.compile(r"(.*\S)\s+weight\s+(\S+)")
@@ -29,8 +29,15 @@ _COMPARISON = re.compile(r"(.+?)(<=|>=|=)([^<>=]+)")
 
 @dataclass(frozen=True)
 class Goal:
-    """What is asked of one property.
+    """The goal for one property: a number, an interval, a bound, minimize, maximize, or anything.
 
+    Raises
+    ------
+    ValueError
+        The kind is not known, the interval is empty, or a tolerance or weight is not above 0.
+
+    Examples
+    --------
     >>> Goal.exactly(5, 0.1)
     Goal(kind='exactly', low=5.0, high=5.0, tolerance=0.1, weight=1.0)
     """
@@ -38,17 +45,17 @@ class Goal:
     kind: Kind = "anything"
     low: float = -math.inf
     high: float = math.inf
-    """The least and the greatest value accepted; equal where one number is asked for."""
+    """Lowest and highest accepted value; equal for an exact number."""
     tolerance: float | None = None
-    """How far off still counts as a hit; None: the property's own."""
+    """Largest error of a hit; None: the property's own."""
     weight: float = 1.0
-    """How much its misfit counts beside those of others, where not all can be met."""
+    """Weight of the error if not all goals can be met."""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"goal '{self.kind}' is not known; accepted: {', '.join(KINDS)}")
         if not self.low <= self.high:
-            raise ValueError(f"The interval {self.low:g}:{self.high:g} holds nothing: its second number must be larger")
+            raise ValueError(f"The interval {self.low:g}:{self.high:g} is empty: its second number must be larger")
         if self.tolerance is not None and not 0 < self.tolerance < math.inf:
             raise ValueError(f"Expected a tolerance above 0, got {self.tolerance:g}")
         if not 0 < self.weight < math.inf:
@@ -63,7 +70,7 @@ class Goal:
 
     @classmethod
     def between(cls, low: float, high: float) -> Goal:
-        """An interval; an infinite end is no end."""
+        """An interval; an infinite end is open."""
         if math.isnan(low) or math.isnan(high) or (math.isinf(low) and math.isinf(high)):
             raise ValueError(f"Expected an interval with at least one finite end, got {low:g}:{high:g}")
         kind: Kind = "at most" if math.isinf(low) else "at least" if math.isinf(high) else "between"
@@ -80,16 +87,41 @@ class Goal:
 
 @dataclass(frozen=True)
 class Target:
-    """One goal for each property that can be asked for, in the task's order."""
+    """One goal for each target property, in the task's order.
+
+    Examples
+    --------
+    >>> from ipage_core.tasks import TASKS
+    >>> Target.of(TASKS["robotic_arm"], [(1, 1.5), 0]).text
+    '1.0:1.5,0.0'
+    """
 
     goals: tuple[Goal, ...]
 
     @classmethod
     def of(cls, task: Task, given: Any) -> Target:
-        """A target from a number, a sequence, a dict by name, or text as the command line takes it.
+        """Make a target from a number, a sequence, a dict by name, or text as on the command line.
 
-        Raises:
-            ValueError: not understood; the message says what is accepted.
+        Parameters
+        ----------
+        task : Task
+        given : number, sequence, dict, str, Goal or Target
+            A tuple (low, high) is an interval: of the property, or of the only property.
+
+        Returns
+        -------
+        Target
+
+        Raises
+        ------
+        ValueError
+            Not understood; the message says what is accepted.
+
+        Examples
+        --------
+        >>> from ipage_core.tasks import TASKS
+        >>> Target.of(TASKS["sinewave"], (0.4, 0.6)).text
+        '0.4:0.6'
         """
         if isinstance(given, Target):
             _check_count(task, given.goals, given)
@@ -101,9 +133,11 @@ class Target:
             for name, value in given.items():
                 goals[_property(task, str(name))] = _goal(task, value, name)
             return cls(tuple(goals))
+        if isinstance(given, tuple) and len(given) == 2 and task.n_targets == 1:
+            given = [given]  # an interval
         try:
             values = list(given) if not isinstance(given, Goal) and hasattr(given, "__iter__") else [given]
-        except TypeError:  # a tensor of no dimension has __iter__ all the same
+        except TypeError:  # a 0-dimensional tensor has __iter__ but cannot be iterated
             values = [given]
         goals = [_goal(task, value, given) for value in values]
         _check_count(task, goals, given)
@@ -111,10 +145,27 @@ class Target:
 
     @classmethod
     def parse(cls, task: Task, text: str) -> Target:
-        """From ``--target``: a number or an interval LOW:HIGH for each property, separated by commas.
+        """Read ``--target``: a number or an interval LOW:HIGH for each property, separated by commas.
 
-        Raises:
-            ValueError: not m numbers or intervals.
+        Parameters
+        ----------
+        task : Task
+        text : str
+
+        Returns
+        -------
+        Target
+
+        Raises
+        ------
+        ValueError
+            Not one number or interval for each property.
+
+        Examples
+        --------
+        >>> from ipage_core.tasks import TASKS
+        >>> Target.parse(TASKS["robotic_arm"], "1.5,0").exact
+        True
         """
         try:
             goals = [_interval(part) for part in text.split(",")]
@@ -125,21 +176,34 @@ class Target:
 
     @classmethod
     def from_goals(cls, task: Task, expressions: Sequence[str]) -> Target:
-        """From ``--goal``, one expression a property; a property without one may be anything.
+        """Read ``--goal``: one expression for each property. A property without a goal may be anything.
 
+        Parameters
+        ----------
+        task : Task
+        expressions : sequence of str
+
+        Returns
+        -------
+        Target
+
+        Raises
+        ------
+        ValueError
+            An expression is not understood, or two have the same property.
+
+        Examples
+        --------
         >>> from ipage_core.tasks import TASKS
         >>> Target.from_goals(TASKS["robotic_arm"], ["hand, vertical=0.5±0.1"]).goals[1].tolerance
         0.1
-
-        Raises:
-            ValueError: an expression is not understood, or two are about the same property.
         """
         goals: dict[int, Goal] = {}
-        for said in expressions:
-            name, goal = expression(said)
+        for text in expressions:
+            name, goal = expression(text)
             j = _property(task, name)
             if j in goals:
-                raise ValueError(f"--goal '{said}': '{name}' has a goal already; accepted: one for each property")
+                raise ValueError(f"--goal '{text}': '{name}' already has a goal; accepted: one for each property")
             goals[j] = goal
         if not goals:
             raise ValueError(f"At least one goal is needed; accepted: {GOALS}")
@@ -147,30 +211,30 @@ class Target:
 
     @property
     def exact(self) -> bool:
-        """Whether one number is asked of every property."""
+        """Whether every goal is one number."""
         return all(goal.low == goal.high for goal in self.goals)
 
     @property
     def optimizes(self) -> bool:
-        """Whether the least or the greatest of a property is asked for."""
+        """Whether a goal is to minimize or maximize."""
         return any(goal.kind in ("minimize", "maximize") for goal in self.goals)
 
     @property
     def text(self) -> str:
-        """As ``--target`` reads it, all digits included."""
+        """The text that ``--target`` reads, with all digits."""
         return ",".join(goal.text for goal in self.goals)
 
     @property
     def accepted(self) -> Tensor:
-        """(2, m) float64: the least and the greatest value accepted of each property."""
+        """(2, m) float64: lowest and highest accepted values."""
         ends = [[goal.low for goal in self.goals], [goal.high for goal in self.goals]]
         return torch.tensor(ends, dtype=torch.float64)
 
     def tolerances(self, task: Task) -> Tensor:
-        """(m,) float64: how far each property may be off and still count as a hit."""
-        own = [known.tolerance for known in task.targets]
-        said = [own[j] if goal.tolerance is None else goal.tolerance for j, goal in enumerate(self.goals)]
-        return torch.tensor(said, dtype=torch.float64)
+        """(m,) float64: largest error of a hit, for each property."""
+        own = [one.tolerance for one in task.targets]
+        tolerances = [own[j] if goal.tolerance is None else goal.tolerance for j, goal in enumerate(self.goals)]
+        return torch.tensor(tolerances, dtype=torch.float64)
 
     @property
     def weights(self) -> Tensor:
@@ -178,23 +242,23 @@ class Target:
         return torch.tensor([goal.weight for goal in self.goals], dtype=torch.float64)
 
     def scaled(self, factor: float, task: Task) -> Target:
-        """The same goals, judged by ``factor`` times their tolerances."""
+        """The same goals with ``factor`` times their tolerances."""
         tolerances = self.tolerances(task).tolist()
         goals = [replace(g, tolerance=factor * t) for g, t in zip(self.goals, tolerances, strict=True)]
         return Target(tuple(goals))
 
     def within(self, task: Task, y: Tensor) -> Tensor:
-        """(n, m) properties → (n,) bool: every goal is met; numbers within their tolerance, intervals exactly."""
+        """(n, m) properties → (n,) bool: every goal is met, numbers within their tolerance, intervals exactly."""
         low, high = self.accepted.to(y)
         slack = torch.where(low == high, self.tolerances(task).to(y), 1e-9 * (1 + y.abs()))
         return ((y >= low - slack) & (y <= high + slack)).all(1)
 
     def aims(self, task: Task, y: Tensor, n: int, seed: int) -> Tensor:
-        """Points to aim at so that n designs spread over what is accepted as the data do. (k, m) → (1 or n, m).
+        """Values that n designs aim at, spread over the target as the data y (k, m) are. → (1 or n, m).
 
-        One point if one number is asked of every property. Else n values of ``y``, properties known to be possible,
-        from inside the interval by the tolerance: a hit of its own aim then lies in the interval. Beside a number asked
-        for exactly, values are taken from the pairs nearest to it. If no datum is inside, the one point nearest to the
+        If every goal is one number: that point. Otherwise n values of ``y``, which are known to be possible. They lie
+        inside the interval by at least the tolerance, so that a hit lies in the interval too. If some goals are
+        numbers, the values come from the ``NEAREST`` pairs. If no value of ``y`` is inside: the point nearest to the
         data.
         """
         low, high = self.accepted
@@ -212,23 +276,23 @@ class Target:
             return y.clamp(low, high)[(y.clamp(low, high) - y).norm(dim=1).argmin()][None]
         generator = torch.Generator().manual_seed(seed)
         order = torch.randperm(n, generator=generator)
-        if (~exact).sum() == 1:  # evenly through their quantiles
+        if (~exact).sum() == 1:  # at even quantiles
             at = ((torch.arange(n) + 0.5) / n * len(inside)).long()
             return inside[inside[:, ~exact][:, 0].argsort()][at][order]
         return inside[torch.randint(len(inside), (n,), generator=generator)]
 
 
-def _check_count(task: Task, goals: Sequence[Goal], said: Any) -> None:
+def _check_count(task: Task, goals: Sequence[Goal], given: Any) -> None:
     if len(goals) != task.n_targets or all(goal.kind == "anything" for goal in goals):
         wanted = ", ".join(task.property_labels[: task.n_targets])
         example = ",".join(f"{value:g}" for value in task.default_target)
-        asked = f"--target '{said}'" if isinstance(said, str) else f"The target {said}"
+        name = f"--target '{given}'" if isinstance(given, str) else f"The target {given}"
         raise ValueError(
-            f"{asked}: {task.name} takes {task.n_targets} number(s) or interval(s) LOW:HIGH ({wanted}), e.g. {example}"
+            f"{name}: {task.name} takes {task.n_targets} number(s) or interval(s) LOW:HIGH ({wanted}), e.g. {example}"
         )
 
 
-def _goal(task: Task, value: Any, said: Any) -> Goal:
+def _goal(task: Task, value: Any, given: Any) -> Goal:
     """A goal from a number, a pair (low, high), text or a goal."""
     if isinstance(value, Goal):
         return value
@@ -241,7 +305,7 @@ def _goal(task: Task, value: Any, said: Any) -> Goal:
     except (TypeError, ValueError) as error:
         wanted = ", ".join(task.property_labels[: task.n_targets])
         raise ValueError(
-            f"The target {said!r} is not understood ({error}); {task.name} takes a number, an interval (low, high) "
+            f"The target {given!r} is not understood ({error}); {task.name} takes a number, an interval (low, high) "
             f"or a goal for each of: {wanted}"
         ) from None
 
@@ -265,13 +329,13 @@ def _property(task: Task, name: str) -> int:
     return j
 
 
-def expression(said: str) -> tuple[str, Goal]:
-    """Name and goal of an expression of ``GOALS``.
+def expression(given: str) -> tuple[str, Goal]:
+    """ "NAME=5±0.1" and the other forms of ``GOALS`` → the name and the goal.
 
     Raises:
-        ValueError: it is none.
+            ValueError: not understood.
     """
-    text = said.strip().replace("≤", "<=").replace("≥", ">=")
+    text = given.strip().replace("≤", "<=").replace("≥", ">=")
     try:
         if match := _WEIGHT.fullmatch(text):
             name, goal = expression(match[1])
@@ -292,5 +356,5 @@ def expression(said: str) -> tuple[str, Goal]:
                 end = float(number)
                 return name, Goal.between(-math.inf, end) if sign == "<=" else Goal.between(end, math.inf)
     except ValueError as error:
-        raise ValueError(f"--goal '{said}' is not understood ({error}); accepted: {GOALS}") from None
-    raise ValueError(f"--goal '{said}' is not understood; accepted: {GOALS}")
+        raise ValueError(f"--goal '{given}' is not understood ({error}); accepted: {GOALS}") from None
+    raise ValueError(f"--goal '{given}' is not understood; accepted: {GOALS}")

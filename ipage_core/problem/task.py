@@ -1,4 +1,4 @@
-"""What an inverse-design task is: a prior over designs, a forward operator Ω, and the units to read them in."""
+"""A task of inverse design: a prior over designs, a forward operator Ω, names and units."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 
 class Watch(NamedTuple):
-    """Who listens to a slow Ω: ``progress`` is told as results arrive, ``cancel`` is asked whether to stop."""
+    """Callbacks of a slow Ω: ``progress`` is called with each result, ``cancel`` returns whether to stop."""
 
     progress: Callable[[Progress], None] | None = None
     cancel: Callable[[], bool] | None = None
 
 
 class DesignText(NamedTuple):
-    """A design as text, and back."""
+    """Functions that convert a design to text and back."""
 
     write: Callable[[Sequence[float]], str]
     parse: Callable[[str], tuple[float, ...]]
@@ -45,7 +45,7 @@ _WATCH: ContextVar[Watch] = ContextVar("watch")
 def watching(
     progress: Callable[[Progress], None] | None = None, cancel: Callable[[], bool] | None = None
 ) -> Iterator[None]:
-    """While the block runs, an Ω that takes seconds reports to ``progress`` and stops on ``cancel``."""
+    """Within this block, a slow Ω calls ``progress`` with each result and stops if ``cancel()`` is true."""
     token = _WATCH.set(Watch(progress, cancel))
     try:
         yield
@@ -54,14 +54,21 @@ def watching(
 
 
 def watched() -> Watch:
-    """For the Ω itself: who is :func:`watching`."""
+    """The callbacks of the enclosing :func:`watching` block, for Ω to call."""
     return _WATCH.get(Watch())
 
 
 @dataclass(frozen=True)
 class Variable:
-    """One coordinate of a design, with the interval that designs are searched in.
+    """One coordinate of a design and its bounds.
 
+    Raises
+    ------
+    ValueError
+        low ≥ high, or a log scale with low ≤ 0.
+
+    Examples
+    --------
     >>> Variable("length", "m", 0.5, 2).label
     'length [m]'
     """
@@ -70,17 +77,17 @@ class Variable:
     unit: str = ""
     low: float = 0.0
     high: float = 1.0
-    """Where the prior is unbounded: its central 99.9 %."""
+    """For an unbounded prior, low and high enclose its central 99.9 %."""
     kind: Literal["real", "integer", "category"] = "real"
     levels: tuple[str, ...] = ()
-    """Names of a category's values; a design holds their number, 0, 1, …"""
+    """Names of a category's values; a design holds their index 0, 1, …"""
     scale: Literal["linear", "log"] = "linear"
 
     def __post_init__(self) -> None:
         if not self.low < self.high:
             raise ValueError(f"Expected bounds LOW < HIGH of {self.name}, got {self.low:g} and {self.high:g}")
         if self.scale == "log" and self.low <= 0:
-            raise ValueError(f"A log scale needs bounds above 0, {self.name} begins at {self.low:g}")
+            raise ValueError(f"A log scale needs bounds above 0, got {self.low:g} for {self.name}")
 
     @property
     def label(self) -> str:
@@ -90,8 +97,15 @@ class Variable:
 
 @dataclass(frozen=True)
 class Property:
-    """One property of a design: what Ω computes, and how exactly it has to be met.
+    """One property that Ω computes, and its tolerance.
 
+    Raises
+    ------
+    ValueError
+        The tolerance is not above 0.
+
+    Examples
+    --------
     >>> Property("sag", "mm", tolerance=0.1).label
     'sag [mm]'
     """
@@ -99,10 +113,10 @@ class Property:
     name: str
     unit: str = ""
     tolerance: float = math.inf
-    """|Ω(x) − y*| that counts as a hit, in ``unit``; infinite where the property only rides along."""
+    """Largest |Ω(x) − y*| of a hit, in ``unit``; infinite for a property that is never a target."""
     scale: Literal["linear", "log"] = "linear"
     floor: float | None = None
-    """The value that many data sit on because nothing lower can be measured; None: there is none."""
+    """Detection limit: the lowest value that can be measured, which many data share. None: no limit."""
 
     def __post_init__(self) -> None:
         if not self.tolerance > 0:
@@ -118,8 +132,14 @@ class Property:
 class Task:
     """An inverse problem y* = Ω(x) with its prior p(x).
 
-    Shapes: x ``(n, d)``, y ``(n, m)`` with m = ``n_targets``; Ω returns ``(n, m + p)``, the first m columns being
-    the targets and the rest riding along. Everything here is float64; the networks are float32.
+    Shapes: x ``(n, d)``, y ``(n, m)`` with m = ``n_targets``. Ω returns ``(n, m + p)``: the m targets, then p further
+    properties. Everything here is float64; the networks are float32.
+
+    Examples
+    --------
+    >>> from ipage_core.tasks import TASKS
+    >>> TASKS["robotic_arm"].d, TASKS["robotic_arm"].property_labels
+    (4, ('hand, horizontal [m]', 'hand, vertical [m]'))
     """
 
     name: str
@@ -127,110 +147,114 @@ class Task:
     variables: tuple[Variable, ...]
     """The d coordinates of a design."""
     properties: tuple[Property, ...]
-    """The m + p properties; the first ``n_targets`` of them can be asked for."""
+    """The m + p properties; the first ``n_targets`` of them can be targets."""
     sample_prior: Callable[[int, Generator], Tensor]
-    """(n, generator) → (n, d) designs from p(x)."""
+    """(n, generator) → (n, d) designs drawn from p(x)."""
     omega: Callable[[Tensor], Tensor] | None
-    """The true forward operator, batched; None where only data exist."""
+    """The true forward operator, batched; None if the task has only data."""
     omega_seconds: float
-    """Typical cost of one evaluation of Ω: below 0.01 s every solution is verified by default."""
+    """Typical time of one Ω evaluation; below 0.01 s every design is verified by default."""
     default_target: tuple[float, ...]
     source: str
     """DOI or equation that defines the task."""
     n_targets: int = 1
     arrived: float = 5e-5
-    """A sample rests once its surrogate residual is below this fraction of the tolerance: float32 gives no more."""
+    """Localization of a sample ends when its surrogate residual is below this fraction of the tolerance.
+
+    float32 reaches no smaller residual.
+    """
     support: tuple[tuple[float, float] | None, ...] = ()
-    """Per coordinate: (low, high) where the prior is uniform on an interval, else None."""
+    """For each coordinate: (low, high) if the prior is uniform, else None."""
     dequantize: tuple[float, ...] = ()
-    """Per coordinate: half the spacing of the lattice the prior sits on (0: continuous). A density needs it smeared."""
+    """For each coordinate: half the spacing of a discrete prior's values, 0 if continuous. Noise of this width is added
+    before a density is fitted."""
     modes: Callable[[Tensor, Tensor], Tensor] | None = None
-    """(n, d) designs, (n, m) targets → (n,) int: which separate family of solutions each belongs to, −1 for none."""
+    """(n, d) designs, (n, m) targets → (n,) int: the family of solutions each design belongs to, −1 for none."""
     n_modes: int = 0
-    """How many such families the default target has."""
+    """Number of families for the default target."""
     stored: Callable[[], tuple[Tensor, Tensor]] | None = None
-    """Pairs x (n, d), y (n, m + p) computed beforehand, where Ω is too slow to generate any in passing."""
+    """→ stored pairs x (n, d), y (n, m + p), if Ω is too slow to generate pairs when they are needed."""
     check_data: Callable[..., dict[str, Any]] | None = None
     """(data=file, n=rows, workers=) computes rows of the stored data again; ``ok`` says whether they agree."""
     merge_data: Callable[[Sequence[Path]], dict[str, Any]] | None = None
     """Merges journals of generating runs into the stored data. → the card, with ``n`` and ``failed``."""
     default_method: str = "ipage"
-    """The method that measures best on it."""
+    """The method with the best measured results on this task."""
     words: Callable[[str], Sequence[str | Cap] | None] | None = None
-    """A constraint that only this task understands → simpler ones, or caps; None: not understood either.
+    """A constraint in the task's own words → simpler constraints or caps; None: not understood.
 
-    See :func:`ipage_core.problem.constraints.parse`. ValueError: understood, but not acceptable.
+    See :func:`ipage_core.problem.constraints.parse`. ValueError: understood, but not accepted.
     """
     remark: str = ""
-    """A sentence without which the properties would be misread: it is said wherever they are shown."""
+    """A sentence shown with the properties wherever they appear, because they would be misread without it."""
     words_help: str = ""
-    """What ``words`` understands, for a message."""
+    """The constraints that ``words`` understands, for messages."""
     space: Callable[[Sequence[str]], DesignSpace] | None = None
-    """Constraints → what localization moves, where that is not the designs themselves."""
+    """Constraints → the space that localization moves in; None: the designs themselves."""
     read_design: Callable[[Path], Tensor] | None = None
-    """A file of the field → (d,), for designs of one's own. ValueError: one sentence."""
+    """Reads a design from a file in one of the field's formats → (d,). ValueError: one sentence."""
     design_text: DesignText | None = None
-    """How a design is written in a link, where its numbers would be too many."""
+    """Short text of a design for links; None: its numbers."""
     verify_file: Callable[[Path], Mapping[str, Any] | None] | None = None
-    """What Ω says of a design in a file of the field, a value a column; None: not such a file, but a table."""
+    """Runs Ω on a design in a file → values by column; None: the file is a table of designs."""
     data_size: int = 10_000
-    """Training pairs, as in the paper's Table 1."""
+    """Number of training pairs, as in the paper's Table 1."""
     held_out: Callable[[], tuple[Tensor, Tensor]] | None = None
-    """Pairs x (n, d), y (n, m) that no training sees: the accuracy where no Ω can tell."""
+    """→ pairs x (n, d), y (n, m) outside the training data, to measure the accuracy if there is no Ω."""
     images: Callable[[Any], Any] | None = None
-    """Arrays (n, d) → (n, s, d): designs that count as the same one, the design itself first. None: each is its own."""
+    """Array (n, d) → (n, s, d): the designs equivalent by symmetry, the design itself first. None: no symmetry."""
     distance_unit: Any = None
-    """Array (d,): what counts as 1 in the distance between designs, for each coordinate; None: the box's widths."""
+    """Array (d,): the unit of distances along each coordinate; None: the widths of the box."""
     distance_name: str = "box widths"
-    """What that distance is in, as a sentence ends: "no solution is farther than 0.06 box widths"."""
+    """Name of this unit in a sentence: "no solution is farther than 0.06 box widths"."""
     networks: Callable[[], Mapping[str, type]] = dict
-    """→ networks that this task's models alone are built from, by the name that a card gives them."""
+    """→ networks for this task alone, by the name that a card gives them."""
     recipes: Mapping[str, Recipe] = field(default_factory=dict)
-    """How its models differ from the usual ones, by the model's name."""
+    """Recipes that replace the general ones, by the model's name."""
     sizes: tuple[str, ...] = ("small", "usual", "large")
-    """Sizes that its networks come in."""
+    """Sizes of its networks."""
     training_pairs: Callable[[str, Callable[[], Any]], tuple[Tensor, Tensor, dict[str, Any]]] | None = None
-    """(model, surrogate) → x (n, d), y (n, m) that this model learns from, and what its card says of them.
+    """(model, surrogate) → training pairs x (n, d), y (n, m) of a model, and their description for its card.
 
-    None: the stored pairs, or generated ones. ``surrogate()`` is the trained separate surrogate, which may label some.
+    None: the stored pairs, or generated ones. ``surrogate()`` is the trained surrogate, which may label some pairs.
     """
     test_pairs: Callable[[], tuple[Tensor, Tensor]] | None = None
-    """Pairs x (n, d), y (n, m) for tests, where Ω is too slow to generate them."""
+    """→ pairs x (n, d), y (n, m) for tests, if Ω is too slow to generate them."""
     generate: Callable[..., dict[str, Any]] | None = None
-    """(n, seed or None, out, workers=, scheduler=, progress=) writes a data set, returns its card; None: as usual."""
+    """(n, seed or None, out, workers=, scheduler=, progress=) writes a data set and returns its card; None: by Ω."""
     log_prior: Callable[[Tensor], Tensor] | None = None
-    """(n, d) in the box → (n,) log p(x) per raw unit, where it is known."""
+    """(n, d) in the box → (n,) log p(x) per raw unit; None: not known."""
     published_descent: tuple[tuple[tuple[float, ...], tuple[float, ...]], tuple[float, ...]] | None = None
-    """Boundary (2, d) and units (d,) that the neural-adjoint method has as published; None: the box and its widths."""
+    """Bounds (2, d) and units (d,) of the neural adjoint as published; None: the box and its widths."""
     export_formats: tuple[str, ...] = ()
-    """File formats that designs can be written in."""
+    """File formats for designs."""
     export: Callable[[pd.DataFrame, str], Mapping[str, bytes]] | None = None
-    """(a row a design with ``sample`` and x1 …, format) → contents by file name."""
+    """(table with ``sample`` and x1 …, one design a row; format) → contents by file name."""
     relations: tuple[str, ...] = ()
-    """Constraints that hold for every design, such as ``x1 + x2 + x3 = 1`` for the parts of a mixture."""
+    """Constraints on every design, such as ``x1 + x2 + x3 = 1`` for the parts of a mixture."""
     columns: tuple[str, ...] = ()
-    """The coordinates' names in the user's own table, where they are not quite the labels."""
+    """Names of the coordinates in the user's table, if they differ from the labels."""
     models_folder: Path | None = None
-    """Where its models lie; None: in ``pretrained/``."""
+    """Folder of its models; None: in ``pretrained/``."""
     describe_accuracy: Callable[[Any], str] | None = None
-    """(loaded method) → what is known of its surrogate, to stand before designs that no Ω can verify."""
+    """(loaded method) → a sentence on the surrogate's accuracy, shown with designs that no Ω can verify."""
     beside: Callable[[Any, Any, pd.DataFrame], tuple[pd.DataFrame, dict[str, Any]]] | None = None
-    """(loaded method, solutions, their table) → the table with what stands in for an Ω, and more for the summary."""
+    """(loaded method, solutions, their table) → the table and the summary with estimates that replace Ω."""
     to_measure: Callable[[Any, Tensor, Tensor, int], pd.DataFrame] | None = None
-    """(loaded method, x (n, d), y* (n, m), how many) → the designs to measure next."""
+    """(loaded method, x (n, d), y* (n, m), number) → the designs to measure next."""
     design_goals: Callable[[Any], Any] | None = None
-    """(options of the command ``design``) → designs for goals beyond the targets; None: the goals are targets."""
+    """(options of the command ``design``) → designs for goals beyond the targets; None: goals are targets."""
     note_accuracy: Callable[[str, dict[str, Any]], None] | None = None
-    """(model, accuracy) is called when a model in ``models_folder`` was trained."""
+    """(model, accuracy) is called after a model in ``models_folder`` is trained."""
 
     @property
     def folder(self) -> Path | None:
-        """``models_folder`` by its former name."""
+        """The former name of ``models_folder``."""
         return self.models_folder
 
     @property
     def as_argument(self) -> str:
-        """What names it on the command line."""
+        """The task as an argument of the command line."""
         return self.name if self.models_folder is None else f"--model {self.models_folder}"
 
     @classmethod
@@ -246,21 +270,38 @@ class Task:
         seconds: float | None = None,
         **more: Any,
     ) -> Task:
-        """A task whose Ω is a Python function.
+        """Make a task whose Ω is a Python function.
 
-        Args:
-            function: (n, d) float64 tensor, or array if it does not take tensors, → (n, m) or (n,).
-            x: inputs with their bounds: 'length [m]' → (0.5, 2); designs are drawn uniformly from them.
-            y: properties with their tolerances: 'sag [mm]' → 0.1.
-            name: letters, digits, - and _.
-            title: what pages call it; the name if empty.
-            default_target: y* to begin with; the median over a few designs if None.
-            seconds: cost of one evaluation; measured if None.
-            more: further fields of :class:`Task`.
+        Parameters
+        ----------
+        function : callable
+            Takes a float64 tensor of shape (n, d), or an array if it fails on tensors; returns (n, m) or (n,).
+        x : mapping or sequence of Variable
+            Inputs and their bounds, such as {'length [m]': (0.5, 2)}. The prior is uniform within the bounds.
+        y : mapping or sequence of Property
+            Properties and their tolerances, such as {'sag [mm]': 0.1}.
+        name : str
+            Letters, digits, - and _.
+        title : str
+            Name on the pages; default: ``name``.
+        default_target : sequence of float, optional
+            Default: the median over eight designs.
+        seconds : float, optional
+            Time of one evaluation; default: measured.
+        **more
+            Further fields of :class:`Task`.
 
-        Raises:
-            ValueError: a name, a bound or a tolerance is not acceptable, or the function fails on eight designs.
+        Returns
+        -------
+        Task
 
+        Raises
+        ------
+        ValueError
+            A name, a bound or a tolerance is not accepted, or the function fails on eight designs.
+
+        Examples
+        --------
         >>> sides = {"a [m]": (1, 2), "b [m]": (1, 2)}
         >>> area = Task.from_function(lambda x: x[:, :1] * x[:, 1:], sides, {"area [m²]": 0.1}, "area")
         >>> area.x_labels, area.n_targets
@@ -278,21 +319,21 @@ class Task:
             unit = torch.rand(n, len(variables), dtype=torch.float64, generator=generator)
             return ends[0] + (ends[1] - ends[0]) * unit
 
-        if default_target is None or seconds is None:  # a test evaluation before anything else
+        if default_target is None or seconds is None:
             start = time.perf_counter()
-            found = omega(sample_prior(8, torch.Generator().manual_seed(0)))
+            y_test = omega(sample_prior(8, torch.Generator().manual_seed(0)))
             seconds = (time.perf_counter() - start) / 8 if seconds is None else seconds
-            known = found[found.isfinite().all(1)]
-            if not len(known):
+            finite = y_test[y_test.isfinite().all(1)]
+            if not len(finite):
                 raise ValueError(f"The function of {name} gave no finite number for any of eight designs")
-            usual = known[:, : more.get("n_targets", len(properties))].median(0).values
+            usual = finite[:, : more.get("n_targets", len(properties))].median(0).values
             default_target = [float(f"{v:.3g}") for v in usual] if default_target is None else default_target
         fields: dict[str, Any] = {
             "title": title or name,
             "n_targets": len(properties),
             "support": tuple(zip(low, high, strict=True)),
             "default_method": "ipage",
-            "source": getattr(function, "__module__", "") or "a function of the user's own",
+            "source": getattr(function, "__module__", "") or "the user's function",
         }
         return cls(
             name=name,
@@ -318,23 +359,23 @@ class Task:
     @cached_property
     def property_labels(self) -> tuple[str, ...]:
         """Axis titles of the m + p properties, with units."""
-        return tuple(known.label for known in self.properties)
+        return tuple(one.label for one in self.properties)
 
     @property
     def targets(self) -> tuple[Property, ...]:
-        """The m properties that can be asked for."""
+        """The m properties that can be targets."""
         return self.properties[: self.n_targets]
 
     @cached_property
     def bounds(self) -> Tensor:
-        """(2, d) float64: the interval of every coordinate."""
+        """(2, d) float64: lower and upper bounds of the coordinates."""
         ends = [[v.low for v in self.variables], [v.high for v in self.variables]]
         return torch.tensor(ends, dtype=torch.float64)
 
     @cached_property
     def tolerances(self) -> Tensor:
-        """(m,) float64: how far each property may be off and still count as a hit."""
-        return torch.tensor([known.tolerance for known in self.targets], dtype=torch.float64)
+        """(m,) float64: the largest |Ω(x) − y*| of a hit, for each property."""
+        return torch.tensor([one.tolerance for one in self.targets], dtype=torch.float64)
 
     @property
     def tolerance(self) -> float:
@@ -343,13 +384,13 @@ class Task:
 
     @property
     def verifies_by_default(self) -> bool:
-        """Whether Ω exists and is cheap enough to run on every solution unasked."""
+        """Whether Ω exists and is fast enough to verify every design by default."""
         return self.omega is not None and self.omega_seconds < 0.01
 
     def pairs(self, n: int | None = None, seed: int = 0) -> tuple[Tensor, Tensor]:
-        """n training pairs x ~ p(x), y = Ω(x) → (n, d), (n, m), float64; ``data_size`` of them by default.
+        """n training pairs x ~ p(x), y = Ω(x) → (n, d), (n, m), float64; n is ``data_size`` by default.
 
-        Where the task has stored pairs these are the first n of them, or all; ``seed`` then says nothing.
+        If the task has stored pairs, these are the first n of them, or all, and ``seed`` has no effect.
 
         Raises:
             ValueError: the task has neither stored pairs nor an Ω.
@@ -363,7 +404,7 @@ class Task:
         return x, self.omega(x)[:, : self.n_targets]
 
     def parse_design(self, text: str) -> tuple[float, ...]:
-        """A design as a link or a form holds it → its d numbers; the inverse of :meth:`write_design`.
+        """Text of a design in a link or a form → its d numbers; the inverse of :meth:`write_design`.
 
         Raises:
             ValueError: not d finite numbers.
@@ -375,15 +416,15 @@ class Task:
         except ValueError:
             values = ()
         if len(values) != self.d or not all(map(math.isfinite, values)):
-            raise ValueError(f"A design of this task is {self.d} finite numbers: {', '.join(self.x_labels)}.")
+            raise ValueError(f"Expected {self.d} finite numbers for a design of this task: {', '.join(self.x_labels)}.")
         return values
 
     def write_design(self, values: Sequence[float]) -> str:
-        """The d numbers of a design → a short text for a link."""
+        """The d numbers of a design → short text for a link."""
         return ", ".join(map(repr, values)) if self.design_text is None else self.design_text.write(values)
 
     def in_bounds(self, x: Tensor) -> Tensor:
-        """(n, d) → (n,) bool: inside the box of ``bounds``, to one part in 10⁶ of its width."""
+        """(n, d) → (n,) bool: inside ``bounds``, within 10⁻⁶ of their width."""
         low, high = self.bounds.to(x)
         slack = 1e-6 * (high - low)
         return ((x >= low - slack) & (x <= high + slack)).all(dim=-1)
@@ -392,17 +433,17 @@ class Task:
 def _variables(x: Any) -> tuple[Variable, ...]:
     if not isinstance(x, Mapping):
         return tuple(x)
-    found = []
+    variables = []
     for label, given in x.items():
         if isinstance(given, Variable):
-            found.append(given)
+            variables.append(given)
             continue
         try:
             low, high = map(float, given)
         except (TypeError, ValueError):
             raise ValueError(f"Expected the bounds (low, high) of '{label}', got {given!r}") from None
-        found.append(Variable(*name_and_unit(label), low, high))
-    return tuple(found)
+        variables.append(Variable(*name_and_unit(label), low, high))
+    return tuple(variables)
 
 
 def _properties(y: Any) -> tuple[Property, ...]:
@@ -415,13 +456,13 @@ def _properties(y: Any) -> tuple[Property, ...]:
 
 
 def name_and_unit(label: str) -> tuple[str, str]:
-    """'length [m]' → ('length', 'm'); without brackets the unit is empty."""
+    """'length [m]' → ('length', 'm'); the unit is empty if there are no brackets."""
     name, bracket, unit = label.strip().removesuffix("]").partition(" [")
     return name, unit if bracket else ""
 
 
 def _batched(function: Callable[..., Any], m: int, name: str) -> Callable[[Tensor], Tensor]:
-    """The function as Ω: float64 tensors in and out, shapes checked; it is given an array if it takes no tensor."""
+    """The function as Ω with checked shapes: float64 tensors in and out; arrays in if it fails on tensors."""
 
     def omega(x: Tensor) -> Tensor:
         try:

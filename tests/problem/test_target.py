@@ -66,7 +66,7 @@ def test_every_kind_of_goal_is_read_by_name():
         (["y1=3", "y1<=4"], "one for each property"),
         (["y1"], "is not understood; accepted: NAME=5"),
         (["y1=5±-1"], "tolerance above 0"),
-        (["y1=5:4"], "holds nothing"),
+        (["y1=5:4"], "is empty"),
         ([], "At least one goal"),
     ],
 )
