@@ -7,7 +7,7 @@ $IPAGE_HOME (default: ~/.local/share/ipage-explorer)
   tasks/<name>.py  a task with an Ω of one's own
   tasks/<name>/    of own data: task.json, rows.safetensors, and the models trained on them
   models/<run>/    models of one training of any task, with their cards
-  queue/           trainings: see app/trainings.py
+  queue/           trainings: see app/workers/trainings.py
 """
 
 from __future__ import annotations
@@ -16,18 +16,22 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from ipage_core.problem.task import Task
 
-_seen: dict[Path, tuple[int, int]] = {}
-_points: set[str] = set()
-"""Entry points that were looked at."""
+LOG = logging.getLogger(__name__)
+NAMED, PACKAGES, FILES, TABLES, TRAINED = "named", "packages", "files", "tables", "trained"
+"""Sources of tasks: named by ``--task``, of packages, files and tables; and of methods, trained by the user."""
 
 
 def home() -> Path:
@@ -66,12 +70,22 @@ def load_file(path: str | Path) -> Task:
     Raises:
         ValueError: no such file, it fails, it defines no task, or its name is that of another task.
     """
-    from ipage_core.problem.task import Task
-    from ipage_core.tasks import MODULES, TASKS
+    from ipage_core.tasks import TASKS
 
     file = Path(path).expanduser().resolve()
     if file.suffix != ".py" or not file.is_file():
         raise ValueError(f"--task {path}: accepted: a Python file that defines TASK")
+    task = _defined(file, file.stat().st_mtime_ns)
+    TASKS.extend(NAMED, {**TASKS.added(NAMED), task.name: task})
+    return task
+
+
+@cache
+def _defined(file: Path, written: int) -> Task:
+    """What ``load_file`` says of a file as it was at the time ``written``."""
+    from ipage_core.problem.task import Task
+    from ipage_core.tasks import MODULES
+
     module = f"ipage_task_{file.stem}"
     spec = spec_from_file_location(module, file)
     assert spec is not None
@@ -80,108 +94,109 @@ def load_file(path: str | Path) -> Task:
     try:
         spec.loader.exec_module(made)
     except Exception as error:  # the user's own code may fail in any way
-        raise ValueError(f"{path} fails when it is read: {type(error).__name__}: {error}") from error
+        raise ValueError(f"{file.name} fails when it is read: {type(error).__name__}: {error}") from error
     task = getattr(made, "TASK", None)
     if not isinstance(task, Task):
-        raise ValueError(f"{path} defines no TASK; accepted: TASK = ipage_core.Task(…) or Task.from_function(…)")
+        raise ValueError(f"{file.name} defines no TASK; accepted: TASK = ipage_core.Task(…) or Task.from_function(…)")
     if task.name in MODULES:
-        raise ValueError(f"{path} calls its task '{task.name}', as a shipped one is called: give it another name")
-    TASKS[task.name] = task
+        raise ValueError(f"{file.name} calls its task '{task.name}', as a shipped one is called: give it another name")
     return task
-
-
-def _refresh_plugins() -> None:
-    """Entry points of installed packages, once; files whenever they have changed. One that fails is left aside."""
-    from ipage_core.problem.task import Task
-    from ipage_core.tasks import TASKS
-
-    log = logging.getLogger(__name__)
-    for point in entry_points(group="ipage.tasks"):
-        if point.value in _points:
-            continue
-        _points.add(point.value)
-        try:
-            task = point.load()
-        except Exception as error:
-            log.warning("The task %s of an installed package fails: %s", point.name, error)
-            continue
-        if isinstance(task, Task) and task.name not in TASKS:
-            TASKS[task.name] = task
-    said = [Path(part) for part in os.environ.get("IPAGE_TASKS", "").split(os.pathsep) if part]
-    for file in [*said, *sorted((home() / "tasks").glob("*.py"))]:
-        stamp = (file.stat().st_mtime_ns, 0) if file.is_file() else (0, 0)
-        if _seen.get(file) == stamp:
-            continue
-        _seen[file] = stamp
-        try:
-            load_file(file)
-        except ValueError as error:
-            log.warning("%s", error)
 
 
 def refresh() -> bool:
     """Let ``TASKS`` and ``METHODS`` hold what the folders hold now. → whether a task's data have changed.
 
-    Cheap when nothing has.
+    Cheap when nothing has. A task that fails is left out, with a line in the log.
     """
-    _refresh_plugins()
-    changed = _refresh_tasks()
+    from ipage_core.tasks import MODULES, TASKS
+
+    TASKS.extend(PACKAGES, {task.name: task for task in _of_packages() if task.name not in MODULES})
+    TASKS.extend(FILES, {task.name: task for task in _of_files()})
+    taken = {*MODULES, *TASKS.added(NAMED), *TASKS.added(PACKAGES), *TASKS.added(FILES)}
+    changed = TASKS.extend(TABLES, {task.name: task for task in _of_tables() if task.name not in taken})
     _refresh_methods()
     return changed
 
 
-def _refresh_tasks() -> bool:
-    """A damaged folder is left aside, with a line in the log."""
-    from ipage_core.tasks import TASKS
+def _of_packages() -> Iterator[Task]:
+    """Tasks that installed packages bring by entry points."""
+    from ipage_core.problem.task import Task
 
-    there = {path.parent: path for path in sorted((home().resolve() / "tasks").glob("*/task.json"))}
-    gone = [name for name, task in TASKS.items() if task.folder is not None and task.folder not in there]
-    if not there and not gone:
-        return False  # without loading what reads tables
+    for point in entry_points(group="ipage.tasks"):
+        task = _loaded(point)
+        if isinstance(task, Task):
+            yield task
+
+
+@cache
+def _loaded(point: EntryPoint) -> object:
+    try:
+        return point.load()
+    except Exception as error:  # a package's code may fail in any way
+        LOG.warning("The task %s of an installed package fails: %s", point.name, error)
+        return None
+
+
+def _of_files() -> Iterator[Task]:
+    """Tasks of the Python files that ``$IPAGE_TASKS`` names, and of those in the user's folder."""
+    named = [Path(part).resolve() for part in os.environ.get("IPAGE_TASKS", "").split(os.pathsep) if part]
+    for file in [*named, *sorted((home().resolve() / "tasks").glob("*.py"))]:
+        task = _of_file(file, file.stat().st_mtime_ns if file.is_file() else 0)
+        if task is not None:
+            yield task
+
+
+@cache
+def _of_file(file: Path, written: int) -> Task | None:
+    if not written:
+        LOG.warning("%s: there is no such file", file)
+        return None
+    try:
+        return _defined(file, written)
+    except ValueError as error:
+        LOG.warning("%s", error)
+        return None
+
+
+def _of_tables() -> Iterator[Task]:
+    """Tasks that are tables of the user's own."""
+    for card in sorted((home().resolve() / "tasks").glob("*/task.json")):
+        rows = card.parent / "rows.safetensors"
+        task = _of_table(card.parent, card.stat().st_mtime_ns, rows.stat().st_mtime_ns if rows.exists() else 0)
+        if task is not None:
+            yield task
+
+
+@cache
+def _of_table(folder: Path, card_written: int, rows_written: int) -> Task | None:
     from ipage_core.networks.store import ModelUnavailable
     from ipage_core.tasks.table import own_data
 
-    for name in gone:
-        _seen.pop(TASKS.pop(name).folder, None)  # type: ignore[arg-type]
-    changed = bool(gone)
-    for folder, card in there.items():
-        rows = folder / own_data.ROWS
-        stamp = card.stat().st_mtime_ns, rows.stat().st_mtime_ns if rows.exists() else 0
-        if _seen.get(folder) == stamp:
-            continue
-        _seen[folder], changed = stamp, True
-        try:
-            task = own_data.load(folder)
-        except ModelUnavailable as error:
-            logging.getLogger(__name__).warning("%s", error)
-            continue
-        if task.name not in TASKS or TASKS[task.name].folder is not None:
-            TASKS[task.name] = task
-    return changed
+    try:
+        return own_data.load(folder)
+    except ModelUnavailable as error:
+        LOG.warning("%s", error)
+        return None
 
 
 def _refresh_methods() -> None:
+    """Methods that the user has trained: ``method@run`` for each whose models all lie in ``models/<run>``."""
     if "ipage_core.inference.methods" not in sys.modules and not any((home() / "models").glob("*")):
         return  # nothing to add, nothing to take away, and no reason to load torch
-    from ipage_core.inference.methods import METHODS
+    from ipage_core.inference.methods import METHODS, Method
 
-    found = set()
+    trained: dict[str, Method] = {}
     for folder in sorted((home() / "models").glob("*")):
         tasks = {card["task"] for card in _cards(folder)}
         if len(tasks) != 1:
             continue
         task = tasks.pop()
-        for name in [name for name in METHODS if "@" not in name]:
-            row = METHODS[name]
-            if row.models and all((folder / f"{model}.json").exists() for model in row.models):
-                made = f"{name}@{folder.name}"
-                found.add(made)
-                if made not in METHODS or METHODS[made].folder != folder:
-                    METHODS[made] = replace(
-                        row, title=f"{row.title}; trained here: {folder.name}", task=task, folder=folder
-                    )
-    for name in [name for name in METHODS if "@" in name and name not in found]:
-        del METHODS[name]
+        for name, row in METHODS.items():
+            whole = row.models and all((folder / f"{model}.json").exists() for model in row.models)
+            if whole and "@" not in name:
+                title = f"{row.title}; trained here: {folder.name}"
+                trained[f"{name}@{folder.name}"] = replace(row, title=title, task=task, folder=folder)
+    METHODS.extend(TRAINED, trained)
 
 
 def _cards(folder: Path) -> list[dict]:

@@ -9,6 +9,7 @@ import torch
 
 import ipage_core as ipage
 from ipage_core import api, registry
+from ipage_core.inference.methods import METHODS
 from ipage_core.tasks import TASKS
 from ipage_core.training import recipes
 
@@ -151,18 +152,18 @@ TASK = ipage.Task.from_function(area, {"a [m]": (1, 2), "b [m]": (1, 2)}, {"area
 def rectangle(tmp_path, monkeypatch):
     (tmp_path / "rectangle.py").write_text(FILE)
     yield tmp_path / "rectangle.py"
-    TASKS.pop("rectangle", None)
+    TASKS.extend(registry.NAMED, {})
 
 
 def test_a_task_in_a_python_file_joins_the_others(rectangle, monkeypatch):
     assert registry.load_file(rectangle).name == "rectangle"
     assert ipage.tasks()["rectangle"].property_labels == ("area [m²]",)
-    TASKS.pop("rectangle")
+    TASKS.extend(registry.NAMED, {})
+    assert "rectangle" not in ipage.tasks()
     monkeypatch.setenv("IPAGE_TASKS", str(rectangle))
-    registry._seen.clear()
     assert "rectangle" in ipage.tasks()
-    TASKS.pop("rectangle")
     monkeypatch.delenv("IPAGE_TASKS")
+    assert "rectangle" not in ipage.tasks()
     folder = registry.home() / "tasks"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "mine.py").write_text(FILE)
@@ -170,6 +171,18 @@ def test_a_task_in_a_python_file_joins_the_others(rectangle, monkeypatch):
         assert "rectangle" in ipage.tasks()
     finally:
         (folder / "mine.py").unlink()
+    assert "rectangle" not in ipage.tasks()
+
+
+def test_tasks_cannot_be_changed_in_place():
+    for table in (TASKS, METHODS):
+        name = next(iter(table))
+        with pytest.raises(TypeError):
+            table[name] = table[name]
+        with pytest.raises(TypeError):
+            del table[name]
+    ipage.tasks().clear()
+    assert "sinewave" in ipage.tasks()
 
 
 def test_an_installed_package_brings_a_task(rectangle, monkeypatch):
@@ -179,7 +192,6 @@ def test_an_installed_package_brings_a_task(rectangle, monkeypatch):
     point = EntryPoint("rectangle", "rectangle:TASK", "ipage.tasks")
     broken = EntryPoint("broken", "nowhere:TASK", "ipage.tasks")
     monkeypatch.setattr(registry, "entry_points", lambda group: [broken, point])
-    monkeypatch.setattr(registry, "_points", set())
     assert ipage.tasks()["rectangle"].n_targets == 1
 
 
@@ -226,7 +238,6 @@ def test_a_task_of_ones_own_has_its_page(quick, rectangle, monkeypatch):
     from ipage_core.runtime.paths import ROOT
 
     monkeypatch.setenv("IPAGE_TASKS", str(rectangle))
-    registry._seen.clear()
     task = ipage.tasks()["rectangle"]
     ipage.train(task, out=registry.home() / "models" / "rectangle-1")
     test = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=120)
@@ -269,7 +280,7 @@ def test_the_interface_is_documented_in_numpydoc_form_with_an_example(name, thin
 
 def test_a_slow_omega_shows_a_bar(capsys, monkeypatch):
     from ipage_core.inference.verification import omega_bar
-    from ipage_core.problem.task import watched, watching
+    from ipage_core.problem.watch import watched, watching
     from ipage_core.runtime.executor import Progress
 
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)

@@ -18,7 +18,6 @@ from ipage_core.inference.methods import METHODS, Loaded, folder, load
 from ipage_core.inference.solutions import Solutions
 from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks import TASKS
-from ipage_core.tasks.table import candidates, own_data
 
 # Small networks gain nothing from many threads, and a thread too many on a busy machine costs tenfold.
 torch.set_num_threads(max(1, min(4, (os.cpu_count() or 2) // 2)))
@@ -133,8 +132,8 @@ def record(found: Solutions, accepted: np.ndarray | None = None) -> Run:
     y = families = None
     told_apart = False
     table = found.frame()
-    if task.folder is not None:
-        table = own_data.named(task, candidates.beside(task, load(task.name, found.method), table))
+    if task.beside is not None:
+        table = task.beside(load(task.name, found.method), table)
     if task.verifies_by_default:
         y = _watched(found, frames)
         if task.modes is not None:

@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Write the table, print the summary."""
     task = find_task(arguments.task, arguments.model)  # first: an unknown one is answered without loading torch
     from ipage_core.inference.methods import load
-    from ipage_core.problem.task import watching
+    from ipage_core.problem.watch import watching
     from ipage_core.training.fit import pick_device
 
     if arguments.goal and task.design_goals is not None and (designs := task.design_goals(arguments)) is not None:
@@ -94,8 +94,9 @@ def run(arguments: argparse.Namespace) -> None:
         solutions = request.run(method)
     frame, summary = solutions.frame(), solutions.summary()
     if task.beside is not None:
-        frame, more = task.beside(method, solutions, frame)
-        summary |= more
+        frame = task.beside(method, frame)
+    if task.more_summary is not None:
+        summary |= (more := task.more_summary(method, solutions, frame))
         if "advice" in more:
             print(more["advice"], file=sys.stderr)
     if arguments.to_measure is not None and task.to_measure is not None:

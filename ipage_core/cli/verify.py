@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Write the designs with ``y1`` … beside them."""
     import pandas as pd
 
-    from ipage_core.problem.task import watching
+    from ipage_core.problem.watch import watching
 
     task = find_task(arguments.task)
     if task.omega is None:

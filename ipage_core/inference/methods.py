@@ -6,7 +6,7 @@ import hashlib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ from ipage_core.networks.inn import INN
 from ipage_core.networks.store import ModelUnavailable, load_model
 from ipage_core.problem import constraints
 from ipage_core.problem.task import Task
+from ipage_core.runtime.catalog import Catalog
 from ipage_core.runtime.paths import PRETRAINED
 from ipage_core.tasks import TASKS
 
@@ -85,7 +86,7 @@ class Method:
         return ("mlp", *self.models) if "inn" in self.models else self.models
 
 
-METHODS: dict[str, Method] = {
+_SHIPPED = {
     "ipage": Method("iPage: INN posterior, INN surrogate t(x)", ("inn", "phi"), ("inn", "phi_star")),
     "ipage-cinn": Method("cINN posterior, the same surrogate", ("cinn", "phi_star"), ("mlp", "phi_star")),
     "inn": Method("INN posterior alone", ("inn", "phi"), None),
@@ -108,9 +109,10 @@ METHODS: dict[str, Method] = {
     ),
     "prior-lm": Method("control: prior starts, the same surrogate", None, ("mlp", "phi_star")),
 }
+METHODS: Catalog[Method] = Catalog(lambda: _SHIPPED)
+"""Read-only; only :mod:`ipage_core.registry` adds to it: methods whose models the user has trained."""
 FORMER = {"ipage-mlp": "ipage"}
 """Names that methods had. iPage with the separate surrogate is iPage, since the INN takes that surrogate over."""
-_told: set[str] = set()
 
 
 def named(method: str) -> str:
@@ -118,10 +120,14 @@ def named(method: str) -> str:
     name, at, run = method.partition("@")
     if name not in FORMER:
         return method
-    if name not in _told:
-        _told.add(name)
-        print(f"The method '{name}' is '{FORMER[name]}' now: the INN carries that surrogate itself.", file=sys.stderr)
+    say_former(name)
     return FORMER[name] + at + run
+
+
+@cache
+def say_former(name: str) -> None:
+    """Say once, on stderr, what the method ``name`` is called today."""
+    print(f"The method '{name}' is '{FORMER[name]}' now: the INN carries that surrogate itself.", file=sys.stderr)
 
 
 @dataclass(frozen=True, eq=False)

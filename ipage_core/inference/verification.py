@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from ipage_core.problem.task import Task, watched, watching
+from ipage_core.problem.task import Task
+from ipage_core.problem.watch import watched, watching
 from ipage_core.runtime.bar import progress_bar
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ipage_core.problem.function import fields_of
+from ipage_core.problem.variable import Property, Variable
 from ipage_core.runtime.lazy import torch
 
 if TYPE_CHECKING:
@@ -21,14 +19,8 @@ if TYPE_CHECKING:
 
     from ipage_core.problem.recipe import Recipe
     from ipage_core.problem.space import Cap, DesignSpace
-    from ipage_core.runtime.executor import Progress
 
-
-class Watch(NamedTuple):
-    """Callbacks of a slow Ω: ``progress`` is called with each result, ``cancel`` returns whether to stop."""
-
-    progress: Callable[[Progress], None] | None = None
-    cancel: Callable[[], bool] | None = None
+__all__ = ["DesignText", "Property", "Task", "Variable"]
 
 
 class DesignText(NamedTuple):
@@ -36,96 +28,6 @@ class DesignText(NamedTuple):
 
     write: Callable[[Sequence[float]], str]
     parse: Callable[[str], tuple[float, ...]]
-
-
-_WATCH: ContextVar[Watch] = ContextVar("watch")
-
-
-@contextmanager
-def watching(
-    progress: Callable[[Progress], None] | None = None, cancel: Callable[[], bool] | None = None
-) -> Iterator[None]:
-    """Within this block, a slow Ω calls ``progress`` with each result and stops if ``cancel()`` is true."""
-    token = _WATCH.set(Watch(progress, cancel))
-    try:
-        yield
-    finally:
-        _WATCH.reset(token)
-
-
-def watched() -> Watch:
-    """The callbacks of the enclosing :func:`watching` block, for Ω to call."""
-    return _WATCH.get(Watch())
-
-
-@dataclass(frozen=True)
-class Variable:
-    """One coordinate of a design and its bounds.
-
-    Raises
-    ------
-    ValueError
-        low ≥ high, or a log scale with low ≤ 0.
-
-    Examples
-    --------
-    >>> Variable("length", "m", 0.5, 2).label
-    'length [m]'
-    """
-
-    name: str
-    unit: str = ""
-    low: float = 0.0
-    high: float = 1.0
-    """For an unbounded prior, low and high enclose its central 99.9 %."""
-    kind: Literal["real", "integer", "category"] = "real"
-    levels: tuple[str, ...] = ()
-    """Names of a category's values; a design holds their index 0, 1, …"""
-    scale: Literal["linear", "log"] = "linear"
-
-    def __post_init__(self) -> None:
-        if not self.low < self.high:
-            raise ValueError(f"Expected bounds LOW < HIGH of {self.name}, got {self.low:g} and {self.high:g}")
-        if self.scale == "log" and self.low <= 0:
-            raise ValueError(f"A log scale needs bounds above 0, got {self.low:g} for {self.name}")
-
-    @property
-    def label(self) -> str:
-        """Axis title: the name with its unit."""
-        return f"{self.name} [{self.unit}]" if self.unit else self.name
-
-
-@dataclass(frozen=True)
-class Property:
-    """One property that Ω computes, and its tolerance.
-
-    Raises
-    ------
-    ValueError
-        The tolerance is not above 0.
-
-    Examples
-    --------
-    >>> Property("sag", "mm", tolerance=0.1).label
-    'sag [mm]'
-    """
-
-    name: str
-    unit: str = ""
-    tolerance: float = math.inf
-    """Largest |Ω(x) − y*| of a hit, in ``unit``; infinite for a property that is never a target."""
-    scale: Literal["linear", "log"] = "linear"
-    floor: float | None = None
-    """Detection limit: the lowest value that can be measured, which many data share. None: no limit."""
-
-    def __post_init__(self) -> None:
-        if not self.tolerance > 0:
-            raise ValueError(f"Expected a tolerance above 0 for {self.name}, got {self.tolerance:g}")
-
-    @property
-    def label(self) -> str:
-        """Axis title: the name with its unit."""
-        return f"{self.name} [{self.unit}]" if self.unit else self.name
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,21 +138,20 @@ class Task:
     """Names of the coordinates in the user's table, if they differ from the labels."""
     models_folder: Path | None = None
     """Folder of its models; None: in ``pretrained/``."""
+    data_folder: Path | None = None
+    """Folder of the user's table; None: the task is no table."""
     describe_accuracy: Callable[[Any], str] | None = None
     """(loaded method) → a sentence on the surrogate's accuracy, shown with designs that no Ω can verify."""
-    beside: Callable[[Any, Any, pd.DataFrame], tuple[pd.DataFrame, dict[str, Any]]] | None = None
-    """(loaded method, solutions, their table) → the table and the summary with estimates that replace Ω."""
+    beside: Callable[[Any, pd.DataFrame], pd.DataFrame] | None = None
+    """(loaded method, table of solutions) → the table with estimates that replace Ω."""
+    more_summary: Callable[[Any, Any, pd.DataFrame], dict[str, Any]] | None = None
+    """(loaded method, solutions, their table) → further entries of the summary; ``advice`` is shown to the user."""
     to_measure: Callable[[Any, Tensor, Tensor, int], pd.DataFrame] | None = None
     """(loaded method, x (n, d), y* (n, m), number) → the designs to measure next."""
     design_goals: Callable[[Any], Any] | None = None
     """(options of the command ``design``) → designs for goals beyond the targets; None: goals are targets."""
     note_accuracy: Callable[[str, dict[str, Any]], None] | None = None
     """(model, accuracy) is called after a model in ``models_folder`` is trained."""
-
-    @property
-    def folder(self) -> Path | None:
-        """The former name of ``models_folder``."""
-        return self.models_folder
 
     @property
     def as_argument(self) -> str:
@@ -307,44 +208,7 @@ class Task:
         >>> area.x_labels, area.n_targets
         (('a [m]', 'b [m]'), 1)
         """
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
-            raise ValueError(f"The task's name '{name}' is not accepted: letters, digits, - and _")
-        variables = _variables(x)
-        properties = _properties(y)
-        omega = _batched(function, len(properties), name)
-        low, high = ([getattr(v, end) for v in variables] for end in ("low", "high"))
-
-        def sample_prior(n: int, generator: Generator) -> Tensor:
-            ends = torch.tensor([low, high], dtype=torch.float64)
-            unit = torch.rand(n, len(variables), dtype=torch.float64, generator=generator)
-            return ends[0] + (ends[1] - ends[0]) * unit
-
-        if default_target is None or seconds is None:
-            start = time.perf_counter()
-            y_test = omega(sample_prior(8, torch.Generator().manual_seed(0)))
-            seconds = (time.perf_counter() - start) / 8 if seconds is None else seconds
-            finite = y_test[y_test.isfinite().all(1)]
-            if not len(finite):
-                raise ValueError(f"The function of {name} gave no finite number for any of eight designs")
-            usual = finite[:, : more.get("n_targets", len(properties))].median(0).values
-            default_target = [float(f"{v:.3g}") for v in usual] if default_target is None else default_target
-        fields: dict[str, Any] = {
-            "title": title or name,
-            "n_targets": len(properties),
-            "support": tuple(zip(low, high, strict=True)),
-            "default_method": "ipage",
-            "source": getattr(function, "__module__", "") or "the user's function",
-        }
-        return cls(
-            name=name,
-            variables=variables,
-            properties=properties,
-            sample_prior=sample_prior,
-            omega=omega,
-            omega_seconds=seconds,
-            default_target=tuple(float(v) for v in default_target),
-            **fields | more,
-        )
+        return cls(**fields_of(function, x, y, name, title, default_target, seconds, more))
 
     @property
     def d(self) -> int:
@@ -428,62 +292,3 @@ class Task:
         low, high = self.bounds.to(x)
         slack = 1e-6 * (high - low)
         return ((x >= low - slack) & (x <= high + slack)).all(dim=-1)
-
-
-def _variables(x: Any) -> tuple[Variable, ...]:
-    if not isinstance(x, Mapping):
-        return tuple(x)
-    variables = []
-    for label, given in x.items():
-        if isinstance(given, Variable):
-            variables.append(given)
-            continue
-        try:
-            low, high = map(float, given)
-        except (TypeError, ValueError):
-            raise ValueError(f"Expected the bounds (low, high) of '{label}', got {given!r}") from None
-        variables.append(Variable(*name_and_unit(label), low, high))
-    return tuple(variables)
-
-
-def _properties(y: Any) -> tuple[Property, ...]:
-    if not isinstance(y, Mapping):
-        return tuple(y)
-    return tuple(
-        given if isinstance(given, Property) else Property(*name_and_unit(label), float(given))
-        for label, given in y.items()
-    )
-
-
-def name_and_unit(label: str) -> tuple[str, str]:
-    """'length [m]' → ('length', 'm'); the unit is empty if there are no brackets."""
-    name, bracket, unit = label.strip().removesuffix("]").partition(" [")
-    return name, unit if bracket else ""
-
-
-def _batched(function: Callable[..., Any], m: int, name: str) -> Callable[[Tensor], Tensor]:
-    """The function as Ω with checked shapes: float64 tensors in and out; arrays in if it fails on tensors."""
-
-    def omega(x: Tensor) -> Tensor:
-        try:
-            y = function(x)
-        except (TypeError, AttributeError) as error:
-            try:
-                y = function(x.detach().cpu().numpy())
-            except Exception as again:
-                raise ValueError(f"The function of {name} fails: {type(again).__name__}: {again}") from error
-        except Exception as error:  # the user's own code may fail in any way
-            raise ValueError(f"The function of {name} fails: {type(error).__name__}: {error}") from error
-        y = torch.as_tensor(y, dtype=torch.float64)
-        y = y[:, None] if y.dim() == 1 else y
-        if y.shape != (len(x), m):
-            raise ValueError(f"The function of {name} returned shape {tuple(y.shape)}; expected ({len(x)}, {m})")
-        return y
-
-    return omega
-
-
-def gaussian_bounds(mean: float, sd: float) -> tuple[float, float]:
-    """Central 99.9 % of N(mean, sd²)."""
-    half_width = 3.2905267314919255 * sd
-    return mean - half_width, mean + half_width

@@ -1,6 +1,6 @@
-"""The shipped tasks, by name: ``TASKS``, loaded when it is first read. A new one is a module with a ``TASK``.
+"""The tasks by name: ``TASKS`` holds those that ship and, once the registry has looked, those of packages and users.
 
-Loading is late because torch is: who wants one task's operator, or only the names, does not wait for it.
+A new one that ships is a module with a ``TASK`` and a line in ``MODULES``.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from ipage_core.runtime.catalog import Catalog
+
 if TYPE_CHECKING:
     from ipage_core.problem.task import Task
-
-    TASKS: dict[str, Task]
 
 MODULES = {
     "sinewave": "sinewave",
@@ -26,6 +26,14 @@ MODULES = {
 """Name → module in this folder."""
 
 
+def _shipped() -> dict[str, Task]:
+    return {task: import_module(f"ipage_core.tasks.{module}").TASK for task, module in MODULES.items()}
+
+
+TASKS: Catalog[Task] = Catalog(_shipped)
+"""Read-only; only :mod:`ipage_core.registry` adds to it. The modules of the tasks are loaded when it is first read."""
+
+
 class _Tasks(ModuleType):
     """``ipage_core.tasks`` is a package, and calling it lists all tasks, those of users too: ``ipage_core.tasks()``."""
 
@@ -34,12 +42,3 @@ class _Tasks(ModuleType):
 
 
 sys.modules[__name__].__class__ = _Tasks
-
-
-def __getattr__(name: str) -> dict[str, Task]:
-    if name != "TASKS":
-        raise AttributeError(f"module {__name__} has no attribute {name}")
-    globals()["TASKS"] = tasks = {
-        task: import_module(f"ipage_core.tasks.{module}").TASK for task, module in MODULES.items()
-    }
-    return tasks

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
 from ipage_core.problem.recipe import Recipe
-from ipage_core.problem.task import Property, Task, Variable, gaussian_bounds
+from ipage_core.problem.task import Property, Task, Variable
+from ipage_core.problem.variable import gaussian_bounds
 
 GRAVITY = 9.81  # m/s²
 DRAG = 0.25  # kg/s

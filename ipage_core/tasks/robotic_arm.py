@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
 from ipage_core.problem.recipe import Recipe
-from ipage_core.problem.task import Property, Task, Variable, gaussian_bounds
+from ipage_core.problem.task import Property, Task, Variable
+from ipage_core.problem.variable import gaussian_bounds
 
 LENGTHS = (0.5, 0.5, 1.0)
 """Of the three segments [m]."""

@@ -18,7 +18,7 @@ import torch
 from ipage_core.inference.methods import load
 from ipage_core.inference.pipeline import design
 from ipage_core.problem import constraints
-from ipage_core.problem.task import watching
+from ipage_core.problem.watch import watching
 from ipage_core.runtime import executor as cluster
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.crystal import dft, lattices

@@ -1,6 +1,7 @@
 """The figures of the views beside the animation, for every task and for tasks that no figure was made for."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import plotly.graph_objects as go
@@ -29,9 +30,8 @@ ODD = {"wide1": (1, 1), "wide3": (3, 2), "wide1024": (1024, 1)}
 
 @pytest.fixture(scope="module", autouse=True)
 def _odd_tasks():
-    with pytest.MonkeyPatch.context() as patch:
-        for name, (d, m) in ODD.items():
-            patch.setitem(TASKS, name, stand_ins.wide_task(d, m))
+    odd = [replace(stand_ins.wide_task(d, m), name=name) for name, (d, m) in ODD.items()]
+    with pytest.MonkeyPatch.context() as patch, stand_ins.known(*odd):
         patch.setattr("app.state.densities.loaded", stand_ins.load)
         patch.setattr("app.state.densities.DRAWS", 1000)
         patch.setattr("app.state.inspection.loaded", stand_ins.load)
@@ -162,8 +162,6 @@ def test_tolerance_judges_designs_and_leaves_them_alone():
 
 
 def test_a_run_that_omega_has_not_seen_says_so_everywhere():
-    from dataclasses import replace
-
     run = make("sinewave")
     unseen = replace(run, y=None, families=None, n_modes=0, achieved=np.full_like(run.achieved, np.nan))
     assert "not verified" in words.headline(unseen)
@@ -213,14 +211,12 @@ def test_an_interval_is_doubted_only_where_no_training_pair_lies_in_it():
 
 def test_a_gap_between_the_data_is_found():
     """Two clusters of y with nothing between."""
-    from dataclasses import replace
 
     def prior(n, generator):
         x = torch.rand(n, 1, dtype=torch.float64, generator=generator)
         return torch.where(x < 0.5, 0.4 * x, 0.6 + 0.4 * x)
 
-    with pytest.MonkeyPatch.context() as patch:
-        task = replace(stand_ins.wide_task(1), name="gap", sample_prior=prior)
-        patch.setitem(TASKS, "gap", task)
+    task = replace(stand_ins.wide_task(1), name="gap", sample_prior=prior)
+    with stand_ins.known(task):
         assert doubt(task, Target.of(task, 0.5)).where == "between"
         assert doubt(task, Target.of(task, 0.1)) is None

@@ -481,8 +481,12 @@ def test_a_gpu_that_is_not_there_is_refused_before_anything_is_made(tmp_path, ca
 
 def test_a_surrogate_does_not_judge_what_was_localized_on_it(stand_in, tmp_path, monkeypatch):
     slow = dataclasses.replace(TASKS["sinewave"], omega_seconds=8.0)
-    monkeypatch.setitem(TASKS, "sinewave", slow)
     monkeypatch.setattr(solutions, "load", stand_ins.load)
+    with stand_ins.known(slow):
+        _unjudged(tmp_path)
+
+
+def _unjudged(tmp_path):
     chosen = Scope(("sinewave",), ("inn", "prior-lm"), protocols=("single",), repeats=1, n=6)
     path = benchmark.run(chosen, tmp_path, ["tables"], workers=0)["tables"]
     frame, _ = rows.read(path)

@@ -16,8 +16,8 @@ from tests.support.models import SINEWAVE, SMALL
 
 
 @pytest.fixture
-def unsaid(monkeypatch):
-    monkeypatch.setattr(methods, "_told", set())
+def unsaid():
+    methods.say_former.cache_clear()
 
 
 def test_a_former_name_works_and_says_so_once(unsaid, capsys):

@@ -17,12 +17,12 @@ from tests.support.example_task import TASK, omega
 def models(tmp_path_factory):
     """Quickly trained models of the example, as any task's: by the command line."""
     folder = tmp_path_factory.mktemp("home")
-    TASKS["cantilever"] = TASK  # as a file in $IPAGE_HOME/tasks brings it
+    TASKS.extend("test", {"cantilever": TASK})  # as a file in $IPAGE_HOME/tasks brings it
     for method in ("ipage", "prior-lm"):
         arguments = ["train", "cantilever", "--method", method, "--epochs", "2", "--size", "small", "--device", "cpu"]
         assert main([*arguments, "--out", str(folder / "models" / "quick")]) == 0
     yield folder
-    del TASKS["cantilever"]
+    TASKS.extend("test", {})
 
 
 def test_the_command_line_knows_it(models, tmp_path, capsys):

@@ -39,7 +39,7 @@ MEASURE = [5, 10, 20, 50, 100]
 
 def mine() -> list[Task]:
     """The tasks that are tables of the user's own."""
-    return [task for task in TASKS.values() if task.folder is not None]
+    return [task for task in TASKS.values() if task.data_folder is not None]
 
 
 def usual_training(rows: int, size: str) -> Fit:
@@ -51,8 +51,8 @@ def usual_training(rows: int, size: str) -> Fit:
 
 def not_learnt(task: Task, learnt: list[int]) -> int:
     """How many rows were added since; ``learnt``: those that each of the method's models was trained on."""
-    assert task.folder is not None
-    count = int((~own_data.measured(task.folder).held_out).sum())
+    assert task.data_folder is not None
+    count = int((~own_data.measured(task.data_folder).held_out).sum())
     return max((count - n for n in learnt), default=0)
 
 
@@ -161,13 +161,13 @@ def _chosen(run: Run, count: int) -> str:
 
 def _add(task: Task, name: str, content: bytes) -> None:
     """Callback: another round of data, and a training on all of them."""
-    assert task.folder is not None
+    assert task.data_folder is not None
     count = 0
     try:
-        count = own_data.add(task.folder, tables.read([(name, content)], least=1), source=name)
-        as_before = trainings.settings(task.folder)
+        count = own_data.add(task.data_folder, tables.read([(name, content)], least=1), source=name)
+        as_before = trainings.settings(task.data_folder)
         method, models = task.default_method, list(METHODS[task.default_method].trained)
-        trainings.add(task.title, task.name, method, models, task.folder, data=task.folder, **as_before)
+        trainings.add(task.title, task.name, method, models, task.data_folder, data=task.data_folder, **as_before)
     except (ValueError, OSError) as error:
         st.session_state.results_said = (
             False,
@@ -183,9 +183,9 @@ def _add(task: Task, name: str, content: bytes) -> None:
 
 def history(task: Task) -> None:
     """The rounds of data and what each led to."""
-    assert task.folder is not None
+    assert task.data_folder is not None
     rows = []
-    for k, r in enumerate(own_data.read_card(task.folder)["rounds"]):
+    for k, r in enumerate(own_data.read_card(task.data_folder)["rounds"]):
         found = r.get("held_out", {}).get("mlp") or next(iter(r.get("held_out", {}).values()), None)
         accuracy = candidates.accuracy_text(task, found) if found else "not trained yet"
         rows.append({"round": k, "file": r["source"], "rows": r["rows"], "surrogates after it": accuracy})
@@ -276,10 +276,10 @@ class TablePanel(TaskPanel):
         """The candidates are there already."""
 
     def data(self, task: Task) -> Path | None:
-        return task.folder
+        return task.data_folder
 
     def awaits_model(self, task: Task) -> bool:
-        return task.folder is not None and not (task.folder / "mlp.json").exists()
+        return task.data_folder is not None and not (task.data_folder / "mlp.json").exists()
 
 
 PANEL = TablePanel()

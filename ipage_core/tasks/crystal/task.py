@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ipage_core.problem.recipe import Recipe
-from ipage_core.problem.task import Property, Task, Variable, watched
+from ipage_core.problem.task import Property, Task, Variable
+from ipage_core.problem.watch import watched
 from ipage_core.runtime.lazy import LazyModule, late, torch
 from ipage_core.tasks.crystal.box import BOUNDS, HELD_IONS, NAMES
 from ipage_core.tasks.crystal.strain import CUBIC_ENERGY, CUBIC_LENGTH, SUBSTRATES, largest_strain, volume_change

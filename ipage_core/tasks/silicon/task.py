@@ -15,7 +15,8 @@ import torch
 from torch import Generator, Tensor
 
 from ipage_core.problem.space import Cap
-from ipage_core.problem.task import Property, Task, Variable, watched
+from ipage_core.problem.task import Property, Task, Variable
+from ipage_core.problem.watch import watched
 from ipage_core.tasks.silicon import dataset, operator
 
 BOUNDS = torch.from_numpy(dataset.BOUNDS)

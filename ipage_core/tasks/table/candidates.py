@@ -53,18 +53,20 @@ def describe_accuracy(task: Task, method: Loaded) -> str:
     return accuracy_text(task, held_out(method))
 
 
-def stands_in(
-    task: Task, method: Loaded, solutions: Solutions, frame: pd.DataFrame
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """``solutions.csv`` with the table's own names and what stands in for an Ω; and more for the summary."""
-    frame = named(task, beside(task, method, frame))
+def named_beside(task: Task, method: Loaded, frame: pd.DataFrame) -> pd.DataFrame:
+    """``solutions.csv`` with the table's own names, and with what stands in for an Ω."""
+    return named(task, beside(task, method, frame))
+
+
+def summary(task: Task, method: Loaded, solutions: Solutions, frame: pd.DataFrame) -> dict[str, Any]:
+    """What the summary says of designs that no Ω can verify; ``frame`` comes from :func:`named_beside`."""
     final = frame[frame["stage"] == frame["stage"].iloc[-1]]
     more: dict[str, Any] = {"median_distance_to_measured": float(f"{final['nearest_distance'].median():.4g}")}
     more["held_out"] = held_out(method)
     found = trust.trust(task, method, solutions.final, solutions.y_star)
     if found is not None and (advice := trust.advice(task, found)):
         more["advice"] = advice
-    return frame, more
+    return more
 
 
 def spread(method: Loaded, x: Tensor) -> Tensor | None:

@@ -24,7 +24,8 @@ from torch import Generator, Tensor
 
 from ipage_core.networks.store import ModelUnavailable, load_tensors, save_tensors
 from ipage_core.problem.recipe import Recipe
-from ipage_core.problem.task import Property, Task, Variable, name_and_unit
+from ipage_core.problem.task import Property, Task, Variable
+from ipage_core.problem.variable import name_and_unit
 from ipage_core.runtime.files import replacing
 from ipage_core.runtime.lazy import late
 from ipage_core.tasks import TASKS
@@ -357,6 +358,7 @@ def load(folder: Path) -> Task:
         held_out=held_out,
         networks=networks,
         models_folder=folder,
+        data_folder=folder,
         note_accuracy=partial(note_accuracy, folder),
         relations=_relation(card),
         columns=tuple(c["name"] for c in card["x"]),
@@ -369,7 +371,8 @@ def load(folder: Path) -> Task:
         export_formats=formats,
         export=partial(_export, task),
         describe_accuracy=partial(late("ipage_core.tasks.table.candidates:describe_accuracy"), task),
-        beside=partial(late("ipage_core.tasks.table.candidates:stands_in"), task),
+        beside=partial(late("ipage_core.tasks.table.candidates:named_beside"), task),
+        more_summary=partial(late("ipage_core.tasks.table.candidates:summary"), task),
         to_measure=partial(late("ipage_core.tasks.table.candidates:to_measure"), task),
     )
 

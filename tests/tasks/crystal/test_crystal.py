@@ -20,7 +20,7 @@ from ipage_core.cli.main import main
 from ipage_core.inference.methods import Loaded, Prior, load
 from ipage_core.inference.pipeline import design
 from ipage_core.problem import constraints
-from ipage_core.problem.task import watching
+from ipage_core.problem.watch import watching
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.crystal import dft, lattices
 from ipage_core.tasks.crystal.bands import AT_R, BandSurrogate, views

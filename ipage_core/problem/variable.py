@@ -1,0 +1,89 @@
+"""A coordinate of a design, and a property that a design has: names, units, bounds and tolerances."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One coordinate of a design and its bounds.
+
+    Raises
+    ------
+    ValueError
+        low ≥ high, or a log scale with low ≤ 0.
+
+    Examples
+    --------
+    >>> Variable("length", "m", 0.5, 2).label
+    'length [m]'
+    """
+
+    name: str
+    unit: str = ""
+    low: float = 0.0
+    high: float = 1.0
+    """For an unbounded prior, low and high enclose its central 99.9 %."""
+    kind: Literal["real", "integer", "category"] = "real"
+    levels: tuple[str, ...] = ()
+    """Names of a category's values; a design holds their index 0, 1, …"""
+    scale: Literal["linear", "log"] = "linear"
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise ValueError(f"Expected bounds LOW < HIGH of {self.name}, got {self.low:g} and {self.high:g}")
+        if self.scale == "log" and self.low <= 0:
+            raise ValueError(f"A log scale needs bounds above 0, got {self.low:g} for {self.name}")
+
+    @property
+    def label(self) -> str:
+        """Axis title: the name with its unit."""
+        return f"{self.name} [{self.unit}]" if self.unit else self.name
+
+
+@dataclass(frozen=True)
+class Property:
+    """One property that Ω computes, and its tolerance.
+
+    Raises
+    ------
+    ValueError
+        The tolerance is not above 0.
+
+    Examples
+    --------
+    >>> Property("sag", "mm", tolerance=0.1).label
+    'sag [mm]'
+    """
+
+    name: str
+    unit: str = ""
+    tolerance: float = math.inf
+    """Largest |Ω(x) − y*| of a hit, in ``unit``; infinite for a property that is never a target."""
+    scale: Literal["linear", "log"] = "linear"
+    floor: float | None = None
+    """Detection limit: the lowest value that can be measured, which many data share. None: no limit."""
+
+    def __post_init__(self) -> None:
+        if not self.tolerance > 0:
+            raise ValueError(f"Expected a tolerance above 0 for {self.name}, got {self.tolerance:g}")
+
+    @property
+    def label(self) -> str:
+        """Axis title: the name with its unit."""
+        return f"{self.name} [{self.unit}]" if self.unit else self.name
+
+
+def name_and_unit(label: str) -> tuple[str, str]:
+    """'length [m]' → ('length', 'm'); the unit is empty if there are no brackets."""
+    name, bracket, unit = label.strip().removesuffix("]").partition(" [")
+    return name, unit if bracket else ""
+
+
+def gaussian_bounds(mean: float, sd: float) -> tuple[float, float]:
+    """Central 99.9 % of N(mean, sd²)."""
+    half_width = 3.2905267314919255 * sd
+    return mean - half_width, mean + half_width

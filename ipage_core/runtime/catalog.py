@@ -1,0 +1,63 @@
+"""Things by name: those that ship, and those that other sources add while the program runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from threading import RLock
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Catalog(Mapping[str, T], Generic[T]):
+    """A mapping that readers cannot change.
+
+    Who reads it while a source changes sees all of the former state, or all of the new one.
+
+    >>> greek = Catalog(lambda: {"alpha": 1})
+    >>> greek.extend("mine", {"beta": 2}), greek.extend("mine", {"beta": 2})
+    (True, False)
+    >>> dict(greek)
+    {'alpha': 1, 'beta': 2}
+    """
+
+    def __init__(self, shipped: Callable[[], Mapping[str, T]]) -> None:
+        self._shipped = shipped
+        """Called when the catalogue is first read."""
+        self._added: dict[str, dict[str, T]] = {}
+        self._rows: dict[str, T] | None = None
+        self._lock = RLock()
+
+    def extend(self, source: str, rows: Mapping[str, T]) -> bool:
+        """Put ``rows`` in place of all that ``source`` added before. → whether anything changed.
+
+        A row takes the place of one that ships, or that an earlier source added, under the same name.
+        """
+        with self._lock:
+            if self._added.get(source, {}) == dict(rows):
+                return False
+            self._added, self._rows = {**self._added, source: dict(rows)}, None
+            return True
+
+    def added(self, source: str) -> Mapping[str, T]:
+        """What ``source`` added."""
+        return dict(self._added.get(source, {}))
+
+    def _all(self) -> dict[str, T]:
+        rows = self._rows
+        if rows is None:
+            with self._lock:
+                rows = dict(self._shipped())
+                for added in self._added.values():
+                    rows |= added
+                self._rows = rows
+        return rows
+
+    def __getitem__(self, name: str) -> T:
+        return self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
