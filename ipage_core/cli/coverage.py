@@ -38,8 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         ValueError: the file holds no designs for one target, or a setting is not acceptable.
     """
-    from ipage_core.inference.components import count_pieces
-    from ipage_core.inference.target_set import NoRule, by_omega, coverage_of
+    from ipage_core.inference.target_set import NoRule, coverage_of, pieces_of
     from ipage_core.problem import constraints
 
     task = find_task(arguments.task, arguments.model)
@@ -64,7 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
     summary = {"n": len(x)} | told.summary()
     try:
         if task.d <= 3:
-            pieces = count_pieces(by_omega(task, space, y_star)[1], seconds=arguments.seconds)
+            pieces = pieces_of(task, space, y_star, arguments.seconds)
             summary |= {"pieces": pieces.least, "pieces_exact": pieces.exact}
             summary["sentence"] = f"{pieces.sentence()} {summary['sentence']}"
     except NoRule:

@@ -6,8 +6,24 @@ in D: the solutions in P are the graph of a continuous function, one piece. (Moo
 doi:10.1137/1.9780898717716; for sets of solutions, Martin, Goldsztejn, Granvilliers and Jermann 2013,
 doi:10.1137/120867652.)
 
-Two patches belong to one piece if they are proved to share a solution. Boxes that do not touch, directly or through
-others, hold different pieces. Where both counts agree the number is exact.
+From above: all solutions lie in patches, each patch is one piece, and two patches are one piece if they are proved to
+share a solution. So there are at most as many pieces as groups of patches.
+
+From below: all solutions lie in boxes. A cluster is a set of boxes that touch, directly or through others; clusters are
+closed and apart, so no piece reaches from one into another. There are at least as many pieces as clusters that are
+proved to hold a solution. Where both counts agree the number is exact.
+
+Five ways in which this could be wrong, and why it is not:
+
+- A box may hold no solution at all while its patch, which reaches beyond it, holds a neighbour's. So a patch does not
+  vouch for its cluster. A solution is enclosed in a tiny box instead, and counts for a cluster only if every box that
+  the tiny one touches is of that cluster.
+- A patch may be cut by a wall: its graph is one piece, but what lies inside the walls need not be. So an exact number
+  asks that every patch lies inside. Solutions are counted from below only if their tiny boxes lie inside.
+- Two overlapping patches may hold different solutions. So a shared one is proved: its tiny box lies in both.
+- Krawczyk's operator proves uniqueness only if Y is regular. It is: |1 − YS| times the widths of D is less than these
+  widths, hence YS is regular for every matrix S of slopes.
+- f may jump or end within a patch, as 1/x and √x do. Its enclosure is then infinite, and comparisons with it are false.
 """
 
 from __future__ import annotations
@@ -33,6 +49,8 @@ ROOMY = (1.2, 1.6, 2.5)
 """Dependent ranges that are tried, in units of what the slopes ask for."""
 NEWTON = 8
 """Steps to the solution above a point: they need not be exact, the proof comes after."""
+TINY = 1e-9
+"""Half a side of a box that encloses a single solution, in the domain's widths."""
 HALVINGS = 6
 """How often boxes that cannot be certified are cut in two across every side."""
 MOST_BOXES = 20_000
@@ -108,20 +126,36 @@ def count_pieces(
         return told(0, False, f"more than {n} boxes are needed", n)
     certified, left = _certified(equation, paving.boxes)
     boxes = joined([certified.box, left], equation.d)
-    total, cluster = _components(len(boxes.lo), _touching(boxes, equation))
-    low, high = equation.bounds
-    inside = ((certified.patch.lo >= low) & (certified.patch.hi <= high)).all(1)
-    # Only a patch inside the domain proves a solution inside; every cluster that has one is a piece of its own.
-    with_solution = set(cluster[: len(inside)][inside.numpy()].tolist())
-    least = len(with_solution)
+    _, cluster = _components(len(boxes.lo), _touching(boxes, equation))
+    least = len(_clusters_with_solution(equation, certified, boxes, cluster))
     if len(left.lo):
         return told(least, False, f"{len(left.lo)} boxes stay undecided", n)
-    if not inside.all():
+    low, high = equation.bounds
+    if not ((certified.patch.lo >= low) & (certified.patch.hi <= high)).all():
         return told(least, False, "it meets the walls of the box", n)
-    groups, _ = _components(len(inside), _sharing(equation, certified))
-    if groups != total:
-        return told(least, False, f"between {total} and {groups}", n)
+    most, _ = _components(len(boxes.lo), _sharing(equation, certified))
+    if least != most:
+        return told(least, False, f"between {least} and {most}", n)
     return told(least, True, "", n)
+
+
+def _clusters_with_solution(
+    equation: Equation, patches: _Patches, boxes: Interval, cluster: NDArray[np.int32]
+) -> set[int]:
+    """Clusters of the boxes (n, d) that are proved to hold a solution.
+
+    It is looked for above the middle of each patch's own box.
+    """
+    _, tiny, proved = _solution_near(equation, patches.box.mid(), patches.dependent)
+    low, high = equation.bounds
+    tiny = rows(tiny, proved & (tiny.lo >= low).all(1) & (tiny.hi <= high).all(1))
+    which, box = _meeting(tiny, boxes, equation).numpy().T
+    met = cluster[box]
+    count = len(tiny.lo)
+    least, most = np.full(count, len(cluster)), np.full(count, -1)
+    np.minimum.at(least, which, met)
+    np.maximum.at(most, which, met)
+    return set(most[least == most].tolist())
 
 
 def _certified(equation: Equation, boxes: Interval) -> tuple[_Patches, Interval]:
@@ -243,25 +277,54 @@ def _sharing(equation: Equation, patches: _Patches) -> Tensor:
         hi = torch.minimum(patches.patch.hi[a], patches.patch.hi[b])
         point = lo + share * (hi - lo)
         point = point.scatter(1, dependent, patches.x[a].gather(1, dependent))
-        point = _newton(equation, point, dependent)
-        at, tiny = point.gather(1, dependent), 1e-9 * equation.width[dependent]
-        box = Interval(point.scatter(1, dependent, at - tiny), point.scatter(1, dependent, at + tiny))
-        within = torch.ones(len(a), dtype=torch.bool)
+        _, tiny, proved = _solution_near(equation, point, dependent)
         for which in (a, b):
-            within &= ((box.lo >= patches.patch.lo[which]) & (box.hi <= patches.patch.hi[which])).all(1)
-        inverse = inverted(_columns(_jacobian(equation, point), dependent))
-        found.append(pairs[_maps_inside(equation, box, point, dependent, inverse) & within])
+            proved &= ((tiny.lo >= patches.patch.lo[which]) & (tiny.hi <= patches.patch.hi[which])).all(1)
+        found.append(pairs[proved])
     return torch.cat(found)
 
 
+def _solution_near(equation: Equation, x: Tensor, dependent: Tensor) -> tuple[Tensor, Interval, Tensor]:
+    """A solution with the free coordinates of x (n, d): about where, a tiny box, and whether it is proved to lie there.
+
+    → (n, d), boxes (n, d), (n,) bool.
+    """
+    x = _newton(equation, x, dependent)
+    at, tiny = x.gather(1, dependent), TINY * equation.width[dependent]
+    box = Interval(x.scatter(1, dependent, at - tiny), x.scatter(1, dependent, at + tiny))
+    inverse = inverted(_columns(_jacobian(equation, x), dependent))
+    return x, box, _maps_inside(equation, box, x, dependent, inverse)
+
+
 def _touching(boxes: Interval, equation: Equation) -> Tensor:
-    """Pairs of boxes that touch or overlap: (k, 2)."""
-    centre, half = boxes.mid() / equation.width, (boxes.hi - boxes.lo) / equation.width / 2
-    tree = cKDTree(centre.numpy())
-    found = tree.query_pairs(float(2 * half.max() * (1 + 1e-6)) + 1e-12, p=np.inf, output_type="ndarray")
-    pairs = torch.from_numpy(found.reshape(-1, 2).astype(np.int64))
-    a, b = pairs.T
-    return pairs[((boxes.lo[a] <= boxes.hi[b]) & (boxes.lo[b] <= boxes.hi[a])).all(1)]
+    """Pairs of boxes that touch or overlap: (k, 2), each pair once or more."""
+    return _meeting(boxes, boxes, equation)
+
+
+def _meeting(a: Interval, b: Interval, equation: Equation) -> Tensor:
+    """Pairs of a box of ``a`` and one of ``b`` that touch or overlap: their rows (k, 2).
+
+    Small boxes and large ones are looked up apart: one large box among them would make all small ones neighbours.
+    """
+    pairs = [torch.empty(0, 2, dtype=torch.int64)]
+    for i, one in _by_size(a, equation):
+        tree = cKDTree((rows(a, i).mid() / equation.width).numpy())
+        for j, other in _by_size(b, equation):
+            others = cKDTree((rows(b, j).mid() / equation.width).numpy())
+            near = tree.sparse_distance_matrix(
+                others, (one + other) * (1 + 1e-6) + 1e-12, p=np.inf, output_type="coo_matrix"
+            )
+            left, right = i[torch.from_numpy(near.row).long()], j[torch.from_numpy(near.col).long()]
+            meets = ((a.lo[left] <= b.hi[right]) & (b.lo[right] <= a.hi[left])).all(1)
+            pairs.append(torch.stack((left, right), 1)[meets])
+    return torch.cat(pairs)
+
+
+def _by_size(boxes: Interval, equation: Equation) -> list[tuple[Tensor, float]]:
+    """Rows of boxes of about one size, with the largest half side among them; in the domain's widths."""
+    half = ((boxes.hi - boxes.lo) / equation.width).amax(1) / 2
+    scale = half.clamp(min=1e-12).log2().floor()
+    return [((scale == s).nonzero()[:, 0], float(half[scale == s].max())) for s in scale.unique()]
 
 
 def _components(n: int, pairs: Tensor) -> tuple[int, NDArray[np.int32]]:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ipage_core.inference.components import Pieces, count_pieces
 from ipage_core.inference.coverage import WITHIN, Coverage, coverage
 from ipage_core.inference.enclosure import NoRule
 from ipage_core.inference.methods import Loaded
@@ -69,6 +70,17 @@ def by_omega(task: Task, space: DesignSpace, y_star: Tensor) -> tuple[SolutionSe
     equation = Equation(lambda u: f(space.decode(u)), y_star, space.bounds)
     like = torch.zeros(0, dtype=torch.float64)
     return _set(task, f, space, y_star.double(), task.tolerances, EXACT, like, None), equation
+
+
+def pieces_of(task: Task, space: DesignSpace, y_star: Tensor, seconds: float = 20.0) -> Pieces:
+    """How many separate pieces {x admissible: Ω(x) = y*} has, y* (m,), proved exactly or from below.
+
+    Raises:
+        NoRule: why nothing can be proved, as a sentence.
+    """
+    if space.whole is not None or space.excess(task.bounds[:1]).shape[1]:
+        raise NoRule("no proof available: caps and whole numbers cut the solution set where a proof does not follow")
+    return count_pieces(by_omega(task, space, y_star)[1], seconds=seconds)
 
 
 def _set(

@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse.csgraph import connected_components
 
 from ipage_core.inference.components import count_pieces
 from ipage_core.inference.enclosure import NoRule
@@ -106,6 +109,67 @@ def test_pieces_of_the_sine_wave(target, pieces, exact):
     task = TASKS["sinewave"]
     found = count_pieces(Equation(task.omega, torch.tensor([target]), task.bounds))
     assert (found.least, found.exact) == (pieces, exact), found.sentence()
+
+
+@pytest.mark.parametrize(("off", "wide", "tall", "waves"), [(0.55, 0.4, 0.236, 123), (0.28, 0.38, 0.312, 416)])
+def test_boxes_without_a_solution_are_not_pieces(off, wide, tall, waves):
+    """A straight line is one piece. Beside it stays a row of boxes that hold nothing: s − s is enclosed as not quite 0.
+
+    Their patches reach as far as the line, but the solutions in them belong to the line's own boxes.
+    """
+    side = 2 / 128
+
+    def f(x):
+        a, b = x.unbind(1)
+        s = tall * side * torch.sin(waves * a) * torch.exp(-((b - 0.5 - side / 2) / (wide * side)).square())
+        return (b - (0.5 - off * side) + (s - s))[:, None]
+
+    found = count_pieces(Equation(f, torch.tensor([0.0]), SQUARE), 0.0079)
+    assert (found.least, found.exact) == (1, True)
+
+
+@settings(deadline=None, max_examples=8)
+@given(st.lists(st.tuples(st.floats(-0.8, 0.8), st.floats(-0.8, 0.8), st.floats(0.05, 0.15)), min_size=1, max_size=3))
+def test_no_number_of_circles_is_proved_wrongly(circles):
+    """Circles inside the box: those that overlap are one piece."""
+    centre, radius = torch.tensor([c[:2] for c in circles]).double(), torch.tensor([c[2] for c in circles]).double()
+
+    def f(x):
+        product = 1.0
+        for (a, b), r in zip(centre.tolist(), radius.tolist(), strict=True):
+            product = product * ((x[:, 0] - a).square() + (x[:, 1] - b).square() - r * r)
+        return product[:, None]
+
+    apart = torch.cdist(centre, centre)
+    meet = (apart <= radius[:, None] + radius) & (apart >= (radius[:, None] - radius).abs())
+    pieces, _ = connected_components(meet.numpy(), directed=False)
+    found = count_pieces(Equation(f, torch.tensor([0.0]), SQUARE), 0.04, seconds=2)
+    assert found.least <= pieces
+    if found.exact:
+        assert found.least == pieces
+    if len(circles) == 1:
+        assert (found.least, found.exact) == (1, True)
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.sampled_from([-1, 1]), st.sampled_from([-1, 1]), st.floats(1e-9, 1e-3), st.floats(0.1, 0.6))
+def test_no_corner_is_overlooked(across, up, deep, far):
+    """A speck of radius ``deep``/2 in a corner: no paving loses it, no radius leaves it out."""
+    corner = torch.tensor([across * (1 - deep), up * (1 - deep)], dtype=torch.float64)
+
+    def f(x):
+        circle = x.square().sum(1) - far**2
+        return (circle * ((x - corner).square().sum(1) - deep**2 / 4))[:, None]
+
+    equation = Equation(f, torch.tensor([0.0]), SQUARE)
+    on_it = corner + torch.tensor([[deep / 2, 0.0], [0.0, -deep / 2]], dtype=torch.float64)
+    paving = pave(equation, 0.05, seconds=5)
+    slack = 1e-9
+    paving.boxes.lo.sub_(slack), paving.boxes.hi.add_(slack)
+    assert paving.holds(on_it).all()
+    designs = far * np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
+    proof = prove_radius(equation, designs, np.ones(2), goal=0.1, seconds=1)
+    assert proof.radius >= np.linalg.norm(on_it.numpy()[:, None] - designs, axis=2).min(1).max()
 
 
 def test_pieces_that_touch_are_not_called_separate():

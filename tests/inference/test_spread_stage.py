@@ -8,6 +8,7 @@ import torch
 
 from ipage_core.cli.main import main
 from ipage_core.inference.pipeline import design
+from ipage_core.inference.target_set import NoRule, pieces_of
 from ipage_core.problem import constraints
 from ipage_core.tasks import TASKS
 from tests.support import stand_ins
@@ -150,3 +151,10 @@ def _returns():
     import contextlib
 
     return contextlib.nullcontext()
+
+
+def test_pieces_are_not_counted_where_a_cap_cuts_the_set():
+    task, y = TASKS["sinewave"], torch.tensor([1.2])
+    with pytest.raises(NoRule, match="caps"):
+        pieces_of(task, constraints.parse(task, ["x1 + x2 <= 0.5"]), y)
+    assert pieces_of(task, constraints.parse(task, ["x1<=0.5"]), y).least >= 6
