@@ -1,4 +1,4 @@
-"""The networks, by name. Each is built from its JSON-able arguments alone: ``networks_of(task)[name](**arguments)``."""
+"""The networks by name. JSON arguments are enough to build one: ``networks_of(task)[name](**arguments)``."""
 
 from __future__ import annotations
 
@@ -27,6 +27,6 @@ MODELS: dict[str, type[Any]] = {
 
 
 def networks_of(task: Task) -> Mapping[str, type[Any]]:
-    """The networks that a task's models are built from: those for any task, and its own, which come first."""
-    found = MODELS | dict(task.networks())
-    return found | {"inn": type("INN", (found["inn"],), {"surrogates": found})}
+    """All networks for a task's models: the task's own, and those for any task."""
+    networks = MODELS | dict(task.networks())
+    return networks | {"inn": type("INN", (networks["inn"],), {"surrogates": networks})}

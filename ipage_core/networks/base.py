@@ -1,4 +1,4 @@
-"""What fit(), the store and the engine ask of every network, with the usual answers."""
+"""The interface that training, storage and design expect of every network, with defaults."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ from ipage_core.networks.standardize import Standardizer
 
 
 class Network(nn.Module):
-    """A network is built from its JSON-able arguments alone, e.g. ``INN(d=2, m=1)``.
+    """A network, built from JSON arguments alone, e.g. ``INN(d=2, m=1)``.
 
-    It writes :meth:`losses` and :meth:`validation_loss`; a surrogate also ``forward``, (n, d) → (n, m), and a proposal
-    ``latent_dim`` and :meth:`sample`. Everything else has a default.
+    Every network has :meth:`losses` and :meth:`validation_loss`. A surrogate also has ``forward``, (n, d) → (n, m); a
+    proposal has ``latent_dim`` and :meth:`sample`. Everything else has a default.
     """
 
     weight_sets: tuple[str, ...] = ("phi_star",)
-    """What is kept: ``phi``, the weights at the end of training, ``phi_star``, those of the best epoch, or both."""
+    """Weights that are stored: ``phi`` at the end of training, ``phi_star`` of the best epoch, or both."""
     latent_dim: int = 0
-    """Coordinates of a latent point; 0 for a network that proposes no designs."""
+    """Number of latent coordinates; 0 for a network that proposes no designs."""
     reads: torch.dtype = torch.float32
-    """The type of number that it computes with."""
+    """Number type of the computation."""
     x_scale: Standardizer
     y_scale: Standardizer
 
     def fit_scales(self, x: Tensor, y: Tensor) -> None:
-        """Standardize by the training pairs x (n, d), y (n, m)."""
+        """Set the standardization from the training pairs x (n, d), y (n, m)."""
         self.x_scale.fit(x)
         self.y_scale.fit(y)
 
     def losses(
         self, x: Tensor, y: Tensor, weights: dict[str, float], generator: Generator
     ) -> Iterator[dict[str, Tensor]]:
-        """Yield the losses by name, each to be weighted, of one batch x (n, d), y (n, m); their gradients add up."""
+        """Yield the losses of one batch x (n, d), y (n, m) by name; each gets its weight, and gradients add up."""
         raise NotImplementedError
 
     def validation_loss(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
-        """Figures of unseen pairs by name; the first entry selects φ*."""
+        """Validation figures by name; the first one selects φ*."""
         raise NotImplementedError
 
     def density_parameters(self) -> list[nn.Parameter]:
-        """What the likelihood trains, whose gradient is clipped: all of a proposal, nothing of a surrogate."""
+        """Parameters whose gradient is clipped: all of a proposal, none of a surrogate."""
         return [parameter for parameter in self.parameters() if parameter.requires_grad and self.latent_dim]
 
     def sample(self, y_star: Tensor, z: Tensor) -> Tensor:
@@ -50,18 +50,18 @@ class Network(nn.Module):
         raise NotImplementedError
 
     def cycle(self, y_star: Tensor, z: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Posterior samples, and the latent points they map back to; None where the network is not invertible."""
+        """Posterior samples, and the latent points they map back to; None for a network that is not invertible."""
         return self.sample(y_star, z), None
 
     @property
     def surrogate(self) -> Network:
-        """What localization descends: itself, or a surrogate that it has taken over."""
+        """The surrogate for localization: the network itself, or one that it contains."""
         return self
 
     def predict(self, x: Tensor) -> Tensor:
-        """What would be measured of designs; localization descends ``forward``. (n, d) → (n, m)."""
+        """Predicted measurements of designs; localization uses ``forward``. (n, d) → (n, m)."""
         return self(x)
 
     def spread(self, x: Tensor) -> Tensor | None:
-        """Standard deviation of what several networks say. (n, d) → (n, m); None where there is one."""
+        """Standard deviation over an ensemble's predictions. (n, d) → (n, m); None for a single network."""
         return None

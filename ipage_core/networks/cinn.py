@@ -16,8 +16,8 @@ from ipage_core.networks.standardize import Standardizer, Support
 class CINN(Network):
     """Conditional spline flow: z = f(x; y), x = f⁻¹(z; y). It proposes designs and has no surrogate.
 
-    Ω is deterministic, so p(x | y) lives on a surface and has no density: training smears y by ``noise`` of its
-    standard deviation, and lattice coordinates of x by the fraction ``dequantize``.
+    Ω is deterministic, so p(x | y) lies on a surface and has no density. Training therefore adds noise to y, of
+    ``noise`` standard deviations, and to discrete coordinates of x, of the fraction ``dequantize`` of their spacing.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class CINN(Network):
         yield {"nll": -self.log_prob(*self._smeared(x, y, generator)).mean()}
 
     def validation_loss(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
-        """Mean negative log posterior density of the pairs, smeared as in training."""
+        """Mean negative log posterior density of the pairs, with the noise of training."""
         return {"nll": -self.log_prob(*self._smeared(x, y, Generator().manual_seed(0))).mean()}
 
     def _smeared(self, x: Tensor, y: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:

@@ -14,13 +14,13 @@ from ipage_core.networks.mlp import SiLUNetwork, normalized_layers
 from ipage_core.networks.standardize import Standardizer, Support
 
 LEAST_LOG_SD = math.log(3e-3)
-"""Of the decoder's noise, in units of the standardized x: on a surface the likelihood has no bound otherwise."""
+"""Least standard deviation of the decoder, in units of the standardized x; without it the likelihood is unbounded."""
 DRAWS = 16
-"""Latent points for each pair in the importance-weighted bound."""
+"""Latent points per pair in the importance-weighted bound."""
 
 
 def annealed(beta: float, steps: Tensor, annealing: int) -> Tensor:
-    """The weight of the KL term after so many steps: it rises to ``beta`` along a line (Bowman et al. 2016)."""
+    """Weight of the KL term after a number of steps: it rises linearly to ``beta`` (Bowman et al. 2016)."""
     return beta * ((steps + 1) / max(1, annealing)).clamp(max=1.0)
 
 
@@ -32,11 +32,11 @@ def kl_to_standard_normal(mean: Tensor, log_sd: Tensor) -> Tensor:
 class CVAE(Network):
     """Encoder q(z | x, y), prior N(0, I), decoder N(x; μ(z, y), diag σ²) over standardized x.
 
-    σ is learned, one for each coordinate (Rybkin et al. 2021, arXiv:2006.13202), or ``decoder_sd`` if that is given: as
-    much as weighting a squared error with 1 and KL with 2σ² (Ren et al. 2020, whose networks are ``normalized``, with
-    batch normalization and ReLU). A sample is the decoder's mean, as in the published comparisons (Ren et al. 2020,
-    Kruse et al. 2021): for a deterministic Ω the posterior is a surface, and z is what lies along it. The KL term has
-    the weight ``beta`` after ``annealing`` steps.
+    σ is learned for each coordinate (Rybkin et al. 2021, arXiv:2006.13202), or is ``decoder_sd`` if given. A fixed σ is
+    equivalent to a squared error with weight 1 and a KL term with weight 2σ² (Ren et al. 2020, whose networks are
+    ``normalized``, with batch normalization and ReLU). A sample is the decoder's mean, as in the published comparisons
+    (Ren et al. 2020, Kruse et al. 2021): for a deterministic Ω the posterior is a surface, and z moves along it. The KL
+    term reaches the weight ``beta`` after ``annealing`` steps.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class CVAE(Network):
         self.steps += 1
 
     def validation_loss(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
-        """Mean negative importance-weighted bound, y as it is (selects φ*); and the KL term in nats."""
+        """Mean negative importance-weighted bound without noise on y (selects φ*), and the KL term in nats."""
         smeared = dequantized(x, self.dequantize, Generator().manual_seed(0))
         nll = -self.bound(smeared, y, Generator().manual_seed(1)).mean()
         return {"nll": nll, "kl": self.elbo(smeared, y, Generator().manual_seed(1))[1].mean()}

@@ -1,4 +1,4 @@
-"""Several SiLU networks at once: their mean is the surrogate of data that no Ω can check, their spread its doubt."""
+"""Several SiLU networks: their mean is the surrogate of data without an Ω, their spread its uncertainty."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from ipage_core.networks.base import Network
 from ipage_core.networks.standardize import Standardizer
 
 LEAST = 1e-12
-"""Mean squared error, in units of y's variance, below which none is better than another."""
+"""Members with a mean squared error below this, in units of y's variance, count as equally good."""
 
 
 class Ensemble(Network):
     """Surrogate ŷ = f(x) with its spread. (n, d) → (n, m), raw units in and out.
 
-    ``floor`` holds, for each property, a value that many rows sit on because what was measured cannot go below it (a
-    band gap of 0), or None. Such a row only says "at most the floor" (Tobin 1958, doi:10.2307/1907382): f may go on
-    below it, smoothly, so it has no kink to learn and localization has a gradient everywhere. Where f < floor, the
-    property is the floor: see :meth:`predict`.
+    ``floor`` holds the detection limit of each property, or None: a value that many rows share because nothing lower
+    can be measured (a band gap of 0). Such a row only says "at most the floor" (Tobin 1958, doi:10.2307/1907382). f
+    may go on below it, smoothly, so it has no kink to learn and localization has a gradient everywhere. Where f <
+    floor, the property is the floor: see :meth:`predict`.
 
-    With ``leave_out``, each member never sees one part of the rows (see :func:`part_of`), so that :meth:`left_out`
-    gives the honest error of every row. A property that is NaN in a row is not learned from that row.
+    With ``leave_out``, each member is trained without one part of the rows (see :func:`part_of`), and
+    :meth:`left_out` gives the error of every row without bias. A NaN in y is ignored.
     """
 
     lowest: Tensor
@@ -46,7 +46,7 @@ class Ensemble(Network):
         self.arguments: dict[str, Any] = {"d": d, "m": m, "members": members, "hidden": hidden, "layers": layers}
         self.arguments |= {"floor": list(floor), "leave_out": leave_out}
         if members < 3:
-            raise ValueError(f"Expected at least 3 members, for a spread that means something, got {members}")
+            raise ValueError(f"Expected at least 3 members, to estimate a spread, got {members}")
         self.x_scale, self.y_scale = Standardizer(d), Standardizer(m)
         values = [-math.inf if value is None else value for value in floor or [None] * m]
         self.register_buffer("lowest", torch.tensor(values, dtype=torch.float32))
@@ -57,7 +57,7 @@ class Ensemble(Network):
             self.biases.append(torch.empty(members, 1, n_out).uniform_(-bound, bound))
 
     def of(self, columns: Sequence[int]) -> Ensemble:
-        """The ensemble of some of its properties alone."""
+        """The ensemble for some of its properties."""
         columns = list(columns)
         floor = [self.arguments["floor"][j] for j in columns] if self.arguments["floor"] else []
         part = Ensemble(**self.arguments | {"m": len(columns), "floor": floor})
@@ -81,25 +81,25 @@ class Ensemble(Network):
         return self.y_scale.inverse(self._standardized(x))
 
     def forward(self, x: Tensor) -> Tensor:
-        """The members' mean, which localization descends; it goes on below the floor. (n, d) → (n, m)."""
+        """The members' mean, for localization; it may go below the floor. (n, d) → (n, m)."""
         return self.members(x).mean(0)
 
     def predict(self, x: Tensor) -> Tensor:
-        """What would be measured: the members' mean, each no lower than the floor. (n, d) → (n, m)."""
+        """Predicted measurement: the members' mean, each clipped at the floor. (n, d) → (n, m)."""
         return torch.maximum(self.members(x), self.lowest).mean(0)
 
     def spread(self, x: Tensor) -> Tensor:
-        """Standard deviation of what the members say would be measured. (n, d) → (n, m)."""
+        """Standard deviation over the members' predictions. (n, d) → (n, m)."""
         return torch.maximum(self.members(x), self.lowest).std(0)
 
     def losses(
         self, x: Tensor, y: Tensor, weights: dict[str, float], generator: Generator
     ) -> Iterator[dict[str, Tensor]]:
-        """Yield the ℓ2 loss (paper, Eq. 5) in standardized units, the members' mean; one-sided on the floor."""
-        known = ~y.isnan()
-        error = self._standardized(x) - self.y_scale(torch.where(known, y, self.y_scale.mean))
+        """Yield the mean ℓ2 loss of the members (paper, Eq. 5) in standardized units; one-sided on the floor."""
+        measured = ~y.isnan()
+        error = self._standardized(x) - self.y_scale(torch.where(measured, y, self.y_scale.mean))
         error = torch.where(y <= self.lowest, error.clamp(min=0), error)
-        square = torch.where(known, error.square(), 0.0).sum(2)
+        square = torch.where(measured, error.square(), 0.0).sum(2)
         if self.leave_out:
             parts = part_of(x, len(square))
             square = square * (parts != torch.arange(len(square), device=x.device)[:, None])
@@ -107,26 +107,26 @@ class Ensemble(Network):
         yield {"y": square.mean()}
 
     def validation_loss(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
-        """What selects φ*: the geometric mean over properties of their mean squared error.
+        """The geometric mean over properties of their mean squared error (selects φ*).
 
-        With the sum instead, one property that cannot be learned ends the training of all others. Errors are of what
-        would be measured, in units of y's standard deviation.
+        With the sum, one property that cannot be learned would end the training of all others. Errors are those of
+        :meth:`predict`, in units of y's standard deviation.
         """
         error = ((self.predict(x) - y) / self.y_scale.sd).square().nanmean(0)
         return {"l2": (error[error.isfinite()] + LEAST).log().mean().exp()}
 
     @torch.no_grad()
     def left_out(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Each row by the member that never saw it: y − ŷ (n, m), and the members' spread there (n, m); raw units."""
+        """Rows predicted by the member that did not see them: y − ŷ and the members' spread, (n, m) in raw units."""
         each = torch.maximum(self.members(x.float()), self.lowest).double()
         own = each[part_of(x, len(each)), torch.arange(len(x))]
         return y - own, each.std(0)
 
 
 def part_of(x: Tensor, parts: int) -> Tensor:
-    """Which of so many parts of the rows each design belongs to, by its numbers alone. (n, d) → (n,) int.
+    """Assign each design to one of a number of parts by a hash of its numbers. (n, d) → (n,) int.
 
-    So it needs no memory, and repeated measurements of one design stay together.
+    So repeated measurements of one design are in the same part, and nothing has to be stored.
     """
     bits = (x.detach().cpu().float() + 0.0).contiguous().view(torch.int32).long()
     mixed = torch.zeros(len(x), dtype=torch.int64)

@@ -16,17 +16,17 @@ from ipage_core.networks.base import Network
 MATERN, RBF = "matern52", "rbf"
 KERNELS = (MATERN, RBF)
 JITTER = 1e-8
-"""Added to the noise variance, in units of y's variance: a table without noise still gives a matrix that factorizes."""
+"""Least noise variance, in units of y's variance, so that the matrix can be factorized."""
 SUBSET = 500
-"""Rows that the hyperparameters are fitted on; all rows enter the choice of the kernel and the prediction."""
+"""Largest number of rows for fitting hyperparameters; kernel choice and prediction use all rows."""
 FEW = 200
-"""Rows below which L-BFGS starts twice: with more, all starts were seen to end at the same place."""
+"""With fewer rows than this, L-BFGS runs from two starts; with more, all starts ended at the same optimum."""
 STEPS, STEPS_NEAR = 60, 15
-"""L-BFGS iterations from each start; and from hyperparameters of almost the same rows."""
+"""L-BFGS iterations from each start, and from hyperparameters of almost the same rows."""
 LENGTH_VARIANCE = 3.0
-"""Of the normal prior on log ℓ, with mean √2 + ½ log d (Hvarfner et al. 2024, arXiv:2402.02229)."""
+"""Standard deviation of the normal prior on log ℓ, mean √2 + ½ log d (Hvarfner et al. 2024, arXiv:2402.02229)."""
 STARTS = (1.0, 2.0)
-"""How far below the prior's mean the log length scales start; the second where rows are few."""
+"""Starting log length scales, below the prior's mean; the second one only for few rows."""
 _ROOT5 = math.sqrt(5)
 
 
@@ -50,7 +50,7 @@ def _of_distance(kernel: str, square: Tensor) -> Tensor:
 
 
 class Hyperparameters(NamedTuple):
-    """Of one property, in standardized units."""
+    """Hyperparameters of one property, in standardized units."""
 
     kernel: str
     length: Tensor
@@ -58,14 +58,14 @@ class Hyperparameters(NamedTuple):
     signal: float
     """Variance of the function."""
     noise: float
-    """Variance of the noise, jitter included."""
+    """Variance of the noise, with jitter."""
 
 
 class GaussianProcess(Network):
     """Surrogate ŷ = f(x) with its standard deviation; float64 inside, raw units in and out. (n, d) → (n, m).
 
-    Build it with :meth:`fitted`. The arguments say the shapes, the buffers hold the rest, and safetensors keep them.
-    A property may lack rows that others have.
+    Build it with :meth:`fitted`. The arguments give the shapes; the buffers hold the rest and are stored. Each property
+    may have other rows with data.
     """
 
     reads = torch.float64
@@ -104,15 +104,15 @@ class GaussianProcess(Network):
         near: Sequence[Hyperparameters] | None = None,
         seed: int = 0,
     ) -> GaussianProcess:
-        """The process given rows x (n, d), y (n, m); NaN in y: this row does not know that property.
+        """Fit the process to rows x (n, d), y (n, m); NaN in y: not measured.
 
         Args:
             x: designs.
             y: properties.
-            bounds: (2, d) the box, whose widths are the unit of length; that of the rows if None.
-            like: hyperparameters to take over instead of fitting them.
-            near: hyperparameters to start from, with their kernels.
-            seed: of the subset that hyperparameters are fitted on.
+                bounds: (2, d) box whose widths are the unit of length; default: the range of the rows.
+                like: hyperparameters to use instead of fitting them.
+                near: hyperparameters to start from, and their kernels.
+                seed: of the subset for fitting hyperparameters.
 
         Raises:
             ValueError: a property has fewer than 3 rows.
@@ -127,25 +127,25 @@ class GaussianProcess(Network):
         mean, sd = y.nanmean(0), (y - y.nanmean(0)).square().nanmean(0).sqrt()
         sd = torch.where(sd > 0, sd, 1.0)
         standard = (y - mean) / sd
-        found = []
+        fits = []
         for j, rows in enumerate(known):
             if like is not None:
-                found.append(like[j])
+                fits.append(like[j])
             else:
                 start = None if near is None else near[j]
-                found.append(fit_hyperparameters(points[rows], standard[rows, j], near=start, seed=seed))
-        self = cls(x.shape[1], y.shape[1], len(x), [one.kernel for one in found])
+                fits.append(fit_hyperparameters(points[rows], standard[rows, j], near=start, seed=seed))
+        self = cls(x.shape[1], y.shape[1], len(x), [one.kernel for one in fits])
         self.low, self.width, self.mean, self.sd, self.points, self.known = low, width, mean, sd, points, known
-        self.length = torch.stack([one.length for one in found])
-        self.signal = torch.tensor([one.signal for one in found], dtype=torch.float64)
-        self.noise = torch.tensor([one.noise for one in found], dtype=torch.float64)
+        self.length = torch.stack([one.length for one in fits])
+        self.signal = torch.tensor([one.signal for one in fits], dtype=torch.float64)
+        self.noise = torch.tensor([one.noise for one in fits], dtype=torch.float64)
         self.weights = torch.zeros(y.shape[1], len(x), dtype=torch.float64)
         for j, rows in enumerate(known):
             self.weights[j, rows] = torch.cholesky_solve(standard[rows, j, None], self._factor(j))[:, 0]
         return self.eval()
 
     def of(self, columns: Sequence[int]) -> GaussianProcess:
-        """The process of some of its properties alone."""
+        """The process for some of its properties."""
         n, d = self.points.shape
         part = GaussianProcess(d, len(columns), n, [self.kernels[j] for j in columns])
         state = self.state_dict()
@@ -155,18 +155,18 @@ class GaussianProcess(Network):
 
     @property
     def arguments(self) -> dict[str, object]:
-        """What builds an empty one of this shape."""
+        """Arguments that build an empty process of this shape."""
         n, d = self.points.shape
         return {"d": d, "m": len(self.mean), "n": n, "kernels": list(self.kernels)}
 
     @property
     def hyperparameters(self) -> list[Hyperparameters]:
-        """Of each property."""
+        """Hyperparameters of each property."""
         each = zip(self.kernels, self.length, self.signal.tolist(), self.noise.tolist(), strict=True)
         return [Hyperparameters(*one) for one in each]
 
     def _factor(self, j: int) -> Tensor:
-        """Cholesky factor of property j's covariance; it follows from the state, so it is not kept in files."""
+        """Cholesky factor of property j's covariance; not stored, because it follows from the state."""
         if j not in self._factors or self._factors[j].device != self.points.device:
             scaled = self.points[self.known[j]] / self.length[j]
             k = self.signal[j] * correlation(self.kernels[j], scaled, scaled)
@@ -174,7 +174,7 @@ class GaussianProcess(Network):
         return self._factors[j]
 
     def _covariance(self, x: Tensor, j: int) -> Tensor:
-        """Of property j between designs in raw units and its rows. (k, d) → (k, rows of j)."""
+        """Covariance of property j between designs in raw units and its rows. (k, d) → (k, rows of j)."""
         scaled = (x.double() - self.low) / self.width / self.length[j]
         rows = self.points[self.known[j]] / self.length[j]
         return self.signal[j] * correlation(self.kernels[j], scaled, rows)
@@ -185,7 +185,7 @@ class GaussianProcess(Network):
         return (torch.stack(z, dim=1) * self.sd + self.mean).to(x.dtype)
 
     def predict(self, x: Tensor) -> Tensor:
-        """The mean: what would be measured. (n, d) → (n, m)."""
+        """Predicted measurement: the mean. (n, d) → (n, m)."""
         return self(x)
 
     def spread(self, x: Tensor) -> Tensor:
@@ -197,9 +197,9 @@ class GaussianProcess(Network):
         return (torch.stack(variance, dim=1).sqrt() * self.sd).to(x.dtype)
 
     def left_out(self) -> tuple[Tensor, Tensor]:
-        """Each row predicted by all others: y − ŷ and its standard deviation, (n, m) both; NaN where y is not known.
+        """Each row predicted from all others: y − ŷ and its standard deviation, both (n, m); NaN if not measured.
 
-        In closed form (Rasmussen and Williams 2006, Eqs. 5.10–5.12), with hyperparameters that have seen all rows.
+        Closed form (Rasmussen and Williams 2006, Eqs. 5.10–5.12). The hyperparameters come from all rows.
         """
         error = torch.full_like(self.weights.T, math.nan)
         sd = error.clone()
@@ -211,12 +211,12 @@ class GaussianProcess(Network):
 
 
 def fit_hyperparameters(u: Tensor, z: Tensor, *, near: Hyperparameters | None = None, seed: int = 0) -> Hyperparameters:
-    """Those with the greatest posterior density; of the kernels that which predicts rows left out best.
+    """Hyperparameters of greatest posterior density, with the kernel that predicts left-out rows best.
 
     Args:
         u: (n, d) points in the unit cube.
         z: (n,) values of zero mean and unit variance.
-        near: where to start, with its kernel; else both kernels are tried.
+            near: hyperparameters to start from, with their kernel; None: both kernels are tried.
         seed: of the subset of ``SUBSET`` rows.
 
     Raises:
@@ -224,7 +224,7 @@ def fit_hyperparameters(u: Tensor, z: Tensor, *, near: Hyperparameters | None = 
     """
     u, z = u.double(), z.double()
     few = torch.randperm(len(u), generator=Generator().manual_seed(seed))[:SUBSET]
-    d, best, best_found = u.shape[1], -math.inf, None
+    d, best, best_fit = u.shape[1], -math.inf, None
     limits = [(-4.6, 7.0)] * d + [(-4.0, 6.0), (-18.0, 1.5)]
     usual, options = math.sqrt(2) + 0.5 * math.log(d), cast(Any, {"maxiter": STEPS if near is None else STEPS_NEAR})
     kernels: Sequence[str] = KERNELS
@@ -239,17 +239,17 @@ def fit_hyperparameters(u: Tensor, z: Tensor, *, near: Hyperparameters | None = 
             minimize(density, start, jac=True, method="L-BFGS-B", bounds=limits, options=options) for start in starts
         ]
         theta = torch.from_numpy(min(runs, key=lambda run: run.fun).x).exp()
-        found = Hyperparameters(kernel, theta[:d], float(theta[d]), float(theta[d + 1]) + JITTER)
-        score = _left_out_density(found, u, z)
+        fit = Hyperparameters(kernel, theta[:d], float(theta[d]), float(theta[d + 1]) + JITTER)
+        score = _left_out_density(fit, u, z)
         if score > best:
-            best, best_found = score, found
-    if best_found is None:
-        raise FloatingPointError("The rows give no covariance that can be factorized")
-    return best_found
+            best, best_fit = score, fit
+    if best_fit is None:
+        raise FloatingPointError("The covariance of the rows cannot be factorized")
+    return best_fit
 
 
 def _negative_log_density(kernel: str, u: Tensor, z: Tensor) -> Callable[[Any], Any]:
-    """θ = (log ℓ (d), log signal, log noise) → −log p(z, θ) and its gradient, by hand (R&W 2006, Eqs. 5.8, 5.9)."""
+    """θ = (log ℓ (d), log signal, log noise) → −log p(z, θ) and its gradient (R&W 2006, Eqs. 5.8, 5.9)."""
     d = u.shape[1]
     centre = torch.tensor([math.sqrt(2) + 0.5 * math.log(d)] * d + [0.0, -7.0], dtype=torch.float64)
     variance = torch.tensor([LENGTH_VARIANCE] * d + [4.0, 9.0], dtype=torch.float64)
@@ -262,7 +262,7 @@ def _negative_log_density(kernel: str, u: Tensor, z: Tensor) -> Callable[[Any], 
         if kernel == RBF:
             k = square.mul_(-0.5).exp_().mul_(signal)
             slope = k  # −∂k/∂(½ r²), r² = Σ (Δu/ℓ)²
-        else:  # in place, and one exponential for both: these passes over n × n numbers cost more than the solve
+        else:  # in place and with one exponential: passes over n × n numbers cost more than the solve
             r = square.sqrt_().mul_(_ROOT5)
             decay = torch.exp(-r).mul_(signal)
             slope = (1 + r).mul_(decay).mul_(5 / 3)
@@ -286,11 +286,11 @@ def _negative_log_density(kernel: str, u: Tensor, z: Tensor) -> Callable[[Any], 
     return density
 
 
-def _left_out_density(found: Hyperparameters, u: Tensor, z: Tensor) -> float:
+def _left_out_density(fit: Hyperparameters, u: Tensor, z: Tensor) -> float:
     """Sum of log p of each row given the others (R&W 2006, Eq. 5.10)."""
-    s = u / found.length
+    s = u / fit.length
     factor, failed = torch.linalg.cholesky_ex(
-        found.signal * correlation(found.kernel, s, s) + found.noise * torch.eye(len(u), dtype=torch.float64)
+        fit.signal * correlation(fit.kernel, s, s) + fit.noise * torch.eye(len(u), dtype=torch.float64)
     )
     if failed:
         return -math.inf
@@ -300,10 +300,10 @@ def _left_out_density(found: Hyperparameters, u: Tensor, z: Tensor) -> float:
 
 
 def _cholesky(k: Tensor, noise: float) -> Tensor:
-    """Of k + noise·1, with more on the diagonal where rounding leaves it indefinite.
+    """Cholesky factor of k + noise·1, with a larger diagonal if rounding makes it indefinite.
 
     Raises:
-        FloatingPointError: even a thousandth of its variance does not help.
+            FloatingPointError: the matrix is indefinite even with a thousandth of its variance added.
     """
     eye = torch.eye(len(k), dtype=k.dtype, device=k.device)
     while noise < 1e3:

@@ -24,7 +24,7 @@ def standard_normal_log_prob(z: Tensor) -> Tensor:
 
 
 def dequantized(x: Tensor, half_widths: Sequence[float], generator: Generator) -> Tensor:
-    """Smear coordinates that sit on a lattice uniformly over their cell: a density needs it. (n, d) → (n, d)."""
+    """Add uniform noise within the spacing of discrete coordinates, because a density needs it. (n, d) → (n, d)."""
     if not any(half_widths):
         return x
     noise = 2 * torch.rand(x.shape, generator=generator, dtype=x.dtype).to(x.device) - 1
@@ -32,11 +32,11 @@ def dequantized(x: Tensor, half_widths: Sequence[float], generator: Generator) -
 
 
 class Taken(nn.Module):
-    """t(x) in the coordinates of the couplings, where t is a trained surrogate of raw designs."""
+    """A trained surrogate t of raw designs, in the standardized coordinates of the couplings."""
 
     def __init__(self, surrogate: nn.Module, x_scale: Standardizer, y_scale: Standardizer) -> None:
         super().__init__()
-        self.parts = (surrogate, x_scale, y_scale)  # a tuple: the INN holds them, they are not in the weights twice
+        self.parts = (surrogate, x_scale, y_scale)  # a tuple, so that the weights are not stored twice
 
     def forward(self, x: Tensor, context: None = None) -> Tensor:
         """(n, d) standardized → (n, m) in units of y's SD. ``context`` is there because nflows passes one."""
@@ -47,14 +47,14 @@ class Taken(nn.Module):
 class INN(Network):
     """f: [x (d), padding (m)] ↔ [y (m), z (d)], exactly invertible.
 
-    ``order="ordered"``: an additive coupling y = padding + t(x), then spline couplings of x given y. So with zero
-    padding the forward is t(x), the surrogate; and the splines are the posterior p(x | y). At a posterior sample the
-    padding carries the misfit y* − t(x): setting it to zero is what gives localization a gradient.
+    ``order="ordered"``: an additive coupling y = padding + t(x), then spline couplings of x given y. With zero padding
+    the forward pass is t(x), the surrogate. The splines are the posterior p(x | y). At a posterior sample the padding
+    holds the misfit y* − t(x); setting it to zero gives localization its gradient.
 
-    t and the splines share no weights and exchange no gradients. So t is a ``surrogate`` trained before by a recipe of
-    its own, e.g. ``{"model": "mlp"}`` with its arguments, one of ``surrogates``; the INN takes its weights over, leaves
-    them as they are, and learns the splines. Without ``surrogate`` it learns t beside them, by L_y (Eq. 5), and
-    there are φ for the inverse and φ*, the best epoch of L_y, for the forward.
+    t and the splines share no weights and exchange no gradients. So t is a ``surrogate`` that is trained first by its
+    own recipe, e.g. ``{"model": "mlp"}`` with its arguments, one of ``surrogates``. The INN copies its weights, keeps
+    them fixed and trains the splines. Without ``surrogate`` it trains t as well, by L_y (Eq. 5); then φ is for the
+    inverse and φ*, the best epoch of L_y, for the forward.
 
     ``order="alternating"``: couplings of all of [x, padding] with permutations between, as in the literature
     (Ardizzone et al. 2018, arXiv:1808.04730), kept for the ablation.
@@ -64,7 +64,7 @@ class INN(Network):
 
     weight_sets: tuple[str, ...] = ("phi", "phi_star")
     surrogates: ClassVar[Mapping[str, type[Any]]] = {"mlp": MLP, "ensemble": Ensemble}
-    """The networks that t can be, by name."""
+    """The networks that t can be."""
 
     def __init__(
         self,
@@ -134,18 +134,18 @@ class INN(Network):
             return self.t(x)
         if self.order == "alternating":
             return self.transport(x, x.new_zeros(len(x), self.m))[0]
-        # The splines leave y alone, so t(x) is all there is to compute; straight from x, so that the gradient does not
-        # end where the map of a bounded coordinate does.
+        # The splines do not change y, so only t(x) is computed; from x itself, because the standardizing map has no
+        # gradient outside the bounds.
         return self.y_scale.inverse(self.transform._transforms[0].transform_net.read(self.x_scale.flat(x)))
 
     @property
     def surrogate(self) -> Network:
-        """t, if it has been taken over; else the network itself."""
+        """The copied surrogate t, or the network itself."""
         return self if self.t is None else self.t
 
     @property
     def posterior(self) -> Transform:
-        """The couplings of x given y, of an ordered network: its p(x | y), which the surrogate has no part in."""
+        """The couplings of x given y of an ordered network: its p(x | y), which does not contain the surrogate."""
         if self.order != "ordered":
             raise ValueError("Expected an ordered INN: the alternating one has no closed-form p(x | y)")
         return self.transform._transforms[1]
@@ -180,7 +180,7 @@ class INN(Network):
         return standard_normal_log_prob(out[:, : self.d]) + log_det + self.x_scale.log_det(standardized)
 
     def density_parameters(self) -> list[nn.Parameter]:
-        """What the likelihood trains: the splines of an ordered network, all of an alternating one."""
+        """Parameters trained by the likelihood: the splines of an ordered network, all of an alternating one."""
         return list((self.posterior if self.order == "ordered" else self.transform).parameters())
 
     def losses(
@@ -188,7 +188,7 @@ class INN(Network):
     ) -> Iterator[dict[str, Tensor]]:
         """Yield the losses of the forward, then of the inverse direction, for one batch x (n, d), y (n, m).
 
-        Their gradients are accumulated before the update. Forward: L_y (Eq. 5), unless t is trained already; L_z
+        Their gradients are accumulated before the update. Forward: L_y (Eq. 5), unless t is already trained; L_z
         (Eq. 6), without gradient into y; the negative log-likelihood of [x, padding] by change of variables. Inverse:
         L_x (Eq. 7).
         """
@@ -202,7 +202,7 @@ class INN(Network):
             y_hat, z, log_det = self._transport_pairs(x, target, self.padding_sd * normal(self.m), generator)
             if weights["nll"]:
                 forward["nll"] = -(standard_normal_log_prob(z) + log_det).mean()
-                if self.order == "alternating":  # y is its own coordinate there: it must land within the noise
+                if self.order == "alternating":  # y is a coordinate of its own there and must lie within the noise
                     misfit = (self.y_scale(y_hat) - target) / self.padding_sd
                     forward["nll"] = forward["nll"] + 0.5 * misfit.square().sum(1).mean()
             if weights["z"]:
@@ -222,7 +222,7 @@ class INN(Network):
         smeared = dequantized(x, self.dequantize, generator)
         if self.order == "alternating":
             return self.transport(smeared, noise)
-        # The likelihood is of x given y. It must not bend the surrogate to please itself: no gradient flows into t.
+        # The likelihood is that of x given y: no gradient flows into t, or it would distort the surrogate.
         with torch.no_grad():
             moved = self.y_scale(self(smeared)) - self.y_scale(self(x)) if any(self.dequantize) else 0.0
             y = target + moved + noise
@@ -230,7 +230,7 @@ class INN(Network):
         return self.y_scale.inverse(y), out[:, : self.d], log_det
 
     def validation_loss(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
-        """Mean ‖f_y(x) − y‖², which selects φ*; and the mean negative log posterior density where it has one."""
+        """Mean ‖f_y(x) − y‖² (selects φ*), and the mean negative log posterior density if it is known."""
         figures = {"l2": (self(x) - y).square().sum(1).mean()}
         if self.order == "ordered":
             generator = Generator().manual_seed(0)

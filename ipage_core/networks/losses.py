@@ -1,4 +1,4 @@
-"""Maximum mean discrepancy, and how the paper's loss weights move during training."""
+"""Maximum mean discrepancy, and the schedule of the paper's loss weights."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def mmd(a: Tensor, b: Tensor, scales: tuple[float, ...] = MMD_SCALES) -> Tensor:
 def dynamic_weights(epoch: int, epochs: int, *, y: float, x: float, z: float, nll: float) -> dict[str, float]:
     """λ's of epoch 0 … epochs − 1 in the paper's dynamic bi-directional training (text after Eq. 7).
 
-    λ_y is ``y`` in the first half, then falls to 0; λ_x and λ_z are 0 in the first half, then rise to ``x`` and
-    ``z``, both along half a cosine. ``nll`` weighs the likelihood, a declared extension, all the way.
+    λ_y is ``y`` in the first half, then falls to 0. λ_x and λ_z are 0 in the first half, then rise to ``x`` and ``z``.
+    Both follow half a cosine. ``nll`` is the constant weight of the likelihood, a declared extension.
     """
     second_half = max(0.0, 2 * (epoch + 1) / epochs - 1)
     rise = 0.5 * (1 - math.cos(math.pi * second_half))

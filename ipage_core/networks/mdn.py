@@ -20,9 +20,9 @@ NARROWEST = 1e-3
 class MDN(Network):
     """Σ_k π_k(y) N(x; μ_k(y), Σ_k(y)) over standardized x, with Σ_k⁻¹ = A_kᵀA_k, A_k lower triangular.
 
-    It proposes designs and has no surrogate. A latent point is (z₀, z₁ … z_d): Φ(z₀) picks the component, by the
-    cumulated weights, and x = μ_k + A_k⁻¹ (z₁ … z_d); so a space-filling design of z fills weights and components.
-    ``noise`` smears y in training, in units of its standard deviation; ``dequantize`` lattice coordinates of x.
+    It proposes designs and has no surrogate. A latent point is (z₀, z₁ … z_d): Φ(z₀) chooses the component by its
+    cumulative weight, and x = μ_k + A_k⁻¹ (z₁ … z_d). So a space-filling design of z fills weights and components.
+    Training adds noise to y, of ``noise`` standard deviations, and to discrete coordinates of x, of ``dequantize``.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class MDN(Network):
             modules += [nn.Linear(a, b), nn.SiLU(), nn.Dropout(dropout)]
         last = nn.Linear(hidden, components * (1 + d + d * (d + 1) // 2))
         self.net = nn.Sequential(*modules, last)
-        with torch.no_grad():  # components begin apart, each narrower than the prior
+        with torch.no_grad():  # components start apart, each narrower than the prior
             bias = last.bias.view(components, -1)
             bias[:, 1 : 1 + d] = torch.randn(components, d)
             bias[:, 1 + d : 1 + 2 * d] = 0.5
@@ -88,6 +88,6 @@ class MDN(Network):
         yield {"nll": -self.log_prob(dequantized(x, self.dequantize, generator), y + noise).mean()}
 
     def validation_loss(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
-        """Mean negative log posterior density of the pairs, y as it is."""
+        """Mean negative log posterior density of the pairs, without noise on y."""
         smeared = dequantized(x, self.dequantize, Generator().manual_seed(0))
         return {"nll": -self.log_prob(smeared, y).mean()}

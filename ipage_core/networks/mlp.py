@@ -1,4 +1,4 @@
-"""Multilayer perceptrons; with SiLU, the separate surrogate of the declared variants and of the control."""
+"""Multilayer perceptrons; with SiLU, the surrogate of iPage and of the control."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ipage_core.networks.standardize import Standardizer, flattened
 
 
 class SiLUNetwork(nn.Sequential):
-    """``layers`` hidden SiLU layers of ``hidden`` units; ``bounded`` coordinates are read on their uniform scale."""
+    """``layers`` hidden SiLU layers of ``hidden`` units; ``bounded`` coordinates enter on their uniform scale."""
 
     def __init__(self, n_in: int, n_out: int, hidden: int, layers: int, bounded: Sequence[int] = ()) -> None:
         widths = [n_in, *[hidden] * layers]
@@ -27,12 +27,12 @@ class SiLUNetwork(nn.Sequential):
         return self.read(flattened(x, self.bounded))
 
     def read(self, flat: Tensor) -> Tensor:
-        """The same for coordinates that are on their uniform scale already."""
+        """The same for coordinates already on their uniform scale."""
         return super().forward(flat)
 
 
 def normalized_layers(n_in: int, n_out: int, hidden: int, layers: int) -> nn.Sequential:
-    """``layers`` hidden ones of linear, batch normalization, ReLU, and a linear one."""
+    """``layers`` hidden layers of linear, batch normalization and ReLU, then a linear one."""
     modules: list[nn.Module] = []
     for a, b in pairwise([n_in, *[hidden] * layers]):
         modules += [nn.Linear(a, b), nn.BatchNorm1d(b), nn.ReLU()]

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 
 def coupling_masks(d: int, couplings: int) -> list[Tensor]:
-    """Which of d coordinates each coupling transforms (1) or reads (−1): halves split by interleaving and by blocks.
+    """The coordinates that each coupling transforms (1) or reads (−1): halves, alternately interleaved and in blocks.
 
-    Consecutive couplings are complementary, so every coordinate is transformed once in each pair. A single
-    coordinate is transformed by each: what it reads is the context alone.
+    Consecutive couplings are complementary, so each pair transforms every coordinate once. A single coordinate is
+    transformed by every coupling, which then reads only the context.
     """
     if d == 1:
         return [torch.ones(1, dtype=torch.long)] * couplings
@@ -28,9 +28,9 @@ def coupling_masks(d: int, couplings: int) -> list[Tensor]:
 def spline_coupling(
     mask: Tensor, hidden: int, blocks: int, bins: int, tail_bound: float, smallest_bin: float
 ) -> nn.Module:
-    """One coupling over ``len(mask)`` coordinates; those masked −1 are read and left alone.
+    """One coupling over ``len(mask)`` coordinates; those with mask −1 are read and not changed.
 
-    ``smallest_bin`` is the least width and height of a bin, as a fraction of the spline's range, and its least slope.
+    ``smallest_bin``: least width and height of a bin, as a fraction of the spline's range, and least slope.
     """
 
     def network(n_in: int, n_out: int) -> nn.Module:
@@ -51,7 +51,7 @@ def spline_coupling(
 def conditional_splines(
     d: int, context: int, couplings: int, hidden: int, blocks: int, bins: int, tail_bound: float, smallest_bin: float
 ) -> CompositeTransform:
-    """Invertible map of [x (d), context] that transforms x alone, given the context."""
+    """Invertible map of x (d), given a context."""
     keep = torch.full((context,), -1)
     return CompositeTransform(
         [

@@ -1,4 +1,4 @@
-"""Zero mean and unit variance, inside the model and nowhere else; bounded coordinates become normal ones."""
+"""Standardization inside the networks: zero mean and unit variance; bounded coordinates become normal."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import torch
 from torch import Tensor, nn
 
 Support = Sequence[Sequence[float] | None]
-"""For each coordinate (low, high), or None where it is unbounded."""
+"""For each coordinate (low, high), or None if unbounded."""
 LEAST = 1e-30
-"""Least number that a logarithm is taken of."""
+"""Smallest argument of a logarithm."""
 EDGE = 1e-6
-"""How close to its ends, as a fraction of the interval, a bounded coordinate is told apart from them."""
+"""Least distance of a bounded coordinate from its ends, as a fraction of the interval."""
 
 
 class Standardizer(nn.Module):
-    """An elementwise invertible map (n, d) ↔ (n, d) whose constants travel with the weights.
+    """An elementwise invertible map (n, d) ↔ (n, d); its constants are stored with the weights.
 
     Unbounded coordinates are shifted and scaled. A coordinate uniform on (low, high) becomes v = Φ⁻¹((x − low)/(high −
-    low)), standard normal: so no sample of a flow over v can leave the interval, and the flow has no edge to learn.
-    Of a ``logarithmic`` coordinate the logarithm is shifted and scaled.
+    low)), standard normal: no sample of a flow over v can leave the interval, and the flow has no edge to learn. For a
+    ``logarithmic`` coordinate the logarithm is shifted and scaled.
     """
 
     mean: Tensor
@@ -39,9 +39,9 @@ class Standardizer(nn.Module):
         self.register_buffer("sd", sd)
 
     def fit(self, values: Tensor) -> None:
-        """Take mean and standard deviation of ``values`` (n, d), but of bounded coordinates; constants keep scale 1.
+        """Take mean and standard deviation of ``values`` (n, d), without NaN; not for bounded coordinates.
 
-        NaN is passed over.
+        Constants get the scale 1.
         """
         values = self._log(values)
         mean, sd = values.mean(dim=0), values.std(dim=0)
@@ -94,7 +94,7 @@ class Standardizer(nn.Module):
 
 
 def flattened(standardized: Tensor, bounded: list[int]) -> Tensor:
-    """From standardized to :meth:`Standardizer.flat`, what a regression network reads best. (n, d) → (n, d)."""
+    """From standardized to :meth:`Standardizer.flat`, which a regression network learns best. (n, d) → (n, d)."""
     if not bounded:
         return standardized
     standardized = standardized.clone()

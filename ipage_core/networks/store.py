@@ -1,4 +1,4 @@
-"""Weights as safetensors, everything else as a JSON card beside them. Nothing here can execute what it reads."""
+"""Networks on disk: weights as safetensors beside a JSON card. Loading executes no code from these files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ipage_core.runtime.paths import PRETRAINED
 
 
 class ModelUnavailable(ValueError):
-    """A model is missing, truncated or not what its card says. The message is one sentence for the user."""
+    """A model is missing, truncated or does not match its card. The message is one sentence for the user."""
 
 
 def sha256(path: Path) -> str:
@@ -31,11 +31,11 @@ def sha256(path: Path) -> str:
 
 
 def fingerprint(*tensors: Tensor) -> str:
-    """SHA-256 over the values rounded to 9 decimals, so that it holds across machines."""
+    """SHA-256 over the values rounded to 9 decimals, so that machines agree."""
     digest = hashlib.sha256()
     for tensor in tensors:
         digest.update(str(tuple(tensor.shape)).encode())
-        for rows in tensor.detach().cpu().split(10_000):  # of 10⁸ pixels, only some at a time in float64
+        for rows in tensor.detach().cpu().split(10_000):  # in parts, because 10⁸ pixels in float64 fill the memory
             digest.update((rows.double().numpy().round(9) + 0.0).tobytes())
     return digest.hexdigest()
 
@@ -46,13 +46,13 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str
         try:
             save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, beside, metadata)
         except SafetensorError as error:
-            found = re.search(r"os error (\d+)", str(error))
-            number = int(found[1]) if found else errno.EIO
+            code = re.search(r"os error (\d+)", str(error))
+            number = int(code[1]) if code else errno.EIO
             raise OSError(number, os.strerror(number), str(beside)) from None
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Read what :func:`save_tensors` wrote.
+    """Read a file of :func:`save_tensors`.
 
     Raises:
         ModelUnavailable: the file is missing, truncated or not safetensors.
@@ -68,9 +68,9 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def save_model(directory: Path, name: str, weight_sets: dict[str, dict[str, Tensor]], card: dict[str, Any]) -> None:
-    """Write ``<name>.safetensors`` with its weight sets, then ``<name>.json``, which carries the weights' hash.
+    """Write ``<name>.safetensors`` with the weight sets, then ``<name>.json`` with the hash of the weights.
 
-    Tensors that are those of the first set are stored with that one alone.
+    A tensor that equals the first set's is stored once.
     """
     weights, first = directory / f"{name}.safetensors", next(iter(weight_sets.values()))
     save_tensors(
@@ -90,7 +90,7 @@ def load_card(task: str, name: str, root: Path | None = None, folder: Path | Non
     """The JSON card of a model, in ``folder``, or else in ``root/<task>`` (``pretrained/`` by default).
 
     Raises:
-        ModelUnavailable: there is none, or it cannot be read.
+            ModelUnavailable: it is missing or cannot be read.
     """
     path = (folder or (root or PRETRAINED) / task) / f"{name}.json"
     try:
@@ -102,7 +102,7 @@ def load_card(task: str, name: str, root: Path | None = None, folder: Path | Non
     if not isinstance(card, dict):
         raise ModelUnavailable(f"The card {path} is damaged.")
     if (card.get("task"), card.get("name")) != (task, name):
-        raise ModelUnavailable(f"The card {path} is not that of '{name}' for {task}: it was put in the wrong place.")
+        raise ModelUnavailable(f"The card {path} is not for '{name}' of {task}; accepted: a card of this model.")
     return card
 
 
@@ -114,12 +114,12 @@ def load_model(
     *,
     networks: Mapping[str, type[Network]],
 ) -> tuple[dict[str, Network], dict[str, Any]]:
-    """Every weight set of a model as a module in eval mode on the CPU, and its card; from where its card lies.
+    """Load a model: every weight set as a module in eval mode on the CPU, and its card.
 
-    It is one of ``networks``, from :func:`ipage_core.networks.networks_of`.
+    Its network is one of ``networks``, from :func:`ipage_core.networks.networks_of`.
 
     Raises:
-        ModelUnavailable: missing, truncated, tampered with, or not of this program.
+            ModelUnavailable: missing, truncated, changed, or of another program.
     """
     card = load_card(task, name, root, folder)
     path = (folder or (root or PRETRAINED) / task) / f"{name}.safetensors"
@@ -138,16 +138,16 @@ def load_model(
             _check_numbers(module, {**first, **own})
             module.load_state_dict({**first, **own})
             modules[weight_set] = module.eval().requires_grad_(False)
-    except (Exception, MemoryError) as error:  # a card of somebody else's may break a network in any way
+    except (Exception, MemoryError) as error:  # a foreign card can break a network in any way
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ModelUnavailable(f"{path} does not fit its card ({reason}).") from None
     return modules, card
 
 
 def _check_arguments(arguments: Any, weights: int) -> None:
-    """No layer can be wider than there are weights: a network that a card blows up would take all memory first.
+    """Refuse layers wider than the number of weights: a forged card could otherwise fill the memory.
 
-    Widths and counts are integers; means and scales of the data are not, and may be as large as their unit makes them.
+    Widths and counts are integers. Means and scales of the data are not, and may be as large as their unit makes them.
     """
     if isinstance(arguments, dict):
         arguments = list(arguments.values())
@@ -163,4 +163,4 @@ def _check_numbers(module: torch.nn.Module, state: dict[str, Tensor]) -> None:
         if key in state and state[key].dtype != own.dtype:
             raise ValueError(f"{key} is {state[key].dtype}, not {own.dtype}".replace("torch.", ""))
         if key in state and state[key].isnan().any():
-            raise ValueError(f"{key} holds what is not a number")
+            raise ValueError(f"{key} holds a value that is not a number")

@@ -1,4 +1,4 @@
-"""Constraints as text, e.g. ``a=b``, ``x3=0.2``, ``0.1<=x1``: what localization may still move."""
+"""Constraints as text, e.g. ``a=b``, ``x3=0.2``, ``0.1<=x1`` → the space in which localization moves."""
 
 from __future__ import annotations
 
@@ -18,12 +18,11 @@ _OPERATOR = re.compile(r"\s*(<=|>=|=)\s*")
 
 
 def parse(task: Task, expressions: Sequence[str] = ()) -> DesignSpace:
-    """What localization moves on a task under these constraints (all of them hold together).
+    """The design space of a task under these constraints, which all hold together.
 
-    Known everywhere: a coordinate fixed (``x3=0.2``), two tied (``x1=x2``), one kept on a side (``x1<=0.5``), linear
-    relations (``2*x1 - x2 <= 3``, ``x1 + x2 + x3 = 1``), of which equations hold exactly in every design. What a task
-    understands beyond that comes from ``Task.words``, which turns an expression into such ones, or into caps; a task
-    whose designs follow from something else has its own ``Task.space``.
+    Every task accepts fixed coordinates (``x3=0.2``), tied ones (``x1=x2``), bounds (``x1<=0.5``) and linear relations
+    (``2*x1 - x2 <= 3``, ``x1 + x2 + x3 = 1``). Equations hold exactly in every design. A task may understand more:
+    ``Task.words`` turns an expression into simpler ones or into caps, and ``Task.space`` replaces this function.
 
     Raises:
         ValueError: an expression is not understood, lies outside the bounds or contradicts another one.
@@ -41,7 +40,7 @@ def parse(task: Task, expressions: Sequence[str] = ()) -> DesignSpace:
     caps: list[Cap] = []
     todo = [(text, text) for text in expressions]
     while todo:
-        text, said = todo.pop(0)
+        text, typed = todo.pop(0)
         match, left = _split(task, text)
         number = _number(match[3]) if match else None
         if match and left is not None and number is not None:
@@ -55,9 +54,9 @@ def parse(task: Task, expressions: Sequence[str] = ()) -> DesignSpace:
         elif (relation := linear.read(text, lambda name: _index(task, name), task.d)) is not None:
             equations.append(relation) if relation.sign == "=" else caps.append(relation.cap(task.bounds))
         else:
-            for meant in _words(task, text, said):
+            for meant in _words(task, text, typed):
                 if isinstance(meant, str):
-                    todo.append((meant, said))
+                    todo.append((meant, typed))
                 else:
                     caps.append(meant)
     for tied in set(group):
@@ -67,7 +66,7 @@ def parse(task: Task, expressions: Sequence[str] = ()) -> DesignSpace:
             box = ", ".join(f"{a:g} to {b:g}" for a, b in task.bounds.T[members].tolist())
             what = " and ".join(task.x_labels[j] for j in members)
             raise ValueError(
-                f"The constraints {', '.join(expressions)} leave nothing of {what}, whose bounds are {box}"
+                f"The constraints {', '.join(expressions)} leave no values for {what}, whose bounds are {box}"
             )
     free = sorted({g for j, g in enumerate(group) if low[j] < high[j]})
     expand = torch.tensor([[float(g == f) for g in group] for f in free], dtype=torch.float64).view(len(free), task.d)
@@ -81,10 +80,10 @@ def parse(task: Task, expressions: Sequence[str] = ()) -> DesignSpace:
     try:
         solved = linear.eliminate(limits, expand, offset, equations, whole[at])
     except ValueError as error:
-        raise ValueError(f"The constraints {', '.join(expressions)} cannot hold together: {error}") from None
+        raise ValueError(f"The constraints {', '.join(expressions)} contradict each other: {error}") from None
     if not solved.kept:
         raise ValueError(f"The constraints {', '.join(expressions)} fix every coordinate: nothing is left to design")
-    for j in (at[k] for k in range(len(at)) if k not in solved.kept):  # their own bounds are caps now
+    for j in (at[k] for k in range(len(at)) if k not in solved.kept):  # caps now keep their bounds
         row = torch.nn.functional.one_hot(torch.tensor(j), task.d).double()
         caps += [Linear(row, "<=", float(high[j])).cap(task.bounds), Linear(row, ">=", float(low[j])).cap(task.bounds)]
     at = [at[k] for k in solved.kept]
@@ -93,9 +92,9 @@ def parse(task: Task, expressions: Sequence[str] = ()) -> DesignSpace:
 
 
 def _split(task: Task, text: str) -> tuple[list[str] | None, int | None]:
-    """A constraint in its parts, and the coordinate on its left; a name may hold an operator itself ('T=300K')."""
+    """Split a constraint at its operator; → its parts, its left coordinate. A name may hold an operator ('T=300K')."""
     parts = [[text, text[: at.start()].strip(), at[1], text[at.end() :].strip()] for at in _OPERATOR.finditer(text)]
-    for match in reversed(parts):  # '<=' in 'T=300K<=5' is the later one
+    for match in reversed(parts):  # the last operator first, for names like 'T=300K'
         left = _index(task, match[1])
         if left is not None and (_number(match[3]) is not None or _index(task, match[3]) is not None):
             return match, left
@@ -106,12 +105,12 @@ def _index(task: Task, name: str) -> int | None:
     return find(name, task.x_labels, task.columns)
 
 
-def _words(task: Task, text: str, said: str) -> Sequence[str | Cap]:
+def _words(task: Task, text: str, typed: str) -> Sequence[str | Cap]:
     meant = None if task.words is None else task.words(text)
     if meant is None:
         also = f"; {task.words_help}" if task.words_help else ""
-        known = ", ".join(dict.fromkeys(label.split(" [")[0] for label in task.x_labels)) if task.d < 20 else "x1 …"
-        raise ValueError(f"constraint '{said}' is not understood; accepted: {ACCEPTED} with NAME among {known}{also}")
+        names = ", ".join(dict.fromkeys(label.split(" [")[0] for label in task.x_labels)) if task.d < 20 else "x1 …"
+        raise ValueError(f"constraint '{typed}' is not understood; accepted: {ACCEPTED} with NAME among {names}{also}")
     return meant
 
 

@@ -1,4 +1,4 @@
-"""Linear relations among coordinates, such as ``2*a - b <= 3`` and ``Sr + Ba + Ca = 1``: read, and solved for."""
+"""Linear relations of coordinates, such as ``2*a - b <= 3`` and ``Sr + Ba + Ca = 1``: parsed and solved."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RELATION = re.compile(r"(<=|>=|=)")
 
 
 class Linear(NamedTuple):
-    """row·x (sign) value."""
+    """The relation row·x (sign) value."""
 
     row: Tensor
     """(d,) float64."""
@@ -26,18 +26,18 @@ class Linear(NamedTuple):
     value: float
 
     def cap(self, bounds: Tensor) -> Cap:
-        """How far x is on the wrong side, in units of what row·x spans over the box (2, d)."""
+        """How far x violates the relation, as a fraction of the range of row·x over the box (2, d)."""
         span = float(self.row.abs() @ (bounds[1] - bounds[0]))
         way = -1.0 if self.sign == ">=" else 1.0
         return lambda x: way * (x @ self.row.to(x) - self.value) / span
 
 
 def read(text: str, index: Callable[[str], int | None], d: int) -> Linear | None:
-    """A relation between sums of coordinates with factors and numbers; None: it is none.
+    """Parse a relation between sums of coordinates with factors and numbers; None: not a relation.
 
     Args:
         text: such as ``2*a + b/3 - 1 <= c``.
-        index: of a name; None if it is none.
+            index: name → index of its coordinate, or None.
         d: number of coordinates.
     """
     parts = RELATION.split(text)
@@ -53,12 +53,12 @@ def read(text: str, index: Callable[[str], int | None], d: int) -> Linear | None
 
 
 def _sum(text: str, index: Callable[[str], int | None], d: int) -> tuple[Tensor, float] | None:
-    """(d,) factors and a constant."""
+    """Parse a sum → (d,) factors and a constant."""
     row, constant = torch.zeros(d, dtype=torch.float64), 0.0
-    if (whole := index(text.strip())) is not None:  # a name may hold a sign itself
+    if (whole := index(text.strip())) is not None:  # a name may contain a sign
         row[whole] = 1.0
         return row, constant
-    text = _EXPONENT.sub(lambda found: {"+": "", "-": "\N{MINUS SIGN}"}[found[1]], text.strip())
+    text = _EXPONENT.sub(lambda sign: {"+": "", "-": "\N{MINUS SIGN}"}[sign[1]], text.strip())
     if not text or _TERM.sub("", text).strip():
         return None
     for sign, term in _TERM.findall(text):
@@ -87,23 +87,23 @@ def _number(text: str) -> float | None:
 
 
 class Solved(NamedTuple):
-    """x = offset + u @ expand obeys the equations for every u (e,)."""
+    """x = offset + u @ expand satisfies the equations for every u (e,)."""
 
     bounds: Tensor
-    """(2, e) of what is left free."""
+    """(2, e) bounds of the coordinates that are still free."""
     expand: Tensor
     """(e, d)."""
     offset: Tensor
     """(d,)."""
     kept: list[int]
-    """Which of the free coordinates are left."""
+    """Indices of the coordinates that are still free."""
 
 
 def eliminate(bounds: Tensor, expand: Tensor, offset: Tensor, equations: list[Linear], whole: Tensor) -> Solved:
     """Solve each equation for one of the free coordinates u with bounds (2, e), where x = offset + u @ expand.
 
-    It is the one that the equation moves most, in widths of its box; of those that are not ``whole`` (e,), if any is.
-    The bounds of an eliminated one hold no longer by themselves: they have to be caps.
+    Each equation eliminates the coordinate that it moves most, in box widths, if possible one that is not ``whole``
+    (e,). The bounds of eliminated coordinates are lost here and must become caps.
 
     Raises:
         ValueError: the equations contradict each other, or one follows from the others.
@@ -115,7 +115,7 @@ def eliminate(bounds: Tensor, expand: Tensor, offset: Tensor, equations: list[Li
         reach = (of_free * (bounds[1] - bounds[0])).abs()
         largest = float(reach.max()) if len(reach) else 0.0
         if largest <= 1e-12 * max(1.0, abs(value)):
-            raise ValueError("the equations contradict each other, or say one thing twice")
+            raise ValueError("the equations contradict each other, or one repeats another")
         real = (reach > 1e-9 * largest) & ~whole
         k = int(torch.where(real, reach, 0.0).argmax()) if real.any() else int(reach.argmax())
         others = [j for j in range(len(expand)) if j != k]

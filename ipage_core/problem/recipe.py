@@ -1,4 +1,4 @@
-"""How a task's model differs from the usual one: in its network, its arguments, its training."""
+"""Recipe of a task's model: how its network, arguments and training differ from the defaults."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 @dataclass(frozen=True, eq=False)
 class Recipe:
-    """What a task says of one of its models; the rest is as usual, see :func:`ipage_core.training.recipes.recipe`."""
+    """A task's own settings for one model; see :func:`ipage_core.training.recipes.recipe` for the defaults."""
 
     arguments: dict[str, Any] = field(default_factory=dict)
-    """Of the network, over the usual ones."""
+    """Arguments of the network that replace the defaults."""
     settings: dict[str, Any] = field(default_factory=dict)
-    """Of the training, over the usual ones: fields of :class:`ipage_core.training.fit.Settings`."""
+    """Training settings that replace the defaults: fields of :class:`ipage_core.training.fit.Settings`."""
     network: str = ""
-    """A network that has no other arguments than these, d and m, trained by no other settings; usual if empty."""
+    """Another network, with only these arguments, d and m; the default network if empty."""
     like_ipage: bool = False
-    """Whether such a network gets the width ``hidden`` that makes it as large as the task's INN."""
+    """Whether ``hidden`` is chosen so that this network is as large as the task's INN."""
     tried: Sequence[dict[str, Any]] = ()
-    """Arguments that :mod:`ipage_core.training.search` tries, where not the usual ones."""
+    """Arguments that :mod:`ipage_core.training.search` tries instead of the default ones."""

@@ -1,4 +1,4 @@
-"""What localization moves: the design itself, or something from which it follows."""
+"""Design spaces: the variables u that localization moves, and the design x = decode(u)."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ import torch
 from torch import Tensor
 
 Step = Callable[..., Tensor]
-"""A step of the engine that a space brings itself; it changes the samples and says which it replaced, (n,) bool."""
+"""A step that a space brings itself; it changes the samples and returns which it replaced, (n,) bool."""
 
 
 class DesignSpace:
-    """The one seam for ties, fixed coordinates, caps and filters: localization moves u, and x = decode(u).
+    """Ties, fixed coordinates, caps and filters: localization moves u, and x = decode(u).
 
-    By itself it is the box of ``bounds``, with u = x.
+    The base class is the box of ``bounds``, with u = x.
     """
 
     bounds: Tensor
     """(2, e) limits of u."""
     correct: Step | None = None
-    """``(chain, samples, goal, evaluations, seed, replaceable)``: instead of :meth:`Chain.correct`, which is usual."""
+    """``(chain, samples, goal, evaluations, seed, replaceable)``: replaces :meth:`Chain.correct`, the default."""
     finish: Step | None = None
-    """``(chain, samples, goal, seed, replaceable)``: brings projected designs to the exact target; None: no way to."""
+    """``(chain, samples, goal, seed, replaceable)``: brings designs to the exact target; None: no such step."""
 
     @property
     def whole(self) -> Tensor | None:
-        """(e,) bool: coordinates of u that are whole numbers in the end; None: none is."""
+        """(e,) bool: coordinates of u that end as whole numbers; None: no coordinate."""
         return None
 
     def settle(self, u: Tensor) -> Tensor:
-        """(n, e) → (n, e): with the nearest whole numbers in the place of these."""
+        """(n, e) → (n, e): u with these coordinates rounded to whole numbers."""
         return u
 
     def exact(self, x: Tensor) -> Tensor:
-        """(n, d) float32 → (n, d) in which equations hold to round-off of float64; the same where there are none."""
+        """(n, d) float32 → (n, d): equations hold to float64 round-off; unchanged if there are none."""
         return x
 
     @property
     def stages(self) -> Sequence[DesignSpace]:
-        """Easier versions with the same u, which localization goes through first; mostly none."""
+        """Easier versions of this space with the same u, for continuation; empty by default."""
         return ()
 
     def encode(self, x: Tensor) -> Tensor:
@@ -53,25 +53,25 @@ class DesignSpace:
         return u
 
     def decode_rows(self, u: Tensor, rows: Tensor) -> Tensor:
-        """The same for the samples ``rows`` (k,), where a space knows more of each. (k, e) → (k, d)."""
+        """Decode for the samples ``rows`` (k,), if the space holds data for each sample. (k, e) → (k, d)."""
         return self.decode(u)
 
     def excess(self, x: Tensor) -> Tensor:
-        """(n, d) → (n, r): further residuals, zero where every cap is kept; r may be 0."""
+        """(n, d) → (n, r): further residuals, zero if every cap holds; r may be 0."""
         return x.new_zeros(len(x), 0)
 
     def project(self, x: Tensor) -> Tensor:
-        """(n, d) → (n, d): the nearest admissible designs."""
+        """(n, d) → (n, d): the nearest designs that are allowed."""
         return x
 
 
-LEADS_ON = 10.0
-"""An easier stage only leads on to the next: it may end so many times as far from the target as the last one."""
+CONTINUATION = 10.0
+"""Continuation stages stop at this multiple of the final tolerance."""
 
 
 def staged(last: DesignSpace) -> Iterator[tuple[DesignSpace, float]]:
-    """The stages of a space and itself, with the factor by which each may miss the target."""
-    yield from ((stage, LEADS_ON) for stage in last.stages)
+    """The stages of a space, then the space itself, each with its factor on the tolerance."""
+    yield from ((stage, CONTINUATION) for stage in last.stages)
     yield last, 1.0
 
 
@@ -83,28 +83,28 @@ class Box(DesignSpace):
 
 
 Cap = Callable[[Tensor], Tensor]
-"""x (n, d) → (n,), differentiable, at most 0 where the cap is kept."""
+"""x (n, d) → (n,), differentiable, at most 0 if the cap holds."""
 
 
 @dataclass(frozen=True, eq=False)
 class Tied(DesignSpace):
-    """Coordinates fixed or tied to one another: x = offset + expand·u with u the free ones. Caps may bind the rest."""
+    """Fixed or tied coordinates: x = offset + expand·u with the free coordinates u. Caps may limit x further."""
 
     bounds: Tensor
     """(2, e)."""
     expand: Tensor
-    """(e, d) how far each free one moves each coordinate: zeros and ones, or what linear equations leave."""
+    """(e, d) change of each coordinate with each free one: zeros and ones, or the solution of linear equations."""
     offset: Tensor
-    """(d,) where u = 0: the fixed values, zero elsewhere, or what equations say."""
+    """(d,) x at u = 0: the fixed values, or the constants of the equations, zero elsewhere."""
     caps: Sequence[Cap] = ()
 
     def encode(self, x: Tensor) -> Tensor:
-        """(n, d) → (n, e): the mean of coordinates that are tied together; under equations the nearest, by widths."""
+        """(n, d) → (n, e): the mean of tied coordinates; under equations the nearest u, in box widths."""
         expand = self.expand.to(x)
         if not self._solves_equations:
             return (x @ expand.T) / expand.sum(1)
         width = (self.bounds[1] - self.bounds[0]).to(x)
-        scale = expand.abs().T @ width  # (d,) what the free ones can move each coordinate by
+        scale = expand.abs().T @ width  # (d,) range of each coordinate
         scale = torch.where(scale > 0, scale, math.inf)
         each = (expand * width[:, None] / scale).T
         return torch.linalg.lstsq(each, ((x - self.offset.to(x)) / scale).T).solution.T * width
@@ -115,7 +115,7 @@ class Tied(DesignSpace):
         return not (ones and bool((self.expand.sum(0) <= 1).all()))
 
     def exact(self, x: Tensor) -> Tensor:
-        """(n, d) → (n, d) float64: the nearest on which the equations hold."""
+        """(n, d) → (n, d) float64: the nearest designs for which the equations hold."""
         return self.decode(self.encode(x.double())) if self._solves_equations else x
 
     def decode(self, u: Tensor) -> Tensor:
@@ -131,15 +131,15 @@ class Tied(DesignSpace):
 
 @dataclass(frozen=True, eq=False)
 class Scaled(DesignSpace):
-    """Another space whose u is moved on a logarithmic scale in some places, and settles on whole numbers in some."""
+    """A space whose u has logarithmic coordinates and whole numbers."""
 
     inner: DesignSpace
     logarithmic: Tensor
     """(e,) bool."""
     whole_u: Tensor
-    """(e,) bool: where u is a whole number."""
+    """(e,) bool: coordinates of u that are whole numbers."""
     whole_x: Tensor
-    """(d,) bool: where x is."""
+    """(d,) bool: coordinates of x that are whole numbers."""
 
     @property
     def bounds(self) -> Tensor:  # type: ignore[override]
@@ -172,23 +172,23 @@ class Scaled(DesignSpace):
         return self.inner.excess(x)
 
     def exact(self, x: Tensor) -> Tensor:
-        """(n, d) → (n, d): as the inner space has it."""
+        """(n, d) → (n, d), by the inner space."""
         return self.inner.exact(x)
 
     def settle(self, u: Tensor) -> Tensor:
-        """(n, e) → (n, e): what is whole at the nearest whole number within its bounds, the rest as it is."""
+        """(n, e) → (n, e): whole-number coordinates go to the nearest whole number within their bounds."""
         v, (low, high) = self._outward(u), self.inner.bounds.to(u)
         nearest = torch.minimum(torch.maximum(v.round(), low.ceil()), high.floor())
         return torch.where(self.whole_u.to(u.device), self._inward(nearest), u)
 
     def project(self, x: Tensor) -> Tensor:
-        """(n, d) → (n, d): whole numbers lose what rounding left of them; the rest is the inner space's."""
+        """(n, d) → (n, d): whole numbers without rounding errors; the inner space projects the rest."""
         x = self.inner.project(x)
         return torch.where(self.whole_x.to(x.device), x.round(), x)
 
 
 class Settled(DesignSpace):
-    """A space in which n samples have settled on whole numbers: only the rest of u moves."""
+    """A space in which n samples have their final whole numbers; only the rest of u moves."""
 
     def __init__(self, inner: DesignSpace, u: Tensor) -> None:
         assert inner.whole is not None
@@ -205,11 +205,11 @@ class Settled(DesignSpace):
 
 
 TINY = 1e-300
-"""Least number that a logarithm is taken of."""
+"""Smallest argument of a logarithm."""
 
 
 def scaled(inner: DesignSpace, logarithmic: Tensor, whole_u: Tensor, whole_x: Tensor) -> DesignSpace:
-    """The space itself where nothing is logarithmic or whole: built-in tasks have neither."""
+    """The inner space itself if no coordinate is logarithmic or whole."""
     if not (logarithmic.any() or whole_u.any() or whole_x.any()):
         return inner
     return Scaled(inner, logarithmic, whole_u, whole_x)

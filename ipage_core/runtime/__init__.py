@@ -1,1 +1,1 @@
-"""What every part stands on and what knows nothing of design: files, paths, and where long work runs."""
+"""Files, paths, long computations and progress bars. Nothing here knows about design."""

@@ -10,7 +10,7 @@ from typing import Any
 
 @contextmanager
 def progress_bar(unit: str) -> Iterator[Callable[[int, int | None, str], None]]:
-    """A tqdm bar that appears with the first call of ``show(done, total, text)``; none where stderr is a file.
+    """A tqdm bar that appears with the first call of ``show(done, total, text)``; no bar if stderr is a file.
 
     >>> with progress_bar("design") as show:
     ...     show(1, 2, "")

@@ -1,9 +1,9 @@
-"""Where work runs: in this process, on local cores, or on an existing Dask scheduler.
+"""Runs long work in this process, on local cores, or on an existing Dask scheduler.
 
-A run is an importable function, items ``(key, argument)`` for it, and a journal: a file with one JSON line
-``{"key", "result"}`` per finished item, synced to disk. Started again with the same journal, a run does what is
-left. A worker that is killed costs only its own item, which another one takes over; a run that is killed costs
-the items in flight. No key is ever in the journal twice.
+A run is an importable function, items ``(key, argument)``, and a journal: a file with one line of JSON for each
+finished item, ``{"key", "result"}``, synced to disk. A run that starts again with the same journal does only the
+missing items. If a worker is killed, another one takes over its item. If a run is killed, only the items in flight are
+lost. The journal never holds a key twice.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ Result = dict[str, Any]
 Work = Callable[[Any], Result]
 Item = tuple[str, Any]
 Finished = Generator[tuple[str, Result] | None]
-"""What the places below yield: an item as it finishes, or None at least every ``TICK`` seconds."""
+"""Yields each item when it finishes, or None at least every ``TICK`` seconds."""
 
 TICK = 0.5
 ATTEMPTS = 3
-"""Workers that an item may lose before it, rather than bad luck, is to blame."""
+"""A run fails if one item loses this many workers."""
 
 
 class Progress(NamedTuple):
-    """What ``progress`` is told: once at the start, then after every item."""
+    """State of a run, passed to ``progress`` at the start and after every item."""
 
     done: int
     total: int
     eta_seconds: float | None
-    """At the pace of this run so far; None before its first item."""
+    """Estimated from this run's pace; None before its first item."""
     key: str | None
-    """The item just finished; None at the start."""
+    """The item that has just finished; None at the start."""
     result: Result | None
 
 
 class WorkerLost(RuntimeError):
-    """An item killed every worker it was given to."""
+    """One item killed every worker that tried it."""
 
 
 def run(
@@ -61,23 +61,23 @@ def run(
     progress: Callable[[Progress], None] | None = None,
     cancel: Callable[[], bool] | None = None,
 ) -> dict[str, Result]:
-    """Results of ``work(argument)`` by key, in the order of the items.
+    """Compute ``work(argument)`` for all items. → results by key, in the order of the items.
 
     Args:
-        work: top-level function of an importable module; what it returns must survive JSON.
-        items: keys must differ, and name everything that the result depends on.
-        journal: where finished items are kept; None keeps them in memory only.
-        workers: 0 runs in this process; n ≥ 1 in that many others, started afresh, one BLAS thread each.
+            work: top-level function of an importable module; its result must survive JSON.
+            items: pairs of a key and an argument; keys differ, and name everything that the result depends on.
+            journal: file for finished items; None: memory only.
+            workers: 0: this process; n ≥ 1: n fresh processes with one BLAS thread each.
         scheduler: address of a Dask scheduler, ``tcp://host:8786``; overrides ``workers``. Its workers need
             this package installed, but no common file system.
         progress: called in this process.
-        cancel: asked at least twice a second (after every item if ``workers`` is 0); on true, work in
-            flight is dropped and what is finished is returned.
+                cancel: called at least twice a second (after every item if ``workers`` is 0); if true, items in flight
+                    are dropped and the finished results are returned.
 
     Raises:
         ValueError: two items share a key, the journal is damaged or in use, or no scheduler answers.
         WorkerLost: an item was lost with its worker three times.
-        Exception: whatever ``work`` raises ends the run; finished items stay in the journal.
+            Exception: an error of ``work`` ends the run; finished items stay in the journal.
     """
     wanted: dict[str, Any] = {}
     for key, argument in items:
@@ -124,7 +124,7 @@ def _here(work: Work, items: list[Item]) -> Finished:
 
 
 def _on_cores(work: Work, items: list[Item], workers: int) -> Finished:
-    # Not concurrent.futures: there, one killed worker breaks the pool and takes every item in flight with it.
+    # concurrent.futures would not do: one killed worker breaks its pool and loses every item in flight.
     waiting, lost = deque(items), Counter[str]()
     crew: dict[Connection, tuple[BaseProcess, Item]] = {}
     try:
@@ -167,24 +167,24 @@ def _on_cores(work: Work, items: list[Item], workers: int) -> Finished:
 
 
 def _hire(work: Work) -> tuple[BaseProcess, Connection]:
-    """A fresh process that serves one end of a pipe; → it and the other end."""
+    """Start a fresh process that serves one end of a pipe. → the process and the other end."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, work), daemon=True)
     with _one_thread():
         process.start()
-    theirs.close()  # else the end of the process would not be the end of the pipe
+    theirs.close()  # otherwise the pipe stays open when the process ends
     return process, ours
 
 
 def _hand(pipe: Connection, item: Item) -> None:
-    with suppress(OSError):  # a dead worker is noticed when its answer is read
+    with suppress(OSError):  # a dead worker is noticed when its result is read
         pipe.send(item)
 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """BLAS and OpenMP read these as a process loads them, so they must be there when it starts."""
+    """BLAS and OpenMP read these variables when a process starts."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(dict.fromkeys(names, "1"))
@@ -199,8 +199,8 @@ def _one_thread() -> Iterator[None]:
 
 
 def _serve(pipe: Connection, work: Work) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the run ends its workers
-    with suppress(EOFError, OSError):  # the run is gone
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the run ends its workers
+    with suppress(EOFError, OSError):  # the run has ended
         while True:
             _, argument = pipe.recv()
             try:
@@ -211,7 +211,7 @@ def _serve(pipe: Connection, work: Work) -> None:
 
 
 def _portable(error: Exception) -> Exception:
-    """The error itself where it survives the way to another process, else one that says the same."""
+    """The error itself if it can be pickled, otherwise a RuntimeError with its message."""
     try:
         return pickle.loads(pickle.dumps(error))
     except Exception:
@@ -233,7 +233,7 @@ def _on_dask(work: Work, items: list[Item], scheduler: str) -> Finished:
         except TimeoutError:
             raise ValueError(f"The Dask scheduler at {scheduler} has no workers.") from None
         while waiting or flying:
-            # Two per thread keep the workers busy; more would only fill memory. Workers may come and go.
+            # Two items per thread keep the workers busy; more would fill memory. Workers may come and go.
             window = max(2, 2 * sum(client.nthreads().values()))
             while waiting and len(flying) < window:
                 item = waiting.popleft()
@@ -261,7 +261,7 @@ def _on_dask(work: Work, items: list[Item], scheduler: str) -> Finished:
 
 @contextmanager
 def _opened(journal: Path | None, wanted: dict[str, Any]) -> Iterator[tuple[dict[str, Result], IO[bytes] | None]]:
-    """The results a journal holds for the wanted keys, and the journal, locked and open for the next one."""
+    """Open and lock a journal. → its results for the wanted keys, and the file, ready to append."""
     if journal is None:
         yield {}, None
         return
@@ -278,7 +278,7 @@ def _opened(journal: Path | None, wanted: dict[str, Any]) -> Iterator[tuple[dict
 
 
 def _recovered(file: IO[bytes], journal: Path) -> Iterator[tuple[str, Result]]:
-    """Read the lines there are. A last one that a kill cut short is removed, and its item will be done again."""
+    """Read the lines of a journal. A last line that a kill cut short is removed; its item runs again."""
     file.seek(0)
     whole = 0
     for number, line in enumerate(file, 1):
@@ -289,12 +289,12 @@ def _recovered(file: IO[bytes], journal: Path) -> Iterator[tuple[str, Result]]:
             record = json.loads(line)
             yield record["key"], record["result"]
         except (ValueError, KeyError, TypeError):
-            raise ValueError(f"{journal}, line {number} is damaged: remove that line to go on without it.") from None
+            raise ValueError(f"{journal}, line {number} is damaged: remove that line to continue without it.") from None
         whole += len(line)
 
 
 def _append(file: IO[bytes] | None, line: str) -> None:
-    """Past the file's buffer, which would try again when it is closed, and hide what is said here."""
+    """Write without Python's buffer, which would write again on closing and hide the error raised here."""
     if file is None:
         return
     try:
@@ -303,4 +303,4 @@ def _append(file: IO[bytes] | None, line: str) -> None:
             raise OSError(errno.ENOSPC, "the disk is full")
         os.fsync(file.fileno())
     except OSError as error:
-        raise OSError(f"{file.name}: {error.strerror}; what is finished stays there, run again to go on") from None
+        raise OSError(f"{file.name}: {error.strerror}; finished items are safe, run again to continue") from None

@@ -1,4 +1,4 @@
-"""Files that are whole at any moment: written beside and renamed. Needs nothing heavy."""
+"""Writes files atomically: into a temporary file beside the target, then renamed."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
-"""What systems say of a disk, or of a user's share of it, that is full."""
+"""Error numbers of a full disk or an exhausted quota."""
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a name beside ``path`` to write to; rename it into place only if the block succeeds.
+    """Yield the name of a temporary file beside ``path``; rename it to ``path`` if the block succeeds.
 
     Raises:
-        OSError: it cannot be written, is no file (a device would be replaced), or the disk is full; one sentence.
+            OSError: the path cannot be written, is a device or folder, or the disk is full; one sentence.
     """
-    target = Path(os.path.realpath(path))  # a link stays one
+    target = Path(os.path.realpath(path))  # so that a link stays a link
     try:
         if target.exists() and not target.is_file():
-            raise OSError("it is no file")
+            raise OSError("it is not a file")
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target)
     except OSError as error:
-        raise OSError(f"{path} cannot be written: {_told(error)}") from None
+        raise OSError(f"{path} cannot be written: {_reason(error)}") from None
     beside = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         yield beside
@@ -35,21 +35,21 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         if error.errno not in FULL and str(beside) not in f"{error.filename} {error}":
             raise
-        raise OSError(f"{path} cannot be written: {_told(error)}") from None
+        raise OSError(f"{path} cannot be written: {_reason(error)}") from None
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
 
 
-def _told(error: OSError) -> str:
+def _reason(error: OSError) -> str:
     if error.errno in FULL:
-        return "the disk is full; accepted: a place with room for it"
+        return "the disk is full; accepted: a folder with free space"
     why = os.strerror(error.errno) if error.errno else error
-    return f"{why}; accepted: the name of a file in a folder that may be written to"
+    return f"{why}; accepted: a file in a writable folder"
 
 
 def _sweep(path: Path) -> None:
-    """Remove what processes that were killed have left beside ``path``."""
+    """Remove temporary files that killed processes left beside ``path``."""
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
         number = left.name.split(".")[-2]
         if number.isdigit() and int(number) != os.getpid() and not _lives(int(number)):
@@ -58,7 +58,7 @@ def _sweep(path: Path) -> None:
 
 def _lives(process: int) -> bool:
     if os.name == "nt":
-        return True  # it cannot be asked without harm there
+        return True  # a signal would end the process there
     try:
         os.kill(process, 0)
     except ProcessLookupError:

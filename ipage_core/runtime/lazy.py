@@ -1,4 +1,4 @@
-"""Modules imported when they are first used: a task is declared, listed and linked to without loading torch."""
+"""Imports modules on first use, so that tasks can be listed and linked to without loading torch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class LazyModule:
-    """Stands for a module, e.g. ``torch``, until an attribute of it is read.
+    """Stands for a module, e.g. ``torch``, and imports it when an attribute is first read.
 
     >>> math = LazyModule("math")
     >>> math.sqrt(4)
@@ -23,7 +23,7 @@ class LazyModule:
 
 
 def late(path: str) -> Callable[..., Any]:
-    """The function at ``package.module:name``, whose module is imported when the function is first called.
+    """A function at ``package.module:name`` whose module is imported on the first call.
 
     >>> late("math:sqrt")(4)
     2.0

@@ -83,7 +83,7 @@ def test_a_card_in_the_wrong_place_or_of_another_kind(stored):
     card = stored[0] / "sinewave" / "inn.json"
     content = json.loads(card.read_text())
     card.write_text(json.dumps({**content, "task": "ballistics"}))
-    with pytest.raises(ModelUnavailable, match="wrong place"):
+    with pytest.raises(ModelUnavailable, match="accepted: a card of this model"):
         load_model("sinewave", "inn", stored[0], networks=MODELS)
     for text in ("null", "[]", "3"):
         card.write_text(text)

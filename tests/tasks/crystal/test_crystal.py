@@ -222,7 +222,7 @@ def test_out_of_reach_is_said_with_the_nearest_gap():
         ("strain<=much", "expected a fraction between 0 and 1, or a percentage, e.g. strain<=5%"),
         ("volume<=300%", "expected a fraction"),
         ("colour=red", "substrate=NAME"),
-        ("angles=45", "leave nothing of"),
+        ("angles=45", "leave no values for"),
     ],
 )
 def test_wrong_constraints_are_one_sentence(text, says):
