@@ -35,6 +35,10 @@ class Form:
     """True evaluations for the correction of one design in a classroom."""
     hidden: tuple[str, ...] = ()
     """Views that say nothing of this task's designs, so are not offered."""
+    target: tuple[float, ...] = ()
+    """What a page without a question of its own asks for; empty: the task's default target."""
+    constraints: str = ""
+    """The constraints that go with it."""
     example: str = ""
     """A constraint, as an example in the empty field; empty: made of the task's labels."""
     accepted: str = ""

@@ -36,6 +36,7 @@ def ask(forms: Forms) -> DesignRequest:
     with left:
         task = _ask_task(forms)
     form = forms(task.name)
+    _begin(form)
     keys = [f"ask{j + 1}" for j in range(task.n_targets)]  # asked for below, but the histogram shows it already
     kinds = [st.session_state.get(key, st.query_params.get(key, "exactly")) for key in keys]
     with right:
@@ -49,6 +50,14 @@ def ask(forms: Forms) -> DesignRequest:
         st.caption("Every design x that achieves a target: Ω(x) = y*")
         how = _ask_how(task, form)
     return DesignRequest(task=task, **other, **how)
+
+
+def _begin(form: Form) -> None:
+    """The form's own question, where neither the link nor the visitor has one."""
+    said = {*st.session_state, *st.query_params}
+    if form.target and said.isdisjoint(("y1", "ask1", "constrain", "start")):
+        aim(form.target)
+        st.session_state.constrain = form.constraints
 
 
 def _ask_otherwise(task: Task, form: Form, y: tuple[float, ...]) -> dict[str, Any]:
@@ -248,15 +257,14 @@ def _ask_task(forms: Forms) -> Task:
     def change() -> None:
         name = st.session_state.task_choice
         st.query_params.update(task=name) if name != names[0] else st.query_params.pop("task", None)
-        aim(TASKS[name].default_target)
-        st.session_state.method = TASKS[name].default_method
         form = forms(name)
+        aim(form.target or TASKS[name].default_target)
+        st.session_state.method = TASKS[name].default_method
         if st.session_state.get("n") not in form.offered(COUNTS) or form.counts:
             st.session_state.n = form.at_first(200)
         if st.session_state.get("view") in form.hidden:
             st.session_state.view = "Localization"
-        for key in ("constrain", "start"):
-            st.session_state[key] = ""
+        st.session_state.update(constrain=form.constraints, start="")
         for j in range(TASKS[name].n_targets):
             st.session_state[f"ask{j + 1}"] = "exactly"
 

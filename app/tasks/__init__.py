@@ -22,6 +22,7 @@ FOLDERS = {
     "ballistics": "ballistics",
     "architecture": "cells",
     "crystal": "crystal",
+    "silicon": "silicon",
 }
 """Name of a task → its folder here."""
 

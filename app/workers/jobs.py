@@ -1,8 +1,9 @@
 """A queue of its own for density functional theory: each job is a process, never behind a training, never a thread.
 
-The process is ``python -m app.workers.jobs``. It reads a JSON list of lattices (n, 6) on stdin, has the core compute
-them, which keeps every result on disk for whoever asks again, and prints one JSON line when it begins and one a
-lattice: ``{"eta", "results"}``, seconds left and results by row. It ends by itself when its parent does.
+The process is ``python -m app.workers.jobs MODULE:FUNCTION``. It reads a JSON list of designs (n, d) on stdin, has
+that function of the core compute them, which keeps every result on disk for whoever asks again, and prints one JSON
+line when it begins and one a design: ``{"eta", "results"}``, seconds left and results by row. It ends by itself when
+its parent does.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from threading import Lock
 from typing import Any
 
@@ -28,15 +31,17 @@ from ipage_core.runtime.paths import ROOT
 from ipage_core.tasks.crystal import dft
 
 COMMAND = [sys.executable, "-m", "app.workers.jobs"]
+GAPS = "ipage_core.tasks.crystal.dft:gaps"
+"""What a job computes unless it says otherwise: a function of designs (n, d), workers, progress and cancel."""
 MOST = 64
-"""Lattices that one job may hold: others wait behind it."""
+"""Designs that one job may hold: others wait behind it."""
 SECONDS = 9.0
 """Of CPU for one lattice; the first guess of how long a job takes."""
 START = 3.0
 """Seconds until the first calculation begins: GPAW's own start."""
 
 Key = tuple[float, ...]
-"""A lattice: a, b, c [Å], α, β, γ [°]."""
+"""A design, such as a, b, c [Å], α, β, γ [°]. Those of different operators are never equal."""
 
 
 @dataclass(eq=False)
@@ -58,6 +63,10 @@ class Job:
     """Seconds from its start to its end."""
     message: str = ""
     """Why it failed."""
+    work: str = GAPS
+    """The function that computes it, MODULE:FUNCTION."""
+    each: float = SECONDS
+    """Seconds of CPU for one design, as a first guess."""
 
     @property
     def active(self) -> bool:
@@ -67,7 +76,7 @@ class Job:
     @property
     def seconds_left(self) -> float:
         """A guess before the first result, then at the pace so far; 0 or less if that was too hopeful."""
-        left = guess(len(self.lattices) - len(self.results)) if self.eta is None else self.eta
+        left = guess(len(self.lattices) - len(self.results), self.each) if self.eta is None else self.eta
         return left - (time.monotonic() - self.told if self.state == "running" else 0)
 
 
@@ -85,15 +94,15 @@ class Queue:
         self._errors: Any = None
         self._rest = b""
 
-    def add(self, samples: tuple[int, ...], lattices: np.ndarray) -> Job:
-        """Put lattices (n, 6) in the queue.
+    def add(self, samples: tuple[int, ...], lattices: np.ndarray, work: str = GAPS, each: float = SECONDS) -> Job:
+        """Put designs (n, d) in the queue, for a function ``work`` of the core that takes ``each`` seconds a design.
 
         Raises:
             ValueError: more than ``MOST``.
         """
         if len(samples) > MOST:
             raise ValueError(f"{len(samples)} designs are too many for one go; at most {MOST}, the rest afterwards.")
-        job = Job(next(self._numbers), tuple(samples), tuple(keys(lattices)))
+        job = Job(next(self._numbers), tuple(samples), tuple(keys(lattices)), work=work, each=each)
         with self._lock:
             self._jobs.append(job)
         self.poll()
@@ -139,7 +148,7 @@ class Queue:
         self._out, self._errors, self._rest = open(name, "rb"), tempfile.TemporaryFile(), b""  # noqa: SIM115
         try:
             self._process = subprocess.Popen(
-                COMMAND,
+                [*COMMAND, job.work],
                 cwd=ROOT,
                 stdin=subprocess.PIPE,
                 stdout=handle,
@@ -196,18 +205,23 @@ def keys(lattices: np.ndarray) -> list[Key]:
     return [tuple(row) for row in np.asarray(lattices, dtype=np.float64).tolist()]
 
 
-def known(lattices: np.ndarray) -> list[dft.Result | None]:
-    """What is known of lattices (n, 6) without computing anything: on disk, or since the server's start."""
+def known(
+    lattices: np.ndarray, cached: Callable[[np.ndarray], list[dft.Result | None]] | None = None
+) -> list[dft.Result | None]:
+    """What is known of designs (n, d) without computing anything: on disk, or since the server's start.
+
+    ``cached`` reads the disk; for lattices of SrTiO₃ if None.
+    """
     try:
-        stored = dft.cached(lattices)
+        stored = (cached or dft.cached)(lattices)
     except dft.DFTUnavailable:
         stored = [None] * len(lattices)
     return [result or queue().found.get(key) for result, key in zip(stored, keys(lattices), strict=True)]
 
 
-def guess(count: int) -> float:
-    """Seconds that so many lattices take, by experience."""
-    return START + SECONDS * -(-count // cores())
+def guess(count: int, each: float = SECONDS) -> float:
+    """Seconds that so many designs take, by experience."""
+    return START + each * -(-count // cores())
 
 
 def cores() -> int:
@@ -229,7 +243,8 @@ def _kill(process: subprocess.Popen) -> None:
 
 
 def main() -> None:
-    """Compute the lattices on stdin: see the module."""
+    """Compute the designs on stdin: see the module."""
+    module, _, name = (sys.argv[1] if len(sys.argv) > 1 else GAPS).partition(":")
     lattices = np.array(json.load(sys.stdin), dtype=np.float64)
     parent = os.getppid()
 
@@ -240,7 +255,7 @@ def main() -> None:
 
     try:
         # One alone needs no other process, whose start would take a second or two.
-        found = dft.gaps(
+        found = getattr(import_module(module), name)(
             lattices,
             workers=0 if len(lattices) == 1 else None,
             progress=say,

@@ -81,6 +81,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     if arguments.goal and task.design_goals is not None and (designs := task.design_goals(arguments)) is not None:
         write_csv(designs.frame(), arguments.out)
+        if task.remark:
+            print(f"{task.title}: {task.remark}", file=sys.stderr)
         print(json.dumps(designs.summary(), ensure_ascii=False))
         return
     request = _request(arguments, task)

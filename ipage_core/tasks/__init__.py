@@ -21,6 +21,7 @@ MODULES = {
     "robotic_arm_kruse": "robotic_arm_kruse",
     "ballistics": "ballistics",
     "crystal": "crystal.task",
+    "silicon": "silicon.task",
     "architecture": "cells.task",
 }
 """Name → module in this folder."""

@@ -96,7 +96,8 @@ def surrogate_in(task: Task, folder: Path) -> Any:
     card = json.loads((folder / "mlp.json").read_text())
     surrogate = networks_of(task)[card["model"]](**card["arguments"])
     tensors, _ = load_tensors(folder / "mlp.safetensors")
-    surrogate.load_state_dict({name.removeprefix("phi_star."): value for name, value in tensors.items()})
+    # Sorted, φ comes before φ*: the best epoch, where both are there.
+    surrogate.load_state_dict({name.split(".", 1)[1]: tensors[name] for name in sorted(tensors)})
     return surrogate.eval().requires_grad_(False)
 
 

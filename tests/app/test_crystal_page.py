@@ -61,9 +61,26 @@ def queue(monkeypatch, tmp_path):
 
 def start(**query):
     test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=120)
-    for name, value in {"task": "crystal", "n": "10", **query}.items():
+    for name, value in {"task": "crystal", "n": "10", "y1": "0.5", **query}.items():
         test.query_params[name] = value
     return test.run()
+
+
+def test_a_page_without_a_question_asks_for_films_and_the_papers_is_one_click_away():
+    test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=120)
+    test.query_params["task"], test.query_params["n"] = "crystal", "10"
+    test.run()
+    assert (test.session_state.y1, test.session_state.constrain) == (1.6, "strain<=4%")
+    assert not any("The paper's question" in warning.value for warning in test.warning)
+    button = next(b for b in test.button if b.key == "paper")
+    button.click().run()
+    assert (test.session_state.y1, test.session_state.constrain) == (0.5, "")
+    assert any("saddle of the energy" in warning.value for warning in test.warning)
+    shown = test.dataframe[0].value
+    assert (shown["film"] == "none grown").all()
+    next(b for b in test.button if b.key == "paper").click().run()
+    assert (test.session_state.y1, test.session_state.constrain) == (1.6, "strain<=4%")
+    assert (test.dataframe[0].value["film"] == "").all()
 
 
 def headline(test):

@@ -7,15 +7,43 @@ from pathlib import Path
 
 import streamlit as st
 
+from app.components import widgets
 from app.components.form import parts
 from app.components.words import plain
 from app.state import classroom
+from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks.crystal.strain import SUBSTRATES
-from ipage_core.tasks.crystal.task import read_design
+from ipage_core.tasks.crystal.task import TASK, read_design
 
+PAPER = TASK.default_target
+"""The paper's question: cells that no film can be, at a saddle of the ions' energy."""
+CREDIBLE, CREDIBLE_STRAIN = (1.6,), "strain<=4%"
+"""The page's: films of perovskites are grown with such strains."""
 PRESETS = {"a = b": "a=b", "right angles": "angles=90", "strain ≤ 5 %": "strain<=5%", "volume ± 3 %": "volume<=3%"}
 """Constraints that a click adds, as the field has them."""
 MOST_BYTES = 100_000
+
+
+def ask_for_the_papers(request: DesignRequest) -> None:
+    """One click to the paper's question, which is marked as what it is, and one back."""
+    papers = not request.constraints and all(goal.low == goal.high == PAPER[0] for goal in request.target.goals)
+    told, button = st.columns([3.2, 1], vertical_alignment="center")
+    if papers:
+        told.warning(
+            f"**The paper's question**, {PAPER[0]} eV: such cells are strained by about 18 %, far beyond any film, and "
+            "their ions lie at a saddle of the energy: once nudged, they relax to gaps of 1.5 to 2.6 eV.",
+            icon=":material/warning:",
+        )
+        label, target, constraints = f"Ask for {CREDIBLE[0]} eV, strain ≤ 4 %", CREDIBLE, CREDIBLE_STRAIN
+    else:
+        told.caption(f"The paper asks for {PAPER[0]} eV, at any strain.")
+        label, target, constraints = f"The paper's question: {PAPER[0]} eV", PAPER, ""
+    button.button(label, key="paper", on_click=_ask_for, args=(target, constraints), width="stretch")
+
+
+def _ask_for(target: tuple[float, ...], constraints: str) -> None:
+    widgets.aim(target)
+    st.session_state.update(constrain=constraints, ask1="exactly")
 
 
 def ask_otherwise() -> None:

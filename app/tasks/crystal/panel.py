@@ -14,7 +14,7 @@ from app.components.form import Form
 from app.figures.playback import WIDE, Box, Scene, Size
 from app.figures.run import Run
 from app.figures.theme import Dict, Palette
-from app.tasks import structures
+from app.tasks import structures, verification
 from app.tasks.crystal import figure as drawn
 from app.tasks.crystal.candidates import (
     FEW,
@@ -27,11 +27,9 @@ from app.tasks.crystal.candidates import (
     predicted,
     structure_rows,
 )
-from app.tasks.crystal.inputs import ask_otherwise
+from app.tasks.crystal.inputs import CREDIBLE, CREDIBLE_STRAIN, ask_for_the_papers, ask_otherwise
 from app.tasks.crystal.sample import show_cell
-from app.tasks.crystal.verification import verify
 from app.tasks.panel import TaskPanel
-from app.workers import jobs
 from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.crystal.box import HELD_IONS
@@ -51,6 +49,8 @@ class CrystalPanel(TaskPanel):
         "until then designs are **not verified**."
     )
     form = Form(
+        target=CREDIBLE,
+        constraints=CREDIBLE_STRAIN,
         example="a=b; angles=90; strain<=5%",
         accepted="Separated by semicolons; they hold during the descent. **a=b**: two parameters tied. **c=4.1**, "
         "**gamma<=95**: one fixed or bounded. **angles=90**: all three. **substrate=LSAT**: a, b and γ of its plane. "
@@ -58,6 +58,10 @@ class CrystalPanel(TaskPanel):
         "lowest energy. Names: a, b, c [Å], alpha, beta, gamma [°].",
         below=ask_otherwise,
     )
+
+    def before(self, request: DesignRequest) -> None:
+        """One click to the paper's question, and back."""
+        ask_for_the_papers(request)
 
     def figure(self, run: Run, dark: bool = False, size: Size = WIDE, chosen: int | None = None, **_: Any) -> Dict:
         return drawn.figure(run, predicted, dark, size, chosen)
@@ -73,7 +77,7 @@ class CrystalPanel(TaskPanel):
 
     def completed(self, run: Run) -> Run:
         """The same designs, with what DFT has said of any of them, whoever asked: figures, table and exports follow."""
-        found = jobs.known(lattices(run))
+        found = verification.SRTIO3.known(lattices(run))
         said = [i for i, one in enumerate(found) if one is not None and "fail" not in one]
         if not said:
             return run
@@ -108,7 +112,7 @@ class CrystalPanel(TaskPanel):
         with st.spinner("Ranking …"):
             ranked = candidates(run.x[-1].astype(float), by)
         shown, ticked = ask_rows(run, ranked, by, alone)
-        verify(run, ticked or shown[:FEW], bool(ticked))
+        verification.ask(run, lattices(run), ticked or shown[:FEW], bool(ticked), verification.SRTIO3)
         which = f"{len(ticked)} ticked" if ticked else f"all {run.n}"
         structures.ask(TASK, structure_rows(run, ranked, ticked), which, "srtio3")
         chosen = chosen_sample(run)

@@ -14,9 +14,11 @@ from app.figures.playback import Size
 from app.figures.run import Run
 from app.state.inspection import inspect
 from app.tasks.crystal import figure as drawn
-from app.tasks.crystal.candidates import counted
+from app.tasks.crystal.candidates import GROWN
+from app.tasks.verification import counted
 from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks.crystal.box import HELD_IONS
+from ipage_core.tasks.crystal.strain import ATOMS, FILM_ENERGY
 
 
 def show_cell(request: DesignRequest, run: Run, ranked: pd.DataFrame, sample: int, dark: bool, size: Size) -> None:
@@ -51,6 +53,11 @@ def _figures(run: Run, row: pd.Series, sample: int, nearest: float) -> list[Figu
     value = energy if run.verified[sample] else row["energy"]
     figures += [
         Figure("ΔE", f"{value:.2f} eV", f"above the cubic cell, per cell of five atoms; by {by}"),
+        Figure(
+            "ΔE per atom",
+            f"{value / ATOMS:.3f} eV" + (", no film" if value / ATOMS > FILM_ENERGY else ""),
+            GROWN,
+        ),
         Figure("From cubic", f"{100 * row['cubic']:.1f} %", f"norm of strain; volume {100 * row['volume']:+.1f} %"),
         Figure("Under noise", f"± {row['robustness']:.3f} eV", "of the predicted gap, for ±0.5 % in lengths, ±0.5°"),
         Figure(

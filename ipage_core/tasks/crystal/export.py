@@ -1,25 +1,22 @@
 """Lattices of SrTiO₃ as files for other programs: CIF, POSCAR and extended XYZ, one structure a file.
 
 Each carries what is known of the cell: id, target, gap and ΔE by the surrogate and by DFT, and where they come from.
-The ions are at the ideal sites. Every function returns the file's bytes.
+The ions are at the ideal sites.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from ase import Atoms
 from ase.geometry import cellpar_to_cell
-from ase.io import write
 from numpy.typing import ArrayLike, NDArray
 
 from ipage_core.tasks.crystal.box import HELD_IONS
 from ipage_core.tasks.crystal.dft import SITES
+from ipage_core.tasks.structures import FORMATS, file_name, program
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,43 +54,6 @@ def structure(lattice: ArrayLike, about: dict[str, Any]) -> Atoms:
     return Atoms("SrTiO3", cell=cell, pbc=True, scaled_positions=SITES, info=about)
 
 
-def cif(atoms: Atoms) -> bytes:
-    """CIF in P1, lattice parameters to 10 digits; what is known of the cell as comments."""
-    a = atoms.cell.cellpar()
-    names = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
-    lines = [f"# {key}: {value}" for key, value in atoms.info.items()]
-    lines += [f"data_SrTiO3_{atoms.info.get('sample', 0)}", "_chemical_formula_sum   'O3 Sr Ti'"]
-    lines += [f"_cell_{name}   {value:.10f}" for name, value in zip(names, a, strict=True)]
-    lines += ["_space_group_name_H-M_alt   'P 1'", "_space_group_IT_number   1", ""]
-    lines += ["loop_", "  _space_group_symop_operation_xyz", "  'x, y, z'", "", "loop_"]
-    lines += [f"  _atom_site_{tag}" for tag in ("type_symbol", "label", "fract_x", "fract_y", "fract_z", "occupancy")]
-    for i, (symbol, site) in enumerate(zip(atoms.get_chemical_symbols(), SITES, strict=True)):
-        lines.append(f"  {symbol}  {symbol}{i + 1}  {site[0]:.6f}  {site[1]:.6f}  {site[2]:.6f}  1.0")
-    return ("\n".join(lines) + "\n").encode()
-
-
-def poscar(atoms: Atoms) -> bytes:
-    """VASP's format, fractional coordinates; what is known of the cell in the first line."""
-    file = io.StringIO()
-    write(file, atoms, format="vasp", direct=True, vasp5=True)
-    rest = file.getvalue().split("\n", 1)[1]
-    return (_line(atoms.info) + "\n" + rest).encode()
-
-
-def extxyz(atoms: Atoms) -> bytes:
-    """Extended XYZ; what is known of the cell as key=value pairs, which ASE reads back as ``info``."""
-    file = io.StringIO()
-    write(file, atoms, format="extxyz")
-    return file.getvalue().encode()
-
-
-def _line(about: dict[str, Any]) -> str:
-    return "SrTiO3  " + "  ".join(f"{key}={value}" for key, value in about.items())
-
-
-FORMATS: dict[str, Callable[[Atoms], bytes]] = {"cif": cif, "poscar": poscar, "extxyz": extxyz}
-
-
 def files(frame: pd.DataFrame, form: str) -> dict[str, bytes]:
     """Rows of a ``solutions.csv``, ranked or not → content by file name; the ids are the CSV's ``sample``.
 
@@ -109,10 +69,9 @@ def files(frame: pd.DataFrame, form: str) -> dict[str, bytes]:
             if (value := row.get(column)) is not None and value == value
         }
         about["verified"] = "dft_gap_eV" in about
-        about["provenance"] = f"iPage Explorer {_version()}; {PROVENANCE}"
+        about["provenance"] = f"{program()}; {PROVENANCE}"
         atoms = structure([row[f"x{j + 1}"] for j in range(6)], about)
-        suffix = {"poscar": "vasp"}.get(form, form)
-        found[f"srtio3-{row['sample']}.{suffix}"] = FORMATS[form](atoms)
+        found[file_name(f"srtio3-{row['sample']}", form)] = FORMATS[form](atoms, "SrTiO3")
     return found
 
 
@@ -127,10 +86,3 @@ def _predicted_energy(frame: pd.DataFrame) -> NDArray[np.float64]:
         return np.full(len(frame), np.nan)
     with torch.no_grad():
         return surrogate.properties(x)[:, 2].double().numpy()
-
-
-def _version() -> str:
-    try:
-        return version("ipage-explorer")
-    except PackageNotFoundError:
-        return "0.1.0"

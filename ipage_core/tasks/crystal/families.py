@@ -70,9 +70,13 @@ def families(lattice: Floats, order: Sequence[int] | NDArray[np.int64], radius: 
 
     In that order, a cell joins the nearest best cell within ``radius``, modulo the 24 symmetries, or founds a family.
     """
-    founder = np.full(len(lattice), -1)
+    return merged(distances(lattice, lattice), order, radius)
+
+
+def merged(near: Floats, order: Sequence[int] | NDArray[np.int64], radius: float) -> NDArray[np.int64]:
+    """As :func:`families`, from the distances between the designs (n, n)."""
+    founder = np.full(len(near), -1)
     founders: list[int] = []
-    near = distances(lattice, lattice)
     for i in order:
         closest = founders[int(near[i, founders].argmin())] if founders else i
         if founders and near[i, closest] <= radius:

@@ -15,6 +15,16 @@ CUBIC_LENGTH, CUBIC_ENERGY = 3.9498, -39.38367
 PBE's own lattice constant: experiment has 3.905 Å. ΔE, strain and volume change of a cell are against this one.
 """
 
+FILM_STRAIN = 0.066
+"""The largest biaxial strain that a film of a perovskite was grown with: BiFeO3 on YAlO3; 3 % are common.
+
+D. G. Schlom et al., MRS Bulletin 39, 118 (2014), doi:10.1557/mrs.2014.1.
+"""
+FILM_ENERGY = 0.144
+"""ΔE [eV per atom] of SrTiO₃ compressed so in a and b, c free, by the surrogate. No film is grown beyond it."""
+ATOMS = 5
+"""Of a cell."""
+
 SUBSTRATES: dict[str, float] = {
     "LaAlO3": 3.790,
     "NdGaO3": 3.863,

@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import re
+import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -24,12 +25,10 @@ from scipy.stats import qmc
 from ipage_core.runtime import executor, files, paths
 from ipage_core.tasks.crystal import dft
 from ipage_core.tasks.silicon import operator
+from ipage_core.tasks.silicon.box import BOUNDS, NAMES
 
 Floats = NDArray[np.float64]
 
-NAMES = ("e11", "e22", "e33", "e23", "e13", "e12")
-BOUNDS = np.array([[-0.03] * 3 + [-0.02] * 3, [0.03] * 3 + [0.02] * 3])
-"""(2, 6): tensor components; engineering shears are twice e23, e13, e12."""
 SEED = 11
 """Of the sequence that the shipped data follow."""
 DATA = paths.DATA / "silicon" / "si_pbe.parquet"
@@ -210,3 +209,27 @@ def summary(path: Path = DATA) -> str:
         f"sha256 `{hashlib.sha256(path.read_bytes()).hexdigest()}`",
     ]
     return "".join(f"- {line}\n" for line in lines)
+
+
+def check(n: int = 20, data: Path = DATA, workers: int = 1) -> dict[str, Any]:
+    """Compute n of the stored rows, evenly spread, with the GPAW that is installed here, and compare.
+
+    → ``ok`` (gaps and direct gaps agree to 1 meV), mean, SD and largest |difference| of gap, direct gap and energy
+    [eV], mean CPU time [s].
+
+    Raises:
+        DFTUnavailable: GPAW is not installed.
+    """
+    dft.require()
+    good = [row for row in read_rows(data) if row["fail"] is None]
+    rows = {str(row["i"]): row for row in (good[j] for j in np.unique(np.linspace(0, len(good) - 1, n).astype(int)))}
+    items = [(key, {"i": row["i"], "strain": [row[name] for name in NAMES]}) for key, row in rows.items()]
+    begun, results = time.monotonic(), executor.run(work, items, None, workers=workers)
+    failed = [int(key) for key, result in results.items() if result["fail"] is not None]
+    answer: dict[str, Any] = {"rows": [int(key) for key in rows], "failed": failed}
+    for name in ("gap", "direct", "energy"):
+        off = np.array([results[key][name] - rows[key][name] for key in rows if int(key) not in failed] or [np.nan])
+        answer[name] = {"mean": float(off.mean()), "sd": float(off.std()), "max": float(np.abs(off).max())}
+    answer["cpu_s"] = float(np.mean([result["cpu_s"] for result in results.values()]))
+    answer["wall_s"] = round(time.monotonic() - begun, 1)
+    return {"ok": not failed and max(answer["gap"]["max"], answer["direct"]["max"]) <= 1e-3, **answer}

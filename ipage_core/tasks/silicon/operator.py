@@ -41,7 +41,8 @@ rising, at Γ; ``conduction_gamma``; ``conduction_l`` (4,); ``conduction_delta``
 its line from Γ (0) to X (1) each has its minimum. Of the crystal: ``energy`` [eV per cell] on GPAW's scale; ``stress``
 (6,) [GPa] in the order of x, tension positive; ``pressure`` [GPa]; ``shift`` (3,) [Å], how far the second atom lies
 from where the strained cell would carry it; ``force`` [eV/Å], what is left of it; ``steps``, SCF calculations of the
-relaxation. ``cpu_s`` and ``provenance`` always. A calculation that failed has besides these only ``fail``, a sentence.
+relaxation; ``forces`` (2, 3) [eV/Å] on both. ``cpu_s`` and ``provenance`` always. A calculation that failed has besides
+these only ``fail``, a sentence.
 """
 
 LATTICE_CONSTANT = 5.469
@@ -161,6 +162,15 @@ def many(
     return [new.get(str(i), result) for i, result in enumerate(results)]
 
 
+def known(strains: ArrayLike, settings: Settings = STANDARD) -> list[Result | None]:
+    """What disk holds of strains (n, 6), in the order of the rows; None where it holds nothing. Computes nothing."""
+    x = np.asarray(strains, dtype=np.float64)
+    try:
+        return [_cached(_cache_file(row, settings)) for row in x]
+    except dft.DFTUnavailable:  # results are kept by its version
+        return [None] * len(x)
+
+
 def work(item: dict[str, Any]) -> Result:
     """:func:`bands` of ``strain`` with ``settings`` (a dict), left on disk unless it failed; for the executor."""
     settings = Settings(**item["settings"])
@@ -254,6 +264,7 @@ def _solve(strain: Floats, settings: Settings) -> Result:
         "pressure": round(float(-stress[:3].mean()), 4),
         "shift": carried.round(5).tolist(),
         "force": round(left, 5),
+        "forces": forces.round(5).tolist(),
         "steps": steps,
     }
 

@@ -25,7 +25,16 @@ from ipage_core.tasks import TASKS
 from ipage_core.tasks.crystal import dft, lattices
 from ipage_core.tasks.crystal.bands import AT_R, BandSurrogate, views
 from ipage_core.tasks.crystal.families import distances, families, robustness, table
-from ipage_core.tasks.crystal.strain import CUBIC_ENERGY, CUBIC_LENGTH, SUBSTRATES, largest_strain, volume_change
+from ipage_core.tasks.crystal.strain import (
+    ATOMS,
+    CUBIC_ENERGY,
+    CUBIC_LENGTH,
+    FILM_ENERGY,
+    FILM_STRAIN,
+    SUBSTRATES,
+    largest_strain,
+    volume_change,
+)
 from ipage_core.tasks.crystal.task import TASK, read_design, with_edges
 from ipage_core.tasks.export import files
 from ipage_core.training import recipes
@@ -331,3 +340,12 @@ def test_the_cubic_minimum_is_where_the_constants_say():
 def test_the_task_is_listed():
     assert TASKS["crystal"] is TASK
     assert TASK.omega_seconds > 0.01, "DFT must not run unasked"
+
+
+def test_the_line_beyond_which_no_film_is_grown_is_the_surrogates_energy_at_the_record_strain():
+    c = torch.linspace(3.9, 4.35, 200)
+    a = torch.full_like(c, CUBIC_LENGTH * (1 - FILM_STRAIN))
+    right = torch.full_like(c, 90.0)
+    with torch.no_grad():
+        energy = load("crystal", "prior-lm").surrogate.properties(torch.stack((a, a, c, right, right, right), 1))[:, 2]
+    assert energy.min() / ATOMS == pytest.approx(FILM_ENERGY, abs=0.001)

@@ -7,7 +7,8 @@ import torch
 from ipage_core.problem import constraints
 from ipage_core.tasks.crystal import dft
 from ipage_core.tasks.silicon import operator
-from ipage_core.tasks.silicon.task import TASK, largest_strain, misfit, omega, volume_change
+from ipage_core.tasks.silicon.constraints import largest_strain, misfit, volume_change
+from ipage_core.tasks.silicon.task import TASK, omega
 
 
 def decoded(*expressions, n=200):
@@ -69,7 +70,7 @@ def test_omega_keeps_results_and_asks_again_for_failures(tmp_path, monkeypatch):
         calls.append(list(strain))
         if strain[0] < 0:
             return {"fail": "no"}
-        return {"gap": 0.3, "direct": 2.0, "energy": operator.REFERENCE_ENERGY + 0.02, "pressure": -1.0}
+        return {"gap": 0.3, "direct": 2.0, "energy": operator.REFERENCE_ENERGY + 0.02, "pressure": -1.0, "valley": "D1"}
 
     monkeypatch.setenv(dft.CACHE_VARIABLE, str(tmp_path))
     monkeypatch.setattr(dft, "require", lambda: None)
@@ -80,7 +81,7 @@ def test_omega_keeps_results_and_asks_again_for_failures(tmp_path, monkeypatch):
     monkeypatch.setattr(operator.executor, "run", lambda *a, **k: real(*a, **{**k, "workers": 0}))
     x = torch.tensor([[0.01, 0, 0, 0, 0, 0], [-0.01, 0, 0, 0, 0, 0]], dtype=torch.float64)
     y = omega(x)
-    assert y[0].tolist() == pytest.approx([0.3, 2.0, 0.01, -1.0])
+    assert y[0].tolist() == pytest.approx([0.3, 2.0, 0.01, -1.0, 2.0])
     assert y[1].isnan().all()
     assert torch.equal(omega(x)[0], y[0])
     assert [call[0] for call in calls] == [0.01, -0.01, -0.01]

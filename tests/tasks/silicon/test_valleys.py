@@ -75,7 +75,7 @@ def test_it_learns_deformation_potentials_from_few_rows():
     y = deformed(x)
     run = fit(ValleySurrogate, ARGUMENTS, x[:200], y[:200], Settings(epochs=200, batch=50, learning_rate=8e-3))
     made = ValleySurrogate(**ARGUMENTS)
-    made.load_state_dict(run.weight_sets["phi_star"])
+    made.load_state_dict(run.weight_sets["phi"])
     off = (made.properties(x[200:].float()) - y[200:, :4]).abs()
     assert off[:, 0].mean() < 0.003
     assert off[:, 2].mean() < 0.03 * ENERGY_UNIT

@@ -1,45 +1,84 @@
-"""DFT of SrTiO₃ cells on request: the button, the bar while it runs, and how it ended."""
+"""DFT on request: the button, the jobs of this session, and what has become of each design."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
 import streamlit as st
 
 from app.components.words import duration, plain
 from app.figures.run import Run
 from app.state import classroom
-from app.tasks.crystal.candidates import counted, lattices, verdicts
 from app.workers import jobs
 from ipage_core.tasks.crystal import dft
 
 
-def verify(run: Run, wanted: list[int], ticked: bool) -> None:
-    """The button, and what has become of the jobs of this session."""
+@dataclass(frozen=True)
+class Operator:
+    """A slow Ω that the queue runs."""
+
+    work: str
+    """MODULE:FUNCTION of designs (n, d), workers, progress and cancel."""
+    cached: str
+    """MODULE:FUNCTION of designs (n, d) → what disk holds of each, or None."""
+    each: float
+    """Seconds of CPU for one design."""
+
+    def known(self, x: np.ndarray) -> list[dict[str, Any] | None]:
+        """What is known of designs (n, d) without computing anything."""
+        module, _, name = self.cached.partition(":")
+        cached: Callable[[np.ndarray], list[dict[str, Any] | None]] = getattr(import_module(module), name)
+        return jobs.known(x, cached)
+
+
+SRTIO3 = Operator(jobs.GAPS, "ipage_core.tasks.crystal.dft:cached", jobs.SECONDS)
+
+
+def verdicts(run: Run, x: np.ndarray) -> list[str]:
+    """What DFT says of each design (n, d) of a run, in a word or two."""
+    under_way = {lattice for job in jobs.queue().about(x) for lattice in job.lattices}
+    said = []
+    for i, lattice in enumerate(jobs.keys(x)):
+        if run.verified[i]:
+            said.append("hit" if run.hit[i] else "off")
+        elif lattice in under_way:
+            said.append("under way")
+        else:
+            said.append("failed" if "fail" in jobs.queue().found.get(lattice, {}) else "not verified")
+    return said
+
+
+def ask(run: Run, x: np.ndarray, wanted: list[int], ticked: bool, operator: Operator) -> None:
+    """The button for the samples ``wanted`` of designs x (n, d), and what has become of the jobs of this session."""
     try:
         dft.require()
     except dft.DFTUnavailable as error:
         st.info(f"Not verified, and cannot be here. {error}", icon=":material/science_off:")
         return
-    x = lattices(run)
     mine: list[jobs.Job] = st.session_state.setdefault("dft_jobs", [])
     mine += [job for job in jobs.queue().about(x) if job not in mine]
-    states = verdicts(run)
-    left = [sample for sample in wanted if states[sample] in ("not verified", "failed")]
+    found = verdicts(run, x)
+    left = [sample for sample in wanted if found[sample] in ("not verified", "failed")]
     left = left[: min(jobs.MOST, classroom.dft_left())]
 
-    def ask() -> None:
-        mine.append(jobs.queue().add(tuple(left), x[left]))
+    def add() -> None:
+        mine.append(jobs.queue().add(tuple(left), x[left], operator.work, operator.each))
         st.session_state.dft_asked = st.session_state.get("dft_asked", 0) + len(left)
 
     count = "the ticked" if ticked else f"the best {len(wanted)}"
     if left:
         which = f"{len(left)} ticked" if ticked else f"the best {len(left)}"
-        label = f"Verify {which} with DFT, about {duration(jobs.guess(len(left)))}"
+        label = f"Verify {which} with DFT, about {duration(jobs.guess(len(left), operator.each))}"
     elif not classroom.dft_left():
         label = "Verify with DFT: your share is used up"
     else:
-        under_way = any(states[sample] == "under way" for sample in wanted)
+        under_way = any(found[sample] == "under way" for sample in wanted)
         label = f"Verify with DFT: {count} {'are under way' if under_way else 'are verified'}"
-    st.button(label, key="verify", icon=":material/science:", on_click=ask, disabled=not left, type="primary")
+    st.button(label, key="verify", icon=":material/science:", on_click=add, disabled=not left, type="primary")
     classroom.told(f"DFT verifies {classroom.DFT} crystals a visitor in this classroom; {classroom.dft_left()} left.")
     active = [job.active for job in mine]
     st.fragment(_progress, run_every=1.0 if any(active) else None)(mine, active)
@@ -92,3 +131,8 @@ def _outcome(job: jobs.Job) -> None:
         st.success(f"DFT took {duration(job.took)} for {counted(good)}.", icon=":material/science:")
     for sample, why in failed[:5]:
         st.warning(f"Sample {sample}: {why}", icon=":material/science_off:")
+
+
+def counted(count: int) -> str:
+    """'1 cell', '2 cells'."""
+    return f"{count} cell{'' if count == 1 else 's'}"

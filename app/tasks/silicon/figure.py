@@ -1,0 +1,220 @@
+"""Strained silicon: gap against elastic energy with the path of least energy, and the crystal itself, deformed."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+
+from app.figures.layouts import boxes_of, height_of, shown_rows
+from app.figures.marks import along, curve, moves, prior_points, proposals, samples_key, travel
+from app.figures.panels import designs_panel, error_panel, title
+from app.figures.playback import WIDE, Box, Scene, Size, assemble
+from app.figures.run import Run
+from app.figures.theme import Dict, Palette, axis, faded, packed, palette
+
+Predict = Callable[[np.ndarray], np.ndarray]
+"""Strains (n, 6) → gap [eV], direct gap [eV], elastic energy [eV per atom], pressure [GPa] by the surrogate (n, 4)."""
+GAP, ENERGY = "PBE gap [eV], ions relaxed", "Elastic energy [meV per atom]"
+DRAWN = 300
+"""Samples that the plane of gap and energy follows."""
+TIMES = 8
+"""So many times as large the strain of the drawn crystal is."""
+SITES = np.array(
+    [*itertools.product((0.0, 1.0), repeat=3)]
+    + [[0.5, 0.5, e] for e in (0, 1)]
+    + [[0.5, e, 0.5] for e in (0, 1)]
+    + [[e, 0.5, 0.5] for e in (0, 1)]
+    + [[0.25, 0.25, 0.25], [0.75, 0.75, 0.25], [0.75, 0.25, 0.75], [0.25, 0.75, 0.75]]
+)
+"""(18, 3) atoms in and on the conventional cube of diamond, in units of a₀; the last four are the second atom."""
+
+
+def figure(
+    run: Run,
+    predicted: Predict,
+    path: np.ndarray | None = None,
+    dark: bool = False,
+    size: Size = WIDE,
+    chosen: int | None = None,
+) -> Dict:
+    """Gap against elastic energy, errors in step, and the strains as lines. ``path``: (k, 2) gap [eV], energy [eV]."""
+    colors, boxes = palette(dark), boxes_of(size)
+    below = (boxes["closeup"][0][0], 1), boxes["extra"][1]
+    scene = Scene(height=height_of(size), moving=[[] for _ in run.labels], chosen=chosen)
+    picture(scene, run, predicted, boxes["main"], colors, size, path)
+    error_panel(scene, run, boxes["error"], colors, size)
+    designs_panel(scene, run, shown_rows(run, 60), below, colors, size)
+    return assemble(run, scene, dark, size)
+
+
+def caption(run: Run) -> str:
+    """What to see in the figure."""
+    text = [
+        "Each dot is a strained crystal: its PBE gap and its elastic energy, as five networks predict them on average.",
+        f"**Ring:** a {run.labels[0]} strain. **Dot:** the same, as localization moves it." if run.localizes else "",
+        "**Diamond:** what DFT says of it, joined to the prediction."
+        if run.verified.any()
+        else "None is verified: DFT runs when asked to, below.",
+        "The green band is the target within the tolerance; low in the picture is little strained.",
+    ]
+    return " ".join(part for part in text if part)
+
+
+def picture(
+    scene: Scene,
+    run: Run,
+    predicted: Predict,
+    box: Box,
+    colors: Palette,
+    size: Size,
+    path: np.ndarray | None = None,
+) -> None:
+    """Gap against elastic energy by the surrogate, what DFT says of those that it verified, and the target."""
+    drawn = np.zeros(run.n, dtype=bool)
+    drawn[shown_rows(run, DRAWN)] = True
+    if scene.chosen is not None:
+        drawn[scene.chosen] = True
+    points = _plane(predicted(run.x[:, drawn].reshape(-1, 6))).reshape(len(run.x), drawn.sum(), 2)
+    prior = _plane(predicted(run.prior))
+    checked = np.flatnonzero(run.verified)
+    truth = _plane(run.achieved[checked])
+    across, up = _ranges(run, points, prior, truth)
+    for end in run.ends:
+        line = curve(np.array([(end[0], -99), (end[0], 999)]), colors.target, 2.5, name="target")
+        scene.top.append(line | ({} if end is run.ends[0] else {"showlegend": False}))
+        scene.still.append(_band(end[0] - run.tolerance, end[0] + run.tolerance, colors))
+    scene.still.append(prior_points(prior, colors, showlegend=run.labels[0] != "prior"))
+    if path is not None and len(path):
+        least = np.column_stack((path[:, 0], 1e3 * path[:, 1]))
+        scene.still.append(curve(least, colors.text, 2, name="least elastic energy", line={"dash": "dash"}))
+    if run.localizes:
+        along(scene, moves(run, points[0], points[-1], colors, opacity=0.35))
+        along(scene, proposals(run, points[0], colors, 7))
+    travel(scene, run, points, drawn, colors, 7)
+    scene.top.append(samples_key(run, colors))
+    if len(checked):
+        scene.top.append(
+            moves(run, _plane(predicted(run.x[-1, checked])), truth, colors)
+            | {"line": {"color": colors.omega, "width": 1.2}}
+        )
+        scene.top.append(_by_dft(checked, truth, colors))
+    scene.axes["xaxis"] = axis(colors, GAP, box[0], "y", range=across)
+    scene.axes["yaxis"] = axis(colors, ENERGY, box[1], "x", range=up)
+
+
+def _plane(properties: np.ndarray) -> np.ndarray:
+    """(n, 4 or more) properties → (n, 2) gap [eV], elastic energy [meV per atom]."""
+    return np.column_stack((properties[:, 0], 1e3 * properties[:, 2]))
+
+
+def _ranges(run: Run, points: np.ndarray, prior: np.ndarray, truth: np.ndarray) -> tuple[list[float], list[float]]:
+    """What shows the prior, the samples and the ends of the target, if these are not far outside."""
+    seen = np.concatenate((prior, points.reshape(-1, 2), truth[np.isfinite(truth).all(1)]))
+    low, high = np.nanquantile(seen, (0.01, 0.99), axis=0)
+    ends = [float(end[0]) for end in run.ends if abs(end[0] - 0.3) < 1]
+    left, right = min([low[0], *ends]), max([high[0], *ends])
+    return [float(left) - 0.05, float(right) + 0.05], [-0.6, float(1.1 * high[1])]
+
+
+def _band(left: float, right: float, colors: Palette) -> Dict:
+    """The tolerance about a target, tinted."""
+    corners = np.array([(left, -99), (right, -99), (right, 999), (left, 999)])
+    return curve(corners, colors.target, 0, showlegend=False) | {
+        "fill": "toself",
+        "fillcolor": faded(colors.target, 0.16),
+    }
+
+
+def _by_dft(samples: np.ndarray, points: np.ndarray, colors: Palette) -> Dict:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": packed(points[:, 0]),
+        "y": packed(points[:, 1]),
+        "name": "by DFT",
+        "marker": {
+            "symbol": "diamond",
+            "size": 10,
+            "color": colors.omega,
+            "line": {"width": 1.5, "color": colors.background},
+        },
+        "customdata": samples.tolist(),
+        "hovertemplate": "sample %{customdata} by DFT<br>gap %{x:.4f} eV, %{y:.3f} meV per atom<extra></extra>",
+    }
+
+
+def crystal(strain: np.ndarray, shift: np.ndarray, dark: bool = False, size: Size = WIDE) -> Dict:
+    """The conventional cube under a strain (6,) drawn ``TIMES`` as large, over the unstrained one.
+
+    ``shift`` (3,) [units of a₀]: how far the second atom lies from where the strained cell would carry it; drawn as
+    many times as large. Stretched bonds are thin and blue, pressed ones thick and red.
+    """
+    colors = palette(dark)
+    e = strain[[[0, 5, 4], [5, 1, 3], [4, 3, 2]]]
+    deform = np.eye(3) + TIMES * e
+    second = np.arange(len(SITES)) >= len(SITES) - 4
+    atoms = (SITES - 0.5) @ deform + TIMES * np.outer(second, shift)
+    true = SITES @ (np.eye(3) + e) + np.outer(second, shift)
+    corners = np.array([*itertools.product((-0.5, 0.5), repeat=3)])
+    edges = [(p, q) for p, q in itertools.combinations(range(8), 2) if np.abs(corners[p] - corners[q]).sum() == 1]
+    data = [
+        _edges(corners, edges, colors.prior, 2, "unstrained cube", "dot"),
+        _edges(corners @ deform, edges, colors.text, 4, f"strained, {TIMES} times as large", "solid"),
+    ]
+    rest = np.sqrt(3) / 4
+    for p in np.flatnonzero(second):
+        for q in np.flatnonzero(~second):
+            if np.linalg.norm(SITES[p] - SITES[q]) < 0.45:
+                longer = np.linalg.norm(true[p] - true[q]) / rest - 1
+                color = colors.localized if longer > 0 else colors.posterior
+                data.append(
+                    _line(atoms[[p, q]], color, 9 - 150 * float(np.clip(longer, -0.04, 0.04)), f"{longer:+.2%}")
+                )
+    x, y, z = (packed(column) for column in atoms.T)
+    marker = {"size": 9 if size.narrow else 12, "color": colors.prior, "line": {"width": 0}}
+    data.append(
+        {"type": "scatter3d", "mode": "markers", "x": x, "y": y, "z": z, "name": "Si", "marker": marker}
+        | {"hoverinfo": "name", "showlegend": False}
+    )
+    hidden = {"visible": False, "range": [-0.85, 0.85]}
+    layout = {
+        "height": 380 if size.narrow else 440,
+        "margin": {"l": 4, "r": 4, "t": 30, "b": 4},
+        "font": {"size": size.font, "color": colors.text},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "annotations": [title("Bonds: <b>blue</b> longer, <b>orange</b> shorter", ((0, 1), (0, 1)), size)],
+        "legend": {"orientation": "h", "x": 0, "y": 0, "bgcolor": "rgba(0,0,0,0)"},
+        "uirevision": "silicon",
+        "scene": {
+            "xaxis": hidden,
+            "yaxis": hidden,
+            "zaxis": hidden,
+            "aspectmode": "cube",
+            "camera": {"projection": {"type": "orthographic"}, "eye": {"x": 0.9, "y": -1.5, "z": 0.6}},
+            "dragmode": "turntable",
+        },
+    }
+    return {"data": data, "layout": layout}
+
+
+def _edges(corners: np.ndarray, edges: list[tuple[int, int]], color: str, width: float, name: str, dash: str) -> Dict:
+    points = np.concatenate([np.stack((corners[p], corners[q], np.full(3, np.nan))) for p, q in edges])
+    trace = _line(points, color, width, name)
+    return trace | {"line": trace["line"] | {"dash": dash}, "showlegend": True}
+
+
+def _line(points: np.ndarray, color: str, width: float, name: str) -> Dict:
+    x, y, z = (packed(column) for column in points.T)
+    return {
+        "type": "scatter3d",
+        "mode": "lines",
+        "x": x,
+        "y": y,
+        "z": z,
+        "name": name,
+        "line": {"color": color, "width": width},
+        "hoverinfo": "name",
+        "showlegend": False,
+    }

@@ -1,0 +1,77 @@
+"""Strains ranked, and merged where they are the same crystal seen along other axes; all by the surrogate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from ipage_core.tasks.crystal.families import merged
+from ipage_core.tasks.silicon.constraints import largest_strain, volume_change
+from ipage_core.tasks.silicon.symmetry import MANDEL, images
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ipage_core.tasks.silicon.valleys import ValleySurrogate
+
+BY = ("energy", "strain", "pressure")
+RADIUS = 0.003
+"""Strains closer than this (:func:`distances`) to a family's best one belong to it."""
+
+
+def distances(strain: ArrayLike, others: ArrayLike) -> NDArray[np.float64]:
+    """Frobenius norm of the difference of each strain from each other one's nearest image. (n, 6), (k, 6) → (n, k)."""
+    x = np.asarray(strain, dtype=np.float64) * MANDEL
+    turned = images(others) * MANDEL
+    flat = turned.reshape(-1, 6)
+    squared = (x**2).sum(1)[:, None] + (flat**2).sum(1) - 2 * x @ flat.T
+    return np.sqrt(np.maximum(squared, 0)).reshape(len(x), len(turned), turned.shape[1]).min(2)
+
+
+def table(strain: Tensor, surrogate: ValleySurrogate, by: str = "energy", radius: float = RADIUS) -> pd.DataFrame:
+    """One row per strain (n, 6), in their order, with its family and its rank; rank 1 is the best of all.
+
+    Columns by the surrogate: ``gap``, ``gap_sd``, ``direct`` [eV], ``energy`` [eV per atom], ``pressure`` [GPa],
+    ``valley``, the axis of the lowest one. By geometry: ``largest_strain`` and ``volume``, fractions. Then ``rank``,
+    by least ``energy``, ``largest_strain`` or |``pressure``|; ``family``, numbered from 1 by rank; its ``members``;
+    and whether this strain is its ``best``.
+
+    Raises:
+        ValueError: ``by`` is not known.
+    """
+    import pandas as pd
+
+    if by not in BY:
+        raise ValueError(f"ranking by '{by}' is not known; accepted: {', '.join(BY)}")
+    x = strain.detach().cpu().to(torch.float32)
+    with torch.no_grad():
+        properties, spread = surrogate.properties(x).double().numpy(), surrogate.spread(x).double().numpy()
+        valley = surrogate.valley(x).numpy() + 1
+    exact = strain.detach().cpu().double()
+    frame = pd.DataFrame(
+        {
+            "gap": properties[:, 0],
+            "gap_sd": spread[:, 0],
+            "direct": properties[:, 1],
+            "energy": properties[:, 2],
+            "pressure": properties[:, 3],
+            "valley": valley,
+            "largest_strain": largest_strain(exact).numpy(),
+            "volume": volume_change(exact).numpy(),
+        }
+    )
+    value = {"energy": frame["energy"], "strain": frame["largest_strain"], "pressure": frame["pressure"].abs()}[by]
+    order = np.argsort(value.to_numpy(), kind="stable")
+    founder = merged(distances(exact.numpy(), exact.numpy()), order, radius)
+    ranks = np.empty(len(x), dtype=int)
+    ranks[order] = np.arange(1, len(x) + 1)
+    best = founder == np.arange(len(x))
+    number = {int(i): k + 1 for k, i in enumerate(order[best[order]])}
+    frame["rank"], frame["family"] = ranks, [number[int(i)] for i in founder]
+    frame["members"] = frame.groupby("family")["family"].transform("size")
+    frame["best"] = best
+    return frame

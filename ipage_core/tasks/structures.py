@@ -1,0 +1,70 @@
+"""Crystal structures as files for other programs: CIF, POSCAR and extended XYZ, one structure a file.
+
+What is known of a structure stands in ``atoms.info`` and goes along. Every function returns the file's bytes.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+
+from ase import Atoms
+from ase.io import write
+
+
+def cif(atoms: Atoms, name: str) -> bytes:
+    """CIF in P1, lattice parameters to 10 digits; what is known of the cell as comments."""
+    a = atoms.cell.cellpar()
+    names = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
+    counts = sorted(Counter(atoms.get_chemical_symbols()).items())
+    formula = " ".join(symbol + (str(count) if count > 1 else "") for symbol, count in counts)
+    lines = [f"# {key}: {value}" for key, value in atoms.info.items()]
+    lines += [f"data_{name}_{atoms.info.get('sample', 0)}", f"_chemical_formula_sum   '{formula}'"]
+    lines += [f"_cell_{name}   {value:.10f}" for name, value in zip(names, a, strict=True)]
+    lines += ["_space_group_name_H-M_alt   'P 1'", "_space_group_IT_number   1", ""]
+    lines += ["loop_", "  _space_group_symop_operation_xyz", "  'x, y, z'", "", "loop_"]
+    lines += [f"  _atom_site_{tag}" for tag in ("type_symbol", "label", "fract_x", "fract_y", "fract_z", "occupancy")]
+    sites = atoms.get_scaled_positions(wrap=False) + 0.0  # no −0
+    for i, (symbol, site) in enumerate(zip(atoms.get_chemical_symbols(), sites, strict=True)):
+        lines.append(f"  {symbol}  {symbol}{i + 1}  {site[0]:.6f}  {site[1]:.6f}  {site[2]:.6f}  1.0")
+    return ("\n".join(lines) + "\n").encode()
+
+
+def poscar(atoms: Atoms, name: str) -> bytes:
+    """VASP's format, fractional coordinates; what is known of the cell in the first line."""
+    file = io.StringIO()
+    write(file, atoms, format="vasp", direct=True, vasp5=True)
+    about = name + "  " + "  ".join(f"{key}={value}" for key, value in atoms.info.items())
+    return (about + "\n" + file.getvalue().split("\n", 1)[1]).encode()
+
+
+def extxyz(atoms: Atoms, name: str) -> bytes:
+    """Extended XYZ; what is known of the cell as key=value pairs, which ASE reads back as ``info``.
+
+    Energy, forces and stress of a calculator are written too.
+    """
+    file = io.StringIO()
+    write(file, atoms, format="extxyz")
+    return file.getvalue().encode()
+
+
+FORMATS: dict[str, Callable[[Atoms, str], bytes]] = {"cif": cif, "poscar": poscar, "extxyz": extxyz}
+
+
+def file_name(stem: str, form: str) -> str:
+    """What a file of a format is called.
+
+    >>> file_name("si-3", "poscar")
+    'si-3.vasp'
+    """
+    return f"{stem}.{ {'poscar': 'vasp'}.get(form, form) }"
+
+
+def program() -> str:
+    """This program with its version."""
+    try:
+        return f"iPage Explorer {version('ipage-explorer')}"
+    except PackageNotFoundError:
+        return "iPage Explorer 0.1.0"

@@ -1,0 +1,88 @@
+"""The page of strained silicon without a browser: the shipped surrogate, and a stand-in where DFT would compute."""
+
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.figures.playback import Size
+from app.state import runs
+from app.tasks.silicon import figure as figures
+from app.tasks.silicon import panel as silicon
+from app.workers import jobs
+from ipage_core.problem.request import DesignRequest
+from ipage_core.tasks import TASKS
+from ipage_core.tasks.crystal import dft
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.skipif(
+    not (ROOT / "pretrained/silicon/mlp.safetensors").exists(), reason="no trained network of silicon"
+)
+ANSWERS = """
+    import json, sys
+    assert sys.argv[1] == "ipage_core.tasks.silicon.operator:many", sys.argv
+    strains = json.load(sys.stdin)
+    one = {"gap": 0.301, "direct": 2.3, "energy": -10.77, "pressure": 0.4, "valley": "D0", "shift": [0, 0, 0.01],
+           "force": 0.004, "steps": 2}
+    print(json.dumps({"eta": 0, "results": {i: one for i in range(len(strains))}}))
+"""
+
+
+@pytest.fixture(autouse=True)
+def queue(monkeypatch, tmp_path):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("IPAGE_CACHE", str(tmp_path))
+    monkeypatch.setattr(dft, "require", lambda: None)
+    monkeypatch.setattr(dft, "gpaw_version", lambda: "0")
+    monkeypatch.setattr(jobs, "COMMAND", [sys.executable, "-c", textwrap.dedent(ANSWERS)])
+    jobs.queue.cache_clear()
+    yield jobs.queue()
+    jobs.queue.cache_clear()
+
+
+def test_the_page_ranks_verifies_and_draws():
+    test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=120)
+    for name, value in {"task": "silicon", "n": "10", "method": "prior-lm", "constrain": "biaxial=1%"}.items():
+        test.query_params[name] = value
+    test.run()
+    assert not test.exception
+    shown = test.dataframe[0].value
+    assert len(shown) == 10
+    assert np.allclose(shown["gap by surrogate"], 0.3, atol=1e-4)
+    assert np.allclose(shown[["e11", "e22"]], 1)
+    assert set(shown["DFT"]) == {"not verified"}
+    test.button(key="verify").click().run()
+    for _ in range(40):
+        if not any(job.active for job in test.session_state.dft_jobs):
+            break
+        time.sleep(0.5)
+        jobs.queue().poll()
+    test.run()
+    shown = test.dataframe[0].value
+    assert (shown["DFT"] == "hit").sum() == silicon.FEW
+    test.toggle(key="scissor").set_value(True).run()
+    shown = test.dataframe[0].value
+    assert np.allclose(shown["gap + scissor"], shown["gap by DFT"].fillna(shown["gap by surrogate"]) + 0.57)
+
+
+@pytest.mark.parametrize("size", ["narrow", "wide"])
+def test_the_figures_are_plotlys(size):
+    run = runs.run(DesignRequest.of(TASKS["silicon"], 0.3, method="prior-lm", n=6))
+    path = np.array([[0.3, 0.004, *[0.0] * 6], [0.4, 0.002, *[0.0] * 6]])
+    figure = go.Figure(figures.figure(run, silicon.predicted, path, size=Size(size), chosen=2))
+    assert any(trace.name == "least elastic energy" for trace in figure.data)
+    drawn = go.Figure(figures.crystal(np.array([0.01, 0, 0, 0.01, 0, 0]), np.array([0.001, 0, 0]), size=Size(size)))
+    bonds = [trace for trace in drawn.data if str(trace.name).endswith("%")]
+    assert len(bonds) == 16
+    lengths = sorted(float(trace.name.rstrip("%")) for trace in bonds)
+    assert lengths[0] < 0 < lengths[-1]
+
+
+def test_an_unstrained_crystal_has_bonds_as_they_are():
+    drawn = figures.crystal(np.zeros(6), np.zeros(3))
+    assert {trace["name"] for trace in drawn["data"] if trace["name"].endswith("%")} <= {"+0.00%", "-0.00%"}
