@@ -1,6 +1,7 @@
-"""Measure what data/silicon says of itself: ``python -m tests.acceptance.silicon audit|learning|targets|energy``.
+"""Measure what data/silicon says of itself: ``python -m tests.acceptance.silicon PART``.
 
-``audit`` computes random rows again on a dense mesh, about a minute of CPU a row; a stopped one goes on.
+``fresh`` computes random strains beside the training data, n in all, into ``data/silicon/test_random.parquet``, and
+judges the shipped surrogate on them. ``audit`` computes random rows again on a dense mesh, about a minute of CPU a row; a stopped one goes on.
 ``learning`` trains the surrogate on the first n rows and compares it with the rows after them.
 ``targets`` designs 1000 strains for each of three gaps by the surrogate of all rows; Ω judges n of each, and n that
 were corrected with two evaluations. ``energy`` looks for the least elastic energy at ten gaps; Ω confirms.
@@ -18,7 +19,7 @@ import numpy as np
 import torch
 from scipy.optimize import minimize
 
-from ipage_core.inference.methods import Loaded, Prior
+from ipage_core.inference.methods import Loaded, Prior, load
 from ipage_core.inference.pipeline import design
 from ipage_core.networks.store import load_tensors, save_tensors
 from ipage_core.runtime import executor
@@ -28,6 +29,36 @@ from ipage_core.tasks.silicon.valleys import ValleySurrogate, pairs
 from ipage_core.training.fit import Settings, fit
 
 JOURNAL = Path("runs") / "silicon" / "audit.journal"
+
+
+RANDOM = dataset.DATA.with_name("test_random.parquet")
+"""The first draws of the prior with seed 300; none of them is in the training data."""
+
+
+def fresh(n: int, workers: int) -> None:
+    """The shipped surrogate on n random strains: what is there already is not computed again."""
+    x = TASK.sample_prior(300, torch.Generator().manual_seed(300)).numpy().round(6)[:n]
+    known = {row["i"]: row for row in dataset.read_rows(RANDOM)} if RANDOM.exists() else {}
+    items = [(f"300:{i}", {"i": i, "strain": x[i].tolist()}) for i in range(n) if i not in known]
+
+    def told(progress: executor.Progress) -> None:
+        print(f"{progress.done}/{progress.total}", file=sys.stderr, flush=True)
+
+    new = executor.run(dataset.work, items, JOURNAL.with_name("fresh.journal"), workers=workers, progress=told)
+    dataset.write([*known.values(), *new.values()], RANDOM, 300)
+    data = dataset.read(RANDOM)
+    network = load("silicon", "ipage").surrogate
+    assert isinstance(network, ValleySurrogate)
+    strains, y = pairs(data)
+    off = network.properties(strains.float()).double() - y[:, :4]
+    right = (network.valley(strains.float()) == y[:, 8:].argmin(1)).double().mean()
+    spread = network.spread(strains.float())[:, 0].double()
+    print("| fresh strains | failed | gap MAE [meV] | RMSE | largest | spread | direct MAE | energy | pressure | valley |")
+    gap = 1e3 * off[:, 0]
+    figures = [gap.abs().mean(), gap.square().mean().sqrt(), gap.abs().max(), 1e3 * spread.mean()]
+    figures += [1e3 * off[:, 1].abs().mean(), 1e3 * off[:, 2].abs().mean(), off[:, 3].abs().mean()]
+    failed = len(data.card["failed"])
+    print(f"| {len(y)} | {failed} | " + " | ".join(f"{v:.3g}" for v in figures) + f" | {right:.1%} |", flush=True)
 
 
 def dense(item: dict[str, Any]) -> dict[str, Any]:
@@ -154,12 +185,14 @@ def least(network: ValleySurrogate, start: np.ndarray, gap: float) -> Any:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.acceptance.silicon")
-    parser.add_argument("part", choices=("audit", "learning", "targets", "energy"))
+    parser.add_argument("part", choices=("fresh", "audit", "learning", "targets", "energy"))
     parser.add_argument("--n", type=int, default=20, help="rows of the audit, or designs that Ω judges")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--sizes", type=int, nargs="+", default=[50, 100, 200])
     arguments = parser.parse_args()
-    if arguments.part == "audit":
+    if arguments.part == "fresh":
+        fresh(arguments.n, arguments.workers)
+    elif arguments.part == "audit":
         audit(arguments.n, arguments.workers)
     elif arguments.part == "learning":
         learning(arguments.sizes)
