@@ -1,7 +1,8 @@
 """Measure what data/silicon says of itself: ``python -m tests.acceptance.silicon PART``.
 
-``fresh`` computes random strains beside the training data, n in all, into ``data/silicon/test_random.parquet``, and
-judges the shipped surrogate on them. ``audit`` computes random rows again on a dense mesh, about a minute of CPU a row; a stopped one goes on.
+``fresh`` computes n random strains beside the training data, into ``data/silicon/test_random.parquet``, and judges the
+shipped surrogate on them. ``audit`` computes random rows again on a dense mesh, about a minute of CPU a row; a stopped
+one goes on.
 ``learning`` trains the surrogate on the first n rows and compares it with the rows after them.
 ``targets`` designs 1000 strains for each of three gaps by the surrogate of all rows; Ω judges n of each, and n that
 were corrected with two evaluations. ``energy`` looks for the least elastic energy at ten gaps; Ω confirms.
@@ -53,7 +54,7 @@ def fresh(n: int, workers: int) -> None:
     off = network.properties(strains.float()).double() - y[:, :4]
     right = (network.valley(strains.float()) == y[:, 8:].argmin(1)).double().mean()
     spread = network.spread(strains.float())[:, 0].double()
-    print("| fresh strains | failed | gap MAE [meV] | RMSE | largest | spread | direct MAE | energy | pressure | valley |")
+    print("| fresh | failed | gap MAE [meV] | RMSE | largest | spread | direct MAE | energy | pressure | valley |")
     gap = 1e3 * off[:, 0]
     figures = [gap.abs().mean(), gap.square().mean().sqrt(), gap.abs().max(), 1e3 * spread.mean()]
     figures += [1e3 * off[:, 1].abs().mean(), 1e3 * off[:, 2].abs().mean(), off[:, 3].abs().mean()]
