@@ -1,4 +1,1 @@
-"""The engine: latent design → posterior samples → localization → correction → verification.
-
-It knows no task by name.
-"""
+"""The engine: latent design → posterior samples → localization → correction → verification, for any task."""

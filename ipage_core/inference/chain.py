@@ -1,4 +1,4 @@
-"""The steps of the chain: propose, localize, replace what stalls, correct with the true forward operator."""
+"""The steps of a design run: propose, localize, replace stalled samples, correct with the true forward operator."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task
 
 CAPPED = 0.01
-"""How far beyond a cap of a table, of what it spans, weighs as much as a tolerance."""
+"""Violation of a cap, as a fraction of its range, that weighs as much as one tolerance; for tables."""
 STALLED = 0.05
-"""A sample has stalled if its surrogate residual, in tolerances, stays above this."""
+"""A sample has stalled if its surrogate residual, in tolerances, is above this."""
 CORRECTED = 0.005
-"""A correction is trusted if the error it leaves, in tolerances, is expected below this."""
+"""A correction has converged if the expected remaining error, in tolerances, is below this."""
 ROUNDS, HOPELESS = 12, 4
 """Maximum replacement rounds; the second limit applies while no sample has converged."""
 NEAR = 0.25
-"""How far from a design of one's own towards the posterior samples the search starts."""
+"""Start of the search between the user's design (0) and the posterior samples (1)."""
 CYCLE_TOLERANCE = 2e-2
-"""Cycle error, in the latent space's standard deviations, above which a sample is computed again in float64."""
+"""Above this cycle error, in standard deviations of the latent space, a sample is computed again in float64."""
 
 PER_ROW = ("y_star", "z", "posterior", "cycle_error", "predicted_posterior", "x", "predicted")
-"""Fields of :class:`Samples` with a sample in each row."""
+"""Fields of :class:`Samples` with one row per sample."""
 
 
 @dataclass
 class Samples:
-    """n samples on their way; all tensors have them in row i, frames and errors in column i."""
+    """State of n samples: row i of every tensor is sample i, in frames and errors column i."""
 
     y_star: Tensor
     z: Tensor
@@ -57,15 +57,15 @@ class Samples:
         return self.predicted.cpu().to(goal) - goal
 
     def of(self, rows: Tensor) -> Samples:
-        """The samples of some rows: their indices, or (n,) bool."""
+        """The samples of some rows, given by indices or as (n,) bool."""
         per_row = {name: getattr(self, name)[rows] for name in PER_ROW}
         return replace(self, **per_row, frames=self.frames[:, rows], errors=self.errors[:, rows])
 
     def put(self, rows: Tensor, other: Samples) -> None:
-        """Let ``other`` (one sample for each of the row indices) take the place of these rows."""
+        """Replace these rows by ``other``, which has one sample for each row index."""
         for name in PER_ROW:
             getattr(self, name)[rows] = getattr(other, name)
-        # Both have been through the same stages, in at most as many steps: the shorter one waits at each stage's end.
+        # Both went through the same stages; the shorter path repeats its last frame until the other's stage ends.
         labels = max(self.labels, other.labels, key=len)
         self.frames, self.errors = _stretched(self, labels), _stretched(self, labels, errors=True)
         self.labels = labels
@@ -74,7 +74,7 @@ class Samples:
 
 
 def _stretched(samples: Samples, labels: list[str], errors: bool = False) -> Tensor:
-    """Frames (or errors) of ``samples`` at ``labels``, a missing step repeating the one before it."""
+    """Frames (or errors) of ``samples`` at ``labels``; a missing step repeats the one before it."""
     at, index = -1, []
     for label in labels:
         at = samples.labels.index(label) if label in samples.labels else at
@@ -83,7 +83,7 @@ def _stretched(samples: Samples, labels: list[str], errors: bool = False) -> Ten
 
 
 class Chain:
-    """What all steps share: the task, the networks, the settings, the clock and the count of Ω's evaluations."""
+    """Task, networks, settings, clock and Ω count of a run, with the steps that share them."""
 
     def __init__(
         self,
@@ -106,37 +106,37 @@ class Chain:
         self.tolerances = task.tolerances if target is None else target.tolerances(task)
         weights = torch.ones_like(self.tolerances) if target is None else target.weights
         self.unit = self.tolerances / weights
-        """(m,) what one of a dimensionless residual is, in units of y: (f_j(x) − y*_j) / tolerance_j · weight_j."""
-        error = getattr(method.surrogate, "error", None)  # of rows left out, where the surrogate knows it
+        """(m,) unit of the dimensionless residual (f_j(x) − y*_j) / tolerance_j · weight_j, in units of y."""
+        error = getattr(method.surrogate, "error", None)  # the surrogate's error on left-out rows, if known
         error = torch.zeros_like(self.unit) if error is None else error.cpu().double()
-        if task.n_targets > task.d:  # least squares, weighted by what the surrogate can be trusted to
+        if task.n_targets > task.d:  # least squares, weighted by the surrogate's error
             self.unit = (self.unit.square() + error.square()).sqrt()
         self.doubt = float((error / self.unit).norm())
-        """Norm of a dimensionless residual that the surrogate's own error explains."""
+        """Norm of the dimensionless residual that the surrogate's own error explains."""
         self.reach = STALLED if task.n_targets <= task.d else max(STALLED, self.doubt)
-        """A sample has arrived below this. With more properties than coordinates none comes closer than the doubt."""
+        """A sample has arrived below this. With more properties than coordinates none gets below ``doubt``."""
         self.double = getattr(method.surrogate, "reads", None) == torch.float64  # so equations hold to 1e-9
         self.cap_unit = self.unit[0] if task.omega is not None else CAPPED
-        floors = [math.inf if known.floor is None else known.floor for known in task.targets]
+        floors = [math.inf if one.floor is None else one.floor for one in task.targets]
         self.floor = torch.tensor(floors, dtype=torch.float64).nan_to_num(posinf=-math.inf)
         self.omega_calls = 0
         self.seconds = dict.fromkeys(("latent", "proposal", "localization", "verification"), 0.0)
 
     def scaled(self, misfit: Tensor, excess: Tensor) -> Tensor:
-        """Misfits (n, m) and excesses (n, r) → the dimensionless residual (n, m + r).
+        """Misfits (n, m) and cap violations (n, r) → the dimensionless residual (n, m + r).
 
-        A cap's excess is in units of the first property; of a table, in ``CAPPED`` of what it spans.
+        The unit of a violation is the first property's; for tables it is ``CAPPED`` times its range.
         """
         return torch.cat((misfit / self.unit.to(misfit), excess / self.cap_unit), dim=1)
 
     def off(self, predicted: Tensor, goal: Tensor) -> Tensor:
-        """(n, m) predicted − goal; a goal on a floor is met by all that lies below it."""
+        """(n, m) predicted − goal; any value below the floor meets a goal on the floor."""
         misfit = predicted - goal
         return torch.where(goal <= self.floor.to(goal), misfit.clamp(min=0), misfit)
 
     @contextmanager
     def clock(self, stage: str) -> Iterator[None]:
-        """Add the time the block takes to a stage of ``seconds``."""
+        """Add the time of this block to a stage of ``seconds``."""
         start = time.perf_counter()
         yield
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
@@ -148,7 +148,7 @@ class Chain:
             return self.method.surrogate(x)
 
     def propose(self, y_star: Tensor, z: Tensor) -> Samples:
-        """Posterior samples at z, in float32, or in float64 where the closed-form inverse is not accurate enough."""
+        """Posterior samples at z in float32, or in float64 if the inverse is not accurate enough."""
         with self.clock("proposal"):
             y_star, z = y_star.to(self.method.device, torch.float32), z.to(self.method.device)
             proposal = self.method.proposal
@@ -167,14 +167,14 @@ class Chain:
             return Samples(y_star, z, x, error, unknown, x.clone(), unknown.clone())
 
     def localize(self, samples: Samples, goal: Tensor) -> Samples:
-        """Lines 11–14 of Algorithm 1, from the posterior samples; records the path."""
+        """Lines 11–14 of Algorithm 1: localize the posterior samples and record the path."""
         with self.clock("localization"):
             start = torch.where(samples.x.isfinite(), samples.x, self.task.bounds.mean(0).to(samples.x))
             if self.double:
                 start = start.double()
             path, predicted = self.descend(self.space.encode(start), goal)
             predicted_posterior = goal.to(path.u) + path.first[:, : goal.shape[1]] * self.unit.to(path.u)
-            elsewhere = (path.u[0] != samples.posterior).any(1).nonzero()[:, 0]  # outside the box, or tied, or filtered
+            elsewhere = (path.u[0] != samples.posterior).any(1).nonzero()[:, 0]  # changed by bounds, ties or filters
             if len(elsewhere):
                 predicted_posterior[elsewhere] = self.predict(samples.posterior[elsewhere]).to(predicted_posterior)
             error = (predicted_posterior - goal.to(path.u)).square().sum(1)
@@ -189,9 +189,9 @@ class Chain:
             )
 
     def descend(self, u: Tensor, goal: Tensor) -> tuple[Trajectory, Tensor]:
-        """Localize from u (n, e) towards goal (n, m), through the space's stages.
+        """Localize from u (n, e) towards goal (n, m) through the stages of the space.
 
-        The trajectory is that of the designs x, its error ‖f(x) − goal‖²; with it comes f of the last ones (n, m).
+        → the path of the designs x with its error ‖f(x) − goal‖², and f of the last designs (n, m).
         """
         goal, surrogate, unit = goal.to(u), self.method.surrogate, self.unit.to(u)
         assert surrogate is not None
@@ -202,7 +202,7 @@ class Chain:
 
         moves: DesignSpace = self.space
         for moves, share in (*staged(self.space), *([(self.space, 1.0)] if self.space.whole is not None else [])):
-            if len(parts) > len(self.space.stages):  # whole numbers settle; all else makes up for it
+            if len(parts) > len(self.space.stages):  # whole numbers are now fixed; the rest moves on
                 moves = Settled(self.space, u)
 
             def residual(u: Tensor, rows: Tensor, moves: DesignSpace = moves) -> Tensor:
@@ -234,14 +234,14 @@ class Chain:
         return Trajectory(steps, path, error, parts[0].first, left), goal + left[:, : len(unit)] * unit
 
     def _kept(self, u: Tensor, beyond: Tensor, moves: DesignSpace) -> Tensor:
-        """The designs u[beyond], which are beyond a cap, moved to it: where target and cap clash, the cap stays."""
+        """Move designs u[beyond] that violate a cap back to it: if target and cap conflict, the cap holds."""
         path = localize(
             lambda v, rows: moves.excess(moves.decode_rows(v, beyond[rows])), u[beyond], moves.bounds, enough=0.0
         )
         return moves.decode_rows(path.u[-1], beyond)
 
     def residual(self, samples: Samples, goal: Tensor) -> Tensor:
-        """(n,) norm of the dimensionless residual by the surrogate and the caps; infinite where it is not a number."""
+        """(n,) norm of the dimensionless residual by surrogate and caps; infinite if not a number."""
         excess = self.space.excess(samples.x).cpu().to(goal)
         misfit = self.off(samples.predicted.cpu().to(goal), goal)
         return self.scaled(misfit, excess).norm(dim=1).nan_to_num(nan=math.inf)
@@ -254,7 +254,7 @@ class Chain:
         return self.localize(self.propose(y_star, z), goal)
 
     def replace_stalled(self, samples: Samples, goal: Tensor, threshold: float | Tensor, seed: int) -> Tensor:
-        """Put fresh samples in the place of those that stalled, judged by the surrogate. Returns which (n,) bool."""
+        """Replace samples that stalled, by the surrogate, with fresh ones. → (n,) bool: which were replaced."""
         replaced = torch.zeros(len(goal), dtype=torch.bool, device=goal.device)
         for attempt in range(ROUNDS):
             rows = (self.residual(samples, goal) > threshold).nonzero()[:, 0]
@@ -267,7 +267,7 @@ class Chain:
         return replaced
 
     def correct(self, samples: Samples, goal: Tensor, evaluations: int, seed: int, replaceable: Tensor) -> Tensor:
-        """Correct with Ω; replace those ``replaceable`` (n,) on which that does not converge. Returns which (n,)."""
+        """Correct with Ω; replace ``replaceable`` (n,) samples that do not converge. → (n,) bool, which were."""
         replaced = torch.zeros(len(goal), dtype=torch.bool, device=goal.device)
         expected = self._correct(samples, goal, evaluations)
         for attempt in range(HOPELESS):
@@ -283,10 +283,10 @@ class Chain:
         return replaced
 
     def _correct(self, samples: Samples, goal: Tensor, evaluations: int) -> Tensor:
-        """x ← localize(f, y* + f(x) − Ω(x)), so many times (output space mapping, Bandler et al. 2004).
+        """Repeat x ← localize(f, y* + f(x) − Ω(x)) (output space mapping, Bandler et al. 2004).
 
-        Returns the error to expect afterwards (n,), in tolerances: what localization left of the last correction, plus
-        the last error seen times the factor by which corrections have been shrinking it.
+        → the expected error (n,) in tolerances: the residual of the last localization, plus the last error by Ω times
+        the factor by which corrections have reduced it.
         """
         before = last = None
         for k in range(evaluations):
@@ -311,13 +311,13 @@ class Chain:
 
 
 def _checked_sample(proposal: Proposal, y_star: Tensor, z: Tensor, d: int) -> tuple[Tensor, Tensor]:
-    """Samples (n, d) and their cycle error max |z − f_z(x)| (n,); NaN where the proposal is not invertible."""
+    """Samples (n, d) and their cycle error max |z − f_z(x)| (n,); NaN if the proposal is not invertible."""
     try:
         if isinstance(proposal, Network):
             x, back = proposal.cycle(y_star, z)
         else:
             x, back = proposal.sample(y_star, z), None
-    except AssertionError:  # nflows asserts that the quadratic to invert has real roots; in float32 it may not
+    except AssertionError:  # nflows asserts real roots of a quadratic; float32 may violate this
         return z.new_full((len(z), d), math.nan), z.new_full((len(z),), math.inf)
     if back is None:
         return x, x.new_full((len(x),), math.nan)

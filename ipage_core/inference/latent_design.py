@@ -22,17 +22,17 @@ Sampling = Literal["srs", "lhs", "maximin"]
 SAMPLINGS: tuple[Sampling, ...] = get_args(Sampling)
 
 MAXIMIN_VALUES = 50_000
-"""Above this n·k a maximin design is the plain LHS. Where k is large all distances are alike: at n = 1000, k = 1023 the
-three kinds have minimum distances 11.9, 11.9 and 12.0."""
+"""Above this n·k a maximin design is a plain LHS. For large k all distances are alike: at n = 1000, k = 1023 the three
+kinds have minimum distances 11.9, 11.9 and 12.0."""
 SWAPS = 40
-"""A lattice of up to this many points a dimension gains from coordinate swaps, one of more points does not."""
+"""Coordinate swaps improve a lattice of up to this many points per dimension."""
 
 
 def latent_design(n: int, k: int, kind: Sampling, seed: int) -> Tensor:
-    """n points z ~ N(0, I_k) laid out by ``kind``: (n, k), float32, a function of its arguments alone.
+    """n latent points z ~ N(0, I_k) of a ``kind``: (n, k), float32. The arguments determine the result.
 
-    ``srs`` simple random sampling; ``lhs`` Latin hypercube sampling (McKay, Beckman and Conover); ``maximin`` LHS with
-    the smallest distance between its points made large (paper, Eq. 9): a lattice, or swaps where they do better.
+    ``srs``: simple random sampling; ``lhs``: Latin hypercube sampling (McKay, Beckman and Conover); ``maximin``: LHS
+    with a large smallest distance between points (paper, Eq. 9), by a lattice, or by swaps if they are better.
 
     Raises:
         ValueError: n < 1, k < 1 or an unknown kind.
@@ -56,12 +56,12 @@ def unit_design(n: int, k: int, kind: Sampling, seed: int) -> NDArray[np.float64
         raise ValueError(f"sampling '{kind}' is not known; accepted: {', '.join(SAMPLINGS)}")
     tiny = np.finfo(np.float32).eps
     unit = unit.clip(tiny, 1 - tiny)
-    unit.setflags(write=False)  # it is remembered: a change would come back with the next call
+    unit.setflags(write=False)  # the cache returns this array again
     return unit
 
 
 def minimum_distance(points: Tensor | NDArray[np.float64]) -> float:
-    """Smallest Euclidean distance between two of the points (n, k): what Eq. 9 maximizes. Infinite for n = 1."""
+    """Smallest Euclidean distance between two of the points (n, k), which Eq. 9 maximizes. Infinite for n = 1."""
     return float(pdist(np.asarray(points)).min(initial=np.inf))
 
 
@@ -82,21 +82,22 @@ def _maximin(n: int, k: int, seed: int, rng: np.random.Generator) -> NDArray[np.
 def _lattice(
     n: int, k: int, generators: NDArray[np.int64], rng: np.random.Generator, tries: int = 256
 ) -> NDArray[np.float64]:
-    """The points (i·g/n + u) mod 1, u random, of that generator g among ``tries`` whose points lie farthest apart.
+    """The points (i·g/n + u) mod 1 with random u, for the generator g of ``tries`` with the largest minimum distance.
 
-    A rank-1 lattice, the best of which come near the densest packing of spheres, and a Latin hypercube because every
-    component of g is coprime to n (He, Gong and Li 2025, arXiv:2506.04582). Distances are taken around the unit torus,
-    where those between all points are those to the first: n·k a try, and no shift u makes the smallest one smaller.
+    This is a rank-1 lattice; the best ones come near the densest packing of spheres. It is a Latin hypercube because
+    every component of g is coprime to n (He, Gong and Li 2025, arXiv:2506.04582). On the unit torus the distances
+    between all points are those to the first point: this takes n·k operations a try, and no shift u reduces the
+    minimum.
 
     Args:
         n, k: number of points and dimensions.
-        generators: what components of g may be, at least k, none the negative of another modulo n: a pair of
-            dimensions with g and g or −g would hold its points on a line.
+            generators: allowed components of g, at least k, none the negative of another modulo n: two dimensions with
+                g and g or −g would put all points on a line.
         rng: draws generators and u.
-        tries: how many generators.
+            tries: number of generators to try.
     """
     g = rng.permuted(np.tile(generators, (tries, 1)), axis=1)[:, :k].T  # (k, tries)
-    i = np.arange(1, n // 2 + 1)  # the other half lies as far away, on the other side
+    i = np.arange(1, n // 2 + 1)  # the other half has the same distances by symmetry
     squared = np.zeros((tries, len(i)), np.int64)
     for component in g:
         apart = component[:, None] * i % n
@@ -106,7 +107,7 @@ def _lattice(
 
 
 def _closeness(squared: NDArray[np.float64]) -> NDArray[np.float64]:
-    """d⁻²⁰ from d²: six products, where a general power takes ten times as long."""
+    """d⁻²⁰ from d²: six products, ten times faster than a general power."""
     inverse = 1 / squared
     square = inverse * inverse
     fourth = square * square
@@ -114,14 +115,14 @@ def _closeness(squared: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _spread(design: NDArray[np.float64], rng: np.random.Generator, work: float = 1.5e7) -> NDArray[np.float64]:
-    """Swap coordinates between points while φ_p = (Σ dᵢⱼ⁻ᵖ)^(1/p), p = 20, falls; a Latin hypercube stays one.
+    """Swap coordinates between points as long as φ_p = (Σ dᵢⱼ⁻ᵖ)^(1/p), p = 20, falls; a Latin hypercube stays one.
 
-    φ_p is the smooth stand-in for the minimum distance of Morris and Mitchell 1995 (doi:10.1016/0378-3758(94)00035-T).
-    Each move takes one point (every other time one of the closest pair) and the best of its swaps with a few random
-    partners over all coordinates. ``work`` bounds the number of distances computed, hence the time (half a second).
+    φ_p is a smooth substitute for the minimum distance (Morris and Mitchell 1995, doi:10.1016/0378-3758(94)00035-T).
+    Each move takes one point, every second time one of the closest pair, and does the best of its swaps with a few
+    random partners over all coordinates. ``work`` limits the number of distances, and so the time (half a second).
     """
     n, k = design.shape
-    x = design.T.copy()  # points along the last axis, over which sums then run
+    x = design.T.copy()  # points along the last axis, for faster sums
     squared = squareform(pdist(design, "sqeuclidean"))
     np.fill_diagonal(squared, np.inf)
     partners = min(n - 1, 24)
@@ -129,13 +130,13 @@ def _spread(design: NDArray[np.float64], rng: np.random.Generator, work: float =
     closeness = _closeness(squared)
     rows, stalled = np.arange(partners), 0
     for move in range(moves):
-        if stalled > 4 * n * (n - 1) / partners:  # every point has had its swaps tried, to no avail
+        if stalled > 4 * n * (n - 1) / partners:  # no point has a swap left that helps
             break
         stalled += 1
         i = int(squared.argmin() // n) if move % 2 else int(rng.integers(n))
         j = rng.permutation(n - 1)[:partners]
         j += j >= i
-        # Swapping coordinate c of i and j changes their distances to every other point l, but not their own.
+        # Swapping coordinate c of i and j changes their distances to all other points, not to each other.
         to_i, to_j = (x[:, i, None] - x) ** 2, (x[:, j].T[:, :, None] - x) ** 2  # (k, n), (partners, k, n)
         gain = to_j - to_i
         new_i, new_j = squared[i] + gain, squared[j][:, None] - gain

@@ -15,42 +15,42 @@ OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
 DEFAULT_STEPS: dict[Optimizer, int] = {"lm": 25, "adam": 200, "gd": 200}
 
 LONGEST_STEP, LONGEST_MOVE = 0.2, 0.07
-"""Longest Levenberg–Marquardt step, in units of the box's widths: a local search must stay local.
+"""Longest Levenberg–Marquardt step in box widths, so that the search stays local.
 
-The first is its norm, the second the root mean square over coordinates, whichever allows more (above eight of them).
+The first limits the norm, the second the root mean square over coordinates; the larger of the two limits holds.
 """
 
 PINNED, LOOK_INWARD = 1e-2, 0.3
-"""A sample on a wall is stuck if its step is shorter than the first, in widths, and would leave most of the residual.
+"""A sample at a bound is stuck if its step is shorter than the first, in widths, and leaves most of the residual.
 
-It looks for a smaller one straight inward, as far as the second, and goes on from the best point if that is better.
+It then searches straight inward, as far as the second, and continues from the best point if that is better.
 """
 
 MANY = 3
-"""From so many times more residuals than coordinates on, derivatives go forward, and the step solves for u.
+"""From this ratio of residuals to coordinates on, derivatives use forward mode, and the step solves for u.
 
-One forward pass for each coordinate then costs less than one backward pass for each residual, and an e × e matrix less
-than an r × r one: for 256 outputs of five inputs, 22 times and a thousand times less.
+One forward pass per coordinate is then cheaper than one backward pass per residual, and an e × e matrix cheaper than
+an r × r one: for 256 outputs of five inputs, 22 times and a thousand times cheaper.
 """
 
 Residual = Callable[[Tensor, Tensor], Tensor]
-"""u (k, e) of the samples ``rows`` (k,) → (k, r): what is to vanish, each row depending on that row of u alone."""
+"""u (k, e) of the samples ``rows`` (k,) → residuals (k, r); each row depends only on its row of u."""
 
 
 @dataclass(frozen=True, eq=False)
 class Trajectory:
-    """What localization recorded: T frames of n samples."""
+    """The path of n samples in T frames."""
 
     steps: Tensor
-    """(T,) optimizer steps taken at each frame, 0 at the start."""
+    """(T,) number of optimizer steps at each frame, 0 at the start."""
     u: Tensor
     """(T, n, e) the samples."""
     error: Tensor
-    """(T, n) what ``measure`` says of their residual: the surrogate's error, not Ω's."""
+    """(T, n) error of each sample by ``measure``: by the surrogate, not by Ω."""
     first: Tensor
     """(n, r) residual at the start."""
     residual: Tensor
-    """(n, r) of the last frame: what did not vanish."""
+    """(n, r) residual of the last frame."""
 
 
 def localize(
@@ -64,24 +64,24 @@ def localize(
     enough: float = 1e-6,
     measure: Callable[[Tensor], Tensor] = lambda residual: residual.square().sum(1),
 ) -> Trajectory:
-    """Minimize ‖residual(u)‖² for all n samples at once, never leaving the box.
+    """Minimize ‖residual(u)‖² for all n samples at once, within the box.
 
-    The loss is the *sum* over samples: a mean would shrink each one's step as the batch grows. ``lm`` is batched
-    Levenberg–Marquardt, ``adam`` what the paper uses, ``gd`` plain gradient descent (Eq. 8 with a fixed γ). All work in
-    coordinates scaled by the box's widths.
+    The loss is the *sum* over samples: with a mean, each step would shrink as the batch grows. ``lm`` is batched
+    Levenberg–Marquardt, ``adam`` is the paper's choice, ``gd`` is plain gradient descent (Eq. 8 with a fixed γ). All
+    work in coordinates scaled by the box widths.
 
     Args:
         residual: see :data:`Residual`.
-        u0: (n, e) starting points; they are moved into the box first.
+            u0: (n, e) starting points; clipped to the box first.
         bounds: (2, e) lower and upper limits.
         optimizer: one of ``OPTIMIZERS``.
-        steps: at most so many; 25 for ``lm``, 200 otherwise.
-        record_every: record a frame every so many steps (first and last always).
-        enough: a sample rests once its residual norm is below.
-        measure: residuals (n, r) → (n,) the error that the trajectory records; by default their squared norm.
+            steps: maximum number; default 25 for ``lm``, 200 otherwise.
+            record_every: number of steps between recorded frames; the first and last are always recorded.
+            enough: a sample stops when its residual norm is below this.
+            measure: residuals (n, r) → (n,) error for the path; default: the squared norm.
 
     Returns:
-        The trajectory; its last frame is the result.
+            The path; its last frame is the result.
 
     Raises:
         ValueError: unknown optimizer, or steps < 1.
@@ -111,7 +111,7 @@ def localize(
 
 
 def _jacobian(residual: Residual, u: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """r (k, r) and ∂r/∂u (k, r, e): one backward pass for each residual, or one forward pass for each coordinate."""
+    """r (k, r) and ∂r/∂u (k, r, e): one backward pass per residual, or one forward pass per coordinate."""
     with torch.no_grad():
         forward = _goes_forward(u, residual(u[:1], rows[:1]))
     if forward:
@@ -125,7 +125,7 @@ def _goes_forward(u: Tensor, r: Tensor) -> bool:
 
 
 def _forward_derivatives(residual: Residual, u: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """The same by dual numbers, one pass for each coordinate."""
+    """The same by dual numbers, one pass per coordinate."""
     columns = []
     with torch.no_grad():
         for direction in torch.eye(u.shape[1], dtype=u.dtype, device=u.device):
@@ -150,10 +150,10 @@ def _derivatives(r: Tensor, u: Tensor) -> Tensor:
 
 
 def _levenberg_marquardt(residual, u, low, high, steps, enough):  # type: ignore[no-untyped-def]
-    """Damped Gauss–Newton in the dual form δ = −Jᵀ(JJᵀ + λI)⁻¹r, whose matrix is r × r however long u is.
+    """Damped Gauss–Newton in the dual form δ = −Jᵀ(JJᵀ + λI)⁻¹r, whose matrix is r × r for any length of u.
 
-    With many more residuals than coordinates it is the same step as δ = −(JᵀJ + λI)⁻¹Jᵀr, whose matrix is e × e. Most
-    samples arrive within five steps: later steps, and derivatives, are computed for the others alone.
+    With many more residuals than coordinates the same step is computed as δ = −(JᵀJ + λI)⁻¹Jᵀr, with an e × e matrix.
+    Most samples arrive within five steps; later steps are computed only for the others.
     """
     width = high - low
     rows = torch.arange(len(u), device=u.device)
@@ -181,7 +181,7 @@ def _levenberg_marquardt(residual, u, low, high, steps, enough):  # type: ignore
             return
         here, scaled = u[rows], jacobian[rows] * width
         step = gauss_newton(r[rows], scaled, damping[rows])
-        # A coordinate that sits on the wall and is pushed against it is held there; the others make up for it.
+        # A coordinate that is pushed against its bound stays there; the others compensate.
         blocked = ((here <= low) & (step < 0)) | ((here >= high) & (step > 0))
         freed = gauss_newton(r[rows], scaled.masked_fill(blocked[:, None], 0.0), damping[rows])
         step = torch.where(blocked, 0.0, freed)
@@ -204,7 +204,7 @@ def _levenberg_marquardt(residual, u, low, high, steps, enough):  # type: ignore
         onward = better & (error > enough**2)
         if not forward and 2 * int(onward.sum()) > len(rows):
             jacobian[rows[onward]] = _derivatives(with_graph, there)[onward]
-        elif onward.any():  # a second look at the few that go on costs less than derivatives of all
+        elif onward.any():  # cheaper than derivatives of all samples
             jacobian[rows[onward]] = _jacobian(residual, there_now[onward], rows[onward])[1]
         del with_graph, there  # before the next forward pass builds another
         u, r = u.clone(), r.clone()
@@ -214,7 +214,7 @@ def _levenberg_marquardt(residual, u, low, high, steps, enough):  # type: ignore
 
 
 def _best_along(residual: Residual, u: Tensor, direction: Tensor, rows: Tensor) -> Tensor:
-    """Of the points u + t·direction, t up to ``LOOK_INWARD``, the one with the least residual. (k, e) → (k, e)."""
+    """Of the points u + t·direction, t ≤ ``LOOK_INWARD``, the one with the smallest residual. (k, e) → (k, e)."""
     lengths = torch.linspace(0, LOOK_INWARD, 13, dtype=u.dtype, device=u.device)[1:]
     points = u[:, None] + lengths[:, None] * direction[:, None]
     with torch.no_grad():
@@ -224,7 +224,7 @@ def _best_along(residual: Residual, u: Tensor, direction: Tensor, rows: Tensor) 
 
 
 def _adam(residual, u, low, high, steps, enough, rate=0.02, beta1=0.9, beta2=0.999):  # type: ignore[no-untyped-def]
-    """Adam (Kingma and Ba 2015) on the box-scaled coordinates, its rate falling to zero along a cosine."""
+    """Adam (Kingma and Ba 2015) in box-scaled coordinates, with a cosine decay of its rate to zero."""
     width, rows = high - low, torch.arange(len(u), device=u.device)
     first, second = torch.zeros_like(u), torch.zeros_like(u)
     for k in range(1, steps + 1):
@@ -239,7 +239,7 @@ def _adam(residual, u, low, high, steps, enough, rate=0.02, beta1=0.9, beta2=0.9
 
 
 def _gradient_descent(residual, u, low, high, steps, enough):  # type: ignore[no-untyped-def]
-    """u ← u − γ g with one γ for all samples: the largest that is safe where the residual is steepest at the start."""
+    """u ← u − γ g with one γ for all samples: the largest that is stable at the steepest starting point."""
     width, rows = high - low, torch.arange(len(u), device=u.device)
     _, jacobian = _jacobian(residual, u, rows)
     gamma = 0.5 / (jacobian * width).square().sum((1, 2)).max().clamp(min=1e-12)

@@ -1,4 +1,4 @@
-"""Every inversion method as data: what proposes designs, what (if anything) localization descends."""
+"""The inversion methods: each is a proposal of designs, and a surrogate for localization or none."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Surrogate = Callable[[Tensor], Tensor]
 
 
 class Prior:
-    """The proposal that knows nothing: p(x), whatever the target. It has no latent space; z only seeds the draw."""
+    """Proposes samples of the prior p(x) for any target. It has no latent space; z only seeds the draw."""
 
     latent_dim = 1
 
@@ -60,63 +60,65 @@ class Prior:
 
 @dataclass(frozen=True)
 class Method:
-    """A row of the table: a proposal, and a surrogate to localize on (None: the proposal's designs are the answer)."""
+    """A proposal and a surrogate for localization. Surrogate None: the proposed designs are the result."""
 
     title: str
     proposal: tuple[str, str] | None
-    """(model, weight set); None is the prior."""
+    """(model, weight set); None: the prior."""
     surrogate: tuple[str, str] | None
     """(model, weight set)."""
     searched: tuple[str, str] | None = None
-    """(model, weight set) that the neural-adjoint method descends from prior starts, as ``search`` says."""
+    """(model, weight set) for the descents of the neural adjoint, with the settings ``search``."""
     search: Search | None = None
     task: str | None = None
-    """The one task it is for, where its models were trained here; None: every task."""
+    """The only task of this method, if the user trained its models; None: every task."""
     folder: Path | None = None
-    """Where those models lie; None: where the task's own do."""
+    """Folder of those models; None: the task's."""
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The models it needs, each once."""
+        """The models of the method, without duplicates."""
         return tuple(dict.fromkeys(part[0] for part in (self.proposal, self.surrogate, self.searched) if part))
 
     @property
     def trained(self) -> tuple[str, ...]:
-        """The models to train for it, in this order: the INN takes over the separate surrogate."""
+        """The models to train, in this order: the INN contains the separately trained surrogate."""
         return ("mlp", *self.models) if "inn" in self.models else self.models
 
 
 _SHIPPED = {
-    "ipage": Method("iPage: INN posterior, INN surrogate t(x)", ("inn", "phi"), ("inn", "phi_star")),
-    "ipage-cinn": Method("cINN posterior, the same surrogate", ("cinn", "phi_star"), ("mlp", "phi_star")),
-    "inn": Method("INN posterior alone", ("inn", "phi"), None),
-    "cinn": Method("conditional INN posterior alone", ("cinn", "phi_star"), None),
-    "mdn": Method("mixture density network (MDN) alone", ("mdn", "phi_star"), None),
-    "cvae": Method("conditional variational autoencoder (cVAE) alone", ("cvae", "phi_star"), None),
+    "ipage": Method("iPage: invertible network (INN) as posterior and surrogate", ("inn", "phi"), ("inn", "phi_star")),
+    "ipage-cinn": Method(
+        "iPage with a conditional flow (cINN) as posterior", ("cinn", "phi_star"), ("mlp", "phi_star")
+    ),
+    "inn": Method("Invertible network (INN) alone, without localization", ("inn", "phi"), None),
+    "cinn": Method("Conditional flow (cINN) alone, without localization", ("cinn", "phi_star"), None),
+    "mdn": Method("Mixture density network (MDN), without localization", ("mdn", "phi_star"), None),
+    "cvae": Method("Conditional variational autoencoder (cVAE), without localization", ("cvae", "phi_star"), None),
     "na": Method(
-        "neural-adjoint (NA), best settings found: prior starts descend a network of its own, the best kept",
+        "Neural adjoint (NA), tuned: the best of four descents per design",
         None,
         None,
         ("na", "phi_star"),
         Search("lm", starts=1, per_design=4, steps=25),
     ),
     "na-published": Method(
-        "neural-adjoint (NA) as published: 2048 starts, 300 Adam steps, the best kept",
+        "Neural adjoint (NA), as published: the best of 2048 descents by Adam",
         None,
         None,
         ("na-published", "phi_star"),
         Search(),
     ),
-    "prior-lm": Method("control: prior starts, the same surrogate", None, ("mlp", "phi_star")),
+    "prior-lm": Method("Control: random designs, with iPage's localization", None, ("mlp", "phi_star")),
 }
 METHODS: Catalog[Method] = Catalog(lambda: _SHIPPED)
-"""Read-only; only :mod:`ipage_core.registry` adds to it: methods whose models the user has trained."""
+"""Read-only, except for :mod:`ipage_core.registry`, which adds the user's trained models."""
 FORMER = {"ipage-mlp": "ipage"}
-"""Names that methods had. iPage with the separate surrogate is iPage, since the INN takes that surrogate over."""
+"""Former names of methods."""
 
 
 def named(method: str) -> str:
-    """A method by its name of today: old links and scripts say another. That it has changed is said once, on stderr."""
+    """The present name of a method; a former name prints a note on stderr, once."""
     name, at, run = method.partition("@")
     if name not in FORMER:
         return method
@@ -126,13 +128,13 @@ def named(method: str) -> str:
 
 @cache
 def say_former(name: str) -> None:
-    """Say once, on stderr, what the method ``name`` is called today."""
-    print(f"The method '{name}' is '{FORMER[name]}' now: the INN carries that surrogate itself.", file=sys.stderr)
+    """Print a note on stderr, once per name."""
+    print(f"The method '{name}' is '{FORMER[name]}' now, because its INN contains this surrogate.", file=sys.stderr)
 
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """A method ready to run on a device."""
+    """The networks of a method, loaded on a device."""
 
     name: str
     proposal: Proposal
@@ -143,7 +145,7 @@ class Loaded:
 
 
 def folder(task: Task, method: str) -> Path:
-    """Where the models of a method lie for a task."""
+    """Folder of a method's models for a task."""
     return METHODS[named(method)].folder or task.models_folder or PRETRAINED / task.name
 
 
@@ -154,7 +156,7 @@ def load(
     root: Path | None = None,
     models: Path | None = None,
 ) -> Loaded:
-    """A method's networks for a task, from the folder ``models``, or else from ``root/<task>``, or from its own place.
+    """Load a method's networks for a task from ``models``, else from ``root/<task>``, else from its own folder.
 
     Raises:
         ValueError: unknown task or method.
@@ -170,13 +172,13 @@ def load(
         raise ValueError(f"method '{method}' is not known; accepted: {accepted}")
     device = torch.device(device)
     if device.type == "mps" and task.omega is None:
-        device = torch.device("cpu")  # the processes of tables compute in float64, which MPS lacks
+        device = torch.device("cpu")  # Gaussian processes need float64, which MPS lacks
     where = models or (root / task.name if root else folder(task, method))
     modules: dict[tuple[str, str], Network] = {}
     cards: dict[str, dict[str, Any]] = {}
     for name in METHODS[method].models:
         weights = where / f"{name}.safetensors"
-        written = weights.stat().st_mtime_ns if weights.exists() else 0  # a model trained anew is loaded anew
+        written = weights.stat().st_mtime_ns if weights.exists() else 0  # so that a newly trained model is loaded
         try:
             weight_sets, cards[name] = _load_once(task, name, str(device), where, written)
         except ModelUnavailable as error:

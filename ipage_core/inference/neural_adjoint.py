@@ -1,4 +1,4 @@
-"""The neural-adjoint method: many descents on a network's error, the best kept (Ren et al. 2020, arXiv:2009.12919)."""
+"""The neural-adjoint method: the best of many descents on a network's error (Ren et al. 2020, arXiv:2009.12919)."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from ipage_core.inference.localization import localize
 from ipage_core.problem.space import DesignSpace, staged
 
 AT_ONCE = 16_384
-"""Descents in one batch, for memory."""
+"""Number of descents in a batch, limited by memory."""
 
 
 @dataclass(frozen=True)
 class Search:
-    """How designs are searched for: with the defaults, as published."""
+    """Settings of the descents; the defaults are the published ones."""
 
     optimizer: Literal["published", "adam", "lm"] = "published"
     starts: int = 2048
-    """Descents for each target, at least."""
+    """Least number of descents for each target."""
     per_design: int = 1
-    """Descents for each design asked for, at least."""
+    """Least number of descents for each design."""
     steps: int = 300
     rate: float = 0.5
     boundary: float = 0.1
 
 
 class NeuralAdjoint:
-    """Proposes the end points of descents from the prior, those with the least error by the network itself.
+    """Proposes the end points of descents from prior samples that have the smallest error by the network itself.
 
     It has no latent space: z only seeds the starts. ``published``: Adam on the mean squared error plus ``boundary``·
-    Σ relu(|x − μ| − R/2) over batch and coordinates; its rate is halved when the loss has not fallen for ten steps; one
-    run for each target. ``adam`` and ``lm`` are those of :func:`ipage_core.inference.localization.localize`, over
+    Σ relu(|x − μ| − R/2) over batch and coordinates; the rate is halved when the loss has not fallen for ten steps; one
+    run per target. ``adam`` and ``lm`` are those of :func:`ipage_core.inference.localization.localize`, in the space
     ``moves``.
     """
 
@@ -54,27 +54,27 @@ class NeuralAdjoint:
         unit: Tensor | None = None,
         enough: float = 1e-6,
     ) -> None:
-        """``draw(n, z)`` draws (n, d) from the prior.
+        """Use ``draw(n, z)`` to draw (n, d) from the prior.
 
-        As published it moves in ``units`` (the widths of the boundary if none are given) and is pushed back into
-        ``boundary`` (2, d). A descent by ``adam`` or ``lm`` rests once the
-        network is ``enough`` near the target, in the ``unit`` (m,) of each property (1 if None).
+        As published, it works in ``units`` (default: the widths of the boundary) and pushes designs back into
+        ``boundary`` (2, d). A descent by ``adam`` or ``lm`` stops when the network is within ``enough`` of the target,
+        in the ``unit`` (m,) of each property (default: 1).
         """
         self.network, self.draw, self.moves, self.search = network, draw, moves, search
         self.boundary, self.units, self.enough = boundary, units, enough
         self.unit = torch.ones(()) if unit is None else unit
 
     def searching(self, search: Search) -> NeuralAdjoint:
-        """The same, searching in another way."""
+        """The same proposal with another search."""
         twin = copy(self)
         twin.search = search
         return twin
 
     def sample(self, y_star: Tensor, z: Tensor) -> Tensor:
-        """The best designs for each target among its rows. (n, m), (n, 1) → (n, d)."""
+        """The best designs for each target. (n, m), (n, 1) → (n, d)."""
         targets, of_row = y_star.unique(dim=0, return_inverse=True)
-        asked = torch.bincount(of_row, minlength=len(targets))
-        counts = (self.search.per_design * asked).clamp(min=self.search.starts)
+        wanted = torch.bincount(of_row, minlength=len(targets))
+        counts = (self.search.per_design * wanted).clamp(min=self.search.starts)
         starts = self.draw(int(counts.sum()), z)
         goals = targets.repeat_interleave(counts, dim=0)
         published = self.search.optimizer == "published"
@@ -85,15 +85,15 @@ class NeuralAdjoint:
             ends.append(descend(start, goal))
             parts = zip(ends[-1].split(2048), goal.split(2048), strict=True)
             errors += [((self.network(x) - y) / self.unit.to(y)).square().sum(1).detach() for x, y in parts]
-        found = torch.empty(len(y_star), starts.shape[1], dtype=starts.dtype, device=starts.device)
+        designs = torch.empty(len(y_star), starts.shape[1], dtype=starts.dtype, device=starts.device)
         each = zip(torch.cat(ends).split(counts.tolist()), torch.cat(errors).split(counts.tolist()), strict=True)
         for t, (end, error) in enumerate(each):
-            kept = error.nan_to_num(nan=torch.inf).argsort(stable=True)[: asked[t]]
-            found[of_row == t] = end[kept.sort().values]  # in the order of the starts: a sample's number says nothing
-        return found
+            best = error.nan_to_num(nan=torch.inf).argsort(stable=True)[: wanted[t]]
+            designs[of_row == t] = end[best.sort().values]  # in the order of the starts, not by error
+        return designs
 
     def _descended(self, start: Tensor, goal: Tensor) -> Tensor:
-        """(n, d), (n, m) → (n, d) by localize, through the stages of the space."""
+        """(n, d), (n, m) → (n, d) by localization, through the stages of the space."""
         optimizer, steps = self.search.optimizer, self.search.steps
         assert optimizer != "published"
         u = self.moves.encode(start)

@@ -1,4 +1,4 @@
-"""The least or the greatest of a property: aims that move outward along the Pareto front for as long as f follows."""
+"""Minimizes and maximizes properties: aims move outward along the Pareto front as far as the surrogate can follow."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ if TYPE_CHECKING:
     from ipage_core.problem.task import Task
 
 ROUNDS, FIRST = 14, 0.2
-"""How often the aims are moved, and how far at first, in standard deviations of the data's y."""
+"""Number of rounds, and the first step in standard deviations of the data's y."""
 REACHED = 0.5
-"""An aim counts as reached if f comes within so many tolerances of it."""
+"""An aim is reached if f comes within this many tolerances of it."""
 NEAREST = 400
-"""Pairs nearest to the other goals, of which the front is taken where no pair meets them."""
+"""If no pair meets the other goals, the front is that of this many pairs nearest to them."""
 
 
 def front(y: Tensor) -> Tensor:
-    """Which points no other one dominates, all coordinates being minimized. (k, p) → (k,) bool.
+    """The points that no other point dominates, if all coordinates are minimized. (k, p) → (k,) bool.
 
     >>> front(torch.tensor([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])).tolist()
     [True, True, False]
     """
-    kept = torch.ones(len(y), dtype=torch.bool)
+    undominated = torch.ones(len(y), dtype=torch.bool)
     for i in y.sum(1).argsort().tolist():
-        if kept[i]:
+        if undominated[i]:
             worse = (y >= y[i]).all(1) & (y > y[i]).any(1)
-            kept &= ~worse
-    return kept
+            undominated &= ~worse
+    return undominated
 
 
 def optimal_aims(task: Task, target: Target, n: int, seed: int, reached: Callable[[Tensor], Tensor]) -> Tensor:
-    """Aims (n, m) for a target that minimizes or maximizes: each as far out as the surrogate can still follow.
+    """Aims (n, m) for a target that minimizes or maximizes, each as far out as the surrogate can follow.
 
-    They start at the front of the data (among pairs that meet the other goals, or come nearest to them) and are spread
-    along it. In each round every aim moves outward by a step of its own; where localization arrives it stays there,
-    elsewhere the step is halved. ``reached``: aims (n, m) → (n,) bool, whether localization arrives there.
+    They start along the front of the pairs that meet the other goals, or come nearest to them. In each round every aim
+    moves outward by its own step. If localization reaches the new aim, it stays there; if not, the step is halved.
+    ``reached``: aims (n, m) → (n,) bool, whether localization reaches them.
     """
     goals = target.goals
     sign = torch.tensor([{"minimize": -1.0, "maximize": 1.0}.get(goal.kind, 0.0) for goal in goals]).double()
@@ -64,6 +64,6 @@ def _starts(task: Task, target: Target, n: int, seed: int, sign: Tensor) -> Tens
     y = y[near].clamp(low, high)
     best = y[front(-(sign * y)[:, sign != 0])]
     order = best[:, sign != 0][:, 0].argsort()
-    if len(best) >= n:  # evenly along the front
+    if len(best) >= n:  # at equal steps along the front
         return best[order[torch.linspace(0, len(best) - 1, n).round().long()]].clone()
     return best[torch.randint(len(best), (n,), generator=Generator().manual_seed(seed))].clone()

@@ -1,4 +1,4 @@
-"""The chain: target → latent design → posterior samples → localization → correction → verification."""
+"""A design run: target → latent design → posterior samples → localization → correction → verification."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task
 
 AT_MOST = 100_000
-"""Designs in all that one call may ask for: their gradients must fit into memory."""
+"""Largest number of designs in one call; limited by the memory for gradients."""
 FAR = 1e4
-"""Targets further than this from zero, in tolerances, are pulled in: float32 cannot resolve them."""
+"""Targets further from zero than this, in tolerances, are pulled in: float32 cannot resolve them."""
 
 
 def design(
@@ -56,24 +56,24 @@ def design(
         method: from :func:`ipage_core.inference.methods.load`.
         y_star: (m,) one target, or (t, m) several.
         n: number of designs for each target; sample i belongs to target i // n.
-        sampling: how the latent space is laid out.
-        seed: fixes everything random.
-        omega_evals: true evaluations a design may cost for its correction x ← localize(f, y* + f(x) − Ω(x)).
-        finish: bring designs to the exact target, by as many evaluations as that takes, where their space knows how.
+            sampling: kind of the latent design.
+            seed: seed of all random numbers.
+            omega_evals: Ω evaluations per design for the correction x ← localize(f, y* + f(x) − Ω(x)).
+            finish: bring designs to the exact target by as many Ω evaluations as needed, if their space can.
         verify: ``auto``, ``all``, ``none`` or a number; see :func:`ipage_core.inference.verification.rows_to_verify`.
-        space: what localization moves, from :func:`ipage_core.problem.constraints.parse`; unconstrained if None.
-        seed_design: (d,) a design of one's own: the samples start a quarter of the way from it to posterior samples,
-            the first of each target at the design itself.
+            space: space of localization, from :func:`ipage_core.problem.constraints.parse`; default: unconstrained.
+            seed_design: (d,) the user's design. The samples start a quarter of the way from it to posterior samples;
+                the first sample of each target starts at the design itself.
         optimizer: ``lm``, ``adam`` or ``gd``.
-        steps: at most so many optimizer steps; its default if None.
-        record_every: thins the recorded path.
-        target: what was asked for; its tolerances judge hits. The properties' own if None.
-        spread: over which solutions a target's designs are spread evenly: ``box`` all, ``posterior`` the likely ones,
-            ``off`` as drawn. A cheap Ω then corrects them twice, unless ``omega_evals`` says how often.
-        fill: add designs until every solution that is found lies within so much of one, in box widths; one target.
+            steps: maximum number of optimizer steps; None: the optimizer's default.
+            record_every: number of steps between recorded frames.
+            target: the target with its own tolerances for hits; None: the properties' tolerances.
+            spread: spread the designs of a target evenly over all solutions (``box``) or the likely ones
+                (``posterior``), or not (``off``). A fast Ω then corrects them twice, unless ``omega_evals`` is given.
+            fill: add designs until every known solution has one within this distance, in box widths; for one target.
 
     Raises:
-        ValueError: a shape, a number or a name is not acceptable; the message says what is.
+            ValueError: a shape, a number or a name is not accepted; the message says what is.
     """
     targets = _targets(task, y_star)
     if n < 1:
@@ -95,23 +95,26 @@ def design(
     space = space or constraints.parse(task)
     why_not = spreadable(task, method, space)
     if fill is not None and (len(targets) > 1 or why_not or not 0 < fill < math.inf):
-        raise ValueError(f"--fill {fill:g} is not accepted: a distance above 0, for one target. {why_not}".strip())
+        raise ValueError(
+            f"--fill {fill:g} is not accepted; accepted: above 0, with one target. {why_not}".strip()
+        )
     if finish and (space.finish is None or method.surrogate is None):
-        accepted = "a task that brings one, with a method that localizes"
-        raise ValueError(f"{method.name} on {task.name} has no finish; accepted: {accepted}")
+        accepted = "a task with such a step, and a method that localizes"
+        raise ValueError(f"{method.name} on {task.name} has no finishing step; accepted: {accepted}")
     chain = Chain(task, method, space, optimizer, steps, record_every, seed_design, target)
 
     with chain.clock("latent"):
         k = method.proposal.latent_dim
-        # One design a target each: together they fill the space. Several each: every target gets the same full design.
+        # With one design per target, all points together fill the latent space. Otherwise every target gets the same
+        # points.
         z = (
             latent_design(total, k, sampling, seed)
             if n == 1
             else latent_design(n, k, sampling, seed).repeat(len(targets), 1)
         )
-    # The networks' float32 tells no two designs apart by their distance from 10⁹: aim in that direction, but nearer.
+    # float32 cannot tell distances from a target at 10⁹ apart: aim in its direction, but nearer.
     distance = (y_star / chain.unit).norm(dim=1, keepdim=True)
-    usual = torch.tensor(task.default_target, dtype=torch.float64) / chain.unit  # −4000 eV may be a usual energy
+    usual = torch.tensor(task.default_target, dtype=torch.float64) / chain.unit  # but −4000 eV may be a normal energy
     far = max(FAR, 10 * usual.norm().item())
     goal = y_star * (far / distance.clamp(min=1e-300)).clamp(max=1.0)
     samples = chain.propose(goal, z)
@@ -128,7 +131,7 @@ def design(
         residual = chain.residual(samples, goal).view(-1, n)
         lost = ~(residual <= max(reach, chain.doubt)).any(1)
         aimless = lost.repeat_interleave(n)
-        if lost.any():  # nothing reaches that target: let all its designs aim at the closest that one achieves
+        if lost.any():  # no design reaches this target: all aim at the closest value that one achieves
             best = residual.argmin(1) + n * torch.arange(len(targets))
             goal = torch.where(aimless[:, None], samples.predicted.cpu().to(goal)[best].repeat_interleave(n, 0), goal)
             replaced |= chain.replace_stalled(samples, goal, torch.where(aimless, 1.0, math.inf), seed + 1)
@@ -136,7 +139,7 @@ def design(
         if spread != "off" and n > 1 and seed_design is None and not why_not:
             stays = spread_samples(chain, samples, goal, n, spread, seed)
             omega_evals = omega_evals or (CORRECTIONS if task.verifies_by_default else 0)
-        replaceable = ~aimless & ~stays  # a fresh sample in the place of a spread one would leave a hole
+        replaceable = ~aimless & ~stays  # replacing a spread sample would leave a gap
         if fill is not None:
             filled = fill_samples(chain, samples, goal, fill, seed, AT_MOST - total)
             goal, y_star, replaced, aimless, replaceable = (
@@ -155,7 +158,7 @@ def design(
             replaced |= space.finish(chain, samples, goal, seed, ~aimless)
         if not torch.equal(samples.x, localized):
             samples.predicted = chain.predict(samples.x)
-    else:  # Ω judges admissible designs, whoever proposes them
+    else:  # Ω always gets designs that obey the constraints
         samples.posterior = samples.x = space.project(samples.x)
     with chain.clock("verification"):
         if task.omega is None:
@@ -187,7 +190,7 @@ def design(
 
 
 def optimal(task: Task, method: Loaded, target: Target, n: int, seed: int, space: DesignSpace) -> Tensor:
-    """Aims for a target that minimizes or maximizes, as far out as the surrogate follows. → (n, m).
+    """Aims for a target that minimizes or maximizes, as far out as the surrogate can follow. → (n, m).
 
     Raises:
         ValueError: the method has no surrogate.
@@ -197,7 +200,7 @@ def optimal(task: Task, method: Loaded, target: Target, n: int, seed: int, space
     tolerances = target.tolerances(task)
 
     def reached(aims: Tensor) -> Tensor:
-        found = design(
+        solutions = design(
             task,
             method,
             aims,
@@ -209,8 +212,8 @@ def optimal(task: Task, method: Loaded, target: Target, n: int, seed: int, space
             record_every=1000,
             target=target,
         )
-        assert found.surrogate is not None
-        return ((found.surrogate.double() - aims).abs() / tolerances <= REACHED).all(1)
+        assert solutions.surrogate is not None
+        return ((solutions.surrogate.double() - aims).abs() / tolerances <= REACHED).all(1)
 
     return optimal_aims(task, target, n, seed, reached)
 
@@ -218,7 +221,7 @@ def optimal(task: Task, method: Loaded, target: Target, n: int, seed: int, space
 def _note(
     task: Task, targets: Tensor, lost: Tensor, predicted: Tensor, verification: Verification, unit: Tensor
 ) -> str:
-    """A sentence on the targets (t, m) that are ``lost`` (t,): no design reached them by the surrogate, nor by Ω."""
+    """A sentence on the targets (t, m) in ``lost`` (t,), which no design reached by the surrogate, if none did by Ω."""
     n = len(predicted) // len(targets)
     lost = lost & ~verification.hit.view(-1, n).any(1)
     if not lost.any():
@@ -234,7 +237,7 @@ def _note(
     else:
         what = f"{int(lost.sum())} of {len(targets)} targets, the first {_text(task, targets[first])},"
         designs = "their designs"
-    if task.omega is None:  # rows cannot prove that nothing lies between them
+    if task.omega is None:  # a table cannot prove that the target is impossible
         return (
             f"{what}: no design is predicted that meets it within the surrogate's own error; {designs} aim at the "
             f"closest that is predicted, {_text(task, closest)}."
@@ -246,7 +249,7 @@ def _note(
 
 
 def _targets(task: Task, y_star: Tensor) -> Tensor:
-    """(t, m) float64 from (m,) or (t, m)."""
+    """(m,) or (t, m) → (t, m) float64."""
     y_star = torch.as_tensor(y_star, dtype=torch.float64)
     y_star = y_star[None] if y_star.dim() == 1 else y_star
     if y_star.dim() != 2 or y_star.shape[1] != task.n_targets or not len(y_star):

@@ -1,4 +1,4 @@
-"""The true forward operator has the last word: what a design really achieves, and whether that is a hit."""
+"""Verification: runs the true forward operator Ω on designs and compares the result with the target."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ipage_core.runtime.bar import progress_bar
 
 @dataclass(frozen=True, eq=False)
 class Verification:
-    """What Ω says of n designs; NaN and False where it did not run."""
+    """Results of Ω for n designs; NaN and False where it did not run."""
 
     y: Tensor
     """(n, m + p) properties by Ω."""
@@ -25,18 +25,18 @@ class Verification:
     hit: Tensor
     """(n,) bool: Ω ran, and every |Ω(x) − y*| is within its tolerance."""
     calls: int
-    """Evaluations of Ω this took."""
+    """Number of Ω evaluations."""
 
     @classmethod
     def nowhere(cls, task: Task, n: int) -> Verification:
-        """Ω ran on none of n designs."""
+        """The result if Ω ran on no design."""
         y = torch.full((n, len(task.property_labels)), torch.nan, dtype=torch.float64)
         return cls(y, y[:, 0].clone(), torch.zeros(n, dtype=torch.bool), 0)
 
 
 @contextmanager
 def omega_bar() -> Iterator[None]:
-    """A progress bar while the block runs a slow Ω; none if a caller is :func:`~ipage_core.problem.task.watching`."""
+    """Progress bar while a slow Ω runs in this block; none inside :func:`~ipage_core.problem.task.watching`."""
     if watched().progress is not None:
         yield
         return
@@ -47,15 +47,15 @@ def omega_bar() -> Iterator[None]:
 def verify(
     task: Task, x: Tensor, y_star: Tensor, which: Tensor | None = None, tolerances: Tensor | None = None
 ) -> Verification:
-    """Run Ω on designs x (n, d) asked to achieve y_star (n, m); on the rows ``which`` (n,) bool only, if given.
+    """Run Ω on designs x (n, d) with targets y_star (n, m), or only on the rows ``which`` (n,) bool.
 
-    Hits are judged by ``tolerances`` (m,), the task's own if None.
+    Hits are within ``tolerances`` (m,); default: the task's.
 
     Raises:
         ValueError: the task has no Ω.
     """
     if task.omega is None:
-        raise ValueError(f"{task.name} has no forward operator Ω: its designs cannot be verified here")
+        raise ValueError(f"{task.name} has no forward operator Ω: its designs cannot be verified")
     which = torch.ones(len(x), dtype=torch.bool) if which is None else which.cpu()
     y = Verification.nowhere(task, len(x)).y
     if which.any():
@@ -66,10 +66,10 @@ def verify(
 
 
 def rows_to_verify(task: Task, n: int, verify: str, seed: int) -> Tensor:
-    """Which of n designs ``--verify auto|all|none|K`` means: (n,) bool; K is a seeded random subset.
+    """The designs that ``--verify auto|all|none|K`` selects: (n,) bool; K is a random subset of the seed.
 
     Raises:
-        ValueError: none of these, or Ω is asked for where there is none.
+            ValueError: another word, or Ω is selected but does not exist.
     """
     if verify == "auto":
         verify = "all" if task.verifies_by_default else "none"

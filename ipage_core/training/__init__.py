@@ -1,1 +1,1 @@
-"""Training: the loop, the settings of every network, the data they learn from, and the searches behind the settings."""
+"""Training: the loop, the settings of every network, the training data, and the searches for the settings."""

@@ -1,9 +1,7 @@
-"""What each part of the INN buys: ``python -m ipage_core ablate TASK`` trains the variants.
+"""Ablation of the INN: ``python -m ipage_core ablate TASK`` trains variants and writes them into the INN's card.
 
-It writes them into the INN's card.
-
-Ordered couplings with the paper's losses alone (Eqs. 4–7: MMD), with the likelihood alone, with both (the default);
-and alternating couplings with both. All get the same number of epochs, fewer than the shipped model.
+Variants: ordered couplings with the paper's losses alone (Eqs. 4–7: MMD), with the likelihood alone, and with both (the
+default); alternating couplings with both. All get the same number of epochs, fewer than the shipped model.
 """
 
 from __future__ import annotations
@@ -34,7 +32,7 @@ VARIANTS: dict[str, tuple[str, dict[str, float]]] = {
 
 
 def measure(task: Task, variant: str, epochs: int) -> dict[str, Any]:
-    """Train one variant and measure its forward (φ*) and its posterior alone (φ) by Ω, on 1000 samples each."""
+    """Train one variant; measure its surrogate (φ*) and its posterior alone (φ) by Ω, on 1000 samples each."""
     model, weights = VARIANTS[variant]
     network, arguments, settings = recipe(task, model)
     run = fit(networks_of(task)[network], arguments, *pairs(task), replace(settings, epochs=epochs, **weights))  # type: ignore[arg-type]
@@ -62,7 +60,7 @@ def _mean_error(solutions: Any) -> float:
 
 
 def ablate(task: Task, epochs: int) -> None:
-    """Train what the card does not hold yet, a variant at a time, and add it to the card."""
+    """Train the variants that the card does not hold yet, one by one, and add them to the card."""
     path = PRETRAINED / task.name / "inn.json"
     for variant in VARIANTS:
         card = load_card(task.name, "inn")

@@ -1,8 +1,7 @@
-"""How the baselines are built and trained; ``python -m ipage_core sizes`` prints their sizes.
+"""Networks and training of the baselines; ``python -m ipage_core sizes`` prints their sizes.
 
-What :mod:`ipage_core.training.search` found on validation pairs stands in the tasks' recipes, its logs beside the
-cards. Widths follow from the size of iPage's network for the task, which every baseline but the published
-neural-adjoint method matches.
+The tasks' recipes hold the best settings of :mod:`ipage_core.training.search`; its logs are beside the cards. Every
+baseline is as large as iPage's network for the task, except the neural adjoint as published.
 """
 
 from __future__ import annotations
@@ -30,15 +29,15 @@ EPOCHS = {"mdn": 120, "cvae": 100, "na": 120, "na-published": 250}
 
 
 def size(task: Task, network: str, arguments: dict[str, Any]) -> int:
-    """Numbers in the state of a task's network built from ``arguments``, as its card counts them."""
+    """Number of values in the state of a task's network built from ``arguments``, as on its card."""
     with torch.random.fork_rng():
         return sum(tensor.numel() for tensor in networks_of(task)[network](**arguments).state_dict().values())
 
 
 def of_size(task: Task, network: str, arguments: dict[str, Any], like: int) -> dict[str, Any]:
-    """The arguments with the width ``hidden``, a multiple of 8, that brings the network nearest to ``like`` numbers."""
+    """The arguments with the ``hidden`` width, a multiple of 8, for which the network has about ``like`` values."""
     low, high = 1, 256
-    while high - low > 1:  # sizes grow with the width
+    while high - low > 1:  # bisection: the size grows with the width
         middle = (low + high) // 2
         low, high = (middle, high) if size(task, network, arguments | {"hidden": 8 * middle}) <= like else (low, middle)
     widths = [8 * low, 8 * high]
@@ -46,9 +45,9 @@ def of_size(task: Task, network: str, arguments: dict[str, Any], like: int) -> d
 
 
 def recipe(task: Task, model: str, own: Recipe, like: Callable[[], int]) -> tuple[str, dict[str, Any], Settings]:
-    """(name of the network, its arguments, its training settings) of a baseline, or of a network of the task's own.
+    """(name of the network, its arguments, its training settings) of a baseline, or of a network of the task.
 
-    ``own`` is what the task says of it, ``like()`` the size of its INN, which all but the published method match.
+    ``own``: the task's settings for it; ``like()``: the size of the INN, which all but the published method match.
     """
     arguments: dict[str, Any] = {"d": task.d, "m": task.n_targets}
     if own.network:
@@ -57,9 +56,9 @@ def recipe(task: Task, model: str, own: Recipe, like: Callable[[], int]) -> tupl
             arguments = of_size(task, own.network, arguments, like())
         return own.network, arguments, Settings(**own.settings)
     if model == "na-published":
-        # Published are 500 epochs in batches of 1024, the rate halved on plateaus. So trained, the networks of sine
-        # wave, arm and ballistics end at 1.7e-3, 3.2e-4 and 9.4e-3 on validation pairs; along fit()'s cosine, in half
-        # the epochs, at 1.5e-3, 2.2e-4 and 4.8e-3 (ballistics at its published rate of 1e-2: 4.9e-3).
+        # As published: 500 epochs, batches of 1024, the rate halved on plateaus. The networks of sine wave, arm and
+        # ballistics then end at 1.7e-3, 3.2e-4 and 9.4e-3 on validation pairs. With the cosine schedule of fit(), in
+        # half the epochs: 1.5e-3, 2.2e-4 and 4.8e-3 (ballistics at its published rate of 1e-2: 4.9e-3).
         settings = Settings(epochs=EPOCHS[model], batch=1024, learning_rate=2e-3, beta2=0.999)
         return "batch-norm-mlp", arguments | {"layers": 4, **own.arguments}, replace(settings, **own.settings)
     arguments |= DEFAULT[model] | dict(own.arguments)
@@ -69,9 +68,9 @@ def recipe(task: Task, model: str, own: Recipe, like: Callable[[], int]) -> tupl
     settings = replace(Settings(epochs=EPOCHS[model], learning_rate=2e-3), **own.settings)
     if model == "cvae":
         arguments = {"latent": task.d} | arguments
-        if arguments.get("normalized"):  # as Ren et al. train theirs: the bound falls as long
+        if arguments.get("normalized"):  # the bound falls for as long as Ren et al. train
             settings = replace(settings, epochs=5 * settings.epochs)
-    if any(task.dequantize):  # as for the cINN: y stays behind, so x is smeared half as far
+    if any(task.dequantize):  # y does not follow the noise of x, so that is half as wide
         arguments["dequantize"] = [0.5 * half_width for half_width in task.dequantize]
     if any(task.support):
         arguments.setdefault("support", [interval and list(interval) for interval in task.support])
@@ -79,7 +78,7 @@ def recipe(task: Task, model: str, own: Recipe, like: Callable[[], int]) -> tupl
 
 
 def sizes() -> str:
-    """Numbers in each model's weights, from the cards, and their ratio to iPage's, as a Markdown table."""
+    """Number of values in each model, from the cards, and the ratio to iPage's, as a Markdown table."""
     from ipage_core.networks.store import ModelUnavailable, load_card
 
     names = ("inn", "cinn", *NAMES)

@@ -1,7 +1,7 @@
-"""Which surrogate a property gets, and how far its word can be trusted: by rows that it has not seen.
+"""Chooses the surrogate of each property of a table, and calibrates its uncertainty, on left-out rows.
 
-A Gaussian process and an ensemble of networks are both cross-validated over all rows. The one with the smaller error
-is taken, property by property.
+A Gaussian process and an ensemble of networks are cross-validated over all rows. Each property gets the one with the
+smaller error.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from ipage_core.networks.gaussian_process import FEW, GaussianProcess
 from ipage_core.tasks.table.surrogate import NORMAL
 
 FOLDS = 5
-"""Parts of the rows, each predicted by a process that has seen the others alone, its hyperparameters included."""
+"""Number of parts in the cross-validation; each is predicted from the others, hyperparameters included."""
 COVERED = 0.9
-"""Share of true values that an interval is to hold."""
+"""Share of the true values that an interval holds."""
 DECADES = 100.0
-"""Of a column of positive numbers, greatest over least, from which its logarithm is tried."""
+"""Smallest ratio of maximum to minimum for which the logarithm of a positive column is tried."""
 LEAST_SHARE = 0.1
-"""Of the root mean square error: what is added to a spread, in squares, before it is calibrated."""
+"""Share of the root mean square error that is added, in squares, to a spread before calibration."""
 FINEST = 5e-5
-"""Of a property's standard deviation: what float32 and the jitter of a covariance leave uncertain anyway."""
+"""Smallest spread, as a share of a property's standard deviation: the precision of float32 and the jitter."""
 
 
 class LeftOut(NamedTuple):
-    """What a surrogate makes of rows that it has not seen, in raw units; NaN where nothing was measured."""
+    """Predictions for left-out rows, in raw units; NaN if not measured."""
 
     error: Tensor
     """(n, m) y − ŷ."""
     spread: Tensor
-    """(n, m) its own standard deviation."""
+    """(n, m) standard deviation given by the surrogate."""
 
     @property
     def rmse(self) -> Tensor:
@@ -43,17 +43,17 @@ class LeftOut(NamedTuple):
 
 
 def spans_decades(column: Tensor) -> bool:
-    """Whether a column of positive numbers runs over two decades or more. (n,)."""
-    known = column[column.isfinite()]
-    return bool(len(known)) and float(known.min()) > 0 and float(known.max() / known.min()) >= DECADES
+    """Whether a positive column spans two decades or more. (n,)."""
+    values = column[column.isfinite()]
+    return bool(len(values)) and float(values.min()) > 0 and float(values.max() / values.min()) >= DECADES
 
 
 def cross_validate(x: Tensor, y: Tensor, bounds: Tensor, whole: GaussianProcess, *, seed: int = 0) -> LeftOut:
-    """Every row predicted by a Gaussian process fitted to the other parts of the rows; (n, d), (n, m), (2, d).
+    """Predict every row by a Gaussian process fitted to the other parts; (n, d), (n, m), (2, d).
 
-    The closed form for one row at a time is optimistic where rows are few, since its hyperparameters have seen that
-    row: these here have not. With ``FEW`` rows or more they start from those of ``whole``, the process of all rows.
-    Rows of the same design stay together.
+    The closed form for leaving one row out is optimistic for few rows, because its hyperparameters come from all rows.
+    Here they do not. With ``FEW`` rows or more they start from those of ``whole``, the process for all rows. Rows of
+    the same design stay together.
     """
     near = whole.hyperparameters if len(x) >= FEW else None
     error, spread = torch.full_like(y, math.nan), torch.full_like(y, math.nan)
@@ -72,23 +72,23 @@ def in_raw_units(logarithm: LeftOut, y: Tensor) -> LeftOut:
 
 
 def best(candidates: dict[str, LeftOut]) -> list[str]:
-    """For each property, the name of the candidate with the smallest root mean square error over rows left out."""
+    """For each property, the candidate with the smallest root mean square error over left-out rows."""
     names = list(candidates)
     rmse = torch.stack([candidates[name].rmse.nan_to_num(nan=math.inf) for name in names])
     return [names[k] for k in rmse.argmin(0).tolist()]
 
 
 def calibrate(left_out: LeftOut) -> tuple[Tensor, Tensor]:
-    """(m,) factor and (m,) least spread: ŷ ± 1.645·factor·√(spread² + least²) holds 90 % of the rows left out.
+    """(m,) factor and (m,) least spread: ŷ ± 1.645·factor·√(spread² + least²) holds 90 % of the left-out rows.
 
-    Split conformal prediction with normalized errors (Lei et al. 2018, doi:10.1080/01621459.2017.1307116): for n rows
-    the factor is the ⌈(n + 1)·0.9⌉-th smallest ratio of error and spread, so it widens where rows are few.
+    Split conformal prediction with normalized errors (Lei et al. 2018, doi:10.1080/01621459.2017.1307116): the factor
+    is the ⌈(n + 1)·0.9⌉-th smallest ratio of error to spread among n rows, which widens the interval for few rows.
     """
     least = LEAST_SHARE * left_out.rmse
     ratio = left_out.error.abs() / (left_out.spread.square() + least.square()).sqrt().clamp(min=1e-300)
     factors = []
     for column in ratio.T:
-        known = column[column.isfinite()].sort().values
-        rank = min(len(known), math.ceil((len(known) + 1) * COVERED))
-        factors.append(known[rank - 1] / NORMAL if len(known) else torch.tensor(math.nan, dtype=ratio.dtype))
+        ratios = column[column.isfinite()].sort().values
+        rank = min(len(ratios), math.ceil((len(ratios) + 1) * COVERED))
+        factors.append(ratios[rank - 1] / NORMAL if len(ratios) else torch.tensor(math.nan, dtype=ratio.dtype))
     return torch.stack(factors), least

@@ -1,4 +1,4 @@
-"""Training pairs: generated from a seed where Ω is cheap, read from ``data/`` where it is not."""
+"""Training pairs: generated from a seed if Ω is fast, otherwise read from ``data/``."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ipage_core.tasks import TASKS
 
 
 def pairs(task: Task, n: int | None = None, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """n training pairs x ~ p(x), y = Ω(x) → (n, d), (n, m), float64; ``data_size`` of them by default.
+    """n training pairs x ~ p(x), y = Ω(x) → (n, d), (n, m), float64; n is ``data_size`` by default.
 
-    Where the task has stored pairs these are the first n of them, or all; ``seed`` then says nothing.
+    If the task has stored pairs, these are the first n of them, or all, and ``seed`` has no effect.
     """
     return task.pairs(n, seed)
 
@@ -34,13 +34,13 @@ def generate(
     scheduler: str | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> dict[str, Any]:
-    """Write n rows of a task's data to a Parquet file and return its card. Long runs are resumed by running them again.
+    """Write n rows of a task's data to a Parquet file and return its card. A stopped run continues when run again.
 
-    A task with a generator of its own runs where :func:`ipage_core.runtime.executor.run` says, the others run here.
-    ``seed`` is that of the shipped data if None.
+    If the task has its own generator, :func:`ipage_core.runtime.executor.run` executes it. ``seed`` None is the seed of
+    the shipped data.
 
     Raises:
-        ValueError: unknown task, or what the task's own generator refuses.
+            ValueError: unknown task, or an error of the task's generator.
     """
     if task not in TASKS:
         raise ValueError(f"task '{task}' is not known; accepted: {', '.join(TASKS)}")

@@ -1,4 +1,4 @@
-"""fit(): train one network on pairs, seeded and resumable; returns its losses."""
+"""fit(): train one network on pairs with a seed; it can be resumed, and returns the losses."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ from ipage_core.networks.losses import dynamic_weights
 from ipage_core.networks.store import fingerprint, load_tensors, save_tensors
 
 CLIP_NORM = 10.0
-"""Longest gradient of the likelihood: a spline's can explode in one batch and undo fifty epochs."""
+"""Clipping norm of the likelihood's gradient: a spline's can explode in one batch and undo fifty epochs."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a network is trained. λ's are the end points of :func:`~ipage_core.networks.losses.dynamic_weights`."""
+    """Training settings. The λ's are end points of :func:`~ipage_core.networks.losses.dynamic_weights`."""
 
     epochs: int = 300
     batch: int = 250
     epoch_size: int | None = None
-    """Pairs that an epoch draws: all of them if None."""
+    """Number of pairs drawn per epoch; None: all."""
     learning_rate: float = 1e-3
     beta2: float = 0.95
-    """Adam's memory of squared gradients. At 0.999 the same number of steps left the surrogates 5–15× less accurate."""
+    """β₂ of Adam. With 0.999 the same number of steps left the surrogates 5–15 times less accurate."""
     weight_decay: float = 0.0
     validation_fraction: float = 0.05
     seed: int = 0
     lambda_y: float = 1000.0
     lambda_x: float = 1.0
-    """MMD terms ten times as heavy cost the posterior a factor of two."""
+    """Ten times larger MMD weights made the posterior twice as inaccurate."""
     lambda_z: float = 1.0
     lambda_nll: float = 1.0
 
 
 @dataclass
 class Fit:
-    """A trained network: its weight sets, and one row of losses an epoch."""
+    """A trained network: its weight sets, and one row of losses per epoch."""
 
     weight_sets: dict[str, dict[str, Tensor]]
     history: list[dict[str, float]] = field(default_factory=list)
@@ -52,10 +52,10 @@ class Fit:
 
 
 def pick_device(name: str) -> torch.device:
-    """``auto`` is cuda, else mps, else cpu.
+    """The device: ``auto`` is cuda, else mps, else cpu.
 
     Raises:
-        ValueError: the device named is not there.
+            ValueError: this device does not exist.
     """
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
@@ -81,12 +81,12 @@ def fit(
 ) -> Fit:
     """Train ``build(**arguments)``, one of :mod:`ipage_core.networks`, on pairs x (n, d), y (n, m).
 
-    ``begin_from`` holds weights of another model that some of the network's parameters begin from, by their names here.
+    ``begin_from`` holds initial weights from another model, by the names of this network's parameters.
 
-    Every epoch draws its order and noise from a generator of its own, seeded by (seed, epoch), so a run resumed from
-    ``checkpoint`` (written after each epoch, removed by nobody) goes on exactly as if it had not been stopped.
+    Every epoch has its own generator for order and noise, seeded by (seed, epoch). So a run resumed from ``checkpoint``
+    (written after each epoch, never removed) continues exactly as if it had not been stopped.
 
-    Returns the weight sets the model names: ``phi`` is the end of the schedule, ``phi_star`` the epoch with the lowest
+    Returns the weight sets of the model: ``phi`` at the end of the schedule, ``phi_star`` at the epoch with the lowest
     first entry of ``validation_loss``.
 
     Raises:

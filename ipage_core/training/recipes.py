@@ -1,4 +1,4 @@
-"""How each model is built and trained, task by task: the settings behind everything in ``pretrained/``."""
+"""Recipes: how each model in ``pretrained/`` is built and trained."""
 
 from __future__ import annotations
 
@@ -28,32 +28,32 @@ from ipage_core.training.fit import Fit, Settings, fit
 from ipage_core.training.table import fit_table
 
 BUILT_AS = {"inn": "inn", "inn-alternating": "inn", "cinn": "cinn", "mlp": "mlp"}
-"""Model name → the name of its network, see :func:`ipage_core.networks.networks_of`."""
+"""Model → name of its network, see :func:`ipage_core.networks.networks_of`."""
 SPLINES = {"couplings": 6, "bins": 12, "hidden": 96}
 SIZES = {"small": 0.5, "usual": 1.0, "large": 2.0}
-"""How wide the networks are, by name."""
+"""Factors on the widths of the networks, by size."""
 
 
 def recipe(task: Task, model: str, size: str = "usual") -> tuple[str, dict[str, Any], Settings]:
-    """(name of the network, its arguments, its training settings) of a model: usual ones, and the task's own over them.
+    """(name of the network, its arguments, its training settings) of a model: defaults, overridden by the task.
 
-    The surrogate that an INN takes over is not among the arguments: it is the one that lies beside it.
+    The surrogate of an INN is not among the arguments: it is the model beside it.
 
     Raises:
-        ValueError: unknown model or size, or one that the task does not come in.
+            ValueError: unknown model or size, or a size that the task does not have.
     """
     if size not in SIZES:
         raise ValueError(f"size '{size}' is not known; accepted: {', '.join(SIZES)}")
     if size != "usual":
         if size not in task.sizes or model in baselines.NAMES:
-            raise ValueError(f"The networks '{model}' of {task.name} come in one size; accepted: usual")
+            raise ValueError(f"The networks '{model}' of {task.name} have one size; accepted: usual")
         network, usual, settings = recipe(task, model)
         wide = {name: round(SIZES[size] * n) for name, n in _widths(task, network, usual).items()}
         return network, usual | wide, settings
     if model not in BUILT_AS and model not in baselines.NAMES:
         raise ValueError(f"model '{model}' is not known; accepted: {', '.join((*BUILT_AS, *baselines.NAMES))}")
     if model not in task.recipes and "inn" in task.recipes and task.recipes["inn"].network:
-        raise ValueError(f"model '{model}' is not made for {task.name}; accepted: {', '.join(task.recipes)}")
+        raise ValueError(f"model '{model}' does not exist for {task.name}; accepted: {', '.join(task.recipes)}")
     own = task.recipes.get("inn" if model == "inn-alternating" else model, Recipe())
     if model in baselines.NAMES or own.network:
         return baselines.recipe(task, model, own, lambda: baselines.size(task, *recipe(task, "inn")[:2]))
@@ -64,10 +64,13 @@ def recipe(task: Task, model: str, size: str = "usual") -> tuple[str, dict[str, 
         return "mlp", arguments | own.arguments, replace(settings, **own.settings)
     arguments |= SPLINES
     if any(task.dequantize):
-        # The INN's surrogate moves y along with the smeared x; a cINN's y stays behind, so it smears half as far.
+        # In the INN, y follows the noise of x through the surrogate; in a cINN it does not, so the noise is half as
+        # wide.
         share = 0.5 if model == "cinn" else 1.0
         arguments["dequantize"] = [share * half_width for half_width in task.dequantize]
-    bounded = [j for j, interval in enumerate(task.support) if interval is not None]  # these have a map of their own
+    bounded = [
+        j for j, interval in enumerate(task.support) if interval is not None
+    ]  # these are standardized differently
     if logarithmic := [j for j in _logarithmic(task) if j not in bounded]:
         arguments["logarithmic"] = logarithmic
     if any(task.support):
@@ -84,7 +87,7 @@ def _logarithmic(task: Task) -> list[int]:
 
 
 def _widths(task: Task, network: str, arguments: dict[str, Any]) -> dict[str, int]:
-    """The arguments that say how wide a network is, with those it has unless told otherwise."""
+    """The width arguments of a network, with their defaults."""
     build = Ensemble if network == "table" else networks_of(task)[network]
     usual = inspect.signature(build).parameters
     names = [name for name in ("hidden", "surrogate_hidden") if name in usual]
@@ -92,7 +95,7 @@ def _widths(task: Task, network: str, arguments: dict[str, Any]) -> dict[str, in
 
 
 def surrogate_in(task: Task, folder: Path) -> Any:
-    """The trained separate surrogate of a task in ``folder``, whatever that folder is called."""
+    """The trained surrogate of a task in ``folder``."""
     card = json.loads((folder / "mlp.json").read_text())
     surrogate = networks_of(task)[card["model"]](**card["arguments"])
     tensors, _ = load_tensors(folder / "mlp.safetensors")
@@ -102,7 +105,7 @@ def surrogate_in(task: Task, folder: Path) -> Any:
 
 
 def taking_over(task: Task, network: str, arguments: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The arguments of an INN with the surrogate that lies in ``folder``, if its network can be told which."""
+    """The arguments of an INN with the surrogate in ``folder``, if its network can have one."""
     if "surrogate" not in inspect.signature(networks_of(task)[network]).parameters:
         return arguments
     card = json.loads((folder / "mlp.json").read_text())
@@ -111,29 +114,29 @@ def taking_over(task: Task, network: str, arguments: dict[str, Any], folder: Pat
 
 
 def taken_over(surrogate: Any) -> dict[str, Tensor]:
-    """The weights of a surrogate by the names that they have in an INN: what ``fit`` calls ``begin_from``."""
+    """The weights of a surrogate by their names in an INN, for ``begin_from`` of ``fit``."""
     return {f"t.{name}": value for name, value in surrogate.state_dict().items()}
 
 
 def _trained(
     task: Task, model: str, folder: Path, network: str, arguments: dict[str, Any], settings: Settings
 ) -> dict[str, Any] | None:
-    """The card of a model that lies in ``folder``, built and trained like this on the data of today; else None."""
+    """The card of a model in ``folder`` if it has this recipe, these settings and today's data; else None."""
     if not (folder / f"{model}.json").exists() or not (folder / f"{model}.safetensors").exists():
         return None
     card = json.loads((folder / f"{model}.json").read_text())
-    said = json.loads(json.dumps([network, arguments, asdict(settings)]))
+    wanted = json.loads(json.dumps([network, arguments, asdict(settings)]))
     made = card.get("recipe") or [card["model"], card["arguments"]]
-    alike = card["task"] == task.name and [*made, card["settings"]] == said
+    alike = card["task"] == task.name and [*made, card["settings"]] == wanted
     if not alike or (task.omega is None and card["data"]["sha256"] != fingerprint(*pairs(task))):
         return None
     return card
 
 
 def training_pairs(task: Task, model: str, surrogate: Callable[[], Any]) -> tuple[Tensor, Tensor, dict[str, Any]]:
-    """x (n, d), y (n, m) that a model learns from, and what its card says of them.
+    """Training pairs x (n, d), y (n, m) of a model, and their description for its card.
 
-    ``surrogate()`` is the trained separate surrogate, should they need it: see ``Task.training_pairs``.
+    ``surrogate()`` is the trained surrogate, which may be needed: see ``Task.training_pairs``.
     """
     if task.training_pairs is not None:
         x, y, about = task.training_pairs(model, surrogate)
@@ -155,12 +158,12 @@ def train(
     resume: bool = False,
     progress: Callable[[dict[str, Any]], None] = lambda row: None,
 ) -> dict[str, Any]:
-    """Train a task's model by its recipe, on its own pairs, and keep it in ``out`` with its card, which is returned.
+    """Train a task's model by its recipe and save it in ``out``. → its card.
 
-    While it runs, ``out`` holds a checkpoint; ``resume`` goes on from it, and leaves a model alone that is finished.
+    ``out`` holds a checkpoint during the training; ``resume`` continues from it, and leaves a finished model as it is.
 
     Raises:
-        ValueError: unknown model or size, a model of another task or a checkpoint in the way, or one of another run.
+            ValueError: unknown model or size, a model of another task in ``out``, or a checkpoint of another run.
     """
     network, arguments, settings = recipe(task, model, size)
     settings = replace(settings, seed=seed, epochs=settings.epochs if epochs is None else epochs)
@@ -172,10 +175,10 @@ def train(
             raise ValueError(f"{out} holds a model '{model}' of {card['task']}: name another --out")
 
     def surrogate() -> Any:
-        """The separate one: what lies in ``out`` if it was trained alike on the same data; else it is trained first."""
-        known, usual, its = recipe(task, "mlp", size)
+        """The surrogate: that in ``out`` if its recipe and data agree, else it is trained first."""
+        network, arguments, its = recipe(task, "mlp", size)
         its = replace(its, seed=seed, epochs=its.epochs if epochs is None else epochs)
-        if _trained(task, "mlp", out, known, usual, its) is None:
+        if _trained(task, "mlp", out, network, arguments, its) is None:
             train(
                 task, "mlp", out, epochs=epochs, size=size, seed=seed, device=device, resume=resume, progress=progress
             )
@@ -189,11 +192,11 @@ def train(
         return card
     checkpoint = out / f"{model}.checkpoint.safetensors"
     if checkpoint.exists() and not resume:
-        raise ValueError(f"{checkpoint} is left from a stopped run: go on with --resume, or remove it")
+        raise ValueError(f"{checkpoint} is left from a stopped run: continue with --resume, or remove it")
     x, y, about_pairs = training_pairs(task, model, surrogate)
     about: dict[str, Any] = {}
 
-    def told(row: dict[str, float]) -> None:
+    def report(row: dict[str, float]) -> None:
         progress({"model": model, **row, "device": str(device)})
 
     if network == "table":
@@ -206,7 +209,7 @@ def train(
             log_x=_logarithmic(task),
             device=device,
             checkpoint=checkpoint,
-            progress=told,
+            progress=report,
         )
         about = {"recipe": [network, arguments], "choice": choice}
         arguments = made.arguments
@@ -220,7 +223,7 @@ def train(
             begin_from=begin_from,
             device=device,
             checkpoint=checkpoint,
-            progress=told,
+            progress=report,
         )
     best = result.history[-1]
     if "phi_star" in result.weight_sets:
@@ -257,7 +260,7 @@ def train(
 
 
 def _surrogate_of(task: Task, network: str, arguments: dict[str, Any], result: Fit) -> Any:
-    """The trained network, if it predicts y: those with a lowest ℓ2 loss on validation pairs do."""
+    """The trained network if it predicts y, that is, if its history has a validation ℓ2 loss."""
     if not any("validation_l2" in row for row in result.history):
         return None
     module = networks_of(task)[network](**arguments)
@@ -267,11 +270,11 @@ def _surrogate_of(task: Task, network: str, arguments: dict[str, Any], result: F
 
 
 def accuracy(surrogate: Network, x: Tensor, y: Tensor) -> dict[str, Any]:
-    """What a surrogate makes of held-out pairs x (n, d), y (n, m): R², MAE, largest error, for each property.
+    """Accuracy of a surrogate on held-out pairs x (n, d), y (n, m): R², MAE, largest error, for each property.
 
-    Where it has a spread: ``error_per_spread``, the root mean square error over that of the spread. One means that the
-    spread is as large as the error; two, that the error is twice as large. And ``covered``: the share of the pairs
-    within ŷ ± 1.645 spreads, which is 0.9 where the spread is right.
+    If it gives a spread: ``error_per_spread``, the root mean square error divided by that of the spread (1: the spread
+    is as large as the error; 2: the error is twice as large), and ``covered``, the share of the pairs within ŷ ± 1.645
+    spreads (0.9 if the spread is right).
     """
     with torch.no_grad():
         parts = x.to(surrogate.reads).split(10_000)
@@ -279,7 +282,7 @@ def accuracy(surrogate: Network, x: Tensor, y: Tensor) -> dict[str, Any]:
         doubted = [spread.double() for part in parts if (spread := surrogate.spread(part)) is not None]
     error = predicted - y
     variance = (y - y.mean(0)).square().mean(0)
-    found: dict[str, Any] = {
+    figures: dict[str, Any] = {
         "n": len(x),
         "r2": [round(v, 5) for v in (1 - error.square().mean(0) / variance.clamp(min=1e-300)).tolist()],
         "mae": [float(f"{v:.4g}") for v in error.abs().mean(0).tolist()],
@@ -287,7 +290,7 @@ def accuracy(surrogate: Network, x: Tensor, y: Tensor) -> dict[str, Any]:
     }
     if doubted:
         ratio = error.square().mean(0).sqrt() / torch.cat(doubted).square().mean(0).sqrt().clamp(min=1e-300)
-        found["error_per_spread"] = [float(f"{v:.3g}") for v in ratio.tolist()]
+        figures["error_per_spread"] = [float(f"{v:.3g}") for v in ratio.tolist()]
         inside = error.abs() <= NORMAL * torch.cat(doubted)
-        found["covered"] = [round(v, 3) for v in inside.double().mean(0).tolist()]
-    return found
+        figures["covered"] = [round(v, 3) for v in inside.double().mean(0).tolist()]
+    return figures

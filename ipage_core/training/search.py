@@ -1,12 +1,12 @@
-"""Try a baseline's settings in short runs: ``python -m ipage_core search TASK METHOD``.
+"""Searches for a baseline's settings in short runs: ``python -m ipage_core search TASK METHOD``.
 
 The score is the mean negative log-likelihood of held-out pairs at the best epoch (cVAE: its importance-weighted bound;
-cells: by pixel, or by entry of their code); Ω at a target has no part in it. Which cVAE is best changes as they learn:
-``--epochs 100``, their full length, for them. INN and cINN are tried with other couplings and bins, each as wide as
-its size allows. Of the neural adjoint, whose network is a matter of size, the descents are searched for: their score
-is the mean error at properties of training pairs, one design each, as Ω says, or where Ω is slow the separate
-surrogate. The log is ``pretrained/TASK/METHOD.search.json``; what is best goes into
-the task's ``recipes`` or ``ipage_core.inference.methods.METHODS["na"]``, by hand.
+cells: per pixel, or per entry of their code). Ω is not used. The ranking of cVAEs changes during training, so they need
+their full length, ``--epochs 100``. INN and cINN are tried with other couplings and bins, each as wide as its size
+allows. For the neural adjoint, whose network is fixed by its size, the descents are searched for. Their score is the
+mean error at properties of training pairs, with one design each, by Ω, or by the separate surrogate if Ω is slow. The
+log is ``pretrained/TASK/METHOD.search.json``. The best settings are copied by hand into the task's ``recipes`` or
+``ipage_core.inference.methods.METHODS["na"]``.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ DESCENTS: list[dict[str, Any]] = [
     *({"optimizer": "lm", "per_design": k, "steps": steps} for k in (1, 2, 4, 8) for steps in (3, 10, 25)),
     *({"optimizer": "adam", "per_design": k, "steps": 200} for k in (1, 4)),
 ]
-"""Settings of ``na`` to try: descents a design, and steps each."""
+"""Settings of ``na`` to try: descents per design, and steps per descent."""
 MANY = 100
-"""Coordinates from which a descent is costly."""
+"""With more coordinates than this a descent is expensive."""
 
 
 def candidates(task: Task, model: str) -> list[dict[str, Any]]:
-    """The arguments to try, besides the defaults' own."""
+    """The arguments to try, besides the defaults."""
     own = task.recipes.get(model, Recipe())
     if own.tried:
         return [dict(tried) for tried in own.tried]
@@ -51,15 +51,15 @@ def candidates(task: Task, model: str) -> list[dict[str, Any]]:
         free, d = task.d - task.n_targets, task.d
         tried: list[dict[str, Any]] = [{"latent": free}, {"latent": d}, {"latent": 2 * d}]
         tried += [{"latent": k, "annealing": 500} for k in (d, 2 * d)]
-        published = {"layers": 6, "normalized": True, "support": []}  # Ren et al. 2020, whose KL term weighs 2 sd²
+        published = {"layers": 6, "normalized": True, "support": []}  # Ren et al. 2020: weight 2 sd² of the KL term
         return tried + [{"latent": k, "decoder_sd": sd} | published for k in (d + 1, d + 2) for sd in (0.05, 0.09)]
     if model in ("inn", "cinn") and not own.network:
         return [{"couplings": k, "bins": bins} for k, bins in ((4, 12), (4, 32), (6, 12), (6, 32), (8, 8))]
-    raise ValueError(f"'{model}' of {task.name} has no settings to search for; accepted: inn, cinn, mdn, cvae, na")
+    raise ValueError(f"'{model}' of {task.name} has no settings to try; accepted: inn, cinn, mdn, cvae, na")
 
 
 def search(task: Task, model: str, epochs: int, folder: Path) -> dict[str, Any]:
-    """Train every candidate for a few epochs and keep the log, best first, beside the card."""
+    """Train every candidate for a few epochs; write the log, best first, beside the card."""
     x, y, about = training_pairs(task, model, lambda: surrogate_in(task, folder))
     like = baselines.size(task, *recipe(task, "inn")[:2])
     path = folder / f"{model}.search.json"
@@ -87,22 +87,22 @@ def search(task: Task, model: str, epochs: int, folder: Path) -> dict[str, Any]:
 
 
 def search_descents(task: Task, folder: Path) -> dict[str, Any]:
-    """Run ``na`` with every setting of :data:`DESCENTS` and keep the log, best first."""
+    """Run ``na`` with every setting of :data:`DESCENTS`; write the log, best first."""
     _, y, about = training_pairs(task, "na", lambda: surrogate_in(task, folder))
     targets = y[: 50 if task.d > MANY else 1000, : task.n_targets].double()
     method = load(task, "na", models=folder)
     judge = None if task.verifies_by_default else load(task, "prior-lm", models=folder).surrogate
-    known = method.proposal
-    assert isinstance(known, NeuralAdjoint)
+    proposal = method.proposal
+    assert isinstance(proposal, NeuralAdjoint)
 
     def descend(tried: dict[str, Any]) -> dict[str, Any]:
-        as_tried = replace(method, proposal=known.searching(replace(known.search, **tried)))
+        as_tried = replace(method, proposal=proposal.searching(replace(proposal.search, **tried)))
         verify = "none" if judge else "all"
-        found = design(task, as_tried, targets, 1, sampling="srs", verify=verify, record_every=10_000)
+        designs = design(task, as_tried, targets, 1, sampling="srs", verify=verify, record_every=10_000)
         with torch.no_grad():
-            achieved = judge(found.final.float()).double() if judge else found.verification.y
+            achieved = judge(designs.final.float()).double() if judge else designs.verification.y
         errors = (achieved[:, : task.n_targets] - targets).square().sum(1)
-        seconds = round(found.seconds["proposal"], 2)
+        seconds = round(designs.seconds["proposal"], 2)
         return {"score": errors.mean().item(), "median": errors.median().item(), "seconds": seconds}
 
     by = "a surrogate, not Ω" if judge else "Ω"
@@ -117,7 +117,7 @@ def search_descents(task: Task, folder: Path) -> dict[str, Any]:
 def _logged(
     path: Path, head: dict[str, Any], tried: list[dict[str, Any]], run: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> dict[str, Any]:
-    """Run what the log at ``path`` lacks, if its head is this one, else everything; write the log after each."""
+    """Run the settings missing in the log at ``path``, or all if its head differs; write the log after each."""
     log = json.loads(path.read_text()) if path.exists() else {}
     rows: list[dict[str, Any]] = log["rows"] if all(log.get(k) == v for k, v in head.items()) else []
     for one in tried:
@@ -132,6 +132,6 @@ def _logged(
 
 
 def best(task: Task, model: str) -> dict[str, Any]:
-    """The arguments that the log in ``pretrained/`` puts first."""
+    """The best arguments in the log of ``pretrained/``."""
     log = json.loads((PRETRAINED / task.name / f"{model}.search.json").read_text())
     return min(log["rows"], key=lambda row: row["score"])["tried"]

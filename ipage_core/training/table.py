@@ -1,4 +1,4 @@
-"""Train the surrogate of a table: processes, networks where they do better, and the errors of rows left out."""
+"""Trains the surrogate of a table: Gaussian processes, networks if they are better, and calibrated errors."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ipage_core.training.choose import FINEST, LeftOut, best, calibrate, cross_v
 from ipage_core.training.fit import Fit, Settings, fit
 
 ENOUGH = 0.01
-"""Error of a process, in standard deviations of the property, below which no ensemble is trained beside it."""
+"""If the process has a smaller error, in standard deviations of the property, no ensemble is trained."""
 MOST_STEPS = 1500
-"""Of the ensemble beside a process: twice as many gained it a fifth, and the time of all else."""
+"""Training steps of the ensemble beside a process: twice as many cost as much time as all else and gained a fifth."""
 
 
 def fit_table(
@@ -35,21 +35,21 @@ def fit_table(
     checkpoint: Path | None = None,
     progress: Callable[[dict[str, float]], None] = lambda row: None,
 ) -> tuple[TableSurrogate, Fit, dict[str, Any]]:
-    """The surrogate of rows x (n, d), y (n, m), NaN where not measured, within bounds (2, d).
+    """Train the surrogate of rows x (n, d), y (n, m), NaN if not measured, within bounds (2, d).
 
     Args:
         x: designs.
         y: properties.
-        bounds: of designs.
-        arguments: of the ensemble, for all m properties.
-        settings: of its training.
-        log_x: inputs to read as logarithms; those that span two decades if None.
-        device: of its training; processes are fitted on the CPU.
-        checkpoint: of its training, see :func:`ipage_core.training.fit.fit`.
-        progress: told a row an epoch, or one row where there is no ensemble.
+            bounds: bounds of the designs.
+            arguments: arguments of the ensemble for all m properties.
+            settings: training settings of the ensemble.
+            log_x: inputs whose logarithm is used; None: those that span two decades.
+            device: for the ensemble; processes are fitted on the CPU.
+            checkpoint: for the ensemble, see :func:`ipage_core.training.fit.fit`.
+            progress: called with a row per epoch, or with one row if there is no ensemble.
 
-    Returns the surrogate, its weights with their history, and the figures of the choice: for each property what it got
-    ("by"), and the error over rows left out of each candidate.
+    Returns the surrogate, its weights with their history, and the figures of the choice: for each property the chosen
+    candidate ("by"), and for each candidate its error over left-out rows.
 
     Raises:
         FloatingPointError, ValueError: see :func:`ipage_core.training.fit.fit`.
@@ -62,26 +62,26 @@ def fit_table(
     read = torch.stack([c.log() if j in log_x else c for j, c in enumerate(x.T)], dim=1)
     box = torch.stack([c.log() if j in log_x else c for j, c in enumerate(bounds.T)], dim=1)
     log_y = [j for j in range(m) if floor[j] is None and spans_decades(y[:, j])]
-    both = torch.cat((y, y[:, log_y].log()), dim=1)  # candidates: each property, and the logarithm of some
+    both = torch.cat((y, y[:, log_y].log()), dim=1)  # each property, and the logarithm of some
     scale = (y - y.nanmean(0)).square().nanmean(0).sqrt().clamp(min=1e-300)
 
-    found: dict[str, LeftOut] = {}
+    scores: dict[str, LeftOut] = {}
     process = None
     if len(x) <= MOST_ROWS and m <= MOST_PROPERTIES:
         process = GaussianProcess.fitted(read, both, box, seed=settings.seed)
-        found |= _candidates("process", cross_validate(read, both, box, process, seed=settings.seed), y, log_y, floor)
+        scores |= _candidates("process", cross_validate(read, both, box, process, seed=settings.seed), y, log_y, floor)
     ensemble, run = None, Fit({})
-    least = torch.stack([one.rmse.nan_to_num(nan=torch.inf) for one in found.values()]).amin(0) if found else scale
-    if not found or bool((least > ENOUGH * scale).any()):
+    least = torch.stack([one.rmse.nan_to_num(nan=torch.inf) for one in scores.values()]).amin(0) if scores else scale
+    if not scores or bool((least > ENOUGH * scale).any()):
         extended = arguments | {"m": both.shape[1], "leave_out": True}
         extended["floor"] = [*floor, *[None] * len(log_y)]
         run = fit(Ensemble, extended, read, both, settings, device=device, checkpoint=checkpoint, progress=progress)
         ensemble = Ensemble(**extended)
         ensemble.load_state_dict(run.weight_sets["phi_star"])
         ensemble.eval().requires_grad_(False)
-        found |= _candidates("ensemble", LeftOut(*ensemble.left_out(read, both)), y, log_y, floor)
+        scores |= _candidates("ensemble", LeftOut(*ensemble.left_out(read, both)), y, log_y, floor)
 
-    chosen = best(found)
+    chosen = best(scores)
     parts: list[dict[str, Any]] = []
     modules: list[Any] = []
     for name in dict.fromkeys(chosen):
@@ -100,7 +100,7 @@ def fit_table(
     for own, module in zip(surrogate.parts, modules, strict=True):
         own.load_state_dict(module.state_dict())
     left_out = LeftOut(
-        *(torch.stack([getattr(found[c], f)[:, j] for j, c in enumerate(chosen)], 1) for f in LeftOut._fields)
+        *(torch.stack([getattr(scores[c], f)[:, j] for j, c in enumerate(chosen)], 1) for f in LeftOut._fields)
     )
     surrogate.factor, surrogate.least = calibrate(left_out)
     surrogate.finest, surrogate.error = FINEST * scale, left_out.rmse
@@ -115,7 +115,7 @@ def fit_table(
     figures = {
         "n": len(x),
         "by": chosen,
-        "rmse": {name: _rounded(one.rmse) for name, one in found.items()},
+        "rmse": {name: _rounded(one.rmse) for name, one in scores.items()},
         "r2": _rounded(1 - left_out.rmse.square() / scale.square(), 5),
     }
     return surrogate, run, figures
@@ -124,21 +124,21 @@ def fit_table(
 def _candidates(
     name: str, left_out: LeftOut, y: Tensor, log_y: Sequence[int], floor: Sequence[float | None]
 ) -> dict[str, LeftOut]:
-    """Of the first m columns, those themselves; of the rest, those of logarithms, in raw units."""
+    """Split the first m columns from those of logarithms, which are converted to raw units."""
     m = y.shape[1]
     lowest = torch.tensor([-torch.inf if value is None else value for value in floor], dtype=torch.float64)
     error = y - torch.maximum(y - left_out.error[:, :m], lowest)
-    found = {name: LeftOut(error, left_out.spread[:, :m])}
+    candidates = {name: LeftOut(error, left_out.spread[:, :m])}
     if log_y:
         logarithm = LeftOut(*(values[:, m:] for values in left_out))
         raw = in_raw_units(logarithm, y[:, log_y])
         both = [torch.full_like(y, torch.nan) for _ in range(2)]
         for values, those in zip(both, raw, strict=True):
             values[:, log_y] = those
-        found[f"{name} of the logarithm"] = LeftOut(*both)
-    return found
+        candidates[f"{name} of the logarithm"] = LeftOut(*both)
+    return candidates
 
 
 def _rounded(values: Tensor, digits: int | None = None) -> list[float | None]:
-    """For a card: a few digits, None where unknown."""
+    """Rounded values for a card, None if unknown."""
     return [None if v != v else round(v, digits) if digits is not None else float(f"{v:.4g}") for v in values.tolist()]

@@ -248,7 +248,7 @@ def test_train_says_what_does_not_go_together(place):
     test = start("screens/train.py")
     test.selectbox(key="train_task").set_value("crystal").run()
     test.segmented_control(key="train_size").set_value("large").run()
-    assert "come in one size" in test.error[0].value
+    assert "have one size" in test.error[0].value
     assert test.button(key="train").disabled
 
 

@@ -260,4 +260,4 @@ def test_the_command_line_designs_under_constraints_and_exports(tmp_path, capsys
         assert [p.name for p in sorted((tmp_path / form).iterdir())] == [f"cell-0.{form}", f"cell-1.{form}"]
     assert main(["export", "architecture", str(out), "--format", "cif", "--out", str(tmp_path)]) == 2
     assert main(["design", "sinewave", "--target", "1", "--n", "2", "--out", str(out), "--finish"]) == 2
-    assert "has no finish" in capsys.readouterr().err
+    assert "has no finishing step" in capsys.readouterr().err

@@ -411,5 +411,5 @@ def test_sizes_change_widths_only(tmp_path):
         assert same == settings
         assert large["hidden"] == 2 * usual["hidden"]
         assert {k for k in large if large[k] != usual.get(k)} <= {"hidden", "surrogate_hidden"}
-    with pytest.raises(ValueError, match="come in one size"):
+    with pytest.raises(ValueError, match="have one size"):
         recipe(task, "mdn", "small")
