@@ -144,7 +144,7 @@ class _Mesh:
     """(n_f, b + 1)."""
 
 
-def _element(poisson: float) -> tuple[Array, Array]:
+def element_matrices(poisson: float) -> tuple[Array, Array]:
     """k₀ (8, 8) = ∫ BᵀDB for a square Q4 element in plane stress with E = 1, by 2×2 Gauss; u₀ (3, 8).
 
     Nodes counter-clockwise from (0, 0), degrees of freedom (u_x, u_y) per node. In two dimensions k₀ does not
@@ -173,7 +173,7 @@ def element_modes(poisson: float = POISSON) -> tuple[Array, Array]:
 
     |M d|² is twice the energy of a solid element under nodal displacements d; row k of U is M d for a unit mean strain.
     """
-    k0, u0 = _element(poisson)
+    k0, u0 = element_matrices(poisson)
     value, vector = np.linalg.eigh(k0)
     modes = (vector[:, 3:] * np.sqrt(value[3:])).T  # the first three are the rigid motions
     return modes, u0 @ modes.T
@@ -187,7 +187,7 @@ def _folded(n: int) -> NDArray[np.intp]:
 
 @lru_cache(maxsize=8)
 def _mesh(ny: int, nx: int, poisson: float) -> _Mesh:
-    k0, u0 = _element(poisson)
+    k0, u0 = element_matrices(poisson)
     node = _folded(ny)[:, None] * nx + _folded(nx)
     right, up = np.roll(node, -1, axis=1), np.roll(node, -1, axis=0)
     corners = np.stack((node, right, np.roll(right, -1, axis=0), up), axis=-1).reshape(-1, 4)
