@@ -305,7 +305,8 @@ def is_working() -> bool:
     for name in ("worker", "training"):
         if (_folder() / f"{name}.lock").exists():
             try:
-                _lock(name).acquire(blocking=False).release()
+                with _lock(name).acquire(blocking=False):
+                    pass
             except Timeout:
                 return True
     return False
