@@ -177,7 +177,7 @@ def _starts(
     auxetic = any(name.startswith("nu") and aim < 0 for name, aim in zip(aims.names, aims.aim, strict=True))
     fresh: list[Start] = ["noise"] * (3 if "motif" in kinds and auxetic else 1) if "noise" in kinds else []
     fresh += ["motif"] if "motif" in kinds and (auxetic or not fresh) else []
-    near = [] if pool is None else [(cell, float(misfit)) for cell, misfit in zip(*(part[i::n] for part in pool), strict=True)]
+    near = [] if pool is None else list(zip(pool[0][i::n], pool[1][i::n].tolist(), strict=True))
     left = attempts
     if given is not None:
         yield "given", given[i % len(given)]
