@@ -154,6 +154,7 @@ def directions(
         )
     faint = {"gridcolor": colors.faint, "linecolor": colors.faint, "tickfont": {"size": size.font - 2}}
     figure = dressed(data, {}, colors, size, height)
+    figure["layout"]["margin"]["t"] = 34  # 90° stands above the circle
     figure["layout"]["polar"] = {
         "bgcolor": "rgba(0,0,0,0)",
         "radialaxis": {**faint, "range": [0, 1.08 * largest], "nticks": 4, "angle": 45, "tickangle": 45},

@@ -23,7 +23,8 @@ KEY = "goal-gallery"
 
 CSS = """
 .goal-gallery { color: var(--st-text-color); font-family: var(--st-font); }
-.goal-gallery .cells { display: grid; gap: 10px; grid-template-columns: repeat(auto-fill, minmax(max(76px, 11%), 1fr)); }
+.goal-gallery .cells { display: grid; gap: 10px;
+  grid-template-columns: repeat(auto-fill, minmax(max(76px, 11%), 1fr)); }
 .goal-gallery .cells.few { grid-template-columns: repeat(auto-fill, minmax(150px, 190px)); }
 .goal-gallery .cells button { padding: 4px; border: 2px solid transparent; border-radius: 6px; background: none;
   color: inherit; font: inherit; font-size: 0.8rem; cursor: pointer; text-align: center; }
