@@ -81,7 +81,7 @@ class Posterior:
             torch.nn.utils.clip_grad_norm_(self.flow.parameters(), 1.0)
             optimizer.step()
             schedule.step()
-            recent.append(float(loss))
+            recent.append(loss.item())
         return float(np.mean(recent[-100:]))
 
     def sample(self, target: np.ndarray, n: int, seed: int) -> np.ndarray:
