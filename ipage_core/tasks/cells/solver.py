@@ -26,6 +26,8 @@ ATTEMPTS = 6
 """Starts a design may take before the nearest cell found is what there is."""
 SHAKEN, FINER = 4.0, 0.72
 """Misfit of the best cell so far up to which every other start is that cell, shaken, with a filter so much finer."""
+CLOSE = 1.6
+"""Misfit up to which that start is the best cell as it is, for other flips than before."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,10 +124,16 @@ def solve(
         best, calls, tried, fresh, name, way = None, 0, 0, 0, "", list[Array]()
         for kind, u in _starts(i, n, aims, space, from_, pool, given, attempts, rng):
             fresh += kind in ("noise", "motif")
+            how = kind
             if best is not None and best.misfit < SHAKEN and kind in ("noise", "motif") and fresh % 2 == 0:
-                kind, u = "again", starts.shaken(rng, best.cell)
+                kind = "again"
+                how, u = (
+                    ("flips", best.cell.astype(np.float64))
+                    if best.misfit < CLOSE
+                    else (kind, starts.shaken(rng, best.cell))
+                )
             own = [u] if record else None
-            ended, used = attempt(kind, u, aims, finer if kind == "again" else space, mesh, rng, own)
+            ended, used = attempt(how, u, aims, finer if how == "again" else space, mesh, rng, own)
             calls, tried = calls + used, tried + 1
             if ended is not None and (best is None or ended.misfit < best.misfit):
                 best, name, way = ended, kind, own or []
