@@ -126,12 +126,11 @@ def solve(
             fresh += kind in ("noise", "motif")
             how = kind
             if best is not None and best.misfit < SHAKEN and kind in ("noise", "motif") and fresh % 2 == 0:
-                kind = "again"
-                how, u = (
-                    ("flips", best.cell.astype(np.float64))
-                    if best.misfit < CLOSE
-                    else (kind, starts.shaken(rng, best.cell))
-                )
+                kind = how = "again"
+                if best.misfit < CLOSE:
+                    how, u = "flips", best.cell.astype(np.float64)
+                else:
+                    u = starts.shaken(rng, best.cell)
             own = [u] if record else None
             ended, used = attempt(how, u, aims, finer if how == "again" else space, mesh, rng, own)
             calls, tried = calls + used, tried + 1
