@@ -60,7 +60,7 @@ def show(dark: bool, folder: Path | None = None) -> None:
     cells, card = found["cells"]
     st.caption(
         "Mean of ‖Ω(x) − y*‖² **by the true forward operator Ω**, unless a cell says otherwise; the lowest of a column "
-        "is bold, and so is what equals it to the digits shown. Hover over a cell for its quantiles. The bootstrap "
+        "is bold, and so is what lies within its 95 % interval. Hover over a cell for its quantiles. The bootstrap "
         "interval is over targets in Table 2 and over solutions in Table 3, and speaks, as does the standard deviation "
         "over latent seeds, of one training; where a method was trained more than once, the hover adds the standard "
         "deviation over training seeds, of the solutions that all of them have."
@@ -252,7 +252,7 @@ def _progress(job: Rerun, before: str) -> None:
     if job.state == "running":
         told, stop = st.columns([4, 1], vertical_alignment="center")
         left = "" if job.eta is None else f", about {job.eta:.0f} s left"
-        told.progress(job.done / max(job.total, 1), f"{described(job)}: {job.done} of {job.total}{left}")
+        told.progress(job.done / max(job.total, 1), f"{_told(job)}: {job.done} of {job.total}{left}")
         stop.button("Cancel", key="cell-cancel", on_click=job.cancel, icon=":material/close:", width="stretch")
     if job.state != before:
         st.rerun()
@@ -264,7 +264,7 @@ def _progress(job: Rerun, before: str) -> None:
         _outcome(job)
 
 
-def described(job: Rerun) -> str:
+def _told(job: Rerun) -> str:
     """What runs, in the words of its form."""
     said = dict(zip(job.arguments[::2], job.arguments[1::2], strict=True))
     repeats = said["--repeats"]

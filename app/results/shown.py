@@ -108,28 +108,14 @@ def reasons(missing: dict[str, str]) -> dict[str, str]:
     return {why: "; ".join(cells) for why, cells in told.items()}
 
 
-def lowest(chosen: pd.DataFrame) -> pd.Series:
-    """Of displayed cells: True at the lowest of each task, and wherever Ω's figure looks the same as that one.
-
-    As in :func:`ipage_core.benchmark.tables.best`, cells of fewer targets do not compete.
-    """
-    bold = tables.best(chosen)
-    shown = chosen["mean"].map(tables.number)
-    each = (chosen["n"] / chosen["runs"]).where(chosen["by"] == OMEGA)
-    for _, of_task in chosen.groupby("task", observed=True):
-        at = of_task.index
-        bold[at] = shown[at].isin(shown[at][bold[at]]) & (each[at] >= 0.9 * each[at].max())
-    return bold
-
-
 def table(cells: pd.DataFrame, missing: dict[str, str], protocol: str, intervals: bool = False) -> str:
-    """One of the paper's tables as HTML: a pair of columns a task, the paper's figure and ours, the lowest bold.
+    """One of the paper's tables as HTML: a pair of columns a task, the paper's figure and ours, the best bold.
 
     Hovering over a cell tells its intervals; with ``intervals``, the 95 % one stands in the cell. ``cells`` hold the
     tasks and methods to show.
     """
     chosen = tables.displayed(cells, protocol)
-    bold = lowest(chosen)
+    bold = tables.best(chosen)
     gone = {tuple(key.split()): why for key, why in missing.items()}
     names = [m for m in figures.NAMES if (cells["method"] == m).any() or any(method == m for _, method in gone)]
     tasks = [t for t in TITLES if (chosen["task"] == t).any()]
@@ -344,7 +330,7 @@ def _computed(compute: pd.DataFrame, card: dict[str, Any]) -> Iterator[Shown]:
     yield Shown(
         "figure7",
         "Figure 7: total time for 1000 solutions",
-        f"Inference and localization, median of up to three runs, models loaded; {machines(compute, card)}. "
+        f"Inference and localization, median of up to three runs, models loaded; {_machines(compute, card)}. "
         "The neural-adjoint method's descents count as localization.",
         lambda dark: figures.times(compute, TITLES, dark),
         lambda: compute[compute["kind"] == "time"][timed],
@@ -361,7 +347,7 @@ def _computed(compute: pd.DataFrame, card: dict[str, Any]) -> Iterator[Shown]:
         )
 
 
-def machines(compute: pd.DataFrame, card: dict[str, Any]) -> str:
+def _machines(compute: pd.DataFrame, card: dict[str, Any]) -> str:
     """Where the times were taken."""
     timed = compute[compute["kind"] == "time"]
     told = []
@@ -398,13 +384,13 @@ def _beyond(found: Tables) -> Iterator[Shown]:
         yield Shown(
             "ablation",
             "What the posterior buys, and what it does not",
-            ablation_caption(ablated),
+            _of_the_ablation(ablated),
             lambda dark: figures.ablation(ablated, TITLES, dark),
-            lambda: ablation_table(ablated),
+            lambda: _ablated(ablated),
         )
 
 
-def ablation_caption(ablated: pd.DataFrame) -> str:
+def _of_the_ablation(ablated: pd.DataFrame) -> str:
     """Its caption."""
     loops = "more loops found with few designs, if latent points fill their space"
     bought = f"{loops} (right), and, not drawn here," if _few(ablated) else f"none of it drawn here: {loops},"
@@ -423,7 +409,7 @@ def _few(ablated: pd.DataFrame) -> bool:
     return "modes_25" in ablated and bool(ablated["modes_25"].notna().any())
 
 
-def ablation_table(ablated: pd.DataFrame) -> pd.DataFrame:
+def _ablated(ablated: pd.DataFrame) -> pd.DataFrame:
     """Means over seeds; Ω evaluations are of the first alone."""
     told = ["seconds", "mean", "success", "modes", *["modes_25"] * _few(ablated), "omega_calls"]
     return ablated.groupby(ABLATED, observed=True, sort=False)[told].mean().reset_index()

@@ -79,7 +79,9 @@ class Scope:
         return (None, *self.models)
 
     def seeds(self, task: str, method: str, protocol: str) -> range:
-        """Latent seeds of a cell."""
+        """Latent seeds of a cell. What is looked up is the same for all of them."""
+        if METHODS[method].nearest:
+            return range(1)
         if self.repeats is not None:
             return range(self.repeats)
         if method in COSTLY:
@@ -157,7 +159,7 @@ def missing(scope: Scope) -> dict[str, str]:
 def there(scope: Scope, task: str, method: str) -> list[tuple[str | None, str, int]]:
     """(folder as :func:`loaded` takes it, hash, training seed) of every copy of a method's models for a task."""
     found = []
-    for root in scope.roots:
+    for root in scope.roots if METHODS[method].models else scope.roots[:1]:
         try:
             found.append((None if root is None else str(root), *weights(task, method, root)))
         except ModelUnavailable:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ipage_core.benchmark.rows import pack, rounded, unpack
 from ipage_core.benchmark.scope import COSTLY, Scope, loaded, targets, there
+from ipage_core.inference.lookup import Lookup
 from ipage_core.inference.methods import METHODS, load
 from ipage_core.inference.pipeline import design
 from ipage_core.networks.store import ModelUnavailable
@@ -99,6 +100,8 @@ def work(argument: dict[str, Any]) -> Result:
     )
     by_omega = found.verification.y[:, 0].isfinite() if not task.verifies_by_default else torch.ones(len(found.final))
     y = torch.where(by_omega.bool()[:, None], found.verification.y[:, : task.n_targets], _judged(task, found.final))
+    if isinstance(method.proposal, Lookup) and not task.verifies_by_default:  # Ω has judged its rows already
+        y, by_omega = method.proposal.stored(found.final), torch.ones(len(found.final))
     seconds = found.seconds
     searched = METHODS[argument["method"]].search is not None  # its descents happen where it proposes
     return {

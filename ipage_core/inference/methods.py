@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import Generator, Tensor
 
+from ipage_core.inference.lookup import Lookup
 from ipage_core.inference.neural_adjoint import NeuralAdjoint, Search
 from ipage_core.networks import networks_of
 from ipage_core.networks.base import Network
@@ -70,6 +71,8 @@ class Method:
     searched: tuple[str, str] | None = None
     """(model, weight set) for the descents of the neural adjoint, with the settings ``search``."""
     search: Search | None = None
+    nearest: bool = False
+    """It proposes the nearest training rows."""
     task: str | None = None
     """The only task of this method, if the user trained its models; None: every task."""
     folder: Path | None = None
@@ -91,6 +94,9 @@ _SHIPPED = {
     "ipage-cinn": Method(
         "iPage with a conditional flow (cINN) as posterior", ("cinn", "phi_star"), ("mlp", "phi_star")
     ),
+    "ipage-paper": Method(
+        "iPage as in the paper: the INN trained by Eqs. 4–7 alone", ("inn-paper", "phi"), ("inn-paper", "phi_star")
+    ),
     "inn": Method("Invertible network (INN) alone, without localization", ("inn", "phi"), None),
     "cinn": Method("Conditional flow (cINN) alone, without localization", ("cinn", "phi_star"), None),
     "mdn": Method("Mixture density network (MDN), without localization", ("mdn", "phi_star"), None),
@@ -110,6 +116,7 @@ _SHIPPED = {
         Search(),
     ),
     "prior-lm": Method("Control: random designs, with iPage's localization", None, ("mlp", "phi_star")),
+    "lookup": Method("Control: the nearest training rows", None, None, nearest=True),
 }
 METHODS: Catalog[Method] = Catalog(lambda: _SHIPPED)
 """Read-only, except for :mod:`ipage_core.registry`, which adds the user's trained models."""
@@ -187,6 +194,8 @@ def load(
         modules.update({(name, weight_set): module for weight_set, module in weight_sets.items()})
     row = METHODS[method]
     proposal: Any = modules[row.proposal] if row.proposal else Prior(task)
+    if row.nearest:
+        proposal = Lookup(task)
     if row.searched and row.search:
         proposal = _neural_adjoint(task, modules[row.searched], row.search)
     surrogate = modules[row.surrogate].surrogate if row.surrogate else None

@@ -95,9 +95,7 @@ def design(
     space = space or constraints.parse(task)
     why_not = spreadable(task, method, space)
     if fill is not None and (len(targets) > 1 or why_not or not 0 < fill < math.inf):
-        raise ValueError(
-            f"--fill {fill:g} is not accepted; accepted: above 0, with one target. {why_not}".strip()
-        )
+        raise ValueError(f"--fill {fill:g} is not accepted; accepted: above 0, with one target. {why_not}".strip())
     if finish and (space.finish is None or method.surrogate is None):
         accepted = "a task with such a step, and a method that localizes"
         raise ValueError(f"{method.name} on {task.name} has no finishing step; accepted: {accepted}")

@@ -27,7 +27,7 @@ from ipage_core.training.datasets import pairs
 from ipage_core.training.fit import Fit, Settings, fit
 from ipage_core.training.table import fit_table
 
-BUILT_AS = {"inn": "inn", "inn-alternating": "inn", "cinn": "cinn", "mlp": "mlp"}
+BUILT_AS = {"inn": "inn", "inn-paper": "inn", "inn-alternating": "inn", "cinn": "cinn", "mlp": "mlp"}
 """Model → name of its network, see :func:`ipage_core.networks.networks_of`."""
 SPLINES = {"couplings": 6, "bins": 12, "hidden": 96}
 SIZES = {"small": 0.5, "usual": 1.0, "large": 2.0}
@@ -54,7 +54,7 @@ def recipe(task: Task, model: str, size: str = "usual") -> tuple[str, dict[str, 
         raise ValueError(f"model '{model}' is not known; accepted: {', '.join((*BUILT_AS, *baselines.NAMES))}")
     if model not in task.recipes and "inn" in task.recipes and task.recipes["inn"].network:
         raise ValueError(f"model '{model}' does not exist for {task.name}; accepted: {', '.join(task.recipes)}")
-    own = task.recipes.get("inn" if model == "inn-alternating" else model, Recipe())
+    own = task.recipes.get(BUILT_AS.get(model, model), Recipe())
     if model in baselines.NAMES or own.network:
         return baselines.recipe(task, model, own, lambda: baselines.size(task, *recipe(task, "inn")[:2]))
     arguments: dict[str, Any] = {"d": task.d, "m": task.n_targets}
@@ -76,6 +76,8 @@ def recipe(task: Task, model: str, size: str = "usual") -> tuple[str, dict[str, 
     if any(task.support):
         arguments["support"] = [interval and list(interval) for interval in task.support]
     arguments, settings = arguments | own.arguments, replace(settings, **own.settings)
+    if model == "inn-paper":  # Eqs. 4–7: no likelihood, all weights up to one N ≫ 1
+        settings = replace(settings, lambda_nll=0.0, lambda_x=settings.lambda_y, lambda_z=settings.lambda_y)
     if model == "inn-alternating":
         arguments["order"] = "alternating"
         settings = replace(settings, epochs=40)

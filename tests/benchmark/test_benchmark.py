@@ -175,6 +175,20 @@ def test_repeats_of_the_same_targets_do_not_shrink_the_interval():
     assert often["high"] - often["low"] == pytest.approx(once["high"] - once["low"])
 
 
+def test_bold_are_the_lowest_and_what_lies_within_its_interval_on_as_many_targets():
+    cells = pd.DataFrame(
+        {
+            "task": ["sinewave"] * 5 + ["crystal"] * 3,
+            "by": [solutions.OMEGA] * 4 + [solutions.SURROGATE] + [solutions.OMEGA] * 3,
+            "n": [100, 100, 100, 20, 100, 50, 300, 20],
+            "runs": 1,
+            "mean": [8.1e-7, 8.3e-7, 8.6e-7, 1e-7, 1e-9, 0.02, 0.03, 0.01],
+            "high": [8.4e-7, 8.6e-7, 8.9e-7, 2e-7, 2e-9, 0.025, 0.04, 0.02],
+        }
+    )
+    assert tables.best(cells).tolist() == [True, True, False, False, False, True, False, False]
+
+
 def test_a_surrogate_never_stands_for_omega():
     cells = tables.summary(
         pd.concat(

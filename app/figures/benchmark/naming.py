@@ -18,7 +18,9 @@ NAMES = {
     "ipage": "iPage",
     "ipage-mlp": "iPage, MLP surrogate",
     "ipage-cinn": "iPage, cINN + MLP",
+    "ipage-paper": "iPage as in the paper",
     "prior-lm": "control: prior + LM",
+    "lookup": "control: nearest training rows",
     "reference": "the posterior itself",
 }
 """Methods as figures and tables call them, in their order."""
@@ -28,7 +30,7 @@ def color_of(method: str, colors: Palette) -> str:
     """What proposes wears the posterior's colour, what localizes that of results, what starts at the prior its own."""
     if method.startswith("ipage"):
         return colors.localized
-    return colors.prior if method in ("na", "na-published", "prior-lm") else colors.posterior
+    return colors.prior if method in ("na", "na-published", "prior-lm", "lookup") else colors.posterior
 
 
 def short(method: str) -> str:

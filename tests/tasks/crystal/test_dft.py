@@ -102,7 +102,7 @@ def test_a_known_lattice_is_not_computed_again(solved, cache, monkeypatch):
     def fail(*_):
         raise AssertionError("a second SCF")
 
-    monkeypatch.setattr(dft, "computed", fail)
+    monkeypatch.setattr(dft, "_computed", fail)
     assert dft.gap(REFERENCE) == solved[0]
     told = []
     assert dft.gaps([CUBIC, REFERENCE], workers=0, progress=told.append) == [solved[3], solved[0]]
@@ -124,13 +124,13 @@ def test_an_scf_that_does_not_converge_is_a_marked_result(cache):
 
 @marked
 def test_smearing_is_the_second_try_and_said(monkeypatch):
-    solve, tried = dft.solve, []
+    solve, tried = dft._solve, []
 
     def only_smeared(lattice, settings, occupations):
         tried.append(occupations)
         return solve(lattice, settings if len(tried) > 1 else settings._replace(maxiter=1), occupations)
 
-    monkeypatch.setattr(dft, "solve", only_smeared)
+    monkeypatch.setattr(dft, "_solve", only_smeared)
     result = dft.gap(REFERENCE, cache=False)
     assert tried == ["fixed-uniform", "fermi-dirac-0.05"]
     assert result["occupations"] == "fermi-dirac-0.05"
@@ -178,19 +178,19 @@ def test_without_gpaw_it_is_said_how_to_get_it(without_gpaw, capsys):
 def test_the_cache_is_whole_at_any_time(tmp_path):
     file, result = tmp_path / "new" / "r.json", {"gap": 1.0, "edges": [[0.5] * 2000] * 2}
     with ThreadPoolExecutor(8) as pool:
-        writes = [pool.submit(dft.keep, file, result) for _ in range(50)]
-        reads = [dft.read_cache(file) for _ in range(300)]
+        writes = [pool.submit(dft._keep, file, result) for _ in range(50)]
+        reads = [dft._cached(file) for _ in range(300)]
     assert all(w.result() is None for w in writes)
     assert all(r in (None, result) for r in reads)
-    assert dft.read_cache(file) == result
+    assert dft._cached(file) == result
     assert [f.name for f in file.parent.iterdir()] == ["r.json"]
     file.write_text('{"gap": 1.')
-    assert dft.read_cache(file) is None
+    assert dft._cached(file) is None
 
 
 def test_a_folder_that_cannot_be_written_costs_no_result(tmp_path, capsys):
     (tmp_path / "file").write_text("")
-    dft.keep(tmp_path / "file" / "r.json", {})
+    dft._keep(tmp_path / "file" / "r.json", {})
     assert "not cached" in capsys.readouterr().err
 
 

@@ -1,5 +1,0 @@
-"""Cells: designed to several properties at once."""
-
-from app.tasks.cells.goals.page import show
-
-show()

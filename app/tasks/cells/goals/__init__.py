@@ -1,1 +1,0 @@
-"""The page on which cells are designed to several properties at once."""
