@@ -3,7 +3,10 @@ import tempfile
 
 import pytest
 import torch
+from hypothesis import settings
 
+settings.register_profile("no clock", deadline=None)  # a busy machine is no fault of the program
+settings.load_profile("no clock")
 os.environ["IPAGE_HOME"] = tempfile.mkdtemp(prefix="ipage-home-")  # no test sees, or leaves, what its user has made
 
 

@@ -68,3 +68,9 @@ def test_minimum_distance_of_known_points():
 def test_bad_requests_are_refused(n, k, kind):
     with pytest.raises(ValueError, match=r"Expected at least 1|accepted: srs, lhs, maximin"):
         latent_design(n, k, kind, 0)
+
+
+def test_a_lattice_of_maximin_points_is_shifted_at_random():
+    # Unshifted, its first point is the corner 0 of the cube, whose Φ⁻¹ is at −5.2 in every coordinate.
+    lowest = np.array([unit_design(200, 3, "maximin", seed).min(0) for seed in range(60)]) * 200
+    assert kstest(lowest.ravel(), "uniform").pvalue > 1e-3

@@ -135,3 +135,11 @@ def test_many_weighted_residuals_give_the_least_squares_of_their_weights():
     known = torch.linalg.lstsq(a * weight[:, None], (y * weight)[:, None]).solution[:, 0]
     trajectory = localize(lambda u, rows: (u @ a.T - y) * weight, torch.randn(3, 2, dtype=torch.float64), BOX, steps=60)
     torch.testing.assert_close(trajectory.u[-1], known.expand(3, 2), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_the_first_steps_of_adam_are_its_rate_in_box_widths_whatever_the_scale(scale):
+    u0 = torch.tensor([[0.3, -0.7]], dtype=torch.float64)
+    path = localize(lambda u, rows: scale * (u.sum(1, keepdim=True) - 3), u0, BOX, optimizer="adam", steps=400)
+    steps = (path.u[1:4] - path.u[:3])[:, 0] / 4
+    torch.testing.assert_close(steps, torch.full_like(steps, 0.02), rtol=1e-2, atol=0)

@@ -1,6 +1,7 @@
 """Methods by the names that they had, and models of earlier programs."""
 
 import json
+import os
 
 import pytest
 import torch
@@ -8,7 +9,8 @@ import torch
 from ipage_core.cli.main import main
 from ipage_core.inference import methods
 from ipage_core.inference.methods import METHODS, load, named
-from ipage_core.networks.store import save_model
+from ipage_core.networks import networks_of
+from ipage_core.networks.store import load_model, save_model
 from ipage_core.runtime.paths import PRETRAINED
 from ipage_core.tasks import TASKS
 from ipage_core.training.fit import Settings, fit
@@ -68,3 +70,47 @@ def test_the_inn_that_ships_says_whose_surrogate_it_carries():
             assert card["arguments"]["surrogate"] == {"model": mlp["model"]} | {
                 key: value for key, value in mlp["arguments"].items() if key not in ("d", "m")
             }
+
+
+@pytest.fixture
+def two_weight_sets(tmp_path):
+    """A surrogate and an INN of the sine wave whose φ and φ* are far apart; and the network that φ* is."""
+    torch.manual_seed(0)
+    for name in ("mlp", "inn"):
+        build, arguments = SMALL[name]
+        modules = {word: build(**arguments) for word in ("phi", "phi_star")}
+        sets = {word: module.state_dict() for word, module in modules.items() if name == "inn" or word == "phi_star"}
+        if name == "mlp":
+            assert build.weight_sets == ("phi_star",)
+        card = {"task": "sinewave", "name": name, "model": name, "arguments": arguments}
+        save_model(tmp_path, name, sets, card)
+    return tmp_path
+
+
+def test_localization_descends_phi_star_and_proposals_come_from_phi(two_weight_sets):
+    (two_weight_sets / "mlp.json").unlink()
+    (two_weight_sets / "mlp.safetensors").unlink()
+    both = load_model("sinewave", "inn", folder=two_weight_sets, networks=networks_of(SINEWAVE))[0]
+    found = load("sinewave", "ipage", models=two_weight_sets)
+    x = SINEWAVE.sample_prior(20, torch.Generator().manual_seed(0)).float()
+    assert torch.equal(found.surrogate(x), both["phi_star"](x))
+    assert not torch.equal(both["phi_star"](x), both["phi"](x))
+    y, z = torch.full((20, 1), 1.2), torch.randn(20, 2)
+    assert torch.equal(found.proposal.sample(y, z), both["phi"].sample(y, z))
+
+
+def test_a_model_that_is_trained_anew_is_loaded_anew(tmp_path):
+    x = SINEWAVE.sample_prior(20, torch.Generator().manual_seed(0)).float()
+    build, arguments = SMALL["mlp"]
+    card = {"task": "sinewave", "name": "mlp", "model": "mlp", "arguments": arguments}
+    predicted = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        network = build(**arguments).eval()
+        save_model(tmp_path, "mlp", {"phi_star": network.state_dict()}, card)
+        written = 1_000_000_000 * (seed + 1)  # two files written within the clock's resolution look alike
+        os.utime(tmp_path / "mlp.safetensors", ns=(written, written))
+        found = load("sinewave", "prior-lm", models=tmp_path).surrogate(x)
+        assert torch.equal(found, network(x))
+        predicted.append(found)
+    assert not torch.equal(*predicted)

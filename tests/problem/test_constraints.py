@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 import torch
 from hypothesis import given
@@ -89,3 +91,14 @@ def test_a_seed_design_stays_near():
     assert distance[0] < 0.5 * distance[1]
     with pytest.raises(ValueError, match="seed design of 2 finite numbers"):
         design(SINEWAVE, exact_method(), torch.tensor([1.2]), 5, seed_design=torch.zeros(3))
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["x1<=0.5", "x1<=0.7", "x1>=-0.5", "x1>=-0.7"])))
+def test_of_several_bounds_the_narrowest_hold_in_any_order(order):
+    bounds = parse(SINEWAVE, order).bounds
+    assert bounds[:, 0].tolist() == [-0.5, 0.5]
+    assert bounds[:, 1].tolist() == [-1.0, 1.0]
+
+
+def test_no_bound_is_wider_than_the_box():
+    assert parse(SINEWAVE, ["x1<=5", "x1>=-5"]).bounds.tolist() == [[-1, -1], [1, 1]]

@@ -9,11 +9,11 @@ import sys
 import pytest
 import torch
 
-from ipage_core.networks import MLP
+from ipage_core.networks import CINN, MLP
 from ipage_core.networks.store import load_card
 from ipage_core.tasks import TASKS
 from ipage_core.training.datasets import pairs
-from ipage_core.training.fit import Settings, fit, pick_device
+from ipage_core.training.fit import CLIP_NORM, Settings, fit, pick_device
 from ipage_core.training.recipes import train
 from tests.support.models import SMALL
 
@@ -147,3 +147,20 @@ def test_cuda_agrees_with_the_cpu():
     runs = [fit(*SMALL["inn"], X, Y, QUICK, device=device) for device in ("cpu", "cuda")]
     for a, b in zip(*(run.history for run in runs), strict=True):
         assert a["validation_l2"] == pytest.approx(b["validation_l2"], rel=1e-2)
+
+
+def test_no_gradient_of_the_likelihood_is_longer_than_the_limit():
+    seen = []
+
+    class Steep(CINN):
+        def losses(self, x, y, weights, generator):
+            for part in super().losses(x, y, weights, generator):
+                yield {name: 1e6 * loss for name, loss in part.items()}
+
+        def validation_loss(self, x, y):
+            gradients = [p.grad.flatten() for p in self.density_parameters() if p.grad is not None]
+            seen.append(torch.cat(gradients).norm().item())
+            return super().validation_loss(x, y)
+
+    fit(Steep, SMALL["cinn"][1], X, Y, Settings(epochs=2, batch=100))
+    assert seen == [pytest.approx(CLIP_NORM, rel=1e-3)] * 2
