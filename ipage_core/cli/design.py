@@ -150,5 +150,8 @@ def _request(arguments: argparse.Namespace, task: Task) -> DesignRequest:
 def _seed_design(task: Task, arguments: argparse.Namespace) -> Tensor:
     path = arguments.seed_design
     if path.suffix.lower() != ".csv" and task.read_design is not None:
-        return task.read_design(path)
+        x, remark = task.read_design(path)
+        if remark:
+            print(remark, file=sys.stderr)
+        return x
     return tables.designs(task, path, tables.read(path, arguments), rows=1)[0]

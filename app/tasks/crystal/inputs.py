@@ -93,15 +93,16 @@ def _on_preset() -> None:
 
 def _on_cif() -> None:
     """Put the file's lattice into the field of the design to start from, or say what is wrong with it."""
-    file, st.session_state.cif_wrong = st.session_state.cif, ""
+    file, st.session_state.cif_wrong, st.session_state.cif_remark = st.session_state.cif, "", ""
     try:
-        st.session_state.start = ", ".join(f"{v:.10g}" for v in read_cif(file.getvalue())) if file else ""
+        lattice, st.session_state.cif_remark = read_cif(file.getvalue()) if file else ([], "")
+        st.session_state.start = ", ".join(f"{v:.10g}" for v in lattice)
     except ValueError as error:
         st.session_state.cif_wrong = str(error)
 
 
-def read_cif(content: bytes) -> list[float]:
-    """a, b, c [Å], α, β, γ [°] of one cell of SrTiO₃.
+def read_cif(content: bytes) -> tuple[list[float], str]:
+    """a, b, c [Å], α, β, γ [°] of one cell of SrTiO₃, and what was chosen or reduced.
 
     Raises:
         ValueError: too large, not a CIF, another crystal, or outside the box.
@@ -112,6 +113,7 @@ def read_cif(content: bytes) -> list[float]:
         path = Path(folder) / "cell.cif"
         path.write_bytes(content)
         try:
-            return read_design(path).tolist()
+            x, remark = read_design(path)
+            return x.tolist(), remark.replace("cell.cif", "This file")
         except ValueError as error:
             raise ValueError(str(error).replace(str(path), "This file")) from None

@@ -90,32 +90,16 @@ def words(text: str) -> Sequence[str | Cap] | None:
     return [lambda x: CAP_WEIGHT * (measure(x).abs() - most + CAP_MARGIN)]
 
 
-def read_design(path: Path) -> Tensor:
-    """The lattice (6,) of a structure file that ASE reads: CIF, POSCAR, extended XYZ and others.
+def read_design(path: Path) -> tuple[Tensor, str]:
+    """The lattice (6,) of a structure file, and what was chosen or reduced; see :mod:`ipage_core.tasks.crystal.seed`.
 
     Raises:
-        ValueError: not readable, not one cell of SrTiO₃, or outside the box.
+        ValueError: not readable, not one perovskite cell of SrTiO₃, or outside the box.
     """
-    from ase.io import read
+    from ipage_core.tasks.crystal import seed
 
-    try:
-        atoms = read(path)
-    except FileNotFoundError:
-        raise ValueError(f"{path} does not exist") from None
-    except Exception as error:  # ASE's readers raise whatever a damaged file makes them
-        why = f" ({' '.join(str(error).split())[:100]})" if str(error) else ""
-        raise ValueError(f"{path} is not a structure file that ASE reads{why}") from None
-    formula = atoms.get_chemical_formula()
-    if formula != "O3SrTi":
-        raise ValueError(f"{path} holds {formula}; expected one perovskite cell of five atoms, SrTiO3")
-    x = torch.from_numpy(atoms.cell.cellpar()).double()
-    if not TASK.in_bounds(x[None]).all():
-        box = ", ".join(
-            f"{name} {low:.4g} to {high:.4g}" for name, (low, high) in zip(NAMES, BOUNDS.T.tolist(), strict=True)
-        )
-        here = ", ".join(f"{value:.4g}" for value in x.tolist())
-        raise ValueError(f"{path} has the lattice {here}, which is outside the box: {box}")
-    return x
+    found = seed.read(path)
+    return torch.from_numpy(found.x).double(), found.remark
 
 
 def stored() -> tuple[Tensor, Tensor]:

@@ -1,0 +1,128 @@
+"""A cell of SrTiO₃ from a structure file: CIF, POSCAR, extended XYZ and whatever else ASE reads."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ipage_core.tasks.crystal.box import BOUNDS, NAMES
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+SYMMETRY_TOLERANCE = 1e-3
+"""[Å] within which an ion and its image in a smaller cell are the same."""
+NEAR = 0.15
+"""Largest distance of an ion from its ideal site, in fractions of each axis: a strained, polar or tilted cell is nearer."""
+FORMULA = "O3SrTi"
+
+
+class Seed(NamedTuple):
+    """What a structure file holds."""
+
+    x: np.ndarray
+    """(6,) a, b, c [Å], α, β, γ [°]."""
+    remark: str
+    """A sentence on what was chosen or reduced; empty if nothing was."""
+
+
+def read(path: Path) -> Seed:
+    """The lattice of the one perovskite cell that a structure file holds.
+
+    Of several blocks of a CIF, or frames, the first counts; a supercell counts as its primitive cell. Both are said.
+
+    Raises:
+        ValueError: not readable, sites shared by several elements or partly empty, not one cell of SrTiO₃, ions that
+            are not at a perovskite's sites, or a lattice outside the box.
+    """
+    frames = _frames(path)
+    atoms, remarks = frames[0], []
+    if len(frames) > 1:
+        remarks.append(f"{path.name} holds {len(frames)} structures; the first was taken.")
+    if shared := _partial(atoms):
+        raise ValueError(f"{path} has sites that are partly occupied ({shared}); accepted: one ion on each site")
+    if len(atoms) > 5 and len(atoms) % 5 == 0:
+        count, atoms = len(atoms), _primitive(atoms)
+        if len(atoms) < count:
+            remarks.append(f"{path.name} holds a supercell of {count} ions; its primitive cell was taken.")
+    formula = atoms.get_chemical_formula()
+    if formula != FORMULA:
+        raise ValueError(f"{path} holds {formula}; expected one perovskite cell of five atoms, SrTiO3")
+    if _distance_from_sites(atoms) > NEAR:
+        raise ValueError(
+            f"{path} holds SrTiO3, but not as a perovskite; accepted: Ti in the middle, Sr at the corners and O in the "
+            "middle of the faces, or near there"
+        )
+    x = atoms.cell.cellpar()
+    if ((x < BOUNDS[0]) | (x > BOUNDS[1])).any():
+        box = ", ".join(
+            f"{name} {low:.4g} to {high:.4g}" for name, (low, high) in zip(NAMES, BOUNDS.T.tolist(), strict=True)
+        )
+        here = ", ".join(f"{value:.4g}" for value in x.tolist())
+        raise ValueError(f"{path} has the lattice {here}, which is outside the box: {box}")
+    return Seed(x, " ".join(remarks))
+
+
+def _frames(path: Path) -> list[Atoms]:
+    from ase.io import read as read_structures
+    from ase.io.formats import UnknownFileTypeError, filetype
+
+    try:
+        # A byte-order mark, as Windows' editors write it, would hide the first word of the file.
+        text = path.read_bytes().decode("utf-8-sig")
+        try:
+            form = filetype(str(path), read=False)
+        except UnknownFileTypeError:
+            form = None
+        frames: Any = read_structures(io.StringIO(text) if form == "cif" else path, index=":", format=form)
+        if not frames:
+            raise ValueError("it holds no atoms")
+        return list(frames)
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist") from None
+    except Exception as error:  # ASE's readers raise whatever a damaged file makes them
+        why = f" ({' '.join(str(error).split())[:100]})" if str(error) else ""
+        raise ValueError(f"{path} is not a structure file that ASE reads{why}") from None
+
+
+def _partial(atoms: Atoms) -> str:
+    """Which sites are shared or partly empty, as text; empty if none is."""
+    found = []
+    for site in atoms.info.get("occupancy", {}).values():
+        if len(site) > 1 or any(abs(share - 1) > 1e-3 for share in site.values()):
+            found.append(" + ".join(f"{share:g} {element}" for element, share in site.items()))
+    return "; ".join(dict.fromkeys(found))
+
+
+def _primitive(atoms: Atoms) -> Atoms:
+    import spglib
+    from ase import Atoms as Structure
+
+    given = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
+    found = spglib.find_primitive(given, symprec=SYMMETRY_TOLERANCE)
+    if found is None:
+        return atoms
+    lattice, positions, numbers = found
+    return Structure(numbers, cell=lattice, scaled_positions=positions, pbc=True)
+
+
+def _distance_from_sites(atoms: Atoms) -> float:
+    """How far the ion farthest from its ideal site is away, in fractions of an axis, with Ti where it is."""
+    positions = {symbol: [] for symbol in ("Sr", "Ti", "O")}
+    for symbol, place in zip(atoms.get_chemical_symbols(), atoms.get_scaled_positions(), strict=True):
+        positions[symbol].append(place)
+    (titanium,), (strontium,), oxygen = positions["Ti"], positions["Sr"], np.array(positions["O"])
+
+    def away(there: np.ndarray, site: np.ndarray) -> float:
+        offset = there - site
+        return float(np.abs(offset - np.round(offset)).max())
+
+    faces = titanium + 0.5 * np.eye(3)
+    each = [min(away(ion, face) for ion in oxygen) for face in faces]
+    nearest = {int(np.argmin([away(ion, face) for ion in oxygen])) for face in faces}
+    if len(nearest) < 3:  # two faces share an ion
+        return np.inf
+    return max(*each, away(strontium, titanium + 0.5))
