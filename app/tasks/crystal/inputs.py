@@ -76,6 +76,8 @@ def ask_otherwise() -> None:
     classroom.told("Uploads are switched off in this classroom.")
     if wrong := st.session_state.get("cif_wrong"):
         right.error(plain(wrong), icon=":material/error:")
+    elif remark := st.session_state.get("cif_remark"):
+        right.info(plain(remark), icon=":material/info:")
 
 
 def _written() -> list[str]:

@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from ase import Atoms
 from ase.geometry import cellpar_to_cell
-from ase.io import read, write
+from ase.io import read
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -35,7 +34,7 @@ from ipage_core.tasks.crystal.strain import (
     largest_strain,
     volume_change,
 )
-from ipage_core.tasks.crystal.task import TASK, read_design, with_edges
+from ipage_core.tasks.crystal.task import TASK, with_edges
 from ipage_core.tasks.export import files
 from ipage_core.training import recipes
 from ipage_core.training.datasets import pairs
@@ -237,30 +236,6 @@ def test_out_of_reach_is_said_with_the_nearest_gap():
 def test_wrong_constraints_are_one_sentence(text, says):
     with pytest.raises(ValueError, match=says):
         constraints.parse(TASK, [text])
-
-
-def structure(x, formula="SrTiO3"):
-    return Atoms(formula, cell=cellpar_to_cell(x), pbc=True, scaled_positions=dft.SITES)
-
-
-def test_a_design_of_ones_own_is_read(tmp_path):
-    x = [3.8, 3.9, 4.0, 88.0, 91.0, 95.0]
-    for name in ("own.cif", "own.vasp", "own.extxyz"):
-        write(tmp_path / name, structure(x))
-        assert read_design(tmp_path / name).tolist() == pytest.approx(x, abs=1e-6)
-    for name, atoms, says in (
-        ("ba.cif", structure(x, "BaTiO3"), "holds BaO3Ti; expected one perovskite cell"),
-        ("big.cif", structure(x) * (2, 1, 1), "holds O6Sr2Ti2"),
-        ("far.cif", structure([5.0, 3.9, 4.0, 88.0, 91.0, 95.0]), "outside the box: a 3.436 to 4.374"),
-    ):
-        write(tmp_path / name, atoms)
-        with pytest.raises(ValueError, match=says):
-            read_design(tmp_path / name)
-    (tmp_path / "no.cif").write_text("nothing")
-    with pytest.raises(ValueError, match="is not a structure file that ASE reads"):
-        read_design(tmp_path / "no.cif")
-    with pytest.raises(ValueError, match="does not exist"):
-        read_design(tmp_path / "none.cif")
 
 
 def solutions(n=4):
