@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SYMMETRY_TOLERANCE = 1e-3
 """[Å] within which an ion and its image in a smaller cell are the same."""
 NEAR = 0.15
-"""Largest distance of an ion from its ideal site, in fractions of each axis: a strained, polar or tilted cell is nearer."""
+"""Farthest that an ion may be from its ideal site, in fractions of each axis: strained, polar, tilted cells are nearer."""
 FORMULA = "O3SrTi"
 
 
@@ -90,10 +90,11 @@ def _frames(path: Path) -> list[Atoms]:
 
 def _partial(atoms: Atoms) -> str:
     """Which sites are shared or partly empty, as text; empty if none is."""
-    found = []
-    for site in atoms.info.get("occupancy", {}).values():
-        if len(site) > 1 or any(abs(share - 1) > 1e-3 for share in site.values()):
-            found.append(" + ".join(f"{share:g} {element}" for element, share in site.items()))
+    found = [
+        " + ".join(f"{share:g} {element}" for element, share in site.items())
+        for site in atoms.info.get("occupancy", {}).values()
+        if len(site) > 1 or any(abs(share - 1) > 1e-3 for share in site.values())
+    ]
     return "; ".join(dict.fromkeys(found))
 
 
