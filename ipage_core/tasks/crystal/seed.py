@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SYMMETRY_TOLERANCE = 1e-3
 """[Å] within which an ion and its image in a smaller cell are the same."""
 NEAR = 0.15
-"""Farthest that an ion may be from its ideal site, in fractions of each axis: strained, polar, tilted cells are nearer."""
+"""Farthest that an ion may be from its ideal site, in fractions of each axis: that holds strained and polar cells."""
 FORMULA = "O3SrTi"
 
 
@@ -112,7 +112,7 @@ def _primitive(atoms: Atoms) -> Atoms:
 
 def _distance_from_sites(atoms: Atoms) -> float:
     """How far the ion farthest from its ideal site is away, in fractions of an axis, with Ti where it is."""
-    positions = {symbol: [] for symbol in ("Sr", "Ti", "O")}
+    positions: dict[str, list[Any]] = {symbol: [] for symbol in ("Sr", "Ti", "O")}
     for symbol, place in zip(atoms.get_chemical_symbols(), atoms.get_scaled_positions(), strict=True):
         positions[symbol].append(place)
     (titanium,), (strontium,), oxygen = positions["Ti"], positions["Sr"], np.array(positions["O"])

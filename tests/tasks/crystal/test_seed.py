@@ -77,7 +77,7 @@ def test_of_several_blocks_the_first_is_taken_and_that_is_said(tmp_path, capsys)
     assert "the first was taken" in capsys.readouterr().err
 
 
-@given(st.tuples(*[st.integers(1, 2)] * 3), st.lists(st.floats(-0.08, 0.08), min_size=15, max_size=15))
+@given(st.tuples(*[st.integers(1, 2)] * 3), st.lists(st.floats(-0.07, 0.07), min_size=15, max_size=15))
 @settings(max_examples=15)
 def test_a_supercell_counts_as_its_primitive_cell(tmp_path_factory, times, moved):
     sites = np.array(SITES) + np.reshape(moved, (5, 3))
