@@ -119,8 +119,9 @@ def best(cells: pd.DataFrame) -> pd.Series:
     judged = judged[each >= 0.9 * most]
     found = pd.Series(False, index=cells.index)
     for _, of_task in judged.groupby("task", observed=True):
-        lowest = of_task.loc[of_task["mean"].idxmin()]
-        found[of_task.index] = of_task["mean"] <= max(lowest["mean"], lowest["high"])
+        at = int(of_task["mean"].argmin())
+        limit = np.fmax(of_task["mean"].iloc[at], of_task["high"].iloc[at])  # of a single solution there is no interval
+        found[of_task.index] = of_task["mean"] <= limit
     return found
 
 

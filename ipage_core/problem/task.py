@@ -93,8 +93,8 @@ class Task:
     """The constraints that ``words`` understands, for messages."""
     space: Callable[[Sequence[str]], DesignSpace] | None = None
     """Constraints → the space that localization moves in; None: the designs themselves."""
-    read_design: Callable[[Path], Tensor] | None = None
-    """Reads a design from a file in one of the field's formats → (d,). ValueError: one sentence."""
+    read_design: Callable[[Path], tuple[Tensor, str]] | None = None
+    """Reads a design from a file of the field → (d,), and a remark on how it was read. ValueError: one sentence."""
     design_text: DesignText | None = None
     """Short text of a design for links; None: its numbers."""
     verify_file: Callable[[Path], Mapping[str, Any] | None] | None = None
