@@ -1,0 +1,138 @@
+"""Calculators by name: ``gpaw``, ``chgnet``, ``emt``, an entry point of ``ipage.calculators``, or MODULE:FACTORY,
+where MODULE may be a file, ``mine.py:FACTORY``.
+
+A factory takes the reference crystal (ASE's Atoms) and returns an ASE calculator: what depends on the cell, such as
+the k-mesh, is then the same for all strains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, entry_points, version
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+Factory = Callable[["Atoms"], Any]
+SPACING = 0.3
+"""Largest distance between k-points [1/Å], and between real-space grid points [Å] it is ``GRID``."""
+GRID = 0.19
+CUT_OFF = 350.0
+"""Of plane waves [eV]."""
+
+
+def gpaw(reference: Atoms) -> Any:
+    """GPAW: PBE, plane waves to 350 eV, a Γ-centred k-mesh and a grid that the reference cell fixes."""
+    from gpaw import GPAW
+
+    lengths = np.linalg.norm(reference.cell.reciprocal().array, axis=1)
+    mesh = [max(1, int(np.ceil(2 * np.pi * b / SPACING))) for b in lengths]
+    grid = [4 * int(np.ceil(length / GRID / 4)) for length in reference.cell.lengths()]
+    return GPAW(
+        mode={"name": "pw", "ecut": CUT_OFF},
+        xc="PBE",
+        kpts={"size": mesh, "gamma": True},
+        gpts=grid,
+        occupations={"name": "fermi-dirac", "width": 0.05},
+        symmetry={"point_group": False},
+        convergence={"density": 1e-5, "eigenstates": 1e-7, "bands": "occupied"},
+        txt=None,
+    )
+
+
+def chgnet(reference: Atoms) -> Any:
+    """CHGNet, a potential for any element, its weights in the package: B. Deng et al. 2023.
+
+    doi:10.1038/s42256-023-00716-3. It has energy, forces and stress, and no eigenvalues: no gap.
+    """
+    from chgnet.model.dynamics import CHGNetCalculator
+
+    return CHGNetCalculator(use_device="cpu", verbose=False)
+
+
+def emt(reference: Atoms) -> Any:
+    """ASE's effective-medium theory of Al, Cu, Ag, Au, Ni, Pd, Pt: rough, instant, for trying things out."""
+    from ase.calculators.emt import EMT
+
+    return EMT()
+
+
+BUILT_IN: dict[str, Factory] = {"gpaw": gpaw, "chgnet": chgnet, "emt": emt}
+_INSTALL = {
+    "gpaw": "sh ipage_core/tasks/crystal/install-gpaw.sh python",
+    "chgnet": "pip install -r requirements-crystals.txt",
+}
+
+
+def factory(name: str) -> Factory:
+    """The factory of a name.
+
+    Raises:
+        ValueError: it is not known, or MODULE:FACTORY cannot be imported.
+    """
+    if name in BUILT_IN:
+        return BUILT_IN[name]
+    known = {point.name: point for point in entry_points(group="ipage.calculators")}
+    if name in known:
+        return known[name].load()  # type: ignore[no-any-return]
+    module, colon, attribute = name.partition(":")
+    if not colon:
+        accepted = ", ".join([*BUILT_IN, *known])
+        raise ValueError(f"calculator '{name}' is not known; accepted: {accepted}, MODULE:FACTORY or FILE.py:FACTORY")
+    try:
+        found: Factory = getattr(_of_file(Path(module)) if module.endswith(".py") else import_module(module), attribute)
+    except Exception as error:  # the user's own module may fail in any way
+        raise ValueError(f"calculator '{name}' cannot be imported: {type(error).__name__}: {error}") from None
+    return found
+
+
+def _of_file(path: Path) -> ModuleType:
+    spec = spec_from_file_location(f"ipage_calculator_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is no Python file")
+    made = module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+def absolute(name: str) -> str:
+    """FILE.py:FACTORY with the file's absolute path, for it is needed elsewhere; any other name as it is."""
+    module, colon, attribute = name.partition(":")
+    return f"{Path(module).resolve()}:{attribute}" if colon and module.endswith(".py") else name
+
+
+def build(name: str, reference: Atoms) -> Any:
+    """A calculator for the strains of a crystal.
+
+    Raises:
+        ValueError: it is not known, not installed, or its factory fails.
+    """
+    made = factory(name)
+    try:
+        return made(reference)
+    except ImportError as error:
+        how = f": {_INSTALL[name]}" if name in _INSTALL else ""
+        raise ValueError(f"calculator '{name}' is not installed ({error}){how}") from None
+    except Exception as error:  # a factory of somebody else's may fail in any way
+        raise ValueError(f"calculator '{name}' fails: {type(error).__name__}: {error}") from None
+
+
+def provenance(name: str, calculator: Any) -> dict[str, Any]:
+    """Which calculator, with which settings and versions."""
+    found: dict[str, Any] = {"calculator": name, "ase": version("ase")}
+    for package in (name, type(calculator).__module__.partition(".")[0]):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    if name == "gpaw":
+        found |= {"xc": "PBE", "ecut": CUT_OFF, "k_mesh": str(calculator.parameters["kpts"]["size"]), "gamma": True}
+        found |= {"smearing": "Fermi-Dirac 0.05 eV", "convergence": "density 1e-5, eigenstates 1e-7"}
+    return found

@@ -1,0 +1,197 @@
+"""``crystal.json``: the reference crystal, its calculator and its symmetry, in the folder of a problem."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ipage_core.problem.task import Property, Variable
+from ipage_core.runtime.files import replacing
+from ipage_core.tasks.own_crystal import calculators, symmetry
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+CARD = "crystal.json"
+SHEAR = 2 / 3
+"""Shear components go so far, of the strain that is asked for, as for silicon."""
+MOST_ATOMS = 200
+
+
+@dataclass(frozen=True)
+class Known:
+    """A property of a strained crystal."""
+
+    unit: str
+    tolerance: float
+    about: str
+
+
+PROPERTIES: dict[str, Known] = {
+    "gap": Known("eV", 0.02, "smallest difference of band edges on the calculator's own k-points"),
+    "energy": Known("eV per atom", 0.001, "above the reference crystal"),
+    "pressure": Known("GPa", 0.2, "a third of the stress's trace, compression positive"),
+    **{f"s{ij}": Known("GPa", 0.2, "stress, tension positive") for ij in ("11", "22", "33", "23", "13", "12")},
+    "density": Known("g/cm3", 0.01, "mass over volume"),
+    "volume": Known("A3 per atom", 0.01, "of the cell"),
+    "displacement": Known("A", 0.02, "root mean square of what relaxation moved the atoms by"),
+}
+"""What can be asked of a crystal, by name."""
+
+
+@dataclass(frozen=True)
+class Crystal:
+    """A crystal to strain."""
+
+    name: str
+    symbols: tuple[str, ...]
+    cell: tuple[tuple[float, float, float], ...]
+    """Rows are the vectors a, b, c [Å]."""
+    sites: tuple[tuple[float, float, float], ...]
+    """In fractions of them."""
+    calculator: str
+    strain: float
+    """Largest normal component."""
+    relax: bool
+    """Whether the atoms move to rest in each strained cell."""
+    kicks: int
+    """Starts of the relaxation: the strained sites, and so many less one with noise on them."""
+    properties: tuple[str, ...]
+    space_group: str
+    operations: tuple[tuple[tuple[float, ...], ...], ...]
+    """(s, 6, 6) symmetries on strains, the identity first."""
+    reference_energy: float | None = None
+    """Of the reference crystal [eV per atom]; None until it has been computed."""
+    provenance: str = "{}"
+    """Calculator, settings and versions, as JSON."""
+
+    @property
+    def atoms(self) -> Atoms:
+        """The reference crystal."""
+        from ase import Atoms
+
+        return Atoms(list(self.symbols), cell=np.array(self.cell), scaled_positions=np.array(self.sites), pbc=True)
+
+    @property
+    def bounds(self) -> NDArray[np.float64]:
+        """(2, 6)."""
+        half = np.array([self.strain] * 3 + [SHEAR * self.strain] * 3)
+        return np.stack((-half, half))
+
+    @property
+    def on_strains(self) -> NDArray[np.float64]:
+        """(s, 6, 6)."""
+        return np.array(self.operations)
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """e11, e22, e33, e23, e13, e12 within ``bounds``."""
+        ends = zip(symmetry.NAMES, self.bounds.T.tolist(), strict=True)
+        return tuple(Variable(name, "", low, high) for name, (low, high) in ends)
+
+    @property
+    def targets(self) -> tuple[Property, ...]:
+        """Its properties as a task has them."""
+        known = [(name, PROPERTIES[name]) for name in self.properties]
+        return tuple(Property(name, one.unit, one.tolerance) for name, one in known)
+
+
+def create(
+    path: Path,
+    calculator: str,
+    strain: float,
+    properties: tuple[str, ...],
+    *,
+    relax: bool = False,
+    kicks: int = 4,
+    name: str = "",
+) -> Crystal:
+    """A crystal from a structure file that ASE reads, with its symmetry by spglib.
+
+    Raises:
+        ValueError: the file, the calculator, a property or a number is not acceptable.
+    """
+    if not 0.001 <= strain <= 0.2:
+        raise ValueError(f"--strain {strain:g} is not accepted: from 0.1% to 20%, e.g. 4%")
+    if unknown := [one for one in properties if one not in PROPERTIES]:
+        raise ValueError(f"property '{unknown[0]}' is not known; accepted: {', '.join(PROPERTIES)}")
+    if not properties or len(set(properties)) < len(properties):
+        raise ValueError(f"--y: accepted are different ones of {', '.join(PROPERTIES)}")
+    if "displacement" in properties and not relax:
+        raise ValueError("property 'displacement' needs --relax: without it no atom moves")
+    if not 1 <= kicks <= 20:
+        raise ValueError(f"--kicks {kicks} is not accepted: 1 to 20")
+    atoms = symmetry.oriented(read_structure(path))
+    calculators.factory(calculator)
+    operations = symmetry.on_strains(atoms)
+    return Crystal(
+        name=name or path.stem,
+        symbols=tuple(atoms.get_chemical_symbols()),
+        cell=tuple(map(tuple, atoms.cell.array.tolist())),
+        sites=tuple(map(tuple, atoms.get_scaled_positions().tolist())),
+        calculator=calculators.absolute(calculator),
+        strain=strain,
+        relax=relax,
+        kicks=kicks if relax else 1,
+        properties=tuple(properties),
+        space_group=symmetry.space_group(atoms),
+        operations=tuple(tuple(map(tuple, matrix)) for matrix in operations.tolist()),
+    )
+
+
+def read_structure(path: Path) -> Atoms:
+    """One periodic crystal.
+
+    Raises:
+        ValueError: it cannot be read, is not periodic, or has too many atoms.
+    """
+    from ase.io import read
+
+    try:
+        atoms = read(path)
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist") from None
+    except Exception as error:  # ASE's readers raise whatever a damaged file makes them
+        why = f" ({' '.join(str(error).split())[:100]})" if str(error) else ""
+        raise ValueError(f"{path} is not a structure file that ASE reads{why}") from None
+    if not abs(atoms.cell.volume) > 0 or len(atoms) == 0:
+        raise ValueError(f"{path} holds no crystal: it needs a cell in three directions, and atoms in it")
+    if len(atoms) > MOST_ATOMS:
+        raise ValueError(f"{path} has {len(atoms)} atoms in a cell; accepted: at most {MOST_ATOMS}")
+    atoms.pbc, atoms.info = True, {}
+    return atoms
+
+
+def write(folder: Path, crystal: Crystal) -> None:
+    """Keep the card in its folder."""
+    with replacing(folder / CARD) as beside:
+        beside.write_text(json.dumps(asdict(crystal), indent=1, ensure_ascii=False) + "\n")
+
+
+def read(folder: Path) -> Crystal:
+    """The card of a folder.
+
+    Raises:
+        ValueError: there is none, or it is damaged.
+    """
+    path = folder / CARD
+    try:
+        said: dict[str, Any] = json.loads(path.read_text())
+        crystal = Crystal(**{name: _tuples(value) for name, value in said.items()})
+        whole = crystal.on_strains.shape[1:] == (6, 6) and len(crystal.sites) == len(crystal.symbols)
+        if not whole or set(crystal.properties) - set(PROPERTIES):
+            raise ValueError("parts of it do not fit together")
+    except OSError:
+        raise ValueError(f"{folder} holds no crystal: it has no {CARD}") from None
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
+    return crystal
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(part) for part in value) if isinstance(value, list) else value

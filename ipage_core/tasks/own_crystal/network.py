@@ -1,0 +1,40 @@
+"""A surrogate that is exactly the same for all strains that are the same crystal: the mean over their images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ipage_core.networks.ensemble import Ensemble
+
+
+class SymmetricEnsemble(Ensemble):
+    """f(x) = mean over the crystal's operations g of an ensemble's output at g x. (n, 6) → (n, m).
+
+    As smooth as the networks, and unbiased: what a symmetric function needs is what they can learn.
+    """
+
+    operations: Tensor
+
+    def __init__(
+        self,
+        d: int,
+        m: int,
+        operations: Sequence[Sequence[Sequence[float]]],
+        members: int = 5,
+        hidden: int = 64,
+        layers: int = 2,
+        floor: Sequence[float | None] = (),
+    ) -> None:
+        super().__init__(d, m, members, hidden, layers, floor)
+        if d != 6:
+            raise ValueError(f"Expected the 6 components of a strain, got {d}")
+        self.register_buffer("operations", torch.tensor(operations, dtype=torch.float32))
+
+    def _standardized(self, x: Tensor) -> Tensor:
+        """(n, 6) → (members, n, m) in units of y's standard deviation."""
+        turned = torch.einsum("gij,nj->ngi", self.operations, x)
+        out = super()._standardized(turned.reshape(-1, 6))
+        return out.view(len(out), *turned.shape[:2], -1).mean(2)

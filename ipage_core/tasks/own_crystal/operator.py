@@ -1,0 +1,172 @@
+"""Ω of a crystal of one's own: strain the cell, let the atoms come to rest if asked to, say what it then has.
+
+A strain ε turns the cell A into A (I + ε); sites are carried along. With ``relax`` the atoms then move, the cell
+fixed, until no force exceeds ``FORCE``, from the carried sites and from kicked ones: of the states they end in, the
+lowest counts, and others within ``BRANCHES`` of it are told.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ipage_core.runtime.files import replacing
+from ipage_core.tasks.own_crystal import calculators
+from ipage_core.tasks.own_crystal.card import Crystal
+from ipage_core.tasks.own_crystal.symmetry import NAMES, tensor
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+Floats = NDArray[np.float64]
+FORCE = 0.015
+"""eV/Å: largest force on an atom at rest."""
+STEPS = 80
+"""Of a relaxation, after which it has failed."""
+KICK = 0.08
+"""Å: standard deviation of the noise that later starts have on their sites."""
+BRANCHES, ALIKE = 0.020, 0.0005
+"""States within the first [eV per cell] of the lowest are told; those within the second are the same one."""
+STRUCTURES = "structures"
+
+
+def strained(crystal: Crystal, strain: ArrayLike) -> Atoms:
+    """The reference crystal under a strain (6,), sites carried along."""
+    atoms = crystal.atoms
+    atoms.set_cell(atoms.cell.array @ (np.eye(3) + tensor(strain)), scale_atoms=True)
+    return atoms
+
+
+def evaluate(crystal: Crystal, strain: ArrayLike, calculator: Any) -> tuple[dict[str, float], Atoms]:
+    """The crystal's properties by name, and the atoms at rest, their results with them.
+
+    Raises:
+        ValueError: the atoms did not come to rest, or the calculator cannot say what is asked for.
+    """
+    lowest, branches = _at_rest(crystal, strain, calculator)
+    found = properties(crystal, lowest, strained(crystal, strain))
+    lowest.info = {name: float(e) for name, e in zip(NAMES, np.asarray(strain, dtype=float), strict=True)}
+    lowest.info |= {"largest_force_eV_per_A": _force(lowest), "relaxed": crystal.relax, "branches": len(branches)}
+    lowest.info |= {"branches_above_meV": " ".join(f"{1e3 * above:.2f}" for above in branches)}
+    lowest.info |= {f"property_{name}": value for name, value in found.items()}  # ASE has an 'energy' of its own
+    lowest.info["provenance"] = json.dumps(
+        calculators.provenance(crystal.calculator, calculator) | {"force": f"{FORCE} eV/A", "kicks": crystal.kicks}
+    )
+    return found, lowest
+
+
+def _at_rest(crystal: Crystal, strain: ArrayLike, calculator: Any) -> tuple[Atoms, list[float]]:
+    """The lowest state, and how far above it [eV per cell] each distinct one within ``BRANCHES`` lies, itself first."""
+    from ase.optimize import BFGS
+
+    generator = np.random.default_rng(int.from_bytes(_digest(strain)[:4], "big"))
+    ended: list[tuple[float, Atoms]] = []
+    left = 0.0
+    for kick in range(crystal.kicks):
+        atoms = strained(crystal, strain)
+        atoms.calc = calculator
+        if kick:
+            atoms.positions += generator.normal(0, KICK, (len(atoms), 3))
+        if crystal.relax:
+            BFGS(atoms, logfile=None).run(fmax=FORCE, steps=STEPS)
+            if (left := _force(atoms)) > FORCE:
+                continue
+        ended.append((float(atoms.get_potential_energy()), _frozen(atoms)))
+    if not ended:
+        raise ValueError(f"the atoms did not come to rest in {STEPS} steps: a force of {left:.3f} eV/Å is left")
+    ended.sort(key=lambda one: one[0])
+    lowest, branches = ended[0][0], [0.0]
+    for energy, _ in ended[1:]:
+        if energy - lowest < BRANCHES and energy - lowest - branches[-1] > ALIKE:
+            branches.append(energy - lowest)
+    return ended[0][1], branches
+
+
+def _force(atoms: Atoms) -> float:
+    return float(np.linalg.norm(atoms.get_forces(), axis=1).max())
+
+
+def _frozen(atoms: Atoms) -> Atoms:
+    """A copy that keeps energy, forces, stress and gap, when the calculator goes on to something else."""
+    from ase.calculators.calculator import PropertyNotImplementedError
+    from ase.calculators.singlepoint import SinglePointCalculator
+
+    results: dict[str, Any] = {"energy": float(atoms.get_potential_energy()), "forces": atoms.get_forces().copy()}
+    with suppress(PropertyNotImplementedError, NotImplementedError):
+        results["stress"] = atoms.get_stress().copy()
+    kept = atoms.copy()
+    kept.calc = SinglePointCalculator(kept, **results)
+    kept.info["gap"] = gap(atoms.calc)
+    return kept
+
+
+def gap(calculator: Any) -> float:
+    """The smallest gap on the calculator's own k-points [eV], 0 for a metal; NaN where it has no eigenvalues."""
+    from ase.dft.bandgap import bandgap
+
+    if not hasattr(calculator, "get_eigenvalues"):
+        return float("nan")
+    try:
+        return float(bandgap(calculator, output=None)[0])
+    except (ValueError, NotImplementedError, TypeError):
+        return float("nan")
+
+
+def properties(crystal: Crystal, atoms: Atoms, carried: Atoms) -> dict[str, float]:
+    """What is asked of the atoms at rest; ``carried`` are where the strain alone puts them.
+
+    Raises:
+        ValueError: the calculator does not say one of them.
+    """
+    from ase.units import GPa
+
+    n, stress = len(atoms), atoms.calc.results.get("stress")
+    reference = 0.0 if crystal.reference_energy is None else crystal.reference_energy
+    found = {
+        "gap": float(atoms.info["gap"]),
+        "energy": atoms.get_potential_energy() / n - reference,
+        "density": float(atoms.get_masses().sum() / atoms.get_volume() * 1.66053906660),
+        "volume": atoms.get_volume() / n,
+    }
+    moved = atoms.positions - carried.positions
+    moved -= moved.mean(axis=0)  # a shift of all atoms is none
+    found["displacement"] = float(np.sqrt((moved**2).sum(1).mean()))
+    if stress is not None:
+        found |= {f"s{ij}": float(s / GPa) for ij, s in zip(("11", "22", "33", "23", "13", "12"), stress, strict=True)}
+        found["pressure"] = float(-stress[:3].mean() / GPa)
+    for name in crystal.properties:
+        if not np.isfinite(found.get(name, np.nan)):
+            why = "it has no eigenvalues" if name == "gap" else "it computes no stress"
+            raise ValueError(f"the calculator '{crystal.calculator}' does not say '{name}': {why}")
+    return {name: float(found[name]) for name in crystal.properties}
+
+
+def _digest(strain: ArrayLike) -> bytes:
+    return hashlib.sha256((np.asarray(strain, dtype=np.float64) + 0.0).tobytes()).digest()
+
+
+def structure_file(folder: Path, strain: ArrayLike) -> Path:
+    """Where the atoms at rest of a strain (6,) are kept."""
+    return folder / STRUCTURES / f"{_digest(strain).hex()[:24]}.extxyz"
+
+
+def keep(folder: Path, strain: ArrayLike, atoms: Atoms) -> None:
+    """Write the atoms at rest with energy, forces, stress and where they come from."""
+    from ipage_core.tasks.structures import extxyz
+
+    with replacing(structure_file(folder, strain)) as beside:
+        beside.write_bytes(extxyz(atoms, atoms.get_chemical_formula()))
+
+
+def kept(folder: Path, strain: ArrayLike) -> Atoms | None:
+    """What :func:`keep` wrote; None where that strain was not computed."""
+    from ase.io import read
+
+    path = structure_file(folder, strain)
+    return read(path, format="extxyz") if path.exists() else None

@@ -1,0 +1,127 @@
+"""A folder with ``crystal.json`` as a task: a problem whose Ω is a command, and the crystal's symmetry on top of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ipage_core.problem.recipe import Recipe
+from ipage_core.problem.task import Task
+from ipage_core.runtime.paths import ROOT
+from ipage_core.tasks.own_crystal import calculators, card, operator, symmetry
+from ipage_core.tasks.own_crystal.card import Crystal
+from ipage_core.tasks.own_crystal.export import files
+from ipage_core.tasks.structures import FORMATS
+
+DRAWS = 5000
+"""Strains of the box that the surrogate labels for the posteriors."""
+STEPS, BATCH = 3000, 64
+"""Of the surrogate's training."""
+
+
+def referenced(crystal: Crystal) -> tuple[Crystal, dict[str, float]]:
+    """The crystal with its reference energy, and what else the calculator says of it unstrained.
+
+    Raises:
+        ValueError: the calculator is not there, fails, or cannot say what is asked for.
+    """
+    from ase.units import GPa
+
+    calculator = calculators.build(crystal.calculator, crystal.atoms)
+    try:
+        found, atoms = operator.evaluate(crystal, np.zeros(6), calculator)
+    except ValueError:
+        raise
+    except Exception as error:  # a calculator may fail in any way
+        raise ValueError(f"calculator '{crystal.calculator}' fails: {type(error).__name__}: {error}") from None
+    energy = float(atoms.get_potential_energy() / len(atoms))
+    stress = atoms.calc.results.get("stress")
+    told = dict(found) if stress is None else {**found, "pressure": float(-stress[:3].mean() / GPa)}
+    if "energy" in told:
+        told["energy"] = 0.0
+    return replace(crystal, reference_energy=energy, provenance=str(atoms.info["provenance"])), told
+
+
+def command(folder: Path) -> tuple[str, ...]:
+    """The command that is Ω of the crystal in a folder."""
+    words = (sys.executable, "-m", "ipage_core.tasks.own_crystal", str(folder.resolve()), "{in}", "{out}")
+    spec = find_spec("ipage_core")
+    inside = spec is not None and spec.origin is not None and "site-packages" in spec.origin
+    path = os.pathsep.join(part for part in (str(ROOT), os.environ.get("PYTHONPATH", "")) if part)
+    return words if inside else ("env", f"PYTHONPATH={path}", *words)  # a clone: calls run elsewhere
+
+
+def dressed(task: Task, folder: Path) -> Task:
+    """The problem in a folder with what is known of its crystal: images, an exactly symmetric surrogate, files.
+
+    Raises:
+        ValueError: ``crystal.json`` is damaged.
+    """
+    crystal = card.read(folder)
+    operations = crystal.on_strains
+    epochs = max(100, min(1000, STEPS * BATCH // max(task.data_size, 1)))
+    flow = {"learning_rate": 2e-3, "epochs": 30}
+    pairs = partial(training_pairs, crystal, task)
+    return replace(
+        task,
+        images=lambda x: symmetry.images(x, operations),
+        distance_unit=1 / symmetry.MANDEL,
+        distance_name="of strain",
+        networks=_networks,
+        recipes={
+            "mlp": Recipe(
+                {"operations": operations.tolist()},
+                {"learning_rate": 5e-3, "epochs": epochs, "batch": BATCH, "weight_decay": 1e-3},
+                network="symmetric",
+            ),
+            "inn": Recipe(settings=flow),
+            "cinn": Recipe(settings=flow),
+        },
+        training_pairs=pairs,
+        export_formats=tuple(FORMATS),
+        export=lambda frame, form: files(folder, frame, form),
+        source=f"{crystal.name}, {crystal.space_group}; Ω: {crystal.calculator}"
+        + (f", atoms relaxed to {operator.FORCE} eV/Å" if crystal.relax else ", atoms carried by the strain"),
+        remark=remark(crystal),
+    )
+
+
+def remark(crystal: Crystal) -> str:
+    """What must be said of every property."""
+    held = "" if crystal.relax else "atoms held where the strain carries them"
+    seen = "gaps are those of the calculator's own k-points, which may miss the band edges" if _has_gap(crystal) else ""
+    return "; ".join(part for part in (held, seen) if part)
+
+
+def _has_gap(crystal: Crystal) -> bool:
+    return "gap" in crystal.properties
+
+
+def _networks() -> dict[str, type]:
+    from ipage_core.tasks.own_crystal.network import SymmetricEnsemble
+
+    return {"symmetric": SymmetricEnsemble}
+
+
+def training_pairs(
+    crystal: Crystal, task: Task, model: str, surrogate: Callable[[], Any]
+) -> tuple[Tensor, Tensor, dict[str, Any]]:
+    """The surrogate learns from what was computed, posteriors from draws of the box that the surrogate labels."""
+    assert task.stored is not None
+    x, y = task.stored()
+    if model == "mlp":
+        return x, y, {"from": crystal.name}
+    network, draws = surrogate(), task.sample_prior(DRAWS, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        y = torch.cat([network(part.float()).double() for part in draws.split(1000)])
+    return draws, y, {"seed": 0, "labelled_by": "mlp", "computed": len(x), "from": crystal.name}

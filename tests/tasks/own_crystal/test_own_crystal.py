@@ -1,0 +1,171 @@
+"""A crystal of one's own: images as spglib counts them, properties by ASE's own potentials, files of relaxed cells."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from ase.build import bulk
+from ase.io import read, write
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ipage_core.tasks.own_crystal import calculators, card, export, operator, symmetry
+from ipage_core.tasks.own_crystal.network import SymmetricEnsemble
+from ipage_core.tasks.silicon.symmetry import on_strains as of_the_cube
+
+pytest.importorskip("spglib")
+EXAMPLES = Path(card.__file__).with_name("examples")
+STRAIN = np.array([0.01, -0.02, 0.03, 0.004, -0.003, 0.002])
+
+
+def crystal(tmp_path, atoms, calculator="emt", properties=("energy", "pressure"), **more):
+    write(tmp_path / "my.cif", atoms)
+    return card.create(tmp_path / "my.cif", calculator, 0.04, properties, **more)
+
+
+@pytest.fixture
+def copper(tmp_path):
+    return crystal(tmp_path, bulk("Cu", "fcc", a=3.6), relax=True, kicks=2)
+
+
+@pytest.mark.parametrize(
+    ("atoms", "count", "keeps"),
+    [
+        (bulk("Si", "diamond", a=5.43), 24, True),
+        (bulk("NaCl", "rocksalt", a=5.6), 24, True),
+        (bulk("ZnO", "wurtzite", a=3.25, c=5.2), 12, False),
+        (bulk("Sn", "bct", a=5.8, c=3.2), 8, True),
+    ],
+    ids=["diamond", "rocksalt", "wurtzite", "tetragonal"],
+)
+def test_images_are_as_many_as_spglib_finds(tmp_path, atoms, count, keeps):
+    found = crystal(tmp_path, atoms)
+    operations = found.on_strains
+    assert len(operations) == count
+    assert symmetry.keeps(found.bounds, operations) is keeps
+    mandel = symmetry.MANDEL[:, None] * operations / symmetry.MANDEL
+    assert np.allclose(mandel @ mandel.swapaxes(1, 2), np.eye(6))
+
+
+def test_a_cube_that_lies_askew_has_the_operations_of_a_cube(tmp_path):
+    atoms = bulk("Si", "diamond", a=5.43)
+    atoms.rotate(37, (1, 2, 3), rotate_cell=True)
+    found = crystal(tmp_path, atoms).on_strains
+    known = of_the_cube()
+    assert all(np.abs(known - one).max((1, 2)).min() < 1e-9 for one in found)
+
+
+def test_examples_are_what_they_say():
+    rutile = card.create(EXAMPLES / "rutile.cif", "chgnet", 0.03, ("energy",), relax=True)
+    diamond = card.create(EXAMPLES / "diamond.cif", "gpaw", 0.03, ("gap", "energy"))
+    assert (rutile.space_group, len(rutile.operations)) == ("P4_2/mnm (136)", 8)
+    assert (diamond.space_group, len(diamond.operations)) == ("Fd-3m (227)", 24)
+
+
+def test_the_card_comes_back_and_damage_is_told(tmp_path, copper):
+    card.write(tmp_path, copper)
+    assert card.read(tmp_path) == copper
+    (tmp_path / card.CARD).write_text('{"name": "x"}')
+    with pytest.raises(ValueError, match="damaged"):
+        card.read(tmp_path)
+
+
+def test_images_have_the_same_energy_and_turned_stress(tmp_path):
+    found = crystal(tmp_path, bulk("Cu", "fcc", a=3.6), properties=("energy", "pressure", "s11", "s22", "s33"))
+    calculator = calculators.build("emt", found.atoms)
+    answers = [operator.evaluate(found, x, calculator)[0] for x in symmetry.images(STRAIN, found.on_strains)]
+    for name in ("energy", "pressure"):
+        assert np.ptp([one[name] for one in answers]) < 1e-9
+    stresses = {tuple(sorted(round(one[s], 6) for s in ("s11", "s22", "s33"))) for one in answers}
+    assert len(stresses) == 1
+
+
+def test_pressure_is_minus_the_slope_of_the_energy_over_volume(tmp_path):
+    found = crystal(tmp_path, bulk("Cu", "fcc", a=3.6), properties=("energy", "pressure", "volume", "density"))
+    calculator = calculators.build("emt", found.atoms)
+    low, mid, high = (operator.evaluate(found, [e, e, e, 0, 0, 0], calculator)[0] for e in (0.0099, 0.01, 0.0101))
+    slope = (high["energy"] - low["energy"]) / (high["volume"] - low["volume"]) * 160.21766
+    assert mid["pressure"] == pytest.approx(-slope, rel=1e-3)
+    assert mid["density"] == pytest.approx(63.546 * 1.66054 / mid["volume"], rel=1e-4)
+
+
+def test_a_moved_atom_comes_back_to_rest(tmp_path):
+    atoms = bulk("Cu", "fcc", a=3.6, cubic=True)
+    atoms.positions[0] += [0.1, 0.05, 0]
+    found = crystal(tmp_path, atoms, properties=("energy", "displacement"), relax=True, kicks=2)
+    answer, rest = operator.evaluate(found, np.zeros(6), calculators.build("emt", found.atoms))
+    assert np.linalg.norm(rest.get_forces(), axis=1).max() <= operator.FORCE
+    assert answer["displacement"] > 0.03
+    assert rest.info["branches"] == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"calculator": "vasp"}, "accepted: gpaw, chgnet, emt"),
+        ({"calculator": "nowhere:calculator"}, "cannot be imported"),
+        ({"properties": ("hardness",)}, "not known"),
+        ({"properties": ("displacement",)}, "needs --relax"),
+        ({"properties": ()}, "accepted"),
+        ({"strain": 0.5}, "20%"),
+        ({"path": Path("nowhere.cif")}, "does not exist"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_sentence(changes, why):
+    said = {"path": EXAMPLES / "rutile.cif", "calculator": "emt", "strain": 0.03, "properties": ("energy",)} | changes
+    with pytest.raises(ValueError, match=why) as told:
+        card.create(said["path"], said["calculator"], said["strain"], said["properties"])
+    assert "\n" not in str(told.value)
+
+
+def test_a_calculator_that_cannot_say_it_is_named(tmp_path):
+    found = crystal(tmp_path, bulk("Cu", "fcc", a=3.6), properties=("gap",))
+    with pytest.raises(ValueError, match="does not say 'gap': it has no eigenvalues"):
+        operator.evaluate(found, STRAIN, calculators.build("emt", found.atoms))
+
+
+def test_a_factory_of_ones_own_is_a_file(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text("from ase.calculators.emt import EMT\ndef make(reference):\n    return EMT()\n")
+    found = crystal(tmp_path, bulk("Cu", "fcc", a=3.6), calculator=f"{file}:make")
+    answer, atoms = operator.evaluate(found, STRAIN, calculators.build(found.calculator, found.atoms))
+    assert np.isfinite(list(answer.values())).all()
+    assert "mine.py" in json.loads(atoms.info["provenance"])["calculator"]
+
+
+OPERATIONS = of_the_cube()
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(st.floats(-0.04, 0.04), min_size=6, max_size=6))
+def test_the_surrogate_is_the_same_for_all_images(strain):
+    torch.manual_seed(0)
+    network = SymmetricEnsemble(6, 2, OPERATIONS.tolist(), members=3, hidden=8, layers=1)
+    network.fit_scales(torch.randn(50, 6) * 0.02, torch.randn(50, 2))
+    y = network(torch.tensor(symmetry.images(strain, OPERATIONS), dtype=torch.float32))
+    assert torch.allclose(y, y[:1], atol=1e-5)
+
+
+@pytest.mark.parametrize("form", ["cif", "poscar", "extxyz"])
+def test_cells_leave_relaxed_with_forces_and_where_they_come_from(tmp_path, copper, form):
+    import pandas as pd
+
+    card.write(tmp_path, copper)
+    _, atoms = operator.evaluate(copper, STRAIN, calculators.build("emt", copper.atoms))
+    operator.keep(tmp_path, STRAIN, atoms)
+    rows = [{"sample": 7, **{f"x{j + 1}": e for j, e in enumerate(STRAIN)}}]
+    rows.append({"sample": 8, **{f"x{j + 1}": 0.01 for j in range(6)}})
+    known, unknown = export.files(tmp_path, pd.DataFrame(rows), form).values()
+    back = read(io.StringIO(known.decode()), format={"poscar": "vasp"}.get(form, form))
+    assert back.cell.volume == pytest.approx(atoms.cell.volume, rel=1e-6)
+    assert b"emt" in known
+    assert b"not computed" in unknown
+    if form == "extxyz":
+        calculator = calculators.build("emt", copper.atoms)
+        back_energy, back_forces = back.get_potential_energy(), back.get_forces()
+        back.calc = calculator
+        assert back.get_potential_energy() == pytest.approx(back_energy, abs=1e-3)
+        assert np.abs(back.get_forces() - back_forces).max() < 0.02
