@@ -6,10 +6,14 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ipage_core.cli import tables
 from ipage_core.cli.parser import file_name
 from ipage_core.cli.shared import find_task, print_counts, write_csv
+
+if TYPE_CHECKING:
+    from ipage_core.problem.task import Task
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -17,6 +21,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("task", metavar="TASK")
     parser.add_argument("designs", type=Path, metavar="CSV")
     parser.add_argument("--out", type=file_name, required=True, metavar="CSV")
+    parser.add_argument(
+        "--relax", action="store_true", help="crystal: also let the ions come to rest, which takes minutes a design"
+    )
+    parser.add_argument("--structures", type=Path, metavar="DIR", help="with --relax: a CIF for each relaxed state")
     tables.add_options(parser)
 
 
@@ -25,10 +33,15 @@ def run(arguments: argparse.Namespace) -> None:
     import pandas as pd
 
     from ipage_core.problem.watch import watching
+    from ipage_core.runtime.files import replacing
 
     task = find_task(arguments.task)
     if task.omega is None:
         raise ValueError(f"{task.name} has no forward operator Ω: its designs cannot be verified here")
+    if arguments.relax and task.relax is None:
+        raise ValueError(f"--relax has no meaning for {task.name}: {_no_relaxation(task)}")
+    if arguments.structures is not None and not arguments.relax:
+        raise ValueError("--structures needs --relax: it is for relaxed states")
     if task.verify_file is not None and (found := task.verify_file(arguments.designs)) is not None:
         write_csv(pd.DataFrame([found]), arguments.out)
         print(json.dumps({"n": 1, "omega_calls": 1, "failed": 0}))
@@ -44,7 +57,20 @@ def run(arguments: argparse.Namespace) -> None:
     if set(targets) <= set(frame):  # solutions.csv: what was asked for is known
         y_star = frame[targets].apply(pd.to_numeric, errors="coerce").to_numpy()
         frame["resim_error"] = ((y.numpy()[:, : task.n_targets] - y_star) ** 2).sum(1)
+    if arguments.relax and task.relax is not None:
+        final = (frame["stage"] == frame["stage"].iloc[-1]).to_numpy() if "stage" in frame else [True] * len(frame)
+        samples = frame["sample"][final].tolist() if "sample" in frame else list(range(len(frame)))
+        with watching(print_counts):
+            columns, files = task.relax(x[final], samples)
+        frame = frame.join(columns.set_index(frame.index[final]))
+        for name, content in files.items() if arguments.structures is not None else ():
+            with replacing(arguments.structures / name) as beside:
+                beside.write_bytes(content)
     write_csv(frame, arguments.out)
     if task.remark:
         print(f"{task.title}: {task.remark}", file=sys.stderr)
     print(json.dumps({"n": len(frame), "omega_calls": len(frame), "failed": int(y.isnan().any(1).sum())}))
+
+
+def _no_relaxation(task: Task) -> str:
+    return "its designs do not give way" if task.export is None else "its Ω says already what becomes of its designs"

@@ -148,6 +148,11 @@ class Task:
     """(loaded method, solutions, their table) → further entries of the summary; ``advice`` is shown to the user."""
     to_measure: Callable[[Any, Tensor, Tensor, int], pd.DataFrame] | None = None
     """(loaded method, x (n, d), y* (n, m), number) → the designs to measure next."""
+    relax: Callable[..., tuple[pd.DataFrame, Mapping[str, bytes]]] | None = None
+    """(x (n, d), samples) → what becomes of designs that may give way: columns, a row a design; files by name.
+
+    None: Ω has the last word.
+    """
     design_goals: Callable[[Any], Any] | None = None
     """(options of the command ``design``) → designs for goals beyond the targets; None: goals are targets."""
     note_accuracy: Callable[[str, dict[str, Any]], None] | None = None

@@ -133,7 +133,7 @@ def test_disk_is_asked_without_computing(monkeypatch, tmp_path):
     monkeypatch.setattr(dft, "gpaw_version", lambda: "0")
     here = lattices(GOOD, 4.1)
     assert jobs.known(here) == [None, None]
-    dft._keep(dft._cache_file(here[1], dft.STANDARD), {"gap": 1.0})
+    dft.keep(dft._cache_file(here[1], dft.STANDARD), {"gap": 1.0})
     assert jobs.known(here) == [None, {"gap": 1.0}]
 
 

@@ -105,11 +105,11 @@ def gap(lattice: ArrayLike, settings: Settings = STANDARD, *, cache: bool = True
     if x.shape != (6,):
         raise ValueError(f"Expected a lattice of shape (6,): a, b, c, α, β, γ; got {x.shape}.")
     file = _cache_file(x, settings)
-    result = _cached(file) if cache else None
+    result = kept(file) if cache else None
     if result is None:
         result = _computed(x, settings)
         if cache and "fail" not in result:
-            _keep(file, result)
+            keep(file, result)
     return result
 
 
@@ -152,7 +152,7 @@ def gaps(
         if progress is not None:
             progress(p._replace(done=p.done + known, total=len(x)))
 
-    workers = len(_cores()) if workers is None else workers
+    workers = len(cores()) if workers is None else workers
     new = cluster.run(work, left, None, workers=min(workers, len(left)), progress=told, cancel=cancel)
     return [new.get(str(i), result) for i, result in enumerate(results)]
 
@@ -164,7 +164,7 @@ def cached(lattices: ArrayLike, settings: Settings = STANDARD) -> list[Result | 
         DFTUnavailable: GPAW is not installed, and results are kept by its version.
     """
     installed = gpaw_version()
-    return [_cached(_cache_file(row, settings, installed)) for row in np.asarray(lattices, dtype=np.float64)]
+    return [kept(_cache_file(row, settings, installed)) for row in np.asarray(lattices, dtype=np.float64)]
 
 
 def work(item: dict[str, Any]) -> Result:
@@ -284,14 +284,15 @@ def _cache_file(lattice: NDArray[np.float64], settings: Settings, installed: str
     return cache_folder() / f"{hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:32]}.json"
 
 
-def _cached(file: Path) -> Result | None:
+def kept(file: Path) -> Result | None:
+    """What :func:`keep` has written; None where there is nothing whole."""
     try:
         return dict(json.loads(file.read_text()))
     except (OSError, ValueError):  # not there, or cut short by a full disk: compute it
         return None
 
 
-def _keep(file: Path, result: Result) -> None:
+def keep(file: Path, result: Result) -> None:
     """Several processes may keep the same result at once: each writes beside it and renames, and all wrote the same."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -303,5 +304,6 @@ def _keep(file: Path, result: Result) -> None:
         print(f"The result is not cached in {file.parent}: {error}", file=sys.stderr)
 
 
-def _cores() -> set[int] | range:
+def cores() -> set[int] | range:
+    """Those that this process may use."""
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)

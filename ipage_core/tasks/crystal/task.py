@@ -158,6 +158,19 @@ def training_pairs(model: str, surrogate: Callable[[], Any]) -> tuple[Tensor, Te
     return x, y, {"seed": 0, "labelled_by": "mlp, trained on", "computed": computed}
 
 
+def relaxed(x: Tensor, samples: Sequence[int]) -> tuple[Any, dict[str, bytes]]:
+    """Columns on the relaxed states of lattices (n, 6), and a CIF for each state: see ``relaxation.py``.
+
+    Raises:
+        DFTUnavailable: GPAW is not installed.
+    """
+    from ipage_core.tasks.crystal import relaxation
+
+    watch, lattices = watched(), x.detach().cpu().double().numpy()
+    results = relaxation.many(lattices, progress=watch.progress, cancel=watch.cancel)
+    return relaxation.table(lattices, results), relaxation.files(lattices, results, list(samples))
+
+
 def generate(n: int, seed: int | None, out: Path, **where: Any) -> dict[str, Any]:
     """:func:`ipage_core.tasks.crystal.lattices.generate`, by default with the seed of the shipped lattices."""
     return lattices.generate(n, lattices.SEED if seed is None else seed, out, **where)
@@ -211,6 +224,7 @@ TASK = Task(
     training_pairs=training_pairs,
     test_pairs=test_pairs,
     generate=generate,
+    relax=relaxed,
     export_formats=("cif", "poscar", "extxyz"),
     export=late("ipage_core.tasks.crystal.export:files"),
     images=late("ipage_core.tasks.crystal.lattices:images"),

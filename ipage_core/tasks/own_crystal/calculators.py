@@ -67,7 +67,7 @@ def emt(reference: Atoms) -> Any:
 BUILT_IN: dict[str, Factory] = {"gpaw": gpaw, "chgnet": chgnet, "emt": emt}
 _INSTALL = {
     "gpaw": "sh ipage_core/tasks/crystal/install-gpaw.sh python",
-    "chgnet": "pip install -r requirements-crystals.txt",
+    "chgnet": "pip install -r ipage_core/tasks/own_crystal/requirements.txt",
 }
 
 
@@ -81,7 +81,8 @@ def factory(name: str) -> Factory:
         return BUILT_IN[name]
     known = {point.name: point for point in entry_points(group="ipage.calculators")}
     if name in known:
-        return known[name].load()  # type: ignore[no-any-return]
+        loaded: Factory = known[name].load()
+        return loaded
     module, colon, attribute = name.partition(":")
     if not colon:
         accepted = ", ".join([*BUILT_IN, *known])

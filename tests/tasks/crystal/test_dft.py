@@ -178,19 +178,19 @@ def test_without_gpaw_it_is_said_how_to_get_it(without_gpaw, capsys):
 def test_the_cache_is_whole_at_any_time(tmp_path):
     file, result = tmp_path / "new" / "r.json", {"gap": 1.0, "edges": [[0.5] * 2000] * 2}
     with ThreadPoolExecutor(8) as pool:
-        writes = [pool.submit(dft._keep, file, result) for _ in range(50)]
-        reads = [dft._cached(file) for _ in range(300)]
+        writes = [pool.submit(dft.keep, file, result) for _ in range(50)]
+        reads = [dft.kept(file) for _ in range(300)]
     assert all(w.result() is None for w in writes)
     assert all(r in (None, result) for r in reads)
-    assert dft._cached(file) == result
+    assert dft.kept(file) == result
     assert [f.name for f in file.parent.iterdir()] == ["r.json"]
     file.write_text('{"gap": 1.')
-    assert dft._cached(file) is None
+    assert dft.kept(file) is None
 
 
 def test_a_folder_that_cannot_be_written_costs_no_result(tmp_path, capsys):
     (tmp_path / "file").write_text("")
-    dft._keep(tmp_path / "file" / "r.json", {})
+    dft.keep(tmp_path / "file" / "r.json", {})
     assert "not cached" in capsys.readouterr().err
 
 

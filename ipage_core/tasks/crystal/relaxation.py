@@ -1,0 +1,327 @@
+"""SrTiO₃ cells relaxed: the ions of a designed cell, nudged and brought to rest at that cell, by DFT.
+
+The designs' ions lie on inversion centres, where no force acts, but mostly at a saddle. Four starts, along the four
+body diagonals, lead away from it; a potential (CHGNet, optional) takes them most of the way, DFT has the last word.
+Every state within ``BRANCHES`` of the lowest is reported, for their gaps may differ.
+
+Settings: those of :mod:`ipage_core.tasks.crystal.dft`, with density 1e-5, eigenstates 1e-7, Fermi–Dirac 0.02 eV: at
+looser ones the forces are too rough to relax by.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ipage_core.runtime import executor
+from ipage_core.tasks.crystal import dft
+from ipage_core.tasks.crystal.export import structure
+from ipage_core.tasks.crystal.strain import CUBIC_ENERGY
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from ase import Atoms
+
+Floats = NDArray[np.float64]
+Result = dict[str, Any]
+"""What :func:`relax` says of one lattice, as JSON.
+
+``branches``: the distinct states, the lowest first, each with ``above`` [eV per cell], ``gap``, ``direct`` [eV],
+``energy`` [eV per cell] on GPAW's scale, ``force`` [eV/Å], ``displacement`` [Å], ``space_group``, ``curvature``
+[eV/Å²] and ``sites`` (5, 3). ``starts``: where they came from. ``failed``: starts that did not come to rest.
+"""
+
+DIAGONALS = np.array([(1, 1, 1), (-1, 1, 1), (1, -1, 1), (1, 1, -1)], dtype=float)
+"""Of the cell; their opposites are the same by inversion."""
+NUDGE = {"Sr": 0.0, "Ti": 0.02, "O": -0.01}
+"""How far each ion is moved along a diagonal, as a part of the cell's edges: Ti against O."""
+FORCE = 0.015
+"""eV/Å: the landscape is flat, 0.3 meV move the gap by 20 meV."""
+STEPS = 40
+"""Of DFT, after which a start has failed."""
+POTENTIAL_STEPS = 200
+BRANCHES, ALIKE = 0.020, 0.0007
+"""States within the first [eV per cell] of the lowest are reported; those within the second are the same one."""
+SMEARING = 0.02
+
+
+def starts(lattice: ArrayLike) -> list[Atoms]:
+    """The cell (6,) with its ions nudged along each of the four body diagonals."""
+    found = []
+    for diagonal in DIAGONALS:
+        atoms = structure(lattice, {})
+        along = diagonal @ atoms.cell.array
+        atoms.positions += np.array([NUDGE[symbol] for symbol in atoms.get_chemical_symbols()])[:, None] * along
+        found.append(atoms)
+    return found
+
+
+def gpaw() -> Any:
+    """The calculator of forces."""
+    dft.require()
+    from gpaw import GPAW
+
+    return GPAW(
+        mode={"name": "pw", "ecut": dft.STANDARD.ecut},
+        xc="PBE",
+        gpts=(dft.STANDARD.grid,) * 3,
+        kpts=dft.k_points(),
+        nbands=24,
+        occupations={"name": "fermi-dirac", "width": SMEARING},
+        symmetry={"point_group": False},
+        maxiter=120,
+        txt=None,
+        convergence={"density": 1e-5, "eigenstates": 1e-7, "bands": dft.VALENCE + 1},
+    )
+
+
+def potential() -> Any | None:
+    """CHGNet; None where it is not installed."""
+    if find_spec("chgnet") is None:
+        return None
+    from chgnet.model.dynamics import CHGNetCalculator
+
+    return CHGNetCalculator(use_device="cpu", verbose=False)
+
+
+def relax(lattice: ArrayLike, calculator: Any, quick: Any | None = None) -> Result:
+    """Bring the ions of one lattice (6,) to rest from four starts, by ``quick`` first if there is one.
+
+    Starts that the potential brings to the same state are followed by DFT once.
+    """
+    from ase.optimize import BFGS
+
+    failed: list[str] = []
+    ended: list[Atoms] = []
+    for start in _distinct_starts(starts(lattice), quick):
+        start.calc = calculator
+        try:
+            BFGS(start, logfile=None, maxstep=0.08).run(fmax=FORCE, steps=STEPS)
+            left = float(np.linalg.norm(start.get_forces(), axis=1).max())
+        except Exception as error:  # whatever a strange cell makes GPAW do is a property of that start
+            failed.append(f"{type(error).__name__}: {' '.join(str(error).split())[:100]}")
+            continue
+        if left > FORCE:
+            failed.append(f"a force of {left:.3f} eV/Å is left after {STEPS} steps")
+            continue
+        ended.append(_frozen(start))
+    branches = _branches(ended, structure(lattice, {}), quick)
+    by = "potential, then DFT" if quick is not None else "DFT alone"
+    return {"branches": branches, "starts": by, "failed": failed, "provenance": provenance(quick)}
+
+
+def provenance(quick: Any | None) -> dict[str, Any]:
+    """Settings and versions behind a result."""
+    installed = version("chgnet") if quick is not None and find_spec("chgnet") else ""
+    return {
+        "code": "GPAW",
+        "xc": "PBE",
+        "ecut": dft.STANDARD.ecut,
+        "grid": dft.STANDARD.grid,
+        "k_mesh": f"even half of 4x4x4, {len(dft.k_points())} points",
+        "smearing": f"Fermi-Dirac {SMEARING} eV",
+        "convergence": f"density 1e-5, eigenstates 1e-7, force {FORCE} eV/A",
+        "starts": "4 body diagonals" + (f", relaxed by CHGNet {installed}" if quick is not None else ""),
+        "gpaw": dft.gpaw_version(),
+        "ase": version("ase"),
+    }
+
+
+def _distinct_starts(found: list[Atoms], quick: Any | None) -> list[Atoms]:
+    from ase.optimize import BFGS
+
+    if quick is None:
+        return found
+    kept: list[Atoms] = []
+    energies: list[float] = []
+    for atoms in found:
+        atoms.calc = quick
+        BFGS(atoms, logfile=None).run(fmax=FORCE, steps=POTENTIAL_STEPS)
+        energy = float(atoms.get_potential_energy())
+        if all(abs(energy - other) > ALIKE for other in energies):
+            kept.append(atoms)
+            energies.append(energy)
+    return kept
+
+
+def _frozen(atoms: Atoms) -> Atoms:
+    from ase.calculators.singlepoint import SinglePointCalculator
+
+    kept = atoms.copy()
+    gaps = _gaps(atoms.calc)
+    kept.info = {"gap": gaps[0], "direct": gaps[1]}
+    kept.calc = SinglePointCalculator(
+        kept, energy=float(atoms.get_potential_energy()), forces=atoms.get_forces().copy()
+    )
+    return kept
+
+
+def _gaps(calculator: Any) -> tuple[float, float]:
+    """Signed gap and direct gap [eV] from the bands of GPAW; NaN of a calculator without any."""
+    if not hasattr(calculator, "get_ibz_k_points"):
+        return float("nan"), float("nan")
+    count = len(calculator.get_ibz_k_points())
+    bands = np.array([calculator.get_eigenvalues(kpt=i)[dft.VALENCE - 1 : dft.VALENCE + 1] for i in range(count)])
+    valence, conduction = bands.T
+    return float(conduction.min() - valence.max()), float((conduction - valence).min())
+
+
+def _branches(ended: list[Atoms], ideal: Atoms, quick: Any | None) -> list[Result]:
+    """The distinct states within ``BRANCHES``, the lowest first."""
+    ordered = sorted(ended, key=lambda atoms: atoms.get_potential_energy())
+    found: list[Result] = []
+    for atoms in ordered:
+        energy = float(atoms.get_potential_energy())
+        above = energy - found[0]["energy"] if found else 0.0
+        if above > BRANCHES or any(abs(energy - one["energy"]) < ALIKE for one in found):
+            continue
+        moved = atoms.positions - ideal.positions
+        moved -= moved.mean(axis=0)
+        found.append(
+            {
+                "above": round(above, 5),
+                "gap": round(atoms.info["gap"], 5),
+                "direct": round(atoms.info["direct"], 5),
+                "energy": round(energy, 6),
+                "force": round(float(np.linalg.norm(atoms.get_forces(), axis=1).max()), 5),
+                "forces": atoms.get_forces().round(5).tolist(),
+                "displacement": round(float(np.sqrt((moved**2).sum(1).mean())), 4),
+                "space_group": _space_group(atoms),
+                "curvature": None if quick is None else round(least_curvature(atoms, quick), 4),
+                "sites": atoms.get_scaled_positions(wrap=False).round(7).tolist(),
+            }
+        )
+    return found
+
+
+def least_curvature(atoms: Atoms, calculator: Any, step: float = 0.01) -> float:
+    """Smallest eigenvalue [eV/Å²] of the Hessian by central differences, shifts of all atoms left out.
+
+    Below zero the state is a saddle.
+    """
+    probe = atoms.copy()
+    probe.calc = calculator
+    n = 3 * len(probe)
+    hessian = np.empty((n, n))
+    for j in range(n):
+        pushed = []
+        for sign in (1, -1):
+            probe.positions = atoms.positions.copy()
+            probe.positions[j // 3, j % 3] += sign * step
+            pushed.append(probe.get_forces().ravel())
+        hessian[j] = -(pushed[0] - pushed[1]) / (2 * step)
+    hessian = (hessian + hessian.T) / 2
+    shifts = np.kron(np.ones((len(probe), 1)), np.eye(3)) / np.sqrt(len(probe))
+    inside = np.eye(n) - shifts @ shifts.T
+    values = np.linalg.eigvalsh(inside @ hessian @ inside)
+    return float(np.delete(values, np.abs(values).argsort()[:3]).min())
+
+
+def _space_group(atoms: Atoms) -> str:
+    """By spglib; empty where it is not installed."""
+    if find_spec("spglib") is None:
+        return ""
+    import spglib
+
+    cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
+    return str(spglib.get_spacegroup(cell, symprec=0.02) or "")
+
+
+def work(item: dict[str, Any]) -> Result:
+    """:func:`relax` of ``lattice``, for the executor; what came to rest stays on disk."""
+    quick = potential()
+    result = relax(item["lattice"], gpaw(), quick)
+    if result["branches"]:
+        dft.keep(_file(np.array(item["lattice"]), quick is not None), result)
+    return result
+
+
+def _file(lattice: Floats, quick: bool) -> Any:
+    what = {"lattice": lattice.tolist(), "quick": quick, "gpaw": dft.gpaw_version(), "force": FORCE}
+    return dft.cache_folder() / f"rx-{hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:32]}.json"
+
+
+def many(
+    lattices: ArrayLike,
+    *,
+    workers: int | None = None,
+    progress: Callable[[executor.Progress], None] | None = None,
+    cancel: Callable[[], bool] | None = None,
+) -> list[Result | None]:
+    """Lattices (n, 6) relaxed, on as many processes as there are cores, unless ``workers`` says; results are kept.
+
+    Raises:
+        DFTUnavailable: GPAW is not installed.
+    """
+    dft.require()
+    x = np.asarray(lattices, dtype=np.float64)
+    results: list[Result | None] = list(known(x))
+    left = [(str(i), {"lattice": x[i].tolist()}) for i, one in enumerate(results) if one is None]
+    workers = min(len(dft.cores()), len(left)) if workers is None else workers
+    new = executor.run(work, left, None, workers=workers, progress=progress, cancel=cancel)
+    return [new.get(str(i), one) for i, one in enumerate(results)]
+
+
+def known(lattices: ArrayLike) -> list[Result | None]:
+    """What disk holds of lattices (n, 6), None where it holds nothing. Computes nothing.
+
+    Raises:
+        DFTUnavailable: GPAW is not installed, and results are kept by its version.
+    """
+    quick = find_spec("chgnet") is not None
+    return [dft.kept(_file(row, quick)) for row in np.asarray(lattices, dtype=np.float64)]
+
+
+def table(lattices: ArrayLike, results: list[Result | None]) -> pd.DataFrame:
+    """A row a lattice: the lowest branch, how many there are, and the spread of their gaps."""
+    import pandas as pd
+
+    rows = []
+    for result in results:
+        branches = [] if result is None else result["branches"]
+        failed = "cancelled" if result is None else "; ".join(result["failed"])
+        if not branches:
+            rows.append({"relaxed_branches": 0, "relaxed_failed": failed})
+            continue
+        gaps = [branch["gap"] for branch in branches]
+        first = branches[0]
+        rows.append(
+            {
+                "relaxed_gap": first["gap"],
+                "relaxed_direct_gap": first["direct"],
+                "relaxed_delta_e": first["energy"] - CUBIC_ENERGY,
+                "relaxed_force": first["force"],
+                "relaxed_displacement": first["displacement"],
+                "relaxed_space_group": first["space_group"],
+                "relaxed_curvature": first["curvature"],
+                "relaxed_branches": len(branches),
+                "relaxed_gap_spread": max(gaps) - min(gaps),
+                "relaxed_failed": failed,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def files(lattices: ArrayLike, results: list[Result | None], samples: list[int]) -> dict[str, bytes]:
+    """A CIF for each branch of each lattice, by name."""
+    from ipage_core.tasks.structures import cif, program
+
+    written = {}
+    for lattice, result, sample in zip(np.asarray(lattices, dtype=float), results, samples, strict=True):
+        for k, branch in enumerate([] if result is None else result["branches"]):
+            about = {name: branch[name] for name in ("gap", "direct", "energy", "force", "displacement", "space_group")}
+            about = {"sample": sample, "branch": k, **about, "above_eV_per_cell": branch["above"]}
+            about["delta_e_eV_per_cell"] = round(branch["energy"] - CUBIC_ENERGY, 6)
+            assert result is not None
+            about["provenance"] = f"{program()}; ions relaxed; {json.dumps(result['provenance'], sort_keys=True)}"
+            atoms = structure(lattice, about)
+            atoms.set_scaled_positions(branch["sites"])
+            written[f"srtio3-{sample}-relaxed-{k}.cif"] = cif(atoms, "SrTiO3")
+    return written

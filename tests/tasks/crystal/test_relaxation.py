@@ -1,0 +1,114 @@
+"""Relaxed SrTiO₃ cells: starts come to rest, states are told apart, a saddle is named, files hold what is said."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from ase.calculators.calculator import Calculator
+from ase.io import read
+
+from ipage_core.cli.main import main
+from ipage_core.tasks.crystal import dft, relaxation
+from ipage_core.tasks.crystal.box import BOUNDS
+from ipage_core.tasks.crystal.strain import CUBIC_ENERGY
+
+LATTICE = np.array([3.95, 3.95, 3.95, 90, 90, 90])
+
+
+class Wells(Calculator):
+    """Ti in a well of four kinds of minima along the diagonals, two of them ``apart`` [eV] higher; O on springs."""
+
+    implemented_properties = ("energy", "forces")
+
+    def __init__(self, apart=0.01, depth=1.0):
+        super().__init__()
+        self.apart, self.depth = apart, depth
+
+    def calculate(self, atoms=None, properties=None, system_changes=None):
+        super().calculate(atoms, properties, system_changes)
+        cell = self.atoms.cell.array
+        ideal = np.array(dft.SITES) @ cell
+        moved = self.atoms.positions - ideal
+        moved = moved - moved[0]  # against Sr: a shift of all atoms costs nothing
+        u, r = moved[1], 0.1
+        k = self.depth / r**2
+        tilt = self.apart / (4 * r**2)
+        energy = k * (-(u**2).sum() / 2 + (u**4).sum() / (4 * r**2)) - tilt * u[0] * u[1]
+        on_ti = k * (u - u**3 / r**2) + tilt * np.array([u[1], u[0], 0])
+        forces = np.zeros((5, 3))
+        forces[1] = on_ti
+        forces[2:] = -5 * moved[2:]
+        forces[0] = -forces[1:].sum(0)
+        energy += 2.5 * (moved[2:] ** 2).sum()
+        self.results = {"energy": float(energy), "forces": forces}
+
+
+@pytest.mark.parametrize("quick", [None, Wells()])
+def test_states_within_20_mev_are_told_and_others_are_not(quick):
+    near = relaxation.relax(LATTICE, Wells(apart=0.01), quick)
+    assert len(near["branches"]) == 2
+    assert near["branches"][1]["above"] == pytest.approx(0.005, abs=5e-4)
+    assert near["failed"] == []
+    assert all(branch["force"] <= relaxation.FORCE for branch in near["branches"])
+    assert len(relaxation.relax(LATTICE, Wells(apart=0.2), None)["branches"]) == 1
+
+
+def test_the_curvature_tells_a_minimum_from_a_saddle():
+    result = relaxation.relax(LATTICE, Wells(), Wells())
+    assert result["branches"][0]["curvature"] > 0
+    ideal = relaxation.structure(LATTICE, {})
+    assert relaxation.least_curvature(ideal, Wells()) < -100
+
+
+def test_a_start_that_fails_is_told_and_the_others_go_on():
+    class Broken(Wells):
+        def calculate(self, atoms=None, properties=None, system_changes=None):
+            super().calculate(atoms, properties, system_changes)
+            if self.results["forces"][1][0] < -1e9 or self.atoms.positions[1, 0] < 1.9:
+                raise RuntimeError("no convergence")
+
+    result = relaxation.relax(LATTICE, Broken(), None)
+    assert len(result["failed"]) == 1
+    assert "no convergence" in result["failed"][0]
+    assert result["branches"]
+
+
+def test_columns_and_files_hold_the_branches(monkeypatch):
+    monkeypatch.setattr(dft, "gpaw_version", lambda: "0")
+    result = relaxation.relax(LATTICE, Wells(), Wells())
+    for branch, gap in zip(result["branches"], (2.0, 2.1), strict=True):
+        branch["gap"], branch["energy"] = gap, CUBIC_ENERGY - 0.3
+    frame = relaxation.table(np.stack([LATTICE] * 2), [result, None])
+    assert frame["relaxed_gap"][0] == 2.0
+    assert frame["relaxed_gap_spread"][0] == pytest.approx(0.1)
+    assert frame["relaxed_delta_e"][0] == pytest.approx(-0.3)
+    assert frame["relaxed_branches"].tolist() == [2, 0]
+    assert frame["relaxed_failed"][1] == "cancelled"
+    written = relaxation.files(LATTICE[None], [result], [4])
+    assert list(written) == ["srtio3-4-relaxed-0.cif", "srtio3-4-relaxed-1.cif"]
+    atoms = read(io.StringIO(written["srtio3-4-relaxed-0.cif"].decode()), format="cif")
+    assert atoms.cell.cellpar() == pytest.approx(LATTICE)
+    moved = relaxation.structure(LATTICE, {})
+    moved.set_scaled_positions(result["branches"][0]["sites"])
+    assert atoms.get_all_distances(mic=True) == pytest.approx(moved.get_all_distances(mic=True), abs=1e-5)
+
+
+def test_verify_relaxes_the_final_designs_alone(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv(dft.CACHE_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(dft, "require", lambda: None)
+    monkeypatch.setattr(dft, "gpaw_version", lambda: "0")
+    monkeypatch.setattr(dft, "gaps", lambda x, **_: [{"gap": 0.5, "direct": 0.6, "energy": CUBIC_ENERGY}] * len(x))
+    monkeypatch.setattr(relaxation, "gpaw", Wells)
+    monkeypatch.setattr(relaxation, "potential", lambda: None)
+    monkeypatch.setattr(dft, "cores", lambda: range(0))
+    middle = BOUNDS.mean(0)
+    rows = [{"sample": 0, "stage": stage, **{f"x{j + 1}": v for j, v in enumerate(middle)}} for stage in ("p", "l")]
+    pd.DataFrame(rows).to_csv(tmp_path / "d.csv", index=False)
+    line = ["verify", "crystal", str(tmp_path / "d.csv"), "--out", str(tmp_path / "v.csv"), "--relax"]
+    assert main([*line, "--structures", str(tmp_path / "cif")]) in (0, None)
+    found = pd.read_csv(tmp_path / "v.csv")
+    assert found["relaxed_branches"].isna().tolist() == [True, False]
+    assert len(list((tmp_path / "cif").iterdir())) == 2
+    assert main(["verify", "sinewave", str(tmp_path / "d.csv"), "--out", str(tmp_path / "w.csv"), "--relax"]) == 2
+    assert "no meaning" in capsys.readouterr().err
