@@ -108,6 +108,7 @@ def _spglib() -> Any:
         import spglib
     except ImportError:
         raise ValueError(
-            "spglib is not installed, which finds a crystal's symmetry: pip install -r ipage_core/tasks/own_crystal/requirements.txt"
+            "spglib is not installed, which finds a crystal's symmetry: "
+            "pip install -r ipage_core/tasks/own_crystal/requirements.txt"
         ) from None
     return spglib
