@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
         y_star = frame[targets].apply(pd.to_numeric, errors="coerce").to_numpy()
         frame["resim_error"] = ((y.numpy()[:, : task.n_targets] - y_star) ** 2).sum(1)
     if arguments.relax and task.relax is not None:
-        final = (frame["stage"] == frame["stage"].iloc[-1]).to_numpy() if "stage" in frame else [True] * len(frame)
+        final = (frame["stage"] == frame["stage"].iloc[-1]).tolist() if "stage" in frame else [True] * len(frame)
         samples = frame["sample"][final].tolist() if "sample" in frame else list(range(len(frame)))
         with watching(print_counts):
             columns, files = task.relax(x[final], samples)
