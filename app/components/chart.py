@@ -12,6 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from app.figures.theme import Dict
+from ipage_core.runtime.files import spreadsheet_safe
 
 
 def chart(figure: Dict, **options: Any) -> None:
@@ -26,7 +27,7 @@ def numbers(frame: pd.DataFrame, name: str, key: str = "") -> None:
         st.dataframe(frame, hide_index=True, height=240, column_config=formats)
         st.download_button(
             "Download CSV",
-            functools.partial(frame.to_csv, index=False),
+            functools.partial(spreadsheet_safe(frame).to_csv, index=False),
             file_name=f"{name}.csv",
             mime="text/csv",
             key=f"numbers-{key or name}",

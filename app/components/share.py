@@ -25,6 +25,7 @@ from app.state.runs import stamp, weights_hash
 from ipage_core.inference.methods import METHODS, folder
 from ipage_core.networks.store import load_card
 from ipage_core.problem.request import DesignRequest
+from ipage_core.runtime.files import spreadsheet_safe
 from ipage_core.tasks import TASKS
 
 READ_ME = """{title}: {n} designs for {target}
@@ -99,7 +100,7 @@ def show(request: DesignRequest, run: Run, figures: Figures) -> None:
 
 
 def _csv(run: Run) -> str:
-    return run.frame.to_csv(index=False)
+    return spreadsheet_safe(run.frame).to_csv(index=False)
 
 
 def archive(request: DesignRequest, run: Run, figures: Figures) -> bytes:

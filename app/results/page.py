@@ -19,6 +19,7 @@ from app.workers.rerun import OUT, Rerun, rerun
 from ipage_core.benchmark import CELLS, SHIPPED, rows, tables
 from ipage_core.benchmark.scope import Scope, missing
 from ipage_core.inference.methods import METHODS
+from ipage_core.runtime.files import spreadsheet_safe
 from ipage_core.tasks import TASKS
 
 FORMATS = {"SVG": "svg", "PNG": "png"}
@@ -144,7 +145,7 @@ def _downloads(chosen: pd.DataFrame, folder: Path) -> None:
 
 
 def _csv(chosen: pd.DataFrame) -> str:
-    return chosen.to_csv(index=False)
+    return spreadsheet_safe(chosen).to_csv(index=False)
 
 
 def _report(folder: Path) -> bytes:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipage_core.cli import cells, tables
-from ipage_core.cli.parser import DESIGNS, SEED, add_device, distance, file_name, whole
+from ipage_core.cli.parser import DESIGNS, SEED, add_device, add_out, distance, file_name, whole
 from ipage_core.cli.shared import find_task, print_counts, write_csv
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="'NAME=5±0.1', 'NAME<=3', 'NAME=0.4:0.6', …: one a property, given again for each; others may be anything",
     )
     parser.add_argument("--n", type=DESIGNS, default=25, help="solutions, for each target (default %(default)s)")
-    parser.add_argument("--out", type=file_name, required=True, metavar="CSV")
+    add_out(parser)
     parser.add_argument("--sampling", default="maximin", help="srs, lhs or maximin (default)")
     parser.add_argument("--method", help="default: ipage")
     parser.add_argument("--seed", type=SEED, default=0)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from ipage_core.cli.parser import Parser, negative_values
+from ipage_core.cli.parser import Parser, negative_values, printable, refuse_overwriting, speak_any_encoding
 
 COMMANDS = {
     "tasks": "List the tasks.",
@@ -37,23 +37,25 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Commands that check something return 1 where the check fails.
     """
+    speak_any_encoding()
     words = list(sys.argv[1:] if argv is None else argv)
     name = next((word for word in words if word in COMMANDS), None)
     parser = build(name)
     try:
         words = _with_own_task(words, name)
     except ValueError as error:
-        print(f"ipage_core {name}: {error}", file=sys.stderr)
+        print(f"ipage_core {name}: {printable(error)}", file=sys.stderr)
         return 2
     arguments, others = parser.parse_known_args(words if name == "app" else negative_values(words))
     if others and arguments.command != "app":
         parser.error(f"unrecognized arguments: {' '.join(others)}")
     arguments.others = others
     try:
+        refuse_overwriting(arguments)
         return arguments.run(arguments) or 0
     except (ValueError, FloatingPointError, OSError) as error:
         told = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else error
-        print(f"ipage_core {arguments.command}: {told}", file=sys.stderr)
+        print(f"ipage_core {arguments.command}: {printable(told)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"ipage_core {arguments.command}: stopped", file=sys.stderr)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import codecs
+import re
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -13,7 +16,34 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and stop."""
-        self.exit(2, f"{self.prog}: {message}\n")
+        self.exit(2, f"{self.prog}: {printable(message)}\n")
+
+
+def printable(text: object) -> str:
+    """A message as a terminal may show it, on one line: no control characters, no word of hundreds of letters.
+
+    >>> printable("x2 is '\\x1b[31mred'")
+    "x2 is '\\\\x1b[31mred'"
+    """
+    shown = "".join(
+        c if c.isprintable() else " " if c == "\n" else c.encode("unicode_escape").decode() for c in str(text)
+    )
+    return re.sub(r"\S{200,}", lambda word: f"{word[0][:60]}…", shown)
+
+
+def speak_any_encoding() -> None:
+    """Let stdout and stderr escape what their encoding lacks, as JSON does, instead of failing: φ becomes \\u03c6."""
+    codecs.register_error("as-json", _as_json)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="as-json")
+
+
+def _as_json(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[k]:02x}{units[k + 1]:02x}" for k in range(0, len(units), 2)), error.end
 
 
 def negative_values(argv: Sequence[str]) -> list[str]:
@@ -59,6 +89,33 @@ def file_name(text: str) -> Path:
     if not fine:
         raise argparse.ArgumentTypeError(f"'{text}' is not accepted: the name of a file; missing folders are made")
     return path
+
+
+def add_out(parser: argparse.ArgumentParser) -> None:
+    """--out and --force: the table to write."""
+    parser.add_argument("--out", type=file_name, required=True, metavar="CSV")
+    parser.add_argument("--force", action="store_true", help="let --out replace a file that is read")
+
+
+def refuse_overwriting(arguments: argparse.Namespace) -> None:
+    """ValueError if a file to write is one that is read, unless --force says so."""
+    if getattr(arguments, "force", True):
+        return
+    given = vars(arguments)
+    written = {name: given[name] for name in ("out", "to_measure") if given.get(name) is not None}
+    read = [
+        path
+        for name, value in given.items()
+        if name not in written
+        for path in (value if isinstance(value, list) else [value])
+        if isinstance(path, Path)
+    ]
+    for name, path in written.items():
+        if path.exists() and any(other.exists() and path.samefile(other) for other in read):
+            option = f"--{name.replace('_', '-')}"
+            raise ValueError(
+                f"{option} {path} is read by this command; accepted: another name, or --force to replace it"
+            )
 
 
 def distance(text: str) -> float:

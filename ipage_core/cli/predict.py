@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from ipage_core.cli import tables
-from ipage_core.cli.parser import add_device, file_name
+from ipage_core.cli.parser import add_device, add_out
 from ipage_core.cli.shared import find_task, load_method, write_csv
 
 
@@ -18,7 +18,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_device(parser)
     parser.add_argument("task", metavar="TASK", nargs="?")
     parser.add_argument("designs", type=Path, metavar="CSV")
-    parser.add_argument("--out", type=file_name, required=True, metavar="CSV")
+    add_out(parser)
     tables.add_options(parser)
 
 

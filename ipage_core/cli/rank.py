@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from ipage_core.cli.parser import file_name
+from ipage_core.cli.parser import add_out
 from ipage_core.cli.shared import write_csv
 
 
@@ -16,7 +16,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--by", default="energy", help="energy (default), cubic or robustness")
     parser.add_argument("--radius", type=float, help="of a family, as strain (default 0.01)")
     parser.add_argument("--best-only", action="store_true", help="one row a family")
-    parser.add_argument("--out", type=file_name, required=True, metavar="CSV")
+    add_out(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:

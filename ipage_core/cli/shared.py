@@ -64,7 +64,7 @@ def print_counts(progress: Progress) -> None:
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
     """All of it or nothing: written beside, then renamed."""
-    from ipage_core.runtime.files import replacing
+    from ipage_core.runtime.files import replacing, spreadsheet_safe
 
     with replacing(path) as beside:
-        frame.to_csv(beside, index=False)
+        spreadsheet_safe(frame).to_csv(beside, index=False)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipage_core.cli import tables
-from ipage_core.cli.parser import file_name
+from ipage_core.cli.parser import add_out
 from ipage_core.cli.shared import find_task, print_counts, write_csv
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("task", metavar="TASK")
     parser.add_argument("designs", type=Path, metavar="CSV")
-    parser.add_argument("--out", type=file_name, required=True, metavar="CSV")
+    add_out(parser)
     parser.add_argument(
         "--relax", action="store_true", help="crystal: also let the ions come to rest, which takes minutes a design"
     )

@@ -111,10 +111,12 @@ def design(
             else latent_design(n, k, sampling, seed).repeat(len(targets), 1)
         )
     # float32 cannot tell distances from a target at 10⁹ apart: aim in its direction, but nearer.
-    distance = (y_star / chain.unit).norm(dim=1, keepdim=True)
+    size = y_star.abs().amax(1, keepdim=True).clamp(min=1e-300)  # 1e308 has a direction, but its norm overflows
+    direction = y_star / size
+    length = (direction / chain.unit).norm(dim=1, keepdim=True)
     usual = torch.tensor(task.default_target, dtype=torch.float64) / chain.unit  # but −4000 eV may be a normal energy
     far = max(FAR, 10 * usual.norm().item())
-    goal = y_star * (far / distance.clamp(min=1e-300)).clamp(max=1.0)
+    goal = torch.where(size * length <= far, y_star, direction * (far / length.clamp(min=1e-300)))
     samples = chain.propose(goal, z)
     if seed_design is not None:
         samples.posterior[:: n if len(targets) == 1 or n > 1 else total] = seed_design.to(samples.posterior)

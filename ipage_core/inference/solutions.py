@@ -17,7 +17,7 @@ from ipage_core.inference.latent_design import Sampling
 from ipage_core.inference.verification import Verification, omega_bar, verify
 from ipage_core.networks.store import load_tensors, save_tensors
 from ipage_core.problem.task import Task
-from ipage_core.runtime.files import replacing
+from ipage_core.runtime.files import replacing, spreadsheet_safe
 
 if TYPE_CHECKING:
     from ipage_core.inference.coverage import Coverage
@@ -197,7 +197,7 @@ class Solutions:
         path = Folder(path)
         if form == "csv":
             with replacing(path) as beside:
-                self.frame().to_csv(beside, index=False)
+                spreadsheet_safe(self.frame()).to_csv(beside, index=False)
             return [path]
         from ipage_core.tasks.export import files
 

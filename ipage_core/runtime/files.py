@@ -8,6 +8,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 """Error numbers of a full disk or an exhausted quota."""
@@ -65,4 +69,30 @@ def _lives(process: int) -> bool:
         return False
     except OSError:
         return True
+    return True
+
+
+def spreadsheet_safe(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table with an apostrophe before each name and text that a spreadsheet would run as a formula.
+
+    A column of the user's may be called ``=SUM(A1)`` or ``-log10(p)``; numbers stay as they are.
+    """
+
+    def safe(value: object) -> object:
+        if isinstance(value, str) and value[:1] in tuple("=+-@\t\r") and not _is_number(value):
+            return f"'{value}"
+        return value
+
+    texts = [name for name in frame.columns if frame[name].dtype.kind not in "biufcM"]
+    found = frame.copy(deep=False)
+    for name in texts:
+        found[name] = frame[name].map(safe)
+    return found.rename(columns={name: safe(name) for name in frame.columns})
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
     return True

@@ -28,6 +28,7 @@ from app.workers import trainings
 from ipage_core.inference.methods import METHODS
 from ipage_core.problem.request import DesignRequest
 from ipage_core.problem.task import Task
+from ipage_core.runtime.files import spreadsheet_safe
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.table import candidates, own_data
 from ipage_core.tasks.table import reader as tables
@@ -156,7 +157,7 @@ def _to_measure(request: DesignRequest, run: Run) -> None:
 def _chosen(run: Run, count: int) -> str:
     x, aims = torch.from_numpy(run.final[[f"x{j + 1}" for j in range(run.x.shape[-1])]].to_numpy(copy=True)), run.aims
     found = candidates.to_measure(TASKS[run.task], loaded(run.task, run.method), x, torch.from_numpy(aims), count)
-    return found.to_csv(index=False)
+    return spreadsheet_safe(found).to_csv(index=False)
 
 
 def _add(task: Task, name: str, content: bytes) -> None:

@@ -1,0 +1,105 @@
+"""What the command line says can be shown by any terminal, and what it writes opens in any spreadsheet."""
+
+import io
+import json
+import sys
+
+import pandas as pd
+import pytest
+import torch
+
+from ipage_core.cli.main import main
+from ipage_core.cli.parser import printable
+from ipage_core.inference.pipeline import design
+from ipage_core.runtime.files import spreadsheet_safe
+from ipage_core.tasks import TASKS
+from tests.support.models import exact_method
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """Run a command on a terminal of some encoding. → exit code, stdout, stderr."""
+
+    def run(encoding, *arguments):
+        streams = [io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2)]
+        monkeypatch.setattr(sys, "stdout", streams[0])
+        monkeypatch.setattr(sys, "stderr", streams[1])
+        code = main(list(map(str, arguments)))
+        for stream in streams:
+            stream.flush()
+        return code, *(stream.buffer.getvalue().decode(encoding) for stream in streams)
+
+    return run
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
+def test_any_encoding_of_the_terminal_does(terminal, encoding):
+    code, out, _ = terminal(encoding, "tasks")
+    assert code == 0
+    assert "robotic_arm" in out
+    code, out, _ = terminal(encoding, "tasks", "--json")
+    assert code == 0
+    told = [json.loads(line) for line in out.splitlines()]
+    assert "SrTiO₃ cells by band gap" in json.dumps(told, ensure_ascii=False)
+
+
+@pytest.mark.parametrize("character", ["\x1b", "\x07", "\x00", "\x9b", "\u202e", "\r"])
+@pytest.mark.parametrize("where", ["cell", "task", "constraint", "target"])
+def test_control_characters_are_never_echoed(terminal, tmp_path, character, where):
+    bad = f"a{character}[31mb"
+    (tmp_path / "t.csv").write_text(f'x1,x2\n0.1,"{bad}"\n')
+    arguments = {
+        "cell": ["verify", "sinewave", tmp_path / "t.csv"],
+        "task": ["design", bad, "--target", "1"],
+        "constraint": ["design", "sinewave", "--target", "1", "--constrain", f"x1={bad}"],
+        "target": ["design", "sinewave", "--target", bad],
+    }[where]
+    code, _, told = terminal("utf-8", *arguments, "--out", tmp_path / "o.csv")
+    assert code == 2
+    assert character not in told
+    assert len(told.splitlines()) == 1
+
+
+def test_a_word_of_hundreds_of_letters_is_cut():
+    assert len(printable(f"--target '{'9' * 400}': sinewave takes 1 number")) < 120
+    assert printable("a name of /a/usual/path.csv") == "a name of /a/usual/path.csv"
+
+
+@pytest.mark.parametrize(("option", "file"), [("--targets", "y1\n1.2\n"), ("--seed-design", "x1,x2\n0.1,0.2\n")])
+def test_a_file_that_is_read_is_not_replaced_unless_forced(tmp_path, capsys, option, file):
+    (tmp_path / "t.csv").write_text(file)
+    (tmp_path / "link.csv").symlink_to(tmp_path / "t.csv")
+    arguments = ["design", "sinewave", "--n", "2", option, str(tmp_path / "t.csv")]
+    arguments += [] if option == "--targets" else ["--target", "1.2"]
+    for name in ("t.csv", "link.csv"):
+        assert main([*arguments, "--out", str(tmp_path / name)]) == 2
+        assert "is read by this command; accepted: another name, or --force" in capsys.readouterr().err
+        assert (tmp_path / "t.csv").read_text() == file
+    assert main([*arguments, "--out", str(tmp_path / "t.csv"), "--force"]) == 0
+    assert (tmp_path / "t.csv").read_text().startswith("sample,")
+
+
+@pytest.mark.parametrize("command", ["verify", "predict"])
+def test_designs_are_not_replaced_either(tmp_path, capsys, command):
+    (tmp_path / "d.csv").write_text("x1,x2\n0.1,0.2\n")
+    assert main([command, "sinewave", str(tmp_path / "d.csv"), "--out", str(tmp_path / "d.csv")]) == 2
+    assert "is read by this command" in capsys.readouterr().err
+    assert main([command, "sinewave", str(tmp_path / "d.csv"), "--out", str(tmp_path / "o.csv")]) == 0
+
+
+def test_names_and_texts_that_a_spreadsheet_would_run_get_an_apostrophe():
+    frame = pd.DataFrame({"=SUM(A1)": [1.5, -2.0], "-log10(p)": [1, 2], "why": ["@cmd", "value"], "x": ["-1.5", "+2"]})
+    found = spreadsheet_safe(frame)
+    assert found.columns.tolist() == ["'=SUM(A1)", "'-log10(p)", "why", "x"]
+    assert found["why"].tolist() == ["'@cmd", "value"]
+    assert found["x"].tolist() == ["-1.5", "+2"]
+    assert found["'=SUM(A1)"].tolist() == [1.5, -2.0]
+    assert frame.columns[0] == "=SUM(A1)"
+
+
+@pytest.mark.parametrize("far", [1e6, 1e100, 1e200, 1e308, -1e308])
+def test_a_target_beyond_all_reach_is_aimed_at_in_its_direction(far):
+    found = design(TASKS["sinewave"], exact_method(), torch.tensor([far], dtype=torch.float64), 30)
+    y = found.verification.y[:, 0] * (1 if far > 0 else -1)
+    assert y.max() > 1.99
+    assert "cannot be reached" in found.note
