@@ -77,7 +77,7 @@ def test_numbers_that_would_run_for_days_are_refused(arguments, tmp_path, capsys
 def test_only_files_are_replaced_and_links_stay(tmp_path, capsys):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to(tmp_path / "file")
-    with pytest.raises(OSError, match="it is no file; accepted"), replacing(tmp_path / "pipe"):
+    with pytest.raises(OSError, match="it is not a file; accepted"), replacing(tmp_path / "pipe"):
         pass
     with replacing(tmp_path / "link") as beside:
         beside.write_text("new")
@@ -110,7 +110,7 @@ def test_a_journal_on_a_full_disk_goes_on_when_there_is_room(tmp_path, monkeypat
         return write(file, line[: len(line) // 2])
 
     monkeypatch.setattr(os, "write", half)
-    with pytest.raises(OSError, match="j: the disk is full; what is finished stays there"):
+    with pytest.raises(OSError, match="j: the disk is full; finished items are safe"):
         cluster.run(dict, [("a", {"n": 1})], journal, workers=0)
     monkeypatch.undo()
     assert not journal.read_bytes().endswith(b"\n")
