@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -226,6 +226,7 @@ def train(
     seed: int = 0,
     device: str = "auto",
     resume: bool = False,
+    kinds: Mapping[str, str] | None = None,
 ) -> Model:
     """Train the networks of a method and save them.
 
@@ -249,6 +250,9 @@ def train(
         'auto', 'cpu', 'cuda' or 'mps'.
     resume : bool
         Continue a training that was stopped.
+    kinds : mapping of str to str, optional
+        For a table, the kind of an input that is guessed wrong: 'real', 'integer', 'category', 'linear' or 'log', as in
+        ``{"code": "category"}``.
 
     Returns
     -------
@@ -271,7 +275,7 @@ def train(
     from ipage_core.training.recipes import train as train_network
 
     folder = Path(out)
-    problem = registry.find(task) if isinstance(task, str | Task) else _of_table(task, folder)
+    problem = registry.find(task) if isinstance(task, str | Task) else _of_table(task, folder, kinds)
     method = method or problem.default_method
     if method not in METHODS or not METHODS[method].models:
         trainable = ", ".join(name for name, row in METHODS.items() if row.models)
@@ -332,11 +336,11 @@ def read_table(
     return reader.read_table(path, reader.Settings(**settings), x=x, y=y)
 
 
-def _of_table(table: Table, folder: Path) -> Task:
+def _of_table(table: Table, folder: Path, kinds: Mapping[str, str] | None) -> Task:
     from ipage_core.tasks.table import own_data
 
     if not hasattr(table, "frame"):
         raise ValueError(f"Expected a task, its name, or what read_table returns, got {type(table).__name__}")
     if (folder / own_data.CARD).exists():
         return own_data.load(folder)
-    return own_data.create(folder, table.frame, table.x, table.y, source=table.source, units=table.units)
+    return own_data.create(folder, table.frame, table.x, table.y, source=table.source, units=table.units, kinds=kinds)

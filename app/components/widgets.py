@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,15 +18,17 @@ from app.state.targets import data
 from app.workers.jobs import cores
 from ipage_core.inference.methods import METHODS, folder
 from ipage_core.problem.request import SAMPLINGS, DesignRequest, goal_of
-from ipage_core.problem.target import Kind, Target
+from ipage_core.problem.target import Goal, Kind, Target
 from ipage_core.problem.task import Task
 from ipage_core.tasks import TASKS
 
 Forms = Callable[[str], Form]
 """Name of a task → its form: the page knows, for tasks are above the widgets."""
 COUNTS = [1, 3, 10, 25, 50, 100, 200, 500, 1000]
-KINDS: tuple[Kind, ...] = ("exactly", "at least", "at most", "between")
+KINDS: tuple[Kind, ...] = ("exactly", "at least", "at most", "between", "minimize", "maximize", "anything")
 """What can be asked of a property."""
+ABREAST, AT_ONCE = 4, 8
+"""Properties in a row of the form, and how many of them are shown before the rest is folded away."""
 STRICTNESS = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]
 """The tolerance slider, in units of the task's own tolerance."""
 
@@ -41,7 +44,7 @@ def ask(forms: Forms) -> DesignRequest:
     kinds = [st.session_state.get(key, st.query_params.get(key, "exactly")) for key in keys]
     with right:
         y = []
-        for j, place in enumerate(st.columns(task.n_targets, gap="medium")):
+        for j, place in enumerate(_places(task.n_targets)):
             with place, st.container(key=f"target-{j + 1}"):
                 y.append(_ask_target(task, j, kinds[j]))
     other = _ask_otherwise(task, form, tuple(y))
@@ -60,6 +63,21 @@ def _begin(form: Form) -> None:
         st.session_state.constrain = form.constraints
 
 
+def _places(count: int, folded: bool = True) -> list[Any]:
+    """A place for each property, ``ABREAST`` in a row; those beyond ``AT_ONCE`` are folded away."""
+    if count <= ABREAST:
+        return st.columns(count, gap="medium")
+    places: list[Any] = []
+    shown = min(count, AT_ONCE) if folded else count
+    for first in range(0, shown, ABREAST):
+        places += st.columns(ABREAST, gap="medium")[: count - first]
+    if count > shown:
+        with st.expander(f"{count - AT_ONCE} more properties"):
+            for first in range(AT_ONCE, count, ABREAST):
+                places += st.columns(ABREAST, gap="medium")[: count - first]
+    return places
+
+
 def _ask_otherwise(task: Task, form: Form, y: tuple[float, ...]) -> dict[str, Any]:
     """Intervals, constraints and a design to start from; folded away until one is in use."""
     keys = [f"ask{j + 1}" for j in range(task.n_targets)] + ["constrain", "start"]
@@ -67,29 +85,15 @@ def _ask_otherwise(task: Task, form: Form, y: tuple[float, ...]) -> dict[str, An
     used = st.session_state[f"other_ways_{task.name}"] = used or st.session_state.get(f"other_ways_{task.name}", False)
     goals = []  # once unfolded, the form stays so: who clears a field is still at work there
     with st.expander("Ask in other ways: intervals, constraints, a design of your own", used, icon=":material/tune:"):
-        for j, place in enumerate(st.columns(task.n_targets)):
-            name = y_names(task)[j]
+        for j, place in enumerate(_places(task.n_targets, folded=False)):
             with place, st.container(horizontal=True, vertical_alignment="bottom"):
-                kind = st.segmented_control(
-                    f"{name} is to be",
-                    KINDS,
-                    default="exactly",
-                    required=True,
-                    key=f"ask{j + 1}",
-                    bind="query-params",
-                    help="Samples of an interval aim at points spread over it as the training data are.",
-                )
-                top = y[j]
-                if kind == "between":
-                    top = st.number_input(
-                        f"and {name} ≤", value=y[j] + 0.2 * _span(task, j), key=f"upto{j + 1}", bind="query-params"
-                    )
-                    if top is None or top < y[j]:
-                        st.error("This interval holds nothing: its second number must be the larger.")
-                        st.stop()
-                goals.append(goal_of(kind, float(y[j]), float(top)))
+                goals.append(_ask_goal(task, j, y[j]))
+        if all(goal.kind == "anything" for goal in goals):
+            st.error("Nothing is asked for: accepted is a goal for at least one property.")
+            st.stop()
         left, right = st.columns(2)
-        examples = f"{x_names(task)[0]} = {float(task.bounds.mean(0)[0]):g}"
+        first = task.variables[0]
+        examples = f"{x_names(task)[0]} = {first.levels[0] if first.levels else f'{float(task.bounds.mean(0)[0]):g}'}"
         if task.d > 1:
             examples += f"; {x_names(task)[1]} <= {float(task.bounds[1, 1]):.3g}"
         written = left.text_input(
@@ -120,6 +124,39 @@ def _ask_otherwise(task: Task, form: Form, y: tuple[float, ...]) -> dict[str, An
         "constraints": constraints,
         "start": _numbers(task, start),
     }
+
+
+def _ask_goal(task: Task, j: int, y: float) -> Goal:
+    """What one property is to be: a number, a bound, an interval, the least or the greatest, or anything."""
+    name = y_names(task)[j]
+    kind = st.selectbox(
+        f"{name} is to be",
+        KINDS,
+        key=f"ask{j + 1}",
+        bind="query-params",
+        help="Samples of an interval aim at points spread over it as the training data are. The least and the greatest "
+        "begin at the best of the data and move outward while the surrogate follows; with two such goals designs lie "
+        "along the front. **anything**: this property is free.",
+    )
+    top, tolerance = y, None
+    if kind == "exactly":
+        tolerance = st.number_input(
+            f"± tolerance of {name}",
+            min_value=0.0,
+            value=None,
+            format="%.4g",
+            placeholder=f"{task.tolerances[j]:.3g}",
+            key=f"tol{j + 1}",
+            bind="query-params",
+            help="How far off still counts as a hit. Properties that are to be met more closely weigh more.",
+        )
+    if kind == "between":
+        top = st.number_input(f"and {name} ≤", value=y + 0.2 * _span(task, j), key=f"upto{j + 1}", bind="query-params")
+        if top is None or top < y:
+            st.error("This interval holds nothing: its second number must be the larger.")
+            st.stop()
+    goal = goal_of(kind, float(y), float(top))
+    return replace(goal, tolerance=float(tolerance)) if tolerance else goal
 
 
 def _numbers(task: Task, text: str) -> tuple[float, ...]:
@@ -267,6 +304,7 @@ def _ask_task(forms: Forms) -> Task:
         st.session_state.update(constrain=form.constraints, start="")
         for j in range(TASKS[name].n_targets):
             st.session_state[f"ask{j + 1}"] = "exactly"
+            st.session_state[f"tol{j + 1}"] = None
 
     asked = st.query_params.get("task")
     index = names.index(asked) if asked in names else 0
@@ -310,7 +348,9 @@ def _ask_target(task: Task, j: int, kind: str) -> float:
     low, high = known.low[j], known.high[j]
     st.session_state[slider] = min(max(value, low), high)
     top = st.session_state.get(f"upto{j + 1}", value)
+    everything = (-np.inf, np.inf)
     accepted = {"exactly": (value, value), "at least": (value, np.inf), "at most": (-np.inf, value)}
+    accepted |= dict.fromkeys(("minimize", "maximize", "anything"), everything)
     right.html(histogram(known.counts[j], low, high, accepted.get(kind, (value, top)), is_dark()))
     right.slider(
         label,

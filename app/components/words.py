@@ -53,6 +53,10 @@ def asked_text(run: Run) -> str:
     texts, shared = [], unit(run)
     for j, (low, high) in enumerate(run.accepted.T):
         name = "y" if len(run.y_star) == 1 else f"y{chr(0x2080 + j + 1)}"
+        if np.isinf(low) and np.isinf(high):
+            best = {"minimize": "minimal", "maximize": "maximal"}.get(run.kinds[j] if run.kinds else "")
+            texts += [f"{best} {name}"] if best else []
+            continue
         if low == high:
             texts.append(f"{name}* = {low:.4g}")
         elif np.isinf(high):

@@ -53,6 +53,8 @@ class Run:
     note: str
     frame: pd.DataFrame
     """``solutions.csv``: one row per sample and stage."""
+    kinds: tuple[str, ...] = ()
+    """What each property is to be: 'exactly', 'at least', …; empty: as ``accepted`` says."""
 
     @property
     def n(self) -> int:

@@ -19,9 +19,12 @@ from ipage_core.problem.task import Task
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.table import own_data
 from ipage_core.tasks.table import reader as tables
+from ipage_core.tasks.table.names import choose
 from ipage_core.training.recipes import SIZES
 
 SHOWN = 8  # rows of the table
+MANY = 12
+"""Columns above which properties can be chosen by a pattern."""
 KINDS = {
     "real": "numbers",
     "integer": "whole numbers",
@@ -58,7 +61,7 @@ def read(files: list[tuple[str, bytes]], settings: tables.Settings) -> tuple[tab
 def ask_settings(mark: str) -> tables.Settings:
     """How the file is to be read, where the guess is wrong."""
     with st.expander("How the file is read: set what is guessed wrong"):
-        places = st.columns(4)
+        places = st.columns(5)
         separator = places[0].selectbox(
             "Separator", ["guess", *SEPARATORS], format_func=lambda s: SEPARATORS.get(s, s), key=f"own-separator-{mark}"
         )
@@ -71,11 +74,15 @@ def ask_settings(mark: str) -> tables.Settings:
             help="Markers of values that lack, with blanks between: -999 n.b.",
         )
         encoding = places[3].selectbox("Encoding", ["guess", *ENCODINGS], key=f"own-encoding-{mark}")
+        sheet = places[4].text_input(
+            "Sheet", key=f"own-sheet-{mark}", placeholder="first one", help="Of an Excel file: its name."
+        )
     return tables.Settings(
         separator=None if separator == "guess" else separator,
         decimal=None if decimal == "guess" else decimal,
         missing=tuple(missing.split()),
         encoding=None if encoding == "guess" else encoding,
+        sheet=sheet.strip() or None,
     )
 
 
@@ -115,30 +122,71 @@ def summary(table: tables.Table) -> pd.DataFrame:
     )
 
 
+def by_pattern(usable: list[str], pattern: str) -> list[str]:
+    """The columns that a pattern such as R* names; none, with a sentence, if it names none."""
+    try:
+        return choose(usable, pattern)
+    except ValueError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return []
+
+
 def unusable(seen: list[tables.Column]) -> str:
     """Which columns are not among the inputs, and why; nothing if all are."""
-    text = [c.name for c in seen if not c.numeric]
+    text = [c.name for c in seen if not c.numeric and not tables.is_input(c)]
     constant = [c.name for c in seen if c.numeric and c.constant]
-    told = [f"{', '.join(text)}: no numbers in most rows"] if text else []
+    told = [f"{', '.join(text)}: neither numbers nor a category"] if text else []
     told += [f"{', '.join(constant)}: the same in every row"] if constant else []
     return f"Left out of x. {'; '.join(told)}." if told else ""
 
 
 def ask_limits(table: tables.Table, x: list[str], y: list[str], key: str) -> pd.DataFrame:
-    """Names and units of all columns, bounds of the inputs; a table to fill in."""
+    """Names and units of all columns, and of the inputs kind, scale and bounds; a table to fill in."""
     seen = table.columns
+    category = {name for name in x if seen[name].kind in ("category", "boolean")}
     rows = [
         {
             "column": name,
             "as": "x" if name in x else "y",
             "called": name,
             "unit": seen[name].unit,
-            "low": seen[name].low if name in x else None,
-            "high": seen[name].high if name in x else None,
+            "kind": None if name in y else _kind(seen[name]),
+            "scale": seen[name].scale if name in x and name not in category else None,
+            "low": seen[name].low if name in x and name not in category else None,
+            "high": seen[name].high if name in x and name not in category else None,
         }
         for name in (*x, *y)
     ]
-    return st.data_editor(pd.DataFrame(rows), hide_index=True, disabled=["column", "as"], key=key, width="stretch")
+    choices = {
+        "kind": st.column_config.SelectboxColumn(
+            options=["real", "integer", "category"],
+            help="Of inputs. Designs lie between the numbers of a real one; of a category each has one of the levels.",
+        ),
+        "scale": st.column_config.SelectboxColumn(
+            options=["linear", "log"], help="Of inputs: log where they run over decades, with all numbers above 0."
+        ),
+    }
+    return st.data_editor(
+        pd.DataFrame(rows),
+        hide_index=True,
+        disabled=["column", "as"],
+        key=key,
+        width="stretch",
+        column_config=choices,
+    )
+
+
+def _kind(column: tables.Column) -> str:
+    return {"integer": "integer", "category": "category", "boolean": "category"}.get(column.kind, "real")
+
+
+def said_kinds(rows: list[dict[str, Any]], called: dict[str, str]) -> dict[str, str]:
+    """Kind and scale of each input, as :func:`ipage_core.tasks.table.own_data.create` takes them."""
+    return {
+        called[r["column"]]: "category" if r["kind"] == "category" else f"{r['kind'] or ''} {r['scale'] or ''}".strip()
+        for r in rows
+        if r["as"] == "x"
+    }
 
 
 def ask_training(rows: int, mark: str) -> dict[str, Any]:
@@ -171,7 +219,11 @@ def make(
     folder = home.home() / "tasks" / own_data.slug(title)
     rows = edited.to_dict("records")
     called = {r["column"]: str(r["called"] or r["column"]).strip() for r in rows}
-    bounds = {called[r["column"]]: (float(r["low"]), float(r["high"])) for r in rows if r["as"] == "x"}
+    bounds = {
+        called[r["column"]]: (float(r["low"]), float(r["high"]))
+        for r in rows
+        if r["as"] == "x" and r["kind"] != "category" and pd.notna(r["low"]) and pd.notna(r["high"])
+    }
     units = {called[r["column"]]: str(r["unit"] or "") for r in rows}
     frame = frame[[*x, *y]].rename(columns=called)
     x, y = [called[name] for name in x], [called[name] for name in y]
@@ -180,7 +232,9 @@ def make(
             raise ValueError("Two columns are called the same; accepted: names that differ")
         if (folder / own_data.CARD).exists():
             raise ValueError(f"Data called '{title}' are there already: choose another name")
-        task = own_data.create(folder, frame, x, y, source=source, title=title, units=units, bounds=bounds)
+        task = own_data.create(
+            folder, frame, x, y, source=source, title=title, units=units, bounds=bounds, kinds=said_kinds(rows, called)
+        )
         models = list(METHODS[task.default_method].trained)
         trainings.add(title, task.name, task.default_method, models, folder, data=folder, **settings)
     except (ValueError, OSError) as error:
@@ -223,17 +277,26 @@ if uploads:
         x, y = tables.guess(seen)
         usable = [c.name for c in seen if c.numeric]
         left, right = st.columns([2, 1])
-        y = right.multiselect("Properties y: what you want to ask for", usable, y, key=f"own-y-{mark}")
-        offered = [name for name in usable if name not in y]
+        pattern = ""
+        if len(usable) > MANY:
+            pattern = right.text_input(
+                "Properties by pattern", key=f"own-pattern-{mark}", placeholder="R*", help="Instead of choosing them."
+            )
+        if pattern.strip():
+            y = by_pattern(usable, pattern)
+        else:
+            y = right.multiselect("Properties y: what you want to ask for", usable, y, key=f"own-y-{mark}")
+        offered = [c.name for c in seen if (c.numeric or tables.is_input(c)) and c.name not in y]
         x = left.multiselect(
             "Inputs x: what a design is made of", offered, [n for n in x if n in offered], key=f"own-x-{mark}"
         )
         if left_out := unusable(seen):
             st.caption(plain(left_out))
-        if sum(c.numeric and not c.constant for c in seen) < 2:
+        varying = [c for c in seen if (c.numeric or tables.is_input(c)) and not c.constant]
+        if len(varying) < 2 or not any(c.numeric for c in varying):
             st.error(
-                "Fewer than two columns of this table hold numbers that vary; accepted: at least one input and one "
-                "property, each with numbers in most rows.",
+                "Fewer than two columns of this table hold numbers that vary; accepted: at least one input, which may "
+                "be a category, and one property with numbers in most rows.",
                 icon=":material/error:",
             )
         elif not (x and y):

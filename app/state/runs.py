@@ -53,7 +53,8 @@ def run(request: DesignRequest, stamp: int = 0) -> Run:
     """
     outside = request.omega_evals and not request.task.verifies_by_default  # an Ω of seconds computes elsewhere
     with nullcontext() if outside else turn():
-        return record(request.run(load(request.task, request.method)), request.target.accepted.numpy())
+        kinds = tuple(goal.kind for goal in request.target.goals)
+        return record(request.run(load(request.task, request.method)), request.target.accepted.numpy(), kinds)
 
 
 def of(request: DesignRequest, sampling: str | None = None) -> Run:
@@ -107,7 +108,7 @@ def weights_hash(task: str, method: str) -> str:
     return hashlib.sha256(hashes.encode()).hexdigest()[:8]
 
 
-def record(found: Solutions, accepted: np.ndarray | None = None) -> Run:
+def record(found: Solutions, accepted: np.ndarray | None = None, kinds: tuple[str, ...] = ()) -> Run:
     """Solutions as plain arrays, with Ω's word on every frame where Ω is cheap.
 
     ``accepted`` (2, m) is what they were to achieve; the first sample's target if None.
@@ -164,6 +165,7 @@ def record(found: Solutions, accepted: np.ndarray | None = None) -> Run:
         summary=found.summary(),
         note=found.note,
         frame=table,
+        kinds=kinds,
     )
 
 

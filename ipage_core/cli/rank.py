@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from ipage_core.cli import tables
 from ipage_core.cli.parser import add_out
 from ipage_core.cli.shared import write_csv
 
@@ -17,13 +18,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--radius", type=float, help="of a family, as strain (default 0.01)")
     parser.add_argument("--best-only", action="store_true", help="one row a family")
     add_out(parser)
+    tables.add_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Rank the final designs of a ``solutions.csv``; print counts as JSON."""
     from ipage_core.tasks.crystal.families import RADIUS, rank
 
-    ranked = rank(arguments.solutions, arguments.by, RADIUS if arguments.radius is None else arguments.radius)
+    frame = tables.read(arguments.solutions, arguments).frame
+    radius = RADIUS if arguments.radius is None else arguments.radius
+    ranked = rank(frame, str(arguments.solutions), arguments.by, radius)
     n, families = len(ranked), int(ranked["family"].nunique())
     write_csv(ranked[ranked["best"]] if arguments.best_only else ranked, arguments.out)
     print(json.dumps({"n": n, "families": families, "by": arguments.by}))

@@ -70,7 +70,7 @@ def designs(task: Task, path: Path, table: Table, rows: int | None = None) -> Te
     from ipage_core.tasks.table.names import coordinates
 
     names = coordinates(task, list(table.columns))
-    x = _numbers(table, names, [f"x{j + 1}" for j in range(task.d)], task.columns, path, rows)
+    x = _numbers(table, names, [f"x{j + 1}" for j in range(task.d)], task.columns, path, rows, task)
     low, high = task.bounds.to(x)
     outside = (x < low - FAR * (high - low)) | (x > high + FAR * (high - low))
     if outside.any():
@@ -104,21 +104,40 @@ def say(table: Table) -> None:
 
 
 def _numbers(
-    table: Table, names: list[str] | None, numbered: list[str], own: Sequence[str], path: Path, rows: int | None = None
+    table: Table,
+    names: list[str] | None,
+    numbered: list[str],
+    own: Sequence[str],
+    path: Path,
+    rows: int | None = None,
+    task: Task | None = None,
 ) -> Tensor:
+    """Columns as numbers (n, k); those of a task's categories, in which levels stand, as their places."""
     import numpy as np
     import torch
 
+    from ipage_core.tasks.table.kinds import places
     from ipage_core.tasks.table.reader import numbers
 
     if names is None:
         missing = [name for name in numbered if name not in table.frame.columns]
         also = f", or {_span(list(own))}" if own else ""
         raise ValueError(f"{path} lacks the column(s) {_span(missing)}; it needs {_span(numbered)}{also}")
-    values = np.stack([numbers(table.frame, name) for name in names], axis=1)[:rows]
+    levels = {} if task is None else {j: v.levels for j, v in enumerate(task.variables) if v.kind == "category"}
+    numbered_too = {j for j in levels if names[j] == f"x{j + 1}" and "stage" in table.frame}
+    columns = [
+        places(table.frame[name], levels[j]) if j in levels and j not in numbered_too else numbers(table.frame, name)
+        for j, name in enumerate(names)
+    ]
+    values = np.stack(columns, axis=1)[:rows]
     bad = np.argwhere(~np.isfinite(values))
     if len(bad):
         row, name = int(bad[0][0]), names[bad[0][1]]
+        if bad[0][1] in levels:
+            accepted = ", ".join(levels[bad[0][1]])
+            raise ValueError(
+                f"{path}, row {table.lines[row]}: {name} is {_cell(table, row, name)}; accepted: {accepted}"
+            )
         raise ValueError(
             f"{path}, row {table.lines[row]}: {name} is {_cell(table, row, name)}; accepted: finite numbers"
         )

@@ -25,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--x", metavar="COLS", help="with --data: its input columns, with commas")
     parser.add_argument("--y", metavar="COLS", help="with --data: its property columns, with commas")
     tables.add_options(parser)
-    kinds = "with --data: real, integer, linear or log, if guessed wrong"
+    kinds = "with --data: real, integer, category, linear or log, if guessed wrong"
     parser.add_argument("--kinds", default="", metavar="COL=KIND,…", help=kinds)
     parser.add_argument("--units", default="", metavar="COL=UNIT,…", help="with --data")
     parser.add_argument("--bounds", default="", metavar="COL=LOW:HIGH,…", help="with --data; default: the data's own")

@@ -16,7 +16,7 @@ from ipage_core.inference.latent_design import latent_design
 from ipage_core.inference.localization import Optimizer, Trajectory, localize
 from ipage_core.inference.methods import Loaded, Proposal
 from ipage_core.networks.base import Network
-from ipage_core.problem.space import DesignSpace, Settled, staged
+from ipage_core.problem.space import DesignSpace, Settled, combinations, staged
 from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task
 
@@ -24,10 +24,14 @@ CAPPED = 0.01
 """Violation of a cap, as a fraction of its range, that weighs as much as one tolerance; for tables."""
 STALLED = 0.05
 """A sample has stalled if its surrogate residual, in tolerances, is above this."""
+FREE = 1e6
+"""Of a tolerance: how far a property that may be anything has to be off to count as much as another by one."""
 CORRECTED = 0.005
 """A correction has converged if the expected remaining error, in tolerances, is below this."""
 ROUNDS, HOPELESS = 12, 4
 """Maximum replacement rounds; the second limit applies while no sample has converged."""
+SCOUTS = 8
+"""Samples of a target that try further categories while none has reached it."""
 NEAR = 0.25
 """Start of the search between the user's design (0) and the posterior samples (1)."""
 CYCLE_TOLERANCE = 2e-2
@@ -117,7 +121,12 @@ class Chain:
         """A sample has arrived below this. With more properties than coordinates none gets below ``doubt``."""
         self.double = getattr(method.surrogate, "reads", None) == torch.float64  # so equations hold to 1e-9
         self.cap_unit = self.unit[0] if task.omega is not None else CAPPED
-        floors = [math.inf if one.floor is None else one.floor for one in task.targets]
+        kinds = ["exactly"] * task.n_targets if target is None else [goal.kind for goal in target.goals]
+        self.free = torch.tensor([kind == "anything" for kind in kinds])
+        """(m,) bool: properties that may be anything; they do not count, wherever they end."""
+        self.unit = torch.where(self.free, FREE * self.unit, self.unit)
+        self.tolerances = torch.where(self.free, math.inf, self.tolerances)
+        floors = [math.inf if known.floor is None else known.floor for known in task.targets]
         self.floor = torch.tensor(floors, dtype=torch.float64).nan_to_num(posinf=-math.inf)
         self.omega_calls = 0
         self.seconds = dict.fromkeys(("latent", "proposal", "localization", "verification"), 0.0)
@@ -133,6 +142,10 @@ class Chain:
         """(n, m) predicted − goal; any value below the floor meets a goal on the floor."""
         misfit = predicted - goal
         return torch.where(goal <= self.floor.to(goal), misfit.clamp(min=0), misfit)
+
+    def error(self, predicted: Tensor, goal: Tensor) -> Tensor:
+        """‖f(x) − goal‖² of the properties that count, in their units. (n, m), (n, m) → (n,)."""
+        return (predicted - goal.to(predicted)).masked_fill(self.free.to(predicted.device), 0.0).square().sum(1)
 
     @contextmanager
     def clock(self, stage: str) -> Iterator[None]:
@@ -163,21 +176,31 @@ class Chain:
             if self.seed_design is not None:
                 seed = self.seed_design.to(x)
                 x = seed + NEAR * (torch.where(x.isfinite(), x, seed) - seed)
+            x = self.task.with_levels(x)
             unknown = torch.full_like(y_star, math.nan)
-            return Samples(y_star, z, x, error, unknown, x.clone(), unknown.clone())
+            found = Samples(y_star, z, x, error, unknown, x.clone(), unknown.clone())
+            found.frames, found.errors = x.new_empty(0, *x.shape), x.new_empty(0, len(x))
+            return found
 
-    def localize(self, samples: Samples, goal: Tensor) -> Samples:
-        """Lines 11–14 of Algorithm 1: localize the posterior samples and record the path."""
+    def localize(self, samples: Samples, goal: Tensor, levels: Tensor | None = None) -> Samples:
+        """Lines 11–14 of Algorithm 1, from the posterior samples; records the path.
+
+        ``levels``: of categories (n, as many as the space holds), in the place of those that were drawn.
+        """
         with self.clock("localization"):
             start = torch.where(samples.x.isfinite(), samples.x, self.task.bounds.mean(0).to(samples.x))
             if self.double:
                 start = start.double()
-            path, predicted = self.descend(self.space.encode(start), goal)
+            u = self.space.encode(start)
+            if levels is not None and self.space.held is not None:
+                u = u.clone()
+                u[:, self.space.held] = levels.to(u)
+            path, predicted = self.descend(u, goal)
             predicted_posterior = goal.to(path.u) + path.first[:, : goal.shape[1]] * self.unit.to(path.u)
             elsewhere = (path.u[0] != samples.posterior).any(1).nonzero()[:, 0]  # changed by bounds, ties or filters
             if len(elsewhere):
                 predicted_posterior[elsewhere] = self.predict(samples.posterior[elsewhere]).to(predicted_posterior)
-            error = (predicted_posterior - goal.to(path.u)).square().sum(1)
+            error = self.error(predicted_posterior, goal)
             return replace(
                 samples,
                 predicted_posterior=predicted_posterior,
@@ -188,22 +211,54 @@ class Chain:
                 errors=torch.cat((error[None], path.error[1:])),
             )
 
+    def localize_all(self, samples: Samples, goal: Tensor, seed: int) -> Samples:
+        """As :meth:`localize`; a sample that stalls is tried with other levels of its categories, the best is kept.
+
+        Samples begin evenly over all combinations of levels, and each tries them in an order of its own: those that
+        reach the target get about as many designs each. Where none does, a few samples look for one.
+        """
+        if self.space.held is None:
+            return self.localize(samples, goal)
+        order = combinations(self.space, len(goal), seed)
+        tried = torch.ones(len(goal), dtype=torch.long)
+        found = self.localize(samples, goal, order[:, 0])
+        _, target = goal[:, ~self.free].unique(dim=0, return_inverse=True)
+        for _ in range(2 * order.shape[1]):
+            arrived = self.residual(found, goal) <= self.reach
+            known = torch.zeros(len(goal), dtype=torch.bool)
+            known[target[arrived]] = True
+            left = ~arrived & (tried < order.shape[1])
+            scout = (target[:, None] == target) & left & left[:, None]
+            rows = (left & (known[target] | (scout.tril().sum(1) <= SCOUTS))).nonzero()[:, 0]
+            if not len(rows):
+                break
+            again = self.localize(samples.of(rows), goal[rows], order[rows, tried[rows]])
+            tried[rows] += 1
+            better = self.residual(again, goal[rows]) < self.residual(found, goal)[rows]
+            found.put(rows[better], again.of(better))
+        return found
+
     def descend(self, u: Tensor, goal: Tensor) -> tuple[Trajectory, Tensor]:
         """Localize from u (n, e) towards goal (n, m) through the stages of the space.
 
         → the path of the designs x with its error ‖f(x) − goal‖², and f of the last designs (n, m).
         """
         goal, surrogate, unit = goal.to(u), self.method.surrogate, self.unit.to(u)
+        counted = unit.masked_fill(self.free.to(u.device), 0.0)
         assert surrogate is not None
         parts: list[Trajectory] = []
 
         def error_of(residual: Tensor) -> Tensor:
-            return (residual[:, : len(unit)] * unit).square().sum(1)
+            return (residual[:, : len(unit)] * counted).square().sum(1)
 
         moves: DesignSpace = self.space
-        for moves, share in (*staged(self.space), *([(self.space, 1.0)] if self.space.whole is not None else [])):
-            if len(parts) > len(self.space.stages):  # whole numbers are now fixed; the rest moves on
-                moves = Settled(self.space, u)
+        held, whole = self.space.held, self.space.whole
+        settles = whole is not None and bool((whole if held is None else whole & ~held).any())
+        for moves, share in (*staged(self.space), *([(self.space, 1.0)] if settles else [])):
+            if whole is not None and len(parts) > len(self.space.stages):  # they settle; all else makes up for it
+                moves = Settled(self.space, u, whole)
+            elif held is not None:
+                moves = Settled(moves, u, held)
 
             def residual(u: Tensor, rows: Tensor, moves: DesignSpace = moves) -> Tensor:
                 x = moves.decode_rows(u, rows)
@@ -246,12 +301,17 @@ class Chain:
         misfit = self.off(samples.predicted.cpu().to(goal), goal)
         return self.scaled(misfit, excess).norm(dim=1).nan_to_num(nan=math.inf)
 
-    def fresh(self, y_star: Tensor, goal: Tensor, seed: int, attempt: int) -> Samples:
-        """Localized samples at new random latent points."""
+    def fresh(self, samples: Samples, goal: Tensor, seed: int, attempt: int) -> Samples:
+        """Localized samples at new random latent points, for the targets of ``samples``.
+
+        Every other attempt has the levels of categories that these ended with, the rest those that are drawn.
+        """
         with self.clock("latent"):
             k = self.method.proposal.latent_dim
             z = latent_design(len(goal), k, "srs", (seed + 1) * 7_919 + attempt * 104_729)
-        return self.localize(self.propose(y_star, z), goal)
+        held = self.space.held
+        levels = self.space.encode(samples.x)[:, held] if held is not None and attempt % 2 == 0 else None
+        return self.localize(self.propose(samples.y_star, z), goal, levels)
 
     def replace_stalled(self, samples: Samples, goal: Tensor, threshold: float | Tensor, seed: int) -> Tensor:
         """Replace samples that stalled, by the surrogate, with fresh ones. → (n,) bool: which were replaced."""
@@ -260,7 +320,7 @@ class Chain:
             rows = (self.residual(samples, goal) > threshold).nonzero()[:, 0]
             if not len(rows) or (attempt >= HOPELESS and len(rows) == len(goal)):
                 break
-            fresh = self.fresh(samples.y_star[rows], goal[rows], seed, attempt)
+            fresh = self.fresh(samples.of(rows), goal[rows], seed, attempt)
             better = self.residual(fresh, goal[rows]) < self.residual(samples, goal)[rows]
             samples.put(rows[better], fresh.of(better))
             replaced[rows[better]] = True
@@ -274,7 +334,7 @@ class Chain:
             rows = (replaceable & (expected > CORRECTED)).nonzero()[:, 0]
             if not len(rows):
                 break
-            fresh = self.fresh(samples.y_star[rows], goal[rows], seed + 2, attempt)
+            fresh = self.fresh(samples.of(rows), goal[rows], seed + 2, attempt)
             fresh_expected = self._correct(fresh, goal[rows], evaluations)
             better = fresh_expected < expected[rows]
             samples.put(rows[better], fresh.of(better))
@@ -302,7 +362,7 @@ class Chain:
                 samples.x = trajectory.u[-1]
                 samples.labels.append(f"correction {k + 1}")
                 samples.frames = torch.cat((samples.frames, samples.x[None]))
-                error = (samples.predicted - goal.to(samples.x)).square().sum(1)
+                error = self.error(samples.predicted, goal)
                 samples.errors = torch.cat((samples.errors, error[None]))
         assert last is not None
         left = (samples.misfit(shifted) / self.unit).norm(dim=1)

@@ -125,7 +125,7 @@ def design(
     lost, success = torch.zeros(len(targets), dtype=torch.bool), total
     filled: Filled | None = None
     if method.surrogate is not None:
-        samples, reach = chain.localize(samples, goal), chain.reach
+        samples, reach = chain.localize_all(samples, goal, seed), chain.reach
         success = int((chain.residual(samples, goal) <= reach).sum())
         replaced |= chain.replace_stalled(samples, goal, reach, seed)
         residual = chain.residual(samples, goal).view(-1, n)
@@ -158,6 +158,8 @@ def design(
             replaced |= space.finish(chain, samples, goal, seed, ~aimless)
         if not torch.equal(samples.x, localized):
             samples.predicted = chain.predict(samples.x)
+        free = samples.predicted.cpu().to(y_star)
+        y_star = torch.where(chain.free, free, y_star)  # what may be anything is what it is
     else:  # Ω always gets designs that obey the constraints
         samples.posterior = samples.x = space.project(samples.x)
     with chain.clock("verification"):
@@ -184,7 +186,7 @@ def design(
         path=Path(tuple(samples.labels), samples.frames.cpu(), samples.errors.cpu()) if localizes else None,
         omega_calls=chain.omega_calls + verification.calls,
         seconds=chain.seconds,
-        note=_note(task, targets, lost, samples.predicted.cpu().double(), verification, chain.unit),
+        note=_note(task, targets, lost, samples.predicted.cpu().double(), verification, chain),
         filled=None if filled is None else filled.summary(),
     )
 
@@ -198,6 +200,7 @@ def optimal(task: Task, method: Loaded, target: Target, n: int, seed: int, space
     if method.surrogate is None:
         raise ValueError(f"{method.name} has no surrogate to minimize or maximize with; accepted: ipage, prior-lm, …")
     tolerances = target.tolerances(task)
+    free = torch.tensor([goal.kind == "anything" for goal in target.goals])
 
     def reached(aims: Tensor) -> Tensor:
         solutions = design(
@@ -213,13 +216,13 @@ def optimal(task: Task, method: Loaded, target: Target, n: int, seed: int, space
             target=target,
         )
         assert solutions.surrogate is not None
-        return ((solutions.surrogate.double() - aims).abs() / tolerances <= REACHED).all(1)
+        return (((solutions.surrogate.double() - aims).abs() / tolerances <= REACHED) | free).all(1)
 
     return optimal_aims(task, target, n, seed, reached)
 
 
 def _note(
-    task: Task, targets: Tensor, lost: Tensor, predicted: Tensor, verification: Verification, unit: Tensor
+    task: Task, targets: Tensor, lost: Tensor, predicted: Tensor, verification: Verification, chain: Chain
 ) -> str:
     """A sentence on the targets (t, m) in ``lost`` (t,), which no design reached by the surrogate, if none did by Ω."""
     n = len(predicted) // len(targets)
@@ -231,20 +234,21 @@ def _note(
     achieved, by = verification.y[rows, : task.n_targets], "Ω"
     if not achieved.isfinite().all(1).any():
         achieved, by = predicted[rows], "the surrogate"
-    closest = achieved[((achieved - targets[first]) / unit).norm(dim=1).nan_to_num(nan=math.inf).argmin()]
+    closest = achieved[((achieved - targets[first]) / chain.unit).norm(dim=1).nan_to_num(nan=math.inf).argmin()]
     if len(targets) == 1:
-        what, designs = f"The target {_text(task, targets[0])}", "these designs"
+        what, designs = f"The target {_text(task, targets[0], chain.free)}", "these designs"
     else:
-        what = f"{int(lost.sum())} of {len(targets)} targets, the first {_text(task, targets[first])},"
+        what = f"{int(lost.sum())} of {len(targets)} targets, the first {_text(task, targets[first], chain.free)}"
         designs = "their designs"
     if task.omega is None:  # a table cannot prove that the target is impossible
         return (
-            f"{what}: no design is predicted that meets it within the surrogate's own error; {designs} aim at the "
-            f"closest that is predicted, {_text(task, closest)}."
+            f"{what}: no design is predicted that meets it within the surrogate's own error; {designs} aim at "
+            f"the closest that is predicted, {_text(task, closest, chain.free)}."
         )
+    comma = "," if len(targets) > 1 else ""
     return (
-        f"{what} cannot be reached within the bounds; {designs} aim at the closest that is achieved, "
-        f"{_text(task, closest)} by {by}."
+        f"{what}{comma} cannot be reached within the bounds; {designs} aim at the closest that is achieved, "
+        f"{_text(task, closest, chain.free)} by {by}."
     )
 
 
@@ -262,8 +266,11 @@ def _targets(task: Task, y_star: Tensor) -> Tensor:
     return y_star
 
 
-def _text(task: Task, y: Tensor) -> str:
-    """A target with its unit: '5 m', '(1.5, 0) m'."""
-    units = {label.partition("[")[2].rstrip("]") for label in task.property_labels[: task.n_targets]}
-    values = ", ".join(f"{value:.4g}" for value in y.tolist())
-    return (f"({values})" if len(y) > 1 else values) + (f" {units.pop()}" if len(units) == 1 else "").rstrip()
+def _text(task: Task, y: Tensor, free: Tensor) -> str:
+    """A target with its unit: '5 m', '(1.5, 0) m'; without the properties that may be anything."""
+    asked = [
+        (label, value) for label, value, any_ in zip(task.property_labels, y.tolist(), free, strict=False) if not any_
+    ]
+    units = {label.partition("[")[2].rstrip("]") for label, _ in asked}
+    values = ", ".join(f"{value:.4g}" for _, value in asked)
+    return (f"({values})" if len(asked) > 1 else values) + (f" {units.pop()}" if len(units) == 1 else "").rstrip()

@@ -131,7 +131,8 @@ class Solutions:
         ['sample', 'x₁', 'x₂', 'y', 'y predicted', 'hit']
         """
         columns: dict[str, Any] = {"sample": range(len(self))}
-        columns |= dict(zip(self.task.x_labels, self.final.double().numpy().T, strict=True))
+        for variable, values in zip(self.task.variables, self.final.double().numpy().T, strict=True):
+            columns[variable.label] = [variable.show(v) for v in values] if variable.kind == "category" else values
         if self.task.omega is not None:
             columns |= dict(zip(self.task.property_labels, self.verification.y.double().numpy().T, strict=True))
         if self.surrogate is not None:

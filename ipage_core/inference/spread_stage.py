@@ -67,7 +67,7 @@ def _advance(chain: Chain, samples: Samples, goal: Tensor, x: Tensor, label: str
     """All samples are now at x (total, d): another frame of their path."""
     samples.x = x
     samples.predicted = chain.predict(x)
-    error = (samples.predicted - goal.to(samples.predicted)).square().sum(1)
+    error = chain.error(samples.predicted, goal)
     samples.labels.append(label)
     samples.frames = torch.cat((samples.frames, x[None]))
     samples.errors = torch.cat((samples.errors, error[None]))
@@ -116,7 +116,7 @@ def _append(chain: Chain, samples: Samples, x: Tensor, goal: Tensor) -> None:
     added.cycle_error = torch.full_like(added.cycle_error, torch.nan)
     added.posterior = added.x = x
     added.predicted_posterior = added.predicted = chain.predict(x)
-    error = (added.predicted - goal[:1].to(x)).square().sum(1)
+    error = chain.error(added.predicted, goal[:1])
     for name in PER_ROW:
         setattr(samples, name, torch.cat((getattr(samples, name), getattr(added, name))))
     samples.frames = torch.cat((samples.frames, x.expand(len(samples.frames), -1, -1)), dim=1)

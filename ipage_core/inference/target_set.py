@@ -36,6 +36,8 @@ def spreadable(task: Task, method: Loaded, space: DesignSpace) -> str:
     free = space.bounds.shape[1]
     if method.surrogate is None:
         return f"Designs are as drawn: {method.name} has no surrogate to spread them on."
+    if space.held is not None:
+        return "Designs are as drawn: between categories there is no distance."
     if len(space.stages) or free > WIDEST:
         return f"Designs are as drawn: between {free} free coordinates all distances are about equal."
     if free < task.n_targets:
@@ -168,6 +170,8 @@ def coverage_of(
     except NoRule as error:
         if method is None or method.surrogate is None:
             raise ValueError(f"{error}; and there is no surrogate to estimate a coverage by") from None
+        if space.held is not None:
+            raise ValueError(f"no coverage of {task.name}: between categories there is no distance") from None
         if len(space.stages) or space.bounds.shape[1] > WIDEST:
             raise ValueError(
                 f"no coverage of {task.name}: among so many coordinates no design is near any other"

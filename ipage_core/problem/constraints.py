@@ -13,16 +13,17 @@ from ipage_core.problem.names import find
 from ipage_core.problem.space import Box, Cap, DesignSpace, Tied, scaled
 from ipage_core.problem.task import Task
 
-ACCEPTED = "NAME=NUMBER, NAME=NAME, NAME<=NUMBER, NAME>=NUMBER or sums such as 2*NAME+NAME<=NUMBER"
+ACCEPTED = "NAME=NUMBER, NAME=LEVEL, NAME=NAME, NAME<=NUMBER, NAME>=NUMBER or sums such as 2*NAME+NAME<=NUMBER"
 _OPERATOR = re.compile(r"\s*(<=|>=|=)\s*")
 
 
 def parse(task: Task, expressions: Sequence[str] = ()) -> DesignSpace:
     """The design space of a task under these constraints, which all hold together.
 
-    Every task accepts fixed coordinates (``x3=0.2``), tied ones (``x1=x2``), bounds (``x1<=0.5``) and linear relations
-    (``2*x1 - x2 <= 3``, ``x1 + x2 + x3 = 1``). Equations hold exactly in every design. A task may understand more:
-    ``Task.words`` turns an expression into simpler ones or into caps, and ``Task.space`` replaces this function.
+    Every task accepts fixed coordinates (``x3=0.2``, ``solvent=water``), tied ones (``x1=x2``), bounds (``x1<=0.5``)
+    and linear relations (``2*x1 - x2 <= 3``, ``x1 + x2 + x3 = 1``). Equations hold exactly in every design. A task may
+    understand more: ``Task.words`` turns an expression into simpler ones or into caps, and ``Task.space`` replaces this
+    function.
 
     Raises:
         ValueError: an expression is not understood, lies outside the bounds or contradicts another one.
@@ -32,8 +33,9 @@ def parse(task: Task, expressions: Sequence[str] = ()) -> DesignSpace:
     expressions = [*task.relations, *expressions]
     whole = torch.tensor([variable.kind != "real" for variable in task.variables])
     logarithmic = torch.tensor([variable.scale == "log" for variable in task.variables])
+    held = task.categories
     if not expressions:
-        return scaled(Box(task.bounds), logarithmic, whole, whole)
+        return scaled(Box(task.bounds), logarithmic, whole, whole, held)
     low, high = task.bounds.clone()
     equations: list[Linear] = []
     group = list(range(task.d))  # coordinates with the same number are tied
@@ -42,7 +44,7 @@ def parse(task: Task, expressions: Sequence[str] = ()) -> DesignSpace:
     while todo:
         text, typed = todo.pop(0)
         match, left = _split(task, text)
-        number = _number(match[3]) if match else None
+        number = _value(task, match, left) if match and left is not None else None
         if match and left is not None and number is not None:
             if match[2] in ("=", "<="):
                 high[left] = min(high[left], number)
@@ -51,7 +53,7 @@ def parse(task: Task, expressions: Sequence[str] = ()) -> DesignSpace:
         elif match and left is not None and match[2] == "=" and (right := _index(task, match[3])) is not None:
             old, new = group[right], group[left]
             group = [new if g == old else g for g in group]
-        elif (relation := linear.read(text, lambda name: _index(task, name), task.d)) is not None:
+        elif (relation := linear.read(text, lambda name: _summand(task, name), task.d)) is not None:
             equations.append(relation) if relation.sign == "=" else caps.append(relation.cap(task.bounds))
         else:
             for meant in _words(task, text, typed):
@@ -76,7 +78,7 @@ def parse(task: Task, expressions: Sequence[str] = ()) -> DesignSpace:
     at = [group.index(f) for f in free]
     limits = torch.stack((low[at], high[at]))
     if not equations:
-        return scaled(Tied(limits, expand, offset, tuple(caps)), logarithmic[at], whole[at], whole)
+        return scaled(Tied(limits, expand, offset, tuple(caps)), logarithmic[at], whole[at], whole, held[at])
     try:
         solved = linear.eliminate(limits, expand, offset, equations, whole[at])
     except ValueError as error:
@@ -88,7 +90,7 @@ def parse(task: Task, expressions: Sequence[str] = ()) -> DesignSpace:
         caps += [Linear(row, "<=", float(high[j])).cap(task.bounds), Linear(row, ">=", float(low[j])).cap(task.bounds)]
     at = [at[k] for k in solved.kept]
     space = Tied(solved.bounds, solved.expand, solved.offset, tuple(caps))
-    return scaled(space, logarithmic[at], whole[at], whole)
+    return scaled(space, logarithmic[at], whole[at], whole, held[at])
 
 
 def _split(task: Task, text: str) -> tuple[list[str] | None, int | None]:
@@ -96,9 +98,34 @@ def _split(task: Task, text: str) -> tuple[list[str] | None, int | None]:
     parts = [[text, text[: at.start()].strip(), at[1], text[at.end() :].strip()] for at in _OPERATOR.finditer(text)]
     for match in reversed(parts):  # the last operator first, for names like 'T=300K'
         left = _index(task, match[1])
-        if left is not None and (_number(match[3]) is not None or _index(task, match[3]) is not None):
+        if left is None:
+            continue
+        category = task.variables[left].kind == "category"
+        if category or _number(match[3]) is not None or _index(task, match[3]) is not None:
             return match, left
     return None, None
+
+
+def _value(task: Task, match: list[str], left: int) -> float | None:
+    """The number on the right, or the place of a category's level; None: there is a name."""
+    variable = task.variables[left]
+    if variable.kind != "category":
+        return _number(match[3])
+    value = variable.read(match[3]) if match[2] == "=" else None
+    if value is None:
+        levels = ", ".join(variable.levels[:20])
+        raise ValueError(
+            f"constraint '{match[0]}': {variable.name} is a category; accepted: {variable.name}=LEVEL with {levels}"
+        )
+    return value
+
+
+def _summand(task: Task, name: str) -> int | None:
+    """The coordinate that a name in a sum stands for; a category has no sums."""
+    j = _index(task, name)
+    if j is not None and task.variables[j].kind == "category":
+        raise ValueError(f"{task.variables[j].name} is a category, of which there are no sums; accepted: NAME=LEVEL")
+    return j
 
 
 def _index(task: Task, name: str) -> int | None:

@@ -36,10 +36,14 @@ def fields_of(
     omega = _batched(function, len(properties), name)
     low, high = ([getattr(v, end) for v in variables] for end in ("low", "high"))
 
+    whole = [variable.kind != "real" for variable in variables]
+
     def sample_prior(n: int, generator: Generator) -> Tensor:
         ends = torch.tensor([low, high], dtype=torch.float64)
         unit = torch.rand(n, len(variables), dtype=torch.float64, generator=generator)
-        return ends[0] + (ends[1] - ends[0]) * unit
+        first, last = ends[0].ceil(), ends[1].floor()
+        whole_numbers = first + ((last - first + 1) * unit).floor()
+        return torch.where(torch.tensor(whole), whole_numbers, ends[0] + (ends[1] - ends[0]) * unit)
 
     if default_target is None or seconds is None:
         start = time.perf_counter()
@@ -60,7 +64,8 @@ def fields_of(
         "omega_seconds": seconds,
         "default_target": tuple(float(v) for v in default_target),
         "n_targets": len(properties),
-        "support": tuple(zip(low, high, strict=True)),
+        "support": tuple((v.low, v.high) if v.kind == "real" else None for v in variables),
+        "dequantize": tuple(0.5 if w else 0.0 for w in whole) if any(whole) else (),
         "default_method": "ipage",
         "source": getattr(function, "__module__", "") or "the user's function",
         **more,

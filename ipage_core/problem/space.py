@@ -31,6 +31,11 @@ class DesignSpace:
         """(e,) bool: coordinates of u that end as whole numbers; None: no coordinate."""
         return None
 
+    @property
+    def held(self) -> Tensor | None:
+        """(e,) bool: those that number the levels of a category, which no descent moves; None: none does."""
+        return None
+
     def settle(self, u: Tensor) -> Tensor:
         """(n, e) → (n, e): u with these coordinates rounded to whole numbers."""
         return u
@@ -140,6 +145,8 @@ class Scaled(DesignSpace):
     """(e,) bool: coordinates of u that are whole numbers."""
     whole_x: Tensor
     """(d,) bool: coordinates of x that are whole numbers."""
+    held_u: Tensor
+    """(e,) bool: coordinates of u that number the levels of a category; they are whole numbers, too."""
 
     @property
     def bounds(self) -> Tensor:  # type: ignore[override]
@@ -150,6 +157,11 @@ class Scaled(DesignSpace):
     def whole(self) -> Tensor | None:
         """(e,) bool: see :meth:`settle`."""
         return self.whole_u if bool(self.whole_u.any()) else None
+
+    @property
+    def held(self) -> Tensor | None:
+        """(e,) bool: see :class:`DesignSpace`."""
+        return self.held_u if bool(self.held_u.any()) else None
 
     def _inward(self, v: Tensor) -> Tensor:
         logs = self.logarithmic.to(v.device)
@@ -172,8 +184,9 @@ class Scaled(DesignSpace):
         return self.inner.excess(x)
 
     def exact(self, x: Tensor) -> Tensor:
-        """(n, d) → (n, d), by the inner space."""
-        return self.inner.exact(x)
+        """(n, d) → (n, d), by the inner space; whole numbers are rounded."""
+        x = self.inner.exact(x)
+        return torch.where(self.whole_x.to(x.device), x.round(), x)
 
     def settle(self, u: Tensor) -> Tensor:
         """(n, e) → (n, e): whole-number coordinates go to the nearest whole number within their bounds."""
@@ -188,28 +201,51 @@ class Scaled(DesignSpace):
 
 
 class Settled(DesignSpace):
-    """A space in which n samples have their final whole numbers; only the rest of u moves."""
+    """A space in which n samples have their final whole numbers where ``which`` (e,) is true; only the rest moves."""
 
-    def __init__(self, inner: DesignSpace, u: Tensor) -> None:
-        assert inner.whole is not None
-        self.inner, self.bounds, self.u = inner, inner.bounds, inner.settle(u)
-        self._whole = inner.whole.to(u.device)
+    def __init__(self, inner: DesignSpace, u: Tensor, which: Tensor) -> None:
+        self.inner, self.bounds, self.u, self._which = inner, inner.bounds, inner.settle(u), which.to(u.device)
 
     def decode_rows(self, u: Tensor, rows: Tensor) -> Tensor:
         """(k, e) → (k, d), differentiable."""
-        return self.inner.decode(torch.where(self._whole, self.u[rows], u))
+        return self.inner.decode(torch.where(self._which, self.u[rows], u))
 
     def excess(self, x: Tensor) -> Tensor:
         """(n, d) → (n, r)."""
         return self.inner.excess(x)
 
 
+TURNS = 64
+"""Combinations of categories' levels that a sample tries at most."""
 TINY = 1e-300
 """Smallest argument of a logarithm."""
 
 
-def scaled(inner: DesignSpace, logarithmic: Tensor, whole_u: Tensor, whole_x: Tensor) -> DesignSpace:
+def scaled(inner: DesignSpace, logarithmic: Tensor, whole_u: Tensor, whole_x: Tensor, held_u: Tensor) -> DesignSpace:
     """The inner space itself if no coordinate is logarithmic or whole."""
     if not (logarithmic.any() or whole_u.any() or whole_x.any()):
         return inner
-    return Scaled(inner, logarithmic, whole_u, whole_x)
+    return Scaled(inner, logarithmic, whole_u, whole_x, held_u)
+
+
+def combinations(space: DesignSpace, n: int, seed: int) -> Tensor:
+    """The levels that each of n samples tries in turn, ``TURNS`` at most. → (n, turns, coordinates that are held).
+
+    Each combination of levels comes once, in an order of the sample's own; as their first one, samples share them
+    evenly. Where there are more than ``TURNS``, they are drawn at random.
+    """
+    assert space.held is not None
+    low, high = space.bounds[:, space.held].cpu().double()
+    counts = (high.floor() - low.ceil() + 1).long()
+    generator = torch.Generator().manual_seed(seed)
+    if int(counts.prod()) > TURNS:
+        drawn = torch.rand(n, TURNS, len(counts), dtype=torch.float64, generator=generator)
+        return low.ceil() + (drawn * counts).floor()
+    axes = [
+        torch.arange(int(count), dtype=torch.float64) + first for count, first in zip(counts, low.ceil(), strict=True)
+    ]
+    grid = torch.cartesian_prod(*axes).view(-1, len(counts))
+    key = torch.rand(n, len(grid), generator=generator)
+    first = torch.randperm(len(grid), generator=generator)[torch.arange(n) % len(grid)]
+    key[torch.arange(n), first] = -1.0
+    return grid[key.argsort(1)]

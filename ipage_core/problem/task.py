@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -280,17 +279,33 @@ class Task:
         """
         if self.design_text is not None:
             return self.design_text.parse(text)
-        try:
-            values = tuple(float(part) for part in text.split(","))
-        except ValueError:
-            values = ()
-        if len(values) != self.d or not all(map(math.isfinite, values)):
-            raise ValueError(f"Expected {self.d} finite numbers for a design of this task: {', '.join(self.x_labels)}.")
-        return values
+        parts = [part.strip() for part in text.split(",")]
+        values = [v.read(part) for v, part in zip(self.variables, parts, strict=False)]
+        if len(parts) != self.d or None in values:
+            known = [
+                f"{v.label} ({' or '.join(v.levels)})" if v.levels and v.kind == "category" else v.label
+                for v in self.variables
+            ]
+            raise ValueError(f"Expected {self.d} finite numbers for a design of this task: {', '.join(known)}.")
+        return tuple(value for value in values if value is not None)
 
     def write_design(self, values: Sequence[float]) -> str:
         """The d numbers of a design → short text for a link."""
-        return ", ".join(map(repr, values)) if self.design_text is None else self.design_text.write(values)
+        if self.design_text is not None:
+            return self.design_text.write(values)
+        shown = [v.show(value) for v, value in zip(self.variables, values, strict=True)]
+        return ", ".join(value if isinstance(value, str) else repr(value) for value in shown)
+
+    @cached_property
+    def categories(self) -> Tensor:
+        """(d,) bool: which coordinates are categories."""
+        return torch.tensor([variable.kind == "category" for variable in self.variables])
+
+    def with_levels(self, x: Tensor) -> Tensor:
+        """(n, d) → (n, d): categories at the nearest of their levels, all else as it is."""
+        if not bool(self.categories.any()):
+            return x
+        return torch.where(self.categories.to(x.device), x.clamp(*self.bounds.to(x)).round(), x)
 
     def in_bounds(self, x: Tensor) -> Tensor:
         """(n, d) → (n,) bool: inside ``bounds``, within 10⁻⁶ of their width."""

@@ -14,7 +14,7 @@ class Variable:
     Raises
     ------
     ValueError
-        low ≥ high, or a log scale with low ≤ 0.
+        low ≥ high, a log scale with low ≤ 0, or a category with fewer than two different levels.
 
     Examples
     --------
@@ -33,6 +33,11 @@ class Variable:
     scale: Literal["linear", "log"] = "linear"
 
     def __post_init__(self) -> None:
+        if self.kind == "category":
+            if len(set(self.levels)) < max(2, len(self.levels)):
+                raise ValueError(f"Expected two or more different levels of {self.name}, got {self.levels}")
+            object.__setattr__(self, "low", 0.0)
+            object.__setattr__(self, "high", len(self.levels) - 1.0)
         if not self.low < self.high:
             raise ValueError(f"Expected bounds LOW < HIGH of {self.name}, got {self.low:g} and {self.high:g}")
         if self.scale == "log" and self.low <= 0:
@@ -42,6 +47,28 @@ class Variable:
     def label(self) -> str:
         """Axis title: the name with its unit."""
         return f"{self.name} [{self.unit}]" if self.unit else self.name
+
+    def read(self, text: str) -> float | None:
+        """The value that a user types: a finite number, or the index of a category's level; None if it is neither.
+
+        >>> Variable("solvent", kind="category", levels=("ethanol", "water")).read("water")
+        1.0
+        """
+        if self.kind == "category":
+            same = [k for k, level in enumerate(self.levels) if level == text]
+            same = same or [k for k, level in enumerate(self.levels) if level.lower() == text.lower()]
+            return float(same[0]) if len(same) == 1 else None
+        try:
+            value = float(text)
+        except ValueError:
+            return None
+        return value if math.isfinite(value) else None
+
+    def show(self, value: float) -> float | str:
+        """The level of a category, or the number itself."""
+        if self.kind != "category" or not math.isfinite(value):
+            return value
+        return self.levels[min(max(round(value), 0), len(self.levels) - 1)]
 
 
 @dataclass(frozen=True)

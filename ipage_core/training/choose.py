@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ipage_core.networks.ensemble import part_of
 from ipage_core.networks.gaussian_process import FEW, GaussianProcess
-from ipage_core.tasks.table.surrogate import NORMAL
+from ipage_core.tasks.table.surrogate import MOST_TESTED, NORMAL, ratio_of_the_alike
 
 FOLDS = 5
 """Number of parts in the cross-validation; each is predicted from the others, hyperparameters included."""
@@ -24,8 +24,10 @@ DECADES = 100.0
 """Smallest ratio of maximum to minimum for which the logarithm of a positive column is tried."""
 LEAST_SHARE = 0.1
 """Share of the root mean square error that is added, in squares, to a spread before calibration."""
-FINEST = 5e-5
-"""Smallest spread, as a share of a property's standard deviation: the precision of float32 and the jitter."""
+FINEST = 1e-6
+"""Smallest spread, as a share of a property's standard deviation: the precision of float32."""
+SHRUNK = 0.5
+"""Least of what an ensemble's mean errs, over what the members err that have not seen the row."""
 
 
 class LeftOut(NamedTuple):
@@ -78,17 +80,44 @@ def best(candidates: dict[str, LeftOut]) -> list[str]:
     return [names[k] for k in rmse.argmin(0).tolist()]
 
 
-def calibrate(left_out: LeftOut) -> tuple[Tensor, Tensor]:
-    """(m,) factor and (m,) least spread: ŷ ± 1.645·factor·√(spread² + least²) holds 90 % of the left-out rows.
+class Calibration(NamedTuple):
+    """What turns own spreads into ones that hold: see :meth:`TableSurrogate.spread`."""
 
-    Split conformal prediction with normalized errors (Lei et al. 2018, doi:10.1080/01621459.2017.1307116): the factor
-    is the ⌈(n + 1)·0.9⌉-th smallest ratio of error to spread among n rows, which widens the interval for few rows.
+    factor: Tensor
+    """(m,)."""
+    least: Tensor
+    """(m,) added to a spread, in squares."""
+    tested: Tensor
+    """(k, m) predictions of rows left out."""
+    ratio: Tensor
+    """(k, m) their error² over spread²; −1 where nothing was measured, since files hold no NaN."""
+
+
+def calibrate(left_out: LeftOut, predicted: Tensor) -> Calibration:
+    """So that ŷ ± 1.645·factor·√(ratio·(spread² + least²)) holds 90 % of the rows left out.
+
+    Split conformal prediction with locally weighted errors (Lei et al. 2018, doi:10.1080/01621459.2017.1307116): the
+    ratio is that of the rows with the most similar predictions (n, m). For n rows the factor is the ⌈(n + 1)·0.9⌉-th
+    smallest of error over spread, so it widens where rows are few.
     """
     least = LEAST_SHARE * left_out.rmse
-    ratio = left_out.error.abs() / (left_out.spread.square() + least.square()).sqrt().clamp(min=1e-300)
+    square = left_out.error.square() / (left_out.spread.square() + least.square()).clamp(min=1e-300)
+    some = torch.randperm(len(square), generator=torch.Generator().manual_seed(0))[:MOST_TESTED]
+    predicted, square = predicted[some], square[some]
+    local = ratio_of_the_alike(predicted, predicted, square, itself=True)
     factors = []
-    for column in ratio.T:
-        ratios = column[column.isfinite()].sort().values
-        rank = min(len(ratios), math.ceil((len(ratios) + 1) * COVERED))
-        factors.append(ratios[rank - 1] / NORMAL if len(ratios) else torch.tensor(math.nan, dtype=ratio.dtype))
-    return torch.stack(factors), least
+    for column in (square / local.clamp(min=1e-300)).sqrt().T:
+        known = column[column.isfinite()].sort().values
+        rank = min(len(known), math.ceil((len(known) + 1) * COVERED))
+        factors.append(known[rank - 1] / NORMAL if len(known) else torch.tensor(math.nan, dtype=square.dtype))
+    return Calibration(torch.stack(factors), least, predicted, square.nan_to_num(nan=-1.0))
+
+
+def of_the_mean(members: LeftOut, count: int) -> LeftOut:
+    """What the mean of ``count`` members errs, from what those members err that have not seen a row.
+
+    The mean has the members' common error, and of their own ones, which their spread shows, the variance over count.
+    """
+    own = (1 - 1 / count) * members.spread.square().nanmean(0)
+    kept = (1 - own / members.error.square().nanmean(0).clamp(min=1e-300)).clamp(min=SHRUNK**2).sqrt()
+    return LeftOut(kept * members.error, members.spread)

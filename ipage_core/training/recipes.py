@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from importlib.metadata import version
@@ -130,8 +131,12 @@ def _trained(
     wanted = json.loads(json.dumps([network, arguments, asdict(settings)]))
     made = card.get("recipe") or [card["model"], card["arguments"]]
     alike = card["task"] == task.name and [*made, card["settings"]] == wanted
-    if not alike or (task.omega is None and card["data"]["sha256"] != fingerprint(*pairs(task))):
+    if not alike:
         return None
+    if task.omega is None:
+        x, y, _ = training_pairs(task, model, lambda: surrogate_in(task, folder))
+        if card["data"]["sha256"] != fingerprint(x, y):
+            return None
     return card
 
 
@@ -209,6 +214,7 @@ def train(
             arguments,
             settings,
             log_x=_logarithmic(task),
+            levels={j: len(v.levels) for j, v in enumerate(task.variables) if v.kind == "category"},
             device=device,
             checkpoint=checkpoint,
             progress=report,
@@ -282,17 +288,26 @@ def accuracy(surrogate: Network, x: Tensor, y: Tensor) -> dict[str, Any]:
         parts = x.to(surrogate.reads).split(10_000)
         predicted = torch.cat([surrogate.predict(part).double() for part in parts])
         doubted = [spread.double() for part in parts if (spread := surrogate.spread(part)) is not None]
-    error = predicted - y
-    variance = (y - y.mean(0)).square().mean(0)
+    error, known = predicted - y, ~y.isnan()
+    variance = (y - y.nanmean(0)).square().nanmean(0)
+    r2 = torch.where(known.sum(0) > 1, 1 - error.square().nanmean(0) / variance.clamp(min=1e-300), math.nan)
     figures: dict[str, Any] = {
         "n": len(x),
-        "r2": [round(v, 5) for v in (1 - error.square().mean(0) / variance.clamp(min=1e-300)).tolist()],
-        "mae": [float(f"{v:.4g}") for v in error.abs().mean(0).tolist()],
-        "largest_error": [float(f"{v:.4g}") for v in error.abs().amax(0).tolist()],
+        "r2": [_figure(v, ".5f") for v in r2.tolist()],
+        "mae": [_figure(v, ".4g") for v in error.abs().nanmean(0).tolist()],
+        "largest_error": [_figure(v, ".4g") for v in torch.where(known, error.abs(), -1.0).amax(0).tolist()],
     }
+    if not known.all():
+        figures["known"] = known.sum(0).tolist()
     if doubted:
-        ratio = error.square().mean(0).sqrt() / torch.cat(doubted).square().mean(0).sqrt().clamp(min=1e-300)
-        figures["error_per_spread"] = [float(f"{v:.3g}") for v in ratio.tolist()]
-        inside = error.abs() <= NORMAL * torch.cat(doubted)
-        figures["covered"] = [round(v, 3) for v in inside.double().mean(0).tolist()]
+        spread = torch.where(known, torch.cat(doubted), math.nan)
+        ratio = error.square().nanmean(0).sqrt() / spread.square().nanmean(0).sqrt().clamp(min=1e-300)
+        figures["error_per_spread"] = [_figure(v, ".3g") for v in ratio.tolist()]
+        inside = torch.where(known, (error.abs() <= NORMAL * spread).double(), math.nan)
+        figures["covered"] = [_figure(v, ".3f") for v in inside.nanmean(0).tolist()]
     return figures
+
+
+def _figure(value: float, form: str) -> float | None:
+    """For a card; None where no row tells."""
+    return None if value != value else float(format(value, form))

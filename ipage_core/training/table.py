@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,19 @@ import torch
 from torch import Tensor
 
 from ipage_core.networks.ensemble import Ensemble
-from ipage_core.networks.gaussian_process import GaussianProcess
+from ipage_core.networks.gaussian_process import FEW, GaussianProcess
 from ipage_core.tasks.table.own_data import MOST_PROPERTIES, MOST_ROWS
-from ipage_core.tasks.table.surrogate import ENSEMBLE, PROCESS, TableSurrogate
-from ipage_core.training.choose import FINEST, LeftOut, best, calibrate, cross_validate, in_raw_units, spans_decades
+from ipage_core.tasks.table.surrogate import ENSEMBLE, MOST_TESTED, PROCESS, TableSurrogate, as_read
+from ipage_core.training.choose import (
+    FINEST,
+    LeftOut,
+    best,
+    calibrate,
+    cross_validate,
+    in_raw_units,
+    of_the_mean,
+    spans_decades,
+)
 from ipage_core.training.fit import Fit, Settings, fit
 
 ENOUGH = 0.01
@@ -31,6 +40,7 @@ def fit_table(
     settings: Settings,
     *,
     log_x: Sequence[int] | None = None,
+    levels: Mapping[int, int] | None = None,
     device: torch.device | str = "cpu",
     checkpoint: Path | None = None,
     progress: Callable[[dict[str, float]], None] = lambda row: None,
@@ -40,13 +50,14 @@ def fit_table(
     Args:
         x: designs.
         y: properties.
-            bounds: bounds of the designs.
-            arguments: arguments of the ensemble for all m properties.
-            settings: training settings of the ensemble.
-            log_x: inputs whose logarithm is used; None: those that span two decades.
-            device: for the ensemble; processes are fitted on the CPU.
-            checkpoint: for the ensemble, see :func:`ipage_core.training.fit.fit`.
-            progress: called with a row per epoch, or with one row if there is no ensemble.
+        bounds: bounds of the designs.
+        arguments: arguments of the ensemble for all m properties.
+        settings: training settings of the ensemble.
+        log_x: inputs whose logarithm is used; None: those that span two decades.
+        levels: number of levels of each category, by its coordinate.
+        device: for the ensemble; processes are fitted on the CPU.
+        checkpoint: for the ensemble, see :func:`ipage_core.training.fit.fit`.
+        progress: called with a row per epoch, or with one row if there is no ensemble.
 
     Returns the surrogate, its weights with their history, and the figures of the choice: for each property the chosen
     candidate ("by"), and for each candidate its error over left-out rows.
@@ -57,29 +68,38 @@ def fit_table(
     began, m = time.perf_counter(), y.shape[1]
     x, y, bounds = x.double(), y.double(), bounds.double()
     floor: list[float | None] = arguments.get("floor") or [None] * m
+    levels = levels or {}
     if log_x is None:
-        log_x = [j for j, column in enumerate(torch.cat((x, bounds)).T) if spans_decades(column)]
-    read = torch.stack([c.log() if j in log_x else c for j, c in enumerate(x.T)], dim=1)
-    box = torch.stack([c.log() if j in log_x else c for j, c in enumerate(bounds.T)], dim=1)
+        log_x = [j for j, c in enumerate(torch.cat((x, bounds)).T) if j not in levels and spans_decades(c)]
+    read = as_read(x, log_x, levels)
+    box = torch.stack(
+        [torch.stack((c.min(), c.max())) for c in as_read(torch.cat((x, bounds)), log_x, levels).T], dim=1
+    )
     log_y = [j for j in range(m) if floor[j] is None and spans_decades(y[:, j])]
     both = torch.cat((y, y[:, log_y].log()), dim=1)  # each property, and the logarithm of some
     scale = (y - y.nanmean(0)).square().nanmean(0).sqrt().clamp(min=1e-300)
 
     scores: dict[str, LeftOut] = {}
+    final: dict[str, LeftOut] = {}  # the same of the models that are kept
     process = None
     if len(x) <= MOST_ROWS and m <= MOST_PROPERTIES:
         process = GaussianProcess.fitted(read, both, box, seed=settings.seed)
         scores |= _candidates("process", cross_validate(read, both, box, process, seed=settings.seed), y, log_y, floor)
+        # One fold in five is 20 % of the rows less. With many, the closed form's hyperparameters hardly know a row.
+        if len(x) >= FEW:
+            final |= _candidates("process", LeftOut(*process.left_out()), y, log_y, floor)
     ensemble, run = None, Fit({})
     least = torch.stack([one.rmse.nan_to_num(nan=torch.inf) for one in scores.values()]).amin(0) if scores else scale
     if not scores or bool((least > ENOUGH * scale).any()):
-        extended = arguments | {"m": both.shape[1], "leave_out": True}
+        extended = arguments | {"d": read.shape[1], "m": both.shape[1], "leave_out": True}
         extended["floor"] = [*floor, *[None] * len(log_y)]
         run = fit(Ensemble, extended, read, both, settings, device=device, checkpoint=checkpoint, progress=progress)
         ensemble = Ensemble(**extended)
         ensemble.load_state_dict(run.weight_sets["phi_star"])
         ensemble.eval().requires_grad_(False)
-        scores |= _candidates("ensemble", LeftOut(*ensemble.left_out(read, both)), y, log_y, floor)
+        by_members = LeftOut(*ensemble.left_out(read, both))
+        scores |= _candidates("ensemble", by_members, y, log_y, floor)
+        final |= _candidates("ensemble", of_the_mean(by_members, arguments["members"]), y, log_y, floor)
 
     chosen = best(scores)
     parts: list[dict[str, Any]] = []
@@ -96,13 +116,17 @@ def fit_table(
         kind = PROCESS if name.startswith("process") else ENSEMBLE
         parts.append({"network": kind, "arguments": modules[-1].arguments, "columns": columns})
     logged = [j for j in range(m) if chosen[j].endswith(" of the logarithm")]
-    surrogate = TableSurrogate(x.shape[1], m, parts, log_x, logged, floor)
+    left_out, kept = (_of_the_chosen(chosen, candidates) for candidates in (scores, scores | final))
+    count = min(len(x), MOST_TESTED)
+    surrogate = TableSurrogate(x.shape[1], m, parts, log_x, logged, floor, list(levels.items()), count)
     for own, module in zip(surrogate.parts, modules, strict=True):
         own.load_state_dict(module.state_dict())
-    left_out = LeftOut(
-        *(torch.stack([getattr(scores[c], f)[:, j] for j, c in enumerate(chosen)], 1) for f in LeftOut._fields)
-    )
-    surrogate.factor, surrogate.least = calibrate(left_out)
+    with torch.no_grad():
+        predicted = torch.where(y.isnan(), surrogate(x), y - kept.error)
+    predicted[:, logged] = predicted[:, logged].clamp(min=1e-300).log()
+    surrogate.unit = (predicted - predicted.mean(0)).square().mean(0).sqrt().clamp(min=1e-300)
+    found = calibrate(kept, predicted / surrogate.unit)
+    surrogate.factor, surrogate.least, surrogate.tested, surrogate.ratio = found
     surrogate.finest, surrogate.error = FINEST * scale, left_out.rmse
     surrogate.eval().requires_grad_(False)
     run.weight_sets = {"phi_star": surrogate.state_dict()}
@@ -119,6 +143,12 @@ def fit_table(
         "r2": _rounded(1 - left_out.rmse.square() / scale.square(), 5),
     }
     return surrogate, run, figures
+
+
+def _of_the_chosen(chosen: Sequence[str], found: Mapping[str, LeftOut]) -> LeftOut:
+    """For each property the rows left out of the candidate that it got."""
+    columns = [torch.stack([found[c][k][:, j] for j, c in enumerate(chosen)], 1) for k in range(2)]
+    return LeftOut(*columns)
 
 
 def _candidates(

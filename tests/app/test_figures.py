@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -19,6 +20,7 @@ from app.tasks.ballistics import figure as ballistics
 from app.tasks.panel import TaskPanel
 from app.tasks.robotic_arm import figure as robotic_arm
 from app.tasks.sinewave import figure as sinewave
+from app.tasks.table import figure as own_table
 from ipage_core.inference.pipeline import design
 from ipage_core.tasks import TASKS
 from tests.support import stand_ins
@@ -370,3 +372,23 @@ def test_the_slider_says_how_many_steps_there_are():
         "step 2 of 2",
         "correction 1 of 1",
     ]
+
+
+def test_what_is_asked_for_is_said_of_every_kind_of_goal(run_of):
+    run = replace(
+        run_of("robotic_arm"),
+        accepted=np.array([[-np.inf, 0.5], [np.inf, 0.5]]),
+        kinds=("minimize", "exactly"),
+    )
+    assert words.asked_text(run) == "minimal y₁, y₂* = 0.5 m"
+    assert words.asked_text(replace(run, kinds=("anything", "exactly"))) == "y₂* = 0.5 m"
+
+
+def test_a_front_is_drawn_with_all_rows_and_candidates():
+    rng = np.random.default_rng(0)
+    rows, candidates = rng.random((50, 2)), rng.random((5, 2)) - 1
+    figure = own_table.pareto(rows, rows[:3], candidates, ("cost [$]", "mass [kg]"), dark=False)
+    measured, front, found = figure["data"]
+    assert (len(measured["x"]), len(front["x"]), len(found["x"])) == (50, 3, 5)
+    assert front["x"] == sorted(front["x"])
+    assert figure["layout"]["xaxis"]["title"]["text"] == "cost [$]"

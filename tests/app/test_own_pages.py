@@ -111,7 +111,7 @@ def test_columns_that_cannot_be_inputs_are_named(place):
     seen = test.dataframe[0].value.set_index("column")
     assert seen.loc["note", "distinct"] == len(frame)
     assert "most frequent value" in seen
-    assert "Left out of x. note: no numbers in most rows; lab: the same in every row." in said(test)
+    assert "Left out of x. note: neither numbers nor a category; lab: the same in every row." in said(test)
 
 
 def test_what_is_guessed_of_a_file_is_said_and_can_be_set(place):
@@ -288,3 +288,24 @@ def test_weights_have_ticks_on_both_sides():
     assert queue.ticks([1000.0])["tickvals"] == [1000, 2000, 5000, 10000]
     assert queue.ticks([0.0]) == {}
     assert len(queue.ticks([1e-9, 1.0, 1e3])["tickvals"]) < 9
+
+
+def test_the_greatest_of_a_property_can_be_asked_for(strained):
+    test = start(task="strained", ask1="maximize", n="3", method="prior-lm")
+    assert not test.exception
+    assert "maximal y" in said(test)
+    assert not start(task="strained", ask1="exactly", tol1="0.05", n="3", method="prior-lm").exception
+    assert "Nothing is asked for" in said(start(task="strained", ask1="anything", n="3"))
+
+
+def test_words_are_offered_as_inputs_and_obeyed(place):
+    test = start("screens/own_data.py")
+    frame = table().assign(route=["sol", "gel"] * 200)
+    test.file_uploader[0].set_value(("gaps.csv", frame.to_csv(index=False).encode(), "text/csv")).run()
+    assert not test.exception
+    assert any("route" in m.value for m in test.multiselect)
+    assert "route is a category of 2 levels (gel, sol)" in said(test)
+    next(t for t in test.text_input if t.label == "Name").set_value("Routes").run()
+    test.button(key="own-train").click().run()
+    assert not test.exception
+    assert TASKS["routes"].variables[3].levels == ("gel", "sol")

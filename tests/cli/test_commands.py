@@ -101,10 +101,22 @@ def test_rank_merges_and_sorts_crystals(capsys, tmp_path):
     assert distances(cells[:1], cells[1:2]) == pytest.approx(0, abs=1e-6)
 
 
+def test_rank_reads_tables_as_all_commands_do(capsys, tmp_path):
+    """German numbers between semicolons; and a table of something else is no table of crystals."""
+    text = "stage;x1;x2;x3;x4;x5;x6\nlocalized;4,0;4,1;4,2;90;90;90\nlocalized;4,05;4,0;4,1;90;91;90\n"
+    (tmp_path / "s.csv").write_text(text)
+    assert main(["rank", str(tmp_path / "s.csv"), "--by", "cubic", "--out", str(tmp_path / "r.csv")]) == 0
+    assert sorted(pd.read_csv(tmp_path / "r.csv")["x1"]) == [4.0, 4.05]
+    (tmp_path / "o.csv").write_text("stage,x1\nlocalized,4\n")
+    assert main(["rank", str(tmp_path / "o.csv"), "--out", str(tmp_path / "r2.csv")]) == 2
+    assert "is not a table of crystals; accepted: what 'design crystal --out' wrote" in capsys.readouterr().err
+    assert not (tmp_path / "r2.csv").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["rank", "none.csv"], "is not a table of crystals; accepted: what 'design crystal --out' wrote"),
+        (["rank", "none.csv"], "none.csv does not exist, or is a folder; accepted: a table with a header"),
         (["search", "sine", "inn"], "task 'sine' is not known; accepted: sinewave"),
         (["search", "sinewave", "ipage"], "invalid choice: 'ipage'"),
         (["ablate", "sine"], "task 'sine' is not known"),

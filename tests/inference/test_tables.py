@@ -9,6 +9,7 @@ from ipage_core.inference.chain import Chain
 from ipage_core.inference.methods import Loaded, Prior
 from ipage_core.inference.pipeline import design
 from ipage_core.problem import constraints
+from ipage_core.problem.target import Goal, Target
 from ipage_core.problem.task import Property, Task, Variable
 
 
@@ -136,3 +137,18 @@ def test_a_surrogate_that_knows_no_error_leaves_the_units_to_the_tolerances():
     assert torch.equal(chain.unit, task.tolerances)
     assert chain.doubt == 0
     assert not chain.double
+
+
+def test_a_property_that_may_be_anything_does_not_count():
+    """The target is possible with a length of 4 alone, whatever lengths the data suggest."""
+    task, method = problem(volume_and_length, BOXES, PROPERTIES, [1e-4, 1e-5])
+    y_star = torch.tensor([[10.0, 0.1 * k] for k in range(30)])  # aims for the length that no design can meet
+    target = Target((Goal.exactly(10), Goal()))
+    space = constraints.parse(task, ["a + b = 4"])
+    found = design(task, method, y_star, 1, target=target, space=space)
+    assert not found.note
+    assert (found.surrogate[:, 0] - 10).abs().max() < 0.05 * task.tolerances[0]
+    assert (found.final[:, 1] + found.final[:, 2] - 4).abs().max() < 1e-9
+    torch.testing.assert_close(found.y_star[:, 1], found.surrogate[:, 1].double())
+    lost = design(task, method, torch.tensor([[1e3, 1.0]]), 5, target=target, space=space)
+    assert lost.note.startswith("The target 1000: no design is predicted")

@@ -1,4 +1,4 @@
-"""The cell of a lattice, as its edges: all that own data with lattice columns say of it."""
+"""Figures of own data: the cell of a lattice, as its edges, and candidates along a Pareto front."""
 
 from __future__ import annotations
 
@@ -46,6 +46,45 @@ def figure(lattice: np.ndarray, nearest: np.ndarray, dark: bool) -> Dict:
             "yaxis": hidden,
             "zaxis": hidden,
         },
+    }
+    return {"data": data, "layout": layout}
+
+
+def pareto(rows: np.ndarray, front: np.ndarray, candidates: np.ndarray, labels: tuple[str, str], dark: bool) -> Dict:
+    """Two properties of measured rows (n, 2), the best of them (k, 2) joined, and what is predicted of candidates."""
+    colors = palette(dark)
+    order = front[:, 0].argsort()
+    parts = (
+        ("measured rows", rows, {"mode": "markers", "marker": {"size": 4, "color": colors.prior}}),
+        (
+            "best measured rows",
+            front[order],
+            {
+                "mode": "lines+markers",
+                "line": {"shape": "linear", "color": colors.target, "width": 2},
+                "marker": {"size": 6, "color": colors.target},
+            },
+        ),
+        (
+            "candidates, predicted",
+            candidates,
+            {"mode": "markers", "marker": {"size": 9, "symbol": "diamond", "color": colors.localized}},
+        ),
+    )
+    data = [
+        {"type": "scatter", "name": name, "x": xy[:, 0].tolist(), "y": xy[:, 1].tolist(), **style}
+        for name, xy, style in parts
+    ]
+    axis = {"gridcolor": colors.faint, "zeroline": False, "automargin": True}
+    layout = {
+        "height": 420,
+        "margin": {"l": 10, "r": 10, "t": 10, "b": 10},
+        "paper_bgcolor": colors.background,
+        "plot_bgcolor": colors.background,
+        "font": {"color": colors.text},
+        "legend": {"orientation": "h", "y": 1.08},
+        "xaxis": axis | {"title": {"text": labels[0]}},
+        "yaxis": axis | {"title": {"text": labels[1]}},
     }
     return {"data": data, "layout": layout}
 

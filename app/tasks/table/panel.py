@@ -26,12 +26,14 @@ from app.tasks.panel import TaskPanel
 from app.tasks.table import figure as cell
 from app.workers import trainings
 from ipage_core.inference.methods import METHODS
+from ipage_core.inference.pareto import front
 from ipage_core.problem.request import DesignRequest
 from ipage_core.problem.task import Task
 from ipage_core.runtime.files import spreadsheet_safe
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.table import candidates, own_data
 from ipage_core.tasks.table import reader as tables
+from ipage_core.tasks.table.lattice import lattice
 from ipage_core.training.fit import Settings as Fit
 from ipage_core.training.recipes import recipe
 
@@ -81,7 +83,7 @@ def table(run: Run) -> pd.DataFrame:
         columns |= {f"± {name}": half, f"{name} of nearest row": final[f"nearest_y{j}"]}
     columns |= {"distance": final["nearest_distance"], "nearest row": final["nearest_row"]}
     names = list(zip(x_names(task), range(task.d), strict=True))[:MOST_COLUMNS]
-    return pd.DataFrame(columns | {name: final[f"x{j + 1}"] for name, j in names})
+    return pd.DataFrame(columns | {name: own_data.shown(task, j, final[f"x{j + 1}"]) for name, j in names})
 
 
 def _columns(run: Run, names: list[str]) -> dict[str, Any]:
@@ -100,8 +102,11 @@ def _columns(run: Run, names: list[str]) -> dict[str, Any]:
         heads |= {f"{name}*": f"{called}*{unit}", f"{name} predicted": f"{called} predicted{unit}"}
         heads |= {f"± {name}": f"± {called}{unit}", f"{name} of nearest row": f"{called} of nearest row{unit}"}
     forms = {"nearest row": "%d", "sample": "%d", "distance": "%.3f"}
+    words = {name for name, variable in zip(x_names(task), task.variables, strict=True) if variable.kind == "category"}
     return {
-        name: st.column_config.NumberColumn(
+        name: st.column_config.TextColumn(heads.get(name))
+        if name in words
+        else st.column_config.NumberColumn(
             heads.get(name),
             format=forms.get(name, "%.5g"),
             help=told.get(name, "the id that every export shares"),
@@ -193,6 +198,22 @@ def history(task: Task) -> None:
     st.dataframe(pd.DataFrame(rows), hide_index=True)
 
 
+def _front(run: Run, dark: bool) -> None:
+    """Where two properties are to be the least or the greatest: the rows, the best of them, and the candidates."""
+    best = [j for j, kind in enumerate(run.kinds) if kind in ("minimize", "maximize")]
+    if len(best) < 2:
+        return
+    task = TASKS[run.task]
+    j = best[:2]
+    rows = task.pairs()[1][:, j].double()
+    sign = torch.tensor([1.0 if run.kinds[k] == "minimize" else -1.0 for k in j], dtype=torch.float64)
+    predicted = run.final[[f"surrogate{k + 1}" for k in j]].to_numpy(dtype=float)
+    labels = (task.property_labels[j[0]], task.property_labels[j[1]])
+    chart(cell.pareto(rows.numpy(), rows[front(sign * rows)].numpy(), predicted, labels, dark), key="pareto")
+    best_rows = "The line joins measured rows that no other row surpasses in both properties."
+    st.caption(best_rows if len(best) == 2 else f"{best_rows} The first two of {len(best)} such goals are drawn.")
+
+
 def _key_figures(run: Run) -> list[Figure]:
     """The run in numbers where no Ω can tell."""
     s, final = run.summary, run.final
@@ -243,6 +264,7 @@ class TablePanel(TaskPanel):
         st.subheader("Candidates, not verified", divider="gray")
         if (advice := row_advice(run.final)) != "":
             st.warning(advice, icon=":material/near_me:")
+        _front(run, dark)
         shown = table(run)
         st.dataframe(
             shown,
@@ -255,7 +277,7 @@ class TablePanel(TaskPanel):
             placeholder="–",
         )
         _to_measure(request, run)
-        if own_data.lattice(TASKS[run.task]) is not None:
+        if lattice(TASKS[run.task]) is not None:
             structures.ask(TASKS[run.task], run.final, f"all {run.n} cells", run.task)
         sample = chosen_sample(run)
         if sample is None:
@@ -266,7 +288,7 @@ class TablePanel(TaskPanel):
             favourites.ask_to_keep(request, run, sample)
         seen = inspect(run, sample)
         st.html(cards(sample_figures(run, sample, seen)))
-        order = own_data.lattice(TASKS[run.task])
+        order = lattice(TASKS[run.task])
         if order is not None:
             drawn = cell.figure(run.x[-1, sample, order].astype(float), seen.near_x[0, order], dark)
             chart(drawn, key="cell", config=CONFIG)

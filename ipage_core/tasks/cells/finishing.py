@@ -77,7 +77,7 @@ def finish(chain: Chain, samples: Samples, goal: Tensor, seed: int, replaceable:
         rows = (replaceable.cpu() & (off > near)).nonzero()[:, 0]
         if not len(rows):
             break
-        fresh = chain.fresh(samples.y_star[rows], goal[rows], seed + 3, attempt)
+        fresh = chain.fresh(samples.of(rows), goal[rows], seed + 3, attempt)
         with chain.clock("verification"):
             fresh.x, fresh_off, calls = finished(moves.project(fresh.x), target[rows], moves, seed)
             chain.omega_calls += calls

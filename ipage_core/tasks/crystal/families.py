@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -145,24 +144,18 @@ def table(lattice: Tensor, predictor: Predictor, by: str = "energy", radius: flo
     return frame
 
 
-def rank(solutions: Path, by: str = "energy", radius: float = RADIUS) -> pd.DataFrame:
-    """The final designs of a ``solutions.csv`` with the columns of :func:`table`, best first.
+def rank(frame: pd.DataFrame, source: str, by: str = "energy", radius: float = RADIUS) -> pd.DataFrame:
+    """The final designs of a ``solutions.csv`` called ``source`` with the columns of :func:`table`, best first.
 
     Raises:
         ValueError: it is not a table of crystals, or ``by`` is not known.
     """
-    import pandas as pd
-
     from ipage_core.inference.methods import load
+    from ipage_core.tasks.table.columns import numbers
 
-    try:
-        frame = pd.read_csv(solutions)
-        columns = frame[["stage", *(f"x{j}" for j in range(1, 7))]]
-        strange = "x7" in frame or columns.isna().any(axis=None) or not len(columns)
-    except (OSError, ValueError, KeyError):
-        strange = True
-    if strange:
-        raise ValueError(f"{solutions} is not a table of crystals; accepted: what 'design crystal --out' wrote")
+    names = [f"x{j}" for j in range(1, 7)]
+    if not {"stage", *names} <= set(frame) or "x7" in frame or any(np.isnan(numbers(frame, n)).any() for n in names):
+        raise ValueError(f"{source} is not a table of crystals; accepted: what 'design crystal --out' wrote")
     frame = frame[frame["stage"] == frame["stage"].iloc[-1]].reset_index(drop=True)
     cells = torch.from_numpy(frame[[f"x{j}" for j in range(1, 7)]].to_numpy(dtype=np.float64, copy=True))
     predictor: Any = load("crystal", "prior-lm").surrogate

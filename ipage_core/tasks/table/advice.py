@@ -15,11 +15,21 @@ _PROPERTIES = ("y", "y1", "gap", "band_gap", "target")
 
 
 def guess(columns: Sequence[Column]) -> tuple[list[str], list[str]]:
-    """(x, y) to begin with: the last column of numbers is the property, those before it that vary are inputs."""
+    """(x, y) to begin with: the last column of numbers is the property, those before it that vary are inputs.
+
+    Categories are inputs, too, wherever they stand.
+    """
     usable = [c.name for c in columns if c.numeric and not c.constant and not c.index]
     named_y = [name for name in usable if name.lower().split(" ")[0] in _PROPERTIES]
     y = named_y[-1:] or usable[-1:]
-    return [name for name in usable if name not in y], y
+    inputs = {c.name for c in columns if is_input(c)}
+    return [c.name for c in columns if c.name in inputs and c.name not in y], y
+
+
+def is_input(column: Column) -> bool:
+    """Whether a column may be an input: numbers that vary, or a category of two or more levels."""
+    category = column.kind in ("category", "boolean")
+    return (column.numeric or category) and not column.constant and not column.index
 
 
 def warnings(frame: pd.DataFrame, x: Sequence[str], y: Sequence[str]) -> list[str]:
@@ -28,24 +38,38 @@ def warnings(frame: pd.DataFrame, x: Sequence[str], y: Sequence[str]) -> list[st
     values = {name: numbers(frame, name) for name, column in seen.items() if column.numeric}
     if not values:
         return []
-    complete = ~np.isnan(np.stack(list(values.values()), axis=1)).any(axis=1)
+    lacks = {name: np.isnan(values[name]) if name in values else frame[name].isna().to_numpy() for name in seen}
+    inputs = np.stack([lacks[name] for name in x], axis=1).any(axis=1) if x else np.zeros(len(frame), bool)
+    outputs = np.stack([lacks[name] for name in y], axis=1) if y else np.zeros((len(frame), 1), bool)
+    left_out = inputs | outputs.all(axis=1)
+    partly = ~left_out & outputs.any(axis=1)
+    complete = ~left_out & ~partly
     told = []
-    if not complete.all():
-        lacking = [name for name, column in values.items() if np.isnan(column).any()]
+    if left_out.any():
+        lacking = [name for name in seen if (lacks[name] & left_out).any()]
+        what = "a value" if len(values) < len(seen) else "a finite number"
         told.append(
-            f"{(~complete).sum():,} of {len(frame):,} rows lack a finite number in {', '.join(lacking[:5])}: they are "
-            "left out."
+            f"{left_out.sum():,} of {len(frame):,} rows lack {what} in {', '.join(lacking[:5])}: they are left out."
+        )
+    if partly.any():
+        lacking = [name for name in y if (lacks[name] & partly).any()]
+        told.append(
+            f"{partly.sum():,} of {len(frame):,} rows lack {', '.join(lacking[:5])}: they train the other properties."
         )
     told += [f"{name} is the same in every row: it says nothing. Leave it out." for name in seen if seen[name].constant]
     told += [
         f"{name} only numbers the rows: it says nothing of a design. Leave it out." for name in x if seen[name].index
     ]
-    rows = int(complete.sum())
+    rows = int((~left_out).sum())
     if rows < FEW_ROWS * len(x):
         told.append(
-            f"{rows:,} complete rows are few for {len(x)} inputs; below {FEW_ROWS * len(x):,} expect rough predictions."
+            f"{rows:,} {'complete ' if not partly.any() else ''}rows are few for {len(x)} inputs; below "
+            f"{FEW_ROWS * len(x):,} expect rough predictions."
         )
-    told += _on_duplicates(pd.DataFrame(values)[complete], [n for n in x if n in values], [n for n in y if n in values])
+    known = pd.DataFrame({name: values.get(name, frame[name].to_numpy()) for name in seen}).iloc[
+        np.flatnonzero(complete)
+    ]
+    told += _on_duplicates(known, list(x), [name for name in y if name in values])
     for name in y:
         told += _on_property(seen[name])
     for name in x:
@@ -75,6 +99,9 @@ def _on_property(column: Column) -> list[str]:
 
 
 def _on_input(column: Column) -> list[str]:
+    if column.kind in ("category", "boolean") and not column.numeric:
+        shown = ", ".join(map(str, column.levels[:6])) + (", …" if len(column.levels) > 6 else "")
+        return [f"{column.name} is a category of {column.distinct} levels ({shown}): each design has one of them."]
     if column.sentinel is not None:
         return _on_sentinel(column)
     told = []

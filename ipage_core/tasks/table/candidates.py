@@ -42,6 +42,9 @@ def accuracy_text(task: Task, found: dict[str, Any]) -> str:
     told = []
     for label, r2, mae in zip(task.property_labels, found["r2"], found["mae"], strict=True):
         name, _, unit = label.removesuffix("]").partition(" [")
+        if r2 is None and mae is None:
+            told.append(f"{name}: none of these rows has it")
+            continue
         good = f"R² {r2:.3f}" if r2 is not None and r2 >= 0 else "R² below 0, worse than the mean of all rows"
         told.append(f"{name + ': ' if task.n_targets > 1 else ''}{good}, MAE {mae:.3g} {unit}".strip())
     doubt = trust.warning(task, found["r2"])
@@ -82,13 +85,25 @@ def spread(method: Loaded, x: Tensor) -> Tensor | None:
 def nearest(task: Task, x: Tensor) -> tuple[Tensor, Tensor]:
     """For designs (n, d), the index of the nearest measured row (n,), and its distance (n,) in widths of the box.
 
-    Each coordinate counts in widths of the box, the distance is Euclidean.
+    Each coordinate counts in widths of the box, two levels of a category are one apart, the distance is Euclidean.
     """
     assert task.models_folder is not None
-    low, high = task.bounds.numpy()
-    tree = cKDTree(measured(task.models_folder).x.numpy() / (high - low))
-    distance, index = tree.query(x.detach().cpu().double().numpy() / (high - low))
+    tree = cKDTree(_in_widths(task, measured(task.models_folder).x).numpy())
+    distance, index = tree.query(_in_widths(task, x).numpy())
     return torch.from_numpy(np.atleast_1d(index)), torch.from_numpy(np.atleast_1d(distance))
+
+
+def _in_widths(task: Task, x: Tensor) -> Tensor:
+    """(n, d) → (n, more): coordinates in widths of the box; levels of a category as points that are one apart."""
+    low, high = task.bounds
+    unit, levels = (x.detach().cpu().double() - low) / (high - low), task.categories
+    if not bool(levels.any()):
+        return unit
+    places = [
+        torch.nn.functional.one_hot(x[:, j].cpu().round().long(), int(high[j]) + 1) / 2**0.5
+        for j in levels.nonzero()[:, 0].tolist()
+    ]
+    return torch.cat((unit[:, ~levels], *places), dim=1)
 
 
 def beside(task: Task, method: Loaded, frame: pd.DataFrame) -> pd.DataFrame:
@@ -147,12 +162,14 @@ def to_measure(task: Task, method: Loaded, x: Tensor, y_star: Tensor, k: int) ->
     sd = (doubt * scale).clamp(min=1e-300)
     log_odds = _log_chance(predicted - y_star.cpu().double(), sd, task.tolerances)
     _, distance = nearest(task, x)
-    low, high = task.bounds
-    chosen, why = _choose(log_odds, (sd / sd.mean(0)).norm(dim=1), distance, (x.cpu().double() - low) / (high - low), k)
+    chosen, why = _choose(log_odds, (sd / sd.mean(0)).norm(dim=1), distance, _in_widths(task, x), k)
     index, _ = nearest(task, x[chosen])
     card, rows = read_card(task.models_folder), measured(task.models_folder)
     columns: dict[str, Any] = {"candidate": range(1, len(chosen) + 1), "why": why}
-    columns |= {c["name"]: x[chosen, j].double().numpy() for j, c in enumerate(card["x"])}
+    columns |= {
+        c["name"]: [task.variables[j].show(value) for value in x[chosen, j].double().tolist()]
+        for j, c in enumerate(card["x"])
+    }
     columns |= {c["name"]: math.nan for c in card["y"]}
     for j, c in enumerate(card["y"]):
         columns |= {

@@ -98,19 +98,19 @@ class _Evidence:
 
 def _evidence(cells: Sequence[str]) -> _Evidence:
     found = _Evidence(Counter(), Counter())
-    for cell in cells:
+    for cell, count in Counter(cells).items():
         mark, certainty = votes(cell)
         if certainty == "sure":
-            found.sure[mark] += 1
-            if found.sure[mark] == SURE and len(found.sure) == 1:
+            found.sure[mark] += count
+            if found.sure[mark] >= SURE and len(found.sure) == 1:
                 break
         elif certainty == "open":
-            found.open[mark] += 1
+            found.open[mark] += count
             found.example = found.example or normal(cell)
             read = number(cell, "," if mark == "." else ".")
             found.least_open = min(found.least_open, abs(read.value) if read else np.inf)
         elif certainty == "whole" and (read := number(cell, ".")) is not None:
-            found.whole += 1
+            found.whole += count
             found.whole_example = found.whole_example or normal(cell)
             found.largest_whole = max(found.largest_whole, abs(read.value))
     return found
@@ -145,7 +145,9 @@ def to_numbers(cells: pa.Array, decimal: str, missing: Sequence[str] = ()) -> Nu
         texts = [text or "" for text in coded.dictionary.to_pylist()]
         index = np.asarray(coded.indices.to_numpy(zero_copy_only=False))
         counts = np.bincount(index, minlength=len(texts))
-        read = [None if text.strip() in missing or is_missing(text) else number(text, decimal) for text in texts]
+        read: list[Cell | None] = [None] * len(texts)
+        if len(texts) <= SAMPLE or any(number(text, decimal) for text in texts[:: len(texts) // SAMPLE]):
+            read = [None if text.strip() in missing or is_missing(text) else number(text, decimal) for text in texts]
         units = Counter({"": 0})
         for one, count in zip(read, counts, strict=True):
             if one is not None:

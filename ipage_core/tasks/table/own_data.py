@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from scipy.spatial import cKDTree
 from torch import Generator, Tensor
 
 from ipage_core.networks.store import ModelUnavailable, load_tensors, save_tensors
@@ -29,8 +30,10 @@ from ipage_core.problem.variable import name_and_unit
 from ipage_core.runtime.files import replacing
 from ipage_core.runtime.lazy import late
 from ipage_core.tasks import TASKS
+from ipage_core.tasks.table import kinds as kinds_of
 from ipage_core.tasks.table import reader as tables
-from ipage_core.tasks.table.columns import describe, mixtures, sentinel
+from ipage_core.tasks.table.columns import mixtures, sentinel
+from ipage_core.tasks.table.lattice import lattice, lattice_in_angstrom
 from ipage_core.tasks.table.units import split_name
 
 CARD, ROWS = "task.json", "rows.safetensors"
@@ -50,21 +53,12 @@ INERT = str.maketrans(
     {"<": "‹", ">": "›", "&": "＆", '"': "″", "`": "ˋ", "*": "∗", "$": "＄", "~": "∼", "\\": "＼", ":": "∶"}
 )
 """What pages and figures would read as HTML, Markdown or TeX → what looks the same."""
-KINDS = ("real", "integer", "linear", "log")
-"""What may be said of an input: that designs may be between whole numbers or not, and the scale it is searched on."""
-LENGTHS = {"å": 1.0, "a": 1.0, "ang": 1.0, "angstrom": 1.0, "ångström": 1.0, "ångstrom": 1.0, "nm": 10.0, "pm": 0.01}
-LENGTHS |= {"bohr": 0.529177210544, "a0": 0.529177210544, "a.u.": 0.529177210544, "": 1.0}
-"""Unit of length, in small letters → Å (Bohr's radius by CODATA 2022)."""
-ANGLES = {"°": 1.0, "deg": 1.0, "deg.": 1.0, "degree": 1.0, "degrees": 1.0, "rad": 180 / math.pi, "": 1.0}
-"""Unit of angle → degrees."""
 STEPS, ROWS_AN_EPOCH = 3000, 10_000
 """Steps that a network is trained for, about; and rows that one of its epochs draws at most."""
 MOST_ROWS, MOST_PROPERTIES = 2000, 12
 """Of a table with Gaussian processes: their cost grows with the cube of the first."""
 FORMATS = ("cif", "poscar", "extxyz")
 """Of designs whose inputs are a lattice."""
-LATTICE = (("a",), ("b",), ("c",), ("alpha", "α"), ("beta", "β"), ("gamma", "γ"))
-"""Names of lattice parameters, in small letters."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +106,9 @@ def create(
         title: what pages call it; the folder's name if empty.
         units: by column; else what the column's name says in brackets.
         bounds: of inputs, by column: designs stay within; else the data's.
-        kinds: of inputs, by column, each of ``KINDS`` with blanks between; else as :func:`columns.describe` sees them.
+        kinds: of inputs, by column, each of ``kinds.KINDS`` with blanks between; else as they are seen.
+
+    A row needs all inputs and one property: where others lack, it trains the rest.
 
     Raises:
         ValueError: columns are missing, constant or chosen twice, too few rows, numbers that float32 cannot tell apart,
@@ -133,32 +129,32 @@ def create(
         of_x = name in bounds or name in kinds
         if name not in names or (of_x and name not in x):
             raise ValueError(f"'{name}' is not among the chosen {'inputs' if of_x else 'columns'}")
-    told = {name: _kind(frame, name, kinds.get(name, "")) for name in x}
-    values, row = _complete(frame, names)
-    if len(values) < tables.LEAST_ROWS:
-        empty = [name for name in names if np.isnan(tables.numbers(frame, name)).all()]
-        if empty:
-            there = frame[empty[0]].dropna().astype(str)
-            example = f", as '{there.iloc[0][:40]}' is none" if len(there) else ""
-            raise ValueError(f"The column(s) {', '.join(empty)} hold no numbers{example}: leave them out")
-        raise ValueError(
-            f"{len(values)} rows with numbers in all chosen columns are too few: {tables.LEAST_ROWS} or more"
-        )
+    told = {name: kinds_of.of_input(frame, name, kinds.get(name, "")) for name in x}
+    values, row = _usable(frame, told, y)
+    counts = (~np.isnan(values)).sum(0)
+    if counts.min() < tables.LEAST_ROWS:
+        _refuse_few(frame, names, len(x), counts)
     for name, column in zip(names, values.T, strict=True):
-        if (column == column[0]).all():
-            raise ValueError(f"The column '{name}' is {column[0]:g} in every row: leave it out")
+        low, high = np.nanmin(column), np.nanmax(column)
+        if low == high:
+            same = told[name]["levels"][int(low)] if "category" in told.get(name, {}).values() else f"{low:g}"
+            raise ValueError(f"The column '{name}' is {same} in every row: leave it out")
         _check_width(name, column, told.get(name, {}).get("scale") == "log")
     columns: dict[str, list[dict[str, Any]]] = {"x": [], "y": []}
     for j, name in enumerate(names):
-        low, high = float(values[:, j].min()), float(values[:, j].max())
+        low, high = float(np.nanmin(values[:, j])), float(np.nanmax(values[:, j]))
         column = {"name": name, "label": _label(name, units.get(name))}
-        if j < len(x):
+        if j < len(x) and told[name].get("kind") == "category":
+            if name in bounds:
+                raise ValueError(f"'{name}' is a category, which has no bounds: fix it by a constraint, {name}=LEVEL")
+            column |= {"low": 0.0, "high": len(told[name]["levels"]) - 1.0} | told[name]
+        elif j < len(x):
             a, b = bounds.get(name, (low, high))
             if not (math.isfinite(a) and math.isfinite(b) and a < b and a < high and b > low):
                 raise ValueError(f"The bounds {a:g} to {b:g} of {name} hold none of its data, {low:g} to {high:g}")
             column |= {"low": a, "high": b} | told[name]
         else:
-            column |= {"tolerance": float(f"{TOLERANCE * values[:, j].std():.1g}")}
+            column |= {"tolerance": float(f"{TOLERANCE * np.nanstd(values[:, j]):.1g}")}
         columns["x" if j < len(x) else "y"].append(column)
     held_out = _split(values[:, : len(x)])
     name = slug(folder.name)
@@ -167,11 +163,12 @@ def create(
         "name": name,
         "title": title or folder.name,
         **columns,
-        "tolerance": float(f"{TOLERANCE * values[:, len(x) :].std(0).min():.1g}"),
+        "tolerance": float(f"{TOLERANCE * np.nanstd(values[:, len(x) :], axis=0).min():.1g}"),
         "default_target": [float(f"{v:.3g}") for v in _usual(values[:, len(x) :])],
         "rounds": [_round(source, values)],
     }
-    sums = mixtures(pd.DataFrame(values[:, : len(x)], columns=list(x)), x)
+    numeric = [name for name in x if told[name].get("kind") != "category"]
+    sums = mixtures(pd.DataFrame(values[:, : len(x)], columns=list(x))[numeric], numeric)
     if sums:
         card["sums"] = [{"x": [list(x).index(name) for name in parts], "total": total} for parts, total in sums]
     tensors = {
@@ -187,23 +184,32 @@ def create(
 
 
 def add(folder: Path, frame: pd.DataFrame, *, source: str) -> int:
-    """Add measured results as another round; rows without a number for every property are passed over. → how many.
+    """Add measured results as another round; rows that lack an input, or all properties, are passed over. → how many.
 
     Raises:
-        ValueError: columns are missing, no row is complete, or all are there already.
+        ValueError: columns are missing, a category has a level that it had not, no row can be used, or all are there.
     """
     card, old = read_card(folder), measured(folder)
     names = [column["name"] for column in (*card["x"], *card["y"])]
     missing = [name for name in names if name not in frame.columns]
     if missing:
         raise ValueError(f"{source} lacks the column(s) {', '.join(missing)}; it needs {', '.join(names)}")
-    values, row = _complete(frame, names)
+    inputs = {column["name"]: column for column in card["x"]}
+    for name, column in inputs.items():
+        if column.get("kind") == "category" and (word := kinds_of.unknown(frame[name], column["levels"])):
+            levels = ", ".join(column["levels"])
+            raise ValueError(
+                f"{source}: '{word[:40]}' is no level of {name}, which has {levels}; a new one needs new data"
+            )
+    values, row = _usable(frame, inputs, [column["name"] for column in card["y"]])
     if not len(values):
-        raise ValueError(f"{source} has no row with numbers in all of {', '.join(names)}: fill in what was measured")
+        raise ValueError(
+            f"{source} has no row with all of {', '.join(inputs)} and a property: fill in what was measured"
+        )
     there = {line.tobytes() for line in torch.cat((old.x, old.y), dim=1).numpy()}
     new = np.array([line.tobytes() not in there for line in values])
     if not new.any():
-        raise ValueError(f"All {len(values)} complete rows of {source} are in the data already")
+        raise ValueError(f"All {len(values)} rows of {source} that can be used are in the data already")
     values, row, d = values[new], row[new], len(card["x"])
     for name, column in zip(names, np.concatenate((torch.cat((old.x, old.y), dim=1).numpy(), values)).T, strict=True):
         _check_width(name, column, next((c.get("scale") == "log" for c in card["x"] if c["name"] == name), False))
@@ -304,7 +310,7 @@ def _measured(path: Path, written: int, rounds: int, d: int, m: int) -> Measured
         "round": ((n,), torch.int32),
         "row": ((n,), torch.int64),
     }
-    if kinds != wanted or not n or not all(bool(tensors[key].isfinite().all()) for key in ("x", "y")):
+    if kinds != wanted or not n or not bool(tensors["x"].isfinite().all()) or bool(tensors["y"].isinf().any()):
         raise ModelUnavailable(f"{path} is damaged: it does not hold the rows that its {CARD} is about.")
     found = Measured(**tensors)
     known = found.round < rounds
@@ -324,7 +330,16 @@ def load(folder: Path) -> Task:
 
     def stored() -> tuple[Tensor, Tensor]:
         rows = measured(folder)
-        return rows.x[~rows.held_out], rows.y[~rows.held_out]
+        return complete_pairs(rows.x[~rows.held_out], rows.y[~rows.held_out])
+
+    def training_pairs(model: str, surrogate: Callable[[], Any]) -> tuple[Tensor, Tensor, dict[str, Any]]:
+        """The surrogate learns from what each row has; a flow, from what the surrogate says of the rest."""
+        rows = measured(folder)
+        x, y = rows.x[~rows.held_out], rows.y[~rows.held_out]
+        if model != "mlp" and bool(y.isnan().any()):
+            with torch.no_grad():
+                y = torch.where(y.isnan(), surrogate().predict(x), y)
+        return x, y, {"from": task.source}
 
     def held_out() -> tuple[Tensor, Tensor]:
         rows = measured(folder)
@@ -339,7 +354,7 @@ def load(folder: Path) -> Task:
         name=card["name"],
         title=inert(card["title"]),
         variables=tuple(
-            Variable(*name_and_unit(_shown(c["label"])), low, high, **_kind_and_scale(c, low))
+            Variable(*name_and_unit(_shown(c["label"])), low, high, **kinds_of.as_variable(c, low))
             for c, (low, high) in zip(card["x"], bounds.T.tolist(), strict=True)
         ),
         properties=tuple(
@@ -352,9 +367,13 @@ def load(folder: Path) -> Task:
         omega_seconds=math.inf,
         default_target=tuple(card["default_target"]),
         source=inert(", ".join(r["source"] for r in card["rounds"])),
-        support=tuple(_support(column, *limits) for column, limits in zip(training.T, bounds.T.tolist(), strict=True)),
+        support=tuple(
+            None if c.get("kind") == "category" else _support(column, *limits)
+            for c, column, limits in zip(card["x"], training.T, bounds.T.tolist(), strict=True)
+        ),
         dequantize=_smears(card, training),
         stored=stored,
+        training_pairs=training_pairs,
         held_out=held_out,
         networks=networks,
         models_folder=folder,
@@ -375,6 +394,19 @@ def load(folder: Path) -> Task:
         more_summary=partial(late("ipage_core.tasks.table.candidates:summary"), task),
         to_measure=partial(late("ipage_core.tasks.table.candidates:to_measure"), task),
     )
+
+
+def complete_pairs(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """The rows x (n, d), y (n, m) that have every property; where these are few, all, with what the nearest row has."""
+    complete = ~y.isnan().any(1)
+    if int(complete.sum()) >= min(tables.LEAST_ROWS // 2, len(x)):
+        return x[complete], y[complete]
+    y, width = y.clone(), (x.max(0).values - x.min(0).values).clamp(min=1e-300)
+    for column in y.T:
+        known = ~column.isnan()
+        _, nearest = cKDTree((x[known] / width).numpy()).query((x[~known] / width).numpy())
+        column[~known] = column[known][torch.from_numpy(np.atleast_1d(nearest))]
+    return x, y
 
 
 def recipes(task: Task) -> dict[str, Recipe]:
@@ -426,9 +458,15 @@ def named(task: Task, frame: pd.DataFrame) -> pd.DataFrame:
     """
     assert task.models_folder is not None
     card = read_card(task.models_folder)
-    added = {column["name"]: frame[f"x{j + 1}"] for j, column in enumerate(card["x"])}
+    added = {column["name"]: shown(task, j, frame[f"x{j + 1}"]) for j, column in enumerate(card["x"])}
     added |= {f"{column['name']} predicted": frame[f"surrogate{j + 1}"] for j, column in enumerate(card["y"])}
     return frame.assign(**{f"{name} (own)" if name in frame else name: column for name, column in added.items()})
+
+
+def shown(task: Task, j: int, column: pd.Series) -> pd.Series:
+    """Coordinate j of designs as the table has it: a category by its levels."""
+    variable = task.variables[j]
+    return column.map(variable.show) if variable.kind == "category" else column
 
 
 def property_names(task: Task) -> tuple[str, ...]:
@@ -436,73 +474,9 @@ def property_names(task: Task) -> tuple[str, ...]:
     return () if task.models_folder is None else tuple(column["name"] for column in read_card(task.models_folder)["y"])
 
 
-def lattice(task: Task) -> list[int] | None:
-    """Which coordinates are a, b, c, α, β, γ, in this order, by their names; None unless all six are there."""
-    known = {label.split(" [")[0].lower(): j for j, label in reversed(list(enumerate(task.x_labels)))}
-    found = [next((known[name] for name in names if name in known), None) for names in LATTICE]
-    return None if None in found else [j for j in found if j is not None]
-
-
-def lattice_in_angstrom(task: Task) -> tuple[list[int], np.ndarray] | None:
-    """As :func:`lattice`, with the factors (6,) that turn its units into Å and degrees.
-
-    Without a unit, lengths are in Å and angles in degrees, if they can be.
-
-    Raises:
-        ValueError: a unit is not known, or there is none and the data look like another one.
-    """
-    order = lattice(task)
-    if order is None:
-        return None
-    factors = []
-    for place, j in enumerate(order):
-        name, _, unit = task.x_labels[j].removesuffix("]").partition(" [")
-        known = LENGTHS if place < 3 else ANGLES
-        accepted = ", ".join(word for word in known if word)
-        if unit.strip().lower() not in known:
-            raise ValueError(f"The unit '{unit}' of {name} is not known for structure files; accepted: {accepted}")
-        if not unit and float(task.bounds[1, j]) < (1.0 if place < 3 else 4.0):
-            what = "Å" if place < 3 else "degrees"
-            raise ValueError(
-                f"{name} has no unit, and with at most {float(task.bounds[1, j]):g} is hardly in {what}; structure "
-                f"files need one: {accepted}"
-            )
-        factors.append(known[unit.strip().lower()])
-    return order, np.array(factors)
-
-
 def _write(folder: Path, card: dict[str, Any]) -> None:
     with replacing(folder / CARD) as beside:
         beside.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n")
-
-
-def _kind_and_scale(column: Mapping[str, Any], low: float) -> dict[str, Any]:
-    """What a card says of an input beyond its bounds, as a Variable takes it."""
-    kind = "integer" if column.get("kind") == "integer" else "real"
-    return {"kind": kind, "scale": "log" if column.get("scale") == "log" and low > 0 else "linear"}
-
-
-def _kind(frame: pd.DataFrame, name: str, said: str) -> dict[str, Any]:
-    """What a card says of an input that is more than a real number on a linear scale; ``said`` overrules what is seen.
-
-    Raises:
-        ValueError: what is said is none of ``KINDS``, or the column's values are not like that.
-    """
-    words, seen, values = said.split(), describe(frame, name), tables.numbers(frame, name)
-    known = values[~np.isnan(values)]
-    if wrong := [word for word in words if word not in KINDS]:
-        raise ValueError(f"'{wrong[0]}' is no kind of the column '{name}'; accepted: {', '.join(KINDS)}")
-    if "integer" in words and (known != np.round(known)).any():
-        raise ValueError(
-            f"The column '{name}' holds numbers that are not whole, as {known[known != np.round(known)][0]:g}"
-        )
-    if "log" in words and not (known > 0).all():
-        raise ValueError(f"The column '{name}' holds {known.min():g}; a log scale needs numbers above 0")
-    whole = "integer" in words or (seen.kind == "integer" and "real" not in words)
-    log = "log" in words or (seen.scale == "log" and "linear" not in words)
-    told: dict[str, Any] = {"kind": "integer"} if whole else {}
-    told |= {"levels": list(seen.levels)} if whole and seen.levels else {}
-    return told | ({"scale": "log"} if log else {})
 
 
 def _relation(card: Mapping[str, Any]) -> tuple[str, ...]:
@@ -515,17 +489,37 @@ def _relation(card: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _complete(frame: pd.DataFrame, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The rows (n, len(names)) that have a finite number in each column, and which rows these are, from 1."""
-    values = np.stack([tables.numbers(frame, name) for name in names], axis=1)
-    complete = ~np.isnan(values).any(axis=1)
-    return values[complete], np.flatnonzero(complete) + 1
+def _usable(
+    frame: pd.DataFrame, inputs: Mapping[str, Mapping[str, Any]], properties: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rows (n, d + m) that have every input and a property, NaN where others lack; and which rows, from 1."""
+    x = np.stack([kinds_of.values(frame, name, column) for name, column in inputs.items()], axis=1)
+    y = np.stack([tables.numbers(frame, name) for name in properties], axis=1)
+    fine = ~np.isnan(x).any(axis=1) & ~np.isnan(y).all(axis=1)
+    return np.concatenate((x, y), axis=1)[fine], np.flatnonzero(fine) + 1
+
+
+def _refuse_few(frame: pd.DataFrame, names: Sequence[str], d: int, counts: np.ndarray) -> None:
+    """What lacks where a table has too few rows for a task.
+
+    Raises:
+        ValueError: always.
+    """
+    empty = [name for name in names[d:] if np.isnan(tables.numbers(frame, name)).all()]
+    empty += [name for name in names[:d] if frame[name].isna().all()]
+    if empty:
+        there = frame[empty[0]].dropna().astype(str)
+        example = f", as '{there.iloc[0][:40]}' is none" if len(there) else ""
+        raise ValueError(f"The column(s) {', '.join(empty)} hold no numbers{example}: leave them out")
+    few, count = names[int(counts.argmin())], int(counts.min())
+    where = "all inputs and a property" if count == counts.max() else f"all inputs and '{few}'"
+    raise ValueError(f"{count} rows with numbers in {where} are too few: {tables.LEAST_ROWS} or more")
 
 
 def _check_width(name: str, column: np.ndarray, log: bool = False) -> None:
-    if log and WIDTHS[0] ** 2 <= float(column.min()) and float(column.max()) <= WIDTHS[1] ** 2:
+    if log and WIDTHS[0] ** 2 <= float(np.nanmin(column)) and float(np.nanmax(column)) <= WIDTHS[1] ** 2:
         return
-    low, high = float(column.min()), float(column.max())
+    low, high = float(np.nanmin(column)), float(np.nanmax(column))
     width, size = high / 2 - low / 2, max(abs(low), abs(high)) / 2  # halves, which do not overflow
     if not WIDTHS[0] / 2 <= width <= WIDTHS[1] / 2 or width < FINEST * size:
         raise ValueError(
@@ -578,6 +572,11 @@ def _split(x: np.ndarray) -> np.ndarray:
 
 def _usual(y: np.ndarray) -> np.ndarray:
     """A target to begin with: of the rows off their floors, the one nearest to their medians. (n, m) → (m,)."""
+    if np.isnan(y).any():
+        complete = y[~np.isnan(y).any(axis=1)]
+        if not len(complete):
+            return np.nanmedian(y, axis=0)
+        y = complete
     floors = [_floor(torch.from_numpy(column.copy())) for column in y.T]
     free = np.ones(len(y), dtype=bool)
     for column, floor in zip(y.T, floors, strict=True):
@@ -589,6 +588,7 @@ def _usual(y: np.ndarray) -> np.ndarray:
 
 def _floor(column: Tensor) -> float | None:
     """The least value, where it is a spike."""
+    column = column[~column.isnan()]
     lowest = column.min()
     if sentinel(*np.unique(column.numpy(), return_counts=True)) == float(lowest):
         return None  # a marker of missing values
@@ -597,7 +597,7 @@ def _floor(column: Tensor) -> float | None:
 
 def _smears(card: Mapping[str, Any], x: Tensor) -> tuple[float, ...]:
     """Of each input; the last part of a mixture is smeared, too: a density over a plane has no bound."""
-    found = [_smear(column) for column in x.T]
+    found = [0.5 if c.get("kind") == "category" else _smear(column) for c, column in zip(card["x"], x.T, strict=True)]
     for sums in card.get("sums", []):
         j = sums["x"][-1]
         found[j] = max(found[j], SMEAR_OF_PARTS * float(x[:, j].max() - x[:, j].min()))

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ipage_core.tasks.table import formats
-from ipage_core.tasks.table.advice import FEW_ROWS, LEAST_ROWS, guess, warnings
+from ipage_core.tasks.table.advice import FEW_ROWS, LEAST_ROWS, guess, is_input, warnings
 from ipage_core.tasks.table.assemble import assemble, from_frame
 from ipage_core.tasks.table.columns import GRID, SPIKE, Column, look, numbers, spacing
 from ipage_core.tasks.table.encoding import decode
@@ -26,8 +26,8 @@ from ipage_core.tasks.table.table import Odd, Settings, Table, mark_of
 from ipage_core.tasks.table.text import cells_of
 
 __all__ = [
-    "ACCEPTED", "FEW_ROWS", "GRID", "LEAST_ROWS", "SPIKE", "Column", "Settings", "Source", "Table", "guess", "look",
-    "numbers", "read", "read_table", "spacing", "warnings", "why",
+    "ACCEPTED", "FEW_ROWS", "GRID", "LEAST_ROWS", "SPIKE", "Column", "Settings", "Source", "Table", "guess", "is_input",
+    "look", "numbers", "read", "read_table", "spacing", "warnings", "why",
 ]  # fmt: skip
 
 TEXTS = (".csv", ".txt", ".tsv", ".dat")

@@ -18,6 +18,57 @@ KINDS: dict[str, type[Any]] = {PROCESS: GaussianProcess, ENSEMBLE: Ensemble}
 """What a part can be, by the name that a card gives it."""
 NORMAL = 1.6448536269514722
 """Half the width of a 90 % interval, in standard deviations of a normal distribution."""
+ALIKE, BY_ALL = 20, 3
+"""Rows with the most similar predictions that say how far a spread is right there; and how many rows all count as."""
+MOST_TESTED, AT_ONCE = 2000, 2000
+"""Rows left out that a model keeps for that; designs that are compared with them at a time."""
+
+
+def as_read(x: Tensor, log_x: Sequence[int] = (), levels: Mapping[int, int] | None = None) -> Tensor:
+    """Designs (n, d) as models read them: logarithms of some, and of a category one number for each level (one-hot).
+
+    A category of two levels stays one number, 0 or 1. ``levels``: how many each category has, by its coordinate.
+
+    >>> as_read(torch.tensor([[2.0, 1.0]]), levels={0: 3}).tolist()
+    [[0.0, 0.0, 1.0, 1.0]]
+    """
+    levels = levels or {}
+    if not log_x and not levels:
+        return x
+    columns = []
+    for j, column in enumerate(x.unbind(1)):
+        if j in levels:
+            place = column.detach().round()
+            known = range(levels[j]) if levels[j] > 2 else (1,)
+            columns += [(place == k).to(x) + 0.0 * column for k in known]  # a step has no slope, but autograd wants one
+        else:
+            columns.append(column.log() if j in log_x else column)
+    return torch.stack(columns, dim=1)
+
+
+def ratio_of_the_alike(at: Tensor, tested: Tensor, ratio: Tensor, itself: bool = False) -> Tensor:
+    """What error² over spread² is among those rows left out whose predictions are most like ``at``. (n, m) → (n, m).
+
+    A surrogate may be right in one regime of a table and wrong where it jumps: rows with such predictions say which.
+
+    Args:
+        at: predictions, in units of each property.
+        tested: (k, m) the same of the rows, by models that had not seen them.
+        ratio: (k, m) error² over spread² of these; below 0, or NaN, where nothing was measured.
+        itself: whether ``at`` are the rows themselves, each of which is not to count for itself.
+    """
+    ratio = torch.where(ratio < 0, math.nan, ratio)
+    overall, count = ratio.nanmean(0), min(ALIKE, len(tested) - itself)
+    found = []
+    for first, part in zip(range(0, len(at), AT_ONCE), at.split(AT_ONCE), strict=True):
+        distance = torch.cdist(part, tested)
+        if itself:
+            rows = torch.arange(len(part), device=at.device)
+            distance[rows, first + rows] = math.inf
+        near = ratio[distance.topk(count, largest=False).indices]
+        known = (~near.isnan()).sum(1)
+        found.append((near.nansum(1) + BY_ALL * overall) / (known + BY_ALL))
+    return torch.cat(found)
 
 
 class TableSurrogate(Network):
@@ -30,6 +81,8 @@ class TableSurrogate(Network):
         log_x: inputs that the parts read as logarithms.
         log_y: properties that the parts predict as logarithms.
         floor: for each property the value that nothing measured goes below, or None.
+        levels: inputs that are categories, with how many levels each has: [(coordinate, levels), …].
+        tested: how many rows left out it keeps, by which the spread is right locally.
     """
 
     reads = torch.float64
@@ -38,6 +91,9 @@ class TableSurrogate(Network):
     finest: Tensor
     error: Tensor
     lowest: Tensor
+    unit: Tensor
+    tested: Tensor
+    ratio: Tensor
 
     def __init__(
         self,
@@ -47,6 +103,8 @@ class TableSurrogate(Network):
         log_x: Sequence[int] = (),
         log_y: Sequence[int] = (),
         floor: Sequence[float | None] = (),
+        levels: Sequence[Sequence[int]] = (),
+        tested: int = 0,
     ) -> None:
         super().__init__()
         columns = [j for part in parts for j in part["columns"]]
@@ -56,6 +114,14 @@ class TableSurrogate(Network):
             raise ValueError(f"Expected parts of {', '.join(KINDS)}, got {unknown[0]}")
         self.arguments = {"d": d, "m": m, "parts": [dict(part) for part in parts]}
         self.arguments |= {"log_x": list(log_x), "log_y": list(log_y), "floor": list(floor)}
+        if levels:
+            self.arguments["levels"] = [list(one) for one in levels]
+        if tested:
+            self.arguments["tested"] = tested
+            self.register_buffer("unit", torch.ones(m, dtype=torch.float64))
+            for name in ("tested", "ratio"):
+                self.register_buffer(name, torch.ones(tested, m, dtype=torch.float64))
+        self.levels = {int(j): int(count) for j, count in levels}
         self.parts = nn.ModuleList(KINDS[part["network"]](**part["arguments"]) for part in parts)
         self.order = torch.tensor(columns).argsort().tolist()
         self.columns, self.log_x, self.log_y = columns, list(log_x), list(log_y)
@@ -66,10 +132,7 @@ class TableSurrogate(Network):
 
     def _read(self, x: Tensor) -> Tensor:
         """(n, d) as the parts read it, float64."""
-        x = x.double()
-        if not self.log_x:
-            return x
-        return torch.stack([c.log() if j in self.log_x else c for j, c in enumerate(x.unbind(1))], dim=1)
+        return as_read(x.double(), self.log_x, self.levels)
 
     def _joined(self, parts: Sequence[Tensor]) -> Tensor:
         """The parts' columns in the order of the properties. → (n, m)."""
@@ -107,6 +170,8 @@ class TableSurrogate(Network):
     def spread(self, x: Tensor) -> Tensor:
         """Standard deviation of a measurement at x, calibrated on rows that were left out. (n, d) → (n, m)."""
         scaled = self.factor.square() * (self.own_spread(x).square() + self.least.square())
+        if "tested" in self.arguments:
+            scaled = scaled * ratio_of_the_alike(self._means(x) / self.unit, self.tested, self.ratio)
         return (scaled + self.finest.square()).sqrt().to(x.dtype)
 
     def half_width(self, x: Tensor) -> Tensor:

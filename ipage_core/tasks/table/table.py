@@ -97,5 +97,6 @@ class Table:
             some = "; ".join(str(one) for one in cells[:3])
             rows = len({one.line for one in cells})
             rest = f", and {len(cells) - 3:,} more" if len(cells) > 3 else ""
-            told.append(f"{rows:,} rows hold what is no number, and are left out: {some}{rest}.")
+            gone = "are left out" if all(one.column in x for one in cells) or len(y) < 2 else "these count as missing"
+            told.append(f"{rows:,} rows hold what is no number, and {gone}: {some}{rest}.")
         return told + warnings(self.frame, x, y)

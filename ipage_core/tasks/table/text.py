@@ -15,6 +15,8 @@ from ipage_core.tasks.table.errors import Unreadable
 from ipage_core.tasks.table.formats import MOST_CELLS, check_size
 from ipage_core.tasks.table.sniff import COMMENTS, SEPARATORS, Layout, is_comment, layout, lines_of, rows
 
+MOST_BAD = 0.1
+"""Share of rows with another number of values that a table may have."""
 CHUNK = 20_000
 """Rows that are kept as Python text at a time."""
 
@@ -67,6 +69,8 @@ def cells_of(text: str, separator: str | None, most_columns: int, decimal: str |
             row = row[: plan.width]
         if len(row) > plan.width:
             bad.append((number, f"has {len(row)} values instead of {plan.width}"))
+            if len(bad) > MOST_BAD * len(lines):
+                break  # whatever follows
             continue
         if len(row) < plan.width:
             short.append(number)
@@ -76,7 +80,7 @@ def cells_of(text: str, separator: str | None, most_columns: int, decimal: str |
         if len(kept) == CHUNK:
             chunks.append(_columns(kept, plan.width))
             kept = []
-    if bad and len(bad) > 0.1 * total:
+    if bad and len(bad) > MOST_BAD * total:
         raise Unreadable(f"line {bad[0][0]} {bad[0][1]}, and so do {len(bad):,} of {total:,} rows")
     chunks.append(_columns(kept, plan.width))
     columns = [pa.chunked_array(list(parts)).combine_chunks() for parts in zip(*chunks, strict=True)]

@@ -101,7 +101,7 @@ def advice(task: Task, found: Trust) -> str:
 
 def warning(task: Task, r2: list[float | None]) -> str:
     """A sentence that names the properties whose R² on held-out rows is below ``USEFUL``; else ''."""
-    poor = [known.name for known, value in zip(task.targets, r2, strict=True) if value is None or value < USEFUL]
+    poor = [known.name for known, value in zip(task.targets, r2, strict=True) if value is not None and value < USEFUL]
     if not poor:
         return ""
     return (

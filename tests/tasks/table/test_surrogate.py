@@ -10,8 +10,8 @@ from ipage_core.networks.ensemble import Ensemble, part_of
 from ipage_core.networks.gaussian_process import GaussianProcess
 from ipage_core.networks.store import load_tensors, save_tensors
 from ipage_core.tasks.table import trust
-from ipage_core.tasks.table.surrogate import TableSurrogate
-from ipage_core.training.choose import FINEST, LeftOut, best, calibrate, in_raw_units, spans_decades
+from ipage_core.tasks.table.surrogate import TableSurrogate, as_read, ratio_of_the_alike
+from ipage_core.training.choose import FINEST, LeftOut, best, calibrate, in_raw_units, of_the_mean, spans_decades
 from ipage_core.training.fit import Settings
 from ipage_core.training.table import fit_table
 
@@ -165,16 +165,56 @@ def test_calibrated_intervals_hold_nine_in_ten_whatever_the_spread_says():
     error = torch.randn(4000, 2, dtype=torch.float64, generator=generator)
     for own in (0.05, 1.0, 20.0):
         spread = own * torch.ones_like(error)
-        factor, least = calibrate(LeftOut(error, spread))
-        half = 1.645 * factor * (spread.square() + least.square()).sqrt()
+        at = torch.rand(4000, 2, dtype=torch.float64, generator=generator)
+        factor, least, tested, ratio = calibrate(LeftOut(error, spread), at)
+        local = ratio_of_the_alike(torch.rand(4000, 2, dtype=torch.float64, generator=generator), tested, ratio)
+        half = 1.645 * factor * (local * (spread.square() + least.square())).sqrt()
         new = torch.randn(4000, 2, dtype=torch.float64, generator=generator)
         assert torch.allclose((new.abs() <= half).double().mean(0), torch.tensor(0.9).double(), atol=0.02)
 
 
 def test_few_rows_make_wider_intervals():
-    error = torch.linspace(-1, 1, 9, dtype=torch.float64)[:, None]
-    factor, least = calibrate(LeftOut(error, torch.ones_like(error)))
-    assert float(1.6448536 * factor * (1 + least.square()).sqrt()) == pytest.approx(1.0)  # the largest of nine
+    generator = Generator().manual_seed(0)
+    error = torch.randn(4000, 1, dtype=torch.float64, generator=generator)
+    few, many = (calibrate(LeftOut(e, torch.ones_like(e)), e).factor for e in (error[:15], error))
+    assert calibrate(LeftOut(error[:8], torch.ones(8, 1).double()), error[:8]).factor.isfinite()
+    assert few > many
+
+
+def test_intervals_are_narrow_where_rows_with_such_predictions_are_predicted_well():
+    """Below 0 the errors are a hundredth of those above, and nothing in the spread says so."""
+    generator = Generator().manual_seed(0)
+    at, new = torch.rand(2, 1500, 1, dtype=torch.float64, generator=generator) - 0.5
+    error = torch.randn(2, 1500, 1, dtype=torch.float64, generator=generator) * torch.where(
+        torch.stack((at, new)) < 0, 0.01, 1.0
+    )
+    factor, least, tested, ratio = calibrate(LeftOut(error[0], torch.ones_like(at)), at)
+    half = 1.645 * factor * (ratio_of_the_alike(new, tested, ratio) * (1 + least.square())).sqrt()
+    inside = (error[1].abs() <= half).double()
+    low, high = new[:, 0] < -0.05, new[:, 0] > 0.05
+    assert half[low].median() < 0.4 * half[high].median()
+    assert inside.mean() == pytest.approx(0.9, abs=0.03)
+    assert inside[high].mean() > 0.78  # as if all were alike: 0.80, and 1 below
+
+
+def test_the_mean_of_members_errs_less_than_each():
+    """Members err by something in common, and each by as much again of its own."""
+    generator = Generator().manual_seed(0)
+    common = torch.randn(20_000, 1, dtype=torch.float64, generator=generator)
+    own = torch.randn(20_000, 8, dtype=torch.float64, generator=generator)
+    members = LeftOut(common + own[:, :1], own.std(1, keepdim=True))
+    of_all = (common + own.mean(1, keepdim=True)).std().item()
+    assert of_the_mean(members, 8).rmse.item() == pytest.approx(of_all, rel=0.03)
+
+
+def test_categories_are_read_as_one_number_for_each_level():
+    x = torch.tensor([[2.0, 0.5, 1.0], [0.0, 0.1, 0.0]], dtype=torch.float64, requires_grad=True)
+    read = as_read(x, [1], {0: 3, 2: 2})
+    assert read[:, :3].tolist() == [[0, 0, 1], [1, 0, 0]]
+    assert read[:, 3].tolist() == pytest.approx([math.log(0.5), math.log(0.1)])
+    assert read[:, 4].tolist() == [1, 0]
+    (slope,) = torch.autograd.grad(read.sum(), x)
+    assert slope[:, 0].abs().max() == 0
 
 
 def test_the_best_is_chosen_by_property_and_what_is_unknown_is_never_chosen():
