@@ -227,9 +227,8 @@ class Chain:
             arrived = self.residual(found, goal) <= self.reach
             known = torch.zeros(len(goal), dtype=torch.bool)
             known[target[arrived]] = True
-            left = ~arrived & (tried < order.shape[1])
-            scout = (target[:, None] == target) & left & left[:, None]
-            rows = (left & (known[target] | (scout.tril().sum(1) <= SCOUTS))).nonzero()[:, 0]
+            rows = (~arrived & (tried < order.shape[1])).nonzero()[:, 0]
+            rows = rows[known[target[rows]] | (_rank(target[rows]) < SCOUTS)]
             if not len(rows):
                 break
             again = self.localize(samples.of(rows), goal[rows], order[rows, tried[rows]])
@@ -368,6 +367,18 @@ class Chain:
         left = (samples.misfit(shifted) / self.unit).norm(dim=1)
         shrinking = 0.0 if before is None else (last / before.clamp(min=1e-10)).clamp(max=1.0)
         return (left + shrinking * last).nan_to_num(nan=math.inf)
+
+
+def _rank(group: Tensor) -> Tensor:
+    """The place of each one among those of its group, from 0. (k,) int → (k,) int.
+
+    >>> _rank(torch.tensor([5, 2, 5, 5])).tolist()
+    [0, 0, 1, 2]
+    """
+    order = group.argsort(stable=True)
+    rank = torch.empty_like(group)
+    rank[order] = torch.arange(len(group)) - torch.searchsorted(group[order].contiguous(), group[order].contiguous())
+    return rank
 
 
 def _checked_sample(proposal: Proposal, y_star: Tensor, z: Tensor, d: int) -> tuple[Tensor, Tensor]:

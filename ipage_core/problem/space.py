@@ -221,10 +221,13 @@ TINY = 1e-300
 """Smallest argument of a logarithm."""
 
 
-def scaled(inner: DesignSpace, logarithmic: Tensor, whole_u: Tensor, whole_x: Tensor, held_u: Tensor) -> DesignSpace:
+def scaled(
+    inner: DesignSpace, logarithmic: Tensor, whole_u: Tensor, whole_x: Tensor, held_u: Tensor | None = None
+) -> DesignSpace:
     """The inner space itself if no coordinate is logarithmic or whole."""
     if not (logarithmic.any() or whole_u.any() or whole_x.any()):
         return inner
+    held_u = torch.zeros_like(whole_u) if held_u is None else held_u
     return Scaled(inner, logarithmic, whole_u, whole_x, held_u)
 
 

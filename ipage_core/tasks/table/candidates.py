@@ -47,8 +47,10 @@ def accuracy_text(task: Task, found: dict[str, Any]) -> str:
             continue
         good = f"R² {r2:.3f}" if r2 is not None and r2 >= 0 else "R² below 0, worse than the mean of all rows"
         told.append(f"{name + ': ' if task.n_targets > 1 else ''}{good}, MAE {mae:.3g} {unit}".strip())
+    covered = [share for share in found.get("covered", []) if share is not None]
+    held = f" 90 % intervals hold {sum(covered) / len(covered):.0%} of their values." if covered else ""
     doubt = trust.warning(task, found["r2"])
-    return f"{'; '.join(told)} on {found['n']:,} held-out rows.{' ' if doubt else ''}{doubt}"
+    return f"{'; '.join(told)} on {found['n']:,} held-out rows.{held}{' ' if doubt else ''}{doubt}"
 
 
 def describe_accuracy(task: Task, method: Loaded) -> str:

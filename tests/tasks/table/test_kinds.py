@@ -102,13 +102,15 @@ def test_designs_with_categories_are_not_spread(task):
 
 
 def test_two_levels_are_a_width_apart(task):
-    x = torch.from_numpy(own_data.measured(task.models_folder).x.numpy().copy())[:1]
-    other = x.clone()
+    rows = own_data.measured(task.models_folder).x
+    low, high = task.bounds
+    other = rows[:20].clone()
     other[:, 1] = (other[:, 1] + 1) % 3
-    other[:, 0] += 10
-    index, distance = candidates.nearest(task, x)
-    assert (int(index[0]), float(distance[0])) == (0, 0.0)
-    assert float(candidates.nearest(task, other)[1][0]) >= 10
+    a = (other[:, None, 0] - rows[:, 0]) / (high[0] - low[0])
+    by_hand = (a.square() + (other[:, None, 1:] != rows[:, 1:]).sum(2)).sqrt()
+    index, distance = candidates.nearest(task, other)
+    torch.testing.assert_close(distance, by_hand.amin(1))
+    assert torch.equal(candidates.nearest(task, rows)[1], torch.zeros(len(rows), dtype=torch.float64))
 
 
 def test_what_is_to_be_measured_comes_back_in_words(task, tmp_path):

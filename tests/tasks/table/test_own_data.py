@@ -164,7 +164,7 @@ def test_kinds_can_be_set(tmp_path):
     task = own_data.create(tmp_path / "t", **choice, kinds={"layers": "real log", "carriers": "linear"})
     assert [(v.kind, v.scale) for v in task.variables] == [("real", "log"), ("real", "linear")]
     for kinds, said in (
-        ({"layers": "odd"}, "'odd' is no kind of the column 'layers'; accepted: real, integer, linear, log"),
+        ({"layers": "odd"}, "'odd' is no kind of the column 'layers'; accepted: real, integer, category, linear, log"),
         ({"carriers": "integer"}, "holds numbers that are not whole"),
         ({"gap [eV]": "real"}, "not among the chosen inputs"),
     ):
@@ -275,7 +275,8 @@ def test_the_command_line_designs_with_own_data(trained, tmp_path, capsys):
     )  # fmt: skip
     assert code == 0, err
     assert err.startswith("R² ")
-    assert "on 40 held-out rows. Not verified" in err
+    assert "on 40 held-out rows. 90 % intervals hold" in err
+    assert "Not verified" in err
     summary = json.loads(out.splitlines()[-1])
     assert (summary["n"], summary["verified"], summary["hits"], summary["in_bounds"]) == (30, 0, 0, 30)
     assert summary["held_out"]["n"] == 40
