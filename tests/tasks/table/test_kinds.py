@@ -108,7 +108,7 @@ def test_two_levels_are_a_width_apart(task):
     other[:, 1] = (other[:, 1] + 1) % 3
     a = (other[:, None, 0] - rows[:, 0]) / (high[0] - low[0])
     by_hand = (a.square() + (other[:, None, 1:] != rows[:, 1:]).sum(2)).sqrt()
-    index, distance = candidates.nearest(task, other)
+    _, distance = candidates.nearest(task, other)
     torch.testing.assert_close(distance, by_hand.amin(1))
     assert torch.equal(candidates.nearest(task, rows)[1], torch.zeros(len(rows), dtype=torch.float64))
 
