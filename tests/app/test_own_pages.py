@@ -141,7 +141,7 @@ def test_a_bad_table_gets_a_sentence_and_leaves_nothing(place):
     assert [e.value for e in test.error] == ["gaps.csv has no rows; accepted: at least 50, below a header"]
     test.file_uploader[0].set_value(("gaps.csv", table(20).to_csv(index=False).encode(), "text/csv")).run()
     test.button(key="own-train").click().run()
-    assert "20 rows with numbers in all chosen columns are too few" in test.error[0].value
+    assert "20 rows with numbers in all inputs and a property are too few" in test.error[0].value
     assert not list(place.glob("tasks/*"))
 
 
