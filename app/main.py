@@ -12,6 +12,7 @@ dress()
 page = st.navigation(
     [
         st.Page("screens/explore.py", title="Explore", icon=":material/explore:", default=True),
+        st.Page("screens/cells.py", title="Cells", icon=":material/grid_view:"),
         st.Page("screens/learn.py", title="Learn", icon=":material/school:"),
         st.Page("screens/compare.py", title="Compare", icon=":material/compare_arrows:"),
         st.Page("screens/train.py", title="Train", icon=":material/model_training:"),

@@ -31,7 +31,7 @@ def show(request: DesignRequest, run: Run, dark: bool, size: Size) -> None:
     names = [run.sampling] if size.narrow else list(SAMPLINGS)
     with st.spinner("Running SRS, LHS and maximin …"):
         runs = {run.sampling: run} if size.narrow else trio(request)
-    latents = [_latent(SAMPLINGS[name], runs[name]) for name in names]
+    latents = [latent_of(SAMPLINGS[name], runs[name]) for name in names]
     z_axes, x_axes = _ask_axes(run)
     brushed = _brushed(names, (run.task, run.method, run.n, run.seed, tuple(run.y_star.tolist())))
     chart(
@@ -44,7 +44,7 @@ def show(request: DesignRequest, run: Run, dark: bool, size: Size) -> None:
     _caption(latents, brushed)
 
 
-def _latent(name: str, run: Run) -> Latent:
+def latent_of(name: str, run: Run) -> Latent:
     n, k = run.z.shape
     cube = unit_design(n, k, run.sampling, run.seed)
     z = latent_design(n, k, run.sampling, run.seed).numpy()

@@ -79,7 +79,7 @@ def show(request: DesignRequest, run: Run, figures: Figures) -> None:
     left, right = st.columns(2)
     left.download_button(
         "Download CSV",
-        partial(_csv, run),
+        partial(table_csv, run),
         file_name=f"{run.task}_solutions.csv",
         mime="text/csv",
         icon=":material/download:",
@@ -99,7 +99,7 @@ def show(request: DesignRequest, run: Run, figures: Figures) -> None:
     st.code(request.to_command(), language="bash", wrap_lines=True)
 
 
-def _csv(run: Run) -> str:
+def table_csv(run: Run) -> str:
     return spreadsheet_safe(run.frame).to_csv(index=False)
 
 
@@ -133,7 +133,7 @@ def archive(request: DesignRequest, run: Run, figures: Figures) -> bytes:
     buffer = io.BytesIO(_with_plotly())
     with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as file:
         file.writestr("README.txt", told)
-        file.writestr("solutions.csv", _csv(run))
+        file.writestr("solutions.csv", table_csv(run))
         file.writestr("settings.json", json.dumps(stored, indent=2, ensure_ascii=False))
         if request.start:
             names = ",".join(f"x{j + 1}" for j in range(len(request.start)))

@@ -15,11 +15,11 @@ from app.components.tables import MOST_COLUMNS, x_names, y_names
 from app.components.words import duration, histogram, plain
 from app.state import classroom
 from app.state.targets import data
-from app.workers.jobs import cores
 from ipage_core.inference.methods import METHODS, folder
 from ipage_core.problem.request import SAMPLINGS, DesignRequest, goal_of
 from ipage_core.problem.target import Goal, Kind, Target
 from ipage_core.problem.task import Task
+from ipage_core.runtime.cores import cores
 from ipage_core.tasks import TASKS
 
 Forms = Callable[[str], Form]

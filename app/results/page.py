@@ -253,7 +253,7 @@ def _progress(job: Rerun, before: str) -> None:
     if job.state == "running":
         told, stop = st.columns([4, 1], vertical_alignment="center")
         left = "" if job.eta is None else f", about {job.eta:.0f} s left"
-        told.progress(job.done / max(job.total, 1), f"{_told(job)}: {job.done} of {job.total}{left}")
+        told.progress(job.done / max(job.total, 1), f"{described(job)}: {job.done} of {job.total}{left}")
         stop.button("Cancel", key="cell-cancel", on_click=job.cancel, icon=":material/close:", width="stretch")
     if job.state != before:
         st.rerun()
@@ -265,7 +265,7 @@ def _progress(job: Rerun, before: str) -> None:
         _outcome(job)
 
 
-def _told(job: Rerun) -> str:
+def described(job: Rerun) -> str:
     """What runs, in the words of its form."""
     said = dict(zip(job.arguments[::2], job.arguments[1::2], strict=True))
     repeats = said["--repeats"]

@@ -330,7 +330,7 @@ def _computed(compute: pd.DataFrame, card: dict[str, Any]) -> Iterator[Shown]:
     yield Shown(
         "figure7",
         "Figure 7: total time for 1000 solutions",
-        f"Inference and localization, median of up to three runs, models loaded; {_machines(compute, card)}. "
+        f"Inference and localization, median of up to three runs, models loaded; {machines(compute, card)}. "
         "The neural-adjoint method's descents count as localization.",
         lambda dark: figures.times(compute, TITLES, dark),
         lambda: compute[compute["kind"] == "time"][timed],
@@ -347,7 +347,7 @@ def _computed(compute: pd.DataFrame, card: dict[str, Any]) -> Iterator[Shown]:
         )
 
 
-def _machines(compute: pd.DataFrame, card: dict[str, Any]) -> str:
+def machines(compute: pd.DataFrame, card: dict[str, Any]) -> str:
     """Where the times were taken."""
     timed = compute[compute["kind"] == "time"]
     told = []
@@ -384,13 +384,13 @@ def _beyond(found: Tables) -> Iterator[Shown]:
         yield Shown(
             "ablation",
             "What the posterior buys, and what it does not",
-            _of_the_ablation(ablated),
+            ablation_caption(ablated),
             lambda dark: figures.ablation(ablated, TITLES, dark),
-            lambda: _ablated(ablated),
+            lambda: ablation_table(ablated),
         )
 
 
-def _of_the_ablation(ablated: pd.DataFrame) -> str:
+def ablation_caption(ablated: pd.DataFrame) -> str:
     """Its caption."""
     loops = "more loops found with few designs, if latent points fill their space"
     bought = f"{loops} (right), and, not drawn here," if _few(ablated) else f"none of it drawn here: {loops},"
@@ -409,7 +409,7 @@ def _few(ablated: pd.DataFrame) -> bool:
     return "modes_25" in ablated and bool(ablated["modes_25"].notna().any())
 
 
-def _ablated(ablated: pd.DataFrame) -> pd.DataFrame:
+def ablation_table(ablated: pd.DataFrame) -> pd.DataFrame:
     """Means over seeds; Ω evaluations are of the first alone."""
     told = ["seconds", "mean", "success", "modes", *["modes_25"] * _few(ablated), "omega_calls"]
     return ablated.groupby(ABLATED, observed=True, sort=False)[told].mean().reset_index()

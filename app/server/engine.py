@@ -66,7 +66,7 @@ def refresh() -> None:
     if home.refresh():
         from app.state import inspection, runs, targets
 
-        for cached in (runs.training, targets.data, inspection._reference):
+        for cached in (runs.training, targets.data, inspection.prior_reference):
             cached.clear()
 
 

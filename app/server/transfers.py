@@ -11,6 +11,8 @@ from streamlit.runtime.media_file_storage import MediaFileKind
 from app.state import classroom
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SECONDS = 60.0
@@ -19,11 +21,11 @@ UPLOADS = "/_stcore/upload_file/"
 ABOVE = b"<script>window.__streamlit = { BACKEND_BASE_URL: new URL('.', location.href).href }</script>"
 
 
-def keep_files() -> None:
+def keep_files() -> Callable[[], None]:
     """Let files that are made when they are asked for stay until the browser has fetched them; once, at the start.
 
     Streamlit forgets such a file as soon as two runs of anybody's page have ended since: alone one never notices, in a
-    class the browser finds nothing under the address that it was told.
+    class the browser finds nothing under the address that it was told. → a function that ends this.
     """
     forgotten = MediaFileManager._get_inactive_file_ids
     since: dict[str, tuple[MediaFileMetadata, float]] = {}
@@ -38,7 +40,11 @@ def keep_files() -> None:
             since.setdefault(name, (self._file_metadata[name], now))
         return {name for name in found if name not in made or since[name][1] < now - SECONDS}
 
+    def end() -> None:
+        MediaFileManager._get_inactive_file_ids = forgotten  # type: ignore[method-assign]
+
     MediaFileManager._get_inactive_file_ids = forgotten_for_long  # type: ignore[method-assign]
+    return end
 
 
 class StraightLinks:

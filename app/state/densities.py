@@ -50,7 +50,7 @@ def _density(
     low, high = _shown.low[axes], _shown.high[axes]
     prior_grid, *edges = _histogram(_shown.of(training(task)[0][:DRAWS])[:, axes], low, high, blur=2.0)
     target = torch.tensor([y_star], dtype=torch.float32)
-    draws = _draws(networks, target) if METHODS[method].proposal else None
+    draws = posterior_draws(networks, target) if METHODS[method].proposal else None
     likeliest = None if d > MOST else _likeliest(problem, networks, target, draws)
     if likeliest is None:
         sliced = False
@@ -74,7 +74,7 @@ def _density(
     return Density(kind, across, up, posterior, *edges, prior_grid, likeliest, levels)
 
 
-def _draws(networks: Loaded, target: Tensor) -> Tensor:
+def posterior_draws(networks: Loaded, target: Tensor) -> Tensor:
     z = torch.randn(DRAWS, networks.proposal.latent_dim, generator=Generator().manual_seed(0))
     with torch.no_grad():
         x = networks.proposal.sample(target.expand(DRAWS, -1), z)

@@ -50,7 +50,7 @@ def inspect(run: Run, sample: int) -> Inspection:
     near = near[distance[near].argsort()]
     usual = None
     if task.d <= MOST:
-        usual = float((_reference(run.task) <= _log_density(run.task, x[None])[0]).mean())
+        usual = float((prior_reference(run.task) <= _log_density(run.task, x[None])[0]).mean())
     return Inspection(f, usual, train_x[near], train_y[near], distance[near])
 
 
@@ -65,5 +65,5 @@ def _log_density(task: str, x: np.ndarray) -> np.ndarray:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _reference(task: str) -> np.ndarray:
+def prior_reference(task: str) -> np.ndarray:
     return _log_density(task, training(task)[0][:REFERENCE])

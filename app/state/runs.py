@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from contextlib import nullcontext
 
 import numpy as np
@@ -17,10 +16,10 @@ from ipage_core.inference.latent_design import SAMPLINGS
 from ipage_core.inference.methods import METHODS, Loaded, folder, load
 from ipage_core.inference.solutions import Solutions
 from ipage_core.problem.request import DesignRequest
+from ipage_core.runtime.cores import threads
 from ipage_core.tasks import TASKS
 
-# Small networks gain nothing from many threads, and a thread too many on a busy machine costs tenfold.
-torch.set_num_threads(max(1, min(4, (os.cpu_count() or 2) // 2)))
+torch.set_num_threads(threads())
 
 WATCHING = 1.0
 """Seconds of Ω that pictures may cost; beyond, it watches the first frame and the last alone."""

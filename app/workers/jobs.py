@@ -8,29 +8,26 @@ its parent does.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import itertools
 import json
 import os
-import signal
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
 from threading import Lock
-from typing import Any
 
 import numpy as np
 
+from app.workers.process import Followed
 from ipage_core.runtime import executor as cluster
-from ipage_core.runtime.paths import ROOT
+from ipage_core.runtime.cores import cores
 from ipage_core.tasks.crystal import dft
 
-COMMAND = [sys.executable, "-m", "app.workers.jobs"]
+COMMAND = ["-m", "app.workers.jobs"]
+"""What Python runs for a job, with its ``work`` behind it."""
 GAPS = "ipage_core.tasks.crystal.dft:gaps"
 """What a job computes unless it says otherwise: a function of designs (n, d), workers, progress and cancel."""
 MOST = 64
@@ -88,11 +85,10 @@ class Queue:
         """All results since the server's start, failures too."""
         self._lock = Lock()
         self._numbers = itertools.count(1)
-        self._jobs: list[Job] = []
-        self._process: subprocess.Popen | None = None
-        self._out: Any = None
-        self._errors: Any = None
-        self._rest = b""
+        self.jobs: list[Job] = []
+        """Those still to end, in the order in which they run."""
+        self.process: Followed | None = None
+        """Of the running job."""
 
     def add(self, samples: tuple[int, ...], lattices: np.ndarray, work: str = GAPS, each: float = SECONDS) -> Job:
         """Put designs (n, d) in the queue, for a function ``work`` of the core that takes ``each`` seconds a design.
@@ -104,7 +100,7 @@ class Queue:
             raise ValueError(f"{len(samples)} designs are too many for one go; at most {MOST}, the rest afterwards.")
         job = Job(next(self._numbers), tuple(samples), tuple(keys(lattices)), work=work, each=each)
         with self._lock:
-            self._jobs.append(job)
+            self.jobs.append(job)
         self.poll()
         return job
 
@@ -121,77 +117,47 @@ class Queue:
     def about(self, lattices: np.ndarray) -> list[Job]:
         """Jobs still to end that hold any of the lattices (n, 6): a page that is loaded anew finds its own."""
         asked = set(keys(lattices))
-        return [job for job in self._jobs if job.active and asked.intersection(job.lattices)]
+        return [job for job in self.jobs if job.active and asked.intersection(job.lattices)]
 
     def ahead(self, job: Job) -> int:
         """How many jobs come before this one."""
-        return sum(other.active for other in self._jobs if other.number < job.number)
+        return sum(other.active for other in self.jobs if other.number < job.number)
 
     def poll(self) -> None:
         """Read what the running job has said, and start the next one if there is none."""
         with self._lock:
-            for job in [j for j in self._jobs if j.state == "running"]:
-                code = self._process.poll() if self._process else None
+            for job in [j for j in self.jobs if j.state == "running"]:
+                code = self.process.code if self.process else None
                 self._read(job)
-                if code is not None:
+                if self.process is not None and code is not None:
                     job.took = time.monotonic() - job.begun
                     job.state = "done" if len(job.results) == len(job.lattices) else "failed"
-                    job.message = "" if job.state == "done" else self._why(code)
+                    job.message = "" if job.state == "done" else self.process.why()
                     self._end()
-            self._jobs = [j for j in self._jobs if j.active]
-            if self._process is None and self._jobs:
-                self._start(self._jobs[0])
+            self.jobs = [j for j in self.jobs if j.active]
+            if self.process is None and self.jobs:
+                self._start(self.jobs[0])
 
     def _start(self, job: Job) -> None:
-        """The output goes to a file, which can be read without waiting."""
-        handle, name = tempfile.mkstemp(prefix="ipage-dft-", suffix=".jsonl")
-        self._out, self._errors, self._rest = open(name, "rb"), tempfile.TemporaryFile(), b""  # noqa: SIM115
         try:
-            self._process = subprocess.Popen(
-                [*COMMAND, job.work],
-                cwd=ROOT,
-                stdin=subprocess.PIPE,
-                stdout=handle,
-                stderr=self._errors,
-                env=os.environ | {"OMP_NUM_THREADS": "1"},
-                start_new_session=True,  # so that its workers end with it
-            )
-        except OSError as error:  # no memory, or no processes left
+            self.process = Followed([*COMMAND, job.work], json.dumps(job.lattices).encode())
+        except OSError as error:
             job.state, job.message = "failed", str(error)
-            self._end()
             return
-        finally:
-            os.close(handle)
         job.state, job.told, job.begun = "running", time.monotonic(), time.monotonic()
-        with contextlib.suppress(OSError):  # one that died at once is noticed when it is polled
-            self._process.stdin.write(json.dumps(job.lattices).encode())
-            self._process.stdin.close()
 
     def _read(self, job: Job) -> None:
         """Take the lines that are whole."""
-        *lines, self._rest = (self._rest + self._out.read()).split(b"\n")
-        for line in lines:
+        for line in self.process.lines() if self.process else ():
             said = json.loads(line)
             job.eta, job.told = said["eta"], time.monotonic()
             for row, result in said["results"].items():
                 job.results[int(row)] = self.found[job.lattices[int(row)]] = result
 
     def _end(self) -> None:
-        """Whatever is left of the process and of its workers ends here."""
-        if self._process is not None and self._process.returncode != 0:
-            _kill(self._process)
-        self._out.close()
-        os.unlink(self._out.name)
-        self._errors.close()
-        self._process = None
-
-    def _why(self, code: int) -> str:
-        """The end of what the process complained about."""
-        self._errors.seek(0)
-        lines = self._errors.read().decode(errors="replace").strip().splitlines()
-        if code < 0:
-            return f"the process was ended by signal {-code}"
-        return lines[-1][:300] if lines else "the process ended without a word"
+        if self.process is not None:
+            self.process.end()
+        self.process = None
 
 
 @functools.cache
@@ -222,24 +188,6 @@ def known(
 def guess(count: int, each: float = SECONDS) -> float:
     """Seconds that so many designs take, by experience."""
     return START + each * -(-count // cores())
-
-
-def cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _kill(process: subprocess.Popen) -> None:
-    """End a process and those that it started, even if it has ended itself."""
-    if not hasattr(os, "killpg"):
-        process.kill()
-        process.wait()
-        return
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, sign)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=3)
 
 
 def main() -> None:

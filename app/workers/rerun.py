@@ -5,17 +5,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import os
-import signal
-import subprocess
-import sys
-import tempfile
-from dataclasses import dataclass, field
-from typing import IO
+from dataclasses import dataclass
 
+from app.workers.process import Followed
 from ipage_core.registry import home
-from ipage_core.runtime.paths import ROOT
 
+COMMAND = ["-m", "ipage_core", "benchmark"]
 OUT = home().resolve() / "benchmark"
 """Where its journals are: what was run before is not run again."""
 
@@ -31,58 +26,39 @@ class Rerun:
     total: int = 0
     eta: float | None = None
     message: str = ""
-    _process: subprocess.Popen | None = None
-    _lines: IO[bytes] | None = field(default=None, repr=False)
-    """What it has said. The file has no name, so that nothing is left of it however all this ends."""
+    process: Followed | None = None
 
     def start(self, *arguments: str) -> None:
         """Begin; a run that is still under way is left alone."""
         if self.state == "running":
             return
-        command = [sys.executable, "-m", "ipage_core", "benchmark", *arguments, "--only", "tables", "--json"]
+        options = [*arguments, "--only", "tables", "--json", "--workers", "1", "--out", str(OUT)]
         self.arguments, self.done, self.total, self.eta, self.message = arguments, 0, 0, None, ""
         try:
-            self._lines = tempfile.TemporaryFile()  # noqa: SIM115
-            self._process = subprocess.Popen(
-                [*command, "--workers", "1", "--out", str(OUT)],
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=self._lines,
-                stderr=subprocess.STDOUT,
-                env=os.environ | {"OMP_NUM_THREADS": "1"},
-                start_new_session=True,  # so that its workers end with it
-            )
+            self.process = Followed([*COMMAND, *options])
             self.state = "running"
         except OSError as error:
             self.state, self.message = "failed", str(error)
 
     def poll(self) -> None:
         """Read what it has said."""
-        if self.state != "running" or self._process is None or self._lines is None:
+        if self.state != "running" or self.process is None:
             return
-        code = self._process.poll()
-        said = self._said()
-        for line in said[::-1]:
-            with contextlib.suppress(ValueError, KeyError, TypeError):  # cut short, or no line of its progress
+        code = self.process.code
+        for line in self.process.lines()[::-1]:
+            with contextlib.suppress(ValueError, KeyError, TypeError):  # no line of its progress
                 told = json.loads(line)
                 self.done, self.total, self.eta = told["done"], told["total"], told["eta"]
                 break
         if code is not None:
             self.state = "done" if code == 0 else "failed"
-            self.message = "" if code == 0 else (said[-1][:300] if said else f"it ended with code {code}")
-
-    def _said(self) -> list[str]:
-        """Its lines so far. Read from the start by place: the file's own position is where the process writes."""
-        assert self._lines is not None
-        handle = self._lines.fileno()
-        return os.pread(handle, os.fstat(handle).st_size, 0).decode(errors="replace").splitlines()
+            self.message = "" if code == 0 else self.process.why()
+            self.process.end()
 
     def cancel(self) -> None:
         """End it and its workers. What is finished stays in the journal."""
-        if self.state == "running" and self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGTERM)
-            self._process.wait()
+        if self.state == "running" and self.process is not None:
+            self.process.end()
             self.state = "cancelled"
 
 

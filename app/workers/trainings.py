@@ -3,12 +3,13 @@
     $IPAGE_HOME/queue/<number>.json    what is asked for and how it stands
                       <number>.jsonl   what the training has printed: a line an epoch, one more a finished model
                       <number>.err     what it complained about
-                      lock             held by whoever works
+                      worker.lock, training.lock, editing.lock
 
 The worker, ``python -m app.workers.trainings``, is a process of its own: one training at a time, the next as long as
-there is one. Each is ``python -m ipage_core train … --json``, which keeps a checkpoint an epoch. The lock goes with the
-worker and with its training; when it is free and a training is down as running, that one was killed, and goes on from
-its checkpoint as soon as somebody looks.
+there is one. Each training is another process, ``python -m app.workers.trainings NUMBER``, which does what
+``python -m ipage_core train … --json`` does: it keeps a checkpoint an epoch. Worker and training hold a lock each,
+which the system takes back when they are killed. When both are free and a training is down as running, that one was
+killed, and goes on from its checkpoint as soon as somebody looks.
 """
 
 from __future__ import annotations
@@ -25,12 +26,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from filelock import FileLock, Timeout
+
+from app.workers.process import start
 from ipage_core.registry import home
+from ipage_core.runtime.cores import threads
 from ipage_core.runtime.files import replacing
-from ipage_core.runtime.paths import ROOT
 
+COMMAND = ["-m", "app.workers.trainings"]
 ACTIVE = ("waiting", "running", "stopping")
 ATTEMPTS = 2
 """How often in a row a training may be killed before its first epoch has ended; then it counts as failed."""
@@ -90,7 +95,7 @@ def add(
     with _editing():
         number = max([t.number for t in trainings()], default=0) + 1
         training = Training(number, title, task, method, models, str(out), arguments)
-        _write(training)
+        write(training)
     poll()
     return training
 
@@ -125,7 +130,7 @@ def printed(training: Training) -> list[dict[str, Any]]:
     """
     rows: dict[tuple[Any, Any], dict[str, Any]] = {}
     with suppress(FileNotFoundError):
-        for line in _path(training, "jsonl").read_text().splitlines():
+        for line in file_of(training, "jsonl").read_text().splitlines():
             with suppress(ValueError):
                 row = json.loads(line)
                 rows[row.get("model"), row.get("epoch") if "epochs" in row else "end"] = row
@@ -143,114 +148,105 @@ def ahead(training: Training) -> int:
 def stop(number: int) -> None:
     """Stop a training; its checkpoint stays. One that waits just stops waiting."""
     with _editing():
-        training = _read(number)
+        training = read(number)
         if training.state == "waiting":
             training.state = "stopped"
         elif training.state == "running":
             training.state = "stopping"
-            if training.pid and _is_working():
+            if training.pid and is_working():
                 with suppress(ProcessLookupError):
                     os.kill(training.pid, signal.SIGTERM)
-        _write(training)
+        write(training)
     poll()
 
 
 def resume(number: int) -> None:
     """Let a stopped or failed training wait for its turn again."""
     with _editing():
-        training = _read(number)
+        training = read(number)
         if not training.active:
             training.state, training.message = "waiting", ""
-            _write(training)
+            write(training)
     poll()
 
 
 def remove(number: int) -> None:
     """Forget a training that has ended, with its checkpoints if it did not finish; finished models stay."""
     with _editing():
-        training = _read(number)
+        training = read(number)
         if training.active:
             return
         if training.state != "done":
             for model in training.models:
                 (Path(training.out) / f"{model}.checkpoint.safetensors").unlink(missing_ok=True)
         for ending in ("json", "jsonl", "err"):
-            _path(training, ending).unlink(missing_ok=True)
+            file_of(training, ending).unlink(missing_ok=True)
 
 
 def poll() -> None:
     """Notice trainings that were killed, and see to it that somebody works while there is work."""
-    if not _folder().exists() or _is_working():
+    if not _folder().exists() or is_working():
         return
     with _editing():
         for training in trainings():
             if training.state in ("running", "stopping"):
-                _conclude(training, None)
+                conclude(training, None)
         waiting = any(t.state == "waiting" for t in trainings())
     if waiting:
-        subprocess.Popen(
-            [sys.executable, "-m", "app.workers.trainings"],
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # it goes on when the app ends
-        )
+        start(COMMAND)
         until = time.monotonic() + 5
-        while not _is_working() and time.monotonic() < until and any(t.state == "waiting" for t in trainings()):
+        while not is_working() and time.monotonic() < until and any(t.state == "waiting" for t in trainings()):
             time.sleep(0.02)
 
 
 def main() -> None:
     """Work until nothing waits any more."""
-    with _open("lock") as lock:
-        until = time.monotonic() + 2
-        while not _locked(lock):  # whoever only looks has it for a moment
-            if time.monotonic() > until:
-                return
-            time.sleep(0.01)
+    try:
+        lock = _lock("worker").acquire(timeout=2)  # who only looks has it for a moment
+    except Timeout:
+        return
+    with lock:
         while True:
             with _editing():
                 waiting = [t for t in trainings() if t.state == "waiting"]
                 if not waiting:
                     return
-                process = _start(waiting[0], lock)
+                process = _start(waiting[0])
             code = process.wait()
             with _editing():
-                _conclude(_read(waiting[0].number), code)
+                conclude(read(waiting[0].number), code)
 
 
-def _start(training: Training, lock: IO[bytes]) -> subprocess.Popen:
-    left = [Path(training.out) / f"{model}.checkpoint.safetensors" for model in training.models]
-    again = bool(training.begun) and (bool(_ended(training)) or any(path.exists() for path in left))
+def _start(training: Training) -> subprocess.Popen:
     training.begun.append(len(printed(training)))
-    command = [sys.executable, "-m", "ipage_core", "train", *training.arguments, "--json"]
-    command += ["--resume"] if again else []
-    # Small networks gain nothing from many threads, and a thread too many on a busy machine costs tenfold.
-    threads = str(max(1, min(4, (os.cpu_count() or 2) // 2)))
-    inherited: dict[str, Any] = {} if os.name == "nt" else {"pass_fds": [lock.fileno()]}
-    with open(_path(training, "jsonl"), "ab") as out, open(_path(training, "err"), "wb") as errors:
+    with open(file_of(training, "jsonl"), "ab") as out, open(file_of(training, "err"), "wb") as errors:
         out.write(b"\n")  # after a line that a kill cut short
         out.flush()
-        process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=errors,
-            env={"OMP_NUM_THREADS": threads} | os.environ,
-            **inherited,
-        )
+        process = start([*COMMAND, str(training.number)], out, errors, threads=threads())
     training.state, training.pid = "running", process.pid
-    _write(training)
+    write(training)
     return process
 
 
-def _conclude(training: Training, code: int | None) -> None:
+def train(number: int) -> int:
+    """Carry a training out in this process, which the worker has started for it. → exit code."""
+    with _lock("training").acquire(timeout=10):
+        with _editing():
+            training = read(number)
+        if training.pid != os.getpid():  # the worker was killed before it wrote this process down
+            return 1
+        left = [Path(training.out) / f"{model}.checkpoint.safetensors" for model in training.models]
+        again = len(training.begun) > 1 and (bool(_ended(training)) or any(path.exists() for path in left))
+        from ipage_core.cli.main import main as command
+
+        return command(["train", *training.arguments, "--json", *(["--resume"] if again else [])])
+
+
+def conclude(training: Training, code: int | None) -> None:
     """How it ended, by what it left behind; ``code`` is None if nobody was there to see."""
     complaints: list[str] = []
     with suppress(OSError):
-        complaints = _path(training, "err").read_text(errors="replace").strip().splitlines()
+        complaints = file_of(training, "err").read_text(errors="replace").strip().splitlines()
     said = [line for line in complaints if line.startswith("ipage_core train: ") and not line.endswith(": stopped")]
     training.pid = 0
     if _ended(training) == set(training.models) and code in (0, None):
@@ -264,7 +260,7 @@ def _conclude(training: Training, code: int | None) -> None:
         training.state, training.message = "failed", f"it was killed {ATTEMPTS} times within an epoch: out of memory?"
     else:
         training.state = "waiting"
-    _write(training)
+    write(training)
 
 
 def _ended(training: Training) -> set[str]:
@@ -276,56 +272,45 @@ def _folder() -> Path:
     return home() / "queue"
 
 
-def _path(training: Training, ending: str) -> Path:
+def file_of(training: Training, ending: str) -> Path:
+    """``ending``: json, jsonl or err, see the module."""
     return _folder() / f"{training.number}.{ending}"
 
 
-def _read(number: int) -> Training:
+def read(number: int) -> Training:
+    """One training as it stands."""
     return Training(**json.loads((_folder() / f"{number}.json").read_text()))
 
 
-def _write(training: Training) -> None:
-    with replacing(_path(training, "json")) as beside:
+def write(training: Training) -> None:
+    """Put down how a training stands."""
+    with replacing(file_of(training, "json")) as beside:
         beside.write_text(json.dumps(asdict(training), ensure_ascii=False))
 
 
-def _open(name: str) -> IO[bytes]:
+def _lock(name: str) -> FileLock:
     _folder().mkdir(parents=True, exist_ok=True)
-    return open(_folder() / name, "ab")
+    return FileLock(_folder() / f"{name}.lock")
 
 
 @contextmanager
 def _editing() -> Iterator[None]:
     """One at a time reads and writes how trainings stand."""
-    with _open("editing") as file:
-        until = time.monotonic() + 10
-        while not _locked(file) and time.monotonic() < until:
-            time.sleep(0.01)
+    with _lock("editing").acquire(timeout=10):
         yield
 
 
-def _is_working() -> bool:
-    if not (_folder() / "lock").exists():
-        return False
-    with _open("lock") as file:
-        return not _locked(file)
-
-
-def _locked(file: IO[bytes]) -> bool:
-    """Take the lock; it is given back when the file is closed by all who hold it. False: somebody else has it."""
-    try:
-        if os.name == "nt":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+def is_working() -> bool:
+    """Whether a worker, or a training that has outlived its worker, is at work."""
+    for name in ("worker", "training"):
+        if (_folder() / f"{name}.lock").exists():
+            try:
+                with _lock(name).acquire(blocking=False):
+                    pass
+            except Timeout:
+                return True
+    return False
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(train(int(sys.argv[1])) if len(sys.argv) > 1 else main())

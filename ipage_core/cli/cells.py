@@ -13,4 +13,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--mesh", choices=["pixel", "converged"], default="pixel", help="what counts as verified")
     group.add_argument("--side", type=int, default=32, metavar="PIXELS", help="32 (default), 48 or 64")
-    group.add_argument("--feature", type=int, default=1, metavar="PIXELS", help="thinnest wall and narrowest gap")
+    group.add_argument(
+        "--feature",
+        default="2",
+        metavar="LENGTH",
+        help="thinnest wall and narrowest gap, in pixels or mm: 2 (default: it can be printed), 1 (any), 0.6mm",
+    )
+    group.add_argument(
+        "--cell-mm", type=float, default=10.0, metavar="MM", help="width of a cell, for a feature in mm (default 10)"
+    )

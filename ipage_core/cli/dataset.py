@@ -15,6 +15,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("task", metavar="TASK", help="architecture, crystal, or any task that generates from a seed")
     parser.add_argument("--n", type=COUNT, help="rows; needed but with --check, which has its own default")
+    parser.add_argument("--kind", help="of architecture: random (default), printable (features of 2 pixels) or auxetic")
     parser.add_argument("--seed", type=SEED, help="default: that of the shipped data")
     parser.add_argument("--out", type=file_name, metavar="FILE", help="Parquet; needed but with --check or --merge")
     add_workers(parser, 1)
@@ -47,6 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.n,
         arguments.seed,
         arguments.out,
+        kind=arguments.kind,
         workers=arguments.workers,
         scheduler=arguments.scheduler,
         progress=print_counts,

@@ -328,20 +328,20 @@ class Chain:
     def correct(self, samples: Samples, goal: Tensor, evaluations: int, seed: int, replaceable: Tensor) -> Tensor:
         """Correct with Ω; replace ``replaceable`` (n,) samples that do not converge. → (n,) bool, which were."""
         replaced = torch.zeros(len(goal), dtype=torch.bool, device=goal.device)
-        expected = self._correct(samples, goal, evaluations)
+        expected = self.correct_once(samples, goal, evaluations)
         for attempt in range(HOPELESS):
             rows = (replaceable & (expected > CORRECTED)).nonzero()[:, 0]
             if not len(rows):
                 break
             fresh = self.fresh(samples.of(rows), goal[rows], seed + 2, attempt)
-            fresh_expected = self._correct(fresh, goal[rows], evaluations)
+            fresh_expected = self.correct_once(fresh, goal[rows], evaluations)
             better = fresh_expected < expected[rows]
             samples.put(rows[better], fresh.of(better))
             expected[rows[better]] = fresh_expected[better]
             replaced[rows[better]] = True
         return replaced
 
-    def _correct(self, samples: Samples, goal: Tensor, evaluations: int) -> Tensor:
+    def correct_once(self, samples: Samples, goal: Tensor, evaluations: int) -> Tensor:
         """Repeat x ← localize(f, y* + f(x) − Ω(x)) (output space mapping, Bandler et al. 2004).
 
         → the expected error (n,) in tolerances: the residual of the last localization, plus the last error by Ω times

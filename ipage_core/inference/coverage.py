@@ -87,12 +87,10 @@ class Coverage:
             said.append(f"Proved: no solution in the box is farther than {radius:.4f} {self.unit} from a design.")
         if len(self.distance):
             how = "Measured" if self.measured else "Estimate"
-            said.append(f"{how}, over the box: {_percent(self.share())} of the solutions are within {self.within:g}.")
+            said.append(f"{how}, over the box: {percent(self.share())} of the solutions are within {self.within:g}.")
         if len(self.posterior):
             share, low, high = self.likely()
-            said.append(
-                f"Estimate, posterior-weighted: {_percent(share)} ({_percent(low)[:-2]}–{_percent(high)[:-2]})."
-            )
+            said.append(f"Estimate, posterior-weighted: {percent(share)} ({percent(low)[:-2]}–{percent(high)[:-2]}).")
         return " ".join(said) or "No solution is known: nothing can be said of the coverage."
 
     def summary(self) -> dict[str, Any]:
@@ -115,7 +113,7 @@ class Coverage:
         return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in figures.items()}
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
     """Never 100 % of what is not all, nor 0 % of what is not none."""
     value = 100 * share
     shown = round(value, 1)

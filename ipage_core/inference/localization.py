@@ -115,17 +115,17 @@ def _jacobian(residual: Residual, u: Tensor, rows: Tensor) -> tuple[Tensor, Tens
     with torch.no_grad():
         forward = _goes_forward(u, residual(u[:1], rows[:1]))
     if forward:
-        return _forward_derivatives(residual, u, rows)
-    u, r = _with_graph(residual, u, rows)
-    return r.detach(), _derivatives(r, u)
+        return forward_derivatives(residual, u, rows)
+    u, r = residual_with_graph(residual, u, rows)
+    return r.detach(), backward_derivatives(r, u)
 
 
 def _goes_forward(u: Tensor, r: Tensor) -> bool:
     return r.shape[1] >= MANY * u.shape[1]
 
 
-def _forward_derivatives(residual: Residual, u: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """The same by dual numbers, one pass per coordinate."""
+def forward_derivatives(residual: Residual, u: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Residual (n, q) and its Jacobian (n, q, e) at u (n, e), by dual numbers: one pass per coordinate."""
     columns = []
     with torch.no_grad():
         for direction in torch.eye(u.shape[1], dtype=u.dtype, device=u.device):
@@ -136,13 +136,15 @@ def _forward_derivatives(residual: Residual, u: Tensor, rows: Tensor) -> tuple[T
     return r, torch.stack(columns, dim=2)
 
 
-def _with_graph(residual: Residual, u: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+def residual_with_graph(residual: Residual, u: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """u (n, e) and the residual (n, q) there, with the graph that :func:`backward_derivatives` needs."""
     with torch.enable_grad():
         u = u.detach().requires_grad_(True)
         return u, residual(u, rows)
 
 
-def _derivatives(r: Tensor, u: Tensor) -> Tensor:
+def backward_derivatives(r: Tensor, u: Tensor) -> Tensor:
+    """Jacobian (n, q, e) of residuals r (n, q) with a graph: one backward pass for each residual."""
     last = r.shape[1] - 1
     with torch.enable_grad():
         gradients = [torch.autograd.grad(r[:, j].sum(), u, retain_graph=j < last)[0] for j in range(last + 1)]
@@ -197,13 +199,13 @@ def _levenberg_marquardt(residual, u, low, high, steps, enough):  # type: ignore
             with torch.no_grad():
                 with_graph = residual(there, rows)
         else:
-            there, with_graph = _with_graph(residual, there, rows)
+            there, with_graph = residual_with_graph(residual, there, rows)
         r_there, there_now = with_graph.detach(), there.detach()
         error = r_there.square().sum(1)
         better = error < r[rows].square().sum(1)
         onward = better & (error > enough**2)
         if not forward and 2 * int(onward.sum()) > len(rows):
-            jacobian[rows[onward]] = _derivatives(with_graph, there)[onward]
+            jacobian[rows[onward]] = backward_derivatives(with_graph, there)[onward]
         elif onward.any():  # cheaper than derivatives of all samples
             jacobian[rows[onward]] = _jacobian(residual, there_now[onward], rows[onward])[1]
         del with_graph, there  # before the next forward pass builds another

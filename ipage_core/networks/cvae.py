@@ -74,7 +74,8 @@ class CVAE(Network):
         mean, log_sd = self.encoder(torch.cat((standardized, y), dim=1)).chunk(2, dim=1)
         return mean, log_sd.clamp(-10, 4)
 
-    def _log_likelihood(self, standardized: Tensor, z: Tensor, y: Tensor) -> Tensor:
+    def log_likelihood(self, standardized: Tensor, z: Tensor, y: Tensor) -> Tensor:
+        """log p(x | z, y) of standardized designs (n, d) at latents z (n, k) and standardized y (n, m) → (n,)."""
         log_sd = self.log_sd.clamp(min=LEAST_LOG_SD)
         misfit = (standardized - self.decoder(torch.cat((z, y), dim=1))) / log_sd.exp()
         return standard_normal_log_prob(misfit) - log_sd.sum()
@@ -84,7 +85,7 @@ class CVAE(Network):
         standardized, given = self.x_scale(x), self.y_scale(y)
         mean, log_sd = self._encoded(standardized, given)
         z = mean + log_sd.exp() * torch.randn(mean.shape, generator=generator, dtype=mean.dtype).to(mean)
-        fits = self._log_likelihood(standardized, z, given) + self.x_scale.log_det(standardized)
+        fits = self.log_likelihood(standardized, z, given) + self.x_scale.log_det(standardized)
         return fits, kl_to_standard_normal(mean, log_sd)
 
     def bound(self, x: Tensor, y: Tensor, generator: Generator, draws: int = DRAWS) -> Tensor:
@@ -96,7 +97,7 @@ class CVAE(Network):
             noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype).to(mean)
             z = mean + log_sd.exp() * noise
             prior_over_q = standard_normal_log_prob(z) - standard_normal_log_prob(noise) + log_sd.sum(1)
-            terms.append(self._log_likelihood(standardized, z, given) + prior_over_q)
+            terms.append(self.log_likelihood(standardized, z, given) + prior_over_q)
         return torch.stack(terms).logsumexp(0) - math.log(draws) + self.x_scale.log_det(standardized)
 
     def losses(

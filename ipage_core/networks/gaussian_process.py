@@ -141,7 +141,7 @@ class GaussianProcess(Network):
         self.noise = torch.tensor([one.noise for one in fits], dtype=torch.float64)
         self.weights = torch.zeros(y.shape[1], len(x), dtype=torch.float64)
         for j, rows in enumerate(known):
-            self.weights[j, rows] = torch.cholesky_solve(standard[rows, j, None], self._factor(j))[:, 0]
+            self.weights[j, rows] = torch.cholesky_solve(standard[rows, j, None], self.factor(j))[:, 0]
         return self.eval()
 
     def of(self, columns: Sequence[int]) -> GaussianProcess:
@@ -165,7 +165,7 @@ class GaussianProcess(Network):
         each = zip(self.kernels, self.length, self.signal.tolist(), self.noise.tolist(), strict=True)
         return [Hyperparameters(*one) for one in each]
 
-    def _factor(self, j: int) -> Tensor:
+    def factor(self, j: int) -> Tensor:
         """Cholesky factor of property j's covariance; not stored, because it follows from the state."""
         if j not in self._factors or self._factors[j].device != self.points.device:
             scaled = self.points[self.known[j]] / self.length[j]
@@ -191,7 +191,7 @@ class GaussianProcess(Network):
     def spread(self, x: Tensor) -> Tensor:
         """Standard deviation of a measurement at x: of the function and of the noise. (n, d) → (n, m)."""
         variance = []
-        for j, factor in ((j, self._factor(j)) for j in range(len(self.mean))):
+        for j, factor in ((j, self.factor(j)) for j in range(len(self.mean))):
             explained = torch.linalg.solve_triangular(factor, self._covariance(x, j).T, upper=False).square().sum(0)
             variance.append((self.signal[j] - explained).clamp(min=0) + self.noise[j])
         return (torch.stack(variance, dim=1).sqrt() * self.sd).to(x.dtype)
@@ -204,7 +204,7 @@ class GaussianProcess(Network):
         error = torch.full_like(self.weights.T, math.nan)
         sd = error.clone()
         for j, rows in enumerate(self.known):
-            precision = torch.cholesky_inverse(self._factor(j)).diagonal()
+            precision = torch.cholesky_inverse(self.factor(j)).diagonal()
             error[rows, j] = self.weights[j, rows] / precision * self.sd[j]
             sd[rows, j] = precision.rsqrt() * self.sd[j]
         return error, sd
@@ -234,7 +234,7 @@ def fit_hyperparameters(u: Tensor, z: Tensor, *, near: Hyperparameters | None = 
         kernels = (near.kernel,)
         starts = [np.r_[near.length.log().numpy(), math.log(near.signal), math.log(near.noise)]]
     for kernel in kernels:
-        density = _negative_log_density(kernel, u[few], z[few])
+        density = negative_log_density(kernel, u[few], z[few])
         runs = [
             minimize(density, start, jac=True, method="L-BFGS-B", bounds=limits, options=options) for start in starts
         ]
@@ -248,7 +248,7 @@ def fit_hyperparameters(u: Tensor, z: Tensor, *, near: Hyperparameters | None = 
     return best_fit
 
 
-def _negative_log_density(kernel: str, u: Tensor, z: Tensor) -> Callable[[Any], Any]:
+def negative_log_density(kernel: str, u: Tensor, z: Tensor) -> Callable[[Any], Any]:
     """θ = (log ℓ (d), log signal, log noise) → −log p(z, θ) and its gradient (R&W 2006, Eqs. 5.8, 5.9)."""
     d = u.shape[1]
     centre = torch.tensor([math.sqrt(2) + 0.5 * math.log(d)] * d + [0.0, -7.0], dtype=torch.float64)

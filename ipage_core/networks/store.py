@@ -128,7 +128,7 @@ def load_model(
         raise ModelUnavailable(f"{path} does not match the hash in its card: it was changed or damaged.")
     modules: dict[str, Network] = {}
     try:
-        _check_arguments(card["arguments"], sum(tensor.numel() for tensor in tensors.values()))
+        check_arguments(card["arguments"], sum(tensor.numel() for tensor in tensors.values()))
         build = networks[card["model"]]
         first = {k.split(".", 1)[1]: v for k, v in tensors.items() if k.startswith(f"{build.weight_sets[0]}.")}
         for weight_set in build.weight_sets:
@@ -144,7 +144,7 @@ def load_model(
     return modules, card
 
 
-def _check_arguments(arguments: Any, weights: int) -> None:
+def check_arguments(arguments: Any, weights: int) -> None:
     """Refuse layers wider than the number of weights: a forged card could otherwise fill the memory.
 
     Widths and counts are integers. Means and scales of the data are not, and may be as large as their unit makes them.
@@ -153,7 +153,7 @@ def _check_arguments(arguments: Any, weights: int) -> None:
         arguments = list(arguments.values())
     if isinstance(arguments, list):
         for part in arguments:
-            _check_arguments(part, weights)
+            check_arguments(part, weights)
     elif isinstance(arguments, int) and abs(arguments) > max(weights, 1000):
         raise ValueError(f"{arguments:g} is too large for {weights:,} weights")
 

@@ -20,7 +20,7 @@ Kind = Literal["exactly", "at least", "at most", "between", "minimize", "maximiz
 KINDS: tuple[Kind, ...] = get_args(Kind)
 NEAREST = 200
 """For a task with a fixed number and an interval: values in the interval come from this many nearest pairs."""
-GOALS = "NAME=5, NAME=5±0.1 (or 5+-0.1), NAME<=3, NAME>=3, NAME=0.4:0.6, minimize NAME or maximize NAME"
+GOALS = "NAME=5, NAME=5±0.1 (or 5+-0.1, 5±2%), NAME<=3, NAME>=3, NAME=0.4:0.6, minimize NAME or maximize NAME"
 _OPTIMUM = re.compile(r"(minimi[sz]e|maximi[sz]e|anything)\s+(.+)", re.IGNORECASE)
 _WEIGHT = re.compile(r"(.*\S)\s+weight\s+(\S+)")
 _CHAIN = re.compile(r"([^<>=]+)<=([^<>=]+)<=([^<>=]+)")
@@ -329,6 +329,14 @@ def _property(task: Task, name: str) -> int:
     return j
 
 
+def _tolerance(text: str, value: float) -> float:
+    """A number, or a share of the value in per cent."""
+    share, percent, rest = text.strip().partition("%")
+    if percent and not rest:
+        return float(share) / 100 * abs(value)
+    return float(text)
+
+
 def expression(given: str) -> tuple[str, Goal]:
     """ "NAME=5±0.1" and the other forms of ``GOALS`` → the name and the goal.
 
@@ -351,7 +359,7 @@ def expression(given: str) -> tuple[str, Goal]:
                 return name, _interval(value)
             number, plus_minus, tolerance = value.replace("+-", "±").replace("+/-", "±").partition("±")
             if sign == "=":
-                return name, Goal.exactly(float(number), float(tolerance) if plus_minus else None)
+                return name, Goal.exactly(float(number), _tolerance(tolerance, float(number)) if plus_minus else None)
             if not plus_minus:
                 end = float(number)
                 return name, Goal.between(-math.inf, end) if sign == "<=" else Goal.between(end, math.inf)

@@ -123,6 +123,8 @@ class Task:
     """→ pairs x (n, d), y (n, m) for tests, if Ω is too slow to generate them."""
     generate: Callable[..., dict[str, Any]] | None = None
     """(n, seed or None, out, workers=, scheduler=, progress=) writes a data set and returns its card; None: by Ω."""
+    data_kinds: tuple[str, ...] = ()
+    """Kinds of data sets that ``generate`` can write, by ``kind=``; the first is the default."""
     log_prior: Callable[[Tensor], Tensor] | None = None
     """(n, d) in the box → (n,) log p(x) per raw unit; None: not known."""
     published_descent: tuple[tuple[tuple[float, ...], tuple[float, ...]], tuple[float, ...]] | None = None

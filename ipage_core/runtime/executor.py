@@ -24,6 +24,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from filelock import FileLock, Timeout
+
 Result = dict[str, Any]
 Work = Callable[[Any], Result]
 Item = tuple[str, Any]
@@ -266,14 +268,11 @@ def _opened(journal: Path | None, wanted: dict[str, Any]) -> Iterator[tuple[dict
         yield {}, None
         return
     journal.parent.mkdir(parents=True, exist_ok=True)
-    with journal.open("a+b") as file:
-        with suppress(ImportError):  # Windows has no such lock
-            import fcntl
-
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise ValueError(f"Another run is writing {journal}.") from None
+    try:
+        lock = FileLock(journal.with_name(f".{journal.name}.lock")).acquire(blocking=False)
+    except Timeout:
+        raise ValueError(f"Another run is writing {journal}.") from None
+    with lock, journal.open("a+b") as file:
         yield {key: result for key, result in _recovered(file, journal) if key in wanted}, file
 
 

@@ -30,6 +30,7 @@ def generate(
     seed: int | None,
     out: Path,
     *,
+    kind: str | None = None,
     workers: int = 1,
     scheduler: str | None = None,
     progress: Callable[[Progress], None] | None = None,
@@ -37,15 +38,19 @@ def generate(
     """Write n rows of a task's data to a Parquet file and return its card. A stopped run continues when run again.
 
     If the task has its own generator, :func:`ipage_core.runtime.executor.run` executes it. ``seed`` None is the seed of
-    the shipped data.
+    the shipped data, ``kind`` None the first of the task's kinds of data.
 
     Raises:
-            ValueError: unknown task, or an error of the task's generator.
+        ValueError: unknown task or kind, or an error of the task's generator.
     """
     if task not in TASKS:
         raise ValueError(f"task '{task}' is not known; accepted: {', '.join(TASKS)}")
+    if kind is not None and kind not in (kinds := TASKS[task].data_kinds):
+        accepted = f"accepted: {', '.join(kinds)}" if kinds else f"the data of {task} are of one kind; leave it out"
+        raise ValueError(f"kind '{kind}' is not known; {accepted}")
     if (own := TASKS[task].generate) is not None:
-        return own(n, seed, out, workers=workers, scheduler=scheduler, progress=progress)
+        where = {} if kind is None else {"kind": kind}
+        return own(n, seed, out, **where, workers=workers, scheduler=scheduler, progress=progress)
     x, y = pairs(TASKS[task], n, seed or 0)
     columns = {f"{name}{j + 1}": column for name, values in (("x", x), ("y", y)) for j, column in enumerate(values.T)}
     with replacing(out) as beside:

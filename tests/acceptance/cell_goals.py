@@ -122,7 +122,7 @@ def one_start(seeds: list[int], n: int) -> None:
             f"{np.mean([f.seconds.mean() for f in found]):.2f} s, Hamming {apart:.3f}")  # fmt: skip
 
 
-def novel(seeds: list[int], n: int, attempts: int = 12) -> None:
+def novel(seeds: list[int], n: int, attempts: int = 16) -> None:
     found, met, near = [], [], []
     for i, target in enumerate(TARGETS["novel"][:n]):
         goals = exactly(MODULI, target)
@@ -158,9 +158,9 @@ def features(seeds: list[int], n: int) -> None:
     row(f"features ≥ 2 px in solid and void, {n} held-out targets", "≥ 95 %", share(met),
         f"{np.mean([f.seconds.mean() for f in found]):.2f} s; {bought(found, met)}")  # fmt: skip
     goals = isotropic(0.05, -0.4)
-    tries = [solve(goals, 16, seed=seed, space=space, from_=("motif",), attempts=1) for seed in seeds]
+    tries = [solve(goals, 16, seed=seed, space=space, from_=("noise", "motif"), attempts=1) for seed in seeds]
     ok = [achieved(f, goals) & has_features(f.cells, 2) for f in tries]
-    row("the same, isotropic, ν = −0.4, E = 0.05 E_s, one motif", "≥ 50 % a try", share(ok),
+    row("the same, isotropic, ν = −0.4, E = 0.05 E_s, one start", "≥ 50 % a try", share(ok),
         f"{np.mean([f.seconds.mean() for f in tries]):.2f} s; {bought(tries, ok)}")  # fmt: skip
 
 

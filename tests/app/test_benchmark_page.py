@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 import tempfile
 import time
 
@@ -18,7 +17,7 @@ from app.figures.theme import unpacked
 from app.results import page as view
 from app.results import report
 from app.results import shown as results
-from app.workers import rerun
+from app.workers import process, rerun
 from ipage_core import benchmark
 from ipage_core.benchmark import ablation, calibration, compute, exploration, quality, rows, scope, solutions, tables
 from ipage_core.benchmark.scope import Scope
@@ -27,7 +26,6 @@ from tests.benchmark.test_benchmark import made
 from tests.support import stand_ins
 from tests.support.browser import ROOT
 
-PYTHON = sys.executable  # one test puts another in its place
 PAGE = str(ROOT / "app" / "screens" / "benchmark.py")
 
 
@@ -217,9 +215,9 @@ def test_the_ablation_has_panels_of_what_there_is():
 
     without = figures.ablation(rows_.drop(columns="modes_25"), titles, False)
     assert len([name for name in without["layout"] if name.startswith("xaxis")]) == 4
-    assert "none of it drawn here" in results._of_the_ablation(rows_.drop(columns="modes_25"))
-    assert "(right)" in results._of_the_ablation(rows_)
-    assert "modes_25" not in results._ablated(rows_.drop(columns="modes_25"))
+    assert "none of it drawn here" in results.ablation_caption(rows_.drop(columns="modes_25"))
+    assert "(right)" in results.ablation_caption(rows_)
+    assert "modes_25" not in results.ablation_table(rows_.drop(columns="modes_25"))
 
 
 def test_true_evaluations_are_told_by_start_and_surrogate():
@@ -250,8 +248,8 @@ def test_a_gpu_has_a_bar_of_its_own_where_it_has_run(folder):
     bars = dict(zip(inference["y"], inference["x"], strict=True))
     assert bars["iPage, GPU"] == 0.01
     assert bars["iPage"] == timed.set_index("method")["inference_seconds"]["ipage"]
-    assert results._machines(both, card).endswith("(blank: not run there)")
-    assert "GPU" not in results._machines(timed, card)
+    assert results.machines(both, card).endswith("(blank: not run there)")
+    assert "GPU" not in results.machines(timed, card)
 
 
 def test_what_a_method_costs_is_on_the_page_and_in_the_report(page, folder, tmp_path):
@@ -284,7 +282,7 @@ def test_a_cell_is_run_with_the_sampling_of_the_form(page, monkeypatch):
             test.selectbox(key=f"cell-sampling-{method}").set_value(sampling).run()
         test.button(key="cell-run").click().run()
         assert not test.exception
-        return dict(zip(job.arguments[::2], job.arguments[1::2], strict=True)), view._told(job)
+        return dict(zip(job.arguments[::2], job.arguments[1::2], strict=True)), view.described(job)
 
     assert asked("ipage") == (
         {
@@ -361,11 +359,7 @@ def faked(monkeypatch, tmp_path):
     """A program in the place of the benchmark."""
 
     def fake(code):
-        script = tmp_path / "fake.py"
-        script.write_text(code)
-        monkeypatch.setattr(rerun.sys, "executable", str(tmp_path / "python"))
-        (tmp_path / "python").write_text(f"#!/bin/sh\nexec {PYTHON} {script}\n")
-        (tmp_path / "python").chmod(0o755)
+        monkeypatch.setattr(rerun, "COMMAND", ["-c", code])
         return rerun.Rerun()
 
     return fake
@@ -396,7 +390,7 @@ def test_no_file_is_left_of_a_run_however_it_ends(faked, tmp_path, monkeypatch):
             job.cancel()
         follow(job)
         assert job.state == state
-    monkeypatch.setattr(rerun.sys, "executable", str(tmp_path / "nothing"))
+    monkeypatch.setattr(process.sys, "executable", str(tmp_path / "nothing"))
     job = rerun.Rerun()
     job.start()
     assert job.state == "failed"
@@ -413,12 +407,12 @@ def test_a_failed_run_tells_why(faked):
 def test_a_run_is_cancelled_and_another_may_begin(faked):
     job = faked("import time\ntime.sleep(60)")
     job.start()
-    first = job._process
+    first = job.process
     job.start()  # left alone
-    assert job._process is first
+    assert job.process is first
     job.cancel()
     assert job.state == "cancelled"
-    assert first.poll() is not None
+    assert first.code is not None
     job.start()
     assert job.state == "running"
     job.cancel()

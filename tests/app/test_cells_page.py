@@ -223,10 +223,10 @@ def test_the_last_frame_is_the_result_and_f_s_error_is_that_of_the_result(run):
 @pytest.mark.parametrize("form", list(FORMATS))
 def test_files_carry_the_ids_of_the_csv(run, form):
     layout = Layout((2, 1), 10.0, 4.0)
-    with zipfile.ZipFile(io.BytesIO(files.archive(run, form, layout))) as file:
+    with zipfile.ZipFile(io.BytesIO(files.archive(files.cells_of(run), form, layout))) as file:
         assert file.namelist() == [f"cell-{k}.{form}" for k in run.frame["sample"].unique()]
         content = file.read(f"cell-3.{form}")
-    again = files.one_file(run, 3, form, layout)
+    again = files.one_file(files.cells_of(run), 3, form, layout)
     assert abs(len(content) - len(again)) <= (16 if form == "dxf" else 0)  # a DXF tells the time, in as many digits
     if form == "stl":
         mesh = trimesh.load(io.BytesIO(content), file_type="stl")

@@ -2,7 +2,6 @@
 
 import io
 import json
-import sys
 import textwrap
 import time
 import zipfile
@@ -51,10 +50,10 @@ def queue(monkeypatch, tmp_path):
     monkeypatch.setattr(dft, "require", lambda: None)
     monkeypatch.setattr(dft, "gpaw_version", lambda: "0")
     answers = textwrap.dedent(ANSWERS % (CUBIC_ENERGY + 1.5))
-    monkeypatch.setattr(jobs, "COMMAND", [sys.executable, "-c", answers])
+    monkeypatch.setattr(jobs, "COMMAND", ["-c", answers])
     jobs.queue.cache_clear()
     yield jobs.queue()
-    for job in list(jobs.queue()._jobs):
+    for job in list(jobs.queue().jobs):
         jobs.queue().cancel(job)
     jobs.queue.cache_clear()
 
@@ -97,7 +96,7 @@ def spec(test, k=0):
 
 def until_ended(queue):
     end = time.monotonic() + 20
-    while queue._jobs:
+    while queue.jobs:
         assert time.monotonic() < end
         time.sleep(0.05)
         queue.poll()
@@ -128,7 +127,7 @@ def test_nothing_is_verified_unasked_and_every_gap_is_said_to_be_pbe_s(queue):
     assert "unrelaxed" in spec(test)["layout"]["xaxis"]["title"]["text"]
     assert spec(test)["frames"]
     assert any("best of this ranking" in s.value for s in test.subheader)
-    assert not queue._jobs
+    assert not queue.jobs
 
 
 @pytest.mark.parametrize(
@@ -172,7 +171,7 @@ def test_verdicts_flow_into_headline_table_figures_and_files(queue):
 
 
 def test_a_job_can_be_cancelled_and_is_found_again_by_another_page(queue, monkeypatch):
-    monkeypatch.setattr(jobs, "COMMAND", [sys.executable, "-c", WAITS])
+    monkeypatch.setattr(jobs, "COMMAND", ["-c", WAITS])
     test = start()
     test.button(key="verify").click().run()
     assert set(table(test)["DFT"]) == {"not verified", "under way"}
@@ -180,7 +179,7 @@ def test_a_job_can_be_cancelled_and_is_found_again_by_another_page(queue, monkey
     other = start()
     assert "are under way" in other.button(key="verify").label
     other.button(key="cancel-1").click().run()
-    assert not queue._jobs
+    assert not queue.jobs
     assert any("Cancelled" in i.value for i in other.info)
     assert set(table(test.run())["DFT"]) == {"not verified"}
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.workers import jobs
+from app.workers import jobs, process
 from ipage_core.tasks.crystal import dft
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -35,14 +35,14 @@ GOOD, BAD, BROKEN, SLOW = 4.0, 7.5, 8.5, 9.5
 @pytest.fixture(autouse=True)
 def child(monkeypatch, tmp_path):
     monkeypatch.setenv("IPAGE_CACHE", str(tmp_path))
-    monkeypatch.setattr(jobs, "COMMAND", [sys.executable, "-c", textwrap.dedent(CHILD)])
+    monkeypatch.setattr(jobs, "COMMAND", ["-c", textwrap.dedent(CHILD)])
 
 
 @pytest.fixture
 def queue():
     one = jobs.Queue()
     yield one
-    for job in list(one._jobs):
+    for job in list(one.jobs):
         one.cancel(job)
 
 
@@ -74,7 +74,7 @@ def test_results_arrive_by_row_and_are_remembered(queue):
     assert job.state == "done"
     assert [job.results[i].get("gap") for i in range(3)] == pytest.approx([0.4, None, 0.41])
     assert queue.found[job.lattices[1]] == {"fail": "did not converge"}
-    assert queue._process is None
+    assert queue.process is None
 
 
 def test_jobs_wait_for_each_other_and_can_be_taken_out(queue):
@@ -84,7 +84,7 @@ def test_jobs_wait_for_each_other_and_can_be_taken_out(queue):
     assert queue.about(lattices(4.2, 4.9)) == [third]
     queue.cancel(second)
     assert (second.state, queue.ahead(third)) == ("cancelled", 1)
-    group = queue._process.pid
+    group = queue.process.pid
     queue.cancel(first)
     assert first.state == "cancelled"
     assert gone(group)
@@ -103,7 +103,7 @@ def test_cancelling_keeps_what_is_computed(queue):
 def test_a_process_that_is_killed_is_a_failed_job_and_the_next_one_runs(queue):
     job, next_one = queue.add((0, 1), lattices(GOOD, SLOW)), queue.add((2,), lattices(GOOD))
     until(queue, lambda: job.results)
-    os.kill(queue._process.pid, signal.SIGKILL)
+    os.kill(queue.process.pid, signal.SIGKILL)
     until(queue, lambda: not job.active)
     assert (job.state, job.message) == ("failed", "the process was ended by signal 9")
     assert list(job.results) == [0]
@@ -118,7 +118,7 @@ def test_what_a_process_complains_about_is_told(queue):
 
 
 def test_a_process_that_does_not_even_start_is_a_failed_job(queue, monkeypatch):
-    monkeypatch.setattr(jobs, "COMMAND", ["/no/such/program"])
+    monkeypatch.setattr(process.sys, "executable", "/no/such/program")
     job = queue.add((0,), lattices(GOOD))
     assert job.state == "failed"
     assert "No such file" in job.message
@@ -133,7 +133,7 @@ def test_disk_is_asked_without_computing(monkeypatch, tmp_path):
     monkeypatch.setattr(dft, "gpaw_version", lambda: "0")
     here = lattices(GOOD, 4.1)
     assert jobs.known(here) == [None, None]
-    dft.keep(dft._cache_file(here[1], dft.STANDARD), {"gap": 1.0})
+    dft.keep(dft.cache_file(here[1], dft.STANDARD), {"gap": 1.0})
     assert jobs.known(here) == [None, {"gap": 1.0}]
 
 

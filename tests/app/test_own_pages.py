@@ -29,7 +29,7 @@ def place(monkeypatch, tmp_path):
     yield tmp_path
     for training in trainings.trainings():
         trainings.stop(training.number)
-    until(lambda: not trainings._is_working())
+    until(lambda: not trainings.is_working())
     monkeypatch.undo()
     home.refresh()
 
@@ -199,7 +199,7 @@ def test_the_table_to_take_away_has_the_columns_that_were_uploaded(strained):
 
     home.refresh()
     found = runs.run(DesignRequest.of(TASKS["strained"], 1.5, n=3))
-    taken = pd.read_csv(io.StringIO(share._csv(found)))
+    taken = pd.read_csv(io.StringIO(share.table_csv(found)))
     for j, name in enumerate(["a [Å]", "b [Å]", "c [Å]", "alpha", "beta", "gamma"], start=1):
         assert taken[name].equals(taken[f"x{j}"])
     assert taken["gap [eV] predicted"].equals(taken["surrogate1"])
@@ -261,13 +261,12 @@ def test_train_says_how_a_name_will_be_written(place):
 
 
 def test_a_stopped_training_says_where_and_every_network_keeps_its_curves(place):
-    trainings._open("editing").close()
     out = str(place / "models/one")
     asked = trainings.Training(1, "one", "sinewave", "ipage", ["inn", "mlp"], out, [], state="stopped")
-    trainings._write(asked)
+    trainings.write(asked)
     row = {"epochs": 3, "loss_y": 1.0, "validation_l2": 1.0, "lambda_y": 1000.0, "eta_seconds": 1.0}
     rows = [row | {"model": "inn", "epoch": k} for k in (1, 2, 3)] + [row | {"model": "mlp", "epoch": 1}]
-    trainings._path(asked, "jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    trainings.file_of(asked, "jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
     test = start("screens/train.py")
     assert not test.exception
     assert "stopped at epoch 1 of 3 of mlp (2 of 2)" in said(test)

@@ -23,7 +23,7 @@ def place(monkeypatch, tmp_path):
     yield tmp_path
     for training in trainings.trainings():
         trainings.stop(training.number)
-    until(lambda: not trainings._is_working())
+    until(lambda: not trainings.is_working())
 
 
 def until(condition, seconds=60):
@@ -34,7 +34,7 @@ def until(condition, seconds=60):
 
 
 def now(number):
-    return trainings._read(number)
+    return trainings.read(number)
 
 
 def epochs(number):
@@ -83,7 +83,7 @@ def test_killed_with_its_worker_it_goes_on_where_it_was(place):
     assert parent != os.getpid()
     os.kill(parent, signal.SIGKILL)
     os.kill(pid, signal.SIGKILL)
-    until(lambda: not trainings._is_working())
+    until(lambda: not trainings.is_working())
     before = len(epochs(1))
     assert now(1).state == "running"  # as the killed left it
     trainings.poll()  # what any page does, and the app when it starts
@@ -121,8 +121,7 @@ def test_what_dies_at_once_is_not_tried_for_ever(place, monkeypatch):
     training = trainings.Training(1, "one", "sinewave", "prior-lm", ["mlp"], str(place / "m"), [])
     for attempt in range(trainings.ATTEMPTS):
         training.begun.append(0)
-        trainings._open("editing").close()
-        trainings._conclude(training, -9)
+        trainings.conclude(training, -9)
         assert training.state == ("waiting" if attempt + 1 < trainings.ATTEMPTS else "failed")
     assert "out of memory" in training.message
 
@@ -139,13 +138,12 @@ def test_a_waiting_one_can_be_taken_out(place):
 def test_what_runs_is_ahead_of_one_resumed(place):
     begun = trainings.Training(1, "one", "sinewave", "prior-lm", ["mlp"], str(place / "one"), [], state="waiting")
     runs = trainings.Training(2, "two", "sinewave", "prior-lm", ["mlp"], str(place / "two"), [], state="running")
-    trainings._open("editing").close()
     for training in (begun, runs):
-        trainings._write(training)
+        trainings.write(training)
     assert (trainings.ahead(begun), trainings.ahead(runs)) == (1, 0)
     for training in (begun, runs):
         training.state = "stopped"
-        trainings._write(training)
+        trainings.write(training)
 
 
 def test_the_settings_of_the_last_training_are_found_again(place):
@@ -155,7 +153,6 @@ def test_the_settings_of_the_last_training_are_found_again(place):
     command = f"python -m ipage_core train --model '{out}' --method prior-lm --out '{out}' --epochs 7 --size small"
     (out / "mlp.json").write_text(json.dumps({"command": command}))
     assert trainings.settings(out) == {"epochs": 7, "size": "small"}
-    trainings._open("editing").close()
     said = ["--size", "large", "--seed", "3", "--device", "cpu"]
-    trainings._write(trainings.Training(1, "one", "sinewave", "prior-lm", ["mlp"], str(out), said, state="done"))
+    trainings.write(trainings.Training(1, "one", "sinewave", "prior-lm", ["mlp"], str(out), said, state="done"))
     assert trainings.settings(out) == {"size": "large", "seed": 3, "device": "cpu"}

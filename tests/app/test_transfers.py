@@ -17,11 +17,11 @@ from app.state import classroom, turns
 def files(monkeypatch):
     """A file manager that keeps files, and its clock."""
     clock = [0.0]
-    monkeypatch.setattr(MediaFileManager, "_get_inactive_file_ids", MediaFileManager._get_inactive_file_ids)
     monkeypatch.setattr(transfers.time, "monotonic", lambda: clock[0])
-    transfers.keep_files()
+    end = transfers.keep_files()
     storage = MemoryMediaFileStorage("/media")
-    return MediaFileManager(storage), storage, clock
+    yield MediaFileManager(storage), storage, clock
+    end()
 
 
 def test_a_file_waits_for_its_browser(files):

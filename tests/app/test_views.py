@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from app.components import words
-from app.components.latent import _latent
+from app.components.latent import latent_of
 from app.figures import compare, latent, posterior
 from app.figures.coordinates import coordinates
 from app.figures.playback import Size
 from app.figures.run import Outcome
 from app.figures.theme import palette, unpacked
 from app.state import inspection, runs
-from app.state.densities import _draws, density
+from app.state.densities import density, posterior_draws
 from app.state.runs import record
 from app.state.targets import doubt
 from app.tasks import panel_of
@@ -58,7 +58,7 @@ def test_every_view_draws_any_task(task, method):
         compare.figure({"SRS": run, "LHS": run, "maximin": run}, panel_of(run.task).picture, False, Size("narrow")),
     ]
     if method != "prior-lm":
-        columns = [_latent(name, run) for name in ("SRS", "LHS", "maximin")]
+        columns = [latent_of(name, run) for name in ("SRS", "LHS", "maximin")]
         k = min(1, run.z.shape[1] - 1)
         drawn.append(latent.figure(columns, (0, k), (0, second), {1: [2, 4]}, True, Size()))
     for figure in drawn:
@@ -71,7 +71,7 @@ def test_every_view_draws_any_task(task, method):
 
 def test_a_thousand_samples_stay_below_two_megabytes_in_every_view():
     run = make("sinewave", n=1000)
-    columns = [_latent(name, run) for name in ("SRS", "LHS", "maximin")]
+    columns = [latent_of(name, run) for name in ("SRS", "LHS", "maximin")]
     for figure in (
         posterior.figure(run, density(run, 0, 1, False, 0), 0, 1, False, Size()),
         posterior.pairs(run, False, Size()),
@@ -92,7 +92,7 @@ def test_the_density_of_eq_3_integrates_to_one_and_its_map_is_its_top():
     assert found.kind == "exact"
     cell = (found.across[1] - found.across[0]) * (found.up[1] - found.up[0])
     inner = found.posterior[2:-2, 2:-2]  # at the walls the map of bounded coordinates has spikes that no grid resolves
-    draws = _draws(load("sinewave", "ipage"), torch.tensor([[1.2]]))
+    draws = posterior_draws(load("sinewave", "ipage"), torch.tensor([[1.2]]))
     share = float((draws.abs() < found.across[-3] + 0.01).all(1).float().mean())
     assert inner.sum() * cell == pytest.approx(share, abs=0.05)
     column = np.abs(found.across - found.likeliest[0]).argmin()
@@ -126,7 +126,7 @@ def test_a_chosen_sample_is_ringed_where_it_is_in_every_frame():
 
 def test_brushed_samples_stand_out_in_all_three_panels_of_their_column():
     run = make("sinewave")
-    columns = [_latent(name, run) for name in ("SRS", "LHS", "maximin")]
+    columns = [latent_of(name, run) for name in ("SRS", "LHS", "maximin")]
     figure = latent.figure(columns, (0, 1), (0, 1), {1: [2, 4]}, False, Size())
     bright = [t for t in figure["data"] if t["marker"]["color"] == palette(False).found and t["customdata"]]
     assert [t["customdata"] for t in bright] == [[[2, 1], [4, 1]]] * 3

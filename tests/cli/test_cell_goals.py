@@ -44,6 +44,8 @@ def test_goals_of_cells(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> N
         (["--goal", "E_x=0.3", "--goal", "E_z=0.3"], "E_z"),
         (["--goal", "E_x=0.3", "--side", "40"], "32, 48 or 64"),
         (["--goal", "E_x=0.3", "--feature", "0"], "feature"),
+        (["--goal", "E_x=0.3", "--feature", "2cm"], "millimetres"),
+        (["--goal", "E_x=0.3", "--feature", "6mm"], "half of a cell"),
         (["--goal", "minimize volume"], "at least one goal"),
         (["--goal", "E_x=0.3", "--constrain", "group=p5"], "p5"),
     ],

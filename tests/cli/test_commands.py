@@ -12,7 +12,7 @@ import pytest
 from ipage_core.cli.main import COMMANDS, main
 from ipage_core.cli.parser import negative_values
 from ipage_core.tasks import MODULES
-from ipage_core.tasks.cells.dataset import generate
+from ipage_core.tasks.cells.generation import generate
 from ipage_core.tasks.crystal.families import distances
 
 HEAVY = {"torch", "pandas", "scipy", "pyarrow"}

@@ -107,9 +107,9 @@ def test_derivatives_forward_are_those_backward():
     def residual(u, rows):
         return torch.sin(u @ a) * (1 + rows[:, None])
 
-    graph, r = localization._with_graph(residual, u, rows)
-    backward = localization._derivatives(r, graph)
-    forward_r, forward = localization._forward_derivatives(residual, u, rows)
+    graph, r = localization.residual_with_graph(residual, u, rows)
+    backward = localization.backward_derivatives(r, graph)
+    forward_r, forward = localization.forward_derivatives(residual, u, rows)
     torch.testing.assert_close(forward, backward)
     torch.testing.assert_close(forward_r, r.detach())
 

@@ -59,7 +59,7 @@ def test_a_fresh_sample_that_omega_finds_worse_is_not_taken(monkeypatch):
     def worse(evaluated, goal, evaluations):
         return torch.full((len(goal),), 1.0 if evaluated is samples else 2.0, dtype=torch.float64)
 
-    monkeypatch.setattr(ours, "_correct", worse)
+    monkeypatch.setattr(ours, "correct_once", worse)
     monkeypatch.setattr(ours, "fresh", lambda y_star, goal, seed, attempt: bad.of(torch.arange(len(goal))))
     replaced = ours.correct(samples, Y_STAR, 2, 0, torch.ones(30, dtype=torch.bool))
     assert not replaced.any()

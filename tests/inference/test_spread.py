@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ipage_core.inference.coverage import _percent, coverage, fill_gaps, interval
+from ipage_core.inference.coverage import coverage, fill_gaps, interval, percent
 from ipage_core.inference.paving import Equation
 from ipage_core.inference.solution_set import SolutionSet, grow, pool
 from ipage_core.inference.spread import farthest, spread
@@ -225,7 +225,7 @@ def test_the_interval_is_clopper_and_pearsons():
     ("share", "said"), [(1.0, "100 %"), (0.99996, "99.9 %"), (0.0, "0 %"), (1e-6, "0.1 %"), (0.6251, "62.5 %")]
 )
 def test_no_share_is_rounded_to_all_or_none(share, said):
-    assert _percent(share) == said
+    assert percent(share) == said
 
 
 def test_bad_questions_get_a_sentence():

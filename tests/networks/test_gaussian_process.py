@@ -24,7 +24,7 @@ def rows(n: int, noise: float = 0.0, seed: int = 0) -> tuple[Tensor, Tensor]:
 def test_gradient_of_the_density_is_that_of_finite_differences(kernel):
     _, y = rows(40, noise=0.1)
     u, z = torch.rand(40, 3, dtype=torch.float64), (y[:, 0] - y[:, 0].mean()) / y[:, 0].std()
-    density = gaussian_process._negative_log_density(kernel, u, z)
+    density = gaussian_process.negative_log_density(kernel, u, z)
     theta = np.array([0.3, -0.5, 1.0, 0.2, -3.0])
     gradient = density(theta)[1]
     assert check_grad(lambda t: density(t)[0], lambda t: density(t)[1], theta) < 1e-4 * np.linalg.norm(gradient)
@@ -61,7 +61,7 @@ def test_left_out_errors_are_those_of_processes_without_the_row():
     other = GaussianProcess.fitted(x[without], y[without], bounds, like=scaled)
     z = (y - process.mean) / process.sd
     for j in range(2):
-        other.weights[j] = torch.cholesky_solve(z[without, j, None], other._factor(j))[:, 0]
+        other.weights[j] = torch.cholesky_solve(z[without, j, None], other.factor(j))[:, 0]
     other.mean, other.sd = process.mean, process.sd
     assert torch.allclose(error[4], (y - other(x))[4], rtol=1e-6)
     assert torch.allclose(sd[4], other.spread(x[4:5])[0], rtol=1e-6)

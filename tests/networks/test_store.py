@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ipage_core.inference.methods import METHODS, load
 from ipage_core.networks import MODELS, networks_of
-from ipage_core.networks.store import PRETRAINED, ModelUnavailable, _check_arguments, load_model, save_model
+from ipage_core.networks.store import PRETRAINED, ModelUnavailable, check_arguments, load_model, save_model
 from ipage_core.runtime.files import replacing
 from ipage_core.tasks import TASKS
 from tests.support.models import SMALL
@@ -74,9 +74,9 @@ def test_a_card_for_another_network(stored):
 
 
 def test_data_may_be_counted_in_small_units():
-    _check_arguments({**ARGUMENTS, "scale": [2.1e11, 9e12]}, 1000)
+    check_arguments({**ARGUMENTS, "scale": [2.1e11, 9e12]}, 1000)
     with pytest.raises(ValueError, match="too large for 1,000 weights"):
-        _check_arguments({**ARGUMENTS, "hidden": [10**9]}, 1000)
+        check_arguments({**ARGUMENTS, "hidden": [10**9]}, 1000)
 
 
 def test_a_card_in_the_wrong_place_or_of_another_kind(stored):

@@ -57,6 +57,7 @@ def test_every_kind_of_goal_is_read_by_name():
     assert Target.from_goals(SINEWAVE, ["0.4 <= y <= 0.6"]).accepted.tolist() == [[0.4], [0.6]]
     assert Target.from_goals(SINEWAVE, ["maximise y"]).goals[0].kind == "maximize"
     assert Target.from_goals(ARM, ["y1=1.5±0.1"]).goals == (Goal.exactly(1.5, 0.1), Goal())
+    assert Target.from_goals(ARM, ["y1=-1.5 ± 2%"]).goals[0] == Goal.exactly(-1.5, 0.03)
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def _spy() -> None:
         return original(self, label, data, *args, **options)
 
     DeltaGenerator.download_button = download_button  # type: ignore[method-assign]
-    st.download_button = download_button.__get__(st._main)  # type: ignore[assignment]
+    st.download_button = download_button.__get__(st.download_button.__self__)  # type: ignore[assignment]
 
 
 def downloads(inside: bool) -> dict[str, Any]:

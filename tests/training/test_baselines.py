@@ -125,7 +125,7 @@ def test_the_importance_weighted_bound_lies_between_the_elbo_and_the_likelihood(
     x, y = torch.randn(300, 1, dtype=torch.float64), torch.zeros(300, 1, dtype=torch.float64)
     grid = torch.linspace(-8, 8, 1601, dtype=torch.float64)
     with torch.no_grad():
-        fits = torch.stack([cvae._log_likelihood(x, z.expand(300, 1), y) for z in grid])
+        fits = torch.stack([cvae.log_likelihood(x, z.expand(300, 1), y) for z in grid])
         exact = (fits - 0.5 * grid[:, None] ** 2 - 0.5 * math.log(2 * math.pi) + math.log(0.01)).logsumexp(0).mean()
         bounds = [cvae.bound(x, y, Z().manual_seed(3), draws).mean() for draws in (4, 400)]
         elbo = torch.stack([torch.sub(*cvae.elbo(x, y, Z().manual_seed(i))) for i in range(30)]).mean()

@@ -70,7 +70,7 @@ def test_the_likelihood_does_not_bend_the_surrogate():
     weights = {"y": 0.0, "x": 1.0, "z": 1.0, "nll": 1.0}
     for direction in network.losses(X.float(), Y.float(), weights, torch.Generator().manual_seed(0)):
         sum(loss for name, loss in direction.items() if name != "y").backward()
-    surrogate = network.transform._transforms[0]
+    surrogate = next(network.transform.children())[0]
     assert all(p.grad is None or not p.grad.any() for p in surrogate.parameters())
     assert all(p.grad is not None and p.grad.any() for p in network.density_parameters()[:1])
 

@@ -6,11 +6,7 @@ that pair alone, so that any split of the work gives the same cells.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,19 +15,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
 
-from ipage_core.runtime import executor as cluster
 from ipage_core.runtime import paths as shipped
-from ipage_core.tasks.cells.homogenization import E_VOID, POISSON, homogenize, moduli
 from ipage_core.tasks.cells.topology import Mask, fill_hinges, largest_component, percolates
 from ipage_core.tasks.cells.wallpaper import GROUPS, ONE_AXIS, is_symmetric, symmetrize
 
 SIDE = 32
 DATA = shipped.DATA / "architecture" / "cells.parquet"
-CHUNK = 200
-"""Cells per item of work: about a second, which is what a killed run loses."""
-
-_UPPER = ((0, 0, 0, 1, 1, 2), (0, 1, 2, 1, 2, 2))
-_NAMES = ("c11", "c12", "c13", "c22", "c23", "c33")
+UPPER = ((0, 0, 0, 1, 1, 2), (0, 1, 2, 1, 2, 2))
+"""Rows and columns of the six different entries of C."""
+NAMES = ("c11", "c12", "c13", "c22", "c23", "c33")
+"""Their columns in a file."""
 
 
 class Cell(NamedTuple):
@@ -64,7 +57,7 @@ def cell(seed: int, index: int) -> Cell:
     while True:
         attempts += 1
         swap = bool(rng.random() < 0.5) and group in ONE_AXIS
-        field = symmetrize(_random_field(rng), group, swap=swap)
+        field = symmetrize(random_field(rng), group, swap=swap)
         count = round(rng.uniform(0.3, 0.95) * field.size)
         if rng.random() < 0.3:
             field = -np.abs(field)
@@ -73,14 +66,14 @@ def cell(seed: int, index: int) -> Cell:
             return Cell(pixels, group, float(pixels.mean()), attempts)
 
 
-def _random_field(rng: np.random.Generator) -> NDArray[np.float64]:
+def random_field(rng: np.random.Generator, shortest: float = 1.2, longest: float = 4.0) -> NDArray[np.float64]:
     """A stationary periodic Gaussian field. → (32, 32), any scale.
 
-    Covariance exp(−(r₁²/ℓ₁² + r₂²/ℓ₂²)/2) in axes turned by a random angle; √(ℓ₁ℓ₂) log-uniform on [1.2,
-    4] pixels, ℓ₁/ℓ₂ uniform on [1, 3]. White noise is filtered with the root of that covariance's
+    Covariance exp(−(r₁²/ℓ₁² + r₂²/ℓ₂²)/2) in axes turned by a random angle; √(ℓ₁ℓ₂) log-uniform on [shortest,
+    longest] pixels, ℓ₁/ℓ₂ uniform on [1, 3]. White noise is filtered with the root of that covariance's
     spectrum.
     """
-    length = np.exp(rng.uniform(np.log(1.2), np.log(4)))
+    length = np.exp(rng.uniform(np.log(shortest), np.log(longest)))
     aspect = np.sqrt(rng.uniform(1, 3))
     angle = rng.uniform(0, np.pi)
     kx = 2 * np.pi * np.fft.rfftfreq(SIDE)[None, :]
@@ -93,7 +86,7 @@ def _random_field(rng: np.random.Generator) -> NDArray[np.float64]:
 
 
 class CellData(NamedTuple):
-    """A stored set of cells; row i is ``cell(seed, i)``."""
+    """A stored set of cells; row i is cell i of the card's kind and seed."""
 
     pixels: Mask
     """(n, 32, 32), True = solid."""
@@ -117,87 +110,17 @@ def unpack(packed: NDArray[np.uint8]) -> Mask:
     return np.unpackbits(packed, axis=1).reshape(-1, SIDE, SIDE).astype(bool)
 
 
-def work(item: dict[str, int]) -> dict[str, Any]:
-    """Cells ``start`` to ``stop`` of ``seed`` with their stiffness, as JSON: one item of the data set's work."""
-    cells = [cell(item["seed"], i) for i in range(item["start"], item["stop"])]
-    pixels = np.array([c.pixels for c in cells])
-    return {
-        "pixels": base64.b64encode(pack(pixels).tobytes()).decode(),
-        "stiffness": base64.b64encode(homogenize(pixels)[:, *_UPPER].astype("<f8").tobytes()).decode(),
-        "group": [c.group for c in cells],
-        "attempts": sum(c.attempts for c in cells),
-    }
-
-
-def generate(
-    n: int,
-    seed: int,
-    out: Path,
-    *,
-    workers: int = 1,
-    scheduler: str | None = None,
-    progress: Callable[[cluster.Progress], None] | None = None,
-) -> dict[str, Any]:
-    """Write cells 0 to n − 1 of a seed to a Parquet file and return its card.
-
-    Where it runs and what it reports is :func:`ipage_core.runtime.executor.run`'s. Finished work is kept in a journal
-    beside the file until that is complete: killed and started again, it goes on where it was.
-    """
-    if n < 1:
-        raise ValueError(f"Expected at least one cell, got {n}.")
-    items = [
-        (f"{seed}:{start}:{min(start + CHUNK, n)}", {"seed": seed, "start": start, "stop": min(start + CHUNK, n)})
-        for start in range(0, n, CHUNK)
-    ]
-    journal = out.with_name(out.name + ".journal")
-    results = cluster.run(work, items, journal, workers=workers, scheduler=scheduler, progress=progress)
-    rows = [results[key] for key, _ in items]
-    packed = np.concatenate([np.frombuffer(base64.b64decode(r["pixels"]), np.uint8) for r in rows]).reshape(n, -1)
-    upper = np.concatenate([np.frombuffer(base64.b64decode(r["stiffness"]), "<f8") for r in rows]).reshape(n, 6)
-    group = [g for r in rows for g in r["group"]]
-    e_x = moduli(_full(upper)).e_x
-    card = {
-        "n": n,
-        "seed": seed,
-        "sha256": hashlib.sha256(packed.tobytes()).hexdigest(),
-        "e_x_mean": float(e_x.mean()),
-        "e_x_sd": float(e_x.std()),
-        "rejected": 1 - n / sum(r["attempts"] for r in rows),
-        "poisson": POISSON,
-        "e_void": E_VOID,
-    }
-    columns = {
-        "pixels": pa.FixedSizeBinaryArray.from_buffers(
-            pa.binary(SIDE**2 // 8), n, [None, pa.py_buffer(packed.tobytes())]
-        ),
-        "group": pa.array(group).dictionary_encode(),
-        "volume_fraction": unpack(packed).mean(axis=(1, 2)),
-        **dict(zip(_NAMES, upper.T, strict=True)),
-    }
-    table = pa.table(columns).replace_schema_metadata({"card": json.dumps(card)})
-    beside = out.with_name(f".{out.name}.{os.getpid()}.part")
-    try:
-        pq.write_table(
-            table,
-            beside,
-            compression="zstd",
-            compression_level=19,
-            use_dictionary=["group", "volume_fraction"],
-            use_byte_stream_split=list(_NAMES),
-        )
-        beside.replace(out)
-    finally:
-        beside.unlink(missing_ok=True)
-    journal.unlink()
-    return card
-
-
 def read_card(path: Path = DATA) -> dict[str, Any]:
     """Only what the file says of itself: cheap, and all that the z-score needs."""
-    return _card(pq.read_schema(path), path)
+    return card_of(pq.read_schema(path), path)
 
 
-def _card(schema: pa.Schema, path: Path) -> dict[str, Any]:
+def card_of(schema: pa.Schema, path: Path) -> dict[str, Any]:
+    """The card that a schema carries.
+
+    Raises:
+        ValueError: it carries none.
+    """
     metadata = schema.metadata or {}
     if b"card" not in metadata:
         raise ValueError(f"{path} is not a set of cells.")
@@ -205,37 +128,22 @@ def _card(schema: pa.Schema, path: Path) -> dict[str, Any]:
 
 
 def read(path: Path = DATA) -> CellData:
-    """Read what :func:`generate` wrote."""
+    """Read what :func:`ipage_core.tasks.cells.generation.generate` wrote."""
     table = pq.read_table(path)
-    card = _card(table.schema, path)
+    card = card_of(table.schema, path)
     buffer = table["pixels"].combine_chunks().buffers()[1]
-    upper = np.stack([table[name].to_numpy() for name in _NAMES], axis=1)
+    upper = np.stack([table[name].to_numpy() for name in NAMES], axis=1)
     return CellData(
         unpack(np.frombuffer(buffer, np.uint8, table.num_rows * SIDE**2 // 8).reshape(table.num_rows, -1)),
-        _full(upper),
+        full(upper),
         np.array(table["group"].to_pylist()),
         table["volume_fraction"].to_numpy(),
         card,
     )
 
 
-def _full(upper: NDArray[np.float64]) -> NDArray[np.float64]:
+def full(upper: NDArray[np.float64]) -> NDArray[np.float64]:
+    """C (n, 3, 3) of its six different entries (n, 6)."""
     c = np.empty((len(upper), 3, 3))
-    c[:, *_UPPER] = c[:, *_UPPER[::-1]] = upper
+    c[:, *UPPER] = c[:, *UPPER[::-1]] = upper
     return c
-
-
-def check(data: Path = DATA, n: int = 200, workers: int = 1) -> dict[str, Any]:
-    """Regenerate n rows, evenly spread over the file, and compare: pixels to the bit, C to 1e-9 E_s.
-
-    It takes seconds in this process, so ``workers`` changes nothing.
-    """
-    stored = read(data)
-    rows = np.unique(np.linspace(0, len(stored.pixels) - 1, n).astype(int))
-    again = [cell(stored.card["seed"], int(i)) for i in rows]
-    pixels = np.array([c.pixels for c in again])
-    error = np.abs(homogenize(pixels) - stored.stiffness[rows]).max()
-    same = int((pixels == stored.pixels[rows]).all(axis=(1, 2)).sum())
-    whole = hashlib.sha256(pack(stored.pixels).tobytes()).hexdigest() == stored.card["sha256"]
-    ok = same == len(rows) and error <= 1e-9 and whole
-    return {"ok": bool(ok), "rows": len(rows), "same_pixels": same, "c_error": float(error), "sha256_ok": whole}

@@ -134,6 +134,7 @@ def descend(
     space: CellSpace,
     operator: Operator = on_pixels,
     sharpness: tuple[float, ...] = SHARPNESS,
+    way: list[Array] | None = None,
 ) -> tuple[Array, Array, int]:
     """Gauss–Newton on the operator, stage by stage.
 
@@ -146,6 +147,7 @@ def descend(
         space: where.
         operator: density → C, ∂C/∂ρ.
         sharpness: β of the stages.
+        way: ρ at the end of each stage is appended to it.
 
     Returns:
         u (side, side), ρ (side, side) at the last β, and how often the operator ran.
@@ -166,6 +168,8 @@ def descend(
             active = residual != 0  # a bound that holds asks for nothing
             jacobian = space.pull_back(slopes[active], u, beta) / goals.tolerance[active, None]
             u = _stepped(u, jacobian, residual[active])
+        if way is not None:
+            way.append(rho)
     return u, rho, calls
 
 

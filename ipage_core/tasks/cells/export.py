@@ -10,6 +10,7 @@ import io
 import math
 import re
 from collections.abc import Callable
+from xml.sax.saxutils import escape
 
 import ezdxf
 import numpy as np
@@ -18,8 +19,10 @@ import trimesh
 from ezdxf import units
 from numpy.typing import ArrayLike
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from ipage_core.tasks.cells.layout import Layout, outline, solid_mesh, tiled
+from ipage_core.tasks.cells.material import Material, metadata
 from ipage_core.tasks.cells.threemf import threemf
 
 SIDE = 32
@@ -27,16 +30,18 @@ DOT = 8
 """Image dots per pixel of the cell, along each axis."""
 
 
-def png(cell: ArrayLike, layout: Layout) -> bytes:
+def png(cell: ArrayLike, layout: Layout, material: Material | None = None) -> bytes:
     """Solid black on white, with the resolution that makes it print at its size. Diagonal contacts stay as they are."""
     solid = tiled(cell, layout)[::-1].repeat(DOT, axis=0).repeat(DOT, axis=1)
     per_inch = solid.shape[1] / (layout.tiles[0] * layout.cell_mm) * 25.4
-    file = io.BytesIO()
-    Image.fromarray(~solid).save(file, format="PNG", dpi=(per_inch, per_inch), optimize=True)
+    file, said = io.BytesIO(), PngInfo()
+    for name, value in metadata(cell, layout, material or Material()).items():
+        said.add_itxt(name, value)
+    Image.fromarray(~solid).save(file, format="PNG", dpi=(per_inch, per_inch), optimize=True, pnginfo=said)
     return file.getvalue()
 
 
-def svg(cell: ArrayLike, layout: Layout) -> bytes:
+def svg(cell: ArrayLike, layout: Layout, material: Material | None = None) -> bytes:
     """One filled path in user units of a millimetre."""
     rows, columns = tiled(cell, layout).shape
     width = layout.tiles[0] * layout.cell_mm
@@ -44,15 +49,19 @@ def svg(cell: ArrayLike, layout: Layout) -> bytes:
     rings = [ring for part in outline(cell, layout) for ring in (part.exterior, *part.interiors)]
     # SVG's y points down.
     paths = ("M" + "L".join(f"{x:.6g},{height - y:.6g}" for x, y in ring.coords[:-1]) + "Z" for ring in rings)
+    told = "\n".join(f"{name}: {value}" for name, value in metadata(cell, layout, material or Material()).items())
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}mm" height="{height:g}mm" '
-        f'viewBox="0 0 {width:g} {height:g}"><path fill-rule="evenodd" d="{"".join(paths)}"/></svg>\n'
+        f'viewBox="0 0 {width:g} {height:g}"><desc>{escape(told)}</desc>'
+        f'<path fill-rule="evenodd" d="{"".join(paths)}"/></svg>\n'
     ).encode()
 
 
-def dxf(cell: ArrayLike, layout: Layout) -> bytes:
+def dxf(cell: ArrayLike, layout: Layout, material: Material | None = None) -> bytes:
     """Closed polylines in millimetres: contours on the layer ``outline``, holes on ``holes``."""
     document = ezdxf.new("R2010", units=units.MM)
+    for name, value in metadata(cell, layout, material or Material()).items():
+        document.header.custom_vars.append(name, value)
     document.layers.add("outline", color=7)
     document.layers.add("holes", color=1)
     space = document.modelspace()
@@ -65,21 +74,26 @@ def dxf(cell: ArrayLike, layout: Layout) -> bytes:
     return file.getvalue().encode(document.output_encoding)
 
 
-def stl(cell: ArrayLike, layout: Layout) -> bytes:
-    """Binary STL; the format carries no unit, coordinates are millimetres."""
-    return trimesh.exchange.stl.export_stl(solid_mesh(cell, layout))
+def stl(cell: ArrayLike, layout: Layout, material: Material | None = None) -> bytes:
+    """Binary STL in millimetres; the format carries no unit, so that its comment of 80 bytes names it and E_s."""
+    content = trimesh.exchange.stl.export_stl(solid_mesh(cell, layout))
+    said = f"iPage Explorer, unit mm, {(material or Material()).label}".encode("ascii", "replace")[:80]
+    return said.ljust(80) + bytes(content)[80:]
 
 
-FORMATS: dict[str, Callable[[ArrayLike, Layout], bytes]] = {
+FORMATS: dict[str, Callable[..., bytes]] = {
     "png": png,
     "svg": svg,
     "dxf": dxf,
     "stl": stl,
     "3mf": threemf,
 }
+"""(cell, layout, material or None) → bytes."""
 
 
-def files(frame: pd.DataFrame, form: str, layout: Layout | None = None) -> dict[str, bytes]:
+def files(
+    frame: pd.DataFrame, form: str, layout: Layout | None = None, material: Material | None = None
+) -> dict[str, bytes]:
     """Rows of a ``solutions.csv`` → content by file name; the ids are the CSV's ``sample``.
 
     Raises:
@@ -92,7 +106,7 @@ def files(frame: pd.DataFrame, form: str, layout: Layout | None = None) -> dict[
     names.sort(key=lambda name: int(name[1:]))
     for sample, row in zip(frame["sample"], frame[names].to_numpy(dtype=np.float64), strict=True):
         try:
-            found[f"cell-{sample}.{form}"] = FORMATS[form](row.reshape(side, side), layout or Layout())
+            found[f"cell-{sample}.{form}"] = FORMATS[form](row.reshape(side, side), layout or Layout(), material)
         except ValueError as error:
             raise ValueError(f"sample {sample}: {error}") from None
     return found

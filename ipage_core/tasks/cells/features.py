@@ -56,6 +56,21 @@ def repaired(cell: ArrayLike, k: int, rounds: int = 12) -> Mask:
     return solid
 
 
+def parse_feature(text: str, cell_mm: float, side: int) -> int:
+    """A smallest feature as it is written, ``2``, ``2px`` or ``0.6mm``, in whole pixels.
+
+    Raises:
+        ValueError: it is not understood, or not a length that a cell can have.
+    """
+    said = text.strip().lower()
+    try:
+        if said.endswith("mm"):
+            return feature_pixels(float(said.removesuffix("mm")), cell_mm, side)
+        return int(said.removesuffix("px"))
+    except ValueError as error:
+        raise ValueError(f"--feature '{text}': {error}; accepted: pixels (2) or millimetres (0.6mm)") from None
+
+
 def feature_pixels(feature_mm: float, cell_mm: float, side: int) -> int:
     """A smallest feature in millimetres as whole pixels, rounded up.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -25,10 +25,17 @@ from ipage_core.tasks.cells.mesh import Mesh
 from ipage_core.tasks.cells.properties import TABLE, cell_property, default_tolerance, values
 from ipage_core.tasks.cells.solver import FoundCells, solve
 from ipage_core.tasks.cells.space import Filtered
+from ipage_core.tasks.cells.starts import mean_and_sd
 from ipage_core.tasks.cells.wallpaper import operations
 
 _COMPARISON = re.compile(r"([^<>=]+?)\s*(<=|>=|=)\s*([0-9.eE+-]+)")
 _ALSO = {"volume fraction": "volume", "f": "volume", "e_y": "E_y", "ey": "E_y"}
+
+
+def z_score(name: str, value: Any) -> Any:
+    """A property in standard deviations of the paper's cells, from their mean; of E_x it is the paper's y."""
+    mean, sd = mean_and_sd(name)
+    return (value - mean) / sd
 
 
 _KINDS: dict[str, Kind] = {"<=": "at most", ">=": "at least", "=": "exactly"}
@@ -123,6 +130,14 @@ class GoalDesigns:
 
     goals: tuple[Goal, ...]
     found: FoundCells
+    feature: int = 1
+    """The thinnest wall and the narrowest gap that was asked for, in pixels."""
+
+    def remark(self) -> str:
+        """Which features the cells have; a printer's user must know."""
+        if self.feature == 1:
+            return "; walls and gaps may be one pixel thin"
+        return f"; no wall and no gap is thinner than {self.feature} pixels, so that they can be printed"
 
     def frame(self) -> pd.DataFrame:
         """One row a design, with the columns of ``solutions.csv``; then every property, and how it was found."""
@@ -136,6 +151,7 @@ class GoalDesigns:
         columns |= {"resim_error": self.errors(), "in_bounds": True, "replaced": found.attempts > 1}
         every = values(list(TABLE), found.stiffness, cells.mean((1, 2)))
         columns |= dict(zip(TABLE, every.T, strict=True))
+        columns["z_E_x"] = z_score("E_x", columns["E_x"])
         solid, void = np.array([smallest_features(cell) for cell in cells]).T
         columns |= {"solid_feature": solid, "void_feature": void, "misfit": found.misfit, "start": found.start}
         return pd.DataFrame(columns | {"omega_calls": found.calls})
@@ -163,8 +179,10 @@ class GoalDesigns:
             "omega_calls": int(found.calls.sum()),
             "seconds": {"localization": round(float(found.seconds.sum()), 4)},
             "goals": [goal.text for goal in self.goals],
+            "z_scores": [None if goal.open else round(z_score(goal.name, goal.value), 4) for goal in self.goals],
             "mesh": found.mesh,
-            "note": found.sentence(),
+            "feature": self.feature,
+            "note": found.sentence() + self.remark(),
         }
 
 
@@ -177,6 +195,8 @@ def design(
     side: int = SIDE,
     feature: int = 1,
     seed: int = 0,
+    record: bool = False,
+    progress: Callable[[int], None] | None = None,
 ) -> GoalDesigns:
     """n cells for several goals under constraints.
 
@@ -188,10 +208,13 @@ def design(
         side: 32, 48 or 64 pixels.
         feature: the smallest, in pixels.
         seed: of every random choice.
+        record: whether to keep how each design came about.
+        progress: called with the number of designs that are done, after each.
 
     Raises:
         ValueError: a goal, a constraint or a number is not accepted.
     """
     space, more = space_and_goals(expressions, side, feature)
     every = (*goals, *more)
-    return GoalDesigns(every, solve(every, n, space=space, mesh=mesh, seed=seed))
+    found = solve(every, n, space=space, mesh=mesh, seed=seed, record=record, progress=progress)
+    return GoalDesigns(every, found, feature)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ipage_core.problem.target import expression
+from ipage_core.tasks.cells.features import parse_feature
 from ipage_core.tasks.cells.goal_design import GoalDesigns, cell_goals, design
 from ipage_core.tasks.cells.properties import cell_property
 
@@ -40,6 +41,6 @@ def design_goals(options: Any) -> GoalDesigns | None:
         expressions=[part for text in options.constrain for part in text.split(";") if part.strip()],
         mesh=options.mesh,
         side=options.side,
-        feature=options.feature,
+        feature=parse_feature(options.feature, options.cell_mm, options.side),
         seed=options.seed,
     )

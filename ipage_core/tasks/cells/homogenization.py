@@ -76,6 +76,26 @@ def homogenize_with_gradient(
     return _symmetric(stiffness).reshape(*lead, 3, 3), gradient.reshape(*lead, 3, 3, ny, nx)
 
 
+def displacements(density: ArrayLike, *, poisson: float = POISSON, e_void: float = E_VOID) -> tuple[Array, Array]:
+    """C and how one cell moves under the unit strains. (ny, nx) → C (3, 3), u (3, ny + 1, nx + 1, 2).
+
+    u[k] is (u_x, u_y) at the pixels' corners under the k-th unit strain, in pixels: ε⁽ᵏ⁾ x − χ⁽ᵏ⁾, up to a translation.
+    """
+    rho, lead = _cells(density)
+    if lead:
+        raise ValueError(f"Expected one cell (ny, nx), got {len(rho)}.")
+    ny, nx = rho.shape[1:]
+    mesh = _mesh(ny, nx, poisson)
+    ((_, modulus, v),) = _solutions(mesh, rho, e_void)
+    energy = ((v @ mesh.k0) * modulus[:, None]).reshape(3, -1) @ v.reshape(3, -1).T / len(modulus)
+    # At an element's first corner u₀ is zero, so that v is −χ there; χ is periodic.
+    around = np.pad(v[..., :2].reshape(3, ny, nx, 2), ((0, 0), (0, 1), (0, 1), (0, 0)), mode="wrap")
+    y, x = np.mgrid[: ny + 1, : nx + 1].astype(np.float64)
+    zero = np.zeros_like(x)
+    mean = np.stack([np.stack(both, axis=-1) for both in ((x, zero), (zero, y), (y / 2, x / 2))])
+    return _symmetric(energy), mean + around
+
+
 def young_x(density: ArrayLike, *, poisson: float = POISSON, e_void: float = E_VOID) -> Array:
     """E_x = 1/S₁₁ with S = C⁻¹. density (*, ny, nx) → (*,) in units of E_s."""
     return moduli(homogenize(density, poisson=poisson, e_void=e_void)).e_x
@@ -144,7 +164,7 @@ class _Mesh:
     """(n_f, b + 1)."""
 
 
-def _element(poisson: float) -> tuple[Array, Array]:
+def element_matrices(poisson: float) -> tuple[Array, Array]:
     """k₀ (8, 8) = ∫ BᵀDB for a square Q4 element in plane stress with E = 1, by 2×2 Gauss; u₀ (3, 8).
 
     Nodes counter-clockwise from (0, 0), degrees of freedom (u_x, u_y) per node. In two dimensions k₀ does not
@@ -173,7 +193,7 @@ def element_modes(poisson: float = POISSON) -> tuple[Array, Array]:
 
     |M d|² is twice the energy of a solid element under nodal displacements d; row k of U is M d for a unit mean strain.
     """
-    k0, u0 = _element(poisson)
+    k0, u0 = element_matrices(poisson)
     value, vector = np.linalg.eigh(k0)
     modes = (vector[:, 3:] * np.sqrt(value[3:])).T  # the first three are the rigid motions
     return modes, u0 @ modes.T
@@ -187,7 +207,7 @@ def _folded(n: int) -> NDArray[np.intp]:
 
 @lru_cache(maxsize=8)
 def _mesh(ny: int, nx: int, poisson: float) -> _Mesh:
-    k0, u0 = _element(poisson)
+    k0, u0 = element_matrices(poisson)
     node = _folded(ny)[:, None] * nx + _folded(nx)
     right, up = np.roll(node, -1, axis=1), np.roll(node, -1, axis=0)
     corners = np.stack((node, right, np.roll(right, -1, axis=0), up), axis=-1).reshape(-1, 4)

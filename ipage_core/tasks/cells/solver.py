@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from time import process_time
 from typing import Literal, get_args
@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ipage_core.tasks.cells import starts
-from ipage_core.tasks.cells.descent import SHARPNESS, CellSpace, descend
-from ipage_core.tasks.cells.flips import Finished, finish
+from ipage_core.tasks.cells.attempt import FLIPS_ALONE, attempt, pushed
+from ipage_core.tasks.cells.descent import CellSpace
+from ipage_core.tasks.cells.flips import finish
 from ipage_core.tasks.cells.goals import Goal, Goals
 from ipage_core.tasks.cells.mesh import OPERATORS, Mesh
 from ipage_core.tasks.cells.properties import values
-from ipage_core.tasks.cells.topology import is_admissible
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -24,18 +24,10 @@ Start = Literal["nearest", "noise", "motif", "given"]
 
 ATTEMPTS = 6
 """Starts a design may take before the nearest cell found is what there is."""
-CORRECTIONS = 2
-"""Times the aims are moved by what the clean-up has cost (output space mapping)."""
-FAR = 4.0
-"""Misfit of a clean cell, in tolerances, from which moving the aims is worth more than flips."""
-ENOUGH = 0.5
-"""Residual at which a cell is finished on the extrapolated mesh: what its error may add then stays within the rest."""
-FLIPS_ALONE = 40.0
-"""Misfit of a stored cell, in tolerances, up to which flips alone are tried on it."""
 SHAKEN, FINER = 4.0, 0.72
 """Misfit of the best cell so far up to which every other start is that cell, shaken, with a filter so much finer."""
-PUSHES = 12
-"""Steps by which a property that is to be minimized or maximized is tightened, at most."""
+CLOSE = 1.6
+"""Misfit up to which that start is the best cell as it is, for other flips than before."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +51,8 @@ class FoundCells:
     seconds: Array
     """(n,) of CPU."""
     mesh: Mesh
+    ways: tuple[tuple[Array, ...], ...] = ()
+    """Of each design the densities (side, side) from its start to the end, if they were to be recorded."""
 
     @property
     def met(self) -> Mask:
@@ -86,6 +80,8 @@ def solve(
     given: ArrayLike | None = None,
     attempts: int = ATTEMPTS,
     seed: int = 0,
+    record: bool = False,
+    progress: Callable[[int], None] | None = None,
 ) -> FoundCells:
     """Find n cells that meet every goal, by finite elements.
 
@@ -98,10 +94,12 @@ def solve(
         n: designs.
         space: resolution, symmetry, masks and the smallest feature; 32 × 32 free pixels if None.
         mesh: ``pixel``: one element a pixel; ``converged``: the extrapolated property.
-        from_: kinds of starts, in this order; they take turns once each has had its first.
+        from_: kinds of starts; what is at hand comes first, then noise and what else is named take turns.
         given: (m, side, side) densities in [0, 1] for ``given``.
         attempts: starts of a design, at most.
         seed: of every random choice.
+        record: whether to keep how each design came about, for figures.
+        progress: called with the number of designs that are done, after each.
 
     Raises:
         ValueError: a goal, a start or a number is not accepted.
@@ -118,19 +116,26 @@ def solve(
     given = None if given is None else np.asarray(given, dtype=np.float64)
     if ("given" in from_) != (given is not None and given.shape[1:] == (space.side, space.side)):
         raise ValueError(f"expected given cells of shape (m, {space.side}, {space.side}) with the start 'given'")
-    pool = starts.nearest(aims, n) if "nearest" in from_ else None
-    found = []
+    pool = starts.nearest(aims, n * (1 + attempts // 2), space.feature) if "nearest" in from_ else None
+    found, ways = [], list[tuple[Array, ...]]()
     for i, child in enumerate(np.random.SeedSequence(seed).spawn(n)):
         began = process_time()
         rng = np.random.default_rng(child)
-        best, calls, tried, name = None, 0, 0, ""
-        for kind, u in _starts(i, aims, space, from_, pool, given, attempts, rng):
-            if best is not None and best.misfit < SHAKEN and kind in ("noise", "motif") and tried % 2 == 0:
-                kind, u = "again", starts.shaken(rng, best.cell)
-            ended, used = _attempt(kind, u, aims, finer if kind == "again" else space, mesh, rng)
+        best, calls, tried, fresh, name, way = None, 0, 0, 0, "", list[Array]()
+        for kind, u in _starts(i, n, aims, space, from_, pool, given, attempts, rng):
+            fresh += kind in ("noise", "motif")
+            how = kind
+            if best is not None and best.misfit < SHAKEN and kind in ("noise", "motif") and fresh % 2 == 0:
+                kind = how = "again"
+                if best.misfit < CLOSE:
+                    how, u = "flips", best.cell.astype(np.float64)
+                else:
+                    u = starts.shaken(rng, best.cell)
+            own = [u] if record else None
+            ended, used = attempt(how, u, aims, finer if how == "again" else space, mesh, rng, own)
             calls, tried = calls + used, tried + 1
             if ended is not None and (best is None or ended.misfit < best.misfit):
-                best, name = ended, kind
+                best, name, way = ended, kind, own or []
             if best is not None and best.misfit <= 1:
                 break
         if best is None:  # no start led to a cell that could be cleaned: the full cell is always there
@@ -139,9 +144,12 @@ def solve(
         elif best.misfit <= 1:
             for goal in goals:
                 if goal.open:
-                    best, used = _pushed(best, goal, aims, space, mesh, rng)
+                    best, used = pushed(best, goal, aims, space, mesh, rng, way if record else None)
                     calls += used
         found.append((best, name, tried, calls, process_time() - began))
+        ways.append((*way, best.cell.astype(np.float64)))
+        if progress is not None:
+            progress(i + 1)
     cells = np.array([best.cell for best, *_ in found])
     stiffness = np.array([best.stiffness for best, *_ in found])
     return FoundCells(
@@ -154,11 +162,13 @@ def solve(
         np.array([calls for *_, calls, _ in found]),
         np.array([seconds for *_, seconds in found]),
         mesh,
+        tuple(ways) if record else (),
     )
 
 
 def _starts(
     i: int,
+    n: int,
     aims: Goals,
     space: CellSpace,
     kinds: Sequence[Start],
@@ -167,100 +177,28 @@ def _starts(
     attempts: int,
     rng: np.random.Generator,
 ) -> Iterator[tuple[str, Array]]:
-    """Starts of the i-th design: what is at hand once, then noise and motifs in turn."""
+    """Starts of the i-th of n designs: what is at hand, then fresh ones and further stored cells in turn.
+
+    Three in four fresh starts are noise: from it isotropic auxetic cells are found more often than from motifs.
+    """
     auxetic = any(name.startswith("nu") and aim < 0 for name, aim in zip(aims.names, aims.aim, strict=True))
-    fresh = [kind for kind in kinds if kind == "noise" or (kind == "motif" and (auxetic or "noise" not in kinds))]
+    fresh: list[Start] = ["noise"] * (3 if "motif" in kinds and auxetic else 1) if "noise" in kinds else []
+    fresh += ["motif"] if "motif" in kinds and (auxetic or not fresh) else []
+    near = [] if pool is None else list(zip(pool[0][i::n], pool[1][i::n].tolist(), strict=True))
     left = attempts
-    if given is not None and left:
+    if given is not None:
         yield "given", given[i % len(given)]
         left -= 1
-    if pool is not None and i < len(pool[0]) and left:
-        plain = space.side == len(pool[0][i]) and space.orbits is None and space.feature == 1
-        cell, misfit = pool[0][i], float(pool[1][i])
-        if plain and misfit <= FLIPS_ALONE and space.allows(cell):
-            yield "flips", cell.astype(np.float64)
-        else:
-            yield "nearest", starts.resized(cell, space.side)
-        left -= 1
-    for k in range(left if fresh else 0):
-        kind = fresh[(i + k) % len(fresh)]
-        yield kind, (starts.noise if kind == "noise" else starts.motif)(rng, space.side)
+    for k in range(left):
+        if near and (k % 2 == 0 or not fresh):
+            yield _from_stored(*near.pop(0), space)
+        elif fresh:
+            kind = fresh[(i + k // 2 if pool is not None else i + k) % len(fresh)]
+            yield kind, (starts.noise if kind == "noise" else starts.motif)(rng, space.side)
 
 
-def _attempt(
-    kind: str, u: Array, aims: Goals, space: CellSpace, mesh: Mesh, rng: np.random.Generator
-) -> tuple[Finished | None, int]:
-    """One start to its end: (cell, evaluations of the operator); no cell where none could be cleaned."""
-    if mesh == "pixel":
-        return _on_pixels(kind, u, aims, space, rng)
-    # Designed on pixels to aims moved by what the mesh hides, then finished on the true property.
-    ended, calls = _on_pixels(kind, u, aims, space, rng)
-    if ended is None or not ended.misfit < FLIPS_ALONE:
-        return None, calls
-    true = finish(ended.cell, aims, space, rng, OPERATORS[mesh], rounds=0)
-    ended, used = _on_pixels(
-        "flips", ended.cell.astype(np.float64), aims.shifted(ended.values - true.values), space, rng
-    )
-    calls += true.calls + used
-    assert ended is not None
-    last = finish(ended.cell, aims, space, rng, OPERATORS[mesh], enough=ENOUGH)
-    return last, calls + last.calls
-
-
-def _on_pixels(
-    kind: str, u: Array, aims: Goals, space: CellSpace, rng: np.random.Generator
-) -> tuple[Finished | None, int]:
-    if kind == "flips":
-        ended = finish(u > 0.5, aims, space, rng)
-        return ended, ended.calls
-    best, calls, moved = None, 0, aims
-    for k in range(1 + CORRECTIONS):
-        u, density, used = descend(u, moved, space, sharpness=SHARPNESS if k == 0 else SHARPNESS[-2:])
-        calls += used
-        cell = space.clean(density)
-        if cell is None:
-            continue
-        seen = finish(cell, aims, space, rng, rounds=0)
-        calls += seen.calls
-        if best is None or seen.misfit < best.misfit:
-            best = seen
-        if seen.misfit < FAR:
-            break
-        moved = moved.shifted(aims.residual(seen.values).clip(-30, 30) * aims.tolerance)
-    if best is None:
-        return None, calls
-    ended = finish(best.cell, aims, space, rng)
-    return ended, calls + ended.calls
-
-
-def _pushed(
-    ended: Finished, goal: Goal, aims: Goals, space: CellSpace, mesh: Mesh, rng: np.random.Generator
-) -> tuple[Finished, int]:
-    """The property of an open goal pushed by bounds that tighten, while every other goal stays met."""
-    sign, calls = (-1 if goal.kind == "minimize" else 1), 0
-
-    def now(cell: Finished) -> float:
-        return float(values((goal.name,), cell.stiffness, cell.cell.mean())[0])
-
-    step = 0.1 * max(abs(now(ended)), 0.1)
-    for _ in range(PUSHES):
-        bound = Goal(goal.name, "at most" if sign < 0 else "at least", now(ended) + sign * step, 0.1 * step)
-        tighter = Goals.of([bound])
-        both = replace(
-            aims,
-            names=aims.names + tighter.names,
-            aim=np.append(aims.aim, tighter.aim),
-            tolerance=np.append(aims.tolerance, tighter.tolerance),
-            side=np.append(aims.side, tighter.side),
-        )
-        trial, used = _attempt("nearest", 0.1 + 0.8 * ended.cell.astype(np.float64), both, space, mesh, rng)
-        calls += used
-        if trial is not None and trial.misfit <= 1 and is_admissible(trial.cell):
-            k = len(aims.names)
-            misfit = float(np.abs(aims.residual(trial.values[:k])).max())
-            ended = replace(trial, values=trial.values[:k], misfit=misfit)
-        else:
-            step /= 2
-            if step < 0.005 * max(abs(now(ended)), 0.1):
-                break
-    return ended, calls
+def _from_stored(cell: Mask, misfit: float, space: CellSpace) -> tuple[str, Array]:
+    """A stored cell as a start: flips alone while it is near, else a descent from it."""
+    if space.side == len(cell) and space.orbits is None and misfit <= FLIPS_ALONE and space.allows(cell):
+        return "flips", cell.astype(np.float64)
+    return "nearest", starts.resized(cell, space.side)

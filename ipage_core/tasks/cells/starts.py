@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ipage_core.tasks.cells.dataset import CellData, read
+from ipage_core.tasks.cells.dataset import DATA, CellData, pack, read, read_card, unpack
+from ipage_core.tasks.cells.features import has_features
 from ipage_core.tasks.cells.goals import Goals
 from ipage_core.tasks.cells.properties import values
 
@@ -18,41 +20,86 @@ _SWAP = np.array([1, 0, 2])
 """Exchanging x and y of the axes exchanges these rows and columns of C."""
 
 
+SECOND = ("printable", "auxetic")
+"""Kinds of the second edition, beside the paper's cells."""
+PRINTABLE = 2
+"""Smallest feature, in pixels, of every printable cell."""
+
+
+class Stored(NamedTuple):
+    """Cells that ship, as far as starts need them."""
+
+    packed: NDArray[np.uint8]
+    """(N, 128) pixels, an eighth of their size in memory."""
+    stiffness: Array
+    """(N, 3, 3) in units of E_s."""
+    volume: Array
+    """(N,)."""
+
+
 @lru_cache(maxsize=1)
 def stored() -> CellData:
-    """The shipped cells, read once."""
+    """The cells of the paper's task, read once."""
     return read()
 
 
-@lru_cache(maxsize=32)
-def _stored_property(name: str) -> Array:
-    """A property of every stored cell, then of every one with x and y exchanged: (2 N,)."""
-    data = stored()
+@lru_cache(maxsize=2)
+def shipped(feature: int = 1) -> Stored:
+    """Every cell that ships, both editions; for a feature of 2 pixels those without walls and gaps of one."""
+    sets = []
+    for kind in SECOND if feature >= PRINTABLE else ("cells", *SECOND):
+        data = read(DATA.with_name(f"{kind}.parquet"))
+        kept = has_features(data.pixels, feature)
+        sets.append(Stored(pack(data.pixels[kept]), data.stiffness[kept], data.volume_fraction[kept]))
+    return Stored(*map(np.concatenate, zip(*sets, strict=True)))
+
+
+@lru_cache(maxsize=48)
+def shipped_property(name: str, feature: int = 1) -> Array:
+    """A property of every cell that ships, then of every one with x and y exchanged: (2 N,)."""
+    data = shipped(feature)
     stiffness = np.concatenate((data.stiffness, data.stiffness[:, _SWAP][:, :, _SWAP]))
-    return values((name,), stiffness, np.tile(data.volume_fraction, 2))[:, 0]
+    return values((name,), stiffness, np.tile(data.volume, 2))[:, 0]
 
 
-def nearest(goals: Goals, n: int) -> tuple[Mask, Array]:
-    """The n stored cells nearest to the goals, in tolerances; x and y may be exchanged. → (n, 32, 32), (n,) misfits."""
-    residual = goals.residual(np.stack([_stored_property(name) for name in goals.names], axis=1))
+@lru_cache(maxsize=32)
+def mean_and_sd(name: str) -> tuple[float, float]:
+    """Of a property over the cells of the paper's task, from which z-scores are made."""
+    found = shipped_property(name)[: read_card()["n"]]
+    return float(found.mean()), float(found.std())
+
+
+def nearest(goals: Goals, n: int, feature: int = 1) -> tuple[Mask, Array]:
+    """The n cells that ship nearest to the goals, in tolerances; x and y may be exchanged.
+
+    Args:
+        goals: what to be near to.
+        n: how many.
+        feature: from 2 on, only cells without walls and gaps of one pixel.
+
+    Returns:
+        (n, 32, 32) cells, (n,) their largest residual.
+    """
+    feature = min(feature, PRINTABLE)
+    residual = goals.residual(np.stack([shipped_property(name, feature) for name in goals.names], axis=1))
     distance = np.linalg.norm(residual, axis=1)
     order = np.argpartition(distance, min(2 * n, len(distance) - 1))[: 2 * n]
     order = order[np.argsort(distance[order])]
-    size, chosen, seen = len(stored().pixels), list[int](), set[bytes]()
+    packed, chosen, seen = shipped(feature).packed, list[int](), set[bytes]()
     for row in order.tolist():
-        cell = _cell(row, size)
+        cell = _cell(packed, row)
         key = min(cell.tobytes(), cell.T.tobytes())
         if key not in seen:
             chosen.append(row)
             seen.add(key)
         if len(chosen) == n:
             break
-    return np.array([_cell(row, size) for row in chosen]), np.abs(residual[chosen]).max(axis=1)
+    return np.array([_cell(packed, row) for row in chosen]), np.abs(residual[chosen]).max(axis=1)
 
 
-def _cell(row: int, size: int) -> Mask:
-    cell = stored().pixels[row % size]
-    return cell.T if row >= size else cell
+def _cell(packed: NDArray[np.uint8], row: int) -> Mask:
+    cell = unpack(packed[None, row % len(packed)])[0]
+    return cell.T if row >= len(packed) else cell
 
 
 def resized(cell: Mask, side: int) -> Array:

@@ -98,8 +98,10 @@ def training_pairs(model: str, surrogate: Callable[[], Any]) -> tuple[Tensor, Te
 
 
 def generate(n: int, seed: int | None, out: Path, **where: Any) -> dict[str, Any]:
-    """:func:`ipage_core.tasks.cells.dataset.generate`, by default with the seed of the shipped cells."""
-    return dataset.generate(n, dataset.read_card()["seed"] if seed is None else seed, out, **where)
+    """:func:`ipage_core.tasks.cells.generation.generate`."""
+    from ipage_core.tasks.cells import generation
+
+    return generation.generate(n, seed, out, **where)
 
 
 def verify_file(path: Path) -> dict[str, Any] | None:
@@ -156,13 +158,14 @@ TASK = Task(
     verify_file=verify_file,
     design_goals=late("ipage_core.tasks.cells.goal_options:design_goals"),
     stored=stored,
-    check_data=late("ipage_core.tasks.cells.dataset:check"),
+    check_data=late("ipage_core.tasks.cells.generation:check"),
     networks=networks,
     data_size=100_000,
     recipes=RECIPES,
     sizes=("usual",),
     training_pairs=training_pairs,
     generate=generate,
+    data_kinds=("random", "printable", "auxetic"),
     export_formats=("png", "svg", "dxf", "stl", "3mf"),
     export=late("ipage_core.tasks.cells.export:files"),
     source="Bi, Fung and Zhang 2023 (iPage, AAAI), 'Architectured Materials'; cells and operator: data/architecture",

@@ -6,51 +6,17 @@ is not closed and oriented. STL, beside it, knows no unit and no material.
 
 from __future__ import annotations
 
-import math
 import uuid
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ipage_core.tasks.cells.homogenization import POISSON, homogenize
 from ipage_core.tasks.cells.layout import Layout, solid_mesh
-from ipage_core.tasks.cells.properties import TABLE, cell_property, values
+from ipage_core.tasks.cells.material import Material, metadata
 
 NAMESPACE = "urn:ipage-explorer:cell:1"
 """Of the metadata that are the program's own; the specification asks for one."""
 _GREY = (160, 160, 160, 255)
-
-
-@dataclass(frozen=True)
-class Material:
-    """The solid a cell is printed in."""
-
-    name: str = "solid"
-    young_gpa: float | None = None
-    """E_s in GPa; None: moduli stay in units of E_s."""
-
-    def __post_init__(self) -> None:
-        if self.young_gpa is not None and not 0 < self.young_gpa < math.inf:
-            raise ValueError(f"Expected a positive Young's modulus in GPa, got {self.young_gpa:g}.")
-
-    @property
-    def label(self) -> str:
-        """As it stands in the file."""
-        modulus = "1 (moduli are relative to it)" if self.young_gpa is None else f"{self.young_gpa:g} GPa"
-        return f"{self.name}, E_s = {modulus}, nu_s = {POISSON:g}"
-
-
-def metadata(cell: ArrayLike, material: Material) -> dict[str, str]:
-    """What the file says of the cell: its properties by finite elements, one a pixel. (ny, nx) → text by name."""
-    pixels = np.asarray(cell, dtype=np.float64)
-    found = values(list(TABLE), homogenize(pixels), pixels.mean())
-    unit, factor = ("E_s", 1.0) if material.young_gpa is None else ("GPa", material.young_gpa)
-    said = {"material": material.label, "mesh": "one bilinear element a pixel, plane stress, periodic"}
-    for name, value in zip(TABLE, found.tolist(), strict=True):
-        modulus = cell_property(name).unit == "E_s"
-        said[name] = f"{value * factor:.6g} {unit}" if modulus else f"{value:.6g}"
-    return said
 
 
 def threemf(cell: ArrayLike, layout: Layout, material: Material | None = None) -> bytes:
@@ -80,7 +46,7 @@ def threemf(cell: ArrayLike, layout: Layout, material: Material | None = None) -
     body.SetObjectLevelProperty(materials.GetResourceID(), number)
     said = model.GetMetaDataGroup()
     said.AddMetaData("", "Application", "iPage Explorer", "xs:string", True)
-    for name, value in metadata(cell, material).items():
+    for name, value in metadata(cell, layout, material).items():
         said.AddMetaData(NAMESPACE, name, value, "xs:string", True)
     item = model.AddBuildItem(body, wrapper.GetIdentityTransform())
     # Identifiers made from the content, not drawn: the same cell gives the same file.

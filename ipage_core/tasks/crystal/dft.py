@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ipage_core.runtime import executor as cluster
+from ipage_core.runtime.cores import cores
 
 SITES = ((0, 0, 0), (0.5, 0.5, 0.5), (0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5))
 """Fractional coordinates of Sr, Ti, O, O, O."""
@@ -55,7 +56,7 @@ class DFTUnavailable(ValueError):
 
 
 class Settings(NamedTuple):
-    """What may differ between calculations. Everything else is fixed in :func:`_solve`."""
+    """What may differ between calculations. Everything else is fixed in :func:`solve`."""
 
     mesh: int = 4
     """k-points per axis, Γ included."""
@@ -104,10 +105,10 @@ def gap(lattice: ArrayLike, settings: Settings = STANDARD, *, cache: bool = True
     x = np.asarray(lattice, dtype=np.float64)
     if x.shape != (6,):
         raise ValueError(f"Expected a lattice of shape (6,): a, b, c, α, β, γ; got {x.shape}.")
-    file = _cache_file(x, settings)
+    file = cache_file(x, settings)
     result = kept(file) if cache else None
     if result is None:
-        result = _computed(x, settings)
+        result = computed(x, settings)
         if cache and "fail" not in result:
             keep(file, result)
     return result
@@ -152,7 +153,7 @@ def gaps(
         if progress is not None:
             progress(p._replace(done=p.done + known, total=len(x)))
 
-    workers = len(cores()) if workers is None else workers
+    workers = cores() if workers is None else workers
     new = cluster.run(work, left, None, workers=min(workers, len(left)), progress=told, cancel=cancel)
     return [new.get(str(i), result) for i, result in enumerate(results)]
 
@@ -164,7 +165,7 @@ def cached(lattices: ArrayLike, settings: Settings = STANDARD) -> list[Result | 
         DFTUnavailable: GPAW is not installed, and results are kept by its version.
     """
     installed = gpaw_version()
-    return [kept(_cache_file(row, settings, installed)) for row in np.asarray(lattices, dtype=np.float64)]
+    return [kept(cache_file(row, settings, installed)) for row in np.asarray(lattices, dtype=np.float64)]
 
 
 def work(item: dict[str, Any]) -> Result:
@@ -198,14 +199,15 @@ def gpaw_version() -> str:
         return "unknown"
 
 
-def _computed(lattice: NDArray[np.float64], settings: Settings) -> Result:
+def computed(lattice: NDArray[np.float64], settings: Settings) -> Result:
+    """The result of a calculation of one lattice, with Fermi–Dirac smearing if the first SCF does not converge."""
     from gpaw import KohnShamConvergenceError
 
     fail, begun = _impossible(lattice), time.process_time()
     # Near a closing gap the SCF may jump between orderings of the bands; a little smearing calms it.
     for occupations in () if fail else ("fixed-uniform", f"fermi-dirac-{SMEARING}"):
         try:
-            solved = _solve(lattice, settings, occupations)
+            solved = solve(lattice, settings, occupations)
             return {**solved, "occupations": occupations, "cpu_s": round(time.process_time() - begun, 2)}
         except KohnShamConvergenceError:
             fail = (
@@ -217,7 +219,8 @@ def _computed(lattice: NDArray[np.float64], settings: Settings) -> Result:
     return {"fail": fail, "cpu_s": round(time.process_time() - begun, 2)}
 
 
-def _solve(lattice: NDArray[np.float64], settings: Settings, occupations: str) -> Result:
+def solve(lattice: NDArray[np.float64], settings: Settings, occupations: str) -> Result:
+    """One SCF calculation with GPAW and its eigenvalues → a result."""
     from ase import Atoms
     from ase.geometry import cellpar_to_cell
     from gpaw import GPAW
@@ -279,7 +282,8 @@ def cache_folder() -> Path:
     return base / "ipage-explorer" / "dft"
 
 
-def _cache_file(lattice: NDArray[np.float64], settings: Settings, installed: str = "") -> Path:
+def cache_file(lattice: NDArray[np.float64], settings: Settings, installed: str = "") -> Path:
+    """Where the result of a lattice is kept."""
     what = {"lattice": lattice.tolist(), "settings": settings._asdict(), "gpaw": installed or gpaw_version()}
     return cache_folder() / f"{hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:32]}.json"
 
@@ -302,8 +306,3 @@ def keep(file: Path, result: Result) -> None:
         os.replace(beside, file)
     except OSError as error:  # a full or read-only disk must not cost the result itself
         print(f"The result is not cached in {file.parent}: {error}", file=sys.stderr)
-
-
-def cores() -> set[int] | range:
-    """Those that this process may use."""
-    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)

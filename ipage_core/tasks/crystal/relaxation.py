@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ipage_core.runtime import executor
+from ipage_core.runtime.cores import cores
 from ipage_core.tasks.crystal import dft
 from ipage_core.tasks.crystal.export import structure
 from ipage_core.tasks.crystal.strain import CUBIC_ENERGY
@@ -264,7 +265,7 @@ def many(
     x = np.asarray(lattices, dtype=np.float64)
     results: list[Result | None] = list(known(x))
     left = [(str(i), {"lattice": x[i].tolist()}) for i, one in enumerate(results) if one is None]
-    workers = min(len(dft.cores()), len(left)) if workers is None else workers
+    workers = min(cores(), len(left)) if workers is None else workers
     new = executor.run(work, left, None, workers=workers, progress=progress, cancel=cancel)
     return [new.get(str(i), one) for i, one in enumerate(results)]
 

@@ -131,10 +131,11 @@ def write(rows: Iterable[dict[str, Any]], path: Path, seed: int = SEED) -> dict[
 
 def work(item: dict[str, Any]) -> dict[str, Any]:
     """Row ``i`` with its ``strain``: one item of the data set's work."""
-    return _row(item["i"], item["strain"], operator.bands(item["strain"]))
+    return row_of(item["i"], item["strain"], operator.bands(item["strain"]))
 
 
-def _row(i: int, strain: Sequence[float], result: dict[str, Any]) -> dict[str, Any]:
+def row_of(i: int, strain: Sequence[float], result: dict[str, Any]) -> dict[str, Any]:
+    """A row of the data set from a strain and the result of its calculation."""
     provenance = json.dumps(result["provenance"], ensure_ascii=False, sort_keys=True)
     row = {"i": i, **dict(zip(NAMES, strain, strict=True)), **result, "provenance": provenance}
     return {name: row.get(name) for name in _SCHEMA.names}

@@ -17,7 +17,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -29,6 +28,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ipage_core.runtime import executor, files
+from ipage_core.runtime.cores import cores
 from ipage_core.tasks.crystal import dft
 
 Floats = NDArray[np.float64]
@@ -123,7 +123,7 @@ def bands(strain: ArrayLike, settings: Settings = STANDARD) -> Result:
 
     begun = time.process_time()
     try:
-        result = _solve(x, settings)
+        result = solve(x, settings)
     except KohnShamConvergenceError:
         result = {"fail": f"The SCF did not converge in {settings.maxiter} steps."}
     except Exception as error:  # whatever a strange strain makes GPAW do is a property of that row
@@ -157,7 +157,7 @@ def many(
     left = [
         (str(i), {"strain": x[i].tolist(), "settings": settings._asdict()}) for i, r in enumerate(results) if r is None
     ]
-    workers = min(os.cpu_count() or 1, len(left)) if workers is None else workers
+    workers = min(cores(), len(left)) if workers is None else workers
     new = executor.run(work, left, None, workers=workers, progress=progress, cancel=cancel)
     return [new.get(str(i), result) for i, result in enumerate(results)]
 
@@ -224,7 +224,8 @@ def structure(strain: ArrayLike, shift: ArrayLike | None = None) -> Any:
     return atoms
 
 
-def _solve(strain: Floats, settings: Settings) -> Result:
+def solve(strain: Floats, settings: Settings) -> Result:
+    """One SCF calculation with GPAW and its bands → a result."""
     from gpaw import GPAW
 
     atoms = structure(strain)

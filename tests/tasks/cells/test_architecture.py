@@ -11,7 +11,7 @@ from ipage_core.inference.methods import load
 from ipage_core.inference.pipeline import design
 from ipage_core.problem import constraints
 from ipage_core.tasks.cells.finishing import finished
-from ipage_core.tasks.cells.homogenization import _element, element_modes, young_x
+from ipage_core.tasks.cells.homogenization import element_matrices, element_modes, young_x
 from ipage_core.tasks.cells.modulus import E_X_MEAN, E_X_SD, from_z_score
 from ipage_core.tasks.cells.networks.cell_modulus import CellModulus, CellSurrogate, shuffled_symmetry
 from ipage_core.tasks.cells.networks.pixel_cinn import PixelCINN
@@ -120,7 +120,7 @@ def test_excess_of_the_volume_vanishes_inside_the_cap():
 
 def test_an_element_s_energy_is_a_sum_of_squares():
     modes, uniform = element_modes(0.3)
-    k0, u0 = _element(0.3)
+    k0, u0 = element_matrices(0.3)
     assert np.allclose(modes.T @ modes, k0)
     assert np.allclose(uniform, u0 @ modes.T)
 

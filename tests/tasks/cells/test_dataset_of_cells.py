@@ -14,11 +14,14 @@ from hypothesis.extra.numpy import arrays
 from scipy.ndimage import label
 
 from ipage_core.runtime.executor import Progress
-from ipage_core.tasks.cells.dataset import CHUNK, DATA, Cell, cell, check, generate, pack, read, read_card, unpack
+from ipage_core.tasks.cells.dataset import DATA, Cell, cell, pack, read, read_card, unpack
+from ipage_core.tasks.cells.generation import CHUNKS, check, generate
 from ipage_core.tasks.cells.homogenization import homogenize, moduli
 from ipage_core.tasks.cells.modulus import E_X_MEAN, E_X_SD
 from ipage_core.tasks.cells.topology import components, fill_hinges, has_hinges, largest_component, percolates
 from ipage_core.tasks.cells.wallpaper import GROUPS, ONE_AXIS, is_symmetric, operations, symmetrize
+
+CHUNK = CHUNKS["random"]
 
 masks = arrays(bool, (8, 8))
 shifts = st.tuples(st.integers(0, 7), st.integers(0, 7))

@@ -2,6 +2,7 @@
 
 import io
 import re
+import xml.etree.ElementTree as ElementTree
 from itertools import pairwise
 
 import ezdxf
@@ -13,6 +14,7 @@ from shapely.geometry import Polygon
 
 from ipage_core.tasks.cells.dataset import cell
 from ipage_core.tasks.cells.export import DOT, FORMATS, Layout, dxf, outline, png, solid_mesh, stl, svg, tiled
+from ipage_core.tasks.cells.material import Material
 
 
 @pytest.fixture(scope="module")
@@ -134,3 +136,20 @@ def test_what_is_not_a_cell_is_refused(name: str, bad: np.ndarray) -> None:
 def test_impossible_layouts_are_refused(bad: dict) -> None:
     with pytest.raises(ValueError, match="Expected"):
         Layout(**bad)
+
+
+def test_every_file_names_its_unit_and_material() -> None:
+    pixels, layout, material = cell(1, 0).pixels, Layout(tiles=(1, 1)), Material("PA12 & more", 1.7)
+    picture = Image.open(io.BytesIO(png(pixels, layout, material)))
+    assert picture.text["material"].startswith("PA12 & more, E_s = 1.7 GPa")
+    assert picture.text["thinnest wall"].endswith("pixels)")
+    told = ElementTree.fromstring(svg(pixels, layout, material))[0].text
+    assert "unit: millimeter" in told
+    assert "PA12 & more, E_s = 1.7 GPa" in told
+    document = ezdxf.read(io.StringIO(dxf(pixels, layout, material).decode()))
+    assert document.header.custom_vars.get("material").startswith("PA12 & more, E_s = 1.7 GPa")
+    assert document.header.custom_vars.get("E_x").endswith(" GPa")
+    solid = stl(pixels, layout, material)
+    assert b"unit mm, PA12 & more, E_s = 1.7 GPa" in solid[:80]
+    assert not solid.startswith(b"solid")
+    assert trimesh.load(io.BytesIO(solid), file_type="stl").is_watertight

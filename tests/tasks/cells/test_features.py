@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ipage_core.tasks.cells.features import feature_pixels, has_features, opened, repaired, smallest_features
+from ipage_core.tasks.cells.features import (
+    feature_pixels,
+    has_features,
+    opened,
+    parse_feature,
+    repaired,
+    smallest_features,
+)
 
 masks = st.integers(0, 2**32 - 1).map(lambda seed: np.random.default_rng(seed).random((9, 11)) < 0.6)
 
@@ -57,3 +64,12 @@ def test_millimetres() -> None:
     for bad in ((0, 10, 32), (6, 10, 32), (1, -1, 32)):
         with pytest.raises(ValueError, match="feature"):
             feature_pixels(*bad)
+
+
+def test_features_are_written_in_pixels_or_millimetres() -> None:
+    assert parse_feature("2", 10, 32) == parse_feature("2px", 10, 32) == 2
+    assert parse_feature("0.6mm", 10, 32) == 2
+    assert parse_feature("0.6 mm", 10, 64) == 4
+    for bad in ("", "2cm", "-1mm", "6mm", "mm", "1.5"):
+        with pytest.raises(ValueError, match="--feature"):
+            parse_feature(bad, 10, 32)

@@ -102,7 +102,7 @@ def test_a_known_lattice_is_not_computed_again(solved, cache, monkeypatch):
     def fail(*_):
         raise AssertionError("a second SCF")
 
-    monkeypatch.setattr(dft, "_computed", fail)
+    monkeypatch.setattr(dft, "computed", fail)
     assert dft.gap(REFERENCE) == solved[0]
     told = []
     assert dft.gaps([CUBIC, REFERENCE], workers=0, progress=told.append) == [solved[3], solved[0]]
@@ -124,13 +124,13 @@ def test_an_scf_that_does_not_converge_is_a_marked_result(cache):
 
 @marked
 def test_smearing_is_the_second_try_and_said(monkeypatch):
-    solve, tried = dft._solve, []
+    solve, tried = dft.solve, []
 
     def only_smeared(lattice, settings, occupations):
         tried.append(occupations)
         return solve(lattice, settings if len(tried) > 1 else settings._replace(maxiter=1), occupations)
 
-    monkeypatch.setattr(dft, "_solve", only_smeared)
+    monkeypatch.setattr(dft, "solve", only_smeared)
     result = dft.gap(REFERENCE, cache=False)
     assert tried == ["fixed-uniform", "fermi-dirac-0.05"]
     assert result["occupations"] == "fermi-dirac-0.05"

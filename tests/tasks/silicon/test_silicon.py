@@ -124,7 +124,7 @@ def test_what_fails_is_a_row_that_says_so(monkeypatch):
     def not_converged(strain, settings):
         raise Broken.KohnShamConvergenceError
 
-    monkeypatch.setattr(operator, "_solve", not_converged)
+    monkeypatch.setattr(operator, "solve", not_converged)
     row = dataset.work({"i": 5, "strain": STRAIN})
     assert row["fail"] == "The SCF did not converge in 100 steps."
     assert row["gap"] is row["energy"] is None
@@ -139,7 +139,7 @@ def test_a_run_goes_on_where_it_was_and_fold_takes_a_torn_journal(tmp_path, monk
     def fake(item):
         calls.append(item["i"])
         fail = "no" if item["i"] == 1 else None
-        return dataset._row(item["i"], item["strain"], {"gap": None if fail else 0.1, "provenance": {}, "fail": fail})
+        return dataset.row_of(item["i"], item["strain"], {"gap": None if fail else 0.1, "provenance": {}, "fail": fail})
 
     monkeypatch.setattr(dataset, "work", fake)
     monkeypatch.setattr(dataset, "DATA", tmp_path / "none")

@@ -1,0 +1,5 @@
+"""Cells: designed to several properties at once."""
+
+from app.tasks.cells.goals.page import show
+
+show()

@@ -1,0 +1,1 @@
+"""The page on which cells are designed to several properties at once."""

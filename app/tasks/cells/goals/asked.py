@@ -1,0 +1,123 @@
+"""What is asked for on the page of goals, as the address and the command line write it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast, get_args
+from urllib.parse import urlencode
+
+from ipage_core.problem.target import expression
+from ipage_core.tasks.cells.features import parse_feature
+from ipage_core.tasks.cells.goal_design import GoalDesigns, cell_goals, design
+from ipage_core.tasks.cells.goals import Goal
+from ipage_core.tasks.cells.mesh import Mesh
+
+COUNTS = (1, 4, 16, 32, 64)
+SIDES = (32, 48, 64)
+EXAMPLES: dict[str, str] = {
+    "Four moduli": "E_x=0.35; E_y=0.25; nu_xy=0.3; G_xy=0.07",
+    "Isotropic and auxetic": "E_x=0.05±3%; E_y=0.05±3%; nu_xy=-0.3±0.02; G_xy=0.0357±3%; eta_x=0±0.02; eta_y=0±0.02",
+    "Stiff and light": "E_x>=0.3; E_y>=0.3; minimize volume",
+    "Stiff along the diagonal": "E(45)=0.3; E_x<=0.15; E_y<=0.15",
+}
+"""Goals to begin with, by what they are good for."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request of the page; equal requests give equal designs."""
+
+    goals: tuple[str, ...]
+    """As ``--goal`` takes them."""
+    n: int = 16
+    seed: int = 0
+    side: int = 32
+    feature: str = "2"
+    """As ``--feature`` takes it: pixels, or ``0.6mm``."""
+    cell_mm: float = 10.0
+    mesh: str = "pixel"
+    constraints: tuple[str, ...] = ()
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, str]) -> Asked:
+        """From an address; what it does not say, or says wrongly, is as usual."""
+
+        def number(name: str, usual: int, accepted: tuple[int, ...] = ()) -> int:
+            text = query.get(name, "")
+            return int(text) if text.isdecimal() and (not accepted or int(text) in accepted) else usual
+
+        parts = {name: tuple(p.strip() for p in query.get(name, "").split(";") if p.strip()) for name in ("goals", "c")}
+        mesh, width = query.get("mesh", cls.mesh), query.get("cell", "")
+        return cls(
+            parts["goals"] or split(EXAMPLES["Four moduli"]),
+            number("n", cls.n, COUNTS),
+            number("seed", cls.seed),
+            number("side", cls.side, SIDES),
+            query.get("feature", cls.feature)[:12],
+            float(width) if width.replace(".", "", 1).isdecimal() and float(width) > 0 else cls.cell_mm,
+            mesh if mesh in get_args(Mesh) else cls.mesh,
+            parts["c"],
+        )
+
+    def query(self) -> dict[str, str]:
+        """For the address: what is not as usual."""
+        said = {
+            "goals": "; ".join(self.goals),
+            "n": str(self.n),
+            "seed": str(self.seed),
+            "side": str(self.side),
+            "feature": self.feature,
+            "cell": f"{self.cell_mm:g}",
+            "mesh": self.mesh,
+            "c": "; ".join(self.constraints),
+        }
+        usual = Asked(()).query() if self.goals else {}
+        return {name: value for name, value in said.items() if value != usual.get(name)}
+
+    def link(self) -> str:
+        """What stands after the question mark of an address."""
+        return urlencode(self.query())
+
+    def command(self) -> str:
+        """The same designs from the command line."""
+        words = ["python", "-m", "ipage_core", "design", "architecture", "--n", str(self.n), "--seed", str(self.seed)]
+        for goal in self.goals:
+            words += ["--goal", goal]
+        for text in self.constraints:
+            words += ["--constrain", text]
+        words += ["--side", str(self.side), "--feature", self.feature, "--mesh", self.mesh]
+        words += ["--cell-mm", f"{self.cell_mm:g}"] if self.feature.endswith("mm") else []
+        return shlex.join([*words, "--out", "cells.csv"])
+
+    def parsed(self) -> list[Goal]:
+        """The goals, one by one.
+
+        Raises:
+            ValueError: one is not understood, or its numbers cannot be.
+        """
+        return [goal for said in self.goals for goal in cell_goals(*expression(said))]
+
+    def run(self, **more: object) -> GoalDesigns:
+        """The designs, with how each came about.
+
+        Raises:
+            ValueError: a goal, a constraint or a number is not accepted.
+        """
+        return design(
+            self.parsed(),
+            self.n,
+            expressions=self.constraints,
+            mesh=cast(Mesh, self.mesh),
+            side=self.side,
+            feature=parse_feature(self.feature, self.cell_mm, self.side),
+            seed=self.seed,
+            record=True,
+            **more,  # type: ignore[arg-type]
+        )
+
+
+def split(text: str) -> tuple[str, ...]:
+    """Goals or constraints that semicolons separate."""
+    return tuple(part.strip() for part in text.split(";") if part.strip())

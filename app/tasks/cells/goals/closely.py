@@ -1,0 +1,121 @@
+"""One design closely, all of them as a table, and the run in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app.components.chart import chart
+from app.components.choice import CONFIG
+from app.components.words import Figure
+from app.figures.playback import Size
+from app.tasks.cells.goals import runs
+from app.tasks.cells.goals.shapes import loads
+from ipage_core.tasks.cells.deformation import LOADS
+from ipage_core.tasks.cells.features import smallest_features
+from ipage_core.tasks.cells.goal_design import GoalDesigns, z_score
+from ipage_core.tasks.cells.goals import Goals
+from ipage_core.tasks.cells.properties import TABLE, cell_property, values
+from ipage_core.tasks.cells.starts import nearest
+
+STRAIN = 15
+"""Per cent, as drawn at first."""
+TILES = 2
+"""Cells along each axis of the deformed shape."""
+
+
+def properties(made: GoalDesigns, *names: str) -> np.ndarray:
+    """The named properties of every design. → (n, k)."""
+    return values(names, made.found.stiffness, made.found.cells.mean((1, 2)))
+
+
+def key_figures(made: GoalDesigns) -> list[Figure]:
+    found = made.found
+    near = float(nearest(Goals.of(made.goals), 1, made.feature)[1][0])
+    return [
+        Figure("Meet every goal", f"{int(found.met.sum())} of {len(found.cells)}", "by finite elements"),
+        Figure("Nearest shipped cell", f"{near:.2g} tol.", "off, at one element a pixel; at most 1 meets the goals"),
+        Figure("Starts a design", f"{found.attempts.mean():.1f}", ", ".join(sorted(set(found.start)))),
+        Figure("Operator runs", f"{found.calls.mean():.0f}", "a design, all its starts together"),
+        Figure("CPU time", f"{found.seconds.mean():.2f} s", f"a design, {found.seconds.sum():.1f} s in all"),
+    ]
+
+
+def show_closely(made: GoalDesigns, chosen: int, dark: bool, size: Size) -> None:
+    found = made.found
+    st.subheader(f"Design {chosen}", divider="gray")
+    every = properties(made, *TABLE)[chosen]
+    achieved = dict(zip(TABLE, every.tolist(), strict=True))
+    goals = {goal.name: goal for goal in made.goals}
+    table = pd.DataFrame(
+        {
+            "property": [cell_property(name).label for name in TABLE],
+            "goal": [goals[name].text if name in goals else "" for name in TABLE],
+            "achieved": list(achieved.values()),
+            "unit": [cell_property(name).unit for name in TABLE],
+            "z-score": [z_score(name, value) for name, value in achieved.items()],
+        }
+    )
+    left, right = st.columns([1, 1.6], gap="medium")
+    with left:
+        st.dataframe(
+            table,
+            hide_index=True,
+            column_config={
+                name: st.column_config.NumberColumn(format="%.4f" if name == "achieved" else "%.2f")
+                for name in ("achieved", "z-score")
+            },
+        )
+        wall, gap = smallest_features(found.cells[chosen])
+        st.caption(f"Thinnest wall {wall} pixels, narrowest gap {gap} pixels. Found from: {found.start[chosen]}.")
+    with right:
+        strain = st.slider(
+            "Strain as drawn [%]",
+            1,
+            30,
+            STRAIN,
+            key="goal_strain",
+            help="Linear elasticity scales: the shape is that of small strains, drawn larger.",
+        )
+        side = found.cells.shape[-1]
+        packed = np.packbits(found.cells[chosen]).tobytes()
+        at, strains = runs.places(packed, side, strain / 100, TILES)
+        solid = np.tile(found.cells[chosen], (TILES, TILES))
+        st.markdown(f"**Deformed shape** of {TILES} × {TILES} cells under each load, drawn at {strain} % strain.")
+        chart(
+            loads(at, solid, strains, LOADS, dark, size),
+            key="goal-loads",
+            config=CONFIG | {"displayModeBar": False},
+        )
+
+
+def show_table(made: GoalDesigns, choose: Callable[[int], None]) -> None:
+    found = made.found
+    columns = {"design": range(len(found.cells)), "meets": found.met, "misfit [tol.]": found.misfit}
+    columns |= {goal.text: found.values[:, j] for j, goal in enumerate(made.goals)}
+    frame = pd.DataFrame(
+        columns
+        | {
+            "z-score of E_x": z_score("E_x", properties(made, "E_x", "E_x")[:, 0]),
+            "volume fraction": found.cells.mean((1, 2)),
+            "found from": found.start,
+            "starts": found.attempts,
+            "operator runs": found.calls,
+        }
+    )
+
+    def picked() -> None:
+        if found_rows := st.session_state["goal-table"].selection.rows:
+            choose(int(found_rows[0]))
+
+    st.dataframe(
+        frame,
+        hide_index=True,
+        key="goal-table",
+        on_select=picked,
+        selection_mode="single-row",
+        column_config={name: st.column_config.NumberColumn(format="%.4f") for name in frame.select_dtypes("floating")},
+    )

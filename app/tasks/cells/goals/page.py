@@ -1,0 +1,155 @@
+"""Cells by several properties: goals, designs that meet them, figures, one design closely, files."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import numpy as np
+import streamlit as st
+
+from app.components.chart import chart
+from app.components.choice import CONFIG
+from app.components.look import is_dark, size_name
+from app.components.words import cards, plain
+from app.figures.playback import Size
+from app.tasks.cells.files import ask_files
+from app.tasks.cells.goals import rows, runs
+from app.tasks.cells.goals.asked import Asked
+from app.tasks.cells.goals.closely import key_figures, properties, show_closely, show_table
+from app.tasks.cells.goals.figures import attainment, directions
+from app.tasks.cells.goals.gallery import show_gallery
+from app.tasks.cells.goals.how import ask_how
+from app.tasks.cells.goals.planes import front, poisson_plane
+from app.tasks.cells.regions import objection
+from ipage_core.tasks.cells.features import smallest_features
+from ipage_core.tasks.cells.goal_design import GoalDesigns
+from ipage_core.tasks.cells.properties import TABLE, cell_property
+
+CHOSEN, APPLIED = "goal_design", "goal_applied"
+"""In the session: the design that is looked at; the request whose designs are shown."""
+
+
+def show() -> None:
+    """The whole page."""
+    size, dark = Size(size_name()), is_dark()
+    st.markdown("#### Cells by several properties")
+    st.caption(
+        "Set goals, each exactly, at least or at most, or as small or large as can be. The finite-element operator "
+        "itself is descended, so every cell below is checked by it. Moduli are in units of the solid's E_s; z is the "
+        "value in standard deviations of the shipped cells."
+    )
+    first = Asked.from_query(st.query_params)
+    rows.show_rows()
+    asked = ask_how(first)
+    pressed = st.button("Design cells", type="primary", icon=":material/grid_view:", key="goal_run")
+    rows.show_what_is_wrong()
+    if asked is not None and (pressed or APPLIED not in st.session_state):
+        st.session_state[APPLIED] = asked
+        st.session_state[CHOSEN] = None
+        st.query_params.from_dict(asked.query())
+    applied: Asked | None = st.session_state.get(APPLIED)
+    if applied is None:
+        return
+    made = _find(applied)
+    if asked is not None and asked != applied:
+        st.info("The goals above have changed since. **Design cells** takes them up.", icon=":material/info:")
+    _show(applied, made, dark, size)
+
+
+def _find(asked: Asked) -> GoalDesigns:
+    """The designs, or a sentence in their place."""
+    bar = st.empty()
+    began = time.monotonic()
+
+    def progress(done: int) -> None:
+        bar.progress(done / asked.n, f"{done} of {asked.n} designs, {time.monotonic() - began:.0f} s")
+
+    try:
+        if wrong := objection(asked.constraints):
+            raise ValueError(wrong)
+        found = runs.designs(asked, progress)
+        bar.empty()
+        return found
+    except ValueError as error:
+        bar.empty()
+        st.error(plain(str(error)), icon=":material/error:")
+    except Exception:
+        bar.empty()
+        logging.getLogger(__name__).exception("goals of cells failed")
+        st.error("This run failed for a reason that the program did not foresee; its log says more.")
+    st.stop()
+
+
+def _choose(sample: int) -> None:
+    st.session_state[CHOSEN] = sample
+
+
+def _show(asked: Asked, made: GoalDesigns, dark: bool, size: Size) -> None:
+    found, goals = made.found, list(made.goals)
+    sentence = found.sentence() + made.remark()
+    (st.success if found.met.all() else st.warning)(sentence[0].upper() + sentence[1:] + ".")
+    chosen = st.session_state.get(CHOSEN)
+    if chosen is None or chosen >= len(found.cells):
+        chosen = int(found.misfit.argmin())
+    play = st.toggle("Play new results by themselves", True, key="goal_play", persist_state="session")
+    show_gallery(found, chosen, dark, play, _choose)
+    st.caption("Solid is dark on a light page and light on a dark one. Click a cell to look at it closely.")
+    st.html(cards(key_figures(made)))
+    config = CONFIG | {"displayModeBar": False}
+    name = next((g.name for g in goals if cell_property(g.name).unit == "E_s" and g.name in TABLE), "E_x")
+    volume = found.cells.mean((1, 2))
+    shown = {
+        "**Target against achieved.** Green: what is accepted.": attainment(
+            goals, found.values, found.met, chosen, dark, size
+        ),
+        "**E(θ) [E_s]**, Young's modulus pulled along θ; a circle is isotropic.": directions(
+            goals, found.stiffness, chosen, dark, size
+        ),
+        "**ν against E.** What the shipped cells reach; beyond it designs may exist, but nobody has one yet.": (
+            poisson_plane(goals, runs.plane("nu_xy", "E_x"), properties(made, "nu_xy", "E_x"), chosen, dark, size)
+        ),
+        "**Stiffness against volume**, with the Pareto fronts of data and designs.": front(
+            name,
+            runs.plane("volume", name),
+            np.stack((volume, properties(made, name, name)[:, 0]), 1),
+            chosen,
+            dark,
+            size,
+        ),
+    }
+    places = [*st.columns(2, gap="medium"), *st.columns(2, gap="medium")]
+    for k, (place, (said, figure)) in enumerate(zip(places, shown.items(), strict=True)):
+        with place:
+            st.markdown(said)
+            chart(figure, key=f"goal-figure-{k}", config=config)
+    show_closely(made, chosen, dark, size)
+    show_table(made, _choose)
+    number = int(smallest_features(found.cells[chosen])[0])
+    if number < 2:
+        st.warning(
+            f"Design {chosen} has a wall of one pixel: {asked.cell_mm / asked.side:.2g} mm in a cell of "
+            f"{asked.cell_mm:g} mm. Printers may lose it; a smallest feature of 2 keeps walls wider.",
+            icon=":material/print:",
+        )
+    st.subheader("Files to print, cut or show", divider="gray")
+    ask_files(found.cells, chosen, "goals-")
+    _share(asked, made)
+
+
+def _share(asked: Asked, made: GoalDesigns) -> None:
+    st.subheader("Share and take away", divider="gray")
+    base = (st.context.url or "").split("?")[0]
+    st.caption("This link sets the same goals and gives the same designs.")
+    st.code(f"{base}?{asked.link()}", language=None, wrap_lines=True)
+    st.download_button(
+        "Download CSV",
+        lambda: made.frame().to_csv(index=False),
+        file_name="cells.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+        key="goal-csv",
+    )
+    st.caption("On the command line, the same designs:")
+    st.code(asked.command(), language="bash", wrap_lines=True)

@@ -1,0 +1,52 @@
+"""What the page of goals asks of the core: designs, cached by request, and the points of figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import streamlit as st
+
+from app.state.turns import turn
+from app.tasks.cells.goals.asked import Asked
+from ipage_core.tasks.cells.deformation import deformed
+from ipage_core.tasks.cells.goal_design import GoalDesigns
+from ipage_core.tasks.cells.starts import shipped_property
+
+REMEMBERED = 24
+"""Results that are kept, for all visitors together."""
+
+
+@st.cache_resource(show_spinner=False)
+def _shelf() -> dict[Asked, GoalDesigns]:
+    """Results of every visitor by request: equal ones are computed once."""
+    return {}
+
+
+def designs(asked: Asked, progress: Callable[[int], None] | None = None) -> GoalDesigns:
+    """The designs that are asked for; ``progress`` is called with the number that is done.
+
+    Raises:
+        ValueError: a goal, a constraint or a number is not accepted; a sentence.
+    """
+    shelf = _shelf()
+    if asked not in shelf:
+        with turn():
+            found = asked.run(progress=progress)
+        while len(shelf) >= REMEMBERED:
+            shelf.pop(next(iter(shelf)))
+        shelf[asked] = found
+    return shelf[asked]
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def plane(across: str, up: str) -> np.ndarray:
+    """Two properties of every cell that ships. → (N, 2) float32."""
+    return np.stack([shipped_property(name).astype(np.float32) for name in (across, up)], axis=1)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def places(cell: bytes, side: int, strain: float, tiles: int) -> tuple[np.ndarray, np.ndarray]:
+    """:func:`deformed` of a packed cell."""
+    pixels = np.unpackbits(np.frombuffer(cell, np.uint8), count=side * side).reshape(side, side)
+    return deformed(pixels, strain, tiles)
