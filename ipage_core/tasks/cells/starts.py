@@ -26,6 +26,10 @@ PRINTABLE = 2
 """Smallest feature, in pixels, of every printable cell."""
 
 
+ALIKE = 0.06
+"""Cells that differ in at most this share of their pixels count as one: they would lead to the same design."""
+
+
 class Stored(NamedTuple):
     """Cells that ship, as far as starts need them."""
 
@@ -83,18 +87,26 @@ def nearest(goals: Goals, n: int, feature: int = 1) -> tuple[Mask, Array]:
     feature = min(feature, PRINTABLE)
     residual = goals.residual(np.stack([shipped_property(name, feature) for name in goals.names], axis=1))
     distance = np.linalg.norm(residual, axis=1)
-    order = np.argpartition(distance, min(2 * n, len(distance) - 1))[: 2 * n]
+    order = np.argpartition(distance, min(4 * n, len(distance) - 1))[: 4 * n]
     order = order[np.argsort(distance[order])]
-    packed, chosen, seen = shipped(feature).packed, list[int](), set[bytes]()
-    for row in order.tolist():
-        cell = _cell(packed, row)
-        key = min(cell.tobytes(), cell.T.tobytes())
-        if key not in seen:
-            chosen.append(row)
-            seen.add(key)
+    cells = np.array([_cell(shipped(feature).packed, row) for row in order.tolist()])
+    chosen = _unlike(cells, n)
+    return cells[chosen], np.abs(residual[order[chosen]]).max(axis=1)
+
+
+def _unlike(cells: Mask, n: int) -> NDArray[np.intp]:
+    """Rows of the first n cells of which none is an earlier one, or its transpose, with few pixels changed.
+
+    Where there are not so many, the first of the others follow. (m, side, side) → (n,).
+    """
+    chosen, others = list[int](), list[int]()
+    for k, cell in enumerate(cells):
+        seen = cells[chosen]
+        differs = [float((seen != turned).mean((1, 2)).min(initial=1)) for turned in (cell, cell.T)]
+        (chosen if min(differs) > ALIKE else others).append(k)
         if len(chosen) == n:
             break
-    return np.array([_cell(packed, row) for row in chosen]), np.abs(residual[chosen]).max(axis=1)
+    return np.array((chosen + others)[:n], dtype=np.intp)
 
 
 def _cell(packed: NDArray[np.uint8], row: int) -> Mask:

@@ -82,7 +82,7 @@ def attainment(
             ticktext=labels,
         ),
     }
-    return dressed(data, axes, colors, size, max(240, 62 * len(closed) + 110), left=96)
+    return dressed(data, axes, colors, size, max(240, 62 * len(closed) + 110), left=112)
 
 
 def directions(

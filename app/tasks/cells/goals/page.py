@@ -106,7 +106,7 @@ def _show(asked: Asked, made: GoalDesigns, dark: bool, size: Size) -> None:
         "**E(θ) [E_s]**, Young's modulus pulled along θ; a circle is isotropic.": directions(
             goals, found.stiffness, chosen, dark, size
         ),
-        "**ν against E.** What the shipped cells reach; beyond it designs may exist, but nobody has one yet.": (
+        "**ν against E.** What the shipped cells reach; beyond it designs may exist, but none ships.": (
             poisson_plane(goals, runs.plane("nu_xy", "E_x"), properties(made, "nu_xy", "E_x"), chosen, dark, size)
         ),
         "**Stiffness against volume**, with the Pareto fronts of data and designs.": front(
