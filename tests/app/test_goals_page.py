@@ -52,6 +52,11 @@ def test_goals_of_the_address_are_met_and_changed_goals_wait_for_the_click(app):
     assert [s.value for s in test.selectbox if s.label == "Property"] == ["E_x", "volume"]
     frame = table(test)
     assert len(frame) == 4
+    closely = next(f.value for f in test.dataframe if "property" in f.value)
+    assert {"one element a pixel", "extrapolated mesh"} <= set(closely)
+    row = closely[closely["property"] == "E_x"].iloc[0]
+    assert abs(row["extrapolated mesh"] - row["one element a pixel"]) < 0.1
+    assert row["extrapolated mesh"] != row["one element a pixel"]
     met = frame["meets"]
     assert (np.abs(frame.loc[met, "E_x=0.4±0.02"] - 0.4) <= 0.02).all()
     assert (frame.loc[met, "volume<=0.8"] <= 0.8).all()

@@ -21,7 +21,7 @@ from ipage_core.tasks.cells.dataset import SIDE
 from ipage_core.tasks.cells.descent import CellSpace
 from ipage_core.tasks.cells.features import smallest_features
 from ipage_core.tasks.cells.goals import Goal, Goals, Kind
-from ipage_core.tasks.cells.mesh import Mesh
+from ipage_core.tasks.cells.mesh import Mesh, stiffness
 from ipage_core.tasks.cells.properties import TABLE, cell_property, default_tolerance, values
 from ipage_core.tasks.cells.solver import FoundCells, solve
 from ipage_core.tasks.cells.space import Filtered
@@ -152,6 +152,9 @@ class GoalDesigns:
         every = values(list(TABLE), found.stiffness, cells.mean((1, 2)))
         columns |= dict(zip(TABLE, every.T, strict=True))
         columns["z_E_x"] = z_score("E_x", columns["E_x"])
+        if found.mesh == "converged":  # what the mesh of one element a pixel says, beside it
+            coarse = values([goal.name for goal in self.goals], stiffness(cells, "pixel"), cells.mean((1, 2)))
+            columns |= {f"{goal.name} on pixels": column for goal, column in zip(self.goals, coarse.T, strict=True)}
         solid, void = np.array([smallest_features(cell) for cell in cells]).T
         columns |= {"solid_feature": solid, "void_feature": void, "misfit": found.misfit, "start": found.start}
         return pd.DataFrame(columns | {"omega_calls": found.calls})

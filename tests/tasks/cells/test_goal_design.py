@@ -69,6 +69,14 @@ def test_designs_come_back_in_the_columns_of_the_contract() -> None:
     np.testing.assert_allclose(frame["resim_error"], (own[:, 0] - 0.4) ** 2, atol=1e-12)
 
 
+def test_a_converged_design_shows_both_meshes() -> None:
+    frame = design([Goal("E_x", "exactly", 0.4, 0.02)], 1, mesh="converged", feature=2).frame()
+    cell = frame[[f"x{j + 1}" for j in range(1024)]].to_numpy().reshape(32, 32)
+    assert abs(frame["y1"][0] - 0.4) <= 0.02
+    assert frame["E_x on pixels"][0] == pytest.approx(values(("E_x",), homogenize(cell), 1)[0], rel=1e-9)
+    assert frame["E_x on pixels"][0] != frame["y1"][0]
+
+
 def test_cells_of_another_resolution_are_exported() -> None:
     cell = np.zeros((48, 48))
     cell[10:30] = cell[:, 10:30] = 1

@@ -18,6 +18,7 @@ from ipage_core.tasks.cells.deformation import LOADS
 from ipage_core.tasks.cells.features import smallest_features
 from ipage_core.tasks.cells.goal_design import GoalDesigns, z_score
 from ipage_core.tasks.cells.goals import Goals
+from ipage_core.tasks.cells.mesh import Mesh
 from ipage_core.tasks.cells.properties import TABLE, cell_property, values
 from ipage_core.tasks.cells.starts import nearest
 
@@ -50,11 +51,16 @@ def show_closely(made: GoalDesigns, chosen: int, dark: bool, size: Size) -> None
     every = properties(made, *TABLE)[chosen]
     achieved = dict(zip(TABLE, every.tolist(), strict=True))
     goals = {goal.name: goal for goal in made.goals}
+    other: Mesh = "pixel" if found.mesh == "converged" else "converged"
+    said = {"pixel": "one element a pixel", "converged": "extrapolated mesh"}
+    side = found.cells.shape[-1]
+    beside = values(tuple(TABLE), runs.on_mesh(found.cells[chosen].tobytes(), side, other), achieved["volume"])
     table = pd.DataFrame(
         {
             "property": [cell_property(name).label for name in TABLE],
             "goal": [goals[name].text if name in goals else "" for name in TABLE],
-            "achieved": list(achieved.values()),
+            said[found.mesh]: list(achieved.values()),
+            said[other]: beside,
             "unit": [cell_property(name).unit for name in TABLE],
             "z-score": [z_score(name, value) for name, value in achieved.items()],
         }
@@ -65,12 +71,15 @@ def show_closely(made: GoalDesigns, chosen: int, dark: bool, size: Size) -> None
             table,
             hide_index=True,
             column_config={
-                name: st.column_config.NumberColumn(format="%.4f" if name == "achieved" else "%.2f")
-                for name in ("achieved", "z-score")
+                name: st.column_config.NumberColumn(format="%.2f" if name == "z-score" else "%.4f")
+                for name in (*said.values(), "z-score")
             },
         )
         wall, gap = smallest_features(found.cells[chosen])
-        st.caption(f"Thinnest wall {wall} pixels, narrowest gap {gap} pixels. Found from: {found.start[chosen]}.")
+        st.caption(
+            f"Goals are judged on the mesh of the first column of numbers. Thinnest wall {wall} pixels, narrowest gap "
+            f"{gap} pixels. Found from: {found.start[chosen]}."
+        )
     with right:
         strain = st.slider(
             "Strain as drawn [%]",
@@ -80,7 +89,6 @@ def show_closely(made: GoalDesigns, chosen: int, dark: bool, size: Size) -> None
             key="goal_strain",
             help="Linear elasticity scales: the shape is that of small strains, drawn larger.",
         )
-        side = found.cells.shape[-1]
         packed = np.packbits(found.cells[chosen]).tobytes()
         at, strains = runs.places(packed, side, strain / 100, TILES)
         solid = np.tile(found.cells[chosen], (TILES, TILES))

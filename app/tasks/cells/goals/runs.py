@@ -11,6 +11,7 @@ from app.state.turns import turn
 from app.tasks.cells.goals.asked import Asked
 from ipage_core.tasks.cells.deformation import deformed
 from ipage_core.tasks.cells.goal_design import GoalDesigns
+from ipage_core.tasks.cells.mesh import Mesh, stiffness
 from ipage_core.tasks.cells.starts import shipped_property
 
 REMEMBERED = 24
@@ -50,3 +51,9 @@ def places(cell: bytes, side: int, strain: float, tiles: int) -> tuple[np.ndarra
     """:func:`deformed` of a packed cell."""
     pixels = np.unpackbits(np.frombuffer(cell, np.uint8), count=side * side).reshape(side, side)
     return deformed(pixels, strain, tiles)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def on_mesh(cell: bytes, side: int, mesh: Mesh) -> np.ndarray:
+    """C (3, 3) of one cell of bytes at a mesh."""
+    return stiffness(np.frombuffer(cell, bool).reshape(side, side), mesh)
