@@ -289,7 +289,7 @@ def cache_file(lattice: NDArray[np.float64], settings: Settings, installed: str 
 
 
 def kept(file: Path) -> Result | None:
-    """What :func:`keep` has written; None where there is nothing whole."""
+    """The result that a file of the cache holds; None: there is none."""
     try:
         return dict(json.loads(file.read_text()))
     except (OSError, ValueError):  # not there, or cut short by a full disk: compute it
