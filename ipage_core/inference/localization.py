@@ -225,18 +225,18 @@ def _best_along(residual: Residual, u: Tensor, direction: Tensor, rows: Tensor) 
     return points[torch.arange(len(u), device=u.device), best]
 
 
-def _adam(residual, u, low, high, steps, enough, rate=0.02, beta1=0.9, beta2=0.999):  # type: ignore[no-untyped-def]
-    """Adam (Kingma and Ba 2015) in box-scaled coordinates, with a cosine decay of its rate to zero."""
+def _adam(residual, u, low, high, steps, enough, rate=0.02):  # type: ignore[no-untyped-def]
+    """Adam (Kingma and Ba 2015) on the box-scaled coordinates; its rate falls to zero along a cosine."""
     width, rows = high - low, torch.arange(len(u), device=u.device)
-    first, second = torch.zeros_like(u), torch.zeros_like(u)
+    move = torch.zeros_like(u)  # of the scaled coordinates: widths may be 0, so these are not u / width
+    adam = torch.optim.Adam([move], lr=rate)
     for k in range(1, steps + 1):
-        r, gradient = _loss_gradient(residual, u, rows, width)
+        r, move.grad = _loss_gradient(residual, u, rows, width)
         yield u, r
-        first = beta1 * first + (1 - beta1) * gradient
-        second = beta2 * second + (1 - beta2) * gradient.square()
-        direction = (first / (1 - beta1**k)) / ((second / (1 - beta2**k)).sqrt() + 1e-8)
-        rate_now = rate * 0.5 * (1 + math.cos(math.pi * k / steps))
-        u = (u - rate_now * width * direction).clamp(low, high)
+        adam.param_groups[0]["lr"] = rate * 0.5 * (1 + math.cos(math.pi * k / steps))
+        adam.step()
+        u = (u + width * move).clamp(low, high)
+        move.zero_()
     yield u, residual(u, rows).detach()
 
 

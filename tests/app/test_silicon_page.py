@@ -39,7 +39,7 @@ def queue(monkeypatch, tmp_path):
     monkeypatch.setenv("IPAGE_CACHE", str(tmp_path))
     monkeypatch.setattr(dft, "require", lambda: None)
     monkeypatch.setattr(dft, "gpaw_version", lambda: "0")
-    monkeypatch.setattr(jobs, "COMMAND", [sys.executable, "-c", textwrap.dedent(ANSWERS)])
+    monkeypatch.setattr(jobs, "COMMAND", ["-c", textwrap.dedent(ANSWERS)])
     jobs.queue.cache_clear()
     yield jobs.queue()
     jobs.queue.cache_clear()
