@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
+from jinja2 import Environment
 
 from app.figures.coordinates import MOST
 from app.figures.posterior import Density
@@ -268,14 +269,17 @@ def _share(part: np.ndarray, whole: np.ndarray) -> str:
     return f"{part.sum()} / {whole.sum()}" if whole.any() else "not verified"
 
 
+_CARDS = Environment(autoescape=True).from_string(
+    "<div class='frame'><div class='cards'>{% for f in figures %}"
+    "<div class='card'><div class='name'>{{ f.name }}</div><div class='value'>{{ f.value }}</div>"
+    "<div class='meaning'>{{ f.meaning }}</div></div>"
+    "{% endfor %}</div></div>"
+)
+
+
 def cards(figures: list[Figure]) -> str:
-    """Key figures as a grid that fits any width. The text is the program's own, none of it the user's."""
-    each = "".join(
-        f"<div class='card'><div class='name'>{f.name}</div><div class='value'>{f.value}</div>"
-        f"<div class='meaning'>{f.meaning}</div></div>"
-        for f in figures
-    )
-    return f"<div class='frame'><div class='cards'>{each}</div></div>"
+    """Key figures as a grid that fits any width."""
+    return _CARDS.render(figures=figures)
 
 
 _MARKUP = re.compile(

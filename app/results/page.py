@@ -13,6 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from app.components.chart import chart, numbers
 from app.components.words import plain
 from app.figures import benchmark as figures
+from app.results import paper_tables
 from app.results import shown as results
 from app.state import classroom
 from app.workers.rerun import OUT, Rerun, rerun
@@ -70,10 +71,10 @@ def show(dark: bool, folder: Path | None = None) -> None:
     gone = {key: why for key, why in card["missing"].items() if _kept(key, chosen)}
     intervals = st.toggle("With 95 % intervals", key="intervals", bind="query-params")
     sideways = results.SIDEWAYS.format(place=".st-key-benchmark-figure")
-    st.html(f"<style>{results.CSS}{sideways}</style>{results.table(chosen, gone, protocol, intervals)}")
+    st.html(f"<style>{paper_tables.CSS}{sideways}</style>{paper_tables.table(chosen, gone, protocol, intervals)}")
     if gone:
         with st.expander(f"Why {len(gone)} {'cells are' if len(gone) > 1 else 'cell is'} not available"):
-            for why, those in results.reasons(gone).items():
+            for why, those in paper_tables.reasons(gone).items():
                 st.caption(f"**{those}.** {plain(why)}")
     _downloads(chosen, folder)
     _rerun()
@@ -97,8 +98,8 @@ def _ask(cells: pd.DataFrame) -> tuple[str, pd.DataFrame]:
     )
     protocol = by_title[title]
     left, right = st.columns(2)
-    there = [name for name in results.TITLES if (cells["task"] == name).any()]
-    task_names = left.multiselect("Tasks", there, default=there, format_func=results.TITLES.get, key="tasks")
+    there = [name for name in paper_tables.TITLES if (cells["task"] == name).any()]
+    task_names = left.multiselect("Tasks", there, default=there, format_func=paper_tables.TITLES.get, key="tasks")
     methods = [name for name in figures.NAMES if name in METHODS]
     method_names = right.multiselect("Methods", methods, default=methods, format_func=figures.short, key="methods")
     chosen = cells[cells["task"].isin(task_names) & cells["method"].isin(method_names)]
@@ -207,7 +208,7 @@ def _rerun() -> None:
         classroom.told("Runs of the benchmark are switched off in this classroom.")
         return
     places = st.columns([1.2, 1.2, 1, 1, 1, 1], vertical_alignment="bottom")
-    task = places[0].selectbox("Task", list(results.TITLES), format_func=results.TITLES.get, key="cell-task")
+    task = places[0].selectbox("Task", list(paper_tables.TITLES), format_func=paper_tables.TITLES.get, key="cell-task")
     method = places[1].selectbox(
         "Method", [name for name in figures.NAMES if name in METHODS], 6, format_func=figures.short, key="cell-method"
     )
@@ -269,7 +270,7 @@ def described(job: Rerun) -> str:
     """What runs, in the words of its form."""
     said = dict(zip(job.arguments[::2], job.arguments[1::2], strict=True))
     repeats = said["--repeats"]
-    words = [results.TITLES[said["--tasks"]], figures.short(said["--methods"])]
+    words = [paper_tables.TITLES[said["--tasks"]], figures.short(said["--methods"])]
     if "--sampling" in said:
         words.append(figures.SAMPLINGS[said["--sampling"]])
     words += [tables.paper_table(said["--protocol"]), f"{repeats} latent seed{'s' if repeats != '1' else ''}"]
@@ -284,7 +285,7 @@ def _outcome(job: Rerun) -> None:
         sampling = f", {figures.SAMPLINGS[str(one.sampling)]}" if latent else ""
         spread = f" ± {tables.number(one.seed_sd)} over seeds" if one.runs > 1 else ""
         st.success(
-            f"{results.TITLES[str(one.task)]}, {figures.short(str(one.method))}{sampling}, "
+            f"{paper_tables.TITLES[str(one.task)]}, {figures.short(str(one.method))}{sampling}, "
             f"{tables.paper_table(str(one.protocol))}: mean "
             f"{tables.number(one.mean)} by {one.by} [{tables.number(one.low)}, {tables.number(one.high)}, over "
             f"{tables.RESAMPLED[str(one.protocol)]}]{spread}, {figures.counted(one)}.{paper}",

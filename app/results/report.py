@@ -5,14 +5,16 @@ That command starts ``python -m app.results.report FOLDER FILE`` in the folder t
 
 from __future__ import annotations
 
-import html
 import json
 import sys
 from pathlib import Path
 
 import pandas as pd
+from markupsafe import Markup
 
 from app.results import shown as results
+from app.results.paper_tables import CSS, reasons, table
+from app.results.templates import render
 from ipage_core.benchmark import tables
 from ipage_core.runtime.files import replacing
 
@@ -40,51 +42,37 @@ def write(folder: Path, out: Path) -> None:
 
     found = results.load(folder)
     cells, card = found["cells"]
-    parts = ["<h1>iPage Explorer: the paper's tables and figures</h1>", _about(found)]
-    for protocol, title in tables.PAPER_TABLES.items():
-        if (cells["protocol"] == protocol).any():
-            parts += [f"<h2>{title}</h2>", results.table(cells, card["missing"], protocol, intervals=True)]
-    for why, those in results.reasons(card["missing"]).items():
-        parts.append(f'<p class="told">{html.escape(those)}. {html.escape(why)}</p>')
-    drawn = []
-    for one in results.overview(found, folder):
-        parts += [f"<h2>{html.escape(one.title)}</h2>", f'<p class="told">{html.escape(one.caption)}</p>']
-        parts.append(f'<div class="figure" tabindex="0"><div id="{one.key}"></div></div>')
-        drawn.append(f"Plotly.newPlot({json.dumps(one.key)}, {_json(one.draw(False))}, {json.dumps(CONFIG)});")
-    costs = results.costs(found)
-    if len(costs):
-        parts += ["<h2>What a method costs</h2>", f'<p class="told">{html.escape(results.COSTS)}</p>', _plain(costs)]
-    quality = results.quality_table(found)
-    if len(quality):
-        parts += ["<h2>Are the solutions spread as the posterior is?</h2>", _plain(quality)]
-    page = (
-        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>iPage Explorer: benchmark</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{STYLE}{results.CSS}{results.SIDEWAYS.format(place='.figure')}</style><script>{get_plotlyjs()}</script></head>"
-        f"<body>{''.join(parts)}<script>{''.join(drawn)}</script></body></html>"
+    figures = list(results.overview(found, folder))
+    drawn = [
+        f"Plotly.newPlot({json.dumps(one.key)}, {_json(one.draw(False))}, {json.dumps(CONFIG)});" for one in figures
+    ]
+    costs, quality = results.costs(found), results.quality_table(found)
+    page = render(
+        "report",
+        style=Markup(STYLE + CSS + results.SIDEWAYS.format(place=".figure")),
+        plotly=Markup(get_plotlyjs()),
+        machine=card["machine"],
+        commands=results.commands(found),
+        tables={
+            title: table(cells, card["missing"], protocol, intervals=True)
+            for protocol, title in tables.PAPER_TABLES.items()
+            if (cells["protocol"] == protocol).any()
+        },
+        reasons=reasons(card["missing"]),
+        figures=figures,
+        costs=_plain(costs) if len(costs) else None,
+        measured=results.COSTS,
+        quality=_plain(quality) if len(quality) else None,
+        script=Markup("".join(drawn)),
     )
     with replacing(out) as beside:
         beside.write_text(page, encoding="utf-8")
 
 
-def _about(found: results.Tables) -> str:
-    """How every number came about."""
-    lines = [f"<li><code>{html.escape(one)}</code>: {made}</li>" for one, made in results.commands(found).items()]
-    machine = html.escape(found["cells"][1]["machine"])
-    return (
-        "<p>Errors are ‖Ω(x) − y*‖² by the true forward operator Ω, unless a cell says otherwise. "
-        "Below each: its 95 % bootstrap interval, over targets in Table 2, over solutions in Table 3. "
-        "Hover over a cell for quantiles.</p>"
-        f'<details class="told"><summary>Measured on: {machine}; by these commands</summary><ul>{"".join(lines)}</ul>'
-        "</details>"
-    )
-
-
-def _plain(table: pd.DataFrame) -> str:
+def _plain(table: pd.DataFrame) -> Markup:
     numbers = {"parameters": "{:,}".format, "peak memory [MB]": "{:.0f}".format}
     numbers |= {f"{part} [s]": "{:.3g}".format for part in ("inference", "localization")}
-    inside = table.to_html(index=False, border=0, na_rep="–", formatters=numbers)
-    return f'<div class="plain" tabindex="0">{inside}</div>'
+    return Markup(table.to_html(index=False, border=0, na_rep="–", formatters=numbers))
 
 
 def _json(spec: dict) -> str:

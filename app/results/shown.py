@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,33 +13,14 @@ from torch import Generator
 
 from app.figures import benchmark as figures
 from app.figures.theme import Dict
-from ipage_core.benchmark import CELLS, exploration, paper, rows, tables
+from app.results.paper_tables import TITLES
+from ipage_core.benchmark import CELLS, exploration, rows, tables
 from ipage_core.benchmark.metrics import expected_coverage
 from ipage_core.benchmark.solutions import NOBODY, OMEGA
 from ipage_core.inference.latent_design import SAMPLINGS, unit_design
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.sinewave import TASK as SINEWAVE
 
-TITLES = {name: task.title.split(" (")[0] for name, task in TASKS.items() if name != "robotic_arm_kruse"}
-TITLES |= {"robotic_arm_kruse": "Robotic arm (Kruse)"}
-CSS = """
-.cells-table { overflow-x: auto; }
-.cells-table table { border-collapse: collapse; font-size: 0.86rem; width: 100%; }
-.cells-table th, .cells-table td { padding: 0.28rem 0.6rem; text-align: right; white-space: nowrap;
-  border-bottom: 1px solid rgba(128, 128, 128, 0.25); }
-.cells-table th:first-child { text-align: left; }
-.cells-table th[colspan] { text-align: center; }
-.cells-table th[colspan], .cells-table .paper { border-left: 1px solid rgba(128, 128, 128, 0.4); }
-.cells-table .paper { color: color-mix(in srgb, currentColor 70%, transparent); }
-.cells-table .n, .cells-table .none, .cells-table .interval { font-size: 0.72rem; opacity: 0.65; }
-.cells-table .n { white-space: normal; }
-.cells-table .n span { white-space: nowrap; }
-.cells-table .by { color: #B8578F; font-size: 0.72rem; }
-@media (max-width: 640px) {
-  .cells-table th, .cells-table td { padding: 0.28rem 0.35rem; }
-  .cells-table th:first-child { white-space: normal; min-width: 5.2rem; }
-}
-"""
 TABLED = ["task", "method", "sampling", "by", "n", "runs", "mean", "low", "high", "paper"]
 TIMED = ["task", "method", "sampling", "device", "setting", "inference_seconds", "localization_seconds"]
 SPREAD = ["count_sd", "even_sd", "mean", "error_sd"]
@@ -97,74 +77,6 @@ def commands(found: Tables) -> dict[str, str]:
         for one in filter(None, card["command"].split(" && ")):
             told.setdefault(one, []).append("tables" if name == "cells" else name)
     return {one: ", ".join(dict.fromkeys(sections)) for one, sections in told.items()}
-
-
-def reasons(missing: dict[str, str]) -> dict[str, str]:
-    """Each reason why cells are not available, with the cells it holds for, in words."""
-    told: dict[str, list[str]] = {}
-    for key, why in missing.items():
-        task, method = key.split()
-        told.setdefault(why, []).append(f"{TITLES[task]}, {figures.short(method)}")
-    return {why: "; ".join(cells) for why, cells in told.items()}
-
-
-def table(cells: pd.DataFrame, missing: dict[str, str], protocol: str, intervals: bool = False) -> str:
-    """One of the paper's tables as HTML: a pair of columns a task, the paper's figure and ours, the best bold.
-
-    Hovering over a cell tells its intervals; with ``intervals``, the 95 % one stands in the cell. ``cells`` hold the
-    tasks and methods to show.
-    """
-    chosen = tables.displayed(cells, protocol)
-    bold = tables.best(chosen)
-    gone = {tuple(key.split()): why for key, why in missing.items()}
-    names = [m for m in figures.NAMES if (cells["method"] == m).any() or any(method == m for _, method in gone)]
-    tasks = [t for t in TITLES if (chosen["task"] == t).any()]
-    head = "".join(f'<th colspan="2">{html.escape(TITLES[task])}</th>' for task in tasks)
-    second = '<th class="paper">paper</th><th>ours</th>' * len(tasks)
-    lines = [f"<tr><th></th>{head}</tr><tr><th></th>{second}</tr>"]
-    for method in names:
-        row = [f'<th title="on the command line: --methods {method}">{html.escape(figures.short(method))}</th>']
-        for task in tasks:
-            at = chosen[(chosen["task"] == task) & (chosen["method"] == method)]
-            if len(at):
-                row += _cell(at.iloc[0], bool(bold[at.index[0]]), intervals)
-            else:
-                why = html.escape(gone.get((task, method), ""), quote=True)
-                text = "not available" if why else "–"
-                known = paper.reported(task, method, protocol)
-                told = f"{known[0]:g}" if known else "–"
-                row += [f'<td class="paper">{told}</td><td class="none" title="{why}">{text}</td>']
-        lines.append(f"<tr>{''.join(row)}</tr>")
-    return f'<div class="cells-table" tabindex="0"><table>{"".join(lines)}</table></div>'
-
-
-def _cell(one: pd.Series, best: bool, intervals: bool) -> list[str]:
-    number = tables.number
-    reported = f"{one['paper']:g}" if np.isfinite(one["paper"]) else "–"
-    if one["by"] == NOBODY:
-        why = "Ω has not run, and the surrogate that could speak is the one these were localized on"
-        return [f'<td class="paper">{reported}</td>', f'<td class="none" title="{why}">not verified</td>']
-    runs = f"; SD over {one['runs']} latent seeds {number(one['seed_sd'])}" if one["runs"] > 1 else ""
-    if one["trainings"] > 1:
-        runs += (
-            f"; SD over {one['trainings']} training seeds {number(one['training_sd'])}, n = {one['training_n']:,} each"
-        )
-    told = (
-        f"95 % bootstrap interval of the mean over {tables.RESAMPLED[str(one['protocol'])]}: "
-        f"{number(one['low'])} to {number(one['high'])}{runs}; "
-        f"median {number(one['median'])}; 95th percentile {number(one['p95'])}; "
-        f"{100 * one['failures']:.2g} % not within the tolerance; {figures.SAMPLINGS[str(one['sampling'])]}"
-    )
-    value = f"<b>{number(one['mean'])}</b>" if best else number(one["mean"])
-    between = f'<br><span class="interval">{number(one["low"])} to {number(one["high"])}</span>' if intervals else ""
-    by = "" if one["by"] == OMEGA else f'<br><span class="by">{html.escape(str(one["by"]))}</span>'
-    counted = figures.counted(one).replace(" (", "</span> <span>(")  # where a narrow column may break it
-    n = f'<br><span class="n"><span>{counted}</span></span>'
-    spread = f"± {one['paper_sd']:g}" if np.isfinite(one["paper_sd"]) else ""
-    return [
-        f'<td class="paper" title="{spread}">{reported}</td>',
-        f'<td title="{html.escape(told)}">{value}{between}{by}{n}</td>',
-    ]
 
 
 def overview(found: Tables, folder: Path) -> Iterator[Shown]:

@@ -15,7 +15,7 @@ from app.figures import benchmark as figures
 from app.figures.benchmark.exploration import loop
 from app.figures.theme import unpacked
 from app.results import page as view
-from app.results import report
+from app.results import paper_tables, report
 from app.results import shown as results
 from app.workers import process, rerun
 from ipage_core import benchmark
@@ -99,8 +99,8 @@ def test_the_page_shows_the_paper_beside_ours(page):
 
 def test_a_reason_names_every_cell_it_holds_for():
     missing = {"crystal cinn": "No cINN.", "crystal ipage-cinn": "No cINN.", "sinewave na": "No NA."}
-    cells = list(results.reasons(missing).values())
-    assert cells[0].endswith("cINN; " + results.TITLES["crystal"] + ", iPage, cINN + MLP")
+    cells = list(paper_tables.reasons(missing).values())
+    assert cells[0].endswith("cINN; " + paper_tables.TITLES["crystal"] + ", iPage, cINN + MLP")
     assert len(cells) == 2
 
 
@@ -136,7 +136,7 @@ def test_a_cell_says_how_many_targets_stand_behind_it_and_what_its_interval_is_o
     errors = np.random.default_rng(0).exponential(1e-6, (2, 30))
     cells = tables.summary(pd.concat([made(errors, protocol=protocol) for protocol in ("many", "single")]))
     for protocol, n, over in (("many", "n = 60 (30 targets)", "targets"), ("single", "n = 60", "solutions")):
-        told = results.table(cells, {}, protocol)
+        told = paper_tables.table(cells, {}, protocol)
         assert f">{n}<" in re.sub("</?span>", "", told)
         assert f"interval of the mean over {over}: " in told
         drawn = figures.table(tables.displayed(cells, protocol), pd.DataFrame({"task": [], "method": []}), {
@@ -233,17 +233,21 @@ def test_a_gpu_has_a_bar_of_its_own_where_it_has_run(folder):
     gpu = timed[timed["method"] == "ipage"].assign(device="cuda", inference_seconds=0.01, localization_seconds=0.02)
     both = pd.concat([timed, gpu], ignore_index=True)
     for rows_, there in ((timed, False), (both, True)):
-        inference = figures.times(rows_, results.TITLES, False)["data"][0]
+        inference = figures.times(rows_, paper_tables.TITLES, False)["data"][0]
         assert ("iPage, GPU" in inference["y"]) == there
         assert "INN, GPU" not in inference["y"]
         assert {"iPage", "INN"} <= set(inference["y"])  # the CPU's always
         costs = results.costs({"compute": (rows_, card)})
         assert len(costs) == len(rows_)
         assert (costs["device"] == "GPU").sum() == there
-    labelled = {trace["y"][0]: trace["text"][0] for trace in figures.times(both, results.TITLES, False)["data"][2:]}
+    labelled = {
+        trace["y"][0]: trace["text"][0] for trace in figures.times(both, paper_tables.TITLES, False)["data"][2:]
+    }
     assert labelled["iPage, GPU"] == " 0.03 s"
     elsewhere = pd.concat([timed, gpu.assign(task="ballistics")], ignore_index=True)
-    blank = [trace for trace in figures.times(elsewhere, results.TITLES, False)["data"] if trace.get("text") == [""]]
+    blank = [
+        trace for trace in figures.times(elsewhere, paper_tables.TITLES, False)["data"] if trace.get("text") == [""]
+    ]
     assert [trace["y"] for trace in blank] == [["iPage, GPU"]]
     bars = dict(zip(inference["y"], inference["x"], strict=True))
     assert bars["iPage, GPU"] == 0.01

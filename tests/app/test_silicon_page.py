@@ -1,6 +1,5 @@
 """The page of strained silicon without a browser: the shipped surrogate, and a stand-in where DFT would compute."""
 
-import sys
 import textwrap
 import time
 from pathlib import Path
