@@ -24,6 +24,8 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ipage_core.runtime.paths import home
+
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
@@ -34,12 +36,6 @@ NAMED, PACKAGES, FILES, TABLES, TRAINED = "named", "packages", "files", "tables"
 """Sources of tasks: named by ``--task``, of packages, files and tables; and of methods, trained by the user."""
 
 
-def home() -> Path:
-    """The folder that holds it all; made when something is written."""
-    base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return Path(os.environ.get("IPAGE_HOME") or f"{base}/ipage-explorer").expanduser()
-
-
 def tasks() -> dict[str, Task]:
     """All tasks by name, as they are now."""
     from ipage_core.tasks import TASKS
@@ -48,8 +44,8 @@ def tasks() -> dict[str, Task]:
     return dict(TASKS)
 
 
-def find(task: str | Task) -> Task:
-    """A task by its name, or the task itself.
+def find(task: str | Path | Task) -> Task:
+    """A task by its name or the folder that holds it, or the task itself.
 
     Raises:
         ValueError: there is no task of this name.
@@ -59,13 +55,15 @@ def find(task: str | Task) -> Task:
 
     if isinstance(task, Task):
         return task
+    if isinstance(task, str | Path) and (found := in_folder(task)) is not None:
+        return found
     if not isinstance(task, str) or (task not in TASKS and task not in tasks()):
         raise ValueError(f"task {task!r} is not known; accepted: a Task, or one of {', '.join(TASKS)}")
     return TASKS[task]
 
 
 def load_file(path: str | Path) -> Task:
-    """The task that a Python file defines as ``TASK``; it joins the others under its name.
+    """The task that a Python file defines as ``TASK``, or that a folder holds; it joins the others under its name.
 
     Raises:
         ValueError: no such file, it fails, it defines no task, or its name is that of another task.
@@ -73,11 +71,52 @@ def load_file(path: str | Path) -> Task:
     from ipage_core.tasks import TASKS
 
     file = Path(path).expanduser().resolve()
-    if file.suffix != ".py" or not file.is_file():
-        raise ValueError(f"--task {path}: accepted: a Python file that defines TASK")
-    task = _defined(file, file.stat().st_mtime_ns)
+    if file.is_dir():
+        task = _held(file)
+    elif file.suffix != ".py" or not file.is_file():
+        raise ValueError(f"--task {path}: accepted: a Python file that defines TASK, or the folder of a problem")
+    else:
+        task = _defined(file, file.stat().st_mtime_ns)
     TASKS.extend(NAMED, {**TASKS.added(NAMED), task.name: task})
     return task
+
+
+def _held(folder: Path) -> Task:
+    """What ``load_file`` says of a folder."""
+    from ipage_core.tasks import MODULES
+
+    task = load_folder(folder)
+    if task.name in MODULES:
+        raise ValueError(f"{folder} is called '{task.name}', as a shipped task is: give the folder another name")
+    return task
+
+
+def holds_task(folder: str | Path) -> bool:
+    """Whether a folder holds a task: a problem with a command as Ω, or own data."""
+    return any((Path(folder) / card).is_file() for card in ("problem.json", "task.json"))
+
+
+def in_folder(name: str | Path) -> Task | None:
+    """The task of the folder with this name, if there is one; a shipped task's name is never a folder."""
+    from ipage_core.tasks import MODULES
+
+    return load_folder(name) if str(name) not in MODULES and holds_task(name) else None
+
+
+def load_folder(folder: str | Path) -> Task:
+    """The task of a folder that ``ipage_core new`` or a training on own data has made.
+
+    Raises:
+        ValueError: it holds none, or what it holds is damaged.
+    """
+    path = Path(folder)
+    if (path / "problem.json").is_file():
+        from ipage_core.tasks.command import task as command
+
+        return command.load(path)
+    from ipage_core.tasks.table import own_data
+
+    return own_data.load(path)
 
 
 @cache
@@ -141,7 +180,7 @@ def _of_files() -> Iterator[Task]:
     """Tasks of the Python files that ``$IPAGE_TASKS`` names, and of those in the user's folder."""
     named = [Path(part).resolve() for part in os.environ.get("IPAGE_TASKS", "").split(os.pathsep) if part]
     for file in [*named, *sorted((home().resolve() / "tasks").glob("*.py"))]:
-        task = _of_file(file, file.stat().st_mtime_ns if file.is_file() else 0)
+        task = _of_file(file, file.stat().st_mtime_ns if file.exists() else 0)
         if task is not None:
             yield task
 
@@ -152,7 +191,7 @@ def _of_file(file: Path, written: int) -> Task | None:
         LOG.warning("%s: there is no such file", file)
         return None
     try:
-        return _defined(file, written)
+        return _held(file) if file.is_dir() else _defined(file, written)
     except ValueError as error:
         LOG.warning("%s", error)
         return None

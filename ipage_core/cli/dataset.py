@@ -13,12 +13,14 @@ from ipage_core.cli.shared import check_scheduler, find_task, print_counts
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument("task", metavar="TASK", help="architecture, crystal, or any task that generates from a seed")
+    parser.add_argument("task", metavar="TASK", help="any task that generates from a seed, or the folder of a problem")
     parser.add_argument("--n", type=COUNT, help="rows; needed but with --check, which has its own default")
     parser.add_argument("--kind", help="of architecture: random (default), printable (features of 2 pixels) or auxetic")
     parser.add_argument("--seed", type=SEED, help="default: that of the shipped data")
-    parser.add_argument("--out", type=file_name, metavar="FILE", help="Parquet; needed but with --check or --merge")
-    add_workers(parser, 1)
+    parser.add_argument(
+        "--out", type=file_name, metavar="FILE", help="Parquet; a problem of one's own keeps the rows in any case"
+    )
+    add_workers(parser, None)
     parser.add_argument(
         "--check",
         nargs="?",
@@ -36,23 +38,23 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError("--check and --merge are two commands: give one of them")
     if arguments.check is not None or arguments.merge:
         return _stored(arguments)
-    if missing := [f"--{name}" for name in ("n", "out") if getattr(arguments, name) is None]:
+    task = find_task(arguments.task)
+    needed = ("n",) if task.collect is not None else ("n", "out")
+    if missing := [f"--{name}" for name in needed if getattr(arguments, name) is None]:
         arguments.refuse(f"the following arguments are required: {', '.join(missing)}")
-    from ipage_core.training.datasets import generate
-
     check_scheduler(arguments.scheduler)
-    if arguments.out.suffix != ".parquet":
+    if arguments.out is not None and arguments.out.suffix != ".parquet":
         raise ValueError(f"--out {arguments.out}: data sets are Parquet; accepted: a name that ends in .parquet")
-    card = generate(
-        arguments.task,
-        arguments.n,
-        arguments.seed,
-        arguments.out,
-        kind=arguments.kind,
-        workers=arguments.workers,
-        scheduler=arguments.scheduler,
-        progress=print_counts,
-    )
+    where = {"workers": arguments.workers, "scheduler": arguments.scheduler, "progress": print_counts}
+    if task.collect is not None:
+        if arguments.kind is not None:
+            raise ValueError(f"--kind {arguments.kind}: {task.name} has one kind of data; leave it out")
+        card = task.collect(arguments.n, arguments.seed, arguments.out, **where)
+    else:
+        from ipage_core.training.datasets import generate
+
+        where["workers"] = 1 if arguments.workers is None else arguments.workers
+        card = generate(task.name, arguments.n, arguments.seed, arguments.out, kind=arguments.kind, **where)
     print(file=sys.stderr)
     print(json.dumps(card, ensure_ascii=False))
     return 0
@@ -74,6 +76,6 @@ def _stored(arguments: argparse.Namespace) -> int:
     if given and not file.is_file():
         raise ValueError(f"{file} does not exist; make it with: python -m ipage_core dataset {task.name}")
     given |= {} if arguments.n is None else {"n": arguments.n}
-    answer = task.check_data(**given, workers=arguments.workers)
+    answer = task.check_data(**given, workers=1 if arguments.workers is None else arguments.workers)
     print(json.dumps(answer))
     return 0 if answer["ok"] else 1

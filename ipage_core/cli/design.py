@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace) -> None:
         print(task.describe_accuracy(method), "Not verified: no Ω.", file=sys.stderr)
     if arguments.to_measure is not None and task.to_measure is None:
         raise ValueError("--to-measure is for own data; here Ω itself verifies designs")
-    with watching(print_counts):
+    with watching(print_counts, source="design"):
         solutions = request.run(method)
     frame, summary = solutions.frame(), solutions.summary()
     if task.beside is not None:

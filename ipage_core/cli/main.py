@@ -21,6 +21,7 @@ COMMANDS = {
     ),
     "export": "Write the designs of solutions.csv as files for other programs.",
     "rank": "Merge crystals of solutions.csv that are the same by symmetry, describe them and rank them.",
+    "new": "Make a problem of your own: a command that evaluates designs is its Ω, and its folder takes TASK's place.",
     "dataset": "Compute a data set with the true forward operator; a stopped run goes on.",
     "train": "Train the models of a method; a stopped run goes on with --resume.",
     "search": "Try settings of a method's networks in short trainings; keep a log in pretrained/TASK.",
@@ -91,7 +92,7 @@ def build(name: str | None) -> argparse.ArgumentParser:
     parser = Parser(
         prog=called,
         description="Inverse design: find every x with Ω(x) = y*.",
-        epilog="--task FILE.py takes the place of TASK in every command: the file defines TASK, a task of your own.",
+        epilog="In the place of TASK stands, in every command, --task FILE.py, which defines TASK, or DIR of the command new.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
     for command, text in COMMANDS.items():

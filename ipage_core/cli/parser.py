@@ -134,8 +134,8 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
 
 
-def add_workers(parser: argparse.ArgumentParser, default: int) -> None:
-    """--workers and --scheduler: where work runs."""
-    help_ = "local processes (default %(default)s; 0: this one)"
+def add_workers(parser: argparse.ArgumentParser, default: int | None) -> None:
+    """--workers and --scheduler: where work runs; None: the task knows how many."""
+    help_ = f"local processes (default {'the task’s own choice' if default is None else default}; 0: this one)"
     parser.add_argument("--workers", type=WORKERS, default=default, help=help_)
     parser.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="an existing Dask scheduler instead")

@@ -17,25 +17,25 @@ if TYPE_CHECKING:
 
 
 def find_task(name: str | None, model: Path | None = None) -> Task:
-    """By its name, or the one that the folder of a model of own data holds."""
-    from ipage_core import registry as home
+    """By its name, by the folder of a problem of one's own, or the one that the folder of a model of own data holds."""
+    from ipage_core import registry
     from ipage_core.tasks import TASKS
 
-    home.refresh()  # tasks of own data, and models trained here, by their names too
+    registry.refresh()  # tasks of own data, and models trained here, by their names too
     if model is not None:
-        from ipage_core.tasks.table import own_data
-
-        if (model / own_data.CARD).exists():
-            task = own_data.load(model)
+        if registry.holds_task(model):
+            task = registry.load_folder(model)
             if name not in (None, task.name):
                 raise ValueError(f"{model} holds the task '{task.name}', not '{name}': leave TASK out")
             return task
         if name is None:
-            raise ValueError(f"{model} holds no task of own data: it has no {own_data.CARD}; accepted: TASK as well")
+            raise ValueError(f"{model} holds no task of own data: it has no task.json; accepted: TASK as well")
     if name is None:
         raise ValueError(f"TASK or --model DIR is required; accepted: {', '.join(TASKS)}")
+    if (found := registry.in_folder(name)) is not None:
+        return found
     if name not in TASKS:
-        raise ValueError(f"task '{name}' is not known; accepted: {', '.join(TASKS)}")
+        raise ValueError(f"task '{name}' is not known; accepted: {', '.join(TASKS)}, or the folder of a problem")
     return TASKS[name]
 
 

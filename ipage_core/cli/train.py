@@ -32,7 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, metavar="DIR", help="own data that is there already, instead of TASK")
     parser.add_argument("--add", type=Path, metavar="FILE", help="with --model: results to add as another round first")
     parser.add_argument("--method", help="train all models it needs (default: ipage)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="required, but with --model")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="required, but with --model or the folder of a problem")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     parser.add_argument("--epochs", type=EPOCHS, help="instead of the recipe's")
     parser.add_argument("--size", default="usual", help="of the networks: small, usual (default) or large")
@@ -84,6 +84,11 @@ def _task_to_train(arguments: argparse.Namespace) -> Task:
         raise ValueError("--model DIR takes the place of TASK and --data: give one of them")
     if not arguments.data and (arguments.x or arguments.y or arguments.units or arguments.bounds or arguments.kinds):
         raise ValueError("--x, --y, --units, --bounds and --kinds are about --data FILE")
+    if not arguments.data and arguments.task and not arguments.add:
+        task = find_task(arguments.task, arguments.model)
+        if said["--out"] is None and task.models_folder is None:
+            raise ValueError("--out DIR is required")
+        return task
     if said["--out"] is None and not arguments.model:
         raise ValueError("--out DIR is required")
     if not arguments.data:

@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
         return
     table = tables.read(arguments.designs, arguments)
     x, frame = tables.designs(task, arguments.designs, table), table.frame
-    with watching(print_counts):
+    with watching(print_counts, source="verify"):
         y = task.omega(x)
     names = [f"y{j + 1}" for j in range(task.n_targets)] + list(task.property_labels[task.n_targets :])
     for name, column in zip(names, y.numpy().T, strict=True):

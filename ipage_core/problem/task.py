@@ -125,6 +125,11 @@ class Task:
     """(n, seed or None, out, workers=, scheduler=, progress=) writes a data set and returns its card; None: by Ω."""
     data_kinds: tuple[str, ...] = ()
     """Kinds of data sets that ``generate`` can write, by ``kind=``; the first is the default."""
+    collect: Callable[..., dict[str, Any]] | None = None
+    """(n, seed or None, out or None, workers=, scheduler=, progress=) adds n evaluated designs to the task's own rows.
+
+    → a card of them. A task with this hook keeps every answer of Ω; ``out`` is a copy of all rows.
+    """
     log_prior: Callable[[Tensor], Tensor] | None = None
     """(n, d) in the box → (n,) log p(x) per raw unit; None: not known."""
     published_descent: tuple[tuple[tuple[float, ...], tuple[float, ...]], tuple[float, ...]] | None = None
@@ -162,7 +167,9 @@ class Task:
     @property
     def as_argument(self) -> str:
         """The task as an argument of the command line."""
-        return self.name if self.models_folder is None else f"--model {self.models_folder}"
+        if self.models_folder is None:
+            return self.name
+        return str(self.models_folder) if self.data_folder is None else f"--model {self.models_folder}"
 
     @classmethod
     def from_function(

@@ -1,4 +1,4 @@
-"""Callbacks that follow a slow Ω and may stop it."""
+"""Callbacks that follow a slow Ω and may stop it, and where it runs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,16 @@ if TYPE_CHECKING:
 
 
 class Watch(NamedTuple):
-    """Callbacks of a slow Ω: ``progress`` is called with each result, ``cancel`` returns whether to stop."""
+    """How a slow Ω runs: ``progress`` is called with each result, ``cancel`` returns whether to stop."""
 
     progress: Callable[[Progress], None] | None = None
     cancel: Callable[[], bool] | None = None
+    source: str = ""
+    """What evaluates the designs, such as a command's name; it is kept beside results that are kept."""
+    workers: int | None = None
+    """Processes that Ω may use; None: its own choice."""
+    scheduler: str | None = None
+    """A Dask scheduler for Ω; None: its own choice."""
 
 
 _WATCH: ContextVar[Watch] = ContextVar("watch")
@@ -23,10 +29,14 @@ _WATCH: ContextVar[Watch] = ContextVar("watch")
 
 @contextmanager
 def watching(
-    progress: Callable[[Progress], None] | None = None, cancel: Callable[[], bool] | None = None
+    progress: Callable[[Progress], None] | None = None,
+    cancel: Callable[[], bool] | None = None,
+    source: str = "",
+    workers: int | None = None,
+    scheduler: str | None = None,
 ) -> Iterator[None]:
-    """Within this block, a slow Ω calls ``progress`` with each result and stops if ``cancel()`` is true."""
-    token = _WATCH.set(Watch(progress, cancel))
+    """Within this block, a slow Ω calls ``progress`` with each result, stops if ``cancel()`` is true, runs as said."""
+    token = _WATCH.set(Watch(progress, cancel, source, workers, scheduler))
     try:
         yield
     finally:

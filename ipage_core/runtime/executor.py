@@ -14,6 +14,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import threading
 import time
 import traceback
 from collections import Counter, deque
@@ -202,6 +203,7 @@ def _one_thread() -> Iterator[None]:
 
 def _serve(pipe: Connection, work: Work) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the run ends its workers
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, OSError):  # the run has ended
         while True:
             _, argument = pipe.recv()
@@ -210,6 +212,13 @@ def _serve(pipe: Connection, work: Work) -> None:
             except Exception as error:
                 answer = (_portable(error), traceback.format_exc(), None)
             pipe.send(answer)
+
+
+def _end_with_parent() -> None:
+    """End this worker when the run ends, by SIGKILL too: otherwise it would finish its item for nobody."""
+    if (parent := multiprocessing.parent_process()) is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _portable(error: Exception) -> Exception:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 _ABOVE = Path(__file__).resolve().parent.parent.parent
@@ -10,3 +11,9 @@ ROOT = _WHEEL if (_WHEEL / "streamlit_app.py").exists() else _ABOVE
 """Holds ``app/``, ``pretrained/``, ``data/``, ``streamlit_app.py`` and its ``.streamlit/``. Read, never written."""
 PRETRAINED = ROOT / "pretrained"
 DATA = ROOT / "data"
+
+
+def home() -> Path:
+    """The folder that holds what the user has made; it is made when something is written."""
+    base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(os.environ.get("IPAGE_HOME") or f"{base}/ipage-explorer").expanduser()

@@ -471,7 +471,7 @@ def shown(task: Task, j: int, column: pd.Series) -> pd.Series:
 
 def property_names(task: Task) -> tuple[str, ...]:
     """The properties' names in the table; none for a task that is no table."""
-    return () if task.models_folder is None else tuple(column["name"] for column in read_card(task.models_folder)["y"])
+    return () if task.data_folder is None else tuple(column["name"] for column in read_card(task.data_folder)["y"])
 
 
 def _write(folder: Path, card: dict[str, Any]) -> None:

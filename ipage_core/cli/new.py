@@ -1,0 +1,113 @@
+"""``new``: a problem of one's own, whose Ω is a command."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ipage_core.cli.parser import WORKERS, whole
+from ipage_core.cli.shared import check_scheduler
+
+if TYPE_CHECKING:
+    from ipage_core.tasks.command.card import Card
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("folder", type=Path, metavar="DIR", help="a new folder; it then takes TASK's place")
+    parser.add_argument(
+        "--x",
+        action="append",
+        default=[],
+        metavar="INPUT",
+        help="'length [m]=0.5:2', 'layers=1:12 integer' or 'R [ohm]=1:1e6 log'; given again for each",
+    )
+    parser.add_argument(
+        "--y",
+        action="append",
+        default=[],
+        metavar="PROPERTY",
+        help="'sag [mm] ± 0.1' (or +- 0.1): its name, unit and how exactly it has to be met; given again for each",
+    )
+    parser.add_argument(
+        "--command",
+        dest="call",
+        metavar="TEXT",
+        help="'python sim.py {in} {out}': reads designs from the CSV {in}, writes the CSV {out}",
+    )
+    parser.add_argument("--batch", type=whole(1, 100_000), metavar="N", help="designs a call (default 1)")
+    parser.add_argument("--timeout", type=float, metavar="S", help="seconds after which a call is stopped (3600)")
+    parser.add_argument("--workers", type=WORKERS, help="calls at a time (default 1)")
+    parser.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="calls go to a Dask scheduler instead")
+    parser.add_argument("--title", default="", help="what pages call it")
+    parser.add_argument(
+        "--test", type=whole(0, 1000), default=1, metavar="N", help="designs to evaluate at once (default 1; 0: none)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the folder, evaluate a design or two, print what came of it; 1 where none gave a result."""
+    from ipage_core.tasks.command import card as cards
+
+    check_scheduler(arguments.scheduler)
+    there = (arguments.folder / cards.CARD).exists()
+    if there and (arguments.x or arguments.y):
+        raise ValueError(
+            f"{arguments.folder} holds a problem already; accepted there: a new --command and its settings"
+        )
+    card = _changed(arguments, cards.read(arguments.folder)) if there else _made(arguments)
+    cards.check_settings(card.batch, card.timeout, card.workers)
+    cards.write(arguments.folder, card)
+    cards.allow(arguments.folder, card.command)
+    print(f"The command is: {shlex.join(card.command)}", file=sys.stderr)
+    told = _tested(arguments.folder, card, arguments.test) if arguments.test else {}
+    print(json.dumps({"name": card.name, "folder": str(arguments.folder.resolve()), **told}, ensure_ascii=False))
+    return 1 if told and told["failed"] == arguments.test else 0
+
+
+def _made(arguments: argparse.Namespace) -> Card:
+    """The card of a new problem."""
+    from ipage_core.tasks.command import card as cards
+    from ipage_core.tasks.command.columns import check_names, property_, variable
+    from ipage_core.tasks.table.own_data import slug
+
+    if arguments.folder.exists() and (not arguments.folder.is_dir() or any(arguments.folder.iterdir())):
+        raise ValueError(f"{arguments.folder} is there already; accepted: the name of a new folder, or an empty one")
+    if not arguments.call:
+        raise ValueError("--command is required: the call of a program that reads {in} and writes {out}")
+    variables, properties = tuple(map(variable, arguments.x)), tuple(map(property_, arguments.y))
+    check_names(variables, properties)
+    name = arguments.folder.resolve().name
+    card = cards.Card(slug(name), arguments.title or name, variables, properties, cards.parse_command(arguments.call))
+    return _changed(arguments, card)
+
+
+def _changed(arguments: argparse.Namespace, card: Card) -> Card:
+    """The card with what the options say about calls."""
+    from ipage_core.tasks.command import card as cards
+
+    names = ("batch", "timeout", "workers", "scheduler")
+    said = {name: value for name in names if (value := getattr(arguments, name)) is not None}
+    if arguments.call and card.command != (command := cards.parse_command(arguments.call)):
+        said["command"] = command
+    return replace(card, **said)
+
+
+def _tested(folder: Path, card: Card, n: int) -> dict[str, Any]:
+    """Ω of the first n designs of a data set, and what went wrong."""
+    from ipage_core.cli.shared import print_counts
+    from ipage_core.tasks.command import rows, task
+
+    loaded = task.load(folder)
+    assert loaded.collect is not None
+    found = loaded.collect(n, None, None, progress=print_counts)
+    print(file=sys.stderr)
+    known = rows.read(folder.resolve(), card).frame
+    for error in known["error"][known["error"] != ""].unique()[:3]:
+        print(f"A design failed: {error}", file=sys.stderr)
+    return {"evaluated": n, "failed": found["failed"], "seconds": round(float(known["seconds"].median()), 3)}

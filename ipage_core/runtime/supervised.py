@@ -1,0 +1,69 @@
+"""Programs of the user's own, run so that none outlives this process: see :mod:`ipage_core.runtime.supervisor`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+SCRIPT = Path(__file__).with_name("supervisor.py")
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    code: int | None
+    """Its exit code, −9 for one that signal 9 has killed; None if it never began, or was stopped."""
+    late: bool
+    """It was stopped because it took too long."""
+    error: str
+    """Why it could not begin; else empty."""
+    seconds: float
+
+
+def run(
+    words: Sequence[str], folder: Path, seconds: float, environment: Mapping[str, str | None] | None = None
+) -> Ended:
+    """Run a command in ``folder``, which then holds ``stdout.txt`` and ``stderr.txt``, for at most so many seconds.
+
+    All that it has started ends with it, and all of it ends with this process, whatever kills it.
+
+    Args:
+        words: the program and its arguments; no shell reads them.
+        folder: where it works.
+        seconds: after which it is killed.
+        environment: variables to change; None removes one.
+
+    Raises:
+        ValueError: this system has no process groups.
+    """
+    if os.name != "posix":
+        raise ValueError("Commands run on Linux and macOS: this system has no process groups to end them by")
+    variables = {**os.environ, **{name: value for name, value in (environment or {}).items() if value is not None}}
+    for name, value in (environment or {}).items():
+        if value is None:
+            variables.pop(name, None)
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", str(SCRIPT), repr(float(seconds)), str(folder.resolve()), *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C comes to this process, whose end of the pipe then ends the command
+        env=variables,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        told = process.stdout.read()
+    finally:
+        process.stdin.close()
+        process.stdout.close()
+        process.wait()
+    try:
+        return Ended(**json.loads(told))
+    except ValueError:  # somebody has killed the supervisor
+        return Ended(None, False, "its supervisor was killed", 0.0)

@@ -1,0 +1,136 @@
+"""One call of the command: a CSV of designs in, a CSV of properties out, in a folder of its own.
+
+Imports nothing heavy: this is what workers run, on this machine or on another one.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import shutil
+import signal
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ipage_core.runtime import supervised
+
+MOST_BYTES = 100_000_000
+"""Of a file that the command writes."""
+
+
+def work(argument: dict[str, Any]) -> dict[str, Any]:
+    """Ω of a few designs. ``argument`` holds what :func:`ipage_core.tasks.command.evaluate.items` says.
+
+    → ``x`` as given, ``y`` (a list a design, or None), ``error`` (a sentence a design, or ''), ``seconds`` a design,
+    ``source``, ``made``. Where a call of several designs ends badly, those it leaves without an answer are tried once more,
+    each alone.
+    """
+    cells = argument["cells"]
+    y, error, seconds, ended_well = _call(argument, cells)
+    again = [i for i, found in enumerate(y) if found is None] if len(cells) > 1 and not ended_well else []
+    for i in again:
+        (y[i],), (error[i],), (seconds[i],), _ = _call(argument, [cells[i]])
+    told = {"x": argument["x"], "y": y, "error": error, "seconds": seconds, "source": argument["source"]}
+    return told | {"made": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+def _call(
+    argument: dict[str, Any], cells: Sequence[Sequence[str]]
+) -> tuple[list[list[float] | None], list[str], list[float], bool]:
+    """The command once, on rows of cells. → for each row y or None, why not, seconds; whether it ended with code 0."""
+    near = argument["folder"]
+    folder = Path(tempfile.mkdtemp(prefix="call-", dir=near if near and Path(near).is_dir() else None))
+    try:
+        given, written = folder / "in.csv", folder / "out.csv"
+        with given.open("w", newline="", encoding="utf-8") as file:
+            lines = csv.writer(file)
+            lines.writerow(["sample", *argument["x_names"]])
+            lines.writerows([i, *row] for i, row in enumerate(cells))
+        words = [word.replace("{in}", str(given)).replace("{out}", str(written)) for word in argument["command"]]
+        ended = supervised.run(words, folder, argument["timeout"], argument["environment"])
+        y, error = read_results(written, argument["y_names"], len(cells), ended.code == 0)
+        why, said = _how(ended, argument["timeout"]), _last_line(folder / "stderr.txt")
+        told = [": ".join(part for part in (why, one, said) if part) if one else "" for one in error]
+        return y, told, [ended.seconds / len(cells)] * len(cells), ended.code == 0
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _how(ended: supervised.Ended, timeout: float) -> str:
+    """How a command ended that did not end well; else ''."""
+    if ended.late:
+        return f"stopped after {timeout:g} s"
+    if ended.error:
+        return f"could not run ({ended.error})"
+    if ended.code is not None and ended.code < 0:
+        try:
+            return f"killed by {signal.Signals(-ended.code).name}"
+        except ValueError:
+            return f"killed by signal {-ended.code}"
+    return f"exit code {ended.code}" if ended.code else ""
+
+
+def _last_line(path: Path) -> str:
+    """The last line of a file that is not empty, if there is one."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 4096))
+            lines = [line.strip() for line in file.read().decode("utf-8", "replace").splitlines()]
+    except OSError:
+        return ""
+    return next((line[:300] for line in reversed(lines) if line), "")
+
+
+def read_results(path: Path, names: Sequence[str], n: int, whole: bool) -> tuple[list[list[float] | None], list[str]]:
+    """The properties of n samples in a CSV that a command has written. → for each y or None, and why not.
+
+    Args:
+        path: of the file; columns are separated by comma, semicolon or tab.
+        names: of the properties; a column may also carry a unit in brackets.
+        n: how many samples there are, from 0.
+        whole: whether the command has ended well. If not, a last line without its end is not read.
+    """
+    nothing: list[list[float] | None] = [None] * n
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            return nothing, ["the file that it wrote is larger than 100 MB"] * n
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError:
+        return nothing, ["it wrote no file {out}"] * n
+    if not whole:
+        text = text[: text.rfind("\n") + 1]
+    lines = [line for line in text.splitlines() if line.strip()]
+    header = lines[0] if lines else ""
+    delimiter = max(",;\t", key=header.count)
+    columns = [name.strip().partition(" [")[0] for name in next(csv.reader([header], delimiter=delimiter), [])]
+    if missing := [name for name in ("sample", *names) if name not in columns]:
+        return nothing, [f"its file has no column '{missing[0]}', but the header '{header[:80]}'"] * n
+    where = [columns.index(name) for name in ("sample", *names)]
+    y, error = nothing, ["its file has no row for it"] * n
+    seen: set[int] = set()
+    for row in csv.reader(lines[1:], delimiter=delimiter):
+        found = [row[j].strip() if j < len(row) else "" for j in where]
+        sample = int(found[0]) if found[0].isascii() and found[0].isdigit() and len(found[0]) < 10 else -1
+        if not 0 <= sample < n:
+            continue
+        y[sample], error[sample] = _values(names, found[1:])
+        if sample in seen:
+            y[sample], error[sample] = None, "its file has two rows for it"
+        seen.add(sample)
+    return y, error
+
+
+def _values(names: Sequence[str], cells: Sequence[str]) -> tuple[list[float] | None, str]:
+    values = []
+    for name, text in zip(names, cells, strict=True):
+        try:
+            value = float(text)
+        except ValueError:
+            return None, f"{name} is '{text[:40]}', no number" if text else f"{name} is empty"
+        if not math.isfinite(value):
+            return None, f"{name} is {text[:40]}"
+        values.append(value)
+    return values, ""

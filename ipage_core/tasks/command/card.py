@@ -1,0 +1,148 @@
+"""``problem.json``: what a folder says of its inputs, its properties and the command that is its Ω."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shlex
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ipage_core.problem.variable import Property, Variable
+from ipage_core.runtime.files import replacing
+from ipage_core.runtime.paths import home
+from ipage_core.tasks.command.columns import check_names
+
+CARD = "problem.json"
+
+
+@dataclass(frozen=True)
+class Card:
+    """A problem whose Ω is a command."""
+
+    name: str
+    title: str
+    variables: tuple[Variable, ...]
+    properties: tuple[Property, ...]
+    command: tuple[str, ...]
+    """The program and its arguments, with ``{in}`` and ``{out}`` in them."""
+    batch: int = 1
+    """Designs a call."""
+    timeout: float = 3600.0
+    """Seconds after which a call is stopped."""
+    workers: int = 1
+    """Calls at a time."""
+    scheduler: str | None = None
+    """A Dask scheduler that calls go to instead."""
+
+    @property
+    def x_names(self) -> list[str]:
+        """Names of the inputs: columns of {in} and of the rows."""
+        return [known.name for known in self.variables]
+
+    @property
+    def y_names(self) -> list[str]:
+        """Names of the properties: columns of {out} and of the rows."""
+        return [known.name for known in self.properties]
+
+
+def parse_command(text: str, folder: Path | None = None) -> tuple[str, ...]:
+    """The words of a command. Those that name files here become absolute: each call works in a folder of its own.
+
+    Args:
+        text: as in a shell, of which only the quotes are understood.
+        folder: where files are looked for; the current one if None.
+
+    Raises:
+        ValueError: {in} or {out} lacks, quotes do not match, or the program is not there.
+    """
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise ValueError(f"The command '{text}' is not understood: {error}") from None
+    if not words or not all(any(mark in word for word in words) for mark in ("{in}", "{out}")):
+        raise ValueError(
+            f"The command '{text}' lacks {{in}} or {{out}}; accepted: the call of a program that reads the CSV {{in}} "
+            "and writes the CSV {out}, e.g. 'python sim.py {in} {out}'"
+        )
+    here = (folder or Path.cwd()).resolve()
+    found = tuple(str(here / word) if word and (here / word).is_file() else word for word in words)
+    if shutil.which(found[0]) is None:
+        raise ValueError(f"The program '{words[0]}' of the command is not there, or cannot be executed")
+    return found
+
+
+def write(folder: Path, card: Card) -> None:
+    """Keep the card in its folder."""
+    said: dict[str, Any] = {"kind": "command", **asdict(card)}
+    said["command"] = shlex.join(card.command)
+    with replacing(folder / CARD) as beside:
+        beside.write_text(json.dumps(said, indent=2, ensure_ascii=False) + "\n")
+
+
+def read(folder: Path) -> Card:
+    """The card of a folder.
+
+    Raises:
+        ValueError: there is none, or it is damaged.
+    """
+    path = folder / CARD
+    try:
+        said = json.loads(path.read_text())
+        if said.pop("kind") != "command":
+            raise ValueError("it is of another kind")
+        variables = tuple(Variable(**{**v, "levels": tuple(v["levels"])}) for v in said.pop("variables"))
+        properties = tuple(Property(**p) for p in said.pop("properties"))
+        check_names(variables, properties)
+        card = Card(**{**said, "variables": variables, "properties": properties})
+        card = replace(card, command=tuple(shlex.split(said["command"])))
+        check_settings(card.batch, card.timeout, card.workers)
+    except OSError:
+        raise ValueError(f"{folder} holds no problem: it has no {CARD}") from None
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
+    return card
+
+
+def check_settings(batch: int, timeout: float, workers: int) -> None:
+    """ValueError unless a call can be made like this."""
+    if not (isinstance(batch, int) and 1 <= batch <= 100_000):
+        raise ValueError(f"--batch {batch} is not accepted: a whole number from 1")
+    if not (isinstance(timeout, int | float) and 0 < timeout < math.inf):
+        raise ValueError(f"--timeout {timeout} is not accepted: seconds above 0")
+    if not (isinstance(workers, int) and 0 <= workers <= 1024):
+        raise ValueError(f"--workers {workers} is not accepted: a whole number from 0 to 1024")
+
+
+def allow(folder: Path, command: Sequence[str]) -> None:
+    """Note that the user has given this command for this folder on this machine: only then does it ever run."""
+    path = home() / "commands.json"
+    known = _allowed(path) | {str(folder.resolve()): shlex.join(command)}
+    with replacing(path) as beside:
+        beside.write_text(json.dumps(known, indent=2, ensure_ascii=False) + "\n")
+        os.chmod(beside, 0o600)
+
+
+def check_allowed(folder: Path, command: Sequence[str]) -> None:
+    """A folder may come from an archive, an upload or somebody else: its command runs only once it was given here.
+
+    Raises:
+        ValueError: it was not.
+    """
+    if _allowed(home() / "commands.json").get(str(folder.resolve())) != shlex.join(command):
+        raise ValueError(
+            f"The command of {folder} was not given on this machine, so it does not run: read it in {folder / CARD}, "
+            f"then give it by python -m ipage_core new {folder} --command '…'"
+        )
+
+
+def _allowed(path: Path) -> dict[str, str]:
+    try:
+        known = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}

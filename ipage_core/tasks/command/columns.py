@@ -1,0 +1,94 @@
+"""Inputs and properties as a user writes them: ``length [m]=0.5:2``, ``metal=Cu|Ag|Au``, ``sag [mm] ± 0.1``."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+from ipage_core.problem.variable import Property, Variable, name_and_unit
+
+INPUTS = "'length [m]=0.5:2', 'layers=1:12 integer', 'R [ohm]=1:1e6 log' or 'metal=Cu|Ag|Au'"
+PROPERTIES = "'sag [mm] ± 0.1' (or +- 0.1): its name, its unit and how exactly it has to be met"
+RESERVED = ("sample", "error", "source", "seconds", "made")
+"""Names that the files have for something else."""
+_PLUS_MINUS = re.compile(r"±|\+/?-")
+
+
+def variable(text: str) -> Variable:
+    """An input from ``NAME [UNIT]=LOW:HIGH``, with the words ``integer`` and ``log``, or ``NAME=A|B|C``.
+
+    Raises:
+        ValueError: it is not written like this.
+
+    >>> variable("R [ohm]=1:1e6 log")
+    Variable(name='R', unit='ohm', low=1.0, high=1000000.0, kind='real', levels=(), scale='log')
+    """
+    label, sign, said = (part.strip() for part in text.rpartition("="))
+    name, unit = name_and_unit(label)
+    if not sign or not name or not said:
+        raise ValueError(f"The input '{text}' is not understood; accepted: {INPUTS}")
+    if "|" in said:
+        raise ValueError(
+            f"The input '{text}' is one of several words, which a command cannot take yet; accepted: numbers, as in "
+            "'layers=1:12 integer'"
+        )
+    interval, *words = said.split()
+    low, colon, high = interval.partition(":")
+    if not colon or set(words) - {"integer", "log"}:
+        raise ValueError(f"The input '{text}' is not understood; accepted: {INPUTS}")
+    try:
+        ends = float(low), float(high)
+    except ValueError:
+        raise ValueError(f"The bounds of the input '{text}' are no numbers; accepted: {INPUTS}") from None
+    if not all(map(math.isfinite, ends)):
+        raise ValueError(f"The bounds of the input '{text}' are not finite; accepted: {INPUTS}")
+    whole = "integer" in words
+    if whole and any(end != round(end) for end in ends):
+        raise ValueError(f"The bounds of the input '{text}' are not whole, though it is an integer")
+    return Variable(name, unit, *ends, kind="integer" if whole else "real", scale="log" if "log" in words else "linear")
+
+
+def property_(text: str) -> Property:
+    """A property from ``NAME [UNIT] ± TOLERANCE``.
+
+    Raises:
+        ValueError: it is not written like this.
+
+    >>> property_("sag [mm] ± 0.1").tolerance
+    0.1
+    """
+    parts = _PLUS_MINUS.split(text)
+    try:
+        name, unit = name_and_unit(parts[0])
+        tolerance = float(parts[1]) if len(parts) == 2 else math.nan
+        if not name or not math.isfinite(tolerance):
+            raise ValueError
+    except ValueError:
+        raise ValueError(f"The property '{text}' is not understood; accepted: {PROPERTIES}") from None
+    return Property(name, unit, tolerance)
+
+
+def check_names(variables: Sequence[Variable], properties: Sequence[Property]) -> None:
+    """Names serve as columns of files.
+
+    Raises:
+        ValueError: none of one kind, a name twice, or one that the files have for something else.
+    """
+    if not variables or not properties:
+        raise ValueError(f"At least one input --x and one property --y are needed: {INPUTS}; {PROPERTIES}")
+    names = [known.name for known in variables] + [known.name for known in properties]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"The name '{name}' is given twice; accepted: a name of its own for each column")
+        if name in RESERVED:
+            raise ValueError(f"The name '{name}' is taken; accepted: any but {', '.join(RESERVED)}")
+
+
+def cell(known: Variable, value: float) -> str:
+    """A value as the command reads it: a whole number without a point, else all digits.
+
+    >>> cell(Variable("layers", low=1, high=12, kind="integer"), 3.0)
+    '3'
+    """
+    return str(round(value)) if known.kind == "integer" else repr(float(value))

@@ -1,0 +1,142 @@
+"""All that the command has said of designs, in ``rows.parquet``: one row a design, with where it comes from.
+
+Columns: the inputs, the properties (empty for a failure), ``error`` (why it failed; else empty), ``source``,
+``seconds``, ``made`` (UTC). While calls run, each is kept in a journal as it ends; it joins the rows afterwards, or
+when the next run begins.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ipage_core.runtime.files import replacing
+from ipage_core.tasks.command.card import Card
+
+ROWS, JOURNAL, LOCK = "rows.parquet", "rows.journal.jsonl", ".lock"
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Everything that is known of n designs."""
+
+    x: Floats
+    """(n, d)."""
+    y: Floats
+    """(n, m); NaN where the command has failed."""
+    frame: pd.DataFrame
+    """All columns."""
+
+    def find(self, x: Floats) -> NDArray[np.int64]:
+        """The row of each design; −1 where there is none. (k, d) → (k,)."""
+        known = {key(row): i for i, row in enumerate(self.x)}
+        return np.array([known.get(key(row), -1) for row in x], dtype=np.int64)
+
+    @property
+    def fine(self) -> NDArray[np.bool_]:
+        """(n,) the command has answered."""
+        return np.asarray(np.isfinite(self.y).all(axis=1))
+
+
+def key(x: Floats) -> bytes:
+    """What two designs share if they are the same to the last digit. (d,) → bytes."""
+    return (np.asarray(x, dtype=np.float64) + 0.0).tobytes()  # −0 is 0
+
+
+def read(folder: Path, card: Card) -> Rows:
+    """The rows of a folder, those of its journal too.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    stamps = [_stamp(folder / name) for name in (ROWS, JOURNAL)]
+    return _read(folder, tuple(card.x_names), tuple(card.y_names), tuple(stamps))
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
+
+
+@lru_cache(maxsize=8)
+def _read(folder: Path, x_names: tuple[str, ...], y_names: tuple[str, ...], stamps: Any) -> Rows:
+    columns = [*x_names, *y_names, "error", "source", "seconds", "made"]
+    path = folder / ROWS
+    if path.exists():
+        try:
+            frame = pd.read_parquet(path)[columns]
+        except Exception as error:  # pyarrow raises whatever a damaged file makes it
+            raise ValueError(f"{path} is damaged: {str(error)[:100]}") from None
+    else:
+        frame = pd.DataFrame({name: pd.Series(dtype=float) for name in (*x_names, *y_names, "seconds")})
+        frame = frame.assign(error="", source="", made="")[columns]
+    new = _frame(folder / JOURNAL, x_names, y_names)
+    frame = pd.concat([frame, new], ignore_index=True) if len(new) else frame
+    x = frame[list(x_names)].to_numpy(dtype=np.float64)
+    first = ~pd.Series([key(row) for row in x], dtype=object).duplicated().to_numpy(dtype=bool)
+    frame, x = frame[first].reset_index(drop=True), x[first]
+    return Rows(x, frame[list(y_names)].to_numpy(dtype=np.float64), frame)
+
+
+def _frame(journal: Path, x_names: tuple[str, ...], y_names: tuple[str, ...]) -> pd.DataFrame:
+    """The rows of a journal; a last line that a kill has cut short is not one."""
+    found: list[list[Any]] = []
+    text = journal.read_text() if journal.exists() else ""
+    for line in text.splitlines(keepends=True):
+        if not line.endswith("\n"):
+            break
+        one = json.loads(line)["result"]
+        for x, y, error, seconds in zip(one["x"], one["y"], one["error"], one["seconds"], strict=True):
+            found.append([*x, *(y or [np.nan] * len(y_names)), error, one["source"], seconds, one["made"]])
+    columns = [*x_names, *y_names, "error", "source", "seconds", "made"]
+    frame = pd.DataFrame(found, columns=columns)
+    return frame.astype(dict.fromkeys((*x_names, *y_names, "seconds"), np.float64))
+
+
+def write(folder: Path, frame: pd.DataFrame) -> None:
+    """All rows anew: whole at any moment."""
+    with replacing(folder / ROWS) as beside:
+        frame.to_parquet(beside, index=False)
+
+
+def settle(folder: Path, card: Card) -> None:
+    """Let the journal join the rows. Call it while holding :func:`locked`."""
+    journal = folder / JOURNAL
+    if journal.exists():
+        write(folder, read(folder, card).frame)
+        journal.unlink()
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """One run at a time calls the command of a folder.
+
+    Raises:
+        ValueError: another one does.
+    """
+    file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        with suppress(ImportError):  # Windows has no such lock
+            import fcntl
+
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise ValueError(f"Another run calls the command of {folder} now: wait for it, or stop it") from None
+        yield
+    finally:
+        os.close(file)

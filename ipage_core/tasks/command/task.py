@@ -1,0 +1,129 @@
+"""The folder of a problem as a task: its command is Ω, its rows are the pairs, its models lie beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import shlex
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.stats import qmc
+from torch import Generator, Tensor
+
+from ipage_core.problem.task import Task
+from ipage_core.problem.variable import Variable
+from ipage_core.runtime.executor import Progress
+from ipage_core.runtime.files import replacing
+from ipage_core.tasks.command import card as cards
+from ipage_core.tasks.command import rows
+from ipage_core.tasks.command.card import Card
+from ipage_core.tasks.command.evaluate import evaluate
+from ipage_core.tasks.command.rows import Floats
+from ipage_core.tasks.table import own_data
+
+LEAST_ROWS = 10
+"""Rows that a training needs."""
+SLOW = 0.01
+"""Seconds that an evaluation is taken to cost at least: a command never runs unasked."""
+
+
+def load(folder: Path) -> Task:
+    """The task of a folder, with the rows it has now.
+
+    Raises:
+        ValueError: there is none, or it is damaged.
+    """
+    folder = folder.resolve()
+    card = cards.read(folder)
+    known = rows.read(folder, card)
+    fine, seconds = known.fine, known.frame["seconds"].median()
+
+    def stored() -> tuple[Tensor, Tensor]:
+        now = rows.read(folder, card)
+        if (count := int(now.fine.sum())) < LEAST_ROWS:
+            raise ValueError(
+                f"{folder} has {count} rows with results, a training needs {LEAST_ROWS}: "
+                f"python -m ipage_core dataset {folder} --n 100 computes some"
+            )
+        return torch.from_numpy(now.x[now.fine]), torch.from_numpy(now.y[now.fine])
+
+    def omega(x: Tensor) -> Tensor:
+        return torch.from_numpy(evaluate(folder, card, x.detach().cpu().double().numpy()))
+
+    def sample_prior(n: int, generator: Generator) -> Tensor:
+        return torch.from_numpy(placed(card, torch.rand(n, len(card.variables), generator=generator).double().numpy()))
+
+    usual = np.median(known.y[fine], axis=0) if fine.any() else np.zeros(len(card.properties))
+    task = Task(
+        name=card.name,
+        title=card.title,
+        variables=card.variables,
+        properties=card.properties,
+        n_targets=len(card.properties),
+        sample_prior=sample_prior,
+        omega=omega,
+        omega_seconds=max(SLOW, float(seconds)) if math.isfinite(seconds) else math.inf,
+        default_target=tuple(float(f"{v:.3g}") for v in usual),
+        source=own_data.inert(f"command: {shlex.join(card.command)}"),
+        support=tuple((v.low, v.high) if v.kind == "real" and v.scale == "linear" else None for v in card.variables),
+        dequantize=tuple(0.0 if v.kind == "real" else 0.5 for v in card.variables),
+        stored=stored,
+        networks=own_data.networks,
+        models_folder=folder,
+        data_size=max(1, int(fine.sum())),
+    )
+    return replace(task, recipes=own_data.recipes(task), collect=_collector(folder, card))
+
+
+def placed(card: Card, u: Floats) -> Floats:
+    """Points of the unit cube → designs, evenly over the box: over its logarithm where that is the scale. (n, d)."""
+    return np.stack([_placed(known, column) for known, column in zip(card.variables, u.T, strict=True)], axis=1)
+
+
+def _placed(known: Variable, u: Floats) -> Floats:
+    low, high = known.low, known.high
+    if known.kind != "real":  # each whole number has an equal share
+        low, high = low - 0.5, high + 0.5
+    if known.scale == "log":
+        low = max(low, 0.5 * known.low)
+        values = low * (high / low) ** u
+    else:
+        values = low + (high - low) * u
+    return np.clip(values if known.kind == "real" else np.round(values), known.low, known.high)
+
+
+def _collector(folder: Path, card: Card) -> Callable[..., dict[str, Any]]:
+    def collect(
+        n: int,
+        seed: int | None,
+        out: Path | None,
+        *,
+        workers: int | None = None,
+        scheduler: str | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> dict[str, Any]:
+        """The command on the first n points of a Sobol sequence, so that more points later keep these."""
+        seed = seed or 0
+        u = qmc.Sobol(len(card.variables), rng=seed).random(2 ** math.ceil(math.log2(max(n, 2))))[:n]
+        x = placed(card, u)
+        y = evaluate(
+            folder, card, x, source=f"dataset, seed {seed}", workers=workers, scheduler=scheduler, progress=progress
+        )
+        known = rows.read(folder, card)
+        if out is not None:
+            with replacing(out) as beside:
+                known.frame.to_parquet(beside, index=False)
+        return {
+            "n": n,
+            "seed": seed,
+            "failed": int(np.isnan(y).any(axis=1).sum()),
+            "rows": len(known.x),
+            "sha256": hashlib.sha256(np.concatenate((known.x, known.y), axis=1).tobytes()).hexdigest(),
+        }
+
+    return collect

@@ -1,0 +1,322 @@
+"""A command as Ω: from its folder to verified designs; what it does wrong is kept; what is killed leaves nothing."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from ipage_core import registry
+from ipage_core.cli.main import main
+from ipage_core.runtime import supervised
+from ipage_core.tasks.command import card as cards
+from ipage_core.tasks.command import rows
+from ipage_core.tasks.command.call import read_results
+from ipage_core.tasks.command.columns import property_, variable
+
+ROOT = Path(__file__).resolve().parents[3]
+SIMULATOR = """
+import csv, os, sys, time
+rows = list(csv.DictReader(open(sys.argv[1])))
+with open(sys.argv[2], "w") as out:
+    print("sample,area,layers out", file=out)
+    for row in rows:
+        a, b, layers = float(row["a"]), float(row["b"]), row["layers"]
+        {extra}
+        print(row["sample"], a * b, layers, sep=",", file=out, flush=True)
+"""
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("IPAGE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("IPAGE_TASKS", "")
+    monkeypatch.chdir(tmp_path)
+
+
+def make(extra: str = "pass", *options: str, test: int = 0) -> int:
+    """A folder ``box`` whose Ω is a·b, with ``extra`` done before each row is written."""
+    Path("sim.py").write_text(SIMULATOR.replace("{extra}", extra))
+    x = ("--x", "a [m]=1:2", "--x", "b [m]=0.1:10 log", "--x", "layers=1:4 integer")
+    y = ("--y", "area [m²] ± 0.05", "--y", "layers out +- 0.5")
+    call = f"{sys.executable} sim.py {{in}} {{out}}"
+    return main(["new", "box", *x, *y, "--command", call, "--test", str(test), *options])
+
+
+def known() -> pd.DataFrame:
+    return pd.read_parquet("box/rows.parquet")
+
+
+def lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def wait_for(condition, seconds: float = 60):
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+    return value
+
+
+def test_from_a_command_to_verified_designs(capsys):
+    assert make("pass", "--batch", "8", test=1) == 0
+    assert json.loads(capsys.readouterr().out)["failed"] == 0
+    assert main(["dataset", "box", "--n", "24"]) == 0
+    assert main(["dataset", "box", "--n", "32", "--out", "all.parquet"]) == 0
+    frame = known()
+    assert len(frame) == len(pd.read_parquet("all.parquet")) == 32, "a larger data set keeps the rows of a smaller one"
+    assert np.allclose(frame.area, frame.a * frame.b)
+    assert (frame.layers == frame.layers.round()).all()
+    assert frame.layers.nunique() == 4
+    assert (np.log10(frame.b) < 0).mean() == pytest.approx(0.5, abs=0.1), (
+        "a log scale is filled evenly in its logarithm"
+    )
+    assert main(["train", "box", "--epochs", "2", "--method", "ipage"]) == 0
+    asked = ["--target", "4,3", "--n", "4", "--omega-evals", "2", "--verify", "all", "--out", "s.csv"]
+    assert main(["design", "box", *asked]) == 0
+    summary = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert summary["hits"] == 4
+    final = pd.read_csv("s.csv").query("stage == 'localized'")
+    assert np.allclose(final.y1, final.x1 * final.x2)
+    assert (final.x3 == 3).all()
+    before = len(known())
+    assert before > 32, "what designs have cost is kept"
+    assert main(["verify", "box", "s.csv", "--out", "v.csv"]) == 0
+    again = pd.read_csv("v.csv").query("stage == 'localized'")
+    assert np.allclose(again.y1, final.y1)
+    assert main(["design", "--task", "box", *asked[:-1], "again.csv"]) == 0
+    assert main(["predict", "box", "s.csv", "--out", "p.csv"]) == 0
+
+
+def test_failures_are_kept_with_their_reasons_and_never_asked_for_again():
+    extra = (
+        "if a > 1.8: raise SystemExit('diverged at ' + row['a'])\n"
+        "        if a < 1.2: continue\n"
+        "        if b > 5: a = float('nan')"
+    )
+    make(extra, "--batch", "16")
+    task = registry.load_folder("box")
+    x = torch.tensor([[1.9, 1.0, 1.0], [1.1, 1.0, 1.0], [1.5, 8.0, 2.0], [1.5, 2.0, 2.0]], dtype=torch.float64)
+    y = task.omega(x)
+    assert y.isnan().all(1).tolist() == [True, True, True, False]
+    assert y[3].tolist() == [3.0, 2.0]
+    error = known().sort_values("made", kind="stable").set_index(["a", "b"])["error"]
+    assert error[1.9, 1.0].startswith("exit code 1: ")
+    assert error[1.9, 1.0].endswith("diverged at 1.9")
+    assert "no row for it" in error[1.1, 1.0]
+    assert "area is nan" in error[1.5, 8.0]
+    assert error[1.5, 2.0] == ""
+    Path("sim.py").unlink()  # so that another call would fail
+    assert torch.equal(task.omega(x).nan_to_num(-1), y.nan_to_num(-1))
+    assert len(known()) == 4
+
+
+def test_a_call_that_hangs_is_stopped_with_all_that_it_has_started():
+    extra = (
+        "import subprocess\n"
+        "        if a > 1.5:\n"
+        "            child = subprocess.Popen(['sleep', '1000'], start_new_session=True)\n"
+        "            open('PIDS', 'a').write(str(child.pid) + chr(10))\n"
+        "            time.sleep(1000)"
+    ).replace("PIDS", str(Path("pids").resolve()))
+    make(extra, "--timeout", "1.5", "--batch", "2")
+    y = registry.load_folder("box").omega(torch.tensor([[1.2, 1.0, 1.0], [1.7, 1.0, 1.0]], dtype=torch.float64))
+    assert y[:, 0].isfinite().tolist() == [True, False], "a design that was answered before the stop counts"
+    assert known()["error"].iloc[-1].startswith("stopped after 1.5 s")
+    pids = [int(line) for line in Path("pids").read_text().split()]
+    assert len(pids) == 2, "the one without an answer was tried once more, alone"
+    wait_for(lambda: not any(map(lives, pids)))
+    assert not list(Path("box").glob("call-*"))
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_sigkill_of_a_run_leaves_nothing_and_the_next_one_goes_on(workers):
+    trace = Path("trace").resolve()
+    extra = f"open({str(trace)!r}, 'a').write(f'{{os.getpid()}} {{a}}' + chr(10)); time.sleep(0.3)"
+    make(extra, "--workers", workers)
+    command = [sys.executable, "-m", "ipage_core", "dataset", "box", "--n", "8"]
+    run = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL)
+    journal = Path("box") / rows.JOURNAL
+    wait_for(lambda: journal.exists() and journal.read_bytes().count(b"\n") >= 2)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    wait_for(lambda: not any(lives(int(line.split()[0])) for line in trace.read_text().splitlines()))
+    wait_for(lambda: not list(Path("box").glob("call-*")))
+    done = journal.read_bytes().count(b"\n")
+    assert main(["dataset", "box", "--n", "8"]) == 0
+    frame = known()
+    assert len(frame) == 8
+    assert frame["error"].eq("").all()
+    begun = len(trace.read_text().splitlines())
+    assert begun <= 8 + int(workers), f"{done} were kept, yet {begun} calls were made"
+
+
+def test_a_command_that_was_not_given_here_never_runs(tmp_path):
+    make()
+    (tmp_path / "home/commands.json").unlink()  # as on the machine of somebody who was sent the folder
+    task = registry.load_folder("box")
+    x = torch.tensor([[1.5, 1.0, 1.0]], dtype=torch.float64)
+    with pytest.raises(ValueError, match="was not given on this machine"):
+        task.omega(x)
+    assert main(["new", "box", "--command", f"{sys.executable} sim.py {{in}} {{out}}", "--test", "0"]) == 0
+    assert task.omega(x)[0, 0] == 1.5
+    card = json.loads(Path("box/problem.json").read_text())
+    Path("box/problem.json").write_text(json.dumps(card | {"command": "sh -c 'touch harm' {in} {out}"}))
+    with pytest.raises(ValueError, match="was not given on this machine"):
+        registry.load_folder("box").omega(x + 0.1)
+    assert not Path("harm").exists()
+
+
+def test_two_runs_do_not_call_at_once():
+    make()
+    task = registry.load_folder("box")
+    with rows.locked(Path("box")), pytest.raises(ValueError, match="Another run calls the command"):
+        task.omega(torch.tensor([[1.5, 1.0, 1.0]], dtype=torch.float64))
+
+
+def test_rows_are_needed_before_a_training():
+    make()
+    with pytest.raises(ValueError, match="has 0 rows with results, a training needs 10"):
+        registry.load_folder("box").pairs()
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("length", "is not understood"),
+        ("length=1", "is not understood"),
+        ("length=2:1", "LOW < HIGH"),
+        ("length=a:b", "are no numbers"),
+        ("length=1:inf", "not finite"),
+        ("n=0.5:3 integer", "not whole"),
+        ("R=0:1 log", "above 0"),
+        ("R=1:2 logs", "is not understood"),
+        ("metal=Cu|Ag", "cannot take yet"),
+    ],
+)
+def test_an_input_that_is_not_written_as_accepted(text, why):
+    with pytest.raises(ValueError, match=why):
+        variable(text)
+
+
+@pytest.mark.parametrize("text", ["sag", "sag ± x", "sag ± 0.1 ± 2", " ± 1"])
+def test_a_property_that_is_not_written_as_accepted(text):
+    with pytest.raises(ValueError, match="is not understood"):
+        property_(text)
+    with pytest.raises(ValueError, match="above 0"):
+        property_("sag ± 0")
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--command", "python sim.py {in}"], "lacks {in} or {out}"),
+        (["--command", "no-such-program {in} {out}"], "is not there"),
+        (["--command", "sh 'x {in} {out}"], "is not understood"),
+        (["--command", "sh {in} {out}", "--timeout", "-1"], "--timeout"),
+        (["--command", "sh {in} {out}", "--x", "y=0:1"], "given twice"),
+        (["--command", "sh {in} {out}", "--x", "sample=0:1"], "is taken"),
+        ([], "--command is required"),
+    ],
+)
+def test_new_refuses_in_one_sentence_and_writes_nothing(words, why, capsys):
+    assert main(["new", "box", "--x", "x=0:1", "--y", "y ± 1", *words]) == 2
+    told = capsys.readouterr().err.strip()
+    assert why in told
+    assert "\n" not in told
+    assert not Path("box").exists()
+
+
+def test_new_does_not_write_over_anything(capsys):
+    make()
+    assert main(["new", "box", "--x", "x=0:1", "--y", "y ± 1", "--command", "sh {in} {out}"]) == 2
+    assert "holds a problem already" in capsys.readouterr().err
+    Path("full").mkdir()
+    Path("full/file").touch()
+    assert main(["new", "full", "--x", "x=0:1", "--y", "y ± 1", "--command", "sh {in} {out}"]) == 2
+    assert "is there already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"kind": "command"}', '{"kind": "other"}'])
+def test_a_damaged_card_is_answered_in_one_sentence(damage):
+    make()
+    Path("box/problem.json").write_text(damage)
+    with pytest.raises(ValueError, match=r"problem\.json is damaged"):
+        registry.load_folder("box")
+
+
+@pytest.mark.parametrize(
+    ("text", "whole", "expected", "why"),
+    [
+        ("sample,y\n0,1\n1,2\n", True, [[1.0], [2.0]], ""),
+        ("y [m];sample\n1;0\n2;1\n", True, [[1.0], [2.0]], ""),
+        ("sample\ty\n1\t2\n0\t1\n", True, [[1.0], [2.0]], ""),
+        ("﻿sample,y\n0,1\n1,2", True, [[1.0], [2.0]], ""),
+        ("sample,y\n0,1\n1,2.5", False, [[1.0], None], "no row"),
+        ("sample,y\n0,1\n1,\n", True, [[1.0], None], "is empty"),
+        ("sample,y\n0,1\n1,banana\n", True, [[1.0], None], "is 'banana'"),
+        ("sample,y\n0,1\n1,inf\n", True, [[1.0], None], "is inf"),
+        ("sample,y\n0,1\n1,2\n1,3\n", True, [[1.0], None], "two rows"),
+        ("sample,y\n0,1\n7,2\n-1,3\n", True, [[1.0], None], "no row"),
+        ("Segmentation fault\n", True, [None, None], "no column 'sample'"),
+        ("", True, [None, None], "no column 'sample'"),
+        ("\x00\xff,\n\n\x01", True, [None, None], "no column 'sample'"),
+    ],
+)
+def test_what_a_command_writes_is_read_or_refused(tmp_path, text, whole, expected, why):
+    path = tmp_path / "out.csv"
+    path.write_text(text, encoding="utf-8")
+    y, error = read_results(path, ["y"], 2, whole)
+    assert y == expected
+    assert why in error[1]
+    assert bool(error[1]) == (expected[1] is None)
+
+
+def test_a_command_ends_with_its_supervisors_caller(tmp_path):
+    """A command that ignores signals and starts a daemon ends all the same when the caller is killed."""
+    script = (
+        "import os, subprocess, sys, time, signal\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "child = subprocess.Popen(['sleep', '1000'], start_new_session=True)\n"
+        f"open({str(tmp_path / 'pids')!r}, 'w').write(f'{{os.getpid()}} {{child.pid}}')\n"
+        "time.sleep(1000)\n"
+    )
+    folder = tmp_path / "call"
+    folder.mkdir()
+    code = (
+        "from pathlib import Path; from ipage_core.runtime import supervised; "
+        f"supervised.run([{sys.executable!r}, '-c', {script!r}], Path({str(folder)!r}), 1000)"
+    )
+    caller = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)})
+    pids = wait_for(lambda: (tmp_path / "pids").exists() and (tmp_path / "pids").read_text().split())
+    caller.send_signal(signal.SIGKILL)
+    caller.wait()
+    wait_for(lambda: not any(lives(int(pid)) for pid in pids))
+    wait_for(lambda: not folder.exists())
+
+
+def test_how_a_command_ends(tmp_path):
+    assert supervised.run(["sh", "-c", "exit 3"], tmp_path, 60).code == 3
+    assert supervised.run(["sh", "-c", "kill -9 $$"], tmp_path, 60).code == -9
+    assert supervised.run(["sleep", "60"], tmp_path, 0.2).late
+    assert "No such file" in supervised.run([str(tmp_path / "none")], tmp_path, 60).error
+    supervised.run(["sh", "-c", "echo $A; echo $B >&2"], tmp_path, 60, {"A": "1", "B": None})
+    assert (tmp_path / "stdout.txt").read_text() == "1\n"
+    assert (tmp_path / "stderr.txt").read_text() == "\n"
+
+
+def test_files_named_in_the_command_are_those_of_here(tmp_path):
+    (tmp_path / "run.sh").touch()
+    assert cards.parse_command("sh run.sh --in={in} {out}") == ("sh", str(tmp_path / "run.sh"), "--in={in}", "{out}")
