@@ -92,7 +92,7 @@ def build(name: str | None) -> argparse.ArgumentParser:
     parser = Parser(
         prog=called,
         description="Inverse design: find every x with Ω(x) = y*.",
-        epilog="In the place of TASK stands, in every command, --task FILE.py, which defines TASK, or DIR of the command new.",
+        epilog="In the place of TASK: --task FILE.py, a file that defines TASK, or the DIR of the command new.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
     for command, text in COMMANDS.items():

@@ -25,8 +25,8 @@ def work(argument: dict[str, Any]) -> dict[str, Any]:
     """Ω of a few designs. ``argument`` holds what :func:`ipage_core.tasks.command.evaluate.items` says.
 
     → ``x`` as given, ``y`` (a list a design, or None), ``error`` (a sentence a design, or ''), ``seconds`` a design,
-    ``source``, ``made``. Where a call of several designs ends badly, those it leaves without an answer are tried once more,
-    each alone.
+    ``source``, ``made``. Where a call of several designs ends badly, those that it leaves without an answer are tried
+    once more, each alone.
     """
     cells = argument["cells"]
     y, error, seconds, ended_well = _call(argument, cells)
