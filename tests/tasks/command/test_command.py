@@ -62,7 +62,7 @@ def lives(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
 
 
-def wait_for(condition, seconds: float = 60):
+def wait_for(condition, seconds: float = 120):
     end = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < end, "waited in vain"
@@ -144,14 +144,22 @@ def test_a_call_that_hangs_is_stopped_with_all_that_it_has_started():
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_sigkill_of_a_run_leaves_nothing_and_the_next_one_goes_on(workers):
     trace = Path("trace").resolve()
-    extra = f"open({str(trace)!r}, 'a').write(f'{{os.getpid()}} {{a}}' + chr(10)); time.sleep(0.3)"
+    extra = (
+        f"open({str(trace)!r}, 'a').write(f'{{os.getpid()}} {{a}}' + chr(10))\n"
+        f"        if os.path.exists({str(Path('slow').resolve())!r}) and len(open({str(trace)!r}).readlines()) > 2:\n"
+        "            time.sleep(1000)"
+    )
+    Path("slow").touch()
     make(extra, "--workers", workers)
     command = [sys.executable, "-m", "ipage_core", "dataset", "box", "--n", "8"]
     run = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL)
     journal = Path("box") / rows.JOURNAL
-    wait_for(lambda: journal.exists() and journal.read_bytes().count(b"\n") >= 2)
+    wait_for(
+        lambda: journal.exists() and journal.read_bytes().count(b"\n") >= 2 and len(trace.read_text().splitlines()) > 2
+    )
     run.send_signal(signal.SIGKILL)
     run.wait()
+    Path("slow").unlink()
     wait_for(lambda: not any(lives(int(line.split()[0])) for line in trace.read_text().splitlines()))
     wait_for(lambda: not list(Path("box").glob("call-*")))
     done = journal.read_bytes().count(b"\n")
