@@ -151,8 +151,10 @@ def test_sigkill_of_a_run_leaves_nothing_and_the_next_one_goes_on(workers):
     )
     Path("slow").touch()
     make(extra, "--workers", workers)
-    command = [sys.executable, "-m", "ipage_core", "dataset", "box", "--n", "8"]
-    run = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL)
+    code = "from ipage_core.cli.main import main; main(['dataset', 'box', '--n', '8'])"
+    run = subprocess.Popen(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL
+    )
     journal = Path("box") / rows.JOURNAL
     wait_for(
         lambda: journal.exists() and journal.read_bytes().count(b"\n") >= 2 and len(trace.read_text().splitlines()) > 2
