@@ -1,4 +1,7 @@
-"""How fast the app is in a browser: ``python -m tests.acceptance.app [--repeats 5]`` prints the figures as JSON."""
+"""How fast the app is in a browser: ``python -m tests.acceptance.app [--repeats 5]`` prints the figures as JSON.
+
+``--cells`` takes the page Cells alone: from the click to sixteen finished designs.
+"""
 
 import argparse
 import json
@@ -6,7 +9,7 @@ import os
 import statistics
 import time
 
-from tests.support.browser import DRAWN, Watched, chromium, server
+from tests.support.browser import AT_REST, DRAWN, Watched, chromium, server
 
 # window.changed: the milliseconds from the key press until the figure of the new target has been painted.
 CHANGE = """target => {
@@ -21,6 +24,43 @@ CHANGE = """target => {
         look();
     });
 }""".replace("DRAWN", DRAWN)
+
+
+# The same for the page Cells: until the new run's frames are in the gallery.
+CLICK = """() => {
+    const gallery = () => document.querySelector('.goal-gallery').parentElement.goalGallery.run;
+    const old = gallery(), start = performance.now();
+    window.changed = new Promise((done, fail) => {
+        const look = () => {
+            if (gallery() !== old) requestAnimationFrame(() => done(performance.now() - start));
+            else if (performance.now() - start > 120000) fail('no new gallery in 120 s');
+            else setTimeout(look, 5);
+        };
+        look();
+    });
+    for (const button of document.querySelectorAll('button'))
+        if (button.textContent.includes('Design cells')) button.click();
+}"""
+
+
+def cells(repeats):
+    """Seconds from the click on Design cells until sixteen finished designs are shown."""
+    taken = []
+    with chromium() as browser, server() as (address, _):
+        watched = Watched(browser)
+        watched.page.goto(f"{address}/cells?n=16")
+        watched.page.wait_for_selector(".goal-gallery canvas")
+        watched.page.wait_for_selector(AT_REST)
+        for k in range(repeats):
+            value = watched.page.get_by_role("spinbutton", name="Value [E_s]").first
+            value.fill(f"{0.36 + 0.01 * k:.2f}")
+            value.press("Enter")
+            watched.page.wait_for_timeout(1500)
+            watched.page.wait_for_selector(AT_REST)
+            watched.page.evaluate(CLICK)
+            taken.append(round(watched.page.evaluate("() => window.changed") / 1000, 2))
+            watched.page.wait_for_selector(AT_REST)
+    return {"sixteen_cells_s": taken, "errors": watched.errors, "load_average": round(os.getloadavg()[0], 1)}
 
 
 def measure(repeats):
@@ -76,4 +116,6 @@ def measure(repeats):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
-    print(json.dumps(measure(parser.parse_args().repeats), indent=2))
+    parser.add_argument("--cells", action="store_true", help="only the page Cells: from the click to sixteen designs")
+    arguments = parser.parse_args()
+    print(json.dumps((cells if arguments.cells else measure)(arguments.repeats), indent=2))
