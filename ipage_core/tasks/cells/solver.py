@@ -179,10 +179,13 @@ def _starts(
 ) -> Iterator[tuple[str, Array]]:
     """Starts of the i-th of n designs: what is at hand, then fresh ones and further stored cells in turn.
 
-    Three in four fresh starts are noise: from it isotropic auxetic cells are found more often than from motifs.
+    Where a ratio is to be negative, motifs take turns with noise: one start in eight, because isotropic cells are found
+    more often from noise, but half of the starts where no feature may be thin, because there motifs do as well.
     """
     auxetic = any(name.startswith("nu") and aim < 0 for name, aim in zip(aims.names, aims.aim, strict=True))
-    fresh: list[Start] = ["noise"] * (3 if "motif" in kinds and auxetic else 1) if "noise" in kinds else []
+    fresh: list[Start] = (
+        ["noise"] * (7 if "motif" in kinds and auxetic and space.feature == 1 else 1) if "noise" in kinds else []
+    )
     fresh += ["motif"] if "motif" in kinds and (auxetic or not fresh) else []
     near = [] if pool is None else list(zip(pool[0][i::n], pool[1][i::n].tolist(), strict=True))
     left = attempts
