@@ -183,9 +183,8 @@ def _starts(
     more often from noise, but half of the starts where no feature may be thin, because there motifs do as well.
     """
     auxetic = any(name.startswith("nu") and aim < 0 for name, aim in zip(aims.names, aims.aim, strict=True))
-    fresh: list[Start] = (
-        ["noise"] * (7 if "motif" in kinds and auxetic and space.feature == 1 else 1) if "noise" in kinds else []
-    )
+    often = 7 if auxetic and "motif" in kinds and space.feature == 1 else 1
+    fresh: list[Start] = ["noise"] * often if "noise" in kinds else []
     fresh += ["motif"] if "motif" in kinds and (auxetic or not fresh) else []
     near = [] if pool is None else list(zip(pool[0][i::n], pool[1][i::n].tolist(), strict=True))
     left = attempts
