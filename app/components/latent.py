@@ -12,8 +12,7 @@ from app.figures.latent import Latent, figure
 from app.figures.playback import Size
 from app.figures.run import Run
 from app.state.runs import trio
-from ipage_core.benchmark.metrics import least_distance
-from ipage_core.inference.latent_design import latent_design, unit_design
+from ipage_core.inference.latent_design import latent_design, minimum_distance, unit_design
 from ipage_core.problem.request import SAMPLINGS, DesignRequest
 
 KEY = "latent"
@@ -48,7 +47,7 @@ def latent_of(name: str, run: Run) -> Latent:
     n, k = run.z.shape
     cube = unit_design(n, k, run.sampling, run.seed)
     z = latent_design(n, k, run.sampling, run.seed).numpy()
-    return Latent(name, cube, z, least_distance(cube), least_distance(z), run)
+    return Latent(name, cube, z, minimum_distance(cube), minimum_distance(z), run)
 
 
 def _ask_axes(run: Run) -> tuple[tuple[int, int], tuple[int, int]]:

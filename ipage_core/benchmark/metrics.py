@@ -10,11 +10,6 @@ from scipy.spatial.distance import cdist, pdist
 Array = NDArray[np.floating]
 
 
-def mode_recall(modes: NDArray[np.integer], n_modes: int) -> float:
-    """Share of ``n_modes`` families that have at least one design. modes (n,): a family, or −1 for none."""
-    return len(set(modes.tolist()) - {-1}) / n_modes
-
-
 def error_quantiles(errors: Array, at: tuple[float, ...] = (0.05, 0.25, 0.5, 0.75, 0.95)) -> Array:
     """Quantiles of the errors that are known, NaN if none is. (n,) → (len(at),)."""
     known = errors[np.isfinite(errors)]
@@ -34,11 +29,6 @@ def bootstrap_interval(values: Array, level: float = 0.95, resamples: int = 1000
     drawn = rng.multinomial(len(known), np.full(len(known), 1 / len(known)), size=resamples) @ known / len(known)
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
-
-
-def least_distance(points: Array) -> float:
-    """Smallest Euclidean distance between two of the points (n, k): what a maximin design makes large (Eq. 9)."""
-    return float(nearest_distances(points).min())
 
 
 def nearest_distances(points: Array) -> Array:
@@ -105,13 +95,3 @@ def expected_coverage(credibilities: Array, levels: Array) -> Array:
     one that is too wide, the reverse.
     """
     return (np.asarray(credibilities)[:, None] <= np.asarray(levels)).mean(0)
-
-
-def rank_deviation(ranks: NDArray[np.integer], top: int) -> float:
-    """Largest gap between the distribution of ranks (n,) in 0 … top and the uniform one: Kolmogorov and Smirnov's D.
-
-    Below 1.36/√n by chance in 95 % of cases.
-    """
-    grid = np.arange(top + 1)
-    below = np.searchsorted(np.sort(ranks), grid, side="right") / len(ranks)
-    return float(np.abs(below - (grid + 1) / (top + 1)).max())

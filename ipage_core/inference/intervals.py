@@ -76,10 +76,6 @@ class Interval:
         """Bool; true also where an end is not known."""
         return ~((self.lo > 0) | (self.hi < 0))
 
-    def hull(self, other: Interval) -> Interval:
-        """The smallest interval that holds both."""
-        return Interval(torch.minimum(self.lo, other.lo), torch.maximum(self.hi, other.hi))
-
     def __neg__(self) -> Interval:
         return Interval(-self.lo) if self.thin else Interval(-self.hi, -self.lo)
 

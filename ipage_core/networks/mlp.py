@@ -45,7 +45,12 @@ class MLP(Network):
     def __init__(self, d: int, m: int, hidden: int = 256, layers: int = 3) -> None:
         super().__init__()
         self.x_scale, self.y_scale = Standardizer(d), Standardizer(m)
-        self.net = SiLUNetwork(d, m, hidden, layers)
+        self.net = self.build(d, m, hidden, layers)
+
+    @staticmethod
+    def build(d: int, m: int, hidden: int, layers: int) -> nn.Sequential:
+        """The network between standardized designs and standardized properties."""
+        return SiLUNetwork(d, m, hidden, layers)
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, d) → (n, m)."""

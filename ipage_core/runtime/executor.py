@@ -4,6 +4,9 @@ A run is an importable function, items ``(key, argument)``, and a journal: a fil
 finished item, ``{"key", "result"}``, synced to disk. A run that starts again with the same journal does only the
 missing items. If a worker is killed, another one takes over its item. If a run is killed, only the items in flight are
 lost. The journal never holds a key twice.
+
+Local cores have processes of their own, not ``distributed.LocalCluster``: two workers of that took 2.2 s of CPU to
+start, these take 0.1 s, and pages start a run for every check. Neither leaves a process behind when the run is killed.
 """
 
 from __future__ import annotations

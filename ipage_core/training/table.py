@@ -28,8 +28,6 @@ from ipage_core.training.fit import Fit, Settings, fit
 
 ENOUGH = 0.01
 """If the process has a smaller error, in standard deviations of the property, no ensemble is trained."""
-MOST_STEPS = 1500
-"""Training steps of the ensemble beside a process: twice as many cost as much time as all else and gained a fifth."""
 
 
 def fit_table(

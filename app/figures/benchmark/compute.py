@@ -94,7 +94,7 @@ def budget(compute: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict
     data: list[Dict] = []
     boxes, titles = [], []
     width = (1 - 0.07 * (len(tasks) - 1)) / len(tasks)
-    dashes = {"ipage": "solid", "ipage-mlp": "dash", "ipage-cinn": "dot", "prior-lm": "dash"}
+    dashes = {"ipage": "solid", "ipage-cinn": "dot", "prior-lm": "dash"}
     dashes |= {"na": "solid", "na-published": "solid"}
     for k, task in enumerate(tasks):
         left = k * (width + 0.07)

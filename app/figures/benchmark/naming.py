@@ -16,7 +16,6 @@ NAMES = {
     "na": "NA",
     "na-published": "NA as published",
     "ipage": "iPage",
-    "ipage-mlp": "iPage, MLP surrogate",
     "ipage-cinn": "iPage, cINN + MLP",
     "ipage-paper": "iPage as in the paper",
     "prior-lm": "control: prior + LM",

@@ -21,8 +21,7 @@ from app.tasks.cells.measures import anisotropy, packed, thickness
 from app.tasks.cells.regions import ask_otherwise, objection
 from app.tasks.cells.sample import show_cell
 from app.tasks.panel import TaskPanel
-from ipage_core.benchmark.metrics import least_distance
-from ipage_core.inference.latent_design import latent_design
+from ipage_core.inference.latent_design import latent_design, minimum_distance
 from ipage_core.problem.request import SAMPLINGS, DesignRequest
 from ipage_core.tasks.cells.finishing import ENOUGH
 from ipage_core.tasks.cells.task import SIDE
@@ -91,7 +90,9 @@ class CellsPanel(TaskPanel):
             st.info("This method has no latent space: it starts from draws of the prior.", icon=":material/info:")
             return True
         n = max(2, run.n)
-        distances = {SAMPLINGS[name]: least_distance(latent_design(n, k, name, run.seed).numpy()) for name in SAMPLINGS}
+        distances = {
+            SAMPLINGS[name]: minimum_distance(latent_design(n, k, name, run.seed).numpy()) for name in SAMPLINGS
+        }
         told = ", ".join(f"{name} {distance:.1f}" for name, distance in distances.items())
         st.info(
             f"**In {k} dimensions maximin brings nothing.** Random points are all about equally far from each other "
