@@ -49,7 +49,7 @@ class Form:
     sampling: str = ""
     """A remark below the choice of the latent design."""
     finishing: str = ""
-    """What the switch 'Finish on the exact target' does; empty: there is no such switch."""
+    """What the switch 'Bring designs to the exact target' does; empty: there is no such switch."""
     below: Callable[[], None] = _nothing
     """Widgets below the fields for constraints and for a design to start from; they fill these in."""
     objection: Callable[[tuple[str, ...]], str] = _no_objection

@@ -31,7 +31,7 @@ def show_table(run: Run) -> None:
 
 
 def show_sample(request: DesignRequest, run: Run) -> None:
-    """All that is known of the chosen sample."""
+    """The chosen sample in detail."""
     sample = chosen_sample(run)
     if sample is None:
         return
@@ -49,20 +49,20 @@ def show_sample(request: DesignRequest, run: Run) -> None:
 
 
 def show_details(run: Run, sample: int, seen: Inspection) -> None:
-    """The way of a sample, and what the model could have learnt it from."""
+    """The path of a sample, and the training pairs nearest to it."""
     steps, near = st.tabs(["Step by step", "Nearest training pairs"])
     with steps:
-        told = "The way of this sample, from where it was proposed to the result."
-        watches = "; Ω, which has the last word, only watches" if TASKS[run.task].omega else ""
-        st.caption(f"{told} f is the surrogate that localization descends{watches}.")
+        told = "This sample's path, from the proposal to the result."
+        watches = "; Ω only checks it" if TASKS[run.task].omega else ""
+        st.caption(f"{told} Localization reduces the error by the surrogate f{watches}.")
         st.dataframe(trace(run, sample, seen), hide_index=True, column_config=_formats(run))
     with near:
-        st.caption("What the model could have learnt it from. Distance: each coordinate in widths of the box.")
+        st.caption("The training pairs nearest to this sample. Distances are in box widths.")
         st.dataframe(neighbours(run, seen), hide_index=True, column_config=_formats(run))
 
 
 def trace(run: Run, sample: int, seen: Inspection) -> pd.DataFrame:
-    """One row per frame: the design, what f and Ω say of it, and how far from y* that is."""
+    """One row per frame: the design, its properties by f and by Ω, and their distance from y*."""
     task = TASKS[run.task]
     rows = {"": list(run.labels)}
     rows |= dict(list(zip(x_names(task), run.x[:, sample].T.astype(float), strict=True))[:MOST_COLUMNS])

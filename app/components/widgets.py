@@ -12,7 +12,7 @@ import streamlit as st
 from app.components.form import Form
 from app.components.look import is_dark
 from app.components.tables import MOST_COLUMNS, x_names, y_names
-from app.components.words import duration, histogram, plain
+from app.components.words import duration, histogram, method_name, plain
 from app.state import classroom
 from app.state.targets import data
 from ipage_core.inference.methods import METHODS, folder
@@ -30,7 +30,7 @@ KINDS: tuple[Kind, ...] = ("exactly", "at least", "at most", "between", "minimiz
 ABREAST, AT_ONCE = 4, 8
 """Properties in a row of the form, and how many of them are shown before the rest is folded away."""
 STRICTNESS = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]
-"""The tolerance slider, in units of the task's own tolerance."""
+"""Values of the tolerance slider: factors on the task's tolerance."""
 
 
 def ask(forms: Forms) -> DesignRequest:
@@ -107,7 +107,7 @@ def _ask_otherwise(task: Task, form: Form, y: tuple[float, ...]) -> dict[str, An
             + task.words_help,
         )
         start = right.text_input(
-            "Start from a design of your own",
+            "Start from your own design",
             key="start",
             bind="query-params",
             placeholder=form.start or ", ".join(f"{v:.3g}" for v in task.bounds.mean(0)[:MOST_COLUMNS]),
@@ -175,15 +175,22 @@ def _span(task: Task, j: int) -> float:
     return known.high[j] - known.low[j]
 
 
-SPREADS = {"box": "all solutions in the box", "posterior": "the likely ones", "off": "as drawn"}
-"""Over which solutions designs are spread, and what the page calls it."""
+SPREADS = {"box": "over all solutions", "posterior": "over the likely solutions", "off": "no: as drawn"}
+"""Spread settings and their labels."""
+
+
+def _name_in_address(key: str, names: Mapping[str, str]) -> None:
+    """Links hold a setting's key, such as ``srs``; a bound widget expects the name that it shows in the address."""
+    linked = st.query_params.get(key, "")
+    linked = linked.lower() if linked.lower() in names else linked
+    if linked in names and st.query_params[key] != names[linked]:
+        st.query_params[key] = names[linked]
+        st.session_state[key] = linked
 
 
 def _ask_how(task: Task, form: Form) -> dict[str, Any]:
-    named = st.query_params.get("sampling", "").lower()
-    if named in SAMPLINGS and st.query_params["sampling"] != SAMPLINGS[named]:  # the command line's name
-        st.query_params["sampling"] = SAMPLINGS[named]
-        st.session_state.sampling = named
+    _name_in_address("sampling", SAMPLINGS)
+    _name_in_address("spread", SPREADS)
     sampling = st.segmented_control(
         "Latent design",
         list(SAMPLINGS),
@@ -192,62 +199,63 @@ def _ask_how(task: Task, form: Form) -> dict[str, Any]:
         format_func=SAMPLINGS.get,
         key="sampling",
         bind="query-params",
-        help="How the latent points z are laid out: at random (SRS), one in each slice (LHS), or LHS spread out as "
-        "far as possible (maximin). With few samples, spread-out points find more families of solutions.",
+        help="How the latent points z are placed. SRS: simple random sampling. LHS: Latin hypercube sampling, one "
+        "point in each slice. Maximin: LHS with points as far apart as possible. With few designs, spread-out points "
+        "reach more families of solutions.",
     )
     if form.sampling:
         st.caption(form.sampling)
     counts = form.offered(COUNTS)
     linked = st.query_params.get("n", "")
-    n = st.select_slider("How many, N", counts, value=form.at_first(200), key="n", bind="query-params")
+    n = st.select_slider("Number of designs, N", counts, value=form.at_first(200), key="n", bind="query-params")
     more = f"; the link asks for {linked}" if linked.isdecimal() and int(linked) > counts[-1] else ""
     classroom.told(f"At most {counts[-1]} designs at once in this classroom{more}.")
     seed = st.number_input("Seed", 0, 10**6, 0, key="seed", bind="query-params")
     names = trained(task)
     usual = names.index(task.default_method) if task.default_method in names else 0
-    method = st.selectbox("Method", names, usual, key="method", bind="query-params")
+    _name_in_address("method", {name: method_name(name) for name in names})
+    method = st.selectbox("Method", names, usual, format_func=method_name, key="method", bind="query-params")
     st.caption(METHODS[method].title)
     spread = st.selectbox(
-        "Spread designs over",
+        "Spread the designs",
         list(SPREADS),
         list(SPREADS).index("off"),
         format_func=SPREADS.get,
         key="spread",
         bind="query-params",
         disabled=METHODS[method].surrogate is None,
-        help="All solutions in the box: designs as far apart as possible on the solution set itself, with a seldom "
-        "solution as near to one as any other. The likely ones: each likely solution has a design nearby. Where Ω is "
-        "cheap, it then corrects every design twice.",
+        help="Over all solutions: as far apart as possible on the solution set, so that rare solutions have a design "
+        "nearby too. Over the likely solutions: each likely solution has a design nearby. A fast Ω then corrects "
+        "every design twice.",
     )
     omega = st.slider(
-        "Ω evaluations for correction, per design",
+        "Extra true simulations per design",
         0,
         form.corrections_in_class if classroom.on() else 5,
         0,
         key="omega",
         bind="query-params",
         disabled=METHODS[method].surrogate is None or task.omega is None,
-        help="After localization on the surrogate f, each true evaluation of Ω corrects a design: "
-        "x ← localize(f, y* + f(x) − Ω(x)).",
+        help="Each one runs Ω on the design and corrects the design by the result: x ← localize(f, y* + f(x) − Ω(x)).",
     )
     finish = False
     if form.finishing:
         finish = st.toggle(
-            "Finish on the exact target",
+            "Bring designs to the exact target",
             key="finish",
             bind="query-params",
             disabled=METHODS[method].surrogate is None or classroom.on(),
             help=form.finishing,
         )
-        classroom.told("Finishing takes many finite-element runs, so it is switched off in this classroom.")
+        classroom.told("This step takes many finite-element runs, so it is switched off in this classroom.")
     omega = omega if METHODS[method].surrogate and task.omega and _agreed(task, n * omega) else 0
     strictness = st.select_slider(
-        "Tolerance, in units of the task's own",
+        "Tolerance (× the default" + (f" ±{task.tolerance:g})" if task.n_targets == 1 else ")"),
         STRICTNESS,
         value=1.0,
         key="tolerance",
         bind="query-params",
-        help="How close Ω(x) must come to y* to count as a hit. It judges the designs; it does not change them.",
+        help="A design is a hit if Ω(x) is this close to y*. This does not change the designs.",
     )
     return {
         "sampling": sampling,
@@ -262,11 +270,11 @@ def _ask_how(task: Task, form: Form) -> dict[str, Any]:
 
 
 def _agreed(task: Task, evaluations: int) -> bool:
-    """Whether they may run: a slow Ω begins neither by a slider nor by a link, but by a word of its own."""
+    """Whether Ω evaluations may run: a slow Ω needs the user's consent, beyond a slider or a link."""
     if not evaluations or task.verifies_by_default:
         return True
     if classroom.on():
-        classroom.told("Corrections by an Ω that takes seconds are switched off in this classroom.")
+        classroom.told("Corrections by a slow Ω are switched off in this classroom.")
         return False
     seconds = evaluations * task.omega_seconds / cores()
     st.warning(
@@ -277,7 +285,7 @@ def _agreed(task: Task, evaluations: int) -> bool:
 
 
 def trained(task: Task) -> list[str]:
-    """Methods whose networks are there; all if none is, so that the page can say what is missing."""
+    """Methods with trained networks; all if there is none, so that the page can name what is missing."""
     known = [name for name, row in METHODS.items() if row.task in (None, task.name)]
     have = [
         name

@@ -1,4 +1,4 @@
-"""What a page says about a run, in words and numbers."""
+"""The sentences and numbers that a page shows about a run."""
 
 from __future__ import annotations
 
@@ -15,21 +15,30 @@ from app.figures.run import CLEANED, Run
 from app.figures.theme import palette, squared
 from app.state.inspection import Inspection
 from app.state.targets import Doubt
+from ipage_core.inference.methods import METHODS
 from ipage_core.problem.task import Task
 from ipage_core.tasks import TASKS
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One key figure: its name, its value, and in plain words what it is."""
+    """One key figure: name, value and meaning. Figures for experts are folded away."""
 
     name: str
     value: str
     meaning: str
+    expert: bool = False
+
+
+def method_name(method: str) -> str:
+    """The full name of a method, for menus: 'Neural adjoint (NA), as published'."""
+    base, _, run = method.partition("@")
+    name = METHODS[base].title.partition(": ")[0]
+    return f"{name}, trained here: {run}" if run else name
 
 
 def unit(run: Run) -> str:
-    """The unit that all targets share, with a leading space, or nothing."""
+    """The unit that all targets share, with a leading space, or ''."""
     units = _units(run)
     return units[0] if len(set(units)) == 1 else ""
 
@@ -48,7 +57,7 @@ def target_text(run: Run) -> str:
 
 
 def asked_text(run: Run) -> str:
-    """What was asked for: 'y* = 1.2', 'y ≥ 1.5', '0.4 ≤ y ≤ 0.6'; several properties joined by commas."""
+    """The target: 'y* = 1.2', 'y ≥ 1.5', '0.4 ≤ y ≤ 0.6'; several properties are joined by commas."""
     if run.exact.all():
         return f"y* = {target_text(run)}"
     texts, shared = [], unit(run)
@@ -84,182 +93,183 @@ def headline(run: Run) -> str:
         text += f" within ±{run.tolerance:.3g}{unit(run)}"
     if run.n_modes:
         text += f", on {run.modes_found} of {run.n_modes} loops"
-        text += f" ({_beside(run)} beside them, on the arcs at the edge)" if _beside(run) else ""
+        text += f" ({_beside(run)} on open arcs at the edge)" if _beside(run) else ""
     return text
 
 
 def _beside(run: Run) -> int:
-    """How many hits lie on no loop: on pieces of the level set whose loop's middle is outside the box."""
+    """Number of hits on no loop, but on open arcs at the edge of the box."""
     return int((run.hit & (run.modes[-1] < 0)).sum()) if run.modes is not None else 0
 
 
 def unreachable(run: Run) -> bool:
-    """Whether the run gave its target up, and Ω agrees."""
+    """Whether no design reached the target, by the surrogate and by Ω."""
     return bool(run.note) and not run.hit.any()
 
 
 def doubt_text(task: Task, doubted: Doubt) -> str:
-    """What is said before the run of a target that the training data do not hold."""
+    """The warning before a run whose target lies outside the training data or in a gap."""
     ranges = " and ".join(f"{low:.4g} to {high:.4g}" for low, high in doubted.extent.T)
     where = (
-        f"lies outside what the {task.data_size:,} training pairs achieve ({ranges})"
+        f"lies outside the values of the {task.data_size:,} training pairs ({ranges})"
         if doubted.where == "beyond"
-        else "falls into a gap between the training pairs"
+        else "lies in a gap between the training pairs"
     )
     return (
-        f"This target {where}; the nearest that one of them achieves is **{doubted.text}**. "
+        f"This target {where}. The nearest value of a training pair is **{doubted.text}**. "
         "The networks have to extrapolate: "
-        + ("trust only what Ω verifies." if task.omega else "trust it only once it is measured.")
+        + ("trust only what Ω verifies." if task.omega else "trust a design only after measuring it.")
     )
 
 
 def note_text(run: Run) -> str:
-    """What is said after a run whose target the surrogate despaired of. Ω may have found hits all the same."""
+    """The note after a run whose target the surrogate could not reach. Ω may still count hits."""
     if not run.note:
         return ""
     if run.hit.any():
         return (
-            "The surrogate f found no design with f(x) = y* and aimed for the closest it could. "
-            f"Ω confirms {run.hit.sum()} of the designs all the same: f errs here."
+            "By the surrogate f, no design reaches the target; the designs aim at the closest value. "
+            f"By Ω, {run.hit.sum()} of the designs are hits: f is wrong here."
         )
     return run.note + _collapsed(run)
 
 
 def _collapsed(run: Run) -> str:
-    """A word on designs that coincide because few come closest."""
+    """A sentence if most designs coincide, because few come closest to the target."""
     low, high = TASKS[run.task].bounds.numpy()
     places = len(np.unique(np.round((run.x[-1] - low) / (high - low) / 0.02), axis=0))
     if places > run.n / 2:
         return ""
     where = "the same place" if places == 1 else f"about {places} places"
-    return f" Few designs come that close: that the {run.n} samples collapse onto {where} is right here."
+    return f" Few designs come that close, so the {run.n} samples rightly collapse onto {where}."
 
 
 def caption(run: Run, picture: str = "Each dot is a design.", more: str = "") -> str:
-    """What to see in the figure: what its ``picture`` shows, ``more`` of what is special about it, and the rest."""
+    """The caption of the figure: its ``picture``, ``more`` about it, and its marks and curves."""
     text = [picture]
     if run.x.shape[-1] > MOST:
-        text.append("Its place is told by the prior's two main principal components: it has too many coordinates.")
+        text.append("The axes are the prior's two main principal components: a design has too many coordinates.")
     if more:
         text.append(more)
     start = f"a {run.labels[0]} sample"
     if run.localizes:
-        full = "full once Ω says that it hits" if run.verified.any() else "open: not verified"
-        text.append(f"**Ring:** {start}. **Dot:** the same sample as localization moves it; {full}.")
+        full = "filled: a hit by Ω" if run.verified.any() else "open: not verified"
+        text.append(f"**Ring:** {start}. **Dot:** the same sample while localization moves it; {full}.")
         if run.labels[0] != "prior":
             text.append(
-                "Play begins with the **latent points** z (their first two coordinates): each becomes a sample."
+                "Play begins with the **latent points** z (their first two coordinates); each becomes a sample."
             )
     else:
-        text.append(f"**Dot:** {start}; full if Ω says that it hits. This method does not localize.")
+        text.append(f"**Dot:** {start}; filled: a hit by Ω. This method does not localize.")
     if run.f_error is not None and run.omega_error is not None:
         corrected = run.labels[-1].startswith("correction")
         if unreachable(run):
             text.append(
-                "**Error:** no design achieves this target, so localization aims at the closest one that it can: the "
-                "curves by f (dashed) and by Ω (solid) level off at the squared distance that remains, which "
-                "corrections with Ω cannot remove."
+                "**Error:** no design reaches this target, so localization aims at the closest value. The errors by f "
+                "(dashed) and by Ω (solid) level off at the remaining squared distance, which corrections with Ω "
+                "cannot remove."
             )
         else:
             text.append(
-                "**Error:** the surrogate f soon believes that all is exact (dashed); the true Ω (solid) tells what "
-                f"f's own error leaves{', until corrections' if corrected else '. Corrections'} with Ω remove it."
+                "**Error:** by the surrogate f (dashed) it soon vanishes; by the true Ω (solid) the error of f itself "
+                f"remains{', until corrections' if corrected else '. Corrections'} with Ω remove it."
             )
         text.append("Lines are medians, bands hold 90 % of the samples, dots mark the tolerance.")
         if np.isnan(run.y).all(axis=(1, 2)).any():
-            text.append("Ω takes its time here, so it ran on the first frame and on the last; a line joins them.")
+            text.append("Ω is slow here, so it ran only on the first and the last frame.")
     elif run.f_error is not None and TASKS[run.task].omega is None:
         text.append(
-            "**Error:** what the surrogates believe, which says nothing of their own error: see the held-out rows and "
-            "the spread. There is no Ω to ask."
+            "**Error:** as the surrogates estimate it, without their own error; for that, see the held-out rows and "
+            "the spread. There is no Ω."
         )
     elif run.f_error is not None and not run.verified.any():
         text.append(
-            "**Error:** what the surrogate f believes, which says nothing of its own error. Ω takes "
-            f"{TASKS[run.task].omega_seconds:.2g} s a design here, so it runs only when asked for."
+            "**Error:** as the fast model f estimates it, without its own error. Ω takes "
+            f"{TASKS[run.task].omega_seconds:.2g} s per design, so it runs only on request."
         )
     return " ".join(text)
 
 
 def density_caption(run: Run, found: Density) -> str:
-    """What to see in the figure of prior and posterior density."""
+    """The caption of the figure of prior and posterior density."""
     if found.posterior is None:
         return (
-            "This method knows no posterior: its samples start from the **prior** and localization must carry them all "
-            "the way. Compare how far they move with a method that has one."
+            "This method has no posterior: its samples start from the **prior**, and localization moves them all the "
+            "way. Compare how far they move with a method that has one."
         )
     how = {
-        "exact": "The tint is the density p̂(x | y*) by Eq. 3, p(z)/|J|, computed at every point of the square.",
-        "slice": "The tint is the density p̂(x | y*) by Eq. 3, p(z)/|J|, on a plane through the MAP point: all other "
-        "coordinates are held there. Samples and MAP are projected onto it, so samples need not lie on the tint.",
-        "draws": "The tint is a histogram of 20,000 posterior samples: what the density of Eq. 3 becomes with all "
-        "other coordinates averaged.",
+        "exact": "The color is the density p̂(x | y*) by Eq. 3, p(z)/|J|, computed at every point of the square.",
+        "slice": "The color is the density p̂(x | y*) by Eq. 3, p(z)/|J|, on a plane through the MAP point: all other "
+        "coordinates are fixed there. Samples are projected onto it, so they need not lie on the color.",
+        "draws": "The color is a histogram of 20,000 posterior samples: the density of Eq. 3 with all "
+        "other coordinates averaged out.",
     }[found.kind]
     levels = "On the green line, Ω(x) = y*. " if len(found.levels) == 1 else ""
     levels = "Where the green lines cross, Ω(x) = y*. " if len(found.levels) > 1 else levels
     star = ""
     if found.likeliest is not None:
-        star = "The star is the MAP point: the most likely design, at least 1 % away from the box's walls. "
+        star = "The star is the MAP point: the most likely design at least 1 % away from the bounds. "
     return (
-        f"**Left:** the prior, all that is known without a target. **Right:** {how} {levels}{star}"
+        f"**Left:** the prior, before a target is given. **Right:** {how} {levels}{star}"
         "The posterior narrows the search; localization does the rest."
     )
 
 
 def key_figures(run: Run) -> list[Figure]:
-    """The run in numbers."""
+    """The key figures of a run."""
     s, square = run.summary, "‖Ω(x) − y*‖²" + (f", in {squared(unit(run).strip())}" if unit(run) else "")
     figures = []
     if run.localizes and run.omega_error is not None:
         before = float(np.nanmean(run.omega_error[0]))
         grey = " and clean-up: cells are grey" if CLEANED in run.labels else ""
-        figures.append(Figure(f"MSE, {run.labels[0]}", number(before), f"mean {square}, before localization{grey}"))
+        meaning = f"mean {square}, before localization{grey}"
+        figures.append(Figure(f"MSE, {run.labels[0]}", number(before), meaning, True))
     after = "localized" if run.localizes else run.labels[0]
     figures += [
-        Figure(f"MSE, {after}", number(s["resim_mse"]), f"mean {square}"),
-        Figure("Median error²", number(s["resim_median"]), "half of the designs are closer than this"),
-        Figure("Hits", _share(run.hit, run.verified), f"verified by Ω to be within {_allowed(run)}"),
+        Figure(f"MSE, {after}", number(s["resim_mse"]), f"mean {square}", True),
+        Figure("Median error²", number(s["resim_median"]), "half of the designs have a smaller one"),
+        Figure("Hits", _share(run.hit, run.verified), f"by Ω within {_allowed(run)} of the target"),
     ]
     if run.n_modes:
-        figures.append(Figure("Loops found", f"{run.modes_found} / {run.n_modes}", "with at least one design"))
+        figures.append(Figure("Loops", f"{run.modes_found} / {run.n_modes}", "with at least one design"))
     if run.localizes:
         at_once, fresh = s["success_before_replacement"], s["replaced"]
         afresh = f"{fresh} {'was' if fresh == 1 else 'were'} drawn afresh"
-        if fresh > s["n"] - at_once:  # those that a correction lost count as well
+        if fresh > s["n"] - at_once:  # corrections replaced some too
             afresh += ", during corrections too"
-        told = f"reached y* by f at first try; {afresh}"
-        figures.append(Figure("Success before replacement", f"{at_once} / {s['n']}", told))
-    figures.append(Figure("Ω calls", f"{s['omega_calls']}", "true evaluations, the final check included"))
+        meaning = f"reached y* by f before any was replaced; {afresh}"
+        figures.append(Figure("Success before replacement", f"{at_once} / {s['n']}", meaning, True))
+    figures.append(Figure("Ω calls", f"{s['omega_calls']}", "evaluations of Ω, with the final check", True))
     seconds = sum(s["seconds"].values())
     figures.append(Figure("Time", f"{seconds:.2f} s", "from latent points to verified designs"))
     return figures
 
 
 def sample_figures(run: Run, sample: int, seen: Inspection) -> list[Figure]:
-    """One sample in numbers: what Ω says, what f believed, how usual it is."""
+    """The key figures of a sample: by Ω, by the surrogate f, and compared with the training data."""
     targets = ", ".join(f"{v:.5g}" for v in run.achieved[sample, : len(run.y_star)])
     verified = bool(run.verified[sample])
     truth = float(np.square(run.achieved[sample, : len(run.y_star)] - run.aims[sample]).sum())
-    unseen = "Ω has not run on it" if TASKS[run.task].omega else "there is no Ω: it is to be measured"
-    told = f"Ω(x), asked was {asked_text(run)}" if verified else unseen
+    unseen = "Ω has not run" if TASKS[run.task].omega else "there is no Ω: measure it"
+    meaning = f"Ω(x); the target is {asked_text(run)}" if verified else unseen
     figures = [
-        Figure("Achieved y", targets + unit(run) if verified else "not verified", told),
+        Figure("Achieved y", targets + unit(run) if verified else "not verified", meaning),
     ]
     if TASKS[run.task].omega is not None:
-        figures.append(Figure("Re-simulation error", number(truth), "‖Ω(x) − y*‖², the truth"))
+        figures.append(Figure("Re-simulation error", number(truth), "‖Ω(x) − y*‖²", True))
     if run.f_error is not None:
-        believed = number(float(run.f_error[-1, sample]))
-        figures.append(Figure("Surrogate error", believed, "‖f(x) − y*‖², what localization believes"))
+        error = number(float(run.f_error[-1, sample]))
+        figures.append(Figure("Surrogate error", error, "‖f(x) − y*‖²", True))
     if run.localizes:
         low, high = TASKS[run.task].bounds.numpy()
         moved = float(np.linalg.norm((run.x[-1, sample] - run.x[0, sample]) / (high - low)))
         figures.append(Figure("Moved", number(moved), "by localization, in widths of the box"))
     if np.isfinite(run.cycle_error[sample]):
         error = number(float(run.cycle_error[sample]))
-        figures.append(Figure("Cycle error", error, "largest |z − f(x)|, in SDs of the latent space"))
+        figures.append(Figure("Cycle error", error, "largest |z − f(x)|, in standard deviations of z", True))
     if seen.usual is not None:
         share = f"{100 * seen.usual:.0f} %"
-        figures.append(Figure("Prior density", share, "of training designs lie where the prior is thinner"))
+        figures.append(Figure("Prior density", share, "of the training designs are less likely"))
     nearest = number(float(seen.near_distance[0]))
     figures.append(Figure("Nearest training design", nearest, "distance in widths of the box"))
     return figures
@@ -270,16 +280,18 @@ def _share(part: np.ndarray, whole: np.ndarray) -> str:
 
 
 _CARDS = Environment(autoescape=True).from_string(
-    "<div class='frame'><div class='cards'>{% for f in figures %}"
+    "{% macro grid(figures) %}<div class='cards'>{% for f in figures %}"
     "<div class='card'><div class='name'>{{ f.name }}</div><div class='value'>{{ f.value }}</div>"
     "<div class='meaning'>{{ f.meaning }}</div></div>"
-    "{% endfor %}</div></div>"
+    "{% endfor %}</div>{% endmacro %}"
+    "<div class='frame'>{{ grid(shown) }}"
+    "{% if experts %}<details><summary>More figures, for experts</summary>{{ grid(experts) }}</details>{% endif %}</div>"
 )
 
 
 def cards(figures: list[Figure]) -> str:
-    """Key figures as a grid that fits any width."""
-    return _CARDS.render(figures=figures)
+    """Key figures as a grid for any width, with those for experts folded away."""
+    return _CARDS.render(shown=[f for f in figures if not f.expert], experts=[f for f in figures if f.expert])
 
 
 _MARKUP = re.compile(
@@ -289,7 +301,7 @@ _MARKUP = re.compile(
 
 
 def plain(text: str) -> str:
-    """Text of the user's, or of a file or an address of theirs, as text in Markdown."""
+    """Text from the user, a file or a link, escaped for Markdown."""
     return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
 
 
@@ -302,7 +314,7 @@ SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def number(value: float | None) -> str:
-    """As people write them, in two or three significant digits: 784, 0.0312, 5.1 · 10⁻¹³, or a dash for None."""
+    """A number in two or three significant digits: 784, 0.0312, 5.1 · 10⁻¹³; None: a dash."""
     if value is None or not np.isfinite(value):
         return "–"
     if value == 0 or 1e-3 <= abs(value) < 1e3:
@@ -314,7 +326,7 @@ def number(value: float | None) -> str:
 
 
 def histogram(counts: np.ndarray, low: float, high: float, accepted: tuple[float, float], dark: bool) -> str:
-    """The training data's y as an image that stretches over the slider, with a mark at the target or interval."""
+    """Histogram of y in the training data, for above the slider, with a mark at the target or interval."""
     colors = palette(dark)
     heights = 36 * np.sqrt(counts / counts.max())
     bars = "".join(

@@ -46,10 +46,10 @@ STEPS = (
     ),
     Step(
         "The latent variable",
-        "What Ω forgets about $x$ has to be written down beside $y$, or there is no way back. An **invertible "
-        "network** learns that note: a latent variable $z$, by training made standard normal and independent of $y$. "
-        "Then $y^*$ and a $z$ together name one design. Move your z: near latent points become near designs, until the "
-        "path jumps to another loop.",
+        "Two designs can have the same $y$: if $y = x^2$, both $x = 2$ and $x = -2$ have $y = 4$. So $y$ alone does "
+        "not lead back to $x$. An **invertible network** learns a second output $z$ that tells such designs apart. "
+        "Training makes this latent variable standard normal and independent of $y$, so $y^*$ and $z$ together give "
+        "one design. Move your z: near latent points become near designs, until the path jumps to another loop.",
         r"x = h(y^*, z;\, \phi), \qquad z \sim \mathcal{N}(0, I) \quad (1)",
         f"{PAPER}, Eq. 1; Ardizzone et al., arXiv:1808.04730. Splines: Durkan et al., arXiv:1906.04032.",
         experiments.latent,

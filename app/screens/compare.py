@@ -115,7 +115,7 @@ with left:
 with middle:
     target = ask_target(task)
 form = panel_of(task).form
-n = right.select_slider("How many, N", form.offered(COUNTS), value=form.at_first(100), key=f"compare-n-{task}")
+n = right.select_slider("Number of designs, N", form.offered(COUNTS), value=form.at_first(100), key=f"compare-n-{task}")
 edited = st.data_editor(
     pd.DataFrame(st.session_state.setdefault(f"compare-runs-{task}", asked(task))),
     num_rows="dynamic",

@@ -319,7 +319,7 @@ if said := st.session_state.pop("own_said", None):
 
 mine = own_task.mine()
 if mine:
-    st.subheader("Data that are here", divider="gray")
+    st.subheader("Your data sets", divider="gray")
     names = [task.name for task in mine]
     made = st.session_state.pop("own_made", None)
     if made in names:

@@ -1,6 +1,6 @@
-"""One computation after the other. Threads that compute at once wait for Python's lock at every other step.
+"""A lock that lets one computation run at a time; parallel threads would wait for Python's lock all the time.
 
-Measured with 30 visitors on two cores: in turn, half as many computations again are done, and the slowest come in a
+Measured with 30 visitors on two cores: with the lock, 1.5 times as many computations are done, and the slowest take a
 seventh of the time.
 """
 
@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from threading import RLock
 
 PATIENCE = 5.0
-"""Seconds after which one goes on out of turn: somebody's long computation must not hold up everyone."""
+"""Seconds after which a thread proceeds without the lock, so that one long computation does not block everyone."""
 _turn = RLock()
 
 
 @contextmanager
 def turn() -> Iterator[None]:
-    """Wait for one's turn, have it, give it back."""
+    """Hold the process-wide compute lock; proceed without it after ``PATIENCE`` seconds."""
     mine = _turn.acquire(timeout=PATIENCE)
     try:
         yield

@@ -42,7 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="DIR",
-        help="run nothing: write the results of such folders as one, rows that two hold from the later",
+        help="run nothing: merge the results of such folders; on duplicates the later folder wins",
     )
     parser.add_argument("--report", type=Path, metavar="HTML", help="write a report; without --out, of what ships")
     parser.add_argument("--json", action="store_true", help="a JSON object a finished run on stdout")

@@ -254,7 +254,7 @@ def test_favourites_are_kept_compared_and_the_tolerance_judges_anew(address, wat
             return names.length === 2 && names.every(name => name.startsWith('design'));
         })"""
     )
-    page.get_by_role("group", name="Tolerance, in units of the task's own").get_by_role("slider").press("Home")
+    page.get_by_role("group", name="Tolerance (× the default").get_by_role("slider").press("Home")
     page.wait_for_function(f"() => {HEADLINE}.includes('±0.0002')")
     assert "tolerance=0.01" in page.url
 
@@ -326,8 +326,8 @@ def test_intervals_constraints_and_a_design_of_one_s_own(address, watch):
         rows = [row for row in csv.DictReader(file) if row["stage"] == "localized"]
     assert all(float(row["x1"]) >= 0 and float(row["x2"]) >= 0 for row in rows)
     assert np.mean([float(row["y1"]) >= 1.2 for row in rows]) > 0.9
-    page.get_by_role("textbox", name="Start from a design of your own").fill("0.3, 0.1")
-    page.get_by_role("textbox", name="Start from a design of your own").press("Enter")
+    page.get_by_role("textbox", name="Start from your own design").fill("0.3, 0.1")
+    page.get_by_role("textbox", name="Start from your own design").press("Enter")
     page.wait_for_function("() => location.search.includes('start=')")
     settled(page)
     assert "of 25 designs" in headline(page)
@@ -335,7 +335,7 @@ def test_intervals_constraints_and_a_design_of_one_s_own(address, watch):
 
 def test_a_target_beyond_the_data_is_said_before_and_the_nearest_asked_for(address, watch):
     page = watch().open(f"{address}/?n=25&y1=2.6", target=2.6)
-    page.get_by_text("lies outside what the 10,000 training pairs achieve").wait_for()
+    page.get_by_text("lies outside the values of the 10,000 training pairs").wait_for()
     page.get_by_role("button", name="Ask for 1.999").click()
     page.wait_for_function(DRAWN, arg=1.999)
     settled(page)

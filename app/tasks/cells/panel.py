@@ -79,7 +79,9 @@ class CellsPanel(TaskPanel):
         """What to do about cells that are not quite there."""
         if request.finish or classroom.on() or not run.exact.any() or (run.hit | ~run.verified).all():
             return ""
-        return ":material/tips_and_updates: **Finish on the exact target** (a setting) flips pixels until they all are."
+        return (
+            ":material/tips_and_updates: **Bring designs to the exact target** (a setting) flips pixels until all are."
+        )
 
     def replaces(self, view: str, run: Run) -> bool:
         """Why the latent design shows nothing."""

@@ -28,7 +28,7 @@ def ask_otherwise() -> None:
     left, right = st.columns([1, 2.2], gap="medium")
     with right:
         use = st.segmented_control(
-            "What a box drawn on the cell, or an image, means",
+            "Use the drawn box or image as",
             [*USES.values()],
             default=USES["solid"],
             required=True,

@@ -152,7 +152,7 @@ def _columns(names: list[str]) -> dict[str, Any]:
         "largest strain": numbers("%.1f %%", "largest principal strain, either sign"),
         "volume": numbers("%+.1f %%", "change against the cubic cell of lowest energy"),
         "gap ± by noise": numbers(
-            "%.3f", "RMS change of the gap [eV] under ±0.5 % in lengths, ±0.5° in angles, by them"
+            "%.3f", "Predicted RMS change of the gap [eV] for ±0.5 % length and ±0.5° angle errors"
         ),
     }
     labels = dict(zip(x_names(TASK), TASK.x_labels, strict=True))

@@ -56,10 +56,10 @@ def caption(run: Run) -> str:
         "**Diamond:** what DFT says of it, joined to what the surrogates had said."
         if run.verified.any()
         else "None is verified: DFT runs when asked to, below.",
-        "The green band is the target within the tolerance. Low in the picture is little strained.",
+        "The green band is the target within the tolerance. Lower: less strained, more stable.",
     ]
     if run.f_error is not None:
-        text.append("**Error:** what the one surrogate f believes that localization descends (dashed); ")
+        text.append("**Error:** as the fast model f estimates it (dashed); ")
         text[-1] += "diamonds are what DFT says." if run.verified.any() else "only DFT tells f's own error."
     if run.n > DRAWN:
         text.append(f"{DRAWN} cells are followed here, all {run.n} in the plane of angles.")
@@ -113,7 +113,7 @@ def _ranges(run: Run, points: np.ndarray, truth: np.ndarray) -> tuple[list[float
 
 
 def _band(band: list[float], colors: Palette) -> Dict:
-    """The tolerance about a target, tinted."""
+    """A colored band: the tolerance around the target."""
     return {
         "type": "scatter",
         "mode": "lines",

@@ -74,7 +74,7 @@ def _loops(target: float, points: int) -> list[np.ndarray]:
 
 
 def landscape(colors: Palette) -> list[Dict]:
-    """The ground: tinted where y is large. Filled curves, because a contour trace vanishes once others move."""
+    """Background, darker for larger y. Filled curves, because a contour trace vanishes when others move."""
     square = np.array(((-1, -1), (-1, 1), (1, 1), (1, -1), (-1, -1)))
     fills = [_filled([square], -0.25, colors)]
     for level in (0.0, 0.5, 1.0, 1.5, -0.5, -1.0, -1.5):

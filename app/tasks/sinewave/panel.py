@@ -21,7 +21,7 @@ class SinewavePanel(TaskPanel):
             more += " The three arcs at the edge x₁ = −1 solve it too, but belong to no numbered loop."
         return words.caption(
             run,
-            "Each dot is a design (x₁, x₂); the ground is tinted where y is large. The green curve is every x with "
+            "Each dot is a design (x₁, x₂); darker background: larger y. The green curve is every x with "
             "y = y*, exactly.",
             more,
         )
