@@ -26,11 +26,12 @@ def show(request: DesignRequest, run: Run, picture: Picture, dark: bool, size: S
         runs = trio(request)
     named = {SAMPLINGS[name]: one for name, one in runs.items()}
     chart(figure(named, picture, dark, size), key="compare", config=CONFIG)
-    by = "by Ω" if run.verified.any() else "by the surrogate f, for Ω has not run"
+    by = "by Ω" if run.verified.any() else "by the surrogate f, because Ω has not run"
     st.caption(
         f"The same task, target, N and seed: only the latent design differs. Axes are linked: drag to zoom into all. "
         f"**Errors** {by}: the thin line holds 90 % of the designs, the thick one half, the ring is the median. "
-        "Sampling hardly changes the error, which localization sets; it changes **which solutions are found**."
+        "Sampling hardly changes the error, which depends on localization; it changes **which solutions the designs "
+        "reach**."
     )
     numbers(table(named), "samplings")
     return _show_sweep(request, run, dark, size)
@@ -39,29 +40,29 @@ def show(request: DesignRequest, run: Run, picture: Picture, dark: bool, size: S
 def _show_sweep(request: DesignRequest, run: Run, dark: bool, size: Size) -> Callable[[], None]:
     """Over N = 25, 50, 100, 200 and several seeds; can be stopped, and goes on where it was."""
     left, right = st.columns([2, 1], vertical_alignment="bottom")
-    seeds = left.select_slider("Over N and many seeds: how many", SEEDS, value=5, key="seeds", bind="query-params")
+    seeds = left.select_slider("Number of seeds", SEEDS, value=5, key="seeds", bind="query-params")
     cells = [(n, seed, name) for seed, n, name in product(range(seeds), SIZES, SAMPLINGS)]
     about = replace(request, n=0, seed=0, sampling="srs")
     known = st.session_state.setdefault("sweeps", {}).setdefault(about, {})
-    asked = (about, seeds)
+    sweep = (about, seeds)
     missing = [cell for cell in cells if cell not in known]
-    going = st.session_state.get("sweeping") == asked and bool(missing)
+    going = st.session_state.get("sweeping") == sweep and bool(missing)
 
     def press() -> None:
-        st.session_state.sweeping = None if going else asked
+        st.session_state.sweeping = None if going else sweep
 
     if going:
         right.button("Stop", icon=":material/stop:", key="sweep", on_click=press, width="stretch")
     elif missing:
-        told = f"Start {len(missing)} runs" if len(missing) == len(cells) else f"Go on: {len(missing)} runs left"
-        right.button(told, icon=":material/play_arrow:", key="sweep", on_click=press, width="stretch")
+        label = f"Start {len(missing)} runs" if len(missing) == len(cells) else f"Continue: {len(missing)} runs left"
+        right.button(label, icon=":material/play_arrow:", key="sweep", on_click=press, width="stretch")
     bar, place = st.empty(), st.empty()
 
     def draw(key: str) -> None:
         if not known:
             place.caption(
-                "How many solutions each way of sampling finds with few and with many samples, the paper's Figures 4 "
-                "and 5 over many seeds. Press the button; it takes a few seconds a seed and can be stopped."
+                "How many solutions each sampling reaches with few and with many designs: the paper's Figures 4 and 5 "
+                "over many seeds. Press the button; each seed takes a few seconds, and you can stop at any time."
             )
             return
         by_name: dict[str, dict[int, list[Outcome]]] = {SAMPLINGS[name]: {} for name in SAMPLINGS}
@@ -72,8 +73,9 @@ def _show_sweep(request: DesignRequest, run: Run, dark: bool, size: Size) -> Cal
             chart(spec, key=key, config=CONFIG)
             done = max((seed for _, seed, _ in known), default=-1) + 1
             st.caption(
-                f"Points are means over {done} seeds. **Left:** the bar reaches from the worst seed to the best; with "
-                "few samples maximin finds what SRS misses. **Right:** median error, the bar holds 90 % of the designs."
+                f"Points are means over {done} seeds. **Left:** the bar runs from the worst seed to the best; with "
+                "few samples maximin reaches solutions that SRS misses. **Right:** median error; the bar holds 90 % "
+                "of the designs."
             )
             if not going or len(known) >= len(cells):  # not at every seed of a sweep that goes on
                 numbers(sweep_table(run, by_name, bool(run.verified.any())), "sweep", key)

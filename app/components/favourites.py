@@ -56,7 +56,10 @@ def show(task: str, draw: Draw, dark: bool, size: Size) -> None:
     if not mine:
         return
     st.subheader("Favourites", divider="gray")
-    st.caption("Click a name to change it; tick rows and press the bin to remove them. They last as long as this tab.")
+    st.caption(
+        "Click a name to change it. Tick rows and press the bin to remove them. Kept designs last until you "
+        "close this tab."
+    )
     version = st.session_state.get("favourites_version", 0)
     edited = st.data_editor(
         _table(task, mine),

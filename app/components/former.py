@@ -16,4 +16,4 @@ def former_names() -> None:
                 st.query_params[key] = text = renamed
                 if key == "method":
                     st.session_state[key] = renamed  # the widget that is bound to the address
-                st.toast(f"The method **{former}** is **{name}** now: its INN carries that surrogate itself.")
+                st.toast(f"The method **{former}** is **{name}** now, because its INN contains this surrogate.")

@@ -52,9 +52,9 @@ def show_details(run: Run, sample: int, seen: Inspection) -> None:
     """The path of a sample, and the training pairs nearest to it."""
     steps, near = st.tabs(["Step by step", "Nearest training pairs"])
     with steps:
-        told = "This sample's path, from the proposal to the result."
+        path = "This sample's path, from the proposal to the result."
         watches = "; Ω only checks it" if TASKS[run.task].omega else ""
-        st.caption(f"{told} Localization reduces the error by the surrogate f{watches}.")
+        st.caption(f"{path} Localization reduces the error by the surrogate f{watches}.")
         st.dataframe(trace(run, sample, seen), hide_index=True, column_config=_formats(run))
     with near:
         st.caption("The training pairs nearest to this sample. Distances are in box widths.")

@@ -22,7 +22,7 @@ def show(request: DesignRequest, run: Run, dark: bool, size: Size) -> None:
     """Brushing points in any panel lights up the same samples in the panels above and below."""
     if run.labels[0] == "prior":
         st.info(
-            "This method has no latent space: it starts from draws of the prior. Choose another to see how latent "
+            "This method has no latent space: it starts from prior samples. Choose another method to see how latent "
             "points become designs.",
             icon=":material/info:",
         )
@@ -86,20 +86,20 @@ def _brushed(names: list[str], about: tuple) -> dict[int, list[int]]:
 def _caption(latents: list[Latent], brushed: dict[int, list[int]]) -> None:
     for column, ids in brushed.items():
         run = latents[column].run
-        told = f"**{len(ids)} samples of {latents[column].name} brushed**"
+        text = f"**{len(ids)} samples of {latents[column].name} brushed**"
         if run.modes is not None and run.n_modes:
             loops = sorted({int(m) + 1 for m in run.modes[-1, ids]} - {0})
-            told += f": their designs end on {'loop' if len(loops) == 1 else 'loops'} {', '.join(map(str, loops))}."
+            text += f": their designs end on {'loop' if len(loops) == 1 else 'loops'} {', '.join(map(str, loops))}."
         elif run.y is not None:
             spread = np.ptp(run.x[0, ids], axis=0) / np.ptp(run.prior, axis=0)
-            told += f": their designs span {100 * spread.mean():.0f} % of the prior's range, averaged over coordinates."
-        st.markdown(told)
+            text += f": their designs span {100 * spread.mean():.0f} % of the prior's range, averaged over coordinates."
+        st.markdown(text)
     missing = sum(int(latent.run.replaced.sum()) for latent in latents)
-    told = (
+    text = (
         "**Brush** points in any panel (drag a box; double-click to undo): the same samples light up above and below. "
-        "Each z becomes one design x, and near z become near x. **Least distance** is over all coordinates: maximin "
-        "makes it large, so no two samples waste themselves on the same spot; SRS leaves holes and clumps."
+        "Each z becomes one design x, and near z become near x. **Least distance** counts all coordinates: maximin "
+        "makes it large, so no two samples lie on the same spot; SRS leaves gaps and clumps."
     )
     if missing:
-        told += f" {missing} samples that were drawn afresh are left out of the bottom row: they have other z."
-    st.caption(told)
+        text += f" {missing} replaced samples are not in the bottom row, because they have another z."
+    st.caption(text)

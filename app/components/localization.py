@@ -17,7 +17,7 @@ Draw = Callable[..., Dict]
 """(run, dark, size, chosen sample) → the animated figure; where any plane can be drawn, its ``pair`` as well."""
 
 
-def show(run: Run, draw: Draw, told: str, any_plane: bool, dark: bool, size: Size) -> None:
+def show(run: Run, draw: Draw, text: str, any_plane: bool, dark: bool, size: Size) -> None:
     """The animation, and what to see in it; a click on a sample chooses it. ``any_plane``: one may choose two axes."""
     more, labels = {}, list(coordinates(run).labels)
     if any_plane and len(labels) > 2:
@@ -32,4 +32,4 @@ def show(run: Run, draw: Draw, told: str, any_plane: bool, dark: bool, size: Siz
         selection_mode="points",
         config=CONFIG | {"displayModeBar": "hover" if not size.narrow else False},  # it would cover the buttons
     )
-    st.caption(told)
+    st.caption(text)

@@ -41,11 +41,11 @@ _motion = st.components.v2.component("motion", js=PLAY)
 def ask() -> None:
     """The switch, which the address holds, and what presses Play."""
     play = st.toggle(
-        "Play new results by themselves",
+        "Play new results automatically",
         True,
         key="play",
         bind="query-params",
-        help="Once each. Nothing moves by itself where your system asks for reduced motion.",
+        help="Each result plays once. Nothing plays automatically if your system asks for reduced motion.",
     )
     with st.container(key="motion"):
         _motion(key="motion-play", data={"play": play})

@@ -33,15 +33,15 @@ def show(run: Run, plane: tuple[int, int], dark: bool, size: Size) -> None:
         if first == second:
             return
     with st.spinner("Computing the density …"):
-        found = density(run, first, second, sliced, stamp(run.task, run.method))
+        shown_density = density(run, first, second, sliced, stamp(run.task, run.method))
     chart(
-        figure(run, found, first, second, dark, size, chosen_sample(run)),
+        figure(run, shown_density, first, second, dark, size, chosen_sample(run)),
         key="density",
         on_select=lambda: clicked("density"),
         selection_mode="points",
         config=CONFIG,
     )
-    st.caption(density_caption(run, found))
+    st.caption(density_caption(run, shown_density))
     chart(
         pairs(run, dark, size, chosen_sample(run)),
         key="pairs",
@@ -49,10 +49,10 @@ def show(run: Run, plane: tuple[int, int], dark: bool, size: Size) -> None:
         selection_mode="points",
         config=CONFIG,
     )
-    told = (
+    text = (
         "" if shown.own else "A design has too many coordinates to draw: these are the prior's principal components. "
     )
     st.caption(
-        told + "**Pairs of coordinates:** the prior (grey) is where designs may lie, the posterior (orange) where the "
-        "network expects solutions, localized samples (blue) where they are. The posterior should lie on the blue."
+        text + "**Pairs of coordinates:** the prior (grey) shows all designs, the posterior (orange) those that the "
+        "network expects to be solutions, localized samples (blue) the solutions. Orange should lie on blue."
     )

@@ -38,7 +38,7 @@ def show(only: str = "") -> None:
     trainings.poll()
     shown = [t for t in reversed(trainings.trainings()) if only in ("", t.task)]
     if not shown:
-        st.caption("No training has been asked for yet.")
+        st.caption("There are no trainings yet.")
         return
     active = [t.number for t in shown if t.active]
     st.fragment(_list, run_every=SECONDS if active else None)(only, active, Size(size_name()), is_dark())
@@ -71,7 +71,7 @@ def _one(training: Training, size: Size, dark: bool, unfolded: bool) -> None:
     if training.state == "failed":
         st.error(plain(training.message), icon=":material/error:")
     if training.state == "waiting" and epochs:
-        st.progress(_share(training, epochs[-1]), f"In the queue; it goes on after {_reached(training, epochs[-1])}")
+        st.progress(_share(training, epochs[-1]), f"In the queue; it continues after {_reached(training, epochs[-1])}")
     elif training.active and epochs:
         _bar(training, epochs[-1])
     elif training.active:
@@ -143,9 +143,9 @@ def _share(training: Training, row: dict[str, Any]) -> float:
 def _bar(training: Training, row: dict[str, Any]) -> None:
     part = _part(training, row["model"])
     error = row.get("validation_l2", row.get("validation_nll"))
-    told = f"{part}: epoch {row['epoch']} of {row['epochs']}, about {duration(row['eta_seconds'])} left for it, on "
-    told += f"{row.get('device', 'cpu')}; validation {number(error)}"
-    st.progress(_share(training, row), told)
+    text = f"{part}: epoch {row['epoch']} of {row['epochs']}, about {duration(row['eta_seconds'])} left for it, on "
+    text += f"{row.get('device', 'cpu')}; validation {number(error)}"
+    st.progress(_share(training, row), text)
 
 
 def _buttons(training: Training) -> None:
@@ -162,7 +162,8 @@ def _buttons(training: Training) -> None:
                 on_click=trainings.remove,
                 args=(key,),
                 icon=":material/delete:",
-                help="Off this list. A finished model stays; the checkpoint of an unfinished one goes.",
+                help="Removes it from this list. A finished model stays; the checkpoint of an unfinished one is "
+                "deleted.",
             )
         ready = training.state == "done" and training.task in TASKS
         if ready and st.button("Explore", key=f"explore-{key}", type="primary", icon=":material/explore:"):
@@ -189,12 +190,12 @@ def _card(training: Training) -> None:
         except ModelUnavailable as error:
             st.caption(plain(str(error)))
             continue
-        found = card.get("held_out", {})
-        for j in range(len(found.get("r2", []))):
+        held_out = card.get("held_out", {})
+        for j in range(len(held_out.get("r2", []))):
             label = task.property_labels[j].split(" [")[0] if task and task.n_targets > 1 else ""
             whose = f"{model} {label}".strip()
-            told = f"{whose}: on {found['n']:,} rows that no training saw; MAE {number(found['mae'][j])}"
-            figures.append(Figure("Held-out R²", f"{found['r2'][j]:.3f}", told))
+            text = f"{whose}: on {held_out['n']:,} rows that no training saw; MAE {number(held_out['mae'][j])}"
+            figures.append(Figure("Held-out R²", f"{held_out['r2'][j]:.3f}", text))
         said = {k.removeprefix("validation_"): number(v) for k, v in card["validation"].items() if k != "epoch"}
         rows.append(
             {
@@ -219,10 +220,10 @@ def _card(training: Training) -> None:
 
 
 def _tested(training: Training) -> list[dict[str, Any]]:
-    found = []
+    held_out = []
     for model in training.models:
         try:
-            found.append(load_card(training.task, model, folder=Path(training.out)).get("held_out", {}))
+            held_out.append(load_card(training.task, model, folder=Path(training.out)).get("held_out", {}))
         except ModelUnavailable:
             continue
-    return found
+    return held_out

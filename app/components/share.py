@@ -50,14 +50,14 @@ def check_link(request: DesignRequest) -> None:
     made_with = st.query_params.get("model")
     if made_with is None:
         return
-    asked = (request.task.name, request.method)
-    if st.session_state.setdefault("linked", asked) != asked:  # another method: the link's hash is not about it
+    current = (request.task.name, request.method)
+    if st.session_state.setdefault("linked", current) != current:  # another method: the link's hash is not about it
         st.query_params.pop("model")
         return
-    here = weights_hash(*asked)
+    here = weights_hash(*current)
     if made_with != here:
         st.warning(
-            "This link was made with other weights of this method than those installed here "
+            "This link was made with weights of this method that differ from those installed here "
             f"(theirs {plain(made_with[:8])}, here {here}): the designs below may differ from the sender's.",
             icon=":material/link_off:",
         )
@@ -74,7 +74,7 @@ def show(request: DesignRequest, run: Run, figures: Figures) -> None:
     sample = chosen_sample(run)
     link = f"{base}?{request.to_query()}&view={st.session_state.get('view', '')}".replace(" ", "+")
     link += (f"&sample={sample}" if sample is not None else "") + f"&model={weights_hash(run.task, run.method)}"
-    st.caption("This link brings the same designs back: every setting, the seed, and the hash of the weights.")
+    st.caption("This link opens the same designs: it holds every setting, the seed, and the hash of the weights.")
     st.code(link, language=None, wrap_lines=True)
     left, right = st.columns(2)
     left.download_button(
@@ -107,7 +107,7 @@ def archive(request: DesignRequest, run: Run, figures: Figures) -> bytes:
     """Everything as a ZIP: see ``READ_ME``."""
     from plotly.io import to_html
 
-    told = READ_ME.format(
+    read_me = READ_ME.format(
         title=TASKS[run.task].title,
         n=run.n,
         target=asked_text(run),
@@ -160,8 +160,8 @@ def densities(run: Run) -> dict[str, Dict]:
     """The figures of prior and posterior for the archive."""
     drawn = {"pairs": pairs(run, False, WIDE)}
     if len(coordinates(run).labels) > 1:
-        found = density(run, 0, 1, False, stamp(run.task, run.method))
-        drawn["posterior"] = posterior.figure(run, found, 0, 1, False, WIDE)
+        shown = density(run, 0, 1, False, stamp(run.task, run.method))
+        drawn["posterior"] = posterior.figure(run, shown, 0, 1, False, WIDE)
     return drawn
 
 

@@ -76,19 +76,21 @@ def columns(run: Run, names: list[str]) -> dict[str, Any]:
     for column in names:
         name, _, stage = column.partition(" ")
         if name in labels and stage:
-            told = f"{labels[name]} of the {stage} design" + (", by the true Ω" if name in y_names(task) else "")
-            config[column] = st.column_config.NumberColumn(format="%.5f", help=told)
+            help_text = f"{labels[name]} of the {stage} design" + (", by the true Ω" if name in y_names(task) else "")
+            config[column] = st.column_config.NumberColumn(format="%.5f", help=help_text)
         elif column.endswith("*"):
             config[column] = st.column_config.NumberColumn(format="%.5g", help=f"target, {labels[column[:-1]]}")
     return config | {
-        "sample": st.column_config.NumberColumn(pinned=True, width="small", help="the id that every export shares"),
+        "sample": st.column_config.NumberColumn(
+            pinned=True, width="small", help="number of the sample, the same in every export"
+        ),
         "off by": st.column_config.NumberColumn(format="%.3g", help="distance |Ω(x) − y*|, in the units of y"),
         "badges": st.column_config.MultiselectColumn(
             options=list(BADGES),
             color=list(BADGES.values()),
             width=280,
             help="verified: Ω ran on it; hit: within tolerance; in prior: inside the prior's bounds; "
-            "replaced: a fresh sample took the place of one that stalled",
+            "replaced: a fresh sample replaced one that stalled",
         ),
         "loop": st.column_config.NumberColumn(width="small", help="the loop of solutions on which it lies"),
     }

@@ -190,9 +190,9 @@ def caption(run: Run, picture: str = "Each dot is a design.", more: str = "") ->
     return " ".join(text)
 
 
-def density_caption(run: Run, found: Density) -> str:
+def density_caption(run: Run, density: Density) -> str:
     """The caption of the figure of prior and posterior density."""
-    if found.posterior is None:
+    if density.posterior is None:
         return (
             "This method has no posterior: its samples start from the **prior**, and localization moves them all the "
             "way. Compare how far they move with a method that has one."
@@ -203,11 +203,11 @@ def density_caption(run: Run, found: Density) -> str:
         "coordinates are fixed there. Samples are projected onto it, so they need not lie on the color.",
         "draws": "The color is a histogram of 20,000 posterior samples: the density of Eq. 3 with all "
         "other coordinates averaged out.",
-    }[found.kind]
-    levels = "On the green line, Ω(x) = y*. " if len(found.levels) == 1 else ""
-    levels = "Where the green lines cross, Ω(x) = y*. " if len(found.levels) > 1 else levels
+    }[density.kind]
+    levels = "On the green line, Ω(x) = y*. " if len(density.levels) == 1 else ""
+    levels = "Where the green lines cross, Ω(x) = y*. " if len(density.levels) > 1 else levels
     star = ""
-    if found.likeliest is not None:
+    if density.likeliest is not None:
         star = "The star is the MAP point: the most likely design at least 1 % away from the bounds. "
     return (
         f"**Left:** the prior, before a target is given. **Right:** {how} {levels}{star}"

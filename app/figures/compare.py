@@ -63,10 +63,10 @@ def figure(runs: dict[str, Run], picture: Picture, dark: bool, size: Size) -> Di
             if not size.narrow:
                 up["title"] = {"text": "", "font": {}}
         axes[f"xaxis{ids}"], axes[f"yaxis{ids}"] = across, up
-        found = f", <b>{run.modes_found}</b> of {run.n_modes} loops" if run.n_modes else ""
-        found += "<br>" if size.name == "medium" else ", "
+        loops = f", <b>{run.modes_found}</b> of {run.n_modes} loops" if run.n_modes else ""
+        loops += "<br>" if size.name == "medium" else ", "
         hits = f"{run.hit.sum()} of {run.verified.sum()} hit" if run.verified.any() else "not verified"
-        titles.append(title(f"<b>{name}</b>{found}{hits}", pictures[k], size))
+        titles.append(title(f"<b>{name}</b>{loops}{hits}", pictures[k], size))
     low = np.array([[r[0][0], r[1][0]] for r in ranges]).min(0)
     high = np.array([[r[0][1], r[1][1]] for r in ranges]).max(0)
     if equal:
@@ -133,8 +133,8 @@ def _counts(
         fill = {"color": colors.localized if name == "maximin" else faded(colors.localized, 0.35)}
         fill["line"] = {"width": 1, "color": colors.localized}
         fill["pattern"] = {"shape": patterns[name], "fgcolor": colors.localized, "size": 5}
-        told = f"{name}, loop %{{x}}: %{{y}} designs<extra></extra>"
-        bars = {"x": list(range(1, n_modes + 1)), "y": counts, "marker": fill, "hovertemplate": told}
+        hover = f"{name}, loop %{{x}}: %{{y}} designs<extra></extra>"
+        bars = {"x": list(range(1, n_modes + 1)), "y": counts, "marker": fill, "hovertemplate": hover}
         data.append({**where, "type": "bar", "name": name, **bars, "showlegend": True, "legend": "legend2"})
     axes["xaxis9"] = axis(colors, "loop", box[0], "y9", tickvals=list(range(1, n_modes + 1)), fixedrange=True)
     axes["yaxis9"] = axis(colors, "designs", box[1], "x9", fixedrange=True, nticks=4)
@@ -155,13 +155,13 @@ def sweep_figure(
         sizes = [n for n in counts if by_n.get(n)]
         if not sizes:
             continue
-        found = np.array([[f(o.found for o in by_n[n]) for f in (_mean, min, max)] for n in sizes])
+        counts = np.array([[f(o.found for o in by_n[n]) for f in (_mean, min, max)] for n in sizes])
         errors = np.array([np.mean([o.errors for o in by_n[n]], axis=0) for n in sizes])
         color = colors.omega if by_omega else colors.surrogate
         shift = 0.96 + 0.04 * place
         for k, (middle, low, high, ink) in enumerate(
             (
-                (found[:, 0], found[:, 1], found[:, 2], colors.localized),
+                (counts[:, 0], counts[:, 1], counts[:, 2], colors.localized),
                 (errors[:, 1], errors[:, 0], errors[:, 2], color),
             )
         ):
@@ -212,14 +212,14 @@ def sweep_figure(
 
 def sweep_table(run: Run, outcomes: dict[str, dict[int, list[Outcome]]], by_omega: bool) -> pd.DataFrame:
     """What :func:`sweep_figure` draws: one row a curve and N, over the seeds."""
-    found = "loops found" if run.n_modes else "distance between neighbours"
+    counted = "loops found" if run.n_modes else "distance between neighbours"
     error = f"error², by {'Ω' if by_omega else 'f'}"
     rows = []
     for name, by_n in outcomes.items():
         for n, those in sorted(by_n.items()):
             counts = [one.found for one in those]
             row = {"run": name, "N": n, "seeds": len(those)}
-            row |= {f"{found}, mean": float(np.mean(counts)), "least": min(counts), "most": max(counts)}
+            row |= {f"{counted}, mean": float(np.mean(counts)), "least": min(counts), "most": max(counts)}
             quantiles = np.mean([one.errors for one in those], axis=0).tolist()
             rows.append(row | dict(zip((f"{error}: 5 %", "median", "95 %"), quantiles, strict=True)))
     return pd.DataFrame(rows)

@@ -113,7 +113,7 @@ def _points(
     faint = 0.25 if brushed else 0.85
     traces = [group(which, {"size": dot, "color": color, "opacity": faint})]
     top = np.array([i for i in which if i in chosen], dtype=int)
-    bright = {"size": dot + 4, "color": colors.found, "line": {"width": 1.5, "color": "#1f2430"}}
+    bright = {"size": dot + 4, "color": colors.highlight, "line": {"width": 1.5, "color": "#1f2430"}}
     return [*traces, group(top, bright)]
 
 

@@ -201,7 +201,7 @@ def target_beyond(
     at[1] = at[1] if height is None else height
     side = "left" if way[0] >= 0 else "right"
     numbers = ", ".join(f"{v:.4g}" for v in target) if target[1] else f"{target[0]:.4g}"
-    told = f"target ({numbers}) {unit}" if target[1] else f"target {numbers} {unit}"
+    label = f"target ({numbers}) {unit}" if target[1] else f"target {numbers} {unit}"
     return {
         "type": "scatter",
         "mode": "markers+text",
@@ -215,10 +215,10 @@ def target_beyond(
             "color": colors.target,
             "line": {"width": 0},
         },
-        "text": [f"<b>{told}</b>"],
+        "text": [f"<b>{label}</b>"],
         "textposition": f"bottom {side}",
         "textfont": {"color": colors.target},
-        "hovertemplate": f"{told} lies in this direction<extra></extra>",
+        "hovertemplate": f"{label} lies in this direction<extra></extra>",
     }
 
 

@@ -41,7 +41,7 @@ class Density:
 
 
 def figure(
-    run: Run, found: Density, first: int, second: int, dark: bool, size: Size, chosen: int | None = None
+    run: Run, density: Density, first: int, second: int, dark: bool, size: Size, chosen: int | None = None
 ) -> Dict:
     """Prior beside posterior in two coordinates, with the target's level set, the MAP point and the samples."""
     colors, shown = palette(dark), coordinates(run)
@@ -52,8 +52,8 @@ def figure(
     height = {"narrow": 820, "medium": 430, "wide": 560, "large": 760}[size.name]
     start = run.labels[0]
     panels = [
-        ("<b>Prior</b> p(x)", found.prior_across, found.prior_up, found.prior, colors.prior),
-        ("<b>Posterior</b> p̂(x | y*)", found.across, found.up, found.posterior, colors.posterior),
+        ("<b>Prior</b> p(x)", density.prior_across, density.prior_up, density.prior, colors.prior),
+        ("<b>Posterior</b> p̂(x | y*)", density.across, density.up, density.posterior, colors.posterior),
     ]
     for k, (name, across, up, grid, color) in enumerate(panels):
         ids = "" if k == 0 else "2"
@@ -62,8 +62,8 @@ def figure(
             data.append(_heat(across, up, grid, color, where))
         else:
             name += ": this method has none"
-        for j, values in enumerate(found.levels):
-            data.append(_level(found, values, run, j, colors, where, legend=k == 1))
+        for j, values in enumerate(density.levels):
+            data.append(_level(density, values, run, j, colors, where, legend=k == 1))
         link = {} if k == 0 else {"matches": "x"}
         axes[f"xaxis{ids}"] = axis(colors, shown.labels[first], boxes[k][0], f"y{ids}", **link) | {
             "range": _range(shown, first)
@@ -80,12 +80,12 @@ def figure(
     )
     if run.localizes:
         dots = {"size": 6, "color": colors.localized, "line": {"width": 1, "color": colors.background}}
-        on_plane = True if found.kind == "draws" else "legendonly"
+        on_plane = True if density.kind == "draws" else "legendonly"
         data.append(_cloud(shown.of(run.x[-1])[:, pick], "localized", dots, where, visible=on_plane))
-    if found.likeliest is not None:
-        star = {"symbol": "star", "size": 16, "color": colors.found, "line": {"width": 1.5, "color": "#1f2430"}}
-        told = {"customdata": None, "hovertemplate": "MAP: %{x:.4g}, %{y:.4g}<extra></extra>"}
-        data.append(_cloud(found.likeliest[None, pick], "MAP: most likely", star, where) | told)
+    if density.likeliest is not None:
+        star = {"symbol": "star", "size": 16, "color": colors.highlight, "line": {"width": 1.5, "color": "#1f2430"}}
+        plain = {"customdata": None, "hovertemplate": "MAP: %{x:.4g}, %{y:.4g}<extra></extra>"}
+        data.append(_cloud(density.likeliest[None, pick], "MAP: most likely", star, where) | plain)
     if chosen is not None:
         data.append(ring(shown.of(run.x[-1, [chosen]])[:, pick], colors, 14, **where))
     return static(run, data, axes, titles, dark, size, height)
@@ -158,19 +158,19 @@ def _heat(across: np.ndarray, up: np.ndarray, grid: np.ndarray, color: str, wher
     }
 
 
-def _level(found: Density, values: np.ndarray, run: Run, j: int, colors: Palette, where: Dict, legend: bool) -> Dict:
+def _level(density: Density, values: np.ndarray, run: Run, j: int, colors: Palette, where: Dict, legend: bool) -> Dict:
     """Where Ω takes the target's value: an isoline of Ω over the plane."""
     label = TASKS[run.task].property_labels[j].split(" [")[0]
     return {
         **where,
         "type": "contour",
-        "x": packed(found.across[::2]),
-        "y": packed(found.up[::2]),
+        "x": packed(density.across[::2]),
+        "y": packed(density.up[::2]),
         "z": packed(values[::2, ::2]),
         "contours": {"type": "constraint", "operation": "=", "value": float(run.y_star[j])},
         "line": {"color": colors.target, "width": 1.5, "dash": ["solid", "dash", "dot"][j % 3]},
-        "name": f"{'target: ' if len(found.levels) > 1 else ''}{label} = {run.y_star[j]:.4g}"
-        if len(found.levels) > 1
+        "name": f"{'target: ' if len(density.levels) > 1 else ''}{label} = {run.y_star[j]:.4g}"
+        if len(density.levels) > 1
         else f"target y* = {run.y_star[j]:.4g}",
         "showlegend": legend,
         "hoverinfo": "skip",

@@ -86,12 +86,12 @@ def cost_table(runs: dict[str, Run]) -> pd.DataFrame:
 def _curves(run: Run) -> list[tuple[str, np.ndarray, np.ndarray]]:
     """Who judges, the steps (k,) at which it did, and 5 %, 50 % and 95 % quantiles of squared errors there (3, k)."""
     by_omega = run.omega_error if run.omega_error is not None else _at_the_end(run)
-    found = []
+    curves = []
     for called, errors in ((F, run.f_error), (OMEGA, by_omega)):
         if errors is not None and np.isfinite(errors).any():
             steps = np.flatnonzero(np.isfinite(errors).any(axis=1))
-            found.append((called, steps, np.nanquantile(errors[steps], (0.05, 0.5, 0.95), axis=1)))
-    return found
+            curves.append((called, steps, np.nanquantile(errors[steps], (0.05, 0.5, 0.95), axis=1)))
+    return curves
 
 
 def _at_the_end(run: Run) -> np.ndarray | None:

@@ -23,7 +23,7 @@ class Palette:
     """Error by the surrogate f. Never the colour of anything that Ω said."""
     omega: str
     """Error by the true function Ω."""
-    found: str
+    highlight: str
     text: str
     faint: str
     background: str
@@ -38,7 +38,7 @@ LIGHT = Palette(
     target="#009E73",
     surrogate="#B8578F",
     omega="#1f2430",
-    found="#F0E442",
+    highlight="#F0E442",
     text="#31333F",
     faint="rgba(49,51,63,0.16)",
     background="#ffffff",
@@ -51,7 +51,7 @@ DARK = Palette(
     target="#1fc794",
     surrogate="#D992BF",
     omega="#f2f4f8",
-    found="#F0E442",
+    highlight="#F0E442",
     text="#fafafa",
     faint="rgba(250,250,250,0.20)",
     background="#0e1117",

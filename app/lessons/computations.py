@@ -68,12 +68,12 @@ def seen(target: float, n: int, eye: str) -> tuple[Array, Array, Array, Array]:
 @st.cache_data(max_entries=64, show_spinner=False)
 def loops_found(target: float, n: int) -> dict[str, Array]:
     """On how many loops posterior samples of each sampling lie nearest, over ``SEEDS`` latent designs of n points."""
-    found = {}
+    results = {}
     for sampling, name in SAMPLINGS.items():
         z = torch.cat([latent_design(n, 2, sampling, seed) for seed in range(SEEDS)])
         loops = loop_of(invert(target, z), torch.full((len(z), 1), target)).view(SEEDS, n)
-        found[name] = np.array([len(set(row.tolist()) - {-1}) for row in loops])
-    return found
+        results[name] = np.array([len(set(row.tolist()) - {-1}) for row in loops])
+    return results
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -86,9 +86,9 @@ def descent(target: float, n: int, optimizer: Optimizer, steps: int) -> tuple[Ar
     def residual(u: Tensor, rows: Tensor) -> Tensor:
         return surrogate(u) - target
 
-    found = localize(residual, x, task.bounds, optimizer=optimizer, steps=steps, enough=task.arrived * task.tolerance)
-    truth = (omega(found.u.double().flatten(0, 1)) - target).square().view(found.u.shape[:2])
-    return found.u.numpy(), found.error.median(1).values.numpy(), truth.median(1).values.numpy()
+    results = localize(residual, x, task.bounds, optimizer=optimizer, steps=steps, enough=task.arrived * task.tolerance)
+    truth = (omega(results.u.double().flatten(0, 1)) - target).square().view(results.u.shape[:2])
+    return results.u.numpy(), results.error.median(1).values.numpy(), truth.median(1).values.numpy()
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
@@ -97,7 +97,7 @@ def over_targets(task: str, method: str, n: int) -> tuple[Array, Array]:
     problem = TASKS[task]
     assert problem.omega is not None
     y = problem.omega(problem.sample_prior(n, Generator().manual_seed(5)))[:, : problem.n_targets]
-    found = design(problem, loaded(task, method), y, 1)
+    results = design(problem, loaded(task, method), y, 1)
     low, high = problem.bounds
-    moved = ((found.final - found.posterior) / (high - low)).norm(dim=1)
-    return moved.numpy(), found.verification.resim_error.numpy()
+    moved = ((results.final - results.posterior) / (high - low)).norm(dim=1)
+    return moved.numpy(), results.verification.resim_error.numpy()

@@ -1,4 +1,4 @@
-"""What one can try on each step of the guided tour: widgets in, figure out."""
+"""The experiments of the guided tour: widgets in, figure out."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ TOLERANCE = lessons.TASK.tolerance
 
 @dataclass(frozen=True)
 class Shown:
-    """What a step's figure shows just now."""
+    """The result of an experiment."""
 
     figure: dict
-    told: str
-    """The same in a sentence, with its numbers."""
+    text: str
+    """The result in a sentence."""
     numbers: pd.DataFrame
-    """What the figure is drawn of, as a table."""
+    """The data of the figure."""
     request: DesignRequest
     view: str = "Localization"
 
     @property
     def address(self) -> str:
-        """Explore in this state, seen from any page of the app."""
+        """Address of Explore with the same settings, relative to any page."""
         return f"./?{self.request.to_query()}&view={self.view.replace(' ', '+')}"
 
 
@@ -56,15 +56,15 @@ def table(points: np.ndarray, *names: str) -> pd.DataFrame:
 
 
 def many(dark: bool, size: Size) -> Shown:
-    """How often a random design has the target."""
+    """The share of random designs that have the target."""
     target = ask_target()
     n = st.select_slider("Designs drawn at random", [100, 300, 1000, 3000], 1000, key="learn_draws")
     x, y = lessons.draws(n, 0)
     hits = int((np.abs(y - target) <= TOLERANCE).sum())
-    told = f"{hits} of {n:,} designs drawn at random have y = {target:g} ± {TOLERANCE:g}: {100 * hits / n:.1f} %."
+    text = f"{hits} of {n:,} designs drawn at random have y = {target:g} ± {TOLERANCE:g}: {100 * hits / n:.1f} %."
     return Shown(
         figures.many(x, y, target, TOLERANCE, dark, size),
-        told,
+        text,
         table(np.column_stack((x, y)), "x₁", "x₂", "y"),
         state(target),
     )
@@ -83,10 +83,10 @@ def latent(dark: bool, size: Size) -> Shown:
     z, x = lessons.pairs(target, 300)
     mine = lessons.invert(target, torch.tensor(own, dtype=torch.float32)[None])[0].numpy()
     y = float(lessons.TASK.omega(torch.tensor(mine)[None].double())[0, 0])  # type: ignore[misc]
-    told = f"z = ({own[0]:g}, {own[1]:g}) becomes x = ({mine[0]:.3f}, {mine[1]:.3f}), where Ω(x) = {y:.3f}."
+    text = f"z = ({own[0]:g}, {own[1]:g}) becomes x = ({mine[0]:.3f}, {mine[1]:.3f}), where Ω(x) = {y:.3f}."
     return Shown(
         figures.one_to_one(z, x, (own, mine), target, dark, size),
-        told,
+        text,
         table(np.column_stack((z, x)), "z₁", "z₂", "x₁", "x₂"),
         state(target, n=200),
         "Latent design",
@@ -94,43 +94,43 @@ def latent(dark: bool, size: Size) -> Shown:
 
 
 def posterior(dark: bool, size: Size) -> Shown:
-    """How near posterior samples come."""
+    """The error of posterior samples."""
     target = ask_target()
     name = st.segmented_control(
         "Posterior of", ["inn", "cinn"], default="inn", required=True, format_func=str.upper, key="learn_posterior"
     )
-    asked = state(target, name, n=500)
-    run = runs.of(asked)
+    shown_request = state(target, name, n=500)
+    run = runs.of(shown_request)
     misfit = run.achieved[:, 0] - target
     within = np.abs(misfit) <= TOLERANCE
-    told = (
+    text = (
         f"{100 * within.mean():.0f} % of 500 posterior samples are within the tolerance ±{TOLERANCE:g}; "
         f"the mean of (Ω(x) − y*)² is {number(float(np.square(misfit).mean()))}."
     )
     return Shown(
         figures.spread(run.x[-1], misfit, target, TOLERANCE, dark, size),
-        told,
+        text,
         table(np.column_stack((run.x[-1], misfit)), "x₁", "x₂", "Ω(x) − y*"),
-        asked,
+        shown_request,
         "Posterior",
     )
 
 
 def eyes(dark: bool, size: Size) -> Shown:
-    """What a network sees of its own samples."""
+    """The misfit of samples by the network that made them."""
     target = ask_target()
     eye = st.segmented_control(
         "Ask for y", lessons.EYES, default=lessons.EYES[0], required=True, key="learn_eye", wrap=True
     )
     x, step, truth, misfit = lessons.seen(target, 300, eye)
-    told = (
-        f"Median |f(x) − y*| is {number(float(np.median(np.abs(misfit))))} as this network sees it, "
+    text = (
+        f"Median |f(x) − y*| is {number(float(np.median(np.abs(misfit))))} by this network, "
         f"{number(float(np.median(np.abs(truth))))} by Ω. "
         f"Median step: {number(float(np.median(np.linalg.norm(step, axis=1))))}."
     )
     return Shown(
         figures.eyes(x, step, truth, misfit, target, dark, size),
-        told,
+        text,
         table(np.column_stack((x, step, truth, misfit)), "x₁", "x₂", "step₁", "step₂", "Ω(x) − y*", "f(x) − y*"),
         state(target),
     )
@@ -139,22 +139,22 @@ def eyes(dark: bool, size: Size) -> Shown:
 def spaces(dark: bool, size: Size) -> Shown:
     """Three ways to lay out latent points."""
     left, right = st.columns(2)
-    n = left.select_slider("How many samples", [9, 16, 25, 36], 25, key="learn_n")
+    n = left.select_slider("Number of samples", [9, 16, 25, 36], 25, key="learn_n")
     seed = int(right.number_input("Seed", 0, 1000, 0, key="learn_seed"))
     cubes = {name: unit_design(n, 2, kind, seed) for kind, name in SAMPLINGS.items()}  # type: ignore[arg-type]
     least = {name: minimum_distance(cube) for name, cube in cubes.items()}
-    found = lessons.loops_found(1.2, n)
-    means = ", ".join(f"{name} {counts.mean():.1f}" for name, counts in found.items())
-    told = (
-        f"With {n} samples for y* = 1.2, posterior samples come to lie by so many of the nine loops, mean of "
-        f"{lessons.SEEDS} seeds: {means}. Least distance between two points of this seed: "
+    loops = lessons.loops_found(1.2, n)
+    means = ", ".join(f"{name} {counts.mean():.1f}" for name, counts in loops.items())
+    text = (
+        f"With {n} samples for y* = 1.2, the posterior samples lie on this many of the nine loops, mean of "
+        f"{lessons.SEEDS} seeds: {means}. Smallest distance between two points for this seed: "
         + ", ".join(f"{name} {value:.3f}" for name, value in least.items())
         + "."
     )
     columns = [f"{name} Φ(z{j})" for name in cubes for j in "₁₂"]
     return Shown(
-        figures.spaces(cubes, least, found, dark, size),
-        told,
+        figures.spaces(cubes, least, loops, dark, size),
+        text,
         table(np.column_stack(list(cubes.values())), *columns),
         state(1.2, n=25 if n == 25 else {9: 10, 16: 10, 36: 50}[n], seed=seed),
         "Compare",
@@ -172,13 +172,13 @@ def descent(dark: bool, size: Size) -> Shown:
     path, believed, truth = lessons.descent(target, 200, optimizer, 12 if optimizer == "lm" else 60)
     last = len(path) - 1
     step = right.slider("Step", 0, last, min(2, last), key=f"learn_step_{optimizer}_{last}")
-    told = (
+    text = (
         f"After {step} of {last} steps the median squared error is {number(float(believed[step]))} by f and "
         f"{number(float(truth[step]))} by Ω."
     )
     return Shown(
         figures.descent(path, believed, truth, step, target, dark, size),
-        told,
+        text,
         table(np.column_stack((range(last + 1), believed, truth)), "step", "median error² by f", "by Ω"),
         state(target),
     )
@@ -206,50 +206,50 @@ def starts(dark: bool, size: Size) -> Shown:
         low, high = TASKS[task].bounds.numpy()
         moved[name] = np.linalg.norm((run.x[-1] - run.x[0]) / (high - low), axis=1)
         errors[name] = np.square(run.off_by)
-    told = " ".join(
-        f"**{name.capitalize()}**: median way {number(float(np.median(moved[name])))} widths of the box, mean error² "
-        f"{number(float(np.nanmean(errors[name])))}, median {number(float(np.nanmedian(errors[name])))}."
+    text = " ".join(
+        f"**{name.capitalize()}**: median distance moved {number(float(np.median(moved[name])))} widths of the box, "
+        f"mean error² {number(float(np.nanmean(errors[name])))}, median {number(float(np.nanmedian(errors[name])))}."
         for name in moved
     )
     columns = {f"{what}, {name}": values[name] for name in moved for what, values in
                (("way", moved), ("error²", errors))}  # fmt: skip
-    return Shown(figures.starts(moved, errors, dark, size), told, pd.DataFrame(columns), state(target, "ipage", task))
+    return Shown(figures.starts(moved, errors, dark, size), text, pd.DataFrame(columns), state(target, "ipage", task))
 
 
 def believed(dark: bool, size: Size) -> Shown:
-    """What f believes and what Ω says."""
+    """Errors by f and by Ω."""
     target = ask_target()
     strictness = st.select_slider("Tolerance", [0.0002, 0.0006, 0.002, 0.006, 0.02], 0.002, key="learn_tolerance")
-    asked = state(target, tolerance={0.0002: 0.01, 0.0006: 0.03, 0.002: 0.1, 0.006: 0.3, 0.02: 1.0}[strictness])
-    run = runs.of(asked)
+    shown_request = state(target, tolerance={0.0002: 0.01, 0.0006: 0.03, 0.002: 0.1, 0.006: 0.3, 0.02: 1.0}[strictness])
+    run = runs.of(shown_request)
     assert run.f_error is not None
     f_off, omega_off = np.sqrt(run.f_error[-1]), run.off_by
-    told = (
+    text = (
         f"By f, {int((f_off <= strictness).sum())} of {run.n} designs are within ±{strictness:g}; by Ω, "
-        f"{int((omega_off <= strictness).sum())}. Ω ran {run.n} times to know that. "
-        "Misfits of f below 10⁻⁹ are drawn there."
+        f"{int((omega_off <= strictness).sum())}. Ω ran {run.n} times for this. "
+        "Misfits of f below 10⁻⁹ are drawn at 10⁻⁹."
     )
     return Shown(
         figures.believed(f_off, omega_off, strictness, dark, size),
-        told,
+        text,
         table(np.column_stack((f_off, omega_off)), "|f(x) − y*|", "|Ω(x) − y*|"),
-        asked,
+        shown_request,
     )
 
 
 def corrected(dark: bool, size: Size) -> Shown:
     """Errors after true evaluations."""
     target = ask_target()
-    most = st.slider("True evaluations a design, K", 0, 3, 1, key="learn_k")
-    asked = state(target, omega_evals=most)
-    run = runs.of(asked)
+    most = st.slider("Ω evaluations for each design, K", 0, 3, 1, key="learn_k")
+    shown_request = state(target, omega_evals=most)
+    run = runs.of(shown_request)
     assert run.omega_error is not None
     frames = [run.omega_error[-1 - k] for k in range(most, -1, -1)]
     medians = [float(np.median(frame)) for frame in frames]
-    told = (
+    text = (
         "Median squared error by Ω: "
         + ", ".join(f"K = {k}: {number(median)}" for k, median in enumerate(medians))
-        + f". In all, Ω was asked {run.summary['omega_calls']} times, the final check included."
+        + f". In all, Ω ran {run.summary['omega_calls']} times, with the final check."
     )
     names = [f"error², K = {k}" for k in range(most + 1)]
-    return Shown(figures.corrected(frames, dark, size), told, table(np.stack(frames, axis=1), *names), asked)
+    return Shown(figures.corrected(frames, dark, size), text, table(np.stack(frames, axis=1), *names), shown_request)

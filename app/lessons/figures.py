@@ -183,7 +183,7 @@ def one_to_one(
     star = {"symbol": "star", "line": {"width": 1.5, "color": colors.text}}
     panels = []
     for at, points in ((0, z), (1, x)):
-        own = dots(mine[at][None], colors.found, "your z and its x" if at == 0 else "", 19, marker=star)
+        own = dots(mine[at][None], colors.highlight, "your z and its x" if at == 0 else "", 19, marker=star)
         panels.append([dots(points, angle, "", 8, marker=wheel), own])
     return side_by_side(
         [
@@ -261,7 +261,7 @@ def eyes(
 
 
 def spaces(
-    cubes: dict[str, np.ndarray], least: dict[str, float], found: dict[str, np.ndarray], dark: bool, size: Size
+    cubes: dict[str, np.ndarray], least: dict[str, float], loops: dict[str, np.ndarray], dark: bool, size: Size
 ) -> Dict:
     """Step 5: designs of the unit square (n, 2), their least distances, and loops found (seeds,), by sampling."""
     colors = palette(dark)
@@ -288,8 +288,8 @@ def spaces(
                 },
             )
         )
-    names = list(found)
-    means = [float(found[name].mean()) for name in names]
+    names = list(loops)
+    means = [float(loops[name].mean()) for name in names]
     counts: Dict = {
         "type": "bar",
         "x": names,

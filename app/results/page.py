@@ -45,7 +45,7 @@ def _numbers(folder: str, stamp: int, title: str) -> pd.DataFrame:
 
 
 def show(dark: bool, folder: Path | None = None) -> None:
-    """The whole page, of the results that ship or those in another folder."""
+    """The whole page, for the shipped results or another folder."""
     folder = folder or SHIPPED
     st.markdown("#### Benchmark: the paper's tables and figures, and what this program reaches")
     cells_file = folder / CELLS
@@ -192,12 +192,12 @@ def _quality(found: results.Tables) -> None:
     table = results.quality_table(found)
     if not len(table):
         return
-    st.subheader("Are the solutions spread as the posterior is?", divider="gray")
+    st.subheader("Are the solutions spread like the posterior?", divider="gray")
     st.dataframe(table, hide_index=True, key="quality")
     st.caption(
-        "Against draws of the true posterior by rejection. **MMD²**: 0 on average if alike, and can be negative. "
-        "**Diversity**: mean distance between two designs, 1 as in the posterior. **Log prior density**: below the "
-        "posterior's, solutions are rarer designs than they need be."
+        "Compared with samples of the true posterior, drawn by rejection. **MMD²** (maximum mean discrepancy): 0 on "
+        "average if both agree; it can be negative. **Diversity**: mean distance between two designs, divided by that "
+        "in the posterior. **Log prior density**: below the posterior's if solutions are less likely than necessary."
     )
 
 
@@ -233,7 +233,7 @@ def _rerun() -> None:
     if why:
         st.info(next(iter(why.values())), icon=":material/info:")
     elif not TASKS[task].verifies_by_default:
-        st.caption("Ω takes long here and does not run: what comes is a surrogate's word, and says so.")
+        st.caption("Ω is slow here and does not run: the errors are by a surrogate, and marked so.")
     st.fragment(_progress, run_every=1.0 if job.state == "running" else None)(job, job.state)
 
 
@@ -261,7 +261,7 @@ def _progress(job: Rerun, before: str) -> None:
     elif job.state == "failed":
         st.error(f"The run stopped: {plain(job.message)}", icon=":material/error:")
     elif job.state == "cancelled":
-        st.info("Cancelled; what is finished is kept.", icon=":material/close:")
+        st.info("Cancelled; finished runs are kept.", icon=":material/close:")
     elif job.state == "done":
         _outcome(job)
 

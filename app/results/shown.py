@@ -1,4 +1,4 @@
-"""What the benchmark page and the report show of a folder of results: tables as HTML, figures with their captions."""
+"""Content of the benchmark page and the report: tables as HTML, figures with captions."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ TIMED = ["task", "method", "sampling", "device", "setting", "inference_seconds",
 SPREAD = ["count_sd", "even_sd", "mean", "error_sd"]
 ABLATED = ["task", "start", "optimizer", "surrogate", "sampling"]
 COSTS = (
-    "The runs of Figure 7: 1000 solutions for the default target. Parameters and training: of all networks that a "
-    "method needs, as their cards say; what two methods share counts for each, and searches for settings are left out. "
-    "Peak memory: the most that the whole process held during the timed runs, the GPU's own not counted; PyTorch, the "
-    "models loaded before and Ω's final check are in it, so that only differences between rows speak of a method."
+    "The runs of Figure 7: 1000 solutions for the default target. Parameters and training: sums over all networks of a "
+    "method, from their cards; shared networks count for each method, and searches for settings do not count. Peak "
+    "memory: the largest memory of the whole process during the timed runs, without the GPU's. It includes PyTorch, "
+    "loaded models and the final check by Ω, so compare only differences between rows."
 )
 """How the columns of :func:`costs` were measured."""
 SIDEWAYS = """
 {place} {{ overflow-x: auto; }}
 {place} > div {{ min-width: 820px; }}
 @media (max-width: 905px) {{
-  {place}::before {{ content: "Scroll sideways: the figure goes on to the right"; position: sticky; left: 0;
+  {place}::before {{ content: "Scroll sideways to see all of the figure"; position: sticky; left: 0;
     font-size: 0.8rem; opacity: 0.7; }}
 }}
 """
@@ -112,9 +112,8 @@ def overview(found: Tables, folder: Path) -> Iterator[Shown]:
                 f"dots-{protocol}",
                 f"{title}, drawn",
                 f"Mean of ‖Ω(x) − y*‖² with its 95 % bootstrap interval over {tables.RESAMPLED[protocol]}, beside the "
-                "paper's mean. Upright bars: the error that the method's surrogate makes on unseen designs, a mean "
-                "over the whole prior. Localization that arrives ends at its error on the designs found, which near "
-                "one target can be smaller.",
+                "paper's mean. Vertical bars: the mean error of the method's surrogate over the whole prior. "
+                "Localization ends at the surrogate's error for its designs, which can be smaller near one target.",
                 lambda dark, chosen=chosen: figures.table(chosen, floors, TITLES, dark),
                 lambda chosen=chosen: chosen[TABLED].merge(floors, how="left", on=["task", "method"]),
             )
@@ -147,14 +146,14 @@ def _of_the_sine_wave(explored: pd.DataFrame) -> Iterator[Shown]:
         "figure1",
         "Figure 1: one target, many designs",
         f"The sine wave. Left: {len(prior)} draws of the prior; infinitely many designs have y = {target:g}. Right: "
-        "designs for that y, coloured by their latent point: given y and z, the network knows one x.",
+        "designs for that y, coloured by their latent point: each y and z give one x.",
         lambda dark: figures.one_to_many(one, y, prior.numpy(), target, dark),
         lambda: one[["x1", "x2", "z1", "z2"]],
     )
     yield Shown(
         "figure2",
         "Figure 2: localization starts from posterior samples",
-        f"{len(one)} posterior samples (rings) and the exact solutions they become (dots): the way is short.",
+        f"{len(one)} posterior samples (rings) and the exact solutions they become (dots): they move little.",
         lambda dark: figures.way(one, dark),
         lambda: one[["sample", "start1", "start2", "x1", "x2"]],
     )
@@ -186,10 +185,11 @@ def _explored(explored: pd.DataFrame) -> Iterator[Shown]:
     yield Shown(
         "recall",
         "Loops found over many seeds",
-        f"Over up to {int(found['runs'].max())} latent seeds. A design counts if Ω puts it within the tolerance. "
-        "The lower panels are the paper's claim that space-filling latent points lower the variance: how much a loop's "
-        "number of designs, and a run's mean squared error, vary from seed to seed. Thin line: each of the N designs "
-        "goes to one of the nine loops at random. Designs that miss the tolerance are on no loop, which lowers it.",
+        f"Over up to {int(found['runs'].max())} latent seeds. A design counts if it is within the tolerance by Ω. "
+        "The lower panels test the paper's claim that space-filling latent points lower the variance: how much the "
+        "number of designs on a loop, and the mean squared error of a run, vary between seeds. Thin line: each of the "
+        "N designs goes to one of the nine loops at random. Designs outside the tolerance are on no loop, which "
+        "lowers it.",
         lambda dark: figures.recall(found, dark),
         lambda: found[["method", "sampling", "count", "runs", "found", "all_found", *SPREAD]],
     )
@@ -215,8 +215,8 @@ def _applied(cells: pd.DataFrame, folder: Path) -> Iterator[Shown]:
         yield Shown(
             f"figure6-{name}",
             f"Figure 6, {name}: {TASKS[task].title}",
-            "How far solutions for the default target are off"
-            + (", by Ω." if by_omega else ". Outlined: a surrogate's word, where Ω has not run."),
+            "Errors of the solutions for the default target"
+            + (", by Ω." if by_omega else ". Outlined: by a surrogate, because Ω has not run."),
             lambda dark, task=task, unit=unit: figures.achieved(
                 _solutions(folder, task).query("protocol == 'single'"), TASKS[task].title, unit, dark
             ),
@@ -252,8 +252,8 @@ def _computed(compute: pd.DataFrame, card: dict[str, Any]) -> Iterator[Shown]:
             "budget",
             "Error against wall-clock time",
             "1000 solutions for the default target. Rings: more steps, or (NA) more starts; stars: with true "
-            "evaluations (the hover says how many a design), whose own cost on the analytic tasks is nothing, but "
-            "elsewhere may be all.",
+            "evaluations (the hover says how many a design), whose cost is negligible for the analytic tasks but can "
+            "dominate for others.",
             lambda dark: figures.budget(compute, TITLES, dark),
             lambda: compute[compute["mean"].notna() & (compute["device"] == "cpu")][[*timed, "omega_calls", "mean"]],
         )
@@ -282,10 +282,10 @@ def _beyond(found: Tables) -> Iterator[Shown]:
         yield Shown(
             "calibration",
             "Calibration of the posteriors, before localization",
-            "On pairs that no training has seen. Credible regions lie about random points, so that a posterior that is "
-            "too narrow (over-confident) has its coverage above the diagonal at low levels and below it at high ones, "
-            "and its ranks piled up at both ends; one that is too wide has the reverse, and ranks piled up in the "
-            "middle. A posterior that ignores y is calibrated too: read it beside the tables.",
+            "For pairs outside the training data. Credible regions are centred at random points. If a posterior is "
+            "too narrow (over-confident), its coverage is above the diagonal at low levels and below it at high "
+            "levels, and its ranks pile up at both ends. If it is too wide, the opposite holds, and ranks pile up in "
+            "the middle. A posterior that ignores y is calibrated too, so read this beside the tables.",
             lambda dark: figures.calibration(pairs, TITLES, levels, covered, dark),
             lambda: pd.DataFrame(
                 {"credible region": levels} | {f"{TITLES[t]}, {m}": c for (t, m), c in covered.items()}
@@ -304,15 +304,15 @@ def _beyond(found: Tables) -> Iterator[Shown]:
 
 def ablation_caption(ablated: pd.DataFrame) -> str:
     """Its caption."""
-    loops = "more loops found with few designs, if latent points fill their space"
-    bought = f"{loops} (right), and, not drawn here," if _few(ablated) else f"none of it drawn here: {loops},"
+    loops = "more loops with few designs, if latent points fill their space"
+    gains = f"{loops} (right), and, not drawn here," if _few(ablated) else f"none of it drawn here: {loops},"
     return (
-        "200 designs for the default target, on one thread; a point is a combination of start, optimizer, surrogate "
-        "and sampling, the mean over its seeds. After localization errors are alike whatever the start: the surrogate "
-        "sets them, and Levenberg–Marquardt (LM) arrives from the prior too. In the squares, how many true evaluations "
-        "a solution (at most four) LM needs for a mean error of 1e-6; of the first seed, the mean over samplings. What "
-        f"the posterior buys: {bought} smaller errors over many targets (Table 2), some of which prior starts do not "
-        "reach, and solutions that are spread as the posterior is."
+        "200 designs for the default target, on one thread; each point is a combination of start, optimizer, "
+        "surrogate and sampling, with its mean over seeds. After localization all starts have similar errors: the "
+        "surrogate determines them, and Levenberg–Marquardt (LM) also converges from the prior. In the squares: how "
+        "many evaluations of Ω (at most four) LM needs for each solution to reach a mean error of 1e-6, for the first "
+        f"seed, as the mean over samplings. The posterior gives: {gains} smaller errors over many targets (Table 2), "
+        "some of which prior starts do not reach, and solutions spread like the posterior."
     )
 
 

@@ -19,20 +19,20 @@ from ipage_core.inference.methods import METHODS
 from ipage_core.problem.request import SAMPLINGS, DesignRequest
 from ipage_core.tasks import TASKS
 
-MOST = 4  # runs; more would not be told apart
+MOST = 4  # runs; more could not be distinguished
 COUNTS = [10, 25, 50, 100, 200, 500]
 SIZES = [10, 25, 50, 100, 200]  # for coverage against N
 SEEDS = 3
 
 st.markdown("#### Compare runs")
 st.caption(
-    "The same target for all, and each row a run: its method (or a model trained here), sampling and seed. To change "
-    f"one, click into it; to add one, click into the empty last row (up to {MOST}); to take one away, tick it on its "
-    "left and press Delete."
+    "All runs have the same target. Each row is a run: its method (or a model trained here), sampling and seed. Click "
+    f"a cell to change it. Use the empty last row to add a run (up to {MOST}). To remove a run, tick it on the left "
+    "and press Delete."
 )
 
 
-def asked(task: str) -> list[dict]:
+def linked_runs(task: str) -> list[dict]:
     """The runs in the address, or two that differ in their method."""
     known, rows = trained(TASKS[task]), []
     for part in st.query_params.get("runs", "").split(","):
@@ -58,10 +58,10 @@ def ask_target(task: str) -> str:
     return ",".join(repr(float(value)) for value in values)
 
 
-def table(found: dict[str, runs.Run]) -> pd.DataFrame:
+def table(results: dict[str, runs.Run]) -> pd.DataFrame:
     """What each came to, in numbers."""
     rows = []
-    for name, run in found.items():
+    for name, run in results.items():
         s, cards = run.summary, runs.loaded(run.task, run.method).cards.values()
         verified = run.verified.any()
         rows.append(
@@ -69,8 +69,8 @@ def table(found: dict[str, runs.Run]) -> pd.DataFrame:
                 "run": name,
                 "hits": f"{run.hit.sum()} / {run.verified.sum()}" if verified else "not verified",
                 "median error² by Ω": number(s["resim_median"]),
-                **({"loops found": f"{run.modes_found} / {run.n_modes}"} if run.n_modes else {}),
-                "arrive at first try": f"{s['success_before_replacement']} / {s['n']}" if run.localizes else "–",
+                **({"loops": f"{run.modes_found} / {run.n_modes}"} if run.n_modes else {}),
+                "arrive before replacement": f"{s['success_before_replacement']} / {s['n']}" if run.localizes else "–",
                 "Ω calls": s["omega_calls"],
                 "seconds": round(sum(s["seconds"].values()), 2),
                 "parameters": sum(card["parameters"] for card in cards),
@@ -88,7 +88,7 @@ def request(task: str, target: str, row: dict, n: int) -> DesignRequest:
 
 def coverage(task: str, target: str, rows: list[dict], names: list[str], bar) -> dict:  # type: ignore[no-untyped-def]
     """Outcomes by run and N, over a few seeds from each run's own."""
-    found: dict = {name: {} for name in names}
+    results: dict = {name: {} for name in names}
     total, done = len(rows) * len(SIZES) * SEEDS, 0
     for name, row in zip(names, rows, strict=True):
         for n in SIZES:
@@ -96,10 +96,10 @@ def coverage(task: str, target: str, rows: list[dict], names: list[str], bar) ->
                 bar.progress(done / total, f"{name}: N = {n}, seed {row['seed'] + more}")
                 one = request(task, target, row | {"seed": row["seed"] + more}, n)
                 one = runs.outcome(one, runs.stamp(task, row["method"]))
-                found[name].setdefault(n, []).append(one)
+                results[name].setdefault(n, []).append(one)
                 done += 1
     bar.empty()
-    return found
+    return results
 
 
 left, middle, right = st.columns([1.2, 2, 1.2])
@@ -117,7 +117,7 @@ with middle:
 form = panel_of(task).form
 n = right.select_slider("Number of designs, N", form.offered(COUNTS), value=form.at_first(100), key=f"compare-n-{task}")
 edited = st.data_editor(
-    pd.DataFrame(st.session_state.setdefault(f"compare-runs-{task}", asked(task))),
+    pd.DataFrame(st.session_state.setdefault(f"compare-runs-{task}", linked_runs(task))),
     num_rows="dynamic",
     hide_index=True,
     key=f"compare-editor-{task}",
@@ -133,41 +133,41 @@ edited = st.data_editor(
 )
 rows = edited.dropna().astype({"seed": int}).to_dict("records")[:MOST]
 if len(edited) > MOST:
-    st.info(f"The first {MOST} runs are shown: more would not be told apart.")
+    st.info(f"The first {MOST} runs are shown: more could not be distinguished.")
 if not rows:
     st.info("Add a run in the table above.")
     st.stop()
 st.query_params.update({"task": task, "runs": ",".join(f"{r['method']}~{r['sampling']}~{r['seed']}" for r in rows)})
 size, dark = Size(size_name()), is_dark()
 names = [f"{'ABCD'[k]}: {r['method']}, {SAMPLINGS[r['sampling']]}, {r['seed']}" for k, r in enumerate(rows)]
-found: dict[str, runs.Run] = {}
+results: dict[str, runs.Run] = {}
 for name, r in zip(names, rows, strict=True):
     try:
         with st.spinner(f"Designing {n} samples: {name} …"):
             marked = runs.stamp(task, r["method"])
-            found[name] = runs.run(request(task, target, r, n), marked)
+            results[name] = runs.run(request(task, target, r, n), marked)
     except ValueError as error:
         st.error(plain(f"{name}: {error}"), icon=":material/error:")
     except Exception:
         logging.getLogger(__name__).exception("design failed")
-        st.error(f"{name}: this run failed for a reason that the program did not foresee.", icon=":material/error:")
-if not found:
+        st.error(f"{name}: this run failed by an unexpected error.", icon=":material/error:")
+if not results:
     st.stop()
-for name, run in found.items():
+for name, run in results.items():
     st.caption(f"**{name}** ({METHODS[run.method].title}): {headline(run)}")
 thousands = st.column_config.NumberColumn(format="localized")
-st.dataframe(table(found), hide_index=True, column_config={"parameters": thousands, "trained for, s": thousands})
+st.dataframe(table(results), hide_index=True, column_config={"parameters": thousands, "trained for, s": thousands})
 st.subheader("Errors, step by step", divider="gray")
-chart(side_by_side.residuals(found, dark, size), key="residuals", config=CONFIG)
+chart(side_by_side.residuals(results, dark, size), key="residuals", config=CONFIG)
 st.caption(
-    "Medians, the band holds 90 % of the samples; axes are linked. A dot: a method without localization. What f says "
-    "of itself is no verification: compare by Ω where it ran."
+    "Lines are medians, bands hold 90 % of the samples; axes are linked. A dot is a method without localization. "
+    "Errors by f are not verified: compare by Ω if it ran."
 )
-numbers(side_by_side.residual_table(found), "errors")
+numbers(side_by_side.residual_table(results), "errors")
 st.subheader("Cost", divider="gray")
-chart(side_by_side.cost(found, dark, size), key="cost", config=CONFIG)
-st.caption("A latent design that an earlier run has laid out is not laid out again: its seconds count there alone.")
-numbers(side_by_side.cost_table(found), "cost")
+chart(side_by_side.cost(results, dark, size), key="cost", config=CONFIG)
+st.caption("Runs share latent designs; the time for one counts only for the run that computed it first.")
+numbers(side_by_side.cost_table(results), "cost")
 st.subheader("Coverage against N", divider="gray")
 wanted = (task, target, tuple(names))
 if st.button(
@@ -175,13 +175,13 @@ if st.button(
 ):
     st.session_state.coverage_of = wanted
 if st.session_state.get("coverage_of") == wanted:
-    shown = [r for name, r in zip(names, rows, strict=True) if name in found]
-    outcomes = coverage(task, target, shown, list(found), st.empty())
-    by_omega = all(bool(run.verified.any()) for run in found.values())
-    spec = compare.sweep_figure(next(iter(found.values())), outcomes, SIZES, by_omega, dark, size)
+    shown = [r for name, r in zip(names, rows, strict=True) if name in results]
+    outcomes = coverage(task, target, shown, list(results), st.empty())
+    by_omega = all(bool(run.verified.any()) for run in results.values())
+    spec = compare.sweep_figure(next(iter(results.values())), outcomes, SIZES, by_omega, dark, size)
     chart(spec, key="coverage-figure", config=CONFIG)
     st.caption(
-        f"Means over {SEEDS} seeds; on the left the bar reaches from the worst seed to the best, on the right it holds "
+        f"Means over {SEEDS} seeds. On the left the bar runs from the worst seed to the best, on the right it holds "
         "90 % of the designs."
     )
-    numbers(compare.sweep_table(next(iter(found.values())), outcomes, by_omega), "coverage")
+    numbers(compare.sweep_table(next(iter(results.values())), outcomes, by_omega), "coverage")

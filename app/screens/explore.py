@@ -26,7 +26,7 @@ def find(asked: DesignRequest) -> runs.Run:
     except Exception:
         logging.getLogger(__name__).exception("design failed")
         st.error(
-            "This run failed for a reason that the program did not foresee; its log says more.",
+            "This run failed by an unexpected error; see the log.",
             icon=":material/error:",
         )
     st.stop()

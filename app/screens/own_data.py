@@ -42,9 +42,9 @@ STEP_SECONDS = (0.05, 0.3)
 
 st.markdown("#### Your data")
 st.caption(
-    "A table of designs and what was measured of them. Upload it, choose inputs and properties, train: then ask for "
-    "designs with the property you want. Without an Ω nothing is verified; each candidate comes with the surrogates' "
-    "spread and the nearest measured rows."
+    "Upload a table of designs and their measured properties, choose inputs and properties, and train. Then ask for "
+    "designs with the property you want. A table has no Ω, so nothing is verified: each candidate comes with an "
+    "interval and the nearest measured row."
 )
 classroom.closed("Uploading data")
 
@@ -71,7 +71,7 @@ def ask_settings(mark: str) -> tables.Settings:
         missing = places[2].text_input(
             "Also missing",
             key=f"own-missing-{mark}",
-            help="Markers of values that lack, with blanks between: -999 n.b.",
+            help="Markers of missing values, separated by blanks: -999 n.b.",
         )
         encoding = places[3].selectbox("Encoding", ["guess", *ENCODINGS], key=f"own-encoding-{mark}")
         sheet = places[4].text_input(
@@ -113,8 +113,8 @@ def summary(table: tables.Table) -> pd.DataFrame:
                 "unit": c.unit,
                 "missing": c.missing,
                 "distinct": c.distinct,
-                "least": c.low,
-                "largest": c.high,
+                "lowest": c.low,
+                "highest": c.high,
                 "most frequent value": f"{100 * c.share:.0f} % are {c.spike:g}" if c.spike is not None else "",
             }
             for c in table.columns.values()
@@ -202,7 +202,7 @@ def ask_training(rows: int, mark: str) -> dict[str, Any]:
         steps = (epochs or fit.epochs) * max(1, min(rows, fit.epoch_size or rows) // fit.batch)
         fast, slow = (max(1, round(steps * s * SIZES[size] ** 0.5 / 60)) for s in STEP_SECONDS)
     time = f"{fast} to {slow}" if fast < slow else f"{slow}"
-    st.caption(f"{epochs or fit.epochs} epochs of two networks: about {time} min on a processor, less on a GPU.")
+    st.caption(f"{epochs or fit.epochs} epochs of two networks: about {time} min on a CPU, less on a GPU.")
     return {"epochs": epochs, "size": size, "seed": int(seed)}
 
 
@@ -229,7 +229,7 @@ def make(
     x, y = [called[name] for name in x], [called[name] for name in y]
     try:
         if len(set(called.values())) < len(called):
-            raise ValueError("Two columns are called the same; accepted: names that differ")
+            raise ValueError("Two columns have the same name; accepted: different names")
         if (folder / own_data.CARD).exists():
             raise ValueError(f"Data called '{title}' are there already: choose another name")
         task = own_data.create(
@@ -255,7 +255,8 @@ def remove(task: Task) -> None:
 
 
 uploads = st.file_uploader(
-    "A table: CSV, Excel, Parquet or NPZ, at most 200 MB. Two files with as many rows each are put side by side.",
+    "A table: CSV, Excel, Parquet or NPZ, at most 200 MB. Two files with equal numbers of rows are joined side by "
+    "side.",
     [ending[1:] for ending in tables.ACCEPTED],
     accept_multiple_files=True,
     key=f"own-upload-{st.session_state.get('own_upload', 0)}",
@@ -288,7 +289,7 @@ if uploads:
             y = right.multiselect("Properties y: what you want to ask for", usable, y, key=f"own-y-{mark}")
         offered = [c.name for c in seen if (c.numeric or tables.is_input(c)) and c.name not in y]
         x = left.multiselect(
-            "Inputs x: what a design is made of", offered, [n for n in x if n in offered], key=f"own-x-{mark}"
+            "Inputs x: the numbers that make a design", offered, [n for n in x if n in offered], key=f"own-x-{mark}"
         )
         if left_out := unusable(seen):
             st.caption(plain(left_out))
@@ -306,7 +307,7 @@ if uploads:
             if told:
                 st.warning("\n".join(f"- {plain(warning)}" for warning in told), icon=":material/flag:")
             offer_missing(table, [*x, *y], mark)
-            with st.expander("Names, units, and bounds that designs are to stay in"):
+            with st.expander("Names, units, and bounds of the designs"):
                 edited = ask_limits(table, x, y, f"own-limits-{mark}-{hash((*x, *y))}")
             title = st.text_input("Name", files[0][0].rsplit(".", 1)[0][:40], key=f"own-name-{mark}")
             settings = ask_training(round((1 - own_data.HELD_OUT) * len(frame)), mark)
@@ -327,9 +328,9 @@ if mine:
     chosen = st.selectbox("Data", names, format_func=lambda name: TASKS[name].title, key="own_choice")
     own_task.history(TASKS[chosen])
     with st.popover("Remove these data", icon=":material/delete:"):
-        st.write("Rows, rounds and the models trained on them go for good; files taken away stay.")
+        st.write("This deletes the rows, rounds and trained models for ever. Files that you downloaded stay.")
         busy = any(t.active and t.task == chosen for t in trainings.trainings())
-        if st.button("Remove for good", key="own-remove", disabled=busy):
+        if st.button("Delete for ever", key="own-remove", disabled=busy):
             remove(TASKS[chosen])
             st.rerun()
     queue.show(chosen)

@@ -18,8 +18,8 @@ from ipage_core.training.recipes import SIZES, recipe
 
 st.markdown("#### Train")
 st.caption(
-    "One training at a time, the others wait their turn. They go on when this page is closed; killed, they resume from "
-    "their last epoch. A finished model is on the page Explore, among the methods of its task."
+    "One training runs at a time, the others wait. They continue when you close this page; if a training is killed, it "
+    "resumes from its last epoch. A finished model appears on the page Explore, among the methods of its task."
 )
 classroom.closed("Training")
 
@@ -44,7 +44,7 @@ epochs_of = usual(task, METHODS[method].trained, size)
 left, middle, right = st.columns([1.4, 1.4, 1])
 with left:
     epochs = st.number_input(
-        "Epochs", 1, 10_000, None, placeholder="as the recipe says", key="train_epochs", help="Of each model."
+        "Epochs", 1, 10_000, None, placeholder="as in the recipe", key="train_epochs", help="For each model."
     )
     st.caption("Recipe: " + ", ".join(f"{model} {count}" for model, count in epochs_of.items()))
 seed = middle.number_input("Seed", 0, 10**6, 0, key="train_seed")
@@ -68,7 +68,7 @@ def start() -> None:
     out = folder if first and folder is not None else home.home() / "models" / run
     try:
         if not first and run in taken:
-            raise ValueError(f"A model '{run}' is there already: choose another name")
+            raise ValueError(f"A model '{run}' exists already: choose another name")
         trainings.add(
             TASKS[task].title if first else run,
             task,

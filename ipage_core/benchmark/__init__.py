@@ -64,10 +64,10 @@ def run(
     """
     if unknown := [name for name in sections if name not in SECTIONS]:
         raise ValueError(f"section '{unknown[0]}' is not known; accepted: {', '.join(SECTIONS)}")
-    told = missing(scope)
+    unavailable = missing(scope)
     written: dict[str, Path] = {}
-    if len(told) == len(scope.tasks) * len(scope.methods):
-        raise ValueError(next(iter(told.values())))
+    if len(unavailable) == len(scope.tasks) * len(scope.methods):
+        raise ValueError(next(iter(unavailable.values())))
     for name in sections:
         section: Any = import_module(f"ipage_core.benchmark.{SECTIONS[name]}")
         items = section.items(scope)
@@ -93,7 +93,7 @@ def run(
                 return written
         if fold and not results:  # what an earlier run has written stays
             continue
-        written[name], about = out / f"{SECTIONS[name]}.parquet", {"command": command, "missing": told}
+        written[name], about = out / f"{SECTIONS[name]}.parquet", {"command": command, "missing": unavailable}
         frame = section.frame(scope, results)
         rows.write(frame, written[name], about)
         if name == "tables":  # a million rows take seconds to sum up: a page cannot wait for them
@@ -114,14 +114,14 @@ def join(folders: Sequence[Path], out: Path) -> dict[str, Path]:
     written = {}
     missing_here = missing(Scope(tuple(TASKS)))
     for name, module in SECTIONS.items():
-        found = [rows.read(path) for folder in folders if (path := folder / f"{module}.parquet").exists()]
-        found = [one for one in found if len(one[0])]  # an empty table's columns would make numbers of no type
-        if not found:
+        loaded = [rows.read(path) for folder in folders if (path := folder / f"{module}.parquet").exists()]
+        loaded = [one for one in loaded if len(one[0])]  # an empty table's columns would make numbers of no type
+        if not loaded:
             continue
         key = list(import_module(f"ipage_core.benchmark.{module}").KEY)
-        frame = pd.concat([table.assign(part=k) for k, (table, _) in enumerate(found)], ignore_index=True)
+        frame = pd.concat([table.assign(part=k) for k, (table, _) in enumerate(loaded)], ignore_index=True)
         frame = frame.drop_duplicates(key, keep="last")
-        cards = [found[k][1] for k in sorted(frame.pop("part").unique())]  # of folders of which a row is left
+        cards = [loaded[k][1] for k in sorted(frame.pop("part").unique())]  # of folders of which a row is left
         if "weights" in frame:
             networks = frame.groupby(["task", "method", "training_seed"], observed=True)["weights"].nunique()
             if (networks > 1).any():
@@ -133,14 +133,14 @@ def join(folders: Sequence[Path], out: Path) -> dict[str, Path]:
         for word in ("command", "machine"):  # of what had been joined before, too
             parts = [part for card in cards for part in card[word].split(" && ")]
             about[word] = " && ".join(dict.fromkeys(parts))
-        told = {key: why for card in cards for key, why in card["missing"].items() if key in missing_here}
+        unavailable = {key: why for card in cards for key, why in card["missing"].items() if key in missing_here}
         if "method" in frame:  # what one run lacked another may have
             there = set(frame["task"].astype(str) + " " + frame["method"].astype(str))
-            told = {key: why for key, why in told.items() if key not in there}
+            unavailable = {key: why for key, why in unavailable.items() if key not in there}
         written[name] = out / f"{module}.parquet"
-        rows.write(frame, written[name], about | {"missing": told})
+        rows.write(frame, written[name], about | {"missing": unavailable})
         if name == "tables":
-            rows.write(tables.summary(frame), out / CELLS, about | {"missing": told})
+            rows.write(tables.summary(frame), out / CELLS, about | {"missing": unavailable})
     if not written:
         raise ValueError(f"{', '.join(map(str, folders))}: accepted: folders with results of the benchmark")
     return written

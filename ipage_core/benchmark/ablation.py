@@ -37,7 +37,7 @@ KEY = ("task", "start", "optimizer", "surrogate", "sampling", "seed")
 
 def items(scope: Scope) -> list[Item]:
     """Three seeds of every combination, 200 solutions for the default target each; one seed if quick."""
-    found = []
+    todo = []
     for task in (name for name in scope.tasks if TASKS[name].d <= MOST_COORDINATES):
         try:
             hashes = {name: weights(task, name, None)[0] for name in (*STARTS.values(), *SURROGATES.values())}
@@ -52,8 +52,8 @@ def items(scope: Scope) -> list[Item]:
                     argument = {"task": task, "start": start, "optimizer": optimizer, "seed": seed, "n": N}
                     argument |= {"surrogate": "–" if optimizer == "none" else surrogate, "sampling": sampling}
                     used = [hashes[STARTS[start]], *[hashes[SURROGATES[surrogate]]] * (optimizer != "none")]
-                    found.append(("|".join([*map(str, argument.values()), *used]), argument))
-    return found
+                    todo.append(("|".join([*map(str, argument.values()), *used]), argument))
+    return todo
 
 
 def alone(argument: dict[str, Any]) -> bool:
@@ -87,14 +87,14 @@ def work(argument: dict[str, Any]) -> Result:
             record_every=10_000,
         )
 
-    found = run(0)
-    errors, seconds = found.verification.resim_error, found.seconds
-    told = {
+    first = run(0)
+    errors, seconds = first.verification.resim_error, first.seconds
+    measured = {
         "mean": _mean(errors),
         "median": errors.median().item() if task.verifies_by_default else math.nan,
-        "hits": float(found.verification.hit.double().mean()) if task.verifies_by_default else math.nan,
-        "success": found.success_before_replacement / argument["n"] if surrogate is not None else math.nan,
-        "modes": _families(found),
+        "hits": float(first.verification.hit.double().mean()) if task.verifies_by_default else math.nan,
+        "success": first.success_before_replacement / argument["n"] if surrogate is not None else math.nan,
+        "modes": _families(first),
         "modes_25": _families(run(0, FEW)) if task.modes is not None else math.nan,
         "seconds": sum(seconds[part] for part in ("latent", "proposal", "localization")),
         "omega_calls": math.nan,
@@ -102,18 +102,18 @@ def work(argument: dict[str, Any]) -> Result:
     if surrogate is not None and task.verifies_by_default and argument["seed"] == 0:
         before = math.inf
         for k in range(MOST + 1):
-            tried = found if k == 0 else run(k)
+            tried = first if k == 0 else run(k)
             error = _mean(tried.verification.resim_error)
             if error <= ENOUGH:
-                told["omega_calls"] = (tried.omega_calls - tried.verification.calls) / argument["n"]
+                measured["omega_calls"] = (tried.omega_calls - tried.verification.calls) / argument["n"]
             if error <= ENOUGH or (k and error > 0.5 * before):  # there, or no further correction will bring it there
                 break
             before = error
-    return {name: None if math.isnan(value) else value for name, value in told.items()}
+    return {name: None if math.isnan(value) else value for name, value in measured.items()}
 
 
-def _families(found: Solutions) -> float:
-    return len(set(found.modes.tolist()) - {-1}) if found.modes is not None else math.nan
+def _families(solutions: Solutions) -> float:
+    return len(set(solutions.modes.tolist()) - {-1}) if solutions.modes is not None else math.nan
 
 
 def _mean(errors: torch.Tensor) -> float:

@@ -31,14 +31,14 @@ KEY = ("task", "method", "training_seed", "pair")
 
 def items(scope: Scope) -> list[Item]:
     """250 unseen pairs (x, Ω(x)) each, 1000 in all; a quarter of it if quick."""
-    found = []
+    todo = []
     for task in (name for name in scope.tasks if TASKS[name].d <= MOST_COORDINATES):
         for method in (name for name in METHODS if name in scope.methods):
             for models, weights, trained in there(scope, task, method)[:1]:
                 for begin in range(0, AT_ONCE if scope.quick else len(held_out(task)[0]), AT_ONCE):
                     argument = {"task": task, "method": method, "begin": begin, "training_seed": trained}
-                    found.append((f"{task}|{method}|{begin}|{trained}|{weights}", argument | {"models": models}))
-    return found
+                    todo.append((f"{task}|{method}|{begin}|{trained}|{weights}", argument | {"models": models}))
+    return todo
 
 
 def alone(argument: dict[str, Any]) -> bool:

@@ -49,24 +49,24 @@ def _tables(arguments: argparse.Namespace) -> None:
     if unknown := [name for name in problems if name not in PROBLEMS]:
         raise ValueError(f"problem '{unknown[0]}' is not known; accepted: {', '.join(PROBLEMS)}")
     _make(arguments.out)
-    asked = tables_of_others.items(problems, arguments.repeats or SEEDS)
+    requested = tables_of_others.items(problems, arguments.repeats or SEEDS)
     journal = arguments.out / "tables_of_others.journal"
     if arguments.fold:
         results = rows.finished(journal)
     else:
         results = executor.run(
             tables_of_others.work,
-            asked,
+            requested,
             journal,
             workers=arguments.workers,
             scheduler=arguments.scheduler,
             progress=lambda progress: _told(arguments, "tables", progress),
         )
-    found = tables_of_others.frame(results, asked)
-    if found.empty:
+    table = tables_of_others.frame(results, requested)
+    if table.empty:
         raise ValueError(f"{arguments.out} holds nothing of this that a run has finished")
-    rows.write(found, arguments.out / "tables_of_others.parquet", {"command": _command(arguments)})
-    print(tables_of_others.markdown(tables_of_others.summary(found)))
+    rows.write(table, arguments.out / "tables_of_others.parquet", {"command": _command(arguments)})
+    print(tables_of_others.markdown(tables_of_others.summary(table)))
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -125,8 +125,8 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        told = f"--out {folder}: {error.strerror}; accepted: a folder, or a place where one can be made"
-        raise ValueError(told) from None
+        problem = f"--out {folder}: {error.strerror}; accepted: a folder, or a place where one can be made"
+        raise ValueError(problem) from None
 
 
 def _show(arguments: argparse.Namespace, written: dict[str, Path]) -> None:

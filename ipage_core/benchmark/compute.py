@@ -44,7 +44,7 @@ def items(scope: Scope) -> list[Item]:
 
     If quick, without budgets and costly methods.
     """
-    found = []
+    todo = []
     for task in scope.tasks:
         for method in (name for name in scope.methods if not (scope.quick and name in COSTLY)):
             for models, weights, _ in there(scope, task, method)[:1]:
@@ -52,8 +52,8 @@ def items(scope: Scope) -> list[Item]:
                     for argument in _arguments(task, method, scope.quick):
                         argument |= {"device": device, "n": scope.n, "sampling": scope.sampled(method)[-1]}
                         argument |= {"models": models}
-                        found.append(("|".join(map(str, [*argument.values(), weights])), argument))
-    return found
+                        todo.append(("|".join(map(str, [*argument.values(), weights])), argument))
+    return todo
 
 
 def _arguments(task: str, method: str, quick: bool) -> Iterator[dict[str, Any]]:
@@ -103,20 +103,20 @@ def work(argument: dict[str, Any]) -> Result:
                 "seed": seed,
                 **setting,
             }
-            found = design(task, method, target, argument["n"], **more)
-            seconds = found.seconds
+            solutions = design(task, method, target, argument["n"], **more)
+            seconds = solutions.seconds
             inference = seconds["latent"] + (0.0 if searched else seconds["proposal"])
             localization = seconds["localization"] + (seconds["proposal"] if searched else 0.0)
-            if found.omega_calls:  # Ω's time but for the final check, which no method is charged with
-                calls = found.omega_calls - found.verification.calls
-                localization += seconds["verification"] * calls / found.omega_calls
-            parts.append((inference, localization, float(found.verification.resim_error.mean())))
+            if solutions.omega_calls:  # Ω's time but for the final check, which no method is charged with
+                calls = solutions.omega_calls - solutions.verification.calls
+                localization += seconds["verification"] * calls / solutions.omega_calls
+            parts.append((inference, localization, float(solutions.verification.resim_error.mean())))
     middle = np.median(np.array(parts), axis=0)
     return {
         "inference": float(middle[0]),
         "localization": float(middle[1]),
         "mean": None if math.isnan(middle[2]) else float(middle[2]),
-        "omega_calls": (found.omega_calls - found.verification.calls) / argument["n"],
+        "omega_calls": (solutions.omega_calls - solutions.verification.calls) / argument["n"],
         "peak_mb": memory.get("mb"),
         "floor": _floor(method, task),
         "machine": machine(device),
@@ -140,15 +140,15 @@ def _floor(method: Loaded, task: Task) -> float | None:
 @contextmanager
 def peak_memory() -> Iterator[dict[str, float]]:
     """Fill in ``mb``: the most memory that this process had while the block ran (Linux; elsewhere nothing)."""
-    told: dict[str, float] = {}
+    peak: dict[str, float] = {}
     status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
     watched = status.exists() and os.access(reset, os.W_OK)
     if watched:
         reset.write_text("5")  # the high-water mark falls to what is in use now
-    yield told
+    yield peak
     if watched:
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
-        told["mb"] = float(lines["VmHWM"].split()[0]) / 1024
+        peak["mb"] = float(lines["VmHWM"].split()[0]) / 1024
 
 
 def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
@@ -160,7 +160,7 @@ def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
     included; ``floor``, mean squared error of the surrogate on unseen pairs; ``parameters, training_seconds``
     of all the method's models, as their cards say.
     """
-    found = []
+    records = []
     for key, argument in items(scope):
         if key not in results:
             continue
@@ -171,5 +171,5 @@ def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
         row |= {"setting": setting, "inference_seconds": one["inference"], "localization_seconds": one["localization"]}
         row |= {name: one[name] for name in ("mean", "omega_calls", "peak_mb", "floor", "machine")}
         row |= {name: sum(card[name] for card in cards) for name in ("parameters", "training_seconds")}
-        found.append(row)
-    return pd.DataFrame(found)
+        records.append(row)
+    return pd.DataFrame(records)

@@ -103,7 +103,7 @@ def search(
         n: how many.
         seed: of the draws.
     """
-    generator, found = Generator().manual_seed(seed), []
+    generator, designs = Generator().manual_seed(seed), []
     with torch.no_grad():
         drawn = draw(DRAWS, generator)
         width, predicted = drawn.std(0), torch.cat([predict(part) for part in drawn.split(2000)])
@@ -117,5 +117,5 @@ def search(
                 error_moved = ((predict(moved) - y_star) / scale).square().sum(1)
                 better = error_moved < error
                 x, error = torch.where(better[:, None], moved, x), torch.where(better, error_moved, error)
-            found.append(x)
-    return found
+            designs.append(x)
+    return designs

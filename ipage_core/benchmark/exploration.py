@@ -21,7 +21,7 @@ KEY = ("task", "method", "sampling", "seed", "training_seed", "count", "sample")
 
 def items(scope: Scope) -> list[Item]:
     """All counts of a seed in one item, for tasks whose families can be told apart; costly methods are left out."""
-    found = []
+    todo = []
     for task in scope.tasks:
         if TASKS[task].modes is None:
             continue
@@ -31,8 +31,8 @@ def items(scope: Scope) -> list[Item]:
                     for seed in scope.seeds(task, method, "single"):
                         argument = {"task": task, "method": method, "sampling": sampling, "seed": seed}
                         argument |= {"training_seed": trained, "models": models}
-                        found.append(("|".join([task, method, sampling, f"{seed}", f"{trained}", weights]), argument))
-    return found
+                        todo.append(("|".join([task, method, sampling, f"{seed}", f"{trained}", weights]), argument))
+    return todo
 
 
 def alone(argument: dict[str, Any]) -> bool:
@@ -46,20 +46,20 @@ def work(argument: dict[str, Any]) -> Result:
     task = TASKS[argument["task"]]
     method = loaded(task.name, argument["method"], argument["models"])
     target = torch.tensor(task.default_target, dtype=torch.float64)
-    told: Result = {}
+    by_count: Result = {}
     for n in COUNTS:
         sampling, seed = argument["sampling"], argument["seed"]
-        found = design(task, method, target, n, sampling=sampling, seed=seed, verify="all", record_every=10_000)
+        solutions = design(task, method, target, n, sampling=sampling, seed=seed, verify="all", record_every=10_000)
         assert task.modes is not None
-        family = torch.where(task.in_bounds(found.final), task.modes(found.final, found.y_star), -1)
-        told[f"{n}"] = {
-            "x": pack(found.final, "<f4"),
-            "off": pack(found.verification.y[:, : task.n_targets] - found.y_star, "<f4"),
+        family = torch.where(task.in_bounds(solutions.final), task.modes(solutions.final, solutions.y_star), -1)
+        by_count[f"{n}"] = {
+            "x": pack(solutions.final, "<f4"),
+            "off": pack(solutions.verification.y[:, : task.n_targets] - solutions.y_star, "<f4"),
             "family": pack(family, "i1"),
         }
         if seed == 0:  # for pictures
-            told[f"{n}"] |= {"start": pack(found.posterior, "<f4"), "z": pack(found.z[:, :2], "<f4")}
-    return told
+            by_count[f"{n}"] |= {"start": pack(solutions.posterior, "<f4"), "z": pack(solutions.z[:, :2], "<f4")}
+    return by_count
 
 
 def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
@@ -95,7 +95,7 @@ def recall(rows: pd.DataFrame) -> pd.DataFrame:
     a family's number of designs, averaged over families; ``even_sd`` what drawing families at random, all alike, would
     give; ``mean``, ``error_sd`` mean and standard deviation over seeds of a run's mean squared error.
     """
-    found = []
+    records = []
     rows = rows.assign(error=np.square(rows["off1"].astype(float)))
     for key, group in rows.groupby(["task", "method", "sampling", "count"], observed=True, sort=False):
         task = TASKS[str(key[0])]
@@ -104,7 +104,7 @@ def recall(rows: pd.DataFrame) -> pd.DataFrame:
         counts = pd.crosstab(hit["seed"], hit["family"]).reindex(index=list(runs.groups), columns=range(task.n_modes))
         counts = counts.fillna(0)
         share = 1 / task.n_modes
-        found.append(
+        records.append(
             dict(zip(("task", "method", "sampling", "count"), key, strict=True))
             | {
                 "runs": len(runs),
@@ -117,4 +117,4 @@ def recall(rows: pd.DataFrame) -> pd.DataFrame:
                 "error_sd": runs["error"].mean().std(),
             }
         )
-    return pd.DataFrame(found)
+    return pd.DataFrame(records)

@@ -61,12 +61,12 @@ def reference(task: str, n: int, seed: int) -> Tensor:
 
 def items(scope: Scope) -> list[Item]:
     """Five seeds of the reference, and of each method on the analytic tasks; of a costly one, one, or none if quick."""
-    found = []
+    todo = []
     for task in (name for name in scope.tasks if name in ANALYTIC):
         for seed in range(SEEDS):
             argument = {"task": task, "method": REFERENCE, "sampling": "srs", "seed": seed, "training_seed": 0}
             argument |= {"n": scope.n, "models": None}
-            found.append((f"{task}|{REFERENCE}|{scope.n}|{seed}|{TRUTH}", argument))
+            todo.append((f"{task}|{REFERENCE}|{scope.n}|{seed}|{TRUTH}", argument))
         for method in scope.methods:
             for models, weights, trained in there(scope, task, method)[:1]:
                 seeds = scope.seeds(task, method, "single")[:SEEDS]
@@ -76,8 +76,8 @@ def items(scope: Scope) -> list[Item]:
                         argument = {"task": task, "method": method, "sampling": sampling, "seed": seed, "n": scope.n}
                         argument |= {"training_seed": trained, "models": models}
                         words = [task, method, sampling, f"{scope.n}", f"{seed}", f"{trained}", weights, f"{TRUTH}"]
-                        found.append(("|".join(words), argument))
-    return found
+                        todo.append(("|".join(words), argument))
+    return todo
 
 
 def alone(argument: dict[str, Any]) -> bool:
@@ -93,11 +93,11 @@ def work(argument: dict[str, Any]) -> Result:
         return {"result": _figures(task, reference(task.name, argument["n"], 2 + argument["seed"]))}
     method = loaded(task.name, argument["method"], argument["models"])
     target = torch.tensor(task.default_target, dtype=torch.float64)
-    found = design(task, method, target, argument["n"], sampling=argument["sampling"], seed=argument["seed"])
-    told = {"result": _figures(task, found.final)}
-    if found.localized is not None:
-        told["proposed"] = _figures(task, found.posterior)
-    return told
+    solutions = design(task, method, target, argument["n"], sampling=argument["sampling"], seed=argument["seed"])
+    figures_of = {"result": _figures(task, solutions.final)}
+    if solutions.localized is not None:
+        figures_of["proposed"] = _figures(task, solutions.posterior)
+    return figures_of
 
 
 def _figures(task: Task, x: Tensor) -> dict[str, float]:
@@ -123,9 +123,9 @@ def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
     designs in units of the reference's; ``log_prior``, mean over designs inside the box, beside the reference's;
     ``in_bounds``.
     """
-    found = []
+    records = []
     for key, argument in items(scope):
         for stage, figures in results.get(key, {}).items():
             row = {name: argument[name] for name in ("task", "method", "sampling", "seed", "training_seed", "n")}
-            found.append(row | {"stage": stage} | {name: np.float32(value) for name, value in figures.items()})
-    return pd.DataFrame(found)
+            records.append(row | {"stage": stage} | {name: np.float32(value) for name, value in figures.items()})
+    return pd.DataFrame(records)

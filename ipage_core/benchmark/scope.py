@@ -146,14 +146,14 @@ def weights(task: str, method: str, root: Path | None) -> tuple[str, int]:
 
 def missing(scope: Scope) -> dict[str, str]:
     """'task method' → why it is not available, in a sentence; empty if all models are there."""
-    told = {}
+    unavailable = {}
     for task in scope.tasks:
         for method in scope.methods:
             try:
                 weights(task, method, None)
             except ModelUnavailable as error:
-                told[f"{task} {method}"] = f"Not available: {str(error).replace(f'{PRETRAINED.parent}/', '')}"
-    return told
+                unavailable[f"{task} {method}"] = f"Not available: {str(error).replace(f'{PRETRAINED.parent}/', '')}"
+    return unavailable
 
 
 def there(scope: Scope, task: str, method: str) -> list[tuple[str | None, str, int]]:
@@ -161,10 +161,10 @@ def there(scope: Scope, task: str, method: str) -> list[tuple[str | None, str, i
     found = []
     for root in scope.roots if METHODS[method].models else scope.roots[:1]:
         try:
-            found.append((None if root is None else str(root), *weights(task, method, root)))
+            weight_sets.append((None if root is None else str(root), *weights(task, method, root)))
         except ModelUnavailable:
             continue
-    return found
+    return weight_sets
 
 
 def loaded(task: str, method: str, root: str | None) -> Loaded:

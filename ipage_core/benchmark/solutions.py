@@ -45,7 +45,7 @@ def items(scope: Scope) -> list[Item]:
 
     Else all cells' first seeds come first: a run that is stopped has something of every cell.
     """
-    found = []
+    todo = []
     for task in scope.tasks:
         for method in scope.methods:
             for models, weights, trained in there(scope, task, method):
@@ -64,8 +64,8 @@ def items(scope: Scope) -> list[Item]:
                             words = [task, method, sampling, protocol, f"{scope.n}", f"{seed}", f"{trained}", weights]
                             for part in _parts(method, protocol, scope):
                                 key = "|".join([*words, *["dft"] * argument["dft"], *[f"{part}"] * (part is not None)])
-                                found.append((key, argument | {"part": part}))
-    return sorted(found, key=lambda item: (item[1]["method"] in COSTLY, item[1]["seed"]))
+                                todo.append((key, argument | {"part": part}))
+    return sorted(todo, key=lambda item: (item[1]["method"] in COSTLY, item[1]["seed"]))
 
 
 def _parts(method: str, protocol: str, scope: Scope) -> Sequence[int | None]:
@@ -88,7 +88,7 @@ def work(argument: dict[str, Any]) -> Result:
     y_star, n = targets(task.name, argument["protocol"], argument["n"], argument["part"])
     by_dft = BY_DFT if argument["models"] is None else BY_DFT_AGAIN
     verify = "all" if task.verifies_by_default else str(by_dft) if argument["dft"] else "none"
-    found = design(
+    solutions = design(
         task,
         method,
         y_star,
@@ -105,12 +105,12 @@ def work(argument: dict[str, Any]) -> Result:
     seconds = found.seconds
     searched = METHODS[argument["method"]].search is not None  # its descents happen where it proposes
     return {
-        "off": pack(y - found.y_star, "<f4"),
+        "off": pack(y - solutions.y_star, "<f4"),
         "by_omega": pack(by_omega, "u1"),
-        "in_bounds": pack(task.in_bounds(found.final), "u1"),
-        "replaced": pack(found.replaced, "u1"),
-        "omega_calls": found.omega_calls,
-        "success": found.success_before_replacement,
+        "in_bounds": pack(task.in_bounds(solutions.final), "u1"),
+        "replaced": pack(solutions.replaced, "u1"),
+        "omega_calls": solutions.omega_calls,
+        "success": solutions.success_before_replacement,
         "inference": seconds["latent"] + (0.0 if searched else seconds["proposal"]),
         "localization": seconds["localization"] + (seconds["proposal"] if searched else 0.0),
     }

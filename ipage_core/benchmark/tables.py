@@ -41,7 +41,7 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     if not len(rows):
         return pd.DataFrame()
     rows = rows.assign(error=squared_error(rows))
-    found = []
+    records = []
     for key, group in rows.groupby(CELL, observed=True, sort=False):
         cell: tuple[Any, ...] = key if isinstance(key, tuple) else (key,)
         by_omega = (group["by"] == OMEGA).to_numpy()
@@ -57,7 +57,7 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
         reported = paper.reported(task, method, protocol) or (np.nan, np.nan)
         means = runs["error"].mean()
         one = group.groupby("seed", observed=True)[["inference_seconds", "localization_seconds", "success"]].first()
-        found.append(
+        records.append(
             dict(zip(CELL, cell, strict=True))
             | {
                 "by": judged,
@@ -79,21 +79,21 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
                 "paper_sd": reported[1],
             }
         )
-    return pd.DataFrame(found).merge(_trainings(rows), on=["task", "method", "sampling", "protocol"], how="left")
+    return pd.DataFrame(records).merge(_trainings(rows), on=["task", "method", "sampling", "protocol"], how="left")
 
 
 def _trainings(rows: pd.DataFrame) -> pd.DataFrame:
     """``trainings, training_n, training_sd`` of every task, method, sampling and protocol."""
-    found = []
+    records = []
     for key, group in rows.groupby(CELL[:-1], observed=True, sort=False):
         judged = group[group["by"] == OMEGA] if (group["by"] == OMEGA).any() else group
-        told = {"trainings": judged["training_seed"].nunique(), "training_n": 0, "training_sd": np.nan}
-        if told["trainings"] > 1:
+        trainings = {"trainings": judged["training_seed"].nunique(), "training_n": 0, "training_sd": np.nan}
+        if trainings["trainings"] > 1:
             run = ["seed", "sample"]
             errors = judged.pivot_table(index=run, columns="training_seed", values="error", observed=True).dropna()
-            told |= {"training_n": len(errors), "training_sd": errors.mean().std()}
-        found.append(dict(zip(CELL, key, strict=False)) | told)
-    return pd.DataFrame(found)
+            trainings |= {"training_n": len(errors), "training_sd": errors.mean().std()}
+        records.append(dict(zip(CELL, key, strict=False)) | trainings)
+    return pd.DataFrame(records)
 
 
 def displayed(cells: pd.DataFrame, protocol: str) -> pd.DataFrame:

@@ -60,9 +60,9 @@ def work(argument: dict[str, Any]) -> Result:
             source=f"{argument['problem']}.csv",
             bounds=problem.x,
         )
-        found = _program(task, problem, targets, seed, y.std(0))
-    found["rows"] += _controls(problem, x, y, targets, seed)
-    return found
+        outcome = _program(task, problem, targets, seed, y.std(0))
+    outcome["rows"] += _controls(problem, x, y, targets, seed)
+    return outcome
 
 
 def _program(task: Task, problem: Problem, targets: Tensor, seed: int, sd: Tensor) -> Result:
@@ -105,13 +105,13 @@ def _program(task: Task, problem: Problem, targets: Tensor, seed: int, sd: Tenso
 def _controls(problem: Problem, x: Tensor, y: Tensor, targets: Tensor, seed: int) -> list[dict[str, Any]]:
     """The same rows and targets without the program. The nearest row counts as what the simulator truly makes of it."""
     sd = y.std(0)
-    found: list[dict[str, Any]] = []
+    outcome: list[dict[str, Any]] = []
     for k, y_star in enumerate(targets):
         nearest = int(((y - y_star) / sd).square().sum(1).argmin())
         error = float(_error(problem.truth(x[nearest : nearest + 1])[0], y_star, sd))
-        found.append({"way": ROW, "target": k, "candidate": 0, "error": error})
+        outcome.append({"way": ROW, "target": k, "candidate": 0, "error": error})
     if len(problem.y) > MOST_SEARCHED:
-        return found
+        return outcome
     surrogates: dict[str, Any] = {
         TREES: controls.ExtraTrees(x, y, seed),
         PROCESS: GaussianProcess.fitted(x, y, problem.bounds),
@@ -122,8 +122,8 @@ def _controls(problem: Problem, x: Tensor, y: Tensor, targets: Tensor, seed: int
         )
         for k, y_star in enumerate(targets):
             errors = _error(problem.truth(designs[k]), y_star, sd).tolist()
-            found += [{"way": way, "target": k, "candidate": i, "error": error} for i, error in enumerate(errors)]
-    return found
+            outcome += [{"way": way, "target": k, "candidate": i, "error": error} for i, error in enumerate(errors)]
+    return outcome
 
 
 def _error(y: Tensor, y_star: Tensor, sd: Tensor) -> Tensor:
@@ -158,16 +158,16 @@ def frame(results: dict[str, Result], done: list[Item]) -> pd.DataFrame:
             part[name] = np.where(part["way"] == PROGRAM, one[name], np.nan)
         parts.append(part)
     columns = ["lost", "whole", "covered", "row_is_closer"]
-    found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-    for name in (c for c in columns if c in found):
-        found[name] = found[name].astype(float)
-    return found
+    outcome = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    for name in (c for c in columns if c in outcome):
+        outcome[name] = outcome[name].astype(float)
+    return outcome
 
 
-def summary(found: pd.DataFrame) -> pd.DataFrame:
+def summary(outcome: pd.DataFrame) -> pd.DataFrame:
     """One row a problem: median errors of every way, what the program said, and who won."""
     lines = []
-    for name, part in found.groupby("problem", sort=False):
+    for name, part in outcome.groupby("problem", sort=False):
         own = part[part["way"] == PROGRAM]
         medians = part.groupby("way")["error"].median()
         per_target = own.groupby(["seed", "target"])

@@ -56,11 +56,11 @@ def run(arguments: argparse.Namespace) -> None:
         raise ValueError(f"{arguments.designs}: no design meets the target {y_star.tolist()}: nothing is covered")
     expressions = [part for text in arguments.constrain for part in text.split(";") if part.strip()]
     space = constraints.parse(task, expressions)
-    told = coverage_of(
+    result = coverage_of(
         task, method, x, y_star, arguments.within, space=space, seconds=arguments.seconds, progress=_print
     )
     print(file=sys.stderr)
-    summary = {"n": len(x)} | told.summary()
+    summary = {"n": len(x)} | result.summary()
     try:
         if task.d <= 3:
             pieces = pieces_of(task, space, y_star, arguments.seconds)

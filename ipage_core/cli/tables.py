@@ -91,16 +91,16 @@ def targets(task: Task, path: Path, table: Table, own: Sequence[str] = ()) -> Te
     """
     from ipage_core.tasks.table import names
 
-    found = names.targets(task, list(table.columns), own)
-    y_star = _numbers(table, found, [f"y{j + 1}" for j in range(task.n_targets)], own, path)
+    target_columns = names.targets(task, list(table.columns), own)
+    y_star = _numbers(table, target_columns, [f"y{j + 1}" for j in range(task.n_targets)], own, path)
     say(table)
     return y_star
 
 
 def say(table: Table) -> None:
     """What was guessed of a file, on stderr; after all checks, as what is wrong stands on a line alone."""
-    for told in table.guesses:
-        print(told, file=sys.stderr)
+    for guess in table.guesses:
+        print(guess, file=sys.stderr)
 
 
 def _numbers(

@@ -71,8 +71,8 @@ def run(arguments: argparse.Namespace) -> None:
         )
         if not arguments.json:
             print(file=sys.stderr)
-        told = {"held_out": card["held_out"]} if "held_out" in card else {}
-        print(json.dumps({"model": model, "seconds": card["training_seconds"], **card["validation"], **told}))
+        extra = {"held_out": card["held_out"]} if "held_out" in card else {}
+        print(json.dumps({"model": model, "seconds": card["training_seconds"], **card["validation"], **extra}))
 
 
 def _task_to_train(arguments: argparse.Namespace) -> Task:

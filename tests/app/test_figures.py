@@ -208,7 +208,7 @@ def test_errors_by_f_and_by_omega_are_two_curves_each_with_its_own_numbers(run_o
 def test_a_loop_is_lit_exactly_when_a_verified_design_lies_on_it(run_of):
     run = run_of(n=12)
     figure = sinewave.figure(run)
-    lit_colour = palette(False).found
+    lit_colour = palette(False).highlight
     for t, frame in enumerate(f for f in figure["frames"][1:] if f["data"]):
         badges = next(c["marker"]["color"] for c in frame["data"] if len(c.get("marker", {}).get("color", "")) == 9)
         lit = [k for k, colour in enumerate(badges) if colour == lit_colour]

@@ -128,7 +128,7 @@ def test_brushed_samples_stand_out_in_all_three_panels_of_their_column():
     run = make("sinewave")
     columns = [latent_of(name, run) for name in ("SRS", "LHS", "maximin")]
     figure = latent.figure(columns, (0, 1), (0, 1), {1: [2, 4]}, False, Size())
-    bright = [t for t in figure["data"] if t["marker"]["color"] == palette(False).found and t["customdata"]]
+    bright = [t for t in figure["data"] if t["marker"]["color"] == palette(False).highlight and t["customdata"]]
     assert [t["customdata"] for t in bright] == [[[2, 1], [4, 1]]] * 3
     assert len({t["xaxis"] for t in bright}) == 3
 

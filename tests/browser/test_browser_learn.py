@@ -51,7 +51,7 @@ def test_the_tour_as_a_student_takes_it():
         page.get_by_text("designs drawn at random have y = 0.9").wait_for()
         page.wait_for_selector(AT_REST)
         with watched.context.expect_page() as opened:
-            page.get_by_role("link", name="Open this state in Explore").click()
+            page.get_by_role("link", name="Open in Explore").click()
         explore = opened.value
         explore.wait_for_function(DRAWN, arg=0.9, timeout=TIMEOUT)
         assert "y1=0.9" in explore.url

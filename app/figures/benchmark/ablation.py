@@ -111,9 +111,9 @@ def _combinations(means: pd.DataFrame, x: pd.Series, y: pd.Series, colors: Palet
     traces = []
     for (start, optimizer), here in means[x.notna() & y.notna()].groupby(["start", "optimizer"], sort=False):
         symbol, word = _OPTIMIZERS[str(optimizer)]
-        told = [f"{one.start}, {word}, {one.surrogate}, {SAMPLINGS[str(one.sampling)]}" for one in here.itertuples()]
+        hover = [f"{one.start}, {word}, {one.surrogate}, {SAMPLINGS[str(one.sampling)]}" for one in here.itertuples()]
         color, at = _start_color(str(start), colors), here.index
-        trace = grid.points(x[at], y[at], color, 9, "x", symbol, showlegend=False, text=told)
+        trace = grid.points(x[at], y[at], color, 9, "x", symbol, showlegend=False, text=hover)
         traces.append(trace | {"hovertemplate": "%{text}<br>%{x:.3~g}: %{y:.3~g}<extra></extra>"})
     return traces
 
@@ -124,13 +124,13 @@ def _evaluations(rows: pd.DataFrame, colors: Palette) -> Dict:
     starts, surrogates = ([name for name in _BRIEF if name in set(rows[of])] for of in ("start", "surrogate"))
     cells = cells.reindex(pd.MultiIndex.from_product((starts, surrogates)))
 
-    def told(mean: float, reached: float, tried: float) -> str:
+    def hover(mean: float, reached: float, tried: float) -> str:
         if not reached > 0:
             return "not<br>reached" if tried > 0 else ""
         return f"{mean:.2g}" + (f"<br>{tried - reached:.0f} of {tried:.0f} not" if reached < tried else "")
 
     shape = (len(starts), len(surrogates))
-    words = np.array([told(*one) for one in cells.itertuples(index=False)], dtype=object).reshape(shape)
+    words = np.array([hover(*one) for one in cells.itertuples(index=False)], dtype=object).reshape(shape)
     calls = cells["mean"].to_numpy(float).reshape(shape)
     return {
         "type": "heatmap",

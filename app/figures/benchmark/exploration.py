@@ -34,8 +34,8 @@ def one_to_many(rows: pd.DataFrame, omega: np.ndarray, prior: np.ndarray, target
     on = grid.points(rows["x1"], np.full(len(rows), target), colors.localized, 5, "x", name="designs for y*")
     wheel = {"size": 8, "color": turn.tolist(), "colorscale": PHASE, "cmin": -180, "cmax": 180}
     wheel["colorbar"] = {"title": {"text": "angle of z [°]"}, "len": 0.8, "tickvals": [-180, -90, 0, 90, 180]}
-    told = np.stack((rows["z1"], rows["z2"]), axis=1).round(2).tolist()
-    right = grid.points(rows["x1"], rows["x2"], "", 8, "x2", showlegend=False, customdata=told) | {"marker": wheel}
+    latents = np.stack((rows["z1"], rows["z2"]), axis=1).round(2).tolist()
+    right = grid.points(rows["x1"], rows["x2"], "", 8, "x2", showlegend=False, customdata=latents) | {"marker": wheel}
     right["hovertemplate"] = "x = (%{x:.3f}, %{y:.3f})<br>z = (%{customdata[0]}, %{customdata[1]})<extra></extra>"
     axes = grid.axes(colors, [((0, 0.5), (0, 1)), ((0.6, 1), (0, 1))], [("x₁", "y"), ("x₁", "x₂")])
     axes["yaxis2"] |= {"scaleanchor": "x2"}  # one scale, and the panel keeps its place beside the colours

@@ -59,11 +59,11 @@ def _values(values: Any) -> Any:
 
 def axes(colors: Palette, boxes: Sequence[tuple], names: Sequence[tuple[str, str]]) -> Dict:
     """The axes of every panel, by Plotly's names for them: its box ((x0, x1), (y0, y1)), the axes' titles."""
-    found: Dict = {}
+    panels_axes: Dict = {}
     for k, (box, (across, up)) in enumerate(zip(boxes, names, strict=True)):
-        found[f"xaxis{suffix(k)}"] = axis(colors, across, box[0], f"y{suffix(k)}")
-        found[f"yaxis{suffix(k)}"] = axis(colors, up, box[1], f"x{suffix(k)}")
-    return found
+        panels_axes[f"xaxis{suffix(k)}"] = axis(colors, across, box[0], f"y{suffix(k)}")
+        panels_axes[f"yaxis{suffix(k)}"] = axis(colors, up, box[1], f"x{suffix(k)}")
+    return panels_axes
 
 
 def decades(values: pd.Series) -> Dict:

@@ -73,7 +73,7 @@ def table(cells: pd.DataFrame, floors: pd.DataFrame, titles_of: dict[str, str], 
             if not len(here):
                 continue
             mean = here["mean"].to_numpy(float)
-            told = [
+            hover = [
                 f"{short(str(one.method))}, {one.by}<br>mean {one.mean:.3g}, 95 % interval over "
                 f"{RESAMPLED[str(one.protocol)]} [{one.low:.2g}, {one.high:.2g}]<br>{counted(one)}, runs: {one.runs}"
                 for one in here.itertuples()
@@ -90,7 +90,7 @@ def table(cells: pd.DataFrame, floors: pd.DataFrame, titles_of: dict[str, str], 
                         "width": 3,
                         "color": color,
                     },
-                    "text": told,
+                    "text": hover,
                     "hovertemplate": "%{text}<extra></extra>",
                     "showlegend": not any(trace.get("name") == f"ours, by {by}" for trace in data),
                 }

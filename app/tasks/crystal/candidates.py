@@ -132,7 +132,9 @@ def _columns(names: list[str]) -> dict[str, Any]:
 
     unrelaxed = f"PBE gap [eV], unrelaxed internal coordinates: {HELD_IONS}"
     config = {
-        "sample": st.column_config.NumberColumn(pinned=True, width="small", help="the id that every export shares"),
+        "sample": st.column_config.NumberColumn(
+            pinned=True, width="small", help="number of the sample, the same in every export"
+        ),
         "rank": numbers("%d", RANKED_BY.replace("**", "")),
         "gap*": numbers("%.4g", f"target, {unrelaxed}"),
         "gap by surrogates": numbers("%.4f", f"{unrelaxed}: mean of five networks"),

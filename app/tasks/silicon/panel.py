@@ -129,7 +129,9 @@ def _columns(names: list[str]) -> dict[str, Any]:
 
     pbe = "PBE gap [eV], ions relaxed, no spin–orbit coupling"
     config = {
-        "sample": st.column_config.NumberColumn(pinned=True, width="small", help="the id that every export shares"),
+        "sample": st.column_config.NumberColumn(
+            pinned=True, width="small", help="number of the sample, the same in every export"
+        ),
         "rank": numbers("%d", RANKED_BY),
         "gap*": numbers("%.4g", f"target, {pbe}"),
         "gap by surrogate": numbers("%.4f", f"{pbe}: mean of five networks"),

@@ -159,7 +159,7 @@ def _badges(scene: Scene, run: Run, colors: Palette, size: Size) -> None:
                 "textfont": {"color": "#1f2430", "size": size.font},
                 "marker": {
                     "size": size.font + 9,
-                    "color": [colors.found if f else "#c3c9d1" for f in found],
+                    "color": [colors.highlight if f else "#c3c9d1" for f in found],
                     "line": {"width": 1, "color": "#6b7280"},
                 },
                 "hoverinfo": "skip",

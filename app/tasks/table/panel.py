@@ -1,4 +1,4 @@
-"""Designs of own data: never verified, so beside each the surrogates' spread and what was measured near it."""
+"""Designs for a table: never verified, so each comes with an interval and the nearest measured row."""
 
 from __future__ import annotations
 
@@ -88,11 +88,11 @@ def table(run: Run) -> pd.DataFrame:
 
 def _columns(run: Run, names: list[str]) -> dict[str, Any]:
     task = TASKS[run.task]
-    told = {"distance": "to the nearest measured row, each coordinate in widths of the box"}
-    told |= {"nearest row": "of the file it came from, the first below the header being 1"}
+    told = {"distance": "to the nearest measured row, in box widths"}
+    told |= {"nearest row": "its number in its file; the first row below the header is 1"}
     for label, name in zip(task.property_labels, y_names(task), strict=True):
         told |= {f"{name}*": f"target, {label}", f"{name} predicted": f"{label}, mean of the surrogates"}
-        told |= {f"± {name}": "predicted ± this is to hold 90 % of measurements; calibrated on rows left out"}
+        told |= {f"± {name}": "predicted ± this holds about 90 % of measurements; calibrated on left-out rows"}
         told |= {f"{name} of nearest row": f"{label}, as measured"}
     told |= dict(zip(x_names(task), task.x_labels, strict=True))
     heads = dict(zip(x_names(task), task.x_labels, strict=True))
@@ -109,7 +109,7 @@ def _columns(run: Run, names: list[str]) -> dict[str, Any]:
         else st.column_config.NumberColumn(
             heads.get(name),
             format=forms.get(name, "%.5g"),
-            help=told.get(name, "the id that every export shares"),
+            help=told.get(name, "number of the sample, the same in every export"),
             pinned=name == "sample",
         )
         for name in names
@@ -119,14 +119,14 @@ def _columns(run: Run, names: list[str]) -> dict[str, Any]:
 def _to_measure(request: DesignRequest, run: Run) -> None:
     """The candidates to measure next, and their results back as another round."""
     task = request.task
-    with st.expander("Close the loop: measure some, and learn from them", icon=":material/cycle:"):
+    with st.expander("Next round: measure some candidates and train on the results", icon=":material/cycle:"):
         surrogate = loaded(run.task, run.method).surrogate
         if surrogate is None or not hasattr(surrogate, "spread"):
-            st.caption("This method has no ensemble of surrogates to choose with; ipage has.")
+            st.caption("This method has no surrogate to choose candidates with; ipage has.")
             return
         st.caption(
-            "Half of them are the likeliest hits (**value**), half lie where the surrogates disagree and nothing was "
-            "measured (**information**). Fill in the properties, and bring the file back."
+            "Half of them are the most likely hits (**value**). The other half lie where the surrogates are uncertain "
+            "(**information**). Fill in the properties and upload the file."
         )
         left, right = st.columns([1, 2], vertical_alignment="bottom")
         count = left.select_slider("How many", MEASURE, value=10, key="measure")
@@ -218,21 +218,22 @@ def _key_figures(run: Run) -> list[Figure]:
     """The run in numbers where no Ω can tell."""
     s, final = run.summary, run.final
     names = [f"y{j + 1}" for j in range(len(run.y_star))]
-    figures = [Figure("Verified", "none", "there is no Ω: these designs are to be measured or simulated")]
+    figures = [Figure("Verified", "none", "there is no Ω: measure or simulate these designs")]
     figures += [
         Figure(
             f"Spread{'' if len(names) == 1 else f', {name}'}",
             number(float(final[f"spread{name[1:]}"].median())),
-            "median, of the surrogates among each other",
+            "median standard deviation of the surrogate",
         )
         for name in names
         if final[f"spread{name[1:]}"].notna().any()
     ]
-    far = "median distance, each coordinate in widths of the box"
+    far = "median distance, in box widths"
     figures.append(Figure("Nearest measured row", number(float(final["nearest_distance"].median())), far))
     if run.localizes:
-        told = "reached y* by the surrogates at first try"
-        figures.append(Figure("Success before replacement", f"{s['success_before_replacement']} / {s['n']}", told))
+        meaning = "reached y* by the surrogates before any was replaced"
+        success = f"{s['success_before_replacement']} / {s['n']}"
+        figures.append(Figure("Success before replacement", success, meaning, True))
     figures.append(Figure("Time", f"{sum(s['seconds'].values()):.2f} s", "from latent points to designs"))
     return figures
 
@@ -246,8 +247,8 @@ class TablePanel(TaskPanel):
         """The accuracy on held-out rows: it stands before any candidate."""
         task, method = request.task, loaded(request.task.name, request.method)
         st.info(
-            f"**{candidates.accuracy_text(task, candidates.held_out(method))}** No training saw them. There is no Ω "
-            "for own data, so every design is **not verified** until it is measured.",
+            f"**{candidates.accuracy_text(task, candidates.held_out(method))}** These rows were not used for "
+            "training. There is no Ω for own data, so every design is **not verified** until it is measured.",
             icon=":material/rule:",
         )
         if left := not_learnt(task, [card["data"]["n"] for card in method.cards.values()]):
@@ -257,7 +258,7 @@ class TablePanel(TaskPanel):
                 icon=":material/update:",
             )
             with link:
-                to_train("Train it on them")
+                to_train("Train on them")
 
     def show_sample(self, request: DesignRequest, run: Run, dark: bool, size: Size) -> None:
         """Candidates with their spread and nearest rows, what to take away, and one of them closely."""
@@ -292,7 +293,7 @@ class TablePanel(TaskPanel):
         if order is not None:
             drawn = cell.figure(run.x[-1, sample, order].astype(float), seen.near_x[0, order], dark)
             chart(drawn, key="cell", config=CONFIG)
-            st.caption("Drag to turn. The data say nothing of atoms: these are the cells' edges, at the same scale.")
+            st.caption("Drag to turn. The data hold no atoms: these are the edges of the cells, at the same scale.")
         inspector.show_details(run, sample, seen)
 
     def show_table(self, run: Run) -> None:

@@ -149,7 +149,7 @@ def gaps(
     ]
     known = len(x) - len(left)
 
-    def told(p: cluster.Progress) -> None:
+    def report(p: cluster.Progress) -> None:
         if progress is not None:
             progress(p._replace(done=p.done + known, total=len(x)))
 

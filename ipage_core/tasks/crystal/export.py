@@ -59,7 +59,7 @@ def files(frame: pd.DataFrame, form: str) -> dict[str, bytes]:
 
     Where DFT has not run, ΔE is the surrogate's and called so.
     """
-    found = {}
+    contents = {}
     if "energy" not in frame:
         frame = frame.assign(energy=_predicted_energy(frame))
     for row in frame.to_dict("records"):
@@ -71,8 +71,8 @@ def files(frame: pd.DataFrame, form: str) -> dict[str, bytes]:
         about["verified"] = "dft_gap_eV" in about
         about["provenance"] = f"{program()}; {PROVENANCE}"
         atoms = structure([row[f"x{j + 1}"] for j in range(6)], about)
-        found[file_name(f"srtio3-{row['sample']}", form)] = FORMATS[form](atoms, "SrTiO3")
-    return found
+        contents[file_name(f"srtio3-{row['sample']}", form)] = FORMATS[form](atoms, "SrTiO3")
+    return contents
 
 
 def _predicted_energy(frame: pd.DataFrame) -> NDArray[np.float64]:

@@ -75,13 +75,13 @@ def images(lattice: ArrayLike) -> Floats:
     the lattice itself.
     """
     x = np.asarray(lattice, dtype=np.float64)
-    found = []
+    candidates = []
     for axes in itertools.permutations(range(3)):
         lengths, angles = x[..., list(axes)], x[..., [3 + axis for axis in axes]]
         for reversed_axis in (None, 0, 1, 2):
             at_it = np.array([reversed_axis is not None and axis != reversed_axis for axis in range(3)])
-            found.append(np.concatenate([lengths, np.where(at_it, 180 - angles, angles)], axis=-1))
-    return np.stack(found, axis=-2)
+            candidates.append(np.concatenate([lengths, np.where(at_it, 180 - angles, angles)], axis=-1))
+    return np.stack(candidates, axis=-2)
 
 
 def canonical(lattice: ArrayLike, decimals: int = 6) -> Floats:
@@ -89,13 +89,13 @@ def canonical(lattice: ArrayLike, decimals: int = 6) -> Floats:
 
     So a ≤ b ≤ c, and α, β ≤ 90°. Of two lattices, one is an image of the other if and only if these are equal.
     """
-    found = images(lattice).round(decimals)
+    candidates = images(lattice).round(decimals)
     # Stable sorts from the last key to the first, as np.lexsort does, but along an inner axis.
-    order = np.broadcast_to(np.arange(24), found.shape[:-1])
+    order = np.broadcast_to(np.arange(24), candidates.shape[:-1])
     for j in reversed(range(6)):
-        key = np.take_along_axis(found[..., j], order, axis=-1)
+        key = np.take_along_axis(candidates[..., j], order, axis=-1)
         order = np.take_along_axis(order, key.argsort(axis=-1, kind="stable"), axis=-1)
-    return np.take_along_axis(found, order[..., :1, None], axis=-2)[..., 0, :]
+    return np.take_along_axis(candidates, order[..., :1, None], axis=-2)[..., 0, :]
 
 
 class LatticeData(NamedTuple):
