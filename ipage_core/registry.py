@@ -1,7 +1,7 @@
-"""Tasks and methods by name: what ships, what installed packages bring, what the user has made.
+"""Tasks and methods by name: those that ship, those of installed packages, the user's own.
 
-A package brings tasks by entry points of the group ``ipage.tasks``: ``name = "package.module:TASK"``. A user's own are
-a Python file that defines ``TASK``, named by ``--task FILE.py`` (or ``$IPAGE_TASKS``), or put into the folder
+A package brings tasks by entry points of the group ``ipage.tasks``: ``name = "package.module:TASK"``. The user's own
+task is a Python file that defines ``TASK``, named by ``--task FILE.py`` (or ``$IPAGE_TASKS``), or put into the folder
 
 $IPAGE_HOME (default: ~/.local/share/ipage-explorer)
   tasks/<name>.py  a task with an Ω of one's own
@@ -133,12 +133,14 @@ def _defined(file: Path, written: int) -> Task:
     try:
         spec.loader.exec_module(made)
     except Exception as error:  # the user's own code may fail in any way
-        raise ValueError(f"{file.name} fails when it is read: {type(error).__name__}: {error}") from error
+        raise ValueError(f"{file.name} fails when it is imported: {type(error).__name__}: {error}") from error
     task = getattr(made, "TASK", None)
     if not isinstance(task, Task):
         raise ValueError(f"{file.name} defines no TASK; accepted: TASK = ipage_core.Task(…) or Task.from_function(…)")
     if task.name in MODULES:
-        raise ValueError(f"{file.name} calls its task '{task.name}', as a shipped one is called: give it another name")
+        raise ValueError(
+            f"{file.name} calls its task '{task.name}', which is the name of a shipped task: give it another name"
+        )
     return task
 
 
@@ -221,7 +223,7 @@ def _of_table(folder: Path, card_written: int, rows_written: int) -> Task | None
 def _refresh_methods() -> None:
     """Methods that the user has trained: ``method@run`` for each whose models all lie in ``models/<run>``."""
     if "ipage_core.inference.methods" not in sys.modules and not any((home() / "models").glob("*")):
-        return  # nothing to add, nothing to take away, and no reason to load torch
+        return  # nothing has changed, so torch is not loaded
     from ipage_core.inference.methods import METHODS, Method
 
     trained: dict[str, Method] = {}

@@ -198,9 +198,9 @@ def test_an_installed_package_brings_a_task(rectangle, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("1/0", "fails when it is read: ZeroDivisionError"),
+        ("1/0", "fails when it is imported: ZeroDivisionError"),
         ("x = 1", "defines no TASK"),
-        (FILE.replace('"rectangle"', '"sinewave"'), "as a shipped one is called"),
+        (FILE.replace('"rectangle"', '"sinewave"'), "the name of a shipped task"),
     ],
 )
 def test_a_file_that_is_no_task_is_one_sentence(tmp_path, text, told):

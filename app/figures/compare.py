@@ -155,13 +155,13 @@ def sweep_figure(
         sizes = [n for n in counts if by_n.get(n)]
         if not sizes:
             continue
-        counts = np.array([[f(o.found for o in by_n[n]) for f in (_mean, min, max)] for n in sizes])
+        reached = np.array([[f(o.found for o in by_n[n]) for f in (_mean, min, max)] for n in sizes])
         errors = np.array([np.mean([o.errors for o in by_n[n]], axis=0) for n in sizes])
         color = colors.omega if by_omega else colors.surrogate
         shift = 0.96 + 0.04 * place
         for k, (middle, low, high, ink) in enumerate(
             (
-                (counts[:, 0], counts[:, 1], counts[:, 2], colors.localized),
+                (reached[:, 0], reached[:, 1], reached[:, 2], colors.localized),
                 (errors[:, 1], errors[:, 0], errors[:, 2], color),
             )
         ):

@@ -28,11 +28,11 @@ SECTIONS = {
     "ablation": "ablation",
     "compute": "compute",
 }
-"""What ``--only`` names → the module that does it, and its Parquet file."""
+"""Section → its module and Parquet file."""
 CELLS = "cells.parquet"
-"""What :func:`ipage_core.benchmark.tables.summary` says of ``solutions.parquet``."""
+"""File of :func:`ipage_core.benchmark.tables.summary` of ``solutions.parquet``."""
 SHIPPED = DATA / "benchmark"
-"""The results that come with the program."""
+"""The shipped results."""
 
 
 def run(
@@ -47,16 +47,16 @@ def run(
     command: str = "",
     fold: bool = False,
 ) -> dict[str, Path]:
-    """Run what is not in the journals of ``out`` yet, and write a Parquet file a section. → section: file.
+    """Run everything that is not in the journals of ``out`` and write one Parquet file per section. → section: file.
 
     Args:
-        scope: what to cover.
+        scope: the runs to cover.
         out: folder of journals and Parquet files; the files hold exactly what ``scope`` covers.
         sections: which of ``SECTIONS``.
         workers, scheduler, cancel: see :func:`ipage_core.runtime.executor.run`.
-        progress: told the section's name and its progress.
-        command: how the user called it; kept in the files' cards.
-        fold: run nothing, write what the journals hold of ``scope`` so far.
+        progress: called with a section's name and its progress.
+        command: the user's command, for the files' cards.
+        fold: run nothing; write the results in the journals.
 
     Raises:
         ValueError: an unknown section, no method is available, nothing to fold, or see
@@ -72,7 +72,7 @@ def run(
         section: Any = import_module(f"ipage_core.benchmark.{SECTIONS[name]}")
         items = section.items(scope)
         results: dict[str, cluster.Result] = {}
-        # DFT brings its own processes, and clocks want the machine for themselves.
+        # DFT starts its own processes, and time measurements need the machine alone.
         here = [item for item in items if section.alone(item[1])]
         there = [item for item in items if not section.alone(item[1])]
         for part, count, address in ((there, workers, scheduler), (here, 0, None)):
@@ -91,37 +91,37 @@ def run(
                 )
             if cancel is not None and cancel():
                 return written
-        if fold and not results:  # what an earlier run has written stays
+        if fold and not results:  # the files of an earlier run stay
             continue
         written[name], about = out / f"{SECTIONS[name]}.parquet", {"command": command, "missing": unavailable}
         frame = section.frame(scope, results)
         rows.write(frame, written[name], about)
-        if name == "tables":  # a million rows take seconds to sum up: a page cannot wait for them
+        if name == "tables":  # summing up a million rows takes seconds, too long for a page
             rows.write(tables.summary(frame), out / CELLS, about)
     if not written:
-        raise ValueError(f"{out} holds nothing of this that a run has finished; accepted: the folder of a stopped run")
+        raise ValueError(f"{out} holds no finished results of these runs; accepted: the folder of a stopped run")
     return written
 
 
 def join(folders: Sequence[Path], out: Path) -> dict[str, Path]:
-    """Write what several folders hold as one, of a benchmark run in parts or on several machines. → section: file.
+    """Merge folders of a benchmark that ran in parts or on several machines. → section: file.
 
-    Where two hold the same row, the later folder's counts.
+    On duplicates the later folder wins.
 
     Raises:
-        ValueError: the folders hold no results, a file is no table of a benchmark, or a cell would be of two networks.
+        ValueError: the folders hold no results, a file is not of a benchmark, or a cell mixes two networks.
     """
     written = {}
     missing_here = missing(Scope(tuple(TASKS)))
     for name, module in SECTIONS.items():
         loaded = [rows.read(path) for folder in folders if (path := folder / f"{module}.parquet").exists()]
-        loaded = [one for one in loaded if len(one[0])]  # an empty table's columns would make numbers of no type
+        loaded = [one for one in loaded if len(one[0])]  # the columns of an empty table have no number type
         if not loaded:
             continue
         key = list(import_module(f"ipage_core.benchmark.{module}").KEY)
         frame = pd.concat([table.assign(part=k) for k, (table, _) in enumerate(loaded)], ignore_index=True)
         frame = frame.drop_duplicates(key, keep="last")
-        cards = [loaded[k][1] for k in sorted(frame.pop("part").unique())]  # of folders of which a row is left
+        cards = [loaded[k][1] for k in sorted(frame.pop("part").unique())]  # of folders with remaining rows
         if "weights" in frame:
             networks = frame.groupby(["task", "method", "training_seed"], observed=True)["weights"].nunique()
             if (networks > 1).any():
@@ -130,11 +130,11 @@ def join(folders: Sequence[Path], out: Path) -> dict[str, Path]:
                     f"{method} on {task} has been trained anew between these runs; accepted: runs after it"
                 )
         about = {}
-        for word in ("command", "machine"):  # of what had been joined before, too
+        for word in ("command", "machine"):  # also of folders merged before
             parts = [part for card in cards for part in card[word].split(" && ")]
             about[word] = " && ".join(dict.fromkeys(parts))
         unavailable = {key: why for card in cards for key, why in card["missing"].items() if key in missing_here}
-        if "method" in frame:  # what one run lacked another may have
+        if "method" in frame:  # a later run may have a method that another lacked
             there = set(frame["task"].astype(str) + " " + frame["method"].astype(str))
             unavailable = {key: why for key, why in unavailable.items() if key not in there}
         written[name] = out / f"{module}.parquet"

@@ -1,6 +1,6 @@
-"""What each part of the chain buys: start × optimizer × sampling × surrogate, all else equal.
+"""Ablation of the design run: start × optimizer × sampling × surrogate, all else equal.
 
-``python -m ipage_core ablate`` asks the same of the parts of the network's training.
+``python -m ipage_core ablate`` does the same for the network's training.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from ipage_core.runtime.executor import Item, Result
 from ipage_core.tasks import TASKS
 
 STARTS = {"prior": "prior-lm", "INN posterior (φ)": "ipage", "cINN posterior": "ipage-cinn"}
-"""Where localization starts → the method whose proposal that is."""
+"""Start of localization → the method with this proposal."""
 SURROGATES = {"separate": "ipage"}
-"""What it descends → the method that has it. An earlier program's INN had a t(x) of its own training, too."""
+"""Surrogate → the method with it. In earlier versions the INN's own t(x) was another one."""
 OPTIMIZERS = ("none", "gd", "adam", "lm")
 N, FEW = 200, 25
-"""Designs of a run; and of another, in which few must find all families."""
+"""Designs of a run; and of a second run, which tests how many families few designs reach."""
 ENOUGH, MOST = 1e-6, 4
-"""Mean squared error to reach with true evaluations, and how many a solution are tried."""
+"""Mean squared error to reach by corrections with Ω, and the maximum number of corrections."""
 MOST_COORDINATES = 16
 KEY = ("task", "start", "optimizer", "surrogate", "sampling", "seed")
-"""What tells rows apart."""
+"""Columns that identify a row."""
 
 
 def items(scope: Scope) -> list[Item]:
-    """Three seeds of every combination, 200 solutions for the default target each; one seed if quick."""
+    """Three seeds of every combination, each with 200 solutions for the default target; one seed if quick."""
     todo = []
     for task in (name for name in scope.tasks if TASKS[name].d <= MOST_COORDINATES):
         try:
@@ -46,7 +46,7 @@ def items(scope: Scope) -> list[Item]:
         optimizers = ("none", "lm") if scope.quick else OPTIMIZERS
         for start, optimizer, surrogate in product(STARTS, optimizers, SURROGATES):
             if optimizer == "none" and surrogate != "separate":
-                continue  # nothing is descended
+                continue  # no localization
             for sampling in ("srs",) if start == "prior" else SAMPLINGS:
                 for seed in range(min(scope.repeats or 3, 1 if scope.quick else 3)):
                     argument = {"task": task, "start": start, "optimizer": optimizer, "seed": seed, "n": N}
@@ -62,7 +62,7 @@ def alone(argument: dict[str, Any]) -> bool:
 
 
 def work(argument: dict[str, Any]) -> Result:
-    """One combination: its error by Ω, and how many true evaluations bring it below ``ENOUGH``."""
+    """Run one combination: its error by Ω, and the number of corrections that bring it below ``ENOUGH``."""
     torch.set_num_threads(1)
     task, optimizer = TASKS[argument["task"]], argument["optimizer"]
     proposal, surrogate = loaded(task.name, STARTS[argument["start"]], None).proposal, None
@@ -106,7 +106,7 @@ def work(argument: dict[str, Any]) -> Result:
             error = _mean(tried.verification.resim_error)
             if error <= ENOUGH:
                 measured["omega_calls"] = (tried.omega_calls - tried.verification.calls) / argument["n"]
-            if error <= ENOUGH or (k and error > 0.5 * before):  # there, or no further correction will bring it there
+            if error <= ENOUGH or (k and error > 0.5 * before):  # reached, or further corrections will not help
                 break
             before = error
     return {name: None if math.isnan(value) else value for name, value in measured.items()}
@@ -122,11 +122,11 @@ def _mean(errors: torch.Tensor) -> float:
 
 
 def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
-    """One row a run.
+    """One row per run.
 
     ``task, start, optimizer, surrogate, sampling, seed``; ``mean, median`` of ‖Ω(x) − y*‖² and ``hits``, share within
     tolerance, of all solutions, replaced ones included; ``success``, share that needed no replacement; ``modes``
-    families found, ``modes_25`` of them with 25 designs; ``seconds`` but for Ω; ``omega_calls`` a solution until the
-    mean is below 1e-6 (of the first seed alone), NaN if four are not enough, or there is nothing to correct with.
+    number of families, ``modes_25`` with 25 designs; ``seconds`` without Ω; ``omega_calls`` per solution until the mean
+    is below 1e-6 (of the first seed alone), NaN if four are not enough, or there is nothing to correct with.
     """
     return pd.DataFrame([argument | results[key] for key, argument in items(scope) if key in results])

@@ -1,4 +1,4 @@
-"""Is the posterior before localization as wide as it should be? Ranks and expected coverage on unseen pairs."""
+"""Calibration of the posterior before localization: ranks and expected coverage on unseen pairs."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from ipage_core.runtime.executor import Item, Result
 from ipage_core.tasks import TASKS
 
 METHODS = ("inn", "cinn", "cvae", "mdn")
-"""Those that claim a posterior."""
+"""Methods with a posterior."""
 SAMPLES = 199
-"""Posterior samples a pair: its ranks are 0 … 199."""
+"""Posterior samples per pair; ranks are 0 … 199."""
 AT_ONCE = 250
-"""Pairs an item."""
+"""Pairs per item."""
 MOST_COORDINATES = 16
 KEY = ("task", "method", "training_seed", "pair")
-"""What tells rows apart."""
+"""Columns that identify a row."""
 
 
 def items(scope: Scope) -> list[Item]:
@@ -49,8 +49,8 @@ def alone(argument: dict[str, Any]) -> bool:
 def work(argument: dict[str, Any]) -> Result:
     """Ranks of the true x among posterior samples for its y, and its credibility about random points of the box.
 
-    Lattice coordinates of the truth are smeared as they were in training, by the INN with the y that goes with them:
-    that is the posterior the model claims.
+    Discrete coordinates of the truth get the noise of training, with the matching y for the INN, because this is the
+    posterior of the model.
     """
     torch.set_num_threads(1)
     task, begin = TASKS[argument["task"]], argument["begin"]
@@ -75,7 +75,7 @@ def work(argument: dict[str, Any]) -> Result:
 
 
 def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
-    """One row a pair: task, method, training_seed, pair, ``rank1 …`` in 0 … 199 a coordinate, ``credibility``."""
+    """One row per pair: task, method, training_seed, pair, ``rank1 …`` in 0 … 199 a coordinate, ``credibility``."""
     parts = []
     for key, argument in items(scope):
         if key not in results:

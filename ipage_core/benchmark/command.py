@@ -21,20 +21,22 @@ from ipage_core.runtime.executor import Progress
 from ipage_core.runtime.paths import ROOT
 
 SEEDS = 5
-"""Training seeds of ``--tables``, each with a table and targets of its own."""
+"""Training seeds of ``--tables``, each with its own table and targets."""
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Do what the command line says.
+    """Run the command.
 
     Raises:
-        ValueError: what is asked for cannot be; the message says what can.
+        ValueError: an option is not accepted; the message says what is.
     """
     if arguments.tables:
         _tables(arguments)
         return
     if arguments.out is None and (arguments.report is None or arguments.join or arguments.fold):
-        raise ValueError("accepted: --out DIR for a run, --join or --fold; or --report FILE.html, of what ships")
+        raise ValueError(
+            "accepted: --out DIR for a run, --join or --fold; or --report FILE.html, of the shipped results"
+        )
     if arguments.out is not None:
         _run(arguments)
     if arguments.report is not None:
@@ -64,7 +66,7 @@ def _tables(arguments: argparse.Namespace) -> None:
         )
     table = tables_of_others.frame(results, requested)
     if table.empty:
-        raise ValueError(f"{arguments.out} holds nothing of this that a run has finished")
+        raise ValueError(f"{arguments.out} holds no finished results of these runs")
     rows.write(table, arguments.out / "tables_of_others.parquet", {"command": _command(arguments)})
     print(tables_of_others.markdown(tables_of_others.summary(table)))
 
@@ -87,7 +89,7 @@ def _run(arguments: argparse.Namespace) -> None:
     )
     sections = _names(arguments.only, tuple(benchmark.SECTIONS))
     if arguments.device is not None and "compute" not in sections:
-        raise ValueError("--device is what the section compute times; accepted: with it, or without --only")
+        raise ValueError("--device is for the section compute; accepted: with this section, or without --only")
     if arguments.device == "cuda" and not torch.cuda.is_available() and not arguments.fold:
         raise ValueError("--device cuda: PyTorch finds no GPU here; accepted: cpu")
     if scope.dft:
@@ -125,7 +127,7 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        problem = f"--out {folder}: {error.strerror}; accepted: a folder, or a place where one can be made"
+        problem = f"--out {folder}: {error.strerror}; accepted: a folder, or a place where one can be created"
         raise ValueError(problem) from None
 
 
@@ -149,7 +151,7 @@ def _print_tables(path: Path) -> None:
 
 
 def _report(folder: Path, out: Path) -> None:
-    """By the app, which draws the figures: in a process of its own, for nothing here imports the app."""
+    """The app draws the figures, in a separate process, because the core does not import the app."""
     command = [sys.executable, "-m", "app.results.report", str(folder.resolve()), str(out.resolve())]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     if done.returncode:
@@ -165,7 +167,7 @@ def _names(text: str | None, default: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _command(arguments: argparse.Namespace) -> str:
-    """What the user typed, but for where it wrote and on how many cores: what results depend on."""
+    """The user's command without output folder and number of cores: everything that results depend on."""
     words = ["python", "-m", "ipage_core", "benchmark"]
     for name in ("tasks", "methods", "sampling", "protocol", "repeats", "only", "device"):
         if (value := getattr(arguments, name)) is not None:

@@ -1,4 +1,4 @@
-"""Figure 7 and beyond: seconds for 1000 solutions in two parts, error against seconds, and what training cost."""
+"""Figure 7 and more: seconds for 1000 solutions in two parts, error against seconds, and training time."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ from ipage_core.runtime.executor import Item, Result
 from ipage_core.tasks import TASKS
 
 STEPS = (1, 2, 3, 5, 10, 25)
-"""Levenberg–Marquardt steps at most: budgets of iPage, its variants and its control."""
+"""Budgets of iPage, its variants and its control: maximum Levenberg–Marquardt steps."""
 SEARCHES: dict[str, list[dict[str, Any]]] = {
     "na": [
         *({"per_design": k, "steps": steps} for k in (1, 2, 4, 8) for steps in (5, 25)),
         *({"optimizer": "adam", "per_design": k, "steps": 200} for k in (1, 4)),
     ]
 }
-"""Budgets of the neural-adjoint method: descents a design, and steps each; by Levenberg–Marquardt or its own Adam."""
+"""Budgets of the neural adjoint: descents per design and steps, by Levenberg–Marquardt or its own Adam."""
 REPEATS = 3
 KEY = ("task", "method", "kind", "device", "setting", "n")
-"""What tells rows apart."""
+"""Columns that identify a row."""
 
 
 def items(scope: Scope) -> list[Item]:
-    """Times of every method, and budgets of those that localize. They run one by one, each three times over.
+    """Times of every method, and budgets of those that localize; three repeats, one run at a time.
 
-    If quick, without budgets and costly methods.
+    Quick: no budgets and no costly methods.
     """
     todo = []
     for task in scope.tasks:
@@ -65,7 +65,7 @@ def _arguments(task: str, method: str, quick: bool) -> Iterator[dict[str, Any]]:
     settings = SEARCHES.get(method, [])
     if METHODS[method].surrogate is not None:
         settings = [{"steps": steps} for steps in STEPS] + [{"omega_evals": k} for k in (1, 2)]
-    if TASKS[task].d > 16 or not TASKS[task].verifies_by_default:  # slow; one row says what NA's own optimizer costs
+    if TASKS[task].d > 16 or not TASKS[task].verifies_by_default:  # slow; one row is enough for NA's own optimizer
         settings = [s for s in settings if s.get("optimizer") == "adam" and s["per_design"] == 4]
     if TASKS[task].d > 16 and METHODS[method].surrogate is not None:
         settings = [{"omega_evals": 3}, {"finish": True}]
@@ -74,12 +74,12 @@ def _arguments(task: str, method: str, quick: bool) -> Iterator[dict[str, Any]]:
 
 
 def alone(argument: dict[str, Any]) -> bool:
-    """Always: a clock wants the cores for itself."""
+    """Always, because time measurements need all cores."""
     return True
 
 
 def work(argument: dict[str, Any]) -> Result:
-    """Median seconds over repeats (after one that warms up), the mean error by Ω, and the memory a run takes."""
+    """Median seconds over repeats (after a warm-up), the mean error by Ω, and the memory of a run."""
     torch.set_num_threads(1)
     task, setting, device = TASKS[argument["task"]], argument["setting"], argument["device"]
     method = load(task.name, argument["method"], device, root=argument["models"] and Path(argument["models"]))
@@ -95,7 +95,7 @@ def work(argument: dict[str, Any]) -> Result:
     parts: list[tuple[float, float, float]] = []
     with peak_memory() as memory:
         for seed in range(argument["repeats"]):
-            unit_design.cache_clear()  # every run pays for its latent design
+            unit_design.cache_clear()  # every run computes its latent design
             more: dict[str, Any] = {
                 "sampling": argument["sampling"],
                 "verify": verify,
@@ -107,7 +107,7 @@ def work(argument: dict[str, Any]) -> Result:
             seconds = solutions.seconds
             inference = seconds["latent"] + (0.0 if searched else seconds["proposal"])
             localization = seconds["localization"] + (seconds["proposal"] if searched else 0.0)
-            if solutions.omega_calls:  # Ω's time but for the final check, which no method is charged with
+            if solutions.omega_calls:  # time of Ω without the final check
                 calls = solutions.omega_calls - solutions.verification.calls
                 localization += seconds["verification"] * calls / solutions.omega_calls
             parts.append((inference, localization, float(solutions.verification.resim_error.mean())))
@@ -124,9 +124,9 @@ def work(argument: dict[str, Any]) -> Result:
 
 
 def _floor(method: Loaded, task: Task) -> float | None:
-    """Mean ‖f(x) − Ω(x)‖² of the method's surrogate over unseen pairs; at one target it may be less, or more.
+    """Mean ‖f(x) − Ω(x)‖² of the method's surrogate over unseen pairs; it may differ at one target.
 
-    None without a surrogate, and where all stored designs have been trained with.
+    None without a surrogate, or if all stored designs are training data.
     """
     surrogate = method.proposal.network if isinstance(method.proposal, NeuralAdjoint) else method.surrogate
     if surrogate is None or task.d > 16:
@@ -139,7 +139,7 @@ def _floor(method: Loaded, task: Task) -> float | None:
 
 @contextmanager
 def peak_memory() -> Iterator[dict[str, float]]:
-    """Fill in ``mb``: the most memory that this process had while the block ran (Linux; elsewhere nothing)."""
+    """Set ``mb`` to the peak memory of this process in the block (on Linux only)."""
     peak: dict[str, float] = {}
     status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
     watched = status.exists() and os.access(reset, os.W_OK)
@@ -152,7 +152,7 @@ def peak_memory() -> Iterator[dict[str, float]]:
 
 
 def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
-    """One row a method (``kind`` time) or setting (budget), with the ``sampling`` of the tables and the ``machine``.
+    """One row per method (``kind`` time) or setting (budget), with the ``sampling`` of the tables and the ``machine``.
 
     ``inference_seconds, localization_seconds`` for ``n`` solutions at the default target, one thread, Ω's
     corrections included and its final check left out; ``mean`` of ‖Ω(x) − y*‖² (NaN where Ω is slow);

@@ -1,4 +1,4 @@
-"""What somebody without this program would do with a table: take the nearest row, or search a usual regression."""
+"""Controls for tables: the nearest row, and a random search on a standard regression."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import torch
 from torch import Generator, Tensor
 
 DRAWS, ROUNDS = 20_000, 100
-"""Designs that the search draws, and rounds in which it moves the best of them."""
+"""Random designs of the search, and rounds in which it moves the best of them."""
 TREES, LEAST_SPLIT = 100, 2
-"""As scikit-learn has them."""
+"""The defaults of scikit-learn."""
 
 
 class ExtraTrees:
@@ -43,7 +43,7 @@ def _grow(x: np.ndarray, z: np.ndarray, generator: np.random.Generator) -> tuple
     right: list[Any] = []
     value: list[Any] = []
     todo = [np.arange(len(x))]
-    waiting = [-1]  # where the node's number is to be written: 2·parent, + 1 for right
+    waiting = [-1]  # where to write the node's number: 2·parent, + 1 for right
     while todo:
         rows, written = todo.pop(), waiting.pop()
         number = len(column)

@@ -1,4 +1,4 @@
-"""Figures 4 and 5: which families of solutions are found with few and with many samples, over many seeds."""
+"""Figures 4 and 5: the families of solutions that few and many samples reach, over many seeds."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ipage_core.tasks import TASKS
 
 COUNTS = (25, 50, 100, 200)
 KEY = ("task", "method", "sampling", "seed", "training_seed", "count", "sample")
-"""What tells rows apart."""
+"""Columns that identify a row."""
 
 
 def items(scope: Scope) -> list[Item]:
-    """All counts of a seed in one item, for tasks whose families can be told apart; costly methods are left out."""
+    """One item per seed with all counts, for tasks with known families and methods that are not costly."""
     todo = []
     for task in scope.tasks:
         if TASKS[task].modes is None:
@@ -41,7 +41,7 @@ def alone(argument: dict[str, Any]) -> bool:
 
 
 def work(argument: dict[str, Any]) -> Result:
-    """The designs of one seed at every count, the family nearest to each, and how far Ω is off."""
+    """Run one seed at every count: designs, their nearest families, and their errors by Ω."""
     torch.set_num_threads(1)
     task = TASKS[argument["task"]]
     method = loaded(task.name, argument["method"], argument["models"])
@@ -63,7 +63,7 @@ def work(argument: dict[str, Any]) -> Result:
 
 
 def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
-    """One row a design: the run (``count`` is its N), ``sample``, ``x1 …``, ``off1 …``, ``family`` (−1: none).
+    """One row per design: the run (``count`` is its N), ``sample``, ``x1 …``, ``off1 …``, ``family`` (−1: none).
 
     Of the first seed also ``start1 …``, what was proposed, and the latent point's ``z1, z2`` (methods with a latent
     space of two coordinates or more; of a replaced sample, the fresh ones).
@@ -88,7 +88,7 @@ def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
 
 
 def recall(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row a task, method, sampling and count.
+    """One row per task, method, sampling and count.
 
     Over seeds: ``found`` mean number of families that have a design within tolerance by Ω, ``all_found`` share of
     seeds in which every family has one, ``n_modes`` how many there are; ``count_sd`` standard deviation over seeds of

@@ -1,4 +1,4 @@
-"""How good a set of designs is as a whole: families found, errors and their intervals, spread, distance to others."""
+"""Metrics of a set of designs: families, errors and their intervals, spread, distance to another set."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Array = NDArray[np.floating]
 
 
 def error_quantiles(errors: Array, at: tuple[float, ...] = (0.05, 0.25, 0.5, 0.75, 0.95)) -> Array:
-    """Quantiles of the errors that are known, NaN if none is. (n,) → (len(at),)."""
+    """Quantiles of the finite errors, NaN if there is none. (n,) → (len(at),)."""
     known = errors[np.isfinite(errors)]
     return np.quantile(known, at) if len(known) else np.full(len(at), np.nan)
 
@@ -19,8 +19,8 @@ def error_quantiles(errors: Array, at: tuple[float, ...] = (0.05, 0.25, 0.5, 0.7
 def bootstrap_interval(values: Array, level: float = 0.95, resamples: int = 1000, seed: int = 0) -> tuple[float, float]:
     """Percentile interval of the mean of the values (n,), by drawing n of them with replacement many times.
 
-    It says how far the mean would move with other solutions (or targets) of the same model: nothing about other
-    trainings. NaN if n < 2. (Efron and Tibshirani 1993, section 13.3.)
+    It shows how much the mean varies with other solutions (or targets) of the same model, not with other trainings.
+    NaN if n < 2. (Efron and Tibshirani 1993, section 13.3.)
     """
     known = values[np.isfinite(values)]
     if len(known) < 2:

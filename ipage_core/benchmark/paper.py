@@ -1,4 +1,4 @@
-"""What the paper reports: Tables 2 and 3 of Bi, Fung and Zhang 2023 (iPage, AAAI), the one place that holds them."""
+"""Tables 2 and 3 of the paper (Bi, Fung and Zhang 2023, iPage, AAAI)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ TASKS = ("sinewave", "robotic_arm", "ballistics", "crystal", "architecture")
 METHODS = ("mdn", "inn", "cinn", "cvae", "na", "ipage")
 """The rows, in its order."""
 ROW = {name: name for name in METHODS} | {"na-published": "na"}
-"""Our method → the row it repeats; the methods of ours alone have none."""
+"""Our method → the row of the paper; None for methods that the paper does not have."""
 
 _TABLE_2 = {
     "mdn": ((0.17, 2.3e-4), (0.018, 1.1e-5), (0.024, 1.3e-5), (0.81, 2.3e-2), (1.74, 2.5e-1)),

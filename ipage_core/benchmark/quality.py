@@ -1,4 +1,4 @@
-"""Are the solutions spread as the posterior is? Distance to a reference by rejection, diversity, prior density."""
+"""Are solutions spread like the posterior? Distance to a reference by rejection, diversity, prior density."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from ipage_core.runtime.executor import Item, Result
 from ipage_core.tasks import TASKS
 
 REFERENCE = "reference"
-"""A second draw of the reference in the place of a method: what is left to chance."""
+"""A second sample of the reference in place of a method: the level of chance."""
 _DRAWS, _BATCHES = 250_000, 400
 SEEDS = 5
 TRUTH = 4000
-"""Draws of the posterior that all are compared with: with 1000 their own scatter was as large as what is told apart."""
+"""Size of the reference sample: with 1000 its scatter was as large as the differences between methods."""
 KEY = ("task", "method", "sampling", "seed", "training_seed", "n", "stage")
-"""What tells rows apart."""
+"""Columns that identify a row."""
 
 
 def log_prior(task: Task, x: Tensor) -> Tensor:
@@ -42,10 +42,10 @@ def log_prior(task: Task, x: Tensor) -> Tensor:
 
 @lru_cache(maxsize=8)
 def reference(task: str, n: int, seed: int) -> Tensor:
-    """n draws of the posterior of the default target, by rejection: x ~ p(x), kept if |Ω(x) − y*| ≤ tolerance. (n, d).
+    """n posterior samples for the default target by rejection: x ~ p(x) with |Ω(x) − y*| ≤ tolerance. (n, d).
 
     Raises:
-        ValueError: too few of 10⁸ draws are kept.
+        ValueError: too few of 10⁸ draws are accepted.
     """
     problem, generator = TASKS[task], Generator().manual_seed(seed)
     assert problem.omega is not None
@@ -56,7 +56,7 @@ def reference(task: str, n: int, seed: int) -> Tensor:
         kept.append(x[off.norm(dim=1) <= problem.tolerance])
         if sum(map(len, kept)) >= n:
             return torch.cat(kept)[:n]
-    raise ValueError(f"Rejection keeps too few draws for {problem.default_target} on {task}")
+    raise ValueError(f"Rejection accepts too few draws for {problem.default_target} on {task}")
 
 
 def items(scope: Scope) -> list[Item]:
@@ -86,7 +86,7 @@ def alone(argument: dict[str, Any]) -> bool:
 
 
 def work(argument: dict[str, Any]) -> Result:
-    """The figures of one run: of what was proposed, and of what localization made of it."""
+    """The figures of one run, for the proposed and for the localized designs."""
     torch.set_num_threads(1)
     task = TASKS[argument["task"]]
     if argument["method"] == REFERENCE:
@@ -117,7 +117,7 @@ def _figures(task: Task, x: Tensor) -> dict[str, float]:
 
 
 def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
-    """One row a run and ``stage`` (proposed, result).
+    """One row per run and ``stage`` (proposed, result).
 
     ``mmd2`` to the reference posterior (unbiased: about 0 if they are alike); ``diversity``, mean distance between two
     designs in units of the reference's; ``log_prior``, mean over designs inside the box, beside the reference's;

@@ -1,4 +1,4 @@
-"""Rows on their way from a run to the Parquet file: packed into a journal's JSON, rounded, written, read."""
+"""Packs rows of a run for a journal, and writes and reads the Parquet files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import torch
 from ipage_core.runtime.files import replacing
 
 BITS = 8
-"""Significant bits of the numbers that are kept: each is off by 0.4 % at most, and half the size."""
+"""Significant bits of stored numbers: an error of 0.4 % at most, for half the size."""
 
 
 def pack(values: Any, kind: str) -> str:
@@ -73,11 +73,11 @@ def read(path: Path, task: str | None = None) -> tuple[pd.DataFrame, dict[str, A
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist") from None
     except (pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is no table of this benchmark ({str(error).splitlines()[0]})") from None
+        raise ValueError(f"{path} is not a table of this benchmark ({str(error).splitlines()[0]})") from None
 
 
 def finished(journal: Path) -> dict[str, Any]:
-    """What a journal of :func:`ipage_core.runtime.executor.run` holds, by key, also while it is being written."""
+    """The results in a journal of :func:`ipage_core.runtime.executor.run`, by key, even during a run."""
     if not journal.exists():
         return {}
     with journal.open() as file:

@@ -1,4 +1,4 @@
-"""What a benchmark covers: which tasks, methods, samplings, protocols and repeats, and with which models."""
+"""The scope of a benchmark: tasks, methods, samplings, protocols, repeats and models."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from ipage_core.tasks import TASKS
 ANALYTIC = ("sinewave", "robotic_arm", "ballistics")
 PROTOCOLS = ("many", "single")
 N = 1000
-"""Solutions a run, as in the paper."""
+"""Solutions per run, as in the paper."""
 UNSEEN_SEED = 12345
 """Targets of ``many`` are drawn from the prior predictive with a seed that no training has used.
 
-The prior of ``architecture`` is the shipped cells: its targets are values that its networks have been trained with.
+The prior of ``architecture`` is the shipped cells, so its targets are values of the training data.
 """
 REPEATS = {"architecture": 5, "crystal": 5}
-"""Latent seeds; 50 for all other tasks, as in the paper. Of ``crystal``, Ω judges the first seed alone."""
+"""Latent seeds; 50 for all other tasks, as in the paper. For ``crystal``, Ω verifies only the first seed."""
 DEVICES = ("cpu", "cuda")
-"""Where ``compute`` can time."""
+"""Devices of ``compute``."""
 COSTLY = ("na-published",)
-"""2048 descents of 300 steps for each target: few repeats and few targets show what there is to show."""
+"""Methods with 2048 descents of 300 steps per target, for which few repeats and targets are enough."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,12 @@ class Scope:
 
     @property
     def devices(self) -> tuple[str, ...]:
-        """What ``compute`` times."""
+        """Devices for ``compute``."""
         return DEVICES[: 1 + torch.cuda.is_available()] if self.device is None else (self.device,)
 
     @property
     def roots(self) -> tuple[Path | None, ...]:
-        """Where models are: None is ``pretrained/``."""
+        """Folders of models; None is ``pretrained/``."""
         return (None, *self.models)
 
     def seeds(self, task: str, method: str, protocol: str) -> range:
@@ -91,7 +91,7 @@ class Scope:
     def sampled(self, method: str) -> tuple[str, ...]:
         """Samplings of a method; one without latent space has none, and its z only seeds its draws of the prior.
 
-        Unless told otherwise: iPage with all three, its variants with the paper's maximin, the others at random.
+        By default: iPage with all three, its variants with the paper's maximin, the others at random.
         """
         if METHODS[method].proposal is None:
             return ("srs",)

@@ -1,4 +1,4 @@
-"""Published design problems whose simulator is a formula: it makes a table of rows and judges what is designed from it.
+"""Published design problems with a formula as simulator: it generates the table and verifies the designs.
 
 Ranges and constants are those of the sources named beside each problem. x is (n, d) float64, y (n, m).
 """
@@ -14,12 +14,12 @@ from torch import Generator, Tensor
 
 RE = "Tanabe and Ishibuchi 2020, doi:10.1016/j.asoc.2020.106078"
 DRAWS = 100
-"""Draws of the noise over which the truth of a noisy problem is a mean."""
+"""Number of noise samples in the mean that is the truth of a noisy problem."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A table to be made, and its truth."""
+    """A problem: its table and its truth."""
 
     title: str
     source: str
@@ -31,7 +31,7 @@ class Problem:
     simulate: Callable[..., Tensor]
     """x (n, d) → (n, m); with ``noise`` 4 more standard normal numbers a row, (n, 4)."""
     whole: tuple[str, ...] = ()
-    """Inputs that take whole numbers alone."""
+    """Inputs that are whole numbers."""
     logarithmic: tuple[str, ...] = ()
     """Inputs that are drawn evenly in their logarithm."""
     noisy: bool = False
@@ -55,7 +55,7 @@ class Problem:
         return torch.stack(columns, dim=1)
 
     def measure(self, x: Tensor, generator: Generator) -> Tensor:
-        """What a row of the table says of x: with its noise, if there is any. (n, d) → (n, m)."""
+        """Measured y of x, with noise if the problem has any. (n, d) → (n, m)."""
         if not self.noisy:
             return self.simulate(x)
         return self.simulate(x, torch.randn(len(x), 4, dtype=torch.float64, generator=generator))

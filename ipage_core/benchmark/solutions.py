@@ -1,4 +1,4 @@
-"""Tables 2 and 3: every solution of every run, and what the true forward operator says of it."""
+"""Tables 2 and 3: every solution of every run, with its error by the true forward operator."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ from ipage_core.runtime.executor import Item, Result
 from ipage_core.tasks import TASKS
 
 BY_DFT = 50
-"""Solutions a method and protocol that DFT judges: of the first seed (with maximin, of iPage), drawn at random."""
+"""Solutions per method and protocol that DFT verifies: random ones of the first seed (iPage: with maximin)."""
 BY_DFT_AGAIN = 10
 """The same of models of another training seed: the first of those 50, of the same targets and latent points."""
 TRAINED_AGAIN = {"architecture": 1, "crystal": 1}
 """Latent seeds of models of another training seed, with one sampling a method; 5 for all other tasks.
 
-Enough to tell trainings apart. A costly method is of one training.
+Enough to compare trainings. A costly method has one training.
 """
 TARGETS_OF_COSTLY = 20
 """Targets of ``many`` that a costly method gets, each with descents of its own."""
 OMEGA, SURROGATE, NOBODY = "Ω", "surrogate, not Ω", "not verified"
-"""Who says what y a solution achieves; nobody, where that is the surrogate that the solution was localized on."""
+"""What y comes from: Ω, a surrogate, or nothing if the only surrogate is the one used for localization."""
 RUN = ("task", "method", "sampling", "protocol", "seed", "training_seed")
-"""What names a run."""
+"""Columns that name a run."""
 KEY = (*RUN, "sample")
-"""What tells rows apart."""
+"""Columns that identify a row."""
 
 
 def items(scope: Scope) -> list[Item]:
-    """One run of the design chain each, or one target of it where a target takes long; these last.
+    """One item per run, or per target if a target takes long; these come last.
 
-    Else all cells' first seeds come first: a run that is stopped has something of every cell.
+    Otherwise the first seeds of all cells come first, so that a stopped run has results in every cell.
     """
     todo = []
     for task in scope.tasks:
@@ -59,8 +59,8 @@ def items(scope: Scope) -> list[Item]:
                             argument: dict[str, Any] = {"task": task, "method": method, "sampling": sampling}
                             argument |= {"protocol": protocol, "n": scope.n, "seed": seed, "training_seed": trained}
                             argument |= {"models": models, "weights": weights}
-                            judged = task == "crystal" and seed == 0 and sampling == sampled[-1]
-                            argument |= {"dft": scope.dft and judged}
+                            verified = task == "crystal" and seed == 0 and sampling == sampled[-1]
+                            argument |= {"dft": scope.dft and verified}
                             words = [task, method, sampling, protocol, f"{scope.n}", f"{seed}", f"{trained}", weights]
                             for part in _parts(method, protocol, scope):
                                 key = "|".join([*words, *["dft"] * argument["dft"], *[f"{part}"] * (part is not None)])
@@ -69,19 +69,19 @@ def items(scope: Scope) -> list[Item]:
 
 
 def _parts(method: str, protocol: str, scope: Scope) -> Sequence[int | None]:
-    """The targets of a run that are items of their own; None: all are in one."""
+    """Targets of a run with separate items; None: one item for all."""
     if method not in COSTLY or protocol != "many":
         return (None,)
     return range(min(scope.n, 1 if scope.quick else TARGETS_OF_COSTLY))
 
 
 def alone(argument: dict[str, Any]) -> bool:
-    """Whether an item brings processes of its own, and so must run in the main one."""
+    """Whether an item starts processes and so must run in the main process."""
     return bool(argument["dft"])
 
 
 def work(argument: dict[str, Any]) -> Result:
-    """Run the chain once. What Ω or, where it did not run, a surrogate says is kept as y − y*."""
+    """Run once; store y − y* by Ω, or by a surrogate if Ω did not run."""
     torch.set_num_threads(1)
     task = TASKS[argument["task"]]
     method = loaded(task.name, argument["method"], argument["models"])
@@ -131,7 +131,7 @@ def _judged(task: Task, x: Tensor) -> Tensor:
 
 
 def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
-    """One row a solution.
+    """One row per solution.
 
     ``task, method, sampling, protocol, seed, training_seed`` name the run and ``sample`` the solution in it;
     ``target1 …`` is y*, ``off1 …`` is y − y* rounded to eight bits, y being what ``by`` says; ``in_bounds, replaced``

@@ -1,4 +1,4 @@
-"""From solutions to tables: one line a cell, with its intervals, beside the paper's figure."""
+"""Tables of solutions: one line per cell, with intervals, beside the paper's figure."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ CELL = ["task", "method", "sampling", "protocol", "training_seed"]
 
 
 def paper_table(protocol: str) -> str:
-    """Which of the paper's tables a protocol is: "Table 2", "Table 3"."""
+    """The paper's table of a protocol: "Table 2" or "Table 3"."""
     return PAPER_TABLES[protocol].split(":")[0]
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row a cell: a task, method, sampling, protocol and training.
+    """One row per cell: a task, method, sampling, protocol and training.
 
     Columns: ``by`` who says what is achieved (Ω wherever it ran on any solution: the others are left out); ``n``
     solutions, ``runs``, ``failed_omega``; ``mean, median, p95`` of ‖y − y*‖²; ``failures``, share of solutions that

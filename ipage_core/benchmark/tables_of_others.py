@@ -165,7 +165,7 @@ def frame(results: dict[str, Result], done: list[Item]) -> pd.DataFrame:
 
 
 def summary(outcome: pd.DataFrame) -> pd.DataFrame:
-    """One row a problem: median errors of every way, what the program said, and who won."""
+    """One row per problem: median errors of every way, what the program said, and who won."""
     lines = []
     for name, part in outcome.groupby("problem", sort=False):
         own = part[part["way"] == PROGRAM]

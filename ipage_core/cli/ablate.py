@@ -1,4 +1,4 @@
-"""``ablate``: what each part of the INN's training buys."""
+"""``ablate``: trains the INN with parts left out."""
 
 from __future__ import annotations
 

@@ -7,13 +7,13 @@ import sys
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Its options are Streamlit's."""
+    """Options of Streamlit."""
     parser.usage = f"{parser.prog} [OPTION OF STREAMLIT …]"
     parser.epilog = "Options go to 'streamlit run': --server.port 8502, --server.headless true, …"
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """``streamlit run`` in this process, with the settings beside the script: they name the loopback address."""
+    """Run ``streamlit run`` in this process, with the settings in ``.streamlit/config.toml``."""
     import runpy
 
     from ipage_core.runtime.paths import ROOT

@@ -1,4 +1,4 @@
-"""``coverage TASK solutions.csv``: how much of the solution set its designs cover; proved, measured or estimated."""
+"""``coverage TASK solutions.csv``: the share of the solution set that its designs cover."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("task", metavar="TASK", nargs="?")
     sub.add_argument("designs", type=Path, metavar="CSV", help="solutions.csv, or designs x1..xD with --target")
     sub.add_argument("--within", type=float, default=0.05, metavar="EPS", help="ε, in box widths (default %(default)s)")
-    sub.add_argument("--target", help="y*: m numbers with commas (default: that of the file)")
-    sub.add_argument("--constrain", action="append", default=[], metavar="EXPR", help="as the designs were made")
-    sub.add_argument("--method", help="whose posterior and surrogate estimate (default: as for design)")
-    sub.add_argument("--model", type=Path, metavar="DIR", help="as for design; TASK may then be left out")
-    sub.add_argument("--seconds", type=float, default=20.0, help="for a proof, at most (default %(default)s)")
+    sub.add_argument("--target", help="y*: m numbers separated by commas (default: the file's)")
+    sub.add_argument("--constrain", action="append", default=[], metavar="EXPR", help="the constraints of the designs")
+    sub.add_argument("--method", help="method whose posterior and surrogate give estimates (default: as for design)")
+    sub.add_argument(
+        "--model", type=Path, metavar="DIR", help="folder of models, as for design; TASK may then be left out"
+    )
+    sub.add_argument("--seconds", type=float, default=20.0, help="time limit of a proof (default %(default)s)")
     sub.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
     tables.add_options(sub)
 
@@ -53,7 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
     y_star = _target(task, arguments, frame)
     x = x[_hits(task, x, y_star)]
     if not len(x):
-        raise ValueError(f"{arguments.designs}: no design meets the target {y_star.tolist()}: nothing is covered")
+        raise ValueError(f"{arguments.designs}: no design meets the target {y_star.tolist()}")
     expressions = [part for text in arguments.constrain for part in text.split(";") if part.strip()]
     space = constraints.parse(task, expressions)
     result = coverage_of(
@@ -90,12 +92,12 @@ def _target(task: Task, arguments: argparse.Namespace, frame: pd.DataFrame) -> T
         raise ValueError(f"{arguments.designs} lacks the column(s) {', '.join(columns)}; accepted: --target as well")
     targets = torch.tensor(frame[columns].to_numpy(float))
     if not (targets == targets[0]).all():
-        raise ValueError(f"{arguments.designs} is for several targets; a coverage is of one: give --target")
+        raise ValueError(f"{arguments.designs} has several targets; accepted: one, chosen by --target")
     return targets[0]
 
 
 def _hits(task: Task, x: Tensor, y_star: Tensor) -> Tensor:
-    """(n,) bool: Ω says that the design meets the target; all of them where Ω takes long."""
+    """(n,) bool: the design meets the target by Ω; all of them if Ω is slow."""
     import torch
 
     from ipage_core.inference.verification import verify

@@ -27,15 +27,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         const=Path(),
         type=Path,
         metavar="FILE",
-        help="compute n rows of a file again (default: of the shipped data); exit code 1 where they differ",
+        help="compute n rows of a file again (default: the shipped data); exit code 1 if they differ",
     )
-    parser.add_argument("--merge", type=Path, nargs="+", metavar="JOURNAL", help="into the stored data")
+    parser.add_argument("--merge", type=Path, nargs="+", metavar="JOURNAL", help="merge journals into the stored data")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Generate, check or merge; print JSON."""
     if arguments.check is not None and arguments.merge:
-        raise ValueError("--check and --merge are two commands: give one of them")
+        raise ValueError("--check and --merge exclude each other: give one of them")
     if arguments.check is not None or arguments.merge:
         return _stored(arguments)
     task = find_task(arguments.task)
@@ -65,7 +65,7 @@ def _stored(arguments: argparse.Namespace) -> int:
     task = find_task(arguments.task)
     if arguments.merge:
         if task.merge_data is None:
-            raise ValueError(f"--merge: the data of {task.name} are not merged from journals")
+            raise ValueError(f"--merge: the data of {task.name} do not come from journals")
         card = task.merge_data(arguments.merge)
         print(json.dumps({name: card[name] for name in ("n", "failed")}))
         return 0

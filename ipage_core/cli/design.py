@@ -22,36 +22,45 @@ if TYPE_CHECKING:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("task", metavar="TASK", nargs="?")
-    parser.add_argument("--model", type=Path, metavar="DIR", help="models from there; own data: the task is there too")
+    parser.add_argument(
+        "--model", type=Path, metavar="DIR", help="folder of models; for own data it also holds the task"
+    )
     target = parser.add_mutually_exclusive_group(required=True)
-    target.add_argument("--target", help="y*: a number or an interval LOW:HIGH (an end may be left out); m with commas")
-    target.add_argument("--targets", type=Path, metavar="CSV", help="file with columns y1..yM, a target a row")
+    target.add_argument(
+        "--target",
+        help="y*: for each property a number or an interval LOW:HIGH (one end may be missing), separated by commas",
+    )
+    target.add_argument("--targets", type=Path, metavar="CSV", help="file with columns y1..yM and one target per row")
     target.add_argument(
         "--goal",
         action="append",
         metavar="EXPR",
-        help="'NAME=5±0.1', 'NAME<=3', 'NAME=0.4:0.6', …: one a property, given again for each; others may be anything",
+        help="'NAME=5±0.1', 'NAME<=3', 'NAME=0.4:0.6', …; repeat for each property; the others may be anything",
     )
     parser.add_argument("--n", type=DESIGNS, default=25, help="solutions, for each target (default %(default)s)")
     add_out(parser)
     parser.add_argument("--sampling", default="maximin", help="srs, lhs or maximin (default)")
     parser.add_argument("--method", help="default: ipage")
     parser.add_argument("--seed", type=SEED, default=0)
-    parser.add_argument("--verify", default="auto", help="auto (default), all, none, or how many")
+    parser.add_argument("--verify", default="auto", help="auto (default), all, none, or a number of designs")
     parser.add_argument(
-        "--omega-evals", type=whole(0, 100), default=0, help="true evaluations a solution for its correction"
+        "--omega-evals", type=whole(0, 100), default=0, help="Ω evaluations per design for its correction"
     )
     parser.add_argument(
         "--constrain",
         action="append",
         default=[],
         metavar="EXPR",
-        help="'x3=0.2; x1=x2; x1<=0.5', and what else the task knows; may be given again",
+        help="'x3=0.2; x1=x2; x1<=0.5', and constraints that only the task knows; may be repeated",
     )
     parser.add_argument("--seed-design", type=Path, metavar="FILE", help="start near the first design of a CSV x1..xD")
-    parser.add_argument("--finish", action="store_true", help="architecture: to the exact target by flips of pixels")
+    parser.add_argument(
+        "--finish", action="store_true", help="architecture: bring designs to the exact target by flipping pixels"
+    )
     parser.add_argument("--optimizer", default="lm", help="lm (default), adam or gd")
-    parser.add_argument("--steps", type=whole(1, 10_000), help="optimizer steps at most (default: 25 for lm, else 200)")
+    parser.add_argument(
+        "--steps", type=whole(1, 10_000), help="maximum number of optimizer steps (default: 25 for lm, else 200)"
+    )
     add_device(parser)
     parser.add_argument(
         "--to-measure",
@@ -59,11 +68,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="CSV",
         help="own data: also write the designs to measure or simulate next",
     )
-    parser.add_argument("--measure", type=DESIGNS, default=20, help="how many of them (default %(default)s)")
+    parser.add_argument(
+        "--measure", type=DESIGNS, default=20, help="number of designs to measure (default %(default)s)"
+    )
     parser.add_argument(
         "--spread",
         default="off",
-        help="evenly over all solutions in the box (box) or the likely ones (posterior); off (default): as drawn",
+        help="spread designs evenly over all solutions (box) or the likely ones (posterior); off (default): do not",
     )
     parser.add_argument(
         "--fill", type=distance, metavar="EPS", help="add designs until each solution has one within EPS box widths"
@@ -113,7 +124,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _request(arguments: argparse.Namespace, task: Task) -> DesignRequest:
-    """What the options of ``design`` ask for."""
+    """The request of the options."""
     from ipage_core.problem.request import DesignRequest
     from ipage_core.problem.target import Target
     from ipage_core.tasks.table import own_data

@@ -14,7 +14,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("task", metavar="TASK", nargs="?")
     parser.add_argument("solutions", type=Path, metavar="CSV")
-    parser.add_argument("--model", type=Path, metavar="DIR", help="own data with lattice columns, instead of TASK")
+    parser.add_argument(
+        "--model", type=Path, metavar="DIR", help="folder of own data with lattice columns, instead of TASK"
+    )
     parser.add_argument(
         "--format", required=True, help="crystal: cif, poscar or extxyz; architecture: png, svg, dxf, stl or 3mf"
     )
@@ -23,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Write a file a design, or one for all."""
+    """Write one file per design, or one for all."""
     from ipage_core.runtime.files import replacing
     from ipage_core.tasks.export import files
 

@@ -1,4 +1,4 @@
-"""The command line: a contract that other programs call. Nothing heavy is imported before a command needs it."""
+"""The command line, also for other programs. Each command imports heavy packages only when it needs them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ipage_core.cli.parser import Parser, negative_values, printable, refuse_ove
 COMMANDS = {
     "tasks": "List the tasks.",
     "design": "Find designs for a target; write them as CSV, print a JSON summary last.",
-    "coverage": "Say how much of the solution set the designs of solutions.csv cover: proved, measured or estimated.",
+    "coverage": "Print the share of the solution set that the designs of solutions.csv cover.",
     "predict": "Apply a method's surrogate to designs x1..xD.",
     "verify": (
         "Apply the true forward operator Ω to designs x1..xD; for architecture also to a voxel array (NPY, NPZ)."
@@ -30,13 +30,13 @@ COMMANDS = {
     "benchmark": "Reproduce the paper's tables and figures; a stopped run goes on.",
     "app": "Open the explorer in a browser.",
 }
-"""Each command, with one sentence about it. The module of its name here has ``add_options`` and ``run``."""
+"""The commands with a sentence each. The module of the same name has ``add_options`` and ``run``."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command. Returns 0, or 2 after one line on stderr that says what is wrong and what is accepted.
+    """Run one command. → 0, or 2 after one line on stderr with the error and the accepted values.
 
-    Commands that check something return 1 where the check fails.
+    Commands that check something return 1 if the check fails.
     """
     speak_any_encoding()
     words = list(sys.argv[1:] if argv is None else argv)

@@ -1,4 +1,4 @@
-"""What all commands' parsers share: one line for an error, and the kinds of values that options take."""
+"""Shared by all parsers: one-line errors, and types of option values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import NoReturn
 
 
 class Parser(argparse.ArgumentParser):
-    """Answers wrong usage in one line on stderr, with exit code 2."""
+    """Reports wrong usage in one line on stderr, with exit code 2."""
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and stop."""
@@ -47,7 +47,7 @@ def _as_json(error: UnicodeError) -> tuple[str, int]:
 
 
 def negative_values(argv: Sequence[str]) -> list[str]:
-    """The words with each value that begins with a minus joined to its option: argparse takes ``-1,0`` for an option.
+    """Join values that begin with a minus to their options, because argparse takes ``-1,0`` for an option.
 
     >>> negative_values(["design", "robotic_arm", "--target", "-1,0", "--n", "5"])
     ['design', 'robotic_arm', '--target=-1,0', '--n', '5']
@@ -65,7 +65,7 @@ def negative_values(argv: Sequence[str]) -> list[str]:
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:
-    """A whole number. Beyond ``most`` lies what would take days, or all memory, before it failed."""
+    """A whole number. Values above ``most`` would take days or fill the memory."""
 
     def parse(text: str) -> int:
         if text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most:

@@ -1,4 +1,4 @@
-"""``predict``: what a surrogate says of designs."""
+"""``predict``: applies a surrogate to designs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from ipage_core.cli.shared import find_task, load_method, write_csv
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("--method", help="default: ipage")
-    parser.add_argument("--model", type=Path, metavar="DIR", help="as for design; TASK may then be left out")
+    parser.add_argument(
+        "--model", type=Path, metavar="DIR", help="folder of models, as for design; TASK may then be left out"
+    )
     add_device(parser)
     parser.add_argument("task", metavar="TASK", nargs="?")
     parser.add_argument("designs", type=Path, metavar="CSV")

@@ -13,7 +13,7 @@ from ipage_core.cli.shared import write_csv
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument("solutions", type=Path, metavar="CSV", help="what 'design crystal --out' wrote")
+    parser.add_argument("solutions", type=Path, metavar="CSV", help="file of 'design crystal --out'")
     parser.add_argument("--by", default="energy", help="energy (default), cubic or robustness")
     parser.add_argument("--radius", type=float, help="of a family, as strain (default 0.01)")
     parser.add_argument("--best-only", action="store_true", help="one row a family")

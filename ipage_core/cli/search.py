@@ -12,7 +12,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("task", metavar="TASK")
     parser.add_argument("method", metavar="METHOD", choices=("inn", "cinn", "mdn", "cvae", "na"))
-    parser.add_argument("--epochs", type=EPOCHS, default=30, help="of each run (default %(default)s)")
+    parser.add_argument("--epochs", type=EPOCHS, default=30, help="epochs of each run (default %(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""What several commands do: find a task and its method, say how far work is, write tables."""
+"""Shared by commands: find a task, load its method, print progress, write tables."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def find_task(name: str | None, model: Path | None = None) -> Task:
 
 
 def load_method(arguments: argparse.Namespace, task: Task) -> Loaded:
-    """The method asked for, with the models of ``--model``; one trained here (METHOD@RUN) has its own."""
+    """The chosen method with the models of ``--model``; METHOD@RUN has its own models."""
     from ipage_core.inference.methods import load
     from ipage_core.training.fit import pick_device
 
@@ -49,7 +49,7 @@ def load_method(arguments: argparse.Namespace, task: Task) -> Loaded:
 
 
 def check_scheduler(address: str | None) -> None:
-    """ValueError unless it is none, or an address."""
+    """ValueError unless the address is valid or None."""
     if address is not None and not re.fullmatch(r"tcp://.+:\d+", address):
         raise ValueError(f"--scheduler {address}: accepted: an address such as tcp://127.0.0.1:8786")
 
@@ -57,7 +57,7 @@ def check_scheduler(address: str | None) -> None:
 def print_counts(progress: Progress) -> None:
     """Items done and seconds left, on one line of stderr."""
     if not progress.done:
-        return  # an error at once stands on a line of its own
+        return  # so that an early error gets its own line
     left = "" if progress.eta_seconds is None else f"  {progress.eta_seconds:.0f} s left"
     print(f"\r{progress.done}/{progress.total}{left} ", end="", file=sys.stderr, flush=True)
 

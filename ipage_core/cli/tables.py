@@ -1,4 +1,4 @@
-"""How commands read tables: by one reader, with the same options, under the table's own names."""
+"""Reads tables for all commands, with the same options and the table's own column names."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ FAR = 1.0
 
 def add_options(sub: argparse.ArgumentParser) -> None:
     """--separator, --decimal, --missing, --encoding and --sheet: what else is guessed of a file, and said."""
-    group = sub.add_argument_group("how tables are read", "guessed, and said, unless given")
+    group = sub.add_argument_group("how tables are read", "guessed and printed if not given")
     group.add_argument("--separator", metavar="CHAR", help="',', ';', '|', tab or blank")
-    group.add_argument("--decimal", metavar="CHAR", help="'.' or ','; the other one then separates thousands")
+    group.add_argument("--decimal", metavar="CHAR", help="'.' or ','; the other one separates thousands")
     group.add_argument(
-        "--missing", action="append", default=[], metavar="MARKER", help="also stands for no value, e.g. -999"
+        "--missing", action="append", default=[], metavar="MARKER", help="marker of missing values, e.g. -999"
     )
     group.add_argument("--encoding", metavar="NAME", help="utf-8, cp1252, utf-16, …")
-    group.add_argument("--sheet", metavar="NAME", help="of an Excel file")
+    group.add_argument("--sheet", metavar="NAME", help="sheet of an Excel file")
 
 
 def settings(arguments: argparse.Namespace) -> Settings:
-    """What the options of :func:`add_options` say."""
+    """The settings of the options of :func:`add_options`."""
     from ipage_core.tasks.table.reader import Settings
 
     return Settings(
@@ -42,7 +42,7 @@ def settings(arguments: argparse.Namespace) -> Settings:
 
 
 def read(path: Path, arguments: argparse.Namespace) -> Table:
-    """A file of designs or targets, of which every row counts.
+    """Read a file of designs or targets; every row must be complete.
 
     Raises:
         ValueError: no such file, not a table, or a row of another width.
@@ -62,10 +62,10 @@ def read(path: Path, arguments: argparse.Namespace) -> Table:
 
 
 def designs(task: Task, path: Path, table: Table, rows: int | None = None) -> Tensor:
-    """The coordinates of each row, (n, d), under x1..xD or the table's own names; of the first ``rows`` alone.
+    """The coordinates of each row, (n, d), from x1..xD or the table's own names; ``rows``: only the first ones.
 
     Raises:
-        ValueError: columns lack, a cell is no number, or a design is far outside of the task's box.
+        ValueError: columns are missing, a cell is not a number, or a design is far outside the task's box.
     """
     from ipage_core.tasks.table.names import coordinates
 
@@ -84,10 +84,10 @@ def designs(task: Task, path: Path, table: Table, rows: int | None = None) -> Te
 
 
 def targets(task: Task, path: Path, table: Table, own: Sequence[str] = ()) -> Tensor:
-    """The targets of each row, (n, m), under y1..yM or the table's own names.
+    """The targets of each row, (n, m), from y1..yM or the table's own names.
 
     Raises:
-        ValueError: columns lack, or a cell is no number.
+        ValueError: columns are missing, or a cell is not a number.
     """
     from ipage_core.tasks.table import names
 
@@ -98,7 +98,7 @@ def targets(task: Task, path: Path, table: Table, own: Sequence[str] = ()) -> Te
 
 
 def say(table: Table) -> None:
-    """What was guessed of a file, on stderr; after all checks, as what is wrong stands on a line alone."""
+    """Print the guesses about a file on stderr, after all checks, so that an error stands alone."""
     for guess in table.guesses:
         print(guess, file=sys.stderr)
 
@@ -145,7 +145,7 @@ def _numbers(
 
 
 def _cell(table: Table, row: int, name: str) -> str:
-    """What stands in a cell that is no number."""
+    """The content of a cell that is not a number."""
     odd = next((one.cell for one in table.odd if (one.line, one.column) == (int(table.lines[row]), name)), None)
     there = table.frame[name].iloc[row] if odd is None else odd
     return f"'{there[:40]}'" if isinstance(there, str) else "empty, or infinite"

@@ -1,4 +1,4 @@
-"""``tasks``: what can be designed."""
+"""``tasks``: lists the tasks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print a line a task, or all as JSON."""
+    """Print one line per task, or all as JSON."""
     from ipage_core import registry as home
     from ipage_core.tasks import TASKS
 

@@ -1,4 +1,4 @@
-"""``train``: the models of a method, on a task or on data of one's own."""
+"""``train``: trains the models of a method, on a task or on own data."""
 
 from __future__ import annotations
 
@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument("task", metavar="TASK", nargs="?", help="with --data: what pages call it")
+    parser.add_argument("task", metavar="TASK", nargs="?", help="with --data: title of the data")
     parser.add_argument(
-        "--data", type=Path, nargs="+", metavar="FILE", help="own data: CSV, Parquet or NPZ; several go side by side"
+        "--data",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="own data: CSV, Parquet or NPZ; several files are joined side by side",
     )
-    parser.add_argument("--x", metavar="COLS", help="with --data: its input columns, with commas")
-    parser.add_argument("--y", metavar="COLS", help="with --data: its property columns, with commas")
+    parser.add_argument("--x", metavar="COLS", help="with --data: input columns, separated by commas")
+    parser.add_argument("--y", metavar="COLS", help="with --data: property columns, separated by commas")
     tables.add_options(parser)
     kinds = "with --data: real, integer, category, linear or log, if guessed wrong"
     parser.add_argument("--kinds", default="", metavar="COL=KIND,…", help=kinds)
@@ -38,7 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", default="usual", help="of the networks: small, usual (default) or large")
     parser.add_argument("--seed", type=SEED, default=0)
     add_device(parser)
-    parser.add_argument("--json", action="store_true", help="a JSON object an epoch on stdout")
+    parser.add_argument("--json", action="store_true", help="print a JSON object per epoch")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -79,7 +83,7 @@ def _task_to_train(arguments: argparse.Namespace) -> Task:
     """A task by name, or one of own data: made of ``--data``, or as it is in ``--model`` with what ``--add`` brings."""
     said = {"--data": arguments.data, "--model": arguments.model, "--out": arguments.out}
     if arguments.add and not arguments.model:
-        raise ValueError("--add needs --model DIR, the folder of the data that it adds to")
+        raise ValueError("--add needs --model DIR, the folder of the data")
     if arguments.model and (arguments.data or arguments.task):
         raise ValueError("--model DIR takes the place of TASK and --data: give one of them")
     if not arguments.data and (arguments.x or arguments.y or arguments.units or arguments.bounds or arguments.kinds):
@@ -106,7 +110,7 @@ def _task_to_train(arguments: argparse.Namespace) -> Task:
     if (arguments.out / own_data.CARD).exists() and arguments.resume:
         return own_data.load(arguments.out)
     if not arguments.x or not arguments.y:
-        raise ValueError("--data needs --x COLS and --y COLS: its input and its property columns, with commas")
+        raise ValueError("--data needs --x COLS and --y COLS: input and property columns, separated by commas")
     table = reader.read_table(arguments.data, tables.settings(arguments))
     names = list(table.columns)
     x, y = choose(names, arguments.x), choose(names, arguments.y)
@@ -145,7 +149,7 @@ def _pairs(option: str, text: str) -> dict[str, str]:
             parts[k : k + 2] = [", ".join(parts[k : k + 2])]
     pairs = [part.rpartition("=") for part in parts]
     if any(not sign for _, sign, _ in pairs):
-        raise ValueError(f"{option} '{text}' is not accepted: COL=VALUE, several with commas")
+        raise ValueError(f"{option} '{text}' is not accepted: COL=VALUE, several separated by commas")
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 

@@ -1,4 +1,4 @@
-"""``verify``: what Ω says of designs."""
+"""``verify``: applies Ω to designs."""
 
 from __future__ import annotations
 

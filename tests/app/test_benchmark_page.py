@@ -335,7 +335,7 @@ def test_a_damaged_file_is_one_sentence(page, tmp_path, monkeypatch):
     monkeypatch.setattr(view, "SHIPPED", tmp_path)
     test = page()
     assert not test.exception
-    assert "is no table of this benchmark" in test.error[0].value
+    assert "is not a table of this benchmark" in test.error[0].value
 
 
 def test_the_report_needs_no_network_and_holds_every_figure(folder, tmp_path):

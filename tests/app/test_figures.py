@@ -346,7 +346,7 @@ def test_designs_on_arcs_that_belong_to_no_loop_are_counted_apart(run_of):
     run = run_of(target=(0.2,), n=200)
     beside = int((run.hit & (run.modes[-1] < 0)).sum())
     assert beside
-    assert f"{beside} beside them" in words.headline(run)
+    assert f"{beside} on open arcs" in words.headline(run)
     assert "no numbered loop" in panel_of(run.task).caption(run)
 
 

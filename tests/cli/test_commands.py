@@ -122,7 +122,7 @@ def test_rank_reads_tables_as_all_commands_do(capsys, tmp_path):
         (["ablate", "sine"], "task 'sine' is not known"),
         (["dataset", "sinewave"], "the following arguments are required: --n, --out"),
         (["dataset", "sinewave", "--check"], "sinewave has no stored data"),
-        (["dataset", "sinewave", "--merge", "a.journal"], "not merged from journals"),
+        (["dataset", "sinewave", "--merge", "a.journal"], "do not come from journals"),
         (["dataset", "crystal", "--check", "--merge", "a.journal"], "give one of them"),
         (["dataset", "architecture", "--check", "none.parquet"], "none.parquet does not exist; make it with"),
     ],

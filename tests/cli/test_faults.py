@@ -132,7 +132,7 @@ def test_a_training_that_cannot_be_written_down_is_a_sentence(tmp_path, monkeypa
 def test_folding_nothing_leaves_the_tables_of_an_earlier_run(tmp_path, capsys):
     (tmp_path / benchmark.CELLS).write_text("precious")
     assert main(["benchmark", "--quick", "--fold", "--out", str(tmp_path)]) == 2
-    assert "holds nothing of this that a run has finished; accepted" in capsys.readouterr().err
+    assert "holds no finished results of these runs; accepted" in capsys.readouterr().err
     assert [p.read_text() for p in tmp_path.iterdir()] == ["precious"]
 
 

@@ -368,7 +368,7 @@ def test_results_come_back_as_another_round(trained, tmp_path, capsys):
     [
         (["train", "--data", "nope.csv", "--x", "a", "--y", "b", "--out", "o"], "nope.csv does not exist"),
         (["train", "--data", "nope.csv", "--out", "o"], "--data needs --x COLS and --y COLS"),
-        (["train", "--x", "a", "--out", "o"], "are about --data FILE"),
+        (["train", "--x", "a", "--out", "o"], "need --data FILE"),
         (["train", "--out", "o"], "TASK or --model DIR is required"),
         (["train", "sinewave"], "--out DIR is required"),
         (["train", "sinewave", "--out", "o", "--size", "huge"], "size 'huge' is not known"),
