@@ -132,7 +132,7 @@ def archive(request: DesignRequest, run: Run, figures: Figures) -> bytes:
     }
     buffer = io.BytesIO(_with_plotly())
     with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as file:
-        file.writestr("README.txt", told)
+        file.writestr("README.txt", read_me)
         file.writestr("solutions.csv", table_csv(run))
         file.writestr("settings.json", json.dumps(stored, indent=2, ensure_ascii=False))
         if request.start:

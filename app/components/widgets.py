@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -26,9 +26,9 @@ Forms = Callable[[str], Form]
 """Name of a task → its form: the page knows, for tasks are above the widgets."""
 COUNTS = [1, 3, 10, 25, 50, 100, 200, 500, 1000]
 KINDS: tuple[Kind, ...] = ("exactly", "at least", "at most", "between", "minimize", "maximize", "anything")
-"""What can be asked of a property."""
+"""Goals for a property."""
 ABREAST, AT_ONCE = 4, 8
-"""Properties in a row of the form, and how many of them are shown before the rest is folded away."""
+"""Properties per row of the form; number of properties before the rest is folded away."""
 STRICTNESS = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]
 """Values of the tolerance slider: factors on the task's tolerance."""
 
@@ -84,12 +84,12 @@ def _ask_otherwise(task: Task, form: Form, y: tuple[float, ...]) -> dict[str, An
     used = any(st.session_state.get(key, st.query_params.get(key)) not in (None, "", "exactly") for key in keys)
     used = st.session_state[f"other_ways_{task.name}"] = used or st.session_state.get(f"other_ways_{task.name}", False)
     goals = []  # once unfolded, the form stays so: who clears a field is still at work there
-    with st.expander("Ask in other ways: intervals, constraints, a design of your own", used, icon=":material/tune:"):
+    with st.expander("More ways to ask: intervals, constraints, your own design", used, icon=":material/tune:"):
         for j, place in enumerate(_places(task.n_targets, folded=False)):
             with place, st.container(horizontal=True, vertical_alignment="bottom"):
                 goals.append(_ask_goal(task, j, y[j]))
         if all(goal.kind == "anything" for goal in goals):
-            st.error("Nothing is asked for: accepted is a goal for at least one property.")
+            st.error("Choose a goal for at least one property.")
             st.stop()
         left, right = st.columns(2)
         first = task.variables[0]
@@ -127,16 +127,16 @@ def _ask_otherwise(task: Task, form: Form, y: tuple[float, ...]) -> dict[str, An
 
 
 def _ask_goal(task: Task, j: int, y: float) -> Goal:
-    """What one property is to be: a number, a bound, an interval, the least or the greatest, or anything."""
+    """The goal for one property: a number, a bound, an interval, minimize, maximize, or anything."""
     name = y_names(task)[j]
     kind = st.selectbox(
-        f"{name} is to be",
+        f"I want {name}",
         KINDS,
         key=f"ask{j + 1}",
         bind="query-params",
-        help="Samples of an interval aim at points spread over it as the training data are. The least and the greatest "
-        "begin at the best of the data and move outward while the surrogate follows; with two such goals designs lie "
-        "along the front. **anything**: this property is free.",
+        help="For an interval, the designs are spread over it like the training data. To minimize or maximize, they "
+        "start from the best training data and move further as long as the surrogate can follow; with two such goals "
+        "they lie along the Pareto front. **anything**: this property is free.",
     )
     top, tolerance = y, None
     if kind == "exactly":
@@ -148,12 +148,12 @@ def _ask_goal(task: Task, j: int, y: float) -> Goal:
             placeholder=f"{task.tolerances[j]:.3g}",
             key=f"tol{j + 1}",
             bind="query-params",
-            help="How far off still counts as a hit. Properties that are to be met more closely weigh more.",
+            help="Largest error of a hit. Properties with a smaller tolerance weigh more.",
         )
     if kind == "between":
         top = st.number_input(f"and {name} ≤", value=y + 0.2 * _span(task, j), key=f"upto{j + 1}", bind="query-params")
         if top is None or top < y:
-            st.error("This interval holds nothing: its second number must be the larger.")
+            st.error("This interval is empty: its second number must be larger.")
             st.stop()
     goal = goal_of(kind, float(y), float(top))
     return replace(goal, tolerance=float(tolerance)) if tolerance else goal

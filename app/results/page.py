@@ -61,11 +61,11 @@ def show(dark: bool, folder: Path | None = None) -> None:
         return
     cells, card = found["cells"]
     st.caption(
-        "Mean of ‖Ω(x) − y*‖² **by the true forward operator Ω**, unless a cell says otherwise; the lowest of a column "
-        "is bold, and so is what lies within its 95 % interval. Hover over a cell for its quantiles. The bootstrap "
-        "interval is over targets in Table 2 and over solutions in Table 3, and speaks, as does the standard deviation "
-        "over latent seeds, of one training; where a method was trained more than once, the hover adds the standard "
-        "deviation over training seeds, of the solutions that all of them have."
+        "Mean of ‖Ω(x) − y*‖² **by the true forward operator Ω**, unless a cell says otherwise. The lowest value of "
+        "each column is bold, and so are all values within its 95 % interval. Hover over a cell for its quantiles. The "
+        "bootstrap interval is over targets in Table 2 and over solutions in Table 3. It and the standard deviation "
+        "over latent seeds are for one training. If a method was trained more than once, the hover adds the standard "
+        "deviation over training seeds, for the solutions that all trainings have."
     )
     protocol, chosen = _ask(cells)
     gone = {key: why for key, why in card["missing"].items() if _kept(key, chosen)}

@@ -60,7 +60,7 @@ def read(files: list[tuple[str, bytes]], settings: tables.Settings) -> tuple[tab
 
 def ask_settings(mark: str) -> tables.Settings:
     """How the file is to be read, where the guess is wrong."""
-    with st.expander("How the file is read: set what is guessed wrong"):
+    with st.expander("How the file is read: correct wrong guesses"):
         places = st.columns(5)
         separator = places[0].selectbox(
             "Separator", ["guess", *SEPARATORS], format_func=lambda s: SEPARATORS.get(s, s), key=f"own-separator-{mark}"
@@ -75,7 +75,7 @@ def ask_settings(mark: str) -> tables.Settings:
         )
         encoding = places[3].selectbox("Encoding", ["guess", *ENCODINGS], key=f"own-encoding-{mark}")
         sheet = places[4].text_input(
-            "Sheet", key=f"own-sheet-{mark}", placeholder="first one", help="Of an Excel file: its name."
+            "Sheet", key=f"own-sheet-{mark}", placeholder="first one", help="Name of the sheet of an Excel file."
         )
     return tables.Settings(
         separator=None if separator == "guess" else separator,
@@ -88,8 +88,8 @@ def ask_settings(mark: str) -> tables.Settings:
 
 def offer_missing(table: tables.Table, names: list[str], mark: str) -> None:
     """A click that leaves out rows with what is probably a marker of missing values."""
-    found = {f"{c.sentinel:.12g}" for name in names if (c := table.columns[name]).sentinel is not None}
-    for value in sorted(found):
+    markers = {f"{c.sentinel:.12g}" for name in names if (c := table.columns[name]).sentinel is not None}
+    for value in sorted(markers):
         st.button(
             f"Leave out rows with {value}",
             key=f"own-leave-{value}-{mark}",
@@ -132,12 +132,12 @@ def by_pattern(usable: list[str], pattern: str) -> list[str]:
 
 
 def unusable(seen: list[tables.Column]) -> str:
-    """Which columns are not among the inputs, and why; nothing if all are."""
+    """A sentence on the columns that are not inputs; '' if all are."""
     text = [c.name for c in seen if not c.numeric and not tables.is_input(c)]
     constant = [c.name for c in seen if c.numeric and c.constant]
-    told = [f"{', '.join(text)}: neither numbers nor a category"] if text else []
-    told += [f"{', '.join(constant)}: the same in every row"] if constant else []
-    return f"Left out of x. {'; '.join(told)}." if told else ""
+    reasons = [f"Ignored (not numeric, not a category): {', '.join(text)}."] if text else []
+    reasons += [f"Ignored (the same in every row): {', '.join(constant)}."] if constant else []
+    return " ".join(reasons)
 
 
 def ask_limits(table: tables.Table, x: list[str], y: list[str], key: str) -> pd.DataFrame:
@@ -160,10 +160,10 @@ def ask_limits(table: tables.Table, x: list[str], y: list[str], key: str) -> pd.
     choices = {
         "kind": st.column_config.SelectboxColumn(
             options=["real", "integer", "category"],
-            help="Of inputs. Designs lie between the numbers of a real one; of a category each has one of the levels.",
+            help="For inputs. A real input may take any number within its bounds; a category takes one of its levels.",
         ),
         "scale": st.column_config.SelectboxColumn(
-            options=["linear", "log"], help="Of inputs: log where they run over decades, with all numbers above 0."
+            options=["linear", "log"], help="For inputs: log if the values span decades and all are above 0."
         ),
     }
     return st.data_editor(
@@ -231,7 +231,7 @@ def make(
         if len(set(called.values())) < len(called):
             raise ValueError("Two columns have the same name; accepted: different names")
         if (folder / own_data.CARD).exists():
-            raise ValueError(f"Data called '{title}' are there already: choose another name")
+            raise ValueError(f"Data named '{title}' exist already: choose another name")
         task = own_data.create(
             folder, frame, x, y, source=source, title=title, units=units, bounds=bounds, kinds=said_kinds(rows, called)
         )
@@ -281,12 +281,15 @@ if uploads:
         pattern = ""
         if len(usable) > MANY:
             pattern = right.text_input(
-                "Properties by pattern", key=f"own-pattern-{mark}", placeholder="R*", help="Instead of choosing them."
+                "Properties by pattern",
+                key=f"own-pattern-{mark}",
+                placeholder="R*",
+                help="A pattern instead of a choice.",
             )
         if pattern.strip():
             y = by_pattern(usable, pattern)
         else:
-            y = right.multiselect("Properties y: what you want to ask for", usable, y, key=f"own-y-{mark}")
+            y = right.multiselect("Properties y: the ones you want to set", usable, y, key=f"own-y-{mark}")
         offered = [c.name for c in seen if (c.numeric or tables.is_input(c)) and c.name not in y]
         x = left.multiselect(
             "Inputs x: the numbers that make a design", offered, [n for n in x if n in offered], key=f"own-x-{mark}"

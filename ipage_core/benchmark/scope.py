@@ -158,13 +158,13 @@ def missing(scope: Scope) -> dict[str, str]:
 
 def there(scope: Scope, task: str, method: str) -> list[tuple[str | None, str, int]]:
     """(folder as :func:`loaded` takes it, hash, training seed) of every copy of a method's models for a task."""
-    found = []
+    copies = []
     for root in scope.roots if METHODS[method].models else scope.roots[:1]:
         try:
-            weight_sets.append((None if root is None else str(root), *weights(task, method, root)))
+            copies.append((None if root is None else str(root), *weights(task, method, root)))
         except ModelUnavailable:
             continue
-    return weight_sets
+    return copies
 
 
 def loaded(task: str, method: str, root: str | None) -> Loaded:

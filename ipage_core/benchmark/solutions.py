@@ -98,11 +98,15 @@ def work(argument: dict[str, Any]) -> Result:
         verify=verify,
         record_every=10_000,
     )
-    by_omega = found.verification.y[:, 0].isfinite() if not task.verifies_by_default else torch.ones(len(found.final))
-    y = torch.where(by_omega.bool()[:, None], found.verification.y[:, : task.n_targets], _judged(task, found.final))
+    by_omega = (
+        solutions.verification.y[:, 0].isfinite() if not task.verifies_by_default else torch.ones(len(solutions.final))
+    )
+    y = torch.where(
+        by_omega.bool()[:, None], solutions.verification.y[:, : task.n_targets], _judged(task, solutions.final)
+    )
     if isinstance(method.proposal, Lookup) and not task.verifies_by_default:  # Ω has judged its rows already
-        y, by_omega = method.proposal.stored(found.final), torch.ones(len(found.final))
-    seconds = found.seconds
+        y, by_omega = method.proposal.stored(solutions.final), torch.ones(len(solutions.final))
+    seconds = solutions.seconds
     searched = METHODS[argument["method"]].search is not None  # its descents happen where it proposes
     return {
         "off": pack(y - solutions.y_star, "<f4"),

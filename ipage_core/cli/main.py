@@ -55,8 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         refuse_overwriting(arguments)
         return arguments.run(arguments) or 0
     except (ValueError, FloatingPointError, OSError) as error:
-        told = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else error
-        print(f"ipage_core {arguments.command}: {printable(told)}", file=sys.stderr)
+        problem = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else error
+        print(f"ipage_core {arguments.command}: {printable(problem)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"ipage_core {arguments.command}: stopped", file=sys.stderr)

@@ -42,8 +42,8 @@ def run(arguments: argparse.Namespace) -> None:
         raise ValueError(f"--relax has no meaning for {task.name}: {_no_relaxation(task)}")
     if arguments.structures is not None and not arguments.relax:
         raise ValueError("--structures needs --relax: it is for relaxed states")
-    if task.verify_file is not None and (found := task.verify_file(arguments.designs)) is not None:
-        write_csv(pd.DataFrame([found]), arguments.out)
+    if task.verify_file is not None and (values := task.verify_file(arguments.designs)) is not None:
+        write_csv(pd.DataFrame([values]), arguments.out)
         print(json.dumps({"n": 1, "omega_calls": 1, "failed": 0}))
         return
     table = tables.read(arguments.designs, arguments)

@@ -115,8 +115,10 @@ _SHIPPED = {
         ("na-published", "phi_star"),
         Search(),
     ),
-    "prior-lm": Method("Control: random designs, with iPage's localization", None, ("mlp", "phi_star")),
-    "lookup": Method("Control: the nearest training rows", None, None, nearest=True),
+    "prior-lm": Method(
+        "Random start (control): designs of the prior, with iPage's localization", None, ("mlp", "phi_star")
+    ),
+    "lookup": Method("Lookup (control): the nearest training rows", None, None, nearest=True),
 }
 METHODS: Catalog[Method] = Catalog(lambda: _SHIPPED)
 """Read-only, except for :mod:`ipage_core.registry`, which adds the user's trained models."""

@@ -111,7 +111,7 @@ def test_columns_that_cannot_be_inputs_are_named(place):
     seen = test.dataframe[0].value.set_index("column")
     assert seen.loc["note", "distinct"] == len(frame)
     assert "most frequent value" in seen
-    assert "Left out of x. note: neither numbers nor a category; lab: the same in every row." in said(test)
+    assert "Ignored (not numeric, not a category): note. Ignored (the same in every row): lab." in said(test)
 
 
 def test_what_is_guessed_of_a_file_is_said_and_can_be_set(place):

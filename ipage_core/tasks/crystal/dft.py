@@ -154,7 +154,7 @@ def gaps(
             progress(p._replace(done=p.done + known, total=len(x)))
 
     workers = cores() if workers is None else workers
-    new = cluster.run(work, left, None, workers=min(workers, len(left)), progress=told, cancel=cancel)
+    new = cluster.run(work, left, None, workers=min(workers, len(left)), progress=report, cancel=cancel)
     return [new.get(str(i), result) for i, result in enumerate(results)]
 
 
