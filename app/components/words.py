@@ -285,7 +285,8 @@ _CARDS = Environment(autoescape=True).from_string(
     "<div class='meaning'>{{ f.meaning }}</div></div>"
     "{% endfor %}</div>{% endmacro %}"
     "<div class='frame'>{{ grid(shown) }}"
-    "{% if experts %}<details><summary>More figures, for experts</summary>{{ grid(experts) }}</details>{% endif %}</div>"
+    "{% if experts %}<details><summary>More figures, for experts</summary>{{ grid(experts) }}</details>"
+    "{% endif %}</div>"
 )
 
 
