@@ -1,4 +1,4 @@
-"""``new``: a problem of one's own, whose Ω is a command."""
+"""``new``: a problem of one's own, whose Ω is a command or a crystal's calculator."""
 
 from __future__ import annotations
 
@@ -32,7 +32,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="PROPERTY",
-        help="'sag [mm] ± 0.1' (or +- 0.1): its name, unit and how exactly it has to be met; given again for each",
+        help="'sag [mm] ± 0.1' (or +- 0.1): its name, unit and how exactly it has to be met; given again for each; "
+        "with --crystal: gap,energy,pressure, …",
+    )
+    crystal = parser.add_argument_group("a crystal of one's own, under strain")
+    crystal.add_argument("--crystal", type=Path, metavar="CIF", help="or any other structure file that ASE reads")
+    crystal.add_argument("--calculator", metavar="NAME", help="gpaw, chgnet, emt, MODULE:FACTORY or FILE.py:FACTORY")
+    crystal.add_argument("--strain", default="3%", help="largest normal component, e.g. 4%% (default %(default)s)")
+    crystal.add_argument("--relax", action="store_true", help="let the atoms come to rest in each strained cell")
+    crystal.add_argument(
+        "--kicks", type=whole(1, 20), default=4, help="starts of each relaxation (default %(default)s)"
     )
     parser.add_argument(
         "--command",
@@ -56,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     check_scheduler(arguments.scheduler)
     there = (arguments.folder / cards.CARD).exists()
-    if there and (arguments.x or arguments.y):
+    if there and (arguments.x or arguments.y or arguments.crystal):
         raise ValueError(
             f"{arguments.folder} holds a problem already; accepted there: a new --command and its settings"
         )
@@ -76,8 +85,12 @@ def _made(arguments: argparse.Namespace) -> Card:
     from ipage_core.tasks.command.columns import check_names, property_, variable
     from ipage_core.tasks.table.own_data import slug
 
+    if arguments.crystal is None and arguments.calculator is not None:
+        raise ValueError("--calculator needs --crystal, the structure file of the crystal")
     if arguments.folder.exists() and (not arguments.folder.is_dir() or any(arguments.folder.iterdir())):
         raise ValueError(f"{arguments.folder} is there already; accepted: the name of a new folder, or an empty one")
+    if arguments.crystal is not None:
+        return _changed(arguments, _of_crystal(arguments))
     if not arguments.call:
         raise ValueError("--command is required: the call of a program that reads {in} and writes {out}")
     variables, properties = tuple(map(variable, arguments.x)), tuple(map(property_, arguments.y))
@@ -85,6 +98,43 @@ def _made(arguments: argparse.Namespace) -> Card:
     name = arguments.folder.resolve().name
     card = cards.Card(slug(name), arguments.title or name, variables, properties, cards.parse_command(arguments.call))
     return _changed(arguments, card)
+
+
+def _of_crystal(arguments: argparse.Namespace) -> Card:
+    """The card of a strained crystal; what its calculator needs is in ``crystal.json`` beside it."""
+    from ipage_core.tasks.command import card as cards
+    from ipage_core.tasks.own_crystal import card as crystals
+    from ipage_core.tasks.own_crystal import symmetry
+    from ipage_core.tasks.own_crystal.task import command, referenced
+    from ipage_core.tasks.table.own_data import slug
+
+    if arguments.x or arguments.call:
+        raise ValueError("--crystal takes neither --x nor --command: strains are the inputs, the calculator is Ω")
+    if not arguments.calculator:
+        raise ValueError(f"--calculator is required with --crystal; accepted: {crystals.calculators.ACCEPTED}")
+    properties = tuple(part.strip() for text in arguments.y for part in text.split(",") if part.strip())
+    name = arguments.folder.resolve().name
+    crystal = crystals.create(
+        arguments.crystal,
+        arguments.calculator,
+        crystals.strain(arguments.strain),
+        properties or ("energy", "pressure"),
+        relax=arguments.relax,
+        kicks=arguments.kicks,
+    )
+    crystal, told = referenced(crystal)
+    crystals.write(arguments.folder, crystal)
+    images = len(crystal.operations)
+    print(f"{crystal.name}: {crystal.space_group}, {images} images of each strain", file=sys.stderr)
+    if not symmetry.keeps(crystal.bounds, crystal.on_strains):
+        print("Images of a strain may lie outside the box: no box is its own image in this crystal.", file=sys.stderr)
+    unstrained = ", ".join(f"{one} {value:.4g}" for one, value in told.items())
+    print(f"Unstrained, by {arguments.calculator}: {unstrained}", file=sys.stderr)
+    return cards.Card(
+        slug(name), arguments.title or f"{crystal.name} under strain", crystal.variables, crystal.targets,
+        command(arguments.folder),
+        batch=1 if arguments.calculator == "gpaw" else 10,
+    )  # fmt: skip
 
 
 def _changed(arguments: argparse.Namespace, card: Card) -> Card:

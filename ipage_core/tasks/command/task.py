@@ -77,7 +77,12 @@ def load(folder: Path) -> Task:
         models_folder=folder,
         data_size=max(1, int(fine.sum())),
     )
-    return replace(task, recipes=own_data.recipes(task), collect=_collector(folder, card))
+    task = replace(task, recipes=own_data.recipes(task), collect=_collector(folder, card))
+    if not (folder / "crystal.json").exists():
+        return task
+    from ipage_core.tasks.own_crystal.task import dressed
+
+    return dressed(task, folder)
 
 
 def placed(card: Card, u: Floats) -> Floats:

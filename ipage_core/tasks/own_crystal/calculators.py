@@ -65,6 +65,7 @@ def emt(reference: Atoms) -> Any:
 
 
 BUILT_IN: dict[str, Factory] = {"gpaw": gpaw, "chgnet": chgnet, "emt": emt}
+ACCEPTED = "gpaw, chgnet, emt, MODULE:FACTORY or FILE.py:FACTORY"
 _INSTALL = {
     "gpaw": "sh ipage_core/tasks/crystal/install-gpaw.sh python",
     "chgnet": "pip install -r ipage_core/tasks/own_crystal/requirements.txt",

@@ -144,6 +144,18 @@ def create(
     )
 
 
+def strain(text: str) -> float:
+    """'4%' or '0.04' → 0.04.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    try:
+        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        raise ValueError(f"--strain {text} is not accepted: a part such as 4%") from None
+
+
 def read_structure(path: Path) -> Atoms:
     """One periodic crystal.
 
