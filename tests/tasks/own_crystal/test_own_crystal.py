@@ -2,6 +2,7 @@
 
 import io
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -169,3 +170,24 @@ def test_cells_leave_relaxed_with_forces_and_where_they_come_from(tmp_path, copp
         back.calc = calculator
         assert back.get_potential_energy() == pytest.approx(back_energy, abs=1e-3)
         assert np.abs(back.get_forces() - back_forces).max() < 0.02
+
+
+@pytest.mark.dft
+@pytest.mark.skipif(find_spec("gpaw") is None, reason="GPAW is not installed")
+def test_strained_diamond_by_gpaw_has_a_gap_and_an_atom_that_moved():
+    found = card.create(EXAMPLES / "diamond.cif", "gpaw", 0.03, ("gap", "displacement"), relax=True, kicks=1)
+    answer, atoms = operator.evaluate(found, [0, 0, 0, 0.02, 0, 0], calculators.build("gpaw", found.atoms))
+    assert 3 < answer["gap"] < 5
+    assert 0.002 < answer["displacement"] < 0.05
+    assert np.linalg.norm(atoms.get_forces(), axis=1).max() <= operator.FORCE
+
+
+@pytest.mark.skipif(find_spec("chgnet") is None, reason="CHGNet is not installed")
+def test_strained_rutile_by_chgnet_has_the_energy_of_its_image():
+    found = card.create(EXAMPLES / "rutile.cif", "chgnet", 0.03, ("energy", "pressure"), relax=True, kicks=1)
+    calculator = calculators.build("chgnet", found.atoms)
+    one, other = (
+        operator.evaluate(found, x, calculator)[0] for x in symmetry.images(STRAIN, found.on_strains)[[0, -1]]
+    )
+    assert one["energy"] == pytest.approx(other["energy"], abs=5e-4)
+    assert one["pressure"] == pytest.approx(other["pressure"], abs=0.1)

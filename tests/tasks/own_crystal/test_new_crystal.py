@@ -1,0 +1,78 @@
+"""``new DIR --crystal``: from a structure file to a problem whose Ω is a calculator."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from ase.build import bulk
+from ase.io import write
+
+from ipage_core import registry
+from ipage_core.cli.main import main
+from ipage_core.tasks.own_crystal import card
+from ipage_core.tasks.own_crystal.network import SymmetricEnsemble
+from ipage_core.training.recipes import recipe
+
+pytest.importorskip("spglib")
+
+
+@pytest.fixture
+def cif(tmp_path, monkeypatch):
+    monkeypatch.setenv("IPAGE_HOME", str(tmp_path / "home"))
+    write(tmp_path / "cu.cif", bulk("Cu", "fcc", a=3.6))
+    return tmp_path / "cu.cif"
+
+
+def made(folder, cif, *more):
+    line = ["new", str(folder), "--crystal", str(cif), "--calculator", "emt", "--strain", "3%", "--test", "0"]
+    return main([*line, *more])
+
+
+def test_a_structure_file_becomes_a_task_with_its_symmetry(cif, tmp_path, capsys):
+    assert made(tmp_path / "cu", cif, "--y", "energy,pressure", "--relax", "--kicks", "1") in (0, None)
+    told = capsys.readouterr()
+    assert "Fm-3m (225), 24 images" in told.err
+    assert json.loads(told.out)["name"] == "cu"
+    task = registry.load_folder(tmp_path / "cu")
+    assert [v.name for v in task.variables] == ["e11", "e22", "e33", "e23", "e13", "e12"]
+    assert task.bounds[1].tolist() == pytest.approx([0.03] * 3 + [0.02] * 3)
+    assert task.images(np.zeros((2, 6))).shape == (2, 24, 6)
+    assert task.export_formats == ("cif", "poscar", "extxyz")
+    network, arguments, _ = recipe(task, "mlp")
+    assert isinstance(task.networks()[network](**arguments), SymmetricEnsemble)
+    assert card.read(tmp_path / "cu").reference_energy is not None
+    draws = task.sample_prior(5, torch.Generator().manual_seed(0))
+    assert task.in_bounds(draws).all()
+
+
+@pytest.mark.slow
+def test_its_calculator_is_omega_and_leaves_the_atoms_at_rest(cif, tmp_path):
+    folder = tmp_path / "cu"
+    made(folder, cif, "--y", "energy,pressure")
+    assert main(["dataset", str(folder), "--n", "4"]) in (0, None)
+    assert len(list((folder / "structures").iterdir())) == 4
+    x, y = registry.load_folder(folder).omega(torch.zeros(1, 6, dtype=torch.float64)), card.read(folder)
+    assert x[0, 0] == pytest.approx(0, abs=1e-9)
+    assert y.calculator == "emt"
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        (["--x", "a=0:1"], "neither --x nor --command"),
+        (["--y", "hardness"], "not known"),
+        (["--y", "gap"], "has no eigenvalues"),
+        (["--strain", "lots"], "--strain lots"),
+        (["--calculator", "vasp"], "accepted: gpaw"),
+    ],
+)
+def test_what_cannot_be_leaves_no_folder(cif, tmp_path, capsys, more, why):
+    assert made(tmp_path / "cu", cif, *more) == 2
+    assert why in capsys.readouterr().err
+    assert not (tmp_path / "cu").exists()
+
+
+def test_a_calculator_needs_a_crystal(cif, tmp_path, capsys):
+    assert main(["new", str(tmp_path / "p"), "--calculator", "emt"]) == 2
+    assert "needs --crystal" in capsys.readouterr().err
