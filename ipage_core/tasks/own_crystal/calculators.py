@@ -32,19 +32,23 @@ def gpaw(reference: Atoms) -> Any:
     """GPAW: PBE, plane waves to 350 eV, a Γ-centred k-mesh and a grid that the reference cell fixes."""
     from gpaw import GPAW
 
-    lengths = np.linalg.norm(reference.cell.reciprocal().array, axis=1)
-    mesh = [max(1, int(np.ceil(2 * np.pi * b / SPACING))) for b in lengths]
     grid = [4 * int(np.ceil(length / GRID / 4)) for length in reference.cell.lengths()]
     return GPAW(
         mode={"name": "pw", "ecut": CUT_OFF},
         xc="PBE",
-        kpts={"size": mesh, "gamma": True},
+        kpts={"size": k_mesh(reference), "gamma": True},
         gpts=grid,
         occupations={"name": "fermi-dirac", "width": 0.05},
         symmetry={"point_group": False},
         convergence={"density": 1e-5, "eigenstates": 1e-7, "bands": "occupied"},
         txt=None,
     )
+
+
+def k_mesh(reference: Atoms) -> list[int]:
+    """k-points along each reciprocal axis, no farther apart than ``SPACING``."""
+    lengths = np.linalg.norm(reference.cell.reciprocal().array, axis=1)
+    return [max(1, int(np.ceil(2 * np.pi * b / SPACING))) for b in lengths]
 
 
 def chgnet(reference: Atoms) -> Any:
@@ -126,7 +130,7 @@ def build(name: str, reference: Atoms) -> Any:
         raise ValueError(f"calculator '{name}' fails: {type(error).__name__}: {error}") from None
 
 
-def provenance(name: str, calculator: Any) -> dict[str, Any]:
+def provenance(name: str, calculator: Any, reference: Atoms) -> dict[str, Any]:
     """Which calculator, with which settings and versions."""
     found: dict[str, Any] = {"calculator": name, "ase": version("ase")}
     for package in (name, type(calculator).__module__.partition(".")[0]):
@@ -135,6 +139,6 @@ def provenance(name: str, calculator: Any) -> dict[str, Any]:
         except PackageNotFoundError:
             continue
     if name == "gpaw":
-        found |= {"xc": "PBE", "ecut": CUT_OFF, "k_mesh": str(calculator.parameters["kpts"]["size"]), "gamma": True}
+        found |= {"xc": "PBE", "ecut": CUT_OFF, "k_mesh": "x".join(map(str, k_mesh(reference))), "gamma": True}
         found |= {"smearing": "Fermi-Dirac 0.05 eV", "convergence": "density 1e-5, eigenstates 1e-7"}
     return found

@@ -56,7 +56,8 @@ def evaluate(crystal: Crystal, strain: ArrayLike, calculator: Any) -> tuple[dict
     lowest.info |= {"branches_above_meV": " ".join(f"{1e3 * above:.2f}" for above in branches)}
     lowest.info |= {f"property_{name}": value for name, value in found.items()}  # ASE has an 'energy' of its own
     lowest.info["provenance"] = json.dumps(
-        calculators.provenance(crystal.calculator, calculator) | {"force": f"{FORCE} eV/A", "kicks": crystal.kicks}
+        calculators.provenance(crystal.calculator, calculator, crystal.atoms)
+        | {"force": f"{FORCE} eV/A", "kicks": crystal.kicks}
     )
     return found, lowest
 
