@@ -201,7 +201,9 @@ def load(
     if row.searched and row.search:
         proposal = _neural_adjoint(task, modules[row.searched], row.search)
     surrogate = modules[row.surrogate].surrogate if row.surrogate else None
-    if isinstance(surrogate, INN) and (where / "mlp.json").exists():  # of an earlier program, whose t learned by itself
+    if (
+        isinstance(surrogate, INN) and "inn" in cards and (where / "mlp.json").exists()
+    ):  # of an earlier program, whose t learned by itself
         separate, card = load_model(task.name, "mlp", folder=where, networks=networks_of(task))
         surrogate = separate["phi_star"].to(device)
         cards["inn"] = cards["inn"] | {"held_out": card.get("held_out", {})}

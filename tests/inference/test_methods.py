@@ -114,3 +114,12 @@ def test_a_model_that_is_trained_anew_is_loaded_anew(tmp_path):
         assert torch.equal(found, network(x))
         predicted.append(found)
     assert not torch.equal(*predicted)
+
+
+def test_ipage_as_in_the_paper_localizes_on_its_own_network():
+    paper, usual = load("sinewave", "ipage-paper"), load("sinewave", "ipage")
+    x = SINEWAVE.sample_prior(20, torch.Generator().manual_seed(0)).float()
+    networks = load_model("sinewave", "inn-paper", networks=networks_of(SINEWAVE))[0]
+    assert torch.equal(paper.surrogate(x), networks["phi_star"](x))
+    assert not torch.equal(paper.surrogate(x), usual.surrogate(x))
+    assert paper.cards["inn-paper"]["settings"]["lambda_nll"] == 0.0
