@@ -489,7 +489,7 @@ def test_a_gpu_that_is_not_there_is_refused_before_anything_is_made(tmp_path, ca
     assert main(["benchmark", "--out", str(out), "--only", "compute", "--device", "cuda"]) == 2
     assert "--device cuda: PyTorch finds no GPU here; accepted: cpu\n" in capsys.readouterr().err
     assert main(["benchmark", "--out", str(out), "--only", "tables", "--device", "cpu"]) == 2
-    assert "accepted: with it" in capsys.readouterr().err
+    assert "accepted: with this section" in capsys.readouterr().err
     assert not out.exists()
 
 
