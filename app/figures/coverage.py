@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from app.figures.playback import Size
 from app.figures.theme import Dict, axis, packed, palette
@@ -41,22 +42,18 @@ def figure(
             "hovertemplate": f"{labels[a]}: %{{x:.4g}}<br>{labels[b]}: %{{y:.4g}}<extra>design</extra>",
         }
     )  # fmt: skip
-    radius = None if told.proof is None else told.proof.radius
-    most = 1.15 * max([told.within, radius or 0.0, *told.distance])
-    at = np.linspace(0, most, DENSE)
-    curves = [("measured" if told.measured else "estimated", "solid", [told.share(e) for e in at])]
-    if len(told.posterior):
-        curves.append(("posterior-weighted", "dash", [told.likely(e)[0] for e in at]))
-    if radius is not None:
-        curves.append(("proved", "dot", [1.0 if e >= radius else np.nan for e in at]))
-    for name, dash, values in curves:
-        data.append(
-            {
-                "type": "scatter", "mode": "lines", "name": name, "x": packed(at), "y": packed(100 * np.array(values)),
-                "line": {"color": colors.omega, "width": 2, "dash": dash}, "xaxis": "x2", "yaxis": "y2",
-                "hovertemplate": f"{name}: %{{y:.4g}} % within %{{x:.3g}}<extra></extra>",
-            }
-        )  # fmt: skip
+    curves = table(told)
+    most, lines = curves["within"].max(), {"proved": "dot", "posterior-weighted": "dash"}
+    data += [
+        {
+            "type": "scatter", "mode": "lines", "name": name,
+            "x": packed(curves["within"].to_numpy()), "y": packed(100 * curves[name].to_numpy()),
+            "line": {"color": colors.omega, "width": 2, "dash": lines.get(name, "solid")},
+            "xaxis": "x2", "yaxis": "y2",
+            "hovertemplate": f"{name}: %{{y:.4g}} % within %{{x:.3g}}<extra></extra>",
+        }
+        for name in curves.columns[1:]
+    ]  # fmt: skip
     up_left, up_right = ((0.58, 1.0), (0.0, 0.42)) if size.narrow else (up, up)
     layout: Dict = {
         "xaxis": axis(colors, labels[a], left, "y"),
@@ -75,3 +72,15 @@ def figure(
         "font": {"color": colors.text},
     }  # fmt: skip
     return {"data": data, "layout": layout}
+
+
+def table(told: Coverage) -> pd.DataFrame:
+    """The curves: ``within`` (ε), and the share within it, measured or estimated, posterior-weighted, proved."""
+    radius = None if told.proof is None else told.proof.radius
+    at = np.linspace(0, 1.15 * max([told.within, radius or 0.0, *told.distance]), DENSE)
+    curves = {"within": at, "measured" if told.measured else "estimated": np.array([told.share(e) for e in at])}
+    if len(told.posterior):
+        curves["posterior-weighted"] = np.array([told.likely(e)[0] for e in at])
+    if radius is not None:
+        curves["proved"] = np.where(at >= radius, 1.0, np.nan)
+    return pd.DataFrame(curves)

@@ -4,7 +4,18 @@ import logging
 
 import streamlit as st
 
-from app.components import choice, compare, favourites, latent, localization, motion, posterior, share, widgets
+from app.components import (
+    choice,
+    compare,
+    coverage,
+    favourites,
+    latent,
+    localization,
+    motion,
+    posterior,
+    share,
+    widgets,
+)
 from app.components.look import is_dark, size_name
 from app.components.words import cards, doubt_text, headline, note_text, plain
 from app.figures.playback import Size
@@ -32,7 +43,7 @@ def find(asked: DesignRequest) -> runs.Run:
     st.stop()
 
 
-asked = widgets.ask(lambda task: panel_of(task).form)
+asked = coverage.with_fill(widgets.ask(lambda task: panel_of(task).form))
 doubted = doubt(asked.task, asked.target)
 if doubted:
     told, button = st.columns([3.2, 1], vertical_alignment="center")
@@ -64,6 +75,7 @@ views = {
     "Localization": lambda: localization.show(run, own.figure, own.caption(run), own.any_plane, dark, size),
     "Posterior": lambda: posterior.show(run, own.plane, dark, size),
     "Latent design": lambda: latent.show(asked, run, dark, size),
+    "Coverage": lambda: coverage.show(asked, run, own.plane, dark, size),
     "Compare": lambda: compare.show(asked, run, own.picture, dark, size),
 }
 left, right = st.columns([2.6, 1], vertical_alignment="bottom")

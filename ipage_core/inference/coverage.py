@@ -87,7 +87,9 @@ class Coverage:
             said.append(f"Proved: no solution in the box is farther than {radius:.4f} {self.unit} from a design.")
         if len(self.distance):
             how = "Measured" if self.measured else "Estimate"
-            said.append(f"{how}, over the box: {percent(self.share())} of the solutions are within {self.within:g}.")
+            said.append(
+                f"{how}, over the box: {percent(self.share())} of the solutions have a design within {self.within:g}."
+            )
         if len(self.posterior):
             share, low, high = self.likely()
             said.append(f"Estimate, posterior-weighted: {percent(share)} ({percent(low)[:-2]}–{percent(high)[:-2]}).")
@@ -114,7 +116,7 @@ class Coverage:
 
 
 def percent(share: float) -> str:
-    """Never 100 % of what is not all, nor 0 % of what is not none."""
+    """A share for the user: never 100 % of what is not all, nor 0 % of what is not none."""
     value = 100 * share
     shown = round(value, 1)
     shown = min(shown, 99.9) if value < 100 else shown

@@ -45,6 +45,16 @@ def spreadable(task: Task, method: Loaded, space: DesignSpace) -> str:
     return ""
 
 
+def uncoverable(task: Task, method: Loaded | None, space: DesignSpace) -> str:
+    """Why nothing can be said of the coverage by any designs, as a sentence; empty if something can."""
+    if len(space.stages) or space.bounds.shape[1] > WIDEST:
+        free = space.bounds.shape[1]
+        return f"There is no coverage of {task.title}: between {free} free coordinates all distances are about equal."
+    if (method is None or method.surrogate is None) and (task.omega is None or not task.verifies_by_default):
+        return f"There is no coverage of {task.title}: Ω takes long or is not known, and no surrogate stands in for it."
+    return ""
+
+
 def by_surrogate(task: Task, method: Loaded, space: DesignSpace, y_star: Tensor, unit: Tensor) -> SolutionSet:
     """{x: f(x) = y*} of a surrogate, y* (m,); residuals are in ``unit`` (m,), mostly the tolerances."""
     surrogate = method.surrogate
@@ -163,6 +173,8 @@ def coverage_of(
         ValueError: no designs, ε ≤ 0, or neither an Ω that can be followed nor a surrogate.
     """
     space = space or constraints.parse(task)
+    if why := uncoverable(task, method, space):
+        raise ValueError(why)
     propose = None if method is None else proposer(task, method, y_star)
     equation: Equation | str
     try:
@@ -172,10 +184,6 @@ def coverage_of(
             raise ValueError(f"{error}; and there is no surrogate to estimate a coverage by") from None
         if space.held is not None:
             raise ValueError(f"no coverage of {task.name}: between categories there is no distance") from None
-        if len(space.stages) or space.bounds.shape[1] > WIDEST:
-            raise ValueError(
-                f"no coverage of {task.name}: among so many coordinates no design is near any other"
-            ) from None
         solutions, equation = by_surrogate(task, method, space, y_star, task.tolerances), str(error)
     return coverage(
         solutions,

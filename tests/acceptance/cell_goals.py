@@ -122,7 +122,7 @@ def one_start(seeds: list[int], n: int) -> None:
             f"{np.mean([f.seconds.mean() for f in found]):.2f} s, Hamming {apart:.3f}")  # fmt: skip
 
 
-def novel(seeds: list[int], n: int, attempts: int = 16) -> None:
+def novel(seeds: list[int], n: int, attempts: int = 12) -> None:
     found, met, near = [], [], []
     for i, target in enumerate(TARGETS["novel"][:n]):
         goals = exactly(MODULI, target)

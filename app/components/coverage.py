@@ -1,0 +1,172 @@
+"""Did we find them all? How much of the solution set the designs cover, and designs for its gaps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from app.components.chart import chart, numbers
+from app.components.choice import CONFIG, ask_plane
+from app.components.words import plain
+from app.figures.coverage import figure, table
+from app.figures.playback import Size
+from app.figures.run import Run
+from app.state.coverage import Covered, cover, not_covered, not_filled
+from app.state.runs import stamp
+from ipage_core.inference.coverage import WITHIN, percent
+from ipage_core.problem.request import DesignRequest
+
+KEPT = 6
+"""Coverages that a session remembers."""
+
+
+def with_fill(request: DesignRequest) -> DesignRequest:
+    """The request with its gaps filled, where the button or the address asks for that.
+
+    Another request begins without: what fills the gaps of one target costs seconds, and says nothing of the next.
+    """
+    if "fill" not in st.session_state:
+        st.session_state.fill = (_about(request), _distance(st.query_params.get("fill", "")))
+    of, within = st.session_state.fill
+    if within is None or of != _about(request):
+        st.query_params.pop("fill", None)
+        return request
+    st.query_params["fill"] = f"{within:g}"
+    return request.replace(fill=within)
+
+
+def _about(request: DesignRequest) -> DesignRequest:
+    """What a fill belongs to: the designs, however they are judged."""
+    return request.replace(tolerance=1.0, fill=None)
+
+
+def _distance(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if 0 < value < 1 else None
+
+
+def show(request: DesignRequest, run: Run, plane: tuple[int, int], dark: bool, size: Size) -> Callable[[], None] | None:
+    """The view. Returns the work that was asked for, for when the page is complete."""
+    if why := not_covered(request, run):
+        st.info(plain(why), icon=":material/info:")
+        return None
+    known: dict[tuple[str, int], Covered | str] = st.session_state.setdefault("coverages", {})
+    key = (request.key(), stamp(run.task, run.method))
+    found = known.get(key)
+    going = found is None and st.session_state.get("covering") == _about(request)
+    across, up, epsilon, look, fill = st.columns([1, 1, 1, 1.3, 1.3], vertical_alignment="bottom")
+    within = epsilon.number_input(
+        f"ε [{request.task.distance_name}]",
+        min_value=0.001,
+        max_value=0.999,
+        value=WITHIN,
+        step=0.01,
+        format="%.3f",
+        key="within",
+        bind="query-params",
+        help="A solution counts as seen if a design lies within ε of it.",
+    )
+
+    def ask() -> None:
+        st.session_state.covering = None if going else _about(request)
+
+    def ask_fill() -> None:
+        st.session_state.fill = (_about(request), None if request.fill == within else within)
+        st.session_state.covering = _about(request)
+
+    look.button(
+        "Stop" if going else "Work out the coverage",
+        icon=":material/stop:" if going else ":material/pie_chart:",
+        key="cover",
+        on_click=ask,
+        disabled=found is not None,
+        width="stretch",
+    )
+    why_not = not_filled(request, run)
+    fill.button(
+        "Remove the added designs" if request.fill == within else "Fill the gaps",
+        icon=":material/undo:" if request.fill == within else ":material/add_circle:",
+        key="fill-gaps",
+        on_click=ask_fill,
+        disabled=bool(why_not),
+        help=why_not or "Adds designs until each solution that is known has a design within ε. It takes some seconds.",
+        width="stretch",
+    )
+    if request.fill is not None:
+        st.success(_added(run, request.fill), icon=":material/add_circle:")
+    labels = list(request.task.x_labels)
+    pair = (0, 0)
+    if len(labels) > 1:
+        pair = ask_plane(labels, plane, [across, up])
+    place = st.empty()
+    if isinstance(found, str):
+        place.info(plain(found), icon=":material/info:")
+    elif found is not None and (pair[0] != pair[1] or len(labels) == 1):
+        with place.container():
+            _draw(found, within, tuple(labels), pair, dark, size)
+    elif found is None:
+        place.caption(
+            "How much of the solution set do these designs cover? The button searches solutions everywhere in the box "
+            "and measures how far each is from its nearest design. Where Ω can be enclosed by interval arithmetic, it "
+            "proves a distance that no solution exceeds. This takes some seconds and can be stopped."
+        )
+    return (lambda: _work(request, run, key, known, place)) if going else None
+
+
+def _added(run: Run, within: float) -> str:
+    """How many designs were added, and what the coverage became."""
+    filled = run.summary["filled"]
+    count = filled["added"]
+    said = f"{count} {'design' if count == 1 else 'designs'} added, {run.n} in all."
+    before, after = filled["share_before"], filled["share_after"]
+    if before is not None and after is not None:
+        said += f" Within {within:g} of a design, by the surrogate: {percent(before)} of the solutions before, "
+        said += f"{percent(after)} now."
+    return said
+
+
+def _draw(
+    found: Covered, within: float, labels: tuple[str, ...], pair: tuple[int, int], dark: bool, size: Size
+) -> None:
+    known = replace(found.coverage, within=within)
+    chart(figure(known, found.designs, labels, pair, dark, size), key="coverage", config=CONFIG)
+    st.markdown(f"**{found.pieces} {known.sentence()}**".replace("** ", "**"))
+    surrogate = "" if known.measured else " Solutions are those of the surrogate f, not of Ω."
+    dotted = " Dotted: proved, 100 % from that distance on." if known.proof is not None else ""
+    st.caption(
+        "**Left:** solutions all over the box; those without a design within ε are not seen. **Right:** which share "
+        f"of them has a design within ε.{surrogate} Dashed: the same, each solution weighted by the posterior.{dotted}"
+        + (f" {plain(known.refused[:1].upper() + known.refused[1:])}." if known.refused else "")
+    )
+    numbers(table(known), "coverage")
+
+
+def _work(
+    request: DesignRequest,
+    run: Run,
+    key: tuple[str, int],
+    known: dict[tuple[str, int], Covered | str],
+    place: DeltaGenerator,
+) -> None:
+    """Work the coverage out. Any click or change on the page interrupts it."""
+    bar = place.progress(0.0, "Searching solutions everywhere in the box …")
+
+    def progress(tested: int, radius: float) -> None:
+        # The radius falls from √d towards the goal, fast at first.
+        share = 1 - min(1.0, radius / math.sqrt(request.task.d))
+        bar.progress(share, f"{tested} boxes tested: no solution is farther than {radius:.3f} from a design, proved")
+
+    try:
+        known[key] = cover(request, run, progress)
+    except ValueError as error:
+        known[key] = str(error)
+    while len(known) > KEPT:
+        known.pop(next(iter(known)))
+    st.rerun()

@@ -1,0 +1,95 @@
+"""What Explore asks of the core about coverage: how much of the solution set the designs of a run cover."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from app.figures.run import Run
+from app.state import classroom
+from app.state.runs import loaded
+from app.state.turns import turn
+from ipage_core.inference.coverage import Coverage
+from ipage_core.inference.target_set import NoRule, coverage_of, pieces_of, spreadable, uncoverable
+from ipage_core.problem import constraints
+from ipage_core.problem.request import DesignRequest
+
+SECONDS, SECONDS_IN_CLASS = 10.0, 3.0
+"""For a proof, at most."""
+CURVES = 3
+"""Separate pieces are counted up to so many coordinates."""
+
+
+@dataclass(frozen=True)
+class Covered:
+    """The coverage of a run."""
+
+    coverage: Coverage
+    designs: np.ndarray
+    """(k, d) those that count: they meet the target."""
+    pieces: str
+    """How many separate pieces the solution set is proved to have, as a sentence; or empty."""
+
+
+def not_covered(request: DesignRequest, run: Run) -> str:
+    """Why there is no coverage of a run, as a sentence; empty if there is one."""
+    if not run.exact.all():
+        return "A coverage belongs to one target: ask for exact values, not for intervals."
+    space = constraints.parse(request.task, request.constraints)
+    if why := uncoverable(request.task, loaded(run.task, run.method), space):
+        return why
+    if not len(_designs(run)):
+        return "No design meets the target: nothing is covered."
+    return ""
+
+
+def not_filled(request: DesignRequest, run: Run) -> str:
+    """Why no designs can be added in the gaps, as a sentence; empty if they can."""
+    space = constraints.parse(request.task, request.constraints)
+    why = spreadable(request.task, loaded(run.task, run.method), space)
+    return why.replace("Designs are as drawn:", "No designs can be added:")
+
+
+def cover(request: DesignRequest, run: Run, progress: Callable[[int, float], None]) -> Covered:
+    """Some seconds of work. ``progress`` follows the proof: boxes tested, radius proved.
+
+    Raises:
+        ValueError: there is no coverage; the message is a sentence for the user.
+    """
+    task, method = request.task, loaded(run.task, run.method)
+    space = constraints.parse(task, request.constraints)
+    y_star, designs = torch.from_numpy(run.y_star.astype(float)), _designs(run)
+    seconds = SECONDS_IN_CLASS if classroom.on() else SECONDS
+    pieces = ""
+    with turn():
+        found = coverage_of(
+            task,
+            method,
+            torch.from_numpy(designs),
+            y_star,
+            space=space,
+            seed=run.seed,
+            seconds=seconds,
+            progress=progress,
+        )
+        if task.d <= CURVES:
+            try:
+                counted = pieces_of(task, space, y_star, seconds)
+                pieces = counted.sentence() if counted.least else ""
+            except NoRule:
+                pass
+    return Covered(found, designs, pieces)
+
+
+def _designs(run: Run) -> np.ndarray:
+    """Of the result, those that meet the target: by Ω where it ran, else by the surrogate."""
+    if run.verified.any():
+        meets = run.hit
+    elif run.f_error is not None:
+        meets = np.sqrt(run.f_error[-1]) <= run.tolerances.min()
+    else:
+        meets = np.ones(run.n, bool)
+    return run.x[-1][meets].astype(np.float64)

@@ -1,0 +1,117 @@
+"""The view Coverage of Explore, without a browser and without trained models."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.figures.theme import unpacked
+from app.state import coverage as state
+from app.state import runs
+from ipage_core.inference import coverage as core
+from tests.support import stand_ins
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture
+def app(monkeypatch):
+    monkeypatch.setattr(runs, "load", lambda task, method: stand_ins.load(task, method))
+    monkeypatch.setattr(core, "LOOKED_AT", 300)
+    monkeypatch.setattr(core, "HELD_OUT", 200)
+    monkeypatch.setattr(state, "SECONDS", 1.0)
+    monkeypatch.chdir(ROOT)
+    runs.run.clear()
+
+    def start(**query):
+        test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=300)
+        for name, value in ({"view": "Coverage", "n": "25"} | query).items():
+            test.query_params[name] = value
+        return test.run()
+
+    yield start
+    runs.run.clear()
+
+
+def figure(test):
+    return json.loads(test.get("plotly_chart")[0].proto.spec)
+
+
+def sentence(test):
+    return next(m.value for m in test.markdown if "of the solutions have a design within" in m.value)
+
+
+def test_coverage_is_worked_out_when_asked_for(app):
+    test = app(task="sinewave", within="0.1")
+    assert not test.exception
+    assert not test.get("plotly_chart")  # it costs seconds: not before the button
+    test.button(key="cover").click().run()
+    assert not test.exception
+    assert sentence(test).startswith("**Proved: exactly 9 separate pieces. Proved: no solution in the box is farther")
+    traces = {trace["name"]: trace for trace in figure(test)["data"]}
+    assert set(traces) == {
+        "solutions seen", "solutions not seen", "designs", "measured", "posterior-weighted", "proved",
+    }  # fmt: skip
+    assert len(unpacked(traces["designs"]["x"])) == 25
+    share = unpacked(traces["measured"]["y"])
+    assert (np.diff(share) >= 0).all()
+    assert share[-1] == 100
+    before = len(unpacked(traces["solutions seen"]["x"]))
+    test.number_input(key="within").set_value(0.05).run()  # ε judges what is known: nothing is computed anew
+    fewer = {trace["name"]: trace for trace in figure(test)["data"]}["solutions seen"]
+    assert len(unpacked(fewer["x"])) < before
+    assert "have a design within 0.05" in sentence(test)
+
+
+def test_gaps_are_filled_and_the_added_designs_can_be_removed(app):
+    test = app(task="sinewave", within="0.05")
+    test.button(key="fill-gaps").click().run()
+    assert not test.exception
+    assert test.query_params["fill"] == "0.05"
+    added = int(test.success[0].value.split()[0])
+    assert added > 10
+    assert f"{25 + added} in all" in test.success[0].value
+    assert "100 % now" in test.success[0].value or "99.9 % now" in test.success[0].value
+    assert len(unpacked({t["name"]: t for t in figure(test)["data"]}["designs"]["x"])) == 25 + added
+    assert any(f"{25 + added} designs" in m.value for m in test.markdown)
+    for view in ("Localization", "Posterior", "Latent design", "Compare"):
+        test.segmented_control(key="view").set_value(view).run()
+        assert not test.exception, view
+    test.segmented_control(key="view").set_value("Coverage").run()
+    test.button(key="fill-gaps").click().run()
+    assert "fill" not in test.query_params
+    assert not test.success
+    test.button(key="fill-gaps").click().run()
+    test.number_input(key="y1").set_value(0.7).run()
+    assert "fill" not in test.query_params  # another target begins without
+
+
+def test_a_link_fills_the_gaps_too(app):
+    test = app(task="sinewave", fill="0.1")
+    assert "added" in test.success[0].value
+    assert "--fill 0.1" in next(c.value for c in test.code if "ipage_core design" in c.value)
+    assert not app(task="sinewave", fill="nonsense").success
+
+
+def test_what_has_no_coverage_says_so(app):
+    assert "ask for exact values" in app(task="sinewave", ask1="at least").info[0].value
+    test = app(task="sinewave", method="inn")
+    assert test.button(key="fill-gaps").disabled
+    with stand_ins.known(stand_ins.wide_task(1024)):
+        wide = app(task="wide1024", n="3")
+        assert "between 1024 free coordinates" in wide.info[0].value
+        assert not wide.exception
+
+
+def test_a_task_without_a_proof_gets_an_estimate(app):
+    task = stand_ins.wide_task(3, 2)
+    with stand_ins.known(replace(task, omega_seconds=1e3)):
+        test = app(task=task.name)
+        test.button(key="cover").click().run()
+        assert not test.exception
+        assert "Estimate, over the box" in sentence(test)
+        assert "Proved" not in sentence(test)
+        assert any("No proof available" in c.value for c in test.caption)
