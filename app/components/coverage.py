@@ -63,7 +63,7 @@ def show(request: DesignRequest, run: Run, plane: tuple[int, int], dark: bool, s
     going = found is None and st.session_state.get("covering") == _about(request)
     across, up, epsilon, look, fill = st.columns([1, 1, 1, 1.3, 1.3], vertical_alignment="bottom")
     within = epsilon.number_input(
-        f"ε [{request.task.distance_name}]",
+        f"ε [{request.task.distance_name.removeprefix('of ')}]",
         min_value=0.001,
         max_value=0.999,
         value=WITHIN,
@@ -139,7 +139,7 @@ def _draw(
     chart(figure(known, found.designs, labels, pair, dark, size), key="coverage", config=CONFIG)
     st.markdown(f"**{found.pieces} {known.sentence()}**".replace("** ", "**"))
     surrogate = "" if known.measured else " Solutions are those of the surrogate f, not of Ω."
-    dotted = " Dotted: proved, 100 % from that distance on." if known.proof is not None else ""
+    dotted = " Dotted: proved, all of them from that distance on." if known.proof is not None else ""
     st.caption(
         "**Left:** solutions all over the box; those without a design within ε are not seen. **Right:** which share "
         f"of them has a design within ε.{surrogate} Dashed: the same, each solution weighted by the posterior.{dotted}"

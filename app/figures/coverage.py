@@ -9,6 +9,8 @@ from app.figures.playback import Size
 from app.figures.theme import Dict, axis, packed, palette
 from ipage_core.inference.coverage import Coverage
 
+MARGIN = {"l": 62, "r": 12, "t": 28, "b": 104}
+DASHES = {"proved": "dot", "posterior-weighted": "dash"}
 DENSE = 200
 """Points along the curve of the share."""
 
@@ -18,7 +20,8 @@ def figure(
 ) -> Dict:
     """Designs (n, d) on the known solutions, in the two coordinates ``pair``; beside it the share within ε.
 
-    Solid: measured on Ω, or estimated by the surrogate, over the box. Dashed: posterior-weighted. Dotted: proved.
+    Solid: measured on Ω, or estimated by the surrogate, over the box. Dashed: posterior-weighted. Dotted: proved,
+    nothing below the radius and all beyond it.
     """
     colors, (a, b) = palette(dark), pair
     seen = told.distance <= told.within
@@ -43,33 +46,42 @@ def figure(
         }
     )  # fmt: skip
     curves = table(told)
-    most, lines = curves["within"].max(), {"proved": "dot", "posterior-weighted": "dash"}
+    most, at = float(curves["within"].max()), curves["within"].to_numpy()
+    drawn = [(name, at, 100 * curves[name].to_numpy()) for name in curves.columns[1:] if name != "proved"]
+    if told.proof is not None:
+        radius = told.proof.radius
+        drawn.append(("proved", np.array([radius, radius, most]), np.array([0.0, 100.0, 100.0])))
     data += [
         {
-            "type": "scatter", "mode": "lines", "name": name,
-            "x": packed(curves["within"].to_numpy()), "y": packed(100 * curves[name].to_numpy()),
-            "line": {"color": colors.omega, "width": 2, "dash": lines.get(name, "solid")},
+            "type": "scatter", "mode": "lines", "name": name, "x": packed(x), "y": packed(y),
+            "line": {"color": colors.omega, "width": 2, "dash": DASHES.get(name, "solid")},
             "xaxis": "x2", "yaxis": "y2",
             "hovertemplate": f"{name}: %{{y:.4g}} % within %{{x:.3g}}<extra></extra>",
         }
-        for name in curves.columns[1:]
+        for name, x, y in drawn
     ]  # fmt: skip
-    up_left, up_right = ((0.58, 1.0), (0.0, 0.42)) if size.narrow else (up, up)
+    up_left, up_right = ((0.56, 1.0), (0.0, 0.44)) if size.narrow else (up, up)
+    height = {"narrow": 820, "medium": 430, "wide": 480, "large": 640}[size.name]
     layout: Dict = {
+        "height": height,
+        "margin": MARGIN,
         "xaxis": axis(colors, labels[a], left, "y"),
         "yaxis": axis(colors, labels[b], up_left, "x"),
-        "xaxis2": axis(colors, f"ε [{told.unit}]", right, "y2", range=[0, most]),
-        "yaxis2": axis(colors, "solutions within ε of a design [%]", up_right, "x2", range=[0, 102]),
+        "xaxis2": axis(colors, f"ε [{told.unit.removeprefix('of ')}]", right, "y2", range=[0, most]),
+        "yaxis2": axis(colors, "solutions within ε [%]", up_right, "x2", range=[0, 104]),
         "shapes": [
             {
-                "type": "line", "xref": "x2", "yref": "y2", "x0": told.within, "x1": told.within, "y0": 0, "y1": 102,
+                "type": "line", "xref": "x2", "yref": "y2", "x0": told.within, "x1": told.within, "y0": 0, "y1": 104,
                 "line": {"color": colors.target, "width": 1},
             }
         ],
-        "legend": {"orientation": "h", "y": -0.2, "font": {"color": colors.text}},
-        "paper_bgcolor": colors.background,
-        "plot_bgcolor": colors.background,
-        "font": {"color": colors.text},
+        "legend": {
+            "orientation": "h", "x": 0, "xanchor": "left", "yanchor": "top",
+            "y": -50 / (height - MARGIN["t"] - MARGIN["b"]), "font": {"color": colors.text},
+        },
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"color": colors.text, "size": size.font},
     }  # fmt: skip
     return {"data": data, "layout": layout}
 

@@ -14,7 +14,7 @@ from torch import Generator
 from app.figures import benchmark as figures
 from app.figures.theme import Dict
 from app.results.paper_tables import TITLES
-from ipage_core.benchmark import CELLS, exploration, rows, tables
+from ipage_core.benchmark import CELLS, coverage, exploration, rows, tables
 from ipage_core.benchmark.metrics import expected_coverage
 from ipage_core.benchmark.solutions import NOBODY, OMEGA
 from ipage_core.inference.latent_design import SAMPLINGS, unit_design
@@ -64,7 +64,7 @@ def load(folder: Path) -> Tables:
         ValueError: there is no ``cells.parquet``, or a file is damaged.
     """
     found = {"cells": rows.read(folder / CELLS)}
-    for name in ("exploration", "quality", "calibration", "ablation", "compute"):
+    for name in ("exploration", "coverage", "quality", "calibration", "ablation", "compute"):
         if (folder / f"{name}.parquet").exists():
             found[name] = rows.read(folder / f"{name}.parquet")
     return found
@@ -272,7 +272,16 @@ def machines(compute: pd.DataFrame, card: dict[str, Any]) -> str:
 
 
 def _beyond(found: Tables) -> Iterator[Shown]:
-    """What the paper does not have: calibration and ablation."""
+    """What the paper does not have: coverage, calibration and ablation."""
+    if "coverage" in found:
+        covered_by = coverage.medians(found["coverage"][0])
+        yield Shown(
+            "coverage",
+            "Did we find them all?",
+            coverage_caption(covered_by),
+            lambda dark: figures.coverage(covered_by, TITLES, dark),
+            lambda: covered_by,
+        )
     if "calibration" in found:
         pairs, levels = found["calibration"][0], np.linspace(0, 1, 41)
         covered = {
@@ -300,6 +309,21 @@ def _beyond(found: Tables) -> Iterator[Shown]:
             lambda dark: figures.ablation(ablated, TITLES, dark),
             lambda: ablation_table(ablated),
         )
+
+
+def coverage_caption(found: pd.DataFrame) -> str:
+    """Its caption."""
+    seeds = sorted({int(n) for n in found["runs"]})
+    over = f"{seeds[-1]} seeds" if len(seeds) == 1 and seeds[-1] > 1 else f"{seeds[0]} to {seeds[-1]} seeds"
+    over = "one seed" if seeds == [1] else f"medians over {over}"
+    return (
+        f"Designs for the default target; {over}. Above: the distance from the farthest solution to its nearest "
+        "design, in box widths, against all solutions in closed form. Below: the share of the solution set's area that "
+        "has a design within ε. Only designs that Ω puts within the tolerance count. A method that never leaves its "
+        "posterior crowds where the posterior is dense; spread places the designs over the solution set itself. "
+        "The table adds the mean distance, the smallest distance between two designs, and for the sine wave the "
+        "longest gap along its loops over the mean one (evenness)."
+    )
 
 
 def ablation_caption(ablated: pd.DataFrame) -> str:

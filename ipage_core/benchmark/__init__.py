@@ -23,6 +23,7 @@ from ipage_core.tasks import TASKS
 SECTIONS = {
     "tables": "solutions",
     "exploration": "exploration",
+    "coverage": "coverage",
     "quality": "quality",
     "calibration": "calibration",
     "ablation": "ablation",

@@ -30,6 +30,8 @@ MOST = 1_000_000
 """Boxes kept at a time: about 200 MB with what is computed from them."""
 LARGEST = 0.3
 """Boxes wider than this, in the domain's widths, are judged by their range alone: slopes say nothing of them yet."""
+NEAR = 8
+"""Boxes about a point that are looked at first."""
 MOST_COORDINATES = 8
 """Boxes double with every coordinate: no paving beyond."""
 
@@ -171,9 +173,15 @@ class Paving:
         """Whether each x (k, d) lies in a box: (k,) bool."""
         tree = cKDTree(self.boxes.mid().numpy())
         reach = float((self.boxes.hi - self.boxes.lo).max()) / 2 * (1 + 1e-9)
-        inside = torch.zeros(len(x), dtype=torch.bool)
-        for i, near in enumerate(tree.query_ball_point(x.numpy(), reach, p=math.inf)):
-            inside[i] = bool(((self.boxes.lo[near] <= x[i]) & (x[i] <= self.boxes.hi[near])).all(1).any())
+        count = min(NEAR, len(self.boxes.lo))
+        found = tree.query(x.numpy(), k=list(range(1, count + 1)), p=math.inf, distance_upper_bound=reach)
+        near = np.asarray(found[1])
+        rows = torch.from_numpy(np.minimum(near, len(self.boxes.lo) - 1))
+        at = x[:, None]
+        inside = ((self.boxes.lo[rows] <= at) & (at <= self.boxes.hi[rows])).all(2).any(1)
+        for i in (~inside & torch.from_numpy(near[:, -1] < len(self.boxes.lo))).nonzero()[:, 0].tolist():
+            more = tree.query_ball_point(x[i].numpy(), reach, p=math.inf)
+            inside[i] = bool(((self.boxes.lo[more] <= x[i]) & (x[i] <= self.boxes.hi[more])).all(1).any())
         return inside
 
 

@@ -19,7 +19,18 @@ from app.results import paper_tables, report
 from app.results import shown as results
 from app.workers import process, rerun
 from ipage_core import benchmark
-from ipage_core.benchmark import ablation, calibration, compute, exploration, quality, rows, scope, solutions, tables
+from ipage_core.benchmark import (
+    ablation,
+    calibration,
+    compute,
+    coverage,
+    exploration,
+    quality,
+    rows,
+    scope,
+    solutions,
+    tables,
+)
 from ipage_core.benchmark.scope import Scope
 from ipage_core.tasks import TASKS
 from tests.benchmark.test_benchmark import made
@@ -39,6 +50,7 @@ def folder(tmp_path_factory):
         patch.setattr(quality, "reference", lambda task, n, seed: TASKS[task].sample_prior(
             40, torch.Generator().manual_seed(seed)))  # fmt: skip
         patch.setattr(calibration, "AT_ONCE", 10)
+        patch.setattr(coverage, "COUNTS", (5, 10))
         patch.setattr(ablation, "N", 8)
         patch.setattr(ablation, "SURROGATES", {"separate": "ipage"})
 

@@ -4,7 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from app.figures.coverage import figure
+from app.figures.coverage import figure, table
 from app.figures.playback import Size
 from app.figures.theme import unpacked
 from ipage_core.inference.coverage import Coverage
@@ -34,6 +34,7 @@ def test_proved_is_drawn_from_the_radius_on():
     box = Interval(*np.zeros((2, 0, 3)))
     spec = figure(told(Radius(0.22, box, 1, 0.0)), np.zeros((5, 3)), ("a", "b", "c"), (0, 1), False, Size("wide"))
     proved = next(trace for trace in spec["data"] if trace["name"] == "proved")
-    at, value = unpacked(proved["x"]), unpacked(proved["y"])
-    assert np.isnan(value[at < 0.219]).all()
-    assert (value[at > 0.221] == 100).all()
+    assert unpacked(proved["x"])[:2] == pytest.approx([0.22, 0.22])
+    assert unpacked(proved["y"]).tolist() == [0, 100, 100]
+    shares = table(told(Radius(0.22, box, 1, 0.0)))
+    assert (shares["proved"].isna() == (shares["within"] < 0.22)).all()

@@ -13,7 +13,18 @@ import pytest
 import torch
 
 from ipage_core import benchmark
-from ipage_core.benchmark import calibration, compute, exploration, paper, quality, rows, scope, solutions, tables
+from ipage_core.benchmark import (
+    calibration,
+    compute,
+    coverage,
+    exploration,
+    paper,
+    quality,
+    rows,
+    scope,
+    solutions,
+    tables,
+)
 from ipage_core.benchmark.metrics import bootstrap_interval
 from ipage_core.benchmark.scope import Scope
 from ipage_core.cli.main import main
@@ -354,11 +365,15 @@ def test_every_section_runs_and_writes_its_table(stand_in, tmp_path, monkeypatch
     monkeypatch.setattr("ipage_core.benchmark.ablation.N", 8)
     monkeypatch.setattr("ipage_core.benchmark.ablation.SURROGATES", {"separate": "ipage"})
     monkeypatch.setattr(exploration, "COUNTS", (5, 10))
+    monkeypatch.setattr(coverage, "COUNTS", (5, 10))
     chosen = Scope(("sinewave",), ("inn", "ipage", "prior-lm"), repeats=1, n=10, quick=True)
     written = benchmark.run(chosen, tmp_path, workers=0)
     assert set(written) == set(benchmark.SECTIONS)
     frames = {name: rows.read(path)[0] for name, path in written.items()}
     assert set(frames["exploration"]["count"]) == {5, 10}
+    assert set(frames["coverage"]["count"]) == {5, 10}
+    assert set(frames["coverage"]["spread"]) == {"off", "box"}
+    assert frames["coverage"]["share"].between(0, 1).all()
     assert set(frames["quality"]["stage"]) == {"result", "proposed"}
     assert "reference" in set(frames["quality"]["method"])
     assert frames["calibration"]["rank1"].between(0, calibration.SAMPLES).all()

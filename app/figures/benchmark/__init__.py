@@ -7,6 +7,7 @@ traces, ``naming`` what methods are called; the others draw what the section of 
 from app.figures.benchmark.ablation import ablation
 from app.figures.benchmark.calibration import calibration
 from app.figures.benchmark.compute import budget, times
+from app.figures.benchmark.coverage import coverage
 from app.figures.benchmark.exploration import designs, gallery, one_to_many, recall, way
 from app.figures.benchmark.naming import NAMES, SAMPLINGS, counted, short
 from app.figures.benchmark.solutions import achieved, table
@@ -19,6 +20,7 @@ __all__ = [
     "budget",
     "calibration",
     "counted",
+    "coverage",
     "designs",
     "gallery",
     "one_to_many",

@@ -1,0 +1,107 @@
+"""Did we find them all? How far any solution is from a design, over N, for every method and sampling."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ipage_core.benchmark.metrics import nearest_distances
+from ipage_core.benchmark.references import WITHIN, loop_gaps, reference
+from ipage_core.benchmark.scope import COSTLY, Scope, loaded, there
+from ipage_core.inference.pipeline import design
+from ipage_core.runtime.executor import Item, Result
+from ipage_core.tasks import TASKS
+
+COUNTS = (25, 100, 1000)
+SEEDS = 5
+SPREAD = ("ipage", "maximin")
+"""The method and sampling that are also measured with ``--spread box``."""
+KEY = ("task", "method", "sampling", "spread", "seed", "training_seed", "count")
+"""What tells rows apart."""
+MEASURED = ("hits", "fill", "mean", "minimum", "share", "evenness")
+
+
+def items(scope: Scope) -> list[Item]:
+    """A count and seed an item, few designs first, for tasks with a closed form; costly methods are left out."""
+    found = []
+    seeds = range(scope.repeats or (1 if scope.quick else SEEDS))
+    for seed in seeds:
+        for task in (name for name in scope.tasks if name in WITHIN):
+            for method in (name for name in scope.methods if name not in COSTLY):
+                for models, weights, trained in there(scope, task, method)[:1]:
+                    for sampling in scope.sampled(method):
+                        for spread in ("off", "box") if (method, sampling) == SPREAD else ("off",):
+                            for n in COUNTS:
+                                argument: dict[str, Any] = {"task": task, "method": method, "sampling": sampling}
+                                argument |= {"spread": spread}
+                                argument |= {"seed": seed, "count": n, "training_seed": trained, "models": models}
+                                named = [task, method, sampling, spread, f"{seed}", f"{n}", f"{trained}", weights]
+                                found.append(("|".join(named), argument))
+    return found
+
+
+def alone(argument: dict[str, Any]) -> bool:
+    """Never: see :func:`ipage_core.benchmark.solutions.alone`."""
+    return False
+
+
+def work(argument: dict[str, Any]) -> Result:
+    """The distances of one run."""
+    torch.set_num_threads(1)
+    task = TASKS[argument["task"]]
+    method = loaded(task.name, argument["method"], argument["models"])
+    target = torch.tensor(task.default_target, dtype=torch.float64)
+    found = design(
+        task,
+        method,
+        target,
+        argument["count"],
+        sampling=argument["sampling"],
+        spread=argument["spread"],
+        seed=argument["seed"],
+        verify="all",
+        record_every=10_000,
+    )
+    return measure(task.name, found.final.double().numpy(), found.verification.hit.numpy())
+
+
+def measure(task: str, x: np.ndarray, hit: np.ndarray) -> Result:
+    """Of designs x (n, d), of which those with ``hit`` (n,) are solutions: only they cover anything.
+
+    ``hits`` their share; ``fill``, ``mean`` the largest and the mean distance from a solution to the nearest of them,
+    ``minimum`` the smallest distance between two of them, ``share`` of the solutions within ε of one; of the sine wave
+    ``evenness`` the longest gap along its loops over the mean one. In box widths; None where there is none.
+    """
+    truth, hits = reference(task), x[hit]
+    distance = truth.distance(hits)
+    apart = nearest_distances(hits / truth.width)
+    gaps = np.concatenate(loop_gaps(hits)) if task == "sinewave" and len(hits) else None
+    return {
+        "hits": float(hit.mean()),
+        "fill": float(distance.max()) if len(hits) else None,
+        "mean": float((truth.area * distance).sum()) if len(hits) else None,
+        "minimum": float(apart.min()) if len(hits) > 1 else None,
+        "share": float(truth.area[distance <= WITHIN[task]].sum()),
+        "evenness": None if gaps is None else float(gaps.max() / (gaps.sum() / len(hits))),
+    }
+
+
+def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
+    """One row a run: ``KEY`` and what :func:`measure` says; ``within`` is ε."""
+    found = []
+    for key, argument in items(scope):
+        if key in results:
+            row = {name: argument[name] for name in KEY} | {"within": WITHIN[argument["task"]]}
+            found.append(row | {name: results[key][name] for name in MEASURED})
+    table = pd.DataFrame(found, columns=[*KEY, "within", *MEASURED])
+    whole = {"seed": np.int16, "training_seed": np.int16, "count": np.int16}
+    return table.astype(whole | dict.fromkeys(("within", *MEASURED), np.float64))
+
+
+def medians(runs: pd.DataFrame) -> pd.DataFrame:
+    """One row a task, method, sampling, spread and count: medians over seeds, and ``runs``, how many."""
+    groups = runs.groupby(["task", "method", "sampling", "spread", "count"], observed=True, sort=False)
+    return groups[["within", *MEASURED]].median().assign(runs=groups.size()).reset_index()
