@@ -12,6 +12,7 @@ from app.figures.theme import unpacked
 from app.state import coverage as state
 from app.state import runs
 from ipage_core.inference import coverage as core
+from ipage_core.tasks import TASKS
 from tests.support import stand_ins
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -107,9 +108,8 @@ def test_what_has_no_coverage_says_so(app):
 
 
 def test_a_task_without_a_proof_gets_an_estimate(app):
-    task = stand_ins.wide_task(3, 2)
-    with stand_ins.known(replace(task, omega_seconds=1e3)):
-        test = app(task=task.name)
+    with stand_ins.known(replace(TASKS["sinewave"], omega_seconds=1e3)):
+        test = app(task="sinewave")
         test.button(key="cover").click().run()
         assert not test.exception
         assert "Estimate, over the box" in sentence(test)
