@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
-from tests.support.browser import AT_REST, CHROMIUM, DRAWN, ROOT, Watched, chromium, server
+from tests.support.browser import AT_REST, CHROMIUM, DRAWN, ROOT, settled
 
 pytestmark = [
     pytest.mark.browser,
@@ -56,34 +56,6 @@ LAST = """(() => {
     const plot = document.querySelector('.st-key-animation .js-plotly-plot'), steps = plot._fullLayout.sliders[0].steps;
     return plot._fullLayout._currentFrame === steps.at(-1).args[0][0];
 })()"""
-
-
-@pytest.fixture(scope="module")
-def address():
-    with server() as (address, _):
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def watch(browser):
-    opened = []
-
-    def make(**settings):
-        opened.append(Watched(browser, **settings))
-        return opened[-1]
-
-    yield make
-    for watched in opened:
-        errors, abroad = list(watched.errors), list(watched.abroad)
-        watched.context.close()
-        assert errors == []
-        assert abroad == []
 
 
 def headline(page):
@@ -200,12 +172,6 @@ def test_the_download_is_the_table_of_all_stages(address, watch):
     assert len(rows) == 50
     assert [row["stage"] for row in rows] == ["posterior"] * 25 + ["localized"] * 25
     assert all(float(row["resim_error"]) >= 0 for row in rows[25:])
-
-
-def settled(page):
-    """Wait until the script has come to rest after an interaction."""
-    page.wait_for_timeout(400)
-    page.wait_for_selector(AT_REST)
 
 
 def trace_point(page, subplot, index):

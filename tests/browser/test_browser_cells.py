@@ -8,7 +8,7 @@ import pytest
 import trimesh
 from PIL import Image
 
-from tests.support.browser import AT_REST, CHROMIUM, ROOT, Watched, chromium, server
+from tests.support.browser import AT_REST, CHROMIUM, ROOT, settled
 
 pytestmark = [
     pytest.mark.browser,
@@ -25,29 +25,18 @@ CURSOR = f"""() => {FIGURE}._fullData.filter(t => t.xaxis === 'x2' && t.x && t.x
     .map(t => t.x[0])"""
 
 
-@pytest.fixture(scope="module")
-def address():
-    with server() as (address, _):
-        yield f"{address}/?task=architecture&n=4&sampling=SRS"
+@pytest.fixture(scope="session")
+def link(address):
+    return f"{address}/?task=architecture&n=4&sampling=SRS"
 
 
 @pytest.fixture
-def page(request, address):
-    with chromium() as browser:
-        watched = Watched(browser)
-        watched.page.goto(address + getattr(request, "param", ""))
-        watched.page.wait_for_selector(".st-key-animation .heatmaplayer image")
-        watched.page.wait_for_selector(AT_REST)
-        yield watched.page
-        errors, abroad = list(watched.errors), list(watched.abroad)
-        watched.context.close()
-        assert errors == []
-        assert abroad == []
-
-
-def settled(page):
-    page.wait_for_timeout(400)
+def page(request, link, watch):
+    page = watch().page
+    page.goto(link + getattr(request, "param", ""))
+    page.wait_for_selector(".st-key-animation .heatmaplayer image")
     page.wait_for_selector(AT_REST)
+    return page
 
 
 def upload(page, name, image):
@@ -84,7 +73,7 @@ def test_the_gallery_plays_in_step_with_the_error_and_a_click_opens_a_cell(page)
     assert np.ptp(mesh.bounds, axis=0) == pytest.approx([30, 30, 5])
 
 
-def test_regions_are_drawn_or_uploaded_and_what_cannot_be_is_one_sentence(page, address):
+def test_regions_are_drawn_or_uploaded_and_what_cannot_be_is_one_sentence(page, link):
     page.get_by_text("Ask in other ways").click()
     canvas = page.locator('[class*="st-key-canvas"] .heatmaplayer image')
     canvas.wait_for()

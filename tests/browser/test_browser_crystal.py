@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.browser import AT_REST, CHROMIUM, ROOT, Watched, chromium, server
+from tests.support.browser import AT_REST, CHROMIUM, ROOT, server, settled
 
 pytestmark = [
     pytest.mark.browser,
@@ -39,28 +39,13 @@ def address(tmp_path_factory):
             yield f"{address}/?task=crystal&n=25"
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
-
-
 @pytest.fixture
-def page(request, address, browser):
-    watched = Watched(browser, **getattr(request, "param", {}))
-    watched.page.goto(address)
-    watched.page.wait_for_selector(".st-key-animation .scatterlayer")
-    watched.page.wait_for_selector(AT_REST)
-    yield watched.page
-    errors, abroad = list(watched.errors), list(watched.abroad)
-    watched.context.close()
-    assert errors == []
-    assert abroad == []
-
-
-def settled(page):
-    page.wait_for_timeout(400)
+def page(request, address, watch):
+    page = watch(**getattr(request, "param", {})).page
+    page.goto(address)
+    page.wait_for_selector(".st-key-animation .scatterlayer")
     page.wait_for_selector(AT_REST)
+    return page
 
 
 def tick(page, row):

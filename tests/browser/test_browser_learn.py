@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.browser import AT_REST, CHROMIUM, DRAWN, ROOT, TIMEOUT, Watched, chromium, server
+from tests.support.browser import AT_REST, CHROMIUM, DRAWN, ROOT, TIMEOUT
 
 pytestmark = [
     pytest.mark.browser,
@@ -14,61 +14,53 @@ pytestmark = [
 FIGURE = ".stMain .js-plotly-plot .scatterlayer .trace"
 
 
-def test_the_tour_as_a_student_takes_it():
-    with server() as (address, _), chromium() as browser:
-        watched = Watched(browser)
-        page = watched.open(address)
-        page.get_by_role("link", name="Learn").click()
-        page.get_by_text("1 of 9: One target, many designs").wait_for()
-        page.get_by_role("radio", name="3", exact=True).click()
-        page.get_by_text("3 of 9: Why the posterior is not enough").wait_for()
-        page.locator(FIGURE).first.wait_for()
-        page.wait_for_selector(AT_REST)
-        assert "step=3" in page.url
-        page.keyboard.press("n")
-        page.get_by_text("4 of 9: Why forward weights must differ").wait_for()
-        page.wait_for_url("**step=4**")
-        before = page.get_by_text("Median |f(x) − y*| is").inner_text()
-        page.get_by_role("radio", name="φ*, padding zero").click()
-        page.wait_for_function(
-            "before => ![...document.querySelectorAll('.stMain p')].some(p => p.innerText === before)", arg=before
-        )
-        answer = page.get_by_text("On the diagonal f sees each sample's true misfit")
-        assert not answer.is_visible()
-        page.get_by_text("Answer", exact=True).click()
-        answer.wait_for()
-        for _ in range(2):
-            page.get_by_role("button", name="Previous").press("Enter")
-            page.wait_for_selector(AT_REST)
-        page.get_by_text("2 of 9: The latent variable").wait_for()
+def test_the_tour_as_a_student_takes_it(address, watch):
+    watched = watch()
+    page = watched.open(address)
+    page.get_by_role("link", name="Learn").click()
+    page.get_by_text("1 of 9: One target, many designs").wait_for()
+    page.get_by_role("radio", name="3", exact=True).click()
+    page.get_by_text("3 of 9: Why the posterior is not enough").wait_for()
+    page.locator(FIGURE).first.wait_for()
+    page.wait_for_selector(AT_REST)
+    assert "step=3" in page.url
+    page.keyboard.press("n")
+    page.get_by_text("4 of 9: Why forward weights must differ").wait_for()
+    page.wait_for_url("**step=4**")
+    before = page.get_by_text("Median |f(x) − y*| is").inner_text()
+    page.get_by_role("radio", name="φ*, padding zero").click()
+    page.wait_for_function(
+        "before => ![...document.querySelectorAll('.stMain p')].some(p => p.innerText === before)", arg=before
+    )
+    answer = page.get_by_text("On the diagonal f sees each sample's true misfit")
+    assert not answer.is_visible()
+    page.get_by_text("Answer", exact=True).click()
+    answer.wait_for()
+    for _ in range(2):
         page.get_by_role("button", name="Previous").press("Enter")
-        page.get_by_text("1 of 9: One target, many designs").wait_for()
         page.wait_for_selector(AT_REST)
-        thumb = page.get_by_role("slider", name="Target y*").first
-        thumb.focus()
-        for _ in range(3):
-            thumb.press("ArrowLeft")
-        page.get_by_text("designs drawn at random have y = 0.9").wait_for()
-        page.wait_for_selector(AT_REST)
-        with watched.context.expect_page() as opened:
-            page.get_by_role("link", name="Open in Explore").click()
-        explore = opened.value
-        explore.wait_for_function(DRAWN, arg=0.9, timeout=TIMEOUT)
-        assert "y1=0.9" in explore.url
-        assert watched.abroad == []
-        assert watched.errors == []
-        watched.context.close()
+    page.get_by_text("2 of 9: The latent variable").wait_for()
+    page.get_by_role("button", name="Previous").press("Enter")
+    page.get_by_text("1 of 9: One target, many designs").wait_for()
+    page.wait_for_selector(AT_REST)
+    thumb = page.get_by_role("slider", name="Target y*").first
+    thumb.focus()
+    for _ in range(3):
+        thumb.press("ArrowLeft")
+    page.get_by_text("designs drawn at random have y = 0.9").wait_for()
+    page.wait_for_selector(AT_REST)
+    with watched.context.expect_page() as opened:
+        page.get_by_role("link", name="Open in Explore").click()
+    explore = opened.value
+    explore.wait_for_function(DRAWN, arg=0.9, timeout=TIMEOUT)
+    assert "y1=0.9" in explore.url
 
 
-def test_a_link_straight_to_a_page_leaves_no_error_behind():
+def test_a_link_straight_to_a_page_leaves_no_error_behind(address, watch):
     pages = {"learn?step=3": "3 of 9", "compare": "Compare runs", "train": "Trainings", "data": "Your data"}
-    with server() as (address, _), chromium() as browser:
-        watched = Watched(browser)
-        for link, said in pages.items():
-            watched.page.goto(f"{address}/{link}")
-            watched.page.locator(".stMain h4, .stMain h3").get_by_text(said).wait_for()
-            watched.page.wait_for_selector(AT_REST)
-            assert watched.page.url.startswith(f"{address}/{link}")
-        assert watched.abroad == []
-        assert watched.errors == []
-        watched.context.close()
+    page = watch().page
+    for link, said in pages.items():
+        page.goto(f"{address}/{link}")
+        page.locator(".stMain h4, .stMain h3").get_by_text(said).wait_for()
+        page.wait_for_selector(AT_REST)
+        assert page.url.startswith(f"{address}/{link}")

@@ -72,6 +72,12 @@ def chromium():
             browser.close()
 
 
+def settled(page):
+    """Wait until the script has come to rest after an interaction."""
+    page.wait_for_timeout(400)
+    page.wait_for_selector(AT_REST)
+
+
 class Watched:
     """A page that remembers what must not happen: errors on its console, and requests beyond the loopback.
 
