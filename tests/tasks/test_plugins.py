@@ -22,6 +22,18 @@ def test_no_task_is_special_cased_by_its_name_in_the_core():
     assert {path: names for path, names in found.items() if names} == {}
 
 
+def test_only_the_registry_adds_tasks_and_methods():
+    found = [
+        path.relative_to(ROOT).as_posix()
+        for top in ("ipage_core", "app")
+        for path in sorted((ROOT / top).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr == "extend" and isinstance(node.value, ast.Name)
+        if node.value.id in ("TASKS", "METHODS")
+    ]
+    assert set(found) == {"ipage_core/registry.py"}
+
+
 def test_the_search_for_names_would_find_one():
     assert names_in('if task.name == "crystal": ...') == ["crystal"]
     assert names_in('EPOCHS = {"sinewave": 160}') == ["sinewave"]
