@@ -9,11 +9,13 @@ from app.components import (
     compare,
     coverage,
     favourites,
+    flicker,
     latent,
     localization,
     motion,
     posterior,
     share,
+    starts,
     widgets,
 )
 from app.components.look import is_dark, size_name
@@ -78,7 +80,7 @@ views = {
     "Coverage": lambda: coverage.show(asked, run, own.plane, dark, size),
     "Compare": lambda: compare.show(asked, run, own.picture, dark, size),
 }
-left, right = st.columns([2.6, 1], vertical_alignment="bottom")
+left, middle, right = st.columns([2.1, 1.3, 1], vertical_alignment="bottom")
 with left:
     view = st.segmented_control(
         "View",
@@ -90,10 +92,14 @@ with left:
         label_visibility="collapsed",
         wrap=True,
     )
+with middle:
+    if view == "Localization":
+        starts.ask(asked.task, asked.method)
 with right:
     choice.ask_sample(run)
 with st.sidebar:
     motion.ask()
+    flicker.prevent()
 rest = None if own.replaces(view, run) else views[view]()
 st.html(cards(own.key_figures(run)))
 own.show_sample(asked, run, dark, size)

@@ -1,0 +1,48 @@
+"""Where samples start: one switch shows the same descent from a posterior, and from starts that know no target."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.components.widgets import trained
+from ipage_core.inference.methods import METHODS
+from ipage_core.problem.task import Task
+
+CONTROLS = {"prior-lm": "the prior (control)"}
+"""Methods that show what the posterior is worth, and what the switch calls their starts."""
+HOME = "the posterior"
+
+
+def ask(task: Task, method: str) -> None:
+    """The switch. It chooses the method, so the link, the sentences and the table follow it.
+
+    Nothing is shown where the method does not localize, or where no control has its networks.
+    """
+    offered = [name for name in CONTROLS if name in trained(task)]
+    home = _home(task, method)
+    if not offered or home is None:
+        return
+    st.session_state.starts = method if method in CONTROLS else home
+
+    def change() -> None:
+        st.session_state.method = st.session_state.starts
+
+    st.segmented_control(
+        "Samples start from",
+        [home, *offered],
+        format_func=lambda name: CONTROLS.get(name, HOME),
+        required=True,
+        key="starts",
+        on_change=change,
+        help="The same target, the same surrogate, the same descent: only the starts differ. Starts from the prior "
+        "know nothing of the target.",
+    )
+
+
+def _home(task: Task, method: str) -> str | None:
+    """The method with a posterior to come back to; None if there is none that localizes."""
+    if method not in CONTROLS:
+        st.session_state[f"starts-{task.name}"] = method
+    home = st.session_state.get(f"starts-{task.name}", task.default_method)
+    row = METHODS.get(home)
+    return home if row and row.proposal and row.surrogate and home in trained(task) else None
