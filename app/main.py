@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app.components import back
 from app.components.former import former_names
 from app.components.look import dress
 from app.components.reach import within_reach
@@ -22,6 +23,7 @@ page = st.navigation(
     position="top",
 )
 within_reach()
+back.remembers()
 engine.wait()
 engine.refresh()
 former_names()

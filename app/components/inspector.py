@@ -15,6 +15,9 @@ from app.state.inspection import Inspection, inspect
 from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks import TASKS
 
+HEIGHT = 480
+"""Pixels of the table of designs: about as much as the panel of one design beside it."""
+
 
 def show_table(run: Run) -> None:
     """Every design; a row chooses it."""
@@ -22,7 +25,7 @@ def show_table(run: Run) -> None:
     st.dataframe(
         shown,
         hide_index=True,
-        height=320,
+        height=HEIGHT,
         column_config=columns(run, list(shown.columns)),
         key="designs",
         on_select=lambda: picked("designs"),
@@ -34,6 +37,8 @@ def show_sample(request: DesignRequest, run: Run) -> None:
     """The chosen sample in detail."""
     sample = chosen_sample(run)
     if sample is None:
+        st.subheader("One design closely", divider="gray")
+        st.caption("Click a row of the table, or a point of the figure: the design opens here.")
         return
     seen = inspect(run, sample)
     st.subheader(f"Sample {sample}", divider="gray")

@@ -8,7 +8,10 @@ CSS = """
 <style>
 .stMainBlockContainer { padding: 3.2rem 2.2rem 3rem; max-width: 1720px; }
 @media (max-width: 640px) { .stMainBlockContainer { padding: 3.6rem 1rem 2rem; } }
-.st-key-viewport, .st-key-reach, .st-key-motion, .st-key-flicker { position: absolute; height: 0; overflow: hidden; }
+/* Components that show nothing. */
+.st-key-viewport, .st-key-reach, .st-key-motion, .st-key-flicker, .st-key-back {
+  position: absolute; height: 0; overflow: hidden;
+}
 /* The tour's nine steps in one row, on a phone too. */
 @media (max-width: 640px) { .st-key-step [data-testid="stButtonGroup"] button { min-width: 0; padding: 0 0.68rem; } }
 /* The number beside the slider says the value, and the histogram stands right on the track. */

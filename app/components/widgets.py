@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from app.components.back import walking
+from app.components.drafts import accepted, misread, unreadable
 from app.components.form import Form
 from app.components.look import is_dark
 from app.components.tables import MOST_COLUMNS, x_names, y_names
-from app.components.words import duration, histogram, method_name, plain
+from app.components.words import duration, histogram, method_name
 from app.state import classroom
 from app.state.targets import data
 from ipage_core.inference.methods import METHODS, folder
@@ -31,6 +33,7 @@ ABREAST, AT_ONCE = 4, 8
 """Properties per row of the form; number of properties before the rest is folded away."""
 STRICTNESS = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]
 """Values of the tolerance slider: factors on the task's tolerance."""
+EMPTY = "This interval is empty: its second number must be larger."
 
 
 def ask(forms: Forms) -> DesignRequest:
@@ -52,6 +55,8 @@ def ask(forms: Forms) -> DesignRequest:
         st.markdown("#### iPage Explorer")
         st.caption("Every design x that achieves a target: Ω(x) = y*")
         how = _ask_how(task, form)
+    if other is None:
+        st.stop()
     return DesignRequest(task=task, **other, **how)
 
 
@@ -78,8 +83,8 @@ def _places(count: int, folded: bool = True) -> list[Any]:
     return places
 
 
-def _ask_otherwise(task: Task, form: Form, y: tuple[float, ...]) -> dict[str, Any]:
-    """Intervals, constraints and a design to start from; folded away until one is in use."""
+def _ask_otherwise(task: Task, form: Form, y: tuple[float, ...]) -> dict[str, Any] | None:
+    """Intervals, constraints and a design to start from, folded away until one is in use; None: there is no request."""
     keys = [f"ask{j + 1}" for j in range(task.n_targets)] + ["constrain", "start"]
     used = any(st.session_state.get(key, st.query_params.get(key)) not in (None, "", "exactly") for key in keys)
     used = st.session_state[f"other_ways_{task.name}"] = used or st.session_state.get(f"other_ways_{task.name}", False)
@@ -88,9 +93,9 @@ def _ask_otherwise(task: Task, form: Form, y: tuple[float, ...]) -> dict[str, An
         for j, place in enumerate(_places(task.n_targets, folded=False)):
             with place, st.container(horizontal=True, vertical_alignment="bottom"):
                 goals.append(_ask_goal(task, j, y[j]))
-        if all(goal.kind == "anything" for goal in goals):
-            st.error("Choose a goal for at least one property.")
-            st.stop()
+        free = all(goal is not None and goal.kind == "anything" for goal in goals)
+        wrong = "Choose a goal for at least one property." if free else ""
+        asked = accepted(f"{task.name}-goals", goals, wrong)
         left, right = st.columns(2)
         first = task.variables[0]
         examples = f"{x_names(task)[0]} = {first.levels[0] if first.levels else f'{float(task.bounds.mean(0)[0]):g}'}"
@@ -115,19 +120,20 @@ def _ask_otherwise(task: Task, form: Form, y: tuple[float, ...]) -> dict[str, An
             or f"Its {task.d} coordinates with commas: {', '.join(task.x_labels)}. Samples start near it.",
         )
         constraints = tuple(part.strip() for part in written.split(";") if part.strip())
+        with left:
+            wrong = form.objection(constraints) or unreadable(task, constraints)
+            held = accepted(f"{task.name}-constraints", constraints, wrong)
+        with right:
+            seed_design, wrong = misread(task, start)
+            begin = accepted(f"{task.name}-start", seed_design, wrong)
         form.below()
-        if wrong := form.objection(constraints):
-            st.error(plain(wrong), icon=":material/error:")
-            st.stop()
-    return {
-        "target": Target(tuple(goals)),
-        "constraints": constraints,
-        "start": _numbers(task, start),
-    }
+    if asked is None or held is None or begin is None or None in asked:
+        return None
+    return {"target": Target(tuple(goal for goal in asked if goal)), "constraints": held, "start": begin}
 
 
-def _ask_goal(task: Task, j: int, y: float) -> Goal:
-    """The goal for one property: a number, a bound, an interval, minimize, maximize, or anything."""
+def _ask_goal(task: Task, j: int, y: float) -> Goal | None:
+    """The goal for one property: a number, a bound, an interval, minimize, maximize, or anything; None: no goal yet."""
     name = y_names(task)[j]
     kind = st.selectbox(
         f"I want {name}",
@@ -152,22 +158,11 @@ def _ask_goal(task: Task, j: int, y: float) -> Goal:
         )
     if kind == "between":
         top = st.number_input(f"and {name} ≤", value=y + 0.2 * _span(task, j), key=f"upto{j + 1}", bind="query-params")
+        top = accepted(f"{task.name}-upto{j + 1}", top, "" if top is not None and top >= y else EMPTY)
         if top is None or top < y:
-            st.error("This interval is empty: its second number must be larger.")
-            st.stop()
+            return None
     goal = goal_of(kind, float(y), float(top))
     return replace(goal, tolerance=float(tolerance)) if tolerance else goal
-
-
-def _numbers(task: Task, text: str) -> tuple[float, ...]:
-    """The seed design, or a sentence about what is wrong with it."""
-    if not text.strip():
-        return ()
-    try:
-        return task.parse_design(text)
-    except ValueError as error:
-        st.error(plain(str(error)), icon=":material/error:")
-        st.stop()
 
 
 def _span(task: Task, j: int) -> float:
@@ -316,6 +311,8 @@ def _ask_task(forms: Forms) -> Task:
 
     asked = st.query_params.get("task")
     index = names.index(asked) if asked in names else 0
+    if walking():
+        st.session_state.task_choice = names[index]
     return TASKS[
         st.selectbox(
             "Task",

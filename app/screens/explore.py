@@ -29,11 +29,12 @@ from ipage_core.problem.request import DesignRequest
 size, dark = Size(size_name()), is_dark()
 
 
-def find(asked: DesignRequest) -> runs.Run:
-    """The designs, or a sentence in their place."""
+def find(asked: DesignRequest) -> tuple[DesignRequest, runs.Run]:
+    """The designs; or a sentence about what is wrong, and the last designs that could be made."""
     try:
+        panel_of(asked.task.name).before(asked)
         with st.spinner(f"Designing {asked.n} samples …", show_time=True):
-            return runs.of(asked)
+            found = runs.of(asked)
     except ValueError as error:  # the core's own sentences: a missing model, a setting that cannot be
         st.error(plain(str(error)), icon=":material/error:")
     except Exception:
@@ -42,7 +43,14 @@ def find(asked: DesignRequest) -> runs.Run:
             "This run failed by an unexpected error; see the log.",
             icon=":material/error:",
         )
-    st.stop()
+    else:
+        st.session_state.shown = asked
+        return asked, found
+    last = st.session_state.get("shown")
+    if last is None or last.task.name != asked.task.name:
+        st.stop()
+    st.caption("Below is the last result that could be computed.")
+    return last, runs.of(last)
 
 
 asked = coverage.with_fill(widgets.ask(lambda task: panel_of(task).form))
@@ -57,13 +65,12 @@ if doubted:
         args=(tuple(doubted.nearest.tolist()),),
         width="stretch",
     )
+with st.sidebar:
+    motion.ask()
+    flicker.prevent()
 own = panel_of(asked.task.name)
-try:
-    own.before(asked)
-except ValueError as error:
-    st.error(plain(str(error)), icon=":material/error:")
-    st.stop()
-run = own.completed(find(asked))
+asked, run = find(asked)
+run = own.completed(run)
 share.check_link(asked)
 
 st.markdown(f"#### {headline(run)}")
@@ -97,13 +104,9 @@ with middle:
         starts.ask(asked.task, asked.method)
 with right:
     choice.ask_sample(run)
-with st.sidebar:
-    motion.ask()
-    flicker.prevent()
 rest = None if own.replaces(view, run) else views[view]()
 st.html(cards(own.key_figures(run)))
-own.show_sample(asked, run, dark, size)
-own.show_table(run)
+own.show_designs(asked, run, dark, size)
 favourites.show(run.task, own.kept, dark, size)
 share.show(asked, run, own.figures)
 if rest:  # what takes long comes last, when the page is complete; any click interrupts it

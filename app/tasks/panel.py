@@ -69,6 +69,18 @@ class TaskPanel:
         """The run in numbers."""
         return words.key_figures(run)
 
+    def show_designs(self, request: DesignRequest, run: Run, dark: bool, size: Size) -> None:
+        """Every design, and the chosen one beside them or below: the table stays where it is."""
+        if size.name not in ("wide", "large"):
+            self.show_table(run)
+            self.show_sample(request, run, dark, size)
+            return
+        left, right = st.columns([1.25, 1], gap="medium")
+        with left:
+            self.show_table(run)
+        with right:
+            self.show_sample(request, run, dark, size)
+
     def show_sample(self, request: DesignRequest, run: Run, dark: bool, size: Size) -> None:
         """All that is known of the chosen sample."""
         inspector.show_sample(request, run)

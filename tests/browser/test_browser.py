@@ -200,7 +200,7 @@ def test_a_click_on_a_point_or_a_row_opens_the_inspector_and_the_trace(address, 
     press(page, "‹ Step")
     page.get_by_text("Nearest training pairs").click()
     page.get_by_text("What the model could have learnt it from").wait_for()
-    grid = page.locator('[data-testid="stDataFrame"]').last.locator("canvas").first.bounding_box()
+    grid = page.locator('[data-testid="stDataFrame"]').first.locator("canvas").first.bounding_box()
     page.mouse.click(grid["x"] + 18, grid["y"] + 35 + 17 + 35 * 2)
     page.get_by_role("heading", name="Sample 2").wait_for()
     assert "sample=2" in page.url

@@ -104,6 +104,11 @@ class CellsPanel(TaskPanel):
         )
         return True
 
+    def show_designs(self, request: DesignRequest, run: Run, dark: bool, size: Size) -> None:
+        """The table first, so that it stays where it is; one cell needs the page's whole width."""
+        self.show_table(run)
+        self.show_sample(request, run, dark, size)
+
     def show_sample(self, request: DesignRequest, run: Run, dark: bool, size: Size) -> None:
         """Ways to choose one; all that is known of the chosen; files."""
         _ask_choice(run)

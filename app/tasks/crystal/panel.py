@@ -72,8 +72,9 @@ class CrystalPanel(TaskPanel):
     def figures(self, run: Run) -> dict[str, Dict]:
         return super().figures(run) | {"lattices": drawn.lattices(run)}
 
-    def show_table(self, run: Run) -> None:
-        """The candidates are there already."""
+    def show_designs(self, request: DesignRequest, run: Run, dark: bool, size: Size) -> None:
+        """Candidates in the place of every design."""
+        self.show_sample(request, run, dark, size)
 
     def completed(self, run: Run) -> Run:
         """The same designs, with what DFT has said of any of them, whoever asked: figures, table and exports follow."""

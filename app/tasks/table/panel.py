@@ -296,8 +296,9 @@ class TablePanel(TaskPanel):
             st.caption("Drag to turn. The data hold no atoms: these are the edges of the cells, at the same scale.")
         inspector.show_details(run, sample, seen)
 
-    def show_table(self, run: Run) -> None:
-        """The candidates are there already."""
+    def show_designs(self, request: DesignRequest, run: Run, dark: bool, size: Size) -> None:
+        """Candidates in the place of every design."""
+        self.show_sample(request, run, dark, size)
 
     def data(self, task: Task) -> Path | None:
         return task.data_folder

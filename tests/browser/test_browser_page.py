@@ -1,0 +1,104 @@
+"""How the page holds still: rows open beside the table, errors stand under their field, Back walks through settings."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.browser import AT_REST, CHROMIUM, DRAWN, ROOT, Watched, chromium, server
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"no {CHROMIUM}: apt-get install chromium"),
+    pytest.mark.skipif(not (ROOT / "pretrained/sinewave/inn.safetensors").exists(), reason="no trained models"),
+]
+HEAD, ROW = 35, 35
+"""Pixels of a table's head and of a row."""
+
+
+@pytest.fixture(scope="module")
+def address():
+    with server() as (address, _):
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def watch(browser):
+    opened = []
+
+    def make(**settings):
+        opened.append(Watched(browser, **settings))
+        return opened[-1]
+
+    yield make
+    for watched in opened:
+        errors, abroad = list(watched.errors), list(watched.abroad)
+        watched.context.close()
+        assert errors == []
+        assert abroad == []
+
+
+def place(page):
+    """Where the table of designs is: its top in pixels of the page."""
+    return page.evaluate(
+        """() => document.querySelector('[data-testid="stDataFrame"]').getBoundingClientRect().top
+            + document.querySelector('.stMain').scrollTop"""
+    )
+
+
+@pytest.mark.parametrize(("width", "task"), [(1440, "sinewave"), (390, "sinewave"), (1440, "crystal")])
+def test_a_row_opens_a_panel_and_the_table_stays_where_it_is(address, watch, width, task):
+    page = watch(width=width, height=900).open(f"{address}/?n=25&task={task}")
+    table = page.locator('[data-testid="stDataFrame"]').first
+    table.scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    before, grid = place(page), table.locator("canvas").first.bounding_box()
+    page.mouse.click(grid["x"] + 18, grid["y"] + HEAD + 2.5 * ROW)
+    page.wait_for_function("() => location.search.includes('sample=')")
+    page.wait_for_timeout(400)
+    page.wait_for_selector(AT_REST)
+    page.get_by_role("heading", name="Sample").first.wait_for()
+    assert abs(place(page) - before) <= 1
+
+
+def test_an_error_of_typing_stands_under_its_field_and_the_result_stays(address, watch):
+    page = watch().open(f"{address}/?n=25")
+    page.get_by_text("Ask in other ways").click()
+    field = page.get_by_role("textbox", name="Constraints on x")
+    field.fill("x1 >= nonsense")
+    field.press("Enter")
+    said = page.locator('[data-testid="stAlert"]')
+    said.wait_for()
+    page.wait_for_selector(AT_REST)
+    below, above = said.bounding_box(), field.bounding_box()
+    assert 0 < below["y"] - above["y"] < 150
+    assert abs(below["x"] - above["x"]) < 40
+    assert page.get_by_role("heading", name="of 25 designs achieve").count() == 1
+    assert page.get_by_role("spinbutton", name="Seed").count() == 1
+    assert page.get_by_role("button", name="Download CSV").count() == 1
+
+
+def test_back_and_forward_walk_through_settings_and_views(address, watch):
+    page = watch().open(f"{address}/?n=10")
+    number = page.get_by_label("Target y*").first
+    number.fill("0.8")
+    number.press("Enter")
+    page.wait_for_function(DRAWN, arg=0.8)
+    page.wait_for_selector(AT_REST)
+    page.get_by_text("Compare", exact=True).last.click()
+    page.wait_for_function("() => location.search.includes('view=Compare')")
+    page.wait_for_selector(AT_REST)
+    page.go_back()
+    page.wait_for_function("() => location.search.includes('y1=0.8') && !location.search.includes('view=')")
+    page.wait_for_selector(".st-key-animation")
+    page.wait_for_timeout(800)
+    page.go_back()
+    page.wait_for_function(DRAWN, arg=1.2)
+    page.wait_for_timeout(800)
+    page.go_forward()
+    page.wait_for_function(DRAWN, arg=0.8)
