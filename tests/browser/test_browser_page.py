@@ -54,6 +54,8 @@ def place(page):
 @pytest.mark.parametrize(("width", "task"), [(1440, "sinewave"), (390, "sinewave"), (1440, "crystal")])
 def test_a_row_opens_a_panel_and_the_table_stays_where_it_is(address, watch, width, task):
     page = watch(width=width, height=900).open(f"{address}/?n=25&task={task}")
+    page.wait_for_timeout(1500)  # a phone's page is drawn anew once it has said how wide it is
+    page.wait_for_selector(AT_REST)
     table = page.locator('[data-testid="stDataFrame"]').first
     table.scroll_into_view_if_needed()
     page.wait_for_timeout(500)
