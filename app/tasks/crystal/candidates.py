@@ -70,13 +70,17 @@ def energy_per_atom(run: Run, ranked: pd.DataFrame) -> np.ndarray:
     return np.where(run.verified, run.achieved[:, 2], ranked["energy"]) / ATOMS
 
 
-def ask_rows(run: Run, ranked: pd.DataFrame, by: str, alone: bool) -> tuple[list[int], list[int]]:
-    """The table; → the samples that it shows, the best first, and those that are ticked."""
+def ask_rows(run: Run, ranked: pd.DataFrame, by: str, alone: bool, passing: np.ndarray) -> tuple[list[int], list[int]]:
+    """The table; → the samples that it shows, the best first, and those that are ticked.
+
+    ``alone``: one cell of each family; ``passing`` (n,) bool: those that the filters leave.
+    """
     shown = table(run, ranked)
-    shown = shown[ranked["best"].to_numpy()] if alone else shown
+    kept = passing & ranked["best"].to_numpy() if alone else passing
+    shown = shown[kept if kept.any() else passing]
     shown = shown.sort_values("rank").reset_index(drop=True)
     samples = shown["sample"].tolist()
-    key = f"candidates-{by}-{alone}-{zlib.crc32(run.x[-1].tobytes())}"
+    key = f"candidates-{by}-{zlib.crc32(np.array(samples).tobytes())}-{zlib.crc32(run.x[-1].tobytes())}"
     picked = st.dataframe(
         shown,
         hide_index=True,
@@ -89,8 +93,9 @@ def ask_rows(run: Run, ranked: pd.DataFrame, by: str, alone: bool) -> tuple[list
     )
     ticked = [samples[row] for row in picked.selection.rows if row < len(samples)]
     many, count = f"{run.n} cell{'' if run.n == 1 else 's'}", ranked["family"].nunique()
+    alike = f" in {count} famil{'y' if count == 1 else 'ies'}" if count < run.n else ", no two of one family"
     st.caption(
-        f"{many} in {count} famil{'y' if count == 1 else 'ies'}. Tick rows to verify, draw or export them; with none "
+        f"{many}{alike}. Tick rows to verify, draw or export them; with none "
         f"ticked, the best {min(FEW, len(samples))} are verified and all exported. ± is the spread of five surrogates."
     )
     return samples, ticked
@@ -114,8 +119,7 @@ def table(run: Run, ranked: pd.DataFrame) -> pd.DataFrame:
         "ΔE by DFT": run.achieved[:, 2],
         "ΔE per atom": energy_per_atom(run, ranked),
         "film": np.where(energy_per_atom(run, ranked) <= FILM_ENERGY, "", "none grown"),
-        "family": ranked["family"],
-        "members": ranked["members"],
+        **({"family": ranked["family"], "members": ranked["members"]} if (ranked["members"] > 1).any() else {}),
         "badges": worn,
         "from cubic": 100 * ranked["cubic"],
         "largest strain": 100 * ranked["largest_strain"],

@@ -294,15 +294,22 @@ def _parallel(
     axes["yaxis7"]["showgrid"] = False
 
 
-def cells(lattice: np.ndarray, name: str, dark: bool = False, size: Size = WIDE) -> Dict:
-    """The cell (6,) and the cubic one at the same scale: atoms, the TiO₆ octahedron, the edges."""
+def cells(
+    lattice: np.ndarray,
+    name: str,
+    dark: bool = False,
+    size: Size = WIDE,
+    beside: tuple[np.ndarray, str] = (CUBIC, "Cubic cell"),
+    times: int = 1,
+) -> Dict:
+    """Two cells (6,) at the same scale: atoms, TiO₆ octahedra, edges; ``times`` cells along each axis."""
     colors = palette(dark)
     data, layout = [], {}
     zoom = 1.15 if size.narrow else 1.5
-    side = 1.18 * max(lattice[:3].max(), CUBIC_LENGTH) + 0.6
-    for k, cell in enumerate((lattice, CUBIC)):
+    side = 1.18 * times * max(lattice[:3].max(), beside[0][:3].max()) + 0.6
+    for k, cell in enumerate((lattice, beside[0])):
         scene = "scene" if k == 0 else "scene2"
-        data += [trace | {"scene": scene} for trace in _cell(cell, colors, showlegend=k == 0)]
+        data += [trace | {"scene": scene} for trace in _cell(cell, colors, showlegend=k == 0, times=times)]
         hidden = {"visible": False, "range": [-side / 2 - 0.35, side / 2 + 0.35]}
         layout[scene] = {
             "domain": {"x": [0, 0.49] if k == 0 else [0.51, 1], "y": [0, 1]},
@@ -318,10 +325,15 @@ def cells(lattice: np.ndarray, name: str, dark: bool = False, size: Size = WIDE)
             "bgcolor": "rgba(0,0,0,0)",
             "dragmode": "turntable",
         }
-    a, b, c, alpha, beta, gamma = lattice
     comma = "<br>" if size.narrow else ",  "
-    told = f"a {a:.3f}, b {b:.3f}, c {c:.3f} Å{comma}α {alpha:.2f}, β {beta:.2f}, γ {gamma:.2f}°"
-    heads = [(0, f"<b>{name}</b><br>{told}"), (0.51, f"<b>Cubic cell</b><br>a = b = c = {CUBIC_LENGTH:.3f} Å")]
+
+    def told(cell: np.ndarray) -> str:
+        if np.array_equal(cell, CUBIC):
+            return f"a = b = c = {CUBIC_LENGTH:.3f} Å"
+        a, b, c, alpha, beta, gamma = cell
+        return f"a {a:.3f}, b {b:.3f}, c {c:.3f} Å{comma}α {alpha:.2f}, β {beta:.2f}, γ {gamma:.2f}°"
+
+    heads = [(0, f"<b>{name}</b><br>{told(lattice)}"), (0.51, f"<b>{beside[1]}</b><br>{told(beside[0])}")]
     annotations = [
         title(text, ((at, 1), (0, 1)), size) | {"yanchor": "bottom", "font": {"size": size.font - size.narrow}}
         for at, text in heads
@@ -339,24 +351,37 @@ def cells(lattice: np.ndarray, name: str, dark: bool = False, size: Size = WIDE)
     return {"data": data, "layout": layout}
 
 
-def _cell(lattice: np.ndarray, colors: Palette, showlegend: bool) -> list[Dict]:
-    """A merged mesh for each element, the octahedron, and the cell's edges, about the origin [Å]."""
+def _cell(lattice: np.ndarray, colors: Palette, showlegend: bool, times: int = 1) -> list[Dict]:
+    """A merged mesh for each element, the octahedra, and the cells' edges, about the origin [Å]."""
     from ipage_core.tasks.crystal.export import structure
 
     axes = structure(lattice, {}).cell.array
-    centre = axes.sum(0) / 2
+    steps = np.array(list(itertools.product(range(times), repeat=3)), dtype=float)
+    centre = times * axes.sum(0) / 2
     corners = np.array(list(itertools.product((0.0, 1.0), repeat=3)))
     oxygens = np.array(
         [[0.5, 0.5, e] for e in (0, 1)] + [[0.5, e, 0.5] for e in (0, 1)] + [[e, 0.5, 0.5] for e in (0, 1)]
     )
     sites = {"Sr": corners, "Ti": np.full((1, 3), 0.5), "O": oxygens}
-    traces = [_octahedron(oxygens @ axes - centre, showlegend)]
-    traces += [_spheres(sites[name] @ axes - centre, name, showlegend) for name in ELEMENTS]
+
+    def placed(points: np.ndarray) -> np.ndarray:
+        """Fractional (k, 3) in every cell, each once, as positions [Å]."""
+        return np.unique((points[None] + steps[:, None]).reshape(-1, 3), axis=0) @ axes - centre
+
+    traces = [_octahedra((oxygens[None] + steps[:, None]) @ axes - centre, showlegend)]
+    traces += [_spheres(placed(sites[name]), name, showlegend) for name in ELEMENTS]
     pairs = [(p, q) for p, q in itertools.combinations(corners, 2) if np.abs(p - q).sum() == 1]
-    lines = np.array([row for p, q in pairs for row in (p @ axes - centre, q @ axes - centre, [np.nan] * 3)])
-    traces.append(_lines(lines, colors.prior, 4, "cell edges", showlegend))
-    bonds = np.array([row for o in oxygens for row in ((o @ axes - centre), np.zeros(3), [np.nan] * 3)])
-    traces.append(_lines(bonds, ELEMENTS["Ti"][0], 6, "Ti–O", False))
+    gap = np.full(3, np.nan)
+    lines = [row for s in steps for p, q in pairs for row in ((p + s) @ axes - centre, (q + s) @ axes - centre, gap)]
+    traces.append(_lines(np.array(lines), colors.prior, 4, "cell edges", showlegend))
+    middles = steps + 0.5
+    bonds = [
+        row
+        for s, m in zip(steps, middles, strict=True)
+        for o in oxygens
+        for row in ((o + s) @ axes - centre, m @ axes - centre, gap)
+    ]
+    traces.append(_lines(np.array(bonds), ELEMENTS["Ti"][0], 6, "Ti–O", False))
     return traces
 
 
@@ -367,10 +392,11 @@ def _lines(points: np.ndarray, color: str, width: float, name: str, showlegend: 
     return {"type": "scatter3d", "mode": "lines", "x": x, "y": y, "z": z, "line": line, **more}
 
 
-def _octahedron(oxygens: np.ndarray, showlegend: bool) -> Dict:
-    """Six oxygens (6, 3), opposite ones next to each other, and the eight faces between them."""
+def _octahedra(oxygens: np.ndarray, showlegend: bool) -> Dict:
+    """Six oxygens of each (k, 6, 3), opposite ones next to each other, and the eight faces between them."""
     faces = np.array(list(itertools.product((0, 1), (2, 3), (4, 5))))
-    return _mesh(oxygens, faces, ELEMENTS["Ti"][0], "TiO₆ octahedron", showlegend) | {
+    every = (faces[None] + 6 * np.arange(len(oxygens))[:, None, None]).reshape(-1, 3)
+    return _mesh(oxygens.reshape(-1, 3), every, ELEMENTS["Ti"][0], "TiO₆ octahedron", showlegend) | {
         "opacity": 0.35,
         "flatshading": True,
     }

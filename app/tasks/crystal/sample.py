@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -18,11 +19,23 @@ from app.tasks.crystal.candidates import GROWN
 from app.tasks.verification import counted
 from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks.crystal.box import HELD_IONS
+from ipage_core.tasks.crystal.geometry import SYMPREC, geometry
 from ipage_core.tasks.crystal.strain import ATOMS, FILM_ENERGY
 
+SAME = 1e-3
+"""eV within which the gap and the least direct gap are one: then it is direct."""
 
-def show_cell(request: DesignRequest, run: Run, ranked: pd.DataFrame, sample: int, dark: bool, size: Size) -> None:
-    """One cell: in numbers, in space beside the cubic one, and step by step."""
+
+def show_cell(
+    request: DesignRequest,
+    run: Run,
+    ranked: pd.DataFrame,
+    sample: int,
+    dark: bool,
+    size: Size,
+    beside: int | None = None,
+) -> None:
+    """One cell: in numbers, in space beside the sample ``beside`` or the cubic one, and step by step."""
     named = f"Sample {sample}" + ("" if chosen_sample(run) is not None else ", the best of this ranking")
     st.subheader(named, divider="gray")
     left, right = st.columns([2.2, 1], vertical_alignment="bottom")
@@ -33,10 +46,34 @@ def show_cell(request: DesignRequest, run: Run, ranked: pd.DataFrame, sample: in
         favourites.ask_to_keep(request, run, sample)
     seen = inspect(run, sample)
     st.html(cards(_figures(run, ranked.loc[sample], sample, float(seen.near_distance[0]))))
-    chart(drawn.cells(run.x[-1, sample].astype(float), f"Sample {sample}", dark, size), key="cells", config=CONFIG)
-    st.caption("Drag to turn. On the right, at the same scale, the cubic cell of lowest energy.")
+    times = 2 if st.toggle("2 × 2 × 2 cells", key="supercell", bind="query-params") else 1
+    second = (drawn.CUBIC, "Cubic cell") if beside is None else (_lattice(run, beside), f"Sample {beside}")
+    chart(drawn.cells(_lattice(run, sample), f"Sample {sample}", dark, size, second, times), key="cells", config=CONFIG)
+    other = "the cubic cell of lowest energy; tick two rows to see both" if beside is None else f"sample {beside}"
+    st.caption(f"Drag to turn. On the right, at the same scale, {other}.")
+    if beside is not None:
+        st.dataframe(compared(run, ranked, [sample, beside]), hide_index=True)
     with st.expander("Step by step, and the nearest training pairs", icon=":material/footprint:"):
         inspector.show_details(run, sample, seen)
+
+
+def _lattice(run: Run, sample: int) -> np.ndarray:
+    return run.x[-1, sample].astype(float)
+
+
+def compared(run: Run, ranked: pd.DataFrame, samples: list[int]) -> pd.DataFrame:
+    """Samples side by side: a row each quantity, a column each cell."""
+    columns: dict[str, list[str]] = {"": []}
+    for sample in samples:
+        figures = _figures(run, ranked.loc[sample], sample, float("nan"))[:-1]
+        columns[""] = [figure.name for figure in figures]
+        columns[f"sample {sample}"] = [figure.value for figure in figures]
+    return pd.DataFrame(columns)
+
+
+def gap_type(gap: float, direct: float) -> str:
+    """'direct' or 'indirect', of a gap and the least direct gap [eV]."""
+    return "direct" if direct - gap < SAME else "indirect"
 
 
 def _figures(run: Run, row: pd.Series, sample: int, nearest: float) -> list[Figure]:
@@ -47,11 +84,14 @@ def _figures(run: Run, row: pd.Series, sample: int, nearest: float) -> list[Figu
         figures = [Figure("PBE gap by DFT", f"{gap:.4f} eV", f"{asked}; {HELD_IONS}; direct gap {direct:.3f} eV")]
     else:
         figures = [Figure("PBE gap by DFT", "not verified", f"{asked}; {HELD_IONS}")]
+    said = (gap, direct) if run.verified[sample] else (row["gap"], row["direct"])
+    kind = Figure("Gap type", gap_type(*said), f"least direct gap {said[1]:.3f} eV; by {_by(run, sample)}")
     spread = f"± {row['gap_sd']:.4f}, the spread of the five; unrelaxed"
     figures.append(Figure("PBE gap by surrogates", f"{row['gap']:.4f} eV", spread))
-    by = "DFT" if run.verified[sample] else "surrogates, not verified"
+    by, shape = _by(run, sample), geometry(_lattice(run, sample))
     value = energy if run.verified[sample] else row["energy"]
     figures += [
+        kind,
         Figure("ΔE", f"{value:.2f} eV", f"above the cubic cell, per cell of five atoms; by {by}"),
         Figure(
             "ΔE per atom",
@@ -59,10 +99,21 @@ def _figures(run: Run, row: pd.Series, sample: int, nearest: float) -> list[Figu
             GROWN,
         ),
         Figure("From cubic", f"{100 * row['cubic']:.1f} %", f"norm of strain; volume {100 * row['volume']:+.1f} %"),
+        Figure("Space group", shape.space_group, f"atoms within {SYMPREC:g} Å; ions at ideal sites"),
+        Figure("Ti–O along a, b, c", ", ".join(f"{v:.3f}" for v in shape.bonds) + " Å", "half of each edge"),
+        Figure("Ti–O–Ti", ", ".join(f"{v:.0f}" for v in shape.angles) + "°", "along a, b, c: ideal sites do not tilt"),
         Figure("Under noise", f"± {row['robustness']:.3f} eV", "of the predicted gap, for ±0.5 % in lengths, ±0.5°"),
-        Figure(
-            "Family", f"{row['family']:.0f}", f"of {counted(int(row['members']))}; rank {row['rank']:.0f} of {run.n}"
-        ),
+        Figure("Rank", f"{row['rank']:.0f}", f"of {counted(run.n)}{_alike(row)}"),
         Figure("Nearest training cell", number(nearest), "distance in widths of the box"),
     ]
     return figures
+
+
+def _by(run: Run, sample: int) -> str:
+    return "DFT" if run.verified[sample] else "surrogates, not verified"
+
+
+def _alike(row: pd.Series) -> str:
+    """Its family, where it has others."""
+    members = int(row["members"])
+    return f"; family {row['family']:.0f} of {counted(members)}" if members > 1 else ""

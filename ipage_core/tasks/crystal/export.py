@@ -29,6 +29,7 @@ _KNOWN = {
     "stage": "stage",
     "target1": "target_gap_eV",
     "surrogate1": "surrogate_gap_eV",
+    "gap": "surrogate_gap_eV",  # of a ranked table: the mean that its spread belongs to, and the one that pages show
     "gap_sd": "surrogate_gap_sd_eV",
     "energy": "surrogate_delta_e_eV",
     "y1": "dft_gap_eV",

@@ -1,0 +1,51 @@
+"""Which candidates the table shows: at most so much ΔE, at most so much strain, what DFT says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+VERDICTS = ["hit", "off", "under way", "failed", "not verified"]
+
+
+def ask(per_atom: np.ndarray, ranked: pd.DataFrame, said: list[str]) -> np.ndarray:
+    """(n,) bool: the cells that pass; all of them, with a sentence, where none would.
+
+    ``per_atom``: ΔE (n,) [eV per atom]; ``ranked`` as :func:`ipage_core.tasks.crystal.families.table` gives it, ``said`` what DFT says of each.
+    """
+    with st.popover("Filters", icon=":material/filter_alt:", width="stretch"):
+        energy = st.number_input(
+            "ΔE at most [eV per atom]",
+            min_value=0.0,
+            value=None,
+            step=0.05,
+            format="%.3f",
+            placeholder="no limit",
+            key="most_energy",
+            bind="query-params",
+            help="Energy above the cubic cell, by DFT where it ran, else by the surrogates.",
+        )
+        strain = st.number_input(
+            "Largest strain at most [%]",
+            min_value=0.0,
+            value=None,
+            step=1.0,
+            placeholder="no limit",
+            key="most_strain",
+            bind="query-params",
+        )
+        verdicts = st.pills("DFT says", VERDICTS, selection_mode="multi", key="dft_says", bind="query-params")
+    passing = np.ones(len(ranked), dtype=bool)
+    if energy is not None:
+        passing &= per_atom <= energy
+    if strain is not None:
+        passing &= 100 * ranked["largest_strain"].to_numpy() <= strain
+    if verdicts:
+        passing &= np.isin(said, verdicts)
+    if not passing.any():
+        st.info("No candidate passes these filters: all are shown.", icon=":material/filter_alt_off:")
+        return np.ones(len(ranked), dtype=bool)
+    if not passing.all():
+        st.caption(f"{passing.sum()} of {len(ranked)} candidates pass the filters.")
+    return passing

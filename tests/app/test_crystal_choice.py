@@ -1,0 +1,111 @@
+"""Choosing among SrTiO₃ candidates: filters, gap against energy, two side by side, what files say."""
+
+from pathlib import Path
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.state import runs
+from app.tasks.crystal import candidates, reference, sample, tradeoff
+from app.tasks.crystal import figure as figures
+from ipage_core.problem.request import DesignRequest
+from ipage_core.tasks import TASKS
+from ipage_core.tasks.crystal import dft
+from ipage_core.tasks.crystal.export import files
+from ipage_core.tasks.crystal.strain import CUBIC_LENGTH
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+pytestmark = pytest.mark.skipif(
+    not (ROOT / "pretrained/crystal/inn.safetensors").exists(), reason="no trained network of crystals"
+)
+
+
+def start(**query):
+    test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=120)
+    for name, value in {"task": "crystal", "n": "10", **query}.items():
+        test.query_params[name] = value
+    return test.run()
+
+
+@pytest.fixture(scope="module")
+def found():
+    return runs.run(DesignRequest.of(TASKS["crystal"], 0.5, method="ipage", n=10))
+
+
+@pytest.fixture(scope="module")
+def ranked(found):
+    return candidates.candidates(found.x[-1].astype(float), "energy")
+
+
+def test_filters_leave_what_passes_and_say_so(monkeypatch, ranked):
+    monkeypatch.chdir(ROOT)
+    limit = round(float(100 * ranked["largest_strain"].median()), 3)
+    expected = set(np.flatnonzero(100 * ranked["largest_strain"] <= limit))
+    test = start(most_strain=str(limit))
+    assert not test.exception
+    assert set(test.dataframe[0].value["sample"]) == expected
+    assert any(f"{len(expected)} of 10 candidates pass" in c.value for c in test.caption)
+    test.number_input(key="most_strain").set_value(0.0).run()
+    assert len(test.dataframe[0].value) == 10
+    assert any("No candidate passes" in i.value for i in test.info)
+    test.number_input(key="most_strain").set_value(None).run()
+    test.number_input(key="most_energy").set_value(round(float(ranked["energy"].min() / 5) + 1e-3, 3)).run()
+    assert test.dataframe[0].value["sample"].tolist() == [int(ranked["energy"].idxmin())]
+
+
+def test_the_front_is_beaten_by_none():
+    random = np.random.default_rng(0)
+    misfit, energy = random.random(60), random.random(60)
+    best = tradeoff.front(misfit, energy)
+    for i in range(60):
+        beaten = ((misfit <= misfit[i]) & (energy <= energy[i]) & ((misfit < misfit[i]) | (energy < energy[i]))).any()
+        assert best[i] == (not beaten)
+    assert best[energy.argmin()]
+
+
+def test_gap_against_energy_shows_every_cell_once(found, ranked):
+    passing = np.arange(10) % 3 > 0
+    drawn = tradeoff.figure(found, ranked["gap"].to_numpy(), ranked["energy"].to_numpy(), passing, chosen=4)
+    go.Figure(**drawn)
+    ids = [i for trace in drawn["data"] for i in trace.get("customdata", [])]
+    assert sorted(ids) == list(range(10))
+
+
+def test_two_cells_and_a_supercell_are_drawn(found):
+    first, second = (found.x[-1, k].astype(float) for k in (0, 1))
+    one, many = (figures.cells(first, "a", beside=(second, "b"), times=k) for k in (1, 2))
+    go.Figure(**many)
+    titles = [note["text"] for note in one["layout"]["annotations"]]
+    assert f"a {second[0]:.3f}" in titles[1]
+    assert f"a {second[0]:.3f}" not in titles[0]
+    count = [len(next(t for t in d["data"] if t["name"] == "Sr")["x"]["bdata"]) for d in (one, many)]
+    assert count[1] / count[0] == pytest.approx(27 / 8, rel=0.01)  # atoms shared by cells are drawn once
+
+
+def test_the_page_says_space_group_bonds_and_gap_type_of_the_cell_it_shows(monkeypatch, found):
+    monkeypatch.chdir(ROOT)
+    test = start(constrain="a=b; angles=90; c=4.0", sample="3")
+    text = next(h.proto.body for h in test.get("html") if "Space group" in h.proto.body)
+    assert "P4/mmm (123)" in text
+    row = test.dataframe[0].value.set_index("sample").loc[3]
+    assert f"{row['a'] / 2:.3f}, {row['b'] / 2:.3f}, {row['c'] / 2:.3f} Å" in text
+    assert sample.gap_type(1.0, 1.0) == "direct"
+    assert sample.gap_type(1.0, 1.01) == "indirect"
+
+
+@pytest.mark.parametrize("form", ["cif", "extxyz"])
+def test_table_and_files_give_the_same_predicted_gap(found, ranked, form):
+    shown = candidates.table(found, ranked).set_index("sample")["gap by surrogates"]
+    for name, content in files(candidates.structure_rows(found, ranked, []), form).items():
+        number = int(name.split("-")[1].split(".")[0])
+        written = content.decode().replace("=", " ").replace(":", " ").split("surrogate_gap_eV")[1].split()[0]
+        assert float(written) == pytest.approx(shown[number], abs=1e-9)
+
+
+@pytest.mark.dft
+def test_the_reference_is_what_dft_says_of_the_cubic_cell():
+    said = dft.gap([CUBIC_LENGTH] * 3 + [90.0] * 3)
+    assert said["gap"] == pytest.approx(reference.CUBIC_GAP, abs=2e-3)
+    assert said["direct"] == pytest.approx(reference.CUBIC_DIRECT, abs=2e-3)
