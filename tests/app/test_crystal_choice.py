@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(
 
 def start(**query):
     test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=120)
-    for name, value in {"task": "crystal", "n": "10", **query}.items():
+    for name, value in {"task": "crystal", "n": "10", "y1": "0.5", **query}.items():
         test.query_params[name] = value
     return test.run()
 

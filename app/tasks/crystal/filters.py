@@ -12,7 +12,8 @@ VERDICTS = ["hit", "off", "under way", "failed", "not verified"]
 def ask(per_atom: np.ndarray, ranked: pd.DataFrame, said: list[str]) -> np.ndarray:
     """(n,) bool: the cells that pass; all of them, with a sentence, where none would.
 
-    ``per_atom``: ΔE (n,) [eV per atom]; ``ranked`` as :func:`ipage_core.tasks.crystal.families.table` gives it, ``said`` what DFT says of each.
+    ``per_atom``: ΔE (n,) [eV per atom]; ``ranked`` as :func:`ipage_core.tasks.crystal.families.table` gives it;
+    ``said``: what DFT says of each.
     """
     with st.popover("Filters", icon=":material/filter_alt:", width="stretch"):
         energy = st.number_input(
