@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jinja2 import Environment
 
+from app.components.beyond import closest, collapsed, unreached
 from app.figures.coordinates import MOST
 from app.figures.posterior import Density
 from app.figures.run import CLEANED, Run
@@ -83,14 +84,22 @@ def _allowed(run: Run) -> str:
     return "the interval" if np.isfinite(run.accepted).all() else "the bounds"
 
 
-def headline(run: Run) -> str:
-    """The result in one sentence."""
+def headline(run: Run, constrained: bool = False) -> str:
+    """The result in one sentence; ``constrained``: constraints are what keeps the target out of reach."""
+    within = " within the constraints" if constrained else ""
+    if not run.verified.any() and unreached(run):
+        best, by = closest(run)
+        numbers = ", ".join(f"{v:.4g}" for v in best)
+        numbers = f"({numbers})" if len(best) > 1 else numbers
+        return f"No design{within} for {asked_text(run)}: the closest has {numbers}{unit(run)} by {by}, not verified"
     if not run.verified.any():
         return f"{run.n} design{'' if run.n == 1 else 's'} for {asked_text(run)}, not verified"
     achieve = "design achieves" if run.verified.sum() == 1 else "designs achieve"
     text = f"{run.hit.sum()} of {run.verified.sum()} {achieve} {asked_text(run)}"
     if run.exact.any():
         text += f" within ±{run.tolerance:.3g}{unit(run)}"
+    if constrained:
+        text += ": none can within the constraints"
     if run.n_modes:
         text += f", on {run.modes_found} of {run.n_modes} loops"
         text += f" ({_beside(run)} on open arcs at the edge)" if _beside(run) else ""
@@ -102,16 +111,11 @@ def _beside(run: Run) -> int:
     return int((run.hit & (run.modes[-1] < 0)).sum()) if run.modes is not None else 0
 
 
-def unreachable(run: Run) -> bool:
-    """Whether no design reached the target, by the surrogate and by Ω."""
-    return bool(run.note) and not run.hit.any()
-
-
 def doubt_text(task: Task, doubted: Doubt) -> str:
     """The warning before a run whose target lies outside the training data or in a gap."""
     ranges = " and ".join(f"{low:.4g} to {high:.4g}" for low, high in doubted.extent.T)
     where = (
-        f"lies outside the values of the {task.data_size:,} training pairs ({ranges})"
+        f"lies outside the values of the {doubted.known:,} training pairs ({ranges})"
         if doubted.where == "beyond"
         else "lies in a gap between the training pairs"
     )
@@ -131,17 +135,7 @@ def note_text(run: Run) -> str:
             "By the surrogate f, no design reaches the target; the designs aim at the closest value. "
             f"By Ω, {run.hit.sum()} of the designs are hits: f is wrong here."
         )
-    return run.note + _collapsed(run)
-
-
-def _collapsed(run: Run) -> str:
-    """A sentence if most designs coincide, because few come closest to the target."""
-    low, high = TASKS[run.task].bounds.numpy()
-    places = len(np.unique(np.round((run.x[-1] - low) / (high - low) / 0.02), axis=0))
-    if places > run.n / 2:
-        return ""
-    where = "the same place" if places == 1 else f"about {places} places"
-    return f" Few designs come that close, so the {run.n} samples rightly collapse onto {where}."
+    return run.note + collapsed(run)
 
 
 def caption(run: Run, picture: str = "Each dot is a design.", more: str = "") -> str:
@@ -163,7 +157,7 @@ def caption(run: Run, picture: str = "Each dot is a design.", more: str = "") ->
         text.append(f"**Dot:** {start}; filled: a hit by Ω. This method does not localize.")
     if run.f_error is not None and run.omega_error is not None:
         corrected = run.labels[-1].startswith("correction")
-        if unreachable(run):
+        if unreached(run):
             text.append(
                 "**Error:** no design reaches this target, so localization aims at the closest value. The errors by f "
                 "(dashed) and by Ω (solid) level off at the remaining squared distance, which corrections with Ω "
@@ -227,7 +221,7 @@ def key_figures(run: Run) -> list[Figure]:
     after = "localized" if run.localizes else run.labels[0]
     figures += [
         Figure(f"MSE, {after}", number(s["resim_mse"]), f"mean {square}", True),
-        Figure("Median error²", number(s["resim_median"]), "half of the designs have a smaller one"),
+        Figure("Median error²", number(s["resim_median"]), "half of the designs have this or less"),
         Figure("Hits", _share(run.hit, run.verified), f"by Ω within {_allowed(run)} of the target"),
     ]
     if run.n_modes:
@@ -241,7 +235,8 @@ def key_figures(run: Run) -> list[Figure]:
         figures.append(Figure("Success before replacement", f"{at_once} / {s['n']}", meaning, True))
     figures.append(Figure("Ω calls", f"{s['omega_calls']}", "evaluations of Ω, with the final check", True))
     seconds = sum(s["seconds"].values())
-    figures.append(Figure("Time", f"{seconds:.2f} s", "from latent points to verified designs"))
+    to = "verified designs" if run.verified.all() else "designs, not all verified" if run.verified.any() else "designs"
+    figures.append(Figure("Time", f"{seconds:.2f} s", f"from latent points to {to}"))
     return figures
 
 

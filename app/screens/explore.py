@@ -18,6 +18,7 @@ from app.components import (
     starts,
     widgets,
 )
+from app.components.beyond import by_constraints
 from app.components.look import is_dark, size_name
 from app.components.words import cards, doubt_text, headline, note_text, plain
 from app.figures.playback import Size
@@ -73,7 +74,7 @@ asked, run = find(asked)
 run = own.completed(run)
 share.check_link(asked)
 
-st.markdown(f"#### {headline(run)}")
+st.markdown(f"#### {headline(run, by_constraints(run, asked.target, asked.constraints))}")
 if own.about:
     st.caption(own.about)
 if advice := own.advice(asked, run):

@@ -6,6 +6,7 @@ import hashlib
 from contextlib import nullcontext
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 import torch
 
@@ -141,6 +142,8 @@ def record(found: Solutions, accepted: np.ndarray | None = None, kinds: tuple[st
             families = torch.where(task.in_bounds(flat), families, -1).reshape(shape).numpy()
             on_prior = task.modes(torch.from_numpy(prior.copy()), found.y_star[:1].expand(len(prior), m))
             told_apart = bool((on_prior >= 0).any())
+    if y is not None and found.path is not None:
+        table = _with_start(table, y[0], found.y_star.numpy())
     return Run(
         task=task.name,
         method=found.method,
@@ -166,6 +169,16 @@ def record(found: Solutions, accepted: np.ndarray | None = None, kinds: tuple[st
         frame=table,
         kinds=kinds,
     )
+
+
+def _with_start(table: pd.DataFrame, y: np.ndarray, aims: np.ndarray) -> pd.DataFrame:
+    """The table with what Ω says of the starts (n, m), which figures and pages show: the rows of the first stage."""
+    table = table.copy()
+    rows = table.index[table["stage"] == table["stage"].iloc[0]]
+    for j, column in enumerate(y.T, start=1):
+        table.loc[rows, f"y{j}"] = column
+    table.loc[rows, "resim_error"] = np.square(y - aims).sum(1)
+    return table
 
 
 def _watched(found: Solutions, frames: torch.Tensor) -> np.ndarray:

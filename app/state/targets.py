@@ -61,6 +61,8 @@ class Doubt:
 
     extent: np.ndarray
     """(2, m) least and largest training y."""
+    known: int
+    """How many designs with their y are known: what this is judged by."""
 
     @property
     def text(self) -> str:
@@ -91,7 +93,7 @@ def doubt(task: Task, target: Target) -> Doubt | None:
     outside = ((high < known.extent[0]) | (low > known.extent[1])).any()
     digits = [max(0, 1 - int(np.floor(np.log10(tolerance)))) for tolerance in tolerances]
     rounded = np.array([round(float(v), k) for v, k in zip(nearest, digits, strict=True)])
-    return Doubt("beyond" if outside else "between", rounded, known.extent)
+    return Doubt("beyond" if outside else "between", rounded, known.extent, len(y))
 
 
 def _nice(step: float) -> float:

@@ -16,6 +16,7 @@ from app.components.tables import BADGES, badges, x_names
 from app.figures.run import Run
 from app.state.runs import loaded
 from app.tasks import verification
+from app.tasks.crystal.calibration import LEVEL, calibrated
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.crystal.box import HELD_IONS
 from ipage_core.tasks.crystal.families import table as rank
@@ -35,6 +36,12 @@ GROWN = (
 BEST = "best of family"
 FEW = 3
 """So many of the ranking are verified if no row is ticked."""
+
+
+def _held() -> str:
+    """What ± means."""
+    share, n = f"{100 * LEVEL:.0f} %", calibrated()[1]
+    return f"± held the DFT gap of {share} of {n} random cells that no network learned from."
 
 
 def _surrogate() -> Any:
@@ -96,7 +103,7 @@ def ask_rows(run: Run, ranked: pd.DataFrame, by: str, alone: bool, passing: np.n
     alike = f" in {count} famil{'y' if count == 1 else 'ies'}" if count < run.n else ", no two of one family"
     st.caption(
         f"{many}{alike}. Tick rows to verify, draw or export them; with none "
-        f"ticked, the best {min(FEW, len(samples))} are verified and all exported. ± is the spread of five surrogates."
+        f"ticked, the best {min(FEW, len(samples))} are verified and all exported. {_held()}"
     )
     return samples, ticked
 
@@ -112,7 +119,7 @@ def table(run: Run, ranked: pd.DataFrame) -> pd.DataFrame:
         "rank": ranked["rank"],
         "gap*": run.aims[:, 0],
         "gap by surrogates": ranked["gap"],
-        "±": ranked["gap_sd"],
+        "±": ranked["gap_sd"] * calibrated()[0],
         "gap by DFT": run.achieved[:, 0],
         "DFT": verification.verdicts(run, lattices(run)),
         "ΔE by surrogates": ranked["energy"],
@@ -142,7 +149,7 @@ def _columns(names: list[str]) -> dict[str, Any]:
         "rank": numbers("%d", RANKED_BY.replace("**", "")),
         "gap*": numbers("%.4g", f"target, {unrelaxed}"),
         "gap by surrogates": numbers("%.4f", f"{unrelaxed}: mean of five networks"),
-        "±": numbers("%.4f", "standard deviation of the five networks [eV]"),
+        "±": numbers("%.4f", f"[eV] {_held()}"),
         "gap by DFT": numbers("%.4f", f"{unrelaxed}, by DFT"),
         "DFT": st.column_config.TextColumn(help="what DFT says: a hit is within the tolerance of the target"),
         "ΔE by surrogates": numbers("%.3f", "energy above the cubic cell [eV per cell]: mean of five networks"),

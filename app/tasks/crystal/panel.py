@@ -50,7 +50,8 @@ class CrystalPanel(TaskPanel):
     about = (
         f"Every gap here is a **PBE gap with unrelaxed internal coordinates**: {HELD_IONS}. "
         f"PBE underestimates ({CUBIC_GAP:.2f} eV for the cubic crystal, {MEASURED_GAP:.2f} eV in experiment). "
-        "DFT runs only when asked to: until then designs are **not verified**."
+        "A negative gap: the bands overlap, a metal. DFT runs only when asked to: until then designs are "
+        "**not verified**."
     )
     form = Form(
         target=CREDIBLE,

@@ -15,6 +15,7 @@ from app.figures.playback import Size
 from app.figures.run import Run
 from app.state.inspection import inspect
 from app.tasks.crystal import figure as drawn
+from app.tasks.crystal.calibration import LEVEL, calibrated
 from app.tasks.crystal.candidates import GROWN
 from app.tasks.verification import counted
 from ipage_core.problem.request import DesignRequest
@@ -86,7 +87,7 @@ def _figures(run: Run, row: pd.Series, sample: int, nearest: float) -> list[Figu
         figures = [Figure("PBE gap by DFT", "not verified", f"{asked}; {HELD_IONS}")]
     said = (gap, direct) if run.verified[sample] else (row["gap"], row["direct"])
     kind = Figure("Gap type", gap_type(*said), f"least direct gap {said[1]:.3f} eV; by {_by(run, sample)}")
-    spread = f"± {row['gap_sd']:.4f}, the spread of the five; unrelaxed"
+    spread = f"± {row['gap_sd'] * calibrated()[0]:.4f} holds {100 * LEVEL:.0f} % of DFT gaps; unrelaxed"
     figures.append(Figure("PBE gap by surrogates", f"{row['gap']:.4f} eV", spread))
     by, shape = _by(run, sample), geometry(_lattice(run, sample))
     value = energy if run.verified[sample] else row["energy"]

@@ -1,0 +1,67 @@
+"""Targets that no design reaches: why, what comes closest, and in how many places."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from app.figures.run import Run
+from app.state.targets import doubt
+from ipage_core.problem.target import Target
+from ipage_core.tasks import TASKS
+
+APART = 0.05
+"""In widths of the box: designs that are nearer than this to the first of a place belong to it."""
+
+
+def unreached(run: Run) -> bool:
+    """Whether the run gave its target up, and Ω does not object."""
+    return bool(run.note) and not run.hit.any()
+
+
+def by_constraints(run: Run, target: Target, constraints: tuple[str, ...]) -> bool:
+    """Whether constraints are what keeps the target out of reach: without them, known designs achieve it."""
+    return bool(constraints) and unreached(run) and doubt(TASKS[run.task], target) is None
+
+
+def closest(run: Run) -> tuple[np.ndarray, str]:
+    """What the result comes closest to the target with (m,), and who says so: 'Ω' or 'the surrogate'."""
+    m, by = run.aims.shape[1], "Ω"
+    achieved = run.achieved[:, :m]
+    if not run.verified.any():
+        achieved, by = run.final[[f"surrogate{j + 1}" for j in range(m)]].to_numpy(dtype=float), "the surrogate"
+    miss = np.linalg.norm(run.excess(achieved) / run.tolerances, axis=1)
+    best: np.ndarray = achieved[int(np.nanargmin(miss))]
+    return best, by
+
+
+def places(run: Run) -> list[int]:
+    """How many designs lie in each place that comes as close to the target as any, the fullest first.
+
+    As close: within the tolerance of the closest. A place: designs within ``APART`` of its first one.
+    """
+    m = run.aims.shape[1]
+    achieved = run.achieved[:, :m]
+    if not run.verified.any():
+        achieved = run.final[[f"surrogate{j + 1}" for j in range(m)]].to_numpy(dtype=float)
+    miss = np.linalg.norm(run.excess(achieved) / run.tolerances, axis=1)
+    low, high = TASKS[run.task].bounds.numpy()
+    left = ((run.x[-1] - low) / (high - low))[miss <= np.nanmin(miss) + 1]
+    found = []
+    while len(left):
+        near = np.linalg.norm(left - left[0], axis=1) <= APART
+        found.append(int(near.sum()))
+        left = left[~near]
+    return sorted(found, reverse=True)
+
+
+def collapsed(run: Run) -> str:
+    """A word on designs that gather where they come closest; nothing where they do not gather."""
+    found = places(run)
+    if len(found) > run.n / 2:
+        return ""
+    if len(found) == 1:
+        return f" {found[0]} of the {run.n} samples end in one place."
+    return (
+        f" {sum(found)} of the {run.n} samples end in {len(found)} places that come equally close, {found[0]} of them "
+        "in one. There may be more such places: ask for the closest that is achieved to find others."
+    )

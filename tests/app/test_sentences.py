@@ -1,0 +1,175 @@
+"""Sentences that state a fact about a run, each held against the run."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from app.components import beyond, words
+from app.state import runs
+from app.state.inspection import inspect
+from app.state.targets import doubt
+from app.tasks import panel_of
+from app.tasks.crystal import calibration, candidates
+from ipage_core.problem.request import DesignRequest
+from ipage_core.problem.target import Target
+from ipage_core.tasks import TASKS
+from ipage_core.tasks.crystal.task import test_pairs as dft_pairs
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+pytestmark = pytest.mark.skipif(
+    not (ROOT / "pretrained/crystal/inn.safetensors").exists(), reason="no trained networks in pretrained/"
+)
+
+
+def find(task, target, **settings):
+    return runs.run(DesignRequest.of(TASKS[task], target, **{"n": 20, **settings}))
+
+
+def number(pattern, text):
+    return float(re.search(pattern, text).group(1).replace(",", ""))
+
+
+@pytest.fixture(scope="module")
+def peak():
+    """Nine maxima come equally close."""
+    return find("sinewave", 2.5, n=100)
+
+
+@pytest.mark.parametrize(("task", "target"), [("sinewave", 2.6), ("crystal", 9.0), ("ballistics", 60.0)])
+def test_the_count_of_known_designs_is_that_of_the_data(task, target):
+    found = doubt(TASKS[task], Target.of(TASKS[task], target))
+    assert number(r"the ([\d,]+) training pairs", words.doubt_text(TASKS[task], found)) == len(runs.training(task)[1])
+
+
+def test_places_that_come_equally_close_are_counted(peak):
+    counts = beyond.places(peak)
+    said = beyond.collapsed(peak)
+    assert f"{sum(counts)} of the 100 samples" in said
+    assert f"{len(counts)} places" in said
+    assert f"{counts[0]} of them" in said
+    maxima = peak.x[-1][peak.omega_error[-1] < 0.26]
+    assert np.ptp(peak.omega_error[-1]) < 0.02  # all of them come equally close
+    assert len(counts) == len({tuple(np.round(point * 3).astype(int)) for point in maxima})
+    assert said in words.note_text(peak)
+
+
+def test_asking_for_the_closest_finds_the_other_places(peak):
+    nearest = doubt(TASKS["sinewave"], Target.of(TASKS["sinewave"], 2.5)).nearest
+    assert find("sinewave", float(nearest[0]), n=100).modes_found > len(beyond.places(peak)) + 3
+
+
+def test_a_target_out_of_reach_by_a_constraint_is_said_in_the_headline():
+    target = Target.of(TASKS["crystal"], 0.5)
+    strained = ("strain<=5%",)
+    run = find("crystal", 0.5, constraints=strained)
+    assert beyond.by_constraints(run, target, strained)
+    text = words.headline(run, True)
+    assert text.startswith("No design within the constraints for y* = 0.5 eV")
+    assert "not verified" in text
+    predicted = run.final["surrogate1"]
+    assert number(r"closest has ([\d.]+) eV", text) == pytest.approx(
+        predicted[(predicted - 0.5).abs().idxmin()], rel=1e-3
+    )
+    free = find("crystal", 0.5)
+    assert not beyond.by_constraints(free, target, ())
+    assert words.headline(free) == "20 designs for y* = 0.5 eV, not verified"
+
+
+def test_constraints_are_not_blamed_for_what_no_design_reaches(peak):
+    assert not beyond.by_constraints(peak, Target.of(TASKS["sinewave"], 2.5), ("x1 >= 0",))
+    run = find("sinewave", 1.9, constraints=("x1 = 0.5",))  # sin 3π/2 = −1: y ≤ 0 there
+    assert beyond.by_constraints(run, Target.of(TASKS["sinewave"], 1.9), ("x1 = 0.5",))
+    assert words.headline(run, True).startswith("0 of 20 designs achieve y* = 1.9 within ±0.02: none can within")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_interval_of_a_predicted_gap_holds_what_it_says(seed):
+    x, y = dft_pairs()
+    surrogate = runs.loaded("crystal", "prior-lm").surrogate
+    with torch.no_grad():
+        predicted, spread = (f(x.float())[:, 0].double().numpy() for f in (surrogate.properties, surrogate.spread))
+    error, order = predicted - y[:, 0].numpy(), np.random.default_rng(seed).permutation(len(x))
+    known, fresh = order[:150], order[150:]
+    factor = calibration.factor(error[known], spread[known])
+    assert 0.82 <= (np.abs(error[fresh]) <= factor * spread[fresh]).mean() <= 0.98
+    assert (np.abs(error) <= 1.645 * spread).mean() < 0.82  # without it the interval would promise too much
+
+
+def test_the_table_s_interval_is_the_calibrated_one():
+    run = find("crystal", 0.5)
+    ranked = candidates.candidates(run.x[-1].astype(float), "energy")
+    shown = candidates.table(run, ranked)
+    factor, n = calibration.calibrated()
+    np.testing.assert_allclose(shown["±"], factor * ranked["gap_sd"])
+    assert n == len(dft_pairs()[0])
+
+
+@pytest.mark.parametrize(
+    ("seen", "said"), [(20, "to verified designs"), (5, "to designs, not all verified"), (0, "points to designs")]
+)
+def test_designs_are_called_verified_only_where_they_are(seen, said):
+    run = find("sinewave", 1.2)
+    achieved = np.where(np.arange(20)[:, None] < seen, run.achieved, np.nan)
+    time = words.key_figures(replace(run, achieved=achieved))[-1]
+    assert time.name == "Time"
+    assert time.meaning.endswith(said)
+
+
+@pytest.mark.parametrize("task", ["sinewave", "robotic_arm", "ballistics"])
+def test_the_csv_s_first_stage_carries_what_the_page_shows(task):
+    run = find(task, TASKS[task].default_target)
+    first = run.frame[run.frame["stage"] == "posterior"]
+    m = TASKS[task].n_targets
+    x = torch.tensor(first[[f"x{j + 1}" for j in range(TASKS[task].d)]].to_numpy())
+    y = first[[f"y{j + 1}" for j in range(m)]].to_numpy()
+    np.testing.assert_allclose(y, TASKS[task].omega(x)[:, :m].numpy(), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(first["resim_error"], run.omega_error[0], rtol=1e-6)
+    shown = next(figure for figure in words.key_figures(run) if figure.name == "MSE, posterior")
+    assert shown.value == words.number(float(first["resim_error"].mean()))
+
+
+@pytest.mark.parametrize(
+    ("task", "settings"),
+    [("sinewave", {}), ("robotic_arm", {}), ("ballistics", {"omega_evals": 1}), ("sinewave", {"method": "inn"})],
+)
+def test_headline_and_key_figures_are_the_run_s(task, settings):
+    run = find(task, TASKS[task].default_target, **settings)
+    y = TASKS[task].omega(torch.from_numpy(run.x[-1]).double())[:, : TASKS[task].n_targets].numpy()
+    hits = int((np.abs(y - run.y_star) <= TASKS[task].tolerances.numpy()).all(1).sum())
+    assert words.headline(run).startswith(f"{hits} of 20 designs achieve")
+    said = {figure.name: figure.value for figure in words.key_figures(run)}
+    assert said["Hits"] == f"{hits} / 20"
+    error = np.square(y - run.y_star).sum(1)
+    after = "localized" if run.localizes else run.labels[0]
+    for name, value in ((f"MSE, {after}", error.mean()), ("Median error²", np.quantile(error, 0.5, method="lower"))):
+        shown = float(said[name].replace(" · 10", "e").translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")))
+        assert shown == pytest.approx(value, rel=0.1, abs=1e-9)  # two digits; x is kept in float32
+    assert said["Ω calls"] == str(run.summary["omega_calls"])
+    if run.n_modes:
+        assert said["Loops found"] == f"{len(set(run.modes[-1]) - {-1})} / {run.n_modes}"
+        assert f"on {run.modes_found} of {run.n_modes} loops" in words.headline(run)
+
+
+@pytest.mark.parametrize("task", ["sinewave", "robotic_arm", "ballistics"])
+def test_the_inspector_s_sentences_are_the_sample_s(task):
+    run = find(task, TASKS[task].default_target)
+    said = {figure.name: figure.value for figure in words.sample_figures(run, 3, inspect(run, 3))}
+    y = run.achieved[3, : TASKS[task].n_targets]
+    assert said["Achieved y"].startswith(", ".join(f"{v:.5g}" for v in y))
+    assert said["Re-simulation error"] == words.number(float(np.square(y - run.y_star).sum()))
+    assert said["Surrogate error"] == words.number(float(run.f_error[-1, 3]))
+
+
+def test_captions_name_only_what_the_run_has():
+    run = find("sinewave", 1.2)
+    told = panel_of("sinewave").caption(run)
+    assert "latent points" in told
+    assert "lights up" in told
+    assert "latent points" not in panel_of("sinewave").caption(find("sinewave", 1.2, method="prior-lm"))
+    alone = panel_of("sinewave").caption(find("sinewave", 1.2, method="inn"))
+    assert "does not localize" in alone
+    assert "surrogate f" not in alone
