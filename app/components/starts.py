@@ -8,7 +8,7 @@ from app.components.widgets import trained
 from ipage_core.inference.methods import METHODS
 from ipage_core.problem.task import Task
 
-CONTROLS = {"prior-lm": "the prior (control)"}
+CONTROLS = {"prior-lm": "the prior (control)", "ipage-paper": "the paper's posterior"}
 """Methods that show what the posterior is worth, and what the switch calls their starts."""
 HOME = "the posterior"
 
@@ -35,7 +35,7 @@ def ask(task: Task, method: str) -> None:
         key="starts",
         on_change=change,
         help="The same target, the same surrogate, the same descent: only the starts differ. Starts from the prior "
-        "know nothing of the target.",
+        "know nothing of the target. The paper's posterior comes of its own losses alone.",
     )
 
 
