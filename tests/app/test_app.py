@@ -156,7 +156,7 @@ def test_other_ways_of_asking_are_obeyed(app, query, told, holds):
     [
         ({"constrain": "bananas"}, "is not understood"),
         ({"constrain": "x1 = 7"}, "leave no values for"),
-        ({"ask1": "between", "y1": "1", "upto1": "0"}, "must be the larger"),
+        ({"ask1": "between", "y1": "1", "upto1": "0"}, "must be larger"),
         ({"start": "0.2"}, "2 finite numbers"),
     ],
 )
@@ -176,7 +176,7 @@ def test_a_design_of_one_s_own_is_the_first_sample(app):
 
 def test_a_target_beyond_the_data_is_said_and_the_nearest_offered(app):
     test = app(y1="3", n="25")
-    assert "outside what the 10,000 training pairs achieve" in test.info[0].value
+    assert "outside the values of the 10,000 training pairs" in test.info[0].value
     test.button(key="nearest").click().run()
     assert test.number_input(key="y1").value == pytest.approx(2.0, abs=0.01)
     assert not test.info

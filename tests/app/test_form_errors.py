@@ -61,7 +61,7 @@ def test_an_interval_that_holds_nothing_keeps_the_last_one(app):
     before = headline(test)
     test.number_input(key="upto1").set_value(0.1).run()
     assert whole(test)
-    assert "must be the larger" in test.error[0].value
+    assert "must be larger" in test.error[0].value
     assert headline(test) == before
 
 

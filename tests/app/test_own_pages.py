@@ -294,7 +294,7 @@ def test_the_greatest_of_a_property_can_be_asked_for(strained):
     assert not test.exception
     assert "maximal y" in said(test)
     assert not start(task="strained", ask1="exactly", tol1="0.05", n="3", method="prior-lm").exception
-    assert "Nothing is asked for" in said(start(task="strained", ask1="anything", n="3"))
+    assert "Choose a goal for at least one property" in said(start(task="strained", ask1="anything", n="3"))
 
 
 def test_words_are_offered_as_inputs_and_obeyed(place):

@@ -150,7 +150,7 @@ def test_headline_and_key_figures_are_the_run_s(task, settings):
         assert shown == pytest.approx(value, rel=0.1, abs=1e-9)  # two digits; x is kept in float32
     assert said["Ω calls"] == str(run.summary["omega_calls"])
     if run.n_modes:
-        assert said["Loops found"] == f"{len(set(run.modes[-1]) - {-1})} / {run.n_modes}"
+        assert said["Loops"] == f"{len(set(run.modes[-1]) - {-1})} / {run.n_modes}"
         assert f"on {run.modes_found} of {run.n_modes} loops" in words.headline(run)
 
 
