@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 Factory = Callable[["Atoms"], Any]
-SPACING = 0.3
+SPACING = 0.5
 """Largest distance between k-points [1/Å], and between real-space grid points [Å] it is ``GRID``."""
 GRID = 0.19
-CUT_OFF = 350.0
+CUT_OFF = 500.0
 """Of plane waves [eV]."""
 
 
 def gpaw(reference: Atoms) -> Any:
-    """GPAW: PBE, plane waves to 350 eV, a Γ-centred k-mesh and a grid that the reference cell fixes."""
+    """GPAW: PBE, plane waves to 500 eV, a Γ-centred k-mesh and a grid that the reference cell fixes."""
     from gpaw import GPAW
 
     grid = [4 * int(np.ceil(length / GRID / 4)) for length in reference.cell.lengths()]
