@@ -8,24 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import math
-import os
-import re
 import time
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import qmc
 
 from ipage_core.runtime import executor as cluster
 from ipage_core.runtime import paths as shipped
+from ipage_core.tasks import computed_rows
 from ipage_core.tasks.crystal import dft
 from ipage_core.tasks.crystal.box import BOUNDS, NAMES
 
@@ -56,15 +51,9 @@ _SCHEMA = pa.schema(
 )
 
 
-@lru_cache(maxsize=2)
-def _sobol(m: int, seed: int) -> Floats:
-    return qmc.Sobol(6, seed=seed).random_base2(m)
-
-
 def design(n: int, seed: int = SEED) -> Floats:
     """The first n lattices of a scrambled Sobol sequence in the box, rounded to 5 decimals. → (n, 6)."""
-    unit = _sobol(math.ceil(math.log2(max(n, 1))), seed)[:n]
-    return np.round(BOUNDS[0] + unit * (BOUNDS[1] - BOUNDS[0]), 5)
+    return np.round(computed_rows.sequence(n, seed, BOUNDS), 5)
 
 
 def images(lattice: ArrayLike) -> Floats:
@@ -119,7 +108,6 @@ class LatticeData(NamedTuple):
 
 def read(path: Path = DATA) -> LatticeData:
     """Read what :func:`generate` or :func:`fold` wrote."""
-    schema = pq.read_schema(path)
     rows = [row for row in read_rows(path) if row["fail"] is None]
     missing = [math.nan] * _K
     return LatticeData(
@@ -129,34 +117,19 @@ def read(path: Path = DATA) -> LatticeData:
         np.array([row["direct"] for row in rows]),
         np.array([row["energy"] for row in rows]),
         np.array([[row["valence"] or missing, row["conduction"] or missing] for row in rows]).reshape(-1, 2, _K),
-        dict(json.loads(schema.metadata[b"card"])),
+        computed_rows.card_of(path),
     )
 
 
 def read_rows(path: Path = DATA) -> list[dict[str, Any]]:
     """All rows as stored, the failed ones included; columns that do not apply are None."""
-    return list(pq.read_table(path).to_pylist())
+    return computed_rows.read(path)
 
 
 def write(rows: Iterable[dict[str, Any]], path: Path, seed: int = SEED) -> dict[str, Any]:
     """Write rows, sorted by ``i``, in one step. The same rows give the same bytes. → the card."""
-    rows = sorted(rows, key=lambda row: row["i"])
-    card = {
-        "n": len(rows),
-        "failed": [row["i"] for row in rows if row["fail"] is not None],
-        "seed": seed,
-        "operator": dft.STANDARD._asdict(),
-        "k_points": dft.irreducible().tolist(),
-    }
-    table = pa.Table.from_pylist(rows, _SCHEMA).replace_schema_metadata({"card": json.dumps(card)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        pq.write_table(table, beside, compression="zstd", compression_level=19)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-    return card
+    about = {"operator": dft.STANDARD._asdict(), "k_points": dft.irreducible().tolist()}
+    return computed_rows.write(rows, path, _SCHEMA, seed, **about)
 
 
 def work(item: dict[str, Any]) -> dict[str, Any]:
@@ -186,10 +159,7 @@ def generate(
     Raises:
         DFTUnavailable: GPAW is not installed where the work runs.
     """
-    known: dict[int, dict[str, Any]] = {}
-    for path in (DATA, out):
-        if path.is_file() and json.loads(pq.read_schema(path).metadata[b"card"])["seed"] == seed:
-            known |= {row["i"]: row for row in read_rows(path) if row["i"] < n}
+    known = computed_rows.known((DATA, out), seed, n)
     lattices = design(n, seed)
     items = [(f"{seed}:{i}", {"i": i, "lattice": lattices[i].tolist()}) for i in range(n) if i not in known]
     if items and scheduler is None:
@@ -209,27 +179,19 @@ def fold(files: Sequence[Path], data: Path = DATA) -> dict[str, Any]:
     """
     rows = {row["i"]: row for row in read_rows(data)} if data.is_file() else {}
     lattices = design(2**13)
-    for file in files:
-        for line in file.read_bytes().split(b"\n")[:-1]:  # what follows the last newline is being written, or torn
-            record = json.loads(line)
-            result = record.get("result", record)
-            i, lattice = result["i"], [result[name] for name in NAMES]
-            if i >= len(lattices) or not np.allclose(lattice, lattices[i], rtol=0, atol=1e-9):
-                raise ValueError(f"{file}: row {i} is not point {i} of the sequence with seed {SEED}.")
-            if i in rows and rows[i]["fail"] is None:
-                continue
-            if result.get("occupations") == "fermi-dirac":
-                result["occupations"] = "fermi-dirac-0.05"
-            if "edges" not in result and result.get("valence"):
-                result["edges"] = (result["valence"], result["conduction"])
-            rows[i] = _row(i, lattice, {"gpaw": "26.7.0", **result})
+    for file, record in computed_rows.records(files):
+        result = record.get("result", record)
+        i, lattice = result["i"], [result[name] for name in NAMES]
+        computed_rows.check_point(file, i, lattice, lattices, SEED)
+        if i in rows and rows[i]["fail"] is None:
+            continue
+        if result.get("occupations") == "fermi-dirac":
+            result["occupations"] = "fermi-dirac-0.05"
+        if "edges" not in result and result.get("valence"):
+            result["edges"] = (result["valence"], result["conduction"])
+        rows[i] = _row(i, lattice, {"gpaw": "26.7.0", **result})
     card = write(rows.values(), data)
-    readme = data.with_name("README.md")
-    if readme.is_file():
-        text = re.sub(
-            r"(?<=<!-- summary -->\n).*?(?=<!-- end -->)", lambda _: summary(data), readme.read_text(), flags=re.S
-        )
-        readme.write_text(text)
+    computed_rows.put_summary(data, summary(data))
     return card
 
 

@@ -8,21 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-import re
 import time
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from scipy.stats import qmc
 
-from ipage_core.runtime import executor, files, paths
+from ipage_core.runtime import executor, paths
+from ipage_core.tasks import computed_rows
 from ipage_core.tasks.crystal import dft
 from ipage_core.tasks.silicon import operator
 from ipage_core.tasks.silicon.box import BOUNDS, NAMES
@@ -59,15 +55,9 @@ _SCHEMA = pa.schema(
 )
 
 
-@lru_cache(maxsize=2)
-def _sobol(m: int, seed: int) -> Floats:
-    return qmc.Sobol(6, seed=seed).random_base2(m)
-
-
 def design(n: int, seed: int = SEED) -> Floats:
     """The first n strains of a scrambled Sobol sequence in the box, rounded to 6 decimals. → (n, 6)."""
-    unit = _sobol(math.ceil(math.log2(max(n, 1))), seed)[:n]
-    return np.round(BOUNDS[0] + unit * (BOUNDS[1] - BOUNDS[0]), 6)
+    return np.round(computed_rows.sequence(n, seed, BOUNDS), 6)
 
 
 class StrainData(NamedTuple):
@@ -103,30 +93,20 @@ def read(path: Path = DATA) -> StrainData:
         np.array(conduction).reshape(-1, 8),
         (np.array([row["energy"] for row in rows]) - operator.REFERENCE_ENERGY) / 2,
         np.array([row["stress"] for row in rows]).reshape(-1, 6),
-        dict(json.loads(pq.read_schema(path).metadata[b"card"])),
+        computed_rows.card_of(path),
     )
 
 
 def read_rows(path: Path = DATA) -> list[dict[str, Any]]:
     """All rows as stored, the failed ones included; columns that do not apply are None."""
-    return list(pq.read_table(path).to_pylist())
+    return computed_rows.read(path)
 
 
 def write(rows: Iterable[dict[str, Any]], path: Path, seed: int = SEED) -> dict[str, Any]:
     """Write rows, sorted by ``i``, in one step. The same rows give the same bytes. → the card."""
-    rows = sorted(rows, key=lambda row: row["i"])
-    card = {
-        "n": len(rows),
-        "failed": [row["i"] for row in rows if row["fail"] is not None],
-        "seed": seed,
-        "bounds": BOUNDS.tolist(),
-        "provenance": sorted({row["provenance"] for row in rows}),
-    }
-    table = pa.Table.from_pylist(rows, _SCHEMA).replace_schema_metadata({"card": json.dumps(card)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with files.replacing(path) as beside:
-        pq.write_table(table, beside, compression="zstd", compression_level=19)
-    return card
+    rows = list(rows)
+    provenance = sorted({row["provenance"] for row in rows})
+    return computed_rows.write(rows, path, _SCHEMA, seed, bounds=BOUNDS.tolist(), provenance=provenance)
 
 
 def work(item: dict[str, Any]) -> dict[str, Any]:
@@ -157,10 +137,7 @@ def generate(
     Raises:
         DFTUnavailable: GPAW is not installed where the work runs.
     """
-    known: dict[int, dict[str, Any]] = {}
-    for path in (DATA, out):
-        if path.is_file() and json.loads(pq.read_schema(path).metadata[b"card"])["seed"] == seed:
-            known |= {row["i"]: row for row in read_rows(path) if row["i"] < n}
+    known = computed_rows.known((DATA, out), seed, n)
     strains = design(n, seed)
     items = [(f"{seed}:{i}", {"i": i, "strain": strains[i].tolist()}) for i in range(n) if i not in known]
     if items and scheduler is None:
@@ -180,19 +157,14 @@ def fold(journals: Sequence[Path], data: Path = DATA) -> dict[str, Any]:
     """
     rows = {row["i"]: row for row in read_rows(data)} if data.is_file() else {}
     strains = design(2**13)
-    for journal in journals:
-        for line in journal.read_bytes().split(b"\n")[:-1]:  # what follows the last newline is being written, or torn
-            row = json.loads(line)["result"]
-            i, strain = row["i"], [row[name] for name in NAMES]
-            if i >= len(strains) or not np.allclose(strain, strains[i], rtol=0, atol=1e-9):
-                raise ValueError(f"{journal}: row {i} is not point {i} of the sequence with seed {SEED}.")
-            if i not in rows or rows[i]["fail"] is not None:
-                rows[i] = row
+    for journal, record in computed_rows.records(journals):
+        row = record["result"]
+        i = row["i"]
+        computed_rows.check_point(journal, i, [row[name] for name in NAMES], strains, SEED)
+        if i not in rows or rows[i]["fail"] is not None:
+            rows[i] = row
     card = write(rows.values(), data)
-    readme = data.with_name("README.md")
-    if readme.is_file():
-        parts = re.split(r"(?<=<!-- summary -->\n).*?(?=<!-- end -->)", readme.read_text(), maxsplit=1, flags=re.S)
-        readme.write_text(summary(data).join(parts))
+    computed_rows.put_summary(data, summary(data))
     return card
 
 

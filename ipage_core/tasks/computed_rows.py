@@ -1,0 +1,83 @@
+"""Rows of a data set that an Ω of seconds has computed, point by point of a Sobol sequence, in a Parquet file."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from scipy.stats import qmc
+
+from ipage_core.runtime.files import replacing
+
+Row = dict[str, Any]
+
+
+@lru_cache(maxsize=4)
+def _sobol(d: int, m: int, seed: int) -> NDArray[np.float64]:
+    return qmc.Sobol(d, seed=seed).random_base2(m)
+
+
+def sequence(n: int, seed: int, bounds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The first n points of a scrambled Sobol sequence in the box ``bounds`` (2, d). → (n, d)."""
+    unit = _sobol(bounds.shape[1], math.ceil(math.log2(max(n, 1))), seed)[:n]
+    return np.asarray(bounds[0] + unit * (bounds[1] - bounds[0]))
+
+
+def read(path: Path) -> list[Row]:
+    """All rows as stored, the failed ones included; columns that do not apply are None."""
+    return list(pq.read_table(path).to_pylist())
+
+
+def card_of(path: Path) -> Row:
+    """What the file says of itself."""
+    return dict(json.loads(pq.read_schema(path).metadata[b"card"]))
+
+
+def write(rows: Iterable[Row], path: Path, schema: pa.Schema, seed: int, **about: Any) -> Row:
+    """Write rows, sorted by ``i``, in one step; the same rows give the same bytes. → the card, with ``about`` in it."""
+    rows = sorted(rows, key=lambda row: row["i"])
+    failed = [row["i"] for row in rows if row["fail"] is not None]
+    card = {"n": len(rows), "failed": failed, "seed": seed, **about}
+    table = pa.Table.from_pylist(rows, schema).replace_schema_metadata({"card": json.dumps(card)})
+    with replacing(path) as beside:
+        pq.write_table(table, beside, compression="zstd", compression_level=19)
+    return card
+
+
+def known(paths: Iterable[Path], seed: int, n: int) -> dict[int, Row]:
+    """Rows below n of a seed's sequence that the files hold, those of later files first."""
+    found: dict[int, Row] = {}
+    for path in paths:
+        if path.is_file() and card_of(path)["seed"] == seed:
+            found |= {row["i"]: row for row in read(path) if row["i"] < n}
+    return found
+
+
+def records(files: Sequence[Path]) -> Iterator[tuple[Path, Row]]:
+    """The lines of JSON in files. What follows the last newline is being written, or torn, and left out."""
+    for file in files:
+        for line in file.read_bytes().split(b"\n")[:-1]:
+            yield file, json.loads(line)
+
+
+def check_point(file: Path, i: int, point: Sequence[float], points: NDArray[np.float64], seed: int) -> None:
+    """ValueError unless a row is the point of the sequence that its ``i`` names."""
+    if i >= len(points) or not np.allclose(point, points[i], rtol=0, atol=1e-9):
+        raise ValueError(f"{file}: row {i} is not point {i} of the sequence with seed {seed}.")
+
+
+def put_summary(data: Path, text: str) -> None:
+    """Bring the summary in the README beside the data up to date."""
+    readme = data.with_name("README.md")
+    if readme.is_file():
+        pattern = r"(?<=<!-- summary -->\n).*?(?=<!-- end -->)"
+        readme.write_text(re.sub(pattern, lambda _: text, readme.read_text(), flags=re.S))
