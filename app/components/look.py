@@ -12,8 +12,8 @@ CSS = """
 .st-key-viewport, .st-key-reach, .st-key-motion, .st-key-flicker, .st-key-back {
   position: absolute; height: 0; overflow: hidden;
 }
-/* The tour's nine steps in one row, on a phone too. */
-@media (max-width: 640px) { .st-key-step [data-testid="stButtonGroup"] button { min-width: 0; padding: 0 0.68rem; } }
+/* The tour's ten steps in one row, on a phone too. */
+@media (max-width: 640px) { .st-key-step [data-testid="stButtonGroup"] button { min-width: 0; padding: 0 0.56rem; } }
 /* The number beside the slider says the value, and the histogram stands right on the track. */
 [class*="st-key-target-"] [data-testid="stSliderThumbValue"] { display: none; }
 [class*="st-key-target-"] label p { white-space: nowrap; overflow: visible; }

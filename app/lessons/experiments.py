@@ -11,10 +11,13 @@ import streamlit as st
 import torch
 
 from app.components.words import number
+from app.figures import coverage as coverage_figure
 from app.figures.playback import Size
 from app.lessons import computations as lessons
 from app.lessons import figures
 from app.state import runs
+from ipage_core.benchmark.references import reference
+from ipage_core.inference.coverage import WITHIN, Coverage, percent
 from ipage_core.inference.latent_design import minimum_distance, unit_design
 from ipage_core.problem.request import SAMPLINGS, DesignRequest
 from ipage_core.tasks import TASKS, ballistics
@@ -253,3 +256,31 @@ def corrected(dark: bool, size: Size) -> Shown:
     )
     names = [f"error², K = {k}" for k in range(most + 1)]
     return Shown(figures.corrected(frames, dark, size), text, table(np.stack(frames, axis=1), *names), shown_request)
+
+
+PLACED = {"off": "as drawn", "box": "spread over all solutions"}
+
+
+def covered(dark: bool, size: Size) -> Shown:
+    """The share of all solutions that have a design nearby."""
+    left, right = st.columns(2)
+    n = left.select_slider("Designs, N", [25, 50, 100, 200], 100, key="learn_designs")
+    spread = right.segmented_control(
+        "Designs are", list(PLACED), default="off", required=True, format_func=PLACED.get, key="learn_spread"
+    )
+    shown_request = state(lessons.TASK.default_target[0], n=n, spread=spread)
+    run, truth = runs.of(shown_request), reference(lessons.TASK.name, 4000)
+    designs = run.x[-1][run.hit].astype(np.float64)
+    found = Coverage(WITHIN, truth.x, truth.area, truth.distance(designs), np.empty(0), True, None, "")
+    text = (
+        f"{len(designs)} designs for y* = {lessons.TASK.default_target[0]:g}, {PLACED[spread]}. Of all solutions, "
+        f"{percent(found.share())} have a design within {WITHIN:g} box widths. The farthest solution is "
+        f"{found.fill:.3f} box widths from its nearest design."
+    )
+    return Shown(
+        coverage_figure.figure(found, designs, lessons.TASK.x_labels, (0, 1), dark, size),
+        text,
+        coverage_figure.table(found),
+        shown_request,
+        "Coverage",
+    )

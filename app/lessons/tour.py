@@ -1,4 +1,4 @@
-"""The guided tour in nine steps: each has a live figure, a question and a link to Explore with the same settings."""
+"""The guided tour in ten steps: each has a live figure, a question and a link to Explore with the same settings."""
 
 from __future__ import annotations
 
@@ -150,6 +150,19 @@ STEPS = (
         "Each correction reduces the error by about the same factor or better. What determines this factor?",
         "How well the gradient of f agrees with that of Ω. With the true gradient and a linear Ω, one correction would "
         "be exact.",
+    ),
+    Step(
+        "Did we find them all?",
+        "All designs are exact now. But do they cover the solution set? Measure the distance from every solution to "
+        "its nearest design. Samples of the posterior crowd where the posterior is dense and leave gaps elsewhere. "
+        "*Spread* moves the same number of designs along the solution set until each stands for an equal share of it.",
+        r"\text{fill distance} = \max_{x:\, \Omega(x) = y^*}\; \min_i\; \|x - x_i\|",
+        "This program's addition; the command `coverage` and the view Coverage of Explore do it for any task.",
+        experiments.covered,
+        "Here all solutions are known by a formula. What can be said if they are not?",
+        "Two things. Interval arithmetic on Ω can prove that no solution is farther from a design than some distance. "
+        "If Ω cannot be followed step by step, only an estimate is left: the share of fresh posterior samples that "
+        "have a design nearby.",
     ),
 )
 

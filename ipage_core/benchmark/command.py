@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from ipage_core import benchmark
-from ipage_core.benchmark import rows, tables, tables_of_others
+from ipage_core.benchmark import coverage, rows, tables, tables_of_others
 from ipage_core.benchmark.scope import ANALYTIC, PROTOCOLS, Scope
 from ipage_core.benchmark.simulators import PROBLEMS
 from ipage_core.inference.methods import METHODS, named
@@ -137,6 +137,10 @@ def _show(arguments: argparse.Namespace, written: dict[str, Path]) -> None:
     print(file=sys.stderr)
     if "tables" in written:
         _print_tables(written["tables"])
+    if "coverage" in written:
+        found = coverage.medians(rows.read(written["coverage"])[0])
+        print("\nLargest distance of a solution to its nearest design / share of the solutions within ε, medians\n")
+        print(coverage.markdown(found))
 
 
 def _print_tables(path: Path) -> None:

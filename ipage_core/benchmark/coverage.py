@@ -11,6 +11,7 @@ import torch
 from ipage_core.benchmark.metrics import nearest_distances
 from ipage_core.benchmark.references import WITHIN, loop_gaps, reference
 from ipage_core.benchmark.scope import COSTLY, Scope, loaded, there
+from ipage_core.inference.coverage import percent
 from ipage_core.inference.pipeline import design
 from ipage_core.runtime.executor import Item, Result
 from ipage_core.tasks import TASKS
@@ -105,3 +106,20 @@ def medians(runs: pd.DataFrame) -> pd.DataFrame:
     """One row a task, method, sampling, spread and count: medians over seeds, and ``runs``, how many."""
     groups = runs.groupby(["task", "method", "sampling", "spread", "count"], observed=True, sort=False)
     return groups[["within", *MEASURED]].median().assign(runs=groups.size()).reset_index()
+
+
+def markdown(found: pd.DataFrame) -> str:
+    """:func:`medians` as a table: fill distance / share within ε, a column a task and N beyond the smallest."""
+    tasks = list(dict.fromkeys(found["task"].astype(str)))
+    shown = [(task, n) for task in tasks for n in sorted(found["count"].unique())[1:]]
+    lines = ["| method | " + " | ".join(f"{task}, N = {n}" for task, n in shown) + " |"]
+    lines.append("|---" * (len(shown) + 1) + "|")
+    for (method, sampling, spread), rows in found.groupby(["method", "sampling", "spread"], observed=True, sort=False):
+        cells = []
+        for task, n in shown:
+            at = rows[(rows["task"] == task) & (rows["count"] == n)]
+            known = len(at) and np.isfinite(at["fill"].iloc[0])
+            cells.append(f"{at['fill'].iloc[0]:.3g} / {percent(at['share'].iloc[0])}" if known else "–")
+        name = f"{method}, {sampling}" + (f", spread {spread}" if spread != "off" else "")
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)

@@ -49,7 +49,7 @@ def test_every_step_has_a_figure_a_question_and_a_way_to_explore(tour, step):
     asked = parse_qs(address.query)
     assert asked["task"][0] in TASKS
     assert asked["method"][0] in METHODS
-    assert asked["view"][0] in ("Localization", "Posterior", "Latent design", "Compare")
+    assert asked["view"][0] in ("Localization", "Posterior", "Latent design", "Coverage", "Compare")
 
 
 def test_next_and_previous_are_in_the_address(tour):
@@ -104,3 +104,12 @@ def test_corrections_are_the_last_frames(tour):
     medians = test.dataframe[0].value.median()
     assert list(medians.index) == ["error², K = 0", "error², K = 1", "error², K = 2"]
     assert medians.iloc[2] < medians.iloc[1] < medians.iloc[0]
+
+
+def test_spread_designs_cover_more(tour):
+    test = tour(len(STEPS))
+    drawn_share = float(told(test).split("Of all solutions, ")[1].split(" %")[0])
+    test.segmented_control(key="learn_spread").set_value("box").run()
+    assert not test.exception
+    assert float(told(test).split("Of all solutions, ")[1].split(" %")[0]) > drawn_share
+    assert "spread=box" in test.get("link_button")[0].proto.url

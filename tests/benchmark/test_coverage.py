@@ -71,6 +71,9 @@ def test_the_figure_has_a_line_a_method_and_medians_leave_out_nothing():
     found = coverage.medians(pd.DataFrame(rows))
     assert (found["runs"] == 3).all()
     assert found["fill"].tolist() == pytest.approx([1 + 1 / n for n in (25, 100)] * 4)
+    text = coverage.markdown(found)
+    assert text.splitlines()[0] == "| method | sinewave, N = 100 | robotic_arm, N = 100 |"
+    assert text.splitlines()[-1] == "| ipage, maximin, spread box | 1.01 / 50 % | 1.01 / 50 % |"
     spec = figures.coverage(found, {"sinewave": "Sine wave", "robotic_arm": "Robotic arm"}, False)
     go.Figure(spec)
     assert len(spec["data"]) == 8

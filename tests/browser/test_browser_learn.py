@@ -18,14 +18,14 @@ def test_the_tour_as_a_student_takes_it(address, watch):
     watched = watch()
     page = watched.open(address)
     page.get_by_role("link", name="Learn").click()
-    page.get_by_text("1 of 9: One target, many designs").wait_for()
+    page.get_by_text("1 of 10: One target, many designs").wait_for()
     page.get_by_role("radio", name="3", exact=True).click()
-    page.get_by_text("3 of 9: Why the posterior is not enough").wait_for()
+    page.get_by_text("3 of 10: Why the posterior is not enough").wait_for()
     page.locator(FIGURE).first.wait_for()
     page.wait_for_selector(AT_REST)
     assert "step=3" in page.url
     page.keyboard.press("n")
-    page.get_by_text("4 of 9: Why forward weights must differ").wait_for()
+    page.get_by_text("4 of 10: Why forward weights must differ").wait_for()
     page.wait_for_url("**step=4**")
     before = page.get_by_text("Median |f(x) − y*| is").inner_text()
     page.get_by_role("radio", name="φ*, padding zero").click()
@@ -39,9 +39,9 @@ def test_the_tour_as_a_student_takes_it(address, watch):
     for _ in range(2):
         page.get_by_role("button", name="Previous").press("Enter")
         page.wait_for_selector(AT_REST)
-    page.get_by_text("2 of 9: The latent variable").wait_for()
+    page.get_by_text("2 of 10: The latent variable").wait_for()
     page.get_by_role("button", name="Previous").press("Enter")
-    page.get_by_text("1 of 9: One target, many designs").wait_for()
+    page.get_by_text("1 of 10: One target, many designs").wait_for()
     page.wait_for_selector(AT_REST)
     thumb = page.get_by_role("slider", name="Target y*").first
     thumb.focus()
@@ -57,7 +57,7 @@ def test_the_tour_as_a_student_takes_it(address, watch):
 
 
 def test_a_link_straight_to_a_page_leaves_no_error_behind(address, watch):
-    pages = {"learn?step=3": "3 of 9", "compare": "Compare runs", "train": "Trainings", "data": "Your data"}
+    pages = {"learn?step=3": "3 of 10", "compare": "Compare runs", "train": "Trainings", "data": "Your data"}
     page = watch().page
     for link, said in pages.items():
         page.goto(f"{address}/{link}")
