@@ -55,8 +55,8 @@ def find(task: str | Path | Task) -> Task:
 
     if isinstance(task, Task):
         return task
-    if isinstance(task, str | Path) and (found := in_folder(task)) is not None:
-        return found
+    if isinstance(task, str | Path) and (result := in_folder(task)) is not None:
+        return result
     if not isinstance(task, str) or (task not in TASKS and task not in tasks()):
         raise ValueError(f"task {task!r} is not known; accepted: a Task, or one of {', '.join(TASKS)}")
     return TASKS[task]

@@ -204,7 +204,7 @@ def _ask_how(task: Task, form: Form) -> dict[str, Any]:
     linked = st.query_params.get("n", "")
     n = st.select_slider("Number of designs, N", counts, value=form.at_first(200), key="n", bind="query-params")
     more = f"; the link asks for {linked}" if linked.isdecimal() and int(linked) > counts[-1] else ""
-    classroom.told(f"At most {counts[-1]} designs at once in this classroom{more}.")
+    classroom.note(f"At most {counts[-1]} designs at once in this classroom{more}.")
     seed = st.number_input("Seed", 0, 10**6, 0, key="seed", bind="query-params")
     names = trained(task)
     usual = names.index(task.default_method) if task.default_method in names else 0
@@ -242,7 +242,7 @@ def _ask_how(task: Task, form: Form) -> dict[str, Any]:
             disabled=METHODS[method].surrogate is None or classroom.on(),
             help=form.finishing,
         )
-        classroom.told("This step takes many finite-element runs, so it is switched off in this classroom.")
+        classroom.note("This step takes many finite-element runs, so it is switched off in this classroom.")
     omega = omega if METHODS[method].surrogate and task.omega and _agreed(task, n * omega) else 0
     strictness = st.select_slider(
         "Tolerance (× the default" + (f" ±{task.tolerance:g})" if task.n_targets == 1 else ")"),
@@ -269,7 +269,7 @@ def _agreed(task: Task, evaluations: int) -> bool:
     if not evaluations or task.verifies_by_default:
         return True
     if classroom.on():
-        classroom.told("Corrections by a slow Ω are switched off in this classroom.")
+        classroom.note("Corrections by a slow Ω are switched off in this classroom.")
         return False
     seconds = evaluations * task.omega_seconds / cores()
     st.warning(

@@ -55,11 +55,11 @@ def show(dark: bool, folder: Path | None = None) -> None:
         return
     there = str(folder), cells_file.stat().st_mtime_ns
     try:
-        found = _found(*there)
+        loaded = _found(*there)
     except ValueError as error:
         st.error(str(error), icon=":material/error:")
         return
-    cells, card = found["cells"]
+    cells, card = loaded["cells"]
     st.caption(
         "Mean of ‖Ω(x) − y*‖² **by the true forward operator Ω**, unless a cell says otherwise. The lowest value of "
         "each column is bold, and so are all values within its 95 % interval. Hover over a cell for its quantiles. The "
@@ -79,10 +79,10 @@ def show(dark: bool, folder: Path | None = None) -> None:
     _downloads(chosen, folder)
     _rerun()
     _figures(there, dark)
-    _costs(found)
-    _quality(found)
+    _costs(loaded)
+    _quality(loaded)
     with st.expander(f"Measured on: {card['machine']}; by these commands"):
-        st.caption("\n".join(f"- `{command}`: {made}" for command, made in results.commands(found).items()))
+        st.caption("\n".join(f"- `{command}`: {made}" for command, made in results.commands(loaded).items()))
 
 
 def _kept(key: str, chosen: pd.DataFrame) -> bool:
@@ -177,8 +177,8 @@ def _figures(there: tuple[str, int], dark: bool) -> None:
     numbers(_numbers(*there, title), one.key)
 
 
-def _costs(found: results.Tables) -> None:
-    table = results.costs(found)
+def _costs(loaded: results.Tables) -> None:
+    table = results.costs(loaded)
     if not len(table):
         return
     st.subheader("What a method costs", divider="gray")
@@ -188,8 +188,8 @@ def _costs(found: results.Tables) -> None:
     st.caption(results.COSTS)
 
 
-def _quality(found: results.Tables) -> None:
-    table = results.quality_table(found)
+def _quality(loaded: results.Tables) -> None:
+    table = results.quality_table(loaded)
     if not len(table):
         return
     st.subheader("Are the solutions spread like the posterior?", divider="gray")
@@ -205,7 +205,7 @@ def _rerun() -> None:
     """A form for one cell, and what has become of it."""
     st.subheader("Run a cell on this machine", divider="gray")
     if classroom.on():
-        classroom.told("Runs of the benchmark are switched off in this classroom.")
+        classroom.note("Runs of the benchmark are switched off in this classroom.")
         return
     places = st.columns([1.2, 1.2, 1, 1, 1, 1], vertical_alignment="bottom")
     task = places[0].selectbox("Task", list(paper_tables.TITLES), format_func=paper_tables.TITLES.get, key="cell-task")

@@ -38,11 +38,11 @@ CSS = """
 
 def reasons(missing: dict[str, str]) -> dict[str, str]:
     """Each reason why cells are not available, with the cells it holds for, in words."""
-    told: dict[str, list[str]] = {}
+    values: dict[str, list[str]] = {}
     for key, why in missing.items():
         task, method = key.split()
-        told.setdefault(why, []).append(f"{TITLES[task]}, {figures.short(method)}")
-    return {why: "; ".join(cells) for why, cells in told.items()}
+        values.setdefault(why, []).append(f"{TITLES[task]}, {figures.short(method)}")
+    return {why: "; ".join(cells) for why, cells in values.items()}
 
 
 def table(cells: pd.DataFrame, missing: dict[str, str], protocol: str, intervals: bool = False) -> Markup:
@@ -83,7 +83,7 @@ def _cell(one: pd.Series, best: bool) -> dict[str, Any]:
         runs += (
             f"; SD over {one['trainings']} training seeds {number(one['training_sd'])}, n = {one['training_n']:,} each"
         )
-    told = (
+    values = (
         f"95 % bootstrap interval of the mean over {tables.RESAMPLED[str(one['protocol'])]}: "
         f"{number(one['low'])} to {number(one['high'])}{runs}; "
         f"median {number(one['median'])}; 95th percentile {number(one['p95'])}; "
@@ -92,7 +92,7 @@ def _cell(one: pd.Series, best: bool) -> dict[str, Any]:
     counted, bracket, rest = figures.counted(one).partition(" (")
     return reported | {
         "paper_sd": f"± {one['paper_sd']:g}" if np.isfinite(one["paper_sd"]) else "",
-        "why": told,
+        "why": values,
         "mean": number(one["mean"]),
         "best": best,
         "low": number(one["low"]),

@@ -40,19 +40,19 @@ def write(folder: Path, out: Path) -> None:
     """
     from plotly.offline import get_plotlyjs
 
-    found = results.load(folder)
-    cells, card = found["cells"]
-    figures = list(results.overview(found, folder))
+    loaded = results.load(folder)
+    cells, card = loaded["cells"]
+    figures = list(results.overview(loaded, folder))
     drawn = [
         f"Plotly.newPlot({json.dumps(one.key)}, {_json(one.draw(False))}, {json.dumps(CONFIG)});" for one in figures
     ]
-    costs, quality = results.costs(found), results.quality_table(found)
+    costs, quality = results.costs(loaded), results.quality_table(loaded)
     page = render(
         "report",
         style=Markup(STYLE + CSS + results.SIDEWAYS.format(place=".figure")),
         plotly=Markup(get_plotlyjs()),
         machine=card["machine"],
-        commands=results.commands(found),
+        commands=results.commands(loaded),
         tables={
             title: table(cells, card["missing"], protocol, intervals=True)
             for protocol, title in tables.PAPER_TABLES.items()

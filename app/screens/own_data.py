@@ -306,9 +306,9 @@ if uploads:
         elif not (x and y):
             st.info("Choose at least one property and one input.")
         else:
-            told = table.warnings(x, y)
-            if told:
-                st.warning("\n".join(f"- {plain(warning)}" for warning in told), icon=":material/flag:")
+            message = table.warnings(x, y)
+            if message:
+                st.warning("\n".join(f"- {plain(warning)}" for warning in message), icon=":material/flag:")
             offer_missing(table, [*x, *y], mark)
             with st.expander("Names, units, and bounds of the designs"):
                 edited = ask_limits(table, x, y, f"own-limits-{mark}-{hash((*x, *y))}")

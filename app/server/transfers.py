@@ -32,13 +32,13 @@ def keep_files() -> Callable[[], None]:
 
     def forgotten_for_long(self: MediaFileManager) -> set[str]:
         """Called with its lock held. A file that is made again has new metadata."""
-        found, now = forgotten(self), time.monotonic()
-        for name in [name for name in since if name not in found or since[name][0] is not self._file_metadata[name]]:
+        result, now = forgotten(self), time.monotonic()
+        for name in [name for name in since if name not in result or since[name][0] is not self._file_metadata[name]]:
             del since[name]
-        made = {name for name in found if self._file_metadata[name].kind == MediaFileKind.DOWNLOADABLE}
+        made = {name for name in result if self._file_metadata[name].kind == MediaFileKind.DOWNLOADABLE}
         for name in made:
             since.setdefault(name, (self._file_metadata[name], now))
-        return {name for name in found if name not in made or since[name][1] < now - SECONDS}
+        return {name for name in result if name not in made or since[name][1] < now - SECONDS}
 
     def end() -> None:
         MediaFileManager._get_inactive_file_ids = forgotten  # type: ignore[method-assign]
@@ -64,7 +64,7 @@ class StraightLinks:
             return
         held: Message = {}
 
-        async def told(message: Message) -> None:
+        async def report(message: Message) -> None:
             nonlocal held
             if message["type"] == "http.response.start":
                 held = message  # until the body is there, whose length it says
@@ -81,7 +81,7 @@ class StraightLinks:
             await send(message)
 
         plain = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
-        await self.app({**scope, "headers": plain}, receive, told)
+        await self.app({**scope, "headers": plain}, receive, report)
 
 
 class ClosedUploads:
@@ -96,7 +96,7 @@ class ClosedUploads:
         if closed and scope["method"] == "PUT":
             from starlette.responses import PlainTextResponse
 
-            told = PlainTextResponse("Uploads are switched off in this classroom.", status_code=403)
-            await told(scope, receive, send)
+            report = PlainTextResponse("Uploads are switched off in this classroom.", status_code=403)
+            await report(scope, receive, send)
         else:
             await self.app(scope, receive, send)

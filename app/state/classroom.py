@@ -28,12 +28,12 @@ def within(counts: Sequence[int], most: int) -> list[int]:
 def closed(what: str) -> None:
     """Where ``what`` is switched off, a sentence in place of the rest of the page."""
     if on():
-        told = f"{what} is switched off in this classroom, so that the machine serves everyone."
-        st.info(told, icon=":material/school:")
+        text = f"{what} is switched off in this classroom, so that the machine serves everyone."
+        st.info(text, icon=":material/school:")
         st.stop()
 
 
-def told(text: str) -> None:
+def note(text: str) -> None:
     """A sentence about a limit, in a class."""
     if on():
         st.caption(f":material/school: {text}")

@@ -31,5 +31,5 @@ def panel_of(task: str) -> TaskPanel:
     """The task's panel; loaded when asked for, for it may bring much along."""
     where = "table." if task in TASKS and TASKS[task].data_folder is not None else ""
     where = f"{FOLDERS[task]}." if task in FOLDERS else where
-    found: TaskPanel = import_module(f"app.tasks.{where}panel").PANEL
-    return found
+    result: TaskPanel = import_module(f"app.tasks.{where}panel").PANEL
+    return result

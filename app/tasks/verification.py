@@ -79,7 +79,7 @@ def ask(run: Run, x: np.ndarray, wanted: list[int], ticked: bool, operator: Oper
         under_way = any(found[sample] == "under way" for sample in wanted)
         label = f"Verify with DFT: {count} {'are under way' if under_way else 'are verified'}"
     st.button(label, key="verify", icon=":material/science:", on_click=add, disabled=not left, type="primary")
-    classroom.told(f"DFT verifies {classroom.DFT} crystals a visitor in this classroom; {classroom.dft_left()} left.")
+    classroom.note(f"DFT verifies {classroom.DFT} crystals a visitor in this classroom; {classroom.dft_left()} left.")
     active = [job.active for job in mine]
     st.fragment(_progress, run_every=1.0 if any(active) else None)(mine, active)
 

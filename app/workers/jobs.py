@@ -53,8 +53,8 @@ class Job:
     results: dict[int, dft.Result] = field(default_factory=dict)
     """By row of ``lattices``: what ``ipage_core.tasks.crystal.dft.gap`` says."""
     eta: float | None = None
-    """Seconds left, as of ``told``; None before the first result."""
-    told: float = 0.0
+    """Seconds left, as of ``eta_at``; None before the first result."""
+    eta_at: float = 0.0
     begun: float = 0.0
     took: float = 0.0
     """Seconds from its start to its end."""
@@ -74,7 +74,7 @@ class Job:
     def seconds_left(self) -> float:
         """A guess before the first result, then at the pace so far; 0 or less if that was too hopeful."""
         left = guess(len(self.lattices) - len(self.results), self.each) if self.eta is None else self.eta
-        return left - (time.monotonic() - self.told if self.state == "running" else 0)
+        return left - (time.monotonic() - self.eta_at if self.state == "running" else 0)
 
 
 class Queue:
@@ -116,8 +116,8 @@ class Queue:
 
     def about(self, lattices: np.ndarray) -> list[Job]:
         """Jobs still to end that hold any of the lattices (n, 6): a page that is loaded anew finds its own."""
-        asked = set(keys(lattices))
-        return [job for job in self.jobs if job.active and asked.intersection(job.lattices)]
+        wanted = set(keys(lattices))
+        return [job for job in self.jobs if job.active and wanted.intersection(job.lattices)]
 
     def ahead(self, job: Job) -> int:
         """How many jobs come before this one."""
@@ -144,13 +144,13 @@ class Queue:
         except OSError as error:
             job.state, job.message = "failed", str(error)
             return
-        job.state, job.told, job.begun = "running", time.monotonic(), time.monotonic()
+        job.state, job.eta_at, job.begun = "running", time.monotonic(), time.monotonic()
 
     def _read(self, job: Job) -> None:
         """Take the lines that are whole."""
         for line in self.process.lines() if self.process else ():
             said = json.loads(line)
-            job.eta, job.told = said["eta"], time.monotonic()
+            job.eta, job.eta_at = said["eta"], time.monotonic()
             for row, result in said["results"].items():
                 job.results[int(row)] = self.found[job.lattices[int(row)]] = result
 

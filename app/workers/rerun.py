@@ -47,8 +47,8 @@ class Rerun:
         code = self.process.code
         for line in self.process.lines()[::-1]:
             with contextlib.suppress(ValueError, KeyError, TypeError):  # no line of its progress
-                told = json.loads(line)
-                self.done, self.total, self.eta = told["done"], told["total"], told["eta"]
+                text = json.loads(line)
+                self.done, self.total, self.eta = text["done"], text["total"], text["eta"]
                 break
         if code is not None:
             self.state = "done" if code == 0 else "failed"

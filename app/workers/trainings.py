@@ -116,11 +116,11 @@ def settings(out: Path) -> dict[str, Any]:
 
 def trainings() -> list[Training]:
     """All that the queue knows of, the oldest first."""
-    found = []
+    results = []
     for path in sorted(_folder().glob("*.json"), key=lambda p: int(p.stem) if p.stem.isdigit() else 0):
         with suppress(OSError, ValueError, TypeError):
-            found.append(Training(**json.loads(path.read_text())))
-    return found
+            results.append(Training(**json.loads(path.read_text())))
+    return results
 
 
 def printed(training: Training) -> list[dict[str, Any]]:

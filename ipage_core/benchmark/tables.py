@@ -117,12 +117,12 @@ def best(cells: pd.DataFrame) -> pd.Series:
     each = judged["n"] / judged["runs"]
     most = each.groupby(judged["task"].astype(str)).transform("max").clip(upper=ENOUGH)
     judged = judged[each >= 0.9 * most]
-    found = pd.Series(False, index=cells.index)
+    result = pd.Series(False, index=cells.index)
     for _, of_task in judged.groupby("task", observed=True):
         at = int(of_task["mean"].argmin())
         limit = np.fmax(of_task["mean"].iloc[at], of_task["high"].iloc[at])  # of a single solution there is no interval
-        found[of_task.index] = of_task["mean"] <= limit
-    return found
+        result[of_task.index] = of_task["mean"] <= limit
+    return result
 
 
 def number(value: float) -> str:

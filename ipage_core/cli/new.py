@@ -74,9 +74,9 @@ def run(arguments: argparse.Namespace) -> int:
     cards.write(arguments.folder, card)
     cards.allow(arguments.folder, card.command)
     print(f"The command is: {shlex.join(card.command)}", file=sys.stderr)
-    told = _tested(arguments.folder, card, arguments.test) if arguments.test else {}
-    print(json.dumps({"name": card.name, "folder": str(arguments.folder.resolve()), **told}, ensure_ascii=False))
-    return 1 if told and told["failed"] == arguments.test else 0
+    text = _tested(arguments.folder, card, arguments.test) if arguments.test else {}
+    print(json.dumps({"name": card.name, "folder": str(arguments.folder.resolve()), **text}, ensure_ascii=False))
+    return 1 if text and text["failed"] == arguments.test else 0
 
 
 def _made(arguments: argparse.Namespace) -> Card:
@@ -155,9 +155,9 @@ def _tested(folder: Path, card: Card, n: int) -> dict[str, Any]:
 
     loaded = task.load(folder)
     assert loaded.collect is not None
-    found = loaded.collect(n, None, None, progress=print_counts)
+    result = loaded.collect(n, None, None, progress=print_counts)
     print(file=sys.stderr)
     known = rows.read(folder.resolve(), card).frame
     for error in known["error"][known["error"] != ""].unique()[:3]:
         print(f"A design failed: {error}", file=sys.stderr)
-    return {"evaluated": n, "failed": found["failed"], "seconds": round(float(known["seconds"].median()), 3)}
+    return {"evaluated": n, "failed": result["failed"], "seconds": round(float(known["seconds"].median()), 3)}

@@ -113,30 +113,30 @@ def count_pieces(
     """
     began = time.perf_counter()
 
-    def told(least: int, exact: bool, why: str, boxes: int) -> Pieces:
+    def report(least: int, exact: bool, why: str, boxes: int) -> Pieces:
         return Pieces(least, exact, why, boxes, time.perf_counter() - began)
 
     if equation.m >= equation.d:
-        return told(0, False, "as many targets as coordinates: there are points, no pieces", 0)
+        return report(0, False, "as many targets as coordinates: there are points, no pieces", 0)
     paving = pave(equation, smallest, seconds=seconds, most=MOST_BOXES, cancel=cancel)
     n = len(paving.boxes.lo)
     if not n:
-        return told(0, True, "", 0)
+        return report(0, True, "", 0)
     if not paving.finished or n > MOST_BOXES:
-        return told(0, False, f"more than {n} boxes are needed", n)
+        return report(0, False, f"more than {n} boxes are needed", n)
     certified, left = _certified(equation, paving.boxes)
     boxes = joined([certified.box, left], equation.d)
     _, cluster = _components(len(boxes.lo), _touching(boxes, equation))
     least = len(_clusters_with_solution(equation, certified, boxes, cluster))
     if len(left.lo):
-        return told(least, False, f"{len(left.lo)} boxes stay undecided", n)
+        return report(least, False, f"{len(left.lo)} boxes stay undecided", n)
     low, high = equation.bounds
     if not ((certified.patch.lo >= low) & (certified.patch.hi <= high)).all():
-        return told(least, False, "it meets the walls of the box", n)
+        return report(least, False, "it meets the walls of the box", n)
     most, _ = _components(len(boxes.lo), _sharing(equation, certified))
     if least != most:
-        return told(least, False, f"between {least} and {most}", n)
-    return told(least, True, "", n)
+        return report(least, False, f"between {least} and {most}", n)
+    return report(least, True, "", n)
 
 
 def _clusters_with_solution(
@@ -271,7 +271,7 @@ def _sharing(equation: Equation, patches: _Patches) -> Tensor:
     pairs = _touching(patches.patch, equation)
     a, b = pairs.T
     dependent = patches.dependent[a]
-    found = []
+    results = []
     for share in (0.5, 0.2, 0.8):
         lo = torch.maximum(patches.patch.lo[a], patches.patch.lo[b])
         hi = torch.minimum(patches.patch.hi[a], patches.patch.hi[b])
@@ -280,8 +280,8 @@ def _sharing(equation: Equation, patches: _Patches) -> Tensor:
         _, tiny, proved = _solution_near(equation, point, dependent)
         for which in (a, b):
             proved &= ((tiny.lo >= patches.patch.lo[which]) & (tiny.hi <= patches.patch.hi[which])).all(1)
-        found.append(pairs[proved])
-    return torch.cat(found)
+        results.append(pairs[proved])
+    return torch.cat(results)
 
 
 def _solution_near(equation: Equation, x: Tensor, dependent: Tensor) -> tuple[Tensor, Interval, Tensor]:

@@ -43,10 +43,10 @@ def spread_samples(chain: Chain, samples: Samples, goal: Tensor, n: int, region:
             if (chain.residual(samples, goal)[rows] > 1.0).all():
                 continue  # the target cannot be reached: all aim at the closest point
             solutions, propose = sets_of(chain, goal[first])
-            found = spread(solutions, n, propose=propose, region=region, seed=seed)
-            if len(found):
+            result = spread(solutions, n, propose=propose, region=region, seed=seed)
+            if len(result):
                 here = x[rows].double().cpu().numpy()
-                x[rows] = torch.from_numpy(found[_matched(solutions, here, found)]).to(x)
+                x[rows] = torch.from_numpy(result[_matched(solutions, here, result)]).to(x)
                 moved[rows] = True
         _advance(chain, samples, goal, x, "spread")
     return moved

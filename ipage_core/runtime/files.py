@@ -84,10 +84,10 @@ def spreadsheet_safe(frame: pd.DataFrame) -> pd.DataFrame:
         return value
 
     texts = [name for name in frame.columns if frame[name].dtype.kind not in "biufcM"]
-    found = frame.copy(deep=False)
+    result = frame.copy(deep=False)
     for name in texts:
-        found[name] = frame[name].map(safe)
-    return found.rename(columns={name: safe(name) for name in frame.columns})
+        result[name] = frame[name].map(safe)
+    return result.rename(columns={name: safe(name) for name in frame.columns})
 
 
 def _is_number(text: str) -> bool:

@@ -58,12 +58,12 @@ def run(
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        told = process.stdout.read()
+        text = process.stdout.read()
     finally:
         process.stdin.close()
         process.stdout.close()
         process.wait()
     try:
-        return Ended(**json.loads(told))
+        return Ended(**json.loads(text))
     except ValueError:  # somebody has killed the supervisor
         return Ended(None, False, "its supervisor was killed", 0.0)

@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> None:
     signal.set_wakeup_fd(wake)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     begun, left = time.monotonic(), False
-    told: dict[str, int | str | bool | None] = {"code": None, "late": False, "error": ""}
+    values: dict[str, int | str | bool | None] = {"code": None, "late": False, "error": ""}
     command = None
     try:
         with open(f"{folder}/stdout.txt", "wb") as out, open(f"{folder}/stderr.txt", "wb") as errors:
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> None:
         while command.poll() is None:
             rest = seconds - (time.monotonic() - begun)
             if rest <= 0:
-                told["late"] = True
+                values["late"] = True
                 break
             ready, _, _ = select.select([0, ended], [], [], min(rest, 3600.0))
             if 0 in ready:
@@ -57,15 +57,15 @@ def main(arguments: list[str]) -> None:
                 break
             if ended in ready:
                 os.read(ended, 4096)
-        told["code"] = command.returncode
+        values["code"] = command.returncode
     except OSError as error:
-        told["error"] = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        values["error"] = f"{error.filename}: {error.strerror}" if error.filename else str(error)
     finally:
         if command is not None:
             _end(command)
         if left:
             shutil.rmtree(folder, ignore_errors=True)
-    print(json.dumps(told | {"seconds": time.monotonic() - begun}), flush=True)
+    print(json.dumps(values | {"seconds": time.monotonic() - begun}), flush=True)
 
 
 def _end(command: subprocess.Popen[bytes]) -> None:
@@ -82,7 +82,7 @@ def _end(command: subprocess.Popen[bytes]) -> None:
 
 def _children() -> list[int]:
     """Processes whose parent this one is; none where the system does not list them in /proc."""
-    found = []
+    results = []
     for name in os.listdir("/proc") if os.path.isdir("/proc") else []:
         if name.isdigit():
             try:
@@ -91,8 +91,8 @@ def _children() -> list[int]:
             except OSError:
                 continue  # it has ended meanwhile
             if int(parent) == os.getpid():
-                found.append(int(name))
-    return found
+                results.append(int(name))
+    return results
 
 
 def _prctl(option: int, value: int) -> None:

@@ -123,8 +123,8 @@ def fit_table(
         predicted = torch.where(y.isnan(), surrogate(x), y - kept.error)
     predicted[:, logged] = predicted[:, logged].clamp(min=1e-300).log()
     surrogate.unit = (predicted - predicted.mean(0)).square().mean(0).sqrt().clamp(min=1e-300)
-    found = calibrate(kept, predicted / surrogate.unit)
-    surrogate.factor, surrogate.least, surrogate.tested, surrogate.ratio = found
+    result = calibrate(kept, predicted / surrogate.unit)
+    surrogate.factor, surrogate.least, surrogate.tested, surrogate.ratio = result
     surrogate.finest, surrogate.error = FINEST * scale, left_out.rmse
     surrogate.eval().requires_grad_(False)
     run.weight_sets = {"phi_star": surrogate.state_dict()}
@@ -143,9 +143,9 @@ def fit_table(
     return surrogate, run, figures
 
 
-def _of_the_chosen(chosen: Sequence[str], found: Mapping[str, LeftOut]) -> LeftOut:
+def _of_the_chosen(chosen: Sequence[str], result: Mapping[str, LeftOut]) -> LeftOut:
     """For each property the rows left out of the candidate that it got."""
-    columns = [torch.stack([found[c][k][:, j] for j, c in enumerate(chosen)], 1) for k in range(2)]
+    columns = [torch.stack([result[c][k][:, j] for j, c in enumerate(chosen)], 1) for k in range(2)]
     return LeftOut(*columns)
 
 

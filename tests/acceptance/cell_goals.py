@@ -27,7 +27,7 @@ from ipage_core.tasks.cells.goals import Goal, Goals
 from ipage_core.tasks.cells.homogenization import homogenize
 from ipage_core.tasks.cells.mesh import GAIN, confirmed, refined, stiffness
 from ipage_core.tasks.cells.properties import values
-from ipage_core.tasks.cells.solver import FoundCells, solve
+from ipage_core.tasks.cells.solver import SolvedCells, solve
 from ipage_core.tasks.cells.threemf import threemf
 from ipage_core.tasks.cells.topology import is_admissible
 from ipage_core.tasks.cells.voxels import homogenize_voxels
@@ -58,7 +58,7 @@ def isotropic(e: float, nu: float) -> list[Goal]:
     return moduli + ratios
 
 
-def achieved(found: FoundCells, goals: list[Goal]) -> np.ndarray:
+def achieved(found: SolvedCells, goals: list[Goal]) -> np.ndarray:
     """(n,) whether the cells meet every goal, by a computation of its own."""
     ALL_CELLS.extend(found.cells)
     closed = Goals.of(goals)
@@ -83,7 +83,7 @@ def share(met: list[np.ndarray]) -> str:
     return f"{100 * every.mean():.1f} % of {len(every)}"
 
 
-def bought(found: list[FoundCells], met: list[np.ndarray]) -> str:
+def bought(found: list[SolvedCells], met: list[np.ndarray]) -> str:
     """Which start the designs that met their goals came from."""
     names = Counter(s for f, m in zip(found, met, strict=True) for s, ok in zip(f.start, m, strict=True) if ok)
     return ", ".join(f"{name} {count}" for name, count in names.most_common())

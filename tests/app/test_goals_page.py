@@ -117,8 +117,8 @@ def test_examples_are_goals_that_can_be(name):
 def test_requests_give_features_and_ways():
     made = Asked(("E_x=0.4±0.02",), n=2, feature="0.6mm").run()
     assert made.feature == 2
-    assert has_features(made.found.cells, 2).all()
-    for way, final in zip(made.found.ways, made.found.cells, strict=True):
+    assert has_features(made.solved.cells, 2).all()
+    for way, final in zip(made.solved.ways, made.solved.cells, strict=True):
         assert len(way) >= 2
         assert all(picture.shape == (32, 32) for picture in way)
         assert (way[-1] == final).all()

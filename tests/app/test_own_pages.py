@@ -3,6 +3,7 @@
 import io
 import json
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from ipage_core.tasks.table import own_data
 from ipage_core.training.recipes import train
 from tests.tasks.table.test_own_data import table
 
-ROOT = trainings.ROOT
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture

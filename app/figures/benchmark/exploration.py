@@ -104,14 +104,14 @@ def gallery(rows: pd.DataFrame, cells: Sequence[tuple[str, str]], dark: bool) ->
             own = (rows["method"] == method) & (rows["sampling"] == sampling) & (rows["count"] == count)
             here = rows[own]
             hit = (here["off1"].abs() <= SINEWAVE.tolerance) & (here["family"] >= 0)
-            found = set(here.loc[hit, "family"].tolist())
-            for those, dash in ((found, "solid"), (set(range(len(LOOPS))) - found, "dot")):
+            table = set(here.loc[hit, "family"].tolist())
+            for those, dash in ((table, "solid"), (set(range(len(LOOPS))) - table, "dot")):
                 loops = np.concatenate([loop(i) for i in sorted(those)]) if those else np.empty((0, 2))
                 data.append(grid.line(loops[:, 0], loops[:, 1], colors.target, ids, dash=dash, showlegend=False))
             color, size = color_of(method, colors), 4 if count < 200 else 3
             data.append(grid.points(here["x1"], here["x2"], color, size, ids, showlegend=False))
             name = f"<b>{short(method)}, {SAMPLINGS[sampling]}</b>, " if c == 0 else ""
-            name += f"N = {count}: {len(found)} of {len(LOOPS)}"
+            name += f"N = {count}: {len(table)} of {len(LOOPS)}"
             titles.append(grid.title(name, boxes[-1][0][0], boxes[-1][1][1], 11))
     axes = grid.axes(colors, boxes, names)
     for one in axes.values():  # numbers where there is a name
@@ -130,7 +130,7 @@ def loop(i: int, target: float = 1.2) -> np.ndarray:
     return np.where(np.abs(curve) > 1, np.nan, curve)
 
 
-def recall(found: pd.DataFrame, dark: bool) -> Dict:
+def recall(table: pd.DataFrame, dark: bool) -> Dict:
     """Against N: loops found, seeds that found all; SD over seeds of a loop's number of designs, of a run's mean error.
 
     ``found`` as :func:`ipage_core.benchmark.exploration.recall` gives it. Thin: the SD of a number of designs if each
@@ -149,7 +149,7 @@ def recall(found: pd.DataFrame, dark: bool) -> Dict:
     for k, (column, _) in enumerate(panels):
         ids = grid.panel(k)
         for method, sampling, color, dash in lines:
-            own = found[(found["method"] == method) & (found["sampling"] == sampling)].sort_values("count")
+            own = table[(table["method"] == method) & (table["sampling"] == sampling)].sort_values("count")
             if len(own):
                 name = f"{short(method)}, {SAMPLINGS[sampling]}" if method == "ipage" else short(method)
                 data.append(
@@ -157,12 +157,12 @@ def recall(found: pd.DataFrame, dark: bool) -> Dict:
                     | {"mode": "lines+markers", "marker": {"symbol": SYMBOLS[sampling], "size": 7, "color": color}}
                     | {"hovertemplate": f"{name}: %{{y:.3g}}<extra></extra>", "hoverinfo": "all", "legendgroup": name}
                 )
-    even = found.drop_duplicates("count").sort_values("count")
+    even = table.drop_duplicates("count").sort_values("count")
     thin = grid.line(even["count"], even["even_sd"], colors.text, grid.panel(2), width=1)
     data.append(thin | {"name": "each to a loop at random"})
     boxes = [((left, left + 0.46), box) for box in ((0.57, 1.0), (0.0, 0.43)) for left in (0.0, 0.54)]
     axes = grid.axes(colors, boxes, [("N", "")] * 4)
-    counts = sorted(found["count"].unique().tolist())
+    counts = sorted(table["count"].unique().tolist())
     for ids in ("", "2", "3", "4"):
         axes[f"xaxis{ids}"] |= {"type": "log", "tickvals": counts, "ticktext": [str(n) for n in counts]}
     axes["yaxis2"] |= {"tickformat": ".0%"}

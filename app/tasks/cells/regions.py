@@ -46,7 +46,7 @@ def ask_otherwise() -> None:
             help=f"Square, its side {SIDE} pixels or a multiple; dark is solid, or where the region is. Its lower edge "
             "is y = 0, and E_x is horizontal.",
         )
-        classroom.told("Uploads are switched off in this classroom; boxes can be drawn.")
+        classroom.note("Uploads are switched off in this classroom; boxes can be drawn.")
         if wrong := st.session_state.pop("image_wrong", ""):
             st.error(plain(wrong), icon=":material/error:")
         st.button("Clear regions", on_click=_say, args=(_others(),), disabled=not _regions(), key="clear-regions")
@@ -65,14 +65,14 @@ def ask_otherwise() -> None:
 
 def painted(kind: str) -> np.ndarray:
     """(1024,) bool: the pixels that the text of the constraints keeps solid, or void; its errors are told elsewhere."""
-    found = np.zeros(SIDE**2, dtype=bool)
+    result = np.zeros(SIDE**2, dtype=bool)
     for text in _regions():
         name, _, value = (part.strip() for part in text.partition("="))
         if name == kind:
             with suppress(ValueError):
                 region = without_file(value)
-                found |= False if region is None else region.numpy()
-    return found
+                result |= False if region is None else region.numpy()
+    return result
 
 
 def _regions() -> list[str]:
@@ -109,15 +109,15 @@ def _on_image() -> None:
     if file is None:
         return
     try:
-        found = mask(file, formats=["PNG"], name=file.name)
+        result = mask(file, formats=["PNG"], name=file.name)
     except ValueError as error:
         st.session_state.image_wrong = str(error)
         return
     if st.session_state.region_use == USES["start"]:
-        st.session_state.start = written(found)
+        st.session_state.start = written(result)
         st.session_state.regions_version += 1
-    elif found.any():
-        _add(written(found))
+    elif result.any():
+        _add(written(result))
     else:
         st.session_state.image_wrong = f"{file.name} has no dark pixel: it keeps nothing {SIDE} × {SIDE}."
 

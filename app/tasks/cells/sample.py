@@ -65,11 +65,11 @@ def _figures(
         cell = run.x[-1, sample].reshape(SIDE, SIDE)
         thin = thinnest(cell)
         group = symmetry(cell)
-        told = "wallpaper group of the cell" if group != "p1" else "no symmetry but the cell's repetition"
+        text = "wallpaper group of the cell" if group != "p1" else "no symmetry but the cell's repetition"
         figures.append(
             Figure("Thinnest member", f"{thin} px", f"{10 * thin / SIDE:.2g} mm in a cell of 10 mm; tips do not count")
         )
-        figures.append(Figure("Symmetry", group, told))
+        figures.append(Figure("Symmetry", group, text))
     figures.append(
         Figure("Nearest training cell", f"{100 * differs:.1f} %", f"of its pixels differ; its y is {neighbour_y:.2f}")
     )

@@ -138,8 +138,8 @@ def table(run: Run, ranked: pd.DataFrame) -> pd.DataFrame:
 
 
 def _columns(names: list[str]) -> dict[str, Any]:
-    def numbers(form: str, told: str) -> Any:
-        return st.column_config.NumberColumn(format=form, help=told)
+    def numbers(form: str, text: str) -> Any:
+        return st.column_config.NumberColumn(format=form, help=text)
 
     unrelaxed = f"PBE gap [eV], unrelaxed internal coordinates: {HELD_IONS}"
     config = {

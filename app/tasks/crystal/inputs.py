@@ -73,7 +73,7 @@ def ask_otherwise() -> None:
         max_upload_size=1,
         help="One perovskite cell of SrTiO₃, five atoms, within the box. Its lattice is used; its ions are not.",
     )
-    classroom.told("Uploads are switched off in this classroom.")
+    classroom.note("Uploads are switched off in this classroom.")
     if wrong := st.session_state.get("cif_wrong"):
         right.error(plain(wrong), icon=":material/error:")
     elif remark := st.session_state.get("cif_remark"):

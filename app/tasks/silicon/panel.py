@@ -86,8 +86,8 @@ def least_energy(stamp: int) -> np.ndarray:
         near = np.abs(known[:, 0] - gap).argsort()[:50]
         return prior[near]
 
-    found = path(_surrogate(), GAPS.tolist(), starts)
-    return np.array([[*one.properties[[0, 2]], *one.strain] for one in found if one is not None])
+    match = path(_surrogate(), GAPS.tolist(), starts)
+    return np.array([[*one.properties[[0, 2]], *one.strain] for one in match if one is not None])
 
 
 def _strains(run: Run) -> np.ndarray:
@@ -124,8 +124,8 @@ def table(run: Run, ranked: pd.DataFrame, scissor: bool = False) -> pd.DataFrame
 
 
 def _columns(names: list[str]) -> dict[str, Any]:
-    def numbers(form: str, told: str) -> Any:
-        return st.column_config.NumberColumn(format=form, help=told)
+    def numbers(form: str, message: str) -> Any:
+        return st.column_config.NumberColumn(format=form, help=message)
 
     pbe = "PBE gap [eV], ions relaxed, no spin–orbit coupling"
     config = {
@@ -202,8 +202,8 @@ def _show_crystal(request: DesignRequest, run: Run, ranked: pd.DataFrame, sample
     st.subheader(named, divider="gray")
     left, right = st.columns([2.2, 1], vertical_alignment="bottom")
     worn = badges(run)[sample]
-    told = " ".join(f":{color}-badge[{name}]" for name, color in BADGES.items() if name in worn)
-    left.markdown(told + ("" if run.verified[sample] else " not verified"))
+    message = " ".join(f":{color}-badge[{name}]" for name, color in BADGES.items() if name in worn)
+    left.markdown(message + ("" if run.verified[sample] else " not verified"))
     with right:
         favourites.ask_to_keep(request, run, sample)
     strain = _strains(run)[sample]
@@ -222,13 +222,13 @@ def _show_crystal(request: DesignRequest, run: Run, ranked: pd.DataFrame, sample
 
 def _figures(run: Run, row: pd.Series, sample: int, result: dict[str, Any] | None) -> list[Figure]:
     """One strain in numbers."""
-    asked = f"asked was {asked_text(run)}; PBE, ions relaxed"
+    wanted = f"asked was {asked_text(run)}; PBE, ions relaxed"
     by = "surrogate, not verified" if result is None else "DFT"
     shown = f"{run.achieved[sample, 0]:.4f} eV" if run.verified[sample] else "not verified"
     energy = row["energy"] if result is None else (result["energy"] - operator.REFERENCE_ENERGY) / 2
     pressure = row["pressure"] if result is None else result["pressure"]
     figures = [
-        Figure("PBE gap by DFT", shown, asked),
+        Figure("PBE gap by DFT", shown, wanted),
         Figure("PBE gap by surrogate", f"{row['gap']:.4f} eV", f"± {row['gap_sd']:.4f}, the spread of five networks"),
         Figure("Elastic energy", f"{1e3 * energy:.2f} meV", f"per atom; by {by}"),
         Figure("Pressure", f"{pressure:.2f} GPa", f"by {by}; 0.33 GPa of it is the basis set's"),
@@ -312,22 +312,22 @@ class SiliconPanel(TaskPanel):
 
     def completed(self, run: Run) -> Run:
         """The same designs, with what DFT has said of any of them, whoever asked: figures, table and exports follow."""
-        found = DFT.known(_strains(run))
-        said = [i for i, one in enumerate(found) if one is not None and "fail" not in one]
+        match = DFT.known(_strains(run))
+        said = [i for i, one in enumerate(match) if one is not None and "fail" not in one]
         if not said:
             return run
         achieved = run.achieved.copy()
         for i in said:
-            achieved[i] = properties(found[i])
+            achieved[i] = properties(match[i])
         frame, rows = run.frame.copy(), run.frame[run.frame["stage"] == run.frame["stage"].iloc[-1]].index
         error = np.square(achieved[:, 0] - run.aims[:, 0])
         names = ["y1", *TASK.property_labels[1:], "resim_error"]
         for name, column in zip(names, [*achieved.T, error], strict=True):
             frame.loc[rows, name] = column
         known = error[np.isfinite(error)]
-        told = {"resim_mse": float(known.mean()), "resim_median": float(np.median(known)), "verified": len(known)}
-        told["omega_calls"] = max(run.summary["omega_calls"], len(known))
-        return replace(run, achieved=achieved, frame=frame, summary=run.summary | told)
+        message = {"resim_mse": float(known.mean()), "resim_median": float(np.median(known)), "verified": len(known)}
+        message["omega_calls"] = max(run.summary["omega_calls"], len(known))
+        return replace(run, achieved=achieved, frame=frame, summary=run.summary | message)
 
     def show_sample(self, request: DesignRequest, run: Run, dark: bool, size: Size) -> None:
         """Candidates with their verification and files, then one of them closely."""

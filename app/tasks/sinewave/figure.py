@@ -82,7 +82,7 @@ def landscape(colors: Palette) -> list[Dict]:
         fills.append(_filled(loops, level + (0.25 if level >= 0 else -0.25), colors))
     lines = np.concatenate([level_set(level, 41) for level in np.arange(-1.5, 2, 0.5)])
     grid = np.linspace(-1, 1, 65)
-    told = {
+    values = {
         "type": "contour",
         "x": packed(grid),
         "y": packed(grid),
@@ -92,7 +92,7 @@ def landscape(colors: Palette) -> list[Dict]:
         "showscale": False,
         "showlegend": False,
     }
-    return [told, *fills, curve(lines, colors.faint, 0.6, showlegend=False)]
+    return [values, *fills, curve(lines, colors.faint, 0.6, showlegend=False)]
 
 
 def _filled(loops: list[np.ndarray], y: float, colors: Palette) -> Dict:
@@ -148,7 +148,7 @@ def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
 def _badges(scene: Scene, run: Run, colors: Palette, size: Size) -> None:
     """A number in the middle of each loop, lit once a design within tolerance lies on it."""
     for t, frame in enumerate(scene.moving):
-        found = [(run.modes[t] == k).any() for k in range(run.n_modes)]
+        results = [(run.modes[t] == k).any() for k in range(run.n_modes)]
         frame.append(
             {
                 "type": "scatter",
@@ -159,7 +159,7 @@ def _badges(scene: Scene, run: Run, colors: Palette, size: Size) -> None:
                 "textfont": {"color": "#1f2430", "size": size.font},
                 "marker": {
                     "size": size.font + 9,
-                    "color": [colors.highlight if f else "#c3c9d1" for f in found],
+                    "color": [colors.highlight if f else "#c3c9d1" for f in results],
                     "line": {"width": 1, "color": "#6b7280"},
                 },
                 "hoverinfo": "skip",

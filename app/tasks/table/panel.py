@@ -144,7 +144,7 @@ def _to_measure(request: DesignRequest, run: Run) -> None:
         upload = st.file_uploader(
             "Results (CSV, with the properties filled in)", ["csv"], key=f"results-{came}", disabled=classroom.on()
         )
-        classroom.told("Uploads and training are switched off in this classroom.")
+        classroom.note("Uploads and training are switched off in this classroom.")
         if upload is not None and not classroom.on():
             st.button(
                 "Add these results and train again",

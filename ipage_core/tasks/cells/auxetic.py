@@ -74,9 +74,9 @@ def _parent(seed: int, family: int, member: int) -> _Parent:
         own = int(rng.integers(2**31))
         kind = ("noise",) if feature == 1 or rng.random() < 0.5 else ("motif",)
         space = CellSpace(feature=feature)
-        found = solve(isotropic_goals(e, nu), 1, space=space, from_=kind, attempts=1, seed=own)  # type: ignore[arg-type]
-        if found.met[0]:
-            return _Parent(found.cells[0], e, nu, attempts)
+        result = solve(isotropic_goals(e, nu), 1, space=space, from_=kind, attempts=1, seed=own)  # type: ignore[arg-type]
+        if result.met[0]:
+            return _Parent(result.cells[0], e, nu, attempts)
 
 
 def _cell(pixels: Mask, attempts: int) -> Cell:

@@ -49,10 +49,10 @@ def svg(cell: ArrayLike, layout: Layout, material: Material | None = None) -> by
     rings = [ring for part in outline(cell, layout) for ring in (part.exterior, *part.interiors)]
     # SVG's y points down.
     paths = ("M" + "L".join(f"{x:.6g},{height - y:.6g}" for x, y in ring.coords[:-1]) + "Z" for ring in rings)
-    told = "\n".join(f"{name}: {value}" for name, value in metadata(cell, layout, material or Material()).items())
+    text = "\n".join(f"{name}: {value}" for name, value in metadata(cell, layout, material or Material()).items())
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}mm" height="{height:g}mm" '
-        f'viewBox="0 0 {width:g} {height:g}"><desc>{escape(told)}</desc>'
+        f'viewBox="0 0 {width:g} {height:g}"><desc>{escape(text)}</desc>'
         f'<path fill-rule="evenodd" d="{"".join(paths)}"/></svg>\n'
     ).encode()
 
@@ -99,14 +99,14 @@ def files(
     Raises:
         ValueError: a row is not a cell of zeros and ones.
     """
-    names, found = [name for name in map(str, frame.columns) if re.fullmatch(r"x[0-9]+", name)], {}
+    names, results = [name for name in map(str, frame.columns) if re.fullmatch(r"x[0-9]+", name)], {}
     side = math.isqrt(len(names))  # 32, or what another resolution has
     if side * side != len(names) or set(names) != {f"x{j + 1}" for j in range(side * side)}:
         raise ValueError(f"expected the pixels x1..x{SIDE * SIDE} of square cells, got {len(names)} columns")
     names.sort(key=lambda name: int(name[1:]))
     for sample, row in zip(frame["sample"], frame[names].to_numpy(dtype=np.float64), strict=True):
         try:
-            found[f"cell-{sample}.{form}"] = FORMATS[form](row.reshape(side, side), layout or Layout(), material)
+            results[f"cell-{sample}.{form}"] = FORMATS[form](row.reshape(side, side), layout or Layout(), material)
         except ValueError as error:
             raise ValueError(f"sample {sample}: {error}") from None
-    return found
+    return results

@@ -17,12 +17,12 @@ Mask = NDArray[np.bool_]
 
 def opened(cells: ArrayLike, k: int) -> Mask:
     """The union of the k × k squares inside the set. (*, ny, nx) → (*, ny, nx) bool."""
-    found = np.asarray(cells, dtype=bool).astype(np.uint8)
+    result = np.asarray(cells, dtype=bool).astype(np.uint8)
     for axis in (-1, -2):
-        found = minimum_filter1d(found, k, axis=axis, mode="wrap")
+        result = minimum_filter1d(result, k, axis=axis, mode="wrap")
     for axis in (-1, -2):  # an even window has no centre: the second one is shifted back
-        found = maximum_filter1d(found, k, axis=axis, mode="wrap", origin=-1 if k % 2 == 0 else 0)
-    return found.astype(bool)
+        result = maximum_filter1d(result, k, axis=axis, mode="wrap", origin=-1 if k % 2 == 0 else 0)
+    return result.astype(bool)
 
 
 def has_features(cells: ArrayLike, k: int) -> Mask:

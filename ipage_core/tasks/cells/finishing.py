@@ -164,8 +164,8 @@ def _flipped(cell: Mask, gradient: Array, missing: float, moves: Filtered, rng: 
     orbits = moves.orbits_or_pixels()
 
     def candidates(edge: Mask, effect: Array) -> tuple[NDArray[np.intp], Array]:
-        found = np.unique(orbits[edge.ravel() & ~moves.frozen.numpy()])
-        return found, np.bincount(orbits, effect.ravel(), orbits.size)[found]
+        match = np.unique(orbits[edge.ravel() & ~moves.frozen.numpy()])
+        return match, np.bincount(orbits, effect.ravel(), orbits.size)[match]
 
     wanted, other = (added, removed) if missing > 0 else (removed, added)
     pixels, worth = candidates(*wanted)

@@ -76,8 +76,8 @@ def finish(
         stiffness, gradient = operator(pixels)
         return stiffness, *values_and_gradients(goals.names, stiffness, gradient, float(pixels.mean()))
 
-    def misfit(found: tuple[Array, Array, Array]) -> float:
-        return float(_beyond(goals.residual(found[1])))
+    def misfit(result: tuple[Array, Array, Array]) -> float:
+        return float(_beyond(goals.residual(result[1])))
 
     seen, calls, stuck = look(cell), 1, 0
     best, known = (cell, seen), {cell.tobytes()}
@@ -92,12 +92,12 @@ def finish(
             if trial is None or trial.tobytes() in known:
                 continue
             known.add(trial.tobytes())
-            found = look(trial)
+            result = look(trial)
             calls += 1
-            if step is None or misfit(found) < misfit(step[1]):
-                step = trial, found
-            if np.abs(goals.residual(found[1])).max() <= enough:
-                step = trial, found
+            if step is None or misfit(result) < misfit(step[1]):
+                step = trial, result
+            if np.abs(goals.residual(result[1])).max() <= enough:
+                step = trial, result
                 break
         # Where rounds bring nothing better, the best trial is the way on for a while: none is looked at twice.
         stuck += 1

@@ -23,7 +23,7 @@ from ipage_core.tasks.cells.features import smallest_features
 from ipage_core.tasks.cells.goals import Goal, Goals, Kind
 from ipage_core.tasks.cells.mesh import Mesh, stiffness
 from ipage_core.tasks.cells.properties import TABLE, cell_property, default_tolerance, values
-from ipage_core.tasks.cells.solver import FoundCells, solve
+from ipage_core.tasks.cells.solver import SolvedCells, solve
 from ipage_core.tasks.cells.space import Filtered
 from ipage_core.tasks.cells.starts import mean_and_sd
 from ipage_core.tasks.cells.wallpaper import operations
@@ -61,25 +61,25 @@ class Asked(Protocol):
         """How far off still counts as a hit, if it is said."""
 
 
-def cell_goals(name: str, asked: Asked) -> list[Goal]:
+def cell_goals(name: str, wanted: Asked) -> list[Goal]:
     """A goal of the problem floor as the solver's: one, two for an interval, none for ``anything``.
 
     Raises:
         ValueError: the property is not one of cells, or a number cannot be.
     """
     known = cell_property(name).name
-    said = math.nan if asked.tolerance is None else asked.tolerance
-    if asked.kind == "between":
-        inside = min(default_tolerance(known, asked.low), default_tolerance(known, asked.high))
-        inside = min(inside, (asked.high - asked.low) / 4)
-        return [Goal(known, "at least", asked.low, inside), Goal(known, "at most", asked.high, inside)]
-    if asked.kind == "exactly":
-        return [Goal(known, "exactly", asked.low, said)]
-    if asked.kind == "at least":
-        return [Goal(known, "at least", asked.low, said)]
-    if asked.kind == "at most":
-        return [Goal(known, "at most", asked.high, said)]
-    return [Goal(known, "minimize" if asked.kind == "minimize" else "maximize")] if asked.kind != "anything" else []
+    said = math.nan if wanted.tolerance is None else wanted.tolerance
+    if wanted.kind == "between":
+        inside = min(default_tolerance(known, wanted.low), default_tolerance(known, wanted.high))
+        inside = min(inside, (wanted.high - wanted.low) / 4)
+        return [Goal(known, "at least", wanted.low, inside), Goal(known, "at most", wanted.high, inside)]
+    if wanted.kind == "exactly":
+        return [Goal(known, "exactly", wanted.low, said)]
+    if wanted.kind == "at least":
+        return [Goal(known, "at least", wanted.low, said)]
+    if wanted.kind == "at most":
+        return [Goal(known, "at most", wanted.high, said)]
+    return [Goal(known, "minimize" if wanted.kind == "minimize" else "maximize")] if wanted.kind != "anything" else []
 
 
 def space_and_goals(expressions: Sequence[str], side: int = SIDE, feature: int = 1) -> tuple[CellSpace, list[Goal]]:
@@ -126,10 +126,10 @@ def _number(said: str, text: str) -> float:
 
 @dataclass(frozen=True, eq=False)
 class GoalDesigns:
-    """What the solver found, with the goals it was asked for."""
+    """What the solver solved, with the goals it was asked for."""
 
     goals: tuple[Goal, ...]
-    found: FoundCells
+    solved: SolvedCells
     feature: int = 1
     """The thinnest wall and the narrowest gap that was asked for, in pixels."""
 
@@ -140,52 +140,52 @@ class GoalDesigns:
         return f"; no wall and no gap is thinner than {self.feature} pixels, so that they can be printed"
 
     def frame(self) -> pd.DataFrame:
-        """One row a design, with the columns of ``solutions.csv``; then every property, and how it was found."""
-        cells, found = self.found.cells, self.found
+        """One row a design, with the columns of ``solutions.csv``; then every property, and how it was solved."""
+        cells, solved = self.solved.cells, self.solved
         targets = [math.nan if goal.open else goal.value for goal in self.goals]
         columns: dict[str, Any] = {"sample": range(len(cells)), "stage": "localized"}
         columns |= {f"target{j + 1}": value for j, value in enumerate(targets)}
         columns |= {f"x{j + 1}": pixel for j, pixel in enumerate(cells.reshape(len(cells), -1).T.astype(np.float64))}
         columns |= {f"surrogate{j + 1}": math.nan for j in range(len(targets))}
-        columns |= {f"y{j + 1}": value for j, value in enumerate(found.values.T)}
-        columns |= {"resim_error": self.errors(), "in_bounds": True, "replaced": found.attempts > 1}
-        every = values(list(TABLE), found.stiffness, cells.mean((1, 2)))
+        columns |= {f"y{j + 1}": value for j, value in enumerate(solved.values.T)}
+        columns |= {"resim_error": self.errors(), "in_bounds": True, "replaced": solved.attempts > 1}
+        every = values(list(TABLE), solved.stiffness, cells.mean((1, 2)))
         columns |= dict(zip(TABLE, every.T, strict=True))
         columns["z_E_x"] = z_score("E_x", columns["E_x"])
-        if found.mesh == "converged":  # what the mesh of one element a pixel says, beside it
+        if solved.mesh == "converged":  # what the mesh of one element a pixel says, beside it
             coarse = values([goal.name for goal in self.goals], stiffness(cells, "pixel"), cells.mean((1, 2)))
             columns |= {f"{goal.name} on pixels": column for goal, column in zip(self.goals, coarse.T, strict=True)}
         solid, void = np.array([smallest_features(cell) for cell in cells]).T
-        columns |= {"solid_feature": solid, "void_feature": void, "misfit": found.misfit, "start": found.start}
-        return pd.DataFrame(columns | {"omega_calls": found.calls})
+        columns |= {"solid_feature": solid, "void_feature": void, "misfit": solved.misfit, "start": solved.start}
+        return pd.DataFrame(columns | {"omega_calls": solved.calls})
 
     def errors(self) -> np.ndarray:
         """Squared distance from what is accepted, summed over the goals with a number, in their units. → (n,)."""
         closed = np.array([not goal.open for goal in self.goals])
         aims = Goals.of(self.goals)
-        off = self.found.values[:, closed] - (aims.aim - aims.side * aims.tolerance)
+        off = self.solved.values[:, closed] - (aims.aim - aims.side * aims.tolerance)
         off = np.where(aims.side > 0, np.minimum(off, 0), np.where(aims.side < 0, np.maximum(off, 0), off))
         return np.asarray((off**2).sum(1))
 
     def summary(self) -> dict[str, Any]:
         """The JSON object of the command line."""
-        found, errors = self.found, self.errors()
+        solved, errors = self.solved, self.errors()
         return {
-            "n": len(found.cells),
+            "n": len(solved.cells),
             "resim_mse": float(errors.mean()),
             "resim_median": float(np.median(errors)),
-            "verified": len(found.cells),
-            "hits": int(found.met.sum()),
-            "in_bounds": len(found.cells),
-            "replaced": int((found.attempts > 1).sum()),
-            "success_before_replacement": int((found.met & (found.attempts == 1)).sum()),
-            "omega_calls": int(found.calls.sum()),
-            "seconds": {"localization": round(float(found.seconds.sum()), 4)},
+            "verified": len(solved.cells),
+            "hits": int(solved.met.sum()),
+            "in_bounds": len(solved.cells),
+            "replaced": int((solved.attempts > 1).sum()),
+            "success_before_replacement": int((solved.met & (solved.attempts == 1)).sum()),
+            "omega_calls": int(solved.calls.sum()),
+            "seconds": {"localization": round(float(solved.seconds.sum()), 4)},
             "goals": [goal.text for goal in self.goals],
             "z_scores": [None if goal.open else round(z_score(goal.name, goal.value), 4) for goal in self.goals],
-            "mesh": found.mesh,
+            "mesh": solved.mesh,
             "feature": self.feature,
-            "note": found.sentence() + self.remark(),
+            "note": solved.sentence() + self.remark(),
         }
 
 
@@ -219,5 +219,5 @@ def design(
     """
     space, more = space_and_goals(expressions, side, feature)
     every = (*goals, *more)
-    found = solve(every, n, space=space, mesh=mesh, seed=seed, record=record, progress=progress)
-    return GoalDesigns(every, found, feature)
+    solved = solve(every, n, space=space, mesh=mesh, seed=seed, record=record, progress=progress)
+    return GoalDesigns(every, solved, feature)

@@ -39,13 +39,13 @@ def metadata(cell: ArrayLike, layout: Layout, material: Material) -> dict[str, s
     (ny, nx) → text by name.
     """
     pixels = np.asarray(cell, dtype=np.float64)
-    found = values(list(TABLE), homogenize(pixels), pixels.mean())
+    result = values(list(TABLE), homogenize(pixels), pixels.mean())
     unit, factor = ("E_s", 1.0) if material.young_gpa is None else ("GPa", material.young_gpa)
     pitch = layout.cell_mm / pixels.shape[1]
     wall, gap = (f"{k * pitch:.4g} mm ({k} pixels)" for k in smallest_features(pixels))
     said = {"unit": "millimeter", "cell": f"{layout.cell_mm:g} mm", "thinnest wall": wall, "narrowest gap": gap}
     said |= {"material": material.label, "mesh": "one bilinear element a pixel, plane stress, periodic"}
-    for name, value in zip(TABLE, found.tolist(), strict=True):
+    for name, value in zip(TABLE, result.tolist(), strict=True):
         modulus = cell_property(name).unit == "E_s"
         said[name] = f"{value * factor:.6g} {unit}" if modulus else f"{value:.6g}"
     return said

@@ -157,9 +157,9 @@ def cell_property(name: str) -> CellProperty:
     """
     if name in TABLE:
         return TABLE[name]
-    found = _ALONG.fullmatch(name.strip())
+    match = _ALONG.fullmatch(name.strip())
     try:
-        degrees = float(found[1]) if found else math.nan
+        degrees = float(match[1]) if match else math.nan
     except ValueError:
         degrees = math.nan
     if not math.isfinite(degrees):

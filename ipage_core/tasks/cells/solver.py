@@ -31,7 +31,7 @@ CLOSE = 1.6
 
 
 @dataclass(frozen=True, eq=False)
-class FoundCells:
+class SolvedCells:
     """n cells, and what the operator says of each; a cell that misses a goal is the nearest one found."""
 
     cells: Mask
@@ -82,7 +82,7 @@ def solve(
     seed: int = 0,
     record: bool = False,
     progress: Callable[[int], None] | None = None,
-) -> FoundCells:
+) -> SolvedCells:
     """Find n cells that meet every goal, by finite elements.
 
     Each design goes through its starts until one ends within the tolerances. A start is a stored cell near the goals
@@ -117,7 +117,7 @@ def solve(
     if ("given" in from_) != (given is not None and given.shape[1:] == (space.side, space.side)):
         raise ValueError(f"expected given cells of shape (m, {space.side}, {space.side}) with the start 'given'")
     pool = starts.nearest(aims, n * (1 + attempts // 2), space.feature) if "nearest" in from_ else None
-    found, ways = [], list[tuple[Array, ...]]()
+    result, ways = [], list[tuple[Array, ...]]()
     for i, child in enumerate(np.random.SeedSequence(seed).spawn(n)):
         began = process_time()
         rng = np.random.default_rng(child)
@@ -146,21 +146,21 @@ def solve(
                 if goal.open:
                     best, used = pushed(best, goal, aims, space, mesh, rng, way if record else None)
                     calls += used
-        found.append((best, name, tried, calls, process_time() - began))
+        result.append((best, name, tried, calls, process_time() - began))
         ways.append((*way, best.cell.astype(np.float64)))
         if progress is not None:
             progress(i + 1)
-    cells = np.array([best.cell for best, *_ in found])
-    stiffness = np.array([best.stiffness for best, *_ in found])
-    return FoundCells(
+    cells = np.array([best.cell for best, *_ in result])
+    stiffness = np.array([best.stiffness for best, *_ in result])
+    return SolvedCells(
         cells,
         stiffness,
         values([goal.name for goal in goals], stiffness, cells.mean((1, 2))),
-        np.array([best.misfit for best, *_ in found]),
-        [name for _, name, *_ in found],
-        np.array([tried for _, _, tried, *_ in found]),
-        np.array([calls for *_, calls, _ in found]),
-        np.array([seconds for *_, seconds in found]),
+        np.array([best.misfit for best, *_ in result]),
+        [name for _, name, *_ in result],
+        np.array([tried for _, _, tried, *_ in result]),
+        np.array([calls for *_, calls, _ in result]),
+        np.array([seconds for *_, seconds in result]),
         mesh,
         tuple(ways) if record else (),
     )

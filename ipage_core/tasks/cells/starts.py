@@ -69,8 +69,8 @@ def shipped_property(name: str, feature: int = 1) -> Array:
 @lru_cache(maxsize=32)
 def mean_and_sd(name: str) -> tuple[float, float]:
     """Of a property over the cells of the paper's task, from which z-scores are made."""
-    found = shipped_property(name)[: read_card()["n"]]
-    return float(found.mean()), float(found.std())
+    result = shipped_property(name)[: read_card()["n"]]
+    return float(result.mean()), float(result.std())
 
 
 def nearest(goals: Goals, n: int, feature: int = 1) -> tuple[Mask, Array]:

@@ -37,9 +37,9 @@ def omega(x: Tensor) -> Tensor:
     Columns as in ``TASK.property_labels``: y, E_x, E_y, ν_xy, volume fraction.
     """
     cells = x.detach().cpu().double().reshape(-1, SIDE, SIDE)
-    found = homogenization.moduli(homogenization.homogenize(cells.numpy()))
-    e_x = torch.from_numpy(found.e_x)
-    rest = (torch.from_numpy(found.e_y), torch.from_numpy(found.nu_xy), cells.mean(dim=(1, 2)))
+    result = homogenization.moduli(homogenization.homogenize(cells.numpy()))
+    e_x = torch.from_numpy(result.e_x)
+    rest = (torch.from_numpy(result.e_y), torch.from_numpy(result.nu_xy), cells.mean(dim=(1, 2)))
     return torch.stack((z_score(e_x), e_x, *rest), dim=1)
 
 
@@ -47,9 +47,9 @@ def omega(x: Tensor) -> Tensor:
 def shipped() -> tuple[Tensor, Tensor, Tensor]:
     """The data set: cells (N, 1024) uint8 of 0 and 1, and their y along x and along y (N,) float64 each."""
     data = dataset.read()
-    found = homogenization.moduli(data.stiffness)
+    result = homogenization.moduli(data.stiffness)
     pixels = torch.from_numpy(data.pixels.reshape(-1, D).astype("uint8"))
-    return pixels, z_score(torch.from_numpy(found.e_x)), z_score(torch.from_numpy(found.e_y))
+    return pixels, z_score(torch.from_numpy(result.e_x)), z_score(torch.from_numpy(result.e_y))
 
 
 def sample_prior(n: int, generator: Generator) -> Tensor:

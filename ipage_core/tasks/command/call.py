@@ -30,11 +30,11 @@ def work(argument: dict[str, Any]) -> dict[str, Any]:
     """
     cells = argument["cells"]
     y, error, seconds, ended_well = _call(argument, cells)
-    again = [i for i, found in enumerate(y) if found is None] if len(cells) > 1 and not ended_well else []
+    again = [i for i, results in enumerate(y) if results is None] if len(cells) > 1 and not ended_well else []
     for i in again:
         (y[i],), (error[i],), (seconds[i],), _ = _call(argument, [cells[i]])
-    told = {"x": argument["x"], "y": y, "error": error, "seconds": seconds, "source": argument["source"]}
-    return told | {"made": datetime.now(UTC).isoformat(timespec="seconds")}
+    by_name = {"x": argument["x"], "y": y, "error": error, "seconds": seconds, "source": argument["source"]}
+    return by_name | {"made": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
 def _call(
@@ -53,8 +53,8 @@ def _call(
         ended = supervised.run(words, folder, argument["timeout"], argument["environment"])
         y, error = read_results(written, argument["y_names"], len(cells), ended.code == 0)
         why, said = _how(ended, argument["timeout"]), _last_line(folder / "stderr.txt")
-        told = [": ".join(part for part in (why, one, said) if part) if one else "" for one in error]
-        return y, told, [ended.seconds / len(cells)] * len(cells), ended.code == 0
+        by_name = [": ".join(part for part in (why, one, said) if part) if one else "" for one in error]
+        return y, by_name, [ended.seconds / len(cells)] * len(cells), ended.code == 0
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -112,11 +112,11 @@ def read_results(path: Path, names: Sequence[str], n: int, whole: bool) -> tuple
     y, error = nothing, ["its file has no row for it"] * n
     seen: set[int] = set()
     for row in csv.reader(lines[1:], delimiter=delimiter):
-        found = [row[j].strip() if j < len(row) else "" for j in where]
-        sample = int(found[0]) if found[0].isascii() and found[0].isdigit() and len(found[0]) < 10 else -1
+        results = [row[j].strip() if j < len(row) else "" for j in where]
+        sample = int(results[0]) if results[0].isascii() and results[0].isdigit() and len(results[0]) < 10 else -1
         if not 0 <= sample < n:
             continue
-        y[sample], error[sample] = _values(names, found[1:])
+        y[sample], error[sample] = _values(names, results[1:])
         if sample in seen:
             y[sample], error[sample] = None, "its file has two rows for it"
         seen.add(sample)

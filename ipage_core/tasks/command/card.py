@@ -70,10 +70,10 @@ def parse_command(text: str, folder: Path | None = None) -> tuple[str, ...]:
             "and writes the CSV {out}, e.g. 'python sim.py {in} {out}'"
         )
     here = (folder or Path.cwd()).resolve()
-    found = tuple(str(here / word) if word and (here / word).is_file() else word for word in words)
-    if shutil.which(found[0]) is None:
+    result = tuple(str(here / word) if word and (here / word).is_file() else word for word in words)
+    if shutil.which(result[0]) is None:
         raise ValueError(f"The program '{words[0]}' of the command is not there, or cannot be executed")
-    return found
+    return result
 
 
 def write(folder: Path, card: Card) -> None:

@@ -42,12 +42,12 @@ def items(folder: Path, card: Card, x: Floats, source: str) -> list[executor.Ite
         "environment": {name: os.environ.get(name) for name in THREADS} if card.workers <= 1 else {},
         "source": source,
     }
-    found = []
+    results = []
     for at in range(0, len(x), card.batch):
         part = x[at : at + card.batch]
         cells = [[cell(known, value) for known, value in zip(card.variables, row, strict=True)] for row in part]
-        found.append((f"{at}", common | {"x": part.tolist(), "cells": cells}))
-    return found
+        results.append((f"{at}", common | {"x": part.tolist(), "cells": cells}))
+    return results
 
 
 def evaluate(
@@ -106,5 +106,5 @@ def evaluate(
             finally:
                 rows.settle(folder, card)
         known = rows.read(folder, card)
-    found = known.find(x)
-    return np.where((found >= 0)[:, None], known.y[np.maximum(found, 0)] if len(known.y) else np.nan, np.nan)
+    results = known.find(x)
+    return np.where((results >= 0)[:, None], known.y[np.maximum(results, 0)] if len(known.y) else np.nan, np.nan)

@@ -55,13 +55,13 @@ SMEARING = 0.02
 
 def starts(lattice: ArrayLike) -> list[Atoms]:
     """The cell (6,) with its ions nudged along each of the four body diagonals."""
-    found = []
+    items = []
     for diagonal in DIAGONALS:
         atoms = structure(lattice, {})
         along = diagonal @ atoms.cell.array
         atoms.positions += np.array([NUDGE[symbol] for symbol in atoms.get_chemical_symbols()])[:, None] * along
-        found.append(atoms)
-    return found
+        items.append(atoms)
+    return items
 
 
 def gpaw() -> Any:
@@ -135,14 +135,14 @@ def provenance(quick: Any | None) -> dict[str, Any]:
     }
 
 
-def _distinct_starts(found: list[Atoms], quick: Any | None) -> list[Atoms]:
+def _distinct_starts(items: list[Atoms], quick: Any | None) -> list[Atoms]:
     from ase.optimize import BFGS
 
     if quick is None:
-        return found
+        return items
     kept: list[Atoms] = []
     energies: list[float] = []
-    for atoms in found:
+    for atoms in items:
         atoms.calc = quick
         BFGS(atoms, logfile=None).run(fmax=FORCE, steps=POTENTIAL_STEPS)
         energy = float(atoms.get_potential_energy())
@@ -177,15 +177,15 @@ def _gaps(calculator: Any) -> tuple[float, float]:
 def _branches(ended: list[Atoms], ideal: Atoms, quick: Any | None) -> list[Result]:
     """The distinct states within ``BRANCHES``, the lowest first."""
     ordered = sorted(ended, key=lambda atoms: atoms.get_potential_energy())
-    found: list[Result] = []
+    items: list[Result] = []
     for atoms in ordered:
         energy = float(atoms.get_potential_energy())
-        above = energy - found[0]["energy"] if found else 0.0
-        if above > BRANCHES or any(abs(energy - one["energy"]) < ALIKE for one in found):
+        above = energy - items[0]["energy"] if items else 0.0
+        if above > BRANCHES or any(abs(energy - one["energy"]) < ALIKE for one in items):
             continue
         moved = atoms.positions - ideal.positions
         moved -= moved.mean(axis=0)
-        found.append(
+        items.append(
             {
                 "above": round(above, 5),
                 "gap": round(atoms.info["gap"], 5),
@@ -199,7 +199,7 @@ def _branches(ended: list[Atoms], ideal: Atoms, quick: Any | None) -> list[Resul
                 "sites": atoms.get_scaled_positions(wrap=False).round(7).tolist(),
             }
         )
-    return found
+    return items
 
 
 def least_curvature(atoms: Atoms, calculator: Any, step: float = 0.01) -> float:

@@ -90,12 +90,12 @@ def _frames(path: Path) -> list[Atoms]:
 
 def _partial(atoms: Atoms) -> str:
     """Which sites are shared or partly empty, as text; empty if none is."""
-    found = [
+    results = [
         " + ".join(f"{share:g} {element}" for element, share in site.items())
         for site in atoms.info.get("occupancy", {}).values()
         if len(site) > 1 or any(abs(share - 1) > 1e-3 for share in site.values())
     ]
-    return "; ".join(dict.fromkeys(found))
+    return "; ".join(dict.fromkeys(results))
 
 
 def _primitive(atoms: Atoms) -> Atoms:
@@ -103,10 +103,10 @@ def _primitive(atoms: Atoms) -> Atoms:
     from ase import Atoms as Structure
 
     given = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-    found = spglib.find_primitive(given, symprec=SYMMETRY_TOLERANCE)
-    if found is None:
+    results = spglib.find_primitive(given, symprec=SYMMETRY_TOLERANCE)
+    if results is None:
         return atoms
-    lattice, positions, numbers = found
+    lattice, positions, numbers = results
     return Structure(numbers, cell=lattice, scaled_positions=positions, pbc=True)
 
 

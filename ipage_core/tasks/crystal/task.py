@@ -98,8 +98,8 @@ def read_design(path: Path) -> tuple[Tensor, str]:
     """
     from ipage_core.tasks.crystal import seed
 
-    found = seed.read(path)
-    return torch.from_numpy(found.x).double(), found.remark
+    result = seed.read(path)
+    return torch.from_numpy(result.x).double(), result.remark
 
 
 def stored() -> tuple[Tensor, Tensor]:

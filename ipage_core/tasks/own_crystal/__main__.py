@@ -18,9 +18,9 @@ def main(folder: Path, read_from: Path, write_to: Path) -> None:
     rows = []
     given = pd.read_csv(read_from)
     for sample, strain in zip(given["sample"], given[list(NAMES)].to_numpy(dtype=float), strict=True):
-        found, atoms = operator.evaluate(crystal, strain, calculator)
+        result, atoms = operator.evaluate(crystal, strain, calculator)
         operator.keep(folder, strain, atoms)
-        rows.append({"sample": sample} | found)
+        rows.append({"sample": sample} | result)
     pd.DataFrame(rows).to_csv(write_to, index=False)
 
 

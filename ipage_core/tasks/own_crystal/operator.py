@@ -50,16 +50,16 @@ def evaluate(crystal: Crystal, strain: ArrayLike, calculator: Any) -> tuple[dict
         ValueError: the atoms did not come to rest, or the calculator cannot say what is asked for.
     """
     lowest, branches = _at_rest(crystal, strain, calculator)
-    found = properties(crystal, lowest, strained(crystal, strain))
+    result = properties(crystal, lowest, strained(crystal, strain))
     lowest.info = {name: float(e) for name, e in zip(NAMES, np.asarray(strain, dtype=float), strict=True)}
     lowest.info |= {"largest_force_eV_per_A": _force(lowest), "relaxed": crystal.relax, "branches": len(branches)}
     lowest.info |= {"branches_above_meV": " ".join(f"{1e3 * above:.2f}" for above in branches)}
-    lowest.info |= {f"property_{name}": value for name, value in found.items()}  # ASE has an 'energy' of its own
+    lowest.info |= {f"property_{name}": value for name, value in result.items()}  # ASE has an 'energy' of its own
     lowest.info["provenance"] = json.dumps(
         calculators.provenance(crystal.calculator, calculator, crystal.atoms)
         | {"force": f"{FORCE} eV/A", "kicks": crystal.kicks}
     )
-    return found, lowest
+    return result, lowest
 
 
 def _at_rest(crystal: Crystal, strain: ArrayLike, calculator: Any) -> tuple[Atoms, list[float]]:
@@ -129,7 +129,7 @@ def properties(crystal: Crystal, atoms: Atoms, carried: Atoms) -> dict[str, floa
 
     n, stress = len(atoms), atoms.calc.results.get("stress")
     reference = 0.0 if crystal.reference_energy is None else crystal.reference_energy
-    found = {
+    result = {
         "gap": float(atoms.info["gap"]),
         "energy": atoms.get_potential_energy() / n - reference,
         "density": float(atoms.get_masses().sum() / atoms.get_volume() * 1.66053906660),
@@ -137,15 +137,15 @@ def properties(crystal: Crystal, atoms: Atoms, carried: Atoms) -> dict[str, floa
     }
     moved = atoms.positions - carried.positions
     moved -= moved.mean(axis=0)  # a shift of all atoms is none
-    found["displacement"] = float(np.sqrt((moved**2).sum(1).mean()))
+    result["displacement"] = float(np.sqrt((moved**2).sum(1).mean()))
     if stress is not None:
-        found |= {f"s{ij}": float(s / GPa) for ij, s in zip(("11", "22", "33", "23", "13", "12"), stress, strict=True)}
-        found["pressure"] = float(-stress[:3].mean() / GPa)
+        result |= {f"s{ij}": float(s / GPa) for ij, s in zip(("11", "22", "33", "23", "13", "12"), stress, strict=True)}
+        result["pressure"] = float(-stress[:3].mean() / GPa)
     for name in crystal.properties:
-        if not np.isfinite(found.get(name, np.nan)):
+        if not np.isfinite(result.get(name, np.nan)):
             why = "it has no eigenvalues" if name == "gap" else "it computes no stress"
             raise ValueError(f"the calculator '{crystal.calculator}' does not say '{name}': {why}")
-    return {name: float(found[name]) for name in crystal.properties}
+    return {name: float(result[name]) for name in crystal.properties}
 
 
 def _digest(strain: ArrayLike) -> bytes:

@@ -36,9 +36,9 @@ def space_group(atoms: Atoms) -> str:
         ValueError: spglib is not installed, or finds no symmetry.
     """
     spglib, cell = _spglib(), (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-    if (found := spglib.get_spacegroup(cell, symprec=PRECISION)) is None:
+    if (result := spglib.get_spacegroup(cell, symprec=PRECISION)) is None:
         raise ValueError("spglib finds no space group for this crystal: two of its atoms may coincide")
-    return str(found)
+    return str(result)
 
 
 def oriented(atoms: Atoms) -> Atoms:
@@ -49,23 +49,23 @@ def oriented(atoms: Atoms) -> Atoms:
     Raises:
         ValueError: spglib finds no symmetry.
     """
-    found = _spglib().get_symmetry_dataset(
+    result = _spglib().get_symmetry_dataset(
         (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers), symprec=PRECISION
     )
-    if found is None:
+    if result is None:
         raise ValueError("spglib finds no symmetry for this crystal: two of its atoms may coincide")
     turned = atoms.copy()
-    turned.set_cell(atoms.cell.array @ np.asarray(found.std_rotation_matrix).T, scale_atoms=True)
+    turned.set_cell(atoms.cell.array @ np.asarray(result.std_rotation_matrix).T, scale_atoms=True)
     return turned
 
 
 def rotations(atoms: Atoms) -> Floats:
     """The crystal's rotations Q = Aᵀ R A⁻ᵀ in Cartesian axes, mirrors among them, the identity first. → (k, 3, 3)."""
-    found = _spglib().get_symmetry((atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers), symprec=PRECISION)
-    if found is None:
+    result = _spglib().get_symmetry((atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers), symprec=PRECISION)
+    if result is None:
         raise ValueError("spglib finds no symmetry for this crystal: two of its atoms may coincide")
     a = atoms.cell.array.T
-    turned = np.array([a @ r @ np.linalg.inv(a) for r in found["rotations"]])
+    turned = np.array([a @ r @ np.linalg.inv(a) for r in result["rotations"]])
     return _distinct(turned)
 
 
@@ -85,8 +85,8 @@ def _distinct(matrices: Floats) -> Floats:
     for matrix in matrices:
         if all(np.abs(matrix - other).max() > 1e-6 for other in kept):
             kept.append(matrix)
-    found = np.array(kept)
-    return np.where(np.abs(found) < 1e-12, 0.0, found)
+    result = np.array(kept)
+    return np.where(np.abs(result) < 1e-12, 0.0, result)
 
 
 def images(strain: ArrayLike, operations: Floats) -> Floats:

@@ -39,17 +39,17 @@ def referenced(crystal: Crystal) -> tuple[Crystal, dict[str, float]]:
 
     calculator = calculators.build(crystal.calculator, crystal.atoms)
     try:
-        found, atoms = operator.evaluate(crystal, np.zeros(6), calculator)
+        result, atoms = operator.evaluate(crystal, np.zeros(6), calculator)
     except ValueError:
         raise
     except Exception as error:  # a calculator may fail in any way
         raise ValueError(f"calculator '{crystal.calculator}' fails: {type(error).__name__}: {error}") from None
     energy = float(atoms.get_potential_energy() / len(atoms))
     stress = atoms.calc.results.get("stress")
-    told = dict(found) if stress is None else {**found, "pressure": float(-stress[:3].mean() / GPa)}
-    if "energy" in told:
-        told["energy"] = 0.0
-    return replace(crystal, reference_energy=energy, provenance=str(atoms.info["provenance"])), told
+    text = dict(result) if stress is None else {**result, "pressure": float(-stress[:3].mean() / GPa)}
+    if "energy" in text:
+        text["energy"] = 0.0
+    return replace(crystal, reference_energy=energy, provenance=str(atoms.info["provenance"])), text
 
 
 def command(folder: Path) -> tuple[str, ...]:

@@ -105,15 +105,15 @@ def _designed(options: Any, target: Target, bounds: tuple[str, ...], extremes: d
         spread=options.spread,
     )
     method = load(TASK, request.method, models=options.model)
-    found = request.run(method)
-    if not extremes or found.localized is None:
-        return found
+    solutions = request.run(method)
+    if not extremes or solutions.localized is None:
+        return solutions
     [(j, goal)] = extremes.items()
     network: Any = method.surrogate
     space = constraints.parse(TASK, request.constraints) if request.constraints else None
     sign, exact = (1.0 if goal.kind == "minimize" else -1.0), in_double(network)
-    ended, strains = [], found.localized.double().clone()
-    for i, y in enumerate(found.y_star[:, 0].tolist()):
+    ended, strains = [], solutions.localized.double().clone()
+    for i, y in enumerate(solutions.y_star[:, 0].tolist()):
         [one] = extreme(exact, strains[i : i + 1], y, NAMES[j], sign, space)
         ended.append(one is not None)
         if one is not None:
@@ -124,15 +124,15 @@ def _designed(options: Any, target: Target, bounds: tuple[str, ...], extremes: d
     least = float(best.min() if sign > 0 else best.max())
     note = f"{sum(ended)} of {len(ended)} designs reached the {'least' if sign > 0 else 'greatest'} {NAMES[j]} near "
     note += f"them, by the surrogate; the best has {least:.4g} {UNITS[j]}{' per atom' if j == 2 else ''}."
-    y_star = found.y_star
+    y_star = solutions.y_star
     which = rows_to_verify(TASK, len(strains), options.verify, options.seed)
     verification = verify(TASK, strains, y_star, which) if which.any() else Verification.nowhere(TASK, len(strains))
     return replace(
-        found,
+        solutions,
         localized=strains,
         surrogate=predicted[:, :1],
         verification=verification,
         path=None,
-        omega_calls=found.omega_calls + verification.calls,
+        omega_calls=solutions.omega_calls + verification.calls,
         note=note,
     )

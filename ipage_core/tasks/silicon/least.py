@@ -92,11 +92,11 @@ def extreme(
         )
         x = strain_of(torch.from_numpy(np.clip(result.x, low.numpy(), high.numpy()))[None])
         with torch.no_grad():
-            found = network.properties(x)[0].numpy()
+            match = network.properties(x)[0].numpy()
             beyond = 0.0 if space is None else float(space.excess(x).sum())
-        if abs(found[GAP] - gap) > KEPT or beyond > BEYOND:
+        if abs(match[GAP] - gap) > KEPT or beyond > BEYOND:
             return None
-        return Found(x[0].numpy(), found)
+        return Found(x[0].numpy(), match)
 
     encoded = starts.double() if space is None else space.encode(starts.double())
     return [descended(start) for start in encoded.numpy()]
@@ -115,13 +115,13 @@ def path(
 
     The one before is a start too, so that the path is followed where it is continuous.
     """
-    exact, found = in_double(network), list[Found | None]()
+    exact, match = in_double(network), list[Found | None]()
     for gap in gaps:
         x = starts(gap).double()
         with torch.no_grad():
             x = x[exact.properties(x)[:, ENERGY].argsort()[:tried]]
-        if found and found[-1] is not None:
-            x = torch.cat((torch.from_numpy(found[-1].strain)[None], x))
+        if match and match[-1] is not None:
+            x = torch.cat((torch.from_numpy(match[-1].strain)[None], x))
         kept = [one for one in extreme(exact, x, gap) if one is not None]
-        found.append(min(kept, key=lambda one: one.properties[ENERGY], default=None))
-    return found
+        match.append(min(kept, key=lambda one: one.properties[ENERGY], default=None))
+    return match

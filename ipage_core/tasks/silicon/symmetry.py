@@ -27,14 +27,14 @@ def operations() -> Floats:
 
 def on_strains() -> Floats:
     """The operations as matrices on x = (e11, e22, e33, e23, e13, e12): signed permutations. → (24, 6, 6)."""
-    found = np.zeros((24, 6, 6))
-    for m, q in zip(found, operations(), strict=True):
+    result = np.zeros((24, 6, 6))
+    for m, q in zip(result, operations(), strict=True):
         for j, (a, b) in enumerate(_PAIRS):
             unit = np.zeros((3, 3))
             unit[a, b] = unit[b, a] = 1
             turned = q @ unit @ q.T
             m[:, j] = [turned[pair] for pair in _PAIRS]
-    return found
+    return result
 
 
 def images(strain: ArrayLike) -> Floats:
@@ -50,10 +50,10 @@ def canonical(strain: ArrayLike, decimals: int = 7) -> Floats:
 
     So e11 ≥ e22 ≥ e33. Of two strains, one is an image of the other if and only if these are equal.
     """
-    found = images(strain).round(decimals) + 0.0  # no −0
-    flat = found.reshape(-1, 24, 6)
+    result = images(strain).round(decimals) + 0.0  # no −0
+    flat = result.reshape(-1, 24, 6)
     best = [max(range(24), key=lambda g: tuple(rows[g])) for rows in flat]
-    return flat[np.arange(len(flat)), best].reshape((*found.shape[:-2], 6))
+    return flat[np.arange(len(flat)), best].reshape((*result.shape[:-2], 6))
 
 
 def distance(a: ArrayLike, b: ArrayLike) -> Floats:

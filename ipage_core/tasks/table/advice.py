@@ -44,39 +44,41 @@ def warnings(frame: pd.DataFrame, x: Sequence[str], y: Sequence[str]) -> list[st
     left_out = inputs | outputs.all(axis=1)
     partly = ~left_out & outputs.any(axis=1)
     complete = ~left_out & ~partly
-    told = []
+    notes = []
     if left_out.any():
         lacking = [name for name in seen if (lacks[name] & left_out).any()]
         what = "a value" if len(values) < len(seen) else "a finite number"
-        told.append(
+        notes.append(
             f"{left_out.sum():,} of {len(frame):,} rows lack {what} in {', '.join(lacking[:5])}: they are left out."
         )
     if partly.any():
         lacking = [name for name in y if (lacks[name] & partly).any()]
-        told.append(
+        notes.append(
             f"{partly.sum():,} of {len(frame):,} rows lack {', '.join(lacking[:5])}: they train the other properties."
         )
-    told += [f"{name} is the same in every row: it says nothing. Leave it out." for name in seen if seen[name].constant]
-    told += [
+    notes += [
+        f"{name} is the same in every row: it says nothing. Leave it out." for name in seen if seen[name].constant
+    ]
+    notes += [
         f"{name} only numbers the rows: it says nothing of a design. Leave it out." for name in x if seen[name].index
     ]
     rows = int((~left_out).sum())
     if rows < FEW_ROWS * len(x):
-        told.append(
+        notes.append(
             f"{rows:,} {'complete ' if not partly.any() else ''}rows are few for {len(x)} inputs; below "
             f"{FEW_ROWS * len(x):,} expect rough predictions."
         )
     known = pd.DataFrame({name: values.get(name, frame[name].to_numpy()) for name in seen}).iloc[
         np.flatnonzero(complete)
     ]
-    told += _on_duplicates(known, list(x), [name for name in y if name in values])
+    notes += _on_duplicates(known, list(x), [name for name in y if name in values])
     for name in y:
-        told += _on_property(seen[name])
+        notes += _on_property(seen[name])
     for name in x:
-        told += _on_input(seen[name])
+        notes += _on_input(seen[name])
     for names, total in mixtures(frame, [name for name in x if seen[name].numeric]):
-        told.append(f"{' + '.join(names)} is {total:g} in every row: parts of a mixture, and of one in every design.")
-    return told
+        notes.append(f"{' + '.join(names)} is {total:g} in every row: parts of a mixture, and of one in every design.")
+    return notes
 
 
 def _on_sentinel(column: Column) -> list[str]:
@@ -104,27 +106,27 @@ def _on_input(column: Column) -> list[str]:
         return [f"{column.name} is a category of {column.distinct} levels ({shown}): each design has one of them."]
     if column.sentinel is not None:
         return _on_sentinel(column)
-    told = []
+    notes = []
     if column.spike is not None:
-        told.append(
+        notes.append(
             f"{100 * column.share:.0f} % of {column.name} are exactly {column.spike:g}: smeared a little in training."
         )
     elif column.kind == "integer":
-        told.append(
+        notes.append(
             f"{column.name} holds whole numbers, {column.low:g} to {column.high:g}: designs do, too, "
             "unless --kinds says otherwise."
         )
     elif column.grid is not None:
-        told.append(
+        notes.append(
             f"{column.name} takes only {column.distinct} values, {column.grid:g} apart: designs may lie between them, "
             "unless a constraint fixes it."
         )
     if column.scale == "log":
-        told.append(
+        notes.append(
             f"{column.name} runs over decades, {column.low:.3g} to {column.high:.3g}: it is searched on a log scale, "
             "unless --kinds says otherwise."
         )
-    return told
+    return notes
 
 
 def _on_duplicates(frame: pd.DataFrame, x: list[str], y: list[str]) -> list[str]:

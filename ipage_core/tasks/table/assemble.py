@@ -37,14 +37,14 @@ def assemble(
     odd: list[Odd],
 ) -> Table:
     """Columns of text → a table: decimal marks, numbers or words, what is missing and what is odd."""
-    called, told = _names(names, stem, columns, len(lines))
-    notes = [*notes, *told]
+    called, message = _names(names, stem, columns, len(lines))
+    notes = [*notes, *message]
     texts = {name: _evidence(columns[j], typed[j]) for j, name in called.items()}
     one_mark = settings.separator == "," and settings.decimal is None and len(columns) == 2 and names is None
     if one_mark and not any("." in cell for cells in texts.values() for cell in cells):
         notes.append("Each line holds one comma: it is read as two columns. If it is one, say --decimal ','.")
-    marks, told = decimals(texts, settings.separator or "\t", settings.decimal)
-    notes += told
+    marks, message = decimals(texts, settings.separator or "\t", settings.decimal)
+    notes += message
     values: dict[str, Any] = {}
     seen: dict[str, Column] = {}
     for j, name in called.items():
@@ -74,8 +74,8 @@ def assemble(
     frame = pd.DataFrame(values, index=pd.RangeIndex(len(lines)))
     for line in [str(one) for one in odd if not one.column][:3]:
         notes.append(f"A row is left out: {line}.")
-    found = replace(settings, decimal=_common(marks.values()) if settings.decimal is None else settings.decimal)
-    return Table(source, frame, seen, lines, found, tuple(notes), tuple(sorted(odd, key=lambda one: one.line)))
+    result = replace(settings, decimal=_common(marks.values()) if settings.decimal is None else settings.decimal)
+    return Table(source, frame, seen, lines, result, tuple(notes), tuple(sorted(odd, key=lambda one: one.line)))
 
 
 def _evidence(column: pa.Array, typed: np.ndarray) -> list[str]:
@@ -102,12 +102,12 @@ def _names(
     names: Sequence[str] | None, stem: str, columns: list[pa.Array], rows: int
 ) -> tuple[dict[int, str], list[str]]:
     """The columns that are kept, by their place → their names, which differ; and what is to be said."""
-    told = []
+    message = []
     empty = [pc.all(pc.equal(column, "")).as_py() for column in columns]
     if names is None:
         names = [stem if len(columns) == 1 else f"{stem}_{k + 1}" for k in range(len(columns))]
         if rows:
-            told.append(
+            message.append(
                 f"There is no header: columns are called {', '.join(names[:3])}{' …' if len(names) > 3 else ''}."
             )
     called: dict[int, str] = {}
@@ -120,9 +120,9 @@ def _names(
             k += 1
             given = f"{wanted}.{k}"
         if given != wanted:
-            told.append(f"There are two columns '{wanted}': the second one is called '{given}'.")
+            message.append(f"There are two columns '{wanted}': the second one is called '{given}'.")
         called[j] = given
-    return called, told
+    return called, message
 
 
 def from_frame(frame: pd.DataFrame, source: str, settings: Settings) -> Table:

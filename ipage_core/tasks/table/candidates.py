@@ -35,22 +35,22 @@ def held_out(method: Loaded) -> dict[str, Any]:
     return {} if surrogate is None else method.cards[surrogate[0]].get("held_out", {})
 
 
-def accuracy_text(task: Task, found: dict[str, Any]) -> str:
+def accuracy_text(task: Task, result: dict[str, Any]) -> str:
     """The same as a sentence: 'R² 0.994, MAE 0.014 eV on 1,079 held-out rows.' Several properties by their names."""
-    if not found:
+    if not result:
         return "There is no held-out accuracy: this method has no surrogate."
-    told = []
-    for label, r2, mae in zip(task.property_labels, found["r2"], found["mae"], strict=True):
+    notes = []
+    for label, r2, mae in zip(task.property_labels, result["r2"], result["mae"], strict=True):
         name, _, unit = label.removesuffix("]").partition(" [")
         if r2 is None and mae is None:
-            told.append(f"{name}: none of these rows has it")
+            notes.append(f"{name}: none of these rows has it")
             continue
         good = f"R² {r2:.3f}" if r2 is not None and r2 >= 0 else "R² below 0, worse than the mean of all rows"
-        told.append(f"{name + ': ' if task.n_targets > 1 else ''}{good}, MAE {mae:.3g} {unit}".strip())
-    covered = [share for share in found.get("covered", []) if share is not None]
+        notes.append(f"{name + ': ' if task.n_targets > 1 else ''}{good}, MAE {mae:.3g} {unit}".strip())
+    covered = [share for share in result.get("covered", []) if share is not None]
     held = f" 90 % intervals hold {sum(covered) / len(covered):.0%} of their values." if covered else ""
-    doubt = trust.warning(task, found["r2"])
-    return f"{'; '.join(told)} on {found['n']:,} held-out rows.{held}{' ' if doubt else ''}{doubt}"
+    doubt = trust.warning(task, result["r2"])
+    return f"{'; '.join(notes)} on {result['n']:,} held-out rows.{held}{' ' if doubt else ''}{doubt}"
 
 
 def describe_accuracy(task: Task, method: Loaded) -> str:
@@ -68,8 +68,8 @@ def summary(task: Task, method: Loaded, solutions: Solutions, frame: pd.DataFram
     final = frame[frame["stage"] == frame["stage"].iloc[-1]]
     more: dict[str, Any] = {"median_distance_to_measured": float(f"{final['nearest_distance'].median():.4g}")}
     more["held_out"] = held_out(method)
-    found = trust.trust(task, method, solutions.final, solutions.y_star)
-    if found is not None and (advice := trust.advice(task, found)):
+    result = trust.trust(task, method, solutions.final, solutions.y_star)
+    if result is not None and (advice := trust.advice(task, result)):
         more["advice"] = advice
     return more
 
@@ -80,8 +80,8 @@ def spread(method: Loaded, x: Tensor) -> Tensor | None:
     if not isinstance(surrogate, Network):
         return None
     with torch.no_grad():
-        found = surrogate.spread(x.to(method.device, surrogate.reads))
-    return None if found is None else found.cpu().double()
+        result = surrogate.spread(x.to(method.device, surrogate.reads))
+    return None if result is None else result.cpu().double()
 
 
 def nearest(task: Task, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -128,12 +128,12 @@ def beside(task: Task, method: Loaded, frame: pd.DataFrame) -> pd.DataFrame:
     y_star = torch.from_numpy(
         frame[[f"target{j + 1}" for j in range(task.n_targets)]].to_numpy(dtype=np.float64, copy=True)
     )
-    if (found := trust.trust(task, method, x, y_star)) is not None:
-        low, high = found.predicted - found.half_width, found.predicted + found.half_width
+    if (result := trust.trust(task, method, x, y_star)) is not None:
+        low, high = result.predicted - result.half_width, result.predicted + result.half_width
         added |= {f"low{j + 1}": low[:, j].numpy() for j in range(task.n_targets)}
         added |= {f"high{j + 1}": high[:, j].numpy() for j in range(task.n_targets)}
-        added |= {"expected_misfit": found.expected.numpy(), "closest_row": rows.row[found.row].numpy()}
-        added["closest_misfit"] = found.row_misfit.numpy()
+        added |= {"expected_misfit": result.expected.numpy(), "closest_row": rows.row[result.row].numpy()}
+        added["closest_misfit"] = result.row_misfit.numpy()
     return frame.assign(**added)
 
 

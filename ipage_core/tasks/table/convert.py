@@ -50,8 +50,10 @@ def decimals(
     file_mark = max(WORDS, key=lambda m: (sum(v == m for v in sure.values()), m == ".")) if sure else None
     marks, said = {}, list[str]()
     if len(set(sure.values())) > 1:
-        told = "; ".join(f"{WORDS[m]} in {', '.join([name for name, v in sure.items() if v == m][:4])}" for m in WORDS)
-        said.append(f"Decimal marks differ between columns: {told}. --decimal sets one for all.")
+        message = "; ".join(
+            f"{WORDS[m]} in {', '.join([name for name, v in sure.items() if v == m][:4])}" for m in WORDS
+        )
+        said.append(f"Decimal marks differ between columns: {message}. --decimal sets one for all.")
     for name, evidence in seen.items():
         if name in sure or not evidence.open:
             marks[name] = sure.get(name) or file_mark or "."
@@ -97,23 +99,23 @@ class _Evidence:
 
 
 def _evidence(cells: Sequence[str]) -> _Evidence:
-    found = _Evidence(Counter(), Counter())
+    result = _Evidence(Counter(), Counter())
     for cell, count in Counter(cells).items():
         mark, certainty = votes(cell)
         if certainty == "sure":
-            found.sure[mark] += count
-            if found.sure[mark] >= SURE and len(found.sure) == 1:
+            result.sure[mark] += count
+            if result.sure[mark] >= SURE and len(result.sure) == 1:
                 break
         elif certainty == "open":
-            found.open[mark] += count
-            found.example = found.example or normal(cell)
+            result.open[mark] += count
+            result.example = result.example or normal(cell)
             read = number(cell, "," if mark == "." else ".")
-            found.least_open = min(found.least_open, abs(read.value) if read else np.inf)
+            result.least_open = min(result.least_open, abs(read.value) if read else np.inf)
         elif certainty == "whole" and (read := number(cell, ".")) is not None:
-            found.whole += count
-            found.whole_example = found.whole_example or normal(cell)
-            found.largest_whole = max(found.largest_whole, abs(read.value))
-    return found
+            result.whole += count
+            result.whole_example = result.whole_example or normal(cell)
+            result.largest_whole = max(result.largest_whole, abs(read.value))
+    return result
 
 
 def _joined(text: str) -> str:
@@ -165,14 +167,14 @@ def to_numbers(cells: pa.Array, decimal: str, missing: Sequence[str] = ()) -> Nu
 
 
 def _notes(texts: list[str], read: list[Cell | None], unit: str, bare_too: bool) -> list[str]:
-    told = []
+    message = []
     uncertain = next((text for text, one in zip(texts, read, strict=True) if one is not None and one.uncertain), None)
     if uncertain is not None:
-        told.append(f"the uncertainties of its values, as in '{uncertain}', are not used.")
+        message.append(f"the uncertainties of its values, as in '{uncertain}', are not used.")
     if unit:
         also = "; numbers without a unit are taken in it, too" if bare_too else ""
-        told.append(f"its cells name the unit {unit}{also}.")
-    return told
+        message.append(f"its cells name the unit {unit}{also}.")
+    return message
 
 
 def text_missing(cell: str, missing: Sequence[str]) -> bool:

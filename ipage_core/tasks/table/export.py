@@ -32,7 +32,7 @@ def files(frame: pd.DataFrame, form: str, columns: Sequence[str], name: str) -> 
     """
     if form not in FORMATS:
         raise ValueError(f"format '{form}' is not known for lattices of own data; accepted: {', '.join(FORMATS)}")
-    found = {}
+    results = {}
     for row in frame.to_dict("records"):
         x = [float(row[column]) for column in columns]
         about = f"{name} sample {row['sample']}; {NOTE}"
@@ -40,10 +40,10 @@ def files(frame: pd.DataFrame, form: str, columns: Sequence[str], name: str) -> 
         if not np.linalg.det(np.nan_to_num(cell)) > 0:
             raise ValueError(f"No cell has the lattice parameters {x} of sample {row['sample']}")
         suffix = {"poscar": "vasp"}.get(form, form)
-        found[f"{name}-{row['sample']}.{suffix}"] = (
+        results[f"{name}-{row['sample']}.{suffix}"] = (
             _cif(x, about) if form == "cif" else _with_placeholder(cell, form, about)
         )
-    return found
+    return results
 
 
 def _cif(x: list[float], about: str) -> bytes:

@@ -40,8 +40,8 @@ def from_parquet(content: bytes, most_columns: int) -> pd.DataFrame:
     if sum(meta.row_group(k).total_byte_size for k in range(meta.num_row_groups)) > MOST_UNPACKED:
         raise Unreadable("unpacked it is too large")
     words = [c.name for c in schema if pa.types.is_string(c.type) or pa.types.is_binary(c.type)]
-    found = pq.ParquetFile(io.BytesIO(content), read_dictionary=words).read()  # equal words are kept once
-    return found.to_pandas()
+    result = pq.ParquetFile(io.BytesIO(content), read_dictionary=words).read()  # equal words are kept once
+    return result.to_pandas()
 
 
 def from_npz(content: bytes, most_columns: int) -> pd.DataFrame:
@@ -69,8 +69,8 @@ def from_npz(content: bytes, most_columns: int) -> pd.DataFrame:
             if math.prod(shape) * dtype.itemsize > MOST_UNPACKED:
                 raise Unreadable("unpacked it is too large")
     if len(set(lengths.values())) > 1:
-        told = ", ".join(f"{name} {count:,}" for name, count in list(lengths.items())[:5])
-        raise Unreadable(f"its arrays have different numbers of rows ({told})")
+        text = ", ".join(f"{name} {count:,}" for name, count in list(lengths.items())[:5])
+        raise Unreadable(f"its arrays have different numbers of rows ({text})")
     columns: dict[str, np.ndarray] = {}
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         for name in arrays.files:
@@ -125,7 +125,7 @@ def from_excel(content: bytes, most_columns: int, sheet: str | None = None) -> t
 
 def _cells_of(page: Any, most_columns: int) -> list[list[Any]]:
     page.reset_dimensions()  # what the file says of them need not be true
-    found, cells, blank = list[list[Any]](), 0, 0
+    result, cells, blank = list[list[Any]](), 0, 0
     for row in page.iter_rows(values_only=True):
         last = max((k for k, cell in enumerate(row) if cell is not None), default=-1) + 1
         blank = 0 if last else blank + 1
@@ -134,5 +134,5 @@ def _cells_of(page: Any, most_columns: int) -> list[list[Any]]:
         cells += last
         check_size(1, last, most_columns)
         check_size(cells, 1, most_columns)
-        found.append(list(row[:last]))
-    return found
+        result.append(list(row[:last]))
+    return result

@@ -87,8 +87,8 @@ def _numbers(row: list[str], numeric: dict[int, bool]) -> int:
 
 
 def _unit(cell: str) -> str:
-    found = number(cell, ".") or number(cell, ",")
-    return found.unit if found else ""
+    result = number(cell, ".") or number(cell, ",")
+    return result.unit if result else ""
 
 
 def _like_names(row: list[str], numeric: dict[int, bool]) -> int:
@@ -99,12 +99,12 @@ def _like_names(row: list[str], numeric: dict[int, bool]) -> int:
 
 def _numeric_columns(cells: Rows, width: int) -> dict[int, bool]:
     """Columns whose filled cells are numbers, most of them; and whether these have units."""
-    found = {}
+    result = {}
     for j in range(width):
         filled = [row[j] for row in cells if not is_missing(row[j])]
         if filled and sum(map(is_number, filled)) >= 0.6 * len(filled):
-            found[j] = any(map(_unit, filled[:50]))
-    return found
+            result[j] = any(map(_unit, filled[:50]))
+    return result
 
 
 def _is_data(row: list[str], numeric: dict[int, bool], width: int) -> bool:
@@ -121,12 +121,12 @@ def _is_data(row: list[str], numeric: dict[int, bool], width: int) -> bool:
 
 def _are_names(row: list[str], below: Rows, numeric: dict[int, bool]) -> bool:
     """Whether numbers are names, as wavelengths over a spectrum: three or more that rise, outside of their columns."""
-    cells = [(j, found.value) for j in numeric if (found := number(row[j], ".")) is not None]
+    cells = [(j, result.value) for j in numeric if (result := number(row[j], ".")) is not None]
     if len(cells) < 3 or any(a >= b for (_, a), (_, b) in pairwise(cells)):
         return False
     outside = 0
     for j, value in cells:
-        column = [found.value for r in below if len(r) == len(row) and (found := number(r[j], ".")) is not None]
+        column = [result.value for r in below if len(r) == len(row) and (result := number(r[j], ".")) is not None]
         outside += not column or not min(column) <= value <= max(column)
     return len(below) >= 5 and outside >= 0.9 * len(cells)
 

@@ -41,9 +41,9 @@ def of_input(frame: pd.DataFrame, name: str, said: str = "") -> dict[str, Any]:
         raise ValueError(f"The column '{name}' holds {known.min():g}; a log scale needs numbers above 0")
     whole = "integer" in words or (seen.kind == "integer" and "real" not in words)
     log = "log" in words or (seen.scale == "log" and "linear" not in words)
-    told: dict[str, Any] = {"kind": "integer"} if whole else {}
-    told |= {"levels": list(seen.levels)} if whole and seen.levels else {}
-    return told | ({"scale": "log"} if log else {})
+    by_name: dict[str, Any] = {"kind": "integer"} if whole else {}
+    by_name |= {"levels": list(seen.levels)} if whole and seen.levels else {}
+    return by_name | ({"scale": "log"} if log else {})
 
 
 def as_variable(column: Mapping[str, Any], low: float) -> dict[str, Any]:

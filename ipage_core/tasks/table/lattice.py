@@ -20,8 +20,8 @@ LATTICE = (("a",), ("b",), ("c",), ("alpha", "α"), ("beta", "β"), ("gamma", "�
 def lattice(task: Task) -> list[int] | None:
     """Which coordinates are a, b, c, α, β, γ, in this order, by their names; None unless all six are there."""
     known = {label.split(" [")[0].lower(): j for j, label in reversed(list(enumerate(task.x_labels)))}
-    found = [next((known[name] for name in names if name in known), None) for names in LATTICE]
-    return None if None in found else [j for j in found if j is not None]
+    results = [next((known[name] for name in names if name in known), None) for names in LATTICE]
+    return None if None in results else [j for j in results if j is not None]
 
 
 def lattice_in_angstrom(task: Task) -> tuple[list[int], np.ndarray] | None:

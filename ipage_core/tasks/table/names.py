@@ -37,11 +37,11 @@ def _named(columns: Sequence[str], name: str) -> list[str]:
         return [name]
     if re.search(r"[*?]", name) and (fitting := [column for column in columns if fnmatchcase(column, name)]):
         return fitting
-    found = find(name, [_as_label(column) for column in columns], position="")
-    if found is None:
+    result = find(name, [_as_label(column) for column in columns], position="")
+    if result is None:
         known = ", ".join(columns[:30])
         raise ValueError(f"There is no column '{name}'; the table has: {known}")
-    return [columns[found]]
+    return [columns[result]]
 
 
 def _as_label(column: str) -> str:

@@ -60,19 +60,19 @@ def number(text: str, decimal: str) -> Cell | None:
     A mark that is not the decimal one separates thousands and must stand before groups of three digits.
     """
     text = normal(text)
-    found = _match(text)
-    if found is None:
+    match = _match(text)
+    if match is None:
         return None
-    mantissa = _mantissa(found["mantissa"], decimal)
+    mantissa = _mantissa(match["mantissa"], decimal)
     if mantissa is None:
         return None
-    power = found["power"] or found["outer"]
-    if found["power"] and found["outer"]:
+    power = match["power"] or match["outer"]
+    if match["power"] and match["outer"]:
         return None
-    value = float(f"{found['sign']}{mantissa}e{_power(power)}")
-    if not math.isfinite(value) or not _unit_fits(found):
+    value = float(f"{match['sign']}{mantissa}e{_power(power)}")
+    if not math.isfinite(value) or not _unit_fits(match):
         return None
-    return Cell(value, (found["unit"] or "").strip(), bool(found["digits"] or found["late"] or found["spread"]))
+    return Cell(value, (match["unit"] or "").strip(), bool(match["digits"] or match["late"] or match["spread"]))
 
 
 def is_number(text: str) -> bool:
@@ -92,16 +92,16 @@ def votes(text: str) -> tuple[str, str]:
     behind thousands; 'whole': there is no mark; 'none': it is no number.
     """
     text = normal(text)
-    found = _match(text)
-    if found is None or not _unit_fits(found):
+    match = _match(text)
+    if match is None or not _unit_fits(match):
         return "", "none"
-    mantissa = re.sub(rf"[{_BLANKS}]", "", found["mantissa"])
+    mantissa = re.sub(rf"[{_BLANKS}]", "", match["mantissa"])
     marks = [c for c in mantissa if c in ".,"]
     if not marks:
         return "", "whole"
     last, other = marks[-1], "," if marks[-1] == "." else "."
     if len(marks) == 1:
-        open_to_both = bool(GROUPS[last].fullmatch(mantissa)) and not (found["power"] or found["digits"])
+        open_to_both = bool(GROUPS[last].fullmatch(mantissa)) and not (match["power"] or match["digits"])
         return last, "open" if open_to_both else "sure"
     if len(set(marks)) == 1:
         return (other, "sure") if GROUPS[last].fullmatch(mantissa) else ("", "none")
@@ -112,16 +112,16 @@ def _match(text: str) -> re.Match[str] | None:
     if not text or len(text) > 400:
         return None
     text = text[0].translate(_SIGNS) + _minus_within(text[1:])
-    found = _CELL.fullmatch(_BARE_POWER.sub(r"\g<1>1x10", text))
-    if found is None or bool(found["open"]) != bool(found["close"]):
+    match = _CELL.fullmatch(_BARE_POWER.sub(r"\g<1>1x10", text))
+    if match is None or bool(match["open"]) != bool(match["close"]):
         return None
-    if found["open"] and not found["spread"]:  # '(12)' may be a footnote, or minus twelve
+    if match["open"] and not match["spread"]:  # '(12)' may be a footnote, or minus twelve
         return None
-    return found
+    return match
 
 
-def _unit_fits(found: re.Match[str]) -> bool:
-    return not found["unit"] or is_unit_of_cell(found["unit"].strip(), glued=not found["gap"])
+def _unit_fits(match: re.Match[str]) -> bool:
+    return not match["unit"] or is_unit_of_cell(match["unit"].strip(), glued=not match["gap"])
 
 
 def _minus_within(text: str) -> str:

@@ -129,30 +129,30 @@ def create(
         of_x = name in bounds or name in kinds
         if name not in names or (of_x and name not in x):
             raise ValueError(f"'{name}' is not among the chosen {'inputs' if of_x else 'columns'}")
-    told = {name: kinds_of.of_input(frame, name, kinds.get(name, "")) for name in x}
-    values, row = _usable(frame, told, y)
+    by_name = {name: kinds_of.of_input(frame, name, kinds.get(name, "")) for name in x}
+    values, row = _usable(frame, by_name, y)
     counts = (~np.isnan(values)).sum(0)
     if counts.min() < tables.LEAST_ROWS:
         _refuse_few(frame, names, len(x), counts)
     for name, column in zip(names, values.T, strict=True):
         low, high = np.nanmin(column), np.nanmax(column)
         if low == high:
-            same = told[name]["levels"][int(low)] if "category" in told.get(name, {}).values() else f"{low:g}"
+            same = by_name[name]["levels"][int(low)] if "category" in by_name.get(name, {}).values() else f"{low:g}"
             raise ValueError(f"The column '{name}' is {same} in every row: leave it out")
-        _check_width(name, column, told.get(name, {}).get("scale") == "log")
+        _check_width(name, column, by_name.get(name, {}).get("scale") == "log")
     columns: dict[str, list[dict[str, Any]]] = {"x": [], "y": []}
     for j, name in enumerate(names):
         low, high = float(np.nanmin(values[:, j])), float(np.nanmax(values[:, j]))
         column = {"name": name, "label": _label(name, units.get(name))}
-        if j < len(x) and told[name].get("kind") == "category":
+        if j < len(x) and by_name[name].get("kind") == "category":
             if name in bounds:
                 raise ValueError(f"'{name}' is a category, which has no bounds: fix it by a constraint, {name}=LEVEL")
-            column |= {"low": 0.0, "high": len(told[name]["levels"]) - 1.0} | told[name]
+            column |= {"low": 0.0, "high": len(by_name[name]["levels"]) - 1.0} | by_name[name]
         elif j < len(x):
             a, b = bounds.get(name, (low, high))
             if not (math.isfinite(a) and math.isfinite(b) and a < b and a < high and b > low):
                 raise ValueError(f"The bounds {a:g} to {b:g} of {name} hold none of its data, {low:g} to {high:g}")
-            column |= {"low": a, "high": b} | told[name]
+            column |= {"low": a, "high": b} | by_name[name]
         else:
             column |= {"tolerance": float(f"{TOLERANCE * np.nanstd(values[:, j]):.1g}")}
         columns["x" if j < len(x) else "y"].append(column)
@@ -167,7 +167,7 @@ def create(
         "default_target": [float(f"{v:.3g}") for v in _usual(values[:, len(x) :])],
         "rounds": [_round(source, values)],
     }
-    numeric = [name for name in x if told[name].get("kind") != "category"]
+    numeric = [name for name in x if by_name[name].get("kind") != "category"]
     sums = mixtures(pd.DataFrame(values[:, : len(x)], columns=list(x))[numeric], numeric)
     if sums:
         card["sums"] = [{"x": [list(x).index(name) for name in parts], "total": total} for parts, total in sums]
@@ -265,12 +265,12 @@ def _wrong(card: Any) -> str:
     def finite(value: Any) -> bool:
         return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
 
-    def columns(found: Any) -> list[dict[str, Any]]:
+    def columns(result: Any) -> list[dict[str, Any]]:
         """The columns, or none if one of them is not sound."""
-        if not isinstance(found, list) or not all(isinstance(column, dict) for column in found):
+        if not isinstance(result, list) or not all(isinstance(column, dict) for column in result):
             return []
-        named = all(isinstance(column.get(key), str) for column in found for key in ("name", "label"))
-        return found if named else []
+        named = all(isinstance(column.get(key), str) for column in result for key in ("name", "label"))
+        return result if named else []
 
     if not isinstance(card, dict):
         return "everything"
@@ -312,9 +312,9 @@ def _measured(path: Path, written: int, rounds: int, d: int, m: int) -> Measured
     }
     if kinds != wanted or not n or not bool(tensors["x"].isfinite().all()) or bool(tensors["y"].isinf().any()):
         raise ModelUnavailable(f"{path} is damaged: it does not hold the rows that its {CARD} is about.")
-    found = Measured(**tensors)
-    known = found.round < rounds
-    return Measured(**{key: getattr(found, key)[known] for key in tensors})
+    result = Measured(**tensors)
+    known = result.round < rounds
+    return Measured(**{key: getattr(result, key)[known] for key in tensors})
 
 
 def load(folder: Path) -> Task:
@@ -434,10 +434,10 @@ def recipes(task: Task) -> dict[str, Recipe]:
 def _export(task: Task, frame: pd.DataFrame, form: str) -> dict[str, bytes]:
     from ipage_core.tasks.table import export
 
-    found = lattice_in_angstrom(task)
-    if found is None:
+    result = lattice_in_angstrom(task)
+    if result is None:
         raise ValueError(f"{task.name} has no structure files: its inputs are not a, b, c, alpha, beta, gamma")
-    order, factors = found
+    order, factors = result
     columns = [f"x{j + 1}" for j in order]
     converted = frame.assign(**{c: frame[c] * factor for c, factor in zip(columns, factors, strict=True)})
     return export.files(converted, form, columns, task.name)
@@ -483,8 +483,8 @@ def _relation(card: Mapping[str, Any]) -> tuple[str, ...]:
     """Parts of mixtures as constraints by place; none where a column is itself called like the place of another one."""
     taken = {column["name"] for column in card["x"]} & {f"x{j + 1}" for j in range(len(card["x"]))}
     return tuple(
-        f"{' + '.join(f'x{j + 1}' for j in found['x'])} = {found['total']:g}"
-        for found in card.get("sums", [])
+        f"{' + '.join(f'x{j + 1}' for j in result['x'])} = {result['total']:g}"
+        for result in card.get("sums", [])
         if not taken
     )
 
@@ -597,11 +597,11 @@ def _floor(column: Tensor) -> float | None:
 
 def _smears(card: Mapping[str, Any], x: Tensor) -> tuple[float, ...]:
     """Of each input; the last part of a mixture is smeared, too: a density over a plane has no bound."""
-    found = [0.5 if c.get("kind") == "category" else _smear(column) for c, column in zip(card["x"], x.T, strict=True)]
+    result = [0.5 if c.get("kind") == "category" else _smear(column) for c, column in zip(card["x"], x.T, strict=True)]
     for sums in card.get("sums", []):
         j = sums["x"][-1]
-        found[j] = max(found[j], SMEAR_OF_PARTS * float(x[:, j].max() - x[:, j].min()))
-    return tuple(found)
+        result[j] = max(result[j], SMEAR_OF_PARTS * float(x[:, j].max() - x[:, j].min()))
+    return tuple(result)
 
 
 def _smear(column: Tensor) -> float:

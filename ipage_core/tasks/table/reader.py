@@ -111,7 +111,7 @@ def _side_by_side(parts: list[Table]) -> Table:
         columns={name: column for part in parts for name, column in part.columns.items()},
         lines=parts[0].lines,
         found=parts[0].found,
-        guesses=tuple(f"{part.source}: {told}" for part in parts for told in part.guesses),
+        guesses=tuple(f"{part.source}: {message}" for part in parts for message in part.guesses),
         odd=tuple(one for part in parts for one in part.odd),
     )
 
@@ -140,9 +140,9 @@ def _read_one(source: Source, settings: Settings, most_columns: int) -> Table:
     except WrongSetting:
         raise
     except (Exception, MemoryError) as error:  # readers raise whatever a damaged file makes them
-        told = why(error)
+        message = why(error)
     accepted = READABLE.get(kind, TEXT)
-    raise ValueError(f"{name} is not a readable {kind[1:].upper()} table: {told}; accepted: {accepted}")
+    raise ValueError(f"{name} is not a readable {kind[1:].upper()} table: {message}; accepted: {accepted}")
 
 
 def _from_text(content: bytes, name: str, stem: str, settings: Settings, most_columns: int) -> Table:

@@ -74,8 +74,8 @@ def layout(
         Unreadable: there is no table, or it is too wide.
     """
     start, said = 0, None
-    if lines and (found := re.fullmatch(r'"?sep=(.)"?', lines[0].strip(" \ufeff"), re.IGNORECASE)):
-        start, said = 1, found[1]  # Excel's own way to name it
+    if lines and (result := re.fullmatch(r'"?sep=(.)"?', lines[0].strip(" \ufeff"), re.IGNORECASE)):
+        start, said = 1, result[1]  # Excel's own way to name it
     sample = list(islice((k for k in range(start, len(lines)) if lines[k].strip()), SAMPLE))
     body = [k for k in sample if not is_comment(lines[k])]
     if not sample:
@@ -141,14 +141,14 @@ def _layout(
     at = body[head.first] if head.first < len(body) else len(lines)
     top = at if head.row is None else body[head.row]
     names = head.names
-    if names is None and (found := _in_comments(lines, sample, top, separator, width)):
-        names = found[1]
-        notes.append(f"The names of the columns are from the comment in line {found[0] + 1}.")
+    if names is None and (result := _in_comments(lines, sample, top, separator, width)):
+        names = result[1]
+        notes.append(f"The names of the columns are from the comment in line {result[0] + 1}.")
     if head.note:
         notes.append(f"Line {top + 1} {head.note}.")
     if head.unit_row is not None:
-        told = ", ".join(unit for unit in head.units if unit)
-        notes.append(f"Line {body[head.unit_row] + 1} is taken for units: {told}.")
+        message = ", ".join(unit for unit in head.units if unit)
+        notes.append(f"Line {body[head.unit_row] + 1} is taken for units: {message}.")
     skipped = [k for k in body if k < top]
     if skipped:
         one = f"Line {skipped[0] + 1} is" if len(skipped) == 1 else f"Lines {skipped[0] + 1} to {skipped[-1] + 1} are"

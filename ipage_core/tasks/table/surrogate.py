@@ -59,7 +59,7 @@ def ratio_of_the_alike(at: Tensor, tested: Tensor, ratio: Tensor, itself: bool =
     """
     ratio = torch.where(ratio < 0, math.nan, ratio)
     overall, count = ratio.nanmean(0), min(ALIKE, len(tested) - itself)
-    found = []
+    results = []
     for first, part in zip(range(0, len(at), AT_ONCE), at.split(AT_ONCE), strict=True):
         distance = torch.cdist(part, tested)
         if itself:
@@ -67,8 +67,8 @@ def ratio_of_the_alike(at: Tensor, tested: Tensor, ratio: Tensor, itself: bool =
             distance[rows, first + rows] = math.inf
         near = ratio[distance.topk(count, largest=False).indices]
         known = (~near.isnan()).sum(1)
-        found.append((near.nansum(1) + BY_ALL * overall) / (known + BY_ALL))
-    return torch.cat(found)
+        results.append((near.nansum(1) + BY_ALL * overall) / (known + BY_ALL))
+    return torch.cat(results)
 
 
 class TableSurrogate(Network):

@@ -90,13 +90,13 @@ class Table:
         """What one should know before anything is learnt from these columns, a sentence each."""
         chosen = {*x, *y}
         cells = [one for one in self.odd if one.column in chosen]
-        told = [*self.guesses]
+        notes = [*self.guesses]
         counts = [name for name, column in self.columns.items() if column.index and name not in chosen]
-        told += [f"{name} only numbers the rows: it is left out of the inputs." for name in counts]
+        notes += [f"{name} only numbers the rows: it is left out of the inputs." for name in counts]
         if cells:
             some = "; ".join(str(one) for one in cells[:3])
             rows = len({one.line for one in cells})
             rest = f", and {len(cells) - 3:,} more" if len(cells) > 3 else ""
             gone = "are left out" if all(one.column in x for one in cells) or len(y) < 2 else "these count as missing"
-            told.append(f"{rows:,} rows hold what is no number, and {gone}: {some}{rest}.")
-        return told + warnings(self.frame, x, y)
+            notes.append(f"{rows:,} rows hold what is no number, and {gone}: {some}{rest}.")
+        return notes + warnings(self.frame, x, y)

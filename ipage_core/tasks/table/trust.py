@@ -76,18 +76,18 @@ def trust(task: Task, method: Loaded, x: Tensor, y_star: Tensor) -> Trust | None
     )
 
 
-def advice(task: Task, found: Trust) -> str:
+def advice(task: Task, result: Trust) -> str:
     """A sentence where measured rows are closer to their targets than most candidates are expected to come; else ''."""
-    closer = found.row_is_closer
+    closer = result.row_is_closer
     if 2 * int(closer.sum()) <= len(closer):
         return ""
     assert task.models_folder is not None
     rows, first = measured(task.models_folder), int(closer.nonzero()[0, 0])
-    number, y = int(rows.row[found.row[first]]), rows.y[found.row[first]].tolist()
+    number, y = int(rows.row[result.row[first]]), rows.y[result.row[first]].tolist()
     named = zip(task.targets, y, strict=True)
     values = ", ".join(f"{known.name} {value:.4g} {known.unit}".strip() for known, value in list(named)[:6])
     values += ", …" if len(y) > 6 else ""
-    if len(found.row.unique()) > 1:
+    if len(result.row.unique()) > 1:
         return (
             f"For {int(closer.sum())} of {len(closer)} candidates a measured row is closer to the target than they are "
             f"expected to come, for the first of them row {number} ({values})."

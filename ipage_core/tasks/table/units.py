@@ -40,21 +40,21 @@ def is_unit_row_cell(text: str) -> bool:
 
 def plain_unit(text: str) -> str:
     """A unit without brackets, and nothing for '-'."""
-    found = re.fullmatch(r"[\[(<]\s*(.*?)\s*[\])>]", text.strip())
-    bare = found[1] if found else text.strip()
+    hit_match = re.fullmatch(r"[\[(<]\s*(.*?)\s*[\])>]", text.strip())
+    bare = hit_match[1] if hit_match else text.strip()
     return "" if bare in ("-", "–", "—", "1", "/") else bare
 
 
 def split_name(name: str) -> tuple[str, str]:
     """A column's name without its unit, and the unit: 'a [Å]', 'a (Å)', 'a / Å', 'T in K', 'a, nm' → ('a', 'Å')."""
-    if found := _BRACKETS.search(name):
-        return name[: found.start()].strip() or name, found[1]
+    if hit_match := _BRACKETS.search(name):
+        return name[: hit_match.start()].strip() or name, hit_match[1]
     for pattern in (r"^(.+?)\s+/\s*(\S.*)$", r"^(\w+)/\s*(\S.*)$", r"^(.+?)\s+in\s+(\S.*)$", r"^(.+),\s*(\S.*)$"):
-        found = re.match(pattern, name)
+        hit_match = re.match(pattern, name)
         if (
-            found
-            and is_unit(found[2])
-            and not (pattern.startswith(r"^(\w+)/") and len(found[2]) == 1 and found[2] != "K")
+            hit_match
+            and is_unit(hit_match[2])
+            and not (pattern.startswith(r"^(\w+)/") and len(hit_match[2]) == 1 and hit_match[2] != "K")
         ):
-            return found[1].strip(), found[2].strip()
+            return hit_match[1].strip(), hit_match[2].strip()
     return name, ""

@@ -30,36 +30,36 @@ TILES = 2
 
 def properties(made: GoalDesigns, *names: str) -> np.ndarray:
     """The named properties of every design. → (n, k)."""
-    return values(names, made.found.stiffness, made.found.cells.mean((1, 2)))
+    return values(names, made.solved.stiffness, made.solved.cells.mean((1, 2)))
 
 
 def key_figures(made: GoalDesigns) -> list[Figure]:
-    found = made.found
+    solved = made.solved
     near = float(nearest(Goals.of(made.goals), 1, made.feature)[1][0])
     return [
-        Figure("Meet every goal", f"{int(found.met.sum())} of {len(found.cells)}", "by finite elements"),
+        Figure("Meet every goal", f"{int(solved.met.sum())} of {len(solved.cells)}", "by finite elements"),
         Figure("Nearest shipped cell", f"{near:.2g} tol.", "off, at one element a pixel; at most 1 meets the goals"),
-        Figure("Starts a design", f"{found.attempts.mean():.1f}", ", ".join(sorted(set(found.start)))),
-        Figure("Operator runs", f"{found.calls.mean():.0f}", "a design, all its starts together"),
-        Figure("CPU time", f"{found.seconds.mean():.2f} s", f"a design, {found.seconds.sum():.1f} s in all"),
+        Figure("Starts a design", f"{solved.attempts.mean():.1f}", ", ".join(sorted(set(solved.start)))),
+        Figure("Operator runs", f"{solved.calls.mean():.0f}", "a design, all its starts together"),
+        Figure("CPU time", f"{solved.seconds.mean():.2f} s", f"a design, {solved.seconds.sum():.1f} s in all"),
     ]
 
 
 def show_closely(made: GoalDesigns, chosen: int, dark: bool, size: Size) -> None:
-    found = made.found
+    solved = made.solved
     st.subheader(f"Design {chosen}", divider="gray")
     every = properties(made, *TABLE)[chosen]
     achieved = dict(zip(TABLE, every.tolist(), strict=True))
     goals = {goal.name: goal for goal in made.goals}
-    other: Mesh = "pixel" if found.mesh == "converged" else "converged"
+    other: Mesh = "pixel" if solved.mesh == "converged" else "converged"
     said = {"pixel": "one element a pixel", "converged": "extrapolated mesh"}
-    side = found.cells.shape[-1]
-    beside = values(tuple(TABLE), runs.on_mesh(found.cells[chosen].tobytes(), side, other), achieved["volume"])
+    side = solved.cells.shape[-1]
+    beside = values(tuple(TABLE), runs.on_mesh(solved.cells[chosen].tobytes(), side, other), achieved["volume"])
     table = pd.DataFrame(
         {
             "property": [cell_property(name).label for name in TABLE],
             "goal": [goals[name].text if name in goals else "" for name in TABLE],
-            said[found.mesh]: list(achieved.values()),
+            said[solved.mesh]: list(achieved.values()),
             said[other]: beside,
             "unit": [cell_property(name).unit for name in TABLE],
             "z-score": [z_score(name, value) for name, value in achieved.items()],
@@ -75,10 +75,10 @@ def show_closely(made: GoalDesigns, chosen: int, dark: bool, size: Size) -> None
                 for name in (*said.values(), "z-score")
             },
         )
-        wall, gap = smallest_features(found.cells[chosen])
+        wall, gap = smallest_features(solved.cells[chosen])
         st.caption(
             f"Goals are judged on the mesh of the first column of numbers. Thinnest wall {wall} pixels, narrowest gap "
-            f"{gap} pixels. Found from: {found.start[chosen]}."
+            f"{gap} pixels. Found from: {solved.start[chosen]}."
         )
     with right:
         strain = st.slider(
@@ -89,9 +89,9 @@ def show_closely(made: GoalDesigns, chosen: int, dark: bool, size: Size) -> None
             key="goal_strain",
             help="Linear elasticity scales: the shape is that of small strains, drawn larger.",
         )
-        packed = np.packbits(found.cells[chosen]).tobytes()
+        packed = np.packbits(solved.cells[chosen]).tobytes()
         at, strains = runs.places(packed, side, strain / 100, TILES)
-        solid = np.tile(found.cells[chosen], (TILES, TILES))
+        solid = np.tile(solved.cells[chosen], (TILES, TILES))
         st.markdown(f"**Deformed shape** of {TILES} × {TILES} cells under each load, drawn at {strain} % strain.")
         chart(
             loads(at, solid, strains, LOADS, dark, size),
@@ -101,17 +101,17 @@ def show_closely(made: GoalDesigns, chosen: int, dark: bool, size: Size) -> None
 
 
 def show_table(made: GoalDesigns, choose: Callable[[int], None]) -> None:
-    found = made.found
-    columns = {"design": range(len(found.cells)), "meets": found.met, "misfit [tol.]": found.misfit}
-    columns |= {goal.text: found.values[:, j] for j, goal in enumerate(made.goals)}
+    solved = made.solved
+    columns = {"design": range(len(solved.cells)), "meets": solved.met, "misfit [tol.]": solved.misfit}
+    columns |= {goal.text: solved.values[:, j] for j, goal in enumerate(made.goals)}
     frame = pd.DataFrame(
         columns
         | {
             "z-score of E_x": z_score("E_x", properties(made, "E_x", "E_x")[:, 0]),
-            "volume fraction": found.cells.mean((1, 2)),
-            "found from": found.start,
-            "starts": found.attempts,
-            "operator runs": found.calls,
+            "volume fraction": solved.cells.mean((1, 2)),
+            "solved from": solved.start,
+            "starts": solved.attempts,
+            "operator runs": solved.calls,
         }
     )
 

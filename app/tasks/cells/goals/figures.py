@@ -107,15 +107,15 @@ def directions(
     largest = float(along.max())
     target = target_stiffness(goals)
     if target is not None:
-        asked = directional_modulus(target, ANGLES)
-        largest = max(largest, float(asked.max()))
+        wanted = directional_modulus(target, ANGLES)
+        largest = max(largest, float(wanted.max()))
         data.append(
             {
                 "type": "scatterpolar",
                 "mode": "lines",
                 "name": "target",
                 "theta": packed(degrees),
-                "r": packed(asked),
+                "r": packed(wanted),
                 "line": {"color": colors.target, "width": 2.5, "dash": "dash"},
                 "hovertemplate": "%{theta:.0f}°: target %{r:.3f} E_s<extra></extra>",
             }

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 import streamlit as st
 
-from ipage_core.tasks.cells.solver import FoundCells
+from ipage_core.tasks.cells.solver import SolvedCells
 
 FRAMES = 9
 """Pictures of each design, from start to end; between them the browser blends."""
@@ -141,14 +141,16 @@ export default function({ data, parentElement, setTriggerValue }) {
 _gallery = st.components.v2.component("goal_gallery", css=CSS, js=JS, isolate_styles=False)
 
 
-def show_gallery(found: FoundCells, chosen: int | None, dark: bool, play: bool, choose: Callable[[int], None]) -> None:
+def show_gallery(
+    result: SolvedCells, chosen: int | None, dark: bool, play: bool, choose: Callable[[int], None]
+) -> None:
     """All designs; ``choose`` is called with the number of the one that is clicked."""
-    n, side = len(found.cells), found.cells.shape[-1]
-    count = max(2, min(FRAMES, MOST_BYTES // found.cells.size))
-    frames = np.stack([_evenly(way, count) for way in found.ways], axis=1)
+    n, side = len(result.cells), result.cells.shape[-1]
+    count = max(2, min(FRAMES, MOST_BYTES // result.cells.size))
+    frames = np.stack([_evenly(way, count) for way in result.ways], axis=1)
     packed = np.round(255 * frames).astype(np.uint8).tobytes()
     steps = [f"on the way, {t} of {count - 1}" for t in range(1, count - 1)]
-    met = found.met.tolist()
+    met = result.met.tolist()
 
     def clicked() -> None:
         picked = st.session_state[KEY].chosen
@@ -162,10 +164,10 @@ def show_gallery(found: FoundCells, chosen: int | None, dark: bool, play: bool, 
             "shape": [count, n, side],
             "labels": ["where it starts", *steps, "finished, black and white"],
             "names": [
-                f"Design {i}: {'meets every goal' if met[i] else f'misses a goal by {found.misfit[i]:.2g} tolerances'}"
+                f"Design {i}: {'meets every goal' if met[i] else f'misses a goal by {result.misfit[i]:.2g} tolerances'}"
                 for i in range(n)
             ],
-            "said": [f"{i} {'✓' if met[i] else f'✗ {found.misfit[i]:.2g} tol.'}" for i in range(n)],
+            "said": [f"{i} {'✓' if met[i] else f'✗ {result.misfit[i]:.2g} tol.'}" for i in range(n)],
             "chosen": -1 if chosen is None else chosen,
             "run": zlib.crc32(packed),
             "colors": [[38, 43, 54], [242, 244, 248]] if dark else [[226, 228, 233], [31, 36, 48]],

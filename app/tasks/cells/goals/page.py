@@ -68,9 +68,9 @@ def _find(asked: Asked) -> GoalDesigns:
     try:
         if wrong := objection(asked.constraints):
             raise ValueError(wrong)
-        found = runs.designs(asked, progress)
+        solved = runs.designs(asked, progress)
         bar.empty()
-        return found
+        return solved
     except ValueError as error:
         bar.empty()
         st.error(plain(str(error)), icon=":material/error:")
@@ -86,25 +86,25 @@ def _choose(sample: int) -> None:
 
 
 def _show(asked: Asked, made: GoalDesigns, dark: bool, size: Size) -> None:
-    found, goals = made.found, list(made.goals)
-    sentence = found.sentence() + made.remark()
-    (st.success if found.met.all() else st.warning)(sentence[0].upper() + sentence[1:] + ".")
+    solved, goals = made.solved, list(made.goals)
+    sentence = solved.sentence() + made.remark()
+    (st.success if solved.met.all() else st.warning)(sentence[0].upper() + sentence[1:] + ".")
     chosen = st.session_state.get(CHOSEN)
-    if chosen is None or chosen >= len(found.cells):
-        chosen = int(found.misfit.argmin())
+    if chosen is None or chosen >= len(solved.cells):
+        chosen = int(solved.misfit.argmin())
     play = st.toggle("Play new results by themselves", True, key="goal_play", persist_state="session")
-    show_gallery(found, chosen, dark, play, _choose)
+    show_gallery(solved, chosen, dark, play, _choose)
     st.caption("Solid is dark on a light page and light on a dark one. Click a cell to look at it closely.")
     st.html(cards(key_figures(made)))
     config = CONFIG | {"displayModeBar": False}
     name = next((g.name for g in goals if cell_property(g.name).unit == "E_s" and g.name in TABLE), "E_x")
-    volume = found.cells.mean((1, 2))
+    volume = solved.cells.mean((1, 2))
     shown = {
         "**Target against achieved.** Green: what is accepted.": attainment(
-            goals, found.values, found.met, chosen, dark, size
+            goals, solved.values, solved.met, chosen, dark, size
         ),
         "**E(θ) [E_s]**, Young's modulus pulled along θ; a circle is isotropic.": directions(
-            goals, found.stiffness, chosen, dark, size
+            goals, solved.stiffness, chosen, dark, size
         ),
         "**ν against E.** What the shipped cells reach; beyond it designs may exist, but none ships.": (
             poisson_plane(goals, runs.plane("nu_xy", "E_x"), properties(made, "nu_xy", "E_x"), chosen, dark, size)
@@ -125,7 +125,7 @@ def _show(asked: Asked, made: GoalDesigns, dark: bool, size: Size) -> None:
             chart(figure, key=f"goal-figure-{k}", config=config)
     show_closely(made, chosen, dark, size)
     show_table(made, _choose)
-    number = int(smallest_features(found.cells[chosen])[0])
+    number = int(smallest_features(solved.cells[chosen])[0])
     if number < 2:
         st.warning(
             f"Design {chosen} has a wall of one pixel: {asked.cell_mm / asked.side:.2g} mm in a cell of "
@@ -133,7 +133,7 @@ def _show(asked: Asked, made: GoalDesigns, dark: bool, size: Size) -> None:
             icon=":material/print:",
         )
     st.subheader("Files to print, cut or show", divider="gray")
-    ask_files(found.cells, chosen, "goals-")
+    ask_files(solved.cells, chosen, "goals-")
     _share(asked, made)
 
 

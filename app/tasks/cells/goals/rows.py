@@ -57,16 +57,16 @@ def goals() -> tuple[str, ...]:
 
 def put(texts: tuple[str, ...]) -> None:
     """Make the rows these goals; what is not understood is left out, and said."""
-    found = list[Goal]()
+    result = list[Goal]()
     for said in texts[:MOST]:
         try:
-            found += cell_goals(*expression(said))
+            result += cell_goals(*expression(said))
         except ValueError as error:
             st.session_state.goal_wrong = str(error)
     first = st.session_state.get("goal_next", 0)
-    st.session_state[ROWS] = list(range(first, first + len(found)))
-    st.session_state.goal_next = first + len(found)
-    for row, goal in zip(st.session_state[ROWS], found, strict=True):
+    st.session_state[ROWS] = list(range(first, first + len(result)))
+    st.session_state.goal_next = first + len(result)
+    for row, goal in zip(st.session_state[ROWS], result, strict=True):
         directed = goal.name.startswith("E(")
         values: dict[str, Any] = {
             "property": DIRECTION if directed else goal.name,

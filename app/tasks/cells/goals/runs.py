@@ -33,10 +33,10 @@ def designs(asked: Asked, progress: Callable[[int], None] | None = None) -> Goal
     shelf = _shelf()
     if asked not in shelf:
         with turn():
-            found = asked.run(progress=progress)
+            solutions = asked.run(progress=progress)
         while len(shelf) >= REMEMBERED:
             shelf.pop(next(iter(shelf)))
-        shelf[asked] = found
+        shelf[asked] = solutions
     return shelf[asked]
 
 
