@@ -63,27 +63,27 @@ def load(folder: Path) -> Tables:
     Raises:
         ValueError: there is no ``cells.parquet``, or a file is damaged.
     """
-    found = {"cells": rows.read(folder / CELLS)}
+    loaded = {"cells": rows.read(folder / CELLS)}
     for name in ("exploration", "coverage", "quality", "calibration", "ablation", "compute"):
         if (folder / f"{name}.parquet").exists():
-            found[name] = rows.read(folder / f"{name}.parquet")
-    return found
+            loaded[name] = rows.read(folder / f"{name}.parquet")
+    return loaded
 
 
-def commands(found: Tables) -> dict[str, str]:
+def commands(loaded: Tables) -> dict[str, str]:
     """Every command that the tables are from, with the sections it made."""
     told: dict[str, list[str]] = {}
-    for name, (_, card) in found.items():
+    for name, (_, card) in loaded.items():
         for one in filter(None, card["command"].split(" && ")):
             told.setdefault(one, []).append("tables" if name == "cells" else name)
     return {one: ", ".join(dict.fromkeys(sections)) for one, sections in told.items()}
 
 
-def overview(found: Tables, folder: Path) -> Iterator[Shown]:
+def overview(loaded: Tables, folder: Path) -> Iterator[Shown]:
     """Every figure that the folder's results suffice for, the paper's first, in its order."""
-    cells = found["cells"][0]
-    if "exploration" in found:
-        yield from _of_the_sine_wave(found["exploration"][0])
+    cells = loaded["cells"][0]
+    if "exploration" in loaded:
+        yield from _of_the_sine_wave(loaded["exploration"][0])
     points = {name: unit_design(10, 2, name, 0) for name in SAMPLINGS}
     yield Shown(
         "figure3",
@@ -94,15 +94,15 @@ def overview(found: Tables, folder: Path) -> Iterator[Shown]:
             [pd.DataFrame(at, columns=["z₁", "z₂"]).assign(sampling=figures.SAMPLINGS[s]) for s, at in points.items()]
         ),
     )
-    if "exploration" in found:
-        yield from _explored(found["exploration"][0])
+    if "exploration" in loaded:
+        yield from _explored(loaded["exploration"][0])
     yield from _applied(cells, folder)
-    if "compute" in found:
-        yield from _computed(*found["compute"])
-    yield from _beyond(found)
+    if "compute" in loaded:
+        yield from _computed(*loaded["compute"])
+    yield from _beyond(loaded)
     floors = pd.DataFrame(columns=["task", "method", "floor"])
-    if "compute" in found:
-        timed = found["compute"][0]
+    if "compute" in loaded:
+        timed = loaded["compute"][0]
         timed = timed[(timed["kind"] == "time") & (timed["device"] == "cpu")]
         floors = timed[timed["floor"].notna()][["task", "method", "floor"]]
     for protocol, title in tables.PAPER_TABLES.items():
@@ -181,27 +181,27 @@ def _explored(explored: pd.DataFrame) -> Iterator[Shown]:
             lambda dark: figures.gallery(first, [("ipage", "maximin")], dark),
             lambda: _loops_found(first, [("ipage", "maximin")]),
         )
-    found = exploration.recall(explored)
+    loaded = exploration.recall(explored)
     yield Shown(
         "recall",
         "Loops found over many seeds",
-        f"Over up to {int(found['runs'].max())} latent seeds. A design counts if it is within the tolerance by Ω. "
+        f"Over up to {int(loaded['runs'].max())} latent seeds. A design counts if it is within the tolerance by Ω. "
         "The lower panels test the paper's claim that space-filling latent points lower the variance: how much the "
         "number of designs on a loop, and the mean squared error of a run, vary between seeds. Thin line: each of the "
         "N designs goes to one of the nine loops at random. Designs outside the tolerance are on no loop, which "
         "lowers it.",
-        lambda dark: figures.recall(found, dark),
-        lambda: found[["method", "sampling", "count", "runs", "found", "all_found", *SPREAD]],
+        lambda dark: figures.recall(loaded, dark),
+        lambda: loaded[["method", "sampling", "count", "runs", "found", "all_found", *SPREAD]],
     )
 
 
 def _loops_found(first: pd.DataFrame, grid: list[tuple[str, str]]) -> pd.DataFrame:
     """Of one seed, for the panels of a gallery."""
-    found = exploration.recall(first)
+    loaded = exploration.recall(first)
     order = {cell: k for k, cell in enumerate(grid)}
-    place = [order.get((str(one.method), str(one.sampling)), -1) for one in found.itertuples()]
-    found = found.assign(place=place).query("place >= 0").sort_values(["place", "count"], kind="stable")
-    return found[["method", "sampling", "count", "found", "n_modes", "mean"]].rename(columns={"mean": "mean error²"})
+    place = [order.get((str(one.method), str(one.sampling)), -1) for one in loaded.itertuples()]
+    loaded = loaded.assign(place=place).query("place >= 0").sort_values(["place", "count"], kind="stable")
+    return loaded[["method", "sampling", "count", "found", "n_modes", "mean"]].rename(columns={"mean": "mean error²"})
 
 
 def _applied(cells: pd.DataFrame, folder: Path) -> Iterator[Shown]:
@@ -271,10 +271,10 @@ def machines(compute: pd.DataFrame, card: dict[str, Any]) -> str:
     return "; ".join(told)
 
 
-def _beyond(found: Tables) -> Iterator[Shown]:
+def _beyond(loaded: Tables) -> Iterator[Shown]:
     """What the paper does not have: coverage, calibration and ablation."""
-    if "coverage" in found:
-        covered_by = coverage.medians(found["coverage"][0])
+    if "coverage" in loaded:
+        covered_by = coverage.medians(loaded["coverage"][0])
         yield Shown(
             "coverage",
             "Did we find them all?",
@@ -282,8 +282,8 @@ def _beyond(found: Tables) -> Iterator[Shown]:
             lambda dark: figures.coverage(covered_by, TITLES, dark),
             lambda: covered_by,
         )
-    if "calibration" in found:
-        pairs, levels = found["calibration"][0], np.linspace(0, 1, 41)
+    if "calibration" in loaded:
+        pairs, levels = loaded["calibration"][0], np.linspace(0, 1, 41)
         covered = {
             (str(task), str(method)): expected_coverage(own["credibility"].to_numpy(float), levels)
             for (task, method), own in pairs.groupby(["task", "method"], observed=True)
@@ -300,8 +300,8 @@ def _beyond(found: Tables) -> Iterator[Shown]:
                 {"credible region": levels} | {f"{TITLES[t]}, {m}": c for (t, m), c in covered.items()}
             ),
         )
-    if "ablation" in found:
-        ablated = found["ablation"][0]
+    if "ablation" in loaded:
+        ablated = loaded["ablation"][0]
         yield Shown(
             "ablation",
             "What the posterior buys, and what it does not",
@@ -311,9 +311,9 @@ def _beyond(found: Tables) -> Iterator[Shown]:
         )
 
 
-def coverage_caption(found: pd.DataFrame) -> str:
+def coverage_caption(loaded: pd.DataFrame) -> str:
     """Its caption."""
-    seeds = sorted({int(n) for n in found["runs"]})
+    seeds = sorted({int(n) for n in loaded["runs"]})
     over = f"{seeds[-1]} seeds" if len(seeds) == 1 and seeds[-1] > 1 else f"{seeds[0]} to {seeds[-1]} seeds"
     over = "one seed" if seeds == [1] else f"medians over {over}"
     return (
@@ -351,11 +351,11 @@ def ablation_table(ablated: pd.DataFrame) -> pd.DataFrame:
     return ablated.groupby(ABLATED, observed=True, sort=False)[told].mean().reset_index()
 
 
-def costs(found: Tables) -> pd.DataFrame:
+def costs(loaded: Tables) -> pd.DataFrame:
     """What each method takes: a row a task, method and device that its runs were timed on; empty if there are none."""
-    if "compute" not in found:
+    if "compute" not in loaded:
         return pd.DataFrame()
-    timed = found["compute"][0]
+    timed = loaded["compute"][0]
     timed = timed[timed["kind"] == "time"]
     order = [list(figures.NAMES).index(str(method)) for method in timed["method"]]
     timed = timed.assign(
@@ -381,12 +381,12 @@ def _digits(value: float) -> float:
     return float(f"{value:.3g}")
 
 
-def quality_table(found: Tables) -> pd.DataFrame:
+def quality_table(loaded: Tables) -> pd.DataFrame:
     """One row a task, method, sampling and stage: means over seeds, in words; empty if there are none."""
-    if "quality" not in found:
+    if "quality" not in loaded:
         return pd.DataFrame()
     names = ["task", "method", "sampling", "stage"]
-    means = found["quality"][0].groupby(names, observed=True, sort=False).mean(numeric_only=True).reset_index()
+    means = loaded["quality"][0].groupby(names, observed=True, sort=False).mean(numeric_only=True).reset_index()
     told = pd.DataFrame(
         {
             "task": means["task"].map(TITLES).astype(str),

@@ -80,17 +80,17 @@ def outcome(request: DesignRequest, stamp: int = 0) -> Outcome:
     """The few numbers of a run that a sweep needs."""
     problem = request.task
     with turn():
-        found = request.run(load(request.task, request.method), record_every=1000)
-    errors = found.verification.resim_error.numpy()
-    if problem.modes is not None and (found.modes >= 0).any():
-        close = request.judged().within(problem, found.verification.y[:, : problem.n_targets])
-        families = problem.modes(found.final, found.y_star)[close & problem.in_bounds(found.final)]
+        designs = request.run(load(request.task, request.method), record_every=1000)
+    errors = designs.verification.resim_error.numpy()
+    if problem.modes is not None and (designs.modes >= 0).any():
+        close = request.judged().within(problem, designs.verification.y[:, : problem.n_targets])
+        families = problem.modes(designs.final, designs.y_star)[close & problem.in_bounds(designs.final)]
         count = float(len(set(families.tolist()) - {-1}))
     else:
         low, high = problem.bounds
-        count = float(np.median(nearest_distances(((found.final - low) / (high - low)).double().numpy())))
-    if not np.isfinite(errors).any() and found.path is not None:
-        errors = found.path.surrogate_error[-1].double().numpy()
+        count = float(np.median(nearest_distances(((designs.final - low) / (high - low)).double().numpy())))
+    if not np.isfinite(errors).any() and designs.path is not None:
+        errors = designs.path.surrogate_error[-1].double().numpy()
     return Outcome(count, tuple(error_quantiles(errors, (0.05, 0.5, 0.95)).tolist()))
 
 
@@ -108,52 +108,52 @@ def weights_hash(task: str, method: str) -> str:
     return hashlib.sha256(hashes.encode()).hexdigest()[:8]
 
 
-def record(found: Solutions, accepted: np.ndarray | None = None, kinds: tuple[str, ...] = ()) -> Run:
+def record(designs: Solutions, accepted: np.ndarray | None = None, kinds: tuple[str, ...] = ()) -> Run:
     """Solutions as plain arrays, with Ω's word on every frame where Ω is cheap.
 
     ``accepted`` (2, m) is what they were to achieve; the first sample's target if None.
     """
-    task = found.task
+    task = designs.task
     m = task.n_targets
-    if found.path is None:
-        labels, frames, f_error = (start_name(found.method),), found.posterior[None], None
+    if designs.path is None:
+        labels, frames, f_error = (start_name(designs.method),), designs.posterior[None], None
     else:
         labels, f_error = (
-            (start_name(found.method), *found.path.labels[1:]),
-            found.path.surrogate_error.double().numpy(),
+            (start_name(designs.method), *designs.path.labels[1:]),
+            designs.path.surrogate_error.double().numpy(),
         )
-        frames = torch.cat((found.path.x[:-1], found.final[None]))
-        if task.space is not None and found.surrogate is not None:  # the last step is one by itself
-            labels, frames = (*labels, CLEANED), torch.cat((found.path.x, found.final[None]))
-            believed = (found.surrogate - found.y_star).square().sum(1, keepdim=True).T
+        frames = torch.cat((designs.path.x[:-1], designs.final[None]))
+        if task.space is not None and designs.surrogate is not None:  # the last step is one by itself
+            labels, frames = (*labels, CLEANED), torch.cat((designs.path.x, designs.final[None]))
+            believed = (designs.surrogate - designs.y_star).square().sum(1, keepdim=True).T
             f_error = np.concatenate((f_error, believed.double().numpy()))
     shape = frames.shape[:2]
     flat = frames.reshape(-1, task.d)
     prior, prior_y = (values[:PRIOR_SHOWN] for values in training(task.name))
     y = families = None
     told_apart = False
-    table = found.frame()
+    table = designs.frame()
     if task.beside is not None:
-        table = task.beside(load(task.name, found.method), table)
+        table = task.beside(load(task.name, designs.method), table)
     if task.verifies_by_default:
-        y = _watched(found, frames)
+        y = _watched(designs, frames)
         if task.modes is not None:
-            families = task.modes(flat, found.y_star.repeat(shape[0], 1))
+            families = task.modes(flat, designs.y_star.repeat(shape[0], 1))
             families = torch.where(task.in_bounds(flat), families, -1).reshape(shape).numpy()
-            on_prior = task.modes(torch.from_numpy(prior.copy()), found.y_star[:1].expand(len(prior), m))
+            on_prior = task.modes(torch.from_numpy(prior.copy()), designs.y_star[:1].expand(len(prior), m))
             told_apart = bool((on_prior >= 0).any())
-    if y is not None and found.path is not None:
-        table = _with_start(table, y[0], found.y_star.numpy())
+    if y is not None and designs.path is not None:
+        table = _with_start(table, y[0], designs.y_star.numpy())
     return Run(
         task=task.name,
-        method=found.method,
-        sampling=found.sampling,
-        seed=found.seed,
-        accepted=found.y_star[[0, 0]].numpy() if accepted is None else accepted,
-        aims=found.y_star.numpy(),
+        method=designs.method,
+        sampling=designs.sampling,
+        seed=designs.seed,
+        accepted=designs.y_star[[0, 0]].numpy() if accepted is None else accepted,
+        aims=designs.y_star.numpy(),
         tolerances=task.tolerances.numpy(),
         labels=labels,
-        z=found.z.numpy(),
+        z=designs.z.numpy(),
         x=frames.numpy().astype(np.float32),
         f_error=f_error,
         y=y,
@@ -161,11 +161,11 @@ def record(found: Solutions, accepted: np.ndarray | None = None, kinds: tuple[st
         n_modes=task.n_modes if told_apart else 0,
         prior=prior.astype(np.float32),
         prior_y=prior_y,
-        replaced=found.replaced.numpy(),
-        cycle_error=found.cycle_error.double().numpy(),
-        achieved=found.verification.y.numpy(),
-        summary=found.summary(),
-        note=found.note,
+        replaced=designs.replaced.numpy(),
+        cycle_error=designs.cycle_error.double().numpy(),
+        achieved=designs.verification.y.numpy(),
+        summary=designs.summary(),
+        note=designs.note,
         frame=table,
         kinds=kinds,
     )
@@ -181,15 +181,15 @@ def _with_start(table: pd.DataFrame, y: np.ndarray, aims: np.ndarray) -> pd.Data
     return table
 
 
-def _watched(found: Solutions, frames: torch.Tensor) -> np.ndarray:
+def _watched(designs: Solutions, frames: torch.Tensor) -> np.ndarray:
     """What Ω says of the designs in ``frames`` (T, n, d) → (T, n, m); NaN between first and last where it is slow."""
-    task, m = found.task, found.task.n_targets
+    task, m = designs.task, designs.task.n_targets
     count = frames[..., 0].numel()
     if count * task.omega_seconds <= WATCHING or len(frames) == 1:
         return task.omega(frames.reshape(count, -1).double())[:, :m].reshape(*frames.shape[:2], m).numpy()
     y = np.full((*frames.shape[:2], m), np.nan)
     y[0] = task.omega(frames[0].double())[:, :m].numpy()
-    y[-1] = found.verification.y[:, :m].numpy()
+    y[-1] = designs.verification.y[:, :m].numpy()
     return y
 
 
