@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipage_core.cli import cells, tables
-from ipage_core.cli.parser import DESIGNS, SEED, add_device, add_out, distance, file_name, whole
-from ipage_core.cli.shared import find_task, print_counts, write_csv
+from ipage_core.cli.parser import DESIGNS, SEED, add_device, add_out, add_workers, distance, file_name, whole
+from ipage_core.cli.shared import find_task, print_counts, where_omega_runs, write_csv
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,6 +62,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--steps", type=whole(1, 10_000), help="maximum number of optimizer steps (default: 25 for lm, else 200)"
     )
     add_device(parser)
+    add_workers(parser, None)
     parser.add_argument(
         "--to-measure",
         type=file_name,
@@ -103,7 +104,7 @@ def run(arguments: argparse.Namespace) -> None:
         print(task.describe_accuracy(method), "Not verified: no Ω.", file=sys.stderr)
     if arguments.to_measure is not None and task.to_measure is None:
         raise ValueError("--to-measure is for own data; here Ω itself verifies designs")
-    with watching(print_counts, source="design"):
+    with watching(print_counts, source="design", **where_omega_runs(task, arguments)):
         solutions = request.run(method)
     frame, summary = solutions.frame(), solutions.summary()
     if task.beside is not None:

@@ -22,6 +22,7 @@ COMMANDS = {
     "export": "Write the designs of solutions.csv as files for other programs.",
     "rank": "Merge crystals of solutions.csv that are the same by symmetry, describe them and rank them.",
     "new": "Make a problem of your own: a command that evaluates designs is its Ω, and its folder takes TASK's place.",
+    "campaign": "Collect distinct designs that Ω verifies, on a budget of evaluations; a stopped run goes on.",
     "dataset": "Compute a data set with the true forward operator; a stopped run goes on.",
     "train": "Train the models of a method; a stopped run goes on with --resume.",
     "search": "Try settings of a method's networks in short trainings; keep a log in pretrained/TASK.",

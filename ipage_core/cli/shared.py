@@ -6,7 +6,7 @@ import argparse
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,6 +52,19 @@ def check_scheduler(address: str | None) -> None:
     """ValueError unless the address is valid or None."""
     if address is not None and not re.fullmatch(r"tcp://.+:\d+", address):
         raise ValueError(f"--scheduler {address}: accepted: an address such as tcp://127.0.0.1:8786")
+
+
+def where_omega_runs(task: Task, arguments: argparse.Namespace) -> dict[str, Any]:
+    """What ``--workers`` and ``--scheduler`` say, for :func:`ipage_core.problem.watch.watching`.
+
+    Raises:
+        ValueError: no address, or a task whose Ω runs in this process.
+    """
+    check_scheduler(arguments.scheduler)
+    said = {"workers": arguments.workers, "scheduler": arguments.scheduler}
+    if task.collect is None and any(value is not None for value in said.values()):
+        raise ValueError(f"--workers and --scheduler are for an Ω that is a command; that of {task.name} is none")
+    return said
 
 
 def print_counts(progress: Progress) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipage_core.cli import tables
-from ipage_core.cli.parser import add_out
-from ipage_core.cli.shared import find_task, print_counts, write_csv
+from ipage_core.cli.parser import add_out, add_workers
+from ipage_core.cli.shared import find_task, print_counts, where_omega_runs, write_csv
 
 if TYPE_CHECKING:
     from ipage_core.problem.task import Task
@@ -25,6 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--relax", action="store_true", help="crystal: also let the ions come to rest, which takes minutes a design"
     )
     parser.add_argument("--structures", type=Path, metavar="DIR", help="with --relax: a CIF for each relaxed state")
+    add_workers(parser, None)
     tables.add_options(parser)
 
 
@@ -48,7 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
         return
     table = tables.read(arguments.designs, arguments)
     x, frame = tables.designs(task, arguments.designs, table), table.frame
-    with watching(print_counts, source="verify"):
+    with watching(print_counts, source="verify", **where_omega_runs(task, arguments)):
         y = task.omega(x)
     names = [f"y{j + 1}" for j in range(task.n_targets)] + list(task.property_labels[task.n_targets :])
     for name, column in zip(names, y.numpy().T, strict=True):

@@ -130,6 +130,10 @@ class Task:
 
     → a card of them. A task with this hook keeps every answer of Ω; ``out`` is a copy of all rows.
     """
+    evaluated: Callable[[], tuple[Tensor, Tensor]] | None = None
+    """→ x (n, d), y (n, m + p), NaN where Ω failed: all that Ω has said of designs, where the task keeps it."""
+    distinct: float = 0.02
+    """Designs at most so far apart, in ``distance_unit``, count as one and the same."""
     log_prior: Callable[[Tensor], Tensor] | None = None
     """(n, d) in the box → (n,) log p(x) per raw unit; None: not known."""
     published_descent: tuple[tuple[tuple[float, ...], tuple[float, ...]], tuple[float, ...]] | None = None

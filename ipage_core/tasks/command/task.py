@@ -52,6 +52,10 @@ def load(folder: Path) -> Task:
             )
         return torch.from_numpy(now.x[now.fine]), torch.from_numpy(now.y[now.fine])
 
+    def evaluated() -> tuple[Tensor, Tensor]:
+        now = rows.read(folder, card)
+        return torch.from_numpy(now.x), torch.from_numpy(now.y)
+
     def omega(x: Tensor) -> Tensor:
         return torch.from_numpy(evaluate(folder, card, x.detach().cpu().double().numpy()))
 
@@ -73,6 +77,7 @@ def load(folder: Path) -> Task:
         support=tuple((v.low, v.high) if v.kind == "real" and v.scale == "linear" else None for v in card.variables),
         dequantize=tuple(0.0 if v.kind == "real" else 0.5 for v in card.variables),
         stored=stored,
+        evaluated=evaluated,
         networks=own_data.networks,
         models_folder=folder,
         data_size=max(1, int(fine.sum())),

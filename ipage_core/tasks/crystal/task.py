@@ -230,6 +230,7 @@ TASK = Task(
     images=late("ipage_core.tasks.crystal.lattices:images"),
     distance_unit=STRAIN_UNIT,
     distance_name="of strain",
+    distinct=0.01,
     source="Bi, Fung and Zhang 2023 (iPage, AAAI), 'Crystal Design'; Ω: GPAW, PBE, unrelaxed internal coordinates",
     remark=HELD_IONS,
 )

@@ -1,0 +1,86 @@
+"""``campaign``: distinct designs that Ω verifies, on a budget of evaluations."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ipage_core.cli.parser import SEED, add_workers, distance, file_name, whole
+from ipage_core.cli.shared import find_task, where_omega_runs, write_csv
+
+if TYPE_CHECKING:
+    from ipage_core.training.campaign.run import Campaign, Told
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("task", metavar="TASK", help="or the folder of a problem of your own")
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--target", help="y*: a number or an interval LOW:HIGH for each property, with commas")
+    target.add_argument("--goal", action="append", metavar="EXPR", help="'NAME=5±0.1', 'NAME<=3', …: one a property")
+    parser.add_argument("--hits", type=whole(1, 10_000), default=20, help="distinct hits wanted (default %(default)s)")
+    parser.add_argument(
+        "--budget", type=whole(1, 100_000), default=60, help="evaluations at most (default %(default)s)"
+    )
+    parser.add_argument("--batch", type=whole(1, 1000), default=1, help="evaluations at a time (default %(default)s)")
+    parser.add_argument(
+        "--start",
+        choices=("none", "table"),
+        help="begin with nothing, or with the rows that are there (default: table where there are evaluated rows)",
+    )
+    parser.add_argument("--constrain", action="append", default=[], metavar="EXPR", help="'x3=0.2; x1<=0.5', …")
+    parser.add_argument("--apart", type=distance, metavar="D", help="hits at most so near to another are not distinct")
+    parser.add_argument("--seed", type=SEED, default=0)
+    parser.add_argument("--out", type=file_name, required=True, metavar="CSV")
+    add_workers(parser, None)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Evaluate, a line a design; write the hits after each step, print a summary as JSON; 1 where there is no hit."""
+    task = find_task(arguments.task)
+    from ipage_core.problem.target import Target
+    from ipage_core.training.campaign.ledger import begun_with
+    from ipage_core.training.campaign.posterior import Posterior
+    from ipage_core.training.campaign.report import hits_frame, summary
+    from ipage_core.training.campaign.run import Campaign
+
+    if arguments.out.suffix == ".jsonl":
+        raise ValueError(f"--out {arguments.out}: the hits are a CSV; accepted: a name that ends in .csv")
+    target = Target.from_goals(task, arguments.goal) if arguments.goal else Target.parse(task, arguments.target)
+    ledger = ledger_of(arguments.out)
+    there = task.evaluated is not None and len(task.evaluated()[0]) > 0
+    campaign = Campaign(
+        task,
+        target,
+        arguments.hits,
+        arguments.budget,
+        ledger,
+        batch=arguments.batch,
+        start=arguments.start or begun_with(ledger) or ("table" if there else "none"),
+        constraints=tuple(p.strip() for text in arguments.constrain for p in text.split(";") if p.strip()),
+        seed=arguments.seed,
+        apart=arguments.apart,
+        propose=Posterior(task) if task.evaluated is not None else None,
+    )
+
+    def tell(told: Told) -> None:
+        counts = f"{told.evaluations}/{arguments.budget}  {told.hits}/{arguments.hits} hits"
+        print(f"{counts}  {told.sentence}", file=sys.stderr, flush=True)
+
+    def keep(campaign: Campaign) -> None:
+        write_csv(hits_frame(campaign), arguments.out)
+
+    campaign.run(tell, keep=keep, **where_omega_runs(task, arguments))
+    keep(campaign)
+    if task.remark:
+        print(f"{task.title}: {task.remark}", file=sys.stderr)
+    print(json.dumps(summary(campaign), ensure_ascii=False))
+    return 0 if campaign.found else 1
+
+
+def ledger_of(out: Path) -> Path:
+    """Where a campaign with these hits notes its steps: it goes on from there."""
+    return out.with_name(f"{out.stem}.campaign.jsonl")

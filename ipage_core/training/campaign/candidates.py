@@ -1,0 +1,96 @@
+"""Where the next design may come from: the level set of the process, chords across the target, iPage's posterior."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ipage_core.inference.localization import localize
+from ipage_core.problem.space import DesignSpace
+from ipage_core.training.campaign.beliefs import Beliefs
+
+NEW, BESIDE = 96, 48
+"""Candidates that start anywhere, and beside the rows nearest to the target."""
+STEP = 0.15
+"""Longest start beside a row, in widths of the box."""
+CHORDS, ON_CHORD = 48, 17
+"""Pairs of rows on both sides of the target; points at which the process is read between them."""
+ARRIVED = 0.05
+"""Half widths of the accepted interval from its middle at which a candidate rests."""
+SOURCES = ("level set", "beside a known design", "secant", "iPage")
+
+
+def candidates(
+    beliefs: Beliefs,
+    space: DesignSpace,
+    x: Tensor,
+    y: Tensor,
+    off: Tensor,
+    generator: torch.Generator,
+    proposed: Tensor | None = None,
+) -> tuple[Tensor, list[str]]:
+    """Admissible designs (k, d), and where each comes from.
+
+    Args:
+        beliefs: what the rows say.
+        space: what may be moved.
+        x, y: what Ω has answered, (n, d), (n, m).
+        off: how far each row is from a hit, (n,).
+        generator: of all that is random here.
+        proposed: designs (p, d) of iPage's posterior.
+    """
+    low, high = space.bounds
+    e = space.bounds.shape[1]
+    anywhere = low + (high - low) * torch.rand(NEW, e, dtype=torch.float64, generator=generator)
+    near = x[off.argsort()[:12]]
+    around = space.encode(near)[torch.randint(len(near), (BESIDE,), generator=generator)]
+    length = STEP * torch.rand(BESIDE, 1, dtype=torch.float64, generator=generator)
+    around = around + length * (high - low) * torch.randn(around.shape, dtype=torch.float64, generator=generator)
+    starts, named = [anywhere, around], [SOURCES[0]] * NEW + [SOURCES[1]] * BESIDE
+    if proposed is not None:
+        starts.append(space.encode(proposed))
+        named += [SOURCES[3]] * len(proposed)
+    u = _localized(beliefs, space, torch.cat(starts).clamp(low, high))
+    if y.shape[1] == 1:
+        roots = _chords(beliefs, space, x, y[:, 0], off)
+        u, named = torch.cat((u, roots)), named + [SOURCES[2]] * len(roots)
+    found = space.exact(space.project(space.decode(space.settle(u))))
+    kept = (space.excess(found) <= 1e-6).all(1) if len(space.excess(found).T) else torch.ones(len(found)).bool()
+    return found[kept], [name for name, one in zip(named, kept.tolist(), strict=True) if one]
+
+
+def _localized(beliefs: Beliefs, space: DesignSpace, u: Tensor) -> Tensor:
+    """Onto the level set of the means, inside the box; caps are further residuals."""
+
+    def residual(v: Tensor, rows: Tensor) -> Tensor:
+        x = space.decode(v)
+        return torch.cat((beliefs.residual(x), space.excess(x) * 10), dim=1)
+
+    return localize(residual, u, space.bounds, enough=ARRIVED, steps=12, record_every=100).u[-1]
+
+
+def _chords(beliefs: Beliefs, space: DesignSpace, x: Tensor, y: Tensor, off: Tensor) -> Tensor:
+    """Where the process crosses the target between a row above it and one below; rows near to a hit first. → (r, e)."""
+    middle = beliefs.ends[:, 0]
+    if not bool(middle.isfinite().all()):
+        return space.encode(x[:0])
+    aim = middle.mean()
+    read = beliefs.read(y[:, None])[:, 0]
+    above, below = ((read > aim).nonzero()[:, 0], (read < aim).nonzero()[:, 0])
+    if not len(above) or not len(below):
+        return space.encode(x[:0])
+    above, below = above[off[above].argsort()[:12]], below[off[below].argsort()[:12]]
+    pairs = torch.cartesian_prod(above, below)
+    apart = (beliefs.at.inward(x[pairs[:, 0]]) - beliefs.at.inward(x[pairs[:, 1]])).norm(dim=1)
+    pairs = pairs[(apart * (1 + off[pairs].sum(1).log1p())).argsort()[:CHORDS]]
+    first, last = space.encode(x[pairs[:, 0]]), space.encode(x[pairs[:, 1]])
+    at = torch.linspace(0, 1, ON_CHORD, dtype=torch.float64)[:, None, None]
+    path = first + at * (last - first)
+    with torch.no_grad():
+        flat = space.decode(path.reshape(-1, path.shape[2]))
+        value = beliefs.processes[0].mean_of(beliefs.at.inward(flat)).view(ON_CHORD, -1) - aim
+    crossing = (value[:-1] * value[1:] <= 0).long().argmax(0)
+    rows = torch.arange(len(pairs))
+    a, b = value[crossing, rows], value[crossing + 1, rows]
+    share = torch.where(a == b, 0.5, a / torch.where(a == b, 1.0, a - b)).clamp(0, 1)[:, None]
+    return path[crossing, rows] + share * (path[crossing + 1, rows] - path[crossing, rows])

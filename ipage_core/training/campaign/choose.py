@@ -1,0 +1,94 @@
+"""Which candidates are worth an evaluation, and why: as far from all hits as the remaining budget lets it be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ipage_core.training.campaign.beliefs import Coordinates
+
+MARGIN = 1.15
+"""Chance that is wanted, over the share of hits that the rest of the budget needs."""
+SURE = 0.85
+"""No more than this is ever wanted."""
+CLOSE = 0.6
+"""Of the best chance there is: candidates above this may be taken for their distance where none has what is wanted."""
+SAME = 1e-9
+"""Distance below which a design has been evaluated already."""
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """Designs to evaluate next."""
+
+    rows: list[int]
+    """Of the candidates."""
+    why: list[str]
+
+
+def choose(
+    at: Coordinates,
+    x: Tensor,
+    chance: Tensor,
+    named: list[str],
+    hits: Tensor,
+    known: Tensor,
+    apart: float,
+    wanted: int,
+    left: int,
+    count: int,
+) -> Choice:
+    """``count`` of the candidates x (k, d), each with a sentence.
+
+    Args:
+        at: coordinates with their distance.
+        x: candidates.
+        chance: (k,) that each is a hit.
+        named: where each comes from.
+        hits: (h, d) distinct hits so far.
+        known: (n, d) all that was evaluated.
+        apart: distance above which hits are distinct.
+        wanted: hits that are still to be found.
+        left: evaluations that are left.
+        count: how many designs to choose.
+    """
+    need = min(SURE, MARGIN * wanted / max(left, 1))
+    free = torch.ones(len(x), dtype=torch.bool)
+    if len(known):
+        free &= at.distance(x, known).amin(1) > SAME
+    near = at.distance(x, hits).amin(1) if len(hits) else torch.full((len(x),), torch.inf, dtype=torch.float64)
+    rows: list[int] = []
+    why: list[str] = []
+    for _ in range(count):
+        allowed = free & (near > apart)
+        if not allowed.any():
+            break
+        score = torch.where(allowed, chance, -1.0)
+        best = float(score.max())
+        if not len(hits):
+            i = int(score.argmax())
+            reason = f"chance {chance[i]:.0%} of a first hit, the best there is"
+        elif best < need:
+            pool = (allowed & (chance >= CLOSE * best)).nonzero()[:, 0]
+            i = int(pool[(chance[pool] * near[pool].clamp(max=10 * apart).sqrt()).argmax()])
+            reason = f"chance {chance[i]:.0%}, where the budget needs {need:.0%}; {near[i]:.2g} from hits"
+        else:
+            pool = (allowed & (chance >= need)).nonzero()[:, 0]
+            i = int(pool[near[pool].argmax()])
+            reason = f"chance {chance[i]:.0%}; of those above {need:.0%} the farthest from hits, {near[i]:.2g}"
+        rows.append(i)
+        why.append(f"{named[i]}: {reason}")
+        near = torch.minimum(near, at.distance(x, x[[i]])[:, 0])  # what runs now may be a hit, too
+        free[i] = False
+    return Choice(rows, why)
+
+
+def distinct(at: Coordinates, x: Tensor, apart: float) -> list[int]:
+    """Rows of designs (n, d) that are farther than ``apart`` from all earlier ones kept."""
+    kept: list[int] = []
+    for i in range(len(x)):
+        if not kept or float(at.distance(x[[i]], x[kept]).min()) > apart:
+            kept.append(i)
+    return kept

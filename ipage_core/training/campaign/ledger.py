@@ -1,0 +1,129 @@
+"""What a campaign has asked and what Ω has answered, a line each, synced to disk before anything goes on."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Step(NamedTuple):
+    """Designs of one step."""
+
+    x: Tensor
+    """(q, d) asked for."""
+    why: list[str]
+    """A sentence each."""
+    predicted: Tensor
+    """(q, m) before Ω was asked; NaN where nothing was known."""
+    chance: Tensor
+    """(q,) of a hit."""
+    y: Tensor | None
+    """(q, m + p) answered, NaN where Ω failed; None: not yet."""
+
+
+class Ledger:
+    """A file that only grows; it is locked while a campaign runs."""
+
+    def __init__(self, file: IO[bytes], steps: list[Step]) -> None:
+        self._file = file
+        self.steps = steps
+
+    def ask(self, x: Tensor, why: list[str], predicted: Tensor, chance: Tensor) -> None:
+        """Note designs before they are evaluated: after a kill the same ones are asked for, which costs nothing new."""
+        self._append({"ask": x.tolist(), "why": why, "predicted": _listed(predicted), "chance": chance.tolist()})
+        self.steps.append(Step(x, why, predicted, chance, None))
+
+    def answer(self, y: Tensor) -> None:
+        """Note what Ω said of the designs last asked for."""
+        self._append({"answer": _listed(y)})
+        self.steps[-1] = self.steps[-1]._replace(y=y)
+
+    @property
+    def open_step(self) -> Step | None:
+        """Designs without an answer, if a kill has left some."""
+        return self.steps[-1] if self.steps and self.steps[-1].y is None else None
+
+    def _append(self, line: dict[str, Any]) -> None:
+        try:
+            whole = json.dumps(line).encode() + b"\n"
+            if os.write(self._file.fileno(), whole) < len(whole):
+                raise OSError(errno.ENOSPC, "the disk is full")
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise OSError(f"{self._file.name}: {error.strerror}; run again to go on") from None
+
+
+def begun_with(path: Path) -> str | None:
+    """The ``start`` of the campaign that a ledger is of; None where there is none."""
+    try:
+        with path.open() as file:
+            return str(json.loads(file.readline())["campaign"]["start"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+@contextmanager
+def opened(path: Path, about: dict[str, Any]) -> Iterator[Ledger]:
+    """The ledger at ``path``, new or as it was left; ``about`` says which campaign it is of.
+
+    Raises:
+        ValueError: it belongs to another campaign, is damaged, or another run writes it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+b") as file:
+        with suppress(ImportError):  # Windows has no such lock
+            import fcntl
+
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise ValueError(f"Another run is writing {path}") from None
+        file.seek(0)
+        text, whole, lines = file.read(), 0, []
+        for line in text.splitlines(keepends=True):
+            if not line.endswith(b"\n"):  # a kill has cut it short
+                break
+            whole += len(line)
+            try:
+                lines.append(json.loads(line))
+            except ValueError:
+                raise ValueError(f"{path} is damaged: name another --out, or remove it") from None
+        file.truncate(whole)
+        ledger = Ledger(file, [])
+        if not lines:
+            ledger._append(about)
+        elif lines[0] != json.loads(json.dumps(about)):
+            raise ValueError(f"{path} belongs to another campaign: name another --out, or remove it")
+        ledger.steps.extend(_steps(path, lines[1:]))
+        yield ledger
+
+
+def _steps(path: Path, lines: list[dict[str, Any]]) -> list[Step]:
+    steps: list[Step] = []
+    try:
+        for line in lines:
+            if "ask" in line:
+                x, chance = (torch.tensor(line[name], dtype=torch.float64) for name in ("ask", "chance"))
+                steps.append(Step(x, line["why"], _tensor(line["predicted"]), chance, None))
+            else:
+                steps[-1] = steps[-1]._replace(y=_tensor(line["answer"]))
+    except (KeyError, IndexError, TypeError):
+        raise ValueError(f"{path} is damaged: name another --out, or remove it") from None
+    return steps
+
+
+def _listed(values: Tensor) -> list[list[float | None]]:
+    """JSON knows no NaN."""
+    return [[None if v != v else v for v in row] for row in values.tolist()]
+
+
+def _tensor(rows: list[list[float | None]]) -> Tensor:
+    return torch.tensor([[float("nan") if v is None else v for v in row] for row in rows], dtype=torch.float64)

@@ -1,0 +1,47 @@
+"""What a campaign leaves: its hits in the form of ``solutions.csv``, and its summary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from ipage_core.training.campaign.run import Campaign
+
+
+def hits_frame(campaign: Campaign) -> pd.DataFrame:
+    """One row a distinct hit, all verified by Ω: ``sample`` is its evaluation, from 0; ``stage`` is ``campaign``.
+
+    Further columns as in ``solutions.csv``: target, x, surrogate (what was predicted before; empty if nothing was), y,
+    resim_error, in_bounds, replaced, other properties. A target that is an interval stands at the end nearer to y.
+    """
+    task, rows = campaign.task, campaign.found
+    m = task.n_targets
+    x, y, predicted = campaign.x[rows], campaign.y[rows], campaign.predicted[rows]
+    low, high = campaign.target.accepted
+    aim = y[:, :m].clamp(low, high)
+    columns: dict[str, Any] = {"sample": rows, "stage": "campaign"}
+    for name, values in (("target", aim), ("x", x), ("surrogate", predicted), ("y", y[:, :m])):
+        columns |= {f"{name}{j + 1}": column for j, column in enumerate(values.numpy().T)}
+    columns["resim_error"] = (y[:, :m] - aim).square().sum(1).numpy()
+    columns["in_bounds"] = task.in_bounds(x).numpy()
+    columns["replaced"] = False
+    columns |= {label: y[:, m + j].numpy() for j, label in enumerate(task.property_labels[m:])}
+    return pd.DataFrame(columns)
+
+
+def summary(campaign: Campaign) -> dict[str, Any]:
+    """The JSON object of the command line."""
+    figures: dict[str, Any] = {
+        "hits": len(campaign.found),
+        "wanted": campaign.hits,
+        "evaluations": campaign.evaluations,
+        "budget": campaign.budget,
+        "failed": campaign.failed,
+        "rows_before": len(campaign.known_x),
+        "seconds": round(campaign.seconds, 1),
+    }
+    if len(campaign.found) < campaign.hits and campaign.evaluations >= campaign.budget:
+        figures["note"] = f"The budget is used up; go on with a larger --budget: the {campaign.evaluations} count."
+    return figures

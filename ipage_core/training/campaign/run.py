@@ -1,0 +1,300 @@
+"""A campaign: space-filling start, then a Gaussian process that learns from every evaluation, until hits or budget end.
+
+Which design comes next follows from what is left: ``choose`` takes the candidate farthest from all hits among those
+whose chance of a hit is what the rest of the budget needs.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ipage_core.inference.latent_design import unit_design
+from ipage_core.problem import constraints
+from ipage_core.problem.space import DesignSpace
+from ipage_core.problem.target import Target
+from ipage_core.problem.task import Task
+from ipage_core.problem.watch import watching
+from ipage_core.training.campaign.beliefs import Accepted, Beliefs, Coordinates
+from ipage_core.training.campaign.candidates import candidates
+from ipage_core.training.campaign.choose import choose, distinct
+from ipage_core.training.campaign.ledger import Ledger, Step, opened
+
+START_SHARE = 4
+"""The start takes at most one in so many of the budget."""
+FEW = 2
+"""Answers that a process needs."""
+REMEMBERED, PRIOR = 20, 4.0
+"""Predictions that the doubt is estimated from, and how many of right size it begins with."""
+DOUBTS = (0.6, 4.0)
+MOST_BUDGET = 100_000
+
+
+class Told(NamedTuple):
+    """One line about a step, as it goes."""
+
+    evaluations: int
+    hits: int
+    failed: int
+    sentence: str
+
+
+@dataclass
+class Campaign:
+    """What a campaign collects. Build it, then :meth:`run`."""
+
+    task: Task
+    target: Target
+    hits: int
+    budget: int
+    ledger: Path
+    """Where every step is noted as it goes."""
+    batch: int = 1
+    start: str = "none"
+    """``none``: begin with nothing; ``table``: with what the task has stored or has evaluated before."""
+    constraints: tuple[str, ...] = ()
+    seed: int = 0
+    apart: float | None = None
+    """Distance above which two designs are distinct; None: the task's own."""
+    propose: Callable[[Tensor, int], Tensor | None] | None = None
+    """(middle of the target (m,), seed) → designs (p, d) of iPage's posterior, or None while rows are too few."""
+    seconds: float = field(default=0.0, init=False)
+    """Of this run."""
+    _steps: list[Step] = field(default_factory=list, init=False)
+    _errors: list[float] = field(default_factory=list, init=False)
+    _pending: tuple[Beliefs, Tensor, Tensor] | None = field(default=None, init=False)
+    """What predicted the designs that Ω has now, with mean and deviation."""
+
+    def __post_init__(self) -> None:
+        if self.task.omega is None:
+            raise ValueError(f"{self.task.name} has no forward operator Ω: a campaign evaluates designs with it")
+        for name, most in (("hits", MOST_BUDGET), ("budget", MOST_BUDGET), ("batch", 1000)):
+            value = getattr(self, name)
+            if not 1 <= value <= most:
+                raise ValueError(f"--{name} {value} is not accepted: a whole number from 1 to {most}")
+        if self.start not in ("none", "table"):
+            raise ValueError(f"--start {self.start} is not known; accepted: none, table")
+        self.accepted = Accepted.of(self.task, self.target)
+        self.space: DesignSpace = constraints.parse(self.task, self.constraints)
+        self.at = Coordinates.of(self.task)
+        self.apart = self.task.distinct if self.apart is None else self.apart
+        m = self.task.n_targets
+        self.known_x, self.known_y = self.task.bounds[:0].double(), torch.empty(0, m, dtype=torch.float64)
+        if self.start == "table":
+            self.known_x, self.known_y = self._table()
+
+    def run(
+        self,
+        tell: Callable[[Told], None] = lambda told: None,
+        cancel: Callable[[], bool] | None = None,
+        keep: Callable[[Campaign], None] = lambda campaign: None,
+        **where: Any,
+    ) -> None:
+        """Evaluate until the hits are there or the budget is used up; a stopped or killed run goes on.
+
+        Args:
+            tell: gets a line a design.
+            cancel: says whether to stop.
+            keep: is called after each step.
+            where: ``workers`` and ``scheduler`` for Ω.
+
+        Raises:
+            ValueError: the ledger belongs to another campaign.
+        """
+        about: dict[str, Any] = {
+            "task": self.task.name,
+            "target": self.accepted.ends.tolist(),
+            "constraints": list(self.constraints),
+        }
+        about |= {"seed": self.seed, "start": self.start, "apart": self.apart}
+        with opened(self.ledger, {"campaign": _finite(about)}) as ledger:
+            self._steps, begun = ledger.steps, time.monotonic()
+            self._leave_out(ledger)
+            if (step := ledger.open_step) is not None:
+                self._evaluate(ledger, step.x, tell, cancel, where)
+            beliefs: Beliefs | None = None
+            while len(self.found) < self.hits and self.evaluations < self.budget:
+                if cancel is not None and cancel():
+                    return
+                count = min(self.batch, self.budget - self.evaluations)
+                beliefs = self._beliefs(beliefs)
+                x, why, predicted, chance = self._next(beliefs, count)
+                ledger.ask(x, why, predicted, chance)
+                if not self._evaluate(ledger, x, tell, cancel, where):
+                    return
+                self.seconds = time.monotonic() - begun
+                keep(self)
+
+    @property
+    def evaluations(self) -> int:
+        """Designs that Ω was asked for and has answered, failures among them."""
+        return sum(len(step.x) for step in self._steps if step.y is not None)
+
+    @property
+    def failed(self) -> int:
+        """Of these, those that gave no result."""
+        return int(self.y.isnan().any(1).sum())
+
+    @property
+    def x(self) -> Tensor:
+        """(n, d) evaluated designs, in order."""
+        return torch.cat([self.known_x[:0], *(step.x for step in self._steps if step.y is not None)])
+
+    @property
+    def y(self) -> Tensor:
+        """(n, m + p) what Ω said of them; NaN where it failed."""
+        p = len(self.task.properties)
+        return torch.cat([torch.empty(0, p).double(), *(step.y for step in self._steps if step.y is not None)])
+
+    @property
+    def predicted(self) -> Tensor:
+        """(n, m) what was predicted of them before."""
+        return torch.cat([self.known_y[:0], *(step.predicted for step in self._steps if step.y is not None)])
+
+    @property
+    def found(self) -> list[int]:
+        """Rows of the distinct hits among the evaluated designs."""
+        hit = self.accepted.hit(self.y[:, : self.task.n_targets]).nonzero()[:, 0]
+        assert self.apart is not None
+        return [int(hit[k]) for k in distinct(self.at, self.x[hit], self.apart)]
+
+    def _table(self) -> tuple[Tensor, Tensor]:
+        """Rows that are there before: all that Ω has said where the task keeps it, else the stored pairs."""
+        if self.task.evaluated is not None:
+            x, y = self.task.evaluated()
+            return x, y[:, : self.task.n_targets]
+        if self.task.stored is None:
+            raise ValueError(f"--start table: {self.task.name} has no stored rows; accepted: --start none")
+        x, y = self.task.stored()
+        return x.double(), y[:, : self.task.n_targets].double()
+
+    def _leave_out(self, ledger: Ledger) -> None:
+        """Rows that this campaign has evaluated itself, before it was stopped, are no rows from before it."""
+        own = {tuple(row) for step in ledger.steps for row in step.x.tolist()}
+        before = torch.tensor([tuple(row) not in own for row in self.known_x.tolist()], dtype=torch.bool)
+        self.known_x, self.known_y = self.known_x[before], self.known_y[before]
+
+    def _rows(self) -> tuple[Tensor, Tensor]:
+        """All that is known: (n, d), (n, m)."""
+        return torch.cat((self.known_x, self.x)), torch.cat((self.known_y, self.y[:, : self.task.n_targets]))
+
+    def _beliefs(self, before: Beliefs | None) -> Beliefs | None:
+        x, y = self._rows()
+        fine = y.isfinite().all(1)
+        started = len(self.known_x) or self.evaluations >= self._start_size()
+        if not started or int(fine.sum()) < FEW:
+            return None
+        return Beliefs.given(self.at, x, y, self.accepted, self._doubt(), before)
+
+    def _start_size(self) -> int:
+        e = self.space.bounds.shape[1]
+        return max(FEW + 1, min(e + 3, self.budget // START_SHARE))
+
+    def _doubt(self) -> float:
+        """Root mean square of former errors in units of their predicted deviation, which began at 1."""
+        errors = self._errors[-REMEMBERED:]
+        square = sum(error * error for error in errors)
+        found = math.sqrt((square + PRIOR) / (len(errors) + PRIOR))
+        return min(max(found, DOUBTS[0]), DOUBTS[1])
+
+    def _next(self, beliefs: Beliefs | None, count: int) -> tuple[Tensor, list[str], Tensor, Tensor]:
+        """Designs to evaluate next, why, and what is predicted of them."""
+        self._pending = None
+        if beliefs is None:
+            x = self._fill(count)
+            return x, ["space-filling start: too few answers to predict from"] * len(x), *self._unknown(x)
+        x, y = self._rows()
+        fine = y.isfinite().all(1)
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + len(x))
+        off = self.accepted.off(y[fine])
+        middle = self.accepted.ends.clamp(-1e300, 1e300).mean(0)
+        proposed = None if self.propose is None else self.propose(middle, self.seed + len(x))
+        pool, named = candidates(beliefs, self.space, x[fine], y[fine], off, generator, proposed)
+        chance, found = beliefs.chance(pool), self.found
+        assert self.apart is not None
+        choice = choose(
+            self.at,
+            pool,
+            chance,
+            named,
+            self.x[found],
+            x,
+            self.apart,
+            self.hits - len(found),
+            self.budget - self.evaluations,
+            count,
+        )
+        if not choice.rows:
+            x = self._fill(count)
+            return x, ["no candidate is new: filling space"] * len(x), *self._unknown(x)
+        chosen = pool[choice.rows]
+        mean, spread = beliefs.predict(chosen)
+        self._pending = beliefs, mean, spread / beliefs.doubt
+        return chosen, choice.why, beliefs.raw(mean), chance[choice.rows]
+
+    def _unknown(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """No prediction and no chance of designs (k, d). → (k, m), (k,)."""
+        return x.new_full((len(x), self.task.n_targets), math.nan), x.new_full((len(x),), math.nan)
+
+    def _fill(self, count: int) -> Tensor:
+        """Maximin points of the start, or random ones after it. → (count, d)."""
+        low, high = self.space.bounds
+        done, size = self.evaluations, self._start_size()
+        if done < size:
+            u = torch.tensor(unit_design(size, len(low), "maximin", self.seed))[done : done + count]
+        else:
+            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + done)
+            u = torch.rand(count, len(low), dtype=torch.float64, generator=generator)
+        v = low + (high - low) * u.double()
+        return self.space.exact(self.space.project(self.space.decode(self.space.settle(v))))
+
+    def _evaluate(
+        self,
+        ledger: Ledger,
+        x: Tensor,
+        tell: Callable[[Told], None],
+        cancel: Callable[[], bool] | None,
+        where: dict[str, Any],
+    ) -> bool:
+        """Ask Ω; note its answer. → False where it was stopped before it had answered all."""
+        assert self.task.omega is not None
+        stopped = False
+
+        def asked_to_stop() -> bool:
+            nonlocal stopped
+            stopped = stopped or (cancel is not None and cancel())
+            return stopped
+
+        step = ledger.steps[-1]
+        with watching(cancel=asked_to_stop, source=f"campaign {self.ledger.name.partition('.')[0]}", **where):
+            y = self.task.omega(x)
+        if stopped:
+            return False  # the step stays open: what was answered is kept by Ω, and asked for again
+        ledger.answer(y)
+        m = self.task.n_targets
+        if self._pending is not None:
+            reader, mean, spread = self._pending
+            errors = ((reader.read(y[:, :m]) - mean) / spread).flatten()
+            self._errors += errors[errors.isfinite()].clamp(-6, 6).tolist()
+        self._pending = None
+        told = self.found
+        for i in range(len(x)):
+            values = ", ".join(f"{v:.4g}" for v in y[i, :m].tolist()) if y[i].isfinite().all() else "failed"
+            if bool(self.accepted.hit(y[i : i + 1, :m])):
+                values += ", a hit" if self.evaluations - len(x) + i in told else ", a hit like one before"
+            sentence = f"{step.why[i]} → {values}"
+            tell(Told(self.evaluations - len(x) + i + 1, len(told), self.failed, sentence))
+        return True
+
+
+def _finite(about: dict[str, Any]) -> dict[str, Any]:
+    """JSON knows no infinity."""
+    target: Sequence[Sequence[float]] = about["target"]
+    return about | {"target": [[v if math.isfinite(v) else None for v in row] for row in target]}
