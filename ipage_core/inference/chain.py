@@ -211,15 +211,15 @@ class Chain:
                 errors=torch.cat((error[None], path.error[1:])),
             )
 
-    def localize_all(self, samples: Samples, goal: Tensor, seed: int) -> Samples:
+    def localize_all(self, samples: Samples, goal: Tensor, seed: int, turns: int | None = None) -> Samples:
         """As :meth:`localize`; a sample that stalls is tried with other levels of its categories, the best is kept.
 
-        Samples begin evenly over all combinations of levels, and each tries them in an order of its own: those that
-        reach the target get about as many designs each. Where none does, a few samples look for one.
+        Samples begin evenly over all combinations of levels, and each tries them in an order of its own, ``turns`` at
+        most: those that reach the target get about as many designs each. Where none does, a few samples look for one.
         """
         if self.space.held is None:
             return self.localize(samples, goal)
-        order = combinations(self.space, len(goal), seed)
+        order = combinations(self.space, len(goal), seed)[:, :turns]
         tried = torch.ones(len(goal), dtype=torch.long)
         found = self.localize(samples, goal, order[:, 0])
         _, target = goal[:, ~self.free].unique(dim=0, return_inverse=True)
@@ -312,10 +312,12 @@ class Chain:
         levels = self.space.encode(samples.x)[:, held] if held is not None and attempt % 2 == 0 else None
         return self.localize(self.propose(samples.y_star, z), goal, levels)
 
-    def replace_stalled(self, samples: Samples, goal: Tensor, threshold: float | Tensor, seed: int) -> Tensor:
+    def replace_stalled(
+        self, samples: Samples, goal: Tensor, threshold: float | Tensor, seed: int, rounds: int = ROUNDS
+    ) -> Tensor:
         """Replace samples that stalled, by the surrogate, with fresh ones. → (n,) bool: which were replaced."""
         replaced = torch.zeros(len(goal), dtype=torch.bool, device=goal.device)
-        for attempt in range(ROUNDS):
+        for attempt in range(rounds):
             rows = (self.residual(samples, goal) > threshold).nonzero()[:, 0]
             if not len(rows) or (attempt >= HOPELESS and len(rows) == len(goal)):
                 break

@@ -68,7 +68,8 @@ def test_a_fresh_sample_that_omega_finds_worse_is_not_taken(monkeypatch):
 
 def test_fresh_samples_follow_the_seed_and_the_attempt():
     ours = chain()
-    drawn = [ours.fresh(Y_STAR, Y_STAR, seed, attempt).z for seed, attempt in ((0, 0), (0, 0), (1, 0), (0, 1))]
+    samples = ours.propose(Y_STAR, latent_design(len(Y_STAR), 2, "srs", 9))
+    drawn = [ours.fresh(samples, Y_STAR, seed, attempt).z for seed, attempt in ((0, 0), (0, 0), (1, 0), (0, 1))]
     assert torch.equal(drawn[0], drawn[1])
     assert not torch.equal(drawn[0], drawn[2])
     assert not torch.equal(drawn[0], drawn[3])
