@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import distributed
 import numpy as np
 import pandas as pd
 import pytest
@@ -330,3 +332,25 @@ def test_how_a_command_ends(tmp_path):
 def test_files_named_in_the_command_are_those_of_here(tmp_path):
     (tmp_path / "run.sh").touch()
     assert cards.parse_command("sh run.sh --in={in} {out}") == ("sh", str(tmp_path / "run.sh"), "--in={in}", "{out}")
+
+
+def test_dask_with_two_workers_and_one_killed_gives_the_rows_of_this_process():
+    make("time.sleep(0.05)")
+    shutil.copytree("box", "alone")
+    assert main(["new", "alone", "--command", f"{sys.executable} sim.py {{in}} {{out}}", "--test", "0"]) == 0
+    registry.load_folder("alone").collect(10, None, None, workers=0)
+    quiet = {"dashboard_address": None, "host": "127.0.0.1", "silence_logs": 50}
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, **quiet) as cluster:
+        with distributed.Client(cluster) as client:
+            pids = list(client.run(os.getpid).values())
+
+        def kill_one(progress):
+            if progress.done == 3:
+                os.kill(pids[0], signal.SIGKILL)
+
+        task = registry.load_folder("box")
+        told = task.collect(10, None, None, scheduler=cluster.scheduler_address, progress=kill_one)
+    assert told["failed"] == 0
+    columns = ["a", "b", "layers", "area", "layers out", "error"]
+    found, expected = (pd.read_parquet(f"{name}/rows.parquet")[columns].sort_values("a") for name in ("box", "alone"))
+    pd.testing.assert_frame_equal(found.reset_index(drop=True), expected.reset_index(drop=True))
