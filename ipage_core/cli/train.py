@@ -87,7 +87,7 @@ def _task_to_train(arguments: argparse.Namespace) -> Task:
     if arguments.model and (arguments.data or arguments.task):
         raise ValueError("--model DIR takes the place of TASK and --data: give one of them")
     if not arguments.data and (arguments.x or arguments.y or arguments.units or arguments.bounds or arguments.kinds):
-        raise ValueError("--x, --y, --units, --bounds and --kinds are about --data FILE")
+        raise ValueError("--x, --y, --units, --bounds and --kinds need --data FILE")
     if not arguments.data and arguments.task and not arguments.add:
         task = find_task(arguments.task, arguments.model)
         if said["--out"] is None and task.models_folder is None:

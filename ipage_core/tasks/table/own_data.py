@@ -115,20 +115,7 @@ def create(
             bounds that hold no data.
     """
     names, units, bounds, kinds = [*x, *y], units or {}, bounds or {}, kinds or {}
-    if (folder / CARD).exists():
-        raise ValueError(f"{folder} holds a task already: name another folder, or add rows to it")
-    if not x or not y:
-        raise ValueError("Choose at least one input column x and one property column y")
-    known = ", ".join(map(str, frame.columns[:30]))
-    for name in names:
-        if name not in frame.columns:
-            raise ValueError(f"There is no column '{name}'; the table has: {known}")
-        if names.count(name) > 1:
-            raise ValueError(f"The column '{name}' is chosen twice")
-    for name in [*units, *bounds, *kinds]:
-        of_x = name in bounds or name in kinds
-        if name not in names or (of_x and name not in x):
-            raise ValueError(f"'{name}' is not among the chosen {'inputs' if of_x else 'columns'}")
+    _check_choice(folder, frame, x, y, units, bounds, kinds)
     by_name = {name: kinds_of.of_input(frame, name, kinds.get(name, "")) for name in x}
     values, row = _usable(frame, by_name, y)
     counts = (~np.isnan(values)).sum(0)
@@ -144,15 +131,8 @@ def create(
     for j, name in enumerate(names):
         low, high = float(np.nanmin(values[:, j])), float(np.nanmax(values[:, j]))
         column = {"name": name, "label": _label(name, units.get(name))}
-        if j < len(x) and by_name[name].get("kind") == "category":
-            if name in bounds:
-                raise ValueError(f"'{name}' is a category, which has no bounds: fix it by a constraint, {name}=LEVEL")
-            column |= {"low": 0.0, "high": len(by_name[name]["levels"]) - 1.0} | by_name[name]
-        elif j < len(x):
-            a, b = bounds.get(name, (low, high))
-            if not (math.isfinite(a) and math.isfinite(b) and a < b and a < high and b > low):
-                raise ValueError(f"The bounds {a:g} to {b:g} of {name} hold none of its data, {low:g} to {high:g}")
-            column |= {"low": a, "high": b} | by_name[name]
+        if j < len(x):
+            column |= _limits(name, (low, high), by_name[name], bounds.get(name))
         else:
             column |= {"tolerance": float(f"{TOLERANCE * np.nanstd(values[:, j]):.1g}")}
         columns["x" if j < len(x) else "y"].append(column)
@@ -181,6 +161,47 @@ def create(
     save_tensors(folder / ROWS, {key: torch.from_numpy(np.ascontiguousarray(v)) for key, v in tensors.items()})
     _write(folder, card)
     return load(folder)
+
+
+def _check_choice(
+    folder: Path,
+    frame: pd.DataFrame,
+    x: Sequence[str],
+    y: Sequence[str],
+    units: Mapping[str, str],
+    bounds: Mapping[str, tuple[float, float]],
+    kinds: Mapping[str, str],
+) -> None:
+    """ValueError unless the columns of :func:`create` are in the table, each chosen once."""
+    names = [*x, *y]
+    if (folder / CARD).exists():
+        raise ValueError(f"{folder} holds a task already: name another folder, or add rows to it")
+    if not x or not y:
+        raise ValueError("Choose at least one input column x and one property column y")
+    known = ", ".join(map(str, frame.columns[:30]))
+    for name in names:
+        if name not in frame.columns:
+            raise ValueError(f"There is no column '{name}'; the table has: {known}")
+        if names.count(name) > 1:
+            raise ValueError(f"The column '{name}' is chosen twice")
+    for name in [*units, *bounds, *kinds]:
+        of_x = name in bounds or name in kinds
+        if name not in names or (of_x and name not in x):
+            raise ValueError(f"'{name}' is not among the chosen {'inputs' if of_x else 'columns'}")
+
+
+def _limits(
+    name: str, data: tuple[float, float], told: Mapping[str, Any], bounds: tuple[float, float] | None
+) -> dict[str, Any]:
+    """What the card says of an input: its kind, and bounds, else the limits of its ``data``."""
+    if told.get("kind") == "category":
+        if bounds is not None:
+            raise ValueError(f"'{name}' is a category, which has no bounds: fix it by a constraint, {name}=LEVEL")
+        return {"low": 0.0, "high": len(told["levels"]) - 1.0, **told}
+    (low, high), (a, b) = data, bounds or data
+    if not (math.isfinite(a) and math.isfinite(b) and a < b and a < high and b > low):
+        raise ValueError(f"The bounds {a:g} to {b:g} of {name} hold none of its data, {low:g} to {high:g}")
+    return {"low": a, "high": b, **told}
 
 
 def add(folder: Path, frame: pd.DataFrame, *, source: str) -> int:
