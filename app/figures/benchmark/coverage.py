@@ -19,9 +19,11 @@ def coverage(found: pd.DataFrame, titles: dict[str, str], dark: bool) -> Dict:
         ("ipage", "maximin", "box", colors.omega, "solid"), ("ipage", "srs", "off", colors.localized, "dot"),
         ("ipage", "lhs", "off", colors.localized, "dash"), ("ipage", "maximin", "off", colors.localized, "solid"),
         ("ipage-cinn", "maximin", "off", colors.localized, "longdash"),
+        ("ipage-paper", "maximin", "off", colors.localized, "dashdot"),
         ("inn", "srs", "off", colors.posterior, "solid"), ("cinn", "srs", "off", colors.posterior, "dash"),
         ("mdn", "srs", "off", colors.posterior, "dot"), ("cvae", "srs", "off", colors.posterior, "longdash"),
         ("na", "srs", "off", colors.prior, "solid"), ("prior-lm", "srs", "off", colors.prior, "dash"),
+        ("lookup", "srs", "off", colors.prior, "dot"),
     ]  # fmt: skip
     wide, counts = 1 / max(1, len(tasks)), sorted(found["count"].unique().tolist())
     seen: set[str] = set()
