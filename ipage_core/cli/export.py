@@ -18,7 +18,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--model", type=Path, metavar="DIR", help="folder of own data with lattice columns, instead of TASK"
     )
     parser.add_argument(
-        "--format", required=True, help="crystal and silicon: cif, poscar or extxyz; architecture: png, svg, dxf, stl or 3mf"
+        "--format", required=True, help="crystals: cif, poscar or extxyz; architecture: png, svg, dxf, stl or 3mf"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     tables.add_options(parser)
