@@ -83,7 +83,7 @@ def test_a_row_is_added_removed_and_needs_a_number(app):
     removes[1].click().run()
     assert not test.error
     by_label(test.selectbox, "Begin with").select("Stiff and light").run()
-    assert [s.value for s in test.selectbox if s.label == "is to be"] == ["at least", "at least", "minimize"]
+    assert [s.value for s in test.selectbox if s.label == "I want it"] == ["at least", "at least", "minimize"]
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ class CellsPanel(TaskPanel):
         }
         told = ", ".join(f"{name} {distance:.1f}" for name, distance in distances.items())
         st.info(
-            f"**In {k} dimensions maximin brings nothing.** Random points are all about equally far from each other "
+            f"**In {k} dimensions maximin has no advantage.** Random points are all about equally far from each other "
             "there, so there is no clump to avoid and no hole to fill: the least distance between two of these "
             f"{n} latent points is {told}. Choose any; pairs of coordinates and densities would show nothing either.",
             icon=":material/info:",

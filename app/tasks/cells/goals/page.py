@@ -92,7 +92,7 @@ def _show(asked: Asked, made: GoalDesigns, dark: bool, size: Size) -> None:
     chosen = st.session_state.get(CHOSEN)
     if chosen is None or chosen >= len(solved.cells):
         chosen = int(solved.misfit.argmin())
-    play = st.toggle("Play new results by themselves", True, key="goal_play", persist_state="session")
+    play = st.toggle("Play new results automatically", True, key="goal_play", persist_state="session")
     show_gallery(solved, chosen, dark, play, _choose)
     st.caption("Solid is dark on a light page and light on a dark one. Click a cell to look at it closely.")
     st.html(cards(key_figures(made)))

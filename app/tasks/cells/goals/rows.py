@@ -126,7 +126,7 @@ def _show_row(row: int, place: int) -> None:
                 "Angle [°]", -180.0, 180.0, 45.0, key=_key(row, "angle"), width=110, persist_state="session"
             )
         kind = st.selectbox(
-            "is to be",
+            "I want it",
             get_args(Kind),
             key=_key(row, "kind"),
             label_visibility=shown,
