@@ -77,7 +77,7 @@ def test_the_page_shows_every_frame_the_error_in_step_and_what_is_achieved(app):
     assert names[-1] == CLEANED
     assert all(any("z" in trace for trace in frame["data"]) for frame in drawn["frames"] if frame.get("data"))
     assert all(one["redraw"] for one in drawn["layout"]["updatemenus"][0]["buttons"][0]["args"][1]["frame"])
-    assert any("maximin brings nothing" in c.value for c in test.caption)
+    assert any("maximin has no advantage" in c.value for c in test.caption)
     assert test.selectbox(key="method").options == trained(TASK)
     assert {"ipage-cinn", "cinn"} <= set(trained(TASK))
     assert test.segmented_control(key="view").options == ["Localization", "Latent design"]
@@ -108,7 +108,7 @@ def test_choosing_looks_closely_and_says_what_omega_said(app, run):
 def test_the_latent_view_says_why_it_shows_nothing(app):
     test = app(view="Latent design")
     assert not test.exception
-    assert any("maximin brings nothing" in i.value for i in test.info)
+    assert any("maximin has no advantage" in i.value for i in test.info)
 
 
 @needs_networks

@@ -65,7 +65,7 @@ class CellsPanel(TaskPanel):
         "32 along x, 15 to 18 along y, stay solid; **void=** likewise.",
         start="upload its image below",
         starts="Samples start a quarter of the way from it to posterior samples, the first one at the cell itself.",
-        sampling=f"In {SIDE**2} dimensions maximin brings nothing over SRS: random points lie equally far apart there.",
+        sampling=f"In {SIDE**2} dimensions maximin has no advantage over SRS: random points lie equally far apart there.",
         finishing="After the clean-up, pixels at the edges are flipped, each trial judged by finite elements, until "
         f"E_x is the target to {ENOUGH:g} E_s. Takes some tens of true evaluations a design.",
         below=ask_otherwise,
