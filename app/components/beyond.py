@@ -46,22 +46,22 @@ def places(run: Run) -> list[int]:
     miss = np.linalg.norm(run.excess(achieved) / run.tolerances, axis=1)
     low, high = TASKS[run.task].bounds.numpy()
     left = ((run.x[-1] - low) / (high - low))[miss <= np.nanmin(miss) + 1]
-    found = []
+    counts = []
     while len(left):
         near = np.linalg.norm(left - left[0], axis=1) <= APART
-        found.append(int(near.sum()))
+        counts.append(int(near.sum()))
         left = left[~near]
-    return sorted(found, reverse=True)
+    return sorted(counts, reverse=True)
 
 
 def collapsed(run: Run) -> str:
     """A word on designs that gather where they come closest; nothing where they do not gather."""
-    found = places(run)
-    if len(found) > run.n / 2:
+    counts = places(run)
+    if len(counts) > run.n / 2:
         return ""
-    if len(found) == 1:
-        return f" {found[0]} of the {run.n} samples end in one place."
+    if len(counts) == 1:
+        return f" {counts[0]} of the {run.n} samples end in one place."
     return (
-        f" {sum(found)} of the {run.n} samples end in {len(found)} places that come equally close, {found[0]} of them "
-        "in one. There may be more such places: ask for the closest that is achieved to find others."
+        f" {sum(counts)} of the {run.n} samples end in {len(counts)} places that come equally close, {counts[0]} "
+        "of them in one. There may be more such places: ask for the closest that is achieved to find others."
     )

@@ -53,14 +53,14 @@ def _distance(text: str) -> float | None:
 
 
 def show(request: DesignRequest, run: Run, plane: tuple[int, int], dark: bool, size: Size) -> Callable[[], None] | None:
-    """The view. Returns the work that was asked for, for when the page is complete."""
+    """The view. Returns the requested work, for when the page is complete."""
     if why := not_covered(request, run):
         st.info(plain(why), icon=":material/info:")
         return None
     known: dict[tuple[str, int], Covered | str] = st.session_state.setdefault("coverages", {})
     key = (request.key(), stamp(run.task, run.method))
-    found = known.get(key)
-    going = found is None and st.session_state.get("covering") == _about(request)
+    covered = known.get(key)
+    going = covered is None and st.session_state.get("covering") == _about(request)
     across, up, epsilon, look, fill = st.columns([1, 1, 1, 1.3, 1.3], vertical_alignment="bottom")
     within = epsilon.number_input(
         f"ε [{request.task.distance_name.removeprefix('of ')}]",
@@ -86,7 +86,7 @@ def show(request: DesignRequest, run: Run, plane: tuple[int, int], dark: bool, s
         icon=":material/stop:" if going else ":material/pie_chart:",
         key="cover",
         on_click=ask,
-        disabled=found is not None,
+        disabled=covered is not None,
         width="stretch",
     )
     why_not = not_filled(request, run)
@@ -106,12 +106,12 @@ def show(request: DesignRequest, run: Run, plane: tuple[int, int], dark: bool, s
     if len(labels) > 1:
         pair = ask_plane(labels, plane, [across, up])
     place = st.empty()
-    if isinstance(found, str):
-        place.info(plain(found), icon=":material/info:")
-    elif found is not None and (pair[0] != pair[1] or len(labels) == 1):
+    if isinstance(covered, str):
+        place.info(plain(covered), icon=":material/info:")
+    elif covered is not None and (pair[0] != pair[1] or len(labels) == 1):
         with place.container():
-            _draw(found, within, tuple(labels), pair, dark, size)
-    elif found is None:
+            _draw(covered, within, tuple(labels), pair, dark, size)
+    elif covered is None:
         place.caption(
             "How much of the solution set do these designs cover? The button searches solutions everywhere in the box "
             "and measures how far each is from its nearest design. Where Ω can be enclosed by interval arithmetic, it "
@@ -133,11 +133,11 @@ def _added(run: Run, within: float) -> str:
 
 
 def _draw(
-    found: Covered, within: float, labels: tuple[str, ...], pair: tuple[int, int], dark: bool, size: Size
+    covered: Covered, within: float, labels: tuple[str, ...], pair: tuple[int, int], dark: bool, size: Size
 ) -> None:
-    known = replace(found.coverage, within=within)
-    chart(figure(known, found.designs, labels, pair, dark, size), key="coverage", config=CONFIG)
-    st.markdown(f"**{found.pieces} {known.sentence()}**".replace("** ", "**"))
+    known = replace(covered.coverage, within=within)
+    chart(figure(known, covered.designs, labels, pair, dark, size), key="coverage", config=CONFIG)
+    st.markdown(f"**{covered.pieces} {known.sentence()}**".replace("** ", "**"))
     surrogate = "" if known.measured else " Solutions are those of the surrogate f, not of Ω."
     dotted = " Dotted: proved, all of them from that distance on." if known.proof is not None else ""
     st.caption(

@@ -28,7 +28,7 @@ class Form:
     """The form on top of Explore and in its sidebar, as far as tasks differ."""
 
     counts: tuple[int, ...] = ()
-    """How many designs may be asked for at once, where designs take long; empty: what a page offers for any task."""
+    """Numbers of designs to choose from, if designs take long; empty: those of every page."""
     most_in_class: int = classroom.MOST
     """Designs at once in a classroom."""
     corrections_in_class: int = 5
@@ -60,5 +60,5 @@ class Form:
         return classroom.within(self.counts or counts, self.most_in_class)
 
     def at_first(self, usual: int) -> int:
-        """How many a page asks for until told otherwise: ``usual``, or where designs take long the last but one."""
+        """Default number of designs: ``usual``, or where designs take long the last but one."""
         return self.offered(())[-2] if self.counts else usual

@@ -29,10 +29,10 @@ export default function() {
       const grip = plot.querySelector('.slider-grip-rect'), slider = steps(plot);
       if (grip && slider) {
         const now = slider.steps[slider.active]?.label ?? slider.active;
-        const told = { tabindex: '0', role: 'slider', 'aria-label': 'step', 'aria-valuemin': '0',
+        const labels = { tabindex: '0', role: 'slider', 'aria-label': 'step', 'aria-valuemin': '0',
           'aria-valuemax': `${slider.steps.length - 1}`, 'aria-valuenow': `${slider.active}`,
           'aria-valuetext': `${now}` };
-        for (const [key, value] of Object.entries(told))
+        for (const [key, value] of Object.entries(labels))
           if (grip.getAttribute(key) !== value) grip.setAttribute(key, value);
       }
     }

@@ -1,4 +1,4 @@
-"""The table of designs: what each achieves beside what was asked, and how its columns are shown."""
+"""The table of designs: the result of each beside its target, and the format of the columns."""
 
 from __future__ import annotations
 

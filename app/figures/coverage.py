@@ -16,7 +16,7 @@ DENSE = 200
 
 
 def figure(
-    told: Coverage, designs: np.ndarray, labels: tuple[str, ...], pair: tuple[int, int], dark: bool, size: Size
+    result: Coverage, designs: np.ndarray, labels: tuple[str, ...], pair: tuple[int, int], dark: bool, size: Size
 ) -> Dict:
     """Designs (n, d) on the known solutions, in the two coordinates ``pair``; beside it the share within ε.
 
@@ -24,7 +24,7 @@ def figure(
     nothing below the radius and all beyond it.
     """
     colors, (a, b) = palette(dark), pair
-    seen = told.distance <= told.within
+    seen = result.distance <= result.within
     left, right, up = (0.0, 0.46), (0.58, 1.0), (0.0, 1.0)
     if size.narrow:
         left = right = (0.0, 1.0)
@@ -33,7 +33,7 @@ def figure(
         data.append(
             {
                 "type": "scattergl", "mode": "markers", "name": f"solutions {name}",
-                "x": packed(told.points[rows, a]), "y": packed(told.points[rows, b]),
+                "x": packed(result.points[rows, a]), "y": packed(result.points[rows, b]),
                 "marker": {"color": color, "size": 3}, "hoverinfo": "skip", "xaxis": "x", "yaxis": "y",
             }
         )  # fmt: skip
@@ -45,11 +45,11 @@ def figure(
             "hovertemplate": f"{labels[a]}: %{{x:.4g}}<br>{labels[b]}: %{{y:.4g}}<extra>design</extra>",
         }
     )  # fmt: skip
-    curves = table(told)
+    curves = table(result)
     most, at = float(curves["within"].max()), curves["within"].to_numpy()
     drawn = [(name, at, 100 * curves[name].to_numpy()) for name in curves.columns[1:] if name != "proved"]
-    if told.proof is not None:
-        radius = told.proof.radius
+    if result.proof is not None:
+        radius = result.proof.radius
         drawn.append(("proved", np.array([radius, radius, most]), np.array([0.0, 100.0, 100.0])))
     data += [
         {
@@ -67,11 +67,12 @@ def figure(
         "margin": MARGIN,
         "xaxis": axis(colors, labels[a], left, "y"),
         "yaxis": axis(colors, labels[b], up_left, "x"),
-        "xaxis2": axis(colors, f"ε [{told.unit.removeprefix('of ')}]", right, "y2", range=[0, most]),
+        "xaxis2": axis(colors, f"ε [{result.unit.removeprefix('of ')}]", right, "y2", range=[0, most]),
         "yaxis2": axis(colors, "solutions within ε [%]", up_right, "x2", range=[0, 104]),
         "shapes": [
             {
-                "type": "line", "xref": "x2", "yref": "y2", "x0": told.within, "x1": told.within, "y0": 0, "y1": 104,
+                "type": "line", "xref": "x2", "yref": "y2", "x0": result.within, "x1": result.within,
+                "y0": 0, "y1": 104,
                 "line": {"color": colors.target, "width": 1},
             }
         ],
@@ -86,13 +87,13 @@ def figure(
     return {"data": data, "layout": layout}
 
 
-def table(told: Coverage) -> pd.DataFrame:
+def table(result: Coverage) -> pd.DataFrame:
     """The curves: ``within`` (ε), and the share within it, measured or estimated, posterior-weighted, proved."""
-    radius = None if told.proof is None else told.proof.radius
-    at = np.linspace(0, 1.15 * max([told.within, radius or 0.0, *told.distance]), DENSE)
-    curves = {"within": at, "measured" if told.measured else "estimated": np.array([told.share(e) for e in at])}
-    if len(told.posterior):
-        curves["posterior-weighted"] = np.array([told.likely(e)[0] for e in at])
+    radius = None if result.proof is None else result.proof.radius
+    at = np.linspace(0, 1.15 * max([result.within, radius or 0.0, *result.distance]), DENSE)
+    curves = {"within": at, "measured" if result.measured else "estimated": np.array([result.share(e) for e in at])}
+    if len(result.posterior):
+        curves["posterior-weighted"] = np.array([result.likely(e)[0] for e in at])
     if radius is not None:
         curves["proved"] = np.where(at >= radius, 1.0, np.nan)
     return pd.DataFrame(curves)

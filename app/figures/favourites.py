@@ -16,7 +16,7 @@ MOST_TICKS = 12
 
 
 def figure(task: str, designs: list[tuple[str, np.ndarray]], dark: bool, size: Size) -> Dict:
-    """(name, (d,)) each as a line, coordinates scaled to the task's bounds; told apart by dash and symbol."""
+    """(name, (d,)) each as a line, coordinates scaled to the task's bounds; with different dashes and symbols."""
     colors, problem = palette(dark), TASKS[task]
     low, high = problem.bounds.numpy()
     places = np.arange(problem.d)

@@ -36,9 +36,9 @@ class Run:
     y: np.ndarray | None
     """(T, n, m) by Ω, for the picture only (not among ``omega_calls``); None where Ω is costly."""
     families: np.ndarray | None
-    """(T, n) family of solutions that each sample is nearest to, −1 for none; None where they are not told apart."""
+    """(T, n) family of solutions that each sample is nearest to, −1 for none; None if unknown."""
     n_modes: int
-    """How many families this target has; 0 where they are not told apart."""
+    """How many families this target has; 0 if unknown."""
     prior: np.ndarray
     """(k, d) draws from the prior, and ``prior_y`` (k, m) what Ω says of them."""
     prior_y: np.ndarray
@@ -68,7 +68,7 @@ class Run:
 
     @property
     def exact(self) -> np.ndarray:
-        """(m,) bool: of which properties one number is asked for."""
+        """(m,) bool: whether the goal of each property is one number."""
         return self.accepted[0] == self.accepted[1]
 
     @property
@@ -84,7 +84,7 @@ class Run:
         return [end for end in self.accepted if np.isfinite(end).all()]
 
     def within(self, y: np.ndarray) -> np.ndarray:
-        """(…, m) properties by Ω → (…,) bool: accepted, up to the tolerance where a number is asked for."""
+        """(…, m) properties by Ω → (…,) bool: accepted, up to the tolerance if the goal is a number."""
         excess, exact = self.excess(y), self.exact
         beside = excess[..., ~exact] <= 1e-9 * (1 + np.abs(y[..., ~exact]))
         return (excess[..., exact] <= self.tolerances[exact]).all(-1) & beside.all(-1)
@@ -156,6 +156,6 @@ class Outcome:
     """What one run of a sweep came to."""
 
     found: float
-    """Families found; where they are not told apart, the median distance between neighbouring designs."""
+    """Number of families; if these are unknown, the median distance between neighbouring designs."""
     errors: tuple[float, ...]
     """5 %, 50 % and 95 % quantiles of the squared error: by Ω where it ran, else by the surrogate."""

@@ -13,7 +13,7 @@ Dict = dict[str, Any]
 
 @dataclass(frozen=True)
 class Palette:
-    """Okabe and Ito's colours, told apart under all common colour-vision deficiencies; one meaning each."""
+    """Okabe and Ito's colours, distinguishable under all common colour-vision deficiencies; one meaning each."""
 
     prior: str
     posterior: str
@@ -104,7 +104,7 @@ def ticks_about(centre: float, half: float) -> list[float]:
 
 
 def sized(axes: Dict, font: int) -> None:
-    """Set the type of all axes. Plotly writes powers of ten a quarter larger than it was told."""
+    """Set the type of all axes. Plotly writes powers of ten a quarter larger than set."""
     for axis in axes.values():
         powers = axis.get("type") == "log" and axis.get("exponentformat") == "power"
         axis["tickfont"]["size"] = round(0.8 * font, 1) if powers else font

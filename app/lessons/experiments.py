@@ -271,16 +271,16 @@ def covered(dark: bool, size: Size) -> Shown:
     shown_request = state(lessons.TASK.default_target[0], n=n, spread=spread)
     run, truth = runs.of(shown_request), reference(lessons.TASK.name, 4000)
     designs = run.x[-1][run.hit].astype(np.float64)
-    found = Coverage(WITHIN, truth.x, truth.area, truth.distance(designs), np.empty(0), True, None, "")
+    share_covered = Coverage(WITHIN, truth.x, truth.area, truth.distance(designs), np.empty(0), True, None, "")
     text = (
         f"{len(designs)} designs for y* = {lessons.TASK.default_target[0]:g}, {PLACED[spread]}. Of all solutions, "
-        f"{percent(found.share())} have a design within {WITHIN:g} box widths. The farthest solution is "
-        f"{found.fill:.3f} box widths from its nearest design."
+        f"{percent(share_covered.share())} have a design within {WITHIN:g} box widths. The farthest solution is "
+        f"{share_covered.fill:.3f} box widths from its nearest design."
     )
     return Shown(
-        coverage_figure.figure(found, designs, lessons.TASK.x_labels, (0, 1), dark, size),
+        coverage_figure.figure(share_covered, designs, lessons.TASK.x_labels, (0, 1), dark, size),
         text,
-        coverage_figure.table(found),
+        coverage_figure.table(share_covered),
         shown_request,
         "Coverage",
     )

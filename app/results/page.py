@@ -252,9 +252,9 @@ def _progress(job: Rerun, before: str) -> None:
     """Polled while it runs; the page follows once it ends."""
     job.poll()
     if job.state == "running":
-        told, stop = st.columns([4, 1], vertical_alignment="center")
+        text_column, stop = st.columns([4, 1], vertical_alignment="center")
         left = "" if job.eta is None else f", about {job.eta:.0f} s left"
-        told.progress(job.done / max(job.total, 1), f"{described(job)}: {job.done} of {job.total}{left}")
+        text_column.progress(job.done / max(job.total, 1), f"{described(job)}: {job.done} of {job.total}{left}")
         stop.button("Cancel", key="cell-cancel", on_click=job.cancel, icon=":material/close:", width="stretch")
     if job.state != before:
         st.rerun()

@@ -22,7 +22,7 @@ STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #31333F; margin: 0 auto; max-width: 1240px;
   padding: 1rem 1.2rem 4rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin: 2.2rem 0 0.3rem; }
-p { margin: 0.3rem 0; } .told { opacity: 0.75; font-size: 0.88rem; }
+p { margin: 0.3rem 0; } .note { opacity: 0.75; font-size: 0.88rem; }
 code { font-size: 0.82rem; overflow-wrap: anywhere; }
 .plain { overflow-x: auto; }
 .plain table { border-collapse: collapse; font-size: 0.82rem; }

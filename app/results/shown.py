@@ -72,11 +72,11 @@ def load(folder: Path) -> Tables:
 
 def commands(loaded: Tables) -> dict[str, str]:
     """Every command that the tables are from, with the sections it made."""
-    told: dict[str, list[str]] = {}
+    collected: dict[str, list[str]] = {}
     for name, (_, card) in loaded.items():
         for one in filter(None, card["command"].split(" && ")):
-            told.setdefault(one, []).append("tables" if name == "cells" else name)
-    return {one: ", ".join(dict.fromkeys(sections)) for one, sections in told.items()}
+            collected.setdefault(one, []).append("tables" if name == "cells" else name)
+    return {one: ", ".join(dict.fromkeys(sections)) for one, sections in collected.items()}
 
 
 def overview(loaded: Tables, folder: Path) -> Iterator[Shown]:
@@ -262,13 +262,13 @@ def _computed(compute: pd.DataFrame, card: dict[str, Any]) -> Iterator[Shown]:
 def machines(compute: pd.DataFrame, card: dict[str, Any]) -> str:
     """Where the times were taken."""
     timed = compute[compute["kind"] == "time"]
-    told = []
+    collected = []
     for device, place in (("cpu", "one thread of"), ("cuda", "GPU:")):
         own = timed[timed["device"] == device]
         if len(own):
             names = sorted(own["machine"].dropna().astype(str).unique()) if "machine" in own else [card["machine"]]
-            told.append(f"{place} {', '.join(names)}" + (" (blank: not run there)" if device == "cuda" else ""))
-    return "; ".join(told)
+            collected.append(f"{place} {', '.join(names)}" + (" (blank: not run there)" if device == "cuda" else ""))
+    return "; ".join(collected)
 
 
 def _beyond(loaded: Tables) -> Iterator[Shown]:
@@ -347,8 +347,8 @@ def _few(ablated: pd.DataFrame) -> bool:
 
 def ablation_table(ablated: pd.DataFrame) -> pd.DataFrame:
     """Means over seeds; Ω evaluations are of the first alone."""
-    told = ["seconds", "mean", "success", "modes", *["modes_25"] * _few(ablated), "omega_calls"]
-    return ablated.groupby(ABLATED, observed=True, sort=False)[told].mean().reset_index()
+    collected = ["seconds", "mean", "success", "modes", *["modes_25"] * _few(ablated), "omega_calls"]
+    return ablated.groupby(ABLATED, observed=True, sort=False)[collected].mean().reset_index()
 
 
 def costs(loaded: Tables) -> pd.DataFrame:
@@ -387,7 +387,7 @@ def quality_table(loaded: Tables) -> pd.DataFrame:
         return pd.DataFrame()
     names = ["task", "method", "sampling", "stage"]
     means = loaded["quality"][0].groupby(names, observed=True, sort=False).mean(numeric_only=True).reset_index()
-    told = pd.DataFrame(
+    collected = pd.DataFrame(
         {
             "task": means["task"].map(TITLES).astype(str),
             "method": [figures.short(str(m)) for m in means["method"]],
@@ -400,4 +400,4 @@ def quality_table(loaded: Tables) -> pd.DataFrame:
             "in bounds": means["in_bounds"].astype(float).round(4),
         }
     )
-    return told
+    return collected

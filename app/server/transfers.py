@@ -22,10 +22,10 @@ ABOVE = b"<script>window.__streamlit = { BACKEND_BASE_URL: new URL('.', location
 
 
 def keep_files() -> Callable[[], None]:
-    """Let files that are made when they are asked for stay until the browser has fetched them; once, at the start.
+    """Let files that are made on request stay until the browser has fetched them; once, at the start.
 
     Streamlit forgets such a file as soon as two runs of anybody's page have ended since: alone one never notices, in a
-    class the browser finds nothing under the address that it was told. → a function that ends this.
+    class the browser finds nothing under the given address. → a function that ends this.
     """
     forgotten = MediaFileManager._get_inactive_file_ids
     since: dict[str, tuple[MediaFileMetadata, float]] = {}

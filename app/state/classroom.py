@@ -16,12 +16,12 @@ DFT = 3
 
 @functools.cache
 def on() -> bool:
-    """Whether the server was started for a class; asked once."""
+    """Whether the server was started for a class; read once."""
     return os.environ.get("IPAGE_CLASSROOM", "") not in ("", "0")
 
 
 def within(counts: Sequence[int], most: int) -> list[int]:
-    """Of the numbers of designs, those that may be asked for: in a class at most ``most``."""
+    """Of the numbers of designs, those that are allowed: in a class at most ``most``."""
     return [count for count in counts if count <= most or not on()]
 
 

@@ -65,7 +65,7 @@ def cover(request: DesignRequest, run: Run, progress: Callable[[int, float], Non
     seconds = SECONDS_IN_CLASS if classroom.on() else SECONDS
     pieces = ""
     with turn():
-        found = coverage_of(
+        covered = coverage_of(
             task,
             method,
             torch.from_numpy(designs),
@@ -81,7 +81,7 @@ def cover(request: DesignRequest, run: Run, progress: Callable[[int, float], Non
                 pieces = counted.sentence() if counted.least else ""
             except NoRule:
                 pass
-    return Covered(found, designs, pieces)
+    return Covered(covered, designs, pieces)
 
 
 def _designs(run: Run) -> np.ndarray:

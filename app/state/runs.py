@@ -58,7 +58,7 @@ def run(request: DesignRequest, stamp: int = 0) -> Run:
 
 
 def of(request: DesignRequest, sampling: str | None = None) -> Run:
-    """The run that is asked for, or the same with another sampling.
+    """The run of the request, or the same with another sampling.
 
     Raises:
         ValueError: see :func:`run`.

@@ -28,7 +28,7 @@ FOLDERS = {
 
 
 def panel_of(task: str) -> TaskPanel:
-    """The task's panel; loaded when asked for, for it may bring much along."""
+    """The task's panel; loaded on request, because it may import much."""
     where = "table." if task in TASKS and TASKS[task].data_folder is not None else ""
     where = f"{FOLDERS[task]}." if task in FOLDERS else where
     result: TaskPanel = import_module(f"app.tasks.{where}panel").PANEL

@@ -18,7 +18,7 @@ from ipage_core.problem.task import Task
 
 
 class TaskPanel:
-    """A task on the pages. Each hook is asked once for every drawing of a page."""
+    """A task on the pages. Each hook is called once for every drawing of a page."""
 
     form = Form()
     """What the widgets offer and say, and which views there are."""

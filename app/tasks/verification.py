@@ -48,7 +48,7 @@ def verdicts(run: Run, x: np.ndarray) -> list[str]:
         elif lattice in under_way:
             said.append("under way")
         else:
-            said.append("failed" if "fail" in jobs.queue().found.get(lattice, {}) else "not verified")
+            said.append("failed" if "fail" in jobs.queue().finished.get(lattice, {}) else "not verified")
     return said
 
 
@@ -61,8 +61,8 @@ def ask(run: Run, x: np.ndarray, wanted: list[int], ticked: bool, operator: Oper
         return
     mine: list[jobs.Job] = st.session_state.setdefault("dft_jobs", [])
     mine += [job for job in jobs.queue().about(x) if job not in mine]
-    found = verdicts(run, x)
-    left = [sample for sample in wanted if found[sample] in ("not verified", "failed")]
+    states = verdicts(run, x)
+    left = [sample for sample in wanted if states[sample] in ("not verified", "failed")]
     left = left[: min(jobs.MOST, classroom.dft_left())]
 
     def add() -> None:
@@ -76,7 +76,7 @@ def ask(run: Run, x: np.ndarray, wanted: list[int], ticked: bool, operator: Oper
     elif not classroom.dft_left():
         label = "Verify with DFT: your share is used up"
     else:
-        under_way = any(found[sample] == "under way" for sample in wanted)
+        under_way = any(states[sample] == "under way" for sample in wanted)
         label = f"Verify with DFT: {count} {'are under way' if under_way else 'are verified'}"
     st.button(label, key="verify", icon=":material/science:", on_click=add, disabled=not left, type="primary")
     classroom.note(f"DFT verifies {classroom.DFT} crystals a visitor in this classroom; {classroom.dft_left()} left.")
@@ -98,7 +98,7 @@ def _progress(mine: list[jobs.Job], before: list[bool]) -> None:
 
 
 def _bar(job: jobs.Job) -> None:
-    told, stop = st.columns([4, 1], vertical_alignment="center")
+    left_column, stop = st.columns([4, 1], vertical_alignment="center")
     count, done, ahead = len(job.samples), len(job.results), jobs.queue().ahead(job)
     if job.state == "waiting":
         text = f"{counted(count)} wait{'s' * (count == 1)} behind {ahead} other {'job' if ahead == 1 else 'jobs'}"
@@ -108,7 +108,7 @@ def _bar(job: jobs.Job) -> None:
             f"about {duration(left)} left" if left > 1 else "slower than expected: other work shares these cores"
         )
         text = f"DFT: {done} of {count} done, {told_left}"
-    told.progress(done / count, text)
+    left_column.progress(done / count, text)
     stop.button(
         "Cancel",
         key=f"cancel-{job.number}",

@@ -81,7 +81,7 @@ class Queue:
     """One job at a time, all cores for it. Whoever polls moves the queue on: there is no thread."""
 
     def __init__(self) -> None:
-        self.found: dict[Key, dft.Result] = {}
+        self.finished: dict[Key, dft.Result] = {}
         """All results since the server's start, failures too."""
         self._lock = Lock()
         self._numbers = itertools.count(1)
@@ -152,7 +152,7 @@ class Queue:
             said = json.loads(line)
             job.eta, job.eta_at = said["eta"], time.monotonic()
             for row, result in said["results"].items():
-                job.results[int(row)] = self.found[job.lattices[int(row)]] = result
+                job.results[int(row)] = self.finished[job.lattices[int(row)]] = result
 
     def _end(self) -> None:
         if self.process is not None:
@@ -182,7 +182,7 @@ def known(
         stored = (cached or dft.cached)(lattices)
     except dft.DFTUnavailable:
         stored = [None] * len(lattices)
-    return [result or queue().found.get(key) for result, key in zip(stored, keys(lattices), strict=True)]
+    return [result or queue().finished.get(key) for result, key in zip(stored, keys(lattices), strict=True)]
 
 
 def guess(count: int, each: float = SECONDS) -> float:
@@ -203,7 +203,7 @@ def main() -> None:
 
     try:
         # One alone needs no other process, whose start would take a second or two.
-        found = getattr(import_module(module), name)(
+        computed = getattr(import_module(module), name)(
             lattices,
             workers=0 if len(lattices) == 1 else None,
             progress=say,
@@ -211,7 +211,7 @@ def main() -> None:
         )
     except dft.DFTUnavailable as error:
         raise SystemExit(str(error)) from None
-    rest = {str(i): result for i, result in enumerate(found) if result is not None}
+    rest = {str(i): result for i, result in enumerate(computed) if result is not None}
     print(json.dumps({"eta": 0.0, "results": rest}), flush=True)
 
 

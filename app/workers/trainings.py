@@ -1,6 +1,6 @@
 """The queue of trainings: on disk, so that it outlives a reload of the page and the app itself.
 
-    $IPAGE_HOME/queue/<number>.json    what is asked for and how it stands
+    $IPAGE_HOME/queue/<number>.json    the request and its state
                       <number>.jsonl   what the training has printed: a line an epoch, one more a finished model
                       <number>.err     what it complained about
                       worker.lock, training.lock, editing.lock
@@ -138,7 +138,7 @@ def printed(training: Training) -> list[dict[str, Any]]:
 
 
 def ahead(training: Training) -> int:
-    """How many come before it while it waits: what has begun, and what was asked for earlier."""
+    """How many come before it while it waits: those running, and those added earlier."""
     if training.state != "waiting":
         return 0
     others = [other for other in trainings() if other.active and other.number != training.number]

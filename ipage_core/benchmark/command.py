@@ -138,9 +138,9 @@ def _show(arguments: argparse.Namespace, written: dict[str, Path]) -> None:
     if "tables" in written:
         _print_tables(written["tables"])
     if "coverage" in written:
-        found = coverage.medians(rows.read(written["coverage"])[0])
+        by_method = coverage.medians(rows.read(written["coverage"])[0])
         print("\nLargest distance of a solution to its nearest design / share of the solutions within ε, medians\n")
-        print(coverage.markdown(found))
+        print(coverage.markdown(by_method))
 
 
 def _print_tables(path: Path) -> None:

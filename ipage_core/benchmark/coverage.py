@@ -27,7 +27,7 @@ MEASURED = ("hits", "fill", "mean", "minimum", "share", "evenness")
 
 def items(scope: Scope) -> list[Item]:
     """A count and seed an item, few designs first, for tasks with a closed form; costly methods are left out."""
-    found = []
+    results_so_far = []
     seeds = range(scope.repeats or (1 if scope.quick else SEEDS))
     for seed in seeds:
         for task in (name for name in scope.tasks if name in WITHIN):
@@ -40,8 +40,8 @@ def items(scope: Scope) -> list[Item]:
                                 argument |= {"spread": spread}
                                 argument |= {"seed": seed, "count": n, "training_seed": trained, "models": models}
                                 named = [task, method, sampling, spread, f"{seed}", f"{n}", f"{trained}", weights]
-                                found.append(("|".join(named), argument))
-    return found
+                                results_so_far.append(("|".join(named), argument))
+    return results_so_far
 
 
 def alone(argument: dict[str, Any]) -> bool:
@@ -55,7 +55,7 @@ def work(argument: dict[str, Any]) -> Result:
     task = TASKS[argument["task"]]
     method = loaded(task.name, argument["method"], argument["models"])
     target = torch.tensor(task.default_target, dtype=torch.float64)
-    found = design(
+    results_so_far = design(
         task,
         method,
         target,
@@ -66,7 +66,7 @@ def work(argument: dict[str, Any]) -> Result:
         verify="all",
         record_every=10_000,
     )
-    return measure(task.name, found.final.double().numpy(), found.verification.hit.numpy())
+    return measure(task.name, results_so_far.final.double().numpy(), results_so_far.verification.hit.numpy())
 
 
 def measure(task: str, x: np.ndarray, hit: np.ndarray) -> Result:
@@ -92,12 +92,12 @@ def measure(task: str, x: np.ndarray, hit: np.ndarray) -> Result:
 
 def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
     """One row a run: ``KEY`` and what :func:`measure` says; ``within`` is ε."""
-    found = []
+    results_so_far = []
     for key, argument in items(scope):
         if key in results:
             row = {name: argument[name] for name in KEY} | {"within": WITHIN[argument["task"]]}
-            found.append(row | {name: results[key][name] for name in MEASURED})
-    table = pd.DataFrame(found, columns=[*KEY, "within", *MEASURED])
+            results_so_far.append(row | {name: results[key][name] for name in MEASURED})
+    table = pd.DataFrame(results_so_far, columns=[*KEY, "within", *MEASURED])
     whole = {"seed": np.int16, "training_seed": np.int16, "count": np.int16}
     return table.astype(whole | dict.fromkeys(("within", *MEASURED), np.float64))
 
@@ -108,13 +108,15 @@ def medians(runs: pd.DataFrame) -> pd.DataFrame:
     return groups[["within", *MEASURED]].median().assign(runs=groups.size()).reset_index()
 
 
-def markdown(found: pd.DataFrame) -> str:
+def markdown(results_so_far: pd.DataFrame) -> str:
     """:func:`medians` as a table: fill distance / share within ε, a column a task and N beyond the smallest."""
-    tasks = list(dict.fromkeys(found["task"].astype(str)))
-    shown = [(task, n) for task in tasks for n in sorted(found["count"].unique())[1:]]
+    tasks = list(dict.fromkeys(results_so_far["task"].astype(str)))
+    shown = [(task, n) for task in tasks for n in sorted(results_so_far["count"].unique())[1:]]
     lines = ["| method | " + " | ".join(f"{task}, N = {n}" for task, n in shown) + " |"]
     lines.append("|---" * (len(shown) + 1) + "|")
-    for (method, sampling, spread), rows in found.groupby(["method", "sampling", "spread"], observed=True, sort=False):
+    for (method, sampling, spread), rows in results_so_far.groupby(
+        ["method", "sampling", "spread"], observed=True, sort=False
+    ):
         cells = []
         for task, n in shown:
             at = rows[(rows["task"] == task) & (rows["count"] == n)]

@@ -93,12 +93,12 @@ def loop_gaps(x: Floats) -> list[Floats]:
     A loop without any design has one gap, its whole length.
     """
     angle, length = _loop()
-    loop, found = loop_of(torch.from_numpy(x), torch.full((len(x), 1), 1.2)), []
+    loop, gaps = loop_of(torch.from_numpy(x), torch.full((len(x), 1), 1.2)), []
     for k, centre in enumerate(LOOP_CENTRES):
         u = x[(loop == k).numpy()] - np.array(centre)
         at = np.sort(np.interp(np.arctan2(u[:, 1], u[:, 0]) % (2 * np.pi), angle, length))
-        found.append(np.diff(np.concatenate([at, [at[0] + length[-1]]])) if len(at) else length[-1:])
-    return found
+        gaps.append(np.diff(np.concatenate([at, [at[0] + length[-1]]])) if len(at) else length[-1:])
+    return gaps
 
 
 @lru_cache(maxsize=1)

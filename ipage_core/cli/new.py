@@ -122,13 +122,13 @@ def _of_crystal(arguments: argparse.Namespace) -> Card:
         relax=arguments.relax,
         kicks=arguments.kicks,
     )
-    crystal, told = referenced(crystal)
+    crystal, lattice = referenced(crystal)
     crystals.write(arguments.folder, crystal)
     images = len(crystal.operations)
     print(f"{crystal.name}: {crystal.space_group}, {images} images of each strain", file=sys.stderr)
     if not symmetry.keeps(crystal.bounds, crystal.on_strains):
         print("Images of a strain may lie outside the box: no box is its own image in this crystal.", file=sys.stderr)
-    unstrained = ", ".join(f"{one} {value:.4g}" for one, value in told.items())
+    unstrained = ", ".join(f"{one} {value:.4g}" for one, value in lattice.items())
     print(f"Unstrained, by {arguments.calculator}: {unstrained}", file=sys.stderr)
     return cards.Card(
         slug(name), arguments.title or f"{crystal.name} under strain", crystal.variables, crystal.targets,

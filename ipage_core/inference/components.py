@@ -109,7 +109,7 @@ def count_pieces(
         equation: f(x) = y* on the box, with fewer targets than coordinates.
         smallest: boxes of the paving are no wider, in the box's widths; the thinnest gap that is seen.
         seconds: at most about so long.
-        cancel: asked whether to stop.
+        cancel: returns whether to stop.
     """
     began = time.perf_counter()
 

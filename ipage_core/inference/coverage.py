@@ -55,9 +55,9 @@ class Coverage:
     measured: bool
     """The points solve Ω(x) = y* itself, not a surrogate's."""
     proof: Radius | None
-    """None: not asked for, or refused."""
+    """None: not requested, or not possible."""
     refused: str
-    """Why there is no proof; empty if there is one, or none was asked for."""
+    """Why there is no proof; empty if there is one, or none was requested."""
     unit: str = "box widths"
 
     @property
@@ -165,7 +165,7 @@ def coverage(
         ValueError: no designs, or ε is not positive.
     """
     if not len(designs):
-        raise ValueError("there is no design whose coverage could be told")
+        raise ValueError("there are no designs: a coverage needs at least one")
     if not 0 < within < math.inf:
         raise ValueError(f"Expected a distance above 0, got within={within:g}")
     points = known(solutions, seed + AHEAD, propose)

@@ -30,7 +30,7 @@ def _refuse(what: str) -> Callable[..., NoReturn]:
 class Enclosure:
     """What Ω computes, over boxes: its ``value`` (n, …), and the ``gradient`` (n, …, d) with respect to the d inputs.
 
-    The gradient is None for a constant, and where it was not asked for.
+    The gradient is None for a constant, and if it was not requested.
     """
 
     def __init__(self, value: Interval, gradient: Interval | None = None) -> None:

@@ -51,7 +51,7 @@ class Lookup:
         for t, target in enumerate((targets.cpu().double() / self.task.tolerances).numpy()):
             rows = (of_row == t).nonzero()[:, 0]
             if len(rows) > len(self.pairs[0]):
-                raise ValueError(f"lookup has {len(self.pairs[0])} rows, fewer than the {len(rows)} designs asked for")
+                raise ValueError(f"lookup has {len(self.pairs[0])} rows, fewer than the {len(rows)} requested designs")
             _, nearest = self.tree.query(target, k=range(1, len(rows) + 1))
             x[rows] = self.pairs[0][nearest].to(x)
         return x

@@ -167,7 +167,7 @@ class Paving:
     tested: int
     seconds: float
     finished: bool
-    """Whether all are as small as was asked; else the budget ended."""
+    """Whether all are small enough; otherwise the budget ended."""
 
     def holds(self, x: Tensor) -> Tensor:
         """Whether each x (k, d) lies in a box: (k,) bool."""
@@ -186,7 +186,7 @@ class Paving:
 
 
 Progress = Callable[[int, float], None]
-"""Told how many boxes have been tested, and what is proved so far: the share of the box excluded, or the radius."""
+"""Called with the number of tested boxes, and the proof so far: the share of the box excluded, or the radius."""
 
 
 def pave(
@@ -230,7 +230,7 @@ class Radius:
     """Proved: no solution in the box is farther than ``radius`` from a design."""
 
     radius: float
-    """In units of the distance that was asked for."""
+    """In the chosen unit of distance."""
     boxes: Interval
     """(n, d) where a solution farther than the goal could still be."""
     tested: int
@@ -263,8 +263,8 @@ def prove_radius(
         goal: a radius that is good enough.
         coordinates: boxes of what the equation is in → boxes of the designs that follow, where those differ.
         seconds, most: at most so much time, so many boxes kept.
-        progress: told how many boxes have been tested, and the radius proved so far.
-        cancel: asked whether to stop.
+        progress: called with the number of tested boxes and the proved radius.
+        cancel: returns whether to stop.
     """
     began, tested, settled = time.perf_counter(), 0, 0.0
     points = designs / scale

@@ -55,11 +55,11 @@ def write(rows: Iterable[Row], path: Path, schema: pa.Schema, seed: int, **about
 
 def known(paths: Iterable[Path], seed: int, n: int) -> dict[int, Row]:
     """Rows below n of a seed's sequence that the files hold, those of later files first."""
-    found: dict[int, Row] = {}
+    computed: dict[int, Row] = {}
     for path in paths:
         if path.is_file() and card_of(path)["seed"] == seed:
-            found |= {row["i"]: row for row in read(path) if row["i"] < n}
-    return found
+            computed |= {row["i"]: row for row in read(path) if row["i"] < n}
+    return computed
 
 
 def records(files: Sequence[Path]) -> Iterator[tuple[Path, Row]]:

@@ -9,9 +9,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.figures.playback import Size
-from app.tasks.cells.goals.asked import EXAMPLES, Asked, split
 from app.tasks.cells.goals.figures import attainment, directions, target_stiffness
 from app.tasks.cells.goals.planes import front, pareto, poisson_plane
+from app.tasks.cells.goals.request import EXAMPLES, GoalRequest, split
 from app.tasks.cells.goals.shapes import loads
 from ipage_core.problem.target import expression
 from ipage_core.tasks.cells.dataset import cell
@@ -97,11 +97,13 @@ def test_what_cannot_be_is_one_sentence(app, query, words):
 
 
 def test_addresses_and_commands_bring_a_request_back():
-    asked = Asked(
+    asked = GoalRequest(
         ("E_x=0.3±0.01", "minimize volume"), 4, 7, 64, "0.6mm", 12.5, "converged", ("group=p4m", "solid=1-4,1-4")
     )
-    assert Asked.from_query(asked.query()) == asked
-    assert Asked.from_query(Asked(split(EXAMPLES["Four moduli"])).query()) == Asked(split(EXAMPLES["Four moduli"]))
+    assert GoalRequest.from_query(asked.query()) == asked
+    assert GoalRequest.from_query(GoalRequest(split(EXAMPLES["Four moduli"])).query()) == GoalRequest(
+        split(EXAMPLES["Four moduli"])
+    )
     command = asked.command()
     assert re.search(r"--goal '?E_x=0.3±0.01", command)
     assert "--cell-mm 12.5" in command
@@ -109,13 +111,13 @@ def test_addresses_and_commands_bring_a_request_back():
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_examples_are_goals_that_can_be(name):
-    goals = Asked(split(EXAMPLES[name])).parsed()
+    goals = GoalRequest(split(EXAMPLES[name])).parsed()
     assert len(goals) >= 3
     assert all(np.isfinite(goal.tolerance) for goal in goals if not goal.open)
 
 
 def test_requests_give_features_and_ways():
-    made = Asked(("E_x=0.4±0.02",), n=2, feature="0.6mm").run()
+    made = GoalRequest(("E_x=0.4±0.02",), n=2, feature="0.6mm").run()
     assert made.feature == 2
     assert has_features(made.solved.cells, 2).all()
     for way, final in zip(made.solved.ways, made.solved.cells, strict=True):

@@ -11,10 +11,10 @@ from app.figures.theme import Dict, palette
 ROWS = (("fill", "farthest solution"), ("share", "share within ε"))
 
 
-def coverage(found: pd.DataFrame, titles: dict[str, str], dark: bool) -> Dict:
+def coverage(table: pd.DataFrame, titles: dict[str, str], dark: bool) -> Dict:
     """Above the fill distance, below the share within ε; ``found`` as ``ipage_core.benchmark.coverage.medians``."""
     colors, data, boxes, names, heads = palette(dark), [], [], [], []
-    tasks = [name for name in titles if (found["task"] == name).any()]
+    tasks = [name for name in titles if (table["task"] == name).any()]
     lines = [
         ("ipage", "maximin", "box", colors.omega, "solid"), ("ipage", "srs", "off", colors.localized, "dot"),
         ("ipage", "lhs", "off", colors.localized, "dash"), ("ipage", "maximin", "off", colors.localized, "solid"),
@@ -25,11 +25,11 @@ def coverage(found: pd.DataFrame, titles: dict[str, str], dark: bool) -> Dict:
         ("na", "srs", "off", colors.prior, "solid"), ("prior-lm", "srs", "off", colors.prior, "dash"),
         ("lookup", "srs", "off", colors.prior, "dot"),
     ]  # fmt: skip
-    wide, counts = 1 / max(1, len(tasks)), sorted(found["count"].unique().tolist())
+    wide, counts = 1 / max(1, len(tasks)), sorted(table["count"].unique().tolist())
     seen: set[str] = set()
     for r, (column, what) in enumerate(ROWS):
         for c, task in enumerate(tasks):
-            ids, own = grid.panel(r * len(tasks) + c), found[found["task"] == task]
+            ids, own = grid.panel(r * len(tasks) + c), table[table["task"] == task]
             boxes.append(((c * wide, (c + 0.84) * wide), (0.57, 1.0) if r == 0 else (0.0, 0.43)))
             names.append(("N" if r else "", ""))
             epsilon = f", ε = {own['within'].iloc[0]:g}" if r else ""
@@ -52,7 +52,7 @@ def coverage(found: pd.DataFrame, titles: dict[str, str], dark: bool) -> Dict:
         axes[f"xaxis{grid.suffix(k)}"] |= {"type": "log", "tickvals": counts, "ticktext": [str(n) for n in counts]}
         above = k < len(tasks)
         axes[f"yaxis{grid.suffix(k)}"] |= (
-            grid.decades(found.loc[found["task"] == tasks[k], "fill"].dropna())
+            grid.decades(table.loc[table["task"] == tasks[k], "fill"].dropna())
             if above
             else {"tickformat": ".0%", "range": [0, 1.04]}
         )

@@ -92,7 +92,7 @@ def figure(data: list[Dict], axes: Dict, titles: list[Dict], colors: Palette, he
     height += TOP - 34
     for one in axes.values():
         if one.get("exponentformat") == "power":
-            one["tickfont"] |= {"size": 0.8 * FONT}  # Plotly writes powers of ten a quarter larger than told
+            one["tickfont"] |= {"size": 0.8 * FONT}  # Plotly writes powers of ten a quarter larger than set
     layout: Dict = {
         "height": height,
         "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": faded(colors.prior, 0.8), "activecolor": colors.text},

@@ -70,11 +70,11 @@ def caption(run: Run) -> str:
     """What to see in the figure."""
     target = " to ".join(f"{float(modulus(end[0])):.3f}" for end in run.ends)
     text = [
-        f"**Asked: E_x = {target} E_s.** Sixteen of the {run.n} cells, solid dark or, on a dark page, light; E_x is "
+        f"**Target: E_x = {target} E_s.** Sixteen of the {run.n} cells, solid dark or, on a dark page, light; E_x is "
         "horizontal. Under each, E_x in units of E_s and y, its z-score over the data, by finite elements: bold where "
         "it hits. While localization moves grey cells, only the surrogate speaks (f off: |f(x) − y*|)."
         if run.localizes
-        else f"**Asked: E_x = {target} E_s.** Cells as the posterior draws them, with E_x in units of E_s and y under "
+        else f"**Target: E_x = {target} E_s.** Cells as the posterior draws them, with E_x in units of E_s and y under "
         "each. This method does not localize.",
         "Click a cell or a point to look at it closely.",
         "**H–S bound:** an isotropic material cannot be stiffer than Hashin and Shtrikman's bound; along one axis, at "

@@ -65,7 +65,7 @@ class CellsPanel(TaskPanel):
         "32 along x, 15 to 18 along y, stay solid; **void=** likewise.",
         start="upload its image below",
         starts="Samples start a quarter of the way from it to posterior samples, the first one at the cell itself.",
-        sampling=f"In {SIDE**2} dimensions maximin has no advantage over SRS: random points lie equally far apart there.",
+        sampling=f"In {SIDE**2} dimensions maximin has no advantage over SRS: all random points are equally far apart.",
         finishing="After the clean-up, pixels at the edges are flipped, each trial judged by finite elements, until "
         f"E_x is the target to {ENOUGH:g} E_s. Takes some tens of true evaluations a design.",
         below=ask_otherwise,
@@ -95,11 +95,11 @@ class CellsPanel(TaskPanel):
         distances = {
             SAMPLINGS[name]: minimum_distance(latent_design(n, k, name, run.seed).numpy()) for name in SAMPLINGS
         }
-        told = ", ".join(f"{name} {distance:.1f}" for name, distance in distances.items())
+        listed = ", ".join(f"{name} {distance:.1f}" for name, distance in distances.items())
         st.info(
             f"**In {k} dimensions maximin has no advantage.** Random points are all about equally far from each other "
             "there, so there is no clump to avoid and no hole to fill: the least distance between two of these "
-            f"{n} latent points is {told}. Choose any; pairs of coordinates and densities would show nothing either.",
+            f"{n} latent points is {listed}. Choose any; pairs of coordinates and densities would show nothing either.",
             icon=":material/info:",
         )
         return True

@@ -64,7 +64,7 @@ def ask_otherwise() -> None:
 
 
 def painted(kind: str) -> np.ndarray:
-    """(1024,) bool: the pixels that the text of the constraints keeps solid, or void; its errors are told elsewhere."""
+    """(1024,) bool: the pixels that the text of the constraints keeps solid, or void; errors are shown elsewhere."""
     result = np.zeros(SIDE**2, dtype=bool)
     for text in _regions():
         name, _, value = (part.strip() for part in text.partition("="))
@@ -90,7 +90,7 @@ def _say(constraints: list[str]) -> None:
 
 
 def _add(region: str) -> None:
-    kind = next(kind for kind, told in USES.items() if told == st.session_state.region_use)
+    kind = next(kind for kind, label in USES.items() if label == st.session_state.region_use)
     _say([*parts(), f"{kind}={region}"])
 
 

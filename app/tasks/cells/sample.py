@@ -51,8 +51,8 @@ def _figures(
     aim, verified = float(run.aims[sample, 0]), bool(run.verified[sample])
     by = "by finite elements" if verified else "not verified"
     figures = [
-        Figure("E_x / E_s", f"{e_x:.4f}" if verified else "–", f"{by}; asked was {float(modulus(aim)):.4f}"),
-        Figure("y, its z-score", f"{y:.3f}" if verified else "–", f"asked was {asked_text(run)}"),
+        Figure("E_x / E_s", f"{e_x:.4f}" if verified else "–", f"{by}; target {float(modulus(aim)):.4f}"),
+        Figure("y, its z-score", f"{y:.3f}" if verified else "–", f"target: {asked_text(run)}"),
         Figure("E_y / E_s", f"{e_y:.4f}" if verified else "–", f"ν_xy = {poisson:.3f}" if verified else "not verified"),
     ]
     if run.f_error is not None:

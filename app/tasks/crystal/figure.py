@@ -55,7 +55,7 @@ def caption(run: Run) -> str:
         else f"**Dot:** {start}.",
         "**Diamond:** what DFT says of it, joined to what the surrogates had said."
         if run.verified.any()
-        else "None is verified: DFT runs when asked to, below.",
+        else "None is verified: DFT runs on request, below.",
         "The green band is the target within the tolerance. Lower: less strained, more stable.",
     ]
     if run.f_error is not None:
@@ -327,13 +327,13 @@ def cells(
         }
     comma = "<br>" if size.narrow else ",  "
 
-    def told(cell: np.ndarray) -> str:
+    def described(cell: np.ndarray) -> str:
         if np.array_equal(cell, CUBIC):
             return f"a = b = c = {CUBIC_LENGTH:.3f} Å"
         a, b, c, alpha, beta, gamma = cell
         return f"a {a:.3f}, b {b:.3f}, c {c:.3f} Å{comma}α {alpha:.2f}, β {beta:.2f}, γ {gamma:.2f}°"
 
-    heads = [(0, f"<b>{name}</b><br>{told(lattice)}"), (0.51, f"<b>{beside[1]}</b><br>{told(beside[0])}")]
+    heads = [(0, f"<b>{name}</b><br>{described(lattice)}"), (0.51, f"<b>{beside[1]}</b><br>{described(beside[0])}")]
     annotations = [
         title(text, ((at, 1), (0, 1)), size) | {"yanchor": "bottom", "font": {"size": size.font - size.narrow}}
         for at, text in heads

@@ -27,16 +27,16 @@ MOST_BYTES = 100_000
 def ask_for_the_papers(request: DesignRequest) -> None:
     """One click to the paper's question, which is marked as what it is, and one back."""
     papers = not request.constraints and all(goal.low == goal.high == PAPER[0] for goal in request.target.goals)
-    told, button = st.columns([3.2, 1], vertical_alignment="center")
+    text_column, button = st.columns([3.2, 1], vertical_alignment="center")
     if papers:
-        told.warning(
+        text_column.warning(
             f"**The paper's question**, {PAPER[0]} eV: such cells are strained by about 18 %, far beyond any film, and "
             "their ions lie at a saddle of the energy: once nudged, they relax to gaps of 1.5 to 2.6 eV.",
             icon=":material/warning:",
         )
         label, target, constraints = f"Ask for {CREDIBLE[0]} eV, strain ≤ 4 %", CREDIBLE, CREDIBLE_STRAIN
     else:
-        told.caption(f"The paper asks for {PAPER[0]} eV, at any strain.")
+        text_column.caption(f"The paper asks for {PAPER[0]} eV, at any strain.")
         label, target, constraints = f"The paper's question: {PAPER[0]} eV", PAPER, ""
     button.button(label, key="paper", on_click=_ask_for, args=(target, constraints), width="stretch")
 

@@ -50,7 +50,7 @@ class CrystalPanel(TaskPanel):
     about = (
         f"Every gap here is a **PBE gap with unrelaxed internal coordinates**: {HELD_IONS}. "
         f"PBE underestimates ({CUBIC_GAP:.2f} eV for the cubic crystal, {MEASURED_GAP:.2f} eV in experiment). "
-        "A negative gap: the bands overlap, a metal. DFT runs only when asked to: until then designs are "
+        "A negative gap: the bands overlap, a metal. DFT runs only on request; until then designs are "
         "**not verified**."
     )
     form = Form(
@@ -82,23 +82,27 @@ class CrystalPanel(TaskPanel):
         self.show_sample(request, run, dark, size)
 
     def completed(self, run: Run) -> Run:
-        """The same designs, with what DFT has said of any of them, whoever asked: figures, table and exports follow."""
-        found = verification.SRTIO3.known(lattices(run))
-        said = [i for i, one in enumerate(found) if one is not None and "fail" not in one]
+        """The same designs, with all results of DFT for them: figures, table and exports follow."""
+        verified = verification.SRTIO3.known(lattices(run))
+        said = [i for i, one in enumerate(verified) if one is not None and "fail" not in one]
         if not said:
             return run
         achieved = run.achieved.copy()
         for i in said:
-            achieved[i] = [found[i]["gap"], found[i]["direct"], found[i]["energy"] - CUBIC_ENERGY]
+            achieved[i] = [verified[i]["gap"], verified[i]["direct"], verified[i]["energy"] - CUBIC_ENERGY]
         frame, rows = run.frame.copy(), final(run).index
         error = np.square(achieved[:, 0] - run.aims[:, 0])
         names = ["y1", *TASKS[run.task].property_labels[1:], "resim_error"]
         for name, column in zip(names, [*achieved.T, error], strict=True):
             frame.loc[rows, name] = column
         known = error[np.isfinite(error)]
-        told = {"resim_mse": float(known.mean()), "resim_median": float(np.median(known)), "verified": len(known)}
-        told["omega_calls"] = max(run.summary["omega_calls"], len(known))
-        return replace(run, achieved=achieved, frame=frame, summary=run.summary | told)
+        figures_by_dft = {
+            "resim_mse": float(known.mean()),
+            "resim_median": float(np.median(known)),
+            "verified": len(known),
+        }
+        figures_by_dft["omega_calls"] = max(run.summary["omega_calls"], len(known))
+        return replace(run, achieved=achieved, frame=frame, summary=run.summary | figures_by_dft)
 
     def show_sample(self, request: DesignRequest, run: Run, dark: bool, size: Size) -> None:
         """Candidates with their verification and files; one cell closely; the distributions of lattice parameters."""

@@ -41,8 +41,8 @@ def show_cell(
     st.subheader(named, divider="gray")
     left, right = st.columns([2.2, 1], vertical_alignment="bottom")
     worn = badges(run)[sample]
-    told = " ".join(f":{color}-badge[{name}]" for name, color in BADGES.items() if name in worn)
-    left.markdown(told + ("" if run.verified[sample] else " not verified"))
+    worn_badges = " ".join(f":{color}-badge[{name}]" for name, color in BADGES.items() if name in worn)
+    left.markdown(worn_badges + ("" if run.verified[sample] else " not verified"))
     with right:
         favourites.ask_to_keep(request, run, sample)
     seen = inspect(run, sample)
@@ -80,11 +80,11 @@ def gap_type(gap: float, direct: float) -> str:
 def _figures(run: Run, row: pd.Series, sample: int, nearest: float) -> list[Figure]:
     """One cell in numbers."""
     gap, direct, energy = run.achieved[sample]
-    asked = f"asked was {asked_text(run)}"
+    target_note = f"target: {asked_text(run)}"
     if run.verified[sample]:
-        figures = [Figure("PBE gap by DFT", f"{gap:.4f} eV", f"{asked}; {HELD_IONS}; direct gap {direct:.3f} eV")]
+        figures = [Figure("PBE gap by DFT", f"{gap:.4f} eV", f"{target_note}; {HELD_IONS}; direct gap {direct:.3f} eV")]
     else:
-        figures = [Figure("PBE gap by DFT", "not verified", f"{asked}; {HELD_IONS}")]
+        figures = [Figure("PBE gap by DFT", "not verified", f"{target_note}; {HELD_IONS}")]
     said = (gap, direct) if run.verified[sample] else (row["gap"], row["direct"])
     kind = Figure("Gap type", gap_type(*said), f"least direct gap {said[1]:.3f} eV; by {_by(run, sample)}")
     spread = f"± {row['gap_sd'] * calibrated()[0]:.4f} holds {100 * LEVEL:.0f} % of DFT gaps; unrelaxed"

@@ -56,7 +56,7 @@ def caption(run: Run) -> str:
         f"**Ring:** a {run.labels[0]} strain. **Dot:** the same, as localization moves it." if run.localizes else "",
         "**Diamond:** what DFT says of it, joined to the prediction."
         if run.verified.any()
-        else "None is verified: DFT runs when asked to, below.",
+        else "None is verified: DFT runs on request, below.",
         "The green band is the target within the tolerance; low in the picture is little strained.",
     ]
     return " ".join(part for part in text if part)

@@ -222,7 +222,7 @@ def _show_crystal(request: DesignRequest, run: Run, ranked: pd.DataFrame, sample
 
 def _figures(run: Run, row: pd.Series, sample: int, result: dict[str, Any] | None) -> list[Figure]:
     """One strain in numbers."""
-    wanted = f"asked was {asked_text(run)}; PBE, ions relaxed"
+    wanted = f"target: {asked_text(run)}; PBE, ions relaxed"
     by = "surrogate, not verified" if result is None else "DFT"
     shown = f"{run.achieved[sample, 0]:.4f} eV" if run.verified[sample] else "not verified"
     energy = row["energy"] if result is None else (result["energy"] - operator.REFERENCE_ENERGY) / 2
@@ -263,7 +263,7 @@ class SiliconPanel(TaskPanel):
     about = (
         "Every gap here is a **PBE gap without spin–orbit coupling, ions relaxed**: 0.60 eV for the unstrained "
         f"crystal, 1.17 eV in experiment (a scissor of {SCISSOR} eV is customary). In all data the gap is indirect, "
-        "from Γ to a valley on Δ. DFT runs only when asked to: until then designs are **not verified**."
+        "from Γ to a valley on Δ. DFT runs only on request; until then designs are **not verified**."
     )
     form = Form(
         example="substrate=Si0.7Ge0.3; energy<=4meV; valley=3",
@@ -311,7 +311,7 @@ class SiliconPanel(TaskPanel):
         """The candidates are there already."""
 
     def completed(self, run: Run) -> Run:
-        """The same designs, with what DFT has said of any of them, whoever asked: figures, table and exports follow."""
+        """The same designs, with all results of DFT for them: figures, table and exports follow."""
         match = DFT.known(_strains(run))
         said = [i for i, one in enumerate(match) if one is not None and "fail" not in one]
         if not said:

@@ -88,13 +88,13 @@ def table(run: Run) -> pd.DataFrame:
 
 def _columns(run: Run, names: list[str]) -> dict[str, Any]:
     task = TASKS[run.task]
-    told = {"distance": "to the nearest measured row, in box widths"}
-    told |= {"nearest row": "its number in its file; the first row below the header is 1"}
+    help_texts = {"distance": "to the nearest measured row, in box widths"}
+    help_texts |= {"nearest row": "its number in its file; the first row below the header is 1"}
     for label, name in zip(task.property_labels, y_names(task), strict=True):
-        told |= {f"{name}*": f"target, {label}", f"{name} predicted": f"{label}, mean of the surrogates"}
-        told |= {f"± {name}": "predicted ± this holds about 90 % of measurements; calibrated on left-out rows"}
-        told |= {f"{name} of nearest row": f"{label}, as measured"}
-    told |= dict(zip(x_names(task), task.x_labels, strict=True))
+        help_texts |= {f"{name}*": f"target, {label}", f"{name} predicted": f"{label}, mean of the surrogates"}
+        help_texts |= {f"± {name}": "predicted ± this holds about 90 % of measurements; calibrated on left-out rows"}
+        help_texts |= {f"{name} of nearest row": f"{label}, as measured"}
+    help_texts |= dict(zip(x_names(task), task.x_labels, strict=True))
     heads = dict(zip(x_names(task), task.x_labels, strict=True))
     for label, name in zip(task.property_labels, y_names(task), strict=True):
         called, _, unit = label.partition(" [")
@@ -109,7 +109,7 @@ def _columns(run: Run, names: list[str]) -> dict[str, Any]:
         else st.column_config.NumberColumn(
             heads.get(name),
             format=forms.get(name, "%.5g"),
-            help=told.get(name, "number of the sample, the same in every export"),
+            help=help_texts.get(name, "number of the sample, the same in every export"),
             pinned=name == "sample",
         )
         for name in names
@@ -161,8 +161,8 @@ def _to_measure(request: DesignRequest, run: Run) -> None:
 
 def _chosen(run: Run, count: int) -> str:
     x, aims = torch.from_numpy(run.final[[f"x{j + 1}" for j in range(run.x.shape[-1])]].to_numpy(copy=True)), run.aims
-    found = candidates.to_measure(TASKS[run.task], loaded(run.task, run.method), x, torch.from_numpy(aims), count)
-    return spreadsheet_safe(found).to_csv(index=False)
+    chosen_rows = candidates.to_measure(TASKS[run.task], loaded(run.task, run.method), x, torch.from_numpy(aims), count)
+    return spreadsheet_safe(chosen_rows).to_csv(index=False)
 
 
 def _add(task: Task, name: str, content: bytes) -> None:
@@ -183,8 +183,13 @@ def _add(task: Task, name: str, content: bytes) -> None:
         return
     st.session_state.results_key += 1
     epochs = as_before.get("epochs")
-    told = "with the settings used before" + (f" ({epochs} epochs)" if epochs else "") if as_before else "as usual"
-    st.session_state.results_said = (True, f"{count} rows added; a training on all rows, {told}, is in the queue.")
+    help_texts = (
+        "with the settings used before" + (f" ({epochs} epochs)" if epochs else "") if as_before else "as usual"
+    )
+    st.session_state.results_said = (
+        True,
+        f"{count} rows added; a training on all rows, {help_texts}, is in the queue.",
+    )
 
 
 def history(task: Task) -> None:
@@ -192,8 +197,8 @@ def history(task: Task) -> None:
     assert task.data_folder is not None
     rows = []
     for k, r in enumerate(own_data.read_card(task.data_folder)["rounds"]):
-        found = r.get("held_out", {}).get("mlp") or next(iter(r.get("held_out", {}).values()), None)
-        accuracy = candidates.accuracy_text(task, found) if found else "not trained yet"
+        chosen_rows = r.get("held_out", {}).get("mlp") or next(iter(r.get("held_out", {}).values()), None)
+        accuracy = candidates.accuracy_text(task, chosen_rows) if chosen_rows else "not trained yet"
         rows.append({"round": k, "file": r["source"], "rows": r["rows"], "surrogates after it": accuracy})
     st.dataframe(pd.DataFrame(rows), hide_index=True)
 
@@ -252,8 +257,8 @@ class TablePanel(TaskPanel):
             icon=":material/rule:",
         )
         if left := not_learnt(task, [card["data"]["n"] for card in method.cards.values()]):
-            told, link = st.columns([3.2, 1], vertical_alignment="center")
-            told.warning(
+            help_texts, link = st.columns([3.2, 1], vertical_alignment="center")
+            help_texts.warning(
                 f"{left:,} measured {'row is' if left == 1 else 'rows are'} not in this model yet.",
                 icon=":material/update:",
             )

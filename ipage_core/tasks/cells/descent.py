@@ -2,7 +2,7 @@
 
 A field u in the unit box is blurred and then sharpened, ρ = sharpen(blur(u)); Gauss–Newton steps of least norm bring
 the properties of ρ to their goals while the step at 1/2 becomes steeper, until ρ is all but black and white. A cell
-that is clean (one piece, no hinges, features as asked) then is near, and pixel flips finish the rest (``flips``).
+that is clean (one piece, no hinges, features as requested) then is near, and pixel flips finish the rest (``flips``).
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class CellSpace:
         return through.reshape(len(gradients), -1)
 
     def clean(self, density: Array) -> Mask | None:
-        """A near cell that is admissible with features as asked, or None where mending the one breaks the other."""
+        """A near cell that is admissible with the requested features; None if both cannot be met."""
         orbits = None if self.orbits is None else self.orbits.reshape(self.side, self.side)
         for level in (0.5, 0.35, 0.65, 0.2, 0.8) if self.feature > 1 else (0.5,):
             cell = admissible((density + 0.5 - level).clip(0, 1), orbits, self.frozen)

@@ -41,7 +41,7 @@ def z_score(name: str, value: Any) -> Any:
 _KINDS: dict[str, Kind] = {"<=": "at most", ">=": "at least", "=": "exactly"}
 
 
-class Asked(Protocol):
+class GoalRequest(Protocol):
     """A goal of the problem floor, whatever the property."""
 
     @property
@@ -61,7 +61,7 @@ class Asked(Protocol):
         """How far off still counts as a hit, if it is said."""
 
 
-def cell_goals(name: str, wanted: Asked) -> list[Goal]:
+def cell_goals(name: str, wanted: GoalRequest) -> list[Goal]:
     """A goal of the problem floor as the solver's: one, two for an interval, none for ``anything``.
 
     Raises:
@@ -88,7 +88,7 @@ def space_and_goals(expressions: Sequence[str], side: int = SIDE, feature: int =
     Where several goals are met at once ``isotropic`` means all of the stiffness, not only E_x = E_y: anisotropy ≤ 0.04.
 
     Raises:
-        ValueError: an expression is not understood, or masks are asked for at another resolution than 32 or 64.
+        ValueError: an expression is not understood, or masks have another resolution than 32 or 64.
     """
     masks, goals, orbits = [], list[Goal](), None
     for said in expressions:
@@ -126,12 +126,12 @@ def _number(said: str, text: str) -> float:
 
 @dataclass(frozen=True, eq=False)
 class GoalDesigns:
-    """What the solver solved, with the goals it was asked for."""
+    """The result of the solver, with its goals."""
 
     goals: tuple[Goal, ...]
     solved: SolvedCells
     feature: int = 1
-    """The thinnest wall and the narrowest gap that was asked for, in pixels."""
+    """The thinnest wall and the narrowest gap requested, in pixels."""
 
     def remark(self) -> str:
         """Which features the cells have; a printer's user must know."""

@@ -1,4 +1,4 @@
-"""What is asked of a cell: several properties at once, exactly, at least, at most, or as small or large as can be."""
+"""Goals for a cell: several properties at once, exactly, at least, at most, or as small or large as can be."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Kind = Literal["exactly", "at least", "at most", "minimize", "maximize"]
 
 @dataclass(frozen=True)
 class Goal:
-    """One property and what is asked of it."""
+    """One property and its goal."""
 
     name: str
     kind: Kind = "exactly"

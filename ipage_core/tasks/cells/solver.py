@@ -35,7 +35,7 @@ class SolvedCells:
     """n cells, and what the operator says of each; a cell that misses a goal is the nearest one found."""
 
     cells: Mask
-    """(n, side, side), True = solid; admissible, symmetric and masked as asked."""
+    """(n, side, side), True = solid; admissible, symmetric and masked as requested."""
     stiffness: Array
     """(n, 3, 3) in units of E_s, at the mesh."""
     values: Array
@@ -67,7 +67,7 @@ class SolvedCells:
             return said
         best = int(self.misfit.argmin())
         achieved = ", ".join(f"{value:.4g}" for value in self.values[best])
-        return f"not found in {int(self.attempts.sum())} starts at {at}; nearest achieved: {achieved}"
+        return f"not reached in {int(self.attempts.sum())} starts at {at}; nearest achieved: {achieved}"
 
 
 def solve(

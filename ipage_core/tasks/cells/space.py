@@ -48,7 +48,7 @@ def sharpen(field: Tensor, beta: float | Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Filtered(DesignSpace):
-    """u (n, 1024) in the unit box → x = sharpen(blur(u)), symmetric and masked where that is asked for."""
+    """u (n, 1024) in the unit box → x = sharpen(blur(u)), symmetric and masked if requested."""
 
     bounds: Tensor
     beta: float = SHARPNESS[-1]

@@ -66,10 +66,10 @@ def read(folder: Path, card: Card) -> Rows:
 
 def _stamp(path: Path) -> tuple[int, int]:
     try:
-        found = path.stat()
+        entries = path.stat()
     except OSError:
         return 0, 0
-    return found.st_mtime_ns, found.st_size
+    return entries.st_mtime_ns, entries.st_size
 
 
 @lru_cache(maxsize=8)
@@ -94,16 +94,16 @@ def _read(folder: Path, x_names: tuple[str, ...], y_names: tuple[str, ...], stam
 
 def _frame(journal: Path, x_names: tuple[str, ...], y_names: tuple[str, ...]) -> pd.DataFrame:
     """The rows of a journal; a last line that a kill has cut short is not one."""
-    found: list[list[Any]] = []
+    entries: list[list[Any]] = []
     text = journal.read_text() if journal.exists() else ""
     for line in text.splitlines(keepends=True):
         if not line.endswith("\n"):
             break
         one = json.loads(line)["result"]
         for x, y, error, seconds in zip(one["x"], one["y"], one["error"], one["seconds"], strict=True):
-            found.append([*x, *(y or [np.nan] * len(y_names)), error, one["source"], seconds, one["made"]])
+            entries.append([*x, *(y or [np.nan] * len(y_names)), error, one["source"], seconds, one["made"]])
     columns = [*x_names, *y_names, "error", "source", "seconds", "made"]
-    frame = pd.DataFrame(found, columns=columns)
+    frame = pd.DataFrame(entries, columns=columns)
     return frame.astype(dict.fromkeys((*x_names, *y_names, "seconds"), np.float64))
 
 

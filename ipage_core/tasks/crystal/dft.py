@@ -130,7 +130,7 @@ def gaps(
         workers: how many processes; all the cores this process may use, by default. 0 computes in this process.
         progress: called as results arrive; ``key`` is the row's number as a string, ``result`` as in :func:`gap`.
             What was cached is counted in the first call.
-        cancel: asked twice a second; on true, calculations in flight are dropped.
+        cancel: called twice a second; on true, calculations in flight are dropped.
 
     Returns:
         n results as in :func:`gap`, in the order of the rows; None where ``cancel`` came first.

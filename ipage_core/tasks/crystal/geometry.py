@@ -48,8 +48,8 @@ def geometry(lattice: ArrayLike, sites: ArrayLike = SITES, symprec: float = SYMP
         angles.append(_angle(near, far))
         arms.append(near)
     between = [_angle(arms[i], arms[j]) for i, j in ((1, 2), (0, 2), (0, 1))]
-    found = spglib.get_spacegroup((cell.tolist(), places.tolist(), [38, 22, 8, 8, 8]), symprec=symprec)
-    return Geometry(np.array(bonds), np.array(angles), np.minimum(between, 180 - np.array(between)), str(found))
+    group = spglib.get_spacegroup((cell.tolist(), places.tolist(), [38, 22, 8, 8, 8]), symprec=symprec)
+    return Geometry(np.array(bonds), np.array(angles), np.minimum(between, 180 - np.array(between)), str(group))
 
 
 def _angle(u: NDArray[np.float64], v: NDArray[np.float64]) -> float:

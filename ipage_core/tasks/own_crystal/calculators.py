@@ -93,10 +93,12 @@ def factory(name: str) -> Factory:
         accepted = ", ".join([*BUILT_IN, *known])
         raise ValueError(f"calculator '{name}' is not known; accepted: {accepted}, MODULE:FACTORY or FILE.py:FACTORY")
     try:
-        found: Factory = getattr(_of_file(Path(module)) if module.endswith(".py") else import_module(module), attribute)
+        chosen: Factory = getattr(
+            _of_file(Path(module)) if module.endswith(".py") else import_module(module), attribute
+        )
     except Exception as error:  # the user's own module may fail in any way
         raise ValueError(f"calculator '{name}' cannot be imported: {type(error).__name__}: {error}") from None
-    return found
+    return chosen
 
 
 def _of_file(path: Path) -> ModuleType:
@@ -132,13 +134,13 @@ def build(name: str, reference: Atoms) -> Any:
 
 def provenance(name: str, calculator: Any, reference: Atoms) -> dict[str, Any]:
     """Which calculator, with which settings and versions."""
-    found: dict[str, Any] = {"calculator": name, "ase": version("ase")}
+    settings: dict[str, Any] = {"calculator": name, "ase": version("ase")}
     for package in (name, type(calculator).__module__.partition(".")[0]):
         try:
-            found[package] = version(package)
+            settings[package] = version(package)
         except PackageNotFoundError:
             continue
     if name == "gpaw":
-        found |= {"xc": "PBE", "ecut": CUT_OFF, "k_mesh": "x".join(map(str, k_mesh(reference))), "gamma": True}
-        found |= {"smearing": "Fermi-Dirac 0.05 eV", "convergence": "density 1e-5, eigenstates 1e-7"}
-    return found
+        settings |= {"xc": "PBE", "ecut": CUT_OFF, "k_mesh": "x".join(map(str, k_mesh(reference))), "gamma": True}
+        settings |= {"smearing": "Fermi-Dirac 0.05 eV", "convergence": "density 1e-5, eigenstates 1e-7"}
+    return settings

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 CARD = "crystal.json"
 SHEAR = 2 / 3
-"""Shear components go so far, of the strain that is asked for, as for silicon."""
+"""Shear components go so far, of the requested strain, as for silicon."""
 MOST_ATOMS = 200
 
 
@@ -41,7 +41,7 @@ PROPERTIES: dict[str, Known] = {
     "volume": Known("A3 per atom", 0.01, "of the cell"),
     "displacement": Known("A", 0.02, "root mean square of what relaxation moved the atoms by"),
 }
-"""What can be asked of a crystal, by name."""
+"""Properties of a crystal that can be targets, by name."""
 
 
 @dataclass(frozen=True)

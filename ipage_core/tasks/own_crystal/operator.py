@@ -1,8 +1,8 @@
-"""Ω of a crystal of one's own: strain the cell, let the atoms come to rest if asked to, say what it then has.
+"""Ω of a crystal of one's own: strain the cell, relax the atoms if requested, say what it then has.
 
 A strain ε turns the cell A into A (I + ε); sites are carried along. With ``relax`` the atoms then move, the cell
 fixed, until no force exceeds ``FORCE``, from the carried sites and from kicked ones: of the states they end in, the
-lowest counts, and others within ``BRANCHES`` of it are told.
+lowest counts, and others within ``BRANCHES`` of it are reported.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ STEPS = 80
 KICK = 0.08
 """Å: standard deviation of the noise that later starts have on their sites."""
 BRANCHES, ALIKE = 0.020, 0.0005
-"""States within the first [eV per cell] of the lowest are told; those within the second are the same one."""
+"""States within the first [eV per cell] of the lowest are reported; those within the second are the same one."""
 STRUCTURES = "structures"
 
 
@@ -47,7 +47,7 @@ def evaluate(crystal: Crystal, strain: ArrayLike, calculator: Any) -> tuple[dict
     """The crystal's properties by name, and the atoms at rest, their results with them.
 
     Raises:
-        ValueError: the atoms did not come to rest, or the calculator cannot say what is asked for.
+        ValueError: the atoms did not come to rest, or the calculator cannot compute a requested property.
     """
     lowest, branches = _at_rest(crystal, strain, calculator)
     result = properties(crystal, lowest, strained(crystal, strain))
@@ -120,7 +120,7 @@ def gap(calculator: Any) -> float:
 
 
 def properties(crystal: Crystal, atoms: Atoms, carried: Atoms) -> dict[str, float]:
-    """What is asked of the atoms at rest; ``carried`` are where the strain alone puts them.
+    """The requested properties of the relaxed atoms; ``carried`` are where the strain alone puts them.
 
     Raises:
         ValueError: the calculator does not say one of them.

@@ -33,7 +33,7 @@ def referenced(crystal: Crystal) -> tuple[Crystal, dict[str, float]]:
     """The crystal with its reference energy, and what else the calculator says of it unstrained.
 
     Raises:
-        ValueError: the calculator is not there, fails, or cannot say what is asked for.
+        ValueError: the calculator is not there, fails, or cannot compute a requested property.
     """
     from ase.units import GPa
 

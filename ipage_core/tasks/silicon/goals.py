@@ -21,7 +21,7 @@ UNITS = {1: "eV", 2: "eV", 3: "GPa", 4: ""}
 
 
 def design_goals(options: Any) -> Any:
-    """Designs as the options of ``design`` ask for them; None: the gap alone is asked for.
+    """Designs as the options of ``design`` ask for them; None: only the gap is a goal.
 
     Raises:
         ValueError: a goal is not accepted, the gap has none, or an option has no meaning here.

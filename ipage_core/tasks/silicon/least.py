@@ -26,7 +26,7 @@ KEPT, BEYOND = 1e-5, 1e-3
 """A descent has kept its gap if that is within so much [eV], and its caps if these are exceeded by no more."""
 
 
-class Found(NamedTuple):
+class Minimum(NamedTuple):
     """Where a descent ended."""
 
     strain: Floats
@@ -48,7 +48,7 @@ def extreme(
     name: str = "energy",
     sign: float = 1.0,
     space: DesignSpace | None = None,
-) -> list[Found | None]:
+) -> list[Minimum | None]:
     """From each strain (n, 6): the least (``sign`` 1) or greatest (−1) value of a property that the gap allows nearby.
 
     ``network`` computes in float64, see :func:`in_double`. ``space`` holds constraints; without one the strains move
@@ -80,7 +80,7 @@ def extreme(
         capped = value(lambda x: -_signed(space, x))
         held.append({"type": "ineq", "fun": capped[0], "jac": capped[1]})
 
-    def descended(start: Floats) -> Found | None:
+    def descended(start: Floats) -> Minimum | None:
         result = minimize(  # type: ignore[call-overload]
             lambda u: float(to_least[0](u)[0]),
             start,
@@ -96,7 +96,7 @@ def extreme(
             beyond = 0.0 if space is None else float(space.excess(x).sum())
         if abs(match[GAP] - gap) > KEPT or beyond > BEYOND:
             return None
-        return Found(x[0].numpy(), match)
+        return Minimum(x[0].numpy(), match)
 
     encoded = starts.double() if space is None else space.encode(starts.double())
     return [descended(start) for start in encoded.numpy()]
@@ -110,12 +110,12 @@ def _signed(space: DesignSpace, x: Tensor) -> Tensor:
 
 def path(
     network: ValleySurrogate, gaps: Sequence[float], starts: Callable[[float], Tensor], tried: int = 3
-) -> list[Found | None]:
+) -> list[Minimum | None]:
     """The least elastic energy for each gap, from the ``tried`` best of ``starts(gap)`` (n, 6); None if none keeps it.
 
     The one before is a start too, so that the path is followed where it is continuous.
     """
-    exact, match = in_double(network), list[Found | None]()
+    exact, match = in_double(network), list[Minimum | None]()
     for gap in gaps:
         x = starts(gap).double()
         with torch.no_grad():

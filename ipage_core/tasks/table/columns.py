@@ -206,7 +206,7 @@ def mixtures(frame: pd.DataFrame, names: Sequence[str]) -> list[tuple[tuple[str,
     """
     values = {name: numbers(frame, name) for name in names}
     complete = ~np.isnan(np.stack(list(values.values()), axis=1)).any(axis=1) if values else np.zeros(0, dtype=bool)
-    found: list[tuple[tuple[str, ...], float]] = []
+    sums: list[tuple[tuple[str, ...], float]] = []
     for total in (1.0, 100.0):
         parts = {
             name: v[complete]
@@ -214,10 +214,10 @@ def mixtures(frame: pd.DataFrame, names: Sequence[str]) -> list[tuple[tuple[str,
             if complete.sum() >= 3 and v[complete].min() >= 0 and v[complete].max() <= total and np.ptp(v[complete]) > 0
         }
         for chosen in _sets_that_sum(parts, total):
-            used = {name for some, _ in found for name in some}
+            used = {name for some, _ in sums for name in some}
             if not used & set(chosen):
-                found.append((chosen, total))
-    return found
+                sums.append((chosen, total))
+    return sums
 
 
 def _sets_that_sum(parts: dict[str, np.ndarray], total: float) -> list[tuple[str, ...]]:

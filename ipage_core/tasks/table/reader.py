@@ -110,7 +110,7 @@ def _side_by_side(parts: list[Table]) -> Table:
         frame=pd.concat([part.frame for part in parts], axis=1),
         columns={name: column for part in parts for name, column in part.columns.items()},
         lines=parts[0].lines,
-        found=parts[0].found,
+        guessed=parts[0].guessed,
         guesses=tuple(f"{part.source}: {message}" for part in parts for message in part.guesses),
         odd=tuple(one for part in parts for one in part.odd),
     )
@@ -155,13 +155,15 @@ def _from_text(content: bytes, name: str, stem: str, settings: Settings, most_co
     if cells.separator not in ",;\t" and settings.separator is None and len(cells.columns) > 1:
         notes.append(f"Its columns are separated by {SEPARATORS[cells.separator]} (--separator sets it).")
     typed = [np.full(len(column), np.nan) for column in cells.columns]
-    found = replace(
+    guessed_settings = replace(
         settings,
         encoding=encoding,
         separator={"\t": "tab", " ": "blank", NOTHING: None}.get(cells.separator, cells.separator),
     )
     bad = [Odd(line, "", why_not) for line, why_not in cells.bad_rows]
-    return assemble(name, stem, cells.names, cells.units, cells.columns, typed, cells.lines, found, notes, bad)
+    return assemble(
+        name, stem, cells.names, cells.units, cells.columns, typed, cells.lines, guessed_settings, notes, bad
+    )
 
 
 def _from_sheet(content: bytes, name: str, stem: str, settings: Settings, most_columns: int) -> Table:

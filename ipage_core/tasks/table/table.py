@@ -70,7 +70,7 @@ class Table:
     columns: dict[str, Column]
     lines: np.ndarray
     """(n,) the line of the file that each row is in, the header being line 1 as a rule."""
-    found: Settings
+    guessed: Settings
     """As it was read: with these settings it reads the same again."""
     guesses: tuple[str, ...]
     """What was guessed and may be wrong, a sentence each."""

@@ -142,7 +142,7 @@ def test_a_single_input_and_a_single_property():
     x = rng.random(120).round(5)
     table = read_table(upload(text(pd.DataFrame({"thickness": x, "gap": np.sin(3 * x).round(5)}))))
     assert list(table.columns) == ["thickness", "gap"]
-    assert table.found == Settings(separator=",", decimal=".", encoding="utf-8")
+    assert table.guessed == Settings(separator=",", decimal=".", encoding="utf-8")
 
 
 def test_inputs_and_properties_are_chosen_or_guessed():

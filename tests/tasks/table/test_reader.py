@@ -38,7 +38,7 @@ def test_semicolons_and_decimal_commas_whatever_the_header_or_a_date_holds(seed)
     wide = pd.concat([pd.Series(first, name="Datum"), frame.astype(object)], axis=1)
     separator = str(rng.choice([";", "\t", "|"]))
     table = read_table(upload(text(wide, separator, ",", names=["Datum, Zeit", *names]), rng))
-    assert table.found.decimal == ","
+    assert table.guessed.decimal == ","
     assert same(table, frame.astype(float), names)
     assert not table.odd
 

@@ -7,13 +7,13 @@ import streamlit as st
 from app.components.words import plain
 from app.state import classroom
 from app.tasks.cells.goals import rows
-from app.tasks.cells.goals.asked import COUNTS, SIDES, Asked, split
+from app.tasks.cells.goals.request import COUNTS, SIDES, GoalRequest, split
 from ipage_core.tasks.cells.wallpaper import GROUPS
 
 MOST_IN_CLASS = 16
 
 
-def ask_how(first: Asked) -> Asked | None:
+def ask_how(first: GoalRequest) -> GoalRequest | None:
     """What is asked for now; None, and a sentence, where it is not complete."""
     counts = classroom.within(COUNTS, MOST_IN_CLASS)
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -61,7 +61,7 @@ def ask_how(first: Asked) -> Asked | None:
             "**solid=1-32,15-18**: pixels that stay solid; **void=** likewise. **isotropic**: anisotropy ≤ 0.04.",
         )
     try:
-        return Asked(
+        return GoalRequest(
             rows.goals(),
             int(n),
             int(seed),

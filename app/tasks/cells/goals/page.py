@@ -15,12 +15,12 @@ from app.components.words import cards, plain
 from app.figures.playback import Size
 from app.tasks.cells.files import ask_files
 from app.tasks.cells.goals import rows, runs
-from app.tasks.cells.goals.asked import Asked
 from app.tasks.cells.goals.closely import key_figures, properties, show_closely, show_table
 from app.tasks.cells.goals.figures import attainment, directions
 from app.tasks.cells.goals.gallery import show_gallery
 from app.tasks.cells.goals.how import ask_how
 from app.tasks.cells.goals.planes import front, poisson_plane
+from app.tasks.cells.goals.request import GoalRequest
 from app.tasks.cells.regions import objection
 from ipage_core.tasks.cells.features import smallest_features
 from ipage_core.tasks.cells.goal_design import GoalDesigns
@@ -39,36 +39,36 @@ def show() -> None:
         "itself is descended, so every cell below is checked by it. Moduli are in units of the solid's E_s; z is the "
         "value in standard deviations of the shipped cells."
     )
-    first = Asked.from_query(st.query_params)
+    first = GoalRequest.from_query(st.query_params)
     rows.show_rows()
-    asked = ask_how(first)
+    wanted = ask_how(first)
     pressed = st.button("Design cells", type="primary", icon=":material/grid_view:", key="goal_run")
     rows.show_what_is_wrong()
-    if asked is not None and (pressed or APPLIED not in st.session_state):
-        st.session_state[APPLIED] = asked
+    if wanted is not None and (pressed or APPLIED not in st.session_state):
+        st.session_state[APPLIED] = wanted
         st.session_state[CHOSEN] = None
-        st.query_params.from_dict(asked.query())
-    applied: Asked | None = st.session_state.get(APPLIED)
+        st.query_params.from_dict(wanted.query())
+    applied: GoalRequest | None = st.session_state.get(APPLIED)
     if applied is None:
         return
     made = _find(applied)
-    if asked is not None and asked != applied:
+    if wanted is not None and wanted != applied:
         st.info("The goals above have changed since. **Design cells** takes them up.", icon=":material/info:")
     _show(applied, made, dark, size)
 
 
-def _find(asked: Asked) -> GoalDesigns:
+def _find(wanted: GoalRequest) -> GoalDesigns:
     """The designs, or a sentence in their place."""
     bar = st.empty()
     began = time.monotonic()
 
     def progress(done: int) -> None:
-        bar.progress(done / asked.n, f"{done} of {asked.n} designs, {time.monotonic() - began:.0f} s")
+        bar.progress(done / wanted.n, f"{done} of {wanted.n} designs, {time.monotonic() - began:.0f} s")
 
     try:
-        if wrong := objection(asked.constraints):
+        if wrong := objection(wanted.constraints):
             raise ValueError(wrong)
-        solved = runs.designs(asked, progress)
+        solved = runs.designs(wanted, progress)
         bar.empty()
         return solved
     except ValueError as error:
@@ -85,7 +85,7 @@ def _choose(sample: int) -> None:
     st.session_state[CHOSEN] = sample
 
 
-def _show(asked: Asked, made: GoalDesigns, dark: bool, size: Size) -> None:
+def _show(wanted: GoalRequest, made: GoalDesigns, dark: bool, size: Size) -> None:
     solved, goals = made.solved, list(made.goals)
     sentence = solved.sentence() + made.remark()
     (st.success if solved.met.all() else st.warning)(sentence[0].upper() + sentence[1:] + ".")
@@ -128,20 +128,20 @@ def _show(asked: Asked, made: GoalDesigns, dark: bool, size: Size) -> None:
     number = int(smallest_features(solved.cells[chosen])[0])
     if number < 2:
         st.warning(
-            f"Design {chosen} has a wall of one pixel: {asked.cell_mm / asked.side:.2g} mm in a cell of "
-            f"{asked.cell_mm:g} mm. Printers may lose it; a smallest feature of 2 keeps walls wider.",
+            f"Design {chosen} has a wall of one pixel: {wanted.cell_mm / wanted.side:.2g} mm in a cell of "
+            f"{wanted.cell_mm:g} mm. Printers may lose it; a smallest feature of 2 keeps walls wider.",
             icon=":material/print:",
         )
     st.subheader("Files to print, cut or show", divider="gray")
     ask_files(solved.cells, chosen, "goals-")
-    _share(asked, made)
+    _share(wanted, made)
 
 
-def _share(asked: Asked, made: GoalDesigns) -> None:
+def _share(wanted: GoalRequest, made: GoalDesigns) -> None:
     st.subheader("Share and take away", divider="gray")
     base = (st.context.url or "").split("?")[0]
     st.caption("This link sets the same goals and gives the same designs.")
-    st.code(f"{base}?{asked.link()}", language=None, wrap_lines=True)
+    st.code(f"{base}?{wanted.link()}", language=None, wrap_lines=True)
     st.download_button(
         "Download CSV",
         lambda: made.frame().to_csv(index=False),
@@ -152,4 +152,4 @@ def _share(asked: Asked, made: GoalDesigns) -> None:
         key="goal-csv",
     )
     st.caption("On the command line, the same designs:")
-    st.code(asked.command(), language="bash", wrap_lines=True)
+    st.code(wanted.command(), language="bash", wrap_lines=True)

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import streamlit as st
 
 from app.components.words import plain
-from app.tasks.cells.goals.asked import EXAMPLES, Asked, split
+from app.tasks.cells.goals.request import EXAMPLES, GoalRequest, split
 from ipage_core.problem.target import expression
 from ipage_core.tasks.cells.goal_design import cell_goals, z_score
 from ipage_core.tasks.cells.goals import Goal, Kind
@@ -24,7 +24,7 @@ ROWS = "goal_rows"
 def show_rows() -> None:
     """Set the rows to ``goals`` of the address on the first visit, then draw them."""
     if ROWS not in st.session_state:
-        put(Asked.from_query(st.query_params).goals)
+        put(GoalRequest.from_query(st.query_params).goals)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox(
             "Begin with",

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from app.state.turns import turn
-from app.tasks.cells.goals.asked import Asked
+from app.tasks.cells.goals.request import GoalRequest
 from ipage_core.tasks.cells.deformation import deformed
 from ipage_core.tasks.cells.goal_design import GoalDesigns
 from ipage_core.tasks.cells.mesh import Mesh, stiffness
@@ -19,25 +19,25 @@ REMEMBERED = 24
 
 
 @st.cache_resource(show_spinner=False)
-def _shelf() -> dict[Asked, GoalDesigns]:
+def _shelf() -> dict[GoalRequest, GoalDesigns]:
     """Results of every visitor by request: equal ones are computed once."""
     return {}
 
 
-def designs(asked: Asked, progress: Callable[[int], None] | None = None) -> GoalDesigns:
+def designs(wanted: GoalRequest, progress: Callable[[int], None] | None = None) -> GoalDesigns:
     """The designs that are asked for; ``progress`` is called with the number that is done.
 
     Raises:
         ValueError: a goal, a constraint or a number is not accepted; a sentence.
     """
     shelf = _shelf()
-    if asked not in shelf:
+    if wanted not in shelf:
         with turn():
-            solutions = asked.run(progress=progress)
+            solutions = wanted.run(progress=progress)
         while len(shelf) >= REMEMBERED:
             shelf.pop(next(iter(shelf)))
-        shelf[asked] = solutions
-    return shelf[asked]
+        shelf[wanted] = solutions
+    return shelf[wanted]
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

@@ -13,7 +13,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 SMALLEST = 1e-6
-"""How close to 0 and 1 a density is told apart from them."""
+"""Least distance of a density from 0 and 1."""
 LARGEST_LOG_SCALE = 2.0
 
 

@@ -1,4 +1,4 @@
-"""What is asked for on the page of goals, as the address and the command line write it."""
+"""The request of the page of goals, and its text in the address and on the command line."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EXAMPLES: dict[str, str] = {
 
 
 @dataclass(frozen=True)
-class Asked:
+class GoalRequest:
     """One request of the page; equal requests give equal designs."""
 
     goals: tuple[str, ...]
@@ -41,7 +41,7 @@ class Asked:
     constraints: tuple[str, ...] = ()
 
     @classmethod
-    def from_query(cls, query: Mapping[str, str]) -> Asked:
+    def from_query(cls, query: Mapping[str, str]) -> GoalRequest:
         """From an address; what it does not say, or says wrongly, is as usual."""
 
         def number(name: str, usual: int, accepted: tuple[int, ...] = ()) -> int:
@@ -73,7 +73,7 @@ class Asked:
             "mesh": self.mesh,
             "c": "; ".join(self.constraints),
         }
-        usual = Asked(()).query() if self.goals else {}
+        usual = GoalRequest(()).query() if self.goals else {}
         return {name: value for name, value in said.items() if value != usual.get(name)}
 
     def link(self) -> str:
