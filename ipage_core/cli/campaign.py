@@ -12,7 +12,7 @@ from ipage_core.cli.parser import SEED, add_workers, distance, file_name, whole
 from ipage_core.cli.shared import find_task, where_omega_runs, write_csv
 
 if TYPE_CHECKING:
-    from ipage_core.training.campaign.run import Campaign, Told
+    from ipage_core.training.campaign.run import Campaign, Line
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -66,9 +66,9 @@ def run(arguments: argparse.Namespace) -> int:
         propose=Posterior(task) if task.evaluated is not None else None,
     )
 
-    def tell(told: Told) -> None:
-        counts = f"{told.evaluations}/{arguments.budget}  {told.hits}/{arguments.hits} hits"
-        print(f"{counts}  {told.sentence}", file=sys.stderr, flush=True)
+    def tell(line: Line) -> None:
+        counts = f"{line.evaluations}/{arguments.budget}  {line.hits}/{arguments.hits} hits"
+        print(f"{counts}  {line.sentence}", file=sys.stderr, flush=True)
 
     def keep(campaign: Campaign) -> None:
         write_csv(hits_frame(campaign), arguments.out)

@@ -64,7 +64,7 @@ def test_hits_are_true_distinct_and_within_the_budget():
     assert torch.pdist(x).min() > 0.02
     assert torch.pdist(x).max() > 0.3, "hits are spread over the solutions"
     assert len(lines) == run.evaluations
-    assert all(told.sentence for told in lines)
+    assert all(line.sentence for line in lines)
 
 
 def test_failures_are_avoided_and_never_hits():

@@ -37,7 +37,7 @@ DOUBTS = (0.6, 4.0)
 MOST_BUDGET = 100_000
 
 
-class Told(NamedTuple):
+class Line(NamedTuple):
     """One line about a step, as it goes."""
 
     evaluations: int
@@ -92,7 +92,7 @@ class Campaign:
 
     def run(
         self,
-        tell: Callable[[Told], None] = lambda told: None,
+        tell: Callable[[Line], None] = lambda line: None,
         cancel: Callable[[], bool] | None = None,
         keep: Callable[[Campaign], None] = lambda campaign: None,
         **where: Any,
@@ -259,7 +259,7 @@ class Campaign:
         self,
         ledger: Ledger,
         x: Tensor,
-        tell: Callable[[Told], None],
+        tell: Callable[[Line], None],
         cancel: Callable[[], bool] | None,
         where: dict[str, Any],
     ) -> bool:
@@ -284,13 +284,13 @@ class Campaign:
             errors = ((reader.read(y[:, :m]) - mean) / spread).flatten()
             self._errors += errors[errors.isfinite()].clamp(-6, 6).tolist()
         self._pending = None
-        told = self.found
+        distinct_rows = self.found
         for i in range(len(x)):
             values = ", ".join(f"{v:.4g}" for v in y[i, :m].tolist()) if y[i].isfinite().all() else "failed"
             if bool(self.accepted.hit(y[i : i + 1, :m])):
-                values += ", a hit" if self.evaluations - len(x) + i in told else ", a hit like one before"
+                values += ", a hit" if self.evaluations - len(x) + i in distinct_rows else ", a hit like one before"
             sentence = f"{step.why[i]} → {values}"
-            tell(Told(self.evaluations - len(x) + i + 1, len(told), self.failed, sentence))
+            tell(Line(self.evaluations - len(x) + i + 1, len(distinct_rows), self.failed, sentence))
         return True
 
 
