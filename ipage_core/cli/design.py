@@ -103,7 +103,7 @@ def run(arguments: argparse.Namespace) -> None:
     if task.describe_accuracy is not None:
         print(task.describe_accuracy(method), "Not verified: no Ω.", file=sys.stderr)
     if arguments.to_measure is not None and task.to_measure is None:
-        raise ValueError("--to-measure is for own data; here Ω itself verifies designs")
+        raise ValueError("--to-measure is for own data; this task has an Ω, which verifies designs")
     with watching(print_counts, source="design", **where_omega_runs(task, arguments)):
         solutions = request.run(method)
     frame, summary = solutions.frame(), solutions.summary()
