@@ -16,8 +16,8 @@ from app.figures.playback import Size
 from app.lessons import computations as lessons
 from app.lessons import figures
 from app.state import runs
-from ipage_core.benchmark.references import reference
-from ipage_core.inference.coverage import WITHIN, Coverage, percent
+from ipage_core.benchmark.references import WITHIN, reference
+from ipage_core.inference.coverage import Coverage, percent
 from ipage_core.inference.latent_design import minimum_distance, unit_design
 from ipage_core.problem.request import SAMPLINGS, DesignRequest
 from ipage_core.tasks import TASKS, ballistics
@@ -271,10 +271,11 @@ def covered(dark: bool, size: Size) -> Shown:
     shown_request = state(lessons.TASK.default_target[0], n=n, spread=spread)
     run, truth = runs.of(shown_request), reference(lessons.TASK.name, 4000)
     designs = run.x[-1][run.hit].astype(np.float64)
-    share_covered = Coverage(WITHIN, truth.x, truth.area, truth.distance(designs), np.empty(0), True, None, "")
+    within = WITHIN[lessons.TASK.name]
+    share_covered = Coverage(within, truth.x, truth.area, truth.distance(designs), np.empty(0), True, None, "")
     text = (
         f"{len(designs)} designs for y* = {lessons.TASK.default_target[0]:g}, {PLACED[spread]}. Of all solutions, "
-        f"{percent(share_covered.share())} have a design within {WITHIN:g} box widths. The farthest solution is "
+        f"{percent(share_covered.share())} have a design within {within:g} box widths. The farthest solution is "
         f"{share_covered.fill:.3f} box widths from its nearest design."
     )
     return Shown(

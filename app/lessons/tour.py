@@ -157,7 +157,7 @@ STEPS = (
         "its nearest design. Samples of the posterior crowd where the posterior is dense and leave gaps elsewhere. "
         "*Spread* moves the same number of designs along the solution set until each stands for an equal share of it.",
         r"\text{fill distance} = \max_{x:\, \Omega(x) = y^*}\; \min_i\; \|x - x_i\|",
-        "This program's addition; the command `coverage` and the view Coverage of Explore do it for any task.",
+        "This program's addition; the command `coverage` and the view Coverage of Explore do it for other tasks.",
         experiments.covered,
         "Here all solutions are known by a formula. What can be said if they are not?",
         "Two things. Interval arithmetic on Ω can prove that no solution is farther from a design than some distance. "
