@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.components.words import method_name
 from app.state import runs
 from ipage_core.inference.methods import METHODS
 from ipage_core.problem.request import DesignRequest
@@ -209,7 +210,7 @@ def test_the_tolerance_judges(app):
 
 def test_a_link_made_with_other_weights_is_said(app):
     test = app(n="25", model="deadbeef")
-    assert "other weights" in test.warning[0].value
+    assert "differ from those installed" in test.warning[0].value
 
 
 def test_a_sweep_fills_its_table(app, monkeypatch):
@@ -252,7 +253,7 @@ def test_methods_without_a_surrogate_need_no_corrections(app):
 
 def test_every_method_has_its_title_on_the_page(app):
     test = app(n="25")
-    assert test.selectbox(key="method").options == list(METHODS)
+    assert test.selectbox(key="method").options == [method_name(name) for name in METHODS]
     assert METHODS[TASKS["sinewave"].default_method].title in [c.value for c in test.caption]
 
 
