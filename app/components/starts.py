@@ -8,9 +8,9 @@ from app.components.widgets import trained
 from ipage_core.inference.methods import METHODS
 from ipage_core.problem.task import Task
 
-CONTROLS = {"prior-lm": "the prior (control)", "ipage-paper": "the paper's posterior"}
+CONTROLS = {"prior-lm": "from the prior (control)", "ipage-paper": "the paper's"}
 """Methods that show what the posterior is worth, and what the switch calls their starts."""
-HOME = "the posterior"
+HOME = "from the posterior"
 
 
 def ask(task: Task, method: str) -> None:
@@ -32,6 +32,8 @@ def ask(task: Task, method: str) -> None:
         [home, *offered],
         format_func=lambda name: CONTROLS.get(name, HOME),
         required=True,
+        label_visibility="collapsed",
+        wrap=True,
         key="starts",
         on_change=change,
         help="The same target, the same surrogate, the same descent: only the starts differ. Starts from the prior "

@@ -86,7 +86,8 @@ def _places(count: int, folded: bool = True) -> list[Any]:
 def _ask_otherwise(task: Task, form: Form, y: tuple[float, ...]) -> dict[str, Any] | None:
     """Intervals, constraints and a design to start from, folded away until one is in use; None: there is no request."""
     keys = [f"ask{j + 1}" for j in range(task.n_targets)] + ["constrain", "start"]
-    used = any(st.session_state.get(key, st.query_params.get(key)) not in (None, "", "exactly") for key in keys)
+    usual = (None, "", "exactly", form.constraints)
+    used = any(st.session_state.get(key, st.query_params.get(key)) not in usual for key in keys)
     used = st.session_state[f"other_ways_{task.name}"] = used or st.session_state.get(f"other_ways_{task.name}", False)
     goals = []  # once unfolded, the form stays so: who clears a field is still at work there
     with st.expander("More ways to ask: intervals, constraints, your own design", used, icon=":material/tune:"):

@@ -14,6 +14,7 @@ from app.components import (
     localization,
     motion,
     posterior,
+    projector,
     share,
     starts,
     widgets,
@@ -28,6 +29,8 @@ from app.tasks import panel_of
 from ipage_core.problem.request import DesignRequest
 
 size, dark = Size(size_name()), is_dark()
+if projector.on() and not size.narrow:
+    size = Size("large")
 
 
 def find(asked: DesignRequest) -> tuple[DesignRequest, runs.Run]:
@@ -54,7 +57,8 @@ def find(asked: DesignRequest) -> tuple[DesignRequest, runs.Run]:
     return last, runs.of(last)
 
 
-asked = coverage.with_fill(widgets.ask(lambda task: panel_of(task).form))
+with st.container(key="form"):
+    asked = coverage.with_fill(widgets.ask(lambda task: panel_of(task).form))
 doubted = doubt(asked.task, asked.target)
 if doubted:
     told, button = st.columns([3.2, 1], vertical_alignment="center")
@@ -75,8 +79,6 @@ run = own.completed(run)
 share.check_link(asked)
 
 st.markdown(f"#### {headline(run, by_constraints(run, asked.target, asked.constraints))}")
-if own.about:
-    st.caption(own.about)
 if advice := own.advice(asked, run):
     st.caption(advice)
 if note := note_text(run):
@@ -88,7 +90,8 @@ views = {
     "Coverage": lambda: coverage.show(asked, run, own.plane, dark, size),
     "Compare": lambda: compare.show(asked, run, own.picture, dark, size),
 }
-left, middle, right = st.columns([2.1, 1.3, 1], vertical_alignment="bottom")
+wide = not size.narrow
+left, *beside = st.columns([2.3, 1.5, 1, 0.75] if wide else [1], vertical_alignment="center")
 with left:
     view = st.segmented_control(
         "View",
@@ -100,12 +103,32 @@ with left:
         label_visibility="collapsed",
         wrap=True,
     )
-with middle:
-    if view == "Localization":
-        starts.ask(asked.task, asked.method)
-with right:
-    choice.ask_sample(run)
+if not wide:
+    st.page_link("screens/learn.py", label="New here? Learn it in nine steps", icon=":material/school:")
+
+
+def ask_more(places: list) -> None:
+    """Where samples start, which one to look at, the projector: beside the views or, on a phone, below the figure."""
+    with places[0]:
+        if view == "Localization":
+            starts.ask(asked.task, asked.method)
+    with places[1]:
+        choice.ask_sample(run)
+    with places[2]:
+        projector.ask()
+
+
+if wide:
+    ask_more(beside)
 rest = None if own.replaces(view, run) else views[view]()
+if projector.on():
+    if rest:
+        rest()
+    st.stop()
+if not wide:
+    ask_more([st.container() for _ in range(3)])
+if own.about:
+    st.caption(own.about)
 st.html(cards(own.key_figures(run)))
 own.show_designs(asked, run, dark, size)
 favourites.show(run.task, own.kept, dark, size)

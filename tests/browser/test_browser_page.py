@@ -104,3 +104,43 @@ def test_back_and_forward_walk_through_settings_and_views(address, watch):
     page.wait_for_timeout(800)
     page.go_forward()
     page.wait_for_function(DRAWN, arg=0.8)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "task", "whole"),
+    [
+        (1440, 900, "sinewave", ".js-plotly-plot"),
+        (1440, 900, "crystal", ".js-plotly-plot"),
+        (1920, 1080, "sinewave", ".cards"),
+    ],
+)
+def test_the_whole_figure_is_on_the_first_screen(address, watch, width, height, task, whole):
+    page = watch(width=width, height=height).open(f"{address}/?task={task}&n=25")
+    page.wait_for_timeout(1500)
+    page.wait_for_selector(AT_REST)
+    assert page.locator(whole).first.evaluate("it => it.getBoundingClientRect().bottom") <= height
+
+
+def test_a_phone_s_first_screen_shows_designs_and_the_way_to_learn(address, watch):
+    page = watch(width=390, height=844).open(f"{address}/?n=25")
+    page.wait_for_timeout(1500)
+    page.wait_for_selector(AT_REST)
+    link = page.get_by_text("Learn it in nine steps")
+    assert link.evaluate("it => it.getBoundingClientRect().bottom") <= 844
+    seen = (
+        "() => [...document.querySelectorAll('.subplot.xy path.point')].some(p => p.getBoundingClientRect().top < 844)"
+    )
+    assert page.evaluate(seen)
+    link.click()
+    page.get_by_role("heading", name="1 of 9").wait_for()
+
+
+def test_the_key_f_leaves_the_figure_alone(address, watch):
+    page = watch().open(f"{address}/?n=25")
+    page.keyboard.press("f")
+    page.get_by_role("button", name="All settings").wait_for()
+    page.wait_for_selector(AT_REST)
+    assert not page.get_by_role("spinbutton", name="Seed").is_visible()
+    assert page.locator(".st-key-animation").is_visible()
+    page.keyboard.press("f")
+    page.get_by_role("spinbutton", name="Seed").wait_for()

@@ -30,7 +30,7 @@ LABEL = {"narrow": 16, "medium": 11, "wide": 9, "large": 8}
 SOLID, BLANK = 200, 255
 """What a solid pixel and the ground between cells are in the gallery's bytes; void is 0."""
 DATA_SHOWN = 1500
-HEIGHTS = {"narrow": 1110, "medium": 640, "wide": 770, "large": 1010}
+HEIGHTS = {"narrow": 1110, "medium": 640, "wide": 545, "large": 740}
 WIDE_BOXES: dict[str, Box] = {
     "main": ((0, 0.53), (0, 1)),
     "error": ((0.6, 1), (0.62, 1)),
