@@ -143,21 +143,27 @@ def fit(
         )
         generator = Generator().manual_seed(settings.seed * 1_000_003 + epoch + 1)
         sums: dict[str, float] = {}
+        left_out = 0
         network.train()
         shuffled = torch.randperm(len(x), generator=generator)[:seen].to(x.device)
         for batch, index in enumerate(shuffled.split(settings.batch)):
             progressed = (epoch + batch / batches) / settings.epochs
             optimizer.param_groups[0]["lr"] = settings.learning_rate * 0.5 * (1 + math.cos(math.pi * progressed))
             optimizer.zero_grad(set_to_none=True)
+            losses: dict[str, float] = {}
             for direction in network.losses(x[index], y[index], weights, generator):
                 total = torch.stack([weights[name] * loss for name, loss in direction.items()]).sum()
                 total.backward()
-                for name, loss in direction.items():
-                    sums[name] = sums.get(name, 0.0) + loss.item() * len(index) / seen
-            torch.nn.utils.clip_grad_norm_(network.density_parameters(), CLIP_NORM)
+                losses |= {name: loss.item() for name, loss in direction.items()}
+            norm = torch.nn.utils.clip_grad_norm_(network.density_parameters(), CLIP_NORM)
+            if not all(map(math.isfinite, (*losses.values(), float(norm)))):
+                left_out += 1  # one batch on a spline's edge must not undo the others
+                continue
+            for name, loss in losses.items():
+                sums[name] = sums.get(name, 0.0) + loss * len(index) / seen
             optimizer.step()
-        if not all(math.isfinite(value) for value in sums.values()):
-            raise FloatingPointError(f"epoch {epoch + 1}: a loss is no longer finite ({sums}); lower the learning rate")
+        if left_out > batches / 2:
+            raise FloatingPointError(f"epoch {epoch + 1}: a loss is no longer finite; lower the learning rate")
         network.eval()
         with torch.no_grad():
             validation = {k: v.item() for k, v in network.validation_loss(x_validation, y_validation).items()}

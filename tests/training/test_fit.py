@@ -164,3 +164,23 @@ def test_no_gradient_of_the_likelihood_is_longer_than_the_limit():
 
     fit(Steep, SMALL["cinn"][1], X, Y, Settings(epochs=2, batch=100))
     assert seen == [pytest.approx(CLIP_NORM, rel=1e-3)] * 2
+
+
+@pytest.mark.parametrize("bad", [1, 3])
+def test_a_batch_without_a_finite_loss_is_left_out_and_most_of_them_stop_the_run(bad):
+    class Fragile(MLP):
+        batches = 0
+
+        def losses(self, x, y, weights, generator):
+            Fragile.batches += 1
+            scale = float("nan") if Fragile.batches % 4 < bad else 1.0
+            for part in super().losses(x, y, weights, generator):
+                yield {name: scale * loss for name, loss in part.items()}
+
+    if bad == 3:
+        with pytest.raises(FloatingPointError, match="no longer finite"):
+            fit(Fragile, SMALL["mlp"][1], X, Y, QUICK)
+    else:
+        run = fit(Fragile, SMALL["mlp"][1], X, Y, QUICK)
+        assert all(tensor.isfinite().all() for tensor in run.weight_sets["phi_star"].values())
+        assert run.history[-1]["validation_l2"] < run.history[0]["validation_l2"]

@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import Tensor
 
 from ipage_core.networks.gaussian_process import KERNELS, LENGTH_VARIANCE, correlation
@@ -108,9 +109,11 @@ def fit(
     best: Process | None = None
     for kernel in KERNELS:
         density = _negative_log_density(kernel, group, points, images, z, usual)
-        runs = [
-            minimize(density, start, jac=True, method="L-BFGS-B", bounds=limits, options=options) for start in starts
-        ]
+        with threadpool_limits(1):  # matrices of tens of rows: more threads wait for each other, and take 20 times as long
+            runs = [
+                minimize(density, start, jac=True, method="L-BFGS-B", bounds=limits, options=options)
+                for start in starts
+            ]
         theta = torch.from_numpy(min(runs, key=lambda run: run.fun).x)
         k = _kernel(kernel, theta, group, points, images)
         factor, failed = torch.linalg.cholesky_ex(_noisy(k, theta))
