@@ -109,7 +109,7 @@ def fit(
     best: Process | None = None
     for kernel in KERNELS:
         density = _negative_log_density(kernel, group, points, images, z, usual)
-        with threadpool_limits(1):  # matrices of tens of rows: more threads wait for each other, and take 20 times as long
+        with threadpool_limits(1):  # threads would wait for each other over so small matrices
             runs = [
                 minimize(density, start, jac=True, method="L-BFGS-B", bounds=limits, options=options)
                 for start in starts
