@@ -1,6 +1,6 @@
-"""The tasks by name: ``TASKS`` holds those that ship and, once the registry has looked, those of packages and users.
+"""The tasks by name. ``TASKS`` holds the shipped tasks; the registry adds those of packages and users.
 
-A new one that ships is a module with a ``TASK`` and a line in ``MODULES``.
+To ship a new task, write a module with a ``TASK`` and add a line to ``MODULES``.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ def _shipped() -> dict[str, Task]:
 
 
 TASKS: Catalog[Task] = Catalog(_shipped)
-"""Read-only; only :mod:`ipage_core.registry` adds to it. The modules of the tasks are loaded when it is first read."""
+"""Read-only; only :mod:`ipage_core.registry` adds to it. The first access imports the modules of the tasks."""
 
 
 class _Tasks(ModuleType):
-    """``ipage_core.tasks`` is a package, and calling it lists all tasks, those of users too: ``ipage_core.tasks()``."""
+    """Makes the package callable: ``ipage_core.tasks()`` lists all tasks, including those of users."""
 
     def __call__(self) -> dict[str, Task]:
-        return dict(import_module("ipage_core.registry").tasks())  # a step up, taken only when it is called
+        return dict(import_module("ipage_core.registry").tasks())  # upward import, so only inside the call
 
 
 sys.modules[__name__].__class__ = _Tasks

@@ -21,7 +21,7 @@ MASS = 0.2  # kg
 
 
 def position(x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-    """Where the ball is at time t. x ``(n, 4)``, t ``(n,)`` or ``(n, k)`` in s → two tensors like t, in m.
+    """Position of the ball at time t. x ``(n, 4)``, t ``(n,)`` or ``(n, k)`` in s → two tensors shaped like t, in m.
 
     x(t) = x₀ − (vₓ m/k)(e^(−kt/m) − 1),
     y(t) = y₀ − (m/k²)[(g m + v_y k)(e^(−kt/m) − 1) + g t k]   (Kruse et al. 2021, arXiv:2101.10763).
@@ -41,7 +41,7 @@ def _vertical_speed(x: Tensor, t: Tensor) -> Tensor:
 
 
 def landing_time(x: Tensor) -> Tensor:
-    """Time of the (last) y(t) = 0. (n, 4) → (n,) seconds; NaN where the throw never reaches the ground line.
+    """Time of the (last) root of y(t) = 0. (n, 4) → (n,) seconds; NaN if the throw never reaches the ground line.
 
     The height is concave in t, so Newton's method started beyond the root (where the drag-free sink rate alone has
     brought the ball down) descends to it monotonically and needs no bracket. The gradient is the implicit one,
@@ -66,8 +66,9 @@ def landing_time(x: Tensor) -> Tensor:
 def _enclosed_landing_time(x: Any) -> Any:
     """Landing times over boxes (n, 4), an Enclosure: they grow with y₀, with v₀, and with the angle below 90°.
 
-    So both ends are those at a corner. Each is checked by the sign of the enclosed height, which is concave in t and
-    not negative at t = 0: at or above the ground before the landing, below it afterwards. NaN where that fails.
+    So both ends are landing times at corners. The sign of the enclosed height checks each end: the height is concave
+    in t and not negative at t = 0, so it is at or above zero before the landing and below zero afterwards. NaN where
+    this check fails.
     """
     from ipage_core.inference.enclosure import Enclosure
     from ipage_core.inference.intervals import Interval
@@ -115,7 +116,7 @@ def sample_prior(n: int, generator: Generator) -> Tensor:
 def log_prior(x: Tensor) -> Tensor:
     """Log density of the prior. (n, 4) → (n,).
 
-    The Poisson probabilities of v₀ are joined by the gamma function, for localization moves it off the integers; the
+    The gamma function interpolates the Poisson probabilities of v₀, because localization moves v₀ off the integers. The
     atom of y₀ at 0 counts as a point of the Gaussian.
     """
     x0, y0, _, v0 = x.unbind(1)

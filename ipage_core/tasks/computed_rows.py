@@ -1,4 +1,4 @@
-"""Rows of a data set that an Ω of seconds has computed, point by point of a Sobol sequence, in a Parquet file."""
+"""Data sets of a slow Ω (seconds per call), computed point by point of a Sobol sequence and kept in a Parquet file."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def sequence(n: int, seed: int, bounds: NDArray[np.float64]) -> NDArray[np.float
 
 
 def read(path: Path) -> list[Row]:
-    """All rows as stored, the failed ones included; columns that do not apply are None."""
+    """All stored rows, including failed ones; columns that do not apply are None."""
     return list(pq.read_table(path).to_pylist())
 
 
 def card_of(path: Path) -> Row:
-    """What the file says of itself."""
+    """The file's card, from its metadata."""
     return dict(json.loads(pq.read_schema(path).metadata[b"card"]))
 
 
 def write(rows: Iterable[Row], path: Path, schema: pa.Schema, seed: int, **about: Any) -> Row:
-    """Write rows, sorted by ``i``, in one step; the same rows give the same bytes. → the card, with ``about`` in it."""
+    """Write rows, sorted by ``i``, atomically; the same rows give the same bytes. → the card, including ``about``."""
     rows = sorted(rows, key=lambda row: row["i"])
     failed = [row["i"] for row in rows if row["fail"] is not None]
     card = {"n": len(rows), "failed": failed, "seed": seed, **about}
@@ -54,7 +54,7 @@ def write(rows: Iterable[Row], path: Path, schema: pa.Schema, seed: int, **about
 
 
 def known(paths: Iterable[Path], seed: int, n: int) -> dict[int, Row]:
-    """Rows below n of a seed's sequence that the files hold, those of later files first."""
+    """Rows with ``i`` below n of a seed's sequence in the files; later files take precedence."""
     computed: dict[int, Row] = {}
     for path in paths:
         if path.is_file() and card_of(path)["seed"] == seed:
@@ -63,20 +63,20 @@ def known(paths: Iterable[Path], seed: int, n: int) -> dict[int, Row]:
 
 
 def records(files: Sequence[Path]) -> Iterator[tuple[Path, Row]]:
-    """The lines of JSON in files. What follows the last newline is being written, or torn, and left out."""
+    """The JSON lines in files. Text after the last newline is incomplete and skipped."""
     for file in files:
         for line in file.read_bytes().split(b"\n")[:-1]:
             yield file, json.loads(line)
 
 
 def check_point(file: Path, i: int, point: Sequence[float], points: NDArray[np.float64], seed: int) -> None:
-    """ValueError unless a row is the point of the sequence that its ``i`` names."""
+    """Raise ValueError unless the point of a row is point ``i`` of the sequence."""
     if i >= len(points) or not np.allclose(point, points[i], rtol=0, atol=1e-9):
         raise ValueError(f"{file}: row {i} is not point {i} of the sequence with seed {seed}.")
 
 
 def put_summary(data: Path, text: str) -> None:
-    """Bring the summary in the README beside the data up to date."""
+    """Update the summary in the README beside the data."""
     readme = data.with_name("README.md")
     if readme.is_file():
         pattern = r"(?<=<!-- summary -->\n).*?(?=<!-- end -->)"

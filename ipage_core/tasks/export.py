@@ -1,4 +1,4 @@
-"""The files that leave the program: designs in the formats of their task."""
+"""Export: designs as files in the formats of their task."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 def files(task: str | Task, form: str, frame: pd.DataFrame) -> dict[str, bytes]:
-    """Content by file name: the final designs of a ``solutions.csv`` in a format of their task.
+    """The final designs of a ``solutions.csv`` in a format of their task. → content by file name.
 
     Raises:
-        ValueError: the task has no such format, a row is not a design, or an id is none.
+        ValueError: the task has no such format, a row is not a design, or an id is not valid.
     """
     from ipage_core.tasks import TASKS
 
-    if "stage" in frame:  # a sample's row of the last stage is its design
+    if "stage" in frame:  # the last stage of each sample is its design
         frame = frame[frame["stage"] == ("localized" if (frame["stage"] == "localized").any() else "posterior")]
     _check_ids(frame["sample"].tolist())
     task = TASKS[task] if isinstance(task, str) else task
@@ -34,7 +34,7 @@ def files(task: str | Task, form: str, frame: pd.DataFrame) -> dict[str, bytes]:
 
 
 def _check_ids(samples: list) -> None:
-    """They name files: one that is a path would write elsewhere, one that is there twice would lose a file."""
+    """Ids become file names: a path would write elsewhere, a duplicate would overwrite a file."""
     seen = set()
     for sample in samples:
         if type(sample) is not int or sample < 0:

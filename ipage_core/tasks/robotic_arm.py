@@ -1,4 +1,4 @@
-"""A rail-mounted arm with three joints in the plane: where is its hand? Two published parametrizations."""
+"""A rail-mounted planar arm with three joints: Ω is the position of its hand. Two published parametrizations."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ipage_core.problem.task import Property, Task, Variable
 from ipage_core.problem.variable import gaussian_bounds
 
 LENGTHS = (0.5, 0.5, 1.0)
-"""Of the three segments [m]."""
+"""Lengths of the three segments [m]."""
 PRIOR_SD = (0.25, 0.5, 0.5, 0.5)
-"""Standard deviations of the prior: along the rail [m], of the joints [rad]."""
+"""Standard deviations of the prior: position on the rail [m], joint angles [rad]."""
 
 
 def absolute_angles_ren(x: Tensor) -> Tensor:

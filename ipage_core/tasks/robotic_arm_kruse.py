@@ -1,4 +1,4 @@
-"""The robotic arm as Kruse et al. 2021 wrote it: each joint angle is measured from the segment before it."""
+"""The robotic arm of Kruse et al. 2021: each joint angle is measured from the previous segment."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ TASK = replace(
     title="Robotic arm (Kruse et al. 2021)",
     omega=robotic_arm.omega_kruse,
     recipes={
-        # Without a decay the surrogates follow these pairs to 1e-6 and miss others by 1e-3.
+        # Without weight decay the surrogates fit these pairs to 1e-6 but err by 1e-3 on others.
         "mlp": Recipe(settings={"weight_decay": 0.1}),
         "inn": Recipe(settings={"epochs": 80, "weight_decay": 0.1}),
         "cinn": Recipe({"hidden": 120}, {"epochs": 80, "weight_decay": 0.1}),

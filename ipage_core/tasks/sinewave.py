@@ -1,4 +1,4 @@
-"""The paper's illustrative task: y = sin 3πx₁ + cos 3πx₂ on a square, with disconnected families of solutions."""
+"""The paper's illustrative task: y = sin 3πx₁ + cos 3πx₂ on a square; its solutions form disconnected families."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ipage_core.problem.recipe import Recipe
 from ipage_core.problem.task import Property, Task, Variable
 
 LOOP_CENTRES = tuple((x1, x2) for x1 in (-1 / 2, 1 / 6, 5 / 6) for x2 in (-2 / 3, 0.0, 2 / 3))
-"""The nine maxima of y inside [−1, 1]²; a target in (0, 2) has one closed loop of solutions about each."""
+"""The nine maxima of y inside [−1, 1]²; a target in (0, 2) has one closed loop of solutions around each."""
 
 
 def omega(x: Tensor) -> Tensor:
@@ -28,12 +28,13 @@ def sample_prior(n: int, generator: Generator) -> Tensor:
 
 
 def loop_of(x: Tensor, y_star: Tensor) -> Tensor:
-    """(n, 2), (n, 1) → (n,) int: the loop, 0 to 8, on which a solution of y* lies (−1: on none).
+    """The loop, 0 to 8, on which a solution of y* lies; −1 if on none. (n, 2), (n, 1) → (n,) int.
 
-    For 0 < y* < 2 the plane's set {y ≥ y*} is islands, one about each maximum and each inside the square of half-width
-    1/3 round it (y = 0 is a line on that square's rim), so the nearest centre in the maximum norm tells the nine of
-    ``LOOP_CENTRES`` apart. Below y* = 1 three islands about maxima at x₁ = −7/6 reach in over the edge x₁ = −1: their
-    arcs are no closed loops and get −1. For other targets the level set is not nine loops, and the answer is −1.
+    For 0 < y* < 2 the set {y ≥ y*} in the plane consists of islands, one around each maximum. Each lies inside the
+    square of half-width 1/3 around its maximum (y = 0 is a line on that square's rim), so the nearest centre in the
+    maximum norm identifies the loop in ``LOOP_CENTRES``. Below y* = 1 three islands around maxima at x₁ = −7/6 cross
+    the edge x₁ = −1: their arcs are no closed loops and get −1. For other targets the level set is not nine loops, and
+    all solutions get −1.
     """
     nearest, index = torch.cdist(x.double(), x.new_tensor(LOOP_CENTRES, dtype=torch.float64), p=math.inf).min(dim=1)
     has_loops = (y_star[:, 0] > 0) & (y_star[:, 0] < 2)
@@ -53,9 +54,9 @@ TASK = Task(
     modes=loop_of,
     n_modes=9,
     recipes={
-        # The posterior of x₂ given x₁ and y is six spikes: it takes many bins.
+        # The posterior of x₂ given x₁ and y has six narrow peaks, so it needs many bins.
         "inn": Recipe({"couplings": 4, "bins": 32, "hidden": 128}, {"epochs": 160}),
-        # At 160 epochs, as elsewhere, the surrogate's error was five times as large.
+        # At 160 epochs, the value of other tasks, the surrogate's error was five times as large.
         "mlp": Recipe(settings={"epochs": 400}),
         "cinn": Recipe({"couplings": 6, "bins": 32, "hidden": 128}, {"epochs": 160}),
         "mdn": Recipe({"components": 192}),

@@ -1,6 +1,6 @@
-"""Crystal structures as files for other programs: CIF, POSCAR and extended XYZ, one structure a file.
+"""Crystal structures as files for other programs: CIF, POSCAR and extended XYZ, one structure per file.
 
-What is known of a structure stands in ``atoms.info`` and goes along. Every function returns the file's bytes.
+The files include the metadata in ``atoms.info``. Every writer returns the file's bytes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ase.io import write
 
 
 def cif(atoms: Atoms, name: str) -> bytes:
-    """CIF in P1, lattice parameters to 10 digits; what is known of the cell as comments."""
+    """CIF in P1, lattice parameters to 10 digits, metadata as comments."""
     a = atoms.cell.cellpar()
     names = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
     counts = sorted(Counter(atoms.get_chemical_symbols()).items())
@@ -33,7 +33,7 @@ def cif(atoms: Atoms, name: str) -> bytes:
 
 
 def poscar(atoms: Atoms, name: str) -> bytes:
-    """VASP's format, fractional coordinates; what is known of the cell in the first line."""
+    """VASP's format with fractional coordinates; the first line holds the metadata."""
     file = io.StringIO()
     write(file, atoms, format="vasp", direct=True, vasp5=True)
     about = name + "  " + "  ".join(f"{key}={value}" for key, value in atoms.info.items())
@@ -41,9 +41,9 @@ def poscar(atoms: Atoms, name: str) -> bytes:
 
 
 def extxyz(atoms: Atoms, name: str) -> bytes:
-    """Extended XYZ; what is known of the cell as key=value pairs, which ASE reads back as ``info``.
+    """Extended XYZ; metadata as key=value pairs, which ASE reads back as ``info``.
 
-    Energy, forces and stress of a calculator are written too.
+    It includes the energy, forces and stress of a calculator.
     """
     file = io.StringIO()
     write(file, atoms, format="extxyz")
@@ -54,7 +54,7 @@ FORMATS: dict[str, Callable[[Atoms, str], bytes]] = {"cif": cif, "poscar": posca
 
 
 def file_name(stem: str, form: str) -> str:
-    """What a file of a format is called.
+    """File name for a stem and a format.
 
     >>> file_name("si-3", "poscar")
     'si-3.vasp'
@@ -63,7 +63,7 @@ def file_name(stem: str, form: str) -> str:
 
 
 def program() -> str:
-    """This program with its version."""
+    """Name and version of this program."""
     try:
         return f"iPage Explorer {version('ipage-explorer')}"
     except PackageNotFoundError:

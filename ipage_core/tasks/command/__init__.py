@@ -1,1 +1,1 @@
-"""A command of the user's own as Ω: a folder with its description, all its rows, and the models trained on them."""
+"""A user's own command as Ω: a folder with its description, all its rows, and the models trained on them."""

@@ -1,6 +1,6 @@
-"""One call of the command: a CSV of designs in, a CSV of properties out, in a folder of its own.
+"""One call of the command: it reads a CSV of designs and writes a CSV of properties, in a temporary folder.
 
-Imports nothing heavy: this is what workers run, on this machine or on another one.
+Workers run this module, here or on another machine, so it has no heavy imports.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from typing import Any
 from ipage_core.runtime import supervised
 
 MOST_BYTES = 100_000_000
-"""Of a file that the command writes."""
+"""Largest size of a file written by the command."""
 
 
 def work(argument: dict[str, Any]) -> dict[str, Any]:
-    """Ω of a few designs. ``argument`` holds what :func:`ipage_core.tasks.command.evaluate.items` says.
+    """Ω of a few designs. ``argument`` comes from :func:`ipage_core.tasks.command.evaluate.items`.
 
-    → ``x`` as given, ``y`` (a list a design, or None), ``error`` (a sentence a design, or ''), ``seconds`` a design,
-    ``source``, ``made``. Where a call of several designs ends badly, those that it leaves without an answer are tried
-    once more, each alone.
+    → ``x`` as given, ``y`` (a list per design, or None), ``error`` (a sentence per design, or ''), ``seconds`` per
+    design, ``source``, ``made``. If a call of several designs fails, each design without a result is tried once more,
+    alone.
     """
     cells = argument["cells"]
     y, error, seconds, ended_well = _call(argument, cells)
@@ -40,7 +40,7 @@ def work(argument: dict[str, Any]) -> dict[str, Any]:
 def _call(
     argument: dict[str, Any], cells: Sequence[Sequence[str]]
 ) -> tuple[list[list[float] | None], list[str], list[float], bool]:
-    """The command once, on rows of cells. → for each row y or None, why not, seconds; whether it ended with code 0."""
+    """Run the command once on rows of cells. → per row y or None, error, seconds; whether the exit code was 0."""
     near = argument["folder"]
     folder = Path(tempfile.mkdtemp(prefix="call-", dir=near if near and Path(near).is_dir() else None))
     try:
@@ -60,7 +60,7 @@ def _call(
 
 
 def _how(ended: supervised.Ended, timeout: float) -> str:
-    """How a command ended that did not end well; else ''."""
+    """Reason why a command failed; '' if it succeeded."""
     if ended.late:
         return f"stopped after {timeout:g} s"
     if ended.error:
@@ -74,7 +74,7 @@ def _how(ended: supervised.Ended, timeout: float) -> str:
 
 
 def _last_line(path: Path) -> str:
-    """The last line of a file that is not empty, if there is one."""
+    """The last non-empty line of a file, if any."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 4096))
@@ -85,13 +85,13 @@ def _last_line(path: Path) -> str:
 
 
 def read_results(path: Path, names: Sequence[str], n: int, whole: bool) -> tuple[list[list[float] | None], list[str]]:
-    """The properties of n samples in a CSV that a command has written. → for each y or None, and why not.
+    """Read the properties of n samples from a CSV written by a command. → per sample y or None, and an error.
 
     Args:
-        path: of the file; columns are separated by comma, semicolon or tab.
-        names: of the properties; a column may also carry a unit in brackets.
-        n: how many samples there are, from 0.
-        whole: whether the command has ended well. If not, a last line without its end is not read.
+        path: the file; columns are separated by comma, semicolon or tab.
+        names: names of the properties; a column may also carry a unit in brackets.
+        n: number of samples, numbered from 0.
+        whole: whether the command succeeded. If not, an incomplete last line is skipped.
     """
     nothing: list[list[float] | None] = [None] * n
     try:

@@ -1,4 +1,4 @@
-"""``problem.json``: what a folder says of its inputs, its properties and the command that is its Ω."""
+"""``problem.json``: the inputs, the properties and the command of a problem's folder."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class Card:
     variables: tuple[Variable, ...]
     properties: tuple[Property, ...]
     command: tuple[str, ...]
-    """The program and its arguments, with ``{in}`` and ``{out}`` in them."""
+    """The program and its arguments, including ``{in}`` and ``{out}``."""
     batch: int = 1
-    """Designs a call."""
+    """Designs per call."""
     timeout: float = 3600.0
     """Seconds after which a call is stopped."""
     workers: int = 1
-    """Calls at a time."""
+    """Number of simultaneous calls."""
     scheduler: str | None = None
-    """A Dask scheduler that calls go to instead."""
+    """Address of a Dask scheduler that runs the calls instead."""
 
     @property
     def x_names(self) -> list[str]:
@@ -51,14 +51,14 @@ class Card:
 
 
 def parse_command(text: str, folder: Path | None = None) -> tuple[str, ...]:
-    """The words of a command. Those that name files here become absolute: each call works in a folder of its own.
+    """Split a command into words and make the paths of existing files absolute, because each call has its own folder.
 
     Args:
-        text: as in a shell, of which only the quotes are understood.
-        folder: where files are looked for; the current one if None.
+        text: the command as in a shell; only quotes are interpreted.
+        folder: folder to search for files; the current one if None.
 
     Raises:
-        ValueError: {in} or {out} lacks, quotes do not match, or the program is not there.
+        ValueError: {in} or {out} is missing, quotes do not match, or the program does not exist.
     """
     try:
         words = shlex.split(text)
@@ -77,7 +77,7 @@ def parse_command(text: str, folder: Path | None = None) -> tuple[str, ...]:
 
 
 def write(folder: Path, card: Card) -> None:
-    """Keep the card in its folder."""
+    """Write the card into its folder."""
     said: dict[str, Any] = {"kind": "command", **asdict(card)}
     said["command"] = shlex.join(card.command)
     with replacing(folder / CARD) as beside:
@@ -85,10 +85,10 @@ def write(folder: Path, card: Card) -> None:
 
 
 def read(folder: Path) -> Card:
-    """The card of a folder.
+    """Read the card of a folder.
 
     Raises:
-        ValueError: there is none, or it is damaged.
+        ValueError: the card is missing or damaged.
     """
     path = folder / CARD
     try:
@@ -109,7 +109,7 @@ def read(folder: Path) -> Card:
 
 
 def check_settings(batch: int, timeout: float, workers: int) -> None:
-    """ValueError unless a call can be made like this."""
+    """Raise ValueError if a call with these settings is impossible."""
     if not (isinstance(batch, int) and 1 <= batch <= 100_000):
         raise ValueError(f"--batch {batch} is not accepted: a whole number from 1")
     if not (isinstance(timeout, int | float) and 0 < timeout < math.inf):
@@ -119,7 +119,7 @@ def check_settings(batch: int, timeout: float, workers: int) -> None:
 
 
 def allow(folder: Path, command: Sequence[str]) -> None:
-    """Note that the user has given this command for this folder on this machine: only then does it ever run."""
+    """Record that the user has given this command for this folder on this machine; no other command ever runs."""
     path = home() / "commands.json"
     known = _allowed(path) | {str(folder.resolve()): shlex.join(command)}
     with replacing(path) as beside:
@@ -128,10 +128,10 @@ def allow(folder: Path, command: Sequence[str]) -> None:
 
 
 def check_allowed(folder: Path, command: Sequence[str]) -> None:
-    """A folder may come from an archive, an upload or somebody else: its command runs only once it was given here.
+    """Check that the user has given this command here: a folder may come from an archive, an upload or someone else.
 
     Raises:
-        ValueError: it was not.
+        ValueError: the command was not given here.
     """
     if _allowed(home() / "commands.json").get(str(folder.resolve())) != shlex.join(command):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Inputs and properties as a user writes them: ``length [m]=0.5:2``, ``metal=Cu|Ag|Au``, ``sag [mm] ± 0.1``."""
+"""Parse inputs and properties as users write them: ``length [m]=0.5:2``, ``metal=Cu|Ag|Au``, ``sag [mm] ± 0.1``."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from ipage_core.problem.variable import Property, Variable, name_and_unit
 INPUTS = "'length [m]=0.5:2', 'layers=1:12 integer', 'R [ohm]=1:1e6 log' or 'metal=Cu|Ag|Au'"
 PROPERTIES = "'sag [mm] ± 0.1' (or +- 0.1): its name, its unit and how exactly it has to be met"
 RESERVED = ("sample", "error", "source", "seconds", "made")
-"""Names that the files have for something else."""
+"""Names that the files use for other columns."""
 _PLUS_MINUS = re.compile(r"±|\+/?-")
 
 
 def variable(text: str) -> Variable:
-    """An input from ``NAME [UNIT]=LOW:HIGH``, with the words ``integer`` and ``log``, or ``NAME=A|B|C``.
+    """Parse an input, ``NAME [UNIT]=LOW:HIGH`` with the optional words ``integer`` and ``log``, or ``NAME=A|B|C``.
 
     Raises:
-        ValueError: it is not written like this.
+        ValueError: the text does not have this form.
 
     >>> variable("R [ohm]=1:1e6 log")
     Variable(name='R', unit='ohm', low=1.0, high=1000000.0, kind='real', levels=(), scale='log')
@@ -50,10 +50,10 @@ def variable(text: str) -> Variable:
 
 
 def property_(text: str) -> Property:
-    """A property from ``NAME [UNIT] ± TOLERANCE``.
+    """Parse a property, ``NAME [UNIT] ± TOLERANCE``.
 
     Raises:
-        ValueError: it is not written like this.
+        ValueError: the text does not have this form.
 
     >>> property_("sag [mm] ± 0.1").tolerance
     0.1
@@ -70,10 +70,10 @@ def property_(text: str) -> Property:
 
 
 def check_names(variables: Sequence[Variable], properties: Sequence[Property]) -> None:
-    """Names serve as columns of files.
+    """Check that names can be columns of files.
 
     Raises:
-        ValueError: none of one kind, a name twice, or one that the files have for something else.
+        ValueError: there are no inputs or no properties, a name occurs twice, or a name is in ``RESERVED``.
     """
     if not variables or not properties:
         raise ValueError(f"At least one input --x and one property --y are needed: {INPUTS}; {PROPERTIES}")
@@ -86,7 +86,7 @@ def check_names(variables: Sequence[Variable], properties: Sequence[Property]) -
 
 
 def cell(known: Variable, value: float) -> str:
-    """A value as the command reads it: a whole number without a point, else all digits.
+    """Format a value for the command: a whole number without a decimal point, any other with all digits.
 
     >>> cell(Variable("layers", low=1, high=12, kind="integer"), 3.0)
     '3'

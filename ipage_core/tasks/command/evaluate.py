@@ -1,4 +1,4 @@
-"""Ω of a folder: what its rows say of a design, and the command where they do not know it."""
+"""Ω of a folder: look designs up in its rows, and run the command for the others."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from ipage_core.tasks.command.columns import cell
 from ipage_core.tasks.command.rows import Floats
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-"""Variables that a worker sets to 1 for itself; a command that runs alone has the user's."""
+"""Environment variables that a worker sets to 1; a command that runs alone keeps the user's values."""
 
 
 def settled(card: Card, x: Floats) -> Floats:
-    """Designs as the command gets them: whole numbers are whole. (n, d) → (n, d)."""
+    """Designs as the command receives them: integers and choices rounded and clipped. (n, d) → (n, d)."""
     x = np.array(x, dtype=np.float64)
     for j, known in enumerate(card.variables):
         if known.kind != "real":
@@ -32,7 +32,7 @@ def settled(card: Card, x: Floats) -> Floats:
 
 
 def items(folder: Path, card: Card, x: Floats, source: str) -> list[executor.Item]:
-    """The calls for designs (n, d), ``batch`` of them each."""
+    """The calls for designs (n, d), ``batch`` designs per call."""
     common = {
         "command": list(card.command),
         "x_names": card.x_names,
@@ -61,20 +61,20 @@ def evaluate(
     progress: Callable[[executor.Progress], None] | None = None,
     cancel: Callable[[], bool] | None = None,
 ) -> Floats:
-    """Properties of designs (n, d) → (n, m), NaN where the command fails or was not called; every answer is kept.
+    """Properties of designs (n, d) → (n, m), NaN where the command failed or was not called; all results are stored.
 
-    A design is asked for once: one that failed before is not tried again.
+    Each design is computed only once; failed designs are not retried.
 
     Args:
-        folder: of the problem.
-        card: its description.
+        folder: folder of the problem.
+        card: description of the problem.
         x: designs.
-        source: what the rows say of where they come from.
-        workers, scheduler: instead of the card's.
-        progress, cancel: as :func:`ipage_core.runtime.executor.run` takes them; counted in calls.
+        source: origin of the designs, stored in the rows.
+        workers, scheduler: override the card's values.
+        progress, cancel: as in :func:`ipage_core.runtime.executor.run`; counted in calls.
 
     Raises:
-        ValueError: the command was not given on this machine, or another run calls it.
+        ValueError: the command was not given on this machine, or another run is calling it.
     """
     watch = watched()
     progress, cancel = progress or watch.progress, cancel or watch.cancel

@@ -1,8 +1,8 @@
-"""All that the command has said of designs, in ``rows.parquet``: one row a design, with where it comes from.
+"""All results of the command, in ``rows.parquet``: one row per design.
 
-Columns: the inputs, the properties (empty for a failure), ``error`` (why it failed; else empty), ``source``,
-``seconds``, ``made`` (UTC). While calls run, each is kept in a journal as it ends; it joins the rows afterwards, or
-when the next run begins.
+Columns: the inputs, the properties (empty for a failure), ``error`` (the reason of a failure; else empty), ``source``,
+``seconds``, ``made`` (UTC). While calls run, a journal stores each result as it arrives; the journal joins the rows
+afterwards, or when the next run begins.
 """
 
 from __future__ import annotations
@@ -29,33 +29,33 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Everything that is known of n designs."""
+    """All results of n designs."""
 
     x: Floats
     """(n, d)."""
     y: Floats
-    """(n, m); NaN where the command has failed."""
+    """(n, m); NaN where the command failed."""
     frame: pd.DataFrame
     """All columns."""
 
     def find(self, x: Floats) -> NDArray[np.int64]:
-        """The row of each design; −1 where there is none. (k, d) → (k,)."""
+        """Row number of each design; −1 if there is none. (k, d) → (k,)."""
         known = {key(row): i for i, row in enumerate(self.x)}
         return np.array([known.get(key(row), -1) for row in x], dtype=np.int64)
 
     @property
     def fine(self) -> NDArray[np.bool_]:
-        """(n,) the command has answered."""
+        """(n,) True where the command succeeded."""
         return np.asarray(np.isfinite(self.y).all(axis=1))
 
 
 def key(x: Floats) -> bytes:
-    """What two designs share if they are the same to the last digit. (d,) → bytes."""
+    """Bytes that are equal for designs equal to the last digit. (d,) → bytes."""
     return (np.asarray(x, dtype=np.float64) + 0.0).tobytes()  # −0 is 0
 
 
 def read(folder: Path, card: Card) -> Rows:
-    """The rows of a folder, those of its journal too.
+    """The rows of a folder, including its journal.
 
     Raises:
         ValueError: the file is damaged.
@@ -79,7 +79,7 @@ def _read(folder: Path, x_names: tuple[str, ...], y_names: tuple[str, ...], stam
     if path.exists():
         try:
             frame = pd.read_parquet(path)[columns]
-        except Exception as error:  # pyarrow raises whatever a damaged file makes it
+        except Exception as error:  # pyarrow raises any exception on a damaged file
             raise ValueError(f"{path} is damaged: {str(error)[:100]}") from None
     else:
         frame = pd.DataFrame({name: pd.Series(dtype=float) for name in (*x_names, *y_names, "seconds")})
@@ -93,7 +93,7 @@ def _read(folder: Path, x_names: tuple[str, ...], y_names: tuple[str, ...], stam
 
 
 def _frame(journal: Path, x_names: tuple[str, ...], y_names: tuple[str, ...]) -> pd.DataFrame:
-    """The rows of a journal; a last line that a kill has cut short is not one."""
+    """The rows of a journal; an incomplete last line (after a kill) is skipped."""
     entries: list[list[Any]] = []
     text = journal.read_text() if journal.exists() else ""
     for line in text.splitlines(keepends=True):
@@ -108,13 +108,13 @@ def _frame(journal: Path, x_names: tuple[str, ...], y_names: tuple[str, ...]) ->
 
 
 def write(folder: Path, frame: pd.DataFrame) -> None:
-    """All rows anew: whole at any moment."""
+    """Replace all rows atomically."""
     with replacing(folder / ROWS) as beside:
         frame.to_parquet(beside, index=False)
 
 
 def settle(folder: Path, card: Card) -> None:
-    """Let the journal join the rows. Call it while holding :func:`locked`."""
+    """Merge the journal into the rows. Call it while holding :func:`locked`."""
     journal = folder / JOURNAL
     if journal.exists():
         write(folder, read(folder, card).frame)
@@ -123,10 +123,10 @@ def settle(folder: Path, card: Card) -> None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """One run at a time calls the command of a folder.
+    """Lock a folder, so that only one run at a time calls its command.
 
     Raises:
-        ValueError: another one does.
+        ValueError: another run holds the lock.
     """
     file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:

@@ -1,4 +1,4 @@
-"""The folder of a problem as a task: its command is Ω, its rows are the pairs, its models lie beside them."""
+"""A problem's folder as a task: its command is Ω, its rows are the training pairs, and it stores the models."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from ipage_core.tasks.command.rows import Floats
 from ipage_core.tasks.table import own_data
 
 LEAST_ROWS = 10
-"""Rows that a training needs."""
+"""Fewest rows for training."""
 SLOW = 0.01
-"""Seconds that an evaluation is taken to cost at least: a command never runs unasked."""
+"""Least assumed cost of an evaluation [s], so that a command never runs without a request."""
 
 
 def load(folder: Path) -> Task:
-    """The task of a folder, with the rows it has now.
+    """The task of a folder with its current rows.
 
     Raises:
-        ValueError: there is none, or it is damaged.
+        ValueError: the card is missing or damaged.
     """
     folder = folder.resolve()
     card = cards.read(folder)
@@ -91,13 +91,13 @@ def load(folder: Path) -> Task:
 
 
 def placed(card: Card, u: Floats) -> Floats:
-    """Points of the unit cube → designs, evenly over the box: over its logarithm where that is the scale. (n, d)."""
+    """Map points of the unit cube to designs, uniform in the box or, on a log scale, in its log. (n, d) → (n, d)."""
     return np.stack([_placed(known, column) for known, column in zip(card.variables, u.T, strict=True)], axis=1)
 
 
 def _placed(known: Variable, u: Floats) -> Floats:
     low, high = known.low, known.high
-    if known.kind != "real":  # each whole number has an equal share
+    if known.kind != "real":  # equal probability for each integer
         low, high = low - 0.5, high + 0.5
     if known.scale == "log":
         low = max(low, 0.5 * known.low)
@@ -117,7 +117,7 @@ def _collector(folder: Path, card: Card) -> Callable[..., dict[str, Any]]:
         scheduler: str | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> dict[str, Any]:
-        """The command on the first n points of a Sobol sequence, so that more points later keep these."""
+        """Run the command on the first n points of a Sobol sequence; a larger n later reuses them."""
         seed = seed or 0
         u = qmc.Sobol(len(card.variables), rng=seed).random(2 ** math.ceil(math.log2(max(n, 2))))[:n]
         x = placed(card, u)

@@ -1,9 +1,9 @@
-"""Band edges of a perovskite cell from its lattice: exact symmetry, and the kinks of the gap where they belong.
+"""Band edges of a perovskite cell from its lattice, with exact symmetry and exact kinks of the gap.
 
-In all data the lowest conduction band is at Γ, the highest valence band at Γ or at R = (½, ½, ½): the gap is the lesser
-of two gaps. Each of the three band edges belongs to a triplet of the cubic crystal (Ti t₂g, O 2p), which strain splits:
-it is the lowest or highest eigenvalue of a symmetric 3 × 3 matrix that follows the lattice smoothly. Networks learn the
-matrices' elements; both sources of kinks, crossings within a triplet and Γ against R, are then exact.
+In all data the conduction band minimum is at Γ and the valence band maximum at Γ or at R = (½, ½, ½): the gap is the
+smaller of two gaps. Each of the three band edges belongs to a triplet of the cubic crystal (Ti t₂g, O 2p), which strain
+splits: it is the lowest or highest eigenvalue of a symmetric 3 × 3 matrix that depends smoothly on the lattice.
+Networks learn the matrix elements, so both sources of kinks are exact: crossings within a triplet, and Γ against R.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from torch import Generator, Tensor, nn
 from ipage_core.networks.base import Network
 
 GAP, DIRECT, ENERGY, AT_R = range(4)
-"""Columns of the training pairs' y: gap, direct gap, ΔE, and the gap from R to Γ (NaN where it is not known)."""
+"""Columns of the training pairs' y: gap, direct gap, ΔE, and the gap from R to Γ (NaN where unknown)."""
 PROPERTIES = 3
-"""Of these, what the network predicts of a design: gap, direct gap, ΔE."""
+"""Number of columns that the network predicts for a design: gap, direct gap, ΔE."""
 ENERGY_UNIT = 10.0
-"""An error of ΔE of so many eV counts like one eV of a gap: it ranks designs, the gap is what they are for."""
+"""An error of this much ΔE [eV] weighs as much as 1 eV of a gap: the gap is the target, ΔE only ranks designs."""
 _FEATURES = 8
 
 
 def views(u: Tensor) -> tuple[Tensor, Tensor]:
-    """What the networks read: u (n, 6) → invariant features (n, 3, 8), squared and crossed angles (n, 3, 2).
+    """Inputs of the networks: u (n, 6) → invariant features (n, 3, 8), angles and their products (n, 3, 2).
 
-    u are lengths and angles, 0 where cubic and ±1 at the box's faces: reversing axis i turns the signs of the angles at
-    it, two of the three. View i is the cell as axis i sees it: its features do not change when the two other axes are
-    exchanged or any axis is reversed, and they tell apart all cells that differ otherwise. So the three views, in any
-    order, stand for the 24 lattices that are the same crystal.
+    u holds lengths and angles, scaled to 0 for the cubic cell and ±1 at the faces of the box. Reversing axis i flips
+    the signs of the two angles at it. View i describes the cell from axis i: its features are invariant under exchange
+    of the other two axes and under reversal of any axis, and they differ for all other cells. So the three views, in
+    any order, represent the 24 lattices of the same crystal.
 
-    The second result holds, at i = (j, k), u_jk and u_ij u_ik: these change sign like the element jk of a matrix that
-    turns with the axes.
+    The second result holds, at i = (j, k), u_jk and u_ij u_ik: both change sign like element jk of a matrix that
+    rotates with the axes.
     """
     lengths, angles = u[:, :3], u[:, 3:]
     squares = angles.square()
@@ -58,7 +58,7 @@ def views(u: Tensor) -> tuple[Tensor, Tensor]:
 class BandEdges(nn.Module):
     """An ensemble of networks u (n, 6) → gap, direct gap, gap from R to Γ and ΔE, each (members, n).
 
-    Equal under the 24 symmetries to round-off. Units are whatever training gives them.
+    Invariant under the 24 symmetries to round-off. The training data set the units.
     """
 
     feature_mean: Tensor
@@ -66,7 +66,7 @@ class BandEdges(nn.Module):
 
     def __init__(self, members: int, hidden: int, layers: int) -> None:
         super().__init__()
-        widths = [_FEATURES] + [hidden] * layers + [10]  # 3 matrices of (diagonal, two of the off-diagonal), and ΔE
+        widths = [_FEATURES] + [hidden] * layers + [10]  # 3 matrices of (diagonal, two off-diagonal terms), and ΔE
         self.weights = nn.ParameterList()
         self.biases = nn.ParameterList()
         for n_in, n_out in pairwise(widths):
@@ -89,7 +89,7 @@ class BandEdges(nn.Module):
             h = nn.functional.silu(h) if i < last else h
         out = h.view(len(h), len(u), 3, 10)  # members, n, view, output
         energy = out[..., 9].mean(2)
-        element = out[..., :9].reshape(*out.shape[:3], 3, 3)  # …, view, matrix, (diagonal, two of the off-diagonal)
+        element = out[..., :9].reshape(*out.shape[:3], 3, 3)  # …, view, matrix, (diagonal, two off-diagonal terms)
         off = (element[..., 1:] * off_diagonal[:, :, None]).sum(-1)
         matrices = _symmetric(element[..., 0].transpose(2, 3), off.transpose(2, 3))  # members, n, matrix, 3, 3
         conduction, valence, valence_at_r = torch.linalg.eigvalsh(matrices).unbind(2)
@@ -98,13 +98,13 @@ class BandEdges(nn.Module):
 
 
 def _symmetric(diagonal: Tensor, off: Tensor) -> Tensor:
-    """Elements ii and, at i, jk (…, 3) → (…, 3, 3)."""
+    """Diagonal elements ii and, at i, off-diagonal elements jk (…, 3) → (…, 3, 3)."""
     (a, b, c), (d, e, f) = diagonal.unbind(-1), off.unbind(-1)
     return torch.stack((a, f, e, f, b, d, e, d, c), dim=-1).unflatten(-1, (3, 3))
 
 
 class BandSurrogate(Network):
-    """Surrogate of the crystal task with its spread: signed gap, direct gap [eV], ΔE [eV per cell] of a lattice."""
+    """Surrogate of the crystal task with its spread: signed gap, direct gap [eV], ΔE [eV per cell]."""
 
     energy_scale: Tensor
     box: Tensor
@@ -120,7 +120,7 @@ class BandSurrogate(Network):
         self.net = BandEdges(members, hidden, layers)
 
     def fit_scales(self, x: Tensor, y: Tensor) -> None:
-        """ΔE is learned in units of its SD over the training pairs x (n, 6), y (n, 4)."""
+        """Set the unit of ΔE to its SD over the training pairs x (n, 6), y (n, 4)."""
         self.energy_scale.copy_(y[:, ENERGY].std())
 
     def members(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -134,11 +134,11 @@ class BandSurrogate(Network):
         return self.properties(x)[:, :1]
 
     def properties(self, x: Tensor) -> Tensor:
-        """Gap, direct gap and ΔE: the members' mean. (n, 6) → (n, 3)."""
+        """Gap, direct gap and ΔE, averaged over the members. (n, 6) → (n, 3)."""
         return self.members(x)[0].mean(0)
 
     def spread(self, x: Tensor) -> Tensor:
-        """Standard deviation of the members. (n, 6) → (n, 3)."""
+        """Standard deviation over the members. (n, 6) → (n, 3)."""
         return self.members(x)[0].std(0)
 
     def losses(
@@ -146,8 +146,8 @@ class BandSurrogate(Network):
     ) -> Iterator[dict[str, Tensor]]:
         """Yield the squared errors of the gaps [eV²] and of ΔE [``ENERGY_UNIT``²] for one batch x (n, 6), y (n, 4).
 
-        Summed over members. Each gap counts once, the one from R only where it is known; where it is not, the gap
-        at Γ is the lesser one, and the error of the gap sees to it.
+        Summed over members. The gap from R counts only where it is known. Elsewhere the gap at Γ is the smaller one,
+        and the error of the gap covers it.
         """
         predicted, at_r = self.members(x)
         unit = torch.tensor([1.0, 1.0, ENERGY_UNIT], device=x.device)
@@ -157,6 +157,6 @@ class BandSurrogate(Network):
         yield {"y": (error + error_at_r).mean(1).sum()}
 
     def validation_loss(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
-        """Mean squared error of the signed gap [eV²], which selects φ*; of the direct gap and of ΔE."""
+        """Mean squared errors: signed gap [eV²], which selects φ*; direct gap; ΔE."""
         gap, direct, energy = (self.properties(x) - y[:, :PROPERTIES]).square().mean(0)
         return {"l2": gap, "direct": direct, "energy": energy}

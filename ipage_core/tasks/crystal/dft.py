@@ -3,11 +3,11 @@
 The five ions stay at the ideal perovskite sites ("unrelaxed internal coordinates"), so Ω is a function of the
 six lattice parameters alone; each site is an inversion centre of any lattice, so no force acts on it. PBE
 underestimates gaps: the cubic crystal has 1.9 eV here and about 3.25 eV in experiment. All gaps are signed: a
-negative one says by how much the bands overlap.
+negative gap is the overlap of the bands.
 
 Sources: GPAW (J. J. Mortensen et al., J. Chem. Phys. 160, 092503, 2024), PBE (J. P. Perdew, K. Burke, M.
 Ernzerhof, Phys. Rev. Lett. 77, 3865, 1996), ASE (A. H. Larsen et al., J. Phys.: Condens. Matter 29, 273002, 2017).
-This is the only module that imports gpaw, and only once a calculation begins.
+Only this module imports gpaw, and only once a calculation begins.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ SITES = ((0, 0, 0), (0.5, 0.5, 0.5), (0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5)
 VALENCE = 20
 """Occupied bands: 40 valence electrons (Sr 10, Ti 12, O 6 each)."""
 SMEARING = 0.05
-"""Width of the Fermi–Dirac fallback [eV]."""
+"""Width of the fallback's Fermi–Dirac smearing [eV]."""
 CACHE_VARIABLE = "IPAGE_CACHE"
-"""Environment variable that names another folder for cached results."""
+"""Environment variable that overrides the folder for cached results."""
 
 Result = dict[str, Any]
-"""What :func:`gap` says of one lattice, as JSON.
+"""Result of :func:`gap` for one lattice, as JSON.
 
 ``gap`` [eV], signed: min over k of band 20 − max over k of band 19, counted from 0; ``direct`` [eV], the smallest
-difference at one k; ``vbm``, ``cbm``: where those extrema are, (3,) in fractions of the reciprocal lattice;
+difference at one k; ``vbm``, ``cbm``: k-points of those extrema, (3,) in fractions of the reciprocal lattice;
 ``energy`` [eV per cell] on GPAW's scale, extrapolated to zero smearing; ``iterations``; ``occupations``,
 "fixed-uniform" or the fallback "fermi-dirac-0.05"; ``cpu_s``; ``edges`` [eV], (2, k): bands 19 and 20 at the mesh's
-k-points. A calculation that failed has ``fail``, one sentence, and ``cpu_s`` alone.
+k-points. A failed calculation has only ``fail``, one sentence, and ``cpu_s``.
 """
 
 
@@ -56,18 +56,18 @@ class DFTUnavailable(ValueError):
 
 
 class Settings(NamedTuple):
-    """What may differ between calculations. Everything else is fixed in :func:`solve`."""
+    """Settings that may differ between calculations; :func:`solve` fixes all others."""
 
     mesh: int = 4
     """k-points per axis, Γ included."""
     half: bool = True
-    """Only those of even parity: the half of the mesh that is a body-centred lattice of k-points."""
+    """Keep only k-points of even parity: the half of the mesh that is a body-centred lattice of k-points."""
     grid: int = 20
     """Real-space grid points per axis."""
     ecut: float = 600
     """Plane-wave cut-off [eV]."""
     maxiter: int = 60
-    """SCF steps before the calculation counts as not converged."""
+    """Most SCF steps; beyond them the calculation counts as not converged."""
 
 
 STANDARD = Settings()
@@ -77,14 +77,14 @@ ACCURATE = Settings(mesh=6, half=False, grid=24)
 
 
 def k_points(settings: Settings = STANDARD) -> NDArray[np.float64]:
-    """The mesh → (k, 3), fractional; 32 for ``STANDARD``, before time reversal halves them to 20."""
+    """k-points of the mesh → (k, 3), fractional; 32 for ``STANDARD``, which time reversal reduces to 20."""
     steps = range(1 - settings.mesh // 2, settings.mesh // 2 + 1)
     mesh = [k for k in itertools.product(steps, repeat=3) if not settings.half or sum(k) % 2 == 0]
     return np.array(mesh) / settings.mesh
 
 
 def irreducible(settings: Settings = STANDARD) -> NDArray[np.float64]:
-    """One of each pair k, −k of the mesh, in the order of ``edges``: their bands are equal. → (k, 3)."""
+    """One of each pair k, −k of the mesh, in the order of ``edges``; both have equal bands. → (k, 3)."""
     k = k_points(settings)
     return np.array([p for p, q in zip(k.tolist(), np.where(k == 0.5, k, -k).tolist(), strict=True) if p >= q])
 
@@ -95,11 +95,11 @@ def gap(lattice: ArrayLike, settings: Settings = STANDARD, *, cache: bool = True
     Args:
         lattice: (6,): a, b, c [Å], α, β, γ [°].
         settings: see :class:`Settings`.
-        cache: look the result up on disk, and leave it there. Failures are never kept.
+            cache: read and write the cache on disk. Failures are never cached.
 
     Raises:
         DFTUnavailable: GPAW is not installed.
-        ValueError: ``lattice`` is not six numbers. One that no crystal can have is a result with ``fail``.
+            ValueError: ``lattice`` is not six numbers. An impossible lattice gives a result with ``fail`` instead.
     """
     require()
     x = np.asarray(lattice, dtype=np.float64)
@@ -127,13 +127,13 @@ def gaps(
     Args:
         lattices: (n, 6): a, b, c [Å], α, β, γ [°].
         settings: see :class:`Settings`.
-        workers: how many processes; all the cores this process may use, by default. 0 computes in this process.
-        progress: called as results arrive; ``key`` is the row's number as a string, ``result`` as in :func:`gap`.
-            What was cached is counted in the first call.
-        cancel: called twice a second; on true, calculations in flight are dropped.
+            workers: number of processes; by default, all cores this process may use. 0 computes in this process.
+            progress: called as results arrive; ``key`` is the row's number as a string, ``result`` as in :func:`gap`.
+                The first call counts the cached results.
+            cancel: called twice a second; if it returns true, running calculations are dropped.
 
     Returns:
-        n results as in :func:`gap`, in the order of the rows; None where ``cancel`` came first.
+            n results as in :func:`gap`, in the order of the rows; None for rows cancelled before they finished.
 
     Raises:
         DFTUnavailable: GPAW is not installed.
@@ -159,22 +159,22 @@ def gaps(
 
 
 def cached(lattices: ArrayLike, settings: Settings = STANDARD) -> list[Result | None]:
-    """What disk holds of lattices (n, 6), in the order of the rows; None where it holds nothing. Computes nothing.
+    """Cached results of lattices (n, 6), in the order of the rows; None if not cached. Computes nothing.
 
     Raises:
-        DFTUnavailable: GPAW is not installed, and results are kept by its version.
+        DFTUnavailable: GPAW is not installed; the cache depends on its version.
     """
     installed = gpaw_version()
     return [kept(cache_file(row, settings, installed)) for row in np.asarray(lattices, dtype=np.float64)]
 
 
 def work(item: dict[str, Any]) -> Result:
-    """:func:`gap` of ``lattice`` with ``settings`` (a dict) and ``cache``, for :func:`cluster.run`."""
+    """Call :func:`gap` on ``lattice`` with ``settings`` (a dict) and ``cache``, for :func:`cluster.run`."""
     return gap(item["lattice"], Settings(**item.get("settings", {})), cache=item.get("cache", True))
 
 
 def require() -> None:
-    """Do nothing if GPAW is installed.
+    """Check that GPAW is installed.
 
     Raises:
         DFTUnavailable: it is not.
@@ -200,11 +200,11 @@ def gpaw_version() -> str:
 
 
 def computed(lattice: NDArray[np.float64], settings: Settings) -> Result:
-    """The result of a calculation of one lattice, with Fermi–Dirac smearing if the first SCF does not converge."""
+    """Compute one lattice; retry with Fermi–Dirac smearing if the first SCF does not converge."""
     from gpaw import KohnShamConvergenceError
 
     fail, begun = _impossible(lattice), time.process_time()
-    # Near a closing gap the SCF may jump between orderings of the bands; a little smearing calms it.
+    # Near a closing gap the SCF may jump between orderings of the bands; slight smearing stabilizes it.
     for occupations in () if fail else ("fixed-uniform", f"fermi-dirac-{SMEARING}"):
         try:
             solved = solve(lattice, settings, occupations)
@@ -213,14 +213,14 @@ def computed(lattice: NDArray[np.float64], settings: Settings) -> Result:
             fail = (
                 f"The SCF did not converge in {settings.maxiter} steps, nor with Fermi–Dirac smearing of {SMEARING} eV."
             )
-        except Exception as error:  # whatever a strange lattice makes GPAW do is a property of that row
+        except Exception as error:  # any error of GPAW on an odd lattice belongs to that row
             fail = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
             break
     return {"fail": fail, "cpu_s": round(time.process_time() - begun, 2)}
 
 
 def solve(lattice: NDArray[np.float64], settings: Settings, occupations: str) -> Result:
-    """One SCF calculation with GPAW and its eigenvalues → a result."""
+    """One SCF calculation with GPAW → a result with its eigenvalues."""
     from ase import Atoms
     from ase.geometry import cellpar_to_cell
     from gpaw import GPAW
@@ -257,20 +257,20 @@ def solve(lattice: NDArray[np.float64], settings: Settings, occupations: str) ->
 
 
 def _impossible(lattice: NDArray[np.float64]) -> str | None:
-    """Why no crystal has this lattice; None if one can."""
+    """Reason why no crystal can have this lattice; None if one can."""
     if not np.isfinite(lattice).all() or (lattice[:3] <= 0).any():
         return "The lattice parameters are not finite, positive numbers."
     u, v, w = np.cos(np.radians(lattice[3:]))
     square = 1 + 2 * u * v * w - u**2 - v**2 - w**2
     if square <= 0 or (lattice[3:] <= 0).any() or (lattice[3:] >= 180).any():
         return "No cell has these three angles: its volume would not be positive."
-    if square < 0.15**2:  # GPAW would look for neighbours in ever more cells, until memory ends
+    if square < 0.15**2:  # else GPAW searches neighbours in ever more cells until memory runs out
         return "The cell is too flat to compute: its volume is below 0.15 a·b·c."
     return None
 
 
 def cache_folder() -> Path:
-    """Where results are kept: ``$IPAGE_CACHE``, else the user's cache folder of the platform."""
+    """Cache folder: ``$IPAGE_CACHE``, else the platform's user cache folder."""
     if chosen := os.environ.get(CACHE_VARIABLE):
         return Path(chosen) / "dft"
     if sys.platform == "win32":
@@ -283,21 +283,21 @@ def cache_folder() -> Path:
 
 
 def cache_file(lattice: NDArray[np.float64], settings: Settings, installed: str = "") -> Path:
-    """Where the result of a lattice is kept."""
+    """Path of the cached result of a lattice."""
     what = {"lattice": lattice.tolist(), "settings": settings._asdict(), "gpaw": installed or gpaw_version()}
     return cache_folder() / f"{hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:32]}.json"
 
 
 def kept(file: Path) -> Result | None:
-    """The result that a file of the cache holds; None: there is none."""
+    """Result in a cache file; None if there is none."""
     try:
         return dict(json.loads(file.read_text()))
-    except (OSError, ValueError):  # not there, or cut short by a full disk: compute it
+    except (OSError, ValueError):  # missing, or truncated by a full disk: compute it
         return None
 
 
 def keep(file: Path, result: Result) -> None:
-    """Several processes may keep the same result at once: each writes beside it and renames, and all wrote the same."""
+    """Write atomically: several processes may store the same result at once, and all write the same content."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         handle, beside = tempfile.mkstemp(dir=file.parent, suffix=".part")

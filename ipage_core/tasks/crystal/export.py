@@ -1,7 +1,7 @@
-"""Lattices of SrTiO₃ as files for other programs: CIF, POSCAR and extended XYZ, one structure a file.
+"""Lattices of SrTiO₃ as files for other programs: CIF, POSCAR and extended XYZ, one structure per file.
 
-Each carries what is known of the cell: id, target, gap and ΔE by the surrogate and by DFT, and where they come from.
-The ions are at the ideal sites.
+Each file includes id, target, gap and ΔE by the surrogate and by DFT, and their provenance. The ions are at the ideal
+sites.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 PROVENANCE = f"PBE gap, unrelaxed internal coordinates: {HELD_IONS.replace('–', '-')}"
 
-# Columns of solutions.csv, and of a ranked one, → what the files call them. ΔE is per cell of five atoms.
+# Columns of solutions.csv, ranked or not, → names in the files. ΔE is per cell of five atoms.
 _KNOWN = {
     "sample": "sample",
     "stage": "stage",
     "target1": "target_gap_eV",
     "surrogate1": "surrogate_gap_eV",
-    "gap": "surrogate_gap_eV",  # of a ranked table: the mean that its spread belongs to, and the one that pages show
+    "gap": "surrogate_gap_eV",  # ranked table: the ensemble mean, which gap_sd belongs to and pages show
     "gap_sd": "surrogate_gap_sd_eV",
     "energy": "surrogate_delta_e_eV",
     "y1": "dft_gap_eV",
@@ -41,7 +41,7 @@ _KNOWN = {
 
 
 def structure(lattice: ArrayLike, about: dict[str, Any]) -> Atoms:
-    """Five atoms in the cell a, b, c [Å], α, β, γ [°] (6,), with ``about`` as their info.
+    """Five atoms in the cell a, b, c [Å], α, β, γ [°] (6,), with ``about`` as their ``info``.
 
     Raises:
         ValueError: no cell has these parameters.
@@ -56,9 +56,9 @@ def structure(lattice: ArrayLike, about: dict[str, Any]) -> Atoms:
 
 
 def files(frame: pd.DataFrame, form: str) -> dict[str, bytes]:
-    """Rows of a ``solutions.csv``, ranked or not → content by file name; the ids are the CSV's ``sample``.
+    """Rows of a ``solutions.csv``, ranked or not → content by file name; ids are the column ``sample``.
 
-    Where DFT has not run, ΔE is the surrogate's and called so.
+    ΔE by the surrogate and ΔE by DFT have separate names; the latter is absent where DFT has not run.
     """
     contents = {}
     if "energy" not in frame:

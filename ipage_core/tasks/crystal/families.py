@@ -1,7 +1,7 @@
-"""Candidates of the crystal task: merged modulo symmetry, described, and ranked, all by the surrogate.
+"""Candidates of the crystal task: merged modulo symmetry, described and ranked, all by the surrogate.
 
 ``python -m ipage_core rank solutions.csv --by energy --out ranked.csv``. Gaps are PBE gaps with unrelaxed internal
-coordinates; what Ω said of a candidate stays in its own columns.
+coordinates; results of Ω keep their own columns.
 """
 
 from __future__ import annotations
@@ -26,37 +26,37 @@ Floats = NDArray[np.float64]
 BY = ("energy", "cubic", "robustness")
 
 RADIUS = 0.01
-"""Cells closer than this (:func:`distances`, 1 % of strain) to a family's best one belong to it."""
+"""Cells within this distance (:func:`distances`, 1 % of strain) of a family's best cell belong to the family."""
 NOISE = (0.005, 0.5)
-"""Of fabrication, for the robustness: lengths ± 0.5 %, angles ± 0.5°, uniform."""
+"""Fabrication noise for the robustness, uniform: lengths ± 0.5 %, angles ± 0.5°."""
 DRAWS = 32
-"""Perturbed cells for each candidate."""
+"""Perturbed cells per candidate."""
 
 
 class Predictor(Protocol):
-    """The ensemble: gap, direct gap [eV] and ΔE [eV per cell], mean and standard deviation."""
+    """An ensemble for gap, direct gap [eV] and ΔE [eV per cell]: mean and standard deviation."""
 
     def properties(self, x: Tensor) -> Tensor:
-        """(n, 6) → (n, 3)."""
+        """Mean of the members. (n, 6) → (n, 3)."""
         ...
 
     def spread(self, x: Tensor) -> Tensor:
-        """(n, 6) → (n, 3)."""
+        """Standard deviation of the members. (n, 6) → (n, 3)."""
         ...
 
 
 def scaled(lattice: Floats) -> Floats:
     """Coordinates whose Euclidean distance is the Frobenius norm of the strain between two cells. (…, 6) → (…, 6).
 
-    To first order: lengths over the cubic one, and angles in radians over √2, for each shear strain is half its angle
-    and counts twice.
+    To first order: lengths over the cubic length, and angles in radians over √2, since each shear strain is half its
+    angle and counts twice.
     """
     units = np.array([CUBIC_LENGTH] * 3 + [math.degrees(math.sqrt(2))] * 3)
     return np.asarray(lattice, dtype=np.float64) / units
 
 
 def distances(lattice: Floats, others: Floats) -> Floats:
-    """From each cell to each other one, in the nearest of its 24 images. (n, 6), (k, 6) → (n, k)."""
+    """Distance of each cell to the nearest of the 24 images of each other cell. (n, 6), (k, 6) → (n, k)."""
     images = scaled(lattices.images(others))
     flat = images.reshape(-1, 6)
     x = scaled(lattice)
@@ -67,13 +67,14 @@ def distances(lattice: Floats, others: Floats) -> Floats:
 def families(lattice: Floats, order: Sequence[int] | NDArray[np.int64], radius: float = RADIUS) -> NDArray[np.int64]:
     """The family of each cell: (n, 6) and an order, best first → (n,) row of the family's best cell.
 
-    In that order, a cell joins the nearest best cell within ``radius``, modulo the 24 symmetries, or founds a family.
+    In that order, a cell joins the nearest family whose best cell is within ``radius``, modulo the 24 symmetries, or
+    founds a new family.
     """
     return merged(distances(lattice, lattice), order, radius)
 
 
 def merged(near: Floats, order: Sequence[int] | NDArray[np.int64], radius: float) -> NDArray[np.int64]:
-    """As :func:`families`, from the distances between the designs (n, n)."""
+    """Like :func:`families`, from the distances between the designs (n, n)."""
     founder = np.full(len(near), -1)
     founders: list[int] = []
     for i in order:
@@ -100,12 +101,12 @@ def robustness(predictor: Predictor, x: Tensor) -> Tensor:
 
 
 def table(lattice: Tensor, predictor: Predictor, by: str = "energy", radius: float = RADIUS) -> pd.DataFrame:
-    """One row per cell (n, 6), in their order, with its family and its rank; rank 1 is the best of all.
+    """One row per cell (n, 6), in input order, with its family and its rank; rank 1 is the best cell.
 
-    Columns, by the surrogate [eV]: ``gap``, ``gap_sd``, ``direct``, ``energy`` (ΔE), ``energy_sd``, ``robustness``.
-    By geometry, against the cubic cell of lowest energy: ``cubic``, the strain norm of the way there;
-    ``largest_strain``; ``volume``, its change; all as fractions. Then ``rank``; ``family``, numbered from 1 by rank;
-    its ``members``; and whether this cell is its ``best``.
+    Columns by the surrogate [eV]: ``gap``, ``gap_sd``, ``direct``, ``energy`` (ΔE), ``energy_sd``, ``robustness``.
+    Columns by geometry, against the cubic cell of lowest energy, as fractions: ``cubic``, the norm of the strain;
+    ``largest_strain``; ``volume``, the change of volume. Then ``rank``; ``family``, numbered from 1 by rank;
+    ``members``, the size of the family; and ``best``, whether this cell is the best of its family.
 
     Raises:
         ValueError: ``by`` is not known.
@@ -145,7 +146,7 @@ def table(lattice: Tensor, predictor: Predictor, by: str = "energy", radius: flo
 
 
 def rank(frame: pd.DataFrame, source: str, by: str = "energy", radius: float = RADIUS) -> pd.DataFrame:
-    """The final designs of a ``solutions.csv`` called ``source`` with the columns of :func:`table`, best first.
+    """The final designs of a ``solutions.csv`` named ``source``, with the columns of :func:`table`, best first.
 
     Raises:
         ValueError: it is not a table of crystals, or ``by`` is not known.

@@ -1,4 +1,4 @@
-"""What a crystallographer asks of a cell of SrTiO₃: bond lengths, Ti–O–Ti angles and the space group."""
+"""Geometry of a SrTiO₃ cell: bond lengths, Ti–O–Ti angles and the space group."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 from ipage_core.tasks.crystal.dft import SITES
 
 SYMPREC = 1e-3
-"""Å by which atoms may miss a symmetry that still counts."""
+"""Tolerance on atomic positions in the symmetry search [Å]."""
 TITANIUM, OXYGENS = 1, (4, 3, 2)
-"""Rows of ``SITES``: titanium, and the oxygens that lie from it along a, b and c."""
+"""Rows of ``SITES``: titanium, and its oxygen neighbours along a, b and c."""
 
 
 class Geometry(NamedTuple):
-    """Of one cell, with its ions at the ideal sites."""
+    """Bonds, angles and space group of one cell."""
 
     bonds: NDArray[np.float64]
     """(3,) Ti–O lengths [Å] along a, b and c: each the mean of two opposite bonds."""
@@ -43,7 +43,7 @@ def geometry(lattice: ArrayLike, sites: ArrayLike = SITES, symprec: float = SYMP
         apart = places[oxygen] - places[TITANIUM]
         apart -= np.round(apart)
         near = apart @ cell
-        far = near - np.sign(apart[axis]) * cell[axis]  # from the titanium of the next cell
+        far = near - np.sign(apart[axis]) * cell[axis]  # from the titanium of the neighbouring cell
         bonds.append((np.linalg.norm(near) + np.linalg.norm(far)) / 2)
         angles.append(_angle(near, far))
         arms.append(near)

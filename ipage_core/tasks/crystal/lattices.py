@@ -1,7 +1,7 @@
 """Lattices of SrTiO₃ and their band gaps: the design box, its exact symmetry, the data set of the crystal task.
 
 A lattice is (6,): a, b, c [Å], α, β, γ [°], α between b and c. Row i of the data is point i of one scrambled Sobol
-sequence, so that the data can be continued at any time and every part of it fills the box evenly.
+sequence, so the data can be extended at any time and every initial part fills the box evenly.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ipage_core.tasks.crystal.box import BOUNDS, NAMES
 Floats = NDArray[np.float64]
 
 SEED = 7
-"""Of the sequence that the shipped data follow."""
+"""Seed of the sequence in the shipped data."""
 DATA = shipped.DATA / "crystal" / "srtio3_pbe.parquet"
 
 _K = len(dft.irreducible())
@@ -57,11 +57,11 @@ def design(n: int, seed: int = SEED) -> Floats:
 
 
 def images(lattice: ArrayLike) -> Floats:
-    """The 24 lattices with the same crystal, hence the same gap, energy and volume. (…, 6) → (…, 24, 6).
+    """The 24 lattices of the same crystal, with equal gap, energy and volume. (…, 6) → (…, 24, 6).
 
-    The 6 permutations of the axes, each with its opposite angle, times the 4 ways to reverse axes: reversing
-    one turns the two angles at it into their supplements. The ideal sites go over into themselves. Image 0 is
-    the lattice itself.
+    These are the 6 permutations of the axes, each with its opposite angle, times the 4 ways to reverse axes: reversing
+    an axis turns the two angles at it into their supplements. The set of ideal sites is invariant. Image 0 is the
+    lattice itself.
     """
     x = np.asarray(lattice, dtype=np.float64)
     candidates = []
@@ -74,9 +74,9 @@ def images(lattice: ArrayLike) -> Floats:
 
 
 def canonical(lattice: ArrayLike, decimals: int = 6) -> Floats:
-    """The image that stands for all 24, rounded: the first in the order of a, b, c, α, β, γ. (…, 6) → (…, 6).
+    """Canonical image of a lattice, rounded: the first of the 24 in the order of a, b, c, α, β, γ. (…, 6) → (…, 6).
 
-    So a ≤ b ≤ c, and α, β ≤ 90°. Of two lattices, one is an image of the other if and only if these are equal.
+    So a ≤ b ≤ c, and α, β ≤ 90°. Two lattices are images of each other if and only if their canonical images are equal.
     """
     candidates = images(lattice).round(decimals)
     # Stable sorts from the last key to the first, as np.lexsort does, but along an inner axis.
@@ -88,10 +88,10 @@ def canonical(lattice: ArrayLike, decimals: int = 6) -> Floats:
 
 
 class LatticeData(NamedTuple):
-    """The stored rows that did not fail, in the order of ``i``."""
+    """The stored rows that did not fail, ordered by ``i``."""
 
     i: NDArray[np.int32]
-    """(n,): row i has ``design(i + 1)[i]``."""
+    """(n,): row i is ``design(i + 1)[i]``."""
     lattice: Floats
     """(n, 6)."""
     gap: Floats
@@ -101,13 +101,13 @@ class LatticeData(NamedTuple):
     energy: Floats
     """(n,) total energy per cell [eV] on GPAW's scale."""
     edges: Floats
-    """(n, 2, 20) bands 19 and 20 [eV] at the k-points of the card; NaN in rows that were computed without."""
+    """(n, 2, 20) bands 19 and 20 [eV] at the k-points of the card; NaN in rows computed without them."""
     card: dict[str, Any]
-    """What the file says of itself: seed, operator, k-points (20, 3), counts, failures."""
+    """Metadata of the file: seed, operator, k-points (20, 3), counts, failures."""
 
 
 def read(path: Path = DATA) -> LatticeData:
-    """Read what :func:`generate` or :func:`fold` wrote."""
+    """Read a file of :func:`generate` or :func:`fold`."""
     rows = [row for row in read_rows(path) if row["fail"] is None]
     missing = [math.nan] * _K
     return LatticeData(
@@ -122,18 +122,18 @@ def read(path: Path = DATA) -> LatticeData:
 
 
 def read_rows(path: Path = DATA) -> list[dict[str, Any]]:
-    """All rows as stored, the failed ones included; columns that do not apply are None."""
+    """All stored rows, including failed ones; columns that do not apply are None."""
     return computed_rows.read(path)
 
 
 def write(rows: Iterable[dict[str, Any]], path: Path, seed: int = SEED) -> dict[str, Any]:
-    """Write rows, sorted by ``i``, in one step. The same rows give the same bytes. → the card."""
+    """Write rows, sorted by ``i``, atomically. The same rows give the same bytes. → the card."""
     about = {"operator": dft.STANDARD._asdict(), "k_points": dft.irreducible().tolist()}
     return computed_rows.write(rows, path, _SCHEMA, seed, **about)
 
 
 def work(item: dict[str, Any]) -> dict[str, Any]:
-    """Row ``i`` with its ``lattice``: one item of the data set's work."""
+    """Compute row ``i``, with its ``lattice``: one work item of the data set."""
     return _row(item["i"], item["lattice"], {**dft.gap(item["lattice"]), "gpaw": dft.gpaw_version()})
 
 
@@ -152,9 +152,9 @@ def generate(
     scheduler: str | None = None,
     progress: Callable[[cluster.Progress], None] | None = None,
 ) -> dict[str, Any]:
-    """Write rows 0 to n − 1 of a seed's sequence to a Parquet file; → its card. Started again, it goes on.
+    """Write rows 0 to n − 1 of a seed's sequence to a Parquet file; → its card. A restart resumes.
 
-    Rows that ``out`` or the shipped data already hold are taken from there; ``progress`` counts the others.
+    Rows already in ``out`` or in the shipped data are reused; ``progress`` counts the others.
 
     Raises:
         DFTUnavailable: GPAW is not installed where the work runs.
@@ -172,10 +172,10 @@ def generate(
 def fold(files: Sequence[Path], data: Path = DATA) -> dict[str, Any]:
     """Merge journals of :func:`generate`, or plain JSON lines with the same fields, into the shipped data; → the card.
 
-    Rows already there stay, unless they failed. The summary in the README beside it is brought up to date.
+    Existing rows stay, unless they failed. Updates the summary in the README beside the data.
 
     Raises:
-        ValueError: a row is not the point of the sequence that its ``i`` names.
+        ValueError: a row is not the point of the sequence at its ``i``.
     """
     rows = {row["i"]: row for row in read_rows(data)} if data.is_file() else {}
     lattices = design(2**13)
@@ -196,7 +196,7 @@ def fold(files: Sequence[Path], data: Path = DATA) -> dict[str, Any]:
 
 
 def summary(path: Path = DATA) -> str:
-    """Counts, failures and hash of a file, in Markdown."""
+    """Counts, failures and hash of a data file, in Markdown."""
     rows = read_rows(path)
     failed = [row for row in rows if row["fail"] is not None]
     smeared = [str(row["i"]) for row in rows if (row["occupations"] or "fixed-uniform") != "fixed-uniform"]
@@ -217,11 +217,11 @@ def summary(path: Path = DATA) -> str:
 
 
 def check(n: int = 20, data: Path = DATA, workers: int = 1) -> dict[str, Any]:
-    """Compute n of the stored rows with the GPAW that is installed here, and compare.
+    """Recompute n of the stored rows with the installed GPAW, and compare.
 
-    They are evenly spread over the rows without band edges, which another machine computed, where there are
-    such. → ``ok`` (gaps and direct gaps agree to 1e-3 eV), mean, SD and largest |difference| of gap, direct gap
-    and energy [eV], mean CPU time [s].
+    If some rows have no band edges (another machine computed them), the n rows are spread evenly over these. → ``ok``
+    (gaps and direct gaps agree to 1e-3 eV), mean, SD and largest |difference| of gap, direct gap and energy [eV], mean
+    CPU time [s].
     """
     dft.require()
     good = [row for row in read_rows(data) if row["fail"] is None]

@@ -1,11 +1,11 @@
-"""SrTiO₃ cells relaxed: the ions of a designed cell, nudged and brought to rest at that cell, by DFT.
+"""Relaxation of SrTiO₃ cells: DFT relaxes the nudged ions of a designed cell, with the cell fixed.
 
-The designs' ions lie on inversion centres, where no force acts, but mostly at a saddle. Four starts, along the four
-body diagonals, lead away from it; a potential (CHGNet, optional) takes them most of the way, DFT has the last word.
-Every state within ``BRANCHES`` of the lowest is reported, for their gaps may differ.
+The ions of a design lie on inversion centres, where no force acts, but mostly at a saddle. Four starts, along the four
+body diagonals, lead away from it. A potential (CHGNet, optional) does most of the relaxation, DFT finishes it. All
+states within ``BRANCHES`` of the lowest are reported, because their gaps may differ.
 
-Settings: those of :mod:`ipage_core.tasks.crystal.dft`, with density 1e-5, eigenstates 1e-7, Fermi–Dirac 0.02 eV: at
-looser ones the forces are too rough to relax by.
+Settings: those of :mod:`ipage_core.tasks.crystal.dft`, with density 1e-5, eigenstates 1e-7, Fermi–Dirac 0.02 eV:
+looser settings make the forces too inaccurate for relaxation.
 """
 
 from __future__ import annotations
@@ -32,29 +32,30 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Result = dict[str, Any]
-"""What :func:`relax` says of one lattice, as JSON.
+"""Result of :func:`relax` for one lattice, as JSON.
 
 ``branches``: the distinct states, the lowest first, each with ``above`` [eV per cell], ``gap``, ``direct`` [eV],
 ``energy`` [eV per cell] on GPAW's scale, ``force`` [eV/Å], ``displacement`` [Å], ``space_group``, ``curvature``
-[eV/Å²] and ``sites`` (5, 3). ``starts``: where they came from. ``failed``: starts that did not come to rest.
+[eV/Å²] and ``sites`` (5, 3). ``starts``: "potential, then DFT" or "DFT alone". ``failed``: starts that did not
+converge.
 """
 
 DIAGONALS = np.array([(1, 1, 1), (-1, 1, 1), (1, -1, 1), (1, 1, -1)], dtype=float)
-"""Of the cell; their opposites are the same by inversion."""
+"""Body diagonals of the cell; inversion makes their opposites equivalent."""
 NUDGE = {"Sr": 0.0, "Ti": 0.02, "O": -0.01}
-"""How far each ion is moved along a diagonal, as a part of the cell's edges: Ti against O."""
+"""Shift of each ion along a diagonal, in fractions of the cell's edges: Ti against O."""
 FORCE = 0.015
-"""eV/Å: the landscape is flat, 0.3 meV move the gap by 20 meV."""
+"""Largest force at rest [eV/Å]: the energy landscape is flat, 0.3 meV change the gap by 20 meV."""
 STEPS = 40
-"""Of DFT, after which a start has failed."""
+"""Most DFT steps; beyond them a start has failed."""
 POTENTIAL_STEPS = 200
 BRANCHES, ALIKE = 0.020, 0.0007
-"""States within the first [eV per cell] of the lowest are reported; those within the second are the same one."""
+"""States within the first [eV per cell] of the lowest are reported; states within the second count as equal."""
 SMEARING = 0.02
 
 
 def starts(lattice: ArrayLike) -> list[Atoms]:
-    """The cell (6,) with its ions nudged along each of the four body diagonals."""
+    """The cell (6,) with its ions nudged along each of the four body diagonals, one Atoms per diagonal."""
     items = []
     for diagonal in DIAGONALS:
         atoms = structure(lattice, {})
@@ -65,7 +66,7 @@ def starts(lattice: ArrayLike) -> list[Atoms]:
 
 
 def gpaw() -> Any:
-    """The calculator of forces."""
+    """GPAW calculator for the relaxation."""
     dft.require()
     from gpaw import GPAW
 
@@ -84,7 +85,7 @@ def gpaw() -> Any:
 
 
 def potential() -> Any | None:
-    """CHGNet; None where it is not installed."""
+    """CHGNet; None if it is not installed."""
     if find_spec("chgnet") is None:
         return None
     from chgnet.model.dynamics import CHGNetCalculator
@@ -93,9 +94,9 @@ def potential() -> Any | None:
 
 
 def relax(lattice: ArrayLike, calculator: Any, quick: Any | None = None) -> Result:
-    """Bring the ions of one lattice (6,) to rest from four starts, by ``quick`` first if there is one.
+    """Relax the ions of one lattice (6,) from four starts, first with ``quick`` if given, then with ``calculator``.
 
-    Starts that the potential brings to the same state are followed by DFT once.
+    DFT continues only one of the starts that the potential brings to the same state.
     """
     from ase.optimize import BFGS
 
@@ -106,7 +107,7 @@ def relax(lattice: ArrayLike, calculator: Any, quick: Any | None = None) -> Resu
         try:
             BFGS(start, logfile=None, maxstep=0.08).run(fmax=FORCE, steps=STEPS)
             left = float(np.linalg.norm(start.get_forces(), axis=1).max())
-        except Exception as error:  # whatever a strange cell makes GPAW do is a property of that start
+        except Exception as error:  # any error of GPAW on an odd cell belongs to that start
             failed.append(f"{type(error).__name__}: {' '.join(str(error).split())[:100]}")
             continue
         if left > FORCE:
@@ -119,7 +120,7 @@ def relax(lattice: ArrayLike, calculator: Any, quick: Any | None = None) -> Resu
 
 
 def provenance(quick: Any | None) -> dict[str, Any]:
-    """Settings and versions behind a result."""
+    """Settings and versions of a result."""
     installed = version("chgnet") if quick is not None and find_spec("chgnet") else ""
     return {
         "code": "GPAW",
@@ -165,7 +166,7 @@ def _frozen(atoms: Atoms) -> Atoms:
 
 
 def _gaps(calculator: Any) -> tuple[float, float]:
-    """Signed gap and direct gap [eV] from the bands of GPAW; NaN of a calculator without any."""
+    """Signed gap and direct gap [eV] from GPAW's bands; NaN for a calculator without bands."""
     if not hasattr(calculator, "get_ibz_k_points"):
         return float("nan"), float("nan")
     count = len(calculator.get_ibz_k_points())
@@ -203,9 +204,9 @@ def _branches(ended: list[Atoms], ideal: Atoms, quick: Any | None) -> list[Resul
 
 
 def least_curvature(atoms: Atoms, calculator: Any, step: float = 0.01) -> float:
-    """Smallest eigenvalue [eV/Å²] of the Hessian by central differences, shifts of all atoms left out.
+    """Smallest eigenvalue [eV/Å²] of the Hessian by central differences, without uniform translations.
 
-    Below zero the state is a saddle.
+    A negative value marks a saddle.
     """
     probe = atoms.copy()
     probe.calc = calculator
@@ -226,7 +227,7 @@ def least_curvature(atoms: Atoms, calculator: Any, step: float = 0.01) -> float:
 
 
 def _space_group(atoms: Atoms) -> str:
-    """By spglib; empty where it is not installed."""
+    """Space group by spglib; empty if spglib is not installed."""
     if find_spec("spglib") is None:
         return ""
     import spglib
@@ -236,7 +237,7 @@ def _space_group(atoms: Atoms) -> str:
 
 
 def work(item: dict[str, Any]) -> Result:
-    """:func:`relax` of ``lattice``, for the executor; what came to rest stays on disk."""
+    """Call :func:`relax` on ``lattice``, for the executor; caches relaxed states on disk."""
     quick = potential()
     result = relax(item["lattice"], gpaw(), quick)
     if result["branches"]:
@@ -256,7 +257,7 @@ def many(
     progress: Callable[[executor.Progress], None] | None = None,
     cancel: Callable[[], bool] | None = None,
 ) -> list[Result | None]:
-    """Lattices (n, 6) relaxed, on as many processes as there are cores, unless ``workers`` says; results are kept.
+    """Relax lattices (n, 6) in parallel and cache the results; one process per core unless ``workers`` is given.
 
     Raises:
         DFTUnavailable: GPAW is not installed.
@@ -271,17 +272,17 @@ def many(
 
 
 def known(lattices: ArrayLike) -> list[Result | None]:
-    """What disk holds of lattices (n, 6), None where it holds nothing. Computes nothing.
+    """Cached results of lattices (n, 6), None if not cached. Computes nothing.
 
     Raises:
-        DFTUnavailable: GPAW is not installed, and results are kept by its version.
+        DFTUnavailable: GPAW is not installed; the cache depends on its version.
     """
     quick = find_spec("chgnet") is not None
     return [dft.kept(_file(row, quick)) for row in np.asarray(lattices, dtype=np.float64)]
 
 
 def table(lattices: ArrayLike, results: list[Result | None]) -> pd.DataFrame:
-    """A row a lattice: the lowest branch, how many there are, and the spread of their gaps."""
+    """One row per lattice: the lowest branch, the number of branches, and the spread of their gaps."""
     import pandas as pd
 
     rows = []
@@ -311,7 +312,7 @@ def table(lattices: ArrayLike, results: list[Result | None]) -> pd.DataFrame:
 
 
 def files(lattices: ArrayLike, results: list[Result | None], samples: list[int]) -> dict[str, bytes]:
-    """A CIF for each branch of each lattice, by name."""
+    """A CIF for each branch of each lattice, by file name."""
     from ipage_core.tasks.structures import cif, program
 
     written = {}

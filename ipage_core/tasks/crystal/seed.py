@@ -1,4 +1,4 @@
-"""A cell of SrTiO₃ from a structure file: CIF, POSCAR, extended XYZ and whatever else ASE reads."""
+"""Read a cell of SrTiO₃ from a structure file: CIF, POSCAR, extended XYZ and any other format of ASE."""
 
 from __future__ import annotations
 
@@ -14,29 +14,30 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 SYMMETRY_TOLERANCE = 1e-3
-"""[Å] within which an ion and its image in a smaller cell are the same."""
+"""Tolerance on ion positions [Å] in the search for a smaller cell."""
 NEAR = 0.15
-"""Farthest that an ion may be from its ideal site, in fractions of each axis: that holds strained and polar cells."""
+"""Largest distance of an ion from its ideal site, in fractions of each axis: strained and polar cells fit within it."""
 FORMULA = "O3SrTi"
 
 
 class Seed(NamedTuple):
-    """What a structure file holds."""
+    """Lattice and remark from a structure file."""
 
     x: np.ndarray
     """(6,) a, b, c [Å], α, β, γ [°]."""
     remark: str
-    """A sentence on what was chosen or reduced; empty if nothing was."""
+    """A sentence on any choice or reduction; empty if there was none."""
 
 
 def read(path: Path) -> Seed:
-    """The lattice of the one perovskite cell that a structure file holds.
+    """The lattice of the one perovskite cell in a structure file.
 
-    Of several blocks of a CIF, or frames, the first counts; a supercell counts as its primitive cell. Both are said.
+    The first of several CIF blocks or frames is read; a supercell is reduced to its primitive cell. The remark reports
+    both.
 
     Raises:
-        ValueError: not readable, sites shared by several elements or partly empty, not one cell of SrTiO₃, ions that
-            are not at a perovskite's sites, or a lattice outside the box.
+        ValueError: not readable, sites shared by several elements or partly empty, not one cell of SrTiO₃, ions not
+            at perovskite sites, or a lattice outside the box.
     """
     frames = _frames(path)
     atoms, remarks = frames[0], []
@@ -71,7 +72,7 @@ def _frames(path: Path) -> list[Atoms]:
     from ase.io.formats import UnknownFileTypeError, filetype
 
     try:
-        # A byte-order mark, as Windows' editors write it, would hide the first word of the file.
+        # Windows editors write a byte-order mark, which would corrupt the first word of the file.
         text = path.read_bytes().decode("utf-8-sig")
         try:
             form = filetype(str(path), read=False)
@@ -83,13 +84,13 @@ def _frames(path: Path) -> list[Atoms]:
         return list(frames)
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist") from None
-    except Exception as error:  # ASE's readers raise whatever a damaged file makes them
+    except Exception as error:  # ASE's readers raise any exception on a damaged file
         why = f" ({' '.join(str(error).split())[:100]})" if str(error) else ""
         raise ValueError(f"{path} is not a structure file that ASE reads{why}") from None
 
 
 def _partial(atoms: Atoms) -> str:
-    """Which sites are shared or partly empty, as text; empty if none is."""
+    """List the shared or partly empty sites as text; empty if there are none."""
     results = [
         " + ".join(f"{share:g} {element}" for element, share in site.items())
         for site in atoms.info.get("occupancy", {}).values()
@@ -111,7 +112,7 @@ def _primitive(atoms: Atoms) -> Atoms:
 
 
 def _distance_from_sites(atoms: Atoms) -> float:
-    """How far the ion farthest from its ideal site is away, in fractions of an axis, with Ti where it is."""
+    """Largest distance of an ion from its ideal site relative to Ti, in fractions of an axis."""
     positions: dict[str, list[Any]] = {symbol: [] for symbol in ("Sr", "Ti", "O")}
     for symbol, place in zip(atoms.get_chemical_symbols(), atoms.get_scaled_positions(), strict=True):
         positions[symbol].append(place)

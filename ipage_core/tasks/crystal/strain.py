@@ -1,4 +1,4 @@
-"""Strain of a SrTiO₃ cell against the cubic one, and the lattices of substrates that films are grown on."""
+"""Strain of a SrTiO₃ cell against the cubic cell, and lattice constants of substrates for films."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 CUBIC_LENGTH, CUBIC_ENERGY = 3.9498, -39.38367
 """The cubic crystal of lowest energy [Å, eV per cell] by ``dft.py``: parabola through a = 3.925, 3.95, 3.975 Å.
 
-PBE's own lattice constant: experiment has 3.905 Å. ΔE, strain and volume change of a cell are against this one.
+This is PBE's lattice constant; experiment has 3.905 Å. ΔE, strain and volume change of a cell refer to this crystal.
 """
 
 FILM_STRAIN = 0.066
-"""The largest biaxial strain that a film of a perovskite was grown with: BiFeO3 on YAlO3; 3 % are common.
+"""Largest biaxial strain of a grown perovskite film: BiFeO3 on YAlO3; 3 % are common.
 
 D. G. Schlom et al., MRS Bulletin 39, 118 (2014), doi:10.1557/mrs.2014.1.
 """
 FILM_ENERGY = 0.144
-"""ΔE [eV per atom] of SrTiO₃ compressed so in a and b, c free, by the surrogate. No film is grown beyond it."""
+"""ΔE [eV per atom] of SrTiO₃ at this compression in a and b, c free, by the surrogate. No grown film exceeds it."""
 ATOMS = 5
-"""Of a cell."""
+"""Atoms per cell."""
 
 SUBSTRATES: dict[str, float] = {
     "LaAlO3": 3.790,
@@ -39,13 +39,13 @@ SUBSTRATES: dict[str, float] = {
 """In-plane lattice constant [Å] at room temperature, pseudocubic where the substrate is not cubic.
 
 D. G. Schlom et al., Annu. Rev. Mater. Res. 37, 589 (2007), doi:10.1146/annurev.matsci.37.061206.113016; MRS Bulletin
-39, 118 (2014), doi:10.1557/mrs.2014.1. Orthorhombic ones (NdGaO3, the scandates) offer a rectangle whose sides differ
-by less than 0.3 %; the mean stands for both.
+39, 118 (2014), doi:10.1557/mrs.2014.1. Orthorhombic substrates (NdGaO3, the scandates) have a rectangular surface cell
+whose sides differ by less than 0.3 %; the table holds the mean.
 """
 
 
 def metric(x: Tensor) -> Tensor:
-    """Scalar products of the cell's axes [Å²], differentiable. (n, 6) → (n, 3, 3)."""
+    """Metric tensor [Å²]: scalar products of the cell's axes, differentiable. (n, 6) → (n, 3, 3)."""
     a, b, c = x[:, :3].unbind(1)
     u, v, w = torch.cos(torch.deg2rad(x[:, 3:])).unbind(1)
     rows = (a * a, a * b * w, a * c * v, a * b * w, b * b, b * c * u, a * c * v, b * c * u, c * c)
@@ -53,14 +53,14 @@ def metric(x: Tensor) -> Tensor:
 
 
 def volume_change(x: Tensor) -> Tensor:
-    """V/V₀ − 1. (n, 6) → (n,)."""
+    """Relative change of volume, V/V₀ − 1. (n, 6) → (n,)."""
     return torch.linalg.det(metric(x)).clamp(min=0).sqrt() / CUBIC_LENGTH**3 - 1
 
 
 def largest_strain(x: Tensor) -> Tensor:
-    """Largest |principal strain|: of all directions in the crystal. (n, 6) → (n,).
+    """Largest |principal strain|, the maximum over all directions in the crystal. (n, 6) → (n,).
 
-    Stretches are the roots of the eigenvalues of the metric over a₀² (polar decomposition, Biot strain).
+    Stretches are the square roots of the eigenvalues of the metric over a₀² (polar decomposition, Biot strain).
     """
     stretches = torch.linalg.eigvalsh(metric(x) / CUBIC_LENGTH**2).clamp(min=0).sqrt()
     return (stretches - 1).abs().amax(1)

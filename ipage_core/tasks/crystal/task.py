@@ -1,7 +1,7 @@
-"""SrTiO₃: which strained cells have a given band gap? Ω is density functional theory, about 8 s of CPU a lattice.
+"""SrTiO₃: which strained cells have a given band gap? Ω is density functional theory, about 8 s of CPU per lattice.
 
-Unrelaxed internal coordinates, PBE gap: the ions stay at the ideal sites, so a design is six lattice parameters; and
-PBE underestimates gaps (1.9 eV for the cubic crystal, about 3.25 eV in experiment). See ``dft.py``.
+Unrelaxed internal coordinates, PBE gap: the ions stay at the ideal sites, so a design is six lattice parameters. PBE
+underestimates gaps (1.9 eV for the cubic crystal, about 3.25 eV in experiment). See ``dft.py``.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ dft: Any = LazyModule("ipage_core.tasks.crystal.dft")
 lattices: Any = LazyModule("ipage_core.tasks.crystal.lattices")
 
 CAP_WEIGHT, CAP_MARGIN = 100.0, 1e-5
-"""A cap aims so far inside, at such a price [eV for each unit of strain]: who has arrived, to 1e-3 eV, then keeps it.
+"""Weight [eV per unit of strain] and safety margin of a cap: a sample that reaches its target to 1e-3 eV keeps the cap.
 
-Where target and cap exclude each other localization ends in a compromise, which is then moved to the cap. At ten times
-the price few samples arrive at all.
+If target and cap exclude each other, localization ends in a compromise, which is then moved to the cap. With ten
+times the weight few samples reach the target.
 """
 
 
 def omega(x: Tensor) -> Tensor:
     """Signed PBE gap, direct gap [eV], ΔE [eV per cell] at ideal sites. (n, 6) → (n, 3), NaN where the SCF failed.
 
-    Runs on all cores; results are kept on disk and never computed twice. See :func:`ipage_core.problem.task.watching`
-    for its progress and for stopping it.
+    Runs on all cores and caches results on disk. See :func:`ipage_core.problem.task.watching` for progress and
+    cancellation.
 
     Raises:
         DFTUnavailable: GPAW is not installed.
@@ -62,13 +62,13 @@ def sample_prior(n: int, generator: Generator) -> Tensor:
 
 
 def words(text: str) -> Sequence[str | Cap] | None:
-    """Constraints of this task alone: a substrate, right angles, a cap on strain or on the change of volume.
+    """Constraints specific to this task: a substrate, right angles, a cap on strain or on the change of volume.
 
     ``substrate=LSAT`` fixes a, b and γ to the substrate's plane; ``angles=90``; ``strain<=5%`` (largest principal
-    strain), ``volume<=3%`` (up or down), both against the cubic cell of lowest energy. None: something else.
+    strain), ``volume<=3%`` (up or down), both against the cubic cell of lowest energy. None for any other text.
 
     Raises:
-        ValueError: the substrate is not known, or a cap is not a positive number.
+        ValueError: the substrate is not known, or a cap is not a fraction between 0 and 1.
     """
     left, sign, right = (part.strip() for part in re.fullmatch(r"([^<>=]*)(<?=?)(.*)", text, re.S).groups())  # type: ignore[union-attr]
     if (left.lower(), sign) == ("substrate", "="):
@@ -91,7 +91,7 @@ def words(text: str) -> Sequence[str | Cap] | None:
 
 
 def read_design(path: Path) -> tuple[Tensor, str]:
-    """The lattice (6,) of a structure file, and what was chosen or reduced; see :mod:`ipage_core.tasks.crystal.seed`.
+    """The lattice (6,) of a structure file, and a remark on choices; see :mod:`ipage_core.tasks.crystal.seed`.
 
     Raises:
         ValueError: not readable, not one perovskite cell of SrTiO₃, or outside the box.
@@ -110,9 +110,9 @@ def stored() -> tuple[Tensor, Tensor]:
 
 
 def with_edges() -> tuple[Tensor, Tensor]:
-    """As :func:`stored`, with a fourth column of y: the gap from R to Γ [eV], NaN where it is not known.
+    """Like :func:`stored`, with a fourth column of y: the gap from R to Γ [eV], NaN where unknown.
 
-    It is known where band edges were kept, and where it is the lesser of the two gaps.
+    It is known if band edges were stored, or if it is the smaller of the two gaps.
     """
     data = lattices.read()
     x, y = stored()
@@ -123,27 +123,27 @@ def with_edges() -> tuple[Tensor, Tensor]:
 
 
 def test_pairs() -> tuple[Tensor, Tensor]:
-    """300 random lattices that DFT has computed beside the training data, and their gaps: (300, 6), (300, 1)."""
+    """300 random lattices outside the training data and their DFT gaps: (300, 6), (300, 1)."""
     data = lattices.read(lattices.DATA.with_name("test_random.parquet"))
     return torch.from_numpy(data.lattice), torch.from_numpy(data.gap)[:, None]
 
 
 def networks() -> dict[str, type]:
-    """An ensemble of band-edge networks, the surrogate."""
+    """The surrogate: an ensemble of band-edge networks."""
     from ipage_core.tasks.crystal.bands import BandSurrogate
 
     return {"bands": BandSurrogate}
 
 
 DRAWS = 20_000
-"""Lattices that the ensemble labels for the posteriors."""
+"""Number of lattices that the ensemble labels to train the posteriors."""
 
 
 def training_pairs(model: str, surrogate: Callable[[], Any]) -> tuple[Tensor, Tensor, dict[str, Any]]:
-    """The ensemble learns from what DFT computed; posteriors from draws of the prior that the ensemble labels.
+    """Training data: DFT results for the ensemble; prior draws labelled by the ensemble for the posteriors.
 
-    They need far more pairs than a calculation of seconds can give, and its error is below the noise that the
-    likelihood needs on y anyway.
+    Posteriors need far more pairs than DFT can compute, and the ensemble's error is below the noise on y that the
+    likelihood needs anyway.
     """
     from ipage_core.networks.store import fingerprint
 
@@ -172,14 +172,14 @@ def relaxed(x: Tensor, samples: Sequence[int]) -> tuple[Any, dict[str, bytes]]:
 
 
 def generate(n: int, seed: int | None, out: Path, **where: Any) -> dict[str, Any]:
-    """:func:`ipage_core.tasks.crystal.lattices.generate`, by default with the seed of the shipped lattices."""
+    """Call :func:`ipage_core.tasks.crystal.lattices.generate`; the default seed is that of the shipped lattices."""
     return lattices.generate(n, lattices.SEED if seed is None else seed, out, **where)
 
 
 STRAIN_UNIT = np.array([CUBIC_LENGTH] * 3 + [math.degrees(math.sqrt(2))] * 3)
-"""Divided by it, lattices are as far apart as their strain, in the Frobenius norm and to first order.
+"""Unit of each parameter: distances of lattices over it are the Frobenius norm of their strain, to first order.
 
-Lengths over the cubic one; angles in radians over √2, for each shear strain is half its angle and counts twice.
+Lengths over the cubic length; angles in radians over √2, since each shear strain is half its angle and counts twice.
 """
 
 TASK = Task(
@@ -214,7 +214,7 @@ TASK = Task(
         ),
         "inn": Recipe({"surrogate_hidden": 96}, {"learning_rate": 1.5e-3, "epochs": 60}),
         "cinn": Recipe(settings={"learning_rate": 1.5e-3, "epochs": 60}),
-        # Half the epochs of other tasks, over twice the pairs.
+        # Half the epochs of other tasks, because there are more than twice as many pairs.
         "mdn": Recipe({"components": 96}, {"epochs": 60}),
         "cvae": Recipe({"latent": 5}, {"epochs": 50}),
         "na": Recipe(settings={"epochs": 60}),

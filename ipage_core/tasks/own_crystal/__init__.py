@@ -1,1 +1,1 @@
-"""Strains of a crystal of one's own, by any calculator that speaks ASE."""
+"""Strains of a user's own crystal, with any ASE calculator."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def main(folder: Path, read_from: Path, write_to: Path) -> None:
-    """Read strains, write their properties; the atoms at rest stay in ``structures/``."""
+    """Read strains and write their properties; save the final atoms in ``structures/``."""
     import pandas as pd
 
     from ipage_core.tasks.own_crystal import calculators, card, operator

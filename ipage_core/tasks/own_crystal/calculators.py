@@ -1,8 +1,8 @@
 """Calculators by name: ``gpaw``, ``chgnet``, ``emt``, an entry point of ``ipage.calculators``, or MODULE:FACTORY,
 where MODULE may be a file, ``mine.py:FACTORY``.
 
-A factory takes the reference crystal (ASE's Atoms) and returns an ASE calculator: what depends on the cell, such as
-the k-mesh, is then the same for all strains.
+A factory takes the reference crystal (ASE's Atoms) and returns an ASE calculator, so settings that depend on the cell,
+such as the k-mesh, are the same for all strains.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 Factory = Callable[["Atoms"], Any]
 SPACING = 0.5
-"""Largest distance between k-points [1/Å], and between real-space grid points [Å] it is ``GRID``."""
+"""Largest distance between k-points [1/Å]; ``GRID`` is that between real-space grid points [Å]."""
 GRID = 0.19
 CUT_OFF = 500.0
-"""Of plane waves [eV]."""
+"""Plane-wave cut-off [eV]."""
 
 
 def gpaw(reference: Atoms) -> Any:
-    """GPAW: PBE, plane waves to 500 eV, a Γ-centred k-mesh and a grid that the reference cell fixes."""
+    """GPAW: PBE, plane waves to 500 eV, a Γ-centred k-mesh and a grid that are fixed by the reference cell."""
     from gpaw import GPAW
 
     grid = [4 * int(np.ceil(length / GRID / 4)) for length in reference.cell.lengths()]
@@ -46,15 +46,15 @@ def gpaw(reference: Atoms) -> Any:
 
 
 def k_mesh(reference: Atoms) -> list[int]:
-    """k-points along each reciprocal axis, no farther apart than ``SPACING``."""
+    """Number of k-points along each reciprocal axis, no farther apart than ``SPACING``."""
     lengths = np.linalg.norm(reference.cell.reciprocal().array, axis=1)
     return [max(1, int(np.ceil(2 * np.pi * b / SPACING))) for b in lengths]
 
 
 def chgnet(reference: Atoms) -> Any:
-    """CHGNet, a potential for any element, its weights in the package: B. Deng et al. 2023.
+    """CHGNet, a potential for any element; the package includes its weights: B. Deng et al. 2023.
 
-    doi:10.1038/s42256-023-00716-3. It has energy, forces and stress, and no eigenvalues: no gap.
+    doi:10.1038/s42256-023-00716-3. It computes energy, forces and stress, but no eigenvalues and hence no gap.
     """
     from chgnet.model.dynamics import CHGNetCalculator
 
@@ -62,7 +62,7 @@ def chgnet(reference: Atoms) -> Any:
 
 
 def emt(reference: Atoms) -> Any:
-    """ASE's effective-medium theory of Al, Cu, Ag, Au, Ni, Pd, Pt: rough, instant, for trying things out."""
+    """ASE's effective-medium theory of Al, Cu, Ag, Au, Ni, Pd, Pt: rough and fast, for first trials."""
     from ase.calculators.emt import EMT
 
     return EMT()
@@ -77,10 +77,10 @@ _INSTALL = {
 
 
 def factory(name: str) -> Factory:
-    """The factory of a name.
+    """Find the factory of a name.
 
     Raises:
-        ValueError: it is not known, or MODULE:FACTORY cannot be imported.
+        ValueError: the name is not known, or MODULE:FACTORY cannot be imported.
     """
     if name in BUILT_IN:
         return BUILT_IN[name]
@@ -96,7 +96,7 @@ def factory(name: str) -> Factory:
         chosen: Factory = getattr(
             _of_file(Path(module)) if module.endswith(".py") else import_module(module), attribute
         )
-    except Exception as error:  # the user's own module may fail in any way
+    except Exception as error:  # user code may raise anything
         raise ValueError(f"calculator '{name}' cannot be imported: {type(error).__name__}: {error}") from None
     return chosen
 
@@ -111,16 +111,16 @@ def _of_file(path: Path) -> ModuleType:
 
 
 def absolute(name: str) -> str:
-    """FILE.py:FACTORY with the file's absolute path, for it is needed elsewhere; any other name as it is."""
+    """FILE.py:FACTORY with an absolute path, because other processes need it; any other name unchanged."""
     module, colon, attribute = name.partition(":")
     return f"{Path(module).resolve()}:{attribute}" if colon and module.endswith(".py") else name
 
 
 def build(name: str, reference: Atoms) -> Any:
-    """A calculator for the strains of a crystal.
+    """Build a calculator for the strains of a crystal.
 
     Raises:
-        ValueError: it is not known, not installed, or its factory fails.
+        ValueError: the calculator is not known, not installed, or its factory fails.
     """
     made = factory(name)
     try:
@@ -128,12 +128,12 @@ def build(name: str, reference: Atoms) -> Any:
     except ImportError as error:
         how = f": {_INSTALL[name]}" if name in _INSTALL else ""
         raise ValueError(f"calculator '{name}' is not installed ({error}){how}") from None
-    except Exception as error:  # a factory of somebody else's may fail in any way
+    except Exception as error:  # third-party code may raise anything
         raise ValueError(f"calculator '{name}' fails: {type(error).__name__}: {error}") from None
 
 
 def provenance(name: str, calculator: Any, reference: Atoms) -> dict[str, Any]:
-    """Which calculator, with which settings and versions."""
+    """Name, settings and versions of a calculator."""
     settings: dict[str, Any] = {"calculator": name, "ase": version("ase")}
     for package in (name, type(calculator).__module__.partition(".")[0]):
         try:

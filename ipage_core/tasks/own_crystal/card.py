@@ -1,4 +1,4 @@
-"""``crystal.json``: the reference crystal, its calculator and its symmetry, in the folder of a problem."""
+"""``crystal.json`` in a problem's folder: the reference crystal, its calculator and its symmetry."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 CARD = "crystal.json"
 SHEAR = 2 / 3
-"""Shear components go so far, of the requested strain, as for silicon."""
+"""Largest shear component, as a fraction of the requested strain; as for silicon."""
 MOST_ATOMS = 200
 
 
@@ -53,20 +53,20 @@ class Crystal:
     cell: tuple[tuple[float, float, float], ...]
     """Rows are the vectors a, b, c [Å]."""
     sites: tuple[tuple[float, float, float], ...]
-    """In fractions of them."""
+    """Fractional coordinates."""
     calculator: str
     strain: float
-    """Largest normal component."""
+    """Largest normal component of the strain."""
     relax: bool
-    """Whether the atoms move to rest in each strained cell."""
+    """Whether to relax the atoms in each strained cell."""
     kicks: int
-    """Starts of the relaxation: the strained sites, and so many less one with noise on them."""
+    """Number of relaxation starts: the strained sites once, all others with noise on these sites."""
     properties: tuple[str, ...]
     space_group: str
     operations: tuple[tuple[tuple[float, ...], ...], ...]
-    """(s, 6, 6) symmetries on strains, the identity first."""
+    """(s, 6, 6) symmetry operations on strains; the identity comes first."""
     reference_energy: float | None = None
-    """Of the reference crystal [eV per atom]; None until it has been computed."""
+    """Energy of the reference crystal [eV per atom]; None until computed."""
     provenance: str = "{}"
     """Calculator, settings and versions, as JSON."""
 
@@ -79,13 +79,13 @@ class Crystal:
 
     @property
     def bounds(self) -> NDArray[np.float64]:
-        """(2, 6)."""
+        """Box of the strains (2, 6)."""
         half = np.array([self.strain] * 3 + [SHEAR * self.strain] * 3)
         return np.stack((-half, half))
 
     @property
     def on_strains(self) -> NDArray[np.float64]:
-        """(s, 6, 6)."""
+        """Symmetry operations on strains (s, 6, 6), as an array."""
         return np.array(self.operations)
 
     @property
@@ -96,7 +96,7 @@ class Crystal:
 
     @property
     def targets(self) -> tuple[Property, ...]:
-        """Its properties as a task has them."""
+        """The properties in the form that a task needs."""
         known = [(name, PROPERTIES[name]) for name in self.properties]
         return tuple(Property(name, one.unit, one.tolerance) for name, one in known)
 
@@ -111,7 +111,7 @@ def create(
     kicks: int = 4,
     name: str = "",
 ) -> Crystal:
-    """A crystal from a structure file that ASE reads, with its symmetry by spglib.
+    """Create a crystal from a structure file of any ASE format, with its symmetry by spglib.
 
     Raises:
         ValueError: the file, the calculator, a property or a number is not acceptable.
@@ -145,10 +145,10 @@ def create(
 
 
 def strain(text: str) -> float:
-    """'4%' or '0.04' → 0.04.
+    """Parse a strain: '4%' or '0.04' → 0.04.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: the text has neither form.
     """
     try:
         return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
@@ -157,10 +157,10 @@ def strain(text: str) -> float:
 
 
 def read_structure(path: Path) -> Atoms:
-    """One periodic crystal.
+    """Read one periodic crystal.
 
     Raises:
-        ValueError: it cannot be read, is not periodic, or has too many atoms.
+        ValueError: the file cannot be read, is not periodic, or has too many atoms.
     """
     from ase.io import read
 
@@ -168,7 +168,7 @@ def read_structure(path: Path) -> Atoms:
         atoms = read(path)
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist") from None
-    except Exception as error:  # ASE's readers raise whatever a damaged file makes them
+    except Exception as error:  # ASE's readers raise any exception on a damaged file
         why = f" ({' '.join(str(error).split())[:100]})" if str(error) else ""
         raise ValueError(f"{path} is not a structure file that ASE reads{why}") from None
     if not abs(atoms.cell.volume) > 0 or len(atoms) == 0:
@@ -180,16 +180,16 @@ def read_structure(path: Path) -> Atoms:
 
 
 def write(folder: Path, crystal: Crystal) -> None:
-    """Keep the card in its folder."""
+    """Write the card into its folder."""
     with replacing(folder / CARD) as beside:
         beside.write_text(json.dumps(asdict(crystal), indent=1, ensure_ascii=False) + "\n")
 
 
 def read(folder: Path) -> Crystal:
-    """The card of a folder.
+    """Read the card of a folder.
 
     Raises:
-        ValueError: there is none, or it is damaged.
+        ValueError: the card is missing or damaged.
     """
     path = folder / CARD
     try:

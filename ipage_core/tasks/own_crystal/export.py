@@ -1,4 +1,4 @@
-"""Strained crystals as files: the atoms at rest that Ω has left, with forces and provenance; else the carried ones."""
+"""Strained crystals as files: final atoms saved by Ω, with forces and provenance; else the strained sites."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UNKNOWN = "not computed: sites as the strain carries them"
 
 
 def files(folder: Path, frame: pd.DataFrame, form: str) -> dict[str, bytes]:
-    """Rows of a ``solutions.csv`` → content by file name; the ids are the CSV's ``sample``."""
+    """Rows of a ``solutions.csv`` → content by file name; ids are the column ``sample``."""
     crystal, written = card.read(folder), {}
     for row, strain in zip(
         frame.to_dict("records"), frame[[f"x{j + 1}" for j in range(6)]].to_numpy(dtype=np.float64), strict=True

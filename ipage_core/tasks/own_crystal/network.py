@@ -1,4 +1,4 @@
-"""A surrogate that is exactly the same for all strains that are the same crystal: the mean over their images."""
+"""A surrogate with exact symmetry: the mean over the images of a strain, so equivalent strains get equal values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ipage_core.networks.ensemble import Ensemble
 class SymmetricEnsemble(Ensemble):
     """f(x) = mean over the crystal's operations g of an ensemble's output at g x. (n, 6) → (n, m).
 
-    As smooth as the networks, and unbiased: what a symmetric function needs is what they can learn.
+    It is as smooth as the networks and unbiased: the mean leaves symmetric functions unchanged.
     """
 
     operations: Tensor

@@ -1,8 +1,8 @@
-"""Ω of a crystal of one's own: strain the cell, relax the atoms if requested, say what it then has.
+"""Ω of a user's own crystal: strain the cell, relax the atoms if requested, compute the properties.
 
-A strain ε turns the cell A into A (I + ε); sites are carried along. With ``relax`` the atoms then move, the cell
-fixed, until no force exceeds ``FORCE``, from the carried sites and from kicked ones: of the states they end in, the
-lowest counts, and others within ``BRANCHES`` of it are reported.
+A strain ε turns the cell A into A (I + ε); the sites keep their fractional coordinates. With ``relax`` the atoms then
+move at fixed cell until no force exceeds ``FORCE``, starting from the strained sites and from randomly displaced ones.
+The lowest final state counts; other states within ``BRANCHES`` of it are reported.
 """
 
 from __future__ import annotations
@@ -26,35 +26,35 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 FORCE = 0.015
-"""eV/Å: largest force on an atom at rest."""
+"""Largest force on an atom at rest [eV/Å]."""
 STEPS = 80
-"""Of a relaxation, after which it has failed."""
+"""Most steps of a relaxation; beyond them it has failed."""
 KICK = 0.08
-"""Å: standard deviation of the noise that later starts have on their sites."""
+"""Standard deviation of the noise on the sites of later starts [Å]."""
 BRANCHES, ALIKE = 0.020, 0.0005
-"""States within the first [eV per cell] of the lowest are reported; those within the second are the same one."""
+"""States within the first [eV per cell] of the lowest are reported; states within the second count as equal."""
 STRUCTURES = "structures"
 
 
 def strained(crystal: Crystal, strain: ArrayLike) -> Atoms:
-    """The reference crystal under a strain (6,), sites carried along."""
+    """The reference crystal under a strain (6,); the sites keep their fractional coordinates."""
     atoms = crystal.atoms
     atoms.set_cell(atoms.cell.array @ (np.eye(3) + tensor(strain)), scale_atoms=True)
     return atoms
 
 
 def evaluate(crystal: Crystal, strain: ArrayLike, calculator: Any) -> tuple[dict[str, float], Atoms]:
-    """The crystal's properties by name, and the atoms at rest, their results with them.
+    """The crystal's properties by name, and the final atoms with their results.
 
     Raises:
-        ValueError: the atoms did not come to rest, or the calculator cannot compute a requested property.
+        ValueError: the relaxation did not converge, or the calculator cannot compute a requested property.
     """
     lowest, branches = _at_rest(crystal, strain, calculator)
     result = properties(crystal, lowest, strained(crystal, strain))
     lowest.info = {name: float(e) for name, e in zip(NAMES, np.asarray(strain, dtype=float), strict=True)}
     lowest.info |= {"largest_force_eV_per_A": _force(lowest), "relaxed": crystal.relax, "branches": len(branches)}
     lowest.info |= {"branches_above_meV": " ".join(f"{1e3 * above:.2f}" for above in branches)}
-    lowest.info |= {f"property_{name}": value for name, value in result.items()}  # ASE has an 'energy' of its own
+    lowest.info |= {f"property_{name}": value for name, value in result.items()}  # ASE has its own 'energy'
     lowest.info["provenance"] = json.dumps(
         calculators.provenance(crystal.calculator, calculator, crystal.atoms)
         | {"force": f"{FORCE} eV/A", "kicks": crystal.kicks}
@@ -63,7 +63,7 @@ def evaluate(crystal: Crystal, strain: ArrayLike, calculator: Any) -> tuple[dict
 
 
 def _at_rest(crystal: Crystal, strain: ArrayLike, calculator: Any) -> tuple[Atoms, list[float]]:
-    """The lowest state, and how far above it [eV per cell] each distinct one within ``BRANCHES`` lies, itself first."""
+    """The lowest state, and the energies above it [eV per cell] of the distinct states within ``BRANCHES``, from 0."""
     from ase.optimize import BFGS
 
     generator = np.random.default_rng(int.from_bytes(_digest(strain)[:4], "big"))
@@ -94,7 +94,7 @@ def _force(atoms: Atoms) -> float:
 
 
 def _frozen(atoms: Atoms) -> Atoms:
-    """A copy that keeps energy, forces, stress and gap, when the calculator goes on to something else."""
+    """A copy that keeps energy, forces, stress and gap when the calculator moves on to other atoms."""
     from ase.calculators.calculator import PropertyNotImplementedError
     from ase.calculators.singlepoint import SinglePointCalculator
 
@@ -108,7 +108,7 @@ def _frozen(atoms: Atoms) -> Atoms:
 
 
 def gap(calculator: Any) -> float:
-    """The smallest gap on the calculator's own k-points [eV], 0 for a metal; NaN where it has no eigenvalues."""
+    """The smallest gap on the calculator's own k-points [eV], 0 for a metal; NaN if it has no eigenvalues."""
     from ase.dft.bandgap import bandgap
 
     if not hasattr(calculator, "get_eigenvalues"):
@@ -120,10 +120,10 @@ def gap(calculator: Any) -> float:
 
 
 def properties(crystal: Crystal, atoms: Atoms, carried: Atoms) -> dict[str, float]:
-    """The requested properties of the relaxed atoms; ``carried`` are where the strain alone puts them.
+    """The requested properties of the final atoms; ``carried`` are the atoms at the strained sites.
 
     Raises:
-        ValueError: the calculator does not say one of them.
+        ValueError: the calculator does not provide one of the properties.
     """
     from ase.units import GPa
 
@@ -136,7 +136,7 @@ def properties(crystal: Crystal, atoms: Atoms, carried: Atoms) -> dict[str, floa
         "volume": atoms.get_volume() / n,
     }
     moved = atoms.positions - carried.positions
-    moved -= moved.mean(axis=0)  # a shift of all atoms is none
+    moved -= moved.mean(axis=0)  # remove the uniform translation
     result["displacement"] = float(np.sqrt((moved**2).sum(1).mean()))
     if stress is not None:
         result |= {f"s{ij}": float(s / GPa) for ij, s in zip(("11", "22", "33", "23", "13", "12"), stress, strict=True)}
@@ -153,12 +153,12 @@ def _digest(strain: ArrayLike) -> bytes:
 
 
 def structure_file(folder: Path, strain: ArrayLike) -> Path:
-    """Where the atoms at rest of a strain (6,) are kept."""
+    """File of the final atoms of a strain (6,)."""
     return folder / STRUCTURES / f"{_digest(strain).hex()[:24]}.extxyz"
 
 
 def keep(folder: Path, strain: ArrayLike, atoms: Atoms) -> None:
-    """Write the atoms at rest with energy, forces, stress and where they come from."""
+    """Write the final atoms with energy, forces, stress and provenance."""
     from ipage_core.tasks.structures import extxyz
 
     with replacing(structure_file(folder, strain)) as beside:
@@ -166,7 +166,7 @@ def keep(folder: Path, strain: ArrayLike, atoms: Atoms) -> None:
 
 
 def kept(folder: Path, strain: ArrayLike) -> Atoms | None:
-    """What :func:`keep` wrote; None where that strain was not computed."""
+    """Read the file of :func:`keep`; None if that strain was not computed."""
     from ase.io import read
 
     path = structure_file(folder, strain)

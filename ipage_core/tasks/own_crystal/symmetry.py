@@ -1,7 +1,7 @@
-"""The strains that are the same crystal seen along other axes, for any crystal: its rotations by spglib.
+"""Symmetry images of a strain for any crystal, from its rotations by spglib.
 
-A strain is (6,): tensor components e11, e22, e33, e23, e13, e12 against the reference cell. In Mandel's form, shears
-× √2, the operations are orthogonal. Inversion leaves every strain as it is.
+A strain is (6,): tensor components e11, e22, e33, e23, e13, e12 against the reference cell. In Mandel components
+(shears × √2) the operations are orthogonal. Inversion leaves every strain unchanged.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 NAMES = ("e11", "e22", "e33", "e23", "e13", "e12")
 MANDEL = np.array([1, 1, 1, *[np.sqrt(2)] * 3])
-"""Times a strain (…, 6): its Mandel components, whose squares sum to ε : ε."""
+"""Factors from a strain (…, 6) to its Mandel components, whose squares sum to ε : ε."""
 PRECISION = 1e-3
-"""How far atoms may be from symmetric sites [Å]: a CIF's coordinates are rounded."""
+"""Tolerance on atomic positions [Å], because a CIF's coordinates are rounded."""
 _PAIRS = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 _INDEX = np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])
 
 
 def tensor(strain: ArrayLike) -> Floats:
-    """(…, 6) → symmetric (…, 3, 3)."""
+    """Strain tensor. (…, 6) → symmetric (…, 3, 3)."""
     return np.asarray(strain, dtype=np.float64)[..., _INDEX]
 
 
 def space_group(atoms: Atoms) -> str:
-    """Symbol and number by spglib, such as ``P4_2/mnm (136)``.
+    """Symbol and number of the space group by spglib, such as ``P4_2/mnm (136)``.
 
     Raises:
         ValueError: spglib is not installed, or finds no symmetry.
@@ -42,9 +42,9 @@ def space_group(atoms: Atoms) -> str:
 
 
 def oriented(atoms: Atoms) -> Atoms:
-    """The same crystal turned so that axes 1, 2, 3 are those of its conventional cell by spglib.
+    """The same crystal rotated so that axes 1, 2, 3 are those of its conventional cell by spglib.
 
-    Components of strain then mean what one expects, and the operations are as simple as they can be.
+    Strain components then refer to the usual axes, and the operations are as simple as possible.
 
     Raises:
         ValueError: spglib finds no symmetry.
@@ -60,7 +60,7 @@ def oriented(atoms: Atoms) -> Atoms:
 
 
 def rotations(atoms: Atoms) -> Floats:
-    """The crystal's rotations Q = Aᵀ R A⁻ᵀ in Cartesian axes, mirrors among them, the identity first. → (k, 3, 3)."""
+    """The crystal's rotations Q = Aᵀ R A⁻ᵀ in Cartesian axes, including mirrors; the identity first. → (k, 3, 3)."""
     result = _spglib().get_symmetry((atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers), symprec=PRECISION)
     if result is None:
         raise ValueError("spglib finds no symmetry for this crystal: two of its atoms may coincide")
@@ -70,7 +70,7 @@ def rotations(atoms: Atoms) -> Floats:
 
 
 def on_strains(atoms: Atoms) -> Floats:
-    """The operations as matrices on strains ε → Q ε Qᵀ, each once, the identity first. → (s, 6, 6)."""
+    """The distinct operations as matrices on strains ε → Q ε Qᵀ; the identity comes first. → (s, 6, 6)."""
     unit = np.zeros((6, 3, 3))
     for j, (a, b) in enumerate(_PAIRS):
         unit[j, a, b] = unit[j, b, a] = 1
@@ -80,7 +80,7 @@ def on_strains(atoms: Atoms) -> Floats:
 
 
 def _distinct(matrices: Floats) -> Floats:
-    """Each once to 1e-6, the identity first, −0 as 0."""
+    """Matrices distinct to 1e-6, the identity first, −0 replaced by 0."""
     kept: list[Floats] = [np.eye(matrices.shape[-1])]
     for matrix in matrices:
         if all(np.abs(matrix - other).max() > 1e-6 for other in kept):
@@ -90,14 +90,14 @@ def _distinct(matrices: Floats) -> Floats:
 
 
 def images(strain: ArrayLike, operations: Floats) -> Floats:
-    """Strains of the same crystal, the strain itself first. (…, 6), (s, 6, 6) → (…, s, 6)."""
+    """Symmetry images of a strain, the strain itself first. (…, 6), (s, 6, 6) → (…, s, 6)."""
     return np.einsum("gij,...j->...gi", operations, np.asarray(strain, dtype=np.float64))
 
 
 def keeps(bounds: Floats, operations: Floats) -> bool:
-    """Whether a box (2, 6) about zero is its own image: the operations only permute and reverse what is alike.
+    """Whether a box (2, 6) about zero is invariant: the operations only permute and reverse components of equal bounds.
 
-    Under a threefold axis along z no box is: there the images of a corner stick out.
+    With a threefold axis along z no box is: the images of a corner lie outside it.
     """
     half = bounds[1]
     return bool((np.abs(operations) @ half <= half * (1 + 1e-9)).all())

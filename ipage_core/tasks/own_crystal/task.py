@@ -1,4 +1,4 @@
-"""A folder with ``crystal.json`` as a task: a problem whose Ω is a command, and the crystal's symmetry on top of it."""
+"""A folder with ``crystal.json`` as a task: a problem with a command as Ω, plus the crystal's symmetry."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from ipage_core.tasks.own_crystal.export import files
 from ipage_core.tasks.structures import FORMATS
 
 DRAWS = 5000
-"""Strains of the box that the surrogate labels for the posteriors."""
+"""Number of strains that the surrogate labels to train the posteriors."""
 STEPS, BATCH = 3000, 64
-"""Of the surrogate's training."""
+"""Steps and batch size of the surrogate's training."""
 
 
 def referenced(crystal: Crystal) -> tuple[Crystal, dict[str, float]]:
-    """The crystal with its reference energy, and what else the calculator says of it unstrained.
+    """The crystal with its reference energy, and the other properties of the unstrained crystal.
 
     Raises:
-        ValueError: the calculator is not there, fails, or cannot compute a requested property.
+        ValueError: the calculator is not available, fails, or cannot compute a requested property.
     """
     from ase.units import GPa
 
@@ -42,7 +42,7 @@ def referenced(crystal: Crystal) -> tuple[Crystal, dict[str, float]]:
         result, atoms = operator.evaluate(crystal, np.zeros(6), calculator)
     except ValueError:
         raise
-    except Exception as error:  # a calculator may fail in any way
+    except Exception as error:  # a calculator may raise anything
         raise ValueError(f"calculator '{crystal.calculator}' fails: {type(error).__name__}: {error}") from None
     energy = float(atoms.get_potential_energy() / len(atoms))
     stress = atoms.calc.results.get("stress")
@@ -53,16 +53,16 @@ def referenced(crystal: Crystal) -> tuple[Crystal, dict[str, float]]:
 
 
 def command(folder: Path) -> tuple[str, ...]:
-    """The command that is Ω of the crystal in a folder."""
+    """The command that computes Ω of the crystal in a folder."""
     words = (sys.executable, "-m", "ipage_core.tasks.own_crystal", str(folder.resolve()), "{in}", "{out}")
     spec = find_spec("ipage_core")
     inside = spec is not None and spec.origin is not None and "site-packages" in spec.origin
     path = os.pathsep.join(part for part in (str(ROOT), os.environ.get("PYTHONPATH", "")) if part)
-    return words if inside else ("env", f"PYTHONPATH={path}", *words)  # a clone: calls run elsewhere
+    return words if inside else ("env", f"PYTHONPATH={path}", *words)  # in a clone: calls run in another folder
 
 
 def dressed(task: Task, folder: Path) -> Task:
-    """The problem in a folder with what is known of its crystal: images, an exactly symmetric surrogate, files.
+    """Add the crystal to the task of a folder: symmetry images, an exactly symmetric surrogate, export of structures.
 
     Raises:
         ValueError: ``crystal.json`` is damaged.
@@ -97,7 +97,7 @@ def dressed(task: Task, folder: Path) -> Task:
 
 
 def remark(crystal: Crystal) -> str:
-    """What must be said of every property."""
+    """Caveats on every property."""
     held = "" if crystal.relax else "atoms held where the strain carries them"
     seen = "gaps are those of the calculator's own k-points, which may miss the band edges" if _has_gap(crystal) else ""
     return "; ".join(part for part in (held, seen) if part)
@@ -116,7 +116,7 @@ def _networks() -> dict[str, type]:
 def training_pairs(
     crystal: Crystal, task: Task, model: str, surrogate: Callable[[], Any]
 ) -> tuple[Tensor, Tensor, dict[str, Any]]:
-    """The surrogate learns from what was computed, posteriors from draws of the box that the surrogate labels."""
+    """Training data: computed rows for the surrogate; draws from the box, labelled by it, for the posteriors."""
     assert task.stored is not None
     x, y = task.stored()
     if model == "mlp":

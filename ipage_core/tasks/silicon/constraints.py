@@ -1,4 +1,4 @@
-"""Constraints on strains of silicon: films, stress along an axis, caps, and bounds on what the surrogate predicts."""
+"""Constraints on strains of silicon: films, stress along an axis, caps, and bounds on the surrogate's predictions."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from ipage_core.problem.space import Cap
 
 CAP_WEIGHT, CAP_MARGIN = 100.0, 1e-5
-"""A cap on strain aims so far inside, at such a price [eV for each unit of strain]: as for SrTiO₃."""
+"""Weight [eV per unit of strain] and safety margin of a cap on strain, as for SrTiO₃."""
 AXES: dict[str, tuple[str, ...]] = {
     "001": ("e23=0", "e13=0", "e12=0", "e11=e22"),
     "110": ("e23=0", "e13=0", "e11=e22"),
     "111": ("e11=e22", "e22=e33", "e23=e13", "e13=e12"),
 }
-"""Stress along an axis leaves these strains: what stays alike and what stays zero by symmetry."""
+"""Axis → constraints that stress along it puts on the strain: by symmetry, components are equal or zero."""
 PREDICTED = {
     "direct": (1, {"": 1.0, "ev": 1.0, "mev": 1e-3}, 1.0),
     "energy": (2, {"": 1.0, "ev": 1.0, "mev": 1e-3}, 100.0),
     "pressure": (3, {"": 1.0, "gpa": 1.0, "mpa": 1e-3}, 0.2),
 }
-"""Name → column of the surrogate's properties, units it may be given in, and its price [eV for each unit]."""
+"""Name → column of the surrogate's properties, accepted units, and weight [eV per unit]."""
 VALLEYS = {"1": 0, "2": 1, "3": 2, "x": 0, "y": 1, "z": 2, "100": 0, "010": 1, "001": 2}
-"""Name of an axis → the Δ valleys on it."""
+"""Name of an axis → index of its Δ valleys."""
 VALLEY_MARGIN = 0.002
-"""The valley that is to be lowest lies below the others by so much [eV]: a little more than the surrogate's error."""
+"""Margin [eV] of the lowest valley below the others: slightly more than the surrogate's error."""
 HELP = (
     "biaxial=1%, substrate=Si0.7Ge0.3, uniaxial=001 (110, 111), strain<=2%, volume<=1%; by the surrogate "
     "energy<=3meV (per atom), pressure<=1 (GPa, also >= and =), direct>=2.5 (eV), valley=1 (2, 3: the axis)"
@@ -41,12 +41,12 @@ HELP = (
 
 
 def words(text: str) -> Sequence[str | Cap] | None:
-    """Constraints of this task alone: see ``HELP``. None: something else.
+    """Constraints specific to this task: see ``HELP``. None for any other text.
 
-    ``biaxial=1%`` is a film on (001): e11 = e22 = 0.01, e12 = 0, the three others free; ``substrate=Si0.7Ge0.3`` the
-    same with that alloy's misfit; ``uniaxial=001`` (or 110, 111) ties what a stress along it leaves alike;
-    ``strain<=2%`` (largest principal strain), ``volume<=1%`` (up or down). Elastic energy [eV per atom], pressure
-    [GPa], direct gap [eV] and the axis of the lowest valley are as the shipped surrogate predicts them.
+    ``biaxial=1%`` is a film on (001): e11 = e22 = 0.01, e12 = 0, the other three free; ``substrate=Si0.7Ge0.3`` is
+    the same with that alloy's misfit; ``uniaxial=001`` (or 110, 111) applies the symmetry of a stress along that axis;
+    ``strain<=2%`` (largest principal strain), ``volume<=1%`` (up or down). The shipped surrogate predicts elastic
+    energy [eV per atom], pressure [GPa], direct gap [eV] and the axis of the lowest valley.
 
     Raises:
         ValueError: the axis or the alloy is not known, the misfit leaves the box, or a number is not acceptable.
@@ -128,7 +128,7 @@ def surrogate() -> Any:
     """The shipped surrogate, a :class:`~ipage_core.tasks.silicon.valleys.ValleySurrogate`.
 
     Raises:
-        ModelUnavailable: it is missing or damaged.
+        ModelUnavailable: the surrogate is missing or damaged.
     """
     from ipage_core.inference.methods import load
 
@@ -141,7 +141,7 @@ def misfit(alloy: str) -> float:
     a = 5.431 + 0.20 x + 0.027 x² Å, J. Phys. Chem. 68, 3021, doi:10.1021/j100792a049.
 
     Raises:
-        ValueError: the name is not that of such an alloy, or its parts do not sum to 1.
+        ValueError: the name is not a valid alloy, or its parts do not sum to 1.
 
     >>> round(misfit("Si0.7Ge0.3"), 4)
     0.0115
@@ -154,7 +154,7 @@ def misfit(alloy: str) -> float:
 
 
 def volume_change(x: Tensor) -> Tensor:
-    """V/V₀ − 1. (n, 6) → (n,)."""
+    """Relative change of volume, V/V₀ − 1. (n, 6) → (n,)."""
     return torch.linalg.det(tensor(x) + torch.eye(3).to(x)) - 1
 
 

@@ -1,7 +1,7 @@
-"""The data set of the silicon task: strains of the design box and what DFT says of each, ions relaxed.
+"""The data set of the silicon task: strains in the design box and their DFT results, ions relaxed.
 
-Row i is point i of one scrambled Sobol sequence in the box, so that the data can be continued at any time and every
-part of them fills the box evenly. The box is its own image under the cubic group.
+Row i is point i of one scrambled Sobol sequence in the box, so the data can be extended at any time and every initial
+part fills the box evenly. The box is invariant under the cubic group.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ipage_core.tasks.silicon.box import BOUNDS, NAMES
 Floats = NDArray[np.float64]
 
 SEED = 11
-"""Of the sequence that the shipped data follow."""
+"""Seed of the sequence in the shipped data."""
 DATA = paths.DATA / "silicon" / "si_pbe.parquet"
 
 _FLOATS = pa.float64()
@@ -61,28 +61,28 @@ def design(n: int, seed: int = SEED) -> Floats:
 
 
 class StrainData(NamedTuple):
-    """The stored rows that did not fail, in the order of ``i``. Band edges in eV on GPAW's scale."""
+    """The stored rows that did not fail, ordered by ``i``. Band edges in eV on GPAW's scale."""
 
     i: NDArray[np.int32]
-    """(n,): row i has ``design(i + 1)[i]``."""
+    """(n,): row i is ``design(i + 1)[i]``."""
     strain: Floats
     """(n, 6)."""
     gap: Floats
     """(n,) signed PBE gap [eV]."""
     valence: Floats
-    """(n, 3) at Γ, rising."""
+    """(n, 3) at Γ, ascending."""
     conduction: Floats
-    """(n, 8): at Γ, at the four L, on the three Δ."""
+    """(n, 8): at Γ, at the four L, on the three Δ lines."""
     energy: Floats
     """(n,) elastic energy per atom [eV] against the unstrained cell."""
     stress: Floats
     """(n, 6) [GPa] in the order of the strain, tension positive."""
     card: dict[str, Any]
-    """What the file says of itself: seed, provenance, counts, failures."""
+    """Metadata of the file: seed, provenance, counts, failures."""
 
 
 def read(path: Path = DATA) -> StrainData:
-    """Read what :func:`generate` or :func:`fold` wrote."""
+    """Read a file of :func:`generate` or :func:`fold`."""
     rows = [row for row in read_rows(path) if row["fail"] is None]
     conduction = [[row["conduction_gamma"], *row["conduction_l"], *row["conduction_delta"]] for row in rows]
     return StrainData(
@@ -98,24 +98,24 @@ def read(path: Path = DATA) -> StrainData:
 
 
 def read_rows(path: Path = DATA) -> list[dict[str, Any]]:
-    """All rows as stored, the failed ones included; columns that do not apply are None."""
+    """All stored rows, including failed ones; columns that do not apply are None."""
     return computed_rows.read(path)
 
 
 def write(rows: Iterable[dict[str, Any]], path: Path, seed: int = SEED) -> dict[str, Any]:
-    """Write rows, sorted by ``i``, in one step. The same rows give the same bytes. → the card."""
+    """Write rows, sorted by ``i``, atomically. The same rows give the same bytes. → the card."""
     rows = list(rows)
     provenance = sorted({row["provenance"] for row in rows})
     return computed_rows.write(rows, path, _SCHEMA, seed, bounds=BOUNDS.tolist(), provenance=provenance)
 
 
 def work(item: dict[str, Any]) -> dict[str, Any]:
-    """Row ``i`` with its ``strain``: one item of the data set's work."""
+    """Compute row ``i``, with its ``strain``: one work item of the data set."""
     return row_of(item["i"], item["strain"], operator.bands(item["strain"]))
 
 
 def row_of(i: int, strain: Sequence[float], result: dict[str, Any]) -> dict[str, Any]:
-    """A row of the data set from a strain and the result of its calculation."""
+    """Row of the data set from a strain and its DFT result."""
     provenance = json.dumps(result["provenance"], ensure_ascii=False, sort_keys=True)
     row = {"i": i, **dict(zip(NAMES, strain, strict=True)), **result, "provenance": provenance}
     return {name: row.get(name) for name in _SCHEMA.names}
@@ -130,9 +130,9 @@ def generate(
     scheduler: str | None = None,
     progress: Callable[[executor.Progress], None] | None = None,
 ) -> dict[str, Any]:
-    """Write rows 0 to n − 1 of a seed's sequence to a Parquet file; → its card. Started again, it goes on.
+    """Write rows 0 to n − 1 of a seed's sequence to a Parquet file; → its card. A restart resumes.
 
-    Rows that ``out`` or the shipped data already hold are taken from there; ``progress`` counts the others.
+    Rows already in ``out`` or in the shipped data are reused; ``progress`` counts the others.
 
     Raises:
         DFTUnavailable: GPAW is not installed where the work runs.
@@ -148,12 +148,12 @@ def generate(
 
 
 def fold(journals: Sequence[Path], data: Path = DATA) -> dict[str, Any]:
-    """Merge journals of :func:`generate`, also one that is being written, into the shipped data; → the card.
+    """Merge journals of :func:`generate`, even one still being written, into the shipped data; → the card.
 
-    Rows already there stay, unless they failed. The summary in the README beside it is brought up to date.
+    Existing rows stay, unless they failed. Updates the summary in the README beside the data.
 
     Raises:
-        ValueError: a row is not the point of the sequence that its ``i`` names.
+        ValueError: a row is not the point of the sequence at its ``i``.
     """
     rows = {row["i"]: row for row in read_rows(data)} if data.is_file() else {}
     strains = design(2**13)
@@ -169,7 +169,7 @@ def fold(journals: Sequence[Path], data: Path = DATA) -> dict[str, Any]:
 
 
 def summary(path: Path = DATA) -> str:
-    """Counts, failures and hash of a file, in Markdown."""
+    """Counts, failures and hash of a data file, in Markdown."""
     rows = read_rows(path)
     failed = [row for row in rows if row["fail"] is not None]
     gaps = np.array([row["gap"] for row in rows if row["fail"] is None])
@@ -185,7 +185,7 @@ def summary(path: Path = DATA) -> str:
 
 
 def check(n: int = 20, data: Path = DATA, workers: int = 1) -> dict[str, Any]:
-    """Compute n of the stored rows, evenly spread, with the GPAW that is installed here, and compare.
+    """Recompute n of the stored rows, evenly spread, with the installed GPAW, and compare.
 
     → ``ok`` (gaps and direct gaps agree to 1 meV), mean, SD and largest |difference| of gap, direct gap and energy
     [eV], mean CPU time [s].

@@ -1,7 +1,7 @@
-"""Strained silicon as files for other programs: the two atoms relaxed where DFT has run, else at the linear guess.
+"""Strained silicon as files for other programs: the two atoms relaxed if DFT has run, else at the linear guess.
 
-Each file carries what is known: id, target, strain, gap, elastic energy and pressure by the surrogate and by DFT, the
-forces that are left, settings and versions.
+Each file includes id, target, strain, gap, elastic energy and pressure by the surrogate and by DFT, the residual
+forces, settings and versions.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _KNOWN = {
     "rank": "rank",
     "family": "family",
 }
-"""Columns of solutions.csv → what the files call them."""
+"""Columns of solutions.csv → names in the files."""
 _PREDICTED = ("surrogate_gap_eV", "surrogate_direct_gap_eV", "surrogate_elastic_energy_eV_per_atom")
 GUESSED = "not verified: second atom where a linear estimate puts it (Kleinman's parameter 0.53), not relaxed"
 
 
 def structure(strain: np.ndarray, about: dict[str, Any], result: operator.Result | None) -> Atoms:
-    """Two atoms in the strained cell (6,), with ``about`` as their info and what DFT says of them, if it ran."""
+    """Two atoms in the strained cell (6,), with ``about`` and any DFT results as their ``info``."""
     if result is None or "fail" in result:
         atoms = operator.structure(strain)
         why = "" if result is None else f" (DFT failed: {result['fail']})"
@@ -60,9 +60,9 @@ def structure(strain: np.ndarray, about: dict[str, Any], result: operator.Result
 
 
 def files(frame: pd.DataFrame, form: str) -> dict[str, bytes]:
-    """Rows of a ``solutions.csv`` → content by file name; the ids are the CSV's ``sample``.
+    """Rows of a ``solutions.csv`` → content by file name; ids are the column ``sample``.
 
-    What DFT has computed before is taken from disk; nothing is computed here.
+    Uses cached DFT results only; computes nothing.
     """
     x = frame[[f"x{j + 1}" for j in range(6)]].to_numpy(dtype=np.float64, copy=True)
     predicted = _predictions(x)
@@ -81,7 +81,7 @@ def files(frame: pd.DataFrame, form: str) -> dict[str, bytes]:
 
 
 def _predictions(x: np.ndarray) -> list[dict[str, float]]:
-    """What the surrogate says of strains (n, 6); nothing where its model is missing."""
+    """The surrogate's predictions for strains (n, 6); empty if its model is missing."""
     from ipage_core.networks.store import ModelUnavailable
     from ipage_core.tasks.silicon.constraints import surrogate
 

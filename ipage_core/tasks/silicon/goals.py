@@ -1,7 +1,7 @@
-"""Goals beyond the gap from the command line: bounds become constraints, the least or greatest of a property a descent.
+"""Goals beyond the gap on the command line: bounds become constraints; an extreme property is found by descent.
 
-``--goal "gap=0.3" --goal "minimize energy"`` is the least elastic energy at that gap; ``--goal "pressure<=1"`` and the
-like hold by the surrogate.
+``--goal "gap=0.3" --goal "minimize energy"`` gives the least elastic energy at that gap; ``--goal "pressure<=1"`` and
+similar goals use the surrogate.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from ipage_core.problem.names import find
 from ipage_core.problem.target import Goal, Target, expression
 
 NAMES = {1: "direct", 2: "energy", 3: "pressure", 4: "valley"}
-"""Property → what constraints call it."""
+"""Index of a property → its name in constraints."""
 UNITS = {1: "eV", 2: "eV", 3: "GPa", 4: ""}
 
 
 def design_goals(options: Any) -> Any:
-    """Designs as the options of ``design`` ask for them; None: only the gap is a goal.
+    """Designs for the options of ``design``; None if the gap is the only goal.
 
     Raises:
-        ValueError: a goal is not accepted, the gap has none, or an option has no meaning here.
+        ValueError: a goal is not accepted, the gap has none, or an option does not apply here.
     """
     from ipage_core.tasks.silicon.task import TASK
 
@@ -55,7 +55,7 @@ def design_goals(options: Any) -> Any:
 
 
 def _full(name: str) -> str:
-    """Short names of properties in full: 'gap' alone is the PBE gap."""
+    """Full name of a property: 'gap' alone is the PBE gap."""
     short = {"gap": "PBE gap", "direct": "direct PBE gap", "direct gap": "direct PBE gap", "energy": "elastic energy"}
     return short.get(name.strip().lower(), {"valley": "lowest valley"}.get(name.strip().lower(), name))
 
@@ -68,7 +68,7 @@ def _after_name(said: str) -> str:
 
 
 def _constraints(j: int, goal: Goal) -> list[str]:
-    """A goal as constraints that :func:`ipage_core.tasks.silicon.constraints.words` reads."""
+    """Translate a goal into constraints for :func:`ipage_core.tasks.silicon.constraints.words`."""
     name, unit = NAMES[j], UNITS[j]
     if goal.kind == "anything":
         return []

@@ -1,6 +1,6 @@
-"""The least elastic energy at which a strain has a given gap: designs descended along their level set.
+"""The least elastic energy at which a strain has a given gap, by descent along the level set of the gap.
 
-The question of deep elastic strain engineering (Z. Shi et al. 2019, Fig. 4, doi:10.1073/pnas.1818555116).
+This is the question of deep elastic strain engineering (Z. Shi et al. 2019, Fig. 4, doi:10.1073/pnas.1818555116).
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from ipage_core.tasks.silicon.valleys import DIRECT, ENERGY, GAP, PRESSURE, Vall
 
 Floats = NDArray[np.float64]
 OPTIMIZED = {"direct": (DIRECT, 1.0), "energy": (ENERGY, 100.0), "pressure": (PRESSURE, 0.2)}
-"""Name → column of the surrogate's properties, and a scale that brings it near to eV."""
+"""Name → column of the surrogate's properties, and a factor that scales it to about 1 eV."""
 KEPT, BEYOND = 1e-5, 1e-3
-"""A descent has kept its gap if that is within so much [eV], and its caps if these are exceeded by no more."""
+"""A descent counts if its gap is off by at most the first [eV] and its caps are exceeded by at most the second."""
 
 
 class Minimum(NamedTuple):
-    """Where a descent ended."""
+    """End point of a descent."""
 
     strain: Floats
     """(6,)."""
@@ -36,7 +36,7 @@ class Minimum(NamedTuple):
 
 
 def in_double(network: ValleySurrogate) -> ValleySurrogate:
-    """The same surrogate in float64: the optimizer's tolerances are below what float32 resolves."""
+    """Copy of the surrogate in float64: the optimizer's tolerances are below the resolution of float32."""
     exact: ValleySurrogate = copy.deepcopy(network).cpu().double()
     return exact.eval().requires_grad_(False)
 
@@ -49,10 +49,10 @@ def extreme(
     sign: float = 1.0,
     space: DesignSpace | None = None,
 ) -> list[Minimum | None]:
-    """From each strain (n, 6): the least (``sign`` 1) or greatest (−1) value of a property that the gap allows nearby.
+    """From each strain (n, 6): the least (``sign`` 1) or greatest (−1) value of a property nearby, at fixed gap.
 
-    ``network`` computes in float64, see :func:`in_double`. ``space`` holds constraints; without one the strains move
-    in the box. None where a descent lost the gap. SLSQP, D. Kraft 1988.
+    ``network`` must compute in float64, see :func:`in_double`. ``space`` holds constraints; without it the strains move
+    in the box. None if a descent lost the gap or violated a cap. SLSQP, D. Kraft 1988.
     """
     column, scale = OPTIMIZED[name]
     low, high = torch.from_numpy(BOUNDS) if space is None else space.bounds
@@ -62,7 +62,7 @@ def extreme(
         return u if space is None else space.decode(u)
 
     def value(of: Callable[[Tensor], Tensor]) -> tuple[Callable[[Floats], Floats], Callable[[Floats], Floats]]:
-        """A function of strains (1, 6) → (k,), as function and Jacobian of u for scipy."""
+        """Wrap a function of strains (1, 6) → (k,) as a function of u and its Jacobian, for scipy."""
 
         def f(u: Floats) -> Floats:
             with torch.no_grad():
@@ -103,7 +103,7 @@ def extreme(
 
 
 def _signed(space: DesignSpace, x: Tensor) -> Tensor:
-    """Caps (k,) at one strain (1, 6), negative inside: what an optimizer needs, while ``excess`` stops at zero."""
+    """Caps (k,) at one strain (1, 6), negative inside, as the optimizer needs; ``excess`` stops at zero."""
     caps: Sequence[Any] = getattr(space, "caps", ())
     return torch.stack([cap(x)[0] for cap in caps])
 
@@ -111,9 +111,10 @@ def _signed(space: DesignSpace, x: Tensor) -> Tensor:
 def path(
     network: ValleySurrogate, gaps: Sequence[float], starts: Callable[[float], Tensor], tried: int = 3
 ) -> list[Minimum | None]:
-    """The least elastic energy for each gap, from the ``tried`` best of ``starts(gap)`` (n, 6); None if none keeps it.
+    """The least elastic energy for each gap, from the ``tried`` best of ``starts(gap)`` (n, 6).
 
-    The one before is a start too, so that the path is followed where it is continuous.
+    None if no descent keeps the gap. The previous result is a start too, so the path is followed where it is
+    continuous.
     """
     exact, match = in_double(network), list[Minimum | None]()
     for gap in gaps:

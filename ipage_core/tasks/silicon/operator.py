@@ -1,12 +1,12 @@
 """PBE band gap of relaxed silicon under a homogeneous strain: Ω of the silicon task, with GPAW through ASE.
 
-A design is the symmetric strain tensor as x = (e11, e22, e33, e23, e13, e12): the cell A of diamond silicon becomes
+A design is the symmetric strain tensor as x = (e11, e22, e33, e23, e13, e12): it maps the cell A of diamond silicon to
 A (I + ε). The two atoms relax against each other; the crystal keeps its inversion centre, so the relaxed state is
 unique and its bands are smooth functions of the strain.
 
-The conduction band's minimum is searched at Γ, at the four points L, and on the three lines Δ from Γ to X, where a
-parabola through three points finds it; the valence band's maximum is at Γ. PBE without spin–orbit coupling
-underestimates gaps: 0.6 eV for the unstrained crystal, 1.17 eV in experiment.
+The conduction band minimum is searched at Γ, at the four points L, and on the three lines Δ from Γ to X, with a
+parabola through three points; the valence band maximum is at Γ. PBE without spin–orbit coupling underestimates gaps:
+0.6 eV for the unstrained crystal, 1.17 eV in experiment.
 
 Sources: strained silicon by six numbers, Z. Shi et al., PNAS 116, 4117 (2019), doi:10.1073/pnas.1818555116; internal
 strain, L. Kleinman, Phys. Rev. 128, 2614 (1962), doi:10.1103/PhysRev.128.2614; GPAW and PBE as in the crystal task.
@@ -33,28 +33,28 @@ from ipage_core.tasks.crystal import dft
 
 Floats = NDArray[np.float64]
 Result = dict[str, Any]
-"""What :func:`bands` says of one strain, as JSON.
+"""Result of :func:`bands` for one strain, as JSON.
 
-Of the gap [eV]: ``gap``, signed: lowest conduction edge − highest valence edge; ``direct``, the gap at Γ; ``valley``,
-where the lowest conduction edge is: "G", "L0" … "L3", "D0" … "D2". Band edges [eV] on GPAW's scale: ``valence`` (3,),
-rising, at Γ; ``conduction_gamma``; ``conduction_l`` (4,); ``conduction_delta`` (3,), with ``delta_at`` (3,), where on
-its line from Γ (0) to X (1) each has its minimum. Of the crystal: ``energy`` [eV per cell] on GPAW's scale; ``stress``
-(6,) [GPa] in the order of x, tension positive; ``pressure`` [GPa]; ``shift`` (3,) [Å], how far the second atom lies
-from where the strained cell would carry it; ``force`` [eV/Å], what is left of it; ``steps``, SCF calculations of the
-relaxation; ``forces`` (2, 3) [eV/Å] on both. ``cpu_s`` and ``provenance`` always. A calculation that failed has besides
-these only ``fail``, a sentence.
+Gap [eV]: ``gap``, signed: lowest conduction edge − highest valence edge; ``direct``, the gap at Γ; ``valley``, the
+location of the lowest conduction edge: "G", "L0" … "L3", "D0" … "D2". Band edges [eV] on GPAW's scale: ``valence``
+(3,), ascending, at Γ; ``conduction_gamma``; ``conduction_l`` (4,); ``conduction_delta`` (3,), with ``delta_at`` (3,),
+the position of each minimum on its line from Γ (0) to X (1). Crystal: ``energy`` [eV per cell] on GPAW's scale;
+``stress`` (6,) [GPa] in the order of x, tension positive; ``pressure`` [GPa]; ``shift`` (3,) [Å], displacement of the
+second atom from its position in the strained cell before relaxation; ``force`` [eV/Å], the residual force; ``steps``,
+SCF calculations of the relaxation; ``forces`` (2, 3) [eV/Å] on both atoms. ``cpu_s`` and ``provenance`` always. A
+failed calculation has, besides these two, only ``fail``, a sentence.
 """
 
 LATTICE_CONSTANT = 5.469
-"""a₀ [Å]: PBE's own for silicon (experiment 5.431 Å). Strain and elastic energy are against this cell."""
+"""a₀ [Å]: PBE's value for silicon (experiment 5.431 Å). Strain and elastic energy refer to this cell."""
 REFERENCE_ENERGY = -10.779405
-"""Of the unstrained cell [eV] with the settings of ``STANDARD``."""
+"""Energy of the unstrained cell [eV] with the settings of ``STANDARD``."""
 INTERNAL_STRAIN = 0.53
-"""Kleinman's parameter: how much of the bonds' bending under shear the ions take up. Only the first guess uses it."""
+"""Kleinman's parameter: the share of bond bending under shear that the ions take up. Only the first guess uses it."""
 FORCE_CONSTANT = 13.4
-"""Of the two atoms against each other [eV/Å²], cubic silicon: what the relaxation divides forces by."""
+"""Force constant of the two atoms against each other [eV/Å²], cubic silicon: the relaxation divides forces by it."""
 STEPS = 6
-"""SCF calculations after which a relaxation has failed."""
+"""Most SCF calculations; beyond them a relaxation has failed."""
 BANDS = 4
 """Occupied bands: 8 valence electrons."""
 
@@ -63,28 +63,28 @@ X_POINTS = np.array([(0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5)])
 L_POINTS = np.array([(0.5, 0, 0), (0, 0.5, 0), (0, 0, 0.5), (0.5, 0.5, 0.5)])
 """(4, 3): L along (−1, 1, 1), (1, −1, 1), (1, 1, −1), (1, 1, 1)."""
 ON_DELTA = np.array([0.70, 0.78, 0.86, 0.94, 1.0])
-"""Where the lines Δ are sampled."""
+"""Positions on the lines Δ where the bands are sampled, from Γ (0) to X (1)."""
 
 
 class Settings(NamedTuple):
-    """What may differ between calculations. Everything else is fixed in this module."""
+    """Settings that may differ between calculations; this module fixes all others."""
 
     mesh: int = 3
     """q: the spacing of the k-points is 2π/(q a₀); the mesh has 4 q³ points."""
     ecut: float = 300
     """Plane-wave cut-off [eV]."""
     grid: int = 16
-    """Real-space grid points per axis. GPAW would choose 15 to 18 by the strain, and the energy jump by 0.2 meV."""
+    """Real-space grid points per axis. GPAW's choice, 15 to 18 by the strain, would make the energy jump by 0.2 meV."""
     force: float = 0.01
-    """Largest force [eV/Å] on the ions at which the relaxation ends; it makes one step at least."""
+    """Largest force [eV/Å] on the ions at which the relaxation ends; it takes at least one step."""
     maxiter: int = 100
-    """SCF steps before the calculation counts as not converged."""
+    """Most SCF steps; beyond them the calculation counts as not converged."""
 
 
 STANDARD = Settings()
 """Ω: 54 k-points after time reversal, about 6 s."""
 DENSE = Settings(mesh=6, grid=20, force=0.001)
-"""To audit Ω: 432 k-points after time reversal."""
+"""For audits of Ω: 432 k-points after time reversal."""
 
 
 def tensor(strain: ArrayLike) -> Floats:
@@ -94,15 +94,15 @@ def tensor(strain: ArrayLike) -> Floats:
 
 
 def k_points(settings: Settings = STANDARD) -> Floats:
-    """The mesh in fractions of the reciprocal lattice → (4 q³, 3); time reversal halves it.
+    """k-points of the mesh, in fractions of the reciprocal lattice → (4 q³, 3); time reversal halves it.
 
-    A simple cubic mesh, half a step off Γ on each axis: the cube's 48 symmetries map it onto itself, which the usual
-    Monkhorst–Pack shifts of the primitive cell do not.
+    A simple cubic mesh, half a step off Γ on each axis: it is invariant under the cube's 48 symmetries, unlike the
+    usual Monkhorst–Pack shifts of the primitive cell.
     """
     q = settings.mesh
     axis = (np.arange(-q, q) + 0.5) / q  # in 2π/a₀, over the cube that holds two Brillouin zones
     k = np.array(list(itertools.product(axis, repeat=3)))
-    fractions = (k.sum(1, keepdims=True) - k) / 2  # k · a_i / 2π, the cell's vectors being (0, 1, 1) a₀/2 and so on
+    fractions = (k.sum(1, keepdims=True) - k) / 2  # k · a_i / 2π, with cell vectors (0, 1, 1) a₀/2 and so on
     return np.unique(np.round(fractions - np.floor(fractions + 0.5 - 1e-9), 6), axis=0)
 
 
@@ -111,7 +111,7 @@ def bands(strain: ArrayLike, settings: Settings = STANDARD) -> Result:
 
     Raises:
         DFTUnavailable: GPAW is not installed.
-        ValueError: ``strain`` is not six finite numbers that leave the cell a positive volume.
+            ValueError: ``strain`` is not six finite numbers, or compresses the crystal to half its length or less.
     """
     dft.require()
     x = np.asarray(strain, dtype=np.float64)
@@ -126,7 +126,7 @@ def bands(strain: ArrayLike, settings: Settings = STANDARD) -> Result:
         result = solve(x, settings)
     except KohnShamConvergenceError:
         result = {"fail": f"The SCF did not converge in {settings.maxiter} steps."}
-    except Exception as error:  # whatever a strange strain makes GPAW do is a property of that row
+    except Exception as error:  # any error of GPAW on an odd strain belongs to that row
         result = {"fail": f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"}
     return {**result, "cpu_s": round(time.process_time() - begun, 2), "provenance": provenance(settings)}
 
@@ -139,10 +139,10 @@ def many(
     progress: Callable[[executor.Progress], None] | None = None,
     cancel: Callable[[], bool] | None = None,
 ) -> list[Result | None]:
-    """Ω of strains (n, 6), on a pool of single-threaded processes: as many as there are cores, unless ``workers`` says.
+    """Ω of strains (n, 6), on a pool of single-threaded processes: one per core unless ``workers`` is given.
 
-    Results are kept on disk and not computed again; failures are. → n results as of :func:`bands`, in the order of the
-    rows; None where ``cancel`` came first. ``progress`` counts what was not known.
+    Results are cached on disk; failures are recomputed. → n results as in :func:`bands`, in the order of the rows; None
+    for rows cancelled before they finished. ``progress`` counts the rows that were not cached.
 
     Raises:
         DFTUnavailable: GPAW is not installed.
@@ -163,16 +163,16 @@ def many(
 
 
 def known(strains: ArrayLike, settings: Settings = STANDARD) -> list[Result | None]:
-    """What disk holds of strains (n, 6), in the order of the rows; None where it holds nothing. Computes nothing."""
+    """Cached results of strains (n, 6), in the order of the rows; None if not cached. Computes nothing."""
     x = np.asarray(strains, dtype=np.float64)
     try:
         return [_cached(_cache_file(row, settings)) for row in x]
-    except dft.DFTUnavailable:  # results are kept by its version
+    except dft.DFTUnavailable:  # the cache depends on GPAW's version
         return [None] * len(x)
 
 
 def work(item: dict[str, Any]) -> Result:
-    """:func:`bands` of ``strain`` with ``settings`` (a dict), left on disk unless it failed; for the executor."""
+    """Call :func:`bands` on ``strain`` with ``settings`` (a dict), for the executor; caches results except failures."""
     settings = Settings(**item["settings"])
     result = bands(item["strain"], settings)
     if "fail" not in result:
@@ -192,12 +192,12 @@ def _cache_file(strain: Floats, settings: Settings) -> Path:
 def _cached(file: Path) -> Result | None:
     try:
         return dict(json.loads(file.read_text()))
-    except (OSError, ValueError):  # not there, or cut short by a full disk: compute it
+    except (OSError, ValueError):  # missing, or truncated by a full disk: compute it
         return None
 
 
 def provenance(settings: Settings = STANDARD) -> dict[str, Any]:
-    """Settings, k-mesh and versions behind a result."""
+    """Settings, k-mesh and versions of a result."""
     return {
         "code": "GPAW",
         "xc": "PBE",
@@ -213,7 +213,7 @@ def provenance(settings: Settings = STANDARD) -> dict[str, Any]:
 
 
 def structure(strain: ArrayLike, shift: ArrayLike | None = None) -> Any:
-    """ASE's Atoms of one strain (6,), the second atom moved by ``shift`` (3,) [Å], or by the linear guess."""
+    """ASE's Atoms of one strain (6,), the second atom moved by ``shift`` (3,) [Å], else by the linear guess."""
     from ase.build import bulk
 
     x = np.asarray(strain, dtype=np.float64)
@@ -225,7 +225,7 @@ def structure(strain: ArrayLike, shift: ArrayLike | None = None) -> Any:
 
 
 def solve(strain: Floats, settings: Settings) -> Result:
-    """One SCF calculation with GPAW and its bands → a result."""
+    """Relax the two atoms with GPAW and compute the bands → a result."""
     from gpaw import GPAW
 
     atoms = structure(strain)
@@ -247,7 +247,7 @@ def solve(strain: Floats, settings: Settings) -> Result:
         forces = atoms.get_forces()
         force = (forces[1] - forces[0]) / 2
         left = float(np.linalg.norm(force))
-        # One step always: up to 3 meV of the gap hang on whether 0.01 eV/Å at the guess is left as it is.
+        # Always take one step: stopping at the guess, at forces up to 0.01 eV/Å, would change the gap by up to 3 meV.
         if steps > 1 and left < settings.force:
             break
         if steps < STEPS:
@@ -305,9 +305,9 @@ def _edges(calculator: Any) -> Result:
 
 
 def line_minimum(at: Floats, values: Floats) -> tuple[float, float]:
-    """Lowest point of the parabola through the smallest of the values and its neighbours → its value, its place.
+    """Minimum of the parabola through the smallest value and its neighbours → its value, its position.
 
-    At an end of the line it is the end itself.
+    If the smallest value is at an end of the line, that end is the result.
     """
     j = int(values.argmin())
     if not 0 < j < len(at) - 1:

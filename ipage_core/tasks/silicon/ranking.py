@@ -1,4 +1,4 @@
-"""Strains ranked, and merged where they are the same crystal seen along other axes; all by the surrogate."""
+"""Rank strains and merge those that are symmetry images of each other; all by the surrogate."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 BY = ("energy", "strain", "pressure")
 RADIUS = 0.003
-"""Strains closer than this (:func:`distances`) to a family's best one belong to it."""
+"""Strains within this distance (:func:`distances`) of a family's best strain belong to the family."""
 
 
 def distances(strain: ArrayLike, others: ArrayLike) -> NDArray[np.float64]:
-    """Frobenius norm of the difference of each strain from each other one's nearest image. (n, 6), (k, 6) → (n, k)."""
+    """Frobenius norm of the difference of each strain from the nearest image of each other. (n, 6), (k, 6) → (n, k)."""
     x = np.asarray(strain, dtype=np.float64) * MANDEL
     turned = images(others) * MANDEL
     flat = turned.reshape(-1, 6)
@@ -33,12 +33,12 @@ def distances(strain: ArrayLike, others: ArrayLike) -> NDArray[np.float64]:
 
 
 def table(strain: Tensor, surrogate: ValleySurrogate, by: str = "energy", radius: float = RADIUS) -> pd.DataFrame:
-    """One row per strain (n, 6), in their order, with its family and its rank; rank 1 is the best of all.
+    """One row per strain (n, 6), in input order, with its family and its rank; rank 1 is the best strain.
 
     Columns by the surrogate: ``gap``, ``gap_sd``, ``direct`` [eV], ``energy`` [eV per atom], ``pressure`` [GPa],
-    ``valley``, the axis of the lowest one. By geometry: ``largest_strain`` and ``volume``, fractions. Then ``rank``,
-    by least ``energy``, ``largest_strain`` or |``pressure``|; ``family``, numbered from 1 by rank; its ``members``;
-    and whether this strain is its ``best``.
+    ``valley``, the axis of the lowest valley. By geometry: ``largest_strain`` and ``volume``, fractions. Then ``rank``,
+    by least ``energy``, ``largest_strain`` or |``pressure``|; ``family``, numbered from 1 by rank; ``members``, the
+    size of the family; and ``best``, whether this strain is the best of its family.
 
     Raises:
         ValueError: ``by`` is not known.

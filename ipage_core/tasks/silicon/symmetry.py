@@ -1,8 +1,7 @@
-"""The 24 strains that are the same crystal, seen along other axes.
+"""The 24 symmetry images of a strain: strains of the same crystal, seen along other axes.
 
-Silicon has the cubic point group of 48 operations; inversion leaves a strain as it is, so 24 act. They permute the
-axes and reverse them. In Mandel's components, shears × √2, they are orthogonal and distances between strains mean the
-same in every direction.
+Silicon has the cubic point group of 48 operations; inversion leaves a strain unchanged, so 24 act. They permute and
+reverse the axes. In Mandel components (shears × √2) they are orthogonal, so distances between strains are isotropic.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 MANDEL = np.array([1, 1, 1, np.sqrt(2), np.sqrt(2), np.sqrt(2)])
-"""Times a strain (…, 6): its Mandel components, whose squares sum to ε : ε."""
+"""Factors from a strain (…, 6) to its Mandel components, whose squares sum to ε : ε."""
 _PAIRS = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
 
 def operations() -> Floats:
-    """The 24 orthogonal matrices Q that act differently on strains, the identity first. → (24, 3, 3)."""
+    """The 24 orthogonal matrices Q that act differently on strains; the identity comes first. → (24, 3, 3)."""
     signs = ((1, 1, 1), (-1, 1, 1), (1, -1, 1), (1, 1, -1))  # reversing all three axes is inversion
     return np.array([np.diag(s) @ np.eye(3)[list(axes)] for axes in itertools.permutations(range(3)) for s in signs])
 
@@ -38,7 +37,7 @@ def on_strains() -> Floats:
 
 
 def images(strain: ArrayLike) -> Floats:
-    """The strains of the same crystal, hence with the same gap, energy and pressure. (…, 6) → (…, 24, 6).
+    """The strains of the same crystal, with equal gap, energy and pressure. (…, 6) → (…, 24, 6).
 
     Image 0 is the strain itself.
     """
@@ -46,9 +45,9 @@ def images(strain: ArrayLike) -> Floats:
 
 
 def canonical(strain: ArrayLike, decimals: int = 7) -> Floats:
-    """The image that stands for all 24, rounded: the last in the order of the components. (…, 6) → (…, 6).
+    """Canonical image of a strain, rounded: the last of the 24 in the order of the components. (…, 6) → (…, 6).
 
-    So e11 ≥ e22 ≥ e33. Of two strains, one is an image of the other if and only if these are equal.
+    So e11 ≥ e22 ≥ e33. Two strains are images of each other if and only if their canonical images are equal.
     """
     result = images(strain).round(decimals) + 0.0  # no −0
     flat = result.reshape(-1, 24, 6)

@@ -1,7 +1,7 @@
-"""Silicon: which strains of the crystal, ions relaxed, have a given band gap? Ω is DFT, about 6 s of CPU a strain.
+"""Silicon: which strains of the crystal, ions relaxed, have a given band gap? Ω is DFT, about 6 s of CPU per strain.
 
-PBE without spin–orbit coupling, which underestimates gaps: 0.6 eV for the unstrained crystal, 1.17 eV in experiment.
-See ``operator.py``. The question is that of deep elastic strain engineering: Z. Shi et al., PNAS 116, 4117 (2019),
+PBE without spin–orbit coupling underestimates gaps: 0.6 eV for the unstrained crystal, 1.17 eV in experiment. See
+``operator.py``. This is the question of deep elastic strain engineering: Z. Shi et al., PNAS 116, 4117 (2019),
 doi:10.1073/pnas.1818555116.
 """
 
@@ -31,9 +31,8 @@ operator: Any = LazyModule("ipage_core.tasks.silicon.operator")
 def omega(x: Tensor) -> Tensor:
     """Signed PBE gap, direct gap [eV], elastic energy [eV per atom], pressure [GPa], valley. (n, 6) → (n, 5).
 
-    NaN where the calculation failed. The lowest valley is the axis, 1 to 3, that it lies on; 0 is Γ or L.
-    Runs on all cores; results are kept on disk and never computed twice. See
-    :func:`ipage_core.problem.watch.watching` for its progress and for stopping it.
+    NaN where the calculation failed. The valley is the axis, 1 to 3, of the lowest valley; 0 for Γ or L. Runs on all
+    cores and caches results on disk. See :func:`ipage_core.problem.watch.watching` for progress and cancellation.
 
     Raises:
         DFTUnavailable: GPAW is not installed.
@@ -44,7 +43,7 @@ def omega(x: Tensor) -> Tensor:
 
 
 def properties(result: dict[str, Any] | None) -> list[float]:
-    """A result of :mod:`ipage_core.tasks.silicon.operator` as the task's five properties; NaN if it failed."""
+    """The task's five properties from a result of :mod:`ipage_core.tasks.silicon.operator`; NaN if it failed."""
     if result is None or "fail" in result:
         return [math.nan] * 5
     energy = (result["energy"] - operator.REFERENCE_ENERGY) / 2
@@ -52,12 +51,12 @@ def properties(result: dict[str, Any] | None) -> list[float]:
 
 
 def axis(valley: str) -> float:
-    """The axis on which a valley lies: "D0" → 3, "D2" → 1; 0 for Γ and L."""
+    """Axis of a valley: "D0" → 3, "D2" → 1; 0 for Γ and L."""
     return 3.0 - int(valley[1]) if valley[0] == "D" else 0.0
 
 
 def sample_prior(n: int, generator: Generator) -> Tensor:
-    """Uniform in the box, which the cube's 24 rotations leave as it is."""
+    """Uniform in the box, which is invariant under the cube's 24 rotations."""
     low, high = torch.from_numpy(BOUNDS)
     return low + (high - low) * torch.rand(n, 6, dtype=torch.float64, generator=generator)
 
@@ -69,14 +68,14 @@ def stored() -> tuple[Tensor, Tensor]:
 
 
 def edges() -> tuple[Tensor, Tensor]:
-    """The same strains with the band edges that the surrogate learns: y (n, 11), see ``valleys.py``."""
+    """The same strains with the band edges as training pairs of the surrogate: y (n, 11), see ``valleys.py``."""
     from ipage_core.tasks.silicon.valleys import pairs
 
     return pairs(dataset.read())
 
 
 def test_pairs() -> tuple[Tensor, Tensor]:
-    """Random strains that DFT has computed beside the training data, and their gaps: (n, 6), (n, 1)."""
+    """Random strains outside the training data and their DFT gaps: (n, 6), (n, 1)."""
     data = dataset.read(dataset.DATA.with_name("test_random.parquet"))
     return torch.from_numpy(data.strain), torch.from_numpy(data.gap)[:, None]
 
@@ -89,14 +88,14 @@ def networks() -> dict[str, type]:
 
 
 DRAWS = 20_000
-"""Strains that the surrogate labels for the posteriors."""
+"""Number of strains that the surrogate labels to train the posteriors."""
 
 
 def training_pairs(model: str, surrogate: Callable[[], Any]) -> tuple[Tensor, Tensor, dict[str, Any]]:
-    """The surrogate learns from what DFT computed; posteriors from draws of the prior that the surrogate labels.
+    """Training data: DFT results for the surrogate; prior draws labelled by the surrogate for the posteriors.
 
-    They need far more pairs than a calculation of seconds can give, and its error is below the noise that the
-    likelihood needs on y anyway.
+    Posteriors need far more pairs than DFT can compute, and the surrogate's error is below the noise on y that the
+    likelihood needs anyway.
     """
     from ipage_core.networks.store import fingerprint
 
@@ -112,12 +111,12 @@ def training_pairs(model: str, surrogate: Callable[[], Any]) -> tuple[Tensor, Te
 
 
 def generate(n: int, seed: int | None, out: Path, **where: Any) -> dict[str, Any]:
-    """:func:`ipage_core.tasks.silicon.dataset.generate`, by default with the seed of the shipped strains."""
+    """Call :func:`ipage_core.tasks.silicon.dataset.generate`; the default seed is that of the shipped strains."""
     return dict(dataset.generate(n, dataset.SEED if seed is None else seed, out, **where))
 
 
 STRAIN_UNIT = np.array([1.0, 1.0, 1.0, *[math.sqrt(0.5)] * 3])
-"""Divided by it, strains are as far apart as their difference in the Frobenius norm: each shear stands there twice."""
+"""Unit of each component: distances of strains over it are Frobenius norms, in which each shear counts twice."""
 
 TASK = Task(
     name="silicon",

@@ -1,14 +1,14 @@
-"""Band edges of silicon from its strain: exact symmetry, and the kinks of the gap where they belong.
+"""Band edges of silicon from its strain, with exact symmetry and exact kinks of the gap.
 
-The gap is the lowest of three conduction valleys, one on each axis, less the highest of three valence bands. A valley
-is a smooth function of the strain as its own axis sees it. The valence bands at Γ are the eigenvalues of a symmetric
-3 × 3 matrix whose elements follow the strain smoothly, and so is the conduction band there: to first order this is the
-theory of deformation potentials (G. E. Pikus, G. L. Bir, Sov. Phys. Solid State 1, 1502, 1959; C. Herring, E. Vogt,
-Phys. Rev. 101, 944, 1956). Networks learn valleys and elements; minimum and eigenvalues then kink the gap where they
-must.
+The gap is the lowest of three conduction valleys, one on each axis, minus the highest of three valence bands. A valley
+is a smooth function of the strain seen from its own axis. The valence bands at Γ are the eigenvalues of a symmetric
+3 × 3 matrix whose elements depend smoothly on the strain, and so is the conduction band there: to first order this is
+the theory of deformation potentials (G. E. Pikus, G. L. Bir, Sov. Phys. Solid State 1, 1502, 1959; C. Herring, E. Vogt,
+Phys. Rev. 101, 944, 1956). Networks learn valleys and matrix elements; the minimum and the eigenvalues produce the
+kinks.
 
-Energies count from the mean of the three valence bands, so the valence matrix has no trace. The valleys at L, which lie
-higher everywhere in the box, are not learned.
+Energies are relative to the mean of the three valence bands, so the valence matrix is traceless. The valleys at L,
+which lie higher everywhere in the box, are not learned.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from ipage_core.tasks.crystal.bands import views
 from ipage_core.tasks.silicon.dataset import StrainData
 
 GAP, DIRECT, ENERGY, PRESSURE = range(4)
-"""First columns of the training pairs' y, and all that the surrogate predicts: gaps [eV], elastic energy [eV per atom],
-pressure [GPa]. Three valence bands, the conduction band at Γ and three valleys follow: see :func:`pairs`."""
+"""First columns of the training pairs' y, and all predictions of the surrogate: gaps [eV], elastic energy [eV per
+atom], pressure [GPa]. Three valence bands, the conduction band at Γ and three valleys follow: see :func:`pairs`."""
 PROPERTIES, COLUMNS = 4, 11
 ENERGY_UNIT, PRESSURE_UNIT = 0.1, 10.0
-"""An error of so many eV per atom, or GPa, counts like one eV of a gap."""
+"""An error of this many eV per atom, or GPa, weighs as much as 1 eV of a gap."""
 _FEATURES, _OUTPUTS = 8, 9
 _START = (0.0, -0.1, 0.0, 2.5, -0.1, 0.0, 0.6, 0.0, 0.0)
-"""Of the outputs [eV]: valence (diagonal, two of the off-diagonal), conduction at Γ likewise, valley, energy, pressure.
+"""Initial outputs [eV]: valence (diagonal, two off-diagonal terms), conduction at Γ likewise, valley, energy, pressure.
 
-Eigenvalues tell only the sign of the product of the three shear elements, and training does not find the other sign
-once it began with one: both are negative (measured: 1.4 meV of the gap, against 26 meV from the wrong one).
+Eigenvalues depend only on the sign of the product of the three shear elements, and training keeps the sign that it
+starts with. Both start negative (measured: gap error 1.4 meV, against 26 meV from the wrong sign).
 """
 
 
 def pairs(data: StrainData) -> tuple[Tensor, Tensor]:
-    """Strains x (n, 6) with y (n, 11): properties, then band edges from the mean of the valence bands [eV].
+    """Strains x (n, 6) with y (n, 11): properties, then band edges relative to the mean of the valence bands [eV].
 
-    The edges are three valence bands, rising; the conduction band at Γ; the valleys on the axes 1, 2, 3.
+    The edges are three valence bands, ascending; the conduction band at Γ; the valleys on the axes 1, 2, 3.
     """
     mean = data.valence.mean(axis=1, keepdims=True)
     gamma, delta = data.conduction[:, :1], data.conduction[:, :4:-1]  # stored from the third axis to the first
@@ -57,7 +57,7 @@ def pairs(data: StrainData) -> tuple[Tensor, Tensor]:
 class ValleyEdges(nn.Module):
     """An ensemble of networks u (n, 6) → valence bands, conduction at Γ, valleys, energy, pressure.
 
-    u is the strain over the box's half widths. Equal under the 24 symmetries to round-off.
+    u is the strain over the box's half widths. Invariant under the 24 symmetries to round-off.
     """
 
     feature_mean: Tensor
@@ -80,7 +80,7 @@ class ValleyEdges(nn.Module):
         self.register_buffer("feature_sd", torch.tensor(variances).sqrt())
 
     def forward(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """(n, 6) → (members, n, 3) rising, (members, n), (members, n, 3) by axis, (members, n), (members, n)."""
+        """(n, 6) → (members, n, 3) ascending, (members, n), (members, n, 3) by axis, (members, n), (members, n)."""
         features, off_diagonal = views(u)
         read = ((features - self.feature_mean) / self.feature_sd).reshape(1, -1, _FEATURES)
         read = read.expand(len(self.linear), -1, -1)
@@ -89,7 +89,7 @@ class ValleyEdges(nn.Module):
             h = torch.baddbmm(bias, h, weight)
             h = nn.functional.silu(h) if i < last else h
         out = (h + read @ self.linear + self.start).view(len(h), len(u), 3, _OUTPUTS)  # members, n, axis, output
-        element = out[..., :6].unflatten(-1, (2, 3))  # …, axis, matrix, (diagonal, two of the off-diagonal)
+        element = out[..., :6].unflatten(-1, (2, 3))  # …, axis, matrix, (diagonal, two off-diagonal terms)
         diagonal = element[..., 0].transpose(2, 3)
         off = (element[..., 1:] * off_diagonal[:, :, None]).sum(-1).transpose(2, 3)
         valence, conduction = torch.linalg.eigvalsh(_symmetric(diagonal, off)).unbind(2)
@@ -98,7 +98,7 @@ class ValleyEdges(nn.Module):
 
 
 def _symmetric(diagonal: Tensor, off: Tensor) -> Tensor:
-    """Elements ii and, at i, jk (…, 3) → (…, 3, 3)."""
+    """Diagonal elements ii and, at i, off-diagonal elements jk (…, 3) → (…, 3, 3)."""
     (a, b, c), (d, e, f) = diagonal.unbind(-1), off.unbind(-1)
     return torch.stack((a, f, e, f, b, d, e, d, c), dim=-1).unflatten(-1, (3, 3))
 
@@ -113,8 +113,8 @@ class ValleySurrogate(Network):
         self, d: int, m: int, box: list[list[float]], members: int = 5, hidden: int = 64, layers: int = 2
     ) -> None:
         super().__init__()
-        # The end of the schedule stands for the best epoch too: a few rows validate too few to choose one (0.81 meV of
-        # the gap against 1.64 meV at 160 rows).
+        # Use the weights at the end of the schedule as the best epoch: a few rows cannot select one (0.81 meV of the
+        # gap against 1.64 meV at 160 rows).
         self.weight_sets = ("phi",)
         if (d, m) != (6, 1):
             raise ValueError(f"Expected 6 strain components and 1 target, got {d} and {m}")
@@ -122,7 +122,7 @@ class ValleySurrogate(Network):
         self.net = ValleyEdges(members, hidden, layers)
 
     def fit_scales(self, x: Tensor, y: Tensor) -> None:
-        """All scales are fixed: strains by the box, energies in eV."""
+        """Do nothing: all scales are fixed, strains by the box, energies in eV."""
 
     def members(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(n, 6) → (members, n, 4) properties; (members, n, 7) band edges in the order of :func:`pairs`."""
@@ -137,15 +137,15 @@ class ValleySurrogate(Network):
         return self.properties(x)[:, :1]
 
     def properties(self, x: Tensor) -> Tensor:
-        """Gap, direct gap, elastic energy and pressure: the members' mean. (n, 6) → (n, 4)."""
+        """Gap, direct gap, elastic energy and pressure, averaged over the members. (n, 6) → (n, 4)."""
         return self.members(x)[0].mean(0)
 
     def spread(self, x: Tensor) -> Tensor:
-        """Standard deviation of the members. (n, 6) → (n, 4)."""
+        """Standard deviation over the members. (n, 6) → (n, 4)."""
         return self.members(x)[0].std(0)
 
     def valley(self, x: Tensor) -> Tensor:
-        """The axis, 0 to 2, on which the lowest valley lies. (n, 6) → (n,)."""
+        """The axis, 0 to 2, of the lowest valley. (n, 6) → (n,)."""
         return self.members(x)[1].mean(0)[:, 4:].argmin(1)
 
     def losses(
@@ -153,14 +153,14 @@ class ValleySurrogate(Network):
     ) -> Iterator[dict[str, Tensor]]:
         """Yield the squared errors [eV²] of properties and band edges for one batch x (n, 6), y (n, 11).
 
-        Summed over members, so that each learns as if it were alone.
+        Summed over members, so each member learns independently.
         """
         properties, edges = self.members(x)
         error = torch.cat((self._error(properties, y), edges - y[:, PROPERTIES:]), dim=2)
         yield {"y": error.square().sum(2).mean(1).sum()}
 
     def validation_loss(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
-        """Mean squared error of the signed gap [eV²], which selects φ*; of the other properties in their units."""
+        """Mean squared errors: signed gap [eV²], which selects φ*; the other properties in their units."""
         gap, direct, energy, pressure = self._error(self.properties(x), y).square().mean(0)
         return {"l2": gap, "direct": direct, "energy": energy, "pressure": pressure}
 
