@@ -1,1 +1,1 @@
-"""The browser side: pages (widgets in, figure out), figures (data → plotly), cached calls of the core."""
+"""The app: pages (widgets in, figure out), figures (data → plotly), and cached calls of the core."""

@@ -1,1 +1,1 @@
-"""What pages are made of: forms, charts, tables, words."""
+"""The building blocks of pages: forms, charts, tables, words."""

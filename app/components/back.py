@@ -1,7 +1,7 @@
-"""The browser's Back and Forward walk through views and settings, not only through pages.
+"""The browser's Back and Forward step through views and settings, not only through pages.
 
-Streamlit writes each setting into the address and reads it again when somebody walks back, but it replaces the last
-entry of the history instead of adding one.
+Streamlit writes each setting into the address and reads it again on Back, but it replaces the last entry of the history
+instead of adding one.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _back = st.components.v2.component("back", js=ENTRIES)
 
 
 def remembers() -> None:
-    """Once on every page."""
+    """Install the script; call it once on every page."""
     with st.container(key="back"):
         _back(key="back-all")
 
 
 def walking() -> bool:
-    """Whether this run of the page follows Back or Forward: the address then says more than the session."""
+    """Whether this run of the page follows Back or Forward: then the address overrides the session."""
     return bool(getattr(get_script_run_ctx(), "is_history_navigation", False))

@@ -1,4 +1,4 @@
-"""Targets that no design reaches: why, what comes closest, and in how many places."""
+"""Targets that no design reaches: why, which designs come closest, and in how many places."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from ipage_core.problem.target import Target
 from ipage_core.tasks import TASKS
 
 APART = 0.05
-"""In widths of the box: designs that are nearer than this to the first of a place belong to it."""
+"""In box widths: designs nearer than this to the first design of a place belong to that place."""
 
 
 def unreached(run: Run) -> bool:
-    """Whether the run gave its target up, and Ω does not object."""
+    """Whether the run gave its target up and Ω does not contradict this."""
     return bool(run.note) and not run.hit.any()
 
 
 def by_constraints(run: Run, target: Target, constraints: tuple[str, ...]) -> bool:
-    """Whether constraints are what keeps the target out of reach: without them, known designs achieve it."""
+    """Whether constraints put the target out of reach: without them, known designs achieve it."""
     return bool(constraints) and unreached(run) and doubt(TASKS[run.task], target) is None
 
 
 def closest(run: Run) -> tuple[np.ndarray, str]:
-    """What the result comes closest to the target with (m,), and who says so: 'Ω' or 'the surrogate'."""
+    """The y closest to the target among the results (m,), and its source: 'Ω' or 'the surrogate'."""
     m, by = run.aims.shape[1], "Ω"
     achieved = run.achieved[:, :m]
     if not run.verified.any():
@@ -35,9 +35,10 @@ def closest(run: Run) -> tuple[np.ndarray, str]:
 
 
 def places(run: Run) -> list[int]:
-    """How many designs lie in each place that comes as close to the target as any, the fullest first.
+    """Number of designs in each place that comes as close to the target as any, the fullest first.
 
-    As close: within the tolerance of the closest. A place: designs within ``APART`` of its first one.
+    "As close" means within the tolerance of the closest design. A place is the set of designs within ``APART`` of its
+    first one.
     """
     m = run.aims.shape[1]
     achieved = run.achieved[:, :m]
@@ -55,7 +56,7 @@ def places(run: Run) -> list[int]:
 
 
 def collapsed(run: Run) -> str:
-    """A word on designs that gather where they come closest; nothing where they do not gather."""
+    """A sentence if the designs gather in few places that come closest, else nothing."""
     counts = places(run)
     if len(counts) > run.n / 2:
         return ""

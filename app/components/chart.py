@@ -1,6 +1,6 @@
-"""Figures on the page as they are: plain dicts, which tests have validated, so that nobody waits for that again.
+"""Charts from plain dicts, without Plotly's validation: the tests have validated them already, which saves time here.
 
-Beneath a figure stands what it is drawn of, for those who cannot see it, and for spreadsheets.
+Below a figure stands the table of its data, for screen readers and spreadsheets.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from ipage_core.runtime.files import spreadsheet_safe
 
 
 def chart(figure: Dict, **options: Any) -> None:
-    """``st.plotly_chart``, without Plotly's check of every number of every frame, which holds up everybody's page."""
+    """``st.plotly_chart`` without Plotly's validation of every number in every frame, which delays every visitor's page."""
     st.plotly_chart(_unchecked()(dressed(figure)), **options)
 
 
 def numbers(frame: pd.DataFrame, name: str, key: str = "") -> None:
-    """What a figure is drawn of, folded away: a table, and the same as ``name``.csv; ``key`` where names repeat."""
+    """The data of a figure in a folded table, with a download as ``name``.csv; set ``key`` where names repeat."""
     formats = {column: st.column_config.NumberColumn(format="%.5g") for column in frame.select_dtypes("floating")}
     with st.expander("The figure as a table"):
         st.dataframe(frame, hide_index=True, height=240, column_config=formats)
@@ -37,7 +37,7 @@ def numbers(frame: pd.DataFrame, name: str, key: str = "") -> None:
 
 
 def dressed(figure: Dict) -> Dict:
-    """With Plotly's current template, which ``plotly.graph_objects.Figure`` would add, and arrays as bytes."""
+    """Add Plotly's current template, as ``plotly.graph_objects.Figure`` would, and encode arrays as bytes."""
     from _plotly_utils.utils import convert_to_base64
 
     figure = figure | {"layout": {"template": _template(), **figure["layout"]}}
@@ -56,7 +56,7 @@ def _template() -> Dict:
 
 @functools.cache
 def _unchecked() -> type:
-    """A figure for Streamlit; made here, so that nothing of Plotly is imported before it is needed."""
+    """A figure for Streamlit; its class is created here so that Plotly is imported only when needed."""
     from plotly.basedatatypes import BaseFigure
 
     class Unchecked(BaseFigure):

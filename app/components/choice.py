@@ -1,4 +1,4 @@
-"""The one sample that the page looks at: by a click on a point, by a row of the table, or by its number."""
+"""The one sample that the page shows in detail: chosen by a click on a point, by a table row, or by its number."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from app.figures.run import Run
 
 KEY = "sample"
 CONFIG = {"displayModeBar": "hover", "modeBarButtonsToRemove": ["zoomIn2d", "zoomOut2d", "autoScale2d", "pan2d"]}
-"""Plotly's buttons: those that help."""
+"""Options of Plotly's toolbar: only the useful buttons."""
 
 
 def ask_sample(run: Run) -> None:
-    """Its number, kept in the address."""
+    """Input for the sample's number, kept in the address."""
     st.number_input(
         "Look at sample",
         min_value=0,
@@ -29,13 +29,13 @@ def ask_sample(run: Run) -> None:
 
 
 def chosen_sample(run: Run) -> int | None:
-    """Which, if this run has it."""
+    """The chosen sample, if this run has it."""
     sample = st.session_state.get(KEY)
     return int(sample) if sample is not None and 0 <= sample < run.n else None
 
 
 def ask_plane(labels: list[str], usual: tuple[int, int], places: list[Any]) -> tuple[int, int]:
-    """Which two coordinates to draw, across and up; kept in the address, and the same in every view."""
+    """Choose the two coordinates to draw, across and up; kept in the address and shared by all views."""
     first = labels.index(places[0].selectbox("Across", labels, usual[0], key="across", bind="query-params"))
     second = labels.index(places[1].selectbox("Up", labels, usual[1], key="up", bind="query-params"))
     if first == second:
@@ -44,7 +44,7 @@ def ask_plane(labels: list[str], usual: tuple[int, int], places: list[Any]) -> t
 
 
 def clicked(chart: str) -> None:
-    """Callback of a figure: points carry their sample's id."""
+    """Callback of a figure: each point carries its sample's id."""
     for point in st.session_state[chart].selection.points:
         data = point.get("customdata")
         data = data[0] if isinstance(data, list | tuple) else data
@@ -54,7 +54,7 @@ def clicked(chart: str) -> None:
 
 
 def picked(table: str) -> None:
-    """Callback of the table: rows are in the order of the ids."""
+    """Callback of the table: rows follow the order of the ids."""
     rows = st.session_state[table].selection.rows
     if rows:
         st.session_state[KEY] = int(rows[0])

@@ -1,4 +1,4 @@
-"""Why sampling matters: SRS, LHS and maximin on the same task, then over N and many seeds."""
+"""Why sampling matters: SRS, LHS and maximin on the same task, then over several N and many seeds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SEEDS = [3, 5, 10, 20]
 
 
 def show(request: DesignRequest, run: Run, picture: Picture, dark: bool, size: Size) -> Callable[[], None]:
-    """The three results on linked axes; below, the sweep. Returns the sweep's work, for when the page is complete."""
+    """The three results on linked axes; below, the sweep. Returns the sweep's work, to do when the page is complete."""
     with st.spinner("Running SRS, LHS and maximin …"):
         runs = trio(request)
     named = {SAMPLINGS[name]: one for name, one in runs.items()}
@@ -38,7 +38,7 @@ def show(request: DesignRequest, run: Run, picture: Picture, dark: bool, size: S
 
 
 def _show_sweep(request: DesignRequest, run: Run, dark: bool, size: Size) -> Callable[[], None]:
-    """Over N = 25, 50, 100, 200 and several seeds; can be stopped, and goes on where it was."""
+    """Sweep over N = 25, 50, 100, 200 and several seeds; it can be stopped and resumed."""
     left, right = st.columns([2, 1], vertical_alignment="bottom")
     seeds = left.select_slider("Number of seeds", SEEDS, value=5, key="seeds", bind="query-params")
     cells = [(n, seed, name) for seed, n, name in product(range(seeds), SIZES, SAMPLINGS)]
@@ -77,7 +77,7 @@ def _show_sweep(request: DesignRequest, run: Run, dark: bool, size: Size) -> Cal
                 "few samples maximin reaches solutions that SRS misses. **Right:** median error; the bar holds 90 % "
                 "of the designs."
             )
-            if not going or len(known) >= len(cells):  # not at every seed of a sweep that goes on
+            if not going or len(known) >= len(cells):  # while a sweep continues, not after every seed
                 numbers(sweep_table(run, by_name, bool(run.verified.any())), "sweep", key)
 
     draw("sweep-figure")
@@ -85,7 +85,7 @@ def _show_sweep(request: DesignRequest, run: Run, dark: bool, size: Size) -> Cal
 
 
 def _work(request: DesignRequest, missing: list, known: dict, total: int, bar, draw) -> None:  # type: ignore[no-untyped-def]
-    """Run what is missing. Any click or change on the page interrupts it between two runs."""
+    """Compute the missing runs. Any click or change on the page interrupts this between two runs."""
     marked = stamp(request.task.name, request.method)
     for k, cell in enumerate(missing):
         n, seed, name = cell

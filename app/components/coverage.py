@@ -1,4 +1,4 @@
-"""Did we find them all? How much of the solution set the designs cover, and designs for its gaps."""
+"""Coverage: the share of the solution set that the designs cover, and new designs for its gaps."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from ipage_core.inference.coverage import WITHIN, percent
 from ipage_core.problem.request import DesignRequest
 
 KEPT = 6
-"""Coverages that a session remembers."""
+"""Number of coverages that a session keeps."""
 
 
 def with_fill(request: DesignRequest) -> DesignRequest:
-    """The request with its gaps filled, where the button or the address asks for that.
+    """The request with its gaps filled, if the button or the address asks for that.
 
-    Another request begins without: what fills the gaps of one target costs seconds, and says nothing of the next.
+    A new request starts unfilled: filling takes seconds, and the designs for one target say nothing about the next.
     """
     if "fill" not in st.session_state:
         st.session_state.fill = (_about(request), _distance(st.query_params.get("fill", "")))
@@ -40,7 +40,7 @@ def with_fill(request: DesignRequest) -> DesignRequest:
 
 
 def _about(request: DesignRequest) -> DesignRequest:
-    """What a fill belongs to: the designs, however they are judged."""
+    """The key of a fill: the designs, regardless of how they are judged."""
     return request.replace(tolerance=1.0, fill=None)
 
 
@@ -53,7 +53,7 @@ def _distance(text: str) -> float | None:
 
 
 def show(request: DesignRequest, run: Run, plane: tuple[int, int], dark: bool, size: Size) -> Callable[[], None] | None:
-    """The view. Returns the requested work, for when the page is complete."""
+    """The view. Returns the requested work, to do when the page is complete."""
     if why := not_covered(request, run):
         st.info(plain(why), icon=":material/info:")
         return None
@@ -121,7 +121,7 @@ def show(request: DesignRequest, run: Run, plane: tuple[int, int], dark: bool, s
 
 
 def _added(run: Run, within: float) -> str:
-    """How many designs were added, and what the coverage became."""
+    """The number of added designs and the new coverage."""
     filled = run.summary["filled"]
     count = filled["added"]
     said = f"{count} {'design' if count == 1 else 'designs'} added, {run.n} in all."
@@ -155,11 +155,11 @@ def _work(
     known: dict[tuple[str, int], Covered | str],
     place: DeltaGenerator,
 ) -> None:
-    """Work the coverage out. Any click or change on the page interrupts it."""
+    """Compute the coverage. Any click or change on the page interrupts it."""
     bar = place.progress(0.0, "Searching solutions everywhere in the box …")
 
     def progress(tested: int, radius: float) -> None:
-        # The radius falls from √d towards the goal, fast at first.
+        # The proved radius falls from √d towards the goal, fast at first.
         share = 1 - min(1.0, radius / math.sqrt(request.task.d))
         bar.progress(share, f"{tested} boxes tested: no solution is farther than {radius:.3f} from a design, proved")
 

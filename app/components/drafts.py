@@ -1,4 +1,4 @@
-"""What somebody is still typing: a wrong value is answered under its field, and the page goes on with the last one."""
+"""Input that is still being typed: an error appears under its field, and the page keeps the last valid value."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ T = TypeVar("T")
 
 
 def accepted(key: str, value: T, wrong: str) -> T | None:
-    """``value`` if nothing is ``wrong`` with it; else the sentence, and the last value accepted, None if there is none.
+    """``value`` if nothing is ``wrong`` with it; else the error and the last accepted value, or None if there is none.
 
-    A link may bring a wrong value: then there is no last one, and nothing to show.
+    If a link brings a wrong value, there is no last accepted value and nothing to show.
     """
     if not wrong:
         st.session_state[f"accepted-{key}"] = value
@@ -27,7 +27,7 @@ def accepted(key: str, value: T, wrong: str) -> T | None:
 
 
 def unreadable(task: Task, written: tuple[str, ...]) -> str:
-    """Why constraints cannot be read, or nothing."""
+    """Why the constraints cannot be parsed, or nothing."""
     try:
         constraints.parse(task, written)
     except ValueError as error:
@@ -36,7 +36,7 @@ def unreadable(task: Task, written: tuple[str, ...]) -> str:
 
 
 def misread(task: Task, text: str) -> tuple[tuple[float, ...], str]:
-    """The design that a text names, or why it names none."""
+    """The design in the text, or the reason why it is not one."""
     if not text.strip():
         return (), ""
     try:

@@ -1,4 +1,4 @@
-"""Designs that the user keeps, names and compares; they live as long as the session."""
+"""Designs that the user keeps, names and compares; they last as long as the session."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ipage_core.tasks import TASKS
 
 
 def kept() -> list[dict[str, Any]]:
-    """All of them, the oldest first."""
+    """All kept designs, the oldest first."""
     return st.session_state.setdefault("favourites", [])
 
 
@@ -47,11 +47,11 @@ def ask_to_keep(request: DesignRequest, run: Run, sample: int) -> None:
 
 
 Draw = Callable[[str, list[tuple[str, np.ndarray]], bool, Size], Dict]
-"""(task, (name, design (d,)) each, dark, size) → kept designs beside each other."""
+"""(task, (name, design (d,)) for each kept design, dark, size) → figure of the kept designs side by side."""
 
 
 def show(task: str, draw: Draw, dark: bool, size: Size) -> None:
-    """The kept designs of a task beside each other: rename a row, remove it, compare."""
+    """The kept designs of a task side by side; the user can rename, remove and compare them."""
     mine = [one for one in kept() if one["task"] == task]
     if not mine:
         return

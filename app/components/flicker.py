@@ -1,6 +1,6 @@
-"""Heatmaps that play do not flicker: the picture before stays until the browser has the next one.
+"""Prevents flicker of animated heatmaps: the previous picture stays until the browser has loaded the next.
 
-Plotly makes each frame's heatmap a new image, and a browser shows nothing for as long as it reads that in.
+Plotly makes a new image for the heatmap of each frame, and a browser shows nothing while it loads that image.
 """
 
 from __future__ import annotations
@@ -46,6 +46,6 @@ _flicker = st.components.v2.component("flicker", js=HOLD)
 
 
 def prevent() -> None:
-    """Once on a page with heatmaps that play."""
+    """Install the script; call it once on every page with an animated heatmap."""
     with st.container(key="flicker"):
         _flicker(key="flicker-none")

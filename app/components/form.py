@@ -1,4 +1,4 @@
-"""What a task's form offers and says beyond its numbers: plain data that a task's panel hands to the widgets."""
+"""Settings and texts of a task's form, as plain data that a task's panel passes to the widgets."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from app.state import classroom
 
 
 def parts() -> list[str]:
-    """The constraints that the field holds now, one by one."""
+    """The constraints in the field, one by one."""
     return [part.strip() for part in (st.session_state.get("constrain") or "").split(";") if part.strip()]
 
 
 def _nothing() -> None:
-    """No widgets of the task's own."""
+    """Default: no extra widgets."""
 
 
 def _no_objection(constraints: tuple[str, ...]) -> str:
@@ -25,40 +25,40 @@ def _no_objection(constraints: tuple[str, ...]) -> str:
 
 @dataclass(frozen=True)
 class Form:
-    """The form on top of Explore and in its sidebar, as far as tasks differ."""
+    """The form at the top of Explore and in its sidebar, where tasks differ."""
 
     counts: tuple[int, ...] = ()
-    """Numbers of designs to choose from, if designs take long; empty: those of every page."""
+    """Selectable numbers of designs if designs take long; empty: the default numbers."""
     most_in_class: int = classroom.MOST
-    """Designs at once in a classroom."""
+    """Maximum number of designs in a classroom."""
     corrections_in_class: int = 5
-    """True evaluations for the correction of one design in a classroom."""
+    """Maximum number of true evaluations for the correction of one design in a classroom."""
     hidden: tuple[str, ...] = ()
-    """Views that say nothing of this task's designs, so are not offered."""
+    """Views that are hidden because they are not informative for this task."""
     target: tuple[float, ...] = ()
-    """What a page without a question of its own asks for; empty: the task's default target."""
+    """The default question of the page; empty: the task's default target."""
     constraints: str = ""
     """The constraints that go with it."""
     example: str = ""
-    """A constraint, as an example in the empty field; empty: made of the task's labels."""
+    """Example constraint in the empty field; empty: made of the task's labels."""
     accepted: str = ""
-    """Which constraints are understood; empty: said of the task's labels."""
+    """Help on the accepted constraints; empty: made of the task's labels."""
     start: str = ""
-    """The same two for a design to start from: example, and what is accepted."""
+    """Example and help for a design to start from."""
     starts: str = ""
     sampling: str = ""
-    """A remark below the choice of the latent design."""
+    """A note below the choice of the latent design."""
     finishing: str = ""
-    """What the switch 'Bring designs to the exact target' does; empty: there is no such switch."""
+    """Help of the switch 'Bring designs to the exact target'; empty: no such switch."""
     below: Callable[[], None] = _nothing
-    """Widgets below the fields for constraints and for a design to start from; they fill these in."""
+    """Widgets below the fields for constraints and for a design to start from; they fill in these fields."""
     objection: Callable[[tuple[str, ...]], str] = _no_objection
-    """Constraints → why the page must not take them, or nothing."""
+    """Constraints → why the page must reject them, or nothing."""
 
     def offered(self, counts: Sequence[int]) -> list[int]:
-        """How many designs one may ask for at once, here and now; ``counts``: what the page offers for any task."""
+        """Selectable numbers of designs in this task and server; ``counts``: the default ones."""
         return classroom.within(self.counts or counts, self.most_in_class)
 
     def at_first(self, usual: int) -> int:
-        """Default number of designs: ``usual``, or where designs take long the last but one."""
+        """Default number of designs: ``usual``, or the second largest where designs take long."""
         return self.offered(())[-2] if self.counts else usual

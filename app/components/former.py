@@ -1,4 +1,4 @@
-"""Links of earlier programs: methods by the names that they had."""
+"""Old links: map former names of methods to the current ones."""
 
 import re
 
@@ -6,7 +6,7 @@ import streamlit as st
 
 
 def former_names() -> None:
-    """Put today's name of a method into the address, and say so once."""
+    """Replace a method's former name in the address by the current one, with one message."""
     from ipage_core.inference.methods import FORMER
 
     for key in ("method", "runs"):
@@ -15,5 +15,5 @@ def former_names() -> None:
             if (renamed := re.sub(rf"(?<![\w-]){former}(?![\w-])", name, text)) != text:
                 st.query_params[key] = text = renamed
                 if key == "method":
-                    st.session_state[key] = renamed  # the widget that is bound to the address
+                    st.session_state[key] = renamed  # the widget is bound to the address
                 st.toast(f"The method **{former}** is **{name}** now, because its INN contains this surrogate.")

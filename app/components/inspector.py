@@ -1,4 +1,4 @@
-"""The table of designs, and a close look at one of them."""
+"""The table of designs and the details of one design."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks import TASKS
 
 HEIGHT = 480
-"""Pixels of the table of designs: about as much as the panel of one design beside it."""
+"""Height of the table of designs in pixels: about that of the panel beside it."""
 
 
 def show_table(run: Run) -> None:
-    """Every design; a row chooses it."""
+    """Every design; clicking a row chooses it."""
     shown = table(run)
     st.dataframe(
         shown,
@@ -34,7 +34,7 @@ def show_table(run: Run) -> None:
 
 
 def show_sample(request: DesignRequest, run: Run) -> None:
-    """The chosen sample in detail."""
+    """Details of the chosen sample."""
     sample = chosen_sample(run)
     if sample is None:
         st.subheader("One design closely", divider="gray")

@@ -1,4 +1,4 @@
-"""Why sampling matters: three designs of the latent space side by side, and which x come of which z."""
+"""Why sampling matters: three latent designs side by side, and the design x that each z gives."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KEY = "latent"
 
 
 def show(request: DesignRequest, run: Run, dark: bool, size: Size) -> None:
-    """Brushing points in any panel lights up the same samples in the panels above and below."""
+    """Linked panels: brushing points in one panel highlights the same samples above and below it."""
     if run.labels[0] == "prior":
         st.info(
             "This method has no latent space: it starts from prior samples. Choose another method to see how latent "
@@ -51,7 +51,7 @@ def latent_of(name: str, run: Run) -> Latent:
 
 
 def _ask_axes(run: Run) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Which two coordinates of z and of x to draw; nothing to ask where there are but two."""
+    """Choose the two coordinates of z and of x to draw; no widget if there are only two."""
     k, labels = run.z.shape[1], list(coordinates(run).labels)
     if k <= 2 and len(labels) <= 2:
         return (0, 1), (0, 1)
@@ -67,7 +67,7 @@ def _ask_axes(run: Run) -> tuple[tuple[int, int], tuple[int, int]]:
 
 
 def _remember() -> None:
-    """Callback of the figure: which samples were brushed, in which column."""
+    """Callback of the figure: store the brushed samples and their column."""
     points = [point["customdata"] for point in st.session_state[KEY].selection.points if "customdata" in point]
     brushed: dict[int, list[int]] = {}
     for sample, column in points:
@@ -76,7 +76,7 @@ def _remember() -> None:
 
 
 def _brushed(names: list[str], about: tuple) -> dict[int, list[int]]:
-    """What is brushed, forgotten when the samples are others."""
+    """The brushed samples; reset when the samples change."""
     about = (*about, tuple(names))
     if st.session_state.get("brushed_about") != about:
         st.session_state.brushed_about, st.session_state.brushed = about, {}

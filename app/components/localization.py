@@ -1,4 +1,4 @@
-"""Watch: samples move from where they were proposed onto exact solutions."""
+"""The animation: samples move from their proposals to exact solutions."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from app.figures.run import Run
 from app.figures.theme import Dict
 
 Draw = Callable[..., Dict]
-"""(run, dark, size, chosen sample) → the animated figure; where any plane can be drawn, its ``pair`` as well."""
+"""(run, dark, size, chosen sample) → the animated figure; with a keyword ``pair`` if it can draw any plane."""
 
 
 def show(run: Run, draw: Draw, text: str, any_plane: bool, dark: bool, size: Size) -> None:
-    """The animation, and what to see in it; a click on a sample chooses it. ``any_plane``: one may choose two axes."""
+    """The animation and its caption; a click on a sample chooses it. ``any_plane``: the user can choose two axes."""
     more, labels = {}, list(coordinates(run).labels)
     if any_plane and len(labels) > 2:
         pair = ask_plane(labels, (0, 1), st.columns([1, 1, 1.6]))
@@ -30,6 +30,6 @@ def show(run: Run, draw: Draw, text: str, any_plane: bool, dark: bool, size: Siz
         key="animation",
         on_select=lambda: clicked("animation"),
         selection_mode="points",
-        config=CONFIG | {"displayModeBar": "hover" if not size.narrow else False},  # it would cover the buttons
+        config=CONFIG | {"displayModeBar": "hover" if not size.narrow else False},  # the toolbar would cover the buttons
     )
     st.caption(text)

@@ -1,4 +1,4 @@
-"""How pages are dressed: the little CSS that Streamlit's options do not cover, and the width the browser has."""
+"""The look of pages: the CSS that Streamlit's options do not cover, and the width of the browser."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ a:focus-visible, button:focus-visible, summary:focus-visible, [role="slider"]:fo
 </style>
 """
 
-# Plotly cannot reflow panels, so the page asks the browser which arrangement fits. It reports a name, and only when it
-# changes: a desktop's window, which the first run assumes, costs no second run.
+# Plotly cannot rearrange panels, so the page asks the browser which layout fits. It reports only changes of the layout:
+# a desktop window, the default of the first run, needs no second run.
 WIDTH = """
 export default function({ setStateValue, parentElement }) {
   const column = document.querySelector('.stMainBlockContainer') ?? document.body;
@@ -74,12 +74,12 @@ _viewport = st.components.v2.component("viewport", js=WIDTH)
 
 
 def size_name() -> str:
-    """'narrow', 'medium', 'wide' or 'large': how wide the page is in this browser, as far as it has told."""
+    """'narrow', 'medium', 'wide' or 'large': the page's width in this browser, as last reported."""
     with st.container(key="viewport"):
         result = _viewport(key="viewport-size", on_size_change=lambda: None)
     return result.get("size") or "wide"
 
 
 def is_dark() -> bool:
-    """Whether the browser shows the dark theme."""
+    """Whether the browser uses the dark theme."""
     return st.context.theme.type == "dark"

@@ -1,10 +1,10 @@
-"""The animation plays by itself, once for every run: on opening, and after each change of a setting."""
+"""The animation plays automatically once per run: when the page opens, and after each change of a setting."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-# Nothing plays where the visitor's system asks for little motion, and no run plays twice: the figure's meta names it.
+# Nothing plays if the visitor's system asks for reduced motion. The figure's meta names its run, so none plays twice.
 PLAY = """
 let last = null;
 export default function({ data }) {
@@ -39,7 +39,7 @@ _motion = st.components.v2.component("motion", js=PLAY)
 
 
 def ask() -> None:
-    """The switch, which the address holds, and what presses Play."""
+    """The switch, kept in the address, and the script that presses Play."""
     play = st.toggle(
         "Play new results automatically",
         True,

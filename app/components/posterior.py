@@ -1,4 +1,4 @@
-"""The posterior before localization: where the network believes the solutions to be, and how far that narrows."""
+"""The posterior before localization: where the network expects solutions, and how much this narrows the search."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.state.runs import stamp
 
 
 def show(run: Run, plane: tuple[int, int], dark: bool, size: Size) -> None:
-    """Density and MAP point in two coordinates, ``plane`` at first, the prior beside it; below, every pair of them."""
+    """Density and MAP point in two coordinates (``plane`` at first) beside the prior; below, every pair of coordinates."""
     shown = coordinates(run)
     labels = list(shown.labels)
     first, second = plane

@@ -1,4 +1,4 @@
-"""For a class: headline, figure and its controls alone, in large type; one button, or the key F."""
+"""Projector mode for a class: only headline, figure and controls, in large type; by a button or the key F."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ BARE = """
 
 
 def on() -> bool:
-    """Whether the page shows the figure alone."""
+    """Whether projector mode is on."""
     return bool(st.session_state.get("projector"))
 
 
 def ask() -> None:
-    """The button, and what is hidden while it is pressed."""
+    """The button; hides the rest of the page while it is on."""
 
     def press() -> None:
         st.session_state.projector = not on()

@@ -1,4 +1,4 @@
-"""The queue of trainings: what runs, what waits, what has become of the others. The page's own list, live."""
+"""The live list of trainings: running, waiting and ended."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ STATES = {
     "failed": ("red", "failed"),
 }
 SECONDS = 2.0
-"""Between two looks at a training."""
+"""Seconds between two polls of a training."""
 
 
 def show(only: str = "") -> None:
-    """All trainings, the newest first; those of one task if ``only`` says which."""
+    """All trainings, the newest first; with ``only``, those of one task."""
     trainings.poll()
     shown = [t for t in reversed(trainings.trainings()) if only in ("", t.task)]
     if not shown:
@@ -45,7 +45,7 @@ def show(only: str = "") -> None:
 
 
 def _list(only: str, active: list[int], size: Size, dark: bool) -> None:
-    """Polled while one of them is active; the page follows once that changes."""
+    """The list, polled while a training is active; the page reruns when that changes."""
     trainings.poll()
     shown = [t for t in reversed(trainings.trainings()) if only in ("", t.task)]
     if [t.number for t in shown if t.active] != active:
@@ -83,11 +83,11 @@ def _one(training: Training, size: Size, dark: bool, unfolded: bool) -> None:
 
 
 def _curves(training: Training, epochs: list[dict[str, Any]], dark: bool, size: Size) -> None:
-    """Of the network that learns now, or of one chosen among those that have begun."""
+    """The curves of the network in training, or of a chosen one that has started."""
     begun = list(dict.fromkeys(row["model"] for row in epochs))
     model = begun[-1]
     if len(begun) > 1:
-        # The key changes when the next network begins: its curves are then the ones shown.
+        # The key changes when the next network starts, so that its curves are then shown.
         model = st.segmented_control(
             "Curves of", begun, default=model, required=True, key=f"curves-{training.number}-{len(begun)}"
         )
@@ -105,7 +105,7 @@ def _curves(training: Training, epochs: list[dict[str, Any]], dark: bool, size: 
 
 
 def ticks(values: list[float]) -> dict[str, Any]:
-    """Of a logarithmic axis: powers of ten, with 2 and 5 between them where these would be few; a tick at each end."""
+    """Ticks of a logarithmic axis: powers of ten, with 2 and 5 between if these are few; a tick at each end."""
     known = [value for value in values if 0 < value < math.inf]
     if not known:
         return {}
@@ -121,7 +121,7 @@ def ticks(values: list[float]) -> dict[str, Any]:
 
 
 def _part(training: Training, model: str) -> str:
-    """'inn (1 of 2)'."""
+    """'inn (1 of 2)'"""
     count = len(training.models)
     return (
         f"{model} ({training.models.index(model) + 1} of {count})" if count > 1 and model in training.models else model
@@ -129,13 +129,13 @@ def _part(training: Training, model: str) -> str:
 
 
 def _reached(training: Training, row: dict[str, Any]) -> str:
-    """'epoch 16 of 150', of which network where they are several."""
+    """'epoch 16 of 150', with the network if there are several."""
     whose = f" of {_part(training, row['model'])}" if len(training.models) > 1 else ""
     return f"epoch {row['epoch']} of {row['epochs']}{whose}"
 
 
 def _share(training: Training, row: dict[str, Any]) -> float:
-    """Of the work that is done."""
+    """The completed share of the work."""
     at = training.models.index(row["model"]) if row["model"] in training.models else 0
     return min(1.0, (at + row["epoch"] / row["epochs"]) / len(training.models))
 
@@ -171,17 +171,17 @@ def _buttons(training: Training) -> None:
 
 
 def explore(training: Training) -> NoReturn:
-    """Go to the page Explore, with this task and this model."""
+    """Open the page Explore with this task and this model."""
     task = TASKS[training.task]
     method = training.method
-    if Path(training.out).resolve() != folder(task, method).resolve():  # not the first one, which has the task's place
+    if Path(training.out).resolve() != folder(task, method).resolve():  # not for the first model, which has the task's own name
         method += f"@{Path(training.out).name}"
     st.session_state.task_choice = training.task
     st.switch_page("screens/explore.py", query_params={"task": training.task, "method": method})
 
 
 def _card(training: Training) -> None:
-    """What the finished models' cards say."""
+    """The accuracy on the model cards of finished models."""
     task = TASKS.get(training.task)
     figures, rows = [], []
     for model in training.models:

@@ -1,7 +1,7 @@
-"""Figures by keyboard and by ear: Plotly draws its buttons and its slider for a mouse, and names nothing.
+"""Accessible figures: keyboard control and names for screen readers, which Plotly's buttons and slider lack.
 
-Each figure gets its titles as a name; Play, Pause, Step and the scrubber get a place in the order of Tab and a role.
-Enter or the space bar presses a button, the arrow keys move the scrubber.
+Each figure is named by its titles; Play, Pause, Step and the slider get a place in the Tab order and a role.
+Enter or the space bar presses a button, the arrow keys move the slider.
 """
 
 from __future__ import annotations
@@ -82,6 +82,6 @@ _reach = st.components.v2.component("reach", js=REACH)
 
 
 def within_reach() -> None:
-    """Once on every page."""
+    """Install the script; call it once on every page."""
     with st.container(key="reach"):
         _reach(key="reach-all")

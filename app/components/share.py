@@ -1,4 +1,4 @@
-"""Take a result away: a link that brings it back, the table, or an archive with everything."""
+"""Share a result: a link that reproduces it, the table, or an archive with everything."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ In a running explorer, append this to its address:
 
 
 def check_link(request: DesignRequest) -> None:
-    """Say so if the address was made with other weights than those that answer here."""
+    """Warn if the link was made with weights that differ from those installed here."""
     made_with = st.query_params.get("model")
     if made_with is None:
         return
     current = (request.task.name, request.method)
-    if st.session_state.setdefault("linked", current) != current:  # another method: the link's hash is not about it
+    if st.session_state.setdefault("linked", current) != current:  # another method: the link's hash does not apply to it
         st.query_params.pop("model")
         return
     here = weights_hash(*current)
@@ -64,7 +64,7 @@ def check_link(request: DesignRequest) -> None:
 
 
 Figures = Callable[[Run], dict[str, Dict]]
-"""Run → the figures that go into the archive, by name, on a light ground."""
+"""Run → the figures of the archive, by name, with the light theme."""
 
 
 def show(request: DesignRequest, run: Run, figures: Figures) -> None:
@@ -104,7 +104,7 @@ def table_csv(run: Run) -> str:
 
 
 def archive(request: DesignRequest, run: Run, figures: Figures) -> bytes:
-    """Everything as a ZIP: see ``READ_ME``."""
+    """Everything as a ZIP; see ``READ_ME``."""
     from plotly.io import to_html
 
     read_me = READ_ME.format(
@@ -150,14 +150,14 @@ def archive(request: DesignRequest, run: Run, figures: Figures) -> bytes:
 
 @functools.cache
 def _with_plotly() -> bytes:
-    """The archive to begin with: what draws the figures, packed once, because that takes longer than all else in it."""
+    """A new archive that already holds plotly.js, packed only once because this takes longer than all the rest."""
     from plotly.offline import get_plotlyjs
 
     return zipped({"figures/plotly.min.js": get_plotlyjs().encode()})
 
 
 def densities(run: Run) -> dict[str, Dict]:
-    """The figures of prior and posterior for the archive."""
+    """The figures of prior and posterior density for the archive."""
     drawn = {"pairs": pairs(run, False, WIDE)}
     if len(coordinates(run).labels) > 1:
         shown = density(run, 0, 1, False, stamp(run.task, run.method))
@@ -166,7 +166,7 @@ def densities(run: Run) -> dict[str, Dict]:
 
 
 def zipped(files: dict[str, bytes]) -> bytes:
-    """Content by name as a ZIP."""
+    """A ZIP of the contents by name."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():

@@ -1,4 +1,4 @@
-"""Where samples start: one switch shows the same descent from a posterior, and from starts that know no target."""
+"""Starts of localization: a switch compares starts from the posterior with starts from the prior, all else equal."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ipage_core.inference.methods import METHODS
 from ipage_core.problem.task import Task
 
 CONTROLS = {"prior-lm": "from the prior (control)", "ipage-paper": "the paper's"}
-"""Methods that show what the posterior is worth, and what the switch calls their starts."""
+"""Control methods, and the switch's label for their starts."""
 HOME = "from the posterior"
 
 
 def ask(task: Task, method: str) -> None:
-    """The switch. It chooses the method, so the link, the sentences and the table follow it.
+    """The switch. It sets the method, so the link, the texts and the table follow it.
 
-    Nothing is shown where the method does not localize, or where no control has its networks.
+    Shows nothing if the method does not localize, or if no control uses its networks.
     """
     offered = [name for name in CONTROLS if name in trained(task)]
     home = _home(task, method)
@@ -42,7 +42,7 @@ def ask(task: Task, method: str) -> None:
 
 
 def _home(task: Task, method: str) -> str | None:
-    """The method with a posterior to come back to; None if there is none that localizes."""
+    """The method with a posterior to switch back to; None if no such method localizes."""
     if method not in CONTROLS:
         st.session_state[f"starts-{task.name}"] = method
     home = st.session_state.get(f"starts-{task.name}", task.default_method)

@@ -1,4 +1,4 @@
-"""The table of designs: the result of each beside its target, and the format of the columns."""
+"""The table of designs: each result beside its target, and the format of the columns."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ipage_core.tasks import TASKS
 
 BADGES = {"verified": "gray", "hit": "green", "in prior": "blue", "replaced": "orange"}
 MOST_COLUMNS = 12
-"""Coordinates that a table shows; the CSV holds all of them."""
+"""Maximum number of coordinates in a table; the CSV holds all."""
 PIXELS = 1024
-"""With so many or more, a few of them say nothing: none is shown."""
+"""From this number of coordinates on, the table shows none: a few of them would not be informative."""
 
 
 def table(run: Run) -> pd.DataFrame:
@@ -44,7 +44,7 @@ def table(run: Run) -> pd.DataFrame:
 
 
 def badges(run: Run) -> list[list[str]]:
-    """For each sample, which of ``BADGES`` it wears."""
+    """For each sample, its ``BADGES``."""
     inside = TASKS[run.task].in_bounds(torch.from_numpy(run.x[-1])).tolist()
     worn = zip(run.verified.tolist(), run.hit.tolist(), inside, run.replaced.tolist(), strict=True)
     return [[name for name, has in zip(BADGES, row, strict=True) if has] for row in worn]
@@ -56,18 +56,18 @@ def y_names(task: Task) -> list[str]:
 
 
 def x_names(task: Task) -> list[str]:
-    """The first word of each coordinate's label; where that does not tell them apart, x1, x2, …"""
+    """The first word of each coordinate's label; if these are not unique, x1, x2, …"""
     names = [label.split(" ")[0] for label in task.x_labels]
     return names if len(set(names)) == task.d else [f"x{j + 1}" for j in range(task.d)]
 
 
 def told_names(task: Task) -> list[str]:
-    """Of the coordinates that a table shows."""
+    """Names of the coordinates that a table shows."""
     return x_names(task)[:MOST_COLUMNS] if task.d < PIXELS else []
 
 
 def columns(run: Run, names: list[str]) -> dict[str, Any]:
-    """Number formats, and for every one of the columns ``names`` the full label with its unit on hovering."""
+    """Number formats of the columns ``names``, each with its full label and unit as a tooltip."""
     task = TASKS[run.task]
     labels = dict(zip(y_names(task), task.property_labels, strict=False)) | dict(
         zip(x_names(task), task.x_labels, strict=True)

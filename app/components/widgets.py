@@ -1,4 +1,4 @@
-"""The widgets that ask: how to explore in the sidebar, what for on top of the page."""
+"""The widgets of Explore: the target at the top of the page, the settings in the sidebar."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ from ipage_core.runtime.cores import cores
 from ipage_core.tasks import TASKS
 
 Forms = Callable[[str], Form]
-"""Name of a task → its form: the page knows, for tasks are above the widgets."""
+"""Name of a task → its form; passed in by the page, since this module must not import tasks."""
 COUNTS = [1, 3, 10, 25, 50, 100, 200, 500, 1000]
 KINDS: tuple[Kind, ...] = ("exactly", "at least", "at most", "between", "minimize", "maximize", "anything")
-"""Goals for a property."""
+"""Kinds of goals for a property."""
 ABREAST, AT_ONCE = 4, 8
-"""Properties per row of the form; number of properties before the rest is folded away."""
+"""Properties per row of the form, and the number of properties before the rest is folded away."""
 STRICTNESS = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]
-"""Values of the tolerance slider: factors on the task's tolerance."""
+"""Values of the tolerance slider, as factors of the task's tolerance."""
 EMPTY = "This interval is empty: its second number must be larger."
 
 
 def ask(forms: Forms) -> DesignRequest:
-    """All widgets: what for on top of the page, how to explore in the sidebar."""
+    """All widgets: target at the top of the page, settings in the sidebar."""
     left, right = st.columns([1.15, 3.2], gap="medium", vertical_alignment="top")
     with left:
         task = _ask_task(forms)
     form = forms(task.name)
     _begin(form)
-    keys = [f"ask{j + 1}" for j in range(task.n_targets)]  # asked for below, but the histogram shows it already
+    keys = [f"ask{j + 1}" for j in range(task.n_targets)]  # the widget comes later, but the histogram shows the value already
     kinds = [st.session_state.get(key, st.query_params.get(key, "exactly")) for key in keys]
     with right:
         y = []
@@ -61,7 +61,7 @@ def ask(forms: Forms) -> DesignRequest:
 
 
 def _begin(form: Form) -> None:
-    """The form's own question, where neither the link nor the visitor has one."""
+    """Set the form's default question, unless the link or the visitor has set one."""
     said = {*st.session_state, *st.query_params}
     if form.target and said.isdisjoint(("y1", "ask1", "constrain", "start")):
         aim(form.target)
@@ -69,7 +69,7 @@ def _begin(form: Form) -> None:
 
 
 def _places(count: int, folded: bool = True) -> list[Any]:
-    """A place for each property, ``ABREAST`` in a row; those beyond ``AT_ONCE`` are folded away."""
+    """A place for each property, ``ABREAST`` per row; those beyond ``AT_ONCE`` are folded away."""
     if count <= ABREAST:
         return st.columns(count, gap="medium")
     places: list[Any] = []
@@ -84,12 +84,12 @@ def _places(count: int, folded: bool = True) -> list[Any]:
 
 
 def _ask_otherwise(task: Task, form: Form, y: tuple[float, ...]) -> dict[str, Any] | None:
-    """Intervals, constraints and a design to start from, folded away until one is in use; None: there is no request."""
+    """Intervals, constraints and a design to start from, folded away until one is in use; None: no valid request."""
     keys = [f"ask{j + 1}" for j in range(task.n_targets)] + ["constrain", "start"]
     usual = (None, "", "exactly", form.constraints)
     used = any(st.session_state.get(key, st.query_params.get(key)) not in usual for key in keys)
     used = st.session_state[f"other_ways_{task.name}"] = used or st.session_state.get(f"other_ways_{task.name}", False)
-    goals = []  # once unfolded, the form stays so: who clears a field is still at work there
+    goals = []  # once unfolded, the form stays open: clearing a field does not close it
     with st.expander("More ways to ask: intervals, constraints, your own design", used, icon=":material/tune:"):
         for j, place in enumerate(_places(task.n_targets, folded=False)):
             with place, st.container(horizontal=True, vertical_alignment="bottom"):
@@ -134,7 +134,7 @@ def _ask_otherwise(task: Task, form: Form, y: tuple[float, ...]) -> dict[str, An
 
 
 def _ask_goal(task: Task, j: int, y: float) -> Goal | None:
-    """The goal for one property: a number, a bound, an interval, minimize, maximize, or anything; None: no goal yet."""
+    """The goal for a property: a number, a bound, an interval, minimize, maximize, or anything; None: no goal yet."""
     name = y_names(task)[j]
     kind = st.selectbox(
         f"I want {name}",
@@ -176,7 +176,7 @@ SPREADS = {"box": "over all solutions", "posterior": "over the likely solutions"
 
 
 def _name_in_address(key: str, names: Mapping[str, str]) -> None:
-    """Links hold a setting's key, such as ``srs``; a bound widget expects the name that it shows in the address."""
+    """Translate a setting in the address: links hold its key, such as ``srs``, a bound widget expects its label."""
     linked = st.query_params.get(key, "")
     linked = linked.lower() if linked.lower() in names else linked
     if linked in names and st.query_params[key] != names[linked]:
@@ -266,7 +266,7 @@ def _ask_how(task: Task, form: Form) -> dict[str, Any]:
 
 
 def _agreed(task: Task, evaluations: int) -> bool:
-    """Whether Ω evaluations may run: a slow Ω needs the user's consent, beyond a slider or a link."""
+    """Whether Ω may run: a slow Ω needs the user's consent, even if a slider or link asks for evaluations."""
     if not evaluations or task.verifies_by_default:
         return True
     if classroom.on():
@@ -281,7 +281,7 @@ def _agreed(task: Task, evaluations: int) -> bool:
 
 
 def trained(task: Task) -> list[str]:
-    """Methods with trained networks; all if there is none, so that the page can name what is missing."""
+    """Methods with trained networks; all methods if there are none, so that the page can name the missing files."""
     known = [name for name, row in METHODS.items() if row.task in (None, task.name)]
     have = [
         name
@@ -292,7 +292,7 @@ def trained(task: Task) -> list[str]:
 
 
 def _ask_task(forms: Forms) -> Task:
-    """The task, kept in the URL by its name: a bound widget would put its title there."""
+    """The task, kept in the URL by name: a bound widget would write its title."""
     names = list(TASKS)
 
     def change() -> None:
@@ -328,7 +328,7 @@ def _ask_task(forms: Forms) -> Task:
 
 
 def aim(target: tuple[float, ...]) -> None:
-    """Set y* from a callback."""
+    """Callback: set y*."""
     for j, value in enumerate(target):
         st.session_state[f"y{j + 1}"] = float(value)
 

@@ -1,4 +1,4 @@
-"""The sentences and numbers that a page shows about a run."""
+"""The texts and numbers about a run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ipage_core.tasks import TASKS
 
 @dataclass(frozen=True)
 class Figure:
-    """One key figure: name, value and meaning. Figures for experts are folded away."""
+    """A key figure: name, value and meaning. Figures for experts are folded away."""
 
     name: str
     value: str
@@ -45,7 +45,7 @@ def unit(run: Run) -> str:
 
 
 def _units(run: Run) -> list[str]:
-    """Of each target, with a leading space; empty where it has none."""
+    """The unit of each target, with a leading space; empty if it has none."""
     labels = TASKS[run.task].property_labels[: len(run.y_star)]
     return [f" {label[label.index('[') + 1 : -1]}" if label.endswith("]") else "" for label in labels]
 
@@ -85,7 +85,7 @@ def _allowed(run: Run) -> str:
 
 
 def headline(run: Run, constrained: bool = False) -> str:
-    """The result in one sentence; ``constrained``: constraints are what keeps the target out of reach."""
+    """The result in one sentence; ``constrained``: the constraints put the target out of reach."""
     within = " within the constraints" if constrained else ""
     if not run.verified.any() and unreached(run):
         best, by = closest(run)
@@ -107,7 +107,7 @@ def headline(run: Run, constrained: bool = False) -> str:
 
 
 def _beside(run: Run) -> int:
-    """Number of hits on no loop, but on open arcs at the edge of the box."""
+    """Number of hits on no loop but on open arcs at the edge of the box."""
     return int((run.hit & (run.modes[-1] < 0)).sum()) if run.modes is not None else 0
 
 
@@ -229,7 +229,7 @@ def key_figures(run: Run) -> list[Figure]:
     if run.localizes:
         at_once, fresh = s["success_before_replacement"], s["replaced"]
         afresh = f"{fresh} {'was' if fresh == 1 else 'were'} drawn afresh"
-        if fresh > s["n"] - at_once:  # corrections replaced some too
+        if fresh > s["n"] - at_once:  # corrections replaced some as well
             afresh += ", during corrections too"
         meaning = f"reached y* by f before any was replaced; {afresh}"
         figures.append(Figure("Success before replacement", f"{at_once} / {s['n']}", meaning, True))

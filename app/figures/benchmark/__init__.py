@@ -1,7 +1,7 @@
-"""The paper's Figures 1 to 7 and what lies beyond them, from the benchmark's rows: data frames → plain plotly dicts.
+"""The paper's Figures 1 to 7 and further ones, from the benchmark's data frames: plain plotly dicts.
 
-Nothing here knows of Streamlit: the report on the command line draws the same figures. ``grid`` holds panels and
-traces, ``naming`` what methods are called; the others draw what the section of their name has measured.
+Nothing here imports Streamlit: the report on the command line draws the same figures. ``grid`` holds panels and
+traces, ``naming`` the names of methods; each other module draws the benchmark section of its name.
 """
 
 from app.figures.benchmark.ablation import ablation

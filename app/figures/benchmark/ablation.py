@@ -1,4 +1,4 @@
-"""What start, optimizer, surrogate and sampling each buy."""
+"""The ablation: effects of start, optimizer, surrogate and sampling."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ _BRIEF = {
     "INN's best (φ*)": "φ*",
     "separate": "separate",
 }
-"""Starts and surrogates of the ablation, where there is little room."""
+"""Short labels of the ablation's starts and surrogates."""
 _OPTIMIZERS = {"none": ("x", "none"), "gd": ("triangle-up", "GD"), "adam": ("square", "Adam"), "lm": ("circle", "LM")}
 
 
 def ablation(rows: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
-    """What the posterior buys: a row of panels for each task, of those that there is something to draw in.
+    """The ablation: a row of panels for each task, without the panels that have no data.
 
-    From the left: error, and share that needed no replacement, against seconds; Ω evaluations a solution until the
+    From the left: error, and share that needed no replacement, against seconds; Ω evaluations per solution until the
     mean error is 1e-6, by start and surrogate; loops found with 25 designs, by start and sampling. Colours are starts,
-    symbols optimizers; a point is a combination of start, optimizer, surrogate and sampling, over seeds its mean.
+    symbols optimizers; a point is the mean over seeds of one combination of start, optimizer, surrogate and sampling.
     """
     colors = palette(dark)
     tasks = [name for name in titles_of if (rows["task"] == name).any()]
     rows = rows.astype(dict.fromkeys(_COMBINATION, str))
     few = "modes_25" in rows and bool(rows["modes_25"].notna().any())
     across = [(0, 0.2), (0.26, 0.44), (0.51, 0.7), (0.83, 1)] if few else [(0, 0.27), (0.34, 0.61), (0.7, 1)]
-    high, gap = 190, 94  # pixels: a panel, and between two
+    high, gap = 190, 94  # pixels: height of a panel, gap between two
     height = high * len(tasks) + gap * (len(tasks) - 1)
     data = _starts_and_optimizers(rows, colors)
     boxes, names, titles, more = [], [], [], []
@@ -96,7 +96,7 @@ def _start_color(start: str, colors: Palette) -> str:
 
 
 def _starts_and_optimizers(rows: pd.DataFrame, colors: Palette) -> list[Dict]:
-    """The legend of the ablation: a colour a start, a symbol an optimizer."""
+    """The legend of the ablation: one colour per start, one symbol per optimizer."""
     looks = [(f"from the {start}", _start_color(start, colors), "circle") for start in rows["start"].unique()]
     looks += [
         ("no localization" if name == "none" else f"by {word}", colors.text, symbol)
@@ -107,7 +107,7 @@ def _starts_and_optimizers(rows: pd.DataFrame, colors: Palette) -> list[Dict]:
 
 
 def _combinations(means: pd.DataFrame, x: pd.Series, y: pd.Series, colors: Palette) -> list[Dict]:
-    """Points of one panel of the ablation, a trace a start and optimizer; ``x, y`` as long as ``means``."""
+    """Points of one panel of the ablation, one trace per start and optimizer; ``x, y`` have the length of ``means``."""
     traces = []
     for (start, optimizer), here in means[x.notna() & y.notna()].groupby(["start", "optimizer"], sort=False):
         symbol, word = _OPTIMIZERS[str(optimizer)]
@@ -119,7 +119,7 @@ def _combinations(means: pd.DataFrame, x: pd.Series, y: pd.Series, colors: Palet
 
 
 def _evaluations(rows: pd.DataFrame, colors: Palette) -> Dict:
-    """Ω evaluations a solution by start and surrogate, means over samplings, as a table in colour."""
+    """Ω evaluations per solution by start and surrogate, means over samplings, as a heatmap with numbers."""
     cells = rows.groupby(["start", "surrogate"])["omega_calls"].agg(["mean", "count", "size"])
     starts, surrogates = ([name for name in _BRIEF if name in set(rows[of])] for of in ("start", "surrogate"))
     cells = cells.reindex(pd.MultiIndex.from_product((starts, surrogates)))
@@ -138,7 +138,7 @@ def _evaluations(rows: pd.DataFrame, colors: Palette) -> Dict:
         "y": [_brief(name) for name in starts],
         "z": packed(calls),
         "zmin": 0,
-        "zmax": 4,  # as many as the benchmark tries
+        "zmax": 4,  # the benchmark's maximum
         "colorscale": [[0, faded(colors.omega, 0.04)], [1, faded(colors.omega, 0.5)]],
         "showscale": False,
         "text": words.tolist(),

@@ -13,7 +13,7 @@ from app.figures.theme import Dict, palette
 def calibration(rows: pd.DataFrame, titles_of: dict[str, str], levels: np.ndarray, covered: Dict, dark: bool) -> Dict:
     """Above, expected coverage ``covered[task, method]`` at the levels; below, ranks of the truth over all coordinates.
 
-    A panel for each task. On the diagonal, and flat, if the posterior is as wide as it should be.
+    One panel per task. A posterior of the right width gives the diagonal above and flat ranks below.
     """
     colors = palette(dark)
     tasks = [name for name in titles_of if (rows["task"] == name).any()]

@@ -11,9 +11,9 @@ from app.figures.theme import Dict, palette
 
 
 def times(compute: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
-    """Figure 7: seconds for 1000 solutions, inference and localization, a panel for each task.
+    """Figure 7: seconds for 1000 solutions, inference and localization, one panel per task.
 
-    A bar a method on one thread of the CPU and, where it has run there on any task, one on the GPU below.
+    One bar per method on one CPU thread; below it, one on the GPU if the method has run there on any task.
     """
     colors = palette(dark)
     rows = compute[compute["kind"] == "time"].astype(dict.fromkeys(("task", "method", "device"), str))
@@ -87,7 +87,7 @@ def times(compute: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
 
 
 def budget(compute: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
-    """Mean error against wall-clock seconds for 1000 solutions: more steps, more starts, or Ω's own word (stars)."""
+    """Mean error against wall-clock seconds for 1000 solutions: more steps, more starts, or corrections by Ω (stars)."""
     colors = palette(dark)
     rows = compute[compute["mean"].notna() & (compute["device"] == "cpu")]
     tasks = [name for name in titles_of if (rows["task"] == name).any()]

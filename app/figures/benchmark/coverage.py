@@ -1,4 +1,4 @@
-"""Did we find them all? How far any solution is from a design, against N, a column a task."""
+"""Coverage: the distance from solutions to their nearest designs, against N, one column per task."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROWS = (("fill", "farthest solution"), ("share", "share within ε"))
 
 
 def coverage(table: pd.DataFrame, titles: dict[str, str], dark: bool) -> Dict:
-    """Above the fill distance, below the share within ε; ``found`` as ``ipage_core.benchmark.coverage.medians``."""
+    """Above the fill distance, below the share within ε; ``found`` is from ``ipage_core.benchmark.coverage.medians``."""
     colors, data, boxes, names, heads = palette(dark), [], [], [], []
     tasks = [name for name in titles if (table["task"] == name).any()]
     lines = [

@@ -1,4 +1,4 @@
-"""Figures 1 to 5, of the sine wave, and how many of its loops designs find."""
+"""Figures 1 to 5 of the sine wave, and the number of its loops that designs find."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ LOOPS = np.array([(x, y) for x in (-1 / 2, 1 / 6, 5 / 6) for y in (-2 / 3, 0.0, 
 _ROUND = ("#a7770c", "#c56033", "#d94360", "#dd26a3", "#c43be0", "#9961f4",
           "#5f7fe4", "#2890b7", "#0f9788", "#27994f", "#778d11", "#a7770c")  # fmt: skip
 PHASE = [[k / 11, color] for k, color in enumerate(_ROUND)]
-"""An angle's colours, as light at every angle (cmocean's phase). Written out: plotly.js knows no cyclic scale by name,
-and where a name is unknown, page and report each take a default of their own."""
+"""Cyclic colours of an angle, of equal lightness (cmocean's phase). Written out: plotly.js has no cyclic scale by name,
+and for an unknown name page and report fall back to different defaults."""
 
 
 def one_to_many(rows: pd.DataFrame, omega: np.ndarray, prior: np.ndarray, target: float, dark: bool) -> Dict:
     """Figure 1. Left: designs x₁ against y, prior draws (n, 2) and their ``omega`` (n,): many x share one y.
 
-    Right: designs for the target, each coloured as the angle of its latent point (z₁, z₂): with z, each has its own.
-    ``rows`` are an exploration's, of one run.
+    Right: designs for the target, coloured by the angle of the latent point (z₁, z₂): each z gives its own design.
+    ``rows`` are those of one run of the exploration.
     """
     colors = palette(dark)
     turn = np.degrees(np.arctan2(rows["z2"], rows["z1"]))
@@ -38,7 +38,7 @@ def one_to_many(rows: pd.DataFrame, omega: np.ndarray, prior: np.ndarray, target
     right = grid.points(rows["x1"], rows["x2"], "", 8, "x2", showlegend=False, customdata=latents) | {"marker": wheel}
     right["hovertemplate"] = "x = (%{x:.3f}, %{y:.3f})<br>z = (%{customdata[0]}, %{customdata[1]})<extra></extra>"
     axes = grid.axes(colors, [((0, 0.5), (0, 1)), ((0.6, 1), (0, 1))], [("x₁", "y"), ("x₁", "x₂")])
-    axes["yaxis2"] |= {"scaleanchor": "x2"}  # one scale, and the panel keeps its place beside the colours
+    axes["yaxis2"] |= {"scaleanchor": "x2"}  # equal scales, and the panel keeps its place beside the colour bar
     for name in ("xaxis", "xaxis2", "yaxis2"):
         axes[name] |= {"range": [-1.05, 1.05], "tickangle": 0, "nticks": 6}
     titles = [grid.title("<b>One y, many x</b>", 0, 1), grid.title("<b>With z, one x each</b>", 0.6, 1)]
@@ -46,7 +46,7 @@ def one_to_many(rows: pd.DataFrame, omega: np.ndarray, prior: np.ndarray, target
 
 
 def way(rows: pd.DataFrame, dark: bool) -> Dict:
-    """Figure 2: designs as proposed and as localized, and the way between; ``rows`` of one run. Right: one loop."""
+    """Figure 2: proposed and localized designs, and the paths between them; ``rows`` of one run. Right: one loop."""
     colors, data = palette(dark), []
     start, end = rows[["start1", "start2"]].to_numpy(float), rows[["x1", "x2"]].to_numpy(float)
     lines = np.stack((start, end, np.full_like(end, np.nan)), axis=1).reshape(-1, 2)
@@ -71,7 +71,7 @@ def way(rows: pd.DataFrame, dark: bool) -> Dict:
 
 
 def designs(points: dict[str, np.ndarray], dark: bool) -> Dict:
-    """Figure 3: designs (n, 2) of the unit square by name of sampling, with the least distance between two points."""
+    """Figure 3: designs (n, 2) in the unit square by sampling, with the least distance between two points."""
     colors, data, titles, boxes = palette(dark), [], [], []
     for k, (name, at) in enumerate(points.items()):
         left = k * 0.35
@@ -87,9 +87,9 @@ def designs(points: dict[str, np.ndarray], dark: bool) -> Dict:
 
 
 def gallery(rows: pd.DataFrame, cells: Sequence[tuple[str, str]], dark: bool) -> Dict:
-    """Figures 4 and 5: designs of the sine wave, a row for each (method, sampling) and a column for each count.
+    """Figures 4 and 5: designs of the sine wave, one row per (method, sampling), one column per count.
 
-    ``rows`` of one seed. Loops of solutions are drawn as lines, loops that no design within tolerance lies on dotted.
+    ``rows`` of one seed. Loops of solutions are lines, dotted if no design within tolerance lies on them.
     """
     colors, counts = palette(dark), sorted(rows["count"].unique().tolist())
     data: list[Dict] = []
@@ -114,7 +114,7 @@ def gallery(rows: pd.DataFrame, cells: Sequence[tuple[str, str]], dark: bool) ->
             name += f"N = {count}: {len(table)} of {len(LOOPS)}"
             titles.append(grid.title(name, boxes[-1][0][0], boxes[-1][1][1], 11))
     axes = grid.axes(colors, boxes, names)
-    for one in axes.values():  # numbers where there is a name
+    for one in axes.values():  # numbers instead of a name
         one |= {"range": [-1.05, 1.05], "tickvals": [-1, 0, 1], "showgrid": False}
         one["showticklabels"] = bool(one["title"]["text"])
     return grid.figure(data, grid.square(axes), titles, colors, 60 + 250 * len(cells))
@@ -131,10 +131,10 @@ def loop(i: int, target: float = 1.2) -> np.ndarray:
 
 
 def recall(table: pd.DataFrame, dark: bool) -> Dict:
-    """Against N: loops found, seeds that found all; SD over seeds of a loop's number of designs, of a run's mean error.
+    """Against N: loops found, seeds that found all; SD over seeds of the designs per loop and of a run's mean error.
 
-    ``found`` as :func:`ipage_core.benchmark.exploration.recall` gives it. Thin: the SD of a number of designs if each
-    went to a loop at random.
+    ``found`` is from :func:`ipage_core.benchmark.exploration.recall`. Thin: the SD of the designs per loop if each
+    design went to a loop at random.
     """
     colors, data = palette(dark), []
     panels = (("found", "loops found, mean over seeds"), ("all_found", "seeds that found all nine"),

@@ -1,4 +1,4 @@
-"""Traces, axes and titles of a figure of several panels, each a box of the figure's width and height."""
+"""Traces, axes and titles of a figure with several panels; each panel is a box in fractions of the figure."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from app.figures.theme import Dict, Palette, axis, faded, packed
 
 FONT = 12
 TOP = 58
-"""Pixels above the panels: their titles, and Plotly's buttons above those."""
+"""Pixels above the panels, for their titles and Plotly's buttons above those."""
 
 
 def suffix(k: int) -> str:
-    """Of the names of the k-th panel's axes: '', '2', …"""
+    """Suffix of the k-th panel's axis names: '', '2', …"""
     return "" if k == 0 else str(k + 1)
 
 
 def panel(k: int) -> str:
-    """The k-th panel: 'x', 'x2', …"""
+    """Name of the k-th panel: 'x', 'x2', …"""
     return f"x{suffix(k)}"
 
 
 def on(ids: str) -> Dict:
-    """Where a trace is drawn, of a panel's name."""
+    """The axes of a trace, from a panel's name."""
     return {"xaxis": ids, "yaxis": ids.replace("x", "y")}
 
 
@@ -52,13 +52,13 @@ def line(
 
 
 def _values(values: Any) -> Any:
-    """Numbers packed, anything else as a list."""
+    """Numbers packed, everything else as a list."""
     array = np.asarray(values)
     return packed(array.astype(float)) if array.dtype.kind in "iuf" else array.tolist()
 
 
 def axes(colors: Palette, boxes: Sequence[tuple], names: Sequence[tuple[str, str]]) -> Dict:
-    """The axes of every panel, by Plotly's names for them: its box ((x0, x1), (y0, y1)), the axes' titles."""
+    """The axes of each panel by Plotly's names: from its box ((x0, x1), (y0, y1)) and the axes' titles."""
     panels_axes: Dict = {}
     for k, (box, (across, up)) in enumerate(zip(boxes, names, strict=True)):
         panels_axes[f"xaxis{suffix(k)}"] = axis(colors, across, box[0], f"y{suffix(k)}")
@@ -67,12 +67,12 @@ def axes(colors: Palette, boxes: Sequence[tuple], names: Sequence[tuple[str, str
 
 
 def decades(values: pd.Series) -> Dict:
-    """A logarithmic axis with ticks at powers of ten, and at 2 and 5 where these are few; numbers in full."""
+    """A logarithmic axis with ticks at powers of ten, and at 2 and 5 if these are few; numbers in full."""
     return {"type": "log", "dtick": "D2" if values.max() < 30 * values.min() else 1, "tickformat": "~r"}
 
 
 def square(axes: Dict) -> Dict:
-    """With one scale for x and y, so that loops keep their shape; each panel shrinks towards its title."""
+    """Equal scales for x and y, so that loops keep their shape; each panel shrinks towards its title."""
     for name in axes:
         toward = "left" if name.startswith("x") else "top"
         axes[name] |= {"constrain": "domain", "constraintoward": toward}
@@ -88,11 +88,11 @@ def title(text: str, x: float, y: float, size: int = FONT) -> Dict:
 
 
 def figure(data: list[Dict], axes: Dict, titles: list[Dict], colors: Palette, height: int) -> Dict:
-    """The whole, with its legend below; ``height`` in pixels."""
+    """The whole figure, with its legend below; ``height`` in pixels."""
     height += TOP - 34
     for one in axes.values():
         if one.get("exponentformat") == "power":
-            one["tickfont"] |= {"size": 0.8 * FONT}  # Plotly writes powers of ten a quarter larger than set
+            one["tickfont"] |= {"size": 0.8 * FONT}  # Plotly draws powers of ten a quarter larger than the set size
     layout: Dict = {
         "height": height,
         "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": faded(colors.prior, 0.8), "activecolor": colors.text},

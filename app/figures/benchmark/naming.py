@@ -1,4 +1,4 @@
-"""What figures and tables call the methods, and the colours they give them."""
+"""Names and colours of the methods in figures and tables."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ NAMES = {
     "lookup": "control: nearest training rows",
     "reference": "the posterior itself",
 }
-"""Methods as figures and tables call them, in their order."""
+"""Names of the methods in figures and tables, in display order."""
 
 
 def color_of(method: str, colors: Palette) -> str:
-    """What proposes wears the posterior's colour, what localizes that of results, what starts at the prior its own."""
+    """Colour by kind of method: posterior's if it proposes only, results' if it localizes, prior's if it starts at the prior."""
     if method.startswith("ipage"):
         return colors.localized
     return colors.prior if method in ("na", "na-published", "prior-lm", "lookup") else colors.posterior
@@ -38,6 +38,6 @@ def short(method: str) -> str:
 
 
 def counted(cell: Any) -> str:
-    """How many solutions stand behind a cell of a table; of Table 2, for how many different targets."""
+    """The number of solutions behind a table cell; for Table 2, the number of different targets."""
     targets = f" ({round(cell.n / cell.runs)} targets)" if cell.protocol == "many" else ""
     return f"n = {cell.n:,}{targets}"

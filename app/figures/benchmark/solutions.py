@@ -1,4 +1,4 @@
-"""Tables 2 and 3 drawn, and Figure 6: how far solutions are from their target."""
+"""Figure 6, the distance of solutions from their target, and plots of Tables 2 and 3."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ipage_core.benchmark.tables import RESAMPLED
 
 
 def achieved(rows: pd.DataFrame, title: str, unit: str, dark: bool) -> Dict:
-    """Figure 6: how far from the target each method's solutions are, as violins; ``rows`` of one task and protocol.
+    """Figure 6: each method's distances from the target, as violins; ``rows`` of one task and protocol.
 
-    Solid: by Ω. Outlined: by a surrogate, where Ω has not run.
+    Solid: by Ω. Outlined: by a surrogate, if Ω has not run.
     """
     colors, data = palette(dark), []
     for method in [name for name in NAMES if (rows["method"] == name).any()]:
@@ -30,7 +30,7 @@ def achieved(rows: pd.DataFrame, title: str, unit: str, dark: bool) -> Dict:
             continue
         thinned = off[:: max(1, len(off) // 1000)]
         color = color_of(method, colors) if by_omega else colors.surrogate
-        # On two lines: neighbours' names would overlap, or be cut off aslant.
+        # Names on two lines: neighbours would overlap, and slanted ones be cut off.
         name = re.sub(r"([,:]|NA) ", r"\1<br>", short(method)) + ("" if by_omega else f"<br>{SURROGATE}")
         data.append(
             {
@@ -52,10 +52,10 @@ def achieved(rows: pd.DataFrame, title: str, unit: str, dark: bool) -> Dict:
 
 
 def table(cells: pd.DataFrame, floors: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
-    """A table as dots: ours with its 95 % interval, the paper's as a hollow diamond, a panel for each task, log scale.
+    """A table as dots: our mean with its 95 % interval, the paper's as a hollow diamond; one panel per task, log scale.
 
-    ``cells`` as :func:`ipage_core.benchmark.tables.displayed` gives them; ``floors`` (task, method, floor), the
-    surrogates' own errors, as bars.
+    ``cells`` are from :func:`ipage_core.benchmark.tables.displayed`; ``floors`` (task, method, floor) are the
+    surrogates' own errors, drawn as bars.
     """
     colors = palette(dark)
     tasks = [name for name in titles_of if (cells["task"] == name).any()]

@@ -40,7 +40,7 @@ times the weight few samples reach the target.
 def omega(x: Tensor) -> Tensor:
     """Signed PBE gap, direct gap [eV], ΔE [eV per cell] at ideal sites. (n, 6) → (n, 3), NaN where the SCF failed.
 
-    Runs on all cores and caches results on disk. See :func:`ipage_core.problem.task.watching` for progress and
+    Runs on all cores and caches results on disk. See :func:`ipage_core.problem.watch.watching` for progress and
     cancellation.
 
     Raises:
