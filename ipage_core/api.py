@@ -130,7 +130,7 @@ def design(
 ) -> Solutions:
     """Find n designs x with Ω(x) = target.
 
-    A progress bar shows how far a slow Ω is.
+    A progress bar shows the progress of a slow Ω.
 
     Parameters
     ----------

@@ -1,10 +1,10 @@
 """Tasks and methods by name: those that ship, those of installed packages, the user's own.
 
 A package brings tasks by entry points of the group ``ipage.tasks``: ``name = "package.module:TASK"``. The user's own
-task is a Python file that defines ``TASK``, named by ``--task FILE.py`` (or ``$IPAGE_TASKS``), or put into the folder
+task is a Python file that defines ``TASK``, given by ``--task FILE.py`` (or ``$IPAGE_TASKS``), or in the folder
 
 $IPAGE_HOME (default: ~/.local/share/ipage-explorer)
-  tasks/<name>.py  a task with an Ω of one's own
+  tasks/<name>.py  a task with the user's own Ω
   tasks/<name>/    of own data: task.json, rows.safetensors, and the models trained on them
   models/<run>/    models of one training of any task, with their cards
   queue/           trainings: see app/workers/trainings.py
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 NAMED, PACKAGES, FILES, TABLES, TRAINED = "named", "packages", "files", "tables", "trained"
-"""Sources of tasks: named by ``--task``, of packages, files and tables; and of methods, trained by the user."""
+"""Sources of tasks (``--task``, packages, files, tables) and of methods (trained by the user)."""
 
 
 def tasks() -> dict[str, Task]:
-    """All tasks by name, as they are now."""
+    """All current tasks by name."""
     from ipage_core.tasks import TASKS
 
     refresh()
@@ -45,7 +45,7 @@ def tasks() -> dict[str, Task]:
 
 
 def find(task: str | Path | Task) -> Task:
-    """A task by its name or the folder that holds it, or the task itself.
+    """A task by its name or its folder; a Task is returned as it is.
 
     Raises:
         ValueError: there is no task of this name.
@@ -63,7 +63,7 @@ def find(task: str | Path | Task) -> Task:
 
 
 def load_file(path: str | Path) -> Task:
-    """The task that a Python file defines as ``TASK``, or that a folder holds; it joins the others under its name.
+    """Load the task of a folder, or the ``TASK`` of a Python file, and register it under its name.
 
     Raises:
         ValueError: no such file, it fails, it defines no task, or its name is that of another task.
@@ -82,7 +82,7 @@ def load_file(path: str | Path) -> Task:
 
 
 def _held(folder: Path) -> Task:
-    """What ``load_file`` says of a folder."""
+    """The task of a folder, for ``load_file``."""
     from ipage_core.tasks import MODULES
 
     task = load_folder(folder)
@@ -97,17 +97,17 @@ def holds_task(folder: str | Path) -> bool:
 
 
 def in_folder(name: str | Path) -> Task | None:
-    """The task of the folder with this name, if there is one; a shipped task's name is never a folder."""
+    """The task of the folder with this name, else None; the name of a shipped task is never a folder."""
     from ipage_core.tasks import MODULES
 
     return load_folder(name) if str(name) not in MODULES and holds_task(name) else None
 
 
 def load_folder(folder: str | Path) -> Task:
-    """The task of a folder that ``ipage_core new`` or a training on own data has made.
+    """The task of a folder made by ``ipage_core new`` or by a training on own data.
 
     Raises:
-        ValueError: it holds none, or what it holds is damaged.
+        ValueError: the folder holds no task, or a damaged one.
     """
     path = Path(folder)
     if (path / "problem.json").is_file():
@@ -121,7 +121,7 @@ def load_folder(folder: str | Path) -> Task:
 
 @cache
 def _defined(file: Path, written: int) -> Task:
-    """What ``load_file`` says of a file as it was at the time ``written``."""
+    """The task of a file as of the time ``written``, for ``load_file``."""
     from ipage_core.problem.task import Task
     from ipage_core.tasks import MODULES
 
@@ -129,7 +129,7 @@ def _defined(file: Path, written: int) -> Task:
     spec = spec_from_file_location(module, file)
     assert spec is not None
     assert spec.loader is not None
-    made = sys.modules[module] = module_from_spec(spec)  # dataclasses and pickles look a module up by its name
+    made = sys.modules[module] = module_from_spec(spec)  # dataclasses and pickle look up a module by its name
     try:
         spec.loader.exec_module(made)
     except Exception as error:  # the user's own code may fail in any way
@@ -145,9 +145,9 @@ def _defined(file: Path, written: int) -> Task:
 
 
 def refresh() -> bool:
-    """Let ``TASKS`` and ``METHODS`` hold what the folders hold now. → whether a task's data have changed.
+    """Update ``TASKS`` and ``METHODS`` from the folders. → whether a task's data have changed.
 
-    Cheap when nothing has. A task that fails is left out, with a line in the log.
+    Cheap if nothing has changed. A task that fails is left out, with a line in the log.
     """
     from ipage_core.tasks import MODULES, TASKS
 
@@ -160,7 +160,7 @@ def refresh() -> bool:
 
 
 def _of_packages() -> Iterator[Task]:
-    """Tasks that installed packages bring by entry points."""
+    """Tasks from the entry points of installed packages."""
     from ipage_core.problem.task import Task
 
     for point in entry_points(group="ipage.tasks"):
@@ -179,7 +179,7 @@ def _loaded(point: EntryPoint) -> object:
 
 
 def _of_files() -> Iterator[Task]:
-    """Tasks of the Python files that ``$IPAGE_TASKS`` names, and of those in the user's folder."""
+    """Tasks of the Python files in ``$IPAGE_TASKS`` and in the user's folder."""
     named = [Path(part).resolve() for part in os.environ.get("IPAGE_TASKS", "").split(os.pathsep) if part]
     for file in [*named, *sorted((home().resolve() / "tasks").glob("*.py"))]:
         task = _of_file(file, file.stat().st_mtime_ns if file.exists() else 0)
@@ -200,7 +200,7 @@ def _of_file(file: Path, written: int) -> Task | None:
 
 
 def _of_tables() -> Iterator[Task]:
-    """Tasks that are tables of the user's own."""
+    """Tasks from the user's own tables."""
     for card in sorted((home().resolve() / "tasks").glob("*/task.json")):
         rows = card.parent / "rows.safetensors"
         task = _of_table(card.parent, card.stat().st_mtime_ns, rows.stat().st_mtime_ns if rows.exists() else 0)
@@ -221,7 +221,7 @@ def _of_table(folder: Path, card_written: int, rows_written: int) -> Task | None
 
 
 def _refresh_methods() -> None:
-    """Methods that the user has trained: ``method@run`` for each whose models all lie in ``models/<run>``."""
+    """Update the methods trained by the user: ``method@run`` for each with all models in ``models/<run>``."""
     if "ipage_core.inference.methods" not in sys.modules and not any((home() / "models").glob("*")):
         return  # nothing has changed, so torch is not loaded
     from ipage_core.inference.methods import METHODS, Method

@@ -1,8 +1,8 @@
 """The paper's tables and figures, from the true forward operator: ``python -m ipage_core benchmark``.
 
 A section is a module with ``items(scope)`` (keys and arguments of its runs), ``work(argument)`` (one of them, in any
-process), ``frame(scope, results)`` (tidy rows) and ``KEY`` (the columns that tell rows apart). Every section is
-resumable by its journal, and writes one Parquet file from which tables, figures and report are computed.
+process), ``frame(scope, results)`` (tidy rows) and ``KEY`` (the columns that identify a row). A stopped section
+resumes from its journal. Each section writes one Parquet file; tables, figures and report are computed from these.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def run(
         section: Any = import_module(f"ipage_core.benchmark.{SECTIONS[name]}")
         items = section.items(scope)
         results: dict[str, cluster.Result] = {}
-        # DFT starts its own processes, and time measurements need the machine alone.
+        # DFT starts its own processes, and time measurements need all cores.
         here = [item for item in items if section.alone(item[1])]
         there = [item for item in items if not section.alone(item[1])]
         for part, count, address in ((there, workers, scheduler), (here, 0, None)):
@@ -97,7 +97,7 @@ def run(
         written[name], about = out / f"{SECTIONS[name]}.parquet", {"command": command, "missing": unavailable}
         frame = section.frame(scope, results)
         rows.write(frame, written[name], about)
-        if name == "tables":  # summing up a million rows takes seconds, too long for a page
+        if name == "tables":  # summarizing a million rows takes seconds, too long for a page
             rows.write(tables.summary(frame), out / CELLS, about)
     if not written:
         raise ValueError(f"{out} holds no finished results of these runs; accepted: the folder of a stopped run")
@@ -116,7 +116,7 @@ def join(folders: Sequence[Path], out: Path) -> dict[str, Path]:
     missing_here = missing(Scope(tuple(TASKS)))
     for name, module in SECTIONS.items():
         loaded = [rows.read(path) for folder in folders if (path := folder / f"{module}.parquet").exists()]
-        loaded = [one for one in loaded if len(one[0])]  # the columns of an empty table have no number type
+        loaded = [one for one in loaded if len(one[0])]  # the columns of an empty table have no numeric type
         if not loaded:
             continue
         key = list(import_module(f"ipage_core.benchmark.{module}").KEY)

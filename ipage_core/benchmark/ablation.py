@@ -1,4 +1,4 @@
-"""Ablation of the design run: start × optimizer × sampling × surrogate, all else equal.
+"""Ablation of the design run: start × optimizer × sampling × surrogate, with all else equal.
 
 ``python -m ipage_core ablate`` does the same for the network's training.
 """
@@ -27,7 +27,7 @@ SURROGATES = {"separate": "ipage"}
 """Surrogate → the method with it. In earlier versions the INN's own t(x) was another one."""
 OPTIMIZERS = ("none", "gd", "adam", "lm")
 N, FEW = 200, 25
-"""Designs of a run; and of a second run, which tests how many families few designs reach."""
+"""Designs of a run, and of a second run that counts the families reached by few designs."""
 ENOUGH, MOST = 1e-6, 4
 """Mean squared error to reach by corrections with Ω, and the maximum number of corrections."""
 MOST_COORDINATES = 16
@@ -57,7 +57,7 @@ def items(scope: Scope) -> list[Item]:
 
 
 def alone(argument: dict[str, Any]) -> bool:
-    """Never: see :func:`ipage_core.benchmark.solutions.alone`."""
+    """Always False: see :func:`ipage_core.benchmark.solutions.alone`."""
     return False
 
 

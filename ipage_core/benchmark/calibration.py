@@ -30,7 +30,7 @@ KEY = ("task", "method", "training_seed", "pair")
 
 
 def items(scope: Scope) -> list[Item]:
-    """250 unseen pairs (x, Ω(x)) each, 1000 in all; a quarter of it if quick."""
+    """Items of 250 unseen pairs (x, Ω(x)), 1000 pairs in all; 250 if quick."""
     todo = []
     for task in (name for name in scope.tasks if TASKS[name].d <= MOST_COORDINATES):
         for method in (name for name in METHODS if name in scope.methods):
@@ -42,15 +42,15 @@ def items(scope: Scope) -> list[Item]:
 
 
 def alone(argument: dict[str, Any]) -> bool:
-    """Never: see :func:`ipage_core.benchmark.solutions.alone`."""
+    """Always False: see :func:`ipage_core.benchmark.solutions.alone`."""
     return False
 
 
 def work(argument: dict[str, Any]) -> Result:
-    """Ranks of the true x among posterior samples for its y, and its credibility about random points of the box.
+    """Ranks of the true x among posterior samples for its y, and its credibility about random points in the box.
 
-    Discrete coordinates of the truth get the noise of training, with the matching y for the INN, because this is the
-    posterior of the model.
+    Discrete coordinates of the true x get the noise of training (and, for the INN, the matching y), because the model's
+    posterior includes this noise.
     """
     torch.set_num_threads(1)
     task, begin = TASKS[argument["task"]], argument["begin"]
@@ -75,7 +75,7 @@ def work(argument: dict[str, Any]) -> Result:
 
 
 def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
-    """One row per pair: task, method, training_seed, pair, ``rank1 …`` in 0 … 199 a coordinate, ``credibility``."""
+    """One row per pair: task, method, training_seed, pair, ``rank1 …`` (0 … 199) per coordinate, ``credibility``."""
     parts = []
     for key, argument in items(scope):
         if key not in results:

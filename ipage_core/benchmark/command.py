@@ -28,7 +28,7 @@ def main(arguments: argparse.Namespace) -> None:
     """Run the command.
 
     Raises:
-        ValueError: an option is not accepted; the message says what is.
+        ValueError: an option is not accepted; the message lists the accepted values.
     """
     if arguments.tables:
         _tables(arguments)
@@ -171,7 +171,7 @@ def _names(text: str | None, default: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _command(arguments: argparse.Namespace) -> str:
-    """The user's command without output folder and number of cores: everything that results depend on."""
+    """The user's command without output folder and number of cores, on which the results do not depend."""
     words = ["python", "-m", "ipage_core", "benchmark"]
     for name in ("tasks", "methods", "sampling", "protocol", "repeats", "only", "device"):
         if (value := getattr(arguments, name)) is not None:

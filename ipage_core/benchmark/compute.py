@@ -144,7 +144,7 @@ def peak_memory() -> Iterator[dict[str, float]]:
     status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
     watched = status.exists() and os.access(reset, os.W_OK)
     if watched:
-        reset.write_text("5")  # the high-water mark falls to what is in use now
+        reset.write_text("5")  # reset the high-water mark to the current use
     yield peak
     if watched:
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines())

@@ -18,8 +18,8 @@ TREES, LEAST_SPLIT = 100, 2
 class ExtraTrees:
     """Extremely randomized trees (Geurts et al. 2006, doi:10.1007/s10994-006-6226-1), the mean over ``TREES``.
 
-    Each node splits at the best of d thresholds, one drawn evenly within the range of each input, by the variance of
-    all outputs in units of their own; leaves hold one row or equal ones.
+    Each node draws one threshold uniformly within the range of each input, and splits at the one that reduces the
+    variance of the standardized outputs most; leaves hold one row or equal rows.
     """
 
     def __init__(self, x: Tensor, y: Tensor, seed: int = 0) -> None:
@@ -43,7 +43,7 @@ def _grow(x: np.ndarray, z: np.ndarray, generator: np.random.Generator) -> tuple
     right: list[Any] = []
     value: list[Any] = []
     todo = [np.arange(len(x))]
-    waiting = [-1]  # where to write the node's number: 2·parent, + 1 for right
+    waiting = [-1]  # where to write the node's number: 2·parent, or 2·parent + 1 for the right child
     while todo:
         rows, written = todo.pop(), waiting.pop()
         number = len(column)
@@ -92,16 +92,16 @@ def search(
     n: int,
     seed: int,
 ) -> list[Tensor]:
-    """For each target n designs whose prediction is nearest: the best of many draws, moved at random if that helps.
+    """For each target, n designs with the nearest predictions: the best of many draws, improved by random moves.
 
     Args:
         predict: (k, d) → (k, m).
         draw: random designs.
-        admissible: moves designs to the nearest admissible ones.
+        admissible: maps designs to the nearest admissible ones.
         targets: (t, m).
         scale: (m,) units of the properties.
-        n: how many.
-        seed: of the draws.
+        n: number of designs per target.
+        seed: seed of the draws.
     """
     generator, designs = Generator().manual_seed(seed), []
     with torch.no_grad():

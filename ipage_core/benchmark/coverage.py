@@ -1,4 +1,4 @@
-"""Did we find them all? How far any solution is from a design, over N, for every method and sampling."""
+"""Coverage of the solution set against the number of designs N, for every method and sampling."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ SEEDS = 5
 SPREAD = ("ipage", "maximin")
 """The method and sampling that are also measured with ``--spread box``."""
 KEY = ("task", "method", "sampling", "spread", "seed", "training_seed", "count")
-"""What tells rows apart."""
+"""Columns that identify a row."""
 MEASURED = ("hits", "fill", "mean", "minimum", "share", "evenness")
 
 
 def items(scope: Scope) -> list[Item]:
-    """A count and seed an item, few designs first, for tasks with a closed form; costly methods are left out."""
+    """One item per count and seed, few designs first, for tasks with a closed form; no costly methods."""
     results_so_far = []
     seeds = range(scope.repeats or (1 if scope.quick else SEEDS))
     for seed in seeds:
@@ -45,7 +45,7 @@ def items(scope: Scope) -> list[Item]:
 
 
 def alone(argument: dict[str, Any]) -> bool:
-    """Never: see :func:`ipage_core.benchmark.solutions.alone`."""
+    """Always False: see :func:`ipage_core.benchmark.solutions.alone`."""
     return False
 
 
@@ -70,11 +70,12 @@ def work(argument: dict[str, Any]) -> Result:
 
 
 def measure(task: str, x: np.ndarray, hit: np.ndarray) -> Result:
-    """Of designs x (n, d), of which those with ``hit`` (n,) are solutions: only they cover anything.
+    """Coverage by designs x (n, d); only the hits, ``hit`` (n,) bool, count.
 
-    ``hits`` their share; ``fill``, ``mean`` the largest and the mean distance from a solution to the nearest of them,
-    ``minimum`` the smallest distance between two of them, ``share`` of the solutions within ε of one; of the sine wave
-    ``evenness`` the longest gap along its loops over the mean one. In box widths; None where there is none.
+    ``hits``: share of hits; ``fill``, ``mean``: largest and mean distance from a solution to the nearest hit;
+    ``minimum``: smallest distance between two hits; ``share``: share of the solutions within ε of a hit;
+    ``evenness`` (sine wave only): longest gap along the loops divided by the mean gap. Distances are in box widths;
+    None if undefined.
     """
     truth, hits = reference(task), x[hit]
     distance = truth.distance(hits)
@@ -91,7 +92,7 @@ def measure(task: str, x: np.ndarray, hit: np.ndarray) -> Result:
 
 
 def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
-    """One row a run: ``KEY`` and what :func:`measure` says; ``within`` is ε."""
+    """One row per run: ``KEY`` and the figures of :func:`measure`; ``within`` is ε."""
     results_so_far = []
     for key, argument in items(scope):
         if key in results:
@@ -103,13 +104,13 @@ def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
 
 
 def medians(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row a task, method, sampling, spread and count: medians over seeds, and ``runs``, how many."""
+    """One row per task, method, sampling, spread and count: medians over seeds; ``runs`` is the number of runs."""
     groups = runs.groupby(["task", "method", "sampling", "spread", "count"], observed=True, sort=False)
     return groups[["within", *MEASURED]].median().assign(runs=groups.size()).reset_index()
 
 
 def markdown(results_so_far: pd.DataFrame) -> str:
-    """:func:`medians` as a table: fill distance / share within ε, a column a task and N beyond the smallest."""
+    """:func:`medians` as a table: fill distance / share within ε, one column per task and N, without the smallest N."""
     tasks = list(dict.fromkeys(results_so_far["task"].astype(str)))
     shown = [(task, n) for task in tasks for n in sorted(results_so_far["count"].unique())[1:]]
     lines = ["| method | " + " | ".join(f"{task}, N = {n}" for task, n in shown) + " |"]

@@ -1,4 +1,4 @@
-"""Figures 4 and 5: the families of solutions that few and many samples reach, over many seeds."""
+"""Figures 4 and 5: families of solutions reached by few and by many samples, over many seeds."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def items(scope: Scope) -> list[Item]:
 
 
 def alone(argument: dict[str, Any]) -> bool:
-    """Never: see :func:`ipage_core.benchmark.solutions.alone`."""
+    """Always False: see :func:`ipage_core.benchmark.solutions.alone`."""
     return False
 
 
@@ -65,8 +65,8 @@ def work(argument: dict[str, Any]) -> Result:
 def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
     """One row per design: the run (``count`` is its N), ``sample``, ``x1 …``, ``off1 …``, ``family`` (−1: none).
 
-    Of the first seed also ``start1 …``, what was proposed, and the latent point's ``z1, z2`` (methods with a latent
-    space of two coordinates or more; of a replaced sample, the fresh ones).
+    For the first seed also ``start1 …``, the proposed design, and ``z1, z2`` of the latent point (methods with two or
+    more latent coordinates; for a replaced sample, the new latent point).
     """
     parts = []
     for key, argument in items(scope):
@@ -91,9 +91,9 @@ def recall(rows: pd.DataFrame) -> pd.DataFrame:
     """One row per task, method, sampling and count.
 
     Over seeds: ``found`` mean number of families that have a design within tolerance by Ω, ``all_found`` share of
-    seeds in which every family has one, ``n_modes`` how many there are; ``count_sd`` standard deviation over seeds of
-    a family's number of designs, averaged over families; ``even_sd`` what drawing families at random, all alike, would
-    give; ``mean``, ``error_sd`` mean and standard deviation over seeds of a run's mean squared error.
+    seeds in which every family has one, ``n_modes`` number of families; ``count_sd`` standard deviation over seeds of
+    a family's number of designs, averaged over families; ``even_sd`` the same for families drawn uniformly at
+    random; ``mean``, ``error_sd`` mean and standard deviation over seeds of a run's mean squared error.
     """
     records = []
     rows = rows.assign(error=np.square(rows["off1"].astype(float)))

@@ -11,7 +11,7 @@ Array = NDArray[np.floating]
 
 
 def error_quantiles(errors: Array, at: tuple[float, ...] = (0.05, 0.25, 0.5, 0.75, 0.95)) -> Array:
-    """Quantiles of the finite errors, NaN if there is none. (n,) → (len(at),)."""
+    """Quantiles of the finite errors, NaN if there are none. (n,) → (len(at),)."""
     known = errors[np.isfinite(errors)]
     return np.quantile(known, at) if len(known) else np.full(len(at), np.nan)
 
@@ -32,7 +32,7 @@ def bootstrap_interval(values: Array, level: float = 0.95, resamples: int = 1000
 
 
 def nearest_distances(points: Array) -> Array:
-    """Distance of each point to its nearest neighbour. (n, k) → (n,), NaN for a single one."""
+    """Distance of each point to its nearest neighbour. (n, k) → (n,), NaN for a single point."""
     if len(points) < 2:
         return np.full(len(points), np.nan)
     if points.shape[1] <= 16:
@@ -44,7 +44,7 @@ def nearest_distances(points: Array) -> Array:
 
 
 def mean_distance(points: Array) -> float:
-    """Mean Euclidean distance between two of the points (n, k): their diversity. NaN for a single one."""
+    """Mean Euclidean distance between two of the points (n, k): their diversity. NaN for a single point."""
     return float(pdist(points).mean()) if len(points) > 1 else float("nan")
 
 
@@ -66,10 +66,10 @@ def mmd2(a: Array, b: Array, scale: float | None = None) -> float:
 
 
 def ranks(truth: Array, samples: Array) -> NDArray[np.int64]:
-    """How many posterior samples lie below the truth, coordinate by coordinate. (n, d), (n, L, d) → (n, d) in 0 … L.
+    """Number of posterior samples below the truth, per coordinate. (n, d), (n, L, d) → (n, d) in 0 … L.
 
-    If the posterior is exact they are uniform (simulation-based calibration, Talts et al. 2018, arXiv:1804.06788):
-    piled up at both ends it is too narrow, in the middle too wide. Ties count half, rounded at random.
+    Ranks are uniform if the posterior is exact (simulation-based calibration, Talts et al. 2018, arXiv:1804.06788).
+    They pile up at both ends if it is too narrow, in the middle if too wide. Ties count half, rounded at random.
     """
     below = (samples < truth[:, None]).sum(1)
     tied = (samples == truth[:, None]).sum(1)
@@ -79,7 +79,7 @@ def ranks(truth: Array, samples: Array) -> NDArray[np.int64]:
 def credibility(truth: Array, samples: Array, reference: Array) -> Array:
     """Share of posterior samples nearer to a reference point than the truth is. (n, d), (n, L, d), (n, d) → (n,).
 
-    Uniform on [0, 1] if the posterior is exact, whatever the reference points, so long as they do not know the truth
+    Uniform on [0, 1] if the posterior is exact, for any reference points that are independent of the truth
     (tests of accuracy with random points, Lemos et al. 2023, arXiv:2302.03026).
     """
     radius = np.square(truth - reference).sum(1)
@@ -89,9 +89,9 @@ def credibility(truth: Array, samples: Array, reference: Array) -> Array:
 def expected_coverage(credibilities: Array, levels: Array) -> Array:
     """Share of cases whose truth lies within the credible region of each level. (n,), (k,) → (k,).
 
-    The regions lie about the reference points of :func:`credibility`. If those are random: on the diagonal, calibrated.
-    Of an over-confident posterior, which is too narrow, most truths are nearer to the reference than all samples or
-    farther than all: the curve lies above the diagonal at low levels, below it at high ones, and crosses near 0.5; of
-    one that is too wide, the reverse.
+    The regions lie about the reference points of :func:`credibility`. If those are random, a calibrated posterior gives
+    the diagonal. For an over-confident (too narrow) posterior, most truths are nearer to the reference point than all
+    samples, or farther: the curve lies above the diagonal at low levels, below it at high levels, and crosses it near
+    0.5. For a posterior that is too wide, the reverse holds.
     """
     return (np.asarray(credibilities)[:, None] <= np.asarray(levels)).mean(0)

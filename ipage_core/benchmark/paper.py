@@ -30,7 +30,7 @@ _TABLE_3 = {
 
 
 def reported(task: str, method: str, protocol: str) -> tuple[float, float] | None:
-    """(mean, standard deviation over 50 repetitions) of the re-simulation error; None where the paper has no cell."""
+    """(mean, standard deviation over 50 repetitions) of the re-simulation error; None if the paper has no such cell."""
     table = {"many": _TABLE_2, "single": _TABLE_3}[protocol]
     row = table.get(ROW.get(method, ""))
     return None if row is None or task not in TASKS else row[TASKS.index(task)]

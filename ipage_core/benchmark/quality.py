@@ -1,4 +1,4 @@
-"""Are solutions spread like the posterior? Distance to a reference by rejection, diversity, prior density."""
+"""Compares solutions with the posterior: distance to a reference by rejection, diversity, prior density."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from ipage_core.runtime.executor import Item, Result
 from ipage_core.tasks import TASKS
 
 REFERENCE = "reference"
-"""A second sample of the reference in place of a method: the level of chance."""
+"""Name of a second reference sample in place of a method: the level of chance."""
 _DRAWS, _BATCHES = 250_000, 400
 SEEDS = 5
 TRUTH = 4000
-"""Size of the reference sample: with 1000 its scatter was as large as the differences between methods."""
+"""Size of the reference sample: with 1000, its scatter was as large as the differences between methods."""
 KEY = ("task", "method", "sampling", "seed", "training_seed", "n", "stage")
 """Columns that identify a row."""
 
@@ -81,7 +81,7 @@ def items(scope: Scope) -> list[Item]:
 
 
 def alone(argument: dict[str, Any]) -> bool:
-    """Never: see :func:`ipage_core.benchmark.solutions.alone`."""
+    """Always False: see :func:`ipage_core.benchmark.solutions.alone`."""
     return False
 
 
@@ -101,7 +101,7 @@ def work(argument: dict[str, Any]) -> Result:
 
 
 def _figures(task: Task, x: Tensor) -> dict[str, float]:
-    """Of designs (n, d): ‖·‖ in widths of the box."""
+    """Figures of designs (n, d), with ‖·‖ in widths of the box."""
     low, width = task.bounds[0], task.bounds[1] - task.bounds[0]
     known = reference(task.name, TRUTH, 1)
     truth, x = ((known - low) / width).numpy(), x.double()[x.isfinite().all(1)]

@@ -1,4 +1,4 @@
-"""All solutions of the analytic tasks' default targets, in closed form: what a coverage is measured against."""
+"""All solutions of the analytic tasks' default targets, in closed form, as the reference for coverage."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from ipage_core.tasks.sinewave import LOOP_CENTRES, loop_of
 
 Floats = NDArray[np.float64]
 WITHIN = {"sinewave": 0.02, "robotic_arm": 0.06, "ballistics": 0.08}
-"""ε of the share within ε, in box widths: the tasks that have a closed form here."""
+"""Task with a closed form → ε of the share within ε, in box widths."""
 TURNS = 0.9995
-"""Weights beyond this quantile count as it: there the set turns, and the weight of a point has a pole."""
+"""Weights are clipped at this quantile: where the set turns, the weight of a point has a pole."""
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """True solutions all over the box."""
+    """Exact solutions all over the box."""
 
     x: Floats
     """(n, d)."""
     area: Floats
-    """(n,) the share of the set's area that each stands for; their sum is 1."""
+    """(n,) share of the set's area that each point represents; their sum is 1."""
     width: Floats
-    """(d,) of the box: the unit of all distances."""
+    """(d,) widths of the box, the unit of all distances."""
 
     def distance(self, designs: Floats) -> Floats:
-        """(n,) from each solution to the nearest of the designs (k, d), in box widths; infinite if there is none."""
+        """(n,) distance from each solution to the nearest of the designs (k, d), in box widths; infinite if k = 0."""
         if not len(designs):
             return np.full(len(self.x), np.inf)
         return np.asarray(cKDTree(designs / self.width).query(self.x / self.width)[0])
 
 
 def closed_form(name: str, n: int, seed: int = 0) -> tuple[Floats, list[int]]:
-    """Solutions (k, d) for the default target, uniform in the free coordinates; and which the others are.
+    """Solutions (k, d) for the default target, uniform in the free coordinates, and the indices of the dependent ones.
 
-    Of 3n (sine wave, ballistics) or 8n (robotic arm) draws those that lie in the box.
+    These are the draws within the box, of 3n (sine wave, ballistics) or 8n (robotic arm).
     """
     task, rng = TASKS[name], np.random.default_rng(seed)
     low, high = task.bounds.numpy()
@@ -63,7 +63,7 @@ def closed_form(name: str, n: int, seed: int = 0) -> tuple[Floats, list[int]]:
         dependent = [0, 3]
     elif name == "ballistics":
         x = rng.uniform(low, high, (3 * n, 4))
-        x[:, 0] = 0  # where it lands moves with where it starts
+        x[:, 0] = 0  # the landing point shifts with the starting point
         x[:, 0] = y[0] - task.omega(torch.from_numpy(x)).numpy()[:, 0]  # type: ignore[misc]
         dependent = [0]
     else:
@@ -73,7 +73,7 @@ def closed_form(name: str, n: int, seed: int = 0) -> tuple[Floats, list[int]]:
 
 @lru_cache(maxsize=4)
 def reference(name: str, n: int = 30_000, seed: int = 0) -> Reference:
-    """About n solutions or more, with their area: that of a graph over the free coordinates, √det(J Jᵀ)/|det J_D|."""
+    """About n or more solutions, with the area element of a graph over the free coordinates, √det(J Jᵀ)/|det J_D|."""
     task = TASKS[name]
     x, dependent = closed_form(name, n, seed)
     width = (task.bounds[1] - task.bounds[0]).numpy()
@@ -88,9 +88,9 @@ def reference(name: str, n: int = 30_000, seed: int = 0) -> Reference:
 
 
 def loop_gaps(x: Floats) -> list[Floats]:
-    """Lengths along each of the sine wave's nine loops between neighbouring designs (n, 2), which lie on them.
+    """Gaps between neighbouring designs (n, 2) along each of the sine wave's nine loops; the designs lie on the loops.
 
-    A loop without any design has one gap, its whole length.
+    A loop without designs has one gap, its whole length.
     """
     angle, length = _loop()
     loop, gaps = loop_of(torch.from_numpy(x), torch.full((len(x), 1), 1.2)), []
@@ -103,7 +103,7 @@ def loop_gaps(x: Floats) -> list[Floats]:
 
 @lru_cache(maxsize=1)
 def _loop() -> tuple[Floats, Floats]:
-    """Angle about a loop's centre, and the length along it up to there: cos 3πu + cos 3πv = 1.2 about a maximum."""
+    """Angle about the centre of a loop, and arc length up to that angle: cos 3πu + cos 3πv = 1.2 about a maximum."""
     angle = np.linspace(0, 2 * np.pi, 20_001)
     low, high = np.zeros_like(angle), np.full_like(angle, 0.33)
     for _ in range(60):

@@ -32,7 +32,7 @@ def unpack(text: str, kind: str, width: int = 0) -> np.ndarray:
 
 
 def rounded(values: Any, bits: int = BITS) -> np.ndarray:
-    """float32 numbers rounded to so many significant bits, half to even; what is not finite stays as it is."""
+    """float32 numbers rounded to ``bits`` significant bits, half to even; non-finite values stay unchanged."""
     array = np.array(values, dtype=np.float32)
     mantissa, exponent = np.frexp(array)
     near = np.ldexp(np.rint(np.ldexp(mantissa, bits)), exponent - bits).astype(np.float32)
@@ -40,7 +40,7 @@ def rounded(values: Any, bits: int = BITS) -> np.ndarray:
 
 
 def write(frame: pd.DataFrame, path: Path, about: dict[str, Any]) -> None:
-    """Write a table with a card (JSON) in its metadata, in one step. Text becomes categories."""
+    """Write a table atomically, with a card (JSON) in its metadata. Text becomes categories."""
     frame = frame.copy(deep=False)
     noisy = [name for name in frame if frame[name].dtype == np.float32 and frame[name].nunique() > 2000]
     for name in frame.columns[[dtype.kind == "O" or str(dtype) == "str" for dtype in frame.dtypes]]:
@@ -62,7 +62,7 @@ def write(frame: pd.DataFrame, path: Path, about: dict[str, Any]) -> None:
 
 
 def read(path: Path, task: str | None = None) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """A table that :func:`write` wrote, or its rows of one task, and its card.
+    """Read a table of :func:`write`, or its rows of one task, and its card.
 
     Raises:
         ValueError: the file is missing or not such a table.
@@ -86,7 +86,7 @@ def finished(journal: Path) -> dict[str, Any]:
 
 
 def machine(device: str = "cpu") -> str:
-    """The processor's name and the number of cores; if ``device`` is a GPU, its name and where it is."""
+    """The processor's name and the number of cores; if ``device`` is a GPU, its name and the machine that has it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]

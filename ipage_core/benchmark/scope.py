@@ -30,12 +30,12 @@ REPEATS = {"architecture": 5, "crystal": 5}
 DEVICES = ("cpu", "cuda")
 """Devices of ``compute``."""
 COSTLY = ("na-published",)
-"""Methods with 2048 descents of 300 steps per target, for which few repeats and targets are enough."""
+"""Methods with 2048 descents of 300 steps per target, so they get few repeats and targets."""
 
 
 @dataclass(frozen=True)
 class Scope:
-    """The choice; ``repeats`` and ``samplings`` as the paper has them if None."""
+    """The scope; None for ``repeats`` and ``samplings`` means those of the paper."""
 
     tasks: tuple[str, ...] = ANALYTIC
     methods: tuple[str, ...] = tuple(METHODS)
@@ -45,11 +45,11 @@ class Scope:
     n: int = N
     quick: bool = False
     dft: bool = False
-    """Whether density functional theory may run, on 50 solutions a method and protocol of ``crystal``."""
+    """Whether density functional theory may run, on 50 solutions per method and protocol of ``crystal``."""
     models: tuple[Path, ...] = ()
-    """Folders like ``pretrained/``, trained with other seeds, beside that one."""
+    """Further folders like ``pretrained/``, trained with other seeds."""
     device: str | None = None
-    """What ``compute`` times: ``cpu`` or ``cuda``; both, where there is a GPU, if None."""
+    """Device that ``compute`` times: ``cpu`` or ``cuda``; None: both, if there is a GPU."""
 
     def __post_init__(self) -> None:
         for what, chosen, accepted in (
@@ -79,7 +79,7 @@ class Scope:
         return (None, *self.models)
 
     def seeds(self, task: str, method: str, protocol: str) -> range:
-        """Latent seeds of a cell. What is looked up is the same for all of them."""
+        """Latent seeds of a cell; only one for a lookup, which does not depend on the seed."""
         if METHODS[method].nearest:
             return range(1)
         if self.repeats is not None:
@@ -89,9 +89,9 @@ class Scope:
         return range(min(3 if self.quick else 50, REPEATS.get(task, 50)))
 
     def sampled(self, method: str) -> tuple[str, ...]:
-        """Samplings of a method; one without latent space has none, and its z only seeds its draws of the prior.
+        """Samplings of a method. A method without latent space has none: its z only seeds draws from the prior.
 
-        By default: iPage with all three, its variants with the paper's maximin, the others at random.
+        By default: iPage with all three, its variants with the paper's maximin, the others with random sampling.
         """
         if METHODS[method].proposal is None:
             return ("srs",)
@@ -101,10 +101,10 @@ class Scope:
 
 
 def targets(task: str, protocol: str, n: int, part: int | None = None) -> tuple[Tensor, int]:
-    """The targets (t, m) of a run and how many solutions each gets.
+    """The targets (t, m) of a run and the number of solutions for each.
 
-    ``many``: n different ones from the prior predictive, one solution each, or the one of number ``part``; of
-    ``crystal``, those of the 300 random lattices that DFT has computed beside the training data. ``single``: n
+    ``many``: n different targets from the prior predictive, one solution each, or only target number ``part``; for
+    ``crystal``, the targets of 300 random lattices computed by DFT in addition to the training data. ``single``: n
     solutions for the task's default target.
     """
     if protocol == "single":
@@ -114,7 +114,7 @@ def targets(task: str, protocol: str, n: int, part: int | None = None) -> tuple[
 
 @lru_cache(maxsize=8)
 def _unseen(task: str) -> tuple[Tensor, Tensor]:
-    """Pairs x (1000, d), y (1000, m) for testing; of ``crystal`` (300, 6), (300, 1)."""
+    """Pairs x (1000, d), y (1000, m) for testing; for ``crystal`` (300, 6), (300, 1)."""
     problem = TASKS[task]
     if problem.test_pairs is not None:
         return problem.test_pairs()
@@ -124,7 +124,7 @@ def _unseen(task: str) -> tuple[Tensor, Tensor]:
 
 
 def held_out(task: str) -> tuple[Tensor, Tensor]:
-    """Pairs x (k, d), y (k, m) from prior and Ω that no training has seen (``architecture``: shipped cells, seen)."""
+    """Pairs x (k, d), y (k, m) from prior and Ω, unseen in training (except the cells of ``architecture``)."""
     return _unseen(task)
 
 
@@ -145,7 +145,7 @@ def weights(task: str, method: str, root: Path | None) -> tuple[str, int]:
 
 
 def missing(scope: Scope) -> dict[str, str]:
-    """'task method' → why it is not available, in a sentence; empty if all models are there."""
+    """'task method' → the reason why it is not available, a sentence; empty if all models are available."""
     unavailable = {}
     for task in scope.tasks:
         for method in scope.methods:

@@ -1,4 +1,4 @@
-"""Published design problems with a formula as simulator: it generates the table and verifies the designs.
+"""Published design problems with a formula as simulator: the formula generates the table and verifies the designs.
 
 Ranges and constants are those of the sources named beside each problem. x is (n, d) float64, y (n, m).
 """
@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 
 RE = "Tanabe and Ishibuchi 2020, doi:10.1016/j.asoc.2020.106078"
 DRAWS = 100
-"""Number of noise samples in the mean that is the truth of a noisy problem."""
+"""Number of noise samples whose mean is the truth of a noisy problem."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class Problem:
     y: tuple[str, ...]
     """Output columns."""
     simulate: Callable[..., Tensor]
-    """x (n, d) → (n, m); with ``noise`` 4 more standard normal numbers a row, (n, 4)."""
+    """x (n, d) → (n, m); with ``noise``, it also takes standard normal numbers (n, 4)."""
     whole: tuple[str, ...] = ()
     """Inputs that are whole numbers."""
     logarithmic: tuple[str, ...] = ()
-    """Inputs that are drawn evenly in their logarithm."""
+    """Inputs drawn uniformly in their logarithm."""
     noisy: bool = False
 
     @property
@@ -42,7 +42,7 @@ class Problem:
         return torch.tensor(list(self.x.values()), dtype=torch.float64).T
 
     def draw(self, n: int, generator: Generator) -> Tensor:
-        """(n, d) designs, evenly over the box."""
+        """(n, d) designs, uniform over the box."""
         u = torch.rand(n, len(self.x), dtype=torch.float64, generator=generator)
         columns = []
         for name, (low, high), column in zip(self.x, self.x.values(), u.T, strict=True):
@@ -61,7 +61,7 @@ class Problem:
         return self.simulate(x, torch.randn(len(x), 4, dtype=torch.float64, generator=generator))
 
     def truth(self, x: Tensor) -> Tensor:
-        """(n, d) → (n, m) without noise: the mean of ``DRAWS`` measurements where there is any."""
+        """(n, d) → (n, m) without noise; for a noisy problem, the mean of ``DRAWS`` measurements."""
         if not self.noisy:
             return self.simulate(x)
         generator = Generator().manual_seed(54321)
@@ -93,7 +93,7 @@ def vehicle_safety(x: Tensor) -> Tensor:
 
 
 def water_resources(x: Tensor) -> Tensor:
-    """Five costs [$] of draining a catchment, and how far seven limits are exceeded (Musselman and Talavage 1980)."""
+    """Five costs [$] of draining a catchment, and the excess over seven limits (Musselman and Talavage 1980)."""
     storage, treatment, overflow = x.T
     product = storage * treatment
     costs = (
@@ -133,7 +133,7 @@ def spring(x: Tensor) -> Tensor:
 def penicillin(x: Tensor) -> Tensor:
     """Penicillin [g/l], CO₂ [mmol/l] and hours of a fed-batch fermentation (Birol et al. 2002; Liang and Lai 2021).
 
-    Steps of an hour, until the vessel is full, the glucose is used up or no more penicillin is made.
+    The time step is one hour. It ends when the vessel is full, the glucose is used up or no more penicillin is made.
     """
     volume, biomass, kelvin, glucose, feed, feed_glucose, ph = x.clone().T
     made, gas, hours = torch.zeros_like(volume), torch.zeros_like(volume), torch.full_like(volume, 2500)

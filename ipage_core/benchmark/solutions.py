@@ -22,18 +22,18 @@ from ipage_core.runtime.executor import Item, Result
 from ipage_core.tasks import TASKS
 
 BY_DFT = 50
-"""Solutions per method and protocol that DFT verifies: random ones of the first seed (iPage: with maximin)."""
+"""Solutions per method and protocol verified by DFT: a random choice from the first seed (iPage: with maximin)."""
 BY_DFT_AGAIN = 10
-"""The same of models of another training seed: the first of those 50, of the same targets and latent points."""
+"""The same for models of another training seed: the first of those 50, with the same targets and latent points."""
 TRAINED_AGAIN = {"architecture": 1, "crystal": 1}
-"""Latent seeds of models of another training seed, with one sampling a method; 5 for all other tasks.
+"""Latent seeds for models of another training seed, with one sampling per method; 5 for all other tasks.
 
-Enough to compare trainings. A costly method has one training.
+These are enough to compare trainings. A costly method has one training.
 """
 TARGETS_OF_COSTLY = 20
-"""Targets of ``many`` that a costly method gets, each with descents of its own."""
+"""Targets of ``many`` for a costly method, each with its own descents."""
 OMEGA, SURROGATE, NOBODY = "Ω", "surrogate, not Ω", "not verified"
-"""What y comes from: Ω, a surrogate, or nothing if the only surrogate is the one used for localization."""
+"""Source of y: Ω, a surrogate, or none if the only surrogate is the one used for localization."""
 RUN = ("task", "method", "sampling", "protocol", "seed", "training_seed")
 """Columns that name a run."""
 KEY = (*RUN, "sample")
@@ -69,7 +69,7 @@ def items(scope: Scope) -> list[Item]:
 
 
 def _parts(method: str, protocol: str, scope: Scope) -> Sequence[int | None]:
-    """Targets of a run with separate items; None: one item for all."""
+    """Numbers of the targets with separate items; None: one item for all."""
     if method not in COSTLY or protocol != "many":
         return (None,)
     return range(min(scope.n, 1 if scope.quick else TARGETS_OF_COSTLY))
@@ -104,10 +104,10 @@ def work(argument: dict[str, Any]) -> Result:
     y = torch.where(
         by_omega.bool()[:, None], solutions.verification.y[:, : task.n_targets], _judged(task, solutions.final)
     )
-    if isinstance(method.proposal, Lookup) and not task.verifies_by_default:  # Ω has judged its rows already
+    if isinstance(method.proposal, Lookup) and not task.verifies_by_default:  # Ω has already evaluated its rows
         y, by_omega = method.proposal.stored(solutions.final), torch.ones(len(solutions.final))
     seconds = solutions.seconds
-    searched = METHODS[argument["method"]].search is not None  # its descents happen where it proposes
+    searched = METHODS[argument["method"]].search is not None  # its descents are part of the proposal
     return {
         "off": pack(y - solutions.y_star, "<f4"),
         "by_omega": pack(by_omega, "u1"),
@@ -138,10 +138,10 @@ def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
     """One row per solution.
 
     ``task, method, sampling, protocol, seed, training_seed`` name the run and ``sample`` the solution in it;
-    ``target1 …`` is y*, ``off1 …`` is y − y* rounded to eight bits, y being what ``by`` says; ``in_bounds, replaced``
-    as in ``solutions.csv``. Constant in a run are ``weights``, which changes with any weight of the method's models,
-    ``inference_seconds, localization_seconds`` (for all its solutions), ``omega_calls`` and ``success`` (share of the
-    samples that needed no replacement).
+    ``target1 …`` is y*, ``off1 …`` is y − y* rounded to eight bits, y being from the source ``by``;
+    ``in_bounds, replaced`` as in ``solutions.csv``. Constant in a run: ``weights``, which changes with any weight of
+    the method's models, ``inference_seconds, localization_seconds`` (for all its solutions), ``omega_calls`` and
+    ``success`` (share of the samples that needed no replacement).
     """
     parts, done = [], [(argument, results[key]) for key, argument in items(scope) if key in results]
     totals = Counter[tuple[Any, ...]]()  # over the parts of a run
@@ -175,5 +175,5 @@ def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
 def squared_error(rows: pd.DataFrame) -> np.ndarray:
     """‖y − y*‖² of every row, summed over y's dimensions (paper, "Quantitative Metric"); NaN where Ω failed."""
     off = rows[[name for name in map(str, rows) if name.startswith("off")]].to_numpy(np.float64)
-    # Tasks with fewer targets have no second column: NaN there, and zero here. A failed Ω has no first one either.
+    # For tasks with one target the second column is NaN: count it as zero. If Ω failed, the first is NaN, too.
     return np.square(off[:, 0]) + np.square(np.nan_to_num(off[:, 1:])).sum(1)

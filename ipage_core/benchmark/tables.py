@@ -16,9 +16,9 @@ from ipage_core.tasks import TASKS
 PAPER_TABLES = {"many": "Table 2: many different y*, one solution each", "single": "Table 3: many solutions for one y*"}
 """Protocol → the paper's table of it."""
 RESAMPLED = {"many": "targets", "single": "solutions"}
-"""Protocol → what the bootstrap interval of a mean is over."""
+"""Protocol → unit that the bootstrap interval of a mean resamples."""
 ENOUGH = 50
-"""Targets on which a mean may compete with one of more: DFT judges as many."""
+"""A mean over at least this many targets may compete with one over more; DFT evaluates this many."""
 CELL = ["task", "method", "sampling", "protocol", "training_seed"]
 
 
@@ -30,12 +30,12 @@ def paper_table(protocol: str) -> str:
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
     """One row per cell: a task, method, sampling, protocol and training.
 
-    Columns: ``by`` who says what is achieved (Ω wherever it ran on any solution: the others are left out); ``n``
+    Columns: ``by`` source of y (Ω if it ran on any solution; solutions without Ω are then left out); ``n``
     solutions, ``runs``, ``failed_omega``; ``mean, median, p95`` of ‖y − y*‖²; ``failures``, share of solutions that
     are not within the task's tolerance; ``low, high``, 95 % bootstrap interval of the mean over solutions (over
     targets, if they differ); ``seed_sd``, standard deviation of a run's mean over latent seeds; ``in_bounds``,
-    ``success`` (share that needed no replacement), ``inference, localization`` median seconds a run; ``paper,
-    paper_sd``; ``trainings``, how many training seeds the same judge has judged, and ``training_sd``, the standard
+    ``success`` (share that needed no replacement), ``inference, localization`` median seconds per run; ``paper,
+    paper_sd``; ``trainings``, number of training seeds with the same source of y, and ``training_sd``, the standard
     deviation of their means over the ``training_n`` solutions that all of them have. NaN where unknown.
     """
     if not len(rows):
@@ -51,7 +51,7 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
         runs = chosen.groupby("seed", observed=True)
         task, method, _, protocol, _ = cell
         reached = (error <= TASKS[task].tolerance ** 2).mean() if judged != NOBODY else np.nan
-        # Repeats share targets, so a target's solutions stand or fall together: average over them, then resample.
+        # Repeats share targets, so errors at one target are correlated: average over them, then resample.
         each = chosen.groupby("sample", observed=True)["error"].mean().to_numpy()
         low, high = bootstrap_interval(each)
         reported = paper.reported(task, method, protocol) or (np.nan, np.nan)
@@ -97,9 +97,9 @@ def _trainings(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def displayed(cells: pd.DataFrame, protocol: str) -> pd.DataFrame:
-    """The cells of one of the paper's tables: each method with the sampling it is compared by, training seed 0 first.
+    """The cells of one of the paper's tables: each method with the sampling used for comparison, training seed 0 first.
 
-    iPage and its variants with maximin, the others at random, where there is a choice.
+    If there is a choice: maximin for iPage and its variants, random sampling for the others.
     """
     chosen = cells[cells["protocol"] == protocol].copy()
     wanted = np.where(chosen["method"].astype(str).str.startswith("ipage"), "maximin", "srs")
@@ -109,9 +109,9 @@ def displayed(cells: pd.DataFrame, protocol: str) -> pd.DataFrame:
 
 
 def best(cells: pd.DataFrame) -> pd.Series:
-    """Of displayed cells: True at the lowest mean of each task, and at every mean within that one's 95 % interval.
+    """For displayed cells: True at the lowest mean of each task, and at every mean within its 95 % interval.
 
-    Cells compete if Ω judged them, on as many targets as any other, or on ``ENOUGH``.
+    Cells compete if Ω evaluated them, on as many targets as any other cell or on at least ``ENOUGH``.
     """
     judged = cells[cells["by"] == OMEGA]
     each = judged["n"] / judged["runs"]
@@ -120,19 +120,19 @@ def best(cells: pd.DataFrame) -> pd.Series:
     result = pd.Series(False, index=cells.index)
     for _, of_task in judged.groupby("task", observed=True):
         at = int(of_task["mean"].argmin())
-        limit = np.fmax(of_task["mean"].iloc[at], of_task["high"].iloc[at])  # of a single solution there is no interval
+        limit = np.fmax(of_task["mean"].iloc[at], of_task["high"].iloc[at])  # a single solution has no interval
         result[of_task.index] = of_task["mean"] <= limit
     return result
 
 
 def number(value: float) -> str:
-    """Two significant digits, as people write them: 0.012, 2.4e-06."""
+    """Two significant digits, such as 0.012 or 2.4e-06."""
     return "–" if not np.isfinite(value) else f"{value:.2g}"
 
 
 def markdown(cells: pd.DataFrame, missing: dict[str, str], protocol: str) -> str:
-    """The paper's Table 2 (``many``) or 3 (``single``) as Markdown: the best in bold, see
-    :func:`best`; n in every cell, ours first.
+    """The paper's Table 2 (``many``) or 3 (``single``) as Markdown: the best in bold (:func:`best`);
+    n in every cell; our method first.
     """
     chosen = displayed(cells, protocol)
     bold = best(chosen)

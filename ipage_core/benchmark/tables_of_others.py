@@ -1,8 +1,8 @@
-"""Tables of published problems, judged by their own simulators: ``python -m ipage_core benchmark --tables``.
+"""Tables of published problems, verified by their own simulators: ``python -m ipage_core benchmark --tables``.
 
-Each problem of :mod:`ipage_core.benchmark.simulators` becomes a table of rows, as somebody would bring it. The program
-learns from it as from any table and designs for fresh targets that are known to be reachable, without the simulator,
-which then judges. The controls get the same rows and targets.
+Each problem of :mod:`ipage_core.benchmark.simulators` becomes a table of rows, like a user's own. The program
+learns from it as from any table and designs for new targets that are known to be reachable, without the simulator.
+The simulator then verifies the designs. The controls get the same rows and targets.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from ipage_core.tasks.table.trust import trust
 from ipage_core.training import recipes
 
 TARGETS, CANDIDATES = 5, 20
-"""Fresh targets of a table, and designs for each."""
+"""New targets of a table, and designs for each."""
 FRESH = 10_000
-"""Seeds of targets begin here: no table was drawn with such a one."""
+"""First seed of the targets; no table uses seeds from here on."""
 PROGRAM, ROW, TREES, PROCESS = "program", "nearest row", "ExtraTrees + search", "Gaussian process + search"
 MOST_SEARCHED = 12
-"""Outputs up to which the controls with a search run."""
+"""The controls with a search run up to this number of outputs."""
 KEY = ("problem", "seed", "way", "target", "candidate")
 
 
 def items(problems: tuple[str, ...], seeds: int) -> list[Item]:
-    """One for each problem and seed, which draws the table, trains and draws the targets."""
+    """One item per problem and seed; the seed draws the table and the targets, and trains."""
     return [(f"{name}|{seed}", {"problem": name, "seed": seed}) for seed in range(seeds) for name in problems]
 
 
@@ -66,7 +66,7 @@ def work(argument: dict[str, Any]) -> Result:
 
 
 def _program(task: Task, problem: Problem, targets: Tensor, seed: int, sd: Tensor) -> Result:
-    """What the program makes of the table: rows of results, seconds, the figures on its card."""
+    """Results of the program on the table: rows, seconds, the figures on its card."""
     assert task.models_folder is not None
     seconds, cards = 0.0, {}
     for model in METHODS[task.default_method].models:
@@ -103,7 +103,7 @@ def _program(task: Task, problem: Problem, targets: Tensor, seed: int, sd: Tenso
 
 
 def _controls(problem: Problem, x: Tensor, y: Tensor, targets: Tensor, seed: int) -> list[dict[str, Any]]:
-    """The same rows and targets without the program. The nearest row counts as what the simulator truly makes of it."""
+    """Results of the controls on the same rows and targets. The nearest row is evaluated by the simulator, too."""
     sd = y.std(0)
     outcome: list[dict[str, Any]] = []
     for k, y_star in enumerate(targets):
@@ -127,12 +127,12 @@ def _controls(problem: Problem, x: Tensor, y: Tensor, targets: Tensor, seed: int
 
 
 def _error(y: Tensor, y_star: Tensor, sd: Tensor) -> Tensor:
-    """Root mean square over the outputs, in standard deviations of the table's. (…, m) → (…)."""
+    """Root mean square error over the outputs, in standard deviations of the table. (…, m) → (…)."""
     return ((y - y_star) / sd).square().mean(-1).sqrt()
 
 
 def _admissible(problem: Problem, x: Tensor) -> Tensor:
-    """Into the box, whole numbers rounded."""
+    """Clip designs to the box and round whole numbers."""
     x = x.clamp(*problem.bounds)
     for name in problem.whole:
         j = list(problem.x).index(name)
@@ -141,13 +141,13 @@ def _admissible(problem: Problem, x: Tensor) -> Tensor:
 
 
 def _is_whole(problem: Problem, x: Tensor) -> bool:
-    """Whether a design's whole numbers are whole, to 1e-9."""
+    """Whether the whole-number inputs of a design (d,) are whole, to within 1e-9."""
     at = [list(problem.x).index(name) for name in problem.whole]
     return bool(((x[at] - x[at].round()).abs() <= 1e-9).all())
 
 
 def frame(results: dict[str, Result], done: list[Item]) -> pd.DataFrame:
-    """One row for each problem, seed, way, target and candidate, with its error; what is unknown is NaN."""
+    """One row per problem, seed, way, target and candidate, with its error; NaN if unknown."""
     parts = []
     for key, argument in done:
         if key not in results:
@@ -165,7 +165,7 @@ def frame(results: dict[str, Result], done: list[Item]) -> pd.DataFrame:
 
 
 def summary(outcome: pd.DataFrame) -> pd.DataFrame:
-    """One row per problem: median errors of every way, what the program said, and who won."""
+    """One row per problem: median errors of every way, the figures of the program, and the winner."""
     lines = []
     for name, part in outcome.groupby("problem", sort=False):
         own = part[part["way"] == PROGRAM]

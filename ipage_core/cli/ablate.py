@@ -15,7 +15,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print one JSON object a variant, and add it to ``pretrained/TASK/inn.json``."""
+    """Print one JSON object per variant, and add it to ``pretrained/TASK/inn.json``."""
     from ipage_core.training.ablation import ablate
 
     ablate(find_task(arguments.task), arguments.epochs)

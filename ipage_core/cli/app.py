@@ -1,4 +1,4 @@
-"""``app``: the explorer, served by Streamlit."""
+"""``app``: serves the explorer with Streamlit."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Evaluate, a line a design; write the hits after each step, print a summary as JSON; 1 where there is no hit."""
+    """Run the campaign: one line per design, hits written after each step, a JSON summary. → 1 if there is no hit."""
     task = find_task(arguments.task)
     from ipage_core.problem.target import Target
     from ipage_core.training.campaign.ledger import begun_with
@@ -82,5 +82,5 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def ledger_of(out: Path) -> Path:
-    """Where a campaign with these hits notes its steps: it goes on from there."""
+    """The ledger of the campaign with these hits; a stopped campaign continues from it."""
     return out.with_name(f"{out.stem}.campaign.jsonl")

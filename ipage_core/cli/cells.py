@@ -1,4 +1,4 @@
-"""``design architecture --goal``: several properties of a cell at once, met on the operator itself."""
+"""``design architecture --goal``: several properties of a cell at once, solved with Ω itself."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Options of ``design`` that only cells know."""
+    """Options of ``design`` for cells only."""
     group = parser.add_argument_group("architecture with --goal")
     group.add_argument(
         "--localize-on", choices=["omega"], default="omega", help="descend the operator itself (default)"

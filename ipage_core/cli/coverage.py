@@ -35,7 +35,7 @@ def add_options(sub: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print a sentence, and a JSON object last.
+    """Print a sentence, then a JSON object.
 
     Raises:
         ValueError: the file holds no designs for one target, or a setting is not acceptable.
@@ -97,7 +97,7 @@ def _target(task: Task, arguments: argparse.Namespace, frame: pd.DataFrame) -> T
 
 
 def _hits(task: Task, x: Tensor, y_star: Tensor) -> Tensor:
-    """(n,) bool: the design meets the target by Ω; all of them if Ω is slow."""
+    """(n,) bool: whether Ω confirms the target; all True if Ω is slow."""
     import torch
 
     from ipage_core.inference.verification import verify

@@ -1,4 +1,4 @@
-"""``dataset``: pairs computed with Ω; stored ones checked, and journals of other machines merged into them."""
+"""``dataset``: computes pairs with Ω, checks stored pairs, and merges journals of other machines."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _stored(arguments: argparse.Namespace) -> int:
-    """What ``--check`` and ``--merge`` ask of the data that a task is shipped with."""
+    """Run ``--check`` or ``--merge`` on the data shipped with a task."""
     task = find_task(arguments.task)
     if arguments.merge:
         if task.merge_data is None:

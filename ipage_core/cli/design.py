@@ -86,7 +86,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the table, print the summary."""
-    task = find_task(arguments.task, arguments.model)  # first: an unknown one is answered without loading torch
+    task = find_task(arguments.task, arguments.model)  # first, to report an unknown task without loading torch
     from ipage_core.inference.methods import load
     from ipage_core.problem.watch import watching
     from ipage_core.training.fit import pick_device
@@ -125,7 +125,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _request(arguments: argparse.Namespace, task: Task) -> DesignRequest:
-    """The request of the options."""
+    """The design request from the options."""
     from ipage_core.problem.request import DesignRequest
     from ipage_core.problem.target import Target
     from ipage_core.tasks.table import own_data

@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> None:
     table = tables.read(arguments.solutions, arguments)
     x = tables.designs(task, arguments.solutions, table)
     frame = table.frame
-    if "x1" not in frame or task.columns:  # under the table's own names
+    if "x1" not in frame or task.columns:  # columns have the table's own names
         frame = frame.assign(**{f"x{j + 1}": column for j, column in enumerate(x.numpy().T)})
     if "sample" not in frame:
         frame["sample"] = range(len(frame))

@@ -1,4 +1,4 @@
-"""The command line, also for other programs. Each command imports heavy packages only when it needs them."""
+"""Runs the commands. Each command imports heavy packages only when it needs them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ COMMANDS = {
     "benchmark": "Reproduce the paper's tables and figures; run it again to continue a stopped run.",
     "app": "Open the explorer in a browser.",
 }
-"""The commands with a sentence each. The module of the same name has ``add_options`` and ``run``."""
+"""Command → its description. The module of the same name has ``add_options`` and ``run``."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,9 +65,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _with_own_task(words: list[str], command: str | None) -> list[str]:
-    """The words with ``--task FILE.py`` taken out: the file's task joins the others, and its name stands as TASK.
+    """Remove ``--task FILE.py`` from the words: the file's task joins the others, and its name becomes TASK.
 
-    Processes that the command starts know the file by ``$IPAGE_TASKS``.
+    Processes that the command starts get the file by ``$IPAGE_TASKS``.
     """
     k = next((k for k, word in enumerate(words) if word.split("=")[0] == "--task"), None)
     if k is None or command is None:
@@ -88,7 +88,7 @@ def _with_own_task(words: list[str], command: str | None) -> list[str]:
 
 
 def build(name: str | None) -> argparse.ArgumentParser:
-    """A parser that knows every command by its name, and the options of the command ``name``."""
+    """A parser with the names of all commands and the options of the command ``name``."""
     called = "ipage" if Path(sys.argv[0]).stem == "ipage" else "python -m ipage_core"
     parser = Parser(
         prog=called,

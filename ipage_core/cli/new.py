@@ -1,4 +1,4 @@
-"""``new``: a problem of one's own, whose Ω is a command or a crystal's calculator."""
+"""``new``: makes a user's own problem, whose Ω is a command or a crystal's calculator."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the folder, evaluate a design or two, print what came of it; 1 where none gave a result."""
+    """Write the folder, evaluate one or two designs, print the results. → 1 if none gave a result."""
     from ipage_core.tasks.command import card as cards
 
     check_scheduler(arguments.scheduler)
@@ -101,7 +101,7 @@ def _made(arguments: argparse.Namespace) -> Card:
 
 
 def _of_crystal(arguments: argparse.Namespace) -> Card:
-    """The card of a strained crystal; what its calculator needs is in ``crystal.json`` beside it."""
+    """The card of a strained crystal; the settings of its calculator are in ``crystal.json`` beside it."""
     from ipage_core.tasks.command import card as cards
     from ipage_core.tasks.own_crystal import card as crystals
     from ipage_core.tasks.own_crystal import symmetry
@@ -138,7 +138,7 @@ def _of_crystal(arguments: argparse.Namespace) -> Card:
 
 
 def _changed(arguments: argparse.Namespace, card: Card) -> Card:
-    """The card with what the options say about calls."""
+    """The card with the options about calls."""
     from ipage_core.tasks.command import card as cards
 
     names = ("batch", "timeout", "workers", "scheduler")
@@ -149,7 +149,7 @@ def _changed(arguments: argparse.Namespace, card: Card) -> Card:
 
 
 def _tested(folder: Path, card: Card, n: int) -> dict[str, Any]:
-    """Ω of the first n designs of a data set, and what went wrong."""
+    """Results of Ω for the first n designs of a data set, and errors."""
     from ipage_core.cli.shared import print_counts
     from ipage_core.tasks.command import rows, task
 

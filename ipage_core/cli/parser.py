@@ -15,12 +15,12 @@ class Parser(argparse.ArgumentParser):
     """Reports wrong usage in one line on stderr, with exit code 2."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong, and stop."""
+        """Print the message and exit."""
         self.exit(2, f"{self.prog}: {printable(message)}\n")
 
 
 def printable(text: object) -> str:
-    """A message as a terminal may show it, on one line: no control characters, no word of hundreds of letters.
+    """A message that is safe for a terminal, on one line: without control characters or words of hundreds of letters.
 
     >>> printable("x2 is '\\x1b[31mred'")
     "x2 is '\\\\x1b[31mred'"
@@ -32,7 +32,7 @@ def printable(text: object) -> str:
 
 
 def speak_any_encoding() -> None:
-    """Let stdout and stderr escape what their encoding lacks, as JSON does, instead of failing: φ becomes \\u03c6."""
+    """Let stdout and stderr escape characters that their encoding lacks, as JSON does: φ becomes \\u03c6."""
     codecs.register_error("as-json", _as_json)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -84,7 +84,7 @@ def file_name(text: str) -> Path:
     path = Path(text)
     try:
         fine = bool(path.name) and (path.is_file() or not path.exists())
-    except OSError:  # a name that is too long for any
+    except OSError:  # the name is too long for any file system
         fine = False
     if not fine:
         raise argparse.ArgumentTypeError(f"'{text}' is not accepted: the name of a file; missing folders are made")
@@ -98,7 +98,7 @@ def add_out(parser: argparse.ArgumentParser) -> None:
 
 
 def refuse_overwriting(arguments: argparse.Namespace) -> None:
-    """ValueError if a file to write is one that is read, unless --force says so."""
+    """Raise ValueError if an output file is also an input file, unless --force is given."""
     if getattr(arguments, "force", True):
         return
     given = vars(arguments)
@@ -135,7 +135,7 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 
 def add_workers(parser: argparse.ArgumentParser, default: int | None) -> None:
-    """--workers and --scheduler: where work runs; None: the task knows how many."""
+    """--workers and --scheduler: where work runs; None: the task sets the number of workers."""
     help_ = f"local processes (default {'the task’s own choice' if default is None else default}; 0: this one)"
     parser.add_argument("--workers", type=WORKERS, default=default, help=help_)
     parser.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="an existing Dask scheduler instead")

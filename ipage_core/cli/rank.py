@@ -1,4 +1,4 @@
-"""``rank``: crystals merged modulo symmetry, described, and ranked."""
+"""``rank``: merges crystals modulo symmetry, describes and ranks them."""
 
 from __future__ import annotations
 

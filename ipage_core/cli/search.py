@@ -1,4 +1,4 @@
-"""``search``: settings of a method's networks, tried in short trainings."""
+"""``search``: tries settings of a method's networks in short trainings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print one JSON object a run; the log is ``pretrained/TASK/METHOD.search.json``."""
+    """Print one JSON object per run; the log is ``pretrained/TASK/METHOD.search.json``."""
     from ipage_core.runtime.paths import PRETRAINED
     from ipage_core.training.search import search, search_descents
 

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def find_task(name: str | None, model: Path | None = None) -> Task:
-    """By its name, by the folder of a problem of one's own, or the one that the folder of a model of own data holds."""
+    """A task by its name, by the folder of a user's own problem, or by the folder of a model of own data."""
     from ipage_core import registry
     from ipage_core.tasks import TASKS
 
-    registry.refresh()  # tasks of own data, and models trained here, by their names too
+    registry.refresh()  # includes tasks of own data and models trained here
     if model is not None:
         if registry.holds_task(model):
             task = registry.load_folder(model)
@@ -55,10 +55,10 @@ def check_scheduler(address: str | None) -> None:
 
 
 def where_omega_runs(task: Task, arguments: argparse.Namespace) -> dict[str, Any]:
-    """What ``--workers`` and ``--scheduler`` say, for :func:`ipage_core.problem.watch.watching`.
+    """Arguments from ``--workers`` and ``--scheduler`` for :func:`ipage_core.problem.watch.watching`.
 
     Raises:
-        ValueError: no address, or a task whose Ω runs in this process.
+        ValueError: the address is invalid, or the task's Ω runs in this process.
     """
     check_scheduler(arguments.scheduler)
     said = {"workers": arguments.workers, "scheduler": arguments.scheduler}
@@ -68,7 +68,7 @@ def where_omega_runs(task: Task, arguments: argparse.Namespace) -> dict[str, Any
 
 
 def print_counts(progress: Progress) -> None:
-    """Items done and seconds left, on one line of stderr."""
+    """Print items done and seconds left, on one line of stderr."""
     if not progress.done:
         return  # so that an early error gets its own line
     left = "" if progress.eta_seconds is None else f"  {progress.eta_seconds:.0f} s left"
@@ -76,7 +76,7 @@ def print_counts(progress: Progress) -> None:
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """All of it or nothing: written beside, then renamed."""
+    """Write a table atomically: into a temporary file beside, then renamed."""
     from ipage_core.runtime.files import replacing, spreadsheet_safe
 
     with replacing(path) as beside:

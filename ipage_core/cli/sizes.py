@@ -1,4 +1,4 @@
-"""``sizes``: numbers in the weights of every shipped model."""
+"""``sizes``: prints the number of weights of every shipped model."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import argparse
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """It has no options."""
+    """Add no options."""
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print a Markdown table, a task a row."""
+    """Print a Markdown table, one row per task."""
     from ipage_core.training.baselines import sizes
 
     print(sizes())

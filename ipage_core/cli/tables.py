@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from ipage_core.tasks.table.reader import Settings, Table
 
 MOST_COLUMNS = 5000
-"""Of designs: those of cells have 1024 coordinates, and properties beside them."""
+"""Most columns of a table of designs; cells have 1024 coordinates, and further properties."""
 FAR = 1.0
-"""Widths of the box that a design may lie outside of it; beyond, its unit is another one."""
+"""Largest distance of a design from the box, in widths; farther designs probably have another unit."""
 
 
 def add_options(sub: argparse.ArgumentParser) -> None:
-    """--separator, --decimal, --missing, --encoding and --sheet: what else is guessed of a file, and said."""
+    """--separator, --decimal, --missing, --encoding and --sheet: settings that are otherwise guessed and printed."""
     group = sub.add_argument_group("how tables are read", "guessed and printed if not given")
     group.add_argument("--separator", metavar="CHAR", help="',', ';', '|', tab or blank")
     group.add_argument("--decimal", metavar="CHAR", help="'.' or ','; the other one separates thousands")
@@ -33,7 +33,7 @@ def add_options(sub: argparse.ArgumentParser) -> None:
 
 
 def settings(arguments: argparse.Namespace) -> Settings:
-    """The settings of the options of :func:`add_options`."""
+    """The settings from the options of :func:`add_options`."""
     from ipage_core.tasks.table.reader import Settings
 
     return Settings(
@@ -53,7 +53,7 @@ def read(path: Path, arguments: argparse.Namespace) -> Table:
         raise ValueError(f"{path} does not exist, or is a folder; accepted: a table with a header")
     source: Path | tuple[str, bytes] = path
     if path.suffix.lower() not in ACCEPTED and path.stat().st_size <= MOST_BYTES:
-        source = (f"{path.name}.csv", path.read_bytes())  # whatever it is called, it is taken for text
+        source = (f"{path.name}.csv", path.read_bytes())  # read as text, whatever its suffix
     table = read_table([source], settings(arguments), most_columns=MOST_COLUMNS, least=1)
     for one in table.odd:
         if not one.column:
@@ -98,7 +98,7 @@ def targets(task: Task, path: Path, table: Table, own: Sequence[str] = ()) -> Te
 
 
 def say(table: Table) -> None:
-    """Print the guesses about a file on stderr, after all checks, so that an error stands alone."""
+    """Print the guesses about a file on stderr, after all checks, so that an error appears alone."""
     for guess in table.guesses:
         print(guess, file=sys.stderr)
 
@@ -112,7 +112,7 @@ def _numbers(
     rows: int | None = None,
     task: Task | None = None,
 ) -> Tensor:
-    """Columns as numbers (n, k); those of a task's categories, in which levels stand, as their places."""
+    """Columns as numbers (n, k); a category's levels become their positions."""
     import numpy as np
     import torch
 

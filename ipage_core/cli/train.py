@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _task_to_train(arguments: argparse.Namespace) -> Task:
-    """A task by name, or one of own data: made of ``--data``, or as it is in ``--model`` with what ``--add`` brings."""
+    """A task by name, or one of own data: from ``--data``, or from ``--model`` with the rows of ``--add``."""
     said = {"--data": arguments.data, "--model": arguments.model, "--out": arguments.out}
     if arguments.add and not arguments.model:
         raise ValueError("--add needs --model DIR, the folder of the data")

@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
     for name, column in zip(names, y.numpy().T, strict=True):
         frame[name] = column
     targets = [f"target{j + 1}" for j in range(task.n_targets)]
-    if set(targets) <= set(frame):  # solutions.csv: its targets are known
+    if set(targets) <= set(frame):  # solutions.csv has its targets
         y_star = frame[targets].apply(pd.to_numeric, errors="coerce").to_numpy()
         frame["resim_error"] = ((y.numpy()[:, : task.n_targets] - y_star) ** 2).sum(1)
     if arguments.relax and task.relax is not None:

@@ -1,4 +1,4 @@
-"""How many separate pieces a solution set has, proved: by patches on which it is one graph, and boxes between them.
+"""Proves the number of connected pieces of a solution set, by patches on which the set is one graph.
 
 Every box of a paving is put into a patch P = F × D, F a range of the free coordinates and D of the dependent ones. If
 Krawczyk's operator maps D into its interior for all of F at once, then above every point of F lies exactly one solution
@@ -13,16 +13,16 @@ From below: all solutions lie in boxes. A cluster is a set of boxes that touch, 
 closed and apart, so no piece reaches from one into another. There are at least as many pieces as clusters that are
 proved to hold a solution. Where both counts agree the number is exact.
 
-Five ways in which this could be wrong, and why it is not:
+Five possible errors, and how they are excluded:
 
-- A box may hold no solution at all while its patch, which reaches beyond it, holds a neighbour's. So a patch does not
-  vouch for its cluster. A solution is enclosed in a tiny box instead, and counts for a cluster only if every box that
-  the tiny one touches is of that cluster.
-- A patch may be cut by a wall: its graph is one piece, but what lies inside the walls need not be. So an exact number
-  asks that every patch lies inside. Solutions are counted from below only if their tiny boxes lie inside.
-- Two overlapping patches may hold different solutions. So a shared one is proved: its tiny box lies in both.
+- A box may hold no solution while its patch, which is larger, holds a solution of a neighbour. So a patch does not
+  prove that its cluster has a solution. Instead, a tiny box encloses a solution, which counts for a cluster only if
+  every box that the tiny box touches belongs to that cluster.
+- A wall of the domain may cut a patch: its graph is one piece, but the part inside the walls may be several. So an
+  exact number requires that every patch lies inside. Solutions count from below only if their tiny boxes lie inside.
+- Two overlapping patches may hold different solutions. So a shared solution is proved: its tiny box lies in both.
 - Krawczyk's operator proves uniqueness only if Y is regular. It is: |1 − YS| times the widths of D is less than these
-  widths, hence YS is regular for every matrix S of slopes.
+  widths, so YS is regular for every matrix S of slopes.
 - f may jump or end within a patch, as 1/x and √x do. Its enclosure is then infinite, and comparisons with it are false.
 """
 
@@ -44,34 +44,34 @@ from ipage_core.inference.intervals import Interval, down, up
 from ipage_core.inference.paving import Equation, inverted, joined, pave, pivots, rows, times
 
 BEYOND = 0.25
-"""A patch reaches over its box by this share of its widths, so that neighbours overlap."""
+"""A patch exceeds its box by this share of the widths, so that neighbours overlap."""
 ROOMY = (1.2, 1.6, 2.5)
-"""Dependent ranges that are tried, in units of what the slopes ask for."""
+"""Dependent ranges to try, in units of the range that the slopes require."""
 NEWTON = 8
-"""Steps to the solution above a point: they need not be exact, the proof comes after."""
+"""Newton steps to the solution above a point; they need not be exact, because a proof follows."""
 TINY = 1e-9
-"""Half a side of a box that encloses a single solution, in the domain's widths."""
+"""Half the side of a box that encloses a single solution, in the domain's widths."""
 HALVINGS = 6
-"""How often boxes that cannot be certified are cut in two across every side."""
+"""Number of times that boxes which cannot be certified are halved across every side."""
 MOST_BOXES = 20_000
-"""Boxes of a paving beyond which its pieces are not looked for: neighbours come in pairs."""
+"""Pieces are not counted if the paving has more boxes, because pairs of neighbours are too many."""
 
 
 @dataclass(frozen=True)
 class Pieces:
-    """What is proved of the number of connected pieces of the solution set within the box."""
+    """The proved number of connected pieces of the solution set within the box."""
 
     least: int
-    """There are at least so many."""
+    """Proved lower bound of the number."""
     exact: bool
-    """There are exactly so many."""
+    """Whether ``least`` is the exact number."""
     why: str
-    """What stands in the way of an exact number; empty if it is exact."""
+    """The reason why the number is not exact; empty if it is."""
     boxes: int
     seconds: float
 
     def sentence(self) -> str:
-        """For the user."""
+        """The result as a sentence for the user."""
         if self.exact:
             return f"Proved: exactly {self.least} separate {'piece' if self.least == 1 else 'pieces'}."
         return f"Proved: at least {self.least} separate {'piece' if self.least == 1 else 'pieces'} ({self.why})."
@@ -80,18 +80,18 @@ class Pieces:
 @dataclass(frozen=True, eq=False)
 class _Patches:
     box: Interval
-    """(n, d) the boxes that the patches hold whole."""
+    """(n, d) boxes, each contained in its patch."""
     patch: Interval
     """(n, d)."""
     x: Tensor
-    """(n, d) about the solution above the middle of each."""
+    """(n, d) approximate solution above the middle of each patch."""
     dependent: Tensor
-    """(n, m) coordinates that the others determine."""
+    """(n, m) dependent coordinates: the others determine them."""
     proved: Tensor
     """(n,) bool: the solutions in the patch are one graph over its free coordinates."""
 
     def some(self, which: Tensor) -> _Patches:
-        """Those (n,) bool."""
+        """The patches selected by ``which`` (n,) bool."""
         box, patch = rows(self.box, which), rows(self.patch, which)
         return _Patches(box, patch, self.x[which], self.dependent[which], self.proved[which])
 
@@ -103,12 +103,12 @@ def count_pieces(
     seconds: float = 20.0,
     cancel: Callable[[], bool] | None = None,
 ) -> Pieces:
-    """The number of connected pieces of {x in the box: f(x) = y*}, exactly or from below.
+    """Number of connected pieces of {x in the box: f(x) = y*}, exactly or from below.
 
     Args:
         equation: f(x) = y* on the box, with fewer targets than coordinates.
-        smallest: boxes of the paving are no wider, in the box's widths; the thinnest gap that is seen.
-        seconds: at most about so long.
+        smallest: largest width of the paving's boxes, in the box's widths; thinner gaps stay undetected.
+        seconds: approximate time limit.
         cancel: returns whether to stop.
     """
     began = time.perf_counter()
@@ -144,7 +144,7 @@ def _clusters_with_solution(
 ) -> set[int]:
     """Clusters of the boxes (n, d) that are proved to hold a solution.
 
-    It is looked for above the middle of each patch's own box.
+    The search for a solution starts above the middle of each patch's own box.
     """
     _, tiny, proved = _solution_near(equation, patches.box.mid(), patches.dependent)
     low, high = equation.bounds
@@ -159,13 +159,13 @@ def _clusters_with_solution(
 
 
 def _certified(equation: Equation, boxes: Interval) -> tuple[_Patches, Interval]:
-    """Patches that hold all boxes that can be certified, cut smaller where need be; and the boxes that cannot."""
+    """Patches around all boxes that can be certified, halved where necessary; and the boxes that cannot."""
     good: list[_Patches] = []
     low, high = equation.bounds
     for k in range(HALVINGS + 1):
         patches = _krawczyk(equation, boxes)
         inside = ((patches.patch.lo >= low) & (patches.patch.hi <= high)).all(1)
-        fine = patches.proved & (inside | (k == HALVINGS))  # a smaller patch may stay off the wall
+        fine = patches.proved & (inside | (k == HALVINGS))  # a smaller patch may not reach the wall
         good.append(patches.some(fine))
         boxes = rows(boxes, ~fine)
         if not len(boxes.lo) or k == HALVINGS or len(boxes.lo) > MOST_BOXES:
@@ -186,10 +186,10 @@ def _certified(equation: Equation, boxes: Interval) -> tuple[_Patches, Interval]
 
 
 def _krawczyk(equation: Equation, boxes: Interval) -> _Patches:
-    """A patch about each box that holds it whole, and whether the solutions in it are proved to be one graph."""
+    """A patch around each box, and whether the solutions in it are proved to be one graph."""
     low, high = equation.bounds
     d, beyond = equation.d, BEYOND * (boxes.hi - boxes.lo)
-    # A box that contraction has made flat still gets a patch that reaches over it.
+    # A box that contraction has flattened still gets a patch larger than itself.
     beyond = torch.maximum(beyond, BEYOND * (boxes.hi - boxes.lo).amax(1, keepdim=True))
     wide = Interval(torch.maximum(boxes.lo - beyond, low), torch.minimum(boxes.hi + beyond, high))
     centre = wide.mid()
@@ -252,7 +252,7 @@ def _columns(matrix: Tensor, dependent: Tensor) -> Tensor:
 
 
 def _newton(equation: Equation, x: Tensor, dependent: Tensor) -> Tensor:
-    """Move the dependent coordinates of x (n, d) to a solution; by no proof, and no farther than half the domain."""
+    """Newton steps of the dependent coordinates of x (n, d), at most half the domain; without proof."""
     for _ in range(NEWTON):
         inverse = inverted(_columns(_jacobian(equation, x), dependent))
         misfit = equation.misfit(Interval(x)).value.mid()
@@ -263,10 +263,10 @@ def _newton(equation: Equation, x: Tensor, dependent: Tensor) -> Tensor:
 
 
 def _sharing(equation: Equation, patches: _Patches) -> Tensor:
-    """Pairs of patches that are proved to have a solution in common: (k, 2).
+    """Pairs of patches that are proved to share a solution: (k, 2).
 
-    It is looked for where they overlap, at a few values of the first one's free coordinates, and proved to lie in a
-    tiny box within both. There, being unique in either patch, it is on either's graph.
+    The search covers their overlap, at a few values of the first patch's free coordinates. The solution is proved to
+    lie in a tiny box within both patches. It is unique in each of them, so it lies on both graphs.
     """
     pairs = _touching(patches.patch, equation)
     a, b = pairs.T
@@ -285,7 +285,7 @@ def _sharing(equation: Equation, patches: _Patches) -> Tensor:
 
 
 def _solution_near(equation: Equation, x: Tensor, dependent: Tensor) -> tuple[Tensor, Interval, Tensor]:
-    """A solution with the free coordinates of x (n, d): about where, a tiny box, and whether it is proved to lie there.
+    """Solutions near x (n, d), with the same free coordinates: approximate points, tiny boxes, whether each is proved.
 
     → (n, d), boxes (n, d), (n,) bool.
     """
@@ -302,9 +302,9 @@ def _touching(boxes: Interval, equation: Equation) -> Tensor:
 
 
 def _meeting(a: Interval, b: Interval, equation: Equation) -> Tensor:
-    """Pairs of a box of ``a`` and one of ``b`` that touch or overlap: their rows (k, 2).
+    """Pairs of a box of ``a`` and a box of ``b`` that touch or overlap: rows (k, 2).
 
-    Small boxes and large ones are looked up apart: one large box among them would make all small ones neighbours.
+    Small and large boxes are searched separately: one large box would make all small ones candidates.
     """
     pairs = [torch.empty(0, 2, dtype=torch.int64)]
     for i, one in _by_size(a, equation):
@@ -321,7 +321,7 @@ def _meeting(a: Interval, b: Interval, equation: Equation) -> Tensor:
 
 
 def _by_size(boxes: Interval, equation: Equation) -> list[tuple[Tensor, float]]:
-    """Rows of boxes of about one size, with the largest half side among them; in the domain's widths."""
+    """Groups of boxes of similar size: rows and largest half side, in the domain's widths."""
     half = ((boxes.hi - boxes.lo) / equation.width).amax(1) / 2
     scale = half.clamp(min=1e-12).log2().floor()
     return [((scale == s).nonzero()[:, 0], float(half[scale == s].max())) for s in scale.unique()]

@@ -1,12 +1,14 @@
-"""How much of the solution set a list of designs covers: measured, estimated or proved, and what fills its gaps.
+"""Measures, estimates or proves how much of the solution set a list of designs covers, and fills the gaps.
 
-A solution is covered if a design lies within ε of it. Three statements, each with its own meaning:
+A solution is covered if a design lies within ε of it. Three figures:
 
-- over the box: the share of the set's area, from solutions found by localization from everywhere, each weighted by the
-  room it has; measured where f is Ω itself, an estimate where f is a surrogate. It errs low rather than high.
+- over the box: the covered share of the set's area, from solutions that localization reaches from starts all over the
+  box, each weighted by the area it represents. It is measured if f is Ω itself, estimated if f is a surrogate, and too
+  low rather than too high.
 - posterior-weighted: the share of held-out posterior samples that are covered, with its 95 % interval of Clopper and
-  Pearson (1934, doi:10.1093/biomet/26.4.404); what the method proposes often counts often.
-- proved: no solution in the box is farther from a design than so much (:mod:`ipage_core.inference.paving`).
+  Pearson (1934, doi:10.1093/biomet/26.4.404). Solutions that the method proposes often count more.
+- proved: an upper bound on the distance of any solution in the box from its nearest design
+  (:mod:`ipage_core.inference.paving`).
 """
 
 from __future__ import annotations
@@ -27,33 +29,33 @@ from ipage_core.inference.solution_set import Floats, SolutionSet, grow, pool
 from ipage_core.inference.spread import farthest
 
 WITHIN = 0.05
-"""ε where none is named, in box widths."""
+"""Default ε, in box widths."""
 HELD_OUT, LOOKED_AT = 1000, 4000
 """Posterior samples for the estimate; starts of each kind for the share of the box."""
 AHEAD = 7919
-"""Seeds of held-out samples are so far from the run's own."""
+"""Offset of the held-out samples' seeds from the run's seed."""
 TIGHT = 1.1
-"""A proof stops once its radius is within this factor of a solution's known distance: more time gains little."""
+"""A proof stops when its radius is at most this factor times a known solution's distance: more time gains little."""
 CLOSER = 0.7
-"""Gaps are filled until every known solution is within this share of ε: between known ones lie others."""
+"""Gaps are filled until every known solution is within this share of ε, because others lie between the known ones."""
 
 
 @dataclass(frozen=True, eq=False)
 class Coverage:
-    """What is known of the coverage by some designs. Distances are in the set's unit, mostly box widths."""
+    """Coverage of a solution set by designs. Distances are in the set's unit, mostly box widths."""
 
     within: float
     """ε."""
     points: Floats
     """(k, d) solutions all over the box."""
     weight: Floats
-    """(k,) the share of the set that each stands for; their sum is 1."""
+    """(k,) share of the set that each point represents; their sum is 1."""
     distance: Floats
-    """(k,) from each to the nearest design."""
+    """(k,) distance from each point to the nearest design."""
     posterior: Floats
-    """(j,) the same for held-out posterior samples; empty without a posterior."""
+    """(j,) the same distance for held-out posterior samples; empty without a posterior."""
     measured: bool
-    """The points solve Ω(x) = y* itself, not a surrogate's."""
+    """Whether the points solve Ω(x) = y* itself, not a surrogate's equation."""
     proof: Radius | None
     """None: not requested, or not possible."""
     refused: str
@@ -66,19 +68,19 @@ class Coverage:
         return float(self.distance.max()) if len(self.distance) else math.nan
 
     def share(self, within: float | None = None) -> float:
-        """Of the set's area within ε of a design; NaN where no solution is known."""
+        """Share of the set's area within ε of a design; NaN if no solution is known."""
         epsilon = self.within if within is None else within
         return 1.0 - float(self.weight[self.distance > epsilon].sum()) if len(self.distance) else math.nan
 
     def likely(self, within: float | None = None) -> tuple[float, float, float]:
-        """Posterior-weighted share within ε, and its 95 % interval; NaN without a posterior."""
+        """Posterior-weighted share within ε and its 95 % interval; NaN without a posterior."""
         epsilon, n = self.within if within is None else within, len(self.posterior)
         if not n:
             return math.nan, math.nan, math.nan
         return interval(int((self.posterior <= epsilon).sum()), n)
 
     def sentence(self) -> str:
-        """The strongest statement that can be made, in a sentence or two."""
+        """The strongest statement that holds, in one or two sentences."""
         if self.proof is not None and self.proof.empty:
             return "Proved: there is no solution in the box."
         said = []
@@ -96,7 +98,7 @@ class Coverage:
         return " ".join(said) or "No solution is known: nothing can be said of the coverage."
 
     def summary(self) -> dict[str, Any]:
-        """For JSON: null where nothing is known."""
+        """The figures for JSON; null if unknown."""
         share, low, high = self.likely()
         figures: dict[str, Any] = {
             "within": self.within,
@@ -116,7 +118,7 @@ class Coverage:
 
 
 def percent(share: float) -> str:
-    """A share for the user: never 100 % of what is not all, nor 0 % of what is not none."""
+    """Format a share: 100 % only if it is exactly 1, 0 % only if it is exactly 0."""
     value = 100 * share
     shown = round(value, 1)
     shown = min(shown, 99.9) if value < 100 else shown
@@ -146,23 +148,23 @@ def coverage(
     progress: Progress | None = None,
     cancel: Callable[[], bool] | None = None,
 ) -> Coverage:
-    """How much of a solution set the designs (n, d) cover.
+    """Coverage of a solution set by designs (n, d).
 
     Args:
         solutions: the set, with its distance.
-        designs: those that count; leave out what misses the target.
+        designs: designs that hit the target; leave out those that miss it.
         within: ε, in the set's unit.
         propose: (count, seed) → posterior samples, for the posterior-weighted estimate.
-        equation: what to prove the radius on; or why there is no proof.
-        decode: what the equation is in → designs, where those differ.
-        unit: what the distance is in, for the sentence.
-        measured: f is Ω itself.
-        seed: of the designs' own run; the samples here are others.
-        seconds: for the proof, at most.
-        progress, cancel: of the proof; see :func:`ipage_core.inference.paving.prove_radius`.
+        equation: the equation for the proof, or the reason why there is no proof.
+        decode: maps the equation's variables to designs, if they differ.
+        unit: unit of the distance, for the sentence.
+        measured: whether f is Ω itself.
+        seed: seed of the run that made the designs; the samples here use other seeds.
+        seconds: time limit of the proof.
+        progress, cancel: for the proof; see :func:`ipage_core.inference.paving.prove_radius`.
 
     Raises:
-        ValueError: no designs, or ε is not positive.
+        ValueError: there are no designs, or ε is not positive.
     """
     if not len(designs):
         raise ValueError("there are no designs: a coverage needs at least one")
@@ -210,10 +212,10 @@ def fill_gaps(
     most: int = 10_000,
     seconds: float = 8.0,
 ) -> Floats:
-    """New designs where the given ones (n, d) leave solutions farther than ε. → (k, d), perhaps none.
+    """New designs where solutions are farther than ε from the given designs (n, d). → (k, d), k ≥ 0.
 
-    Round by round other starts; each solution that is found far from all designs becomes one, the farthest first, until
-    a round finds nothing new, or ``most`` are added, or the time is up.
+    Each round localizes from new starts and adds the solutions that are far from all designs, the farthest first. It
+    stops when a round adds nothing, when ``most`` designs are added, or when the time is up.
     """
     began = time.perf_counter()
     start = designs

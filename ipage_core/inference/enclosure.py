@@ -1,8 +1,7 @@
-"""Ordinary PyTorch code run on boxes: the range of Ω over a box, and of its gradient, by ``__torch_function__``.
+"""Runs ordinary PyTorch code on boxes: encloses Ω and its gradient over a box, by ``__torch_function__``.
 
-An Ω that is written with the operations below is enclosed as it is. Any other operation raises :class:`NoRule` with
-its name: then nothing is claimed. Enclosed is the exact function that the code writes down, with its constants as
-float64 has them.
+An Ω written with the operations below needs no change. Any other operation raises :class:`NoRule` with its name. The
+enclosure is that of the exact function in the code, with its constants in float64.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from ipage_core.inference.intervals import RANGES, SLOPES, Interval, power
 
 
 class NoRule(ValueError):
-    """Ω does something that interval arithmetic has no rule for here; the message names it."""
+    """Ω uses an operation without a rule here; the message names it."""
 
 
 def _refuse(what: str) -> Callable[..., NoReturn]:
@@ -28,9 +27,9 @@ def _refuse(what: str) -> Callable[..., NoReturn]:
 
 
 class Enclosure:
-    """What Ω computes, over boxes: its ``value`` (n, …), and the ``gradient`` (n, …, d) with respect to the d inputs.
+    """Values of Ω over boxes: ``value`` (n, …), and ``gradient`` (n, …, d) with respect to the d inputs.
 
-    The gradient is None for a constant, and if it was not requested.
+    The gradient is None for a constant, or if it was not requested.
     """
 
     def __init__(self, value: Interval, gradient: Interval | None = None) -> None:
@@ -39,7 +38,7 @@ class Enclosure:
 
     @classmethod
     def variables(cls, box: Interval, gradient: bool = True) -> Enclosure:
-        """The inputs x themselves, anywhere in boxes (n, d)."""
+        """The inputs x, anywhere in boxes (n, d)."""
         n, d = box.lo.shape
         return cls(box, Interval(torch.eye(d, dtype=torch.float64).expand(n, d, d)) if gradient else None)
 
@@ -67,15 +66,15 @@ class Enclosure:
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Every torch function that meets an Enclosure arrives here.
 
-        A function of one's own that hands itself over (``torch.overrides.handle_torch_function``) may bring its rule in
-        an attribute ``enclosure``.
+        A custom function that calls ``torch.overrides.handle_torch_function`` may have its rule in an attribute
+        ``enclosure``.
         """
         if hasattr(func, "enclosure"):
             return func.enclosure(*args, **(kwargs or {}))
         return _apply(func.__name__, args, kwargs or {})
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        """Numpy's functions of numbers arrive here."""
+        """NumPy's elementwise functions arrive here."""
         if method != "__call__" or kwargs:
             raise NoRule(f"no proof available: there is no interval rule for this use of numpy's '{ufunc.__name__}'")
         return _apply(ufunc.__name__, inputs, {})
@@ -132,12 +131,12 @@ class Enclosure:
 
 
 def _lift(value: Any) -> Enclosure:
-    """A constant, or what is an Enclosure already."""
+    """The value as an Enclosure; constants are converted."""
     return value if isinstance(value, Enclosure) else Enclosure(Interval.of(value))
 
 
 def _wider(value: Interval) -> Interval:
-    """(n, …) → (n, …, 1): beside a gradient."""
+    """(n, …) → (n, …, 1), to broadcast with a gradient."""
     return value.each(lambda t: t.unsqueeze(-1))
 
 
@@ -153,7 +152,7 @@ def _add(a: Any, b: Any, *, alpha: float = 1) -> Enclosure:
 
 
 def _filled(gradient: Interval | None, value: Interval) -> Interval | None:
-    """A gradient in the shape of the value: adding a constant may have broadcast it."""
+    """The gradient in the shape of the value, which a constant may have broadcast."""
     if gradient is None:
         return None
     shape = (*value.lo.shape, gradient.lo.shape[-1])
@@ -261,7 +260,7 @@ def _to(x: Any, *args: Any, **kwargs: Any) -> Any:
     wanted = [part for part in (*args, *kwargs.values()) if isinstance(part, torch.dtype)]
     if any(part is not torch.float64 for part in wanted):
         raise NoRule(f"no proof available: there is no interval rule for rounding to {wanted[0]}")
-    return x if isinstance(x, Enclosure) else x.double()  # a constant that takes the type of an Enclosure
+    return x if isinstance(x, Enclosure) else x.double()  # convert a constant to the type of an Enclosure
 
 
 def _norm(x: Enclosure, p: Any = 2, dim: Any = None, keepdim: bool = False, **_: Any) -> Enclosure:

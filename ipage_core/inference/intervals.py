@@ -1,7 +1,7 @@
 """Interval arithmetic in float64, rounded outward: every result holds all values of the exact operation.
 
 The rules are the standard ones (Moore, Kearfott and Cloud 2009, doi:10.1137/1.9780898717716). An infinite or NaN end
-means that nothing is known on that side; no proof ever rests on one, since a comparison with NaN is false.
+means that there is no bound on that side; no proof uses one, because comparisons with NaN are false.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 EPS = 2.0**-52
-"""Distance from 1 to the next float64: one ulp of a number is at most so many times its size."""
+"""Distance from 1 to the next float64: one ulp of a number is at most EPS times its size."""
 LIBRARY = 4
-"""Ulps by which sin, exp and their like are widened; the libraries that PyTorch calls err by about one."""
+"""Ulps by which sin, exp and similar functions are widened; the errors of PyTorch's libraries are about one."""
 COMPOSED = 16
-"""Ulps for a function that is computed in a few such steps."""
+"""Ulps for a function computed in a few such steps."""
 SILU_LOWEST, SILU_AT = -0.2784646, 1.2784645
 """Just below the minimum of x·sigmoid(x), and where it lies: at −1.27846454…"""
 
@@ -51,21 +51,21 @@ class Interval:
 
     @classmethod
     def of(cls, value: Interval | Tensor | float) -> Interval:
-        """A number or a tensor as an interval that holds it alone."""
+        """The interval that holds only this number or tensor."""
         return value if isinstance(value, Interval) else cls(torch.as_tensor(value, dtype=torch.float64))
 
     @property
     def thin(self) -> bool:
-        """Whether it is known to hold single numbers."""
+        """Whether it certainly holds single numbers."""
         return self.lo is self.hi
 
     def each(self, rearrange: Callable[[Tensor], Tensor]) -> Interval:
-        """The same rearrangement of both ends: a selection, a new shape."""
+        """Apply a selection or reshaping to both ends."""
         lo = rearrange(self.lo)
         return Interval(lo, lo if self.thin else rearrange(self.hi))
 
     def mid(self) -> Tensor:
-        """A number inside, about the middle."""
+        """A number inside, near the middle."""
         return torch.minimum(torch.maximum((self.lo + self.hi) / 2, self.lo), self.hi)
 
     def magnitude(self) -> Tensor:
@@ -73,7 +73,7 @@ class Interval:
         return torch.maximum(self.lo.abs(), self.hi.abs())
 
     def holds_zero(self) -> Tensor:
-        """Bool; true also where an end is not known."""
+        """Whether 0 may be inside: an end that is NaN does not exclude it."""
         return ~((self.lo > 0) | (self.hi < 0))
 
     def __neg__(self) -> Interval:
@@ -98,7 +98,7 @@ class Interval:
         return self * reciprocal(other)
 
     def sum(self, dim: int) -> Interval:
-        """Along one dimension, term by term."""
+        """Sum along one dimension, term by term."""
         first, *rest = zip(self.lo.unbind(dim), self.hi.unbind(dim), strict=True)
         total = Interval(*first)
         for part in rest:
@@ -106,7 +106,7 @@ class Interval:
         return total
 
     def times_matrix(self, matrix: Tensor) -> Interval:
-        """(…, n) times a constant (n, k) → (…, k), the rounding of the sums bounded beforehand (Rump 1999)."""
+        """(…, n) times a constant (n, k) → (…, k), with an a-priori bound of the rounding errors (Rump 1999)."""
         matrix = matrix.double()
         positive, negative = matrix.clamp(min=0), matrix.clamp(max=0)
         lo, hi = self.lo @ positive + self.hi @ negative, self.hi @ positive + self.lo @ negative
@@ -115,7 +115,7 @@ class Interval:
 
 
 def reciprocal(x: Interval) -> Interval:
-    """1/x; everything where x may be 0."""
+    """1/x; the whole real line where x may be 0."""
     everything = x.holds_zero()
     return Interval(torch.where(everything, -math.inf, down(1 / x.hi)), torch.where(everything, math.inf, up(1 / x.lo)))
 
@@ -130,22 +130,22 @@ def power(x: Interval, exponent: int) -> Interval:
     """x to a whole power ≥ 1: an even one is never negative."""
     base = absolute(x) if exponent % 2 == 0 else x
     lo, hi = base.lo, base.hi
-    for _ in range(exponent - 1):  # |x| and odd powers grow with x: each end by itself
+    for _ in range(exponent - 1):  # |x| and odd powers grow with x: compute each end separately
         lo, hi = down(lo * base.lo.abs()), up(hi * base.hi.abs())
     return Interval(lo.clamp(min=0) if exponent % 2 == 0 else lo, hi)
 
 
 def rising(function: Callable[[Tensor], Tensor], ulps: int = LIBRARY) -> Callable[[Interval], Interval]:
-    """The range of a function that never falls."""
+    """The range of a non-decreasing function."""
     return lambda x: Interval(_down(function(x.lo), ulps), _up(function(x.hi), ulps))
 
 
 def _wave(function: Callable[[Tensor], Tensor], top: float) -> Callable[[Interval], Interval]:
-    """The range of sin or cos, which is 1 at ``top`` + 2πk and −1 half a period on."""
+    """The range of sin or cos, which is 1 at ``top`` + 2πk and −1 half a period later."""
 
     def between(x: Interval) -> Interval:
         slack = 1e-12 * (1 + x.magnitude())
-        lo, hi = x.lo - slack, x.hi + slack  # rather one extremum too many than one too few
+        lo, hi = x.lo - slack, x.hi + slack  # include an extremum in case of doubt
         period = 2 * math.pi
 
         def holds(place: float) -> Tensor:
@@ -176,7 +176,7 @@ def _log(x: Interval) -> Interval:
 
 
 def _step(x: Interval) -> Interval:
-    """Slopes of relu: 0 below 0, 1 above, all between where both occur."""
+    """Slopes of relu: 0 below 0, 1 above, [0, 1] where both occur."""
     low = torch.where(x.lo > 0, 1.0, 0.0) + 0 * x.lo
     return Interval(low.double(), (torch.where(x.hi < 0, 0.0, 1.0) + 0 * x.hi).double())
 
@@ -184,7 +184,7 @@ def _step(x: Interval) -> Interval:
 def _silu_slope(x: Interval, value: Interval) -> Interval:
     s = RANGES["sigmoid"](x)
     slope = s + x * (s * (ONE - s))
-    return Interval(slope.lo.clamp(min=-0.1), slope.hi.clamp(max=1.1))  # it is never outside [−0.0999, 1.0999]
+    return Interval(slope.lo.clamp(min=-0.1), slope.hi.clamp(max=1.1))  # the slope is always in [−0.0999, 1.0999]
 
 
 ONE = Interval(torch.tensor(1.0, dtype=torch.float64))
@@ -226,4 +226,4 @@ SLOPES: dict[str, Callable[[Interval, Interval], Interval]] = {
     "square": lambda x, value: TWO * x,
     "reciprocal": lambda x, value: -power(value, 2),
 }
-"""The same names → an interval that holds every slope (f(a) − f(b))/(a − b) of a pair in x, given x and f(x)."""
+"""The same names → an interval of all slopes (f(a) − f(b))/(a − b) with a, b in x, given x and f(x)."""

@@ -1,4 +1,4 @@
-"""The control without a network: the training rows whose properties lie nearest to the target."""
+"""A control without a network: the training rows whose properties are nearest to the target."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class Lookup:
-    """Proposes designs of the pairs that all methods train on, the nearest in tolerances first, each once.
+    """Proposes designs from the training pairs of all methods, nearest in tolerances first, each once.
 
-    It has no latent space, and z says only how many designs are wanted: the answer is always the same.
+    It has no latent space and is deterministic: only the length of z is used, as the number of designs.
     """
 
     latent_dim = 1
@@ -32,11 +32,11 @@ class Lookup:
 
     @cached_property
     def tree(self) -> cKDTree:
-        """Of y in units of the tolerances."""
+        """Search tree of y in units of the tolerances."""
         return cKDTree((self.pairs[1] / self.task.tolerances).numpy())
 
     def stored(self, x: Tensor) -> Tensor:
-        """The stored y (n, m) of rows x (n, d) that were looked up, for tasks whose Ω is too dear to run again."""
+        """The stored y (n, m) of looked-up rows x (n, d), for tasks whose Ω is too slow to run again."""
         rows, y = self.pairs
         return y[torch.cdist(x.cpu().double(), rows).argmin(1)]
 
@@ -44,7 +44,7 @@ class Lookup:
         """The nearest rows of each target. (n, m), (n, 1) → (n, d).
 
         Raises:
-            ValueError: more designs are wanted for a target than there are rows.
+            ValueError: more designs are requested for a target than there are rows.
         """
         targets, of_row = y_star.unique(dim=0, return_inverse=True)
         x = torch.empty(len(y_star), self.task.d, dtype=z.dtype, device=z.device)

@@ -55,7 +55,7 @@ def optimal_aims(task: Task, target: Target, n: int, seed: int, reached: Callabl
 
 
 def _starts(task: Task, target: Target, n: int, seed: int, sign: Tensor) -> Tensor:
-    """n points of the data's front."""
+    """n starting points on the front of the data."""
     y = task.pairs()[1][:, : task.n_targets].double()
     low, high = target.accepted
     off = torch.maximum(torch.maximum(low - y, y - high), torch.zeros_like(y)) / target.tolerances(task)
@@ -64,6 +64,6 @@ def _starts(task: Task, target: Target, n: int, seed: int, sign: Tensor) -> Tens
     y = y[near].clamp(low, high)
     best = y[front(-(sign * y)[:, sign != 0])]
     order = best[:, sign != 0][:, 0].argsort()
-    if len(best) >= n:  # at equal steps along the front
+    if len(best) >= n:  # take equal steps along the front
         return best[order[torch.linspace(0, len(best) - 1, n).round().long()]].clone()
     return best[torch.randint(len(best), (n,), generator=Generator().manual_seed(seed))].clone()

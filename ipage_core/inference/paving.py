@@ -1,8 +1,7 @@
-"""Branch and prune: boxes outside which f(x) = y* has provably no solution, and how far one can be from a design.
+"""Branch and prune: boxes that provably hold all solutions of f(x) = y*, and their largest distance from a design.
 
 Interval Newton in its Gauss–Seidel form shrinks and excludes boxes (Moore, Kearfott and Cloud 2009, chapter 8,
-doi:10.1137/1.9780898717716). Boxes are intervals (n, d). Memory is bounded by the number of
-boxes kept.
+doi:10.1137/1.9780898717716). Boxes are intervals (n, d). The number of boxes kept limits the memory.
 """
 
 from __future__ import annotations
@@ -25,22 +24,22 @@ from ipage_core.inference.enclosure import Enclosure, NoRule
 from ipage_core.inference.intervals import Interval
 
 AT_ONCE = 8192
-"""Boxes that are examined together: their numbers stay in the processor's cache."""
+"""Boxes processed together, so that they fit in the processor's cache."""
 MOST = 1_000_000
-"""Boxes kept at a time: about 200 MB with what is computed from them."""
+"""Largest number of boxes kept: about 200 MB with the results computed from them."""
 LARGEST = 0.3
-"""Boxes wider than this, in the domain's widths, are judged by their range alone: slopes say nothing of them yet."""
+"""Boxes wider than this, in the domain's widths, are tested by their range alone: slope bounds are too wide."""
 NEAR = 8
-"""Boxes about a point that are looked at first."""
+"""Number of boxes near a point that are tested first."""
 MOST_COORDINATES = 8
-"""Boxes double with every coordinate: no paving beyond."""
+"""No paving in more dimensions, because the number of boxes doubles with each coordinate."""
 
 
 class Equation:
-    """f(x) = y* on a box, in a form that can be enclosed.
+    """The equation f(x) = y* on a box, for interval arithmetic.
 
     Raises:
-        NoRule: f does what interval arithmetic has no rule for; the message names it.
+        NoRule: f uses an operation without an interval rule; the message names it.
     """
 
     def __init__(self, f: Callable[[Any], Any], y_star: Tensor, bounds: Tensor) -> None:
@@ -53,24 +52,24 @@ class Equation:
             self.misfit(Interval(*self.bounds[:, None]), gradient=True)
         except NoRule:
             raise
-        except Exception as error:  # f may do anything with what is not quite a tensor
+        except Exception as error:  # f may raise anything, because an Enclosure is not a tensor
             raise NoRule(f"no proof available: f cannot be run on boxes ({type(error).__name__}: {error})") from None
 
     def misfit(self, box: Interval, gradient: bool = False) -> Enclosure:
-        """f(x) − y* over boxes (n, d): value (n, m), gradient (n, m, d)."""
+        """Enclosure of f(x) − y* over boxes (n, d): value (n, m), gradient (n, m, d)."""
         y = self.f(Enclosure.variables(box, gradient))
         if not isinstance(y, Enclosure) or y.dim() != 2:
             raise NoRule("no proof available: f does not return a matrix that depends on x")
         return y[:, : self.m] - self.y_star
 
     def sizes(self, box: Interval) -> Tensor:
-        """(n, d) widths of boxes, in the domain's."""
+        """(n, d) widths of boxes, in the domain's widths."""
         return (box.hi - box.lo) / self.width
 
     def contract(self, box: Interval) -> tuple[Interval, Tensor]:
-        """Shrink boxes about their solutions. → the boxes that may hold one, and which they were (n,) bool.
+        """Shrink boxes around their solutions. → the boxes that may hold one, and which of the n they are (n,) bool.
 
-        No solution is lost: what is cut off or left out is proved to hold none.
+        No solution is lost: removed parts and boxes provably hold none.
         """
         alive = self.misfit(box).value.holds_zero().all(1)
         small = (self.sizes(box).amax(1) <= LARGEST) & alive
@@ -84,7 +83,7 @@ class Equation:
         return Interval(lo_all[alive], hi_all[alive]), alive
 
     def _newton(self, box: Interval) -> tuple[Tensor, Tensor, Tensor]:
-        """One Gauss–Seidel step for m of the coordinates, the system brought near to the identity in them."""
+        """One Gauss–Seidel step for m of the coordinates, with the system preconditioned to near the identity."""
         centre = box.mid()
         at_centre, slopes = self.misfit(Interval(centre)).value, self._slopes(box)
         jacobian = slopes.mid().nan_to_num(0.0, 0.0, 0.0)
@@ -135,7 +134,7 @@ def pivots(jacobian: Tensor) -> Tensor:
 
 
 def inverted(square: Tensor) -> Tensor:
-    """About the inverse of each (n, m, m), or the identity: it preconditions, and no proof needs it to be exact."""
+    """Approximate inverse of each (n, m, m), or the identity; a preconditioner, which no proof needs to be exact."""
     inverse, _ = torch.linalg.inv_ex(square)
     fine = inverse.isfinite().all(2).all(1)
     return torch.where(fine[:, None, None], inverse, torch.eye(square.shape[1], dtype=square.dtype))
@@ -148,12 +147,12 @@ def times(matrix: Tensor, x: Interval) -> Interval:
 
 
 def rows(box: Interval, which: Tensor) -> Interval:
-    """Some of the boxes."""
+    """The boxes that ``which`` selects."""
     return box.each(lambda t: t[which])
 
 
 def joined(parts: list[Interval], d: int) -> Interval:
-    """Boxes put together."""
+    """Concatenate boxes."""
     empty = torch.empty(0, d, dtype=torch.float64)
     return Interval(torch.cat([empty, *(p.lo for p in parts)]), torch.cat([empty, *(p.hi for p in parts)]))
 
@@ -167,7 +166,7 @@ class Paving:
     tested: int
     seconds: float
     finished: bool
-    """Whether all are small enough; otherwise the budget ended."""
+    """Whether all boxes are small enough; False if the budget ran out."""
 
     def holds(self, x: Tensor) -> Tensor:
         """Whether each x (k, d) lies in a box: (k,) bool."""
@@ -186,7 +185,7 @@ class Paving:
 
 
 Progress = Callable[[int, float], None]
-"""Called with the number of tested boxes, and the proof so far: the share of the box excluded, or the radius."""
+"""Called with the number of tested boxes and the proved figure: the excluded share of the box, or the radius."""
 
 
 def pave(
@@ -200,7 +199,8 @@ def pave(
 ) -> Paving:
     """Boxes no wider than ``smallest`` (in the domain's widths) that hold all solutions of an equation.
 
-    Depth first, so that few wait: when time, memory or patience ends, those that wait are returned as they are.
+    Depth first, so that few boxes wait. At the limit of time or memory, or if cancelled, waiting boxes are returned
+    as they are.
     """
     began, tested, done, kept, excluded = time.perf_counter(), 0, [], 0, 0.0
     waiting = [Interval(*equation.bounds[:, None])]
@@ -230,13 +230,13 @@ class Radius:
     """Proved: no solution in the box is farther than ``radius`` from a design."""
 
     radius: float
-    """In the chosen unit of distance."""
+    """In the unit of distance."""
     boxes: Interval
-    """(n, d) where a solution farther than the goal could still be."""
+    """(n, d) boxes that may still hold a solution farther away than the goal."""
     tested: int
     seconds: float
     empty: bool = False
-    """Proved instead: there is no solution in the box at all."""
+    """Proved: the box holds no solution."""
 
 
 def prove_radius(
@@ -251,18 +251,18 @@ def prove_radius(
     progress: Progress | None = None,
     cancel: Callable[[], bool] | None = None,
 ) -> Radius:
-    """How far a solution can be from its nearest design: a bound that holds whenever this stops.
+    """Upper bound of the distance from a solution to its nearest design, valid whenever this stops.
 
-    Best first: the boxes whose farthest corner is farthest from the designs are cut next, until none is beyond
-    ``goal``, or time, memory or patience ends.
+    Best first: the boxes whose farthest corner is farthest from the designs are halved next, until none is beyond
+    ``goal``, at the limit of time or memory, or if cancelled.
 
     Args:
-        equation: what the designs solve.
-        designs: (k, d) designs; images of a design that count as the same may be among them.
-        scale: (d,) units of the distance, a coordinate each.
-        goal: a radius that is good enough.
-        coordinates: boxes of what the equation is in → boxes of the designs that follow, where those differ.
-        seconds, most: at most so much time, so many boxes kept.
+        equation: the equation that the designs solve.
+        designs: (k, d) designs; they may include equivalent images of a design.
+        scale: (d,) unit of the distance along each coordinate.
+        goal: radius at which to stop.
+        coordinates: maps boxes of the equation's variables to boxes of designs, if they differ.
+        seconds, most: limits of the time and of the number of boxes kept.
         progress: called with the number of tested boxes and the proved radius.
         cancel: returns whether to stop.
     """
@@ -271,7 +271,7 @@ def prove_radius(
     tree = cKDTree(points)
 
     def bound(box: Interval) -> Tensor:
-        """(n,) at least the distance of every point of a box to its nearest design."""
+        """(n,) upper bound of the distance from any point of a box to its nearest design."""
         x = coordinates(box)
         lo, hi = x.lo.numpy() / scale, x.hi.numpy() / scale
         _, near = tree.query((lo + hi) / 2, k=list(range(1, min(4, len(points)) + 1)), workers=-1)
@@ -294,7 +294,7 @@ def prove_radius(
         tested += len(part.lo)
         part, _ = equation.contract(part)
         far = bound(part)
-        near = far <= goal  # good enough: forgotten, but for how far they may be
+        near = far <= goal  # near enough: dropped, only the bound is kept
         settled = max(settled, float(far[near].max())) if near.any() else settled
         boxes = joined([rows(boxes, ~chosen), rows(part, ~near)], equation.d)
         bounds = torch.cat((bounds[~chosen], far[~near]))

@@ -1,4 +1,4 @@
-"""All solutions of one target, {x in the box: f(x) = y*}: ways onto that set, along it, and distances on it."""
+"""The solution set of one target, {x in the box: f(x) = y*}: moves onto it and along it, and distances on it."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from ipage_core.inference.localization import localize
 Floats = NDArray[np.float64]
 
 STEPS = 25
-"""Levenberg–Marquardt steps from anywhere; points that are near the set already get fewer."""
+"""Levenberg–Marquardt steps for points anywhere in the box."""
 REST = 0.025
-"""A point rests once its residual is below this fraction of what counts as arrived."""
+"""A point stops moving when its residual is below this fraction of ``arrived``."""
 NEARBY = 8
-"""Steps for points that are near the set already."""
+"""Levenberg–Marquardt steps for points near the set."""
 NEIGHBOURS = 8
-"""The distance to this neighbour says how densely points lie."""
+"""The distance to this neighbour, counted from the nearest, measures the density of points."""
 OWN_IMAGES = 4
-"""How many images of a design itself are allowed for among the points near to it."""
+"""Number of a design's own images that are expected among its nearest points."""
 GROWTHS, GROWING, STRIDE = 4, 1000, 1.5
-"""Rounds that add solutions where few are known, how many each, and the step in distances to neighbours."""
+"""Rounds that add solutions in sparse regions, solutions per round, and the step in distances to neighbours."""
 
 
 class Space(Protocol):
-    """What moves: x = decode(u) with u in a box; the part of a design space that is needed here."""
+    """The part of a design space that is needed here: x = decode(u) with u in a box."""
 
     @property
     def bounds(self) -> Tensor:
@@ -49,7 +49,7 @@ class Space(Protocol):
         ...
 
     def excess(self, x: Tensor) -> Tensor:
-        """(n, d) → (n, r): zero where every cap is kept."""
+        """(n, d) → (n, r): excess over the caps, zero where all are kept."""
         ...
 
 
@@ -63,28 +63,28 @@ class SolutionSet:
     """(m,)."""
     space: Space
     scale: Floats
-    """(d,) units of the distance; mostly the widths of the box."""
+    """(d,) units of the distance, mostly the widths of the box."""
     arrived: float
     """Norm of f(x) − y* (and excess over caps), in ``unit``, below which x counts as a solution."""
     unit: Tensor | None = None
-    """(m,) what counts as 1 in each property; the first one's also in an excess over a cap. 1 if None."""
+    """(m,) units of the properties; the first also of an excess over a cap. All 1 if None."""
     images: Callable[[Floats], Floats] | None = None
-    """(n, d) → (n, s, d): designs that count as the same, the design itself first."""
+    """(n, d) → (n, s, d): equivalent designs, the design itself first."""
     integers: tuple[int, ...] = ()
-    """Coordinates of x that have to be whole numbers."""
+    """Coordinates of x that must be whole numbers."""
     trusted: Callable[[Tensor], Tensor] | None = None
-    """(n, d) → (n,) bool: where f may be believed."""
+    """(n, d) → (n,) bool: where f is accurate enough."""
     like: Tensor = field(default_factory=lambda: torch.empty(0))
-    """Its dtype and device are those that f takes."""
+    """A tensor with the dtype and device of the inputs of f."""
 
     @property
     def d(self) -> int:
-        """Coordinates of a design."""
+        """Number of coordinates of a design."""
         return len(self.scale)
 
     @property
     def dimension(self) -> int:
-        """Of the set, where Ω is regular: free coordinates less targets."""
+        """Dimension of the set where Ω is regular: free coordinates minus targets."""
         return self.space.bounds.shape[1] - len(self.y_star)
 
     def coordinates(self, x: Floats) -> Floats:
@@ -96,22 +96,23 @@ class SolutionSet:
         return self.coordinates(x)[:, None] if self.images is None else self.coordinates(self.images(x))
 
     def nearest(self, x: Floats, designs: Floats) -> tuple[Floats, NDArray[np.int64]]:
-        """Distance from each x (n, d) to the nearest of the designs (k, d), and which that is. → (n,), (n,)."""
+        """Distance from each x (n, d) to the nearest of the designs (k, d), and its row. → (n,), (n,)."""
         copies = self.copies(designs)
         flat = copies.reshape(-1, self.d)
         distance, index = _closest(flat, self.coordinates(x), 1)
         return distance[:, 0], index[:, 0] // copies.shape[1]
 
     def two_nearest(self, x: Floats, designs: Floats) -> tuple[Floats, NDArray[np.int64]]:
-        """As :meth:`nearest`, and the distance to the nearest other design. → (n, 2), which is nearest (n,).
+        """Distances to the nearest two designs, and the row of the nearest. → (n, 2), (n,).
 
-        A design's own images may hide the other one: then it is at least as far as the last that was looked at.
+        If a design's own images hide the second design, its distance is replaced by that of the last image searched,
+        a lower bound.
         """
         copies = self.copies(designs)
         s, flat = copies.shape[1], copies.reshape(-1, self.d)
         distance, index = _closest(flat, self.coordinates(x), min(2 if s == 1 else OWN_IMAGES, len(flat)))
         own = index // s
-        other = (own != own[:, :1]).argmax(1)  # 0 where there is none
+        other = (own != own[:, :1]).argmax(1)  # 0 if there is none
         other = np.where(other == 0, distance.shape[1] - 1, other)
         return np.stack([distance[:, 0], distance[np.arange(len(x)), other]], axis=1), own[:, 0]
 
@@ -121,7 +122,7 @@ class SolutionSet:
         return distance[:, 0]
 
     def neighbours(self, x: Floats, count: int) -> tuple[Floats, NDArray[np.int64], Floats]:
-        """The ``count`` nearest images of *other* designs: distances and their rows in the images. → (n, c), …"""
+        """The ``count`` nearest images of *other* designs: distances, and rows in the images. → (n, c), …"""
         copies = self.copies(x)
         n, s = copies.shape[:2]
         flat = copies.reshape(-1, self.d)
@@ -132,27 +133,27 @@ class SolutionSet:
         return np.take_along_axis(distance, order, 1), np.take_along_axis(index, order, 1), flat
 
     def reach(self, x: Floats) -> Floats:
-        """(n,) distance from each point to its 8th neighbour: how lonely it is."""
+        """(n,) distance from each point to its 8th neighbour: large where points are sparse."""
         points = self.coordinates(x)
         distance, _ = _closest(points, points, min(NEIGHBOURS + 1, len(x)))
         return np.maximum(distance[:, -1], 1e-12)
 
     def spacing(self, x: Floats) -> Floats:
-        """(n,) share of the set that each point stands for, up to a factor: :meth:`reach` to the set's dimension.
+        """(n,) share of the set that each point represents, up to a factor: :meth:`reach` ** :attr:`dimension`.
 
-        The largest 5 % count as the 95th percentile: they are the set's ends, or points astray.
+        The largest 5 % are set to the 95th percentile, because they are ends of the set or stray points.
         """
         reach = self.reach(x)
         return np.asarray(np.minimum(reach, np.quantile(reach, 0.95)) ** max(self.dimension, 1))
 
     def tensor(self, x: Floats) -> Tensor:
-        """For f."""
+        """x as an input of f."""
         return torch.as_tensor(x).to(self.like)
 
     def land(self, x: Floats, steps: int = STEPS, held: Sequence[int] = ()) -> tuple[Floats, NDArray[np.bool_]]:
-        """Bring designs (n, d) onto the set by localization. → where they end (n, d), and whether on it (n,) bool.
+        """Bring designs (n, d) onto the set by localization. → the results (n, d), and whether they arrived (n,) bool.
 
-        Coordinates ``held`` keep the value they have.
+        Coordinates ``held`` stay fixed.
         """
         if not len(x):
             return np.empty((0, self.d)), np.zeros(0, bool)
@@ -180,9 +181,9 @@ class SolutionSet:
         return end.double().cpu().numpy(), fine.cpu().numpy()
 
     def along(self, x: Floats, direction: Floats) -> Floats:
-        """Move designs along the set: by ``direction`` (n, d), in units of the distance, turned into the set's tangent.
+        """Move designs along the set by ``direction`` (n, d), in units of the distance, projected onto its tangent.
 
-        The step is straight: :meth:`land` takes it back to the set. → (n, d).
+        The step is straight; :meth:`land` brings the result back to the set. → (n, d).
         """
         with torch.enable_grad():
             u = self.space.encode(self.tensor(x)).detach().requires_grad_(True)
@@ -205,7 +206,7 @@ class SolutionSet:
         return self.space.decode((here + step * unit).clamp(low, high).to(self.like)).detach().double().cpu().numpy()
 
     def units(self) -> Tensor:
-        """(e,) change of each u that moves a design by 1 in units of the distance."""
+        """(e,) change of each u that moves a design by one unit of the distance."""
         low, high = self.space.bounds.double()
         middle, step = (low + high) / 2, 0.25 * (high - low)
         ends = self.space.decode((middle + torch.diag(step)).to(torch.float64))
@@ -213,7 +214,7 @@ class SolutionSet:
         return step / moved.norm(dim=1).clamp(min=1e-300)
 
     def whole(self, x: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-        """Round the coordinates that are integers, and land with the others. → (n, d), which arrived (n,) bool."""
+        """Round the integer coordinates, then land with the others free. → (n, d), whether they arrived (n,) bool."""
         if not self.integers:
             return x, np.ones(len(x), bool)
         rounded = x.copy()
@@ -230,9 +231,10 @@ def _closest(points: Floats, to: Floats, count: int) -> tuple[Floats, NDArray[np
 def pool(
     solutions: SolutionSet, count: int, seed: int, propose: Callable[[int, int], Tensor] | None, box: bool = True
 ) -> Floats:
-    """Solutions to begin with, (k, d): ``count`` posterior samples and as many Sobol points of the box, localized.
+    """Initial solutions (k, d): ``count`` posterior samples and as many Sobol points of the box, localized.
 
-    ``propose`` (count, seed) → (count, d) draws posterior samples; without it, or without ``box``, only the other.
+    ``propose`` (count, seed) → (count, d) draws posterior samples. Without it there are only Sobol points; without
+    ``box``, only posterior samples.
     """
     starts = []
     if propose is not None:
@@ -248,9 +250,9 @@ def pool(
 
 
 def grow(solutions: SolutionSet, known: Floats, seed: int, rounds: int = GROWTHS, count: int = GROWING) -> Floats:
-    """Add solutions where few are known, above all in corners: steps along the set from the loneliest, landed again.
+    """Add solutions in sparse regions, mainly corners: step along the set from the sparsest points, and land again.
 
-    (k, d) → (more, d). Localization from anywhere leaves the set's ends nearly empty.
+    (k, d) → (more, d). Localization from all over the box leaves the ends of the set nearly empty.
     """
     if solutions.dimension < 1 or len(known) < 2:
         return known

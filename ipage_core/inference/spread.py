@@ -1,9 +1,9 @@
-"""Designs as far apart as possible on the solution set itself: {x in the box: f(x) = y*}.
+"""Spread designs as far apart as possible on the solution set itself: {x in the box: f(x) = y*}.
 
-Maximin in the latent space is not maximin on the solutions: a posterior is dense where the prior is. Here designs are
-placed by farthest-point sampling (Gonzalez 1985, doi:10.1016/0304-3975(85)90224-5), pushed apart along the set by Riesz
-repulsion (Hardin and Saff 2004), and centred in their share of it by Lloyd's algorithm (Lloyd 1982,
-doi:10.1109/TIT.1982.1056489), which comes last: repulsion alone runs to the walls.
+Maximin in the latent space is not maximin on the solutions, because the posterior is dense where the prior is dense.
+Here designs are placed by farthest-point sampling (Gonzalez 1985, doi:10.1016/0304-3975(85)90224-5), pushed apart along
+the set by Riesz repulsion (Hardin and Saff 2004), and centred in their Voronoi cells by Lloyd's algorithm (Lloyd 1982,
+doi:10.1109/TIT.1982.1056489). Lloyd's algorithm comes last, because repulsion alone pushes designs to the walls.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from ipage_core.inference.solution_set import GROWING, NEARBY, Floats, SolutionS
 
 Region = Literal["box", "posterior", "off"]
 REGIONS: tuple[Region, ...] = get_args(Region)
-"""Over all solutions in the box, over the likely ones, or as drawn."""
+"""Spread over all solutions in the box, over the likely ones, or not at all (designs stay as drawn)."""
 
 LEAST_POOL, POOL = 1000, 5
-"""Starts of each kind: at least so many, and so many for each design."""
+"""Starts of each kind: the minimum, and the number for each design."""
 PUSHES, LLOYDS = 20, 10
 FEW = 200
-"""Up to so many designs are picked anew from the pool after the pushes; of more the pushed ones are kept."""
+"""Up to this many designs are picked anew from the pool after the pushes; of more, the pushed designs are kept."""
 BREATH, BREATHS, BREATHED = 20, 16, 6
-"""One design in so many is moved at a time to where designs are few; how often; by how many points for each design."""
+"""Breathing k-means: one design in BREATH moves at a time; number of rounds; points for each design."""
 CROWD = 12
-"""Neighbours that push a design."""
+"""Number of neighbours that push a design."""
 NEAR = 6
-"""Localization steps after a push, which is short."""
+"""Localization steps after a push; few, because pushes are short."""
 
 
 def spread(
@@ -43,10 +43,10 @@ def spread(
     region: Region = "box",
     seed: int = 0,
 ) -> Floats:
-    """n designs spread over the solution set, as evenly as they come. → (n, d), or (0, d) if it cannot be found.
+    """Spread n designs evenly over the solution set. → (n, d), or (0, d) if localization reaches no solution.
 
-    Over the box, evenly by distance, and every connected piece that the pool of solutions meets gets its share. Over
-    the posterior, so that likely solutions are near to a design (k-means of posterior samples).
+    ``box``: evenly by distance; every connected piece that the pool of solutions reaches gets its share.
+    ``posterior``: likely solutions are near a design (k-means of posterior samples).
 
     Args:
         solutions: the set, with its distance.
@@ -64,7 +64,7 @@ def spread(
         return np.empty((0, solutions.d))
     if region == "box":
         known = grow(solutions, known, seed, count=max(GROWING, 2 * n))
-    x = known[np.resize(farthest(solutions, known, n), n)]  # of few solutions some are taken more than once
+    x = known[np.resize(farthest(solutions, known, n), n)]  # with few solutions, some are taken more than once
     if region == "box" and solutions.dimension > 0:
         x, visited = _push(solutions, x)
         known = np.concatenate([known, *visited])
@@ -80,9 +80,9 @@ def spread(
 def farthest(
     solutions: SolutionSet, known: Floats, n: int, beyond: Floats | None = None, enough: float = 0.0
 ) -> NDArray[np.int64]:
-    """Rows of at most n of the points (k, d): each the farthest from those before it, until all are within ``enough``.
+    """Farthest-point sampling: rows of at most n of the points (k, d), until all points are within ``enough``.
 
-    The first is about the middle; with designs to start from, ``beyond`` (j, d), the farthest from those.
+    The first row is near the middle or, given designs ``beyond`` (j, d), the farthest from them.
     """
     points = solutions.coordinates(known)
     squares = (points**2).sum(1)
@@ -123,7 +123,7 @@ def _push(solutions: SolutionSet, x: Floats) -> tuple[Floats, list[Floats]]:
 
 
 def _lloyd(points: _Points, x: Floats) -> Floats:
-    """Each design to the mean of its share of the points, then back to the set; the best generation by ∑ weight·d²."""
+    """Move each design to the mean of its points, then back to the set. → the generation with the least ∑ weight·d²."""
     best, least = x, np.inf
     for k in range(LLOYDS + 1):
         share = points.shares(x)
@@ -136,10 +136,10 @@ def _lloyd(points: _Points, x: Floats) -> Floats:
 
 
 def _breathe(points: _Points, x: Floats) -> Floats:
-    """Move designs from where they are crowded to where they are few, which Lloyd's algorithm cannot.
+    """Move designs from crowded regions to sparse ones, which Lloyd's algorithm cannot do.
 
-    Breathing k-means (Fritzke 2020, arXiv:2006.15666): add some designs where the error is largest, take as many away
-    where they are needed least, each time followed by two of Lloyd's steps; while ∑ weight·d² falls.
+    Breathing k-means (Fritzke 2020, arXiv:2006.15666): add designs where the error is largest, remove as many
+    where they are needed least, with two Lloyd steps after each; repeat while ∑ weight·d² falls.
     """
     count, share = max(1, len(x) // BREATH), points.shares(x)
     for _ in range(BREATHS):
@@ -160,14 +160,14 @@ def _breathe(points: _Points, x: Floats) -> Floats:
 
 
 def _land(solutions: SolutionSet, known: Floats, x: Floats) -> Floats:
-    """Means back onto the set; in the place of one that does not arrive, the known solution nearest to it."""
+    """Bring means back onto the set; one that does not arrive is replaced by the nearest known solution."""
     landed, fine = solutions.land(x, NEARBY)
     _, nearest = cKDTree(solutions.coordinates(known)).query(solutions.coordinates(x), workers=-1)
     return np.where(fine[:, None], landed, known[nearest])
 
 
 def _least(solutions: SolutionSet, x: Floats, needed: Floats, count: int) -> list[int]:
-    """The ``count`` designs needed least, of neighbours only one: the other is needed once the first is gone."""
+    """The ``count`` designs needed least, only one of two neighbours: without it, the other is needed."""
     nearest = solutions.neighbours(x, 1)[1][:, 0] // solutions.copies(x[:1]).shape[1]
     gone: list[int] = []
     for i in np.argsort(needed, kind="stable"):
@@ -177,36 +177,36 @@ def _least(solutions: SolutionSet, x: Floats, needed: Floats, count: int) -> lis
 
 
 class _Shares(NamedTuple):
-    """What each design stands for: the points that are nearer to it than to any other."""
+    """The Voronoi cell of each design: the points that are nearer to it than to any other design."""
 
     means: Floats
-    """(n, d) weighted mean of its share, the design itself where that is empty."""
+    """(n, d) weighted mean of the cell; the design itself if the cell is empty."""
     error: Floats
-    """(n,) ∑ weight·d² over its share."""
+    """(n,) ∑ weight·d² over the cell."""
     needed: Floats
-    """(n,) by how much the error would grow without it."""
+    """(n,) growth of the error without the design."""
     farthest: NDArray[np.int64]
-    """(n,) row of the point of its share that adds most to the error."""
+    """(n,) row of the point in the cell that adds most to the error."""
     total: float
 
 
 class _Points:
-    """Points known on the set (k, d), each with the share of it that it stands for (k,)."""
+    """Known points of the set (k, d), each with the share of the set that it represents (k,)."""
 
     def __init__(self, solutions: SolutionSet, known: Floats, weight: Floats) -> None:
         self.solutions, self.known, self.weight = solutions, known, weight
         self.copies = solutions.copies(known)
 
     def some(self, most: int) -> _Points:
-        """At most so many of them."""
+        """At most ``most`` of the points."""
         rows = np.random.default_rng(0).permutation(len(self.known))[:most]
         return _Points(self.solutions, self.known[rows], self.weight[rows])
 
     def shares(self, x: Floats) -> _Shares:
-        """Among the designs x (n, d)."""
+        """Voronoi cells of the designs x (n, d)."""
         distance, own = self.solutions.two_nearest(self.known, x)
         at, weight = self.copies[:, 0], self.weight
-        if self.copies.shape[1] > 1:  # a point's image on the design's side
+        if self.copies.shape[1] > 1:  # the image of each point that is nearest to its design
             near = ((self.copies - self.solutions.coordinates(x)[own][:, None]) ** 2).sum(2).argmin(1)
             at = self.copies[np.arange(len(at)), near]
         total = np.bincount(own, weight, len(x))[:, None]

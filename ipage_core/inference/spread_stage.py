@@ -1,4 +1,4 @@
-"""The engine's stages between localization and correction: spread the designs of each target, and fill the gaps."""
+"""The stages between localization and correction: spread the designs of each target, and fill the gaps."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from ipage_core.inference.spread import Region, spread
 from ipage_core.inference.target_set import Propose, by_surrogate, proposer
 
 CORRECTIONS = 2
-"""Corrections by a cheap Ω after a spread that asks for none: designs in corners, where f is less exact, need them."""
+"""Default number of corrections by a cheap Ω after a spread: f is less exact in corners."""
 MATCHED = 2000
-"""Up to so many designs go to the samples nearest to them; more go in the order of their largest coordinate."""
+"""Up to this many designs are matched to the nearest samples; more are matched in the order of a coordinate."""
 
 
 def sets_of(chain: Chain, goal: Tensor) -> tuple[SolutionSet, Propose]:
@@ -31,9 +31,9 @@ def sets_of(chain: Chain, goal: Tensor) -> tuple[SolutionSet, Propose]:
 
 
 def spread_samples(chain: Chain, samples: Samples, goal: Tensor, n: int, region: Region, seed: int) -> Tensor:
-    """Move the n samples of each target apart along its solution set. Returns which moved (total,) bool.
+    """Spread the n samples of each target along its solution set. → which samples moved (total,) bool.
 
-    Each sample moves to that spread design which is nearest: the path goes on from where it was.
+    Each sample moves to the nearest spread design, so its path continues.
     """
     moved = torch.zeros(len(goal), dtype=torch.bool)
     x = samples.x.clone()
@@ -41,7 +41,7 @@ def spread_samples(chain: Chain, samples: Samples, goal: Tensor, n: int, region:
         for first in range(0, len(goal), n):
             rows = slice(first, first + n)
             if (chain.residual(samples, goal)[rows] > 1.0).all():
-                continue  # the target cannot be reached: all aim at the closest point
+                continue  # the target cannot be reached: all samples aim at the closest point
             solutions, propose = sets_of(chain, goal[first])
             result = spread(solutions, n, propose=propose, region=region, seed=seed)
             if len(result):
@@ -53,7 +53,7 @@ def spread_samples(chain: Chain, samples: Samples, goal: Tensor, n: int, region:
 
 
 def _matched(solutions: SolutionSet, here: Floats, there: Floats) -> NDArray[np.int64]:
-    """Which row of ``there`` each row of ``here`` moves to: the shortest way for all together."""
+    """The row of ``there`` that each row of ``here`` moves to, at the least total squared distance (or sorted)."""
     a, b = solutions.coordinates(here), solutions.coordinates(there)
     if len(a) > MATCHED:
         axis = int(np.ptp(b, axis=0).argmax())
@@ -64,7 +64,7 @@ def _matched(solutions: SolutionSet, here: Floats, there: Floats) -> NDArray[np.
 
 
 def _advance(chain: Chain, samples: Samples, goal: Tensor, x: Tensor, label: str) -> None:
-    """All samples are now at x (total, d): another frame of their path."""
+    """Set all samples to x (total, d) and add a frame to their path."""
     samples.x = x
     samples.predicted = chain.predict(x)
     error = chain.error(samples.predicted, goal)
@@ -75,7 +75,7 @@ def _advance(chain: Chain, samples: Samples, goal: Tensor, x: Tensor, label: str
 
 @dataclass(frozen=True)
 class Filled:
-    """What filling the gaps did: coverage before and after, by the same solutions and held-out samples."""
+    """Coverage before and after filling the gaps, by the same solutions and held-out samples."""
 
     within: float
     added: int
@@ -85,14 +85,14 @@ class Filled:
     posterior_after: float
 
     def summary(self) -> dict[str, Any]:
-        """For JSON; null where nothing is known."""
+        """The figures for JSON; null if unknown."""
         return {name: None if value != value else value for name, value in vars(self).items()}
 
 
 def fill_samples(chain: Chain, samples: Samples, goal: Tensor, within: float, seed: int, most: int) -> Filled:
-    """Add samples to those of one target until every solution that is found lies within ε of one.
+    """Add samples to those of one target until every known solution lies within ε of one.
 
-    An added sample has no latent point; what was proposed for it is the design itself.
+    An added sample has no latent point; its proposed design is the design itself.
     """
     with chain.clock("fill"):
         solutions, propose = sets_of(chain, goal[0])

@@ -1,4 +1,4 @@
-"""The solution set of a task's target: as a method's surrogate sees it, or as Ω itself has it."""
+"""The solution set of a task's target, by a method's surrogate or by Ω itself."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from ipage_core.problem.space import DesignSpace
 from ipage_core.problem.task import Task
 
 ARRIVED, ROUNDING = 2e-3, 2e-5
-"""x solves f(x) = y* if the misfit is below the first, in tolerances; or the second, of y*: float32 gives no more."""
+"""x solves f(x) = y* if the misfit is below 2e-3 tolerances, or below 2e-5 of y* (the limit of float32)."""
 EXACT = 1e-6
-"""The same for Ω itself in float64, in tolerances."""
+"""Largest misfit for Ω itself in float64, in tolerances."""
 TRUSTED = 0.99
-"""A surrogate is believed where its doubt is no larger than at this share of the pairs that it was not trained on."""
+"""An ensemble is trusted where its members disagree no more than on this share of the held-out pairs."""
 WIDEST = 64
-"""Free coordinates beyond which all designs are about equally far apart."""
+"""With more free coordinates than this, all designs are about equally far apart."""
 
 Propose = Callable[[int, int], Tensor]
 """(count, seed) → (count, d) posterior samples."""
 
 
 def spreadable(task: Task, method: Loaded, space: DesignSpace) -> str:
-    """Why designs cannot be spread over the solution set, as a sentence; empty if they can."""
+    """The reason why designs cannot be spread over the solution set, as a sentence; empty if they can."""
     free = space.bounds.shape[1]
     if method.surrogate is None:
         return f"Designs are as drawn: {method.name} has no surrogate to spread them on."
@@ -46,7 +46,7 @@ def spreadable(task: Task, method: Loaded, space: DesignSpace) -> str:
 
 
 def uncoverable(task: Task, method: Loaded | None, space: DesignSpace) -> str:
-    """Why nothing can be said of the coverage by any designs, as a sentence; empty if something can."""
+    """The reason why no coverage can be computed, as a sentence; empty if it can."""
     if len(space.stages) or space.bounds.shape[1] > WIDEST:
         free = space.bounds.shape[1]
         return f"There is no coverage of {task.title}: between {free} free coordinates all distances are about equal."
@@ -56,7 +56,7 @@ def uncoverable(task: Task, method: Loaded | None, space: DesignSpace) -> str:
 
 
 def by_surrogate(task: Task, method: Loaded, space: DesignSpace, y_star: Tensor, unit: Tensor) -> SolutionSet:
-    """{x: f(x) = y*} of a surrogate, y* (m,); residuals are in ``unit`` (m,), mostly the tolerances."""
+    """The set {x: f(x) = y*} of a surrogate f, y* (m,); residuals are in ``unit`` (m,), mostly the tolerances."""
     surrogate = method.surrogate
     assert surrogate is not None
     reach = ARRIVED + ROUNDING * float((y_star.cpu().double() / unit.cpu().double()).norm())
@@ -65,10 +65,10 @@ def by_surrogate(task: Task, method: Loaded, space: DesignSpace, y_star: Tensor,
 
 
 def by_omega(task: Task, space: DesignSpace, y_star: Tensor) -> tuple[SolutionSet, Equation]:
-    """{x: Ω(x) = y*} itself, y* (m,), where Ω is cheap and PyTorch code that can be followed.
+    """The set {x: Ω(x) = y*}, y* (m,), if Ω is cheap PyTorch code that interval arithmetic can run.
 
     Raises:
-        NoRule: why not, as a sentence.
+        NoRule: Ω is not such code; the message is a sentence with the reason.
     """
     if task.omega is None:
         raise NoRule(f"no proof available: {task.name} has no forward operator Ω, and a proof about f is none about it")
@@ -85,10 +85,10 @@ def by_omega(task: Task, space: DesignSpace, y_star: Tensor) -> tuple[SolutionSe
 
 
 def pieces_of(task: Task, space: DesignSpace, y_star: Tensor, seconds: float = 20.0) -> Pieces:
-    """How many separate pieces {x admissible: Ω(x) = y*} has, y* (m,), proved exactly or from below.
+    """Number of connected pieces of {x admissible: Ω(x) = y*}, y* (m,), proved exactly or as a lower bound.
 
     Raises:
-        NoRule: why nothing can be proved, as a sentence.
+        NoRule: nothing can be proved; the message is a sentence with the reason.
     """
     if space.whole is not None or space.excess(task.bounds[:1]).shape[1]:
         raise NoRule("no proof available: caps and whole numbers cut the solution set where a proof does not follow")
@@ -121,7 +121,7 @@ def _set(
 
 
 def _trust(task: Task, method: Loaded) -> Callable[[Tensor], Tensor] | None:
-    """Where an ensemble's members agree as well as on held-out pairs; None: f is no ensemble, or there are no pairs."""
+    """Where an ensemble's members agree as well as on held-out pairs; None without an ensemble or without pairs."""
     doubt = getattr(method.surrogate, "spread", None)
     pairs = task.held_out or task.stored
     if doubt is None or pairs is None:
@@ -138,7 +138,7 @@ def _trust(task: Task, method: Loaded) -> Callable[[Tensor], Tensor] | None:
 
 
 def proposer(task: Task, method: Loaded, y_star: Tensor) -> Propose:
-    """Posterior samples for one target y* (m,) from simple random latent points."""
+    """Posterior sampler for one target y* (m,), from simple random latent points."""
 
     def propose(count: int, seed: int) -> Tensor:
         z = torch.randn(count, method.proposal.latent_dim, generator=torch.Generator().manual_seed(seed))
@@ -146,7 +146,7 @@ def proposer(task: Task, method: Loaded, y_star: Tensor) -> Propose:
         with torch.no_grad():
             try:
                 return method.proposal.sample(goal, z.to(method.device))
-            except AssertionError:  # a spline's inverse that float32 does not find
+            except AssertionError:  # a spline's inverse fails in float32
                 return torch.full((count, task.d), torch.nan)
 
     return propose
@@ -165,12 +165,12 @@ def coverage_of(
     progress: Progress | None = None,
     cancel: Callable[[], bool] | None = None,
 ) -> Coverage:
-    """How much of the solutions of one target y* (m,) the designs (n, d) cover, by the strongest means there are.
+    """Coverage of the solutions of one target y* (m,) by designs (n, d), by the strongest method available.
 
-    On Ω itself, with a proof, where it can be followed; else on the method's surrogate, as an estimate.
+    A proof on Ω itself if interval arithmetic can run it, otherwise an estimate on the method's surrogate.
 
     Raises:
-        ValueError: no designs, ε ≤ 0, or neither an Ω that can be followed nor a surrogate.
+        ValueError: no designs, ε ≤ 0, or there is neither a surrogate nor an Ω that interval arithmetic can run.
     """
     space = space or constraints.parse(task)
     if why := uncoverable(task, method, space):

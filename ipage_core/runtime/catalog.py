@@ -1,4 +1,4 @@
-"""Things by name: those that ship, and those that other sources add while the program runs."""
+"""A mapping of names to shipped entries and to entries that other sources add while the program runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 class Catalog(Mapping[str, T], Generic[T]):
     """A mapping that readers cannot change.
 
-    Who reads it while a source changes sees all of the former state, or all of the new one.
+    A reader during a change sees either the old state or the new state, never a mixture.
 
     >>> greek = Catalog(lambda: {"alpha": 1})
     >>> greek.extend("mine", {"beta": 2}), greek.extend("mine", {"beta": 2})
@@ -29,9 +29,9 @@ class Catalog(Mapping[str, T], Generic[T]):
         self._lock = RLock()
 
     def extend(self, source: str, rows: Mapping[str, T]) -> bool:
-        """Put ``rows`` in place of all that ``source`` added before. → whether anything changed.
+        """Replace all earlier rows of ``source`` by ``rows``. → whether anything changed.
 
-        A row takes the place of one that ships, or that an earlier source added, under the same name.
+        A row replaces a shipped row, or a row of an earlier source, with the same name.
         """
         with self._lock:
             if self._added.get(source, {}) == dict(rows):
@@ -40,7 +40,7 @@ class Catalog(Mapping[str, T], Generic[T]):
             return True
 
     def added(self, source: str) -> Mapping[str, T]:
-        """What ``source`` added."""
+        """The rows that ``source`` added."""
         return dict(self._added.get(source, {}))
 
     def _all(self) -> dict[str, T]:

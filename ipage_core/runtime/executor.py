@@ -5,8 +5,8 @@ finished item, ``{"key", "result"}``, synced to disk. A run that starts again wi
 missing items. If a worker is killed, another one takes over its item. If a run is killed, only the items in flight are
 lost. The journal never holds a key twice.
 
-Local cores have processes of their own, not ``distributed.LocalCluster``: two workers of that took 2.2 s of CPU to
-start, these take 0.1 s, and pages start a run for every check. Neither leaves a process behind when the run is killed.
+Local cores use own processes, not ``distributed.LocalCluster``: pages start a run for every check, and two workers of
+LocalCluster took 2.2 s of CPU to start, these 0.1 s. Neither leaves a process behind when the run is killed.
 """
 
 from __future__ import annotations
@@ -70,20 +70,20 @@ def run(
     """Compute ``work(argument)`` for all items. → results by key, in the order of the items.
 
     Args:
-            work: top-level function of an importable module; its result must survive JSON.
-            items: pairs of a key and an argument; keys differ, and name everything that the result depends on.
-            journal: file for finished items; None: memory only.
-            workers: 0: this process; n ≥ 1: n fresh processes with one BLAS thread each.
+        work: top-level function of an importable module; its result must survive JSON.
+        items: pairs of a key and an argument; keys differ, and name everything that the result depends on.
+        journal: file for finished items; None: memory only.
+        workers: 0: this process; n ≥ 1: n fresh processes with one BLAS thread each.
         scheduler: address of a Dask scheduler, ``tcp://host:8786``; overrides ``workers``. Its workers need
             this package installed, but no common file system.
         progress: called in this process.
-                cancel: called at least twice a second (after every item if ``workers`` is 0); if true, items in flight
-                    are dropped and the finished results are returned.
+        cancel: called at least twice a second (after every item if ``workers`` is 0); if true, items in flight
+            are dropped and the finished results are returned.
 
     Raises:
         ValueError: two items share a key, the journal is damaged or in use, or no scheduler answers.
         WorkerLost: an item was lost with its worker three times.
-            Exception: an error of ``work`` ends the run; finished items stay in the journal.
+        Exception: an error of ``work`` ends the run; finished items stay in the journal.
     """
     wanted: dict[str, Any] = {}
     for key, argument in items:
@@ -218,7 +218,7 @@ def _serve(pipe: Connection, work: Work) -> None:
 
 
 def _end_with_parent() -> None:
-    """End this worker when the run ends, by SIGKILL too: otherwise it would finish its item for nobody."""
+    """End this worker when the run ends, by SIGKILL too: otherwise it would finish its item in vain."""
     if (parent := multiprocessing.parent_process()) is not None:
         wait([parent.sentinel])
         os._exit(1)

@@ -22,7 +22,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield the name of a temporary file beside ``path``; rename it to ``path`` if the block succeeds.
 
     Raises:
-            OSError: the path cannot be written, is a device or folder, or the disk is full; one sentence.
+        OSError: the path cannot be written, is a device or folder, or the disk is full; one sentence.
     """
     target = Path(os.path.realpath(path))  # so that a link stays a link
     try:
@@ -75,7 +75,7 @@ def _lives(process: int) -> bool:
 def spreadsheet_safe(frame: pd.DataFrame) -> pd.DataFrame:
     """The table with an apostrophe before each name and text that a spreadsheet would run as a formula.
 
-    A column of the user's may be called ``=SUM(A1)`` or ``-log10(p)``; numbers stay as they are.
+    A user's column may be called ``=SUM(A1)`` or ``-log10(p)``; numbers stay as they are.
     """
 
     def safe(value: object) -> object:

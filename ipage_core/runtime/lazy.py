@@ -1,4 +1,4 @@
-"""Imports modules on first use, so that tasks can be listed and linked to without loading torch."""
+"""Imports modules on first use, so that tasks can be listed and linked without loading torch."""
 
 from __future__ import annotations
 

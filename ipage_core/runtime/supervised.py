@@ -1,4 +1,4 @@
-"""Programs of the user's own, run so that none outlives this process: see :mod:`ipage_core.runtime.supervisor`."""
+"""Runs the user's programs so that none outlives this process: see :mod:`ipage_core.runtime.supervisor`."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ class Ended(NamedTuple):
     """How a command ended."""
 
     code: int | None
-    """Its exit code, −9 for one that signal 9 has killed; None if it never began, or was stopped."""
+    """Its exit code, −9 if killed by signal 9; None if it did not start or was stopped."""
     late: bool
-    """It was stopped because it took too long."""
+    """Whether it was stopped at the time limit."""
     error: str
-    """Why it could not begin; else empty."""
+    """The reason why it could not start; else empty."""
     seconds: float
 
 
 def run(
     words: Sequence[str], folder: Path, seconds: float, environment: Mapping[str, str | None] | None = None
 ) -> Ended:
-    """Run a command in ``folder``, which then holds ``stdout.txt`` and ``stderr.txt``, for at most so many seconds.
+    """Run a command in ``folder``, for at most ``seconds``; its output is in ``stdout.txt`` and ``stderr.txt`` there.
 
-    All that it has started ends with it, and all of it ends with this process, whatever kills it.
+    Its child processes end with it, and all of them end with this process, even if that is killed.
 
     Args:
-        words: the program and its arguments; no shell reads them.
-        folder: where it works.
-        seconds: after which it is killed.
+        words: the program and its arguments; no shell interprets them.
+        folder: its working directory.
+        seconds: time after which it is killed.
         environment: variables to change; None removes one.
 
     Raises:
@@ -52,7 +52,7 @@ def run(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C comes to this process, whose end of the pipe then ends the command
+        start_new_session=True,  # Ctrl-C reaches this process; closing its end of the pipe ends the command
         env=variables,
     )
     assert process.stdin is not None
@@ -65,5 +65,5 @@ def run(
         process.wait()
     try:
         return Ended(**json.loads(text))
-    except ValueError:  # somebody has killed the supervisor
+    except ValueError:  # the supervisor was killed
         return Ended(None, False, "its supervisor was killed", 0.0)

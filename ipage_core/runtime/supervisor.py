@@ -1,10 +1,10 @@
-"""Runs one command so that nothing of it outlives its caller. A script: ``python supervisor.py S DIR WORD …``.
+"""Runs one command so that none of its processes outlives the caller. A script: ``python supervisor.py S DIR WORD …``.
 
-The command works in the folder DIR, in a process group of its own, for at most S seconds; what it prints is kept in
+The command works in the folder DIR, in a process group of its own, for at most S seconds; its output goes to
 ``stdout.txt`` and ``stderr.txt`` there. Standard input is a pipe that the caller holds open: when the caller dies, by
-SIGKILL too, the pipe ends, and this script kills the command with all that it has started, and removes DIR. On Linux
-it also adopts what the command has put into other groups. One line of JSON on standard output says how it ended.
-It imports the standard library alone, so that Python starts it in a few milliseconds.
+SIGKILL too, the pipe ends, and this script kills the command and its child processes, and removes DIR. On Linux
+it also adopts children that have moved to other groups. One line of JSON on standard output says how it ended.
+It imports only the standard library, so that Python starts it in a few milliseconds.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ def main(arguments: list[str]) -> None:
 
 
 def _end(command: subprocess.Popen[bytes]) -> None:
-    """Kill the command's group, and whatever else of it this process has adopted."""
-    with suppress(OSError):  # it may have ended by itself
+    """Kill the command's group, and the other children that this process has adopted."""
+    with suppress(OSError):  # it may have ended already
         os.killpg(command.pid, signal.SIGKILL)
     command.wait()
     while children := _children():
@@ -81,7 +81,7 @@ def _end(command: subprocess.Popen[bytes]) -> None:
 
 
 def _children() -> list[int]:
-    """Processes whose parent this one is; none where the system does not list them in /proc."""
+    """Child processes of this process; none if the system has no /proc."""
     results = []
     for name in os.listdir("/proc") if os.path.isdir("/proc") else []:
         if name.isdigit():

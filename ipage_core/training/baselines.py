@@ -70,7 +70,7 @@ def recipe(task: Task, model: str, own: Recipe, like: Callable[[], int]) -> tupl
         arguments = {"latent": task.d} | arguments
         if arguments.get("normalized"):  # the bound falls for as long as Ren et al. train
             settings = replace(settings, epochs=5 * settings.epochs)
-    if any(task.dequantize):  # y does not follow the noise of x, so that is half as wide
+    if any(task.dequantize):  # y is that of x without noise, so the noise is half as wide
         arguments["dequantize"] = [0.5 * half_width for half_width in task.dequantize]
     if any(task.support):
         arguments.setdefault("support", [interval and list(interval) for interval in task.support])

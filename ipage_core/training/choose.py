@@ -17,17 +17,17 @@ from ipage_core.networks.gaussian_process import FEW, GaussianProcess
 from ipage_core.tasks.table.surrogate import MOST_TESTED, NORMAL, ratio_of_the_alike
 
 FOLDS = 5
-"""Number of parts in the cross-validation; each is predicted from the others, hyperparameters included."""
+"""Number of folds of the cross-validation; hyperparameters are fitted without the fold, too."""
 COVERED = 0.9
 """Share of the true values that an interval holds."""
 DECADES = 100.0
 """Smallest ratio of maximum to minimum for which the logarithm of a positive column is tried."""
 LEAST_SHARE = 0.1
-"""Share of the root mean square error that is added, in squares, to a spread before calibration."""
+"""Share of the root mean square error that is added in quadrature to a spread before calibration."""
 FINEST = 1e-6
 """Smallest spread, as a share of a property's standard deviation: the precision of float32."""
 SHRUNK = 0.5
-"""Least of what an ensemble's mean errs, over what the members err that have not seen the row."""
+"""Least ratio of the error of an ensemble's mean to the error of the members that have not seen the row."""
 
 
 class LeftOut(NamedTuple):
@@ -81,20 +81,20 @@ def best(candidates: dict[str, LeftOut]) -> list[str]:
 
 
 class Calibration(NamedTuple):
-    """What turns own spreads into ones that hold: see :meth:`TableSurrogate.spread`."""
+    """Turns a surrogate's own spreads into calibrated ones: see :meth:`TableSurrogate.spread`."""
 
     factor: Tensor
     """(m,)."""
     least: Tensor
-    """(m,) added to a spread, in squares."""
+    """(m,) added to a spread in quadrature."""
     tested: Tensor
-    """(k, m) predictions of rows left out."""
+    """(k, m) predictions for left-out rows."""
     ratio: Tensor
-    """(k, m) their error² over spread²; −1 where nothing was measured, since files hold no NaN."""
+    """(k, m) their error² over spread²; −1 if not measured, because the files hold no NaN."""
 
 
 def calibrate(left_out: LeftOut, predicted: Tensor) -> Calibration:
-    """So that ŷ ± 1.645·factor·√(ratio·(spread² + least²)) holds 90 % of the rows left out.
+    """Calibrate so that ŷ ± 1.645·factor·√(ratio·(spread² + least²)) holds 90 % of the left-out rows.
 
     Split conformal prediction with locally weighted errors (Lei et al. 2018, doi:10.1080/01621459.2017.1307116): the
     ratio is that of the rows with the most similar predictions (n, m). For n rows the factor is the ⌈(n + 1)·0.9⌉-th
@@ -114,9 +114,9 @@ def calibrate(left_out: LeftOut, predicted: Tensor) -> Calibration:
 
 
 def of_the_mean(members: LeftOut, count: int) -> LeftOut:
-    """What the mean of ``count`` members errs, from what those members err that have not seen a row.
+    """Errors of the mean of ``count`` members, from those of the members that have not seen a row.
 
-    The mean has the members' common error, and of their own ones, which their spread shows, the variance over count.
+    The mean has the members' common error. Their individual errors, estimated by the spread, add variance / count.
     """
     own = (1 - 1 / count) * members.spread.square().nanmean(0)
     kept = (1 - own / members.error.square().nanmean(0).clamp(min=1e-300)).clamp(min=SHRUNK**2).sqrt()

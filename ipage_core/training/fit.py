@@ -55,7 +55,7 @@ def pick_device(name: str) -> torch.device:
     """The device: ``auto`` is cuda, else mps, else cpu.
 
     Raises:
-            ValueError: this device does not exist.
+        ValueError: this device does not exist.
     """
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":

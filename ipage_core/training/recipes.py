@@ -41,7 +41,7 @@ def recipe(task: Task, model: str, size: str = "usual") -> tuple[str, dict[str, 
     The surrogate of an INN is not among the arguments: it is the model beside it.
 
     Raises:
-            ValueError: unknown model or size, or a size that the task does not have.
+        ValueError: unknown model or size, or a size that the task does not have.
     """
     if size not in SIZES:
         raise ValueError(f"size '{size}' is not known; accepted: {', '.join(SIZES)}")
@@ -65,8 +65,8 @@ def recipe(task: Task, model: str, size: str = "usual") -> tuple[str, dict[str, 
         return "mlp", arguments | own.arguments, replace(settings, **own.settings)
     arguments |= SPLINES
     if any(task.dequantize):
-        # In the INN, y follows the noise of x through the surrogate; in a cINN it does not, so the noise is half as
-        # wide.
+        # In the INN, the surrogate gives y of the noisy x. In a cINN, y is that of x without noise, so the noise is
+        # half as wide.
         share = 0.5 if model == "cinn" else 1.0
         arguments["dequantize"] = [share * half_width for half_width in task.dequantize]
     bounded = [
@@ -102,7 +102,7 @@ def surrogate_in(task: Task, folder: Path) -> Any:
     card = json.loads((folder / "mlp.json").read_text())
     surrogate = networks_of(task)[card["model"]](**card["arguments"])
     tensors, _ = load_tensors(folder / "mlp.safetensors")
-    # Sorted, φ comes before φ*: the best epoch, where both are there.
+    # Sorted, φ comes before φ*; the last is φ* (best epoch) if both exist.
     surrogate.load_state_dict({name.split(".", 1)[1]: tensors[name] for name in sorted(tensors)})
     return surrogate.eval().requires_grad_(False)
 
@@ -170,7 +170,7 @@ def train(
     ``out`` holds a checkpoint during the training; ``resume`` continues from it, and leaves a finished model as it is.
 
     Raises:
-            ValueError: unknown model or size, a model of another task in ``out``, or a checkpoint of another run.
+        ValueError: unknown model or size, a model of another task in ``out``, or a checkpoint of another run.
     """
     network, arguments, settings = recipe(task, model, size)
     settings = replace(settings, seed=seed, epochs=settings.epochs if epochs is None else epochs)
@@ -309,5 +309,5 @@ def accuracy(surrogate: Network, x: Tensor, y: Tensor) -> dict[str, Any]:
 
 
 def _figure(value: float, form: str) -> float | None:
-    """For a card; None where no row tells."""
+    """A rounded figure for a card; None if it cannot be computed."""
     return None if value != value else float(format(value, form))

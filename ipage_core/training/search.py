@@ -3,7 +3,7 @@
 The score is the mean negative log-likelihood of held-out pairs at the best epoch (cVAE: its importance-weighted bound;
 cells: per pixel, or per entry of their code). Ω is not used. The ranking of cVAEs changes during training, so they need
 their full length, ``--epochs 100``. INN and cINN are tried with other couplings and bins, each as wide as its size
-allows. For the neural adjoint, whose network is fixed by its size, the descents are searched for. Their score is the
+allows. For the neural adjoint, whose network is fixed by its size, the search is over the descents. Their score is the
 mean error at properties of training pairs, with one design each, by Ω, or by the separate surrogate if Ω is slow. The
 log is ``pretrained/TASK/METHOD.search.json``. The best settings are copied by hand into the task's ``recipes`` or
 ``ipage_core.inference.methods.METHODS["na"]``.

@@ -83,7 +83,7 @@ def fit_table(
     if len(x) <= MOST_ROWS and m <= MOST_PROPERTIES:
         process = GaussianProcess.fitted(read, both, box, seed=settings.seed)
         scores |= _candidates("process", cross_validate(read, both, box, process, seed=settings.seed), y, log_y, floor)
-        # One fold in five is 20 % of the rows less. With many, the closed form's hyperparameters hardly know a row.
+        # Each fold trains on 20 % fewer rows. With many rows, one row hardly affects the closed form's hyperparameters.
         if len(x) >= FEW:
             final |= _candidates("process", LeftOut(*process.left_out()), y, log_y, floor)
     ensemble, run = None, Fit({})
@@ -144,7 +144,7 @@ def fit_table(
 
 
 def _of_the_chosen(chosen: Sequence[str], result: Mapping[str, LeftOut]) -> LeftOut:
-    """For each property the rows left out of the candidate that it got."""
+    """Left-out rows of each property, from its chosen candidate."""
     columns = [torch.stack([result[c][k][:, j] for j, c in enumerate(chosen)], 1) for k in range(2)]
     return LeftOut(*columns)
 

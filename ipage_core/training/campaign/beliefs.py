@@ -1,4 +1,4 @@
-"""What the rows say of designs that nobody has evaluated: their properties, and the chance that each is a hit."""
+"""Predictions for designs not yet evaluated: their properties, and the probability that each is a hit."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ipage_core.problem.task import Task
 from ipage_core.training.campaign.process import Copies, Process, alone, fit, ties
 
 MOST_ROWS = 400
-"""Rows that a process is fitted on: those nearest to the target, and a few of all others."""
+"""Most rows for the fit of a process: those nearest to the target, and a few of the others."""
 FAILED, WORKED = 0.0, 1.0
 GROWN = 1.4
-"""Growth of the rows after which hyperparameters are fitted from scratch."""
+"""Factor of growth of the rows after which hyperparameters are fitted from scratch."""
 LOG_GAIN = 2.0
-"""Gain of log density for which a property's logarithm takes its place."""
+"""Gain of log density above which the logarithm of a property is modelled instead."""
 
 
 @dataclass(frozen=True, eq=False)
 class Coordinates:
-    """Designs as processes read them: in the unit cube, logarithmic where the task says so."""
+    """Designs as inputs of the processes: in the unit cube, logarithmic where the task says so."""
 
     low: Tensor
     width: Tensor
@@ -33,13 +33,13 @@ class Coordinates:
     copies: Copies
     group: Tensor
     unit: Tensor
-    """(d,) what counts as 1 in the distance of designs."""
+    """(d,) units of the distance between designs."""
     images: Callable[[Tensor], Tensor]
     """Raw designs (n, d) → (n, s, d)."""
 
     @classmethod
     def of(cls, task: Task) -> Coordinates:
-        """Those of a task."""
+        """The coordinates of a task."""
         log = torch.tensor([known.scale == "log" for known in task.variables])
         low, high = (torch.where(log, end.clamp(min=1e-300).log(), end) for end in task.bounds)
         width = high - low
@@ -62,10 +62,10 @@ class Coordinates:
         return _inward(x, self.low, self.width, self.log)
 
     def distance(self, x: Tensor, others: Tensor) -> Tensor:
-        """From each design to each other one, in the nearest of its images. (n, d), (k, d) → (n, k)."""
+        """Distance from each design to the nearest image of each other design. (n, d), (k, d) → (n, k)."""
         if not len(others):
             return torch.full((len(x), 0), math.inf, dtype=torch.float64)
-        if bool(self.log.any()):  # box widths, on the scale that designs are searched on
+        if bool(self.log.any()):  # in box widths, on the scale of the search
             x, others = self.inward(x), self.inward(others)
             return torch.cdist(x, others)
         images = self.images(others) / self.unit
@@ -80,16 +80,16 @@ def _inward(x: Tensor, low: Tensor, width: Tensor, log: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Accepted:
-    """The interval that counts as a hit, for each property. (2, m)."""
+    """The interval of each property that counts as a hit. (2, m)."""
 
     ends: Tensor
 
     @classmethod
     def of(cls, task: Task, target: Target) -> Accepted:
-        """Of a target.
+        """The intervals of a target.
 
         Raises:
-            ValueError: something is to be minimized or maximized.
+            ValueError: a property is to be minimized or maximized.
         """
         if target.optimizes:
             raise ValueError(
@@ -101,16 +101,16 @@ class Accepted:
         return cls(torch.stack((low - tolerance, high + tolerance)))
 
     def hit(self, y: Tensor) -> Tensor:
-        """(n, m) → (n,) bool; NaN is none."""
+        """(n, m) → (n,) bool; NaN is no hit."""
         return ((y >= self.ends[0]) & (y <= self.ends[1])).all(1)
 
     def off(self, y: Tensor) -> Tensor:
-        """How far from a hit, in half widths of the interval. (n, m) → (n,)."""
+        """Distance from a hit, in half widths of the interval. (n, m) → (n,)."""
         return self._residual(y, self.ends).square().sum(1).sqrt()
 
     @staticmethod
     def _residual(y: Tensor, ends: Tensor) -> Tensor:
-        """From the middle of each interval in half widths; of a bound, from the bound in units of 1."""
+        """Deviation from the middle of each interval, in half widths; for a bound, the violation in units of 1."""
         low, high = ends
         middle, half = 0.5 * (low + high), 0.5 * (high - low)
         both = torch.isfinite(low) & torch.isfinite(high)
@@ -121,20 +121,20 @@ class Accepted:
 
 @dataclass(frozen=True, eq=False)
 class Beliefs:
-    """Processes of all properties and of the failures, given what was evaluated."""
+    """Processes of all properties and of the failures, given the evaluated designs."""
 
     at: Coordinates
     processes: Sequence[Process]
     logs: Sequence[bool]
-    """Whether a process is of the property's logarithm."""
+    """Whether each process models the logarithm of the property."""
     works: Process | None
-    """Of 1 where Ω gave an answer, 0 where it failed; None if it never failed."""
+    """Process of 1 where Ω gave a result, 0 where it failed; None if it never failed."""
     ends: Tensor
-    """(2, m) of the accepted intervals, as the processes read properties."""
+    """(2, m) ends of the accepted intervals, in the units of the processes."""
     doubt: float = 1.0
-    """Factor on all standard deviations: how large the errors of former predictions were, in units of them."""
+    """Factor on all standard deviations: size of earlier prediction errors in standard deviations."""
     starts: dict[str, tuple[Tensor, int]] = field(default_factory=dict)
-    """Hyperparameters for the next fit to begin from, and how many rows the last fit from scratch had."""
+    """Initial hyperparameters of the next fit, and the number of rows of the last fit from scratch."""
 
     @classmethod
     def given(
@@ -146,10 +146,10 @@ class Beliefs:
         doubt: float = 1.0,
         before: Beliefs | None = None,
     ) -> Beliefs:
-        """Given designs x (n, d) with y (n, m), NaN where Ω failed.
+        """Fit to designs x (n, d) with y (n, m), NaN where Ω failed.
 
         Raises:
-            ValueError: fewer than two answers.
+            ValueError: Ω gave fewer than two results.
         """
         fine = y.isfinite().all(1)
         keep = _nearest(accepted.off(y[fine]))
@@ -185,12 +185,12 @@ class Beliefs:
         return cls(at, processes, logs, works, ends, doubt, starts)
 
     def residual(self, x: Tensor) -> Tensor:
-        """What localization brings to zero: means against the middle of the intervals. (n, d) → (n, m)."""
+        """Residuals for localization: means minus the middle of the intervals. (n, d) → (n, m)."""
         points = self.at.inward(x)
         return Accepted._residual(torch.stack([one.mean_of(points) for one in self.processes], dim=1), self.ends)
 
     def predict(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation as the processes read properties. (n, d) → (n, m), (n, m)."""
+        """Mean and standard deviation in the units of the processes. (n, d) → (n, m), (n, m)."""
         points = self.at.inward(x)
         with torch.no_grad():
             mean = torch.stack([one.mean_of(points) for one in self.processes], dim=1)
@@ -198,15 +198,15 @@ class Beliefs:
         return mean, spread * self.doubt
 
     def raw(self, mean: Tensor) -> Tensor:
-        """Means in units of the properties: of a logarithm, the median. (n, m) → (n, m)."""
+        """Means in units of the properties; for a logarithm, the median. (n, m) → (n, m)."""
         return torch.stack([c.exp() if log else c for c, log in zip(mean.T, self.logs, strict=True)], dim=1)
 
     def read(self, y: Tensor) -> Tensor:
-        """Properties as the processes read them. (n, m) → (n, m)."""
+        """Properties in the units of the processes. (n, m) → (n, m)."""
         return torch.stack([c.log() if log else c for c, log in zip(y.T, self.logs, strict=True)], dim=1)
 
     def chance(self, x: Tensor) -> Tensor:
-        """Probability that Ω answers, and says it is a hit. (n, d) → (n,)."""
+        """Probability that Ω succeeds and the design is a hit. (n, d) → (n,)."""
         mean, spread = self.predict(x)
         below = [torch.special.ndtr((end - mean) / spread) for end in self.ends]
         return (below[1] - below[0]).clamp(min=0).prod(1) * self.chance_of_answer(x)
@@ -222,7 +222,7 @@ class Beliefs:
 
 
 def _nearest(off: Tensor) -> Tensor:
-    """Which rows a process is fitted on: all of a few, else those nearest to a hit and an even sample of the rest."""
+    """Rows to fit a process on: all if few, else those nearest to a hit and an even sample of the rest."""
     order = off.argsort()
     if len(off) <= MOST_ROWS:
         return torch.arange(len(off))

@@ -1,4 +1,4 @@
-"""Where the next design may come from: the level set of the process, chords across the target, iPage's posterior."""
+"""Candidates for the next design: the level set of the process, chords across the target, iPage's posterior."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ipage_core.problem.space import DesignSpace
 from ipage_core.training.campaign.beliefs import Beliefs
 
 NEW, BESIDE = 96, 48
-"""Candidates that start anywhere, and beside the rows nearest to the target."""
+"""Candidates that start anywhere, and near the rows nearest to the target."""
 STEP = 0.15
-"""Longest start beside a row, in widths of the box."""
+"""Largest distance of a start from its row, in widths of the box."""
 CHORDS, ON_CHORD = 48, 17
-"""Pairs of rows on both sides of the target; points at which the process is read between them."""
+"""Pairs of rows on both sides of the target; points between them at which the process is evaluated."""
 ARRIVED = 0.05
-"""Half widths of the accepted interval from its middle at which a candidate rests."""
+"""Localization stops at this distance from the middle of the accepted interval, in half widths."""
 SOURCES = ("level set", "beside a known design", "secant", "iPage")
 
 
@@ -29,14 +29,14 @@ def candidates(
     generator: torch.Generator,
     proposed: Tensor | None = None,
 ) -> tuple[Tensor, list[str]]:
-    """Admissible designs (k, d), and where each comes from.
+    """Admissible designs (k, d), and the origin of each.
 
     Args:
-        beliefs: what the rows say.
-        space: what may be moved.
-        x, y: what Ω has answered, (n, d), (n, m).
-        off: how far each row is from a hit, (n,).
-        generator: of all that is random here.
+        beliefs: the processes.
+        space: the design space.
+        x, y: evaluated designs (n, d) and their results (n, m).
+        off: distance of each row from a hit, (n,).
+        generator: source of all random numbers.
         proposed: designs (p, d) of iPage's posterior.
     """
     low, high = space.bounds
@@ -60,7 +60,7 @@ def candidates(
 
 
 def _localized(beliefs: Beliefs, space: DesignSpace, u: Tensor) -> Tensor:
-    """Onto the level set of the means, inside the box; caps are further residuals."""
+    """Localize onto the level set of the means, inside the box; caps are further residuals."""
 
     def residual(v: Tensor, rows: Tensor) -> Tensor:
         x = space.decode(v)
@@ -70,7 +70,7 @@ def _localized(beliefs: Beliefs, space: DesignSpace, u: Tensor) -> Tensor:
 
 
 def _chords(beliefs: Beliefs, space: DesignSpace, x: Tensor, y: Tensor, off: Tensor) -> Tensor:
-    """Where the process crosses the target between a row above it and one below; rows near to a hit first. → (r, e)."""
+    """Points where the process crosses the target between a row above and a row below; near hits first. → (r, e)."""
     middle = beliefs.ends[:, 0]
     if not bool(middle.isfinite().all()):
         return space.encode(x[:0])

@@ -1,4 +1,4 @@
-"""Which candidates are worth an evaluation, and why: as far from all hits as the remaining budget lets it be."""
+"""Chooses the candidates to evaluate: as far from all hits as the remaining budget allows."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch import Tensor
 from ipage_core.training.campaign.beliefs import Coordinates
 
 MARGIN = 1.15
-"""Chance that is wanted, over the share of hits that the rest of the budget needs."""
+"""Required chance of a hit, divided by the share of hits that the remaining budget needs."""
 SURE = 0.85
-"""No more than this is ever wanted."""
+"""Largest required chance."""
 CLOSE = 0.6
-"""Of the best chance there is: candidates above this may be taken for their distance where none has what is wanted."""
+"""If no candidate has the required chance, those above this share of the best chance compete by distance too."""
 SAME = 1e-9
-"""Distance below which a design has been evaluated already."""
+"""Distance below which two designs count as the same."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,7 @@ class Choice:
     """Designs to evaluate next."""
 
     rows: list[int]
-    """Of the candidates."""
+    """Rows of the candidates."""
     why: list[str]
 
 
@@ -40,18 +40,18 @@ def choose(
     left: int,
     count: int,
 ) -> Choice:
-    """``count`` of the candidates x (k, d), each with a sentence.
+    """Choose ``count`` of the candidates x (k, d), each with a sentence that gives the reason.
 
     Args:
         at: coordinates with their distance.
         x: candidates.
-        chance: (k,) that each is a hit.
-        named: where each comes from.
+        chance: (k,) probability that each is a hit.
+        named: origin of each.
         hits: (h, d) distinct hits so far.
-        known: (n, d) all that was evaluated.
+        known: (n, d) all evaluated designs.
         apart: distance above which hits are distinct.
-        wanted: hits that are still to be found.
-        left: evaluations that are left.
+        wanted: number of further hits needed.
+        left: remaining evaluations.
         count: how many designs to choose.
     """
     need = min(SURE, MARGIN * wanted / max(left, 1))
@@ -80,13 +80,13 @@ def choose(
             reason = f"chance {chance[i]:.0%}; of those above {need:.0%} the farthest from hits, {near[i]:.2g}"
         rows.append(i)
         why.append(f"{named[i]}: {reason}")
-        near = torch.minimum(near, at.distance(x, x[[i]])[:, 0])  # what runs now may be a hit, too
+        near = torch.minimum(near, at.distance(x, x[[i]])[:, 0])  # the chosen design may be a hit, too
         free[i] = False
     return Choice(rows, why)
 
 
 def distinct(at: Coordinates, x: Tensor, apart: float) -> list[int]:
-    """Rows of designs (n, d) that are farther than ``apart`` from all earlier ones kept."""
+    """Rows of designs (n, d) that are farther than ``apart`` from all earlier rows kept."""
     kept: list[int] = []
     for i in range(len(x)):
         if not kept or float(at.distance(x[[i]], x[kept]).min()) > apart:

@@ -1,4 +1,4 @@
-"""What a campaign has asked and what Ω has answered, a line each, synced to disk before anything goes on."""
+"""A campaign's log: requested designs and results of Ω, one line each, synced to disk before the campaign continues."""
 
 from __future__ import annotations
 
@@ -15,40 +15,40 @@ from torch import Tensor
 
 
 class Step(NamedTuple):
-    """Designs of one step."""
+    """Designs and results of one step."""
 
     x: Tensor
-    """(q, d) asked for."""
+    """(q, d) requested designs."""
     why: list[str]
-    """A sentence each."""
+    """The reason for each design, one sentence."""
     predicted: Tensor
-    """(q, m) before Ω was asked; NaN where nothing was known."""
+    """(q, m) predictions before Ω ran; NaN if there was none."""
     chance: Tensor
-    """(q,) of a hit."""
+    """(q,) probability of a hit."""
     y: Tensor | None
-    """(q, m + p) answered, NaN where Ω failed; None: not yet."""
+    """(q, m + p) results, NaN where Ω failed; None: not yet evaluated."""
 
 
 class Ledger:
-    """A file that only grows; it is locked while a campaign runs."""
+    """An append-only file, locked while a campaign runs."""
 
     def __init__(self, file: IO[bytes], steps: list[Step]) -> None:
         self._file = file
         self.steps = steps
 
     def ask(self, x: Tensor, why: list[str], predicted: Tensor, chance: Tensor) -> None:
-        """Note designs before they are evaluated: after a kill the same ones are asked for, which costs nothing new."""
+        """Write designs before they are evaluated, so that a killed campaign resumes with the same designs."""
         self._append({"ask": x.tolist(), "why": why, "predicted": _listed(predicted), "chance": chance.tolist()})
         self.steps.append(Step(x, why, predicted, chance, None))
 
     def answer(self, y: Tensor) -> None:
-        """Note what Ω said of the designs last asked for."""
+        """Write the results of Ω for the last requested designs."""
         self._append({"answer": _listed(y)})
         self.steps[-1] = self.steps[-1]._replace(y=y)
 
     @property
     def open_step(self) -> Step | None:
-        """Designs without an answer, if a kill has left some."""
+        """The last step, if a kill left it without results; else None."""
         return self.steps[-1] if self.steps and self.steps[-1].y is None else None
 
     def _append(self, line: dict[str, Any]) -> None:
@@ -62,7 +62,7 @@ class Ledger:
 
 
 def begun_with(path: Path) -> str | None:
-    """The ``start`` of the campaign that a ledger is of; None where there is none."""
+    """The ``start`` of the campaign in a ledger; None if there is no ledger."""
     try:
         with path.open() as file:
             return str(json.loads(file.readline())["campaign"]["start"])
@@ -72,10 +72,10 @@ def begun_with(path: Path) -> str | None:
 
 @contextmanager
 def opened(path: Path, about: dict[str, Any]) -> Iterator[Ledger]:
-    """The ledger at ``path``, new or as it was left; ``about`` says which campaign it is of.
+    """Open the ledger at ``path``, new or existing; ``about`` identifies the campaign.
 
     Raises:
-        ValueError: it belongs to another campaign, is damaged, or another run writes it.
+        ValueError: it belongs to another campaign, is damaged, or another run is writing it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as file:
@@ -89,7 +89,7 @@ def opened(path: Path, about: dict[str, Any]) -> Iterator[Ledger]:
         file.seek(0)
         text, whole, lines = file.read(), 0, []
         for line in text.splitlines(keepends=True):
-            if not line.endswith(b"\n"):  # a kill has cut it short
+            if not line.endswith(b"\n"):  # cut off by a kill
                 break
             whole += len(line)
             try:
@@ -121,7 +121,7 @@ def _steps(path: Path, lines: list[dict[str, Any]]) -> list[Step]:
 
 
 def _listed(values: Tensor) -> list[list[float | None]]:
-    """JSON knows no NaN."""
+    """As lists with null for NaN, which JSON lacks."""
     return [[None if v != v else v for v in row] for row in values.tolist()]
 
 

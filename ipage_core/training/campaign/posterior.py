@@ -1,4 +1,4 @@
-"""iPage's posterior samples as candidates of a campaign, once there are rows enough to train it."""
+"""iPage's posterior samples as candidates of a campaign, once there are enough rows to train it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ipage_core.problem.task import Task
 from ipage_core.training.recipes import train
 
 ENOUGH = 100
-"""Rows with results that a training takes at least."""
+"""Least number of rows with results for a training."""
 GROWN = 1.5
-"""Growth of the rows after which it is trained anew."""
+"""Factor of growth of the rows after which iPage is trained anew."""
 SAMPLES = 64
 METHOD = "ipage"
 
@@ -24,15 +24,15 @@ METHOD = "ipage"
 class Posterior:
     """Designs that iPage proposes for a target.
 
-    A task that keeps its rows gets networks of these, in the folder ``posterior`` beside them; any other has the
-    networks that ship with it.
+    If the task keeps its rows, networks are trained on them and saved in the folder ``posterior`` beside the rows.
+    Otherwise the networks that ship with the task are used.
     """
 
     def __init__(self, task: Task) -> None:
         self.task = task
 
     def __call__(self, y_star: Tensor, seed: int) -> Tensor | None:
-        """(m,) → (n, d) posterior samples; None where there are too few rows, or the target is a bound."""
+        """(m,) → (n, d) posterior samples; None if there are too few rows, or the target is a bound."""
         if not bool(y_star.isfinite().all()) or float(y_star.abs().max()) > 1e30:
             return None
         folder = self._trained()
@@ -46,7 +46,7 @@ class Posterior:
         return x.clamp(*self.task.bounds) if len(x) else None
 
     def _trained(self) -> Path | None:
-        """The folder of networks of the rows there are; trained now if they have grown."""
+        """The folder of networks for the current rows; they are trained now if the rows have grown enough."""
         if self.task.evaluated is None or self.task.models_folder is None:
             return None
         count = int(self.task.evaluated()[1].isfinite().all(1).sum())
@@ -57,6 +57,6 @@ class Posterior:
         had = json.loads(card.read_text())["data"]["n"] if card.exists() else 0
         if count >= GROWN * had:
             for model in ("mlp", "inn"):
-                (folder / f"{model}.checkpoint.safetensors").unlink(missing_ok=True)  # of a run that was killed
+                (folder / f"{model}.checkpoint.safetensors").unlink(missing_ok=True)  # from a killed run
                 train(self.task, model, folder)
         return folder

@@ -1,4 +1,4 @@
-"""A Gaussian process for a few dozen rows, which knows that images of a design are the same design."""
+"""A Gaussian process for a few dozen rows, invariant under the images of a design."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from ipage_core.networks.gaussian_process import KERNELS, LENGTH_VARIANCE, corre
 Copies = Callable[[Tensor], Tensor]
 """Points (n, d) → (n, s, d): all images, the point itself first."""
 STEPS, STEPS_NEAR = 40, 12
-"""L-BFGS iterations from each start; and from a process on almost the same rows."""
+"""L-BFGS iterations from each start, and from a process on almost the same rows."""
 LEAST_NOISE = 1e-8
-"""Of the variance of the values."""
+"""Least variance of the noise, as a share of the variance of the values."""
 
 
 def alone(points: Tensor) -> Tensor:
-    """Copies where every point is its own only image. (n, d) → (n, 1, d)."""
+    """Copies if every point is its own only image. (n, d) → (n, 1, d)."""
     return points[:, None]
 
 
 def ties(copies: Copies, d: int) -> Tensor:
-    """Which coordinates images exchange: (d,) the number of a group for each. They get one length scale.
+    """Groups of coordinates that images exchange: (d,) group number. Each group has one length scale.
 
-    Read off from where a step along each coordinate shows up in the images.
+    A step along each coordinate shows which coordinates of the images change.
     """
     base = torch.full((1, d), 0.31, dtype=torch.float64)
     before = copies(base)[0]
@@ -51,18 +51,18 @@ class Process:
 
     kernel: str
     theta: Tensor
-    """Logarithms of the length scales of each group of coordinates, of the signal's variance, of the noise's."""
+    """Logarithms of the length scales of the groups, of the variance of the signal, of the variance of the noise."""
     group: Tensor
     copies: Copies
     points: Tensor
     """(n, d) in the unit cube."""
     mean: float
     scale: float
-    """What values are standardized by."""
+    """Standard deviation used to standardize the values."""
     weights: Tensor
     factor: Tensor
     density: float
-    """Sum of log p of each row given the others, in raw units: it compares processes (R&W 2006, Eq. 5.10)."""
+    """Sum of log p of each row given the others, in raw units; compares processes (R&W 2006, Eq. 5.10)."""
 
     def _covariance(self, points: Tensor) -> Tensor:
         return _kernel(self.kernel, self.theta, self.group, points, self.copies(self.points))
@@ -82,13 +82,13 @@ class Process:
 def fit(
     points: Tensor, values: Tensor, copies: Copies = alone, group: Tensor | None = None, near: Tensor | None = None
 ) -> Process:
-    """The process given points (n, d) in the unit cube and values (n,): both kernels tried, the better one kept.
+    """Fit a process to points (n, d) in the unit cube and values (n,); the better of two kernels is kept.
 
     Args:
         points: designs.
         values: one property.
         copies: their images.
-        group: as :func:`ties` finds it; each coordinate by itself if None.
+        group: groups from :func:`ties`; None: each coordinate is a group.
         near: ``theta`` of a process on almost the same rows, to start from.
 
     Raises:
@@ -139,7 +139,7 @@ def _kernel(kernel: str, theta: Tensor, group: Tensor, points: Tensor, images: T
 
 
 def _variance(kernel: str, theta: Tensor, group: Tensor, points: Tensor, copies: Copies) -> Tensor:
-    """Of the prior at points: larger where images coincide. (k, d) → (k,)."""
+    """Variance of the prior at points; larger where images coincide. (k, d) → (k,)."""
     length = theta[:-2].exp()[group]
     images = copies(points)
     square = ((points[:, None] - images) / length).square().sum(2)
@@ -156,7 +156,7 @@ def _noisy(k: Tensor, theta: Tensor) -> Tensor:
 def _negative_log_density(
     kernel: str, group: Tensor, points: Tensor, images: Tensor, z: Tensor, usual: float
 ) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
-    """θ → −log p(z, θ) and its gradient: the prior on log ℓ is that of Hvarfner et al. 2024, arXiv:2402.02229."""
+    """θ → −log p(z, θ) and its gradient, with the prior on log ℓ of Hvarfner et al. 2024, arXiv:2402.02229."""
     lengths = int(group.max()) + 1
     centre = torch.tensor([usual] * lengths + [0.0, -10.0], dtype=torch.float64)
     variance = torch.tensor([LENGTH_VARIANCE] * lengths + [4.0, 9.0], dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""What a campaign leaves: its hits in the form of ``solutions.csv``, and its summary."""
+"""Output of a campaign: its hits in the form of ``solutions.csv``, and its summary."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def hits_frame(campaign: Campaign) -> pd.DataFrame:
-    """One row a distinct hit, all verified by Ω: ``sample`` is its evaluation, from 0; ``stage`` is ``campaign``.
+    """One row per distinct hit, verified by Ω: ``sample`` is its evaluation, from 0; ``stage`` is ``campaign``.
 
-    Further columns as in ``solutions.csv``: target, x, surrogate (what was predicted before; empty if nothing was), y,
-    resim_error, in_bounds, replaced, other properties. A target that is an interval stands at the end nearer to y.
+    Further columns as in ``solutions.csv``: target, x, surrogate (the earlier prediction; empty if none), y,
+    resim_error, in_bounds, replaced, other properties. For an interval, the target is the end nearer to y.
     """
     task, rows = campaign.task, campaign.found
     m = task.n_targets
@@ -32,7 +32,7 @@ def hits_frame(campaign: Campaign) -> pd.DataFrame:
 
 
 def summary(campaign: Campaign) -> dict[str, Any]:
-    """The JSON object of the command line."""
+    """The summary as a JSON object, for the command line."""
     figures: dict[str, Any] = {
         "hits": len(campaign.found),
         "wanted": campaign.hits,

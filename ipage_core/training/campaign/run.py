@@ -1,7 +1,7 @@
 """A campaign: space-filling start, then a Gaussian process that learns from every evaluation, until hits or budget end.
 
-Which design comes next follows from what is left: ``choose`` takes the candidate farthest from all hits among those
-whose chance of a hit is what the rest of the budget needs.
+The remaining budget sets the next design: among candidates whose chance of a hit is high enough for that budget,
+``choose`` takes the one farthest from all hits.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from ipage_core.training.campaign.choose import choose, distinct
 from ipage_core.training.campaign.ledger import Ledger, Step, opened
 
 START_SHARE = 4
-"""The start takes at most one in so many of the budget."""
+"""The start takes at most 1/START_SHARE of the budget."""
 FEW = 2
-"""Answers that a process needs."""
+"""Least number of results for a process."""
 REMEMBERED, PRIOR = 20, 4.0
-"""Predictions that the doubt is estimated from, and how many of right size it begins with."""
+"""Number of predictions that estimate the doubt, and weight of its initial value 1 in predictions."""
 DOUBTS = (0.6, 4.0)
 MOST_BUDGET = 100_000
 
 
 class Line(NamedTuple):
-    """One line about a step, as it goes."""
+    """Progress line about one step."""
 
     evaluations: int
     hits: int
@@ -48,17 +48,17 @@ class Line(NamedTuple):
 
 @dataclass
 class Campaign:
-    """What a campaign collects. Build it, then :meth:`run`."""
+    """State of a campaign. Build it, then :meth:`run`."""
 
     task: Task
     target: Target
     hits: int
     budget: int
     ledger: Path
-    """Where every step is noted as it goes."""
+    """File in which every step is logged."""
     batch: int = 1
     start: str = "none"
-    """``none``: begin with nothing; ``table``: with what the task has stored or has evaluated before."""
+    """``none``: begin without rows; ``table``: with the task's stored or earlier evaluated rows."""
     constraints: tuple[str, ...] = ()
     seed: int = 0
     apart: float | None = None
@@ -66,11 +66,11 @@ class Campaign:
     propose: Callable[[Tensor, int], Tensor | None] | None = None
     """(middle of the target (m,), seed) → designs (p, d) of iPage's posterior, or None while rows are too few."""
     seconds: float = field(default=0.0, init=False)
-    """Of this run."""
+    """Duration of this run."""
     _steps: list[Step] = field(default_factory=list, init=False)
     _errors: list[float] = field(default_factory=list, init=False)
     _pending: tuple[Beliefs, Tensor, Tensor] | None = field(default=None, init=False)
-    """What predicted the designs that Ω has now, with mean and deviation."""
+    """Processes that predicted the designs now at Ω, with mean and deviation."""
 
     def __post_init__(self) -> None:
         if self.task.omega is None:
@@ -97,12 +97,12 @@ class Campaign:
         keep: Callable[[Campaign], None] = lambda campaign: None,
         **where: Any,
     ) -> None:
-        """Evaluate until the hits are there or the budget is used up; a stopped or killed run goes on.
+        """Evaluate until there are enough hits or the budget is used up; a stopped or killed run continues.
 
         Args:
-            tell: gets a line a design.
-            cancel: says whether to stop.
-            keep: is called after each step.
+            tell: called with one line per design.
+            cancel: returns whether to stop.
+            keep: called after each step.
             where: ``workers`` and ``scheduler`` for Ω.
 
         Raises:
@@ -134,12 +134,12 @@ class Campaign:
 
     @property
     def evaluations(self) -> int:
-        """Designs that Ω was asked for and has answered, failures among them."""
+        """Number of evaluated designs, failures included."""
         return sum(len(step.x) for step in self._steps if step.y is not None)
 
     @property
     def failed(self) -> int:
-        """Of these, those that gave no result."""
+        """Number of evaluated designs without a result."""
         return int(self.y.isnan().any(1).sum())
 
     @property
@@ -149,13 +149,13 @@ class Campaign:
 
     @property
     def y(self) -> Tensor:
-        """(n, m + p) what Ω said of them; NaN where it failed."""
+        """(n, m + p) their results; NaN where Ω failed."""
         p = len(self.task.properties)
         return torch.cat([torch.empty(0, p).double(), *(step.y for step in self._steps if step.y is not None)])
 
     @property
     def predicted(self) -> Tensor:
-        """(n, m) what was predicted of them before."""
+        """(n, m) their earlier predictions."""
         return torch.cat([self.known_y[:0], *(step.predicted for step in self._steps if step.y is not None)])
 
     @property
@@ -166,7 +166,7 @@ class Campaign:
         return [int(hit[k]) for k in distinct(self.at, self.x[hit], self.apart)]
 
     def _table(self) -> tuple[Tensor, Tensor]:
-        """Rows that are there before: all that Ω has said where the task keeps it, else the stored pairs."""
+        """Rows from before the campaign: all results of Ω if the task keeps them, else the stored pairs."""
         if self.task.evaluated is not None:
             x, y = self.task.evaluated()
             return x, y[:, : self.task.n_targets]
@@ -176,13 +176,13 @@ class Campaign:
         return x.double(), y[:, : self.task.n_targets].double()
 
     def _leave_out(self, ledger: Ledger) -> None:
-        """Rows that this campaign has evaluated itself, before it was stopped, are no rows from before it."""
+        """Remove the rows that this campaign evaluated before it was stopped from those of before the campaign."""
         own = {tuple(row) for step in ledger.steps for row in step.x.tolist()}
         before = torch.tensor([tuple(row) not in own for row in self.known_x.tolist()], dtype=torch.bool)
         self.known_x, self.known_y = self.known_x[before], self.known_y[before]
 
     def _rows(self) -> tuple[Tensor, Tensor]:
-        """All that is known: (n, d), (n, m)."""
+        """All known rows: (n, d), (n, m)."""
         return torch.cat((self.known_x, self.x)), torch.cat((self.known_y, self.y[:, : self.task.n_targets]))
 
     def _beliefs(self, before: Beliefs | None) -> Beliefs | None:
@@ -198,14 +198,14 @@ class Campaign:
         return max(FEW + 1, min(e + 3, self.budget // START_SHARE))
 
     def _doubt(self) -> float:
-        """Root mean square of former errors in units of their predicted deviation, which began at 1."""
+        """Root mean square of earlier errors divided by their predicted deviations; initially 1."""
         errors = self._errors[-REMEMBERED:]
         square = sum(error * error for error in errors)
         found = math.sqrt((square + PRIOR) / (len(errors) + PRIOR))
         return min(max(found, DOUBTS[0]), DOUBTS[1])
 
     def _next(self, beliefs: Beliefs | None, count: int) -> tuple[Tensor, list[str], Tensor, Tensor]:
-        """Designs to evaluate next, why, and what is predicted of them."""
+        """Designs to evaluate next, the reasons, and their predictions."""
         self._pending = None
         if beliefs is None:
             x = self._fill(count)
@@ -240,11 +240,11 @@ class Campaign:
         return chosen, choice.why, beliefs.raw(mean), chance[choice.rows]
 
     def _unknown(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """No prediction and no chance of designs (k, d). → (k, m), (k,)."""
+        """NaN as prediction and chance of designs (k, d). → (k, m), (k,)."""
         return x.new_full((len(x), self.task.n_targets), math.nan), x.new_full((len(x),), math.nan)
 
     def _fill(self, count: int) -> Tensor:
-        """Maximin points of the start, or random ones after it. → (count, d)."""
+        """Maximin points for the start, or random points later. → (count, d)."""
         low, high = self.space.bounds
         done, size = self.evaluations, self._start_size()
         if done < size:
@@ -263,7 +263,7 @@ class Campaign:
         cancel: Callable[[], bool] | None,
         where: dict[str, Any],
     ) -> bool:
-        """Ask Ω; note its answer. → False where it was stopped before it had answered all."""
+        """Evaluate designs with Ω and log the results. → False if stopped before all are evaluated."""
         assert self.task.omega is not None
         stopped = False
 
@@ -276,7 +276,7 @@ class Campaign:
         with watching(cancel=asked_to_stop, source=f"campaign {self.ledger.name.partition('.')[0]}", **where):
             y = self.task.omega(x)
         if stopped:
-            return False  # the step stays open: what was answered is kept by Ω, and asked for again
+            return False  # the step stays open: Ω has stored its results, and they are requested again
         ledger.answer(y)
         m = self.task.n_targets
         if self._pending is not None:
@@ -295,6 +295,6 @@ class Campaign:
 
 
 def _finite(about: dict[str, Any]) -> dict[str, Any]:
-    """JSON knows no infinity."""
+    """Replace infinities, which JSON lacks."""
     target: Sequence[Sequence[float]] = about["target"]
     return about | {"target": [[v if math.isfinite(v) else None for v in row] for row in target]}
