@@ -1,4 +1,4 @@
-"""One start to its end: descent, clean-up, flips; on the extrapolated mesh too; and goals pushed as far as they go."""
+"""One start of the solver: descent, clean-up and flips, on either mesh; then open goals are pushed to their limit."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from ipage_core.tasks.cells.topology import is_admissible
 Array = NDArray[np.float64]
 
 CORRECTIONS = 2
-"""Times the aims are moved by what the clean-up has cost (output space mapping)."""
+"""How often the aims are shifted by the change that the clean-up caused (output space mapping)."""
 FAR = 4.0
-"""Misfit of a clean cell, in tolerances, from which moving the aims is worth more than flips."""
+"""Misfit of a clean cell, in tolerances, above which shifting the aims works better than flips."""
 ENOUGH = 0.5
-"""Residual at which a cell is finished on the extrapolated mesh: what its error may add then stays within the rest."""
+"""Residual at which a cell is finished on the extrapolated mesh; it leaves room for the remaining mesh error."""
 FLIPS_ALONE = 40.0
-"""Misfit of a cell, in tolerances, up to which flips alone are tried on it."""
+"""Largest misfit of a cell, in tolerances, for which flips alone are tried."""
 PUSHES = 12
-"""Steps by which a property that is to be minimized or maximized is tightened, at most."""
+"""Maximum number of steps that tighten a property to be minimized or maximized."""
 
 
 def attempt(
@@ -37,24 +37,24 @@ def attempt(
     rng: np.random.Generator,
     way: list[Array] | None = None,
 ) -> tuple[Finished | None, int]:
-    """One start to its end.
+    """Run one start to its end.
 
     Args:
-        kind: "flips": u is black and white, and is not descended; else any name.
+        kind: "flips": u is black and white and skips the descent; any other name: u is descended first.
         u: (side, side) in [0, 1].
-        aims: what to reach.
-        space: where.
-        mesh: at which the goals have to be met.
-        rng: of every random choice.
-        way: densities on the way are appended to it.
+        aims: the goals.
+        space: resolution, symmetry, masks and the smallest feature.
+        mesh: the mesh on which the goals must be met.
+        rng: source of every random choice.
+        way: list that receives the intermediate densities.
 
     Returns:
-        The cell, or None where none could be cleaned, and the evaluations of the operator.
+        The cell, or None if the clean-up failed, and the number of operator evaluations.
     """
     ended, calls = _on_pixels(kind, u, aims, space, rng, way)
     if mesh == "pixel":
         return ended, calls
-    # Designed on pixels to aims moved by what the mesh hides, then finished on the true property.
+    # Design on pixels with aims shifted by the mesh error, then finish on the extrapolated property.
     if ended is None or not ended.misfit < FLIPS_ALONE:
         return None, calls
     true = finish(ended.cell, aims, space, rng, OPERATORS[mesh], rounds=0)
@@ -109,9 +109,9 @@ def pushed(
     rng: np.random.Generator,
     way: list[Array] | None = None,
 ) -> tuple[Finished, int]:
-    """The property of an open goal pushed by bounds that tighten, while every other goal stays met.
+    """Push the property of an open goal by tightening bounds while every other goal stays met.
 
-    Args as of :func:`attempt`; ``ended`` is a cell that meets ``aims``. Returns the cell and the evaluations.
+    Args as in :func:`attempt`; ``ended`` is a cell that meets ``aims``. Returns the cell and the evaluations.
     """
     sign, calls = (-1 if goal.kind == "minimize" else 1), 0
 

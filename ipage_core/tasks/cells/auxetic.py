@@ -1,4 +1,4 @@
-"""Isotropic cells with a negative Poisson's ratio, found by the solver itself: random fields hardly ever have one."""
+"""Isotropic cells with a negative Poisson's ratio, from the solver, because random fields are rarely auxetic."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ipage_core.tasks.cells.solver import solve
 from ipage_core.tasks.cells.topology import Mask
 
 FAMILY = 4
-"""Cells in a family: one found from noise, the others flipped from it to other properties, at a quarter of the cost."""
+"""Cells in a family: one starts from noise; flips turn it into the others, at a quarter of the cost."""
 RATIOS = {1: (-0.65, -0.15), 2: (-0.5, -0.15)}
 """Range of ν by smallest feature in pixels."""
 MODULI = {1: (0.03, 0.1), 2: (0.03, 0.08)}
 """Range of E in units of E_s."""
 RETARGETS = 3
-"""Targets that a member of a family may try before it is found from noise of its own."""
+"""Targets that a member of a family tries before it starts from noise of its own."""
 
 
 class _Parent(NamedTuple):
@@ -43,10 +43,10 @@ def isotropic_goals(e: float, nu: float) -> list[Goal]:
 def auxetic_cell(seed: int, index: int) -> Cell:
     """The index-th isotropic auxetic cell of a seed; it meets :func:`isotropic_goals` at some E and ν.
 
-    Families of four follow each other. In every second one no wall and no gap is thinner than two pixels. The first of
-    a family is found from noise at E and ν drawn evenly, log E for E, and drawn again where nothing is found. Each
-    other has E changed by up to a fifth and ν by up to 0.1, and is reached by flips. ``attempts`` counts solutions
-    tried.
+    Cells come in families of four. In every second family no wall and no gap is thinner than two pixels. The first cell
+    of a family starts from noise; its targets ν and E are drawn evenly (E on a log scale), and drawn again if the
+    solver fails. For each other cell E changes by up to a fifth and ν by up to 0.1, and flips reach these targets.
+    ``attempts`` counts the solutions tried.
     """
     family, member = divmod(index, FAMILY)
     feature = 1 + family % 2

@@ -26,19 +26,19 @@ ACCEPTED = (
     f"or A-B,C-D (pixels A to B along x, C to D along y, of 1 to {SIDE})"
 )
 VOLUME_WEIGHT = 4.0
-"""Residual per unit of volume fraction: 0.01 of it then counts like 0.01 E_s of the modulus."""
+"""Residual per unit of volume fraction: 0.01 of volume then counts like 0.01 E_s of the modulus."""
 MARGIN = 0.01
-"""How far inside a cap on the volume localization stays: the clean-up moves it by about as much."""
+"""Safety margin of localization below a cap on the volume: the clean-up changes the volume by about this much."""
 LARGEST = 4096
-"""Longest side of an image, in its own pixels."""
+"""Longest side of an image, in image pixels."""
 INLINE = "pixels:"
-"""What a region or a cell that is written out begins with; see :func:`written`."""
+"""Prefix of a region or a cell in text form; see :func:`written`."""
 _RECTANGLE = re.compile(r"(\d+)-(\d+),(\d+)-(\d+)")
 _COMPARISON = re.compile(r"(volume|volume fraction|f|e_y|ey)\s*(<=|>=|=)\s*([0-9.eE+-]+)")
 
 
 def parse(space: Filtered, z_score: Callable[[float], float], expressions: Sequence[str]) -> Filtered:
-    """What localization moves on cells under these constraints (all of them hold together).
+    """The parametrization of cells that localization uses under these constraints (all of them hold together).
 
     Args:
         space: of cells without constraints.
@@ -46,7 +46,7 @@ def parse(space: Filtered, z_score: Callable[[float], float], expressions: Seque
         expressions: see ``ACCEPTED``.
 
     Raises:
-        ValueError: an expression is not understood, a number or an image cannot be, or two of them contradict.
+        ValueError: an expression cannot be parsed, a number or an image is invalid, or two expressions contradict.
     """
     moves, rows = space, list[Row]()
     kept = {name: torch.zeros(SIDE * SIDE, dtype=torch.bool) for name in ("solid", "void")}
@@ -73,7 +73,7 @@ def parse(space: Filtered, z_score: Callable[[float], float], expressions: Seque
 
 
 def _copied(painted: Tensor, orbits: Tensor | None) -> Tensor:
-    """A mask with what symmetry makes of it. (1024,) → (1024,)."""
+    """A mask together with its images under the symmetry. (1024,) → (1024,)."""
     if orbits is None:
         return painted
     return torch.zeros(len(painted)).index_add(0, orbits, painted.float())[orbits] > 0
@@ -105,17 +105,17 @@ def _surrogate() -> Any:
 
 
 def region(text: str) -> Tensor:
-    """``1-32,15-18``, what :func:`written` wrote, or the path of an image → (1024,) bool.
+    """Parse ``1-32,15-18``, the output of :func:`written`, or the path of an image. → (1024,) bool.
 
     Raises:
-        ValueError: none of them, or pixels beyond the cell.
+        ValueError: none of these, or pixels outside the cell.
     """
     inside = without_file(text)
     return mask(Path(text)) if inside is None else inside
 
 
 def without_file(text: str) -> Tensor | None:
-    """As :func:`region`, but None for what would be a path."""
+    """As :func:`region`, but return None for a path."""
     corners = _RECTANGLE.fullmatch(text.replace(" ", ""))
     if corners:
         left, right, low, high = (int(part) for part in corners.groups())
@@ -136,20 +136,20 @@ def without_file(text: str) -> Tensor | None:
 
 
 def written(cell: Tensor) -> str:
-    """(1024,) bool → a short text that an address can hold, as :func:`region` reads it."""
+    """(1024,) bool → a short text for an address, which :func:`region` reads."""
     return INLINE + base64.urlsafe_b64encode(np.packbits(cell.numpy()).tobytes()).decode().rstrip("=")
 
 
 def write_cell(values: Sequence[float]) -> str:
-    """1024 densities → the cell that they are nearest to, as :func:`written` writes it."""
+    """1024 densities → the nearest black-and-white cell, as text from :func:`written`."""
     return written(torch.tensor(values) > 0.5)
 
 
 def parse_cell(text: str) -> tuple[float, ...]:
-    """What :func:`write_cell` wrote → 1024 zeros and ones.
+    """Text from :func:`write_cell` → 1024 zeros and ones.
 
     Raises:
-        ValueError: anything else.
+        ValueError: any other text.
     """
     if not text.strip().startswith(INLINE):
         raise ValueError("A cell to start from is an image: open the form, choose 'Start from it', upload it.")
@@ -161,22 +161,22 @@ def mask(path: Path | IO[bytes], formats: list[str] | None = None, name: str = "
 
     Args:
         path: of the file, or the open file.
-        formats: those of Pillow's that are read; None: all.
-        name: what messages call it; its path if empty.
+        formats: Pillow formats to accept; None: all.
+        name: name of the image in messages; its path if empty.
 
     Raises:
-        ValueError: no image, not square, or its side is not a multiple of 32 (each block then counts by its mean).
+        ValueError: not an image, not square, or its side is not a multiple of 32 (the mean of each block counts).
     """
     name = name or str(path)
     try:
         with Image.open(path, formats=formats) as file:
-            width, height = file.size  # known before any pixel is decoded
+            width, height = file.size  # the size is known before any pixel is decoded
             if width != height or width % SIDE or width > LARGEST:
                 raise ValueError(
                     f"{name} has {width} × {height} pixels; a mask is square, its side a multiple of {SIDE} "
                     f"up to {LARGEST}"
                 )
-            flat = Image.new("RGBA", file.size, "white")  # what is transparent is not painted
+            flat = Image.new("RGBA", file.size, "white")  # transparent pixels count as not painted
             flat.alpha_composite(file.convert("RGBA"))
             pixels = np.asarray(flat.convert("L"), dtype=np.float64)
     except FileNotFoundError:

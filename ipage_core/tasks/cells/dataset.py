@@ -1,7 +1,7 @@
 """Random periodic cells: symmetric, connected, free of hinges; the prior of the architecture task.
 
 A cell is a (32, 32) boolean array ``[iy, ix]``, ix along E_x, True = solid. Cell i of a seed depends on
-that pair alone, so that any split of the work gives the same cells.
+the seed and i alone, so any split of the work gives the same cells.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from ipage_core.tasks.cells.wallpaper import GROUPS, ONE_AXIS, is_symmetric, sym
 SIDE = 32
 DATA = shipped.DATA / "architecture" / "cells.parquet"
 UPPER = ((0, 0, 0, 1, 1, 2), (0, 1, 2, 1, 2, 2))
-"""Rows and columns of the six different entries of C."""
+"""Rows and columns of the six independent entries of C."""
 NAMES = ("c11", "c12", "c13", "c22", "c23", "c33")
-"""Their columns in a file."""
+"""Their column names in a file."""
 
 
 class Cell(NamedTuple):
@@ -33,17 +33,17 @@ class Cell(NamedTuple):
     pixels: Mask
     """(32, 32), True = solid."""
     group: str
-    """Its wallpaper group, one of ``GROUPS`` (by chance it may have more symmetry than that)."""
+    """Its wallpaper group, one of ``GROUPS`` (it may have more symmetry by chance)."""
     volume_fraction: float
     attempts: int
-    """Candidates drawn for it, itself included."""
+    """Candidates drawn for this cell, including itself."""
 
 
 def cell(seed: int, index: int) -> Cell:
     """The index-th cell of a seed: a thresholded random field, symmetrized, cleaned and tested.
 
-    The group is drawn first and kept, so that all twelve are equally common; for the groups that tell the
-    axes apart x and y are exchanged in half of the candidates. Each candidate then is
+    The group is drawn first and kept, so all twelve are equally common; for groups that distinguish the
+    two axes, x and y are exchanged in half of the candidates. Each candidate is
 
     1. a periodic Gaussian random field averaged over the group, solid where it is largest, or (30 %:
        walls) where its absolute value is smallest, at a volume fraction from U(0.3, 0.95);
@@ -69,9 +69,9 @@ def cell(seed: int, index: int) -> Cell:
 def random_field(rng: np.random.Generator, shortest: float = 1.2, longest: float = 4.0) -> NDArray[np.float64]:
     """A stationary periodic Gaussian field. → (32, 32), any scale.
 
-    Covariance exp(−(r₁²/ℓ₁² + r₂²/ℓ₂²)/2) in axes turned by a random angle; √(ℓ₁ℓ₂) log-uniform on [shortest,
-    longest] pixels, ℓ₁/ℓ₂ uniform on [1, 3]. White noise is filtered with the root of that covariance's
-    spectrum.
+    Covariance exp(−(r₁²/ℓ₁² + r₂²/ℓ₂²)/2) in axes rotated by a random angle; √(ℓ₁ℓ₂) log-uniform on [shortest,
+    longest] pixels, ℓ₁/ℓ₂ uniform on [1, 3]. White noise is filtered with the square root of the spectrum of this
+    covariance.
     """
     length = np.exp(rng.uniform(np.log(shortest), np.log(longest)))
     aspect = np.sqrt(rng.uniform(1, 3))
@@ -97,7 +97,7 @@ class CellData(NamedTuple):
     volume_fraction: NDArray[np.float64]
     """(n,)."""
     card: dict[str, Any]
-    """What the file says of itself: seed, sha256 of the pixels, e_x_mean and e_x_sd in units of E_s, settings."""
+    """Metadata of the file: seed, sha256 of the pixels, e_x_mean and e_x_sd in units of E_s, settings."""
 
 
 def pack(pixels: ArrayLike) -> NDArray[np.uint8]:
@@ -111,15 +111,15 @@ def unpack(packed: NDArray[np.uint8]) -> Mask:
 
 
 def read_card(path: Path = DATA) -> dict[str, Any]:
-    """Only what the file says of itself: cheap, and all that the z-score needs."""
+    """Read the file's metadata alone: fast, and sufficient for the z-score."""
     return card_of(pq.read_schema(path), path)
 
 
 def card_of(schema: pa.Schema, path: Path) -> dict[str, Any]:
-    """The card that a schema carries.
+    """The card stored in a schema.
 
     Raises:
-        ValueError: it carries none.
+        ValueError: the schema has no card.
     """
     metadata = schema.metadata or {}
     if b"card" not in metadata:
@@ -128,7 +128,7 @@ def card_of(schema: pa.Schema, path: Path) -> dict[str, Any]:
 
 
 def read(path: Path = DATA) -> CellData:
-    """Read what :func:`ipage_core.tasks.cells.generation.generate` wrote."""
+    """Read a file written by :func:`ipage_core.tasks.cells.generation.generate`."""
     table = pq.read_table(path)
     card = card_of(table.schema, path)
     buffer = table["pixels"].combine_chunks().buffers()[1]
@@ -143,7 +143,7 @@ def read(path: Path = DATA) -> CellData:
 
 
 def full(upper: NDArray[np.float64]) -> NDArray[np.float64]:
-    """C (n, 3, 3) of its six different entries (n, 6)."""
+    """C (n, 3, 3) from its six independent entries (n, 6)."""
     c = np.empty((len(upper), 3, 3))
     c[:, *UPPER] = c[:, *UPPER[::-1]] = upper
     return c

@@ -1,8 +1,8 @@
-"""Several properties at once by descent on the operator itself: its adjoint gives every gradient for nothing.
+"""Several properties at once by descent on the operator itself; its adjoint gives all gradients at no extra solve.
 
-A field u in the unit box is blurred and then sharpened, ρ = sharpen(blur(u)); Gauss–Newton steps of least norm bring
-the properties of ρ to their goals while the step at 1/2 becomes steeper, until ρ is all but black and white. A cell
-that is clean (one piece, no hinges, features as requested) then is near, and pixel flips finish the rest (``flips``).
+A field u in the unit box is blurred and then sharpened, ρ = sharpen(blur(u)). Gauss–Newton steps of least norm bring
+the properties of ρ to their goals while the step at 1/2 becomes steeper, until ρ is nearly black and white. A clean
+cell (one piece, no hinges, features as requested) is then near, and pixel flips finish the rest (``flips``).
 """
 
 from __future__ import annotations
@@ -24,35 +24,35 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 SHARPNESS = (4.0, 8.0, 16.0, 32.0)
-"""β of the stages: soft enough at first for edges to move far, all but black and white at last."""
+"""β of the stages: small at first so that edges can move far, large at the end so that ρ is nearly black and white."""
 STEPS = 12
-"""Gauss–Newton steps in a stage, at most."""
+"""Maximum number of Gauss–Newton steps in a stage."""
 STEP = 0.15
-"""The largest change of u in a step."""
+"""Largest change of u in a step."""
 NEAR = 0.3
 """Residual, in tolerances, at which a stage ends."""
 FAR = 25.0
-"""Residuals beyond this many tolerances are approached in steps of that size."""
+"""Residuals larger than this many tolerances are reduced in steps of that size."""
 DAMPING = 1e-3
-"""Of the normal equations, relative to their mean diagonal."""
+"""Damping of the normal equations, relative to their mean diagonal."""
 
 
 @dataclass(frozen=True, eq=False)
 class CellSpace:
-    """Where cells are looked for: resolution, symmetry, masks and the smallest feature."""
+    """Search space of cells: resolution, symmetry, masks and the smallest feature."""
 
     side: int = 32
     """Pixels along each axis."""
     feature: int = 1
-    """No wall and no gap is thinner, in pixels."""
+    """Minimum thickness of walls and gaps, in pixels."""
     orbits: NDArray[np.intp] | None = None
-    """(side²,) numbers of the pixels that are equal by symmetry: the lowest index among them."""
+    """(side²,) orbit of each pixel under the symmetry, numbered by its lowest pixel index."""
     solid: Mask | None = None
     """(side, side): kept solid."""
     void: Mask | None = None
     """(side, side): kept void."""
     radius: float = math.nan
-    """Of the density filter, in pixels; if NaN, one that walls and gaps of the smallest feature survive."""
+    """Radius of the density filter, in pixels; if NaN, one that walls and gaps of the smallest feature survive."""
 
     def __post_init__(self) -> None:
         if self.side not in (32, 48, 64):
@@ -64,7 +64,7 @@ class CellSpace:
 
     @property
     def frozen(self) -> Mask | None:
-        """(side, side): what nothing may change."""
+        """(side, side): pixels that must not change."""
         if self.solid is None or self.void is None:
             return self.solid if self.void is None else self.void
         return self.solid | self.void
@@ -84,13 +84,13 @@ class CellSpace:
         return self._masked(rho.clip(0, 1), 1.0)
 
     def pull_back(self, gradients: Array, u: Array, beta: float) -> Array:
-        """Gradients over ρ → over u: (k, side, side) → (k, side²)."""
+        """Gradients with respect to ρ → with respect to u: (k, side, side) → (k, side²)."""
         slope = 0.5 * beta / np.cosh(beta * (self._blur(u) - 0.5)) ** 2 / np.tanh(beta / 2)
         through = self.symmetric(self._blur(gradients * self._masked(slope, 0.0)))
         return through.reshape(len(gradients), -1)
 
     def clean(self, density: Array) -> Mask | None:
-        """A near cell that is admissible with the requested features; None if both cannot be met."""
+        """A nearby admissible cell with the requested features; None if both cannot be met."""
         orbits = None if self.orbits is None else self.orbits.reshape(self.side, self.side)
         for level in (0.5, 0.35, 0.65, 0.2, 0.8) if self.feature > 1 else (0.5,):
             cell = admissible((density + 0.5 - level).clip(0, 1), orbits, self.frozen)
@@ -104,7 +104,7 @@ class CellSpace:
         return cell if self.allows(cell) and is_admissible(cell) else None
 
     def allows(self, cell: Mask) -> bool:
-        """Whether a cell has no hinge, no thin feature, and its masks: what one pixel can break. (side, side)."""
+        """Whether a cell has no hinge, no thin feature, and its masks; one flip can break these. (side, side)."""
         if self.feature > 1 and not has_features(cell, self.feature):
             return False
         if (self.solid is not None and not cell[self.solid].all()) or (self.void is not None and cell[self.void].any()):
@@ -138,19 +138,19 @@ def descend(
 ) -> tuple[Array, Array, int]:
     """Gauss–Newton on the operator, stage by stage.
 
-    Each step is δu = Aᵀ (A Aᵀ + λ I)⁻¹ r over the pixels that are free to move, with r the residuals in tolerances and
-    A their Jacobian: of all steps that close the gap to first order, the smallest.
+    Each step is δu = Aᵀ (A Aᵀ + λ I)⁻¹ r over the free pixels, with r the residuals in tolerances and
+    A their Jacobian: the smallest of all steps that close the gap to first order.
 
     Args:
         u: (side, side) in [0, 1].
-        goals: what to reach.
-        space: where.
+        goals: the properties and their targets.
+        space: the search space.
         operator: density → C, ∂C/∂ρ.
         sharpness: β of the stages.
-        way: ρ at the end of each stage is appended to it.
+        way: list that receives ρ at the end of each stage.
 
     Returns:
-        u (side, side), ρ (side, side) at the last β, and how often the operator ran.
+        u (side, side), ρ (side, side) at the last β, and the number of operator evaluations.
     """
     u = space.symmetric(np.asarray(u, dtype=np.float64))
     rho, calls = space.density(u, sharpness[-1]), 0
@@ -165,7 +165,7 @@ def descend(
             residual = goals.residual(value)
             if np.abs(residual).max() < NEAR:
                 break
-            active = residual != 0  # a bound that holds asks for nothing
+            active = residual != 0  # a satisfied bound contributes no residual
             jacobian = space.pull_back(slopes[active], u, beta) / goals.tolerance[active, None]
             u = _stepped(u, jacobian, residual[active])
         if way is not None:
@@ -174,7 +174,7 @@ def descend(
 
 
 def _stepped(u: Array, jacobian: Array, residual: Array) -> Array:
-    """One damped step of least norm within the box, by an active set of pixels that would leave it."""
+    """One damped least-norm step within the box; an active set holds the pixels that would leave it."""
     flat = u.ravel()
     free = np.ones(flat.size)
     wanted = residual * min(1.0, FAR / np.abs(residual).max())

@@ -1,7 +1,7 @@
-"""Pixel cells as files to print, cut or show: PNG, SVG, DXF, STL and 3MF of n × m cells at a size in millimetres.
+"""Export pixel cells as PNG, SVG, DXF, STL and 3MF: n × m cells at a size in millimetres.
 
-A cell is ``[iy, ix]``, True = solid, x to the right and y upwards: all formats show the same picture, the one in
-which E_x is horizontal. Every function returns the file's bytes, so that a caller may write them or send them.
+A cell is ``[iy, ix]``, True = solid, x to the right and y upwards: all formats show the same orientation, with E_x
+horizontal. Every function returns the file's bytes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ DOT = 8
 
 
 def png(cell: ArrayLike, layout: Layout, material: Material | None = None) -> bytes:
-    """Solid black on white, with the resolution that makes it print at its size. Diagonal contacts stay as they are."""
+    """Solid black on white, with the resolution (dpi) for its printed size. Diagonal contacts stay as they are."""
     solid = tiled(cell, layout)[::-1].repeat(DOT, axis=0).repeat(DOT, axis=1)
     per_inch = solid.shape[1] / (layout.tiles[0] * layout.cell_mm) * 25.4
     file, said = io.BytesIO(), PngInfo()
@@ -75,7 +75,7 @@ def dxf(cell: ArrayLike, layout: Layout, material: Material | None = None) -> by
 
 
 def stl(cell: ArrayLike, layout: Layout, material: Material | None = None) -> bytes:
-    """Binary STL in millimetres; the format carries no unit, so that its comment of 80 bytes names it and E_s."""
+    """Binary STL in millimetres; the format has no unit, so its 80-byte header names the unit and E_s."""
     content = trimesh.exchange.stl.export_stl(solid_mesh(cell, layout))
     said = f"iPage Explorer, unit mm, {(material or Material()).label}".encode("ascii", "replace")[:80]
     return said.ljust(80) + bytes(content)[80:]
@@ -100,7 +100,7 @@ def files(
         ValueError: a row is not a cell of zeros and ones.
     """
     names, results = [name for name in map(str, frame.columns) if re.fullmatch(r"x[0-9]+", name)], {}
-    side = math.isqrt(len(names))  # 32, or what another resolution has
+    side = math.isqrt(len(names))  # 32, or the side at another resolution
     if side * side != len(names) or set(names) != {f"x{j + 1}" for j in range(side * side)}:
         raise ValueError(f"expected the pixels x1..x{SIDE * SIDE} of square cells, got {len(names)} columns")
     names.sort(key=lambda name: int(name[1:]))

@@ -1,7 +1,8 @@
-"""The thinnest wall and the narrowest gap of a cell, in pixels: what a printer has to resolve.
+"""The thinnest wall and the narrowest gap of a cell, in pixels: the detail that a printer must resolve.
 
-A feature is at least k pixels where the set is the union of k × k squares, that is, where its morphological opening by
-that square changes nothing (Serra 1982, Image Analysis and Mathematical Morphology). On the torus, axis by axis.
+All features of a set are at least k pixels thick if the set is the union of k × k squares, that is, if morphological
+opening by this square leaves it unchanged (Serra 1982, Image Analysis and Mathematical Morphology). On the torus, axis
+by axis.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ def opened(cells: ArrayLike, k: int) -> Mask:
     result = np.asarray(cells, dtype=bool).astype(np.uint8)
     for axis in (-1, -2):
         result = minimum_filter1d(result, k, axis=axis, mode="wrap")
-    for axis in (-1, -2):  # an even window has no centre: the second one is shifted back
+    for axis in (-1, -2):  # an even window has no centre: shift the second one back
         result = maximum_filter1d(result, k, axis=axis, mode="wrap", origin=-1 if k % 2 == 0 else 0)
     return result.astype(bool)
 
@@ -46,7 +47,7 @@ def _smallest(part: Mask) -> int:
 
 
 def repaired(cell: ArrayLike, k: int, rounds: int = 12) -> Mask:
-    """A near cell without thin walls or gaps where opening and closing settle on one. (ny, nx) → (ny, nx) bool."""
+    """A nearby cell without thin walls or gaps, if opening and closing converge to one. (ny, nx) → (ny, nx) bool."""
     solid = np.asarray(cell, dtype=bool)
     for _ in range(rounds if k > 1 else 0):
         after = ~opened(~opened(solid, k), k)
@@ -57,10 +58,10 @@ def repaired(cell: ArrayLike, k: int, rounds: int = 12) -> Mask:
 
 
 def parse_feature(text: str, cell_mm: float, side: int) -> int:
-    """A smallest feature as it is written, ``2``, ``2px`` or ``0.6mm``, in whole pixels.
+    """Convert a smallest feature such as ``2``, ``2px`` or ``0.6mm`` to whole pixels.
 
     Raises:
-        ValueError: it is not understood, or not a length that a cell can have.
+        ValueError: the text cannot be parsed, or the length is impossible for a cell.
     """
     said = text.strip().lower()
     try:

@@ -1,4 +1,4 @@
-"""Black-and-white cells to an exact modulus: correction through the clean-up, then pixels flipped at the edges."""
+"""Bring black-and-white cells to an exact modulus: correct for the clean-up, then flip pixels at the edges."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from ipage_core.inference.chain import Chain, Samples
 
 ENOUGH = 2.5e-4
-"""|E_x − target| in units of E_s at which a cell is finished: one pixel moves E_x by as much (median)."""
+"""|E_x − target| in units of E_s at which a cell is finished: one pixel changes E_x by this much (median)."""
 ROUNDS, TRIALS, MOST_FLIPS = 30, 6, 12
-"""Rounds a cell may take, trial cells in each, pixels (or orbits of pixels) that a trial flips."""
+"""Maximum rounds per cell, trial cells per round, and pixels (or orbits of pixels) flipped per trial."""
 AGAIN = 3
-"""Times that cells which got stuck are drawn afresh."""
+"""How often cells that got stuck are drawn again."""
 SLACK = 0.04
-"""How far, in the units of their residuals, flips may take a cell from its further constraints."""
+"""How far flips may move a cell from its further constraints, in units of their residuals."""
 
 Array = NDArray[np.float64]
 
@@ -32,8 +32,8 @@ Array = NDArray[np.float64]
 def correct(chain: Chain, samples: Samples, goal: Tensor, evaluations: int, seed: int, replaceable: Tensor) -> Tensor:
     """x ← localize(f, y* + f(x) − Ω(project(x))); each sample keeps the best *projected* design that Ω has seen.
 
-    Output space mapping as in :meth:`Chain.correct`; but the clean-up moves y in jumps, so that corrections scatter
-    about the target instead of converging to it, and none is replaced. → (n,) bool.
+    Output space mapping as in :meth:`Chain.correct`; but the clean-up changes y in jumps, so corrections scatter
+    about the target instead of converging to it; no sample is redrawn. → (n,) bool.
     """
     moves = chain.space
     best, least = samples.x.clone(), torch.full((len(goal),), torch.inf, dtype=torch.float64)
@@ -62,9 +62,9 @@ def correct(chain: Chain, samples: Samples, goal: Tensor, evaluations: int, seed
 
 
 def finish(chain: Chain, samples: Samples, goal: Tensor, seed: int, replaceable: Tensor) -> Tensor:
-    """Bring every sample to its exact target; replace those ``replaceable`` (n,) that get stuck. Returns which (n,).
+    """Bring every sample to its exact target; replace those ``replaceable`` (n,) that get stuck. → (n,) bool: replaced.
 
-    A group's flips are coarse: now and then no admissible one brings a cell nearer.
+    Flips under a symmetry group are coarse: sometimes no admissible flip brings a cell nearer.
     """
     moves = chain.space
     assert isinstance(moves, Filtered)
@@ -91,19 +91,19 @@ def finish(chain: Chain, samples: Samples, goal: Tensor, seed: int, replaceable:
 def finished(cells: Tensor, target: Tensor, moves: Filtered, seed: int = 0) -> tuple[Tensor, Tensor, int]:
     """Flip pixels at the edges until E_x is the target. The cells stay admissible, symmetric and masked.
 
-    Each round tries a few sets of flips whose effect, by the adjoint gradient, adds up to what is missing, and keeps
-    the best by Ω. A solid pixel taken away costs about its energy density; a void one added is worth about that of its
-    solid neighbours, since the gradient inside a void holds over infinitesimal steps only.
+    Each round tries a few sets of flips whose effects, by the adjoint gradient, sum to the missing modulus, and keeps
+    the best by Ω. Removing a solid pixel costs about its energy density. Adding a pixel in a void gains about the
+    energy density of its solid neighbours, because the gradient inside a void is valid for infinitesimal steps only.
 
     Args:
         cells: (n, 1024) of 0 and 1, admissible.
         target: (n,) E_x in units of E_s.
-        moves: what the cells have to respect.
+        moves: the space with symmetry, masks and constraints.
         seed: of the random choice of flips.
 
     Returns:
-        (n, 1024) cells; (n,) how far their E_x is from the target, in units of E_s; and how many evaluations of Ω that
-        took.
+        (n, 1024) cells; (n,) distance of their E_x from the target, in units of E_s; and the number of evaluations of
+        Ω.
     """
     side = round(cells.shape[1] ** 0.5)
     rng = np.random.default_rng(seed)
@@ -125,7 +125,7 @@ def _finish_one(cell: Mask, wanted: float, moves: Filtered, rng: np.random.Gener
         if abs(error) <= ENOUGH:
             break
         trials = [_flipped(cell, gradient, error, moves, rng) for _ in range(TRIALS)]
-        # A flip that leaves a hinge is mended, not refused: there are cells with hardly another one.
+        # A flip that leaves a hinge is repaired, not rejected: some cells have almost no other flip.
         trials = [trial if is_admissible(trial) else _mended(trial, moves) for trial in trials]
         trials = [trial for trial in trials if (trial != cell).any()]
         if not trials:
@@ -146,7 +146,7 @@ def _mended(cell: Mask, moves: Filtered) -> Mask:
 
 
 def _strain_on(moves: Filtered, cells: Mask) -> Array:
-    """How far cells (n, side, side) are from the further constraints. → (n,)."""
+    """Distance of cells (n, side, side) from the further constraints. → (n,)."""
     if not moves.rows:
         return np.zeros(len(cells))
     with torch.no_grad():
@@ -155,7 +155,7 @@ def _strain_on(moves: Filtered, cells: Mask) -> Array:
 
 
 def _flipped(cell: Mask, gradient: Array, missing: float, moves: Filtered, rng: np.random.Generator) -> Mask:
-    """The cell with some pixels of its edge flipped, worth about ``missing`` together. (side, side) → (side, side)."""
+    """Flip some edge pixels that are together worth about ``missing``. (side, side) → (side, side)."""
     neighbours = [(1, 0), (-1, 0), (1, 1), (-1, 1)]
     solid_around = sum(np.roll(cell, *n).astype(int) for n in neighbours)
     energy_around = sum(np.roll(np.where(cell, gradient, 0.0), *n) for n in neighbours)
@@ -169,7 +169,7 @@ def _flipped(cell: Mask, gradient: Array, missing: float, moves: Filtered, rng: 
 
     wanted, other = (added, removed) if missing > 0 else (removed, added)
     pixels, worth = candidates(*wanted)
-    # Large ones tend to come first, so that few flips suffice; chance makes every trial another one.
+    # Large effects tend to come first, so few flips suffice; randomness makes each trial different.
     remaining, chosen = abs(missing) * rng.uniform(0.5, 1.2), list[np.intp]()
     for k in np.argsort(-worth * rng.lognormal(0.0, 1.0, len(worth))):
         if worth[k] <= remaining:
@@ -177,7 +177,7 @@ def _flipped(cell: Mask, gradient: Array, missing: float, moves: Filtered, rng: 
             remaining -= worth[k]
         if len(chosen) == MOST_FLIPS or remaining < 0.1 * ENOUGH:
             break
-    if moves.rows and rng.random() < 0.5:  # keep the volume: as many of the other kind, where they matter least
+    if moves.rows and rng.random() < 0.5:  # keep the volume: flip as many of the other kind, where they matter least
         pixels, worth = candidates(*other)
         chosen += list(pixels[np.argsort(worth * rng.lognormal(0.0, 1.0, len(worth)))[: len(chosen)]])
     return cell ^ np.isin(orbits, chosen).reshape(cell.shape)

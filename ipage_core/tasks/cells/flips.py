@@ -1,8 +1,8 @@
 """Vector flips: single edge pixels that together close the gap in every property at once.
 
-By the adjoint gradient a solid pixel taken away costs about its energy density; a void one added is worth about the
-mean of its solid neighbours', because the gradient inside a void holds over infinitesimal steps only. Both are good to
-some ten per cent, so each round tries several sets of flips, and the operator keeps the best.
+By the adjoint gradient, removing a solid pixel costs about its energy density. Adding a pixel in a void gains about the
+mean of its solid neighbours, because the gradient inside a void is valid for infinitesimal steps only. Both estimates
+are accurate to some ten per cent, so each round tries several sets of flips, and the operator selects the best.
 """
 
 from __future__ import annotations
@@ -22,23 +22,24 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 ROUNDS, PATIENCE, ASIDE, BACK = 60, 12, 2, 6
-"""Rounds a cell may take, and how many in a row may bring nothing: after ASIDE of them a worse cell is the way on, and
-every BACK of them the best cell is gone back to."""
+"""Rounds per cell at most, and how many in a row may bring no progress. After ASIDE of them the search accepts a worse
+cell, and every BACK of them it returns to the best cell.
+"""
 HOPEFUL = 1.5
-"""How far, in tolerances, a cell may be from its goals for all of the patience; farther, half of it."""
+"""Largest distance from the goals, in tolerances, at which a cell gets the full patience; beyond it, half."""
 TRIALS, MOST, LOOKED_AT = 8, 6, 25
-"""Sets of flips tried in a round, flips in a set, and candidates looked at for a set."""
+"""Sets of flips per round, flips per set, and candidates examined per set."""
 SLACK = 0.5
-"""Of a residual this much, in tolerances, counts as none: what cannot be met exactly may still be met within them."""
+"""Residuals up to this size, in tolerances, count as zero: goals may be met within tolerance even if not exactly."""
 DOUBT = 0.3
-"""Spread of the random factor on each effect: what the first order does not know, and what makes trials differ."""
+"""Spread of the random factor on each effect: it models the error of the first order and makes trials differ."""
 
 _AROUND = ((1, 0), (-1, 0), (1, 1), (-1, 1))
 
 
 @dataclass(frozen=True, eq=False)
 class Finished:
-    """A cell and what the operator says of it."""
+    """A cell and its properties by the operator."""
 
     cell: Mask
     stiffness: Array
@@ -48,7 +49,7 @@ class Finished:
     misfit: float
     """The largest residual, in tolerances: at most 1 where every goal is met."""
     calls: int
-    """How often the operator ran."""
+    """Number of operator evaluations."""
 
 
 def finish(
@@ -64,12 +65,12 @@ def finish(
 
     Args:
         cell: (side, side) bool, admissible, allowed by the space.
-        goals: what to reach.
-        space: where.
+        goals: the properties and their targets.
+        space: the search space.
         rng: of the random choice of flips.
         operator: density → C, ∂C/∂ρ.
-        rounds: at most.
-        enough: the largest residual, in tolerances, at which it ends.
+        rounds: maximum number of rounds.
+        enough: stop once the largest residual, in tolerances, is at most this.
     """
 
     def look(pixels: Mask) -> tuple[Array, Array, Array]:
@@ -99,7 +100,7 @@ def finish(
             if np.abs(goals.residual(result[1])).max() <= enough:
                 step = trial, result
                 break
-        # Where rounds bring nothing better, the best trial is the way on for a while: none is looked at twice.
+        # If rounds bring no progress, continue from the best trial for a while; never visit a cell twice.
         stuck += 1
         if step is not None and misfit(step[1]) < misfit(best[1]):
             best, stuck = step, 0
@@ -112,7 +113,7 @@ def finish(
 
 
 def _beyond(residual: Array) -> Array:
-    """How far residuals (*, k) are from the box of ±SLACK. → (*,)."""
+    """Distance of residuals (*, k) from the box of ±SLACK. → (*,)."""
     return np.sqrt((np.maximum(np.abs(residual) - SLACK, 0) ** 2).sum(-1))
 
 
@@ -127,7 +128,7 @@ def _moves(cell: Mask, slopes: Array, space: CellSpace) -> tuple[NDArray[np.intp
     around = sum(np.roll(energy, shift, axis=axis + 1) for shift, axis in _AROUND)
     add, remove = ~cell & (solid_around > 0), cell & (solid_around < 4)
     effect = np.where(add, around / np.maximum(solid_around, 1), -energy)
-    # The volume does not care how energies are shared: its gradient is the same inside and outside.
+    # The gradient of the volume is uniform: the same in solid and in void.
     uniform = np.ptp(slopes.reshape(len(slopes), -1), axis=1) == 0
     effect[uniform] = np.where(cell, -slopes[uniform], slopes[uniform])
     edge = add | remove
@@ -156,7 +157,7 @@ def _flipped(
     space: CellSpace,
     rng: np.random.Generator,
 ) -> Mask | None:
-    """The cell with a few flips chosen greedily, some of the candidates hidden by chance; None if none helps."""
+    """The cell with a few flips chosen greedily from a random subset of the candidates; None if none helps."""
     guess = effects * rng.lognormal(0.0, DOUBT, (len(effects), 1))
     part = rng.uniform(0.4, 1.1)
     wanted = goals.shifted(-(1 - part) * goals.residual(value) * goals.tolerance)
@@ -175,7 +176,7 @@ def _flipped(
             after.flat[moves[j]] ^= True
         else:
             after[pixels] ^= True
-        # A pixel of an earlier flip is not flipped back, and what breaks a wall is not taken.
+        # Do not flip back an earlier flip, and take no pixel that breaks a wall.
         if (after ^ cell).sum() <= (trial ^ cell).sum() or not space.allows(after):
             continue
         trial, value, flips = after, value + guess[j], flips + 1

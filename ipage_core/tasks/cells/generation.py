@@ -1,6 +1,6 @@
 """Data sets of cells: random ones (the paper's task), printable ones, and isotropic auxetic ones, each from a seed.
 
-Row i of a set depends on kind, seed and i alone, so that any split of the work gives the same rows.
+Row i of a set depends on kind, seed and i alone, so any split of the work gives the same rows.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ KINDS: dict[str, Callable[[int, int], Cell]] = {
 }
 """(seed, index) → cell."""
 CHUNKS = {"random": 200, "printable": 200, "auxetic": 8}
-"""Cells per item of work: seconds, which is what a killed run loses."""
+"""Cells per work item: a few seconds, the most that an interrupted run loses."""
 
 
 def work(item: dict[str, Any]) -> dict[str, Any]:
-    """Cells ``start`` to ``stop`` of ``seed`` with their stiffness, as JSON: one item of the data set's work."""
+    """Cells ``start`` to ``stop`` of ``seed`` with their stiffness, as JSON: one work item of the data set."""
     cells = [KINDS[item.get("kind", "random")](item["seed"], i) for i in range(item["start"], item["stop"])]
     pixels = np.array([c.pixels for c in cells])
     return {
@@ -57,12 +57,12 @@ def generate(
 ) -> dict[str, Any]:
     """Write cells 0 to n − 1 of a kind and seed to a Parquet file and return its card.
 
-    Where it runs and what it reports is :func:`ipage_core.runtime.executor.run`'s. Finished work is kept in a journal
-    beside the file until that is complete: killed and started again, it goes on where it was. The seed is that of the
-    shipped cells if None, and cells are random ones if no kind is named.
+    :func:`ipage_core.runtime.executor.run` chooses where the work runs and reports progress. A journal beside the file
+    keeps finished work until the file is complete, so an interrupted run resumes. Without a seed, the seed of the
+    shipped cells applies; without a kind, cells are random.
 
     Raises:
-        ValueError: no cell, or a kind that is not known.
+        ValueError: no cell requested, or an unknown kind.
     """
     kind = kind or "random"
     if kind not in KINDS:
@@ -85,7 +85,7 @@ def generate(
 
 
 def _write(rows: list[dict[str, Any]], card: dict[str, Any], out: Path) -> dict[str, Any]:
-    """The file, and the card it carries."""
+    """Write the file and its card."""
     n = card["n"]
     packed = np.concatenate([np.frombuffer(base64.b64decode(r["pixels"]), np.uint8) for r in rows]).reshape(n, -1)
     upper = np.concatenate([np.frombuffer(base64.b64decode(r["stiffness"]), "<f8") for r in rows]).reshape(n, 6)
@@ -121,7 +121,7 @@ def _write(rows: list[dict[str, Any]], card: dict[str, Any], out: Path) -> dict[
 def check(data: Path = DATA, n: int = 200, workers: int = 1) -> dict[str, Any]:
     """Regenerate n rows, evenly spread over the file, and compare: pixels to the bit, C to 1e-9 E_s.
 
-    It takes seconds in this process, so ``workers`` changes nothing; of auxetic cells each row takes a second.
+    It takes seconds in this process, so ``workers`` has no effect; each row of auxetic cells takes a second.
     """
     stored = read(data)
     make, seed = KINDS[stored.card.get("kind", "random")], stored.card["seed"]

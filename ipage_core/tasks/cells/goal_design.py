@@ -1,6 +1,6 @@
 """Several goals at once from the command line: goals and constraints in, the columns of ``solutions.csv`` out.
 
-The operator is localized on itself (``--localize-on omega``, a declared extension of the paper), so that there is no
+Localization runs on the operator itself (``--localize-on omega``, a declared extension of the paper), so there is no
 posterior stage and no surrogate: rows are final designs. Targets and properties are in E_s, not z-scores.
 """
 
@@ -33,7 +33,7 @@ _ALSO = {"volume fraction": "volume", "f": "volume", "e_y": "E_y", "ey": "E_y"}
 
 
 def z_score(name: str, value: Any) -> Any:
-    """A property in standard deviations of the paper's cells, from their mean; of E_x it is the paper's y."""
+    """Z-score of a property: (value − mean)/SD over the paper's cells; for E_x it is the paper's y."""
     mean, sd = mean_and_sd(name)
     return (value - mean) / sd
 
@@ -42,7 +42,7 @@ _KINDS: dict[str, Kind] = {"<=": "at most", ">=": "at least", "=": "exactly"}
 
 
 class GoalRequest(Protocol):
-    """A goal of the problem floor, whatever the property."""
+    """Interface of a goal, for any property."""
 
     @property
     def kind(self) -> str:
@@ -50,22 +50,22 @@ class GoalRequest(Protocol):
 
     @property
     def low(self) -> float:
-        """The least value accepted."""
+        """The least accepted value."""
 
     @property
     def high(self) -> float:
-        """The greatest value accepted."""
+        """The greatest accepted value."""
 
     @property
     def tolerance(self) -> float | None:
-        """How far off still counts as a hit, if it is said."""
+        """Largest deviation that counts as a hit, if given."""
 
 
 def cell_goals(name: str, wanted: GoalRequest) -> list[Goal]:
-    """A goal of the problem floor as the solver's: one, two for an interval, none for ``anything``.
+    """Convert a goal for the solver: one goal, two for an interval, none for ``anything``.
 
     Raises:
-        ValueError: the property is not one of cells, or a number cannot be.
+        ValueError: not a property of cells, or an invalid number.
     """
     known = cell_property(name).name
     said = math.nan if wanted.tolerance is None else wanted.tolerance
@@ -83,12 +83,12 @@ def cell_goals(name: str, wanted: GoalRequest) -> list[Goal]:
 
 
 def space_and_goals(expressions: Sequence[str], side: int = SIDE, feature: int = 1) -> tuple[CellSpace, list[Goal]]:
-    """``--constrain`` of cells for the solver: group and masks make the space, volume and E_y are goals.
+    """Convert ``--constrain`` of cells for the solver: group and masks define the space, volume and E_y are goals.
 
-    Where several goals are met at once ``isotropic`` means all of the stiffness, not only E_x = E_y: anisotropy ≤ 0.04.
+    With several goals ``isotropic`` refers to the whole stiffness, not only to E_x = E_y: anisotropy ≤ 0.04.
 
     Raises:
-        ValueError: an expression is not understood, or masks have another resolution than 32 or 64.
+        ValueError: an expression cannot be parsed, or masks have another resolution than 32 or 64.
     """
     masks, goals, orbits = [], list[Goal](), None
     for said in expressions:
@@ -126,21 +126,21 @@ def _number(said: str, text: str) -> float:
 
 @dataclass(frozen=True, eq=False)
 class GoalDesigns:
-    """The result of the solver, with its goals."""
+    """The solver's result with its goals."""
 
     goals: tuple[Goal, ...]
     solved: SolvedCells
     feature: int = 1
-    """The thinnest wall and the narrowest gap requested, in pixels."""
+    """Requested minimum thickness of walls and gaps, in pixels."""
 
     def remark(self) -> str:
-        """Which features the cells have; a printer's user must know."""
+        """The feature size of the cells, for users who print them."""
         if self.feature == 1:
             return "; walls and gaps may be one pixel thin"
         return f"; no wall and no gap is thinner than {self.feature} pixels, so that they can be printed"
 
     def frame(self) -> pd.DataFrame:
-        """One row a design, with the columns of ``solutions.csv``; then every property, and how it was solved."""
+        """One row per design, with the columns of ``solutions.csv``; then every property, and how it was solved."""
         cells, solved = self.solved.cells, self.solved
         targets = [math.nan if goal.open else goal.value for goal in self.goals]
         columns: dict[str, Any] = {"sample": range(len(cells)), "stage": "localized"}
@@ -152,7 +152,7 @@ class GoalDesigns:
         every = values(list(TABLE), solved.stiffness, cells.mean((1, 2)))
         columns |= dict(zip(TABLE, every.T, strict=True))
         columns["z_E_x"] = z_score("E_x", columns["E_x"])
-        if solved.mesh == "converged":  # what the mesh of one element a pixel says, beside it
+        if solved.mesh == "converged":  # the values on the pixel mesh, for comparison
             coarse = values([goal.name for goal in self.goals], stiffness(cells, "pixel"), cells.mean((1, 2)))
             columns |= {f"{goal.name} on pixels": column for goal, column in zip(self.goals, coarse.T, strict=True)}
         solid, void = np.array([smallest_features(cell) for cell in cells]).T
@@ -160,7 +160,7 @@ class GoalDesigns:
         return pd.DataFrame(columns | {"omega_calls": solved.calls})
 
     def errors(self) -> np.ndarray:
-        """Squared distance from what is accepted, summed over the goals with a number, in their units. → (n,)."""
+        """Squared distance from the accepted range, summed over the goals with a number, in their units. → (n,)."""
         closed = np.array([not goal.open for goal in self.goals])
         aims = Goals.of(self.goals)
         off = self.solved.values[:, closed] - (aims.aim - aims.side * aims.tolerance)
@@ -204,18 +204,18 @@ def design(
     """n cells for several goals under constraints.
 
     Args:
-        goals: what to reach.
-        n: designs.
+        goals: the goals, all to be met together.
+        n: number of designs.
         expressions: ``--constrain``, as :func:`space_and_goals` reads them.
         mesh: ``pixel`` or ``converged``.
         side: 32, 48 or 64 pixels.
-        feature: the smallest, in pixels.
-        seed: of every random choice.
-        record: whether to keep how each design came about.
-        progress: called with the number of designs that are done, after each.
+        feature: smallest feature, in pixels.
+        seed: seed of all random choices.
+        record: whether to keep the intermediate densities of each design.
+        progress: called after each design with the number of finished designs.
 
     Raises:
-        ValueError: a goal, a constraint or a number is not accepted.
+        ValueError: a goal, a constraint or a number is invalid.
     """
     space, more = space_and_goals(expressions, side, feature)
     every = (*goals, *more)

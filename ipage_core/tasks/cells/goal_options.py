@@ -1,4 +1,4 @@
-"""Several properties of a cell at once, as the command line asks for them."""
+"""Options of the command line for several properties of a cell at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ipage_core.tasks.cells.properties import cell_property
 
 
 def _asked(goals: Sequence[str]) -> bool:
-    """Whether a goal is about a property of cells in units of E_s, and not about the task's own y."""
+    """Whether a goal concerns a cell property in units of E_s rather than the task's own y."""
     for said in goals:
         name, _ = expression(said)
         try:
@@ -24,10 +24,10 @@ def _asked(goals: Sequence[str]) -> bool:
 
 
 def design_goals(options: Any) -> GoalDesigns | None:
-    """Designs as the options of ``design`` ask for them; None: their goals are targets of the task.
+    """Designs for the options of ``design``; None if the goals are targets of the task.
 
     Raises:
-        ValueError: a goal, a constraint or a number is not accepted, or an option has no meaning here.
+        ValueError: a goal, a constraint or a number is invalid, or an option does not apply here.
     """
     if not _asked(options.goal or ()):
         return None

@@ -1,4 +1,4 @@
-"""Goals for a cell: several properties at once, exactly, at least, at most, or as small or large as can be."""
+"""Goals for a cell: several properties at once, exactly, at least, at most, minimized or maximized."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Goal:
     name: str
     kind: Kind = "exactly"
     value: float = math.nan
-    """In the property's unit; of ``minimize`` and ``maximize`` there is none."""
+    """In the property's unit; NaN for ``minimize`` and ``maximize``."""
     tolerance: float = math.nan
-    """Of ``exactly``: |property − value| ≤ tolerance is a hit. Of a bound: how far inside it the solver aims."""
+    """For ``exactly``: |property − value| ≤ tolerance is a hit. For a bound: the solver aims this far inside it."""
 
     def __post_init__(self) -> None:
         cell_property(self.name)
@@ -42,7 +42,7 @@ class Goal:
 
     @property
     def text(self) -> str:
-        """As ``--goal`` reads it."""
+        """The goal in the syntax of ``--goal``."""
         if self.open:
             return f"{self.kind} {self.name}"
         if self.kind == "exactly":
@@ -51,17 +51,17 @@ class Goal:
 
     @property
     def open(self) -> bool:
-        """Whether it is to be as small, or as large, as the other goals allow."""
+        """Whether the goal is ``minimize`` or ``maximize``."""
         return self.kind in ("minimize", "maximize")
 
 
 @dataclass(frozen=True, eq=False)
 class Goals:
-    """Goals with a number each, as arrays over the k goals: what descent and flips work on."""
+    """Goals with a number, as arrays over the k goals, for descent and flips."""
 
     names: tuple[str, ...]
     aim: Array
-    """(k,) the values aimed at; of a bound, one tolerance inside it."""
+    """(k,) target values; for a bound, one tolerance inside it."""
     tolerance: Array
     """(k,)."""
     side: Array
@@ -69,7 +69,7 @@ class Goals:
 
     @classmethod
     def of(cls, goals: Sequence[Goal]) -> Goals:
-        """Goals that are to be minimized or maximized are left out.
+        """The goals that have a number; ``minimize`` and ``maximize`` are left out.
 
         Raises:
             ValueError: none has a number.
@@ -83,10 +83,10 @@ class Goals:
         return cls(tuple(goal.name for goal in closed), aim, tolerance, side)
 
     def residual(self, values: ArrayLike) -> Array:
-        """What is missing, in tolerances; a cell meets the goals where all are within ±1. (*, k) → (*, k)."""
+        """Signed gap to the goals in tolerances; a cell meets the goals if all are within ±1. (*, k) → (*, k)."""
         r = (self.aim - np.asarray(values)) / self.tolerance
         return np.where(self.side > 0, np.maximum(r, 0), np.where(self.side < 0, np.minimum(r, 0), r))
 
     def shifted(self, by: Array) -> Goals:
-        """The same goals with their aims moved by (k,): output space mapping."""
+        """The same goals with their aims shifted by (k,): output space mapping."""
         return Goals(self.names, self.aim + by, self.tolerance, self.side)

@@ -1,4 +1,4 @@
-"""Pixel cells laid out as n × m cells at a size in millimetres: their outline, and the solid between two planes."""
+"""Layouts of n × m pixel cells at a size in millimetres: their outline, and the extruded solid."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shapely.affinity import scale  # type: ignore[import-untyped]
 
 @dataclass(frozen=True)
 class Layout:
-    """How a cell is laid out; lengths in millimetres."""
+    """Layout of a cell; lengths in millimetres."""
 
     tiles: tuple[int, int] = (3, 3)
     """Cells along x and along y."""
@@ -23,9 +23,9 @@ class Layout:
     thickness_mm: float = 5.0
     """Height of the extrusion (STL, 3MF)."""
     contacts: Literal["join", "separate"] = "join"
-    """What becomes of two solid pixels that meet at a corner only: neither a mesh nor a printer can leave it so."""
+    """Treatment of two solid pixels that touch at a corner only; meshes and printers accept no such contact."""
     contact_size: float = 0.05
-    """Half-width, in pixels, of the square that is added at such a corner (join) or cut out of it (separate)."""
+    """Half-width, in pixels, of the square added at such a corner (join) or cut out of it (separate)."""
 
     def __post_init__(self) -> None:
         if min(self.tiles) < 1:
@@ -55,7 +55,7 @@ def tiled(cell: ArrayLike, layout: Layout) -> NDArray[np.bool_]:
 def outline(cell: ArrayLike, layout: Layout) -> list[shapely.Polygon]:
     """The solid as polygons with holes, in millimetres, disjoint and without touching corners.
 
-    Assembled in units of a pixel, where coordinates are small integers and unions exact, and scaled at the end.
+    Assembled in pixel units, where coordinates are small integers and unions are exact, then scaled.
     """
     solid = tiled(cell, layout)
     # One box per horizontal run of solid pixels.
@@ -69,7 +69,7 @@ def outline(cell: ArrayLike, layout: Layout) -> list[shapely.Polygon]:
         corners = shapely.union_all(shapely.box(x + 1 - h, y + 1 - h, x + 1 + h, y + 1 + h))
         shape = shape | corners if layout.contacts == "join" else shape - corners
     pitch = layout.cell_mm / (solid.shape[1] // layout.tiles[0])
-    # simplify drops the collinear vertices: they would become slivers, and cracks between them.
+    # simplify drops collinear vertices, which would become slivers and cracks.
     shape = scale(shapely.simplify(shape, 0), pitch, pitch, origin=(0, 0))
     return [part for part in shapely.get_parts(shape) if isinstance(part, shapely.Polygon)]
 

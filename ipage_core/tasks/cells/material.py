@@ -1,4 +1,4 @@
-"""The solid a cell is made of, and what a file says of the cell in its units."""
+"""The solid of a cell, and the metadata of its export files."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Material:
 
     @property
     def label(self) -> str:
-        """As it stands in the file."""
+        """Label of the material in the file."""
         modulus = "1 (moduli are relative to it)" if self.young_gpa is None else f"{self.young_gpa:g} GPa"
         return f"{self.name}, E_s = {modulus}, nu_s = {POISSON:g}"
 
 
 def metadata(cell: ArrayLike, layout: Layout, material: Material) -> dict[str, str]:
-    """What a file says of its cell: units, material, smallest features, and properties by finite elements, one a pixel.
+    """Metadata of a cell's file: units, material, smallest features, and properties (one element per pixel).
 
     (ny, nx) → text by name.
     """

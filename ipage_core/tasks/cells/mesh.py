@@ -1,7 +1,7 @@
-"""At which mesh a property holds: one element a pixel, or extrapolated to none too coarse.
+"""Mesh of a property: one element per pixel, or extrapolated towards an infinitely fine mesh.
 
-One square element a pixel errs by a median of 0.019 E_s in E_x. The error falls like h^p with p ≈ 1.2, because corners
-make the stress singular; from meshes of 1 and 2 elements a pixel side Richardson's extrapolation then is
+One square element per pixel has a median error of 0.019 E_s in E_x. The error decreases like h^p with p ≈ 1.2, because
+the stress is singular at corners. From meshes of 1 and 2 elements per pixel side, Richardson's extrapolation gives
 
     C ≈ C₂ + (C₂ − C₁) / (2^p − 1),   1 / (2^p − 1) = 0.77
 
@@ -26,17 +26,17 @@ GAIN = 0.77
 
 
 def refined(cells: ArrayLike, k: int) -> Array:
-    """Every pixel as k × k pixels. (*, ny, nx) → (*, k ny, k nx)."""
+    """Replace every pixel by k × k pixels. (*, ny, nx) → (*, k ny, k nx)."""
     return np.asarray(cells, dtype=np.float64).repeat(k, axis=-1).repeat(k, axis=-2)
 
 
 def on_pixels(density: ArrayLike) -> tuple[Array, Array]:
-    """One element a pixel: C and its gradient, as :data:`Operator`."""
+    """One element per pixel: C and its gradient, as :data:`Operator`."""
     return homogenize_with_gradient(np.asarray(density, dtype=np.float64))
 
 
 def converged(density: ArrayLike) -> tuple[Array, Array]:
-    """Extrapolated from 1 and 2 elements a pixel side: C and its gradient, as :data:`Operator`."""
+    """Extrapolated from 1 and 2 elements per pixel side: C and its gradient, as :data:`Operator`."""
     rho = np.asarray(density, dtype=np.float64)
     ny, nx = rho.shape
     c1, g1 = homogenize_with_gradient(rho)
@@ -49,7 +49,7 @@ OPERATORS: dict[Mesh, Operator] = {"pixel": on_pixels, "converged": converged}
 
 
 def stiffness(cells: ArrayLike, mesh: Mesh = "pixel") -> Array:
-    """C at a mesh. (*, ny, nx) → (*, 3, 3) in units of E_s."""
+    """C on a mesh. (*, ny, nx) → (*, 3, 3) in units of E_s."""
     c1 = homogenize(cells)
     if mesh == "pixel":
         return c1
@@ -58,5 +58,5 @@ def stiffness(cells: ArrayLike, mesh: Mesh = "pixel") -> Array:
 
 
 def confirmed(cells: ArrayLike) -> Array:
-    """C on a mesh of 4 × 4 elements a pixel: slow, for a sample. (*, ny, nx) → (*, 3, 3) in units of E_s."""
+    """C on a mesh of 4 × 4 elements per pixel: slow, for spot checks. (*, ny, nx) → (*, 3, 3) in units of E_s."""
     return homogenize(refined(cells, 4))

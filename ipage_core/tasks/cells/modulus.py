@@ -1,4 +1,4 @@
-"""A cell's modulus as a target reads it: y = (E_x − mean)/sd over the shipped cells."""
+"""The z-score of a cell's modulus: y = (E_x − mean)/sd over the shipped cells."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 E_X_MEAN, E_X_SD = 0.3559279405366462, 0.26010294693780217
-"""Of the shipped cells, in units of E_s, as the card of their file has them; written here to load without it."""
+"""Mean and SD over the shipped cells, in units of E_s, as in their card; constants here save loading the file."""
 
 
 def z_score(modulus: Tensor) -> Tensor:

@@ -10,15 +10,15 @@ from ipage_core.tasks.cells.topology import fill_hinges, is_admissible, largest_
 from ipage_core.tasks.cells.wallpaper import GROUPS, ONE_AXIS, is_symmetric, symmetrize
 
 FEATURE = 2
-"""Pixels, in solid and void."""
+"""Smallest feature in pixels, in solid and void."""
 ROUNDS = 6
-"""Times that thin features and hinges are mended in turn, for the one can make the other."""
+"""Maximum rounds of repairing thin features and hinges in turn, because one repair can cause the other defect."""
 
 
 def printable_cell(seed: int, index: int) -> Cell:
     """The index-th printable cell of a seed: as :func:`ipage_core.tasks.cells.dataset.cell`, then opened and closed.
 
-    Correlation lengths are 1.6 to 5 pixels and volume fractions U(0.2, 0.95) before the mending. Opening and closing by
+    Correlation lengths are 1.6 to 5 pixels and volume fractions U(0.2, 0.95) before the repair. Opening and closing by
     a square commute with the symmetries of the square lattice. A candidate that is not symmetric, in one piece,
     percolating, free of hinges and without thin features after six rounds is rejected.
     """

@@ -1,15 +1,15 @@
 """The elastic properties of a periodic cell as functions of its stiffness C, each with its exact derivative.
 
 Convention as in the homogenization: strains (ε_xx, ε_yy, γ_xy), σ = C ε, compliance S = C⁻¹, moduli in units of the
-solid's E_s. A property is a function of C alone, or the volume fraction, which is one of the pixels.
+solid's E_s. A property is a function of C alone; only the volume fraction is a function of the pixels.
 
 Most properties are one of three forms in S, with a stress direction q:
 
     modulus     1 / qᵀSq                  Young's modulus, shear modulus, plane bulk modulus, E(θ)
     ratio       −pᵀSq / qᵀSq              Poisson's ratio
-    coupling    pᵀSq / √(pᵀSp qᵀSq)       normal–shear coupling, in (−1, 1), zero where the axes are principal ones
+    coupling    pᵀSq / √(pᵀSp qᵀSq)       normal–shear coupling, in (−1, 1), zero if the axes are principal
 
-and with D = ∂f/∂S (symmetric) their derivative is ∂f/∂C = −S D S. Source of the forms: Lekhnitskii 1963, Theory of
+With D = ∂f/∂S (symmetric) their derivative is ∂f/∂C = −S D S. Source of the forms: Lekhnitskii 1963, Theory of
 Elasticity of an Anisotropic Body, sections 9 and 10.
 """
 
@@ -35,13 +35,13 @@ class CellProperty:
 
     name: str
     label: str
-    """How it is written beside its value."""
+    """Its symbol."""
     unit: str
     """``E_s`` or empty."""
     formula: Formula | None
-    """None: the volume fraction."""
+    """None for the volume fraction."""
     tolerance: float
-    """What counts as a hit unless a goal says otherwise; for moduli see :func:`default_tolerance`."""
+    """Default tolerance of a goal; for moduli see :func:`default_tolerance`."""
 
 
 def _form(s: Array, p: Array, q: Array) -> Array:
@@ -100,7 +100,7 @@ def _coupling(p: Sequence[float], q: Sequence[float]) -> Formula:
 
 
 _MANDEL = np.outer((1, 1, math.sqrt(2)), (1, 1, math.sqrt(2))) ** 2
-"""Weights of the squared entries of C in the norm that turning the axes leaves as it is."""
+"""Weights of the squared entries of C in the rotation-invariant norm."""
 
 
 def isotropic_part(c: ArrayLike) -> Array:
@@ -114,13 +114,13 @@ def isotropic_part(c: ArrayLike) -> Array:
 
 
 def _anisotropy(c: Array) -> tuple[Array, Array]:
-    """‖C − isotropic part‖ / ‖C‖: 0 where no direction differs. Its derivative is taken as 0 there."""
+    """‖C − isotropic part‖ / ‖C‖: 0 for an isotropic C, where the derivative is set to 0."""
     rest = c - isotropic_part(c)
     size = np.sqrt((_MANDEL * c**2).sum((-2, -1)))
     off = np.sqrt((_MANDEL * rest**2).sum((-2, -1)))
     value = off / size
     tiny = np.finfo(np.float64).tiny
-    # The isotropic part is an orthogonal projection, so that d‖rest‖²/2 = ⟨rest, dC⟩.
+    # The isotropic part is an orthogonal projection, so d‖rest‖²/2 = ⟨rest, dC⟩.
     return value, _MANDEL * (_scaled(1 / np.maximum(off * size, tiny), rest) - _scaled(value / size**2, c))
 
 
@@ -141,10 +141,10 @@ TABLE: dict[str, CellProperty] = {
         CellProperty("eta_y", "η_y (coupling of σ_yy and γ_xy)", "", _coupling(_Y, _XY), 0.02),
     )
 }
-"""Every property by name; E(θ) is made by :func:`cell_property` from a name such as ``E(30)``."""
+"""Every property by name; :func:`cell_property` creates E(θ) from a name such as ``E(30)``."""
 
 RELATIVE = 0.05
-"""A modulus of a soft cell has this share of its value as tolerance, where that is less than the absolute one."""
+"""Relative tolerance of a modulus; it applies to soft cells, where it is less than the absolute tolerance."""
 _ALONG = re.compile(r"E\(\s*([^\s°)]+)\s*(?:°|deg)?\s*\)")
 
 
@@ -153,7 +153,7 @@ def cell_property(name: str) -> CellProperty:
     """A property by name; ``E(θ)`` is Young's modulus along θ degrees from x to y.
 
     Raises:
-        ValueError: the name is none.
+        ValueError: unknown name.
     """
     if name in TABLE:
         return TABLE[name]
@@ -169,7 +169,7 @@ def cell_property(name: str) -> CellProperty:
 
 
 def default_tolerance(name: str, value: float) -> float:
-    """The tolerance of a goal that names none. A modulus near 0 has a relative one, else any soft cell would pass."""
+    """The default tolerance of a goal. It is relative for a modulus near 0; otherwise any soft cell would pass."""
     known = cell_property(name)
     return min(known.tolerance, RELATIVE * value) if known.unit == "E_s" and value > 0 else known.tolerance
 
@@ -185,7 +185,7 @@ def values(names: Sequence[str], stiffness: ArrayLike, volume: ArrayLike) -> Arr
 def values_and_gradients(
     names: Sequence[str], stiffness: Array, stiffness_gradient: Array, volume: float
 ) -> tuple[Array, Array]:
-    """The named properties of one cell and their gradients over its pixels.
+    """The named properties of one cell and their gradients with respect to its pixels.
 
     Args:
         names: k names.

@@ -23,16 +23,16 @@ Mask = NDArray[np.bool_]
 Start = Literal["nearest", "noise", "motif", "given"]
 
 ATTEMPTS = 6
-"""Starts a design may take before the nearest cell found is what there is."""
+"""Maximum number of starts per design; after them the solver returns the nearest cell."""
 SHAKEN, FINER = 4.0, 0.72
-"""Misfit of the best cell so far up to which every other start is that cell, shaken, with a filter so much finer."""
+"""Largest misfit of the best cell at which every other start is this cell, shaken; factor on its filter radius."""
 CLOSE = 1.6
-"""Misfit up to which that start is the best cell as it is, for other flips than before."""
+"""Largest misfit at which such a start is the best cell unchanged, to try other flips."""
 
 
 @dataclass(frozen=True, eq=False)
 class SolvedCells:
-    """n cells, and what the operator says of each; a cell that misses a goal is the nearest one found."""
+    """n cells and their properties by the operator; a cell that misses a goal is the nearest one of its design."""
 
     cells: Mask
     """(n, side, side), True = solid; admissible, symmetric and masked as requested."""
@@ -43,24 +43,24 @@ class SolvedCells:
     misfit: Array
     """(n,) the largest residual in tolerances; ≤ 1 where every goal is met."""
     start: list[str]
-    """(n,) what the cell was found from."""
+    """(n,) kind of start that led to the cell."""
     attempts: NDArray[np.intp]
-    """(n,) starts it took."""
+    """(n,) number of starts used."""
     calls: NDArray[np.intp]
-    """(n,) evaluations of the operator it took, all its starts together."""
+    """(n,) number of operator evaluations, all starts together."""
     seconds: Array
-    """(n,) of CPU."""
+    """(n,) CPU seconds."""
     mesh: Mesh
     ways: tuple[tuple[Array, ...], ...] = ()
-    """Of each design the densities (side, side) from its start to the end, if they were to be recorded."""
+    """For each design the densities (side, side) from its start to the end, if recorded."""
 
     @property
     def met(self) -> Mask:
-        """(n,) whether every goal is met, by the operator at the mesh."""
+        """(n,) whether every goal is met, by the operator on the mesh."""
         return self.misfit <= 1
 
     def sentence(self) -> str:
-        """What a reader has to know of the outcome; never that something is impossible."""
+        """The outcome in one sentence; it never claims that a goal is impossible."""
         at = "one element a pixel" if self.mesh == "pixel" else "the extrapolated mesh"
         said = f"{int(self.met.sum())} of {len(self.cells)} cells meet every goal, by finite elements at {at}"
         if not len(self.cells) or self.met.any():
@@ -85,24 +85,24 @@ def solve(
 ) -> SolvedCells:
     """Find n cells that meet every goal, by finite elements.
 
-    Each design goes through its starts until one ends within the tolerances. A start is a stored cell near the goals
-    (flips alone, while they are near), noise, a motif (where a Poisson's ratio is to be negative) or one that is
-    given, e.g. a posterior's sample. Goals without a number are then pushed as far as the others allow.
+    Each design tries its starts until one ends within the tolerances. A start is a stored cell near the goals
+    (flips alone while it is near), noise, a motif (if a Poisson's ratio must be negative) or a given
+    density, e.g. a posterior sample. Goals without a number are then pushed as far as the others allow.
 
     Args:
-        goals: what to reach, all of it.
-        n: designs.
+        goals: the goals, all to be met together.
+        n: number of designs.
         space: resolution, symmetry, masks and the smallest feature; 32 × 32 free pixels if None.
-        mesh: ``pixel``: one element a pixel; ``converged``: the extrapolated property.
-        from_: kinds of starts; what is at hand comes first, then noise and what else is named take turns.
+        mesh: ``pixel``: one element per pixel; ``converged``: the extrapolated property.
+        from_: kinds of starts; stored and given cells come first, then noise and the other kinds take turns.
         given: (m, side, side) densities in [0, 1] for ``given``.
-        attempts: starts of a design, at most.
-        seed: of every random choice.
-        record: whether to keep how each design came about, for figures.
-        progress: called with the number of designs that are done, after each.
+        attempts: maximum number of starts per design.
+        seed: seed of all random choices.
+        record: whether to keep the intermediate densities of each design, for figures.
+        progress: called after each design with the number of finished designs.
 
     Raises:
-        ValueError: a goal, a start or a number is not accepted.
+        ValueError: a goal, a start or a number is invalid.
     """
     if n < 1 or attempts < 1:
         raise ValueError(f"expected at least one design and one attempt, got {n} and {attempts}")
@@ -138,7 +138,7 @@ def solve(
                 best, name, way = ended, kind, own or []
             if best is not None and best.misfit <= 1:
                 break
-        if best is None:  # no start led to a cell that could be cleaned: the full cell is always there
+        if best is None:  # no start led to a clean cell: fall back to the full cell
             full = np.ones((space.side, space.side), dtype=bool) if space.void is None else ~space.void
             best, name = finish(full, aims, space, rng, OPERATORS[mesh], rounds=0), "none"
         elif best.misfit <= 1:
@@ -177,10 +177,11 @@ def _starts(
     attempts: int,
     rng: np.random.Generator,
 ) -> Iterator[tuple[str, Array]]:
-    """Starts of the i-th of n designs: what is at hand, then fresh ones and further stored cells in turn.
+    """Starts of the i-th of n designs: given and stored cells first, then fresh ones and further stored cells in turn.
 
-    Where a ratio is to be negative, motifs take turns with noise: one start in eight, because isotropic cells are found
-    more often from noise, but half of the starts where no feature may be thin, because there motifs do as well.
+    For a negative ratio, motifs take turns with noise. Without a limit on features they are one start in eight, because
+    noise leads to isotropic cells more often. If no feature may be thin they are half of the starts, because motifs
+    then do as well as noise.
     """
     auxetic = any(name.startswith("nu") and aim < 0 for name, aim in zip(aims.names, aims.aim, strict=True))
     often = 7 if auxetic and "motif" in kinds and space.feature == 1 else 1
@@ -200,7 +201,7 @@ def _starts(
 
 
 def _from_stored(cell: Mask, misfit: float, space: CellSpace) -> tuple[str, Array]:
-    """A stored cell as a start: flips alone while it is near, else a descent from it."""
+    """A stored cell as a start: flips alone if it is near, else a descent from it."""
     if space.side == len(cell) and space.orbits is None and misfit <= FLIPS_ALONE and space.allows(cell):
         return "flips", cell.astype(np.float64)
     return "nearest", starts.resized(cell, space.side)

@@ -1,4 +1,4 @@
-"""What localization moves in a pixel cell: a field that is blurred and then sharpened, so that cells stay crisp."""
+"""Parametrization of a pixel cell for localization: a field, blurred and then sharpened so that cells stay crisp."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ipage_core.problem.space import DesignSpace, Step
 from ipage_core.tasks.cells.topology import admissible
 
 RADIUS = 1.8
-"""Of the density filter, in pixels: a wall one pixel thick survives it, a lone pixel does not."""
+"""Radius of the density filter in pixels: a wall one pixel thick survives it, a lone pixel does not."""
 SHARPNESS = (8.0, 32.0)
-"""β of the successive stages: soft enough at first for edges to move far, all but black and white at last."""
+"""β of the successive stages: small at first so that edges move far, large at the end for nearly binary ρ."""
 
 Row = Callable[[Tensor], Tensor]
-"""Densities (n, 1024) → (n,): one more residual, zero where a constraint holds."""
+"""Densities (n, 1024) → (n,): an additional residual, zero if a constraint holds."""
 
 
 @lru_cache(maxsize=4)
@@ -53,7 +53,7 @@ class Filtered(DesignSpace):
     bounds: Tensor
     beta: float = SHARPNESS[-1]
     orbits: Tensor | None = None
-    """(1024,) numbers of the pixels that are equal by symmetry: the lowest index among them."""
+    """(1024,) orbit of each pixel under the symmetry, numbered by its lowest pixel index."""
     solid: Tensor | None = None
     """(1024,) bool: kept solid."""
     void: Tensor | None = None
@@ -64,12 +64,12 @@ class Filtered(DesignSpace):
 
     @property
     def stages(self) -> tuple[Filtered, ...]:
-        """The same map, softer."""
+        """The same map with smaller β, stage by stage."""
         return tuple(replace(self, beta=beta) for beta in SHARPNESS if beta < self.beta)
 
     @property
     def frozen(self) -> Tensor:
-        """(1024,) bool: pixels that nothing may change."""
+        """(1024,) bool: pixels that must not change."""
         none = torch.zeros(self.bounds.shape[1], dtype=torch.bool)
         return (none if self.solid is None else self.solid) | (none if self.void is None else self.void)
 
@@ -101,7 +101,7 @@ class Filtered(DesignSpace):
         return torch.from_numpy(np.array(cells, dtype=np.float64).reshape(x.shape)).to(x)
 
     def orbits_or_pixels(self) -> NDArray[np.intp]:
-        """(1024,) ``orbits``, or every pixel's own number."""
+        """(1024,) ``orbits``, or each pixel's own index if there are none."""
         return np.arange(self.bounds.shape[1]) if self.orbits is None else self.orbits.numpy()
 
     def _symmetric(self, u: Tensor) -> Tensor:

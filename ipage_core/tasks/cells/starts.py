@@ -1,4 +1,4 @@
-"""Where the search for a cell begins: nearest stored cells, noise, and motifs that are known to be auxetic."""
+"""Starts of the search for a cell: nearest stored cells, noise, and motifs known to be auxetic."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 _SWAP = np.array([1, 0, 2])
-"""Exchanging x and y of the axes exchanges these rows and columns of C."""
+"""Permutation of the rows and columns of C that exchanges x and y."""
 
 
 SECOND = ("printable", "auxetic")
-"""Kinds of the second edition, beside the paper's cells."""
+"""Kinds of the second edition, in addition to the paper's cells."""
 PRINTABLE = 2
 """Smallest feature, in pixels, of every printable cell."""
 
 
 ALIKE = 0.06
-"""Cells that differ in at most this share of their pixels count as one: they would lead to the same design."""
+"""Cells that differ in at most this share of their pixels count as one, because they would lead to the same design."""
 
 
 class Stored(NamedTuple):
-    """Cells that ship, as far as starts need them."""
+    """Shipped cells, reduced to what starts need."""
 
     packed: NDArray[np.uint8]
-    """(N, 128) pixels, an eighth of their size in memory."""
+    """(N, 128) packed pixels, an eighth of their size in memory."""
     stiffness: Array
     """(N, 3, 3) in units of E_s."""
     volume: Array
@@ -49,7 +49,7 @@ def stored() -> CellData:
 
 @lru_cache(maxsize=2)
 def shipped(feature: int = 1) -> Stored:
-    """Every cell that ships, both editions; for a feature of 2 pixels those without walls and gaps of one."""
+    """All shipped cells, both editions; for a feature of 2 pixels only those without walls and gaps of one pixel."""
     sets = []
     for kind in SECOND if feature >= PRINTABLE else ("cells", *SECOND):
         data = read(DATA.with_name(f"{kind}.parquet"))
@@ -60,7 +60,7 @@ def shipped(feature: int = 1) -> Stored:
 
 @lru_cache(maxsize=48)
 def shipped_property(name: str, feature: int = 1) -> Array:
-    """A property of every cell that ships, then of every one with x and y exchanged: (2 N,)."""
+    """A property of all shipped cells, then of the same cells with x and y exchanged: (2 N,)."""
     data = shipped(feature)
     stiffness = np.concatenate((data.stiffness, data.stiffness[:, _SWAP][:, :, _SWAP]))
     return values((name,), stiffness, np.tile(data.volume, 2))[:, 0]
@@ -68,17 +68,17 @@ def shipped_property(name: str, feature: int = 1) -> Array:
 
 @lru_cache(maxsize=32)
 def mean_and_sd(name: str) -> tuple[float, float]:
-    """Of a property over the cells of the paper's task, from which z-scores are made."""
+    """Mean and SD of a property over the cells of the paper's task, for z-scores."""
     result = shipped_property(name)[: read_card()["n"]]
     return float(result.mean()), float(result.std())
 
 
 def nearest(goals: Goals, n: int, feature: int = 1) -> tuple[Mask, Array]:
-    """The n cells that ship nearest to the goals, in tolerances; x and y may be exchanged.
+    """The n shipped cells nearest to the goals, in tolerances; x and y may be exchanged.
 
     Args:
-        goals: what to be near to.
-        n: how many.
+        goals: the goals.
+        n: number of cells.
         feature: from 2 on, only cells without walls and gaps of one pixel.
 
     Returns:
@@ -95,9 +95,9 @@ def nearest(goals: Goals, n: int, feature: int = 1) -> tuple[Mask, Array]:
 
 
 def _unlike(cells: Mask, n: int) -> NDArray[np.intp]:
-    """Rows of the first n cells of which none is an earlier one, or its transpose, with few pixels changed.
+    """Rows of the first n cells that differ in more than a few pixels from every earlier one and from its transpose.
 
-    Where there are not so many, the first of the others follow. (m, side, side) → (n,).
+    If there are fewer, the first of the other cells follow. (m, side, side) → (n,).
     """
     chosen, others = list[int](), list[int]()
     for k, cell in enumerate(cells):
@@ -115,7 +115,7 @@ def _cell(packed: NDArray[np.uint8], row: int) -> Mask:
 
 
 def resized(cell: Mask, side: int) -> Array:
-    """A stored cell as a field u of another resolution, bilinear between pixels. (m, m) → (side, side) in [0, 1]."""
+    """A stored cell as a field u at another resolution, bilinear between pixels. (m, m) → (side, side) in [0, 1]."""
     m = len(cell)
     if side == m:
         return cell.astype(np.float64)
@@ -130,9 +130,9 @@ def noise(rng: np.random.Generator, side: int, length: float | None = None) -> A
     """A stationary Gaussian field about 1/2, clipped to [0, 1]. → (side, side).
 
     Args:
-        rng: of the noise.
-        side: pixels.
-        length: of its correlation in pixels; one of 0.7, 1.5 and 2.5 in cells of 32 pixels if None.
+        rng: random generator of the noise.
+        side: pixels per side.
+        length: correlation length in pixels; one of 0.7, 1.5 and 2.5 in cells of 32 pixels if None.
     """
     if length is None:
         length = float(rng.choice((0.7, 1.5, 2.5))) * side / 32
@@ -143,15 +143,15 @@ def noise(rng: np.random.Generator, side: int, length: float | None = None) -> A
 
 
 def shaken(rng: np.random.Generator, cell: Mask) -> Array:
-    """A cell softened and with noise on it, so that descent can leave where it got stuck. (m, m) → (m, m) in [0, 1]."""
+    """A softened cell with added noise, so that descent can leave a local minimum. (m, m) → (m, m) in [0, 1]."""
     return (0.15 + 0.7 * cell + 0.15 * rng.standard_normal(cell.shape)).clip(0, 1)
 
 
 def motif(rng: np.random.Generator, side: int) -> Array:
-    """A mechanism with a negative Poisson's ratio, softened and with noise on it. → (side, side) in [0, 1].
+    """A mechanism with a negative Poisson's ratio, softened, with added noise. → (side, side) in [0, 1].
 
     Rotating squares (Grima and Evans 2000, doi:10.1023/A:1006781224002) or the re-entrant honeycomb (Gibson et al.
-    1982, doi:10.1098/rspa.1982.0087), half of the time each, the latter along either axis.
+    1982, doi:10.1098/rspa.1982.0087), with equal probability; the honeycomb lies along either axis.
     """
     y, x = (np.mgrid[:side, :side] + 0.5) / side
     field = _rotating_squares(rng, x, y) if rng.random() < 0.5 else _re_entrant(rng, x, y)
@@ -161,9 +161,9 @@ def motif(rng: np.random.Generator, side: int) -> Array:
 
 
 def _rotating_squares(rng: np.random.Generator, x: Array, y: Array) -> Array:
-    """Signed distance to four squares turned to and fro, that just overlap at their corners; positive inside."""
+    """Signed distance to four squares, rotated alternately, that just overlap at their corners; positive inside."""
     angle = np.radians(rng.uniform(10, 35))
-    # The corners of neighbours meet where half the diagonal, turned, spans a quarter of the cell.
+    # The corners of neighbours meet if half the rotated diagonal spans a quarter of the cell.
     half = 0.25 / (np.cos(angle) + np.sin(angle)) * rng.uniform(1.0, 1.12)
     field = np.full(x.shape, -1.0)
     for i in range(2):
@@ -177,7 +177,7 @@ def _rotating_squares(rng: np.random.Generator, x: Array, y: Array) -> Array:
 
 
 def _re_entrant(rng: np.random.Generator, x: Array, y: Array) -> Array:
-    """Half a wall's thickness less the distance to the nearest wall of a bow-tie honeycomb; positive inside."""
+    """Half the wall thickness minus the distance to the nearest wall of a bow-tie honeycomb; positive inside."""
     h, half = rng.uniform(0.29, 0.4), rng.uniform(0.025, 0.06)
     ends = [((0.0, 0.5 - h), (0.0, 0.5 + h)), ((0.5, -h), (0.5, h))]
     for sign in (1, -1):

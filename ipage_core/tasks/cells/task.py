@@ -1,6 +1,6 @@
 """Architected materials: 32×32 periodic black-and-white cells with a given effective Young's modulus.
 
-The paper's high-dimensional case (1024 inputs, 10⁵ samples) with this project's own cells and its own operator, both
+The paper's high-dimensional case (1024 inputs, 10⁵ samples) with this project's own cells and operator, both
 described in ``data/architecture/README.md``. A design is (1024,) densities, pixel 32·iy + ix, 1 = solid.
 """
 
@@ -32,7 +32,7 @@ D = SIDE * SIDE
 
 
 def omega(x: Tensor) -> Tensor:
-    """Periodic homogenisation, one finite element a pixel. (n, 1024) densities in [0, 1] → (n, 5).
+    """Periodic homogenization, one finite element per pixel. (n, 1024) densities in [0, 1] → (n, 5).
 
     Columns as in ``TASK.property_labels``: y, E_x, E_y, ν_xy, volume fraction.
     """
@@ -53,7 +53,7 @@ def shipped() -> tuple[Tensor, Tensor, Tensor]:
 
 
 def sample_prior(n: int, generator: Generator) -> Tensor:
-    """n of the shipped cells, none twice as long as there are enough. → (n, 1024) float64."""
+    """n of the shipped cells, without repetition while there are enough. → (n, 1024) float64."""
     return shipped()[0][_rows(n, generator)].double()
 
 
@@ -85,14 +85,14 @@ def space(expressions: Sequence[str]) -> Filtered:
 
 
 def networks() -> dict[str, type]:
-    """Networks of pixels, by the names that their cards give them."""
+    """Networks of pixels, by their names in cards."""
     from ipage_core.tasks.cells.networks import NETWORKS
 
     return NETWORKS
 
 
 def training_pairs(model: str, surrogate: Callable[[], Any]) -> tuple[Tensor, Tensor, dict[str, Any]]:
-    """All shipped cells, with y along y beside y: but the published network, all models learn transposed cells too."""
+    """All shipped cells with y along x and along y; the published network alone learns no transposed cells."""
     x, y = cells_with_moduli()
     return x, y[:, :1] if model == "na-published" else y, {"from": "data/architecture"}
 
@@ -105,7 +105,7 @@ def generate(n: int, seed: int | None, out: Path, **where: Any) -> dict[str, Any
 
 
 def verify_file(path: Path) -> dict[str, Any] | None:
-    """What is computed of a cell of voxels, a NumPy file; None: another file."""
+    """Properties of a voxel cell in a NumPy file; None for other files."""
     from ipage_core.tasks.cells.voxels import read_voxels, summary
 
     return summary(read_voxels(path)) if path.suffix.lower() in (".npy", ".npz") else None
@@ -115,10 +115,10 @@ MODULUS = {"mean": E_X_MEAN, "sd": E_X_SD}
 SURROGATES = {"batch": 32, "epoch_size": 8192, "validation_fraction": 0.02, "learning_rate": 2e-3, "lambda_y": 1.0}
 FLOWS = SURROGATES | {"batch": 64, "epochs": 10}
 BASELINES = {"batch": 64, "epoch_size": 8192, "validation_fraction": 0.02, "learning_rate": 1e-3, "epochs": 10}
-"""Settings of their trainings."""
+"""Training settings of the baselines."""
 
 RECIPES = {
-    # A network of displacements; the INN takes it over as its t(x) and learns the field.
+    # A network of displacements; the INN uses it as its t(x) and learns the field.
     "mlp": Recipe(MODULUS, SURROGATES | {"epochs": 14}, "cells"),
     "inn": Recipe(MODULUS, FLOWS | {"lambda_z": 0.1}, "pixel-inn"),
     "cinn": Recipe({}, FLOWS, "pixel-cinn", True, tried=[{"couplings": k} for k in (2, 4, 6)]),
@@ -131,7 +131,7 @@ RECIPES = {
     ),
     "cvae": Recipe({"channels": 8}, BASELINES, "pixel-cvae", True, tried=[{"channels": k} for k in (8, 16, 32)]),
     "na": Recipe({}, BASELINES, "pixel-cnn", True),
-    # Three layers: with four its weights alone would be larger than any other model's.
+    # Three layers: four would make its weights alone larger than any other model.
     "na-published": Recipe({"layers": 3}, BASELINES | {"epochs": 40, "batch": 256}, "batch-norm-mlp"),
 }
 

@@ -1,7 +1,7 @@
 """Cells as 3MF files: millimetres, the material with its Young's modulus, and the cell's properties in one container.
 
-3MF Core Specification 1.3 (3MF Consortium), written by the consortium's own library lib3mf, which refuses a mesh that
-is not closed and oriented. STL, beside it, knows no unit and no material.
+3MF Core Specification 1.3 (3MF Consortium), written by the consortium's own library lib3mf, which rejects a mesh that
+is not closed and oriented. The STL export has no unit and no material.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ipage_core.tasks.cells.layout import Layout, solid_mesh
 from ipage_core.tasks.cells.material import Material, metadata
 
 NAMESPACE = "urn:ipage-explorer:cell:1"
-"""Of the metadata that are the program's own; the specification asks for one."""
+"""XML namespace of this program's own metadata; the specification requires one."""
 _GREY = (160, 160, 160, 255)
 
 
@@ -49,7 +49,7 @@ def threemf(cell: ArrayLike, layout: Layout, material: Material | None = None) -
     for name, value in metadata(cell, layout, material).items():
         said.AddMetaData(NAMESPACE, name, value, "xs:string", True)
     item = model.AddBuildItem(body, wrapper.GetIdentityTransform())
-    # Identifiers made from the content, not drawn: the same cell gives the same file.
+    # Derive identifiers from the content, so that the same cell gives the same file.
     said_of_it = f"{layout} {material} {np.asarray(cell).astype(np.uint8).tobytes().hex()}"
     for part, assign in (("body", body.SetUUID), ("item", item.SetUUID), ("build", model.SetBuildUUID)):
         assign(str(uuid.uuid5(uuid.NAMESPACE_URL, f"{NAMESPACE} {part} {said_of_it}")))

@@ -1,7 +1,7 @@
 """Connectivity of periodic binary cells: hinges, components and percolation on the torus.
 
-A cell is a boolean array ``[iy, ix]``, True = solid, periodic along both axes; pixels touch along edges
-only (4-connectivity), because two pixels that meet at a corner form a hinge and carry nothing.
+A cell is a boolean array ``[iy, ix]``, True = solid, periodic along both axes. Pixels connect along edges
+only (4-connectivity), because two pixels that meet at a corner form a hinge and carry no load.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Components(NamedTuple):
     labels: NDArray[np.intp]
     """(ny, nx): 0 for void, otherwise the component's number from 1."""
     windings: list[list[tuple[int, int]]]
-    """Per component, generators (w_x, w_y) of the lattice of closed loops: cells travelled along x and y."""
+    """Per component, generators (w_x, w_y) of the lattice of closed loops: number of cells crossed along x and y."""
 
 
 def has_hinges(cells: ArrayLike) -> Mask:
@@ -49,9 +49,8 @@ def fill_hinges(cells: ArrayLike) -> Mask:
 def components(cell: ArrayLike) -> Components:
     """Label the 4-connected components on the torus. (ny, nx) → Components.
 
-    The pieces of the unwrapped cell are joined across its two seams by a union-find that also remembers,
-    for every piece, in which periodic image it sits; joining two pieces that are one already closes a
-    loop round the torus.
+    A union-find joins the pieces of the unwrapped cell across its two seams and stores the periodic image of every
+    piece. Joining two pieces that are already one closes a loop round the torus.
     """
     solid = np.asarray(cell, dtype=bool)
     pieces, n = label(solid)
@@ -94,9 +93,9 @@ def largest_component(cell: ArrayLike) -> Mask:
 
 
 def percolates(cell: ArrayLike) -> tuple[bool, bool]:
-    """Whether one can walk in the solid to the next cell along x, and along y. (ny, nx) → (bool, bool).
+    """Whether the solid connects to the next cell along x, and along y. (ny, nx) → (bool, bool).
 
-    A loop must end exactly one or more cells along that axis: a diagonal stripe, whose every loop moves
+    A loop must end exactly one or more cells along this axis: a diagonal stripe, whose every loop moves
     along both, percolates in neither, and bears no load along them. So both hold at once only for a
     component whose loops span the plane.
     """
@@ -115,17 +114,17 @@ def is_admissible(cell: ArrayLike) -> bool:
 
 
 def admissible(density: ArrayLike, orbits: NDArray[np.intp] | None = None, frozen: ArrayLike | None = None) -> Mask:
-    """A binary cell near a grey one that is admissible in the sense of :func:`is_admissible`. (ny, nx) → (ny, nx).
+    """A binary admissible cell near a grey one, see :func:`is_admissible`. (ny, nx) → (ny, nx).
 
-    The density is cut at 1/2; of the four pixels of a hinge the one nearest to 1/2 changes sides, until none is left.
-    Where no piece percolates along an axis, the cheapest loop round the torus is filled, along what is dense already.
-    Only the largest piece that percolates stays.
+    The density is cut at 1/2. Of the four pixels of a hinge, the one nearest to 1/2 flips, until no hinge is left.
+    If no piece percolates along an axis, the cheapest loop round the torus is filled, along pixels that are already
+    dense. Only the largest percolating piece stays.
 
     Args:
         density: (ny, nx) in [0, 1].
-        orbits: (ny, nx) numbers of the pixels, equal ones changing together: a symmetric density then gives a
-            symmetric cell. Every pixel its own if None.
-        frozen: (ny, nx) bool, pixels that change only if there is no other way: black or white already.
+        orbits: (ny, nx) labels; pixels with equal labels change together, so a symmetric density gives a symmetric
+            cell. Every pixel has its own label if None.
+        frozen: (ny, nx) bool, pixels that change only as a last resort: already black or white.
     """
     grey = np.asarray(density, dtype=np.float64)
     orbits = np.arange(grey.size).reshape(grey.shape) if orbits is None else orbits
@@ -150,7 +149,7 @@ def admissible(density: ArrayLike, orbits: NDArray[np.intp] | None = None, froze
 
 
 def _percolating_component(cell: Mask) -> Mask:
-    """Of the components that percolate along x and y, the one with most pixels; all void if there is none."""
+    """The largest component that percolates along x and y; all void if there is none."""
     labels, windings = components(cell)
     best, most = 0, 0
     for k in range(1, len(windings) + 1):
@@ -161,7 +160,7 @@ def _percolating_component(cell: Mask) -> Mask:
 
 
 def _cheapest_loop(cost: NDArray[np.float64]) -> Mask:
-    """The pixels of the loop once round along x, and not along y, that costs least. cost (ny, nx) > 0 → (ny, nx)."""
+    """The cheapest loop that goes once round along x and not along y. cost (ny, nx) > 0 → (ny, nx)."""
     ny, nx = cost.shape
     roll = -int(cost.sum(axis=1).argmax())  # no loop crosses the edge between rows 0 and ny − 1: cut the emptiest row
     rolled = np.roll(cost, roll, axis=0)
@@ -175,7 +174,7 @@ def _cheapest_loop(cost: NDArray[np.float64]) -> Mask:
     row = int(distance[np.arange(ny), node[:, nx]].argmin())
     loop = np.zeros(cost.shape, dtype=bool)
     at = node[row, nx]
-    while at >= 0:  # the start has no predecessor
+    while at >= 0:  # the start node has no predecessor
         loop[at // (nx + 1), at % (nx + 1) % nx] = True
         at = previous[row, at]
     return np.roll(loop, -roll, axis=0)
@@ -188,7 +187,7 @@ def _without_hinges(grey: NDArray[np.float64], orbits: NDArray[np.intp], frozen:
         at = np.argwhere(falling | rising)
         if not len(at):
             return solid
-        # The hinge with the most doubtful pixel first: mending it may mend its neighbours.
+        # Start with the hinge that has the least certain pixel: its repair may repair the neighbours.
         rows = (at[:, :1] + (0, 0, 1, 1)) % grey.shape[0]
         columns = (at[:, 1:] + (0, 1, 0, 1)) % grey.shape[1]
         hinge, corner = divmod(int(doubt[rows, columns].argmin()), 4)
@@ -197,12 +196,12 @@ def _without_hinges(grey: NDArray[np.float64], orbits: NDArray[np.intp], frozen:
             break
         flipped = orbits == orbits[pixel]
         solid[flipped] = ~solid[flipped]
-        doubt[flipped] = np.inf  # each changes sides once: this ends
+        doubt[flipped] = np.inf  # each pixel flips once, so the loop ends
     return fill_hinges(solid)
 
 
 def _hinges(solid: Mask) -> tuple[Mask, Mask]:
-    """Where the 2×2 block that starts at (iy, ix) is solid on one diagonal only: (*, ny, nx) for each."""
+    """Whether the 2×2 block that starts at (iy, ix) is solid on one diagonal only: (*, ny, nx) for each diagonal."""
     a, b = solid, np.roll(solid, -1, axis=-1)
     c, d = np.roll(a, -1, axis=-2), np.roll(b, -1, axis=-2)
     return a & d & ~b & ~c, b & c & ~a & ~d

@@ -1,8 +1,8 @@
 """Effective elasticity of a periodic voxel array in three dimensions: analysis only, no design.
 
 Every voxel is one trilinear hexahedron (8 nodes, 2 × 2 × 2 Gauss points), E_s = 1 and ν = 0.3 in the solid,
-E_void = 1e-6. Conjugate gradients, six load cases at once, preconditioned by the exact inverse of a uniform cell's
-stiffness, which the fast Fourier transform makes diagonal (Schneider, Merkert and Kabel 2017,
+E_void = 1e-6. Conjugate gradients solve six load cases at once, preconditioned by the exact inverse of a uniform cell's
+stiffness, which the fast Fourier transform diagonalizes (Schneider, Merkert and Kabel 2017,
 doi:10.1002/nme.5336; Ladecký et al. 2023, doi:10.1016/j.amc.2023.127835).
 
 Convention: an array is ``[iz, iy, ix]``; strains are (ε_xx, ε_yy, ε_zz, γ_yz, γ_xz, γ_xy), C is 6×6 in σ = C ε.
@@ -24,12 +24,12 @@ from ipage_core.tasks.cells.homogenization import E_VOID, POISSON
 Array = NDArray[np.float64]
 
 LARGEST = 32
-"""Voxels along an axis, at most: beyond it a cell takes longer than one waits for."""
+"""Maximum number of voxels along an axis; a larger cell takes too long."""
 TOLERANCE = 4e-3
-"""Of the residual in the preconditioner's norm, relative; C's error is of the order of its square."""
+"""Relative tolerance of the residual in the preconditioner's norm; the error of C is of the order of its square."""
 ITERATIONS = 1000
 SLAB = 8192
-"""Voxels worked on at a time: their 24 numbers each then stay in the processor's cache."""
+"""Voxels processed at a time: their 24 numbers each then fit into the processor's cache."""
 
 _CORNERS = np.array([(z, y, x) for z in (0, 1) for y in (0, 1) for x in (0, 1)])
 """(8, 3) nodes of a voxel, (z, y, x)."""
@@ -77,7 +77,7 @@ def _element(poisson: float) -> tuple[Array, Array]:
 
 
 def _nodes(padded: Array, corner: NDArray[np.intp]) -> tuple[Any, ...]:
-    """The view of a field padded by one node in which every voxel finds its ``corner``."""
+    """A view of a field, padded by one node, that gives every voxel the value at its ``corner``."""
     ends = padded.shape[-3:]
     return (..., *(slice(c, end - 1 + c) for c, end in zip(corner, ends, strict=True)))
 
@@ -101,7 +101,7 @@ class _Cell:
         return self.nodal.reshape(24, -1)
 
     def scattered(self, force: Array) -> Array:
-        """Nodal forces of every voxel, added up. (24, voxels) → (3, nz, ny, nx)."""
+        """Nodal forces of all voxels, summed at the nodes. (24, voxels) → (3, nz, ny, nx)."""
         self.sum.fill(0.0)
         self._add(self.sum, force.reshape(self.nodal.shape))
         return self._folded()
@@ -117,7 +117,7 @@ class _Cell:
             s[_nodes(s, corner)] += force[:, k]
 
     def _folded(self) -> Array:
-        """What has been added up at the far ends belongs to the nodes at the near ones."""
+        """Add the sums at the far ends to the periodic images of their nodes at the near ends."""
         s = self.sum
         s[..., 0] += s[..., -1]
         s[:, :, 0] += s[:, :, -1]
@@ -217,7 +217,7 @@ def directional_moduli(stiffness: ArrayLike, directions: ArrayLike) -> Array:
 
 
 def surface(stiffness: ArrayLike, n: int = 33) -> tuple[Array, Array]:
-    """E(n) over the sphere, to draw. C (6, 6) → (n, 2n − 1, 3) points E(n) n, and (n, 2n − 1) E."""
+    """E(n) over the sphere, for plots. C (6, 6) → (n, 2n − 1, 3) points E(n) n, and (n, 2n − 1) E."""
     polar, around = np.linspace(0, np.pi, n)[:, None], np.linspace(0, 2 * np.pi, 2 * n - 1)
     x, y = np.sin(polar) * np.cos(around), np.sin(polar) * np.sin(around)
     unit = np.stack((x, y, np.broadcast_to(np.cos(polar), x.shape)), axis=-1)
@@ -237,10 +237,10 @@ def summary(density: ArrayLike) -> dict[str, float]:
 
 
 def read_voxels(path: Path) -> Array:
-    """A voxel array from a file: NPY, or NPZ with one array or one that is named ``voxels``. → (nz, ny, nx) float64.
+    """A voxel array from a file: NPY, or NPZ with one array or one named ``voxels``. → (nz, ny, nx) float64.
 
     Raises:
-        ValueError: the file is none, holds objects, or is no array of densities.
+        ValueError: not such a file, a file with objects, or not an array of densities.
     """
     try:
         loaded = np.load(path, allow_pickle=False)

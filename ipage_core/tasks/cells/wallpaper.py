@@ -1,7 +1,7 @@
 """The twelve wallpaper groups that a square pixel lattice can carry.
 
 General positions after the International Tables for Crystallography, volume A (2016), table 2.2; the
-origin is a pixel corner, so that mirrors and rotation centres run between pixels, never through them.
+origin is a pixel corner, so mirrors and rotation centres lie between pixels, never on them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _POSITIONS = {
 
 GROUPS = tuple(_POSITIONS)
 ONE_AXIS = ("pm", "pg", "cm", "pmg")
-"""Groups that tell the axes apart: each also exists with x and y exchanged."""
+"""Groups that distinguish the axes: each also exists with x and y exchanged."""
 
 
 @lru_cache(maxsize=64)
@@ -44,7 +44,7 @@ def operations(group: str, n: int, *, swap: bool = False) -> NDArray[np.intp]:
     if n < 2 or n % 2:
         raise ValueError(f"Expected an even number of pixels per side, got {n}.")
     iy, ix = np.divmod(np.arange(n * n), n)
-    # Twice the pixel centre, in pixels: then a reflection is a change of sign and half a cell is n.
+    # Twice the pixel centre, in pixels: a reflection is then a change of sign, and half a cell is n.
     x, y = 2 * ix + 1, 2 * iy + 1
     if swap:
         x, y = y, x
@@ -67,9 +67,9 @@ def _coordinate(term: str, x: NDArray[np.intp], y: NDArray[np.intp], n: int) -> 
 def symmetrize(field: ArrayLike, group: str, *, swap: bool = False) -> NDArray[np.float64]:
     """Average a field over the group. (n, n) → (n, n).
 
-    Each orbit is averaged once and its mean copied to all its pixels, so that equal pixels are equal to
-    the last bit. Averaging the transformed fields instead leaves differences of 1e-16 by which a
-    threshold then breaks the symmetry.
+    Each orbit is averaged once and its mean is copied to all its pixels, so equal pixels agree to
+    the last bit. Averaging the transformed fields instead leaves differences of 1e-16, and a
+    threshold on them breaks the symmetry.
     """
     values = np.asarray(field, dtype=np.float64)
     first = operations(group, len(values), swap=swap).min(axis=0)

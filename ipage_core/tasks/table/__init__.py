@@ -1,1 +1,1 @@
-"""Tables as tasks: a user's own designs and measured or simulated results, without any Ω."""
+"""Tables as tasks: a user's own designs with measured or simulated results, without any Ω."""

@@ -1,4 +1,4 @@
-"""What one should know of the chosen columns of a table before anything is learnt from them."""
+"""Advice on the chosen columns of a table before training."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pandas as pd
 from ipage_core.tasks.table.columns import Column, look, mixtures, numbers
 
 FEW_ROWS, LEAST_ROWS = 20, 50
-"""Rows for each input below which a table is small; rows below which nothing is learnt from it."""
+"""Rows per input below which a table is small; minimum number of rows for training."""
 _PROPERTIES = ("y", "y1", "gap", "band_gap", "target")
 
 
 def guess(columns: Sequence[Column]) -> tuple[list[str], list[str]]:
-    """(x, y) to begin with: the last column of numbers is the property, those before it that vary are inputs.
+    """Default (x, y): the last column of numbers is the property, earlier ones that vary are inputs.
 
-    Categories are inputs, too, wherever they stand.
+    Categories are inputs at any position.
     """
     usable = [c.name for c in columns if c.numeric and not c.constant and not c.index]
     named_y = [name for name in usable if name.lower().split(" ")[0] in _PROPERTIES]
@@ -27,13 +27,13 @@ def guess(columns: Sequence[Column]) -> tuple[list[str], list[str]]:
 
 
 def is_input(column: Column) -> bool:
-    """Whether a column may be an input: numbers that vary, or a category of two or more levels."""
+    """Whether a column may be an input: varying numbers, or a category of two or more levels."""
     category = column.kind in ("category", "boolean")
     return (column.numeric or category) and not column.constant and not column.index
 
 
 def warnings(frame: pd.DataFrame, x: Sequence[str], y: Sequence[str]) -> list[str]:
-    """What one should know of the chosen columns, a sentence each."""
+    """Warnings about the chosen columns, one sentence each."""
     seen = {column.name: column for column in look(frame[list(dict.fromkeys([*x, *y]))])}
     values = {name: numbers(frame, name) for name, column in seen.items() if column.numeric}
     if not values:

@@ -1,4 +1,4 @@
-"""Columns of text → a table: decimal marks, numbers or words, what is missing and what is odd."""
+"""Columns of text → a table: decimal marks, numbers or words, missing values and unreadable cells."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from ipage_core.tasks.table.table import Odd, Settings, Table
 from ipage_core.tasks.table.units import split_name
 
 ODD = 0.5
-"""Share of a column's filled cells that must be numbers, else it is one of words."""
+"""Share of a column's filled cells that must be numbers; otherwise it is a column of words."""
 
 FEW = 3
-"""Distinct numbers, beside words, up to which a column is one of words."""
+"""Up to this many distinct numbers, beside words, a column is one of words."""
 
 
 def assemble(
@@ -36,7 +36,7 @@ def assemble(
     notes: list[str],
     odd: list[Odd],
 ) -> Table:
-    """Columns of text → a table: decimal marks, numbers or words, what is missing and what is odd."""
+    """Columns of text → a table: decimal marks, numbers or words, missing values and unreadable cells."""
     called, message = _names(names, stem, columns, len(lines))
     notes = [*notes, *message]
     texts = {name: _evidence(columns[j], typed[j]) for j, name in called.items()}
@@ -79,14 +79,14 @@ def assemble(
 
 
 def _evidence(column: pa.Array, typed: np.ndarray) -> list[str]:
-    """Cells that may tell the decimal mark: text; of numbers that a sheet stores as such, the whole ones beside it."""
+    """Cells that indicate the decimal mark: text; and the whole ones among numbers that a sheet stores as numbers."""
     text = sample(column.filter(pa.array(np.isnan(typed))))
     whole = typed[typed == np.round(typed)] if text else typed[:0]
     return text + [f"{value:.0f}" for value in whole[:SAMPLE]]
 
 
 def _one_spelling(words: list[str | None]) -> list[str | None]:
-    """'Yes', 'yes' and 'YES' are one: that which comes first. Words of a category stay as they are."""
+    """Merge 'Yes', 'yes' and 'YES' into the first spelling. Words of a category stay as they are."""
     if {word.lower() for word in words if word} not in [set(pair) for pair in YES_NO]:
         return words
     first: dict[str, str] = {}
@@ -101,7 +101,7 @@ def _common(marks: Iterable[str]) -> str:
 def _names(
     names: Sequence[str] | None, stem: str, columns: list[pa.Array], rows: int
 ) -> tuple[dict[int, str], list[str]]:
-    """The columns that are kept, by their place → their names, which differ; and what is to be said."""
+    """Index of each kept column → its unique name; and remarks."""
     message = []
     empty = [pc.all(pc.equal(column, "")).as_py() for column in columns]
     if names is None:
@@ -113,7 +113,7 @@ def _names(
     called: dict[int, str] = {}
     for j, name in enumerate(" ".join(n.split()) for n in names):
         if not name and empty[j]:
-            continue  # a separator at the end of each row, or a blank column of a sheet
+            continue  # a separator at the end of each row, or a blank column in a sheet
         wanted = name or f"column {j + 1}"
         given, k = wanted, 0
         while given in called.values():
@@ -126,7 +126,7 @@ def _names(
 
 
 def from_frame(frame: pd.DataFrame, source: str, settings: Settings) -> Table:
-    """A file that has types of its own; only markers of missing values are looked for."""
+    """A table from a typed file; only markers of missing values are searched for."""
     frame = frame.set_axis([str(column).strip() for column in frame.columns], axis=1).reset_index(drop=True)
     twice = frame.columns[frame.columns.duplicated()]
     if len(twice):

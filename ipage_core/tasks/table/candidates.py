@@ -1,4 +1,4 @@
-"""Designs that no Ω can verify: how much their surrogates doubt them, what was measured near them, which to measure."""
+"""Candidates that no Ω can verify: their uncertainty, nearest measured rows, and designs to measure next."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ VALUE, INFORMATION = "value", "information"
 
 
 def held_out(method: Loaded) -> dict[str, Any]:
-    """The accuracy of the method's surrogate on held-out rows; empty where it is not known.
+    """Accuracy of the method's surrogate on held-out rows; empty if unknown.
 
     See :func:`ipage_core.training.recipes.accuracy`.
     """
@@ -36,7 +36,7 @@ def held_out(method: Loaded) -> dict[str, Any]:
 
 
 def accuracy_text(task: Task, result: dict[str, Any]) -> str:
-    """The same as a sentence: 'R² 0.994, MAE 0.014 eV on 1,079 held-out rows.' Several properties by their names."""
+    """Accuracy as a sentence: 'R² 0.994, MAE 0.014 eV on 1,079 held-out rows.' Several properties appear by name."""
     if not result:
         return "There is no held-out accuracy: this method has no surrogate."
     notes = []
@@ -54,17 +54,17 @@ def accuracy_text(task: Task, result: dict[str, Any]) -> str:
 
 
 def describe_accuracy(task: Task, method: Loaded) -> str:
-    """What held-out rows say of a method's surrogate, as a sentence."""
+    """Held-out accuracy of a method's surrogate, as a sentence."""
     return accuracy_text(task, held_out(method))
 
 
 def named_beside(task: Task, method: Loaded, frame: pd.DataFrame) -> pd.DataFrame:
-    """``solutions.csv`` with the table's own names, and with what stands in for an Ω."""
+    """``solutions.csv`` with the table's own names and the columns that replace an Ω."""
     return named(task, beside(task, method, frame))
 
 
 def summary(task: Task, method: Loaded, solutions: Solutions, frame: pd.DataFrame) -> dict[str, Any]:
-    """What the summary says of designs that no Ω can verify; ``frame`` comes from :func:`named_beside`."""
+    """Summary of designs that no Ω can verify; ``frame`` comes from :func:`named_beside`."""
     final = frame[frame["stage"] == frame["stage"].iloc[-1]]
     more: dict[str, Any] = {"median_distance_to_measured": float(f"{final['nearest_distance'].median():.4g}")}
     more["held_out"] = held_out(method)
@@ -75,7 +75,7 @@ def summary(task: Task, method: Loaded, solutions: Solutions, frame: pd.DataFram
 
 
 def spread(method: Loaded, x: Tensor) -> Tensor | None:
-    """Standard deviation of the method's surrogates at designs (n, d) → (n, m); None if they are not several."""
+    """Standard deviation of the method's surrogates at designs (n, d) → (n, m); None for a single surrogate."""
     surrogate = method.surrogate
     if not isinstance(surrogate, Network):
         return None
@@ -87,7 +87,7 @@ def spread(method: Loaded, x: Tensor) -> Tensor | None:
 def nearest(task: Task, x: Tensor) -> tuple[Tensor, Tensor]:
     """For designs (n, d), the index of the nearest measured row (n,), and its distance (n,) in widths of the box.
 
-    Each coordinate counts in widths of the box, two levels of a category are one apart, the distance is Euclidean.
+    The distance is Euclidean. Coordinates are in widths of the box; two levels of a category are one apart.
     """
     assert task.models_folder is not None
     tree = cKDTree(_in_widths(task, measured(task.models_folder).x).numpy())
@@ -96,7 +96,7 @@ def nearest(task: Task, x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _in_widths(task: Task, x: Tensor) -> Tensor:
-    """(n, d) → (n, more): coordinates in widths of the box; levels of a category as points that are one apart."""
+    """(n, d) → (n, more): coordinates in widths of the box; levels of a category as points at mutual distance one."""
     low, high = task.bounds
     unit, levels = (x.detach().cpu().double() - low) / (high - low), task.categories
     if not bool(levels.any()):
@@ -109,12 +109,12 @@ def _in_widths(task: Task, x: Tensor) -> Tensor:
 
 
 def beside(task: Task, method: Loaded, frame: pd.DataFrame) -> pd.DataFrame:
-    """``solutions.csv`` of a task of own data, with what stands in for an Ω.
+    """``solutions.csv`` of a task of own data, with columns that replace an Ω.
 
-    Columns added: ``spread1..M`` of the surrogates (NaN if there is one alone), ``nearest_row`` of the file it came
-    from, ``nearest_distance`` in widths of the box, ``nearest_y1..M`` as measured. And what to expect of a
-    measurement: ``low1..M`` and ``high1..M`` hold 90 % of them, each property by itself; ``expected_misfit`` is the
-    root mean square over the properties of the expected misfit, in tolerances; ``closest_row`` is the measured row
+    Added columns: ``spread1..M`` of the surrogates (NaN for a single one), ``nearest_row`` of the file it came
+    from, ``nearest_distance`` in widths of the box, ``nearest_y1..M`` as measured. Expected result of a
+    measurement: ``low1..M`` to ``high1..M`` is a 90 % interval, for each property alone; ``expected_misfit`` is the
+    root mean square over the properties of the expected misfit, in tolerances. ``closest_row`` is the measured row
     closest to the target, ``closest_misfit`` its misfit in the same unit.
     """
     assert task.models_folder is not None
@@ -140,12 +140,12 @@ def beside(task: Task, method: Loaded, frame: pd.DataFrame) -> pd.DataFrame:
 def to_measure(task: Task, method: Loaded, x: Tensor, y_star: Tensor, k: int) -> pd.DataFrame:
     """Of candidates (n, d) for targets (n, m), the k to measure or simulate next, under the table's own column names.
 
-    Half are chosen for *value*: the most likely hits, by the surrogates' mean and the doubt that their spread and the
-    held-out rows suggest. Half for *information*: where spread is large and nothing measured or chosen is near. The
-    first of them comes first. Columns of properties are empty: filled in, the file is another round of data.
+    Half are chosen for *value*: the most likely hits, by the surrogates' mean, their spread and the
+    held-out rows. Half are chosen for *information*: large spread, and no measured or chosen design near. The
+    best by value comes first. Columns of properties are empty: once filled in, the file is another round of data.
 
     Raises:
-        ValueError: the method's surrogates are not several, or k is less than 1.
+        ValueError: the method has a single surrogate, or k is less than 1.
     """
     import pandas as pd
 
@@ -191,14 +191,14 @@ def _log_chance(misfit: Tensor, sd: Tensor, tolerance: Tensor) -> Tensor:
 
 
 def _choose(value: Tensor, doubt: Tensor, distance: Tensor, unit: Tensor, k: int) -> tuple[list[int], list[str]]:
-    """In turn the best of the rest by value, then by doubt × distance to what is measured or chosen already."""
+    """Alternate between the best design by value and by doubt × distance to measured or chosen designs."""
     left = torch.ones(len(value), dtype=torch.bool)
     away, chosen, why = distance.clone(), list[int](), list[str]()
     for turn in range(min(k, len(value))):
         reason = VALUE if turn % 2 == 0 else INFORMATION
         score = value if reason == VALUE else doubt * away
         best = int(torch.where(left & (away > 0), score, -math.inf).argmax())
-        if not left[best]:  # all that is left repeats a chosen one
+        if not left[best]:  # all remaining designs repeat chosen ones
             break
         left[best] = False
         chosen.append(best)

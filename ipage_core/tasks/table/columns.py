@@ -1,4 +1,4 @@
-"""What a column is: real or whole numbers, a category, yes or no, words, dates; its scale, spikes and odd values."""
+"""Column types: real or whole numbers, category, yes/no, words, dates; with scale, spikes and odd values."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 
 SPIKE = 0.05
-"""Share of rows on one and the same value from which it is a spike."""
+"""Minimum share of rows with the same value for a spike."""
 GRID = 30
-"""At most so many distinct values, evenly spaced, are a grid."""
+"""Maximum number of distinct, evenly spaced values of a grid."""
 DECADES = 100.0
-"""Largest over least value from which a log scale is worth a look."""
+"""Minimum ratio of largest to least value for a log scale."""
 MOST_LEVELS = 50
-"""Words of a category; a column with more holds labels."""
+"""Maximum number of words in a category; a column with more holds labels."""
 WHOLE = 1e6
-"""Up to here a column of whole numbers counts something; beyond, it measures."""
+"""Up to here whole numbers are counts; beyond, measurements."""
 YES_NO = (
     ("yes", "no"), ("true", "false"), ("y", "n"), ("t", "f"), ("on", "off"), ("ja", "nein"), ("oui", "non"),
     ("wahr", "falsch"), ("vrai", "faux"), ("sí", "no"), ("si", "no"), ("with", "without"), ("mit", "ohne"),
@@ -28,19 +28,19 @@ INDEX_NAMES = frozenset(
      "rowid", "lfd", "lfd.", "lfd. nr.", "lfd nr", "lfd. nr", "sample", "sample id", "sample no", "sample no.",
      "run", "entry", "unnamed: 0", "column 1", "level_0", "zeile", "serial", "s.no", "s. no.", "sr. no.", "uid")
 )  # fmt: skip
-"""Names, in small letters, of columns that number their rows."""
+"""Names, in lower case, of columns that number the rows."""
 _DATE = re.compile(
     r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([T ]+\d{1,2}:\d{2}\S*)?|\d{1,2}:\d{2}(:\d{2})?([.,]\d+)?( ?[ap]m)?", re.I
 )
 _NINES = re.compile(r"-?(9{2,}|9+\.9+|8{3,}|7{3,})")
 _HUGE = re.compile(r"-?(1|9\.9+|9\.96921|3\.40282|1\.79769)e\+(2\d|3\d|308)")
-"""What programs fill up with: 1e30, the largest float, netCDF's fill value."""
+"""Fill values of programs: 1e30, the largest float, netCDF's fill value."""
 _LIMITS = (-32768.0, 32767.0, 65535.0, -2147483648.0, 2147483647.0)
 
 
 @dataclass(frozen=True)
 class Column:
-    """What is seen of a column at a glance."""
+    """Summary of a column."""
 
     name: str
     numeric: bool
@@ -49,28 +49,28 @@ class Column:
     low: float
     high: float
     spike: float | None
-    """The value that at least ``SPIKE`` of its rows share, if there is one (not in a grid)."""
+    """The value shared by at least ``SPIKE`` of the rows, if any (not in a grid)."""
     share: float
-    """Of rows on the most frequent value."""
+    """Share of rows with the most frequent value."""
     grid: float | None
-    """The spacing, where its values are few and evenly spaced."""
+    """The spacing, if the values are few and evenly spaced."""
     kind: str = "real"
     """'real', 'integer', 'boolean' (two words such as yes and no), 'category', 'date', 'text' (labels) or 'empty'."""
     unit: str = ""
     scale: str = "linear"
-    """'log' where it is positive, spans two decades, and is less skewed so: a proposal."""
+    """'log' if the column is positive, spans two decades, and is less skewed on a log scale: a proposal."""
     levels: tuple[float | str, ...] = ()
-    """The values of a category, and of whole numbers where they are few."""
+    """The values of a category, or of whole numbers if they are few."""
     sentinel: float | None = None
-    """A value that probably stands for 'not measured', as −999."""
+    """A value that probably marks 'not measured', such as −999."""
     index: bool = False
-    """Whether it only numbers the rows."""
+    """Whether the column only numbers the rows."""
     note: str = ""
-    """How its cells were read, where that is not plain."""
+    """How the cells were read, if not obvious."""
 
     @property
     def constant(self) -> bool:
-        """Whether it says nothing."""
+        """Whether the column has at most one distinct value."""
         return self.distinct <= 1
 
 
@@ -81,7 +81,7 @@ def numbers(frame: pd.DataFrame, name: str) -> np.ndarray:
         return np.full(len(frame), np.nan)
     try:
         values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    except (OverflowError, TypeError, ValueError):  # whole numbers of hundreds of digits, or no numbers at all
+    except (OverflowError, TypeError, ValueError):  # whole numbers of hundreds of digits, or not numbers at all
         values = np.array([_float(value) for value in column])
     return np.where(np.isfinite(values), values, np.nan)
 
@@ -94,12 +94,12 @@ def _float(value: object) -> float:
 
 
 def look(frame: pd.DataFrame) -> list[Column]:
-    """What is seen of each column. One of text with hardly a number in it is not numeric."""
+    """Summary of each column. A column of text with almost no numbers is not numeric."""
     return [describe(frame, str(name)) for name in frame.columns]
 
 
 def describe(frame: pd.DataFrame, name: str) -> Column:
-    """What is seen of one column."""
+    """Summary of one column."""
     values = numbers(frame, name)
     known = values[~np.isnan(values)]
     if not len(known) or len(known) < 0.5 * int(frame[name].notna().sum()):
@@ -145,7 +145,7 @@ def _words(frame: pd.DataFrame, name: str) -> Column:
 
 
 def spacing(distinct: np.ndarray) -> float | None:
-    """The step of which all distances between values (k,), sorted, are multiples; None if there is none."""
+    """The step that divides all distances between the sorted values (k,); None if there is none."""
     steps = np.diff(distinct)
     return float(steps.min()) if np.allclose(steps / steps.min(), np.round(steps / steps.min()), atol=1e-3) else None
 
@@ -153,7 +153,7 @@ def spacing(distinct: np.ndarray) -> float | None:
 def suits_log(known: np.ndarray) -> bool:
     """Whether positive values (n,) span two decades and are less skewed on a log scale.
 
-    Values spread evenly from 0.001 to 1 span them, too, but have nothing to gain.
+    Evenly spread values from 0.001 to 1 span them too, but a log scale does not help.
     """
     if len(known) < 3 or not known.min() > 0 or known.max() < DECADES * known.min():
         return False
@@ -166,7 +166,7 @@ def _skew(values: np.ndarray) -> float:
 
 
 def sentinel(distinct: np.ndarray, counts: np.ndarray) -> float | None:
-    """A value at an end that looks like a marker and is far from all others, or stands out as one that is repeated."""
+    """A marker of missing values: a marker-like extreme value far from all others, or one repeated often."""
     if len(distinct) < 3:
         return None
     for value, count, rest in (
@@ -189,7 +189,7 @@ def sentinel(distinct: np.ndarray, counts: np.ndarray) -> float | None:
 
 
 def _numbers_rows(name: str, values: np.ndarray) -> bool:
-    """Whether a column counts rows from 0 or 1; under a name that says so, whole numbers that differ are enough."""
+    """Whether a column counts rows from 0 or 1; if its name says so, distinct whole numbers suffice."""
     if len(values) < 3 or np.isnan(values).any() or (values != np.round(values)).any():
         return False
     steps = np.diff(values)
@@ -200,9 +200,9 @@ def _numbers_rows(name: str, values: np.ndarray) -> bool:
 
 
 def mixtures(frame: pd.DataFrame, names: Sequence[str]) -> list[tuple[tuple[str, ...], float]]:
-    """Columns that sum to one and the same total, 1 or 100, in every row: [(names, total)], the smallest sets first.
+    """Columns that sum to the same total, 1 or 100, in every row: [(names, total)], the smallest sets first.
 
-    Each column is in one of them at most; sums are equal within what the digits of the cells allow.
+    Each column belongs to at most one set; sums are equal within the rounding of the cells' digits.
     """
     values = {name: numbers(frame, name) for name in names}
     complete = ~np.isnan(np.stack(list(values.values()), axis=1)).any(axis=1) if values else np.zeros(0, dtype=bool)
@@ -241,7 +241,7 @@ def _sets_that_sum(parts: dict[str, np.ndarray], total: float) -> list[tuple[str
     for mask in left.astype(bool):
         part = table[:, mask]
         off = np.abs(part.sum(1) - total)
-        by_chance = float(np.sqrt(part.var(0).sum()))  # how far sums of columns that have nothing to do with it stray
+        by_chance = float(np.sqrt(part.var(0).sum()))  # how much sums of unrelated columns vary
         if not (mask & used).any() and off.max() <= min(rounding[mask].sum(), 0.1 * by_chance):
             chosen.append(tuple(name for name, m in zip(names, mask, strict=True) if m))
             used |= mask
@@ -249,7 +249,7 @@ def _sets_that_sum(parts: dict[str, np.ndarray], total: float) -> list[tuple[str
 
 
 def _rounding(column: np.ndarray) -> float:
-    """Half a unit of the last decimal that the larger values of a column are written with; at least of the ninth."""
+    """Half a unit of the last decimal of the column's larger values, at most the ninth decimal."""
     some = column[column >= 0.5 * column.max()][:200]
     digits = next((p for p in range(9) if np.allclose(some, np.round(some, p), rtol=0, atol=1e-12)), 9)
     return 0.5 * 10.0**-digits

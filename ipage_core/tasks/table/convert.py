@@ -1,4 +1,4 @@
-"""Columns of text → numbers: which mark is the decimal one, what is missing, and what is no number."""
+"""Columns of text → numbers: the decimal mark, missing values, and cells that are not numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from ipage_core.tasks.table.numerals import MISSING, Cell, is_missing, normal, number, votes
 
 SAMPLE, SURE = 4000, 50
-"""Cells of a column that decide its decimal mark; so many that leave no doubt are enough, if none says otherwise."""
+"""Cells sampled per column for its decimal mark; number of certain cells that suffice if none contradicts."""
 WORDS = {".": "point", ",": "comma"}
 _PLAIN = {mark: rf"^[+-]?([0-9]+(\{mark}[0-9]*)?|\{mark}[0-9]+)([eE][+-]?[0-9]+)?$" for mark in ".,"}
 
@@ -23,25 +23,25 @@ class Numbers:
     """A column as numbers."""
 
     values: np.ndarray
-    """(n,) float64, NaN where there is none."""
+    """(n,) float64, NaN if there is none."""
     odd: np.ndarray
-    """(n,) bool: something stands there that is no number, nor a marker of a missing one."""
+    """(n,) bool: the cell is neither a number nor a marker of a missing value."""
     missing: np.ndarray
     """(n,) bool."""
     unit: str
-    """Of its cells, where they name one."""
+    """Unit in the cells, if any."""
     notes: tuple[str, ...]
-    """How its cells were read, where that is not plain; each goes on from the column's name."""
+    """How the cells were read, if not obvious; each note continues a sentence after the column's name."""
 
 
 def decimals(
     columns: Mapping[str, Sequence[str]], separator: str, given: str | None
 ) -> tuple[dict[str, str], list[str]]:
-    """The decimal mark of each column, from cells of it, and what is to be said of it.
+    """The decimal mark of each column, from its cells, with remarks.
 
-    A mark is sure where it can be nothing else ('0,5', '3.98', '2.322,3'). Where three digits follow every mark, as in
-    2.004, it is open: then the other columns decide; else whole numbers below 1000 without a mark (479) beside them
-    show that it separates thousands; else it is the decimal mark. What was open is said.
+    A mark is certain if no other reading exists ('0,5', '3.98', '2.322,3'). If three digits follow every mark, as in
+    2.004, it is open. Then the other columns decide; else, whole numbers below 1000 without a mark (479) beside them
+    show that it separates thousands; else it is the decimal mark. A remark names what was open.
     """
     if given is not None:
         return dict.fromkeys(columns, given), []
@@ -94,7 +94,7 @@ class _Evidence:
 
     @property
     def counts_in_thousands(self) -> bool:
-        """Whether numbers without a mark are all below the ones with it, read as thousands."""
+        """Whether all numbers without a mark are smaller than those with it, read as thousands."""
         return self.whole > 0 and self.largest_whole < self.least_open
 
 
@@ -123,13 +123,13 @@ def _joined(text: str) -> str:
 
 
 def sample(cells: pa.Array) -> list[str]:
-    """Filled cells from all over a column."""
+    """Filled cells from all parts of a column."""
     step = max(1, len(cells) // SAMPLE)
     return [c for c in cells.take(pa.array(np.arange(0, len(cells), step))).to_pylist() if c and not is_missing(c)]
 
 
 def to_numbers(cells: pa.Array, decimal: str, missing: Sequence[str] = ()) -> Numbers:
-    """A column of text (n,) as numbers; ``missing`` are further markers of values that lack, as text or as numbers."""
+    """A column of text (n,) as numbers; ``missing`` are additional markers of missing values, as text or as numbers."""
     plain = pc.match_substring_regex(cells, _PLAIN[decimal])
     bare = pc.replace_substring_regex(pc.if_else(plain, cells, None), r"^\+", "")
     if decimal == ",":
@@ -178,6 +178,6 @@ def _notes(texts: list[str], read: list[Cell | None], unit: str, bare_too: bool)
 
 
 def text_missing(cell: str, missing: Sequence[str]) -> bool:
-    """Whether a cell of a column of words says that there is none: 'none' and 'unknown' may be words."""
+    """Whether a cell in a column of words is missing: 'none' and 'unknown' may be words."""
     bare = cell.strip()
     return bare in missing or (bare.lower() in MISSING and bare.lower() not in ("none", "unknown", "nil", "nd", "tbd"))

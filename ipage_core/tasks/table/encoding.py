@@ -8,7 +8,7 @@ import re
 from ipage_core.tasks.table.errors import Unreadable, WrongSetting
 
 SAMPLE = 100_000
-"""Bytes that decide which code page a file is in."""
+"""Number of bytes that determine the code page."""
 MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF32_LE: "utf-32",
@@ -16,23 +16,23 @@ MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-"""Byte order mark → encoding; that of UTF-32 begins like that of UTF-16 and comes first."""
+"""Byte order mark → encoding; UTF-32 comes first because its mark begins like that of UTF-16."""
 WESTERN = ("cp1252", "mac_roman", "cp850")
 """Code pages of Western Europe: Windows, old Macintosh, DOS."""
 OTHERS = ["cp1250", "cp1251", "cp1253", "cp1254", "koi8_r", "shift_jis", "gb18030", "big5", "cp949", "euc_jp"]
-"""Code pages among which charset-normalizer chooses where no Western one fits."""
+"""Code pages among which charset-normalizer chooses if no Western one fits."""
 PLAIN = set("°µ±²³¹·×ÅåÄäÖöÜüßÉéÈèÊêÀàÂâÇçÑñÓóÔôØøÆæÍíÚúÎîÏïËëÏï¼½¾ª§«»–—−’‘“”•…€Ωμ∆√∞≤≥ \u00a0")
-"""What stands beyond ASCII in tables of Western languages."""
+"""Non-ASCII characters in tables of Western languages."""
 _ODD = re.compile(r"[^\x00-\x7f]{3}|(?<![A-Za-z])[øæñ](?![a-zà-ÿ])|[A-Za-z][²³¹][a-z]|[=<][°²]")
-"""What no Western table holds: three such characters in a row, a lone ø where DOS has a degree sign, 'wytrzyma³o'."""
+"""Signs of a wrong code page: three non-ASCII characters in a row, a lone ø for a DOS degree sign, 'wytrzyma³o'."""
 
 
 def decode(content: bytes, given: str | None = None) -> tuple[str, str]:
     """The text of a file and the name of its encoding; ``given`` sets it.
 
     Raises:
-        Unreadable: the bytes are no text in any, or not in the given one.
-        WrongSetting: the given encoding is not known.
+        Unreadable: the bytes are not text in any encoding, or not in the given one.
+        WrongSetting: the given encoding is unknown.
     """
     if given:
         try:
@@ -50,7 +50,7 @@ def decode(content: bytes, given: str | None = None) -> tuple[str, str]:
         except UnicodeDecodeError:
             continue
         ascii_too = name == "utf-8" or sum(c < "\x80" for c in text[:SAMPLE]) > 0.1 * len(text[:SAMPLE])
-        if "\x00" not in text and ascii_too:  # digits are; arbitrary bytes read as UTF-16 are mostly Chinese
+        if "\x00" not in text and ascii_too:  # digits are ASCII; arbitrary bytes read as UTF-16 are mostly Chinese
             return text, name.removesuffix("-sig")
     if marked or b"\x00" in content[:SAMPLE]:
         raise Unreadable("it is not text in UTF-8, UTF-16 or a code page")
@@ -58,7 +58,7 @@ def decode(content: bytes, given: str | None = None) -> tuple[str, str]:
 
 
 def _without_mark(content: bytes) -> list[str]:
-    """UTF-16 whose mark is lost: ASCII has a zero in every second byte."""
+    """UTF-16 without its mark: ASCII has a zero in every second byte."""
     head = content[:SAMPLE]
     zeros = [head[k::2].count(0) / max(1, len(head) // 2) for k in (0, 1)]
     return ["utf-16-le"] if zeros[1] > 0.5 > zeros[0] else ["utf-16-be"] if zeros[0] > 0.5 > zeros[1] else []

@@ -1,4 +1,4 @@
-"""What is wrong with a file's content, in words for the user."""
+"""Errors in a file's content, in words for the user."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import csv
 
 
 class Unreadable(ValueError):
-    """Half a sentence: what follows 'gaps.csv is not a readable CSV table:'."""
+    """Half a sentence that follows 'gaps.csv is not a readable CSV table:'."""
 
 
 class WrongSetting(ValueError):
-    """A whole sentence: what a user set does not fit this file."""
+    """A whole sentence: a user's setting does not fit this file."""
 
 
 def why(error: BaseException) -> str:
-    """What a reader complains about, in plain words."""
+    """A reader's error message in plain words."""
     if isinstance(error, Unreadable):
         return str(error)
     if isinstance(error, MemoryError):

@@ -1,4 +1,4 @@
-"""Cells of own data, of which only the lattice is known: a CIF without atoms, and formats with a placeholder X."""
+"""Structure files of own data that contain only a lattice: a CIF without atoms, and formats with a placeholder X."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def files(frame: pd.DataFrame, form: str, columns: Sequence[str], name: str) -> 
     Args:
         frame: with the column ``sample``.
         form: one of ``FORMATS``.
-        columns: those of a, b, c [Å], α, β, γ [°], in this order.
+        columns: the columns of a, b, c [Å], α, β, γ [°], in this order.
         name: of the task, for file names.
 
     Raises:
-        ValueError: another format, or no cell has these parameters.
+        ValueError: unknown format, or no cell has these parameters.
     """
     if form not in FORMATS:
         raise ValueError(f"format '{form}' is not known for lattices of own data; accepted: {', '.join(FORMATS)}")

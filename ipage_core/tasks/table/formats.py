@@ -1,4 +1,4 @@
-"""Tables that are no text: Parquet, NPZ and Excel. What is said of sizes is checked before anything is unpacked."""
+"""Binary tables: Parquet, NPZ and Excel. The declared sizes are checked before anything is unpacked."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import pandas as pd
 from ipage_core.tasks.table.errors import Unreadable, WrongSetting
 
 MOST_UNPACKED = 1_000_000_000
-"""Bytes that a file may unpack to."""
+"""Maximum number of bytes after unpacking."""
 MOST_CELLS = 40_000_000
-"""Rows × columns."""
+"""Maximum of rows × columns."""
 
 
 def check_size(rows: int, columns: int, most_columns: int) -> None:
-    """Refuse what would take all memory, by what a file says of itself."""
+    """Reject a file whose declared size would exhaust memory."""
     if columns > most_columns:
         raise Unreadable(f"it has {columns:,} columns, more than {most_columns:,}")
     if rows * columns > MOST_CELLS:
@@ -40,12 +40,12 @@ def from_parquet(content: bytes, most_columns: int) -> pd.DataFrame:
     if sum(meta.row_group(k).total_byte_size for k in range(meta.num_row_groups)) > MOST_UNPACKED:
         raise Unreadable("unpacked it is too large")
     words = [c.name for c in schema if pa.types.is_string(c.type) or pa.types.is_binary(c.type)]
-    result = pq.ParquetFile(io.BytesIO(content), read_dictionary=words).read()  # equal words are kept once
+    result = pq.ParquetFile(io.BytesIO(content), read_dictionary=words).read()  # store equal words once
     return result.to_pandas()
 
 
 def from_npz(content: bytes, most_columns: int) -> pd.DataFrame:
-    """Arrays with one or two dimensions, columns side by side; headers of all are read before any of them."""
+    """Arrays with one or two dimensions, columns side by side; reads all headers before any array."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         if sum(entry.file_size for entry in archive.infolist()) > MOST_UNPACKED:
             raise Unreadable("unpacked it is too large")
@@ -92,13 +92,13 @@ def _array_header(file: Any, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, dtype = read(file)
-    except Exception:  # numpy raises whatever a damaged header makes it
+    except Exception:  # a damaged header makes numpy raise any exception
         raise Unreadable(f"the array '{name}' is damaged") from None
     return shape, dtype
 
 
 def from_excel(content: bytes, most_columns: int, sheet: str | None = None) -> tuple[list[list[Any]], list[str]]:
-    """The cells of a sheet, row by row as they are stored, and what is to be said; formulas by their stored values."""
+    """The stored cells of a sheet, row by row, and remarks; formulas by their stored values."""
     import openpyxl
 
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -124,7 +124,7 @@ def from_excel(content: bytes, most_columns: int, sheet: str | None = None) -> t
 
 
 def _cells_of(page: Any, most_columns: int) -> list[list[Any]]:
-    page.reset_dimensions()  # what the file says of them need not be true
+    page.reset_dimensions()  # the declared size may be wrong
     result, cells, blank = list[list[Any]](), 0, 0
     for row in page.iter_rows(values_only=True):
         last = max((k for k, cell in enumerate(row) if cell is not None), default=-1) + 1

@@ -1,4 +1,4 @@
-"""Where in the rows of a text table its names, its units and its first row of data are."""
+"""Locate the names, the units and the first row of data in the rows of a text table."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ Rows = list[list[str]]
 
 @dataclass(frozen=True)
 class Head:
-    """What stands above the data."""
+    """Rows above the data."""
 
     names: tuple[str, ...] | None
-    """None if there is no header."""
+    """None without a header."""
     row: int | None
-    """Which row the names are."""
+    """Index of the row of names."""
     units: tuple[str, ...]
     unit_row: int | None
     first: int
-    """The first row of data."""
+    """Index of the first row of data."""
     note: str = ""
 
 
 def find_head(cells: Rows, width: int) -> Head:
-    """The head of a table from its first rows, most of which have ``width`` cells.
+    """Find the head of a table from its first rows, most of which have ``width`` cells.
 
     Raises:
-        Unreadable: the row above the data has another number of names than they have values.
+        Unreadable: the number of names above the data differs from the number of values.
     """
     fitting = [row for row in cells if len(row) == width]
     numeric = _numeric_columns(fitting[len(fitting) // 3 :], width)
@@ -62,7 +62,7 @@ def find_head(cells: Rows, width: int) -> Head:
 
 
 def _among(full: list[int], cells: Rows, numeric: dict[int, bool], none: Head) -> Head:
-    """Of rows above the data, which holds the names, and which the units."""
+    """Which of the rows above the data holds the names, and which the units."""
     unit_row = next((k for k in full[1:] if _is_unit_row(cells[k], numeric, cells[k + 1 :])), None)
     if unit_row is not None:
         row = max(k for k in full if k < unit_row)
@@ -70,9 +70,9 @@ def _among(full: list[int], cells: Rows, numeric: dict[int, bool], none: Head) -
         return replace(none, names=tuple(cells[row]), row=row, units=units, unit_row=unit_row, first=unit_row + 1)
     row = max(full, key=lambda k: (_like_names(cells[k], numeric), -k))
     if row == 0 and numeric and 2 * _numbers(cells[row], numeric) >= len(numeric):
-        return none  # a first row of data with a cell that is no number
+        return none  # a first row of data with a cell that is not a number
     names = tuple(cells[row])
-    if row + 1 < len(cells) and re.search(r"\s#\s", cells[row + 1][-1]):  # rows end in remarks, and so may the header
+    if row + 1 < len(cells) and re.search(r"\s#\s", cells[row + 1][-1]):  # rows may end in remarks; so may the header
         names = (*names[:-1], re.sub(r"\s+#\s.*", "", names[-1]))
     return replace(none, names=names, row=row, first=row + 1)
 
@@ -82,7 +82,7 @@ def _filled(row: list[str]) -> int:
 
 
 def _numbers(row: list[str], numeric: dict[int, bool]) -> int:
-    """How many cells are numbers; '300 K' is a name where the column's cells have no units."""
+    """Number of cells that are numbers; '300 K' is a name if the column's cells have no units."""
     return sum(is_number(row[j]) and (units or not _unit(row[j])) for j, units in numeric.items())
 
 
@@ -92,13 +92,13 @@ def _unit(cell: str) -> str:
 
 
 def _like_names(row: list[str], numeric: dict[int, bool]) -> int:
-    """How many different names a row holds; none if it begins like a remark, fewer where numbers are among them."""
+    """Number of different names in a row; none if it begins like a remark, fewer if it contains numbers."""
     names = {cell for cell in row if cell}
     return 0 if row[0][:1] in (*"*;'$&@",) else len(names) - _numbers(row, numeric)
 
 
 def _numeric_columns(cells: Rows, width: int) -> dict[int, bool]:
-    """Columns whose filled cells are numbers, most of them; and whether these have units."""
+    """Columns whose filled cells are mostly numbers; and whether these have units."""
     result = {}
     for j in range(width):
         filled = [row[j] for row in cells if not is_missing(row[j])]
@@ -108,9 +108,9 @@ def _numeric_columns(cells: Rows, width: int) -> dict[int, bool]:
 
 
 def _is_data(row: list[str], numeric: dict[int, bool], width: int) -> bool:
-    """Whether numbers, or markers of missing ones, are more than half of what is filled in columns of numbers.
+    """Whether more than half of the filled cells in columns of numbers are numbers or markers of missing ones.
 
-    A row of another width must be of numbers alone.
+    A row of another width must consist of numbers only.
     """
     if len(row) != width:
         return len(row) > 1 and all(is_number(cell) for cell in row if cell)
@@ -120,7 +120,7 @@ def _is_data(row: list[str], numeric: dict[int, bool], width: int) -> bool:
 
 
 def _are_names(row: list[str], below: Rows, numeric: dict[int, bool]) -> bool:
-    """Whether numbers are names, as wavelengths over a spectrum: three or more that rise, outside of their columns."""
+    """Whether numbers are names, e.g. wavelengths: three or more that rise and lie outside their columns' ranges."""
     cells = [(j, result.value) for j in numeric if (result := number(row[j], ".")) is not None]
     if len(cells) < 3 or any(a >= b for (_, a), (_, b) in pairwise(cells)):
         return False
@@ -140,7 +140,7 @@ def _is_unit_row(row: list[str], numeric: dict[int, bool], below: Rows) -> bool:
 
 
 def _names_rows(fitting: Rows, numeric: dict[int, bool]) -> bool:
-    """Whether the first cells of rows are names or counts of rows, as R writes them."""
+    """Whether the first cells of rows are row names or row numbers, as R writes them."""
     first = [row[0] for row in fitting]
     counts = [str(k + 1) for k in range(len(first))], [str(k) for k in range(len(first))]
     return len(first) >= 3 and (0 not in numeric or first in counts)

@@ -1,4 +1,4 @@
-"""What an input of a table is to a design: a real or a whole number, or a category; on a linear or a log scale."""
+"""Kind of a table's input: a real number, a whole number or a category; on a linear or a log scale."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import pandas as pd
 from ipage_core.tasks.table.columns import MOST_LEVELS, describe, numbers
 
 KINDS = ("real", "integer", "category", "linear", "log")
-"""What may be said of an input: what its values are, and the scale on which designs are searched."""
+"""Accepted settings of an input: the kind of its values, and the scale on which designs are searched."""
 
 
 def of_input(frame: pd.DataFrame, name: str, said: str = "") -> dict[str, Any]:
-    """What a card says of an input that is more than a real number on a linear scale; ``said`` overrules what is seen.
+    """Card entries of an input beyond a real number on a linear scale; ``said`` overrides the detected kind.
 
-    Words are a category, as are yes and no; ``said`` makes one of numbers that are codes.
+    Words form a category, as do yes and no; ``said`` turns numeric codes into one.
 
     Raises:
-        ValueError: what is said is none of ``KINDS``, or the column's values are not like that.
+        ValueError: ``said`` is not among ``KINDS``, or the column's values do not fit it.
     """
     words, seen = said.split(), describe(frame, name)
     if wrong := [word for word in words if word not in KINDS]:
@@ -47,7 +47,7 @@ def of_input(frame: pd.DataFrame, name: str, said: str = "") -> dict[str, Any]:
 
 
 def as_variable(column: Mapping[str, Any], low: float) -> dict[str, Any]:
-    """What a card says of an input beyond its bounds, as a Variable takes it."""
+    """Card entries of an input beyond its bounds, as arguments of a Variable."""
     if column.get("kind") == "category":
         return {"kind": "category", "levels": tuple(column["levels"])}
     kind = "integer" if column.get("kind") == "integer" else "real"
@@ -55,16 +55,16 @@ def as_variable(column: Mapping[str, Any], low: float) -> dict[str, Any]:
 
 
 def values(frame: pd.DataFrame, name: str, column: Mapping[str, Any]) -> np.ndarray:
-    """An input (n,) as the engine has it: numbers, or the places of a category's levels; NaN where there is none."""
+    """An input (n,) for the engine: numbers, or indices of a category's levels; NaN if missing."""
     if column.get("kind") != "category":
         return numbers(frame, name)
     return places(frame[name], column["levels"])
 
 
 def places(cells: pd.Series, levels: Sequence[str]) -> np.ndarray:
-    """Where each cell (n,) stands among the levels of a category, 0, 1, …; NaN where it is none of them.
+    """Index of each cell (n,) among the levels of a category, 0, 1, …; NaN if it is none of them.
 
-    Capital letters may differ from those of the level, if that leaves no doubt.
+    Upper and lower case may differ if the level is still unambiguous.
     """
     place = {level: float(k) for k, level in enumerate(levels)}
     small = [level.lower() for level in levels]
@@ -74,18 +74,18 @@ def places(cells: pd.Series, levels: Sequence[str]) -> np.ndarray:
 
 
 def unknown(cells: pd.Series, levels: Sequence[str]) -> str:
-    """The first cell that is none of the levels; '' if all are, or are empty."""
+    """The first cell that is not a level; '' if all cells are levels or empty."""
     bad = np.isnan(places(cells, levels)) & cells.notna().to_numpy()
     return _word(cells[bad].iloc[0]) if bad.any() else ""
 
 
 def _word(cell: Any) -> str:
-    """A cell as the level that it names: '1' for 1.0."""
+    """A cell as the level it names: '1' for 1.0."""
     return str(cell).strip() if isinstance(cell, str | bool | np.bool_) else f"{float(cell):.12g}"
 
 
 def _levels(frame: pd.DataFrame, name: str) -> list[str]:
-    """The different cells of a column, numbers in their order."""
+    """The distinct cells of a column, numbers in ascending order."""
     cells = frame[name].dropna()
     if pd.api.types.is_numeric_dtype(cells) and cells.dtype != bool:
         return [_word(value) for value in np.unique(cells.to_numpy(dtype=np.float64))]

@@ -1,4 +1,4 @@
-"""Inputs of a table that are the lattice of a crystal: which they are, and their units in structure files."""
+"""Inputs of a table that are lattice parameters of a crystal, and their units in structure files."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from ipage_core.problem.task import Task
 
 LENGTHS = {"å": 1.0, "a": 1.0, "ang": 1.0, "angstrom": 1.0, "ångström": 1.0, "ångstrom": 1.0, "nm": 10.0, "pm": 0.01}
 LENGTHS |= {"bohr": 0.529177210544, "a0": 0.529177210544, "a.u.": 0.529177210544, "": 1.0}
-"""Unit of length, in small letters → Å (Bohr's radius by CODATA 2022)."""
+"""Unit of length, in lower case → Å (Bohr's radius by CODATA 2022)."""
 ANGLES = {"°": 1.0, "deg": 1.0, "deg.": 1.0, "degree": 1.0, "degrees": 1.0, "rad": 180 / math.pi, "": 1.0}
 """Unit of angle → degrees."""
 LATTICE = (("a",), ("b",), ("c",), ("alpha", "α"), ("beta", "β"), ("gamma", "γ"))
-"""Names of lattice parameters, in small letters."""
+"""Names of lattice parameters, in lower case."""
 
 
 def lattice(task: Task) -> list[int] | None:
-    """Which coordinates are a, b, c, α, β, γ, in this order, by their names; None unless all six are there."""
+    """Coordinates of a, b, c, α, β, γ, in this order, by their names; None unless all six exist."""
     known = {label.split(" [")[0].lower(): j for j, label in reversed(list(enumerate(task.x_labels)))}
     results = [next((known[name] for name in names if name in known), None) for names in LATTICE]
     return None if None in results else [j for j in results if j is not None]
 
 
 def lattice_in_angstrom(task: Task) -> tuple[list[int], np.ndarray] | None:
-    """As :func:`lattice`, with the factors (6,) that turn its units into Å and degrees.
+    """As :func:`lattice`, with the factors (6,) that convert its units to Å and degrees.
 
-    Without a unit, lengths are in Å and angles in degrees, if they can be.
+    Without a unit, lengths are in Å and angles in degrees if the data are plausible in these units.
 
     Raises:
-        ValueError: a unit is not known, or there is none and the data look like another one.
+        ValueError: unknown unit, or no unit and the data look like another one.
     """
     order = lattice(task)
     if order is None:

@@ -1,4 +1,4 @@
-"""Columns of a table by the names that people type, and the coordinates of a task among a table's columns."""
+"""Find columns of a table by typed names, and a task's coordinates among a table's columns."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ipage_core.tasks.table.units import split_name
 
 
 def choose(columns: Sequence[str], said: str) -> list[str]:
-    """The columns that a list with commas names: whole names, names without their units, patterns such as 'R*'.
+    """The columns in a comma-separated list: full names, names without units, patterns such as 'R*'.
 
-    A name that holds a comma itself is understood, in quotes or not.
+    A name that contains a comma is accepted with or without quotes.
 
     Raises:
-        ValueError: there is no such column, or a short name fits several.
+        ValueError: no such column, or a short name fits several.
     """
     parts = [part.strip() for part in next(csv.reader([said], skipinitialspace=True), [])]
     chosen: list[str] = []
@@ -50,16 +50,16 @@ def _as_label(column: str) -> str:
 
 
 def coordinates(task: Task, columns: Sequence[str], own: Sequence[str] = ()) -> list[str] | None:
-    """Which columns of a file of designs hold a task's coordinates, in their order; None if some are not there.
+    """Columns with a task's coordinates in a file of designs, in order; None if some are missing.
 
-    A file that this program wrote has x1..xD; another one may have the table's own names, or the labels.
+    A file of this program has x1..xD; other files may use the table's own names, or the labels.
     """
     numbered = [f"x{j + 1}" for j in range(task.d)]
     return _among(columns, numbered, own or task.columns, task.x_labels, ours="stage" in columns)
 
 
 def targets(task: Task, columns: Sequence[str], own: Sequence[str] = ()) -> list[str] | None:
-    """Which columns of a file of targets hold the properties: y1..yM, the table's own names, or the labels."""
+    """Columns with the properties in a file of targets: y1..yM, the table's own names, or the labels."""
     numbered = [f"y{j + 1}" for j in range(task.n_targets)]
     return _among(columns, numbered, own, task.property_labels[: task.n_targets], ours="stage" in columns)
 

@@ -12,7 +12,7 @@ _FULLWIDTH = {0xFF10 + k: str(k) for k in range(10)} | {0xFF0E: ".", 0xFF0C: ","
 _SIGNS = dict.fromkeys(map(ord, "−–—‒‐‑﹣⁻"), "-")
 _SUPERSCRIPTS = str.maketrans("⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹", "-+0123456789")
 _BLANKS = " \u00a0\u2009\u202f'’"
-"""What may stand between thousands in any language; the point and the comma depend on it."""
+"""Thousands separators of all languages; the point and the comma depend on the language."""
 _MANTISSA = rf"(?:\d(?:[\d.,{_BLANKS}]*\d)?[.,]?|[.,]\d+)"
 _EXPONENT = (
     r"(?:[eEdD][+-]?\d+|\s?[x×·∙⋅*]\s?10\s?(?:(?:\^|\*\*)\s?\{?\(?[+-]?\d+\)?\}?|[-⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+|[eE]?[+-]\d+))"
@@ -24,10 +24,10 @@ _CELL = re.compile(
     rf"(?P<outer>{_EXPONENT})?(?P<gap>\s*)(?P<unit>\S.*)?"
 )
 _BARE_POWER = re.compile(r"^([+-]?)10(?=\^|\*\*|[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹])")
-"""A power of ten alone: '10^5', '10⁻³'."""
+"""A power of ten without a mantissa: '10^5', '10⁻³'."""
 _COMMENT = re.compile(r"\s+#.*$")
 GROUPS = {mark: re.compile(rf"[1-9]\d{{0,2}}(?:{re.escape(mark)}\d{{3}})+") for mark in ".,"}
-"""Thousands with this mark: '1.234', '12,345,678'."""
+"""Thousands separated by this mark: '1.234', '12,345,678'."""
 _BLANK_GROUPS = re.compile(rf"[1-9]\d{{0,2}}(?:[{_BLANKS}]\d{{3}})+")
 
 MISSING = frozenset(
@@ -36,28 +36,28 @@ MISSING = frozenset(
      "k.a.", "k. a.", "<na>", "nat", "tbd", "inf", "-inf", "+inf", "infinity", "-infinity", "∞", "-∞", "−∞", "-nan",
      "1.#qnan", "-1.#ind", "1.#inf")
 )  # fmt: skip
-"""What stands for 'not measured' in a column of numbers, in small letters."""
+"""Markers of 'not measured' in a column of numbers, in lower case."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A number as a cell holds it."""
+    """A number in a cell."""
 
     value: float
     unit: str = ""
     uncertain: bool = False
-    """Whether an uncertainty stands behind it, which is not used."""
+    """Whether an uncertainty follows it; it is ignored."""
 
 
 def normal(text: str) -> str:
-    """A cell with every minus as '-', full-width digits as digits, and no blanks or comment around."""
+    """A cell with every minus as '-', full-width digits as digits, and without surrounding blanks or comment."""
     return _COMMENT.sub("", text.translate(_FULLWIDTH)).strip().strip("\u00a0\ufeff\u200b")
 
 
 def number(text: str, decimal: str) -> Cell | None:
-    """The number in a cell, ``decimal`` being '.' or ','; None where there is none, or more than one reading.
+    """The number in a cell; ``decimal`` is '.' or ','. None if there is no number or more than one reading.
 
-    A mark that is not the decimal one separates thousands and must stand before groups of three digits.
+    A mark other than the decimal mark separates thousands and must precede groups of three digits.
     """
     text = normal(text)
     match = _match(text)
@@ -81,15 +81,15 @@ def is_number(text: str) -> bool:
 
 
 def is_missing(cell: str) -> bool:
-    """Whether a cell of a column of numbers says that there is none."""
+    """Whether a cell in a column of numbers marks a missing value."""
     return cell.strip().lower() in MISSING
 
 
 def votes(text: str) -> tuple[str, str]:
-    """What a cell says of the decimal mark: (mark, certainty).
+    """Evidence of a cell for the decimal mark: (mark, certainty).
 
-    Certainty 'sure': it can be nothing else ('0,5', '3.98', '2.322,3'); 'open': three digits follow one mark alone, as
-    behind thousands; 'whole': there is no mark; 'none': it is no number.
+    Certainty 'sure': no other reading exists ('0,5', '3.98', '2.322,3'); 'open': three digits follow a single mark, as
+    after thousands; 'whole': no mark; 'none': not a number.
     """
     text = normal(text)
     match = _match(text)
@@ -125,12 +125,12 @@ def _unit_fits(match: re.Match[str]) -> bool:
 
 
 def _minus_within(text: str) -> str:
-    """Signs of exponents; others stay, as in the unit 'cm⁻³' or in a range '3–4'."""
+    """Normalize the signs of exponents; others stay, as in the unit 'cm⁻³' or in a range '3–4'."""
     return re.sub(r"(?<=[eE^*{(])\s?[−–‒]\s?(?=\d)", "-", text)
 
 
 def _mantissa(text: str, decimal: str) -> str | None:
-    """Digits with a point, for float(); None where blanks or marks do not separate thousands."""
+    """Digits with a point, for float(); None if blanks or marks do not separate thousands."""
     other = "," if decimal == "." else "."
     head, _, tail = text.partition(decimal)
     if not (tail.isascii() and (tail.isdigit() or not tail)) or text.count(decimal) > 1:

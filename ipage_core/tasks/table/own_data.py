@@ -1,8 +1,8 @@
 """Own data as a task: a folder with ``task.json`` and ``rows.safetensors``, and beside them the models trained on it.
 
-There is no Ω. So a tenth of the designs is held out, from training and from the choice of weights alike: what the
-surrogates make of them is the accuracy that stands before every candidate. Results that are measured later are added
-as another round; the held-out rows stay, so that rounds compare.
+There is no Ω. Therefore a tenth of the designs is held out from training and from the selection of weights. The
+surrogates' accuracy on these rows is shown before every candidate. Later measurements are added
+as another round; the held-out rows stay, so rounds are comparable.
 """
 
 from __future__ import annotations
@@ -38,32 +38,32 @@ from ipage_core.tasks.table.units import split_name
 
 CARD, ROWS = "task.json", "rows.safetensors"
 HELD_OUT = 0.1
-"""Share of the designs that no training sees."""
+"""Share of the designs held out from training."""
 TOLERANCE = 0.02
-"""Of a target, in units of the standard deviation of the property that varies least."""
+"""Tolerance of a target, in units of the standard deviation of the property that varies least."""
 SMEAR = 0.002
-"""Half the width, in widths of the column, over which a spike of x is smeared for the likelihood."""
+"""Half-width, in widths of the column, over which a spike of x is smeared for the likelihood."""
 SMEAR_OF_PARTS = 0.02
-"""The same for a part of a mixture, which follows from the others."""
+"""The same for a part of a mixture that follows from the others."""
 UNIFORM = 0.03
-"""Kolmogorov–Smirnov distance from uniform, beyond what chance explains, up to which a column counts as uniform."""
+"""Kolmogorov–Smirnov distance from uniform, beyond chance, up to which a column counts as uniform."""
 WIDTHS, FINEST = (1e-7, 1e17), 1e-5
-"""How far apart a column's values may be, and how far at least in units of the largest: networks are float32."""
+"""Accepted range of a column's width, and its least width relative to the largest value: networks are float32."""
 INERT = str.maketrans(
     {"<": "‹", ">": "›", "&": "＆", '"': "″", "`": "ˋ", "*": "∗", "$": "＄", "~": "∼", "\\": "＼", ":": "∶"}
 )
-"""What pages and figures would read as HTML, Markdown or TeX → what looks the same."""
+"""Characters with a meaning in HTML, Markdown or TeX → lookalikes."""
 STEPS, ROWS_AN_EPOCH = 3000, 10_000
-"""Steps that a network is trained for, about; and rows that one of its epochs draws at most."""
+"""Approximate number of training steps of a network; maximum number of rows per epoch."""
 MOST_ROWS, MOST_PROPERTIES = 2000, 12
-"""Of a table with Gaussian processes: their cost grows with the cube of the first."""
+"""Limits of a table with Gaussian processes: their cost grows with the cube of the number of rows."""
 FORMATS = ("cif", "poscar", "extxyz")
-"""Of designs whose inputs are a lattice."""
+"""Structure formats of designs whose inputs are a lattice."""
 
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """All rows of a task of own data, in the order they came."""
+    """All rows of a task of own data, in order of arrival."""
 
     x: Tensor
     """(n, d) float64."""
@@ -72,9 +72,9 @@ class Measured:
     held_out: Tensor
     """(n,) bool."""
     round: Tensor
-    """(n,) int: 0 for the first table, then one more with each set of results."""
+    """(n,) int: 0 for the first table, plus one for each set of results."""
     row: Tensor
-    """(n,) int: which row of its file, the first below the header being 1."""
+    """(n,) int: row number in its file; the first row below the header is 1."""
 
 
 def slug(text: str) -> str:
@@ -95,20 +95,20 @@ def create(
     bounds: Mapping[str, tuple[float, float]] | None = None,
     kinds: Mapping[str, str] | None = None,
 ) -> Task:
-    """Make a task of a table's columns and keep it in ``folder``.
+    """Create a task from a table's columns and store it in ``folder``.
 
     Args:
-        folder: new, or empty of any other task.
+        folder: new, or without another task.
         frame: from :func:`ipage_core.tasks.table.reader.read`.
         x: names of the input columns.
         y: names of the properties.
         source: the file's name, for the card.
-        title: what pages call it; the folder's name if empty.
-        units: by column; else what the column's name says in brackets.
-        bounds: of inputs, by column: designs stay within; else the data's.
-        kinds: of inputs, by column, each of ``kinds.KINDS`` with blanks between; else as they are seen.
+        title: title on pages; the folder's name if empty.
+        units: by column; by default the unit in brackets in the column's name.
+        bounds: limits of designs by input column; by default those of the data.
+        kinds: by input column, words of ``kinds.KINDS`` separated by blanks; by default detected.
 
-    A row needs all inputs and one property: where others lack, it trains the rest.
+    A row needs all inputs and at least one property; it trains the properties that it has.
 
     Raises:
         ValueError: columns are missing, constant or chosen twice, too few rows, numbers that float32 cannot tell apart,
@@ -172,7 +172,7 @@ def _check_choice(
     bounds: Mapping[str, tuple[float, float]],
     kinds: Mapping[str, str],
 ) -> None:
-    """ValueError unless the columns of :func:`create` are in the table, each chosen once."""
+    """Raise ValueError unless the columns of :func:`create` are in the table, each chosen once."""
     names = [*x, *y]
     if (folder / CARD).exists():
         raise ValueError(f"{folder} holds a task already: name another folder, or add rows to it")
@@ -193,7 +193,7 @@ def _check_choice(
 def _limits(
     name: str, data: tuple[float, float], told: Mapping[str, Any], bounds: tuple[float, float] | None
 ) -> dict[str, Any]:
-    """What the card says of an input: its kind, and bounds, else the limits of its ``data``."""
+    """Card entries of an input: its kind, and bounds, by default the limits of its ``data``."""
     if told.get("kind") == "category":
         if bounds is not None:
             raise ValueError(f"'{name}' is a category, which has no bounds: fix it by a constraint, {name}=LEVEL")
@@ -205,10 +205,10 @@ def _limits(
 
 
 def add(folder: Path, frame: pd.DataFrame, *, source: str) -> int:
-    """Add measured results as another round; rows that lack an input, or all properties, are passed over. → how many.
+    """Add measured results as another round; skip rows that lack an input or all properties. → number of added rows.
 
     Raises:
-        ValueError: columns are missing, a category has a level that it had not, no row can be used, or all are there.
+        ValueError: columns are missing, a category has a new level, no row is usable, or all rows exist already.
     """
     card, old = read_card(folder), measured(folder)
     names = [column["name"] for column in (*card["x"], *card["y"])]
@@ -245,13 +245,13 @@ def add(folder: Path, frame: pd.DataFrame, *, source: str) -> int:
         key: torch.cat((getattr(old, key), torch.from_numpy(np.ascontiguousarray(v)).to(getattr(old, key).dtype)))
         for key, v in added.items()
     }
-    save_tensors(folder / ROWS, tensors)  # should the next line not come to pass, load() leaves these rows aside
+    save_tensors(folder / ROWS, tensors)  # if the next line fails, load() ignores these rows
     _write(folder, card | {"rounds": [*card["rounds"], _round(source, values)]})
     return len(values)
 
 
 def note_accuracy(folder: Path, model: str, accuracy: dict[str, Any]) -> None:
-    """Write a trained model's held-out accuracy into the history, with the last round whose rows it had."""
+    """Add a trained model's held-out accuracy to the history, with the last round in its training data."""
     card = read_card(folder)
     rounds = [dict(r) for r in card["rounds"]]
     rounds[-1]["held_out"] = rounds[-1].get("held_out", {}) | {model: accuracy}
@@ -259,7 +259,7 @@ def note_accuracy(folder: Path, model: str, accuracy: dict[str, Any]) -> None:
 
 
 def read_card(folder: Path) -> dict[str, Any]:
-    """``task.json``.
+    """Read ``task.json``.
 
     Raises:
         ModelUnavailable: there is none, or it is damaged.
@@ -278,7 +278,7 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 
 def _wrong(card: Any) -> str:
-    """What of a card would break whoever relies on it; nothing if it is sound."""
+    """Defects of a card that would break its users; empty if there are none."""
 
     def text(value: Any) -> bool:
         return isinstance(value, str) and bool(value)
@@ -287,7 +287,7 @@ def _wrong(card: Any) -> str:
         return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
 
     def columns(result: Any) -> list[dict[str, Any]]:
-        """The columns, or none if one of them is not sound."""
+        """The columns, or none if one of them is invalid."""
         if not isinstance(result, list) or not all(isinstance(column, dict) for column in result):
             return []
         named = all(isinstance(column.get(key), str) for column in result for key in ("name", "label"))
@@ -312,7 +312,7 @@ def _wrong(card: Any) -> str:
 
 
 def measured(folder: Path) -> Measured:
-    """All rows of the task in ``folder``; read once, until they change."""
+    """All rows of the task in ``folder``; cached until they change."""
     path = folder / ROWS
     written = path.stat().st_mtime_ns if path.exists() else 0
     card = read_card(folder)
@@ -354,7 +354,7 @@ def load(folder: Path) -> Task:
         return complete_pairs(rows.x[~rows.held_out], rows.y[~rows.held_out])
 
     def training_pairs(model: str, surrogate: Callable[[], Any]) -> tuple[Tensor, Tensor, dict[str, Any]]:
-        """The surrogate learns from what each row has; a flow, from what the surrogate says of the rest."""
+        """Rows with gaps for the surrogate; for a flow, the surrogate's predictions fill the gaps."""
         rows = measured(folder)
         x, y = rows.x[~rows.held_out], rows.y[~rows.held_out]
         if model != "mlp" and bool(y.isnan().any()):
@@ -418,7 +418,7 @@ def load(folder: Path) -> Task:
 
 
 def complete_pairs(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """The rows x (n, d), y (n, m) that have every property; where these are few, all, with what the nearest row has."""
+    """The rows x (n, d), y (n, m) with every property; if these are few, all rows, gaps filled from the nearest row."""
     complete = ~y.isnan().any(1)
     if int(complete.sum()) >= min(tables.LEAST_ROWS // 2, len(x)):
         return x[complete], y[complete]
@@ -431,11 +431,11 @@ def complete_pairs(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def recipes(task: Task) -> dict[str, Recipe]:
-    """How models of own data are made: as many steps for every table.
+    """Training recipes for models of own data, with the same number of steps for every table.
 
-    Small ones are read in small batches and many epochs, of large ones an epoch is a part. Where localization can rest
-    on Gaussian processes, the ensemble takes half the steps, and the flows, which only say where it starts, a tenth, in
-    larger batches: these tables train in seconds.
+    Small tables use small batches and many epochs; for large ones an epoch is a part of them. If localization can use
+    Gaussian processes, the ensemble takes half the steps. The flows, which only give its starts, then take a tenth, in
+    larger batches: such tables train in seconds.
     """
     rows = min(task.data_size, ROWS_AN_EPOCH)
     small = max(25, min(250, rows // 20))
@@ -465,17 +465,17 @@ def _export(task: Task, frame: pd.DataFrame, form: str) -> dict[str, bytes]:
 
 
 def networks() -> dict[str, type]:
-    """The surrogate of tables: for each property the model that the rows choose."""
+    """The surrogate of tables: for each property the model that the rows select."""
     from ipage_core.tasks.table.surrogate import TableSurrogate
 
     return {"table": TableSurrogate}
 
 
 def named(task: Task, frame: pd.DataFrame) -> pd.DataFrame:
-    """``solutions.csv`` with the table's own names behind its numbered columns, as in the file of designs to measure.
+    """``solutions.csv`` with the table's own names after its numbered columns, as in the file of designs to measure.
 
-    A property comes as 'gap predicted': under its bare name a prediction would pass for a measurement. A name that the
-    frame has for something else gets ' (own)' behind it.
+    A property appears as 'gap predicted', because its bare name would suggest a measurement. A name that the
+    frame already uses gets the suffix ' (own)'.
     """
     assert task.models_folder is not None
     card = read_card(task.models_folder)
@@ -485,13 +485,13 @@ def named(task: Task, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def shown(task: Task, j: int, column: pd.Series) -> pd.Series:
-    """Coordinate j of designs as the table has it: a category by its levels."""
+    """Coordinate j of designs as in the table: a category by its levels."""
     variable = task.variables[j]
     return column.map(variable.show) if variable.kind == "category" else column
 
 
 def property_names(task: Task) -> tuple[str, ...]:
-    """The properties' names in the table; none for a task that is no table."""
+    """The properties' names in the table; none for a task without a table."""
     return () if task.data_folder is None else tuple(column["name"] for column in read_card(task.data_folder)["y"])
 
 
@@ -501,7 +501,7 @@ def _write(folder: Path, card: dict[str, Any]) -> None:
 
 
 def _relation(card: Mapping[str, Any]) -> tuple[str, ...]:
-    """Parts of mixtures as constraints by place; none where a column is itself called like the place of another one."""
+    """Mixture constraints with parts by position; none if a column's own name equals the position of another one."""
     taken = {column["name"] for column in card["x"]} & {f"x{j + 1}" for j in range(len(card["x"]))}
     return tuple(
         f"{' + '.join(f'x{j + 1}' for j in result['x'])} = {result['total']:g}"
@@ -513,7 +513,7 @@ def _relation(card: Mapping[str, Any]) -> tuple[str, ...]:
 def _usable(
     frame: pd.DataFrame, inputs: Mapping[str, Mapping[str, Any]], properties: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The rows (n, d + m) that have every input and a property, NaN where others lack; and which rows, from 1."""
+    """Rows (n, d + m) with every input and a property, NaN for missing properties; their row numbers, from 1."""
     x = np.stack([kinds_of.values(frame, name, column) for name, column in inputs.items()], axis=1)
     y = np.stack([tables.numbers(frame, name) for name in properties], axis=1)
     fine = ~np.isnan(x).any(axis=1) & ~np.isnan(y).all(axis=1)
@@ -521,7 +521,7 @@ def _usable(
 
 
 def _refuse_few(frame: pd.DataFrame, names: Sequence[str], d: int, counts: np.ndarray) -> None:
-    """What lacks where a table has too few rows for a task.
+    """Report the missing rows of a table that is too small for a task.
 
     Raises:
         ValueError: always.
@@ -541,7 +541,7 @@ def _check_width(name: str, column: np.ndarray, log: bool = False) -> None:
     if log and WIDTHS[0] ** 2 <= float(np.nanmin(column)) and float(np.nanmax(column)) <= WIDTHS[1] ** 2:
         return
     low, high = float(np.nanmin(column)), float(np.nanmax(column))
-    width, size = high / 2 - low / 2, max(abs(low), abs(high)) / 2  # halves, which do not overflow
+    width, size = high / 2 - low / 2, max(abs(low), abs(high)) / 2  # halves cannot overflow
     if not WIDTHS[0] / 2 <= width <= WIDTHS[1] / 2 or width < FINEST * size:
         raise ValueError(
             f"The column '{name}' runs from {low:.8g} to {high:.8g}; accepted: ends that are {WIDTHS[0]:g} to "
@@ -550,7 +550,7 @@ def _check_width(name: str, column: np.ndarray, log: bool = False) -> None:
 
 
 def inert(text: str) -> str:
-    """A name of the user's as pages, figures and terminals may show it: nothing in it is markup, none of it is lost."""
+    """A user's name, safe for pages, figures and terminals: no character acts as markup, none is lost."""
     text = re.sub(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]", " ", text)
     return re.sub(r"(?<![^\W_])_|_(?![^\W_])", "＿", text).translate(INERT)  # not those within a_name
 
@@ -561,7 +561,7 @@ def _round(source: str, values: np.ndarray) -> dict[str, Any]:
 
 
 def _label(name: str, unit: str | None) -> str:
-    """'a [Å]' from a column's name and its unit; a name in brackets keeps its own."""
+    """'a [Å]' from a column's name and its unit; a name in brackets keeps its own unit."""
     plain = split_name(name)[0] if unit is None else re.sub(r"\s*[\[(][^\[\]()]*[\])]\s*$", "", name) or name
     plain = inert(plain).translate({ord("["): "(", ord("]"): ")"})[:60].strip() or "nameless"
     said = unit_of(name) if unit is None else unit
@@ -570,13 +570,13 @@ def _label(name: str, unit: str | None) -> str:
 
 
 def _shown(label: str) -> str:
-    """A label of the card, which may be older than this program, or somebody else's: 'a [Å]' with nothing to run."""
+    """A label of the card, which may be old or from somebody else: 'a [Å]' without active content."""
     plain, bracket, unit = label.removesuffix("]").partition(" [")
     return _label(plain, unit if bracket else "")
 
 
 def unit_of(name: str) -> str:
-    """What a column's name says of its unit: 'a [Å]', 'a (Å)', 'a / Å', 'a in Å'; or nothing."""
+    """The unit in a column's name: 'a [Å]', 'a (Å)', 'a / Å', 'a in Å'; or nothing."""
     return split_name(name)[1]
 
 
@@ -592,7 +592,7 @@ def _split(x: np.ndarray) -> np.ndarray:
 
 
 def _usual(y: np.ndarray) -> np.ndarray:
-    """A target to begin with: of the rows off their floors, the one nearest to their medians. (n, m) → (m,)."""
+    """A default target: the row nearest to the medians, among rows above their floors. (n, m) → (m,)."""
     if np.isnan(y).any():
         complete = y[~np.isnan(y).any(axis=1)]
         if not len(complete):
@@ -608,7 +608,7 @@ def _usual(y: np.ndarray) -> np.ndarray:
 
 
 def _floor(column: Tensor) -> float | None:
-    """The least value, where it is a spike."""
+    """The least value, if it is a spike."""
     column = column[~column.isnan()]
     lowest = column.min()
     if sentinel(*np.unique(column.numpy(), return_counts=True)) == float(lowest):
@@ -617,7 +617,7 @@ def _floor(column: Tensor) -> float | None:
 
 
 def _smears(card: Mapping[str, Any], x: Tensor) -> tuple[float, ...]:
-    """Of each input; the last part of a mixture is smeared, too: a density over a plane has no bound."""
+    """Smear width of each input; includes the last part of a mixture, because a density over a plane has no bound."""
     result = [0.5 if c.get("kind") == "category" else _smear(column) for c, column in zip(card["x"], x.T, strict=True)]
     for sums in card.get("sums", []):
         j = sums["x"][-1]
@@ -626,7 +626,7 @@ def _smears(card: Mapping[str, Any], x: Tensor) -> tuple[float, ...]:
 
 
 def _smear(column: Tensor) -> float:
-    """Half the spacing of a grid, or a little where the column has spikes; else 0."""
+    """Half the spacing of a grid, or a small width for a column with spikes; else 0."""
     distinct, counts = column.unique(return_counts=True)
     if len(distinct) <= tables.GRID and (spacing := tables.spacing(distinct.numpy())) is not None:
         return 0.5 * spacing
@@ -635,10 +635,10 @@ def _smear(column: Tensor) -> float:
 
 
 def _support(column: Tensor, low: float, high: float) -> tuple[float, float] | None:
-    """The bounds, where the data fill them evenly: such a coordinate is mapped so that no sample leaves them."""
+    """The bounds, if the data fill them evenly; the coordinate is then mapped so that no sample leaves them."""
     if _smear(column) or column.min() < low or column.max() > high:
         return None
     position = (column.sort().values - low) / (high - low)
     steps = torch.arange(1, len(column) + 1, dtype=column.dtype) / len(column)
-    by_chance = 1.36 / math.sqrt(len(column))  # 95 %
+    by_chance = 1.36 / math.sqrt(len(column))  # 95 % quantile
     return (low, high) if float((position - steps).abs().max()) < UNIFORM + by_chance else None

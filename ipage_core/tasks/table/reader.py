@@ -1,7 +1,7 @@
-"""Tables as people have them, read by one reader: what is guessed of a file is said, and can be set.
+"""Read tables in all common formats with one reader; it reports its guesses, and settings override them.
 
-:func:`read_table` gives a :class:`Table`: the frame, what each column is, what was guessed, and the cells that are no
-numbers, each with its line. :func:`read` gives the frame alone.
+:func:`read_table` returns a :class:`Table`: the frame, the kind of each column, the guesses, and the cells that are not
+numbers, each with its line. :func:`read` returns the frame only.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ __all__ = [
 TEXTS = (".csv", ".txt", ".tsv", ".dat")
 ACCEPTED = (*TEXTS, ".xlsx", ".parquet", ".npz")
 MOST_BYTES = 200_000_000
-"""Of a file."""
+"""Maximum file size."""
 MOST_COLUMNS = 1000
 READABLE = {
     ".parquet": "flat columns of numbers or text",
     ".npz": "arrays of numbers or text with one or two dimensions and as many rows each",
     ".xlsx": "a sheet with a header and rows below it",
 }
-"""What each format may hold, for sentences; else it is text."""
+"""Names of the binary formats, for messages; all others are text."""
 TEXT = "text with a header and rows of as many values, between commas, semicolons, tabs or blanks"
 
 Source = Path | tuple[str, bytes]
@@ -62,18 +62,18 @@ def read_table(
 ) -> Table:
     """A table from one file, or from several with equal rows side by side (x here, y there).
 
-    CSV without a header gets names from the file's: data_x_1, data_x_2, …
+    A CSV without a header gets column names from the file name: data_x_1, data_x_2, …
 
     Args:
         sources: the file or files, or uploads.
-        settings: what is not to be guessed.
-        most_columns: more are refused.
-        least: rows that a sentence asks for, where there are none.
+        settings: values that replace guesses.
+        most_columns: maximum number of columns.
+        least: minimum number of rows that the message for an empty table names.
         x: names of the input columns, in full or short; guessed if neither x nor y is given.
         y: names of the properties.
 
     Raises:
-        ValueError: too large, another format, damaged, files that do not fit together, or no such column; one sentence.
+        ValueError: too large, unknown format, damaged, files that do not fit together, or no such column; one sentence.
     """
     settings = settings or Settings()
     if isinstance(sources, str | Path):
@@ -139,7 +139,7 @@ def _read_one(source: Source, settings: Settings, most_columns: int) -> Table:
         return from_frame(frame, name, settings)
     except WrongSetting:
         raise
-    except (Exception, MemoryError) as error:  # readers raise whatever a damaged file makes them
+    except (Exception, MemoryError) as error:  # damaged files make readers raise any exception
         message = why(error)
     accepted = READABLE.get(kind, TEXT)
     raise ValueError(f"{name} is not a readable {kind[1:].upper()} table: {message}; accepted: {accepted}")
@@ -167,7 +167,7 @@ def _from_text(content: bytes, name: str, stem: str, settings: Settings, most_co
 
 
 def _from_sheet(content: bytes, name: str, stem: str, settings: Settings, most_columns: int) -> Table:
-    """Numbers as they are stored; the rest as text, in which header and units are looked for as in a text file."""
+    """Stored numbers as they are; the rest as text, with header and units detected as in a text file."""
     import csv
     import io
 
@@ -192,7 +192,7 @@ def _stored(cell: Any) -> float:
 
 
 def _shown(cell: Any) -> str:
-    """A cell of a sheet as text on one line; booleans as Excel shows them, dates by ISO 8601."""
+    """A cell of a sheet as text on one line; booleans in Excel's form, dates by ISO 8601."""
     if cell is None:
         return ""
     if isinstance(cell, bool):

@@ -1,4 +1,4 @@
-"""How a text table is laid out: its separator, comments, header, row of units and first row of data."""
+"""Layout of a text table: its separator, comments, header, row of units and first row of data."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ from ipage_core.tasks.table.header import find_head
 from ipage_core.tasks.table.numerals import is_missing, is_number
 
 SAMPLE = 400
-"""Lines that decide how a table is laid out."""
+"""Number of lines that determine the layout."""
 SEPARATORS = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas", " ": "blanks"}
-"""What may stand between cells, in the order of preference, and what sentences call it."""
+"""Separators in the order of preference, and their names in messages."""
 NOTHING = "\x1f"
-"""Stands for the separator of a table of one column."""
+"""Separator of a table with a single column."""
 COMMENTS = ("#", "%", "//", "!")
-"""How lines begin that are no rows."""
+"""Beginnings of lines that are not rows."""
 _BETWEEN_BLANKS = re.compile(r'"[^"]*"|\S+(?:\s*(?:±|\+/-|\+-)\s*\S+)?(?:\s[\[(][^\s\])]*[\])])?')
-"""A cell where blanks separate: 'a (nm)', '1.2 ± 0.1' and '"Water content"' are one each."""
+"""A cell if blanks separate: 'a (nm)', '1.2 ± 0.1' and '"Water content"' are one cell each."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where in a file's lines the table is."""
+    """Position of the table in a file's lines."""
 
     separator: str
     names: tuple[str, ...] | None
-    """None if there is no header."""
+    """None without a header."""
     units: tuple[str, ...]
     first: int
     """Index of the first line of data."""
     width: int
-    """Cells a row."""
+    """Cells per row."""
     notes: tuple[str, ...]
 
 
 def lines_of(text: str) -> list[str]:
-    """Lines, whatever ends them; a form feed or U+2028 within a cell ends none."""
+    """Lines with any line ending; a form feed or U+2028 within a cell ends none."""
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def is_comment(line: str) -> bool:
-    """Whether a line is said to be none of the table."""
+    """Whether a line begins like a comment."""
     return line.lstrip().startswith(COMMENTS)
 
 
@@ -68,14 +68,14 @@ def _stripped(lines: Iterable[str], separator: str) -> list[list[str]]:
 def layout(
     lines: list[str], separator: str | None = None, most_columns: int = 1000, decimal: str | None = None
 ) -> Layout:
-    """Find the table in a file's lines; a ``separator`` that is given is taken, and so is a decimal mark.
+    """Find the table in a file's lines; a given ``separator`` or decimal mark is used as it is.
 
     Raises:
         Unreadable: there is no table, or it is too wide.
     """
     start, said = 0, None
     if lines and (result := re.fullmatch(r'"?sep=(.)"?', lines[0].strip(" \ufeff"), re.IGNORECASE)):
-        start, said = 1, result[1]  # Excel's own way to name it
+        start, said = 1, result[1]  # Excel's own declaration of the separator
     sample = list(islice((k for k in range(start, len(lines)) if lines[k].strip()), SAMPLE))
     body = [k for k in sample if not is_comment(lines[k])]
     if not sample:
@@ -85,10 +85,10 @@ def layout(
     text = [lines[k] for k in body]
     separator = separator or said or best_separator(text, decimal)
     cells, begins, read = list[list[str]](), [0], list(rows(text, separator))
-    for count, row in read if len(read) < 2 or len(text) < SAMPLE else read[:-1]:  # the last one may go on
+    for count, row in read if len(read) < 2 or len(text) < SAMPLE else read[:-1]:  # the last line may be incomplete
         cells.append([cell.strip() for cell in row])
         begins.append(count)
-    body = [body[k] for k in begins if k < len(body)]  # where a quoted cell runs over lines, rows are fewer
+    body = [body[k] for k in begins if k < len(body)]  # quoted cells that span lines reduce the number of rows
     width = _width(cells)
     if width > most_columns:
         raise Unreadable(f"it has {width:,} columns, more than {most_columns:,}")
@@ -98,9 +98,10 @@ def layout(
 
 
 def best_separator(lines: list[str], decimal: str | None = None) -> str:
-    """The separator that gives rows of one width, a header as wide, and cells that are numbers.
+    """The separator that gives rows of one width, a header of the same width, and numeric cells.
 
-    Of equal ones the first in ``SEPARATORS``. All is one column ('gap', '0,5', '0,7') if no line of words can be cut.
+    Ties go to the first in ``SEPARATORS``. The table is one column ('gap', '0,5', '0,7') if no line of words can be
+    split.
     """
     scores = {}
     text = "".join(lines)
@@ -123,13 +124,13 @@ def best_separator(lines: list[str], decimal: str | None = None) -> str:
 
 
 def _width(cells: list[list[str]]) -> int:
-    """Cells of most rows; those at the end of the sample count, a preamble does not."""
+    """Number of cells in most rows; rows at the end of the sample count, a preamble does not."""
     counts = Counter(len(row) for row in cells[len(cells) // 3 :] if row)
     return max(counts, key=lambda n: (counts[n], n)) if counts else 0
 
 
 def _wide_header(cells: list[list[str]], lines: list[str], width: int) -> list[list[str]]:
-    """Where blanks separate, a header may have names of several words, with two blanks or more between them."""
+    """A header whose names have several words, with two or more blanks between names, if blanks separate."""
     wide = re.split(r"\s{2,}|\t", lines[0].strip())
     return [wide, *cells[1:]] if len(cells[0]) != width == len(wide) else cells
 
@@ -165,7 +166,7 @@ def _in_comments(
     separator: str,
     width: int,
 ) -> tuple[int, tuple[str, ...]] | None:
-    """The comment that names the columns, as numpy.savetxt writes it: the last one above the data that fits."""
+    """The comment with the column names, as numpy.savetxt writes it: the last one above the data that fits."""
     for k in reversed([k for k in sample if k < before and is_comment(lines[k])]):
         bare = re.sub(r"^\s*(?:#(?!\s*of\b)|%|//|!)+\s*", "", lines[k])
         for text in (lines[k], bare):

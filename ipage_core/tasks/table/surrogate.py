@@ -1,4 +1,4 @@
-"""The surrogate of a table: for each property a Gaussian process or an ensemble, and a spread that holds."""
+"""The surrogate of a table: for each property a Gaussian process or an ensemble, with a calibrated spread."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ipage_core.networks.gaussian_process import GaussianProcess
 
 PROCESS, ENSEMBLE = "gaussian-process", "ensemble"
 KINDS: dict[str, type[Any]] = {PROCESS: GaussianProcess, ENSEMBLE: Ensemble}
-"""What a part can be, by the name that a card gives it."""
+"""Types of a part, by their names in cards."""
 NORMAL = 1.6448536269514722
 """Half the width of a 90 % interval, in standard deviations of a normal distribution."""
 ALIKE, BY_ALL = 20, 3
-"""Rows with the most similar predictions that say how far a spread is right there; and how many rows all count as."""
+"""Number of rows with the most similar predictions that calibrate a spread locally; weight of all rows, in rows."""
 MOST_TESTED, AT_ONCE = 2000, 2000
-"""Rows left out that a model keeps for that; designs that are compared with them at a time."""
+"""Maximum number of left-out rows that a model keeps for this; designs compared with them at a time."""
 
 
 def as_read(x: Tensor, log_x: Sequence[int] = (), levels: Mapping[int, int] | None = None) -> Tensor:
-    """Designs (n, d) as models read them: logarithms of some, and of a category one number for each level (one-hot).
+    """Inputs of the models for designs (n, d): logarithms of some coordinates, and categories one-hot.
 
     A category of two levels stays one number, 0 or 1. ``levels``: how many each category has, by its coordinate.
 
@@ -40,22 +40,22 @@ def as_read(x: Tensor, log_x: Sequence[int] = (), levels: Mapping[int, int] | No
         if j in levels:
             place = column.detach().round()
             known = range(levels[j]) if levels[j] > 2 else (1,)
-            columns += [(place == k).to(x) + 0.0 * column for k in known]  # a step has no slope, but autograd wants one
+            columns += [(place == k).to(x) + 0.0 * column for k in known]  # a step has no slope; autograd needs one
         else:
             columns.append(column.log() if j in log_x else column)
     return torch.stack(columns, dim=1)
 
 
 def ratio_of_the_alike(at: Tensor, tested: Tensor, ratio: Tensor, itself: bool = False) -> Tensor:
-    """What error² over spread² is among those rows left out whose predictions are most like ``at``. (n, m) → (n, m).
+    """Mean error²/spread² of the left-out rows whose predictions are most similar to ``at``. (n, m) → (n, m).
 
-    A surrogate may be right in one regime of a table and wrong where it jumps: rows with such predictions say which.
+    A surrogate may be right in one regime of a table and wrong near a jump; rows with similar predictions show this.
 
     Args:
         at: predictions, in units of each property.
-        tested: (k, m) the same of the rows, by models that had not seen them.
-        ratio: (k, m) error² over spread² of these; below 0, or NaN, where nothing was measured.
-        itself: whether ``at`` are the rows themselves, each of which is not to count for itself.
+        tested: (k, m) predictions for the left-out rows, by models trained without them.
+        ratio: (k, m) error² over spread² of these rows; below 0, or NaN, if not measured.
+        itself: whether ``at`` are these rows themselves; then no row counts for itself.
     """
     ratio = torch.where(ratio < 0, math.nan, ratio)
     overall, count = ratio.nanmean(0), min(ALIKE, len(tested) - itself)
@@ -76,13 +76,13 @@ class TableSurrogate(Network):
 
     Args:
         d, m: numbers of inputs and properties.
-        parts: each {"network": of ``KINDS``, "arguments": what builds it, "columns": the properties it predicts, in
+        parts: each {"network": of ``KINDS``, "arguments": of its constructor, "columns": the properties it predicts, in
             the order of its outputs}.
         log_x: inputs that the parts read as logarithms.
         log_y: properties that the parts predict as logarithms.
-        floor: for each property the value that nothing measured goes below, or None.
-        levels: inputs that are categories, with how many levels each has: [(coordinate, levels), …].
-        tested: how many rows left out it keeps, by which the spread is right locally.
+        floor: for each property the lower limit of all measurements, or None.
+        levels: categorical inputs with their number of levels: [(coordinate, levels), …].
+        tested: number of left-out rows kept for the local calibration of the spread.
     """
 
     reads = torch.float64
@@ -131,7 +131,7 @@ class TableSurrogate(Network):
         self.register_buffer("lowest", torch.tensor(values, dtype=torch.float64))
 
     def _read(self, x: Tensor) -> Tensor:
-        """(n, d) as the parts read it, float64."""
+        """Inputs of the parts, (n, d) in float64."""
         return as_read(x.double(), self.log_x, self.levels)
 
     def _joined(self, parts: Sequence[Tensor]) -> Tensor:
@@ -139,11 +139,11 @@ class TableSurrogate(Network):
         return torch.cat([part.double() for part in parts], dim=1)[:, self.order]
 
     def _means(self, x: Tensor) -> Tensor:
-        """(n, m), the logarithm where that is what the parts predict."""
+        """(n, m), logarithms for properties that the parts predict as logarithms."""
         return self._joined([part(u) for part, u in self._each(x)])
 
     def _each(self, x: Tensor) -> list[tuple[Any, Tensor]]:
-        """Every part with what it reads; networks are float32."""
+        """Every part with its input; networks are float32."""
         u = self._read(x)
         return [(part, u if isinstance(part, GaussianProcess) else u.float()) for part in self.parts]
 
@@ -153,27 +153,27 @@ class TableSurrogate(Network):
         return torch.stack([c.exp() if j in self.log_y else c for j, c in enumerate(mean.unbind(1))], dim=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The mean, which localization descends; it goes on below the floor. (n, d) → (n, m), in the type of x."""
+        """The mean, for descent in localization; it continues below the floor. (n, d) → (n, m), in the type of x."""
         return self._raw(self._means(x)).to(x.dtype)
 
     def predict(self, x: Tensor) -> Tensor:
-        """What would be measured: no lower than the floor. (n, d) → (n, m)."""
+        """Predicted measurement: no lower than the floor. (n, d) → (n, m)."""
         return torch.maximum(self._raw(self._means(x)), self.lowest).to(x.dtype)
 
     def own_spread(self, x: Tensor) -> Tensor:
-        """Standard deviation as the parts say, before calibration. (n, d) → (n, m), float64."""
+        """Standard deviation of the parts, before calibration. (n, d) → (n, m), float64."""
         spread = self._joined([part.spread(u) for part, u in self._each(x)])
         for j in self.log_y:
             spread[:, j] = spread[:, j] * self._means(x)[:, j].exp()
         return spread
 
     def spread(self, x: Tensor) -> Tensor:
-        """Standard deviation of a measurement at x, calibrated on rows that were left out. (n, d) → (n, m)."""
+        """Standard deviation of a measurement at x, calibrated on left-out rows. (n, d) → (n, m)."""
         scaled = self.factor.square() * (self.own_spread(x).square() + self.least.square())
         if "tested" in self.arguments:
             scaled = scaled * ratio_of_the_alike(self._means(x) / self.unit, self.tested, self.ratio)
         return (scaled + self.finest.square()).sqrt().to(x.dtype)
 
     def half_width(self, x: Tensor) -> Tensor:
-        """ŷ ± this holds what would be measured in 90 % of cases, each property by itself. (n, d) → (n, m)."""
+        """ŷ ± this holds 90 % of measurements, each property by itself. (n, d) → (n, m)."""
         return NORMAL * self.spread(x)

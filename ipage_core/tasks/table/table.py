@@ -1,4 +1,4 @@
-"""What reading a table gives: its frame, its columns, what was guessed, and what could not be read."""
+"""The result of reading a table: its frame, its columns, the guesses, and the unreadable cells."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from ipage_core.tasks.table.units import split_name
 
 @dataclass(frozen=True)
 class Settings:
-    """What a user may set of how a file is read; None is guessed."""
+    """A user's settings for reading a file; None is guessed."""
 
     separator: str | None = None
     """',', ';', 'tab', '|' or 'blank'."""
     decimal: str | None = None
     """'.' or ','; the other one then separates thousands."""
     missing: tuple[str, ...] = ()
-    """Further markers of values that lack, such as -999."""
+    """Additional markers of missing values, such as -999."""
     encoding: str | None = None
     sheet: str | None = None
-    """Of an Excel file; else its first one that holds anything."""
+    """Sheet of an Excel file; by default the first non-empty one."""
 
     def __post_init__(self) -> None:
         if self.decimal not in (None, ".", ","):
@@ -36,7 +36,7 @@ class Settings:
 
 
 def mark_of(said: str | None) -> str | None:
-    """The separator that a user names: ';', 'tab', 'blank', …; None if it is none."""
+    """The separator with a user's name: ';', 'tab', 'blank', …; None if unknown."""
     words = {"tab": "\t", "\\t": "\t", "blank": " ", "space": " ", "comma": ",", "semicolon": ";", "bar": "|"}
     mark = words.get(said.strip().lower() or " ", said) if said else None
     return mark if mark in SEPARATORS else None
@@ -44,13 +44,13 @@ def mark_of(said: str | None) -> str | None:
 
 @dataclass(frozen=True)
 class Odd:
-    """A cell that could not be read, or a whole row."""
+    """An unreadable cell, or a whole row."""
 
     line: int
     column: str
     """Empty for a row."""
     cell: str
-    """What stands there; for a row, what is wrong with it."""
+    """The text of the cell; for a row, the reason."""
 
     def __str__(self) -> str:
         return (
@@ -62,20 +62,20 @@ class Odd:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A table as it was read."""
+    """A table with its guesses and unreadable cells."""
 
     source: str
     frame: pd.DataFrame
-    """Numbers as float64 or int64, NaN where one lacks; words as text, None where one lacks."""
+    """Numbers as float64 or int64, NaN if missing; words as text, None if missing."""
     columns: dict[str, Column]
     lines: np.ndarray
-    """(n,) the line of the file that each row is in, the header being line 1 as a rule."""
+    """(n,) line of each row in the file; the header is usually line 1."""
     guessed: Settings
-    """As it was read: with these settings it reads the same again."""
+    """The settings used: with them the file reads the same again."""
     guesses: tuple[str, ...]
-    """What was guessed and may be wrong, a sentence each."""
+    """Guesses that may be wrong, one sentence each."""
     odd: tuple[Odd, ...]
-    """What could not be read: cells that count as missing, rows that are left out."""
+    """Unreadable cells, which count as missing, and rows, which are left out."""
     x: tuple[str, ...] = ()
     """The inputs, as chosen or guessed."""
     y: tuple[str, ...] = ()
@@ -83,11 +83,11 @@ class Table:
 
     @property
     def units(self) -> dict[str, str]:
-        """Units that stand in a row of their own or in the cells, by column; those within names are in the names."""
+        """Units from a row of their own or from the cells, by column; units within names stay in the names."""
         return {name: c.unit for name, c in self.columns.items() if c.unit and not split_name(name)[1]}
 
     def warnings(self, x: Sequence[str], y: Sequence[str]) -> list[str]:
-        """What one should know before anything is learnt from these columns, a sentence each."""
+        """Warnings about these columns before training, one sentence each."""
         chosen = {*x, *y}
         cells = [one for one in self.odd if one.column in chosen]
         notes = [*self.guesses]

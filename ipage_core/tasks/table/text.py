@@ -1,4 +1,4 @@
-"""A text table → its columns as text, before anything is made of the cells."""
+"""A text table → its columns as text, without interpretation of the cells."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from ipage_core.tasks.table.formats import MOST_CELLS, check_size
 from ipage_core.tasks.table.sniff import COMMENTS, SEPARATORS, Layout, is_comment, layout, lines_of, rows
 
 MOST_BAD = 0.1
-"""Share of rows with another number of values that a table may have."""
+"""Maximum share of rows with a wrong number of values."""
 CHUNK = 20_000
-"""Rows that are kept as Python text at a time."""
+"""Number of rows kept as Python text at a time."""
 
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """A table as it is written."""
+    """The cells of a table as text."""
 
     names: tuple[str, ...] | None
     units: tuple[str, ...]
     columns: list[pa.Array]
-    """Text (n,), without blanks around it."""
+    """Text (n,), without surrounding blanks."""
     lines: np.ndarray
-    """(n,) the line of the file that each row is in, from 1."""
+    """(n,) line of each row in the file, from 1."""
     bad_rows: list[tuple[int, str]]
-    """Rows that have no place in the table: (line, why)."""
+    """Rows outside the table: (line, why)."""
     separator: str
     notes: list[str]
 
 
 def cells_of(text: str, separator: str | None, most_columns: int, decimal: str | None = None) -> Cells:
-    """Find the table in a text and cut it into cells.
+    """Find the table in a text and split it into cells.
 
     Raises:
-        Unreadable: there is none, it is too large, or too many of its rows have another number of values.
+        Unreadable: there is none, it is too large, or too many of its rows have a wrong number of values.
     """
     if not text.strip():
         raise Unreadable("it is empty")
     lines = lines_of(text)
     widest = max(max(line.count(mark) for line in lines[:20]) for mark in SEPARATORS if mark != " ")
-    if widest >= most_columns and separator != " ":  # before a reader takes minutes for them
+    if widest >= most_columns and separator != " ":  # before a reader spends minutes on them
         check_size(1, widest + 1, most_columns)
     plan = layout(lines, separator, most_columns, decimal)
     marks = len(lines) * plan.width if plan.separator == " " else text.count(plan.separator)
@@ -93,9 +93,9 @@ def cells_of(text: str, separator: str | None, most_columns: int, decimal: str |
 
 
 def _plain_rows(lines: list[str], plan: Layout) -> list[pa.Array] | None:
-    """The columns at once, where every line is a row of as many cells; None where some are blank or comments.
+    """All columns at once if every line is a row of equal length; None if some lines are blank or comments.
 
-    Faster than a row at a time; few files are large enough to need it.
+    Faster than row by row; few files are large enough to need it.
     """
     end = len(lines)
     while end > plan.first and not lines[end - 1].strip():
@@ -118,7 +118,7 @@ def _plain_rows(lines: list[str], plan: Layout) -> list[pa.Array] | None:
 
 
 def _rows_of_data(lines: list[str], first: int, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """(line, cells) of each row that is not blank and no comment."""
+    """(line, cells) of each row that is neither blank nor a comment."""
     at: list[int] = []
 
     def data() -> Iterator[str]:

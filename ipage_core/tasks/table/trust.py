@@ -1,4 +1,4 @@
-"""How far the candidates of a table can be trusted: intervals, expected misfits, and the row that may be closer."""
+"""Reliability of a table's candidates: intervals, expected misfits, and measured rows that may be closer."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from ipage_core.inference.methods import Loaded
 
 USEFUL = 0.5
-"""R² on held-out rows below which a property's predictions are hardly better than the mean of all rows."""
+"""R² on held-out rows below which predictions are barely better than the mean of all rows."""
 
 
 @dataclass(frozen=True, eq=False)
 class Trust:
-    """Of n candidates for targets (n, m)."""
+    """Reliability of n candidates for targets (n, m)."""
 
     predicted: Tensor
-    """(n, m) what would be measured, as far as the surrogate knows."""
+    """(n, m) predicted measurements."""
     half_width: Tensor
-    """(n, m) predicted ± this is to hold 90 % of measurements, each property by itself."""
+    """(n, m) half-width: predicted ± this holds 90 % of measurements, each property by itself."""
     expected: Tensor
-    """(n,) the misfit to expect of a measurement, see :func:`misfit`."""
+    """(n,) expected misfit of a measurement, see :func:`misfit`."""
     row: Tensor
     """(n,) index of the measured row that is closest to the candidate's target."""
     row_misfit: Tensor
@@ -37,7 +37,7 @@ class Trust:
 
     @property
     def row_is_closer(self) -> Tensor:
-        """(n,) bool: the row's misfit is less than what is expected of the candidate."""
+        """(n,) bool: the row's misfit is less than the candidate's expected misfit."""
         return self.row_misfit < self.expected
 
 
@@ -47,12 +47,12 @@ def misfit(y: Tensor, y_star: Tensor, tolerances: Tensor) -> Tensor:
 
 
 def expected_misfit(predicted: Tensor, sd: Tensor, y_star: Tensor, tolerances: Tensor) -> Tensor:
-    """The same of a measurement to come, whose mean and standard deviation are known: √E[misfit²]. (n, m) … → (n,)."""
+    """Expected misfit of a measurement with known mean and standard deviation: √E[misfit²]. (n, m) … → (n,)."""
     return (((predicted - y_star).square() + sd.square()) / tolerances.square()).mean(1).sqrt()
 
 
 def trust(task: Task, method: Loaded, x: Tensor, y_star: Tensor) -> Trust | None:
-    """What to expect of candidates x (n, d) for y_star (n, m); None if the surrogate has no spread."""
+    """Expected results of candidates x (n, d) for y_star (n, m); None if the surrogate has no spread."""
     surrogate = method.surrogate
     if not isinstance(surrogate, Network):
         return None
@@ -77,7 +77,7 @@ def trust(task: Task, method: Loaded, x: Tensor, y_star: Tensor) -> Trust | None
 
 
 def advice(task: Task, result: Trust) -> str:
-    """A sentence where measured rows are closer to their targets than most candidates are expected to come; else ''."""
+    """A sentence if measured rows are closer to their targets than expected of most candidates; else ''."""
     closer = result.row_is_closer
     if 2 * int(closer.sum()) <= len(closer):
         return ""
@@ -100,7 +100,7 @@ def advice(task: Task, result: Trust) -> str:
 
 
 def warning(task: Task, r2: list[float | None]) -> str:
-    """A sentence that names the properties whose R² on held-out rows is below ``USEFUL``; else ''."""
+    """A sentence with the properties whose R² on held-out rows is below ``USEFUL``; else ''."""
     poor = [known.name for known, value in zip(task.targets, r2, strict=True) if value is not None and value < USEFUL]
     if not poor:
         return ""

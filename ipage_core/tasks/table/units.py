@@ -1,4 +1,4 @@
-"""Units of measurement as tables write them: behind a column's name, in a row of their own, or in the cells."""
+"""Units of measurement in tables: after a column's name, in a row of their own, or in the cells."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _ONE = rf"(?:(?:{_PREFIX}{_BASE}|{_WORD}){_POWER})"
 _UNIT = re.compile(rf"\(?{_ONE}\)?(?:\s?[·⋅*/. ]\s?\(?{_ONE}\)?)*")
 _BRACKETS = re.compile(r"[\[(]\s*([^\[\]()]*?)\s*[\])]\s*$")
 _PHASES = re.compile(r"[ABCDFGHLMNPSTdhlu]|in|at")
-"""Single letters that follow a number without a blank in names of phases, sites and codes: 2H, 1T, 3D, 5A."""
+"""Letters that follow a number without a blank in names of phases, sites and codes: 2H, 1T, 3D, 5A."""
 
 
 def is_unit(text: str) -> bool:
-    """Whether it is a unit: 'nm', '°C', 'mAh/g', 'cm^-3', 'wt%'."""
+    """Whether the text is a unit: 'nm', '°C', 'mAh/g', 'cm^-3', 'wt%'."""
     return len(text) <= 20 and bool(_UNIT.fullmatch(text.strip()))
 
 
 def is_unit_of_cell(text: str, glued: bool) -> bool:
-    """Whether what follows a number in a cell is its unit; ``glued``: without a blank between them."""
+    """Whether the text after a number in a cell is its unit; ``glued``: no blank separates them."""
     return is_unit(text) and not (glued and _PHASES.fullmatch(text)) and text != "1"
 
 
@@ -39,7 +39,7 @@ def is_unit_row_cell(text: str) -> bool:
 
 
 def plain_unit(text: str) -> str:
-    """A unit without brackets, and nothing for '-'."""
+    """A unit without brackets; empty for '-'."""
     hit_match = re.fullmatch(r"[\[(<]\s*(.*?)\s*[\])>]", text.strip())
     bare = hit_match[1] if hit_match else text.strip()
     return "" if bare in ("-", "–", "—", "1", "/") else bare

@@ -1,14 +1,14 @@
-"""The surrogate of the architecture task: a network guesses how a cell deforms, and the guess's energy gives E_x.
+"""The surrogate of the architecture task: a network predicts how a cell deforms, and the energy gives E_x.
 
 E_x is the least mean strain energy (times 2) of any periodic displacement with mean strain ε_xx = 1. So the energy of a
-*guessed* displacement bounds E_x from above, and errs by the square of the guess's error. A convolutional network on
+*predicted* displacement bounds E_x from above, with the square of the prediction's error. A convolutional network on
 the torus reads the densities and proposes a few displacement fields (``modes``); their best combination, with the free
-mean strains ε_yy and γ_xy, is a small linear system (Rayleigh–Ritz). What is left of the error, always of one sign, a
-second small network estimates. The element is that of
-:mod:`ipage_core.tasks.cells.homogenization`; nothing here is fitted to anything but the cells' energy and modulus.
+mean strains ε_yy and γ_xy, follows from a small linear system (Rayleigh–Ritz). A second small network estimates the
+remaining error, always of one sign. The element is that of
+:mod:`ipage_core.tasks.cells.homogenization`; the networks are fitted to the cells' energy and modulus only.
 
-At the least energy, ∂E_x/∂ρ is the energy density at fixed displacement. The gradient with respect to the design is
-taken so, outside training: one forward pass, and no path through the network for a descent to exploit.
+At the least energy, ∂E_x/∂ρ is the energy density at fixed displacement. Outside training the design gradient is
+computed this way: one forward pass, and no path through the network for a descent to exploit.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from ipage_core.tasks.cells.space import blur, sharpen
 
 SIDE = 32
 RIDGE = 1e-5
-"""Added to the diagonal of the Rayleigh–Ritz system, as a share of it: guessed fields may be dependent."""
+"""Added to the diagonal of the Rayleigh–Ritz system, as a share of it: predicted fields may be linearly dependent."""
 AT_ONCE = 128
-"""Cells in one pass outside training: what a processor's cache holds. A pass of 1000 takes a fifth longer."""
+"""Cells in one pass outside training, sized for a processor's cache. A pass of 1000 takes a fifth longer."""
 GREY = 0.3
-"""Share of each training batch that is made grey, for localization passes through grey cells; it needs no labels."""
+"""Share of each training batch made grey, because localization passes through grey cells; needs no labels."""
 
 
 class _Residual(nn.Module):
@@ -45,7 +45,7 @@ class _Residual(nn.Module):
 
 
 class DisplacementNetwork(nn.Module):
-    """A U-Net on the torus: what the densities say of the displacements."""
+    """A U-Net on the torus: densities → displacements."""
 
     def __init__(self, modes: int, widths: tuple[int, int, int]) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class CellModulus(nn.Module):
         return bound, (bound.detach() if self.training else bound) * share
 
     def _coefficients(self, x: Tensor, trials: Tensor) -> Tensor:
-        """Of the trial fields after the first, those that make the energy least. → (n, 2 + modes)."""
+        """Coefficients of the trial fields after the first that minimize the energy. → (n, 2 + modes)."""
         with torch.no_grad():
             weight = (E_VOID + (1 - E_VOID) * x).sqrt()[:, None, None]
             weighted = (trials.reshape(*trials.shape[:2], -1, SIDE * SIDE) * weight[:, :, :, :]).flatten(2)
@@ -124,7 +124,7 @@ class CellModulus(nn.Module):
 class CellSurrogate(Network):
     """Surrogate ŷ = f(x) of the architecture task: (n, 1024) densities → (n, 1) z-score of E_x.
 
-    E_y is that of the transposed cell: :meth:`along_y`.
+    E_y is E_x of the transposed cell: :meth:`along_y`.
     """
 
     def __init__(self, d: int, m: int, mean: float, sd: float, modes: int = 6, widths: tuple[int, ...] = (24, 48, 96)):
@@ -146,7 +146,7 @@ class CellSurrogate(Network):
         return self(x.reshape(-1, SIDE, SIDE).transpose(1, 2).flatten(1))
 
     def density_parameters(self) -> list[nn.Parameter]:
-        """What is kept from exploding: everything."""
+        """Parameters that are kept from exploding: all."""
         return list(self.parameters())
 
     def losses(
@@ -154,9 +154,9 @@ class CellSurrogate(Network):
     ) -> Iterator[dict[str, Tensor]]:
         """Yield the loss of one batch: cells x (n, 1024), their y along x and along y (n, 2).
 
-        Each cell is shifted, mirrored and transposed at random; a share is made grey. The energy of a guess, minus the
+        Each cell is shifted, mirrored and transposed at random; a share is made grey. The predicted energy, minus the
         true one where it is known, is never negative: its mean is the loss of the displacement network (Ritz 1909),
-        with its square for the worst. The estimate's loss is ℓ1, as its measure is.
+        with its square for the worst. The estimate's loss is ℓ1, like its error measure.
         """
         x, swapped = shuffled_symmetry(x, generator)
         y = torch.where(swapped.to(y.device), y[:, 1], y[:, 0])
@@ -180,7 +180,7 @@ class CellSurrogate(Network):
 
 
 def shuffled_symmetry(x: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Every cell (n, 1024) shifted, mirrored and transposed at random; and which were transposed (n,) bool."""
+    """Every cell (n, 1024) shifted, mirrored and transposed at random; and a mask of the transposed cells (n,) bool."""
     n = len(x)
     cells = x.reshape(n, SIDE, SIDE)
     swap, flip_x, flip_y = (torch.rand(3, n, generator=generator) < 0.5).to(x.device)[:, :, None, None]
@@ -195,7 +195,7 @@ def shuffled_symmetry(x: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
 
 
 def made_grey(x: Tensor, generator: Generator) -> Tensor:
-    """Cells as localization meets them: mixed with another, with noise, filtered, half sharp. (n, 1024) → (n, 1024)."""
+    """Grey cells as in localization: mixed with another, with noise, filtered, half sharp. (n, 1024) → (n, 1024)."""
     n = len(x)
     mix, noise, sharpness = torch.rand(3, n, 1, generator=generator).to(x)
     mix = (mix - 0.6).clamp(min=0)

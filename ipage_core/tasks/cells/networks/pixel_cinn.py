@@ -1,4 +1,4 @@
-"""The conditional flow of pixel cells, x (1024) ↔ z (1024) given y, trained by likelihood as :mod:`cinn` is."""
+"""The conditional flow of pixel cells, x (1024) ↔ z (1024) given y, trained by likelihood like :mod:`cinn`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ipage_core.tasks.cells.networks.cell_modulus import shuffled_symmetry
 from ipage_core.tasks.cells.networks.pixel_flow import SMALLEST, FieldFlow
 
 AT_ONCE = 250
-"""Cells in one pass, for memory and for the cache."""
+"""Cells in one pass, sized for memory and cache."""
 
 
 class PixelCINN(Network):
-    """z = f(Φ⁻¹(x); y), x = Φ(f⁻¹(z; y)): it proposes grey cells, their edges at 1/2, and has no surrogate.
+    """z = f(Φ⁻¹(x); y), x = Φ(f⁻¹(z; y)): it proposes grey cells with edges at 1/2 and has no surrogate.
 
-    Training smears y by ``noise`` (of a z-score), for Ω is deterministic, and cells into fields of that sign.
+    Training smears y by ``noise`` (of a z-score), because Ω is deterministic, and cells into fields of the same sign.
     """
 
     def __init__(self, d: int, m: int, noise: float = 0.02, hidden: int = 48, couplings: int = 4) -> None:
@@ -28,7 +28,7 @@ class PixelCINN(Network):
         self.flow = FieldFlow(m, round(d**0.5), hidden, couplings)
 
     def fit_scales(self, x: Tensor, y: Tensor) -> None:
-        """Standardize the field's scales by some of the cells x (n, 1024)."""
+        """Standardize the field's scales with some of the cells x (n, 1024)."""
         self.flow.fit_scales(self.flow.smeared(x[:2000], Generator().manual_seed(0)))
 
     def sample(self, y_star: Tensor, z: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ class PixelCINN(Network):
         return torch.cat([self._latent(part, y)[0] for part, y in parts])
 
     def cycle(self, y_star: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Posterior samples x = h(y*, z), and f_z(x): equal to z but for round-off. → (n, 1024), (n, 1024)."""
+        """Posterior samples x = h(y*, z), and f_z(x): equal to z up to round-off. → (n, 1024), (n, 1024)."""
         x = self.sample(y_star, z)
         return x, self.encode(x, y_star)
 
@@ -77,7 +77,7 @@ class PixelCINN(Network):
         return -(standard_normal_log_prob(z) + log_det).mean() / self.d
 
     def _smeared(self, x: Tensor, y: Tensor, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Latent point, log-determinant, and y (n, 1), of smeared cells and their smeared y."""
+        """Latent point, log-determinant, and y (n, 1), for smeared cells and their smeared y."""
         x, swapped = shuffled_symmetry(x, generator)
         y = torch.where(swapped.to(y.device), y[:, 1], y[:, 0])[:, None]
         y = y + self.noise * torch.randn(y.shape, generator=generator).to(y)

@@ -17,8 +17,8 @@ from ipage_core.tasks.cells.networks.pixel_flow import CircularConv
 class PixelCVAE(Network):
     """Encoder q(z | x, y), prior N(0, I), decoder of independent Bernoulli pixels; z is a 4×4 map of ``channels``.
 
-    Both are convolutional, from 32×32 to 4×4 and back; y is a further channel. A sample is the decoder's mean: a grey
-    cell, its edges at 1/2. The KL term has the weight ``beta`` after ``annealing`` steps.
+    Both are convolutional, from 32×32 to 4×4 and back; y is an extra channel. A sample is the decoder's mean: a grey
+    cell with edges at 1/2. The KL term has the weight ``beta`` after ``annealing`` steps.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """A conditional normalizing flow of pixel fields on the torus, from coarse to fine.
 
-After Wavelet Flow (Yu et al. 2020, arXiv:2010.13821): the Haar details of each scale, given everything coarser and y,
-by affine couplings of circular convolutions.
+After Wavelet Flow (Yu et al. 2020, arXiv:2010.13821): affine couplings of circular convolutions model the Haar details
+of each scale, given everything coarser and y.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _affine_network(n_in: int, hidden: int) -> nn.Sequential:
 class Scale(nn.Module):
     """Details (n, 3, h, h) ↔ latent field of the same shape, given the averages (n, 1, h, h) and y (n, m).
 
-    First every detail is shifted and scaled by what the averages say of it; then checkerboard couplings let each half
+    First every detail is shifted and scaled by functions of the averages; then checkerboard couplings let each half
     of the pixels see the other.
     """
 
@@ -89,7 +89,7 @@ class Scale(nn.Module):
         return details, log_det
 
     def inverse(self, latent: Tensor, average: Tensor, y: Tensor) -> Tensor:
-        """The details whose latent field this is."""
+        """The details with this latent field."""
         features = self._features(average, y)
         for k in reversed(range(len(self.couplings))):
             shift, log_scale, _ = self._shift_and_log_scale(k, latent, features)
@@ -105,9 +105,9 @@ def _bounded(log_scale: Tensor) -> Tensor:
 class FieldFlow(nn.Module):
     """Densities x in (0, 1), (n, side²) ↔ z (n, side²) given standardized y (n, m).
 
-    It works on the field v = Φ⁻¹(x), whose sign is the cell. A black-and-white cell has no density; training smears it
-    over fields of that sign: v = ± ``depth``·|blurred cell|, at least ``floor``, plus N(0, ``noise``²). Smooth fields,
-    in which the distance to the edge can be read, are what the couplings model well.
+    It works on the field v = Φ⁻¹(x), whose sign is the cell. A binary cell has no density, so training smears it
+    over fields of that sign: v = ± ``depth``·|blurred cell|, at least ``floor``, plus N(0, ``noise``²). The couplings
+    model such fields well: they are smooth and show the distance to the edge.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class FieldFlow(nn.Module):
         return sign * (self.depth * sign * blurred).clamp(min=self.floor) + self.noise * noise
 
     def fit_scales(self, fields: Tensor) -> None:
-        """Standardize every scale by fields v (n, 1, side, side)."""
+        """Standardize every scale with fields v (n, 1, side, side)."""
         average = fields
         for k in range(len(self.sd)):
             average, details = haar(average)

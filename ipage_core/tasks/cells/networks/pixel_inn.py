@@ -12,16 +12,16 @@ from ipage_core.tasks.cells.networks.cell_modulus import CellSurrogate
 from ipage_core.tasks.cells.networks.pixel_cinn import PixelCINN
 
 COARSE = 16
-"""The last latent coordinates, those of the coarsest scales, are what L_z (Eq. 6) compares.
+"""L_z (Eq. 6) compares only this many latent coordinates: the last ones, of the coarsest scales.
 
-In all 1024 dimensions every distance between samples is alike, and the kernels see nothing.
+In all 1024 dimensions every distance between samples is alike, and the kernels cannot tell samples apart.
 """
 
 
 class PixelINN(PixelCINN):
     """f: [x (1024), padding (1)] ↔ [y, z (1024)]: y = padding + t(x), then a flow of the field Φ⁻¹(x) given y.
 
-    t is a :class:`CellSurrogate` trained before, taken over and left as it is; the flow is what this network learns.
+    t is a pretrained, frozen :class:`CellSurrogate`; this network learns the flow.
     """
 
     weight_sets = ("phi", "phi_star")

@@ -1,8 +1,8 @@
 """Mixture density network of pixel cells: Gaussians over their leading principal components.
 
-A full covariance of 1024 pixels has half a million entries for each component, and black-and-white pixels are far from
+A full covariance of 1024 pixels has half a million entries per component, and black-and-white pixels are far from
 normal. So the mixture lives on ``code`` principal components of the blurred cell, and its covariances are diagonal plus
-low rank. What is sampled is a smooth field whose level 1/2 is the cell's edge.
+low rank. A sample is a smooth field whose level 1/2 is the cell's edge.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from ipage_core.tasks.cells.networks.cell_modulus import shuffled_symmetry
 from ipage_core.tasks.cells.space import SHARPNESS, blur, sharpen
 
 FITTED_TO = 6_000
-"""Cells that the principal components are computed from."""
+"""Number of cells for the principal components."""
 LEAST_SD = 0.05
-"""Of a component, in units of a principal component's standard deviation."""
+"""Least SD of a component, in units of a principal component's standard deviation."""
 
 
 class PixelMDN(Network):
@@ -64,7 +64,7 @@ class PixelMDN(Network):
         return log_weights[..., 0].log_softmax(1), mean, wide, LEAST_SD + nn.functional.softplus(log_sd + 0.5)
 
     def sample(self, y_star: Tensor, z: Tensor) -> Tensor:
-        """Posterior samples: grey cells, their edges at 1/2. (n, m), (n, k) → (n, 1024)."""
+        """Posterior samples: grey cells with edges at 1/2. (n, m), (n, k) → (n, 1024)."""
         unique, of_row = y_star.unique(dim=0, return_inverse=True)
         log_weights, mean, wide, sd = self.mixture(unique)
         cumulated = log_weights.exp().cumsum(1)[of_row]
