@@ -1,4 +1,4 @@
-"""What every session runs: the page's frame and the choice of pages."""
+"""Script of every session: the page frame and the choice of pages."""
 
 import streamlit as st
 

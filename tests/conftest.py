@@ -5,9 +5,9 @@ import pytest
 import torch
 from hypothesis import settings
 
-settings.register_profile("no clock", deadline=None)  # a busy machine is no fault of the program
+settings.register_profile("no clock", deadline=None)  # a busy machine must not fail a test
 settings.load_profile("no clock")
-os.environ["IPAGE_HOME"] = tempfile.mkdtemp(prefix="ipage-home-")  # no test sees, or leaves, what its user has made
+os.environ["IPAGE_HOME"] = tempfile.mkdtemp(prefix="ipage-home-")  # tests neither see nor change the user's own data
 
 
 def pytest_collection_modifyitems(items):

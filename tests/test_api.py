@@ -1,4 +1,4 @@
-"""The public API as a scientist types it: the ten lines of README and docs, and what wrong calls are answered."""
+"""The public API as a scientist types it: the ten lines of README and docs, and the errors of wrong calls."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ from ipage_core.training import recipes
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Networks that train in a moment: the chain around them is what is tested."""
+    """Networks that train in a moment, because only the chain around them is tested."""
     usual = recipes.fit
     monkeypatch.setattr(
         recipes, "fit", lambda *a, **k: usual(*a[:4], recipes.replace(a[4], epochs=2, epoch_size=500), **k)

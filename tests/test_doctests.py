@@ -1,4 +1,4 @@
-"""Every example in a docstring runs and prints what it says."""
+"""Every docstring example runs and prints the documented output."""
 
 import doctest
 from importlib import import_module

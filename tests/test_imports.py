@@ -1,4 +1,4 @@
-"""Who may import whom: floors of the core, rooms of the app, one direction, no circle."""
+"""Allowed imports: layers of the core, packages of the app, one direction, no cycles."""
 
 import ast
 import re
@@ -22,12 +22,12 @@ FLOORS = {
         *("figures", "state", "workers", "components", "tasks", "lessons", "results", "server", "screens", "main"),
     ),
 }
-"""From the ground up: each may import what stands before it."""
+"""From the lowest layer up: each may import those before it."""
 UP = {
     ("ipage_core.problem", "ipage_core.inference"): "a request knows who carries it out",
     ("ipage_core.inference", "ipage_core.tasks"): "a task is found by its name, and cells have a space of their own",
 }
-"""Arrows back up that there are, and why."""
+"""Existing exceptions to this order, and their reasons."""
 MOST_UP, MOST_ROOMS, MOST_ARROWS = 2, 13, 45
 
 
@@ -45,7 +45,7 @@ TREES = {name: ast.parse(path.read_text()) for name, path in MODULES.items()}
 
 
 def _imported(name):
-    """Every module that a module imports, wherever in it, for types alone too."""
+    """Every module that a module imports, anywhere in it, including type-only imports."""
     for node in ast.walk(TREES[name]):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -64,7 +64,7 @@ def _room(name):
 
 
 def _arrows(top):
-    """(room, room) → the imports that make the arrow."""
+    """(package, package) → the imports between them."""
     found = defaultdict(list)
     for name, imported in IMPORTS.items():
         for other in imported & set(MODULES):
@@ -74,7 +74,7 @@ def _arrows(top):
 
 
 def test_the_imports_are_seen():
-    """The look at the tree finds imports of all three forms, so that what follows can fail."""
+    """The scan finds imports of all three forms, so that the tests below can fail."""
     assert "app.figures.run" in IMPORTS["app.state.runs"]  # from module import name
     assert "app.figures.posterior" in IMPORTS["app.components.share"]  # from package import module
     assert "streamlit" in IMPORTS["app.main"]  # import module
@@ -133,7 +133,7 @@ def test_nothing_puts_a_folder_on_the_path(name):
 
 
 def test_outside_its_own_folder_the_app_knows_no_task_by_its_name():
-    """What is special about a task is its panel's. The benchmark's page and figures show the paper's tasks by name."""
+    """A task's special features belong to its panel. The benchmark's page and figures name the paper's tasks."""
     for name, tree in TREES.items():
         if not name.startswith("app.") or name.startswith(("app.tasks", "app.results", "app.figures.benchmark")):
             continue

@@ -1,4 +1,4 @@
-"""What leaves the repository: the wheel as its users get it, the lock, the citation, the container's recipe."""
+"""Published artefacts: the wheel as users install it, the lock file, the citation, the container's recipe."""
 
 import fnmatch
 import importlib.metadata
@@ -33,7 +33,7 @@ LOCKED_FOR |= {"platform_system": "Linux", "platform_machine": "x86_64", "os_nam
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """Built from a copy: setuptools leaves a build/ where it works, and takes up what an earlier one left there."""
+    """Built from a copy, because setuptools leaves a build/ folder and reuses an earlier one."""
     folder = tmp_path_factory.mktemp("wheel")
     for name in NEEDED:
         if (ROOT / name).is_dir():
@@ -51,7 +51,7 @@ def wheel(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def installed(wheel, tmp_path_factory):
-    """The scripts of a fresh environment that holds the wheel, and sees the requirements of this one."""
+    """The scripts folder of a new environment with the wheel and access to this environment's requirements."""
     folder = tmp_path_factory.mktemp("installed") / "venv"
     venv.create(folder, symlinks=os.name != "nt")
     scripts = Path(sysconfig.get_path("scripts", "venv", {"base": str(folder)}))
@@ -63,7 +63,7 @@ def installed(wheel, tmp_path_factory):
 
 
 def environment(folder):
-    """No path leads back to the checkout."""
+    """Without any path back to the checkout."""
     kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     return kept | {"HOME": str(folder), "IPAGE_HOME": str(folder / "home"), "OMP_NUM_THREADS": "1"}
 
@@ -151,7 +151,7 @@ def test_only_app_takes_options_that_are_not_its_own():
 
 
 def pins(path):
-    """Name → version in a requirements file and those that it refers to; what holds for Python 3.11 on Linux."""
+    """Name → version in a requirements file and those it refers to, for Python 3.11 on Linux."""
     found = {}
     for line in path.read_text().splitlines():
         line = line.split("#")[0].strip()

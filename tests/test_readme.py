@@ -1,4 +1,4 @@
-"""README is short and holds what it promises; its Python runs as written; the links of all pages lead somewhere."""
+"""README is short and complete; its Python code runs as written; the links of all pages work."""
 
 import re
 import shlex
@@ -32,7 +32,7 @@ def blocks(text, language):
 
 
 def anchors(path):
-    """What GitHub makes of a page's headings."""
+    """GitHub's anchors of a page's headings."""
     text = re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
     heads = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}

@@ -1,11 +1,11 @@
-"""Tests use modules as everybody does: none reaches into a private name of another module."""
+"""Tests use only the public interface of modules: none accesses a private name of another module."""
 
 import ast
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent
 PUBLIC = {"_replace", "_asdict", "_fields", "_make", "_repr_html_", "_exit"}
-"""Documented in spite of their names: of named tuples, of notebooks, of ``os``."""
+"""Documented names with an underscore: of named tuples, of notebooks, of ``os``."""
 PACKAGES = ("ipage_core", "app", "streamlit_app")
 
 
@@ -14,7 +14,7 @@ def is_private(name):
 
 
 def reaches(code):
-    """→ (line, what) of each private name of the program's modules, or of an object's, that the code uses."""
+    """→ (line, name) of each private name of the program's modules, or of an object, that the code uses."""
     tree, modules = ast.parse(code), set()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in PACKAGES:

@@ -16,7 +16,7 @@ from ipage_core.runtime.files import spreadsheet_safe
 
 
 def chart(figure: Dict, **options: Any) -> None:
-    """``st.plotly_chart`` without Plotly's validation of every number in every frame, which delays every visitor's page."""
+    """``st.plotly_chart`` without Plotly's validation of every number in every frame, which delays every visitor."""
     st.plotly_chart(_unchecked()(dressed(figure)), **options)
 
 

@@ -30,6 +30,6 @@ def show(run: Run, draw: Draw, text: str, any_plane: bool, dark: bool, size: Siz
         key="animation",
         on_select=lambda: clicked("animation"),
         selection_mode="points",
-        config=CONFIG | {"displayModeBar": "hover" if not size.narrow else False},  # the toolbar would cover the buttons
+        config=CONFIG | {"displayModeBar": "hover" if not size.narrow else False},  # the toolbar would hide the buttons
     )
     st.caption(text)

@@ -16,7 +16,7 @@ from app.state.runs import stamp
 
 
 def show(run: Run, plane: tuple[int, int], dark: bool, size: Size) -> None:
-    """Density and MAP point in two coordinates (``plane`` at first) beside the prior; below, every pair of coordinates."""
+    """Density and MAP point in two coordinates (``plane`` at first) beside the prior; below, all pairs."""
     shown = coordinates(run)
     labels = list(shown.labels)
     first, second = plane

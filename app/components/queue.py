@@ -174,7 +174,7 @@ def explore(training: Training) -> NoReturn:
     """Open the page Explore with this task and this model."""
     task = TASKS[training.task]
     method = training.method
-    if Path(training.out).resolve() != folder(task, method).resolve():  # not for the first model, which has the task's own name
+    if Path(training.out).resolve() != folder(task, method).resolve():  # a further model beside the task's first
         method += f"@{Path(training.out).name}"
     st.session_state.task_choice = training.task
     st.switch_page("screens/explore.py", query_params={"task": training.task, "method": method})

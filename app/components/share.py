@@ -51,7 +51,7 @@ def check_link(request: DesignRequest) -> None:
     if made_with is None:
         return
     current = (request.task.name, request.method)
-    if st.session_state.setdefault("linked", current) != current:  # another method: the link's hash does not apply to it
+    if st.session_state.setdefault("linked", current) != current:  # another method: the hash does not apply
         st.query_params.pop("model")
         return
     here = weights_hash(*current)

@@ -43,7 +43,7 @@ def ask(forms: Forms) -> DesignRequest:
         task = _ask_task(forms)
     form = forms(task.name)
     _begin(form)
-    keys = [f"ask{j + 1}" for j in range(task.n_targets)]  # the widget comes later, but the histogram shows the value already
+    keys = [f"ask{j + 1}" for j in range(task.n_targets)]  # read before their widgets are drawn
     kinds = [st.session_state.get(key, st.query_params.get(key, "exactly")) for key in keys]
     with right:
         y = []

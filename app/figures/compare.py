@@ -1,4 +1,4 @@
-"""Three ways of sampling beside each other: their designs on linked axes, families found, quantiles of the error."""
+"""Three ways of sampling side by side: their designs on linked axes, families found, quantiles of the error."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from app.figures.theme import Dict, Palette, axis, faded, packed, palette
 from ipage_core.benchmark.metrics import error_quantiles
 
 STYLES = {"SRS": ("dot", "circle"), "LHS": ("dash", "square"), "maximin": ("solid", "diamond")}
-"""Dash and symbol of each sampling: colours are taken by what posterior, result and target mean."""
+"""Dash and symbol of each sampling, because colours already mean posterior, result and target."""
 OTHERS = (("solid", "circle"), ("dot", "square"), ("dash", "diamond"), ("dashdot", "triangle-up"))
-"""The same for runs that differ in something else."""
+"""Dashes and symbols of runs that differ in something else."""
 
 
 Picture = Callable[[Scene, Run, Box, Palette, Size], None]
@@ -25,7 +25,7 @@ Picture = Callable[[Scene, Run, Box, Palette, Size], None]
 
 
 def figure(runs: dict[str, Run], picture: Picture, dark: bool, size: Size) -> Dict:
-    """Results by name of sampling, each as ``picture`` draws the task's designs."""
+    """Results by sampling, each drawn by the task's ``picture``."""
     colors = palette(dark)
     count, first = len(runs), next(iter(runs.values()))
     height = {"narrow": 1500, "medium": 600, "wide": 720, "large": 980}[size.name]
@@ -53,7 +53,7 @@ def figure(runs: dict[str, Run], picture: Picture, dark: bool, size: Size) -> Di
         across, up = scene.axes["xaxis"], scene.axes["yaxis"]
         ranges.append((across["range"], up["range"]))
         across["anchor"], up["anchor"] = f"y{ids}", f"x{ids}"
-        # Plotly cannot both link axes and hold their scales equal (it hangs): the ranges are made to fit instead.
+        # Plotly hangs if axes are both linked and of equal scale, so the ranges are computed here.
         equal = "scaleanchor" in up
         for one in (across, up):
             for name_of in ("scaleanchor", "constrain", "constraintoward"):
@@ -93,7 +93,7 @@ def _equalized(low: np.ndarray, high: np.ndarray, box: Box, height: int, size: S
 def _errors(
     runs: dict[str, Run], box: Box, colors: Palette, size: Size, data: list, axes: Dict, titles: list[Dict]
 ) -> None:
-    """A row for each sampling: 90 % of the errors as a thin line, half of them as a thick one, the median as a dot."""
+    """One row per sampling: a thin line for 90 % of the errors, a thick one for half of them, a dot for the median."""
     where = {"xaxis": "x8", "yaxis": "y8", "showlegend": False}
     by_omega = next(iter(runs.values())).verified.any()
     color = colors.omega if by_omega else colors.surrogate
@@ -124,7 +124,7 @@ def _errors(
 def _counts(
     runs: dict[str, Run], box: Box, colors: Palette, size: Size, data: list, axes: Dict, titles: list[Dict]
 ) -> None:
-    """How many designs lie on each loop, a group of bars for each loop."""
+    """Number of designs on each loop, as a group of bars per loop."""
     where = {"xaxis": "x9", "yaxis": "y9", "showlegend": False}
     n_modes = next(iter(runs.values())).n_modes
     patterns = {"SRS": "/", "LHS": ".", "maximin": ""}
@@ -144,7 +144,7 @@ def _counts(
 def sweep_figure(
     run: Run, outcomes: dict[str, dict[int, list[Outcome]]], counts: list[int], by_omega: bool, dark: bool, size: Size
 ) -> Dict:
-    """Against N: families found and errors; lines join means over seeds, bands hold all seeds."""
+    """Families found and errors against N; lines join means over seeds, bands hold all seeds."""
     colors = palette(dark)
     boxes: list[Box] = (
         [((0, 1), (0.58, 1)), ((0, 1), (0, 0.4))] if size.narrow else [((0, 0.46), (0, 1)), ((0.56, 1), (0, 1))]
@@ -211,7 +211,7 @@ def sweep_figure(
 
 
 def sweep_table(run: Run, outcomes: dict[str, dict[int, list[Outcome]]], by_omega: bool) -> pd.DataFrame:
-    """What :func:`sweep_figure` draws: one row a curve and N, over the seeds."""
+    """The data of :func:`sweep_figure`: one row per curve and N, over the seeds."""
     counted = "loops found" if run.n_modes else "distance between neighbours"
     error = f"error², by {'Ω' if by_omega else 'f'}"
     rows = []
@@ -226,7 +226,7 @@ def sweep_table(run: Run, outcomes: dict[str, dict[int, list[Outcome]]], by_omeg
 
 
 def table(runs: dict[str, Run]) -> pd.DataFrame:
-    """What :func:`figure` says below the designs: one row a sampling, its loops and its errors."""
+    """The data of :func:`figure` below the designs: one row per sampling, with its loops and errors."""
     rows = []
     for name, run in runs.items():
         row: Dict = {"sampling": name, "hit": int(run.hit.sum()), "verified": int(run.verified.sum())}
@@ -240,7 +240,7 @@ def table(runs: dict[str, Run]) -> pd.DataFrame:
 
 
 def _judged(run: Run) -> tuple[str, np.ndarray]:
-    """Whose word the errors (n,) of the result are, and these: Ω's where it ran."""
+    """The judge and the errors (n,) of the result: Ω if it ran, else the surrogate."""
     if run.verified.any():
         return "by Ω", run.off_by**2
     return "by f", run.f_error[-1] if run.f_error is not None else np.array([np.nan])

@@ -1,4 +1,4 @@
-"""The coordinates in which designs are drawn: their own, or where these are many, the prior's principal components."""
+"""The coordinates of the drawing: the designs' own or, if these are many, the prior's principal components."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Coordinates:
     labels: tuple[str, ...]
     """Axis titles."""
     low: np.ndarray
-    """(q,) the range to draw, and ``high``."""
+    """(q,) lower end of the range to draw; ``high`` is the upper end."""
     high: np.ndarray
     own: bool
     """Whether they are the design's own coordinates."""
@@ -35,7 +35,7 @@ class Coordinates:
 
 
 def coordinates(run: Run) -> Coordinates:
-    """The task's own coordinates up to ``MOST`` of them, else principal components of the run's draws of the prior."""
+    """The task's own coordinates up to ``MOST`` of them, else principal components of the run's prior draws."""
     task = TASKS[run.task]
     low, high = task.bounds.numpy()
     if task.d <= MOST:

@@ -1,4 +1,4 @@
-"""What designs cover: the solution set in two coordinates, seen or not, and the share within ε against ε."""
+"""Coverage: the solution set in two coordinates, seen or not seen, and the share within ε against ε."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ DENSE = 200
 def figure(
     result: Coverage, designs: np.ndarray, labels: tuple[str, ...], pair: tuple[int, int], dark: bool, size: Size
 ) -> Dict:
-    """Designs (n, d) on the known solutions, in the two coordinates ``pair``; beside it the share within ε.
+    """Designs (n, d) over the known solutions in the two coordinates ``pair``; beside it the share within ε.
 
-    Solid: measured on Ω, or estimated by the surrogate, over the box. Dashed: posterior-weighted. Dotted: proved,
-    nothing below the radius and all beyond it.
+    Solid: over the box, measured on Ω or estimated by the surrogate. Dashed: posterior-weighted. Dotted: proved,
+    none below the radius and all beyond it.
     """
     colors, (a, b) = palette(dark), pair
     seen = result.distance <= result.within
@@ -88,7 +88,7 @@ def figure(
 
 
 def table(result: Coverage) -> pd.DataFrame:
-    """The curves: ``within`` (ε), and the share within it, measured or estimated, posterior-weighted, proved."""
+    """The curves: ``within`` (ε) and the share within it, measured or estimated, posterior-weighted, proved."""
     radius = None if result.proof is None else result.proof.radius
     at = np.linspace(0, 1.15 * max([result.within, radius or 0.0, *result.distance]), DENSE)
     curves = {"within": at, "measured" if result.measured else "estimated": np.array([result.share(e) for e in at])}

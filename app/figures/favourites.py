@@ -1,4 +1,4 @@
-"""Kept designs beside each other: a line each through their coordinates."""
+"""Kept designs side by side, each as a line through its coordinates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_TICKS = 12
 
 
 def figure(task: str, designs: list[tuple[str, np.ndarray]], dark: bool, size: Size) -> Dict:
-    """(name, (d,)) each as a line, coordinates scaled to the task's bounds; with different dashes and symbols."""
+    """Each (name, (d,)) as a line, coordinates scaled to the task's bounds; dashes and symbols differ."""
     colors, problem = palette(dark), TASKS[task]
     low, high = problem.bounds.numpy()
     places = np.arange(problem.d)

@@ -1,4 +1,4 @@
-"""Figures made of the panels that every task has, and the picture of a task without one of its own."""
+"""Figures made of panels that suit every task, and the default picture of a task without its own."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from app.figures.run import Run
 from app.figures.theme import Dict, Palette, axis, palette
 
 Pair = tuple[int, int]
-"""Which coordinates are drawn, across and up."""
+"""The two coordinates to draw, across and up."""
 
 
 def figure(run: Run, dark: bool = False, size: Size = WIDE, chosen: int | None = None, pair: Pair = (0, 1)) -> Dict:
-    """Two coordinates of every sample, errors in step, and the designs as lines."""
+    """Two coordinates of every sample, error against step, and the designs as lines."""
     colors, boxes = palette(dark), boxes_of(size)
     below = (boxes["closeup"][0][0], 1), boxes["extra"][1]
     scene = Scene(height=height_of(size), moving=[[] for _ in run.labels], chosen=chosen)
@@ -51,7 +51,7 @@ Panel = Callable[[Scene, Run, Box, Palette, Size], None]
 
 
 def with_closeup(run: Run, main: Panel, closeup: Panel, dark: bool, size: Size, chosen: int | None) -> Dict:
-    """Of tasks with a picture and a close-up of their own: both, errors in step, and the designs as lines."""
+    """For tasks with their own picture and close-up: both of these, error against step, and the designs as lines."""
     colors, boxes = palette(dark), boxes_of(size)
     scene = Scene(height=height_of(size), moving=[[] for _ in run.labels], chosen=chosen)
     main(scene, run, boxes["main"], colors, size)

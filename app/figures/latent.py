@@ -1,4 +1,4 @@
-"""Latent designs: the unit cube, z-space and the designs that come of it, for three ways of sampling side by side."""
+"""Latent designs: the unit cube, z-space and the resulting designs, for three ways of sampling side by side."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from app.figures.theme import Dict, Palette, axis, packed, palette
 
 @dataclass(frozen=True)
 class Latent:
-    """One sampling's design of the latent space."""
+    """The latent design of one sampling."""
 
     name: str
     cube: np.ndarray
     """(n, k) in the open unit cube."""
     z: np.ndarray
-    """(n, k) the same points, N(0, I)."""
+    """(n, k) the same points mapped to N(0, I)."""
     least_cube: float
     """Smallest distance between two points of ``cube``, over all k coordinates, and of ``z``."""
     least_z: float
@@ -37,7 +37,7 @@ def figure(
     dark: bool,
     size: Size,
 ) -> Dict:
-    """A column for each sampling; the samples ``brushed`` (by column) stand out in all of its panels."""
+    """One column per sampling; the samples ``brushed`` (by column) are highlighted in all of its panels."""
     colors, run = palette(dark), latents[0].run
     shown = coordinates(run)
     columns = _spans(len(latents), 0.055 if not size.narrow else 0.14)
@@ -96,7 +96,7 @@ def _points(
     colors: Palette,
     where: Dict,
 ) -> list[Dict]:
-    """Samples ``which`` of (n, 2); the brushed ones on top, the others faint while any are."""
+    """The samples ``which`` of (n, 2); brushed ones on top, and the others faint while any are brushed."""
     dot = 7 if len(points) <= 200 else 4
     base = {
         **where,

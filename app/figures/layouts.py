@@ -1,4 +1,4 @@
-"""Where panels go: one large picture and three small ones, beside it or, on a phone, below it."""
+"""Placement of the panels: one large picture and three small ones, beside it or, on a phone, below it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NARROW: dict[str, Box] = {
 }
 HEIGHTS = {"narrow": 1000, "medium": 560, "wide": 530, "large": 600}
 ASPECTS = {"narrow": 0.92, "medium": 0.9, "wide": 1.07, "large": 1.15}
-"""Width over height of the main panel, roughly: the browser's exact width is not known here."""
+"""Approximate width over height of the main panel: the browser's exact width is unknown here."""
 
 
 def boxes_of(size: Size) -> dict[str, Box]:
@@ -30,7 +30,7 @@ def boxes_of(size: Size) -> dict[str, Box]:
 
 
 def height_of(size: Size) -> int:
-    """Pixels that a figure is high."""
+    """Height of the figure in pixels."""
     return HEIGHTS[size.name]
 
 
@@ -42,6 +42,6 @@ def filling(low: np.ndarray, high: np.ndarray, size: Size) -> tuple[list[float],
 
 
 def shown_rows(run: Run, at_most: int) -> np.ndarray:
-    """Which samples to draw in full where all would be a blot: evenly spread over their ids."""
+    """The samples drawn in full if all of them would overlap: evenly spread over their ids."""
     n = run.x.shape[1]
     return np.unique(np.linspace(0, n - 1, min(n, at_most)).round().astype(int))

@@ -1,4 +1,4 @@
-"""A training as it goes: losses on training batches, error on validation pairs, and the weights λ of the losses."""
+"""Progress of a training: losses on training batches, error on validation pairs, and the loss weights λ."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ PANELS = (
     ("Negative log-likelihood", {"loss_nll": "training", "validation_nll": "validation"}, False),
     ("Weights λ", {"lambda_y": "λ_y", "lambda_z": "λ_z", "lambda_x": "λ_x", "lambda_nll": "λ_nll"}, True),
 )
-"""Title, columns with what the legend calls them, and whether the axis is logarithmic."""
+"""Title, columns with their legend labels, and whether the axis is logarithmic."""
 
 
 def figure(rows: list[dict[str, Any]], dark: bool, size: Size) -> Dict:
-    """The epochs of one model: what it printed, in order."""
+    """The epochs of one model, as it printed them, in order."""
     colors = palette(dark)
     drawn = [p for p in PANELS if any(column in row for row in rows for column in p[1])]
     epoch, last = [row["epoch"] for row in rows], rows[-1]["epochs"]
@@ -81,7 +81,7 @@ def figure(rows: list[dict[str, Any]], dark: bool, size: Size) -> Dict:
 
 
 def table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """What :func:`figure` draws, one row an epoch."""
+    """The data of :func:`figure`, one row per epoch."""
     columns = {"epoch": "epoch"}
     for name, shown, _ in PANELS:
         columns |= {column: called if called[0] == "λ" else f"{name}, {called}" for column, called in shown.items()}

@@ -1,4 +1,4 @@
-"""The marks that all pictures are made of: curves, points of the prior, proposals, and samples on their way."""
+"""Marks shared by all pictures: curves, prior points, proposals, and moving samples."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.figures.run import Run
 from app.figures.theme import Dict, Palette, joined, packed
 
 VISIBLE = 40
-"""Pixels that the median sample is to travel where its way is magnified."""
+"""Length in pixels to which the median sample's path is magnified."""
 
 
 def curve(points: np.ndarray, color: str, width: float, **more: Any) -> Dict:
@@ -29,7 +29,7 @@ def curve(points: np.ndarray, color: str, width: float, **more: Any) -> Dict:
 
 
 def prior_points(points: np.ndarray, colors: Palette, **more: Any) -> Dict:
-    """Where designs fall that nobody aimed: (k, 2)."""
+    """Draws from the prior, without a target: (k, 2)."""
     return {
         "type": "scatter",
         "mode": "markers",
@@ -43,7 +43,7 @@ def prior_points(points: np.ndarray, colors: Palette, **more: Any) -> Dict:
 
 
 def proposals(run: Run, points: np.ndarray, colors: Palette, dot: float, **more: Any) -> Dict:
-    """Rings at rest where the samples were proposed: (n, 2)."""
+    """Fixed rings at the proposals of the samples: (n, 2)."""
     return {
         "type": "scatter",
         "mode": "markers",
@@ -62,12 +62,12 @@ def proposals(run: Run, points: np.ndarray, colors: Palette, dot: float, **more:
 
 
 def moves(run: Run, start: np.ndarray, end: np.ndarray, colors: Palette, **more: Any) -> Dict:
-    """A thin line from where each sample was proposed to where it ended: (n, 2), (n, 2)."""
+    """A thin line from the proposal to the final place of each sample: (n, 2), (n, 2)."""
     return curve(joined(np.stack((start, end), axis=1)), proposal_color(run, colors), 1, showlegend=False, **more)
 
 
 def samples(run: Run, t: int, points: np.ndarray, rows: np.ndarray, colors: Palette, dot: float, **more: Any) -> Dict:
-    """The samples ``rows`` (n,) bool at frame t, drawn at ``points``: full where Ω says that they hit."""
+    """The samples ``rows`` (n,) bool at frame t, at ``points``; filled if they are hits by Ω."""
     hit = np.zeros(rows.sum(), dtype=bool) if run.arrived is None else run.arrived[t][rows]
     return {
         "type": "scatter",
@@ -92,7 +92,7 @@ def travel(
 ) -> None:
     """The samples ``rows`` (n,) bool in every frame, at ``points`` (T, rows, 2); the chosen one with track and ring.
 
-    Behind each is the way that it came since the frame before. In the main panel they start from their latent points.
+    A line shows each sample's move since the previous frame. In the main panel samples start from their latent points.
     """
     trails = run.localizes and run.n <= SMOOTH_UP_TO
     begins = run.localizes and run.labels[0] != "prior" and "xaxis" not in more
@@ -123,9 +123,9 @@ def _latent_places(z: np.ndarray) -> np.ndarray:
 
 
 def magnified(points: np.ndarray, pixels: np.ndarray) -> tuple[np.ndarray, int]:
-    """The ways (T, n, 2) of samples, drawn so many times as long that half of them are seen; they end where they end.
+    """Paths (T, n, 2) of samples, magnified about their ends by one factor so that half of them are visible.
 
-    ``pixels`` (2,) a unit has, across and up.
+    ``pixels`` (2,) per unit, across and up.
     """
     way = points - points[-1]
     seen = float(np.median(np.linalg.norm(way[0] * pixels, axis=1))) if points.shape[1] else 0.0
@@ -134,7 +134,7 @@ def magnified(points: np.ndarray, pixels: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def ring(points: np.ndarray, colors: Palette, size: float, **more: Any) -> Dict:
-    """Rings round the chosen: (k, 2). In the colour of text, which no group of samples wears."""
+    """Rings round the chosen points: (k, 2). In the text colour, which no group of samples has."""
     return {
         "type": "scatter",
         "mode": "markers",
@@ -148,13 +148,13 @@ def ring(points: np.ndarray, colors: Palette, size: float, **more: Any) -> Dict:
 
 
 def along(scene: Scene, trace: Dict) -> None:
-    """A trace that does not move, but is not there yet among the latent points."""
+    """A trace that does not move, but is hidden among the latent points."""
     for frame in scene.moving:
         frame.append(trace)
 
 
 def samples_key(run: Run, colors: Palette) -> Dict:
-    """The legend's entry for the samples: their own symbols change with the frame."""
+    """The samples' entry in the legend, by a separate trace: their own symbols change with the frame."""
     name, color = ("localized", colors.localized) if run.localizes else (run.labels[0], proposal_color(run, colors))
     return {
         "type": "scatter",
@@ -162,7 +162,7 @@ def samples_key(run: Run, colors: Palette) -> Dict:
         "x": [None],
         "y": [None],
         "name": name,
-        # A point that is nowhere would fade into a corner while others move, were it not among those too many to show.
+        # Without ``maxdisplayed`` this point without coordinates would fade into a corner while others move.
         "marker": {"size": 8, "color": color, "maxdisplayed": 1},
     }
 
@@ -182,19 +182,19 @@ def target_cross(x: float, y: float, colors: Palette, size: float, **more: Any) 
 
 
 def in_sight(low: np.ndarray, high: np.ndarray, target: np.ndarray) -> bool:
-    """Whether a picture of what lies between ``low`` and ``high`` can show the target too, without shrinking to it."""
+    """Whether the picture of the range ``low`` to ``high`` can show the target too without shrinking much."""
     return bool((np.maximum(low - target, target - high) <= 0.6 * (high - low).max()).all())
 
 
 def closest(run: Run) -> np.ndarray:
-    """(m,) what the result comes closest to the target with, by Ω."""
+    """(m,) the y closest to the target among the results, by Ω."""
     return run.y[-1, np.nanargmin(run.omega_error[-1])].astype(float)
 
 
 def target_beyond(
     target: np.ndarray, across: list[float], up: list[float], colors: Palette, unit: str, height: float | None = None
 ) -> Dict:
-    """An arrow at the picture's edge, at ``height`` if given, from the middle towards (2,) ``target``, far outside."""
+    """An arrow from the middle towards a far ``target`` (2,), drawn at the picture's edge (at ``height`` if given)."""
     middle, half = np.array([sum(across), sum(up)]) / 2, np.array([across[1] - across[0], up[1] - up[0]]) / 2
     way = (target - middle) / np.abs((target - middle) / half).max()
     at = middle + 0.93 * way
@@ -223,5 +223,5 @@ def target_beyond(
 
 
 def proposal_color(run: Run, colors: Palette) -> str:
-    """Prior draws wear the prior's colour even where a method starts from them, results that of results."""
+    """The prior's colour for prior draws, even if a method starts from them; the results' colour for results."""
     return {"prior": colors.prior, "localized": colors.localized}.get(run.labels[0], colors.posterior)

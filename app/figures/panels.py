@@ -1,4 +1,4 @@
-"""Panels that every task has: errors in step, and the designs themselves as lines over their coordinates."""
+"""Panels for every task: error against step, and the designs as lines over their coordinates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.figures.theme import Dict, Palette, axis, faded, packed, squared
 from ipage_core.tasks import TASKS
 
 FLOOR = 1e-16
-"""Errors below are drawn here: float64 tells nothing finer of y², and the axis is logarithmic."""
+"""Smaller errors are drawn at this value: float64 resolves no smaller y², and the axis is logarithmic."""
 
 
 def title(text: str, box: Box, size: Size) -> Dict:
@@ -33,7 +33,7 @@ def title(text: str, box: Box, size: Size) -> Dict:
 
 
 def error_panel(scene: Scene, run: Run, box: Box, colors: Palette, size: Size, ids: str = "2") -> None:
-    """Median error against step: what the surrogate f believes, and what the true Ω says. Never one for the other."""
+    """Median error against step, by the surrogate f and by the true Ω, always kept apart."""
     curves = [
         ("surrogate, by f", run.f_error, colors.surrogate, "dash"),
         ("re-simulation, by Ω", run.omega_error, colors.omega, "solid"),
@@ -42,7 +42,7 @@ def error_panel(scene: Scene, run: Run, box: Box, colors: Palette, size: Size, i
     where = {"xaxis": f"x{ids}", "yaxis": f"y{ids}"}
     lows, medians, highs, every = [], [], [], np.arange(len(run.labels))
     for name, error, color, dash in curves:
-        steps = every[np.isfinite(error).any(axis=1)]  # Ω may have watched but the first and the last
+        steps = every[np.isfinite(error).any(axis=1)]  # Ω may have judged only the first and the last frame
         low, median, high = np.maximum(np.nanquantile(error[steps], (0.05, 0.5, 0.95), axis=1), FLOOR)
         lows.append(low)
         medians.append((dict(zip(steps.tolist(), median.tolist(), strict=True)), color))
@@ -160,7 +160,7 @@ def error_panel(scene: Scene, run: Run, box: Box, colors: Palette, size: Size, i
 
 
 def _counter(run: Run, t: int, top: float, where: Dict, size: Size) -> Dict:
-    """How many samples hit at frame t, in the panel's upper right corner."""
+    """The number of hits at frame t, in the panel's upper right corner."""
     return {
         **where,
         "type": "scatter",
@@ -180,7 +180,7 @@ def _thin(color: str, dash: str) -> Dict:
 
 
 def _strip(run: Run, colors: Palette, where: Dict) -> Dict:
-    """Where nothing moves, the errors of all samples, spread sideways by their ids."""
+    """For methods without motion: the errors of all samples, spread sideways by their ids."""
     error = np.maximum(run.omega_error[0], FLOOR)
     return {
         **where,
@@ -202,7 +202,7 @@ def _steps_title(run: Run) -> str:
 
 
 def unit_squared(run: Run) -> str:
-    """The unit of squared errors in brackets, if all targets have the same one."""
+    """The unit of squared errors in brackets, if all targets have the same unit."""
     labels = TASKS[run.task].property_labels[: len(run.y_star)]
     units = {label[label.index("[") + 1 : -1] if label.endswith("]") else "" for label in labels}
     unit = units.pop()
@@ -283,7 +283,7 @@ def _wrapped(label: str, size: Size) -> str:
 
 
 def _ticks(labels: tuple[str, ...], letters: float) -> list[tuple[float, str]]:
-    """Tick positions and texts: every so many steps, and the corrections. ``letters``: how many the axis is wide."""
+    """Tick positions and labels: regular steps, and the corrections. ``letters``: width of the axis in letters."""
     last, apart = len(labels) - 1, letters / len(labels)
     corrections = [(float(t), f"Ω{label.split()[-1]}") for t, label in enumerate(labels) if label.startswith("corr")]
     if len(corrections) > 1 and apart < 2.5:

@@ -1,6 +1,6 @@
-"""What every animated figure shares: its frames, the buttons and the slider to play them with.
+"""Parts shared by all animated figures: frames, and the buttons and slider that play them.
 
-A figure is a plain dict. Traces that move are Scatter traces in SVG, so that frames need no redraw, and the whole
+A figure is a plain dict. Moving traces are Scatter traces in SVG, so that frames need no redraw and the whole
 animation runs in the browser.
 """
 
@@ -15,21 +15,21 @@ from app.figures.run import Run
 from app.figures.theme import Dict, Palette, faded, joined, packed, palette, sized
 
 SMOOTH_UP_TO = 300
-"""Samples up to which motion between frames is drawn as well; beyond, the browser could not keep up."""
+"""Maximum number of samples for smooth motion between frames; with more, the browser is too slow."""
 SPEEDS = {"▶ Play": 450, "Slow": 1200, "Fast": 180}
-"""Milliseconds a step."""
+"""Milliseconds per step."""
 LATENT = "latent z"
 """The frame before the first: the latent points, which become posterior samples."""
 HELD, TRAVEL = 2, 4
-"""How long, in steps, latent points are looked at, and how long they travel to their posterior samples."""
+"""Duration, in steps, of the pause at the latent points and of the motion from there to the posterior samples."""
 WORTH = 0.8
-"""Play leaves out a step whose median error is within this factor of the last one shown: nothing is seen to move."""
+"""Play skips a step if its median error is within this factor of the last one shown: no motion would be visible."""
 
 LEFT, BOTTOM = 46, 62
-"""Pixels beside and below the plot area, for axis titles; the controls begin at the figure's edge instead."""
+"""Pixels beside and below the plot area, for axis titles; the controls start at the figure's edge instead."""
 
 LEGEND_ABOVE = {"narrow": 0, "medium": 42, "wide": 24, "large": 28}
-"""Pixels between the legend and the panels, whose titles stand there."""
+"""Pixels between the legend and the panels, for the panel titles."""
 
 Box = tuple[tuple[float, float], tuple[float, float]]
 """Domain ((x from, x to), (y from, y to)) in fractions of the plot area."""
@@ -37,13 +37,13 @@ Box = tuple[tuple[float, float], tuple[float, float]]
 
 @dataclass(frozen=True)
 class Size:
-    """How much room the browser has: 'narrow' (a phone), 'medium', 'wide' or 'large' (a projector)."""
+    """Size class of the browser: 'narrow' (a phone), 'medium', 'wide' or 'large' (a projector)."""
 
     name: str = "wide"
 
     @property
     def narrow(self) -> bool:
-        """Panels below each other instead of side by side."""
+        """Whether panels are stacked instead of side by side."""
         return self.name == "narrow"
 
     @property
@@ -53,12 +53,12 @@ class Size:
 
     @property
     def width(self) -> int:
-        """Pixels that the plot area is wide, roughly: the browser's exact width is not known here."""
+        """Approximate width of the plot area in pixels: the browser's exact width is unknown here."""
         return {"narrow": 298, "medium": 680, "wide": 1010, "large": 1500}[self.name]
 
     @property
     def font(self) -> int:
-        """Type size in pixels."""
+        """Font size in pixels."""
         return {"narrow": 12, "medium": 12, "wide": 13, "large": 16}[self.name]
 
 
@@ -67,29 +67,29 @@ WIDE = Size()
 
 @dataclass
 class Scene:
-    """A figure in the making: still traces, traces that move (the same number in every frame), axes and titles."""
+    """A figure under construction: fixed traces, moving traces (the same number in every frame), axes and titles."""
 
     still: list[Dict] = field(default_factory=list)
     moving: list[list[Dict]] = field(default_factory=list)
-    """[frame][trace]: full traces; only what differs from frame 0 travels with the other frames."""
+    """[frame][trace]: full traces; the other frames transmit only the differences from frame 0."""
     top: list[Dict] = field(default_factory=list)
-    """Still traces that must not be covered by those that move."""
+    """Fixed traces drawn above the moving ones."""
     axes: Dict = field(default_factory=dict)
     titles: list[Dict] = field(default_factory=list)
     shapes: list[Dict] = field(default_factory=list)
     height: int = 0
     chosen: int | None = None
-    """The sample that is drawn so that the eye can follow it."""
+    """The sample that is highlighted."""
     latent: dict[int, np.ndarray] = field(default_factory=dict)
-    """Which moving traces are samples in the main panel, and where in it their latent points are: (k, 2) of 0 to 1."""
+    """Index of each moving trace of samples in the main panel → places of their latent points: (k, 2) of 0 to 1."""
     trails: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
-    """Which are the ways behind the samples: the places of their latent points, and where the samples are first."""
+    """Index of each moving trace of paths → the places of the latent points, and the first places of the samples."""
     redraw: bool = False
-    """Whether frames hold what stays frozen otherwise: a heatmap. Nothing is drawn between frames then."""
+    """Whether frames hold a heatmap, which must be redrawn. Then there is no motion between frames."""
 
 
 def assemble(run: Run, scene: Scene, dark: bool, size: Size) -> Dict:
-    """The figure: still traces first, then those that move, at rest in the last frame."""
+    """The figure: fixed traces first, then the moving ones, resting at the last frame."""
     colors = palette(dark)
     sized(scene.axes, size.font - 1)
     first = len(scene.still)
@@ -112,7 +112,7 @@ def assemble(run: Run, scene: Scene, dark: bool, size: Size) -> Dict:
 
 
 def _from_latent(scene: Scene, colors: Palette) -> list[list[Dict]]:
-    """The frames with one before them: samples at their latent points, and nothing else but the panel of errors."""
+    """The frames, with one more at the start: samples at their latent points, and only the error panel besides."""
     low, high = np.array([scene.axes["xaxis"]["range"], scene.axes["yaxis"]["range"]], dtype=float).T
 
     def places(latent: np.ndarray) -> np.ndarray:
@@ -143,12 +143,12 @@ def _line(start: np.ndarray, end: np.ndarray) -> Dict:
 
 
 def _stays(k: int, trace: Dict, scene: Scene) -> bool:
-    """Whether a trace is seen among the latent points too: samples, their ways, and the panel of errors."""
+    """Whether a trace is visible among the latent points: samples, their paths, and the error panel."""
     return k in scene.latent or k in scene.trails or trace.get("xaxis") == "x2"
 
 
 def dressing(run: Run, colors: Palette, size: Size, height: int, top: int) -> Dict:
-    """What the layouts of all figures have in common; ``top``: pixels above the panels."""
+    """Layout options common to all figures; ``top``: pixels above the panels."""
     return {
         "height": height,
         "margin": {"l": LEFT, "r": 14, "t": top, "b": BOTTOM, "pad": 0},
@@ -176,31 +176,31 @@ def dressing(run: Run, colors: Palette, size: Size, height: int, top: int) -> Di
 
 
 def static(run: Run, data: list[Dict], axes: Dict, titles: list[Dict], dark: bool, size: Size, height: int) -> Dict:
-    """A figure without frames, dressed as those that have some."""
+    """A figure without frames, in the style of the animated ones."""
     sized(axes, size.font - 1)
     top = 110 if size.narrow else 70
     layout = dressing(run, palette(dark), size, height, top)
-    if size.narrow:  # the first panel has its title where an animation has none
+    if size.narrow:  # the first panel's title takes the place that an animation leaves free
         layout["legend"]["y"] = 1 + 24 / (height - top - BOTTOM)
     layout |= {"annotations": titles, **axes}
     return {"data": [undimmed(trace) for trace in data], "layout": layout}
 
 
 def undimmed(trace: Dict) -> Dict:
-    """A click chooses one sample; Plotly would fade all the others."""
+    """Keep the other samples at full opacity when a click chooses one; Plotly would fade them."""
     if "marker" not in trace:
         return trace
     return trace | {"unselected": {"marker": {"opacity": trace["marker"].get("opacity", 1)}}}
 
 
 def _changes(trace: Dict, siblings: list[Dict]) -> Dict:
-    """What of a moving trace must travel with its frame: whatever is not the same in all frames."""
+    """The properties of a moving trace that a frame must transmit: all that differ between frames."""
 
     def differing(of: Dict, others: list[Dict]) -> Dict:
         return {k: v for k, v in of.items() if any(other.get(k) != v for other in others)}
 
     changed = differing(trace, siblings)
-    if changed and trace["type"] != "scatter":  # what Plotly takes a trace for that does not say
+    if changed and trace["type"] != "scatter":  # Plotly's default for a trace without a type
         changed["type"] = trace["type"]
     if "marker" in changed:
         changed["marker"] = differing(trace["marker"], [s["marker"] for s in siblings])
@@ -208,7 +208,7 @@ def _changes(trace: Dict, siblings: list[Dict]) -> Dict:
 
 
 def steps_named(labels: tuple[str, ...]) -> list[str]:
-    """The frames as the slider names them: 'posterior', 'step 3 of 25', 'correction 1 of 2'."""
+    """Names of the frames on the slider: 'posterior', 'step 3 of 25', 'correction 1 of 2'."""
     count = {kind: sum(label.startswith(f"{kind} ") for label in labels) for kind in ("step", "correction")}
     return [f"{label} of {count[label.split()[0]]}" if label.split()[0] in count else label for label in labels]
 
@@ -220,7 +220,7 @@ def _top(run: Run, size: Size) -> int:
 
 
 def played(run: Run) -> list[str]:
-    """The frames of the run that Play shows: no step in which nothing happens that one could see."""
+    """The frames that Play shows: it skips steps without visible change."""
     if run.f_error is None:
         return list(run.labels)
     median, shown = np.nanmedian(run.f_error, axis=1), [0]
@@ -231,7 +231,7 @@ def played(run: Run) -> list[str]:
 
 
 def _controls(run: Run, labels: tuple[str, ...], size: Size, colors: Palette, redraw: bool = False) -> Dict:
-    """Play at three speeds, pause, step both ways; and the slider to scrub with."""
+    """Play at three speeds, Pause, single steps in both directions, and the slider."""
     smooth = run.x.shape[1] <= SMOOTH_UP_TO and not redraw
     last = len(labels) - 1
     names = [LATENT] * (labels[0] == LATENT) + played(run)
@@ -244,8 +244,8 @@ def _controls(run: Run, labels: tuple[str, ...], size: Size, colors: Palette, re
         return [names, {"frame": frames, "transition": transitions, "mode": "immediate", "fromcurrent": True}]
 
     def step(order: list[str]) -> list:
-        # Plotly has no "next frame". Playing on from the current one, but dwelling for ever on the next, is one. An
-        # empty frame before each keeps the current frame off the list's first place, which Plotly takes for "no frame".
+        # Plotly has no "next frame", so a step plays from the current frame but stays for ever on the next one. An
+        # empty first frame keeps the current frame off index 0, which Plotly takes for "no frame".
         names = [name for label in order for name in ("·", label)]
         frame = [{"duration": 0, "redraw": redraw}, {"duration": 1e9, "redraw": redraw}]
         transition = [{"duration": 0}, {"duration": 250 if smooth else 0}]

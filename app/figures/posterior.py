@@ -1,4 +1,4 @@
-"""What is known before localization: prior and posterior density side by side, and designs in pairs of coordinates."""
+"""Before localization: prior and posterior density side by side, and designs in pairs of coordinates."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from app.figures.theme import Dict, Palette, axis, faded, packed, palette
 from ipage_core.tasks import TASKS
 
 PAIRED = {True: 120, False: 300}
-"""Samples drawn in each panel of a pair plot, for many coordinates and for few."""
+"""Number of samples in each panel of a pair plot, for many coordinates and for few."""
 
 
 @dataclass(frozen=True)
 class Density:
-    """Over the plane of two coordinates; grids are [second coordinate, first coordinate]."""
+    """Density over the plane of two coordinates; grids are [second coordinate, first coordinate]."""
 
     kind: str
     """'exact' (Eq. 3, the plane holds all of x), 'slice' (Eq. 3, the rest at the MAP point), 'draws' (histogram)."""
     across: np.ndarray
-    """Centres of the grid's columns, and ``up`` of its rows."""
+    """Centres of the grid's columns; ``up`` holds those of its rows."""
     up: np.ndarray
     posterior: np.ndarray | None
     """Per unit of both coordinates; None for a method that has no posterior."""
@@ -35,9 +35,9 @@ class Density:
     prior: np.ndarray
     """Histogram of the training designs."""
     likeliest: np.ndarray | None
-    """(d,) the MAP point: where p̂(x | y*) by Eq. 3 is largest; None where Eq. 3 is not to be had."""
+    """(d,) the MAP point: where p̂(x | y*) by Eq. 3 is largest; None if Eq. 3 is not available."""
     levels: list[np.ndarray]
-    """For each target, Ω over the plane; empty where the plane is not all that Ω depends on, or Ω is costly."""
+    """For each target, Ω over the plane; empty if Ω depends on further coordinates or is costly."""
 
 
 def figure(
@@ -92,7 +92,7 @@ def figure(
 
 
 def pairs(run: Run, dark: bool, size: Size, chosen: int | None = None) -> Dict:
-    """Every pair of coordinates as a panel: prior, posterior and localized; on the diagonal each coordinate alone."""
+    """One panel per pair of coordinates: prior, posterior and localized; on the diagonal each coordinate alone."""
     colors, shown = palette(dark), coordinates(run)
     q = len(shown.labels)
     rows = shown_rows(run, PAIRED[q > 4])
@@ -142,7 +142,7 @@ def _short(label: str, size: Size) -> str:
 
 
 def _heat(across: np.ndarray, up: np.ndarray, grid: np.ndarray, color: str, where: Dict) -> Dict:
-    """Density as tint of the group's own colour; the densest parts may be saturated."""
+    """Density as a tint of the group's colour; the densest parts may saturate."""
     positive = grid[grid > 1e-3 * grid.max()]
     return {
         **where,
@@ -159,7 +159,7 @@ def _heat(across: np.ndarray, up: np.ndarray, grid: np.ndarray, color: str, wher
 
 
 def _level(density: Density, values: np.ndarray, run: Run, j: int, colors: Palette, where: Dict, legend: bool) -> Dict:
-    """Where Ω takes the target's value: an isoline of Ω over the plane."""
+    """The level set of the target: an isoline of Ω over the plane."""
     label = TASKS[run.task].property_labels[j].split(" [")[0]
     return {
         **where,
@@ -195,7 +195,7 @@ def _cloud(points: np.ndarray, name: str, marker: Dict, where: Dict, **more: obj
 
 
 def _alone(groups: list, k: int, shown: Coordinates, where: Dict) -> list[Dict]:
-    """Histograms of one coordinate as lines, each scaled to its own height."""
+    """Histograms of one coordinate as lines, each scaled to its own maximum."""
     edges = np.linspace(shown.low[k], shown.high[k], 31)
     centres = (edges[1:] + edges[:-1]) / 2
     lines = []

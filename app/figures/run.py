@@ -1,4 +1,4 @@
-"""One design run as plain arrays: what every page, view and figure looks at."""
+"""One design run as plain arrays: the common input of pages, views and figures."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ CLEANED = "clean-up"
 
 @dataclass(frozen=True)
 class Run:
-    """One design run in T frames of n samples, the first the posterior, the last the result."""
+    """One design run in T frames of n samples; the first frame is the posterior, the last the result."""
 
     task: str
     method: str
     sampling: str
     seed: int
     accepted: np.ndarray
-    """(2, m) the least and the greatest y accepted: the target twice, or the ends of an interval, ±∞ where open."""
+    """(2, m) the smallest and the largest accepted y: the target twice, or the ends of an interval, ±∞ where open."""
     aims: np.ndarray
     """(n, m) the y that each sample aims at."""
     tolerances: np.ndarray
-    """(m,) how far each property may be off and still count as a hit."""
+    """(m,) tolerance of each property: the largest deviation of a hit."""
     labels: tuple[str, ...]
     z: np.ndarray
-    """(n, k) latent points; of a replaced sample, the fresh one's."""
+    """(n, k) latent points; for a replaced sample, that of the new sample."""
     x: np.ndarray
     """(T, n, d) designs."""
     f_error: np.ndarray | None
     """(T, n) surrogate error ‖f(x) − y*‖²; None for methods without a surrogate."""
     y: np.ndarray | None
-    """(T, n, m) by Ω, for the picture only (not among ``omega_calls``); None where Ω is costly."""
+    """(T, n, m) by Ω, only for the picture (not counted in ``omega_calls``); None where Ω is costly."""
     families: np.ndarray | None
-    """(T, n) family of solutions that each sample is nearest to, −1 for none; None if unknown."""
+    """(T, n) the family of solutions nearest to each sample, −1 for none; None if unknown."""
     n_modes: int
-    """How many families this target has; 0 if unknown."""
+    """Number of families of solutions of this target; 0 if unknown."""
     prior: np.ndarray
-    """(k, d) draws from the prior, and ``prior_y`` (k, m) what Ω says of them."""
+    """(k, d) draws from the prior; ``prior_y`` (k, m) holds their Ω."""
     prior_y: np.ndarray
     replaced: np.ndarray
     """(n,) bool."""
@@ -49,16 +49,16 @@ class Run:
     achieved: np.ndarray
     """(n, m + p) properties of the result by Ω; NaN where it did not run."""
     summary: dict[str, Any]
-    """What the command line prints; its hits are those of the task's own tolerance."""
+    """The summary that the command line prints; its hits use the task's own tolerance."""
     note: str
     frame: pd.DataFrame
     """``solutions.csv``: one row per sample and stage."""
     kinds: tuple[str, ...] = ()
-    """What each property is to be: 'exactly', 'at least', …; empty: as ``accepted`` says."""
+    """Kind of goal for each property: 'exactly', 'at least', …; empty: as ``accepted`` implies."""
 
     @property
     def n(self) -> int:
-        """How many samples."""
+        """Number of samples."""
         return self.x.shape[1]
 
     @property
@@ -73,12 +73,12 @@ class Run:
 
     @property
     def y_star(self) -> np.ndarray:
-        """(m,) the target; of an interval, the middle of what the samples aim at."""
+        """(m,) the target; for an interval, the middle of the samples' aims."""
         return self.accepted[0] if self.exact.all() else self.aims.mean(0)
 
     @property
     def ends(self) -> list[np.ndarray]:
-        """The target (m,), or the finite ends of what is accepted: where figures draw a border."""
+        """The target (m,), or the finite ends of the accepted range: where figures draw a border."""
         if self.exact.all():
             return [self.accepted[0]]
         return [end for end in self.accepted if np.isfinite(end).all()]
@@ -90,7 +90,7 @@ class Run:
         return (excess[..., exact] <= self.tolerances[exact]).all(-1) & beside.all(-1)
 
     def excess(self, y: np.ndarray) -> np.ndarray:
-        """(…, m) → (…, m) how far y is from what is accepted."""
+        """(…, m) → (…, m) distance of y from the accepted range."""
         return np.maximum(np.maximum(self.accepted[0] - y, y - self.accepted[1]), 0)
 
     @property
@@ -100,7 +100,7 @@ class Run:
 
     @property
     def localizes(self) -> bool:
-        """Whether the samples moved at all."""
+        """Whether the samples moved."""
         return len(self.labels) > 1
 
     @property
@@ -120,30 +120,30 @@ class Run:
 
     @property
     def modes_found(self) -> int:
-        """How many families have a design of the result."""
+        """Number of families with a design in the result."""
         return 0 if self.modes is None else len(set(self.modes[-1].tolist()) - {-1})
 
     @property
     def off_by(self) -> np.ndarray:
-        """(n,) distance of Ω(x) from what is accepted, of the result; NaN where Ω did not run."""
+        """(n,) distance of the result's Ω(x) from the accepted range; NaN where Ω did not run."""
         return np.linalg.norm(self.excess(self.achieved[:, : self.aims.shape[1]]), axis=1)
 
     @property
     def hit(self) -> np.ndarray:
-        """(n,) bool: verified, and within tolerance."""
+        """(n,) bool: verified and within tolerance."""
         return self.within(self.achieved[:, : self.aims.shape[1]])
 
     @property
     def verified(self) -> np.ndarray:
-        """(n,) bool: Ω ran on it, and gave a number."""
+        """(n,) bool: Ω ran on the design and returned a number."""
         return np.isfinite(self.off_by)
 
     def judged(self, tolerances: np.ndarray) -> Run:
-        """The same designs, judged by other tolerances (m,)."""
+        """The same designs, judged with other tolerances (m,)."""
         return replace(self, tolerances=tolerances)
 
     def at_rest(self) -> Run:
-        """The result alone, without the way there."""
+        """The result alone, without the path to it."""
         last = {
             name: None if getattr(self, name) is None else getattr(self, name)[-1:]
             for name in ("x", "f_error", "y", "families")
@@ -153,7 +153,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one run of a sweep came to."""
+    """Summary of one run of a sweep."""
 
     found: float
     """Number of families; if these are unknown, the median distance between neighbouring designs."""

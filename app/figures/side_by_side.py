@@ -1,4 +1,4 @@
-"""Runs beside each other: how their errors fall on linked axes, and what they cost."""
+"""Runs side by side: error against step on linked axes, and cost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STAGES = ("latent", "proposal", "localization", "verification")
 
 
 def residuals(runs: dict[str, Run], dark: bool, size: Size) -> Dict:
-    """Median squared error against step, a panel for each run: by the surrogate f, and by Ω where it watched."""
+    """Median squared error against step, one panel per run: by the surrogate f, and by Ω where it judged."""
     colors, data, axes, titles = palette(dark), list[Dict](), Dict(), list[Dict]()
     shown = set[str]()
     for k, (name, run) in enumerate(runs.items()):
@@ -68,7 +68,7 @@ def residuals(runs: dict[str, Run], dark: bool, size: Size) -> Dict:
 
 
 def residual_table(runs: dict[str, Run]) -> pd.DataFrame:
-    """What :func:`residuals` draws: one row a run, step and judge."""
+    """The data of :func:`residuals`: one row per run, step and judge."""
     rows = []
     for name, run in runs.items():
         for called, steps, (low, median, high) in _curves(run):
@@ -78,13 +78,13 @@ def residual_table(runs: dict[str, Run]) -> pd.DataFrame:
 
 
 def cost_table(runs: dict[str, Run]) -> pd.DataFrame:
-    """What :func:`cost` draws: one row a run, its seconds by stage."""
+    """The data of :func:`cost`: one row per run, with its seconds by stage."""
     seconds = [{stage: run.summary["seconds"][stage] for stage in STAGES} for run in runs.values()]
     return pd.DataFrame({"run": list(runs)}).join(pd.DataFrame(seconds).rename(columns="{}, seconds".format))
 
 
 def _curves(run: Run) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """Who judges, the steps (k,) at which it did, and 5 %, 50 % and 95 % quantiles of squared errors there (3, k)."""
+    """The judge, its steps (k,), and 5 %, 50 % and 95 % quantiles of squared errors there (3, k)."""
     by_omega = run.omega_error if run.omega_error is not None else _at_the_end(run)
     curves = []
     for called, errors in ((F, run.f_error), (OMEGA, by_omega)):
@@ -95,7 +95,7 @@ def _curves(run: Run) -> list[tuple[str, np.ndarray, np.ndarray]]:
 
 
 def _at_the_end(run: Run) -> np.ndarray | None:
-    """(T, n) what Ω says of the result, where it did not watch the way there; NaN before."""
+    """(T, n) the result's error by Ω where Ω did not judge the earlier frames, for which it is NaN."""
     if not run.verified.any():
         return None
     errors = np.full((len(run.labels), run.n), np.nan)
@@ -104,7 +104,7 @@ def _at_the_end(run: Run) -> np.ndarray | None:
 
 
 def cost(runs: dict[str, Run], dark: bool, size: Size) -> Dict:
-    """Seconds by stage, a bar for each run."""
+    """Seconds by stage, one bar per run."""
     colors = palette(dark)
     inks = (colors.prior, colors.posterior, colors.localized, colors.omega)
     names, data = list(runs), []

@@ -1,4 +1,4 @@
-"""One visual language for every figure: what each colour means, how numbers travel, how text is set."""
+"""One style for all figures: the meaning of colours, the encoding of numbers, the fonts."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Dict = dict[str, Any]
 
 @dataclass(frozen=True)
 class Palette:
-    """Okabe and Ito's colours, distinguishable under all common colour-vision deficiencies; one meaning each."""
+    """Okabe and Ito's colours, distinguishable under all common colour-vision deficiencies; each has one meaning."""
 
     prior: str
     posterior: str
     localized: str
     target: str
     surrogate: str
-    """Error by the surrogate f. Never the colour of anything that Ω said."""
+    """Error by the surrogate f. Never used for values by Ω."""
     omega: str
     """Error by the true function Ω."""
     highlight: str
@@ -28,7 +28,7 @@ class Palette:
     faint: str
     background: str
     landscape: tuple[str, str]
-    """From low to high y: quiet, because the samples lie on top."""
+    """From low to high y; muted, because the samples lie on top."""
 
 
 LIGHT = Palette(
@@ -60,18 +60,18 @@ DARK = Palette(
 
 
 def palette(dark: bool) -> Palette:
-    """The colours for a dark or a light page: the same hues, lightened where the ground is dark."""
+    """The colours for a dark or a light page: the same hues, lighter on a dark background."""
     return DARK if dark else LIGHT
 
 
 def faded(color: str, alpha: float) -> str:
-    """A hexadecimal colour, partly transparent."""
+    """A hexadecimal colour made partly transparent."""
     red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{alpha})"
 
 
 def packed(values: Any, kind: str = "f4") -> Dict:
-    """An array as Plotly's base64 form: float32 halves what the browser must fetch, NaN is a gap."""
+    """An array in Plotly's base64 form: float32 halves the download, NaN is a gap."""
     array = np.ascontiguousarray(values, dtype=kind)
     spec: Dict = {"dtype": kind, "bdata": base64.b64encode(array.tobytes()).decode()}
     if array.ndim == 2:
@@ -86,7 +86,7 @@ def unpacked(spec: Dict) -> np.ndarray:
 
 
 def joined(lines: np.ndarray) -> np.ndarray:
-    """(n, k, 2) lines as one that is broken after each, (n·(k + 1), 2)."""
+    """Lines (n, k, 2) as one line with a gap after each, (n·(k + 1), 2)."""
     return np.concatenate((lines, np.full_like(lines[:, :1], np.nan)), axis=1).reshape(-1, 2)
 
 
@@ -96,7 +96,7 @@ def squared(unit: str) -> str:
 
 
 def ticks_about(centre: float, half: float) -> list[float]:
-    """The centre, to two digits of the distance, and a round distance on either side, within ± half."""
+    """Three ticks within ± half: the centre, to two digits of the distance, and a round distance on either side."""
     power = 10.0 ** np.floor(np.log10(half))
     step = max(c * power for c in (0.5, 1, 2, 5) if c * power <= 0.85 * half)
     digits = 1 - int(np.floor(np.log10(step)))
@@ -104,7 +104,7 @@ def ticks_about(centre: float, half: float) -> list[float]:
 
 
 def sized(axes: Dict, font: int) -> None:
-    """Set the type of all axes. Plotly writes powers of ten a quarter larger than set."""
+    """Set the font of all axes. Plotly draws powers of ten a quarter larger than the set size."""
     for axis in axes.values():
         powers = axis.get("type") == "log" and axis.get("exponentformat") == "power"
         axis["tickfont"]["size"] = round(0.8 * font, 1) if powers else font

@@ -1,4 +1,4 @@
-"""What the guided tour shows, computed by the engine and the shipped networks: plain arrays, cached."""
+"""Computations of the guided tour by the engine and the shipped networks: plain arrays, cached."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from ipage_core.tasks.sinewave import TASK, loop_of, omega, sample_prior
 
 METHOD = "ipage"
 EYES = ("the same network, whole", "φ, padding zero", "φ*, padding zero")
-"""Ways to ask the INN for y at its own posterior samples; see :func:`seen`."""
+"""Ways to evaluate the INN's y at its own posterior samples; see :func:`seen`."""
 SEEDS = 10
-"""Over how many latent designs loops are counted."""
+"""Number of latent designs over which loops are counted."""
 
 Array = np.ndarray
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def draws(n: int, seed: int) -> tuple[Array, Array]:
-    """Draws of the prior x (n, 2), and Ω of them (n,)."""
+    """Draws x (n, 2) from the prior, and their Ω (n,)."""
     x = sample_prior(n, Generator().manual_seed(seed))
     return x.numpy(), omega(x)[:, 0].numpy()
 
@@ -39,16 +39,16 @@ def invert(target: float, z: Tensor) -> Tensor:
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def pairs(target: float, n: int) -> tuple[Array, Array]:
-    """Latent points (n, 2), and the design of each (n, 2)."""
+    """Latent points (n, 2) and their designs (n, 2)."""
     z = latent_design(n, 2, "maximin", 0)
     return z.numpy(), invert(target, z).numpy()
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def seen(target: float, n: int, eye: str) -> tuple[Array, Array, Array, Array]:
-    """Posterior samples (n, 2), the step f asks for (n, 2), and misfits by Ω and by f (n,), f being one of ``EYES``.
+    """Posterior samples (n, 2), the step by f (n, 2), and the misfits by Ω and by f (n,); f is one of ``EYES``.
 
-    The step is Gauss and Newton's, −r ∇f/‖∇f‖²: as far as f's own misfit r demands.
+    The step is that of Gauss–Newton, −r ∇f/‖∇f‖², with f's own misfit r.
     """
     method = loaded(TASK.name, METHOD)
     inn, y_star = method.proposal, torch.full((n, 1), target)
@@ -67,7 +67,7 @@ def seen(target: float, n: int, eye: str) -> tuple[Array, Array, Array, Array]:
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def loops_found(target: float, n: int) -> dict[str, Array]:
-    """On how many loops posterior samples of each sampling lie nearest, over ``SEEDS`` latent designs of n points."""
+    """Number of loops nearest to the posterior samples of each sampling, over ``SEEDS`` latent designs of n points."""
     results = {}
     for sampling, name in SAMPLINGS.items():
         z = torch.cat([latent_design(n, 2, sampling, seed) for seed in range(SEEDS)])
@@ -78,7 +78,7 @@ def loops_found(target: float, n: int) -> dict[str, Array]:
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def descent(target: float, n: int, optimizer: Optimizer, steps: int) -> tuple[Array, Array, Array]:
-    """Localized by ``optimizer``: samples (T, n, 2), and the median squared errors by f and by Ω (T,)."""
+    """Localization by ``optimizer``: samples (T, n, 2), and the median squared errors by f and by Ω (T,)."""
     task, surrogate = TASK, loaded(TASK.name, METHOD).surrogate
     assert surrogate is not None
     x = invert(target, latent_design(n, 2, "maximin", 0))

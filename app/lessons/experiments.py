@@ -39,17 +39,17 @@ class Shown:
 
     @property
     def address(self) -> str:
-        """Address of Explore with the same settings, relative to any page."""
+        """Address of Explore with these settings, relative to any page."""
         return f"./?{self.request.to_query()}&view={self.view.replace(' ', '+')}"
 
 
 def state(target: float, method: str = lessons.METHOD, task: str = lessons.TASK.name, **more: Any) -> DesignRequest:
-    """The request that Explore would have."""
+    """The request with these settings on Explore."""
     return DesignRequest.of(TASKS[task], target, method=method, **{"n": 200} | more)
 
 
 def ask_target() -> float:
-    """y*, the same on all steps."""
+    """y*, shared by all steps."""
     return st.slider("Target y*", -1.9, 1.9, 1.2, 0.1, key="learn_target", persist_state="session")
 
 
@@ -59,7 +59,7 @@ def table(points: np.ndarray, *names: str) -> pd.DataFrame:
 
 
 def many(dark: bool, size: Size) -> Shown:
-    """The share of random designs that have the target."""
+    """The share of random designs with the target."""
     target = ask_target()
     n = st.select_slider("Designs drawn at random", [100, 300, 1000, 3000], 1000, key="learn_draws")
     x, y = lessons.draws(n, 0)
@@ -120,7 +120,7 @@ def posterior(dark: bool, size: Size) -> Shown:
 
 
 def eyes(dark: bool, size: Size) -> Shown:
-    """The misfit of samples by the network that made them."""
+    """The misfit of samples by their own network."""
     target = ask_target()
     eye = st.segmented_control(
         "Ask for y", lessons.EYES, default=lessons.EYES[0], required=True, key="learn_eye", wrap=True
@@ -165,7 +165,7 @@ def spaces(dark: bool, size: Size) -> Shown:
 
 
 def descent(dark: bool, size: Size) -> Shown:
-    """Samples on their way, by three optimizers."""
+    """Moving samples, by three optimizers."""
     target = ask_target()
     left, right = st.columns(2)
     titles = {"lm": "Levenberg–Marquardt", "adam": "Adam", "gd": "gradient descent"}
@@ -262,7 +262,7 @@ PLACED = {"off": "as drawn", "box": "spread over all solutions"}
 
 
 def covered(dark: bool, size: Size) -> Shown:
-    """The share of all solutions that have a design nearby."""
+    """The share of all solutions near a design."""
     left, right = st.columns(2)
     n = left.select_slider("Designs, N", [25, 50, 100, 200], 100, key="learn_designs")
     spread = right.segmented_control(

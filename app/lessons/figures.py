@@ -13,23 +13,23 @@ from app.figures.theme import Dict, Palette, axis, faded, packed, palette, sized
 from app.tasks.sinewave.figure import landscape, level_set
 
 ROOMS = {"narrow": (246, 246), "medium": (210, 130), "wide": (300, 150), "large": (360, 165)}
-"""Pixels that a panel is high where they are two, and where they are more: about as high as columns are wide, so that
-squares leave no gap below."""
+"""Height in pixels of a panel, for two panels and for more: about the width of a column, so that squares leave no gap
+below."""
 GAP, TOP, BELOW = 0.1, 64, 48
-"""Between panels, in fractions of the width; above and below them, in pixels, for legend and titles."""
+"""Gaps between panels, in fractions of the width; above and below them, in pixels, for legend and titles."""
 WHEEL = [[k / 6, f"hsl({60 * k}, 65%, 52%)"] for k in range(7)]
-"""A colour for every direction: it comes back to where it began."""
+"""A cyclic colour scale for directions."""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """Traces in axes of their own."""
+    """Traces with their own axes."""
 
     title: str
     data: list[Dict]
     x: Dict
     y: Dict
-    """What its axes have beyond the usual; ``title`` is their label."""
+    """Extra options of its axes; ``title`` is their label."""
 
 
 def side_by_side(panels: list[Panel], dark: bool, size: Size) -> Dict:
@@ -96,21 +96,21 @@ def side_by_side(panels: list[Panel], dark: bool, size: Size) -> Dict:
 
 
 def dots(points: np.ndarray, color: Any, name: str = "", size: float = 6, **more: Any) -> Dict:
-    """(n, 2) as points; in the legend if they have a name."""
+    """(n, 2) as points, in the legend if named."""
     marker = {"size": size, "color": color, **more.pop("marker", {})}
     trace = {"type": "scatter", "mode": "markers", "x": packed(points[:, 0]), "y": packed(points[:, 1])}
     return trace | {"marker": marker, "name": name, "showlegend": bool(name), "hoverinfo": "skip", **more}
 
 
 def line(points: np.ndarray, color: str, name: str = "", width: float = 2, dash: str = "solid") -> Dict:
-    """(k, 2) as a line; in the legend if it has a name."""
+    """(k, 2) as a line, in the legend if named."""
     trace = curve(points, color, width, name=name, showlegend=bool(name))
     trace["line"]["dash"] = dash
     return trace
 
 
 def bars(values: np.ndarray, edges: np.ndarray, color: str, name: str = "") -> Dict:
-    """A histogram: the share of ``values`` (n,) between ``edges``; what lies beyond counts at the ends."""
+    """A histogram: the share of ``values`` (n,) between ``edges``; outliers count in the end bins."""
     counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
     middles = (edges[1:] + edges[:-1]) / 2
     return {
@@ -126,7 +126,7 @@ def bars(values: np.ndarray, edges: np.ndarray, color: str, name: str = "") -> D
 
 
 def square(title: str, data: list[Dict], target: float, colors: Palette, zoom: np.ndarray | None = None) -> Panel:
-    """The square of designs with the target's level set; ``zoom``: (2, 2) low and high corner of what is shown."""
+    """The square of designs with the target's level set; ``zoom``: (2, 2) low and high corner of the visible part."""
     low, high = zoom if zoom is not None else np.array([[-1.03, -1.03], [1.03, 1.03]])
     ground = [*landscape(colors), line(level_set(target), colors.target, "Ω(x) = y*", 2.5)]
     common = {"constrain": "domain", "showgrid": False, "nticks": 6}
@@ -145,14 +145,14 @@ def square(title: str, data: list[Dict], target: float, colors: Palette, zoom: n
 
 
 def within(tolerance: float, top: float, colors: Palette) -> Dict:
-    """The band of what counts as a hit, behind a histogram."""
+    """The tolerance band of hits, behind a histogram."""
     points = np.array([[-tolerance, 0], [-tolerance, top], [tolerance, top], [tolerance, 0]])
     band = line(points, colors.target, "within tolerance", 1, "dot")
     return band | {"fill": "toself", "fillcolor": faded(colors.target, 0.15)}
 
 
 def many(x: np.ndarray, y: np.ndarray, target: float, tolerance: float, dark: bool, size: Size) -> Dict:
-    """Step 1: draws x (n, 2) with their y (n,); those that have the target stand out."""
+    """Step 1: draws x (n, 2) with their y (n,); those with the target are highlighted."""
     colors = palette(dark)
     hit = np.abs(y - target) <= tolerance
     left = [dots(x[~hit], colors.prior, "draws", 3), dots(x[hit], colors.localized, "y within tolerance", 8)]
@@ -207,7 +207,7 @@ def one_to_one(
 
 
 def spread(x: np.ndarray, misfit: np.ndarray, target: float, tolerance: float, dark: bool, size: Size) -> Dict:
-    """Step 3: posterior samples x (n, 2) and how far Ω(x) is from the target (n,)."""
+    """Step 3: posterior samples x (n, 2) and the distance of Ω(x) from the target (n,)."""
     colors = palette(dark)
     edges = np.linspace(-0.3, 0.3, 61)
     shown = bars(misfit, edges, colors.posterior)
@@ -230,7 +230,7 @@ def spread(x: np.ndarray, misfit: np.ndarray, target: float, tolerance: float, d
 def eyes(
     x: np.ndarray, step: np.ndarray, truth: np.ndarray, seen: np.ndarray, target: float, dark: bool, size: Size
 ) -> Dict:
-    """Step 4: samples x (n, 2) with the step each would take (n, 2); errors by Ω and as the network sees them (n,)."""
+    """Step 4: samples x (n, 2) with the step of each (n, 2); errors by Ω and by the network (n,)."""
     colors = palette(dark)
     ways = np.stack((x, x + step, np.full_like(x, np.nan)), axis=1).reshape(-1, 2)
     zoom = np.array([[-0.09, -0.26], [0.42, 0.26]])
@@ -345,7 +345,7 @@ def descent(
 
 
 def starts(moved: dict[str, np.ndarray], errors: dict[str, np.ndarray], dark: bool, size: Size) -> Dict:
-    """Step 7: distances moved (n,) and final squared errors by Ω (n,), by what localization started from."""
+    """Step 7: distances moved (n,) and final squared errors by Ω (n,), by kind of start."""
     colors = palette(dark)
     own = dict(zip(moved, (colors.posterior, colors.prior), strict=True))
     edges = np.linspace(-5, 0.5, 45)
@@ -418,7 +418,7 @@ def believed(f_off: np.ndarray, omega_off: np.ndarray, tolerance: float, dark: b
 
 
 def corrected(errors: list[np.ndarray], dark: bool, size: Size) -> Dict:
-    """Step 9: squared errors by Ω (n,) after 0, 1, … true evaluations a design."""
+    """Step 9: squared errors by Ω (n,) after 0, 1, … true evaluations per design."""
     colors = palette(dark)
     rng = np.random.default_rng(0)
     data = []

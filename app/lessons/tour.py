@@ -17,7 +17,7 @@ CONFIG = {"displayModeBar": False}
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the tour."""
+    """A step of the tour."""
 
     title: str
     text: str
@@ -168,7 +168,7 @@ STEPS = (
 
 
 def show(dark: bool, size: Size) -> None:
-    """The step in the address."""
+    """The step given in the address."""
     names = [str(k + 1) for k in range(len(STEPS))]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.segmented_control(

@@ -1,4 +1,4 @@
-"""The benchmark's results: the paper's figure and ours side by side, every figure, and a cell run again on demand."""
+"""The benchmark page: the paper's numbers beside ours, every figure, and a cell rerun on request."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ COMMAND = "python -m ipage_core benchmark --out runs/benchmark"
 
 @st.cache_resource(max_entries=2, show_spinner="Reading results …")
 def _found(folder: str, stamp: int) -> results.Tables:
-    """Shared by all sessions; nobody changes it."""
+    """Cached for all sessions; do not modify."""
     return results.load(Path(folder))
 
 
 @st.cache_resource(max_entries=2, show_spinner="Reading results …")
 def _overview(folder: str, stamp: int) -> dict[str, results.Shown]:
-    """Every figure by its title; shared by all sessions."""
+    """All figures by title; cached for all sessions."""
     return {one.title: one for one in results.overview(_found(folder, stamp), Path(folder))}
 
 
@@ -91,7 +91,7 @@ def _kept(key: str, chosen: pd.DataFrame) -> bool:
 
 
 def _ask(cells: pd.DataFrame) -> tuple[str, pd.DataFrame]:
-    """Which table, which columns, which rows."""
+    """Choose the table, its columns and its rows."""
     by_title = {title: protocol for protocol, title in tables.PAPER_TABLES.items()}
     title = st.segmented_control(
         "Table", list(by_title), default=tables.PAPER_TABLES["single"], required=True, key="table", bind="query-params"
@@ -202,7 +202,7 @@ def _quality(loaded: results.Tables) -> None:
 
 
 def _rerun() -> None:
-    """A form for one cell, and what has become of it."""
+    """A form to rerun one cell, and the state of this run."""
     st.subheader("Run a cell on this machine", divider="gray")
     if classroom.on():
         classroom.note("Runs of the benchmark are switched off in this classroom.")
@@ -238,18 +238,18 @@ def _rerun() -> None:
 
 
 def _sampling(method: str, place: DeltaGenerator) -> str | None:
-    """How latent points are drawn, at first as in the tables; None if the method has no latent space."""
+    """The sampling of latent points, by default that of the tables; None if the method has no latent space."""
     if METHODS[method].proposal is None:
         return None
     samplings = list(figures.SAMPLINGS)
     first = samplings.index("maximin" if method.startswith("ipage") else "srs")
-    # A key of its own for each method, or the choice for one would be another's.
+    # One key per method, so that the methods do not share their choice.
     key = f"cell-sampling-{method}"
     return place.selectbox("Sampling", samplings, first, format_func=figures.SAMPLINGS.get, key=key)
 
 
 def _progress(job: Rerun, before: str) -> None:
-    """Polled while it runs; the page follows once it ends."""
+    """Progress, polled during the run; the page reruns when it ends."""
     job.poll()
     if job.state == "running":
         text_column, stop = st.columns([4, 1], vertical_alignment="center")
@@ -267,7 +267,7 @@ def _progress(job: Rerun, before: str) -> None:
 
 
 def described(job: Rerun) -> str:
-    """What runs, in the words of its form."""
+    """The running cell in the words of the form."""
     said = dict(zip(job.arguments[::2], job.arguments[1::2], strict=True))
     repeats = said["--repeats"]
     words = [paper_tables.TITLES[said["--tasks"]], figures.short(said["--methods"])]

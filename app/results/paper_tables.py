@@ -1,4 +1,4 @@
-"""The paper's tables as HTML: the paper's figures beside ours."""
+"""The paper's tables as HTML: the paper's numbers beside ours."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CSS = """
 
 
 def reasons(missing: dict[str, str]) -> dict[str, str]:
-    """Each reason why cells are not available, with the cells it holds for, in words."""
+    """Why cells are unavailable: each reason in words, with its cells."""
     values: dict[str, list[str]] = {}
     for key, why in missing.items():
         task, method = key.split()
@@ -46,9 +46,9 @@ def reasons(missing: dict[str, str]) -> dict[str, str]:
 
 
 def table(cells: pd.DataFrame, missing: dict[str, str], protocol: str, intervals: bool = False) -> Markup:
-    """One of the paper's tables as HTML: a pair of columns a task, the paper's figure and ours, the best bold.
+    """One of the paper's tables as HTML: two columns per task, the paper's number and ours, the best in bold.
 
-    Hovering over a cell tells its intervals; with ``intervals``, the 95 % one stands in the cell. ``cells`` hold the
+    A cell's tooltip gives its intervals; with ``intervals``, the cell itself shows the 95 % one. ``cells`` hold the
     tasks and methods to show.
     """
     chosen = tables.displayed(cells, protocol)
@@ -72,7 +72,7 @@ def table(cells: pd.DataFrame, missing: dict[str, str], protocol: str, intervals
 
 
 def _cell(one: pd.Series, best: bool) -> dict[str, Any]:
-    """What the template needs of a cell: its figures, as they are written."""
+    """The template's values for a cell: its formatted numbers."""
     number = tables.number
     reported = {"paper": f"{one['paper']:g}" if np.isfinite(one["paper"]) else "–"}
     if one["by"] == NOBODY:
@@ -98,5 +98,5 @@ def _cell(one: pd.Series, best: bool) -> dict[str, Any]:
         "low": number(one["low"]),
         "high": number(one["high"]),
         "by": "" if one["by"] == OMEGA else str(one["by"]),
-        "n": [counted, f"({rest}"] if bracket else [counted],  # a narrow column may break it there
+        "n": [counted, f"({rest}"] if bracket else [counted],  # the line may break here in a narrow column
     }

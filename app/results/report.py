@@ -1,4 +1,4 @@
-"""The benchmark's results as one HTML file that needs no network: ``python -m ipage_core benchmark --report FILE``.
+"""The benchmark's results as one HTML file that works offline: ``python -m ipage_core benchmark --report FILE``.
 
 That command starts ``python -m app.results.report FOLDER FILE`` in the folder that holds ``app``.
 """
@@ -76,12 +76,12 @@ def _plain(table: pd.DataFrame) -> Markup:
 
 
 def _json(spec: dict) -> str:
-    """A figure as a script may hold it."""
+    """A figure as JSON that is safe inside a script element."""
     return json.dumps(spec, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
 
 
 def main() -> None:
-    """Write the report, or say in one line why not."""
+    """Write the report, or print one line with the error."""
     folder, out = map(Path, sys.argv[1:])
     try:
         write(folder, out)

@@ -40,13 +40,13 @@ SIDEWAYS = """
     font-size: 0.8rem; opacity: 0.7; }}
 }}
 """
-"""A figure of several panels scrolls on a narrow page, says so, and its panels stay readable. ``place``: its box."""
+"""CSS: on a narrow page a wide figure scrolls, with a note, so that its panels stay readable. ``place``: its box."""
 Tables = dict[str, tuple[pd.DataFrame, dict[str, Any]]]
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A figure with what it says."""
+    """A figure with its title, caption and data."""
 
     key: str
     title: str
@@ -54,7 +54,7 @@ class Shown:
     draw: Callable[[bool], Dict]
     """dark → plotly dict."""
     numbers: Callable[[], pd.DataFrame]
-    """What it draws, as a table."""
+    """Its data as a table."""
 
 
 def load(folder: Path) -> Tables:
@@ -71,7 +71,7 @@ def load(folder: Path) -> Tables:
 
 
 def commands(loaded: Tables) -> dict[str, str]:
-    """Every command that the tables are from, with the sections it made."""
+    """All commands that made the tables, each with its sections."""
     collected: dict[str, list[str]] = {}
     for name, (_, card) in loaded.items():
         for one in filter(None, card["command"].split(" && ")):
@@ -80,7 +80,7 @@ def commands(loaded: Tables) -> dict[str, str]:
 
 
 def overview(loaded: Tables, folder: Path) -> Iterator[Shown]:
-    """Every figure that the folder's results suffice for, the paper's first, in its order."""
+    """All figures for which the folder has results, the paper's first, in its order."""
     cells = loaded["cells"][0]
     if "exploration" in loaded:
         yield from _of_the_sine_wave(loaded["exploration"][0])
@@ -120,7 +120,7 @@ def overview(loaded: Tables, folder: Path) -> Iterator[Shown]:
 
 
 def in_words(numbers: pd.DataFrame) -> pd.DataFrame:
-    """Tasks, methods and samplings as the figures call them."""
+    """Display names of tasks, methods and samplings."""
     names = {"task": TITLES, "method": figures.NAMES, "sampling": figures.SAMPLINGS}
     return numbers.assign(
         **{name: [names[name].get(str(v), str(v)) for v in numbers[name]] for name in names if name in numbers}
@@ -160,7 +160,7 @@ def _of_the_sine_wave(explored: pd.DataFrame) -> Iterator[Shown]:
 
 
 def _explored(explored: pd.DataFrame) -> Iterator[Shown]:
-    """Figures 4 and 5, and what they come to over many seeds."""
+    """Figures 4 and 5, and their summary over many seeds."""
     first = explored[(explored["seed"] == 0) & (explored["task"] == SINEWAVE.name)]
     there = set(zip(first["method"].astype(str), first["sampling"].astype(str), strict=True))
     grid = [cell for cell in (("inn", "srs"), ("cinn", "srs"), ("cvae", "srs"), ("na", "srs"), ("ipage", "srs"))
@@ -196,7 +196,7 @@ def _explored(explored: pd.DataFrame) -> Iterator[Shown]:
 
 
 def _loops_found(first: pd.DataFrame, grid: list[tuple[str, str]]) -> pd.DataFrame:
-    """Of one seed, for the panels of a gallery."""
+    """Loops found for one seed, for the panels of a gallery."""
     loaded = exploration.recall(first)
     order = {cell: k for k, cell in enumerate(grid)}
     place = [order.get((str(one.method), str(one.sampling)), -1) for one in loaded.itertuples()]
@@ -210,7 +210,7 @@ def _applied(cells: pd.DataFrame, folder: Path) -> Iterator[Shown]:
         own = cells[(cells["task"] == task) & (cells["protocol"] == "single")]
         if not len(own):
             continue
-        drawn = own[own["by"] != NOBODY]  # of a method that Ω judged anywhere, that alone
+        drawn = own[own["by"] != NOBODY]  # if Ω judged a method on any target, only that counts
         by_omega = (drawn["by"] == OMEGA).groupby(drawn["method"].astype(str)).any().all()
         yield Shown(
             f"figure6-{name}",
@@ -225,7 +225,7 @@ def _applied(cells: pd.DataFrame, folder: Path) -> Iterator[Shown]:
 
 
 def _spread(solutions: pd.DataFrame) -> pd.DataFrame:
-    """How far solutions are off: one row a method and judge."""
+    """Distance of solutions from the target: one row per method and judge."""
     off = solutions.dropna(subset="off1").astype({"off1": float}).groupby(["method", "by"], observed=True, sort=False)
     quantiles = off["off1"].quantile([0.05, 0.25, 0.5, 0.75, 0.95]).unstack()
     quantiles.columns = [f"{100 * q:.0f} %" for q in quantiles]
@@ -260,7 +260,7 @@ def _computed(compute: pd.DataFrame, card: dict[str, Any]) -> Iterator[Shown]:
 
 
 def machines(compute: pd.DataFrame, card: dict[str, Any]) -> str:
-    """Where the times were taken."""
+    """The machines on which the times were measured."""
     timed = compute[compute["kind"] == "time"]
     collected = []
     for device, place in (("cpu", "one thread of"), ("cuda", "GPU:")):
@@ -272,7 +272,7 @@ def machines(compute: pd.DataFrame, card: dict[str, Any]) -> str:
 
 
 def _beyond(loaded: Tables) -> Iterator[Shown]:
-    """What the paper does not have: coverage, calibration and ablation."""
+    """Results beyond the paper: coverage, calibration and ablation."""
     if "coverage" in loaded:
         covered_by = coverage.medians(loaded["coverage"][0])
         yield Shown(
@@ -346,13 +346,13 @@ def _few(ablated: pd.DataFrame) -> bool:
 
 
 def ablation_table(ablated: pd.DataFrame) -> pd.DataFrame:
-    """Means over seeds; Ω evaluations are of the first alone."""
+    """Means over seeds; Ω evaluations are of the first seed only."""
     collected = ["seconds", "mean", "success", "modes", *["modes_25"] * _few(ablated), "omega_calls"]
     return ablated.groupby(ABLATED, observed=True, sort=False)[collected].mean().reset_index()
 
 
 def costs(loaded: Tables) -> pd.DataFrame:
-    """What each method takes: a row a task, method and device that its runs were timed on; empty if there are none."""
+    """Cost of each method: one row per task, method and timed device; empty if there are none."""
     if "compute" not in loaded:
         return pd.DataFrame()
     timed = loaded["compute"][0]
@@ -377,12 +377,12 @@ def costs(loaded: Tables) -> pd.DataFrame:
 
 
 def _digits(value: float) -> float:
-    """Three significant ones."""
+    """Three significant digits."""
     return float(f"{value:.3g}")
 
 
 def quality_table(loaded: Tables) -> pd.DataFrame:
-    """One row a task, method, sampling and stage: means over seeds, in words; empty if there are none."""
+    """One row per task, method, sampling and stage: means over seeds, in words; empty if there are none."""
     if "quality" not in loaded:
         return pd.DataFrame()
     names = ["task", "method", "sampling", "stage"]

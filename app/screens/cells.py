@@ -1,4 +1,4 @@
-"""Cells: designed to several properties at once."""
+"""Cells: design for several properties at once."""
 
 from app.tasks.cells.goals.page import show
 

@@ -1,4 +1,4 @@
-"""Compare: two or more runs of one task beside each other, whatever differs: method, model, sampling, seed."""
+"""Compare: two or more runs of one task side by side, with any difference in method, model, sampling or seed."""
 
 import logging
 
@@ -19,7 +19,7 @@ from ipage_core.inference.methods import METHODS
 from ipage_core.problem.request import SAMPLINGS, DesignRequest
 from ipage_core.tasks import TASKS
 
-MOST = 4  # runs; more could not be distinguished
+MOST = 4  # runs; more curves would be hard to tell apart
 COUNTS = [10, 25, 50, 100, 200, 500]
 SIZES = [10, 25, 50, 100, 200]  # for coverage against N
 SEEDS = 3
@@ -33,7 +33,7 @@ st.caption(
 
 
 def linked_runs(task: str) -> list[dict]:
-    """The runs in the address, or two that differ in their method."""
+    """The runs in the address, or two runs that differ in their method."""
     known, rows = trained(TASKS[task]), []
     for part in st.query_params.get("runs", "").split(","):
         method, _, rest = part.rpartition("~")[0].partition("~")
@@ -46,7 +46,7 @@ def linked_runs(task: str) -> list[dict]:
 
 
 def ask_target(task: str) -> str:
-    """y* as the command line reads it."""
+    """y* in the syntax of the command line."""
     problem = TASKS[task]
     places = st.columns(problem.n_targets)
     values = [
@@ -59,7 +59,7 @@ def ask_target(task: str) -> str:
 
 
 def table(results: dict[str, runs.Run]) -> pd.DataFrame:
-    """What each came to, in numbers."""
+    """The key numbers of each run."""
     rows = []
     for name, run in results.items():
         s, cards = run.summary, runs.loaded(run.task, run.method).cards.values()
@@ -81,13 +81,13 @@ def table(results: dict[str, runs.Run]) -> pd.DataFrame:
 
 
 def request(task: str, target: str, row: dict, n: int) -> DesignRequest:
-    """What a row of the table asks for."""
+    """The request of a row of the table."""
     chosen = {name: row[name] for name in ("method", "sampling", "seed")}
     return DesignRequest.of(TASKS[task], target, n=n, **chosen)
 
 
 def coverage(task: str, target: str, rows: list[dict], names: list[str], bar) -> dict:  # type: ignore[no-untyped-def]
-    """Outcomes by run and N, over a few seeds from each run's own."""
+    """Outcomes by run and N, over a few seeds that start from each run's own."""
     results: dict = {name: {} for name in names}
     total, done = len(rows) * len(SIZES) * SEEDS, 0
     for name, row in zip(names, rows, strict=True):

@@ -1,4 +1,4 @@
-"""Explore: pick a task and a target, and watch posterior samples become exact solutions."""
+"""Explore: choose a task and a target, and see posterior samples become exact solutions."""
 
 import logging
 
@@ -34,12 +34,12 @@ if projector.on() and not size.narrow:
 
 
 def find(asked: DesignRequest) -> tuple[DesignRequest, runs.Run]:
-    """The designs; or a sentence about what is wrong, and the last designs that could be made."""
+    """The designs; or an error message and the last designs that could be computed."""
     try:
         panel_of(asked.task.name).before(asked)
         with st.spinner(f"Designing {asked.n} samples …", show_time=True):
             found = runs.of(asked)
-    except ValueError as error:  # the core's own sentences: a missing model, a setting that cannot be
+    except ValueError as error:  # the core's error messages, such as a missing model or an invalid setting
         st.error(plain(str(error)), icon=":material/error:")
     except Exception:
         logging.getLogger(__name__).exception("design failed")
@@ -108,7 +108,7 @@ if not wide:
 
 
 def ask_more(places: list) -> None:
-    """Where samples start, which one to look at, the projector: beside the views or, on a phone, below the figure."""
+    """Starts, chosen sample and projector: beside the views or, on a phone, below the figure."""
     with places[0]:
         if view == "Localization":
             starts.ask(asked.task, asked.method)
@@ -133,5 +133,5 @@ st.html(cards(own.key_figures(run)))
 own.show_designs(asked, run, dark, size)
 favourites.show(run.task, own.kept, dark, size)
 share.show(asked, run, own.figures)
-if rest:  # what takes long comes last, when the page is complete; any click interrupts it
+if rest:  # slow work comes last, when the page is complete; any click interrupts it
     rest()

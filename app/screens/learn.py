@@ -1,4 +1,4 @@
-"""Learn: inverse design in ten steps, each with a figure that answers at once."""
+"""Learn: inverse design in ten steps, each with a live figure."""
 
 from app.components.look import is_dark, size_name
 from app.figures.playback import Size

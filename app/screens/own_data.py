@@ -1,4 +1,4 @@
-"""Your data: a table in, candidates out; looked over, columns chosen, surrogates trained, then explored."""
+"""Your data: upload a table, check it, choose columns, train surrogates, then explore candidates."""
 
 import hashlib
 import shutil
@@ -22,9 +22,9 @@ from ipage_core.tasks.table import reader as tables
 from ipage_core.tasks.table.names import choose
 from ipage_core.training.recipes import SIZES
 
-SHOWN = 8  # rows of the table
+SHOWN = 8  # rows in the preview
 MANY = 12
-"""Columns above which properties can be chosen by a pattern."""
+"""Number of columns above which properties can also be chosen by a pattern."""
 KINDS = {
     "real": "numbers",
     "integer": "whole numbers",
@@ -38,7 +38,7 @@ SEPARATORS = {",": "comma", ";": "semicolon", "tab": "tab", "blank": "blank", "|
 DECIMALS = {".": "point 3.98", ",": "comma 3,98"}
 ENCODINGS = ["utf-8", "cp1252", "utf-16", "mac_roman", "cp850", "cp1250", "cp1251", "shift_jis", "gb18030"]
 STEP_SECONDS = (0.05, 0.3)
-"""Of one batch through both networks, on an idle processor and on a busy one."""
+"""Seconds for one batch through both networks, on an idle processor and on a busy one."""
 
 st.markdown("#### Your data")
 st.caption(
@@ -51,7 +51,7 @@ classroom.closed("Uploading data")
 
 @st.cache_data(max_entries=4, show_spinner="Reading …")
 def read(files: list[tuple[str, bytes]], settings: tables.Settings) -> tuple[tables.Table | None, str]:
-    """The table, or a sentence."""
+    """The table, or an error message."""
     try:
         return tables.read_table(files, settings), ""
     except ValueError as error:
@@ -59,7 +59,7 @@ def read(files: list[tuple[str, bytes]], settings: tables.Settings) -> tuple[tab
 
 
 def ask_settings(mark: str) -> tables.Settings:
-    """How the file is to be read, where the guess is wrong."""
+    """Settings for reading the file, to correct wrong guesses."""
     with st.expander("How the file is read: correct wrong guesses"):
         places = st.columns(5)
         separator = places[0].selectbox(
@@ -87,7 +87,7 @@ def ask_settings(mark: str) -> tables.Settings:
 
 
 def offer_missing(table: tables.Table, names: list[str], mark: str) -> None:
-    """A click that leaves out rows with what is probably a marker of missing values."""
+    """A button that drops rows with a probable marker of missing values."""
     markers = {f"{c.sentinel:.12g}" for name in names if (c := table.columns[name]).sentinel is not None}
     for value in sorted(markers):
         st.button(
@@ -104,7 +104,7 @@ def _add_missing(value: str, key: str) -> None:
 
 
 def summary(table: tables.Table) -> pd.DataFrame:
-    """One row a column of the table."""
+    """One row per column of the table."""
     return pd.DataFrame(
         [
             {
@@ -123,7 +123,7 @@ def summary(table: tables.Table) -> pd.DataFrame:
 
 
 def by_pattern(usable: list[str], pattern: str) -> list[str]:
-    """The columns that a pattern such as R* names; none, with a sentence, if it names none."""
+    """The columns that match a pattern such as R*; none, with a message, if none matches."""
     try:
         return choose(usable, pattern)
     except ValueError as error:
@@ -132,7 +132,7 @@ def by_pattern(usable: list[str], pattern: str) -> list[str]:
 
 
 def unusable(seen: list[tables.Column]) -> str:
-    """A sentence on the columns that are not inputs; '' if all are."""
+    """A sentence on columns that cannot be inputs; '' if all can."""
     text = [c.name for c in seen if not c.numeric and not tables.is_input(c)]
     constant = [c.name for c in seen if c.numeric and c.constant]
     reasons = [f"Ignored (not numeric, not a category): {', '.join(text)}."] if text else []
@@ -141,7 +141,7 @@ def unusable(seen: list[tables.Column]) -> str:
 
 
 def ask_limits(table: tables.Table, x: list[str], y: list[str], key: str) -> pd.DataFrame:
-    """Names and units of all columns, and of the inputs kind, scale and bounds; a table to fill in."""
+    """An editable table: names and units of all columns, and kind, scale and bounds of the inputs."""
     seen = table.columns
     category = {name for name in x if seen[name].kind in ("category", "boolean")}
     rows = [
@@ -181,7 +181,7 @@ def _kind(column: tables.Column) -> str:
 
 
 def said_kinds(rows: list[dict[str, Any]], called: dict[str, str]) -> dict[str, str]:
-    """Kind and scale of each input, as :func:`ipage_core.tasks.table.own_data.create` takes them."""
+    """Kind and scale of each input, in the form that :func:`ipage_core.tasks.table.own_data.create` accepts."""
     return {
         called[r["column"]]: "category" if r["kind"] == "category" else f"{r['kind'] or ''} {r['scale'] or ''}".strip()
         for r in rows
@@ -190,7 +190,7 @@ def said_kinds(rows: list[dict[str, Any]], called: dict[str, str]) -> dict[str, 
 
 
 def ask_training(rows: int, mark: str) -> dict[str, Any]:
-    """Epochs, size and seed, with about how long it will take; as ``trainings.add`` takes them."""
+    """Epochs, size and seed, with an estimate of the duration; in the form that ``trainings.add`` accepts."""
     with st.expander("Training settings"):
         left, middle, right = st.columns(3)
         size = middle.segmented_control("Size", list(SIZES), default="usual", required=True, key=f"own-size-{mark}")
@@ -215,7 +215,7 @@ def make(
     title: str,
     settings: dict[str, Any],
 ) -> None:
-    """Make the task and ask for its training."""
+    """Create the task and queue its training."""
     folder = home.home() / "tasks" / own_data.slug(title)
     rows = edited.to_dict("records")
     called = {r["column"]: str(r["called"] or r["column"]).strip() for r in rows}
@@ -245,7 +245,7 @@ def make(
 
 
 def remove(task: Task) -> None:
-    """Its folder, and its trainings off the list."""
+    """Delete its folder and take its trainings off the list."""
     for training in trainings.trainings():
         if training.task == task.name:
             trainings.remove(training.number)
@@ -314,7 +314,7 @@ if uploads:
                 edited = ask_limits(table, x, y, f"own-limits-{mark}-{hash((*x, *y))}")
             title = st.text_input("Name", files[0][0].rsplit(".", 1)[0][:40], key=f"own-name-{mark}")
             settings = ask_training(round((1 - own_data.HELD_OUT) * len(frame)), mark)
-            # Not a callback: its arguments would be those of the run before, without a name typed just now.
+            # Not a callback: its arguments would be those of the previous run, without a name typed just now.
             if st.button("Train on these data", type="primary", icon=":material/model_training:", key="own-train"):
                 make(frame, x, y, edited, source, title.strip() or files[0][0], settings)
                 st.rerun()

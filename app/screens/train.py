@@ -1,4 +1,4 @@
-"""Train: any task, any method; live while it learns, and found again after a reload or a restart."""
+"""Train: any task and any method; shows progress live, also after a reload or a restart."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ classroom.closed("Training")
 
 
 def usual(task: str, models: tuple[str, ...], size: str) -> dict[str, int]:
-    """The epochs of each model by its recipe, or a sentence."""
+    """The recipe's epochs for each model, or an error message."""
     try:
         return {model: recipe(TASKS[task], model, size)[2].epochs for model in models}
     except ValueError as error:
@@ -63,7 +63,7 @@ elif name.strip() and own_data.slug(name) != name.strip():
 
 
 def start() -> None:
-    """Put it in the queue, or leave a sentence."""
+    """Put the training in the queue, or leave an error message."""
     run = own_data.slug(name) if name.strip() else free
     out = folder if first and folder is not None else home.home() / "models" / run
     try:

@@ -1,1 +1,1 @@
-"""What the server does before and beside any page."""
+"""Work of the server before and beside the pages."""

@@ -1,4 +1,4 @@
-"""The engine is warmed up while the browser still loads the page: importing torch takes longer than anything else."""
+"""Warms the engine up while the browser loads the page, because importing torch takes longer than all the rest."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ _warming: Thread | None = None
 
 
 def share_memory() -> None:
-    """Let threads share two heaps, before there are threads; where the C library is not glibc, nothing.
+    """Let all threads share two heaps; call before threads exist. No effect if the C library is not glibc.
 
-    glibc gives each thread a heap of its own, and each page's run is a thread: thirty visitors left holes in sixteen of
-    them, and the server's memory grew for as long as they stayed.
+    glibc gives each thread its own heap, and each page's run is a thread: with thirty visitors, sixteen heaps became
+    fragmented, and the server's memory grew as long as they stayed.
     """
     if sys.platform == "linux":
         getattr(ctypes.CDLL(None), "mallopt", lambda *_: 0)(M_ARENA_MAX, 2)
 
 
 def start() -> None:
-    """Import the engine and run the default design once, beside the server's own start."""
+    """Import the engine and run the default design once, while the server starts."""
     global _warming
     _warming = Thread(target=_warm_up, name="engine", daemon=True)
     _warming.start()
 
 
 def wait() -> None:
-    """Return when the engine is warm: two threads that import the same modules at once may see half of them.
+    """Return when the engine is warm: two threads that import the same modules at once may see them half loaded.
 
-    The empty chart lets the browser fetch and compile Plotly meanwhile, which is the longest part of its work.
+    Meanwhile an empty chart lets the browser fetch and compile Plotly, which is the longest part of its work.
     """
     if _warming is None or not _warming.is_alive():
         return
@@ -55,13 +55,13 @@ def wait() -> None:
 
 
 def refresh() -> None:
-    """Take in the tasks, rows and models that have been made since; trainings that were killed go on."""
+    """Load tasks, rows and models that are new since the start, and resume trainings that were killed."""
     from app.workers import trainings
     from ipage_core import registry as home
 
     try:
         trainings.poll()
-    except OSError as error:  # a full disk, or one that is read-only: pages need neither
+    except OSError as error:  # the disk is full or read-only: pages need neither
         logging.getLogger(__name__).warning("trainings cannot be looked after: %s", error)
     if home.refresh():
         from app.state import inspection, runs, targets
@@ -72,7 +72,7 @@ def refresh() -> None:
 
 def _warm_up() -> None:
     try:
-        import torch  # and nothing of Plotly, which the waiting page imports at the same time
+        import torch  # without Plotly, which the waiting page imports at the same time
 
         from app.components import (  # noqa: F401
             compare,
@@ -91,8 +91,8 @@ def _warm_up() -> None:
         panel_of(task.name)
         target = torch.tensor(task.default_target, dtype=torch.float64)
         design(task, load(task.name, task.default_method), target, 200, sampling="maximin", seed=0)
-    except Exception:  # the page will meet the same trouble and say it
+    except Exception:  # the page will meet the same error and report it
         logging.getLogger(__name__).warning("the engine could not be warmed up", exc_info=True)
-    # What has been imported stays, so it need not be searched for garbage again and again while everybody waits.
+    # Exempt the imported objects from garbage collection, which would scan them repeatedly and delay everyone.
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""Files on their way to and from browsers, where Streamlit's own ways do not serve a class."""
+"""Downloads and uploads, where Streamlit's own handling does not suit a class."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SECONDS = 60.0
-"""For which a file that was made for a browser stays at least."""
+"""Minimum lifetime of a file made for a download."""
 UPLOADS = "/_stcore/upload_file/"
 ABOVE = b"<script>window.__streamlit = { BACKEND_BASE_URL: new URL('.', location.href).href }</script>"
 
 
 def keep_files() -> Callable[[], None]:
-    """Let files that are made on request stay until the browser has fetched them; once, at the start.
+    """Keep files that are made on request until the browser has fetched them; call once, at the start.
 
-    Streamlit forgets such a file as soon as two runs of anybody's page have ended since: alone one never notices, in a
-    class the browser finds nothing under the given address. → a function that ends this.
+    Streamlit drops such a file once two runs of any visitor's page have ended since: with one visitor this is never
+    noticed, in a class the browser finds nothing at the address. → a function that undoes this.
     """
     forgotten = MediaFileManager._get_inactive_file_ids
     since: dict[str, tuple[MediaFileMetadata, float]] = {}
 
     def forgotten_for_long(self: MediaFileManager) -> set[str]:
-        """Called with its lock held. A file that is made again has new metadata."""
+        """Called with the manager's lock held. A file that is made again has new metadata."""
         result, now = forgotten(self), time.monotonic()
         for name in [name for name in since if name not in result or since[name][0] is not self._file_metadata[name]]:
             del since[name]
@@ -48,16 +48,16 @@ def keep_files() -> Callable[[], None]:
 
 
 class StraightLinks:
-    """A link straight to a page tells the browser where the app lies: one step above.
+    """Pages opened by a direct link learn the app's base path: one level up.
 
-    Streamlit's own way is to ask for it below the page first, which leaves two errors on every such browser's console.
+    By default Streamlit first requests it below the page, which leaves two errors on the browser's console.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Of every request, those for '/learn' and the like get a script into their head."""
+        """Insert a script into the head of pages such as '/learn'; pass on all other requests."""
         straight = scope["type"] == "http" and scope["method"] == "GET" and scope["path"].strip("/").isidentifier()
         if not straight or scope["path"].endswith("/"):
             await self.app(scope, receive, send)
@@ -67,7 +67,7 @@ class StraightLinks:
         async def report(message: Message) -> None:
             nonlocal held
             if message["type"] == "http.response.start":
-                held = message  # until the body is there, whose length it says
+                held = message  # held back until the body's length is known
                 return
             if held:
                 start, held = held, {}
@@ -85,13 +85,13 @@ class StraightLinks:
 
 
 class ClosedUploads:
-    """In a class, refuses files: the pages show no way to send one, but a program could fill the memory with them."""
+    """Rejects uploads in a class: pages offer none, but a program could fill the memory with files."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Of every request, those that would upload end here."""
+        """Reject requests that upload; pass on all others."""
         closed = classroom.on() and scope["type"] == "http" and scope["path"].startswith(UPLOADS)
         if closed and scope["method"] == "PUT":
             from starlette.responses import PlainTextResponse

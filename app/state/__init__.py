@@ -1,1 +1,1 @@
-"""What a session has: settings, runs, caches."""
+"""The data of a session: settings, runs, caches."""

@@ -1,4 +1,4 @@
-"""A class on one laptop: IPAGE_CLASSROOM=1 switches off training and uploads, and bounds each visitor's work."""
+"""Classroom mode: IPAGE_CLASSROOM=1 switches off training and uploads, and limits each visitor's work."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import streamlit as st
 
 MOST = 200
-"""Designs at once, unless the task's form says otherwise."""
+"""Maximum number of designs, unless the task's form sets another."""
 DFT = 3
-"""Crystals that a visitor may have verified by DFT."""
+"""Number of crystals that a visitor may verify by DFT."""
 
 
 @functools.cache
@@ -21,12 +21,12 @@ def on() -> bool:
 
 
 def within(counts: Sequence[int], most: int) -> list[int]:
-    """Of the numbers of designs, those that are allowed: in a class at most ``most``."""
+    """The allowed numbers of designs: in a class at most ``most``."""
     return [count for count in counts if count <= most or not on()]
 
 
 def closed(what: str) -> None:
-    """Where ``what`` is switched off, a sentence in place of the rest of the page."""
+    """Where ``what`` is switched off: show a message and end the page."""
     if on():
         text = f"{what} is switched off in this classroom, so that the machine serves everyone."
         st.info(text, icon=":material/school:")
@@ -34,11 +34,11 @@ def closed(what: str) -> None:
 
 
 def note(text: str) -> None:
-    """A sentence about a limit, in a class."""
+    """In a class, a sentence about a limit."""
     if on():
         st.caption(f":material/school: {text}")
 
 
 def dft_left() -> int:
-    """Crystals that this visitor may still have verified; many where no class is on."""
+    """Number of crystals that this visitor may still verify; a large number if classroom mode is off."""
     return max(0, DFT - st.session_state.get("dft_asked", 0)) if on() else 10**6

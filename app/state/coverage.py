@@ -1,4 +1,4 @@
-"""What Explore asks of the core about coverage: how much of the solution set the designs of a run cover."""
+"""The coverage computed for Explore: how much of the solution set the designs of a run cover."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ipage_core.problem import constraints
 from ipage_core.problem.request import DesignRequest
 
 SECONDS, SECONDS_IN_CLASS = 10.0, 3.0
-"""For a proof, at most."""
+"""Maximum time for a proof."""
 CURVES = 3
-"""Separate pieces are counted up to so many coordinates."""
+"""Separate pieces are counted up to this number of coordinates."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class Covered:
 
     coverage: Coverage
     designs: np.ndarray
-    """(k, d) those that count: they meet the target."""
+    """(k, d) the designs that count, because they meet the target."""
     pieces: str
-    """How many separate pieces the solution set is proved to have, as a sentence; or empty."""
+    """A sentence with the proved number of separate pieces of the solution set; or empty."""
 
 
 def not_covered(request: DesignRequest, run: Run) -> str:
-    """Why there is no coverage of a run, as a sentence; empty if there is one."""
+    """A sentence on why a run has no coverage; empty if it has one."""
     if not run.exact.all():
         return "A coverage belongs to one target: ask for exact values, not for intervals."
     space = constraints.parse(request.task, request.constraints)
@@ -47,14 +47,14 @@ def not_covered(request: DesignRequest, run: Run) -> str:
 
 
 def not_filled(request: DesignRequest, run: Run) -> str:
-    """Why no designs can be added in the gaps, as a sentence; empty if they can."""
+    """A sentence on why no designs can be added in the gaps; empty if they can."""
     space = constraints.parse(request.task, request.constraints)
     why = spreadable(request.task, loaded(run.task, run.method), space)
     return why.replace("Designs are as drawn:", "No designs can be added:")
 
 
 def cover(request: DesignRequest, run: Run, progress: Callable[[int, float], None]) -> Covered:
-    """Some seconds of work. ``progress`` follows the proof: boxes tested, radius proved.
+    """Takes some seconds. ``progress`` receives the proof's state: boxes tested, radius proved.
 
     Raises:
         ValueError: there is no coverage; the message is a sentence for the user.
@@ -85,7 +85,7 @@ def cover(request: DesignRequest, run: Run, progress: Callable[[int, float], Non
 
 
 def _designs(run: Run) -> np.ndarray:
-    """Of the result, those that meet the target: by Ω where it ran, else by the surrogate."""
+    """The result's designs that meet the target: by Ω where it ran, else by the surrogate."""
     if run.verified.any():
         meets = run.hit
     elif run.f_error is not None:

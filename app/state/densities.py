@@ -18,13 +18,13 @@ from ipage_core.problem.task import Task
 from ipage_core.tasks import TASKS
 
 GRID = 201
-"""Points each way. On 101 a fifth of the sine wave's density would slip between them, its ridges are that thin."""
+"""Grid points per axis. With 101, a fifth of the sine wave's density would fall between them: its ridges are thin."""
 BINS = 56
 DRAWS = 20_000
-"""Posterior samples that a histogram is made of."""
+"""Number of posterior samples in a histogram."""
 WALL = 0.01
-"""The MAP point is sought no nearer to the box's walls, in its widths: the map that keeps samples of a bounded
-coordinate inside has a Jacobian that makes thin spikes of density there."""
+"""Minimum distance of the MAP point from the box's walls, in box widths: the Jacobian of the map that keeps samples of
+a bounded coordinate inside makes thin spikes of density there."""
 
 
 def density(run: Run, first: int, second: int, sliced: bool, stamp: int) -> Density:
@@ -89,7 +89,7 @@ def _log_prob(networks: Loaded, x: Tensor, target: Tensor) -> np.ndarray:
 
 
 def _likeliest(task: Task, networks: Loaded, target: Tensor, draws: Tensor | None) -> np.ndarray | None:
-    """The MAP point (d,): the best of 4000 draws, improved by random steps that grow shorter."""
+    """The MAP point (d,): the best of 4000 draws, improved by random steps of decreasing length."""
     if draws is None or not hasattr(networks.proposal, "log_prob"):
         return None
     low, high = task.bounds.double()

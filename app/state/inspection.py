@@ -1,4 +1,4 @@
-"""All that is known of one sample: what f and Ω say at every step, how usual it is, which training pairs lie near."""
+"""Details of one sample: f and Ω at every step, how typical it is, and the nearest training pairs."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from ipage_core.tasks import TASKS
 
 NEAREST = 5
 BLOCK = 4096
-"""Training designs compared at a time: with a thousand coordinates all of them would fill the memory."""
+"""Number of training designs compared at a time: with a thousand coordinates all of them would fill the memory."""
 REFERENCE = 400
-"""Training designs whose densities tell how usual one is."""
+"""Number of training designs whose densities measure how typical a sample is."""
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """Of one sample of a run."""
+    """Details of one sample of a run."""
 
     f: np.ndarray | None
     """(T, m) the surrogate's f(x) at every frame; None for methods without a surrogate."""
     usual: float | None
-    """Share of training designs where the prior is thinner than here; None where it cannot be estimated."""
+    """Share of training designs where the prior density is lower than here; None if it cannot be estimated."""
     near_x: np.ndarray
     """(k, d) the nearest training designs, and ``near_y`` (k, m)."""
     near_y: np.ndarray
@@ -36,7 +36,7 @@ class Inspection:
 
 
 def inspect(run: Run, sample: int) -> Inspection:
-    """Look closely at one sample."""
+    """The details of one sample."""
     task, x = TASKS[run.task], run.x[-1, sample].astype(float)
     surrogate, f = loaded(run.task, run.method).surrogate, None
     if surrogate is not None:
@@ -55,7 +55,7 @@ def inspect(run: Run, sample: int) -> Inspection:
 
 
 def _log_density(task: str, x: np.ndarray) -> np.ndarray:
-    """log p(x) (n,) up to a constant: Gaussian kernels on the training designs, as wide as Scott (1992) advises."""
+    """log p(x) (n,) up to a constant: Gaussian kernels on the training designs, with the width of Scott (1992)."""
     train_x = training(task)[0]
     n, d = train_x.shape
     width = train_x.std(0) * n ** (-1 / (d + 4))

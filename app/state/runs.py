@@ -1,4 +1,4 @@
-"""What pages ask of the core, cached and as plain arrays: training data, models, design runs."""
+"""The core's results for pages, cached and as plain arrays: training data, models, design runs."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from ipage_core.tasks import TASKS
 torch.set_num_threads(threads())
 
 WATCHING = 1.0
-"""Seconds of Ω that pictures may cost; beyond, it watches the first frame and the last alone."""
+"""Maximum seconds of Ω for pictures; above this, Ω judges only the first and the last frame."""
 PRIOR_SHOWN = 600
-"""Training designs that figures show as background: draws from the prior."""
+"""Number of training designs in the background of figures: draws from the prior."""
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -38,7 +38,7 @@ def training(task: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def stamp(task: str, method: str) -> int:
-    """Changes when one of the method's models is trained anew, so that old results are not shown for it."""
+    """Changes when one of the method's models is trained anew, so that old results are not shown for the new model."""
     where = folder(TASKS[task], method)
     files = [where / f"{name}.json" for name in METHODS[method].models]
     return max((file.stat().st_mtime_ns for file in files if file.exists()), default=0)
@@ -46,26 +46,26 @@ def stamp(task: str, method: str) -> int:
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs={DesignRequest: DesignRequest.key})
 def run(request: DesignRequest, stamp: int = 0) -> Run:
-    """Design, and all that the page shows of it. Networks are loaded once (the core remembers them).
+    """Run the design and collect the page's data. Networks are loaded once (the core caches them).
 
     Raises:
         ValueError: a setting is not acceptable or a model is missing; the message is a sentence for the user.
     """
-    outside = request.omega_evals and not request.task.verifies_by_default  # an Ω of seconds computes elsewhere
+    outside = request.omega_evals and not request.task.verifies_by_default  # an Ω of seconds runs in other processes
     with nullcontext() if outside else turn():
         kinds = tuple(goal.kind for goal in request.target.goals)
         return record(request.run(load(request.task, request.method)), request.target.accepted.numpy(), kinds)
 
 
 def of(request: DesignRequest, sampling: str | None = None) -> Run:
-    """The run of the request, or the same with another sampling.
+    """The run of the request, or of the same request with another sampling.
 
     Raises:
         ValueError: see :func:`run`.
     """
     if sampling is not None:
         request = request.replace(sampling=sampling)
-    judged = request.replace(tolerance=1.0)  # which judges designs and does not change them
+    judged = request.replace(tolerance=1.0)  # the tolerance judges designs but does not change them
     tolerances = request.judged().tolerances(request.task).numpy()
     return run(judged, stamp(request.task.name, request.method)).judged(tolerances)
 
@@ -109,9 +109,9 @@ def weights_hash(task: str, method: str) -> str:
 
 
 def record(designs: Solutions, accepted: np.ndarray | None = None, kinds: tuple[str, ...] = ()) -> Run:
-    """Solutions as plain arrays, with Ω's word on every frame where Ω is cheap.
+    """Solutions as plain arrays, with Ω of every frame if Ω is cheap.
 
-    ``accepted`` (2, m) is what they were to achieve; the first sample's target if None.
+    ``accepted`` (2, m) is the accepted range of y; the first sample's target if None.
     """
     task = designs.task
     m = task.n_targets
@@ -123,7 +123,7 @@ def record(designs: Solutions, accepted: np.ndarray | None = None, kinds: tuple[
             designs.path.surrogate_error.double().numpy(),
         )
         frames = torch.cat((designs.path.x[:-1], designs.final[None]))
-        if task.space is not None and designs.surrogate is not None:  # the last step is one by itself
+        if task.space is not None and designs.surrogate is not None:  # the last step has its own frame
             labels, frames = (*labels, CLEANED), torch.cat((designs.path.x, designs.final[None]))
             believed = (designs.surrogate - designs.y_star).square().sum(1, keepdim=True).T
             f_error = np.concatenate((f_error, believed.double().numpy()))
@@ -172,7 +172,7 @@ def record(designs: Solutions, accepted: np.ndarray | None = None, kinds: tuple[
 
 
 def _with_start(table: pd.DataFrame, y: np.ndarray, aims: np.ndarray) -> pd.DataFrame:
-    """The table with what Ω says of the starts (n, m), which figures and pages show: the rows of the first stage."""
+    """The table with Ω of the starts (n, m), for figures and pages: fills the rows of the first stage."""
     table = table.copy()
     rows = table.index[table["stage"] == table["stage"].iloc[0]]
     for j, column in enumerate(y.T, start=1):
@@ -182,7 +182,7 @@ def _with_start(table: pd.DataFrame, y: np.ndarray, aims: np.ndarray) -> pd.Data
 
 
 def _watched(designs: Solutions, frames: torch.Tensor) -> np.ndarray:
-    """What Ω says of the designs in ``frames`` (T, n, d) → (T, n, m); NaN between first and last where it is slow."""
+    """Ω of the designs in ``frames`` (T, n, d) → (T, n, m); NaN between first and last if Ω is slow."""
     task, m = designs.task, designs.task.n_targets
     count = frames[..., 0].numel()
     if count * task.omega_seconds <= WATCHING or len(frames) == 1:
@@ -194,5 +194,5 @@ def _watched(designs: Solutions, frames: torch.Tensor) -> np.ndarray:
 
 
 def start_name(method: str) -> str:
-    """What the samples are before localization: of the posterior, or of the prior for the control that has none."""
+    """Name of the samples before localization: posterior, or prior for the control without a posterior."""
     return "posterior" if METHODS[method].proposal else "prior"

@@ -1,4 +1,4 @@
-"""What the training data say of a target before anything runs: its range, its gaps, and the nearest that occurs."""
+"""Checks of a target before any run, from the training data: their range, their gaps, and the nearest known y."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task
 
 SPARSE = 0.999
-"""A target is in a gap if its nearest training y is further off than this share of the training y's own nearest."""
+"""A target is in a gap if its nearest training y is farther than this quantile of the training y's own neighbours."""
 
 
 @dataclass(frozen=True)
 class Data:
-    """The training data's y, as the slider, its histogram and the warnings need it."""
+    """The training data's y for the slider, its histogram and the warnings."""
 
     low: tuple[float, ...]
     high: tuple[float, ...]
@@ -27,11 +27,11 @@ class Data:
     counts: np.ndarray
     """(m, bins) between ``low`` and ``high``."""
     extent: np.ndarray
-    """(2, m) least and largest y."""
+    """(2, m) smallest and largest y."""
     tree: cKDTree
     """The training y, each coordinate in units of its range."""
     gap: float
-    """Distance, in those units, beyond which a target lies between the data rather than among them."""
+    """Distance in those units beyond which a target counts as between the data."""
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -52,17 +52,17 @@ def data(task: str) -> Data:
 
 @dataclass(frozen=True)
 class Doubt:
-    """A target that the training data do not hold."""
+    """A warning: the training data do not contain the target."""
 
     where: str
     """'beyond' the data or 'between' them."""
     nearest: np.ndarray
-    """(m,) the nearest y that occurs among the data, so can be achieved; rounded as the slider's steps are."""
+    """(m,) the nearest y among the data, so one that can be achieved; rounded to the slider's steps."""
 
     extent: np.ndarray
-    """(2, m) least and largest training y."""
+    """(2, m) smallest and largest training y."""
     known: int
-    """How many designs with their y are known: what this is judged by."""
+    """Number of training pairs behind this judgement."""
 
     @property
     def text(self) -> str:
@@ -72,9 +72,9 @@ class Doubt:
 
 
 def doubt(task: Task, target: Target) -> Doubt | None:
-    """What to say before the run of a target.
+    """The warning before the run of a target.
 
-    None where training y are accepted or surround the target, or one of them is within the tolerances of it.
+    None if training y are accepted or surround the target, or if one of them is within the tolerances of it.
     """
     known, tolerances, y = data(task.name), task.tolerances.numpy(), training(task.name)[1]
     low, high = target.accepted.numpy()

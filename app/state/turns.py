@@ -1,6 +1,6 @@
-"""A lock that lets one computation run at a time; parallel threads would wait for Python's lock all the time.
+"""A lock that lets only one computation run at a time, because parallel threads would compete for Python's lock.
 
-Measured with 30 visitors on two cores: with the lock, 1.5 times as many computations are done, and the slowest take a
+Measured with 30 visitors on two cores: with the lock, 1.5 times as many computations finish, and the slowest take a
 seventh of the time.
 """
 

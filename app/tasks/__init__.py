@@ -1,8 +1,8 @@
-"""What each task brings to the pages: its figures and its panel, a folder each.
+"""Task-specific parts of the pages: figures and panel, one folder per task.
 
-``figure.py`` draws: arrays in, Plotly out, nothing of Streamlit. ``panel.py`` holds ``PANEL``, an object of a class
-derived from :class:`app.tasks.panel.TaskPanel`, which says what is special about the task on a page. A task without a
-folder here gets the ``TaskPanel`` itself; nothing else in the app knows a task by its name.
+``figure.py`` draws: arrays in, Plotly out, no Streamlit. ``panel.py`` holds ``PANEL``, an instance of a subclass of
+:class:`app.tasks.panel.TaskPanel`, which overrides what is special about the task on a page. A task without a folder
+here gets the ``TaskPanel`` itself; nothing else in the app refers to a task by its name.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FOLDERS = {
 
 
 def panel_of(task: str) -> TaskPanel:
-    """The task's panel; loaded on request, because it may import much."""
+    """The task's panel; imported on request, because it may import much."""
     where = "table." if task in TASKS and TASKS[task].data_folder is not None else ""
     where = f"{FOLDERS[task]}." if task in FOLDERS else where
     result: TaskPanel = import_module(f"app.tasks.{where}panel").PANEL

@@ -1,4 +1,4 @@
-"""What pages ask of a task, with an answer for every task. A special one overrides what is special about it."""
+"""Interface between pages and a task, with defaults that suit every task; a task overrides what is special about it."""
 
 from __future__ import annotations
 
@@ -18,59 +18,59 @@ from ipage_core.problem.task import Task
 
 
 class TaskPanel:
-    """A task on the pages. Each hook is called once for every drawing of a page."""
+    """A task on the pages. Each hook is called once per drawing of a page."""
 
     form = Form()
-    """What the widgets offer and say, and which views there are."""
+    """Settings and texts of the widgets, and the available views."""
     about = ""
-    """A remark below the headline."""
+    """A note below the headline."""
     plane = (0, 1)
-    """The two coordinates that the posterior shows at first."""
+    """The two coordinates of the posterior view at first."""
     any_plane = True
-    """Whether the figure draws any two coordinates: it takes ``pair`` then."""
+    """Whether the figure can draw any two coordinates; it then accepts ``pair``."""
 
     def figure(self, run: Run, dark: bool = False, size: Size = WIDE, chosen: int | None = None, **pair: tuple) -> Dict:
-        """The animation: designs on their way, and the panels beside them."""
+        """The animation: moving designs, and the panels beside them."""
         return generic.figure(run, dark, size, chosen, **pair)
 
     def picture(self, scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> None:
-        """The designs where one sees what they do, in one panel."""
+        """The designs drawn so that their effect is visible, in one panel."""
         generic.picture(scene, run, box, colors, size)
 
     def caption(self, run: Run) -> str:
-        """What to see in the figure."""
+        """The caption of the figure."""
         return words.caption(run)
 
     def kept(self, task: str, designs: list[tuple[str, np.ndarray]], dark: bool, size: Size) -> Dict:
-        """Kept designs beside each other: (name, (d,)) each."""
+        """Kept designs side by side: (name, (d,)) each."""
         return favourites.figure(task, designs, dark, size)
 
     def figures(self, run: Run) -> dict[str, Dict]:
-        """The figures that go into the archive, by name, on a light ground."""
+        """The figures of the archive, by name, with the light theme."""
         drawn = {"localization": self.figure(run)}
         return drawn if "Posterior" in self.form.hidden else drawn | share.densities(run)
 
     def before(self, request: DesignRequest) -> None:
-        """Show what must stand before any design. ValueError: there can be none, and why."""
+        """Content above all designs. Raises ValueError with a message if no design is possible."""
 
     def completed(self, run: Run) -> Run:
-        """The same designs, with what is known of them by now."""
+        """The same designs with all that is known of them by now."""
         return run
 
     def advice(self, request: DesignRequest, run: Run) -> str:
-        """What to do about a result that is not quite there, or nothing."""
+        """Advice if a result misses the target slightly, or nothing."""
         return ""
 
     def replaces(self, view: str, run: Run) -> bool:
-        """Show the sentence that stands in the place of a view that says nothing here; False where it is shown."""
+        """Show a sentence in place of a view that is not informative for this task; False if the view is shown."""
         return False
 
     def key_figures(self, run: Run) -> list[words.Figure]:
-        """The run in numbers."""
+        """The key numbers of the run."""
         return words.key_figures(run)
 
     def show_designs(self, request: DesignRequest, run: Run, dark: bool, size: Size) -> None:
-        """Every design, and the chosen one beside them or below: the table stays where it is."""
+        """Every design, and the chosen one beside them or below, so that the table keeps its place."""
         if size.name not in ("wide", "large"):
             self.show_table(run)
             self.show_sample(request, run, dark, size)
@@ -82,20 +82,20 @@ class TaskPanel:
             self.show_sample(request, run, dark, size)
 
     def show_sample(self, request: DesignRequest, run: Run, dark: bool, size: Size) -> None:
-        """All that is known of the chosen sample."""
+        """Details of the chosen sample."""
         inspector.show_sample(request, run)
 
     def show_table(self, run: Run) -> None:
-        """Every design."""
+        """The table of all designs."""
         st.subheader("Every design, with what it achieves", divider="gray")
         inspector.show_table(run)
 
     def data(self, task: Task) -> Path | None:
-        """The folder of the user's own data that a training learns from; None: the task has pairs of its own."""
+        """The folder of the user's own training data; None if the task has its own pairs."""
         return None
 
     def awaits_model(self, task: Task) -> bool:
-        """Whether a training would make the first model of the user's data, which lies beside them."""
+        """Whether training would make the first model of the user's data, which is stored beside them."""
         return False
 
 

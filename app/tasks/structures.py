@@ -1,4 +1,4 @@
-"""Crystal structures to take away: a button for each format, a ZIP with a file for each cell."""
+"""Downloads of crystal structures: one button per format, a ZIP with one file per cell."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FORMATS = {"cif": "CIF", "poscar": "POSCAR", "extxyz": "extxyz"}
 
 
 def ask(task: Task | str, frame: pd.DataFrame, which: str, name: str) -> None:
-    """The buttons for the cells in ``frame``, which the labels call ``which``; files are ``name``-cif.zip and so on."""
+    """The buttons for the cells in ``frame``, called ``which`` in the labels; files are ``name``-cif.zip and so on."""
     for place, (form, label) in zip(st.columns(3), FORMATS.items(), strict=True):
         place.download_button(
             f"{label}, {which}",
@@ -30,5 +30,5 @@ def ask(task: Task | str, frame: pd.DataFrame, which: str, name: str) -> None:
 
 
 def archive(task: Task | str, frame: pd.DataFrame, form: str) -> bytes:
-    """A ZIP with a file a cell, ids as in the CSV."""
+    """A ZIP with one file per cell, ids as in the CSV."""
     return zipped(files(task, form, frame))

@@ -1,4 +1,4 @@
-"""DFT on request: the button, the jobs of this session, and what has become of each design."""
+"""DFT on request: the button, this session's jobs, and the outcome for each design."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from ipage_core.tasks.crystal import dft
 
 @dataclass(frozen=True)
 class Operator:
-    """A slow Ω that the queue runs."""
+    """A slow Ω that runs in the queue."""
 
     work: str
     """MODULE:FUNCTION of designs (n, d), workers, progress and cancel."""
     cached: str
-    """MODULE:FUNCTION of designs (n, d) → what disk holds of each, or None."""
+    """MODULE:FUNCTION of designs (n, d) → the result on disk of each, or None."""
     each: float
-    """Seconds of CPU for one design."""
+    """CPU seconds for one design."""
 
     def known(self, x: np.ndarray) -> list[dict[str, Any] | None]:
-        """What is known of designs (n, d) without computing anything."""
+        """The results for designs (n, d) that are known without a computation."""
         module, _, name = self.cached.partition(":")
         cached: Callable[[np.ndarray], list[dict[str, Any] | None]] = getattr(import_module(module), name)
         return jobs.known(x, cached)
@@ -39,7 +39,7 @@ SRTIO3 = Operator(jobs.GAPS, "ipage_core.tasks.crystal.dft:cached", jobs.SECONDS
 
 
 def verdicts(run: Run, x: np.ndarray) -> list[str]:
-    """What DFT says of each design (n, d) of a run, in a word or two."""
+    """The DFT verdict on each design (n, d) of a run, in a word or two."""
     under_way = {lattice for job in jobs.queue().about(x) for lattice in job.lattices}
     said = []
     for i, lattice in enumerate(jobs.keys(x)):
@@ -53,7 +53,7 @@ def verdicts(run: Run, x: np.ndarray) -> list[str]:
 
 
 def ask(run: Run, x: np.ndarray, wanted: list[int], ticked: bool, operator: Operator) -> None:
-    """The button for the samples ``wanted`` of designs x (n, d), and what has become of the jobs of this session."""
+    """The button for the samples ``wanted`` of designs x (n, d), and the state of this session's jobs."""
     try:
         dft.require()
     except dft.DFTUnavailable as error:
@@ -85,7 +85,7 @@ def ask(run: Run, x: np.ndarray, wanted: list[int], ticked: bool, operator: Oper
 
 
 def _progress(mine: list[jobs.Job], before: list[bool]) -> None:
-    """Polled while a job is active; the page, which knew those ``before``, follows once one ends or is cancelled."""
+    """Progress, polled while a job is active; the page, which knew the jobs ``before``, reruns when one ends."""
     jobs.queue().poll()
     for job in mine:
         if job.active:
@@ -120,7 +120,7 @@ def _bar(job: jobs.Job) -> None:
 
 
 def _outcome(job: jobs.Job) -> None:
-    """How the last job ended."""
+    """The outcome of the last job."""
     failed = [(job.samples[row], result["fail"]) for row, result in sorted(job.results.items()) if "fail" in result]
     good, count = len(job.results) - len(failed), len(job.samples)
     if job.state == "failed":

@@ -1,9 +1,8 @@
-"""A queue of its own for density functional theory: each job is a process, never behind a training, never a thread.
+"""A separate queue for density functional theory: each job is a process, and never waits for a training.
 
-The process is ``python -m app.workers.jobs MODULE:FUNCTION``. It reads a JSON list of designs (n, d) on stdin, has
-that function of the core compute them, which keeps every result on disk for whoever asks again, and prints one JSON
-line when it begins and one a design: ``{"eta", "results"}``, seconds left and results by row. It ends by itself when
-its parent does.
+The process is ``python -m app.workers.jobs MODULE:FUNCTION``. It reads a JSON list of designs (n, d) from stdin and
+computes them by that function of the core, which caches every result on disk. It prints one JSON line at the start and
+one per design: ``{"eta", "results"}``, seconds left and results by row. It ends when its parent does.
 """
 
 from __future__ import annotations
@@ -27,23 +26,23 @@ from ipage_core.runtime.cores import cores
 from ipage_core.tasks.crystal import dft
 
 COMMAND = ["-m", "app.workers.jobs"]
-"""What Python runs for a job, with its ``work`` behind it."""
+"""Python arguments of a job; its ``work`` follows."""
 GAPS = "ipage_core.tasks.crystal.dft:gaps"
-"""What a job computes unless it says otherwise: a function of designs (n, d), workers, progress and cancel."""
+"""Default work of a job: a function of designs (n, d), workers, progress and cancel."""
 MOST = 64
-"""Designs that one job may hold: others wait behind it."""
+"""Maximum number of designs in one job, because others wait behind it."""
 SECONDS = 9.0
-"""Of CPU for one lattice; the first guess of how long a job takes."""
+"""CPU seconds for one lattice: the first estimate of a job's duration."""
 START = 3.0
-"""Seconds until the first calculation begins: GPAW's own start."""
+"""Seconds until the first calculation begins: GPAW's startup."""
 
 Key = tuple[float, ...]
-"""A design, such as a, b, c [Å], α, β, γ [°]. Those of different operators are never equal."""
+"""A design, such as a, b, c [Å], α, β, γ [°]. Keys of different operators are never equal."""
 
 
 @dataclass(eq=False)
 class Job:
-    """Some samples' lattices, waiting, running or ended."""
+    """The lattices of some samples, waiting, running or ended."""
 
     number: int
     samples: tuple[int, ...]
@@ -51,9 +50,9 @@ class Job:
     state: str = "waiting"
     """'waiting', 'running', 'done', 'cancelled' or 'failed'."""
     results: dict[int, dft.Result] = field(default_factory=dict)
-    """By row of ``lattices``: what ``ipage_core.tasks.crystal.dft.gap`` says."""
+    """By row of ``lattices``: the result of ``ipage_core.tasks.crystal.dft.gap``."""
     eta: float | None = None
-    """Seconds left, as of ``eta_at``; None before the first result."""
+    """Seconds left at the time ``eta_at``; None before the first result."""
     eta_at: float = 0.0
     begun: float = 0.0
     took: float = 0.0
@@ -63,35 +62,35 @@ class Job:
     work: str = GAPS
     """The function that computes it, MODULE:FUNCTION."""
     each: float = SECONDS
-    """Seconds of CPU for one design, as a first guess."""
+    """First estimate of CPU seconds for one design."""
 
     @property
     def active(self) -> bool:
-        """Whether it is still to end."""
+        """Whether it is waiting or running."""
         return self.state in ("waiting", "running")
 
     @property
     def seconds_left(self) -> float:
-        """A guess before the first result, then at the pace so far; 0 or less if that was too hopeful."""
+        """An estimate before the first result, then from the pace so far; 0 or less if that was too short."""
         left = guess(len(self.lattices) - len(self.results), self.each) if self.eta is None else self.eta
         return left - (time.monotonic() - self.eta_at if self.state == "running" else 0)
 
 
 class Queue:
-    """One job at a time, all cores for it. Whoever polls moves the queue on: there is no thread."""
+    """Runs one job at a time on all cores. There is no thread: each poll advances the queue."""
 
     def __init__(self) -> None:
         self.finished: dict[Key, dft.Result] = {}
-        """All results since the server's start, failures too."""
+        """All results since the server's start, including failures."""
         self._lock = Lock()
         self._numbers = itertools.count(1)
         self.jobs: list[Job] = []
-        """Those still to end, in the order in which they run."""
+        """Waiting and running jobs, in order."""
         self.process: Followed | None = None
-        """Of the running job."""
+        """The process of the running job."""
 
     def add(self, samples: tuple[int, ...], lattices: np.ndarray, work: str = GAPS, each: float = SECONDS) -> Job:
-        """Put designs (n, d) in the queue, for a function ``work`` of the core that takes ``each`` seconds a design.
+        """Queue designs (n, d) for a function ``work`` of the core that takes ``each`` seconds per design.
 
         Raises:
             ValueError: more than ``MOST``.
@@ -105,7 +104,7 @@ class Queue:
         return job
 
     def cancel(self, job: Job) -> None:
-        """Stop it, or take it out of the queue. What it has computed is kept."""
+        """Stop the job or take it out of the queue. Results so far are kept."""
         with self._lock:
             if job.state == "running":
                 self._read(job)
@@ -115,16 +114,16 @@ class Queue:
         self.poll()
 
     def about(self, lattices: np.ndarray) -> list[Job]:
-        """Jobs still to end that hold any of the lattices (n, 6): a page that is loaded anew finds its own."""
+        """Active jobs that hold any of the lattices (n, 6), so that a reloaded page finds its own."""
         wanted = set(keys(lattices))
         return [job for job in self.jobs if job.active and wanted.intersection(job.lattices)]
 
     def ahead(self, job: Job) -> int:
-        """How many jobs come before this one."""
+        """Number of jobs before this one."""
         return sum(other.active for other in self.jobs if other.number < job.number)
 
     def poll(self) -> None:
-        """Read what the running job has said, and start the next one if there is none."""
+        """Read the running job's output, and start the next job if none is running."""
         with self._lock:
             for job in [j for j in self.jobs if j.state == "running"]:
                 code = self.process.code if self.process else None
@@ -147,7 +146,7 @@ class Queue:
         job.state, job.eta_at, job.begun = "running", time.monotonic(), time.monotonic()
 
     def _read(self, job: Job) -> None:
-        """Take the lines that are whole."""
+        """Process the complete lines."""
         for line in self.process.lines() if self.process else ():
             said = json.loads(line)
             job.eta, job.eta_at = said["eta"], time.monotonic()
@@ -162,7 +161,7 @@ class Queue:
 
 @functools.cache
 def queue() -> Queue:
-    """The one queue of this server."""
+    """This server's queue."""
     return Queue()
 
 
@@ -174,7 +173,7 @@ def keys(lattices: np.ndarray) -> list[Key]:
 def known(
     lattices: np.ndarray, cached: Callable[[np.ndarray], list[dft.Result | None]] | None = None
 ) -> list[dft.Result | None]:
-    """What is known of designs (n, d) without computing anything: on disk, or since the server's start.
+    """Known results for designs (n, d) without a computation: from disk, or since the server's start.
 
     ``cached`` reads the disk; for lattices of SrTiO₃ if None.
     """
@@ -186,12 +185,12 @@ def known(
 
 
 def guess(count: int, each: float = SECONDS) -> float:
-    """Seconds that so many designs take, by experience."""
+    """Estimated seconds for this number of designs, from experience."""
     return START + each * -(-count // cores())
 
 
 def main() -> None:
-    """Compute the designs on stdin: see the module."""
+    """Compute the designs from stdin; see the module."""
     module, _, name = (sys.argv[1] if len(sys.argv) > 1 else GAPS).partition(":")
     lattices = np.array(json.load(sys.stdin), dtype=np.float64)
     parent = os.getppid()
@@ -202,7 +201,7 @@ def main() -> None:
         print(json.dumps(line), flush=True)
 
     try:
-        # One alone needs no other process, whose start would take a second or two.
+        # A single design runs in this process: starting another would take a second or two.
         computed = getattr(import_module(module), name)(
             lattices,
             workers=0 if len(lattices) == 1 else None,

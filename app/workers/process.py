@@ -1,4 +1,4 @@
-"""One process of the server's own, followed by what it prints, and ended with all that it has started."""
+"""A child process of the server: read its output, and end it with all of its own children."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def start(
     words: bytes | None = None,
     threads: int | None = None,
 ) -> subprocess.Popen:
-    """Start Python with some arguments where this program lies; it reads ``words``, and uses so many ``threads``.
+    """Start Python with these arguments in the program's folder; it reads ``words``, and uses ``threads`` threads.
 
-    It leads a session of its own: it goes on when the server ends, and :func:`end` reaches whatever it has started.
+    It leads its own session, so it continues when the server ends, and :func:`end` reaches all of its children.
 
     Raises:
         OSError: no memory, or no processes left.
@@ -39,14 +39,14 @@ def start(
         start_new_session=True,
     )
     if words is not None and process.stdin is not None:
-        with contextlib.suppress(OSError):  # one that died at once is noticed by its code
+        with contextlib.suppress(OSError):  # a process that died at once is noticed by its exit code
             process.stdin.write(words)
             process.stdin.close()
     return process
 
 
 def end(process: subprocess.Popen) -> None:
-    """End a process and those that it has started, even if it has ended itself."""
+    """End a process and its children, even if the process itself has ended."""
     if not hasattr(os, "killpg"):
         process.kill()
         process.wait()
@@ -59,7 +59,7 @@ def end(process: subprocess.Popen) -> None:
 
 
 class Followed:
-    """A process of one thread. Its output goes to files without a name, which are gone however all this ends.
+    """A single-threaded process. Its output goes to unnamed files, which disappear however the process ends.
 
     Raises:
         OSError: it cannot be started.
@@ -81,15 +81,15 @@ class Followed:
         return self._process.poll()
 
     def lines(self) -> list[str]:
-        """The whole lines that it has printed since the last call."""
-        handle = self._out.fileno()  # read by place: the file's own position is where the process writes
+        """The complete lines that it has printed since the last call."""
+        handle = self._out.fileno()  # read by offset: the file's own position is where the process writes
         new = os.pread(handle, os.fstat(handle).st_size - self._read, self._read)
         whole = new[: new.rfind(b"\n") + 1]
         self._read += len(whole)
         return whole.decode(errors="replace").splitlines()
 
     def why(self) -> str:
-        """Why it ended: the last line of its complaints."""
+        """Why it ended: the last line of its stderr."""
         handle = self._errors.fileno()
         said = os.pread(handle, os.fstat(handle).st_size, 0).decode(errors="replace").strip().splitlines()
         if self.code is not None and self.code < 0:
@@ -97,7 +97,7 @@ class Followed:
         return said[-1][:300] if said else "the process ended without a word"
 
     def end(self) -> None:
-        """Whatever is left of it ends here; what it has printed is gone."""
+        """End the process and its children; unread output is lost."""
         if self.code != 0:
             end(self._process)
         self._close()

@@ -1,4 +1,4 @@
-"""One benchmark run of one's own at a time: ``python -m ipage_core benchmark`` as a process, followed by its lines."""
+"""One benchmark run at a time on request: ``python -m ipage_core benchmark`` as a process, followed by its output."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ipage_core.registry import home
 
 COMMAND = ["-m", "ipage_core", "benchmark"]
 OUT = home().resolve() / "benchmark"
-"""Where its journals are: what was run before is not run again."""
+"""Folder of the journals: runs recorded there are not repeated."""
 
 
 @dataclass
 class Rerun:
-    """The server's own run, if there is one. A page polls it; nothing waits for it."""
+    """The server's current benchmark run, if any. Pages poll it; nothing blocks."""
 
     arguments: tuple[str, ...] = ()
     state: str = "idle"
@@ -29,7 +29,7 @@ class Rerun:
     process: Followed | None = None
 
     def start(self, *arguments: str) -> None:
-        """Begin; a run that is still under way is left alone."""
+        """Start a run, unless one is already running."""
         if self.state == "running":
             return
         options = [*arguments, "--only", "tables", "--json", "--workers", "1", "--out", str(OUT)]
@@ -41,12 +41,12 @@ class Rerun:
             self.state, self.message = "failed", str(error)
 
     def poll(self) -> None:
-        """Read what it has said."""
+        """Read its new output."""
         if self.state != "running" or self.process is None:
             return
         code = self.process.code
         for line in self.process.lines()[::-1]:
-            with contextlib.suppress(ValueError, KeyError, TypeError):  # no line of its progress
+            with contextlib.suppress(ValueError, KeyError, TypeError):  # a line that reports no progress
                 text = json.loads(line)
                 self.done, self.total, self.eta = text["done"], text["total"], text["eta"]
                 break
@@ -56,7 +56,7 @@ class Rerun:
             self.process.end()
 
     def cancel(self) -> None:
-        """End it and its workers. What is finished stays in the journal."""
+        """End it and its workers. Finished runs stay in the journal."""
         if self.state == "running" and self.process is not None:
             self.process.end()
             self.state = "cancelled"
@@ -64,5 +64,5 @@ class Rerun:
 
 @functools.cache
 def rerun() -> Rerun:
-    """The one of this server."""
+    """This server's rerun."""
     return Rerun()

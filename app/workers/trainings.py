@@ -1,15 +1,15 @@
-"""The queue of trainings: on disk, so that it outlives a reload of the page and the app itself.
+"""The queue of trainings, kept on disk so that it survives a reload of the page and a restart of the app.
 
     $IPAGE_HOME/queue/<number>.json    the request and its state
-                      <number>.jsonl   what the training has printed: a line an epoch, one more a finished model
-                      <number>.err     what it complained about
+                      <number>.jsonl   output of the training: a line per epoch, one more per finished model
+                      <number>.err     its stderr
                       worker.lock, training.lock, editing.lock
 
-The worker, ``python -m app.workers.trainings``, is a process of its own: one training at a time, the next as long as
-there is one. Each training is another process, ``python -m app.workers.trainings NUMBER``, which does what
-``python -m ipage_core train … --json`` does: it keeps a checkpoint an epoch. Worker and training hold a lock each,
-which the system takes back when they are killed. When both are free and a training is down as running, that one was
-killed, and goes on from its checkpoint as soon as somebody looks.
+The worker, ``python -m app.workers.trainings``, is a separate process that runs one training after the other. Each
+training is another process, ``python -m app.workers.trainings NUMBER``, which does the same as
+``python -m ipage_core train … --json``: it keeps a checkpoint per epoch. Worker and training hold a lock each, which
+the system releases when they are killed. If both locks are free and a training is recorded as running, it was killed,
+and resumes from its checkpoint at the next poll.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from ipage_core.runtime.files import replacing
 COMMAND = ["-m", "app.workers.trainings"]
 ACTIVE = ("waiting", "running", "stopping")
 ATTEMPTS = 2
-"""How often in a row a training may be killed before its first epoch has ended; then it counts as failed."""
+"""Number of kills in a row before the first epoch has ended, after which a training counts as failed."""
 
 
 @dataclass
@@ -50,21 +50,21 @@ class Training:
     task: str
     method: str
     models: list[str]
-    """What it trains, one after the other."""
+    """The models that it trains, one after the other."""
     out: str
     arguments: list[str]
-    """Of ``python -m ipage_core train``."""
+    """Arguments of ``python -m ipage_core train``."""
     state: str = "waiting"
     """'waiting', 'running', 'stopping', 'stopped', 'done' or 'failed'."""
     message: str = ""
     """Why it failed."""
     pid: int = 0
     begun: list[int] = field(default_factory=list)
-    """For each start, how many lines had been printed before."""
+    """For each start, the number of lines printed before."""
 
     @property
     def active(self) -> bool:
-        """Whether it is still to end."""
+        """Whether it has not ended yet."""
         return self.state in ACTIVE
 
 
@@ -81,7 +81,7 @@ def add(
     seed: int = 0,
     device: str = "auto",
 ) -> Training:
-    """Put a training in the queue; ``data`` is the folder of own data, where the task is such.
+    """Put a training in the queue; ``data`` is the folder of the data if the task is the user's own.
 
     Raises:
         ValueError: another training is to write, or has begun to write, to the same folder.
@@ -101,9 +101,9 @@ def add(
 
 
 def settings(out: Path) -> dict[str, Any]:
-    """With which size, epochs, seed and device the models in ``out`` were last trained, as :func:`add` takes them.
+    """Size, epochs, seed and device of the last training of the models in ``out``, as :func:`add` takes them.
 
-    As the queue knows it, else as the command in a model's card says it; empty where neither does.
+    From the queue, else from the command in a model's card; empty if neither has them.
     """
     said: list[str] = next((t.arguments for t in reversed(trainings()) if Path(t.out).resolve() == out.resolve()), [])
     if not said:
@@ -115,7 +115,7 @@ def settings(out: Path) -> dict[str, Any]:
 
 
 def trainings() -> list[Training]:
-    """All that the queue knows of, the oldest first."""
+    """All trainings in the queue's folder, the oldest first."""
     results = []
     for path in sorted(_folder().glob("*.json"), key=lambda p: int(p.stem) if p.stem.isdigit() else 0):
         with suppress(OSError, ValueError, TypeError):
@@ -124,9 +124,9 @@ def trainings() -> list[Training]:
 
 
 def printed(training: Training) -> list[dict[str, Any]]:
-    """What it has printed so far, one dict a line; a line cut short by a kill is passed over.
+    """Its output so far, one dict per line; a line cut short by a kill is skipped.
 
-    Epochs that were done twice, before and after a kill, are there once.
+    Epochs that were repeated after a kill appear once.
     """
     rows: dict[tuple[Any, Any], dict[str, Any]] = {}
     with suppress(FileNotFoundError):
@@ -138,7 +138,7 @@ def printed(training: Training) -> list[dict[str, Any]]:
 
 
 def ahead(training: Training) -> int:
-    """How many come before it while it waits: those running, and those added earlier."""
+    """Number of trainings before it while it waits: those running, and those added earlier."""
     if training.state != "waiting":
         return 0
     others = [other for other in trainings() if other.active and other.number != training.number]
@@ -146,7 +146,7 @@ def ahead(training: Training) -> int:
 
 
 def stop(number: int) -> None:
-    """Stop a training; its checkpoint stays. One that waits just stops waiting."""
+    """Stop a training; its checkpoint stays. A waiting training just leaves the queue."""
     with _editing():
         training = read(number)
         if training.state == "waiting":
@@ -161,7 +161,7 @@ def stop(number: int) -> None:
 
 
 def resume(number: int) -> None:
-    """Let a stopped or failed training wait for its turn again."""
+    """Queue a stopped or failed training again."""
     with _editing():
         training = read(number)
         if not training.active:
@@ -171,7 +171,7 @@ def resume(number: int) -> None:
 
 
 def remove(number: int) -> None:
-    """Forget a training that has ended, with its checkpoints if it did not finish; finished models stay."""
+    """Delete an ended training, with its checkpoints if it did not finish; finished models stay."""
     with _editing():
         training = read(number)
         if training.active:
@@ -184,7 +184,7 @@ def remove(number: int) -> None:
 
 
 def poll() -> None:
-    """Notice trainings that were killed, and see to it that somebody works while there is work."""
+    """Detect killed trainings, and make sure that a worker runs while there is work."""
     if not _folder().exists() or is_working():
         return
     with _editing():
@@ -200,9 +200,9 @@ def poll() -> None:
 
 
 def main() -> None:
-    """Work until nothing waits any more."""
+    """Run trainings until none is waiting."""
     try:
-        lock = _lock("worker").acquire(timeout=2)  # who only looks has it for a moment
+        lock = _lock("worker").acquire(timeout=2)  # a process that only polls holds the lock briefly
     except Timeout:
         return
     with lock:
@@ -229,11 +229,11 @@ def _start(training: Training) -> subprocess.Popen:
 
 
 def train(number: int) -> int:
-    """Carry a training out in this process, which the worker has started for it. → exit code."""
+    """Run a training in this process, which the worker has started for it. → exit code."""
     with _lock("training").acquire(timeout=10):
         with _editing():
             training = read(number)
-        if training.pid != os.getpid():  # the worker was killed before it wrote this process down
+        if training.pid != os.getpid():  # the worker was killed before it recorded this process
             return 1
         left = [Path(training.out) / f"{model}.checkpoint.safetensors" for model in training.models]
         again = len(training.begun) > 1 and (bool(_ended(training)) or any(path.exists() for path in left))
@@ -243,7 +243,7 @@ def train(number: int) -> int:
 
 
 def conclude(training: Training, code: int | None) -> None:
-    """How it ended, by what it left behind; ``code`` is None if nobody was there to see."""
+    """Record how it ended, from the files it left; ``code`` is None if no worker saw the end."""
     complaints: list[str] = []
     with suppress(OSError):
         complaints = file_of(training, "err").read_text(errors="replace").strip().splitlines()
@@ -264,7 +264,7 @@ def conclude(training: Training, code: int | None) -> None:
 
 
 def _ended(training: Training) -> set[str]:
-    """Its models that are trained and kept."""
+    """Its trained and saved models."""
     return {row["model"] for row in printed(training) if "epochs" not in row}
 
 
@@ -278,12 +278,12 @@ def file_of(training: Training, ending: str) -> Path:
 
 
 def read(number: int) -> Training:
-    """One training as it stands."""
+    """Read the record of one training."""
     return Training(**json.loads((_folder() / f"{number}.json").read_text()))
 
 
 def write(training: Training) -> None:
-    """Put down how a training stands."""
+    """Write the record of a training."""
     with replacing(file_of(training, "json")) as beside:
         beside.write_text(json.dumps(asdict(training), ensure_ascii=False))
 
@@ -295,13 +295,13 @@ def _lock(name: str) -> FileLock:
 
 @contextmanager
 def _editing() -> Iterator[None]:
-    """One at a time reads and writes how trainings stand."""
+    """Lock: only one process at a time reads and writes the records."""
     with _lock("editing").acquire(timeout=10):
         yield
 
 
 def is_working() -> bool:
-    """Whether a worker, or a training that has outlived its worker, is at work."""
+    """Whether a worker is running, or a training that has outlived its worker."""
     for name in ("worker", "training"):
         if (_folder() / f"{name}.lock").exists():
             try:

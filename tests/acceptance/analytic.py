@@ -1,7 +1,7 @@
 """Measure what RESULTS.md claims of the three analytic tasks: ``python -m tests.acceptance.analytic`` prints its table.
 
-Everything is measured here and now, on this machine, with the models in ``pretrained/``; targets of "many" are drawn
-from the prior predictive with a seed that no training has used. Nothing is written. The app's rows need Chromium.
+All values are measured on this machine with the models in ``pretrained/``; targets of "many" are drawn from the prior
+predictive with a seed that no training has used. Nothing is written. The app's rows need Chromium.
 """
 
 from __future__ import annotations

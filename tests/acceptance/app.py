@@ -1,6 +1,6 @@
-"""How fast the app is in a browser: ``python -m tests.acceptance.app [--repeats 5]`` prints the figures as JSON.
+"""Measure the app's speed in a browser: ``python -m tests.acceptance.app [--repeats 5]`` prints the times as JSON.
 
-``--cells`` takes the page Cells alone: from the click to sixteen finished designs.
+``--cells`` measures only the page Cells, from the click to sixteen finished designs.
 """
 
 import argparse
@@ -44,7 +44,7 @@ CLICK = """() => {
 
 
 def cells(repeats):
-    """Seconds from the click on Design cells until sixteen finished designs are shown."""
+    """Seconds from the click on Design cells until sixteen finished designs are visible."""
     taken = []
     with chromium() as browser, server() as (address, _):
         watched = Watched(browser)

@@ -1,4 +1,4 @@
-"""Campaigns against their bars: python -m tests.acceptance.campaign [strontium|published|faults] [--seeds 0,1,2,3,4].
+"""Measure campaigns: python -m tests.acceptance.campaign [strontium|published|faults] [--seeds 0,1,2,3,4].
 
 ``strontium``: SrTiO₃ from no row, y* = 0.5 ± 0.02 eV, the shipped ensemble in the place of DFT: evaluations for 20
 distinct hits modulo the 24 images; secants along random rays from the cubic cell need 91. ``published``: from 20 rows,
@@ -108,7 +108,7 @@ def published() -> dict[str, tuple[Task, str]]:
 
 
 def improvement(task: Task, target: Target, x: Tensor, y: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-    """The usual way: a process of the distance to the target, the largest expected improvement next. → x, y evaluated.
+    """Baseline: a Gaussian process of the distance to the target, and expected improvement. → x, y evaluated.
 
     Analytic expected improvement (Jones et al. 1998, doi:10.1023/A:1008306431147), one design after the other, its
     optimum sought among 4000 designs anywhere and 2000 beside the best five.
@@ -136,7 +136,7 @@ def improvement(task: Task, target: Target, x: Tensor, y: Tensor, seed: int) -> 
 
 
 def compare(seeds: list[int]) -> None:
-    """Hits of 50 evaluations, all and distinct ones, and when the first comes."""
+    """Hits of 50 evaluations, all and distinct ones, and the number of the first."""
     totals = {"campaign": 0.0, "improvement": 0.0}
     for name, (task, text) in published().items():
         assert task.omega is not None
@@ -189,7 +189,7 @@ with open(sys.argv[2], "w") as out:
 
 
 def faults(seeds: list[int]) -> None:
-    """A command with faults: the budget is kept, failures have reasons, no hit lies where it fails."""
+    """A command with faults: the budget is kept, failures have reasons, and there are no hits where it fails."""
     from ipage_core.cli.main import main
     from ipage_core.tasks.command.task import load as load_problem
 
@@ -215,7 +215,7 @@ def faults(seeds: list[int]) -> None:
 
 
 def main() -> None:
-    """Run what is asked for; all of it by default."""
+    """Run the named parts, by default all."""
     parts = {"strontium": strontium, "published": compare, "faults": faults}
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("part", nargs="*", choices=[*parts, []], default=list(parts))

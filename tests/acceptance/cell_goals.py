@@ -1,9 +1,9 @@
 """Cells by several properties: ``python -m tests.acceptance.cell_goals`` measures every row and prints the table.
 
-Every property is by finite elements on the final cells, computed again here; seconds are CPU seconds of one thread.
-Targets are those of ``cell_targets.json``, none of which was drawn or dropped with a solver at hand. A row, or several,
-can be named: ``python -m tests.acceptance.cell_goals novel auxetic``; ``--seeds 0`` takes one seed instead of five, and
-``--targets 10`` fewer targets a row, for a quick and rougher table.
+All properties are recomputed here by finite elements on the final cells; seconds are CPU seconds of one thread.
+The targets are those of ``cell_targets.json``, which were drawn without looking at a solver. Rows can be named:
+``python -m tests.acceptance.cell_goals novel auxetic``; ``--seeds 0`` takes one seed instead of five, and
+``--targets 10`` fewer targets per row, for a quick and rougher table.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ WITHIN = 0.038
 TOLERANCES = {name: WITHIN * sd for name, sd in zip(MODULI, TARGETS["spread"], strict=True)}
 TOLERANCES |= {"volume": 0.01, "eta_x": 0.02, "eta_y": 0.02}
 ALL_CELLS: list[np.ndarray] = []
-"""Every cell that any row has made: the last rows check them all."""
+"""The cells of all rows; the last rows check them all."""
 
 
 def row(*cells: object) -> None:
@@ -59,7 +59,7 @@ def isotropic(e: float, nu: float) -> list[Goal]:
 
 
 def achieved(found: SolvedCells, goals: list[Goal]) -> np.ndarray:
-    """(n,) whether the cells meet every goal, by a computation of its own."""
+    """(n,) whether the cells meet every goal, by an independent computation."""
     ALL_CELLS.extend(found.cells)
     closed = Goals.of(goals)
     own = values(closed.names, stiffness(found.cells, found.mesh), found.cells.mean((1, 2)))
@@ -67,7 +67,7 @@ def achieved(found: SolvedCells, goals: list[Goal]) -> np.ndarray:
 
 
 def hamming(cells: np.ndarray) -> float:
-    """Mean over pairs of the share of pixels that differ, at the shift and mirror where fewest do. (n, side, side)."""
+    """Mean over pairs of the share of different pixels, at the shift and mirror with the fewest. (n, side, side)."""
     spectrum, total, pairs = np.fft.rfft2(cells), 0.0, 0
     for i in range(len(cells)):
         mirrored = [cells[i], cells[i][::-1], cells[i][:, ::-1], cells[i][::-1, ::-1]]
@@ -84,7 +84,7 @@ def share(met: list[np.ndarray]) -> str:
 
 
 def bought(found: list[SolvedCells], met: list[np.ndarray]) -> str:
-    """Which start the designs that met their goals came from."""
+    """The starts of the designs that met their goals."""
     names = Counter(s for f, m in zip(found, met, strict=True) for s, ok in zip(f.start, m, strict=True) if ok)
     return ", ".join(f"{name} {count}" for name, count in names.most_common())
 
@@ -110,7 +110,7 @@ def held_out(seeds: list[int], n: int) -> None:
 
 
 def one_start(seeds: list[int], n: int) -> None:
-    """What a single start is worth, over the first targets."""
+    """The success of a single start, over the first targets."""
     for kind in ("nearest", "noise", "motif"):
         found, met = [], []
         for i, target in enumerate(TARGETS["held_out"][: min(n, 30)]):

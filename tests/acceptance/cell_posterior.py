@@ -1,9 +1,9 @@
-"""Does a learned posterior of four moduli pay? ``python -m tests.acceptance.cell_posterior`` prints a table.
+"""Test whether a learned posterior of four moduli pays: ``python -m tests.acceptance.cell_posterior`` prints a table.
 
 A flow of pixel fields, the network of the task's INN without its surrogate, is conditioned on E_x, E_y, ν_xy and G_xy
-and trained by likelihood on the stored cells. Its samples then are starts of the solver, beside the shipped INN's,
-which knows E_x alone, nearest cells, and noise. Targets are those of ``cell_targets.json``; none was trained on.
-``--steps 500`` trains less, ``--targets 10`` judges by fewer targets. Seconds are CPU seconds of one thread.
+and trained by likelihood on the stored cells. Its samples are then compared as starts of the solver with those of the
+shipped INN (E_x only), nearest cells, and noise. Targets are those of ``cell_targets.json``; none was used in training.
+``--steps 500`` trains less, ``--targets 10`` uses fewer targets. Seconds are CPU seconds of one thread.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from tests.acceptance.cell_goals import TARGETS, achieved, exactly, hamming, row
 from tests.acceptance.cell_targets import MODULI, UNSEEN
 
 BATCH, RATE, NOISE, SAMPLES = 64, 2e-3, 0.02, 8
-"""Settings of the task's INN: cells in a step, learning rate, smear of y; and designs a target."""
+"""Settings of the task's INN: cells per step, learning rate, noise on y; and designs per target."""
 RANKED = 31
-"""Posterior samples that a held-out cell's volume is ranked among."""
+"""Number of posterior samples among which a held-out cell's volume is ranked."""
 SWAPPED = ("E_y", "E_x", "nu_yx", "G_xy")
-"""The four of a cell with x and y exchanged."""
+"""Indices of the four moduli with x and y exchanged."""
 
 
 class Posterior:
@@ -57,7 +57,7 @@ class Posterior:
         self.seconds = process_time() - began
 
     def scaled(self, y: np.ndarray) -> Tensor:
-        """Soft cells reach ν of −1 and 2: z-scores are squeezed, or few of them would rule the network."""
+        """Squeezed z-scores: soft cells reach ν of −1 and 2, and few of them would dominate training."""
         z = torch.from_numpy((y - self.mean) / self.sd).float()
         return 3 * torch.tanh(z / 3)
 
@@ -105,7 +105,7 @@ Start = Callable[[np.ndarray, int, int], np.ndarray]
 
 
 def compare(name: str, start: Start | None, kind: str, targets: list[np.ndarray]) -> None:
-    """One start a design: what it is off before the descent, and what it becomes."""
+    """One start per design: its error before the descent, and after it."""
     found, met, apart, off = [], [], [], []
     for i, target in enumerate(targets):
         goals = exactly(MODULI, target.tolist())
@@ -121,7 +121,7 @@ def compare(name: str, start: Start | None, kind: str, targets: list[np.ndarray]
 
 
 def calibration(posterior: Posterior, n: int) -> tuple[float, float]:
-    """Ranks of held-out volumes among posterior samples: KS distance from uniform, and what chance reaches in 5 %."""
+    """Ranks of held-out volumes among posterior samples: KS distance from uniform, and its 5 % critical value."""
     ranks = []
     for i in range(n):
         held = cell(UNSEEN, 200 + i).pixels

@@ -1,6 +1,6 @@
 """Draws the targets of ``cell_goals.py`` once: ``python -m tests.acceptance.cell_targets`` writes the JSON beside it.
 
-Nothing here looks at what a solver can do. Held-out targets are properties of cells of a seed that no data set uses.
+No solver influences the choice. Held-out targets are properties of cells of a seed that no data set uses.
 A novel one combines E_x, E_y, ν_xy and G_xy of four different stored cells. It is kept if C is positive definite and no
 stiffer than the solid (Voigt), and if the nearest stored cell, x and y exchanged or not, misses at least one property
 by 0.1 standard deviations and none by more than 0.4: what the data do not hold, next to what they hold.

@@ -27,7 +27,7 @@ UNSEEN_CELLS = 1
 
 
 def surrogate(n: int = 2000) -> tuple[float, float]:
-    """R², and mean absolute error in units of E_s, on n cells of a seed of their own."""
+    """R², and mean absolute error in units of E_s, on n cells of a separate seed."""
     cells = np.array([cell(UNSEEN_CELLS, i).pixels for i in range(n)]).reshape(n, -1)
     x = torch.from_numpy(cells).double()
     y = omega(x)[:, 0]
@@ -38,7 +38,7 @@ def surrogate(n: int = 2000) -> tuple[float, float]:
 
 
 def hamming(x: torch.Tensor) -> float:
-    """Mean over pairs of cells (n, 1024) of the share of pixels that differ, at the shift where fewest do."""
+    """Mean over pairs of cells (n, 1024) of the share of different pixels, at the shift with the fewest."""
     spectrum = torch.fft.rfft2(x.float().reshape(-1, SIDE, SIDE))
     count, total, pairs = x.sum(1), 0.0, 0
     for i in range(len(x) - 1):

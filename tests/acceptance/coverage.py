@@ -1,4 +1,4 @@
-"""What spread, proof and coverage must reach, measured: ``python -m tests.acceptance.coverage [SECTION …]`` (minutes).
+"""Measure spread, proof and coverage against their bars: ``python -m tests.acceptance.coverage [SECTION …]`` (minutes).
 
 Sections: spread, loops, proof, fill, boxes, estimate, table. References are computed by other means than the method's:
 solutions of the analytic tasks in closed form, weighted by their area; those of SrTiO₃'s surrogate where isotropic
@@ -95,7 +95,7 @@ def crossings(f, y: float, low, high, scale, n: int, seed: int = 0, grid: int = 
 
 
 class Reference:
-    """True solutions, all over the set, with the area and the posterior mass that each stands for."""
+    """True solutions all over the set, each with its share of the area and of the posterior mass."""
 
     def __init__(self, name: str, n: int) -> None:
         self.task = task = TASKS[name]
@@ -316,7 +316,7 @@ def estimate(names=tuple(WITHIN), runs: int = 50) -> None:
 
 
 def table() -> None:
-    """An own table of five inputs: Friedman's first function (1991, doi:10.1214/aos/1176347963), 2000 rows."""
+    """A user's table of five inputs: Friedman's first function (1991, doi:10.1214/aos/1176347963), 2000 rows."""
     import pandas as pd
 
     from ipage_core.cli.main import main

@@ -1,8 +1,7 @@
 """Measure what RESULTS.md claims of the crystal task: ``python -m tests.acceptance.crystal [PART …]`` prints its table.
 
-Ω is real DFT, about 8 s of CPU a lattice and 900 lattices in all. What was computed before is not computed again:
-fresh lattices are in ``data/crystal/test_*.parquet``, solutions in the cache of ``dft.py``; a stopped run goes
-on.
+Ω is real DFT, about 8 s of CPU per lattice and 900 lattices in all. Earlier results are reused: fresh lattices are in
+``data/crystal/test_*.parquet``, solutions in the cache of ``dft.py``, so a stopped run can be resumed.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ METHODS = ("ipage", "prior-lm")
 RANDOM = lattices.DATA.with_name("test_random.parquet")
 """300 draws of the prior, none of them in the training data."""
 HALF = lattices.DATA.with_name("test_half.parquet")
-"""Draws of the prior that the surrogate expects within 0.03 eV of 0.5 eV; Ω says which are within 0.02."""
+"""Draws of the prior for which the surrogate predicts a gap within 0.03 eV of 0.5 eV; Ω says which are within 0.02."""
 JOURNALS = Path("runs") / "crystal"
 Y = torch.tensor([0.5])
 
@@ -44,7 +43,7 @@ def figure(value: float) -> str:
 
 
 def computed(path: Path, x: np.ndarray, seed: int, workers: int = 2) -> lattices.LatticeData:
-    """Lattices (n, 6) with their Ω, from ``path`` or computed into it."""
+    """Lattices (n, 6) with their Ω, read from ``path`` or computed and stored there."""
     if not path.exists():
         items = [(f"{seed}:{i}", {"i": i, "lattice": lattice.tolist()}) for i, lattice in enumerate(x)]
         rows = cluster.run(lattices.work, items, JOURNALS / f"{path.name}.journal", workers=workers, progress=told)
@@ -59,7 +58,7 @@ def fresh() -> lattices.LatticeData:
 
 
 def near_half() -> np.ndarray:
-    """Lattices (n, 6) that Ω puts within 0.02 eV of 0.5 eV, none of them in the training data."""
+    """Lattices (n, 6) that are within 0.02 eV of 0.5 eV by Ω, none of them in the training data."""
     draws = TASK.sample_prior(3000, torch.Generator().manual_seed(500)).numpy().round(5)
     if HALF.exists():
         data = lattices.read(HALF)
@@ -167,7 +166,7 @@ def constrained() -> None:
 
 
 def violation(expressions: list[str], x: torch.Tensor) -> float:
-    """Independent of the parser: by the numbers that the expressions name."""
+    """Independent of the parser: from the numbers in the expressions."""
     worst = 0.0
     for text in expressions:
         name, value = text.replace("<=", "=").split("=")

@@ -1,8 +1,8 @@
-"""What own data must reach, measured: ``python -m tests.acceptance.own_data data_x.csv data_y.csv`` (minutes).
+"""Measure tasks from a user's table: ``python -m tests.acceptance.own_data data_x.csv data_y.csv`` (minutes).
 
 The table is the 10,798 strained MoS₂ cells with their DFT band gaps, seven inputs, of Fung et al. 2021 (npj Comput.
-Mater. 7, 200): ``Simulated_DataSets/MoS2`` of github.com/jxzhangjhu/MatDesINNe, as it is there. Without it, the rows
-about it are left out.
+Mater. 7, 200): ``Simulated_DataSets/MoS2`` of github.com/jxzhangjhu/MatDesINNe, unchanged. Without it, its rows are
+left out.
 """
 
 import argparse
@@ -25,7 +25,7 @@ THREADS = os.environ.get("OMP_NUM_THREADS", "2")
 
 
 def command(*words):
-    """(last JSON line, how long it took as text, peak memory of any child so far in GiB)."""
+    """(last JSON line, formatted duration, peak memory of any child so far in GiB)."""
     began, before = time.perf_counter(), _cpu()
     process = subprocess.run(
         [sys.executable, "-m", "ipage_core", *map(str, words)],
@@ -48,7 +48,7 @@ def _cpu():
 
 
 def real(files, folder):
-    """The real table, as it is."""
+    """The real table, unchanged."""
     x, y = tables.guess(tables.look(tables.read(files)))
     trained, took, _ = command(
         "train", "--data", *files, "--x", ",".join(x), "--y", ",".join(y), "--out", folder / "real"
@@ -80,7 +80,7 @@ def real(files, folder):
 
 
 def large(folder):
-    """Two outputs, 20 inputs, 50,000 rows, made up."""
+    """Synthetic: two outputs, 20 inputs, 50,000 rows."""
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, (50_000, 20))
     mixed = x @ rng.normal(0, 1, (20, 6)) / np.sqrt(20)
@@ -105,7 +105,7 @@ def large(folder):
 
 
 def tested(name, what, must, reached):
-    """A row that a test stands for."""
+    """A row whose result is whether a test passes."""
     process = subprocess.run([sys.executable, "-m", "pytest", "-q", name], cwd=ROOT, capture_output=True, text=True)
     said = f"{reached} ({name.split('::')[1]})" if process.returncode == 0 else f"**not reached**: {name} fails"
     yield what, must, said

@@ -1,8 +1,8 @@
-"""Measure what data/silicon says of itself: ``python -m tests.acceptance.silicon PART``.
+"""Measure the claims about data/silicon: ``python -m tests.acceptance.silicon PART``.
 
 ``unseen`` judges the shipped surrogate on the stored rows that came after its training. ``fresh`` computes n random
 strains beside the training data, into ``data/silicon/test_random.parquet``, and judges it on them. ``audit`` computes
-random rows again on a dense mesh, about a minute of CPU a row; a stopped one goes on.
+random rows again on a dense mesh, about a minute of CPU per row; a stopped audit can be resumed.
 ``learning`` trains the surrogate on the first n rows and compares it with the rows after them.
 ``targets`` designs 1000 strains for each of three gaps by the surrogate of all rows; Ω judges n of each, and n that
 were corrected with two evaluations. ``energy`` looks for the least elastic energy at ten gaps; Ω confirms.
@@ -37,7 +37,7 @@ RANDOM = dataset.DATA.with_name("test_random.parquet")
 
 
 def unseen() -> None:
-    """The shipped surrogate on the stored rows that it was not trained on: those after the rows of its card."""
+    """The shipped surrogate on the stored rows after those of its card, which it was not trained on."""
     x, y = pairs(dataset.read())
     method = load("silicon", "ipage")
     seen = int(load("silicon", "prior-lm").cards["mlp"]["data"]["n"])
@@ -47,7 +47,7 @@ def unseen() -> None:
 
 
 def judge(network: object, strains: torch.Tensor, y: torch.Tensor, failed: int) -> None:
-    """One line on a surrogate: strains (n, 6), pairs' y (n, 11)."""
+    """One line about a surrogate: strains (n, 6), pairs' y (n, 11)."""
     assert isinstance(network, ValleySurrogate)
     off = network.properties(strains.float()).double() - y[:, :4]
     right = (network.valley(strains.float()) == y[:, 8:].argmin(1)).double().mean()
@@ -60,7 +60,7 @@ def judge(network: object, strains: torch.Tensor, y: torch.Tensor, failed: int) 
 
 
 def fresh(n: int, workers: int) -> None:
-    """The shipped surrogate on n random strains: what is there already is not computed again."""
+    """The shipped surrogate on n random strains; stored ones are not computed again."""
     x = TASK.sample_prior(300, torch.Generator().manual_seed(300)).numpy().round(6)[:n]
     known = {row["i"]: row for row in dataset.read_rows(RANDOM)} if RANDOM.exists() else {}
     items = [(f"300:{i}", {"i": i, "strain": x[i].tolist()}) for i in range(n) if i not in known]
@@ -79,7 +79,7 @@ def dense(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def audit(n: int, workers: int) -> None:
-    """n rows drawn by a fixed seed: Ω less the dense mesh."""
+    """n rows drawn by a fixed seed: Ω minus the dense mesh."""
     rows = {row["i"]: row for row in dataset.read_rows() if row["fail"] is None and row["i"] < 100}
     drawn = np.random.default_rng(0).choice(sorted(rows), n, replace=False).tolist()
     items = [(str(i), {"strain": [rows[i][name] for name in dataset.NAMES]}) for i in drawn]
@@ -114,7 +114,7 @@ def trained(x: torch.Tensor, y: torch.Tensor) -> ValleySurrogate:
 
 
 def learning(sizes: list[int]) -> None:
-    """One line for each size: errors on all rows from the largest size on."""
+    """One line per size: errors on all rows from the largest size on."""
     x, y = pairs(dataset.read())
     x_test, y_test = x[max(sizes) :].float(), y[max(sizes) :].float()
     print(f"{len(x_test)} rows held out; gap, direct gap in meV, energy in meV/atom, pressure in GPa: mean |error|")
@@ -130,7 +130,7 @@ def learning(sizes: list[int]) -> None:
 
 
 def surrogate() -> ValleySurrogate:
-    """Of all stored rows; kept for the parts that follow."""
+    """A surrogate of all stored rows, kept for later parts."""
     x, y = pairs(dataset.read())
     file = JOURNAL.with_name(f"valleys-{len(x)}.safetensors")
     if not file.exists():
@@ -157,7 +157,7 @@ def targets(n: int) -> None:
 
 
 def energy() -> None:
-    """Least elastic energy: from the best of 1000 designs, descended; against the best of 20,000 random strains."""
+    """Least elastic energy: descent from the best of 1000 designs, compared with the best of 20,000 random strains."""
     network = surrogate()
     exact = ValleySurrogate(6, 1, dataset.BOUNDS.tolist()).double()
     exact.load_state_dict(network.state_dict())

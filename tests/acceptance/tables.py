@@ -1,8 +1,8 @@
-"""How long tables take: ``python -m tests.acceptance.tables`` prints a table (minutes); nothing is kept.
+"""Measure the time that tables take: ``python -m tests.acceptance.tables`` prints a table (minutes); stores nothing.
 
 A small table trains in 15 s, one of 10,000 rows in 4 minutes, and 100 designs of a stack of thin films with its 256
-reflectances take 10 s, on two idle cores. The bars are of the clock; on a machine that does more, read the CPU seconds
-beside it. ``--only small`` measures one of them.
+reflectances take 10 s, on two idle cores. The limits are wall-clock times; on a busy machine, read the CPU seconds
+beside them. ``--only small`` measures one of them.
 """
 
 import argparse
@@ -23,18 +23,18 @@ from ipage_core.training import recipes
 
 SMALL, LARGE, STACK = "small", "large", "stack"
 BARS = {SMALL: 15.0, LARGE: 240.0, STACK: 10.0}
-"""Seconds by the clock."""
+"""Limits in wall-clock seconds."""
 
 
 def timed(work):
-    """(what it returns, seconds by the clock, CPU seconds of all threads)."""
+    """(return value, wall-clock seconds, CPU seconds of all threads)."""
     clock, cpu = time.perf_counter(), time.process_time()
     found = work()
     return found, time.perf_counter() - clock, time.process_time() - cpu
 
 
 def table(name, rows, folder):
-    """A table of a published problem with so many rows, as a task."""
+    """A table of a published problem with this many rows, as a task."""
     problem = replace(PROBLEMS[name], rows=rows)
     generator = Generator().manual_seed(0)
     x = problem.draw(rows, generator)
@@ -43,7 +43,7 @@ def table(name, rows, folder):
 
 
 def trained(task):
-    """The cards of its models, trained here."""
+    """The cards of its models, which are trained here."""
     return [recipes.train(task, model, task.models_folder) for model in METHODS[task.default_method].models]
 
 
@@ -54,7 +54,7 @@ def measure(what, folder):
         trained(task)
         method = load(task, task.default_method)
         target = task.held_out()[1][0]
-        design(task, method, target, 1)  # what is loaded once
+        design(task, method, target, 1)  # load the models first
         found, clock, cpu = timed(lambda: design(task, method, target, 100))
         off = (found.surrogate.double() - target).square().mean().sqrt()
         return "100 designs of 5 films for 256 reflectances", clock, cpu, f"{float(off):.2g} from the target, predicted"

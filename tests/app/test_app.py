@@ -1,4 +1,4 @@
-"""The page's script without a browser (Streamlit's AppTest), on stand-ins that need no trained model."""
+"""The page's script without a browser (Streamlit's AppTest), with stand-ins that need no trained model."""
 
 import io
 import json
@@ -45,7 +45,7 @@ def figure(test):
 
 
 def about(test):
-    """Task and target of the figure."""
+    """Task and target in the figure."""
     return {name: figure(test)["layout"]["meta"][name] for name in ("task", "target")}
 
 

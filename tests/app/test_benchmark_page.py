@@ -1,4 +1,4 @@
-"""The benchmark page and the report: the paper's figure beside ours, Ω never confused with a surrogate."""
+"""The benchmark page and the report: the paper's numbers beside ours, Ω and surrogates clearly separate."""
 
 import json
 import re
@@ -42,7 +42,7 @@ PAGE = str(ROOT / "app" / "screens" / "benchmark.py")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Results of stand-ins on the sine wave, all sections, with a method that is missing and cells of crystal."""
+    """Stand-in results of the sine wave with all sections, a missing method, and cells of crystal."""
     out = tmp_path_factory.mktemp("benchmark")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scope, "load", lambda task, method, root=None: stand_ins.load(task, method))
@@ -196,7 +196,7 @@ def test_spread_over_seeds_is_drawn_of_counts_and_of_errors():
 
 
 def ablated():
-    """Three seeds of some combinations on the sine wave and of one on crystal, where Ω does not run."""
+    """Three seeds of some combinations on the sine wave, and one on crystal, where Ω does not run."""
     runs = []
     for start, sampling in (("prior", "srs"), ("INN posterior (φ)", "srs"), ("INN posterior (φ)", "maximin")):
         for optimizer, surrogate in (("none", "–"), ("lm", "separate"), ("lm", "INN's last (φ)")):
@@ -248,7 +248,7 @@ def test_a_gpu_has_a_bar_of_its_own_where_it_has_run(folder):
         inference = figures.times(rows_, paper_tables.TITLES, False)["data"][0]
         assert ("iPage, GPU" in inference["y"]) == there
         assert "INN, GPU" not in inference["y"]
-        assert {"iPage", "INN"} <= set(inference["y"])  # the CPU's always
+        assert {"iPage", "INN"} <= set(inference["y"])  # always on the CPU
         costs = results.costs({"compute": (rows_, card)})
         assert len(costs) == len(rows_)
         assert (costs["device"] == "GPU").sum() == there
@@ -312,7 +312,7 @@ def test_a_cell_is_run_with_the_sampling_of_the_form(page, monkeypatch):
     )
     assert asked("inn")[0]["--sampling"] == "srs"
     assert asked("ipage", "lhs")[1] == "Sine wave, iPage, LHS, Table 3, 3 latent seeds"
-    said, told = asked("prior-lm")  # it has no latent space
+    said, told = asked("prior-lm")  # this method has no latent space
     assert "--sampling" not in said
     assert told == "Sine wave, control: prior + LM, Table 3, 3 latent seeds"
 
@@ -357,7 +357,7 @@ def test_the_report_needs_no_network_and_holds_every_figure(folder, tmp_path):
     shell = text.replace(re.search(r"<script>.*?</script>", text, re.DOTALL).group(), "")  # plotly.js speaks of many
     assert not re.search(r'(src|href)\s*=\s*["\']?(https?:)?//', shell)
     assert "Table 3: many solutions for one y*" in shell
-    assert 'name="viewport"' in shell  # or a phone draws it as wide as a desk
+    assert 'name="viewport"' in shell  # without it a phone would draw the page at desktop width
     assert shell.count('class="figure"') == shell.count("Plotly.newPlot(")
     assert 'class="interval"' in shell
     assert "<b>cVAE</b>" not in shell
@@ -372,7 +372,7 @@ def follow(job, seconds=60):
 
 @pytest.fixture
 def faked(monkeypatch, tmp_path):
-    """A program in the place of the benchmark."""
+    """A stand-in for the benchmark program."""
 
     def fake(code):
         monkeypatch.setattr(rerun, "COMMAND", ["-c", code])

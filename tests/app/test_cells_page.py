@@ -1,4 +1,4 @@
-"""The page of pixel cells without a browser, on the networks that ship with it."""
+"""The page of pixel cells without a browser, with the shipped networks."""
 
 import io
 import json
@@ -54,7 +54,7 @@ def app(monkeypatch):
 
 
 def figure(test, name):
-    """By what its meta says: the localization carries a target, the canvas does not."""
+    """The figure by its meta: the localization has a target, the canvas does not."""
     specs = [json.loads(chart.proto.spec) for chart in test.get("plotly_chart")]
     return next(spec for spec in specs if name in spec["layout"]["meta"])
 

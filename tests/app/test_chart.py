@@ -1,4 +1,4 @@
-"""Figures reach the page unchecked: they must be what Plotly's own check would have made of them."""
+"""Figures reach the page unvalidated, but equal to what Plotly's validation would return."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The classroom switch: what is off says so, what is bounded cannot be asked for, by a link neither."""
+"""Classroom mode: disabled parts say so, and limits hold also for requests by a link."""
 
 import http.client
 from pathlib import Path
@@ -64,7 +64,7 @@ def test_a_link_cannot_ask_for_more(lesson, task, most):
 
 
 def test_a_slow_operator_does_not_correct(lesson, monkeypatch):
-    monkeypatch.setattr(runs, "load", load)  # the stand-in of a surrogate is Ω itself
+    monkeypatch.setattr(runs, "load", load)  # Ω stands in for the surrogate
     test = lesson(task="crystal", omega="2", n="10")
     assert any("switched off in this classroom" in c.value for c in test.caption)
     assert not any("Run them" in t.label for t in test.toggle)

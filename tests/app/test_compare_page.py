@@ -1,4 +1,4 @@
-"""Runs beside each other, without a browser and without trained models."""
+"""The page Compare, without a browser and without trained models."""
 
 import json
 from pathlib import Path
@@ -72,7 +72,7 @@ def test_the_address_brings_runs_back_and_coverage_is_run_on_demand(app, monkeyp
     assert {trace["name"] for trace in spec["data"]} == {"A: inn, SRS, 4", "B: ipage, LHS, 2"}
     assert spec["layout"]["yaxis"]["range"] == [0, 9.6]
     test.number_input(key="compare-sinewave-y").set_value(0.5).run()
-    assert len(test.get("plotly_chart")) == 2  # another target: not its coverage
+    assert len(test.get("plotly_chart")) == 2  # the coverage of another target is not shown
 
 
 def test_tasks_of_several_targets(app):

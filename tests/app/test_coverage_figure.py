@@ -1,4 +1,4 @@
-"""The figure of a coverage shows every known solution once, and only what is proved as proved."""
+"""The figure of a coverage shows every known solution once, and marks as proved only what is proved."""
 
 import numpy as np
 import plotly.graph_objects as go

@@ -48,7 +48,7 @@ def sentence(test):
 def test_coverage_is_worked_out_when_asked_for(app):
     test = app(task="sinewave", within="0.1")
     assert not test.exception
-    assert not test.get("plotly_chart")  # it costs seconds: not before the button
+    assert not test.get("plotly_chart")  # slow, so only after the button
     test.button(key="cover").click().run()
     assert not test.exception
     assert sentence(test).startswith("**Proved: exactly 9 separate pieces. Proved: no solution in the box is farther")
@@ -61,7 +61,7 @@ def test_coverage_is_worked_out_when_asked_for(app):
     assert (np.diff(share) >= 0).all()
     assert share[-1] == 100
     before = len(unpacked(traces["solutions seen"]["x"]))
-    test.number_input(key="within").set_value(0.05).run()  # ε judges what is known: nothing is computed anew
+    test.number_input(key="within").set_value(0.05).run()  # ε only judges known distances: no new computation
     fewer = {trace["name"]: trace for trace in figure(test)["data"]}["solutions seen"]
     assert len(unpacked(fewer["x"])) < before
     assert "have a design within 0.05" in sentence(test)
@@ -87,7 +87,7 @@ def test_gaps_are_filled_and_the_added_designs_can_be_removed(app):
     assert not test.success
     test.button(key="fill-gaps").click().run()
     test.number_input(key="y1").set_value(0.7).run()
-    assert "fill" not in test.query_params  # another target begins without
+    assert "fill" not in test.query_params  # another target starts unfilled
 
 
 def test_a_link_fills_the_gaps_too(app):

@@ -1,4 +1,4 @@
-"""Choosing among SrTiO₃ candidates: filters, gap against energy, two side by side, what files say."""
+"""Choice among SrTiO₃ candidates: filters, gap against energy, comparison of two cells, contents of files."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The page of crystals without a browser: the shipped networks, and a stand-in where DFT would compute."""
+"""The page of crystals without a browser: the shipped networks, and a stand-in for DFT."""
 
 import io
 import json
@@ -44,7 +44,7 @@ WAITS = "import time; time.sleep(60)"
 
 @pytest.fixture(autouse=True)
 def queue(monkeypatch, tmp_path):
-    """A queue of one's own, whose process is a stand-in: 0.51 eV for all but the last, which fails."""
+    """A separate queue whose stand-in process gives 0.51 eV for all but the last lattice, which fails."""
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("IPAGE_CACHE", str(tmp_path))
     monkeypatch.setattr(dft, "require", lambda: None)
@@ -108,7 +108,7 @@ def found():
 
 
 def verified(found, rows):
-    """The run after DFT has spoken of some rows."""
+    """The run with DFT results for some rows."""
     x = jobs.keys(candidates.lattices(found))
     for row in rows:
         jobs.queue().finished[x[row]] = {"gap": 0.51, "direct": 0.6, "energy": CUBIC_ENERGY + 1.5}
@@ -167,7 +167,7 @@ def test_verdicts_flow_into_headline_table_figures_and_files(queue):
     assert any("The SCF did not converge" in w.value for w in test.warning)
     diamonds = [t for t in spec(test)["data"] if t.get("marker", {}).get("symbol") == "diamond"]
     assert [sorted(t["customdata"]) for t in diamonds] == [sorted(best[:2])] * 2
-    assert "Verify the best 1 with DFT" in test.button(key="verify").label  # what failed may be tried again
+    assert "Verify the best 1 with DFT" in test.button(key="verify").label  # failed cells may be tried again
 
 
 def test_a_job_can_be_cancelled_and_is_found_again_by_another_page(queue, monkeypatch):
@@ -286,7 +286,7 @@ def test_verdicts_are_in_the_csv_and_the_cards(found):
     assert frame["ΔE [eV per cell]"][2] == pytest.approx(1.5)
     assert run.frame[run.frame["stage"] == "posterior"]["y1"].isna().all()
     assert (run.summary["verified"], run.summary["resim_mse"]) == (2, pytest.approx(1e-4))
-    assert found.frame["y1"].isna().all()  # the run that all sessions share stays as it was
+    assert found.frame["y1"].isna().all()  # the run shared by all sessions is unchanged
 
 
 def test_the_figures_say_what_is_known(found):

@@ -64,7 +64,7 @@ def test_level_set_of_an_unreachable_target_is_empty():
 
 
 def test_level_set_holds_every_solution():
-    """Solutions found by a fine scan along x₁ lie on the curve, whatever their loop."""
+    """Solutions found by a fine scan along x₁ lie on the curve, on every loop."""
     curve = sinewave.level_set(1.2, points=2001)
     curve = curve[~np.isnan(curve).any(axis=1)]
     x1 = np.linspace(-1, 1, 301)
@@ -121,7 +121,7 @@ def test_frames_move_svg_scatters_only_and_end_where_the_figure_rests(run_of, ta
 
 
 def play_next(names, current):
-    """Plotly's rule for ``fromcurrent``: on from the current frame, unless it is the list's first or last."""
+    """Plotly's rule for ``fromcurrent``: continue from the current frame, unless it is the list's first or last."""
     at = names.index(current) if current in names else -1
     rest = names[at + 1 :] if 0 < at < len(names) - 1 else names
     return next(name for name in rest if name != "·")
@@ -145,7 +145,7 @@ def test_play_begins_at_the_latent_points_and_leaves_out_steps_in_which_nothing_
     assert names[1] == run.labels[0]
     assert names[-1] == run.labels[-1]
     assert len(options["frame"]) == len(options["transition"]) == len(names)
-    assert options["transition"][0]["duration"] == 0  # there is nothing to come from
+    assert options["transition"][0]["duration"] == 0  # there is no earlier frame
     assert min(one["duration"] for one in options["frame"]) >= SPEEDS["▶ Play"]
     medians = [np.nanmedian(run.f_error[run.labels.index(name)]) for name in names[1:-1] if "correction" not in name]
     assert all(not 0.8 * before <= after <= before / 0.8 for before, after in pairwise(medians))
@@ -153,7 +153,7 @@ def test_play_begins_at_the_latent_points_and_leaves_out_steps_in_which_nothing_
 
 @pytest.mark.parametrize("task", CHEAP)
 def test_latent_points_are_where_their_quantiles_say(run_of, task):
-    """The first frame: samples by their latent quantiles in the main panel, and no other sample anywhere."""
+    """The first frame shows samples at their latent quantiles in the main panel, and no samples elsewhere."""
     run = run_of(task)
     figure = panel_of(task).figure(run)
     low, high = np.array([figure["layout"][name]["range"] for name in ("xaxis", "yaxis")]).T
@@ -268,7 +268,7 @@ def luminance(color):
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_every_mark_stands_out_from_its_ground(dark):
-    """WCAG 2.1 asks for a contrast of 3 for graphics."""
+    """WCAG 2.1 requires a contrast of 3 for graphics."""
     colors = palette(dark)
     for ground, least in ((colors.background, 3), (colors.landscape[0], 3), (colors.landscape[1], 2.6)):
         for mark in (colors.posterior, colors.localized, colors.target):

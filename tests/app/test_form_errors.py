@@ -1,4 +1,4 @@
-"""Errors of typing: the message stands under its field, and sidebar and result stay."""
+"""Input errors: the message appears under its field, and sidebar and result stay."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def headline(test):
 
 
 def whole(test):
-    """Whether sidebar, result and exports are there."""
+    """Whether sidebar, result and exports are present."""
     return not test.exception and len(test.sidebar.selectbox) == 2 and len(test.get("download_button")) >= 2
 
 

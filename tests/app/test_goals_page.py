@@ -77,7 +77,7 @@ def test_a_row_is_added_removed_and_needs_a_number(app):
     test = app(goals="E_x=0.4±0.02", n="1", feature="1")
     by_label(test.button, "Add a goal").click().run()
     assert any("has no number yet" in e.value for e in test.error)
-    assert len(table(test)) == 1  # the designs stay
+    assert len(table(test)) == 1  # the designs are kept
     removes = [b for b in test.button if b.key and b.key.endswith("-remove")]
     assert len(removes) == 2
     removes[1].click().run()

@@ -1,4 +1,4 @@
-"""The queue for verification: stand-ins for the process, because DFT is not the point."""
+"""The queue for verification, with stand-ins for the process instead of DFT."""
 
 import json
 import os
@@ -138,7 +138,7 @@ def test_disk_is_asked_without_computing(monkeypatch, tmp_path):
 
 
 def test_the_real_process_prints_what_the_queue_reads(tmp_path):
-    """With a GPAW that is not there, or a lattice that cannot be: neither takes time."""
+    """With GPAW missing, or an impossible lattice: both are fast."""
     impossible = json.dumps([[3.9, 3.9, 3.9, 150, 150, 150]])
     done = subprocess.run(
         [sys.executable, "-m", "app.workers.jobs"],
@@ -156,6 +156,6 @@ def test_the_real_process_prints_what_the_queue_reads(tmp_path):
 
 
 def test_the_process_needs_neither_streamlit_nor_torch():
-    """Its start is part of every verdict's time."""
+    """Its startup time adds to every result."""
     code = "import sys, app.workers.jobs; sys.exit(bool({'streamlit', 'torch', 'plotly'} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)

@@ -1,4 +1,4 @@
-"""The guided tour without a browser, on the networks that ship: every step, its figure, its address."""
+"""The guided tour without a browser, with the shipped networks: every step, its figure, its address."""
 
 import json
 from pathlib import Path
@@ -82,7 +82,7 @@ def test_no_target_of_the_slider_breaks_a_step(tour, step, target):
 
 
 def test_the_same_network_is_blind_to_its_own_samples():
-    """Why the forward is asked at padding zero: with the padding of the inverse it returns y* itself."""
+    """Why the forward pass uses zero padding: with the padding of the inverse it returns y* itself."""
     _, step, truth, blind = lessons.seen(1.2, 100, lessons.EYES[0])
     assert np.abs(blind).max() < 1e-4 < np.median(np.abs(truth))
     assert np.linalg.norm(step, axis=1).max() < 1e-4

@@ -37,7 +37,7 @@ def place(monkeypatch, tmp_path):
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    """A folder of own lattices with models of two epochs, to be copied."""
+    """A folder of a user's lattices with models of two epochs, to be copied."""
     folder = tmp_path_factory.mktemp("models") / "strained"
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(rng.uniform(3.5, 4.3, (300, 3)), columns=["a [Å]", "b [Å]", "c [Å]"])

@@ -1,4 +1,4 @@
-"""The projector shows headline and figure alone, and gives the rest back."""
+"""Projector mode shows only headline and figure, and restores the rest afterwards."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Sentences that state a fact about a run, each held against the run."""
+"""Statements about a run, each compared with the run."""
 
 import re
 from dataclasses import replace
@@ -35,7 +35,7 @@ def number(pattern, text):
 
 @pytest.fixture(scope="module")
 def peak():
-    """Nine maxima come equally close."""
+    """Nine maxima come equally close to the target."""
     return find("sinewave", 2.5, n=100)
 
 

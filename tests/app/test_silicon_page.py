@@ -1,4 +1,4 @@
-"""The page of strained silicon without a browser: the shipped surrogate, and a stand-in where DFT would compute."""
+"""The page of strained silicon without a browser: the shipped surrogate, and a stand-in for DFT."""
 
 import textwrap
 import time

@@ -1,4 +1,4 @@
-"""The queue of trainings: real trainings of seconds, killed and stopped and found again."""
+"""The queue of trainings: real trainings of a few seconds, killed, stopped and resumed."""
 
 import json
 import os
@@ -57,7 +57,7 @@ def test_one_at_a_time_and_the_next_by_itself(place):
     assert now(2).state == "waiting"
     with pytest.raises(ValueError, match="with the same folder"):
         trainings.add("three", out=place / "models/two", **TRAIN)
-    until(lambda: now(2).state == "done")  # nobody polls: the worker goes on alone
+    until(lambda: now(2).state == "done")  # without polls, the worker continues alone
     assert now(1).state == "done"
     assert epochs(1) == [1, 2]
     assert trainings.printed(now(1))[0]["device"]
@@ -85,12 +85,12 @@ def test_killed_with_its_worker_it_goes_on_where_it_was(place):
     os.kill(pid, signal.SIGKILL)
     until(lambda: not trainings.is_working())
     before = len(epochs(1))
-    assert now(1).state == "running"  # as the killed left it
-    trainings.poll()  # what any page does, and the app when it starts
+    assert now(1).state == "running"  # as the kill left it
+    trainings.poll()  # called by every page, and by the app at its start
     until(lambda: len(epochs(1)) > before or now(1).state == "done")
     lines = [json.loads(x) for x in (place / "queue/1.jsonl").read_text().splitlines() if x.startswith("{")]
     printed = [row["epoch"] for row in lines if "epochs" in row]
-    assert printed[before] >= before  # at most one epoch was done again
+    assert printed[before] >= before  # at most one epoch was repeated
     until(lambda: now(1).state == "done")
     assert epochs(1) == [1, 2, 3, 4, 5, 6]
 

@@ -1,4 +1,4 @@
-"""What a class does to a server: files that must wait for their browser, closed uploads, turns at computing."""
+"""A server under the load of a class: downloads that wait for their browser, closed uploads, turns at computing."""
 
 import asyncio
 import threading
@@ -32,7 +32,7 @@ def test_a_file_waits_for_its_browser(files):
         manager.remove_orphaned_files()
     assert storage.get_file(name).content == b"a,b\n"
     clock[0] += transfers.SECONDS + 1
-    manager.execute_deferred(manager.add_deferred(lambda: "a,b\n", "text/csv", "1.2", "table.csv"))  # asked for again
+    manager.execute_deferred(manager.add_deferred(lambda: "a,b\n", "text/csv", "1.2", "table.csv"))  # requested again
     manager.remove_orphaned_files()
     assert storage.get_file(name)
     clock[0] += transfers.SECONDS + 1

@@ -1,4 +1,4 @@
-"""The figures of the views beside the animation, for every task and for tasks that no figure was made for."""
+"""The figures of the views beside the animation, for every task and for tasks without their own figure."""
 
 import json
 from dataclasses import replace
@@ -91,7 +91,7 @@ def test_the_density_of_eq_3_integrates_to_one_and_its_map_is_its_top():
         found = density(run, 0, 1, False, -1)
     assert found.kind == "exact"
     cell = (found.across[1] - found.across[0]) * (found.up[1] - found.up[0])
-    inner = found.posterior[2:-2, 2:-2]  # at the walls the map of bounded coordinates has spikes that no grid resolves
+    inner = found.posterior[2:-2, 2:-2]  # at the walls bounded coordinates make spikes that no grid resolves
     draws = posterior_draws(load("sinewave", "ipage"), torch.tensor([[1.2]]))
     share = float((draws.abs() < found.across[-3] + 0.01).all(1).float().mean())
     assert inner.sum() * cell == pytest.approx(share, abs=0.05)
@@ -210,7 +210,7 @@ def test_an_interval_is_doubted_only_where_no_training_pair_lies_in_it():
 
 
 def test_a_gap_between_the_data_is_found():
-    """Two clusters of y with nothing between."""
+    """Two clusters of y with a gap between them."""
 
     def prior(n, generator):
         x = torch.rand(n, 1, dtype=torch.float64, generator=generator)

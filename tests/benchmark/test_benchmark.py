@@ -1,4 +1,4 @@
-"""Benchmark runs are resumable, rows tidy, tables beside the paper's; nothing is shown for Ω that is not."""
+"""Benchmark runs can be resumed, rows are tidy, tables stand beside the paper's; only values by Ω are labelled Ω."""
 
 import dataclasses
 import os
@@ -108,7 +108,7 @@ def test_a_killed_run_goes_on_without_a_doubled_row(tmp_path):
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    with journal.open("ab") as file:  # as if the kill had cut a line short
+    with journal.open("ab") as file:  # as if the kill had cut off the last line
         file.write(b'{"key": "half')
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     frame, card = rows.read(tmp_path / "solutions.parquet")
@@ -383,7 +383,7 @@ def test_every_section_runs_and_writes_its_table(stand_in, tmp_path, monkeypatch
 
 
 def test_the_density_of_the_prior_is_a_density():
-    """Its mean over uniform draws of the box, times the box's volume, is the prior's share in the box."""
+    """Its mean over uniform draws of the box, times the box's volume, equals the prior's share in the box."""
     for name in ("sinewave", "robotic_arm"):
         task = TASKS[name]
         low, high = task.bounds
@@ -493,7 +493,7 @@ def test_clocks_run_on_the_device_that_is_asked_for(monkeypatch):
     assert rows.machine("cuda") == f"Big GPU in {rows.machine()}"
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert devices() == ["cpu"]
-    assert devices(device="cuda") == ["cuda"]  # to fold what ran elsewhere
+    assert devices(device="cuda") == ["cuda"]  # for merging runs from elsewhere
     with pytest.raises(ValueError, match="device 'tpu' is not known; accepted: cpu, cuda"):
         Scope(("sinewave",), device="tpu")
 

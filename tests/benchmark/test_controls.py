@@ -59,7 +59,7 @@ def test_the_summary_counts_what_was_said_and_what_it_cost():
 
 
 def made_up(argument):
-    """As `work` returns it: a program that hits, and a nearest row that does not."""
+    """Rows as returned by `work`: a program that hits, and a nearest row that does not."""
     rows = [
         {"way": "program", "target": 0, "candidate": i, "error": 0.01, "lost": False, "whole": True, "covered": 1.0,
          "row_is_closer": False}

@@ -1,4 +1,4 @@
-"""The benchmark's coverage: references in closed form, and what is said of designs that are known."""
+"""The benchmark's coverage: references in closed form, and the coverage of known designs."""
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ def test_references_are_solutions_in_the_box(name):
 
 
 def test_the_weights_are_those_of_the_length():
-    """The sine wave's nine loops are alike: each has a ninth of the length, wherever its points lie."""
+    """The nine loops are congruent, so each has a ninth of the length, however its points are spaced."""
     truth = reference("sinewave", 20_000, 2)
     angle = np.arctan2(truth.x[:, 1], truth.x[:, 0] - 1 / 6)  # about the maximum at (1/6, 0)
     here = np.hypot(truth.x[:, 0] - 1 / 6, truth.x[:, 1]) < 0.3

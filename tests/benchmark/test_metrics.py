@@ -36,7 +36,7 @@ def test_quantiles_leave_out_what_is_not_known():
 
 
 class Conjugate:
-    """θ ~ N(0, I), y = θ + N(0, σ²): the posterior is known, and drawn as wide as asked."""
+    """θ ~ N(0, I), y = θ + N(0, σ²): the posterior is known; samples are drawn with a chosen width."""
 
     def __init__(self, width, cases=1000, draws=199, d=2, sigma=0.5, seed=0):
         rng = np.random.default_rng(seed)

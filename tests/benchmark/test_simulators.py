@@ -57,7 +57,7 @@ def test_a_quarter_wave_reflects_as_by_its_admittance():
 
 
 def test_an_ideal_cell_obeys_shockley():
-    """Without resistances: I_sc = I_L, V_oc = nV_T ln(1 + I_L/I₀), and the power is greatest where dP/dV = 0."""
+    """Without resistances: I_sc = I_L, V_oc = nV_T ln(1 + I_L/I₀), and the power has its maximum where dP/dV = 0."""
     short, opened, power = at("solar", 35.0, 1e-9, 0.0, 1e15, 1.3)
     thermal = 1.3 * 0.025693
     assert short == pytest.approx(35)
@@ -74,7 +74,7 @@ def test_a_series_resistance_costs_power_and_no_voltage():
 
 
 def test_a_full_vessel_ends_the_fermentation():
-    """At 0.5 l/h less what evaporates, 120 l reach 180 l after about 120 h, and not before."""
+    """At 0.5 l/h minus evaporation, 120 l reach 180 l after about 120 h, and not before."""
     made, gas, hours = at("penicillin", 120, 5, 298, 10, 0.5, 600, 5.8)
     assert 60 / 0.5 <= hours < 2500
     assert made > 0

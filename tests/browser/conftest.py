@@ -1,4 +1,4 @@
-"""One server for all tests of pages, a Chromium for each file, and pages that must leave no error behind."""
+"""One server for all page tests, one Chromium per file, and pages that must cause no errors."""
 
 import pytest
 
@@ -11,7 +11,7 @@ def address():
         yield address
 
 
-@pytest.fixture(scope="module")  # longer, and its event loop would stand in the way of other tests
+@pytest.fixture(scope="module")  # longer, and its event loop would disturb other tests
 def browser():
     with chromium() as browser:
         yield browser
@@ -19,7 +19,7 @@ def browser():
 
 @pytest.fixture
 def watch(browser):
-    """New pages. In the end none has an error on its console, or has asked beyond the loopback."""
+    """New pages. At the end, none may have console errors or requests beyond the loopback."""
     opened = []
 
     def make(**settings):

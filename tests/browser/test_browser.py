@@ -1,4 +1,4 @@
-"""The app in headless Chromium, with the trained models that ship with it."""
+"""The app in headless Chromium, with the shipped models."""
 
 import csv
 import json
@@ -19,7 +19,7 @@ pytestmark = [
     ),
 ]
 
-# Texts that are drawn over each other or cut off at the figure's edge. Numbers on loops lie on purpose where they lie.
+# Texts that overlap or are cut off at the figure's edge. Numbers on loops may overlap.
 CLASHES = """() => {
     const figure = document.querySelector('.js-plotly-plot'), edge = figure.getBoundingClientRect();
     const texts = [...figure.querySelectorAll('text')].filter(t => t.textContent.trim() && !t.closest('.scatterlayer')
@@ -51,7 +51,7 @@ SEEN = """setInterval(() => {
     plot.on('plotly_animatingframe', e => window.seen.push(
         [e.name, dots().map(p => p.getAttribute('transform').match(/[-.0-9]+/g).map(Number))]));
 }, 20)"""
-"""Notes each frame as it is played, with the dots' places before it."""
+"""Record each frame as it is played, with the previous positions of the dots."""
 LAST = """(() => {
     const plot = document.querySelector('.st-key-animation .js-plotly-plot'), steps = plot._fullLayout.sliders[0].steps;
     return plot._fullLayout._currentFrame === steps.at(-1).args[0][0];
@@ -107,7 +107,7 @@ def test_a_new_result_plays_by_itself_from_latent_points_to_solutions(address, w
     assert [name for name, _ in seen[:3]] == ["latent z", "posterior", "step 1"]
     start, end = np.array(seen[1][1]), np.array(page.evaluate(DOTS))
     assert start.shape == end.shape
-    assert (np.linalg.norm(start - end, axis=1) >= 40).sum() >= 25  # pixels: half of the samples are seen to move
+    assert (np.linalg.norm(start - end, axis=1) >= 40).sum() >= 25  # pixels: half of the samples visibly move
 
     count = len(seen)
     page.wait_for_timeout(2500)
@@ -175,7 +175,7 @@ def test_the_download_is_the_table_of_all_stages(address, watch):
 
 
 def trace_point(page, subplot, index):
-    """Where on the screen a subplot's point is: (x, y) of the ``index``-th marker that carries a sample."""
+    """Screen position (x, y) of the ``index``-th marker with a sample in a subplot."""
     return page.evaluate(
         """([subplot, index]) => {
             const points = [...document.querySelectorAll(`.js-plotly-plot .subplot.${subplot} .trace path.point`)]
@@ -269,7 +269,7 @@ def test_compare_links_axes_and_a_sweep_can_be_stopped_and_gone_on_with(address,
     )
     page.get_by_role("button", name="Start 240 runs").click()
     page.get_by_text("seed 0").wait_for()
-    page.get_by_role("button", name="Stop").dispatch_event("click")  # a click would wait for the page to be at rest
+    page.get_by_role("button", name="Stop").dispatch_event("click")  # a click would wait until the page is at rest
     page.get_by_role("button", name="Go on").wait_for()
     left = int(page.get_by_role("button", name="Go on").inner_text().split("Go on: ")[1].split()[0])
     assert 0 < left < 240

@@ -1,4 +1,4 @@
-"""The benchmark page in headless Chromium: found by its link, filtered, figures saved, a cell run on the machine."""
+"""The benchmark page in headless Chromium: open by link, filter, save figures, rerun a cell."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The page of pixel cells in headless Chromium, with the trained models that ship with it."""
+"""The page of pixel cells in headless Chromium, with the shipped models."""
 
 import io
 from pathlib import Path
@@ -77,7 +77,7 @@ def test_regions_are_drawn_or_uploaded_and_what_cannot_be_is_one_sentence(page, 
     page.get_by_text("Ask in other ways").click()
     canvas = page.locator('[class*="st-key-canvas"] .heatmaplayer image')
     canvas.wait_for()
-    page.wait_for_timeout(800)  # until the form has unfolded
+    page.wait_for_timeout(800)  # wait until the form has unfolded
     box = canvas.bounding_box()
     side = box["width"] / 32
     page.mouse.move(box["x"] + 0.1 * side, box["y"] + 20 * side + 1)
@@ -102,7 +102,7 @@ def test_regions_are_drawn_or_uploaded_and_what_cannot_be_is_one_sentence(page, 
     page.get_by_text("128 solid and 16 void stay so").wait_for()
     settled(page)
     assert "void=pixels:" in written.input_value()
-    page.get_by_text("void=pixels", exact=False).first.wait_for()  # the command line has it too
+    page.get_by_text("void=pixels", exact=False).first.wait_for()  # the command line shows it as well
     page.get_by_role("button", name="Clear regions").click()
     page.get_by_text("0 solid and 0 void stay so").wait_for()
     settled(page)

@@ -1,4 +1,4 @@
-"""The view Coverage in headless Chromium: the figure comes when asked for, the gaps are filled, nothing is cut off."""
+"""The view Coverage in headless Chromium: the figure appears on request, gaps are filled, nothing is cut off."""
 
 from pathlib import Path
 

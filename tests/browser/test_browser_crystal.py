@@ -1,4 +1,4 @@
-"""The page of crystals in headless Chromium, with the trained models that ship with it, and with real DFT."""
+"""The page of crystals in headless Chromium, with the shipped models and real DFT."""
 
 import csv
 import io
@@ -26,9 +26,9 @@ GAPS = f"""() => [...{FIGURE}.querySelectorAll('.subplot.xy .scatterlayer .trace
     .map(trace => [...trace.querySelectorAll('path.point')])
     .filter(points => points.length === 25)
     .flatMap(points => points.map(p => Number((p.getAttribute('transform') ?? '').match(/[-.0-9]+/))))"""
-"""Pixels from the left of the 25 cells on their way, and where they began; other traces have more points, or fewer."""
+"""Horizontal pixels of the 25 moving cells and of their starts; other traces have more points, or fewer."""
 ROW, HEAD = 35, 35
-"""Pixels that a row of a table is high, and its head."""
+"""Height in pixels of a table's row, and of its header."""
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def page(request, address, watch):
 
 
 def tick(page, row):
-    """The box of a row of the candidates."""
+    """The checkbox of a row of candidates."""
     canvas = page.locator('[data-testid="stDataFrame"] canvas').first
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()

@@ -34,7 +34,7 @@ def test_cells_are_designed_shown_chosen_and_exported(address, watch):
     page.wait_for_selector(".goal-gallery canvas")
     page.wait_for_selector(AT_REST)
     assert page.locator(".goal-gallery canvas").count() == 4
-    # It plays from the start to the end by itself, and then is black and white.
+    # It plays from start to end automatically, and then is black and white.
     page.get_by_text("finished, black and white").wait_for()
     end = page.evaluate(PIXELS, 2)
     assert len(set(end)) == 2
@@ -43,7 +43,7 @@ def test_cells_are_designed_shown_chosen_and_exported(address, watch):
     page.locator('.goal-gallery button[aria-label^="Design 2"]').click()
     page.get_by_role("heading", name="Design 2").wait_for()
     assert page.locator('.goal-gallery button[aria-pressed="true"]').get_attribute("aria-label")[:8] == "Design 2"
-    # Another result grows out of the picture that is shown: no canvas is ever blank.
+    # A new result starts from the current picture: no canvas is ever blank.
     page.evaluate(BLANK)
     value = page.get_by_role("spinbutton", name="Value [E_s]").first
     value.fill("0.36")

@@ -1,4 +1,4 @@
-"""The guided tour in headless Chromium: the keyboard, a figure that answers, Explore in the same state."""
+"""The guided tour in headless Chromium: keyboard, live figures, and links to Explore with the same settings."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What moves by itself: the switch of starts, and galleries that never flash."""
+"""Automatic motion: the switch of starts, and galleries without flicker."""
 
 import base64
 import io

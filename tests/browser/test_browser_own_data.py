@@ -1,4 +1,4 @@
-"""Own data in a real browser: from a table on disk to a file of candidates, in a few clicks."""
+"""A user's table in a real browser: from the file to candidates in a few clicks."""
 
 import time
 from pathlib import Path
@@ -45,7 +45,7 @@ def test_from_upload_to_export(place):
         page.get_by_text("taken as a floor").wait_for()
         click(page.get_by_role("button", name="Train on these data"))
         page.get_by_text("running", exact=True).or_(page.get_by_text("waiting", exact=True)).first.wait_for()
-        page.reload()  # what is found again lies on disk
+        page.reload()  # results are read from disk
         end = time.monotonic() + 300
         while trainings.trainings()[0].active:
             assert time.monotonic() < end
@@ -63,6 +63,6 @@ def test_from_upload_to_export(place):
         assert frame["y1"].isna().all()
         assert len(frame) == 400
         assert len(clicks) <= MOST_CLICKS, clicks
-        # Reloaded at /data, Streamlit's page first asks below that path for what lies at the root.
+        # Reloaded at /data, Streamlit's page first requests below that path the files of the root.
         assert not [error for error in watched.errors if "404" not in error]
         assert not watched.abroad

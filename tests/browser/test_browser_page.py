@@ -1,4 +1,4 @@
-"""How the page holds still: rows open beside the table, errors stand under their field, Back walks through settings."""
+"""A stable page: details open beside the table, errors appear under their field, Back steps through settings."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ pytestmark = [
     pytest.mark.skipif(not (ROOT / "pretrained/sinewave/inn.safetensors").exists(), reason="no trained models"),
 ]
 HEAD, ROW = 35, 35
-"""Pixels of a table's head and of a row."""
+"""Height in pixels of a table's header and of a row."""
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def watch(browser):
 
 
 def place(page):
-    """Where the table of designs is: its top in pixels of the page."""
+    """Top of the table of designs, in pixels of the page."""
     return page.evaluate(
         """() => document.querySelector('[data-testid="stDataFrame"]').getBoundingClientRect().top
             + document.querySelector('.stMain').scrollTop"""
@@ -54,7 +54,7 @@ def place(page):
 @pytest.mark.parametrize(("width", "task"), [(1440, "sinewave"), (390, "sinewave"), (1440, "crystal")])
 def test_a_row_opens_a_panel_and_the_table_stays_where_it_is(address, watch, width, task):
     page = watch(width=width, height=900).open(f"{address}/?n=25&task={task}")
-    page.wait_for_timeout(1500)  # a phone's page is drawn anew once it has said how wide it is
+    page.wait_for_timeout(1500)  # a phone's page is redrawn once it has reported its width
     page.wait_for_selector(AT_REST)
     table = page.locator('[data-testid="stDataFrame"]').first
     table.scroll_into_view_if_needed()

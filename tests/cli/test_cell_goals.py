@@ -1,4 +1,4 @@
-"""``design architecture --goal``: several properties, the columns and the JSON of the contract."""
+"""``design architecture --goal``: several properties, and the documented columns and JSON."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The command line's contract, as another program sees it: files, the last line, exit codes, sentences."""
+"""The documented interface of the command line: files, last line, exit codes, error messages."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""One module a command: each is found, builds its options without anything heavy, and takes values as typed."""
+"""One module per command: each is found, builds its options without heavy imports, and accepts typed values."""
 
 import json
 import os
@@ -102,7 +102,7 @@ def test_rank_merges_and_sorts_crystals(capsys, tmp_path):
 
 
 def test_rank_reads_tables_as_all_commands_do(capsys, tmp_path):
-    """German numbers between semicolons; and a table of something else is no table of crystals."""
+    """Numbers in German format between semicolons are read; a table without crystals is rejected."""
     text = "stage;x1;x2;x3;x4;x5;x6\nlocalized;4,0;4,1;4,2;90;90;90\nlocalized;4,05;4,0;4,1;90;91;90\n"
     (tmp_path / "s.csv").write_text(text)
     assert main(["rank", str(tmp_path / "s.csv"), "--by", "cubic", "--out", str(tmp_path / "r.csv")]) == 0
@@ -153,7 +153,7 @@ def test_a_check_of_stored_cells_answers_by_its_exit_code(capsys, tmp_path):
 
 
 def forge(path, other):
-    """Cells of another seed under the card of this one."""
+    """Cells of another seed with the card of this one."""
     import pyarrow.parquet as pq
 
     card = pq.read_schema(path).metadata

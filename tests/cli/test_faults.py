@@ -1,6 +1,6 @@
-"""What goes wrong ends in a sentence and leaves every file whole.
+"""Every error ends in a clear message and leaves all files intact.
 
-``tests/tools/fault_app.py`` does more, in minutes.
+``tests/tools/fault_app.py`` tests more, in minutes.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Commands read tables by the one reader: with its options, by the table's own names, or say why not."""
+"""All commands read tables with the same reader: with its options and the table's own names, or with an error."""
 
 import json
 
@@ -21,7 +21,7 @@ def run(capsys, *arguments):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Own data with a decimal comma in its file, and models of one epoch."""
+    """A user's table whose file has a decimal comma, and models of one epoch."""
     folder = tmp_path_factory.mktemp("own")
     frame = table().rename(columns={"b": "Water", "angle": "Water content"}).round(4)
     frame.to_csv(folder / "gaps.csv", index=False, sep=";", decimal=",", encoding="cp1252")

@@ -1,4 +1,4 @@
-"""What the command line says can be shown by any terminal, and what it writes opens in any spreadsheet."""
+"""The command line's output works on any terminal, and its files open in any spreadsheet."""
 
 import io
 import json
@@ -18,7 +18,7 @@ from tests.support.models import exact_method
 
 @pytest.fixture
 def terminal(monkeypatch):
-    """Run a command on a terminal of some encoding. → exit code, stdout, stderr."""
+    """Run a command on a terminal with some encoding. → exit code, stdout, stderr."""
 
     def run(encoding, *arguments):
         streams = [io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2)]

@@ -1,4 +1,4 @@
-"""Interval arithmetic: nothing that a function takes on a box may lie outside its enclosure."""
+"""Interval arithmetic: every value of a function on a box must lie inside its enclosure."""
 
 import math
 
@@ -91,7 +91,7 @@ def test_division_by_what_may_be_zero_says_nothing():
 
 
 def everything(x):
-    """A function of (n, 3) that uses most of what there is a rule for."""
+    """A function of (n, 3) that uses most of the operations with a rule."""
     a, b, c = x.unbind(-1)
     s = torch.stack((a * b - 2 / (c + 5), (a**2 + 1).sqrt(), torch.sin(c).abs()), dim=1)
     t = torch.cat((s[:, :1], torch.nn.functional.silu(s[:, 1:])), dim=1)

@@ -1,4 +1,4 @@
-"""Localization on problems whose answers are known."""
+"""Localization on problems with known answers."""
 
 import pytest
 import torch
@@ -43,7 +43,7 @@ def test_no_step_ever_leaves_the_box(seed, optimizer):
 
 
 def test_lm_slides_along_a_wall_to_the_solution():
-    # u₀ + u₁ = 3 inside [−2, 2]²; a start at the wall u₀ = 2 must make up for it with u₁.
+    # u₀ + u₁ = 3 inside [−2, 2]²; a start at the wall u₀ = 2 must compensate with u₁.
     trajectory = localize(
         lambda u, rows: u.sum(1, keepdim=True) - 3, torch.tensor([[2.0, -2.0]], dtype=torch.float64), BOX
     )
@@ -52,7 +52,7 @@ def test_lm_slides_along_a_wall_to_the_solution():
 
 def test_lm_looks_inward_when_it_is_stuck_on_a_wall():
     def hill(u, rows):
-        """1 + cos 3u₀ = 0 at u₀ = ±π/3; from the far side of the hill at −2π/3, descent runs into the wall at −2.5."""
+        """1 + cos 3u₀ = 0 at u₀ = ±π/3; from beyond the hill at −2π/3, descent runs into the wall at −2.5."""
         return 1 + torch.cos(3 * u[:, :1])
 
     box = torch.tensor([[-2.5, -1.0], [2.5, 1.0]], dtype=torch.float64)
@@ -128,7 +128,7 @@ def test_both_forms_of_the_step_go_the_same_way(monkeypatch):
 
 
 def test_many_weighted_residuals_give_the_least_squares_of_their_weights():
-    """Of 40 lines the weighted least squares are known in closed form."""
+    """For 40 lines the weighted least-squares solution is known in closed form."""
     torch.manual_seed(2)
     a, y = torch.randn(40, 2, dtype=torch.float64), 0.1 * torch.randn(40, dtype=torch.float64)
     weight = torch.rand(40, dtype=torch.float64) + 0.1

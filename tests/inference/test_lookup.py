@@ -1,4 +1,4 @@
-"""The control that looks designs up among the training rows."""
+"""The control that looks designs up in the training rows."""
 
 import pytest
 import torch

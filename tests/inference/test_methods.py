@@ -1,4 +1,4 @@
-"""Methods by the names that they had, and models of earlier programs."""
+"""Former names of methods, and models of earlier versions."""
 
 import json
 import os
@@ -74,7 +74,7 @@ def test_the_inn_that_ships_says_whose_surrogate_it_carries():
 
 @pytest.fixture
 def two_weight_sets(tmp_path):
-    """A surrogate and an INN of the sine wave whose φ and φ* are far apart; and the network that φ* is."""
+    """A surrogate and an INN of the sine wave whose φ and φ* differ strongly; and the network with φ*."""
     torch.manual_seed(0)
     for name in ("mlp", "inn"):
         build, arguments = SMALL[name]

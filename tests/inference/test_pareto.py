@@ -1,4 +1,4 @@
-"""Least and greatest: against maxima that are known."""
+"""Minimize and maximize: compared with known optima."""
 
 import math
 
@@ -33,7 +33,7 @@ def test_the_arm_reaches_as_far_as_it_is_long_where_the_other_goal_lets_it():
 
 
 def test_two_optima_spread_along_a_front():
-    """Of points on a disc, the least x and the least y: a quarter of its rim."""
+    """Smallest x and smallest y over the points of a disc: the front is a quarter of its rim."""
 
     def polar(x):
         return torch.stack((x[:, 0] * torch.cos(x[:, 1]), x[:, 0] * torch.sin(x[:, 1])), dim=1)
@@ -49,4 +49,4 @@ def test_two_optima_spread_along_a_front():
     assert (aims <= 0.05).all()
     angle = torch.atan2(-aims[:, 1], -aims[:, 0]).sort().values  # 0 to π/2 along the front
     assert angle[-1] - angle[0] > 1.2
-    assert angle.diff().max() < 0.5  # no large part of it is left out
+    assert angle.diff().max() < 0.5  # no large gap

@@ -1,4 +1,4 @@
-"""Branch and prune: no solution may be lost, and what is proved must hold for solutions found by other means."""
+"""Branch and prune: no solution may be lost, and proofs must hold for independently found solutions."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def arm_solutions(n, seed=0):
 
 
 def ballistics_solutions(n, seed=0):
-    """Throws that land at 5 m: where a throw lands moves with the place it starts from. (k, 4)."""
+    """Throws that land at 5 m: the landing point shifts with the starting point. (k, 4)."""
     task = TASKS["ballistics"]
     low, high = task.bounds
     x = low + (high - low) * torch.rand(8 * n, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
@@ -83,7 +83,7 @@ def test_the_proved_radius_bounds_the_distance_of_every_true_solution(name, goal
 
 
 def test_a_solution_planted_in_a_corner_is_not_overlooked():
-    """The hand-made set is a large circle and a speck of radius 0.001 in a corner; all designs lie on the circle."""
+    """The made-up set: a large circle and a speck of radius 0.001 in a corner; all designs lie on the large circle."""
     corner = torch.tensor([0.998, 0.998], dtype=torch.float64)
 
     def f(x):
@@ -115,7 +115,7 @@ def test_pieces_of_the_sine_wave(target, pieces, exact):
 def test_boxes_without_a_solution_are_not_pieces(off, wide, tall, waves):
     """A straight line is one piece. Beside it stays a row of boxes that hold nothing: s − s is enclosed as not quite 0.
 
-    Their patches reach as far as the line, but the solutions in them belong to the line's own boxes.
+    Their patches reach the line, but the solutions in them belong to the line's own boxes.
     """
     side = 2 / 128
 
@@ -154,7 +154,7 @@ def test_no_number_of_circles_is_proved_wrongly(circles):
 @settings(deadline=None, max_examples=10)
 @given(st.sampled_from([-1, 1]), st.sampled_from([-1, 1]), st.floats(1e-9, 1e-3), st.floats(0.1, 0.6))
 def test_no_corner_is_overlooked(across, up, deep, far):
-    """A speck of radius ``deep``/2 in a corner: no paving loses it, no radius leaves it out."""
+    """A tiny circle of radius ``deep``/2 in a corner: every paving keeps it, every proved radius covers it."""
     corner = torch.tensor([across * (1 - deep), up * (1 - deep)], dtype=torch.float64)
 
     def f(x):

@@ -70,7 +70,7 @@ def test_path_starts_at_the_posterior_and_ends_at_the_solutions():
 
 
 class FlatOnTheLeft:
-    """Ω for x₁ ≥ 0, and a plateau without gradient to the left of it: localization stalls there."""
+    """Ω for x₁ ≥ 0, and a plateau without gradient for x₁ < 0, where localization stalls."""
 
     def __call__(self, x):
         return torch.where(x[:, :1] >= 0, SINEWAVE.omega(x), torch.full_like(x[:, :1], -1.0))
@@ -94,7 +94,7 @@ def test_stalled_samples_are_replaced_and_counted():
     assert 20 <= started_left.sum() <= 40
     assert solutions.success_before_replacement <= 60 - int(started_left.sum())
     assert solutions.replaced.sum() >= 0.9 * started_left.sum()
-    # A replaced sample brings its own past: its path starts at its fresh posterior sample and ends at its solution.
+    # A replaced sample has its own path: it starts at its new posterior sample and ends at its solution.
     torch.testing.assert_close(solutions.path.x[0], solutions.posterior)
     torch.testing.assert_close(solutions.path.x[-1], solutions.localized)
     assert (solutions.posterior[solutions.replaced & solutions.verification.hit, 0] >= 0).all()
@@ -149,7 +149,7 @@ def test_posterior_alone_is_left_as_proposed(optimizer):
 
 
 class TiedCoordinates(DesignSpace):
-    """x₁ = x₂ = u: the seam through which ties, fixed coordinates and filters enter."""
+    """x₁ = x₂ = u: the interface for ties, fixed coordinates and filters."""
 
     bounds = torch.tensor([[-1.0], [1.0]], dtype=torch.float64)
 
@@ -200,7 +200,7 @@ def test_a_number_verifies_so_many_seeded_rows(n, k, seed):
 
 
 class Shaky(Network):
-    """An inverse that round-off ruins in float32 and that is exact in float64."""
+    """An inverse that is ruined by round-off in float32 and exact in float64."""
 
     latent_dim = 2
 

@@ -1,4 +1,4 @@
-"""Fresh samples take the place of stalled ones only where they are better, and bring all that is theirs."""
+"""New samples replace stalled ones only if they are better, and bring all of their own data."""
 
 import pytest
 import torch
@@ -25,7 +25,7 @@ class Hopeless(Uniform):
 
 
 class FlatAtTheCorner:
-    """Ω but for x₁ < −0.9, where y is −1 without a gradient, and x₁ > 0.3, where it cannot come near 1.2."""
+    """Ω except for x₁ < −0.9, where y is −1 without a gradient, and x₁ > 0.3, where it cannot come near 1.2."""
 
     def __call__(self, x):
         y = SINEWAVE.omega(x)

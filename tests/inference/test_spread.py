@@ -1,4 +1,4 @@
-"""Spread and coverage on sets that are known in closed form; no network is needed."""
+"""Spread and coverage on sets known in closed form, without networks."""
 
 import math
 
@@ -67,7 +67,7 @@ def test_it_is_a_function_of_its_seed():
 
 
 def test_separate_pieces_get_their_share_of_the_length():
-    """Two circles of radius 0.4 and 0.1: four fifths of the length are the large one's."""
+    """Two circles of radius 0.4 and 0.1: four fifths of the length belong to the large one."""
 
     def f(x):
         large = (x - torch.tensor([-0.5, 0.0])).square().sum(1) - 0.16
@@ -79,7 +79,7 @@ def test_separate_pieces_get_their_share_of_the_length():
 
 
 def test_a_skewed_proposal_does_not_skew_the_spread():
-    """Nearly all posterior samples lie in one place; the designs are as even as without."""
+    """Nearly all posterior samples lie in one place; the designs are as even as with an unskewed proposal."""
 
     def propose(count, seed):
         generator = torch.Generator().manual_seed(seed)
@@ -118,7 +118,7 @@ def test_constraints_and_whole_numbers_are_obeyed():
 
 
 def test_symmetric_images_are_merged():
-    """Where x and −x count as one, designs spread over half the circle, which is then twice as finely covered."""
+    """If x and −x count as one, designs spread over half the circle, and cover it twice as finely."""
     merged = solutions(images=lambda x: np.stack([x, -x], 1))
     x = spread(merged, 20)
     angle = np.sort(np.arctan2(x[:, 1], x[:, 0]) % np.pi)
@@ -143,7 +143,7 @@ def test_what_has_no_solution_gives_no_design():
 
 
 def test_growing_reaches_the_corners_that_localization_leaves_empty():
-    """A plane cuts the cube's corner off: random starts rarely end in its tips."""
+    """A plane cuts off the cube's corner: random starts rarely end in the corners of the cut."""
     cube = torch.tensor([[0.0] * 3, [1.0] * 3], dtype=torch.float64)
     plane = solutions(lambda x: x.sum(1, keepdim=True), (0.2,), cube)
     tips = 0.2 * np.eye(3)
@@ -169,7 +169,7 @@ def half(n=100):
 
 
 def test_coverage_of_half_a_circle_is_a_half():
-    """Within ε = 0.05 box widths = 0.1 lie 0.1 more on either side: an arc of 2·asin(0.1)."""
+    """With ε = 0.05 box widths = 0.1, the designs cover 0.1 more on either side: an arc of 2·asin(0.1)."""
     told = coverage(solutions(), half(), measured=True)
     expected = 0.5 + 2 * 2 * math.asin(0.05 / 0.5) / (2 * math.pi)
     assert abs(told.share() - expected) < 0.03

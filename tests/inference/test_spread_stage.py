@@ -1,4 +1,4 @@
-"""Spread, fill and coverage as stages of the engine, by stand-ins for the networks."""
+"""Spread, fill and coverage as stages of the engine, with stand-ins for the networks."""
 
 import json
 
@@ -36,7 +36,7 @@ def test_spread_designs_are_hits_and_farther_apart(name):
     assert spread.verification.resim_error.mean() <= drawn.verification.resim_error.mean() + 1e-12
     assert "spread" in spread.path.labels
     assert spread.omega_calls == 40 * 3  # two corrections and the verification
-    assert torch.equal(spread.posterior, drawn.posterior)  # what was proposed is what was proposed
+    assert torch.equal(spread.posterior, drawn.posterior)  # the proposals are kept
 
 
 def test_omega_evaluations_are_as_many_as_asked_for():

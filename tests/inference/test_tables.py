@@ -1,4 +1,4 @@
-"""What the engine owes to tables: whole numbers, equations, logarithms, doubt and floors, with exact surrogates."""
+"""The engine's features for tables: integers, equations, logarithms, uncertainty and floors, with exact surrogates."""
 
 import math
 
@@ -14,7 +14,7 @@ from ipage_core.problem.task import Property, Task, Variable
 
 
 class Known:
-    """A surrogate that says how far it can be trusted, as that of a table does."""
+    """A surrogate with a known uncertainty, like that of a table."""
 
     def __init__(self, f, error):
         self.f, self.error = f, torch.tensor(error, dtype=torch.float64)
@@ -84,7 +84,7 @@ def test_an_input_over_decades_is_moved_by_its_logarithm():
 
 
 def test_properties_are_met_each_in_its_own_tolerance():
-    """1700 kg to a kilogram and 0.06 m to a millimetre: float32 alone tells the first only to 1e-4."""
+    """1700 kg to within a kilogram and 0.06 m to a millimetre: float32 resolves the first only to 1e-4."""
     variables = (Variable("a", low=0, high=1), Variable("b", low=0, high=1))
 
     def f(x):
@@ -106,7 +106,7 @@ def test_what_lies_within_the_doubt_counts_as_reached_and_what_lies_beyond_does_
         task, method = problem(lambda x: torch.cat((x, x + 0.06), 1), variables, properties, [error, error])
         found = design(task, method, torch.tensor([0.5, 0.5]), 10)
         assert bool(found.note) == lost
-        assert (found.final - 0.47).abs().max() < 0.005  # least squares, all the same
+        assert (found.final - 0.47).abs().max() < 0.005  # least squares in any case
 
 
 def test_with_many_properties_those_that_are_known_badly_count_less():
@@ -124,7 +124,7 @@ def test_a_target_on_a_floor_is_met_by_all_that_lies_below():
     task, method = problem(lambda x: x, variables, properties, [1e-4, 1e-4])
     found = design(task, method, torch.tensor([0.0, 0.5]), 60)
     assert (found.final[:, 0] < 0.001).all()
-    assert found.final[:, 0].std() > 0.1  # not all on the floor's edge
+    assert found.final[:, 0].std() > 0.1  # not all at the floor
     assert (found.final[:, 1] - 0.5).abs().max() < 0.001
     positive = design(task, method, torch.tensor([0.3, 0.5]), 20)
     assert (positive.final[:, 0] - 0.3).abs().max() < 0.001
@@ -140,9 +140,9 @@ def test_a_surrogate_that_knows_no_error_leaves_the_units_to_the_tolerances():
 
 
 def test_a_property_that_may_be_anything_does_not_count():
-    """The target is possible with a length of 4 alone, whatever lengths the data suggest."""
+    """The target is possible only with a length of 4, whatever lengths the data suggest."""
     task, method = problem(volume_and_length, BOXES, PROPERTIES, [1e-4, 1e-5])
-    y_star = torch.tensor([[10.0, 0.1 * k] for k in range(30)])  # aims for the length that no design can meet
+    y_star = torch.tensor([[10.0, 0.1 * k] for k in range(30)])  # aim for lengths that no design has
     target = Target((Goal.exactly(10), Goal()))
     space = constraints.parse(task, ["a + b = 4"])
     found = design(task, method, y_star, 1, target=target, space=space)

@@ -1,4 +1,4 @@
-"""What counts as a hit, and which designs are verified."""
+"""The definition of a hit, and the choice of designs to verify."""
 
 import pytest
 import torch

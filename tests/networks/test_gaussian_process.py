@@ -12,7 +12,7 @@ from ipage_core.networks.store import load_tensors, save_tensors
 
 
 def rows(n: int, noise: float = 0.0, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """x (n, 3) in units that differ, of which y (n, 2) ignores the last; y1 is smooth, y2 has a kink."""
+    """x (n, 3) in different units; y (n, 2) ignores the last; y1 is smooth, y2 has a kink."""
     generator = torch.Generator().manual_seed(seed)
     u = torch.rand(n, 3, dtype=torch.float64, generator=generator)
     y = torch.stack((1e4 * torch.sin(3 * u[:, 0]) * (1 + u[:, 1]), 1e-3 * (u[:, 0] - 0.5).abs() + 1e-3 * u[:, 1]), 1)
@@ -32,7 +32,7 @@ def test_gradient_of_the_density_is_that_of_finite_differences(kernel):
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_mean_and_deviation_are_those_of_the_joint_normal_distribution(kernel):
-    """By direct inversion of the joint covariance of rows and new points."""
+    """Compared with direct inversion of the joint covariance of rows and new points."""
     torch.manual_seed(1)
     x, y, new = torch.rand(12, 2).double(), torch.randn(12, 1).double(), torch.rand(5, 2).double()
     known = Hyperparameters(kernel, torch.tensor([0.4, 0.7]).double(), 1.3, 0.05)
@@ -57,7 +57,7 @@ def test_left_out_errors_are_those_of_processes_without_the_row():
     without = torch.arange(15) != 4
     scaled = [h._replace(signal=h.signal, noise=h.noise) for h in process.hyperparameters]
     bounds = torch.stack((x.min(0).values, x.max(0).values))
-    # Mean and scale of y are those of all rows in left_out: give the smaller process the same ones.
+    # left_out uses mean and scale of y over all rows: give the smaller process the same ones.
     other = GaussianProcess.fitted(x[without], y[without], bounds, like=scaled)
     z = (y - process.mean) / process.sd
     for j in range(2):

@@ -1,4 +1,4 @@
-"""Eqs. 6 and 7: what the two MMD terms compare."""
+"""Eqs. 6 and 7: the samples that the two MMD terms compare."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ WEIGHTS = {"y": 0.0, "x": 1.0, "z": 1.0, "nll": 0.0}
 
 @pytest.fixture
 def compared(monkeypatch):
-    """The pairs of samples that the MMD was taken of, by the name of the loss."""
+    """The pairs of samples passed to the MMD, by the name of the loss."""
     pairs = []
     monkeypatch.setattr(inn, "mmd", lambda a, b: pairs.append((a.detach(), b.detach())) or a.sum() * 0)
     torch.manual_seed(0)

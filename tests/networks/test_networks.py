@@ -1,4 +1,4 @@
-"""The networks are what they claim: invertible, with the right Jacobians, blind to the order of their rows."""
+"""Properties of the networks: invertible, correct Jacobians, independent of the order of their rows."""
 
 import math
 from itertools import pairwise
@@ -154,7 +154,7 @@ def test_mmd_against_its_closed_form():
         estimates.append(mmd(a, b, scales=(scale,)).item())
     values = torch.tensor(estimates)
     assert values.mean().item() == pytest.approx(expected, abs=4 * values.std().item() / math.sqrt(40))
-    assert values.std() / math.sqrt(40) < 0.05 * expected  # the test could tell
+    assert values.std() / math.sqrt(40) < 0.05 * expected  # the test is sensitive enough
 
 
 def test_mmd_is_unbiased_at_zero():
@@ -180,7 +180,7 @@ TAKEN = {"model": "mlp", "hidden": 16, "layers": 2}
 
 
 def with_surrogate(d=2, m=1, **more):
-    """A small INN, and the MLP that it has taken over."""
+    """A small INN, and the MLP whose weights it contains."""
     mlp = MLP(d, m, hidden=16, layers=2)
     mlp.fit_scales(3 * torch.randn(50, d) + 1, 5 * torch.randn(50, m) - 2)
     inn = INN(d, m, couplings=2, hidden=8, blocks=1, bins=4, surrogate=TAKEN, **more)

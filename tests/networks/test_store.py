@@ -1,4 +1,4 @@
-"""What is loaded is what was saved, or a sentence: missing, truncated, tampered."""
+"""Loading returns exactly what was saved, or an error: missing, truncated, tampered."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Linear relations, whole numbers and logarithmic scales: what every design obeys."""
+"""Linear relations, integers and logarithmic scales hold for every design."""
 
 from dataclasses import replace
 
@@ -64,7 +64,7 @@ def test_an_equation_holds_whatever_is_moved(row, value, u):
     space = Tied(solved.bounds, solved.expand, solved.offset)
     x = space.decode(torch.tensor([u], dtype=torch.float64))
     assert abs(float(x[0] @ equation.row) - value) < 1e-9
-    assert torch.allclose(space.decode(space.encode(x)), x)  # what obeys it is not moved
+    assert torch.allclose(space.decode(space.encode(x)), x)  # designs that obey it are unchanged
 
 
 def test_equations_that_contradict_or_repeat_each_other_are_refused():

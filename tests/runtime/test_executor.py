@@ -1,4 +1,4 @@
-"""Runs that lose workers, or themselves, to SIGKILL; in this process, on local cores, on a real Dask cluster."""
+"""Runs that lose workers, or themselves, to SIGKILL: in this process, on local cores, on a real Dask cluster."""
 
 import json
 import os
@@ -19,7 +19,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 def square(item: dict) -> dict:
-    """Leaves its process id in ``trace`` as it starts: who works, and how often an item was begun."""
+    """Writes its process id to ``trace`` as it starts: records the workers, and how often an item was begun."""
     if "trace" in item:
         with open(item["trace"], "a") as file:
             file.write(f"{os.getpid()}\n")
@@ -61,7 +61,7 @@ def wait_for(condition, seconds: float = 60):
 
 
 def pids(trace: Path) -> list[int]:
-    # The last line may still be in the writing.
+    # The last line may be incomplete.
     return [int(line) for line in trace.read_text().split("\n")[:-1]] if trace.exists() else []
 
 
@@ -203,7 +203,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
 
 @pytest.mark.slow
 def test_dask_survives_a_killed_worker(dask, tmp_path):
-    """The workers are told nothing of the journal: only the argument travels, and the result comes back."""
+    """The workers do not know the journal: only the argument is sent, and the result returned."""
     journal, trace = tmp_path / "j", tmp_path / "t"
 
     def kill_one(p: cluster.Progress) -> None:

@@ -1,4 +1,4 @@
-"""The app in a real browser: starts the server on a free port of the loopback, opens pages in headless Chromium."""
+"""The app in a real browser: start the server on a free port of the loopback, open pages in headless Chromium."""
 
 import os
 import socket
@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 CHROMIUM = "/usr/bin/chromium"
 TIMEOUT = 120_000
-"""Milliseconds; generous, because other work may share the machine."""
+"""Milliseconds; generous, because the machine may be busy."""
 
 DRAWN = """target => {
     const figure = document.querySelector('.js-plotly-plot');
@@ -25,14 +25,14 @@ AT_REST = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 
 @contextmanager
 def server():
-    """A server of the app; yields its address and the moment it was started."""
+    """A server of the app; yields its address and its start time."""
     with serving() as (address, started, _):
         yield address, started
 
 
 @contextmanager
 def serving(*options, log=subprocess.DEVNULL, **environment):
-    """The same with options of Streamlit's, its log in a file and more environment; yields its process as well."""
+    """The same with Streamlit options, a log file and extra environment variables; yields the process as well."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -73,15 +73,15 @@ def chromium():
 
 
 def settled(page):
-    """Wait until the script has come to rest after an interaction."""
+    """Wait until the script rests after an interaction."""
     page.wait_for_timeout(400)
     page.wait_for_selector(AT_REST)
 
 
 class Watched:
-    """A page that remembers what must not happen: errors on its console, and requests beyond the loopback.
+    """A page that records forbidden events: errors on its console, and requests beyond the loopback.
 
-    Figures play by themselves only with ``motion="no-preference"``.
+    Figures play automatically only with ``motion="no-preference"``.
     """
 
     def __init__(self, browser, width=1440, height=900, theme="light", motion="reduce"):

@@ -1,4 +1,4 @@
-"""Uploads that nobody should send, made by hypothesis: (name, content) of tables that are wrong in many ways."""
+"""Malformed uploads made by hypothesis: (name, content) of tables that are wrong in many ways."""
 
 import functools
 import io
@@ -17,13 +17,13 @@ HOSTILE = (
     "../../../etc/passwd", "..\\..\\windows", "\u202epag", "g\u200bap", "🎯" * 20, "x" * 5000, "", " ",
     "'; DROP TABLE gaps; --", "__proto__",
 )  # fmt: skip
-"""Text that some program downstream would take for more than text."""
+"""Text that another program may interpret as more than text."""
 
 NUMBERS = (
     "nan", "NaN", "inf", "-inf", "Infinity", "1e308", "-1e308", "1e400", "1e-320", "-0", "0x1F", "1,5", "1_000", "١٢",
     "1e", "--1", "True", "None", "2024-01-01", "9" * 400, "1j",
 )  # fmt: skip
-"""What is no number, or hardly one."""
+"""Invalid or borderline numbers."""
 
 NAMES = ("gaps.csv",) * 8 + (
     "GAPS.CSV", "../../etc/passwd.csv", "<b>gaps</b>.csv", "![p](http://beyond.example/p.png).csv", "=gaps.csv",
@@ -35,7 +35,7 @@ FOREIGN = (
     b"\x89PNG\r\n\x1a\n" + b"\0" * 100, b"MZ" + b"\x90" * 50, b"<html><script>alert(1)</script></html>", b'{"a": [1]}',
     b"," * 200_000 + b"\n" + b"1," * 200_000, b'a,b\n"' + b"1" * 200_000,
 )  # fmt: skip
-"""Contents of another kind, and some that would keep a reader busy."""
+"""Contents of other types, and some that would keep a reader busy."""
 
 cells = st.sampled_from(NUMBERS) | st.sampled_from(HOSTILE) | st.floats().map(repr) | st.text(max_size=20)
 headers = st.sampled_from(HOSTILE) | st.sampled_from(("a", "b", "gap [eV]", "α (°)")) | st.text(max_size=30)
@@ -43,7 +43,7 @@ headers = st.sampled_from(HOSTILE) | st.sampled_from(("a", "b", "gap [eV]", "α 
 
 @st.composite
 def texts(draw):
-    """A CSV with cells, names, whole columns, rows, ends of lines or an encoding that do not belong."""
+    """A CSV with misplaced cells, names, columns, rows, line ends or encodings."""
     rows, columns = draw(st.sampled_from((60, 120, 60, 49, 1, 0))), draw(st.sampled_from((3, 2, 4, 5, 1)))
     values = np.random.default_rng(draw(st.integers(0, 99))).normal(size=(rows, columns))
     table = [[f"{value:.4g}" for value in row] for row in values]
@@ -69,7 +69,7 @@ def _quoted(cell):
 
 @st.composite
 def _damaged(draw, content):
-    """Now and then cut off, or with one byte changed."""
+    """Sometimes cut off, or with one byte changed."""
     at, how = draw(st.integers(0, max(0, len(content) - 1))), draw(st.integers(0, 11))
     if not content or how > 1:
         return content

@@ -1,4 +1,4 @@
-"""Stand-ins with exact answers, and networks small enough to train in a test."""
+"""Stand-ins with exact answers, and networks that are small enough to train in a test."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ SINEWAVE = TASKS["sinewave"]
 
 
 class Exact:
-    """Ω itself in the role of a surrogate: the chain around it must then be exact."""
+    """Ω itself as the surrogate: the chain around it must then be exact."""
 
     def __init__(self, bias=0.0):
         self.bias = bias
@@ -22,7 +22,7 @@ class Exact:
 
 
 class Uniform:
-    """Proposes Φ(z) scaled to the box: every latent design shows as it is."""
+    """Proposes Φ(z) scaled to the box, so that the latent design is directly visible."""
 
     latent_dim = 2
 

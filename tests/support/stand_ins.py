@@ -12,7 +12,7 @@ from ipage_core.tasks import TASKS
 
 @contextmanager
 def known(*tasks):
-    """Tasks that join the others, or take the place of one of the same name, while the block runs."""
+    """Add tasks, or replace those of the same name, while the block runs."""
     before = TASKS.added("test")
     TASKS.extend("test", {**before, **{task.name: task for task in tasks}})
     try:
@@ -22,7 +22,7 @@ def known(*tasks):
 
 
 class NoisySolutions:
-    """Solutions of the biased Ω from prior starts, pushed off by 1 % of the box: what a good posterior looks like."""
+    """Solutions of the biased Ω from prior starts, displaced by 1 % of the box, like a good posterior."""
 
     def __init__(self, task, surrogate):
         self.task, self.surrogate, self.latent_dim = task, surrogate, task.d
@@ -42,7 +42,7 @@ class NoisySolutions:
 
 
 def load(task, method, missing=()):
-    """In the place of ``ipage_core.inference.methods.load``."""
+    """Replaces ``ipage_core.inference.methods.load``."""
     row, problem = METHODS[method], TASKS[task] if isinstance(task, str) else task
     if method in missing:
         raise ModelUnavailable(f"There is no trained model '{method}' for {problem.name}")
@@ -55,7 +55,7 @@ def load(task, method, missing=()):
 
 
 def wide_task(d, m=1):
-    """A task with d coordinates and m targets that no figure was made for: y is the mean of every m-th coordinate."""
+    """A task with d coordinates and m targets without its own figure: y is the mean of every m-th coordinate."""
 
     def omega(x):
         return torch.stack([x[:, j::m].mean(1) for j in range(m)], dim=1)

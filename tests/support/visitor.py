@@ -1,4 +1,4 @@
-"""A visitor without a browser: speaks to the app's server as Streamlit's own page does, at a hundredth of the cost.
+"""A visitor without a browser: uses the protocol of Streamlit's own page, at a hundredth of the cost.
 
 It fetches the page and its scripts, takes the XSRF cookie, opens the WebSocket with the page's origin, sends back every
 widget's state, keeps large messages as a browser does, and downloads through the media address that a click makes.
@@ -23,27 +23,27 @@ from websockets.asyncio.client import connect
 
 COOKIE = "_streamlit_xsrf"
 KEPT_RUNS = 2
-"""A message that so many runs have not used is forgotten (the page's own rule)."""
+"""A message unused for this many runs is dropped (the page's own rule)."""
 ENDED = ForwardMsg.ScriptFinishedStatus
 
 
 @dataclass
 class Ran:
-    """What one run of the script brought."""
+    """The results of one run of the script."""
 
     seconds: float
-    """From the message sent until the script had finished and all of it was here."""
+    """Time from sending the message until the script had finished and all output had arrived."""
     until_figure: float
-    """The same until the last figure was here."""
+    """The same until the last figure had arrived."""
     bytes: int
     charts: list[dict] = field(default_factory=list)
     """Plotly figures on the page."""
     errors: list[str] = field(default_factory=list)
-    """Tracebacks and sentences in red."""
+    """Tracebacks and error messages."""
 
 
 class Visitor:
-    """One visitor with a tab of their own."""
+    """One visitor with a separate tab."""
 
     def __init__(self, address, *, origin=None, seed=0, page=""):
         self.address, self.origin, self.page_name = address, origin or address, page
@@ -70,7 +70,7 @@ class Visitor:
             return answer.read(), answer.headers.get_content_type()
 
     async def fetch_page(self):
-        """The page and the scripts that it asks for by itself. → bytes."""
+        """The page and the scripts that it requests automatically. → bytes."""
         page, _ = await self.get("/")
         text, size = page.decode(), len(page)
         for path in dict.fromkeys(re.findall(r'(?:src|href)="\./(static/[^"]+)"', text)):
@@ -109,19 +109,19 @@ class Visitor:
         raise LookupError(f"there is no {kind} '{key}' on the page")
 
     def set(self, kind, key, value):
-        """Put a value into a widget, in words where it offers words."""
+        """Set a widget's value, as a label where it offers labels."""
         widget = self.find(kind, key)
         self.states[widget.id] = _state(widget, value)
         if name := getattr(widget, "query_param_key", ""):
             self.query[name] = value if isinstance(value, str) else f"{value:.10g}"
 
     def press(self, key):
-        """Press a button; it is let go when the run ends."""
+        """Press a button; it is released when the run ends."""
         name = self.find("button", key).id
         self.states[name] = WidgetState(id=name, trigger_value=True)
 
     async def run(self, timeout=120):
-        """Let the script run with the widgets as they are; wait for its end."""
+        """Run the script with the current widgets; wait for its end."""
         message, sent = BackMsg(), time.perf_counter()
         asked = message.rerun_script
         asked.query_string = urllib.parse.urlencode(self.query)
@@ -141,7 +141,7 @@ class Visitor:
         return ran
 
     def _take(self, data, ran, sent):
-        """One message. → whether the run is over."""
+        """Process one message. → whether the run is over."""
         message = ForwardMsg.FromString(data)
         ran.bytes += len(data)
         kind = message.WhichOneof("type")
@@ -170,7 +170,7 @@ class Visitor:
         return False
 
     def _settle(self, ran):
-        """What the page does when a run is over: widgets report their values, old messages go."""
+        """The page's work at the end of a run: widgets report their values, old messages are dropped."""
         for digest in list(self._kept):
             self._kept[digest][1] += 1
             if self._kept[digest][1] > KEPT_RUNS:
@@ -194,7 +194,7 @@ class Visitor:
         self.states = {name: state for name, state in self.states.items() if name in there}
 
     async def _answer(self, message, request, kind):
-        """Send a message with a request in it, and wait for the answer of that kind."""
+        """Send a message with a request and wait for the answer of that kind."""
         request.request_id, request.session_id = str(uuid.uuid4()), self.session
         await self._socket.send(message.SerializeToString())
         async with asyncio.timeout(120):
@@ -283,7 +283,7 @@ KINDS = {
     "text_input": _plain,
     "checkbox": _plain,
 }
-"""Widgets that report a value, and the value that they begin with or that the server gives them."""
+"""Widgets that report a value, and their default or the default from the server."""
 
 
 def _state(widget, value):

@@ -1,4 +1,4 @@
-"""The example of CONTRIBUTING.md: one file, and everything else works."""
+"""The example of CONTRIBUTING.md: one file is enough for a new task."""
 
 import json
 
@@ -15,9 +15,9 @@ from tests.support.example_task import TASK, omega
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    """Quickly trained models of the example, as any task's: by the command line."""
+    """Quickly trained models of the example, made by the command line like those of any task."""
     folder = tmp_path_factory.mktemp("home")
-    TASKS.extend("test", {"cantilever": TASK})  # as a file in $IPAGE_HOME/tasks brings it
+    TASKS.extend("test", {"cantilever": TASK})  # like a file in $IPAGE_HOME/tasks
     for method in ("ipage", "prior-lm"):
         arguments = ["train", "cantilever", "--method", method, "--epochs", "2", "--size", "small", "--device", "cpu"]
         assert main([*arguments, "--out", str(folder / "models" / "quick")]) == 0

@@ -1,4 +1,4 @@
-"""What is special about a task belongs to the task: nobody else asks for its name."""
+"""Task-specific code belongs to the task: no other code refers to a task by name."""
 
 import ast
 from pathlib import Path
@@ -10,7 +10,7 @@ ALLOWED = ("ipage_core/tasks/", "ipage_core/benchmark/")
 
 
 def names_in(code: str) -> list[str]:
-    """Names of tasks that are values in some code; examples in docstrings are not."""
+    """Task names that are values in some code, without examples in docstrings."""
     values = [node.value for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Constant)]
     return [value for value in values if isinstance(value, str) and value in TASKS]
 

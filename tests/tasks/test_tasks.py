@@ -1,4 +1,4 @@
-"""Forward operators against independent values, priors against their definitions."""
+"""Forward operators compared with independent values, priors with their definitions."""
 
 import math
 

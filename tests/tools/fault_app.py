@@ -1,4 +1,4 @@
-"""What goes wrong, on purpose: ``python -m tests.tools.fault_app [FAULT …]`` prints a table of what it found.
+"""Deliberate faults: ``python -m tests.tools.fault_app [FAULT …]`` prints a table of the outcomes.
 
 Each fault runs against the real thing: the command line, the app's server on the loopback, a disk of a few megabytes.
 Every try must end in a result or in one clear sentence; no traceback is shown, no file lost, changed or half-written.
@@ -39,13 +39,13 @@ from tests.support.browser import ROOT, serving
 from tests.support.visitor import Visitor
 
 LIMIT = 60.0
-"""Seconds that one command may take."""
+"""Maximum seconds for one command."""
 UPLOADS = 300
 UNCLEAR = re.compile(r"Traceback|\[Errno|\b\w+(Error|Exception)\b|^\W*$|File \"")
 
 
 class Fault:
-    """What came of one kind of fault."""
+    """The outcome of one kind of fault."""
 
     def __init__(self, name):
         self.name, self.tried, self.unclear, self.tracebacks, self.lost, self.note = name, 0, [], [], [], ""
@@ -59,7 +59,7 @@ class Fault:
             self.unclear.append(f"{what}: {text[:300]!r}")
 
     def row(self):
-        """Of the table."""
+        """A row of the table."""
         clear = self.tried - len(self.unclear) - len(self.tracebacks)
         counts = (
             f"{self.tried} | {clear} | {len(self.tracebacks)} | {len(self.lost)}" if self.tried else "– | – | – | –"
@@ -122,7 +122,7 @@ def broken(folder):
 
 
 def one_command(fault, arguments, place, scratch):
-    """Run it; what was in ``place`` stays, and what is new is whole."""
+    """Run it; the files in ``place`` must be unchanged, and new ones complete."""
     before, damaged = contents(place), broken(place)
     code, _, err = ran(arguments, scratch)
     what = " ".join(map(str, arguments))[:200]
@@ -242,7 +242,7 @@ def table(rows=400):
 
 
 def full_disk(place, scratch):
-    """A disk that is full before what is to be saved is saved; then there is room, and the same command works."""
+    """A disk that fills up before the result is saved; with free space, the same command works."""
     fault = Fault("disk full while saving")
     table().to_csv(scratch / "gaps.csv", index=False)
     table(30_000).to_csv(scratch / "more.csv", index=False)
@@ -301,7 +301,7 @@ async def _press_train(fault, address):
 
 
 def kills(place, scratch):
-    """SIGKILL in training, verification, generation; what is done stays, and the same command goes on."""
+    """SIGKILL during training, verification, generation; finished work stays, and the same command resumes."""
     chance = random.Random(0)
     training = Fault("SIGKILL in training")
     out = place / "m"
@@ -332,7 +332,7 @@ def kills(place, scratch):
     whole = contents(place)[result]
 
     def written(pid):
-        """Bytes that a process has on their way, or in a journal."""
+        """Bytes that a process has in temporary files or in a journal."""
         return sum(p.stat().st_size for p in (*place.glob(f".*.{pid}.part"), *place.glob("*.journal")))
 
     for line in (["verify", "sinewave", scratch / "x.csv", "--out", result], dataset):
@@ -392,7 +392,7 @@ def started(line):
 
 @functools.cache
 def made(count=UPLOADS):
-    """So many malformed uploads, the same each time."""
+    """This many malformed uploads, the same each time."""
     found = []
 
     @settings(max_examples=count, derandomize=True, database=None, deadline=None, phases=[Phase.generate],
@@ -406,7 +406,7 @@ def made(count=UPLOADS):
 
 
 def uploads(place, scratch):
-    """Malformed tables: read and made into tasks, and sent to the page Your data."""
+    """Malformed tables: read and made into tasks, and uploaded to the page Your data."""
     from ipage_core.tasks.table import own_data
     from ipage_core.tasks.table import reader as tables
 

@@ -1,4 +1,4 @@
-"""The pages of the golden net: ``golden.py`` runs this in a process of its own, with a home of its own."""
+"""The pages of the golden net: ``golden.py`` runs this in a separate process with a separate home folder."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ taken: list[tuple[str, Any]] = []
 
 
 def _spy() -> None:
-    """AppTest does not say what a download button gives: note it on its way to Streamlit."""
+    """AppTest does not return the content of a download button, so record it on its way to Streamlit."""
     original = DeltaGenerator.download_button
 
     def download_button(self: DeltaGenerator, label: str, data: Any, *args: Any, **options: Any) -> bool:

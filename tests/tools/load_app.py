@@ -1,4 +1,4 @@
-"""A class at once, measured: ``python -m tests.tools.load_app [--visitors 30] [--minutes 3] [--json FILE]``.
+"""Measure the load of a class: ``python -m tests.tools.load_app [--visitors 30] [--minutes 3] [--json FILE]``.
 
 A server as app/README.md serves a class, on the loopback. Visitors (see ``tests/support/visitor.py``) arrive within ten
 seconds. Each then goes round: choose a task, a target, a sampling, a number of designs, look at the figure after each,
@@ -29,14 +29,14 @@ from tests.support.visitor import Visitor
 THINK = (5.0, 15.0)
 ARRIVE = 10.0
 RELOAD = 0.2
-"""Share of rounds that begin with the page loaded anew."""
+"""Share of rounds that start by reloading the page."""
 ZIP = "Download ZIP: table, figures, model cards, command"
 PLOTLY = next((Path(streamlit.__file__).parent / "static/static/js").glob("PlotlyChart.*.js")).name
 MIB = 2**20
 
 
 class Record:
-    """What all visitors met with."""
+    """The measurements of all visitors."""
 
     def __init__(self):
         self.steps = []
@@ -45,7 +45,7 @@ class Record:
         self.bytes = 0
 
     def ran(self, kind, visitor, ran, target=None):
-        """A run of the page's script ended; its figure must be of the target asked for."""
+        """Record a run of the page's script; its figure must show the requested target."""
         task = visitor.query.get("task", "sinewave")
         self.steps.append((kind, task, ran.seconds))
         self.bytes += ran.bytes
@@ -58,7 +58,7 @@ class Record:
 
 
 async def attend(visitor, record, until, thought):
-    """One visitor's lesson."""
+    """The session of one visitor."""
     chance = visitor.random
 
     async def think():
@@ -123,7 +123,7 @@ async def _download(visitor, record):
 
 
 def resident(process):
-    """Bytes of a process and of those it started."""
+    """Resident bytes of a process and its children."""
     total = process.memory_info().rss
     for child in process.children(recursive=True):
         try:
@@ -141,7 +141,7 @@ async def watch(process, memory):
 
 
 async def measure(address, started, process, visitors, minutes, seed, thought=THINK):
-    """The figures as a dict."""
+    """The measurements as a dict."""
     server, memory, record = psutil.Process(process.pid), [], Record()
     first = Visitor(address)
     await first.fetch_page()
@@ -225,7 +225,7 @@ def _quantiles(seconds):
 
 
 def table(found):
-    """What app/README.md shows."""
+    """The table in app/README.md."""
     time_, memory = found["select_to_figure_s"], found["resident_mib"]
     steps = ", ".join(f"{kind} {q['p95']}" for kind, q in found["by_step_s"].items())
     rows = [

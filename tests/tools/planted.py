@@ -1,4 +1,4 @@
-"""Plant one fault after another in a copy of the program and run the tests that ought to fail.
+"""Plant one fault after another in a copy of the program and run the tests that should fail.
 
     python -m tests.tools.planted            # all faults
     python -m tests.tools.planted poisson    # those whose name contains a word
@@ -22,7 +22,7 @@ COPIED = ("ipage_core", "app", "tests", "pyproject.toml", "streamlit_app.py", "R
 
 
 class Fault(NamedTuple):
-    """An edit of one line, and the tests that must not pass with it."""
+    """An edit of one line, and the tests that must fail with it."""
 
     name: str
     file: str
@@ -176,7 +176,7 @@ FAULTS = (
 
 
 def caught(fault: Fault, copy: Path) -> bool:
-    """Whether a test fails with the fault planted in ``copy``, which is mended again afterwards.
+    """Whether a test fails with the fault planted in ``copy``, which is restored afterwards.
 
     Raises:
         ValueError: the line to edit is not in the file exactly once.

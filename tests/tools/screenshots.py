@@ -1,4 +1,4 @@
-"""Pictures of every page to look at: ``python -m tests.tools.screenshots FOLDER`` (390 and 1440 px, light and dark)."""
+"""Screenshots of every page: ``python -m tests.tools.screenshots FOLDER`` (390 and 1440 px, light and dark)."""
 
 import argparse
 import io
@@ -51,15 +51,15 @@ SHOWN = {
     "crystal": ("crystal", 1440, "light"),
     "phone": ("sinewave", 390, "dark"),
 }
-"""The pictures in ``app/screenshots``: view, width, theme; as much of the page as a screen shows."""
+"""The pictures in ``app/screenshots``: view, width, theme; one screen of the page each."""
 ALL_DRAWN = """() => [...document.querySelectorAll('[data-testid="stPlotlyChart"]')].every(
     place => place.querySelector('.main-svg'))"""
 TICK = 50
-"""Milliseconds that a picture of the film stands for."""
+"""Milliseconds per picture of the film."""
 
 
 def shot(browser, address, view, width, theme, path, whole=True):
-    """One picture of a view at rest; ``whole``: of all of the page, else of what the screen shows."""
+    """One picture of a view at rest; ``whole``: of the whole page, else of the visible part."""
     watched = Watched(browser, width, SCREENS.get(width, 900), theme)
     page = watched.page
     page.goto(f"{address}/{VIEWS[view]}")

@@ -1,4 +1,4 @@
-"""The baselines do what their papers say: densities that integrate to one, known posteriors, descents that descend."""
+"""The baselines match their papers: densities that integrate to one, known posteriors, decreasing losses."""
 
 import json
 import math
@@ -137,7 +137,7 @@ def test_the_importance_weighted_bound_lies_between_the_elbo_and_the_likelihood(
 
 
 def parabola():
-    """y = x₁² + x₂ and where it was asked for: a network whose descents are known."""
+    """y = x₁² + x₂, with a record of its calls: a network with known descents."""
 
     class Network(torch.nn.Module):
         def forward(self, x):
@@ -276,7 +276,7 @@ def test_networks_of_pixels_learn_and_propose_cells(network):
     cells = design(
         TASKS["architecture"], Loaded("it", model, None, torch.device("cpu")), torch.tensor([0.0]), 2, verify="none"
     )
-    assert set(cells.final.unique().tolist()) <= {0.0, 1.0}  # what Ω is asked about is admissible
+    assert set(cells.final.unique().tolist()) <= {0.0, 1.0}  # Ω is called only on admissible cells
 
 
 def test_the_code_of_cells_is_standardized_and_its_mixture_consistent():

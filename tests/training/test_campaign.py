@@ -1,4 +1,4 @@
-"""Campaigns: distinct verified hits on a budget, with what fails avoided, and nothing lost to a kill."""
+"""Campaigns: distinct verified hits within a budget, failures avoided, and nothing lost to a kill."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""Training: seeded, resumable with at most one epoch lost, and it learns."""
+"""Training is seeded, can be resumed with at most one epoch lost, and learns."""
 
 import json
 import os

@@ -87,7 +87,7 @@ def times(compute: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
 
 
 def budget(compute: pd.DataFrame, titles_of: dict[str, str], dark: bool) -> Dict:
-    """Mean error against wall-clock seconds for 1000 solutions: more steps, more starts, or corrections by Ω (stars)."""
+    """Mean error against wall-clock seconds for 1000 solutions: more steps, more starts, corrections by Ω (stars)."""
     colors = palette(dark)
     rows = compute[compute["mean"].notna() & (compute["device"] == "cpu")]
     tasks = [name for name in titles_of if (rows["task"] == name).any()]

@@ -12,7 +12,7 @@ ROWS = (("fill", "farthest solution"), ("share", "share within ε"))
 
 
 def coverage(table: pd.DataFrame, titles: dict[str, str], dark: bool) -> Dict:
-    """Above the fill distance, below the share within ε; ``found`` is from ``ipage_core.benchmark.coverage.medians``."""
+    """Above the fill distance, below the share within ε; ``table`` from ``ipage_core.benchmark.coverage.medians``."""
     colors, data, boxes, names, heads = palette(dark), [], [], [], []
     tasks = [name for name in titles if (table["task"] == name).any()]
     lines = [

@@ -133,7 +133,7 @@ def loop(i: int, target: float = 1.2) -> np.ndarray:
 def recall(table: pd.DataFrame, dark: bool) -> Dict:
     """Against N: loops found, seeds that found all; SD over seeds of the designs per loop and of a run's mean error.
 
-    ``found`` is from :func:`ipage_core.benchmark.exploration.recall`. Thin: the SD of the designs per loop if each
+    ``found`` is from :func:`ipage_core.benchmark.exploration.recall`. Thin line: the SD of the designs per loop if each
     design went to a loop at random.
     """
     colors, data = palette(dark), []

@@ -26,7 +26,7 @@ NAMES = {
 
 
 def color_of(method: str, colors: Palette) -> str:
-    """Colour by kind of method: posterior's if it proposes only, results' if it localizes, prior's if it starts at the prior."""
+    """The results' colour for iPage; the prior's for methods without a posterior; the posterior's for all others."""
     if method.startswith("ipage"):
         return colors.localized
     return colors.prior if method in ("na", "na-published", "prior-lm", "lookup") else colors.posterior

@@ -1,4 +1,4 @@
-"""Ballistics: throws through the air that all land on one mark."""
+"""Ballistics: throws with air drag that all land on one target."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ipage_core.tasks.ballistics import landing_time, position
 
 
 def figure(run: Run, dark: bool = False, size: Size = WIDE, chosen: int | None = None) -> Dict:
-    """The throws, errors in step, where they land close up, and the designs as lines."""
+    """The throws, error against step, a close-up of the landing points, and the designs as lines."""
     return with_closeup(run, picture, _closeup, dark, size, chosen)
 
 
@@ -42,7 +42,7 @@ def trajectories(x: np.ndarray, points: int = 24) -> np.ndarray:
 
 
 def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> None:
-    """Thirty of the throws, and where all of them land."""
+    """Thirty of the throws, and the landing points of all."""
     rows = shown_rows(run, 30)
     everyone = np.ones(run.x.shape[1], dtype=bool)
     flights = [trajectories(x[rows]) for x in run.x]
@@ -106,7 +106,7 @@ def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
 
 
 def _closeup(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> None:
-    """Where the throws land, against the angle at which they left."""
+    """The landing point against the angle of release."""
     target = float(run.y_star[0])
     centre, heading = target, "<b>Close-up</b> of the landing"
     offset = np.abs(run.y[0, :, 0] - target)

@@ -1,4 +1,4 @@
-"""Ballistics on the pages."""
+"""Panel of ballistics."""
 
 from __future__ import annotations
 

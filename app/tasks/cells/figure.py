@@ -1,7 +1,7 @@
-"""Architected materials: cells that sharpen in step with the error, stiffness against volume, and one cell closely.
+"""Architected materials: cells that sharpen while the error falls, stiffness against volume, and one cell in detail.
 
-A design is (1024,) densities, pixel 32·iy + ix, y upwards. A gallery is one heatmap of all its cells: with sixteen
-heatmaps every frame would be drawn sixteen times.
+A design is (1024,) densities, pixel 32·iy + ix, y upwards. A gallery is one heatmap of all its cells: sixteen
+heatmaps would redraw every frame sixteen times.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ Pairs = tuple[np.ndarray, np.ndarray]
 """The training cells (N, 1024) and their y (N, 1)."""
 CELLS, COLUMNS = 16, 4
 GAP = 4
-"""Pixels of a cell between two cells of the gallery."""
+"""Gap in pixels between two cells of the gallery."""
 LABEL = {"narrow": 16, "medium": 11, "wide": 9, "large": 8}
-"""The same, for the text under each."""
+"""Height in pixels of the text under each."""
 SOLID, BLANK = 200, 255
-"""What a solid pixel and the ground between cells are in the gallery's bytes; void is 0."""
+"""Byte values of a solid pixel and of the ground between cells in the gallery; void is 0."""
 DATA_SHOWN = 1500
 HEIGHTS = {"narrow": 1110, "medium": 640, "wide": 545, "large": 740}
 WIDE_BOXES: dict[str, Box] = {
@@ -57,7 +57,7 @@ def hashin_shtrikman(volume: np.ndarray) -> np.ndarray:
 
 
 def figure(run: Run, pairs: Pairs, dark: bool = False, size: Size = WIDE, chosen: int | None = None) -> Dict:
-    """The gallery, errors in step, and E_x against volume fraction over the training ``pairs``."""
+    """The gallery, error against step, and E_x against volume fraction over the training ``pairs``."""
     colors, boxes = palette(dark), NARROW_BOXES if size.narrow else WIDE_BOXES
     scene = Scene(height=HEIGHTS[size.name], moving=[[] for _ in run.labels], chosen=chosen, redraw=True)
     picture(scene, run, boxes["main"], colors, size)
@@ -67,7 +67,7 @@ def figure(run: Run, pairs: Pairs, dark: bool = False, size: Size = WIDE, chosen
 
 
 def caption(run: Run) -> str:
-    """What to see in the figure."""
+    """The caption of the figure."""
     target = " to ".join(f"{float(modulus(end[0])):.3f}" for end in run.ends)
     text = [
         f"**Target: E_x = {target} E_s.** Sixteen of the {run.n} cells, solid dark or, on a dark page, light; E_x is "
@@ -89,7 +89,7 @@ def caption(run: Run) -> str:
 
 
 def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> None:
-    """The gallery: sixteen cells with what each achieves."""
+    """The gallery: sixteen cells, each with its achieved values."""
     rows = gallery_rows(run, scene.chosen)
     columns = min(COLUMNS, math.ceil(math.sqrt(len(rows))))
     lines = -(-len(rows) // columns)
@@ -138,7 +138,7 @@ def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
 
 
 def gallery_rows(run: Run, chosen: int | None = None) -> np.ndarray:
-    """Which samples the gallery shows: evenly spread over their ids, the chosen one among them."""
+    """The samples in the gallery: evenly spread over their ids, including the chosen one."""
     rows = shown_rows(run, CELLS)
     if chosen is not None and chosen not in rows:
         rows[np.abs(rows - chosen).argmin()] = chosen
@@ -146,7 +146,7 @@ def gallery_rows(run: Run, chosen: int | None = None) -> np.ndarray:
 
 
 def _mosaic(x: np.ndarray, corners: list, pitch: tuple[int, int], lines: int, columns: int) -> np.ndarray:
-    """(k, 1024) densities → one picture of bytes, 0 void to ``SOLID``, ``BLANK`` between cells."""
+    """(k, 1024) densities → one image of bytes, 0 void to ``SOLID``, ``BLANK`` between cells."""
     image = np.full((pitch[1] * lines, pitch[0] * columns - GAP), BLANK, dtype=np.uint8)
     cells = np.round(SOLID * x.clip(0, 1)).astype(np.uint8).reshape(-1, SIDE, SIDE)
     for cell, (left, low) in zip(cells, corners, strict=True):
@@ -359,7 +359,7 @@ def closely(
 
 
 def canvas(solid: np.ndarray, void: np.ndarray, dark: bool) -> Dict:
-    """An empty cell to draw boxes on; (1024,) bool each of what stays solid and void."""
+    """An empty cell on which to draw boxes; (1024,) bool each for pixels that stay solid and void."""
     colors = palette(dark)
     image = np.where(solid, 2, np.where(void, 1, 0)).astype(np.uint8).reshape(SIDE, SIDE)
     free, empty = faded("#808080", 0.18), faded(colors.target, 0.55)
@@ -395,7 +395,7 @@ def canvas(solid: np.ndarray, void: np.ndarray, dark: bool) -> Dict:
 
 
 def kept(task: str, designs: list[tuple[str, np.ndarray]], dark: bool, size: Size) -> Dict:
-    """(name, (1024,)) each as a picture, with its name and volume fraction."""
+    """Each (name, (1024,)) as a picture, with its name and volume fraction."""
     colors, columns = palette(dark), 3 if size.narrow else 8
     lines, width = -(-len(designs) // columns), min(columns, len(designs))
     pitch = SIDE + GAP, SIDE + 14

@@ -1,4 +1,4 @@
-"""Cells as files to print, cut or show: one of them, or all in an archive."""
+"""Export of cells for print, cutting or display: one file, or all in an archive."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ipage_core.tasks.cells.task import SIDE
 
 
 def show_files(run: Run, sample: int | None) -> None:
-    """Files of the chosen design of a run, or of all in one archive."""
+    """Files of the chosen design of a run, or of all designs in one archive."""
     st.subheader("Files to print, cut or show", divider="gray")
     if not np.isin(run.x[-1], (0, 1)).all():
         st.info(
@@ -34,7 +34,7 @@ def cells_of(run: Run) -> np.ndarray:
 
 
 def ask_files(cells: np.ndarray, sample: int | None, key: str = "") -> None:
-    """Layout, material and format for cells (n, side, side); ``key`` keeps the widgets of two pages apart."""
+    """Layout, material and format for cells (n, side, side); ``key`` distinguishes the widgets of two pages."""
     places = st.columns(4, vertical_alignment="bottom")
     across = places[0].number_input("Cells across", 1, 20, 3, key=f"{key}tiles_x")
     up = places[1].number_input("Cells up", 1, 20, 3, key=f"{key}tiles_y")
@@ -99,7 +99,7 @@ def ask_files(cells: np.ndarray, sample: int | None, key: str = "") -> None:
 
 
 def rows(cells: np.ndarray, samples: list[int]) -> pd.DataFrame:
-    """The ``samples`` of cells (n, side, side) as the exports read them."""
+    """The ``samples`` of cells (n, side, side) as rows for the exports."""
     flat = cells.reshape(len(cells), -1)[samples]
     pixels = pd.DataFrame(flat, columns=[f"x{j + 1}" for j in range(flat.shape[1])])
     return pd.concat((pd.DataFrame({"sample": samples}), pixels), axis=1)

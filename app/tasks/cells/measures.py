@@ -1,4 +1,4 @@
-"""Cells compared: anisotropy, thinnest member, symmetry, and the training cell that is most alike."""
+"""Measures of cells: anisotropy, thinnest member, symmetry, and the most similar training cell."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ipage_core.tasks.cells.wallpaper import GROUPS, ONE_AXIS, operations
 
 ANGLES = np.linspace(0, 2 * np.pi, 181)
 CLUTTER = 0.02
-"""Share of the solid that may be thinner than the thinnest member: tips and corners are no members."""
+"""Share of the solid that may be thinner than the thinnest member, since tips and corners are no members."""
 
 
 def packed(run: Run) -> bytes:
-    """The result's cells as a key for caches: 128 bytes each."""
+    """The result's cells packed as cache keys, 128 bytes each."""
     return np.packbits(run.x[-1] > 0.5, axis=1).tobytes()
 
 
@@ -27,7 +27,7 @@ def _unpacked(cells: bytes, n: int) -> np.ndarray:
 
 @st.cache_data(max_entries=16, show_spinner="Homogenizing …")
 def anisotropy(cells: bytes, n: int) -> np.ndarray:
-    """Largest over smallest Young's modulus of all directions, of n packed cells → (n,)."""
+    """Largest over smallest Young's modulus over all directions, of n packed cells → (n,)."""
     along = directional_modulus(homogenize(_unpacked(cells, n).astype(float)), ANGLES)
     return along.max(1) / along.min(1)
 
@@ -39,7 +39,7 @@ def thickness(cells: bytes, n: int) -> np.ndarray:
 
 
 def thinnest(cell: np.ndarray) -> int:
-    """Side in pixels of the largest square that, moved about inside the solid, covers all but ``CLUTTER`` of it.
+    """Side in pixels of the largest square that, moved inside the solid, covers all but ``CLUTTER`` of it.
 
     (32, 32) of 0 and 1, periodic; 32 for a solid cell.
     """
@@ -52,14 +52,14 @@ def thinnest(cell: np.ndarray) -> int:
 
 
 def _along(values: np.ndarray, k: int, join: np.ufunc, way: int) -> np.ndarray:
-    """Join each pixel with the next k − 1 in both directions, round the torus."""
+    """Combine each pixel with the next k − 1 in both directions, on the torus."""
     for axis in (0, 1):
         values = join.reduce([np.roll(values, way * i, axis=axis) for i in range(k)])
     return values
 
 
 def symmetry(cell: np.ndarray) -> str:
-    """The largest wallpaper group that leaves a cell unchanged, wherever its origin lies; 'p1' for none."""
+    """The largest wallpaper group that leaves a cell unchanged, for any origin; 'p1' for none."""
     rows = np.arange(SIDE)
     moved = np.stack([np.roll(cell, (a, b), (0, 1)).ravel() for a in rows for b in rows])
     for group in sorted(GROUPS, key=lambda name: len(operations(name, SIDE)), reverse=True):
@@ -73,7 +73,7 @@ def symmetry(cell: np.ndarray) -> str:
 
 
 def nearest(run: Run, sample: int) -> tuple[np.ndarray, float, float]:
-    """The training cell that differs in the fewest pixels: (1024,), the share that differs, its y."""
+    """The training cell with the fewest different pixels: (1024,), the share that differs, its y."""
     data = _bits(run.task)
     one = np.packbits(run.x[-1, sample] > 0.5).view(np.uint64)
     differing = np.bitwise_count(data ^ one).sum(1)

@@ -1,4 +1,4 @@
-"""Pixel cells on the pages: which to choose, one of them closely, and files to make it from."""
+"""Panel of pixel cells: choice of a cell, its details, and files for manufacture."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _ask_choice(run: Run) -> None:
 
 
 class CellsPanel(TaskPanel):
-    """Cells in a gallery, one of them closely, and files to make it from."""
+    """A gallery of cells, details of one cell, and files for manufacture."""
 
     any_plane = False
     picture = staticmethod(drawn.picture)
@@ -55,9 +55,9 @@ class CellsPanel(TaskPanel):
     kept = staticmethod(drawn.kept)
     form = Form(
         counts=(1, 4, 16, 64, 200),
-        most_in_class=16,  # finite elements check each
+        most_in_class=16,  # finite elements check each cell
         corrections_in_class=2,
-        hidden=("Posterior", "Compare"),  # they would show nothing in 1024 coordinates
+        hidden=("Posterior", "Compare"),  # not informative in 1024 coordinates
         example="group=p4m; volume<=0.85",
         accepted="Separated by semicolons; all hold together, during the descent. **volume<=0.6** (also = or >=): "
         "share of solid pixels. **E_y=0.4** (also <= or >=): modulus along y, in units of E_s. **isotropic**: "
@@ -76,7 +76,7 @@ class CellsPanel(TaskPanel):
         return drawn.figure(run, training(run.task), dark, size, chosen)
 
     def advice(self, request: DesignRequest, run: Run) -> str:
-        """What to do about cells that are not quite there."""
+        """Advice if some cells miss the target slightly."""
         if request.finish or classroom.on() or not run.exact.any() or (run.hit | ~run.verified).all():
             return ""
         return (
@@ -84,7 +84,7 @@ class CellsPanel(TaskPanel):
         )
 
     def replaces(self, view: str, run: Run) -> bool:
-        """Why the latent design shows nothing."""
+        """Why the latent design has no visible effect."""
         if view != "Latent design":
             return False
         k = run.z.shape[1]
@@ -105,12 +105,12 @@ class CellsPanel(TaskPanel):
         return True
 
     def show_designs(self, request: DesignRequest, run: Run, dark: bool, size: Size) -> None:
-        """The table first, so that it stays where it is; one cell needs the page's whole width."""
+        """The table comes first, so that it keeps its place; a cell needs the page's full width."""
         self.show_table(run)
         self.show_sample(request, run, dark, size)
 
     def show_sample(self, request: DesignRequest, run: Run, dark: bool, size: Size) -> None:
-        """Ways to choose one; all that is known of the chosen; files."""
+        """Choice of a cell, its details, and files."""
         _ask_choice(run)
         sample = chosen_sample(run)
         if sample is not None:

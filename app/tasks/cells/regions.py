@@ -22,9 +22,9 @@ USES = {"solid": "Stays solid", "void": "Stays void", "start": "Start from it"}
 def ask_otherwise() -> None:
     """Regions that stay solid or void, drawn or from an image, and an image of a cell to start from.
 
-    All of it ends up as text in the fields above, which the address holds: no file is kept.
+    All of them become text in the fields above, which the address holds: no file is kept.
     """
-    again = st.session_state.setdefault("regions_version", 0)  # a fresh key empties an uploader, or drops a selection
+    again = st.session_state.setdefault("regions_version", 0)  # a new key empties an uploader and clears a selection
     left, right = st.columns([1, 2.2], gap="medium")
     with right:
         use = st.segmented_control(
@@ -64,7 +64,7 @@ def ask_otherwise() -> None:
 
 
 def painted(kind: str) -> np.ndarray:
-    """(1024,) bool: the pixels that the text of the constraints keeps solid, or void; errors are shown elsewhere."""
+    """(1024,) bool: the pixels that the constraints' text keeps solid, or void; errors are shown elsewhere."""
     result = np.zeros(SIDE**2, dtype=bool)
     for text in _regions():
         name, _, value = (part.strip() for part in text.partition("="))
@@ -95,7 +95,7 @@ def _add(region: str) -> None:
 
 
 def _on_box() -> None:
-    """Callback of the canvas: its points carry their pixel's number."""
+    """Callback of the canvas: each point carries its pixel's number."""
     points = st.session_state[f"canvas-{st.session_state.regions_version}"].selection.points
     pixels = np.array([point["customdata"] for point in points], dtype=int).reshape(-1)
     if len(pixels):
@@ -104,7 +104,7 @@ def _on_box() -> None:
 
 
 def _on_image() -> None:
-    """Callback of the uploader: what the image says becomes text, or what is wrong with it a sentence."""
+    """Callback of the uploader: turn the image into text, or report what is wrong with it."""
     file = st.session_state[f"image-{st.session_state.regions_version}"]
     if file is None:
         return
@@ -123,7 +123,7 @@ def _on_image() -> None:
 
 
 def objection(constraints: tuple[str, ...]) -> str:
-    """Why not: the path of a file in an address must not make the server read it."""
+    """Why a region is rejected: a file path in an address must not make the server read that file."""
     for text in constraints:
         name, _, value = (part.strip() for part in text.partition("="))
         try:

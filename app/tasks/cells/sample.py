@@ -1,4 +1,4 @@
-"""One cell: in numbers, repeated, beside the training cell that is most alike, and E(θ)."""
+"""One cell: its numbers, its tiling, the most similar training cell, and E(θ)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def show_cell(request: DesignRequest, run: Run, sample: int, dark: bool, size: S
 def _figures(
     run: Run, sample: int, binary: bool, stiffness: np.ndarray, differs: float, neighbour_y: float
 ) -> list[Figure]:
-    """One cell in numbers."""
+    """The key numbers of one cell."""
     y, e_x, e_y, poisson, _ = run.achieved[sample]
     aim, verified = float(run.aims[sample, 0]), bool(run.verified[sample])
     by = "by finite elements" if verified else "not verified"

@@ -1,4 +1,4 @@
-"""How far a predicted gap may be off: the spread of five surrogates, scaled so that it holds for cells kept apart."""
+"""Error bounds of predicted gaps: the spread of five surrogates, scaled to hold on cells kept apart from training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LEVEL = 0.9
 
 
 def factor(error: np.ndarray, spread: np.ndarray, level: float = LEVEL) -> float:
-    """What to multiply spreads (n,) by, so that they bound ``level`` of the errors (n,) and of those to come.
+    """The factor on spreads (n,) with which they bound ``level`` of the errors (n,) and of future errors.
 
     Split conformal prediction: Lei et al., JASA 113, 1094 (2018).
     """
@@ -24,7 +24,7 @@ def factor(error: np.ndarray, spread: np.ndarray, level: float = LEVEL) -> float
 
 @st.cache_resource(show_spinner=False)
 def calibrated() -> tuple[float, int]:
-    """The factor for gaps, and how many random cells with DFT gaps, kept apart from training, it comes from."""
+    """The factor for gaps, and the number of random cells behind it, with DFT gaps and kept apart from training."""
     x, y = test_pairs()
     surrogate = loaded(TASK.name, "prior-lm").surrogate
     with torch.no_grad():

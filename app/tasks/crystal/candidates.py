@@ -1,4 +1,4 @@
-"""SrTiO₃ cells as candidates for DFT: predicted, ranked, and in a table whose rows can be ticked."""
+"""SrTiO₃ cells as candidates for DFT: predictions, ranking, and a table with selectable rows."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ GROWN = (
 )
 BEST = "best of family"
 FEW = 3
-"""So many of the ranking are verified if no row is ticked."""
+"""Number of top-ranked cells that are verified if no row is ticked."""
 
 
 def _held() -> str:
-    """What ± means."""
+    """The meaning of ±."""
     share, n = f"{100 * LEVEL:.0f} %", calibrated()[1]
     return f"± held the DFT gap of {share} of {n} random cells that no network learned from."
 
 
 def _surrogate() -> Any:
-    """The five networks that all methods of this task localize on or are judged by."""
+    """The five networks on which this task's methods localize or by which they are judged."""
     return loaded(TASK.name, "prior-lm").surrogate
 
 
@@ -68,7 +68,7 @@ def final(run: Run) -> pd.DataFrame:
 
 
 def lattices(run: Run) -> np.ndarray:
-    """(n, 6) as the CSV has them."""
+    """(n, 6) lattices in the precision of the CSV."""
     return final(run)[[f"x{j + 1}" for j in range(6)]].to_numpy(dtype=np.float64, copy=True)
 
 
@@ -80,7 +80,7 @@ def energy_per_atom(run: Run, ranked: pd.DataFrame) -> np.ndarray:
 def ask_rows(run: Run, ranked: pd.DataFrame, by: str, alone: bool, passing: np.ndarray) -> tuple[list[int], list[int]]:
     """The table; → the samples that it shows, the best first, and those that are ticked.
 
-    ``alone``: one cell of each family; ``passing`` (n,) bool: those that the filters leave.
+    ``alone``: one cell of each family; ``passing`` (n,) bool: the cells that pass the filters.
     """
     shown = table(run, ranked)
     kept = passing & ranked["best"].to_numpy() if alone else passing
@@ -109,7 +109,7 @@ def ask_rows(run: Run, ranked: pd.DataFrame, by: str, alone: bool, passing: np.n
 
 
 def table(run: Run, ranked: pd.DataFrame) -> pd.DataFrame:
-    """One row a cell: what the surrogates say, what DFT says, and where it stands among the others."""
+    """One row per cell: values by the surrogates, values by DFT, and its rank among the others."""
     worn = [
         row + [BEST] * bool(best and members > 1)
         for row, best, members in zip(badges(run), ranked["best"], ranked["members"], strict=True)
@@ -173,7 +173,7 @@ def _columns(names: list[str]) -> dict[str, Any]:
 
 
 def _choose(key: str, samples: list[int]) -> None:
-    """Callback of the table: the row ticked last is the sample that the page looks at."""
+    """Callback of the table: the row ticked last becomes the chosen sample."""
     rows = [row for row in st.session_state[key].selection.rows if row < len(samples)]
     table_before, before = st.session_state.get("ticked", ("", []))
     new = [row for row in rows if table_before != key or row not in before]
@@ -183,6 +183,6 @@ def _choose(key: str, samples: list[int]) -> None:
 
 
 def structure_rows(run: Run, ranked: pd.DataFrame, samples: list[int]) -> pd.DataFrame:
-    """The result's ``samples`` as the structure files tell of them; all if none is named."""
+    """The result's ``samples`` as rows for the structure files; all if none is named."""
     frame = final(run).reset_index(drop=True).join(ranked)
     return frame[frame["sample"].isin(samples)] if samples else frame

@@ -1,4 +1,4 @@
-"""SrTiO₃ cells: gap against strain energy, lattice parameters, and the cell itself beside the cubic one.
+"""SrTiO₃ cells: gap against strain energy, lattice parameters, and the cell in space beside the cubic one.
 
 All gaps are PBE gaps at unrelaxed internal coordinates.
 """
@@ -24,16 +24,16 @@ CUBIC = np.array([CUBIC_LENGTH] * 3 + [90.0] * 3)
 Predict = Callable[[np.ndarray], np.ndarray]
 """Cells (n, 6) → gap, direct gap [eV] and ΔE [eV per cell] by the surrogates (n, 3)."""
 PLANE = (3, 4)
-"""The lattice parameters of the animated plane, α and β: the gap depends on angles most."""
+"""The lattice parameters of the animated plane, α and β, because the gap depends most on angles."""
 GAP, ENERGY = "PBE gap [eV], unrelaxed ions", "ΔE [eV per cell]"
 DRAWN = 300
-"""Samples that the plane of gap and ΔE follows; the surrogate must say both of every step."""
+"""Maximum number of samples in the animated plane of gap and ΔE: the surrogate must predict both at every step."""
 ELEMENTS = {"Sr": ("#8f9b4a", 0.5), "Ti": ("#6f86ad", 0.34), "O": ("#c4574d", 0.27)}
 """Colour and radius [Å] in the picture of a cell."""
 
 
 def figure(run: Run, predicted: Predict, dark: bool = False, size: Size = WIDE, chosen: int | None = None) -> Dict:
-    """Gap against ΔE, errors in step, and a plane of lattice parameters."""
+    """Gap against ΔE, error against step, and a plane of lattice parameters."""
     colors, boxes = palette(dark), boxes_of(size)
     below = (boxes["closeup"][0][0], 1), boxes["extra"][1]
     scene = Scene(height=height_of(size), moving=[[] for _ in run.labels], chosen=chosen)
@@ -45,7 +45,7 @@ def figure(run: Run, predicted: Predict, dark: bool = False, size: Size = WIDE, 
 
 
 def caption(run: Run) -> str:
-    """What to see in the figure."""
+    """The caption of the figure."""
     start = f"a {run.labels[0]} cell"
     text = [
         "Each dot is a cell: its PBE gap with unrelaxed ions, and its energy ΔE above the cubic cell, as five "
@@ -67,7 +67,7 @@ def caption(run: Run) -> str:
 
 
 def picture(scene: Scene, run: Run, predicted: Predict, box: Box, colors: Palette, size: Size) -> None:
-    """Gap against ΔE by the surrogate, what DFT says of those that it verified, and the target as a line."""
+    """Gap against ΔE by the surrogate, the verified cells by DFT, and the target as a line."""
     drawn = np.zeros(run.n, dtype=bool)
     drawn[shown_rows(run, DRAWN)] = True
     if scene.chosen is not None:
@@ -98,7 +98,7 @@ def picture(scene: Scene, run: Run, predicted: Predict, box: Box, colors: Palett
 
 
 def _ranges(run: Run, points: np.ndarray, truth: np.ndarray) -> tuple[list[float], list[float]]:
-    """What shows the samples (T, n, 2), what DFT says of some (k, 2), and the ends of the target."""
+    """Ranges that show the samples (T, n, 2), DFT values of some (k, 2), and the ends of the target."""
     seen = np.concatenate((points.reshape(-1, 2), truth[np.isfinite(truth).all(1)]))
     low, high = np.quantile(seen, (0.005, 0.995), axis=0)
     spare = 0.5 * (high - low)  # a few outliers must not squeeze the rest together
@@ -146,7 +146,7 @@ def _by_dft(samples: np.ndarray, points: np.ndarray, colors: Palette) -> Dict:
 
 
 def _errors_by_dft(scene: Scene, run: Run, colors: Palette) -> None:
-    """Squared errors of the verified cells beside those that the surrogate believes, at the last step."""
+    """Squared errors of the verified cells by DFT beside those by the surrogate, at the last step."""
     checked = np.flatnonzero(run.verified)
     if not len(checked):
         return
@@ -166,7 +166,7 @@ def _errors_by_dft(scene: Scene, run: Run, colors: Palette) -> None:
 
 
 def _plane(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> None:
-    """Two lattice parameters of every sample, the cubic cell among them."""
+    """Two lattice parameters of every sample, with the cubic cell."""
     where = {"xaxis": "x3", "yaxis": "y3", "showlegend": False}
     task, pair = TASKS[run.task], list(PLANE)
     points = run.x[..., pair]
@@ -197,7 +197,7 @@ def _cubic(point: np.ndarray, colors: Palette) -> Dict:
 
 
 def lattices(run: Run, dark: bool = False, size: Size = WIDE, chosen: int | None = None) -> Dict:
-    """How each lattice parameter is distributed, and every cell as a line; the cubic cell in both."""
+    """Distribution of each lattice parameter, and every cell as a line; the cubic cell in both."""
     colors, task = palette(dark), TASKS[run.task]
     low, high = task.bounds.numpy()
     data: list[Dict] = []
@@ -352,7 +352,7 @@ def cells(
 
 
 def _cell(lattice: np.ndarray, colors: Palette, showlegend: bool, times: int = 1) -> list[Dict]:
-    """A merged mesh for each element, the octahedra, and the cells' edges, about the origin [Å]."""
+    """A merged mesh for each element, the octahedra, and the cell edges, about the origin [Å]."""
     from ipage_core.tasks.crystal.export import structure
 
     axes = structure(lattice, {}).cell.array
@@ -365,7 +365,7 @@ def _cell(lattice: np.ndarray, colors: Palette, showlegend: bool, times: int = 1
     sites = {"Sr": corners, "Ti": np.full((1, 3), 0.5), "O": oxygens}
 
     def placed(points: np.ndarray) -> np.ndarray:
-        """Fractional (k, 3) in every cell, each once, as positions [Å]."""
+        """Fractional (k, 3) repeated in every cell without duplicates, as positions [Å]."""
         return np.unique((points[None] + steps[:, None]).reshape(-1, 3), axis=0) @ axes - centre
 
     traces = [_octahedra((oxygens[None] + steps[:, None]) @ axes - centre, showlegend)]
@@ -393,7 +393,7 @@ def _lines(points: np.ndarray, color: str, width: float, name: str, showlegend: 
 
 
 def _octahedra(oxygens: np.ndarray, showlegend: bool) -> Dict:
-    """Six oxygens of each (k, 6, 3), opposite ones next to each other, and the eight faces between them."""
+    """The six oxygens of each octahedron (k, 6, 3), opposite ones adjacent, and the eight faces between them."""
     faces = np.array(list(itertools.product((0, 1), (2, 3), (4, 5))))
     every = (faces[None] + 6 * np.arange(len(oxygens))[:, None, None]).reshape(-1, 3)
     return _mesh(oxygens.reshape(-1, 3), every, ELEMENTS["Ti"][0], "TiO₆ octahedron", showlegend) | {

@@ -1,4 +1,4 @@
-"""Which candidates the table shows: at most so much ΔE, at most so much strain, what DFT says."""
+"""Filters of the candidates' table: maximum ΔE, maximum strain, DFT verdict."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ VERDICTS = ["hit", "off", "under way", "failed", "not verified"]
 
 
 def ask(per_atom: np.ndarray, ranked: pd.DataFrame, said: list[str]) -> np.ndarray:
-    """(n,) bool: the cells that pass; all of them, with a sentence, where none would.
+    """(n,) bool: the cells that pass; if none does, all cells, with a message.
 
-    ``per_atom``: ΔE (n,) [eV per atom]; ``ranked`` as :func:`ipage_core.tasks.crystal.families.table` gives it;
-    ``said``: what DFT says of each.
+    ``per_atom``: ΔE (n,) [eV per atom]; ``ranked`` from :func:`ipage_core.tasks.crystal.families.table`;
+    ``said``: the DFT verdict on each.
     """
     with st.popover("Filters", icon=":material/filter_alt:", width="stretch"):
         energy = st.number_input(

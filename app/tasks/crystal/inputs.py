@@ -1,4 +1,4 @@
-"""Constraints by a click, and a CIF of one's own to start from: both end up as text in the form's fields."""
+"""Preset constraints and an uploaded CIF to start from: both become text in the form's fields."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ipage_core.tasks.crystal.strain import SUBSTRATES
 from ipage_core.tasks.crystal.task import TASK, read_design
 
 PAPER = TASK.default_target
-"""The paper's question: cells that no film can be, at a saddle of the ions' energy."""
+"""The paper's target: strained far beyond any film, at a saddle of the ions' energy."""
 CREDIBLE, CREDIBLE_STRAIN = (1.6,), "strain<=4%"
-"""The page's: films of perovskites are grown with such strains."""
+"""The page's default target: perovskite films are grown with such strains."""
 PRESETS = {"a = b": "a=b", "right angles": "angles=90", "strain ≤ 5 %": "strain<=5%", "volume ± 3 %": "volume<=3%"}
-"""Constraints that a click adds, as the field has them."""
+"""Preset constraints, in the syntax of the field."""
 MOST_BYTES = 100_000
 
 
 def ask_for_the_papers(request: DesignRequest) -> None:
-    """One click to the paper's question, which is marked as what it is, and one back."""
+    """A button for the paper's target, with its caveat, and a button to return."""
     papers = not request.constraints and all(goal.low == goal.high == PAPER[0] for goal in request.target.goals)
     text_column, button = st.columns([3.2, 1], vertical_alignment="center")
     if papers:
@@ -47,7 +47,7 @@ def _ask_for(target: tuple[float, ...], constraints: str) -> None:
 
 
 def ask_otherwise() -> None:
-    """Below the fields for constraints and a design of one's own: what fills them in by a click or from a file."""
+    """Widgets below the fields for constraints and a design to start from; they fill in these fields."""
     written = _written()
     st.session_state.presets = [name for name, text in PRESETS.items() if text in written]
     st.session_state.substrate = next((name for name in SUBSTRATES if f"substrate={name}".lower() in written), None)
@@ -81,12 +81,12 @@ def ask_otherwise() -> None:
 
 
 def _written() -> list[str]:
-    """The constraints as written, without blanks and in small letters."""
+    """The constraints without blanks and in lower case."""
     return ["".join(part.split()).lower() for part in parts()]
 
 
 def _on_preset() -> None:
-    """Put what is chosen among the constraints, and take the rest of the presets out."""
+    """Add the chosen preset to the constraints and remove the other presets."""
     others = [part for part in _written() if part not in PRESETS.values() and not part.startswith("substrate=")]
     chosen = [PRESETS[name] for name in st.session_state.presets]
     chosen += [f"substrate={name}" for name in [st.session_state.substrate] if name]
@@ -94,7 +94,7 @@ def _on_preset() -> None:
 
 
 def _on_cif() -> None:
-    """Put the file's lattice into the field of the design to start from, or say what is wrong with it."""
+    """Put the file's lattice into the field of the design to start from, or report what is wrong with it."""
     file, st.session_state.cif_wrong, st.session_state.cif_remark = st.session_state.cif, "", ""
     try:
         lattice, st.session_state.cif_remark = read_cif(file.getvalue()) if file else ([], "")
@@ -104,7 +104,7 @@ def _on_cif() -> None:
 
 
 def read_cif(content: bytes) -> tuple[list[float], str]:
-    """a, b, c [Å], α, β, γ [°] of one cell of SrTiO₃, and what was chosen or reduced.
+    """a, b, c [Å], α, β, γ [°] of one cell of SrTiO₃, and a note on what was chosen or reduced.
 
     Raises:
         ValueError: too large, not a CIF, another crystal, or outside the box.

@@ -1,4 +1,4 @@
-"""SrTiO₃ on the pages: candidates for DFT, one cell closely, the distributions of lattice parameters."""
+"""Panel of SrTiO₃: candidates for DFT, details of one cell, distributions of lattice parameters."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from ipage_core.tasks.crystal.task import TASK
 
 
 class CrystalPanel(TaskPanel):
-    """Candidates for DFT in the place of the table of every design."""
+    """A table of candidates for DFT replaces the table of all designs."""
 
     plane = drawn.PLANE
     any_plane = False
@@ -65,7 +65,7 @@ class CrystalPanel(TaskPanel):
     )
 
     def before(self, request: DesignRequest) -> None:
-        """One click to the paper's question, and back."""
+        """A button for the paper's target, and back."""
         ask_for_the_papers(request)
 
     def figure(self, run: Run, dark: bool = False, size: Size = WIDE, chosen: int | None = None, **_: Any) -> Dict:
@@ -78,11 +78,11 @@ class CrystalPanel(TaskPanel):
         return super().figures(run) | {"lattices": drawn.lattices(run)}
 
     def show_designs(self, request: DesignRequest, run: Run, dark: bool, size: Size) -> None:
-        """Candidates in the place of every design."""
+        """The candidates, in place of the table of all designs."""
         self.show_sample(request, run, dark, size)
 
     def completed(self, run: Run) -> Run:
-        """The same designs, with all results of DFT for them: figures, table and exports follow."""
+        """The same designs with all of their DFT results, for figures, table and exports."""
         verified = verification.SRTIO3.known(lattices(run))
         said = [i for i, one in enumerate(verified) if one is not None and "fail" not in one]
         if not said:
@@ -105,7 +105,7 @@ class CrystalPanel(TaskPanel):
         return replace(run, achieved=achieved, frame=frame, summary=run.summary | figures_by_dft)
 
     def show_sample(self, request: DesignRequest, run: Run, dark: bool, size: Size) -> None:
-        """Candidates with their verification and files; one cell closely; the distributions of lattice parameters."""
+        """Candidates with verification and files; details of one cell; distributions of lattice parameters."""
         st.subheader("Candidates", divider="gray")
         left, middle, right = st.columns([2, 1.1, 0.9], vertical_alignment="bottom")
         by = left.segmented_control(
@@ -121,7 +121,7 @@ class CrystalPanel(TaskPanel):
         with st.spinner("Ranking …"):
             ranked = candidates(run.x[-1].astype(float), by)
         alone = False
-        if (ranked["members"] > 1).any():  # else every cell is a family of its own
+        if (ranked["members"] > 1).any():  # unless every cell is its own family
             alone = middle.toggle("One cell for each family", key="families", bind="query-params")
         with right:
             passing = filters.ask(energy_per_atom(run, ranked), ranked, verification.verdicts(run, lattices(run)))

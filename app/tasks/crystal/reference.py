@@ -1,4 +1,4 @@
-"""The cubic crystal that candidates are judged against: what DFT says of it here, and what experiment says."""
+"""The cubic crystal as a reference for candidates, by DFT and by experiment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MEASURED_GAP, MEASURED_DIRECT, MEASURED_LENGTH = 3.25, 3.75, 3.905
 
 
 def show() -> None:
-    """One line to hold candidates against."""
+    """One line to compare candidates with."""
     st.caption(
         f"**For comparison, the cubic cell:** DFT here {CUBIC_GAP:.2f} eV (indirect; direct {CUBIC_DIRECT:.2f} eV) at "
         f"a = {CUBIC_LENGTH:.3f} Å, ΔE = 0; experiment {MEASURED_GAP:.2f} eV (indirect; direct {MEASURED_DIRECT:.2f} "

@@ -1,4 +1,4 @@
-"""One SrTiO₃ cell: in numbers, in space beside the cubic one, and step by step."""
+"""One SrTiO₃ cell: its numbers, its structure beside the cubic one, and its path step by step."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ipage_core.tasks.crystal.geometry import SYMPREC, geometry
 from ipage_core.tasks.crystal.strain import ATOMS, FILM_ENERGY
 
 SAME = 1e-3
-"""eV within which the gap and the least direct gap are one: then it is direct."""
+"""Tolerance [eV]: a gap that equals the least direct gap within it counts as direct."""
 
 
 def show_cell(
@@ -36,7 +36,7 @@ def show_cell(
     size: Size,
     beside: int | None = None,
 ) -> None:
-    """One cell: in numbers, in space beside the sample ``beside`` or the cubic one, and step by step."""
+    """One cell: its numbers, its structure beside the sample ``beside`` or the cubic cell, and its path by steps."""
     named = f"Sample {sample}" + ("" if chosen_sample(run) is not None else ", the best of this ranking")
     st.subheader(named, divider="gray")
     left, right = st.columns([2.2, 1], vertical_alignment="bottom")
@@ -63,7 +63,7 @@ def _lattice(run: Run, sample: int) -> np.ndarray:
 
 
 def compared(run: Run, ranked: pd.DataFrame, samples: list[int]) -> pd.DataFrame:
-    """Samples side by side: a row each quantity, a column each cell."""
+    """Samples side by side: one row per quantity, one column per cell."""
     columns: dict[str, list[str]] = {"": []}
     for sample in samples:
         figures = _figures(run, ranked.loc[sample], sample, float("nan"))[:-1]
@@ -73,12 +73,12 @@ def compared(run: Run, ranked: pd.DataFrame, samples: list[int]) -> pd.DataFrame
 
 
 def gap_type(gap: float, direct: float) -> str:
-    """'direct' or 'indirect', of a gap and the least direct gap [eV]."""
+    """'direct' or 'indirect', from a gap and the least direct gap [eV]."""
     return "direct" if direct - gap < SAME else "indirect"
 
 
 def _figures(run: Run, row: pd.Series, sample: int, nearest: float) -> list[Figure]:
-    """One cell in numbers."""
+    """The key numbers of one cell."""
     gap, direct, energy = run.achieved[sample]
     target_note = f"target: {asked_text(run)}"
     if run.verified[sample]:
@@ -115,6 +115,6 @@ def _by(run: Run, sample: int) -> str:
 
 
 def _alike(row: pd.Series) -> str:
-    """Its family, where it has others."""
+    """Its family, if that has other members."""
     members = int(row["members"])
     return f"; family {row['family']:.0f} of {counted(members)}" if members > 1 else ""

@@ -1,4 +1,4 @@
-"""Gap against ΔE of all candidates: which cells no other beats in both, what DFT says, the cubic cell beside them."""
+"""Gap against ΔE of all candidates: the Pareto front, the values by DFT, and the cubic cell."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def figure(
     size: Size = WIDE,
     chosen: int | None = None,
 ) -> Dict:
-    """``gap`` [eV] and ``energy`` [eV per cell] by the surrogates, (n,) each; those not ``passing`` are faint."""
+    """``gap`` [eV] and ``energy`` [eV per cell] by the surrogates, (n,) each; cells not ``passing`` are faint."""
     colors = palette(dark)
     y_gap, y_energy = known(run, gap, energy)
     best = front(np.linalg.norm(run.excess(y_gap[:, None]), axis=1).round(3), y_energy) & passing

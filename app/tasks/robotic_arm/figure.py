@@ -1,4 +1,4 @@
-"""The robotic arm: linkages on their rail, all reaching for one point."""
+"""The robotic arm: arms on their rail, all reaching for one point."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ RAIL = (-0.82, 0.82)
 
 
 def figure(run: Run, dark: bool = False, size: Size = WIDE, chosen: int | None = None) -> Dict:
-    """The arms, errors in step, the hands close up, and the designs as lines."""
+    """The arms, error against step, a close-up of the hands, and the designs as lines."""
     return with_closeup(run, picture, _closeup, dark, size, chosen)
 
 
@@ -46,7 +46,7 @@ def linkages(task: str, x: np.ndarray) -> np.ndarray:
 
 
 def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> None:
-    """Thirty of the arms, one of them thick, and where all hands are."""
+    """Thirty of the arms, one of them thick, and the positions of all hands."""
     rows = shown_rows(run, 30)
     thick = 0 if scene.chosen is None else scene.chosen
     everyone = np.ones(run.x.shape[1], dtype=bool)
@@ -103,7 +103,7 @@ def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
 
 
 def _closeup(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> None:
-    """The hands about the target, with the circle inside which they count as hits."""
+    """The hands near the target, with the circle of hits."""
     offset = np.linalg.norm(run.y[0] - run.y_star, axis=1)
     half = float(np.clip(1.3 * np.nanquantile(offset, 0.9), 2 * run.tolerance, 0.3))
     centre, heading = run.y_star, "<b>Close-up</b> of the hands"

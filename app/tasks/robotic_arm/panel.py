@@ -1,4 +1,4 @@
-"""The robotic arm on the pages, with either way of counting its angles."""
+"""Panel of the robotic arm, for both conventions of its angles."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.tasks.robotic_arm import figure as drawn
 
 
 class ArmPanel(TaskPanel):
-    """Linkages that reach for one point."""
+    """Arms that reach for one point."""
 
     any_plane = False
     figure = staticmethod(drawn.figure)

@@ -1,4 +1,4 @@
-"""Strained silicon: gap against elastic energy with the path of least energy, and the crystal itself, deformed."""
+"""Strained silicon: gap against elastic energy with the path of least energy, and the deformed crystal."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Predict = Callable[[np.ndarray], np.ndarray]
 """Strains (n, 6) → gap [eV], direct gap [eV], elastic energy [eV per atom], pressure [GPa] by the surrogate (n, 4)."""
 GAP, ENERGY = "PBE gap [eV], ions relaxed", "Elastic energy [meV per atom]"
 DRAWN = 300
-"""Samples that the plane of gap and energy follows."""
+"""Maximum number of samples in the plane of gap and energy."""
 TIMES = 8
-"""So many times as large the strain of the drawn crystal is."""
+"""Magnification of the strain in the drawing of the crystal."""
 SITES = np.array(
     [*itertools.product((0.0, 1.0), repeat=3)]
     + [[0.5, 0.5, e] for e in (0, 1)]
@@ -39,7 +39,7 @@ def figure(
     size: Size = WIDE,
     chosen: int | None = None,
 ) -> Dict:
-    """Gap against elastic energy, errors in step, and the strains as lines. ``path``: (k, 2) gap [eV], energy [eV]."""
+    """Gap against elastic energy, error by step, and the strains as lines. ``path``: (k, 2) gap [eV], energy [eV]."""
     colors, boxes = palette(dark), boxes_of(size)
     below = (boxes["closeup"][0][0], 1), boxes["extra"][1]
     scene = Scene(height=height_of(size), moving=[[] for _ in run.labels], chosen=chosen)
@@ -50,7 +50,7 @@ def figure(
 
 
 def caption(run: Run) -> str:
-    """What to see in the figure."""
+    """The caption of the figure."""
     text = [
         "Each dot is a strained crystal: its PBE gap and its elastic energy, as five networks predict them on average.",
         f"**Ring:** a {run.labels[0]} strain. **Dot:** the same, as localization moves it." if run.localizes else "",
@@ -71,7 +71,7 @@ def picture(
     size: Size,
     path: np.ndarray | None = None,
 ) -> None:
-    """Gap against elastic energy by the surrogate, what DFT says of those that it verified, and the target."""
+    """Gap against elastic energy by the surrogate, the verified strains by DFT, and the target."""
     drawn = np.zeros(run.n, dtype=bool)
     drawn[shown_rows(run, DRAWN)] = True
     if scene.chosen is not None:
@@ -110,7 +110,7 @@ def _plane(properties: np.ndarray) -> np.ndarray:
 
 
 def _ranges(run: Run, points: np.ndarray, prior: np.ndarray, truth: np.ndarray) -> tuple[list[float], list[float]]:
-    """What shows the prior, the samples and the ends of the target, if these are not far outside."""
+    """Ranges that show the prior, the samples and the ends of the target, if these are not far outside."""
     seen = np.concatenate((prior, points.reshape(-1, 2), truth[np.isfinite(truth).all(1)]))
     low, high = np.nanquantile(seen, (0.01, 0.99), axis=0)
     ends = [float(end[0]) for end in run.ends if abs(end[0] - 0.3) < 1]
@@ -119,7 +119,7 @@ def _ranges(run: Run, points: np.ndarray, prior: np.ndarray, truth: np.ndarray) 
 
 
 def _band(left: float, right: float, colors: Palette) -> Dict:
-    """The tolerance about a target, tinted."""
+    """The tolerance band about a target."""
     corners = np.array([(left, -99), (right, -99), (right, 999), (left, 999)])
     return curve(corners, colors.target, 0, showlegend=False) | {
         "fill": "toself",
@@ -146,10 +146,10 @@ def _by_dft(samples: np.ndarray, points: np.ndarray, colors: Palette) -> Dict:
 
 
 def crystal(strain: np.ndarray, shift: np.ndarray, dark: bool = False, size: Size = WIDE) -> Dict:
-    """The conventional cube under a strain (6,) drawn ``TIMES`` as large, over the unstrained one.
+    """The conventional cube under a strain (6,) magnified by ``TIMES``, over the unstrained cube.
 
-    ``shift`` (3,) [units of a₀]: how far the second atom lies from where the strained cell would carry it; drawn as
-    many times as large. Stretched bonds are thin and blue, pressed ones thick and red.
+    ``shift`` (3,) [units of a₀]: displacement of the second atom from its place in the homogeneously strained cell;
+    magnified likewise. Stretched bonds are thin and blue, compressed ones thick and orange.
     """
     colors = palette(dark)
     e = strain[[[0, 5, 4], [5, 1, 3], [4, 3, 2]]]

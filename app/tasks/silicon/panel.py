@@ -1,4 +1,4 @@
-"""Strained silicon: strains ranked, verified by DFT on request, drawn, and taken away as structure files."""
+"""Strained silicon: ranked strains, DFT on request, the crystal in space, and structure files."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ PRESETS = {
     "≤ 4 meV per atom": "energy<=4meV",
     "lowest valley on axis 3": "valley=3",
 }
-"""Constraints that a click adds, as the field has them."""
+"""Preset constraints, in the syntax of the field."""
 RANKINGS = {"energy": "elastic energy", "strain": "largest strain", "pressure": "pressure"}
 RANKED_BY = (
     "The best comes first: least elastic energy, largest principal strain, or |pressure|. Strains within "
     f"{RADIUS:.1%} of each other, modulo the cube's 24 rotations, are one family."
 )
 FEW = 3
-"""So many of the ranking are verified if no row is ticked."""
+"""Number of top-ranked strains that are verified if no row is ticked."""
 GAPS = np.linspace(0.1, 0.56, 24)
-"""Where the path of least elastic energy is computed [eV]."""
+"""Gaps at which the path of least elastic energy is computed [eV]."""
 
 
 def _surrogate() -> Any:
@@ -78,7 +78,7 @@ def candidates(strains: np.ndarray, by: str) -> pd.DataFrame:
 
 @st.cache_resource(max_entries=2, show_spinner=False)
 def least_energy(stamp: int) -> np.ndarray:
-    """(k, 8): gap [eV], least elastic energy [eV per atom] by the surrogate, and the strain that has it."""
+    """(k, 8): gap [eV], least elastic energy [eV per atom] by the surrogate, and the strain with this energy."""
     prior = TASK.sample_prior(20_000, torch.Generator().manual_seed(0))
     known = predicted(prior.numpy())
 
@@ -91,12 +91,12 @@ def least_energy(stamp: int) -> np.ndarray:
 
 
 def _strains(run: Run) -> np.ndarray:
-    """(n, 6) as the CSV has them."""
+    """(n, 6) strains in the precision of the CSV."""
     return run.final[[f"x{j + 1}" for j in range(6)]].to_numpy(dtype=np.float64, copy=True)
 
 
 def table(run: Run, ranked: pd.DataFrame, scissor: bool = False) -> pd.DataFrame:
-    """One row a strain: what the surrogate says, what DFT says, and where it stands among the others."""
+    """One row per strain: values by the surrogate, values by DFT, and its rank among the others."""
     columns: dict[str, Any] = {
         "sample": np.arange(run.n),
         "rank": ranked["rank"],
@@ -181,7 +181,7 @@ def _ask_rows(run: Run, ranked: pd.DataFrame, by: str, alone: bool, scissor: boo
 
 
 def _choose(key: str, samples: list[int]) -> None:
-    """Callback of the table: the row ticked last is the sample that the page looks at."""
+    """Callback of the table: the row ticked last becomes the chosen sample."""
     rows = [row for row in st.session_state[key].selection.rows if row < len(samples)]
     table_before, before = st.session_state.get("ticked", ("", []))
     new = [row for row in rows if table_before != key or row not in before]
@@ -191,13 +191,13 @@ def _choose(key: str, samples: list[int]) -> None:
 
 
 def structure_rows(run: Run, ranked: pd.DataFrame, samples: list[int]) -> pd.DataFrame:
-    """The result's ``samples`` as the structure files tell of them; all if none is named."""
+    """The result's ``samples`` as rows for the structure files; all if none is named."""
     frame = run.final.join(ranked)
     return frame[frame["sample"].isin(samples)] if samples else frame
 
 
 def _show_crystal(request: DesignRequest, run: Run, ranked: pd.DataFrame, sample: int, dark: bool, size: Size) -> None:
-    """One strain: in numbers, in space, and step by step."""
+    """One strain: its numbers, its structure, and its path step by step."""
     named = f"Sample {sample}" + ("" if chosen_sample(run) is not None else ", the best of this ranking")
     st.subheader(named, divider="gray")
     left, right = st.columns([2.2, 1], vertical_alignment="bottom")
@@ -221,7 +221,7 @@ def _show_crystal(request: DesignRequest, run: Run, ranked: pd.DataFrame, sample
 
 
 def _figures(run: Run, row: pd.Series, sample: int, result: dict[str, Any] | None) -> list[Figure]:
-    """One strain in numbers."""
+    """The key numbers of one strain."""
     wanted = f"target: {asked_text(run)}; PBE, ions relaxed"
     by = "surrogate, not verified" if result is None else "DFT"
     shown = f"{run.achieved[sample, 0]:.4f} eV" if run.verified[sample] else "not verified"
@@ -242,21 +242,21 @@ def _figures(run: Run, row: pd.Series, sample: int, result: dict[str, Any] | Non
 
 
 def ask_otherwise() -> None:
-    """Below the field for constraints: what fills it in by a click."""
+    """A widget below the field for constraints; it fills in presets."""
     written = ["".join(part.split()).lower() for part in parts()]
     st.session_state.si_presets = [name for name, text in PRESETS.items() if text.lower() in written]
     st.pills("Add constraints", list(PRESETS), selection_mode="multi", key="si_presets", on_change=_on_preset)
 
 
 def _on_preset() -> None:
-    """Put what is chosen among the constraints, and take the rest of the presets out."""
+    """Add the chosen preset to the constraints and remove the other presets."""
     known = {text.lower() for text in PRESETS.values()}
     others = [part for part in parts() if "".join(part.split()).lower() not in known]
     st.session_state.constrain = "; ".join(others + [PRESETS[name] for name in st.session_state.si_presets])
 
 
 class SiliconPanel(TaskPanel):
-    """Candidates for DFT in the place of the table of every design."""
+    """A table of candidates for DFT replaces the table of all designs."""
 
     any_plane = False
     caption = staticmethod(drawn.caption)
@@ -282,13 +282,13 @@ class SiliconPanel(TaskPanel):
         drawn.picture(scene, run, predicted, box, colors, size)
 
     def _path(self) -> np.ndarray | None:
-        """Computed once a server, when the switch is on."""
+        """Computed once per server, when the switch is on."""
         if not st.session_state.get("least"):
             return None
         return least_energy(stamp(TASK.name, "prior-lm"))
 
     def before(self, request: DesignRequest) -> None:
-        """The anchor's question: the least elastic energy for each gap."""
+        """The least elastic energy for each gap."""
         st.toggle(
             "Draw the path of least elastic energy",
             key="least",
@@ -308,10 +308,10 @@ class SiliconPanel(TaskPanel):
                 )
 
     def show_table(self, run: Run) -> None:
-        """The candidates are there already."""
+        """Nothing: the candidates are shown already."""
 
     def completed(self, run: Run) -> Run:
-        """The same designs, with all results of DFT for them: figures, table and exports follow."""
+        """The same designs with all of their DFT results, for figures, table and exports."""
         match = DFT.known(_strains(run))
         said = [i for i, one in enumerate(match) if one is not None and "fail" not in one]
         if not said:
@@ -330,7 +330,7 @@ class SiliconPanel(TaskPanel):
         return replace(run, achieved=achieved, frame=frame, summary=run.summary | message)
 
     def show_sample(self, request: DesignRequest, run: Run, dark: bool, size: Size) -> None:
-        """Candidates with their verification and files, then one of them closely."""
+        """Candidates with verification and files, then details of one of them."""
         st.subheader("Candidates", divider="gray")
         left, middle, right = st.columns([2.2, 1, 1], vertical_alignment="bottom")
         by = left.segmented_control(

@@ -1,4 +1,4 @@
-"""The sine wave: the square of designs, the level set of the target, nine loops that light up when found."""
+"""The sine wave: the square of designs, the level set of the target, and nine loops that light up when found."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CENTRES = np.array(LOOP_CENTRES)
 
 
 def figure(run: Run, dark: bool = False, size: Size = WIDE, chosen: int | None = None) -> Dict:
-    """Map of the square with the samples, error in step, a close-up, and how many designs each loop has."""
+    """The square with the samples, error against step, a close-up, and the number of designs on each loop."""
     colors = palette(dark)
     boxes = boxes_of(size)
     if not run.n_modes:
@@ -74,7 +74,7 @@ def _loops(target: float, points: int) -> list[np.ndarray]:
 
 
 def landscape(colors: Palette) -> list[Dict]:
-    """Background, darker for larger y. Filled curves, because a contour trace vanishes when others move."""
+    """Background, darker for larger y. Filled curves, because a contour trace vanishes when other traces move."""
     square = np.array(((-1, -1), (-1, 1), (1, 1), (1, -1), (-1, -1)))
     fills = [_filled([square], -0.25, colors)]
     for level in (0.0, 0.5, 1.0, 1.5, -0.5, -1.0, -1.5):
@@ -96,7 +96,7 @@ def landscape(colors: Palette) -> list[Dict]:
 
 
 def _filled(loops: list[np.ndarray], y: float, colors: Palette) -> Dict:
-    """The inside of closed curves in the ground's tint at y."""
+    """The inside of closed curves, filled in the background's tint at y."""
     low, high = (np.array([int(c[i : i + 2], 16) for i in (1, 3, 5)]) for c in colors.landscape)
     red, green, blue = (low + (high - low) * (y + 2) / 4).round().astype(int)
     points = np.concatenate([np.append(loop, [[np.nan, np.nan]], axis=0) for loop in loops])
@@ -146,7 +146,7 @@ def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
 
 
 def _badges(scene: Scene, run: Run, colors: Palette, size: Size) -> None:
-    """A number in the middle of each loop, lit once a design within tolerance lies on it."""
+    """A number in the middle of each loop, lit when a design within tolerance lies on it."""
     for t, frame in enumerate(scene.moving):
         results = [(run.modes[t] == k).any() for k in range(run.n_modes)]
         frame.append(
@@ -169,7 +169,7 @@ def _badges(scene: Scene, run: Run, colors: Palette, size: Size) -> None:
 
 
 def _closeup(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> None:
-    """One loop, magnified: localization's steps are small, because the posterior already lies close."""
+    """A close-up of one loop: localization's steps are small, because the posterior already lies close."""
     target = float(run.y_star[0])
     if run.n_modes:
         k = 4
@@ -211,7 +211,7 @@ def _closeup(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> N
 
 
 def _counts(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> None:
-    """How many designs lie on each loop, as bars drawn with lines (bars would need a redraw in every frame)."""
+    """The number of designs on each loop, as bars drawn with lines (real bars would need a redraw in every frame)."""
     numbers = np.arange(1, run.n_modes + 1)
     counts = np.stack([[(modes == k).sum() for k in range(run.n_modes)] for modes in run.modes])
     most = max(1, int(counts.max()))

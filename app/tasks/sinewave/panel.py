@@ -1,4 +1,4 @@
-"""The sine wave on the pages: the square of designs, and loops that light up."""
+"""Panel of the sine wave: the square of designs, and loops that light up."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.tasks.sinewave import figure as drawn
 
 
 class SinewavePanel(TaskPanel):
-    """Two coordinates, so the whole problem is in sight."""
+    """Two coordinates, so the whole problem is visible."""
 
     any_plane = False
     figure = staticmethod(drawn.figure)

@@ -51,7 +51,7 @@ def figure(lattice: np.ndarray, nearest: np.ndarray, dark: bool) -> Dict:
 
 
 def pareto(rows: np.ndarray, front: np.ndarray, candidates: np.ndarray, labels: tuple[str, str], dark: bool) -> Dict:
-    """Two properties of measured rows (n, 2), the best of them (k, 2) joined, and what is predicted of candidates."""
+    """Two properties of measured rows (n, 2), the line of the best rows (k, 2), and the candidates' predictions."""
     colors = palette(dark)
     order = front[:, 0].argsort()
     parts = (

@@ -1,4 +1,4 @@
-"""Designs for a table: never verified, so each comes with an interval and the nearest measured row."""
+"""Designs for a table: never verified, so each has an interval and the nearest measured row."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ MEASURE = [5, 10, 20, 50, 100]
 
 
 def mine() -> list[Task]:
-    """The tasks that are tables of the user's own."""
+    """The user's own table tasks."""
     return [task for task in TASKS.values() if task.data_folder is not None]
 
 
 def usual_training(rows: int, size: str) -> Fit:
-    """How the recipe of own data trains a network on so many rows: nothing else of the data matters to it."""
+    """The recipe's settings for own data with this many rows; they depend on nothing else in the data."""
     any_task = replace(next(iter(TASKS.values())), name="own-data", data_size=max(1, rows))
     like = replace(any_task, recipes=own_data.recipes(any_task), networks=own_data.networks)
     return recipe(like, "mlp", size)[2]
 
 
 def not_learnt(task: Task, learnt: list[int]) -> int:
-    """How many rows were added since; ``learnt``: those that each of the method's models was trained on."""
+    """The number of rows added since training; ``learnt``: number of training rows of each of the method's models."""
     assert task.data_folder is not None
     count = int((~own_data.measured(task.data_folder).held_out).sum())
     return max((count - n for n in learnt), default=0)
@@ -65,7 +65,7 @@ def to_train(label: str) -> None:
 
 
 def row_advice(final: pd.DataFrame) -> str:
-    """A sentence where a measured row is closer to the target than most candidates are expected to come; else ''."""
+    """A sentence if a measured row is closer to the target than most candidates are expected to come; else ''."""
     if "closest_misfit" not in final or (closer := final["closest_misfit"] < final["expected_misfit"]).mean() <= 0.5:
         return ""
     rows = final.loc[closer, "closest_row"].unique()
@@ -74,7 +74,7 @@ def row_advice(final: pd.DataFrame) -> str:
 
 
 def table(run: Run) -> pd.DataFrame:
-    """One row a candidate: prediction, the interval that is to hold 90 % of measurements, the nearest measured row."""
+    """One row per candidate: prediction, interval for 90 % of measurements, nearest measured row."""
     task, final = TASKS[run.task], run.final
     columns: dict[str, Any] = {"sample": final["sample"]}
     for j, name in enumerate(y_names(task), start=1):
@@ -117,7 +117,7 @@ def _columns(run: Run, names: list[str]) -> dict[str, Any]:
 
 
 def _to_measure(request: DesignRequest, run: Run) -> None:
-    """The candidates to measure next, and their results back as another round."""
+    """Download of the candidates to measure next, and upload of the results as another round."""
     task = request.task
     with st.expander("Next round: measure some candidates and train on the results", icon=":material/cycle:"):
         surrogate = loaded(run.task, run.method).surrogate
@@ -166,7 +166,7 @@ def _chosen(run: Run, count: int) -> str:
 
 
 def _add(task: Task, name: str, content: bytes) -> None:
-    """Callback: another round of data, and a training on all of them."""
+    """Callback: add another round of data and train on all rows."""
     assert task.data_folder is not None
     count = 0
     try:
@@ -193,7 +193,7 @@ def _add(task: Task, name: str, content: bytes) -> None:
 
 
 def history(task: Task) -> None:
-    """The rounds of data and what each led to."""
+    """The rounds of data and their outcomes."""
     assert task.data_folder is not None
     rows = []
     for k, r in enumerate(own_data.read_card(task.data_folder)["rounds"]):
@@ -204,7 +204,7 @@ def history(task: Task) -> None:
 
 
 def _front(run: Run, dark: bool) -> None:
-    """Where two properties are to be the least or the greatest: the rows, the best of them, and the candidates."""
+    """If two properties are to be minimized or maximized: the rows, their Pareto front, and the candidates."""
     best = [j for j, kind in enumerate(run.kinds) if kind in ("minimize", "maximize")]
     if len(best) < 2:
         return
@@ -220,7 +220,7 @@ def _front(run: Run, dark: bool) -> None:
 
 
 def _key_figures(run: Run) -> list[Figure]:
-    """The run in numbers where no Ω can tell."""
+    """The key numbers of a run without Ω."""
     s, final = run.summary, run.final
     names = [f"y{j + 1}" for j in range(len(run.y_star))]
     figures = [Figure("Verified", "none", "there is no Ω: measure or simulate these designs")]
@@ -244,12 +244,12 @@ def _key_figures(run: Run) -> list[Figure]:
 
 
 class TablePanel(TaskPanel):
-    """Candidates in the place of the table of every design, and no Ω."""
+    """A table of candidates replaces that of all designs; there is no Ω."""
 
     key_figures = staticmethod(_key_figures)
 
     def before(self, request: DesignRequest) -> None:
-        """The accuracy on held-out rows: it stands before any candidate."""
+        """The accuracy on held-out rows, shown before any candidate."""
         task, method = request.task, loaded(request.task.name, request.method)
         st.info(
             f"**{candidates.accuracy_text(task, candidates.held_out(method))}** These rows were not used for "
@@ -266,7 +266,7 @@ class TablePanel(TaskPanel):
                 to_train("Train on them")
 
     def show_sample(self, request: DesignRequest, run: Run, dark: bool, size: Size) -> None:
-        """Candidates with their spread and nearest rows, what to take away, and one of them closely."""
+        """Candidates with their spread and nearest rows, downloads, and details of one candidate."""
         st.subheader("Candidates, not verified", divider="gray")
         if (advice := row_advice(run.final)) != "":
             st.warning(advice, icon=":material/near_me:")
@@ -302,7 +302,7 @@ class TablePanel(TaskPanel):
         inspector.show_details(run, sample, seen)
 
     def show_designs(self, request: DesignRequest, run: Run, dark: bool, size: Size) -> None:
-        """Candidates in the place of every design."""
+        """The candidates, in place of the table of all designs."""
         self.show_sample(request, run, dark, size)
 
     def data(self, task: Task) -> Path | None:

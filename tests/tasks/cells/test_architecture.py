@@ -38,7 +38,7 @@ def test_omega_of_the_solid_and_of_a_laminate():
     y = omega(torch.stack((torch.ones(1024, dtype=torch.float64), laminate.flatten())))
     assert from_z_score(y[:, 0]).tolist() == pytest.approx([1.0, 0.5], abs=1e-5)
     assert y[0].tolist() == pytest.approx([(1 - E_X_MEAN) / E_X_SD, 1, 1, 0.3, 1])
-    assert y[1, 2] < 1e-5  # across the layers it carries nothing
+    assert y[1, 2] < 1e-5  # no stiffness across the layers
 
 
 def test_stored_targets_are_what_omega_says():
@@ -196,7 +196,7 @@ def test_the_pixel_cinn_maps_back_onto_its_latent_point_and_learns_by_likelihood
     assert ((x > 0) & (x < 1)).all()
     density = cinn.double().log_prob(x[:1].double(), y[:1].double())
     moved = cinn.encode(x[:1].double(), y[:1].double() + 1)
-    assert not torch.allclose(moved, z[:1].double(), atol=1e-3)  # it listens to y
+    assert not torch.allclose(moved, z[:1].double(), atol=1e-3)  # the network depends on y
     assert density.isfinite().all()
     generator = torch.Generator().manual_seed(0)
     assert next(cinn.float().losses(cells(4).float(), torch.randn(4, 2), {}, generator)).keys() == {"nll"}

@@ -106,7 +106,7 @@ def test_percolation_ignores_the_origin(mask: np.ndarray, shift: tuple[int, int]
 
 @given(arrays(bool, (4, 4)))
 def test_percolation_agrees_with_tiling(mask: np.ndarray) -> None:
-    """Along x means: some pixel of the middle tile is joined to its image k tiles to the right."""
+    """Percolation along x: some pixel of the middle tile is connected to its image k tiles to the right."""
     tiles = label(np.tile(mask, (17, 17)))[0].reshape(17, 4, 17, 4).swapaxes(1, 2)
     images = [tiles[8, 8 + k] for k in range(1, 9)]
     assert percolates(mask)[0] == any(((tiles[8, 8] == image) & mask).any() for image in images)

@@ -1,4 +1,4 @@
-"""The deformed cell: uniform where the cell is, continuous from cell to cell, and as wide as Poisson's ratio says."""
+"""The deformed cell: uniform for a uniform cell, periodic, and as wide as Poisson's ratio predicts."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Goals and constraints from the command line's words, and the columns they come back in."""
+"""Goals and constraints in the command line's syntax, and the resulting columns."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The extrapolated mesh: exact where the mesh is, with its exact gradient, and nearer the truth than the coarse one."""
+"""The extrapolated mesh: exact where the mesh is, exact gradients, and closer to the limit than the coarse mesh."""
 
 import numpy as np
 

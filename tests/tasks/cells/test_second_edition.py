@@ -1,4 +1,4 @@
-"""Printable and auxetic cells are what their generators promise, row by row, and what ships is what was generated."""
+"""Printable and auxetic cells keep their generators' promises row by row, and the shipped data match the generators."""
 
 import hashlib
 from pathlib import Path

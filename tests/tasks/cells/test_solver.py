@@ -1,4 +1,4 @@
-"""Goals of several properties: gradients through the filter, flips that obey, and cells that the operator confirms."""
+"""Goals of several properties: gradients through the filter, admissible flips, cells checked by the operator."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Voxels against laminates, Hashin–Shtrikman, cubic symmetry and a file that is read back."""
+"""Voxels compared with laminates, Hashin–Shtrikman, cubic symmetry and a file that is read back."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A command as Ω: from its folder to verified designs; what it does wrong is kept; what is killed leaves nothing."""
+"""A command as Ω: from its folder to verified designs; its errors are recorded, and a kill leaves nothing behind."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def own_home(tmp_path, monkeypatch):
 
 
 def make(extra: str = "pass", *options: str, test: int = 0) -> int:
-    """A folder ``box`` whose Ω is a·b, with ``extra`` done before each row is written."""
+    """A folder ``box`` whose Ω is a·b; ``extra`` runs before each row is written."""
     Path("sim.py").write_text(SIMULATOR.replace("{extra}", extra))
     x = ("--x", "a [m]=1:2", "--x", "b [m]=0.1:10 log", "--x", "layers=1:4 integer")
     y = ("--y", "area [m²] ± 0.05", "--y", "layers out +- 0.5")
@@ -177,7 +177,7 @@ def test_sigkill_of_a_run_leaves_nothing_and_the_next_one_goes_on(workers):
 
 def test_a_command_that_was_not_given_here_never_runs(tmp_path):
     make()
-    (tmp_path / "home/commands.json").unlink()  # as on the machine of somebody who was sent the folder
+    (tmp_path / "home/commands.json").unlink()  # as on another user's machine
     task = registry.load_folder("box")
     x = torch.tensor([[1.5, 1.0, 1.0]], dtype=torch.float64)
     with pytest.raises(ValueError, match="was not given on this machine"):

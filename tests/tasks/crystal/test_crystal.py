@@ -1,4 +1,4 @@
-"""The crystal task: its surrogate's symmetry, families and ranks, words for constraints, files, and its own Ω."""
+"""The crystal task: symmetry of its surrogate, families and ranks, syntax of constraints, files, and its Ω."""
 
 import io
 import json
@@ -45,7 +45,7 @@ lattice = st.tuples(*(st.floats(low, high) for low, high in lattices.BOUNDS.T))
 
 
 class Parabola:
-    """A surrogate that everything is known of: gap 2 − 20 s², ΔE 10 s², s the strain norm; exactly symmetric."""
+    """A known surrogate: gap 2 − 20 s², ΔE 10 s², s the strain norm; exactly symmetric."""
 
     def squares(self, x):
         return ((x[:, :3] / CUBIC_LENGTH - 1) ** 2).sum(1) + (torch.deg2rad(x[:, 3:] - 90) ** 2).sum(1) / 2

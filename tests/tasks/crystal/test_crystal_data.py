@@ -1,4 +1,4 @@
-"""What data/crystal says of itself is true."""
+"""The claims about data/crystal are true."""
 
 import hashlib
 import re
@@ -45,7 +45,7 @@ def test_no_number_is_missing(data, rows):
 
 
 def test_gaps_are_where_they_must_be(data):
-    """Inside what the box is known to give; the direct gap is never the smaller one."""
+    """Within the known range of the box; the direct gap is never the smaller one."""
     assert -0.3 < data.gap.min() < 0.1
     assert 2.0 < data.gap.max() < 2.4
     assert (data.direct >= data.gap).all()

@@ -48,7 +48,7 @@ def without_gpaw(monkeypatch):
 
 @pytest.fixture
 def pretended(monkeypatch):
-    """A Ω that costs nothing and fails at points 3 and 6. → the lattices it was asked for."""
+    """An Ω without cost that fails at points 3 and 6. → the lattices of its calls."""
     asked = []
 
     def gap(lattice):
@@ -68,7 +68,7 @@ def pretended(monkeypatch):
 
 @marked
 def test_reference_lattice_and_cubic_crystal(solved):
-    """To 1 meV of what two other builds gave for the same operator."""
+    """Within 1 meV of two other builds with the same operator."""
     assert solved[0]["gap"] == pytest.approx(0.9605, abs=1e-3)
     assert solved[3]["gap"] == pytest.approx(1.8845, abs=1e-3)
     # R to Γ, as in the literature: SrTiO₃ is an indirect semiconductor.
@@ -195,7 +195,7 @@ def test_a_folder_that_cannot_be_written_costs_no_result(tmp_path, capsys):
 
 
 def test_meshes():
-    """The half mesh is invariant under the same 24 operations as Ω, which therefore is."""
+    """The half mesh is invariant under the same 24 operations as Ω, so Ω is too."""
     mesh = {tuple(k) for k in dft.k_points()}
     assert len(mesh) == 32
     for sign in ((1, 1, 1), (-1, 1, 1), (1, -1, 1), (1, 1, -1)):

@@ -1,4 +1,4 @@
-"""Bonds, angles and space groups of cells whose answers are known."""
+"""Bonds, angles and space groups of cells with known answers."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Relaxed SrTiO₃ cells: starts come to rest, states are told apart, a saddle is named, files hold what is said."""
+"""Relaxed SrTiO₃ cells: starts converge, states are distinguished, a saddle is reported, files hold the results."""
 
 import io
 

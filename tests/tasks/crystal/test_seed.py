@@ -1,4 +1,4 @@
-"""Cells of SrTiO₃ from structure files as people have them."""
+"""Cells of SrTiO₃ from typical structure files."""
 
 import numpy as np
 import pytest

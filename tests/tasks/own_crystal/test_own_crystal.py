@@ -1,4 +1,4 @@
-"""A crystal of one's own: images as spglib counts them, properties by ASE's own potentials, files of relaxed cells."""
+"""A user's crystal: images as counted by spglib, properties by ASE's own potentials, files of relaxed cells."""
 
 import io
 import json

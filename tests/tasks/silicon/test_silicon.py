@@ -1,4 +1,4 @@
-"""Silicon under strain: symmetry, band edges and what is refused, by analytic cases; Ω itself where GPAW is."""
+"""Silicon under strain: symmetry, band edges and rejected input in analytic cases; Ω itself where GPAW is installed."""
 
 import itertools
 import sys

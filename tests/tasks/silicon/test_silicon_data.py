@@ -1,4 +1,4 @@
-"""What data/silicon says of itself is true."""
+"""The claims about data/silicon are true."""
 
 import json
 

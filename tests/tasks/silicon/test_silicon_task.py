@@ -1,4 +1,4 @@
-"""Strained silicon as a task: what its constraints mean, and what Ω keeps."""
+"""Strained silicon as a task: the meaning of its constraints, and the results that Ω stores."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def test_the_misfit_of_an_alloy_is_its_lattice_constants():
 
 @pytest.mark.parametrize("axis", ["001", "110", "111"])
 def test_a_stress_along_an_axis_leaves_strains_that_keep_it(axis):
-    """The axis stays a principal one, and as many numbers are free as its symmetry leaves."""
+    """The axis stays a principal axis, and its symmetry determines the number of free strains."""
     x, space = decoded(f"uniaxial={axis}")
     n = torch.tensor([float(c) for c in axis], dtype=torch.float64)
     e = torch.tensor(operator.tensor(x.numpy()))

@@ -1,4 +1,4 @@
-"""The surrogate of silicon: exactly symmetric, kinked where band edges cross, able to learn what it is for."""
+"""The surrogate of silicon: exactly symmetric, with kinks where band edges cross, and able to learn such functions."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def test_a_valley_goes_where_its_axis_goes():
 
 
 def test_shears_that_no_operation_joins_are_told_apart():
-    """Two strains with the same lengths of shears and the other sign of their product."""
+    """Two strains with equal shears, but opposite sign of their product."""
     x = torch.tensor([[0.01, 0, 0, 0.01, 0.01, 0.01], [0.01, 0, 0, 0.01, 0.01, -0.01]], dtype=torch.float64)
     one, other = network().properties(x)
     assert (one - other).abs().min() > 1e-6

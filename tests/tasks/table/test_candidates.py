@@ -1,4 +1,4 @@
-"""Candidates of own data: nearest rows in widths of the box, and a choice of what to measure that spreads."""
+"""Candidates for a user's table: nearest rows in box widths, and a varied choice of designs to measure."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from ipage_core.tasks.table import candidates, own_data
 
 
 class Sure(Network):
-    """Predicts the first input, everywhere with the same spread."""
+    """Predicts the first input, with the same spread everywhere."""
 
     reads = torch.float32
 
@@ -52,5 +52,5 @@ def test_what_is_to_be_measured_for_information_is_far_from_what_was_chosen(task
     x = torch.cat((crowd, alone))
     found = candidates.to_measure(task, method, x, torch.full((6, 1), 0.5, dtype=torch.float64), 4)
     assert found["why"].tolist() == ["value", "information", "value", "information"]
-    # The crowd in the middle is farthest from all rows, until one of it is chosen.
+    # The cluster in the middle is farthest from all rows until one of its designs is chosen.
     assert sorted(found.loc[found["why"] == "information", "a"]) == [0.05, 0.95]

@@ -1,4 +1,4 @@
-"""Kinds of columns: each is recognized in twenty variants, and what only looks like it is not."""
+"""Kinds of columns: each is recognized in twenty variants, and look-alikes are not."""
 
 import numpy as np
 import pandas as pd

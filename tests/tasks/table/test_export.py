@@ -1,4 +1,4 @@
-"""Structure files of own data: every length and angle is in its own place."""
+"""Structure files of a user's table: every length and angle is in the right place."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""What is said of sizes is checked before anything is unpacked; a bomb is one sentence, and no memory."""
+"""Declared sizes are checked before unpacking; a bomb gives an error message and uses no memory."""
 
 import io
 import tracemalloc
@@ -13,7 +13,7 @@ from ipage_core.tasks.table.reader import read_table
 
 
 def npz(shape, dtype="<f8", data=b""):
-    """An archive whose one array has such a header."""
+    """An archive whose only array has this header."""
     buffer, inner = io.BytesIO(), io.BytesIO()
     head = {"descr": dtype, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(inner, head)
@@ -33,7 +33,7 @@ def parquet(rows, columns, row_group=1_000_000):
 
 
 def xlsx(part):
-    """An Excel file whose sheet unpacks to this."""
+    """An Excel file whose sheet unpacks to this content."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("[Content_Types].xml", "<Types/>")

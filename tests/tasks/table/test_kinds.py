@@ -1,4 +1,4 @@
-"""Categories as inputs: read, obeyed in every candidate, written as words; rows that lack some of the properties."""
+"""Categories as inputs: read, respected by every candidate, written as words; rows without some of the properties."""
 
 import numpy as np
 import pandas as pd

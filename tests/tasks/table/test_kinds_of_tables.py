@@ -1,4 +1,4 @@
-"""Twenty tables of each kind: words, codes, decades, mixtures, whole numbers, names alike, lattices in other units."""
+"""Twenty tables of each kind: words, codes, decades, mixtures, integers, similar names, lattices in other units."""
 
 import numpy as np
 import pandas as pd
@@ -17,13 +17,13 @@ TWENTY = pytest.mark.parametrize("seed", range(20))
 
 
 def made(folder, frame, x, y=("gap",), **more):
-    """The frame as it comes back from a CSV file, as a task."""
+    """The frame read back from a CSV file, as a task."""
     table = read_table(upload(text(frame)))
     return own_data.create(folder / "t", table.frame, list(x), list(y), source="t.csv", **more)
 
 
 def drawn(task, n=200, seed=0):
-    """Designs that localization may begin with, as its space leaves them."""
+    """Possible starts of localization, in the task's space."""
     space = constraints.parse(task)
     low, high = task.bounds
     x = low + (high - low) * torch.rand(n, task.d, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))

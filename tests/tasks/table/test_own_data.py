@@ -1,4 +1,4 @@
-"""Own data: tables read and looked over, a task without Ω, models trained on it, and rounds of results."""
+"""A user's table: reading and checking, a task without Ω, models trained on it, and rounds of results."""
 
 import io
 import json
@@ -39,7 +39,7 @@ def run(capsys, *arguments):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A folder of own data with a small ensemble and INN, made by the command line."""
+    """The folder of a user's table with a small ensemble and INN, made by the command line."""
     folder = tmp_path_factory.mktemp("own")
     table().to_csv(folder / "gaps.csv", index=False)
     command = [sys.executable, "-m", "ipage_core", "train", "--data", folder / "gaps.csv", "--x", "a (Å),b,angle"]

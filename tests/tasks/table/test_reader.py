@@ -1,4 +1,4 @@
-"""Tables as people have them: twenty variants of each kind are read right, or what may be wrong is said."""
+"""Typical tables: twenty variants of each kind are read correctly, or with a warning about what may be wrong."""
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ TWENTY = pytest.mark.parametrize("seed", range(20))
 
 
 def same(table, frame, names=None):
-    """Whether a table holds the numbers of a frame, under these names."""
+    """Whether a table holds the numbers of a frame, with these names."""
     assert len(table.frame) == len(frame)
     for name, column in zip(names or frame.columns, frame, strict=True):
         np.testing.assert_allclose(numbers(table.frame, name), frame[column], rtol=1e-12, err_msg=name)

@@ -1,4 +1,4 @@
-"""The surrogate of a table on functions that are known."""
+"""The surrogate of a table, on known functions."""
 
 import math
 
@@ -21,7 +21,7 @@ QUICK = Settings(epochs=6, batch=25, learning_rate=5e-3)
 
 
 def rows(n, seed=0):
-    """y1 smooth in log x2, y2 over six decades, y3 noise alone."""
+    """y1 smooth in log x2, y2 over six decades, y3 pure noise."""
     generator = Generator().manual_seed(seed)
     u = torch.rand(n, 2, dtype=torch.float64, generator=generator)
     x = torch.stack((1 + 2 * u[:, 0], 10 ** (-6 + 4 * u[:, 1])), 1)
@@ -44,7 +44,7 @@ def test_each_property_gets_what_predicts_it_best(fitted):
     assert choice["by"][0] == "process"
     assert choice["by"][1] == "process of the logarithm"
     assert choice["r2"][0] > 0.999
-    assert choice["r2"][2] < 0.1  # noise cannot be learned, and it is not said that it can
+    assert choice["r2"][2] < 0.1  # noise cannot be learned, and R² shows it
     assert len(told) == QUICK.epochs  # the noise called for an ensemble
     assert set(run.weight_sets) == {"phi_star"}
 
@@ -182,7 +182,7 @@ def test_few_rows_make_wider_intervals():
 
 
 def test_intervals_are_narrow_where_rows_with_such_predictions_are_predicted_well():
-    """Below 0 the errors are a hundredth of those above, and nothing in the spread says so."""
+    """Errors below 0 are a hundredth of those above, but the spread does not show it."""
     generator = Generator().manual_seed(0)
     at, new = torch.rand(2, 1500, 1, dtype=torch.float64, generator=generator) - 0.5
     error = torch.randn(2, 1500, 1, dtype=torch.float64, generator=generator) * torch.where(
@@ -198,7 +198,7 @@ def test_intervals_are_narrow_where_rows_with_such_predictions_are_predicted_wel
 
 
 def test_the_mean_of_members_errs_less_than_each():
-    """Members err by something in common, and each by as much again of its own."""
+    """Members have a common error, and each an equally large error of its own."""
     generator = Generator().manual_seed(0)
     common = torch.randn(20_000, 1, dtype=torch.float64, generator=generator)
     own = torch.randn(20_000, 8, dtype=torch.float64, generator=generator)

@@ -1,4 +1,4 @@
-"""Tables that people have: one and the same content, written in many ways. Each writer takes a generator of chance."""
+"""Typical tables: the same content, written in many ways. Each writer takes a random generator."""
 
 import io
 
@@ -9,7 +9,7 @@ GERMAN = {",": ".", ".": ","}
 
 
 def content(rng, rows=80):
-    """Two lengths, a temperature from 300 to 2400 and a gap, with as many digits as people keep."""
+    """Two lengths, a temperature from 300 to 2400 and a gap, with a typical number of digits."""
     a, b = rng.uniform(3.6, 4.2, (2, rows)).round(int(rng.integers(2, 5)))
     t = rng.uniform(300, 2400, rows).round(1)
     gap = (1.5 + a - 3.6 + t / 4000).round(4)
@@ -23,7 +23,7 @@ def number(value, decimal=".", thousands="", digits=None):
 
 
 def quoted(cell, separator):
-    """A cell in quotes where it needs them."""
+    """A cell in quotes where necessary."""
     return f'"{cell}"' if separator.strip() and separator in cell else cell
 
 
@@ -37,7 +37,7 @@ def text(frame, separator=",", decimal=".", thousands="", names=None, digits=Non
 
 
 def upload(lines, rng=None, encoding="utf-8", name="t.csv"):
-    """(name, bytes), with one of the ends of lines there are."""
+    """(name, bytes), with one of the possible line ends."""
     end = "\n" if rng is None else str(rng.choice(["\n", "\r\n", "\r"]))
     return name, (end.join(lines) + end).encode(encoding)
 

@@ -1,1 +1,1 @@
-"""The page on which cells are designed to several properties at once."""
+"""The page that designs cells for several properties at once."""

@@ -1,4 +1,4 @@
-"""One design closely, all of them as a table, and the run in numbers."""
+"""Details of one design, the table of all designs, and the numbers of the run."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from ipage_core.tasks.cells.properties import TABLE, cell_property, values
 from ipage_core.tasks.cells.starts import nearest
 
 STRAIN = 15
-"""Per cent, as drawn at first."""
+"""Strain of the first drawing, in per cent."""
 TILES = 2
-"""Cells along each axis of the deformed shape."""
+"""Number of cells along each axis of the deformed shape."""
 
 
 def properties(made: GoalDesigns, *names: str) -> np.ndarray:

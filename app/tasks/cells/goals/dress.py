@@ -1,4 +1,4 @@
-"""What the figures of goals have in common."""
+"""Layout shared by the figures of goals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ipage_core.tasks.cells.properties import cell_property
 
 
 def dressed(data: list[Dict], axes: Dict, colors: Palette, size: Size, height: int, left: int = 52) -> Dict:
-    """Traces and axes as a figure of one panel, its legend below; ``left``: pixels beside it."""
+    """Traces and axes as a figure with one panel and its legend below; ``left``: pixels beside it."""
     for one in axes.values():
         one["tickfont"]["size"] = one["title"]["font"]["size"] = size.font - 1
     return {

@@ -1,4 +1,4 @@
-"""Target against achieved: every goal in tolerances, and E(θ)."""
+"""Target against achieved: the deviation from every goal in tolerances, and E(θ)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ipage_core.tasks.cells.homogenization import directional_modulus
 
 ANGLES = np.linspace(0, 2 * np.pi, 121)
 CLIPPED = 4.0
-"""Tolerances from the goal beyond which a mark stays at the edge."""
+"""Deviations beyond this number of tolerances are drawn at the edge."""
 BAD = "#D55E00"
 
 
 def attainment(
     goals: Sequence[Goal], values: np.ndarray, met: np.ndarray, chosen: int | None, dark: bool, size: Size
 ) -> Dict:
-    """How far each design is from each goal, in tolerances. values (n, k) of all goals; met (n,)."""
+    """Deviation of each design from each goal, in tolerances. values (n, k) of all goals; met (n,)."""
     colors = palette(dark)
     closed = [j for j, goal in enumerate(goals) if not goal.open]
     off = np.stack([(values[:, j] - goals[j].value) / goals[j].tolerance for j in closed], axis=1)
@@ -88,7 +88,7 @@ def attainment(
 def directions(
     goals: Sequence[Goal], stiffness: np.ndarray, chosen: int | None, dark: bool, size: Size, height: int = 380
 ) -> Dict:
-    """E(θ) of every design, the chosen one on top, with what the goals say. stiffness (n, 3, 3)."""
+    """E(θ) of every design, the chosen one on top, with the values that the goals set. stiffness (n, 3, 3)."""
     colors = palette(dark)
     along = directional_modulus(stiffness, ANGLES)
     degrees = np.degrees(ANGLES)
@@ -154,7 +154,7 @@ def directions(
         )
     faint = {"gridcolor": colors.faint, "linecolor": colors.faint, "tickfont": {"size": size.font - 2}}
     figure = dressed(data, {}, colors, size, height)
-    figure["layout"]["margin"]["t"] = 34  # 90° stands above the circle
+    figure["layout"]["margin"]["t"] = 34  # room for the label 90° above the circle
     figure["layout"]["polar"] = {
         "bgcolor": "rgba(0,0,0,0)",
         "radialaxis": {**faint, "range": [0, 1.08 * largest], "nticks": 4, "angle": 45, "tickangle": 45},
@@ -164,7 +164,7 @@ def directions(
 
 
 def target_stiffness(goals: Sequence[Goal]) -> np.ndarray | None:
-    """C (3, 3) that the goals name, couplings zero unless they say otherwise; None where they leave it open."""
+    """C (3, 3) set by the goals, with couplings zero unless a goal sets them; None if the goals leave it open."""
     exact = {goal.name: goal.value for goal in goals if goal.kind == "exactly"}
     if not {"E_x", "E_y", "nu_xy", "G_xy"} <= exact.keys() or any(exact.get(name, 0.0) for name in ("eta_x", "eta_y")):
         return None

@@ -1,7 +1,7 @@
 """The gallery: every design as a picture that morphs from its start to the finished cell.
 
-Pictures are canvases that stay where they are. A new result begins from the pixels that are shown, so that nothing is
-ever blank. Each picture is a button: it chooses its design by click, tap or key.
+Pictures are permanent canvases. A new result starts from the current pixels, so that no canvas is ever blank. Each
+picture is a button: a click, tap or key chooses its design.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import streamlit as st
 from ipage_core.tasks.cells.solver import SolvedCells
 
 FRAMES = 9
-"""Pictures of each design, from start to end; between them the browser blends."""
+"""Number of pictures of each design, from start to end; the browser blends between them."""
 MOST_BYTES = 1_500_000
-"""Of all frames together; beyond, there are fewer."""
+"""Maximum size of all frames together; larger galleries have fewer frames."""
 KEY = "goal-gallery"
 
 CSS = """
@@ -144,7 +144,7 @@ _gallery = st.components.v2.component("goal_gallery", css=CSS, js=JS, isolate_st
 def show_gallery(
     result: SolvedCells, chosen: int | None, dark: bool, play: bool, choose: Callable[[int], None]
 ) -> None:
-    """All designs; ``choose`` is called with the number of the one that is clicked."""
+    """All designs; a click calls ``choose`` with the design's number."""
     n, side = len(result.cells), result.cells.shape[-1]
     count = max(2, min(FRAMES, MOST_BYTES // result.cells.size))
     frames = np.stack([_evenly(way, count) for way in result.ways], axis=1)
@@ -178,5 +178,5 @@ def show_gallery(
 
 
 def _evenly(way: tuple[np.ndarray, ...], count: int) -> np.ndarray:
-    """``count`` of the densities on a way, the first and the last among them. → (count, side, side)."""
+    """``count`` evenly spaced densities of a path, with the first and the last. → (count, side, side)."""
     return np.stack([way[k] for k in np.round(np.linspace(0, len(way) - 1, count)).astype(int)])

@@ -1,4 +1,4 @@
-"""How designs are made: how many, how thin, on which pixels and mesh, under which constraints."""
+"""Settings of the design: number, smallest feature, pixels, mesh, constraints."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST_IN_CLASS = 16
 
 
 def ask_how(first: GoalRequest) -> GoalRequest | None:
-    """What is asked for now; None, and a sentence, where it is not complete."""
+    """The request as set now; None, with a message, if it is incomplete."""
     counts = classroom.within(COUNTS, MOST_IN_CLASS)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         n = st.selectbox("Designs", counts, _index(counts, first.n), key="goal_n", width=110, persist_state="session")

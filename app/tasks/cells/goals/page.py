@@ -1,4 +1,4 @@
-"""Cells by several properties: goals, designs that meet them, figures, one design closely, files."""
+"""Cells by several properties: goals, designs that meet them, figures, details of one design, files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ipage_core.tasks.cells.goal_design import GoalDesigns
 from ipage_core.tasks.cells.properties import TABLE, cell_property
 
 CHOSEN, APPLIED = "goal_design", "goal_applied"
-"""In the session: the design that is looked at; the request whose designs are shown."""
+"""Session keys: the design shown in detail, and the request of the designs shown."""
 
 
 def show() -> None:
@@ -58,7 +58,7 @@ def show() -> None:
 
 
 def _find(wanted: GoalRequest) -> GoalDesigns:
-    """The designs, or a sentence in their place."""
+    """The designs, or an error message in their place."""
     bar = st.empty()
     began = time.monotonic()
 

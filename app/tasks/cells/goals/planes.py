@@ -1,4 +1,4 @@
-"""Designs among the cells that ship: ν against E, and stiffness against volume with its Pareto fronts."""
+"""Designs among the shipped cells: ν against E, and stiffness against volume with its Pareto fronts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ipage_core.tasks.cells.goals import Goal
 from ipage_core.tasks.cells.homogenization import POISSON
 
 SHOWN = 3000
-"""Cells of the data that a figure shows."""
+"""Number of cells of the data in a figure."""
 
 
 def poisson_plane(
@@ -27,7 +27,7 @@ def poisson_plane(
     size: Size,
     height: int = 380,
 ) -> Dict:
-    """ν_xy against E_x: the data (N, 2) and how far they reach, designs (n, 2), goals, and a bound. Rows are (ν, E)."""
+    """ν_xy against E_x: the data (N, 2) and their range, designs (n, 2), goals, and a bound. Rows are (ν, E)."""
     colors = palette(dark)
     exact = {goal.name: goal.value for goal in goals if goal.kind == "exactly"}
     nu = np.linspace(-1, 1, 201)
@@ -60,7 +60,7 @@ def front(
     size: Size,
     height: int = 380,
 ) -> Dict:
-    """A modulus against volume: data (N, 2), their Pareto front, the designs' own, and a bound. Rows are (f, E)."""
+    """A modulus against volume: data (N, 2), their Pareto front, the designs' front, and a bound. Rows are (f, E)."""
     colors = palette(dark)
     volume = np.linspace(0, 1, 61)
     traces = [
@@ -78,7 +78,7 @@ def front(
 
 
 def pareto(points: np.ndarray) -> np.ndarray:
-    """The points (n, 2) that none has both less of the first and more of the second than, by the first. → (k, 2)."""
+    """The points (n, 2) for which no other has both less of the first and more of the second, by the first. (k, 2)."""
     order = np.lexsort((-points[:, 1], points[:, 0]))
     ranked = points[order]
     best = np.maximum.accumulate(ranked[:, 1])

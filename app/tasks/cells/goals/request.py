@@ -1,4 +1,4 @@
-"""The request of the page of goals, and its text in the address and on the command line."""
+"""The request of the page of goals, and its text form in the address and on the command line."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ EXAMPLES: dict[str, str] = {
     "Stiff and light": "E_x>=0.3; E_y>=0.3; minimize volume",
     "Stiff along the diagonal": "E(45)=0.3; E_x<=0.15; E_y<=0.15",
 }
-"""Goals to begin with, by what they are good for."""
+"""Example goals, by application."""
 
 
 @dataclass(frozen=True)
 class GoalRequest:
-    """One request of the page; equal requests give equal designs."""
+    """A request of the page; equal requests give equal designs."""
 
     goals: tuple[str, ...]
-    """As ``--goal`` takes them."""
+    """In the syntax of ``--goal``."""
     n: int = 16
     seed: int = 0
     side: int = 32
     feature: str = "2"
-    """As ``--feature`` takes it: pixels, or ``0.6mm``."""
+    """In the syntax of ``--feature``: pixels, or ``0.6mm``."""
     cell_mm: float = 10.0
     mesh: str = "pixel"
     constraints: tuple[str, ...] = ()
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> GoalRequest:
-        """From an address; what it does not say, or says wrongly, is as usual."""
+        """Read from an address; missing or invalid settings take their defaults."""
 
         def number(name: str, usual: int, accepted: tuple[int, ...] = ()) -> int:
             text = query.get(name, "")
@@ -62,7 +62,7 @@ class GoalRequest:
         )
 
     def query(self) -> dict[str, str]:
-        """For the address: what is not as usual."""
+        """The settings that differ from the defaults, for the address."""
         said = {
             "goals": "; ".join(self.goals),
             "n": str(self.n),
@@ -77,11 +77,11 @@ class GoalRequest:
         return {name: value for name, value in said.items() if value != usual.get(name)}
 
     def link(self) -> str:
-        """What stands after the question mark of an address."""
+        """The query part of an address, after the question mark."""
         return urlencode(self.query())
 
     def command(self) -> str:
-        """The same designs from the command line."""
+        """The command that gives the same designs."""
         words = ["python", "-m", "ipage_core", "design", "architecture", "--n", str(self.n), "--seed", str(self.seed)]
         for goal in self.goals:
             words += ["--goal", goal]
@@ -100,7 +100,7 @@ class GoalRequest:
         return [goal for said in self.goals for goal in cell_goals(*expression(said))]
 
     def run(self, **more: object) -> GoalDesigns:
-        """The designs, with how each came about.
+        """The designs, with the history of each.
 
         Raises:
             ValueError: a goal, a constraint or a number is not accepted.
@@ -119,5 +119,5 @@ class GoalRequest:
 
 
 def split(text: str) -> tuple[str, ...]:
-    """Goals or constraints that semicolons separate."""
+    """Goals or constraints, split at semicolons."""
     return tuple(part.strip() for part in text.split(";") if part.strip())

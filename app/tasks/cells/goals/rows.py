@@ -1,4 +1,4 @@
-"""Goals as rows: property, kind, value, tolerance, and the value's z-score over the data beside it."""
+"""Goals as rows: property, kind, value, tolerance, and the value's z-score over the data."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ipage_core.tasks.cells.properties import TABLE, cell_property, default_tole
 
 DIRECTION = "E(θ)"
 MOST = 10
-"""Rows, at most."""
+"""Maximum number of rows."""
 ROWS = "goal_rows"
-"""In the session: numbers of the rows; each names its widgets."""
+"""Session key: numbers of the rows, which name their widgets."""
 
 
 def show_rows() -> None:
-    """Set the rows to ``goals`` of the address on the first visit, then draw them."""
+    """Fill the rows with the address's ``goals`` on the first visit, then draw them."""
     if ROWS not in st.session_state:
         put(GoalRequest.from_query(st.query_params).goals)
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -47,7 +47,7 @@ def show_rows() -> None:
 
 
 def goals() -> tuple[str, ...]:
-    """The rows as the command line writes them.
+    """The rows in the syntax of the command line.
 
     Raises:
         ValueError: a row is not complete.
@@ -56,7 +56,7 @@ def goals() -> tuple[str, ...]:
 
 
 def put(texts: tuple[str, ...]) -> None:
-    """Make the rows these goals; what is not understood is left out, and said."""
+    """Set the rows to these goals; goals that cannot be parsed are left out, with a message."""
     result = list[Goal]()
     for said in texts[:MOST]:
         try:
@@ -200,6 +200,6 @@ def _goal(row: int) -> Goal:
 
 
 def show_what_is_wrong() -> None:
-    """A sentence where the address, or a row, was not understood."""
+    """A message if the address or a row could not be parsed."""
     if wrong := st.session_state.pop("goal_wrong", ""):
         st.error(plain(wrong), icon=":material/error:")

@@ -1,4 +1,4 @@
-"""What the page of goals asks of the core: designs, cached by request, and the points of figures."""
+"""The core's results for the page of goals: designs, cached by request, and the points of figures."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ipage_core.tasks.cells.mesh import Mesh, stiffness
 from ipage_core.tasks.cells.starts import shipped_property
 
 REMEMBERED = 24
-"""Results that are kept, for all visitors together."""
+"""Number of cached results, for all visitors together."""
 
 
 @st.cache_resource(show_spinner=False)
 def _shelf() -> dict[GoalRequest, GoalDesigns]:
-    """Results of every visitor by request: equal ones are computed once."""
+    """Results of all visitors by request: equal requests are computed once."""
     return {}
 
 
 def designs(wanted: GoalRequest, progress: Callable[[int], None] | None = None) -> GoalDesigns:
-    """The designs that are asked for; ``progress`` is called with the number that is done.
+    """The designs of the request; ``progress`` receives the number that is done.
 
     Raises:
         ValueError: a goal, a constraint or a number is not accepted; a sentence.
@@ -42,7 +42,7 @@ def designs(wanted: GoalRequest, progress: Callable[[int], None] | None = None) 
 
 @st.cache_data(max_entries=16, show_spinner=False)
 def plane(across: str, up: str) -> np.ndarray:
-    """Two properties of every cell that ships. → (N, 2) float32."""
+    """Two properties of every shipped cell. → (N, 2) float32."""
     return np.stack([shipped_property(name).astype(np.float32) for name in (across, up)], axis=1)
 
 
@@ -55,5 +55,5 @@ def places(cell: bytes, side: int, strain: float, tiles: int) -> tuple[np.ndarra
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def on_mesh(cell: bytes, side: int, mesh: Mesh) -> np.ndarray:
-    """C (3, 3) of one cell of bytes at a mesh."""
+    """C (3, 3) of one cell of bytes on a mesh."""
     return stiffness(np.frombuffer(cell, bool).reshape(side, side), mesh)

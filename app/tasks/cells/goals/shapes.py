@@ -15,7 +15,7 @@ from app.tasks.cells.goals.dress import dressed
 def loads(
     places: np.ndarray, cell: np.ndarray, strains: np.ndarray, names: Sequence[str], dark: bool, size: Size
 ) -> Dict:
-    """The deformed shape under each load, its outline at rest behind it.
+    """The deformed shape under each load, with the undeformed outline behind it.
 
     places (3, ny + 1, nx + 1, 2) in pixels; cell (ny, nx) bool; strains (3, 3).
     """
@@ -71,7 +71,7 @@ def loads(
 
 
 def _solid(places: np.ndarray, cell: np.ndarray) -> np.ndarray:
-    """The solid's rows of pixels as closed outlines, each broken from the next. places (ny + 1, nx + 1, 2) → (m, 2)."""
+    """The solid's rows of pixels as closed outlines with gaps between them. places (ny + 1, nx + 1, 2) → (m, 2)."""
     edge = np.diff(np.pad(cell, ((0, 0), (1, 1))).astype(np.int8), axis=1)
     (row, left), (_, right) = np.nonzero(edge == 1), np.nonzero(edge == -1)
     gap = np.full((1, 2), np.nan)
