@@ -168,7 +168,7 @@ def caption(run: Run, picture: str = "Each dot is a design.", more: str = "") ->
                 "**Error:** by the surrogate f (dashed) it soon vanishes; by the true Ω (solid) the error of f itself "
                 f"remains{', until corrections' if corrected else '. Corrections'} with Ω remove it."
             )
-        text.append("Lines are medians, bands hold 90 % of the samples, dots mark the tolerance.")
+        text.append("Lines are medians, bands hold 90 % of the samples, the dotted line marks the tolerance.")
         if np.isnan(run.y).all(axis=(1, 2)).any():
             text.append("Ω is slow here, so it ran only on the first and the last frame.")
     elif run.f_error is not None and TASKS[run.task].omega is None:

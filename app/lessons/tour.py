@@ -62,7 +62,7 @@ STEPS = (
         "Why the posterior is not enough",
         "Draw many $z$ for the same $y^*$: the designs are samples of a **posterior**. Because the network is "
         "invertible, its density is known. It narrows the search from the whole square to thin rings. But the training "
-        "is never perfect, so the rings have a width, and few samples are exact enough.",
+        "is never perfect, so the rings have a width, and only about half of the samples are exact enough.",
         r"\hat p(x \mid y^*) = p(z) \,/\, |J_x| \quad (3)",
         f"{PAPER}, Eqs. 3 and 7 and the paragraph below; Fig. 2.",
         experiments.posterior,
@@ -153,7 +153,7 @@ STEPS = (
     ),
     Step(
         "Did we find them all?",
-        "All designs are exact now. But do they cover the solution set? Measure the distance from every solution to "
+        "All designs are hits now. But do they cover the solution set? Measure the distance from every solution to "
         "its nearest design. Samples of the posterior crowd where the posterior is dense and leave gaps elsewhere. "
         "*Spread* moves the same number of designs along the solution set until each stands for an equal share of it.",
         r"\text{fill distance} = \max_{x:\, \Omega(x) = y^*}\; \min_i\; \|x - x_i\|",

@@ -104,7 +104,7 @@ with left:
         wrap=True,
     )
 if not wide:
-    st.page_link("screens/learn.py", label="New here? Learn it in nine steps", icon=":material/school:")
+    st.page_link("screens/learn.py", label="New here? Learn it in ten steps", icon=":material/school:")
 
 
 def ask_more(places: list) -> None:

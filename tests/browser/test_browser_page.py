@@ -125,7 +125,7 @@ def test_a_phone_s_first_screen_shows_designs_and_the_way_to_learn(address, watc
     page = watch(width=390, height=844).open(f"{address}/?n=25")
     page.wait_for_timeout(1500)
     page.wait_for_selector(AT_REST)
-    link = page.get_by_text("Learn it in nine steps")
+    link = page.get_by_text("Learn it in ten steps")
     assert link.evaluate("it => it.getBoundingClientRect().bottom") <= 844
     seen = (
         "() => [...document.querySelectorAll('.subplot.xy path.point')].some(p => p.getBoundingClientRect().top < 844)"

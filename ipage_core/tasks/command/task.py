@@ -54,7 +54,7 @@ def load(folder: Path) -> Task:
 
     def evaluated() -> tuple[Tensor, Tensor]:
         now = rows.read(folder, card)
-        return torch.from_numpy(now.x), torch.from_numpy(now.y)
+        return torch.tensor(now.x), torch.tensor(now.y)
 
     def omega(x: Tensor) -> Tensor:
         return torch.from_numpy(evaluate(folder, card, x.detach().cpu().double().numpy()))
