@@ -37,7 +37,7 @@ def ask(task: Task, method: str) -> None:
         key="starts",
         on_change=change,
         help="The same target, the same surrogate, the same descent: only the starts differ. Starts from the prior "
-        "know nothing of the target. The paper's posterior comes of its own losses alone.",
+        "know nothing of the target. The paper's posterior was trained with the paper's losses only.",
     )
 
 

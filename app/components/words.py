@@ -99,7 +99,7 @@ def headline(run: Run, constrained: bool = False) -> str:
     if run.exact.any():
         text += f" within ±{run.tolerance:.3g}{unit(run)}"
     if constrained:
-        text += ": none can within the constraints"
+        text += "; the constraints exclude the target"
     if run.n_modes:
         text += f", on {run.modes_found} of {run.n_modes} loops"
         text += f" ({_beside(run)} on open arcs at the edge)" if _beside(run) else ""

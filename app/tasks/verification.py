@@ -74,7 +74,7 @@ def ask(run: Run, x: np.ndarray, wanted: list[int], ticked: bool, operator: Oper
         which = f"{len(left)} ticked" if ticked else f"the best {len(left)}"
         label = f"Verify {which} with DFT, about {duration(jobs.guess(len(left), operator.each))}"
     elif not classroom.dft_left():
-        label = "Verify with DFT: your share is used up"
+        label = "Verify with DFT: you have reached your limit"
     else:
         under_way = any(states[sample] == "under way" for sample in wanted)
         label = f"Verify with DFT: {count} {'are under way' if under_way else 'are verified'}"

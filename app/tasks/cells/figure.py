@@ -78,12 +78,12 @@ def caption(run: Run) -> str:
         "each. This method does not localize.",
         "Click a cell or a point to look at it closely.",
         "**H–S bound:** an isotropic material cannot be stiffer than Hashin and Shtrikman's bound; along one axis, at "
-        "the other's cost, a cell can. The grey cells of the posterior are no material; it does not bind them.",
+        "the other's cost, a cell can. Grey cells are not real materials, so the bound does not apply to them.",
     ]
     if run.localizes:
         text.append(
             "**Error:** the hump on the way is where the projection becomes sharper; the last step, the clean-up, "
-            "makes cells black and white, connected and free of hinges, and then Ω has its say."
+            "makes cells black and white, connected and free of hinges, and then Ω verifies the cells."
         )
     return " ".join(text)
 

@@ -57,7 +57,7 @@ def ask_files(cells: np.ndarray, sample: int | None, key: str = "") -> None:
         "Corner contacts",
         ["join", "separate"],
         key=f"{key}contacts",
-        help="What becomes of two solid pixels that meet at a corner only. Localized cells have none.",
+        help="How to treat two solid pixels that touch only at a corner. Localized cells have none.",
     )
     layout = Layout((int(across), int(up)), float(cell_mm), float(thick), contacts)
     material = Material(name.strip() or "solid", young)

@@ -41,7 +41,9 @@ def _ask_choice(run: Run) -> None:
         st.session_state[KEY] = int(np.where(among, score(), -np.inf).argmax())
 
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown("Choose by:" if run.hit.any() else "Choose by (none hits, so of all):", width="content")
+        st.markdown(
+            "Choose by:" if run.hit.any() else "Choose by (no design hits, so all are ranked):", width="content"
+        )
         for name, score in ways.items():
             st.button(name, key=f"choose-{name}", on_click=choose, args=(score,))
 

@@ -57,7 +57,7 @@ def caption(run: Run) -> str:
         "**Diamond:** what DFT says of it, joined to the prediction."
         if run.verified.any()
         else "None is verified: DFT runs on request, below.",
-        "The green band is the target within the tolerance; low in the picture is little strained.",
+        "The green band is the target within the tolerance; lower points have less elastic energy.",
     ]
     return " ".join(part for part in text if part)
 

@@ -343,7 +343,9 @@ class SiliconPanel(TaskPanel):
             help=RANKED_BY,
         )
         alone = middle.toggle("One strain for each family", key="families_si")
-        scissor = right.toggle(f"Add the scissor, {SCISSOR} eV", key="scissor", help="Named in a column of its own.")
+        scissor = right.toggle(
+            f"Add the scissor, {SCISSOR} eV", key="scissor", help="Adds a column with the corrected gap."
+        )
         ranked = candidates(run.x[-1].astype(float), by)
         shown, ticked = _ask_rows(run, ranked, by, alone, scissor)
         verification.ask(run, _strains(run), ticked or shown[:FEW], bool(ticked), DFT)

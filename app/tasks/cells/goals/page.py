@@ -53,7 +53,9 @@ def show() -> None:
         return
     made = _find(applied)
     if wanted is not None and wanted != applied:
-        st.info("The goals above have changed since. **Design cells** takes them up.", icon=":material/info:")
+        st.info(
+            "The goals above have changed since. Press **Design cells** to use the new goals.", icon=":material/info:"
+        )
     _show(applied, made, dark, size)
 
 
@@ -77,7 +79,7 @@ def _find(wanted: GoalRequest) -> GoalDesigns:
     except Exception:
         bar.empty()
         logging.getLogger(__name__).exception("goals of cells failed")
-        st.error("This run failed for a reason that the program did not foresee; its log says more.")
+        st.error("This run failed with an unexpected error; see the log.")
     st.stop()
 
 
@@ -106,7 +108,7 @@ def _show(wanted: GoalRequest, made: GoalDesigns, dark: bool, size: Size) -> Non
         "**E(θ) [E_s]**, Young's modulus pulled along θ; a circle is isotropic.": directions(
             goals, solved.stiffness, chosen, dark, size
         ),
-        "**ν against E.** What the shipped cells reach; beyond it designs may exist, but none ships.": (
+        "**ν against E.** What the shipped cells reach; designs beyond it may exist, but the data set has none.": (
             poisson_plane(goals, runs.plane("nu_xy", "E_x"), properties(made, "nu_xy", "E_x"), chosen, dark, size)
         ),
         "**Stiffness against volume**, with the Pareto fronts of data and designs.": front(
