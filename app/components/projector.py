@@ -7,7 +7,7 @@ import streamlit as st
 BARE = """
 <style>
 [data-testid="stSidebar"], [data-testid="stSidebarCollapsedControl"], [data-testid="stExpandSidebarButton"],
-.st-key-form, [data-testid="stHeader"] { display: none; }
+.st-key-ask, [data-testid="stHeader"] { display: none; }
 .stMainBlockContainer { padding-top: 1rem; }
 .stMain h4 { font-size: 2.2rem; }
 .stMain [data-testid="stCaptionContainer"] { font-size: 1.15rem; }

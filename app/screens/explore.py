@@ -57,7 +57,7 @@ def find(asked: DesignRequest) -> tuple[DesignRequest, runs.Run]:
     return last, runs.of(last)
 
 
-with st.container(key="form"):
+with st.container(key="ask"):
     asked = coverage.with_fill(widgets.ask(lambda task: panel_of(task).form))
 doubted = doubt(asked.task, asked.target)
 if doubted:
