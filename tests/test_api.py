@@ -228,7 +228,7 @@ def test_a_file_takes_the_place_of_a_task_on_the_command_line(quick, rectangle, 
     assert "rectangle" in capsys.readouterr().out
     assert main(["design", "--task", "none.py", "--target", "2", "--out", designs]) == 2
     assert capsys.readouterr().err.strip() == (
-        "ipage_core design: --task none.py: accepted: a Python file that defines TASK"
+        "ipage_core design: --task none.py: accepted: a Python file that defines TASK, or the folder of a problem"
     )
 
 

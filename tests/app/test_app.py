@@ -253,7 +253,8 @@ def test_methods_without_a_surrogate_need_no_corrections(app):
 
 def test_every_method_has_its_title_on_the_page(app):
     test = app(n="25")
-    assert test.selectbox(key="method").options == [method_name(name) for name in METHODS]
+    shown = [option for option in test.selectbox(key="method").options if "trained here" not in option]
+    assert shown == [method_name(name) for name in METHODS if "@" not in name]
     assert METHODS[TASKS["sinewave"].default_method].title in [c.value for c in test.caption]
 
 

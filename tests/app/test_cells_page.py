@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.components import share
 from app.components.widgets import trained
+from app.components.words import method_name
 from app.figures.playback import Size
 from app.figures.run import CLEANED
 from app.state import runs
@@ -78,9 +79,9 @@ def test_the_page_shows_every_frame_the_error_in_step_and_what_is_achieved(app):
     assert all(any("z" in trace for trace in frame["data"]) for frame in drawn["frames"] if frame.get("data"))
     assert all(one["redraw"] for one in drawn["layout"]["updatemenus"][0]["buttons"][0]["args"][1]["frame"])
     assert any("maximin has no advantage" in c.value for c in test.caption)
-    assert test.selectbox(key="method").options == trained(TASK)
+    assert test.selectbox(key="method").options == [method_name(name) for name in trained(TASK)]
     assert {"ipage-cinn", "cinn"} <= set(trained(TASK))
-    assert test.segmented_control(key="view").options == ["Localization", "Latent design"]
+    assert test.segmented_control(key="view").options == ["Localization", "Latent design", "Coverage"]
 
 
 @needs_networks

@@ -11,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.components import queue
+from app.components.words import method_name
 from app.tasks import structures
 from app.workers import trainings
 from ipage_core import registry as home
@@ -124,7 +125,7 @@ def test_what_is_guessed_of_a_file_is_said_and_can_be_set(place):
     seen = test.dataframe[0].value.set_index("column")
     assert seen["kind"].tolist() == ["whole numbers"] * 3
     assert seen["unit"].tolist() == ["°C", "", ""]
-    assert seen.loc["T [°C]", "largest"] == 300 + 17 * 119
+    assert seen.loc["T [°C]", "highest"] == 300 + 17 * 119
     assert "It is read as text in cp1252" in said(test)
     assert "separates thousands" in said(test)
     assert "probably a marker of missing values" in said(test)
@@ -133,7 +134,7 @@ def test_what_is_guessed_of_a_file_is_said_and_can_be_set(place):
     assert test.dataframe[0].value.set_index("column").loc["gap", "missing"] == 15
     assert "probably a marker" not in said(test)
     next(s for s in test.selectbox if s.label == "Decimal mark").set_value(".").run()
-    assert test.dataframe[0].value.set_index("column").loc["T [°C]", "largest"] < 1000
+    assert test.dataframe[0].value.set_index("column").loc["T [°C]", "highest"] < 1000
 
 
 def test_a_bad_table_gets_a_sentence_and_leaves_nothing(place):
@@ -238,7 +239,7 @@ def test_a_model_trained_here_joins_the_list(place):
     test.run()
     assert "sinewave-1" in said(test)
     assert test.get("plotly_chart")
-    assert "prior-lm@sinewave-1" in start(n="3").selectbox(key="method").options
+    assert method_name("prior-lm@sinewave-1") in start(n="3").selectbox(key="method").options
     test.button(key="explore-1").click().run()
     assert not test.exception
     assert test.selectbox(key="method").value == "prior-lm@sinewave-1"

@@ -12,6 +12,7 @@ import pytest
 
 from app.workers import trainings
 from ipage_core import registry as home
+from ipage_core.runtime.paths import ROOT
 
 TRAIN = {"task": "sinewave", "method": "prior-lm", "models": ["mlp"], "size": "small"}
 
@@ -43,7 +44,7 @@ def epochs(number):
 
 def test_it_starts_without_the_heavy_libraries():
     code = "import sys, app.workers.trainings; print({'torch', 'pandas', 'streamlit'} & set(sys.modules))"
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=trainings.ROOT)
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert said.stdout.strip() == "set()"
 
 
