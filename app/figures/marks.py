@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr
 
 from app.figures.playback import SMOOTH_UP_TO, Scene
 from app.figures.run import Run
@@ -117,8 +116,8 @@ def travel(
 
 
 def _latent_places(z: np.ndarray) -> np.ndarray:
-    """The first two coordinates of latent points (k, ·), each by its quantile: (k, 2) of 0 to 1."""
-    places = ndtr(z[:, :2].astype(float))
+    """The first two coordinates of latent points (k, ·), from −3 to 3 across the panel: (k, 2) of 0 to 1."""
+    places = (0.5 + z[:, :2].astype(float) / 6).clip(0, 1)
     return places if places.shape[1] > 1 else np.column_stack((places, np.full(len(z), 0.5)))
 
 

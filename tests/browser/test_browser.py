@@ -39,7 +39,8 @@ CLASHES = """() => {
 }"""
 STEP = "() => document.querySelector('.js-plotly-plot')?._fullLayout?._currentFrame"
 HEADLINE = "[...document.querySelectorAll('h4')].map(h => h.innerText).find(t => t.includes(' design'))"
-DOTS = """() => [...document.querySelectorAll('.js-plotly-plot .subplot.xy .scatterlayer .trace path.point')].map(
+DOTS = """() => [...document.querySelectorAll(
+    '.st-key-animation .js-plotly-plot .subplot.xy .scatterlayer .trace path.point')].map(
     p => p.getAttribute('transform').match(/[-.0-9]+/g).map(Number))"""
 
 

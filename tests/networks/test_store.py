@@ -11,7 +11,7 @@ from ipage_core.inference.methods import METHODS, load
 from ipage_core.networks import MODELS, networks_of
 from ipage_core.networks.store import PRETRAINED, ModelUnavailable, check_arguments, load_model, save_model
 from ipage_core.runtime.files import replacing
-from ipage_core.tasks import TASKS
+from ipage_core.tasks import MODULES, TASKS
 from tests.support.models import SMALL
 
 NETWORK, ARGUMENTS = SMALL["inn"]
@@ -108,7 +108,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
 
 def test_what_ships_is_small_loads_and_fits_its_card():
     cards = sorted(p for p in PRETRAINED.glob("*/*.json") if not p.name.endswith(".search.json"))
-    for task in TASKS:
+    for task in MODULES:
         assert {"inn", "mlp"} <= {card.stem for card in cards if card.parent.name == task}
     for path in cards:
         task, name = path.parent.name, path.stem

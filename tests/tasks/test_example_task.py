@@ -7,8 +7,8 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from app.workers import trainings
 from ipage_core.cli.main import main
+from ipage_core.runtime.paths import ROOT
 from ipage_core.tasks import TASKS
 from tests.support.example_task import TASK, omega
 
@@ -40,7 +40,7 @@ def test_the_command_line_knows_it(models, tmp_path, capsys):
 
 def test_the_app_knows_it(models, monkeypatch):
     monkeypatch.setenv("IPAGE_HOME", str(models))
-    test = AppTest.from_file(str(trainings.ROOT / "app/main.py"), default_timeout=120)
+    test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=120)
     test.query_params.update({"task": "cantilever", "method": "ipage-mlp@quick", "n": "25", "omega": "2"})
     test.run()
     assert not test.exception
@@ -50,5 +50,5 @@ def test_the_app_knows_it(models, monkeypatch):
 
 
 def test_contributing_shows_the_file_that_is_tested():
-    shown = (trainings.ROOT / "CONTRIBUTING.md").read_text()
-    assert (trainings.ROOT / "tests/support/example_task.py").read_text().strip() in shown
+    shown = (ROOT / "CONTRIBUTING.md").read_text()
+    assert (ROOT / "tests/support/example_task.py").read_text().strip() in shown

@@ -101,7 +101,8 @@ def test_verify_relaxes_the_final_designs_alone(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(dft, "gaps", lambda x, **_: [{"gap": 0.5, "direct": 0.6, "energy": CUBIC_ENERGY}] * len(x))
     monkeypatch.setattr(relaxation, "gpaw", Wells)
     monkeypatch.setattr(relaxation, "potential", lambda: None)
-    monkeypatch.setattr(dft, "cores", lambda: range(0))
+    for module in (dft, relaxation):  # 0 workers: in this process, where the stand-ins are
+        monkeypatch.setattr(module, "cores", lambda: 0)
     middle = BOUNDS.mean(0)
     rows = [{"sample": 0, "stage": stage, **{f"x{j + 1}": v for j, v in enumerate(middle)}} for stage in ("p", "l")]
     pd.DataFrame(rows).to_csv(tmp_path / "d.csv", index=False)

@@ -76,7 +76,7 @@ def test_omega_keeps_results_and_asks_again_for_failures(tmp_path, monkeypatch):
     monkeypatch.setattr(dft, "require", lambda: None)
     monkeypatch.setattr(dft, "gpaw_version", lambda: "0")
     monkeypatch.setattr(operator, "bands", fake)
-    monkeypatch.setattr(operator.os, "cpu_count", lambda: 0)
+    monkeypatch.setattr(operator, "cores", lambda: 0)
     real = operator.executor.run
     monkeypatch.setattr(operator.executor, "run", lambda *a, **k: real(*a, **{**k, "workers": 0}))
     x = torch.tensor([[0.01, 0, 0, 0, 0, 0], [-0.01, 0, 0, 0, 0, 0]], dtype=torch.float64)
