@@ -112,7 +112,7 @@ def assemble(run: Run, scene: Scene, dark: bool, size: Size) -> Dict:
 
 
 def _from_latent(scene: Scene, colors: Palette) -> list[list[Dict]]:
-    """The frames, with one more at the start: samples at their latent points (z from −3 to 3), beside the error panel."""
+    """The frames, with one more at the start: samples at their latent points (z from −3 to 3)."""
     low, high = np.array([scene.axes["xaxis"]["range"], scene.axes["yaxis"]["range"]], dtype=float).T
 
     def places(latent: np.ndarray) -> np.ndarray:
