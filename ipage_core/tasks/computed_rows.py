@@ -81,3 +81,19 @@ def put_summary(data: Path, text: str) -> None:
     if readme.is_file():
         pattern = r"(?<=<!-- summary -->\n).*?(?=<!-- end -->)"
         readme.write_text(re.sub(pattern, lambda _: text, readme.read_text(), flags=re.S))
+
+
+def agreement(rows: dict[str, Row], results: dict[str, Row], seconds: float) -> Row:
+    """Compare stored rows with the same rows computed anew, both by key.
+
+    → ``ok`` (nothing failed; gaps and direct gaps agree to 1e-3 eV), ``rows``, ``failed``, mean, SD and largest
+    |difference| of ``gap``, ``direct`` and ``energy`` [eV], mean CPU time ``cpu_s``, and ``wall_s`` [s].
+    """
+    failed = [int(key) for key, result in results.items() if result.get("fail") is not None]
+    answer: Row = {"rows": [int(key) for key in rows], "failed": failed}
+    for name in ("gap", "direct", "energy"):
+        off = np.array([results[key][name] - rows[key][name] for key in rows if int(key) not in failed] or [np.nan])
+        answer[name] = {"mean": float(off.mean()), "sd": float(off.std()), "max": float(np.abs(off).max())}
+    answer["cpu_s"] = float(np.mean([result["cpu_s"] for result in results.values()]))
+    answer["wall_s"] = round(seconds, 1)
+    return {"ok": not failed and max(answer["gap"]["max"], answer["direct"]["max"]) <= 1e-3, **answer}

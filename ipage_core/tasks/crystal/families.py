@@ -87,6 +87,21 @@ def merged(near: Floats, order: Sequence[int] | NDArray[np.int64], radius: float
     return founder
 
 
+def with_ranks(frame: pd.DataFrame, value: Floats, near: Floats, radius: float) -> pd.DataFrame:
+    """The frame with ``rank``, ``family``, ``members`` and ``best``; see :func:`table`.
+
+    ``value`` (n,): the least is the best. ``near`` (n, n): distances between the designs, modulo symmetry.
+    """
+    order = np.argsort(value, kind="stable")
+    founder = merged(near, order, radius)
+    ranks = np.empty(len(order), dtype=int)
+    ranks[order] = np.arange(1, len(order) + 1)
+    best = founder == np.arange(len(order))
+    number = {int(i): k + 1 for k, i in enumerate(order[best[order]])}
+    frame = frame.assign(rank=ranks, family=[number[int(i)] for i in founder])
+    return frame.assign(members=frame.groupby("family")["family"].transform("size"), best=best)
+
+
 def robustness(predictor: Predictor, x: Tensor) -> Tensor:
     """Root mean square change of the predicted gap [eV] under ``NOISE``, at ``DRAWS`` Sobol points. (n, 6) → (n,)."""
     unit = torch.from_numpy(qmc.Sobol(6, seed=0).random(DRAWS)).to(x)
@@ -133,16 +148,8 @@ def table(lattice: Tensor, predictor: Predictor, by: str = "energy", radius: flo
             "robustness": robustness(predictor, x).double(),
         }
     )
-    order = np.argsort(frame[by].to_numpy(), kind="stable")
-    founder = families(cells.numpy(), order, radius)
-    ranks = np.empty(len(x), dtype=int)
-    ranks[order] = np.arange(1, len(x) + 1)
-    best = founder == np.arange(len(x))
-    number = {int(i): k + 1 for k, i in enumerate(order[best[order]])}
-    frame["rank"], frame["family"] = ranks, [number[int(i)] for i in founder]
-    frame["members"] = frame.groupby("family")["family"].transform("size")
-    frame["best"] = best
-    return frame
+    near = distances(cells.numpy(), cells.numpy())
+    return with_ranks(frame, frame[by].to_numpy(), near, radius)
 
 
 def rank(frame: pd.DataFrame, source: str, by: str = "energy", radius: float = RADIUS) -> pd.DataFrame:

@@ -229,11 +229,4 @@ def check(n: int = 20, data: Path = DATA, workers: int = 1) -> dict[str, Any]:
     rows = {str(row["i"]): row for row in (pool[j] for j in np.unique(np.linspace(0, len(pool) - 1, n).astype(int)))}
     items = [(key, {"lattice": [row[name] for name in NAMES], "cache": False}) for key, row in rows.items()]
     begun, results = time.monotonic(), cluster.run(dft.work, items, None, workers=workers)
-    failed = [int(key) for key, result in results.items() if "fail" in result]
-    answer: dict[str, Any] = {"rows": [int(key) for key in rows], "failed": failed}
-    for name in ("gap", "direct", "energy"):
-        off = np.array([results[key][name] - rows[key][name] for key in rows if int(key) not in failed] or [np.nan])
-        answer[name] = {"mean": float(off.mean()), "sd": float(off.std()), "max": float(np.abs(off).max())}
-    answer["cpu_s"] = float(np.mean([result["cpu_s"] for result in results.values()]))
-    answer["wall_s"] = round(time.monotonic() - begun, 1)
-    return {"ok": not failed and max(answer["gap"]["max"], answer["direct"]["max"]) <= 1e-3, **answer}
+    return computed_rows.agreement(rows, results, time.monotonic() - begun)

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from ipage_core.tasks.crystal.families import merged
+from ipage_core.tasks.crystal.families import with_ranks
 from ipage_core.tasks.silicon.constraints import largest_strain, volume_change
 from ipage_core.tasks.silicon.symmetry import MANDEL, images
 
@@ -65,13 +65,5 @@ def table(strain: Tensor, surrogate: ValleySurrogate, by: str = "energy", radius
         }
     )
     value = {"energy": frame["energy"], "strain": frame["largest_strain"], "pressure": frame["pressure"].abs()}[by]
-    order = np.argsort(value.to_numpy(), kind="stable")
-    founder = merged(distances(exact.numpy(), exact.numpy()), order, radius)
-    ranks = np.empty(len(x), dtype=int)
-    ranks[order] = np.arange(1, len(x) + 1)
-    best = founder == np.arange(len(x))
-    number = {int(i): k + 1 for k, i in enumerate(order[best[order]])}
-    frame["rank"], frame["family"] = ranks, [number[int(i)] for i in founder]
-    frame["members"] = frame.groupby("family")["family"].transform("size")
-    frame["best"] = best
-    return frame
+    near = distances(exact.numpy(), exact.numpy())
+    return with_ranks(frame, value.to_numpy(), near, radius)
