@@ -180,7 +180,7 @@ def _kind(column: tables.Column) -> str:
     return {"integer": "integer", "category": "category", "boolean": "category"}.get(column.kind, "real")
 
 
-def said_kinds(rows: list[dict[str, Any]], called: dict[str, str]) -> dict[str, str]:
+def kinds_of_x(rows: list[dict[str, Any]], called: dict[str, str]) -> dict[str, str]:
     """Kind and scale of each input, in the form that :func:`ipage_core.tasks.table.own_data.create` accepts."""
     return {
         called[r["column"]]: "category" if r["kind"] == "category" else f"{r['kind'] or ''} {r['scale'] or ''}".strip()
@@ -233,7 +233,7 @@ def make(
         if (folder / own_data.CARD).exists():
             raise ValueError(f"Data named '{title}' exist already: choose another name")
         task = own_data.create(
-            folder, frame, x, y, source=source, title=title, units=units, bounds=bounds, kinds=said_kinds(rows, called)
+            folder, frame, x, y, source=source, title=title, units=units, bounds=bounds, kinds=kinds_of_x(rows, called)
         )
         models = list(METHODS[task.default_method].trained)
         trainings.add(title, task.name, task.default_method, models, folder, data=folder, **settings)

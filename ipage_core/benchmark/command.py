@@ -62,7 +62,7 @@ def _tables(arguments: argparse.Namespace) -> None:
             journal,
             workers=arguments.workers,
             scheduler=arguments.scheduler,
-            progress=lambda progress: _told(arguments, "tables", progress),
+            progress=lambda progress: _print_progress(arguments, "tables", progress),
         )
     table = tables_of_others.frame(results, requested)
     if table.empty:
@@ -105,14 +105,14 @@ def _run(arguments: argparse.Namespace) -> None:
         sections,
         workers=arguments.workers,
         scheduler=arguments.scheduler,
-        progress=lambda section, progress: _told(arguments, section, progress),
+        progress=lambda section, progress: _print_progress(arguments, section, progress),
         command=_command(arguments),
         fold=arguments.fold,
     )
     _show(arguments, written)
 
 
-def _told(arguments: argparse.Namespace, section: str, progress: Progress) -> None:
+def _print_progress(arguments: argparse.Namespace, section: str, progress: Progress) -> None:
     if arguments.json:
         line = {"section": section, "done": progress.done, "total": progress.total}
         print(json.dumps(line | {"eta": progress.eta_seconds}), flush=True)
@@ -159,10 +159,10 @@ def _report(folder: Path, out: Path) -> None:
     command = [sys.executable, "-m", "app.results.report", str(folder.resolve()), str(out.resolve())]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     if done.returncode:
-        said = done.stderr.strip().rpartition("\n")[2]
-        if "Error: No module named" in said or "No module named app" in said:
-            said = f"--report needs the folder app/ and its requirements ({said})"
-        raise ValueError(said)
+        message = done.stderr.strip().rpartition("\n")[2]
+        if "Error: No module named" in message or "No module named app" in message:
+            message = f"--report needs the folder app/ and its requirements ({message})"
+        raise ValueError(message)
     print(f"wrote {out}", file=sys.stderr)
 
 
