@@ -29,6 +29,8 @@ FEW = 200
 """Up to this many designs are picked anew from the pool after the pushes; of more, the pushed designs are kept."""
 BREATH, BREATHS, BREATHED = 20, 16, 6
 """Breathing k-means: one design in BREATH moves at a time; number of rounds; points for each design."""
+EVENINGS, APART, SHORT = 40, 2.5, 1e-3
+"""On a curve: rounds that even the gaps, the widest gap that is evened (in typical gaps), a step along the tangent."""
 CROWD = 12
 """Number of neighbours that push a design."""
 NEAR = 6
@@ -73,6 +75,8 @@ def spread(
     points = _Points(solutions, known, weight)
     x = _breathe(points.some(max(LEAST_POOL * (1 if solutions.images else 4), BREATHED * n)), x)
     x = _lloyd(points, _land(solutions, known, x))
+    if region == "box" and solutions.dimension == 1:
+        x = _even(solutions, x)
     whole, arrived = solutions.whole(x)
     return np.where(arrived[:, None], whole, x)
 
@@ -133,6 +137,25 @@ def _lloyd(points: _Points, x: Floats) -> Floats:
             moved, fine = points.solutions.land(share.means, NEARBY)
             x = np.where(fine[:, None], moved, x)
     return best
+
+
+def _even(solutions: SolutionSet, x: Floats) -> Floats:
+    """Move each design on a curve midway between its neighbours ahead and behind; the ends stay.
+
+    Lloyd's cells on a curve hold few known points, and their noise leaves gaps uneven. A design without another one
+    within ``APART`` typical gaps on either side is at an end, or alone on its piece.
+    """
+    for _ in range(EVENINGS if len(x) > 2 else 0):
+        distance, index, flat = solutions.neighbours(x, min(CROWD, len(x) - 1))
+        tangent = solutions.along(x, np.full_like(x, SHORT)) - x
+        ahead = ((flat[index] - solutions.coordinates(x)[:, None]) * solutions.coordinates(tangent)[:, None]).sum(2)
+        gaps = [np.where(side, distance, np.inf).min(1) for side in (ahead > 0, ahead < 0)]
+        between = np.maximum(*gaps) <= APART * np.median(distance[:, 0])
+        shift = np.where(between, (gaps[0] - gaps[1]) / 4, 0.0) if between.any() else np.zeros(len(x))
+        unit = tangent / np.maximum(np.linalg.norm(solutions.coordinates(tangent), axis=1, keepdims=True), 1e-12)
+        moved, fine = solutions.land(x + shift[:, None] * unit, NEARBY)
+        x = np.where(fine[:, None], moved, x)
+    return x
 
 
 def _breathe(points: _Points, x: Floats) -> Floats:

@@ -57,8 +57,8 @@ def test_designs_on_a_circle_are_evenly_apart(n):
     assert x.shape == (n, 2)
     assert np.allclose((x**2).sum(1), 0.25, atol=1e-8)
     if n > 2:
-        assert gaps(x).max() < (1.4 if n <= 200 else 1.6)
-        assert gaps(x).min() > 0.5
+        assert gaps(x).max() < (1.1 if n <= 200 else 1.3)
+        assert gaps(x).min() > (0.9 if n <= 200 else 0.7)
 
 
 def test_it_is_a_function_of_its_seed():
