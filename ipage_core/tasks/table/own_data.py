@@ -8,79 +8,44 @@ as another round; the held-out rows stay, so rounds are comparable.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from scipy.spatial import cKDTree
 from torch import Generator, Tensor
 
-from ipage_core.networks.store import ModelUnavailable, load_tensors, save_tensors
+from ipage_core.networks.store import save_tensors
 from ipage_core.problem.recipe import Recipe
 from ipage_core.problem.task import Property, Task, Variable
 from ipage_core.problem.variable import name_and_unit
-from ipage_core.runtime.files import replacing
 from ipage_core.runtime.lazy import late
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.table import kinds as kinds_of
 from ipage_core.tasks.table import reader as tables
-from ipage_core.tasks.table.columns import mixtures, sentinel
+from ipage_core.tasks.table.card import CARD, inert, label_of, read_card, safe_label, slug, write_card
+from ipage_core.tasks.table.columns import mixtures
+from ipage_core.tasks.table.density import floor_of, smears_of, support_of
 from ipage_core.tasks.table.lattice import lattice, lattice_in_angstrom
-from ipage_core.tasks.table.units import split_name
+from ipage_core.tasks.table.rows import ROWS, complete_pairs, measured
 
-CARD, ROWS = "task.json", "rows.safetensors"
 HELD_OUT = 0.1
 """Share of the designs held out from training."""
 TOLERANCE = 0.02
 """Tolerance of a target, in units of the standard deviation of the property that varies least."""
-SMEAR = 0.002
-"""Half-width, in widths of the column, over which a spike of x is smeared for the likelihood."""
-SMEAR_OF_PARTS = 0.02
-"""The same for a part of a mixture that follows from the others."""
-UNIFORM = 0.03
-"""Kolmogorov–Smirnov distance from uniform, beyond chance, up to which a column counts as uniform."""
 WIDTHS, FINEST = (1e-7, 1e17), 1e-5
 """Accepted range of a column's width, and its least width relative to the largest value: networks are float32."""
-INERT = str.maketrans(
-    {"<": "‹", ">": "›", "&": "＆", '"': "″", "`": "ˋ", "*": "∗", "$": "＄", "~": "∼", "\\": "＼", ":": "∶"}
-)
-"""Characters with a meaning in HTML, Markdown or TeX → lookalikes."""
 STEPS, ROWS_AN_EPOCH = 3000, 10_000
 """Approximate number of training steps of a network; maximum number of rows per epoch."""
 MOST_ROWS, MOST_PROPERTIES = 2000, 12
 """Limits of a table with Gaussian processes: their cost grows with the cube of the number of rows."""
 FORMATS = ("cif", "poscar", "extxyz")
 """Structure formats of designs whose inputs are a lattice."""
-
-
-@dataclass(frozen=True, eq=False)
-class Measured:
-    """All rows of a task of own data, in order of arrival."""
-
-    x: Tensor
-    """(n, d) float64."""
-    y: Tensor
-    """(n, m) float64."""
-    held_out: Tensor
-    """(n,) bool."""
-    round: Tensor
-    """(n,) int: 0 for the first table, plus one for each set of results."""
-    row: Tensor
-    """(n,) int: row number in its file; the first row below the header is 1."""
-
-
-def slug(text: str) -> str:
-    """A name for folders, addresses and commands: small letters, digits, hyphens."""
-    plain = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-    return plain[:40].strip("-") or "own-data"
 
 
 def create(
@@ -130,7 +95,7 @@ def create(
     columns: dict[str, list[dict[str, Any]]] = {"x": [], "y": []}
     for j, name in enumerate(names):
         low, high = float(np.nanmin(values[:, j])), float(np.nanmax(values[:, j]))
-        column = {"name": name, "label": _label(name, units.get(name))}
+        column = {"name": name, "label": label_of(name, units.get(name))}
         if j < len(x):
             column |= _limits(name, (low, high), by_name[name], bounds.get(name))
         else:
@@ -159,7 +124,7 @@ def create(
         "row": row,
     }
     save_tensors(folder / ROWS, {key: torch.from_numpy(np.ascontiguousarray(v)) for key, v in tensors.items()})
-    _write(folder, card)
+    write_card(folder, card)
     return load(folder)
 
 
@@ -246,7 +211,7 @@ def add(folder: Path, frame: pd.DataFrame, *, source: str) -> int:
         for key, v in added.items()
     }
     save_tensors(folder / ROWS, tensors)  # if the next line fails, load() ignores these rows
-    _write(folder, card | {"rounds": [*card["rounds"], _round(source, values)]})
+    write_card(folder, card | {"rounds": [*card["rounds"], _round(source, values)]})
     return len(values)
 
 
@@ -255,87 +220,7 @@ def note_accuracy(folder: Path, model: str, accuracy: dict[str, Any]) -> None:
     card = read_card(folder)
     rounds = [dict(r) for r in card["rounds"]]
     rounds[-1]["held_out"] = rounds[-1].get("held_out", {}) | {model: accuracy}
-    _write(folder, card | {"rounds": rounds})
-
-
-def read_card(folder: Path) -> dict[str, Any]:
-    """Read ``task.json``.
-
-    Raises:
-        ModelUnavailable: there is none, or it is damaged.
-    """
-    path = folder / CARD
-    try:
-        card = json.loads(path.read_text())
-        wrong = _wrong(card)
-    except FileNotFoundError:
-        raise ModelUnavailable(f"{folder} holds no task of own data: it has no {CARD}.") from None
-    except (OSError, ValueError, RecursionError):
-        raise ModelUnavailable(f"{path} is damaged: it is no JSON that can be read.") from None
-    if wrong:
-        raise ModelUnavailable(f"{path} is damaged: {wrong} is missing, or is not what this program writes there.")
-    return card
-
-
-def _wrong(card: Any) -> str:
-    """Defects of a card that would break its users; empty if there are none."""
-
-    def text(value: Any) -> bool:
-        return isinstance(value, str) and bool(value)
-
-    def finite(value: Any) -> bool:
-        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
-
-    def columns(result: Any) -> list[dict[str, Any]]:
-        """The columns, or none if one of them is invalid."""
-        if not isinstance(result, list) or not all(isinstance(column, dict) for column in result):
-            return []
-        named = all(isinstance(column.get(key), str) for column in result for key in ("name", "label"))
-        return result if named else []
-
-    if not isinstance(card, dict):
-        return "everything"
-    x, y = columns(card.get("x")), columns(card.get("y"))
-    target, rounds = card.get("default_target"), card.get("rounds")
-    rounds = rounds if isinstance(rounds, list) and all(isinstance(r, dict) for r in rounds) else []
-    limits: list[tuple[Any, Any]] = [(column.get("low"), column.get("high")) for column in x]
-    sound = {
-        "name": text(card.get("name")) and slug(card["name"]) == card["name"],
-        "title": text(card.get("title")),
-        "x": bool(x) and all(finite(low) and finite(high) and low < high for low, high in limits),
-        "y": bool(y) and all(finite(own := column.get("tolerance", 1.0)) and own > 0 for column in y),
-        "tolerance": finite(card.get("tolerance")) and card["tolerance"] > 0,
-        "default_target": isinstance(target, list) and len(target) == len(y) and all(map(finite, target)),
-        "rounds": bool(rounds) and all(text(r.get("source")) and finite(r.get("rows")) for r in rounds),
-    }
-    return next((f"'{name}'" for name, is_sound in sound.items() if not is_sound), "")
-
-
-def measured(folder: Path) -> Measured:
-    """All rows of the task in ``folder``; cached until they change."""
-    path = folder / ROWS
-    written = path.stat().st_mtime_ns if path.exists() else 0
-    card = read_card(folder)
-    return _measured(path, written, len(card["rounds"]), len(card["x"]), len(card["y"]))
-
-
-@lru_cache(maxsize=4)
-def _measured(path: Path, written: int, rounds: int, d: int, m: int) -> Measured:
-    tensors, _ = load_tensors(path)
-    n = len(tensors["x"]) if "x" in tensors and tensors["x"].dim() else 0
-    kinds = {key: (tuple(value.shape), value.dtype) for key, value in tensors.items()}
-    wanted = {
-        "x": ((n, d), torch.float64),
-        "y": ((n, m), torch.float64),
-        "held_out": ((n,), torch.bool),
-        "round": ((n,), torch.int32),
-        "row": ((n,), torch.int64),
-    }
-    if kinds != wanted or not n or not bool(tensors["x"].isfinite().all()) or bool(tensors["y"].isinf().any()):
-        raise ModelUnavailable(f"{path} is damaged: it does not hold the rows that its {CARD} is about.")
-    result = Measured(**tensors)
-    known = result.round < rounds
-    return Measured(**{key: getattr(result, key)[known] for key in tensors})
+    write_card(folder, card | {"rounds": rounds})
 
 
 def load(folder: Path) -> Task:
@@ -375,11 +260,13 @@ def load(folder: Path) -> Task:
         name=card["name"],
         title=inert(card["title"]),
         variables=tuple(
-            Variable(*name_and_unit(_shown(c["label"])), low, high, **kinds_of.as_variable(c, low))
+            Variable(*name_and_unit(safe_label(c["label"])), low, high, **kinds_of.as_variable(c, low))
             for c, (low, high) in zip(card["x"], bounds.T.tolist(), strict=True)
         ),
         properties=tuple(
-            Property(*name_and_unit(_shown(c["label"])), c.get("tolerance", card["tolerance"]), floor=_floor(column))
+            Property(
+                *name_and_unit(safe_label(c["label"])), c.get("tolerance", card["tolerance"]), floor=floor_of(column)
+            )
             for c, column in zip(card["y"], all_rows.y[~all_rows.held_out].T, strict=True)
         ),
         n_targets=len(card["y"]),
@@ -389,10 +276,10 @@ def load(folder: Path) -> Task:
         default_target=tuple(card["default_target"]),
         source=inert(", ".join(r["source"] for r in card["rounds"])),
         support=tuple(
-            None if c.get("kind") == "category" else _support(column, *limits)
+            None if c.get("kind") == "category" else support_of(column, *limits)
             for c, column, limits in zip(card["x"], training.T, bounds.T.tolist(), strict=True)
         ),
-        dequantize=_smears(card, training),
+        dequantize=smears_of(card, training),
         stored=stored,
         training_pairs=training_pairs,
         held_out=held_out,
@@ -415,19 +302,6 @@ def load(folder: Path) -> Task:
         more_summary=partial(late("ipage_core.tasks.table.candidates:summary"), task),
         to_measure=partial(late("ipage_core.tasks.table.candidates:to_measure"), task),
     )
-
-
-def complete_pairs(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """The rows x (n, d), y (n, m) with every property; if these are few, all rows, gaps filled from the nearest row."""
-    complete = ~y.isnan().any(1)
-    if int(complete.sum()) >= min(tables.LEAST_ROWS // 2, len(x)):
-        return x[complete], y[complete]
-    y, width = y.clone(), (x.max(0).values - x.min(0).values).clamp(min=1e-300)
-    for column in y.T:
-        known = ~column.isnan()
-        _, nearest = cKDTree((x[known] / width).numpy()).query((x[~known] / width).numpy())
-        column[~known] = column[known][torch.from_numpy(np.atleast_1d(nearest))]
-    return x, y
 
 
 def recipes(task: Task) -> dict[str, Recipe]:
@@ -495,11 +369,6 @@ def property_names(task: Task) -> tuple[str, ...]:
     return () if task.data_folder is None else tuple(column["name"] for column in read_card(task.data_folder)["y"])
 
 
-def _write(folder: Path, card: dict[str, Any]) -> None:
-    with replacing(folder / CARD) as beside:
-        beside.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n")
-
-
 def _relation(card: Mapping[str, Any]) -> tuple[str, ...]:
     """Mixture constraints with parts by position; none if a column's own name equals the position of another one."""
     taken = {column["name"] for column in card["x"]} & {f"x{j + 1}" for j in range(len(card["x"]))}
@@ -549,35 +418,9 @@ def _check_width(name: str, column: np.ndarray, log: bool = False) -> None:
         )
 
 
-def inert(text: str) -> str:
-    """A user's name, safe for pages, figures and terminals: no character acts as markup, none is lost."""
-    text = re.sub(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]", " ", text)
-    return re.sub(r"(?<![^\W_])_|_(?![^\W_])", "＿", text).translate(INERT)  # not those within a_name
-
-
 def _round(source: str, values: np.ndarray) -> dict[str, Any]:
     digest = hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
     return {"source": source, "rows": len(values), "sha256": digest}
-
-
-def _label(name: str, unit: str | None) -> str:
-    """'a [Å]' from a column's name and its unit; a name in brackets keeps its own unit."""
-    plain = split_name(name)[0] if unit is None else re.sub(r"\s*[\[(][^\[\]()]*[\])]\s*$", "", name) or name
-    plain = inert(plain).translate({ord("["): "(", ord("]"): ")"})[:60].strip() or "nameless"
-    said = unit_of(name) if unit is None else unit
-    said = inert(said).translate({ord("["): " ", ord("]"): " "})[:20].strip()
-    return f"{plain} [{said}]" if said else plain
-
-
-def _shown(label: str) -> str:
-    """A label of the card, which may be old or from somebody else: 'a [Å]' without active content."""
-    plain, bracket, unit = label.removesuffix("]").partition(" [")
-    return _label(plain, unit if bracket else "")
-
-
-def unit_of(name: str) -> str:
-    """The unit in a column's name: 'a [Å]', 'a (Å)', 'a / Å', 'a in Å'; or nothing."""
-    return split_name(name)[1]
 
 
 def _split(x: np.ndarray) -> np.ndarray:
@@ -598,47 +441,10 @@ def _usual(y: np.ndarray) -> np.ndarray:
         if not len(complete):
             return np.nanmedian(y, axis=0)
         y = complete
-    floors = [_floor(torch.from_numpy(column.copy())) for column in y.T]
+    floors = [floor_of(torch.from_numpy(column.copy())) for column in y.T]
     free = np.ones(len(y), dtype=bool)
     for column, floor in zip(y.T, floors, strict=True):
         free &= column > floor if floor is not None else True
     rows = y[free] if free.any() else y
     middle = np.median(rows, axis=0)
     return rows[np.linalg.norm((rows - middle) / (rows.std(0) + 1e-300), axis=1).argmin()]
-
-
-def _floor(column: Tensor) -> float | None:
-    """The least value, if it is a spike."""
-    column = column[~column.isnan()]
-    lowest = column.min()
-    if sentinel(*np.unique(column.numpy(), return_counts=True)) == float(lowest):
-        return None  # a marker of missing values
-    return float(lowest) if float((column == lowest).double().mean()) >= tables.SPIKE else None
-
-
-def _smears(card: Mapping[str, Any], x: Tensor) -> tuple[float, ...]:
-    """Smear width of each input; includes the last part of a mixture, because a density over a plane has no bound."""
-    result = [0.5 if c.get("kind") == "category" else _smear(column) for c, column in zip(card["x"], x.T, strict=True)]
-    for sums in card.get("sums", []):
-        j = sums["x"][-1]
-        result[j] = max(result[j], SMEAR_OF_PARTS * float(x[:, j].max() - x[:, j].min()))
-    return tuple(result)
-
-
-def _smear(column: Tensor) -> float:
-    """Half the spacing of a grid, or a small width for a column with spikes; else 0."""
-    distinct, counts = column.unique(return_counts=True)
-    if len(distinct) <= tables.GRID and (spacing := tables.spacing(distinct.numpy())) is not None:
-        return 0.5 * spacing
-    spiked = float(counts.max() / len(column)) >= tables.SPIKE
-    return SMEAR * float(distinct[-1] - distinct[0]) if spiked else 0.0
-
-
-def _support(column: Tensor, low: float, high: float) -> tuple[float, float] | None:
-    """The bounds, if the data fill them evenly; the coordinate is then mapped so that no sample leaves them."""
-    if _smear(column) or column.min() < low or column.max() > high:
-        return None
-    position = (column.sort().values - low) / (high - low)
-    steps = torch.arange(1, len(column) + 1, dtype=column.dtype) / len(column)
-    by_chance = 1.36 / math.sqrt(len(column))  # 95 % quantile
-    return (low, high) if float((position - steps).abs().max()) < UNIFORM + by_chance else None
