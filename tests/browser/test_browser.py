@@ -195,7 +195,9 @@ def test_a_click_on_a_point_or_a_row_opens_the_inspector_and_the_trace(address, 
     number = int(page.evaluate("() => new URLSearchParams(location.search).get('sample')"))
     page.get_by_role("heading", name=f"Sample {number}").wait_for()
     settled(page)
-    cards = page.locator(".cards").last.inner_text()
+    inspector = page.locator(".frame", has_text="Achieved y")
+    inspector.get_by_text("More figures, for experts").click()
+    cards = inspector.inner_text()
     for name in ("Achieved y", "Re-simulation error", "Surrogate error", "Cycle error", "Prior density"):
         assert name in cards
     press(page, "‹ Step")
@@ -271,17 +273,18 @@ def test_compare_links_axes_and_a_sweep_can_be_stopped_and_gone_on_with(address,
     page.get_by_role("button", name="Start 240 runs").click()
     page.get_by_text("seed 0").wait_for()
     page.get_by_role("button", name="Stop").dispatch_event("click")  # a click would wait until the page is at rest
-    page.get_by_role("button", name="Go on").wait_for()
-    left = int(page.get_by_role("button", name="Go on").inner_text().split("Go on: ")[1].split()[0])
+    page.get_by_role("button", name="Continue: ").wait_for()
+    left = int(page.get_by_role("button", name="Continue: ").inner_text().split("Continue: ")[1].split()[0])
     assert 0 < left < 240
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Continue: ").click()
     page.get_by_text("Points are means over 20 seeds").wait_for()
 
 
 def test_intervals_constraints_and_a_design_of_one_s_own(address, watch):
     page = watch().open(f"{address}/?n=25")
-    page.get_by_text("Ask in other ways").click()
-    page.get_by_text("at least", exact=True).click()
+    page.get_by_text("More ways to ask").click()
+    page.get_by_role("combobox", name="I want y").click()
+    page.get_by_role("option", name="at least").click()
     page.wait_for_function(f"() => {HEADLINE}.includes('y ≥ 1.2')")
     page.get_by_role("textbox", name="Constraints on x").fill("x1 >= 0; x2 >= 0")
     page.get_by_role("textbox", name="Constraints on x").press("Enter")
@@ -317,7 +320,7 @@ def test_the_link_brings_the_same_designs_and_the_archive_the_command(address, w
         assert part in query
     again = watch().open(link)
     assert headline(again) == text
-    assert again.get_by_text("other weights").count() == 0
+    assert again.get_by_text("made with weights").count() == 0
     with page.expect_download() as download:
         page.get_by_text("Download ZIP").click()
     with zipfile.ZipFile(download.value.path()) as file:
@@ -325,7 +328,7 @@ def test_the_link_brings_the_same_designs_and_the_archive_the_command(address, w
         assert "figures/localization.html" in file.namelist()
         assert "--seed 4" in file.read("README.txt").decode()
     foreign = watch().open(link.split("&model=")[0] + "&model=deadbeef")
-    foreign.get_by_text("made with other weights").wait_for()
+    foreign.get_by_text("made with weights of this method that differ").wait_for()
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_the_gallery_plays_in_step_with_the_error_and_a_click_opens_a_cell(page)
 
 
 def test_regions_are_drawn_or_uploaded_and_what_cannot_be_is_one_sentence(page, link):
-    page.get_by_text("Ask in other ways").click()
+    page.get_by_text("More ways to ask").click()
     canvas = page.locator('[class*="st-key-canvas"] .heatmaplayer image')
     canvas.wait_for()
     page.wait_for_timeout(800)  # wait until the form has unfolded

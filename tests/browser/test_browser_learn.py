@@ -32,7 +32,7 @@ def test_the_tour_as_a_student_takes_it(address, watch):
     page.wait_for_function(
         "before => ![...document.querySelectorAll('.stMain p')].some(p => p.innerText === before)", arg=before
     )
-    answer = page.get_by_text("On the diagonal f sees each sample's true misfit")
+    answer = page.get_by_text("On the diagonal, f gives the true misfit of each sample")
     assert not answer.is_visible()
     page.get_by_text("Answer", exact=True).click()
     answer.wait_for()

@@ -70,7 +70,7 @@ def test_a_row_opens_a_panel_and_the_table_stays_where_it_is(address, watch, wid
 
 def test_an_error_of_typing_stands_under_its_field_and_the_result_stays(address, watch):
     page = watch().open(f"{address}/?n=25")
-    page.get_by_text("Ask in other ways").click()
+    page.get_by_text("More ways to ask").click()
     field = page.get_by_role("textbox", name="Constraints on x")
     field.fill("x1 >= nonsense")
     field.press("Enter")
@@ -132,7 +132,7 @@ def test_a_phone_s_first_screen_shows_designs_and_the_way_to_learn(address, watc
     )
     assert page.evaluate(seen)
     link.click()
-    page.get_by_role("heading", name="1 of 9").wait_for()
+    page.get_by_role("heading", name="1 of 10").wait_for()
 
 
 def test_the_key_f_leaves_the_figure_alone(address, watch):
