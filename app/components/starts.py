@@ -8,9 +8,9 @@ from app.components.widgets import trained
 from ipage_core.inference.methods import METHODS
 from ipage_core.problem.task import Task
 
-CONTROLS = {"prior-lm": "from the prior (control)", "ipage-paper": "the paper's"}
+CONTROLS = {"prior-lm": "the prior (control)", "ipage-paper": "the paper's posterior"}
 """Control methods, and the switch's label for their starts."""
-HOME = "from the posterior"
+HOME = "the posterior"
 
 
 def ask(task: Task, method: str) -> None:
@@ -27,18 +27,23 @@ def ask(task: Task, method: str) -> None:
     def change() -> None:
         st.session_state.method = st.session_state.starts
 
-    st.segmented_control(
-        "Samples start from",
-        [home, *offered],
-        format_func=lambda name: CONTROLS.get(name, HOME),
-        required=True,
-        label_visibility="collapsed",
-        wrap=True,
-        key="starts",
-        on_change=change,
-        help="The same target, the same surrogate, the same descent: only the starts differ. Starts from the prior "
-        "know nothing of the target. The paper's posterior was trained with the paper's losses only.",
-    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            "Samples start from",
+            width="content",
+            help="The same target, the same surrogate, the same descent: only the starts differ. Starts from the prior "
+            "know nothing of the target. The paper's posterior was trained with the paper's losses only.",
+        )
+        st.segmented_control(
+            "Samples start from",
+            [home, *offered],
+            format_func=lambda name: CONTROLS.get(name, HOME),
+            required=True,
+            label_visibility="collapsed",
+            wrap=True,
+            key="starts",
+            on_change=change,
+        )
 
 
 def _home(task: Task, method: str) -> str | None:

@@ -19,7 +19,7 @@ from app.state import classroom
 from app.state.targets import data
 from ipage_core.inference.methods import METHODS, folder
 from ipage_core.problem.request import SAMPLINGS, DesignRequest, goal_of
-from ipage_core.problem.target import Goal, Kind, Target
+from ipage_core.problem.target import KINDS, Goal, Target
 from ipage_core.problem.task import Task
 from ipage_core.runtime.cores import cores
 from ipage_core.tasks import TASKS
@@ -27,8 +27,6 @@ from ipage_core.tasks import TASKS
 Forms = Callable[[str], Form]
 """Name of a task → its form; passed in by the page, since this module must not import tasks."""
 COUNTS = [1, 3, 10, 25, 50, 100, 200, 500, 1000]
-KINDS: tuple[Kind, ...] = ("exactly", "at least", "at most", "between", "minimize", "maximize", "anything")
-"""Kinds of goals for a property."""
 ABREAST, AT_ONCE = 4, 8
 """Properties per row of the form, and the number of properties before the rest is folded away."""
 STRICTNESS = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]

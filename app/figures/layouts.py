@@ -19,7 +19,7 @@ NARROW: dict[str, Box] = {
     "extra": ((0.6, 1), (0.275, 0.47)),
     "error": ((0, 1), (0, 0.155)),
 }
-HEIGHTS = {"narrow": 1000, "medium": 560, "wide": 530, "large": 600}
+HEIGHTS = {"narrow": 1000, "medium": 560, "wide": 516, "large": 560}
 ASPECTS = {"narrow": 0.92, "medium": 0.9, "wide": 1.07, "large": 1.15}
 """Approximate width over height of the main panel: the browser's exact width is unknown here."""
 

@@ -104,10 +104,13 @@ def ticks_about(centre: float, half: float) -> list[float]:
 
 
 def sized(axes: Dict, font: int) -> None:
-    """Set the font of all axes. Plotly draws powers of ten a quarter larger than the set size."""
+    """Set the font of all axes; a size already set for an axis's numbers stays.
+
+    Plotly draws powers of ten a quarter larger than the set size.
+    """
     for axis in axes.values():
         powers = axis.get("type") == "log" and axis.get("exponentformat") == "power"
-        axis["tickfont"]["size"] = round(0.8 * font, 1) if powers else font
+        axis["tickfont"].setdefault("size", round(0.8 * font, 1) if powers else font)
         axis["title"]["font"]["size"] = font
 
 

@@ -91,7 +91,7 @@ views = {
     "Compare": lambda: compare.show(asked, run, own.picture, dark, size),
 }
 wide = not size.narrow
-left, *beside = st.columns([2.3, 1.5, 1, 0.75] if wide else [1], vertical_alignment="center")
+left, *beside = st.columns([3.2, 1.1, 0.9] if wide else [1], vertical_alignment="center")
 with left:
     view = st.segmented_control(
         "View",
@@ -108,14 +108,13 @@ if not wide:
 
 
 def ask_more(places: list) -> None:
-    """Starts, chosen sample and projector: beside the views or, on a phone, below the figure."""
+    """Chosen sample, projector and starts: beside and below the views or, on a phone, below the figure."""
     with places[0]:
-        if view == "Localization":
-            starts.ask(asked.task, asked.method)
-    with places[1]:
         choice.ask_sample(run)
-    with places[2]:
+    with places[1]:
         projector.ask()
+    if view == "Localization":
+        starts.ask(asked.task, asked.method)
 
 
 if wide:
@@ -126,7 +125,7 @@ if projector.on():
         rest()
     st.stop()
 if not wide:
-    ask_more([st.container() for _ in range(3)])
+    ask_more([st.container(), st.container()])
 if own.about:
     st.caption(own.about)
 st.html(cards(own.key_figures(run)))

@@ -526,3 +526,12 @@ def _unjudged(tmp_path):
     assert frame.loc[frame["method"] == "inn", "off1"].notna().all()
     cells, _ = rows.read(path.with_name(benchmark.CELLS))
     assert "| prior-lm | not verified |" in tables.markdown(cells, {}, "single")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "data" / "benchmark").glob("*.parquet")), ids=lambda path: path.stem)
+def test_shipped_rows_say_which_command_made_them(path):
+    """A table without its card closes the Benchmark page."""
+    frame, card = rows.read(path)
+    assert len(frame)
+    assert card["command"].startswith("python -m ipage_core benchmark")
+    assert card["machine"]

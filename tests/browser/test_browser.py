@@ -202,7 +202,7 @@ def test_a_click_on_a_point_or_a_row_opens_the_inspector_and_the_trace(address, 
         assert name in cards
     press(page, "‹ Step")
     page.get_by_text("Nearest training pairs").click()
-    page.get_by_text("What the model could have learnt it from").wait_for()
+    page.get_by_text("The training pairs nearest to this sample").wait_for()
     grid = page.locator('[data-testid="stDataFrame"]').first.locator("canvas").first.bounding_box()
     page.mouse.click(grid["x"] + 18, grid["y"] + 35 + 17 + 35 * 2)
     page.get_by_role("heading", name="Sample 2").wait_for()
@@ -283,6 +283,7 @@ def test_compare_links_axes_and_a_sweep_can_be_stopped_and_gone_on_with(address,
 def test_intervals_constraints_and_a_design_of_one_s_own(address, watch):
     page = watch().open(f"{address}/?n=25")
     page.get_by_text("More ways to ask").click()
+    settled(page)
     page.get_by_role("combobox", name="I want y").click()
     page.get_by_role("option", name="at least").click()
     page.wait_for_function(f"() => {HEADLINE}.includes('y ≥ 1.2')")

@@ -22,6 +22,7 @@ pytestmark = [
 
 FIGURE = "document.querySelector('.st-key-animation .js-plotly-plot')"
 HEADLINE = "[...document.querySelectorAll('h4')].map(h => h.innerText).find(t => t.includes(' design'))"
+RUN = "() => document.querySelector('.st-key-animation .js-plotly-plot')?._fullLayout?.meta?.run"
 GAPS = f"""() => [...{FIGURE}.querySelectorAll('.subplot.xy .scatterlayer .trace')]
     .map(trace => [...trace.querySelectorAll('path.point')])
     .filter(points => points.length === 25)
@@ -96,10 +97,12 @@ def test_constraints_a_cif_of_one_s_own_and_ranking(page):
     with zipfile.ZipFile(io.BytesIO(download(page, "CIF, all 25"))) as archive:
         assert len(archive.namelist()) == 25
         mine = archive.read("srtio3-7.cif")
+    before = page.evaluate(RUN)
     page.locator('input[type="file"]').set_input_files(
         {"name": "mine.cif", "mimeType": "chemical/x-cif", "buffer": mine}
     )
     page.wait_for_function("() => location.search.includes('start=')")
+    page.wait_for_function(f"before => {{ const run = ({RUN})(); return run && run !== before; }}", arg=before)
     settled(page)
     assert page.get_by_text("This file is not a structure file").count() == 0
     rows = list(csv.DictReader(io.StringIO(download(page, "Download CSV").decode())))

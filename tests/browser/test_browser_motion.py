@@ -45,12 +45,12 @@ def watched(browser):
 def test_one_switch_shows_starts_from_the_prior_and_comes_back(address, watched):
     page = watched.open(f"{address}/?n=25&play=false")
     at_first = page.evaluate(META)
-    page.get_by_text("from the prior (control)").click()
+    page.get_by_text("the prior (control)").click()
     page.wait_for_function("() => location.search.includes('method=')")
     page.wait_for_function(f"first => {{ const run = ({META})(); return run && run !== first; }}", arg=at_first)
     page.wait_for_selector(AT_REST)
     page.get_by_text("step (0: prior)").wait_for()
-    page.get_by_text("from the posterior", exact=True).click()
+    page.get_by_text("the posterior", exact=True).click()
     page.wait_for_function("() => !location.search.includes('method=')")
     page.wait_for_function(f"first => ({META})() === first", arg=at_first)
 

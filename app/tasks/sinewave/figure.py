@@ -190,7 +190,7 @@ def _closeup(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> N
         along(scene, moves(run, points[0], points[-1], colors, **subplot))
         along(scene, proposals(run, points[0], colors, 8, **where))
     if times > 1:
-        heading += f": ways × {times}"
+        heading += f": moves × {times}"
     travel(scene, run, points, rows, colors, 7, **where)
     limits = np.stack((centre - half, centre + half), axis=1).tolist()
     scene.axes["xaxis3"] = axis(
@@ -263,6 +263,7 @@ def _counts(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
         range=[9.6, -0.9],
         fixedrange=True,
         tickvals=numbers.tolist(),
+        tickfont={"color": colors.text, "size": min(size.font, 13)},  # nine lines of text in this panel's height
         mirror=False,
         showgrid=False,
     )

@@ -19,6 +19,8 @@ class SinewavePanel(TaskPanel):
         more = "A loop's number lights up as soon as a design lies on it." if run.n_modes else ""
         if run.n_modes and run.exact.all() and 0 <= run.y_star[0] < 1:
             more += " The three arcs at the edge x₁ = −1 solve it too, but belong to no numbered loop."
+        if run.localizes:
+            more = f"{more} **Close-up, moves × k:** each way from ring to dot is drawn k times as long.".strip()
         return words.caption(
             run,
             "Each dot is a design (x₁, x₂); darker background: larger y. The green curve is every x with "
