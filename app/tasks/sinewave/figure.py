@@ -25,6 +25,8 @@ from app.figures.theme import Dict, Palette, axis, packed, palette
 from ipage_core.tasks.sinewave import LOOP_CENTRES
 
 CENTRES = np.array(LOOP_CENTRES)
+COUNTS_FONT = 12
+"""Largest size at which the numbers of nine loops fit below one another."""
 
 
 def figure(run: Run, dark: bool = False, size: Size = WIDE, chosen: int | None = None) -> Dict:
@@ -237,7 +239,7 @@ def _counts(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
                 "y": packed(numbers),
                 "text": [str(c) for c in counts[t]],
                 "textposition": "middle right",
-                "textfont": {"size": size.font - 1},
+                "textfont": {"size": min(size.font - 1, COUNTS_FONT)},
             }
         )
         frame.append(
@@ -263,7 +265,7 @@ def _counts(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
         range=[9.6, -0.9],
         fixedrange=True,
         tickvals=numbers.tolist(),
-        tickfont={"color": colors.text, "size": min(size.font, 13)},  # nine lines of text in this panel's height
+        tickfont={"color": colors.text, "size": min(size.font, COUNTS_FONT)},
         mirror=False,
         showgrid=False,
     )
