@@ -1,15 +1,17 @@
-"""``new``: makes a user's own problem, whose Ω is a command or a crystal's calculator."""
+"""``new``: makes a user's own problem: a command, a crystal's calculator, or a table with or without an Ω."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import shlex
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ipage_core.cli import tables
 from ipage_core.cli.parser import WORKERS, whole
 from ipage_core.cli.shared import check_scheduler
 
@@ -25,7 +27,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="INPUT",
-        help="'length [m]=0.5:2', 'layers=1:12 integer' or 'R [ohm]=1:1e6 log'; given again for each",
+        help="'length [m]=0.5:2', 'layers=1:12 integer', 'R [ohm]=1:1e6 log' or 'metal=Cu|Ag|Au'; given again for "
+        "each; with --data also a column's name, whose data then give the bounds",
     )
     parser.add_argument(
         "--y",
@@ -33,8 +36,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="PROPERTY",
         help="'sag [mm] ± 0.1' (or +- 0.1): its name, unit and how exactly it has to be met; given again for each; "
-        "with --crystal: gap,energy,pressure, …",
+        "with --crystal: gap,energy,pressure, …; with --data also a column's name",
     )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="a table of measured rows to learn from; they are kept apart from results of the command",
+    )
+    tables.add_options(parser)
     crystal = parser.add_argument_group("a crystal of one's own, under strain")
     crystal.add_argument("--crystal", type=Path, metavar="CIF", help="or any other structure file that ASE reads")
     crystal.add_argument("--calculator", metavar="NAME", help="gpaw, chgnet, emt, MODULE:FACTORY or FILE.py:FACTORY")
@@ -65,13 +76,21 @@ def run(arguments: argparse.Namespace) -> int:
 
     check_scheduler(arguments.scheduler)
     there = (arguments.folder / cards.CARD).exists()
-    if there and (arguments.x or arguments.y or arguments.crystal):
+    if there and (arguments.x or arguments.y or arguments.crystal or arguments.data):
         raise ValueError(
             f"{arguments.folder} holds a problem already; accepted there: a new --command and its settings"
         )
-    card = _changed(arguments, cards.read(arguments.folder)) if there else _made(arguments)
-    cards.check_settings(card.batch, card.timeout, card.workers)
-    cards.write(arguments.folder, card)
+    new = not arguments.folder.exists()
+    try:
+        if arguments.data and not arguments.call:
+            return _table_alone(arguments)
+        card = _changed(arguments, cards.read(arguments.folder)) if there else _made(arguments)
+        cards.check_settings(card.batch, card.timeout, card.workers)
+        cards.write(arguments.folder, card)
+    except BaseException:
+        if new:  # nothing of a failure stays
+            shutil.rmtree(arguments.folder, ignore_errors=True)
+        raise
     cards.allow(arguments.folder, card.command)
     print(f"The command is: {shlex.join(card.command)}", file=sys.stderr)
     text = _tested(arguments.folder, card, arguments.test) if arguments.test else {}
@@ -82,22 +101,94 @@ def run(arguments: argparse.Namespace) -> int:
 def _made(arguments: argparse.Namespace) -> Card:
     """The card of a new problem."""
     from ipage_core.tasks.command import card as cards
+    from ipage_core.tasks.command import measured
     from ipage_core.tasks.command.columns import check_names, property_, variable
-    from ipage_core.tasks.table.own_data import slug
+    from ipage_core.tasks.table import reader
+    from ipage_core.tasks.table.card import CARD, slug
 
     if arguments.crystal is None and arguments.calculator is not None:
         raise ValueError("--calculator needs --crystal, the structure file of the crystal")
-    if arguments.folder.exists() and (not arguments.folder.is_dir() or any(arguments.folder.iterdir())):
-        raise ValueError(f"{arguments.folder} is there already; accepted: the name of a new folder, or an empty one")
+    if (arguments.folder / CARD).exists():
+        return _with_omega(arguments)
+    _check_free(arguments.folder)
     if arguments.crystal is not None:
         return _changed(arguments, _of_crystal(arguments))
     if not arguments.call:
         raise ValueError("--command is required: the call of a program that reads {in} and writes {out}")
-    variables, properties = tuple(map(variable, arguments.x)), tuple(map(property_, arguments.y))
-    check_names(variables, properties)
+    command = cards.parse_command(arguments.call)
     name = arguments.folder.resolve().name
-    card = cards.Card(slug(name), arguments.title or name, variables, properties, cards.parse_command(arguments.call))
-    return _changed(arguments, card)
+    if not arguments.data:
+        variables, properties = tuple(map(variable, arguments.x)), tuple(map(property_, arguments.y))
+        check_names(variables, properties)
+        return _changed(arguments, cards.Card(slug(name), arguments.title or name, variables, properties, command))
+    table = reader.read_table(arguments.data, tables.settings(arguments), least=1)
+    variables, properties, x, y = measured.of_table(table, arguments.x, arguments.y)
+    check_names(variables, properties)
+    card = cards.Card(slug(name), arguments.title or name, variables, properties, command)
+    tables.say(table)
+    return _with_rows(arguments, card, x, y, [table.source] * len(x))
+
+
+def _check_free(folder: Path) -> None:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"{folder} is there already; accepted: the name of a new folder, or an empty one")
+
+
+def _table_alone(arguments: argparse.Namespace) -> int:
+    """Own data without any Ω, as ``train --data`` makes them, but not yet trained."""
+    from ipage_core.tasks.command import measured
+    from ipage_core.tasks.table import reader
+    from ipage_core.tasks.table.card import slug
+
+    if arguments.crystal is not None:
+        raise ValueError("--crystal takes no --data: its calculator gives the rows")
+    _check_free(arguments.folder)
+    table = reader.read_table(arguments.data, tables.settings(arguments))
+    measured.as_own_data(arguments.folder, table, arguments.x, arguments.y, arguments.title)
+    tables.say(table)
+    print(
+        f"There is no Ω, so designs are predicted, not verified; new {arguments.folder} --command '…' adds one.",
+        file=sys.stderr,
+    )
+    said = {
+        "name": slug(arguments.folder.resolve().name),
+        "folder": str(arguments.folder.resolve()),
+        "rows": len(table.frame),
+    }
+    print(json.dumps(said, ensure_ascii=False))
+    return 0
+
+
+def _with_omega(arguments: argparse.Namespace) -> Card:
+    """The card of a folder of own data that now gets a command as Ω; its rows stay, as measured ones."""
+    from ipage_core.tasks.command import card as cards
+    from ipage_core.tasks.command import measured
+    from ipage_core.tasks.command.columns import check_names
+    from ipage_core.tasks.table.card import read_card
+
+    if arguments.x or arguments.y or arguments.data or arguments.crystal:
+        raise ValueError(f"{arguments.folder} holds own data already; accepted there: --command, which adds an Ω")
+    if not arguments.call:
+        raise ValueError("--command is required: the call of a program that reads {in} and writes {out}")
+    known, command = read_card(arguments.folder), cards.parse_command(arguments.call)
+    variables, properties, x, y, sources = measured.of_folder(arguments.folder)
+    check_names(variables, properties)
+    card = cards.Card(known["name"], arguments.title or known["title"], variables, properties, command)
+    return _with_rows(arguments, card, x, y, sources)
+
+
+def _with_rows(arguments: argparse.Namespace, card: Card, x: Any, y: Any, sources: list[str]) -> Card:
+    """Write measured rows into the folder of a new card."""
+    from ipage_core.tasks.command import card as cards
+    from ipage_core.tasks.command import measured
+
+    card = _changed(arguments, card)
+    cards.check_settings(card.batch, card.timeout, card.workers)
+    measured.write(arguments.folder, card, x, y, sources)
+    inside = len(measured.read(arguments.folder, card)[0])
+    outside = f"; {len(x) - inside} of them lie outside the bounds and are not used" if inside < len(x) else ""
+    print(f"{len(x)} measured rows{outside}. They train models; they never count as verified.", file=sys.stderr)
+    return card
 
 
 def _of_crystal(arguments: argparse.Namespace) -> Card:
@@ -108,8 +199,10 @@ def _of_crystal(arguments: argparse.Namespace) -> Card:
     from ipage_core.tasks.own_crystal.task import command, referenced
     from ipage_core.tasks.table.own_data import slug
 
-    if arguments.x or arguments.call:
-        raise ValueError("--crystal takes neither --x nor --command: strains are the inputs, the calculator is Ω")
+    if arguments.x or arguments.call or arguments.data:
+        raise ValueError(
+            "--crystal takes none of --x, --data and --command: strains are the inputs, the calculator is Ω"
+        )
     if not arguments.calculator:
         raise ValueError(f"--calculator is required with --crystal; accepted: {crystals.calculators.ACCEPTED}")
     properties = tuple(part.strip() for text in arguments.y for part in text.split(",") if part.strip())

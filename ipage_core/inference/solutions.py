@@ -400,6 +400,8 @@ class Solutions:
             columns["replaced"] = replaced.numpy()
             for j, label in enumerate(self.task.property_labels[m:]):
                 columns[label] = verification.y[:, m + j].numpy()
+            if not self.task.columns:  # else the table's own names follow
+                columns |= words_of_categories(self.task, x)
             blocks.append(pd.DataFrame(columns))
         return pd.concat(blocks, ignore_index=True)
 
@@ -436,6 +438,12 @@ _VALUES = ("method", "sampling", "seed", "success_before_replacement", "omega_ca
 
 def _some(names: tuple[str, ...], most: int = 6) -> str:
     return ", ".join(names) if len(names) <= most else f"{names[0]}, …, {names[-1]} ({len(names)})"
+
+
+def words_of_categories(task: Task, x: Tensor) -> dict[str, list[float | str]]:
+    """Further columns of ``solutions.csv`` for designs (n, d): each category's words, under its name."""
+    chosen = [(j, known) for j, known in enumerate(task.variables) if known.kind == "category"]
+    return {known.name: [known.show(value) for value in x[:, j].tolist()] for j, known in chosen}
 
 
 def _numbered(name: str, values: Tensor) -> dict[str, Any]:

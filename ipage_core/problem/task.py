@@ -131,7 +131,7 @@ class Task:
     → a card of them. A task with this hook keeps every answer of Ω; ``out`` is a copy of all rows.
     """
     evaluated: Callable[[], tuple[Tensor, Tensor]] | None = None
-    """→ x (n, d), y (n, m + p), NaN where Ω failed: all that Ω has said of designs, where the task keeps it."""
+    """→ x (n, d), y (n, m + p): all rows that the task keeps, by Ω (NaN where it failed) and complete measured ones."""
     distinct: float = 0.02
     """Designs at most so far apart, in ``distance_unit``, count as one and the same."""
     log_prior: Callable[[Tensor], Tensor] | None = None

@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 
 from ipage_core.cli.main import main
 from ipage_core.problem.target import Target
-from ipage_core.problem.task import Task
+from ipage_core.problem.task import Task, Variable
 from ipage_core.training.campaign.beliefs import Accepted, Beliefs, Coordinates
 from ipage_core.training.campaign.choose import choose, distinct
 from ipage_core.training.campaign.process import alone, fit, ties
+from ipage_core.training.campaign.report import summary
 from ipage_core.training.campaign.run import Campaign
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,6 +88,20 @@ def test_intervals_and_bounds_are_targets_and_optima_are_not():
         campaign(target="minimize")
 
 
+def test_a_campaign_without_enough_hits_says_what_is_near():
+    run = campaign(target="3.99", hits=2, budget=5)
+    run.run()
+    note = summary(run)["note"]
+    assert "larger --budget: the 5 count" in note
+    best = run.y[run.y[:, 0].isfinite(), 0].max()
+    assert f"comes closest: area {best:.4g}" in note
+    run = campaign(target="2", hits=3, budget=16, apart=2.0, ledger=Path("d.jsonl"))
+    run.run()
+    assert len(run.found) == 1
+    alike = int(run.hit.sum()) - 1
+    assert (f"{alike} more hits are within --apart 2" in summary(run)["note"]) == bool(alike)
+
+
 def test_constraints_hold_in_every_design():
     run = campaign(hits=1, budget=9, constraints=("a=b",))
     run.run()
@@ -107,6 +122,28 @@ def test_two_properties_in_units_far_apart():
     run = Campaign(known, Target.parse(known, "2,30000"), 4, 30, Path("c.jsonl"))
     run.run()
     assert len(run.found) == 4
+
+
+def test_categories_are_chosen_and_differ_as_much_as_the_ends_of_a_box():
+    metal = Variable("metal", kind="category", levels=("Cu", "Ag", "Au"))
+
+    def cost(x):
+        return x[:, :1] * torch.tensor([1.0, 1.2, 10.0], dtype=torch.float64)[x[:, 1:].round().long()]
+
+    known = Task.from_function(
+        cost, [Variable("length", "m", 1, 2), metal], {"cost": 0.02}, "wire", default_target=(1.5,), seconds=1.0
+    )
+    run = Campaign(known, Target.parse(known, "1.5"), 2, 24, Path("c.jsonl"))
+    run.run()
+    x = run.x[run.found]
+    assert sorted(x[:, 1].tolist()) == [0, 1], "one hit of copper, one of silver"
+    assert (run.x[:, 1] == run.x[:, 1].round()).all()
+    assert float(run.at.distance(x[:1], x[1:])) >= 1
+    assert torch.allclose(cost(x), run.y[run.found])
+    held = Campaign(known, Target.parse(known, "1.5"), 1, 16, Path("d.jsonl"), constraints=("metal=Ag",))
+    held.run()
+    assert (held.x[:, 1] == 1).all()
+    assert len(held.found) == 1
 
 
 def test_a_stopped_campaign_goes_on_and_counts_each_evaluation_once():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 import shutil
 import signal
 import tempfile
@@ -46,15 +47,17 @@ def _call(
     try:
         given, written = folder / "in.csv", folder / "out.csv"
         with given.open("w", newline="", encoding="utf-8") as file:
-            lines = csv.writer(file)
+            lines = csv.writer(file, lineterminator="\n")  # awk and shells keep a carriage return
             lines.writerow(["sample", *argument["x_names"]])
             lines.writerows([i, *row] for i, row in enumerate(cells))
         words = [word.replace("{in}", str(given)).replace("{out}", str(written)) for word in argument["command"]]
         ended = supervised.run(words, folder, argument["timeout"], argument["environment"])
         y, error = read_results(written, argument["y_names"], len(cells), ended.code == 0)
-        why, said = _how(ended, argument["timeout"]), _last_line(folder / "stderr.txt")
-        by_name = [": ".join(part for part in (why, one, said) if part) if one else "" for one in error]
-        return y, by_name, [ended.seconds / len(cells)] * len(cells), ended.code == 0
+        why, said = _how(ended, argument["timeout"]), _last_lines(folder / "stderr.txt")
+        for i, one in enumerate(error):
+            parts = (why, one, _about(said, i, len(cells), bool(why)))
+            error[i] = ": ".join(part for part in parts if part) if one else ""
+        return y, error, [ended.seconds / len(cells)] * len(cells), ended.code == 0
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -73,15 +76,26 @@ def _how(ended: supervised.Ended, timeout: float) -> str:
     return f"exit code {ended.code}" if ended.code else ""
 
 
-def _last_line(path: Path) -> str:
-    """The last non-empty line of a file, if any."""
+def _about(lines: Sequence[str], sample: int, n: int, failed: bool) -> str:
+    """The last line of stderr about a sample: one that names it, else the last line of all if it can be about no other.
+
+    A call of several designs that succeeds may warn of any of them.
+    """
+    own = [line for line in lines if re.search(rf"\bsample\W{{0,3}}{sample}(?!\.?\d)", line, re.IGNORECASE)]
+    if own or not lines or (n > 1 and not failed):
+        return own[-1] if own else ""
+    return lines[-1]
+
+
+def _last_lines(path: Path) -> list[str]:
+    """The non-empty lines at the end of a file."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 4096))
             lines = [line.strip() for line in file.read().decode("utf-8", "replace").splitlines()]
     except OSError:
-        return ""
-    return next((line[:300] for line in reversed(lines) if line), "")
+        return []
+    return [line[:300] for line in lines if line]
 
 
 def read_results(path: Path, names: Sequence[str], n: int, whole: bool) -> tuple[list[list[float] | None], list[str]]:

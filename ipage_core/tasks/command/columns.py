@@ -29,10 +29,10 @@ def variable(text: str) -> Variable:
     if not sign or not name or not said:
         raise ValueError(f"The input '{text}' is not understood; accepted: {INPUTS}")
     if "|" in said:
-        raise ValueError(
-            f"The input '{text}' is one of several words, which a command cannot take yet; accepted: numbers, as in "
-            "'layers=1:12 integer'"
-        )
+        levels = tuple(level.strip() for level in said.split("|"))
+        if not all(levels) or len(set(levels)) < len(levels):
+            raise ValueError(f"The words of the input '{text}' must differ, and none may be empty; accepted: {INPUTS}")
+        return Variable(name, unit, kind="category", levels=levels)
     interval, *words = said.split()
     low, colon, high = interval.partition(":")
     if not colon or set(words) - {"integer", "log"}:
@@ -86,9 +86,11 @@ def check_names(variables: Sequence[Variable], properties: Sequence[Property]) -
 
 
 def cell(known: Variable, value: float) -> str:
-    """Format a value for the command: a whole number without a decimal point, any other with all digits.
+    """Format a value for the command: a category's word, a whole number without a decimal point, else all digits.
 
     >>> cell(Variable("layers", low=1, high=12, kind="integer"), 3.0)
     '3'
     """
+    if known.kind == "category":
+        return str(known.show(value))
     return str(round(value)) if known.kind == "integer" else repr(float(value))

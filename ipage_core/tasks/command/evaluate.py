@@ -85,7 +85,8 @@ def evaluate(
     )
     x = settled(card, x)
     known = rows.read(folder, card)
-    if (known.find(x) < 0).any():
+    again = int((known.find(x) >= 0).sum())
+    if again < len(x):
         cards.check_allowed(folder, card.command)
         with rows.locked(folder):
             rows.settle(folder, card)
@@ -93,6 +94,7 @@ def evaluate(
             new = x[known.find(x) < 0]
             _, first = np.unique([rows.key(row) for row in new], return_index=True)
             todo = new[np.sort(first)]
+            again = len(x) - len(todo)
             try:
                 executor.run(
                     work,
@@ -106,5 +108,7 @@ def evaluate(
             finally:
                 rows.settle(folder, card)
         known = rows.read(folder, card)
+    if watch.known is not None:
+        watch.known(again)
     results = known.find(x)
     return np.where((results >= 0)[:, None], known.y[np.maximum(results, 0)] if len(known.y) else np.nan, np.nan)

@@ -1,8 +1,8 @@
 """All results of the command, in ``rows.parquet``: one row per design.
 
-Columns: the inputs, the properties (empty for a failure), ``error`` (the reason of a failure; else empty), ``source``,
-``seconds``, ``made`` (UTC). While calls run, a journal stores each result as it arrives; the journal joins the rows
-afterwards, or when the next run begins.
+Columns: the inputs (a category by its word), the properties (empty for a failure), ``error`` (the reason of a failure;
+else empty), ``source``, ``seconds``, ``made`` (UTC). While calls run, a journal stores each result as it arrives; the
+journal joins the rows afterwards, or when the next run begins.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ipage_core.problem.variable import Variable
 from ipage_core.runtime.files import replacing
 from ipage_core.tasks.command.card import Card
 
@@ -61,7 +62,7 @@ def read(folder: Path, card: Card) -> Rows:
         ValueError: the file is damaged.
     """
     stamps = [_stamp(folder / name) for name in (ROWS, JOURNAL)]
-    return _read(folder, tuple(card.x_names), tuple(card.y_names), tuple(stamps))
+    return _read(folder, card.variables, tuple(card.y_names), tuple(stamps))
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -73,7 +74,8 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=8)
-def _read(folder: Path, x_names: tuple[str, ...], y_names: tuple[str, ...], stamps: Any) -> Rows:
+def _read(folder: Path, variables: tuple[Variable, ...], y_names: tuple[str, ...], stamps: Any) -> Rows:
+    x_names = tuple(known.name for known in variables)
     columns = [*x_names, *y_names, "error", "source", "seconds", "made"]
     path = folder / ROWS
     if path.exists():
@@ -84,15 +86,22 @@ def _read(folder: Path, x_names: tuple[str, ...], y_names: tuple[str, ...], stam
     else:
         frame = pd.DataFrame({name: pd.Series(dtype=float) for name in (*x_names, *y_names, "seconds")})
         frame = frame.assign(error="", source="", made="")[columns]
-    new = _frame(folder / JOURNAL, x_names, y_names)
+    new = _frame(folder / JOURNAL, variables, y_names)
     frame = pd.concat([frame, new], ignore_index=True) if len(new) else frame
-    x = frame[list(x_names)].to_numpy(dtype=np.float64)
+    x = np.stack([numbers_of(known, frame[known.name]) for known in variables], axis=1)
     first = ~pd.Series([key(row) for row in x], dtype=object).duplicated().to_numpy(dtype=bool)
     frame, x = frame[first].reset_index(drop=True), x[first]
     return Rows(x, frame[list(y_names)].to_numpy(dtype=np.float64), frame)
 
 
-def _frame(journal: Path, x_names: tuple[str, ...], y_names: tuple[str, ...]) -> pd.DataFrame:
+def numbers_of(known: Variable, cells: pd.Series) -> Floats:
+    """A column of inputs (n,) as numbers: a category as the place of its word among its levels."""
+    if known.kind == "category":
+        cells = cells.map({level: float(k) for k, level in enumerate(known.levels)})
+    return np.asarray(cells.to_numpy(dtype=np.float64))
+
+
+def _frame(journal: Path, variables: tuple[Variable, ...], y_names: tuple[str, ...]) -> pd.DataFrame:
     """The rows of a journal; an incomplete last line (after a kill) is skipped."""
     entries: list[list[Any]] = []
     text = journal.read_text() if journal.exists() else ""
@@ -101,10 +110,12 @@ def _frame(journal: Path, x_names: tuple[str, ...], y_names: tuple[str, ...]) ->
             break
         one = json.loads(line)["result"]
         for x, y, error, seconds in zip(one["x"], one["y"], one["error"], one["seconds"], strict=True):
-            entries.append([*x, *(y or [np.nan] * len(y_names)), error, one["source"], seconds, one["made"]])
-    columns = [*x_names, *y_names, "error", "source", "seconds", "made"]
+            shown = [known.show(value) for known, value in zip(variables, x, strict=True)]
+            entries.append([*shown, *(y or [np.nan] * len(y_names)), error, one["source"], seconds, one["made"]])
+    columns = [*(known.name for known in variables), *y_names, "error", "source", "seconds", "made"]
     frame = pd.DataFrame(entries, columns=columns)
-    return frame.astype(dict.fromkeys((*x_names, *y_names, "seconds"), np.float64))
+    numeric = [known.name for known in variables if known.kind != "category"]
+    return frame.astype(dict.fromkeys((*numeric, *y_names, "seconds"), np.float64))
 
 
 def write(folder: Path, frame: pd.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""A problem's folder as a task: its command is Ω, its rows are the training pairs, and it stores the models."""
+"""A problem's folder as a task: its command is Ω, all its rows are training pairs, and it stores the models."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ipage_core.problem.variable import Variable
 from ipage_core.runtime.executor import Progress
 from ipage_core.runtime.files import replacing
 from ipage_core.tasks.command import card as cards
-from ipage_core.tasks.command import rows
+from ipage_core.tasks.command import measured, rows
 from ipage_core.tasks.command.card import Card
 from ipage_core.tasks.command.evaluate import evaluate
 from ipage_core.tasks.command.rows import Floats
@@ -44,17 +44,20 @@ def load(folder: Path) -> Task:
     fine, seconds = known.fine, known.frame["seconds"].median()
 
     def stored() -> tuple[Tensor, Tensor]:
-        now = rows.read(folder, card)
-        if (count := int(now.fine.sum())) < LEAST_ROWS:
+        now, (x, y) = rows.read(folder, card), measured.read(folder, card)
+        complete = np.isfinite(y).all(axis=1)
+        if (count := int(now.fine.sum() + complete.sum())) < LEAST_ROWS:
             raise ValueError(
                 f"{folder} has {count} rows with results, a training needs {LEAST_ROWS}: "
                 f"python -m ipage_core dataset {folder} --n 100 computes some"
             )
-        return torch.from_numpy(now.x[now.fine]), torch.from_numpy(now.y[now.fine])
+        pairs = (now.x[now.fine], x[complete]), (now.y[now.fine], y[complete])
+        return torch.from_numpy(np.concatenate(pairs[0])), torch.from_numpy(np.concatenate(pairs[1]))
 
     def evaluated() -> tuple[Tensor, Tensor]:
-        now = rows.read(folder, card)
-        return torch.tensor(now.x), torch.tensor(now.y)
+        now, (x, y) = rows.read(folder, card), measured.read(folder, card)
+        complete = np.isfinite(y).all(axis=1)
+        return torch.tensor(np.concatenate((now.x, x[complete]))), torch.tensor(np.concatenate((now.y, y[complete])))
 
     def omega(x: Tensor) -> Tensor:
         return torch.from_numpy(evaluate(folder, card, x.detach().cpu().double().numpy()))
@@ -62,7 +65,8 @@ def load(folder: Path) -> Task:
     def sample_prior(n: int, generator: Generator) -> Tensor:
         return torch.from_numpy(placed(card, torch.rand(n, len(card.variables), generator=generator).double().numpy()))
 
-    usual = np.median(known.y[fine], axis=0) if fine.any() else np.zeros(len(card.properties))
+    known_y = np.concatenate((known.y[fine], measured.read(folder, card)[1]))
+    usual = np.nan_to_num(np.nanmedian(known_y, axis=0)) if len(known_y) else np.zeros(len(card.properties))
     task = Task(
         name=card.name,
         title=card.title,
@@ -80,7 +84,7 @@ def load(folder: Path) -> Task:
         evaluated=evaluated,
         networks=own_data.networks,
         models_folder=folder,
-        data_size=max(1, int(fine.sum())),
+        data_size=max(1, len(known_y)),
     )
     task = replace(task, recipes=own_data.recipes(task), collect=_collector(folder, card))
     if not (folder / "crystal.json").exists():

@@ -25,11 +25,13 @@ LOG_GAIN = 2.0
 
 @dataclass(frozen=True, eq=False)
 class Coordinates:
-    """Designs as inputs of the processes: in the unit cube, logarithmic where the task says so."""
+    """Designs as inputs of the processes: in the unit cube, logarithmic where the task says so, categories one-hot."""
 
     low: Tensor
     width: Tensor
     log: Tensor
+    levels: Tensor
+    """(d,) number of levels of each category; 0 for other coordinates."""
     copies: Copies
     group: Tensor
     unit: Tensor
@@ -41,6 +43,7 @@ class Coordinates:
     def of(cls, task: Task) -> Coordinates:
         """The coordinates of a task."""
         log = torch.tensor([known.scale == "log" for known in task.variables])
+        levels = torch.tensor([len(known.levels) if known.kind == "category" else 0 for known in task.variables])
         low, high = (torch.where(log, end.clamp(min=1e-300).log(), end) for end in task.bounds)
         width = high - low
         own = task.images
@@ -54,18 +57,32 @@ class Coordinates:
             return _inward(images(x), low, width, log)
 
         copies = alone if own is None else inside
+        group = ties(copies, task.d) if own is not None else torch.arange(task.d).repeat_interleave(levels.clamp(min=1))
         unit = (task.bounds[1] - task.bounds[0]) if task.distance_unit is None else torch.as_tensor(task.distance_unit)
-        return cls(low, width, log, copies, ties(copies, task.d), unit, images)
+        return cls(low, width, log, levels, copies, group, unit, images)
 
     def inward(self, x: Tensor) -> Tensor:
-        """(n, d) → (n, d) in the unit cube, differentiable."""
-        return _inward(x, self.low, self.width, self.log)
+        """(n, d) → (n, D) in the unit cube, differentiable; a category takes a coordinate for each of its levels.
+
+        Two levels of a category are 1 apart, as far as the ends of any other coordinate.
+        """
+        points = _inward(x, self.low, self.width, self.log)
+        if not bool(self.levels.any()):
+            return points
+        columns = []
+        for j, count in enumerate(self.levels.tolist()):
+            if count:
+                level = x[:, j].detach().round().long().clamp(0, count - 1)
+                columns.append(torch.nn.functional.one_hot(level, count).to(points) / math.sqrt(2))
+            else:
+                columns.append(points[:, j : j + 1])
+        return torch.cat(columns, dim=1)
 
     def distance(self, x: Tensor, others: Tensor) -> Tensor:
         """Distance from each design to the nearest image of each other design. (n, d), (k, d) → (n, k)."""
         if not len(others):
             return torch.full((len(x), 0), math.inf, dtype=torch.float64)
-        if bool(self.log.any()):  # in box widths, on the scale of the search
+        if bool((self.log | (self.levels > 0)).any()):  # in box widths, on the scale of the search
             x, others = self.inward(x), self.inward(others)
             return torch.cdist(x, others)
         images = self.images(others) / self.unit

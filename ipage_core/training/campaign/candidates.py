@@ -40,8 +40,7 @@ def candidates(
         proposed: designs (p, d) of iPage's posterior.
     """
     low, high = space.bounds
-    e = space.bounds.shape[1]
-    anywhere = low + (high - low) * torch.rand(NEW, e, dtype=torch.float64, generator=generator)
+    anywhere = placed(space, torch.rand(NEW, len(low), dtype=torch.float64, generator=generator))
     near = x[off.argsort()[:12]]
     around = space.encode(near)[torch.randint(len(near), (BESIDE,), generator=generator)]
     length = STEP * torch.rand(BESIDE, 1, dtype=torch.float64, generator=generator)
@@ -57,6 +56,16 @@ def candidates(
     found = space.exact(space.project(space.decode(space.settle(u))))
     kept = (space.excess(found) <= 1e-6).all(1) if len(space.excess(found).T) else torch.ones(len(found)).bool()
     return found[kept], [name for name, one in zip(named, kept.tolist(), strict=True) if one]
+
+
+def placed(space: DesignSpace, share: Tensor) -> Tensor:
+    """Points of the unit cube → u, uniform in the box; each level of a category is equally likely. (n, e) → (n, e)."""
+    low, high = space.bounds
+    u = low + (high - low) * share
+    if space.held is None:
+        return u
+    level = low.ceil() + ((high.floor() - low.ceil() + 1) * share).floor()
+    return torch.where(space.held, level.clamp(max=high), u)
 
 
 def _localized(beliefs: Beliefs, space: DesignSpace, u: Tensor) -> Tensor:
@@ -81,6 +90,11 @@ def _chords(beliefs: Beliefs, space: DesignSpace, x: Tensor, y: Tensor, off: Ten
         return space.encode(x[:0])
     above, below = above[off[above].argsort()[:12]], below[off[below].argsort()[:12]]
     pairs = torch.cartesian_prod(above, below)
+    if space.held is not None:  # nothing lies between two levels of a category
+        levels = space.encode(x)[:, space.held]
+        pairs = pairs[(levels[pairs[:, 0]] == levels[pairs[:, 1]]).all(1)]
+        if not len(pairs):
+            return space.encode(x[:0])
     apart = (beliefs.at.inward(x[pairs[:, 0]]) - beliefs.at.inward(x[pairs[:, 1]])).norm(dim=1)
     pairs = pairs[(apart * (1 + off[pairs].sum(1).log1p())).argsort()[:CHORDS]]
     first, last = space.encode(x[pairs[:, 0]]), space.encode(x[pairs[:, 1]])

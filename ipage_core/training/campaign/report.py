@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from ipage_core.inference.solutions import words_of_categories
+
 if TYPE_CHECKING:
     from ipage_core.training.campaign.run import Campaign
 
@@ -14,7 +16,8 @@ def hits_frame(campaign: Campaign) -> pd.DataFrame:
     """One row per distinct hit, verified by Ω: ``sample`` is its evaluation, from 0; ``stage`` is ``campaign``.
 
     Further columns as in ``solutions.csv``: target, x, surrogate (the earlier prediction; empty if none), y,
-    resim_error, in_bounds, replaced, other properties. For an interval, the target is the end nearer to y.
+    resim_error, in_bounds, replaced, other properties, words of categories. For an interval, the target is the end
+    nearer to y.
     """
     task, rows = campaign.task, campaign.found
     m = task.n_targets
@@ -28,6 +31,7 @@ def hits_frame(campaign: Campaign) -> pd.DataFrame:
     columns["in_bounds"] = task.in_bounds(x).numpy()
     columns["replaced"] = False
     columns |= {label: y[:, m + j].numpy() for j, label in enumerate(task.property_labels[m:])}
+    columns |= words_of_categories(task, x)
     return pd.DataFrame(columns)
 
 
@@ -43,5 +47,26 @@ def summary(campaign: Campaign) -> dict[str, Any]:
         "seconds": round(campaign.seconds, 1),
     }
     if len(campaign.found) < campaign.hits and campaign.evaluations >= campaign.budget:
-        figures["note"] = f"The budget is used up; go on with a larger --budget: the {campaign.evaluations} count."
+        figures["note"] = " ".join((_all_used(campaign), _nearest(campaign))).strip()
     return figures
+
+
+def _all_used(campaign: Campaign) -> str:
+    alike = int(campaign.hit.sum()) - len(campaign.found)
+    note = f"The budget is used up; go on with a larger --budget: the {campaign.evaluations} count."
+    if alike:
+        note += f" {alike} more hits are within --apart {campaign.apart:g} of another one, so they are not distinct."
+    return note
+
+
+def _nearest(campaign: Campaign) -> str:
+    """The evaluated design that comes closest to the target, if there is no hit."""
+    y = campaign.y[:, : campaign.task.n_targets]
+    fine = y.isfinite().all(1)
+    if campaign.found or not bool(fine.any()):
+        return ""
+    off = campaign.accepted.off(y).nan_to_num(nan=float("inf"))
+    row = int(off.argmin())
+    names = zip(campaign.task.targets, y[row].tolist(), strict=True)
+    values = ", ".join(f"{known.name} {value:.4g} {known.unit}".strip() for known, value in names)
+    return f"There is no hit; evaluation {row} comes closest: {values}."

@@ -23,7 +23,7 @@ from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task
 from ipage_core.problem.watch import watching
 from ipage_core.training.campaign.beliefs import Accepted, Beliefs, Coordinates
-from ipage_core.training.campaign.candidates import candidates
+from ipage_core.training.campaign.candidates import candidates, placed
 from ipage_core.training.campaign.choose import choose, distinct
 from ipage_core.training.campaign.ledger import Ledger, Step, opened
 
@@ -159,9 +159,14 @@ class Campaign:
         return torch.cat([self.known_y[:0], *(step.predicted for step in self._steps if step.y is not None)])
 
     @property
+    def hit(self) -> Tensor:
+        """(n,) bool: which evaluated designs are hits."""
+        return self.accepted.hit(self.y[:, : self.task.n_targets])
+
+    @property
     def found(self) -> list[int]:
         """Rows of the distinct hits among the evaluated designs."""
-        hit = self.accepted.hit(self.y[:, : self.task.n_targets]).nonzero()[:, 0]
+        hit = self.hit.nonzero()[:, 0]
         assert self.apart is not None
         return [int(hit[k]) for k in distinct(self.at, self.x[hit], self.apart)]
 
@@ -245,14 +250,14 @@ class Campaign:
 
     def _fill(self, count: int) -> Tensor:
         """Maximin points for the start, or random points later. → (count, d)."""
-        low, high = self.space.bounds
+        e = self.space.bounds.shape[1]
         done, size = self.evaluations, self._start_size()
         if done < size:
-            u = torch.tensor(unit_design(size, len(low), "maximin", self.seed))[done : done + count]
+            u = torch.tensor(unit_design(size, e, "maximin", self.seed))[done : done + count]
         else:
             generator = torch.Generator().manual_seed(self.seed * 1_000_003 + done)
-            u = torch.rand(count, len(low), dtype=torch.float64, generator=generator)
-        v = low + (high - low) * u.double()
+            u = torch.rand(count, e, dtype=torch.float64, generator=generator)
+        v = placed(self.space, u.double())
         return self.space.exact(self.space.project(self.space.decode(self.space.settle(v))))
 
     def _evaluate(

@@ -102,6 +102,102 @@ def test_from_a_command_to_verified_designs(capsys):
     assert main(["predict", "box", "s.csv", "--out", "p.csv"]) == 0
 
 
+METALS = """
+awk -F, -v OFMT=%.12g 'NR==1{print "sample,cost"; next} {
+  price["Cu"] = 1; price["Ag"] = 10; price["Au"] = 100
+  if (!($3 in price)) exit 3
+  print $1 "," $2 * price[$3] }' "$1" > "$2"
+"""
+
+
+def test_a_command_gets_the_words_of_a_category_and_designs_choose_among_them(capsys):
+    Path("sim.sh").write_text(METALS)
+    words = ["--x", "length=1:2", "--x", "metal=Cu|Ag|Au", "--y", "cost ± 0.1", "--command", "sh sim.sh {in} {out}"]
+    assert main(["new", "wire", *words, "--batch", "40", "--test", "3"]) == 0
+    assert main(["dataset", "wire", "--n", "40"]) == 0
+    frame = pd.read_parquet("wire/rows.parquet")
+    assert frame["error"].eq("").all()
+    assert set(frame["metal"]) == {"Cu", "Ag", "Au"}
+    assert (frame["metal"].value_counts() >= 8).all(), "each word is as likely as the others"
+    assert np.allclose(frame["cost"], frame["length"] * frame["metal"].map({"Cu": 1, "Ag": 10, "Au": 100}))
+    task = registry.load_folder("wire")
+    assert torch.equal(task.evaluated()[0][:, 1].unique(), torch.arange(3.0, dtype=torch.float64))
+    assert main(["train", "wire", "--epochs", "2"]) == 0
+    asked = ["--target", "15", "--n", "4", "--omega-evals", "2", "--verify", "all", "--out", "s.csv"]
+    assert main(["design", "wire", *asked]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["hits"] == 4
+    final = pd.read_csv("s.csv").query("stage == 'localized'")
+    assert set(final["metal"]) == {"Ag"}, "no other metal costs 15"
+    assert (final["x2"] == 1).all()
+    assert main(["verify", "wire", "s.csv", "--out", "v.csv"]) == 0
+    assert np.allclose(pd.read_csv("v.csv").query("stage == 'localized'")["y1"], final["y1"])
+    held = ["--target", "1.5", "--n", "4", "--constrain", "metal=Cu", "--out", "h.csv"]
+    assert main(["design", "wire", *held]) == 0
+
+
+def gaps(n: int, shift: float = 0.0) -> pd.DataFrame:
+    """Measured rows: length and metal, and their cost, ``shift`` above the simulator's."""
+    length = np.linspace(1, 2, n)
+    metal = np.array(["Cu", "Ag", "Au"])[np.arange(n) % 3]
+    cost = length * pd.Series(metal).map({"Cu": 1.0, "Ag": 10.0, "Au": 100.0}).to_numpy()
+    return pd.DataFrame({"length [m]": length, "metal": metal, "cost": cost + shift})
+
+
+def test_measured_rows_train_beside_those_of_the_command_and_are_never_its_answer(capsys):
+    Path("sim.sh").write_text(METALS)
+    gaps(24, shift=0.5).to_csv("gaps.csv", index=False)
+    words = ["--data", "gaps.csv", "--x", "length=1:1.8", "--x", "metal", "--y", "cost ± 0.1"]
+    assert main(["new", "wire", *words, "--command", "sh sim.sh {in} {out}", "--batch", "9"]) == 0
+    assert "24 measured rows; 5 of them lie outside the bounds" in capsys.readouterr().err
+    measured = pd.read_parquet("wire/measured.parquet")
+    assert measured["source"].eq("gaps.csv").all()
+    assert len(pd.read_parquet("wire/rows.parquet")) == 1, "the test evaluation alone"
+    task = registry.load_folder("wire")
+    assert [(v.name, v.kind) for v in task.variables] == [("length", "real"), ("metal", "category")]
+    x, y = task.pairs()
+    assert len(x) == len(task.evaluated()[0]) == 19 + 1
+    first = x[:, 0] == 1.0
+    assert not torch.equal(task.omega(x[first]), y[first]), "a measured row is not an answer of Ω"
+    assert not pd.read_parquet("wire/rows.parquet")["source"].eq("gaps.csv").any()
+    assert main(["train", "wire", "--epochs", "2"]) == 0
+    asked = ["--target", "15", "--n", "2", "--omega-evals", "2", "--verify", "all", "--out", "s.csv"]
+    assert main(["design", "wire", *asked]) == 0
+    final = pd.read_csv("s.csv").query("stage == 'localized'")
+    assert np.allclose(final["y1"], final["x1"] * final["metal"].map({"Cu": 1, "Ag": 10, "Au": 100}))
+
+
+def test_a_table_gets_an_omega_later():
+    gaps(60).to_csv("gaps.csv", index=False)
+    assert main(["new", "wire", "--data", "gaps.csv", "--x", "length, metal", "--y", "cost ± 0.2"]) == 0
+    task = registry.load_folder("wire")
+    assert task.omega is None
+    assert task.properties[0].tolerance == 0.2
+    assert task.variables[1].levels == ("Ag", "Au", "Cu")
+    Path("sim.sh").write_text(METALS)
+    assert main(["new", "wire", "--command", "sh sim.sh {in} {out}", "--test", "2"]) == 0
+    task = registry.load_folder("wire")
+    assert task.omega is not None
+    assert len(task.pairs()[0]) == 62
+    assert task.omega(task.bounds[:1])[0, 0] == 10
+
+
+@pytest.mark.parametrize("command", [[], ["--command", "sh sim.sh {in} {out}"]])
+def test_a_table_that_does_not_fit_is_refused_and_nothing_stays(command, capsys):
+    gaps(60).to_csv("gaps.csv", index=False)
+    for words, why in (
+        (["--x", "width", "--y", "cost"], "There is no column 'width'"),
+        (["--x", "length", "--y", "metal"], "holds no numbers"),
+        (["--x", "length=3:2", "--y", "cost"], "LOW < HIGH"),
+        (["--x", "length", "--y", "cost", "--crystal", "a.cif"], "--crystal"),
+        (["--y", "cost"], "least one input"),
+    ):
+        assert main(["new", "wire", "--data", "gaps.csv", *words, *command]) == 2
+        said = capsys.readouterr().err.strip()
+        assert why in said
+        assert "\n" not in said
+        assert not Path("wire").exists()
+
+
 def test_failures_are_kept_with_their_reasons_and_never_asked_for_again():
     extra = (
         "if a > 1.8: raise SystemExit('diverged at ' + row['a'])\n"
@@ -123,6 +219,30 @@ def test_failures_are_kept_with_their_reasons_and_never_asked_for_again():
     Path("sim.py").unlink()  # so that another call would fail
     assert torch.equal(task.omega(x).nan_to_num(-1), y.nan_to_num(-1))
     assert len(known()) == 4
+
+
+def test_of_a_call_that_succeeds_only_lines_that_name_a_sample_are_its_reason():
+    extra = (
+        "if a > 1.8: print('sample ' + row['sample'] + ': diverged', file=sys.stderr)\n"
+        "        if a > 1.6: continue\n"
+        "        print('a warning', file=sys.stderr)"
+    )
+    make(extra, "--batch", "16")
+    x = torch.tensor([[1.9, 1.0, 1.0], [1.7, 1.0, 1.0], [1.5, 8.0, 2.0]], dtype=torch.float64)
+    registry.load_folder("box").omega(x)
+    error = known().set_index("a")["error"]
+    assert error[1.9].endswith("no row for it: sample 0: diverged")
+    assert error[1.7].endswith("no row for it"), "'a warning' may be about another sample"
+
+
+def test_known_rows_are_not_counted_as_calls(capsys):
+    make()
+    pd.DataFrame({"x1": [1.1, 1.2, 1.1], "x2": [1.0] * 3, "x3": [1, 1, 1]}).to_csv("d.csv", index=False)
+    calls = []
+    for _ in range(2):
+        assert main(["verify", "box", "d.csv", "--out", "v.csv"]) == 0
+        calls.append(json.loads(capsys.readouterr().out.splitlines()[-1])["omega_calls"])
+    assert calls == [2, 0], "two designs are the same, and all are known the second time"
 
 
 def test_a_call_that_hangs_is_stopped_with_all_that_it_has_started():
@@ -215,7 +335,8 @@ def test_rows_are_needed_before_a_training():
         ("n=0.5:3 integer", "not whole"),
         ("R=0:1 log", "above 0"),
         ("R=1:2 logs", "is not understood"),
-        ("metal=Cu|Ag", "cannot take yet"),
+        ("metal=Cu|Cu", "must differ"),
+        ("metal=Cu||Ag", "must differ"),
     ],
 )
 def test_an_input_that_is_not_written_as_accepted(text, why):
