@@ -91,7 +91,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ipage_core.problem.watch import watching
     from ipage_core.training.fit import pick_device
 
-    if arguments.goal and task.design_goals is not None and (designs := task.design_goals(arguments)) is not None:
+    if (designs := cells.goal_designs(task, arguments)) is not None:
         write_csv(designs.frame(), arguments.out)
         if task.remark:
             print(f"{task.title}: {task.remark}", file=sys.stderr)

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from ipage_core.cli import tables
+from ipage_core.cli import cells, tables
 from ipage_core.cli.shared import find_task
 
 
@@ -21,6 +21,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--format", required=True, help="crystals: cif, poscar or extxyz; architecture: png, svg, dxf, stl or 3mf"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    cells.add_export_options(parser)
     tables.add_options(parser)
 
 
@@ -30,6 +31,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ipage_core.tasks.export import files
 
     task = find_task(arguments.task, arguments.model)
+    settings = cells.export_settings(task, arguments)
     table = tables.read(arguments.solutions, arguments)
     x = tables.designs(task, arguments.solutions, table)
     frame = table.frame
@@ -37,7 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
         frame = frame.assign(**{f"x{j + 1}": column for j, column in enumerate(x.numpy().T)})
     if "sample" not in frame:
         frame["sample"] = range(len(frame))
-    written = files(task, arguments.format, frame)
+    written = files(task, arguments.format, frame, **settings)
     for name, content in written.items():
         with replacing(arguments.out / name) as beside:
             beside.write_bytes(content)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipage_core.cli import tables
-from ipage_core.cli.parser import add_out, add_workers
+from ipage_core.cli.parser import add_out, add_workers, file_name
 from ipage_core.cli.shared import find_task, print_counts, where_omega_runs, write_csv
 
 if TYPE_CHECKING:
@@ -19,12 +19,17 @@ if TYPE_CHECKING:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("task", metavar="TASK")
-    parser.add_argument("designs", type=Path, metavar="CSV")
+    parser.add_argument(
+        "designs", type=Path, metavar="CSV", help="a table of designs; for architecture also NPY or NPZ"
+    )
     add_out(parser)
     parser.add_argument(
         "--relax", action="store_true", help="crystal: also let the ions come to rest, which takes minutes a design"
     )
     parser.add_argument("--structures", type=Path, metavar="DIR", help="with --relax: a CIF for each relaxed state")
+    parser.add_argument(
+        "--surface", type=file_name, metavar="FILE", help="voxels: E(n) over all directions, as .csv, .ply or .stl"
+    )
     add_workers(parser, None)
     tables.add_options(parser)
 
@@ -44,9 +49,17 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.structures is not None and not arguments.relax:
         raise ValueError("--structures needs --relax: it is for relaxed states")
     if task.verify_file is not None and (values := task.verify_file(arguments.designs)) is not None:
+        drawn = None
+        if arguments.surface is not None and task.surface_file is not None:
+            drawn = task.surface_file(values, arguments.surface.suffix)
         write_csv(pd.DataFrame([values]), arguments.out)
+        if drawn is not None:
+            with replacing(arguments.surface) as beside:
+                beside.write_bytes(drawn)
         print(json.dumps({"n": 1, "omega_calls": 1, "failed": 0}))
         return
+    if arguments.surface is not None:
+        raise ValueError("--surface needs an array of voxels (NPY or NPZ) of a task that reads them")
     table = tables.read(arguments.designs, arguments)
     x, frame = tables.designs(task, arguments.designs, table), table.frame
     known: list[int] = []

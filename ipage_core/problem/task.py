@@ -98,6 +98,8 @@ class Task:
     """Short text of a design for links; None: its numbers."""
     verify_file: Callable[[Path], Mapping[str, Any] | None] | None = None
     """Runs Ω on a design in a file → values by column; None: the file is a table of designs."""
+    surface_file: Callable[[Mapping[str, Any], str], bytes] | None = None
+    """(values of ``verify_file``, file suffix) → a property over all directions as a file."""
     data_size: int = 10_000
     """Number of training pairs, as in the paper's Table 1."""
     held_out: Callable[[], tuple[Tensor, Tensor]] | None = None
@@ -140,8 +142,10 @@ class Task:
     """Bounds (2, d) and units (d,) of the neural adjoint as published; None: the box and its widths."""
     export_formats: tuple[str, ...] = ()
     """File formats for designs."""
-    export: Callable[[pd.DataFrame, str], Mapping[str, bytes]] | None = None
-    """(table with ``sample`` and x1 …, one design a row; format) → contents by file name."""
+    export: Callable[..., Mapping[str, bytes]] | None = None
+    """(table with ``sample`` and x1 …, one design a row; format; settings) → contents by file name."""
+    export_settings: Callable[[Any], Mapping[str, Any]] | None = None
+    """(options of the command ``export``) → further arguments of ``export``; None: it has no settings."""
     relations: tuple[str, ...] = ()
     """Constraints on every design, such as ``x1 + x2 + x3 = 1`` for the parts of a mixture."""
     columns: tuple[str, ...] = ()

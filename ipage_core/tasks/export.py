@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from ipage_core.problem.task import Task
 
 
-def files(task: str | Task, form: str, frame: pd.DataFrame) -> dict[str, bytes]:
+def files(task: str | Task, form: str, frame: pd.DataFrame, **settings: Any) -> dict[str, bytes]:
     """The final designs of a ``solutions.csv`` in a format of their task. → content by file name.
+
+    ``settings`` are those of the task's ``export``, such as the layout of cells.
 
     Raises:
         ValueError: the task has no such format, a row is not a design, or an id is not valid.
@@ -30,7 +32,7 @@ def files(task: str | Task, form: str, frame: pd.DataFrame) -> dict[str, bytes]:
     if task.export_formats and form not in task.export_formats:
         accepted = ", ".join(task.export_formats)
         raise ValueError(f"format '{form}' is not known for {task.name}; accepted: {accepted}")
-    return dict(task.export(frame, form))
+    return dict(task.export(frame, form, **settings))
 
 
 def _check_ids(samples: list) -> None:

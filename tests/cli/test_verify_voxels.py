@@ -12,7 +12,9 @@ from ipage_core.cli.main import main
 
 def test_a_voxel_array_is_verified(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.save(tmp_path / "solid.npy", np.ones((4, 4, 4)))
-    assert main(["verify", "architecture", str(tmp_path / "solid.npy"), "--out", str(tmp_path / "c.csv")]) == 0
+    words = ["verify", "architecture", str(tmp_path / "solid.npy"), "--out", str(tmp_path / "c.csv")]
+    assert main([*words, "--surface", str(tmp_path / "e.csv")]) == 0
+    np.testing.assert_allclose(pd.read_csv(tmp_path / "e.csv")["E [E_s]"], 1, rtol=1e-9)
     assert json.loads(capsys.readouterr().out) == {"n": 1, "omega_calls": 1, "failed": 0}
     row = pd.read_csv(tmp_path / "c.csv").iloc[0]
     np.testing.assert_allclose(row[["e_x", "e_y", "e_z", "e_min", "e_max"]].astype(float), 1, rtol=1e-9)

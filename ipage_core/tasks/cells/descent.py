@@ -181,6 +181,8 @@ def _stepped(u: Array, jacobian: Array, residual: Array) -> Array:
     for _ in range(3):
         a = jacobian * free
         normal = a @ a.T
+        if not np.trace(normal) > 0:  # no pixel can move: all are masked, or full where more is wanted
+            return u
         damping = DAMPING * np.trace(normal) / len(normal) + np.finfo(np.float64).tiny
         delta = a.T @ np.linalg.solve(normal + damping * np.eye(len(normal)), wanted)
         outside = ((flat + delta > 1) & (flat >= 1)) | ((flat + delta < 0) & (flat <= 0))

@@ -10,6 +10,7 @@ import io
 import math
 import re
 from collections.abc import Callable
+from typing import Any
 from xml.sax.saxutils import escape
 
 import ezdxf
@@ -26,6 +27,8 @@ from ipage_core.tasks.cells.material import Material, metadata
 from ipage_core.tasks.cells.threemf import threemf
 
 SIDE = 32
+MOST_TILES = 20
+"""Most cells along an axis of a layout."""
 DOT = 8
 """Image dots per pixel of the cell, along each axis."""
 
@@ -110,3 +113,22 @@ def files(
         except ValueError as error:
             raise ValueError(f"sample {sample}: {error}") from None
     return results
+
+
+def settings(options: Any) -> dict[str, Any]:
+    """Layout and material from the options of the command ``export``; what is not given keeps its default.
+
+    Raises:
+        ValueError: the number of cells cannot be parsed, or a size is not positive.
+    """
+    given: dict[str, Any] = {
+        name: getattr(options, name) for name in ("cell_mm", "thickness_mm") if getattr(options, name) is not None
+    }
+    if options.tiles is not None:
+        match = re.fullmatch(r"([0-9]{1,3})[x×*]([0-9]{1,3})", options.tiles.strip())
+        if match is None or not all(1 <= int(part) <= MOST_TILES for part in match.groups()):
+            raise ValueError(
+                f"--tiles '{options.tiles}' is not accepted: cells along x and y, such as 3x3, 1 to {MOST_TILES}"
+            )
+        given["tiles"] = int(match[1]), int(match[2])
+    return {"layout": Layout(**given), "material": Material(options.material or "solid", options.young_gpa)}

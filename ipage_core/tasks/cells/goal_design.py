@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -19,13 +20,14 @@ import torch
 from ipage_core.tasks.cells import constraints
 from ipage_core.tasks.cells.dataset import SIDE
 from ipage_core.tasks.cells.descent import CellSpace
-from ipage_core.tasks.cells.features import smallest_features
+from ipage_core.tasks.cells.features import has_features, smallest_features
 from ipage_core.tasks.cells.goals import Goal, Goals, Kind
 from ipage_core.tasks.cells.mesh import Mesh, stiffness
 from ipage_core.tasks.cells.properties import TABLE, cell_property, default_tolerance, values
-from ipage_core.tasks.cells.solver import SolvedCells, solve
+from ipage_core.tasks.cells.solver import STARTS, SolvedCells, solve
 from ipage_core.tasks.cells.space import Filtered
-from ipage_core.tasks.cells.starts import mean_and_sd
+from ipage_core.tasks.cells.starts import mean_and_sd, nearest
+from ipage_core.tasks.cells.topology import percolates
 from ipage_core.tasks.cells.wallpaper import operations
 
 _COMPARISON = re.compile(r"([^<>=]+?)\s*(<=|>=|=)\s*([0-9.eE+-]+)")
@@ -107,6 +109,8 @@ def space_and_goals(expressions: Sequence[str], side: int = SIDE, feature: int =
         group = next(text.partition("=")[2].strip() for text in masks if text.strip().startswith("group"))
         orbits = operations(group, side).min(axis=0)
     solid, void = (None if mask is None else _enlarged(mask.numpy(), side) for mask in (moves.solid, moves.void))
+    if void is not None and percolates(~void) != (True, True):
+        raise ValueError("the void region cuts the cell; accepted: regions that leave a solid way along x and along y")
     return CellSpace(side, feature, orbits, solid, void), goals
 
 
@@ -137,6 +141,9 @@ class GoalDesigns:
         """The feature size of the cells, for users who print them."""
         if self.feature == 1:
             return "; walls and gaps may be one pixel thin"
+        thin = int((~has_features(self.solved.cells, self.feature)).sum())
+        if thin:
+            return f"; {thin} of {len(self.solved.cells)} cells have a wall or a gap thinner than {self.feature} pixels"
         return f"; no wall and no gap is thinner than {self.feature} pixels, so that they can be printed"
 
     def frame(self) -> pd.DataFrame:
@@ -158,6 +165,18 @@ class GoalDesigns:
         solid, void = np.array([smallest_features(cell) for cell in cells]).T
         columns |= {"solid_feature": solid, "void_feature": void, "misfit": solved.misfit, "start": solved.start}
         return pd.DataFrame(columns | {"omega_calls": solved.calls})
+
+    @property
+    def lookup(self) -> float:
+        """The largest residual, in tolerances, of the nearest shipped cell as it is: the control."""
+        return float(nearest(Goals.of(self.goals), 1, self.feature)[1][0])
+
+    def achieved(self, mesh: Mesh) -> dict[str, float]:
+        """The median over the designs of each goal's property on a mesh."""
+        names, cells = list(dict.fromkeys(goal.name for goal in self.goals)), self.solved.cells
+        c = self.solved.stiffness if mesh == self.solved.mesh else stiffness(cells, mesh)
+        middle = np.median(values(names, c, cells.mean((1, 2))), axis=0)
+        return dict(zip(names, middle.round(6).tolist(), strict=True))
 
     def errors(self) -> np.ndarray:
         """Squared distance from the accepted range, summed over the goals with a number, in their units. → (n,)."""
@@ -184,6 +203,10 @@ class GoalDesigns:
             "goals": [goal.text for goal in self.goals],
             "z_scores": [None if goal.open else round(z_score(goal.name, goal.value), 4) for goal in self.goals],
             "mesh": solved.mesh,
+            "achieved": self.achieved(solved.mesh),
+            **({"achieved_on_pixels": self.achieved("pixel")} if solved.mesh == "converged" else {}),
+            "hits_by_start": dict(Counter(s for s, met in zip(solved.start, solved.met, strict=True) if met)),
+            "lookup_misfit": round(self.lookup, 4),
             "feature": self.feature,
             "note": solved.sentence() + self.remark(),
         }
@@ -197,6 +220,7 @@ def design(
     mesh: Mesh = "pixel",
     side: int = SIDE,
     feature: int = 1,
+    starts: Sequence[str] = STARTS,
     seed: int = 0,
     record: bool = False,
     progress: Callable[[int], None] | None = None,
@@ -210,6 +234,7 @@ def design(
         mesh: ``pixel`` or ``converged``.
         side: 32, 48 or 64 pixels.
         feature: smallest feature, in pixels.
+        starts: kinds of starts, as :func:`ipage_core.tasks.cells.solver.solve` takes them.
         seed: seed of all random choices.
         record: whether to keep the intermediate densities of each design.
         progress: called after each design with the number of finished designs.
@@ -219,5 +244,14 @@ def design(
     """
     space, more = space_and_goals(expressions, side, feature)
     every = (*goals, *more)
-    solved = solve(every, n, space=space, mesh=mesh, seed=seed, record=record, progress=progress)
+    solved = solve(
+        every,
+        n,
+        space=space,
+        mesh=mesh,
+        from_=starts,  # type: ignore[arg-type]
+        seed=seed,
+        record=record,
+        progress=progress,
+    )
     return GoalDesigns(every, solved, feature)

@@ -3,44 +3,101 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from ipage_core.problem.target import expression
+from ipage_core.problem.names import find
+from ipage_core.problem.target import Target, expression
 from ipage_core.tasks.cells.features import parse_feature
 from ipage_core.tasks.cells.goal_design import GoalDesigns, cell_goals, design
+from ipage_core.tasks.cells.goals import Goal
+from ipage_core.tasks.cells.modulus import E_X_MEAN, E_X_SD
 from ipage_core.tasks.cells.properties import cell_property
 
+OWN: dict[str, Any] = {"mesh": "pixel", "side": 32, "feature": "2", "cell_mm": 10.0, "starts": "nearest,noise,motif"}
+"""Options that the solver takes, with their defaults."""
+OF_THE_NETWORKS: dict[str, Any] = {
+    "targets": None,
+    "method": None,
+    "model": None,
+    "sampling": "maximin",
+    "omega_evals": 0,
+    "finish": False,
+    "seed_design": None,
+    "optimizer": "lm",
+    "steps": None,
+    "spread": "off",
+    "fill": None,
+    "to_measure": None,
+}
+"""Options, with their defaults, that have no meaning where the operator itself is descended."""
 
-def _asked(goals: Sequence[str]) -> bool:
-    """Whether a goal concerns a cell property in units of E_s rather than the task's own y."""
-    for said in goals:
-        name, _ = expression(said)
-        try:
+
+def _in_cell_properties(goals: Sequence[str]) -> bool:
+    """Whether a goal concerns a cell property in units of E_s rather than the task's own y.
+
+    Raises:
+        ValueError: a goal concerns neither.
+    """
+    from ipage_core.tasks.cells.task import TASK
+
+    several = False
+    for name in (expression(said)[0] for said in goals):
+        if find(name, [target.name for target in TASK.targets], position="y") is None:
             cell_property(name)
-        except ValueError:
-            continue
-        return True
-    return False
+            several = True
+    return several
 
 
 def design_goals(options: Any) -> GoalDesigns | None:
-    """Designs for the options of ``design``; None if the goals are targets of the task.
+    """Designs for the options of ``design``; None if localization runs on the surrogate.
 
     Raises:
         ValueError: a goal, a constraint or a number is invalid, or an option does not apply here.
     """
-    if not _asked(options.goal or ()):
+    several = _in_cell_properties(options.goal or ())
+    if several and options.localize_on == "surrogate":
+        raise ValueError(
+            "--localize-on surrogate: the network knows E_x alone, by --target; accepted with goals in E_s: omega"
+        )
+    if not several and options.localize_on != "omega":
+        for name in OWN:
+            if getattr(options, name) is not None:
+                raise ValueError(f"{_flag(name)} needs goals such as --goal 'E_x=0.3', or --localize-on omega")
         return None
-    for name, value in (("--seed-design", options.seed_design), ("--to-measure", options.to_measure)):
-        if value is not None:
-            raise ValueError(f"{name} has no meaning for cells with --goal; leave it out")
-    goals = [goal for said in options.goal for goal in cell_goals(*expression(said))]
+    for name, usual in OF_THE_NETWORKS.items():
+        if getattr(options, name) != usual:
+            raise ValueError(f"{_flag(name)} has no meaning where the operator itself is descended; leave it out")
+    if options.verify == "none":
+        raise ValueError(
+            "--verify none has no meaning where the operator itself is descended: it verifies every design"
+        )
+    own = {name: usual if getattr(options, name) is None else getattr(options, name) for name, usual in OWN.items()}
+    goals = [goal for said in options.goal for goal in cell_goals(*expression(said))] if several else _target(options)
     return design(
         goals,
         options.n,
         expressions=[part for text in options.constrain for part in text.split(";") if part.strip()],
-        mesh=options.mesh,
-        side=options.side,
-        feature=parse_feature(options.feature, options.cell_mm, options.side),
+        mesh=own["mesh"],
+        side=own["side"],
+        feature=parse_feature(own["feature"], own["cell_mm"], own["side"]),
+        starts=[kind.strip() for kind in own["starts"].split(",")],
         seed=options.seed,
     )
+
+
+def _target(options: Any) -> list[Goal]:
+    """The task's own target, a z-score of E_x, as goals in E_s."""
+    from ipage_core.tasks.cells.task import TASK
+
+    wanted = Target.parse(TASK, options.target) if options.goal is None else Target.from_goals(TASK, options.goal)
+    z = wanted.goals[0]
+    tolerance = TASK.targets[0].tolerance if z.tolerance is None else z.tolerance
+    return cell_goals(
+        "E_x",
+        replace(z, low=E_X_MEAN + E_X_SD * z.low, high=E_X_MEAN + E_X_SD * z.high, tolerance=E_X_SD * tolerance),
+    )
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")

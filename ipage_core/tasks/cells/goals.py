@@ -10,7 +10,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ipage_core.tasks.cells.properties import cell_property, default_tolerance
+from ipage_core.tasks.cells.properties import cell_property, default_tolerance, limits
 
 Array = NDArray[np.float64]
 Kind = Literal["exactly", "at least", "at most", "minimize", "maximize"]
@@ -39,6 +39,14 @@ class Goal:
             object.__setattr__(self, "tolerance", default_tolerance(self.name, self.value))
         if not 0 < self.tolerance < math.inf:
             raise ValueError(f"goal '{self.name}': expected a positive tolerance, got {self.tolerance:g}")
+        low, high = limits(self.name)
+        slack = self.tolerance if self.kind == "exactly" else 0.0
+        if (self.kind != "at most" and self.value - slack > high + 1e-9) or (
+            self.kind != "at least" and self.value + slack < low - 1e-9
+        ):
+            said = f"; moduli are in units of the solid's E_s, which has {high:.4g}" if high < math.inf else ""
+            said = said if cell_property(self.name).unit == "E_s" else ""
+            raise ValueError(f"goal '{self.text}': {self.name} lies between {low:g} and {high:.4g}{said}")
 
     @property
     def text(self) -> str:
@@ -77,6 +85,9 @@ class Goals:
         closed = [goal for goal in goals if not goal.open]
         if not closed:
             raise ValueError("expected at least one goal with a number, e.g. E_x = 0.3")
+        exact = [goal.name for goal in closed if goal.kind == "exactly"]
+        if twice := sorted({name for name in exact if exact.count(name) > 1}):
+            raise ValueError(f"{twice[0]} has {exact.count(twice[0])} exact goals; expected one for each property")
         side = np.array([{"exactly": 0.0, "at least": 1.0, "at most": -1.0}[goal.kind] for goal in closed])
         tolerance = np.array([goal.tolerance for goal in closed])
         aim = np.array([goal.value for goal in closed]) + side * tolerance

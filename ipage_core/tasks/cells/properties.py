@@ -24,6 +24,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ipage_core.tasks.cells.homogenization import POISSON
+
 Array = NDArray[np.float64]
 Formula = Callable[[Array], tuple[Array, Array]]
 """C (*, 3, 3) → value (*,), ∂value/∂C (*, 3, 3)."""
@@ -124,6 +126,9 @@ def _anisotropy(c: Array) -> tuple[Array, Array]:
     return value, _MANDEL * (_scaled(1 / np.maximum(off * size, tiny), rest) - _scaled(value / size**2, c))
 
 
+SOLID = np.array([(1, POISSON, 0), (POISSON, 1, 0), (0, 0, (1 - POISSON) / 2)]) / (1 - POISSON**2)
+"""C of the solid in plane stress, E_s = 1."""
+
 _X, _Y, _XY = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 
 TABLE: dict[str, CellProperty] = {
@@ -172,6 +177,20 @@ def default_tolerance(name: str, value: float) -> float:
     """The default tolerance of a goal. It is relative for a modulus near 0; otherwise any soft cell would pass."""
     known = cell_property(name)
     return min(known.tolerance, RELATIVE * value) if known.unit == "E_s" and value > 0 else known.tolerance
+
+
+def limits(name: str) -> tuple[float, float]:
+    """Lowest and highest value of a property of any cell: C is positive, and no stiffer than the solid (Voigt).
+
+    >>> limits("E_x")
+    (0.0, 1.0)
+    """
+    known = cell_property(name)
+    if known.unit == "E_s" and known.formula is not None:
+        return 0.0, float(known.formula(SOLID)[0])
+    return {"volume": (0.0, 1.0), "anisotropy": (0.0, 1.0), "eta_x": (-1.0, 1.0), "eta_y": (-1.0, 1.0)}.get(
+        known.name, (-math.inf, math.inf)
+    )
 
 
 def values(names: Sequence[str], stiffness: ArrayLike, volume: ArrayLike) -> Array:

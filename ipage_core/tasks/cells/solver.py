@@ -12,20 +12,26 @@ from numpy.typing import ArrayLike, NDArray
 
 from ipage_core.tasks.cells import starts
 from ipage_core.tasks.cells.attempt import FLIPS_ALONE, attempt, pushed
+from ipage_core.tasks.cells.dataset import SIDE
 from ipage_core.tasks.cells.descent import CellSpace
 from ipage_core.tasks.cells.flips import finish
 from ipage_core.tasks.cells.goals import Goal, Goals
 from ipage_core.tasks.cells.mesh import OPERATORS, Mesh
+from ipage_core.tasks.cells.posterior_start import posterior_samples
 from ipage_core.tasks.cells.properties import values
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-Start = Literal["nearest", "noise", "motif", "given"]
+Start = Literal["nearest", "noise", "motif", "posterior", "given"]
+STARTS: tuple[Start, ...] = ("nearest", "noise", "motif")
+"""Default kinds of starts. The posterior meets no more goals than these, and takes longer (RESULTS.md)."""
 
 ATTEMPTS = 6
 """Maximum number of starts per design; after them the solver returns the nearest cell."""
 SHAKEN, FINER = 4.0, 0.72
 """Largest misfit of the best cell at which every other start is this cell, shaken; factor on its filter radius."""
+LOOKED_AT = 40
+"""Number of stored cells among which a design looks for one to keep as it is, if none of its starts ends clean."""
 CLOSE = 1.6
 """Largest misfit at which such a start is the best cell unchanged, to try other flips."""
 
@@ -38,8 +44,10 @@ class SolvedCells:
     """(n, side, side), True = solid; admissible, symmetric and masked as requested."""
     stiffness: Array
     """(n, 3, 3) in units of E_s, at the mesh."""
+    names: tuple[str, ...]
+    """The k properties of the goals, in their order."""
     values: Array
-    """(n, k) of the goals' properties, in their order."""
+    """(n, k) of these properties."""
     misfit: Array
     """(n,) the largest residual in tolerances; ≤ 1 where every goal is met."""
     start: list[str]
@@ -66,7 +74,7 @@ class SolvedCells:
         if not len(self.cells) or self.met.any():
             return said
         best = int(self.misfit.argmin())
-        achieved = ", ".join(f"{value:.4g}" for value in self.values[best])
+        achieved = ", ".join(f"{name} = {value:.4g}" for name, value in zip(self.names, self.values[best], strict=True))
         return f"not reached in {int(self.attempts.sum())} starts at {at}; nearest achieved: {achieved}"
 
 
@@ -76,7 +84,7 @@ def solve(
     *,
     space: CellSpace | None = None,
     mesh: Mesh = "pixel",
-    from_: Sequence[Start] = ("nearest", "noise", "motif"),
+    from_: Sequence[Start] = STARTS,
     given: ArrayLike | None = None,
     attempts: int = ATTEMPTS,
     seed: int = 0,
@@ -86,15 +94,17 @@ def solve(
     """Find n cells that meet every goal, by finite elements.
 
     Each design tries its starts until one ends within the tolerances. A start is a stored cell near the goals
-    (flips alone while it is near), noise, a motif (if a Poisson's ratio must be negative) or a given
-    density, e.g. a posterior sample. Goals without a number are then pushed as far as the others allow.
+    (flips alone while it is near), noise, a motif (if a Poisson's ratio must be negative), a sample of the shipped
+    INN's posterior at the goal on E_x or E_y, or a given density. Goals without a number are then pushed as far as the
+    others allow.
 
     Args:
         goals: the goals, all to be met together.
         n: number of designs.
         space: resolution, symmetry, masks and the smallest feature; 32 × 32 free pixels if None.
         mesh: ``pixel``: one element per pixel; ``converged``: the extrapolated property.
-        from_: kinds of starts; stored and given cells come first, then noise and the other kinds take turns.
+        from_: kinds of starts; a given density or posterior sample comes first, then stored cells; then noise and the
+            other kinds take turns.
         given: (m, side, side) densities in [0, 1] for ``given``.
         attempts: maximum number of starts per design.
         seed: seed of all random choices.
@@ -116,6 +126,11 @@ def solve(
     given = None if given is None else np.asarray(given, dtype=np.float64)
     if ("given" in from_) != (given is not None and given.shape[1:] == (space.side, space.side)):
         raise ValueError(f"expected given cells of shape (m, {space.side}, {space.side}) with the start 'given'")
+    if "posterior" in from_:
+        if given is not None:
+            raise ValueError("expected the start 'posterior' or 'given', got both")
+        samples = posterior_samples(aims, n, seed)
+        given = np.array([starts.resized(sample, space.side) for sample in samples])
     pool = starts.nearest(aims, n * (1 + attempts // 2), space.feature) if "nearest" in from_ else None
     result, ways = [], list[tuple[Array, ...]]()
     for i, child in enumerate(np.random.SeedSequence(seed).spawn(n)):
@@ -138,9 +153,10 @@ def solve(
                 best, name, way = ended, kind, own or []
             if best is not None and best.misfit <= 1:
                 break
-        if best is None:  # no start led to a clean cell: fall back to the full cell
-            full = np.ones((space.side, space.side), dtype=bool) if space.void is None else ~space.void
-            best, name = finish(full, aims, space, rng, OPERATORS[mesh], rounds=0), "none"
+        if best is None:  # no start led to a clean cell
+            whole = [finish(cell, aims, space, rng, OPERATORS[mesh], rounds=0) for cell in _unchanged(aims, space)]
+            best, name = min(whole, key=lambda ended: ended.misfit), "none"
+            calls += len(whole)
         elif best.misfit <= 1:
             for goal in goals:
                 if goal.open:
@@ -155,6 +171,7 @@ def solve(
     return SolvedCells(
         cells,
         stiffness,
+        tuple(goal.name for goal in goals),
         values([goal.name for goal in goals], stiffness, cells.mean((1, 2))),
         np.array([best.misfit for best, *_ in result]),
         [name for _, name, *_ in result],
@@ -190,7 +207,7 @@ def _starts(
     near = [] if pool is None else list(zip(pool[0][i::n], pool[1][i::n].tolist(), strict=True))
     left = attempts
     if given is not None:
-        yield "given", given[i % len(given)]
+        yield "posterior" if "posterior" in kinds else "given", given[i % len(given)]
         left -= 1
     for k in range(left):
         if near and (k % 2 == 0 or not fresh):
@@ -198,6 +215,14 @@ def _starts(
         elif fresh:
             kind = fresh[(i + k // 2 if pool is not None else i + k) % len(fresh)]
             yield kind, (starts.noise if kind == "noise" else starts.motif)(rng, space.side)
+
+
+def _unchanged(aims: Goals, space: CellSpace) -> list[Mask]:
+    """Cells that may stand as they are: the solid but for its masks, and the nearest stored cells that are allowed."""
+    full = np.ones((space.side, space.side), dtype=bool) if space.void is None else ~space.void
+    if space.side != SIDE or space.orbits is not None:
+        return [full]
+    return [full, *(cell for cell in starts.nearest(aims, LOOKED_AT, space.feature)[0] if space.allows(cell))]
 
 
 def _from_stored(cell: Mask, misfit: float, space: CellSpace) -> tuple[str, Array]:

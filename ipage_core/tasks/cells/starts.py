@@ -114,8 +114,8 @@ def _cell(packed: NDArray[np.uint8], row: int) -> Mask:
     return cell.T if row >= len(packed) else cell
 
 
-def resized(cell: Mask, side: int) -> Array:
-    """A stored cell as a field u at another resolution, bilinear between pixels. (m, m) → (side, side) in [0, 1]."""
+def resized(cell: Mask | Array, side: int) -> Array:
+    """A stored cell or a density as a field u at another resolution, bilinear between pixels. (m, m) → (side, side)."""
     m = len(cell)
     if side == m:
         return cell.astype(np.float64)

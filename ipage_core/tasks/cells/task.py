@@ -106,7 +106,7 @@ def generate(n: int, seed: int | None, out: Path, **where: Any) -> dict[str, Any
 
 def verify_file(path: Path) -> dict[str, Any] | None:
     """Properties of a voxel cell in a NumPy file; None for other files."""
-    from ipage_core.tasks.cells.voxels import read_voxels, summary
+    from ipage_core.tasks.cells.voxel_files import read_voxels, summary
 
     return summary(read_voxels(path)) if path.suffix.lower() in (".npy", ".npz") else None
 
@@ -156,6 +156,7 @@ TASK = Task(
     design_text=DesignText(late(f"{CONSTRAINTS}:write_cell"), late(f"{CONSTRAINTS}:parse_cell")),
     read_design=lambda path: (pixel_constraints.mask(path).double(), ""),
     verify_file=verify_file,
+    surface_file=late("ipage_core.tasks.cells.voxel_files:surface_file"),
     design_goals=late("ipage_core.tasks.cells.goal_options:design_goals"),
     stored=stored,
     check_data=late("ipage_core.tasks.cells.generation:check"),
@@ -168,5 +169,6 @@ TASK = Task(
     data_kinds=("random", "printable", "auxetic"),
     export_formats=("png", "svg", "dxf", "stl", "3mf"),
     export=late("ipage_core.tasks.cells.export:files"),
+    export_settings=late("ipage_core.tasks.cells.export:settings"),
     source="Bi, Fung and Zhang 2023 (iPage, AAAI), 'Architectured Materials'; cells and operator: data/architecture",
 )

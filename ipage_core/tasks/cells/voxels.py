@@ -11,9 +11,7 @@ Convention: an array is ``[iz, iy, ix]``; strains are (ε_xx, ε_yy, ε_zz, γ_y
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -223,35 +221,3 @@ def surface(stiffness: ArrayLike, n: int = 33) -> tuple[Array, Array]:
     unit = np.stack((x, y, np.broadcast_to(np.cos(polar), x.shape)), axis=-1)
     e = directional_moduli(stiffness, unit.reshape(-1, 3)).reshape(x.shape)
     return e[..., None] * unit, e
-
-
-def summary(density: ArrayLike) -> dict[str, float]:
-    """A voxel array as one row: C11..C66, Young's moduli along the axes and over all directions, volume fraction."""
-    c = homogenize_voxels(density)
-    along = directional_moduli(c, np.eye(3))
-    everywhere = surface(c)[1]
-    row = {f"c{i + 1}{j + 1}": float(c[i, j]) for i in range(6) for j in range(i, 6)}
-    row |= dict(zip(("e_x", "e_y", "e_z"), along.tolist(), strict=True))
-    row |= {"e_min": float(everywhere.min()), "e_max": float(everywhere.max())}
-    return row | {"volume": float(np.asarray(density, dtype=np.float64).mean())}
-
-
-def read_voxels(path: Path) -> Array:
-    """A voxel array from a file: NPY, or NPZ with one array or one named ``voxels``. → (nz, ny, nx) float64.
-
-    Raises:
-        ValueError: not such a file, a file with objects, or not an array of densities.
-    """
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        arrays = {"voxels": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
-    except FileNotFoundError:
-        raise ValueError(f"{path} does not exist") from None
-    except (OSError, EOFError, ValueError, BadZipFile) as error:
-        raise ValueError(f"{path} is not an NPY or NPZ file of numbers: {error}") from None
-    if "voxels" not in arrays and len(arrays) != 1:
-        raise ValueError(f"{path}: expected one array, or one named 'voxels', got {', '.join(arrays) or 'none'}")
-    array = arrays.get("voxels", next(iter(arrays.values())))
-    if array.dtype.kind not in "buif" or array.ndim != 3:
-        raise ValueError(f"{path}: expected numbers of shape (nz, ny, nx), got {array.dtype} of shape {array.shape}")
-    return array.astype(np.float64)

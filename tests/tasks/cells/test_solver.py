@@ -200,3 +200,23 @@ def test_bad_goals_are_refused(bad: tuple) -> None:
 def test_bad_spaces_are_refused(bad: dict) -> None:
     with pytest.raises(ValueError, match="expected"):
         CellSpace(**bad)
+
+
+@pytest.mark.filterwarnings("error")
+def test_where_no_pixel_can_move_the_nearest_is_said() -> None:
+    """Every pixel kept solid, and a stiffness that only the solid itself has."""
+    fixed = CellSpace(solid=np.ones((32, 32), dtype=bool))
+    found = solve([Goal("E_x", "exactly", 0.3, 0.01)], 1, space=fixed, attempts=2)
+    assert found.cells.all()
+    assert not found.met.any()
+    assert "not reached in 2 starts" in found.sentence()
+    assert "E_x = 1" in found.sentence()
+    assert solve([Goal("E_x", "exactly", 1.0, 0.001)], 1, from_=("noise",), attempts=2).values[0, 0] > 0.9
+
+
+def test_without_a_clean_start_a_stored_cell_is_kept_if_it_is_nearer() -> None:
+    """No cell has so little solid: the solid cell would be the worst answer."""
+    found = solve([Goal("volume", "exactly", 0.0, 0.001)], 1, space=CellSpace(feature=2), attempts=1)
+    assert not found.met.any()
+    assert found.values[0, 0] < 0.5
+    assert is_admissible(found.cells[0])

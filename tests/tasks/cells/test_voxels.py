@@ -1,19 +1,18 @@
 """Voxels compared with laminates, Hashin–Shtrikman, cubic symmetry and a file that is read back."""
 
+import io
+import struct
+import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+import trimesh
 
 from ipage_core.tasks.cells.homogenization import POISSON, young_x
-from ipage_core.tasks.cells.voxels import (
-    directional_moduli,
-    homogenize_voxels,
-    isotropic,
-    read_voxels,
-    summary,
-    surface,
-)
+from ipage_core.tasks.cells.voxel_files import read_voxels, summary, surface_file
+from ipage_core.tasks.cells.voxels import directional_moduli, homogenize_voxels, isotropic, surface
 
 
 def laminate(moduli: np.ndarray, poisson: float = POISSON) -> np.ndarray:
@@ -125,6 +124,51 @@ def test_files(tmp_path: Path) -> None:
     for name in ("b.npz", "flat.npy", "objects.npy", "text.npy", "missing.npy"):
         with pytest.raises(ValueError, match=name):
             read_voxels(tmp_path / name)
+
+
+def forged(shape: str) -> bytes:
+    """An NPY file whose header announces a shape that is not there."""
+    text = f"{{'descr': '|b1', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode()
+
+
+def test_a_forged_header_or_archive_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "huge.npy").write_bytes(forged("(100000, 100000, 100000)"))
+    (tmp_path / "short.npy").write_bytes(forged("(16, 16, 16)"))
+    for name, member in (("huge.npz", "a.npy"), ("text.npz", "a.txt")):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr(member, forged("(100000, 100000, 100000)"))
+    np.savez(tmp_path / "nan.npz", np.full((2, 2, 2), np.nan))
+    for name, words in {
+        "huge.npy": "1 to 32 voxels",
+        "huge.npz": "1 to 32 voxels",
+        "short.npy": "cut short",
+        "text.npz": "got none",
+        "nan.npz": "8 NaN",
+    }.items():
+        with pytest.raises(ValueError, match=words):
+            read_voxels(tmp_path / name)
+
+
+def test_the_order_of_an_array_in_memory_does_not_matter(tmp_path: Path) -> None:
+    rho = np.random.default_rng(0).random((3, 4, 5))
+    np.save(tmp_path / "fortran.npy", np.asfortranarray(rho))
+    np.testing.assert_array_equal(read_voxels(tmp_path / "fortran.npy"), rho)
+
+
+def test_the_surface_is_closed_and_has_the_moduli_as_distances() -> None:
+    row = summary(np.broadcast_to([1.0, 0.25], (2, 2, 2)))
+    mesh = trimesh.load(io.BytesIO(surface_file(row, ".ply")), file_type="ply")
+    assert mesh.is_watertight
+    assert mesh.volume > 0
+    away = np.linalg.norm(mesh.vertices, axis=1)
+    assert away.min() == pytest.approx(row["e_min"], rel=1e-5)
+    assert away.max() == pytest.approx(row["e_max"], rel=1e-5)
+    table = pd.read_csv(io.BytesIO(surface_file(row, ".csv")))
+    along_x = table[(table["n_x"] - 1).abs() < 1e-9]
+    assert along_x["E [E_s]"].to_numpy() == pytest.approx(row["e_x"])
+    with pytest.raises(ValueError, match="accepted"):
+        surface_file(row, ".png")
 
 
 @pytest.mark.parametrize("bad", [np.ones((2, 2)), np.ones((33, 2, 2)), np.full((2, 2, 2), 1.5), np.ones((0, 2, 2))])
