@@ -103,19 +103,22 @@ def search(
         n: number of designs per target.
         seed: seed of the draws.
     """
-    generator, designs = Generator().manual_seed(seed), []
+    generator = Generator().manual_seed(seed)
+    aims = (targets / scale).repeat_interleave(n, 0)
+
+    def misfit(x: Tensor) -> Tensor:
+        return (predict(x) / scale - aims).square().sum(1)
+
     with torch.no_grad():
         drawn = draw(DRAWS, generator)
-        width, predicted = drawn.std(0), torch.cat([predict(part) for part in drawn.split(2000)])
-        for y_star in targets:
-            error = ((predicted - y_star) / scale).square().sum(1)
-            best = error.argsort()[:n]
-            x, error = drawn[best], error[best]
-            for k in range(ROUNDS):
-                step = width * 0.3 * 0.95**k * torch.randn(x.shape, dtype=x.dtype, generator=generator)
-                moved = admissible(x + step)
-                error_moved = ((predict(moved) - y_star) / scale).square().sum(1)
-                better = error_moved < error
-                x, error = torch.where(better[:, None], moved, x), torch.where(better, error_moved, error)
-            designs.append(x)
-    return designs
+        width, predicted = drawn.std(0), torch.cat([predict(part) for part in drawn.split(2000)]) / scale
+        best = torch.cat([(predicted - aim).square().sum(1).argsort()[:n] for aim in targets / scale])
+        x = drawn[best]
+        error = (predicted[best] - aims).square().sum(1)
+        for k in range(ROUNDS):
+            step = width * 0.3 * 0.95**k * torch.randn(x.shape, dtype=x.dtype, generator=generator)
+            moved = admissible(x + step)
+            error_moved = misfit(moved)
+            better = error_moved < error
+            x, error = torch.where(better[:, None], moved, x), torch.where(better, error_moved, error)
+    return list(x.split(n))

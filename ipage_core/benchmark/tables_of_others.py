@@ -8,6 +8,7 @@ The simulator then verifies the designs. The controls get the same rows and targ
 from __future__ import annotations
 
 import tempfile
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -73,57 +74,53 @@ def _program(task: Task, problem: Problem, targets: Tensor, seed: int, sd: Tenso
         cards[model] = recipes.train(task, model, task.models_folder, seed=seed)
         seconds += cards[model]["training_seconds"]
     method = load(task, task.default_method)
+    runs = [design(task, method, y_star, CANDIDATES, seed=seed) for y_star in targets]
+    designs = torch.cat([run.final.double() for run in runs])
+    y_star = torch.cat([run.y_star for run in runs])
+    doubt = trust(task, method, designs, y_star)
+    errors = _error(problem.truth(designs), targets.repeat_interleave(CANDIDATES, 0), sd)
+    measured = problem.measure(designs, Generator().manual_seed(FRESH + 1000 + seed))
     rows: list[dict[str, Any]] = []
-    clock, notes = 0.0, []
-    measuring = Generator().manual_seed(FRESH + 1000 + seed)
-    for k, y_star in enumerate(targets):
-        solutions = design(task, method, y_star, CANDIDATES, seed=seed)
-        clock += sum(solutions.seconds.values())
-        notes.append(solutions.note)
-        designs = solutions.final.double()
-        doubt = trust(task, method, designs, solutions.y_star)
-        achieved = problem.truth(designs)
-        measured = problem.measure(designs, measuring)
-        inside = None if doubt is None else (measured - doubt.predicted).abs() <= doubt.half_width
-        for i in range(CANDIDATES):
-            row = {"way": PROGRAM, "target": k, "candidate": i, "error": float(_error(achieved[i], y_star, sd))}
-            row |= {"lost": bool(solutions.note), "whole": _is_whole(problem, designs[i])}
-            if doubt is not None and inside is not None:
-                row |= {"covered": float(inside[i].double().mean()), "row_is_closer": bool(doubt.row_is_closer[i])}
-            rows.append(row)
+    for k, (target, candidate) in enumerate(product(range(TARGETS), range(CANDIDATES))):
+        row = {"way": PROGRAM, "target": target, "candidate": candidate, "error": float(errors[k])}
+        row |= {"lost": bool(runs[target].note), "whole": _is_whole(problem, designs[k])}
+        if doubt is not None:
+            inside = (measured[k] - doubt.predicted[k]).abs() <= doubt.half_width[k]
+            row |= {"covered": float(inside.double().mean()), "row_is_closer": bool(doubt.row_is_closer[k])}
+        rows.append(row)
     surrogate = cards[(METHODS[task.default_method].surrogate or ("mlp", ""))[0]]
     return {
         "rows": rows,
         "training_seconds": seconds,
-        "design_seconds": clock,
+        "design_seconds": sum(sum(run.seconds.values()) for run in runs),
         "by": sorted(set(surrogate.get("choice", {}).get("by", ["ensemble"]))),
         "r2": min(surrogate["held_out"]["r2"]),
-        "notes": [note for note in notes if note],
+        "notes": [run.note for run in runs if run.note],
     }
 
 
 def _controls(problem: Problem, x: Tensor, y: Tensor, targets: Tensor, seed: int) -> list[dict[str, Any]]:
     """Results of the controls on the same rows and targets. The nearest row is evaluated by the simulator, too."""
     sd = y.std(0)
-    outcome: list[dict[str, Any]] = []
-    for k, y_star in enumerate(targets):
-        nearest = int(((y - y_star) / sd).square().sum(1).argmin())
-        error = float(_error(problem.truth(x[nearest : nearest + 1])[0], y_star, sd))
-        outcome.append({"way": ROW, "target": k, "candidate": 0, "error": error})
-    if len(problem.y) > MOST_SEARCHED:
-        return outcome
-    surrogates: dict[str, Any] = {
-        TREES: controls.ExtraTrees(x, y, seed),
-        PROCESS: GaussianProcess.fitted(x, y, problem.bounds),
-    }
-    for way, predict in surrogates.items():
-        designs = controls.search(
-            predict, problem.draw, lambda u: _admissible(problem, u), targets, sd, CANDIDATES, seed
-        )
-        for k, y_star in enumerate(targets):
-            errors = _error(problem.truth(designs[k]), y_star, sd).tolist()
-            outcome += [{"way": way, "target": k, "candidate": i, "error": error} for i, error in enumerate(errors)]
-    return outcome
+    nearest = torch.stack([((y - y_star) / sd).square().sum(1).argmin() for y_star in targets])
+    designs = {ROW: list(x[nearest].split(1))}
+    if len(problem.y) <= MOST_SEARCHED:
+        surrogates: dict[str, Any] = {
+            TREES: controls.ExtraTrees(x, y, seed),
+            PROCESS: GaussianProcess.fitted(x, y, problem.bounds),
+        }
+        for way, predict in surrogates.items():
+            designs[way] = controls.search(
+                predict, problem.draw, lambda u: _admissible(problem, u), targets, sd, CANDIDATES, seed
+            )
+    rows: list[dict[str, Any]] = []
+    achieved = problem.truth(torch.cat([part for parts in designs.values() for part in parts])).split(1)
+    for way, parts in designs.items():
+        for k, part in enumerate(parts):
+            for i in range(len(part)):
+                error = float(_error(achieved[len(rows)][0], targets[k], sd))
+                rows.append({"way": way, "target": k, "candidate": i, "error": error})
+    return rows
 
 
 def _error(y: Tensor, y_star: Tensor, sd: Tensor) -> Tensor:
