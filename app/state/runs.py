@@ -134,7 +134,7 @@ def record(designs: Solutions, accepted: np.ndarray | None = None, kinds: tuple[
     told_apart = False
     table = designs.frame()
     if task.beside is not None:
-        table = task.beside(load(task.name, designs.method), table)
+        table = task.beside(load(task.name, designs.method), designs, table)
     if task.verifies_by_default:
         y = _watched(designs, frames)
         if task.modes is not None:

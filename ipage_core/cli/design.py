@@ -110,11 +110,11 @@ def run(arguments: argparse.Namespace) -> None:
     frame, summary = solutions.frame(), solutions.summary()
     summary["omega_calls"] -= sum(known)
     if task.beside is not None:
-        frame = task.beside(method, frame)
+        frame = task.beside(method, solutions, frame)
     if task.more_summary is not None:
         summary |= (more := task.more_summary(method, solutions, frame))
-        if "advice" in more:
-            print(more["advice"], file=sys.stderr)
+        for sentence in (more[name] for name in ("intervals", "advice") if name in more):
+            print(sentence, file=sys.stderr)
     if arguments.to_measure is not None and task.to_measure is not None:
         chosen = task.to_measure(method, solutions.final, solutions.y_star, arguments.measure)
         write_csv(chosen, arguments.to_measure)

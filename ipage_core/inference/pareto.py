@@ -12,10 +12,8 @@ if TYPE_CHECKING:
     from ipage_core.problem.target import Target
     from ipage_core.problem.task import Task
 
-ROUNDS, FIRST = 14, 0.2
-"""Number of rounds, and the first step in standard deviations of the data's y."""
-REACHED = 0.5
-"""An aim is reached if f comes within this many tolerances of it."""
+ROUNDS, FIRST, BACK = 14, 0.2, 6
+"""Rounds outward, the first step in standard deviations of the data's y, steps back at most, each twice as long."""
 NEAREST = 400
 """If no pair meets the other goals, the front is that of this many pairs nearest to them."""
 
@@ -37,33 +35,49 @@ def front(y: Tensor) -> Tensor:
 def optimal_aims(task: Task, target: Target, n: int, seed: int, reached: Callable[[Tensor], Tensor]) -> Tensor:
     """Aims (n, m) for a target that minimizes or maximizes, each as far out as the surrogate can follow.
 
-    They start along the front of the pairs that meet the other goals, or come nearest to them. In each round every aim
-    moves outward by its own step. If localization reaches the new aim, it stays there; if not, the step is halved.
-    ``reached``: aims (n, m) → (n,) bool, whether localization reaches them.
+    They start along the front of the pairs that meet the other goals, or come nearest to them. An aim that is not
+    reached steps back until it is. In each round every aim moves outward by its own step. If localization reaches the
+    new aim, it stays there; if not, the step is halved. ``reached``: aims (n, m) → (n,) bool, whether localization
+    reaches them.
     """
-    goals = target.goals
-    sign = torch.tensor([{"minimize": -1.0, "maximize": 1.0}.get(goal.kind, 0.0) for goal in goals]).double()
-    aims = _starts(task, target, n, seed, sign)
-    outward = sign * task.pairs()[1].std(0)
-    step = torch.full((len(aims), 1), FIRST, dtype=torch.float64)
+    first = starts(task, target, n, seed)[1]
+    outward = _signs(target) * task.pairs()[1][:, : task.n_targets].double().std(0)
+    step = torch.full((n, 1), FIRST, dtype=torch.float64)
+    aims, there = first.clone(), reached(first)
+    for _ in range(BACK):
+        if there.all():
+            break
+        aims = torch.where(there[:, None], aims, aims - step * outward)
+        there = there | reached(aims)
+        step = torch.where(there[:, None], step, 2 * step)
+    aims = torch.where(there[:, None], aims, first)
     for _ in range(ROUNDS):
         tried = aims + step * outward
-        there = reached(tried)
-        aims[there] = tried[there]
-        step = torch.where(there[:, None], step, 0.5 * step)
+        better = reached(tried)
+        aims[better] = tried[better]
+        step = torch.where(better[:, None], step, 0.5 * step)
     return aims
 
 
-def _starts(task: Task, target: Target, n: int, seed: int, sign: Tensor) -> Tensor:
-    """n starting points on the front of the data."""
-    y = task.pairs()[1][:, : task.n_targets].double()
+def starts(task: Task, target: Target, n: int, seed: int) -> tuple[Tensor, Tensor]:
+    """n pairs on the front of the data, spread along it: designs (n, d) and aims (n, m)."""
+    sign = _signs(target)
+    x, y = task.pairs()
+    y = y[:, : task.n_targets].double()
     low, high = target.accepted
     off = torch.maximum(torch.maximum(low - y, y - high), torch.zeros_like(y)) / target.tolerances(task)
     off = off.nan_to_num(nan=0.0).norm(dim=1)
     near = off.argsort(stable=True)[: max(NEAREST, int((off == 0).sum()))]
-    y = y[near].clamp(low, high)
-    best = y[front(-(sign * y)[:, sign != 0])]
-    order = best[:, sign != 0][:, 0].argsort()
+    x, y = x[near].double(), y[near].clamp(low, high)
+    best = front(-(sign * y)[:, sign != 0]).nonzero()[:, 0]
+    best = best[y[best][:, sign != 0][:, 0].argsort()]
     if len(best) >= n:  # take equal steps along the front
-        return best[order[torch.linspace(0, len(best) - 1, n).round().long()]].clone()
-    return best[torch.randint(len(best), (n,), generator=Generator().manual_seed(seed))].clone()
+        best = best[torch.linspace(0, len(best) - 1, n).round().long()]
+    else:
+        best = best[torch.randint(len(best), (n,), generator=Generator().manual_seed(seed))]
+    return x[best], y[best]
+
+
+def _signs(target: Target) -> Tensor:
+    """(m,) −1 for a goal to minimize, 1 for one to maximize, 0 for any other."""
+    return torch.tensor([{"minimize": -1.0, "maximize": 1.0}.get(goal.kind, 0.0) for goal in target.goals]).double()

@@ -7,11 +7,11 @@ import math
 import torch
 from torch import Tensor
 
-from ipage_core.inference.chain import Chain
+from ipage_core.inference.chain import Chain, Samples
 from ipage_core.inference.latent_design import Sampling, latent_design
 from ipage_core.inference.localization import Optimizer
 from ipage_core.inference.methods import Loaded
-from ipage_core.inference.pareto import REACHED, optimal_aims
+from ipage_core.inference.pareto import optimal_aims, starts
 from ipage_core.inference.solutions import Path, Solutions
 from ipage_core.inference.spread import REGIONS, Region
 from ipage_core.inference.spread_stage import CORRECTIONS, Filled, fill_samples, spread_samples
@@ -25,8 +25,8 @@ from ipage_core.problem.task import Task
 
 AT_MOST = 100_000
 """Largest number of designs in one call; limited by the memory for gradients."""
-QUICK = 4
-"""Combinations of categories, and replacements of samples that stall, while aims still move."""
+QUICK, QUICK_STEPS = 2, 10
+"""While aims still move: fresh samples for one that its former design does not reach, and steps of localization."""
 FAR = 1e4
 """Targets further from zero than this, in tolerances, are pulled in: float32 cannot resolve them."""
 
@@ -50,6 +50,7 @@ def design(
     target: Target | None = None,
     spread: Region = "off",
     fill: float | None = None,
+    start_from: Tensor | None = None,
 ) -> Solutions:
     """Find n designs x with Ω(x) = y*: lines 7–15 of the paper's Algorithm 1, then correction and verification.
 
@@ -73,6 +74,8 @@ def design(
             spread: spread the designs of a target evenly over all solutions (``box``) or the likely ones
                 (``posterior``), or not (``off``). A fast Ω then corrects them twice, unless ``omega_evals`` is given.
             fill: add designs until every known solution has one within this distance, in box widths; for one target.
+            start_from: (t·n, d) designs from which localization starts, such as those of :func:`optimal`; default: the
+                posterior samples.
 
     Raises:
             ValueError: a shape, a number or a name is not accepted; the message says what is.
@@ -123,11 +126,14 @@ def design(
     if seed_design is not None:
         samples.posterior[:: n if len(targets) == 1 or n > 1 else total] = seed_design.to(samples.posterior)
         samples.x = samples.posterior.clone()
+    if start_from is not None:
+        samples.x = start_from.to(samples.x)
     replaced = torch.zeros(total, dtype=torch.bool)
     lost, success = torch.zeros(len(targets), dtype=torch.bool), total
     filled: Filled | None = None
     if method.surrogate is not None:
-        samples, reach = chain.localize_all(samples, goal, seed), chain.reach
+        reach = chain.reach
+        samples = chain.localize_all(samples, goal, seed) if start_from is None else chain.localize(samples, goal)
         success = int((chain.residual(samples, goal) <= reach).sum())
         replaced |= chain.replace_stalled(samples, goal, reach, seed)
         residual = chain.residual(samples, goal).view(-1, n)
@@ -137,6 +143,8 @@ def design(
             best = residual.argmin(1) + n * torch.arange(len(targets))
             goal = torch.where(aimless[:, None], samples.predicted.cpu().to(goal)[best].repeat_interleave(n, 0), goal)
             replaced |= chain.replace_stalled(samples, goal, torch.where(aimless, 1.0, math.inf), seed + 1)
+        if chain.calibrated:
+            replaced |= chain.replace_doubtful(samples, goal, seed)
         stays = torch.zeros(total, dtype=torch.bool)
         if spread != "off" and n > 1 and seed_design is None and not why_not:
             stays = spread_samples(chain, samples, goal, n, spread, seed)
@@ -190,28 +198,44 @@ def design(
         seconds=chain.seconds,
         note=_note(task, targets, lost, samples.predicted.cpu().double(), verification, chain),
         filled=None if filled is None else filled.summary(),
+        target=target,
     )
 
 
-def optimal(task: Task, method: Loaded, target: Target, n: int, seed: int, space: DesignSpace) -> Tensor:
-    """Aims for a target that minimizes or maximizes, as far out as the surrogate can follow. → (n, m).
+def optimal(task: Task, method: Loaded, target: Target, n: int, seed: int, space: DesignSpace) -> tuple[Tensor, Tensor]:
+    """Aims (n, m) of a target that minimizes or maximizes, as far out as the surrogate can follow, and designs (n, d).
+
+    The search starts from measured designs. An aim that has moved a little is mostly reached from the design that
+    reached it before. Only where it is not, fresh samples are drawn, also with other levels of categories.
 
     Raises:
         ValueError: the method has no surrogate.
     """
     if method.surrogate is None:
         raise ValueError(f"{method.name} has no surrogate to minimize or maximize with; accepted: ipage, prior-lm, …")
-    chain = Chain(task, method, space, "lm", None, 1000, None, target)
-    tolerances = target.tolerances(task)
+    chain = Chain(task, method, space, "lm", QUICK_STEPS, 1000, None, target)
+    x, first = starts(task, target, n, seed)
+    best = chain.propose(first, latent_design(n, method.proposal.latent_dim, "srs", seed))
+    best.x = x.to(best.x)
+
+    def arrived(samples: Samples, aims: Tensor) -> Tensor:
+        return chain.residual(samples, aims) <= chain.reach
 
     def reached(aims: Tensor) -> Tensor:
-        """By fewer attempts than a design is worth in the end: this runs many times."""
-        z = latent_design(len(aims), method.proposal.latent_dim, "srs", seed)
-        samples = chain.localize_all(chain.propose(aims, z), aims, seed, turns=QUICK)
-        chain.replace_stalled(samples, aims, chain.reach, seed, rounds=QUICK)
-        return ((samples.misfit(aims).abs() / tolerances <= REACHED) | chain.free).all(1)
+        best.y_star = aims.to(best.y_star)
+        moved = chain.localize(best, aims)
+        for attempt in range(QUICK):
+            rows = (~arrived(moved, aims)).nonzero()[:, 0]
+            if not len(rows):
+                break
+            fresh = chain.fresh(best.of(rows), aims[rows], seed, attempt)
+            there = arrived(fresh, aims[rows])
+            moved.put(rows[there], fresh.of(there))
+        there = arrived(moved, aims)
+        best.x = torch.where(there[:, None], moved.x, best.x.to(moved.x))
+        return there
 
-    return optimal_aims(task, target, n, seed, reached)
+    return optimal_aims(task, target, n, seed, reached), best.x
 
 
 def _note(

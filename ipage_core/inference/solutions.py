@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path as Folder
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from torch import Tensor
 from ipage_core.inference.latent_design import Sampling
 from ipage_core.inference.verification import Verification, omega_bar, verify
 from ipage_core.networks.store import load_tensors, save_tensors
+from ipage_core.problem.target import Goal, Target
 from ipage_core.problem.task import Task
 from ipage_core.runtime.files import replacing, spreadsheet_safe
 
@@ -82,6 +83,8 @@ class Solutions:
     """A sentence for the user where the target could not be reached, else empty."""
     filled: dict[str, Any] | None = None
     """Result of filling the gaps: ε, number of added designs, coverage before and after; None without ``fill``."""
+    target: Target | None = None
+    """The goals, of which ``y_star`` are the aims; None: each property is to be exactly its aim."""
 
     def __len__(self) -> int:
         return len(self.final)
@@ -265,6 +268,7 @@ class Solutions:
         by_omega = self.verification
         tensors |= {"y": by_omega.y, "resim_error": by_omega.resim_error, "hit": by_omega.hit}
         values = {name: getattr(self, name) for name in _VALUES} | {"task": self.task.name, "calls": by_omega.calls}
+        values["goals"] = None if self.target is None else [asdict(goal) for goal in self.target.goals]
         save_tensors(Folder(path), tensors, {"solutions": json.dumps(values)})
 
     @classmethod
@@ -296,10 +300,11 @@ class Solutions:
             values = json.loads(metadata["solutions"])
             y, errors, hit = (tensors.pop(name) for name in ("y", "resim_error", "hit"))
             verification = Verification(y, errors, hit, values.pop("calls"))
-            name = values.pop("task")
+            name, goals = values.pop("task"), values.pop("goals", None)
             if name != task.name:
                 raise ValueError(f"{path} holds designs of '{name}', not of '{task.name}'")
             fields: dict[str, Any] = {field: tensors.get(field) for field in _TENSORS}
+            fields["target"] = None if goals is None else Target(tuple(Goal(**goal) for goal in goals))
             return cls(task=task, verification=verification, path=None, **fields, **values)
         except (KeyError, TypeError, json.JSONDecodeError):
             raise ValueError(f"{path} does not hold designs; accepted: a file that Solutions.save wrote") from None

@@ -127,8 +127,9 @@ class DesignRequest:
 
         method = method or load(self.task, self.method)
         space = constraints.parse(self.task, self.constraints)
+        start_from = None
         if self.target.optimizes and not self.targets:
-            aims, n = optimal(self.task, method, self.target, self.n, self.seed, space), 1
+            (aims, start_from), n = optimal(self.task, method, self.target, self.n, self.seed, space), 1
         else:
             aims, n = self.aims()
         return design(
@@ -149,6 +150,7 @@ class DesignRequest:
             spread=self.spread,  # type: ignore[arg-type]
             fill=self.fill,
             target=self.target,
+            start_from=start_from,
         )
 
     def aims(self) -> tuple[Tensor, int]:

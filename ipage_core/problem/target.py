@@ -236,6 +236,19 @@ class Target:
         tolerances = [own[j] if goal.tolerance is None else goal.tolerance for j, goal in enumerate(self.goals)]
         return torch.tensor(tolerances, dtype=torch.float64)
 
+    def ranges(self, y_star: Tensor) -> tuple[Tensor, Tensor]:
+        """Lowest and highest accepted values of designs with the aims y_star (n, m) → (n, m) twice.
+
+        Exact goals, and the open side of a minimum or maximum, end at the aim; −∞ to ∞ is anything.
+        """
+        low, high = (end.to(y_star).expand_as(y_star).clone() for end in self.accepted)
+        for j, goal in enumerate(self.goals):
+            if goal.kind in ("exactly", "maximize"):
+                low[:, j] = y_star[:, j]
+            if goal.kind in ("exactly", "minimize"):
+                high[:, j] = y_star[:, j]
+        return low, high
+
     @property
     def weights(self) -> Tensor:
         """(m,) float64."""

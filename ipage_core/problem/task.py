@@ -156,8 +156,8 @@ class Task:
     """Folder of the user's table; None: the task is no table."""
     describe_accuracy: Callable[[Any], str] | None = None
     """(loaded method) → a sentence on the surrogate's accuracy, shown with designs that no Ω can verify."""
-    beside: Callable[[Any, pd.DataFrame], pd.DataFrame] | None = None
-    """(loaded method, table of solutions) → the table with estimates that replace Ω."""
+    beside: Callable[[Any, Any, pd.DataFrame], pd.DataFrame] | None = None
+    """(loaded method, solutions, their table) → the table with estimates that replace Ω."""
     more_summary: Callable[[Any, Any, pd.DataFrame], dict[str, Any]] | None = None
     """(loaded method, solutions, their table) → further entries of the summary; ``advice`` is shown to the user."""
     to_measure: Callable[[Any, Tensor, Tensor, int], pd.DataFrame] | None = None

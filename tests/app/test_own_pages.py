@@ -154,7 +154,8 @@ def test_explore_shows_accuracy_first_and_verifies_nothing(strained):
     assert "on 30 held-out rows" in test.info[0].value
     assert "25 designs for y* = 1.5 eV, not verified" in said(test)
     shown = test.dataframe[0].value
-    assert {"y predicted", "± y", "y of nearest row", "distance", "nearest row"} <= set(shown.columns)
+    assert {"y predicted", "y, 90 %", "y of nearest row", "distance", "nearest row"} <= set(shown.columns)
+    assert shown["y, 90 %"].str.fullmatch(r"−?[0-9.]+ – −?[0-9.]+ \(90 %\)").all()
     assert "hit" not in shown.columns
     cells = [chart for chart in test.get("plotly_chart") if "scatter3d" in chart.proto.spec]
     assert len(cells) == 1

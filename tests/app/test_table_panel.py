@@ -4,8 +4,8 @@ from app.tasks.table.panel import row_advice
 
 
 def test_the_page_names_the_row_that_is_closer():
-    final = pd.DataFrame({"closest_misfit": [1.0, 1.0, 1.0], "expected_misfit": [2.0, 3.0, 0.5], "closest_row": 7})
+    final = pd.DataFrame({"row_is_closer": [True, True, False], "closest_row": 7})
     assert row_advice(final).startswith("**Row 7 of your table is closer to the target**")
     assert row_advice(final.assign(closest_row=[7, 9, 9])).startswith("**Measured rows, such as row 7, are closer")
-    assert row_advice(final.assign(expected_misfit=0.9)) == ""
+    assert row_advice(final.assign(row_is_closer=False)) == ""
     assert row_advice(final[["closest_row"]]) == ""

@@ -5,7 +5,7 @@ import math
 import torch
 
 import ipage_core as ipage
-from ipage_core.inference.pareto import front
+from ipage_core.inference.pareto import front, optimal_aims
 from ipage_core.tasks import TASKS
 
 
@@ -32,18 +32,31 @@ def test_the_arm_reaches_as_far_as_it_is_long_where_the_other_goal_lets_it():
     assert 1.97 < far.verification.y[:, 0].median() <= 2  # stretched out, 0.5 + 0.5 + 1 m
 
 
-def test_two_optima_spread_along_a_front():
-    """Smallest x and smallest y over the points of a disc: the front is a quarter of its rim."""
+def disc():
+    """The points of a disc, by radius and angle."""
 
     def polar(x):
         return torch.stack((x[:, 0] * torch.cos(x[:, 1]), x[:, 0] * torch.sin(x[:, 1])), dim=1)
 
-    task = ipage.Task.from_function(
+    return ipage.Task.from_function(
         polar, {"r": (0, 1), "φ": (-math.pi, math.pi)}, {"x": 0.02, "y": 0.02}, "disc", default_target=(0, 0)
     )
-    target = ipage.Target.from_goals(task, ["minimize x", "minimize y"])
-    from ipage_core.inference.pareto import optimal_aims
 
+
+def test_an_aim_that_no_design_has_steps_back():
+    """Most points of the disc miss y ≥ 0.9; their x, with y = 0.9, lies outside."""
+    task = disc()
+    target = ipage.Target.from_goals(task, ["minimize x", "y>=0.9"])
+    aims = optimal_aims(task, target, 40, 0, lambda y: y.norm(dim=1) <= 1)
+    assert (aims.norm(dim=1) <= 1).all()
+    assert (aims[:, 1] >= 0.9).all()
+    assert aims[:, 0].min() < -0.4  # √(1 − 0.9²) = 0.436
+
+
+def test_two_optima_spread_along_a_front():
+    """Smallest x and smallest y over the points of a disc: the front is a quarter of its rim."""
+    task = disc()
+    target = ipage.Target.from_goals(task, ["minimize x", "minimize y"])
     aims = optimal_aims(task, target, 40, 0, lambda y: y.norm(dim=1) <= 1)
     assert (aims.norm(dim=1) > 0.98).all()
     assert (aims <= 0.05).all()

@@ -8,6 +8,7 @@ import torch
 from ipage_core.inference.chain import Chain
 from ipage_core.inference.methods import Loaded, Prior
 from ipage_core.inference.pipeline import design
+from ipage_core.networks.base import Network
 from ipage_core.problem import constraints
 from ipage_core.problem.target import Goal, Target
 from ipage_core.problem.task import Property, Task, Variable
@@ -116,6 +117,34 @@ def test_with_many_properties_those_that_are_known_badly_count_less():
     found = design(task, method, torch.tensor([0.5, 0.7]), 5)
     weight = 0.01**2 / (0.01**2 + 0.1**2)  # of the bad one, beside the good one's 1
     assert found.final[0, 0].item() == pytest.approx((0.5 + weight * 0.7) / (1 + weight), abs=1e-4)
+
+
+class Unsure(Network):
+    """y = a + b, known well where a is large and badly where it is small."""
+
+    reads = torch.float64
+
+    def __init__(self):
+        super().__init__()
+        self.error = torch.tensor([0.02], dtype=torch.float64)
+
+    def forward(self, x):
+        return x.sum(1, keepdim=True)
+
+    def spread(self, x):
+        return 0.001 + 0.1 * (1 - x[:, :1].to(torch.float64))
+
+
+def test_designs_that_are_known_badly_are_drawn_afresh():
+    variables = (Variable("a", low=0, high=1), Variable("b", low=0, high=1))
+    task, method = problem(lambda x: x, variables, (Property("y", tolerance=0.01),), [0.02])
+    plain = design(task, Loaded("known", method.proposal, lambda x: x.sum(1, keepdim=True), torch.device("cpu")),
+                   torch.tensor([1.0]), 40)  # fmt: skip
+    found = design(task, Loaded("known", method.proposal, Unsure(), torch.device("cpu")), torch.tensor([1.0]), 40)
+    assert (found.final.sum(1) - 1).abs().max() < 0.05 * task.tolerances[0]
+    assert found.final[:, 0].mean() > plain.final[:, 0].mean() + 0.15
+    assert len(found.final.unique(dim=0)) == 40
+    assert found.replaced.any()
 
 
 def test_a_target_on_a_floor_is_met_by_all_that_lies_below():

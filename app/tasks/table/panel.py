@@ -34,6 +34,7 @@ from ipage_core.tasks import TASKS
 from ipage_core.tasks.table import candidates, own_data
 from ipage_core.tasks.table import reader as tables
 from ipage_core.tasks.table.lattice import lattice
+from ipage_core.tasks.table.trust import interval_text
 from ipage_core.training.fit import Settings as Fit
 from ipage_core.training.recipes import recipe
 
@@ -66,7 +67,7 @@ def to_train(label: str) -> None:
 
 def row_advice(final: pd.DataFrame) -> str:
     """A sentence if a measured row is closer to the target than most candidates are expected to come; else ''."""
-    if "closest_misfit" not in final or (closer := final["closest_misfit"] < final["expected_misfit"]).mean() <= 0.5:
+    if "row_is_closer" not in final or (closer := final["row_is_closer"].astype(bool)).mean() <= 0.5:
         return ""
     rows = final.loc[closer, "closest_row"].unique()
     named = f"Row {rows[0]} of your table is" if len(rows) == 1 else f"Measured rows, such as row {rows[0]}, are"
@@ -79,8 +80,10 @@ def table(run: Run) -> pd.DataFrame:
     columns: dict[str, Any] = {"sample": final["sample"]}
     for j, name in enumerate(y_names(task), start=1):
         columns |= {f"{name}*": final[f"target{j}"], f"{name} predicted": final[f"surrogate{j}"]}
-        half = (final[f"high{j}"] - final[f"low{j}"]) / 2 if f"low{j}" in final else final[f"spread{j}"]
-        columns |= {f"± {name}": half, f"{name} of nearest row": final[f"nearest_y{j}"]}
+        if f"low{j}" in final:
+            ends = zip(final[f"low{j}"], final[f"high{j}"], strict=True)
+            columns[f"{name}, 90 %"] = [f"{interval_text(low, high)} (90 %)" for low, high in ends]
+        columns[f"{name} of nearest row"] = final[f"nearest_y{j}"]
     columns |= {"distance": final["nearest_distance"], "nearest row": final["nearest_row"]}
     names = list(zip(x_names(task), range(task.d), strict=True))[:MOST_COLUMNS]
     return pd.DataFrame(columns | {name: own_data.shown(task, j, final[f"x{j + 1}"]) for name, j in names})
@@ -92,7 +95,7 @@ def _columns(run: Run, names: list[str]) -> dict[str, Any]:
     help_texts |= {"nearest row": "its number in its file; the first row below the header is 1"}
     for label, name in zip(task.property_labels, y_names(task), strict=True):
         help_texts |= {f"{name}*": f"target, {label}", f"{name} predicted": f"{label}, mean of the surrogates"}
-        help_texts |= {f"± {name}": "predicted ± this holds about 90 % of measurements; calibrated on left-out rows"}
+        help_texts[f"{name}, 90 %"] = "holds about 90 % of measurements of this property; calibrated on left-out rows"
         help_texts |= {f"{name} of nearest row": f"{label}, as measured"}
     help_texts |= dict(zip(x_names(task), task.x_labels, strict=True))
     heads = dict(zip(x_names(task), task.x_labels, strict=True))
@@ -100,11 +103,13 @@ def _columns(run: Run, names: list[str]) -> dict[str, Any]:
         called, _, unit = label.partition(" [")
         unit = f" [{unit}" if unit else ""
         heads |= {f"{name}*": f"{called}*{unit}", f"{name} predicted": f"{called} predicted{unit}"}
-        heads |= {f"± {name}": f"± {called}{unit}", f"{name} of nearest row": f"{called} of nearest row{unit}"}
+        heads |= {f"{name}, 90 %": f"{called}, interval{unit}"}
+        heads |= {f"{name} of nearest row": f"{called} of nearest row{unit}"}
     forms = {"nearest row": "%d", "sample": "%d", "distance": "%.3f"}
     words = {name for name, variable in zip(x_names(task), task.variables, strict=True) if variable.kind == "category"}
+    words |= {f"{name}, 90 %" for name in y_names(task)}
     return {
-        name: st.column_config.TextColumn(heads.get(name))
+        name: st.column_config.TextColumn(heads.get(name), help=help_texts.get(name))
         if name in words
         else st.column_config.NumberColumn(
             heads.get(name),

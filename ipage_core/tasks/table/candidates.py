@@ -58,9 +58,17 @@ def describe_accuracy(task: Task, method: Loaded) -> str:
     return accuracy_text(task, held_out(method))
 
 
-def named_beside(task: Task, method: Loaded, frame: pd.DataFrame) -> pd.DataFrame:
-    """``solutions.csv`` with the table's own names and the columns that replace an Ω."""
-    return named(task, beside(task, method, frame))
+def named_beside(task: Task, method: Loaded, solutions: Solutions, frame: pd.DataFrame) -> pd.DataFrame:
+    """``solutions.csv`` with the table's own names, the columns that replace an Ω, and intervals as text."""
+    frame = named(task, beside(task, method, solutions, frame))
+    if "low1" not in frame:
+        return frame
+    assert task.models_folder is not None
+    texts = {}
+    for j, column in enumerate(read_card(task.models_folder)["y"], start=1):
+        ends = zip(frame[f"low{j}"], frame[f"high{j}"], strict=True)
+        texts[f"{column['name']} (90 %)"] = [trust.interval_text(low, high) for low, high in ends]
+    return frame.assign(**texts)
 
 
 def summary(task: Task, method: Loaded, solutions: Solutions, frame: pd.DataFrame) -> dict[str, Any]:
@@ -68,9 +76,11 @@ def summary(task: Task, method: Loaded, solutions: Solutions, frame: pd.DataFram
     final = frame[frame["stage"] == frame["stage"].iloc[-1]]
     more: dict[str, Any] = {"median_distance_to_measured": float(f"{final['nearest_distance'].median():.4g}")}
     more["held_out"] = held_out(method)
-    result = trust.trust(task, method, solutions.final, solutions.y_star)
-    if result is not None and (advice := trust.advice(task, result)):
-        more["advice"] = advice
+    result = trust.trust(task, method, solutions.final, solutions.y_star, solutions.target)
+    if result is not None:
+        more["intervals"] = trust.intervals(task, result)
+        if advice := trust.advice(task, result):
+            more["advice"] = advice
     return more
 
 
@@ -108,14 +118,14 @@ def _in_widths(task: Task, x: Tensor) -> Tensor:
     return torch.cat((unit[:, ~levels], *places), dim=1)
 
 
-def beside(task: Task, method: Loaded, frame: pd.DataFrame) -> pd.DataFrame:
+def beside(task: Task, method: Loaded, solutions: Solutions, frame: pd.DataFrame) -> pd.DataFrame:
     """``solutions.csv`` of a task of own data, with columns that replace an Ω.
 
     Added columns: ``spread1..M`` of the surrogates (NaN for a single one), ``nearest_row`` of the file it came
     from, ``nearest_distance`` in widths of the box, ``nearest_y1..M`` as measured. Expected result of a
     measurement: ``low1..M`` to ``high1..M`` is a 90 % interval, for each property alone; ``expected_misfit`` is the
     root mean square over the properties of the expected misfit, in tolerances. ``closest_row`` is the measured row
-    closest to the target, ``closest_misfit`` its misfit in the same unit.
+    closest to the target, ``closest_misfit`` its misfit in the same unit, ``row_is_closer`` whether this is less.
     """
     assert task.models_folder is not None
     x = torch.from_numpy(frame[[f"x{j + 1}" for j in range(task.d)]].to_numpy(dtype=np.float64, copy=True))
@@ -128,12 +138,12 @@ def beside(task: Task, method: Loaded, frame: pd.DataFrame) -> pd.DataFrame:
     y_star = torch.from_numpy(
         frame[[f"target{j + 1}" for j in range(task.n_targets)]].to_numpy(dtype=np.float64, copy=True)
     )
-    if (result := trust.trust(task, method, x, y_star)) is not None:
+    if (result := trust.trust(task, method, x, y_star, solutions.target)) is not None:
         low, high = result.predicted - result.half_width, result.predicted + result.half_width
         added |= {f"low{j + 1}": low[:, j].numpy() for j in range(task.n_targets)}
         added |= {f"high{j + 1}": high[:, j].numpy() for j in range(task.n_targets)}
         added |= {"expected_misfit": result.expected.numpy(), "closest_row": rows.row[result.row].numpy()}
-        added["closest_misfit"] = result.row_misfit.numpy()
+        added |= {"closest_misfit": result.row_misfit.numpy(), "row_is_closer": result.row_is_closer.numpy()}
     return frame.assign(**added)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ipage_core.networks.base import Network
+from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task
 from ipage_core.tasks.table.own_data import measured
 from ipage_core.tasks.table.surrogate import NORMAL
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 USEFUL = 0.5
 """R² on held-out rows below which predictions are barely better than the mean of all rows."""
+NEGLIGIBLE = 0.05
+"""A candidate is as good as a row that meets a goal of a range if its expected misfit, in tolerances, is below this."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,25 +38,48 @@ class Trust:
     """(n,) index of the measured row that is closest to the candidate's target."""
     row_misfit: Tensor
     """(n,) its misfit."""
+    negligible: float = 0.0
+    """Candidates whose expected misfit is no more than this are as good as any row."""
 
     @property
     def row_is_closer(self) -> Tensor:
         """(n,) bool: the row's misfit is less than the candidate's expected misfit."""
-        return self.row_misfit < self.expected
+        return (self.row_misfit < self.expected) & (self.expected > self.negligible)
 
 
-def misfit(y: Tensor, y_star: Tensor, tolerances: Tensor) -> Tensor:
-    """Root mean square over the properties of (y − y*)/tolerance. (…, m), (…, m), (m,) → (…)."""
-    return ((y - y_star) / tolerances).square().mean(-1).sqrt()
+def misfit(y: Tensor, low: Tensor, high: Tensor, tolerances: Tensor) -> Tensor:
+    """Distance of y from the range low … high in tolerances, root mean square over the properties that have a goal.
+
+    (…, m) three times, (m,) → (…). A property that may be anything has the range −∞ … ∞.
+    """
+    off = (torch.clamp(low - y, min=0) + torch.clamp(y - high, min=0)) / tolerances
+    return (off.square().sum(-1) / _counted(low, high)).sqrt()
 
 
-def expected_misfit(predicted: Tensor, sd: Tensor, y_star: Tensor, tolerances: Tensor) -> Tensor:
+def expected_misfit(predicted: Tensor, sd: Tensor, low: Tensor, high: Tensor, tolerances: Tensor) -> Tensor:
     """Expected misfit of a measurement with known mean and standard deviation: √E[misfit²]. (n, m) … → (n,)."""
-    return (((predicted - y_star).square() + sd.square()) / tolerances.square()).mean(1).sqrt()
+    square = (_tail(low - predicted, sd) + _tail(predicted - high, sd)) / tolerances.square()
+    return (square.sum(-1) / _counted(low, high)).sqrt()
 
 
-def trust(task: Task, method: Loaded, x: Tensor, y_star: Tensor) -> Trust | None:
-    """Expected results of candidates x (n, d) for y_star (n, m); None if the surrogate has no spread."""
+def _counted(low: Tensor, high: Tensor) -> Tensor:
+    """Number of properties with a goal. (…, m) → (…)."""
+    return (low.isfinite() | high.isfinite()).sum(-1).clamp(min=1)
+
+
+def _tail(beyond: Tensor, sd: Tensor) -> Tensor:
+    """E[max(0, Y)²] of normal Y with this mean and standard deviation; 0 for a mean of −∞."""
+    sd = sd.clamp(min=1e-300)
+    z = (beyond / sd).nan_to_num(neginf=-1e9)
+    density = torch.exp(-0.5 * z.square()) / math.sqrt(2 * math.pi)
+    return torch.where(beyond.isinf(), 0.0, sd.square() * ((z.square() + 1) * torch.special.ndtr(z) + z * density))
+
+
+def trust(task: Task, method: Loaded, x: Tensor, y_star: Tensor, target: Target | None = None) -> Trust | None:
+    """Expected results of candidates x (n, d) for y_star (n, m); None if the surrogate has no spread.
+
+    ``target``: its goals, of which y_star are the aims; None: each property is to be exactly y_star.
+    """
     surrogate = method.surrogate
     if not isinstance(surrogate, Network):
         return None
@@ -63,17 +90,50 @@ def trust(task: Task, method: Loaded, x: Tensor, y_star: Tensor) -> Trust | None
         if spread is None:
             return None
         predicted, sd = surrogate.predict(x).cpu().double(), spread.cpu().double()
-    y_star, tolerances, rows = y_star.cpu().double(), task.tolerances, measured(task.models_folder).y
-    targets, which = y_star.unique(dim=0, return_inverse=True)
-    off = torch.stack([misfit(rows, target, tolerances).nan_to_num(nan=torch.inf) for target in targets])
-    closest = off.min(1)
+    y_star, rows = y_star.cpu().double(), measured(task.models_folder).y
+    tolerances = task.tolerances if target is None else target.tolerances(task)
+    ranges = torch.cat((y_star, y_star) if target is None else target.ranges(y_star), dim=1)
+    different, which = ranges.unique(dim=0, return_inverse=True)
+    off = []
+    for low, high in (one.chunk(2) for one in different):
+        lacks = (rows.isnan() & (low.isfinite() | high.isfinite())).any(1)
+        off.append(misfit(rows.nan_to_num(), low, high, tolerances).masked_fill(lacks, math.inf))
+    closest, (low, high) = torch.stack(off).min(1), ranges.chunk(2, 1)
     return Trust(
         predicted,
         NORMAL * sd,
-        expected_misfit(predicted, sd, y_star, tolerances),
+        expected_misfit(predicted, sd, low, high, tolerances),
         closest.indices[which],
         closest.values[which],
+        0.0 if target is None or target.exact else NEGLIGIBLE,
     )
+
+
+def interval_text(low: float, high: float) -> str:
+    """A 90 % interval with two digits of half its width.
+
+    >>> interval_text(0.98, 1.02), interval_text(-0.5, 1234.5)
+    ('0.980 – 1.020', '0 – 1230')
+    """
+    half, size = (high - low) / 2, max(abs(low), abs(high))
+    if not (math.isfinite(half) and half > 0):
+        return "–"
+    digits = min(12, 1 - math.floor(math.log10(half)))
+    if 1e-4 <= size < 1e7:
+        ends = [f"{round(end, digits) + 0.0:.{max(digits, 0)}f}" for end in (low, high)]
+    else:
+        ends = [f"{end:.{min(15, max(2, math.ceil(math.log10(size / half)) + 2))}g}" for end in (low, high)]
+    return " – ".join(end.replace("-", "−") if end.strip("-0.") else end.lstrip("-") for end in ends)
+
+
+def intervals(task: Task, result: Trust) -> str:
+    """The 90 % intervals of the candidate that is expected to come closest to its target, as a sentence."""
+    k = int(result.expected.argmin())
+    low, high = result.predicted[k] - result.half_width[k], result.predicted[k] + result.half_width[k]
+    ends = [interval_text(*both) for both in zip(low.tolist(), high.tolist(), strict=True)]
+    named = [f"{known.name} {text} {known.unit}".strip() for known, text in zip(task.targets, ends, strict=True)]
+    values = ", ".join(f"{text} (90 %)" for text in named[:6]) + (", …" if len(named) > 6 else "")
+    return f"Of the candidates, sample {k} is expected to come closest to the target: {values}."
 
 
 def advice(task: Task, result: Trust) -> str:

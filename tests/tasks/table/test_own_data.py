@@ -281,15 +281,21 @@ def test_the_command_line_designs_with_own_data(trained, tmp_path, capsys):
     assert (summary["n"], summary["verified"], summary["hits"], summary["in_bounds"]) == (30, 0, 0, 30)
     assert summary["held_out"]["n"] == 40
     frame = pd.read_csv(tmp_path / "s.csv")
-    assert frame.columns.tolist()[-13:-9] == ["spread1", "nearest_row", "nearest_distance", "nearest_y1"]
-    assert frame.columns.tolist()[-9:-4] == ["low1", "high1", "expected_misfit", "closest_row", "closest_misfit"]
+    added = ["spread1", "nearest_row", "nearest_distance", "nearest_y1", "low1", "high1", "expected_misfit"]
+    added += ["closest_row", "closest_misfit", "row_is_closer"]
+    assert frame.columns.tolist()[-15:-5] == added
     assert (frame["low1"] < frame["high1"]).all()
     best = (table()["gap [eV]"] - 0.5).abs()
     assert (frame["closest_row"] == best.idxmin() + 1).all()
     np.testing.assert_allclose(
         frame["closest_misfit"], best.min() / json.loads((folder / "task.json").read_text())["y"][0]["tolerance"]
     )
-    assert frame.columns.tolist()[-4:] == ["a (Å)", "b", "angle", "gap [eV] predicted"]
+    assert frame.columns.tolist()[-5:] == ["a (Å)", "b", "angle", "gap [eV] predicted", "gap [eV] (90 %)"]
+    ends = frame["gap [eV] (90 %)"].str.replace("−", "-").str.split(" – ", expand=True).astype(float)
+    digit = (frame["high1"] - frame["low1"]) / 20  # two digits of half the width
+    assert ((ends[0] - frame["low1"]).abs() <= digit).all()
+    assert ((ends[1] - frame["high1"]).abs() <= digit).all()
+    assert "is expected to come closest to the target: gap " in err
     assert frame["angle"].equals(frame["x3"])
     assert frame["gap [eV] predicted"].equals(frame["surrogate1"])
     assert frame[["y1", "resim_error"]].isna().all(axis=None)

@@ -4,11 +4,14 @@ import math
 
 import pytest
 import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from torch import Generator
 
 from ipage_core.networks.ensemble import Ensemble, part_of
 from ipage_core.networks.gaussian_process import GaussianProcess
 from ipage_core.networks.store import load_tensors, save_tensors
+from ipage_core.problem.target import Goal, Target
 from ipage_core.tasks.table import trust
 from ipage_core.tasks.table.surrogate import TableSurrogate, as_read, ratio_of_the_alike
 from ipage_core.training.choose import FINEST, LeftOut, best, calibrate, in_raw_units, of_the_mean, spans_decades
@@ -237,13 +240,34 @@ def test_decades_are_of_positive_numbers():
     assert not spans_decades(torch.tensor([math.nan]))
 
 
-def test_expected_misfit_is_the_mean_over_measurements_to_come():
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [((1.2, 0.0), (1.2, 0.0)), ((0.5, -1.0), (0.8, 2.0)), ((1.1, -math.inf), (math.inf, math.inf))],
+)
+def test_expected_misfit_is_the_mean_over_measurements_to_come(low, high):
     torch.manual_seed(0)
     predicted, sd = torch.tensor([[1.0, -2.0]]).double(), torch.tensor([[0.5, 3.0]]).double()
-    y_star, tolerances = torch.tensor([[1.2, 0.0]]).double(), torch.tensor([0.1, 10.0]).double()
+    ends, tolerances = (torch.tensor([end]).double() for end in (low, high)), torch.tensor([0.1, 10.0]).double()
+    low, high = ends
     drawn = predicted + sd * torch.randn(200_000, 2, dtype=torch.float64)
-    by_chance = trust.misfit(drawn, y_star, tolerances).square().mean().sqrt().item()
-    assert trust.expected_misfit(predicted, sd, y_star, tolerances).item() == pytest.approx(by_chance, rel=0.01)
+    by_chance = trust.misfit(drawn, low, high, tolerances).square().mean().sqrt().item()
+    assert trust.expected_misfit(predicted, sd, low, high, tolerances).item() == pytest.approx(by_chance, rel=0.01)
+
+
+def test_a_property_that_may_be_anything_does_not_count():
+    y, tolerances = torch.tensor([[3.0, 1e9]]).double(), torch.tensor([0.5, 1.0]).double()
+    target = Target((Goal.exactly(2.0), Goal()))
+    assert trust.misfit(y, *target.ranges(torch.tensor([[2.0, 5.0]]).double()), tolerances).item() == pytest.approx(2.0)
+
+
+@given(low=st.floats(-1e12, 1e12), width=st.floats(1e-9, 1e12))
+@settings(deadline=None)
+def test_intervals_as_text_keep_two_digits_of_half_their_width(low, width):
+    high = low + width
+    assume(high - low > 1e-12 * max(abs(low), abs(high)))
+    ends = [float(end.replace("−", "-")) for end in trust.interval_text(low, high).split(" – ")]
+    for end, written in zip((low, high), ends, strict=True):
+        assert abs(written - end) <= 0.051 * (high - low) + 5e-13
 
 
 def test_no_spread_is_finer_than_float32_can_tell():
