@@ -33,12 +33,15 @@ def cells_of(run: Run) -> np.ndarray:
     return run.x[-1].round().reshape(run.n, SIDE, SIDE)
 
 
-def ask_files(cells: np.ndarray, sample: int | None, key: str = "") -> None:
-    """Layout, material and format for cells (n, side, side); ``key`` distinguishes the widgets of two pages."""
+def ask_files(cells: np.ndarray, sample: int | None, key: str = "", width_mm: float = 10.0) -> None:
+    """Layout, material and format for cells (n, side, side); ``key`` distinguishes the widgets of two pages.
+
+    ``width_mm``: width of a cell until another one is typed.
+    """
     places = st.columns(4, vertical_alignment="bottom")
     across = places[0].number_input("Cells across", 1, 20, 3, key=f"{key}tiles_x")
     up = places[1].number_input("Cells up", 1, 20, 3, key=f"{key}tiles_y")
-    cell_mm = places[2].number_input("Cell [mm]", 0.01, 1000.0, 10.0, key=f"{key}cell_mm")
+    cell_mm = places[2].number_input("Cell [mm]", 0.01, 1000.0, width_mm, key=f"{key}cell_mm-{width_mm:g}")
     thick = places[3].number_input(
         "Thickness [mm]", 0.01, 1000.0, 5.0, key=f"{key}thick_mm", help="Height of the STL and the 3MF."
     )

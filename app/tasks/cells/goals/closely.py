@@ -13,6 +13,7 @@ from app.components.choice import CONFIG
 from app.components.words import Figure
 from app.figures.playback import Size
 from app.tasks.cells.goals import runs
+from app.tasks.cells.goals.dress import short
 from app.tasks.cells.goals.shapes import loads
 from ipage_core.tasks.cells.deformation import LOADS
 from ipage_core.tasks.cells.features import smallest_features
@@ -22,6 +23,17 @@ from ipage_core.tasks.cells.properties import TABLE, cell_property, values
 
 STRAIN = 15
 """Strain of the first drawing, in per cent."""
+CAME_FROM = {
+    "flips": "a shipped cell, by flips of pixels",
+    "nearest": "a shipped cell, by descent",
+    "noise": "noise, by descent",
+    "motif": "a motif, by descent",
+    "posterior": "the INN's posterior, by descent",
+    "given": "a given density, by descent",
+    "again": "the best cell before it, by another descent",
+    "none": "no start: none led to a clean cell",
+}
+"""Start of a design in words."""
 TILES = 2
 """Number of cells along each axis of the deformed shape."""
 
@@ -56,7 +68,7 @@ def show_closely(made: GoalDesigns, chosen: int, dark: bool, size: Size) -> None
     beside = values(tuple(TABLE), runs.on_mesh(solved.cells[chosen].tobytes(), side, other), achieved["volume"])
     table = pd.DataFrame(
         {
-            "property": [cell_property(name).label for name in TABLE],
+            "property": [short(name) for name in TABLE],
             "goal": [goals[name].text if name in goals else "" for name in TABLE],
             said[solved.mesh]: list(achieved.values()),
             said[other]: beside,
@@ -64,20 +76,24 @@ def show_closely(made: GoalDesigns, chosen: int, dark: bool, size: Size) -> None
             "z-score": [z_score(name, value) for name, value in achieved.items()],
         }
     )
-    left, right = st.columns([1, 1.6], gap="medium")
+    explained = {said["pixel"]: "One finite element for each pixel.", said["converged"]: "Extrapolated to a fine mesh."}
+    left, right = st.columns([1.25, 1.4], gap="medium")
     with left:
         st.dataframe(
             table,
             hide_index=True,
-            column_config={
-                name: st.column_config.NumberColumn(format="%.2f" if name == "z-score" else "%.4f")
+            column_config={"goal": st.column_config.TextColumn(width="small")}
+            | {
+                name: st.column_config.NumberColumn(
+                    format="%.2f" if name == "z-score" else "%.4f", width="small", help=explained.get(name)
+                )
                 for name in (*said.values(), "z-score")
             },
         )
         wall, gap = smallest_features(solved.cells[chosen])
         st.caption(
-            f"Goals are judged on the mesh of the first column of numbers. Thinnest wall {wall} pixels, narrowest gap "
-            f"{gap} pixels. Found from: {solved.start[chosen]}."
+            f"Goals are judged on the mesh of the first column of numbers. η_x and η_y couple pulling with shear. "
+            f"Thinnest wall {wall} pixels, narrowest gap {gap} pixels. It came from {CAME_FROM[solved.start[chosen]]}."
         )
     with right:
         strain = st.slider(

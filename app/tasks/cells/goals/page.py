@@ -135,7 +135,7 @@ def _show(wanted: GoalRequest, made: GoalDesigns, dark: bool, size: Size) -> Non
             icon=":material/print:",
         )
     st.subheader("Files to print, cut or show", divider="gray")
-    ask_files(solved.cells, chosen, "goals-")
+    ask_files(solved.cells, chosen, "goals-", wanted.cell_mm)
     _share(wanted, made)
 
 

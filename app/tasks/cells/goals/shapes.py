@@ -35,7 +35,7 @@ def loads(
             curve(
                 _solid(places[k], cell),
                 colors.omega,
-                0.6,
+                1.5,  # wide enough to close the seams between rows of pixels
                 fill="toself",
                 fillcolor=colors.omega,
                 name=name,
@@ -48,7 +48,7 @@ def loads(
         axes[f"yaxis{ids}"] = axis(
             colors, "", up, f"x{ids}", range=[low[1], high[1]], scaleanchor=f"x{ids}", constraintoward="top", **bare
         )
-        own = 100 * strains[k]
+        own = np.round(100 * strains[k]) + 0.0  # no "-0"
         titles.append(
             {
                 "text": f"<b>{name}</b><br>ε_xx {own[0]:.0f} %, ε_yy {own[1]:.0f} %, γ_xy {own[2]:.0f} %",
