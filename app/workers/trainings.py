@@ -86,13 +86,13 @@ def add(
     Raises:
         ValueError: another training is to write, or has begun to write, to the same folder.
     """
-    for other in trainings():
-        if other.out == str(out) and other.state not in ("done", "failed"):
-            raise ValueError(f"'{other.title}' is {other.state}, with the same folder: end or remove it first")
     arguments = [*([task] if data is None else ["--model", str(data)]), "--out", str(out)]
     arguments += ["--method", method, "--size", size, "--seed", str(seed), "--device", device]
     arguments += [] if epochs is None else ["--epochs", str(epochs)]
     with _editing():
+        for other in trainings():
+            if Path(other.out).resolve() == out.resolve() and other.state not in ("done", "failed"):
+                raise ValueError(f"'{other.title}' is {other.state}, with the same folder: end or remove it first")
         number = max([t.number for t in trainings()], default=0) + 1
         training = Training(number, title, task, method, models, str(out), arguments)
         write(training)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,8 @@ from ipage_core.cli.parser import EPOCHS, SEED, add_device
 from ipage_core.cli.shared import find_task
 
 if TYPE_CHECKING:
+    import torch
+
     from ipage_core.problem.task import Task
 
 
@@ -48,19 +52,30 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Train each model of the method; print its accuracy as JSON."""
     from ipage_core.inference.methods import METHODS, named
+    from ipage_core.runtime.files import PATIENCE, sole_writer
     from ipage_core.training.fit import pick_device
-    from ipage_core.training.recipes import train
 
     method = named(arguments.method or "ipage")
     if method not in METHODS or not METHODS[method].models:
         trainable = ", ".join(name for name, row in METHODS.items() if row.models)
         raise ValueError(f"method '{method}' is not known or has nothing to train; accepted: {trainable}")
     device, models = pick_device(arguments.device), METHODS[method].trained
-    task = _task_to_train(arguments)
-    out = Path(arguments.out or task.models_folder or ".")
-    left = [out / f"{model}{end}" for model in models for end in (".checkpoint.safetensors", ".json")]
-    if arguments.resume and not any(path.exists() for path in left) and not arguments.data:
-        raise ValueError(f"--resume: {out} holds no stopped run of {method}; start without --resume")
+    with ExitStack() as locks:
+        task = _task_to_train(arguments)
+        if arguments.add:  # locked from the rows to the last model, so that no other run comes between
+            locks.enter_context(sole_writer(arguments.model, PATIENCE))
+            task = _with_rows(arguments, task, models)
+        out = Path(arguments.out or task.models_folder or ".")
+        locks.enter_context(sole_writer(out))
+        left = [out / f"{model}{end}" for model in models for end in (".checkpoint.safetensors", ".json")]
+        if arguments.resume and not any(path.exists() for path in left) and not (arguments.data or arguments.add):
+            raise ValueError(f"--resume: {out} holds no stopped run of {method}; start without --resume")
+        _train(arguments, task, models, out, device)
+
+
+def _train(arguments: argparse.Namespace, task: Task, models: Sequence[str], out: Path, device: torch.device) -> None:
+    from ipage_core.training.recipes import train
+
     for model in models:
         card = train(
             task,
@@ -80,7 +95,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _task_to_train(arguments: argparse.Namespace) -> Task:
-    """A task by name, or one of own data: from ``--data``, or from ``--model`` with the rows of ``--add``."""
+    """A task by name, or one of own data: from ``--data``, or in the folder ``--model``."""
     said = {"--data": arguments.data, "--model": arguments.model, "--out": arguments.out}
     if arguments.add and not arguments.model:
         raise ValueError("--add needs --model DIR, the folder of the data")
@@ -96,13 +111,6 @@ def _task_to_train(arguments: argparse.Namespace) -> Task:
     if said["--out"] is None and not arguments.model:
         raise ValueError("--out DIR is required")
     if not arguments.data:
-        if arguments.add:
-            from ipage_core.tasks.table import own_data, reader
-
-            table = reader.read_table([arguments.add], tables.settings(arguments), least=1)
-            count = own_data.add(arguments.model, table.frame, source=arguments.add.name)
-            tables.say(table)
-            print(f"{count} rows added", file=sys.stderr)
         return find_task(arguments.task, arguments.model)
     from ipage_core.tasks.table import own_data, reader
     from ipage_core.tasks.table.names import choose
@@ -134,6 +142,25 @@ def _task_to_train(arguments: argparse.Namespace) -> Task:
     for warning in table.warnings(x, y):
         print(warning, file=sys.stderr)
     return task
+
+
+def _with_rows(arguments: argparse.Namespace, task: Task, models: Sequence[str]) -> Task:
+    """The task of ``--model`` with the rows of ``--add``, which a run that was killed may have added before."""
+    from ipage_core.tasks.table import own_data, reader
+    from ipage_core.training.recipes import knows_all_rows
+
+    table = reader.read_table([arguments.add], tables.settings(arguments), least=1)
+    try:
+        count = own_data.add(arguments.model, table.frame, source=arguments.add.name)
+        message = f"{count} rows added"
+    except own_data.AllThere as there:
+        if all(knows_all_rows(task, model, Path(arguments.out or arguments.model)) for model in models):
+            raise
+        arguments.resume = True
+        message = f"{there}: the training goes on"
+    tables.say(table)
+    print(message, file=sys.stderr)
+    return find_task(arguments.task, arguments.model)
 
 
 def _columns(text: str) -> list[str]:

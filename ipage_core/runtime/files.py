@@ -10,11 +10,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filelock import FileLock, Timeout
+
 if TYPE_CHECKING:
     import pandas as pd
 
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 """Error numbers of a full disk or an exhausted quota."""
+LOCK = ".writing.lock"
+"""Lock of a folder of models, and of rows with them."""
+PATIENCE = 3.0
+"""Seconds to wait for another process that writes rows; a training holds the folder for longer."""
 
 
 @contextmanager
@@ -43,6 +49,42 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def sole_writer(folder: Path, seconds: float = 0.0) -> Iterator[None]:
+    """Hold the lock of a folder, new or old, so that what is read and written there changes together.
+
+    The system frees the lock when this process is killed. A thread that holds it may enter again.
+
+    Args:
+        folder: made if it is missing; removed again if it is new and the block fails before anything is in it.
+        seconds: how long to wait while another process or thread holds it.
+
+    Raises:
+        ValueError: another one still holds it.
+        OSError: the folder cannot be written; one sentence.
+    """
+    folder = Path(os.path.realpath(folder))
+    new = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK, is_singleton=True).acquire(timeout=seconds)
+    except Timeout:
+        raise ValueError(
+            f"Another run is writing to {folder}: run this again when it has ended, or name another folder"
+        ) from None
+    except OSError as error:
+        raise OSError(f"{folder} cannot be written: {_reason(error)}") from None
+    try:
+        with lock:
+            yield
+    except BaseException:
+        if new and [path.name for path in folder.iterdir()] in ([], [LOCK]):
+            with suppress(OSError):
+                (folder / LOCK).unlink(missing_ok=True)
+                folder.rmdir()
+        raise
 
 
 def _reason(error: OSError) -> str:

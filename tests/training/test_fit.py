@@ -102,7 +102,7 @@ def test_card_says_what_made_the_model(tmp_path):
     assert card["data"] == {"n": 10_000, "seed": 0, "sha256": card["data"]["sha256"]}
     assert card["command"].startswith("python -m ipage_core train sinewave --method")
     assert card["validation"]["validation_l2"] > 0
-    assert sorted(path.name for path in folder.iterdir()) == ["mlp.json", "mlp.safetensors"]
+    assert sorted(path.name for path in folder.glob("[!.]*")) == ["mlp.json", "mlp.safetensors"]
 
 
 def test_a_finished_model_is_left_alone_and_another_tasks_is_not_overwritten(tmp_path):

@@ -8,9 +8,8 @@ journal joins the rows afterwards, or when the next run begins.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from ipage_core.problem.variable import Variable
@@ -139,15 +139,9 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         ValueError: another run holds the lock.
     """
-    file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        with suppress(ImportError):  # Windows has no such lock
-            import fcntl
-
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise ValueError(f"Another run calls the command of {folder} now: wait for it, or stop it") from None
+        lock = FileLock(folder / LOCK).acquire(blocking=False)
+    except Timeout:
+        raise ValueError(f"Another run calls the command of {folder} now: wait for it, or stop it") from None
+    with lock:
         yield
-    finally:
-        os.close(file)

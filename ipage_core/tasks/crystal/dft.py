@@ -289,11 +289,19 @@ def cache_file(lattice: NDArray[np.float64], settings: Settings, installed: str 
 
 
 def kept(file: Path) -> Result | None:
-    """Result in a cache file; None if there is none."""
+    """Result in a cache file; None if there is none, or one of another form: it is computed again."""
     try:
-        return dict(json.loads(file.read_text()))
-    except (OSError, ValueError):  # missing, or truncated by a full disk: compute it
+        result = json.loads(file.read_text())
+        numbers = [result["gap"], result["direct"], result["energy"], result["cpu_s"], result["iterations"]]
+        occupations = result["occupations"]
+        points = np.array([result["vbm"], result["cbm"]], dtype=np.float64)
+        edges = np.array(result["edges"], dtype=np.float64)
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):  # missing, or damaged in any way
         return None
+    sound = all(isinstance(v, int | float) and not isinstance(v, bool) and abs(v) < np.inf for v in numbers)
+    sound = sound and points.shape == (2, 3) and edges.ndim == 2 and len(edges) == 2 and bool(edges.size)
+    sound = sound and bool(np.isfinite(points).all() and np.isfinite(edges).all())
+    return dict(result) if sound and isinstance(occupations, str) else None
 
 
 def keep(file: Path, result: Result) -> None:

@@ -24,6 +24,7 @@ from ipage_core.networks.store import save_tensors
 from ipage_core.problem.recipe import Recipe
 from ipage_core.problem.task import Property, Task, Variable
 from ipage_core.problem.variable import name_and_unit
+from ipage_core.runtime.files import PATIENCE, sole_writer
 from ipage_core.runtime.lazy import late
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.table import kinds as kinds_of
@@ -46,6 +47,10 @@ MOST_ROWS, MOST_PROPERTIES = 2000, 12
 """Limits of a table with Gaussian processes: their cost grows with the cube of the number of rows."""
 FORMATS = ("cif", "poscar", "extxyz")
 """Structure formats of designs whose inputs are a lattice."""
+
+
+class AllThere(ValueError):
+    """Every row to add is in the data already."""
 
 
 def create(
@@ -123,9 +128,16 @@ def create(
         "round": np.zeros(len(values), dtype=np.int32),
         "row": row,
     }
-    save_tensors(folder / ROWS, {key: torch.from_numpy(np.ascontiguousarray(v)) for key, v in tensors.items()})
-    write_card(folder, card)
-    return load(folder)
+    with sole_writer(folder, PATIENCE):
+        if (folder / CARD).exists():
+            _refuse_second(folder)
+        save_tensors(folder / ROWS, {key: torch.from_numpy(np.ascontiguousarray(v)) for key, v in tensors.items()})
+        write_card(folder, card)
+        return load(folder)
+
+
+def _refuse_second(folder: Path) -> None:
+    raise ValueError(f"{folder} holds a task already: name another folder, or add rows to it")
 
 
 def _check_choice(
@@ -140,7 +152,7 @@ def _check_choice(
     """Raise ValueError unless the columns of :func:`create` are in the table, each chosen once."""
     names = [*x, *y]
     if (folder / CARD).exists():
-        raise ValueError(f"{folder} holds a task already: name another folder, or add rows to it")
+        _refuse_second(folder)
     if not x or not y:
         raise ValueError("Choose at least one input column x and one property column y")
     known = ", ".join(map(str, frame.columns[:30]))
@@ -173,8 +185,15 @@ def add(folder: Path, frame: pd.DataFrame, *, source: str) -> int:
     """Add measured results as another round; skip rows that lack an input or all properties. → number of added rows.
 
     Raises:
-        ValueError: columns are missing, a category has a new level, no row is usable, or all rows exist already.
+        ValueError: columns are missing, a category has a new level, no row is usable, or another run is writing.
+        AllThere: all rows exist already.
     """
+    read_card(folder)  # a folder without data gets no lock
+    with sole_writer(folder, PATIENCE):
+        return _add(folder, frame, source)
+
+
+def _add(folder: Path, frame: pd.DataFrame, source: str) -> int:
     card, old = read_card(folder), measured(folder)
     names = [column["name"] for column in (*card["x"], *card["y"])]
     missing = [name for name in names if name not in frame.columns]
@@ -195,7 +214,7 @@ def add(folder: Path, frame: pd.DataFrame, *, source: str) -> int:
     there = {line.tobytes() for line in torch.cat((old.x, old.y), dim=1).numpy()}
     new = np.array([line.tobytes() not in there for line in values])
     if not new.any():
-        raise ValueError(f"All {len(values)} rows of {source} that can be used are in the data already")
+        raise AllThere(f"All {len(values)} rows of {source} that can be used are in the data already")
     values, row, d = values[new], row[new], len(card["x"])
     for name, column in zip(names, np.concatenate((torch.cat((old.x, old.y), dim=1).numpy(), values)).T, strict=True):
         _check_width(name, column, next((c.get("scale") == "log" for c in card["x"] if c["name"] == name), False))
@@ -217,10 +236,11 @@ def add(folder: Path, frame: pd.DataFrame, *, source: str) -> int:
 
 def note_accuracy(folder: Path, model: str, accuracy: dict[str, Any]) -> None:
     """Add a trained model's held-out accuracy to the history, with the last round in its training data."""
-    card = read_card(folder)
-    rounds = [dict(r) for r in card["rounds"]]
-    rounds[-1]["held_out"] = rounds[-1].get("held_out", {}) | {model: accuracy}
-    write_card(folder, card | {"rounds": rounds})
+    with sole_writer(folder, PATIENCE):
+        card = read_card(folder)
+        rounds = [dict(r) for r in card["rounds"]]
+        rounds[-1]["held_out"] = rounds[-1].get("held_out", {}) | {model: accuracy}
+        write_card(folder, card | {"rounds": rounds})
 
 
 def load(folder: Path) -> Task:

@@ -6,11 +6,12 @@ import errno
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import torch
+from filelock import FileLock, Timeout
 from torch import Tensor
 
 
@@ -78,14 +79,11 @@ def opened(path: Path, about: dict[str, Any]) -> Iterator[Ledger]:
         ValueError: it belongs to another campaign, is damaged, or another run is writing it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b") as file:
-        with suppress(ImportError):  # Windows has no such lock
-            import fcntl
-
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise ValueError(f"Another run is writing {path}") from None
+    try:
+        lock = FileLock(path.with_name(f".{path.name}.lock")).acquire(blocking=False)
+    except Timeout:
+        raise ValueError(f"Another run is writing {path}") from None
+    with lock, path.open("a+b") as file:
         file.seek(0)
         text, whole, lines = file.read(), 0, []
         for line in text.splitlines(keepends=True):

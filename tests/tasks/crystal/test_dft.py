@@ -16,6 +16,10 @@ from ipage_core.tasks.crystal import dft, lattices
 real = [pytest.mark.dft, pytest.mark.skipif(find_spec("gpaw") is None, reason="GPAW is not installed")]
 REFERENCE = (3.75, 4.05, 4.2, 84, 95, 99)
 CUBIC = (3.905, 3.905, 3.905, 90, 90, 90)
+WHOLE = {
+    "gap": 1.8, "direct": 2.1, "vbm": [0.5, 0.5, 0.5], "cbm": [0, 0, 0], "energy": -40.0, "iterations": 11,
+    "occupations": "fixed-uniform", "edges": [[1.0], [2.8]], "cpu_s": 3.1,
+}  # fmt: skip
 
 
 def marked(test):
@@ -176,7 +180,7 @@ def test_without_gpaw_it_is_said_how_to_get_it(without_gpaw, capsys):
 
 
 def test_the_cache_is_whole_at_any_time(tmp_path):
-    file, result = tmp_path / "new" / "r.json", {"gap": 1.0, "edges": [[0.5] * 2000] * 2}
+    file, result = tmp_path / "new" / "r.json", WHOLE | {"edges": [[0.5] * 2000] * 2}
     with ThreadPoolExecutor(8) as pool:
         writes = [pool.submit(dft.keep, file, result) for _ in range(50)]
         reads = [dft.kept(file) for _ in range(300)]
@@ -333,3 +337,16 @@ def test_the_check_compares(pretended, off, ok, monkeypatch, capsys):
 def test_the_check_without_gpaw_is_one_sentence(without_gpaw, capsys):
     assert main(["dataset", "crystal", "--check"]) == 2
     assert "install-gpaw.sh" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("damage", [
+    b"", b"null", b"[]", b'"gap"', b"{}", b"3", b"\xff\xfe", b"[" * 100_000, b'{"gap": 1.8}',
+    {"gap": "1.8"}, {"gap": True}, {"gap": float("nan")}, {"energy": None}, {"vbm": [0, 0]}, {"cbm": "R"},
+    {"edges": []}, {"edges": [[1.0], [2.0, 3.0]]}, {"edges": [[1.0], [float("inf")]]}, {"occupations": 3},
+])  # fmt: skip
+def test_a_damaged_entry_of_any_form_is_computed_again(tmp_path, damage):
+    file = tmp_path / "r.json"
+    file.write_text(json.dumps(WHOLE))
+    assert dft.kept(file) == WHOLE
+    file.write_bytes(damage if isinstance(damage, bytes) else json.dumps(WHOLE | damage).encode())
+    assert dft.kept(file) is None
