@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.components import back
+from app.components import back, links
 from app.components.former import former_names
 from app.components.look import dress
 from app.components.reach import within_reach
@@ -27,4 +27,5 @@ back.remembers()
 engine.wait()
 engine.refresh()
 former_names()
-page.run()
+with links.checked():
+    page.run()

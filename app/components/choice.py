@@ -26,6 +26,8 @@ def ask_sample(run: Run) -> None:
         bind="query-params",
         help=f"0 to {run.n - 1}. Or click a point of the figure, or a row of the table.",
     )
+    if (st.session_state.get(KEY) or 0) >= run.n:
+        st.caption(f"The samples run from 0 to {run.n - 1}.")
 
 
 def chosen_sample(run: Run) -> int | None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from app.components import links
 from app.components.chart import chart, numbers
 from app.components.choice import CONFIG, ask_plane
 from app.components.words import plain
@@ -30,7 +31,11 @@ def with_fill(request: DesignRequest) -> DesignRequest:
     A new request starts unfilled: filling takes seconds, and the designs for one target say nothing about the next.
     """
     if "fill" not in st.session_state:
-        st.session_state.fill = (_about(request), _distance(st.query_params.get("fill", "")))
+        text = st.query_params.get("fill")
+        st.session_state.fill = (_about(request), _distance(text or ""))
+        links.use("fill")
+        if text is not None and st.session_state.fill[1] is None:
+            links.drop("fill", text, "is not accepted: a number between 0 and 1")
     of, within = st.session_state.fill
     if within is None or of != _about(request):
         st.query_params.pop("fill", None)

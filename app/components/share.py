@@ -11,6 +11,7 @@ from functools import partial
 
 import streamlit as st
 
+from app.components import links
 from app.components.chart import dressed
 from app.components.choice import chosen_sample
 from app.components.words import asked_text, plain
@@ -47,6 +48,7 @@ In a running explorer, append this to its address:
 
 def check_link(request: DesignRequest) -> None:
     """Warn if the link was made with weights that differ from those installed here."""
+    links.use("model")
     made_with = st.query_params.get("model")
     if made_with is None:
         return

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from app.components import links
 from app.components.back import walking
 from app.components.drafts import accepted, misread, unreadable
 from app.components.form import Form
@@ -36,9 +37,10 @@ EMPTY = "This interval is empty: its second number must be larger."
 
 def ask(forms: Forms) -> DesignRequest:
     """All widgets: target at the top of the page, settings in the sidebar."""
+    index = links.task_index(list(TASKS))
     left, right = st.columns([1.15, 3.2], gap="medium", vertical_alignment="top")
     with left:
-        task = _ask_task(forms)
+        task = _ask_task(forms, index)
     form = forms(task.name)
     _begin(form)
     keys = [f"ask{j + 1}" for j in range(task.n_targets)]  # read before their widgets are drawn
@@ -202,7 +204,8 @@ def _ask_how(task: Task, form: Form) -> dict[str, Any]:
     counts = form.offered(COUNTS)
     linked = st.query_params.get("n", "")
     n = st.select_slider("Number of designs, N", counts, value=form.at_first(200), key="n", bind="query-params")
-    more = f"; the link asks for {linked}" if linked.isdecimal() and int(linked) > counts[-1] else ""
+    larger = linked.isdecimal() and len(linked) < 10 and int(linked) > counts[-1]
+    more = f"; the link asks for {linked}" if larger else ""
     classroom.note(f"At most {counts[-1]} designs at once in this classroom{more}.")
     seed = st.number_input("Seed", 0, 10**6, 0, key="seed", bind="query-params")
     names = trained(task)
@@ -289,8 +292,8 @@ def trained(task: Task) -> list[str]:
     return have or known
 
 
-def _ask_task(forms: Forms) -> Task:
-    """The task, kept in the URL by name: a bound widget would write its title."""
+def _ask_task(forms: Forms, index: int | None) -> Task:
+    """The task, kept in the URL by name: a bound widget would write its title; ``index``: that of the URL."""
     names = list(TASKS)
 
     def change() -> None:
@@ -308,21 +311,21 @@ def _ask_task(forms: Forms) -> Task:
             st.session_state[f"ask{j + 1}"] = "exactly"
             st.session_state[f"tol{j + 1}"] = None
 
-    asked = st.query_params.get("task")
-    index = names.index(asked) if asked in names else 0
     if walking():
-        st.session_state.task_choice = names[index]
-    return TASKS[
-        st.selectbox(
-            "Task",
-            names,
-            index,
-            format_func=lambda name: TASKS[name].title,
-            key="task_choice",
-            on_change=change,
-            persist_state="session",
-        )
-    ]
+        st.session_state.task_choice = None if index is None else names[index]
+    chosen = st.selectbox(
+        "Task",
+        names,
+        index,
+        format_func=lambda name: TASKS[name].title,
+        placeholder="Choose a task",
+        key="task_choice",
+        on_change=change,
+        persist_state="session",
+    )
+    if index is None or chosen is None:
+        st.stop()
+    return TASKS[chosen]
 
 
 def aim(target: tuple[float, ...]) -> None:

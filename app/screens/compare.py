@@ -5,6 +5,7 @@ import logging
 import pandas as pd
 import streamlit as st
 
+from app.components import links
 from app.components.chart import chart, numbers
 from app.components.choice import CONFIG
 from app.components.look import is_dark, size_name
@@ -23,6 +24,7 @@ MOST = 4  # runs; more curves would be hard to tell apart
 COUNTS = [10, 25, 50, 100, 200, 500]
 SIZES = [10, 25, 50, 100, 200]  # for coverage against N
 SEEDS = 3
+MOST_SEED = 10**6
 
 st.markdown("#### Compare runs")
 st.caption(
@@ -34,12 +36,16 @@ st.caption(
 
 def linked_runs(task: str) -> list[dict]:
     """The runs in the address, or two runs that differ in their method."""
-    known, rows = trained(TASKS[task]), []
-    for part in st.query_params.get("runs", "").split(","):
+    known, rows, text = trained(TASKS[task]), [], st.query_params.get("runs", "")
+    links.use("runs")
+    for part in text.split(",") if text else ():
         method, _, rest = part.rpartition("~")[0].partition("~")
         seed = part.rpartition("~")[2]
-        if method in known and rest in SAMPLINGS and seed.isdigit():
+        whole = seed.isascii() and seed.isdigit() and len(seed) < 9 and int(seed) <= MOST_SEED
+        if method in known and rest in SAMPLINGS and whole:
             rows.append({"method": method, "sampling": rest, "seed": int(seed)})
+        else:
+            links.drop("runs", part, "is not accepted: METHOD~SAMPLING~SEED")
     usual = TASKS[task].default_method if TASKS[task].default_method in known else known[0]
     other = "prior-lm" if "prior-lm" in known and usual != "prior-lm" else known[-1]
     return rows or [{"method": m, "sampling": "maximin", "seed": 0} for m in (usual, other)]
@@ -102,16 +108,20 @@ def coverage(task: str, target: str, rows: list[dict], names: list[str], bar) ->
     return results
 
 
+chosen = st.session_state.get("compare_task")
+index = list(TASKS).index(chosen) if chosen in TASKS else links.task_index(list(TASKS))
 left, middle, right = st.columns([1.2, 2, 1.2])
 with left:
-    first = st.query_params.get("task")
     task = st.selectbox(
         "Task",
         list(TASKS),
-        list(TASKS).index(first) if first in TASKS else 0,
+        index,
         format_func=lambda name: TASKS[name].title,
+        placeholder="Choose a task",
         key="compare_task",
     )
+if task is None:
+    st.stop()
 with middle:
     target = ask_target(task)
 form = panel_of(task).form
@@ -128,7 +138,9 @@ edited = st.data_editor(
         "sampling": st.column_config.SelectboxColumn(
             "sampling", options=list(SAMPLINGS), default="maximin", required=True
         ),
-        "seed": st.column_config.NumberColumn("seed", min_value=0, max_value=10**6, step=1, default=0, required=True),
+        "seed": st.column_config.NumberColumn(
+            "seed", min_value=0, max_value=MOST_SEED, step=1, default=0, required=True
+        ),
     },
 )
 rows = edited.dropna().astype({"seed": int}).to_dict("records")[:MOST]

@@ -7,7 +7,7 @@ import streamlit as st
 from app.components.words import plain
 from app.state import classroom
 from app.tasks.cells.goals import rows
-from app.tasks.cells.goals.request import COUNTS, SIDES, GoalRequest, split
+from app.tasks.cells.goals.request import COUNTS, MOST_SEED, SIDES, WIDTHS, GoalRequest, split
 from ipage_core.tasks.cells.wallpaper import GROUPS
 
 MOST_IN_CLASS = 16
@@ -28,7 +28,7 @@ def ask_how(first: GoalRequest) -> GoalRequest | None:
             "be printed; 1 allows single pixels.",
         )
         cell_mm = st.number_input(
-            "Cell [mm]", 0.01, 1000.0, first.cell_mm, key="goal_cell_mm", width=130, persist_state="session"
+            "Cell [mm]", *WIDTHS, first.cell_mm, key="goal_cell_mm", width=130, persist_state="session"
         )
     with st.expander("More: pixels, mesh, symmetry, seed", icon=":material/tune:"):
         with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -50,7 +50,9 @@ def ask_how(first: GoalRequest) -> GoalRequest | None:
                 help="Design to the property extrapolated from meshes of 1 and 2 elements a pixel side (Richardson), "
                 "not to that of one element a pixel, which is about 0.02 E_s too high.",
             )
-            seed = st.number_input("Seed", 0, 10**6, first.seed, key="goal_seed", width=130, persist_state="session")
+            seed = st.number_input(
+                "Seed", 0, MOST_SEED, first.seed, key="goal_seed", width=130, persist_state="session"
+            )
         text = st.text_input(
             "Constraints",
             "; ".join(first.constraints),

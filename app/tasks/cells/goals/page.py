@@ -8,6 +8,7 @@ import time
 import numpy as np
 import streamlit as st
 
+from app.components import links
 from app.components.chart import chart
 from app.components.choice import CONFIG
 from app.components.look import is_dark, size_name
@@ -40,6 +41,7 @@ def show() -> None:
         "value in standard deviations of the shipped cells."
     )
     first = GoalRequest.from_query(st.query_params)
+    _drop_from_link(first)
     rows.show_rows()
     wanted = ask_how(first)
     pressed = st.button("Design cells", type="primary", icon=":material/grid_view:", key="goal_run")
@@ -57,6 +59,17 @@ def show() -> None:
             "The goals above have changed since. Press **Design cells** to use the new goals.", icon=":material/info:"
         )
     _show(applied, made, dark, size)
+
+
+def _drop_from_link(first: GoalRequest) -> None:
+    """Say which settings of the address were not accepted."""
+    if APPLIED in st.session_state:
+        return
+    links.use(*(settings := first.settings()))
+    for name, value in settings.items():
+        text = st.query_params.get(name)
+        if text is not None and name not in ("goals", "c") and not links.same(text, value):
+            links.drop(name, text, "is not accepted here")
 
 
 def _find(wanted: GoalRequest) -> GoalDesigns:

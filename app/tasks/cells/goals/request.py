@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import cast, get_args
 from urllib.parse import urlencode
@@ -16,6 +16,9 @@ from ipage_core.tasks.cells.mesh import Mesh
 
 COUNTS = (1, 4, 16, 32, 64)
 SIDES = (32, 48, 64)
+MOST_SEED = 10**6
+WIDTHS = (0.01, 1000.0)
+"""Accepted widths of a cell, in mm."""
 EXAMPLES: dict[str, str] = {
     "Four moduli": "E_x=0.35; E_y=0.25; nu_xy=0.3; G_xy=0.07",
     "Isotropic and auxetic": "E_x=0.05±3%; E_y=0.05±3%; nu_xy=-0.3±0.02; G_xy=0.0357±3%; eta_x=0±0.02; eta_y=0±0.02",
@@ -44,26 +47,33 @@ class GoalRequest:
     def from_query(cls, query: Mapping[str, str]) -> GoalRequest:
         """Read from an address; missing or invalid settings take their defaults."""
 
-        def number(name: str, usual: int, accepted: tuple[int, ...] = ()) -> int:
+        def number(name: str, usual: int, accepted: Collection[int]) -> int:
             text = query.get(name, "")
-            return int(text) if text.isdecimal() and (not accepted or int(text) in accepted) else usual
+            return int(text) if text.isdecimal() and len(text) < 9 and int(text) in accepted else usual
 
         parts = {name: tuple(p.strip() for p in query.get(name, "").split(";") if p.strip()) for name in ("goals", "c")}
         mesh, width = query.get("mesh", cls.mesh), query.get("cell", "")
+        sized = width.replace(".", "", 1).isdecimal() and WIDTHS[0] <= float(width) <= WIDTHS[1]
         return cls(
             parts["goals"] or split(EXAMPLES["Four moduli"]),
             number("n", cls.n, COUNTS),
-            number("seed", cls.seed),
+            number("seed", cls.seed, range(MOST_SEED + 1)),
             number("side", cls.side, SIDES),
             query.get("feature", cls.feature)[:12],
-            float(width) if width.replace(".", "", 1).isdecimal() and float(width) > 0 else cls.cell_mm,
+            float(width) if sized else cls.cell_mm,
             mesh if mesh in get_args(Mesh) else cls.mesh,
             parts["c"],
         )
 
     def query(self) -> dict[str, str]:
         """The settings that differ from the defaults, for the address."""
-        said = {
+        said = self.settings()
+        usual = GoalRequest(()).settings()
+        return {name: value for name, value in said.items() if value != usual.get(name)}
+
+    def settings(self) -> dict[str, str]:
+        """All settings, as an address writes them."""
+        return {
             "goals": "; ".join(self.goals),
             "n": str(self.n),
             "seed": str(self.seed),
@@ -73,8 +83,6 @@ class GoalRequest:
             "mesh": self.mesh,
             "c": "; ".join(self.constraints),
         }
-        usual = GoalRequest(()).query() if self.goals else {}
-        return {name: value for name, value in said.items() if value != usual.get(name)}
 
     def link(self) -> str:
         """The query part of an address, after the question mark."""

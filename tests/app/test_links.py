@@ -1,0 +1,108 @@
+"""Links: whatever the address holds, there is a page, and one sentence says what was dropped."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.components.links import same
+from app.state import runs
+from ipage_core.tasks import TASKS
+from tests.support import stand_ins
+
+ROOT = Path(__file__).resolve().parents[2]
+LONG = "9" * 10_000
+
+
+@pytest.fixture
+def app(monkeypatch):
+    monkeypatch.setattr(runs, "load", stand_ins.load)
+    monkeypatch.chdir(ROOT)
+    runs.run.clear()
+
+    def start(page="main.py", **query):
+        test = AppTest.from_file(str(ROOT / "app" / page), default_timeout=120)
+        for name, value in query.items():
+            test.query_params[name] = value
+        return test.run()
+
+    yield start
+    runs.run.clear()
+
+
+def said(test):
+    (warning,) = [w.value for w in test.warning if w.value.startswith("Parts of this link were left out: ")]
+    return warning
+
+
+@pytest.mark.parametrize(("query", "dropped"), [
+    ({"n": LONG, "seed": "inf", "y1": "1e999"}, ["n=9999", "seed=inf is no finite number", "y1=1e999 is no finite"]),
+    ({"n": "", "seed": "-1", "sampling": "x"}, ["n= is not accepted", "seed=-1 is not", "sampling=x is not accepted"]),
+    ({"omega": "nan", "tolerance": "٣", "view": "../x"}, ["omega=nan is no finite", "tolerance=٣ is", "view=../x is"]),
+    ({"method": "gpt", "spread": LONG, "fill": "2"}, ["method=gpt is not", "is too long", "fill=2 is not accepted"]),
+    ({"y9": "5", "tol1": "inf"}, ["y9=5 has no use here", "tol1=inf is no finite number"]),
+    ({"sample": "1e999", "across": "nowhere", "view": "Posterior"}, ["sample=1e999", "across=nowhere is not accepted"]),
+    ({"seed": "9" * 400 + ".5", "n": "25\x00"}, ["seed=999", "n=25� is not accepted here"]),
+])  # fmt: skip
+def test_what_a_link_cannot_set_is_said_once(app, query, dropped):
+    test = app(**({"n": "25"} | query))
+    assert not test.exception
+    assert not test.error
+    assert test.get("plotly_chart")
+    assert all(part in said(test).replace("\\", "") for part in dropped), said(test)
+    test.number_input(key="y1").set_value(0.9).run()
+    assert not [w for w in test.warning if "this link" in w.value]
+
+
+def test_a_whole_link_is_taken_without_a_word(app):
+    query = {"n": "25", "seed": "7", "sampling": "srs", "spread": "posterior", "y1": "1.50", "omega": "0",
+             "sample": "3", "tolerance": "1", "view": "Posterior", "constrain": "x1 <= 0.5"}  # fmt: skip
+    test = app(**query)
+    assert not test.exception
+    assert not [w for w in test.warning if "this link" in w.value]
+    assert (test.session_state["seed"], test.session_state["sampling"], test.session_state["sample"]) == (7, "srs", 3)
+
+
+@pytest.mark.parametrize("task", ["gone", "", "sinewave2", LONG, "é\x00<b>", "inf"])
+@pytest.mark.parametrize(("page", "key"), [("main.py", "task_choice"), ("screens/compare.py", "compare_task")])
+def test_an_unknown_task_never_becomes_another(app, page, key, task):
+    test = app(page, task=task)
+    assert not test.exception
+    (error,) = test.error
+    assert error.value.startswith("There is no task “")
+    assert len(error.value) < 200
+    assert not test.get("plotly_chart")
+    assert test.selectbox(key=key).value is None
+    test.selectbox(key=key).set_value("ballistics").run()
+    assert not test.exception
+    assert not test.error
+    assert test.query_params["task"] in ("ballistics", ["ballistics"])
+    assert test.get("plotly_chart")
+
+
+def test_a_task_that_vanishes_is_missed(app, monkeypatch):
+    monkeypatch.setitem(TASKS, "mine", TASKS["sinewave"])
+    test = app(task="mine", n="25")
+    assert test.selectbox(key="task_choice").value == "mine"
+    monkeypatch.delitem(TASKS, "mine")
+    test.run()
+    assert not test.exception
+    assert "There is no task “mine” here" in test.error[0].value
+    assert not test.get("plotly_chart")
+
+
+@pytest.mark.parametrize("runs_", ["ipage~srs~" + LONG, "ipage~srs~²", "ipage~srs~-1", "gpt~srs~0", "~~", "\x00"])
+def test_compare_drops_what_is_no_run(app, runs_):
+    test = app("screens/compare.py", runs=f"ipage~lhs~3,{runs_}")
+    assert not test.exception
+    assert test.session_state["compare-runs-sinewave"].to_dict("records") == [
+        {"method": "ipage", "sampling": "lhs", "seed": 3}
+    ]
+
+
+@pytest.mark.parametrize(("text", "value", "equal"), [
+    ("1.50", 1.5, True), ("TRUE", True, True), ("", None, True), ("0", None, False), ("x", 1.0, False),
+    ("9" * 5000, 7, False), ("LHS", "lhs", True), ("1", True, True), ("nan", 1.0, False),
+])  # fmt: skip
+def test_a_text_is_a_setting_s_value(text, value, equal):
+    assert same(text, value) is equal
