@@ -7,7 +7,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit import net_util
 
-from app.server import engine, transfers
+from app.server import engine, hosts, transfers
 
 # Else a page of another origin, which is refused anyway, has the server ask the internet for its own address first, and
 # everybody waits for the answer.
@@ -26,5 +26,9 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
 app = st.App(
     "app/main.py",
     lifespan=lifespan,
-    middleware=[Middleware(transfers.ClosedUploads), Middleware(transfers.StraightLinks)],
+    middleware=[
+        Middleware(hosts.OwnNames),
+        Middleware(transfers.ClosedUploads),
+        Middleware(transfers.StraightLinks),
+    ],
 )
