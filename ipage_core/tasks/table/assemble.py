@@ -11,17 +11,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ipage_core.tasks.table.columns import YES_NO, Column, describe, numbers
+from ipage_core.tasks.table.columns import FEW, YES_NO, Column, describe, numbers, words_beside
 from ipage_core.tasks.table.convert import SAMPLE, decimals, sample, text_missing, to_numbers
 from ipage_core.tasks.table.errors import Unreadable
+from ipage_core.tasks.table.numerals import is_nearly_number
 from ipage_core.tasks.table.table import Odd, Settings, Table
 from ipage_core.tasks.table.units import split_name
 
 ODD = 0.5
 """Share of a column's filled cells that must be numbers; otherwise it is a column of words."""
 
-FEW = 3
-"""Up to this many distinct numbers, beside words, a column is one of words."""
+NEARLY = 0.5
+"""Share of a column of words that must be nearly numbers for a remark."""
 
 
 def assemble(
@@ -54,7 +55,7 @@ def assemble(
         filled = int((~read.missing).sum())
         known = int((~np.isnan(numeric)).sum())
         unit = units[j] or split_name(name)[1] or read.unit
-        few = filled - known > 0.1 * filled and len(np.unique(numeric[~np.isnan(numeric)])) <= FEW  # '300K' and 'x'
+        few = words_beside(numeric[~np.isnan(numeric)], filled)
         if filled and known >= ODD * filled and not few:
             whole = (
                 known == len(numeric) and bool((numeric == np.round(numeric)).all()) and np.abs(numeric).max() < 2**53
@@ -67,15 +68,26 @@ def assemble(
             values[name] = np.full(len(lines), np.nan)
         else:
             words = columns[j].to_pylist()
-            values[name] = _one_spelling([None if text_missing(w, settings.missing) else w for w in words])
+            signs = "+" in {word.strip() for word in words}
+            values[name] = _one_spelling([None if text_missing(w, settings.missing, signs) else w for w in words])
             if known:
                 notes.append(f"{name} holds words beside {known:,} numbers: it is read as words.")
+            notes += _nearly(name, values[name])
         seen[name] = replace(describe(pd.DataFrame({name: values[name]}), name), unit=unit)
     frame = pd.DataFrame(values, index=pd.RangeIndex(len(lines)))
     for line in [str(one) for one in odd if not one.column][:3]:
         notes.append(f"A row is left out: {line}.")
     result = replace(settings, decimal=_common(marks.values()) if settings.decimal is None else settings.decimal)
     return Table(source, frame, seen, lines, result, tuple(notes), tuple(sorted(odd, key=lambda one: one.line)))
+
+
+def _nearly(name: str, words: list[str | None]) -> list[str]:
+    """A remark on a column of words most of which are nearly numbers, such as '4.08*'."""
+    filled = [word for word in words if word]
+    some = [word for word in filled[:SAMPLE] if is_nearly_number(word)]
+    if len(some) < NEARLY * len(filled[:SAMPLE]) or len(set(some)) <= FEW:
+        return []
+    return [f"{name}: '{some[0][:40]}' is not understood as a number, and the column is read as words."]
 
 
 def _evidence(column: pa.Array, typed: np.ndarray) -> list[str]:

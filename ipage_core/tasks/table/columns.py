@@ -17,6 +17,8 @@ DECADES = 100.0
 """Minimum ratio of largest to least value for a log scale."""
 MOST_LEVELS = 50
 """Maximum number of words in a category; a column with more holds labels."""
+FEW = 3
+"""Up to this many distinct numbers, beside words, a column is one of words."""
 WHOLE = 1e6
 """Up to here whole numbers are counts; beyond, measurements."""
 YES_NO = (
@@ -102,7 +104,12 @@ def describe(frame: pd.DataFrame, name: str) -> Column:
     """Summary of one column."""
     values = numbers(frame, name)
     known = values[~np.isnan(values)]
-    if not len(known) or len(known) < 0.5 * int(frame[name].notna().sum()):
+    filled = int(frame[name].notna().sum())
+    if (
+        len(known) < 0.5 * filled
+        or not len(known)
+        or (not pd.api.types.is_numeric_dtype(frame[name]) and words_beside(known, filled))
+    ):
         return _words(frame, name)
     distinct, counts = np.unique(known, return_counts=True)
     grid = spacing(distinct) if 1 < len(distinct) <= GRID else None
@@ -125,6 +132,11 @@ def describe(frame: pd.DataFrame, name: str) -> Column:
         sentinel=sentinel(distinct, counts),
         index=_numbers_rows(name, values),
     )
+
+
+def words_beside(known: np.ndarray, filled: int) -> bool:
+    """Whether few different numbers ``known`` stand beside words, as '304' beside '316L': then they are words, too."""
+    return filled - len(known) > 0.1 * filled and len(np.unique(known)) <= FEW
 
 
 def _words(frame: pd.DataFrame, name: str) -> Column:

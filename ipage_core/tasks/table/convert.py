@@ -177,7 +177,13 @@ def _notes(texts: list[str], read: list[Cell | None], unit: str, bare_too: bool)
     return message
 
 
-def text_missing(cell: str, missing: Sequence[str]) -> bool:
-    """Whether a cell in a column of words is missing: 'none' and 'unknown' may be words."""
+def text_missing(cell: str, missing: Sequence[str], signs: bool = False) -> bool:
+    """Whether a cell in a column of words is missing: 'none' and 'unknown' may be words, 'Na' is sodium.
+
+    ``signs``: the column holds '+', so that '-' is a word, too.
+    """
     bare = cell.strip()
-    return bare in missing or (bare.lower() in MISSING and bare.lower() not in ("none", "unknown", "nil", "nd", "tbd"))
+    if signs and bare in ("-", "–", "−"):
+        return bare in missing
+    words = bare == "Na" or bare.lower() in ("none", "unknown", "nil", "nd", "tbd")
+    return bare in missing or (bare.lower() in MISSING and not words)

@@ -26,6 +26,9 @@ _CELL = re.compile(
 _BARE_POWER = re.compile(r"^([+-]?)10(?=\^|\*\*|[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹])")
 """A power of ten without a mantissa: '10^5', '10⁻³'."""
 _COMMENT = re.compile(r"\s+#.*$")
+_AS_TEXT = re.compile(r"^(?:'(?=[\d.,+−-])|=\s*\"?(?=[+-]?[\d.,]+\"?$))|(?<=\d)\"$")
+"""What spreadsheets write before a number that they keep as text: "'4.08", '=4.08' or '="4.08"'."""
+_CURRENCY = re.compile(r"^([€$£¥])\s?([+−-]?\d.*)$")
 GROUPS = {mark: re.compile(rf"[1-9]\d{{0,2}}(?:{re.escape(mark)}\d{{3}})+") for mark in ".,"}
 """Thousands separated by this mark: '1.234', '12,345,678'."""
 _BLANK_GROUPS = re.compile(rf"[1-9]\d{{0,2}}(?:[{_BLANKS}]\d{{3}})+")
@@ -51,7 +54,8 @@ class Cell:
 
 def normal(text: str) -> str:
     """A cell with every minus as '-', full-width digits as digits, and without surrounding blanks or comment."""
-    return _COMMENT.sub("", text.translate(_FULLWIDTH)).strip().strip("\u00a0\ufeff\u200b")
+    text = _COMMENT.sub("", text.translate(_FULLWIDTH)).strip().strip("\u00a0\ufeff\u200b")
+    return _CURRENCY.sub(r"\2 \1", _AS_TEXT.sub("", text))
 
 
 def number(text: str, decimal: str) -> Cell | None:
@@ -83,6 +87,11 @@ def is_number(text: str) -> bool:
 def is_missing(cell: str) -> bool:
     """Whether a cell in a column of numbers marks a missing value."""
     return cell.strip().lower() in MISSING
+
+
+def is_nearly_number(cell: str) -> bool:
+    """Whether a cell is a number but for a few signs or letters: '~4.08', '4.08*', '12,34,567'."""
+    return not is_number(cell) and bool(re.fullmatch(r"[^\w\s]{0,2}\s?\d[\d.,]*\s?[^\d\s]{0,3}", normal(cell)))
 
 
 def votes(text: str) -> tuple[str, str]:

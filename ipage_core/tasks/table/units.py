@@ -12,7 +12,7 @@ _WORD = (
     r"(?:°\s?[CFK]?|deg(?:rees?|\.)?(?:\s?[CF])?|degC|degF|rad|Angstr(?:o|ö)ms?|angstroms?|Bohr|bohr|a0|Hartree|Ha|Ry|"
     r"(?:at|wt|mol|vol|w|m)?[.\s-]?%|‰|ppm|ppb|h|hr|hours?|min|d|days?|yr|years?|sec|rpm|sccm|slm|mTorr|atm|psi|"
     r"inch|in|ft|lb|lbs|a\.?\s?u\.?|arb\.?\s?u(?:nits?)?\.?|u|amu|Da|dB|dBm|Å|pH|counts?|cps|micron|"
-    r"kcal|kWh|Ah|mAh|Wh|emu|Oe|kOe|G|sun|suns|M|mM|µM|µm|1)"
+    r"kcal|kWh|Ah|mAh|Wh|emu|Oe|kOe|G|sun|suns|M|mM|µM|µm|[€$£¥]|1)"
 )
 _POWER = r"(?:\s?(?:\^|\*\*)\s?\{?\(?[+-−]?\d+(?:\.\d+)?\)?\}?|[⁻−-]?\d|[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+)?"
 _ONE = rf"(?:(?:{_PREFIX}{_BASE}|{_WORD}){_POWER})"

@@ -63,7 +63,7 @@ def test_every_candidate_has_one_of_the_levels_and_meets_the_target(task):
     for x in (found.final, found.posterior):
         assert torch.equal(x[:, 1:], x[:, 1:].round())
         assert task.in_bounds(x[:, :]).all() or x is found.posterior
-    frame = candidates.named_beside(task, method, found.frame())
+    frame = candidates.named_beside(task, method, found, found.frame())
     assert set(frame["solvent"]) <= set(BASE)
     assert set(frame["stirred"]) <= {"yes", "no"}
     assert set(frame["code"]) <= {"7", "9", "40"}

@@ -400,3 +400,30 @@ def test_sheets_with_numbers_as_text_beside_numbers(seed):
     table = read_table(("t.xlsx", sheet(mixed)))
     assert same(table, frame)
     assert "separates thousands" in said(table)
+
+
+@pytest.mark.parametrize("cell", ["{} €", "€{}", "$ {}", "'{}", "={}", '"=""{}"""', "£{}", "{} ¥"])
+def test_currencies_and_numbers_kept_as_text_are_numbers(cell):
+    frame = content(np.random.default_rng(0))
+    lines = text(frame.astype(str).assign(a=[cell.format(v) for v in frame["a"]]), ";")
+    assert same(read_table(upload(lines)), frame)
+
+
+@pytest.mark.parametrize("cell", ["~{}", "{}*", "{}x", "({})"])
+def test_a_column_of_what_is_nearly_a_number_is_not_left_out_in_silence(cell):
+    frame = content(np.random.default_rng(0))
+    table = read_table(upload(text(frame.astype(str).assign(a=[cell.format(v) for v in frame["a"]]))))
+    assert "a" not in table.x
+    assert f"a: '{cell.format(frame['a'][0])}' is not understood as a number" in said(table)
+
+
+@pytest.mark.parametrize(
+    ("words", "levels"),
+    [(("316L", "304"), ("304", "316L")), (("Na", "NA", "K"), ("K", "Na")), (("+", "-"), ("+", "-"))],
+)
+def test_words_that_look_like_numbers_or_gaps_beside_others_are_levels(words, levels):
+    frame = content(np.random.default_rng(0), 90)
+    table = read_table(upload(text(frame.assign(kind=[words[k % len(words)] for k in range(90)]))))
+    assert table.columns["kind"].kind == "category"
+    assert table.columns["kind"].levels == levels
+    assert "kind" in [*table.x]
