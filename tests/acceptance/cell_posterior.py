@@ -3,7 +3,8 @@
 A flow of pixel fields, the network of the task's INN without its surrogate, is conditioned on E_x, E_y, ν_xy and G_xy
 and trained by likelihood on the stored cells. Its samples are then compared as starts of the solver with those of the
 shipped INN (E_x only), nearest cells, and noise. Targets are those of ``cell_targets.json``; none was used in training.
-``--steps 500`` trains less, ``--targets 10`` uses fewer targets. Seconds are CPU seconds of one thread.
+``--steps 500`` trains less, ``--targets 10`` uses fewer targets, ``inside``, ``novel`` or ``calibration`` measures only
+that. Seconds are CPU seconds of one thread.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from tests.acceptance.cell_targets import MODULI, UNSEEN
 
 BATCH, RATE, NOISE, SAMPLES = 64, 2e-3, 0.02, 8
 """Settings of the task's INN: cells per step, learning rate, noise on y; and designs per target."""
+PARTS = ("inside", "calibration", "novel")
 RANKED = 31
 """Number of posterior samples among which a held-out cell's volume is ranked."""
 SWAPPED = ("E_y", "E_x", "nu_yx", "G_xy")
@@ -135,27 +137,34 @@ def calibration(posterior: Posterior, n: int) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(PARTS)} (default: all)")
     parser.add_argument("--steps", type=int, default=15_300, help="of training; default: those of the shipped INN")
     parser.add_argument("--targets", type=int, default=30)
     arguments = parser.parse_args()
+    if unknown := set(arguments.parts) - set(PARTS):
+        parser.error(f"part '{min(unknown)}' is not known; accepted: {', '.join(PARTS)}")
+    parts, n = arguments.parts or PARTS, arguments.targets
     torch.set_num_threads(1)
     with threadpool_limits(1):
         posterior = Posterior(arguments.steps)
         print(f"trained {arguments.steps} steps of {BATCH} cells in {posterior.seconds:.0f} CPU s; "
               f"negative log-likelihood {posterior.nll:.3f} a pixel", flush=True)  # fmt: skip
-        targets = [np.array(target[: len(MODULI)]) for target in TARGETS["held_out"][: arguments.targets]]
         row("one start a design, 8 designs a target", "within 0.038 SD", "a design", "Hamming", "start is off, median")
         row("---", "---", "---", "---", "---")
-        compare("posterior of four moduli", posterior.sample, "given", targets)
-        compare("shipped INN, posterior of E_x", shipped_inn, "given", targets)
-        compare("nearest shipped cells", None, "nearest", targets)
-        compare("noise", None, "noise", targets)
-        novel = [np.array(target) for target in TARGETS["novel"][: arguments.targets]]
-        compare("posterior of four moduli, novel targets", posterior.sample, "given", novel)
-        compare("noise, novel targets", None, "noise", novel)
-        distance, luck = calibration(posterior, 5 * arguments.targets)
-        ranked = f"rank of a held-out volume among {RANKED} samples, {5 * arguments.targets} cells"
-        row(ranked, f"KS distance {distance:.2f}", f"up to {luck:.2f} by chance", "", "")
+        if "inside" in parts:
+            targets = [np.array(target[: len(MODULI)]) for target in TARGETS["held_out"][:n]]
+            compare("posterior of four moduli", posterior.sample, "given", targets)
+            compare("shipped INN, posterior of E_x", shipped_inn, "given", targets)
+            compare("nearest shipped cells", None, "nearest", targets)
+            compare("noise", None, "noise", targets)
+        if "calibration" in parts:
+            distance, luck = calibration(posterior, 5 * n)
+            ranked = f"rank of a held-out volume among {RANKED} samples, {5 * n} cells"
+            row(ranked, f"KS distance {distance:.2f}", f"up to {luck:.2f} by chance", "", "")
+        if "novel" in parts:
+            novel = [np.array(target) for target in TARGETS["novel"][:n]]
+            compare("posterior of four moduli, novel targets", posterior.sample, "given", novel)
+            compare("noise, novel targets", None, "noise", novel)
 
 
 if __name__ == "__main__":
