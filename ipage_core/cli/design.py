@@ -93,8 +93,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     if (designs := cells.goal_designs(task, arguments)) is not None:
         write_csv(designs.frame(), arguments.out)
-        if task.remark:
-            print(f"{task.title}: {task.remark}", file=sys.stderr)
+        print(f"{task.title}: {designs.note()}.", file=sys.stderr)
         print(json.dumps(designs.summary(), ensure_ascii=False))
         return
     request = _request(arguments, task)

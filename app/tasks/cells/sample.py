@@ -49,7 +49,7 @@ def _figures(
     """The key numbers of one cell."""
     y, e_x, e_y, poisson, _ = run.achieved[sample]
     aim, verified = float(run.aims[sample, 0]), bool(run.verified[sample])
-    by = "by finite elements" if verified else "not verified"
+    by = "by finite elements, one a pixel" if verified else "not verified"
     figures = [
         Figure("E_x / E_s", f"{e_x:.4f}" if verified else "–", f"{by}; target {float(modulus(aim)):.4f}"),
         Figure("y, its z-score", f"{y:.3f}" if verified else "–", f"target: {asked_text(run)}"),

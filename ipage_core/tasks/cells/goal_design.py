@@ -146,6 +146,10 @@ class GoalDesigns:
             return f"; {thin} of {len(self.solved.cells)} cells have a wall or a gap thinner than {self.feature} pixels"
         return f"; no wall and no gap is thinner than {self.feature} pixels, so that they can be printed"
 
+    def note(self) -> str:
+        """The outcome, the mesh that verified it, and the features."""
+        return self.solved.sentence() + self.remark()
+
     def frame(self) -> pd.DataFrame:
         """One row per design, with the columns of ``solutions.csv``; then every property, and how it was solved."""
         cells, solved = self.solved.cells, self.solved
@@ -208,7 +212,7 @@ class GoalDesigns:
             "hits_by_start": dict(Counter(s for s, met in zip(solved.start, solved.met, strict=True) if met)),
             "lookup_misfit": round(self.lookup, 4),
             "feature": self.feature,
-            "note": solved.sentence() + self.remark(),
+            "note": self.note(),
         }
 
 

@@ -167,6 +167,7 @@ TASK = Task(
     training_pairs=training_pairs,
     generate=generate,
     data_kinds=("random", "printable", "auxetic"),
+    remark="verified on a mesh of one finite element a pixel; E_x is about 0.02 E_s lower on a fine mesh",
     export_formats=("png", "svg", "dxf", "stl", "3mf"),
     export=late("ipage_core.tasks.cells.export:files"),
     export_settings=late("ipage_core.tasks.cells.export:settings"),

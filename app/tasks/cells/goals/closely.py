@@ -34,6 +34,7 @@ CAME_FROM = {
     "none": "no start: none led to a clean cell",
 }
 """Start of a design in words."""
+MESHES: dict[Mesh, str] = {"pixel": "one element a pixel", "converged": "extrapolated mesh"}
 TILES = 2
 """Number of cells along each axis of the deformed shape."""
 
@@ -46,7 +47,11 @@ def properties(made: GoalDesigns, *names: str) -> np.ndarray:
 def key_figures(made: GoalDesigns) -> list[Figure]:
     solved = made.solved
     return [
-        Figure("Meet every goal", f"{int(solved.met.sum())} of {len(solved.cells)}", "by finite elements"),
+        Figure(
+            "Meet every goal",
+            f"{int(solved.met.sum())} of {len(solved.cells)}",
+            f"by finite elements: {MESHES[solved.mesh]}",
+        ),
         Figure(
             "Nearest shipped cell", f"{made.lookup:.2g} tol.", "off, at one element a pixel; at most 1 meets the goals"
         ),
@@ -63,7 +68,7 @@ def show_closely(made: GoalDesigns, chosen: int, dark: bool, size: Size) -> None
     achieved = dict(zip(TABLE, every.tolist(), strict=True))
     goals = {goal.name: goal for goal in made.goals}
     other: Mesh = "pixel" if solved.mesh == "converged" else "converged"
-    said = {"pixel": "one element a pixel", "converged": "extrapolated mesh"}
+    said = MESHES
     side = solved.cells.shape[-1]
     beside = values(tuple(TABLE), runs.on_mesh(solved.cells[chosen].tobytes(), side, other), achieved["volume"])
     table = pd.DataFrame(
