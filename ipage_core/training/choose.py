@@ -88,29 +88,29 @@ class Calibration(NamedTuple):
     least: Tensor
     """(m,) added to a spread in quadrature."""
     tested: Tensor
-    """(k, m) predictions for left-out rows."""
+    """(k, q) places of left-out rows."""
     ratio: Tensor
     """(k, m) their error² over spread²; −1 if not measured, because the files hold no NaN."""
 
 
-def calibrate(left_out: LeftOut, predicted: Tensor) -> Calibration:
+def calibrate(left_out: LeftOut, places: Tensor) -> Calibration:
     """Calibrate so that ŷ ± 1.645·factor·√(ratio·(spread² + least²)) holds 90 % of the left-out rows.
 
     Split conformal prediction with locally weighted errors (Lei et al. 2018, doi:10.1080/01621459.2017.1307116): the
-    ratio is that of the rows with the most similar predictions (n, m). For n rows the factor is the ⌈(n + 1)·0.9⌉-th
+    ratio is that of the rows with the nearest ``places`` (n, q). For n rows the factor is the ⌈(n + 1)·0.9⌉-th
     smallest of error over spread, so it widens where rows are few.
     """
     least = LEAST_SHARE * left_out.rmse
     square = left_out.error.square() / (left_out.spread.square() + least.square()).clamp(min=1e-300)
     some = torch.randperm(len(square), generator=torch.Generator().manual_seed(0))[:MOST_TESTED]
-    predicted, square = predicted[some], square[some]
-    local = ratio_of_the_alike(predicted, predicted, square, itself=True)
+    places, square = places[some], square[some]
+    local = ratio_of_the_alike(places, places, square, itself=True)
     factors = []
     for column in (square / local.clamp(min=1e-300)).sqrt().T:
         known = column[column.isfinite()].sort().values
         rank = min(len(known), math.ceil((len(known) + 1) * COVERED))
         factors.append(known[rank - 1] / NORMAL if len(known) else torch.tensor(math.nan, dtype=square.dtype))
-    return Calibration(torch.stack(factors), least, predicted, square.nan_to_num(nan=-1.0))
+    return Calibration(torch.stack(factors), least, places, square.nan_to_num(nan=-1.0))
 
 
 def of_the_mean(members: LeftOut, count: int) -> LeftOut:

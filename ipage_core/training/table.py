@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from torch import Tensor
 from ipage_core.networks.ensemble import Ensemble
 from ipage_core.networks.gaussian_process import FEW, GaussianProcess
 from ipage_core.tasks.table.own_data import MOST_PROPERTIES, MOST_ROWS
-from ipage_core.tasks.table.surrogate import ENSEMBLE, MOST_TESTED, PROCESS, TableSurrogate, as_read
+from ipage_core.tasks.table.surrogate import BY_INPUTS, ENSEMBLE, MOST_TESTED, PROCESS, TableSurrogate, as_read
 from ipage_core.training.choose import (
     FINEST,
     LeftOut,
@@ -123,7 +124,8 @@ def fit_table(
         predicted = torch.where(y.isnan(), surrogate(x), y - kept.error)
     predicted[:, logged] = predicted[:, logged].clamp(min=1e-300).log()
     surrogate.unit = (predicted - predicted.mean(0)).square().mean(0).sqrt().clamp(min=1e-300)
-    result = calibrate(kept, predicted / surrogate.unit)
+    surrogate.away = (read.std(0) * math.sqrt(read.shape[1]) / BY_INPUTS).clamp(min=1e-300)
+    result = calibrate(kept, surrogate.place(x, predicted))
     surrogate.factor, surrogate.least, surrogate.tested, surrogate.ratio = result
     surrogate.finest, surrogate.error = FINEST * scale, left_out.rmse
     surrogate.eval().requires_grad_(False)

@@ -19,7 +19,9 @@ KINDS: dict[str, type[Any]] = {PROCESS: GaussianProcess, ENSEMBLE: Ensemble}
 NORMAL = 1.6448536269514722
 """Half the width of a 90 % interval, in standard deviations of a normal distribution."""
 ALIKE, BY_ALL = 20, 3
-"""Number of rows with the most similar predictions that calibrate a spread locally; weight of all rows, in rows."""
+"""Number of rows most similar in predictions and inputs that calibrate a spread locally; weight of all, in rows."""
+BY_INPUTS = 1.5
+"""Weight of all inputs together in this similarity, where that of each property is 1."""
 MOST_TESTED, AT_ONCE = 2000, 2000
 """Maximum number of left-out rows that a model keeps for this; designs compared with them at a time."""
 
@@ -47,13 +49,14 @@ def as_read(x: Tensor, log_x: Sequence[int] = (), levels: Mapping[int, int] | No
 
 
 def ratio_of_the_alike(at: Tensor, tested: Tensor, ratio: Tensor, itself: bool = False) -> Tensor:
-    """Mean error²/spread² of the left-out rows whose predictions are most similar to ``at``. (n, m) → (n, m).
+    """Mean error²/spread² of the left-out rows that are most similar to ``at``. (n, q) → (n, m).
 
-    A surrogate may be right in one regime of a table and wrong near a jump; rows with similar predictions show this.
+    A surrogate may be right in one regime of a table and wrong near a jump. Rows with similar predictions and inputs
+    show this.
 
     Args:
-        at: predictions, in units of each property.
-        tested: (k, m) predictions for the left-out rows, by models trained without them.
+        at: places of designs, see :meth:`TableSurrogate.place`.
+        tested: (k, q) places of the left-out rows, with predictions by models trained without them.
         ratio: (k, m) error² over spread² of these rows; below 0, or NaN, if not measured.
         itself: whether ``at`` are these rows themselves; then no row counts for itself.
     """
@@ -92,6 +95,7 @@ class TableSurrogate(Network):
     error: Tensor
     lowest: Tensor
     unit: Tensor
+    away: Tensor
     tested: Tensor
     ratio: Tensor
 
@@ -119,9 +123,12 @@ class TableSurrogate(Network):
         if tested:
             self.arguments["tested"] = tested
             self.register_buffer("unit", torch.ones(m, dtype=torch.float64))
-            for name in ("tested", "ratio"):
-                self.register_buffer(name, torch.ones(tested, m, dtype=torch.float64))
+            self.register_buffer("ratio", torch.ones(tested, m, dtype=torch.float64))
         self.levels = {int(j): int(count) for j, count in levels}
+        if tested:
+            read = as_read(torch.ones(1, d), log_x, self.levels).shape[1]
+            self.register_buffer("away", torch.ones(read, dtype=torch.float64))
+            self.register_buffer("tested", torch.ones(tested, m + read, dtype=torch.float64))
         self.parts = nn.ModuleList(KINDS[part["network"]](**part["arguments"]) for part in parts)
         self.order = torch.tensor(columns).argsort().tolist()
         self.columns, self.log_x, self.log_y = columns, list(log_x), list(log_y)
@@ -171,8 +178,12 @@ class TableSurrogate(Network):
         """Standard deviation of a measurement at x, calibrated on left-out rows. (n, d) → (n, m)."""
         scaled = self.factor.square() * (self.own_spread(x).square() + self.least.square())
         if "tested" in self.arguments:
-            scaled = scaled * ratio_of_the_alike(self._means(x) / self.unit, self.tested, self.ratio)
+            scaled = scaled * ratio_of_the_alike(self.place(x, self._means(x)), self.tested, self.ratio)
         return (scaled + self.finest.square()).sqrt().to(x.dtype)
+
+    def place(self, x: Tensor, means: Tensor) -> Tensor:
+        """Predictions (n, m), logarithms included, beside inputs (n, d), in units that make distances comparable."""
+        return torch.cat((means / self.unit, self._read(x) / self.away), dim=1)
 
     def half_width(self, x: Tensor) -> Tensor:
         """ŷ ± this holds 90 % of measurements, each property by itself. (n, d) → (n, m)."""
