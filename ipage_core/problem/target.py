@@ -278,7 +278,7 @@ class Target:
         exact = low == high
         if exact.all():
             return low[None]
-        slack = torch.minimum(self.tolerances(task), 0.5 * (high - low)).nan_to_num(nan=0.0)
+        slack = torch.minimum(self.tolerances(task), 0.5 * (high - low)).nan_to_num()
         low, high = low + slack, high - slack
         y = y[:, : task.n_targets]
         if exact.any():

@@ -300,8 +300,7 @@ class Task:
         values = [v.read(part) for v, part in zip(self.variables, parts, strict=False)]
         if len(parts) != self.d or None in values:
             known = [
-                f"{v.label} ({' or '.join(v.levels)})" if v.levels and v.kind == "category" else v.label
-                for v in self.variables
+                f"{v.label} ({' or '.join(v.levels)})" if v.kind == "category" else v.label for v in self.variables
             ]
             raise ValueError(f"Expected {self.d} finite numbers for a design of this task: {', '.join(known)}.")
         return tuple(value for value in values if value is not None)

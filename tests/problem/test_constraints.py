@@ -46,6 +46,7 @@ def test_ties_and_values_combine():
     [
         (["x9=1"], "not understood; accepted: NAME=NUMBER"),
         (["x1=nan"], "not understood"),
+        (["x1<=inf"], "not understood"),
         (["x1"], "not understood"),
         (["x1=7"], "leave no values for x₁, whose bounds are -1 to 1"),
         (["x1=0.1", "x1=0.2"], "leave no values for"),

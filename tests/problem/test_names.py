@@ -20,6 +20,7 @@ from tests.tasks.table.test_own_data import table
         (["Water", "Water content", "Sand"], "water", 0),
         (["Water", "Water content", "Sand"], "Water content", 1),
         (["Water content", "Sand"], "Water", 0),
+        (["Water content", "Sand"], "water", 0),
         (["a [Å]", "α [°]"], "a", 0),
         (["a [Å]", "α [°]"], "alpha", 1),
         (["a [Å]", "α [°]"], "α", 1),

@@ -1,0 +1,157 @@
+"""Goals at their limits: what is a hit, which values designs aim at, what is refused."""
+
+import math
+
+import pytest
+import torch
+
+from ipage_core.problem.target import Goal, Target, expression
+from ipage_core.problem.task import Property, Task, Variable
+
+THREE = Task.from_function(
+    lambda x: x,
+    {"a": (0, 1), "b": (0, 1), "c": (0, 1)},
+    {"p": 0.25, "q": 0.25, "r": 0.25},
+    "three",
+    default_target=(0.5, 0.5, 0.5),
+    seconds=1,
+)
+ONE = Task.from_function(lambda x: x, [Variable("a")], [Property("p", tolerance=0.25)], "one", default_target=[0.5])
+
+
+def column(*values):
+    return torch.tensor(values, dtype=torch.float64)[:, None]
+
+
+def test_an_error_as_large_as_the_tolerance_is_a_hit():
+    y = column(0.75, 1.25, 0.7499, 1.2501)
+    assert Target.of(ONE, 1).within(ONE, y).tolist() == [True, True, False, False]
+    assert Target.of(ONE, Goal.exactly(1, 0.5)).within(ONE, column(0.5, 1.5, 0.49, 1.51)).tolist() == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_an_interval_is_met_up_to_round_off():
+    slack = 1.4e-9  # 1e-9 (1 + |y|)
+    below, above = [0.4 - 0.95 * slack, 0.4 - 1.05 * slack], [0.4 + 0.95 * slack, 0.4 + 1.05 * slack]
+    assert Target.of(ONE, "0.4:0.6").within(ONE, column(*below)).tolist() == [True, False]
+    assert Target.of(ONE, "0.2:0.4").within(ONE, column(*above)).tolist() == [True, False]
+
+
+def test_designs_aim_at_even_quantiles_of_what_lies_inside():
+    y = torch.arange(100, dtype=torch.float64)[torch.randperm(100)][:, None]  # inside: 40 … 59
+    target = Target((Goal("between", 39.5, 59.5, tolerance=0.5),))
+    points = target.aims(ONE, y, 5, 0)
+    assert points.flatten().sort().values.tolist() == [42, 46, 50, 54, 58]
+    assert target.aims(ONE, y, 20, 3).flatten().sort().values.tolist() == list(range(40, 60))
+    assert not torch.equal(target.aims(ONE, y, 20, 3), target.aims(ONE, y, 20, 4))  # the order is the seed's
+
+
+def test_ends_that_are_a_tolerance_inside_are_aimed_at():
+    assert Target.of(ONE, (0, 1)).aims(ONE, column(0.25, 0.75, 0.2, 0.8), 4, 0).unique().tolist() == [0.25, 0.75]
+
+
+def test_an_interval_narrower_than_the_tolerances_is_aimed_at_in_its_middle():
+    assert Target.of(ONE, (0.5, 0.75)).aims(ONE, column(0.0, 0.6, 1.0), 4, 0).tolist() == [[0.625]]
+
+
+def test_outside_the_data_the_point_nearest_to_them_is_aimed_at():
+    y = torch.tensor([[0.0, 0.0, 0.0], [1.0, 3.0, 7.0], [3.0, 1.0, 0.0]], dtype=torch.float64)
+    far = Target((Goal.between(2, 9), Goal.between(3, 9), Goal()))
+    assert far.aims(THREE, y, 3, 0).tolist() == [[2.25, 3.25, 7.0]]
+
+
+def test_two_free_properties_take_their_values_from_the_same_pair():
+    y = torch.rand(500, 3, dtype=torch.float64)
+    points = Target((Goal.between(0.2, 0.9), Goal.between(-1, 0.5), Goal())).aims(THREE, y, 40, 1)
+    assert points.shape == (40, 3)
+    assert all((y == point).all(1).any() for point in points)
+    assert len(points.unique(dim=0)) > 10
+    assert points[:, 0].min() >= 0.45
+    assert points[:, 1].max() <= 0.25
+
+
+def test_beside_numbers_the_200_nearest_pairs_count_in_standard_deviations():
+    n = 1000
+    y = torch.zeros(n, 3, dtype=torch.float64)
+    y[:, 0] = torch.arange(n) / n * 1e6  # a wide property
+    y[:, 1] = torch.arange(n).flip(0) / n * 1e-3  # a narrow one
+    y[:, 2] = torch.arange(n)
+    points = Target((Goal.exactly(0), Goal.exactly(1e-3), Goal())).aims(THREE, y, 400, 0)
+    assert (points[:, :2] == torch.tensor([0, 1e-3], dtype=torch.float64)).all()
+    assert points[:, 2].unique().tolist() == list(range(200))
+    leaning = Target((Goal.exactly(1e5), Goal.exactly(0.0009 - 0.0002), Goal())).aims(THREE, y, 400, 0)
+    assert leaning[:, 2].median() == pytest.approx(200, abs=3)  # between 100 and 300, which are equally far
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: Goal.exactly(1, 0.0),
+        lambda: Goal.exactly(1, math.inf),
+        lambda: Goal(weight=0.0),
+        lambda: Goal(weight=math.inf),
+        lambda: Goal("between", 1.0, 0.5),
+        lambda: Goal("above"),  # type: ignore[arg-type]
+        lambda: Goal.exactly(math.inf),
+        lambda: Goal.between(math.nan, 1),
+        lambda: Goal.between(0, math.nan),
+        lambda: Goal.between(-math.inf, math.inf),
+    ],
+)
+def test_a_goal_that_cannot_be_met_is_refused(wrong):
+    with pytest.raises(ValueError, match=r"not known|is empty|above 0|finite"):
+        wrong()
+
+
+def test_an_interval_of_one_point_is_a_number():
+    assert Goal.between(2, 2) == Goal.exactly(2)
+    assert Goal().weight == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "goal"),
+    [
+        ("p=5", Goal.exactly(5)),
+        ("p = -5±2%", Goal.exactly(-5, 0.1)),
+        ("p=5+/-0.5", Goal.exactly(5, 0.5)),
+        ("p≤3", Goal.between(-math.inf, 3)),
+        ("p≥3", Goal.between(3, math.inf)),
+        ("1 ≤ p ≤ 3", Goal.between(1, 3)),
+        ("minimise p", Goal("minimize")),
+        ("Maximize p", Goal("maximize")),
+        ("anything p", Goal()),
+        ("p=1:2 weight 3", Goal("between", 1, 2, weight=3)),
+    ],
+)
+def test_an_expression_is_read(text, goal):
+    assert expression(text) == ("p", goal)
+
+
+@pytest.mark.parametrize("text", ["p<=3±0.1", "p=5±0%", "p=5±1%%", "p=1 weight 0", "3<=p<=1", "p", "p=", "p=5±"])
+def test_an_expression_that_means_nothing_is_refused(text):
+    with pytest.raises(ValueError, match="is not understood"):
+        expression(text)
+
+
+def test_tolerances_and_weights_are_the_goals_own():
+    target = Target((Goal.exactly(1, 0.5), Goal.exactly(1), Goal("minimize", weight=2)))
+    assert target.tolerances(THREE).tolist() == [0.5, 0.25, 0.25]
+    assert target.scaled(2, THREE).tolerances(THREE).tolist() == [1, 0.5, 0.5]
+    assert target.weights.tolist() == [1, 1, 2]
+    assert target.optimizes
+    assert not target.exact
+    assert not Target.of(THREE, (1, 1, 1)).optimizes
+
+
+def test_a_target_by_name_or_by_pair():
+    assert Target.of(THREE, {"q": 1}).goals == (Goal(), Goal.exactly(1), Goal())
+    assert Target.of(ONE, (0, 1)).goals == (Goal.between(0, 1),)
+    assert Target.of(ONE, [(0, 1)]).goals == (Goal.between(0, 1),)
+    assert Target.of(THREE, ["minimize", ":", "1:"]).goals == (Goal("minimize"), Goal(), Goal.between(1, math.inf))
+    for given, named in (("::", "--target '::'"), (":,:,:", "--target"), ([Goal()] * 3, "The target")):
+        with pytest.raises(ValueError, match=f"{named}.* takes 3 number"):
+            Target.of(THREE, given)

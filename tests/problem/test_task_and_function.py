@@ -1,0 +1,150 @@
+"""Tasks from functions, their bounds, pairs, and designs as text."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ipage_core.problem.task import DesignText, Task, Variable
+
+X = {
+    "length [m]": (0.5, 2),
+    "count": Variable("count", low=0.5, high=3.2, kind="integer"),
+    "kind": Variable("kind", kind="category", levels=("a", "b", "c")),
+}
+MIXED = Task.from_function(lambda x: x.sum(1), X, {"sum [m]": 0.1}, "mixed", seconds=0.5)
+
+
+def test_the_prior_is_uniform_over_numbers_whole_numbers_and_levels():
+    x = MIXED.sample_prior(6000, torch.Generator().manual_seed(0))
+    assert x.dtype == torch.float64
+    assert 0.5 <= x[:, 0].min() < 0.51
+    assert 1.99 < x[:, 0].max() <= 2
+    assert x[:, 0].mean() == pytest.approx(1.25, abs=0.03)
+    for column, values in ((1, [1, 2, 3]), (2, [0, 1, 2])):
+        found, counts = x[:, column].unique(return_counts=True)
+        assert found.tolist() == values
+        assert counts.min() > 1850
+
+
+def test_fields_follow_from_the_variables():
+    assert (MIXED.name, MIXED.title, MIXED.omega_seconds) == ("mixed", "mixed", 0.5)
+    assert MIXED.support == ((0.5, 2.0), None, None)
+    assert MIXED.dequantize == (0.0, 0.5, 0.5)
+    assert MIXED.x_labels == ("length [m]", "count", "kind")
+    assert Task.from_function(lambda x: x, {"a": (0, 1)}, {"y": 1}, "t").dequantize == ()
+    titled = Task.from_function(lambda x: x, {"a": (0, 1)}, {"y": 1}, "t", title="T", seconds=0.0, default_target=[3])
+    assert (titled.title, titled.omega_seconds, titled.default_target) == ("T", 0.0, (3.0,))
+
+
+def test_the_default_target_is_the_median_of_eight_designs():
+    seen = []
+
+    def half(x):
+        seen.append(x)
+        return torch.stack((x[:, 0], x[:, 0] / (x[:, 0] > 0.3), -x[:, 0]), 1)  # infinite below 0.3
+
+    task = Task.from_function(half, {"a": (0, 1)}, {"y1": 1, "y2": 1, "note": 1}, "half", n_targets=2)
+    (x,) = seen
+    assert x.shape == (8, 1)
+    finite = x[x > 0.3]
+    assert len(finite) < 8
+    assert task.default_target == tuple([float(f"{finite.median():.3g}")] * 2)
+    assert 0 < task.omega_seconds < 1
+
+
+def test_what_is_given_is_not_measured():
+    def twice(**given):
+        return Task.from_function(
+            lambda x: 2 * x, {"a": (1, 2), "n": Variable("n", kind="integer")}, {"y": 1, "z": 1}, "t", **given
+        )
+
+    assert twice(default_target=[7, 8]).default_target == (7, 8)
+    assert twice(default_target=[7, 8]).omega_seconds > 0
+    assert twice(seconds=7).omega_seconds == 7
+    assert 2 <= twice(seconds=7).default_target[0] <= 4
+    assert twice().support == ((1, 2), None)
+
+
+def test_a_function_of_arrays_is_an_operator_too():
+    def on_arrays(x):
+        return x.astype("float32")[:, 0]
+
+    task = Task.from_function(on_arrays, {"a": (0, 1)}, {"y": 1}, "arrays")
+    y = task.omega(torch.ones(3, 1, dtype=torch.float64))
+    assert (y.shape, y.dtype) == ((3, 1), torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("function", "says"),
+    [
+        (lambda x: x[:2], r"returned shape \(2, 1\); expected \(8, 1\)"),
+        (lambda x: torch.cat((x, x), 1), r"returned shape \(8, 2\)"),
+        (lambda x: x / 0, "no finite number"),
+        (lambda x: 1 / 0, "fails: ZeroDivisionError"),
+        (lambda x: x.no_such(), "fails: AttributeError"),
+    ],
+)
+def test_a_function_that_is_no_operator_is_refused(function, says):
+    with pytest.raises(ValueError, match=says):
+        Task.from_function(function, {"a": (0, 1)}, {"y": 1}, "t")
+    with pytest.raises(ValueError, match="is not accepted"):
+        Task.from_function(lambda x: x, {"a": (0, 1)}, {"y": 1}, "-t")
+
+
+def test_a_task_counts_the_seconds_of_one_evaluation(monkeypatch):
+    monkeypatch.setattr("time.perf_counter", iter([1.0, 9.0]).__next__)
+    assert Task.from_function(lambda x: x, {"a": (0, 1)}, {"y": 1}, "t").omega_seconds == 1
+
+
+def test_a_task_is_named_on_the_command_line(tmp_path):
+    assert MIXED.as_argument == "mixed"
+    assert replace(MIXED, models_folder=tmp_path).as_argument == str(tmp_path)
+    assert replace(MIXED, models_folder=tmp_path, data_folder=tmp_path).as_argument == f"--model {tmp_path}"
+
+
+def test_bounds_hold_up_to_a_millionth_of_their_width():
+    task = Task.from_function(lambda x: x[:, :1], {"a": (0, 2), "b": (-1, 1)}, {"y": 1}, "t")
+    rows = [[0, 0], [-1.9e-6, 0], [-2.1e-6, 0], [2 + 1.9e-6, 0], [2 + 2.1e-6, 0], [1, 1 + 1.9e-6], [1, 9]]
+    x = torch.tensor(rows, dtype=torch.float64)
+    assert task.in_bounds(x).tolist() == [True, True, False, True, False, True, False]
+    edge = x.new_tensor([[0 - 1e-6 * 2, 0], [2 + 1e-6 * 2, 0]])
+    assert task.in_bounds(edge).all()
+
+
+def test_pairs_come_from_omega_or_from_the_store():
+    x, y = MIXED.pairs(7, seed=3)
+    assert torch.equal(x, MIXED.sample_prior(7, torch.Generator().manual_seed(3)))
+    assert torch.equal(y, x.sum(1, keepdim=True))
+    assert torch.equal(MIXED.pairs(7)[0], MIXED.sample_prior(7, torch.Generator().manual_seed(0)))
+    assert len(replace(MIXED, data_size=11).pairs()[0]) == 11
+    assert MIXED.data_size == 10_000  # Table 1 of the paper
+    stored = replace(MIXED, stored=lambda: (torch.zeros(5, 3), torch.ones(5, 4)))
+    assert [tuple(t.shape) for t in stored.pairs(2)] == [(2, 3), (2, 1)]
+    assert [len(t) for t in stored.pairs()] == [5, 5]
+    with pytest.raises(ValueError, match="no forward operator"):
+        replace(MIXED, omega=None).pairs(2)
+
+
+def test_only_a_fast_operator_verifies_by_default():
+    assert replace(MIXED, omega_seconds=0.0099).verifies_by_default
+    assert not replace(MIXED, omega_seconds=0.01).verifies_by_default
+    assert not replace(MIXED, omega_seconds=0.0, omega=None).verifies_by_default
+
+
+def test_a_design_is_text_and_back():
+    assert MIXED.parse_design("1.5, 2, b") == (1.5, 2.0, 1.0)
+    assert MIXED.write_design((1.5, 2.0, 1.0)) == "1.5, 2.0, b"
+    with pytest.raises(ValueError, match="shorter"):
+        MIXED.write_design((1.5, 2.0))
+    for wrong in ("1.5,2", "1.5,2,b,1", "1.5,2,d", "x,2,b", "inf,2,b"):
+        with pytest.raises(ValueError, match=r"Expected 3 finite numbers .* kind \(a or b or c\)"):
+            MIXED.parse_design(wrong)
+    other = replace(MIXED, design_text=DesignText(lambda values: f"<{values[0]}>", lambda text: (9.0,)))
+    assert (other.write_design((1, 2, 3)), other.parse_design("?")) == ("<1>", (9.0,))
+
+
+def test_categories_go_to_their_nearest_level():
+    x = torch.tensor([[0.7, 1.4, 1.6], [0.7, 1.4, -3.0], [0.7, 1.4, 8.0]], dtype=torch.float64)
+    assert MIXED.categories.tolist() == [False, False, True]
+    assert MIXED.with_levels(x).tolist() == [[0.7, 1.4, 2.0], [0.7, 1.4, 0.0], [0.7, 1.4, 2.0]]
