@@ -21,7 +21,7 @@ SOLVENT = Variable("solvent", kind="category", levels=("ethanol", "water", "Wate
     ],
 )
 def test_a_variable_that_cannot_vary_is_refused(wrong):
-    with pytest.raises(ValueError, match="Expected|log scale"):
+    with pytest.raises(ValueError, match=r"Expected|log scale"):
         wrong()
 
 
