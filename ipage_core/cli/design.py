@@ -91,7 +91,9 @@ def run(arguments: argparse.Namespace) -> None:
     from ipage_core.problem.watch import watching
     from ipage_core.training.fit import pick_device
 
-    if (designs := cells.goal_designs(task, arguments)) is not None:
+    with watching(print_counts):
+        designs = cells.goal_designs(task, arguments)
+    if designs is not None:
         write_csv(designs.frame(), arguments.out)
         print(f"{task.title}: {designs.note()}.", file=sys.stderr)
         print(json.dumps(designs.summary(), ensure_ascii=False))

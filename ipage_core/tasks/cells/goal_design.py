@@ -162,7 +162,10 @@ class GoalDesigns:
         columns |= {"resim_error": self.errors(), "in_bounds": True, "replaced": solved.attempts > 1}
         every = values(list(TABLE), solved.stiffness, cells.mean((1, 2)))
         columns |= dict(zip(TABLE, every.T, strict=True))
-        columns["z_E_x"] = z_score("E_x", columns["E_x"])
+        columns |= {
+            f"z_{name}": z_score(name, column) for name, column in zip(solved.names, solved.values.T, strict=True)
+        }
+        columns |= {} if "z_E_x" in columns else {"z_E_x": z_score("E_x", columns["E_x"])}
         if solved.mesh == "converged":  # the values on the pixel mesh, for comparison
             coarse = values([goal.name for goal in self.goals], stiffness(cells, "pixel"), cells.mean((1, 2)))
             columns |= {f"{goal.name} on pixels": column for goal, column in zip(self.goals, coarse.T, strict=True)}

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ipage_core.problem.names import find
 from ipage_core.problem.target import Target, expression
+from ipage_core.problem.watch import watched
+from ipage_core.runtime.executor import Progress
 from ipage_core.tasks.cells.features import parse_feature
 from ipage_core.tasks.cells.goal_design import GoalDesigns, cell_goals, design
 from ipage_core.tasks.cells.goals import Goal
 from ipage_core.tasks.cells.modulus import E_X_MEAN, E_X_SD
 from ipage_core.tasks.cells.properties import cell_property
 
+QUIET = 3.0
+"""Seconds before a run reports its progress."""
 OWN: dict[str, Any] = {"mesh": "pixel", "side": 32, "feature": "2", "cell_mm": 10.0, "starts": "nearest,noise,motif"}
 """Options that the solver takes, with their defaults."""
 OF_THE_NETWORKS: dict[str, Any] = {
@@ -83,7 +88,20 @@ def design_goals(options: Any) -> GoalDesigns | None:
         feature=parse_feature(own["feature"], own["cell_mm"], own["side"]),
         starts=[kind.strip() for kind in own["starts"].split(",")],
         seed=options.seed,
+        progress=_reported(options.n),
     )
+
+
+def _reported(n: int) -> Callable[[int], None]:
+    """Passes the number of finished designs to whoever watches, once a run has taken a while."""
+    watch, began = watched(), time.monotonic()
+
+    def progress(done: int) -> None:
+        passed = time.monotonic() - began
+        if watch.progress is not None and passed > QUIET:
+            watch.progress(Progress(done, n, passed / done * (n - done), None, None))
+
+    return progress
 
 
 def _target(options: Any) -> list[Goal]:

@@ -28,6 +28,8 @@ STARTS: tuple[Start, ...] = ("nearest", "noise", "motif")
 
 ATTEMPTS = 6
 """Maximum number of starts per design; after them the solver returns the nearest cell."""
+POOL = 512
+"""Most stored cells that serve as starts of one run; more would have to be compared with each other for minutes."""
 SHAKEN, FINER = 4.0, 0.72
 """Largest misfit of the best cell at which every other start is this cell, shaken; factor on its filter radius."""
 LOOKED_AT = 40
@@ -131,7 +133,8 @@ def solve(
             raise ValueError("expected the start 'posterior' or 'given', got both")
         samples = posterior_samples(aims, n, seed)
         given = np.array([starts.resized(sample, space.side) for sample in samples])
-    pool = starts.nearest(aims, n * (1 + attempts // 2), space.feature) if "nearest" in from_ else None
+    looked_up = min(n * (1 + attempts // 2), POOL)
+    pool = starts.nearest(aims, looked_up, space.feature) if "nearest" in from_ else None
     result, ways = [], list[tuple[Array, ...]]()
     for i, child in enumerate(np.random.SeedSequence(seed).spawn(n)):
         began = process_time()
