@@ -15,7 +15,7 @@ page = st.navigation(
         st.Page("screens/explore.py", title="Explore", icon=":material/explore:", default=True),
         st.Page("screens/cells.py", title="Cells", icon=":material/grid_view:"),
         st.Page("screens/learn.py", title="Learn", icon=":material/school:"),
-        st.Page("screens/compare.py", title="Compare", icon=":material/compare_arrows:"),
+        st.Page("screens/compare.py", title="Side by side", icon=":material/compare_arrows:"),
         st.Page("screens/train.py", title="Train", icon=":material/model_training:"),
         st.Page("screens/own_data.py", title="Your data", icon=":material/table:", url_path="data"),
         st.Page("screens/benchmark.py", title="Benchmark", icon=":material/leaderboard:"),

@@ -10,31 +10,80 @@ import streamlit as st
 
 from app.components.chart import chart, numbers
 from app.components.choice import CONFIG
+from app.figures import worth as worth_figure
 from app.figures.compare import Picture, figure, sweep_figure, sweep_table, table
 from app.figures.playback import Size
 from app.figures.run import Outcome, Run
+from app.state import worth
 from app.state.runs import outcome, stamp, trio
+from ipage_core.benchmark.references import WITHIN
 from ipage_core.problem.request import SAMPLINGS, DesignRequest
 
+FEW = [9, 12, 16, 25, 50, 100, 200, 500]
+"""Numbers of designs in the pictures; with few of them samplings differ most."""
+USUAL = 12
 SIZES = [25, 50, 100, 200]
 SEEDS = [3, 5, 10, 20]
 
 
 def show(request: DesignRequest, run: Run, picture: Picture, dark: bool, size: Size) -> Callable[[], None]:
     """The three results on linked axes; below, the sweep. Returns the sweep's work, to do when the page is complete."""
+    if any(variable.levels for variable in request.task.variables) or not request.task.verifies_by_default:
+        n = request.n
+    else:
+        n = st.select_slider("Number of designs in these pictures", FEW, USUAL, key="compare_n", bind="query-params")
     with st.spinner("Running SRS, LHS and maximin …"):
-        runs = trio(request)
+        runs = trio(request.replace(n=n))
     named = {SAMPLINGS[name]: one for name, one in runs.items()}
     chart(figure(named, picture, dark, size), key="compare", config=CONFIG)
     by = "by Ω" if run.verified.any() else "by the surrogate f, because Ω has not run"
     st.caption(
-        f"The same task, target, N and seed: only the latent design differs. Axes are linked: drag to zoom into all. "
-        f"**Errors** {by}: the thin line holds 90 % of the designs, the thick one half, the ring is the median. "
+        f"The same task, target, N = {n} and seed: only the latent design differs. Axes are linked: drag to zoom into "
+        f"all. **Errors** {by}: the thin line holds 90 % of the designs, the thick one half, the ring is the median. "
         "Sampling hardly changes the error, which depends on localization; it changes **which solutions the designs "
-        "reach**."
+        "reach**. One seed may be luck."
     )
     numbers(table(named), "samplings")
-    return _show_sweep(request, run, dark, size)
+    over_seeds = _show_worth(request, run, dark, size) if worth.judged_by(request) else None
+    sweep = _show_sweep(request, run, dark, size)
+
+    def rest() -> None:
+        if over_seeds:
+            over_seeds()
+        sweep()
+
+    return rest
+
+
+def _show_worth(request: DesignRequest, run: Run, dark: bool, size: Size) -> Callable[[], None]:
+    """Many seeds with few designs: the place of the figure; → the work that fills it when the page is complete."""
+    st.markdown("**Over many seeds**")
+    place = st.empty()
+
+    def work() -> None:
+        results: dict = {}
+        for done, so_far in worth.over_sizes(request):
+            results = so_far
+            if done < 1:
+                place.progress(done, "Many seeds with few designs …")
+        with place.container():
+            st.markdown(worth_figure.sentence(results, 25))
+            within = WITHIN.get(request.task.name, 0.0)
+            chart(worth_figure.figure(run, results, within, dark, size), key="worth", config=CONFIG)
+            if worth.judged_by(request) == "loops":
+                meaning = (
+                    "**Left:** the share of seeds that find every loop. **Middle:** how unevenly the designs fall on "
+                    "the loops: standard deviation of their number per loop over its mean, 0 is even."
+                )
+            else:
+                meaning = (
+                    f"**Left:** the share of all solutions with a design within {within:g} box widths. **Middle:** the "
+                    "distance from the farthest solution to its nearest design."
+                )
+            st.caption(f"{meaning} **Right:** the median error. Bars hold 90 %. No corrections by Ω.")
+            numbers(worth_figure.table(results), "over-many-seeds")
+
+    return work
 
 
 def _show_sweep(request: DesignRequest, run: Run, dark: bool, size: Size) -> Callable[[], None]:

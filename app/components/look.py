@@ -31,6 +31,8 @@ a:focus-visible, button:focus-visible, summary:focus-visible, [role="slider"]:fo
 .updatemenu-button:focus-visible rect, .slider-grip-rect:focus-visible {
   stroke: #0072b2 !important; stroke-width: 3px !important;
 }
+/* Small buttons above the figure, which takes the height. */
+[class*="st-key-top-"] button { min-height: 2.1rem; padding-block: 0.1rem; }
 .frame { container-type: inline-size; }
 .cards { display: grid; grid-template-columns: repeat(2, 1fr); gap: 0.6rem; }
 @container (min-width: 520px) { .cards { grid-template-columns: repeat(4, 1fr); } }
@@ -45,12 +47,14 @@ a:focus-visible, button:focus-visible, summary:focus-visible, [role="slider"]:fo
 # Plotly cannot rearrange panels, so the page asks the browser which layout fits. It reports only changes of the layout:
 # a desktop window, the default of the first run, needs no second run.
 WIDTH = """
-export default function({ setStateValue, parentElement }) {
+export default function({ data, setStateValue, parentElement }) {
   const column = document.querySelector('.stMainBlockContainer') ?? document.body;
-  let said = 'wide';
+  let said = 'wide', tall = 900;
   const look = () => {
     const width = column.clientWidth;
     if (width === 0) return;
+    const height = 20 * Math.floor(window.innerHeight / 20);
+    if (data?.tall && height !== tall) { tall = height; setStateValue('height', height); }
     const name = width < 620 ? 'narrow' : width < 900 ? 'medium' : width < 1400 ? 'wide' : 'large';
     if (name !== said) { said = name; setStateValue('size', name); }
   };
@@ -75,9 +79,20 @@ _viewport = st.components.v2.component("viewport", js=WIDTH)
 
 def size_name() -> str:
     """'narrow', 'medium', 'wide' or 'large': the page's width in this browser, as last reported."""
+    return _seen(False).get("size") or "wide"
+
+
+def size_and_height() -> tuple[str, int]:
+    """The same, and the height of the browser's window in pixels."""
+    seen = _seen(True)
+    return seen.get("size") or "wide", int(seen.get("height") or 900)
+
+
+def _seen(tall: bool) -> dict:
     with st.container(key="viewport"):
-        result = _viewport(key="viewport-size", on_size_change=lambda: None)
-    return result.get("size") or "wide"
+        return _viewport(
+            key="viewport-size", data={"tall": tall}, on_size_change=lambda: None, on_height_change=lambda: None
+        )
 
 
 def is_dark() -> bool:

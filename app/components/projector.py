@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from app.figures.playback import Size
+
 BARE = """
 <style>
 [data-testid="stSidebar"], [data-testid="stSidebarCollapsedControl"], [data-testid="stExpandSidebarButton"],
@@ -15,9 +17,18 @@ BARE = """
 """
 
 
+TAKEN = 232
+"""Pixels of the screen above the figure."""
+
+
 def on() -> bool:
     """Whether projector mode is on."""
     return bool(st.session_state.get("projector"))
+
+
+def size_of(screen: int) -> Size:
+    """Size of the figure on a ``screen`` of this height in pixels: all that headline and controls leave."""
+    return Size("large", max(TAKEN + 300, min(screen, 2160)) - TAKEN)
 
 
 def ask() -> None:

@@ -13,7 +13,7 @@ import streamlit as st
 
 from app.components import links
 from app.components.chart import dressed
-from app.components.choice import chosen_sample
+from app.components.link import link_of
 from app.components.words import asked_text, plain
 from app.figures import posterior
 from app.figures.coordinates import coordinates
@@ -72,12 +72,8 @@ Figures = Callable[[Run], dict[str, Dict]]
 def show(request: DesignRequest, run: Run, figures: Figures) -> None:
     """The link, the table, the archive."""
     st.subheader("Share and take away", divider="gray")
-    base = (st.context.url or "").split("?")[0]
-    sample = chosen_sample(run)
-    link = f"{base}?{request.to_query()}&view={st.session_state.get('view', '')}".replace(" ", "+")
-    link += (f"&sample={sample}" if sample is not None else "") + f"&model={weights_hash(run.task, run.method)}"
     st.caption("This link opens the same designs: it holds every setting, the seed, and the hash of the weights.")
-    st.code(link, language=None, wrap_lines=True)
+    st.code(link_of(request, run), language=None, wrap_lines=True)
     left, right = st.columns(2)
     left.download_button(
         "Download CSV",

@@ -49,11 +49,12 @@ def ask(forms: Forms) -> DesignRequest:
         y = []
         for j, place in enumerate(_places(task.n_targets)):
             with place, st.container(key=f"target-{j + 1}"):
-                y.append(_ask_target(task, j, kinds[j]))
+                y.append(_ask_target(task, j, kinds[j], (form.target or task.default_target)[j]))
     other = _ask_otherwise(task, form, tuple(y))
     with st.sidebar:
         st.markdown("#### iPage Explorer")
         st.caption("Every design x that achieves a target: Ω(x) = y*")
+        st.page_link("screens/learn.py", label="First time here? Start with Learn", icon=":material/school:")
         how = _ask_how(task, form)
     if other is None:
         st.stop()
@@ -61,11 +62,21 @@ def ask(forms: Forms) -> DesignRequest:
 
 
 def _begin(form: Form) -> None:
-    """Set the form's default question, unless the link or the visitor has set one."""
-    said = {*st.session_state, *st.query_params}
-    if form.target and said.isdisjoint(("y1", "ask1", "constrain", "start")):
-        aim(form.target)
-        st.session_state.constrain = form.constraints
+    """Set the constraints of the form's default question, unless the link or the visitor has asked another.
+
+    Until one run of the page is complete they are set in every run: the browser may have dropped what an interrupted
+    run told it, and would show an empty field.
+    """
+    if "begun" not in st.session_state:
+        own = form.target and {*st.session_state, *st.query_params}.isdisjoint(("y1", "ask1", "constrain", "start"))
+        st.session_state.begun = form.constraints if own else None
+    if st.session_state.begun is not None:
+        st.session_state.constrain = st.session_state.begun
+
+
+def begun() -> None:
+    """Call it when a run of the page is complete; see :func:`_begin`."""
+    st.session_state.begun = None
 
 
 def _places(count: int, folded: bool = True) -> list[Any]:
@@ -338,7 +349,7 @@ def _follow(source: str, sink: str) -> None:
     st.session_state[sink] = st.session_state[source]
 
 
-def _ask_target(task: Task, j: int, kind: str) -> float:
+def _ask_target(task: Task, j: int, kind: str, usual: float) -> float:
     """Number and slider for one coordinate of y*, with the histogram of the training data above the slider."""
     known, number, slider = data(task.name), f"y{j + 1}", f"slide_{task.name}_{j + 1}"
     label, alone = task.property_labels[j], task.n_targets == 1
@@ -346,7 +357,7 @@ def _ask_target(task: Task, j: int, kind: str) -> float:
     named = f"Target y*: {label.removeprefix('y = ')}".removesuffix(": y")
     value = left.number_input(
         named if alone else f"{y_names(task)[j]}*: {label}",
-        value=float(task.default_target[j]),
+        value=float(usual),
         step=10 * known.step[j],
         format="%.4g",
         key=number,

@@ -62,11 +62,14 @@ def figure(
     ]  # fmt: skip
     up_left, up_right = ((0.56, 1.0), (0.0, 0.44)) if size.narrow else (up, up)
     height = {"narrow": 820, "medium": 430, "wide": 480, "large": 640}[size.name]
+    units = {label.partition("[")[2] for label in (labels[a], labels[b])}
+    to_scale = {"constrain": "domain", "constraintoward": "left"} if len(units) == 1 else {}
+    up_to_scale = to_scale | {"scaleanchor": "x", "constraintoward": "top"} if to_scale else {}
     layout: Dict = {
         "height": height,
         "margin": MARGIN,
-        "xaxis": axis(colors, labels[a], left, "y"),
-        "yaxis": axis(colors, labels[b], up_left, "x"),
+        "xaxis": axis(colors, labels[a], left, "y", **to_scale),
+        "yaxis": axis(colors, labels[b], up_left, "x", **up_to_scale),
         "xaxis2": axis(colors, f"ε [{result.unit.removeprefix('of ')}]", right, "y2", range=[0, most]),
         "yaxis2": axis(colors, "solutions within ε [%]", up_right, "x2", range=[0, 104]),
         "shapes": [

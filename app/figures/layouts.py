@@ -31,7 +31,7 @@ def boxes_of(size: Size) -> dict[str, Box]:
 
 def height_of(size: Size) -> int:
     """Height of the figure in pixels."""
-    return HEIGHTS[size.name]
+    return size.tall or HEIGHTS[size.name]
 
 
 def filling(low: np.ndarray, high: np.ndarray, size: Size) -> tuple[list[float], list[float]]:

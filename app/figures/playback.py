@@ -40,6 +40,8 @@ class Size:
     """Size class of the browser: 'narrow' (a phone), 'medium', 'wide' or 'large' (a projector)."""
 
     name: str = "wide"
+    tall: int = 0
+    """Height of the animated figure in pixels, where it has the screen for itself; 0: its usual height."""
 
     @property
     def narrow(self) -> bool:
@@ -59,7 +61,7 @@ class Size:
     @property
     def font(self) -> int:
         """Font size in pixels."""
-        return {"narrow": 12, "medium": 12, "wide": 13, "large": 16}[self.name]
+        return {"narrow": 12, "medium": 12, "wide": 13, "large": 16}[self.name] + (2 if self.tall else 0)
 
 
 WIDE = Size()

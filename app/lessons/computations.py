@@ -11,16 +11,12 @@ from app.state.runs import loaded
 from ipage_core.inference.latent_design import latent_design
 from ipage_core.inference.localization import Optimizer, localize
 from ipage_core.inference.pipeline import design
-from ipage_core.problem.request import SAMPLINGS
 from ipage_core.tasks import TASKS
-from ipage_core.tasks.sinewave import TASK, loop_of, omega, sample_prior
+from ipage_core.tasks.sinewave import TASK, omega, sample_prior
 
 METHOD = "ipage"
 EYES = ("the same network, whole", "φ, padding zero", "φ*, padding zero")
 """Ways to evaluate the INN's y at its own posterior samples; see :func:`seen`."""
-SEEDS = 10
-"""Number of latent designs over which loops are counted."""
-
 Array = np.ndarray
 
 
@@ -63,17 +59,6 @@ def seen(target: float, n: int, eye: str) -> tuple[Array, Array, Array, Array]:
     step = -r * slope / slope.square().sum(1, keepdim=True).clamp(min=1e-9)
     truth = omega(x.double())[:, 0] - target
     return x.numpy(), step.numpy(), truth.numpy(), r[:, 0].numpy()
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def loops_found(target: float, n: int) -> dict[str, Array]:
-    """Number of loops nearest to the posterior samples of each sampling, over ``SEEDS`` latent designs of n points."""
-    results = {}
-    for sampling, name in SAMPLINGS.items():
-        z = torch.cat([latent_design(n, 2, sampling, seed) for seed in range(SEEDS)])
-        loops = loop_of(invert(target, z), torch.full((len(z), 1), target)).view(SEEDS, n)
-        results[name] = np.array([len(set(row.tolist()) - {-1}) for row in loops])
-    return results
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

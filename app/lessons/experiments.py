@@ -12,10 +12,11 @@ import torch
 
 from app.components.words import number
 from app.figures import coverage as coverage_figure
+from app.figures import worth as worth_figure
 from app.figures.playback import Size
 from app.lessons import computations as lessons
 from app.lessons import figures
-from app.state import runs
+from app.state import runs, worth
 from ipage_core.benchmark.references import WITHIN, reference
 from ipage_core.inference.coverage import Coverage, percent
 from ipage_core.inference.latent_design import minimum_distance, unit_design
@@ -142,25 +143,25 @@ def eyes(dark: bool, size: Size) -> Shown:
 def spaces(dark: bool, size: Size) -> Shown:
     """Three ways to lay out latent points."""
     left, right = st.columns(2)
-    n = left.select_slider("Number of samples", [9, 16, 25, 36], 25, key="learn_n")
+    n = left.select_slider("Number of samples", list(worth.SIZES), 25, key="learn_n")
     seed = int(right.number_input("Seed", 0, 1000, 0, key="learn_seed"))
     cubes = {name: unit_design(n, 2, kind, seed) for kind, name in SAMPLINGS.items()}  # type: ignore[arg-type]
     least = {name: minimum_distance(cube) for name, cube in cubes.items()}
-    loops = lessons.loops_found(1.2, n)
-    means = ", ".join(f"{name} {counts.mean():.1f}" for name, counts in loops.items())
+    asked = state(1.2, n=n, seed=seed)
+    with st.spinner(f"Designing with {worth.SEEDS} seeds …"):
+        *_, (_, results) = worth.over_sizes(asked)
     text = (
-        f"With {n} samples for y* = 1.2, the posterior samples lie on this many of the nine loops, mean of "
-        f"{lessons.SEEDS} seeds: {means}. Smallest distance between two points for this seed: "
+        f"For y* = 1.2: {worth_figure.sentence(results, n)} Smallest distance between two points for seed {seed}: "
         + ", ".join(f"{name} {value:.3f}" for name, value in least.items())
         + "."
     )
     columns = [f"{name} Φ(z{j})" for name in cubes for j in "₁₂"]
     return Shown(
-        figures.spaces(cubes, least, loops, dark, size),
+        figures.spaces(cubes, least, results, n, dark, size),
         text,
         table(np.column_stack(list(cubes.values())), *columns),
-        state(1.2, n=25 if n == 25 else {9: 10, 16: 10, 36: 50}[n], seed=seed),
-        "Compare",
+        asked.replace(n={9: 10, 12: 10, 16: 10}.get(n, n)),
+        f"Compare&compare_n={n}",
     )
 
 

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from app.figures.compare import STYLES
 from app.figures.marks import curve
 from app.figures.playback import Size
 from app.figures.theme import Dict, Palette, axis, faded, packed, palette, sized
+from app.figures.worth import Outcomes
 from app.tasks.sinewave.figure import landscape, level_set
 
 ROOMS = {"narrow": (246, 246), "medium": (210, 130), "wide": (300, 150), "large": (360, 165)}
@@ -261,9 +263,9 @@ def eyes(
 
 
 def spaces(
-    cubes: dict[str, np.ndarray], least: dict[str, float], loops: dict[str, np.ndarray], dark: bool, size: Size
+    cubes: dict[str, np.ndarray], least: dict[str, float], outcomes: Outcomes, n: int, dark: bool, size: Size
 ) -> Dict:
-    """Step 5: designs of the unit square (n, 2), their least distances, and loops found (seeds,), by sampling."""
+    """Step 5: designs of the unit square (n, 2), their least distances, and how often all loops are found, by N."""
     colors = palette(dark)
     panels = []
     for name, cube in cubes.items():
@@ -288,18 +290,15 @@ def spaces(
                 },
             )
         )
-    names = list(loops)
-    means = [float(loops[name].mean()) for name in names]
-    counts: Dict = {
-        "type": "bar",
-        "x": names,
-        "y": means,
-        "text": [f"{mean:.1f}" for mean in means],
-        "marker": {"color": colors.localized},
-        "hoverinfo": "skip",
-        "showlegend": False,
-    }
-    panels.append(Panel("Loops found, mean", [counts], {"title": ""}, {"title": "of 9 loops", "range": [0, 9.9]}))
+    curves = []
+    for name, by_n in outcomes.items():
+        points = np.array([(at, 100 * one.share) for at, one in sorted(by_n.items())], dtype=float)
+        curves.append(line(points, colors.localized, name, 2, STYLES[name][0]))
+        now = points[points[:, 0] == n]
+        curves.append(dots(now, colors.localized, "", 9, marker={"symbol": STYLES[name][1]}))
+    sizes = sorted(next(iter(outcomes.values())))
+    ticks = {"type": "log", "tickvals": sizes, "ticktext": [str(at) for at in sizes]}
+    panels.append(Panel("All nine loops", curves, {"title": "N", **ticks}, {"title": "% of seeds", "range": [0, 105]}))
     return side_by_side(panels, dark, size)
 
 

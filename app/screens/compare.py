@@ -1,4 +1,4 @@
-"""Compare: two or more runs of one task side by side, with any difference in method, model, sampling or seed."""
+"""Side by side: two or more runs of one task, with any difference in method, model, sampling or seed."""
 
 import logging
 
@@ -26,7 +26,7 @@ SIZES = [10, 25, 50, 100, 200]  # for coverage against N
 SEEDS = 3
 MOST_SEED = 10**6
 
-st.markdown("#### Compare runs")
+st.markdown("#### Runs side by side")
 st.caption(
     "All runs have the same target. Each row is a run: its method (or a model trained here), sampling and seed. Click "
     f"a cell to change it. Use the empty last row to add a run (up to {MOST}). To remove a run, tick it on the left "

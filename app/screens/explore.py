@@ -10,7 +10,10 @@ from app.components import (
     coverage,
     favourites,
     flicker,
+    glossary,
+    guess,
     latent,
+    link,
     localization,
     motion,
     posterior,
@@ -20,7 +23,7 @@ from app.components import (
     widgets,
 )
 from app.components.beyond import by_constraints
-from app.components.look import is_dark, size_name
+from app.components.look import is_dark, size_and_height, size_name
 from app.components.words import cards, doubt_text, headline, note_text, plain
 from app.figures.playback import Size
 from app.state import runs
@@ -28,9 +31,12 @@ from app.state.targets import doubt
 from app.tasks import panel_of
 from ipage_core.problem.request import DesignRequest
 
-size, dark = Size(size_name()), is_dark()
-if projector.on() and not size.narrow:
-    size = Size("large")
+dark = is_dark()
+if projector.on():
+    name, height = size_and_height()
+    size = Size(name) if name == "narrow" else projector.size_of(height)
+else:
+    size = Size(size_name())
 
 
 def find(asked: DesignRequest) -> tuple[DesignRequest, runs.Run]:
@@ -77,6 +83,7 @@ own = panel_of(asked.task.name)
 asked, run = find(asked)
 run = own.completed(run)
 share.check_link(asked)
+widgets.begun()
 
 st.markdown(f"#### {headline(run, by_constraints(run, asked.target, asked.constraints))}")
 if advice := own.advice(asked, run):
@@ -85,17 +92,18 @@ if note := note_text(run):
     st.warning(note, icon=":material/flag:")
 views = {
     "Localization": lambda: localization.show(run, own.figure, own.caption(run), own.any_plane, dark, size),
+    "Guess": lambda: guess.show(asked.task, run, own.picture, dark, size),
     "Posterior": lambda: posterior.show(run, own.plane, dark, size),
     "Latent design": lambda: latent.show(asked, run, dark, size),
     "Coverage": lambda: coverage.show(asked, run, own.plane, dark, size),
     "Compare": lambda: compare.show(asked, run, own.picture, dark, size),
 }
 wide = not size.narrow
-left, *beside = st.columns([3.2, 1.1, 0.9] if wide else [1], vertical_alignment="center")
+left, *beside = st.columns([3.3, 1.1, 0.9] if wide else [1], vertical_alignment="center")
 with left:
     view = st.segmented_control(
         "View",
-        [name for name in views if name not in own.form.hidden],
+        [name for name in views if name not in own.form.hidden and (name != "Guess" or guess.possible(asked.task))],
         default="Localization",
         required=True,
         key="view",
@@ -104,17 +112,31 @@ with left:
         wrap=True,
     )
 if not wide:
-    st.page_link("screens/learn.py", label="New here? Learn it in ten steps", icon=":material/school:")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.page_link("screens/learn.py", label="New here? Learn it in ten steps", icon=":material/school:")
+        link.offer(asked, run, "content")
 
 
 def ask_more(places: list) -> None:
-    """Chosen sample, projector and starts: beside and below the views or, on a phone, below the figure."""
+    """Chosen sample, projector, starts, formula, words, link: beside and below the views; on a phone, below the figure.
+
+    The link is at the top on a phone too.
+    """
     with places[0]:
         choice.ask_sample(run)
     with places[1]:
         projector.ask()
+    left, *more = st.columns([3.3, 0.5, 0.75, 0.65], vertical_alignment="center") if wide else [st.container()] * 3
     if view == "Localization":
-        starts.ask(asked.task, asked.method)
+        with left:
+            starts.ask(asked.task, asked.method)
+    with more[0], st.container(key="top-formula"), st.popover("Ω", icon=":material/function:", width="stretch"):
+        own.explain(asked.task, dark)
+    with more[1], st.container(key="top-words"):
+        glossary.offer()
+    if wide:
+        with more[2], st.container(key="top-link"):
+            link.offer(asked, run)
 
 
 if wide:

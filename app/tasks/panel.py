@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from app.components import inspector, share, words
+from app.components import formula, inspector, share, words
 from app.components.form import Form
 from app.figures import favourites, generic
 from app.figures.playback import WIDE, Box, Scene, Size
@@ -24,6 +24,8 @@ class TaskPanel:
     """Settings and texts of the widgets, and the available views."""
     about = ""
     """A note below the headline."""
+    formula: str = ""
+    """Ω in LaTeX, or a sentence about it that ends with a full stop."""
     plane = (0, 1)
     """The two coordinates of the posterior view at first."""
     any_plane = True
@@ -36,6 +38,14 @@ class TaskPanel:
     def picture(self, scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> None:
         """The designs drawn so that their effect is visible, in one panel."""
         generic.picture(scene, run, box, colors, size)
+
+    def explain(self, task: Task, dark: bool) -> None:
+        """What Ω computes: its formula or a sentence, and where possible a sketch."""
+        formula.show(task, self.formula, self.sketch(dark))
+
+    def sketch(self, dark: bool) -> str:
+        """A sketch of Ω as SVG; empty if there is none."""
+        return ""
 
     def caption(self, run: Run) -> str:
         """The caption of the figure."""

@@ -57,7 +57,7 @@ def test_the_tour_as_a_student_takes_it(address, watch):
 
 
 def test_a_link_straight_to_a_page_leaves_no_error_behind(address, watch):
-    pages = {"learn?step=3": "3 of 10", "compare": "Compare runs", "train": "Trainings", "data": "Your data"}
+    pages = {"learn?step=3": "3 of 10", "compare": "Runs side by side", "train": "Trainings", "data": "Your data"}
     page = watch().page
     for link, said in pages.items():
         page.goto(f"{address}/{link}")

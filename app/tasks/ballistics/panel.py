@@ -5,6 +5,7 @@ from __future__ import annotations
 from app.components import words
 from app.figures.run import Run
 from app.tasks.ballistics import figure as drawn
+from app.tasks.ballistics.sketch import throw
 from app.tasks.panel import TaskPanel
 
 
@@ -12,6 +13,12 @@ class BallisticsPanel(TaskPanel):
     """Throws that all land on one mark."""
 
     any_plane = False
+    sketch = staticmethod(throw)
+    formula = (
+        r"\begin{gathered} \Omega(x) = x_1 + x_4\cos x_3\,\tfrac{m}{k}\,(1 - e^{-kt/m}) \;\text{ at the time } t "
+        r"\text{ with} \\ x_2 + \tfrac{m}{k^2}\big[(g m + k\,x_4 \sin x_3)(1 - e^{-kt/m}) - g k t\big] = 0 \\ "
+        r"m = 0.2\,\text{kg},\; k = 0.25\,\text{kg/s},\; g = 9.81\,\text{m/s}^2 \end{gathered}"
+    )
     figure = staticmethod(drawn.figure)
     picture = staticmethod(drawn.picture)
 

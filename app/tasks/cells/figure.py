@@ -59,7 +59,7 @@ def hashin_shtrikman(volume: np.ndarray) -> np.ndarray:
 def figure(run: Run, pairs: Pairs, dark: bool = False, size: Size = WIDE, chosen: int | None = None) -> Dict:
     """The gallery, error against step, and E_x against volume fraction over the training ``pairs``."""
     colors, boxes = palette(dark), NARROW_BOXES if size.narrow else WIDE_BOXES
-    scene = Scene(height=HEIGHTS[size.name], moving=[[] for _ in run.labels], chosen=chosen, redraw=True)
+    scene = Scene(height=size.tall or HEIGHTS[size.name], moving=[[] for _ in run.labels], chosen=chosen, redraw=True)
     picture(scene, run, boxes["main"], colors, size)
     error_panel(scene, run, boxes["error"], colors, size)
     _bound(scene, run, pairs, boxes["bound"], colors, size)

@@ -52,6 +52,7 @@ class CellsPanel(TaskPanel):
     """A gallery of cells, details of one cell, and files for manufacture."""
 
     any_plane = False
+    formula = "Ω computes the stiffness of an endless pattern of this cell by finite elements (homogenization)."
     picture = staticmethod(drawn.picture)
     caption = staticmethod(drawn.caption)
     kept = staticmethod(drawn.kept)

@@ -46,6 +46,10 @@ class CrystalPanel(TaskPanel):
 
     plane = drawn.PLANE
     any_plane = False
+    formula = (
+        "Ω computes the gap between the occupied and the empty electron states of this cell by density functional "
+        "theory (PBE). It takes seconds per cell, so it runs only on request."
+    )
     caption = staticmethod(drawn.caption)
     about = (
         f"Every gap here is a **PBE gap with unrelaxed internal coordinates**: {HELD_IONS}. "

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from app.components import words
+from app.components import formula, words
 from app.figures.run import Run
 from app.tasks.panel import TaskPanel
 from app.tasks.robotic_arm import figure as drawn
+from app.tasks.robotic_arm.sketch import arm
+from ipage_core.problem.task import Task
+
+OMEGA = (
+    r"\Omega(x) = \begin{pmatrix} \tfrac12\cos\theta_1 + \tfrac12\cos\theta_2 + \cos\theta_3 \\ "
+    r"x_1 + \tfrac12\sin\theta_1 + \tfrac12\sin\theta_2 + \sin\theta_3 \end{pmatrix} \\[4pt] "
+)
+ANGLES = {
+    "robotic_arm": r"\theta = (x_2,\; x_3 - x_2,\; x_4 - x_2 - x_3)",
+    "robotic_arm_kruse": r"\theta = (x_2,\; x_2 + x_3,\; x_2 + x_3 + x_4)",
+}
+"""The angles of the segments, by the published convention."""
 
 
 class ArmPanel(TaskPanel):
     """Arms that reach for one point."""
 
     any_plane = False
+    sketch = staticmethod(arm)
+
+    def explain(self, task: Task, dark: bool) -> None:
+        formula.show(task, OMEGA + ANGLES[task.name], self.sketch(dark))
+
     figure = staticmethod(drawn.figure)
     picture = staticmethod(drawn.picture)
 

@@ -259,6 +259,7 @@ class SiliconPanel(TaskPanel):
     """A table of candidates for DFT replaces the table of all designs."""
 
     any_plane = False
+    formula = "Ω computes the gap and the elastic energy of strained silicon by DFT (PBE). It runs only on request."
     caption = staticmethod(drawn.caption)
     about = (
         "Every gap here is a **PBE gap without spin–orbit coupling, ions relaxed**: 0.60 eV for the unstrained "

@@ -12,6 +12,7 @@ class SinewavePanel(TaskPanel):
     """Two coordinates, so the whole problem is visible."""
 
     any_plane = False
+    formula = r"y = \Omega(x) = \sin 3\pi x_1 + \cos 3\pi x_2"
     figure = staticmethod(drawn.figure)
     picture = staticmethod(drawn.picture)
 

@@ -1,0 +1,55 @@
+"""How often a sampling finds all solutions: as in the benchmark's data."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from app.figures import worth as worth_figure
+from app.state import worth
+from ipage_core.benchmark.exploration import recall
+from ipage_core.benchmark.references import WITHIN, reference
+from ipage_core.problem.request import SAMPLINGS, DesignRequest
+from ipage_core.tasks import TASKS
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+pytestmark = pytest.mark.skipif(
+    not (ROOT / "pretrained/sinewave/inn.safetensors").exists(), reason="no trained networks in pretrained/"
+)
+
+
+def request(task, **settings):
+    return DesignRequest.of(TASKS[task], TASKS[task].default_target, **settings)
+
+
+@pytest.mark.parametrize("sampling", list(SAMPLINGS))
+def test_the_share_of_seeds_with_all_loops_is_the_benchmark_s(sampling):
+    rows = pd.read_parquet(ROOT / "data/benchmark/exploration.parquet")
+    rows = rows[(rows["method"] == "ipage") & (rows["count"] == 25) & (rows["sampling"] == sampling)]
+    known = recall(rows.astype({"method": str, "sampling": str}))["all_found"].item()
+    one = worth.worth(request("sinewave", n=25, sampling=sampling), worth.SEEDS)
+    assert one.share == pytest.approx(known, abs=0.05)
+    said = worth_figure.sentence({SAMPLINGS[sampling]: {25: one}}, 25)
+    assert said.endswith(f"{SAMPLINGS[sampling]} {100 * (one.found == 9).mean():.0f} %.")
+    assert f"of {worth.SEEDS} seeds finds all 9 loops" in said
+
+
+def test_without_loops_the_share_of_the_solution_set_is_told():
+    asked = request("robotic_arm", n=25)
+    assert worth.judged_by(asked) == "set"
+    one = worth.worth(asked, 2)
+    designs = asked.run()
+    truth = reference("robotic_arm", worth.SOLUTIONS)
+    distance = truth.distance(designs.final.double().numpy())
+    assert one.found[0] == pytest.approx(truth.area[distance <= WITHIN["robotic_arm"]].sum(), abs=0.02)
+    assert one.evenness[0] == pytest.approx(distance.max(), rel=0.1)
+    assert np.isfinite(one.errors).all()
+
+
+@pytest.mark.parametrize(
+    ("task", "settings"),
+    [("crystal", {}), ("ballistics", {"spread": "box"}), ("robotic_arm", {"constraints": ("x1 = 0",)})],
+)
+def test_where_neither_is_known_nothing_is_claimed(task, settings):
+    assert worth.judged_by(request(task, **settings)) == ""
