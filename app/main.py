@@ -18,6 +18,7 @@ page = st.navigation(
         st.Page("screens/compare.py", title="Side by side", icon=":material/compare_arrows:"),
         st.Page("screens/train.py", title="Train", icon=":material/model_training:"),
         st.Page("screens/own_data.py", title="Your data", icon=":material/table:", url_path="data"),
+        st.Page("screens/own_problem.py", title="Your problem", icon=":material/terminal:", url_path="problem"),
         st.Page("screens/benchmark.py", title="Benchmark", icon=":material/leaderboard:"),
     ],
     position="top",

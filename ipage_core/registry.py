@@ -5,7 +5,9 @@ task is a Python file that defines ``TASK``, given by ``--task FILE.py`` (or ``$
 
 $IPAGE_HOME (default: ~/.local/share/ipage-explorer)
   tasks/<name>.py  a task with the user's own Ω
-  tasks/<name>/    of own data: task.json, rows.safetensors, and the models trained on them
+  tasks/<name>/    of own data: task.json, rows.safetensors, and the models trained on them; or a problem with a command
+                   as Ω: problem.json, rows.parquet
+  campaigns/<name>/  campaigns of the app: see app/workers/campaigns.py
   models/<run>/    models of one training of any task, with their cards
   queue/           trainings: see app/workers/trainings.py
 """
@@ -32,8 +34,10 @@ if TYPE_CHECKING:
     from ipage_core.problem.task import Task
 
 LOG = logging.getLogger(__name__)
-NAMED, PACKAGES, FILES, TABLES, TRAINED = "named", "packages", "files", "tables", "trained"
-"""Sources of tasks (``--task``, packages, files, tables) and of methods (trained by the user)."""
+NAMED, PACKAGES, FILES, PROBLEMS, TABLES = "named", "packages", "files", "problems", "tables"
+"""Sources of tasks: ``--task``, packages, files, commands, tables."""
+TRAINED = "trained"
+"""Source of methods: trained by the user."""
 
 
 def tasks() -> dict[str, Task]:
@@ -154,7 +158,9 @@ def refresh() -> bool:
     TASKS.extend(PACKAGES, {task.name: task for task in _of_packages() if task.name not in MODULES})
     TASKS.extend(FILES, {task.name: task for task in _of_files()})
     taken = {*MODULES, *TASKS.added(NAMED), *TASKS.added(PACKAGES), *TASKS.added(FILES)}
-    changed = TASKS.extend(TABLES, {task.name: task for task in _of_tables() if task.name not in taken})
+    changed = TASKS.extend(PROBLEMS, {task.name: task for task in _of_problems() if task.name not in taken})
+    taken |= {*TASKS.added(PROBLEMS)}
+    changed = TASKS.extend(TABLES, {task.name: task for task in _of_tables() if task.name not in taken}) or changed
     _refresh_methods()
     return changed
 
@@ -199,9 +205,30 @@ def _of_file(file: Path, written: int) -> Task | None:
         return None
 
 
+def _of_problems() -> Iterator[Task]:
+    """Tasks of the user's own commands."""
+    for card in sorted((home().resolve() / "tasks").glob("*/problem.json")):
+        names = ("problem.json", "rows.parquet", "measured.parquet", "crystal.json")
+        files = [card.parent / name for name in names]
+        task = _of_problem(card.parent, tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files))
+        if task is not None:
+            yield task
+
+
+@cache
+def _of_problem(folder: Path, written: tuple[int, ...]) -> Task | None:
+    try:
+        return load_folder(folder)
+    except ValueError as error:
+        LOG.warning("%s", error)
+        return None
+
+
 def _of_tables() -> Iterator[Task]:
-    """Tasks from the user's own tables."""
+    """Tasks from the user's own tables without an Ω."""
     for card in sorted((home().resolve() / "tasks").glob("*/task.json")):
+        if (card.parent / "problem.json").exists():
+            continue
         rows = card.parent / "rows.safetensors"
         task = _of_table(card.parent, card.stat().st_mtime_ns, rows.stat().st_mtime_ns if rows.exists() else 0)
         if task is not None:

@@ -42,3 +42,14 @@ def note(text: str) -> None:
 def dft_left() -> int:
     """Number of crystals that this visitor may still verify; a large number if classroom mode is off."""
     return max(0, DFT - st.session_state.get("dft_asked", 0)) if on() else 10**6
+
+
+def at_this_machine() -> bool:
+    """Whether the visitor sits at the server's machine, or IPAGE_COMMANDS=1 lets every visitor run programs on it.
+
+    The server's own address decides, because a browser's can be forged.
+    """
+    if os.environ.get("IPAGE_COMMANDS", "") not in ("", "0"):
+        return True
+    behind_proxy = any(name in st.context.headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-Ip"))
+    return st.get_option("server.address") in ("127.0.0.1", "localhost", "::1") and not behind_proxy

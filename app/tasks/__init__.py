@@ -29,7 +29,9 @@ FOLDERS = {
 
 def panel_of(task: str) -> TaskPanel:
     """The task's panel; imported on request, because it may import much."""
-    where = "table." if task in TASKS and TASKS[task].data_folder is not None else ""
+    where = ""
+    if task in TASKS and TASKS[task].models_folder is not None:
+        where = "table." if TASKS[task].data_folder is not None else "problem."
     where = f"{FOLDERS[task]}." if task in FOLDERS else where
     result: TaskPanel = import_module(f"app.tasks.{where}panel").PANEL
     return result

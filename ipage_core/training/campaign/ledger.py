@@ -71,6 +71,33 @@ def begun_with(path: Path) -> str | None:
         return None
 
 
+def read(path: Path) -> list[Step]:
+    """The steps of a ledger, also while a campaign writes it; no steps if there is none.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    try:
+        text = path.read_bytes()
+    except OSError:
+        return []
+    return _steps(path, _lines(path, text[: text.rfind(b"\n") + 1])[1:])
+
+
+def is_written(path: Path) -> bool:
+    """Whether a running campaign holds the ledger."""
+    if not path.exists():
+        return False
+    with path.open("rb") as file, suppress(ImportError):  # Windows has no such lock
+        import fcntl
+
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
+
+
 @contextmanager
 def opened(path: Path, about: dict[str, Any]) -> Iterator[Ledger]:
     """Open the ledger at ``path``, new or existing; ``about`` identifies the campaign.
@@ -85,15 +112,9 @@ def opened(path: Path, about: dict[str, Any]) -> Iterator[Ledger]:
         raise ValueError(f"Another run is writing {path}") from None
     with lock, path.open("a+b") as file:
         file.seek(0)
-        text, whole, lines = file.read(), 0, []
-        for line in text.splitlines(keepends=True):
-            if not line.endswith(b"\n"):  # cut off by a kill
-                break
-            whole += len(line)
-            try:
-                lines.append(json.loads(line))
-            except ValueError:
-                raise ValueError(f"{path} is damaged: name another --out, or remove it") from None
+        text = file.read()
+        whole = text.rfind(b"\n") + 1  # a kill may have cut off the last line
+        lines = _lines(path, text[:whole])
         file.truncate(whole)
         ledger = Ledger(file, [])
         if not lines:
@@ -102,6 +123,13 @@ def opened(path: Path, about: dict[str, Any]) -> Iterator[Ledger]:
             raise ValueError(f"{path} belongs to another campaign: name another --out, or remove it")
         ledger.steps.extend(_steps(path, lines[1:]))
         yield ledger
+
+
+def _lines(path: Path, text: bytes) -> list[dict[str, Any]]:
+    try:
+        return [json.loads(line) for line in text.splitlines()]
+    except ValueError:
+        raise ValueError(f"{path} is damaged: name another --out, or remove it") from None
 
 
 def _steps(path: Path, lines: list[dict[str, Any]]) -> list[Step]:

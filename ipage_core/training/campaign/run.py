@@ -25,7 +25,7 @@ from ipage_core.problem.watch import watching
 from ipage_core.training.campaign.beliefs import Accepted, Beliefs, Coordinates
 from ipage_core.training.campaign.candidates import candidates, placed
 from ipage_core.training.campaign.choose import choose, distinct
-from ipage_core.training.campaign.ledger import Ledger, Step, opened
+from ipage_core.training.campaign.ledger import Ledger, Step, opened, read
 
 START_SHARE = 4
 """The start takes at most 1/START_SHARE of the budget."""
@@ -291,12 +291,27 @@ class Campaign:
         self._pending = None
         distinct_rows = self.found
         for i in range(len(x)):
-            values = ", ".join(f"{v:.4g}" for v in y[i, :m].tolist()) if y[i].isfinite().all() else "failed"
-            if bool(self.accepted.hit(y[i : i + 1, :m])):
-                values += ", a hit" if self.evaluations - len(x) + i in distinct_rows else ", a hit like one before"
-            sentence = f"{step.why[i]} → {values}"
-            tell(Line(self.evaluations - len(x) + i + 1, len(distinct_rows), self.failed, sentence))
+            row = self.evaluations - len(x) + i
+            tell(Line(row + 1, len(distinct_rows), self.failed, self.sentence(row, step.why[i], distinct_rows)))
         return True
+
+    def sentence(self, row: int, why: str, found: Sequence[int]) -> str:
+        """A line about an evaluation: the reason for the design, its result, and whether it is among ``found``."""
+        y = self.y[row, : self.task.n_targets]
+        values = ", ".join(f"{v:.4g}" for v in y.tolist()) if y.isfinite().all() else "failed"
+        if bool(self.hit[row]):
+            values += ", a hit" if row in found else ", a hit like one before"
+        return f"{why} → {values}"
+
+    def follow(self) -> list[Line]:
+        """Read the steps of the ledger, while this or another process runs the campaign. → one line per evaluation."""
+        self._steps = [step for step in read(self.ledger) if step.y is not None]
+        found, hits, lines = self.found, 0, []
+        failed = self.y.isnan().any(1).cumsum(0).tolist()
+        for row, why in enumerate(why for step in self._steps for why in step.why):
+            hits += row in found
+            lines.append(Line(row + 1, hits, int(failed[row]), self.sentence(row, why, found)))
+        return lines
 
 
 def _finite(about: dict[str, Any]) -> dict[str, Any]:

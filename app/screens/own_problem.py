@@ -1,0 +1,259 @@
+"""Your problem: attach a simulator, test it on one design, collect verified designs on a budget."""
+
+import json
+import shlex
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app.components import campaign, problem
+from app.components.look import is_dark, size_name
+from app.components.words import plain
+from app.figures.playback import Size
+from app.state import classroom
+from app.tasks import panel_of
+from app.workers import campaigns, commands
+from ipage_core import registry
+from ipage_core.problem.task import Task
+from ipage_core.tasks import TASKS
+from ipage_core.tasks.table import reader as tables
+from ipage_core.tasks.table.card import slug
+
+TEST = "test"
+VIEWS = ("New problem", "Your problems", "Campaign")
+
+st.markdown("#### Your problem")
+st.caption(
+    "A program that evaluates one design is enough: a command that reads a CSV and writes a CSV, or a Python file. It "
+    "becomes a task whose designs are verified by your program."
+)
+classroom.closed("Running your own program")
+if not classroom.at_this_machine():
+    st.info(
+        "Programs run only for those who sit at the machine of this server. Its owner can start it with "
+        "IPAGE_COMMANDS=1, so that every visitor may run programs on it.",
+        icon=":material/lock:",
+    )
+    st.stop()
+
+
+def mine() -> list[Task]:
+    """Tasks whose Ω is the user's own."""
+    folder = (registry.home() / "tasks").resolve()
+    files = {path.stem for path in folder.glob("*.py")}
+    return [
+        task
+        for task in TASKS.values()
+        if task.omega is not None and (task.collect is not None or task.name in files or task.name in _named())
+    ]
+
+
+def _named() -> dict[str, Task]:
+    return {**TASKS.added(registry.FILES), **TASKS.added(registry.NAMED)}
+
+
+def new_problem() -> None:
+    """The form, and its test evaluation."""
+    kind = st.segmented_control("Ω is", ["a command", "a Python file"], default="a command", required=True, key="kind")
+    if kind == "a Python file":
+        python_file()
+        return
+    name = st.text_input("Name", key="problem-name", placeholder="my-beam")
+    try:
+        columns = problem.ask_columns()
+        command = problem.ask_command()
+    except ValueError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    calls = problem.ask_calls()
+    with st.expander("Measured rows, if you have any"):
+        upload = st.file_uploader(
+            "A table whose columns have the names above. Trainings and campaigns learn from its rows; they never count "
+            "as verified.",
+            [ending[1:] for ending in tables.ACCEPTED],
+            key="problem-data",
+        )
+    folder = registry.home() / "tasks" / slug(name)
+    words = ["new", str(folder), *columns.words, "--command", shlex.join(command), *calls, "--title", name.strip()]
+    if name.strip() and command:
+        with st.expander("The same on the command line"):
+            st.code(f"python -m ipage_core {shlex.join(words)}", language="bash", wrap_lines=True)
+    test = commands.run(TEST)
+    test.poll()
+    ready = bool(name.strip() and command) and test.state != "running"
+    if st.button(
+        "Test it on one design", type="primary", icon=":material/science:", key="problem-test", disabled=not ready
+    ):
+        if folder.exists():
+            st.error(f"A problem '{slug(name)}' exists already: choose another name", icon=":material/error:")
+            return
+        if upload is not None:
+            file = Path(tempfile.mkdtemp(prefix="ipage-")) / Path(upload.name).name
+            file.write_bytes(upload.getvalue())
+            words += ["--data", str(file)]
+        test.start(*words)
+        st.rerun()
+    if not ready and test.state != "running":
+        st.caption("Fill in a name and a command.")
+    follow(test)
+
+
+def python_file() -> None:
+    """The path of a file that defines TASK."""
+    text = st.text_input("Python file", key="problem-file", placeholder="/home/me/cantilever.py")
+    st.caption("It defines TASK, such as Task.from_function(…). After the test it is copied to your tasks.")
+    test, path = commands.run(TEST), Path(text.strip()).expanduser()
+    test.poll()
+    ready = bool(text.strip()) and test.state != "running"
+    if st.button(
+        "Test it on one design", type="primary", icon=":material/science:", key="problem-test", disabled=not ready
+    ):
+        out = Path(tempfile.mkdtemp(prefix="ipage-")) / "test.parquet"
+        test.start("dataset", "--task", str(path), "--n", "1", "--seed", "0", "--out", str(out))
+        st.rerun()
+    follow(test)
+
+
+def follow(test: commands.Run) -> None:
+    """The test evaluation, polled while it runs."""
+    st.fragment(_test, run_every=1.0 if test.state == "running" else None)(test, test.state)
+
+
+def _test(test: commands.Run, before: str) -> None:
+    test.poll()
+    if test.state == "running":
+        left, right = st.columns([4, 1], vertical_alignment="center")
+        left.info("Your program evaluates one design …", icon=":material/hourglass_top:")
+        right.button("Stop", key="stop-test", on_click=test.stop, icon=":material/stop:", width="stretch")
+        return
+    if before == "running":
+        st.rerun()
+    if test.state in ("failed", "stopped"):
+        made = Path(test.arguments[1])
+        if test.arguments[0] == "new" and made.parent == registry.home() / "tasks":
+            shutil.rmtree(made, ignore_errors=True)
+        text = f"The test failed. {plain(test.message)}" if test.state == "failed" else "The test was stopped."
+        st.error(f"{text} Nothing was made.", icon=":material/error:")
+    elif test.state == "done":
+        made_of(test)
+
+
+def made_of(test: commands.Run) -> None:
+    """What the test evaluation gave."""
+    summary = next((json.loads(line) for line in reversed(test.said) if line.startswith("{")), {})
+    if test.arguments[0] == "new":
+        frame = pd.read_parquet(Path(summary["folder"]) / "rows.parquet")
+        text = f"**{plain(summary['name'])}** is a task now. One evaluation took {summary['seconds']:g} s."
+    else:
+        file = Path(test.arguments[2])
+        shutil.copyfile(file, (registry.home() / "tasks").resolve() / file.name)
+        frame = pd.read_parquet(test.arguments[-1])
+        text = f"**{plain(file.stem)}** is a task now; its file was copied to your tasks."
+    st.success(text, icon=":material/check_circle:")
+    st.dataframe(frame.head(3), hide_index=True)
+    st.caption(
+        "Start a campaign, or evaluate more designs and train: both are above, under Campaign and Your problems."
+    )
+
+
+def your_problems() -> None:
+    """Rows, failures with their reason, more evaluations, removal."""
+    known = {task.name: task for task in mine()}
+    if not known:
+        st.info("There is no problem of your own yet.", icon=":material/info:")
+        return
+    name = st.selectbox("Problem", list(known), format_func=lambda name: known[name].title, key="problem-choice")
+    task = known[name]
+    st.caption(plain(f"{', '.join(task.x_labels)} → {', '.join(task.property_labels)}; {task.source}"))
+    if task.collect is None:
+        st.page_link("screens/train.py", label="Train it", icon=":material/model_training:")
+        return
+    folder = panel_of(name).data(task)
+    assert folder is not None
+    rows(folder)
+    evaluate(task)
+    with st.container(horizontal=True):
+        st.page_link("screens/train.py", label="Train it", icon=":material/model_training:")
+        st.page_link("screens/explore.py", label="Explore", icon=":material/explore:")
+    with st.popover("Remove this problem", icon=":material/delete:"):
+        st.write("This deletes its rows and models for ever. Your program stays.")
+        inside = folder.parent == (registry.home() / "tasks").resolve()
+        if st.button("Delete for ever", key="problem-remove", disabled=not inside):
+            shutil.rmtree(folder)
+            st.rerun()
+
+
+def rows(folder: Path) -> None:
+    """The rows of a problem, and why some failed."""
+    file, measured = folder / "rows.parquet", folder / "measured.parquet"
+    frame = pd.read_parquet(file) if file.exists() else pd.DataFrame({"error": []})
+    bad = frame[frame["error"] != ""]
+    text = f"{len(frame):,} evaluated designs, {len(bad):,} failed"
+    text += f"; {len(pd.read_parquet(measured)):,} measured rows" if measured.exists() else ""
+    st.markdown(f"**{text}**")
+    if len(bad):
+        counts = bad["error"].value_counts().head(8)
+        st.warning(
+            "\n".join(f"- {count} × {plain(reason)}" for reason, count in counts.items()), icon=":material/report:"
+        )
+    with st.expander("All rows"):
+        st.dataframe(frame, hide_index=True, height=300)
+
+
+def evaluate(task: Task) -> None:
+    """More evaluations, spread over the box."""
+    run = commands.run(f"dataset {task.name}")
+    run.poll()
+    left, right = st.columns([1, 2], vertical_alignment="bottom")
+    count = left.number_input("Designs in all", 1, 10**6, 100, key="problem-count", help="Spread evenly over the box.")
+    if run.state != "running" and right.button("Evaluate them", key="problem-evaluate", icon=":material/play_arrow:"):
+        run.start("dataset", task.as_argument, "--n", f"{count}")
+        st.rerun()
+    st.fragment(_evaluation, run_every=1.5 if run.state == "running" else None)(run, run.state)
+
+
+def _evaluation(run: commands.Run, before: str) -> None:
+    run.poll()
+    if run.state != before:
+        st.rerun()
+    if run.state == "running":
+        left, right = st.columns([4, 1], vertical_alignment="center")
+        left.info(
+            "Your program is evaluating designs; they appear above when it ends.", icon=":material/hourglass_top:"
+        )
+        right.button("Stop", key="stop-rows", on_click=run.stop, icon=":material/stop:", width="stretch")
+    elif run.state == "failed":
+        st.error(plain(run.message), icon=":material/error:")
+
+
+def campaign_view() -> None:
+    """A new campaign, and those that are there."""
+    own = [task.name for task in mine()]
+    able = [*own, *(name for name, task in TASKS.items() if name not in own and task.omega is not None)]
+    name = st.selectbox("Task", able, format_func=lambda name: TASKS[name].title, key="campaign-task")
+    asked = campaign.ask(TASKS[name])
+    if st.button("Start", type="primary", icon=":material/flag:", key="campaign-start"):
+        try:
+            campaigns.start(asked)
+            st.session_state["campaign-shown"] = asked.name
+        except (ValueError, OSError) as error:
+            st.session_state.problem_said = str(error)
+        st.rerun()
+    if said := st.session_state.pop("problem_said", None):
+        st.error(plain(said), icon=":material/error:")
+    known: dict[str, Any] = {one.name: one for one in campaigns.known()}
+    if not known:
+        return
+    st.subheader("Campaigns", divider="gray")
+    shown = st.selectbox("Campaign", list(known), key="campaign-shown", label_visibility="collapsed")
+    campaign.show(known[shown], is_dark(), Size(size_name()))
+
+
+view = st.segmented_control(
+    "View", VIEWS, default=VIEWS[0], required=True, key="problem-view", label_visibility="collapsed", wrap=True
+)
+{VIEWS[0]: new_problem, VIEWS[1]: your_problems, VIEWS[2]: campaign_view}[view]()

@@ -1,0 +1,1 @@
+"""A user's own problem whose Ω is a command."""

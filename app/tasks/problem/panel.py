@@ -1,0 +1,27 @@
+"""A problem whose Ω is a command: its models lie beside its rows, and it needs a training before any design."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app.tasks.panel import TaskPanel
+from ipage_core.problem.request import DesignRequest
+from ipage_core.problem.task import Task
+
+
+class ProblemPanel(TaskPanel):
+    def data(self, task: Task) -> Path | None:
+        return task.models_folder
+
+    def awaits_model(self, task: Task) -> bool:
+        return task.models_folder is not None and not (task.models_folder / "mlp.json").exists()
+
+    def before(self, request: DesignRequest) -> None:
+        if self.awaits_model(request.task) and "@" not in request.method:
+            raise ValueError(
+                f"{request.task.title} has no trained model yet: evaluate some designs on the page Your problem, then "
+                "train on the page Train; or start a campaign, which needs no training"
+            )
+
+
+PANEL = ProblemPanel()

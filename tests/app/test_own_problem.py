@@ -1,0 +1,223 @@
+"""The page Your problem: a test evaluation before anything else, failures with their reason, campaigns live."""
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.components import problem
+from app.figures.campaign import figure
+from app.figures.playback import WIDE, Size
+from app.figures.theme import unpacked
+from app.state import classroom
+from app.workers import campaigns, commands
+from ipage_core import registry
+from ipage_core.cli.main import main
+from ipage_core.tasks import TASKS
+
+ROOT = Path(__file__).resolve().parents[2]
+SIMULATOR = (
+    'awk -F, -v OFMT=%.12g \'NR==1{print "sample,area"; next} '
+    '{if ($2 > 1.9) {print "too long" > "/dev/stderr"; exit 4}; print $1 "," $2*$3}\' "$1" > "$2"\n'
+)
+INPUTS = [
+    {"name": "a", "unit": "m", "kind": "real", "scale": "linear", "low": 1.0, "high": 2.0, "words": None},
+    {"name": "b", "unit": "", "kind": "integer", "scale": "log", "low": 1, "high": 4, "words": ""},
+    {"name": "metal", "unit": "", "kind": "category", "scale": "linear", "low": None, "high": None, "words": "Cu|Ag"},
+    {"name": None, "unit": None, "kind": None, "scale": None, "low": None, "high": None, "words": None},
+]
+PROPERTIES = [{"name": "area", "unit": "m²", "tolerance": 0.02}]
+
+
+@pytest.fixture
+def place(monkeypatch, tmp_path):
+    monkeypatch.setenv("IPAGE_HOME", str(tmp_path))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    commands.run.cache_clear()
+    (tmp_path / "sim.sh").write_text(SIMULATOR)
+    yield tmp_path
+    for asked in campaigns.known():
+        campaigns.stop(asked)
+    commands.run("test").stop()
+    commands.run.cache_clear()
+    monkeypatch.undo()
+    registry.refresh()
+
+
+@pytest.fixture
+def box(place):
+    """A problem of the user's own, of two numbers."""
+    words = ["--x", "a [m]=1:2", "--x", "b [m]=1:2", "--y", "area [m²] ± 0.02"]
+    call = f"sh {place / 'sim.sh'} {{in}} {{out}}"
+    assert main(["new", str(place / "tasks/box"), *words, "--command", call, "--test", "0"]) == 0
+    registry.refresh()
+    return TASKS["box"]
+
+
+def start():
+    test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=120).run()
+    return test.switch_page("screens/own_problem.py").run()
+
+
+def said(test):
+    kinds = ("markdown", "info", "warning", "error", "caption", "success", "subheader")
+    return " ".join(e.value for kind in kinds for e in test.get(kind))
+
+
+def until(test, words, seconds=120):
+    end = time.monotonic() + seconds
+    while words not in said(test):
+        assert not test.exception
+        assert time.monotonic() < end, said(test)
+        time.sleep(0.3)
+        test.run()
+    return test
+
+
+def test_rows_of_the_form_become_words_of_the_command_line():
+    columns = problem.columns(INPUTS, PROPERTIES)
+    assert columns.x == ["a [m]=1:2", "b=1:4 integer log", "metal=Cu|Ag"]
+    assert columns.y == ["area [m²] ± 0.02"]
+    assert columns.words[:2] == ["--x", "a [m]=1:2"]
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"low": None}, "lacks its low"),
+        ({"low": 3.0}, "LOW < HIGH"),
+        ({"name": "area"}, "given twice"),
+        ({"kind": "category"}, "needs its words"),
+        ({"scale": "log", "low": -1.0}, "above 0"),
+    ],
+)
+def test_a_row_that_cannot_be_is_one_sentence(change, why):
+    with pytest.raises(ValueError, match=why):
+        problem.columns([INPUTS[0] | change], PROPERTIES)
+
+
+@pytest.mark.parametrize("ends", ["The test failed", "is a task now"])
+def test_a_design_is_evaluated_before_anything_else(place, ends):
+    sim = 'awk -F, \'NR==1{print "sample,sag"; next} {print $1 ",1"}\' "$1" > "$2"\n'
+    (place / "ok.sh").write_text(sim)
+    (place / "bad.sh").write_text("echo no licence >&2; exit 3\n")
+    failed = ends == "The test failed"
+    script = "bad.sh" if failed else "ok.sh"
+    test = start()
+    assert "Fill in a name and a command" in said(test)
+    test.text_input(key="problem-name").set_value("My Beam")
+    test.text_input(key="problem-command").set_value(f"sh {script} {{in}} {{out}}")
+    test.text_input(key="problem-folder").set_value(str(place)).run()
+    assert "--x 'length [m]=0.5:2'" in test.code[0].value
+    test.button(key="problem-test").click().run()
+    until(test, ends)
+    if failed:
+        assert "exit code 3" in said(test)
+        assert "no licence" in said(test)
+        assert not (place / "tasks/my-beam").exists()
+    else:
+        registry.refresh()
+        assert TASKS["my-beam"].omega is not None
+        test.segmented_control(key="problem-view").set_value("Your problems").run()
+        assert "1 evaluated designs, 0 failed" in said(test)
+
+
+def test_a_command_that_cannot_run_is_one_sentence(place):
+    test = start()
+    test.text_input(key="problem-command").set_value("no-such-program {in} {out}").run()
+    assert not test.exception
+    assert "is not there" in said(test)
+
+
+def test_a_campaign_is_followed_stopped_and_goes_on(box, place):
+    test = start()
+    test.segmented_control(key="problem-view").set_value("Campaign").run()
+    test.selectbox(key="campaign-task").set_value("box").run()
+    test.text_input(key="campaign-target-box-0").set_value("2")
+    test.number_input(key="campaign-hits").set_value(3)
+    test.number_input(key="campaign-budget").set_value(15)
+    test.button(key="campaign-start").click().run()
+    assert not test.exception
+    until(test, "distinct hits, all verified by Ω")
+    asked = campaigns.known()[0]
+    assert asked.name == "box-1"
+    campaign = asked.campaign()
+    lines = campaign.follow()
+    assert lines
+    y = campaign.y[campaign.found, 0]
+    assert ((y - 2).abs() <= 0.02).all()
+    assert lines[-1].hits == len(campaign.found)
+    end = time.monotonic() + 120
+    while asked.state == "running":
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    test.run()
+    assert asked.out.exists()
+    assert "done" in said(test) or "budget used up" in said(test)
+    test.button(key="remove-box-1").click().run()
+    assert campaigns.known() == []
+
+
+def test_a_target_that_is_none_is_one_sentence(box):
+    test = start()
+    test.segmented_control(key="problem-view").set_value("Campaign").run()
+    test.selectbox(key="campaign-task").set_value("box").run()
+    test.text_input(key="campaign-target-box-0").set_value("minimize")
+    test.button(key="campaign-start").click().run()
+    assert not test.exception
+    assert "not minimize or maximize" in said(test)
+    assert campaigns.known() == []
+
+
+def test_a_stopped_process_leaves_steps_that_are_read(box, place):
+    asked = campaigns.Asked("c", "box", "2", 4, 40)
+    (place / "sim.sh").write_text("sleep 0.2\n" + SIMULATOR)
+    campaigns.start(asked)
+    end = time.monotonic() + 120
+    while not asked.campaign().follow():
+        assert time.monotonic() < end, commands.run("campaign c").message
+        time.sleep(0.1)
+    assert asked.state == "running"
+    campaigns.stop(asked)
+    assert asked.state == "stopped"
+    assert asked.campaign().follow()
+
+
+@pytest.mark.parametrize("what", ["classroom", "elsewhere"])
+def test_no_program_runs_for_a_class_or_for_visitors_from_elsewhere(place, monkeypatch, what):
+    if what == "classroom":
+        monkeypatch.setenv("IPAGE_CLASSROOM", "1")
+        classroom.on.cache_clear()
+    else:
+        monkeypatch.setattr(classroom, "at_this_machine", lambda: False)
+    test = start()
+    monkeypatch.undo()
+    classroom.on.cache_clear()
+    assert not test.exception
+    assert "switched off in this classroom" in said(test) or "sit at the machine" in said(test)
+    assert not test.text_input
+    assert not test.button
+
+
+def test_a_link_brings_no_command(place):
+    test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=120)
+    for name in ("problem-command", "command", "problem-name", "kind"):
+        test.query_params[name] = f"{sys.executable} -c 'x' {{in}} {{out}}"
+    test.run().switch_page("screens/own_problem.py").run()
+    assert test.text_input(key="problem-command").value == ""
+
+
+@pytest.mark.parametrize("size", [WIDE, Size("narrow")])
+def test_the_figure_shows_each_evaluation_once(size):
+    y = np.array([1.0, np.nan, 2.0, 2.01, 3.0])
+    hit = np.array([False, False, True, True, False])
+    drawn = figure(np.array([0, 0, 1, 1, 1]), 3, 9, y, hit, (1.98, 2.02), "area [m²]", False, size)
+    by_name = {trace["name"]: trace for trace in drawn["data"]}
+    assert unpacked(by_name["hit"]["x"]).tolist() == [3, 4]
+    assert unpacked(by_name["off"]["x"]).tolist() == [1, 5]
+    assert unpacked(by_name["failed"]["x"]).tolist() == [2]
+    assert unpacked(by_name["distinct hits"]["y"]).tolist() == [0, 0, 0, 1, 1, 1]
+    assert drawn["layout"]["shapes"][0]["y0"] == 1.98
