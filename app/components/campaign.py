@@ -57,7 +57,7 @@ def ask(task: Task) -> Asked:
         ["none", "table"] if rows else ["none"],
         index=1 if rows else 0,
         key=f"campaign-start-{task.name}",
-        format_func=lambda name: f"the {rows} rows that are there" if name == "table" else "no row",
+        format_func=lambda name: _those(rows) if name == "table" else "no row",
     )
     with st.expander("Constraints and scheduler"):
         left, right = st.columns(2)
@@ -69,6 +69,10 @@ def ask(task: Task) -> Asked:
     return Asked(
         name, task.name, ",".join(goals), int(hits), int(budget), int(batch), start, constraints, scheduler.strip()
     )
+
+
+def _those(rows: int) -> str:
+    return "the row that is there" if rows == 1 else f"the {rows:,} rows that are there"
 
 
 def _rows(task: Task) -> int:

@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         constraints=tuple(p.strip() for text in arguments.constrain for p in text.split(";") if p.strip()),
         seed=arguments.seed,
         apart=arguments.apart,
-        propose=Posterior(task) if task.evaluated is not None else None,
+        propose=Posterior(task),
     )
 
     def tell(line: Line) -> None:

@@ -24,6 +24,7 @@ COMMANDS = {
     "new": "Make your own problem whose Ω is a command; its folder takes the place of TASK.",
     "campaign": "Collect distinct designs that Ω verifies, on a budget of evaluations; run again to continue.",
     "dataset": "Compute a data set with the true forward operator; run it again to continue a stopped run.",
+    "learn": "Let a shipped surrogate learn from verified designs; writes a model of its own.",
     "train": "Train the models of a method; --resume continues a stopped run.",
     "search": "Try settings of a method's networks in short trainings; write a log to pretrained/TASK.",
     "ablate": "Train the INN with parts left out; add the results to its card in pretrained/TASK.",

@@ -28,21 +28,21 @@ def test_from_a_script_to_verified_hits(place):
         page = watched.open(address)
         page.get_by_role("link", name="Your problem").click()
         page.get_by_label("Name", exact=True).fill("My beam")
-        page.get_by_label("Command", exact=True).fill("sh sim.sh {in} {out}")
-        page.get_by_label("Folder of its files").fill(str(place))
-        page.get_by_label("Folder of its files").press("Enter")
+        page.get_by_role("textbox", name="Command", exact=True).fill("sh sim.sh {in} {out}")
+        page.get_by_role("textbox", name="Folder of its files").fill(str(place))
+        page.get_by_role("textbox", name="Folder of its files").press("Enter")
         page.wait_for_selector(AT_REST)
         page.get_by_role("button", name="Test it on one design").click()
         page.get_by_text("is a task now").wait_for()
         page.get_by_text("Campaign", exact=True).click()
         page.wait_for_selector(AT_REST)
-        page.get_by_label("sag [mm]").fill("0.5")
+        page.get_by_role("textbox", name="sag [mm]").fill("0.5")
         page.get_by_label("Distinct hits wanted").fill("2")
         page.get_by_label("Distinct hits wanted").press("Enter")
         page.wait_for_selector(AT_REST)
         page.get_by_role("button", name="Start").click()
         page.get_by_text("distinct hits, all verified by Ω").wait_for()
-        page.get_by_text("Remove", exact=True).wait_for()  # it has ended
+        page.get_by_role("button", name="Remove").first.wait_for()  # it has ended
         page.wait_for_selector(AT_REST)
         assert page.locator(".js-plotly-plot").count() == 1
         with page.expect_download() as download:

@@ -18,8 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipage_core.cli.main import main
+from ipage_core.problem.request import DesignRequest
 from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task, Variable
+from ipage_core.tasks import TASKS
+from ipage_core.training.campaign import shipped
 from ipage_core.training.campaign.beliefs import Accepted, Beliefs, Coordinates
 from ipage_core.training.campaign.choose import choose, distinct
 from ipage_core.training.campaign.process import alone, fit, ties
@@ -144,6 +147,39 @@ def test_categories_are_chosen_and_differ_as_much_as_the_ends_of_a_box():
     held.run()
     assert (held.x[:, 1] == 1).all()
     assert len(held.found) == 1
+
+
+def test_hits_of_one_coordinate_are_spread_within_the_tolerance():
+    known = Task.from_function(
+        lambda x: x**2, {"a": (1, 2)}, {"square": 0.4}, "line", default_target=(2.5,), seconds=1.0
+    )
+    run = Campaign(known, Target.parse(known, "2.5"), 6, 24, Path("c.jsonl"))
+    run.run()
+    assert len(run.found) == 6
+
+
+def test_designs_of_many_coordinates_come_from_the_networks(monkeypatch):
+    known = TASKS["architecture"]
+    drawn = known.stored()[0][:200].double()
+
+    class Found:
+        def __init__(self, x):
+            self.final, self.surrogate = x, known.omega(x)[:, :1].float() + 0.05
+
+    calls = itertools.count()
+    monkeypatch.setattr(shipped, "load", lambda *_: None)
+    monkeypatch.setattr(
+        DesignRequest, "run", lambda request, method: Found(drawn[32 * (k := next(calls)) : 32 * k + 32])
+    )
+    middle = float(known.omega(drawn[:32])[:, 0].median())
+    run = Campaign(known, Target.parse(known, f"{middle - 0.1}:{middle + 0.1}"), 3, 12, Path("c.jsonl"))
+    run.run()
+    y = run.y[run.found, 0]
+    assert len(run.found) >= 1
+    assert ((y >= middle - 0.1) & (y <= middle + 0.1)).all()
+    assert torch.allclose(known.omega(run.x[run.found])[:, 0], y)
+    assert len(run.x.unique(dim=0)) == run.evaluations <= 12
+    assert (run.predicted[:, 0].isfinite()).all()
 
 
 def test_a_stopped_campaign_goes_on_and_counts_each_evaluation_once():

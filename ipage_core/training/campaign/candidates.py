@@ -13,6 +13,8 @@ NEW, BESIDE = 96, 48
 """Candidates that start anywhere, and near the rows nearest to the target."""
 STEP = 0.15
 """Largest distance of a start from its row, in widths of the box."""
+WITHIN = 256
+"""Candidates close to hits, if there is no other."""
 CHORDS, ON_CHORD = 48, 17
 """Pairs of rows on both sides of the target; points between them at which the process is evaluated."""
 ARRIVED = 0.05
@@ -56,6 +58,17 @@ def candidates(
     found = space.exact(space.project(space.decode(space.settle(u))))
     kept = (space.excess(found) <= 1e-6).all(1) if len(space.excess(found).T) else torch.ones(len(found)).bool()
     return found[kept], [name for name, one in zip(named, kept.tolist(), strict=True) if one]
+
+
+def within(space: DesignSpace, x: Tensor, generator: torch.Generator) -> Tensor:
+    """Designs close to known ones x (n, d), for a target whose whole level set is known: (k, d), admissible."""
+    low, high = space.bounds
+    u = space.encode(x)[torch.randint(len(x), (WITHIN,), generator=generator)]
+    length = STEP * 10 ** (-1.5 * torch.rand(WITHIN, 1, dtype=torch.float64, generator=generator))
+    u = u + length * (high - low) * torch.randn(u.shape, dtype=torch.float64, generator=generator)
+    found = space.exact(space.project(space.decode(space.settle(u.clamp(low, high)))))
+    excess = space.excess(found)
+    return found[(excess <= 1e-6).all(1)] if excess.shape[1] else found
 
 
 def placed(space: DesignSpace, share: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ipage_core.inference.latent_design import latent_design
 from ipage_core.inference.methods import load
+from ipage_core.networks.store import ModelUnavailable
 from ipage_core.problem.task import Task
 from ipage_core.training.recipes import train
 
@@ -36,9 +37,12 @@ class Posterior:
         if not bool(y_star.isfinite().all()) or float(y_star.abs().max()) > 1e30:
             return None
         folder = self._trained()
-        if folder is None and self.task.evaluated is not None:
+        if folder is None and self.task.models_folder is not None:
+            return None  # too few rows so far
+        try:
+            method = load(self.task, METHOD, models=folder)
+        except ModelUnavailable:  # no networks ship with this task
             return None
-        method = load(self.task, METHOD, models=folder)
         z = latent_design(SAMPLES, method.proposal.latent_dim, "srs", seed)
         with torch.no_grad():
             x = method.proposal.sample(y_star.float().expand(SAMPLES, -1), z).double()

@@ -1,7 +1,7 @@
 """A campaign: space-filling start, then a Gaussian process that learns from every evaluation, until hits or budget end.
 
 The remaining budget sets the next design: among candidates whose chance of a hit is high enough for that budget,
-``choose`` takes the one farthest from all hits.
+``choose`` takes the one farthest from all hits. Designs of very many coordinates come from trained networks instead.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task
 from ipage_core.problem.watch import watching
 from ipage_core.training.campaign.beliefs import Accepted, Beliefs, Coordinates
-from ipage_core.training.campaign.candidates import candidates, placed
-from ipage_core.training.campaign.choose import choose, distinct
+from ipage_core.training.campaign.candidates import candidates, placed, within
+from ipage_core.training.campaign.choose import Choice, choose, distinct
 from ipage_core.training.campaign.ledger import Ledger, Step, opened, read
+from ipage_core.training.campaign.shipped import MANY, Proposals
 
 START_SHARE = 4
 """The start takes at most 1/START_SHARE of the budget."""
@@ -84,6 +85,10 @@ class Campaign:
         self.accepted = Accepted.of(self.task, self.target)
         self.space: DesignSpace = constraints.parse(self.task, self.constraints)
         self.at = Coordinates.of(self.task)
+        self.networks: Proposals | None = None
+        if self.task.d > MANY:
+            low, high = self.accepted.ends
+            self.networks = Proposals(self.task, self.target, self.constraints, 0.5 * (high - low), self.seed)
         self.apart = self.task.distinct if self.apart is None else self.apart
         m = self.task.n_targets
         self.known_x, self.known_y = self.task.bounds[:0].double(), torch.empty(0, m, dtype=torch.float64)
@@ -124,7 +129,7 @@ class Campaign:
                 if cancel is not None and cancel():
                     return
                 count = min(self.batch, self.budget - self.evaluations)
-                beliefs = self._beliefs(beliefs)
+                beliefs = self._beliefs(beliefs) if self.networks is None else None
                 x, why, predicted, chance = self._next(beliefs, count)
                 ledger.ask(x, why, predicted, chance)
                 if not self._evaluate(ledger, x, tell, cancel, where):
@@ -212,6 +217,8 @@ class Campaign:
     def _next(self, beliefs: Beliefs | None, count: int) -> tuple[Tensor, list[str], Tensor, Tensor]:
         """Designs to evaluate next, the reasons, and their predictions."""
         self._pending = None
+        if self.networks is not None:
+            return self._by_networks(self.networks, count)
         if beliefs is None:
             x = self._fill(count)
             return x, ["space-filling start: too few answers to predict from"] * len(x), *self._unknown(x)
@@ -222,20 +229,10 @@ class Campaign:
         middle = self.accepted.ends.clamp(-1e300, 1e300).mean(0)
         proposed = None if self.propose is None else self.propose(middle, self.seed + len(x))
         pool, named = candidates(beliefs, self.space, x[fine], y[fine], off, generator, proposed)
-        chance, found = beliefs.chance(pool), self.found
-        assert self.apart is not None
-        choice = choose(
-            self.at,
-            pool,
-            chance,
-            named,
-            self.x[found],
-            x,
-            self.apart,
-            self.hits - len(found),
-            self.budget - self.evaluations,
-            count,
-        )
+        chance, choice = self._choice(beliefs, pool, named, x, count)
+        if not choice.rows and self.found:
+            pool = within(self.space, self.x[self.found], generator)
+            chance, choice = self._choice(beliefs, pool, ["close to a hit"] * len(pool), x, count)
         if not choice.rows:
             x = self._fill(count)
             return x, ["no candidate is new: filling space"] * len(x), *self._unknown(x)
@@ -243,6 +240,37 @@ class Campaign:
         mean, spread = beliefs.predict(chosen)
         self._pending = beliefs, mean, spread / beliefs.doubt
         return chosen, choice.why, beliefs.raw(mean), chance[choice.rows]
+
+    def _choice(
+        self, beliefs: Beliefs, pool: Tensor, named: list[str], known: Tensor, count: int
+    ) -> tuple[Tensor, Choice]:
+        """The chance of each candidate (k, d), and those to evaluate."""
+        chance, found = beliefs.chance(pool), self.found
+        wanted, left = self.hits - len(found), self.budget - self.evaluations
+        assert self.apart is not None
+        hits = self.x[found]
+        return chance, choose(self.at, pool, chance, named, hits, known, self.apart, wanted, left, count)
+
+    def _by_networks(self, networks: Proposals, count: int) -> tuple[Tensor, list[str], Tensor, Tensor]:
+        """The same for designs of many coordinates: trained networks propose and predict them."""
+        pool, predicted = networks.pool(torch.cat((self.known_x, self.x)), count)
+        if not len(pool):
+            x = self._fill(count)
+            return x, ["the networks propose nothing new: filling space"] * len(x), *self._unknown(x)
+        errors = self.y[:, : self.task.n_targets] - self.predicted
+        errors = errors[errors.isfinite().all(1)]
+        bias = errors.mean(0) * len(errors) / (len(errors) + 1) if len(errors) else torch.zeros(predicted.shape[1])
+        mean, spread, (low, high) = predicted + bias, networks.spread(errors - bias), self.accepted.ends
+        chance = (torch.special.ndtr((high - mean) / spread) - torch.special.ndtr((low - mean) / spread)).prod(1)
+        found, named = self.found, ["iPage"] * len(pool)
+        wanted, left = self.hits - len(found), self.budget - self.evaluations
+        assert self.apart is not None
+        known = torch.cat((self.known_x, self.x))
+        choice = choose(self.at, pool, chance, named, self.x[found], known, self.apart, wanted, left, count)
+        if not choice.rows:
+            x = self._fill(count)
+            return x, ["no candidate is new: filling space"] * len(x), *self._unknown(x)
+        return pool[choice.rows], choice.why, mean[choice.rows], chance[choice.rows]
 
     def _unknown(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """NaN as prediction and chance of designs (k, d). → (k, m), (k,)."""
