@@ -44,9 +44,7 @@ def show_sample(request: DesignRequest, run: Run) -> None:
     st.subheader(f"Sample {sample}", divider="gray")
     worn = badges(run)[sample]
     left, right = st.columns([2.2, 1], vertical_alignment="bottom")
-    left.markdown(
-        " ".join(f":{color}-badge[{name}]" for name, color in BADGES.items() if name in worn) or "not verified"
-    )
+    left.markdown(" ".join(f":{color}-badge[{name}]" for name, color in BADGES.items() if name in worn))
     with right:
         favourites.ask_to_keep(request, run, sample)
     st.html(cards(sample_figures(run, sample, seen)))

@@ -13,7 +13,7 @@ from app.figures.run import Run
 from ipage_core.problem.task import Task
 from ipage_core.tasks import TASKS
 
-BADGES = {"verified": "gray", "hit": "green", "in prior": "blue", "replaced": "orange"}
+BADGES = {"verified": "gray", "predicted": "violet", "hit": "green", "in prior": "blue", "replaced": "orange"}
 MOST_COLUMNS = 12
 """Maximum number of coordinates in a table; the CSV holds all."""
 PIXELS = 1024
@@ -46,7 +46,8 @@ def table(run: Run) -> pd.DataFrame:
 def badges(run: Run) -> list[list[str]]:
     """For each sample, its ``BADGES``."""
     inside = TASKS[run.task].in_bounds(torch.from_numpy(run.x[-1])).tolist()
-    worn = zip(run.verified.tolist(), run.hit.tolist(), inside, run.replaced.tolist(), strict=True)
+    known = run.verified.tolist()
+    worn = zip(known, [not one for one in known], run.hit.tolist(), inside, run.replaced.tolist(), strict=True)
     return [[name for name, has in zip(BADGES, row, strict=True) if has] for row in worn]
 
 
@@ -89,7 +90,8 @@ def columns(run: Run, names: list[str]) -> dict[str, Any]:
             options=list(BADGES),
             color=list(BADGES.values()),
             width=280,
-            help="verified: Ω ran on it; hit: within tolerance; in prior: inside the prior's bounds; "
+            help="verified: Ω ran on it; predicted: it rests on the surrogate alone; hit: within tolerance; "
+            "in prior: inside the prior's bounds; "
             "replaced: a fresh sample replaced one that stalled",
         ),
         "loop": st.column_config.NumberColumn(width="small", help="the loop of solutions on which it lies"),

@@ -15,7 +15,7 @@ from app.state.turns import turn
 from ipage_core.benchmark.metrics import error_quantiles, nearest_distances
 from ipage_core.inference.latent_design import SAMPLINGS
 from ipage_core.inference.methods import METHODS, Loaded, folder, load
-from ipage_core.inference.solutions import Solutions
+from ipage_core.inference.solutions import VERIFIED, Solutions
 from ipage_core.problem.request import DesignRequest
 from ipage_core.runtime.cores import threads
 from ipage_core.tasks import TASKS
@@ -178,6 +178,7 @@ def _with_start(table: pd.DataFrame, y: np.ndarray, aims: np.ndarray) -> pd.Data
     for j, column in enumerate(y.T, start=1):
         table.loc[rows, f"y{j}"] = column
     table.loc[rows, "resim_error"] = np.square(y - aims).sum(1)
+    table.loc[rows[np.isfinite(y).all(axis=1)], "basis"] = VERIFIED
     return table
 
 

@@ -7,20 +7,24 @@ one per design: ``{"eta", "results"}``, seconds left and results by row. It ends
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import json
+import logging
 import os
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 from threading import Lock
 
 import numpy as np
 
 from app.workers.process import Followed
+from ipage_core import registry
 from ipage_core.runtime import executor as cluster
 from ipage_core.runtime.cores import cores
 from ipage_core.tasks.crystal import dft
@@ -151,6 +155,8 @@ class Queue:
             said = json.loads(line)
             job.eta, job.eta_at = said["eta"], time.monotonic()
             for row, result in said["results"].items():
+                if int(row) not in job.results:
+                    _note(job.work, job.lattices[int(row)], result)
                 job.results[int(row)] = self.finished[job.lattices[int(row)]] = result
 
     def _end(self) -> None:
@@ -182,6 +188,36 @@ def known(
     except dft.DFTUnavailable:
         stored = [None] * len(lattices)
     return [result or queue().finished.get(key) for result, key in zip(stored, keys(lattices), strict=True)]
+
+
+def verified(work: str) -> list[tuple[Key, dft.Result]]:
+    """All designs that jobs of this user have computed without failure, and their results."""
+    known: dict[Key, dft.Result] = {}
+    try:
+        lines = _file(work).read_text().splitlines()
+    except OSError:
+        return []
+    for line in lines:
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # a line that a full disk cut short
+            said = json.loads(line)
+            known[tuple(said["x"])] = said["result"]
+    return list(known.items())
+
+
+def _note(work: str, x: Key, result: dft.Result) -> None:
+    """Keep a result for :func:`verified`."""
+    if "fail" in result:
+        return
+    try:
+        _file(work).parent.mkdir(parents=True, exist_ok=True)
+        with _file(work).open("a") as file:
+            file.write(json.dumps({"x": x, "result": result}) + "\n")
+    except OSError as error:  # the result itself is not lost
+        logging.getLogger(__name__).warning("a result is not kept: %s", error)
+
+
+def _file(work: str) -> Path:
+    return registry.home() / "verified" / f"{work.replace(':', '.')}.jsonl"
 
 
 def guess(count: int, each: float = SECONDS) -> float:

@@ -405,6 +405,7 @@ class Solutions:
             columns["replaced"] = replaced.numpy()
             for j, label in enumerate(self.task.property_labels[m:]):
                 columns[label] = verification.y[:, m + j].numpy()
+            columns["basis"] = basis(verification.y, surrogate is not None)
             if not self.task.columns:  # else the table's own names follow
                 columns |= words_of_categories(self.task, x)
             blocks.append(pd.DataFrame(columns))
@@ -443,6 +444,16 @@ _VALUES = ("method", "sampling", "seed", "success_before_replacement", "omega_ca
 
 def _some(names: tuple[str, ...], most: int = 6) -> str:
     return ", ".join(names) if len(names) <= most else f"{names[0]}, …, {names[-1]} ({len(names)})"
+
+
+VERIFIED, PREDICTED, SAMPLED, MEASURED = "verified by Ω", "predicted", "not predicted", "measured row"
+"""What a design rests on: the column ``basis`` of ``solutions.csv``. A table adds the interval to a prediction."""
+
+
+def basis(y: Tensor, predicted: bool) -> list[str]:
+    """For results of Ω (n, m), NaN where it did not run or failed: what each design rests on. → (n,)."""
+    other = PREDICTED if predicted else SAMPLED
+    return [VERIFIED if fine else other for fine in y.isfinite().all(1).tolist()]
 
 
 def words_of_categories(task: Task, x: Tensor) -> dict[str, list[float | str]]:

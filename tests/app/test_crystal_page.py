@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 import pytest
 from ase import Atoms
@@ -21,7 +22,7 @@ from app.tasks import structures
 from app.tasks.crystal import candidates, inputs
 from app.tasks.crystal import figure as figures
 from app.tasks.crystal.panel import PANEL
-from app.workers import jobs
+from app.workers import commands, jobs
 from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.crystal import dft
@@ -39,6 +40,10 @@ ANSWERS = """
     results[len(lattices) - 1] = {"fail": "The SCF did not converge."}
     print(json.dumps({"eta": 0, "results": results}))
 """
+LEARNS = """
+import json
+print(json.dumps({"new": 2, "mae_before": 0.1, "mae_after": 0.05, "sha256": "abcd1234ef", "seconds": 3}))
+"""
 WAITS = "import time; time.sleep(60)"
 
 
@@ -47,6 +52,7 @@ def queue(monkeypatch, tmp_path):
     """A separate queue whose stand-in process gives 0.51 eV for all but the last lattice, which fails."""
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("IPAGE_CACHE", str(tmp_path))
+    monkeypatch.setenv("IPAGE_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(dft, "require", lambda: None)
     monkeypatch.setattr(dft, "gpaw_version", lambda: "0")
     answers = textwrap.dedent(ANSWERS % (CUBIC_ENERGY + 1.5))
@@ -168,6 +174,28 @@ def test_verdicts_flow_into_headline_table_figures_and_files(queue):
     diamonds = [t for t in spec(test)["data"] if t.get("marker", {}).get("symbol") == "diamond"]
     assert [sorted(t["customdata"]) for t in diamonds] == [sorted(best[:2])] * 2
     assert "Verify the best 1 with DFT" in test.button(key="verify").label  # failed cells may be tried again
+    assert test.button(key="learn-crystal").label == "Learn from 2 new DFT results"
+
+
+def test_the_surrogate_learns_as_a_version_of_its_own(queue, monkeypatch, tmp_path):
+    monkeypatch.setattr(commands, "COMMAND", ["-c", LEARNS])
+    commands.run.cache_clear()
+    test = start()
+    test.button(key="verify").click().run()
+    until_ended(queue)
+    test.run().button(key="learn-crystal").click().run()
+    end = time.monotonic() + 60
+    while commands.run("learn crystal").state == "running":
+        assert time.monotonic() < end
+        commands.run("learn crystal").poll()
+        time.sleep(0.1)
+    test.run()
+    assert not test.exception
+    assert any("fell from 0.1 to 0.05 eV, hash abcd1234" in s.value for s in test.success)
+    csv = pd.read_csv(tmp_path / "home/verified/crystal-dft-2.csv")
+    assert csv["y1"].tolist() == [0.51, 0.51]
+    assert set(csv) == {*(f"x{j}" for j in range(1, 7)), "y1", "direct PBE gap [eV]", "ΔE [eV per cell]"}
+    commands.run.cache_clear()
 
 
 def test_a_job_can_be_cancelled_and_is_found_again_by_another_page(queue, monkeypatch):

@@ -163,3 +163,13 @@ def test_the_process_needs_neither_streamlit_nor_torch():
     """Its startup time adds to every result."""
     code = "import sys, app.workers.jobs; sys.exit(bool({'streamlit', 'torch', 'plotly'} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_results_without_failure_are_kept_for_a_later_learning(queue, tmp_path, monkeypatch):
+    monkeypatch.setenv("IPAGE_HOME", str(tmp_path))
+    job = queue.add((0, 1, 2), lattices(GOOD, BAD, GOOD + 0.1))
+    until(queue, lambda: not job.active)
+    known = jobs.verified(job.work)
+    assert [key[0] for key, _ in known] == [GOOD, GOOD + 0.1]
+    assert known[0][1]["gap"] == GOOD / 10
+    assert jobs.verified("another:operator") == []

@@ -42,7 +42,8 @@ def test_help_does_not_import_torch():
 def test_solutions_have_the_columns_of_the_contract(solved):
     frame, summary = solved
     assert frame.columns.tolist() == [
-        "sample", "stage", "target1", "x1", "x2", "surrogate1", "y1", "resim_error", "in_bounds", "replaced"
+        "sample", "stage", "target1", "x1", "x2", "surrogate1", "y1", "resim_error", "in_bounds", "replaced",
+        "basis",
     ]  # fmt: skip
     assert len(frame) == 50
     assert frame["stage"].value_counts().to_dict() == {"posterior": 25, "localized": 25}

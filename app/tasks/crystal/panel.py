@@ -15,7 +15,7 @@ from app.components.form import Form
 from app.figures.playback import WIDE, Box, Scene, Size
 from app.figures.run import Run
 from app.figures.theme import Dict, Palette
-from app.tasks import structures, verification
+from app.tasks import learning, structures, verification
 from app.tasks.crystal import figure as drawn
 from app.tasks.crystal import filters, reference, tradeoff
 from app.tasks.crystal.candidates import (
@@ -93,7 +93,7 @@ class CrystalPanel(TaskPanel):
             return run
         achieved = run.achieved.copy()
         for i in said:
-            achieved[i] = [verified[i]["gap"], verified[i]["direct"], verified[i]["energy"] - CUBIC_ENERGY]
+            achieved[i] = properties(verified[i])
         frame, rows = run.frame.copy(), final(run).index
         error = np.square(achieved[:, 0] - run.aims[:, 0])
         names = ["y1", *TASKS[run.task].property_labels[1:], "resim_error"]
@@ -133,6 +133,7 @@ class CrystalPanel(TaskPanel):
         reference.show()
         verification.ask(run, lattices(run), ticked or shown[:FEW], bool(ticked), verification.SRTIO3)
         which = f"{len(ticked)} ticked" if ticked else f"all {run.n}"
+        learning.offer(TASK, verification.SRTIO3.work, properties, "eV")
         structures.ask(TASK, structure_rows(run, ranked, ticked), which, "srtio3")
         chosen = chosen_sample(run)
         sample = shown[0] if chosen is None else chosen
@@ -146,6 +147,11 @@ class CrystalPanel(TaskPanel):
             f"{versus}; dashed, the cubic cell of lowest energy. The 24 symmetries mirror angles about 90° and swap "
             "axes, so solutions come on both sides. Lines: at most 100 cells of each kind."
         )
+
+
+def properties(result: dict[str, Any]) -> list[float]:
+    """Gap, direct gap [eV] and ΔE [eV per cell] of a DFT result."""
+    return [result["gap"], result["direct"], result["energy"] - CUBIC_ENERGY]
 
 
 def _tradeoff(run: Run, ranked: pd.DataFrame, passing: np.ndarray, dark: bool, size: Size, chosen: int | None) -> None:

@@ -85,6 +85,7 @@ def table(run: Run) -> pd.DataFrame:
             columns[f"{name}, 90 %"] = [f"{interval_text(low, high)} (90 %)" for low, high in ends]
         columns[f"{name} of nearest row"] = final[f"nearest_y{j}"]
     columns |= {"distance": final["nearest_distance"], "nearest row": final["nearest_row"]}
+    columns |= {"rests on": final["basis"]}
     names = list(zip(x_names(task), range(task.d), strict=True))[:MOST_COLUMNS]
     return pd.DataFrame(columns | {name: own_data.shown(task, j, final[f"x{j + 1}"]) for name, j in names})
 
@@ -105,9 +106,10 @@ def _columns(run: Run, names: list[str]) -> dict[str, Any]:
         heads |= {f"{name}*": f"{called}*{unit}", f"{name} predicted": f"{called} predicted{unit}"}
         heads |= {f"{name}, 90 %": f"{called}, interval{unit}"}
         heads |= {f"{name} of nearest row": f"{called} of nearest row{unit}"}
+    help_texts |= {"rests on": "a predicted interval, a prediction alone, or a measured row that it equals"}
     forms = {"nearest row": "%d", "sample": "%d", "distance": "%.3f"}
     words = {name for name, variable in zip(x_names(task), task.variables, strict=True) if variable.kind == "category"}
-    words |= {f"{name}, 90 %" for name in y_names(task)}
+    words |= {"rests on", *(f"{name}, 90 %" for name in y_names(task))}
     return {
         name: st.column_config.TextColumn(heads.get(name), help=help_texts.get(name))
         if name in words

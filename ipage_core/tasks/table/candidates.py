@@ -6,11 +6,13 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
 from ipage_core.inference.methods import METHODS
+from ipage_core.inference.solutions import MEASURED, PREDICTED
 from ipage_core.networks.base import Network
 from ipage_core.problem.task import Task
 from ipage_core.tasks.table import trust
@@ -18,8 +20,6 @@ from ipage_core.tasks.table.own_data import measured, named, read_card
 from ipage_core.tasks.table.surrogate import TableSurrogate
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ipage_core.inference.methods import Loaded
     from ipage_core.inference.solutions import Solutions
 
@@ -126,6 +126,7 @@ def beside(task: Task, method: Loaded, solutions: Solutions, frame: pd.DataFrame
     measurement: ``low1..M`` to ``high1..M`` is a 90 % interval, for each property alone; ``expected_misfit`` is the
     root mean square over the properties of the expected misfit, in tolerances. ``closest_row`` is the measured row
     closest to the target, ``closest_misfit`` its misfit in the same unit, ``row_is_closer`` whether this is less.
+    ``basis`` says what the design rests on: a predicted interval, a prediction alone, or a measured row that it equals.
     """
     assert task.models_folder is not None
     x = torch.from_numpy(frame[[f"x{j + 1}" for j in range(task.d)]].to_numpy(dtype=np.float64, copy=True))
@@ -144,6 +145,9 @@ def beside(task: Task, method: Loaded, solutions: Solutions, frame: pd.DataFrame
         added |= {f"high{j + 1}": high[:, j].numpy() for j in range(task.n_targets)}
         added |= {"expected_misfit": result.expected.numpy(), "closest_row": rows.row[result.row].numpy()}
         added |= {"closest_misfit": result.row_misfit.numpy(), "row_is_closer": result.row_is_closer.numpy()}
+    predicted = frame["surrogate1"].notna() & (result is not None)
+    rests_on = frame["basis"].mask(predicted, f"{PREDICTED}, 90 % interval")
+    added["basis"] = rests_on.mask(pd.Series(distance.numpy() == 0, index=frame.index), MEASURED)
     return frame.assign(**added)
 
 
@@ -157,8 +161,6 @@ def to_measure(task: Task, method: Loaded, x: Tensor, y_star: Tensor, k: int) ->
     Raises:
         ValueError: the method has a single surrogate, or k is less than 1.
     """
-    import pandas as pd
-
     if k < 1:
         raise ValueError(f"Expected at least 1 candidate, got {k}")
     doubt = spread(method, x)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ipage_core.inference.solutions import words_of_categories
+from ipage_core.inference.solutions import VERIFIED, words_of_categories
 
 if TYPE_CHECKING:
     from ipage_core.training.campaign.run import Campaign
@@ -31,6 +31,7 @@ def hits_frame(campaign: Campaign) -> pd.DataFrame:
     columns["in_bounds"] = task.in_bounds(x).numpy()
     columns["replaced"] = False
     columns |= {label: y[:, m + j].numpy() for j, label in enumerate(task.property_labels[m:])}
+    columns["basis"] = VERIFIED
     columns |= words_of_categories(task, x)
     return pd.DataFrame(columns)
 
