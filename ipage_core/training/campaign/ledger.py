@@ -88,14 +88,15 @@ def is_written(path: Path) -> bool:
     """Whether a running campaign holds the ledger."""
     if not path.exists():
         return False
-    with path.open("rb") as file, suppress(ImportError):  # Windows has no such lock
-        import fcntl
+    try:
+        with _lock(path).acquire(blocking=False):
+            return False
+    except Timeout:
+        return True
 
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return True
-    return False
+
+def _lock(path: Path) -> FileLock:
+    return FileLock(path.with_name(f".{path.name}.lock"))
 
 
 @contextmanager
@@ -107,7 +108,7 @@ def opened(path: Path, about: dict[str, Any]) -> Iterator[Ledger]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        lock = FileLock(path.with_name(f".{path.name}.lock")).acquire(blocking=False)
+        lock = _lock(path).acquire(blocking=False)
     except Timeout:
         raise ValueError(f"Another run is writing {path}") from None
     with lock, path.open("a+b") as file:
