@@ -39,7 +39,7 @@ HELD_OUT = 0.1
 """Share of the designs held out from training."""
 TOLERANCE = 0.02
 """Tolerance of a target, in units of the standard deviation of the property that varies least."""
-WIDTHS, FINEST = (1e-7, 1e17), 1e-5
+WIDTHS, FINEST = (1e-15, 1e17), 1e-5
 """Accepted range of a column's width, and its least width relative to the largest value: networks are float32."""
 STEPS, ROWS_AN_EPOCH = 3000, 10_000
 """Approximate number of training steps of a network; maximum number of rows per epoch."""

@@ -420,3 +420,14 @@ def test_sizes_change_widths_only(tmp_path):
         assert {k for k in large if large[k] != usual.get(k)} <= {"hidden", "surrogate_hidden"}
     with pytest.raises(ValueError, match="have one size"):
         recipe(task, "mdn", "small")
+
+
+def test_lengths_in_metres_make_the_same_task_in_another_unit(tmp_path):
+    frame = table()
+    in_metres = frame.assign(**{"a (Å)": 1e-10 * frame["a (Å)"]}).rename(columns={"a (Å)": "a (m)"})
+    one = own_data.create(tmp_path / "1", frame, ["a (Å)", "b"], ["gap [eV]"], source="t")
+    other = own_data.create(tmp_path / "2", in_metres, ["a (m)", "b"], ["gap [eV]"], source="t")
+    torch.testing.assert_close(1e10 * other.bounds[:, 0], one.bounds[:, 0])
+    assert other.variables[0].scale == one.variables[0].scale
+    with pytest.raises(ValueError, match="accepted: ends that are 1e-15 to 1e\\+17 apart"):
+        own_data.create(tmp_path / "3", in_metres.assign(b=1e-17 * frame["b"]), ["b"], ["gap [eV]"], source="t")
