@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from app.figures.playback import Box, Size
+from app.figures.playback import Box, Scene, Size
 from app.figures.run import Run
+from app.figures.theme import Palette, axis
 
 WIDE: dict[str, Box] = {
     "main": ((0, 0.5), (0, 1)),
@@ -39,6 +42,22 @@ def filling(low: np.ndarray, high: np.ndarray, size: Size) -> tuple[list[float],
     centre, span = (low + high) / 2, high - low
     width, height = max(span[0], span[1] * ASPECTS[size.name]), max(span[1], span[0] / ASPECTS[size.name])
     return [centre[0] - width / 2, centre[0] + width / 2], [centre[1] - height / 2, centre[1] + height / 2]
+
+
+def equal_axes(
+    scene: Scene,
+    labels: tuple[str, str],
+    box: Box,
+    across: list[float],
+    up: list[float],
+    colors: Palette,
+    ticks: tuple[dict[str, Any], dict[str, Any]],
+) -> None:
+    """Axes of the main panel at equal scales, in its upper left corner; ``ticks``: options of x and of y."""
+    across_is = {"range": across, "constrain": "domain", "constraintoward": "left", **ticks[0]}
+    up_is = {"range": up, "scaleanchor": "x", "constrain": "domain", "constraintoward": "top", **ticks[1]}
+    scene.axes["xaxis"] = axis(colors, labels[0], box[0], "y", **across_is)
+    scene.axes["yaxis"] = axis(colors, labels[1], box[1], "x", **up_is)
 
 
 def shown_rows(run: Run, at_most: int) -> np.ndarray:

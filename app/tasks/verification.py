@@ -28,11 +28,11 @@ class Operator:
     each: float
     """CPU seconds for one design."""
 
-    def known(self, x: np.ndarray) -> list[dict[str, Any] | None]:
-        """The results for designs (n, d) that are known without a computation."""
+    def results(self, x: np.ndarray) -> list[dict[str, Any] | None]:
+        """The results for designs (n, d) that are there without a computation, else None."""
         module, _, name = self.cached.partition(":")
         cached: Callable[[np.ndarray], list[dict[str, Any] | None]] = getattr(import_module(module), name)
-        return jobs.known(x, cached)
+        return jobs.results(x, cached)
 
 
 SRTIO3 = Operator(jobs.GAPS, "ipage_core.tasks.crystal.dft:cached", jobs.SECONDS)

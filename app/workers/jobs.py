@@ -176,10 +176,10 @@ def keys(lattices: np.ndarray) -> list[Key]:
     return [tuple(row) for row in np.asarray(lattices, dtype=np.float64).tolist()]
 
 
-def known(
+def results(
     lattices: np.ndarray, cached: Callable[[np.ndarray], list[dft.Result | None]] | None = None
 ) -> list[dft.Result | None]:
-    """Known results for designs (n, d) without a computation: from disk, or since the server's start.
+    """The results for designs (n, d) that need no computation: from disk, or since the server's start.
 
     ``cached`` reads the disk; for lattices of SrTiO₃ if None.
     """

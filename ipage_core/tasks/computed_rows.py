@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
+from ipage_core.runtime import executor
 from ipage_core.runtime.files import replacing
 
 Row = dict[str, Any]
@@ -53,13 +54,40 @@ def write(rows: Iterable[Row], path: Path, schema: pa.Schema, seed: int, **about
     return card
 
 
-def known(paths: Iterable[Path], seed: int, n: int) -> dict[int, Row]:
+def stored(paths: Iterable[Path], seed: int, n: int) -> dict[int, Row]:
     """Rows with ``i`` below n of a seed's sequence in the files; later files take precedence."""
-    computed: dict[int, Row] = {}
+    rows: dict[int, Row] = {}
     for path in paths:
         if path.is_file() and card_of(path)["seed"] == seed:
-            computed |= {row["i"]: row for row in read(path) if row["i"] < n}
-    return computed
+            rows |= {row["i"]: row for row in read(path) if row["i"] < n}
+    return rows
+
+
+def computed(
+    points: NDArray[np.float64],
+    name: str,
+    work: Callable[[Row], Row],
+    *,
+    seed: int,
+    out: Path,
+    shipped: Path,
+    require: Callable[[], None],
+    workers: int = 1,
+    scheduler: str | None = None,
+    progress: Callable[[executor.Progress], None] | None = None,
+) -> list[Row]:
+    """The rows of the first points (n, d) of a seed's sequence; a restart resumes from the journal beside ``out``.
+
+    Rows in ``out`` or in the ``shipped`` file are reused. ``work`` computes the others from their ``i`` and the point,
+    called ``name``, after ``require`` has checked that this machine can. ``progress`` counts them.
+    """
+    rows = stored((shipped, out), seed, len(points))
+    items = [(f"{seed}:{i}", {"i": i, name: point}) for i, point in enumerate(points.tolist()) if i not in rows]
+    if items and scheduler is None:
+        require()
+    journal = out.with_name(out.name + ".journal")
+    results = executor.run(work, items, journal, workers=workers, scheduler=scheduler, progress=progress)
+    return [*rows.values(), *results.values()]
 
 
 def records(files: Sequence[Path]) -> Iterator[tuple[Path, Row]]:

@@ -9,35 +9,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from app.components.words import method_name
 from app.state import runs
 from ipage_core.inference.methods import METHODS
 from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks import TASKS
-from tests.support import stand_ins
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-@pytest.fixture
-def app(monkeypatch):
-    def load(task, method):
-        return stand_ins.load(task, method, missing=("cinn",))
-
-    monkeypatch.setattr(runs, "load", load)
-    monkeypatch.chdir(ROOT)
-    runs.run.clear()
-
-    def start(**query):
-        test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=120)
-        for name, value in query.items():
-            test.query_params[name] = value
-        return test.run()
-
-    yield start
-    runs.run.clear()
 
 
 def figure(test):

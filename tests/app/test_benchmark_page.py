@@ -4,12 +4,12 @@ import json
 import re
 import tempfile
 import time
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from streamlit.testing.v1 import AppTest
 
 from app.figures import benchmark as figures
 from app.figures.benchmark.exploration import loop
@@ -36,6 +36,7 @@ from ipage_core.tasks import TASKS
 from tests.benchmark.test_benchmark import made
 from tests.support import stand_ins
 from tests.support.browser import ROOT
+from tests.support.pages import open_page
 
 PAGE = str(ROOT / "app" / "screens" / "benchmark.py")
 
@@ -77,14 +78,7 @@ def page(folder, monkeypatch):
     monkeypatch.setattr(view, "SHIPPED", folder)
     job = rerun.Rerun()
     monkeypatch.setattr(view, "rerun", lambda: job)
-
-    def run(**query):
-        test = AppTest.from_file(PAGE, default_timeout=60)
-        for key, value in query.items():
-            test.query_params[key] = value
-        return test.run()
-
-    return run
+    return partial(open_page, PAGE)
 
 
 def html_of(test):

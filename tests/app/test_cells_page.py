@@ -10,7 +10,6 @@ import pytest
 import torch
 import trimesh
 from PIL import Image
-from streamlit.testing.v1 import AppTest
 
 from app.components import share
 from app.components.widgets import trained
@@ -29,7 +28,7 @@ from ipage_core.tasks.cells.export import FORMATS, Layout
 from ipage_core.tasks.cells.homogenization import homogenize, moduli
 from ipage_core.tasks.cells.task import TASK
 from ipage_core.tasks.cells.wallpaper import GROUPS, ONE_AXIS, operations
-from tests.support.browser import ROOT
+from tests.support.pages import open_page
 
 needs_networks = pytest.mark.skipif(
     not (PRETRAINED / "architecture/inn.safetensors").exists(), reason="no trained network of cells in pretrained/"
@@ -42,16 +41,8 @@ def run():
 
 
 @pytest.fixture
-def app(monkeypatch):
-    monkeypatch.chdir(ROOT)
-
-    def start(**query):
-        test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=300)
-        for name, value in {"task": "architecture", "n": "4", "sampling": "SRS", **query}.items():
-            test.query_params[name] = value
-        return test.run()
-
-    return start
+def app():
+    return lambda **query: open_page(**{"task": "architecture", "n": "4", "sampling": "SRS", **query})
 
 
 def figure(test, name):

@@ -1,35 +1,24 @@
 """Classroom mode: disabled parts say so, and limits hold also for requests by a link."""
 
 import http.client
-from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from app.state import classroom, runs
 from app.tasks import panel_of
 from ipage_core.inference.methods import load
 from tests.support import stand_ins
 from tests.support.browser import server
-
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.support.pages import open_page
 
 
 @pytest.fixture
 def lesson(monkeypatch):
     monkeypatch.setattr(runs, "load", stand_ins.load)
-    monkeypatch.chdir(ROOT)
     monkeypatch.setenv("IPAGE_CLASSROOM", "1")
     classroom.on.cache_clear()
     runs.run.clear()
-
-    def start(page="main.py", **query):
-        test = AppTest.from_file(str(ROOT / "app" / page), default_timeout=120)
-        for name, value in query.items():
-            test.query_params[name] = value
-        return test.run()
-
-    yield start
+    yield open_page
     runs.run.clear()
     classroom.on.cache_clear()
 

@@ -1,42 +1,29 @@
 """The page Compare, without a browser and without trained models."""
 
 import json
-from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from app.figures.theme import unpacked
-from app.state import runs
-from tests.support import stand_ins
-
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.fixture
-def app(monkeypatch):
-    monkeypatch.setattr(runs, "load", lambda task, method: stand_ins.load(task, method))
-    monkeypatch.chdir(ROOT)
-    runs.run.clear()
-
+def compare(app):
     def start(**query):
-        test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=120)
-        test.query_params.update({"n": "3"} | query)
-        test.run()
+        test = app(**{"n": "3", **query})
         test.switch_page("screens/compare.py")
         test.query_params.update(query)
         return test.run()
 
-    yield start
-    runs.run.clear()
+    return start
 
 
 def figure(test, k):
     return json.loads(test.get("plotly_chart")[k].proto.spec)
 
 
-def test_two_runs_are_there_before_any_click(app):
-    test = app()
+def test_two_runs_are_there_before_any_click(compare):
+    test = compare()
     assert not test.exception
     assert test.query_params["runs"] == "ipage~maximin~0,prior-lm~maximin~0"
     errors, cost = figure(test, 0), figure(test, 1)
@@ -47,8 +34,8 @@ def test_two_runs_are_there_before_any_click(app):
     assert numbers["hits"].str.endswith("/ 100").all()
 
 
-def test_figures_stand_as_tables_too(app):
-    test = app(task="sinewave", runs="ipage~maximin~0,inn~srs~1")
+def test_figures_stand_as_tables_too(compare):
+    test = compare(task="sinewave", runs="ipage~maximin~0,inn~srs~1")
     errors, seconds = (d.value for d in test.dataframe[-2:])
     assert errors.groupby("run")["squared error"].unique().map(list).tolist() == [
         ["by the surrogate f", "by Ω"],
@@ -61,8 +48,8 @@ def test_figures_stand_as_tables_too(app):
     assert [b.proto.label for b in test.get("download_button")] == ["Download CSV"] * 2
 
 
-def test_the_address_brings_runs_back_and_coverage_is_run_on_demand(app, monkeypatch):
-    test = app(task="sinewave", runs="inn~srs~4,ipage~lhs~2,nonsense~srs~0")
+def test_the_address_brings_runs_back_and_coverage_is_run_on_demand(compare, monkeypatch):
+    test = compare(task="sinewave", runs="inn~srs~4,ipage~lhs~2,nonsense~srs~0")
     assert not test.exception
     assert test.query_params["runs"] == "inn~srs~4,ipage~lhs~2"
     assert len(test.get("plotly_chart")) == 2
@@ -75,8 +62,8 @@ def test_the_address_brings_runs_back_and_coverage_is_run_on_demand(app, monkeyp
     assert len(test.get("plotly_chart")) == 2  # the coverage of another target is not shown
 
 
-def test_tasks_of_several_targets(app):
-    test = app()
+def test_tasks_of_several_targets(compare):
+    test = compare()
     test.selectbox(key="compare_task").set_value("robotic_arm").run()
     assert not test.exception
     assert test.number_input(key="compare-robotic_arm-y₂").value == 0

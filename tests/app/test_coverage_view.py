@@ -2,39 +2,23 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from app.figures.theme import unpacked
 from app.state import coverage as state
-from app.state import runs
 from ipage_core.inference import coverage as core
 from ipage_core.tasks import TASKS
 from tests.support import stand_ins
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-
 
 @pytest.fixture
-def app(monkeypatch):
-    monkeypatch.setattr(runs, "load", lambda task, method: stand_ins.load(task, method))
+def coverage(app, monkeypatch):
     monkeypatch.setattr(core, "LOOKED_AT", 300)
     monkeypatch.setattr(core, "HELD_OUT", 200)
     monkeypatch.setattr(state, "SECONDS", 1.0)
-    monkeypatch.chdir(ROOT)
-    runs.run.clear()
-
-    def start(**query):
-        test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=300)
-        for name, value in ({"view": "Coverage", "n": "25"} | query).items():
-            test.query_params[name] = value
-        return test.run()
-
-    yield start
-    runs.run.clear()
+    return lambda **query: app(**{"view": "Coverage", "n": "25", **query})
 
 
 def figure(test):
@@ -45,8 +29,8 @@ def sentence(test):
     return next(m.value for m in test.markdown if "of the solutions have a design within" in m.value)
 
 
-def test_coverage_is_worked_out_when_asked_for(app):
-    test = app(task="sinewave", within="0.1")
+def test_coverage_is_worked_out_when_asked_for(coverage):
+    test = coverage(task="sinewave", within="0.1")
     assert not test.exception
     assert not test.get("plotly_chart")  # slow, so only after the button
     test.button(key="cover").click().run()
@@ -67,8 +51,8 @@ def test_coverage_is_worked_out_when_asked_for(app):
     assert "have a design within 0.05" in sentence(test)
 
 
-def test_gaps_are_filled_and_the_added_designs_can_be_removed(app):
-    test = app(task="sinewave", within="0.05")
+def test_gaps_are_filled_and_the_added_designs_can_be_removed(coverage):
+    test = coverage(task="sinewave", within="0.05")
     test.button(key="fill-gaps").click().run()
     assert not test.exception
     assert test.query_params["fill"] == "0.05"
@@ -90,26 +74,26 @@ def test_gaps_are_filled_and_the_added_designs_can_be_removed(app):
     assert "fill" not in test.query_params  # another target starts unfilled
 
 
-def test_a_link_fills_the_gaps_too(app):
-    test = app(task="sinewave", fill="0.1")
+def test_a_link_fills_the_gaps_too(coverage):
+    test = coverage(task="sinewave", fill="0.1")
     assert "added" in test.success[0].value
     assert "--fill 0.1" in next(c.value for c in test.code if "ipage_core design" in c.value)
-    assert not app(task="sinewave", fill="nonsense").success
+    assert not coverage(task="sinewave", fill="nonsense").success
 
 
-def test_what_has_no_coverage_says_so(app):
-    assert "ask for exact values" in app(task="sinewave", ask1="at least").info[0].value
-    test = app(task="sinewave", method="inn")
+def test_what_has_no_coverage_says_so(coverage):
+    assert "ask for exact values" in coverage(task="sinewave", ask1="at least").info[0].value
+    test = coverage(task="sinewave", method="inn")
     assert test.button(key="fill-gaps").disabled
     with stand_ins.known(stand_ins.wide_task(1024)):
-        wide = app(task="wide1024", n="3")
+        wide = coverage(task="wide1024", n="3")
         assert "between 1024 free coordinates" in wide.info[0].value
         assert not wide.exception
 
 
-def test_a_task_without_a_proof_gets_an_estimate(app):
+def test_a_task_without_a_proof_gets_an_estimate(coverage):
     with stand_ins.known(replace(TASKS["sinewave"], omega_seconds=1e3)):
-        test = app(task="sinewave")
+        test = coverage(task="sinewave")
         test.button(key="cover").click().run()
         assert not test.exception
         assert "Estimate, over the box" in sentence(test)

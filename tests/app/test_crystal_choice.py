@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import plotly.graph_objects as go
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from app.state import runs
+from app.tasks.candidates import structure_rows
 from app.tasks.crystal import candidates, reference, sample, tradeoff
 from app.tasks.crystal import figure as figures
 from ipage_core.problem.request import DesignRequest
@@ -15,6 +15,7 @@ from ipage_core.tasks import TASKS
 from ipage_core.tasks.crystal import dft
 from ipage_core.tasks.crystal.export import files
 from ipage_core.tasks.crystal.strain import CUBIC_LENGTH
+from tests.support.pages import open_page
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 pytestmark = pytest.mark.skipif(
@@ -23,10 +24,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def start(**query):
-    test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=120)
-    for name, value in {"task": "crystal", "n": "10", "y1": "0.5", **query}.items():
-        test.query_params[name] = value
-    return test.run()
+    return open_page(**{"task": "crystal", "n": "10", "y1": "0.5", **query})
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +34,10 @@ def found():
 
 @pytest.fixture(scope="module")
 def ranked(found):
-    return candidates.candidates(found.x[-1].astype(float), "energy")
+    return candidates.ranked_cells(found.x[-1].astype(float), "energy")
 
 
 def test_filters_leave_what_passes_and_say_so(monkeypatch, ranked):
-    monkeypatch.chdir(ROOT)
     limit = round(float(100 * ranked["largest_strain"].median()), 3)
     expected = set(np.flatnonzero(100 * ranked["largest_strain"] <= limit))
     test = start(most_strain=str(limit))
@@ -85,7 +82,6 @@ def test_two_cells_and_a_supercell_are_drawn(found):
 
 
 def test_the_page_says_space_group_bonds_and_gap_type_of_the_cell_it_shows(monkeypatch, found):
-    monkeypatch.chdir(ROOT)
     test = start(constrain="a=b; angles=90; c=4.0", sample="3")
     text = next(h.proto.body for h in test.get("html") if "Space group" in h.proto.body)
     assert "P4/mmm (123)" in text
@@ -98,7 +94,7 @@ def test_the_page_says_space_group_bonds_and_gap_type_of_the_cell_it_shows(monke
 @pytest.mark.parametrize("form", ["cif", "extxyz"])
 def test_table_and_files_give_the_same_predicted_gap(found, ranked, form):
     shown = candidates.table(found, ranked).set_index("sample")["gap by surrogates"]
-    for name, content in files(candidates.structure_rows(found, ranked, []), form).items():
+    for name, content in files(structure_rows(found, ranked, []), form).items():
         number = int(name.split("-")[1].split(".")[0])
         written = content.decode().replace("=", " ").replace(":", " ").split("surrogate_gap_eV")[1].split()[0]
         assert float(written) == pytest.approx(shown[number], abs=1e-9)

@@ -13,12 +13,12 @@ import plotly.graph_objects as go
 import pytest
 from ase import Atoms
 from ase.io import read, write
-from streamlit.testing.v1 import AppTest
 
 from app.figures.playback import Size
 from app.figures.theme import unpacked
 from app.state import runs
 from app.tasks import structures
+from app.tasks.candidates import designs, structure_rows
 from app.tasks.crystal import candidates, inputs
 from app.tasks.crystal import figure as figures
 from app.tasks.crystal.panel import PANEL
@@ -27,6 +27,7 @@ from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.crystal import dft
 from ipage_core.tasks.crystal.strain import CUBIC_ENERGY, CUBIC_LENGTH, SUBSTRATES
+from tests.support.pages import open_page
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 pytestmark = pytest.mark.skipif(
@@ -48,33 +49,18 @@ WAITS = "import time; time.sleep(60)"
 
 
 @pytest.fixture(autouse=True)
-def queue(monkeypatch, tmp_path):
-    """A separate queue whose stand-in process gives 0.51 eV for all but the last lattice, which fails."""
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setenv("IPAGE_CACHE", str(tmp_path))
-    monkeypatch.setenv("IPAGE_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(dft, "require", lambda: None)
-    monkeypatch.setattr(dft, "gpaw_version", lambda: "0")
-    answers = textwrap.dedent(ANSWERS % (CUBIC_ENERGY + 1.5))
-    monkeypatch.setattr(jobs, "COMMAND", ["-c", answers])
-    jobs.queue.cache_clear()
-    yield jobs.queue()
-    for job in list(jobs.queue().jobs):
-        jobs.queue().cancel(job)
-    jobs.queue.cache_clear()
+def queue(dft_queue, monkeypatch):
+    """Its stand-in process gives 0.51 eV for all but the last lattice, which fails."""
+    monkeypatch.setattr(jobs, "COMMAND", ["-c", textwrap.dedent(ANSWERS % (CUBIC_ENERGY + 1.5))])
+    return dft_queue
 
 
 def start(**query):
-    test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=120)
-    for name, value in {"task": "crystal", "n": "10", "y1": "0.5", **query}.items():
-        test.query_params[name] = value
-    return test.run()
+    return open_page(**{"task": "crystal", "n": "10", "y1": "0.5", **query})
 
 
 def test_a_page_without_a_question_asks_for_films_and_the_papers_is_one_click_away():
-    test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=120)
-    test.query_params["task"], test.query_params["n"] = "crystal", "10"
-    test.run()
+    test = open_page(task="crystal", n="10")
     assert (test.session_state.y1, test.session_state.constrain) == (1.6, "strain<=4%")
     assert not any("The paper's question" in warning.value for warning in test.warning)
     button = next(b for b in test.button if b.key == "paper")
@@ -115,7 +101,7 @@ def found():
 
 def verified(found, rows):
     """The run with DFT results for some rows."""
-    x = jobs.keys(candidates.lattices(found))
+    x = jobs.keys(designs(found))
     for row in rows:
         jobs.queue().finished[x[row]] = {"gap": 0.51, "direct": 0.6, "energy": CUBIC_ENERGY + 1.5}
     return PANEL.completed(found)
@@ -287,8 +273,8 @@ def test_a_wrong_file_is_one_sentence(content, told):
 @pytest.mark.parametrize("form", ["cif", "poscar", "extxyz"])
 def test_files_have_the_table_s_ids_and_lattices(found, form, tmp_path):
     run = verified(found, [4])
-    ranked = candidates.candidates(run.x[-1].astype(float), "energy")
-    every, two = (candidates.structure_rows(run, ranked, samples) for samples in ([], [4, 7]))
+    ranked = candidates.ranked_cells(run.x[-1].astype(float), "energy")
+    every, two = (structure_rows(run, ranked, samples) for samples in ([], [4, 7]))
     with zipfile.ZipFile(io.BytesIO(structures.archive("crystal", every, form))) as archive:
         assert len(archive.namelist()) == 10
     with zipfile.ZipFile(io.BytesIO(structures.archive("crystal", two, form))) as archive:

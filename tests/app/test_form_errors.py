@@ -1,30 +1,6 @@
 """Input errors: the message appears under its field, and sidebar and result stay."""
 
-from pathlib import Path
-
 import pytest
-from streamlit.testing.v1 import AppTest
-
-from app.state import runs
-from tests.support import stand_ins
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-@pytest.fixture
-def app(monkeypatch):
-    monkeypatch.setattr(runs, "load", lambda task, method: stand_ins.load(task, method, missing=("cinn",)))
-    monkeypatch.chdir(ROOT)
-    runs.run.clear()
-
-    def start(**query):
-        test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=120)
-        for name, value in query.items():
-            test.query_params[name] = value
-        return test.run()
-
-    yield start
-    runs.run.clear()
 
 
 def headline(test):

@@ -26,12 +26,9 @@ from tests.support.browser import ROOT
 
 @pytest.fixture
 def app(monkeypatch):
-    monkeypatch.chdir(ROOT)
-
     def start(**query):
         test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=300)
-        for name, value in query.items():
-            test.query_params[name] = value
+        test.query_params.update(query)
         test.switch_page("screens/cells.py")
         return test.run()
 

@@ -132,13 +132,13 @@ def test_too_many_at_once_is_a_sentence(queue):
 def test_disk_is_asked_without_computing(monkeypatch, tmp_path):
     monkeypatch.setattr(dft, "gpaw_version", lambda: "0")
     here = lattices(GOOD, 4.1)
-    assert jobs.known(here) == [None, None]
+    assert jobs.results(here) == [None, None]
     result = {
         "gap": 1.8, "direct": 2.1, "vbm": [0.5, 0.5, 0.5], "cbm": [0, 0, 0], "energy": -40.0, "iterations": 11,
         "occupations": "fixed-uniform", "edges": [[1.0], [2.8]], "cpu_s": 3.1,
     }  # fmt: skip
     dft.keep(dft.cache_file(here[1], dft.STANDARD), result)
-    assert jobs.known(here) == [None, result]
+    assert jobs.results(here) == [None, result]
 
 
 def test_the_real_process_prints_what_the_queue_reads(tmp_path):

@@ -2,31 +2,21 @@
 
 import json
 import re
-from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from app.lessons import computations as lessons
 from app.lessons.tour import STEPS
 from ipage_core.inference.methods import METHODS
 from ipage_core.tasks import TASKS
-
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.support.pages import open_page
 
 
 @pytest.fixture
-def tour(monkeypatch):
-    monkeypatch.chdir(ROOT)
-
-    def start(step):
-        test = AppTest.from_file(str(ROOT / "app/screens/learn.py"), default_timeout=120)
-        test.query_params["step"] = str(step)
-        return test.run()
-
-    return start
+def tour():
+    return lambda step: open_page("screens/learn.py", step=str(step))
 
 
 def told(test):

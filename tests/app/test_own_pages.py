@@ -2,13 +2,10 @@
 
 import io
 import json
-import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from app.components import queue
 from app.components.words import method_name
@@ -19,21 +16,8 @@ from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.table import own_data
 from ipage_core.training.recipes import train
+from tests.support.pages import open_page, until
 from tests.tasks.table.test_own_data import table
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def place(monkeypatch, tmp_path):
-    monkeypatch.setenv("IPAGE_HOME", str(tmp_path))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    yield tmp_path
-    for training in trainings.trainings():
-        trainings.stop(training.number)
-    until(lambda: not trainings.is_working())
-    monkeypatch.undo()
-    home.refresh()
 
 
 @pytest.fixture(scope="module")
@@ -59,18 +43,8 @@ def strained(place, models):
     return folder
 
 
-def until(condition, seconds=120):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "nothing happens"
-        time.sleep(0.05)
-
-
 def start(page="screens/explore.py", **query):
-    test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=120)
-    for name, value in query.items():
-        test.query_params[name] = value
-    test.run()
+    test = open_page(**query)
     return test if page == "screens/explore.py" else test.switch_page(page).run()
 
 

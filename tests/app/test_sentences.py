@@ -103,7 +103,7 @@ def test_the_interval_of_a_predicted_gap_holds_what_it_says(seed):
 
 def test_the_table_s_interval_is_the_calibrated_one():
     run = find("crystal", 0.5)
-    ranked = candidates.candidates(run.x[-1].astype(float), "energy")
+    ranked = candidates.ranked_cells(run.x[-1].astype(float), "energy")
     shown = candidates.table(run, ranked)
     factor, n = calibration.calibrated()
     np.testing.assert_allclose(shown["±"], factor * ranked["gap_sd"])

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import plotly.graph_objects as go
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from app.figures.playback import Size
 from app.state import runs
@@ -16,7 +15,7 @@ from app.tasks.silicon import panel as silicon
 from app.workers import jobs
 from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks import TASKS
-from ipage_core.tasks.crystal import dft
+from tests.support.pages import open_page
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(
@@ -33,22 +32,13 @@ ANSWERS = """
 
 
 @pytest.fixture(autouse=True)
-def queue(monkeypatch, tmp_path):
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setenv("IPAGE_CACHE", str(tmp_path))
-    monkeypatch.setattr(dft, "require", lambda: None)
-    monkeypatch.setattr(dft, "gpaw_version", lambda: "0")
+def queue(dft_queue, monkeypatch):
     monkeypatch.setattr(jobs, "COMMAND", ["-c", textwrap.dedent(ANSWERS)])
-    jobs.queue.cache_clear()
-    yield jobs.queue()
-    jobs.queue.cache_clear()
+    return dft_queue
 
 
 def test_the_page_ranks_verifies_and_draws():
-    test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=120)
-    for name, value in {"task": "silicon", "n": "10", "method": "prior-lm", "constrain": "biaxial=1%"}.items():
-        test.query_params[name] = value
-    test.run()
+    test = open_page(task="silicon", n="10", method="prior-lm", constrain="biaxial=1%")
     assert not test.exception
     shown = test.dataframe[0].value
     assert len(shown) == 10

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,25 +12,10 @@ import pytest
 from app.workers import trainings
 from ipage_core import registry as home
 from ipage_core.runtime.paths import ROOT
+from tests.support.pages import until
 
+pytestmark = pytest.mark.usefixtures("place")
 TRAIN = {"task": "sinewave", "method": "prior-lm", "models": ["mlp"], "size": "small"}
-
-
-@pytest.fixture(autouse=True)
-def place(monkeypatch, tmp_path):
-    monkeypatch.setenv("IPAGE_HOME", str(tmp_path))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    yield tmp_path
-    for training in trainings.trainings():
-        trainings.stop(training.number)
-    until(lambda: not trainings.is_working())
-
-
-def until(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "nothing happens"
-        time.sleep(0.02)
 
 
 def now(number):

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from app.figures.generic import with_closeup
-from app.figures.layouts import filling, shown_rows
+from app.figures.layouts import equal_axes, filling, shown_rows
 from app.figures.marks import (
     along,
     closest,
@@ -82,27 +82,7 @@ def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
     else:
         ends = np.clip(run.accepted[:, 0], *across)
         scene.top.append(curve(np.stack((ends, np.zeros(2)), axis=1), colors.target, 6, name="target", opacity=0.6))
-    scene.axes["xaxis"] = axis(
-        colors,
-        "distance [m]",
-        box[0],
-        "y",
-        range=across,
-        constrain="domain",
-        constraintoward="left",
-        nticks=8,
-    )
-    scene.axes["yaxis"] = axis(
-        colors,
-        "height [m]",
-        box[1],
-        "x",
-        range=up,
-        scaleanchor="x",
-        constrain="domain",
-        constraintoward="top",
-        nticks=6,
-    )
+    equal_axes(scene, ("distance [m]", "height [m]"), box, across, up, colors, ({"nticks": 8}, {"nticks": 6}))
 
 
 def _closeup(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> None:

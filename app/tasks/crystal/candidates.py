@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,11 +10,11 @@ import pandas as pd
 import streamlit as st
 import torch
 
-from app.components.choice import KEY
 from app.components.tables import BADGES, badges, x_names
 from app.figures.run import Run
 from app.state.runs import loaded
-from app.tasks import verification
+from app.tasks import candidates, verification
+from app.tasks.candidates import FEW, designs
 from app.tasks.crystal.calibration import LEVEL, calibrated
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.crystal.box import HELD_IONS
@@ -34,8 +33,6 @@ GROWN = (
     "perovskites (Schlom et al., MRS Bulletin 39, 118, 2014)"
 )
 BEST = "best of family"
-FEW = 3
-"""Number of top-ranked cells that are verified if no row is ticked."""
 
 
 def _held() -> str:
@@ -57,19 +54,9 @@ def predicted(x: np.ndarray) -> np.ndarray:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def candidates(lattices: np.ndarray, by: str) -> pd.DataFrame:
+def ranked_cells(lattices: np.ndarray, by: str) -> pd.DataFrame:
     """(n, 6) → one row a cell, see :func:`ipage_core.tasks.crystal.families.table`."""
     return rank(torch.from_numpy(lattices), _surrogate(), by)
-
-
-def final(run: Run) -> pd.DataFrame:
-    """The rows of ``solutions.csv`` that hold the result, in the order of the ids."""
-    return run.frame[run.frame["stage"] == run.frame["stage"].iloc[-1]]
-
-
-def lattices(run: Run) -> np.ndarray:
-    """(n, 6) lattices in the precision of the CSV."""
-    return final(run)[[f"x{j + 1}" for j in range(6)]].to_numpy(dtype=np.float64, copy=True)
 
 
 def energy_per_atom(run: Run, ranked: pd.DataFrame) -> np.ndarray:
@@ -85,20 +72,8 @@ def ask_rows(run: Run, ranked: pd.DataFrame, by: str, alone: bool, passing: np.n
     shown = table(run, ranked)
     kept = passing & ranked["best"].to_numpy() if alone else passing
     shown = shown[kept if kept.any() else passing]
-    shown = shown.sort_values("rank").reset_index(drop=True)
-    samples = shown["sample"].tolist()
-    key = f"candidates-{by}-{zlib.crc32(np.array(samples).tobytes())}-{zlib.crc32(run.x[-1].tobytes())}"
-    picked = st.dataframe(
-        shown,
-        hide_index=True,
-        height=340,
-        column_config=_columns(list(shown.columns)),
-        key=key,
-        on_select=partial(_choose, key, samples),
-        selection_mode="multi-row",
-        placeholder="–",
-    )
-    ticked = [samples[row] for row in picked.selection.rows if row < len(samples)]
+    key = f"candidates-{by}-{zlib.crc32(shown['sample'].to_numpy().tobytes())}-{zlib.crc32(run.x[-1].tobytes())}"
+    samples, ticked = candidates.ask_rows(shown, _columns(list(shown.columns)), key)
     many, count = f"{run.n} cell{'' if run.n == 1 else 's'}", ranked["family"].nunique()
     alike = f" in {count} famil{'y' if count == 1 else 'ies'}" if count < run.n else ", no two of one family"
     st.caption(
@@ -121,7 +96,7 @@ def table(run: Run, ranked: pd.DataFrame) -> pd.DataFrame:
         "gap by surrogates": ranked["gap"],
         "±": ranked["gap_sd"] * calibrated()[0],
         "gap by DFT": run.achieved[:, 0],
-        "DFT": verification.verdicts(run, lattices(run)),
+        "DFT": verification.verdicts(run, designs(run)),
         "ΔE by surrogates": ranked["energy"],
         "ΔE by DFT": run.achieved[:, 2],
         "ΔE per atom": energy_per_atom(run, ranked),
@@ -170,19 +145,3 @@ def _columns(names: list[str]) -> dict[str, Any]:
     }
     labels = dict(zip(x_names(TASK), TASK.x_labels, strict=True))
     return {name: config.get(name) or numbers("%.4f", labels[name]) for name in names}
-
-
-def _choose(key: str, samples: list[int]) -> None:
-    """Callback of the table: the row ticked last becomes the chosen sample."""
-    rows = [row for row in st.session_state[key].selection.rows if row < len(samples)]
-    table_before, before = st.session_state.get("ticked", ("", []))
-    new = [row for row in rows if table_before != key or row not in before]
-    st.session_state.ticked = (key, rows)
-    if new:
-        st.session_state[KEY] = int(samples[new[-1]])
-
-
-def structure_rows(run: Run, ranked: pd.DataFrame, samples: list[int]) -> pd.DataFrame:
-    """The result's ``samples`` as rows for the structure files; all if none is named."""
-    frame = final(run).reset_index(drop=True).join(ranked)
-    return frame[frame["sample"].isin(samples)] if samples else frame

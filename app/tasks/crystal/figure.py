@@ -11,11 +11,13 @@ from collections.abc import Callable
 import numpy as np
 
 from app.figures.layouts import boxes_of, height_of, shown_rows
-from app.figures.marks import along, curve, moves, prior_points, proposal_color, proposals, samples_key, travel
+from app.figures.marks import along, curve, moves, prior_points, proposal_color, proposals, travel
 from app.figures.panels import error_panel, title
 from app.figures.playback import WIDE, Box, Scene, Size, assemble, static, undimmed
 from app.figures.run import Run
 from app.figures.theme import Dict, Palette, axis, faded, packed, palette
+from app.tasks import gap_energy
+from app.tasks.gap_energy import DRAWN, by_dft
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.crystal.strain import CUBIC_LENGTH
 
@@ -26,8 +28,7 @@ Predict = Callable[[np.ndarray], np.ndarray]
 PLANE = (3, 4)
 """The lattice parameters of the animated plane, α and β, because the gap depends most on angles."""
 GAP, ENERGY = "PBE gap [eV], unrelaxed ions", "ΔE [eV per cell]"
-DRAWN = 300
-"""Maximum number of samples in the animated plane of gap and ΔE: the surrogate must predict both at every step."""
+HOVER = "gap %{x:.4f} eV, ΔE %{y:.3f} eV"
 ELEMENTS = {"Sr": ("#8f9b4a", 0.5), "Ti": ("#6f86ad", 0.34), "O": ("#c4574d", 0.27)}
 """Colour and radius [Å] in the picture of a cell."""
 
@@ -68,36 +69,11 @@ def caption(run: Run) -> str:
 
 def picture(scene: Scene, run: Run, predicted: Predict, box: Box, colors: Palette, size: Size) -> None:
     """Gap against ΔE by the surrogate, the verified cells by DFT, and the target as a line."""
-    drawn = np.zeros(run.n, dtype=bool)
-    drawn[shown_rows(run, DRAWN)] = True
-    if scene.chosen is not None:
-        drawn[scene.chosen] = True
-    flat = run.x[:, drawn].reshape(-1, 6)
-    points = predicted(flat)[:, [0, 2]].reshape(len(run.x), drawn.sum(), 2)
-    prior = predicted(run.prior)[:, [0, 2]]
-    checked = np.flatnonzero(run.verified)
-    truth = run.achieved[checked][:, [0, 2]]
-    across, up = _ranges(run, points, truth)
-    for end in run.ends:
-        line = curve(np.array([(end[0], -99), (end[0], 99)]), colors.target, 2.5, name="target")
-        scene.top.append(line | {"hoverinfo": "skip"} | ({} if end is run.ends[0] else {"showlegend": False}))
-        band = [end[0] - run.tolerance, end[0] + run.tolerance]
-        scene.still.append(_band(band, colors))
-    scene.still.append(prior_points(prior, colors, showlegend=run.labels[0] != "prior"))
-    if run.localizes:
-        along(scene, moves(run, points[0], points[-1], colors, opacity=0.35))
-        along(scene, proposals(run, points[0], colors, 7))
-    travel(scene, run, points, drawn, colors, 7)
-    scene.top.append(samples_key(run, colors))
-    if len(checked):
-        believed = predicted(run.x[-1, checked])[:, [0, 2]]
-        scene.top.append(moves(run, believed, truth, colors) | {"line": {"color": colors.omega, "width": 1.2}})
-        scene.top.append(_by_dft(checked, truth, colors))
-    scene.axes["xaxis"] = axis(colors, GAP, box[0], "y", range=across)
-    scene.axes["yaxis"] = axis(colors, ENERGY, box[1], "x", range=up)
+    truth = run.achieved[run.verified][:, [0, 2]]
+    gap_energy.draw(scene, run, lambda x: predicted(x)[:, [0, 2]], truth, _ranges, (GAP, ENERGY), HOVER, box, colors)
 
 
-def _ranges(run: Run, points: np.ndarray, truth: np.ndarray) -> tuple[list[float], list[float]]:
+def _ranges(run: Run, points: np.ndarray, prior: np.ndarray, truth: np.ndarray) -> tuple[list[float], list[float]]:
     """Ranges that show the samples (T, n, 2), DFT values of some (k, 2), and the ends of the target."""
     seen = np.concatenate((points.reshape(-1, 2), truth[np.isfinite(truth).all(1)]))
     low, high = np.quantile(seen, (0.005, 0.995), axis=0)
@@ -112,39 +88,6 @@ def _ranges(run: Run, points: np.ndarray, truth: np.ndarray) -> tuple[list[float
     )
 
 
-def _band(band: list[float], colors: Palette) -> Dict:
-    """A colored band: the tolerance around the target."""
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "x": [band[0], band[1], band[1], band[0]],
-        "y": [-99, -99, 99, 99],
-        "fill": "toself",
-        "fillcolor": faded(colors.target, 0.16),
-        "line": {"width": 0},
-        "hoverinfo": "skip",
-        "showlegend": False,
-    }
-
-
-def _by_dft(samples: np.ndarray, points: np.ndarray, colors: Palette) -> Dict:
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "x": packed(points[:, 0]),
-        "y": packed(points[:, 1]),
-        "name": "by DFT",
-        "marker": {
-            "symbol": "diamond",
-            "size": 10,
-            "color": colors.omega,
-            "line": {"width": 1.5, "color": colors.background},
-        },
-        "customdata": samples.tolist(),
-        "hovertemplate": "sample %{customdata} by DFT<br>gap %{x:.4f} eV, ΔE %{y:.3f} eV<extra></extra>",
-    }
-
-
 def _errors_by_dft(scene: Scene, run: Run, colors: Palette) -> None:
     """Squared errors of the verified cells by DFT beside those by the surrogate, at the last step."""
     checked = np.flatnonzero(run.verified)
@@ -154,7 +97,7 @@ def _errors_by_dft(scene: Scene, run: Run, colors: Palette) -> None:
     error = np.square(run.achieved[checked, 0] - run.aims[checked, 0])
     shown = np.stack((np.full(len(checked), len(run.labels) - 1.0), error.clip(1.2 * low, high / 1.2)), axis=1)
     scene.top.append(
-        _by_dft(checked, shown, colors)
+        by_dft(checked, shown, HOVER, colors)
         | {
             "xaxis": "x2",
             "yaxis": "y2",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,29 +15,17 @@ from app.figures.playback import WIDE, Box, Scene, Size
 from app.figures.run import Run
 from app.figures.theme import Dict, Palette
 from app.tasks import learning, structures, verification
+from app.tasks.candidates import FEW, completed, designs, structure_rows
 from app.tasks.crystal import figure as drawn
 from app.tasks.crystal import filters, reference, tradeoff
-from app.tasks.crystal.candidates import (
-    FEW,
-    RANKED_BY,
-    RANKINGS,
-    ask_rows,
-    candidates,
-    energy_per_atom,
-    final,
-    lattices,
-    predicted,
-    structure_rows,
-)
+from app.tasks.crystal.candidates import RANKED_BY, RANKINGS, ask_rows, energy_per_atom, predicted, ranked_cells
 from app.tasks.crystal.inputs import CREDIBLE, CREDIBLE_STRAIN, ask_for_the_papers, ask_otherwise
 from app.tasks.crystal.reference import CUBIC_GAP, MEASURED_GAP
 from app.tasks.crystal.sample import show_cell
 from app.tasks.panel import TaskPanel
 from ipage_core.problem.request import DesignRequest
-from ipage_core.tasks import TASKS
 from ipage_core.tasks.crystal.box import HELD_IONS
-from ipage_core.tasks.crystal.strain import CUBIC_ENERGY
-from ipage_core.tasks.crystal.task import TASK
+from ipage_core.tasks.crystal.task import TASK, properties
 
 
 class CrystalPanel(TaskPanel):
@@ -87,26 +74,7 @@ class CrystalPanel(TaskPanel):
 
     def completed(self, run: Run) -> Run:
         """The same designs with all of their DFT results, for figures, table and exports."""
-        verified = verification.SRTIO3.known(lattices(run))
-        said = [i for i, one in enumerate(verified) if one is not None and "fail" not in one]
-        if not said:
-            return run
-        achieved = run.achieved.copy()
-        for i in said:
-            achieved[i] = properties(verified[i])
-        frame, rows = run.frame.copy(), final(run).index
-        error = np.square(achieved[:, 0] - run.aims[:, 0])
-        names = ["y1", *TASKS[run.task].property_labels[1:], "resim_error"]
-        for name, column in zip(names, [*achieved.T, error], strict=True):
-            frame.loc[rows, name] = column
-        known = error[np.isfinite(error)]
-        figures_by_dft = {
-            "resim_mse": float(known.mean()),
-            "resim_median": float(np.median(known)),
-            "verified": len(known),
-        }
-        figures_by_dft["omega_calls"] = max(run.summary["omega_calls"], len(known))
-        return replace(run, achieved=achieved, frame=frame, summary=run.summary | figures_by_dft)
+        return completed(run, verification.SRTIO3.results(designs(run)), properties)
 
     def show_sample(self, request: DesignRequest, run: Run, dark: bool, size: Size) -> None:
         """Candidates with verification and files; details of one cell; distributions of lattice parameters."""
@@ -123,15 +91,15 @@ class CrystalPanel(TaskPanel):
             help=RANKED_BY,
         )
         with st.spinner("Ranking …"):
-            ranked = candidates(run.x[-1].astype(float), by)
+            ranked = ranked_cells(run.x[-1].astype(float), by)
         alone = False
         if (ranked["members"] > 1).any():  # unless every cell is its own family
             alone = middle.toggle("One cell for each family", key="families", bind="query-params")
         with right:
-            passing = filters.ask(energy_per_atom(run, ranked), ranked, verification.verdicts(run, lattices(run)))
+            passing = filters.ask(energy_per_atom(run, ranked), ranked, verification.verdicts(run, designs(run)))
         shown, ticked = ask_rows(run, ranked, by, alone, passing)
         reference.show()
-        verification.ask(run, lattices(run), ticked or shown[:FEW], bool(ticked), verification.SRTIO3)
+        verification.ask(run, designs(run), ticked or shown[:FEW], bool(ticked), verification.SRTIO3)
         which = f"{len(ticked)} ticked" if ticked else f"all {run.n}"
         learning.offer(TASK, verification.SRTIO3.work, properties, "eV")
         structures.ask(TASK, structure_rows(run, ranked, ticked), which, "srtio3")

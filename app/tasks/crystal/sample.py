@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app.components import favourites, inspector
+from app.components import inspector
 from app.components.chart import chart
-from app.components.choice import CONFIG, chosen_sample
-from app.components.tables import BADGES, badges
+from app.components.choice import CONFIG
 from app.components.words import Figure, asked_text, cards, number
 from app.figures.playback import Size
 from app.figures.run import Run
 from app.state.inspection import inspect
+from app.tasks.candidates import show_heading
 from app.tasks.crystal import figure as drawn
 from app.tasks.crystal.calibration import LEVEL, calibrated
 from app.tasks.crystal.candidates import GROWN
@@ -37,14 +37,7 @@ def show_cell(
     beside: int | None = None,
 ) -> None:
     """One cell: its numbers, its structure beside the sample ``beside`` or the cubic cell, and its path by steps."""
-    named = f"Sample {sample}" + ("" if chosen_sample(run) is not None else ", the best of this ranking")
-    st.subheader(named, divider="gray")
-    left, right = st.columns([2.2, 1], vertical_alignment="bottom")
-    worn = badges(run)[sample]
-    worn_badges = " ".join(f":{color}-badge[{name}]" for name, color in BADGES.items() if name in worn)
-    left.markdown(worn_badges + ("" if run.verified[sample] else " not verified"))
-    with right:
-        favourites.ask_to_keep(request, run, sample)
+    show_heading(request, run, sample)
     seen = inspect(run, sample)
     st.html(cards(_figures(run, ranked.loc[sample], sample, float(seen.near_distance[0]))))
     times = 2 if st.toggle("2 × 2 × 2 cells", key="supercell", bind="query-params") else 1

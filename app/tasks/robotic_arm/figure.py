@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from app.figures.generic import with_closeup
-from app.figures.layouts import filling, shown_rows
+from app.figures.layouts import equal_axes, filling, shown_rows
 from app.figures.marks import (
     along,
     closest,
@@ -79,27 +79,7 @@ def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
         bottom, top = np.clip(run.accepted[:, 1], *up)
         border = np.array([(left, bottom), (right, bottom), (right, top), (left, top), (left, bottom)])
         scene.top.append(curve(border, colors.target, 2.5, name="target"))
-    scene.axes["xaxis"] = axis(
-        colors,
-        "horizontal [m]",
-        box[0],
-        "y",
-        range=across,
-        constrain="domain",
-        constraintoward="left",
-        dtick=0.5,
-    )
-    scene.axes["yaxis"] = axis(
-        colors,
-        "vertical [m]",
-        box[1],
-        "x",
-        range=up,
-        scaleanchor="x",
-        constrain="domain",
-        constraintoward="top",
-        dtick=0.5,
-    )
+    equal_axes(scene, ("horizontal [m]", "vertical [m]"), box, across, up, colors, ({"dtick": 0.5}, {"dtick": 0.5}))
 
 
 def _closeup(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> None:

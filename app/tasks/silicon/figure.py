@@ -8,17 +8,17 @@ from collections.abc import Callable
 import numpy as np
 
 from app.figures.layouts import boxes_of, height_of, shown_rows
-from app.figures.marks import along, curve, moves, prior_points, proposals, samples_key, travel
+from app.figures.marks import curve
 from app.figures.panels import designs_panel, error_panel, title
 from app.figures.playback import WIDE, Box, Scene, Size, assemble
 from app.figures.run import Run
-from app.figures.theme import Dict, Palette, axis, faded, packed, palette
+from app.figures.theme import Dict, Palette, packed, palette
+from app.tasks import gap_energy
 
 Predict = Callable[[np.ndarray], np.ndarray]
 """Strains (n, 6) → gap [eV], direct gap [eV], elastic energy [eV per atom], pressure [GPa] by the surrogate (n, 4)."""
 GAP, ENERGY = "PBE gap [eV], ions relaxed", "Elastic energy [meV per atom]"
-DRAWN = 300
-"""Maximum number of samples in the plane of gap and energy."""
+HOVER = "gap %{x:.4f} eV, %{y:.3f} meV per atom"
 TIMES = 8
 """Magnification of the strain in the drawing of the crystal."""
 SITES = np.array(
@@ -72,36 +72,15 @@ def picture(
     path: np.ndarray | None = None,
 ) -> None:
     """Gap against elastic energy by the surrogate, the verified strains by DFT, and the target."""
-    drawn = np.zeros(run.n, dtype=bool)
-    drawn[shown_rows(run, DRAWN)] = True
-    if scene.chosen is not None:
-        drawn[scene.chosen] = True
-    points = _plane(predicted(run.x[:, drawn].reshape(-1, 6))).reshape(len(run.x), drawn.sum(), 2)
-    prior = _plane(predicted(run.prior))
-    checked = np.flatnonzero(run.verified)
-    truth = _plane(run.achieved[checked])
-    across, up = _ranges(run, points, prior, truth)
-    for end in run.ends:
-        line = curve(np.array([(end[0], -99), (end[0], 999)]), colors.target, 2.5, name="target")
-        scene.top.append(line | ({} if end is run.ends[0] else {"showlegend": False}))
-        scene.still.append(_band(end[0] - run.tolerance, end[0] + run.tolerance, colors))
-    scene.still.append(prior_points(prior, colors, showlegend=run.labels[0] != "prior"))
+    below = None
     if path is not None and len(path):
         least = np.column_stack((path[:, 0], 1e3 * path[:, 1]))
-        scene.still.append(curve(least, colors.text, 2, name="least elastic energy", line={"dash": "dash"}))
-    if run.localizes:
-        along(scene, moves(run, points[0], points[-1], colors, opacity=0.35))
-        along(scene, proposals(run, points[0], colors, 7))
-    travel(scene, run, points, drawn, colors, 7)
-    scene.top.append(samples_key(run, colors))
-    if len(checked):
-        scene.top.append(
-            moves(run, _plane(predicted(run.x[-1, checked])), truth, colors)
-            | {"line": {"color": colors.omega, "width": 1.2}}
-        )
-        scene.top.append(_by_dft(checked, truth, colors))
-    scene.axes["xaxis"] = axis(colors, GAP, box[0], "y", range=across)
-    scene.axes["yaxis"] = axis(colors, ENERGY, box[1], "x", range=up)
+        below = curve(least, colors.text, 2, name="least elastic energy")
+        below["line"]["dash"] = "dash"
+    truth = _plane(run.achieved[run.verified])
+    gap_energy.draw(
+        scene, run, lambda x: _plane(predicted(x)), truth, _ranges, (GAP, ENERGY), HOVER, box, colors, below
+    )
 
 
 def _plane(properties: np.ndarray) -> np.ndarray:
@@ -116,33 +95,6 @@ def _ranges(run: Run, points: np.ndarray, prior: np.ndarray, truth: np.ndarray) 
     ends = [float(end[0]) for end in run.ends if abs(end[0] - 0.3) < 1]
     left, right = min([low[0], *ends]), max([high[0], *ends])
     return [float(left) - 0.05, float(right) + 0.05], [-0.6, float(1.1 * high[1])]
-
-
-def _band(left: float, right: float, colors: Palette) -> Dict:
-    """The tolerance band about a target."""
-    corners = np.array([(left, -99), (right, -99), (right, 999), (left, 999)])
-    return curve(corners, colors.target, 0, showlegend=False) | {
-        "fill": "toself",
-        "fillcolor": faded(colors.target, 0.16),
-    }
-
-
-def _by_dft(samples: np.ndarray, points: np.ndarray, colors: Palette) -> Dict:
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "x": packed(points[:, 0]),
-        "y": packed(points[:, 1]),
-        "name": "by DFT",
-        "marker": {
-            "symbol": "diamond",
-            "size": 10,
-            "color": colors.omega,
-            "line": {"width": 1.5, "color": colors.background},
-        },
-        "customdata": samples.tolist(),
-        "hovertemplate": "sample %{customdata} by DFT<br>gap %{x:.4f} eV, %{y:.3f} meV per atom<extra></extra>",
-    }
 
 
 def crystal(strain: np.ndarray, shift: np.ndarray, dark: bool = False, size: Size = WIDE) -> Dict:

@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -143,30 +143,20 @@ def _row(i: int, lattice: Sequence[float], result: dict[str, Any]) -> dict[str, 
     return {name: row.get(name) for name in _SCHEMA.names}
 
 
-def generate(
-    n: int,
-    seed: int,
-    out: Path,
-    *,
-    workers: int = 1,
-    scheduler: str | None = None,
-    progress: Callable[[cluster.Progress], None] | None = None,
-) -> dict[str, Any]:
+def generate(n: int, seed: int, out: Path, **where: Any) -> dict[str, Any]:
     """Write rows 0 to n − 1 of a seed's sequence to a Parquet file; → its card. A restart resumes.
 
-    Rows already in ``out`` or in the shipped data are reused; ``progress`` counts the others.
+    Rows already in ``out`` or in the shipped data are reused. ``where``: workers, scheduler and progress of
+    :func:`ipage_core.tasks.computed_rows.computed`.
 
     Raises:
         DFTUnavailable: GPAW is not installed where the work runs.
     """
-    known = computed_rows.known((DATA, out), seed, n)
-    lattices = design(n, seed)
-    items = [(f"{seed}:{i}", {"i": i, "lattice": lattices[i].tolist()}) for i in range(n) if i not in known]
-    if items and scheduler is None:
-        dft.require()
-    journal = out.with_name(out.name + ".journal")
-    results = cluster.run(work, items, journal, workers=workers, scheduler=scheduler, progress=progress)
-    return write([*known.values(), *results.values()], out, seed)
+    points = design(n, seed)
+    rows = computed_rows.computed(
+        points, "lattice", work, seed=seed, out=out, shipped=DATA, require=dft.require, **where
+    )
+    return write(rows, out, seed)
 
 
 def fold(files: Sequence[Path], data: Path = DATA) -> dict[str, Any]:

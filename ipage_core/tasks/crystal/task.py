@@ -18,6 +18,7 @@ from ipage_core.problem.recipe import Recipe
 from ipage_core.problem.task import Property, Task, Variable
 from ipage_core.problem.watch import watched
 from ipage_core.runtime.lazy import LazyModule, late, torch
+from ipage_core.tasks import labelled
 from ipage_core.tasks.crystal.box import BOUNDS, HELD_IONS, NAMES
 from ipage_core.tasks.crystal.strain import CUBIC_ENERGY, CUBIC_LENGTH, SUBSTRATES, largest_strain, volume_change
 
@@ -48,11 +49,14 @@ def omega(x: Tensor) -> Tensor:
     """
     watch = watched()
     results = dft.gaps(x.detach().cpu().double().numpy(), progress=watch.progress, cancel=watch.cancel)
-    rows = [
-        [math.nan] * 3 if r is None or "fail" in r else [r["gap"], r["direct"], r["energy"] - CUBIC_ENERGY]
-        for r in results
-    ]
-    return torch.tensor(rows, dtype=torch.float64).view(len(x), 3)
+    return torch.tensor([properties(result) for result in results], dtype=torch.float64).view(len(x), 3)
+
+
+def properties(result: dict[str, Any] | None) -> list[float]:
+    """The task's three properties from a result of :mod:`ipage_core.tasks.crystal.dft`; NaN if it failed."""
+    if result is None or "fail" in result:
+        return [math.nan] * 3
+    return [result["gap"], result["direct"], result["energy"] - CUBIC_ENERGY]
 
 
 def sample_prior(n: int, generator: Generator) -> Tensor:
@@ -140,22 +144,8 @@ DRAWS = 20_000
 
 
 def training_pairs(model: str, surrogate: Callable[[], Any]) -> tuple[Tensor, Tensor, dict[str, Any]]:
-    """Training data: DFT results for the ensemble; prior draws labelled by the ensemble for the posteriors.
-
-    Posteriors need far more pairs than DFT can compute, and the ensemble's error is below the noise on y that the
-    likelihood needs anyway.
-    """
-    from ipage_core.networks.store import fingerprint
-
-    x, y = with_edges()
-    about: dict[str, Any] = {"from": "data/crystal"}
-    if model == "mlp":
-        return x, y, about
-    computed = {"n": len(x), "sha256": fingerprint(x, y), **about}
-    ensemble, x = surrogate(), sample_prior(DRAWS, torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        y = torch.cat([ensemble(part.float()).double() for part in x.split(2000)])
-    return x, y, {"seed": 0, "labelled_by": "mlp, trained on", "computed": computed}
+    """DFT results for the surrogate; draws that it labels for the posteriors: see ``tasks/labelled.py``."""
+    return labelled.training_pairs(model, with_edges(), "data/crystal", surrogate, sample_prior, DRAWS)
 
 
 def relaxed(x: Tensor, samples: Sequence[int]) -> tuple[Any, dict[str, bytes]]:

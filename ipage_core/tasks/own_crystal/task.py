@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ipage_core.problem.recipe import Recipe
 from ipage_core.problem.task import Task
 from ipage_core.runtime.paths import ROOT
+from ipage_core.tasks import labelled
 from ipage_core.tasks.own_crystal import calculators, card, operator, symmetry
 from ipage_core.tasks.own_crystal.card import Crystal
 from ipage_core.tasks.own_crystal.export import files
@@ -116,12 +116,6 @@ def _networks() -> dict[str, type]:
 def training_pairs(
     crystal: Crystal, task: Task, model: str, surrogate: Callable[[], Any]
 ) -> tuple[Tensor, Tensor, dict[str, Any]]:
-    """Training data: computed rows for the surrogate; draws from the box, labelled by it, for the posteriors."""
+    """Computed rows for the surrogate; draws that it labels for the posteriors: see ``tasks/labelled.py``."""
     assert task.stored is not None
-    x, y = task.stored()
-    if model == "mlp":
-        return x, y, {"from": crystal.name}
-    network, draws = surrogate(), task.sample_prior(DRAWS, torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        y = torch.cat([network(part.float()).double() for part in draws.split(1000)])
-    return draws, y, {"seed": 0, "labelled_by": "mlp", "computed": len(x), "from": crystal.name}
+    return labelled.training_pairs(model, task.stored(), crystal.name, surrogate, task.sample_prior, DRAWS)

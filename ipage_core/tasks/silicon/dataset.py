@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -121,30 +121,20 @@ def row_of(i: int, strain: Sequence[float], result: dict[str, Any]) -> dict[str,
     return {name: row.get(name) for name in _SCHEMA.names}
 
 
-def generate(
-    n: int,
-    seed: int,
-    out: Path,
-    *,
-    workers: int = 1,
-    scheduler: str | None = None,
-    progress: Callable[[executor.Progress], None] | None = None,
-) -> dict[str, Any]:
+def generate(n: int, seed: int, out: Path, **where: Any) -> dict[str, Any]:
     """Write rows 0 to n − 1 of a seed's sequence to a Parquet file; → its card. A restart resumes.
 
-    Rows already in ``out`` or in the shipped data are reused; ``progress`` counts the others.
+    Rows already in ``out`` or in the shipped data are reused. ``where``: workers, scheduler and progress of
+    :func:`ipage_core.tasks.computed_rows.computed`.
 
     Raises:
         DFTUnavailable: GPAW is not installed where the work runs.
     """
-    known = computed_rows.known((DATA, out), seed, n)
-    strains = design(n, seed)
-    items = [(f"{seed}:{i}", {"i": i, "strain": strains[i].tolist()}) for i in range(n) if i not in known]
-    if items and scheduler is None:
-        dft.require()
-    journal = out.with_name(out.name + ".journal")
-    results = executor.run(work, items, journal, workers=workers, scheduler=scheduler, progress=progress)
-    return write([*known.values(), *results.values()], out, seed)
+    points = design(n, seed)
+    rows = computed_rows.computed(
+        points, "strain", work, seed=seed, out=out, shipped=DATA, require=dft.require, **where
+    )
+    return write(rows, out, seed)
 
 
 def fold(journals: Sequence[Path], data: Path = DATA) -> dict[str, Any]:

@@ -162,7 +162,7 @@ def many(
     return [new.get(str(i), result) for i, result in enumerate(results)]
 
 
-def known(strains: ArrayLike, settings: Settings = STANDARD) -> list[Result | None]:
+def cached(strains: ArrayLike, settings: Settings = STANDARD) -> list[Result | None]:
     """Cached results of strains (n, 6), in the order of the rows; None if not cached. Computes nothing."""
     x = np.asarray(strains, dtype=np.float64)
     try:

@@ -18,6 +18,7 @@ from ipage_core.problem.recipe import Recipe
 from ipage_core.problem.task import Property, Task, Variable
 from ipage_core.problem.watch import watched
 from ipage_core.runtime.lazy import LazyModule, late, torch
+from ipage_core.tasks import labelled
 from ipage_core.tasks.silicon import constraints
 from ipage_core.tasks.silicon.box import BOUNDS, NAMES, PBE
 
@@ -92,22 +93,8 @@ DRAWS = 20_000
 
 
 def training_pairs(model: str, surrogate: Callable[[], Any]) -> tuple[Tensor, Tensor, dict[str, Any]]:
-    """Training data: DFT results for the surrogate; prior draws labelled by the surrogate for the posteriors.
-
-    Posteriors need far more pairs than DFT can compute, and the surrogate's error is below the noise on y that the
-    likelihood needs anyway.
-    """
-    from ipage_core.networks.store import fingerprint
-
-    x, y = edges()
-    about: dict[str, Any] = {"from": "data/silicon"}
-    if model == "mlp":
-        return x, y, about
-    computed = {"n": len(x), "sha256": fingerprint(x, y), **about}
-    valleys, x = surrogate(), sample_prior(DRAWS, torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        y = torch.cat([valleys(part.float()).double() for part in x.split(2000)])
-    return x, y, {"seed": 0, "labelled_by": "mlp, trained on", "computed": computed}
+    """DFT results for the surrogate; draws that it labels for the posteriors: see ``tasks/labelled.py``."""
+    return labelled.training_pairs(model, edges(), "data/silicon", surrogate, sample_prior, DRAWS)
 
 
 def generate(n: int, seed: int | None, out: Path, **where: Any) -> dict[str, Any]:

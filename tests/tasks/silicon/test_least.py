@@ -147,7 +147,7 @@ RESULT = {
 def test_a_verified_strain_leaves_relaxed_with_forces_and_where_they_come_from(monkeypatch, form):
     import pandas as pd
 
-    monkeypatch.setattr(operator, "known", lambda x: [RESULT, None])
+    monkeypatch.setattr(operator, "cached", lambda x: [RESULT, None])
     strain = [0.01, 0.01, -0.02, 0, 0, 0.005]
     frame = pd.DataFrame([{"sample": i, **{f"x{j + 1}": e for j, e in enumerate(strain)}} for i in (3, 4)])
     written = files(TASK, form, frame)

@@ -1,0 +1,65 @@
+"""One strain of silicon: its numbers, the crystal in space, and its path step by step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app.components import inspector
+from app.components.chart import chart
+from app.components.choice import CONFIG
+from app.components.words import Figure, asked_text, cards
+from app.figures.playback import Size
+from app.figures.run import Run
+from app.state.inspection import inspect
+from app.tasks import verification
+from app.tasks.candidates import designs, show_heading
+from app.tasks.silicon import figure as drawn
+from ipage_core.problem.request import DesignRequest
+from ipage_core.tasks.silicon import operator
+from ipage_core.tasks.silicon.task import TASK
+
+DFT = verification.Operator(
+    "ipage_core.tasks.silicon.operator:many", "ipage_core.tasks.silicon.operator:cached", TASK.omega_seconds
+)
+
+
+def show_crystal(request: DesignRequest, run: Run, ranked: pd.DataFrame, sample: int, dark: bool, size: Size) -> None:
+    """One strain: its numbers, its structure, and its path step by step."""
+    show_heading(request, run, sample)
+    strain = designs(run)[sample]
+    result = DFT.results(strain[None])[0]
+    relaxed = result is not None and "fail" not in result
+    st.html(cards(_figures(run, ranked.loc[sample], sample, result if relaxed else None)))
+    shift = result["shift"] if result is not None and relaxed else -operator.INTERNAL_STRAIN / 2 * strain[3:] * 5.469
+    chart(drawn.crystal(strain, np.asarray(shift) / operator.LATTICE_CONSTANT, dark, size), key="si", config=CONFIG)
+    st.caption(
+        f"The cube of eight atoms; strain and shift of the second atom are drawn {drawn.TIMES} times as large. "
+        + ("The atoms are where DFT relaxed them." if relaxed else "The second atom is at a linear estimate.")
+    )
+    with st.expander("Step by step, and the nearest training pairs", icon=":material/footprint:"):
+        inspector.show_details(run, sample, inspect(run, sample))
+
+
+def _figures(run: Run, row: pd.Series, sample: int, result: dict[str, Any] | None) -> list[Figure]:
+    """The key numbers of one strain."""
+    wanted = f"target: {asked_text(run)}; PBE, ions relaxed"
+    by = "surrogate, not verified" if result is None else "DFT"
+    shown = f"{run.achieved[sample, 0]:.4f} eV" if run.verified[sample] else "not verified"
+    energy = row["energy"] if result is None else (result["energy"] - operator.REFERENCE_ENERGY) / 2
+    pressure = row["pressure"] if result is None else result["pressure"]
+    figures = [
+        Figure("PBE gap by DFT", shown, wanted),
+        Figure("PBE gap by surrogate", f"{row['gap']:.4f} eV", f"± {row['gap_sd']:.4f}, the spread of five networks"),
+        Figure("Elastic energy", f"{1e3 * energy:.2f} meV", f"per atom; by {by}"),
+        Figure("Pressure", f"{pressure:.2f} GPa", f"by {by}; 0.33 GPa of it is the basis set's"),
+        Figure("Gap type", "indirect", f"Γ to Δ on axis {row['valley']:.0f}; direct gap {row['direct']:.2f} eV"),
+        Figure("Largest strain", f"{100 * row['largest_strain']:.2f} %", f"volume {100 * row['volume']:+.2f} %"),
+        Figure("Family", f"{row['family']:.0f}", f"of {row['members']:.0f}; rank {row['rank']:.0f} of {run.n}"),
+    ]
+    if result is not None:
+        figures.append(Figure("Force left", f"{result['force']:.4f} eV/Å", f"after {result['steps']} SCF calculations"))
+    return figures
