@@ -1,13 +1,23 @@
 import os
 import tempfile
+from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import settings
 
+from ipage_core.runtime.cores import cores
+
 settings.register_profile("no clock", deadline=None)  # a busy machine must not fail a test
 settings.load_profile("no clock")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the processes that tests start
 os.environ["IPAGE_HOME"] = tempfile.mkdtemp(prefix="ipage-home-")  # tests neither see nor change the user's own data
+
+
+def pytest_xdist_auto_num_workers(config):
+    """The whole suite, or a folder, runs on up to four cores, file by file; named tests in this process."""
+    named = [argument for argument in config.args if not Path(argument.split("::")[0]).is_dir()]
+    return 0 if named else min(cores(), 4)
 
 
 def pytest_collection_modifyitems(items):

@@ -1,13 +1,33 @@
-"""One server for all page tests, one Chromium per file, and pages that must cause no errors."""
+"""One server for all page tests, one Chromium and one profile per file, and pages that must cause no errors."""
+
+from pathlib import Path
 
 import pytest
 
-from tests.support.browser import Watched, chromium, server
+from tests.support.browser import CHROMIUM, Watched, chromium, serving
+
+HERE = Path(__file__).resolve().parent
+
+
+def pytest_collection_modifyitems(items):
+    missing = not Path(CHROMIUM).exists()
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            if missing:
+                item.add_marker(pytest.mark.skip(reason=f"no {CHROMIUM}: apt-get install chromium"))
 
 
 @pytest.fixture(scope="session")
-def address():
-    with server() as (address, _):
+def home(tmp_path_factory):
+    """The folder of the server's user: own data, models, queue."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="session")
+def address(home, tmp_path_factory):
+    cache = tmp_path_factory.mktemp("cache")  # DFT of these tests is computed, not remembered
+    with serving(IPAGE_HOME=str(home), IPAGE_CACHE=str(cache), OMP_NUM_THREADS="1") as (address, *_):
         yield address
 
 
@@ -17,18 +37,24 @@ def browser():
         yield browser
 
 
+@pytest.fixture(scope="module")
+def profile(browser):
+    """Shared by the pages of a file, so that the scripts of Streamlit and Plotly are loaded and compiled once."""
+    with browser.new_context() as context:
+        yield context
+
+
 @pytest.fixture
-def watch(browser):
+def watch(profile):
     """New pages. At the end, none may have console errors or requests beyond the loopback."""
     opened = []
 
     def make(**settings):
-        opened.append(Watched(browser, **settings))
+        opened.append(Watched(profile, **settings))
         return opened[-1]
 
     yield make
     for watched in opened:
-        errors, abroad = list(watched.errors), list(watched.abroad)
-        watched.context.close()
-        assert errors == []
-        assert abroad == []
+        watched.page.close()
+    assert [error for watched in opened for error in watched.errors] == []
+    assert [url for watched in opened for url in watched.abroad] == []

@@ -5,11 +5,9 @@ from pathlib import Path
 import pytest
 
 from ipage_core.benchmark import CELLS, SHIPPED
-from tests.support.browser import AT_REST, CHROMIUM, ROOT
+from tests.support.browser import AT_REST, ROOT
 
 pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"no {CHROMIUM}: apt-get install chromium"),
     pytest.mark.skipif(not (SHIPPED / CELLS).exists(), reason="no results ship"),
     pytest.mark.skipif(not (ROOT / "pretrained/sinewave/mdn.safetensors").exists(), reason="no trained MDN"),
 ]

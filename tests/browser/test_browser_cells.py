@@ -8,15 +8,11 @@ import pytest
 import trimesh
 from PIL import Image
 
-from tests.support.browser import AT_REST, CHROMIUM, ROOT, settled
+from tests.support.browser import AT_REST, ROOT, settled
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"no {CHROMIUM}: apt-get install chromium"),
-    pytest.mark.skipif(
-        not (ROOT / "pretrained/architecture/inn.safetensors").exists(), reason="no trained network of cells"
-    ),
-]
+pytestmark = pytest.mark.skipif(
+    not (ROOT / "pretrained/architecture/inn.safetensors").exists(), reason="no trained network of cells"
+)
 
 FIGURE = "document.querySelector('.st-key-animation .js-plotly-plot')"
 STEP = f"() => {FIGURE}?._fullLayout?._currentFrame"

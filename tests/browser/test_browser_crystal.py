@@ -10,15 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.browser import AT_REST, CHROMIUM, ROOT, server, settled
+from tests.support.browser import AT_REST, ROOT, settled, steady
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"no {CHROMIUM}: apt-get install chromium"),
-    pytest.mark.skipif(
-        not (ROOT / "pretrained/crystal/inn.safetensors").exists(), reason="no trained network of crystals"
-    ),
-]
+pytestmark = pytest.mark.skipif(
+    not (ROOT / "pretrained/crystal/inn.safetensors").exists(), reason="no trained network of crystals"
+)
 
 FIGURE = "document.querySelector('.st-key-animation .js-plotly-plot')"
 HEADLINE = "[...document.querySelectorAll('h4')].map(h => h.innerText).find(t => t.includes(' design'))"
@@ -32,18 +28,10 @@ ROW, HEAD = 35, 35
 """Height in pixels of a table's row, and of its header."""
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("IPAGE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        with server() as (address, _):
-            yield f"{address}/?task=crystal&n=25"
-
-
 @pytest.fixture
 def page(request, address, watch):
     page = watch(**getattr(request, "param", {})).page
-    page.goto(address)
+    page.goto(f"{address}/?task=crystal&n=25")
     page.wait_for_selector(".st-key-animation .scatterlayer")
     page.wait_for_selector(AT_REST)
     return page
@@ -75,7 +63,7 @@ def test_the_animation_draws_cells_to_the_target_line(page):
         f"() => {FIGURE}?._fullLayout && {FIGURE}._fullLayout._currentFrame ==="
         f" {FIGURE}._fullLayout.sliders[0].steps.at(-1).args[0][0]"
     )
-    page.wait_for_timeout(700)
+    page.wait_for_timeout(700)  # the last transition
     seen = page.evaluate(f"() => {FIGURE}.seen")
     assert [name for name, _ in seen][:3] == ["latent z", "posterior", "step 1"]
     before, after = np.array(seen[2][1]), np.array(page.evaluate(GAPS))  # a frame is announced before it is drawn
@@ -151,8 +139,7 @@ def test_a_ticked_cell_is_verified_by_dft_and_another_job_cancelled(page):
     "page", [{"width": 390, "height": 844, "theme": "dark"}, {"width": 1440}], indirect=True, ids=["phone", "desktop"]
 )
 def test_nothing_is_wider_than_the_window_and_both_cells_are_drawn(page):
-    page.wait_for_timeout(1500)
-    page.wait_for_selector(AT_REST)
+    steady(page)
     assert page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth") <= 0
     page.get_by_text("Drag to turn").scroll_into_view_if_needed()
     page.wait_for_function("() => document.querySelectorAll('.st-key-cells .gl-container canvas').length >= 2")

@@ -3,15 +3,9 @@
 import io
 from pathlib import Path
 
-import pytest
 import trimesh
 
-from tests.support.browser import AT_REST, CHROMIUM
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"no {CHROMIUM}: apt-get install chromium"),
-]
+from tests.support.browser import AT_REST
 
 PIXELS = """i => Array.from(document.querySelectorAll('.goal-gallery canvas')[i].getContext('2d')
     .getImageData(0, 0, 32, 32).data).filter((_, k) => k % 4 === 0)"""

@@ -1,16 +1,10 @@
 """The guided tour in headless Chromium: keyboard, live figures, and links to Explore with the same settings."""
 
-from pathlib import Path
-
 import pytest
 
-from tests.support.browser import AT_REST, CHROMIUM, DRAWN, ROOT, TIMEOUT
+from tests.support.browser import AT_REST, DRAWN, ROOT, TIMEOUT
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"no {CHROMIUM}: apt-get install chromium"),
-    pytest.mark.skipif(not (ROOT / "pretrained/sinewave/inn.safetensors").exists(), reason="no trained INN"),
-]
+pytestmark = pytest.mark.skipif(not (ROOT / "pretrained/sinewave/inn.safetensors").exists(), reason="no trained INN")
 FIGURE = ".stMain .js-plotly-plot .scatterlayer .trace"
 
 

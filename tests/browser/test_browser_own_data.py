@@ -1,33 +1,21 @@
 """A user's table in a real browser: from the file to candidates in a few clicks."""
 
 import time
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from tests.support.browser import AT_REST, CHROMIUM, DRAWN, Watched, chromium, server
+from app.workers import trainings
+from tests.support.browser import AT_REST, DRAWN
 from tests.tasks.table.test_own_data import table
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"no {CHROMIUM}: apt-get install chromium"),
-]
+pytestmark = pytest.mark.slow
 MOST_CLICKS = 10
 
 
-@pytest.fixture
-def place(monkeypatch, tmp_path):
-    monkeypatch.setenv("IPAGE_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    return tmp_path
-
-
-def test_from_upload_to_export(place):
-    from app.workers import trainings
-
-    path = place / "gaps.csv"
+def test_from_upload_to_export(address, watch, home, monkeypatch, tmp_path):
+    monkeypatch.setenv("IPAGE_HOME", str(home))
+    path = tmp_path / "gaps.csv"
     table(120).to_csv(path, index=False)
     clicks = []
 
@@ -36,33 +24,30 @@ def test_from_upload_to_export(place):
         target.click()
         page.wait_for_selector(AT_REST)
 
-    with server() as (address, _), chromium() as browser:
-        watched = Watched(browser)
-        page = watched.open(address)
-        click(page.get_by_role("link", name="Your data"))
-        clicks.append("choose the file")
-        page.locator('input[type="file"]').set_input_files(path)
-        page.get_by_text("taken as a floor").wait_for()
-        click(page.get_by_role("button", name="Train on these data"))
-        page.get_by_text("running", exact=True).or_(page.get_by_text("waiting", exact=True)).first.wait_for()
-        page.reload()  # results are read from disk
-        end = time.monotonic() + 300
-        while trainings.trainings()[0].active:
-            assert time.monotonic() < end
-            time.sleep(0.5)
-        assert trainings.trainings()[0].state == "done", trainings.trainings()[0].message
-        click(page.get_by_role("button", name="Explore"))
-        page.wait_for_function(DRAWN, arg=None)
-        page.get_by_text("held-out rows").first.wait_for()
-        page.get_by_role("heading", name="not verified").first.wait_for()
-        page.wait_for_selector(AT_REST)
-        with page.expect_download() as download:
-            click(page.get_by_role("button", name="Download CSV"))
-        frame = pd.read_csv(download.value.path())
-        assert {"spread1", "nearest_row", "nearest_distance", "nearest_y1"} <= set(frame.columns)
-        assert frame["y1"].isna().all()
-        assert len(frame) == 400
-        assert len(clicks) <= MOST_CLICKS, clicks
-        # Reloaded at /data, Streamlit's page first requests below that path the files of the root.
-        assert not [error for error in watched.errors if "404" not in error]
-        assert not watched.abroad
+    # Reloaded at /data, Streamlit's page first requests below that path the files of the root: 404.
+    watched = watch(missing=True)
+    page = watched.open(address)
+    click(page.get_by_role("link", name="Your data"))
+    clicks.append("choose the file")
+    page.locator('input[type="file"]').set_input_files(path)
+    page.get_by_text("taken as a floor").wait_for()
+    click(page.get_by_role("button", name="Train on these data"))
+    page.get_by_text("running", exact=True).or_(page.get_by_text("waiting", exact=True)).first.wait_for()
+    page.reload()  # results are read from disk
+    end = time.monotonic() + 300
+    while trainings.trainings()[0].active:
+        assert time.monotonic() < end
+        time.sleep(0.5)
+    assert trainings.trainings()[0].state == "done", trainings.trainings()[0].message
+    click(page.get_by_role("button", name="Explore"))
+    page.wait_for_function(DRAWN, arg=None)
+    page.get_by_text("held-out rows").first.wait_for()
+    page.get_by_role("heading", name="not verified").first.wait_for()
+    page.wait_for_selector(AT_REST)
+    with page.expect_download() as download:
+        click(page.get_by_role("button", name="Download CSV"))
+    frame = pd.read_csv(download.value.path())
+    assert {"spread1", "nearest_row", "nearest_distance", "nearest_y1"} <= set(frame.columns)
+    assert frame["y1"].isna().all()
+    assert len(frame) == 400
+    assert len(clicks) <= MOST_CLICKS, clicks

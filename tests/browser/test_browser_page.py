@@ -1,46 +1,12 @@
 """A stable page: details open beside the table, errors appear under their field, Back steps through settings."""
 
-from pathlib import Path
-
 import pytest
 
-from tests.support.browser import AT_REST, CHROMIUM, DRAWN, ROOT, Watched, chromium, server
+from tests.support.browser import AT_REST, DRAWN, ROOT, steady
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"no {CHROMIUM}: apt-get install chromium"),
-    pytest.mark.skipif(not (ROOT / "pretrained/sinewave/inn.safetensors").exists(), reason="no trained models"),
-]
+pytestmark = pytest.mark.skipif(not (ROOT / "pretrained/sinewave/inn.safetensors").exists(), reason="no trained models")
 HEAD, ROW = 35, 35
 """Height in pixels of a table's header and of a row."""
-
-
-@pytest.fixture(scope="module")
-def address():
-    with server() as (address, _):
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def watch(browser):
-    opened = []
-
-    def make(**settings):
-        opened.append(Watched(browser, **settings))
-        return opened[-1]
-
-    yield make
-    for watched in opened:
-        errors, abroad = list(watched.errors), list(watched.abroad)
-        watched.context.close()
-        assert errors == []
-        assert abroad == []
 
 
 def place(page):
@@ -54,17 +20,15 @@ def place(page):
 @pytest.mark.parametrize(("width", "task"), [(1440, "sinewave"), (390, "sinewave"), (1440, "crystal")])
 def test_a_row_opens_a_panel_and_the_table_stays_where_it_is(address, watch, width, task):
     page = watch(width=width, height=900).open(f"{address}/?n=25&task={task}")
-    page.wait_for_timeout(1500)  # a phone's page is redrawn once it has reported its width
-    page.wait_for_selector(AT_REST)
+    steady(page)
     table = page.locator('[data-testid="stDataFrame"]').first
     table.scroll_into_view_if_needed()
-    page.wait_for_timeout(500)
+    steady(page)
     before, grid = place(page), table.locator("canvas").first.bounding_box()
     page.mouse.click(grid["x"] + 18, grid["y"] + HEAD + 2.5 * ROW)
     page.wait_for_function("() => location.search.includes('sample=')")
-    page.wait_for_timeout(400)
-    page.wait_for_selector(AT_REST)
     page.get_by_role("heading", name="Sample").first.wait_for()
+    steady(page)
     assert abs(place(page) - before) <= 1
 
 
@@ -98,10 +62,10 @@ def test_back_and_forward_walk_through_settings_and_views(address, watch):
     page.go_back()
     page.wait_for_function("() => location.search.includes('y1=0.8') && !location.search.includes('view=')")
     page.wait_for_selector(".st-key-animation")
-    page.wait_for_timeout(800)
+    steady(page)
     page.go_back()
     page.wait_for_function(DRAWN, arg=1.2)
-    page.wait_for_timeout(800)
+    steady(page)
     page.go_forward()
     page.wait_for_function(DRAWN, arg=0.8)
 
@@ -116,15 +80,13 @@ def test_back_and_forward_walk_through_settings_and_views(address, watch):
 )
 def test_the_whole_figure_is_on_the_first_screen(address, watch, width, height, task, whole):
     page = watch(width=width, height=height).open(f"{address}/?task={task}&n=25")
-    page.wait_for_timeout(1500)
-    page.wait_for_selector(AT_REST)
+    steady(page)
     assert page.locator(whole).first.evaluate("it => it.getBoundingClientRect().bottom") <= height
 
 
 def test_a_phone_s_first_screen_shows_designs_and_the_way_to_learn(address, watch):
     page = watch(width=390, height=844).open(f"{address}/?n=25")
-    page.wait_for_timeout(1500)
-    page.wait_for_selector(AT_REST)
+    steady(page)
     link = page.get_by_text("Learn it in ten steps")
     assert link.evaluate("it => it.getBoundingClientRect().bottom") <= 844
     seen = (

@@ -21,6 +21,26 @@ DRAWN = """target => {
     return target === null || Math.abs(meta.target[0] - target) < 1e-9;
 }"""
 AT_REST = '[data-testid="stApp"][data-test-script-state="notRunning"]'
+STEADY = """() => {
+    const figures = [...document.querySelectorAll('.js-plotly-plot')].map(figure => {
+        const box = figure.getBoundingClientRect();
+        return [box.top, box.width, figure._fullLayout?.width, figure._fullLayout?.height];
+    });
+    const look = document.querySelector('AT_REST') && figures.length ? JSON.stringify(figures) : null;
+    if (look === null || look !== window.lastLook) { window.lastLook = look; window.since = performance.now(); }
+    return look !== null && performance.now() - window.since > 600;
+}""".replace("AT_REST", AT_REST)
+"""True once the figures have kept size and place for 0.6 s."""
+STEADY = """() => {
+    const figures = [...document.querySelectorAll('.js-plotly-plot')].map(figure => {
+        const box = figure.getBoundingClientRect();
+        return [box.top, box.width, figure._fullLayout?.width, figure._fullLayout?.height];
+    });
+    const look = document.querySelector('AT_REST') && figures.length ? JSON.stringify(figures) : null;
+    if (look === null || look !== window.lastLook) { window.lastLook = look; window.since = performance.now(); }
+    return look !== null && performance.now() - window.since > 600;
+}""".replace("AT_REST", AT_REST)
+"""True once the figures have kept size and place for 0.6 s."""
 
 
 @contextmanager
@@ -78,22 +98,37 @@ def settled(page):
     page.wait_for_selector(AT_REST)
 
 
+def steady(page):
+    """Wait until the script rests and figures keep size and place; a new page is redrawn once it knows its width."""
+    page.wait_for_function(STEADY)
+
+
+def press(page, label):
+    """Click a button of the figure."""
+    page.locator(".updatemenu-button", has_text=label).first.click()
+
+
 class Watched:
     """A page that records forbidden events: errors on its console, and requests beyond the loopback.
 
-    Figures play automatically only with ``motion="no-preference"``.
+    Figures play automatically only with ``motion="no-preference"``. ``profile``: a browser, or a context of one.
+    ``missing``: whether files may be missing (404).
     """
 
-    def __init__(self, browser, width=1440, height=900, theme="light", motion="reduce"):
+    def __init__(self, profile, width=1440, height=900, theme="light", motion="reduce", missing=False):
         self.errors, self.abroad = [], []
-        self.context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=theme, reduced_motion=motion
-        )
-        self.page = self.context.new_page()
+        self.page = profile.new_page()
+        self.context = self.page.context
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.emulate_media(color_scheme=theme, reduced_motion=motion)
         self.page.set_default_timeout(TIMEOUT)
-        self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
+        self.page.on("console", lambda m: self._console(m, missing))
         self.page.on("pageerror", lambda e: self.errors.append(str(e)))
         self.page.on("request", self._request)
+
+    def _console(self, message, missing):
+        if message.type == "error" and not (missing and "404" in message.text):
+            self.errors.append(message.text)
 
     def _request(self, request):
         if not request.url.startswith(("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:")):

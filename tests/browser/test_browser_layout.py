@@ -1,0 +1,56 @@
+"""Layout in headless Chromium: nothing overlaps, is cut off, or is wider than the page, on a phone or a projector."""
+
+import pytest
+
+from tests.support.browser import ROOT, steady
+
+pytestmark = pytest.mark.skipif(
+    not (ROOT / "pretrained/sinewave/inn.safetensors").exists(), reason="no trained sinewave model in pretrained/"
+)
+
+# Texts that overlap or are cut off at the figure's edge. Numbers on loops may overlap.
+CLASHES = """() => {
+    const figure = document.querySelector('.js-plotly-plot'), edge = figure.getBoundingClientRect();
+    const texts = [...figure.querySelectorAll('text')].filter(t => t.textContent.trim() && !t.closest('.scatterlayer')
+        && !t.closest('.slider-labels') && t.getBoundingClientRect().width > 2);
+    const boxes = texts.map(t => [t.textContent, t.getBoundingClientRect()]);
+    const found = [];
+    for (const [text, b] of boxes)
+        if (b.left < edge.left - 1 || b.right > edge.right + 1 || b.bottom > edge.bottom + 1)
+            found.push('cut off: ' + text);
+    for (let i = 0; i < boxes.length; i++) for (let j = i + 1; j < boxes.length; j++) {
+        const [a, b] = [boxes[i][1], boxes[j][1]];
+        const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+        const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+        if (across > 2 && down > 3) found.push(boxes[i][0] + ' | ' + boxes[j][0]);
+    }
+    return found;
+}"""
+
+
+@pytest.mark.parametrize(
+    ("view", "width"),
+    [(view, width) for view in ("Posterior", "Latent design", "Compare") for width in (390, 1440)],
+)
+def test_nothing_overlaps_in_the_other_views(address, watch, view, width):
+    page = watch(width=width, height=900, theme="dark" if width == 390 else "light").open(
+        f"{address}/?view={view}&n=50"
+    )
+    steady(page)
+    assert page.evaluate(CLASHES) == []
+    assert page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth") <= 0
+
+
+@pytest.mark.parametrize("width", [390, 768, 1024, 1280, 1440, 1920])
+def test_nothing_overlaps_or_is_cut_off(address, watch, width):
+    page = watch(width=width, height=900, theme="dark" if width % 3 else "light").open(address)
+    steady(page)
+    assert page.evaluate(CLASHES) == []
+    assert page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth") <= 0
+
+
+def test_the_figure_follows_the_width_of_the_page(address, watch):
+    page = watch(width=390, height=844).open(address)
+    page.wait_for_function("() => document.querySelector('.js-plotly-plot')?._fullLayout?.height > 900")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.wait_for_function("() => document.querySelector('.js-plotly-plot')?._fullLayout?.height < 700")
