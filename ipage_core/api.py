@@ -171,9 +171,9 @@ def design(
         model = load(problem, model, method=settings.pop("method", None))
     if model is not None:
         settings.setdefault("method", model.method)
-    known = [name for name in DesignRequest.__dataclass_fields__ if name not in ("task", "target", "n", "targets")]
-    if unknown := [name for name in settings if name not in known]:
-        raise ValueError(f"The setting '{unknown[0]}' is not known; accepted: {', '.join(known)}")
+    accepted = [name for name in DesignRequest.__dataclass_fields__ if name not in ("task", "target", "n", "targets")]
+    if unknown := [name for name in settings if name not in accepted]:
+        raise ValueError(f"The setting '{unknown[0]}' is not known; accepted: {', '.join(accepted)}")
     request = DesignRequest.of(problem, target, n=n, **settings)
     if model is not None and model.task.name != problem.name:
         raise ValueError(f"The model is for {model.task.name}, not for {problem.name}")

@@ -166,14 +166,14 @@ def _figure(asked: Asked, campaign: Campaign, lines: list[Line], dark: bool, siz
 
 def _hits(asked: Asked, campaign: Campaign) -> None:
     """The hits by name, with their download in the form of solutions.csv."""
-    if not campaign.found:
+    if not campaign.distinct_hits:
         return
-    task, x, y = campaign.task, campaign.x[campaign.found], campaign.y[campaign.found]
-    columns: dict[str, Any] = {"evaluation": [row + 1 for row in campaign.found]}
+    task, x, y = campaign.task, campaign.x[campaign.distinct_hits], campaign.y[campaign.distinct_hits]
+    columns: dict[str, Any] = {"evaluation": [row + 1 for row in campaign.distinct_hits]}
     columns |= dict(zip(task.property_labels, y.numpy().T, strict=True))
     shown = list(zip(task.variables, x.T, strict=True))[:12]
     columns |= {known.label: [known.show(value) for value in column.tolist()] for known, column in shown}
-    st.subheader(f"{len(campaign.found)} distinct hits, all verified by Ω", divider="gray")
+    st.subheader(f"{len(campaign.distinct_hits)} distinct hits, all verified by Ω", divider="gray")
     frame = pd.DataFrame(columns)
     formats = {name: st.column_config.NumberColumn(format="%.5g") for name in frame.select_dtypes("floating")}
     st.dataframe(frame, hide_index=True, column_config=formats)

@@ -92,9 +92,9 @@ def _show_sweep(request: DesignRequest, run: Run, dark: bool, size: Size) -> Cal
     seeds = left.select_slider("Number of seeds", SEEDS, value=5, key="seeds", bind="query-params")
     cells = [(n, seed, name) for seed, n, name in product(range(seeds), SIZES, SAMPLINGS)]
     about = replace(request, n=0, seed=0, sampling="srs")
-    known = st.session_state.setdefault("sweeps", {}).setdefault(about, {})
+    outcomes = st.session_state.setdefault("sweeps", {}).setdefault(about, {})
     sweep = (about, seeds)
-    missing = [cell for cell in cells if cell not in known]
+    missing = [cell for cell in cells if cell not in outcomes]
     going = st.session_state.get("sweeping") == sweep and bool(missing)
 
     def press() -> None:
@@ -108,38 +108,38 @@ def _show_sweep(request: DesignRequest, run: Run, dark: bool, size: Size) -> Cal
     bar, place = st.empty(), st.empty()
 
     def draw(key: str) -> None:
-        if not known:
+        if not outcomes:
             place.caption(
                 "How many solutions each sampling reaches with few and with many designs: the paper's Figures 4 and 5 "
                 "over many seeds. Press the button; each seed takes a few seconds, and you can stop at any time."
             )
             return
         by_name: dict[str, dict[int, list[Outcome]]] = {SAMPLINGS[name]: {} for name in SAMPLINGS}
-        for (n, _, name), one in known.items():
+        for (n, _, name), one in outcomes.items():
             by_name[SAMPLINGS[name]].setdefault(n, []).append(one)
         spec = sweep_figure(run, by_name, SIZES, bool(run.verified.any()), dark, size)
         with place.container():
             chart(spec, key=key, config=CONFIG)
-            done = max((seed for _, seed, _ in known), default=-1) + 1
+            done = max((seed for _, seed, _ in outcomes), default=-1) + 1
             st.caption(
                 f"Points are means over {done} seeds. **Left:** the bar runs from the worst seed to the best; with "
                 "few samples maximin reaches solutions that SRS misses. **Right:** median error; the bar holds 90 % "
                 "of the designs."
             )
-            if not going or len(known) >= len(cells):  # while a sweep continues, not after every seed
+            if not going or len(outcomes) >= len(cells):  # while a sweep continues, not after every seed
                 numbers(sweep_table(run, by_name, bool(run.verified.any())), "sweep", key)
 
     draw("sweep-figure")
-    return lambda: _work(request, missing, known, len(cells), bar, draw) if going else None
+    return lambda: _work(request, missing, outcomes, len(cells), bar, draw) if going else None
 
 
-def _work(request: DesignRequest, missing: list, known: dict, total: int, bar, draw) -> None:  # type: ignore[no-untyped-def]
+def _work(request: DesignRequest, missing: list, outcomes: dict, total: int, bar, draw) -> None:  # type: ignore[no-untyped-def]
     """Compute the missing runs. Any click or change on the page interrupts this between two runs."""
     marked = stamp(request.task.name, request.method)
     for k, cell in enumerate(missing):
         n, seed, name = cell
         bar.progress((total - len(missing) + k) / total, f"{SAMPLINGS[name]}, N = {n}, seed {seed}")
-        known[cell] = outcome(request.replace(n=n, sampling=name, seed=seed), marked)
+        outcomes[cell] = outcome(request.replace(n=n, sampling=name, seed=seed), marked)
         if (n, name) == (SIZES[-1], list(SAMPLINGS)[-1]):  # a seed is complete
             draw(f"sweep-{seed}")
     st.session_state.sweeping = None

@@ -62,9 +62,9 @@ def show(request: DesignRequest, run: Run, plane: tuple[int, int], dark: bool, s
     if why := not_covered(request, run):
         st.info(plain(why), icon=":material/info:")
         return None
-    known: dict[tuple[str, int], Covered | str] = st.session_state.setdefault("coverages", {})
+    kept: dict[tuple[str, int], Covered | str] = st.session_state.setdefault("coverages", {})
     key = (request.key(), stamp(run.task, run.method))
-    covered = known.get(key)
+    covered = kept.get(key)
     going = covered is None and st.session_state.get("covering") == _about(request)
     across, up, epsilon, look, fill = st.columns([1, 1, 1, 1.3, 1.3], vertical_alignment="bottom")
     within = epsilon.number_input(
@@ -122,7 +122,7 @@ def show(request: DesignRequest, run: Run, plane: tuple[int, int], dark: bool, s
             "and measures how far each is from its nearest design. Where Ω can be enclosed by interval arithmetic, it "
             "proves a distance that no solution exceeds. This takes some seconds and can be stopped."
         )
-    return (lambda: _work(request, run, key, known, place)) if going else None
+    return (lambda: _work(request, run, key, kept, place)) if going else None
 
 
 def _added(run: Run, within: float) -> str:
@@ -140,24 +140,24 @@ def _added(run: Run, within: float) -> str:
 def _draw(
     covered: Covered, within: float, labels: tuple[str, ...], pair: tuple[int, int], dark: bool, size: Size
 ) -> None:
-    known = replace(covered.coverage, within=within)
-    chart(figure(known, covered.designs, labels, pair, dark, size), key="coverage", config=CONFIG)
-    st.markdown(f"**{covered.pieces} {known.sentence()}**".replace("** ", "**"))
-    surrogate = "" if known.measured else " Solutions are those of the surrogate f, not of Ω."
-    dotted = " Dotted: proved, all of them from that distance on." if known.proof is not None else ""
+    shown = replace(covered.coverage, within=within)
+    chart(figure(shown, covered.designs, labels, pair, dark, size), key="coverage", config=CONFIG)
+    st.markdown(f"**{covered.pieces} {shown.sentence()}**".replace("** ", "**"))
+    surrogate = "" if shown.measured else " Solutions are those of the surrogate f, not of Ω."
+    dotted = " Dotted: proved, all of them from that distance on." if shown.proof is not None else ""
     st.caption(
         "**Left:** solutions all over the box; those without a design within ε are not seen. **Right:** which share "
         f"of them has a design within ε.{surrogate} Dashed: the same, each solution weighted by the posterior.{dotted}"
-        + (f" {plain(known.refused[:1].upper() + known.refused[1:])}." if known.refused else "")
+        + (f" {plain(shown.refused[:1].upper() + shown.refused[1:])}." if shown.refused else "")
     )
-    numbers(table(known), "coverage")
+    numbers(table(shown), "coverage")
 
 
 def _work(
     request: DesignRequest,
     run: Run,
     key: tuple[str, int],
-    known: dict[tuple[str, int], Covered | str],
+    kept: dict[tuple[str, int], Covered | str],
     place: DeltaGenerator,
 ) -> None:
     """Compute the coverage. Any click or change on the page interrupts it."""
@@ -169,9 +169,9 @@ def _work(
         bar.progress(share, f"{tested} boxes tested: no solution is farther than {radius:.3f} from a design, proved")
 
     try:
-        known[key] = cover(request, run, progress)
+        kept[key] = cover(request, run, progress)
     except ValueError as error:
-        known[key] = str(error)
-    while len(known) > KEPT:
-        known.pop(next(iter(known)))
+        kept[key] = str(error)
+    while len(kept) > KEPT:
+        kept.pop(next(iter(kept)))
     st.rerun()

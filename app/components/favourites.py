@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from app.components.chart import chart
-from app.components.tables import told_names, x_names, y_names
+from app.components.tables import shown_names, x_names, y_names
 from app.figures.playback import Size
 from app.figures.run import Run
 from app.figures.theme import Dict
@@ -84,7 +84,7 @@ def _table(task: str, mine: list[dict[str, Any]]) -> pd.DataFrame:
         rows[f"{name}*"] = [one["y_star"][j] for one in mine]
         rows[f"{name} by Ω"] = [one["y"][j] for one in mine]
     rows["off by"] = [one["off_by"] for one in mine]
-    for j, name in enumerate(told_names(problem)):
+    for j, name in enumerate(shown_names(problem)):
         rows[name] = [one["x"][j] for one in mine]
     rows["method"] = [one["method"] for one in mine]
     rows["sample"] = [one["sample"] for one in mine]

@@ -57,13 +57,13 @@ def short(text: str) -> str:
 def task_index(names: Sequence[str]) -> int | None:
     """Place of the link's task among ``names``, 0 if it names none; None, with a sentence, if it is not there."""
     use("task")
-    asked = st.query_params.get("task")
-    if asked is None:
+    name = st.query_params.get("task")
+    if name is None:
         return 0
-    if asked in names:
-        return list(names).index(asked)
+    if name in names:
+        return list(names).index(name)
     st.error(
-        f"There is no task “{short(asked)}” here: it was removed, or the link comes from another computer. Choose a "
+        f"There is no task “{short(name)}” here: it was removed, or the link comes from another computer. Choose a "
         "task from the list.",
         icon=":material/error:",
     )

@@ -106,10 +106,10 @@ def _curves(training: Training, epochs: list[dict[str, Any]], dark: bool, size: 
 
 def ticks(values: list[float]) -> dict[str, Any]:
     """Ticks of a logarithmic axis: powers of ten, with 2 and 5 between if these are few; a tick at each end."""
-    known = [value for value in values if 0 < value < math.inf]
-    if not known:
+    finite = [value for value in values if 0 < value < math.inf]
+    if not finite:
         return {}
-    low, high = math.floor(math.log10(min(known))), math.ceil(math.log10(max(known)))
+    low, high = math.floor(math.log10(min(finite))), math.ceil(math.log10(max(finite)))
     high += low == high
     steps = (1, 2, 5) if high - low <= 2 else (1,)
     every = max(1, (high - low) // 5)

@@ -14,7 +14,7 @@ import streamlit as st
 from app.components import links
 from app.components.chart import dressed
 from app.components.link import link_of
-from app.components.words import asked_text, plain
+from app.components.words import goal_text, plain
 from app.figures import posterior
 from app.figures.coordinates import coordinates
 from app.figures.playback import WIDE
@@ -108,7 +108,7 @@ def archive(request: DesignRequest, run: Run, figures: Figures) -> bytes:
     read_me = READ_ME.format(
         title=TASKS[run.task].title,
         n=run.n,
-        target=asked_text(run),
+        target=goal_text(run),
         command=request.to_command(),
         address=request.to_query(),
     )

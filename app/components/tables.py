@@ -36,7 +36,7 @@ def table(run: Run) -> pd.DataFrame:
         columns["loop"] = pd.array([k + 1 if k >= 0 else None for k in run.modes[-1].tolist()], dtype="Int64")
     stages = {final: run.x[-1]} | ({start: run.x[0]} if run.localizes else {})
     for stage, x in stages.items():
-        shown = list(zip(told_names(task), x.astype(float).T, strict=False))
+        shown = list(zip(shown_names(task), x.astype(float).T, strict=False))
         columns |= {f"{name} {stage}": column for name, column in shown}
     for j, label in enumerate(task.property_labels[task.n_targets :], start=task.n_targets):
         columns[label] = run.achieved[:, j]
@@ -62,7 +62,7 @@ def x_names(task: Task) -> list[str]:
     return names if len(set(names)) == task.d else [f"x{j + 1}" for j in range(task.d)]
 
 
-def told_names(task: Task) -> list[str]:
+def shown_names(task: Task) -> list[str]:
     """Names of the coordinates that a table shows."""
     return x_names(task)[:MOST_COLUMNS] if task.d < PIXELS else []
 

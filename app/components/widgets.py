@@ -107,7 +107,7 @@ def _ask_otherwise(task: Task, form: Form, y: tuple[float, ...]) -> dict[str, An
                 goals.append(_ask_goal(task, j, y[j]))
         free = all(goal is not None and goal.kind == "anything" for goal in goals)
         wrong = "Choose a goal for at least one property." if free else ""
-        asked = accepted(f"{task.name}-goals", goals, wrong)
+        chosen_goals = accepted(f"{task.name}-goals", goals, wrong)
         left, right = st.columns(2)
         first = task.variables[0]
         examples = f"{x_names(task)[0]} = {first.levels[0] if first.levels else f'{float(task.bounds.mean(0)[0]):g}'}"
@@ -139,9 +139,9 @@ def _ask_otherwise(task: Task, form: Form, y: tuple[float, ...]) -> dict[str, An
             seed_design, wrong = misread(task, start)
             begin = accepted(f"{task.name}-start", seed_design, wrong)
         form.below()
-    if asked is None or held is None or begin is None or None in asked:
+    if chosen_goals is None or held is None or begin is None or None in chosen_goals:
         return None
-    return {"target": Target(tuple(goal for goal in asked if goal)), "constraints": held, "start": begin}
+    return {"target": Target(tuple(goal for goal in chosen_goals if goal)), "constraints": held, "start": begin}
 
 
 def _ask_goal(task: Task, j: int, y: float) -> Goal | None:
@@ -178,8 +178,8 @@ def _ask_goal(task: Task, j: int, y: float) -> Goal | None:
 
 
 def _span(task: Task, j: int) -> float:
-    known = data(task.name)
-    return known.high[j] - known.low[j]
+    values = data(task.name)
+    return values.high[j] - values.low[j]
 
 
 SPREADS = {"box": "over all solutions", "posterior": "over the likely solutions", "off": "no: as drawn"}
@@ -294,13 +294,13 @@ def _agreed(task: Task, evaluations: int) -> bool:
 
 def trained(task: Task) -> list[str]:
     """Methods with trained networks; all methods if there are none, so that the page can name the missing files."""
-    known = [name for name, row in METHODS.items() if row.task in (None, task.name)]
+    suited = [name for name, row in METHODS.items() if row.task in (None, task.name)]
     have = [
         name
-        for name in known
+        for name in suited
         if all((folder(task, name) / f"{model}.safetensors").exists() for model in METHODS[name].models)
     ]
-    return have or known
+    return have or suited
 
 
 def _ask_task(forms: Forms, index: int | None) -> Task:
@@ -351,30 +351,30 @@ def _follow(source: str, sink: str) -> None:
 
 def _ask_target(task: Task, j: int, kind: str, usual: float) -> float:
     """Number and slider for one coordinate of y*, with the histogram of the training data above the slider."""
-    known, number, slider = data(task.name), f"y{j + 1}", f"slide_{task.name}_{j + 1}"
+    values, number, slider = data(task.name), f"y{j + 1}", f"slide_{task.name}_{j + 1}"
     label, alone = task.property_labels[j], task.n_targets == 1
     left, right = st.columns([1, 2.4] if alone else [1.25, 1.4], gap="small", vertical_alignment="bottom")
     named = f"Target y*: {label.removeprefix('y = ')}".removesuffix(": y")
     value = left.number_input(
         named if alone else f"{y_names(task)[j]}*: {label}",
         value=float(usual),
-        step=10 * known.step[j],
+        step=10 * values.step[j],
         format="%.4g",
         key=number,
         bind="query-params",
     )
-    low, high = known.low[j], known.high[j]
+    low, high = values.low[j], values.high[j]
     st.session_state[slider] = min(max(value, low), high)
     top = st.session_state.get(f"upto{j + 1}", value)
     everything = (-np.inf, np.inf)
     accepted = {"exactly": (value, value), "at least": (value, np.inf), "at most": (-np.inf, value)}
     accepted |= dict.fromkeys(("minimize", "maximize", "anything"), everything)
-    right.html(histogram(known.counts[j], low, high, accepted.get(kind, (value, top)), is_dark()))
+    right.html(histogram(values.counts[j], low, high, accepted.get(kind, (value, top)), is_dark()))
     right.slider(
         label,
         low,
         high,
-        step=known.step[j],
+        step=values.step[j],
         key=slider,
         label_visibility="collapsed",
         on_change=_follow,

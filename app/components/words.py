@@ -57,7 +57,7 @@ def target_text(run: Run) -> str:
     return (f"({numbers})" if len(run.y_star) > 1 else numbers) + unit(run)
 
 
-def asked_text(run: Run) -> str:
+def goal_text(run: Run) -> str:
     """The target: 'y* = 1.2', 'y ≥ 1.5', '0.4 ≤ y ≤ 0.6'; several properties are joined by commas."""
     if run.exact.all():
         return f"y* = {target_text(run)}"
@@ -91,11 +91,11 @@ def headline(run: Run, constrained: bool = False) -> str:
         best, by = closest(run)
         numbers = ", ".join(f"{v:.4g}" for v in best)
         numbers = f"({numbers})" if len(best) > 1 else numbers
-        return f"No design{within} for {asked_text(run)}: the closest has {numbers}{unit(run)} by {by}, not verified"
+        return f"No design{within} for {goal_text(run)}: the closest has {numbers}{unit(run)} by {by}, not verified"
     if not run.verified.any():
-        return f"{run.n} design{'' if run.n == 1 else 's'} for {asked_text(run)}, not verified"
+        return f"{run.n} design{'' if run.n == 1 else 's'} for {goal_text(run)}, not verified"
     achieve = "design achieves" if run.verified.sum() == 1 else "designs achieve"
-    text = f"{run.hit.sum()} of {run.verified.sum()} {achieve} {asked_text(run)}"
+    text = f"{run.hit.sum()} of {run.verified.sum()} {achieve} {goal_text(run)}"
     if run.exact.any():
         text += f" within ±{run.tolerance:.3g}{unit(run)}"
     if constrained:
@@ -115,7 +115,7 @@ def doubt_text(task: Task, doubted: Doubt) -> str:
     """The warning before a run whose target lies outside the training data or in a gap."""
     ranges = " and ".join(f"{low:.4g} to {high:.4g}" for low, high in doubted.extent.T)
     where = (
-        f"lies outside the values of the {doubted.known:,} training pairs ({ranges})"
+        f"lies outside the values of the {doubted.pairs:,} training pairs ({ranges})"
         if doubted.where == "beyond"
         else "lies in a gap between the training pairs"
     )
@@ -246,7 +246,7 @@ def sample_figures(run: Run, sample: int, seen: Inspection) -> list[Figure]:
     verified = bool(run.verified[sample])
     truth = float(np.square(run.achieved[sample, : len(run.y_star)] - run.aims[sample]).sum())
     unseen = "Ω has not run" if TASKS[run.task].omega else "there is no Ω: measure it"
-    meaning = f"Ω(x); the target is {asked_text(run)}" if verified else unseen
+    meaning = f"Ω(x); the target is {goal_text(run)}" if verified else unseen
     figures = [
         Figure("Achieved y", targets + unit(run) if verified else "not verified", meaning),
     ]

@@ -28,7 +28,7 @@ COMMAND = "python -m ipage_core benchmark --out runs/benchmark"
 
 
 @st.cache_resource(max_entries=2, show_spinner="Reading results …")
-def _found(folder: str, stamp: int) -> results.Tables:
+def _tables(folder: str, stamp: int) -> results.Tables:
     """Cached for all sessions; do not modify."""
     return results.load(Path(folder))
 
@@ -36,7 +36,7 @@ def _found(folder: str, stamp: int) -> results.Tables:
 @st.cache_resource(max_entries=2, show_spinner="Reading results …")
 def _overview(folder: str, stamp: int) -> dict[str, results.Shown]:
     """All figures by title; cached for all sessions."""
-    return {one.title: one for one in results.overview(_found(folder, stamp), Path(folder))}
+    return {one.title: one for one in results.overview(_tables(folder, stamp), Path(folder))}
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -55,7 +55,7 @@ def show(dark: bool, folder: Path | None = None) -> None:
         return
     there = str(folder), cells_file.stat().st_mtime_ns
     try:
-        loaded = _found(*there)
+        loaded = _tables(*there)
     except ValueError as error:
         st.error(str(error), icon=":material/error:")
         return

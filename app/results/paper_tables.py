@@ -61,8 +61,8 @@ def table(cells: pd.DataFrame, missing: dict[str, str], protocol: str, intervals
         at = chosen[(chosen["task"] == task) & (chosen["method"] == method)]
         if len(at):
             return _cell(at.iloc[0], bool(bold[at.index[0]]))
-        why, known = gone.get((task, method), ""), paper.reported(task, method, protocol)
-        return {"paper": f"{known[0]:g}" if known else "–", "none": "not available" if why else "–", "why": why}
+        why, reported = gone.get((task, method), ""), paper.reported(task, method, protocol)
+        return {"paper": f"{reported[0]:g}" if reported else "–", "none": "not available" if why else "–", "why": why}
 
     rows = [
         {"method": method, "name": figures.short(method), "cells": [cell(task, method) for task in tasks]}

@@ -36,18 +36,18 @@ st.caption(
 
 def linked_runs(task: str) -> list[dict]:
     """The runs in the address, or two runs that differ in their method."""
-    known, rows, text = trained(TASKS[task]), [], st.query_params.get("runs", "")
+    methods, rows, text = trained(TASKS[task]), [], st.query_params.get("runs", "")
     links.use("runs")
     for part in text.split(",") if text else ():
         method, _, rest = part.rpartition("~")[0].partition("~")
         seed = part.rpartition("~")[2]
         whole = seed.isascii() and seed.isdigit() and len(seed) < 9 and int(seed) <= MOST_SEED
-        if method in known and rest in SAMPLINGS and whole:
+        if method in methods and rest in SAMPLINGS and whole:
             rows.append({"method": method, "sampling": rest, "seed": int(seed)})
         else:
             links.drop("runs", part, "is not accepted: METHOD~SAMPLING~SEED")
-    usual = TASKS[task].default_method if TASKS[task].default_method in known else known[0]
-    other = "prior-lm" if "prior-lm" in known and usual != "prior-lm" else known[-1]
+    usual = TASKS[task].default_method if TASKS[task].default_method in methods else methods[0]
+    other = "prior-lm" if "prior-lm" in methods and usual != "prior-lm" else methods[-1]
     return rows or [{"method": m, "sampling": "maximin", "seed": 0} for m in (usual, other)]
 
 

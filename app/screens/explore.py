@@ -39,12 +39,12 @@ else:
     size = Size(size_name())
 
 
-def find(asked: DesignRequest) -> tuple[DesignRequest, runs.Run]:
+def find(request: DesignRequest) -> tuple[DesignRequest, runs.Run]:
     """The designs; or an error message and the last designs that could be computed."""
     try:
-        panel_of(asked.task.name).before(asked)
-        with st.spinner(f"Designing {asked.n} samples …", show_time=True):
-            found = runs.of(asked)
+        panel_of(request.task.name).before(request)
+        with st.spinner(f"Designing {request.n} samples …", show_time=True):
+            run = runs.of(request)
     except ValueError as error:  # the core's error messages, such as a missing model or an invalid setting
         st.error(plain(str(error)), icon=":material/error:")
     except Exception:
@@ -54,21 +54,21 @@ def find(asked: DesignRequest) -> tuple[DesignRequest, runs.Run]:
             icon=":material/error:",
         )
     else:
-        st.session_state.shown = asked
-        return asked, found
+        st.session_state.shown = request
+        return request, run
     last = st.session_state.get("shown")
-    if last is None or last.task.name != asked.task.name:
+    if last is None or last.task.name != request.task.name:
         st.stop()
     st.caption("Below is the last result that could be computed.")
     return last, runs.of(last)
 
 
 with st.container(key="ask"):
-    asked = coverage.with_fill(widgets.ask(lambda task: panel_of(task).form))
-doubted = doubt(asked.task, asked.target)
+    request = coverage.with_fill(widgets.ask(lambda task: panel_of(task).form))
+doubted = doubt(request.task, request.target)
 if doubted:
-    told, button = st.columns([3.2, 1], vertical_alignment="center")
-    told.info(doubt_text(asked.task, doubted), icon=":material/explore_off:")
+    note, button = st.columns([3.2, 1], vertical_alignment="center")
+    note.info(doubt_text(request.task, doubted), icon=":material/explore_off:")
     button.button(
         f"Ask for {doubted.text}",
         key="nearest",
@@ -79,31 +79,31 @@ if doubted:
 with st.sidebar:
     motion.ask()
     flicker.prevent()
-own = panel_of(asked.task.name)
-asked, run = find(asked)
+own = panel_of(request.task.name)
+request, run = find(request)
 run = own.completed(run)
-share.check_link(asked)
+share.check_link(request)
 widgets.begun()
 
-st.markdown(f"#### {headline(run, by_constraints(run, asked.target, asked.constraints))}")
-if advice := own.advice(asked, run):
+st.markdown(f"#### {headline(run, by_constraints(run, request.target, request.constraints))}")
+if advice := own.advice(request, run):
     st.caption(advice)
 if note := note_text(run):
     st.warning(note, icon=":material/flag:")
 views = {
     "Localization": lambda: localization.show(run, own.figure, own.caption(run), own.any_plane, dark, size),
-    "Guess": lambda: guess.show(asked.task, run, own.picture, dark, size),
+    "Guess": lambda: guess.show(request.task, run, own.picture, dark, size),
     "Posterior": lambda: posterior.show(run, own.plane, dark, size),
-    "Latent design": lambda: latent.show(asked, run, dark, size),
-    "Coverage": lambda: coverage.show(asked, run, own.plane, dark, size),
-    "Compare": lambda: compare.show(asked, run, own.picture, dark, size),
+    "Latent design": lambda: latent.show(request, run, dark, size),
+    "Coverage": lambda: coverage.show(request, run, own.plane, dark, size),
+    "Compare": lambda: compare.show(request, run, own.picture, dark, size),
 }
 wide = not size.narrow
 left, *beside = st.columns([3.3, 1.1, 0.9] if wide else [1], vertical_alignment="center")
 with left:
     view = st.segmented_control(
         "View",
-        [name for name in views if name not in own.form.hidden and (name != "Guess" or guess.possible(asked.task))],
+        [name for name in views if name not in own.form.hidden and (name != "Guess" or guess.possible(request.task))],
         default="Localization",
         required=True,
         key="view",
@@ -114,7 +114,7 @@ with left:
 if not wide:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.page_link("screens/learn.py", label="New here? Learn it in ten steps", icon=":material/school:")
-        link.offer(asked, run, "content")
+        link.offer(request, run, "content")
 
 
 def ask_more(places: list) -> None:
@@ -129,14 +129,14 @@ def ask_more(places: list) -> None:
     left, *more = st.columns([3.3, 0.5, 0.75, 0.65], vertical_alignment="center") if wide else [st.container()] * 3
     if view == "Localization":
         with left:
-            starts.ask(asked.task, asked.method)
+            starts.ask(request.task, request.method)
     with more[0], st.container(key="top-formula"), st.popover("Ω", icon=":material/function:", width="stretch"):
-        own.explain(asked.task, dark)
+        own.explain(request.task, dark)
     with more[1], st.container(key="top-words"):
         glossary.offer()
     if wide:
         with more[2], st.container(key="top-link"):
-            link.offer(asked, run)
+            link.offer(request, run)
 
 
 if wide:
@@ -151,8 +151,8 @@ if not wide:
 if own.about:
     st.caption(own.about)
 st.html(cards(own.key_figures(run)))
-own.show_designs(asked, run, dark, size)
+own.show_designs(request, run, dark, size)
 favourites.show(run.task, own.kept, dark, size)
-share.show(asked, run, own.figures)
+share.show(request, run, own.figures)
 if rest:  # slow work comes last, when the page is complete; any click interrupts it
     rest()

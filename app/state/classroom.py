@@ -41,7 +41,7 @@ def note(text: str) -> None:
 
 def dft_left() -> int:
     """Number of crystals that this visitor may still verify; a large number if classroom mode is off."""
-    return max(0, DFT - st.session_state.get("dft_asked", 0)) if on() else 10**6
+    return max(0, DFT - st.session_state.get("dft_requested", 0)) if on() else 10**6
 
 
 def at_this_machine() -> bool:

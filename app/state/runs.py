@@ -131,7 +131,7 @@ def record(designs: Solutions, accepted: np.ndarray | None = None, kinds: tuple[
     flat = frames.reshape(-1, task.d)
     prior, prior_y = (values[:PRIOR_SHOWN] for values in training(task.name))
     y = families = None
-    told_apart = False
+    distinguishes = False
     table = designs.frame()
     if task.beside is not None:
         table = task.beside(load(task.name, designs.method), designs, table)
@@ -141,7 +141,7 @@ def record(designs: Solutions, accepted: np.ndarray | None = None, kinds: tuple[
             families = task.modes(flat, designs.y_star.repeat(shape[0], 1))
             families = torch.where(task.in_bounds(flat), families, -1).reshape(shape).numpy()
             on_prior = task.modes(torch.from_numpy(prior.copy()), designs.y_star[:1].expand(len(prior), m))
-            told_apart = bool((on_prior >= 0).any())
+            distinguishes = bool((on_prior >= 0).any())
     if y is not None and designs.path is not None:
         table = _with_start(table, y[0], designs.y_star.numpy())
     return Run(
@@ -158,7 +158,7 @@ def record(designs: Solutions, accepted: np.ndarray | None = None, kinds: tuple[
         f_error=f_error,
         y=y,
         families=families,
-        n_modes=task.n_modes if told_apart else 0,
+        n_modes=task.n_modes if distinguishes else 0,
         prior=prior.astype(np.float32),
         prior_y=prior_y,
         replaced=designs.replaced.numpy(),

@@ -1,4 +1,4 @@
-"""Checks of a target before any run, from the training data: their range, their gaps, and the nearest known y."""
+"""Checks of a target before any run, from the training data: their range, their gaps, and the nearest y known."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Doubt:
 
     extent: np.ndarray
     """(2, m) smallest and largest training y."""
-    known: int
+    pairs: int
     """Number of training pairs behind this judgement."""
 
     @property
@@ -76,13 +76,13 @@ def doubt(task: Task, target: Target) -> Doubt | None:
 
     None if training y are accepted or surround the target, or if one of them is within the tolerances of it.
     """
-    known, tolerances, y = data(task.name), task.tolerances.numpy(), training(task.name)[1]
+    values, tolerances, y = data(task.name), task.tolerances.numpy(), training(task.name)[1]
     low, high = target.accepted.numpy()
-    span = known.extent[1] - known.extent[0]
+    span = values.extent[1] - values.extent[0]
     if (low == high).all():
-        distance, index = known.tree.query(low / span)
+        distance, index = values.tree.query(low / span)
         nearest = y[index]
-        if (np.abs(nearest - low) <= tolerances).all() or distance <= known.gap:
+        if (np.abs(nearest - low) <= tolerances).all() or distance <= values.gap:
             return None
     else:
         excess = np.maximum(np.maximum(low - y, y - high), 0)
@@ -90,10 +90,10 @@ def doubt(task: Task, target: Target) -> Doubt | None:
         nearest = y[index]
         if (excess[index] <= tolerances).all():
             return None
-    outside = ((high < known.extent[0]) | (low > known.extent[1])).any()
+    outside = ((high < values.extent[0]) | (low > values.extent[1])).any()
     digits = [max(0, 1 - int(np.floor(np.log10(tolerance)))) for tolerance in tolerances]
     rounded = np.array([round(float(v), k) for v, k in zip(nearest, digits, strict=True)])
-    return Doubt("beyond" if outside else "between", rounded, known.extent, len(y))
+    return Doubt("beyond" if outside else "between", rounded, values.extent, len(y))
 
 
 def _nice(step: float) -> float:

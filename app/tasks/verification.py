@@ -67,7 +67,7 @@ def ask(run: Run, x: np.ndarray, wanted: list[int], ticked: bool, operator: Oper
 
     def add() -> None:
         mine.append(jobs.queue().add(tuple(left), x[left], operator.work, operator.each))
-        st.session_state.dft_asked = st.session_state.get("dft_asked", 0) + len(left)
+        st.session_state.dft_requested = st.session_state.get("dft_requested", 0) + len(left)
 
     count = "the ticked" if ticked else f"the best {len(wanted)}"
     if left:
@@ -104,10 +104,10 @@ def _bar(job: jobs.Job) -> None:
         text = f"{counted(count)} wait{'s' * (count == 1)} behind {ahead} other {'job' if ahead == 1 else 'jobs'}"
     else:
         left = job.seconds_left
-        told_left = (
+        time_left = (
             f"about {duration(left)} left" if left > 1 else "slower than expected: other work shares these cores"
         )
-        text = f"DFT: {done} of {count} done, {told_left}"
+        text = f"DFT: {done} of {count} done, {time_left}"
     left_column.progress(done / count, text)
     stop.button(
         "Cancel",

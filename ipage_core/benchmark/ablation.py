@@ -117,8 +117,8 @@ def _families(solutions: Solutions) -> float:
 
 
 def _mean(errors: torch.Tensor) -> float:
-    known = errors[errors.isfinite()]
-    return known.mean().item() if len(known) == len(errors) and len(known) else math.nan
+    finite = errors[errors.isfinite()]
+    return finite.mean().item() if len(finite) == len(errors) and len(finite) else math.nan
 
 
 def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:

@@ -121,8 +121,8 @@ def markdown(results_so_far: pd.DataFrame) -> str:
         cells = []
         for task, n in shown:
             at = rows[(rows["task"] == task) & (rows["count"] == n)]
-            known = len(at) and np.isfinite(at["fill"].iloc[0])
-            cells.append(f"{at['fill'].iloc[0]:.3g} / {percent(at['share'].iloc[0])}" if known else "–")
+            measured = len(at) and np.isfinite(at["fill"].iloc[0])
+            cells.append(f"{at['fill'].iloc[0]:.3g} / {percent(at['share'].iloc[0])}" if measured else "–")
         name = f"{method}, {sampling}" + (f", spread {spread}" if spread != "off" else "")
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -12,8 +12,8 @@ Array = NDArray[np.floating]
 
 def error_quantiles(errors: Array, at: tuple[float, ...] = (0.05, 0.25, 0.5, 0.75, 0.95)) -> Array:
     """Quantiles of the finite errors, NaN if there are none. (n,) → (len(at),)."""
-    known = errors[np.isfinite(errors)]
-    return np.quantile(known, at) if len(known) else np.full(len(at), np.nan)
+    finite = errors[np.isfinite(errors)]
+    return np.quantile(finite, at) if len(finite) else np.full(len(at), np.nan)
 
 
 def bootstrap_interval(values: Array, level: float = 0.95, resamples: int = 1000, seed: int = 0) -> tuple[float, float]:
@@ -22,11 +22,11 @@ def bootstrap_interval(values: Array, level: float = 0.95, resamples: int = 1000
     It shows how much the mean varies with other solutions (or targets) of the same model, not with other trainings.
     NaN if n < 2. (Efron and Tibshirani 1993, section 13.3.)
     """
-    known = values[np.isfinite(values)]
-    if len(known) < 2:
+    finite = values[np.isfinite(values)]
+    if len(finite) < 2:
         return float("nan"), float("nan")
     rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(len(known), np.full(len(known), 1 / len(known)), size=resamples) @ known / len(known)
+    drawn = rng.multinomial(len(finite), np.full(len(finite), 1 / len(finite)), size=resamples) @ finite / len(finite)
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 

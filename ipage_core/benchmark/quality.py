@@ -35,8 +35,8 @@ def log_prior(task: Task, x: Tensor) -> Tensor:
         ValueError: the prior's density is not known.
     """
     if task.log_prior is None:
-        known = ", ".join(name for name, one in TASKS.items() if one.log_prior is not None)
-        raise ValueError(f"The density of the prior of {task.name} is not known; accepted: {known}")
+        accepted = ", ".join(name for name, one in TASKS.items() if one.log_prior is not None)
+        raise ValueError(f"The density of the prior of {task.name} is not known; accepted: {accepted}")
     return torch.where(task.in_bounds(x), task.log_prior(x.double()), -math.inf)
 
 
@@ -103,9 +103,9 @@ def work(argument: dict[str, Any]) -> Result:
 def _figures(task: Task, x: Tensor) -> dict[str, float]:
     """Figures of designs (n, d), with ‖·‖ in widths of the box."""
     low, width = task.bounds[0], task.bounds[1] - task.bounds[0]
-    known = reference(task.name, TRUTH, 1)
-    truth, x = ((known - low) / width).numpy(), x.double()[x.isfinite().all(1)]
-    unit, density, expected = ((x - low) / width).numpy(), log_prior(task, x), log_prior(task, known)
+    reference_x = reference(task.name, TRUTH, 1)
+    truth, x = ((reference_x - low) / width).numpy(), x.double()[x.isfinite().all(1)]
+    unit, density, expected = ((x - low) / width).numpy(), log_prior(task, x), log_prior(task, reference_x)
     inside = density.isfinite()
     return {
         "mmd2": mmd2(unit, truth),

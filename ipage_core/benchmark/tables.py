@@ -47,7 +47,7 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
         by_omega = (group["by"] == OMEGA).to_numpy()
         chosen = group[by_omega] if by_omega.any() else group
         error = chosen["error"].to_numpy()
-        known, judged = error[np.isfinite(error)], str(chosen["by"].iloc[0])
+        finite, judged = error[np.isfinite(error)], str(chosen["by"].iloc[0])
         runs = chosen.groupby("seed", observed=True)
         task, method, _, protocol, _ = cell
         reached = (error <= TASKS[task].tolerance ** 2).mean() if judged != NOBODY else np.nan
@@ -64,9 +64,9 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
                 "n": len(chosen),
                 "runs": len(means),
                 "failed_omega": int((by_omega & ~np.isfinite(group["error"])).sum()),
-                "mean": known.mean() if len(known) else np.nan,
-                "median": np.median(known) if len(known) else np.nan,
-                "p95": np.quantile(known, 0.95) if len(known) else np.nan,
+                "mean": finite.mean() if len(finite) else np.nan,
+                "median": np.median(finite) if len(finite) else np.nan,
+                "p95": np.quantile(finite, 0.95) if len(finite) else np.nan,
                 "failures": 1 - reached,
                 "low": low,
                 "high": high,

@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     if task.remark:
         print(f"{task.title}: {task.remark}", file=sys.stderr)
     print(json.dumps(summary(campaign), ensure_ascii=False))
-    return 0 if campaign.found else 1
+    return 0 if campaign.distinct_hits else 1
 
 
 def ledger_of(out: Path) -> Path:

@@ -105,11 +105,11 @@ def run(arguments: argparse.Namespace) -> None:
         print(task.describe_accuracy(method), "Not verified: no Ω.", file=sys.stderr)
     if arguments.to_measure is not None and task.to_measure is None:
         raise ValueError("--to-measure is for own data; this task has an Ω, which verifies designs")
-    known: list[int] = []
-    with watching(print_counts, source="design", known=known.append, **where_omega_runs(task, arguments)):
+    kept: list[int] = []
+    with watching(print_counts, source="design", kept=kept.append, **where_omega_runs(task, arguments)):
         solutions = request.run(method)
     frame, summary = solutions.frame(), solutions.summary()
-    summary["omega_calls"] -= sum(known)
+    summary["omega_calls"] -= sum(kept)
     if task.beside is not None:
         frame = task.beside(method, solutions, frame)
     if task.more_summary is not None:

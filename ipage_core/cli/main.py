@@ -80,8 +80,8 @@ def _with_own_task(words: list[str], command: str | None) -> list[str]:
     from ipage_core import registry
 
     task = registry.load_file(file)
-    known = [part for part in os.environ.get("IPAGE_TASKS", "").split(os.pathsep) if part]
-    os.environ["IPAGE_TASKS"] = os.pathsep.join([*known, str(Path(file).resolve())])
+    paths = [part for part in os.environ.get("IPAGE_TASKS", "").split(os.pathsep) if part]
+    os.environ["IPAGE_TASKS"] = os.pathsep.join([*paths, str(Path(file).resolve())])
     if command in ("app", "tasks") or task.name in rest:
         return rest
     at = rest.index(command) + 1

@@ -170,10 +170,10 @@ def _with_omega(arguments: argparse.Namespace) -> Card:
         raise ValueError(f"{arguments.folder} holds own data already; accepted there: --command, which adds an Ω")
     if not arguments.call:
         raise ValueError("--command is required: the call of a program that reads {in} and writes {out}")
-    known, command = read_card(arguments.folder), cards.parse_command(arguments.call)
+    own, command = read_card(arguments.folder), cards.parse_command(arguments.call)
     variables, properties, x, y, sources = measured.of_folder(arguments.folder)
     check_names(variables, properties)
-    card = cards.Card(known["name"], arguments.title or known["title"], variables, properties, command)
+    card = cards.Card(own["name"], arguments.title or own["title"], variables, properties, command)
     return _with_rows(arguments, card, x, y, sources)
 
 
@@ -250,7 +250,7 @@ def _tested(folder: Path, card: Card, n: int) -> dict[str, Any]:
     assert loaded.collect is not None
     result = loaded.collect(n, None, None, progress=print_counts)
     print(file=sys.stderr)
-    known = rows.read(folder.resolve(), card).frame
-    for error in known["error"][known["error"] != ""].unique()[:3]:
+    frame = rows.read(folder.resolve(), card).frame
+    for error in frame["error"][frame["error"] != ""].unique()[:3]:
         print(f"A design failed: {error}", file=sys.stderr)
-    return {"evaluated": n, "failed": result["failed"], "seconds": round(float(known["seconds"].median()), 3)}
+    return {"evaluated": n, "failed": result["failed"], "seconds": round(float(frame["seconds"].median()), 3)}

@@ -32,8 +32,8 @@ def find_task(name: str | None, model: Path | None = None) -> Task:
             raise ValueError(f"{model} holds no task of own data: it has no task.json; accepted: TASK as well")
     if name is None:
         raise ValueError(f"TASK or --model DIR is required; accepted: {', '.join(TASKS)}")
-    if (found := registry.in_folder(name)) is not None:
-        return found
+    if (own := registry.in_folder(name)) is not None:
+        return own
     if name not in TASKS:
         raise ValueError(f"task '{name}' is not known; accepted: {', '.join(TASKS)}, or the folder of a problem")
     return TASKS[name]

@@ -62,8 +62,8 @@ def run(arguments: argparse.Namespace) -> None:
         raise ValueError("--surface needs an array of voxels (NPY or NPZ) of a task that reads them")
     table = tables.read(arguments.designs, arguments)
     x, frame = tables.designs(task, arguments.designs, table), table.frame
-    known: list[int] = []
-    with watching(print_counts, source="verify", known=known.append, **where_omega_runs(task, arguments)):
+    kept: list[int] = []
+    with watching(print_counts, source="verify", kept=kept.append, **where_omega_runs(task, arguments)):
         y = task.omega(x)
     names = [f"y{j + 1}" for j in range(task.n_targets)] + list(task.property_labels[task.n_targets :])
     for name, column in zip(names, y.numpy().T, strict=True):
@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace) -> None:
     write_csv(frame, arguments.out)
     if task.remark:
         print(f"{task.title}: {task.remark}", file=sys.stderr)
-    calls = len(frame) - sum(known)
+    calls = len(frame) - sum(kept)
     print(json.dumps({"n": len(frame), "omega_calls": calls, "failed": int(y.isnan().any(1).sum())}))
 
 

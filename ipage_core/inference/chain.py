@@ -131,7 +131,7 @@ class Chain:
         """(m,) bool: properties that may be anything; they do not count, wherever they end."""
         self.unit = torch.where(self.free, FREE * self.unit, self.unit)
         self.tolerances = torch.where(self.free, math.inf, self.tolerances)
-        floors = [math.inf if known.floor is None else known.floor for known in task.targets]
+        floors = [math.inf if p.floor is None else p.floor for p in task.targets]
         self.floor = torch.tensor(floors, dtype=torch.float64).nan_to_num(posinf=-math.inf)
         self.omega_calls = 0
         self.seconds = dict.fromkeys(("latent", "proposal", "localization", "verification"), 0.0)
@@ -183,9 +183,9 @@ class Chain:
                 x = seed + NEAR * (torch.where(x.isfinite(), x, seed) - seed)
             x = self.task.with_levels(x)
             unknown = torch.full_like(y_star, math.nan)
-            found = Samples(y_star, z, x, error, unknown, x.clone(), unknown.clone())
-            found.frames, found.errors = x.new_empty(0, *x.shape), x.new_empty(0, len(x))
-            return found
+            samples = Samples(y_star, z, x, error, unknown, x.clone(), unknown.clone())
+            samples.frames, samples.errors = x.new_empty(0, *x.shape), x.new_empty(0, len(x))
+            return samples
 
     def localize(self, samples: Samples, goal: Tensor, levels: Tensor | None = None) -> Samples:
         """Lines 11–14 of Algorithm 1, from the posterior samples; records the path.
@@ -226,21 +226,21 @@ class Chain:
             return self.localize(samples, goal)
         order = combinations(self.space, len(goal), seed)[:, :turns]
         tried = torch.ones(len(goal), dtype=torch.long)
-        found = self.localize(samples, goal, order[:, 0])
+        best = self.localize(samples, goal, order[:, 0])
         _, target = goal[:, ~self.free].unique(dim=0, return_inverse=True)
         for _ in range(2 * order.shape[1]):
-            arrived = self.residual(found, goal) <= self.reach
-            known = torch.zeros(len(goal), dtype=torch.bool)
-            known[target[arrived]] = True
+            arrived = self.residual(best, goal) <= self.reach
+            reachable = torch.zeros(len(goal), dtype=torch.bool)
+            reachable[target[arrived]] = True
             rows = (~arrived & (tried < order.shape[1])).nonzero()[:, 0]
-            rows = rows[known[target[rows]] | (_rank(target[rows]) < SCOUTS)]
+            rows = rows[reachable[target[rows]] | (_rank(target[rows]) < SCOUTS)]
             if not len(rows):
                 break
             again = self.localize(samples.of(rows), goal[rows], order[rows, tried[rows]])
             tried[rows] += 1
-            better = self.residual(again, goal[rows]) < self.residual(found, goal)[rows]
-            found.put(rows[better], again.of(better))
-        return found
+            better = self.residual(again, goal[rows]) < self.residual(best, goal)[rows]
+            best.put(rows[better], again.of(better))
+        return best
 
     def descend(self, u: Tensor, goal: Tensor) -> tuple[Trajectory, Tensor]:
         """Localize from u (n, e) towards goal (n, m) through the stages of the space.

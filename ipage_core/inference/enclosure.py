@@ -190,10 +190,10 @@ def _power(x: Enclosure, exponent: Any) -> Enclosure:
 def _rearranged(parts: Sequence[Any], dim: int, join: Callable[..., Tensor]) -> Enclosure:
     lifted = [_lift(part) for part in parts]
     value = Interval(join([p.value.lo for p in lifted], dim), join([p.value.hi for p in lifted], dim))
-    known = [p.gradient for p in lifted if p.gradient is not None]
-    if not known:
+    gradients_given = [p.gradient for p in lifted if p.gradient is not None]
+    if not gradients_given:
         return Enclosure(value)
-    d, inner = known[0].lo.shape[-1], dim if dim >= 0 else dim - 1
+    d, inner = gradients_given[0].lo.shape[-1], dim if dim >= 0 else dim - 1
     zero = [Interval(torch.zeros(*p.shape, d, dtype=torch.float64)) for p in lifted]
     gradients = [z if p.gradient is None else p.gradient for p, z in zip(lifted, zero, strict=True)]
     return Enclosure(value, Interval(join([g.lo for g in gradients], inner), join([g.hi for g in gradients], inner)))

@@ -97,9 +97,9 @@ class Equation:
         others = misfit + Interval(terms.lo.masked_fill(own, 0.0), terms.hi.masked_fill(own, 0.0)).sum(2)
         slope = slopes.each(lambda t: torch.gather(t, 2, dependent[..., None])[..., 0])
         new = Interval(torch.gather(centre, 1, dependent)) - others / slope
-        known = ~slope.holds_zero() & new.lo.isfinite() & new.hi.isfinite()
+        bounded = ~slope.holds_zero() & new.lo.isfinite() & new.hi.isfinite()
         a, b = torch.gather(lo, 1, dependent), torch.gather(hi, 1, dependent)
-        a, b = torch.where(known, torch.maximum(a, new.lo), a), torch.where(known, torch.minimum(b, new.hi), b)
+        a, b = torch.where(bounded, torch.maximum(a, new.lo), a), torch.where(bounded, torch.minimum(b, new.hi), b)
         possible &= (a <= b).all(1)
         return lo.scatter(1, dependent, a), hi.scatter(1, dependent, b), possible
 
@@ -173,8 +173,8 @@ class Paving:
         tree = cKDTree(self.boxes.mid().numpy())
         reach = float((self.boxes.hi - self.boxes.lo).max()) / 2 * (1 + 1e-9)
         count = min(NEAR, len(self.boxes.lo))
-        found = tree.query(x.numpy(), k=list(range(1, count + 1)), p=math.inf, distance_upper_bound=reach)
-        near = np.asarray(found[1])
+        nearest = tree.query(x.numpy(), k=list(range(1, count + 1)), p=math.inf, distance_upper_bound=reach)
+        near = np.asarray(nearest[1])
         rows = torch.from_numpy(np.minimum(near, len(self.boxes.lo) - 1))
         at = x[:, None]
         inside = ((self.boxes.lo[rows] <= at) & (at <= self.boxes.hi[rows])).all(2).any(1)

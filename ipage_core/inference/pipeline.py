@@ -285,9 +285,9 @@ def _targets(task: Task, y_star: Tensor) -> Tensor:
 
 def _text(task: Task, y: Tensor, free: Tensor) -> str:
     """A target with its unit: '5 m', '(1.5, 0) m'; without the properties that may be anything."""
-    asked = [
+    goals = [
         (label, value) for label, value, any_ in zip(task.property_labels, y.tolist(), free, strict=False) if not any_
     ]
-    units = {label.partition("[")[2].rstrip("]") for label, _ in asked}
-    values = ", ".join(f"{value:.4g}" for _, value in asked)
-    return (f"({values})" if len(asked) > 1 else values) + (f" {units.pop()}" if len(units) == 1 else "").rstrip()
+    units = {label.partition("[")[2].rstrip("]") for label, _ in goals}
+    values = ", ".join(f"{value:.4g}" for _, value in goals)
+    return (f"({values})" if len(goals) > 1 else values) + (f" {units.pop()}" if len(units) == 1 else "").rstrip()

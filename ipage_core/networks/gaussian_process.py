@@ -79,7 +79,8 @@ class GaussianProcess(Network):
     mean: Tensor
     sd: Tensor
     points: Tensor
-    known: Tensor
+    measured: Tensor
+    """(m, n) bool: the rows that have a value of each property."""
     weights: Tensor
     length: Tensor
     signal: Tensor
@@ -94,8 +95,9 @@ class GaussianProcess(Network):
         shapes |= {"length": (m, d), "signal": (m,), "noise": (m,)}
         for name, shape in shapes.items():
             self.register_buffer(name, torch.ones(shape, dtype=torch.float64))
-        self.register_buffer("known", torch.ones(m, n, dtype=torch.bool))
+        self.register_buffer("measured", torch.ones(m, n, dtype=torch.bool))
         self._factors: dict[int, Tensor] = {}
+        self.register_load_state_dict_pre_hook(_renamed)
         self.register_load_state_dict_post_hook(lambda module, _: module._factors.clear())
 
     @classmethod
@@ -125,27 +127,27 @@ class GaussianProcess(Network):
         x, y = x.double(), y.double()
         low, high = (x.min(0).values, x.max(0).values) if bounds is None else bounds.double()
         width = torch.where(high > low, high - low, 1.0)
-        known = ~y.isnan().T
-        if (short := known.sum(1) < 3).any():
-            raise ValueError(f"Expected 3 rows or more of each property, got {int(known.sum(1)[short][0])}")
+        measured = ~y.isnan().T
+        if (short := measured.sum(1) < 3).any():
+            raise ValueError(f"Expected 3 rows or more of each property, got {int(measured.sum(1)[short][0])}")
         points = (x - low) / width
         mean, sd = y.nanmean(0), (y - y.nanmean(0)).square().nanmean(0).sqrt()
         sd = torch.where(sd > 0, sd, 1.0)
         standard = (y - mean) / sd
         fits = []
-        for j, rows in enumerate(known):
+        for j, rows in enumerate(measured):
             if like is not None:
                 fits.append(like[j])
             else:
                 start = None if near is None else near[j]
                 fits.append(fit_hyperparameters(points[rows], standard[rows, j], near=start, seed=seed))
         self = cls(x.shape[1], y.shape[1], len(x), [one.kernel for one in fits])
-        self.low, self.width, self.mean, self.sd, self.points, self.known = low, width, mean, sd, points, known
+        self.low, self.width, self.mean, self.sd, self.points, self.measured = low, width, mean, sd, points, measured
         self.length = torch.stack([one.length for one in fits])
         self.signal = torch.tensor([one.signal for one in fits], dtype=torch.float64)
         self.noise = torch.tensor([one.noise for one in fits], dtype=torch.float64)
         self.weights = torch.zeros(y.shape[1], len(x), dtype=torch.float64)
-        for j, rows in enumerate(known):
+        for j, rows in enumerate(measured):
             self.weights[j, rows] = torch.cholesky_solve(standard[rows, j, None], self.factor(j))[:, 0]
         return self.eval()
 
@@ -173,7 +175,7 @@ class GaussianProcess(Network):
     def factor(self, j: int) -> Tensor:
         """Cholesky factor of property j's covariance; not stored, because it follows from the state."""
         if j not in self._factors or self._factors[j].device != self.points.device:
-            scaled = self.points[self.known[j]] / self.length[j]
+            scaled = self.points[self.measured[j]] / self.length[j]
             k = self.signal[j] * correlation(self.kernels[j], scaled, scaled)
             self._factors[j] = _cholesky(k, float(self.noise[j]))
         return self._factors[j]
@@ -181,12 +183,12 @@ class GaussianProcess(Network):
     def _covariance(self, x: Tensor, j: int) -> Tensor:
         """Covariance of property j between designs in raw units and its rows. (k, d) → (k, rows of j)."""
         scaled = (x.double() - self.low) / self.width / self.length[j]
-        rows = self.points[self.known[j]] / self.length[j]
+        rows = self.points[self.measured[j]] / self.length[j]
         return self.signal[j] * correlation(self.kernels[j], scaled, rows)
 
     def forward(self, x: Tensor) -> Tensor:
         """The mean. (n, d) → (n, m), differentiable, in the type of x."""
-        z = [self._covariance(x, j) @ self.weights[j, self.known[j]] for j in range(len(self.mean))]
+        z = [self._covariance(x, j) @ self.weights[j, self.measured[j]] for j in range(len(self.mean))]
         return (torch.stack(z, dim=1) * self.sd + self.mean).to(x.dtype)
 
     def predict(self, x: Tensor) -> Tensor:
@@ -208,11 +210,17 @@ class GaussianProcess(Network):
         """
         error = torch.full_like(self.weights.T, math.nan)
         sd = error.clone()
-        for j, rows in enumerate(self.known):
+        for j, rows in enumerate(self.measured):
             precision = torch.cholesky_inverse(self.factor(j)).diagonal()
             error[rows, j] = self.weights[j, rows] / precision * self.sd[j]
             sd[rows, j] = precision.rsqrt() * self.sd[j]
         return error, sd
+
+
+def _renamed(_: Any, state: dict[str, Tensor], prefix: str, *more: Any) -> None:
+    """Models of earlier versions hold ``measured`` under the name ``known``."""
+    if f"{prefix}known" in state:
+        state[f"{prefix}measured"] = state.pop(f"{prefix}known")
 
 
 def fit_hyperparameters(u: Tensor, z: Tensor, *, near: Hyperparameters | None = None, seed: int = 0) -> Hyperparameters:

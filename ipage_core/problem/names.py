@@ -28,8 +28,8 @@ def find(text: str, labels: Sequence[str], columns: Sequence[str] = (), position
     short = [(label.split(" [")[0], j) for j, label in enumerate(labels)]
     short += [(GREEK[name], j) for name, j in short if name in GREEK]
     words = [(name.split(" ")[0], j) for name, j in short]
-    for known in (exact, places, short):
-        if hits := {j for name, j in known if name == text}:
+    for matching in (exact, places, short):
+        if hits := {j for name, j in matching if name == text}:
             return _only(text, hits, labels)
     hits = {j for name, j in words if name == text}
     hits |= {j for name, j in (*exact, *places, *short) if name.lower() == text.lower()}

@@ -299,10 +299,10 @@ class Task:
         parts = [part.strip() for part in text.split(",")]
         values = [v.read(part) for v, part in zip(self.variables, parts, strict=False)]
         if len(parts) != self.d or None in values:
-            known = [
+            names = [
                 f"{v.label} ({' or '.join(v.levels)})" if v.kind == "category" else v.label for v in self.variables
             ]
-            raise ValueError(f"Expected {self.d} finite numbers for a design of this task: {', '.join(known)}.")
+            raise ValueError(f"Expected {self.d} finite numbers for a design of this task: {', '.join(names)}.")
         return tuple(value for value in values if value is not None)
 
     def write_design(self, values: Sequence[float]) -> str:

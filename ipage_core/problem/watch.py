@@ -22,7 +22,7 @@ class Watch(NamedTuple):
     """Processes that Ω may use; None: its own choice."""
     scheduler: str | None = None
     """A Dask scheduler for Ω; None: its own choice."""
-    known: Callable[[int], None] | None = None
+    kept: Callable[[int], None] | None = None
     """Called with the number of designs that are not evaluated again, because their results are kept."""
 
 
@@ -36,10 +36,10 @@ def watching(
     source: str = "",
     workers: int | None = None,
     scheduler: str | None = None,
-    known: Callable[[int], None] | None = None,
+    kept: Callable[[int], None] | None = None,
 ) -> Iterator[None]:
     """Within this block, a slow Ω calls ``progress`` with each result, stops if ``cancel()`` is true, runs as said."""
-    token = _WATCH.set(Watch(progress, cancel, source, workers, scheduler, known))
+    token = _WATCH.set(Watch(progress, cancel, source, workers, scheduler, kept))
     try:
         yield
     finally:

@@ -25,7 +25,7 @@ def files(task: str | Task, form: str, frame: pd.DataFrame, **settings: Any) -> 
     _check_ids(frame["sample"].tolist())
     task = TASKS[task] if isinstance(task, str) else task
     if task.export is None:
-        with_formats = ", ".join(name for name, known in TASKS.items() if known.export_formats)
+        with_formats = ", ".join(name for name, task in TASKS.items() if task.export_formats)
         raise ValueError(
             f"format '{form}' is not known for {task.name}; accepted: none; tasks with formats are {with_formats}"
         )

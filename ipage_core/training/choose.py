@@ -107,9 +107,9 @@ def calibrate(left_out: LeftOut, places: Tensor) -> Calibration:
     local = ratio_of_the_alike(places, places, square, itself=True)
     factors = []
     for column in (square / local.clamp(min=1e-300)).sqrt().T:
-        known = column[column.isfinite()].sort().values
-        rank = min(len(known), math.ceil((len(known) + 1) * COVERED))
-        factors.append(known[rank - 1] / NORMAL if len(known) else torch.tensor(math.nan, dtype=square.dtype))
+        finite = column[column.isfinite()].sort().values
+        rank = min(len(finite), math.ceil((len(finite) + 1) * COVERED))
+        factors.append(finite[rank - 1] / NORMAL if len(finite) else torch.tensor(math.nan, dtype=square.dtype))
     return Calibration(torch.stack(factors), least, places, square.nan_to_num(nan=-1.0))
 
 

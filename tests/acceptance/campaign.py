@@ -54,10 +54,12 @@ def strontium(seeds: list[int]) -> None:
             began = time.process_time()
             run = Campaign(task, Target.parse(task, "0.5"), HITS, BUDGET, Path(folder) / "c.jsonl", seed=seed)
             run.run()
-            needed.append(run.evaluations if len(run.found) >= HITS else math.inf)
-            apart = float(run.at.distance(run.x[run.found], run.x[run.found]).fill_diagonal_(math.inf).min())
+            needed.append(run.evaluations if len(run.distinct_hits) >= HITS else math.inf)
+            apart = float(
+                run.at.distance(run.x[run.distinct_hits], run.x[run.distinct_hits]).fill_diagonal_(math.inf).min()
+            )
             seconds = time.process_time() - began
-            print(f"strontium  seed {seed}  hits {len(run.found)}  evaluations {run.evaluations}  "
+            print(f"strontium  seed {seed}  hits {len(run.distinct_hits)}  evaluations {run.evaluations}  "
                   f"nearest two {apart:.3f} of strain  {seconds:.0f} CPU s", flush=True)  # fmt: skip
     print(f"strontium  median {statistics.median(needed):g} evaluations; bar {BUDGET}, rays 91")
 
@@ -209,8 +211,8 @@ def faults(seeds: list[int]) -> None:
 
             errors = pd.read_parquet(here / "box/rows.parquet")["error"]
             told = sorted({e.split(":")[0] for e in errors if e})
-            claimed = int((run.x[run.found, 0] > 0.8).sum())
-            print(f"faults  seed {seed}  hits {len(run.found)}  evaluations {run.evaluations} of 45  "
+            claimed = int((run.x[run.distinct_hits, 0] > 0.8).sum())
+            print(f"faults  seed {seed}  hits {len(run.distinct_hits)}  evaluations {run.evaluations} of 45  "
                   f"failed {run.failed}  claimed where it fails {claimed}  reasons {told}", flush=True)  # fmt: skip
 
 

@@ -379,8 +379,8 @@ def test_what_is_asked_for_is_said_of_every_kind_of_goal(run_of):
         accepted=np.array([[-np.inf, 0.5], [np.inf, 0.5]]),
         kinds=("minimize", "exactly"),
     )
-    assert words.asked_text(run) == "minimal y₁, y₂* = 0.5 m"
-    assert words.asked_text(replace(run, kinds=("anything", "exactly"))) == "y₂* = 0.5 m"
+    assert words.goal_text(run) == "minimal y₁, y₂* = 0.5 m"
+    assert words.goal_text(replace(run, kinds=("anything", "exactly"))) == "y₂* = 0.5 m"
 
 
 def test_a_front_is_drawn_with_all_rows_and_candidates():

@@ -147,9 +147,9 @@ def test_a_campaign_is_followed_stopped_and_goes_on(box, place):
     campaign = asked.campaign()
     lines = campaign.follow()
     assert lines
-    y = campaign.y[campaign.found, 0]
+    y = campaign.y[campaign.distinct_hits, 0]
     assert ((y - 2).abs() <= 0.02).all()
-    assert lines[-1].hits == len(campaign.found)
+    assert lines[-1].hits == len(campaign.distinct_hits)
     end = time.monotonic() + 120
     while asked.state == "running":
         assert time.monotonic() < end

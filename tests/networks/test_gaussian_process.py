@@ -50,6 +50,16 @@ def test_mean_and_deviation_are_those_of_the_joint_normal_distribution(kernel):
     assert torch.allclose(process.spread(new)[:, 0], sd * (variance.diagonal() + 0.05).sqrt())
 
 
+def test_a_model_with_the_earlier_name_of_its_mask_still_opens():
+    x, y = rows(12, noise=0.1)
+    process = GaussianProcess.fitted(x, y)
+    state = process.state_dict()
+    earlier = {"known" if name == "measured" else name: value for name, value in state.items()}
+    again = GaussianProcess.fitted(*rows(12, noise=0.2))
+    again.load_state_dict(earlier)
+    assert torch.equal(again(x), process(x))
+
+
 def test_left_out_errors_are_those_of_processes_without_the_row():
     x, y = rows(15, noise=0.2)
     process = GaussianProcess.fitted(x, y)

@@ -60,8 +60,8 @@ def test_hits_are_true_distinct_and_within_the_budget():
     lines = []
     run = campaign()
     run.run(lines.append)
-    x, y = run.x[run.found], run.y[run.found, 0]
-    assert len(run.found) == 4
+    x, y = run.x[run.distinct_hits], run.y[run.distinct_hits, 0]
+    assert len(run.distinct_hits) == 4
     assert run.evaluations <= 20
     assert ((y - 2).abs() <= 0.02).all()
     assert torch.allclose(x.prod(1), y)
@@ -75,18 +75,18 @@ def test_failures_are_avoided_and_never_hits():
     run = campaign(target="2.5", hits=5, budget=24)
     run.run()
     assert run.failed > 0, "the region that fails was met"
-    assert (run.x[run.found, 0] <= 1.7).all()
+    assert (run.x[run.distinct_hits, 0] <= 1.7).all()
     assert run.failed < 0.4 * run.evaluations, "two fifths of all solutions lie where it fails"
 
 
 def test_intervals_and_bounds_are_targets_and_optima_are_not():
     run = campaign(target="2.1:2.3", hits=2, budget=12)
     run.run()
-    assert len(run.found) >= 1
-    assert ((run.y[run.found] >= 2.1) & (run.y[run.found] <= 2.3)).all()
+    assert len(run.distinct_hits) >= 1
+    assert ((run.y[run.distinct_hits] >= 2.1) & (run.y[run.distinct_hits] <= 2.3)).all()
     run = campaign(target="2.5:", hits=2, budget=10, ledger=Path("d.jsonl"))
     run.run()
-    assert (run.y[run.found] >= 2.5).all()
+    assert (run.y[run.distinct_hits] >= 2.5).all()
     with pytest.raises(ValueError, match="not minimize or maximize"):
         campaign(target="minimize")
 
@@ -100,7 +100,7 @@ def test_a_campaign_without_enough_hits_says_what_is_near():
     assert f"comes closest: area {best:.4g}" in note
     run = campaign(target="2", hits=3, budget=16, apart=2.0, ledger=Path("d.jsonl"))
     run.run()
-    assert len(run.found) == 1
+    assert len(run.distinct_hits) == 1
     alike = int(run.hit.sum()) - 1
     assert (f"{alike} more hits are within --apart 2" in summary(run)["note"]) == bool(alike)
 
@@ -124,7 +124,7 @@ def test_two_properties_in_units_far_apart():
     )
     run = Campaign(known, Target.parse(known, "2,30000"), 4, 30, Path("c.jsonl"))
     run.run()
-    assert len(run.found) == 4
+    assert len(run.distinct_hits) == 4
 
 
 def test_categories_are_chosen_and_differ_as_much_as_the_ends_of_a_box():
@@ -138,11 +138,11 @@ def test_categories_are_chosen_and_differ_as_much_as_the_ends_of_a_box():
     )
     run = Campaign(known, Target.parse(known, "1.5"), 2, 24, Path("c.jsonl"))
     run.run()
-    x = run.x[run.found]
+    x = run.x[run.distinct_hits]
     assert sorted(x[:, 1].tolist()) == [0, 1], "one hit of copper, one of silver"
     assert (run.x[:, 1] == run.x[:, 1].round()).all()
     assert float(run.at.distance(x[:1], x[1:])) >= 1
-    assert torch.allclose(cost(x), run.y[run.found])
+    assert torch.allclose(cost(x), run.y[run.distinct_hits])
     held = Campaign(known, Target.parse(known, "1.5"), 1, 16, Path("d.jsonl"), constraints=("metal=Ag",))
     held.run()
     assert (held.x[:, 1] == 1).all()
@@ -155,7 +155,7 @@ def test_hits_of_one_coordinate_are_spread_within_the_tolerance():
     )
     run = Campaign(known, Target.parse(known, "2.5"), 6, 24, Path("c.jsonl"))
     run.run()
-    assert len(run.found) == 6
+    assert len(run.distinct_hits) == 6
 
 
 def test_designs_of_many_coordinates_come_from_the_networks(monkeypatch):
@@ -174,10 +174,10 @@ def test_designs_of_many_coordinates_come_from_the_networks(monkeypatch):
     middle = float(known.omega(drawn[:32])[:, 0].median())
     run = Campaign(known, Target.parse(known, f"{middle - 0.1}:{middle + 0.1}"), 3, 12, Path("c.jsonl"))
     run.run()
-    y = run.y[run.found, 0]
-    assert len(run.found) >= 1
+    y = run.y[run.distinct_hits, 0]
+    assert len(run.distinct_hits) >= 1
     assert ((y >= middle - 0.1) & (y <= middle + 0.1)).all()
-    assert torch.allclose(known.omega(run.x[run.found])[:, 0], y)
+    assert torch.allclose(known.omega(run.x[run.distinct_hits])[:, 0], y)
     assert len(run.x.unique(dim=0)) == run.evaluations <= 12
     assert (run.predicted[:, 0].isfinite()).all()
 
@@ -243,8 +243,8 @@ def test_rows_that_are_there_are_learned_from():
     x = known.sample_prior(25, torch.Generator().manual_seed(0))
     run = campaign(task=replace(known, stored=lambda: (x, area(x))), start="table", hits=3, budget=8)
     run.run()
-    assert len(run.found) == 3
-    assert len(run.known_x) == 25
+    assert len(run.distinct_hits) == 3
+    assert len(run.before_x) == 25
 
 
 def test_from_the_command_line_on_a_command(capsys):

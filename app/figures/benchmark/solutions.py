@@ -103,9 +103,11 @@ def table(cells: pd.DataFrame, floors: pd.DataFrame, titles_of: dict[str, str], 
             bars["hovertemplate"] = "the surrogate's error on unseen designs: %{x:.3g}<extra></extra>"
             bars["showlegend"] = not any(trace.get("name") == bars["name"] for trace in data)
             data.append(bars)
-        known = own[own["paper"].notna()]
+        reported = own[own["paper"].notna()]
         data.append(
-            grid.points(known["paper"], [short(m) for m in known["method"]], colors.posterior, 9, ids, "diamond-open")
+            grid.points(
+                reported["paper"], [short(m) for m in reported["method"]], colors.posterior, 9, ids, "diamond-open"
+            )
             | {"name": "the paper", "showlegend": not k, "hovertemplate": "the paper: %{x}<extra></extra>"}
         )
     axes = grid.axes(colors, boxes, [("mean squared error", "")] * len(tasks))

@@ -9,7 +9,7 @@ from app.components import favourites
 from app.components.chart import chart
 from app.components.choice import CONFIG
 from app.components.tables import BADGES, badges
-from app.components.words import Figure, asked_text, cards, number
+from app.components.words import Figure, cards, goal_text, number
 from app.figures.playback import Size
 from app.figures.run import Run
 from app.state.runs import training
@@ -52,7 +52,7 @@ def _figures(
     by = "by finite elements, one a pixel" if verified else "not verified"
     figures = [
         Figure("E_x / E_s", f"{e_x:.4f}" if verified else "–", f"{by}; target {float(modulus(aim)):.4f}"),
-        Figure("y, its z-score", f"{y:.3f}" if verified else "–", f"target: {asked_text(run)}"),
+        Figure("y, its z-score", f"{y:.3f}" if verified else "–", f"target: {goal_text(run)}"),
         Figure("E_y / E_s", f"{e_y:.4f}" if verified else "–", f"ν_xy = {poisson:.3f}" if verified else "not verified"),
     ]
     if run.f_error is not None:

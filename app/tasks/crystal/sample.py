@@ -9,7 +9,7 @@ import streamlit as st
 from app.components import inspector
 from app.components.chart import chart
 from app.components.choice import CONFIG
-from app.components.words import Figure, asked_text, cards, number
+from app.components.words import Figure, cards, goal_text, number
 from app.figures.playback import Size
 from app.figures.run import Run
 from app.state.inspection import inspect
@@ -73,7 +73,7 @@ def gap_type(gap: float, direct: float) -> str:
 def _figures(run: Run, row: pd.Series, sample: int, nearest: float) -> list[Figure]:
     """The key numbers of one cell."""
     gap, direct, energy = run.achieved[sample]
-    target_note = f"target: {asked_text(run)}"
+    target_note = f"target: {goal_text(run)}"
     if run.verified[sample]:
         figures = [Figure("PBE gap by DFT", f"{gap:.4f} eV", f"{target_note}; {HELD_IONS}; direct gap {direct:.3f} eV")]
     else:

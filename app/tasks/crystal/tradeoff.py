@@ -22,7 +22,7 @@ def front(misfit: np.ndarray, energy: np.ndarray) -> np.ndarray:
     return ~beaten.any(1)
 
 
-def known(run: Run, gap: np.ndarray, energy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def best_values(run: Run, gap: np.ndarray, energy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Gap and ΔE of every cell, (n,) each: by DFT where it ran, else by the surrogates."""
     return np.where(run.verified, run.achieved[:, 0], gap), np.where(run.verified, run.achieved[:, 2], energy)
 
@@ -38,7 +38,7 @@ def figure(
 ) -> Dict:
     """``gap`` [eV] and ``energy`` [eV per cell] by the surrogates, (n,) each; cells not ``passing`` are faint."""
     colors = palette(dark)
-    y_gap, y_energy = known(run, gap, energy)
+    y_gap, y_energy = best_values(run, gap, energy)
     best = front(np.linalg.norm(run.excess(y_gap[:, None]), axis=1).round(3), y_energy) & passing
     data = []
     for name, rows, color, symbol, opacity in (

@@ -63,8 +63,8 @@ def ask_otherwise() -> None:
 
 def _on_preset() -> None:
     """Add the chosen preset to the constraints and remove the other presets."""
-    known = {text.lower() for text in PRESETS.values()}
-    others = [part for part in parts() if "".join(part.split()).lower() not in known]
+    presets = {text.lower() for text in PRESETS.values()}
+    others = [part for part in parts() if "".join(part.split()).lower() not in presets]
     st.session_state.constrain = "; ".join(others + [PRESETS[name] for name in st.session_state.si_presets])
 
 

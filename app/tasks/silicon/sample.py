@@ -11,7 +11,7 @@ import streamlit as st
 from app.components import inspector
 from app.components.chart import chart
 from app.components.choice import CONFIG
-from app.components.words import Figure, asked_text, cards
+from app.components.words import Figure, cards, goal_text
 from app.figures.playback import Size
 from app.figures.run import Run
 from app.state.inspection import inspect
@@ -46,7 +46,7 @@ def show_crystal(request: DesignRequest, run: Run, ranked: pd.DataFrame, sample:
 
 def _figures(run: Run, row: pd.Series, sample: int, result: dict[str, Any] | None) -> list[Figure]:
     """The key numbers of one strain."""
-    wanted = f"target: {asked_text(run)}; PBE, ions relaxed"
+    wanted = f"target: {goal_text(run)}; PBE, ions relaxed"
     by = "surrogate, not verified" if result is None else "DFT"
     shown = f"{run.achieved[sample, 0]:.4f} eV" if run.verified[sample] else "not verified"
     energy = row["energy"] if result is None else (result["energy"] - operator.REFERENCE_ENERGY) / 2

@@ -81,7 +81,7 @@ def finish(
         return float(_beyond(goals.residual(result[1])))
 
     seen, calls, stuck = look(cell), 1, 0
-    best, known = (cell, seen), {cell.tobytes()}
+    best, tried = (cell, seen), {cell.tobytes()}
     for _ in range(rounds):
         patience = PATIENCE if misfit(best[1]) < HOPEFUL else PATIENCE // 2
         if np.abs(goals.residual(best[1][1])).max() <= enough or stuck >= patience:
@@ -90,9 +90,9 @@ def finish(
         step = None
         for _ in range(TRIALS if len(moves) else 0):
             trial = _flipped(cell, seen[1], moves, effects, goals, space, rng)
-            if trial is None or trial.tobytes() in known:
+            if trial is None or trial.tobytes() in tried:
                 continue
-            known.add(trial.tobytes())
+            tried.add(trial.tobytes())
             result = look(trial)
             calls += 1
             if step is None or misfit(result) < misfit(step[1]):

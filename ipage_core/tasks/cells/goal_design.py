@@ -69,19 +69,19 @@ def cell_goals(name: str, wanted: GoalRequest) -> list[Goal]:
     Raises:
         ValueError: not a property of cells, or an invalid number.
     """
-    known = cell_property(name).name
+    name = cell_property(name).name
     said = math.nan if wanted.tolerance is None else wanted.tolerance
     if wanted.kind == "between":
-        inside = min(default_tolerance(known, wanted.low), default_tolerance(known, wanted.high))
+        inside = min(default_tolerance(name, wanted.low), default_tolerance(name, wanted.high))
         inside = min(inside, (wanted.high - wanted.low) / 4)
-        return [Goal(known, "at least", wanted.low, inside), Goal(known, "at most", wanted.high, inside)]
+        return [Goal(name, "at least", wanted.low, inside), Goal(name, "at most", wanted.high, inside)]
     if wanted.kind == "exactly":
-        return [Goal(known, "exactly", wanted.low, said)]
+        return [Goal(name, "exactly", wanted.low, said)]
     if wanted.kind == "at least":
-        return [Goal(known, "at least", wanted.low, said)]
+        return [Goal(name, "at least", wanted.low, said)]
     if wanted.kind == "at most":
-        return [Goal(known, "at most", wanted.high, said)]
-    return [Goal(known, "minimize" if wanted.kind == "minimize" else "maximize")] if wanted.kind != "anything" else []
+        return [Goal(name, "at most", wanted.high, said)]
+    return [Goal(name, "minimize" if wanted.kind == "minimize" else "maximize")] if wanted.kind != "anything" else []
 
 
 def space_and_goals(expressions: Sequence[str], side: int = SIDE, feature: int = 1) -> tuple[CellSpace, list[Goal]]:

@@ -175,8 +175,8 @@ def cell_property(name: str) -> CellProperty:
 
 def default_tolerance(name: str, value: float) -> float:
     """The default tolerance of a goal. It is relative for a modulus near 0; otherwise any soft cell would pass."""
-    known = cell_property(name)
-    return min(known.tolerance, RELATIVE * value) if known.unit == "E_s" and value > 0 else known.tolerance
+    prop = cell_property(name)
+    return min(prop.tolerance, RELATIVE * value) if prop.unit == "E_s" and value > 0 else prop.tolerance
 
 
 def limits(name: str) -> tuple[float, float]:
@@ -185,11 +185,11 @@ def limits(name: str) -> tuple[float, float]:
     >>> limits("E_x")
     (0.0, 1.0)
     """
-    known = cell_property(name)
-    if known.unit == "E_s" and known.formula is not None:
-        return 0.0, float(known.formula(SOLID)[0])
+    prop = cell_property(name)
+    if prop.unit == "E_s" and prop.formula is not None:
+        return 0.0, float(prop.formula(SOLID)[0])
     return {"volume": (0.0, 1.0), "anisotropy": (0.0, 1.0), "eta_x": (-1.0, 1.0), "eta_y": (-1.0, 1.0)}.get(
-        known.name, (-math.inf, math.inf)
+        prop.name, (-math.inf, math.inf)
     )
 
 

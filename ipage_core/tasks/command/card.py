@@ -42,12 +42,12 @@ class Card:
     @property
     def x_names(self) -> list[str]:
         """Names of the inputs: columns of {in} and of the rows."""
-        return [known.name for known in self.variables]
+        return [v.name for v in self.variables]
 
     @property
     def y_names(self) -> list[str]:
         """Names of the properties: columns of {out} and of the rows."""
-        return [known.name for known in self.properties]
+        return [v.name for v in self.properties]
 
 
 def parse_command(text: str, folder: Path | None = None) -> tuple[str, ...]:
@@ -121,9 +121,9 @@ def check_settings(batch: int, timeout: float, workers: int) -> None:
 def allow(folder: Path, command: Sequence[str]) -> None:
     """Record that the user has given this command for this folder on this machine; no other command ever runs."""
     path = home() / "commands.json"
-    known = _allowed(path) | {str(folder.resolve()): shlex.join(command)}
+    allowed = _allowed(path) | {str(folder.resolve()): shlex.join(command)}
     with replacing(path) as beside:
-        beside.write_text(json.dumps(known, indent=2, ensure_ascii=False) + "\n")
+        beside.write_text(json.dumps(allowed, indent=2, ensure_ascii=False) + "\n")
         os.chmod(beside, 0o600)
 
 
@@ -142,7 +142,7 @@ def check_allowed(folder: Path, command: Sequence[str]) -> None:
 
 def _allowed(path: Path) -> dict[str, str]:
     try:
-        known = json.loads(path.read_text())
+        allowed = json.loads(path.read_text())
     except (OSError, ValueError):
         return {}
-    return known if isinstance(known, dict) else {}
+    return allowed if isinstance(allowed, dict) else {}

@@ -77,7 +77,7 @@ def check_names(variables: Sequence[Variable], properties: Sequence[Property]) -
     """
     if not variables or not properties:
         raise ValueError(f"At least one input --x and one property --y are needed: {INPUTS}; {PROPERTIES}")
-    names = [known.name for known in variables] + [known.name for known in properties]
+    names = [v.name for v in variables] + [v.name for v in properties]
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"The name '{name}' is given twice; accepted: a name of its own for each column")
@@ -85,12 +85,12 @@ def check_names(variables: Sequence[Variable], properties: Sequence[Property]) -
             raise ValueError(f"The name '{name}' is taken; accepted: any but {', '.join(RESERVED)}")
 
 
-def cell(known: Variable, value: float) -> str:
+def cell(variable: Variable, value: float) -> str:
     """Format a value for the command: a category's word, a whole number without a decimal point, else all digits.
 
     >>> cell(Variable("layers", low=1, high=12, kind="integer"), 3.0)
     '3'
     """
-    if known.kind == "category":
-        return str(known.show(value))
-    return str(round(value)) if known.kind == "integer" else repr(float(value))
+    if variable.kind == "category":
+        return str(variable.show(value))
+    return str(round(value)) if variable.kind == "integer" else repr(float(value))

@@ -25,9 +25,9 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 def settled(card: Card, x: Floats) -> Floats:
     """Designs as the command receives them: integers and choices rounded and clipped. (n, d) → (n, d)."""
     x = np.array(x, dtype=np.float64)
-    for j, known in enumerate(card.variables):
-        if known.kind != "real":
-            x[:, j] = np.clip(np.round(x[:, j]), known.low, known.high)
+    for j, variable in enumerate(card.variables):
+        if variable.kind != "real":
+            x[:, j] = np.clip(np.round(x[:, j]), variable.low, variable.high)
     return x
 
 
@@ -45,7 +45,7 @@ def items(folder: Path, card: Card, x: Floats, source: str) -> list[executor.Ite
     results = []
     for at in range(0, len(x), card.batch):
         part = x[at : at + card.batch]
-        cells = [[cell(known, value) for known, value in zip(card.variables, row, strict=True)] for row in part]
+        cells = [[cell(variable, value) for variable, value in zip(card.variables, row, strict=True)] for row in part]
         results.append((f"{at}", common | {"x": part.tolist(), "cells": cells}))
     return results
 
@@ -84,14 +84,14 @@ def evaluate(
         scheduler=scheduler or watch.scheduler or card.scheduler,
     )
     x = settled(card, x)
-    known = rows.read(folder, card)
-    again = int((known.find(x) >= 0).sum())
+    stored = rows.read(folder, card)
+    again = int((stored.find(x) >= 0).sum())
     if again < len(x):
         cards.check_allowed(folder, card.command)
         with rows.locked(folder):
             rows.settle(folder, card)
-            known = rows.read(folder, card)
-            new = x[known.find(x) < 0]
+            stored = rows.read(folder, card)
+            new = x[stored.find(x) < 0]
             _, first = np.unique([rows.key(row) for row in new], return_index=True)
             todo = new[np.sort(first)]
             again = len(x) - len(todo)
@@ -107,8 +107,8 @@ def evaluate(
                 )
             finally:
                 rows.settle(folder, card)
-        known = rows.read(folder, card)
-    if watch.known is not None:
-        watch.known(again)
-    results = known.find(x)
-    return np.where((results >= 0)[:, None], known.y[np.maximum(results, 0)] if len(known.y) else np.nan, np.nan)
+        stored = rows.read(folder, card)
+    if watch.kept is not None:
+        watch.kept(again)
+    results = stored.find(x)
+    return np.where((results >= 0)[:, None], stored.y[np.maximum(results, 0)] if len(stored.y) else np.nan, np.nan)

@@ -46,7 +46,7 @@ def _read(path: Path, variables: tuple[Variable, ...], y_names: tuple[str, ...],
         return np.empty((0, len(variables))), np.empty((0, len(y_names)))
     try:
         frame = pd.read_parquet(path)
-        x = np.stack([numbers_of(known, frame[known.name]) for known in variables], axis=1)
+        x = np.stack([numbers_of(v, frame[v.name]) for v in variables], axis=1)
         y = frame[list(y_names)].to_numpy(dtype=np.float64)
     except Exception as error:  # pyarrow raises any exception on a damaged file
         raise ValueError(f"{path} is damaged: {str(error)[:100]}") from None
@@ -58,7 +58,7 @@ def _read(path: Path, variables: tuple[Variable, ...], y_names: tuple[str, ...],
 def write(folder: Path, card: Card, x: Floats, y: Floats, source: Sequence[str]) -> None:
     """Write rows x (n, d), y (n, m), and their files of origin (n,)."""
     columns: dict[str, Any] = {
-        known.name: [known.show(value) for value in column] for known, column in zip(card.variables, x.T, strict=True)
+        v.name: [v.show(value) for value in column] for v, column in zip(card.variables, x.T, strict=True)
     }
     columns |= dict(zip(card.y_names, y.T, strict=True))
     with replacing(folder / MEASURED) as beside:
@@ -85,10 +85,10 @@ def of_table(
     targets = [one for text in y for one in _targets(table, names, text)]
     if not inputs or not targets:
         raise ValueError("At least one input --x and one property --y are needed: names of the table's columns")
-    variables, properties = tuple(known for _, known in inputs), tuple(known for _, known in targets)
+    variables, properties = tuple(v for _, v in inputs), tuple(v for _, v in targets)
     columns = [
-        kinds.values(frame, name, {"kind": known.kind, "levels": known.levels} if known.kind == "category" else {})
-        for name, known in inputs
+        kinds.values(frame, name, {"kind": v.kind, "levels": v.levels} if v.kind == "category" else {})
+        for name, v in inputs
     ]
     values, results = np.stack(columns, axis=1), np.stack([numbers(frame, name) for name, _ in targets], axis=1)
     whole = ~np.isnan(values).any(axis=1) & ~np.isnan(results).all(axis=1)
@@ -102,7 +102,7 @@ def _inputs(table: Table, names: list[str], text: str) -> list[tuple[str, Variab
     label, sign, _ = text.rpartition("=")
     if sign and text not in names:
         return [(choose(names, label.strip())[0], variable(text))]
-    found = []
+    pairs = []
     for name in choose(names, text):
         entries = kinds.of_input(table.frame, name)
         label = label_of(name, table.units.get(name))
@@ -112,24 +112,24 @@ def _inputs(table: Table, names: list[str], text: str) -> list[tuple[str, Variab
             raise ValueError(
                 f"The column '{name}' is the same in every row: leave it out, or give bounds, {name}=LOW:HIGH"
             )
-        found.append((name, Variable(*name_and_unit(label), low, high, **kinds.as_variable(entries, low))))
-    return found
+        pairs.append((name, Variable(*name_and_unit(label), low, high, **kinds.as_variable(entries, low))))
+    return pairs
 
 
 def _targets(table: Table, names: list[str], text: str) -> list[tuple[str, Property]]:
     """Columns and properties that one ``--y`` stands for."""
     if text not in names and ("±" in text or "+-" in text or "+/-" in text):
-        known = property_(text)
-        return [(choose(names, known.label)[0] if known.label in names else choose(names, known.name)[0], known)]
-    found = []
+        v = property_(text)
+        return [(choose(names, v.label)[0] if v.label in names else choose(names, v.name)[0], v)]
+    pairs = []
     for name in choose(names, text):
         column = numbers(table.frame, name)
         spread = float(np.nanstd(column)) if np.isfinite(column).any() else 0.0
         if not spread > 0:
             raise ValueError(f"The column '{name}' is the same in every row, or holds no numbers: leave it out")
         label = label_of(name, table.units.get(name))
-        found.append((name, Property(*name_and_unit(label), float(f"{own_data.TOLERANCE * spread:.1g}"))))
-    return found
+        pairs.append((name, Property(*name_and_unit(label), float(f"{own_data.TOLERANCE * spread:.1g}"))))
+    return pairs
 
 
 def of_folder(folder: Path) -> tuple[tuple[Variable, ...], tuple[Property, ...], Floats, Floats, list[str]]:
@@ -152,7 +152,7 @@ def as_own_data(folder: Path, table: Table, x: Sequence[str], y: Sequence[str], 
     names = list(table.columns)
     inputs = [one for text in x for one in _inputs(table, names, text)]
     targets = [one for text in y for one in _targets(table, names, text)]
-    real = {name: known for name, known in inputs if known.kind != "category"}
+    real = {name: v for name, v in inputs if v.kind != "category"}
     own_data.create(
         folder,
         table.frame,
@@ -162,11 +162,11 @@ def as_own_data(folder: Path, table: Table, x: Sequence[str], y: Sequence[str], 
         title=title,
         units={name: one.unit for name, one in inputs if one.unit}
         | {name: one.unit for name, one in targets if one.unit},
-        bounds={name: (known.low, known.high) for name, known in real.items()},
-        kinds={name: f"{known.kind} {known.scale}" for name, known in real.items()}
-        | {name: "category" for name, known in inputs if known.kind == "category"},
+        bounds={name: (v.low, v.high) for name, v in real.items()},
+        kinds={name: f"{v.kind} {v.scale}" for name, v in real.items()}
+        | {name: "category" for name, v in inputs if v.kind == "category"},
     )
     card = read_card(folder)
-    tolerances = [known.tolerance for _, known in targets]
+    tolerances = [v.tolerance for _, v in targets]
     columns = [c | {"tolerance": t} for c, t in zip(card["y"], tolerances, strict=True)]
     write_card(folder, card | {"y": columns, "tolerance": min(tolerances)})

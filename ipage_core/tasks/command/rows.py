@@ -41,8 +41,8 @@ class Rows:
 
     def find(self, x: Floats) -> NDArray[np.int64]:
         """Row number of each design; −1 if there is none. (k, d) → (k,)."""
-        known = {key(row): i for i, row in enumerate(self.x)}
-        return np.array([known.get(key(row), -1) for row in x], dtype=np.int64)
+        row_of = {key(row): i for i, row in enumerate(self.x)}
+        return np.array([row_of.get(key(row), -1) for row in x], dtype=np.int64)
 
     @property
     def fine(self) -> NDArray[np.bool_]:
@@ -75,7 +75,7 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 @lru_cache(maxsize=8)
 def _read(folder: Path, variables: tuple[Variable, ...], y_names: tuple[str, ...], stamps: Any) -> Rows:
-    x_names = tuple(known.name for known in variables)
+    x_names = tuple(variable.name for variable in variables)
     columns = [*x_names, *y_names, "error", "source", "seconds", "made"]
     path = folder / ROWS
     if path.exists():
@@ -88,16 +88,16 @@ def _read(folder: Path, variables: tuple[Variable, ...], y_names: tuple[str, ...
         frame = frame.assign(error="", source="", made="")[columns]
     new = _frame(folder / JOURNAL, variables, y_names)
     frame = pd.concat([frame, new], ignore_index=True) if len(new) else frame
-    x = np.stack([numbers_of(known, frame[known.name]) for known in variables], axis=1)
+    x = np.stack([numbers_of(variable, frame[variable.name]) for variable in variables], axis=1)
     first = ~pd.Series([key(row) for row in x], dtype=object).duplicated().to_numpy(dtype=bool)
     frame, x = frame[first].reset_index(drop=True), x[first]
     return Rows(x, frame[list(y_names)].to_numpy(dtype=np.float64), frame)
 
 
-def numbers_of(known: Variable, cells: pd.Series) -> Floats:
+def numbers_of(variable: Variable, cells: pd.Series) -> Floats:
     """A column of inputs (n,) as numbers: a category as the place of its word among its levels."""
-    if known.kind == "category":
-        cells = cells.map({level: float(k) for k, level in enumerate(known.levels)})
+    if variable.kind == "category":
+        cells = cells.map({level: float(k) for k, level in enumerate(variable.levels)})
     return np.asarray(cells.to_numpy(dtype=np.float64))
 
 
@@ -110,11 +110,11 @@ def _frame(journal: Path, variables: tuple[Variable, ...], y_names: tuple[str, .
             break
         one = json.loads(line)["result"]
         for x, y, error, seconds in zip(one["x"], one["y"], one["error"], one["seconds"], strict=True):
-            shown = [known.show(value) for known, value in zip(variables, x, strict=True)]
+            shown = [variable.show(value) for variable, value in zip(variables, x, strict=True)]
             entries.append([*shown, *(y or [np.nan] * len(y_names)), error, one["source"], seconds, one["made"]])
-    columns = [*(known.name for known in variables), *y_names, "error", "source", "seconds", "made"]
+    columns = [*(variable.name for variable in variables), *y_names, "error", "source", "seconds", "made"]
     frame = pd.DataFrame(entries, columns=columns)
-    numeric = [known.name for known in variables if known.kind != "category"]
+    numeric = [variable.name for variable in variables if variable.kind != "category"]
     return frame.astype(dict.fromkeys((*numeric, *y_names, "seconds"), np.float64))
 
 

@@ -40,8 +40,8 @@ def load(folder: Path) -> Task:
     """
     folder = folder.resolve()
     card = cards.read(folder)
-    known = rows.read(folder, card)
-    fine, seconds = known.fine, known.frame["seconds"].median()
+    before = rows.read(folder, card)
+    fine, seconds = before.fine, before.frame["seconds"].median()
 
     def stored() -> tuple[Tensor, Tensor]:
         now, (x, y) = rows.read(folder, card), measured.read(folder, card)
@@ -65,8 +65,8 @@ def load(folder: Path) -> Task:
     def sample_prior(n: int, generator: Generator) -> Tensor:
         return torch.from_numpy(placed(card, torch.rand(n, len(card.variables), generator=generator).double().numpy()))
 
-    known_y = np.concatenate((known.y[fine], measured.read(folder, card)[1]))
-    usual = np.nan_to_num(np.nanmedian(known_y, axis=0)) if len(known_y) else np.zeros(len(card.properties))
+    results = np.concatenate((before.y[fine], measured.read(folder, card)[1]))
+    usual = np.nan_to_num(np.nanmedian(results, axis=0)) if len(results) else np.zeros(len(card.properties))
     task = Task(
         name=card.name,
         title=card.title,
@@ -84,7 +84,7 @@ def load(folder: Path) -> Task:
         evaluated=evaluated,
         networks=own_data.networks,
         models_folder=folder,
-        data_size=max(1, len(known_y)),
+        data_size=max(1, len(results)),
     )
     task = replace(task, recipes=own_data.recipes(task), collect=_collector(folder, card))
     if not (folder / "crystal.json").exists():
@@ -96,19 +96,19 @@ def load(folder: Path) -> Task:
 
 def placed(card: Card, u: Floats) -> Floats:
     """Map points of the unit cube to designs, uniform in the box or, on a log scale, in its log. (n, d) → (n, d)."""
-    return np.stack([_placed(known, column) for known, column in zip(card.variables, u.T, strict=True)], axis=1)
+    return np.stack([_placed(variable, column) for variable, column in zip(card.variables, u.T, strict=True)], axis=1)
 
 
-def _placed(known: Variable, u: Floats) -> Floats:
-    low, high = known.low, known.high
-    if known.kind != "real":  # equal probability for each integer
+def _placed(variable: Variable, u: Floats) -> Floats:
+    low, high = variable.low, variable.high
+    if variable.kind != "real":  # equal probability for each integer
         low, high = low - 0.5, high + 0.5
-    if known.scale == "log":
-        low = max(low, 0.5 * known.low)
+    if variable.scale == "log":
+        low = max(low, 0.5 * variable.low)
         values = low * (high / low) ** u
     else:
         values = low + (high - low) * u
-    return np.clip(values if known.kind == "real" else np.round(values), known.low, known.high)
+    return np.clip(values if variable.kind == "real" else np.round(values), variable.low, variable.high)
 
 
 def _collector(folder: Path, card: Card) -> Callable[..., dict[str, Any]]:
@@ -128,16 +128,16 @@ def _collector(folder: Path, card: Card) -> Callable[..., dict[str, Any]]:
         y = evaluate(
             folder, card, x, source=f"dataset, seed {seed}", workers=workers, scheduler=scheduler, progress=progress
         )
-        known = rows.read(folder, card)
+        now = rows.read(folder, card)
         if out is not None:
             with replacing(out) as beside:
-                known.frame.to_parquet(beside, index=False)
+                now.frame.to_parquet(beside, index=False)
         return {
             "n": n,
             "seed": seed,
             "failed": int(np.isnan(y).any(axis=1).sum()),
-            "rows": len(known.x),
-            "sha256": hashlib.sha256(np.concatenate((known.x, known.y), axis=1).tobytes()).hexdigest(),
+            "rows": len(now.x),
+            "sha256": hashlib.sha256(np.concatenate((now.x, now.y), axis=1).tobytes()).hexdigest(),
         }
 
     return collect

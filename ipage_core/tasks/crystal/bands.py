@@ -152,8 +152,8 @@ class BandSurrogate(Network):
         predicted, at_r = self.members(x)
         unit = torch.tensor([1.0, 1.0, ENERGY_UNIT], device=x.device)
         error = ((predicted - y[:, :PROPERTIES]) / unit).square().sum(2)
-        known = y[:, AT_R].isfinite()
-        error_at_r = (at_r - y[:, AT_R].nan_to_num()).square() * known
+        finite = y[:, AT_R].isfinite()
+        error_at_r = (at_r - y[:, AT_R].nan_to_num()).square() * finite
         yield {"y": (error + error_at_r).mean(1).sum()}
 
     def validation_loss(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:

@@ -147,11 +147,11 @@ def gaps(
     left = [
         (str(i), {"lattice": x[i].tolist(), "settings": settings._asdict()}) for i, r in enumerate(results) if r is None
     ]
-    known = len(x) - len(left)
+    n_cached = len(x) - len(left)
 
     def report(p: cluster.Progress) -> None:
         if progress is not None:
-            progress(p._replace(done=p.done + known, total=len(x)))
+            progress(p._replace(done=p.done + n_cached, total=len(x)))
 
     workers = cores() if workers is None else workers
     new = cluster.run(work, left, None, workers=min(workers, len(left)), progress=report, cancel=cancel)

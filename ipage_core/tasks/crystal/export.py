@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PROVENANCE = f"PBE gap, unrelaxed internal coordinates: {HELD_IONS.replace('–', '-')}"
 
 # Columns of solutions.csv, ranked or not, → names in the files. ΔE is per cell of five atoms.
-_KNOWN = {
+_NAMES = {
     "sample": "sample",
     "stage": "stage",
     "target1": "target_gap_eV",
@@ -66,7 +66,7 @@ def files(frame: pd.DataFrame, form: str) -> dict[str, bytes]:
     for row in frame.to_dict("records"):
         about = {
             name: value.item() if isinstance(value, np.generic) else value
-            for column, name in _KNOWN.items()
+            for column, name in _NAMES.items()
             if (value := row.get(column)) is not None and value == value
         }
         about["verified"] = "dft_gap_eV" in about

@@ -264,14 +264,14 @@ def many(
     """
     dft.require()
     x = np.asarray(lattices, dtype=np.float64)
-    results: list[Result | None] = list(known(x))
+    results: list[Result | None] = list(cached(x))
     left = [(str(i), {"lattice": x[i].tolist()}) for i, one in enumerate(results) if one is None]
     workers = min(cores(), len(left)) if workers is None else workers
     new = executor.run(work, left, None, workers=workers, progress=progress, cancel=cancel)
     return [new.get(str(i), one) for i, one in enumerate(results)]
 
 
-def known(lattices: ArrayLike) -> list[Result | None]:
+def cached(lattices: ArrayLike) -> list[Result | None]:
     """Cached results of lattices (n, 6), None if not cached. Computes nothing.
 
     Raises:

@@ -84,13 +84,13 @@ def factory(name: str) -> Factory:
     """
     if name in BUILT_IN:
         return BUILT_IN[name]
-    known = {point.name: point for point in entry_points(group="ipage.calculators")}
-    if name in known:
-        loaded: Factory = known[name].load()
+    installed = {point.name: point for point in entry_points(group="ipage.calculators")}
+    if name in installed:
+        loaded: Factory = installed[name].load()
         return loaded
     module, colon, attribute = name.partition(":")
     if not colon:
-        accepted = ", ".join([*BUILT_IN, *known])
+        accepted = ", ".join([*BUILT_IN, *installed])
         raise ValueError(f"calculator '{name}' is not known; accepted: {accepted}, MODULE:FACTORY or FILE.py:FACTORY")
     try:
         chosen: Factory = getattr(

@@ -24,7 +24,7 @@ MOST_ATOMS = 200
 
 
 @dataclass(frozen=True)
-class Known:
+class Unit:
     """A property of a strained crystal."""
 
     unit: str
@@ -32,14 +32,14 @@ class Known:
     about: str
 
 
-PROPERTIES: dict[str, Known] = {
-    "gap": Known("eV", 0.02, "smallest difference of band edges on the calculator's own k-points"),
-    "energy": Known("eV per atom", 0.001, "above the reference crystal"),
-    "pressure": Known("GPa", 0.2, "a third of the stress's trace, compression positive"),
-    **{f"s{ij}": Known("GPa", 0.2, "stress, tension positive") for ij in ("11", "22", "33", "23", "13", "12")},
-    "density": Known("g/cm3", 0.01, "mass over volume"),
-    "volume": Known("A3 per atom", 0.01, "of the cell"),
-    "displacement": Known("A", 0.02, "root mean square of what relaxation moved the atoms by"),
+PROPERTIES: dict[str, Unit] = {
+    "gap": Unit("eV", 0.02, "smallest difference of band edges on the calculator's own k-points"),
+    "energy": Unit("eV per atom", 0.001, "above the reference crystal"),
+    "pressure": Unit("GPa", 0.2, "a third of the stress's trace, compression positive"),
+    **{f"s{ij}": Unit("GPa", 0.2, "stress, tension positive") for ij in ("11", "22", "33", "23", "13", "12")},
+    "density": Unit("g/cm3", 0.01, "mass over volume"),
+    "volume": Unit("A3 per atom", 0.01, "of the cell"),
+    "displacement": Unit("A", 0.02, "root mean square of what relaxation moved the atoms by"),
 }
 """Properties of a crystal that can be targets, by name."""
 
@@ -97,8 +97,8 @@ class Crystal:
     @property
     def targets(self) -> tuple[Property, ...]:
         """The properties in the form that a task needs."""
-        known = [(name, PROPERTIES[name]) for name in self.properties]
-        return tuple(Property(name, one.unit, one.tolerance) for name, one in known)
+        own = [(name, PROPERTIES[name]) for name in self.properties]
+        return tuple(Property(name, one.unit, one.tolerance) for name, one in own)
 
 
 def create(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from ase import Atoms
 
-_KNOWN = {
+_NAMES = {
     "sample": "sample",
     "stage": "stage",
     "target1": "target_gap_eV",
@@ -54,8 +54,8 @@ def structure(strain: np.ndarray, about: dict[str, Any], result: operator.Result
         "provenance": f"{program()}; {PBE}; {json.dumps(result['provenance'], ensure_ascii=True, sort_keys=True)}",
     }
     stress = np.array(result["stress"]) * GPa
-    known = {"forces": result["forces"]} if "forces" in result else {}
-    atoms.calc = SinglePointCalculator(atoms, energy=result["energy"], stress=stress, **known)
+    forces = {"forces": result["forces"]} if "forces" in result else {}
+    atoms.calc = SinglePointCalculator(atoms, energy=result["energy"], stress=stress, **forces)
     return atoms
 
 
@@ -70,7 +70,7 @@ def files(frame: pd.DataFrame, form: str) -> dict[str, bytes]:
     for row, strain, said, result in zip(frame.to_dict("records"), x, predicted, operator.cached(x), strict=True):
         about = {
             name: value.item() if isinstance(value, np.generic) else value
-            for column, name in _KNOWN.items()
+            for column, name in _NAMES.items()
             if (value := row.get(column)) is not None and value == value
         }
         about |= {name: round(float(value), 6) for name, value in zip(NAMES, strain, strict=True)}

@@ -68,10 +68,10 @@ def warnings(frame: pd.DataFrame, x: Sequence[str], y: Sequence[str]) -> list[st
             f"{rows:,} {'complete ' if not partly.any() else ''}rows are few for {len(x)} inputs; below "
             f"{FEW_ROWS * len(x):,} expect rough predictions."
         )
-    known = pd.DataFrame({name: values.get(name, frame[name].to_numpy()) for name in seen}).iloc[
+    rows_used = pd.DataFrame({name: values.get(name, frame[name].to_numpy()) for name in seen}).iloc[
         np.flatnonzero(complete)
     ]
-    notes += _on_duplicates(known, list(x), [name for name in y if name in values])
+    notes += _on_duplicates(rows_used, list(x), [name for name in y if name in values])
     for name in y:
         notes += _on_property(seen[name])
     for name in x:

@@ -53,12 +53,12 @@ def assemble(
         stored = ~np.isnan(typed[j]) & ~read.missing
         numeric = np.where(stored, typed[j], read.values)
         filled = int((~read.missing).sum())
-        known = int((~np.isnan(numeric)).sum())
+        count = int((~np.isnan(numeric)).sum())
         unit = units[j] or split_name(name)[1] or read.unit
         few = words_beside(numeric[~np.isnan(numeric)], filled)
-        if filled and known >= ODD * filled and not few:
+        if filled and count >= ODD * filled and not few:
             whole = (
-                known == len(numeric) and bool((numeric == np.round(numeric)).all()) and np.abs(numeric).max() < 2**53
+                count == len(numeric) and bool((numeric == np.round(numeric)).all()) and np.abs(numeric).max() < 2**53
             )
             values[name] = numeric.astype(np.int64) if whole else numeric
             at = np.flatnonzero(read.odd & ~stored)
@@ -70,8 +70,8 @@ def assemble(
             words = columns[j].to_pylist()
             signs = "+" in {word.strip() for word in words}
             values[name] = _one_spelling([None if text_missing(w, settings.missing, signs) else w for w in words])
-            if known:
-                notes.append(f"{name} holds words beside {known:,} numbers: it is read as words.")
+            if count:
+                notes.append(f"{name} holds words beside {count:,} numbers: it is read as words.")
             notes += _nearly(name, values[name])
         seen[name] = replace(describe(pd.DataFrame({name: values[name]}), name), unit=unit)
     frame = pd.DataFrame(values, index=pd.RangeIndex(len(lines)))

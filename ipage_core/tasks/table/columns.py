@@ -103,23 +103,23 @@ def look(frame: pd.DataFrame) -> list[Column]:
 def describe(frame: pd.DataFrame, name: str) -> Column:
     """Summary of one column."""
     values = numbers(frame, name)
-    known = values[~np.isnan(values)]
+    numeric = values[~np.isnan(values)]
     filled = int(frame[name].notna().sum())
     if (
-        len(known) < 0.5 * filled
-        or not len(known)
-        or (not pd.api.types.is_numeric_dtype(frame[name]) and words_beside(known, filled))
+        len(numeric) < 0.5 * filled
+        or not len(numeric)
+        or (not pd.api.types.is_numeric_dtype(frame[name]) and words_beside(numeric, filled))
     ):
         return _words(frame, name)
-    distinct, counts = np.unique(known, return_counts=True)
+    distinct, counts = np.unique(numeric, return_counts=True)
     grid = spacing(distinct) if 1 < len(distinct) <= GRID else None
-    share = float(counts.max() / len(known))
+    share = float(counts.max() / len(numeric))
     spike = float(distinct[counts.argmax()]) if share >= SPIKE and len(distinct) > 1 and grid is None else None
-    whole = bool((known == np.round(known)).all()) and float(np.abs(known).max()) <= WHOLE
+    whole = bool((numeric == np.round(numeric)).all()) and float(np.abs(numeric).max()) <= WHOLE
     return Column(
         name,
         True,
-        len(frame) - len(known),
+        len(frame) - len(numeric),
         len(distinct),
         float(distinct[0]),
         float(distinct[-1]),
@@ -127,16 +127,16 @@ def describe(frame: pd.DataFrame, name: str) -> Column:
         share,
         grid,
         kind="boolean" if frame[name].dtype == bool else "integer" if whole else "real",
-        scale="log" if suits_log(known) else "linear",
+        scale="log" if suits_log(numeric) else "linear",
         levels=tuple(distinct.tolist()) if whole and len(distinct) <= GRID else (),
         sentinel=sentinel(distinct, counts),
         index=_numbers_rows(name, values),
     )
 
 
-def words_beside(known: np.ndarray, filled: int) -> bool:
-    """Whether few different numbers ``known`` stand beside words, as '304' beside '316L': then they are words, too."""
-    return filled - len(known) > 0.1 * filled and len(np.unique(known)) <= FEW
+def words_beside(numeric: np.ndarray, filled: int) -> bool:
+    """Whether few different numbers ``numeric`` stand beside words, as '304' beside '316L': then they are words, too."""
+    return filled - len(numeric) > 0.1 * filled and len(np.unique(numeric)) <= FEW
 
 
 def _words(frame: pd.DataFrame, name: str) -> Column:
@@ -162,14 +162,14 @@ def spacing(distinct: np.ndarray) -> float | None:
     return float(steps.min()) if np.allclose(steps / steps.min(), np.round(steps / steps.min()), atol=1e-3) else None
 
 
-def suits_log(known: np.ndarray) -> bool:
+def suits_log(numeric: np.ndarray) -> bool:
     """Whether positive values (n,) span two decades and are less skewed on a log scale.
 
     Evenly spread values from 0.001 to 1 span them too, but a log scale does not help.
     """
-    if len(known) < 3 or not known.min() > 0 or known.max() < DECADES * known.min():
+    if len(numeric) < 3 or not numeric.min() > 0 or numeric.max() < DECADES * numeric.min():
         return False
-    return abs(_skew(np.log(known))) < abs(_skew(known))
+    return abs(_skew(np.log(numeric))) < abs(_skew(numeric))
 
 
 def _skew(values: np.ndarray) -> float:

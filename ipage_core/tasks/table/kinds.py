@@ -25,20 +25,20 @@ def of_input(frame: pd.DataFrame, name: str, said: str = "") -> dict[str, Any]:
     words, seen = said.split(), describe(frame, name)
     if wrong := [word for word in words if word not in KINDS]:
         raise ValueError(f"'{wrong[0]}' is no kind of the column '{name}'; accepted: {', '.join(KINDS)}")
-    known = numbers(frame, name)
-    known = known[~np.isnan(known)]
+    numeric = numbers(frame, name)
+    numeric = numeric[~np.isnan(numeric)]
     if "category" in words or seen.kind == "boolean" or (not seen.numeric and seen.kind != "empty"):
         others = [word for word in words if word != "category"]
         if others:
             example = _levels(frame, name)[0]
             raise ValueError(f"The column '{name}' holds categories, as '{example}', which are not '{others[0]}'")
         return {"kind": "category", "levels": _checked_levels(frame, name, "" if "category" in words else seen.kind)}
-    if "integer" in words and (known != np.round(known)).any():
+    if "integer" in words and (numeric != np.round(numeric)).any():
         raise ValueError(
-            f"The column '{name}' holds numbers that are not whole, as {known[known != np.round(known)][0]:g}"
+            f"The column '{name}' holds numbers that are not whole, as {numeric[numeric != np.round(numeric)][0]:g}"
         )
-    if "log" in words and not (known > 0).all():
-        raise ValueError(f"The column '{name}' holds {known.min():g}; a log scale needs numbers above 0")
+    if "log" in words and not (numeric > 0).all():
+        raise ValueError(f"The column '{name}' holds {numeric.min():g}; a log scale needs numbers above 0")
     whole = "integer" in words or (seen.kind == "integer" and "real" not in words)
     log = "log" in words or (seen.scale == "log" and "linear" not in words)
     by_name: dict[str, Any] = {"kind": "integer"} if whole else {}

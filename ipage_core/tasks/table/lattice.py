@@ -19,8 +19,8 @@ LATTICE = (("a",), ("b",), ("c",), ("alpha", "α"), ("beta", "β"), ("gamma", "�
 
 def lattice(task: Task) -> list[int] | None:
     """Coordinates of a, b, c, α, β, γ, in this order, by their names; None unless all six exist."""
-    known = {label.split(" [")[0].lower(): j for j, label in reversed(list(enumerate(task.x_labels)))}
-    results = [next((known[name] for name in names if name in known), None) for names in LATTICE]
+    column_of = {label.split(" [")[0].lower(): j for j, label in reversed(list(enumerate(task.x_labels)))}
+    results = [next((column_of[name] for name in names if name in column_of), None) for names in LATTICE]
     return None if None in results else [j for j in results if j is not None]
 
 
@@ -38,9 +38,9 @@ def lattice_in_angstrom(task: Task) -> tuple[list[int], np.ndarray] | None:
     factors = []
     for place, j in enumerate(order):
         name, _, unit = task.x_labels[j].removesuffix("]").partition(" [")
-        known = LENGTHS if place < 3 else ANGLES
-        accepted = ", ".join(word for word in known if word)
-        if unit.strip().lower() not in known:
+        factors_of = LENGTHS if place < 3 else ANGLES
+        accepted = ", ".join(word for word in factors_of if word)
+        if unit.strip().lower() not in factors_of:
             raise ValueError(f"The unit '{unit}' of {name} is not known for structure files; accepted: {accepted}")
         if not unit and float(task.bounds[1, j]) < (1.0 if place < 3 else 4.0):
             what = "Å" if place < 3 else "degrees"
@@ -48,5 +48,5 @@ def lattice_in_angstrom(task: Task) -> tuple[list[int], np.ndarray] | None:
                 f"{name} has no unit, and with at most {float(task.bounds[1, j]):g} is hardly in {what}; structure "
                 f"files need one: {accepted}"
             )
-        factors.append(known[unit.strip().lower()])
+        factors.append(factors_of[unit.strip().lower()])
     return order, np.array(factors)

@@ -12,7 +12,7 @@ from ipage_core.problem.task import Task
 from ipage_core.tasks.table.units import split_name
 
 
-def choose(columns: Sequence[str], said: str) -> list[str]:
+def choose(columns: Sequence[str], text: str) -> list[str]:
     """The columns in a comma-separated list: full names, names without units, patterns such as 'R*'.
 
     A name that contains a comma is accepted with or without quotes.
@@ -20,7 +20,7 @@ def choose(columns: Sequence[str], said: str) -> list[str]:
     Raises:
         ValueError: no such column, or a short name fits several.
     """
-    parts = [part.strip() for part in next(csv.reader([said], skipinitialspace=True), [])]
+    parts = [part.strip() for part in next(csv.reader([text], skipinitialspace=True), [])]
     chosen: list[str] = []
     while parts:
         for count in range(len(parts), 0, -1):  # 'Gitter, a (Å)' may be one name
@@ -39,8 +39,8 @@ def _named(columns: Sequence[str], name: str) -> list[str]:
         return fitting
     result = find(name, [_as_label(column) for column in columns], position="")
     if result is None:
-        known = ", ".join(columns[:30])
-        raise ValueError(f"There is no column '{name}'; the table has: {known}")
+        columns_text = ", ".join(columns[:30])
+        raise ValueError(f"There is no column '{name}'; the table has: {columns_text}")
     return [columns[result]]
 
 

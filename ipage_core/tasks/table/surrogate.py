@@ -41,8 +41,8 @@ def as_read(x: Tensor, log_x: Sequence[int] = (), levels: Mapping[int, int] | No
     for j, column in enumerate(x.unbind(1)):
         if j in levels:
             place = column.detach().round()
-            known = range(levels[j]) if levels[j] > 2 else (1,)
-            columns += [(place == k).to(x) + 0.0 * column for k in known]  # a step has no slope; autograd needs one
+            shown = range(levels[j]) if levels[j] > 2 else (1,)
+            columns += [(place == k).to(x) + 0.0 * column for k in shown]  # a step has no slope; autograd needs one
         else:
             columns.append(column.log() if j in log_x else column)
     return torch.stack(columns, dim=1)
@@ -69,8 +69,8 @@ def ratio_of_the_alike(at: Tensor, tested: Tensor, ratio: Tensor, itself: bool =
             rows = torch.arange(len(part), device=at.device)
             distance[rows, first + rows] = math.inf
         near = ratio[distance.topk(count, largest=False).indices]
-        known = (~near.isnan()).sum(1)
-        results.append((near.nansum(1) + BY_ALL * overall) / (known + BY_ALL))
+        measured = (~near.isnan()).sum(1)
+        results.append((near.nansum(1) + BY_ALL * overall) / (measured + BY_ALL))
     return torch.cat(results)
 
 

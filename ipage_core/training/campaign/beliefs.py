@@ -42,8 +42,8 @@ class Coordinates:
     @classmethod
     def of(cls, task: Task) -> Coordinates:
         """The coordinates of a task."""
-        log = torch.tensor([known.scale == "log" for known in task.variables])
-        levels = torch.tensor([len(known.levels) if known.kind == "category" else 0 for known in task.variables])
+        log = torch.tensor([v.scale == "log" for v in task.variables])
+        levels = torch.tensor([len(v.levels) if v.kind == "category" else 0 for v in task.variables])
         low, high = (torch.where(log, end.clamp(min=1e-300).log(), end) for end in task.bounds)
         width = high - low
         own = task.images

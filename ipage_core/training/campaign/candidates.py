@@ -55,9 +55,9 @@ def candidates(
     if y.shape[1] == 1:
         roots = _chords(beliefs, space, x, y[:, 0], off)
         u, named = torch.cat((u, roots)), named + [SOURCES[2]] * len(roots)
-    found = space.exact(space.project(space.decode(space.settle(u))))
-    kept = (space.excess(found) <= 1e-6).all(1) if len(space.excess(found).T) else torch.ones(len(found)).bool()
-    return found[kept], [name for name, one in zip(named, kept.tolist(), strict=True) if one]
+    x_exact = space.exact(space.project(space.decode(space.settle(u))))
+    kept = (space.excess(x_exact) <= 1e-6).all(1) if len(space.excess(x_exact).T) else torch.ones(len(x_exact)).bool()
+    return x_exact[kept], [name for name, one in zip(named, kept.tolist(), strict=True) if one]
 
 
 def within(space: DesignSpace, x: Tensor, generator: torch.Generator) -> Tensor:

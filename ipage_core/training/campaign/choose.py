@@ -34,7 +34,7 @@ def choose(
     chance: Tensor,
     named: list[str],
     hits: Tensor,
-    known: Tensor,
+    evaluated: Tensor,
     apart: float,
     wanted: int,
     left: int,
@@ -48,7 +48,7 @@ def choose(
         chance: (k,) probability that each is a hit.
         named: origin of each.
         hits: (h, d) distinct hits so far.
-        known: (n, d) all evaluated designs.
+        evaluated: (n, d) all evaluated designs.
         apart: distance above which hits are distinct.
         wanted: number of further hits needed.
         left: remaining evaluations.
@@ -56,8 +56,8 @@ def choose(
     """
     need = min(SURE, MARGIN * wanted / max(left, 1))
     free = torch.ones(len(x), dtype=torch.bool)
-    if len(known):
-        free &= at.distance(x, known).amin(1) > SAME
+    if len(evaluated):
+        free &= at.distance(x, evaluated).amin(1) > SAME
     near = at.distance(x, hits).amin(1) if len(hits) else torch.full((len(x),), torch.inf, dtype=torch.float64)
     rows: list[int] = []
     why: list[str] = []

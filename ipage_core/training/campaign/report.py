@@ -19,7 +19,7 @@ def hits_frame(campaign: Campaign) -> pd.DataFrame:
     resim_error, in_bounds, replaced, other properties, words of categories. For an interval, the target is the end
     nearer to y.
     """
-    task, rows = campaign.task, campaign.found
+    task, rows = campaign.task, campaign.distinct_hits
     m = task.n_targets
     x, y, predicted = campaign.x[rows], campaign.y[rows], campaign.predicted[rows]
     low, high = campaign.target.accepted
@@ -39,21 +39,21 @@ def hits_frame(campaign: Campaign) -> pd.DataFrame:
 def summary(campaign: Campaign) -> dict[str, Any]:
     """The summary as a JSON object, for the command line."""
     figures: dict[str, Any] = {
-        "hits": len(campaign.found),
+        "hits": len(campaign.distinct_hits),
         "wanted": campaign.hits,
         "evaluations": campaign.evaluations,
         "budget": campaign.budget,
         "failed": campaign.failed,
-        "rows_before": len(campaign.known_x),
+        "rows_before": len(campaign.before_x),
         "seconds": round(campaign.seconds, 1),
     }
-    if len(campaign.found) < campaign.hits and campaign.evaluations >= campaign.budget:
+    if len(campaign.distinct_hits) < campaign.hits and campaign.evaluations >= campaign.budget:
         figures["note"] = " ".join((_all_used(campaign), _nearest(campaign))).strip()
     return figures
 
 
 def _all_used(campaign: Campaign) -> str:
-    alike = int(campaign.hit.sum()) - len(campaign.found)
+    alike = int(campaign.hit.sum()) - len(campaign.distinct_hits)
     note = f"The budget is used up; go on with a larger --budget: the {campaign.evaluations} count."
     if alike:
         note += f" {alike} more hits are within --apart {campaign.apart:g} of another one, so they are not distinct."
@@ -64,10 +64,10 @@ def _nearest(campaign: Campaign) -> str:
     """The evaluated design that comes closest to the target, if there is no hit."""
     y = campaign.y[:, : campaign.task.n_targets]
     fine = y.isfinite().all(1)
-    if campaign.found or not bool(fine.any()):
+    if campaign.distinct_hits or not bool(fine.any()):
         return ""
     off = campaign.accepted.off(y).nan_to_num(nan=float("inf"))
     row = int(off.argmin())
     names = zip(campaign.task.targets, y[row].tolist(), strict=True)
-    values = ", ".join(f"{known.name} {value:.4g} {known.unit}".strip() for known, value in names)
+    values = ", ".join(f"{v.name} {value:.4g} {v.unit}".strip() for v, value in names)
     return f"There is no hit; evaluation {row} comes closest: {values}."

@@ -91,9 +91,9 @@ class Campaign:
             self.networks = Proposals(self.task, self.target, self.constraints, 0.5 * (high - low), self.seed)
         self.apart = self.task.distinct if self.apart is None else self.apart
         m = self.task.n_targets
-        self.known_x, self.known_y = self.task.bounds[:0].double(), torch.empty(0, m, dtype=torch.float64)
+        self.before_x, self.before_y = self.task.bounds[:0].double(), torch.empty(0, m, dtype=torch.float64)
         if self.start == "table":
-            self.known_x, self.known_y = self._table()
+            self.before_x, self.before_y = self._table()
 
     def run(
         self,
@@ -125,7 +125,7 @@ class Campaign:
             if (step := ledger.open_step) is not None:
                 self._evaluate(ledger, step.x, tell, cancel, where)
             beliefs: Beliefs | None = None
-            while len(self.found) < self.hits and self.evaluations < self.budget:
+            while len(self.distinct_hits) < self.hits and self.evaluations < self.budget:
                 if cancel is not None and cancel():
                     return
                 count = min(self.batch, self.budget - self.evaluations)
@@ -150,7 +150,7 @@ class Campaign:
     @property
     def x(self) -> Tensor:
         """(n, d) evaluated designs, in order."""
-        return torch.cat([self.known_x[:0], *(step.x for step in self._steps if step.y is not None)])
+        return torch.cat([self.before_x[:0], *(step.x for step in self._steps if step.y is not None)])
 
     @property
     def y(self) -> Tensor:
@@ -161,7 +161,7 @@ class Campaign:
     @property
     def predicted(self) -> Tensor:
         """(n, m) their earlier predictions."""
-        return torch.cat([self.known_y[:0], *(step.predicted for step in self._steps if step.y is not None)])
+        return torch.cat([self.before_y[:0], *(step.predicted for step in self._steps if step.y is not None)])
 
     @property
     def hit(self) -> Tensor:
@@ -169,7 +169,7 @@ class Campaign:
         return self.accepted.hit(self.y[:, : self.task.n_targets])
 
     @property
-    def found(self) -> list[int]:
+    def distinct_hits(self) -> list[int]:
         """Rows of the distinct hits among the evaluated designs."""
         hit = self.hit.nonzero()[:, 0]
         assert self.apart is not None
@@ -188,17 +188,17 @@ class Campaign:
     def _leave_out(self, ledger: Ledger) -> None:
         """Remove the rows that this campaign evaluated before it was stopped from those of before the campaign."""
         own = {tuple(row) for step in ledger.steps for row in step.x.tolist()}
-        before = torch.tensor([tuple(row) not in own for row in self.known_x.tolist()], dtype=torch.bool)
-        self.known_x, self.known_y = self.known_x[before], self.known_y[before]
+        before = torch.tensor([tuple(row) not in own for row in self.before_x.tolist()], dtype=torch.bool)
+        self.before_x, self.before_y = self.before_x[before], self.before_y[before]
 
     def _rows(self) -> tuple[Tensor, Tensor]:
         """All known rows: (n, d), (n, m)."""
-        return torch.cat((self.known_x, self.x)), torch.cat((self.known_y, self.y[:, : self.task.n_targets]))
+        return torch.cat((self.before_x, self.x)), torch.cat((self.before_y, self.y[:, : self.task.n_targets]))
 
     def _beliefs(self, before: Beliefs | None) -> Beliefs | None:
         x, y = self._rows()
         fine = y.isfinite().all(1)
-        started = len(self.known_x) or self.evaluations >= self._start_size()
+        started = len(self.before_x) or self.evaluations >= self._start_size()
         if not started or int(fine.sum()) < FEW:
             return None
         return Beliefs.given(self.at, x, y, self.accepted, self._doubt(), before)
@@ -211,8 +211,8 @@ class Campaign:
         """Root mean square of earlier errors divided by their predicted deviations; initially 1."""
         errors = self._errors[-REMEMBERED:]
         square = sum(error * error for error in errors)
-        found = math.sqrt((square + PRIOR) / (len(errors) + PRIOR))
-        return min(max(found, DOUBTS[0]), DOUBTS[1])
+        calibration = math.sqrt((square + PRIOR) / (len(errors) + PRIOR))
+        return min(max(calibration, DOUBTS[0]), DOUBTS[1])
 
     def _next(self, beliefs: Beliefs | None, count: int) -> tuple[Tensor, list[str], Tensor, Tensor]:
         """Designs to evaluate next, the reasons, and their predictions."""
@@ -230,8 +230,8 @@ class Campaign:
         proposed = None if self.propose is None else self.propose(middle, self.seed + len(x))
         pool, named = candidates(beliefs, self.space, x[fine], y[fine], off, generator, proposed)
         chance, choice = self._choice(beliefs, pool, named, x, count)
-        if not choice.rows and self.found:
-            pool = within(self.space, self.x[self.found], generator)
+        if not choice.rows and self.distinct_hits:
+            pool = within(self.space, self.x[self.distinct_hits], generator)
             chance, choice = self._choice(beliefs, pool, ["close to a hit"] * len(pool), x, count)
         if not choice.rows:
             x = self._fill(count)
@@ -245,7 +245,7 @@ class Campaign:
         self, beliefs: Beliefs, pool: Tensor, named: list[str], known: Tensor, count: int
     ) -> tuple[Tensor, Choice]:
         """The chance of each candidate (k, d), and those to evaluate."""
-        chance, found = beliefs.chance(pool), self.found
+        chance, found = beliefs.chance(pool), self.distinct_hits
         wanted, left = self.hits - len(found), self.budget - self.evaluations
         assert self.apart is not None
         hits = self.x[found]
@@ -253,7 +253,7 @@ class Campaign:
 
     def _by_networks(self, networks: Proposals, count: int) -> tuple[Tensor, list[str], Tensor, Tensor]:
         """The same for designs of many coordinates: trained networks propose and predict them."""
-        pool, predicted = networks.pool(torch.cat((self.known_x, self.x)), count)
+        pool, predicted = networks.pool(torch.cat((self.before_x, self.x)), count)
         if not len(pool):
             x = self._fill(count)
             return x, ["the networks propose nothing new: filling space"] * len(x), *self._unknown(x)
@@ -262,10 +262,10 @@ class Campaign:
         bias = errors.mean(0) * len(errors) / (len(errors) + 1) if len(errors) else torch.zeros(predicted.shape[1])
         mean, spread, (low, high) = predicted + bias, networks.spread(errors - bias), self.accepted.ends
         chance = (torch.special.ndtr((high - mean) / spread) - torch.special.ndtr((low - mean) / spread)).prod(1)
-        found, named = self.found, ["iPage"] * len(pool)
+        found, named = self.distinct_hits, ["iPage"] * len(pool)
         wanted, left = self.hits - len(found), self.budget - self.evaluations
         assert self.apart is not None
-        known = torch.cat((self.known_x, self.x))
+        known = torch.cat((self.before_x, self.x))
         choice = choose(self.at, pool, chance, named, self.x[found], known, self.apart, wanted, left, count)
         if not choice.rows:
             x = self._fill(count)
@@ -300,13 +300,13 @@ class Campaign:
         assert self.task.omega is not None
         stopped = False
 
-        def asked_to_stop() -> bool:
+        def wants_to_stop() -> bool:
             nonlocal stopped
             stopped = stopped or (cancel is not None and cancel())
             return stopped
 
         step = ledger.steps[-1]
-        with watching(cancel=asked_to_stop, source=f"campaign {self.ledger.name.partition('.')[0]}", **where):
+        with watching(cancel=wants_to_stop, source=f"campaign {self.ledger.name.partition('.')[0]}", **where):
             y = self.task.omega(x)
         if stopped:
             return False  # the step stays open: Ω has stored its results, and they are requested again
@@ -317,28 +317,28 @@ class Campaign:
             errors = ((reader.read(y[:, :m]) - mean) / spread).flatten()
             self._errors += errors[errors.isfinite()].clamp(-6, 6).tolist()
         self._pending = None
-        distinct_rows = self.found
+        distinct_rows = self.distinct_hits
         for i in range(len(x)):
             row = self.evaluations - len(x) + i
             tell(Line(row + 1, len(distinct_rows), self.failed, self.sentence(row, step.why[i], distinct_rows)))
         return True
 
-    def sentence(self, row: int, why: str, found: Sequence[int]) -> str:
-        """A line about an evaluation: the reason for the design, its result, and whether it is among ``found``."""
+    def sentence(self, row: int, why: str, hits: Sequence[int]) -> str:
+        """A line about an evaluation: the reason for the design, its result, and whether it is among the distinct ``hits``."""
         y = self.y[row, : self.task.n_targets]
         values = ", ".join(f"{v:.4g}" for v in y.tolist()) if y.isfinite().all() else "failed"
         if bool(self.hit[row]):
-            values += ", a hit" if row in found else ", a hit like one before"
+            values += ", a hit" if row in hits else ", a hit like one before"
         return f"{why} → {values}"
 
     def follow(self) -> list[Line]:
         """Read the steps of the ledger, while this or another process runs the campaign. → one line per evaluation."""
         self._steps = [step for step in read(self.ledger) if step.y is not None]
-        found, hits, lines = self.found, 0, []
+        distinct_rows, hits, lines = self.distinct_hits, 0, []
         failed = self.y.isnan().any(1).cumsum(0).tolist()
         for row, why in enumerate(why for step in self._steps for why in step.why):
-            hits += row in found
-            lines.append(Line(row + 1, hits, int(failed[row]), self.sentence(row, why, found)))
+            hits += row in distinct_rows
+            lines.append(Line(row + 1, hits, int(failed[row]), self.sentence(row, why, distinct_rows)))
         return lines
 
 

@@ -65,7 +65,7 @@ def attainment(
             )
     if chosen is not None:
         data.append(ring(off[chosen].clip(-CLIPPED, CLIPPED), rows + spread[chosen], colors))
-    labels = [f"{short(goals[j].name)}<br>{_asked(goals[j])}" for j in closed]
+    labels = [f"{short(goals[j].name)}<br>{_goal_text(goals[j])}" for j in closed]
     axes = {
         "xaxis": axis(
             colors, "from the goal, in tolerances", (0, 1), "y", range=[-CLIPPED - 0.2, CLIPPED + 0.2], fixedrange=True
@@ -179,6 +179,6 @@ def _angle(name: str) -> float | None:
     return {"E_x": 0.0, "E_y": 90.0}.get(name)
 
 
-def _asked(goal: Goal) -> str:
+def _goal_text(goal: Goal) -> str:
     sign = {"at least": "≥ ", "at most": "≤ "}.get(goal.kind, "")
     return f"{sign}{goal.value:.4g}" + (f" ± {goal.tolerance:.2g}" if not sign else "")

@@ -179,8 +179,8 @@ def _show_row(row: int, place: int) -> None:
 
 
 def _placeholder(name: str, value: float | None) -> str:
-    known = "E(45)" if name == DIRECTION else name
-    return f"± {default_tolerance(known, value or 0.0):.3g}"
+    name = "E(45)" if name == DIRECTION else name
+    return f"± {default_tolerance(name, value or 0.0):.3g}"
 
 
 def _name(row: int) -> str:
