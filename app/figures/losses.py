@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from app.figures.panels import title
 from app.figures.playback import Size
 from app.figures.theme import Dict, axis, packed, palette
 
@@ -55,20 +56,7 @@ def figure(rows: list[dict[str, Any]], dark: bool, size: Size) -> Dict:
             "x": across[1], "y": up[1], "xanchor": "right", "yanchor": "top", "bgcolor": "rgba(0,0,0,0)",
             "font": {"color": colors.text},
         }  # fmt: skip
-        layout["annotations"].append(
-            {
-                "text": f"<b>{name}</b>",
-                "x": across[0],
-                "y": up[1],
-                "xref": "paper",
-                "yref": "paper",
-                "xanchor": "left",
-                "yanchor": "bottom",
-                "yshift": 4,
-                "showarrow": False,
-                "font": {"color": colors.text},
-            }
-        )
+        layout["annotations"].append(title(f"<b>{name}</b>", (across, up), size) | {"font": {"color": colors.text}})
     layout |= {
         "height": 300 * len(drawn) if size.narrow else 300,
         "margin": {"l": 48, "r": 12, "t": 30, "b": 40},

@@ -8,7 +8,7 @@ import numpy as np
 
 from app.figures.playback import SMOOTH_UP_TO, Scene
 from app.figures.run import Run
-from app.figures.theme import Dict, Palette, joined, packed
+from app.figures.theme import Dict, Palette, faded, joined, packed
 
 VISIBLE = 40
 """Length in pixels to which the median sample's path is magnified."""
@@ -23,6 +23,38 @@ def curve(points: np.ndarray, color: str, width: float, **more: Any) -> Dict:
         "y": packed(points[:, 1]),
         "line": {"color": color, "width": width},
         "hoverinfo": "skip",
+        **more,
+    }
+
+
+def band(x: np.ndarray, low: np.ndarray, high: np.ndarray, color: str, **more: Any) -> Dict:
+    """The area between two curves, (k,) each, faintly coloured."""
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": packed(np.concatenate((x, x[::-1]))),
+        "y": packed(np.concatenate((low, high[::-1]))),
+        "fill": "toself",
+        "fillcolor": faded(color, 0.13),
+        "line": {"width": 0},
+        "hoverinfo": "skip",
+        "showlegend": False,
+        **more,
+    }
+
+
+def line3d(points: np.ndarray, color: str, width: float, name: str, **more: Any) -> Dict:
+    """A line in space through (k, 3) points, broken where they are NaN."""
+    x, y, z = (packed(column) for column in points.T)
+    return {
+        "type": "scatter3d",
+        "mode": "lines",
+        "x": x,
+        "y": y,
+        "z": z,
+        "name": name,
+        "line": {"color": color, "width": width},
+        "hoverinfo": "name",
         **more,
     }
 

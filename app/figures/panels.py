@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from app.figures.coordinates import coordinates
-from app.figures.marks import curve, proposal_color, ring
+from app.figures.marks import band, curve, proposal_color, ring
 from app.figures.playback import Box, Scene, Size
 from app.figures.run import Run
-from app.figures.theme import Dict, Palette, axis, faded, packed, squared
+from app.figures.theme import Dict, Palette, axis, packed, squared
 from ipage_core.tasks import TASKS
 
 FLOOR = 1e-16
@@ -47,21 +47,7 @@ def error_panel(scene: Scene, run: Run, box: Box, colors: Palette, size: Size, i
         lows.append(low)
         medians.append((dict(zip(steps.tolist(), median.tolist(), strict=True)), color))
         highs.append(high)
-        band = packed(np.concatenate((steps, steps[::-1]))), packed(np.concatenate((low, high[::-1])))
-        scene.still.append(
-            {
-                **where,
-                "type": "scatter",
-                "mode": "lines",
-                "x": band[0],
-                "y": band[1],
-                "fill": "toself",
-                "fillcolor": faded(color, 0.13),
-                "line": {"width": 0},
-                "hoverinfo": "skip",
-                "showlegend": False,
-            }
-        )
+        scene.still.append(band(steps, low, high, color, **where))
         scene.still.append(
             {
                 **where,

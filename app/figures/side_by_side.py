@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from app.figures.marks import band
 from app.figures.panels import FLOOR, title
 from app.figures.playback import Box, Size, static
 from app.figures.run import Run
-from app.figures.theme import Dict, axis, faded, packed, palette
+from app.figures.theme import Dict, axis, packed, palette
 
 F, OMEGA = "by the surrogate f", "by Ω"
 STAGES = ("latent", "proposal", "localization", "verification")
@@ -24,21 +25,7 @@ def residuals(runs: dict[str, Run], dark: bool, size: Size) -> Dict:
         inks = {F: (colors.surrogate, "dash"), OMEGA: (colors.omega, "solid")}
         for called, steps, quantiles in _curves(run):
             (color, dash), (low, median, high) = inks[called], np.maximum(quantiles, FLOOR)
-            band = packed(np.concatenate((steps, steps[::-1]))), packed(np.concatenate((low, high[::-1])))
-            data.append(
-                {
-                    **where,
-                    "type": "scatter",
-                    "mode": "lines",
-                    "x": band[0],
-                    "y": band[1],
-                    "fill": "toself",
-                    "fillcolor": faded(color, 0.13),
-                    "line": {"width": 0},
-                    "hoverinfo": "skip",
-                    "showlegend": False,
-                }
-            )
+            data.append(band(steps, low, high, color, **where))
             data.append(
                 {
                     **where,

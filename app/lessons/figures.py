@@ -9,6 +9,7 @@ import numpy as np
 
 from app.figures.compare import STYLES
 from app.figures.marks import curve
+from app.figures.panels import title
 from app.figures.playback import Size
 from app.figures.theme import Dict, Palette, axis, faded, packed, palette, sized
 from app.figures.worth import Outcomes
@@ -60,18 +61,7 @@ def side_by_side(panels: list[Panel], dark: bool, size: Size) -> Dict:
         sized({name: layout[f"{name}{ids}"] for name in ("xaxis", "yaxis")}, size.font - 1)
         data += [trace | {"xaxis": f"x{ids}", "yaxis": f"y{ids}"} for trace in panel.data]
         layout["annotations"].append(
-            {
-                "text": f"<b>{panel.title}</b>",
-                "x": box[0][0],
-                "y": box[1][1],
-                "xref": "paper",
-                "yref": "paper",
-                "xanchor": "left",
-                "yanchor": "bottom",
-                "yshift": 4,
-                "showarrow": False,
-                "font": {"size": size.font, "color": colors.text},
-            }
+            title(f"<b>{panel.title}</b>", box, size) | {"font": {"size": size.font, "color": colors.text}}
         )
     layout |= {
         "height": height,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from app.figures.layouts import boxes_of, height_of, shown_rows
-from app.figures.marks import curve
+from app.figures.marks import curve, line3d
 from app.figures.panels import designs_panel, error_panel, title
 from app.figures.playback import WIDE, Box, Scene, Size, assemble
 from app.figures.run import Run
@@ -121,9 +121,8 @@ def crystal(strain: np.ndarray, shift: np.ndarray, dark: bool = False, size: Siz
             if np.linalg.norm(SITES[p] - SITES[q]) < 0.45:
                 longer = np.linalg.norm(true[p] - true[q]) / rest - 1
                 color = colors.localized if longer > 0 else colors.posterior
-                data.append(
-                    _line(atoms[[p, q]], color, 9 - 150 * float(np.clip(longer, -0.04, 0.04)), f"{longer:+.2%}")
-                )
+                width = 9 - 150 * float(np.clip(longer, -0.04, 0.04))
+                data.append(line3d(atoms[[p, q]], color, width, f"{longer:+.2%}", showlegend=False))
     x, y, z = (packed(column) for column in atoms.T)
     marker = {"size": 9 if size.narrow else 12, "color": colors.prior, "line": {"width": 0}}
     data.append(
@@ -153,20 +152,6 @@ def crystal(strain: np.ndarray, shift: np.ndarray, dark: bool = False, size: Siz
 
 def _edges(corners: np.ndarray, edges: list[tuple[int, int]], color: str, width: float, name: str, dash: str) -> Dict:
     points = np.concatenate([np.stack((corners[p], corners[q], np.full(3, np.nan))) for p, q in edges])
-    trace = _line(points, color, width, name)
-    return trace | {"line": trace["line"] | {"dash": dash}, "showlegend": True}
-
-
-def _line(points: np.ndarray, color: str, width: float, name: str) -> Dict:
-    x, y, z = (packed(column) for column in points.T)
-    return {
-        "type": "scatter3d",
-        "mode": "lines",
-        "x": x,
-        "y": y,
-        "z": z,
-        "name": name,
-        "line": {"color": color, "width": width},
-        "hoverinfo": "name",
-        "showlegend": False,
-    }
+    trace = line3d(points, color, width, name)
+    trace["line"]["dash"] = dash
+    return trace

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from ase.geometry import cellpar_to_cell
 
+from app.figures.marks import line3d
 from app.figures.theme import Dict, palette
 
 CORNERS = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)], dtype=float)
@@ -92,15 +93,6 @@ def pareto(rows: np.ndarray, front: np.ndarray, candidates: np.ndarray, labels: 
 def _edges(lattice: np.ndarray, name: str, color: str, width: float, dash: str) -> Dict:
     corners = CORNERS @ np.asarray(cellpar_to_cell(lattice))
     points = np.concatenate([np.stack((corners[p], corners[q], np.full(3, np.nan))) for p, q in EDGES])
-    x, y, z = ([None if np.isnan(v) else round(float(v), 5) for v in column] for column in points.T)
-    line = {"color": color, "width": width, "dash": dash}
-    return {
-        "type": "scatter3d",
-        "mode": "lines",
-        "x": x,
-        "y": y,
-        "z": z,
-        "name": name,
-        "line": line,
-        "hoverinfo": "name",
-    }
+    edges = line3d(points, color, width, name)
+    edges["line"]["dash"] = dash
+    return edges

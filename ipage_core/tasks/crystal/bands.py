@@ -91,13 +91,13 @@ class BandEdges(nn.Module):
         energy = out[..., 9].mean(2)
         element = out[..., :9].reshape(*out.shape[:3], 3, 3)  # …, view, matrix, (diagonal, two off-diagonal terms)
         off = (element[..., 1:] * off_diagonal[:, :, None]).sum(-1)
-        matrices = _symmetric(element[..., 0].transpose(2, 3), off.transpose(2, 3))  # members, n, matrix, 3, 3
+        matrices = symmetric(element[..., 0].transpose(2, 3), off.transpose(2, 3))  # members, n, matrix, 3, 3
         conduction, valence, valence_at_r = torch.linalg.eigvalsh(matrices).unbind(2)
         direct, at_r = conduction[..., 0] - valence[..., 2], conduction[..., 0] - valence_at_r[..., 2]
         return torch.minimum(direct, at_r), direct, at_r, energy
 
 
-def _symmetric(diagonal: Tensor, off: Tensor) -> Tensor:
+def symmetric(diagonal: Tensor, off: Tensor) -> Tensor:
     """Diagonal elements ii and, at i, off-diagonal elements jk (…, 3) → (…, 3, 3)."""
     (a, b, c), (d, e, f) = diagonal.unbind(-1), off.unbind(-1)
     return torch.stack((a, f, e, f, b, d, e, d, c), dim=-1).unflatten(-1, (3, 3))

@@ -22,7 +22,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from ipage_core.networks.base import Network
-from ipage_core.tasks.crystal.bands import views
+from ipage_core.tasks.crystal.bands import symmetric, views
 from ipage_core.tasks.silicon.dataset import StrainData
 
 GAP, DIRECT, ENERGY, PRESSURE = range(4)
@@ -92,15 +92,9 @@ class ValleyEdges(nn.Module):
         element = out[..., :6].unflatten(-1, (2, 3))  # …, axis, matrix, (diagonal, two off-diagonal terms)
         diagonal = element[..., 0].transpose(2, 3)
         off = (element[..., 1:] * off_diagonal[:, :, None]).sum(-1).transpose(2, 3)
-        valence, conduction = torch.linalg.eigvalsh(_symmetric(diagonal, off)).unbind(2)
+        valence, conduction = torch.linalg.eigvalsh(symmetric(diagonal, off)).unbind(2)
         valence = valence - valence.mean(2, keepdim=True)
         return valence, conduction[..., 0], out[..., 6], out[..., 7].mean(2), out[..., 8].mean(2)
-
-
-def _symmetric(diagonal: Tensor, off: Tensor) -> Tensor:
-    """Diagonal elements ii and, at i, off-diagonal elements jk (…, 3) → (…, 3, 3)."""
-    (a, b, c), (d, e, f) = diagonal.unbind(-1), off.unbind(-1)
-    return torch.stack((a, f, e, f, b, d, e, d, c), dim=-1).unflatten(-1, (3, 3))
 
 
 class ValleySurrogate(Network):

@@ -14,6 +14,7 @@ from ipage_core.tasks.cells.properties import (
     values,
     values_and_gradients,
 )
+from tests.support.elasticity import turned
 
 seeds = st.integers(0, 2**32 - 1)
 few = settings(max_examples=20, deadline=None)
@@ -28,20 +29,6 @@ def isotropic(e: float, nu: float) -> np.ndarray:
 def random_stiffness(seed: int) -> np.ndarray:
     a = np.random.default_rng(seed).standard_normal((3, 3))
     return a @ a.T + 0.3 * np.eye(3)
-
-
-def turned(c: np.ndarray, angle: float) -> np.ndarray:
-    """C in axes turned by an angle: strain of the turned frame from strain in this one, γ engineering."""
-    cos, sin = np.cos(angle), np.sin(angle)
-    turn = np.array(
-        [
-            (cos**2, sin**2, cos * sin),
-            (sin**2, cos**2, -cos * sin),
-            (-2 * cos * sin, 2 * cos * sin, cos**2 - sin**2),
-        ]
-    )
-    back = np.linalg.inv(turn)
-    return back.T @ c @ back
 
 
 @pytest.mark.parametrize("nu", [-0.6, 0.0, 0.3])

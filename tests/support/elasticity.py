@@ -1,0 +1,17 @@
+"""Stiffness matrices for tests."""
+
+import numpy as np
+
+
+def turned(c, angle):
+    """C in axes turned by an angle: strain of the turned frame from strain in this one, γ engineering."""
+    cos, sin = np.cos(angle), np.sin(angle)
+    turn = np.array(
+        [
+            (cos**2, sin**2, cos * sin),
+            (sin**2, cos**2, -cos * sin),
+            (-2 * cos * sin, 2 * cos * sin, cos**2 - sin**2),
+        ]
+    )
+    back = np.linalg.inv(turn)
+    return back.T @ c @ back
