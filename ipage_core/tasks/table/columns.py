@@ -135,7 +135,7 @@ def describe(frame: pd.DataFrame, name: str) -> Column:
 
 
 def words_beside(numeric: np.ndarray, filled: int) -> bool:
-    """Whether few different numbers ``numeric`` stand beside words, as '304' beside '316L': then they are words, too."""
+    """Whether few different numbers ``numeric`` stand beside words, as '304' beside '316L': then they are words too."""
     return filled - len(numeric) > 0.1 * filled and len(np.unique(numeric)) <= FEW
 
 
