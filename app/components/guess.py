@@ -10,7 +10,7 @@ import torch
 
 from app.components.chart import chart
 from app.components.choice import CONFIG
-from app.components.words import asked_text, number, plain, unit
+from app.components.words import goal_text, number, plain, unit
 from app.figures.compare import Picture
 from app.figures.guess import figure
 from app.figures.playback import Size
@@ -49,7 +49,7 @@ def show(task: Task, run: Run, picture: Picture, dark: bool, size: Size) -> None
 @st.fragment
 def _play(task: Task, run: Run, picture: Picture, dark: bool, size: Size) -> None:
     low, high = task.bounds.numpy()
-    st.markdown(f"**Can you find a design with {plain(asked_text(run))}?** Move the sliders; Ω answers at once.")
+    st.markdown(f"**Can you find a design with {plain(goal_text(run))}?** Move the sliders; Ω answers at once.")
     left, right = st.columns([1, 1.7], gap="medium") if not size.narrow else (st.container(), st.container())
     with left:
         x = np.array(
@@ -84,7 +84,7 @@ def _leave() -> None:
 
 def _tries(run: Run, x: np.ndarray, error: float) -> list[float]:
     """The errors of all different guesses for this target."""
-    about = f"guesses-{run.task}-{asked_text(run)}"
+    about = f"guesses-{run.task}-{goal_text(run)}"
     tries: dict[bytes, float] = st.session_state.setdefault(about, {})
     tries[x.tobytes()] = error
     return list(tries.values())
