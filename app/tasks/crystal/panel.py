@@ -117,11 +117,6 @@ class CrystalPanel(TaskPanel):
         )
 
 
-def properties(result: dict[str, Any]) -> list[float]:
-    """Gap, direct gap [eV] and ΔE [eV per cell] of a DFT result."""
-    return [result["gap"], result["direct"], result["energy"] - CUBIC_ENERGY]
-
-
 def _tradeoff(run: Run, ranked: pd.DataFrame, passing: np.ndarray, dark: bool, size: Size, chosen: int | None) -> None:
     st.subheader("Gap against energy", divider="gray")
     gap, energy = ranked["gap"].to_numpy(), ranked["energy"].to_numpy()

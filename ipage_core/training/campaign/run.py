@@ -242,14 +242,14 @@ class Campaign:
         return chosen, choice.why, beliefs.raw(mean), chance[choice.rows]
 
     def _choice(
-        self, beliefs: Beliefs, pool: Tensor, named: list[str], known: Tensor, count: int
+        self, beliefs: Beliefs, pool: Tensor, named: list[str], evaluated: Tensor, count: int
     ) -> tuple[Tensor, Choice]:
         """The chance of each candidate (k, d), and those to evaluate."""
-        chance, found = beliefs.chance(pool), self.distinct_hits
-        wanted, left = self.hits - len(found), self.budget - self.evaluations
+        chance, rows = beliefs.chance(pool), self.distinct_hits
+        wanted, left = self.hits - len(rows), self.budget - self.evaluations
         assert self.apart is not None
-        hits = self.x[found]
-        return chance, choose(self.at, pool, chance, named, hits, known, self.apart, wanted, left, count)
+        hits = self.x[rows]
+        return chance, choose(self.at, pool, chance, named, hits, evaluated, self.apart, wanted, left, count)
 
     def _by_networks(self, networks: Proposals, count: int) -> tuple[Tensor, list[str], Tensor, Tensor]:
         """The same for designs of many coordinates: trained networks propose and predict them."""
@@ -262,11 +262,11 @@ class Campaign:
         bias = errors.mean(0) * len(errors) / (len(errors) + 1) if len(errors) else torch.zeros(predicted.shape[1])
         mean, spread, (low, high) = predicted + bias, networks.spread(errors - bias), self.accepted.ends
         chance = (torch.special.ndtr((high - mean) / spread) - torch.special.ndtr((low - mean) / spread)).prod(1)
-        found, named = self.distinct_hits, ["iPage"] * len(pool)
-        wanted, left = self.hits - len(found), self.budget - self.evaluations
+        rows, named = self.distinct_hits, ["iPage"] * len(pool)
+        wanted, left = self.hits - len(rows), self.budget - self.evaluations
         assert self.apart is not None
-        known = torch.cat((self.before_x, self.x))
-        choice = choose(self.at, pool, chance, named, self.x[found], known, self.apart, wanted, left, count)
+        evaluated = torch.cat((self.before_x, self.x))
+        choice = choose(self.at, pool, chance, named, self.x[rows], evaluated, self.apart, wanted, left, count)
         if not choice.rows:
             x = self._fill(count)
             return x, ["no candidate is new: filling space"] * len(x), *self._unknown(x)
@@ -324,7 +324,7 @@ class Campaign:
         return True
 
     def sentence(self, row: int, why: str, hits: Sequence[int]) -> str:
-        """A line about an evaluation: the reason for the design, its result, and whether it is among the distinct ``hits``."""
+        """A line about an evaluation: reason for the design, its result, whether it is one of the distinct ``hits``."""
         y = self.y[row, : self.task.n_targets]
         values = ", ".join(f"{v:.4g}" for v in y.tolist()) if y.isfinite().all() else "failed"
         if bool(self.hit[row]):
