@@ -349,10 +349,13 @@ class Chain:
     def replace_doubtful(self, samples: Samples, goal: Tensor, seed: int) -> Tensor:
         """Replace samples that the surrogate is unsure of with fresh ones that it is surer of. → (n,) bool: which were.
 
-        Many designs have the same predicted properties. Each doubtful sample keeps the one of a few independent draws
-        with the smallest expected error, so the samples stay about as diverse as they were.
+        With fewer properties than coordinates, many designs have the same predicted properties. Each doubtful sample
+        keeps the one of a few independent draws with the smallest expected error, so the samples stay about as diverse
+        as they were. Otherwise none is replaced.
         """
         replaced = torch.zeros(len(goal), dtype=torch.bool, device=goal.device)
+        if int((~self.free).sum()) >= self.space.bounds.shape[1]:
+            return replaced
         expected = self.expected(samples, goal)
         for attempt in range(AFRESH):
             rows = (expected > DOUBTFUL).nonzero()[:, 0]

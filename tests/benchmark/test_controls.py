@@ -66,7 +66,7 @@ def made_up(argument):
         for i in range(2)
     ]  # fmt: skip
     rows.append({"way": "nearest row", "target": 0, "candidate": 0, "error": 0.1 + argument["seed"]})
-    return {"rows": rows, "training_seconds": 3.0, "design_seconds": 0.5, "r2": 0.99, "by": ["process"], "notes": []}
+    return {"rows": rows, "training_seconds": 3.0, "design_seconds": 0.5, "r2": 0.99, "notes": []}
 
 
 def test_the_command_writes_rows_and_prints_a_table(tmp_path, monkeypatch, capsys):
