@@ -92,6 +92,16 @@ def test_a_function_that_is_no_operator_is_refused(function, says):
         Task.from_function(lambda x: x, {"a": (0, 1)}, {"y": 1}, "-t")
 
 
+def test_a_function_runs_on_boxes_for_a_proof():
+    from ipage_core.inference.enclosure import Enclosure
+    from ipage_core.inference.intervals import Interval
+
+    task = Task.from_function(lambda x: x[:, 0] * x[:, 1], {"a": (0, 1), "b": (0, 1)}, {"y": 1}, "t")
+    box = Interval(torch.tensor([[0.5, 1.0]]).double(), torch.tensor([[1.0, 2.0]]).double())
+    y = task.omega(Enclosure.variables(box)).value
+    assert (y.lo.tolist(), y.hi.tolist()) == ([[pytest.approx(0.5)]], [[pytest.approx(2)]])
+
+
 def test_a_task_counts_the_seconds_of_one_evaluation(monkeypatch):
     monkeypatch.setattr("time.perf_counter", iter([1.0, 9.0]).__next__)
     assert Task.from_function(lambda x: x, {"a": (0, 1)}, {"y": 1}, "t").omega_seconds == 1

@@ -1,0 +1,164 @@
+"""Every operation with a rule, and each form of its arguments, gives on thin boxes what PyTorch gives on numbers."""
+
+import numpy as np
+import pytest
+import torch
+
+from ipage_core.inference.enclosure import Enclosure, NoRule
+from ipage_core.inference.intervals import Interval
+
+A = torch.tensor([[1.0, 2.0, -1.0], [0.5, -3.0, 4.0]], dtype=torch.float64)
+W = torch.tensor([[1.0, -2.0, 0.5], [2.0, 1.0, 3.0]], dtype=torch.float64)
+BIAS = torch.tensor([0.25, -0.5], dtype=torch.float64)
+COLUMN = torch.tensor([[2.0], [3.0]], dtype=torch.float64)
+
+
+def split(x):
+    a, b, c = x.unbind(-1)
+    return a, b, c
+
+
+OPERATIONS = {
+    "add a number": lambda x: 2 + x + 1,
+    "add a column": lambda x: COLUMN + x,
+    "add a multiple": lambda x: torch.add(x, x, alpha=3),
+    "subtract": lambda x: 5 - x - 1,
+    "subtract a multiple": lambda x: torch.sub(x, x.square(), alpha=2),
+    "rsub": lambda x: torch.rsub(x, 4),
+    "multiply": lambda x: x * x[:, :1] * 2,
+    "broadcast": lambda x: x[:, :1] * torch.ones(1, 4, dtype=torch.float64),
+    "divide": lambda x: x / COLUMN + 1 / x,
+    "torch.div": lambda x: torch.div(x, x[:, 2:]),
+    "negative": lambda x: torch.neg(x) + (-x) * 2,
+    "square": lambda x: x**2,
+    "cube": lambda x: x**3,
+    "fifth": lambda x: torch.pow(x, 5),
+    "first": lambda x: x**1,
+    "inverse square": lambda x: x**-2,
+    "inverse cube": lambda x: x**-3.0,
+    "eighth": lambda x: x**8 + x**-8,
+    "root": lambda x: x.square() ** 0.5,
+    "stack": lambda x: torch.stack(split(x), dim=1),
+    "stack at the end": lambda x: torch.stack(split(x), dim=-1),
+    "stack in front": lambda x: torch.stack((x, 2 * x)).sum(0),
+    "stack with a constant": lambda x: torch.stack((x[:, 0], torch.ones(2, dtype=torch.float64)), dim=1),
+    "cat": lambda x: torch.cat((x, COLUMN, x), dim=1),
+    "cat at the end": lambda x: torch.cat((x, COLUMN, x[:, 1:]), dim=-1),
+    "unbind": lambda x: x.unbind(1)[2][:, None] if isinstance(x, torch.Tensor) else x.unbind(1)[2].unsqueeze(1),
+    "sum of a row": lambda x: x.sum(1, keepdim=True),
+    "sum at the end": lambda x: x.sum(-1, keepdim=True) * x.sum(dim=-1).unsqueeze(-1),
+    "sum of two dims": lambda x: x.unsqueeze(2).sum((1, 2)).unsqueeze(1),
+    "mean": lambda x: x.mean(1, keepdim=True) + x.mean(-1).unsqueeze(1),
+    "cumsum": lambda x: x.cumsum(1) + 2 * x.cumsum(-1),
+    "unsqueeze": lambda x: x.unsqueeze(1).unsqueeze(-1).sum(-1).sum(1),
+    "reshape": lambda x: x.unsqueeze(2).reshape(2, 3) * x.view(-1, 3),
+    "flatten": lambda x: torch.stack((x, x), 1).flatten(1),
+    "flatten in the middle": lambda x: torch.stack((x, x), 1).flatten(start_dim=1),
+    "squeeze": lambda x: x.unsqueeze(1).squeeze(1) + x.squeeze(1),
+    "linear": lambda x: torch.nn.functional.linear(x, W, BIAS),
+    "linear without bias": lambda x: torch.nn.functional.linear(x, W),
+    "matrix": lambda x: x @ W.T + torch.matmul(x, W.T),
+    "clamp below": lambda x: x.clamp(min=0.75),
+    "clamp above": lambda x: x.clamp(max=0.75),
+    "clip": lambda x: torch.clip(x, -0.5, 1.5),
+    "norm": lambda x: x.norm(dim=1, keepdim=True) + torch.linalg.vector_norm(x, dim=1).unsqueeze(1),
+    "norm of order 2": lambda x: x.norm(2, 1).unsqueeze(1) + x.norm(p=2.0, dim=-1, keepdim=True),
+    "like": lambda x: torch.ones_like(x) * 2 + torch.zeros_like(x) + torch.full_like(x, 3.0) * x,
+    "new": lambda x: x * x.new_tensor([1.0, 2.0, 3.0]) + x.new_ones(2, 3) + x.new_zeros(2, 3),
+    "as it is": lambda x: x.to(torch.float64).double().clone().contiguous().detach() * 1 + x.to(x.device),
+    "slices": lambda x: x[..., 1:] + x[:, [0, 2]] - x[:, :2],
+    "rows in turn": lambda x: torch.stack([row * 2 for row in x]),
+    "shape": lambda x: x * (x.dim() + x.ndim + len(x) + x.size(0) + x.size()[1] + x.shape[-1]),
+    "names": lambda x: torch.absolute(x) + torch.arctan(x) + torch.negative(x) + torch.multiply(x, x),
+    "numpy": lambda x: np.multiply(x, 2) + np.square(x) if isinstance(x, Enclosure) else x * 2 + x**2,
+}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_on_single_numbers_values_and_slopes_are_pytorchs(name):
+    enclosed = OPERATIONS[name](Enclosure.variables(Interval(A)))
+    x = A.clone().requires_grad_(True)
+    y = OPERATIONS[name](x)
+    assert enclosed.shape == y.shape
+    for end in (enclosed.value.lo, enclosed.value.hi):
+        assert torch.allclose(end, y.detach(), rtol=1e-12, atol=1e-12)
+    assert (enclosed.value.lo <= y + 1e-300).all()
+    assert (enclosed.value.hi >= y - 1e-300).all()
+    if name == "as it is":
+        return  # autograd does not pass through detach
+    slopes = torch.stack(
+        [
+            torch.stack([torch.autograd.grad(y[i, j], x, retain_graph=True)[0][i] for j in range(y.shape[1])])
+            for i in range(len(y))
+        ]
+    )
+    for end in (enclosed.gradient.lo, enclosed.gradient.hi):
+        assert torch.allclose(end.expand_as(slopes), slopes, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_without_slopes_values_are_the_same(name):
+    enclosed = OPERATIONS[name](Enclosure.variables(Interval(A), gradient=False))
+    assert enclosed.gradient is None
+    assert torch.allclose(enclosed.value.lo, OPERATIONS[name](A), rtol=1e-12, atol=1e-12)
+
+
+def test_a_wide_box_gives_the_range_of_a_linear_function():
+    box = Interval(A - 0.5, A + 0.5)
+    enclosed = OPERATIONS["linear"](Enclosure.variables(box))
+    middle, half = OPERATIONS["linear"](A), 0.5 * W.abs().sum(1)
+    assert torch.allclose(enclosed.value.lo, middle - half)
+    assert torch.allclose(enclosed.value.hi, middle + half)
+    assert torch.allclose(enclosed.gradient.lo, W.expand(2, 2, 3))
+
+
+def test_constants_have_no_slope():
+    both = torch.stack((Enclosure(Interval(COLUMN)), Enclosure(Interval(COLUMN))), dim=1)
+    assert both.gradient is None
+    assert both.shape == (2, 2, 1)
+    assert (both + 1).gradient is None
+    assert both.reshape(2, 2).gradient is None
+    assert not both.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("function", "named"),
+    [
+        (lambda x: x**9, "a power of 9"),
+        (lambda x: x**-9, "a power of -9"),
+        (lambda x: x**0, "a power of 0"),
+        (lambda x: x**1.5, r"a power of 1\.5"),
+        (lambda x: x.norm(1, 1), "a norm of order 1"),
+        (lambda x: torch.nn.functional.linear(x, torch.ones(3, dtype=torch.float64)), "product of two matrices"),
+        (lambda x: torch.nn.functional.linear(x, x), "product of two matrices"),
+        (lambda x: W @ x, "a constant matrix times x"),
+        (lambda x: torch.matmul(W, x), "a constant matrix times x"),
+        (lambda x: x > 0, "a branch"),
+        (lambda x: torch.eq(x, 0), "a branch"),
+        (lambda x: x.mul_(2), "mul_, which changes a tensor in place"),
+        (lambda x: x.half(), "'half'"),
+        (lambda x: x.to(dtype=torch.float32), "rounding to torch.float32"),
+        (lambda x: x.sum(1, 2, 3), "this use of 'sum'"),
+        (lambda x: np.add.reduce(x), "numpy"),
+    ],
+)
+def test_what_has_no_rule_is_refused(function, named):
+    with pytest.raises(NoRule, match=named):
+        function(Enclosure.variables(Interval(A)))
+
+
+def test_a_misspelt_method_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'summ'"):
+        Enclosure.variables(Interval(A)).summ(1)
+    assert not hasattr(Enclosure.variables(Interval(A)), "__fspath__")
+
+
+def test_a_functions_own_rule_is_called_with_its_arguments():
+    def own(x, factor=1):
+        return torch.overrides.handle_torch_function(own, (x,), x, factor=factor)
+
+    own.enclosure = lambda x, factor=1: x * factor
+    x = Enclosure.variables(Interval(A))
+    assert torch.allclose(own(x, factor=3).value.lo, 3 * A)
+    own.enclosure = lambda x, **_: x
+    assert own(x) is x
