@@ -133,7 +133,7 @@ def intervals(task: Task, result: Trust) -> str:
     ends = [interval_text(*both) for both in zip(low.tolist(), high.tolist(), strict=True)]
     named = [f"{known.name} {text} {known.unit}".strip() for known, text in zip(task.targets, ends, strict=True)]
     values = ", ".join(f"{text} (90 %)" for text in named[:6]) + (", …" if len(named) > 6 else "")
-    return f"Of the candidates, sample {k} is expected to come closest to the target: {values}."
+    return f"Of the candidates, sample {k} is expected to come closest to its target: {values}."
 
 
 def advice(task: Task, result: Trust) -> str:

@@ -295,7 +295,7 @@ def test_the_command_line_designs_with_own_data(trained, tmp_path, capsys):
     digit = (frame["high1"] - frame["low1"]) / 20  # two digits of half the width
     assert ((ends[0] - frame["low1"]).abs() <= digit).all()
     assert ((ends[1] - frame["high1"]).abs() <= digit).all()
-    assert "is expected to come closest to the target: gap " in err
+    assert "is expected to come closest to its target: gap " in err
     assert frame["angle"].equals(frame["x3"])
     assert frame["gap [eV] predicted"].equals(frame["surrogate1"])
     assert frame[["y1", "resim_error"]].isna().all(axis=None)
