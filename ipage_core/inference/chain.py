@@ -26,9 +26,6 @@ STALLED = 0.05
 """A sample has stalled if its surrogate residual, in tolerances, is above this."""
 FREE = 1e6
 """Of a tolerance: how far a property that may be anything has to be off to count as much as another by one."""
-DOUBTFUL, AFRESH, GAIN = 1.0, 12, 0.005
-"""A sample is doubtful if its expected error, in tolerances, is above the first; it is drawn afresh at most as often as
-the second says, and as long as a round lowers the mean expected error by this share."""
 CORRECTED = 0.005
 """A correction has converged if the expected remaining error, in tolerances, is below this."""
 ROUNDS, HOPELESS = 12, 4
@@ -116,7 +113,7 @@ class Chain:
         """(m,) unit of the dimensionless residual (f_j(x) − y*_j) / tolerance_j · weight_j, in units of y."""
         error = getattr(method.surrogate, "error", None)  # the surrogate's error on left-out rows, if known
         self.calibrated = error is not None and isinstance(method.surrogate, Network)
-        """Whether the surrogate's spread is calibrated: see :meth:`expected`."""
+        """Whether the surrogate's spread is calibrated: see :mod:`ipage_core.inference.doubt`."""
         error = torch.zeros_like(self.unit) if error is None else error.cpu().double()
         if task.n_targets > task.d:  # least squares, weighted by the surrogate's error
             self.unit = (self.unit.square() + error.square()).sqrt()
@@ -330,46 +327,6 @@ class Chain:
             better = self.residual(fresh, goal[rows]) < self.residual(samples, goal)[rows]
             samples.put(rows[better], fresh.of(better))
             replaced[rows[better]] = True
-        return replaced
-
-    def expected(self, samples: Samples, goal: Tensor) -> Tensor:
-        """(n,) expected error of a measurement in tolerances, root mean square over the properties; inf: not a number.
-
-        The surrogate's spread must be calibrated, as that of tables is.
-        """
-        surrogate = self.method.surrogate
-        assert isinstance(surrogate, Network)
-        with torch.no_grad():
-            spread = surrogate.spread(samples.x.to(surrogate.reads))
-        assert spread is not None
-        counted = ~self.free
-        square = (spread.cpu().double() / self.unit)[:, counted].square().sum(1) + self.residual(samples, goal).square()
-        return (square / int(counted.sum())).sqrt().nan_to_num(nan=math.inf)
-
-    def replace_doubtful(self, samples: Samples, goal: Tensor, seed: int) -> Tensor:
-        """Replace samples that the surrogate is unsure of with fresh ones that it is surer of. → (n,) bool: which were.
-
-        With fewer properties than coordinates, many designs have the same predicted properties. Each doubtful sample
-        keeps the one of a few independent draws with the smallest expected error, so the samples stay about as diverse
-        as they were. Otherwise none is replaced.
-        """
-        replaced = torch.zeros(len(goal), dtype=torch.bool, device=goal.device)
-        if int((~self.free).sum()) >= self.space.bounds.shape[1]:
-            return replaced
-        expected = self.expected(samples, goal)
-        for attempt in range(AFRESH):
-            rows = (expected > DOUBTFUL).nonzero()[:, 0]
-            if not len(rows):
-                break
-            fresh = self.fresh(samples.of(rows), goal[rows], seed + 3, attempt)
-            fresh_expected = self.expected(fresh, goal[rows])
-            better = fresh_expected < expected[rows]
-            before = expected[rows].mean()
-            samples.put(rows[better], fresh.of(better))
-            expected[rows[better]] = fresh_expected[better]
-            replaced[rows[better]] = True
-            if expected[rows].mean() > (1 - GAIN) * before:
-                break
         return replaced
 
     def correct(self, samples: Samples, goal: Tensor, evaluations: int, seed: int, replaceable: Tensor) -> Tensor:

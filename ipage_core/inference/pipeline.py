@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ipage_core.inference.chain import Chain, Samples
+from ipage_core.inference.doubt import replace_doubtful
 from ipage_core.inference.latent_design import Sampling, latent_design
 from ipage_core.inference.localization import Optimizer
 from ipage_core.inference.methods import Loaded
@@ -143,8 +144,7 @@ def design(
             best = residual.argmin(1) + n * torch.arange(len(targets))
             goal = torch.where(aimless[:, None], samples.predicted.cpu().to(goal)[best].repeat_interleave(n, 0), goal)
             replaced |= chain.replace_stalled(samples, goal, torch.where(aimless, 1.0, math.inf), seed + 1)
-        if chain.calibrated:
-            replaced |= chain.replace_doubtful(samples, goal, seed)
+        replaced |= replace_doubtful(chain, samples, goal, seed)
         stays = torch.zeros(total, dtype=torch.bool)
         if spread != "off" and n > 1 and seed_design is None and not why_not:
             stays = spread_samples(chain, samples, goal, n, spread, seed)
