@@ -1,4 +1,4 @@
-"""Designs that the surrogate is unsure of are drawn afresh; the surrogate's spread must be calibrated, as tables' are."""
+"""Designs that the surrogate is unsure of are drawn afresh; its spread must be calibrated, as that of tables is."""
 
 from __future__ import annotations
 
