@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ipage_core.runtime import executor as cluster
+from ipage_core.runtime import records
 from ipage_core.runtime.cores import cores
 
 SITES = ((0, 0, 0), (0.5, 0.5, 0.5), (0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5))
@@ -37,6 +38,13 @@ VALENCE = 20
 """Occupied bands: 40 valence electrons (Sr 10, Ti 12, O 6 each)."""
 SMEARING = 0.05
 """Width of the fallback's Fermi–Dirac smearing [eV]."""
+OCCUPATIONS = ("fixed-uniform", f"fermi-dirac-{SMEARING}")
+"""Occupations that are tried, one after the other."""
+FORM = {
+    "gap": float, "direct": float, "energy": float, "cpu_s": float, "iterations": float, "vbm": (3,), "cbm": (3,),
+    "edges": (2, None), "occupations": OCCUPATIONS,
+}  # fmt: skip
+"""Form of a result in the cache."""
 CACHE_VARIABLE = "IPAGE_CACHE"
 """Environment variable that overrides the folder for cached results."""
 
@@ -205,7 +213,7 @@ def computed(lattice: NDArray[np.float64], settings: Settings) -> Result:
 
     fail, begun = _impossible(lattice), time.process_time()
     # Near a closing gap the SCF may jump between orderings of the bands; slight smearing stabilizes it.
-    for occupations in () if fail else ("fixed-uniform", f"fermi-dirac-{SMEARING}"):
+    for occupations in () if fail else OCCUPATIONS:
         try:
             solved = solve(lattice, settings, occupations)
             return {**solved, "occupations": occupations, "cpu_s": round(time.process_time() - begun, 2)}
@@ -290,18 +298,7 @@ def cache_file(lattice: NDArray[np.float64], settings: Settings, installed: str 
 
 def kept(file: Path) -> Result | None:
     """Result in a cache file; None if there is none, or one of another form: it is computed again."""
-    try:
-        result = json.loads(file.read_text())
-        numbers = [result["gap"], result["direct"], result["energy"], result["cpu_s"], result["iterations"]]
-        occupations = result["occupations"]
-        points = np.array([result["vbm"], result["cbm"]], dtype=np.float64)
-        edges = np.array(result["edges"], dtype=np.float64)
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):  # missing, or damaged in any way
-        return None
-    sound = all(isinstance(v, int | float) and not isinstance(v, bool) and abs(v) < np.inf for v in numbers)
-    sound = sound and points.shape == (2, 3) and edges.ndim == 2 and len(edges) == 2 and bool(edges.size)
-    sound = sound and bool(np.isfinite(points).all() and np.isfinite(edges).all())
-    return dict(result) if sound and isinstance(occupations, str) else None
+    return records.read(file, FORM)
 
 
 def keep(file: Path, result: Result) -> None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ipage_core.runtime import executor
+from ipage_core.runtime import executor, records
 from ipage_core.runtime.cores import cores
 from ipage_core.tasks.crystal import dft
 from ipage_core.tasks.crystal.export import structure
@@ -52,6 +52,12 @@ POTENTIAL_STEPS = 200
 BRANCHES, ALIKE = 0.020, 0.0007
 """States within the first [eV per cell] of the lowest are reported; states within the second count as equal."""
 SMEARING = 0.02
+STATE = {
+    "above": float, "gap": float, "direct": float, "energy": float, "force": float, "forces": (None, 3),
+    "displacement": float, "space_group": str, "sites": (None, 3),
+}  # fmt: skip
+FORM = {"branches": [STATE], "failed": list, "provenance": dict}
+"""Form of a state, and of a result in the cache."""
 
 
 def starts(lattice: ArrayLike) -> list[Atoms]:
@@ -278,7 +284,7 @@ def cached(lattices: ArrayLike) -> list[Result | None]:
         DFTUnavailable: GPAW is not installed; the cache depends on its version.
     """
     quick = find_spec("chgnet") is not None
-    return [dft.kept(_file(row, quick)) for row in np.asarray(lattices, dtype=np.float64)]
+    return [records.read(_file(row, quick), FORM) for row in np.asarray(lattices, dtype=np.float64)]
 
 
 def table(lattices: ArrayLike, results: list[Result | None]) -> pd.DataFrame:

@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ipage_core.runtime import executor, files
+from ipage_core.runtime import executor, files, records
 from ipage_core.runtime.cores import cores
 from ipage_core.tasks.crystal import dft
 
@@ -80,6 +80,13 @@ class Settings(NamedTuple):
     maxiter: int = 100
     """Most SCF steps; beyond them the calculation counts as not converged."""
 
+
+FORM = {
+    "gap": float, "direct": float, "valley": str, "valence": (3,), "conduction_gamma": float, "conduction_l": (4,),
+    "conduction_delta": (3,), "delta_at": (3,), "energy": float, "stress": (6,), "pressure": float, "shift": (3,),
+    "force": float, "forces": (2, 3), "steps": float, "cpu_s": float, "provenance": dict,
+}  # fmt: skip
+"""Form of a result in the cache."""
 
 STANDARD = Settings()
 """Ω: 54 k-points after time reversal, about 6 s."""
@@ -190,10 +197,8 @@ def _cache_file(strain: Floats, settings: Settings) -> Path:
 
 
 def _cached(file: Path) -> Result | None:
-    try:
-        return dict(json.loads(file.read_text()))
-    except (OSError, ValueError):  # missing, or truncated by a full disk: compute it
-        return None
+    """Result in a cache file; None if there is none, or one of another form: it is computed again."""
+    return records.read(file, FORM)
 
 
 def provenance(settings: Settings = STANDARD) -> dict[str, Any]:
