@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
     if not 0 < arguments.within < 10:
         raise ValueError(f"--within {arguments.within:g}: accepted: a distance above 0, in box widths")
     table = tables.read(arguments.designs, arguments)
-    x, frame = tables.designs(task, arguments.designs, table), table.frame
+    x, frame = tables.designs(task, arguments.designs, table, silent=True), table.frame
     if "stage" in frame:
         final = (frame["stage"] == frame["stage"].iloc[-1]).to_numpy()
         x, frame = x[final.nonzero()[0]], frame[final]
@@ -58,6 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise ValueError(f"{arguments.designs}: no design meets the target {y_star.tolist()}")
     expressions = [part for text in arguments.constrain for part in text.split(";") if part.strip()]
     space = constraints.parse(task, expressions)
+    tables.say(table)
     result = coverage_of(
         task, method, x, y_star, arguments.within, space=space, seconds=arguments.seconds, progress=_print
     )

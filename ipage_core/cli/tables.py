@@ -61,8 +61,10 @@ def read(path: Path, arguments: argparse.Namespace) -> Table:
     return table
 
 
-def designs(task: Task, path: Path, table: Table, rows: int | None = None) -> Tensor:
+def designs(task: Task, path: Path, table: Table, rows: int | None = None, silent: bool = False) -> Tensor:
     """The coordinates of each row, (n, d), from x1..xD or the table's own names; ``rows``: only the first ones.
+
+    Prints the guesses, unless ``silent``: for commands that check more.
 
     Raises:
         ValueError: columns are missing, a cell is not a number, or a design is far outside the task's box.
@@ -79,7 +81,8 @@ def designs(task: Task, path: Path, table: Table, rows: int | None = None) -> Te
             f"{path}, row {table.lines[row]}: {task.x_labels[j]} = {float(x[row, j]):g} is far from its bounds "
             f"{float(low[j]):g} to {float(high[j]):g}; accepted: designs at most as far outside as they are wide"
         )
-    say(table)
+    if not silent:
+        say(table)
     return x
 
 

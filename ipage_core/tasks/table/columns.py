@@ -173,7 +173,8 @@ def suits_log(numeric: np.ndarray) -> bool:
 
 
 def _skew(values: np.ndarray) -> float:
-    z = (values - values.mean()) / (values.std() or 1.0)
+    with np.errstate(over="ignore", invalid="ignore"):  # numbers near the end of float64
+        z = (values - values.mean()) / (values.std() or 1.0)
     return float((z * z * z).mean())
 
 

@@ -1,4 +1,4 @@
-"""Binary tables: Parquet, NPZ and Excel. The declared sizes are checked before anything is unpacked."""
+"""Binary tables: Parquet, NPZ and Excel. All sizes are checked before anything is unpacked."""
 
 from __future__ import annotations
 
@@ -12,18 +12,38 @@ import pandas as pd
 
 from ipage_core.tasks.table.errors import Unreadable, WrongSetting
 
-MOST_UNPACKED = 1_000_000_000
+MOST_UNPACKED = 400_000_000
 """Maximum number of bytes after unpacking."""
-MOST_CELLS = 40_000_000
-"""Maximum of rows × columns."""
+MOST_CELLS, MOST_ROWS, MOST_WORDS = 40_000_000, 10_000_000, 4_000_000
+"""Maximum of rows × columns, of rows, and of rows × columns of words."""
+MOST_LINE = 2_000_000
+"""Maximum number of bytes of a line of text."""
 
 
 def check_size(rows: int, columns: int, most_columns: int) -> None:
     """Reject a file whose declared size would exhaust memory."""
     if columns > most_columns:
         raise Unreadable(f"it has {columns:,} columns, more than {most_columns:,}")
-    if rows * columns > MOST_CELLS:
+    if rows * columns > MOST_CELLS or rows > MOST_ROWS:
         raise Unreadable(f"its {rows:,} rows of {columns:,} columns are too large")
+
+
+def check_text(content: bytes) -> None:
+    """Reject a text whose lines or cells would exhaust memory, by counting bytes only."""
+    lines = max(content.count(b"\n"), content.count(b"\r"))
+    cells = lines + max(content.count(mark) for mark in (b",", b";", b"\t", b"|"))
+    if lines > MOST_ROWS:
+        raise Unreadable(f"it has about {lines:,} rows, more than {MOST_ROWS:,}")
+    if cells > MOST_CELLS:
+        raise Unreadable(f"it has about {cells:,} cells, more than {MOST_CELLS:,}")
+    begin = 0
+    while len(content) - begin > MOST_LINE:
+        end = begin + MOST_LINE
+        last = max(content.rfind(b"\n", begin, end), content.rfind(b"\r", begin, end))
+        if last < 0:
+            line = content.count(b"\n", 0, begin) + 1
+            raise Unreadable(f"its line {line:,} is longer than {MOST_LINE:,} characters")
+        begin = last + 1
 
 
 def from_parquet(content: bytes, most_columns: int) -> pd.DataFrame:
@@ -39,9 +59,21 @@ def from_parquet(content: bytes, most_columns: int) -> pd.DataFrame:
     check_size(meta.num_rows, len(schema), most_columns)
     if sum(meta.row_group(k).total_byte_size for k in range(meta.num_row_groups)) > MOST_UNPACKED:
         raise Unreadable("unpacked it is too large")
-    words = [c.name for c in schema if pa.types.is_string(c.type) or pa.types.is_binary(c.type)]
+    words = [c.name for c in schema if not _is_number(c.type)]
+    if meta.num_rows * len(words) > MOST_WORDS:
+        raise Unreadable(f"its {meta.num_rows:,} rows have {len(words):,} columns of words, which is too large")
     result = pq.ParquetFile(io.BytesIO(content), read_dictionary=words).read()  # store equal words once
+    for k, column in enumerate(schema):
+        if pa.types.is_decimal(column.type):  # as Python objects they would take ten times the memory
+            result = result.set_column(k, column.name, result.column(k).cast(pa.float64()))
     return result.to_pandas()
+
+
+def _is_number(kind: Any) -> bool:
+    import pyarrow as pa
+
+    is_one = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean, pa.types.is_null)
+    return any(check(kind) for check in is_one)
 
 
 def from_npz(content: bytes, most_columns: int) -> pd.DataFrame:
@@ -50,7 +82,7 @@ def from_npz(content: bytes, most_columns: int) -> pd.DataFrame:
         if sum(entry.file_size for entry in archive.infolist()) > MOST_UNPACKED:
             raise Unreadable("unpacked it is too large")
         lengths: dict[str, int] = {}
-        width = 0
+        width = words = 0
         for entry in archive.infolist():
             if not entry.filename.endswith(".npy"):
                 continue
@@ -66,7 +98,8 @@ def from_npz(content: bytes, most_columns: int) -> pd.DataFrame:
             lengths[name] = shape[0]
             width += math.prod(shape[1:])
             check_size(shape[0], width, most_columns)
-            if math.prod(shape) * dtype.itemsize > MOST_UNPACKED:
+            words += math.prod(shape) if dtype.kind in "US" else 0
+            if math.prod(shape) * dtype.itemsize > MOST_UNPACKED or words > MOST_WORDS:
                 raise Unreadable("unpacked it is too large")
     if len(set(lengths.values())) > 1:
         text = ", ".join(f"{name} {count:,}" for name, count in list(lengths.items())[:5])
@@ -104,7 +137,7 @@ def from_excel(content: bytes, most_columns: int, sheet: str | None = None) -> t
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for entry in archive.infolist():
             packed = entry.file_size > 20_000_000 and entry.file_size > 150 * max(1, entry.compress_size)
-            if packed or entry.file_size > MOST_UNPACKED // 2:
+            if packed or entry.file_size > MOST_UNPACKED:
                 raise Unreadable("unpacked it is too large")
     book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
     names = [page.title for page in book.worksheets]

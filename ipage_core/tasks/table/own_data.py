@@ -107,6 +107,12 @@ def create(
             column |= {"tolerance": float(f"{TOLERANCE * np.nanstd(values[:, j]):.1g}")}
         columns["x" if j < len(x) else "y"].append(column)
     held_out = _split(values[:, : len(x)])
+    for name, column in zip(names, values[~held_out].T, strict=True):
+        if len(np.unique(column[~np.isnan(column)])) < 2:
+            raise ValueError(
+                f"The column '{name}' differs only in the rows that are held out for the test of accuracy: leave it "
+                "out, or add rows in which it differs"
+            )
     name = slug(folder.name)
     name = f"own-{name}" if name in TASKS and TASKS[name].models_folder is None else name
     card = {

@@ -146,6 +146,7 @@ def _read_one(source: Source, settings: Settings, most_columns: int) -> Table:
 
 
 def _from_text(content: bytes, name: str, stem: str, settings: Settings, most_columns: int) -> Table:
+    formats.check_text(content)
     text, encoding = decode(content, settings.encoding)
     cells = cells_of(text, mark_of(settings.separator), most_columns, settings.decimal)
     del text
