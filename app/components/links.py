@@ -81,11 +81,13 @@ def same(text: str, value: Any) -> bool:
 
 
 def _drop_unusable() -> None:
-    """Drop numbers that are not finite, and texts that are too long, before any widget reads them."""
+    """Drop what is empty, not finite or too long, before any widget reads it."""
     st.session_state[LINK] = link = st.query_params.to_dict()
     rest = {}
     for name, text in link.items():
-        if name not in TEXTS and len(text) > LONGEST:
+        if name not in TEXTS and not text.strip():
+            drop(name, text, "is empty")
+        elif name not in TEXTS and len(text) > LONGEST:
             drop(name, text, "is too long")
         elif name not in TEXTS and _is_not_finite(text):
             drop(name, text, "is no finite number")

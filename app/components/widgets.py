@@ -20,7 +20,7 @@ from app.state import classroom
 from app.state.targets import data
 from ipage_core.inference.methods import METHODS, folder
 from ipage_core.problem.request import SAMPLINGS, DesignRequest, goal_of
-from ipage_core.problem.target import KINDS, Goal, Target
+from ipage_core.problem.target import KINDS, LARGEST, Goal, Target
 from ipage_core.problem.task import Task
 from ipage_core.runtime.cores import cores
 from ipage_core.tasks import TASKS
@@ -161,6 +161,7 @@ def _ask_goal(task: Task, j: int, y: float) -> Goal | None:
         tolerance = st.number_input(
             f"± tolerance of {name}",
             min_value=0.0,
+            max_value=LARGEST,
             value=None,
             format="%.4g",
             placeholder=f"{task.tolerances[j]:.3g}",
@@ -169,7 +170,8 @@ def _ask_goal(task: Task, j: int, y: float) -> Goal | None:
             help="Largest error of a hit. Properties with a smaller tolerance weigh more.",
         )
     if kind == "between":
-        top = st.number_input(f"and {name} ≤", value=y + 0.2 * _span(task, j), key=f"upto{j + 1}", bind="query-params")
+        above = min(y + 0.2 * _span(task, j), LARGEST)
+        top = st.number_input(f"and {name} ≤", -LARGEST, LARGEST, above, key=f"upto{j + 1}", bind="query-params")
         top = accepted(f"{task.name}-upto{j + 1}", top, "" if top is not None and top >= y else EMPTY)
         if top is None or top < y:
             return None
@@ -357,7 +359,9 @@ def _ask_target(task: Task, j: int, kind: str, usual: float) -> float:
     named = f"Target y*: {label.removeprefix('y = ')}".removesuffix(": y")
     value = left.number_input(
         named if alone else f"{y_names(task)[j]}*: {label}",
-        value=float(usual),
+        -LARGEST,
+        LARGEST,
+        float(usual),
         step=10 * values.step[j],
         format="%.4g",
         key=number,

@@ -14,6 +14,8 @@ from ipage_core.problem.task import Task
 
 SPARSE = 0.999
 """A target is in a gap if its nearest training y is farther than this quantile of the training y's own neighbours."""
+FAR = 1e6
+"""Distance from the data, in units of their range, that counts as the farthest: differences to it are still exact."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ def doubt(task: Task, target: Target) -> Doubt | None:
     values, tolerances, y = data(task.name), task.tolerances.numpy(), training(task.name)[1]
     low, high = target.accepted.numpy()
     span = values.extent[1] - values.extent[0]
+    low, high = np.clip((low, high), values.extent[0] - FAR * span, values.extent[1] + FAR * span)
     if (low == high).all():
         distance, index = values.tree.query(low / span)
         nearest = y[index]

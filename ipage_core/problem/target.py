@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["exactly", "at least", "at most", "between", "minimize", "maximize", "anything"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+LARGEST = 1e18
+"""Largest tolerance, and largest number that a form takes: its square is finite in float32."""
 NEAREST = 200
 """For a task with a fixed number and an interval: values in the interval come from this many nearest pairs."""
 GOALS = "NAME=5, NAME=5±0.1 (or 5+-0.1, 5±2%), NAME<=3, NAME>=3, NAME=0.4:0.6, minimize NAME or maximize NAME"
@@ -56,8 +58,8 @@ class Goal:
             raise ValueError(f"goal '{self.kind}' is not known; accepted: {', '.join(KINDS)}")
         if not self.low <= self.high:
             raise ValueError(f"The interval {self.low:g}:{self.high:g} is empty: its second number must be larger")
-        if self.tolerance is not None and not 0 < self.tolerance < math.inf:
-            raise ValueError(f"Expected a tolerance above 0, got {self.tolerance:g}")
+        if self.tolerance is not None and not 0 < self.tolerance <= LARGEST:
+            raise ValueError(f"Expected a tolerance above 0, up to {LARGEST:g}, got {self.tolerance:g}")
         if not 0 < self.weight < math.inf:
             raise ValueError(f"Expected a weight above 0, got {self.weight:g}")
 

@@ -36,7 +36,7 @@ def said(test):
 
 @pytest.mark.parametrize(("query", "dropped"), [
     ({"n": LONG, "seed": "inf", "y1": "1e999"}, ["n=9999", "seed=inf is no finite number", "y1=1e999 is no finite"]),
-    ({"n": "", "seed": "-1", "sampling": "x"}, ["n= is not accepted", "seed=-1 is not", "sampling=x is not accepted"]),
+    ({"n": "", "seed": "-1", "sampling": "x"}, ["n= is empty", "seed=-1 is not", "sampling=x is not accepted"]),
     ({"omega": "nan", "tolerance": "٣", "view": "../x"}, ["omega=nan is no finite", "tolerance=٣ is", "view=../x is"]),
     ({"method": "gpt", "spread": LONG, "fill": "2"}, ["method=gpt is not", "is too long", "fill=2 is not accepted"]),
     ({"y9": "5", "tol1": "inf"}, ["y9=5 has no use here", "tol1=inf is no finite number"]),
