@@ -1,0 +1,212 @@
+"""Two commands at once that write to the same place, and commands whose parent is killed."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import psutil
+
+from tests.support.browser import ROOT
+from tests.tools.faults.base import LIMIT, Fault, begun, broken, ended, ran, table
+
+TRIALS = 50
+SHORT = ["--epochs", "1", "--size", "small", "--method", "prior-lm"]
+
+
+def writers(place, scratch):
+    """Any pair of commands that may write to one place, 50 times each: both results, or one refused by a sentence."""
+    chance = random.Random(0)
+    first, more = scratch / "first.csv", [scratch / f"more{k}.csv" for k in range(2)]
+    table(60).to_csv(first, index=False)
+    for k, path in enumerate(more):
+        table(6, seed=k + 1).to_csv(path, index=False)
+    own = scratch / "own"
+    columns = ["--x", "a,b", "--y", "gap"]
+    code, _, said = ran(["train", "--data", first, *columns, "--out", own, *SHORT], scratch)
+    assert code == 0, said
+    designs = scratch / "x.csv"
+    pd.DataFrame(np.random.default_rng(0).uniform(-1, 1, (20_000, 2)), columns=["x1", "x2"]).to_csv(
+        designs, index=False
+    )
+
+    def add(to, k):
+        return ["train", "--model", to / "own", "--add", more[k], *SHORT]
+
+    def again(to, k):
+        return ["train", "--model", to / "own", "--seed", k, *SHORT]
+
+    def train(to, k):
+        return ["train", "sinewave", "--out", to / "m", "--seed", k, *SHORT]
+
+    def create(to, k):
+        return ["train", "--data", first, *columns, "--out", to / "new", "--seed", k, *SHORT]
+
+    def design(to, k):
+        return ["design", "sinewave", "--target", k, "--n", 300, "--out", to / "o.csv"]
+
+    def verify(to, k):
+        return ["verify", "sinewave", designs, "--out", to / "o.csv"]
+
+    def dataset(to, k):
+        return ["dataset", "ballistics", "--n", 3000, "--seed", k, "--out", to / "d.parquet"]
+
+    def cells(to, k):
+        return ["dataset", "architecture", "--n", 2, "--seed", k, "--workers", 0, "--out", to / "c.parquet"]
+
+    def campaign(to, k):
+        return ["campaign", "sinewave", "--target", "1", "--hits", 2, "--budget", 8, "--seed", k, "--out", to / "k.csv"]
+
+    pairs = {
+        "--add and --add": (add, add), "--add and a training": (add, again), "two trainings": (train, train),
+        "two new tables": (create, create), "two designs": (design, design), "a design and a check": (design, verify),
+        "two data sets": (dataset, dataset), "two journals": (cells, cells), "two campaigns": (campaign, campaign),
+    }  # fmt: skip
+    faults = []
+    for name, commands in pairs.items():
+        fault, refused = Fault(f"two writers: {name}"), 0
+        for trial in range(TRIALS):
+            to = place / str(trial)
+            to.mkdir()
+            if add in commands:
+                shutil.copytree(own, to / "own")
+            refused += _together(fault, [command(to, k) for k, command in enumerate(commands)], to, scratch, chance)
+            fault.lost += [f"trial {trial}: {p}" for p in broken(to)]
+            shutil.rmtree(to)
+        fault.note = f"{refused} of {TRIALS} times one was refused"
+        faults.append(fault)
+    return [*faults, _queue(place)]
+
+
+def _together(fault, lines, to, scratch, chance):
+    """Run two commands at once, and say what each ended with. → whether one was refused."""
+    folders = [scratch / "one", scratch / "two"]
+    processes = []
+    for line, folder in zip(lines, folders, strict=True):
+        folder.mkdir(exist_ok=True)
+        processes.append(begun(line, folder))
+        time.sleep(chance.choice((0.0, 0.02, 0.1, 0.3)))
+    results = [ended(process, folder) for process, folder in zip(processes, folders, strict=True)]
+    codes = [code for code, _, _ in results]
+    for line, (code, _, err) in zip(lines, results, strict=True):
+        said = err.strip().splitlines()[-1].rsplit("\r", 1)[-1] if err.strip() else ""
+        wrong = "Traceback" if "Traceback" in err else said
+        fault.said(" ".join(map(str, line)), wrong, result=code == 0 and "Traceback" not in err)
+    if codes not in ([0, 0], [0, 2], [2, 0]):
+        fault.lost.append(f"exit codes {codes}: {[err for _, _, err in results]}")
+    _check_rows(fault, lines, codes, to)
+    return int(codes != [0, 0])
+
+
+def _check_rows(fault, lines, codes, to):
+    """Rows of each command that succeeded are there, and no others; models are those of one command."""
+    from ipage_core.networks.store import load_model
+    from ipage_core.tasks import TASKS
+    from ipage_core.tasks.table import own_data
+
+    for folder in (f for f in (to / "own", to / "new") if f.exists()):
+        added = sum(code == 0 and "--add" in line for line, code in zip(lines, codes, strict=True))
+        there = len(own_data.measured(folder).x)
+        if there != 60 + 6 * added or sum(r["rows"] for r in own_data.read_card(folder)["rounds"]) != there:
+            fault.lost.append(f"{there} rows after {added} additions")
+    if (to / "m").exists():
+        load_model(TASKS["sinewave"], "mlp", to / "m")  # weights and card belong together
+    if (to / "o.csv").exists() and len(pd.read_csv(to / "o.csv")) not in (300, 600, 20_000):
+        fault.lost.append("the table is that of neither command")
+
+
+def _queue(place):
+    """Equal requests to the queue of trainings, from two processes."""
+    from app.workers import trainings
+
+    fault = Fault("two writers: two equal requests in the queue")
+    for trial in range(TRIALS):
+        os.environ["IPAGE_HOME"] = str(place / f"queue{trial}")
+        processes = []
+        for _ in range(2):
+            processes.append(os.fork())
+            if not processes[-1]:
+                trainings.poll = lambda: None
+                try:
+                    trainings.add("one", "sinewave", "prior-lm", ["mlp"], place / "models")
+                    os._exit(0)
+                except ValueError as error:
+                    os._exit(2 if "with the same folder" in str(error) else 1)
+                except BaseException:
+                    os._exit(1)
+        codes = sorted(os.waitstatus_to_exitcode(os.waitpid(p, 0)[1]) for p in processes)
+        fault.said(f"trial {trial}", "refused" if codes == [0, 2] else f"Traceback: {codes}")
+        if len(trainings.trainings()) != 1:
+            fault.lost.append(f"trial {trial}: {len(trainings.trainings())} are queued")
+    return fault
+
+
+def additions(place, scratch):
+    """SIGKILL anywhere in ``train --add``; the same command again ends with all rows."""
+    from ipage_core.tasks.table import own_data
+
+    fault, chance = Fault("SIGKILL in train --add, and again"), random.Random(1)
+    table(60).to_csv(scratch / "first.csv", index=False)
+    table(6, seed=1).to_csv(scratch / "more.csv", index=False)
+    long = ["--epochs", "30", "--size", "small", "--method", "ipage"]
+    base = scratch / "own"
+    code, _, said = ran(
+        ["train", "--data", scratch / "first.csv", "--x", "a,b", "--y", "gap", "--out", base, *SHORT], scratch
+    )
+    assert code == 0, said
+    for trial in range(20):
+        own = place / str(trial)
+        shutil.copytree(base, own)
+        line = ["train", "--model", own, "--add", scratch / "more.csv", *long]
+        process = begun(line, scratch)
+        time.sleep(chance.uniform(0.0, 1.5))
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+        code, _, err = ran(line, scratch)
+        said = err.strip().splitlines()[-1] if err.strip() else ""
+        finished = code == 2 and "are in the data already" in said  # before the kill
+        fault.said(f"trial {trial}", said, result=code == 0)
+        if not (code == 0 or finished) or len(own_data.measured(own).x) != 66 or broken(own):
+            fault.lost.append(f"trial {trial}: exit code {code}, {len(own_data.measured(own).x)} rows, {broken(own)}")
+    return [fault]
+
+
+def orphans(place, scratch):
+    """SIGKILL of commands that have workers: none of these lives on."""
+    fault = Fault("workers whose command is killed")
+    (scratch / "slow.py").write_text(
+        "import sys, time, json\ntime.sleep(60)\nprint(json.dumps({'y': 1}))\n", encoding="utf-8"
+    )
+    lattices = [[3.9 + 0.02 * k, 3.95, 4.0, 90, 90, 90] for k in range(4)]
+    pd.DataFrame(lattices, columns=[f"x{k + 1}" for k in range(6)]).to_csv(scratch / "l.csv", index=False)
+    os.environ["IPAGE_CACHE"] = str(place / "cache")
+    lines = {
+        "a data set of cells": ["dataset", "architecture", "--n", 3000, "--workers", 2, "--out", place / "c.parquet"],
+        "DFT": ["verify", "crystal", scratch / "l.csv", "--workers", 2, "--out", place / "v.csv"],
+        "the benchmark": ["benchmark", "--quick", "--workers", 2, "--out", place / "b"],
+    }
+    for name, line in lines.items():
+        for wait in (0.3, 1.0, 3.0):
+            command = [sys.executable, "-m", "ipage_core", *map(str, line)]
+            with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT) as process:
+                parent, end = psutil.Process(process.pid), time.monotonic() + LIMIT
+                while not (workers := parent.children(recursive=True)) and time.monotonic() < end:
+                    if process.poll() is not None:
+                        break
+                    time.sleep(0.02)
+                time.sleep(wait)
+                with_workers = parent.children(recursive=True) if process.poll() is None else workers
+                process.kill()
+            _, alive = psutil.wait_procs(with_workers, timeout=5)
+            fault.said(f"{name} after {wait:g} s", "", result=True)
+            fault.lost += [f"{name}: {one} lives on" for one in alive]
+            if not with_workers:
+                fault.unclear.append(f"{name}: no worker was seen")
+            for one in alive:
+                one.kill()
+    return [fault]
