@@ -1,0 +1,176 @@
+"""Ω of silicon with a stand-in for GPAW: relaxation, stress, band edges and their minima on a known crystal."""
+
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from ase.calculators.calculator import Calculator
+from ase.units import GPa
+
+from ipage_core.tasks.crystal import dft
+from ipage_core.tasks.silicon import operator, symmetry
+
+REST = np.array([0.02, -0.01, 0.03])
+"""Where the second atom rests, from its place in the strained cell [Å]."""
+STRAIN = np.array([0.01, -0.02, 0.03, 0.004, 0.006, -0.008])
+
+
+def levels_at(k):
+    """Seven bands [eV] at k: the fifth is a parabola along each line Δ, lowest at 0.85, 0.8 and 0.75 of the way."""
+    k = np.asarray(k)
+    for i, (x, at, height) in enumerate(zip(operator.X_POINTS, (0.85, 0.8, 0.75), (0.7, 0.5, 0.6), strict=True)):
+        share = k @ x / (x @ x)
+        if share > 0 and np.allclose(share * x, k):
+            return [-9, -5, -4, -3, height + 10 * (share - at) ** 2, 5, 6 + i]
+    if np.allclose(k, 0):
+        return [-12.0, -0.3, -0.2, -0.1, 2.5, 3.0, 3.5]
+    return [-9, -5, -4, -3, 1.5 + float(np.abs(k).sum()), 5, 6]
+
+
+class StandIn(Calculator):
+    """The two atoms on a spring of the force constant that the relaxation assumes, times ``stiffer``."""
+
+    implemented_properties = ("energy", "forces", "stress")
+    stiffer, asked = 1.0, None
+
+    def __init__(self, **asked):
+        super().__init__()
+        type(self).asked = asked
+
+    def calculate(self, atoms=None, properties=None, system_changes=None):
+        super().calculate(atoms, properties, system_changes)
+        apart = self.atoms.positions[1] - operator.structure(STRAIN, np.zeros(3)).positions[1] - REST
+        k = operator.FORCE_CONSTANT * self.stiffer
+        pull = -k * apart
+        stress = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]) * GPa
+        self.results = {
+            "energy": -10.0 + k * (apart @ apart) / 2,
+            "forces": np.array([-pull, pull]),
+            "stress": stress,
+        }
+
+    def fixed_density(self, kpts, **asked):
+        kpts = np.asarray(kpts)
+        assert asked["nbands"] == 7
+        assert asked["symmetry"] == {"point_group": False, "time_reversal": False}
+        return SimpleNamespace(
+            get_ibz_k_points=lambda: kpts, get_eigenvalues=lambda kpt: np.array(levels_at(kpts[kpt]), dtype=float)
+        )
+
+
+@pytest.fixture
+def stand_in(monkeypatch):
+    class Failed(Exception):
+        pass
+
+    module = SimpleNamespace(GPAW=StandIn, KohnShamConvergenceError=Failed)
+    monkeypatch.setitem(sys.modules, "gpaw", module)
+    monkeypatch.setattr(dft, "require", lambda: None)
+    monkeypatch.setattr(dft, "gpaw_version", lambda: "0")
+    monkeypatch.setattr(StandIn, "stiffer", 1.0)
+    return module
+
+
+def test_the_ions_relax_and_the_crystal_is_described(stand_in):
+    found = operator.bands(STRAIN)
+    assert found["shift"] == pytest.approx(REST.tolist(), abs=1e-5)
+    assert found["steps"] == 2  # one step on a spring whose constant is known
+    assert found["force"] < 1e-4
+    assert np.abs(found["forces"]).max() < 1e-4
+    assert found["energy"] == pytest.approx(-10)
+    assert found["stress"] == pytest.approx([1, 2, 3, 4, 5, 6])
+    assert found["pressure"] == pytest.approx(-2)
+    asked = StandIn.asked
+    assert asked["mode"] == {"name": "pw", "ecut": 300}
+    assert (asked["nbands"], asked["gpts"], asked["maxiter"]) == (8, (16, 16, 16), 100)
+    assert asked["occupations"] == {"name": "fermi-dirac", "width": 0.01}
+    assert asked["convergence"] == {"density": 1e-5, "eigenstates": 1e-7, "bands": 5}
+    assert asked["symmetry"] == {"point_group": False}
+    assert len(asked["kpts"]) == 108
+
+
+def test_the_gap_is_the_lowest_of_the_searched_edges(stand_in):
+    found = operator.bands(STRAIN)
+    assert found["valence"] == [-0.3, -0.2, -0.1]
+    assert found["conduction_gamma"] == 2.5
+    assert found["conduction_delta"] == pytest.approx([0.7, 0.5, 0.6])
+    assert found["delta_at"] == pytest.approx([0.85, 0.8, 0.75])
+    assert found["conduction_l"] == pytest.approx([2.0, 2.0, 2.0, 3.0])
+    assert found["valley"] == "D1"
+    assert found["gap"] == pytest.approx(0.6)
+    assert found["direct"] == pytest.approx(2.6)
+
+
+def test_a_softer_or_stiffer_crystal_takes_more_steps_or_fails(stand_in, monkeypatch):
+    monkeypatch.setattr(StandIn, "stiffer", 1.2)
+    found = operator.bands(STRAIN)
+    assert 2 < found["steps"] <= 6
+    assert found["shift"] == pytest.approx(REST.tolist(), abs=1e-3)
+    assert found["force"] < 0.01
+    monkeypatch.setattr(StandIn, "stiffer", 2.0)  # the step overshoots by as much as it was off
+    failed = operator.bands(STRAIN)
+    assert "did not relax in 6 steps" in failed["fail"]
+    assert set(failed) == {"fail", "cpu_s", "provenance"}
+
+
+def test_what_goes_wrong_in_gpaw_belongs_to_its_row(stand_in, monkeypatch):
+    monkeypatch.setattr(operator, "solve", lambda *_: (_ for _ in ()).throw(stand_in.KohnShamConvergenceError()))
+    assert operator.bands(STRAIN)["fail"] == "The SCF did not converge in 100 steps."
+    monkeypatch.setattr(operator, "solve", lambda *_: 1 / 0)
+    assert operator.bands(STRAIN)["fail"] == "ZeroDivisionError: division by zero"
+    for wrong in (np.zeros(5), np.full(6, np.nan), np.zeros((1, 6))):
+        with pytest.raises(ValueError, match="six finite numbers"):
+            operator.bands(wrong)
+    with pytest.raises(ValueError, match="less than half its length"):
+        operator.bands([-0.5, 0, 0, 0, 0, 0])
+    assert "fail" in operator.bands([-0.49, 0, 0, 0, 0, 0])  # solved, here by 1 / 0
+
+
+def test_the_minimum_of_a_parabola_on_a_line():
+    at = operator.ON_DELTA
+    assert operator.line_minimum(at, 0.3 + 2 * (at - 0.81) ** 2) == pytest.approx((0.3, 0.81))
+    assert operator.line_minimum(at, at) == (0.70, 0.70)
+    assert operator.line_minimum(at, -at) == (-1.0, 1.0)
+    # Of an uneven function only the smallest value and its neighbours count.
+    assert operator.line_minimum(at, np.array([9, 0.5 + 1e-3, 0.5, 0.5 + 1e-3, 40])) == pytest.approx((0.5, 0.86))
+
+
+def test_a_strain_is_a_symmetric_tensor_that_maps_the_cell():
+    e = operator.tensor(STRAIN)
+    assert np.array_equal(e, e.T)
+    assert np.diag(e).tolist() == STRAIN[:3].tolist()
+    assert [e[1, 2], e[0, 2], e[0, 1]] == STRAIN[3:].tolist()
+    atoms = operator.structure(STRAIN, np.zeros(3))
+    half = operator.LATTICE_CONSTANT / 2
+    cubic = half * np.array([(0, 1, 1), (1, 0, 1), (1, 1, 0)])
+    assert np.allclose(atoms.cell.array, cubic @ (np.eye(3) + e))
+    assert np.allclose(atoms.positions[1] - atoms.positions[0], [half / 2] * 3 @ (np.eye(3) + e))
+    moved = operator.structure(STRAIN).positions - atoms.positions
+    assert np.allclose(moved[1], -0.53 * half * STRAIN[3:])
+    assert np.allclose(operator.structure(STRAIN, REST).positions[1] - atoms.positions[1], REST)
+
+
+@pytest.mark.parametrize("mesh", [1, 2, 3])
+def test_k_points_are_a_cubic_mesh_half_a_step_off_gamma(mesh):
+    k = operator.k_points(operator.Settings(mesh=mesh))
+    assert k.shape == (4 * mesh**3, 3)
+    assert (k > -0.5 - 1e-9).all()
+    assert (k <= 0.5 + 1e-9).all()
+    half = np.array([(0, 1, 1), (1, 0, 1), (1, 1, 0)]) / 2
+    cartesian = k @ np.linalg.inv(half).T  # in 2π/a₀
+    steps = cartesian * mesh - 0.5
+    assert np.abs(steps - np.rint(steps)).max() < 1e-4
+    for q in symmetry.operations():  # the mesh goes over into itself
+        turned = (cartesian @ q.T) @ half.T
+        apart = turned[:, None] - k[None]
+        assert np.abs(apart - np.rint(apart)).max(-1).min(1).max() < 1e-4
+
+
+def test_provenance_names_settings_and_mesh(stand_in):
+    said = operator.provenance(operator.DENSE)
+    assert (said["ecut"], said["grid"], said["gpaw"]) == (300, 20, "0")
+    assert said["k_mesh"] == "cubic, shifted, 864 points, step 2π/(6 a0)"
+    assert said["convergence"].endswith("force 0.001 eV/Å")
+    assert said["spin_orbit"] is False
+    assert operator.STANDARD == (3, 300, 16, 0.01, 100)
