@@ -10,8 +10,27 @@ from collections import Counter
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
+import numpy as np
 from ase import Atoms
+from ase.geometry import cellpar_to_cell
 from ase.io import write
+from numpy.typing import ArrayLike, NDArray
+
+
+def axes(lattice: ArrayLike) -> NDArray[np.float64]:
+    """The axes of a cell a, b, c [Å], α, β, γ [°]. (6,) → (3, 3).
+
+    Raises:
+        ValueError: no cell has these parameters.
+    """
+    x = np.asarray(lattice, dtype=np.float64)
+    if x.shape != (6,) or not np.isfinite(x).all() or (x <= 0).any():
+        raise ValueError(f"Expected a, b, c > 0 [Å] and α, β, γ [°], got {x.tolist()}")
+    cosines = np.cos(np.radians(x[3:]))
+    # The square of the volume over abc: ASE asserts that it is not negative.
+    if (x[3:] >= 180).any() or 1 + 2 * cosines.prod() - (cosines**2).sum() <= 1e-12:
+        raise ValueError(f"No cell has the angles {x[3:].tolist()}: its volume would not be positive")
+    return np.asarray(cellpar_to_cell(x))
 
 
 def cif(atoms: Atoms, name: str) -> bytes:

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from ase import Atoms
-from ase.geometry import cellpar_to_cell
 from numpy.typing import ArrayLike, NDArray
 
 from ipage_core.tasks.crystal.box import HELD_IONS
 from ipage_core.tasks.crystal.dft import SITES
-from ipage_core.tasks.structures import FORMATS, file_name, program
+from ipage_core.tasks.structures import FORMATS, axes, file_name, program
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,13 +45,7 @@ def structure(lattice: ArrayLike, about: dict[str, Any]) -> Atoms:
     Raises:
         ValueError: no cell has these parameters.
     """
-    x = np.asarray(lattice, dtype=np.float64)
-    if x.shape != (6,) or not np.isfinite(x).all() or (x[:3] <= 0).any():
-        raise ValueError(f"Expected a, b, c > 0 [Å] and α, β, γ [°], got {x.tolist()}")
-    cell = cellpar_to_cell(x)
-    if not np.linalg.det(cell) > 0:
-        raise ValueError(f"No cell has the angles {x[3:].tolist()}: its volume would not be positive")
-    return Atoms("SrTiO3", cell=cell, pbc=True, scaled_positions=SITES, info=about)
+    return Atoms("SrTiO3", cell=axes(lattice), pbc=True, scaled_positions=SITES, info=about)
 
 
 def files(frame: pd.DataFrame, form: str) -> dict[str, bytes]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from ase import Atoms
-from ase.geometry import cellpar_to_cell
 from ase.io import write
+
+from ipage_core.tasks.structures import axes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,9 +37,10 @@ def files(frame: pd.DataFrame, form: str, columns: Sequence[str], name: str) -> 
     for row in frame.to_dict("records"):
         x = [float(row[column]) for column in columns]
         about = f"{name} sample {row['sample']}; {NOTE}"
-        cell = cellpar_to_cell(x) if min(x) > 0 and max(x[3:]) < 180 else np.zeros((3, 3))
-        if not np.linalg.det(np.nan_to_num(cell)) > 0:
-            raise ValueError(f"No cell has the lattice parameters {x} of sample {row['sample']}")
+        try:
+            cell = axes(x)
+        except ValueError as error:
+            raise ValueError(f"Sample {row['sample']}: {error}") from None
         suffix = {"poscar": "vasp"}.get(form, form)
         results[f"{name}-{row['sample']}.{suffix}"] = (
             _cif(x, about) if form == "cif" else _with_placeholder(cell, form, about)
