@@ -140,9 +140,8 @@ def beside(task: Task, method: Loaded, solutions: Solutions, frame: pd.DataFrame
         frame[[f"target{j + 1}" for j in range(task.n_targets)]].to_numpy(dtype=np.float64, copy=True)
     )
     if (result := trust.trust(task, method, x, y_star, solutions.target)) is not None:
-        low, high = result.predicted - result.half_width, result.predicted + result.half_width
-        added |= {f"low{j + 1}": low[:, j].numpy() for j in range(task.n_targets)}
-        added |= {f"high{j + 1}": high[:, j].numpy() for j in range(task.n_targets)}
+        added |= {f"low{j + 1}": result.low[:, j].numpy() for j in range(task.n_targets)}
+        added |= {f"high{j + 1}": result.high[:, j].numpy() for j in range(task.n_targets)}
         added |= {"expected_misfit": result.expected.numpy(), "closest_row": rows.row[result.row].numpy()}
         added |= {"closest_misfit": result.row_misfit.numpy(), "row_is_closer": result.row_is_closer.numpy()}
     predicted = frame["surrogate1"].notna() & (result is not None)

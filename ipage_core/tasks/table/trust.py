@@ -38,8 +38,20 @@ class Trust:
     """(n,) index of the measured row that is closest to the candidate's target."""
     row_misfit: Tensor
     """(n,) its misfit."""
+    floor: Tensor
+    """(m,) lower limit of measurements; −∞: none."""
     negligible: float = 0.0
     """Candidates whose expected misfit is no more than this are as good as any row."""
+
+    @property
+    def low(self) -> Tensor:
+        """(n, m) lower ends of the intervals, no lower than a measurement can be."""
+        return torch.maximum(self.predicted - self.half_width, self.floor)
+
+    @property
+    def high(self) -> Tensor:
+        """(n, m) upper ends of the intervals."""
+        return self.predicted + self.half_width
 
     @property
     def row_is_closer(self) -> Tensor:
@@ -105,6 +117,7 @@ def trust(task: Task, method: Loaded, x: Tensor, y_star: Tensor, target: Target 
         expected_misfit(predicted, sd, low, high, tolerances),
         closest.indices[which],
         closest.values[which],
+        torch.tensor([-math.inf if known.floor is None else known.floor for known in task.targets]).double(),
         0.0 if target is None or target.exact else NEGLIGIBLE,
     )
 
@@ -129,8 +142,7 @@ def interval_text(low: float, high: float) -> str:
 def intervals(task: Task, result: Trust) -> str:
     """The 90 % intervals of the candidate that is expected to come closest to its target, as a sentence."""
     k = int(result.expected.argmin())
-    low, high = result.predicted[k] - result.half_width[k], result.predicted[k] + result.half_width[k]
-    ends = [interval_text(*both) for both in zip(low.tolist(), high.tolist(), strict=True)]
+    ends = [interval_text(*both) for both in zip(result.low[k].tolist(), result.high[k].tolist(), strict=True)]
     named = [f"{known.name} {text} {known.unit}".strip() for known, text in zip(task.targets, ends, strict=True)]
     values = ", ".join(f"{text} (90 %)" for text in named[:6]) + (", …" if len(named) > 6 else "")
     return f"Of the candidates, sample {k} is expected to come closest to its target: {values}."

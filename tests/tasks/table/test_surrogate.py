@@ -260,6 +260,14 @@ def test_a_property_that_may_be_anything_does_not_count():
     assert trust.misfit(y, *target.ranges(torch.tensor([[2.0, 5.0]]).double()), tolerances).item() == pytest.approx(2.0)
 
 
+def test_no_interval_ends_below_the_floor():
+    predicted, half = torch.tensor([[0.1], [3.0]]).double(), torch.tensor([[0.5], [0.5]]).double()
+    nothing, floor = torch.zeros(2), torch.tensor([0.0]).double()
+    result = trust.Trust(predicted, half, nothing, nothing.long(), nothing, floor)
+    assert result.low[:, 0].tolist() == [0.0, 2.5]
+    assert result.high[:, 0].tolist() == pytest.approx([0.6, 3.5])
+
+
 @given(low=st.floats(-1e12, 1e12), width=st.floats(1e-9, 1e12))
 @settings(deadline=None)
 def test_intervals_as_text_keep_two_digits_of_half_their_width(low, width):
