@@ -187,7 +187,7 @@ def limits(name: str) -> tuple[float, float]:
     """
     prop = cell_property(name)
     if prop.unit == "E_s" and prop.formula is not None:
-        return 0.0, float(prop.formula(SOLID)[0])
+        return 0.0, round(float(prop.formula(SOLID)[0]), 12)
     return {"volume": (0.0, 1.0), "anisotropy": (0.0, 1.0), "eta_x": (-1.0, 1.0), "eta_y": (-1.0, 1.0)}.get(
         prop.name, (-math.inf, math.inf)
     )
