@@ -31,16 +31,6 @@ STEADY = """() => {
     return look !== null && performance.now() - window.since > 600;
 }""".replace("AT_REST", AT_REST)
 """True once the figures have kept size and place for 0.6 s."""
-STEADY = """() => {
-    const figures = [...document.querySelectorAll('.js-plotly-plot')].map(figure => {
-        const box = figure.getBoundingClientRect();
-        return [box.top, box.width, figure._fullLayout?.width, figure._fullLayout?.height];
-    });
-    const look = document.querySelector('AT_REST') && figures.length ? JSON.stringify(figures) : null;
-    if (look === null || look !== window.lastLook) { window.lastLook = look; window.since = performance.now(); }
-    return look !== null && performance.now() - window.since > 600;
-}""".replace("AT_REST", AT_REST)
-"""True once the figures have kept size and place for 0.6 s."""
 
 
 @contextmanager
