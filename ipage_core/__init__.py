@@ -11,6 +11,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ipage_core.runtime.catalog import REFRESHERS
+from ipage_core.runtime.lazy import late
+
 if TYPE_CHECKING:
     from ipage_core.api import Model, design, load, read_table, tasks, train
     from ipage_core.inference.solutions import Solutions
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from ipage_core.problem.target import Goal, Target
     from ipage_core.problem.task import Property, Task, Variable
 
+REFRESHERS.append(late("ipage_core.registry:refresh"))
 _HOME = {
     "api": ("Model", "design", "load", "read_table", "tasks", "train"),
     "inference.solutions": ("Solutions",),

@@ -7,6 +7,8 @@ from threading import RLock
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+REFRESHERS: list[Callable[[], object]] = []
+"""What looks for new rows of all catalogues; the package adds its registry, which this floor does not know."""
 
 
 class Catalog(Mapping[str, T], Generic[T]):

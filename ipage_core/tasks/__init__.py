@@ -10,7 +10,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from ipage_core.runtime.catalog import Catalog
+from ipage_core.runtime.catalog import REFRESHERS, Catalog
 
 if TYPE_CHECKING:
     from ipage_core.problem.task import Task
@@ -39,7 +39,9 @@ class _Tasks(ModuleType):
     """Makes the package callable: ``ipage_core.tasks()`` lists all tasks, including those of users."""
 
     def __call__(self) -> dict[str, Task]:
-        return dict(import_module("ipage_core.registry").tasks())  # upward import, so only inside the call
+        for refresh in REFRESHERS:
+            refresh()
+        return dict(TASKS)
 
 
 sys.modules[__name__].__class__ = _Tasks
