@@ -15,8 +15,7 @@ from ipage_core.runtime.catalog import REFRESHERS
 from ipage_core.runtime.lazy import late
 
 if TYPE_CHECKING:
-    from ipage_core.api import Model, design, load, read_table, tasks, train
-    from ipage_core.inference.solutions import Solutions
+    from ipage_core.api import Model, Solutions, design, load, read_table, tasks, train
     from ipage_core.problem.request import DesignRequest
     from ipage_core.problem.target import Goal, Target
     from ipage_core.problem.task import Property, Task, Variable
