@@ -51,10 +51,11 @@ def _results(
     work: str, properties: Callable[[dict[str, Any]], list[float]], task: Task
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """All results that this server has computed: x (n, d), y (n, m + p)."""
-    known = jobs.verified(work)
-    x = torch.tensor([key for key, _ in known], dtype=torch.float64).view(len(known), -1)
-    y = torch.tensor([properties(result) for _, result in known], dtype=torch.float64).view(len(known), -1)
-    inside = task.in_bounds(x) if len(x) else torch.zeros(0, dtype=torch.bool)
+    results = jobs.verified(work)
+    x = torch.tensor([key for key, _ in results], dtype=torch.float64).view(len(results), task.d)
+    y = torch.tensor([properties(result) for _, result in results], dtype=torch.float64)
+    y = y.view(len(results), len(task.properties))
+    inside = task.in_bounds(x)
     return x[inside], y[inside]
 
 
