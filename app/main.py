@@ -7,6 +7,7 @@ from app.components.former import former_names
 from app.components.look import dress
 from app.components.reach import within_reach
 from app.server import engine
+from app.state import classroom
 
 st.set_page_config(page_title="iPage Explorer", page_icon="🎯", layout="wide")
 dress()
@@ -20,6 +21,7 @@ page = st.navigation(
         st.Page("screens/own_data.py", title="Your data", icon=":material/table:", url_path="data"),
         st.Page("screens/own_problem.py", title="Your problem", icon=":material/terminal:", url_path="problem"),
         st.Page("screens/benchmark.py", title="Benchmark", icon=":material/leaderboard:"),
+        *([st.Page("screens/class_overview.py", title="Class", icon=":material/groups:")] if classroom.on() else []),
     ],
     position="top",
 )

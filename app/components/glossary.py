@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import streamlit as st
 
 WORDS = {
@@ -26,7 +28,7 @@ WORDS = {
 }
 
 
-def offer() -> None:
+def offer(width: Literal["stretch", "content"] = "stretch") -> None:
     """A button that opens the list."""
-    with st.popover("Words", icon=":material/dictionary:", width="stretch"):
+    with st.popover("Words", icon=":material/dictionary:", width=width):
         st.markdown("\n".join(f"- **{word}**: {meaning}" for word, meaning in WORDS.items()))

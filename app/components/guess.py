@@ -15,6 +15,7 @@ from app.figures.compare import Picture
 from app.figures.guess import figure
 from app.figures.playback import Size
 from app.figures.run import Run
+from app.state import class_board, classroom
 from ipage_core.problem.task import Task
 from ipage_core.tasks import TASKS
 
@@ -87,6 +88,8 @@ def _tries(run: Run, x: np.ndarray, error: float) -> list[float]:
     about = f"guesses-{run.task}-{goal_text(run)}"
     tries: dict[bytes, float] = st.session_state.setdefault(about, {})
     tries[x.tobytes()] = error
+    if classroom.on():
+        class_board.board().guess(class_board.visitor(), f"{TASKS[run.task].title} {asked_text(run)}", error)
     return list(tries.values())
 
 

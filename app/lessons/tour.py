@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from app.components import glossary
 from app.components.chart import chart, numbers
 from app.figures.playback import Size
 from app.lessons import experiments
@@ -26,6 +27,10 @@ class Step:
     show: Callable[[bool, Size], Shown]
     """Widgets in, figure out."""
     question: str
+    guesses: tuple[str, ...]
+    """Answers to choose from before the answer is shown."""
+    right: int
+    """Index of the right one."""
     answer: str
 
 
@@ -41,6 +46,12 @@ STEPS = (
         f"{PAPER}, section “Illustrative Example: 2D Sinewave Function”.",
         experiments.many,
         "How many designs have y = 1.2 exactly, and how many y = 2?",
+        (
+            "Nine, and one",
+            "Infinitely many, and nine",
+            "Infinitely many, for both",
+        ),
+        1,
         "For 1.2 infinitely many: nine closed curves, one around each maximum. For 2 only the nine maxima, for 2.1 "
         "none. A problem with many solutions, with none, or with solutions that jump with the target is *ill-posed*.",
     ),
@@ -54,6 +65,12 @@ STEPS = (
         f"{PAPER}, Eq. 1; Ardizzone et al., arXiv:1808.04730. Splines: Durkan et al., arXiv:1906.04032.",
         experiments.latent,
         "x has two coordinates and y is one number. Would one latent coordinate do?",
+        (
+            "Yes, just as well",
+            "In principle, but not well",
+            "No",
+        ),
+        1,
         "In principle, because one number gives the position along a curve. But nine separate curves do not fit one "
         "line well. This network has two latent coordinates. It needs as many inputs as outputs, so x gets a third "
         "number, the padding, which is noise during training: three in, three out.",
@@ -67,6 +84,12 @@ STEPS = (
         f"{PAPER}, Eqs. 3 and 7 and the paragraph below; Fig. 2.",
         experiments.posterior,
         "The density has a maximum, the MAP point. Is at least that one a solution?",
+        (
+            "Yes",
+            "Not always",
+            "Never",
+        ),
+        1,
         "Not always. The maximum is where the network is most certain, and the network's error shifts it too. It is "
         "also only one point, while the solutions are nine curves.",
     ),
@@ -82,6 +105,12 @@ STEPS = (
         f"{PAPER}, Eqs. 2, 4 and 5. The ordered network and its padding are this program's own.",
         experiments.eyes,
         "Dots on the dotted diagonal: what would that mean? And dots on the horizontal line?",
+        (
+            "Diagonal: f sees the error; horizontal: it does not",
+            "Diagonal: f does not see the error; horizontal: it does",
+            "Both: f sees the error",
+        ),
+        0,
         "On the diagonal, f gives the true misfit of each sample, so its gradient leads to the solutions. On the "
         "horizontal line, f takes every sample for exact, and localization would not move at all.",
     ),
@@ -95,6 +124,12 @@ STEPS = (
         "Mitchell 1995 (doi:10.1016/0378-3758(94)00035-T).",
         experiments.spaces,
         "Does maximin always reach all loops?",
+        (
+            "Yes",
+            "Only with an even number of samples",
+            "No",
+        ),
+        2,
         "No. It only puts fewer samples on the same spot. With nine samples for nine loops it misses some too. With "
         "hundreds of samples all three reach every loop, and the choice matters little.",
     ),
@@ -109,6 +144,12 @@ STEPS = (
         f"{PAPER}, Eq. 8 and Algorithm 1, lines 11 to 15.",
         experiments.descent,
         "The dashed curve keeps falling while the solid one levels off. Why?",
+        (
+            "There were too few steps",
+            "f is not Ω, and its own error remains",
+            "Ω is noisy",
+        ),
+        1,
         "Localization minimizes the misfit by f, and f is not Ω. When that misfit is zero, the misfit by Ω is the "
         "error of f itself, which no further step on f can reduce.",
     ),
@@ -123,6 +164,12 @@ STEPS = (
         "the measured tables.",
         experiments.starts,
         "A paper says: “our posterior makes solutions 100 times more accurate.” Which control would you ask for?",
+        (
+            "The same descent from random starts",
+            "A larger network",
+            "More designs",
+        ),
+        0,
         "The same surrogate and optimizer from random starts. Without this control, the gain from localization looks "
         "like a gain from the posterior.",
     ),
@@ -135,6 +182,12 @@ STEPS = (
         f"{PAPER}, “Quantitative Metric”.",
         experiments.believed,
         "Why not report f's error, when Ω is expensive?",
+        (
+            "It is slow to compute",
+            "It has another unit",
+            "The search has just minimized it",
+        ),
+        2,
         "Localization has just minimized this error, so it shows the quality of the minimization, not of the design. "
         "An honest error must come from something that the search did not use.",
     ),
@@ -148,6 +201,12 @@ STEPS = (
         "doi:10.1109/TMTT.2003.820904.",
         experiments.corrected,
         "Each correction reduces the error by about the same factor or better. What determines this factor?",
+        (
+            "The number of designs",
+            "The distance from the target",
+            "How well f’s gradient agrees with Ω’s",
+        ),
+        2,
         "How well the gradient of f agrees with that of Ω. With the true gradient and a linear Ω, one correction would "
         "be exact.",
     ),
@@ -160,6 +219,12 @@ STEPS = (
         "This program's addition; the command `coverage` and the view Coverage of Explore do it for other tasks.",
         experiments.covered,
         "Here all solutions are known by a formula. What can be said if they are not?",
+        (
+            "Nothing",
+            "A proof for some Ω, else an estimate",
+            "The same, by another formula",
+        ),
+        1,
         "Two things. Interval arithmetic on Ω can prove that no solution is farther from a design than some distance. "
         "If Ω cannot be followed step by step, only an estimate is left: the share of fresh posterior samples that "
         "have a design nearby.",
@@ -189,6 +254,8 @@ def show(dark: bool, size: Size) -> None:
                 shortcut=shortcut,
                 type="primary" if label == "Next" else "secondary",
             )
+        glossary.offer("content")
+        place = st.container(width="content")
     step = STEPS[at]
     st.markdown(f"#### {at + 1} of {len(STEPS)}: {step.title}")
     left, right = st.columns([1, 1.9], gap="large")
@@ -203,9 +270,28 @@ def show(dark: bool, size: Size) -> None:
         numbers(shown.numbers, f"step-{at + 1}")
         st.link_button("Open in Explore", shown.address, icon=":material/explore:")
     with left:
-        st.markdown(f"**Question.** {step.question}")
-        with st.expander("Answer"):
+        guess = st.radio(f"**Predict.** {step.question}", step.guesses, None, key=f"learn_guess_{at}")
+        if guess is not None:
+            right = guess == step.guesses[step.right]
+            text = "Right." if right else f"Not quite. The answer: **{step.guesses[step.right]}**."
+            (st.success if right else st.info)(text, icon=":material/check:" if right else ":material/lightbulb:")
+        with st.expander("Answer", expanded=guess is not None):
             st.markdown(step.answer)
+        place.download_button(
+            "Lesson sheet, PDF",
+            _sheet,
+            "ipage-lesson.pdf",
+            "application/pdf",
+            icon=":material/print:",
+            on_click="ignore",
+            help="For teachers: two pages with times, questions and answers.",
+        )
+
+
+def _sheet() -> bytes:
+    from app.lessons.sheet import PDF
+
+    return PDF.read_bytes()
 
 
 def _go(to: int) -> None:

@@ -24,9 +24,9 @@ from app.components import (
 )
 from app.components.beyond import by_constraints
 from app.components.look import is_dark, size_and_height, size_name
-from app.components.words import cards, doubt_text, headline, note_text, plain
+from app.components.words import asked_text, cards, doubt_text, headline, note_text, plain
 from app.figures.playback import Size
-from app.state import runs
+from app.state import class_board, classroom, runs
 from app.state.targets import doubt
 from app.tasks import panel_of
 from ipage_core.problem.request import DesignRequest
@@ -115,6 +115,12 @@ if not wide:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.page_link("screens/learn.py", label="New here? Learn it in ten steps", icon=":material/school:")
         link.offer(request, run, "content")
+
+
+if classroom.on():
+    class_board.post(asked, run, asked_text(run), view)
+    with st.sidebar:
+        st.caption(f":material/groups: You are visitor {class_board.visitor()} on the page Class.")
 
 
 def ask_more(places: list) -> None:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.components import queue
 from app.components.words import plain
-from app.state import classroom
+from app.state import classroom, example_table
 from app.tasks.table import panel as own_task
 from app.tasks.table.columns import ask_limits, ask_training, by_pattern, unusable
 from app.tasks.table.create import make, remove
@@ -36,8 +36,12 @@ uploads = st.file_uploader(
     accept_multiple_files=True,
     key=f"own-upload-{st.session_state.get('own_upload', 0)}",
 )
-if uploads:
-    files = [(upload.name, upload.getvalue()) for upload in uploads]
+example = not uploads and st.toggle(
+    "Try it with an example: 400 cantilevers with length, width, height, material, deflection and mass",
+    key=f"own-example-{st.session_state.get('own_upload', 0)}",
+)
+if uploads or example:
+    files = [(upload.name, upload.getvalue()) for upload in uploads] or [(example_table.NAME, example_table.csv())]
     source = ", ".join(name for name, _ in files)
     mark = hashlib.sha256(source.encode()).hexdigest()[:8]
     table, wrong = read(files, ask_settings(mark))
@@ -50,7 +54,7 @@ if uploads:
         with st.expander(f"The first {SHOWN} rows"):
             st.dataframe(frame.head(SHOWN), hide_index=True)
         seen = list(table.columns.values())
-        x, y = tables.guess(seen)
+        x, y = example_table.COLUMNS if example else tables.guess(seen)
         usable = [c.name for c in seen if c.numeric]
         left, right = st.columns([2, 1])
         pattern = ""

@@ -4,7 +4,7 @@ import http.client
 
 import pytest
 
-from app.state import classroom, runs
+from app.state import class_board, classroom, runs
 from app.tasks import panel_of
 from ipage_core.inference.methods import load
 from tests.support import stand_ins
@@ -82,3 +82,40 @@ def test_the_server_answers_to_its_own_names_and_pages_alone(served, host, origi
     })  # fmt: skip
     assert connection.getresponse().status == answer
     connection.close()
+
+
+def test_the_class_s_page_shows_what_a_visitor_found(lesson):
+    class_board.board.clear()
+    test = lesson(task="sinewave", n="10")
+    mine = test.session_state.visitor
+    assert any(f"You are visitor {mine}" in c.value for c in test.caption)
+    overview = lesson("screens/class_overview.py")
+    assert not overview.exception
+    row = overview.dataframe[0].value.iloc[0]
+    heading = next(m.value for m in test.markdown if "designs achieve" in m.value)
+    assert heading.startswith(f"#### {row['hits'].replace(' / ', ' of ')} designs achieve {row['target']}")
+    assert f"on {row['loops']} of 9 loops" in heading
+    assert (row["visitor"], row["N"], row["sampling"]) == (mine, 10, "maximin")
+    assert overview.markdown[1].value.startswith("**1 visitor**. Tasks: Sine wave 1.")
+
+
+def test_without_a_class_nothing_is_posted(lesson, monkeypatch):
+    class_board.board.clear()
+    monkeypatch.setenv("IPAGE_CLASSROOM", "0")
+    classroom.on.cache_clear()
+    lesson(n="10")
+    assert class_board.board().table(0).empty
+
+
+def test_the_board_forgets_the_oldest_and_keeps_the_best_guess():
+    board = class_board.Board()
+    one = class_board.Entry("Sine wave", "y* = 1.2", "SRS", 10, "ipage", 10, 9, 5, "Guess", 0.0)
+    for _ in range(class_board.MOST + 2):
+        board.post(board.number(), one)
+    for error in (0.3, 0.1, 0.2):
+        board.guess(class_board.MOST + 2, "Sine wave y* = 1.2", error)
+    rows = board.table(5.0)
+    assert len(rows) == class_board.MOST
+    assert rows["visitor"].min() == 3
+    assert rows["best guess, off by"].iloc[0] == 0.1
+    assert rows["best guess, off by"].isna().sum() == class_board.MOST - 1

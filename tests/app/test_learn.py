@@ -32,7 +32,7 @@ def test_every_step_has_a_figure_a_question_and_a_way_to_explore(tour, step):
     test = tour(step)
     assert not test.exception
     assert not test.error
-    assert f"{step} of {len(STEPS)}: {STEPS[step - 1].title}" in test.markdown[0].value
+    assert f"{step} of {len(STEPS)}: {STEPS[step - 1].title}" in [m.value.removeprefix("#### ") for m in test.markdown]
     assert any(trace["type"] in ("scatter", "bar") for trace in drawn(test)["data"])
     assert test.latex[0].value
     assert {e.label for e in test.expander} == {"The figure as a table", "Answer"}
@@ -41,6 +41,19 @@ def test_every_step_has_a_figure_a_question_and_a_way_to_explore(tour, step):
     assert asked["task"][0] in TASKS
     assert asked["method"][0] in METHODS
     assert asked["view"][0] in ("Localization", "Posterior", "Latent design", "Coverage", "Compare")
+
+
+def test_a_prediction_is_judged_and_the_answer_opens(tour):
+    test = tour(3)
+    assert not test.success
+    assert not next(e for e in test.expander if e.label == "Answer").proto.expanded
+    step = STEPS[2]
+    test.radio(key="learn_guess_2").set_value(step.guesses[(step.right + 1) % len(step.guesses)]).run()
+    assert step.guesses[step.right] in test.info[0].value
+    assert next(e for e in test.expander if e.label == "Answer").proto.expanded
+    test.radio(key="learn_guess_2").set_value(step.guesses[step.right]).run()
+    assert [box.value for box in test.success] == ["Right."]
+    assert test.get("download_button")[0].proto.label == "Lesson sheet, PDF"
 
 
 def test_next_and_previous_are_in_the_address(tour):

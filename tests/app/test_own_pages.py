@@ -285,3 +285,17 @@ def test_words_are_offered_as_inputs_and_obeyed(place):
     test.button(key="own-train").click().run()
     assert not test.exception
     assert TASKS["routes"].variables[3].levels == ("gel", "sol")
+
+
+def test_an_example_is_one_click_away(place):
+    test = AppTest.from_file(str(ROOT / "app/screens/own_data.py"), default_timeout=60).run()
+    assert not test.get("text_input")
+    test.toggle(key="own-example-0").set_value(True).run()
+    assert not test.exception
+    assert not test.error
+    assert test.subheader[0].value == "400 rows, 6 columns"
+    assert {m.label.split(" ")[0]: m.value for m in test.multiselect} == {
+        "Properties": ["deflection [mm]", "mass [kg]"],
+        "Inputs": ["length [m]", "width [mm]", "height [mm]", "material"],
+    }
+    assert any(b.label == "Train on these data" for b in test.button)

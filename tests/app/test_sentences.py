@@ -1,10 +1,12 @@
 """Statements about a run, each compared with the run."""
 
 import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -14,6 +16,7 @@ from app.state.inspection import inspect
 from app.state.targets import doubt
 from app.tasks import panel_of
 from app.tasks.crystal import calibration, candidates
+from ipage_core.cli.main import main
 from ipage_core.problem.request import DesignRequest
 from ipage_core.problem.target import Target
 from ipage_core.tasks import TASKS
@@ -175,3 +178,24 @@ def test_captions_name_only_what_the_run_has():
     alone = panel_of("sinewave").caption(find("sinewave", 1.2, method="inn"))
     assert "does not localize" in alone
     assert "surrogate f" not in alone
+
+
+@pytest.mark.parametrize(
+    ("task", "target", "settings"),
+    [
+        ("sinewave", 1.2, {"sampling": "lhs", "seed": 3}),
+        ("robotic_arm", (1.4, 0.1), {"constraints": ("x2 = x3",), "omega_evals": 1}),
+        ("ballistics", 5.0, {"method": "inn"}),
+    ],
+)
+def test_the_printed_command_makes_the_designs_of_the_page(task, target, settings, tmp_path, monkeypatch):
+    request = DesignRequest.of(TASKS[task], target, n=5, **settings)
+    program, *arguments = shlex.split(request.to_command())
+    assert [program, *arguments[:2]] == ["python", "-m", "ipage_core"]
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments[2:]) == 0
+    made = pd.read_csv(tmp_path / "solutions.csv")
+    shown = runs.run(request).frame
+    made, shown = (frame[frame["stage"] == frame["stage"].iloc[-1]] for frame in (made, shown))
+    columns = [f"x{j + 1}" for j in range(TASKS[task].d)]
+    np.testing.assert_allclose(made[columns], shown[columns], rtol=1e-5, atol=1e-6)

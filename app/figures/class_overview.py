@@ -1,0 +1,44 @@
+"""What a class found: loops against the number of designs, by sampling."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from app.figures.compare import STYLES
+from app.figures.theme import Dict, axis, packed, palette
+
+COLORS = {"SRS": "posterior", "LHS": "surrogate", "maximin": "localized"}
+
+
+def figure(rows: pd.DataFrame, dark: bool) -> Dict:
+    """``rows`` has the columns sampling, N and loops."""
+    colors, data = palette(dark), []
+    for name, (_, symbol) in STYLES.items():
+        those = rows[rows["sampling"] == name]
+        rng = np.random.default_rng(0)
+        apart = rng.uniform(-0.15, 0.15, len(those))
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": name,
+                "x": packed(those["N"].to_numpy(float) * np.exp(0.2 * apart)),
+                "y": packed(those["loops"].to_numpy(float) + apart),
+                "customdata": those["visitor"].tolist(),
+                "marker": {"size": 12, "symbol": symbol, "color": getattr(colors, COLORS[name]), "opacity": 0.75},
+                "hovertemplate": "visitor %{customdata}<extra>" + name + "</extra>",
+            }
+        )
+    layout = {
+        "height": 320,
+        "margin": {"l": 56, "r": 12, "t": 40, "b": 48},
+        "xaxis": axis(colors, "number of designs, N", (0, 1), "y", type="log", fixedrange=True, dtick="D2"),
+        "yaxis": axis(colors, "loops found", (0, 1), "x", rangemode="tozero", fixedrange=True),
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        "font": {"color": colors.text},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "uirevision": "class",
+    }
+    return {"data": data, "layout": layout}

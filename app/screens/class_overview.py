@@ -1,0 +1,55 @@
+"""Class: what every visitor of this classroom has chosen and found, live."""
+
+from __future__ import annotations
+
+import time
+
+import pandas as pd
+import streamlit as st
+
+from app.components.chart import chart
+from app.components.look import is_dark
+from app.figures.class_overview import figure
+from app.state.class_board import board
+
+EVERY = 3
+"""Seconds between updates."""
+
+st.markdown("#### The class")
+st.caption(
+    f"The latest result of each visitor, updated every {EVERY} seconds. Visitors have numbers, not names; each finds "
+    "their own number on Explore. Nothing is kept when the server ends."
+)
+
+
+@st.fragment(run_every=EVERY)
+def live() -> None:
+    """The table, and the results by sampling."""
+    rows = board().table(time.time())
+    if rows.empty:
+        st.info("No result yet. Results appear here as soon as somebody opens Explore.", icon=":material/school:")
+        return
+    st.markdown(summary(rows))
+    loops = rows[rows["loops"].notna()]
+    if len(loops):
+        chart(figure(loops, is_dark()), key="class-loops", config={"displayModeBar": False})
+        st.caption(
+            "Each dot is a visitor: the number of designs and of loops found, by sampling. Dots are set apart a little."
+        )
+    st.dataframe(
+        rows,
+        hide_index=True,
+        placeholder="–",
+        column_config={"best guess, off by": st.column_config.NumberColumn(format="%.3g")},
+    )
+
+
+def summary(rows: pd.DataFrame) -> str:
+    """The class in one sentence."""
+    people = "1 visitor" if len(rows) == 1 else f"{len(rows)} visitors"
+    tasks = ", ".join(f"{name} {count}" for name, count in rows["task"].value_counts().items())
+    samplings = ", ".join(f"{name} {count}" for name, count in rows["sampling"].value_counts().items())
+    return f"**{people}**. Tasks: {tasks}. Samplings: {samplings}."
+
+
+live()
