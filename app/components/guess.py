@@ -89,7 +89,7 @@ def _tries(run: Run, x: np.ndarray, error: float) -> list[float]:
     tries: dict[bytes, float] = st.session_state.setdefault(about, {})
     tries[x.tobytes()] = error
     if classroom.on():
-        class_board.board().guess(class_board.visitor(), f"{TASKS[run.task].title} {asked_text(run)}", error)
+        class_board.board().guess(class_board.visitor(), f"{TASKS[run.task].title} {goal_text(run)}", error)
     return list(tries.values())
 
 

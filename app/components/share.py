@@ -15,7 +15,7 @@ from app.components import links
 from app.components.chart import dressed
 from app.components.link import link_of
 from app.components.words import goal_text, plain
-from app.figures import posterior
+from app.figures import posterior, still
 from app.figures.coordinates import coordinates
 from app.figures.playback import WIDE
 from app.figures.posterior import pairs
@@ -32,7 +32,7 @@ from ipage_core.tasks import TASKS
 READ_ME = """{title}: {n} designs for {target}
 
 solutions.csv   one row per sample and stage; 'sample' is the id that the figures show
-figures/        open in any browser, no network needed
+figures/        PNG and SVG; with interactive figures also HTML, which opens in any browser without a network
 models/         the cards of the networks that proposed and localized
 settings.json   every setting, and the hash of the networks' weights
 
@@ -84,9 +84,14 @@ def show(request: DesignRequest, run: Run, figures: Figures) -> None:
         on_click="ignore",
         width="stretch",
     )
+    moving = st.toggle(
+        "Interactive figures in the ZIP (1.5 MB more)",
+        key="share_moving",
+        help="HTML files that play in any browser, beside PNG and SVG.",
+    )
     right.download_button(
         "Download ZIP: table, figures, model cards, command",
-        partial(archive, request, run, figures),
+        partial(archive, request, run, figures, moving),
         file_name=f"{run.task}_solutions.zip",
         mime="application/zip",
         icon=":material/folder_zip:",
@@ -101,8 +106,8 @@ def table_csv(run: Run) -> str:
     return spreadsheet_safe(run.frame).to_csv(index=False)
 
 
-def archive(request: DesignRequest, run: Run, figures: Figures) -> bytes:
-    """Everything as a ZIP; see ``READ_ME``."""
+def archive(request: DesignRequest, run: Run, figures: Figures, moving: bool = False) -> bytes:
+    """Everything as a ZIP; see ``READ_ME``. ``moving``: with the figures as HTML that plays, and plotly.js."""
     from plotly.io import to_html
 
     read_me = READ_ME.format(
@@ -128,7 +133,9 @@ def archive(request: DesignRequest, run: Run, figures: Figures) -> bytes:
         "summary": run.summary,
         "hits_within_tolerance": int(run.hit.sum()),
     }
-    buffer = io.BytesIO(_with_plotly())
+    drawn = figures(run)
+    moving = moving or not all(still.can(figure) for figure in drawn.values())
+    buffer = io.BytesIO(_with_plotly() if moving else b"")
     with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as file:
         file.writestr("README.txt", read_me)
         file.writestr("solutions.csv", table_csv(run))
@@ -136,10 +143,14 @@ def archive(request: DesignRequest, run: Run, figures: Figures) -> bytes:
         if request.start:
             names = ",".join(f"x{j + 1}" for j in range(len(request.start)))
             file.writestr("seed_design.csv", names + "\n" + ",".join(map(repr, request.start)) + "\n")
-        for name, figure in figures(run).items():
+        for name, figure in drawn.items():
             figure["layout"] |= {"paper_bgcolor": "#ffffff"}
-            html = to_html(dressed(figure), include_plotlyjs="plotly.min.js", auto_play=False, validate=False)
-            file.writestr(f"figures/{name}.html", html)
+            if still.can(figure):
+                for kind in ("png", "svg"):
+                    file.writestr(f"figures/{name}.{kind}", still.still(figure, kind))
+            if moving:
+                html = to_html(dressed(figure), include_plotlyjs="plotly.min.js", auto_play=False, validate=False)
+                file.writestr(f"figures/{name}.html", html)
         for model in METHODS[run.method].models:
             card = load_card(run.task, model, folder=folder(TASKS[run.task], run.method))
             file.writestr(f"models/{model}.json", json.dumps(card, indent=2, ensure_ascii=False))

@@ -24,7 +24,7 @@ from app.components import (
 )
 from app.components.beyond import by_constraints
 from app.components.look import is_dark, size_and_height, size_name
-from app.components.words import asked_text, cards, doubt_text, headline, note_text, plain
+from app.components.words import cards, doubt_text, goal_text, headline, note_text, plain
 from app.figures.playback import Size
 from app.state import class_board, classroom, runs
 from app.state.targets import doubt
@@ -118,7 +118,7 @@ if not wide:
 
 
 if classroom.on():
-    class_board.post(asked, run, asked_text(run), view)
+    class_board.post(request, run, goal_text(run), view)
     with st.sidebar:
         st.caption(f":material/groups: You are visitor {class_board.visitor()} on the page Class.")
 

@@ -210,7 +210,14 @@ def test_the_archive_holds_what_reproduces_it(app):
 
     asked = {"method": "prior-lm", "n": 10, "sampling": "lhs", "seed": 3, "start": (0.1, 0.2)}
     settings = DesignRequest.of(TASKS["sinewave"], "1.5:", **asked)
-    with zipfile.ZipFile(io.BytesIO(share.archive(settings, runs.of(settings), panel_of("sinewave").figures))) as file:
+    run, figures = runs.of(settings), panel_of("sinewave").figures
+    with zipfile.ZipFile(io.BytesIO(share.archive(settings, run, figures))) as file:
+        assert not any(name.endswith((".js", ".html")) for name in file.namelist())
+        for name in figures(run):
+            assert file.read(f"figures/{name}.png").startswith(b"\x89PNG")
+            assert b"<svg" in file.read(f"figures/{name}.svg")
+        assert sum(item.compress_size for item in file.infolist()) < 1.5e6
+    with zipfile.ZipFile(io.BytesIO(share.archive(settings, run, figures, moving=True))) as file:
         names = set(file.namelist())
         told = file.read("README.txt").decode()
         stored = json.loads(file.read("settings.json"))

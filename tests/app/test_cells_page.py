@@ -184,7 +184,7 @@ def test_the_start_is_the_first_sample_and_the_archive_holds_it(run):
     found = runs.of(settings)
     assert found.x[0, 0].tolist() == list(start)
     with zipfile.ZipFile(io.BytesIO(share.archive(settings, found, PANEL.figures))) as file:
-        assert {"seed_design.csv", "solutions.csv", "figures/localization.html"} <= set(file.namelist())
+        assert {"seed_design.csv", "solutions.csv", "figures/localization.png"} <= set(file.namelist())
 
 
 @needs_networks

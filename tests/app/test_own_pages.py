@@ -288,7 +288,7 @@ def test_words_are_offered_as_inputs_and_obeyed(place):
 
 
 def test_an_example_is_one_click_away(place):
-    test = AppTest.from_file(str(ROOT / "app/screens/own_data.py"), default_timeout=60).run()
+    test = start("screens/own_data.py")
     assert not test.get("text_input")
     test.toggle(key="own-example-0").set_value(True).run()
     assert not test.exception

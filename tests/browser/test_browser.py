@@ -197,7 +197,7 @@ def test_the_link_brings_the_same_designs_and_the_archive_the_command(address, w
         page.get_by_text("Download ZIP").click()
     with zipfile.ZipFile(download.value.path()) as file:
         assert json.loads(file.read("settings.json"))["seed"] == 4
-        assert "figures/localization.html" in file.namelist()
+        assert "figures/localization.png" in file.namelist()
         assert "--seed 4" in file.read("README.txt").decode()
     foreign = watch().open(link.split("&model=")[0] + "&model=deadbeef")
     foreign.get_by_text("made with weights of this method that differ").wait_for()

@@ -58,3 +58,18 @@ def test_a_link_straight_to_a_page_leaves_no_error_behind(address, watch):
         page.locator(".stMain h4, .stMain h3").get_by_text(said).wait_for()
         page.wait_for_selector(AT_REST)
         assert page.url.startswith(f"{address}/{link}")
+
+
+def test_a_student_predicts_before_the_answer_opens(address, watch):
+    page = watch().page
+    page.goto(f"{address}/learn?step=8")
+    page.get_by_text("Predict.").wait_for()
+    page.wait_for_selector(AT_REST)
+    page.get_by_text("It is slow to compute").click()
+    page.get_by_text("Not quite. The answer:").wait_for()
+    page.get_by_text("Localization has just minimized this error").wait_for()
+    page.get_by_text("The search has just minimized it").first.click()
+    page.get_by_text("Right.", exact=True).wait_for()
+    with page.expect_download() as download:
+        page.get_by_text("Lesson sheet, PDF").click()
+    assert Path(download.value.path()).read_bytes().startswith(b"%PDF")

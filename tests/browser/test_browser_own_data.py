@@ -51,3 +51,11 @@ def test_from_upload_to_export(address, watch, home, monkeypatch, tmp_path):
     assert frame["y1"].isna().all()
     assert len(frame) == 400
     assert len(clicks) <= MOST_CLICKS, clicks
+
+
+def test_an_example_shows_what_a_table_becomes(address, watch):
+    page = watch().page
+    page.goto(f"{address}/data")
+    page.get_by_text("Try it with an example").click()
+    page.get_by_text("400 rows, 6 columns").wait_for()
+    page.get_by_role("button", name="Train on these data").wait_for()
