@@ -1,5 +1,7 @@
 """The guided tour in headless Chromium: keyboard, live figures, and links to Explore with the same settings."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.support.browser import AT_REST, DRAWN, ROOT, TIMEOUT
