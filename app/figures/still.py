@@ -93,6 +93,8 @@ def _axes(picture: Any, layout: Dict, ids: str, place: Any, font: float) -> Any:
         side.set_tick_params(labelsize=0.9 * font, length=0)
         if not axis.get("showticklabels", True):
             side.set_tick_params(labelbottom=False, labelleft=False)
+    if across.get("visible") is False or up.get("visible") is False:
+        one.set_axis_off()
     one.set_axisbelow(True)
     for spine in one.spines.values():
         spine.set_color("#c4c8cf")

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader
 
-from app.lessons.tour import STEPS
+from app.lessons.tour import SHEET, STEPS
 
-PDF = Path(__file__).with_name("lesson_sheet.pdf")
+__all__ = ["SHEET", "html"]
 MINUTES = (5, 3, 4, 4, 6, 5, 4, 4, 3, 4)
 """Minutes for each step, with its question; the guess at the start takes ``GUESS``."""
 GUESS = 3

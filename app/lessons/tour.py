@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import streamlit as st
 
@@ -14,6 +15,8 @@ from app.lessons import experiments
 from app.lessons.experiments import Shown
 
 CONFIG = {"displayModeBar": False}
+SHEET = Path(__file__).with_name("lesson_sheet.pdf")
+"""Two pages for teachers; see :mod:`app.lessons.sheet`."""
 
 
 @dataclass(frozen=True)
@@ -279,19 +282,13 @@ def show(dark: bool, size: Size) -> None:
             st.markdown(step.answer)
         place.download_button(
             "Lesson sheet, PDF",
-            _sheet,
+            SHEET.read_bytes,
             "ipage-lesson.pdf",
             "application/pdf",
             icon=":material/print:",
             on_click="ignore",
             help="For teachers: two pages with times, questions and answers.",
         )
-
-
-def _sheet() -> bytes:
-    from app.lessons.sheet import PDF
-
-    return PDF.read_bytes()
 
 
 def _go(to: int) -> None:

@@ -7,7 +7,7 @@ from app.lessons.tour import STEPS
 
 
 def test_the_printed_sheet_is_of_today_and_has_two_pages():
-    printed = sheet.PDF.read_bytes()
+    printed = sheet.SHEET.read_bytes()
     title = re.search(r"<title>(.*?)</title>", sheet.html()).group(1)
     told = printed.decode("latin-1")
     assert title in told or title.encode("utf-16-be").decode("latin-1") in told, "python -m tests.tools.lesson_sheet"

@@ -8,8 +8,8 @@ def main():
     with chromium() as browser:
         page = browser.new_page()
         page.set_content(sheet.html())
-        page.pdf(path=sheet.PDF, prefer_css_page_size=True, print_background=True)
-    print(sheet.PDF, sheet.PDF.stat().st_size)
+        page.pdf(path=sheet.SHEET, prefer_css_page_size=True, print_background=True)
+    print(sheet.SHEET, sheet.SHEET.stat().st_size)
 
 
 if __name__ == "__main__":
