@@ -42,7 +42,7 @@ def survivors(chosen: list[Mutant], tests: str, jobs: int, seconds: float, quick
     session = _Session(chosen, jobs, seconds)
     marks = "not dft and not browser and not gpu and not slow"
     paths = [str(path) for place in tests.split() for path in sorted((ROOT / "tests").glob(place))]
-    plugins = [word for name in ("cacheprovider", "xdist", "terminal") for word in ("-p", f"no:{name}")]
+    plugins = [word for name in ("cacheprovider", "terminal") for word in ("-p", f"no:{name}")]
     own = ["-o", "addopts=--strict-markers --import-mode=importlib", "-m", marks]
     pytest.main([*plugins, *own, *paths], plugins=[session])
     if session.left:
