@@ -13,13 +13,13 @@ NEW, BESIDE = 96, 48
 """Candidates that start anywhere, and near the rows nearest to the target."""
 STEP = 0.15
 """Largest distance of a start from its row, in widths of the box."""
-WITHIN = 256
-"""Candidates close to hits, if there is no other."""
+CLOSE, FAR, JUST_APART = 64, 0.15, 1.1
+"""Candidates close to hits; their largest distance, in widths of the box; their least one, in units of ``apart``."""
 CHORDS, ON_CHORD = 48, 17
 """Pairs of rows on both sides of the target; points between them at which the process is evaluated."""
 ARRIVED = 0.05
 """Localization stops at this distance from the middle of the accepted interval, in half widths."""
-SOURCES = ("level set", "beside a known design", "secant", "iPage")
+SOURCES = ("level set", "beside a known design", "secant", "iPage", "close to a known design")
 
 
 def candidates(
@@ -28,6 +28,7 @@ def candidates(
     x: Tensor,
     y: Tensor,
     off: Tensor,
+    apart: float,
     generator: torch.Generator,
     proposed: Tensor | None = None,
 ) -> tuple[Tensor, list[str]]:
@@ -38,6 +39,7 @@ def candidates(
         space: the design space.
         x, y: evaluated designs (n, d) and their results (n, m).
         off: distance of each row from a hit, (n,).
+        apart: distance above which designs are distinct.
         generator: source of all random numbers.
         proposed: designs (p, d) of iPage's posterior.
     """
@@ -52,6 +54,9 @@ def candidates(
         starts.append(space.encode(proposed))
         named += [SOURCES[3]] * len(proposed)
     u = _localized(beliefs, space, torch.cat(starts).clamp(low, high))
+    hits = x[off <= 1] if bool((off <= 1).any()) else x[off.argsort()[:3]]
+    near_hits = space.encode(close_by(space, hits, apart, CLOSE, generator))
+    u, named = torch.cat((u, near_hits)), named + [SOURCES[4]] * len(near_hits)
     if y.shape[1] == 1:
         roots = _chords(beliefs, space, x, y[:, 0], off)
         u, named = torch.cat((u, roots)), named + [SOURCES[2]] * len(roots)
@@ -60,12 +65,17 @@ def candidates(
     return x_exact[kept], [name for name, one in zip(named, kept.tolist(), strict=True) if one]
 
 
-def within(space: DesignSpace, x: Tensor, generator: torch.Generator) -> Tensor:
-    """Designs close to known ones x (n, d), for a target whose whole level set is known: (k, d), admissible."""
+def close_by(space: DesignSpace, x: Tensor, apart: float, count: int, generator: torch.Generator) -> Tensor:
+    """Designs close to known ones x (n, d), in random directions: (k, d), admissible.
+
+    Their distances, in widths of the box, begin just above ``apart``, at which two designs are distinct.
+    """
     low, high = space.bounds
-    u = space.encode(x)[torch.randint(len(x), (WITHIN,), generator=generator)]
-    length = STEP * 10 ** (-1.5 * torch.rand(WITHIN, 1, dtype=torch.float64, generator=generator))
-    u = u + length * (high - low) * torch.randn(u.shape, dtype=torch.float64, generator=generator)
+    u = space.encode(x)[torch.randint(len(x), (count,), generator=generator)]
+    share = torch.rand(count, 1, dtype=torch.float64, generator=generator)
+    length = JUST_APART * apart * (FAR / (JUST_APART * apart)) ** share
+    direction = torch.randn(u.shape, dtype=torch.float64, generator=generator)
+    u = u + length * (high - low) * direction / direction.norm(dim=1, keepdim=True)
     found = space.exact(space.project(space.decode(space.settle(u.clamp(low, high)))))
     excess = space.excess(found)
     return found[(excess <= 1e-6).all(1)] if excess.shape[1] else found

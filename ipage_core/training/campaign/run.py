@@ -23,7 +23,7 @@ from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task
 from ipage_core.problem.watch import watching
 from ipage_core.training.campaign.beliefs import Accepted, Beliefs, Coordinates
-from ipage_core.training.campaign.candidates import candidates, placed, within
+from ipage_core.training.campaign.candidates import CLOSE, SOURCES, candidates, close_by, placed
 from ipage_core.training.campaign.choose import Choice, choose, distinct
 from ipage_core.training.campaign.ledger import Ledger, Step, opened, read
 from ipage_core.training.campaign.shipped import MANY, Proposals
@@ -35,6 +35,8 @@ FEW = 2
 REMEMBERED, PRIOR = 20, 4.0
 """Number of predictions that estimate the doubt, and weight of its initial value 1 in predictions."""
 DOUBTS = (0.6, 4.0)
+PRIOR_HITS = 1.0
+"""Weight of the guess that each origin of candidates keeps its promise, in hits."""
 MOST_BUDGET = 100_000
 
 
@@ -228,11 +230,12 @@ class Campaign:
         off = self.accepted.off(y[fine])
         middle = self.accepted.ends.clamp(-1e300, 1e300).mean(0)
         proposed = None if self.propose is None else self.propose(middle, self.seed + len(x))
-        pool, named = candidates(beliefs, self.space, x[fine], y[fine], off, generator, proposed)
+        assert self.apart is not None
+        pool, named = candidates(beliefs, self.space, x[fine], y[fine], off, self.apart, generator, proposed)
         chance, choice = self._choice(beliefs, pool, named, x, count)
         if not choice.rows and self.distinct_hits:
-            pool = within(self.space, self.x[self.distinct_hits], generator)
-            chance, choice = self._choice(beliefs, pool, ["close to a hit"] * len(pool), x, count)
+            pool = close_by(self.space, self.x[self.distinct_hits], self.apart, 4 * CLOSE, generator)
+            chance, choice = self._choice(beliefs, pool, [SOURCES[4]] * len(pool), x, count)
         if not choice.rows:
             x = self._fill(count)
             return x, ["no candidate is new: filling space"] * len(x), *self._unknown(x)
@@ -245,11 +248,31 @@ class Campaign:
         self, beliefs: Beliefs, pool: Tensor, named: list[str], evaluated: Tensor, count: int
     ) -> tuple[Tensor, Choice]:
         """The chance of each candidate (k, d), and those to evaluate."""
-        chance, rows = beliefs.chance(pool), self.distinct_hits
+        factor = self._record()
+        chance = (beliefs.chance(pool) * torch.tensor([factor(name) for name in named])).clamp(max=1.0)
+        rows = self.distinct_hits
         wanted, left = self.hits - len(rows), self.budget - self.evaluations
         assert self.apart is not None
         hits = self.x[rows]
         return chance, choose(self.at, pool, chance, named, hits, evaluated, self.apart, wanted, left, count)
+
+    def _record(self) -> Callable[[str], float]:
+        """Origin of a candidate → hits of this origin so far, divided by the hits that its chances promised.
+
+        A process that is wrong about one origin, such as chords across a jump, then loses to the others.
+        """
+        promised: dict[str, float] = {}
+        gained: dict[str, float] = {}
+        hit, row = self.hit.tolist(), 0
+        for step in self._steps:
+            for why, chance in zip(step.why, step.chance.tolist(), strict=True):
+                name = why.partition(":")[0]
+                if step.y is not None and row < len(hit):
+                    if math.isfinite(chance):
+                        promised[name] = promised.get(name, 0.0) + chance
+                        gained[name] = gained.get(name, 0.0) + hit[row]
+                    row += 1
+        return lambda name: (gained.get(name, 0.0) + PRIOR_HITS) / (promised.get(name, 0.0) + PRIOR_HITS)
 
     def _by_networks(self, networks: Proposals, count: int) -> tuple[Tensor, list[str], Tensor, Tensor]:
         """The same for designs of many coordinates: trained networks propose and predict them."""
