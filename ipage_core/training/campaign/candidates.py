@@ -19,7 +19,7 @@ CHORDS, ON_CHORD = 48, 17
 """Pairs of rows on both sides of the target; points between them at which the process is evaluated."""
 ARRIVED = 0.05
 """Localization stops at this distance from the middle of the accepted interval, in half widths."""
-SOURCES = ("level set", "beside a known design", "secant", "iPage", "close to a known design")
+SOURCES = ("level set", "beside a known design", "secant", "iPage", "close to a hit")
 
 
 def candidates(
@@ -54,9 +54,9 @@ def candidates(
         starts.append(space.encode(proposed))
         named += [SOURCES[3]] * len(proposed)
     u = _localized(beliefs, space, torch.cat(starts).clamp(low, high))
-    hits = x[off <= 1] if bool((off <= 1).any()) else x[off.argsort()[:3]]
-    near_hits = space.encode(close_by(space, hits, apart, CLOSE, generator))
-    u, named = torch.cat((u, near_hits)), named + [SOURCES[4]] * len(near_hits)
+    if bool((off <= 1).any()):
+        near_hits = space.encode(close_by(space, x[off <= 1], apart, CLOSE, generator))
+        u, named = torch.cat((u, near_hits)), named + [SOURCES[4]] * len(near_hits)
     if y.shape[1] == 1:
         roots = _chords(beliefs, space, x, y[:, 0], off)
         u, named = torch.cat((u, roots)), named + [SOURCES[2]] * len(roots)
