@@ -146,7 +146,7 @@ def test_categories_are_chosen_and_differ_as_much_as_the_ends_of_a_box():
     held = Campaign(known, Target.parse(known, "1.5"), 1, 16, Path("d.jsonl"), constraints=("metal=Ag",))
     held.run()
     assert (held.x[:, 1] == 1).all()
-    assert len(held.found) == 1
+    assert len(held.distinct_hits) == 1
 
 
 def test_hits_of_one_coordinate_are_spread_within_the_tolerance():
@@ -193,7 +193,7 @@ def test_a_stopped_campaign_goes_on_and_counts_each_evaluation_once():
     again.run()
     assert torch.equal(again.x[: part.evaluations], part.x)
     assert len(again.x.unique(dim=0)) == again.evaluations <= 20
-    assert len(again.found) == 4
+    assert len(again.distinct_hits) == 4
 
 
 def test_a_step_that_a_kill_left_open_is_asked_for_again():

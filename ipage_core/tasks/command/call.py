@@ -95,7 +95,12 @@ def _last_lines(path: Path) -> list[str]:
             lines = [line.strip() for line in file.read().decode("utf-8", "replace").splitlines()]
     except OSError:
         return []
-    return [line[:300] for line in lines if line]
+    return [_printable(line[:300]) for line in lines if line]
+
+
+def _printable(text: str) -> str:
+    """The text with a dot for each character that a terminal would act on, or that is none."""
+    return "".join(c if c.isprintable() and c != "\ufffd" else "·" for c in text)
 
 
 def read_results(path: Path, names: Sequence[str], n: int, whole: bool) -> tuple[list[list[float] | None], list[str]]:
@@ -121,7 +126,7 @@ def read_results(path: Path, names: Sequence[str], n: int, whole: bool) -> tuple
     delimiter = max(",;\t", key=header.count)
     columns = [name.strip().partition(" [")[0] for name in next(csv.reader([header], delimiter=delimiter), [])]
     if missing := [name for name in ("sample", *names) if name not in columns]:
-        return nothing, [f"its file has no column '{missing[0]}', but the header '{header[:80]}'"] * n
+        return nothing, [f"its file has no column '{missing[0]}', but the header '{_printable(header[:80])}'"] * n
     where = [columns.index(name) for name in ("sample", *names)]
     y, error = nothing, ["its file has no row for it"] * n
     seen: set[int] = set()
@@ -143,7 +148,7 @@ def _values(names: Sequence[str], cells: Sequence[str]) -> tuple[list[float] | N
         try:
             value = float(text)
         except ValueError:
-            return None, f"{name} is '{text[:40]}', no number" if text else f"{name} is empty"
+            return None, f"{name} is '{_printable(text[:40])}', no number" if text else f"{name} is empty"
         if not math.isfinite(value):
             return None, f"{name} is {text[:40]}"
         values.append(value)

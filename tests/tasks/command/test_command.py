@@ -414,6 +414,7 @@ def test_what_a_command_writes_is_read_or_refused(tmp_path, text, whole, expecte
     y, error = read_results(path, ["y"], 2, whole)
     assert y == expected
     assert why in error[1]
+    assert error[1].isprintable()
     assert bool(error[1]) == (expected[1] is None)
 
 
