@@ -105,8 +105,8 @@ def _together(fault, lines, to, scratch, chance):
 
 def _check_rows(fault, lines, codes, to):
     """Rows of each command that succeeded are there, and no others; models are those of one command."""
+    from ipage_core.networks import MODELS
     from ipage_core.networks.store import load_model
-    from ipage_core.tasks import TASKS
     from ipage_core.tasks.table import own_data
 
     for folder in (f for f in (to / "own", to / "new") if f.exists()):
@@ -115,7 +115,7 @@ def _check_rows(fault, lines, codes, to):
         if there != 60 + 6 * added or sum(r["rows"] for r in own_data.read_card(folder)["rounds"]) != there:
             fault.lost.append(f"{there} rows after {added} additions")
     if (to / "m").exists():
-        load_model(TASKS["sinewave"], "mlp", to / "m")  # weights and card belong together
+        load_model("sinewave", "mlp", folder=to / "m", networks=MODELS)  # weights and card belong together
     if (to / "o.csv").exists() and len(pd.read_csv(to / "o.csv")) not in (300, 600, 20_000):
         fault.lost.append("the table is that of neither command")
 
@@ -153,7 +153,7 @@ def additions(place, scratch):
     fault, chance = Fault("SIGKILL in train --add, and again"), random.Random(1)
     table(60).to_csv(scratch / "first.csv", index=False)
     table(6, seed=1).to_csv(scratch / "more.csv", index=False)
-    long = ["--epochs", "30", "--size", "small", "--method", "ipage"]
+    long = ["--epochs", "8", "--size", "small", "--method", "ipage"]
     base = scratch / "own"
     code, _, said = ran(
         ["train", "--data", scratch / "first.csv", "--x", "a,b", "--y", "gap", "--out", base, *SHORT], scratch
