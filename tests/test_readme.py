@@ -56,23 +56,6 @@ def test_links_and_pictures_exist(page):
         assert not anchor or anchor in anchors(target), link
 
 
-def test_the_table_is_what_the_benchmark_ships():
-    cells = pd.read_parquet(ROOT / "data/benchmark/cells.parquet")
-    cells = cells[cells["training_seed"] == 0].set_index(["task", "method", "sampling", "protocol"]).sort_index()
-    columns = {"ipage": "maximin", "prior-lm": "srs", "lookup": "srs", "na": "srs", "na-published": "srs"}
-    names = ("sinewave", "robotic_arm", "ballistics", "crystal", "architecture")
-    table = README.split("| task | the paper's iPage |")[1].split("\n\n")[0].splitlines()[2:]
-    assert len(table) == len(names)
-    for name, row in zip(names, table, strict=True):
-        told = [part.strip() for part in row.strip("|").split("|")][1:]
-        expected = [cells.loc[(name, "ipage", "maximin")]["paper"]]
-        expected += [cells.loc[(name, method, sampling)]["mean"] for method, sampling in columns.items()]
-        for text, values in zip(told, expected, strict=True):
-            many, single = text.split(" / ")
-            assert float(many) == pytest.approx(values["many"], rel=0.051), (name, text)
-            assert float(single) == pytest.approx(values["single"], rel=0.051), (name, text)
-
-
 def test_it_shows_an_animation_and_six_pictures():
     pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README)
     assert [Path(name).suffix for name in pictures] == [".gif", *[".png"] * 6]

@@ -1,0 +1,125 @@
+"""Tables of README and RESULTS.md say, digit by digit, what the shipped Parquet files hold."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ipage_core.benchmark import coverage, rows, tables, tables_of_others
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT / "data/benchmark"
+RESULTS = (DATA / "RESULTS.md").read_text()
+NAMES = {
+    "sinewave": "sinewave", "robotic arm": "robotic_arm", "ballistics": "ballistics", "architecture": "architecture",
+    "crystal (DFT, n = 50)": "crystal", "crystal": "crystal", "sine wave": "sinewave",
+    "SrTiO₃, band gap by DFT (n = 50)": "crystal", "32×32 cell, modulus by finite elements": "architecture",
+}  # fmt: skip
+"""Row of a table → task."""
+
+
+def table(text, head):
+    """Rows of the table that follows its head, as lists of cells."""
+    lines = text[text.index(head) :].split("\n\n")[0].splitlines()
+    return [[cell.strip() for cell in line.strip("| ").split("|")] for line in lines[2:]]
+
+
+def digits(value):
+    """Two significant digits."""
+    return float(f"{value:.2g}")
+
+
+@pytest.fixture(scope="module")
+def cells():
+    """The cells of both protocols, with a column that says which are bold."""
+    frame = rows.read(DATA / "cells.parquet")[0]
+    return {
+        protocol: shown.assign(bold=tables.best(shown))
+        for protocol in ("many", "single")
+        for shown in [tables.displayed(frame, protocol)]
+    }
+
+
+def check(cells, text, task, method):
+    """'many / single', with what is bold."""
+    parts = text.split(" / ")
+    for part, protocol in zip(parts, ("many", "single"), strict=True):
+        shown = cells[protocol]
+        (one,) = shown[(shown["task"] == task) & (shown["method"] == method)].itertuples()
+        assert float(part.strip("*")) == digits(one.mean), (task, method, protocol, one.mean)
+    return parts
+
+
+@pytest.mark.parametrize(("text", "head", "methods"), [
+    ("README.md", "| task | the paper's iPage |", ["ipage", "prior-lm", "lookup", "na", "na-published"]),
+    ("data/benchmark/RESULTS.md", "| | paper's iPage (Table 2 / 3)",
+     ["ipage", "ipage-paper", "ipage-cinn", "na", "na-published", "prior-lm", "lookup"]),
+    ("data/benchmark/RESULTS.md", "| | MDN | INN | cINN | cVAE |", ["mdn", "inn", "cinn", "cvae"]),
+])  # fmt: skip
+def test_errors_of_every_method(cells, text, head, methods):
+    with_paper = "MDN" not in head
+    for name, *told in table((ROOT / text).read_text(), head):
+        task = NAMES[name]
+        if with_paper:
+            paper = told.pop(0).split(" / ")
+            for part, protocol in zip(paper, ("many", "single"), strict=True):
+                of_ipage = cells[protocol][(cells[protocol]["task"] == task) & (cells[protocol]["method"] == "ipage")]
+                assert float(part) == of_ipage["paper"].iloc[0]
+        for said, method in zip(told, methods, strict=False):
+            if said != "not trained":
+                check(cells, said, task, method)
+
+
+def test_bold_is_the_lowest_and_what_lies_in_its_interval(cells):
+    methods = ["ipage", "ipage-paper", "ipage-cinn", "na", "na-published", "prior-lm", "lookup"]
+    for name, _, *told in table(RESULTS, "| | paper's iPage (Table 2 / 3)"):
+        for said, method in zip(told, methods, strict=True):
+            if said == "not trained":
+                continue
+            whole = said.startswith("**") and said.endswith("**") and said.count("**") == 2
+            parts = [whole or part.startswith("**") for part in said.split(" / ")]
+            for bold, protocol in zip(parts, ("many", "single"), strict=True):
+                shown = cells[protocol]
+                (one,) = shown[(shown["task"] == NAMES[name]) & (shown["method"] == method)].itertuples()
+                assert bold == one.bold, (name, method, protocol)
+
+
+def test_seconds_of_every_method():
+    compute = rows.read(DATA / "compute.parquet")[0]
+    compute = compute[(compute["device"] == "cpu") & (compute["n"] == 1000)]
+    for name, *told in table(RESULTS, "| | iPage (must be ≤ 1/100 of NA as published)"):
+        total = {}
+        for said, method in zip((told[0], told[1], told[3]), ("ipage", "na", "na-published"), strict=True):
+            of = compute[(compute["task"] == NAMES[name]) & (compute["method"] == method)]
+            (one,) = of[of["kind"] == "time"].itertuples()
+            total[method] = one.inference_seconds + one.localization_seconds
+            assert float(said.split()[0]) == digits(total[method]), (name, method, total[method])
+        share = float(told[0].split("1/")[1].rstrip(")"))
+        assert share == pytest.approx(total["na-published"] / total["ipage"], rel=0.02), name
+
+
+def test_coverage_of_every_method():
+    printed = coverage.markdown(coverage.medians(rows.read(DATA / "coverage.parquet")[0]))
+    assert len(printed.splitlines()) > 10
+    for line in printed.splitlines():
+        assert line in RESULTS
+
+
+def test_tables_of_published_problems():
+    frame = tables_of_others.summary(rows.read(DATA / "tables_of_others.parquet")[0])
+    printed = table(tables_of_others.markdown(frame), "| problem |")
+    told = {row[0].lower(): row for row in table(RESULTS, "| problem (rows, inputs → outputs) |")}
+    assert len(printed) == len(told)
+    for name, *values in printed:
+        said = told[name.lower()][1:]
+        for k in range(4):
+            assert float(said[k].strip("*")) == float(values[k].strip("*")), name
+            assert said[k].startswith("**") == values[k].startswith("**")
+        assert (said[4], said[5]) == (values[4], values[7])
+
+
+def test_every_table_of_these_pages_is_tied_or_printed_by_a_command():
+    """A new table names its source: this list, or a command above it."""
+    parts = re.split(r"\n(?=#+ )", RESULTS)
+    for part in (one for one in parts if "\n|" in one):
+        assert "python -m" in part or "parquet" in part, part.splitlines()[0]
