@@ -28,7 +28,14 @@ from tests.tools.faults.memory import memory
 from tests.tools.faults.strangers import strangers
 from tests.tools.faults.text import text
 from tests.tools.faults.uploads import uploads
-from tests.tools.faults.writers import additions, orphans, writers
+from tests.tools.faults.writers import (
+    additions,
+    orphans,
+    writers_of_files,
+    writers_of_logs,
+    writers_of_models,
+    writers_of_rows,
+)
 
 
 def weights(place, scratch):
@@ -59,7 +66,10 @@ def weights(place, scratch):
     return [fault]
 
 
-FAULTS = (commands, text, weights, full_disk, kills, additions, orphans, writers, uploads, memory, strangers, links)
+FAULTS = (
+    commands, text, weights, full_disk, kills, additions, orphans, writers_of_rows, writers_of_models, writers_of_files,
+    writers_of_logs, uploads, memory, strangers, links,
+)  # fmt: skip
 
 
 def main():
@@ -80,11 +90,10 @@ def main():
         begun = time.monotonic()
         with tempfile.TemporaryDirectory() as place, tempfile.TemporaryDirectory() as scratch:
             os.environ["IPAGE_HOME"] = f"{scratch}/home"
-            found = fault(Path(place), Path(scratch))
-        for one in found:
-            print(one.row(), flush=True)
-            for wrong in (*one.unclear, *one.tracebacks, *one.lost):
-                print(f"{one.name}: {wrong}", file=sys.stderr)
+            for one in fault(Path(place), Path(scratch)):
+                print(one.row(), flush=True)
+                for wrong in (*one.unclear, *one.tracebacks, *one.lost):
+                    print(f"{one.name}: {wrong}", file=sys.stderr)
         print(f"{fault.__name__}: {time.monotonic() - begun:.0f} s", file=sys.stderr)
 
 

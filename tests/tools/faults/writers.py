@@ -16,45 +16,59 @@ from tests.support.browser import ROOT
 from tests.tools.faults.base import LIMIT, Fault, begun, broken, ended, ran, table
 
 TRIALS = 50
+COLUMNS = ["--x", "a,b", "--y", "gap"]
 SHORT = ["--epochs", "1", "--size", "small", "--method", "prior-lm"]
 
 
-def writers(place, scratch):
-    """Any pair of commands that may write to one place, 50 times each: both results, or one refused by a sentence."""
-    chance = random.Random(0)
-    first, more = scratch / "first.csv", [scratch / f"more{k}.csv" for k in range(2)]
-    table(60).to_csv(first, index=False)
-    for k, path in enumerate(more):
-        table(6, seed=k + 1).to_csv(path, index=False)
-    own = scratch / "own"
-    columns = ["--x", "a,b", "--y", "gap"]
-    code, _, said = ran(["train", "--data", first, *columns, "--out", own, *SHORT], scratch)
-    assert code == 0, said
-    designs = scratch / "x.csv"
-    pd.DataFrame(np.random.default_rng(0).uniform(-1, 1, (20_000, 2)), columns=["x1", "x2"]).to_csv(
-        designs, index=False
-    )
+def writers_of_rows(place, scratch):
+    """Two commands at once that add rows to a table, or train on it: both results, or one refused by a sentence."""
+    own = _own(scratch)
 
     def add(to, k):
-        return ["train", "--model", to / "own", "--add", more[k], *SHORT]
+        return ["train", "--model", to / "own", "--add", scratch / f"more{k}.csv", *SHORT]
 
     def again(to, k):
         return ["train", "--model", to / "own", "--seed", k, *SHORT]
+
+    yield _pair("--add and --add", (add, add), place, scratch, own)
+    yield _pair("--add and a training", (add, again), place, scratch, own)
+
+
+def writers_of_models(place, scratch):
+    """Two trainings at once into one folder."""
+    _own(scratch)
 
     def train(to, k):
         return ["train", "sinewave", "--out", to / "m", "--seed", k, *SHORT]
 
     def create(to, k):
-        return ["train", "--data", first, *columns, "--out", to / "new", "--seed", k, *SHORT]
+        return ["train", "--data", scratch / "first.csv", *COLUMNS, "--out", to / "new", "--seed", k, *SHORT]
+
+    yield _pair("two trainings", (train, train), place, scratch)
+    yield _pair("two new tables", (create, create), place, scratch)
+
+
+def writers_of_files(place, scratch):
+    """Two commands at once that write the same file."""
+    designs = pd.DataFrame(np.random.default_rng(0).uniform(-1, 1, (20_000, 2)), columns=["x1", "x2"])
+    designs.to_csv(scratch / "x.csv", index=False)
 
     def design(to, k):
         return ["design", "sinewave", "--target", k, "--n", 300, "--out", to / "o.csv"]
 
     def verify(to, k):
-        return ["verify", "sinewave", designs, "--out", to / "o.csv"]
+        return ["verify", "sinewave", scratch / "x.csv", "--out", to / "o.csv"]
 
     def dataset(to, k):
         return ["dataset", "ballistics", "--n", 3000, "--seed", k, "--out", to / "d.parquet"]
+
+    yield _pair("two designs", (design, design), place, scratch)
+    yield _pair("a design and a check", (design, verify), place, scratch)
+    yield _pair("two data sets", (dataset, dataset), place, scratch)
+
+
+def writers_of_logs(place, scratch):
+    """Two commands at once that write the same journal, log or queue."""
 
     def cells(to, k):
         return ["dataset", "architecture", "--n", 2, "--seed", k, "--workers", 0, "--out", to / "c.parquet"]
@@ -62,25 +76,35 @@ def writers(place, scratch):
     def campaign(to, k):
         return ["campaign", "sinewave", "--target", "1", "--hits", 2, "--budget", 8, "--seed", k, "--out", to / "k.csv"]
 
-    pairs = {
-        "--add and --add": (add, add), "--add and a training": (add, again), "two trainings": (train, train),
-        "two new tables": (create, create), "two designs": (design, design), "a design and a check": (design, verify),
-        "two data sets": (dataset, dataset), "two journals": (cells, cells), "two campaigns": (campaign, campaign),
-    }  # fmt: skip
-    faults = []
-    for name, commands in pairs.items():
-        fault, refused = Fault(f"two writers: {name}"), 0
-        for trial in range(TRIALS):
-            to = place / str(trial)
-            to.mkdir()
-            if add in commands:
-                shutil.copytree(own, to / "own")
-            refused += _together(fault, [command(to, k) for k, command in enumerate(commands)], to, scratch, chance)
-            fault.lost += [f"trial {trial}: {p}" for p in broken(to)]
-            shutil.rmtree(to)
-        fault.note = f"{refused} of {TRIALS} times one was refused"
-        faults.append(fault)
-    return [*faults, _queue(place)]
+    yield _queue(place)
+    yield _pair("two journals", (cells, cells), place, scratch)
+    yield _pair("two campaigns", (campaign, campaign), place, scratch)
+
+
+def _own(scratch):
+    """Own data with a model, and two files of results for them."""
+    table(60).to_csv(scratch / "first.csv", index=False)
+    for k in range(2):
+        table(6, seed=k + 1).to_csv(scratch / f"more{k}.csv", index=False)
+    line = ["train", "--data", scratch / "first.csv", *COLUMNS, "--out", scratch / "own", *SHORT]
+    code, _, said = ran(line, scratch)
+    assert code == 0, said
+    return scratch / "own"
+
+
+def _pair(name, commands, place, scratch, own=None):
+    """A pair of commands, ``TRIALS`` times."""
+    fault, refused, chance = Fault(f"two writers: {name}"), 0, random.Random(name)
+    for trial in range(TRIALS):
+        to = place / str(trial)
+        to.mkdir()
+        if own is not None:
+            shutil.copytree(own, to / "own")
+        refused += _together(fault, [command(to, k) for k, command in enumerate(commands)], to, scratch, chance)
+        fault.lost += [f"trial {trial}: {p}" for p in broken(to)]
+        shutil.rmtree(to)
+    fault.note = f"{refused} of {TRIALS} times one was refused"
+    return fault
 
 
 def _together(fault, lines, to, scratch, chance):
@@ -151,18 +175,12 @@ def additions(place, scratch):
     from ipage_core.tasks.table import own_data
 
     fault, chance = Fault("SIGKILL in train --add, and again"), random.Random(1)
-    table(60).to_csv(scratch / "first.csv", index=False)
-    table(6, seed=1).to_csv(scratch / "more.csv", index=False)
     long = ["--epochs", "8", "--size", "small", "--method", "ipage"]
-    base = scratch / "own"
-    code, _, said = ran(
-        ["train", "--data", scratch / "first.csv", "--x", "a,b", "--y", "gap", "--out", base, *SHORT], scratch
-    )
-    assert code == 0, said
+    base = _own(scratch)
     for trial in range(20):
         own = place / str(trial)
         shutil.copytree(base, own)
-        line = ["train", "--model", own, "--add", scratch / "more.csv", *long]
+        line = ["train", "--model", own, "--add", scratch / "more0.csv", *long]
         process = begun(line, scratch)
         time.sleep(chance.uniform(0.0, 1.5))
         os.kill(process, signal.SIGKILL)
