@@ -176,7 +176,8 @@ def _hire(work: Work) -> tuple[BaseProcess, Connection]:
     """Start a fresh process that serves one end of a pipe. → the process and the other end."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, work), daemon=True)
+    # Pickled, because its imports take seconds, in which the worker would not notice the end of this process.
+    process = context.Process(target=_serve, args=(theirs, pickle.dumps(work)), daemon=True)
     with _one_thread():
         process.start()
     theirs.close()  # otherwise the pipe stays open when the process ends
@@ -204,9 +205,10 @@ def _one_thread() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _serve(pipe: Connection, work: Work) -> None:
+def _serve(pipe: Connection, pickled: bytes) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the run ends its workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    work: Work = pickle.loads(pickled)
     with suppress(EOFError, OSError):  # the run has ended
         while True:
             _, argument = pipe.recv()
