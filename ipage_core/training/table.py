@@ -19,6 +19,7 @@ from ipage_core.training.choose import (
     FINEST,
     LeftOut,
     best,
+    between,
     calibrate,
     cross_validate,
     in_raw_units,
@@ -83,10 +84,11 @@ def fit_table(
     process = None
     if len(x) <= MOST_ROWS and m <= MOST_PROPERTIES:
         process = GaussianProcess.fitted(read, both, box, seed=settings.seed)
-        scores |= _candidates("process", cross_validate(read, both, box, process, seed=settings.seed), y, log_y, floor)
+        folds = cross_validate(read, both, box, process, seed=settings.seed)
+        scores |= _candidates("process", folds, y, log_y, floor)
         # Each fold trains on 20 % fewer rows. With many rows, one row hardly affects the closed form's hyperparameters.
         if len(x) >= FEW:
-            final |= _candidates("process", LeftOut(*process.left_out()), y, log_y, floor)
+            final |= _candidates("process", between(LeftOut(*process.left_out()), folds), y, log_y, floor)
     ensemble, run = None, Fit({})
     least = torch.stack([one.rmse.nan_to_num(nan=torch.inf) for one in scores.values()]).amin(0) if scores else scale
     if not scores or bool((least > ENOUGH * scale).any()):

@@ -14,7 +14,16 @@ from ipage_core.networks.store import load_tensors, save_tensors
 from ipage_core.problem.target import Goal, Target
 from ipage_core.tasks.table import trust
 from ipage_core.tasks.table.surrogate import TableSurrogate, as_read, ratio_of_the_alike
-from ipage_core.training.choose import FINEST, LeftOut, best, calibrate, in_raw_units, of_the_mean, spans_decades
+from ipage_core.training.choose import (
+    FINEST,
+    LeftOut,
+    best,
+    between,
+    calibrate,
+    in_raw_units,
+    of_the_mean,
+    spans_decades,
+)
 from ipage_core.training.fit import Settings
 from ipage_core.training.table import fit_table
 
@@ -174,6 +183,12 @@ def test_calibrated_intervals_hold_nine_in_ten_whatever_the_spread_says():
         half = 1.645 * factor * (local * (spread.square() + least.square())).sqrt()
         new = torch.randn(4000, 2, dtype=torch.float64, generator=generator)
         assert torch.allclose((new.abs() <= half).double().mean(0), torch.tensor(0.9).double(), atol=0.02)
+
+
+def test_errors_lie_between_those_of_a_row_and_of_a_fold():
+    one = LeftOut(torch.tensor([[1.0, 2.0], [-1.0, 0.0]]), torch.ones(2, 2))
+    fold = LeftOut(torch.tensor([[4.0, 1.0], [-4.0, 0.0]]), torch.ones(2, 2))
+    torch.testing.assert_close(between(one, fold).error, torch.tensor([[2.0, 2.0], [-2.0, 0.0]]))
 
 
 def test_few_rows_make_wider_intervals():
