@@ -15,7 +15,7 @@ from app.components.words import plain
 from app.figures.campaign import figure
 from app.figures.playback import Size
 from app.workers import campaigns
-from app.workers.campaigns import Asked
+from app.workers.campaigns import CampaignRequest
 from ipage_core.problem.task import Task
 from ipage_core.runtime.files import spreadsheet_safe
 from ipage_core.training.campaign.report import hits_frame
@@ -33,18 +33,18 @@ STATES = {
 }
 
 
-def ask(task: Task) -> Asked:
+def ask(task: Task) -> CampaignRequest:
     """The form of a new campaign."""
     places = st.columns(task.n_targets)
     goals = []
-    for j, (place, known) in enumerate(zip(places, task.targets, strict=True)):
+    for j, (place, target) in enumerate(zip(places, task.targets, strict=True)):
         usual = f"{task.default_target[j]:.4g}"
         goals.append(
             place.text_input(
-                known.label,
+                target.label,
                 usual,
                 key=f"campaign-target-{task.name}-{j}",
-                help=f"A number, met within ± {known.tolerance:g}; or an interval LOW:HIGH, one end may be missing.",
+                help=f"A number, met within ± {target.tolerance:g}; or an interval LOW:HIGH, one end may be missing.",
             ).strip()
         )
     left, middle, right, last = st.columns(4)
@@ -66,7 +66,7 @@ def ask(task: Task) -> Asked:
         if task.collect is not None:
             scheduler = right.text_input("Dask scheduler", key="campaign-scheduler", placeholder="tcp://host:8786")
     name = campaigns.free_name(task.name)
-    return Asked(
+    return CampaignRequest(
         name, task.name, ",".join(goals), int(hits), int(budget), int(batch), start, constraints, scheduler.strip()
     )
 
@@ -80,63 +80,67 @@ def _rows(task: Task) -> int:
     return len(task.evaluated()[0]) if task.evaluated is not None else 0
 
 
-def show(asked: Asked, dark: bool, size: Size) -> None:
+def show(request: CampaignRequest, dark: bool, size: Size) -> None:
     """A campaign, polled while it runs."""
-    running = asked.state in ("running", "elsewhere")
-    st.fragment(_live, run_every=1.5 if running else None)(asked, running, dark, size)
+    running = request.state in ("running", "elsewhere")
+    st.fragment(_live, run_every=1.5 if running else None)(request, running, dark, size)
 
 
-def _live(asked: Asked, before: bool, dark: bool, size: Size) -> None:
-    state = asked.state
+def _live(request: CampaignRequest, before: bool, dark: bool, size: Size) -> None:
+    state = request.state
     if (state in ("running", "elsewhere")) != before:
         st.rerun()
     try:
-        campaign = asked.campaign()
+        campaign = request.campaign()
         lines = campaign.follow()
     except ValueError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
-    _head(asked, state, lines)
+    _head(request, state, lines)
     if not lines:
         st.caption("The first evaluation is under way." if before else "Nothing has been evaluated yet.")
         return
     _steps(lines)
-    _figure(asked, campaign, lines, dark, size)
-    _hits(asked, campaign)
+    _figure(request, campaign, lines, dark, size)
+    _hits(request, campaign)
 
 
-def _head(asked: Asked, state: str, lines: list[Line]) -> None:
+def _head(request: CampaignRequest, state: str, lines: list[Line]) -> None:
     """State, counts, and the buttons."""
     color, said = STATES[state]
     last = lines[-1] if lines else Line(0, 0, 0, "")
-    enough = last.hits >= asked.hits
+    enough = last.hits >= request.hits
     if state in ("done", "failed", "idle") and lines:
         color, said = ("green", "done") if enough else ("orange", "budget used up")
-        if not enough and last.evaluations < asked.budget:
+        if not enough and last.evaluations < request.budget:
             color, said = ("red", "failed") if state == "failed" else ("gray", "not running")
     left, right = st.columns([3, 1.6], vertical_alignment="center")
-    left.markdown(f":{color}-badge[{said}] **{plain(asked.name)}** · target {plain(asked.target)}")
-    text = f"{last.evaluations} of {asked.budget} evaluations, {last.hits} of {asked.hits} distinct hits"
+    left.markdown(f":{color}-badge[{said}] **{plain(request.name)}** · target {plain(request.target)}")
+    text = f"{last.evaluations} of {request.budget} evaluations, {last.hits} of {request.hits} distinct hits"
     text += f", {last.failed} failed" if last.failed else ""
-    left.progress(min(1.0, max(last.evaluations / asked.budget, last.hits / asked.hits)), text)
+    left.progress(min(1.0, max(last.evaluations / request.budget, last.hits / request.hits)), text)
     with right.container(horizontal=True, horizontal_alignment="right"):
         if state == "running":
-            st.button("Stop", key=f"stop-{asked.name}", on_click=campaigns.stop, args=(asked,), icon=":material/stop:")
-        elif state != "elsewhere":
-            if not enough and last.evaluations < asked.budget:
-                st.button("Go on", key=f"go-{asked.name}", on_click=_go_on, args=(asked,), icon=":material/play_arrow:")
             st.button(
-                "Remove", key=f"remove-{asked.name}", on_click=shutil.rmtree, args=(asked.folder,),
+                "Stop", key=f"stop-{request.name}", on_click=campaigns.stop, args=(request,), icon=":material/stop:"
+            )
+        elif state != "elsewhere":
+            if not enough and last.evaluations < request.budget:
+                st.button(
+                    "Go on", key=f"go-{request.name}", on_click=_go_on, args=(request,), icon=":material/play_arrow:"
+                )
+            st.button(
+                "Remove", key=f"remove-{request.name}", on_click=shutil.rmtree, args=(request.folder,),
                 icon=":material/delete:", help="Deletes its steps and hits for ever. Rows of your problem stay.",
             )  # fmt: skip
-    message = campaigns.commands.run(f"campaign {asked.name}").message
+    message = campaigns.commands.run(f"campaign {request.name}").message
     if state == "failed" and not lines and message:
         st.error(plain(message), icon=":material/error:")
 
 
-def _go_on(asked: Asked) -> None:
+def _go_on(request: CampaignRequest) -> None:
     try:
-        campaigns.start(asked)
+        campaigns.start(request)
     except (ValueError, OSError) as error:
         st.session_state.problem_said = str(error)
 
@@ -153,18 +157,26 @@ def _steps(lines: list[Line]) -> None:
             st.dataframe(pd.DataFrame(rows), hide_index=True, height=300)
 
 
-def _figure(asked: Asked, campaign: Campaign, lines: list[Line], dark: bool, size: Size) -> None:
-    y, known = campaign.y[:, 0].numpy(), campaign.task.targets[0]
+def _figure(request: CampaignRequest, campaign: Campaign, lines: list[Line], dark: bool, size: Size) -> None:
+    y, target = campaign.y[:, 0].numpy(), campaign.task.targets[0]
     hits, low_high = np.array([line.hits for line in lines]), campaign.accepted.ends[:, 0].tolist()
     drawn = figure(
-        hits, asked.hits, asked.budget, y, campaign.hit.numpy(), (low_high[0], low_high[1]), known.label, dark, size
+        hits,
+        request.hits,
+        request.budget,
+        y,
+        campaign.hit.numpy(),
+        (low_high[0], low_high[1]),
+        target.label,
+        dark,
+        size,
     )
-    chart(drawn, key=f"campaign-{asked.name}", config=CONFIG)
-    rows = {"evaluation": range(1, len(y) + 1), "distinct hits": hits, known.label: y, "hit": campaign.hit.numpy()}
-    numbers(pd.DataFrame(rows), "campaign", f"campaign-{asked.name}")
+    chart(drawn, key=f"campaign-{request.name}", config=CONFIG)
+    rows = {"evaluation": range(1, len(y) + 1), "distinct hits": hits, target.label: y, "hit": campaign.hit.numpy()}
+    numbers(pd.DataFrame(rows), "campaign", f"campaign-{request.name}")
 
 
-def _hits(asked: Asked, campaign: Campaign) -> None:
+def _hits(request: CampaignRequest, campaign: Campaign) -> None:
     """The hits by name, with their download in the form of solutions.csv."""
     if not campaign.distinct_hits:
         return
@@ -172,7 +184,7 @@ def _hits(asked: Asked, campaign: Campaign) -> None:
     columns: dict[str, Any] = {"evaluation": [row + 1 for row in campaign.distinct_hits]}
     columns |= dict(zip(task.property_labels, y.numpy().T, strict=True))
     shown = list(zip(task.variables, x.T, strict=True))[:12]
-    columns |= {known.label: [known.show(value) for value in column.tolist()] for known, column in shown}
+    columns |= {target.label: [target.show(value) for value in column.tolist()] for target, column in shown}
     st.subheader(f"{len(campaign.distinct_hits)} distinct hits, all verified by Ω", divider="gray")
     frame = pd.DataFrame(columns)
     formats = {name: st.column_config.NumberColumn(format="%.5g") for name in frame.select_dtypes("floating")}
@@ -180,6 +192,6 @@ def _hits(asked: Asked, campaign: Campaign) -> None:
     st.download_button(
         "Download hits",
         lambda: spreadsheet_safe(hits_frame(campaign)).to_csv(index=False),
-        file_name=f"{asked.name}.csv", mime="text/csv", key=f"hits-{asked.name}", icon=":material/download:",
+        file_name=f"{request.name}.csv", mime="text/csv", key=f"hits-{request.name}", icon=":material/download:",
         on_click="ignore",
     )  # fmt: skip

@@ -162,12 +162,12 @@ def made_of(test: commands.Run) -> None:
 
 def your_problems() -> None:
     """Rows, failures with their reason, more evaluations, removal."""
-    known = {task.name: task for task in mine()}
-    if not known:
+    by_name = {task.name: task for task in mine()}
+    if not by_name:
         st.info("There is no problem of your own yet.", icon=":material/info:")
         return
-    name = st.selectbox("Problem", list(known), format_func=lambda name: known[name].title, key="problem-choice")
-    task = known[name]
+    name = st.selectbox("Problem", list(by_name), format_func=lambda name: by_name[name].title, key="problem-choice")
+    task = by_name[name]
     st.caption(plain(f"{', '.join(task.x_labels)} → {', '.join(task.property_labels)}; {task.source}"))
     if task.collect is None:
         st.page_link("screens/train.py", label="Train it", icon=":material/model_training:")
@@ -235,22 +235,22 @@ def campaign_view() -> None:
     own = [task.name for task in mine()]
     able = [*own, *(name for name, task in TASKS.items() if name not in own and task.omega is not None)]
     name = st.selectbox("Task", able, format_func=lambda name: TASKS[name].title, key="campaign-task")
-    asked = campaign.ask(TASKS[name])
+    request = campaign.ask(TASKS[name])
     if st.button("Start", type="primary", icon=":material/flag:", key="campaign-start"):
         try:
-            campaigns.start(asked)
-            st.session_state["campaign-shown"] = asked.name
+            campaigns.start(request)
+            st.session_state["campaign-shown"] = request.name
         except (ValueError, OSError) as error:
             st.session_state.problem_said = str(error)
         st.rerun()
     if said := st.session_state.pop("problem_said", None):
         st.error(plain(said), icon=":material/error:")
-    known: dict[str, Any] = {one.name: one for one in campaigns.known()}
-    if not known:
+    by_name: dict[str, Any] = {one.name: one for one in campaigns.stored()}
+    if not by_name:
         return
     st.subheader("Campaigns", divider="gray")
-    shown = st.selectbox("Campaign", list(known), key="campaign-shown", label_visibility="collapsed")
-    campaign.show(known[shown], is_dark(), Size(size_name()))
+    shown = st.selectbox("Campaign", list(by_name), key="campaign-shown", label_visibility="collapsed")
+    campaign.show(by_name[shown], is_dark(), Size(size_name()))
 
 
 view = st.segmented_control(

@@ -1,6 +1,6 @@
 """Campaigns of the app: each is ``python -m ipage_core campaign`` as a process, in a folder of its own.
 
-$IPAGE_HOME/campaigns/<name>/campaign.json    what was asked for
+$IPAGE_HOME/campaigns/<name>/campaign.json    the request
                              hits.csv         the hits so far
                              hits.campaign.jsonl   the ledger: every step
 """
@@ -20,8 +20,8 @@ from ipage_core.training.campaign.run import Campaign
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a campaign was asked for; see the command ``campaign``."""
+class CampaignRequest:
+    """The request of a campaign; see the command ``campaign``."""
 
     name: str
     task: str
@@ -76,35 +76,35 @@ class Asked:
         return Campaign(task, target, self.hits, self.budget, self.ledger, self.batch, constraints=parts)
 
 
-def start(asked: Asked) -> None:
+def start(request: CampaignRequest) -> None:
     """Begin a campaign, or let it go on, perhaps with a larger budget.
 
     Raises:
-        ValueError: as :meth:`Asked.campaign`.
+        ValueError: as :meth:`CampaignRequest.campaign`.
     """
-    asked.campaign()
-    with replacing(asked.folder / "campaign.json") as beside:
-        beside.write_text(json.dumps(asdict(asked), ensure_ascii=False, indent=1) + "\n")
-    commands.run(f"campaign {asked.name}").start(*asked.arguments)
+    request.campaign()
+    with replacing(request.folder / "campaign.json") as beside:
+        beside.write_text(json.dumps(asdict(request), ensure_ascii=False, indent=1) + "\n")
+    commands.run(f"campaign {request.name}").start(*request.arguments)
 
 
-def stop(asked: Asked) -> None:
+def stop(request: CampaignRequest) -> None:
     """End its process; all steps so far are kept."""
-    commands.run(f"campaign {asked.name}").stop()
+    commands.run(f"campaign {request.name}").stop()
 
 
-def known() -> list[Asked]:
+def stored() -> list[CampaignRequest]:
     """All campaigns, the newest first; a damaged one is left out."""
-    found = []
+    rows = []
     for path in (registry.home() / "campaigns").glob("*/campaign.json"):
         try:
-            found.append((path.stat().st_mtime, Asked(**json.loads(path.read_text()))))
+            rows.append((path.stat().st_mtime, CampaignRequest(**json.loads(path.read_text()))))
         except (OSError, ValueError, TypeError):
             continue
-    return [asked for _, asked in sorted(found, key=lambda one: -one[0])]
+    return [request for _, request in sorted(rows, key=lambda one: -one[0])]
 
 
 def free_name(task: str) -> str:
     """A name that no campaign has."""
-    taken = {asked.name for asked in known()}
+    taken = {request.name for request in stored()}
     return next(name for k in range(1, 100_000) if (name := f"{task}-{k}") not in taken)

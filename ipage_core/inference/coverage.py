@@ -170,7 +170,7 @@ def coverage(
         raise ValueError("there are no designs: a coverage needs at least one")
     if not 0 < within < math.inf:
         raise ValueError(f"Expected a distance above 0, got within={within:g}")
-    points = known(solutions, seed + AHEAD, propose)
+    points = solutions_everywhere(solutions, seed + AHEAD, propose)
     weight = solutions.spacing(points) if len(points) else np.empty(0)
     posterior = np.empty(0)
     if propose is not None:
@@ -197,7 +197,7 @@ def coverage(
     return Coverage(within, points, weight / total, distance, posterior, measured, proof, refused, unit)
 
 
-def known(solutions: SolutionSet, seed: int, propose: Callable[[int, int], Tensor] | None) -> Floats:
+def solutions_everywhere(solutions: SolutionSet, seed: int, propose: Callable[[int, int], Tensor] | None) -> Floats:
     """Solutions from all over the box, corners included: (k, d)."""
     return grow(solutions, pool(solutions, LOOKED_AT, seed, propose), seed)
 
@@ -220,7 +220,7 @@ def fill_gaps(
     began = time.perf_counter()
     start = designs
     for k in range(100):
-        points = known(solutions, seed + (k + 1) * AHEAD + 1, propose)
+        points = solutions_everywhere(solutions, seed + (k + 1) * AHEAD + 1, propose)
         if not len(points):
             break
         rows = farthest(solutions, points, most - (len(designs) - len(start)), designs, CLOSER * within)

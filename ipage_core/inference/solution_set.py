@@ -249,19 +249,19 @@ def pool(
     return x[fine]
 
 
-def grow(solutions: SolutionSet, known: Floats, seed: int, rounds: int = GROWTHS, count: int = GROWING) -> Floats:
+def grow(solutions: SolutionSet, on_set: Floats, seed: int, rounds: int = GROWTHS, count: int = GROWING) -> Floats:
     """Add solutions in sparse regions, mainly corners: step along the set from the sparsest points, and land again.
 
     (k, d) → (more, d). Localization from all over the box leaves the ends of the set nearly empty.
     """
-    if solutions.dimension < 1 or len(known) < 2:
-        return known
+    if solutions.dimension < 1 or len(on_set) < 2:
+        return on_set
     rng = np.random.default_rng(seed)
     for _ in range(rounds):
-        reach = solutions.reach(known)
+        reach = solutions.reach(on_set)
         lonely = np.repeat(np.argsort(-reach, kind="stable")[: count // 2], 2)
         direction = rng.standard_normal((len(lonely), solutions.d))
         direction *= (STRIDE * reach[lonely] / np.linalg.norm(direction, axis=1))[:, None]
-        x, fine = solutions.land(solutions.along(known[lonely], direction), NEARBY)
-        known = np.concatenate([known, x[fine]])
-    return known
+        x, fine = solutions.land(solutions.along(on_set[lonely], direction), NEARBY)
+        on_set = np.concatenate([on_set, x[fine]])
+    return on_set

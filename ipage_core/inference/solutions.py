@@ -458,8 +458,8 @@ def basis(y: Tensor, predicted: bool) -> list[str]:
 
 def words_of_categories(task: Task, x: Tensor) -> dict[str, list[float | str]]:
     """Further columns of ``solutions.csv`` for designs (n, d): each category's words, under its name."""
-    chosen = [(j, known) for j, known in enumerate(task.variables) if known.kind == "category"]
-    return {known.name: [known.show(value) for value in x[:, j].tolist()] for j, known in chosen}
+    chosen = [(j, v) for j, v in enumerate(task.variables) if v.kind == "category"]
+    return {v.name: [v.show(value) for value in x[:, j].tolist()] for j, v in chosen}
 
 
 def _numbered(name: str, values: Tensor) -> dict[str, Any]:

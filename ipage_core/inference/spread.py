@@ -61,20 +61,20 @@ def spread(
         raise ValueError(f"spread '{region}' is not known; accepted: {', '.join(REGIONS)}")
     if region == "posterior" and propose is None:
         raise ValueError("spread 'posterior' needs a method that proposes designs; accepted: box, off")
-    known = pool(solutions, max(LEAST_POOL, POOL * n), seed, propose, box=region == "box")
-    if not len(known):
+    on_set = pool(solutions, max(LEAST_POOL, POOL * n), seed, propose, box=region == "box")
+    if not len(on_set):
         return np.empty((0, solutions.d))
     if region == "box":
-        known = grow(solutions, known, seed, count=max(GROWING, 2 * n))
-    x = known[np.resize(farthest(solutions, known, n), n)]  # with few solutions, some are taken more than once
+        on_set = grow(solutions, on_set, seed, count=max(GROWING, 2 * n))
+    x = on_set[np.resize(farthest(solutions, on_set, n), n)]  # with few solutions, some are taken more than once
     if region == "box" and solutions.dimension > 0:
         x, visited = _push(solutions, x)
-        known = np.concatenate([known, *visited])
-        x = known[np.resize(farthest(solutions, known, n), n)] if n <= FEW else x
-    weight = solutions.spacing(known) if region == "box" else np.ones(len(known))
-    points = _Points(solutions, known, weight)
+        on_set = np.concatenate([on_set, *visited])
+        x = on_set[np.resize(farthest(solutions, on_set, n), n)] if n <= FEW else x
+    weight = solutions.spacing(on_set) if region == "box" else np.ones(len(on_set))
+    points = _Points(solutions, on_set, weight)
     x = _breathe(points.some(max(LEAST_POOL * (1 if solutions.images else 4), BREATHED * n)), x)
-    x = _lloyd(points, _land(solutions, known, x))
+    x = _lloyd(points, _land(solutions, on_set, x))
     if region == "box" and solutions.dimension == 1:
         x = _even(solutions, x)
     whole, arrived = solutions.whole(x)
@@ -82,23 +82,23 @@ def spread(
 
 
 def farthest(
-    solutions: SolutionSet, known: Floats, n: int, beyond: Floats | None = None, enough: float = 0.0
+    solutions: SolutionSet, on_set: Floats, n: int, beyond: Floats | None = None, enough: float = 0.0
 ) -> NDArray[np.int64]:
     """Farthest-point sampling: rows of at most n of the points (k, d), until all points are within ``enough``.
 
     The first row is near the middle or, given designs ``beyond`` (j, d), the farthest from them.
     """
-    points = solutions.coordinates(known)
+    points = solutions.coordinates(on_set)
     squares = (points**2).sum(1)
     picked: list[int] = []
     if beyond is None:
         left, row = np.full(len(points), np.inf), int(((points - points.mean(0)) ** 2).sum(1).argmin())
     else:
-        left = solutions.nearest(known, beyond)[0] ** 2
+        left = solutions.nearest(on_set, beyond)[0] ** 2
         row = int(left.argmax())
     while len(picked) < min(n, len(points)) and left[row] > enough**2:
         picked.append(row)
-        copies = solutions.copies(known[row : row + 1])[0]
+        copies = solutions.copies(on_set[row : row + 1])[0]
         nearest = (squares[:, None] - 2 * (points @ copies.T) + (copies**2).sum(1)).min(1)
         np.minimum(left, nearest, out=left)
         left[row] = 0.0
@@ -166,7 +166,7 @@ def _breathe(points: _Points, x: Floats) -> Floats:
     """
     count, share = max(1, len(x) // BREATH), points.shares(x)
     for _ in range(BREATHS):
-        y = np.concatenate([x, points.known[share.farthest[np.argsort(-share.error)[:count]]]])
+        y = np.concatenate([x, points.on_set[share.farthest[np.argsort(-share.error)[:count]]]])
         for _ in range(2):
             y = points.shares(y).means
         y = np.delete(y, _least(points.solutions, y, points.shares(y).needed, count), axis=0)
@@ -182,11 +182,11 @@ def _breathe(points: _Points, x: Floats) -> Floats:
     return x
 
 
-def _land(solutions: SolutionSet, known: Floats, x: Floats) -> Floats:
+def _land(solutions: SolutionSet, on_set: Floats, x: Floats) -> Floats:
     """Bring means back onto the set; one that does not arrive is replaced by the nearest known solution."""
     landed, fine = solutions.land(x, NEARBY)
-    _, nearest = cKDTree(solutions.coordinates(known)).query(solutions.coordinates(x), workers=-1)
-    return np.where(fine[:, None], landed, known[nearest])
+    _, nearest = cKDTree(solutions.coordinates(on_set)).query(solutions.coordinates(x), workers=-1)
+    return np.where(fine[:, None], landed, on_set[nearest])
 
 
 def _least(solutions: SolutionSet, x: Floats, needed: Floats, count: int) -> list[int]:
@@ -216,18 +216,18 @@ class _Shares(NamedTuple):
 class _Points:
     """Known points of the set (k, d), each with the share of the set that it represents (k,)."""
 
-    def __init__(self, solutions: SolutionSet, known: Floats, weight: Floats) -> None:
-        self.solutions, self.known, self.weight = solutions, known, weight
-        self.copies = solutions.copies(known)
+    def __init__(self, solutions: SolutionSet, on_set: Floats, weight: Floats) -> None:
+        self.solutions, self.on_set, self.weight = solutions, on_set, weight
+        self.copies = solutions.copies(on_set)
 
     def some(self, most: int) -> _Points:
         """At most ``most`` of the points."""
-        rows = np.random.default_rng(0).permutation(len(self.known))[:most]
-        return _Points(self.solutions, self.known[rows], self.weight[rows])
+        rows = np.random.default_rng(0).permutation(len(self.on_set))[:most]
+        return _Points(self.solutions, self.on_set[rows], self.weight[rows])
 
     def shares(self, x: Floats) -> _Shares:
         """Voronoi cells of the designs x (n, d)."""
-        distance, own = self.solutions.two_nearest(self.known, x)
+        distance, own = self.solutions.two_nearest(self.on_set, x)
         at, weight = self.copies[:, 0], self.weight
         if self.copies.shape[1] > 1:  # the image of each point that is nearest to its design
             near = ((self.copies - self.solutions.coordinates(x)[own][:, None]) ** 2).sum(2).argmin(1)

@@ -39,7 +39,7 @@ def place(monkeypatch, tmp_path):
     commands.run.cache_clear()
     (tmp_path / "sim.sh").write_text(SIMULATOR)
     yield tmp_path
-    for asked in campaigns.known():
+    for asked in campaigns.stored():
         campaigns.stop(asked)
     commands.run("test").stop()
     commands.run.cache_clear()
@@ -142,7 +142,7 @@ def test_a_campaign_is_followed_stopped_and_goes_on(box, place):
     test.button(key="campaign-start").click().run()
     assert not test.exception
     until(test, "distinct hits, all verified by Ω")
-    asked = campaigns.known()[0]
+    asked = campaigns.stored()[0]
     assert asked.name == "box-1"
     campaign = asked.campaign()
     lines = campaign.follow()
@@ -158,7 +158,7 @@ def test_a_campaign_is_followed_stopped_and_goes_on(box, place):
     assert asked.out.exists()
     assert "done" in said(test) or "budget used up" in said(test)
     test.button(key="remove-box-1").click().run()
-    assert campaigns.known() == []
+    assert campaigns.stored() == []
 
 
 def test_a_target_that_is_none_is_one_sentence(box):
@@ -169,11 +169,11 @@ def test_a_target_that_is_none_is_one_sentence(box):
     test.button(key="campaign-start").click().run()
     assert not test.exception
     assert "not minimize or maximize" in said(test)
-    assert campaigns.known() == []
+    assert campaigns.stored() == []
 
 
 def test_a_stopped_process_leaves_steps_that_are_read(box, place):
-    asked = campaigns.Asked("c", "box", "2", 4, 40)
+    asked = campaigns.CampaignRequest("c", "box", "2", 4, 40)
     (place / "sim.sh").write_text("sleep 0.2\n" + SIMULATOR)
     campaigns.start(asked)
     end = time.monotonic() + 120

@@ -174,17 +174,17 @@ def _check_choice(
 
 
 def _limits(
-    name: str, data: tuple[float, float], told: Mapping[str, Any], bounds: tuple[float, float] | None
+    name: str, data: tuple[float, float], kind: Mapping[str, Any], bounds: tuple[float, float] | None
 ) -> dict[str, Any]:
     """Card entries of an input: its kind, and bounds, by default the limits of its ``data``."""
-    if told.get("kind") == "category":
+    if kind.get("kind") == "category":
         if bounds is not None:
             raise ValueError(f"'{name}' is a category, which has no bounds: fix it by a constraint, {name}=LEVEL")
-        return {"low": 0.0, "high": len(told["levels"]) - 1.0, **told}
+        return {"low": 0.0, "high": len(kind["levels"]) - 1.0, **kind}
     (low, high), (a, b) = data, bounds or data
     if not (math.isfinite(a) and math.isfinite(b) and a < b and a < high and b > low):
         raise ValueError(f"The bounds {a:g} to {b:g} of {name} hold none of its data, {low:g} to {high:g}")
-    return {"low": a, "high": b, **told}
+    return {"low": a, "high": b, **kind}
 
 
 def add(folder: Path, frame: pd.DataFrame, *, source: str) -> int:
