@@ -201,7 +201,9 @@ def orphans(place, scratch):
     fault = Fault("workers whose command is killed")
     (scratch / "slow.py").write_text("import time\ntime.sleep(100)\n", encoding="utf-8")
     command = f"{sys.executable} {scratch}/slow.py {{in}} {{out}}"
-    code, _, err = ran(["new", scratch / "slow", "--x", "a=0:1", "--y", "b ± 0.1", "--command", command], scratch)
+    code, _, err = ran(
+        ["new", scratch / "slow", "--x", "a=0:1", "--y", "b ± 0.1", "--command", command, "--test", 0], scratch
+    )
     assert code == 0, err
     pd.DataFrame({"x1": [0.1, 0.2, 0.3]}).to_csv(scratch / "a.csv", index=False)
     lattices = [[3.9 + 0.02 * k, 3.95, 4.0, 90, 90, 90] for k in range(4)]
