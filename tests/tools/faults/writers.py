@@ -118,8 +118,11 @@ def _together(fault, lines, to, scratch, chance):
         processes.append(begun(line, folder))
         time.sleep(chance.choice((0.0, 0.02, 0.1, 0.3)))
     results = [ended(process, folder) for process, folder in zip(processes, folders, strict=True)]
-    codes = [code for code, _, _ in results]
-    for line, (code, _, err) in zip(lines, results, strict=True):
+    # A campaign that ends without any hit returns 1, which is its result.
+    codes = [
+        0 if code == 1 and line[0] == "campaign" else code for line, (code, _, _) in zip(lines, results, strict=True)
+    ]
+    for line, code, (_, _, err) in zip(lines, codes, results, strict=True):
         said = err.strip().splitlines()[-1].rsplit("\r", 1)[-1] if err.strip() else ""
         wrong = "Traceback" if "Traceback" in err else said
         fault.said(" ".join(map(str, line)), wrong, result=code == 0 and "Traceback" not in err)
