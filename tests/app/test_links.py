@@ -1,12 +1,15 @@
 """Links: whatever the address holds, there is a page, and one sentence says what was dropped."""
 
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.components.links import same
 from app.state import runs
+from ipage_core.problem.request import DesignRequest
+from ipage_core.tasks import TASKS
 from tests.support import stand_ins
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,3 +96,15 @@ def test_compare_drops_what_is_no_run(app, runs_):
 ])  # fmt: skip
 def test_a_text_is_a_setting_s_value(text, value, equal):
     assert same(text, value) is equal
+
+
+@pytest.mark.parametrize("request_", [
+    DesignRequest.of(TASKS["sinewave"], 1.3, n=50, seed=3, sampling="lhs", omega_evals=2, spread="box"),
+    DesignRequest.of(TASKS["ballistics"], (4.0, 6.0), n=25, method="prior-lm", constraints="angle <= 0.8"),
+    DesignRequest.of(TASKS["robotic_arm"], (1.5, 0.1), n=10, sampling="srs"),
+])  # fmt: skip
+def test_the_program_s_own_links_are_taken_whole(app, request_):
+    test = app(**dict(parse_qsl(request_.to_query())), view="Localization")
+    assert not test.exception
+    assert not [w.value for w in test.warning if "this link" in w.value]
+    assert test.session_state["seed"] == request_.seed
