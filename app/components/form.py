@@ -39,6 +39,8 @@ class Form:
     """The default question of the page; empty: the task's default target."""
     constraints: str = ""
     """The constraints that go with it."""
+    natural: tuple[str, float, float] | None = None
+    """Label, a and b of a quantity a + b·y that the form asks for beside a single target y; None: y alone."""
     example: str = ""
     """Example constraint in the empty field; empty: made of the task's labels."""
     accepted: str = ""

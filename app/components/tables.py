@@ -76,16 +76,21 @@ def columns(run: Run, names: list[str]) -> dict[str, Any]:
     config: dict[str, Any] = {}
     for column in names:
         name, _, stage = column.partition(" ")
+        unit = f" [{labels[name].partition(' [')[2]}" if " [" in labels.get(name, "") else ""
         if name in labels and stage:
             help_text = f"{labels[name]} of the {stage} design" + (", by the true Ω" if name in y_names(task) else "")
-            config[column] = st.column_config.NumberColumn(format="%.5f", help=help_text)
+            config[column] = st.column_config.NumberColumn(f"{column}{unit}", format="%.5f", help=help_text)
         elif column.endswith("*"):
-            config[column] = st.column_config.NumberColumn(format="%.5g", help=f"target, {labels[column[:-1]]}")
+            target = labels[column[:-1]]
+            unit = f" [{target.partition(' [')[2]}" if " [" in target else ""
+            config[column] = st.column_config.NumberColumn(f"{column}{unit}", format="%.5g", help=f"target, {target}")
     return config | {
         "sample": st.column_config.NumberColumn(
             pinned=True, width="small", help="number of the sample, the same in every export"
         ),
-        "off by": st.column_config.NumberColumn(format="%.3g", help="distance |Ω(x) − y*|, in the units of y"),
+        "off by": st.column_config.NumberColumn(
+            f"off by{_shared_unit(task)}", format="%.3g", help="distance |Ω(x) − y*|, in the units of y"
+        ),
         "badges": st.column_config.MultiselectColumn(
             options=list(BADGES),
             color=list(BADGES.values()),
@@ -96,3 +101,10 @@ def columns(run: Run, names: list[str]) -> dict[str, Any]:
         ),
         "loop": st.column_config.NumberColumn(width="small", help="the loop of solutions on which it lies"),
     }
+
+
+def _shared_unit(task: Task) -> str:
+    """The unit that all targets share, in brackets, or nothing."""
+    units = {label.partition(" [")[2] for label in task.property_labels[: task.n_targets]}
+    unit = units.pop() if len(units) == 1 else ""
+    return f" [{unit}" if unit else ""

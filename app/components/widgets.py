@@ -49,7 +49,7 @@ def ask(forms: Forms) -> DesignRequest:
         y = []
         for j, place in enumerate(_places(task.n_targets)):
             with place, st.container(key=f"target-{j + 1}"):
-                y.append(_ask_target(task, j, kinds[j], (form.target or task.default_target)[j]))
+                y.append(_ask_target(task, j, kinds[j], (form.target or task.default_target)[j], form.natural))
     other = _ask_otherwise(task, form, tuple(y))
     with st.sidebar:
         st.markdown("#### iPage Explorer")
@@ -351,12 +351,14 @@ def _follow(source: str, sink: str) -> None:
     st.session_state[sink] = st.session_state[source]
 
 
-def _ask_target(task: Task, j: int, kind: str, usual: float) -> float:
+def _ask_target(task: Task, j: int, kind: str, usual: float, natural: tuple[str, float, float] | None = None) -> float:
     """Number and slider for one coordinate of y*, with the histogram of the training data above the slider."""
     values, number, slider = data(task.name), f"y{j + 1}", f"slide_{task.name}_{j + 1}"
     label, alone = task.property_labels[j], task.n_targets == 1
     left, right = st.columns([1, 2.4] if alone else [1.25, 1.4], gap="small", vertical_alignment="bottom")
     named = f"Target y*: {label.removeprefix('y = ')}".removesuffix(": y")
+    if natural:
+        first, left = left.columns(2)
     value = left.number_input(
         named if alone else f"{y_names(task)[j]}*: {label}",
         -LARGEST,
@@ -367,6 +369,17 @@ def _ask_target(task: Task, j: int, kind: str, usual: float) -> float:
         key=number,
         bind="query-params",
     )
+    if natural:
+        title, a, b = natural
+        beside = f"natural_{task.name}_{j + 1}"
+        st.session_state[beside] = round(a + b * value, 4)
+        first.number_input(
+            title,
+            step=0.01,
+            format="%.4g",
+            key=beside,
+            on_change=lambda: st.session_state.update({number: (st.session_state[beside] - a) / b}),
+        )
     low, high = values.low[j], values.high[j]
     st.session_state[slider] = min(max(value, low), high)
     top = st.session_state.get(f"upto{j + 1}", value)

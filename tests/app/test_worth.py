@@ -1,10 +1,12 @@
 """How often a sampling finds all solutions: as in the benchmark's data."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from app.figures import worth as worth_figure
 from app.state import worth
@@ -53,3 +55,16 @@ def test_without_loops_the_share_of_the_solution_set_is_told():
 )
 def test_where_neither_is_known_nothing_is_claimed(task, settings):
     assert worth.judged_by(request(task, **settings)) == ""
+
+
+def test_the_view_compare_shows_pictures_that_differ_and_shares_over_seeds():
+    test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=180)
+    test.query_params.update({"task": "sinewave", "view": "Compare", "n": "25"})
+    test.run()
+    assert not test.exception
+    shares = [m.value for m in test.markdown if "seeds finds all 9 loops" in m.value]
+    assert [re.findall(r"(\d+) %", text) for text in shares] == [["63", "84", "100"]]
+    drawn = test.dataframe[0].value
+    assert drawn["loops found"].nunique() > 1
+    assert any("target, N = 12 and seed: only the latent design differs" in c.value for c in test.caption)
+    assert any("Bars hold 90 %. No corrections by Ω." in c.value for c in test.caption)

@@ -27,6 +27,9 @@ from app.figures.run import Run
 from app.figures.theme import Dict, Palette, axis, ticks_about
 from ipage_core.tasks.ballistics import landing_time, position
 
+STEEPEST = np.pi / 2
+"""The largest angle of the close-up [rad], the unit of all angles on this page."""
+
 
 def figure(run: Run, dark: bool = False, size: Size = WIDE, chosen: int | None = None) -> Dict:
     """The throws, error against step, a close-up of the landing points, and the designs as lines."""
@@ -98,11 +101,10 @@ def _closeup(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> N
     if not near.any() and len(offset):
         centre, heading = round(float(closest(run)[0]), 1), "<b>Close-up</b> of the closest"
         near = (np.abs(run.y[:, :, 0] - centre) <= half).any(axis=0)
-    degrees = np.degrees(run.x[:, :, 2])
-    points = np.stack((run.y[:, near, 0], degrees[:, near]), axis=2)
+    points = np.stack((run.y[:, near, 0], run.x[:, near, 2]), axis=2)
     where = {"xaxis": "x3", "yaxis": "y3", "showlegend": False}
     for at, style in edges:
-        line = np.array([(at, 0.0), (at, 90.0)])
+        line = np.array([(at, 0.0), (at, STEEPEST)])
         width = {"color": colors.target, "width": 2 if style == "solid" else 1.2, "dash": style}
         scene.still.append(curve(line, colors.target, 1, **where) | {"line": width})
     if run.localizes:
@@ -116,6 +118,6 @@ def _closeup(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> N
     }
     scene.axes["xaxis3"] = axis(colors, "landing [m]", box[0], "y3", **limits)
     scene.axes["yaxis3"] = axis(
-        colors, "angle [°]", box[1], "x3", range=[0, 90], tickvals=[0, 30, 60, 90], fixedrange=True
+        colors, "angle [rad]", box[1], "x3", range=[0, STEEPEST], tickvals=[0, 0.5, 1, 1.5], fixedrange=True
     )
     scene.titles.append(title(heading, box, size))

@@ -24,6 +24,7 @@ from app.tasks.panel import TaskPanel
 from ipage_core.inference.latent_design import latent_design, minimum_distance
 from ipage_core.problem.request import SAMPLINGS, DesignRequest
 from ipage_core.tasks.cells.finishing import ENOUGH
+from ipage_core.tasks.cells.modulus import E_X_MEAN, E_X_SD
 from ipage_core.tasks.cells.task import SIDE
 from ipage_core.tasks.cells.wallpaper import GROUPS
 
@@ -57,6 +58,7 @@ class CellsPanel(TaskPanel):
     caption = staticmethod(drawn.caption)
     kept = staticmethod(drawn.kept)
     form = Form(
+        natural=("E_x* [E_s]", E_X_MEAN, E_X_SD),
         counts=(1, 4, 16, 64, 200),
         most_in_class=16,  # finite elements check each cell
         corrections_in_class=2,
