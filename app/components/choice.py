@@ -20,7 +20,7 @@ def ask_sample(run: Run) -> None:
         min_value=0,
         value=None,
         step=1,
-        placeholder="sample: click a point",
+        placeholder="sample",
         label_visibility="collapsed",
         key=KEY,
         bind="query-params",
