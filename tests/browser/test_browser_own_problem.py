@@ -4,51 +4,36 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.browser import AT_REST, CHROMIUM, Watched, chromium, server
+from tests.support.browser import AT_REST
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"no {CHROMIUM}: apt-get install chromium"),
-]
+pytestmark = pytest.mark.slow
 SIMULATOR = 'awk -F, -v OFMT=%.12g \'NR==1{print "sample,sag"; next} {print $1 "," $2*$2/4}\' "$1" > "$2"\n'
 
 
-@pytest.fixture
-def place(monkeypatch, tmp_path):
-    monkeypatch.setenv("IPAGE_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+def test_from_a_script_to_verified_hits(address, watch, tmp_path):
     (tmp_path / "sim.sh").write_text(SIMULATOR)
-    return tmp_path
-
-
-def test_from_a_script_to_verified_hits(place):
-    with server() as (address, _), chromium() as browser:
-        watched = Watched(browser)
-        page = watched.open(address)
-        page.get_by_role("link", name="Your problem").click()
-        page.get_by_label("Name", exact=True).fill("My beam")
-        page.get_by_role("textbox", name="Command", exact=True).fill("sh sim.sh {in} {out}")
-        page.get_by_role("textbox", name="Folder of its files").fill(str(place))
-        page.get_by_role("textbox", name="Folder of its files").press("Enter")
-        page.wait_for_selector(AT_REST)
-        page.get_by_role("button", name="Test it on one design").click()
-        page.get_by_text("is a task now").wait_for()
-        page.get_by_text("Campaign", exact=True).click()
-        page.wait_for_selector(AT_REST)
-        page.get_by_role("textbox", name="sag [mm]").fill("0.5")
-        page.get_by_label("Distinct hits wanted").fill("2")
-        page.get_by_label("Distinct hits wanted").press("Enter")
-        page.wait_for_selector(AT_REST)
-        page.get_by_role("button", name="Start").click()
-        page.get_by_text("distinct hits, all verified by Ω").wait_for()
-        page.get_by_role("button", name="Remove").first.wait_for()  # it has ended
-        page.wait_for_selector(AT_REST)
-        assert page.locator(".js-plotly-plot").count() == 1
-        with page.expect_download() as download:
-            page.get_by_role("button", name="Download hits").click()
-        lines = Path(download.value.path()).read_text().splitlines()
-        assert lines[0].startswith("sample,stage,target1,x1,surrogate1,y1")
-        assert len(lines) >= 3
-        assert not [error for error in watched.errors if "404" not in error]
-        assert not watched.abroad
+    page = watch(missing=True).open(address)
+    page.get_by_role("link", name="Your problem").click()
+    page.get_by_label("Name", exact=True).fill("My beam")
+    page.get_by_role("textbox", name="Command", exact=True).fill("sh sim.sh {in} {out}")
+    page.get_by_role("textbox", name="Folder of its files").fill(str(tmp_path))
+    page.get_by_role("textbox", name="Folder of its files").press("Enter")
+    page.wait_for_selector(AT_REST)
+    page.get_by_role("button", name="Test it on one design").click()
+    page.get_by_text("is a task now").wait_for()
+    page.get_by_text("Campaign", exact=True).click()
+    page.wait_for_selector(AT_REST)
+    page.get_by_role("textbox", name="sag [mm]").fill("0.5")
+    page.get_by_label("Distinct hits wanted").fill("2")
+    page.get_by_label("Distinct hits wanted").press("Enter")
+    page.wait_for_selector(AT_REST)
+    page.get_by_role("button", name="Start").click()
+    page.get_by_text("distinct hits, all verified by Ω").wait_for()
+    page.get_by_role("button", name="Remove").first.wait_for()  # it has ended
+    page.wait_for_selector(AT_REST)
+    assert page.locator(".js-plotly-plot").count() == 1
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download hits").click()
+    lines = Path(download.value.path()).read_text().splitlines()
+    assert lines[0].startswith("sample,stage,target1,x1,surrogate1,y1")
+    assert len(lines) >= 3
