@@ -39,7 +39,9 @@ class Ledger:
 
     def ask(self, x: Tensor, why: list[str], predicted: Tensor, chance: Tensor) -> None:
         """Write designs before they are evaluated, so that a killed campaign resumes with the same designs."""
-        self._append({"ask": x.tolist(), "why": why, "predicted": _listed(predicted), "chance": chance.tolist()})
+        self._append(
+            {"ask": x.tolist(), "why": why, "predicted": _listed(predicted), "chance": _listed(chance[None])[0]}
+        )
         self.steps.append(Step(x, why, predicted, chance, None))
 
     def answer(self, y: Tensor) -> None:
@@ -138,7 +140,7 @@ def _steps(path: Path, lines: list[dict[str, Any]]) -> list[Step]:
     try:
         for line in lines:
             if "ask" in line:
-                x, chance = (torch.tensor(line[name], dtype=torch.float64) for name in ("ask", "chance"))
+                x, chance = torch.tensor(line["ask"], dtype=torch.float64), _tensor([line["chance"]])[0]
                 steps.append(Step(x, line["why"], _tensor(line["predicted"]), chance, None))
             else:
                 steps[-1] = steps[-1]._replace(y=_tensor(line["answer"]))

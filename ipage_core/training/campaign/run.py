@@ -238,7 +238,8 @@ class Campaign:
             chance, choice = self._choice(beliefs, pool, [SOURCES[4]] * len(pool), x, count)
         if not choice.rows:
             x = self._fill(count)
-            return x, ["no candidate is new: filling space"] * len(x), *self._unknown(x)
+            nearest = f"no candidate is farther than --apart {self.apart:g} from all hits" if self.distinct_hits else ""
+            return x, [f"{nearest or 'no candidate is new'}: filling space"] * len(x), *self._unknown(x)
         chosen = pool[choice.rows]
         mean, spread = beliefs.predict(chosen)
         self._pending = beliefs, mean, spread / beliefs.doubt
