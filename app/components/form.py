@@ -19,6 +19,10 @@ def _nothing() -> None:
     """Default: no extra widgets."""
 
 
+def _not_blocked(task: str) -> str:
+    return ""
+
+
 def _no_objection(constraints: tuple[str, ...]) -> str:
     return ""
 
@@ -56,6 +60,8 @@ class Form:
     """Widgets below the fields for constraints and for a design to start from; they fill in these fields."""
     objection: Callable[[tuple[str, ...]], str] = _no_objection
     """Constraints → why the page must reject them, or nothing."""
+    blocked: Callable[[str], str] = _not_blocked
+    """Name of the task → why nothing can be designed yet, or nothing."""
 
     def offered(self, counts: Sequence[int]) -> list[int]:
         """Selectable numbers of designs in this task and server; ``counts``: the default ones."""

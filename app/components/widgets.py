@@ -42,6 +42,9 @@ def ask(forms: Forms) -> DesignRequest:
     with left:
         task = _ask_task(forms, index)
     form = forms(task.name)
+    if why := form.blocked(task.name):
+        right.info(why, icon=":material/info:")
+        st.stop()
     _begin(form)
     keys = [f"ask{j + 1}" for j in range(task.n_targets)]  # read before their widgets are drawn
     kinds = [st.session_state.get(key, st.query_params.get(key, "exactly")) for key in keys]

@@ -122,6 +122,9 @@ with left:
     )
 if task is None:
     st.stop()
+if why := panel_of(task).form.blocked(task):
+    middle.info(why, icon=":material/info:")
+    st.stop()
 with middle:
     target = ask_target(task)
 form = panel_of(task).form

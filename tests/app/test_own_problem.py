@@ -202,6 +202,19 @@ def test_no_program_runs_for_a_class_or_for_visitors_from_elsewhere(place, monke
     assert not test.button
 
 
+def test_other_pages_say_that_rows_or_a_model_are_missing(box, place):
+    for rows, missing in ((0, "has too few evaluated designs"), (12, "has no trained model yet")):
+        if rows:
+            assert main(["dataset", str(place / "tasks/box"), "--n", f"{rows}"]) == 0
+            registry.refresh()
+        test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=120)
+        test.query_params["task"] = "box"
+        test.run()
+        assert not test.exception
+        assert missing in said(test)
+        assert not test.switch_page("screens/train.py").run().exception
+
+
 def test_a_link_brings_no_command(place):
     test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=120)
     for name in ("problem-command", "command", "problem-name", "kind"):

@@ -4,12 +4,30 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from app.components.form import Form
+from app.components.words import plain
 from app.tasks.panel import TaskPanel
 from ipage_core.problem.request import DesignRequest
 from ipage_core.problem.task import Task
+from ipage_core.tasks import TASKS
+
+
+def too_few(name: str) -> str:
+    """A sentence while the problem has too few rows for a training."""
+    task = TASKS[name]
+    try:
+        task.pairs()
+    except ValueError:
+        return (
+            f"{plain(task.title)} has too few evaluated designs so far. Evaluate more on the page Your problem, under "
+            "Your problems; or start a campaign there, which needs none."
+        )
+    return ""
 
 
 class ProblemPanel(TaskPanel):
+    form = Form(blocked=too_few)
+
     def data(self, task: Task) -> Path | None:
         return task.models_folder
 
