@@ -87,10 +87,14 @@ def show_closely(made: GoalDesigns, chosen: int, dark: bool, size: Size) -> None
         st.dataframe(
             table,
             hide_index=True,
-            column_config={"goal": st.column_config.TextColumn(width="small")}
+            column_config={
+                n: st.column_config.TextColumn(width=w) for n, w in (("property", 80), ("goal", 125), ("unit", 50))
+            }
             | {
                 name: st.column_config.NumberColumn(
-                    format="%.2f" if name == "z-score" else "%.4f", width="small", help=explained.get(name)
+                    format="%.2f" if name == "z-score" else "%.4f",
+                    width=70 if name == "z-score" else 122,
+                    help=explained.get(name),
                 )
                 for name in (*said.values(), "z-score")
             },
