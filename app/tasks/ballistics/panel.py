@@ -15,9 +15,9 @@ class BallisticsPanel(TaskPanel):
     any_plane = False
     sketch = staticmethod(throw)
     formula = (
-        r"\begin{gathered} \Omega(x) = x_1 + x_4\cos x_3\,\tfrac{m}{k}\,(1 - e^{-kt/m}) \;\text{ at the time } t "
-        r"\text{ with} \\ x_2 + \tfrac{m}{k^2}\big[(g m + k\,x_4 \sin x_3)(1 - e^{-kt/m}) - g k t\big] = 0 \\ "
-        r"m = 0.2\,\text{kg},\; k = 0.25\,\text{kg/s},\; g = 9.81\,\text{m/s}^2 \end{gathered}"
+        r"\begin{gathered} \Omega(x) = x_0 + v_0\cos\alpha\,\tfrac{m}{k}\,(1 - e^{-kt/m}) \;\text{ at the time } t "
+        r"\text{ with} \\ y_0 + \tfrac{m}{k^2}\big[(g m + k\,v_0 \sin\alpha)(1 - e^{-kt/m}) - g k t\big] = 0 \\ "
+        r"\alpha:\,\text{angle},\; m = 0.2\,\text{kg},\; k = 0.25\,\text{kg/s},\; g = 9.81\,\text{m/s}^2 \end{gathered}"
     )
     figure = staticmethod(drawn.figure)
     picture = staticmethod(drawn.picture)

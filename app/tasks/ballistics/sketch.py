@@ -36,14 +36,14 @@ def throw(dark: bool) -> str:
             f"<line x1='{a:.1f}' y1='{b:.1f}' x2='{a + 52:.1f}' y2='{b:.1f}' stroke='{{text}}' "
             "stroke-dasharray='3 4'/>",
             f"<path d='M {a + 40:.1f} {b:.1f} A 40 40 0 0 0 {arc[0]:.1f} {arc[1]:.1f}' stroke='{{text}}'/>",
-            label(a + 44, b - 14, "x₃ angle"),
+            label(a + 44, b - 14, "angle α"),
             f"<line x1='{a:.1f}' y1='{b:.1f}' x2='{tip[0]:.1f}' y2='{tip[1]:.1f}' stroke='{{posterior}}' "
             "stroke-width='4'/>",
-            label(tip[0] - 66, tip[1] - 6, "x₄ speed", "{posterior}"),
+            label(tip[0] - 66, tip[1] - 6, "speed v₀", "{posterior}"),
             f"<line x1='{a:.1f}' y1='{b:.1f}' x2='{a:.1f}' y2='{ground}' stroke='{{text}}' stroke-dasharray='3 4'/>",
-            label(6, (b + ground) / 2 + 5, "x₂ height"),
+            label(6, (b + ground) / 2 + 5, "height y₀"),
             f"<circle cx='{a:.1f}' cy='{b:.1f}' r='7' fill='{{localized}}'/>",
-            label(a - 20, ground + 22, "x₁"),
+            label(a - 20, ground + 22, "x₀"),
             f"<path d='M {end - 10:.1f} {ground} h 20 M {end:.1f} {ground - 10} v 20' stroke='{{target}}' "
             "stroke-width='4'/>",
             label(end - 90, ground + 24, "lands at Ω(x)", "{target}"),
