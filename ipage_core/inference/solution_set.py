@@ -20,16 +20,22 @@ Floats = NDArray[np.float64]
 
 STEPS = 25
 """Levenberg–Marquardt steps for points anywhere in the box."""
-REST = 0.025
-"""A point stops moving when its residual is below this fraction of ``arrived``."""
+REST, COARSE = 0.025, 1.0
+"""A point stops moving when its residual is below this share of ``arrived``; the second is for points of a pool."""
 NEARBY = 8
 """Levenberg–Marquardt steps for points near the set."""
 NEIGHBOURS = 8
 """The distance to this neighbour, counted from the nearest, measures the density of points."""
 OWN_IMAGES = 4
 """Number of a design's own images that are expected among its nearest points."""
+LONGEST = 0.2
+"""Longest Gauss–Newton step of :meth:`SolutionSet.slide`, in units of the distance."""
 GROWTHS, GROWING, STRIDE = 4, 1000, 1.5
 """Rounds that add solutions in sparse regions, solutions per round, and the step in distances to neighbours."""
+
+
+PARALLEL = 2000
+"""From this many points on, neighbours are searched on all cores."""
 
 
 class Space(Protocol):
@@ -99,7 +105,7 @@ class SolutionSet:
         """Distance from each x (n, d) to the nearest of the designs (k, d), and its row. → (n,), (n,)."""
         copies = self.copies(designs)
         flat = copies.reshape(-1, self.d)
-        distance, index = _closest(flat, self.coordinates(x), 1)
+        distance, index = closest(flat, self.coordinates(x), 1)
         return distance[:, 0], index[:, 0] // copies.shape[1]
 
     def two_nearest(self, x: Floats, designs: Floats) -> tuple[Floats, NDArray[np.int64]]:
@@ -110,7 +116,7 @@ class SolutionSet:
         """
         copies = self.copies(designs)
         s, flat = copies.shape[1], copies.reshape(-1, self.d)
-        distance, index = _closest(flat, self.coordinates(x), min(2 if s == 1 else OWN_IMAGES, len(flat)))
+        distance, index = closest(flat, self.coordinates(x), min(2 if s == 1 else OWN_IMAGES, len(flat)))
         own = index // s
         other = (own != own[:, :1]).argmax(1)  # 0 if there is none
         other = np.where(other == 0, distance.shape[1] - 1, other)
@@ -126,16 +132,19 @@ class SolutionSet:
         copies = self.copies(x)
         n, s = copies.shape[:2]
         flat = copies.reshape(-1, self.d)
-        wanted = min(count + min(s, OWN_IMAGES), len(flat))  # a design's own images may come first
-        distance, index = _closest(flat, copies[:, 0], wanted)
-        distance = np.where(index // s == np.arange(n)[:, None], np.inf, distance)
+        own, wanted = np.arange(n)[:, None], min(count + min(s, OWN_IMAGES), len(flat))
+        distance, index = closest(flat, copies[:, 0], wanted)
+        distance = np.where(index // s == own, np.inf, distance)
+        if s > OWN_IMAGES and np.isinf(distance.min(1)).any():  # of a nearly symmetric design, all images are near
+            distance, index = closest(flat, copies[:, 0], min(count + s, len(flat)))
+            distance = np.where(index // s == own, np.inf, distance)
         order = np.argsort(distance, axis=1, kind="stable")[:, :count]
         return np.take_along_axis(distance, order, 1), np.take_along_axis(index, order, 1), flat
 
     def reach(self, x: Floats) -> Floats:
         """(n,) distance from each point to its 8th neighbour: large where points are sparse."""
         points = self.coordinates(x)
-        distance, _ = _closest(points, points, min(NEIGHBOURS + 1, len(x)))
+        distance, _ = closest(points, points, min(NEIGHBOURS + 1, len(x)))
         return np.maximum(distance[:, -1], 1e-12)
 
     def spacing(self, x: Floats) -> Floats:
@@ -150,15 +159,22 @@ class SolutionSet:
         """x as an input of f."""
         return torch.as_tensor(x).to(self.like)
 
-    def land(self, x: Floats, steps: int = STEPS, held: Sequence[int] = ()) -> tuple[Floats, NDArray[np.bool_]]:
+    def residual(self, x: Tensor) -> Tensor:
+        """(n, d) → (n, m + r): f(x) − y* and the excess over caps, in :attr:`unit`."""
+        y_star = self.y_star.to(self.like)
+        unit = torch.ones_like(y_star) if self.unit is None else self.unit.to(self.like)
+        return torch.cat(((self.f(x) - y_star) / unit, self.space.excess(x) / unit[0]), dim=1)
+
+    def land(
+        self, x: Floats, steps: int = STEPS, held: Sequence[int] = (), rest: float = REST
+    ) -> tuple[Floats, NDArray[np.bool_]]:
         """Bring designs (n, d) onto the set by localization. → the results (n, d), and whether they arrived (n,) bool.
 
-        Coordinates ``held`` stay fixed.
+        Coordinates ``held`` stay fixed. A point stops moving below the share ``rest`` of :attr:`arrived`.
         """
         if not len(x):
             return np.empty((0, self.d)), np.zeros(0, bool)
-        given, y_star = self.tensor(x), self.y_star.to(self.like)
-        unit = torch.ones_like(y_star) if self.unit is None else self.unit.to(self.like)
+        given = self.tensor(x)
         still = torch.zeros(self.d, dtype=torch.bool, device=given.device)
         still[list(held)] = True
 
@@ -166,13 +182,12 @@ class SolutionSet:
             return torch.where(still, given[rows], self.space.decode(u)) if held else self.space.decode(u)
 
         def residual(u: Tensor, rows: Tensor) -> Tensor:
-            at = design(u, rows)
-            return torch.cat(((self.f(at) - y_star) / unit, self.space.excess(at) / unit[0]), dim=1)
+            return self.residual(design(u, rows))
 
         low, high = self.space.bounds.to(self.like)
         start = self.space.encode(given).clamp(low, high)
         path = localize(
-            residual, start, torch.stack((low, high)), steps=steps, record_every=10**6, enough=REST * self.arrived
+            residual, start, torch.stack((low, high)), steps=steps, record_every=10**6, enough=rest * self.arrived
         )
         end = design(path.u[-1], torch.arange(len(x), device=given.device)).detach()
         fine = path.residual.double().norm(dim=1) <= self.arrived
@@ -180,30 +195,43 @@ class SolutionSet:
             fine &= self.trusted(end)
         return end.double().cpu().numpy(), fine.cpu().numpy()
 
-    def along(self, x: Floats, direction: Floats) -> Floats:
-        """Move designs along the set by ``direction`` (n, d), in units of the distance, projected onto its tangent.
+    def sure(self, x: Floats) -> NDArray[np.bool_]:
+        """(n, d) → (n,) bool: where f is accurate enough; all, if nothing says where."""
+        return np.ones(len(x), bool) if self.trusted is None else self.trusted(self.tensor(x)).cpu().numpy()
 
-        The step is straight; :meth:`land` brings the result back to the set. → (n, d).
+    def slide(self, x: Floats, direction: Floats | None = None) -> Floats:
+        """Move designs along the set by ``direction`` (n, d), in units of the distance, and back towards the set.
+
+        One evaluation of f and its derivatives gives both: the direction, projected onto the tangent at its full
+        length, and a Gauss–Newton step. Without a direction, only the latter. A coordinate that is pushed against its
+        bound stays there, and the others compensate. → (n, d); :meth:`land` says whether it is a solution.
         """
+        if not len(x):
+            return x
+        low, high = self.space.bounds.to(self.like)
         with torch.enable_grad():
-            u = self.space.encode(self.tensor(x)).detach().requires_grad_(True)
+            u = self.space.encode(self.tensor(x)).clamp(low, high).detach().requires_grad_(True)
             at = self.space.decode(u)
-            y = self.f(at)
-            scale = torch.as_tensor(self.scale).to(at)
-            (pull,) = torch.autograd.grad((at / scale * self.tensor(direction)).sum(), u, retain_graph=True)
-            slopes = [torch.autograd.grad(column.sum(), u, retain_graph=True)[0] for column in y.unbind(1)]
-        unit, here = self.units(), u.detach().double().cpu()
-        wanted = pull.double().cpu() * unit
-        jacobian = torch.stack(slopes, dim=1).double().cpu() * unit
-        gram = jacobian @ jacobian.transpose(1, 2)
-        trace = gram.diagonal(dim1=1, dim2=2).sum(1)
-        gram = gram + (1e-12 * trace + 1e-300)[:, None, None] * torch.eye(len(slopes), dtype=torch.float64)
-        across = torch.linalg.solve(gram, jacobian @ wanted[..., None])
-        step = wanted - (jacobian.transpose(1, 2) @ across)[..., 0]
-        length = torch.as_tensor(direction).norm(dim=1, keepdim=True)
-        step = step / step.norm(dim=1, keepdim=True).clamp(min=1e-12) * length
-        low, high = self.space.bounds.double()
-        return self.space.decode((here + step * unit).clamp(low, high).to(self.like)).detach().double().cpu().numpy()
+            r = self.residual(at)
+            slopes = [torch.autograd.grad(column.sum(), u, retain_graph=True)[0] for column in r.unbind(1)]
+            wanted = torch.zeros_like(u)
+            if direction is not None:
+                pulled = (at / torch.as_tensor(self.scale).to(at) * self.tensor(direction)).sum()
+                (wanted,) = torch.autograd.grad(pulled, u)
+        unit, here, r = self.units(), u.detach().double().cpu(), r.detach().double().cpu()
+        lowest, highest = self.space.bounds.double().cpu()
+        jacobian, wanted = torch.stack(slopes, dim=1).double().cpu() * unit, wanted.double().cpu() * unit
+        length = (
+            here.new_zeros(len(u), 1) if direction is None else torch.as_tensor(direction).norm(dim=1, keepdim=True)
+        )
+        step = _along_and_back(jacobian, r, wanted, length)
+        blocked = ((here <= lowest) & (step < 0)) | ((here >= highest) & (step > 0))
+        rows = blocked.any(1).nonzero()[:, 0]
+        if len(rows):
+            free = (~blocked[rows]).double()
+            step[rows] = _along_and_back(jacobian[rows] * free[:, None], r[rows], wanted[rows] * free, length[rows])
+        there = torch.minimum(torch.maximum(here + step * unit, lowest), highest)
+        return self.space.decode(there.to(self.like)).detach().double().cpu().numpy()
 
     def units(self) -> Tensor:
         """(e,) change of each u that moves a design by one unit of the distance."""
@@ -222,9 +250,23 @@ class SolutionSet:
         return self.land(rounded, held=self.integers)
 
 
-def _closest(points: Floats, to: Floats, count: int) -> tuple[Floats, NDArray[np.int64]]:
+def _along_and_back(jacobian: Tensor, r: Tensor, wanted: Tensor, length: Tensor) -> Tensor:
+    """Tangential part of ``wanted`` (n, e), scaled to its ``length`` (n, 1), plus the Gauss–Newton step. → (n, e)."""
+    transposed = jacobian.transpose(1, 2)
+    gram = jacobian @ transposed
+    trace = gram.diagonal(dim1=1, dim2=2).sum(1)
+    gram.diagonal(dim1=1, dim2=2).add_((1e-9 * trace + 1e-300)[:, None])
+    across = torch.linalg.solve(gram, torch.cat((jacobian @ wanted[..., None], r[..., None]), dim=2))
+    away, back = (transposed @ across).unbind(2)
+    along = wanted - away
+    along = along / along.norm(dim=1, keepdim=True).clamp(min=1e-12) * length
+    return along - (back * (LONGEST / back.norm(dim=1, keepdim=True).clamp(min=LONGEST))).nan_to_num(nan=0.0)
+
+
+def closest(points: Floats, to: Floats, count: int) -> tuple[Floats, NDArray[np.int64]]:
     """The ``count`` points nearest to each of ``to`` (n, d), nearest first: distances and rows, both (n, count)."""
-    distance, index = cKDTree(points).query(to, k=list(range(1, count + 1)), workers=-1)
+    workers = -1 if len(to) > PARALLEL else 1
+    distance, index = cKDTree(points).query(to, k=list(range(1, count + 1)), workers=workers)
     return np.asarray(distance), np.asarray(index)
 
 
@@ -245,7 +287,7 @@ def pool(
         points = qmc.Sobol(len(low), seed=seed).random_base2(math.ceil(math.log2(count)))[:count]
         u = torch.as_tensor(low + points * (high - low)).to(solutions.like)
         starts.append(solutions.space.decode(u).detach().double().cpu().numpy())
-    x, fine = solutions.land(np.concatenate(starts))
+    x, fine = solutions.land(np.concatenate(starts), rest=COARSE)
     return x[fine]
 
 
@@ -262,6 +304,6 @@ def grow(solutions: SolutionSet, on_set: Floats, seed: int, rounds: int = GROWTH
         lonely = np.repeat(np.argsort(-reach, kind="stable")[: count // 2], 2)
         direction = rng.standard_normal((len(lonely), solutions.d))
         direction *= (STRIDE * reach[lonely] / np.linalg.norm(direction, axis=1))[:, None]
-        x, fine = solutions.land(solutions.along(on_set[lonely], direction), NEARBY)
+        x, fine = solutions.land(solutions.slide(on_set[lonely], direction), NEARBY, rest=COARSE)
         on_set = np.concatenate([on_set, x[fine]])
     return on_set

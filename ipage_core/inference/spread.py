@@ -9,32 +9,41 @@ doi:10.1109/TIT.1982.1056489). Lloyd's algorithm comes last, because repulsion a
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple, get_args
+from dataclasses import replace
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from ipage_core.inference.solution_set import GROWING, NEARBY, Floats, SolutionSet, grow, pool
+from ipage_core.inference.solution_set import COARSE, NEARBY, Floats, SolutionSet, closest, grow, pool
+from ipage_core.inference.voronoi import Points, breathe
 
 Region = Literal["box", "posterior", "off"]
 REGIONS: tuple[Region, ...] = get_args(Region)
 """Spread over all solutions in the box, over the likely ones, or not at all (designs stay as drawn)."""
 
-LEAST_POOL, POOL = 1000, 5
+LEAST_POOL, POOL = 400, 2
 """Starts of each kind: the minimum, and the number for each design."""
-PUSHES, LLOYDS = 20, 10
+LEAST_GROWN, GROWN = 400, 1
+"""Solutions that each round of :func:`grow` adds: the minimum, and the number for each design."""
+FIRST = 3
+"""Number of solutions for each design that the first designs are picked from."""
+PUSHES, LLOYDS = 12, 8
 FEW = 200
 """Up to this many designs are picked anew from the pool after the pushes; of more, the pushed designs are kept."""
-BREATH, BREATHS, BREATHED = 20, 16, 6
-"""Breathing k-means: one design in BREATH moves at a time; number of rounds; points for each design."""
+BREATHED = 6
+"""Points for each design that breathing k-means sees."""
+STRICT, CLOSINGS, PATIENCE = 6.0, 6, 2
+"""Closing of holes: exponent of the distance, number of rounds, and rounds without gain after which it stops."""
+HOLES, CLIMBS, BEYOND = 50, 3, 1.2
+"""Holes looked at in a round: the minimum, otherwise one for two designs; steps to the middle of each; and how much
+farther from the designs than all found solutions a middle may be: where f is unsure, holes have no end."""
 EVENINGS, APART, SHORT = 40, 2.5, 1e-3
 """On a curve: rounds that even the gaps, the widest gap that is evened (in typical gaps), a step along the tangent."""
 CROWD = 12
-"""Number of neighbours that push a design."""
-NEAR = 6
-"""Localization steps after a push; few, because pushes are short."""
+"""Number of neighbours that push a design, or the middle of a hole."""
 
 
 def spread(
@@ -61,20 +70,30 @@ def spread(
         raise ValueError(f"spread '{region}' is not known; accepted: {', '.join(REGIONS)}")
     if region == "posterior" and propose is None:
         raise ValueError("spread 'posterior' needs a method that proposes designs; accepted: box, off")
-    on_set = pool(solutions, max(LEAST_POOL, POOL * n), seed, propose, box=region == "box")
+    everywhere = replace(solutions, trusted=None)  # a solution that f is unsure of has a near design, but is none
+    found = pool(everywhere, max(LEAST_POOL, POOL * n), seed, propose, box=region == "box")
+    if region == "box":
+        found = grow(everywhere, found, seed, count=max(LEAST_GROWN, GROWN * n))
+    sure = solutions.sure(found)
+    on_set, doubtful = found[sure], found[~sure]
     if not len(on_set):
         return np.empty((0, solutions.d))
-    if region == "box":
-        on_set = grow(solutions, on_set, seed, count=max(GROWING, 2 * n))
-    x = on_set[np.resize(farthest(solutions, on_set, n), n)]  # with few solutions, some are taken more than once
+    few = on_set
+    if n > FEW and solutions.dimension > 0:  # the picks take time, and they move on
+        few = on_set[np.random.default_rng(seed).permutation(len(on_set))[: FIRST * n]]
+    x = few[np.resize(farthest(solutions, few, n), n)]  # with few solutions, some are taken more than once
     if region == "box" and solutions.dimension > 0:
         x, visited = _push(solutions, x)
         on_set = np.concatenate([on_set, *visited])
         x = on_set[np.resize(farthest(solutions, on_set, n), n)] if n <= FEW else x
     weight = solutions.spacing(on_set) if region == "box" else np.ones(len(on_set))
-    points = _Points(solutions, on_set, weight)
-    x = _breathe(points.some(max(LEAST_POOL * (1 if solutions.images else 4), BREATHED * n)), x)
-    x = _lloyd(points, _land(solutions, on_set, x))
+    points = Points(solutions, on_set, weight)
+    x = breathe(points.some(max(LEAST_POOL * (1 if solutions.images else 4), BREATHED * n)), x)
+    x = _land(solutions, on_set, _lloyd(points, x))
+    if region == "box" and solutions.dimension > 1:
+        reach = solutions.nearest(on_set, x)[0].max()
+        beside = doubtful[solutions.nearest(doubtful, on_set)[0] <= reach]  # no design comes nearer to others
+        x = _land(solutions, on_set, _close(everywhere, solutions, np.concatenate([on_set, beside]), x))
     if region == "box" and solutions.dimension == 1:
         x = _even(solutions, x)
     whole, arrived = solutions.whole(x)
@@ -110,33 +129,86 @@ def _push(solutions: SolutionSet, x: Floats) -> tuple[Floats, list[Floats]]:
     """Riesz repulsion, exponent dimension + 2, along the set. → the designs, and every fourth generation of them."""
     if len(x) < 2:
         return x, []
-    exponent, visited = solutions.dimension + 2, []
+    sure, visited = x, []
     for k in range(PUSHES):
         distance, index, flat = solutions.neighbours(x, CROWD)
-        distance = np.maximum(distance, 1e-9)
-        apart = solutions.coordinates(x)[:, None] - flat[index]
-        force = (distance[:, :1] / distance) ** (exponent + 1)
-        push = (force[..., None] * apart / distance[..., None]).sum(1)
-        length = (0.5 * (1 - k / PUSHES) + 0.05) * np.median(distance[:, 0])
-        push *= length / np.maximum(np.linalg.norm(push, axis=1, keepdims=True), 1e-12)
-        moved, fine = solutions.land(solutions.along(x, push), NEAR)
-        x = np.where(fine[:, None], moved, x)
+        push = _repulsion(solutions, solutions.coordinates(x), distance, flat[index])
+        x = solutions.slide(x, push * (0.5 * (1 - k / PUSHES) + 0.05) * np.median(distance[:, 0]))
         if k % 4 == 3:
+            landed, fine = solutions.land(x, NEARBY, rest=COARSE)
+            sure = x = np.where(fine[:, None], landed, sure)
             visited.append(x)
     return x, visited
 
 
-def _lloyd(points: _Points, x: Floats) -> Floats:
+def _repulsion(solutions: SolutionSet, x: Floats, distance: Floats, others: Floats) -> Floats:
+    """Unit vectors (n, d) along the Riesz force on x (n, d) by ``others`` (n, c, d) at ``distance`` (n, c)."""
+    distance = np.maximum(distance, 1e-9)
+    force = (distance[:, :1] / distance) ** (solutions.dimension + 4)
+    push = (force[..., None] * (x[:, None] - others)).sum(1)
+    return push / np.maximum(np.linalg.norm(push, axis=1, keepdims=True), 1e-300)
+
+
+def _lloyd(points: Points, x: Floats) -> Floats:
     """Move each design to the mean of its points, then back to the set. → the generation with the least ∑ weight·d²."""
     best, least = x, np.inf
     for k in range(LLOYDS + 1):
-        share = points.shares(x)
-        if share.total < least:
-            best, least = x, share.total
+        means, error = points.means(x)
+        if error < least:
+            best, least = x, error
         if k < LLOYDS:
-            moved, fine = points.solutions.land(share.means, NEARBY)
-            x = np.where(fine[:, None], moved, x)
+            x = points.solutions.slide(means)
     return best
+
+
+def _close(everywhere: SolutionSet, solutions: SolutionSet, found: Floats, x: Floats) -> Floats:
+    """Move designs towards the middles of the largest holes between them.
+
+    Each round looks for the middles, which no found solution need be near, and adds them to these. Each design then
+    moves to the centre of its cell by ∑ weight·d^:data:`STRICT`, or half or a quarter of the way if f is unsure
+    there. → the generation with the least fill distance.
+    """
+    points, best, least, since = Points(everywhere, found, everywhere.spacing(found)), x, np.inf, 0
+    damping = 1 / (1 + (STRICT - 2) / solutions.dimension)
+    for k in range(CLOSINGS + 1):
+        distance, _ = solutions.nearest(points.on_set, x)
+        rows = np.argsort(-distance, kind="stable")[: max(HOLES, len(x) // 2)]
+        middles, fine = everywhere.land(_climb(everywhere, points.on_set[rows], x), NEARBY, rest=COARSE)
+        hole, widest = solutions.nearest(middles, x)[0], float(distance.max())
+        fine &= hole <= BEYOND * widest
+        widest = max(widest, float(hole[fine].max(initial=0.0)))
+        since = k if widest < 0.99 * least else since
+        if widest < least:
+            best, least = x, widest
+        if k == CLOSINGS or k - since >= PATIENCE:
+            break
+        points = points.with_more(middles[fine])
+        x = _toward(solutions, x, x + damping * (points.means(x, STRICT)[0] - x))
+    return best
+
+
+def _toward(solutions: SolutionSet, x: Floats, there: Floats) -> Floats:
+    """Move designs x (n, d) towards ``there`` (n, d), along the set and only where f is sure. → (n, d)."""
+    x, rows = x.copy(), np.arange(len(x))
+    for share in (1.0, 0.5, 0.25):
+        moved = solutions.slide(x[rows] + share * (there[rows] - x[rows]))
+        sure = solutions.sure(moved)
+        x[rows[sure]] = moved[sure]
+        rows = rows[~sure]
+        if not len(rows):
+            break
+    return x
+
+
+def _climb(solutions: SolutionSet, holes: Floats, designs: Floats) -> Floats:
+    """Move points (k, d) along the set away from the designs around them, to the middle of the hole. → (k, d)."""
+    flat = solutions.copies(designs).reshape(-1, solutions.d)
+    for k in range(CLIMBS):
+        at = solutions.coordinates(holes)
+        distance, index = closest(flat, at, min(CROWD, len(flat)))
+        push = _repulsion(solutions, at, distance, flat[index])
+        holes = solutions.slide(holes, push * 0.25 * (1 - k / CLIMBS) * distance[:, :1])
+    return holes
 
 
 def _even(solutions: SolutionSet, x: Floats) -> Floats:
@@ -147,7 +219,7 @@ def _even(solutions: SolutionSet, x: Floats) -> Floats:
     """
     for _ in range(EVENINGS if len(x) > 2 else 0):
         distance, index, flat = solutions.neighbours(x, min(CROWD, len(x) - 1))
-        tangent = solutions.along(x, np.full_like(x, SHORT)) - x
+        tangent = solutions.slide(x, np.full_like(x, SHORT)) - x
         ahead = ((flat[index] - solutions.coordinates(x)[:, None]) * solutions.coordinates(tangent)[:, None]).sum(2)
         gaps = [np.where(side, distance, np.inf).min(1) for side in (ahead > 0, ahead < 0)]
         between = np.maximum(*gaps) <= APART * np.median(distance[:, 0])
@@ -158,91 +230,8 @@ def _even(solutions: SolutionSet, x: Floats) -> Floats:
     return x
 
 
-def _breathe(points: _Points, x: Floats) -> Floats:
-    """Move designs from crowded regions to sparse ones, which Lloyd's algorithm cannot do.
-
-    Breathing k-means (Fritzke 2020, arXiv:2006.15666): add designs where the error is largest, remove as many
-    where they are needed least, with two Lloyd steps after each; repeat while ∑ weight·d² falls.
-    """
-    count, share = max(1, len(x) // BREATH), points.shares(x)
-    for _ in range(BREATHS):
-        y = np.concatenate([x, points.on_set[share.farthest[np.argsort(-share.error)[:count]]]])
-        for _ in range(2):
-            y = points.shares(y).means
-        y = np.delete(y, _least(points.solutions, y, points.shares(y).needed, count), axis=0)
-        for _ in range(2):
-            y = points.shares(y).means
-        new = points.shares(y)
-        if new.total < 0.999 * share.total:
-            x, share = y, new
-        elif count == 1:
-            break
-        else:
-            count //= 2
-    return x
-
-
 def _land(solutions: SolutionSet, on_set: Floats, x: Floats) -> Floats:
     """Bring means back onto the set; one that does not arrive is replaced by the nearest known solution."""
     landed, fine = solutions.land(x, NEARBY)
     _, nearest = cKDTree(solutions.coordinates(on_set)).query(solutions.coordinates(x), workers=-1)
     return np.where(fine[:, None], landed, on_set[nearest])
-
-
-def _least(solutions: SolutionSet, x: Floats, needed: Floats, count: int) -> list[int]:
-    """The ``count`` designs needed least, only one of two neighbours: without it, the other is needed."""
-    nearest = solutions.neighbours(x, 1)[1][:, 0] // solutions.copies(x[:1]).shape[1]
-    gone: list[int] = []
-    for i in np.argsort(needed, kind="stable"):
-        if len(gone) < count and nearest[i] not in gone:
-            gone.append(int(i))
-    return gone
-
-
-class _Shares(NamedTuple):
-    """The Voronoi cell of each design: the points that are nearer to it than to any other design."""
-
-    means: Floats
-    """(n, d) weighted mean of the cell; the design itself if the cell is empty."""
-    error: Floats
-    """(n,) ∑ weight·d² over the cell."""
-    needed: Floats
-    """(n,) growth of the error without the design."""
-    farthest: NDArray[np.int64]
-    """(n,) row of the point in the cell that adds most to the error."""
-    total: float
-
-
-class _Points:
-    """Known points of the set (k, d), each with the share of the set that it represents (k,)."""
-
-    def __init__(self, solutions: SolutionSet, on_set: Floats, weight: Floats) -> None:
-        self.solutions, self.on_set, self.weight = solutions, on_set, weight
-        self.copies = solutions.copies(on_set)
-
-    def some(self, most: int) -> _Points:
-        """At most ``most`` of the points."""
-        rows = np.random.default_rng(0).permutation(len(self.on_set))[:most]
-        return _Points(self.solutions, self.on_set[rows], self.weight[rows])
-
-    def shares(self, x: Floats) -> _Shares:
-        """Voronoi cells of the designs x (n, d)."""
-        distance, own = self.solutions.two_nearest(self.on_set, x)
-        at, weight = self.copies[:, 0], self.weight
-        if self.copies.shape[1] > 1:  # the image of each point that is nearest to its design
-            near = ((self.copies - self.solutions.coordinates(x)[own][:, None]) ** 2).sum(2).argmin(1)
-            at = self.copies[np.arange(len(at)), near]
-        total = np.bincount(own, weight, len(x))[:, None]
-        sums = np.stack([np.bincount(own, weight * column, len(x)) for column in at.T], axis=1)
-        cost = weight * distance[:, 0] ** 2
-        order = np.argsort(cost, kind="stable")
-        farthest = np.zeros(len(x), np.int64)
-        farthest[own[order]] = order  # the last one written is the costliest
-        needed = np.bincount(own, weight * distance[:, 1] ** 2 - cost, len(x))
-        return _Shares(
-            means=np.where(total > 0, sums / np.maximum(total, 1e-300) * self.solutions.scale, x),
-            error=np.bincount(own, cost, len(x)).astype(np.float64),
-            needed=needed.astype(np.float64),
-            farthest=farthest,
-            total=float(cost.sum()),
-        )
