@@ -14,7 +14,6 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 from ipage_core.inference.solution_set import COARSE, NEARBY, Floats, SolutionSet, closest, grow, pool
@@ -96,8 +95,7 @@ def spread(
         x = _land(solutions, on_set, _close(everywhere, solutions, np.concatenate([on_set, beside]), x))
     if region == "box" and solutions.dimension == 1:
         x = _even(solutions, x)
-    whole, arrived = solutions.whole(x)
-    return np.where(arrived[:, None], whole, x)
+    return _whole(solutions, on_set, x)
 
 
 def farthest(
@@ -231,7 +229,23 @@ def _even(solutions: SolutionSet, x: Floats) -> Floats:
 
 
 def _land(solutions: SolutionSet, on_set: Floats, x: Floats) -> Floats:
-    """Bring means back onto the set; one that does not arrive is replaced by the nearest known solution."""
+    """Bring designs back onto the set; one that does not arrive is replaced by the nearest known solution."""
     landed, fine = solutions.land(x, NEARBY)
-    _, nearest = cKDTree(solutions.coordinates(on_set)).query(solutions.coordinates(x), workers=-1)
-    return np.where(fine[:, None], landed, on_set[nearest])
+    if not fine.all():
+        near = on_set[closest(solutions.coordinates(on_set), solutions.coordinates(x[~fine]), 1)[1][:, 0]]
+        exact, arrived = solutions.land(near, NEARBY)
+        landed[~fine] = np.where(arrived[:, None], exact, near)
+    return landed
+
+
+def _whole(solutions: SolutionSet, on_set: Floats, x: Floats) -> Floats:
+    """Round integer coordinates; a design that then solves nothing is replaced by the nearest known one that does."""
+    whole, arrived = solutions.whole(x)
+    if not arrived.all():
+        others, fine = solutions.whole(on_set)
+        if fine.any():
+            near = closest(solutions.coordinates(others[fine]), solutions.coordinates(x[~arrived]), 1)[1][:, 0]
+            whole[~arrived] = others[fine][near]
+        else:
+            whole[~arrived] = x[~arrived]
+    return whole

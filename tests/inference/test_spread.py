@@ -1,5 +1,6 @@
 """Spread and coverage on sets known in closed form, without networks."""
 
+import itertools
 import math
 
 import numpy as np
@@ -115,6 +116,40 @@ def test_constraints_and_whole_numbers_are_obeyed():
     right = abs(ball.omega(torch.from_numpy(x))[:, 0] - 5) < 1e-5
     assert right.double().mean() > 0.95
     assert (abs(x[:, 3] - np.rint(x[:, 3])) < 1e-9).mean() > 0.95
+
+
+def test_whole_numbers_alone_stay_whole():
+    """Three whole numbers from 0 to 6 whose sum is 6: nothing is free to make up for the rounding."""
+    cube = torch.tensor([[0.0] * 3, [6.0] * 3], dtype=torch.float64)
+    x = spread(solutions(lambda x: x.sum(1, keepdim=True), (6.0,), cube, integers=(0, 1, 2)), 20)
+    assert np.array_equal(x, np.rint(x))
+    assert np.array_equal(x.sum(1), np.full(20, 6.0))
+
+
+def test_where_f_is_unsure_no_design_lies_but_one_is_near():
+    """f is unsure of a fifth of the circle: its ends have designs, and nothing within has any."""
+
+    def sure(x):
+        return x[:, 0] < 0.4
+
+    x = spread(solutions(trusted=sure), 40)
+    assert (x[:, 0] < 0.4).all()
+    tips = np.array([[0.4, 0.3], [0.4, -0.3]])
+    assert solutions().nearest(tips, x)[0].max() < 0.03
+
+
+def test_designs_whose_images_are_all_near_are_spread():
+    """Signs and permutations of the axes make 48 images; the first neighbours of a design near an axis are its own."""
+    cube = torch.tensor([[-1.0] * 3, [1.0] * 3], dtype=torch.float64)
+    order = [list(p) for p in itertools.permutations(range(3))]
+
+    def images(x):
+        return np.stack([x[:, p] * s for p in order for s in itertools.product((1, -1), repeat=3)], 1)
+
+    merged = solutions(lambda x: x.square().sum(1, keepdim=True), (0.5,), cube, images=images)
+    x = spread(merged, 5)
+    assert np.isfinite(x).all()
+    assert merged.separation(x).min() > 0.05
 
 
 def test_symmetric_images_are_merged():
