@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ipage_core.inference.coverage import Coverage, coverage, fill_gaps, interval, known, percent
+from ipage_core.inference.coverage import Coverage, coverage, fill_gaps, interval, percent, solutions_everywhere
 from ipage_core.inference.solution_set import grow, pool
 from ipage_core.inference.spread import farthest, spread
 from tests.inference.test_spread import SQUARE, Box, solutions
@@ -81,10 +81,12 @@ def test_the_eighth_neighbour_measures_the_density():
 
 def test_a_step_along_the_circle_is_straight_and_as_long_as_its_direction():
     x = np.array([[0.5, 0.0], [0.0, -0.5]])
-    moved = PLAIN.along(x, np.array([[0.3, 0.1], [-0.2, 0.0]]))
+    moved = PLAIN.slide(x, np.array([[0.3, 0.1], [-0.2, 0.0]]))
     expected = x + 2 * np.array([[0.0, math.hypot(0.3, 0.1)], [-0.2, 0.0]])
     assert np.allclose(moved, expected, atol=1e-9)
-    assert np.abs(PLAIN.along(x, np.array([[0.0, 9.0], [9.0, 0.0]]))).max() == 1  # within the box
+    assert np.abs(PLAIN.slide(x, np.array([[0.0, 9.0], [9.0, 0.0]]))).max() == 1  # within the box
+    beside = PLAIN.slide(np.array([[0.6, 0.0], [0.0, -0.45]]))  # Newton's step for r² = 1/4 from r: (r + 1/(4 r)) / 2
+    assert np.allclose(beside, [[0.5 * (0.6 + 0.25 / 0.6), 0.0], [0.0, -0.5 * (0.45 + 0.25 / 0.45)]], atol=1e-8)
 
 
 def test_units_move_a_design_by_one_unit_of_the_distance():
@@ -298,4 +300,4 @@ def test_gaps_are_filled_until_no_known_solution_is_far():
     assert PLAIN.separation(every).min() > 0.7 * 0.1 - 1e-9  # none is added within 0.7 ε of another
     assert len(fill_gaps(PLAIN, start, 0.01, seed=0, most=5)) == 5
     assert len(fill_gaps(solutions(y=(9.0,)), start, 0.1)) == 0
-    assert len(known(PLAIN, 0, None)) > 4000
+    assert len(solutions_everywhere(PLAIN, 0, None)) > 4000
