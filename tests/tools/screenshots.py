@@ -104,11 +104,11 @@ def indexed(pictures):
     nearest = np.concatenate(
         [((part[:, None] - palette) ** 2).sum(2).argmin(1) for part in np.array_split(colors, len(colors) // 1000 + 1)]
     )
-    found = []
+    pictures = []
     for numbers in nearest[place.reshape(pixels.shape)].astype(np.uint8):
-        found.append(Image.fromarray(numbers))
-        found[-1].putpalette(palette.astype(np.uint8).tobytes())
-    return found
+        pictures.append(Image.fromarray(numbers))
+        pictures[-1].putpalette(palette.astype(np.uint8).tobytes())
+    return pictures
 
 
 PLAY = """() => {
@@ -128,7 +128,8 @@ def film(browser, address, path):
     page.wait_for_timeout(1500)
     figure = page.locator(".js-plotly-plot").bounding_box()
     top = page.get_by_role("heading", name="designs achieve").bounding_box()["y"] - 4
-    clip = {"x": figure["x"] - 8, "y": top, "width": figure["width"] + 16, "height": 590 + figure["y"] - top}
+    height = figure["y"] + figure["height"] + 8 - top
+    clip = {"x": figure["x"] - 8, "y": top, "width": figure["width"] + 16, "height": height}
     whole = page.evaluate(PLAY)
     page.clock.pause_at(page.evaluate("Date.now()") / 1000 + 2)
     page.locator(".updatemenu-button", has_text="▶ Play").click()
@@ -146,8 +147,8 @@ def film(browser, address, path):
     lasts[-1] += 2500
     first, *others = indexed(pictures)
     first.save(path, save_all=True, append_images=others, duration=lasts, loop=0)
-    told = f"{path.stat().st_size / 1e6:.2f} MB, {sum(lasts) / 1000:.1f} s"
-    print(path, told, *watched.errors, *watched.abroad, flush=True)
+    size = f"{path.stat().st_size / 1e6:.2f} MB, {sum(lasts) / 1000:.1f} s"
+    print(path, size, *watched.errors, *watched.abroad, flush=True)
     watched.context.close()
 
 
