@@ -83,6 +83,8 @@ def mutants(file: str) -> list[Mutant]:
 def changed_source(mutant: Mutant) -> str:
     """The whole module with the mutant."""
     tree = ast.parse((ROOT / mutant.file).read_text())
+    if mutant.place < 0:
+        return ast.unparse(tree)
     for place, (_, change, _, _) in enumerate(_changes(tree)):
         if place == mutant.place:
             change()
@@ -189,6 +191,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="modules whose path contains this text")
     parser.add_argument("--line", default="", help="mutants whose text contains this")
     parser.add_argument("--tests", default="", help="tests to run, below tests/; default: those of the modules' folder")
+    parser.add_argument("--control", action="store_true", help="plant each module unchanged: every one must survive")
     parser.add_argument("--quick", action="store_true", help="do not import those that survive anew")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=60, help="time of the tests of one mutant")
@@ -199,6 +202,11 @@ def main() -> None:
 
     of_group = [[one for file in files_of(modules) for one in mutants(file)] for modules, _ in GROUPS]
     total = [one for group in of_group for one in group if arguments.only in one.file and arguments.line in one.text]
+    if arguments.control:
+        of_group = [
+            [Mutant(file, -1, 0, "", "unchanged", "unchanged") for file in files_of(part)] for part, _ in GROUPS
+        ]
+        total = [one for group in of_group for one in group if arguments.only in one.file]
     patterns = equivalent()
     judged = [one for one in total if not is_equivalent(one, patterns)]
     chosen = set(random.Random(arguments.seed).sample(judged, min(arguments.sample, len(judged))))

@@ -34,8 +34,8 @@ class Planted(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(compile(self.source, str(self.file), "exec"), module.__dict__)
 
 
-def plant(mutant: Mutant) -> None:
-    """Patch the loaded module in place, whoever has imported from it."""
+def plant(mutant: Mutant) -> bool:
+    """Patch the loaded module in place, whoever has imported from it. → whether the changed module can be run."""
     name = mutant.file.removesuffix(".py").replace("/", ".")
     path = ROOT / mutant.file
     module = sys.modules.get(name)
@@ -48,6 +48,8 @@ def plant(mutant: Mutant) -> None:
     code = compile(changed_source(mutant), str(path), "exec")
     try:
         exec(code, scratch.__dict__)
+    except Exception:  # the mutant itself fails
+        return False
     finally:
         sys.modules[name] = module
     _patch_closures(mutant, code)
@@ -67,6 +69,7 @@ def plant(mutant: Mutant) -> None:
                 names = getattr(other, "__dict__", {})
                 if other is module or (key in names and names[key] is old and type(old) is not bool):
                     names[key] = new
+    return True
 
 
 def _transfer(old: Any, new: Any, module: str) -> None:
@@ -118,7 +121,7 @@ def _swapped(old: Any, new: Any) -> bool:
         old.data.copy_(new)
     elif isinstance(old, np.ndarray) and old.shape == new.shape and old.flags.writeable:
         old[...] = new
-    elif hasattr(old, "__dict__") and not isinstance(old, types.ModuleType):
+    elif type(old).__module__.startswith("ipage_core") and isinstance(getattr(old, "__dict__", None), dict):
         vars(old).clear()
         vars(old).update(vars(new))
     else:

@@ -11,7 +11,7 @@ import functools
 import hashlib
 import json
 import os
-import signal
+import resource
 import subprocess
 import sys
 import tempfile
@@ -30,7 +30,7 @@ from tests.tools.mutants_plant import Planted, plant
 
 KEPT = Path(tempfile.gettempdir()) / "ipage-mutants"
 LOOPS = 20
-"""A mutant counts as killed when it takes this many times as long as its tests: it loops."""
+"""A mutant counts as killed when it takes this many times the CPU time of its tests: it loops."""
 
 
 def survivors(chosen: list[Mutant], tests: str, jobs: int, seconds: float, quick: bool = False) -> list[Mutant]:
@@ -72,34 +72,30 @@ class _Session:
         items = {item.nodeid: item for item in session.items}
         called = _notes(session.items)
         waiting = list(self.chosen)
-        running: dict[int, tuple[Mutant, float, float]] = {}
+        running: dict[int, tuple[Mutant, float]] = {}
         while waiting or running:
             while waiting and len(running) < self.jobs:
                 mutant = waiting.pop(0)
                 names, expected = _tests_of(mutant, called, self.seconds)
                 self.tests[mutant] = names
-                process = _forked(lambda m=mutant, n=names: _fails(m, [items[name] for name in n if name in items]))
-                running[process] = mutant, time.monotonic(), 30 + LOOPS * expected
-            for process, (mutant, start, limit) in list(running.items()):
+                work = functools.partial(_fails, mutant, [items[name] for name in names if name in items])
+                running[_forked(work, int(10 + LOOPS * expected))] = mutant, time.monotonic()
+            for process, (mutant, start) in list(running.items()):
                 ended, status = os.waitpid(process, os.WNOHANG)
-                late = time.monotonic() - start > limit
-                if late and not ended:
-                    os.killpg(process, signal.SIGKILL)
-                    os.waitpid(process, 0)
-                if ended or late:
+                if ended:
                     del running[process]
                     self.left -= 1
-                    lives = bool(ended) and os.waitstatus_to_exitcode(status) == 0
-                    self.survived += [mutant] if lives else []
-                    said = "SURVIVED" if lives else "late" if late else "killed"
+                    code = os.waitstatus_to_exitcode(status)
+                    said = {0: "SURVIVED", 1: "killed", 3: "UNPLANTED"}.get(code, "late")
+                    self.survived += [mutant] if code in (0, 3) else []
                     line = f"{mutant.file}:{mutant.line}: {mutant.function}: {mutant.before} → {mutant.after}"
-                    print(f"{said:9}{time.monotonic() - start:5.1f} s  {line}", flush=True)
+                    print(f"{said:10}{time.monotonic() - start:5.1f} s  {line}", flush=True)
             time.sleep(0.01)
         return True
 
 
-def _forked(work: Callable[[], bool]) -> int:
-    """Run work in a fork, which ends with 1 if it is true or fails. → its process."""
+def _forked(work: Callable[[], bool], seconds: int = 3600) -> int:
+    """Run work in a fork, which ends with 1 if it is true, with 3 if it fails, or after seconds. → its process."""
     sys.stdout.flush()
     process = os.fork()
     if process:
@@ -108,19 +104,21 @@ def _forked(work: Callable[[], bool]) -> int:
     nowhere = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(nowhere, number)
-    code = 1
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    code = 3
     try:
         with tempfile.TemporaryDirectory() as folder:
             os.environ["TMPDIR"] = tempfile.tempdir = folder
             code = int(work())
+    except Exception:
+        code = 3
     finally:
         os._exit(code)
 
 
 def _fails(mutant: Mutant, items: list[Any]) -> bool:
-    """Whether a test fails with the mutant."""
-    plant(mutant)
-    return any(_run(items))
+    """Whether a test, or the module itself, fails with the mutant."""
+    return not plant(mutant) or any(_run(items))
 
 
 def _run(items: list[Any]) -> Iterator[bool]:
