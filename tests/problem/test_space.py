@@ -39,6 +39,9 @@ def test_under_an_equation_the_nearest_design_counts_in_box_widths():
     # A steep one, x₂ = 10 u: one unit of x₂ counts a tenth, as its range is ten times that of x₁.
     steep = Tied(double([0], [1]), double([1, 10]), double([0, 0])[0])
     assert steep.encode(double([0.2, 8])).tolist() == [[pytest.approx(0.5)]]
+    assert Tied(double([3], [4]), double([1, 10]), double([0, 0])[0]).encode(double([0.2, 8])).tolist() == [
+        [pytest.approx(0.5)]
+    ]
     # A coordinate that nothing moves has no say.
     fixed = Tied(double([0], [2]), double([1, -1, 0]), double([0, 1, 5])[0])
     assert fixed.encode(double([0.8, 0.8, 9])).tolist() == [[pytest.approx(0.5)]]
@@ -56,6 +59,7 @@ def test_caps_measure_only_what_is_above_them():
     space = Tied(double([0, 0], [9, 9]), torch.eye(2).double(), double([0, 0])[0], caps)
     assert space.excess(double([1.5, 1], [0.5, 5])).tolist() == [[0.5, 0], [0, 3]]
     assert Box(double([0], [1])).excess(double([1, 1])).shape == (1, 0)
+    assert Tied(double([0], [1]), double([1, 1]), double([0, 0])[0]).excess(double([1, 1])).shape == (1, 0)
 
 
 def test_a_lower_limit_is_a_cap_in_shares_of_the_range():

@@ -151,6 +151,13 @@ def test_an_element_holds_the_energy_of_a_uniform_strain():
     assert modes.shape == (5, 8)
 
 
+def test_an_element_is_that_of_sigmunds_99_lines():
+    nu = 0.3  # O. Sigmund, Struct. Multidisc. Optim. 21, 120 (2001), doi:10.1007/s001580050176: the first row of KE
+    row = [1 / 2 - nu / 6, 1 / 8 + nu / 8, -1 / 4 - nu / 12, -1 / 8 + 3 * nu / 8]
+    row += [-1 / 4 + nu / 12, -1 / 8 - nu / 8, nu / 6, 1 / 8 - 3 * nu / 8]
+    assert h.element_matrices(nu)[0][0].tolist() == pytest.approx([value / (1 - nu**2) for value in row])
+
+
 def test_laminates_have_the_rule_of_mixtures_along_their_layers():
     rho = np.zeros((6, 5))
     rho[:2] = 1

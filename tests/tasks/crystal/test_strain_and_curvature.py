@@ -162,3 +162,28 @@ def test_the_cells_of_a_table_are_described_by_their_lowest_branch():
     assert frame["relaxed_gap_spread"][0] == pytest.approx(0.3)
     assert frame["relaxed_branches"].tolist() == [2, 0, 0]
     assert frame["relaxed_failed"].tolist() == ["a; b", "c", "cancelled"]
+
+
+def test_figures_of_a_branch_are_rounded_for_reading(monkeypatch):
+    made = state(-40.0000004, 0.1)
+    made.info = {"gap": 1.23456789, "direct": 1.5000049}
+    monkeypatch.setattr(relaxation, "starts", lambda lattice: [relaxation.structure(CUBIC, {})])
+
+    class Ended:
+        def __init__(self, atoms, **_):
+            atoms.positions, atoms.calc = made.positions, made.calc
+            edges = np.array([-5.0] * (dft.VALENCE - 1) + [0.0, 1.23456789])
+            atoms.calc.get_ibz_k_points, atoms.calc.get_eigenvalues = lambda: [0], lambda kpt: edges
+
+        def run(self, **_):
+            pass
+
+    monkeypatch.setattr("ase.optimize.BFGS", Ended)
+    monkeypatch.setattr(dft, "gpaw_version", lambda: "0")
+    found = relaxation.relax(CUBIC, None)
+    (branch,) = found["branches"]
+    assert (branch["gap"], branch["direct"], branch["energy"]) == (1.23457, 1.23457, -40.0)
+    assert branch["displacement"] == round(branch["displacement"], 4)
+    assert branch["force"] == round(branch["force"], 5)
+    assert branch["sites"][1] == [round(value, 7) for value in branch["sites"][1]]
+    assert found["provenance"]["starts"] == "4 body diagonals"

@@ -151,6 +151,13 @@ def test_a_strain_is_a_symmetric_tensor_that_maps_the_cell():
     assert np.allclose(operator.structure(STRAIN, REST).positions[1] - atoms.positions[1], REST)
 
 
+def test_edges_are_searched_at_x_and_l():
+    half = np.array([(0, 1, 1), (1, 0, 1), (1, 1, 0)]) / 2
+    at_x, at_l = (k @ np.linalg.inv(half).T for k in (operator.X_POINTS, operator.L_POINTS))  # in 2π/a₀
+    assert np.abs(at_x).tolist() == [[0, 0, 1], [0, 1, 0], [1, 0, 0]]
+    assert at_l.tolist() == [[-0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.5, 0.5, -0.5], [0.5, 0.5, 0.5]]
+
+
 @pytest.mark.parametrize("mesh", [1, 2, 3])
 def test_k_points_are_a_cubic_mesh_half_a_step_off_gamma(mesh):
     k = operator.k_points(operator.Settings(mesh=mesh))
