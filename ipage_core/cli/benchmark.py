@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ipage_core.cli.parser import DESIGNS, add_workers, whole
+from ipage_core.cli.parser import DESIGNS, add_workers, file_name, whole
 from ipage_core.cli.shared import check_scheduler
 
 
@@ -57,7 +57,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="run nothing: merge the results of such folders; on duplicates the later folder wins",
     )
     parser.add_argument(
-        "--report", type=Path, metavar="HTML", help="write a report; without --out, of the shipped results"
+        "--report", type=file_name, metavar="HTML", help="write a report; without --out, of the shipped results"
     )
     parser.add_argument("--json", action="store_true", help="print a JSON object for each finished run")
     add_workers(parser, 2)
