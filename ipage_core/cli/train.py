@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
             locks.enter_context(sole_writer(arguments.model, PATIENCE))
             task = _with_rows(arguments, task, models)
         out = Path(arguments.out or task.models_folder or ".")
-        locks.enter_context(sole_writer(out))
+        locks.enter_context(sole_writer(out, PATIENCE))  # one that is refused holds it for a moment
         left = [out / f"{model}{end}" for model in models for end in (".checkpoint.safetensors", ".json")]
         if arguments.resume and not any(path.exists() for path in left) and not (arguments.data or arguments.add):
             raise ValueError(f"--resume: {out} holds no stopped run of {method}; start without --resume")
