@@ -15,7 +15,7 @@ EXPORT = ("tiles", "cell_mm", "thickness_mm", "material", "young_gpa")
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``design`` for cells only."""
-    group = parser.add_argument_group("architecture with --goal, or with --localize-on omega")
+    group = parser.add_argument_group("cells, with --goal or --localize-on omega")
     group.add_argument(
         "--localize-on",
         choices=["surrogate", "omega"],
@@ -39,7 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def add_export_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``export`` for cells only."""
-    group = parser.add_argument_group("architecture")
+    group = parser.add_argument_group("cells")
     group.add_argument("--tiles", metavar="NXxNY", help="cells along x and along y (default 3x3)")
     group.add_argument("--cell-mm", type=float, metavar="MM", help="width of a cell (default 10)")
     group.add_argument("--thickness-mm", type=float, metavar="MM", help="height of STL and 3MF (default 5)")

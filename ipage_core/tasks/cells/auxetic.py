@@ -75,7 +75,7 @@ def _parent(seed: int, family: int, member: int) -> _Parent:
         kind = ("noise",) if feature == 1 or rng.random() < 0.5 else ("motif",)
         space = CellSpace(feature=feature)
         result = solve(isotropic_goals(e, nu), 1, space=space, from_=kind, attempts=1, seed=own)  # type: ignore[arg-type]
-        if result.met[0]:
+        if result.met[0] and result.start[0] != "none":  # a stored cell would be no new one
             return _Parent(result.cells[0], e, nu, attempts)
 
 

@@ -60,7 +60,7 @@ def test_its_calculator_is_omega_and_leaves_the_atoms_at_rest(cif, tmp_path):
 @pytest.mark.parametrize(
     ("more", "why"),
     [
-        (["--x", "a=0:1"], "neither --x nor --command"),
+        (["--x", "a=0:1"], "takes none of --x"),
         (["--y", "hardness"], "not known"),
         (["--y", "gap"], "has no eigenvalues"),
         (["--strain", "lots"], "--strain lots"),
