@@ -25,7 +25,7 @@ REGIONS: tuple[Region, ...] = get_args(Region)
 
 LEAST_POOL, POOL = 400, 2
 """Starts of each kind: the minimum, and the number for each design."""
-LEAST_GROWN, GROWN = 400, 1
+LEAST_GROWN, GROWN = 200, 1
 """Solutions that each round of :func:`grow` adds: the minimum, and the number for each design."""
 FIRST = 3
 """Number of solutions for each design that the first designs are picked from."""
@@ -34,7 +34,7 @@ FEW = 200
 """Up to this many designs are picked anew from the pool after the pushes; of more, the pushed designs are kept."""
 BREATHED = 6
 """Points for each design that breathing k-means sees."""
-STRICT, CLOSINGS, PATIENCE = 6.0, 6, 2
+STRICT, CLOSINGS, PATIENCE = 6.0, 4, 2
 """Closing of holes: exponent of the distance, number of rounds, and rounds without gain after which it stops."""
 HOLES, CLIMBS, BEYOND = 50, 3, 1.2
 """Holes looked at in a round: the minimum, otherwise one for two designs; steps to the middle of each; and how much

@@ -3,6 +3,7 @@
 from functools import partial
 
 import pytest
+import streamlit as st
 
 from app.state import runs
 from app.workers import jobs, trainings
@@ -23,9 +24,9 @@ def _in_the_project_s_folder(monkeypatch):
 def app(monkeypatch):
     """Opens Explore with stand-ins for every trained model but ``cinn``, which is missing."""
     monkeypatch.setattr(runs, "load", partial(stand_ins.load, missing=("cinn",)))
-    runs.run.clear()
+    st.cache_data.clear()
     yield open_page
-    runs.run.clear()
+    st.cache_data.clear()  # the results of stand-ins are no one else's
 
 
 @pytest.fixture
