@@ -1,4 +1,5 @@
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -31,3 +32,12 @@ def pytest_collection_modifyitems(items):
 def _one_thread_and_a_seed():
     torch.set_num_threads(1)
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _named_tasks_are_forgotten():
+    """Tasks that a file of tests loads by path are not known to the next file."""
+    yield
+    registry = sys.modules.get("ipage_core.registry")
+    if registry is not None:
+        sys.modules["ipage_core.tasks"].TASKS.extend(registry.NAMED, {})

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +24,13 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     """Options of the command."""
     sub.add_argument("task", metavar="TASK", nargs="?")
     sub.add_argument("designs", type=Path, metavar="CSV", help="solutions.csv, or designs x1..xD with --target")
-    sub.add_argument("--within", type=float, default=0.05, metavar="EPS", help="ε, in box widths (default %(default)s)")
+    sub.add_argument(
+        "--within",
+        type=float,
+        default=0.05,
+        metavar="EPS",
+        help="ε, in box widths; for crystals in strain (default %(default)s)",
+    )
     sub.add_argument("--target", help="y*: m numbers separated by commas (default: the file's)")
     sub.add_argument("--constrain", action="append", default=[], metavar="EXPR", help="the constraints of the designs")
     sub.add_argument("--method", help="method whose posterior and surrogate give estimates (default: as for design)")
@@ -46,7 +54,9 @@ def run(arguments: argparse.Namespace) -> None:
     task = find_task(arguments.task, arguments.model)
     method = load_method(arguments, task)
     if not 0 < arguments.within < 10:
-        raise ValueError(f"--within {arguments.within:g}: accepted: a distance above 0, in box widths")
+        raise ValueError(f"--within {arguments.within:g}: accepted: a distance above 0")
+    if not 0 < arguments.seconds < math.inf:
+        raise ValueError(f"--seconds {arguments.seconds:g}: accepted: a number above 0")
     table = tables.read(arguments.designs, arguments)
     x, frame = tables.designs(task, arguments.designs, table, silent=True), table.frame
     if "stage" in frame:
@@ -60,7 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
     space = constraints.parse(task, expressions)
     tables.say(table)
     result = coverage_of(
-        task, method, x, y_star, arguments.within, space=space, seconds=arguments.seconds, progress=_print
+        task, method, x, y_star, arguments.within, space=space, seconds=arguments.seconds, progress=_printer()
     )
     print(file=sys.stderr)
     summary = {"n": len(x)} | result.summary()
@@ -108,5 +118,13 @@ def _hits(task: Task, x: Tensor, y_star: Tensor) -> Tensor:
     return verify(task, x, y_star.expand(len(x), -1)).hit
 
 
-def _print(tested: int, radius: float) -> None:
-    print(f"\r{tested} boxes, proved so far: {radius:.4f} ", end="", file=sys.stderr, flush=True)
+def _printer() -> Callable[[int, float], None]:
+    """Prints the number of boxes and the least radius that has been proved."""
+    least = math.inf
+
+    def show(tested: int, radius: float) -> None:
+        nonlocal least
+        least = min(least, radius)
+        print(f"\r{tested} boxes, proved so far: {least:.4f} ", end="", file=sys.stderr, flush=True)
+
+    return show

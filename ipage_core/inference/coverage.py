@@ -90,7 +90,8 @@ class Coverage:
         if len(self.distance):
             how = "Measured" if self.measured else "Estimate"
             said.append(
-                f"{how}, over the box: {percent(self.share())} of the solutions have a design within {self.within:g}."
+                f"{how}, over the box: {percent(self.share())} of the solutions have a design within {self.within:g}"
+                f"{'' if self.unit == 'box widths' else f' {self.unit}'}."
             )
         if len(self.posterior):
             share, low, high = self.likely()

@@ -210,6 +210,8 @@ def test_coverage_of_half_a_circle_is_a_half():
     assert abs(told.share() - expected) < 0.03
     assert abs(told.fill - 0.5 / math.sqrt(2)) < 0.01  # from (0, −1/2) to (±1/2, 0), in box widths of 2
     assert "Measured, over the box:" in told.sentence()
+    assert told.sentence().endswith("within 0.05.")
+    assert coverage(solutions(), half(), 0.1, unit="of strain").sentence().endswith("within 0.1 of strain.")
     assert told.summary()["proved_radius"] is None
 
 

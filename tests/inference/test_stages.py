@@ -357,6 +357,9 @@ def test_a_surrogates_set_is_met_within_what_float32_can():
     for slow in (replace(task, omega=None), replace(task, omega_seconds=1.0)):
         with pytest.raises(NoRule, match="no proof available"):
             by_omega(slow, parse(task), ONES)
+    noisy = replace(task, omega=lambda x: task.omega(x) + torch.rand(len(x), 1, dtype=x.dtype))
+    with pytest.raises(NoRule, match="different values for the same x"):
+        by_omega(noisy, parse(task), ONES)
     with pytest.raises(NoRule, match="caps and whole numbers"):
         pieces_of(task, parse(task, ["a + c <= 1"]), ONES)
 
