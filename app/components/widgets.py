@@ -358,7 +358,8 @@ def _ask_target(task: Task, j: int, kind: str, usual: float, natural: tuple[str,
     """Number and slider for one coordinate of y*, with the histogram of the training data above the slider."""
     values, number, slider = data(task.name), f"y{j + 1}", f"slide_{task.name}_{j + 1}"
     label, alone = task.property_labels[j], task.n_targets == 1
-    left, right = st.columns([1, 2.4] if alone else [1.25, 1.4], gap="small", vertical_alignment="bottom")
+    shares = [1.7, 2.2] if natural else [1, 2.4] if alone else [1.25, 1.4]
+    left, right = st.columns(shares, gap="small", vertical_alignment="bottom")
     named = f"Target y*: {label.removeprefix('y = ')}".removesuffix(": y")
     if natural:
         first, left = left.columns(2)

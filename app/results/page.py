@@ -255,12 +255,12 @@ def _progress(job: Rerun, before: str) -> None:
         text_column, stop = st.columns([4, 1], vertical_alignment="center")
         left = "" if job.eta is None else f", about {job.eta:.0f} s left"
         text_column.progress(job.done / max(job.total, 1), f"{described(job)}: {job.done} of {job.total}{left}")
-        stop.button("Cancel", key="cell-cancel", on_click=job.cancel, icon=":material/close:", width="stretch")
+        stop.button("Cancel", key="cell-cancel", on_click=job.stop, icon=":material/close:", width="stretch")
     if job.state != before:
         st.rerun()
     elif job.state == "failed":
         st.error(f"The run stopped: {plain(job.message)}", icon=":material/error:")
-    elif job.state == "cancelled":
+    elif job.state == "stopped":
         st.info("Cancelled; finished runs are kept.", icon=":material/close:")
     elif job.state == "done":
         _outcome(job)

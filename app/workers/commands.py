@@ -29,10 +29,14 @@ class Run:
             return
         self.arguments, self.said, self.message = arguments, [], ""
         try:
-            self.process = Followed([*COMMAND, *arguments])
+            self.process = Followed(self.command())
             self.state = "running"
         except OSError as error:
             self.state, self.message = "failed", str(error)
+
+    def command(self) -> list[str]:
+        """The arguments of Python."""
+        return [*COMMAND, *self.arguments]
 
     def poll(self) -> None:
         """Read its new output, and whether it has ended."""
@@ -42,7 +46,7 @@ class Run:
         self.said += self.process.lines()
         if code is not None:
             self.state = "done" if code == 0 else "failed"
-            name = f"ipage_core {self.arguments[0]}: "
+            name = f"ipage_core {next(iter(self.arguments), '')}: "
             self.message = "" if code == 0 else self.process.why().removeprefix(name)
             self.process.end()
 

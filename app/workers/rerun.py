@@ -7,59 +7,40 @@ import functools
 import json
 from dataclasses import dataclass
 
-from app.workers.process import Followed
+from app.workers import commands
 from ipage_core.registry import home
 
-COMMAND = ["-m", "ipage_core", "benchmark"]
 OUT = home().resolve() / "benchmark"
 """Folder of the journals: runs recorded there are not repeated."""
 
 
 @dataclass
-class Rerun:
-    """The server's current benchmark run, if any. Pages poll it; nothing blocks."""
+class Rerun(commands.Run):
+    """The server's current benchmark run, if any."""
 
-    arguments: tuple[str, ...] = ()
-    state: str = "idle"
-    """idle, running, done, cancelled or failed"""
     done: int = 0
     total: int = 0
     eta: float | None = None
-    message: str = ""
-    process: Followed | None = None
 
     def start(self, *arguments: str) -> None:
-        """Start a run, unless one is already running."""
-        if self.state == "running":
-            return
-        options = [*arguments, "--only", "tables", "--json", "--workers", "1", "--out", str(OUT)]
-        self.arguments, self.done, self.total, self.eta, self.message = arguments, 0, 0, None, ""
-        try:
-            self.process = Followed([*COMMAND, *options])
-            self.state = "running"
-        except OSError as error:
-            self.state, self.message = "failed", str(error)
+        """Start a run of some cells, unless one is already running."""
+        if self.state != "running":
+            self.done, self.total, self.eta = 0, 0, None
+        super().start(*arguments)
+
+    def command(self) -> list[str]:
+        """The arguments of Python."""
+        options = ["--only", "tables", "--json", "--workers", "1", "--out", str(OUT)]
+        return [*commands.COMMAND, "benchmark", *self.arguments, *options]
 
     def poll(self) -> None:
         """Read its new output."""
-        if self.state != "running" or self.process is None:
-            return
-        code = self.process.code
-        for line in self.process.lines()[::-1]:
+        super().poll()
+        for line in reversed(self.said):
             with contextlib.suppress(ValueError, KeyError, TypeError):  # a line that reports no progress
                 text = json.loads(line)
                 self.done, self.total, self.eta = text["done"], text["total"], text["eta"]
                 break
-        if code is not None:
-            self.state = "done" if code == 0 else "failed"
-            self.message = "" if code == 0 else self.process.why()
-            self.process.end()
-
-    def cancel(self) -> None:
-        """End it and its workers. Finished runs stay in the journal."""
-        if self.state == "running" and self.process is not None:
-            self.process.end()
-            self.state = "cancelled"
 
 
 @functools.cache

@@ -17,7 +17,7 @@ from app.figures.theme import unpacked
 from app.results import page as view
 from app.results import paper_tables, report
 from app.results import shown as results
-from app.workers import process, rerun
+from app.workers import commands, process, rerun
 from ipage_core import benchmark
 from ipage_core.benchmark import (
     ablation,
@@ -369,7 +369,7 @@ def faked(monkeypatch, tmp_path):
     """A stand-in for the benchmark program."""
 
     def fake(code):
-        monkeypatch.setattr(rerun, "COMMAND", ["-c", code])
+        monkeypatch.setattr(commands, "COMMAND", ["-c", code])
         return rerun.Rerun()
 
     return fake
@@ -393,11 +393,11 @@ def test_lines_that_tell_no_progress_are_passed_over(faked):
 def test_no_file_is_left_of_a_run_however_it_ends(faked, tmp_path, monkeypatch):
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    for code, state in (("print('{}')", "done"), ("import sys\nsys.exit(1)", "failed"), ("input", "cancelled")):
-        job = faked("import time\ntime.sleep(60)" if state == "cancelled" else code)
+    for code, state in (("print('{}')", "done"), ("import sys\nsys.exit(1)", "failed"), ("input", "stopped")):
+        job = faked("import time\ntime.sleep(60)" if state == "stopped" else code)
         job.start()
-        if state == "cancelled":
-            job.cancel()
+        if state == "stopped":
+            job.stop()
         follow(job)
         assert job.state == state
     monkeypatch.setattr(process.sys, "executable", str(tmp_path / "nothing"))
@@ -420,12 +420,12 @@ def test_a_run_is_cancelled_and_another_may_begin(faked):
     first = job.process
     job.start()  # left alone
     assert job.process is first
-    job.cancel()
-    assert job.state == "cancelled"
+    job.stop()
+    assert job.state == "stopped"
     assert first.code is not None
     job.start()
     assert job.state == "running"
-    job.cancel()
+    job.stop()
 
 
 def test_every_figure_of_what_ships_can_be_drawn():

@@ -166,7 +166,7 @@ def _show_row(row: int, place: int) -> None:
                     else None,
                 )
             if value is not None:
-                st.markdown(f"z = {z_score(_name(row), value):.2f}", width="content")
+                st.markdown(f"z = {z_score(_name(row), value):.2f}", width=76)
         st.button(
             "",
             icon=":material/delete:",
