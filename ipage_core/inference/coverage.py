@@ -89,9 +89,10 @@ class Coverage:
             said.append(f"Proved: no solution in the box is farther than {radius:.4f} {self.unit} from a design.")
         if len(self.distance):
             how = "Measured" if self.measured else "Estimate"
+            unit = "" if self.unit == "box widths" else f" {self.unit}"
             said.append(
-                f"{how}, over the box: {percent(self.share())} of the solutions have a design within {self.within:g}"
-                f"{'' if self.unit == 'box widths' else f' {self.unit}'}."
+                f"{how}, over the box: {percent(self.share())} of the known solutions have a design within "
+                f"{self.within:g}{unit}."
             )
         if len(self.posterior):
             share, low, high = self.likely()

@@ -151,7 +151,8 @@ def design(
             omega_evals = omega_evals or (CORRECTIONS if task.verifies_by_default else 0)
         replaceable = ~aimless & ~stays  # replacing a spread sample would leave a gap
         if fill is not None:
-            filled = fill_samples(chain, samples, goal, fill, seed, AT_MOST - total)
+            # Designs for a target that is lost aim elsewhere: nothing is known of its solutions.
+            filled = Filled(fill, 0) if lost.any() else fill_samples(chain, samples, goal, fill, seed, AT_MOST - total)
             goal, y_star, replaced, aimless, replaceable = (
                 torch.cat((t, t[:1].expand(filled.added, *t.shape[1:])))
                 for t in (goal, y_star, replaced, aimless, replaceable)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -79,10 +80,10 @@ class Filled:
 
     within: float
     added: int
-    share_before: float
-    share_after: float
-    posterior_before: float
-    posterior_after: float
+    share_before: float = math.nan
+    share_after: float = math.nan
+    posterior_before: float = math.nan
+    posterior_after: float = math.nan
 
     def summary(self) -> dict[str, Any]:
         """The figures for JSON; null if unknown."""

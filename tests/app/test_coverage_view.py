@@ -26,7 +26,7 @@ def figure(test):
 
 
 def sentence(test):
-    return next(m.value for m in test.markdown if "of the solutions have a design within" in m.value)
+    return next(m.value for m in test.markdown if "of the known solutions have a design within" in m.value)
 
 
 def test_coverage_is_worked_out_when_asked_for(coverage):

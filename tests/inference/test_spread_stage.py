@@ -87,6 +87,15 @@ def test_filling_adds_designs_and_says_what_the_coverage_became():
         design(TASKS["sinewave"], stand_ins.load("sinewave", "ipage"), torch.tensor([[1.2], [1.3]]), 5, fill=0.1)
 
 
+def test_the_gaps_of_a_target_that_cannot_be_reached_are_unknown():
+    task = TASKS["sinewave"]
+    solutions = design(task, stand_ins.load("sinewave", "ipage"), torch.tensor([2.5]), 5, fill=0.1)
+    assert len(solutions.final) == 5
+    assert solutions.filled["added"] == 0
+    assert solutions.filled["share_before"] is None
+    assert "cannot be reached" in solutions.note
+
+
 def test_solutions_tell_their_coverage():
     method = stand_ins.load("sinewave", "ipage")
     told = run("sinewave", 100, spread="box").coverage(0.05, method=method)
