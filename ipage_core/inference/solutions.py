@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path as Folder
@@ -14,6 +13,8 @@ import torch
 from torch import Tensor
 
 from ipage_core.inference.latent_design import Sampling
+from ipage_core.inference.solution_tables import named_table, numbered_table
+from ipage_core.inference.solution_text import in_words, summary
 from ipage_core.inference.verification import Verification, omega_bar, verify
 from ipage_core.networks.store import load_tensors, save_tensors
 from ipage_core.problem.target import Goal, Target
@@ -90,18 +91,7 @@ class Solutions:
         return len(self.final)
 
     def __repr__(self) -> str:
-        errors = self.verification.resim_error[self.verification.resim_error.isfinite()]
-        result = f"{self.verification.calls} verified by Ω, {int(self.verification.hit.sum())} hits"
-        if len(errors):
-            result += f", median error {errors.median().sqrt():.2g}"
-        if not self.verification.calls:
-            result = "predicted, not verified by Ω" if self.task.omega else "predicted, not verified: the task has no Ω"
-        lines = [
-            f"{len(self)} designs of {self.task.name} for {self._target_text()}",
-            f"  by {self.method}, {self.sampling} latent points, seed {self.seed}; {result}",
-            f"  inputs {_some(self.task.x_labels)}; properties {_some(self.task.property_labels)}",
-        ]
-        return "\n".join([*lines, *(f"  {sentence}" for sentence in (self.task.remark, self.note) if sentence)])
+        return in_words(self)
 
     def _repr_html_(self) -> str:
         """The text and the first six designs as a small HTML table, for notebooks."""
@@ -109,15 +99,6 @@ class Solutions:
 
         shown = self.to_frame().iloc[:, :12].head(6)
         return f"<p>{escape(repr(self)).replace(chr(10), '<br>')}</p>{shown.to_html(index=False, escape=True)}"
-
-    def _target_text(self) -> str:
-        different = self.y_star.unique(dim=0)
-        if len(different) > 1:
-            return f"{len(different)} targets"
-        values = ", ".join(f"{value:g}" for value in different[0].tolist())
-        units = {target.unit for target in self.task.targets}
-        unit = f" {units.pop()}" if len(units) == 1 else ""
-        return ((f"({values})" if len(different[0]) > 1 else values) + unit).rstrip()
 
     def to_frame(self) -> pd.DataFrame:
         """Convert the designs to a table with named columns and units.
@@ -133,20 +114,7 @@ class Solutions:
         >>> list(design("sinewave", 1.2, n=3).to_frame())
         ['sample', 'x₁', 'x₂', 'y', 'y predicted', 'hit']
         """
-        columns: dict[str, Any] = {"sample": range(len(self))}
-        for variable, values in zip(self.task.variables, self.final.double().numpy().T, strict=True):
-            columns[variable.label] = [variable.show(v) for v in values] if variable.kind == "category" else values
-        if self.task.omega is not None:
-            columns |= dict(zip(self.task.property_labels, self.verification.y.double().numpy().T, strict=True))
-        if self.surrogate is not None:
-            predicted = [
-                f"{target.name} predicted" + (f" [{target.unit}]" if target.unit else "")
-                for target in self.task.targets
-            ]
-            columns |= dict(zip(predicted, self.surrogate.double().numpy().T, strict=True))
-        if self.task.omega is not None:
-            columns["hit"] = self.verification.hit.numpy()
-        return pd.DataFrame(columns)
+        return named_table(self)
 
     def verify(self) -> Solutions:
         """Run Ω on every design. A progress bar shows how far a slow Ω is.
@@ -384,83 +352,12 @@ class Solutions:
 
     def frame(self) -> pd.DataFrame:
         """One row per sample and stage, with the columns of ``solutions.csv``; unknown values are NaN."""
-        nowhere = Verification.nowhere(self.task, len(self.final))
-        stages = [("posterior", self.posterior, self.surrogate_posterior, nowhere, torch.zeros_like(self.replaced))]
-        if self.localized is None:
-            stages = [("posterior", self.posterior, None, self.verification, self.replaced)]
-        else:
-            stages.append(("localized", self.localized, self.surrogate, self.verification, self.replaced))
-        m = self.task.n_targets
-        blocks = []
-        for stage, x, surrogate, verification, replaced in stages:
-            columns: dict[str, Any] = {"sample": range(len(x)), "stage": stage}
-            columns |= _numbered("target", self.y_star)
-            columns |= _numbered("x", x)
-            columns |= _numbered(
-                "surrogate", torch.full_like(self.y_star, math.nan) if surrogate is None else surrogate
-            )
-            columns |= _numbered("y", verification.y[:, :m])
-            columns["resim_error"] = verification.resim_error.numpy()
-            columns["in_bounds"] = self.task.in_bounds(x).numpy()
-            columns["replaced"] = replaced.numpy()
-            for j, label in enumerate(self.task.property_labels[m:]):
-                columns[label] = verification.y[:, m + j].numpy()
-            columns["basis"] = basis(verification.y, surrogate is not None)
-            if not self.task.columns:  # else the table's own names follow
-                columns |= words_of_categories(self.task, x)
-            blocks.append(pd.DataFrame(columns))
-        return pd.concat(blocks, ignore_index=True)
+        return numbered_table(self)
 
     def summary(self) -> dict[str, Any]:
         """The JSON object of the command line: counts, errors by Ω (null if it did not run) and seconds."""
-        errors = self.verification.resim_error[self.verification.resim_error.isfinite()]
-        figures: dict[str, Any] = {
-            "n": len(self.final),
-            "resim_mse": errors.mean().item() if len(errors) else None,
-            "resim_median": errors.median().item() if len(errors) else None,
-            "verified": self.verification.calls,
-            "hits": int(self.verification.hit.sum()),
-            "in_bounds": int(self.task.in_bounds(self.final).sum()),
-            "replaced": int(self.replaced.sum()),
-            "success_before_replacement": self.success_before_replacement,
-            "omega_calls": self.omega_calls,
-            "seconds": {name: round(value, 4) for name, value in self.seconds.items()},
-        }
-        if self.modes is not None and (self.modes >= 0).any() and (self.y_star == self.y_star[0]).all():
-            figures["modes_found"] = len(set(self.modes.tolist()) - {-1})
-            figures["modes_total"] = self.task.n_modes
-        if self.verification.calls > len(errors):
-            figures["omega_failed"] = self.verification.calls - len(errors)
-        if self.filled is not None:
-            figures["filled"] = self.filled
-        if self.note:
-            figures["note"] = self.note
-        return figures
+        return summary(self)
 
 
 _TENSORS = (*("y_star", "z", "posterior", "localized", "surrogate_posterior", "surrogate", "replaced", "cycle_error"),)
 _VALUES = ("method", "sampling", "seed", "success_before_replacement", "omega_calls", "seconds", "note")
-
-
-def _some(names: tuple[str, ...], most: int = 6) -> str:
-    return ", ".join(names) if len(names) <= most else f"{names[0]}, …, {names[-1]} ({len(names)})"
-
-
-VERIFIED, PREDICTED, SAMPLED, MEASURED = "verified by Ω", "predicted", "not predicted", "measured row"
-"""What a design rests on: the column ``basis`` of ``solutions.csv``. A table adds the interval to a prediction."""
-
-
-def basis(y: Tensor, predicted: bool) -> list[str]:
-    """For results of Ω (n, m), NaN where it did not run or failed: what each design rests on. → (n,)."""
-    other = PREDICTED if predicted else SAMPLED
-    return [VERIFIED if fine else other for fine in y.isfinite().all(1).tolist()]
-
-
-def words_of_categories(task: Task, x: Tensor) -> dict[str, list[float | str]]:
-    """Further columns of ``solutions.csv`` for designs (n, d): each category's words, under its name."""
-    chosen = [(j, v) for j, v in enumerate(task.variables) if v.kind == "category"]
-    return {v.name: [v.show(value) for value in x[:, j].tolist()] for j, v in chosen}
-
-
-def _numbered(name: str, values: Tensor) -> dict[str, Any]:
-    return {f"{name}{j + 1}": column for j, column in enumerate(values.double().numpy().T)}

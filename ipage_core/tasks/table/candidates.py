@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from ipage_core.inference.methods import METHODS
-from ipage_core.inference.solutions import MEASURED, PREDICTED
+from ipage_core.inference.solution_tables import MEASURED, PREDICTED
 from ipage_core.networks.base import Network
 from ipage_core.problem.task import Task
 from ipage_core.tasks.table import trust
