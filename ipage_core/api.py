@@ -337,10 +337,10 @@ def read_table(
 
 
 def _of_table(table: Table, folder: Path, kinds: Mapping[str, str] | None) -> Task:
-    from ipage_core.tasks.table import own_data
+    from ipage_core.tasks.table import own_data, own_task
 
     if not hasattr(table, "frame"):
         raise ValueError(f"Expected a task, its name, or what read_table returns, got {type(table).__name__}")
     if (folder / own_data.CARD).exists():
-        return own_data.load(folder)
+        return own_task.load(folder)
     return own_data.create(folder, table.frame, table.x, table.y, source=table.source, units=table.units, kinds=kinds)

@@ -118,9 +118,9 @@ def load_folder(folder: str | Path) -> Task:
         from ipage_core.tasks.command import task as command
 
         return command.load(path)
-    from ipage_core.tasks.table import own_data
+    from ipage_core.tasks.table import own_task
 
-    return own_data.load(path)
+    return own_task.load(path)
 
 
 @cache
@@ -238,10 +238,10 @@ def _of_tables() -> Iterator[Task]:
 @cache
 def _of_table(folder: Path, card_written: int, rows_written: int) -> Task | None:
     from ipage_core.networks.store import ModelUnavailable
-    from ipage_core.tasks.table import own_data
+    from ipage_core.tasks.table import own_task
 
     try:
-        return own_data.load(folder)
+        return own_task.load(folder)
     except ModelUnavailable as error:
         LOG.warning("%s", error)
         return None

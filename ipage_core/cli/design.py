@@ -131,11 +131,11 @@ def _request(arguments: argparse.Namespace, task: Task) -> DesignRequest:
     """The design request from the options."""
     from ipage_core.problem.request import DesignRequest
     from ipage_core.problem.target import Target
-    from ipage_core.tasks.table import own_data
+    from ipage_core.tasks.table import own_task
 
     rows: list[list[float]] = []
     if arguments.targets is not None:
-        own = own_data.property_names(task)
+        own = own_task.property_names(task)
         rows = tables.targets(task, arguments.targets, tables.read(arguments.targets, arguments), own).tolist()
         target = Target.of(task, rows[0])
     elif arguments.goal:

@@ -197,7 +197,7 @@ def _of_crystal(arguments: argparse.Namespace) -> Card:
     from ipage_core.tasks.own_crystal import card as crystals
     from ipage_core.tasks.own_crystal import symmetry
     from ipage_core.tasks.own_crystal.task import command, referenced
-    from ipage_core.tasks.table.own_data import slug
+    from ipage_core.tasks.table.card import slug
 
     if arguments.x or arguments.call or arguments.data:
         raise ValueError(

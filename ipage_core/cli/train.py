@@ -112,11 +112,11 @@ def _task_to_train(arguments: argparse.Namespace) -> Task:
         raise ValueError("--out DIR is required")
     if not arguments.data:
         return find_task(arguments.task, arguments.model)
-    from ipage_core.tasks.table import own_data, reader
+    from ipage_core.tasks.table import own_data, own_task, reader
     from ipage_core.tasks.table.names import choose
 
     if (arguments.out / own_data.CARD).exists() and arguments.resume:
-        return own_data.load(arguments.out)
+        return own_task.load(arguments.out)
     if not arguments.x or not arguments.y:
         raise ValueError("--data needs --x COLS and --y COLS: input and property columns, separated by commas")
     table = reader.read_table(arguments.data, tables.settings(arguments))

@@ -320,7 +320,7 @@ def table() -> None:
     import pandas as pd
 
     from ipage_core.cli.main import main
-    from ipage_core.tasks.table import own_data
+    from ipage_core.tasks.table import own_task
 
     def truth(x):
         return 10 * np.sin(np.pi * x[:, 0] * x[:, 1]) + 20 * (x[:, 2] - 0.5) ** 2 + 10 * x[:, 3] + 5 * x[:, 4]
@@ -334,7 +334,7 @@ def table() -> None:
         main(
             ["train", "--data", f"{folder}/friedman.csv", "--x", "a,b,c,d,e", "--y", "y", "--out", str(model), "--json"]
         )
-        task = own_data.load(model)
+        task = own_task.load(model)
         method = load(task, task.default_method)
         low, high = task.bounds.numpy()
         reference = crossings(

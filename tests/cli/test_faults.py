@@ -21,7 +21,7 @@ from ipage_core.cli.main import main
 from ipage_core.runtime import executor as cluster
 from ipage_core.runtime.files import replacing
 from ipage_core.tasks.export import files
-from ipage_core.tasks.table import own_data
+from ipage_core.tasks.table import own_data, own_task
 from ipage_core.tasks.table import reader as tables
 from tests.support import malformed
 from tests.support.browser import server
@@ -46,7 +46,7 @@ def test_a_malformed_table_is_a_task_or_a_sentence_and_no_task(tmp_path_factory,
     except ValueError:
         assert not folder.exists()
     else:
-        assert own_data.load(folder).bounds.isfinite().all()
+        assert own_task.load(folder).bounds.isfinite().all()
 
 
 @pytest.mark.parametrize("samples", [["../../evil"], ["/etc/evil"], [".."], [-1], [1.5], [True], ["=1+1"], [3, 3]])

@@ -3,7 +3,7 @@ import pytest
 from ipage_core.problem.constraints import parse
 from ipage_core.problem.names import find
 from ipage_core.tasks import TASKS
-from ipage_core.tasks.table import own_data
+from ipage_core.tasks.table import own_data, own_task
 from ipage_core.tasks.table.names import choose, coordinates, targets
 from tests.tasks.table.test_own_data import table
 
@@ -77,9 +77,9 @@ def test_designs_and_targets_come_under_the_tables_own_names(task):
     assert coordinates(task, ["x1", "x2", "x3", "stage", *own]) == ["x1", "x2", "x3"]
     assert coordinates(task, ["x1", "x2"]) is None
     assert coordinates(TASKS["crystal"], ["a", "b", "c", "α", "β", "γ"]) == ["a", "b", "c", "α", "β", "γ"]
-    assert targets(task, ["gap [eV]"], own_data.property_names(task)) == ["gap [eV]"]
-    assert targets(task, ["gap"], own_data.property_names(task)) == ["gap"]
-    assert targets(task, ["y1"], own_data.property_names(task)) == ["y1"]
+    assert targets(task, ["gap [eV]"], own_task.property_names(task)) == ["gap [eV]"]
+    assert targets(task, ["gap"], own_task.property_names(task)) == ["gap"]
+    assert targets(task, ["y1"], own_task.property_names(task)) == ["y1"]
 
 
 @pytest.mark.parametrize(

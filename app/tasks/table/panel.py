@@ -31,7 +31,7 @@ from ipage_core.problem.request import DesignRequest
 from ipage_core.problem.task import Task
 from ipage_core.runtime.files import spreadsheet_safe
 from ipage_core.tasks import TASKS
-from ipage_core.tasks.table import candidates, own_data
+from ipage_core.tasks.table import candidates, own_data, own_task
 from ipage_core.tasks.table import reader as tables
 from ipage_core.tasks.table.lattice import lattice
 from ipage_core.tasks.table.trust import interval_text
@@ -49,7 +49,7 @@ def mine() -> list[Task]:
 def usual_training(rows: int, size: str) -> Fit:
     """The recipe's settings for own data with this many rows; they depend on nothing else in the data."""
     any_task = replace(next(iter(TASKS.values())), name="own-data", data_size=max(1, rows))
-    like = replace(any_task, recipes=own_data.recipes(any_task), networks=own_data.networks)
+    like = replace(any_task, recipes=own_task.recipes(any_task), networks=own_task.networks)
     return recipe(like, "mlp", size)[2]
 
 
@@ -87,7 +87,7 @@ def table(run: Run) -> pd.DataFrame:
     columns |= {"distance": final["nearest_distance"], "nearest row": final["nearest_row"]}
     columns |= {"rests on": final["basis"]}
     names = list(zip(x_names(task), range(task.d), strict=True))[:MOST_COLUMNS]
-    return pd.DataFrame(columns | {name: own_data.shown(task, j, final[f"x{j + 1}"]) for name, j in names})
+    return pd.DataFrame(columns | {name: own_task.shown(task, j, final[f"x{j + 1}"]) for name, j in names})
 
 
 def _columns(run: Run, names: list[str]) -> dict[str, Any]:

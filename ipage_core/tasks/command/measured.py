@@ -19,7 +19,7 @@ from ipage_core.runtime.files import replacing
 from ipage_core.tasks.command.card import Card
 from ipage_core.tasks.command.columns import property_, variable
 from ipage_core.tasks.command.rows import Floats, numbers_of
-from ipage_core.tasks.table import kinds, own_data
+from ipage_core.tasks.table import kinds, own_data, own_task
 from ipage_core.tasks.table.card import label_of, read_card, write_card
 from ipage_core.tasks.table.names import choose
 from ipage_core.tasks.table.reader import numbers
@@ -138,7 +138,7 @@ def of_folder(folder: Path) -> tuple[tuple[Variable, ...], tuple[Property, ...],
     Raises:
         ValueError: the folder holds no own data.
     """
-    task, rows, card = own_data.load(folder), measured(folder), read_card(folder)
+    task, rows, card = own_task.load(folder), measured(folder), read_card(folder)
     sources = [card["rounds"][k]["source"] for k in rows.round.tolist()]
     return task.variables, task.targets, rows.x.numpy(), rows.y.numpy(), sources
 

@@ -24,7 +24,8 @@ from ipage_core.tasks.command import measured, rows
 from ipage_core.tasks.command.card import Card
 from ipage_core.tasks.command.evaluate import evaluate
 from ipage_core.tasks.command.rows import Floats
-from ipage_core.tasks.table import own_data
+from ipage_core.tasks.table import own_task
+from ipage_core.tasks.table.card import inert
 
 LEAST_ROWS = 10
 """Fewest rows for training."""
@@ -77,16 +78,16 @@ def load(folder: Path) -> Task:
         omega=omega,
         omega_seconds=max(SLOW, float(seconds)) if math.isfinite(seconds) else math.inf,
         default_target=tuple(float(f"{v:.3g}") for v in usual),
-        source=own_data.inert(f"command: {shlex.join(card.command)}"),
+        source=inert(f"command: {shlex.join(card.command)}"),
         support=tuple((v.low, v.high) if v.kind == "real" and v.scale == "linear" else None for v in card.variables),
         dequantize=tuple(0.0 if v.kind == "real" else 0.5 for v in card.variables),
         stored=stored,
         evaluated=evaluated,
-        networks=own_data.networks,
+        networks=own_task.networks,
         models_folder=folder,
         data_size=max(1, len(results)),
     )
-    task = replace(task, recipes=own_data.recipes(task), collect=_collector(folder, card))
+    task = replace(task, recipes=own_task.recipes(task), collect=_collector(folder, card))
     if not (folder / "crystal.json").exists():
         return task
     from ipage_core.tasks.own_crystal.task import dressed

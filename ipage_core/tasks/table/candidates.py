@@ -16,7 +16,9 @@ from ipage_core.inference.solution_tables import MEASURED, PREDICTED
 from ipage_core.networks.base import Network
 from ipage_core.problem.task import Task
 from ipage_core.tasks.table import trust
-from ipage_core.tasks.table.own_data import measured, named, read_card
+from ipage_core.tasks.table.card import read_card
+from ipage_core.tasks.table.own_task import named
+from ipage_core.tasks.table.rows import measured
 from ipage_core.tasks.table.surrogate import TableSurrogate
 
 if TYPE_CHECKING:

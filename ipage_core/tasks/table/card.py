@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ipage_core.networks.store import ModelUnavailable
-from ipage_core.runtime.files import replacing
+from ipage_core.runtime.files import PATIENCE, replacing, sole_writer
 from ipage_core.tasks.table.units import split_name
 
 CARD = "task.json"
@@ -82,6 +82,15 @@ def write_card(folder: Path, card: dict[str, Any]) -> None:
     """Write ``task.json`` atomically."""
     with replacing(folder / CARD) as beside:
         beside.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n")
+
+
+def note_accuracy(folder: Path, model: str, accuracy: dict[str, Any]) -> None:
+    """Add a trained model's held-out accuracy to the history, with the last round in its training data."""
+    with sole_writer(folder, PATIENCE):
+        card = read_card(folder)
+        rounds = [dict(r) for r in card["rounds"]]
+        rounds[-1]["held_out"] = rounds[-1].get("held_out", {}) | {model: accuracy}
+        write_card(folder, card | {"rounds": rounds})
 
 
 def inert(text: str) -> str:

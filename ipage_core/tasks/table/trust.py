@@ -12,7 +12,7 @@ from torch import Tensor
 from ipage_core.networks.base import Network
 from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task
-from ipage_core.tasks.table.own_data import measured
+from ipage_core.tasks.table.rows import measured
 from ipage_core.tasks.table.surrogate import NORMAL
 
 if TYPE_CHECKING:

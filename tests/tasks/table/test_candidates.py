@@ -7,7 +7,7 @@ import torch
 
 from ipage_core.inference.methods import Loaded
 from ipage_core.networks.base import Network
-from ipage_core.tasks.table import candidates, own_data
+from ipage_core.tasks.table import candidates, own_data, own_task
 
 
 class Sure(Network):
@@ -32,7 +32,7 @@ def task(tmp_path):
     table = table[np.hypot(table["a"] - 0.5, table["b"] / 1000 - 0.5) > 0.2].reset_index(drop=True)
     table["y"] = table["a"]
     own_data.create(tmp_path / "own", table, ["a", "b"], ["y"], title="own", source="rows.csv")
-    return own_data.load(tmp_path / "own")
+    return own_task.load(tmp_path / "own")
 
 
 def test_the_nearest_row_is_nearest_in_widths_of_the_box(task):

@@ -8,7 +8,7 @@ import torch
 import ipage_core as ipage
 from ipage_core.inference.methods import load
 from ipage_core.problem import constraints
-from ipage_core.tasks.table import candidates, kinds, own_data, reader
+from ipage_core.tasks.table import candidates, kinds, own_data, own_task, reader
 from ipage_core.training.recipes import train
 
 BASE = {"ethanol": 1.0, "oil": 3.0, "water": 0.0}
@@ -45,7 +45,7 @@ def task(tmp_path_factory):
         quick.setattr("ipage_core.networks.gaussian_process.STEPS", 25)
         for model in ("mlp", "inn"):
             train(made, model, folder, epochs=2)
-    return own_data.load(folder)
+    return own_task.load(folder)
 
 
 def test_words_and_codes_become_categories(task):

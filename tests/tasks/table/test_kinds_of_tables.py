@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ipage_core.problem import constraints
-from ipage_core.tasks.table import own_data
+from ipage_core.tasks.table import own_data, own_task
 from ipage_core.tasks.table.columns import YES_NO
 from ipage_core.tasks.table.lattice import lattice_in_angstrom
 from ipage_core.tasks.table.names import choose
@@ -58,7 +58,7 @@ def test_words_and_codes_are_categories(tmp_path, seed):
     assert task.variables[2].levels == tuple(map(str, sorted(codes)))
     x = drawn(task)
     assert torch.equal(x[:, 1:], x[:, 1:].round())
-    assert own_data.shown(task, 1, pd.Series(x[:, 1].numpy())).isin(words).all()
+    assert own_task.shown(task, 1, pd.Series(x[:, 1].numpy())).isin(words).all()
     as_measured = own_data.measured(task.models_folder)
     assert [words.index(frame["route"][k]) for k in range(5)] == [
         words.index(task.variables[1].show(v)) for v in as_measured.x[:5, 1].tolist()

@@ -17,7 +17,7 @@ from ipage_core.inference.pipeline import design
 from ipage_core.networks import MODELS
 from ipage_core.networks.store import ModelUnavailable
 from ipage_core.problem import constraints
-from ipage_core.tasks.table import candidates, own_data
+from ipage_core.tasks.table import candidates, own_data, own_task
 from ipage_core.tasks.table import reader as tables
 from ipage_core.training.recipes import accuracy, recipe
 
@@ -223,11 +223,11 @@ def test_a_bad_choice_gets_a_sentence_and_leaves_nothing(tmp_path, change, said)
 
 def test_a_damaged_folder_gets_a_sentence(tmp_path):
     with pytest.raises(ModelUnavailable, match="holds no task of own data"):
-        own_data.load(tmp_path)
+        own_task.load(tmp_path)
     own_data.create(tmp_path / "t", table(), ["b"], ["gap [eV]"], source="t")
     (tmp_path / "t" / "task.json").write_text("{}")
     with pytest.raises(ModelUnavailable, match="damaged"):
-        own_data.load(tmp_path / "t")
+        own_task.load(tmp_path / "t")
 
 
 def test_the_ensemble_goes_on_below_the_floor():
@@ -320,7 +320,7 @@ def test_a_column_of_text_is_named(tmp_path):
 def test_names_that_a_solution_has_already_are_not_overwritten(tmp_path):
     frame = table().rename(columns={"b": "x1", "angle": "sample"})
     task = own_data.create(tmp_path / "t", frame, ["sample", "x1"], ["gap [eV]"], source="t")
-    told = own_data.named(task, pd.DataFrame({"sample": [0], "x1": [90.0], "x2": [0.5], "surrogate1": [1.0]}))
+    told = own_task.named(task, pd.DataFrame({"sample": [0], "x1": [90.0], "x2": [0.5], "surrogate1": [1.0]}))
     assert told.iloc[0].to_dict() == {
         "sample": 0, "x1": 90.0, "x2": 0.5, "surrogate1": 1.0,
         "sample (own)": 90.0, "x1 (own)": 0.5, "gap [eV] predicted": 1.0,
@@ -343,7 +343,7 @@ def test_results_come_back_as_another_round(trained, tmp_path, capsys):
     folder.mkdir()
     for path in trained[0].iterdir():
         (folder / path.name).write_bytes(path.read_bytes())
-    task = own_data.load(folder)
+    task = own_task.load(folder)
     method = load(task, "ipage")
     found = design(task, method, torch.tensor([0.5]), 20)
     chosen = candidates.to_measure(task, method, found.final, found.y_star, 4)
