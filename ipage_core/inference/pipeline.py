@@ -13,7 +13,8 @@ from ipage_core.inference.latent_design import Sampling, latent_design
 from ipage_core.inference.localization import Optimizer
 from ipage_core.inference.methods import Loaded
 from ipage_core.inference.pareto import optimal_aims, starts
-from ipage_core.inference.solutions import Path, Solutions
+from ipage_core.inference.run_result import Path
+from ipage_core.inference.solutions import Solutions
 from ipage_core.inference.spread import REGIONS, Region
 from ipage_core.inference.spread_stage import CORRECTIONS, Filled, fill_samples, spread_samples
 from ipage_core.inference.target_set import spreadable

@@ -1,22 +1,20 @@
-"""The tables of a run: ``solutions.csv`` with numbered columns, and a table with names and units."""
+"""The tables of a run: ``run.csv`` with numbered columns, and a table with names and units."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 import torch
 from torch import Tensor
 
+from ipage_core.inference.run_result import RunResult
 from ipage_core.inference.verification import Verification
 from ipage_core.problem.task import Task
 
-if TYPE_CHECKING:
-    from ipage_core.inference.solutions import Solutions
-
 VERIFIED, PREDICTED, SAMPLED, MEASURED = "verified by Ω", "predicted", "not predicted", "measured row"
-"""What a design rests on: the column ``basis`` of ``solutions.csv``. A table adds the interval to a prediction."""
+"""What a design rests on: the column ``basis`` of ``run.csv``. A table adds the interval to a prediction."""
 
 
 def basis(y: Tensor, predicted: bool) -> list[str]:
@@ -26,30 +24,30 @@ def basis(y: Tensor, predicted: bool) -> list[str]:
 
 
 def words_of_categories(task: Task, x: Tensor) -> dict[str, list[float | str]]:
-    """Further columns of ``solutions.csv`` for designs (n, d): each category's words, under its name."""
+    """Further columns of ``run.csv`` for designs (n, d): each category's words, under its name."""
     chosen = [(j, v) for j, v in enumerate(task.variables) if v.kind == "category"]
     return {v.name: [v.show(value) for value in x[:, j].tolist()] for j, v in chosen}
 
 
-def numbered_table(solutions: Solutions) -> pd.DataFrame:
-    """One row per sample and stage, with the columns of ``solutions.csv``; unknown values are NaN."""
-    task, by_omega, replaced = solutions.task, solutions.verification, solutions.replaced
+def numbered_table(run: RunResult) -> pd.DataFrame:
+    """One row per sample and stage, with the columns of ``run.csv``; unknown values are NaN."""
+    task, by_omega, replaced = run.task, run.verification, run.replaced
     stages: list[tuple[str, Tensor, Tensor | None, Verification, Tensor]]
-    if solutions.localized is None:
-        stages = [("posterior", solutions.posterior, None, by_omega, replaced)]
+    if run.localized is None:
+        stages = [("posterior", run.posterior, None, by_omega, replaced)]
     else:
-        nowhere, as_drawn = Verification.nowhere(task, len(solutions)), torch.zeros_like(replaced)
+        nowhere, as_drawn = Verification.nowhere(task, len(run)), torch.zeros_like(replaced)
         stages = [
-            ("posterior", solutions.posterior, solutions.surrogate_posterior, nowhere, as_drawn),
-            ("localized", solutions.localized, solutions.surrogate, by_omega, replaced),
+            ("posterior", run.posterior, run.surrogate_posterior, nowhere, as_drawn),
+            ("localized", run.localized, run.surrogate, by_omega, replaced),
         ]
     m = task.n_targets
     blocks = []
     for stage, x, surrogate, verification, fresh in stages:
         columns: dict[str, Any] = {"sample": range(len(x)), "stage": stage}
-        columns |= _numbered("target", solutions.y_star)
+        columns |= _numbered("target", run.y_star)
         columns |= _numbered("x", x)
-        unknown = torch.full_like(solutions.y_star, math.nan)
+        unknown = torch.full_like(run.y_star, math.nan)
         columns |= _numbered("surrogate", unknown if surrogate is None else surrogate)
         columns |= _numbered("y", verification.y[:, :m])
         columns["resim_error"] = verification.resim_error.numpy()
@@ -64,17 +62,17 @@ def numbered_table(solutions: Solutions) -> pd.DataFrame:
     return pd.concat(blocks, ignore_index=True)
 
 
-def named_table(solutions: Solutions) -> pd.DataFrame:
+def named_table(run: RunResult) -> pd.DataFrame:
     """One row per design: inputs, properties by Ω and by the surrogate, and hits, with names and units."""
-    task, by_omega = solutions.task, solutions.verification
-    columns: dict[str, Any] = {"sample": range(len(solutions))}
-    for variable, values in zip(task.variables, solutions.final.double().numpy().T, strict=True):
+    task, by_omega = run.task, run.verification
+    columns: dict[str, Any] = {"sample": range(len(run))}
+    for variable, values in zip(task.variables, run.final.double().numpy().T, strict=True):
         columns[variable.label] = [variable.show(v) for v in values] if variable.kind == "category" else values
     if task.omega is not None:
         columns |= dict(zip(task.property_labels, by_omega.y.double().numpy().T, strict=True))
-    if solutions.surrogate is not None:
+    if run.surrogate is not None:
         predicted = [f"{p.name} predicted" + (f" [{p.unit}]" if p.unit else "") for p in task.targets]
-        columns |= dict(zip(predicted, solutions.surrogate.double().numpy().T, strict=True))
+        columns |= dict(zip(predicted, run.surrogate.double().numpy().T, strict=True))
     if task.omega is not None:
         columns["hit"] = by_omega.hit.numpy()
     return pd.DataFrame(columns)

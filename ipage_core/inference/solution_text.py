@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from ipage_core.inference.solutions import Solutions
+from ipage_core.inference.run_result import RunResult
 
 
-def in_words(solutions: Solutions) -> str:
+def in_words(run: RunResult) -> str:
     """The run in a few lines: number, target, method, verification, names, remarks."""
-    task, by_omega = solutions.task, solutions.verification
+    task, by_omega = run.task, run.verification
     errors = by_omega.resim_error[by_omega.resim_error.isfinite()]
     result = f"{by_omega.calls} verified by Ω, {int(by_omega.hit.sum())} hits"
     if len(errors):
@@ -18,47 +17,47 @@ def in_words(solutions: Solutions) -> str:
     if not by_omega.calls:
         result = "predicted, not verified by Ω" if task.omega else "predicted, not verified: the task has no Ω"
     lines = [
-        f"{len(solutions)} designs of {task.name} for {_target(solutions)}",
-        f"  by {solutions.method}, {solutions.sampling} latent points, seed {solutions.seed}; {result}",
+        f"{len(run)} designs of {task.name} for {_target(run)}",
+        f"  by {run.method}, {run.sampling} latent points, seed {run.seed}; {result}",
         f"  inputs {_some(task.x_labels)}; properties {_some(task.property_labels)}",
     ]
-    return "\n".join([*lines, *(f"  {sentence}" for sentence in (task.remark, solutions.note) if sentence)])
+    return "\n".join([*lines, *(f"  {sentence}" for sentence in (task.remark, run.note) if sentence)])
 
 
-def summary(solutions: Solutions) -> dict[str, Any]:
+def summary(run: RunResult) -> dict[str, Any]:
     """The JSON object of the command line: counts, errors by Ω (null if it did not run) and seconds."""
-    by_omega, modes = solutions.verification, solutions.modes
+    by_omega, modes = run.verification, run.modes
     errors = by_omega.resim_error[by_omega.resim_error.isfinite()]
     figures: dict[str, Any] = {
-        "n": len(solutions),
+        "n": len(run),
         "resim_mse": errors.mean().item() if len(errors) else None,
         "resim_median": errors.median().item() if len(errors) else None,
         "verified": by_omega.calls,
         "hits": int(by_omega.hit.sum()),
-        "in_bounds": int(solutions.task.in_bounds(solutions.final).sum()),
-        "replaced": int(solutions.replaced.sum()),
-        "success_before_replacement": solutions.success_before_replacement,
-        "omega_calls": solutions.omega_calls,
-        "seconds": {name: round(value, 4) for name, value in solutions.seconds.items()},
+        "in_bounds": int(run.task.in_bounds(run.final).sum()),
+        "replaced": int(run.replaced.sum()),
+        "success_before_replacement": run.success_before_replacement,
+        "omega_calls": run.omega_calls,
+        "seconds": {name: round(value, 4) for name, value in run.seconds.items()},
     }
-    if modes is not None and (modes >= 0).any() and (solutions.y_star == solutions.y_star[0]).all():
+    if modes is not None and (modes >= 0).any() and (run.y_star == run.y_star[0]).all():
         figures["modes_found"] = len(set(modes.tolist()) - {-1})
-        figures["modes_total"] = solutions.task.n_modes
+        figures["modes_total"] = run.task.n_modes
     if by_omega.calls > len(errors):
         figures["omega_failed"] = by_omega.calls - len(errors)
-    if solutions.filled is not None:
-        figures["filled"] = solutions.filled
-    if solutions.note:
-        figures["note"] = solutions.note
+    if run.filled is not None:
+        figures["filled"] = run.filled
+    if run.note:
+        figures["note"] = run.note
     return figures
 
 
-def _target(solutions: Solutions) -> str:
-    different = solutions.y_star.unique(dim=0)
+def _target(run: RunResult) -> str:
+    different = run.y_star.unique(dim=0)
     if len(different) > 1:
         return f"{len(different)} targets"
     values = ", ".join(f"{value:g}" for value in different[0].tolist())
-    units = {target.unit for target in solutions.task.targets}
+    units = {target.unit for target in run.task.targets}
     unit = f" {units.pop()}" if len(units) == 1 else ""
     return ((f"({values})" if len(different[0]) > 1 else values) + unit).rstrip()
 

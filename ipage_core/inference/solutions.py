@@ -1,18 +1,16 @@
-"""The result of a design run: the designs, their verification, their table and their summary."""
+"""The result of a design run, for its user: tables, files, verification and coverage."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path as Folder
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import torch
-from torch import Tensor
 
-from ipage_core.inference.latent_design import Sampling
+from ipage_core.inference.run_result import RunResult
 from ipage_core.inference.solution_tables import named_table, numbered_table
 from ipage_core.inference.solution_text import in_words, summary
 from ipage_core.inference.verification import Verification, omega_bar, verify
@@ -28,20 +26,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Path:
-    """The way of the samples from the posterior (first of T frames) to the result (last frame)."""
-
-    labels: tuple[str, ...]
-    """T names: 'posterior', 'step 1', …, 'correction 1', …"""
-    x: Tensor
-    """(T, n, d) designs."""
-    surrogate_error: Tensor
-    """(T, n) ‖f(x) − y*‖² by the surrogate f, not by Ω."""
-
-
-@dataclass(frozen=True, eq=False)
-class Solutions:
-    """n designs for their targets. Row i is sample i in every field.
+class Solutions(RunResult):
+    """n designs for their targets, with their tables and files. Row i is sample i in every field.
 
     Examples
     --------
@@ -51,44 +37,6 @@ class Solutions:
       by ipage, maximin latent points, seed 0; 10 verified by Ω, 10 hits, median error ...
       inputs x₁, x₂; properties y
     """
-
-    task: Task
-    method: str
-    sampling: Sampling
-    seed: int
-    y_star: Tensor
-    """(n, m) targets."""
-    z: Tensor
-    """(n, k) latent points; for a replaced sample, those of the replacement."""
-    posterior: Tensor
-    """(n, d) designs as proposed."""
-    localized: Tensor | None
-    """(n, d) after localization, correction and projection; None for methods without localization."""
-    surrogate_posterior: Tensor | None
-    """(n, m) the surrogate's f(x) at ``posterior``."""
-    surrogate: Tensor | None
-    """(n, m) the surrogate's f(x) at ``localized``."""
-    verification: Verification
-    """Ω at the final designs, where it ran."""
-    replaced: Tensor
-    """(n,) bool: a fresh posterior sample took the place of one that stalled."""
-    success_before_replacement: int
-    """Number of samples that reached the target, by the surrogate, before any was replaced."""
-    cycle_error: Tensor
-    """(n,) max |z − f_z(x)| over the latent coordinates at ``posterior``; NaN without an invertible network."""
-    path: Path | None
-    omega_calls: int
-    """Number of Ω evaluations in corrections and verification."""
-    seconds: dict[str, float]
-    note: str
-    """A sentence for the user where the target could not be reached, else empty."""
-    filled: dict[str, Any] | None = None
-    """Result of filling the gaps: ε, number of added designs, coverage before and after; None without ``fill``."""
-    target: Target | None = None
-    """The goals, of which ``y_star`` are the aims; None: each property is to be exactly its aim."""
-
-    def __len__(self) -> int:
-        return len(self.final)
 
     def __repr__(self) -> str:
         return in_words(self)
@@ -138,7 +86,7 @@ class Solutions:
         with omega_bar():
             return replace(self, verification=verify(self.task, self.final, self.y_star))
 
-    def export(self, form: str, path: str | Folder) -> list[Folder]:
+    def export(self, form: str, path: str | Path) -> list[Path]:
         """Write the designs to files.
 
         Parameters
@@ -166,7 +114,7 @@ class Solutions:
         >>> [file.name for file in files]
         ['srtio3-0.cif', 'srtio3-1.cif']
         """
-        path = Folder(path)
+        path = Path(path)
         if form == "csv":
             with replacing(path) as beside:
                 spreadsheet_safe(self.frame()).to_csv(beside, index=False)
@@ -216,7 +164,7 @@ class Solutions:
 
         return self.task.to_measure(load(self.task, self.method), self.final, self.y_star, k)
 
-    def save(self, path: str | Folder) -> None:
+    def save(self, path: str | Path) -> None:
         """Save everything except ``path`` as a safetensors file.
 
         Parameters
@@ -237,10 +185,10 @@ class Solutions:
         tensors |= {"y": by_omega.y, "resim_error": by_omega.resim_error, "hit": by_omega.hit}
         values = {name: getattr(self, name) for name in _VALUES} | {"task": self.task.name, "calls": by_omega.calls}
         values["goals"] = None if self.target is None else [asdict(goal) for goal in self.target.goals]
-        save_tensors(Folder(path), tensors, {"solutions": json.dumps(values)})
+        save_tensors(Path(path), tensors, {"solutions": json.dumps(values)})
 
     @classmethod
-    def load(cls, path: str | Folder, task: Task) -> Solutions:
+    def load(cls, path: str | Path, task: Task) -> Solutions:
         """Load what :meth:`save` saved.
 
         Parameters
@@ -263,7 +211,7 @@ class Solutions:
         --------
         See :meth:`save`.
         """
-        tensors, metadata = load_tensors(Folder(path))
+        tensors, metadata = load_tensors(Path(path))
         try:
             values = json.loads(metadata["solutions"])
             y, errors, hit = (tensors.pop(name) for name in ("y", "resim_error", "hit"))
@@ -276,20 +224,6 @@ class Solutions:
             return cls(task=task, verification=verification, path=None, **fields, **values)
         except (KeyError, TypeError, json.JSONDecodeError):
             raise ValueError(f"{path} does not hold designs; accepted: a file that Solutions.save wrote") from None
-
-    @property
-    def final(self) -> Tensor:
-        """(n, d) the final designs: localized ones, or posterior samples if the method does not localize."""
-        return self.posterior if self.localized is None else self.localized
-
-    @property
-    def modes(self) -> Tensor | None:
-        """(n,) int: the family of solutions that each design belongs to; −1: none, out of bounds, or no hit by Ω."""
-        if self.task.modes is None:
-            return None
-        refuted = self.verification.resim_error.isfinite() & ~self.verification.hit
-        accepted = self.task.in_bounds(self.final) & ~refuted
-        return torch.where(accepted, self.task.modes(self.final, self.y_star), -1)
 
     def coverage(
         self,
