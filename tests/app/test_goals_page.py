@@ -93,6 +93,15 @@ def test_what_cannot_be_is_one_sentence(app, query, words):
     assert any(words in e.value for e in test.error)
 
 
+def test_goals_of_the_address_that_cannot_be_stay_named_until_the_click(app):
+    test = app(goals="E_z=0.9; E_x=1.4; volume<=0.8", n="1")
+    test.run()  # the browser's own first rerun
+    assert [s.value for s in test.selectbox if s.label == "Property"] == ["volume"]
+    assert all(any(name in e.value for e in test.error) for name in ("E_z", "E_x=1.4"))
+    by_label(test.button, "Design cells").click().run()
+    assert not test.error
+
+
 def test_addresses_and_commands_bring_a_request_back():
     asked = GoalRequest(
         ("E_x=0.3±0.01", "minimize volume"), 4, 7, 64, "0.6mm", 12.5, "converged", ("group=p4m", "solid=1-4,1-4")

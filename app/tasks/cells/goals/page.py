@@ -45,7 +45,7 @@ def show() -> None:
     rows.show_rows()
     wanted = ask_how(first)
     pressed = st.button("Design cells", type="primary", icon=":material/grid_view:", key="goal_run")
-    rows.show_what_is_wrong()
+    rows.show_what_is_left_out(pressed)
     if wanted is not None and (pressed or APPLIED not in st.session_state):
         st.session_state[APPLIED] = wanted
         st.session_state[CHOSEN] = None

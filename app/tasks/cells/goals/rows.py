@@ -17,8 +17,8 @@ from ipage_core.tasks.cells.properties import TABLE, cell_property, default_tole
 DIRECTION = "E(θ)"
 MOST = 10
 """Maximum number of rows."""
-ROWS = "goal_rows"
-"""Session key: numbers of the rows, which name their widgets."""
+ROWS, LEFT_OUT = "goal_rows", "goal_left_out"
+"""Session keys: numbers of the rows, which name their widgets; sentences on goals of the address without a row."""
 
 
 def show_rows() -> None:
@@ -57,12 +57,16 @@ def goals() -> tuple[str, ...]:
 
 def put(texts: tuple[str, ...]) -> None:
     """Set the rows to these goals; goals that cannot be parsed are left out, with a message."""
-    result = list[Goal]()
+    result, wrong = list[Goal](), list[str]()
     for said in texts[:MOST]:
         try:
             result += cell_goals(*expression(said))
         except ValueError as error:
-            st.session_state.goal_wrong = str(error)
+            wrong.append(str(error))
+    if len(texts) > MOST or len(result) > MOST:
+        wrong.append(f"The link has more than {MOST} goals or bounds; the page takes the first {MOST}.")
+    result = result[:MOST]
+    st.session_state[LEFT_OUT] = wrong
     first = st.session_state.get("goal_next", 0)
     st.session_state[ROWS] = list(range(first, first + len(result)))
     st.session_state.goal_next = first + len(result)
@@ -166,7 +170,7 @@ def _show_row(row: int, place: int) -> None:
                     else None,
                 )
             if value is not None:
-                st.markdown(f"z = {z_score(_name(row), value):.2f}", width=76)
+                st.markdown(f"z = {z_score(_name(row), value):z.2f}", width=76)
         st.button(
             "",
             icon=":material/delete:",
@@ -199,7 +203,9 @@ def _goal(row: int) -> Goal:
     return Goal(name, kind, float(value), given)
 
 
-def show_what_is_wrong() -> None:
-    """A message if the address or a row could not be parsed."""
-    if wrong := st.session_state.pop("goal_wrong", ""):
-        st.error(plain(wrong), icon=":material/error:")
+def show_what_is_left_out(done: bool) -> None:
+    """Sentences on goals of the address that have no row; ``done``: the user goes on without them."""
+    if done:
+        st.session_state[LEFT_OUT] = []
+    for said in st.session_state[LEFT_OUT]:
+        st.error(plain(said), icon=":material/error:")
