@@ -72,6 +72,8 @@ def designs(task: Task, path: Path, table: Table, rows: int | None = None, silen
     from ipage_core.tasks.table.names import coordinates
 
     names = coordinates(task, list(table.columns))
+    if names is not None and names[-1] == f"x{task.d}" and not task.columns and f"x{task.d + 1}" in table.columns:
+        raise ValueError(f"{path} has a column x{task.d + 1}; a design of {task.name} has x1 … x{task.d} alone")
     x = _numbers(table, names, [f"x{j + 1}" for j in range(task.d)], task.columns, path, rows, task)
     low, high = task.bounds.to(x)
     outside = (x < low - FAR * (high - low)) | (x > high + FAR * (high - low))

@@ -60,10 +60,16 @@ def run(arguments: argparse.Namespace) -> None:
         return
     if arguments.surface is not None:
         raise ValueError("--surface needs an array of voxels (NPY or NPZ) of a task that reads them")
-    table = tables.read(arguments.designs, arguments)
+    where, table = where_omega_runs(task, arguments), tables.read(arguments.designs, arguments)
+    if task.verify_table is not None and (verified := task.verify_table(table.frame)) is not None:
+        frame, said = verified
+        write_csv(frame, arguments.out)
+        print(f"{task.title}: {said}.", file=sys.stderr)
+        print(json.dumps({"n": len(frame), "omega_calls": len(frame), "failed": 0}))
+        return
     x, frame = tables.designs(task, arguments.designs, table), table.frame
     kept: list[int] = []
-    with watching(print_counts, source="verify", kept=kept.append, **where_omega_runs(task, arguments)):
+    with watching(print_counts, source="verify", kept=kept.append, **where):
         y = task.omega(x)
     names = [f"y{j + 1}" for j in range(task.n_targets)] + list(task.property_labels[task.n_targets :])
     for name, column in zip(names, y.numpy().T, strict=True):

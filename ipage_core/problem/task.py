@@ -98,6 +98,9 @@ class Task:
     """Short text of a design for links; None: its numbers."""
     verify_file: Callable[[Path], Mapping[str, Any] | None] | None = None
     """Runs Ω on a design in a file → values by column; None: the file is a table of designs."""
+    verify_table: Callable[[pd.DataFrame], tuple[pd.DataFrame, str] | None] | None = None
+    """(table of designs) → the table with all that Ω says of it, and the outcome in a sentence; None: it has the
+    task's own columns. For designs of goals beyond the targets."""
     surface_file: Callable[[Mapping[str, Any], str], bytes] | None = None
     """(values of ``verify_file``, file suffix) → a property over all directions as a file."""
     data_size: int = 10_000

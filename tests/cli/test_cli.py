@@ -160,6 +160,7 @@ def test_bad_input_is_one_sentence_and_leaves_no_file(capsys, tmp_path, argument
     [
         (b"", "not a readable CSV"),
         (b"a,b\n1,2\n", "lacks the column(s) x1, x2"),
+        (b"x1,x2,x3\n1,2,3\n", "has x1 … x2 alone"),
         (b"x1,x2\n", "has no rows"),
         (b"x1,x2\n1,2,3\n", "more values"),
         (b"x1,x2\n0.1,0.2\n0.1,spam\n", "row 3"),

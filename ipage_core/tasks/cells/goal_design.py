@@ -20,24 +20,20 @@ import torch
 from ipage_core.tasks.cells import constraints
 from ipage_core.tasks.cells.dataset import SIDE
 from ipage_core.tasks.cells.descent import CellSpace
-from ipage_core.tasks.cells.features import has_features, smallest_features
+from ipage_core.tasks.cells.features import has_features
+from ipage_core.tasks.cells.goal_table import columns as table_columns
+from ipage_core.tasks.cells.goal_table import squared_errors, z_score
 from ipage_core.tasks.cells.goals import Goal, Goals, Kind
 from ipage_core.tasks.cells.mesh import Mesh, stiffness
-from ipage_core.tasks.cells.properties import TABLE, cell_property, default_tolerance, values
+from ipage_core.tasks.cells.properties import cell_property, default_tolerance, values
 from ipage_core.tasks.cells.solver import STARTS, SolvedCells, solve
 from ipage_core.tasks.cells.space import Filtered
-from ipage_core.tasks.cells.starts import mean_and_sd, nearest
+from ipage_core.tasks.cells.starts import nearest
 from ipage_core.tasks.cells.topology import percolates
 from ipage_core.tasks.cells.wallpaper import operations
 
 _COMPARISON = re.compile(r"([^<>=]+?)\s*(<=|>=|=)\s*([0-9.eE+-]+)")
 _ALSO = {"volume fraction": "volume", "f": "volume", "e_y": "E_y", "ey": "E_y"}
-
-
-def z_score(name: str, value: Any) -> Any:
-    """Z-score of a property: (value − mean)/SD over the paper's cells; for E_x it is the paper's y."""
-    mean, sd = mean_and_sd(name)
-    return (value - mean) / sd
 
 
 _KINDS: dict[str, Kind] = {"<=": "at most", ">=": "at least", "=": "exactly"}
@@ -158,20 +154,9 @@ class GoalDesigns:
         columns |= {f"target{j + 1}": value for j, value in enumerate(targets)}
         columns |= {f"x{j + 1}": pixel for j, pixel in enumerate(cells.reshape(len(cells), -1).T.astype(np.float64))}
         columns |= {f"surrogate{j + 1}": math.nan for j in range(len(targets))}
-        columns |= {f"y{j + 1}": value for j, value in enumerate(solved.values.T)}
-        columns |= {"resim_error": self.errors(), "in_bounds": True, "replaced": solved.attempts > 1}
-        every = values(list(TABLE), solved.stiffness, cells.mean((1, 2)))
-        columns |= dict(zip(TABLE, every.T, strict=True))
-        columns |= {
-            f"z_{name}": z_score(name, column) for name, column in zip(solved.names, solved.values.T, strict=True)
-        }
-        columns |= {} if "z_E_x" in columns else {"z_E_x": z_score("E_x", columns["E_x"])}
-        if solved.mesh == "converged":  # the values on the pixel mesh, for comparison
-            coarse = values([goal.name for goal in self.goals], stiffness(cells, "pixel"), cells.mean((1, 2)))
-            columns |= {f"{goal.name} on pixels": column for goal, column in zip(self.goals, coarse.T, strict=True)}
-        solid, void = np.array([smallest_features(cell) for cell in cells]).T
-        columns |= {"solid_feature": solid, "void_feature": void, "misfit": solved.misfit, "start": solved.start}
-        return pd.DataFrame(columns | {"omega_calls": solved.calls})
+        columns |= {"in_bounds": True, "replaced": solved.attempts > 1}
+        columns |= table_columns(self.goals, cells, solved.stiffness, solved.mesh)
+        return pd.DataFrame(columns | {"start": solved.start, "omega_calls": solved.calls})
 
     @property
     def lookup(self) -> float:
@@ -185,17 +170,9 @@ class GoalDesigns:
         middle = np.median(values(names, c, cells.mean((1, 2))), axis=0)
         return dict(zip(names, middle.round(6).tolist(), strict=True))
 
-    def errors(self) -> np.ndarray:
-        """Squared distance from the accepted range, summed over the goals with a number, in their units. → (n,)."""
-        closed = np.array([not goal.open for goal in self.goals])
-        aims = Goals.of(self.goals)
-        off = self.solved.values[:, closed] - (aims.aim - aims.side * aims.tolerance)
-        off = np.where(aims.side > 0, np.minimum(off, 0), np.where(aims.side < 0, np.maximum(off, 0), off))
-        return np.asarray((off**2).sum(1))
-
     def summary(self) -> dict[str, Any]:
         """The JSON object of the command line."""
-        solved, errors = self.solved, self.errors()
+        solved, errors = self.solved, squared_errors(self.goals, self.solved.values)
         return {
             "n": len(solved.cells),
             "resim_mse": float(errors.mean()),

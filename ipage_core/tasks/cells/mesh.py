@@ -46,6 +46,8 @@ def converged(density: ArrayLike) -> tuple[Array, Array]:
 
 
 OPERATORS: dict[Mesh, Operator] = {"pixel": on_pixels, "converged": converged}
+MESHES: dict[Mesh, str] = {"pixel": "one element a pixel", "converged": "the extrapolated mesh"}
+"""Each mesh in words."""
 
 
 def stiffness(cells: ArrayLike, mesh: Mesh = "pixel") -> Array:

@@ -16,7 +16,7 @@ from ipage_core.tasks.cells.dataset import SIDE
 from ipage_core.tasks.cells.descent import CellSpace
 from ipage_core.tasks.cells.flips import finish
 from ipage_core.tasks.cells.goals import Goal, Goals
-from ipage_core.tasks.cells.mesh import OPERATORS, Mesh
+from ipage_core.tasks.cells.mesh import MESHES, OPERATORS, Mesh
 from ipage_core.tasks.cells.posterior_start import posterior_samples
 from ipage_core.tasks.cells.properties import values
 
@@ -71,7 +71,7 @@ class SolvedCells:
 
     def sentence(self) -> str:
         """The outcome in one sentence; it never claims that a goal is impossible."""
-        at = "one element a pixel" if self.mesh == "pixel" else "the extrapolated mesh"
+        at = MESHES[self.mesh]
         said = f"{int(self.met.sum())} of {len(self.cells)} cells meet every goal, by finite elements at {at}"
         if not len(self.cells) or self.met.any():
             return said

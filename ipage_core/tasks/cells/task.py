@@ -156,6 +156,7 @@ TASK = Task(
     design_text=DesignText(late(f"{CONSTRAINTS}:write_cell"), late(f"{CONSTRAINTS}:parse_cell")),
     read_design=lambda path: (pixel_constraints.mask(path).double(), ""),
     verify_file=verify_file,
+    verify_table=late("ipage_core.tasks.cells.goal_verification:verify_table"),
     surface_file=late("ipage_core.tasks.cells.voxel_files:surface_file"),
     design_goals=late("ipage_core.tasks.cells.goal_options:design_goals"),
     stored=stored,

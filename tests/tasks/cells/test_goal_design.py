@@ -8,10 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ipage_core.tasks.cells.dataset import cell
 from ipage_core.tasks.cells.export import files
 from ipage_core.tasks.cells.goal_design import cell_goals, design, space_and_goals
+from ipage_core.tasks.cells.goal_verification import verify_table
 from ipage_core.tasks.cells.goals import Goal
 from ipage_core.tasks.cells.homogenization import homogenize
+from ipage_core.tasks.cells.mesh import refined, stiffness
 from ipage_core.tasks.cells.properties import values
 from ipage_core.tasks.cells.wallpaper import is_symmetric
 
@@ -75,6 +78,22 @@ def test_a_converged_design_shows_both_meshes() -> None:
     assert abs(frame["y1"][0] - 0.4) <= 0.02
     assert frame["E_x on pixels"][0] == pytest.approx(values(("E_x",), homogenize(cell), 1)[0], rel=1e-9)
     assert frame["E_x on pixels"][0] != frame["y1"][0]
+
+
+def test_cells_are_verified_at_their_own_resolution_and_mesh() -> None:
+    cells = refined(np.array([cell(7, i).pixels for i in range(2)]), 2)
+    fine, coarse = (values(("E_x", "K"), stiffness(cells, mesh), cells.mean((1, 2))) for mesh in ("converged", "pixel"))
+    frame = pd.DataFrame(cells.reshape(2, -1), columns=[f"x{j + 1}" for j in range(64**2)])
+    goals = f"E_x={fine[0, 0]:.6g}±0.001 & K>=0.001"
+    verified, said = verify_table(frame.assign(goals=goals, mesh=["converged", "pixel"]))  # type: ignore[misc]
+    np.testing.assert_allclose(verified[["y1", "y2"]], [fine[0], coarse[1]], rtol=1e-9)
+    assert verified["E_x on pixels"][0] == pytest.approx(coarse[0, 0], rel=1e-9)
+    assert list(verified["misfit"] <= 1) == [True, False]
+    assert said.startswith("1 of 2")
+    assert verify_table(frame) is None
+    for bad in ({"goals": "E_q=1", "mesh": "pixel"}, {"goals": "K>=0.1", "mesh": "4"}, {"x7": 0.5}):
+        with pytest.raises(ValueError, match=r"accepted|0 and 1"):
+            verify_table(frame.assign(**({"goals": goals, "mesh": "pixel"} | bad)))
 
 
 def test_cells_of_another_resolution_are_exported() -> None:

@@ -17,7 +17,8 @@ from app.tasks.cells.goals.dress import short
 from app.tasks.cells.goals.shapes import loads
 from ipage_core.tasks.cells.deformation import LOADS
 from ipage_core.tasks.cells.features import smallest_features
-from ipage_core.tasks.cells.goal_design import GoalDesigns, z_score
+from ipage_core.tasks.cells.goal_design import GoalDesigns
+from ipage_core.tasks.cells.goal_table import z_score
 from ipage_core.tasks.cells.mesh import Mesh
 from ipage_core.tasks.cells.properties import TABLE, cell_property, values
 
