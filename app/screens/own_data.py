@@ -10,7 +10,7 @@ from app.state import classroom, example_table
 from app.tasks.table import panel as own_task
 from app.tasks.table.columns import ask_limits, ask_training, by_pattern, unusable
 from app.tasks.table.create import make, remove
-from app.tasks.table.upload import ask_settings, offer_missing, read, summary
+from app.tasks.table.upload import ask_settings, drop_large, offer_missing, read, summary
 from app.workers import trainings
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.table import own_data
@@ -36,6 +36,10 @@ uploads = st.file_uploader(
     accept_multiple_files=True,
     key=f"own-upload-{st.session_state.get('own_upload', 0)}",
 )
+if uploads:
+    st.session_state.pop("own_refused", None)
+elif refused := st.session_state.get("own_refused"):
+    st.error(plain(refused), icon=":material/error:")
 example = not uploads and st.toggle(
     "Try it with an example: 400 cantilevers with length, width, height, material, deflection and mass",
     key=f"own-example-{st.session_state.get('own_upload', 0)}",
@@ -46,6 +50,7 @@ if uploads or example:
     mark = hashlib.sha256(source.encode()).hexdigest()[:8]
     table, wrong = read(files, ask_settings(mark))
     if table is None:
+        drop_large(uploads, wrong)
         st.error(plain(wrong), icon=":material/error:")
     else:
         frame = table.frame

@@ -10,6 +10,7 @@ import pytest
 from app.components import queue
 from app.components.words import method_name
 from app.tasks import structures
+from app.tasks.table import upload
 from app.workers import trainings
 from ipage_core import registry as home
 from ipage_core.problem.request import DesignRequest
@@ -119,6 +120,20 @@ def test_a_bad_table_gets_a_sentence_and_leaves_nothing(place):
     test.button(key="own-train").click().run()
     assert "20 rows with numbers in all inputs and a property are too few" in test.error[0].value
     assert not list(place.glob("tasks/*"))
+
+
+def test_a_large_bad_table_leaves_the_memory_of_the_server(place, monkeypatch):
+    monkeypatch.setattr(upload, "LARGE", 2)
+    test = start("screens/own_data.py")
+    test.file_uploader[0].set_value(("gaps.csv", b"a,b\n", "text/csv")).run()
+    assert [e.value for e in test.error] == [
+        "gaps.csv has no rows; accepted: at least 50, below a header. The server has dropped gaps.csv."
+    ]
+    assert not test.file_uploader[0].value
+    test.run()
+    assert "has dropped" in test.error[0].value
+    test.file_uploader[0].set_value(("gaps.csv", table(60).to_csv(index=False).encode(), "text/csv")).run()
+    assert not test.error and not test.exception
 
 
 def test_explore_shows_accuracy_first_and_verifies_nothing(strained):

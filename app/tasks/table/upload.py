@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from ipage_core.tasks.table import reader as tables
 
@@ -18,6 +20,9 @@ KINDS = {
 }
 SEPARATORS = {",": "comma", ";": "semicolon", "tab": "tab", "blank": "blank", "|": "bar |"}
 DECIMALS = {".": "point 3.98", ",": "comma 3,98"}
+LARGE = 20 * 2**20
+"""Bytes from which on the server drops an upload that it cannot read. Otherwise Streamlit holds it until two minutes after
+the tab is closed, and a class could fill the memory with refused files."""
 ENCODINGS = ["utf-8", "cp1252", "utf-16", "mac_roman", "cp850", "cp1250", "cp1251", "shift_jis", "gb18030"]
 
 
@@ -28,6 +33,19 @@ def read(files: list[tuple[str, bytes]], settings: tables.Settings) -> tuple[tab
         return tables.read_table(files, settings), ""
     except ValueError as error:
         return None, str(error)
+
+
+def drop_large(uploads: list[UploadedFile], wrong: str) -> None:
+    """Drop refused uploads from the server's memory if they are large: the page starts anew, with a message."""
+    context, large = get_script_run_ctx(), [upload for upload in uploads if upload.size > LARGE]
+    if context is None or not large:
+        return
+    for upload in large:
+        context.uploaded_file_mgr.remove_file(context.session_id, upload.file_id)
+    names = " and ".join(upload.name for upload in large)
+    st.session_state.own_refused = f"{wrong}. The server has dropped {names}."
+    st.session_state.own_upload = st.session_state.get("own_upload", 0) + 1  # a new widget: the old one holds a copy
+    st.rerun()
 
 
 def ask_settings(mark: str) -> tables.Settings:
