@@ -45,6 +45,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=EPOCHS, help="instead of the recipe's")
     parser.add_argument("--size", default="usual", help="of the networks: small, usual (default) or large")
     parser.add_argument("--seed", type=SEED, default=0)
+    rows = "rows of the task to learn from, by number from 0 on, such as 0:1566,1567:1686:2 (default: all)"
+    parser.add_argument("--rows", metavar="SLICES", help=rows)
     add_device(parser)
     parser.add_argument("--json", action="store_true", help="print a JSON object per epoch")
 
@@ -85,6 +87,7 @@ def _train(arguments: argparse.Namespace, task: Task, models: Sequence[str], out
             size=arguments.size,
             seed=arguments.seed,
             device=device,
+            rows=arguments.rows,
             resume=arguments.resume,
             progress=_print_json if arguments.json else _print_progress,
         )

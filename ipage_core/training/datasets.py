@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 from torch import Tensor
 
 from ipage_core.networks.store import fingerprint
@@ -22,6 +23,36 @@ def pairs(task: Task, n: int | None = None, seed: int = 0) -> tuple[Tensor, Tens
     If the task has stored pairs, these are the first n of them, or all, and ``seed`` has no effect.
     """
     return task.pairs(n, seed)
+
+
+def chosen_rows(text: str, count: int) -> Tensor:
+    """The numbers of rows that a text such as ``0:1566,1567:1686:2`` chooses of ``count`` → (n,), int64.
+
+    Each part is START:STOP or START:STOP:STEP, from 0 on and without STOP, as in Python.
+
+    Raises:
+        ValueError: not of this form, a row chosen twice, or one that is not there.
+
+    Example:
+        >>> chosen_rows("0:3,4:9:2", 10).tolist()
+        [0, 1, 2, 4, 6, 8]
+    """
+    chosen: list[int] = []
+    for part in text.split(","):
+        words = part.split(":")
+        if len(words) not in (2, 3) or not all(word.strip().isdecimal() for word in words) or int(words[-1]) < 1:
+            raise ValueError(
+                f"rows '{text}' are not accepted: START:STOP or START:STOP:STEP, such as 0:1566,1567:1686:2"
+            )
+        start, stop, step = (*(int(word) for word in words), 1)[:3]
+        if stop > count or start >= stop:
+            raise ValueError(
+                f"rows '{part}' are not there; accepted: numbers from 0 to {count}, the first below the last"
+            )
+        chosen += range(start, stop, step)
+    if len(set(chosen)) < len(chosen):
+        raise ValueError(f"rows '{text}' hold a row twice")
+    return torch.tensor(chosen)
 
 
 def generate(

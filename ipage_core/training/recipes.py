@@ -25,7 +25,7 @@ from ipage_core.problem.task import Task
 from ipage_core.runtime.files import sole_writer
 from ipage_core.tasks.table.surrogate import NORMAL
 from ipage_core.training import baselines
-from ipage_core.training.datasets import pairs
+from ipage_core.training.datasets import chosen_rows, pairs
 from ipage_core.training.fit import Fit, Settings, fit
 from ipage_core.training.table import fit_table
 
@@ -123,38 +123,58 @@ def taken_over(surrogate: Any) -> dict[str, Tensor]:
 
 
 def _trained(
-    task: Task, model: str, folder: Path, network: str, arguments: dict[str, Any], settings: Settings
+    task: Task,
+    model: str,
+    folder: Path,
+    network: str,
+    arguments: dict[str, Any],
+    settings: Settings,
+    rows: str | None = None,
 ) -> dict[str, Any] | None:
-    """The card of a model in ``folder`` if it has this recipe, these settings and today's data; else None."""
+    """The card of a model in ``folder`` if it has this recipe, these settings and these rows; else None."""
     if not (folder / f"{model}.json").exists() or not (folder / f"{model}.safetensors").exists():
         return None
     card = json.loads((folder / f"{model}.json").read_text())
     wanted = json.loads(json.dumps([network, arguments, asdict(settings)]))
     made = card.get("recipe") or [card["model"], card["arguments"]]
     alike = card["task"] == task.name and [*made, card["settings"]] == wanted
-    return card if alike and (task.omega is not None or knows_all_rows(task, model, folder)) else None
+    generated = task.omega is not None and rows is None
+    return card if alike and (generated or knows_all_rows(task, model, folder, rows)) else None
 
 
-def knows_all_rows(task: Task, model: str, folder: Path) -> bool:
-    """Whether the model in ``folder`` was trained on the rows that the task has today."""
+def knows_all_rows(task: Task, model: str, folder: Path, rows: str | None = None) -> bool:
+    """Whether the model in ``folder`` was trained on the rows that the task has today, or on those chosen of them."""
     try:
         card = json.loads((folder / f"{model}.json").read_text())
-        _, _, about = training_pairs(task, model, lambda: surrogate_in(task, folder))
+        _, _, about = training_pairs(task, model, lambda: surrogate_in(task, folder), rows)
     except FileNotFoundError:
         return False
     return bool(card["data"]["sha256"] == about["sha256"])
 
 
-def training_pairs(task: Task, model: str, surrogate: Callable[[], Any]) -> tuple[Tensor, Tensor, dict[str, Any]]:
+def training_pairs(
+    task: Task, model: str, surrogate: Callable[[], Any], rows: str | None = None
+) -> tuple[Tensor, Tensor, dict[str, Any]]:
     """Training pairs x (n, d), y (n, m) of a model, and their description for its card.
 
-    ``surrogate()`` is the trained surrogate, which may be needed: see ``Task.training_pairs``.
+    ``surrogate()`` is the trained surrogate, which may be needed: see ``Task.training_pairs``. ``rows`` chooses among
+    the task's rows (:func:`ipage_core.training.datasets.chosen_rows`); the surrogate's labels of drawn x are all kept.
+
+    Raises:
+        ValueError: ``rows`` are not accepted.
     """
     if task.training_pairs is not None:
         x, y, about = task.training_pairs(model, surrogate)
     else:
         x, y = pairs(task)
         about = {"seed": 0} if task.stored is None else {"from": task.source}
+    if rows is not None and "computed" in about:
+        x_computed, y_computed, _ = training_pairs(task, "mlp", surrogate, rows)
+        computed = {"n": len(x_computed), "sha256": fingerprint(x_computed, y_computed)}
+        about = about | {"computed": about["computed"] | computed}
+    elif rows is not None:
+        numbers = chosen_rows(rows, len(x))
+        x, y = x[numbers], y[numbers]
     return x, y, {"n": len(x), **about, "sha256": fingerprint(x, y)}
 
 
@@ -167,19 +187,21 @@ def train(
     size: str = "usual",
     seed: int = 0,
     device: torch.device | str = "cpu",
+    rows: str | None = None,
     resume: bool = False,
     progress: Callable[[dict[str, Any]], None] = lambda row: None,
 ) -> dict[str, Any]:
     """Train a task's model by its recipe and save it in ``out``. → its card.
 
     ``out`` holds a checkpoint during the training; ``resume`` continues from it, and leaves a finished model as it is.
+    ``rows`` chooses among the task's rows, see :func:`training_pairs`.
 
     Raises:
-        ValueError: unknown model or size, a model of another task in ``out``, a checkpoint of another run, or another
-            run is writing to ``out``.
+        ValueError: unknown model or size, rows that are not there, a model of another task in ``out``, a checkpoint of
+            another run, or another run is writing to ``out``.
     """
     with sole_writer(out):
-        return _train(task, model, out, epochs, size, seed, device, resume, progress)
+        return _train(task, model, out, epochs, size, seed, device, rows, resume, progress)
 
 
 def _train(
@@ -190,6 +212,7 @@ def _train(
     size: str,
     seed: int,
     device: torch.device | str,
+    rows: str | None,
     resume: bool,
     progress: Callable[[dict[str, Any]], None],
 ) -> dict[str, Any]:
@@ -206,9 +229,18 @@ def _train(
         """The surrogate: that in ``out`` if its recipe and data agree, else it is trained first."""
         network, arguments, its = recipe(task, "mlp", size)
         its = replace(its, seed=seed, epochs=its.epochs if epochs is None else epochs)
-        if _trained(task, "mlp", out, network, arguments, its) is None:
+        if _trained(task, "mlp", out, network, arguments, its, rows) is None:
             train(
-                task, "mlp", out, epochs=epochs, size=size, seed=seed, device=device, resume=resume, progress=progress
+                task,
+                "mlp",
+                out,
+                epochs=epochs,
+                size=size,
+                seed=seed,
+                device=device,
+                rows=rows,
+                resume=resume,
+                progress=progress,
             )
         return surrogate_in(task, out)
 
@@ -216,12 +248,12 @@ def _train(
     if model == "inn":
         taken = surrogate()
         arguments, begin_from = taking_over(task, network, arguments, out), taken_over(taken)
-    if resume and (card := _trained(task, model, out, network, arguments, settings)) is not None:
+    if resume and (card := _trained(task, model, out, network, arguments, settings, rows)) is not None:
         return card
     checkpoint = out / f"{model}.checkpoint.safetensors"
     if checkpoint.exists() and not resume:
         raise ValueError(f"{checkpoint} is left from a stopped run: continue with --resume, or remove it")
-    x, y, about_pairs = training_pairs(task, model, surrogate)
+    x, y, about_pairs = training_pairs(task, model, surrogate, rows)
     about: dict[str, Any] = {}
 
     def report(row: dict[str, float]) -> None:
@@ -277,7 +309,8 @@ def _train(
         + f"--method {method} --out {out}"
         + (f" --epochs {epochs}" if epochs is not None else "")
         + (f" --size {size}" if size != "usual" else "")
-        + (f" --seed {seed}" if seed else ""),
+        + (f" --seed {seed}" if seed else "")
+        + (f" --rows {rows}" if rows else ""),
     }
     if task.held_out is not None and (surrogate := _surrogate_of(task, network, arguments, result)) is not None:
         card["held_out"] = accuracy(surrogate, *task.held_out())

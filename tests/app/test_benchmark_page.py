@@ -329,10 +329,23 @@ def test_loops_are_drawn_where_omega_has_them():
         assert (TASKS["sinewave"].omega(curve) - 1.2).abs().max() < 1e-9
 
 
+def test_a_run_that_ends_early_says_so(page, monkeypatch):
+    for state, message, words in (
+        ("failed", "no such thing", "The run stopped: no such thing"),
+        ("stopped", "", "Cancelled; finished runs are kept."),
+    ):
+        job = rerun.Rerun(state=state, message=message)
+        monkeypatch.setattr(view, "rerun", lambda job=job: job)
+        test = page()
+        assert not test.exception
+        assert words in [e.value for e in (*test.error, *test.info)]
+
+
 def test_without_results_the_page_says_where_they_come_from(page, tmp_path, monkeypatch):
     monkeypatch.setattr(view, "SHIPPED", tmp_path)
     test = page()
     assert not test.exception
+    assert "There are no results here yet. They come from: `" in test.info[0].value
     assert "python -m ipage_core benchmark" in test.info[0].value
 
 

@@ -116,6 +116,7 @@ def test_constraints_of_the_address_are_obeyed(app):
     for permutation in operations("pmm", SIDE):
         assert (x.reshape(4, -1)[:, permutation] == x.reshape(4, -1)).all()
     assert (found.off_by < 0.01).all()
+    assert any("Of 1024 pixels, 128 solid and 9 void stay so." in c.value for c in test.caption)
     command = next(c.value for c in test.code if "ipage_core" in c.value)
     assert "--finish" in command
     assert "--constrain=solid=1-32,15-18" in command
@@ -124,7 +125,7 @@ def test_constraints_of_the_address_are_obeyed(app):
 @pytest.mark.parametrize(
     ("query", "told"),
     [
-        ({"constrain": "solid=/etc/hostname"}, "is no region"),
+        ({"constrain": "solid=/etc/hostname"}, "'solid=/etc/hostname' is no region: draw it, upload an image, or"),
         ({"constrain": "void=../mask.png"}, "is no region"),
         ({"constrain": "solid=0-40,1-2"}, "expected pixels from 1 to 32"),
         ({"constrain": "solid=pixels:abc"}, "is damaged"),

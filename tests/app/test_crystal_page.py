@@ -119,6 +119,8 @@ def test_nothing_is_verified_unasked_and_every_gap_is_said_to_be_pbe_s(queue):
     assert "unrelaxed" in spec(test)["layout"]["xaxis"]["title"]["text"]
     assert spec(test)["frames"]
     assert any("best of this ranking" in s.value for s in test.subheader)
+    words = "On the right, at the same scale, the cubic cell of lowest energy; tick two rows to see both."
+    assert any(c.value.endswith(words) for c in test.caption)
     assert not queue.jobs
 
 
@@ -163,8 +165,18 @@ def test_verdicts_flow_into_headline_table_figures_and_files(queue):
     assert test.button(key="learn-crystal").label == "Learn from 2 new DFT results"
 
 
-def test_the_surrogate_learns_as_a_version_of_its_own(queue, monkeypatch, tmp_path):
-    monkeypatch.setattr(commands, "COMMAND", ["-c", LEARNS])
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [
+        (
+            0.05,
+            "has learned from 2 results: its mean error on them fell from 0.1 to 0.05 eV, hash abcd1234. The shipped",
+        ),
+        (0.2, "has seen 2 results, but its mean error on them is no smaller: 0.2 eV, before 0.1. The shipped model is"),
+    ],
+)
+def test_the_surrogate_learns_as_a_version_of_its_own(queue, monkeypatch, tmp_path, after, words):
+    monkeypatch.setattr(commands, "COMMAND", ["-c", LEARNS.replace("0.05", str(after))])
     commands.run.cache_clear()
     test = start()
     test.button(key="verify").click().run()
@@ -177,7 +189,8 @@ def test_the_surrogate_learns_as_a_version_of_its_own(queue, monkeypatch, tmp_pa
         time.sleep(0.1)
     test.run()
     assert not test.exception
-    assert any("fell from 0.1 to 0.05 eV, hash abcd1234" in s.value for s in test.success)
+    assert any(words in s.value for s in test.success)
+    assert any(c.value.startswith("It is among the methods of this task: ipage@") for c in test.caption)
     csv = pd.read_csv(tmp_path / "home/verified/crystal-dft-2.csv")
     assert csv["y1"].tolist() == [0.51, 0.51]
     assert set(csv) == {*(f"x{j}" for j in range(1, 7)), "y1", "direct PBE gap [eV]", "ΔE [eV per cell]"}
@@ -194,8 +207,17 @@ def test_a_job_can_be_cancelled_and_is_found_again_by_another_page(queue, monkey
     assert "are under way" in other.button(key="verify").label
     other.button(key="cancel-1").click().run()
     assert not queue.jobs
-    assert any("Cancelled" in i.value for i in other.info)
+    assert any(i.value == "Cancelled; what DFT said of 0 of 3 cells is kept." for i in other.info)
     assert set(table(test.run())["DFT"]) == {"not verified"}
+
+
+def test_a_job_that_dies_says_after_how_many_cells(queue, monkeypatch):
+    monkeypatch.setattr(jobs, "COMMAND", ["-c", "import sys; sys.exit('no licence')"])
+    test = start()
+    test.button(key="verify").click().run()
+    until_ended(queue)
+    test.run()
+    assert [e.value for e in test.error] == ["DFT stopped after 0 of 3 cells: no licence."]
 
 
 def test_without_gpaw_the_page_says_how_to_get_it(monkeypatch):
@@ -204,6 +226,7 @@ def test_without_gpaw_the_page_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(dft, "find_spec", lambda name: None)
     test = start()
     assert not test.exception
+    assert any(i.value.startswith("Not verified, and cannot be here. ") for i in test.info)
     assert any("install-gpaw.sh" in i.value for i in test.info)
     assert set(table(test)["DFT"]) == {"not verified"}
     assert not any(b.key == "verify" for b in test.button)

@@ -9,6 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.figures.playback import Size
+from app.tasks.cells.goals import page, runs
 from app.tasks.cells.goals.figures import attainment, directions, target_stiffness
 from app.tasks.cells.goals.planes import front, pareto, poisson_plane
 from app.tasks.cells.goals.request import EXAMPLES, GoalRequest, split
@@ -16,7 +17,7 @@ from app.tasks.cells.goals.shapes import loads
 from ipage_core.problem.target import expression
 from ipage_core.tasks.cells.dataset import cell
 from ipage_core.tasks.cells.deformation import LOADS, deformed
-from ipage_core.tasks.cells.features import has_features
+from ipage_core.tasks.cells.features import has_features, smallest_features
 from ipage_core.tasks.cells.goal_design import cell_goals
 from ipage_core.tasks.cells.goals import Goal
 from ipage_core.tasks.cells.homogenization import homogenize
@@ -54,6 +55,10 @@ def test_goals_of_the_address_are_met_and_changed_goals_wait_for_the_click(app):
     row = closely[closely["property"] == "E_x"].iloc[0]
     assert abs(row["extrapolated mesh"] - row["one element a pixel"]) < 0.1
     assert row["extrapolated mesh"] != row["one element a pixel"]
+    solved = runs.designs(test.session_state[page.APPLIED]).solved
+    wall, gap = smallest_features(solved.cells[int(solved.misfit.argmin())])
+    assert any(f"Thinnest wall {wall} pixels, narrowest gap {gap} pixels." in c.value for c in test.caption)
+    assert any("cells under each load, drawn at 15 % strain" in m.value for m in test.markdown)
     met = frame["meets"]
     assert (np.abs(frame.loc[met, "E_x=0.4±0.02"] - 0.4) <= 0.02).all()
     assert (frame.loc[met, "volume<=0.8"] <= 0.8).all()

@@ -57,6 +57,14 @@ def test_what_a_link_cannot_set_is_said_once(app, query, dropped):
     assert not [w for w in test.warning if "this link" in w.value]
 
 
+def test_a_method_s_former_name_becomes_the_current_one(app):
+    test = app(task="sinewave", method="ipage-mlp", n="25")
+    assert not test.exception
+    assert test.session_state.method == "ipage"
+    (toast,) = test.toast
+    assert toast.value == "The method **ipage-mlp** is **ipage** now, because its INN contains this surrogate."
+
+
 def test_a_whole_link_is_taken_without_a_word(app):
     query = {"n": "25", "seed": "7", "sampling": "srs", "spread": "posterior", "y1": "1.50", "omega": "0",
              "sample": "3", "tolerance": "1", "view": "Posterior", "constrain": "x1 <= 0.5"}  # fmt: skip

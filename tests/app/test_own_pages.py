@@ -133,7 +133,8 @@ def test_a_large_bad_table_leaves_the_memory_of_the_server(place, monkeypatch):
     test.run()
     assert "has dropped" in test.error[0].value
     test.file_uploader[0].set_value(("gaps.csv", table(60).to_csv(index=False).encode(), "text/csv")).run()
-    assert not test.error and not test.exception
+    assert not test.error
+    assert not test.exception
 
 
 def test_explore_shows_accuracy_first_and_verifies_nothing(strained):
@@ -271,6 +272,14 @@ def test_a_stopped_training_says_where_and_every_network_keeps_its_curves(place)
     listed = next(d.value for d in test.dataframe if "epoch" in d.value)
     assert list(listed) == ["epoch", "Squared error of y, training", "Squared error of y, validation", "λ_y"]
     assert listed["epoch"].tolist() == [1, 2, 3]
+
+
+def test_curves_say_whose_they_are(place):
+    asked = trainings.Training(1, "one", "sinewave", "ipage", ["inn", "mlp"], str(place / "one"), [], state="stopped")
+    trainings.write(asked)
+    row = {"epochs": 3, "loss_y": 1.0, "validation_l2": 1.0, "eta_seconds": 1.0, "model": "inn", "epoch": 1}
+    trainings.file_of(asked, "jsonl").write_text(json.dumps(row) + "\n")
+    assert "Curves of inn (1 of 2)" in said(start("screens/train.py"))
 
 
 def test_weights_have_ticks_on_both_sides():

@@ -117,12 +117,19 @@ def test_a_design_is_evaluated_before_anything_else(place, ends):
     if failed:
         assert "exit code 3" in said(test)
         assert "no licence" in said(test)
+        assert "Nothing was made." in said(test)
         assert not (place / "tasks/my-beam").exists()
     else:
         registry.refresh()
         assert TASKS["my-beam"].omega is not None
         test.segmented_control(key="problem-view").set_value("Your problems").run()
         assert "1 evaluated designs, 0 failed" in said(test)
+        again = start()
+        again.text_input(key="problem-name").set_value("My Beam")
+        again.text_input(key="problem-command").set_value(f"sh {script} {{in}} {{out}}")
+        again.text_input(key="problem-folder").set_value(str(place)).run()
+        again.button(key="problem-test").click().run()
+        assert "A problem 'my-beam' exists already: choose another name" in said(again)
 
 
 def test_a_command_that_cannot_run_is_one_sentence(place):
@@ -169,6 +176,7 @@ def test_a_target_that_is_none_is_one_sentence(box):
     test.button(key="campaign-start").click().run()
     assert not test.exception
     assert "not minimize or maximize" in said(test)
+    assert test.selectbox(key="campaign-start-box").options == ["no row"]
     assert campaigns.stored() == []
 
 
@@ -213,6 +221,10 @@ def test_other_pages_say_that_rows_or_a_model_are_missing(box, place):
         assert not test.exception
         assert missing in said(test)
         assert not test.switch_page("screens/train.py").run().exception
+    test = start()
+    test.segmented_control(key="problem-view").set_value("Campaign").run()
+    test.selectbox(key="campaign-task").set_value("box").run()
+    assert test.selectbox(key="campaign-start-box").options == ["no row", "the 12 rows that are there"]
 
 
 def test_a_link_brings_no_command(place):

@@ -1,6 +1,6 @@
 import pandas as pd
 
-from app.tasks.table.panel import row_advice
+from app.tasks.table.panel import front_text, row_advice
 
 
 def test_the_page_names_the_row_that_is_closer():
@@ -9,3 +9,8 @@ def test_the_page_names_the_row_that_is_closer():
     assert row_advice(final.assign(closest_row=[7, 9, 9])).startswith("**Measured rows, such as row 7, are closer")
     assert row_advice(final.assign(row_is_closer=False)) == ""
     assert row_advice(final[["closest_row"]]) == ""
+
+
+def test_the_page_says_that_two_of_several_goals_are_drawn():
+    assert "are drawn" not in front_text(2)
+    assert front_text(3).endswith("surpasses in both properties. The first two of 3 such goals are drawn.")

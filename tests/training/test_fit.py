@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from ipage_core.networks import CINN, MLP
-from ipage_core.networks.store import load_card
+from ipage_core.networks.store import fingerprint, load_card
 from ipage_core.tasks import TASKS
 from ipage_core.training.datasets import pairs
 from ipage_core.training.fit import CLIP_NORM, Settings, fit, pick_device
@@ -184,3 +184,29 @@ def test_a_batch_without_a_finite_loss_is_left_out_and_most_of_them_stop_the_run
         run = fit(Fragile, SMALL["mlp"][1], X, Y, QUICK)
         assert all(tensor.isfinite().all() for tensor in run.weight_sets["phi_star"].values())
         assert run.history[-1]["validation_l2"] < run.history[0]["validation_l2"]
+
+
+def test_chosen_rows_alone_are_learned_from(tmp_path):
+    rows = "0:100,200:1000:2"
+    card = train(TASKS["sinewave"], "mlp", tmp_path, epochs=1, rows=rows)
+    x, y = TASKS["sinewave"].pairs()
+    kept = torch.tensor([*range(100), *range(200, 1000, 2)])
+    assert card["data"] == {"n": 500, "seed": 0, "sha256": fingerprint(x[kept], y[kept])}
+    assert card["command"].endswith(f"--epochs 1 --rows {rows}")
+    inn = train(TASKS["sinewave"], "inn", tmp_path, epochs=1, rows=rows)
+    assert inn["data"] == card["data"]
+    assert json.loads((tmp_path / "mlp.json").read_text())["data"] == card["data"]  # not trained again on all rows
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [
+        *((text, "START:STOP") for text in ("5", "0:10:0", "a:b", "-1:5", "")),
+        *((text, "not there") for text in ("0:10001", "3:3")),
+        ("0:5,4:6", "twice"),
+    ],
+)
+def test_rows_that_are_not_there_are_one_sentence(tmp_path, rows, why):
+    with pytest.raises(ValueError, match=why):
+        train(TASKS["sinewave"], "mlp", tmp_path, epochs=1, rows=rows)
+    assert not list(tmp_path.glob("*.safetensors"))

@@ -222,8 +222,13 @@ def _front(run: Run, dark: bool) -> None:
     predicted = run.final[[f"surrogate{k + 1}" for k in j]].to_numpy(dtype=float)
     labels = (task.property_labels[j[0]], task.property_labels[j[1]])
     chart(cell.pareto(rows.numpy(), rows[front(sign * rows)].numpy(), predicted, labels, dark), key="pareto")
+    st.caption(front_text(len(best)))
+
+
+def front_text(goals: int) -> str:
+    """What the Pareto front shows, for a number of goals to minimize or maximize."""
     best_rows = "The line joins measured rows that no other row surpasses in both properties."
-    st.caption(best_rows if len(best) == 2 else f"{best_rows} The first two of {len(best)} such goals are drawn.")
+    return best_rows if goals == 2 else f"{best_rows} The first two of {goals} such goals are drawn."
 
 
 def _key_figures(run: Run) -> list[Figure]:

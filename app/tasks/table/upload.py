@@ -21,8 +21,8 @@ KINDS = {
 SEPARATORS = {",": "comma", ";": "semicolon", "tab": "tab", "blank": "blank", "|": "bar |"}
 DECIMALS = {".": "point 3.98", ",": "comma 3,98"}
 LARGE = 20 * 2**20
-"""Bytes from which on the server drops an upload that it cannot read. Otherwise Streamlit holds it until two minutes after
-the tab is closed, and a class could fill the memory with refused files."""
+"""Bytes from which on the server drops an upload that it cannot read. Otherwise Streamlit holds it until two
+minutes after the tab is closed, and a class could fill the memory with refused files."""
 ENCODINGS = ["utf-8", "cp1252", "utf-16", "mac_roman", "cp850", "cp1250", "cp1251", "shift_jis", "gb18030"]
 
 
