@@ -18,7 +18,7 @@ from app.figures.playback import Size
 from app.figures.run import Run
 from app.state.coverage import Covered, cover, not_covered, not_filled
 from app.state.runs import stamp
-from ipage_core.inference.coverage import WITHIN, percent
+from ipage_core.inference.coverage import WITHIN
 from ipage_core.problem.request import DesignRequest
 
 KEPT = 6
@@ -105,7 +105,9 @@ def show(request: DesignRequest, run: Run, plane: tuple[int, int], dark: bool, s
         width="stretch",
     )
     if request.fill is not None:
-        st.success(_added(run, request.fill), icon=":material/add_circle:")
+        filled = run.summary["filled"]
+        say = st.success if filled["complete"] else st.warning
+        say(plain(filled["sentence"]), icon=":material/add_circle:")
     labels = list(request.task.x_labels)
     pair = (0, 0)
     if len(labels) > 1:
@@ -125,30 +127,17 @@ def show(request: DesignRequest, run: Run, plane: tuple[int, int], dark: bool, s
     return (lambda: _work(request, run, key, kept, place)) if going else None
 
 
-def _added(run: Run, within: float) -> str:
-    """The number of added designs and the new coverage."""
-    filled = run.summary["filled"]
-    count = filled["added"]
-    said = f"{count} {'design' if count == 1 else 'designs'} added, {run.n} in all."
-    before, after = filled["share_before"], filled["share_after"]
-    if before is not None and after is not None:
-        said += f" Within {within:g} of a design, by the surrogate: {percent(before)} of the solutions before, "
-        said += f"{percent(after)} now."
-    return said
-
-
 def _draw(
     covered: Covered, within: float, labels: tuple[str, ...], pair: tuple[int, int], dark: bool, size: Size
 ) -> None:
     shown = replace(covered.coverage, within=within)
-    chart(figure(shown, covered.designs, labels, pair, dark, size), key="coverage", config=CONFIG)
-    st.markdown(f"**{covered.pieces} {shown.sentence()}**".replace("** ", "**"))
+    chart(figure(shown, shown.designs, labels, pair, dark, size), key="coverage", config=CONFIG)
+    st.markdown(f"**{plain(f'{covered.pieces} {shown.sentence()}'.strip())}**")
     surrogate = "" if shown.measured else " Solutions are those of the surrogate f, not of Ω."
     dotted = " Dotted: proved, all of them from that distance on." if shown.proof is not None else ""
     st.caption(
         "**Left:** solutions all over the box; those without a design within ε are not seen. **Right:** which share "
         f"of them has a design within ε.{surrogate} Dashed: the same, each solution weighted by the posterior.{dotted}"
-        + (f" {plain(shown.refused[:1].upper() + shown.refused[1:])}." if shown.refused else "")
     )
     numbers(table(shown), "coverage")
 

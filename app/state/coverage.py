@@ -28,8 +28,6 @@ class Covered:
     """The coverage of a run."""
 
     coverage: Coverage
-    designs: np.ndarray
-    """(k, d) the designs that count, because they meet the target."""
     pieces: str
     """A sentence with the proved number of separate pieces of the solution set; or empty."""
 
@@ -41,7 +39,7 @@ def not_covered(request: DesignRequest, run: Run) -> str:
     space = constraints.parse(request.task, request.constraints)
     if why := uncoverable(request.task, loaded(run.task, run.method), space):
         return why
-    if not len(_designs(run)):
+    if not _meeting(run)[0].any():
         return "No design meets the target: nothing is covered."
     return ""
 
@@ -61,16 +59,19 @@ def cover(request: DesignRequest, run: Run, progress: Callable[[int, float], Non
     """
     task, method = request.task, loaded(run.task, run.method)
     space = constraints.parse(task, request.constraints)
-    y_star, designs = torch.from_numpy(run.y_star.astype(float)), _designs(run)
+    y_star = torch.from_numpy(run.y_star.astype(float))
+    meets, judge = _meeting(run)
     seconds = SECONDS_IN_CLASS if classroom.on() else SECONDS
     pieces = ""
     with turn():
         covered = coverage_of(
             task,
             method,
-            torch.from_numpy(designs),
+            torch.from_numpy(run.x[-1].astype(np.float64)),
             y_star,
             space=space,
+            meets=torch.from_numpy(meets),
+            judge=judge,
             seed=run.seed,
             seconds=seconds,
             progress=progress,
@@ -81,15 +82,13 @@ def cover(request: DesignRequest, run: Run, progress: Callable[[int, float], Non
                 pieces = counted.sentence() if counted.least else ""
             except NoRule:
                 pass
-    return Covered(covered, designs, pieces)
+    return Covered(covered, pieces)
 
 
-def _designs(run: Run) -> np.ndarray:
-    """The result's designs that meet the target: by Ω where it ran, else by the surrogate."""
+def _meeting(run: Run) -> tuple[np.ndarray, str]:
+    """Which of the result's designs meet the target, (n,) bool, by Ω where it ran, else by the surrogate."""
     if run.verified.any():
-        meets = run.hit
-    elif run.f_error is not None:
-        meets = np.sqrt(run.f_error[-1]) <= run.tolerances.min()
-    else:
-        meets = np.ones(run.n, bool)
-    return run.x[-1][meets].astype(np.float64)
+        return run.hit, "Ω"
+    if run.f_error is not None:
+        return np.sqrt(run.f_error[-1]) <= run.tolerances.min(), "the surrogate f"
+    return np.ones(run.n, bool), "Ω"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
 
+    from ipage_core.inference.methods import Loaded
     from ipage_core.problem.task import Task
 
 
@@ -52,7 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ipage_core.problem import constraints
 
     task = find_task(arguments.task, arguments.model)
-    method = load_method(arguments, task)
+    method = _method(arguments, task)
     if not 0 < arguments.within < 10:
         raise ValueError(f"--within {arguments.within:g}: accepted: a distance above 0")
     if not 0 < arguments.seconds < math.inf:
@@ -62,23 +63,32 @@ def run(arguments: argparse.Namespace) -> None:
     if "stage" in frame:
         final = (frame["stage"] == frame["stage"].iloc[-1]).to_numpy()
         x, frame = x[final.nonzero()[0]], frame[final]
+    _check_task(task, arguments, frame)
     y_star = _target(task, arguments, frame)
-    x = x[_hits(task, x, y_star)]
-    if not len(x):
-        raise ValueError(f"{arguments.designs}: no design meets the target {y_star.tolist()}")
+    meets, judge = _meeting(task, method, x, y_star, frame)
     expressions = [part for text in arguments.constrain for part in text.split(";") if part.strip()]
     space = constraints.parse(task, expressions)
     tables.say(table)
     result = coverage_of(
-        task, method, x, y_star, arguments.within, space=space, seconds=arguments.seconds, progress=_printer()
+        task,
+        method,
+        x,
+        y_star,
+        arguments.within,
+        space=space,
+        meets=meets,
+        judge=judge,
+        seconds=arguments.seconds,
+        progress=_printer(),
     )
-    print(file=sys.stderr)
-    summary = {"n": len(x)} | result.summary()
+    if result.proof is not None:
+        print(file=sys.stderr)  # ends the line of the progress
+    summary = {"n": len(result.designs)} | result.summary()
     try:
         if task.d <= 3:
             pieces = pieces_of(task, space, y_star, arguments.seconds)
             summary |= {"pieces": pieces.least, "pieces_exact": pieces.exact}
-            summary["sentence"] = f"{pieces.sentence()} {summary['sentence']}"
+            summary["sentence"] = f"{pieces.sentence()} {summary['sentence']}".strip()
     except NoRule:
         pass
     print(summary["sentence"], file=sys.stderr)
@@ -107,15 +117,44 @@ def _target(task: Task, arguments: argparse.Namespace, frame: pd.DataFrame) -> T
     return targets[0]
 
 
-def _hits(task: Task, x: Tensor, y_star: Tensor) -> Tensor:
-    """(n,) bool: whether Ω confirms the target; all True if Ω is slow."""
+def _method(arguments: argparse.Namespace, task: Task) -> Loaded | None:
+    """The chosen method; None, with a note, if none is trained yet and a fast Ω is enough."""
+    from ipage_core.networks.store import ModelUnavailable
+
+    try:
+        return load_method(arguments, task)
+    except ModelUnavailable:
+        if arguments.method or arguments.model or not task.verifies_by_default:
+            raise
+    print(
+        f"There is no trained model of {task.name}: the coverage is by Ω alone, without the posterior-weighted "
+        "estimate.",
+        file=sys.stderr,
+    )
+    return None
+
+
+def _check_task(task: Task, arguments: argparse.Namespace, frame: pd.DataFrame) -> None:
+    """ValueError if a file that ``design`` wrote has more targets than the task."""
+    name = f"target{task.n_targets + 1}"
+    if "stage" in frame and name in frame:
+        raise ValueError(f"{arguments.designs} is of another task than {task.name}: it has a column {name}")
+
+
+def _meeting(task: Task, method: Loaded | None, x: Tensor, y_star: Tensor, frame: pd.DataFrame) -> tuple[Tensor, str]:
+    """Which designs meet the target: by a fast Ω, by the file's results of a slow one, or by the surrogate."""
     import torch
 
-    from ipage_core.inference.verification import verify
+    from ipage_core.inference.target_set import meeting
 
-    if not task.verifies_by_default:
-        return torch.ones(len(x), dtype=torch.bool)
-    return verify(task, x, y_star.expand(len(x), -1)).hit
+    meets, judge = meeting(task, method, x, y_star)
+    columns = [f"y{j + 1}" for j in range(task.n_targets)]
+    if task.verifies_by_default or "stage" not in frame or not set(columns) <= set(frame):
+        return meets, judge
+    y = torch.tensor(frame[columns].to_numpy(float))
+    verified = y.isfinite().all(1)
+    hit = ((y - y_star).abs() <= task.tolerances).all(1)
+    return torch.where(verified, hit, meets), "Ω" if verified.any() else judge
 
 
 def _printer() -> Callable[[int, float], None]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipage_core.cli import cells, tables
-from ipage_core.cli.parser import DESIGNS, SEED, add_device, add_out, add_workers, distance, file_name, whole
+from ipage_core.cli.parser import DESIGNS, SEED, add_device, add_out, add_workers, distance, file_name, seconds, whole
 from ipage_core.cli.shared import find_task, print_counts, where_omega_runs, write_csv
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fill", type=distance, metavar="EPS", help="add designs until each solution has one within EPS box widths"
     )
+    parser.add_argument("--fill-seconds", type=seconds, metavar="S", help="time for --fill (default 8)")
     tables.add_options(parser)
     cells.add_options(parser)
 
@@ -122,8 +123,9 @@ def run(arguments: argparse.Namespace) -> None:
     write_csv(frame, arguments.out)
     if task.remark:
         print(f"{task.title}: {task.remark}", file=sys.stderr)
-    if solutions.note:
-        print(solutions.note, file=sys.stderr)
+    for sentence in (solutions.note, (solutions.filled or {}).get("sentence")):
+        if sentence:
+            print(sentence, file=sys.stderr)
     print(json.dumps(summary, ensure_ascii=False))
 
 
@@ -158,6 +160,7 @@ def _request(arguments: argparse.Namespace, task: Task) -> DesignRequest:
         steps=arguments.steps,
         spread=arguments.spread,
         fill=arguments.fill,
+        fill_seconds=arguments.fill_seconds,
         targets=tuple(map(tuple, rows)),
     )
 

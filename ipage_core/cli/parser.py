@@ -129,6 +129,17 @@ def distance(text: str) -> float:
     raise argparse.ArgumentTypeError(f"'{text}' is not accepted: a distance above 0, in box widths, e.g. 0.06")
 
 
+def seconds(text: str) -> float:
+    """A time limit in seconds."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if 0 < value < 1e9:
+        return value
+    raise argparse.ArgumentTypeError(f"'{text}' is not accepted: a number of seconds above 0, e.g. 20")
+
+
 def add_device(parser: argparse.ArgumentParser) -> None:
     """--device: where networks run."""
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")

@@ -71,7 +71,9 @@ class Pieces:
     seconds: float
 
     def sentence(self) -> str:
-        """The result as a sentence for the user."""
+        """The result as a sentence for the user; empty if there is provably no piece."""
+        if self.least == 0:
+            return "" if self.exact else f"The number of separate pieces is not proved: {self.why}."
         if self.exact:
             return f"Proved: exactly {self.least} separate {'piece' if self.least == 1 else 'pieces'}."
         return f"Proved: at least {self.least} separate {'piece' if self.least == 1 else 'pieces'} ({self.why})."

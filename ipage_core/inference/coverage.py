@@ -16,7 +16,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -30,12 +31,17 @@ from ipage_core.inference.spread import farthest
 
 WITHIN = 0.05
 """Default ε, in box widths."""
+FILL_SECONDS = 8.0
+"""Default time for filling the gaps."""
 HELD_OUT, LOOKED_AT = 1000, 4000
 """Posterior samples for the estimate; starts of each kind for the share of the box."""
 AHEAD = 7919
 """Offset of the held-out samples' seeds from the run's seed."""
 TIGHT = 1.1
 """A proof stops when its radius is at most this factor times a known solution's distance: more time gains little."""
+RARE = 0.9
+"""From this share of designs that miss the target on, they may be for another one."""
+DOUBT = "are they designs of this task, and for this target?"
 CLOSER = 0.7
 """Gaps are filled until every known solution is within this share of ε, because others lie between the known ones."""
 
@@ -61,6 +67,26 @@ class Coverage:
     refused: str
     """Why there is no proof; empty if there is one, or none was requested."""
     unit: str = "box widths"
+    designs: Floats = field(default_factory=lambda: np.empty((0, 0)))
+    """(n, d) the designs that count, because they meet the target."""
+    left_out: int = 0
+    """Number of designs that do not count, because they miss the target."""
+    judge: str = "Ω"
+    """What says that they miss it: Ω, or the surrogate f."""
+    constrained: bool = False
+    """Whether constraints restrict the solutions."""
+
+    def __repr__(self) -> str:
+        n = len(self.designs)
+        head = f"Coverage by {n} {'design' if n == 1 else 'designs'}, ε = {self.within:g} {self.unit}"
+        return "\n  ".join([head, *self.sentences()])
+
+    def _repr_html_(self) -> str:
+        """The text for notebooks."""
+        from html import escape
+
+        head, *lines = repr(self).split("\n")
+        return f"<p><b>{escape(head)}</b><br>{'<br>'.join(map(escape, lines))}</p>"
 
     @property
     def fill(self) -> float:
@@ -80,10 +106,15 @@ class Coverage:
         return interval(int((self.posterior <= epsilon).sum()), n)
 
     def sentence(self) -> str:
-        """The strongest statement that holds, in one or two sentences."""
+        """The strongest statements that hold, what does not count, and the reason if there is no proof."""
+        return " ".join(self.sentences())
+
+    def sentences(self) -> list[str]:
+        """The sentences of :meth:`sentence`."""
+        said = [self._left_out()] if self.left_out else []
         if self.proof is not None and self.proof.empty:
-            return "Proved: there is no solution in the box."
-        said = []
+            none = "no solution in the box obeys the constraints" if self.constrained else "the box holds no solution"
+            return [*said, f"Proved: {none}."]
         if self.proof is not None:
             radius = math.ceil(1e4 * self.proof.radius) / 1e4
             said.append(f"Proved: no solution in the box is farther than {radius:.4f} {self.unit} from a design.")
@@ -97,13 +128,26 @@ class Coverage:
         if len(self.posterior):
             share, low, high = self.likely()
             said.append(f"Estimate, posterior-weighted: {percent(share)} ({percent(low)[:-2]}–{percent(high)[:-2]}).")
-        return " ".join(said) or "No solution is known: nothing can be said of the coverage."
+        if not len(self.distance) and not len(self.posterior) and self.proof is None:
+            known = "No solution that obeys the constraints is known" if self.constrained else "No solution is known"
+            said.append(f"{known}: nothing can be said of the coverage.")
+        if self.refused:
+            said.append(f"{self.refused[:1].upper()}{self.refused[1:].rstrip('.')}.")
+        return said
+
+    def _left_out(self) -> str:
+        hits, total = len(self.designs), self.left_out + len(self.designs)
+        if self.left_out < RARE * total:
+            what = "misses the target, so it does" if self.left_out == 1 else "miss the target, so they do"
+            return f"By {self.judge}, {self.left_out} of {total} designs {what} not count."
+        return f"By {self.judge}, only {hits} of {total} designs {'meets' if hits == 1 else 'meet'} the target: {DOUBT}"
 
     def summary(self) -> dict[str, Any]:
         """The figures for JSON; null if unknown."""
         share, low, high = self.likely()
         figures: dict[str, Any] = {
             "within": self.within,
+            "left_out": self.left_out,
             "share": self.share(),
             "measured": self.measured,
             "fill_distance": self.fill,
@@ -117,6 +161,17 @@ class Coverage:
             "sentence": self.sentence(),
         }
         return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in figures.items()}
+
+
+def accepted_number(value: Any, name: str, accepted: str) -> float:
+    """The value as a number above 0.
+
+    Raises:
+        ValueError: it is none; the message has its ``name`` and what is ``accepted``.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < math.inf:
+        raise ValueError(f"{name}={value!r} is not accepted: {accepted}")
+    return float(value)
 
 
 def percent(share: float) -> str:
@@ -170,8 +225,8 @@ def coverage(
     """
     if not len(designs):
         raise ValueError("there are no designs: a coverage needs at least one")
-    if not 0 < within < math.inf:
-        raise ValueError(f"Expected a distance above 0, got within={within:g}")
+    within = accepted_number(within, "within", "a distance above 0, such as 0.05")
+    seconds = accepted_number(seconds, "seconds", "a number of seconds above 0")
     points = solutions_everywhere(solutions, seed + AHEAD, propose)
     weight = solutions.spacing(points) if len(points) else np.empty(0)
     posterior = np.empty(0)
@@ -196,7 +251,7 @@ def coverage(
         except NoRule as error:
             refused = str(error)
     total = max(float(weight.sum()), 1e-300)
-    return Coverage(within, points, weight / total, distance, posterior, measured, proof, refused, unit)
+    return Coverage(within, points, weight / total, distance, posterior, measured, proof, refused, unit, designs)
 
 
 def solutions_everywhere(solutions: SolutionSet, seed: int, propose: Callable[[int, int], Tensor] | None) -> Floats:
@@ -212,14 +267,14 @@ def fill_gaps(
     propose: Callable[[int, int], Tensor] | None = None,
     seed: int = 0,
     most: int = 10_000,
-    seconds: float = 8.0,
-) -> Floats:
-    """New designs where solutions are farther than ε from the given designs (n, d). → (k, d), k ≥ 0.
+    seconds: float = FILL_SECONDS,
+) -> tuple[Floats, str]:
+    """New designs where solutions are farther than ε from the given designs (n, d). → (k, d), why it stopped early.
 
     Each round localizes from new starts and adds the solutions that are far from all designs, the farthest first. It
-    stops when a round adds nothing, when ``most`` designs are added, or when the time is up.
+    ends when a round adds nothing. The reason to stop early is part of a sentence; empty if it did not.
     """
-    began = time.perf_counter()
+    began, early = time.perf_counter(), ""
     start = designs
     for k in range(100):
         points = solutions_everywhere(solutions, seed + (k + 1) * AHEAD + 1, propose)
@@ -228,6 +283,14 @@ def fill_gaps(
         rows = farthest(solutions, points, most - (len(designs) - len(start)), designs, CLOSER * within)
         whole, arrived = solutions.whole(points[rows])
         designs = np.concatenate([designs, whole[arrived]])
-        if not arrived.any() or time.perf_counter() - began > seconds / 2 or len(designs) - len(start) >= most:
+        if not len(rows):
             break
-    return designs[len(start) :]
+        if not arrived.any():
+            early = "rounding to whole numbers leaves no solution there"
+        elif len(designs) - len(start) >= most:
+            early = f"at most {most} designs are added"
+        elif time.perf_counter() - began > seconds / 2:  # another round might take as long again
+            early = f"the time for it, {seconds:g} s, ended"
+        if early:
+            break
+    return designs[len(start) :], early

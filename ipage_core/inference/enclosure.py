@@ -6,6 +6,7 @@ enclosure is that of the exact function in the code, with its constants in float
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -88,16 +89,38 @@ class Enclosure:
 
     def __getitem__(self, key: Any) -> Enclosure:
         key = key if isinstance(key, tuple) else (key,)
+        if any(isinstance(part, Enclosure) for part in key):
+            raise NoRule("no proof available: there is no interval rule for x[…] with an index that depends on x")
         whole = key if not any(part is Ellipsis for part in key) else (*key, slice(None))
         gradient = None if self.gradient is None else self.gradient.each(lambda t: t[whole])
         return Enclosure(self.value.each(lambda t: t[key]), gradient)
 
     __setitem__ = _refuse("assignment to parts of a tensor")
-    __bool__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse("a branch on the value of x")
-    __eq__ = __ne__ = _refuse("a branch on the value of x")
+    __bool__ = _refuse("a branch on the value of x, as 'if' and 'max' of Python (torch.where has one)")
     __hash__ = None  # type: ignore[assignment]
     __float__ = __int__ = __index__ = _refuse("a number taken out of a tensor, as functions of 'math' do")
     __array__ = _refuse("numpy")
+
+    def __lt__(self, other: Any) -> Condition:
+        return _less(self, other)
+
+    def __gt__(self, other: Any) -> Condition:
+        return _less(other, self)
+
+    def __le__(self, other: Any) -> Condition:
+        return ~_less(other, self)
+
+    def __ge__(self, other: Any) -> Condition:
+        return ~_less(self, other)
+
+    def __eq__(self, other: object) -> Condition:  # type: ignore[override]
+        return _equal(self, other)
+
+    def __ne__(self, other: object) -> Condition:  # type: ignore[override]
+        return ~_equal(self, other)
+
+    def __abs__(self) -> Enclosure:
+        return _elementwise("abs", self)
 
     def __neg__(self) -> Enclosure:
         return Enclosure(-self.value, None if self.gradient is None else -self.gradient)
@@ -130,6 +153,107 @@ class Enclosure:
     __rmatmul__ = _refuse("a constant matrix times x (x times a matrix has one)")
 
 
+class Condition(Enclosure):
+    """Whether a comparison holds: 1 in boxes where it does, 0 where it does not, [0, 1] where both occur.
+
+    It may jump there, so its slopes have no bounds. It is no plain 0 or 1: the sum of two conditions is their "or".
+    """
+
+    @classmethod
+    def of(cls, surely: Tensor, never: Tensor, d: int | None) -> Condition:
+        """A condition that surely holds, or never does, (n, …) bool, with slopes for d inputs."""
+        value = Interval(surely.double(), (~never).double())
+        return cls(value, None if d is None else _jumps(~surely & ~never, d))
+
+    def __invert__(self) -> Condition:
+        return Condition(Interval(1 - self.value.hi, 1 - self.value.lo), self.gradient)
+
+    def __and__(self, other: Any) -> Condition:
+        a, b = self.value, _lift(other).value
+        return Condition.of((a.lo > 0) & (b.lo > 0), (a.hi < 1) | (b.hi < 1), _inputs(self, _lift(other)))
+
+    def __or__(self, other: Any) -> Condition:
+        return ~(~self & ~_condition(other))
+
+    def __add__(self, other: Any) -> Enclosure:
+        return _add(self, other)
+
+    __rand__, __ror__, __radd__ = __and__, __or__, __add__
+    where = _refuse("'where' as a method of a condition (torch.where has one)")
+
+
+def _jumps(undecided: Tensor, d: int) -> Interval:
+    """Slopes (n, …, d) of what is constant except where it is undecided, (n, …) bool."""
+    most = torch.where(undecided, math.inf, 0.0).double()[..., None].expand(*undecided.shape, d)
+    return Interval(-most, most)
+
+
+def _condition(value: Any) -> Condition:
+    lifted = _lift(value)
+    return Condition(lifted.value, lifted.gradient)
+
+
+def _less(a: Any, b: Any) -> Condition:
+    a, b = _lift(a), _lift(b)
+    return Condition.of(a.value.hi < b.value.lo, a.value.lo >= b.value.hi, _inputs(a, b))
+
+
+def _equal(a: Any, b: Any) -> Condition:
+    a, b = _lift(a), _lift(b)
+    x, y = a.value, b.value
+    never = (x.hi < y.lo) | (y.hi < x.lo)
+    return Condition.of((x.lo == y.hi) & (x.hi == y.lo) & ~never, never, _inputs(a, b))
+
+
+def _where(condition: Any, a: Any, b: Any) -> Enclosure:
+    """The hull of a and b where the condition is undecided; its slopes have no bounds there, because it may jump."""
+    if not _decides(condition):
+        condition, a = a, condition  # a.where(condition, b)
+    if not _decides(condition) or _decides(a):
+        raise NoRule("no proof available: there is no interval rule for this use of 'where'")
+    condition, a, b = _lift(condition), _lift(a), _lift(b)
+    yes, no = condition.value.lo > 0, condition.value.hi < 1
+    value, d = _hull(yes, no, a.value, b.value), _inputs(condition, a, b)
+    if d is None:
+        return Enclosure(value)
+    slopes = _hull(yes[..., None], no[..., None], _slopes(a, d), _slopes(b, d))
+    jumps = _jumps((~yes & ~no).expand(value.lo.shape), d)
+    return Enclosure(value, _filled(slopes + jumps, value))
+
+
+def _decides(value: Any) -> bool:
+    return isinstance(value, Condition) or (isinstance(value, Tensor) and value.dtype == torch.bool)
+
+
+def _hull(yes: Tensor, no: Tensor, a: Interval, b: Interval) -> Interval:
+    """a where ``yes``, b where ``no``, else both."""
+    lo, hi = torch.minimum(a.lo, b.lo), torch.maximum(a.hi, b.hi)
+    return Interval(
+        torch.where(yes, a.lo, torch.where(no, b.lo, lo)), torch.where(yes, a.hi, torch.where(no, b.hi, hi))
+    )
+
+
+def _inputs(*parts: Enclosure) -> int | None:
+    """The number d of inputs, if gradients were requested."""
+    return next((part.gradient.lo.shape[-1] for part in parts if part.gradient is not None), None)
+
+
+def _slopes(part: Enclosure, d: int) -> Interval:
+    """The gradient, zero for a constant."""
+    return part.gradient or Interval(torch.zeros(*part.shape, d, dtype=torch.float64))
+
+
+def _larger(a: Any, b: Any) -> Enclosure:
+    """The larger one; where both may be, the hull of their slopes, because it does not jump."""
+    a, b = _lift(a), _lift(b)
+    value = Interval(torch.maximum(a.value.lo, b.value.lo), torch.maximum(a.value.hi, b.value.hi))
+    yes, no = a.value.lo > b.value.hi, a.value.hi < b.value.lo
+    d = _inputs(a, b)
+    if d is None:
+        return Enclosure(value)
+    return Enclosure(value, _filled(_hull(yes[..., None], no[..., None], _slopes(a, d), _slopes(b, d)), value))
+
+
 def _lift(value: Any) -> Enclosure:
     """The value as an Enclosure; constants are converted."""
     return value if isinstance(value, Enclosure) else Enclosure(Interval.of(value))
@@ -145,6 +269,8 @@ def _together(a: Interval | None, b: Interval | None) -> Interval | None:
 
 
 def _add(a: Any, b: Any, *, alpha: float = 1) -> Enclosure:
+    if isinstance(a, Condition) and isinstance(b, Condition):
+        raise NoRule("no proof available: there is no interval rule for the sum of two conditions")
     a, b = _lift(a), _lift(b) if alpha == 1 else _multiply(b, alpha)
     value = a.value + b.value
     gradient = _together(a.gradient, b.gradient)
@@ -174,6 +300,8 @@ def _elementwise(name: str, x: Enclosure) -> Enclosure:
 
 
 def _power(x: Enclosure, exponent: Any) -> Enclosure:
+    if isinstance(exponent, Enclosure | Tensor):
+        raise NoRule("no proof available: there is no interval rule for a power whose exponent is a tensor")
     if exponent == 0.5:
         return _elementwise("sqrt", x)
     if not isinstance(exponent, int | float) or exponent != int(exponent) or not -8 <= exponent <= 8 or exponent == 0:
@@ -276,6 +404,19 @@ _RULES: dict[str, Callable[..., Any]] = {
     "mul": _multiply,
     "div": lambda a, b: _multiply(a, _elementwise("reciprocal", _lift(b))),
     "neg": lambda a: -a,
+    "lt": lambda a, b: _less(a, b),
+    "gt": lambda a, b: _less(b, a),
+    "le": lambda a, b: ~_less(b, a),
+    "ge": lambda a, b: ~_less(a, b),
+    "eq": lambda a, b: _equal(a, b),
+    "ne": lambda a, b: ~_equal(a, b),
+    "logical_and": lambda a, b: _condition(a) & b,
+    "logical_or": lambda a, b: _condition(a) | b,
+    "logical_not": lambda a: ~_condition(a),
+    "where": lambda condition, a, b: _where(condition, a, b),
+    "masked_fill": lambda x, mask, value: _where(mask, value, x),
+    "maximum": lambda a, b: _larger(a, b),
+    "minimum": lambda a, b: -_larger(-_lift(a), -_lift(b)),
     "pow": _power,
     "stack": lambda parts, dim=0: _rearranged(parts, dim, torch.stack),
     "cat": lambda parts, dim=0: _rearranged(parts, dim, torch.cat),
@@ -306,8 +447,10 @@ _RULES: dict[str, Callable[..., Any]] = {
 }
 _SAME = {
     "true_divide": "div", "divide": "div", "multiply": "mul", "subtract": "sub", "negative": "neg", "clip": "clamp",
-    "concat": "cat", "concatenate": "cat", "absolute": "abs", "arctan": "atan", "vector_norm": "norm",
-    "linalg_vector_norm": "norm", "linalg_norm": "norm", "power": "pow",
+    "less": "lt", "greater": "gt", "less_equal": "le", "greater_equal": "ge", "not_equal": "ne",
+    "bitwise_and": "logical_and", "bitwise_or": "logical_or", "bitwise_not": "logical_not", "and": "logical_and",
+    "or": "logical_or", "concat": "cat", "concatenate": "cat", "absolute": "abs", "arctan": "atan",
+    "vector_norm": "norm", "linalg_vector_norm": "norm", "linalg_norm": "norm", "power": "pow",
 }  # fmt: skip
 
 
@@ -319,8 +462,7 @@ def _apply(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     if plain in RANGES and isinstance(args[0], Enclosure):
         return _elementwise(plain, args[0])
     if plain not in _RULES and plain not in RANGES:
-        what = "a branch on the value of x" if plain in ("lt", "le", "gt", "ge", "eq", "ne", "where") else f"'{plain}'"
-        raise NoRule(f"no proof available: there is no interval rule for {what}")
+        raise NoRule(f"no proof available: there is no interval rule for '{plain}'")
     try:
         return _RULES[plain](*args, **kwargs)
     except (TypeError, KeyError):

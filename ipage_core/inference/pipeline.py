@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ipage_core.inference.chain import Chain, Samples
+from ipage_core.inference.coverage import FILL_SECONDS, accepted_number
 from ipage_core.inference.doubt import replace_doubtful
 from ipage_core.inference.latent_design import Sampling, latent_design
 from ipage_core.inference.localization import Optimizer
@@ -52,6 +53,7 @@ def design(
     target: Target | None = None,
     spread: Region = "off",
     fill: float | None = None,
+    fill_seconds: float | None = None,
     start_from: Tensor | None = None,
 ) -> Solutions:
     """Find n designs x with Ω(x) = y*: lines 7–15 of the paper's Algorithm 1, then correction and verification.
@@ -76,6 +78,7 @@ def design(
             spread: spread the designs of a target evenly over all solutions (``box``) or the likely ones
                 (``posterior``), or not (``off``). A fast Ω then corrects them twice, unless ``omega_evals`` is given.
             fill: add designs until every known solution has one within this distance, in box widths; for one target.
+            fill_seconds: time for adding designs; None: 8 s.
             start_from: (t·n, d) designs from which localization starts, such as those of :func:`optimal`; default: the
                 posterior samples.
 
@@ -101,8 +104,9 @@ def design(
         raise ValueError(f"spread '{spread}' is not known; accepted: {', '.join(REGIONS)}")
     space = space or constraints.parse(task)
     why_not = spreadable(task, method, space)
-    if fill is not None and (len(targets) > 1 or why_not or not 0 < fill < math.inf):
-        raise ValueError(f"--fill {fill:g} is not accepted; accepted: above 0, with one target. {why_not}".strip())
+    fill_seconds = FILL_SECONDS if fill_seconds is None else fill_seconds
+    if fill is not None:
+        _check_fill(fill, fill_seconds, len(targets), why_not)
     if finish and (space.finish is None or method.surrogate is None):
         accepted = "a task with such a step, and a method that localizes"
         raise ValueError(f"{method.name} on {task.name} has no finishing step; accepted: {accepted}")
@@ -153,7 +157,9 @@ def design(
         replaceable = ~aimless & ~stays  # replacing a spread sample would leave a gap
         if fill is not None:
             # Designs for a target that is lost aim elsewhere: nothing is known of its solutions.
-            filled = Filled(fill, 0) if lost.any() else fill_samples(chain, samples, goal, fill, seed, AT_MOST - total)
+            unknown = Filled(fill, 0, total, "no design reaches the target", task.distance_name)
+            room = AT_MOST - total
+            filled = unknown if lost.any() else fill_samples(chain, samples, goal, fill, seed, room, fill_seconds)
             goal, y_star, replaced, aimless, replaceable = (
                 torch.cat((t, t[:1].expand(filled.added, *t.shape[1:])))
                 for t in (goal, y_star, replaced, aimless, replaceable)
@@ -269,6 +275,15 @@ def _note(
         f"{what}{comma} cannot be reached within the bounds; {designs} aim at the closest that is achieved, "
         f"{_text(task, closest, chain.free)} by {by}."
     )
+
+
+def _check_fill(fill: float, seconds: float, targets: int, why_not: str) -> None:
+    accepted_number(fill, "fill", "a distance above 0, such as 0.05")
+    accepted_number(seconds, "fill_seconds", "a number of seconds above 0")
+    if targets > 1:
+        raise ValueError("Gaps can be filled for one exact target, not for several or for an interval")
+    if why_not:
+        raise ValueError(why_not.replace("Designs are as drawn:", "Gaps cannot be filled:"))
 
 
 def _targets(task: Task, y_star: Tensor) -> Tensor:

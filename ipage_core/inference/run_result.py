@@ -73,6 +73,13 @@ class RunResult:
         """(n, d) the final designs: localized ones, or posterior samples if the method does not localize."""
         return self.posterior if self.localized is None else self.localized
 
+    def predicted_hits(self) -> Tensor:
+        """(n,) bool: the surrogate says that the design meets its target; True if Ω has corrected the designs."""
+        if self.surrogate is None or self.omega_calls > self.verification.calls:
+            return torch.ones(len(self), dtype=torch.bool)
+        tolerances = self.task.tolerances if self.target is None else self.target.tolerances(self.task)
+        return ((self.surrogate.double() - self.y_star.double()).abs() <= tolerances).all(1)
+
     @property
     def modes(self) -> Tensor | None:
         """(n,) int: the family of solutions that each design belongs to; −1: none, out of bounds, or no hit by Ω."""

@@ -11,17 +11,19 @@ def in_words(run: RunResult) -> str:
     """The run in a few lines: number, target, method, verification, names, remarks."""
     task, by_omega = run.task, run.verification
     errors = by_omega.resim_error[by_omega.resim_error.isfinite()]
-    result = f"{by_omega.calls} verified by Ω, {int(by_omega.hit.sum())} hits"
+    hits = int(by_omega.hit.sum())
+    result = f"{by_omega.calls} verified by Ω, {hits} {'hit' if hits == 1 else 'hits'}"
     if len(errors):
         result += f", median error {errors.median().sqrt():.2g}"
     if not by_omega.calls:
         result = "predicted, not verified by Ω" if task.omega else "predicted, not verified: the task has no Ω"
     lines = [
-        f"{len(run)} designs of {task.name} for {_target(run)}",
+        f"{len(run)} {'design' if len(run) == 1 else 'designs'} of {task.name} for {_target(run)}",
         f"  by {run.method}, {run.sampling} latent points, seed {run.seed}; {result}",
         f"  inputs {_some(task.x_labels)}; properties {_some(task.property_labels)}",
     ]
-    return "\n".join([*lines, *(f"  {sentence}" for sentence in (task.remark, run.note) if sentence)])
+    filled = "" if run.filled is None else run.filled["sentence"]
+    return "\n".join([*lines, *(f"  {sentence}" for sentence in (task.remark, run.note, filled) if sentence)])
 
 
 def summary(run: RunResult) -> dict[str, Any]:

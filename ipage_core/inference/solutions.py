@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -188,15 +188,15 @@ class Solutions(RunResult):
         save_tensors(Path(path), tensors, {"solutions": json.dumps(values)})
 
     @classmethod
-    def load(cls, path: str | Path, task: Task) -> Solutions:
+    def load(cls, path: str | Path, task: Task | str) -> Solutions:
         """Load what :meth:`save` saved.
 
         Parameters
         ----------
         path : str or Path
             The file.
-        task : Task
-            The task of the designs.
+        task : Task or str
+            The task of the designs, or its name.
 
         Returns
         -------
@@ -205,12 +205,18 @@ class Solutions(RunResult):
         Raises
         ------
         ValueError
-            The file is missing, damaged, or of another task.
+            The file is missing, damaged, or of another task; or no task has this name.
 
         Examples
         --------
         See :meth:`save`.
         """
+        from ipage_core.tasks import TASKS
+
+        found = TASKS.get(task) if isinstance(task, str) else task
+        if not isinstance(found, Task):
+            raise ValueError(f"task {task!r} is not known; accepted: a Task, or one of {', '.join(TASKS)}")
+        task = found
         tensors, metadata = load_tensors(Path(path))
         try:
             values = json.loads(metadata["solutions"])
@@ -229,8 +235,8 @@ class Solutions(RunResult):
         self,
         within: float = 0.05,
         *,
-        method: Loaded | None = None,
-        space: DesignSpace | None = None,
+        method: Loaded | str | None = None,
+        space: DesignSpace | Sequence[str] | str | None = None,
         seconds: float = 20.0,
         progress: Callable[[int, float], None] | None = None,
         cancel: Callable[[], bool] | None = None,
@@ -241,10 +247,10 @@ class Solutions(RunResult):
         ----------
         within : float
             ε in box widths: a solution is covered if a design lies within this distance.
-        method : Loaded, optional
+        method : Loaded or str, optional
             Method whose posterior and surrogate give the estimates. Default: the method of these designs.
-        space : DesignSpace, optional
-            The constraints of the designs.
+        space : DesignSpace, str or sequence of str, optional
+            The constraints of the designs, such as 'x1<=0.5; x2=x3'. Default: none, so all solutions in the box count.
         seconds : float
             Time limit of the proof.
         progress, cancel : callable, optional
@@ -253,11 +259,12 @@ class Solutions(RunResult):
         Returns
         -------
         Coverage
+            By the designs that meet the target. It says how many do not.
 
         Raises
         ------
         ValueError
-            The designs have several targets, or none of them meets the target.
+            An argument is not accepted, the designs have several targets, or none of them meets the target.
 
         Examples
         --------
@@ -267,17 +274,26 @@ class Solutions(RunResult):
         """
         from ipage_core.inference.methods import load
         from ipage_core.inference.target_set import coverage_of
+        from ipage_core.problem.constraints import parse
+        from ipage_core.problem.space import DesignSpace
 
         if not (self.y_star == self.y_star[0]).all():
             raise ValueError("These designs have several targets; accepted: designs for one target")
-        refuted = self.verification.resim_error.isfinite() & ~self.verification.hit
+        if isinstance(method, str) or method is None:
+            method = load(self.task, method or self.method)
+        if space is not None and not isinstance(space, DesignSpace):
+            parts = space.split(";") if isinstance(space, str) else space
+            space = parse(self.task, [part for part in parts if part.strip()])
+        verified = self.verification.resim_error.isfinite()
         return coverage_of(
             self.task,
-            method or load(self.task, self.method),
-            self.final[~refuted],
+            method,
+            self.final,
             self.y_star[0],
             within,
             space=space,
+            meets=self.verification.hit | (~verified & self.predicted_hits()),
+            judge="Ω" if verified.any() else "the surrogate f",
             seed=self.seed,
             seconds=seconds,
             progress=progress,

@@ -14,7 +14,7 @@ from scipy.spatial.distance import cdist
 from torch import Tensor
 
 from ipage_core.inference.chain import PER_ROW, Chain, Samples
-from ipage_core.inference.coverage import coverage, fill_gaps
+from ipage_core.inference.coverage import coverage, fill_gaps, percent
 from ipage_core.inference.solution_set import Floats, SolutionSet
 from ipage_core.inference.spread import Region, spread
 from ipage_core.inference.target_set import Propose, by_surrogate, proposer
@@ -80,34 +80,57 @@ class Filled:
 
     within: float
     added: int
+    total: int = 0
+    """Number of designs, with the added ones."""
+    early: str = ""
+    """Why the search stopped early, as part of a sentence; empty if it did not."""
+    unit: str = "box widths"
     share_before: float = math.nan
     share_after: float = math.nan
     posterior_before: float = math.nan
     posterior_after: float = math.nan
 
+    def sentence(self) -> str:
+        """The result for the user."""
+        if self.early and math.isnan(self.share_before):
+            return f"No design was added: {self.early}."
+        said = f"{self.added} {'design' if self.added == 1 else 'designs'} added, {self.total} in all."
+        if not math.isnan(self.share_before):
+            said += (
+                f" Within {self.within:g} {self.unit} of a design, by the surrogate: {percent(self.share_before)} of "
+                f"the known solutions before, {percent(self.share_after)} now."
+            )
+        return f"{said} Gaps remain, because {self.early}." if self.early else said
+
     def summary(self) -> dict[str, Any]:
         """The figures for JSON; null if unknown."""
-        return {name: None if value != value else value for name, value in vars(self).items()}
+        figures = {name: value for name, value in vars(self).items() if name not in ("early", "unit")}
+        figures = {name: None if value != value else value for name, value in figures.items()}
+        return figures | {"complete": not self.early, "sentence": self.sentence()}
 
 
-def fill_samples(chain: Chain, samples: Samples, goal: Tensor, within: float, seed: int, most: int) -> Filled:
-    """Add samples to those of one target until every known solution lies within ε of one.
+def fill_samples(
+    chain: Chain, samples: Samples, goal: Tensor, within: float, seed: int, most: int, seconds: float
+) -> Filled:
+    """Add samples to those of one target until every known solution lies within ε of one, or the time is up.
 
     An added sample has no latent point; its proposed design is the design itself.
     """
+    unit, n = chain.task.distance_name, len(samples.x)
     with chain.clock("fill"):
         solutions, propose = sets_of(chain, goal[0])
         x = samples.x.double().cpu().numpy()
         arrived = chain.residual(samples, goal) <= 1.0
         designs = x[arrived.numpy()]
         if not len(designs):
-            return Filled(within, 0, 0.0, 0.0, 0.0, 0.0)
+            return Filled(within, 0, n, "no design meets the target", unit)
         before = coverage(solutions, designs, within, propose=propose, seed=seed)
-        new = fill_gaps(solutions, designs, within, propose=propose, seed=seed, most=most)
+        new, early = fill_gaps(solutions, designs, within, propose=propose, seed=seed, most=most, seconds=seconds)
         after = coverage(solutions, np.concatenate([designs, new]), within, propose=propose, seed=seed)
         if len(new):
             _append(chain, samples, torch.from_numpy(new).to(samples.x), goal)
-    return Filled(within, len(new), before.share(), after.share(), before.likely()[0], after.likely()[0])
+    shares = before.share(), after.share(), before.likely()[0], after.likely()[0]
+    return Filled(within, len(new), n + len(new), early, unit, *shares)
 
 
 def _append(chain: Chain, samples: Samples, x: Tensor, goal: Tensor) -> None:

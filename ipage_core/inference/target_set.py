@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ipage_core.inference.components import Pieces, count_pieces
-from ipage_core.inference.coverage import WITHIN, Coverage, coverage
+from ipage_core.inference.coverage import DOUBT, WITHIN, Coverage, coverage
 from ipage_core.inference.enclosure import NoRule
 from ipage_core.inference.methods import Loaded
 from ipage_core.inference.paving import Equation, Progress
 from ipage_core.inference.solution_set import SolutionSet
+from ipage_core.inference.verification import verify
 from ipage_core.problem import constraints
 from ipage_core.problem.space import DesignSpace
 from ipage_core.problem.task import Task
@@ -26,6 +28,9 @@ TRUSTED = 0.99
 """An ensemble is trusted where its members disagree no more than on this share of the held-out pairs."""
 WIDEST = 64
 """With more free coordinates than this, all designs are about equally far apart."""
+
+QUICK = 2e-4
+"""Most seconds for an Ω without derivatives, times the coordinates: about 10⁵ evaluations for each are needed."""
 
 Propose = Callable[[int, int], Tensor]
 """(count, seed) → (count, d) posterior samples."""
@@ -74,17 +79,46 @@ def by_omega(task: Task, space: DesignSpace, y_star: Tensor) -> tuple[SolutionSe
         raise NoRule(f"no proof available: {task.name} has no forward operator Ω, and a proof about f is none about it")
     if not task.verifies_by_default:
         raise NoRule(f"no proof available: Ω of {task.name} takes {task.omega_seconds:g} s and cannot be run on boxes")
-    omega, m = task.omega, task.n_targets
     corners = task.bounds.double()
-    if not torch.equal(omega(corners).nan_to_num(), omega(corners).nan_to_num()):
+    if not torch.equal(task.omega(corners).nan_to_num(), task.omega(corners).nan_to_num()):
         raise NoRule(f"no proof available: Ω of {task.name} gives different values for the same x")
-
-    def f(x: Any) -> Any:
-        return omega(x)[:, :m]
-
+    f = _targets_of(task.omega, task.n_targets)
     equation = Equation(lambda u: f(space.decode(u)), y_star, space.bounds)
+    return _omega_set(task, f, space, y_star), equation
+
+
+def _differentiable(f: Callable[[Tensor], Tensor], x: Tensor) -> bool:
+    try:
+        return f(x.clone().requires_grad_(True)).requires_grad
+    except Exception:  # the user's own code may fail in any way on a tensor with a graph
+        return False
+
+
+def _targets_of(omega: Callable[[Any], Any], m: int) -> Callable[[Any], Any]:
+    return lambda x: omega(x)[:, :m]
+
+
+def _omega_set(task: Task, f: Callable[[Tensor], Tensor], space: DesignSpace, y_star: Tensor) -> SolutionSet:
     like = torch.zeros(0, dtype=torch.float64)
-    return _set(task, f, space, y_star.double(), task.tolerances, EXACT, like, None), equation
+    return _set(task, f, space, y_star.double(), task.tolerances, EXACT, like, None)
+
+
+def by_slopes(task: Task, space: DesignSpace, y_star: Tensor) -> SolutionSet:
+    """The set {x: Ω(x) = y*}, y* (m,), if Ω is quick: by its derivatives, or else by differences. No proof.
+
+    Raises:
+        ValueError: Ω is too slow for that, or gives different values for the same x.
+    """
+    assert task.omega is not None
+    middle = task.bounds.double().mean(0, keepdim=True)
+    f = _targets_of(task.omega, task.n_targets)
+    if not torch.equal(f(middle).nan_to_num(), f(middle).nan_to_num()):
+        raise ValueError(f"Ω of {task.name} gives different values for the same x")
+    if not _differentiable(f, middle):
+        f = by_differences(f, 1e-6 * (task.bounds[1] - task.bounds[0]))
+        if task.omega_seconds * task.d > QUICK:
+            raise ValueError(f"Ω of {task.name} takes {task.omega_seconds:g} s and has no derivatives")
+    return _omega_set(task, f, space, y_star)
 
 
 def pieces_of(task: Task, space: DesignSpace, y_star: Tensor, seconds: float = 20.0) -> Pieces:
@@ -163,6 +197,8 @@ def coverage_of(
     within: float = WITHIN,
     *,
     space: DesignSpace | None = None,
+    meets: Tensor | None = None,
+    judge: str = "Ω",
     seed: int = 0,
     seconds: float = 20.0,
     progress: Progress | None = None,
@@ -170,35 +206,85 @@ def coverage_of(
 ) -> Coverage:
     """Coverage of the solutions of one target y* (m,) by designs (n, d), by the strongest method available.
 
-    A proof on Ω itself if interval arithmetic can run it, otherwise an estimate on the method's surrogate.
+    A proof on Ω itself if interval arithmetic can run it, otherwise an estimate on the method's surrogate. Only the
+    designs that meet the target count: ``meets`` (n,) bool, by ``judge``; default: :func:`meeting` says which.
 
     Raises:
-        ValueError: no designs, ε ≤ 0, or there is neither a surrogate nor an Ω that interval arithmetic can run.
+        ValueError: no design meets the target, ε ≤ 0, or there is neither a surrogate nor an Ω to find solutions by.
     """
-    space = space or constraints.parse(task)
+    usual = constraints.parse(task)
+    space = space or usual
     if why := uncoverable(task, method, space):
         raise ValueError(why)
+    if meets is None:
+        meets, judge = meeting(task, method, designs, y_star)
+    if not meets.any():
+        values = ", ".join(f"{value:g}" for value in y_star.tolist())
+        raise ValueError(f"By {judge}, no design of {len(designs)} meets the target {values}: {DOUBT}")
     propose = None if method is None else proposer(task, method, y_star)
     equation: Equation | str
     try:
         solutions, equation = by_omega(task, space, y_star)
     except NoRule as error:
         if method is None or method.surrogate is None:
-            raise ValueError(f"{error}; and there is no surrogate to estimate a coverage by") from None
-        if space.held is not None:
+            try:
+                solutions, equation = by_slopes(task, space, y_star), str(error)
+            except ValueError as neither:
+                raise ValueError(f"{error}; and there is no trained surrogate to estimate by, {neither}") from None
+        elif space.held is not None:
             raise ValueError(f"no coverage of {task.name}: between categories there is no distance") from None
-        solutions, equation = by_surrogate(task, method, space, y_star, task.tolerances), str(error)
-    return coverage(
+        else:
+            solutions, equation = by_surrogate(task, method, space, y_star, task.tolerances), str(error)
+    covered = coverage(
         solutions,
-        designs.detach().double().cpu().numpy(),
+        designs[meets].detach().double().cpu().numpy(),
         within,
         propose=propose,
         equation=equation,
         decode=space.decode,
         unit=task.distance_name,
-        measured=not isinstance(equation, str),
+        measured=solutions.like.dtype == torch.float64,  # Ω itself; surrogates are of float32
         seed=seed,
         seconds=seconds,
         progress=progress,
         cancel=cancel,
     )
+    left_out, constrained = int((~meets).sum()), _narrower(space, usual, task.bounds)
+    return replace(covered, left_out=left_out, judge=judge, constrained=constrained)
+
+
+def meeting(task: Task, method: Loaded | None, x: Tensor, y_star: Tensor) -> tuple[Tensor, str]:
+    """Which designs (n, d) meet y* (m,): by a fast Ω, else by the surrogate. → (n,) bool, what says so."""
+    if task.verifies_by_default:
+        return verify(task, x, y_star.expand(len(x), -1)).hit, "Ω"
+    if method is None or method.surrogate is None:
+        return torch.ones(len(x), dtype=torch.bool), "no one"
+    with torch.no_grad():
+        predicted = method.surrogate(x.to(method.device, torch.float32)).cpu().double()
+    return ((predicted - y_star.double()).abs() <= task.tolerances).all(1), "the surrogate f"
+
+
+def _narrower(space: DesignSpace, usual: DesignSpace, bounds: Tensor) -> bool:
+    """Whether constraints restrict the designs further than the task does."""
+    caps = [one.excess(bounds).shape[1] for one in (space, usual)]
+    return caps[0] != caps[1] or not torch.equal(space.bounds, usual.bounds)
+
+
+def by_differences(f: Callable[[Tensor], Tensor], step: Tensor) -> Callable[[Tensor], Tensor]:
+    """f (n, d) → (n, m) with derivatives by central differences of ``step`` (d,), for code without its own."""
+
+    class Differences(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Tensor) -> Tensor:
+            ctx.save_for_backward(x)
+            return f(x)
+
+        @staticmethod
+        def backward(ctx: Any, *slopes: Tensor) -> Tensor:
+            (x,) = ctx.saved_tensors
+            moved = torch.diag(step.to(x))
+            ahead, behind = ((f((x[:, None] + sign * moved).flatten(0, 1))) for sign in (1, -1))
+            change = ((ahead - behind).view(len(x), len(step), -1) / (2 * step[:, None])).nan_to_num()
+            return (change @ slopes[0][:, :, None])[..., 0]
+
+    return Differences.apply

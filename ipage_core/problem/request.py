@@ -58,6 +58,8 @@ class DesignRequest:
     """Spread designs evenly over all solutions (``box``) or the likely ones (``posterior``), or not (``off``)."""
     fill: float | None = None
     """Designs are added until every known solution has one within this distance, in box widths."""
+    fill_seconds: float | None = None
+    """Time for adding them, in seconds; None: the default."""
     targets: tuple[tuple[float, ...], ...] = field(default=(), repr=False)
     """Several targets with n designs each, in place of ``target``."""
 
@@ -149,6 +151,7 @@ class DesignRequest:
             record_every=record_every,
             spread=self.spread,  # type: ignore[arg-type]
             fill=self.fill,
+            fill_seconds=self.fill_seconds,
             target=self.target,
             start_from=start_from,
         )
@@ -191,7 +194,9 @@ class DesignRequest:
         query |= {"start": self.task.write_design(self.start)} if self.start else {}
         query |= {"finish": "true"} if self.finish else {}
         query |= {"spread": self.spread} if self.spread != "off" else {}
-        query |= {} if self.fill is None else {"fill": self.fill}
+        if self.fill is not None:
+            query |= {"fill": self.fill}
+            query |= {} if self.fill_seconds is None else {"fill_seconds": self.fill_seconds}
         return urlencode(query)
 
     @classmethod
@@ -234,6 +239,7 @@ class DesignRequest:
             tolerance=_number(query, "tolerance", 1.0),
             spread=query.get("spread", "off"),
             fill=_number(query, "fill", 0.0) if "fill" in query else None,
+            fill_seconds=_number(query, "fill_seconds", 0.0) if "fill_seconds" in query else None,
         )
 
     def to_command(self) -> str:
@@ -244,6 +250,7 @@ class DesignRequest:
         words += ["--sampling", self.sampling, "--method", self.method, "--seed", str(self.seed)]
         words += ["--omega-evals", str(self.omega_evals), *(["--finish"] if self.finish else [])]
         words += ["--spread", self.spread, *([] if self.fill is None else ["--fill", repr(self.fill)])]
+        words += [] if self.fill_seconds is None else ["--fill-seconds", repr(self.fill_seconds)]
         words += ["--device", "cpu", "--out", "solutions.csv"]
         return shlex.join(words)
 

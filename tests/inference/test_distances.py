@@ -292,12 +292,18 @@ def test_coverage_of_half_a_circle_is_a_half():
 
 def test_gaps_are_filled_until_no_known_solution_is_far():
     start = np.array([[0.5, 0.0]])
-    new = fill_gaps(PLAIN, start, 0.1, seed=0)
+    new, early = fill_gaps(PLAIN, start, 0.1, seed=0, seconds=60)
+    assert early == ""
     every = np.concatenate([start, new])
     angle = np.linspace(0, 2 * np.pi, 1000)
     rim = 0.5 * np.stack([np.cos(angle), np.sin(angle)], 1)
     assert PLAIN.nearest(rim, every)[0].max() <= 0.1
     assert PLAIN.separation(every).min() > 0.7 * 0.1 - 1e-9  # none is added within 0.7 ε of another
-    assert len(fill_gaps(PLAIN, start, 0.01, seed=0, most=5)) == 5
-    assert len(fill_gaps(solutions(y=(9.0,)), start, 0.1)) == 0
+    few, early = fill_gaps(PLAIN, start, 0.01, seed=0, most=5)
+    assert len(few) == 5
+    assert early == "at most 5 designs are added"
+    few, early = fill_gaps(PLAIN, start, 0.01, seed=0, seconds=1e-9)
+    assert early == "the time for it, 1e-09 s, ended"
+    none, early = fill_gaps(solutions(y=(9.0,)), start, 0.1)
+    assert (len(none), early) == (0, "")
     assert len(solutions_everywhere(PLAIN, 0, None)) > 4000

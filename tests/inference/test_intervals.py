@@ -142,7 +142,12 @@ def test_numpy_functions_of_numbers_are_followed():
         (lambda x: torch.sort(x)[0], "'sort'"),
         (lambda x: torch.special.bessel_j0(x), "'special_bessel_j0'"),
         (lambda x: x if x.sum() > 0 else -x, "a branch"),
-        (lambda x: torch.where(x > 0, x, -x), "a branch"),
+        (lambda x: torch.heaviside(x, x), "'heaviside'"),
+        (lambda x: max(x[:, 0], x[:, 1]), "a branch"),
+        (lambda x: x[x[:, 0] > 0], "an index that depends on x"),
+        (lambda x: (x[:, 0] > 0) + (x[:, 1] > 0), "the sum of two conditions"),
+        (lambda x: x**x, "a power whose exponent is a tensor"),
+        (lambda x: (x > 0).any(), "'any'"),
         (lambda x: np.arctanh(x), "'arctanh'"),
         (lambda x: np.sort(x), "numpy"),
         (lambda x: x * math.sin(x[0, 0]), "'math'"),
@@ -157,6 +162,35 @@ def test_an_unknown_operation_is_refused_by_name(function, named):
     with pytest.raises(NoRule, match="no proof available") as refusal:
         function(Enclosure.variables(box))
     assert named in str(refusal.value)
+
+
+def test_a_jump_and_a_kink_are_enclosed():
+    """torch.where jumps at 0, where its slopes have no bounds; maximum has a kink, whose slopes are those of both."""
+    box, x = boxes([-1.0, -1.0], [1.0, 1.0])
+
+    def jump(x):
+        return torch.where(x[:, 0] + x[:, 1] > 0, x[:, 0].square() + 2, x[:, 1] * (x[:, 0] <= 0.5))
+
+    def kink(x):
+        return torch.maximum(x[:, 0], torch.minimum(x[:, 1], 2 * x[:, 0] - 1))
+
+    for f in (jump, kink):
+        enclosed, at = f(Enclosure.variables(box)), x.clone().requires_grad_(True)
+        y = f(at)
+        assert outside(y, enclosed.value) == 0
+        (slope,) = torch.autograd.grad(y.sum(), at)
+        assert outside(slope, enclosed.gradient, 1e-12) == 0
+        low, high = f(box.lo), f(box.hi)  # any two points of a box keep to its slopes
+        steps = box.hi - box.lo
+        reach = Interval(
+            torch.minimum(enclosed.gradient.lo * steps, enclosed.gradient.hi * steps).sum(1),
+            torch.maximum(enclosed.gradient.lo * steps, enclosed.gradient.hi * steps).sum(1),
+        )
+        assert outside(high - low, reach, 1e-9) == 0
+    enclosed = jump(
+        Enclosure.variables(Interval(torch.tensor([[-0.1, -0.1]]).double(), torch.tensor([[0.1, 0.2]]).double()))
+    )
+    assert enclosed.gradient.hi.isinf().all()
 
 
 def test_assignment_into_a_tensor_is_refused():

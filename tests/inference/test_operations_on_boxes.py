@@ -69,6 +69,14 @@ OPERATIONS = {
     "slices": lambda x: x[..., 1:] + x[:, [0, 2]] - x[:, :2],
     "rows in turn": lambda x: torch.stack([row * 2 for row in x]),
     "shape": lambda x: x * (x.dim() + x.ndim + len(x) + x.size(0) + x.size()[1] + x.shape[-1]),
+    "where": lambda x: torch.where(x > 0.75, x**2, 3 * x) + torch.where(COLUMN > 2.5, x, -x) + x.where(x < 0, 0.5),
+    "where of constants": lambda x: torch.where(x <= 0.75, 1.0, 2.0) * x + torch.where(x >= 3, 1.0, x),
+    "conditions": lambda x: torch.where((x > 0) & (x < 3) | ~(x != -3), x, 7.0) * torch.where(x == 2, x, 1.0),
+    "named conditions": lambda x: torch.where(
+        torch.logical_or(torch.lt(x, 0), torch.logical_not(torch.greater(x, 1.5))), x, 2 * x
+    ).masked_fill(x > 3, 1.0),
+    "mask": lambda x: (x > 0.75) * x + (x < 0).double() * 3 + (1 - (x > 0) * 1.0) * x,
+    "larger": lambda x: torch.maximum(x, 2.25 - x) + torch.minimum(x**2, torch.full_like(x, 1.5)) * abs(x),
     "names": lambda x: torch.absolute(x) + torch.arctan(x) + torch.negative(x) + torch.multiply(x, x),
     "numpy": lambda x: np.multiply(x, 2) + np.square(x) if isinstance(x, Enclosure) else x * 2 + x**2,
 }
@@ -133,8 +141,10 @@ def test_constants_have_no_slope():
         (lambda x: torch.nn.functional.linear(x, x), "product of two matrices"),
         (lambda x: W @ x, "a constant matrix times x"),
         (lambda x: torch.matmul(W, x), "a constant matrix times x"),
-        (lambda x: x > 0, "a branch"),
-        (lambda x: torch.eq(x, 0), "a branch"),
+        (lambda x: torch.where(x > 0, x < 1, x > 2), "this use of 'where'"),
+        (lambda x: torch.where(x, x, x), "this use of 'where'"),
+        (lambda x: (x > 0).where(x < 1, x), "'where' as a method"),
+        (lambda x: torch.sign(x), "'sign'"),
         (lambda x: x.mul_(2), "mul_, which changes a tensor in place"),
         (lambda x: x.half(), "'half'"),
         (lambda x: x.to(dtype=torch.float32), "rounding to torch.float32"),

@@ -9,7 +9,8 @@ from scipy.sparse.csgraph import connected_components
 
 from ipage_core.inference.components import count_pieces
 from ipage_core.inference.enclosure import NoRule
-from ipage_core.inference.paving import Equation, pave, prove_radius
+from ipage_core.inference.intervals import Interval
+from ipage_core.inference.paving import Equation, Paving, pave, prove_radius
 from ipage_core.tasks import TASKS
 
 SQUARE = torch.tensor([[-1.0, -1.0], [1.0, 1.0]], dtype=torch.float64)
@@ -223,6 +224,24 @@ def test_stopping_leaves_what_holds():
     width = TASKS["robotic_arm"].bounds[1] - TASKS["robotic_arm"].bounds[0]
     proof = prove_radius(equation("robotic_arm"), x[:20].numpy(), width.numpy(), seconds=0.0)
     assert proof.radius >= torch.cdist(x / width, x[:20] / width).min(1).values.max()
+
+
+def test_no_solution_is_lost_where_f_jumps():
+    """{x: f = 1}: a vertical line where x₁ > 0.3, and a slanted one that ends at the jump."""
+
+    def f(x):
+        return torch.where(x[:, 1:] > 0.3, 1 + x[:, :1] - 0.25, x[:, :1] + x[:, 1:] + 1.5)
+
+    t = torch.linspace(0, 1, 1001, dtype=torch.float64)
+    upright = torch.stack((torch.full_like(t, 0.25), 0.3 + 1e-9 + 0.7 * t), 1).clamp(max=1)
+    slanted = torch.stack((-0.5 - (-0.5 + 0.8 * t), -0.5 + 0.8 * t), 1)
+    slanted = slanted[(slanted[:, 0].abs() <= 1) & (slanted[:, 1] <= 0.3)]
+    paving = pave(Equation(f, torch.tensor([1.0]), SQUARE), 0.01)
+    assert paving.finished
+    for x in (upright, slanted):
+        near = Paving(Interval(paving.boxes.lo - 1e-12, paving.boxes.hi + 1e-12), 0, 0.0, True)
+        assert near.holds(x).all()
+    assert len(paving.boxes.lo) < 2000
 
 
 def test_f_that_cannot_be_followed_is_refused_before_any_box():

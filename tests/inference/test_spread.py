@@ -239,15 +239,15 @@ def test_the_estimate_is_of_the_posterior():
 
 
 def test_gaps_are_filled_and_what_is_covered_is_left():
-    new = fill_gaps(solutions(), half(), 0.05)
+    new, _ = fill_gaps(solutions(), half(), 0.05)
     assert (new[:, 1] < 0).all()
     assert np.allclose((new**2).sum(1), 0.25, atol=1e-8)
     both = np.concatenate([half(), new])
     proof = coverage(solutions(), both, equation=Equation(circle, torch.tensor([0.25]), SQUARE)).proof
     assert proof.radius <= 0.05 * 1.1
     assert len(new) < 40
-    assert len(fill_gaps(solutions(), both, 0.05)) == 0
-    assert len(fill_gaps(solutions(), half(), 0.05, most=3)) == 3
+    assert len(fill_gaps(solutions(), both, 0.05)[0]) == 0
+    assert len(fill_gaps(solutions(), half(), 0.05, most=3)[0]) == 3
 
 
 def test_the_interval_is_clopper_and_pearsons():

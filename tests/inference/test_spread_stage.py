@@ -83,7 +83,7 @@ def test_filling_adds_designs_and_says_what_the_coverage_became():
     assert solutions.verification.hit.all()
     assert len(solutions.frame()) == 2 * len(solutions.final)
     assert json.loads(json.dumps(solutions.summary()))["filled"] == filled
-    with pytest.raises(ValueError, match="one target"):
+    with pytest.raises(ValueError, match="one exact target"):
         design(TASKS["sinewave"], stand_ins.load("sinewave", "ipage"), torch.tensor([[1.2], [1.3]]), 5, fill=0.1)
 
 
@@ -144,7 +144,7 @@ def test_the_command_line(tmp_path, capsys):
     assert main(["coverage", "sinewave", str(tmp_path / "x.csv")]) == 2
     assert "accepted: --target as well" in capsys.readouterr().err
     assert main(["coverage", "sinewave", str(tmp_path / "x.csv"), "--target", "1.2"]) == 2
-    assert "no design meets the target" in capsys.readouterr().err
+    assert "By Ω, no design of 3 meets the target 1.2" in capsys.readouterr().err
     for wrong in (["--within", "0"], ["--target", "1,2"], ["--within", "nan"]):
         assert main(["coverage", "sinewave", str(out), *wrong]) == 2
         assert "accepted" in capsys.readouterr().err

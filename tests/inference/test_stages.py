@@ -255,8 +255,9 @@ def test_a_run_counts_designs_targets_and_evaluations():
         ({"n": 100_001}, "at most 100000 designs in all, got 100001"),
         ({"omega_evals": -1}, "0 or more true evaluations"),
         ({"spread": "wide"}, "spread 'wide' is not known"),
-        ({"fill": 0.0}, "--fill 0 is not accepted"),
-        ({"fill": math.inf}, "--fill inf is not accepted"),
+        ({"fill": 0.0}, "fill=0.0 is not accepted"),
+        ({"fill": math.inf}, "fill=inf is not accepted"),
+        ({"fill": 0.1, "fill_seconds": 0.0}, "fill_seconds=0.0 is not accepted"),
         ({"finish": True}, "has no finishing step"),
         ({"seed_design": double([0.0])[0]}, "seed design of 2 finite numbers"),
         ({"seed_design": double([0.0, math.nan])[0]}, "seed design of 2 finite numbers"),
@@ -270,7 +271,7 @@ def test_a_run_that_cannot_be_is_refused(settings, says):
         with pytest.raises(ValueError, match=r"Expected 1 number\(s\) a target|finite targets"):
             design(SINEWAVE, exact_method(), target, 3)
     several = torch.tensor([[1.2], [0.5]])
-    with pytest.raises(ValueError, match=r"--fill 0\.1 is not accepted"):
+    with pytest.raises(ValueError, match="for one exact target"):
         design(SINEWAVE, exact_method(), several, 3, fill=0.1)
     without = Loaded("no", Uniform(), None, torch.device("cpu"))
     with pytest.raises(ValueError, match="lacks a surrogate to correct with"):

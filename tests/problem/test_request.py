@@ -30,6 +30,7 @@ FULL = DesignRequest.of(
     tolerance=0.5,
     spread="box",
     fill=0.125,
+    fill_seconds=2.5,
 )
 
 numbers = st.floats(-5, 5)
@@ -103,6 +104,7 @@ def test_the_command_says_the_same():
         "--n": "7",
         "--seed": "3",
         "--fill": "0.125",
+        "--fill-seconds": "2.5",
         "--omega-evals": "2",
         "--spread": "box",
     }.items():
@@ -110,7 +112,7 @@ def test_the_command_says_the_same():
     assert "--finish" in words
     assert "--seed-design" in words
     plain = shlex.split(DesignRequest.of(SINEWAVE, 1.2).to_command())
-    assert not {"--finish", "--seed-design", "--fill"} & set(plain)
+    assert not {"--finish", "--seed-design", "--fill", "--fill-seconds"} & set(plain)
 
 
 def test_goals_with_tolerances_or_weights_are_written_as_goals():
