@@ -56,10 +56,16 @@ def campaign(target="2", **settings) -> Campaign:
     return Campaign(known, Target.parse(known, target), **asked)
 
 
-def test_hits_are_true_distinct_and_within_the_budget():
-    lines = []
-    run = campaign()
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A campaign that no one stopped, and what it printed."""
+    run, lines = campaign(ledger=tmp_path_factory.mktemp("whole") / "c.jsonl"), []
     run.run(lines.append)
+    return run, lines
+
+
+def test_hits_are_true_distinct_and_within_the_budget(whole):
+    run, lines = whole
     x, y = run.x[run.distinct_hits], run.y[run.distinct_hits, 0]
     assert len(run.distinct_hits) == 4
     assert run.evaluations <= 20
@@ -182,14 +188,12 @@ def test_designs_of_many_coordinates_come_from_the_networks(monkeypatch):
     assert (run.predicted[:, 0].isfinite()).all()
 
 
-def test_a_stopped_campaign_goes_on_and_counts_each_evaluation_once():
-    whole = campaign()
-    whole.run()
+def test_a_stopped_campaign_goes_on_and_counts_each_evaluation_once(whole):
     count = itertools.count()
-    part = campaign(ledger=Path("d.jsonl"))
+    part = campaign()
     part.run(cancel=lambda: next(count) > 5)
-    assert 0 < part.evaluations < whole.evaluations
-    again = campaign(ledger=Path("d.jsonl"))
+    assert 0 < part.evaluations < whole[0].evaluations
+    again = campaign()
     again.run()
     assert torch.equal(again.x[: part.evaluations], part.x)
     assert len(again.x.unique(dim=0)) == again.evaluations <= 20

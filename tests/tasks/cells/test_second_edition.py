@@ -19,9 +19,9 @@ from ipage_core.tasks.cells.wallpaper import GROUPS, is_symmetric
 ISOTROPIC = ("E_x", "E_y", "G_xy", "nu_xy", "eta_x", "eta_y")
 
 
-def far_from_isotropic(cells: np.ndarray) -> np.ndarray:
-    """(n,) the largest of: E_x against E_y, G against E / (2 (1 + ν)), both relative, and the couplings."""
-    e_x, e_y, g, nu, *eta = values(ISOTROPIC, homogenize(cells), 1).T
+def far_from_isotropic(stiffness: np.ndarray) -> np.ndarray:
+    """(n, 3, 3) → (n,) the largest of: E_x against E_y, G against E / (2 (1 + ν)), both relative, and the couplings."""
+    e_x, e_y, g, nu, *eta = values(ISOTROPIC, stiffness, 1).T
     return np.max([np.abs(e_x / e_y - 1), np.abs(2 * (1 + nu) * g / e_x - 1), *np.abs(eta)], axis=0)
 
 
@@ -41,9 +41,10 @@ def test_a_family_of_auxetic_cells() -> None:
     made = [auxetic_cell(5, i) for i in range(FAMILY)]
     cells = np.array([c.pixels for c in made])
     assert all(map(is_admissible, cells))
-    nu = values(("nu_xy",), homogenize(cells), 1)[:, 0]
+    stiffness = homogenize(cells)
+    nu = values(("nu_xy",), stiffness, 1)[:, 0]
     assert (nu <= RATIOS[1][1] + 0.02).all()
-    assert (far_from_isotropic(cells) <= 0.15).all()  # moduli are within 3 % each, ν within 0.02
+    assert (far_from_isotropic(stiffness) <= 0.15).all()  # moduli are within 3 % each, ν within 0.02
     assert len({c.tobytes() for c in cells}) == FAMILY
     assert (auxetic_cell(5, 2).pixels == cells[2]).all()
 
@@ -72,9 +73,9 @@ def test_shipped_sets(kind: str) -> None:
         assert has_features(data.pixels, 2).all()
     else:
         assert (values(("nu_xy",), data.stiffness, 1) < 0).all()
-        assert (far_from_isotropic(cells) <= 0.15).all()
+        assert (far_from_isotropic(data.stiffness) <= 0.15).all()
         assert has_features(data.pixels[(np.arange(card["n"]) // FAMILY) % 2 == 1], 2).all()
-    assert check(path, 4)["ok"]
+    assert check(path, 4 if kind == "printable" else 2)["ok"]  # an auxetic row takes seconds
     readme = (DATA.parent / "README.md").read_text()
     assert card["sha256"] in readme
     assert hashlib.sha256(path.read_bytes()).hexdigest() in readme
