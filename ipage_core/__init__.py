@@ -16,8 +16,9 @@ from ipage_core.runtime.lazy import late
 
 if TYPE_CHECKING:
     from ipage_core.api import Model, Solutions, design, load, read_table, tasks, train
+    from ipage_core.problem.goal import Goal
     from ipage_core.problem.request import DesignRequest
-    from ipage_core.problem.target import Goal, Target
+    from ipage_core.problem.target import Target
     from ipage_core.problem.task import Property, Task, Variable
 
 REFRESHERS.append(late("ipage_core.registry:refresh"))

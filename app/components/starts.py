@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.components.widgets import trained
+from app.components.settings_form import trained
 from ipage_core.inference.methods import METHODS
 from ipage_core.problem.task import Task
 

@@ -13,7 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from app.components.chart import chart, numbers
 from app.components.words import plain
 from app.figures import benchmark as figures
-from app.results import paper_tables
+from app.results import paper_tables, result_tables
 from app.results import shown as results
 from app.state import classroom
 from app.workers.rerun import OUT, Rerun, rerun
@@ -28,7 +28,7 @@ COMMAND = "python -m ipage_core benchmark --out runs/benchmark"
 
 
 @st.cache_resource(max_entries=2, show_spinner="Reading results …")
-def _tables(folder: str, stamp: int) -> results.Tables:
+def _tables(folder: str, stamp: int) -> result_tables.Tables:
     """Cached for all sessions; do not modify."""
     return results.load(Path(folder))
 
@@ -41,7 +41,7 @@ def _overview(folder: str, stamp: int) -> dict[str, results.Shown]:
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def _numbers(folder: str, stamp: int, title: str) -> pd.DataFrame:
-    return results.in_words(_overview(folder, stamp)[title].numbers())
+    return result_tables.in_words(_overview(folder, stamp)[title].numbers())
 
 
 def show(dark: bool, folder: Path | None = None) -> None:
@@ -177,19 +177,19 @@ def _figures(there: tuple[str, int], dark: bool) -> None:
     numbers(_numbers(*there, title), one.key)
 
 
-def _costs(loaded: results.Tables) -> None:
-    table = results.costs(loaded)
+def _costs(loaded: result_tables.Tables) -> None:
+    table = result_tables.costs(loaded)
     if not len(table):
         return
     st.subheader("What a method costs", divider="gray")
     formats = {"parameters": st.column_config.NumberColumn(format="localized")}
     formats |= {f"{part} [s]": st.column_config.NumberColumn(format="%.3g") for part in ("inference", "localization")}
     st.dataframe(table, hide_index=True, key="costs", column_config=formats)
-    st.caption(results.COSTS)
+    st.caption(result_tables.COSTS)
 
 
-def _quality(loaded: results.Tables) -> None:
-    table = results.quality_table(loaded)
+def _quality(loaded: result_tables.Tables) -> None:
+    table = result_tables.quality_table(loaded)
     if not len(table):
         return
     st.subheader("Are the solutions spread like the posterior?", divider="gray")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 from markupsafe import Markup
 
+from app.results import result_tables
 from app.results import shown as results
 from app.results.paper_tables import CSS, reasons, table
 from app.results.templates import render
@@ -46,7 +47,7 @@ def write(folder: Path, out: Path) -> None:
     drawn = [
         f"Plotly.newPlot({json.dumps(one.key)}, {_json(one.draw(False))}, {json.dumps(CONFIG)});" for one in figures
     ]
-    costs, quality = results.costs(loaded), results.quality_table(loaded)
+    costs, quality = result_tables.costs(loaded), result_tables.quality_table(loaded)
     page = render(
         "report",
         style=Markup(STYLE + CSS + results.SIDEWAYS.format(place=".figure")),
@@ -61,7 +62,7 @@ def write(folder: Path, out: Path) -> None:
         reasons=reasons(card["missing"]),
         figures=figures,
         costs=_plain(costs) if len(costs) else None,
-        measured=results.COSTS,
+        measured=result_tables.COSTS,
         quality=_plain(quality) if len(quality) else None,
         script=Markup("".join(drawn)),
     )

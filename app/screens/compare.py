@@ -9,8 +9,8 @@ from app.components import links
 from app.components.chart import chart, numbers
 from app.components.choice import CONFIG
 from app.components.look import is_dark, size_name
+from app.components.settings_form import trained
 from app.components.tables import y_names
-from app.components.widgets import trained
 from app.components.words import headline, number, plain
 from app.figures import compare, side_by_side
 from app.figures.playback import Size

@@ -15,7 +15,8 @@ from ipage_core.inference.solution_tables import named_table, numbered_table
 from ipage_core.inference.solution_text import in_words, summary
 from ipage_core.inference.verification import Verification, omega_bar, verify
 from ipage_core.networks.store import load_tensors, save_tensors
-from ipage_core.problem.target import Goal, Target
+from ipage_core.problem.goal import Goal
+from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task
 from ipage_core.runtime.files import replacing, spreadsheet_safe
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from ipage_core.problem.target import KINDS, Goal, Kind, Target
+from ipage_core.problem.goal import KINDS, Goal, Kind
+from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task
 from ipage_core.runtime.lazy import torch
 

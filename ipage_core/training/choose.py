@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from ipage_core.networks.ensemble import part_of
-from ipage_core.networks.gaussian_process import FEW, GaussianProcess
+from ipage_core.networks.gaussian_process import GaussianProcess
+from ipage_core.networks.hyperparameters import FEW
 from ipage_core.tasks.table.surrogate import MOST_TESTED, NORMAL, ratio_of_the_alike
 
 FOLDS = 5

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from ipage_core.networks.ensemble import Ensemble
-from ipage_core.networks.gaussian_process import FEW, GaussianProcess
+from ipage_core.networks.gaussian_process import GaussianProcess
+from ipage_core.networks.hyperparameters import FEW
 from ipage_core.tasks.table.own_task import MOST_PROPERTIES, MOST_ROWS
 from ipage_core.tasks.table.surrogate import BY_INPUTS, ENSEMBLE, MOST_TESTED, PROCESS, TableSurrogate, as_read
 from ipage_core.training.choose import (

@@ -15,7 +15,7 @@ from app.figures import benchmark as figures
 from app.figures.benchmark.exploration import loop
 from app.figures.theme import unpacked
 from app.results import page as view
-from app.results import paper_tables, report
+from app.results import paper_tables, report, result_tables
 from app.results import shown as results
 from app.workers import commands, process, rerun
 from ipage_core import benchmark
@@ -130,7 +130,7 @@ def test_every_figure_is_drawn_on_light_and_dark_pages(page, folder):
         assert light["data"], one.key
         assert json.dumps(light) != json.dumps(dark)
         assert "NaN" not in json.dumps(light), one.key
-        assert len(results.in_words(one.numbers())), one.key
+        assert len(result_tables.in_words(one.numbers())), one.key
     test = page(figure=shown[4].title)
     assert not test.exception
     assert test.selectbox(key="figure").value == "Figure 5: iPage with maximin LHS"
@@ -223,7 +223,7 @@ def test_the_ablation_has_panels_of_what_there_is():
     assert len([name for name in without["layout"] if name.startswith("xaxis")]) == 4
     assert "none of it drawn here" in results.ablation_caption(rows_.drop(columns="modes_25"))
     assert "(right)" in results.ablation_caption(rows_)
-    assert "modes_25" not in results.ablation_table(rows_.drop(columns="modes_25"))
+    assert "modes_25" not in result_tables.ablation_table(rows_.drop(columns="modes_25"))
 
 
 def test_true_evaluations_are_told_by_start_and_surrogate():
@@ -243,7 +243,7 @@ def test_a_gpu_has_a_bar_of_its_own_where_it_has_run(folder):
         assert ("iPage, GPU" in inference["y"]) == there
         assert "INN, GPU" not in inference["y"]
         assert {"iPage", "INN"} <= set(inference["y"])  # always on the CPU
-        costs = results.costs({"compute": (rows_, card)})
+        costs = result_tables.costs({"compute": (rows_, card)})
         assert len(costs) == len(rows_)
         assert (costs["device"] == "GPU").sum() == there
     labelled = {
@@ -271,7 +271,7 @@ def test_what_a_method_costs_is_on_the_page_and_in_the_report(page, folder, tmp_
     assert ours["training [min]"] == pytest.approx(timed["training_seconds"] / 60, abs=0.05)
     assert ours["localization [s]"] == pytest.approx(timed["localization_seconds"], rel=0.01)
     assert "peak memory [MB]" in costs
-    assert results.COSTS in [caption.value for caption in test.caption]
+    assert result_tables.COSTS in [caption.value for caption in test.caption]
     report.write(folder, tmp_path / "report.html")
     assert f"{timed['parameters']:,}" in (tmp_path / "report.html").read_text()
 
@@ -446,4 +446,4 @@ def test_every_figure_of_what_ships_can_be_drawn():
     for one in results.overview(found, benchmark.SHIPPED):
         assert one.draw(False)["data"]
         assert len(one.numbers())
-    assert len(results.costs(found))
+    assert len(result_tables.costs(found))

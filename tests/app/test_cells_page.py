@@ -12,7 +12,7 @@ import trimesh
 from PIL import Image
 
 from app.components import share
-from app.components.widgets import trained
+from app.components.settings_form import trained
 from app.components.words import method_name
 from app.figures.playback import Size
 from app.figures.run import CLEANED

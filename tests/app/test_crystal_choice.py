@@ -8,8 +8,7 @@ import pytest
 
 from app.state import runs
 from app.tasks.candidates import structure_rows
-from app.tasks.crystal import candidates, reference, sample, tradeoff
-from app.tasks.crystal import figure as figures
+from app.tasks.crystal import candidates, cell_figure, reference, sample, tradeoff
 from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.crystal import dft
@@ -72,7 +71,7 @@ def test_gap_against_energy_shows_every_cell_once(found, ranked):
 
 def test_two_cells_and_a_supercell_are_drawn(found):
     first, second = (found.x[-1, k].astype(float) for k in (0, 1))
-    one, many = (figures.cells(first, "a", beside=(second, "b"), times=k) for k in (1, 2))
+    one, many = (cell_figure.cells(first, "a", beside=(second, "b"), times=k) for k in (1, 2))
     go.Figure(**many)
     titles = [note["text"] for note in one["layout"]["annotations"]]
     assert f"a {second[0]:.3f}" in titles[1]

@@ -19,7 +19,7 @@ from app.figures.theme import unpacked
 from app.state import runs
 from app.tasks import structures
 from app.tasks.candidates import designs, structure_rows
-from app.tasks.crystal import candidates, inputs
+from app.tasks.crystal import candidates, cell_figure, inputs
 from app.tasks.crystal import figure as figures
 from app.tasks.crystal.panel import PANEL
 from app.workers import commands, jobs
@@ -332,7 +332,7 @@ def test_the_figures_say_what_is_known(found):
         for drawn in (
             figures.figure(run, candidates.predicted, True, Size(size), 2),
             figures.lattices(run, False, Size(size), 2),
-            figures.cells(run.x[-1, 2].astype(float), "Sample 2", False, Size(size)),
+            cell_figure.cells(run.x[-1, 2].astype(float), "Sample 2", False, Size(size)),
         ):
             go.Figure(**drawn)
             assert len(json.dumps(drawn)) < 2e6
@@ -356,7 +356,7 @@ def test_distributions_and_lines_hold_every_cell_and_the_cubic_one(found):
 
 
 def test_a_cell_has_its_atoms_and_its_octahedron_where_they_belong():
-    drawn = figures.cells(np.array([3.8, 4.0, 4.2, 85.0, 92.0, 98.0]), "Sample 1")
+    drawn = cell_figure.cells(np.array([3.8, 4.0, 4.2, 85.0, 92.0, 98.0]), "Sample 1")
     assert [t["name"] for t in drawn["data"] if t["scene"] == "scene2"].count("TiO₆ octahedron") == 1
     octahedron = next(t for t in drawn["data"] if t["name"] == "TiO₆ octahedron")
     x = np.stack([unpacked(octahedron[k]) for k in "xyz"], axis=1)

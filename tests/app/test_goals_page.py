@@ -14,7 +14,7 @@ from app.tasks.cells.goals.figures import attainment, directions, target_stiffne
 from app.tasks.cells.goals.planes import front, pareto, poisson_plane
 from app.tasks.cells.goals.request import EXAMPLES, GoalRequest, split
 from app.tasks.cells.goals.shapes import loads
-from ipage_core.problem.target import expression
+from ipage_core.problem.goal import expression
 from ipage_core.tasks.cells.dataset import cell
 from ipage_core.tasks.cells.deformation import LOADS, deformed
 from ipage_core.tasks.cells.features import has_features, smallest_features

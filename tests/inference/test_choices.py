@@ -12,7 +12,8 @@ from ipage_core.inference.latent_design import latent_design, unit_design
 from ipage_core.inference.lookup import Lookup
 from ipage_core.inference.pareto import front, optimal_aims
 from ipage_core.inference.verification import Verification, rows_to_verify, verify
-from ipage_core.problem.target import Goal, Target
+from ipage_core.problem.goal import Goal
+from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task
 from ipage_core.tasks import TASKS
 

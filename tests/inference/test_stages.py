@@ -20,7 +20,8 @@ from ipage_core.inference.target_set import (
     uncoverable,
 )
 from ipage_core.problem.constraints import parse
-from ipage_core.problem.target import Goal, Target
+from ipage_core.problem.goal import Goal
+from ipage_core.problem.target import Target
 from ipage_core.problem.task import Property, Task, Variable
 from tests.support.models import SINEWAVE, Uniform, counting, exact_method
 

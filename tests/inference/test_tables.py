@@ -10,7 +10,8 @@ from ipage_core.inference.methods import Loaded, Prior
 from ipage_core.inference.pipeline import design
 from ipage_core.networks.base import Network
 from ipage_core.problem import constraints
-from ipage_core.problem.target import Goal, Target
+from ipage_core.problem.goal import Goal
+from ipage_core.problem.target import Target
 from ipage_core.problem.task import Property, Task, Variable
 
 

@@ -15,8 +15,9 @@ from ipage_core.inference.neural_adjoint import NeuralAdjoint, Search
 from ipage_core.inference.paving import Equation, inverted, joined, pave, pivots, prove_radius, times
 from ipage_core.inference.pipeline import design
 from ipage_core.inference.solutions import Solutions
+from ipage_core.problem.goal import Goal
 from ipage_core.problem.space import Box
-from ipage_core.problem.target import Goal, Target
+from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task, Variable
 from tests.support.models import SINEWAVE, Uniform, exact_method
 

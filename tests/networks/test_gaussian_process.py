@@ -6,8 +6,8 @@ import torch
 from scipy.optimize import check_grad
 from torch import Tensor
 
-from ipage_core.networks import gaussian_process
-from ipage_core.networks.gaussian_process import KERNELS, GaussianProcess, Hyperparameters, correlation
+from ipage_core.networks.gaussian_process import GaussianProcess
+from ipage_core.networks.hyperparameters import KERNELS, Hyperparameters, correlation, negative_log_density
 from ipage_core.networks.store import load_tensors, save_tensors
 
 
@@ -24,7 +24,7 @@ def rows(n: int, noise: float = 0.0, seed: int = 0) -> tuple[Tensor, Tensor]:
 def test_gradient_of_the_density_is_that_of_finite_differences(kernel):
     _, y = rows(40, noise=0.1)
     u, z = torch.rand(40, 3, dtype=torch.float64), (y[:, 0] - y[:, 0].mean()) / y[:, 0].std()
-    density = gaussian_process.negative_log_density(kernel, u, z)
+    density = negative_log_density(kernel, u, z)
     theta = np.array([0.3, -0.5, 1.0, 0.2, -3.0])
     gradient = density(theta)[1]
     assert check_grad(lambda t: density(t)[0], lambda t: density(t)[1], theta) < 1e-4 * np.linalg.norm(gradient)

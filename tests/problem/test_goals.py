@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from ipage_core.problem.target import Goal, Target, expression
+from ipage_core.problem.goal import Goal, expression
+from ipage_core.problem.target import Target
 from ipage_core.problem.task import Property, Task, Variable
 
 THREE = Task.from_function(

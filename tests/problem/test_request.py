@@ -9,8 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ipage_core.problem.goal import Goal
 from ipage_core.problem.request import DesignRequest, goal_of
-from ipage_core.problem.target import Goal, Target
+from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task
 from ipage_core.tasks import TASKS
 from tests.support.models import exact_method

@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from ipage_core.problem.target import Goal, Target
+from ipage_core.problem.goal import Goal
+from ipage_core.problem.target import Target
 from ipage_core.tasks import TASKS
 
 SINEWAVE, ARM = TASKS["sinewave"], TASKS["robotic_arm"]

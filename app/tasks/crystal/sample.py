@@ -14,6 +14,7 @@ from app.figures.playback import Size
 from app.figures.run import Run
 from app.state.inspection import inspect
 from app.tasks.candidates import show_heading
+from app.tasks.crystal import cell_figure
 from app.tasks.crystal import figure as drawn
 from app.tasks.crystal.calibration import LEVEL, calibrated
 from app.tasks.crystal.candidates import GROWN
@@ -42,7 +43,11 @@ def show_cell(
     st.html(cards(_figures(run, ranked.loc[sample], sample, float(seen.near_distance[0]))))
     times = 2 if st.toggle("2 × 2 × 2 cells", key="supercell", bind="query-params") else 1
     second = (drawn.CUBIC, "Cubic cell") if beside is None else (_lattice(run, beside), f"Sample {beside}")
-    chart(drawn.cells(_lattice(run, sample), f"Sample {sample}", dark, size, second, times), key="cells", config=CONFIG)
+    chart(
+        cell_figure.cells(_lattice(run, sample), f"Sample {sample}", dark, size, second, times),
+        key="cells",
+        config=CONFIG,
+    )
     other = "the cubic cell of lowest energy; tick two rows to see both" if beside is None else f"sample {beside}"
     st.caption(f"Drag to turn. On the right, at the same scale, {other}.")
     if beside is not None:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ipage_core.problem.goal import expression
 from ipage_core.problem.names import find
-from ipage_core.problem.target import Target, expression
+from ipage_core.problem.target import Target
 from ipage_core.problem.watch import watched
 from ipage_core.runtime.executor import Progress
 from ipage_core.tasks.cells.features import parse_feature

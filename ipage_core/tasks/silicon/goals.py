@@ -12,8 +12,9 @@ from typing import Any
 
 import torch
 
+from ipage_core.problem.goal import Goal, expression
 from ipage_core.problem.names import find
-from ipage_core.problem.target import Goal, Target, expression
+from ipage_core.problem.target import Target
 
 NAMES = {1: "direct", 2: "energy", 3: "pressure", 4: "valley"}
 """Index of a property → its name in constraints."""

@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import Tensor
 
-from ipage_core.networks.gaussian_process import KERNELS, LENGTH_VARIANCE, correlation
+from ipage_core.networks.hyperparameters import KERNELS, LENGTH_VARIANCE, correlation
 
 Copies = Callable[[Tensor], Tensor]
 """Points (n, d) → (n, s, d): all images, the point itself first."""

@@ -40,9 +40,9 @@ def task(tmp_path_factory):
     folder = tmp_path_factory.mktemp("kinds") / "model"
     made = own_data.create(folder, table(), INPUTS, ["y", "z"], source="t.csv", kinds={"code": "category"})
     with pytest.MonkeyPatch.context() as quick:
-        quick.setattr("ipage_core.networks.gaussian_process.KERNELS", ("rbf",))
-        quick.setattr("ipage_core.networks.gaussian_process.STARTS", (1.0,))
-        quick.setattr("ipage_core.networks.gaussian_process.STEPS", 25)
+        quick.setattr("ipage_core.networks.hyperparameters.KERNELS", ("rbf",))
+        quick.setattr("ipage_core.networks.hyperparameters.STARTS", (1.0,))
+        quick.setattr("ipage_core.networks.hyperparameters.STEPS", 25)
         for model in ("mlp", "inn"):
             train(made, model, folder, epochs=2)
     return own_task.load(folder)

@@ -11,7 +11,8 @@ from torch import Generator
 from ipage_core.networks.ensemble import Ensemble, part_of
 from ipage_core.networks.gaussian_process import GaussianProcess
 from ipage_core.networks.store import load_tensors, save_tensors
-from ipage_core.problem.target import Goal, Target
+from ipage_core.problem.goal import Goal
+from ipage_core.problem.target import Target
 from ipage_core.tasks.table import trust
 from ipage_core.tasks.table.surrogate import TableSurrogate, as_read, ratio_of_the_alike
 from ipage_core.training.choose import (

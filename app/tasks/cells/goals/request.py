@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import cast, get_args
 from urllib.parse import urlencode
 
-from ipage_core.problem.target import expression
+from ipage_core.problem.goal import expression
 from ipage_core.tasks.cells.features import parse_feature
 from ipage_core.tasks.cells.goal_design import GoalDesigns, cell_goals, design
 from ipage_core.tasks.cells.goals import Goal

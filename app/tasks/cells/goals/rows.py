@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.components.words import plain
 from app.tasks.cells.goals.request import EXAMPLES, GoalRequest, split
-from ipage_core.problem.target import expression
+from ipage_core.problem.goal import expression
 from ipage_core.tasks.cells.goal_design import cell_goals
 from ipage_core.tasks.cells.goal_table import z_score
 from ipage_core.tasks.cells.goals import Goal, Kind

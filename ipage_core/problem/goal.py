@@ -1,0 +1,126 @@
+"""The goal for one property, and the text that it is read from."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+Kind = Literal["exactly", "at least", "at most", "between", "minimize", "maximize", "anything"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+LARGEST = 1e18
+"""Largest tolerance, and largest number that a form takes: its square is finite in float32."""
+GOALS = "NAME=5, NAME=5±0.1 (or 5+-0.1, 5±2%), NAME<=3, NAME>=3, NAME=0.4:0.6, minimize NAME or maximize NAME"
+_OPTIMUM = re.compile(r"(minimi[sz]e|maximi[sz]e|anything)\s+(.+)", re.IGNORECASE)
+_WEIGHT = re.compile(r"(.*\S)\s+weight\s+(\S+)")
+_CHAIN = re.compile(r"([^<>=]+)<=([^<>=]+)<=([^<>=]+)")
+_COMPARISON = re.compile(r"(.+?)(<=|>=|=)([^<>=]+)")
+
+
+@dataclass(frozen=True)
+class Goal:
+    """The goal for one property: a number, an interval, a bound, minimize, maximize, or anything.
+
+    Raises
+    ------
+    ValueError
+        The kind is not known, the interval is empty, or a tolerance or weight is not above 0.
+
+    Examples
+    --------
+    >>> Goal.exactly(5, 0.1)
+    Goal(kind='exactly', low=5.0, high=5.0, tolerance=0.1, weight=1.0)
+    """
+
+    kind: Kind = "anything"
+    low: float = -math.inf
+    high: float = math.inf
+    """Lowest and highest accepted value; equal for an exact number."""
+    tolerance: float | None = None
+    """Largest error of a hit; None: the property's own."""
+    weight: float = 1.0
+    """Weight of the error if not all goals can be met."""
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"goal '{self.kind}' is not known; accepted: {', '.join(KINDS)}")
+        if not self.low <= self.high:
+            raise ValueError(f"The interval {self.low:g}:{self.high:g} is empty: its second number must be larger")
+        if self.tolerance is not None and not 0 < self.tolerance <= LARGEST:
+            raise ValueError(f"Expected a tolerance above 0, up to {LARGEST:g}, got {self.tolerance:g}")
+        if not 0 < self.weight < math.inf:
+            raise ValueError(f"Expected a weight above 0, got {self.weight:g}")
+
+    @classmethod
+    def exactly(cls, value: float, tolerance: float | None = None) -> Goal:
+        """One number, met within ``tolerance``."""
+        if not math.isfinite(value):
+            raise ValueError(f"Expected a finite number as the target, got {value}")
+        return cls("exactly", float(value), float(value), tolerance)
+
+    @classmethod
+    def between(cls, low: float, high: float) -> Goal:
+        """An interval; an infinite end is open."""
+        if math.isnan(low) or math.isnan(high) or (math.isinf(low) and math.isinf(high)):
+            raise ValueError(f"Expected an interval with at least one finite end, got {low:g}:{high:g}")
+        kind: Kind = "at most" if math.isinf(low) else "at least" if math.isinf(high) else "between"
+        return cls(kind if low != high else "exactly", float(low), float(high))
+
+    @property
+    def text(self) -> str:
+        """As ``--target`` reads it: '5.0', '0.4:0.6', '1.5:', or ':' for anything."""
+        if self.kind in ("minimize", "maximize"):
+            return self.kind
+        low, high = (repr(end) if math.isfinite(end) else "" for end in (self.low, self.high))
+        return low if self.low == self.high else f"{low}:{high}"
+
+
+def interval(text: str) -> Goal:
+    """A number, LOW:HIGH with either end open, minimize or maximize; ValueError if it is none of them."""
+    first, colon, last = text.partition(":")
+    if not colon:
+        word = text.strip()
+        return Goal(word) if word in ("minimize", "maximize") else Goal.exactly(float(first))  # type: ignore[arg-type]
+    if not first.strip() and not last.strip():
+        return Goal()
+    return Goal.between(float(first) if first.strip() else -math.inf, float(last) if last.strip() else math.inf)
+
+
+def _tolerance(text: str, value: float) -> float:
+    """A number, or a share of the value in per cent."""
+    share, percent, rest = text.strip().partition("%")
+    if percent and not rest:
+        return float(share) / 100 * abs(value)
+    return float(text)
+
+
+def expression(given: str) -> tuple[str, Goal]:
+    """ "NAME=5±0.1" and the other forms of ``GOALS`` → the name and the goal.
+
+    Raises:
+            ValueError: not understood.
+    """
+    text = given.strip().replace("≤", "<=").replace("≥", ">=")
+    try:
+        if match := _WEIGHT.fullmatch(text):
+            name, goal = expression(match[1])
+            return name, replace(goal, weight=float(match[2]))
+        if match := _OPTIMUM.fullmatch(text):
+            word = match[1].lower().replace("se", "ze")
+            return match[2].strip(), Goal({"minimize": "minimize", "maximize": "maximize"}.get(word, "anything"))  # type: ignore[arg-type]
+        if match := _CHAIN.fullmatch(text):
+            return match[2].strip(), Goal.between(float(match[1]), float(match[3]))
+        if match := _COMPARISON.fullmatch(text):
+            name, sign, value = match[1].strip(), match[2], match[3].strip()
+            if sign == "=" and ":" in value:
+                return name, interval(value)
+            number, plus_minus, tolerance = value.replace("+-", "±").replace("+/-", "±").partition("±")
+            if sign == "=":
+                return name, Goal.exactly(float(number), _tolerance(tolerance, float(number)) if plus_minus else None)
+            if not plus_minus:
+                end = float(number)
+                return name, Goal.between(-math.inf, end) if sign == "<=" else Goal.between(end, math.inf)
+    except ValueError as error:
+        raise ValueError(f"--goal '{given}' is not understood ({error}); accepted: {GOALS}") from None
+    raise ValueError(f"--goal '{given}' is not understood; accepted: {GOALS}")
