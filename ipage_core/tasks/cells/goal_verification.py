@@ -9,7 +9,7 @@ from typing import cast, get_args
 import numpy as np
 import pandas as pd
 
-from ipage_core.problem.target import expression
+from ipage_core.problem.goal import expression
 from ipage_core.tasks.cells.goal_design import cell_goals
 from ipage_core.tasks.cells.goal_table import AND, columns
 from ipage_core.tasks.cells.mesh import MESHES, Mesh, stiffness
