@@ -229,8 +229,9 @@ def key_figures(run: Run) -> list[Figure]:
     if run.localizes:
         at_once, fresh = s["success_before_replacement"], s["replaced"]
         afresh = f"{fresh} {'was' if fresh == 1 else 'were'} drawn afresh"
-        if fresh > s["n"] - at_once:  # corrections replaced some as well
-            afresh += ", during corrections too"
+        if fresh > s["n"] - at_once:
+            corrected = run.labels[-1].startswith("correction")
+            afresh += ", during corrections too" if corrected else ", also some that f is unsure of"
         meaning = f"reached y* by f before any was replaced; {afresh}"
         figures.append(Figure("Success before replacement", f"{at_once} / {s['n']}", meaning, True))
     figures.append(Figure("Ω calls", f"{s['omega_calls']}", "evaluations of Ω, with the final check", True))

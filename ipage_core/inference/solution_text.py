@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ipage_core.inference.run_result import RunResult
+from ipage_core.problem.task import Task
 
 
 def in_words(run: RunResult) -> str:
@@ -14,7 +15,7 @@ def in_words(run: RunResult) -> str:
     hits = int(by_omega.hit.sum())
     result = f"{by_omega.calls} verified by Ω, {hits} {'hit' if hits == 1 else 'hits'}"
     if len(errors):
-        result += f", median error {errors.median().sqrt():.2g}"
+        result += f", median error {errors.median().sqrt():.2g}{_unit(task)}"
     if not by_omega.calls:
         result = "predicted, not verified by Ω" if task.omega else "predicted, not verified: the task has no Ω"
     lines = [
@@ -59,10 +60,16 @@ def _target(run: RunResult) -> str:
     if len(different) > 1:
         return f"{len(different)} targets"
     values = ", ".join(f"{value:g}" for value in different[0].tolist())
-    units = {target.unit for target in run.task.targets}
-    unit = f" {units.pop()}" if len(units) == 1 else ""
-    return ((f"({values})" if len(different[0]) > 1 else values) + unit).rstrip()
+    return (f"({values})" if len(different[0]) > 1 else values) + _unit(run.task)
+
+
+def _unit(task: Task) -> str:
+    """' m' if all properties have this unit, else nothing."""
+    units = {target.unit for target in task.targets}
+    return f" {units.pop()}".rstrip() if len(units) == 1 else ""
 
 
 def _some(names: tuple[str, ...], most: int = 6) -> str:
-    return ", ".join(names) if len(names) <= most else f"{names[0]}, …, {names[-1]} ({len(names)})"
+    if len(names) > most:
+        return f"{names[0]}, …, {names[-1]} ({len(names)})"
+    return ("; " if any("," in name for name in names) else ", ").join(names)

@@ -116,7 +116,9 @@ def test_constraints_of_the_address_are_obeyed(app):
     for permutation in operations("pmm", SIDE):
         assert (x.reshape(4, -1)[:, permutation] == x.reshape(4, -1)).all()
     assert (found.off_by < 0.01).all()
-    assert any("Of 1024 pixels, 128 solid and 9 void stay so." in c.value for c in test.caption)
+    assert any(
+        "Drag a box over the cell. Of 1024 pixels, 128 solid and 9 void stay so." in c.value for c in test.caption
+    )
     command = next(c.value for c in test.code if "ipage_core" in c.value)
     assert "--finish" in command
     assert "--constrain=solid=1-32,15-18" in command

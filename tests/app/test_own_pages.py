@@ -9,11 +9,13 @@ import pytest
 
 from app.components import queue
 from app.components.words import method_name
+from app.state import example_table
 from app.tasks import structures
 from app.tasks.table import upload
 from app.workers import trainings
 from ipage_core import registry as home
 from ipage_core.problem.request import DesignRequest
+from ipage_core.runtime.paths import ROOT
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.table import own_data
 from ipage_core.training.recipes import train
@@ -323,3 +325,13 @@ def test_an_example_is_one_click_away(place):
         "Inputs": ["length [m]", "width [mm]", "height [mm]", "material"],
     }
     assert any(b.label == "Train on these data" for b in test.button)
+
+
+def test_the_example_is_the_file_that_ships():
+    assert example_table.csv() == (ROOT / "data/cantilevers.csv").read_bytes()
+    frame = example_table.table()
+    beam = frame.iloc[0]
+    assert beam["material"] == "aluminium"
+    inertia = beam["width [mm]"] * beam["height [mm]"] ** 3 / 12  # mm⁴
+    sag = 1000 * (1e3 * beam["length [m]"]) ** 3 / (3 * 70e3 * inertia)  # 1 kN, 70 GPa in MPa
+    assert beam["deflection [mm]"] == pytest.approx(sag, rel=1e-5)
