@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import streamlit as st
+import torch
 
 from app.components import favourites
 from app.components.choice import KEY, chosen_sample
 from app.components.tables import BADGES, badges
 from app.figures.run import Run
+from app.state.runs import loaded
 from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks import TASKS
 
@@ -25,6 +27,18 @@ FEW = 3
 def designs(run: Run) -> np.ndarray:
     """(n, d) designs in the precision of the CSV."""
     return run.final[[f"x{j + 1}" for j in range(run.x.shape[-1])]].to_numpy(dtype=np.float64, copy=True)
+
+
+def surrogate(task: str) -> Any:
+    """The networks on which the task's methods localize, or by which their designs are judged."""
+    return loaded(task, "prior-lm").surrogate
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def properties_of(task: str, x: np.ndarray) -> np.ndarray:
+    """All properties that the surrogate predicts for designs. (n, d) → (n, k) float32."""
+    with torch.no_grad():
+        return surrogate(task).properties(torch.from_numpy(x.astype(np.float32))).numpy()
 
 
 def ask_rows(shown: pd.DataFrame, columns: dict[str, Any], key: str) -> tuple[list[int], list[int]]:

@@ -12,9 +12,8 @@ import torch
 
 from app.components.tables import BADGES, badges, x_names
 from app.figures.run import Run
-from app.state.runs import loaded
 from app.tasks import candidates, verification
-from app.tasks.candidates import FEW, designs
+from app.tasks.candidates import FEW, designs, properties_of, surrogate
 from app.tasks.crystal.calibration import LEVEL, calibrated
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.crystal.box import HELD_IONS
@@ -41,22 +40,15 @@ def _held() -> str:
     return f"± held the DFT gap of {share} of {n} random cells that no network learned from."
 
 
-def _surrogate() -> Any:
-    """The five networks on which this task's methods localize or by which they are judged."""
-    return loaded(TASK.name, "prior-lm").surrogate
-
-
-@st.cache_data(max_entries=32, show_spinner=False)
 def predicted(x: np.ndarray) -> np.ndarray:
     """Gap, direct gap [eV] and ΔE [eV per cell] by the ensemble of surrogates. (n, 6) → (n, 3) float32."""
-    with torch.no_grad():
-        return _surrogate().properties(torch.from_numpy(x.astype(np.float32))).numpy()
+    return properties_of(TASK.name, x)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def ranked_cells(lattices: np.ndarray, by: str) -> pd.DataFrame:
     """(n, 6) → one row a cell, see :func:`ipage_core.tasks.crystal.families.table`."""
-    return rank(torch.from_numpy(lattices), _surrogate(), by)
+    return rank(torch.from_numpy(lattices), surrogate(TASK.name), by)
 
 
 def energy_per_atom(run: Run, ranked: pd.DataFrame) -> np.ndarray:

@@ -12,9 +12,8 @@ import torch
 
 from app.components.tables import BADGES, badges, x_names
 from app.figures.run import Run
-from app.state.runs import loaded
 from app.tasks import candidates, verification
-from app.tasks.candidates import FEW, designs
+from app.tasks.candidates import FEW, designs, properties_of, surrogate
 from ipage_core.tasks.silicon.box import SCISSOR
 from ipage_core.tasks.silicon.ranking import RADIUS
 from ipage_core.tasks.silicon.ranking import table as rank
@@ -27,21 +26,15 @@ RANKED_BY = (
 )
 
 
-def surrogate() -> Any:
-    return loaded(TASK.name, "prior-lm").surrogate
-
-
-@st.cache_data(max_entries=32, show_spinner=False)
 def predicted(x: np.ndarray) -> np.ndarray:
     """Gap, direct gap [eV], elastic energy [eV per atom], pressure [GPa] by the surrogate. (n, 6) → (n, 4) float32."""
-    with torch.no_grad():
-        return surrogate().properties(torch.from_numpy(x.astype(np.float32))).numpy()
+    return properties_of(TASK.name, x)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def ranked_strains(strains: np.ndarray, by: str) -> pd.DataFrame:
     """(n, 6) → one row a strain, see :func:`ipage_core.tasks.silicon.ranking.table`."""
-    return rank(torch.from_numpy(strains), surrogate(), by)
+    return rank(torch.from_numpy(strains), surrogate(TASK.name), by)
 
 
 def table(run: Run, ranked: pd.DataFrame, scissor: bool = False) -> pd.DataFrame:

@@ -15,10 +15,10 @@ from app.figures.run import Run
 from app.figures.theme import Dict, Palette
 from app.state.runs import stamp
 from app.tasks import structures, verification
-from app.tasks.candidates import FEW, completed, designs, structure_rows
+from app.tasks.candidates import FEW, completed, designs, structure_rows, surrogate
 from app.tasks.panel import TaskPanel
 from app.tasks.silicon import figure as drawn
-from app.tasks.silicon.candidates import RANKED_BY, RANKINGS, ask_rows, predicted, ranked_strains, surrogate
+from app.tasks.silicon.candidates import RANKED_BY, RANKINGS, ask_rows, predicted, ranked_strains
 from app.tasks.silicon.sample import DFT, show_crystal
 from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks.silicon.box import SCISSOR
@@ -50,7 +50,7 @@ def least_energy(stamp: int) -> np.ndarray:
         near = np.abs(gaps - gap).argsort()[:50]
         return prior[near]
 
-    points = path(surrogate(), GAPS.tolist(), starts)
+    points = path(surrogate(TASK.name), GAPS.tolist(), starts)
     return np.array([[*one.properties[[0, 2]], *one.strain] for one in points if one is not None])
 
 

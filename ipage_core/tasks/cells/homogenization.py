@@ -96,11 +96,6 @@ def displacements(density: ArrayLike, *, poisson: float = POISSON, e_void: float
     return _symmetric(energy), mean + around
 
 
-def young_x(density: ArrayLike, *, poisson: float = POISSON, e_void: float = E_VOID) -> Array:
-    """E_x = 1/S₁₁ with S = C⁻¹. density (*, ny, nx) → (*,) in units of E_s."""
-    return moduli(homogenize(density, poisson=poisson, e_void=e_void)).e_x
-
-
 def young_x_with_gradient(
     density: ArrayLike, *, poisson: float = POISSON, e_void: float = E_VOID
 ) -> tuple[Array, Array]:

@@ -17,8 +17,8 @@ from torch import Generator, Tensor, nn
 
 from ipage_core.networks.base import Network
 
-GAP, DIRECT, ENERGY, AT_R = range(4)
-"""Columns of the training pairs' y: gap, direct gap, ΔE, and the gap from R to Γ (NaN where unknown)."""
+ENERGY, AT_R = 2, 3
+"""Columns of the training pairs' y = (gap, direct gap, ΔE, gap from R to Γ or NaN where that is unknown)."""
 PROPERTIES = 3
 """Number of columns that the network predicts for a design: gap, direct gap, ΔE."""
 ENERGY_UNIT = 10.0

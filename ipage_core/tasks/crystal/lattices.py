@@ -73,20 +73,6 @@ def images(lattice: ArrayLike) -> Floats:
     return np.stack(candidates, axis=-2)
 
 
-def canonical(lattice: ArrayLike, decimals: int = 6) -> Floats:
-    """Canonical image of a lattice, rounded: the first of the 24 in the order of a, b, c, α, β, γ. (…, 6) → (…, 6).
-
-    So a ≤ b ≤ c, and α, β ≤ 90°. Two lattices are images of each other if and only if their canonical images are equal.
-    """
-    candidates = images(lattice).round(decimals)
-    # Stable sorts from the last key to the first, as np.lexsort does, but along an inner axis.
-    order = np.broadcast_to(np.arange(24), candidates.shape[:-1])
-    for j in reversed(range(6)):
-        key = np.take_along_axis(candidates[..., j], order, axis=-1)
-        order = np.take_along_axis(order, key.argsort(axis=-1, kind="stable"), axis=-1)
-    return np.take_along_axis(candidates, order[..., :1, None], axis=-2)[..., 0, :]
-
-
 class LatticeData(NamedTuple):
     """The stored rows that did not fail, ordered by ``i``."""
 

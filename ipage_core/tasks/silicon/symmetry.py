@@ -44,17 +44,6 @@ def images(strain: ArrayLike) -> Floats:
     return np.einsum("gij,...j->...gi", on_strains(), np.asarray(strain, dtype=np.float64))
 
 
-def canonical(strain: ArrayLike, decimals: int = 7) -> Floats:
-    """Canonical image of a strain, rounded: the last of the 24 in the order of the components. (…, 6) → (…, 6).
-
-    So e11 ≥ e22 ≥ e33. Two strains are images of each other if and only if their canonical images are equal.
-    """
-    result = images(strain).round(decimals) + 0.0  # no −0
-    flat = result.reshape(-1, 24, 6)
-    best = [max(range(24), key=lambda g: tuple(rows[g])) for rows in flat]
-    return flat[np.arange(len(flat)), best].reshape((*result.shape[:-2], 6))
-
-
 def distance(a: ArrayLike, b: ArrayLike) -> Floats:
     """Smallest Mandel distance between a (…, 6) and the 24 images of b (…, 6). → (…)."""
     apart = (np.asarray(a, dtype=np.float64)[..., None, :] - images(b)) * MANDEL

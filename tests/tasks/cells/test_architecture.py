@@ -11,7 +11,7 @@ from ipage_core.inference.methods import load
 from ipage_core.inference.pipeline import design
 from ipage_core.problem import constraints
 from ipage_core.tasks.cells.finishing import finished
-from ipage_core.tasks.cells.homogenization import element_matrices, element_modes, young_x
+from ipage_core.tasks.cells.homogenization import element_matrices, element_modes
 from ipage_core.tasks.cells.modulus import E_X_MEAN, E_X_SD, from_z_score
 from ipage_core.tasks.cells.networks.cell_modulus import CellModulus, CellSurrogate, shuffled_symmetry
 from ipage_core.tasks.cells.networks.pixel_cinn import PixelCINN
@@ -21,6 +21,7 @@ from ipage_core.tasks.cells.space import Filtered, blur, sharpen
 from ipage_core.tasks.cells.task import TASK, omega, shipped
 from ipage_core.tasks.cells.topology import admissible, is_admissible
 from ipage_core.tasks.cells.wallpaper import is_symmetric
+from tests.support.elasticity import young_x
 
 
 def cells(n, seed=0):

@@ -16,10 +16,9 @@ from ipage_core.tasks.cells.homogenization import (
     homogenize,
     homogenize_with_gradient,
     moduli,
-    young_x,
     young_x_with_gradient,
 )
-from tests.support.elasticity import turned
+from tests.support.elasticity import turned, young_x
 
 SOLID = np.array([(1, POISSON, 0), (POISSON, 1, 0), (0, 0, (1 - POISSON) / 2)]) / (1 - POISSON**2)
 seeds = st.integers(0, 2**32 - 1)

@@ -10,8 +10,8 @@ import trimesh
 
 from ipage_core.tasks.cells.dataset import cell
 from ipage_core.tasks.cells.export import Layout
-from ipage_core.tasks.cells.homogenization import young_x
 from ipage_core.tasks.cells.threemf import NAMESPACE, Material, threemf
+from tests.support.elasticity import young_x
 
 
 @pytest.mark.parametrize("index", range(6))

@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 import trimesh
 
-from ipage_core.tasks.cells.homogenization import POISSON, young_x
+from ipage_core.tasks.cells.homogenization import POISSON
 from ipage_core.tasks.cells.voxel_files import read_voxels, summary, surface_file
 from ipage_core.tasks.cells.voxels import directional_moduli, homogenize_voxels, isotropic, surface
+from tests.support.elasticity import young_x
 
 
 def laminate(moduli: np.ndarray, poisson: float = POISSON) -> np.ndarray:

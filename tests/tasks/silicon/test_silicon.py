@@ -43,18 +43,17 @@ def test_the_images_are_those_that_the_crystal_has():
 
 @settings(deadline=None)
 @given(strains)
-def test_images_have_the_same_invariants_and_the_same_canonical_strain(x):
+def test_images_have_the_same_invariants_and_no_distance(x):
     turned = symmetry.images(x)
     principal = np.linalg.eigvalsh(operator.tensor(turned))
     assert np.allclose(principal, principal[0], atol=1e-12)
     assert np.allclose(np.linalg.norm(turned * symmetry.MANDEL, axis=1), np.linalg.norm(operator.tensor(x)))
-    assert (symmetry.canonical(turned) == symmetry.canonical(x)).all()
     assert symmetry.distance(x, turned) == pytest.approx(np.zeros(24), abs=1e-12)
 
 
-def test_strains_that_no_operation_joins_have_different_canonical_ones():
+def test_strains_that_no_operation_joins_are_apart():
     one, other = [0.01, 0, 0, 0.01, 0, 0], [0.01, 0, 0, 0, 0.01, 0]  # same invariants of the diagonal and the shears
-    assert (symmetry.canonical(one) != symmetry.canonical(other)).any()
+    assert not (np.abs(symmetry.images(one) - np.array(other)).max(1) < 1e-9).any()
     assert symmetry.distance(one, other) == pytest.approx(0.01 * np.sqrt(2))
 
 
