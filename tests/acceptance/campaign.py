@@ -93,8 +93,10 @@ def rays(seeds: list[int]) -> None:
         print(f"rays  seed {seed}  evaluations {calls} for {HITS} hits", flush=True)
     each = statistics.median(needed) / HITS
     rows = load(task, "prior-lm").cards["mlp"]["data"]["n"]
-    print(f"rays  median {statistics.median(needed):g} evaluations, {each:.2f} a hit; iPage learns from {rows} rows and "
-          f"needs one evaluation a verified design: it pays from {math.ceil(rows / (each - 1))} designs on")  # fmt: skip
+    print(
+        f"rays  median {statistics.median(needed):g} evaluations, {each:.2f} a hit; iPage learns from {rows} rows and "
+        f"needs one evaluation a verified design: it pays from {math.ceil(rows / (each - 1))} designs on"
+    )
 
 
 def eight_films(x: Tensor) -> Tensor:
