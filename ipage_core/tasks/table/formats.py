@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import zipfile
 from typing import Any
 
@@ -139,6 +140,10 @@ def from_excel(content: bytes, most_columns: int, sheet: str | None = None) -> t
             packed = entry.file_size > 20_000_000 and entry.file_size > 150 * max(1, entry.compress_size)
             if packed or entry.file_size > MOST_UNPACKED:
                 raise Unreadable("unpacked it is too large")
+            if entry.filename.startswith("xl/worksheets/") and entry.filename.endswith(".xml"):
+                with archive.open(entry) as file:  # openpyxl reads a whole sheet before it gives the first row
+                    first_row = file.read(MOST_LINE).partition(b"</row>")[0]
+                check_size(1, len(re.findall(rb"<c(?:\s[^>]*)?><[vif]", first_row)), most_columns)
     book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
     names = [page.title for page in book.worksheets]
     if sheet is not None and sheet not in names:

@@ -55,6 +55,7 @@ def xlsx(part):
         ("t.parquet", parquet(50_000_000, 1), "50,000,000 rows of 1 columns are too large"),
         ("t.parquet", parquet(1, 1500), "1,500 columns"),
         ("t.xlsx", xlsx(b"<c/>" * 10_000_000), "unpacked it is too large"),
+        ("t.xlsx", xlsx(b"<row>" + b'<c r="A1"><v>1</v></c>' * 1001 + b"</row>"), "1,001 columns"),
         ("t.csv", b"a," * 100_000 + b"\n" + b"1," * 100_000, "100,001 columns"),
         ("t.csv", b"1 " * 5000 + b"\n", "5,000 columns"),
     ],
@@ -68,6 +69,20 @@ def test_what_would_take_all_memory_is_refused_from_its_header(name, content, wo
         assert tracemalloc.get_traced_memory()[1] < 100_000_000
     finally:
         tracemalloc.stop()
+
+
+def test_blank_cells_with_a_style_are_no_columns():
+    import openpyxl
+    from openpyxl.styles import Font
+
+    book = openpyxl.Workbook()
+    for row in [("a", "b"), *((k, k * k) for k in range(60))]:
+        book.active.append(row)
+    for k in range(3, 1500):
+        book.active.cell(1, k).font = Font(bold=True)
+    buffer = io.BytesIO()
+    book.save(buffer)
+    assert read_table(("t.xlsx", buffer.getvalue())).frame.shape == (60, 2)
 
 
 def test_a_sheet_that_claims_a_million_columns_is_read_by_its_cells():
