@@ -16,6 +16,7 @@ from app.figures.campaign import figure
 from app.figures.playback import Size
 from app.workers import campaigns
 from app.workers.campaigns import CampaignRequest
+from app.workers.jobs import scheduler_of_server
 from ipage_core.problem.task import Task
 from ipage_core.runtime.files import spreadsheet_safe
 from ipage_core.training.campaign.report import hits_frame
@@ -63,8 +64,10 @@ def ask(task: Task) -> CampaignRequest:
         left, right = st.columns(2)
         constraints = left.text_input("Constraints", key="campaign-constraints", placeholder="x1<=0.5; x2=x3")
         scheduler = ""
-        if task.collect is not None:
-            scheduler = right.text_input("Dask scheduler", key="campaign-scheduler", placeholder="tcp://host:8786")
+        if task.in_processes:
+            scheduler = right.text_input(
+                "Dask scheduler", scheduler_of_server(), key="campaign-scheduler", placeholder="tcp://host:8786"
+            )
     name = campaigns.free_name(task.name)
     return CampaignRequest(
         name, task.name, ",".join(goals), int(hits), int(budget), int(batch), start, constraints, scheduler.strip()

@@ -54,8 +54,10 @@ def verdicts(run: Run, x: np.ndarray) -> list[str]:
 
 def ask(run: Run, x: np.ndarray, wanted: list[int], ticked: bool, operator: Operator) -> None:
     """The button for the samples ``wanted`` of designs x (n, d), and the state of this session's jobs."""
+    scheduler = jobs.scheduler_of_server()
     try:
-        dft.require()
+        if not scheduler:
+            dft.require()
     except dft.DFTUnavailable as error:
         st.info(f"Not verified, and cannot be here. {error}", icon=":material/science_off:")
         return
@@ -79,6 +81,8 @@ def ask(run: Run, x: np.ndarray, wanted: list[int], ticked: bool, operator: Oper
         under_way = any(states[sample] == "under way" for sample in wanted)
         label = f"Verify with DFT: {count} {'are under way' if under_way else 'are verified'}"
     st.button(label, key="verify", icon=":material/science:", on_click=add, disabled=not left, type="primary")
+    if scheduler:
+        st.caption(f"DFT runs on the Dask cluster at {plain(scheduler)}.")
     classroom.note(f"DFT verifies {classroom.DFT} crystals a visitor in this classroom; {classroom.dft_left()} left.")
     active = [job.active for job in mine]
     st.fragment(_progress, run_every=1.0 if any(active) else None)(mine, active)

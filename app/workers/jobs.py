@@ -1,7 +1,8 @@
 """A separate queue for density functional theory: each job is a process, and never waits for a training.
 
 The process is ``python -m app.workers.jobs MODULE:FUNCTION``. It reads a JSON list of designs (n, d) from stdin and
-computes them by that function of the core, which caches every result on disk. It prints one JSON line at the start and
+computes them by that function of the core, which caches every result on disk: on this machine's cores, or on the Dask
+cluster that ``IPAGE_SCHEDULER`` names. It prints one JSON line at the start and
 one per design: ``{"eta", "results"}``, seconds left and results by row. It ends when its parent does.
 """
 
@@ -25,10 +26,13 @@ import numpy as np
 
 from app.workers.process import Followed
 from ipage_core import registry
+from ipage_core.cli.shared import check_scheduler
 from ipage_core.runtime import executor as cluster
 from ipage_core.runtime.cores import cores
 from ipage_core.tasks.crystal import dft
 
+SCHEDULER = "IPAGE_SCHEDULER"
+"""Environment variable of the server: a Dask scheduler, ``tcp://host:8786``, whose workers compute instead."""
 COMMAND = ["-m", "app.workers.jobs"]
 """Python arguments of a job; its ``work`` follows."""
 GAPS = "ipage_core.tasks.crystal.dft:gaps"
@@ -220,6 +224,11 @@ def _file(work: str) -> Path:
     return registry.home() / "verified" / f"{work.replace(':', '.')}.jsonl"
 
 
+def scheduler_of_server() -> str:
+    """Address of the Dask scheduler that this server was given; empty: its own cores compute."""
+    return os.environ.get(SCHEDULER, "").strip()
+
+
 def guess(count: int, each: float = SECONDS) -> float:
     """Estimated seconds for this number of designs, from experience."""
     return START + each * -(-count // cores())
@@ -237,14 +246,16 @@ def main() -> None:
         print(json.dumps(line), flush=True)
 
     try:
+        check_scheduler(scheduler_of_server() or None)
         # A single design runs in this process: starting another would take a second or two.
         computed = getattr(import_module(module), name)(
             lattices,
             workers=0 if len(lattices) == 1 else None,
+            scheduler=scheduler_of_server() or None,
             progress=say,
             cancel=lambda: os.getppid() != parent,
         )
-    except dft.DFTUnavailable as error:
+    except (ValueError, cluster.WorkerLost) as error:  # GPAW is not installed, or no scheduler answers
         raise SystemExit(str(error)) from None
     rest = {str(i): result for i, result in enumerate(computed) if result is not None}
     print(json.dumps({"eta": 0.0, "results": rest}), flush=True)

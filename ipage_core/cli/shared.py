@@ -58,12 +58,14 @@ def where_omega_runs(task: Task, arguments: argparse.Namespace) -> dict[str, Any
     """Arguments from ``--workers`` and ``--scheduler`` for :func:`ipage_core.problem.watch.watching`.
 
     Raises:
-        ValueError: the address is invalid, or the task's Ω runs in this process.
+        ValueError: the address is invalid, or Ω runs in this process.
     """
     check_scheduler(arguments.scheduler)
     said = {"workers": arguments.workers, "scheduler": arguments.scheduler}
-    if task.collect is None and any(value is not None for value in said.values()):
-        raise ValueError(f"--workers and --scheduler are for an Ω that is a command; that of {task.name} is none")
+    if not task.in_processes and any(value is not None for value in said.values()):
+        raise ValueError(
+            f"--workers and --scheduler are for an Ω that is a command or DFT; that of {task.name} runs in this process"
+        )
     return said
 
 

@@ -124,6 +124,9 @@ class Task:
 
     None: the stored pairs, or generated ones. ``surrogate()`` is the trained surrogate, which may label some pairs.
     """
+    taught: Callable[[Tensor], Tensor] | None = None
+    """Results of Ω (n, m + p) → the same as y (n, k) of the surrogate's training pairs; NaN: not said. None: the same
+    columns come first there. The surrogate can then learn from designs that anyone verifies."""
     test_pairs: Callable[[], tuple[Tensor, Tensor]] | None = None
     """→ pairs x (n, d), y (n, m) for tests, if Ω is too slow to generate them."""
     generate: Callable[..., dict[str, Any]] | None = None
@@ -135,6 +138,8 @@ class Task:
 
     → a card of them. A task with this hook keeps every answer of Ω; ``out`` is a copy of all rows.
     """
+    in_processes: bool = False
+    """Whether Ω runs in worker processes, here or on a Dask cluster, as ``--workers`` and ``--scheduler`` say."""
     evaluated: Callable[[], tuple[Tensor, Tensor]] | None = None
     """→ x (n, d), y (n, m + p): all rows that the task keeps, by Ω (NaN where it failed) and complete measured ones."""
     distinct: float = 0.02

@@ -37,7 +37,8 @@ def queue(dft_queue, monkeypatch):
     return dft_queue
 
 
-def test_the_page_ranks_verifies_and_draws():
+def test_the_page_ranks_verifies_and_draws(monkeypatch, tmp_path):
+    monkeypatch.setenv("IPAGE_HOME", str(tmp_path))
     test = open_page(task="silicon", n="10", method="prior-lm", constrain="biaxial=1%")
     assert not test.exception
     shown = test.dataframe[0].value
@@ -54,6 +55,7 @@ def test_the_page_ranks_verifies_and_draws():
     test.run()
     shown = test.dataframe[0].value
     assert (shown["DFT"] == "hit").sum() == silicon.FEW
+    assert test.button(key="learn-silicon").label == f"Learn from {silicon.FEW} new DFT results"
     test.toggle(key="scissor").set_value(True).run()
     shown = test.dataframe[0].value
     assert np.allclose(shown["gap + scissor"], shown["gap by DFT"].fillna(shown["gap by surrogate"]) + 0.57)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ipage_core.runtime import executor as cluster
+from tests.support.dask_cluster import dask_cluster
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -68,31 +68,8 @@ def pids(trace: Path) -> list[int]:
 @pytest.fixture(scope="module")
 def dask(tmp_path_factory) -> Iterator[str]:
     """Address of a scheduler with two single-threaded workers, each its own process on the loopback device."""
-    folder = tmp_path_factory.mktemp("dask")
-    command = [sys.executable, "-m", "dask"]
-    quiet = ["--no-dashboard", "--host", "127.0.0.1"]
-    started: list[subprocess.Popen] = []
-
-    def start(*arguments: str) -> None:
-        with (folder / "log").open("a") as log:
-            started.append(
-                subprocess.Popen([*command, *arguments], cwd=folder, env=ENVIRONMENT, stdout=log, stderr=log)
-            )
-
-    def said(pattern: str) -> list[str]:
-        return re.findall(pattern, (folder / "log").read_text())
-
-    try:
-        start("scheduler", "--port", "0", *quiet)
-        address = wait_for(lambda: said(r"Scheduler at:\s+(tcp://\S+)"))[0]
-        for _ in range(2):
-            start("worker", address, "--nthreads", "1", "--no-nanny", *quiet)
-        wait_for(lambda: len(said(r"Registered to:\s+tcp")) == 2)
+    with dask_cluster(tmp_path_factory.mktemp("dask"), ENVIRONMENT) as (address, _):
         yield address
-    finally:
-        for process in started:
-            process.kill()
-            process.wait()
 
 
 @pytest.mark.parametrize("workers", [0, 2])

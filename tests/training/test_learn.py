@@ -1,6 +1,7 @@
 """A surrogate learns from new results of Ω: it gets better there, and the shipped model stays as it is."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +13,7 @@ from ipage_core.inference.methods import load
 from ipage_core.networks.store import sha256
 from ipage_core.runtime.paths import PRETRAINED
 from ipage_core.tasks import TASKS
+from ipage_core.tasks.cells.modulus import E_X_SD
 from ipage_core.training.learn import learn, new_rows
 
 pytestmark = pytest.mark.skipif(
@@ -92,3 +94,39 @@ def test_from_the_command_line(results, tmp_path, capsys):
     assert main(words) == 2, "it does not write over a model"
     assert "holds a model already" in capsys.readouterr().err
     assert main(["learn", "sinewave", str(tmp_path / "v.csv"), "--out", str(tmp_path / "n")]) == 2
+
+
+def test_silicon_learns_gaps_and_keeps_what_it_knows_of_band_edges(tmp_path, monkeypatch):
+    monkeypatch.setattr("ipage_core.training.learn.MOST_OLD", 250)
+    task = TASKS["silicon"]
+    old = load(task, "ipage").surrogate
+    x = task.sample_prior(12, torch.Generator().manual_seed(7))
+    with torch.no_grad():
+        properties, edges = old.properties(x.float()).double(), old.members(x.float())[1].mean(0)
+    y = torch.cat((properties + torch.tensor([0.02, 0.0, 0.0, 0.0]), torch.ones(12, 1)), dim=1)
+    card = learn(task, x, y, tmp_path / "m", epochs=30)
+    assert card["learned"]["mae_before"] == pytest.approx(0.02, abs=1e-3)
+    assert card["learned"]["mae_after"] < 0.9 * card["learned"]["mae_before"]
+    new = load(task, "ipage", models=tmp_path / "m").surrogate
+    with torch.no_grad():
+        assert (new.members(x.float())[1].mean(0) - edges).abs().max() < 0.1, "the valley's number became a band edge"
+
+
+def test_cells_learn_both_moduli_from_a_few_old_rows(tmp_path, monkeypatch):
+    task = TASKS["architecture"]
+    old_x = (torch.rand(40, 1024, generator=torch.Generator().manual_seed(1)) > 0.3).to(torch.uint8)
+    small = replace(
+        task,
+        stored=lambda: (old_x, task.omega(old_x.double())[:, :1]),
+        training_pairs=lambda model, surrogate: (old_x, task.taught(task.omega(old_x.double())), {"from": "here"}),
+    )
+    x = (torch.rand(6, 1024, generator=torch.Generator().manual_seed(2)) > 0.4).double()
+    y = task.omega(x)
+    assert len(new_rows(small, torch.cat((old_x[:2].double(), x, x)), torch.cat((y[:2], y, y)))[0]) == 6
+    pairs = task.taught(y)
+    assert torch.allclose(pairs[:, 1], task.omega(x.view(-1, 32, 32).transpose(1, 2).flatten(1))[:, 0], atol=1e-9)
+    monkeypatch.setattr("ipage_core.training.learn.MOST_OLD", 20)
+    y[:, 0], y[:, 2] = y[:, 0] - 0.4, y[:, 2] - 0.4 * E_X_SD  # as if finite elements said less
+    card = learn(small, x, y, tmp_path / "m", epochs=20)
+    assert (card["learned"]["new"], card["data"]["n"], card["data"]["learned_again"]) == (6, 46, 20)
+    assert card["learned"]["mae_after"] < card["learned"]["mae_before"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+import torch
 
 from app.components.choice import KEY, chosen_sample
 from app.components.form import Form
@@ -15,6 +16,7 @@ from app.figures.run import Run
 from app.figures.theme import Dict
 from app.state import classroom
 from app.state.runs import training
+from app.tasks import learning
 from app.tasks.cells import figure as drawn
 from app.tasks.cells.files import show_files
 from app.tasks.cells.measures import anisotropy, packed, thickness
@@ -25,7 +27,7 @@ from ipage_core.inference.latent_design import latent_design, minimum_distance
 from ipage_core.problem.request import SAMPLINGS, DesignRequest
 from ipage_core.tasks.cells.finishing import ENOUGH
 from ipage_core.tasks.cells.modulus import E_X_MEAN, E_X_SD
-from ipage_core.tasks.cells.task import SIDE
+from ipage_core.tasks.cells.task import SIDE, TASK
 from ipage_core.tasks.cells.wallpaper import GROUPS
 
 
@@ -121,6 +123,9 @@ class CellsPanel(TaskPanel):
         if sample is not None:
             show_cell(request, run, sample, dark, size)
         show_files(run, sample)
+        x = run.x[-1].astype(np.float64)
+        clean = np.isin(x, (0, 1)).all(1)
+        learning.offer(TASK, torch.from_numpy(x[clean]), torch.from_numpy(run.achieved[clean]), "FEM")
 
 
 PANEL = CellsPanel()

@@ -101,7 +101,7 @@ class CrystalPanel(TaskPanel):
         reference.show()
         verification.ask(run, designs(run), ticked or shown[:FEW], bool(ticked), verification.SRTIO3)
         which = f"{len(ticked)} ticked" if ticked else f"all {run.n}"
-        learning.offer(TASK, verification.SRTIO3.work, properties, "eV")
+        learning.offer(TASK, *learning.computed(TASK, verification.SRTIO3.work, properties), "DFT")
         structures.ask(TASK, structure_rows(run, ranked, ticked), which, "srtio3")
         chosen = chosen_sample(run)
         sample = shown[0] if chosen is None else chosen

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import streamlit as st
+
 from app.components.form import Form
 from app.components.words import plain
+from app.figures.run import Run
 from app.tasks.panel import TaskPanel
+from app.tasks.problem import table
 from ipage_core.problem.request import DesignRequest
 from ipage_core.problem.task import Task
 from ipage_core.tasks import TASKS
@@ -40,6 +44,11 @@ class ProblemPanel(TaskPanel):
                 f"{request.task.title} has no trained model yet: evaluate some designs on the page Your problem, then "
                 "train on the page Train; or start a campaign, which needs no training"
             )
+
+    def show_table(self, run: Run) -> None:
+        """The designs, each with what it rests on."""
+        st.subheader("Every design, with what it rests on", divider="gray")
+        table.show(run)
 
 
 PANEL = ProblemPanel()

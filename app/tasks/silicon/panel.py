@@ -14,7 +14,7 @@ from app.figures.playback import WIDE, Box, Scene, Size
 from app.figures.run import Run
 from app.figures.theme import Dict, Palette
 from app.state.runs import stamp
-from app.tasks import structures, verification
+from app.tasks import learning, structures, verification
 from app.tasks.candidates import FEW, completed, designs, structure_rows, surrogate
 from app.tasks.panel import TaskPanel
 from app.tasks.silicon import figure as drawn
@@ -148,6 +148,7 @@ class SiliconPanel(TaskPanel):
         ranked = ranked_strains(run.x[-1].astype(float), by)
         shown, ticked = ask_rows(run, ranked, by, alone, scissor)
         verification.ask(run, designs(run), ticked or shown[:FEW], bool(ticked), DFT)
+        learning.offer(TASK, *learning.computed(TASK, DFT.work, properties), "DFT")
         which = f"{len(ticked)} ticked" if ticked else f"all {run.n}"
         structures.ask(TASK, structure_rows(run, ranked, ticked), which, "silicon")
         chosen = chosen_sample(run)

@@ -37,7 +37,12 @@ def omega(x: Tensor) -> Tensor:
     Columns as in ``TASK.property_labels``: y, E_x, E_y, ν_xy, volume fraction.
     """
     cells = x.detach().cpu().double().reshape(-1, SIDE, SIDE)
-    result = homogenization.moduli(homogenization.homogenize(cells.numpy()))
+    return of_stiffness(cells, homogenization.homogenize(cells.numpy()))
+
+
+def of_stiffness(cells: Tensor, stiffness: Any) -> Tensor:
+    """The task's properties of cells (n, 32, 32) with stiffness matrices (n, 3, 3). → (n, 5)."""
+    result = homogenization.moduli(stiffness)
     e_x = torch.from_numpy(result.e_x)
     rest = (torch.from_numpy(result.e_y), torch.from_numpy(result.nu_xy), cells.mean(dim=(1, 2)))
     return torch.stack((z_score(e_x), e_x, *rest), dim=1)
@@ -95,6 +100,11 @@ def training_pairs(model: str, surrogate: Callable[[], Any]) -> tuple[Tensor, Te
     """All shipped cells with y along x and along y; the published network alone learns no transposed cells."""
     x, y = cells_with_moduli()
     return x, y[:, :1] if model == "na-published" else y, {"from": "data/architecture"}
+
+
+def taught(y: Tensor) -> Tensor:
+    """Results (n, 5) as training pairs of the surrogate: y along x and along y. (n, 2)."""
+    return torch.stack((y[:, 0], z_score(y[:, 2])), dim=1)
 
 
 def generate(n: int, seed: int | None, out: Path, **where: Any) -> dict[str, Any]:
@@ -166,6 +176,7 @@ TASK = Task(
     recipes=RECIPES,
     sizes=("usual",),
     training_pairs=training_pairs,
+    taught=taught,
     generate=generate,
     data_kinds=("random", "printable", "auxetic"),
     remark="verified on a mesh of one finite element a pixel; E_x is about 0.02 E_s lower on a fine mesh",

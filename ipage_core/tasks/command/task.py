@@ -7,6 +7,7 @@ import math
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ipage_core.problem.task import Task
 from ipage_core.problem.variable import Variable
 from ipage_core.runtime.executor import Progress
 from ipage_core.runtime.files import replacing
+from ipage_core.runtime.lazy import late
 from ipage_core.tasks.command import card as cards
 from ipage_core.tasks.command import measured, rows
 from ipage_core.tasks.command.card import Card
@@ -82,12 +84,19 @@ def load(folder: Path) -> Task:
         support=tuple((v.low, v.high) if v.kind == "real" and v.scale == "linear" else None for v in card.variables),
         dequantize=tuple(0.0 if v.kind == "real" else 0.5 for v in card.variables),
         stored=stored,
+        in_processes=True,
         evaluated=evaluated,
         networks=own_task.networks,
         models_folder=folder,
         data_size=max(1, len(results)),
     )
-    task = replace(task, recipes=own_task.recipes(task), collect=_collector(folder, card))
+    task = replace(
+        task,
+        recipes=own_task.recipes(task),
+        collect=_collector(folder, card),
+        beside=partial(late("ipage_core.tasks.command.basis:beside"), task),
+        more_summary=partial(late("ipage_core.tasks.command.basis:summary"), task),
+    )
     if not (folder / "crystal.json").exists():
         return task
     from ipage_core.tasks.own_crystal.task import dressed

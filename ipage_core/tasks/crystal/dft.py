@@ -102,11 +102,11 @@ def gap(lattice: ArrayLike, settings: Settings = STANDARD, *, cache: bool = True
     Args:
         lattice: (6,): a, b, c [Å], α, β, γ [°].
         settings: see :class:`Settings`.
-            cache: read and write the cache on disk. Failures are never cached.
+        cache: read and write the cache on disk. Failures are never cached.
 
     Raises:
         DFTUnavailable: GPAW is not installed.
-            ValueError: ``lattice`` is not six numbers. An impossible lattice gives a result with ``fail`` instead.
+        ValueError: ``lattice`` is not six numbers. An impossible lattice gives a result with ``fail`` instead.
     """
     require()
     x = np.asarray(lattice, dtype=np.float64)
@@ -126,42 +126,49 @@ def gaps(
     settings: Settings = STANDARD,
     *,
     workers: int | None = None,
+    scheduler: str | None = None,
     progress: Callable[[cluster.Progress], None] | None = None,
     cancel: Callable[[], bool] | None = None,
 ) -> list[Result | None]:
-    """Ω of many lattices, on a pool of single-threaded processes.
+    """Ω of many lattices, on a pool of single-threaded processes, or on a Dask cluster.
 
     Args:
         lattices: (n, 6): a, b, c [Å], α, β, γ [°].
         settings: see :class:`Settings`.
-            workers: number of processes; by default, all cores this process may use. 0 computes in this process.
-            progress: called as results arrive; ``key`` is the row's number as a string, ``result`` as in :func:`gap`.
-                The first call counts the cached results.
-            cancel: called twice a second; if it returns true, running calculations are dropped.
+        workers: number of processes; by default, all cores this process may use. 0 computes in this process.
+        scheduler: address of a Dask scheduler whose workers compute instead. They need GPAW and this package, but no
+            common file system: their results come back, and are cached here too.
+        progress: called as results arrive; ``key`` is the row's number as a string, ``result`` as in :func:`gap`.
+            The first call counts the cached results.
+        cancel: called twice a second; if it returns true, running calculations are dropped.
 
     Returns:
-            n results as in :func:`gap`, in the order of the rows; None for rows cancelled before they finished.
+        n results as in :func:`gap`, in the order of the rows; None for rows cancelled before they finished.
 
     Raises:
-        DFTUnavailable: GPAW is not installed.
-        ValueError: the lattices are not rows of six numbers.
+        DFTUnavailable: GPAW is not installed where the work runs.
+        ValueError: the lattices are not rows of six numbers, or no scheduler answers.
     """
-    require()
+    if scheduler is None:
+        require()
     x = np.asarray(lattices, dtype=np.float64)
     if x.ndim != 2 or x.shape[1] != 6:
         raise ValueError(f"Expected lattices of shape (n, 6), got {x.shape}.")
-    results = cached(x, settings)
+    results = cached(x, settings) if find_spec("gpaw") else [None] * len(x)
     left = [
         (str(i), {"lattice": x[i].tolist(), "settings": settings._asdict()}) for i, r in enumerate(results) if r is None
     ]
     n_cached = len(x) - len(left)
 
     def report(p: cluster.Progress) -> None:
+        if scheduler is not None and p.key is not None and p.result is not None and "fail" not in p.result:
+            keep(cache_file(x[int(p.key)], settings, p.result.pop("gpaw")), p.result)
         if progress is not None:
             progress(p._replace(done=p.done + n_cached, total=len(x)))
 
-    workers = cores() if workers is None else workers
-    new = cluster.run(work, left, None, workers=min(workers, len(left)), progress=report, cancel=cancel)
+    workers = min(cores() if workers is None else workers, len(left))
+    does = work if scheduler is None else work_elsewhere
+    new = cluster.run(does, left, None, workers=workers, scheduler=scheduler, progress=report, cancel=cancel)
     return [new.get(str(i), result) for i, result in enumerate(results)]
 
 
@@ -178,6 +185,12 @@ def cached(lattices: ArrayLike, settings: Settings = STANDARD) -> list[Result | 
 def work(item: dict[str, Any]) -> Result:
     """Call :func:`gap` on ``lattice`` with ``settings`` (a dict) and ``cache``, for :func:`cluster.run`."""
     return gap(item["lattice"], Settings(**item.get("settings", {})), cache=item.get("cache", True))
+
+
+def work_elsewhere(item: dict[str, Any]) -> Result:
+    """:func:`work` on another machine; a result without failure also names its version of GPAW, as ``gpaw``."""
+    result = work(item)
+    return result if "fail" in result else {**result, "gpaw": gpaw_version()}
 
 
 def require() -> None:

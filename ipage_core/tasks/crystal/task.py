@@ -48,7 +48,8 @@ def omega(x: Tensor) -> Tensor:
         DFTUnavailable: GPAW is not installed.
     """
     watch = watched()
-    results = dft.gaps(x.detach().cpu().double().numpy(), progress=watch.progress, cancel=watch.cancel)
+    where = {"workers": watch.workers, "scheduler": watch.scheduler}
+    results = dft.gaps(x.detach().cpu().double().numpy(), progress=watch.progress, cancel=watch.cancel, **where)
     return torch.tensor([properties(result) for result in results], dtype=torch.float64).view(len(x), 3)
 
 
@@ -187,6 +188,7 @@ TASK = Task(
     sample_prior=sample_prior,
     omega=omega,
     omega_seconds=8.0,
+    in_processes=True,
     default_target=(0.5,),
     support=tuple((low, high) for low, high in BOUNDS.T.tolist()),
     stored=stored,

@@ -143,29 +143,38 @@ def many(
     settings: Settings = STANDARD,
     *,
     workers: int | None = None,
+    scheduler: str | None = None,
     progress: Callable[[executor.Progress], None] | None = None,
     cancel: Callable[[], bool] | None = None,
 ) -> list[Result | None]:
     """Ω of strains (n, 6), on a pool of single-threaded processes: one per core unless ``workers`` is given.
 
-    Results are cached on disk; failures are recomputed. → n results as in :func:`bands`, in the order of the rows; None
-    for rows cancelled before they finished. ``progress`` counts the rows that were not cached.
+    With ``scheduler``, a Dask scheduler's workers compute instead: they need GPAW and this package, but no common file
+    system. Results are cached on disk; failures are recomputed. → n results as in :func:`bands`, in the order of the
+    rows; None for rows cancelled before they finished. ``progress`` counts the rows that were not cached.
 
     Raises:
-        DFTUnavailable: GPAW is not installed.
-        ValueError: the strains are not rows of six numbers.
+        DFTUnavailable: GPAW is not installed where the work runs.
+        ValueError: the strains are not rows of six numbers, or no scheduler answers.
     """
-    dft.require()
+    if scheduler is None:
+        dft.require()
     x = np.asarray(strains, dtype=np.float64)
     if x.ndim != 2 or x.shape[1] != 6:
         raise ValueError(f"Expected strains of shape (n, 6), got {x.shape}.")
-    files_of = [_cache_file(row, settings) for row in x]
-    results: list[Result | None] = [_cached(file) for file in files_of]
+    results = cached(x, settings)
     left = [
         (str(i), {"strain": x[i].tolist(), "settings": settings._asdict()}) for i, r in enumerate(results) if r is None
     ]
+
+    def report(p: executor.Progress) -> None:
+        if scheduler is not None and p.key is not None and p.result is not None:
+            _keep(x[int(p.key)], settings, p.result)
+        if progress is not None:
+            progress(p)
+
     workers = min(cores(), len(left)) if workers is None else workers
-    new = executor.run(work, left, None, workers=workers, progress=progress, cancel=cancel)
+    new = executor.run(work, left, None, workers=workers, scheduler=scheduler, progress=report, cancel=cancel)
     return [new.get(str(i), result) for i, result in enumerate(results)]
 
 
@@ -173,7 +182,7 @@ def cached(strains: ArrayLike, settings: Settings = STANDARD) -> list[Result | N
     """Cached results of strains (n, 6), in the order of the rows; None if not cached. Computes nothing."""
     x = np.asarray(strains, dtype=np.float64)
     try:
-        return [_cached(_cache_file(row, settings)) for row in x]
+        return [_cached(_cache_file(row, settings, provenance(settings))) for row in x]
     except dft.DFTUnavailable:  # the cache depends on GPAW's version
         return [None] * len(x)
 
@@ -182,17 +191,23 @@ def work(item: dict[str, Any]) -> Result:
     """Call :func:`bands` on ``strain`` with ``settings`` (a dict), for the executor; caches results except failures."""
     settings = Settings(**item["settings"])
     result = bands(item["strain"], settings)
-    if "fail" not in result:
-        try:
-            with files.replacing(_cache_file(np.array(item["strain"]), settings)) as beside:
-                beside.write_text(json.dumps(result))
-        except OSError as error:  # a full or read-only disk must not cost the result itself
-            print(f"The result is not kept: {error}", file=sys.stderr)
+    _keep(np.array(item["strain"]), settings, result)
     return result
 
 
-def _cache_file(strain: Floats, settings: Settings) -> Path:
-    what = {"strain": strain.tolist(), "provenance": provenance(settings), "silicon": settings._asdict()}
+def _keep(strain: Floats, settings: Settings, result: Result) -> None:
+    """Cache a result under the versions that computed it, unless it is a failure."""
+    if "fail" in result:
+        return
+    try:
+        with files.replacing(_cache_file(strain, settings, result["provenance"])) as beside:
+            beside.write_text(json.dumps(result))
+    except OSError as error:  # a full or read-only disk must not cost the result itself
+        print(f"The result is not kept: {error}", file=sys.stderr)
+
+
+def _cache_file(strain: Floats, settings: Settings, by: dict[str, Any]) -> Path:
+    what = {"strain": strain.tolist(), "provenance": by, "silicon": settings._asdict()}
     return dft.cache_folder() / f"si-{hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:32]}.json"
 
 

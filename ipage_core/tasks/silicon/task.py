@@ -39,7 +39,8 @@ def omega(x: Tensor) -> Tensor:
         DFTUnavailable: GPAW is not installed.
     """
     watch = watched()
-    results = operator.many(x.detach().cpu().double().numpy(), progress=watch.progress, cancel=watch.cancel)
+    where = {"workers": watch.workers, "scheduler": watch.scheduler}
+    results = operator.many(x.detach().cpu().double().numpy(), progress=watch.progress, cancel=watch.cancel, **where)
     return torch.tensor([properties(result) for result in results], dtype=torch.float64).view(len(x), 5)
 
 
@@ -97,6 +98,15 @@ def training_pairs(model: str, surrogate: Callable[[], Any]) -> tuple[Tensor, Te
     return labelled.training_pairs(model, edges(), "data/silicon", surrogate, sample_prior, DRAWS)
 
 
+def taught(y: Tensor) -> Tensor:
+    """Results (n, 5) as training pairs of the surrogate: gaps, energy, pressure. The band edges are not among them."""
+    from ipage_core.tasks.silicon.valleys import COLUMNS, PROPERTIES
+
+    pairs = torch.full((len(y), COLUMNS), math.nan, dtype=torch.float64)
+    pairs[:, :PROPERTIES] = y[:, :PROPERTIES]
+    return pairs
+
+
 def generate(n: int, seed: int | None, out: Path, **where: Any) -> dict[str, Any]:
     """Call :func:`ipage_core.tasks.silicon.dataset.generate`; the default seed is that of the shipped strains."""
     return dict(dataset.generate(n, dataset.SEED if seed is None else seed, out, **where))
@@ -119,6 +129,7 @@ TASK = Task(
     sample_prior=sample_prior,
     omega=omega,
     omega_seconds=6.0,
+    in_processes=True,
     default_target=(0.3,),
     support=tuple((low, high) for low, high in BOUNDS.T.tolist()),
     stored=stored,
@@ -142,6 +153,7 @@ TASK = Task(
     },
     sizes=("usual",),
     training_pairs=training_pairs,
+    taught=taught,
     test_pairs=test_pairs,
     generate=generate,
     export_formats=("cif", "poscar", "extxyz"),

@@ -147,10 +147,11 @@ class ValleySurrogate(Network):
     ) -> Iterator[dict[str, Tensor]]:
         """Yield the squared errors [eV²] of properties and band edges for one batch x (n, 6), y (n, 11).
 
-        Summed over members, so each member learns independently.
+        Summed over members, so each member learns independently. NaN in y is unknown, and does not count.
         """
         properties, edges = self.members(x)
-        error = torch.cat((self._error(properties, y), edges - y[:, PROPERTIES:]), dim=2)
+        known, y = ~y.isnan(), y.nan_to_num()
+        error = torch.cat((self._error(properties, y), edges - y[:, PROPERTIES:]), dim=2) * known
         yield {"y": error.square().sum(2).mean(1).sum()}
 
     def validation_loss(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:

@@ -96,13 +96,15 @@ def spread(method: Loaded, x: Tensor) -> Tensor | None:
     return None if result is None else result.cpu().double()
 
 
-def nearest(task: Task, x: Tensor) -> tuple[Tensor, Tensor]:
+def nearest(task: Task, x: Tensor, rows: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """For designs (n, d), the index of the nearest measured row (n,), and its distance (n,) in widths of the box.
 
-    The distance is Euclidean. Coordinates are in widths of the box; two levels of a category are one apart.
+    The distance is Euclidean. Coordinates are in widths of the box; two levels of a category are one apart. ``rows``:
+    the known designs (k, d), at least one; None: those of the user's table.
     """
     assert task.models_folder is not None
-    tree = cKDTree(_in_widths(task, measured(task.models_folder).x).numpy())
+    known = measured(task.models_folder).x if rows is None else rows
+    tree = cKDTree(_in_widths(task, known).numpy())
     distance, index = tree.query(_in_widths(task, x).numpy())
     return torch.from_numpy(np.atleast_1d(index)), torch.from_numpy(np.atleast_1d(distance))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -87,10 +88,18 @@ def _tail(beyond: Tensor, sd: Tensor) -> Tensor:
     return torch.where(beyond.isinf(), 0.0, sd.square() * ((z.square() + 1) * torch.special.ndtr(z) + z * density))
 
 
-def trust(task: Task, method: Loaded, x: Tensor, y_star: Tensor, target: Target | None = None) -> Trust | None:
+def trust(
+    task: Task,
+    method: Loaded,
+    x: Tensor,
+    y_star: Tensor,
+    target: Target | None = None,
+    rows: Tensor | None = None,
+) -> Trust | None:
     """Expected results of candidates x (n, d) for y_star (n, m); None if the surrogate has no spread.
 
-    ``target``: its goals, of which y_star are the aims; None: each property is to be exactly y_star.
+    ``target``: its goals, of which y_star are the aims; None: each property is to be exactly y_star. ``rows``: the
+    known results (k, m), NaN where a property is not known; None: those of the user's table.
     """
     surrogate = method.surrogate
     if not isinstance(surrogate, Network):
@@ -102,7 +111,7 @@ def trust(task: Task, method: Loaded, x: Tensor, y_star: Tensor, target: Target 
         if spread is None:
             return None
         predicted, sd = surrogate.predict(x).cpu().double(), spread.cpu().double()
-    y_star, rows = y_star.cpu().double(), measured(task.models_folder).y
+    y_star, rows = y_star.cpu().double(), measured(task.models_folder).y if rows is None else rows
     tolerances = task.tolerances if target is None else target.tolerances(task)
     ranges = torch.cat((y_star, y_star) if target is None else target.ranges(y_star), dim=1)
     different, which = ranges.unique(dim=0, return_inverse=True)
@@ -139,12 +148,16 @@ def interval_text(low: float, high: float) -> str:
     return " – ".join(end.replace("-", "−") if end.strip("-0.") else end.lstrip("-") for end in ends)
 
 
-def intervals(task: Task, result: Trust) -> str:
-    """The 90 % intervals of the candidate that is expected to come closest to its target, as a sentence."""
+def intervals(task: Task, result: Trust, samples: Sequence[int] | None = None) -> str:
+    """The 90 % intervals of the candidate that is expected to come closest to its target, as a sentence.
+
+    ``samples``: the number of each candidate; None: from 0.
+    """
     k = int(result.expected.argmin())
     ends = [interval_text(*both) for both in zip(result.low[k].tolist(), result.high[k].tolist(), strict=True)]
     named = [f"{known.name} {text} {known.unit}".strip() for known, text in zip(task.targets, ends, strict=True)]
     values = ", ".join(f"{text} (90 %)" for text in named[:6]) + (", …" if len(named) > 6 else "")
+    k = k if samples is None else samples[k]
     return f"Of the candidates, sample {k} is expected to come closest to its target: {values}."
 
 

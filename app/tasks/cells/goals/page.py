@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import streamlit as st
+import torch
 
 from app.components import links
 from app.components.chart import chart
@@ -14,6 +15,7 @@ from app.components.choice import CONFIG
 from app.components.look import is_dark, size_name
 from app.components.words import cards, plain
 from app.figures.playback import Size
+from app.tasks import learning
 from app.tasks.cells.files import ask_files
 from app.tasks.cells.goals import rows, runs
 from app.tasks.cells.goals.closely import key_figures, properties, show_closely, show_table
@@ -26,6 +28,7 @@ from app.tasks.cells.regions import objection
 from ipage_core.tasks.cells.features import smallest_features
 from ipage_core.tasks.cells.goal_design import GoalDesigns
 from ipage_core.tasks.cells.properties import TABLE, cell_property
+from ipage_core.tasks.cells.task import SIDE, TASK, of_stiffness
 
 CHOSEN, APPLIED = "goal_design", "goal_applied"
 """Session keys: the design shown in detail, and the request of the designs shown."""
@@ -149,6 +152,9 @@ def _show(wanted: GoalRequest, made: GoalDesigns, dark: bool, size: Size) -> Non
         )
     st.subheader("Files to print, cut or show", divider="gray")
     ask_files(solved.cells, chosen, "goals-", wanted.cell_mm)
+    if solved.mesh == "pixel" and solved.cells.shape[-1] == SIDE:  # what Ω of the task Architected materials says
+        x = torch.from_numpy(solved.cells.astype(np.float64))
+        learning.offer(TASK, x.flatten(1), of_stiffness(x, solved.stiffness), "FEM")
     _share(wanted, made)
 
 
