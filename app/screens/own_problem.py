@@ -4,13 +4,14 @@ import json
 import shlex
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from app.components import campaign, problem
+from app.components import campaign, crystal_problem, problem
 from app.components.look import is_dark, size_name
 from app.components.words import plain
 from app.figures.playback import Size
@@ -28,8 +29,8 @@ VIEWS = ("New problem", "Your problems", "Campaign")
 
 st.markdown("#### Your problem")
 st.caption(
-    "A program that evaluates one design is enough: a command that reads a CSV and writes a CSV, or a Python file. It "
-    "becomes a task whose designs are verified by your program."
+    "A program that evaluates one design is enough: a command that reads a CSV and writes a CSV, a Python file, or a "
+    "calculator for a crystal. It becomes a task whose designs are verified by your program."
 )
 classroom.closed("Running your own program")
 if not classroom.at_this_machine():
@@ -58,14 +59,16 @@ def _named() -> dict[str, Task]:
 
 def new_problem() -> None:
     """The form, and its test evaluation."""
-    kind = st.segmented_control("Ω is", ["a command", "a Python file"], default="a command", required=True, key="kind")
-    if kind == "a Python file":
-        python_file()
-        return
+    kind = st.segmented_control("Ω is", list(KINDS), default="a command", required=True, key="kind")
+    KINDS[kind]()
+
+
+def command() -> None:
+    """A command, with its inputs and properties."""
     name = st.text_input("Name", key="problem-name", placeholder="my-beam")
     try:
         columns = problem.ask_columns()
-        command = problem.ask_command()
+        call = problem.ask_command()
     except ValueError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
@@ -77,28 +80,62 @@ def new_problem() -> None:
             [ending[1:] for ending in tables.ACCEPTED],
             key="problem-data",
         )
+    words = [*columns.words, "--command", shlex.join(call), *calls, "--title", name.strip()]
+
+    def with_rows() -> list[str]:
+        if upload is None:
+            return words
+        file = Path(tempfile.mkdtemp(prefix="ipage-")) / Path(upload.name).name
+        file.write_bytes(upload.getvalue())
+        return [*words, "--data", str(file)]
+
+    test_new(name, words, with_rows, "" if name.strip() and call else "Fill in a name and a command.")
+
+
+def crystal() -> None:
+    """A crystal under strain, whose calculator is Ω."""
+    name = st.text_input("Name", key="problem-name", placeholder="rutile-under-strain")
+    try:
+        words, content, file = crystal_problem.ask(name)
+    except ValueError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+
+    def with_file() -> list[str]:
+        assert content is not None
+        return ["--crystal", str(crystal_problem.stored(content, file)), *words]
+
+    missing = "" if name.strip() and content is not None else "Fill in a name, and upload a CIF."
+    test_new(name, ["--crystal", file, *words], with_file, missing)
+
+
+def test_new(name: str, shown: list[str], made: Callable[[], list[str]], missing: str) -> None:
+    """The test evaluation of a new problem, which makes it.
+
+    Args:
+        name: what the user calls it.
+        shown: its options on the command line.
+        made: called at the start; the options with the paths of uploaded files.
+        missing: a sentence while it cannot start; else empty.
+    """
     folder = registry.home() / "tasks" / slug(name)
-    words = ["new", str(folder), *columns.words, "--command", shlex.join(command), *calls, "--title", name.strip()]
-    if name.strip() and command:
+    if not missing:
         with st.expander("The same on the command line"):
-            st.code(f"python -m ipage_core {shlex.join(words)}", language="bash", wrap_lines=True)
+            line = shlex.join(["new", str(folder), *shown])
+            st.code(f"python -m ipage_core {line}", language="bash", wrap_lines=True)
     test = commands.run(TEST)
     test.poll()
-    ready = bool(name.strip() and command) and test.state != "running"
+    ready = not missing and test.state != "running"
     if st.button(
         "Test it on one design", type="primary", icon=":material/science:", key="problem-test", disabled=not ready
     ):
         if folder.exists():
             st.error(f"A problem '{slug(name)}' exists already: choose another name", icon=":material/error:")
             return
-        if upload is not None:
-            file = Path(tempfile.mkdtemp(prefix="ipage-")) / Path(upload.name).name
-            file.write_bytes(upload.getvalue())
-            words += ["--data", str(file)]
-        test.start(*words)
+        test.start("new", str(folder), *made())
         st.rerun()
-    if not ready and test.state != "running":
-        st.caption("Fill in a name and a command.")
+    if missing and test.state != "running":
+        st.caption(missing)
     follow(test)
 
 
@@ -253,6 +290,7 @@ def campaign_view() -> None:
     campaign.show(by_name[shown], is_dark(), Size(size_name()))
 
 
+KINDS: dict[str, Callable[[], None]] = {"a command": command, "a Python file": python_file, "a crystal": crystal}
 view = st.segmented_control(
     "View", VIEWS, default=VIEWS[0], required=True, key="problem-view", label_visibility="collapsed", wrap=True
 )

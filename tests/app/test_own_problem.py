@@ -1,11 +1,14 @@
 """The page Your problem: a test evaluation before anything else, failures with their reason, campaigns live."""
 
+import re
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from ase.build import bulk
+from ase.io import write
 from streamlit.testing.v1 import AppTest
 
 from app.components import problem
@@ -246,3 +249,64 @@ def test_the_figure_shows_each_evaluation_once(size):
     assert unpacked(by_name["failed"]["x"]).tolist() == [2]
     assert unpacked(by_name["distinct hits"]["y"]).tolist() == [0, 0, 0, 1, 1, 1]
     assert drawn["layout"]["shapes"][0]["y0"] == 1.98
+
+
+CIF = (ROOT / "ipage_core/tasks/own_crystal/examples/rutile.cif").read_bytes()
+
+
+def crystal_form(name, content, file):
+    test = start()
+    test.segmented_control(key="kind").set_value("a crystal").run()
+    assert "Fill in a name, and upload a CIF" in said(test)
+    assert test.button(key="problem-test").disabled
+    test.text_input(key="problem-name").set_value(name)
+    test.file_uploader(key="crystal-file").set_value((file, content, "chemical/x-cif")).run()
+    assert not test.exception
+    return test
+
+
+def test_a_crystal_becomes_a_task_after_one_strain(place, tmp_path):
+    pytest.importorskip("spglib")
+    write(tmp_path / "cu.cif", bulk("Cu", "fcc", a=3.6))
+    test = crystal_form("Copper", (tmp_path / "cu.cif").read_bytes(), "../Cu (1).cif")
+    assert "Fm-3m (225): 24 images of each strain" in said(test)
+    test.number_input(key="crystal-strain").set_value(2.0).run()
+    assert "--crystal cu-1.cif --calculator emt --strain 2% --y energy,pressure" in test.code[0].value
+    test.button(key="problem-test").click().run()
+    until(test, "is a task now")
+    test.button(key="problem-test").click().run()
+    assert "A problem 'copper' exists already: choose another name" in said(test)
+    registry.refresh()
+    task = TASKS["copper"]
+    assert task.bounds[1].tolist() == pytest.approx([0.02] * 3 + [0.02 * 2 / 3] * 3)
+    assert task.images(np.zeros((1, 6))).shape == (1, 24, 6)
+    test.segmented_control(key="problem-view").set_value("Your problems").run()
+    assert "1 evaluated designs, 0 failed" in said(test)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"#!/bin/sh\nrm -rf .\n", "This file is not a structure file|This file holds no crystal"),
+        (b"x" * 1_000_001, "at most 1 MB"),
+        (CIF.replace(b"O", b"Qq"), "This file is not a structure file|This file holds no crystal"),
+    ],
+)
+def test_a_file_that_is_no_crystal_is_one_sentence(place, content, why):
+    pytest.importorskip("spglib")
+    test = crystal_form("Bad", content, "bad.cif")
+    assert re.search(why, said(test))
+    assert not test.button
+    assert not (place / "tasks").exists()
+
+
+def test_a_calculator_that_does_not_say_a_property_makes_nothing(place):
+    pytest.importorskip("spglib")
+    test = crystal_form("Rutile", CIF, "rutile.cif")
+    assert "P4_2/mnm (136): 8 images of each strain" in said(test)
+    test.button(key="problem-test").click().run()  # emt knows neither Ti nor O
+    until(test, "The test failed")
+    assert not (place / "tasks/rutile").exists()
+    test.selectbox(key="crystal-calculator").set_value("my own").run()
+    assert "Name your calculator" in said(test)
+    assert not [one for one in test.button if one.key == "problem-test"]
