@@ -39,6 +39,7 @@ def queue(dft_queue, monkeypatch):
 
 def test_the_page_ranks_verifies_and_draws(monkeypatch, tmp_path):
     monkeypatch.setenv("IPAGE_HOME", str(tmp_path))
+    monkeypatch.setenv(jobs.SCHEDULER, "tcp://127.0.0.1:9")  # the stand-in does not call it
     test = open_page(task="silicon", n="10", method="prior-lm", constrain="biaxial=1%")
     assert not test.exception
     shown = test.dataframe[0].value
@@ -46,6 +47,7 @@ def test_the_page_ranks_verifies_and_draws(monkeypatch, tmp_path):
     assert np.allclose(shown["gap by surrogate"], 0.3, atol=1e-4)
     assert np.allclose(shown[["e11", "e22"]], 1)
     assert set(shown["DFT"]) == {"not verified"}
+    assert any("DFT runs on the Dask cluster at tcp" in c.value for c in test.caption)
     test.button(key="verify").click().run()
     for _ in range(40):
         if not any(job.active for job in test.session_state.dft_jobs):

@@ -11,7 +11,7 @@ from app.components.choice import picked
 from app.components.tables import MOST_COLUMNS, badges, columns, x_names, y_names
 from app.figures.run import Run
 from ipage_core.tasks import TASKS
-from ipage_core.tasks.table.own_data import shown
+from ipage_core.tasks.table.own_task import shown
 from ipage_core.tasks.table.trust import interval_text
 
 INTERVAL = "Holds about 90 % of results of this property by itself; calibrated on left-out rows."

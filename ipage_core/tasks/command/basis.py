@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ipage_core.inference.solutions import MEASURED, PREDICTED, VERIFIED
+from ipage_core.inference.solution_tables import MEASURED, PREDICTED, VERIFIED
 from ipage_core.problem.task import Task
 from ipage_core.tasks.command import card as cards
 from ipage_core.tasks.command import measured, rows
