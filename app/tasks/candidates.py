@@ -17,6 +17,7 @@ from app.components.choice import KEY, chosen_sample
 from app.components.tables import BADGES, badges
 from app.figures.run import Run
 from app.state.runs import loaded
+from ipage_core.inference.solution_tables import VERIFIED
 from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks import TASKS
 
@@ -91,7 +92,7 @@ def completed(
 ) -> Run:
     """The same designs with the ``results`` of Ω that are there by now (n of them, None where Ω has not run).
 
-    ``properties`` gives a result's values in the order of the task's properties; the first one is the target.
+    ``properties`` gives a result's values in the order of the task's properties; the targets come first.
     """
     done = [(i, result) for i, result in enumerate(results) if result is not None and "fail" not in result]
     if not done:
@@ -99,11 +100,13 @@ def completed(
     achieved = run.achieved.copy()
     for i, result in done:
         achieved[i] = properties(result)
-    error = np.square(achieved[:, 0] - run.aims[:, 0])
+    m = run.aims.shape[1]
+    error = np.square(achieved[:, :m] - run.aims).sum(1)
     frame, rows = run.frame.copy(), run.frame.index[run.frame["stage"] == run.frame["stage"].iloc[-1]]
-    names = ["y1", *TASKS[run.task].property_labels[1:], "resim_error"]
+    names = [*(f"y{j + 1}" for j in range(m)), *TASKS[run.task].property_labels[m:], "resim_error"]
     for name, column in zip(names, [*achieved.T, error], strict=True):
         frame.loc[rows, name] = column
+    frame.loc[rows[np.isfinite(error)], "basis"] = VERIFIED
     verified = error[np.isfinite(error)]
     summary = run.summary | {
         "resim_mse": float(verified.mean()),

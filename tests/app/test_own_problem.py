@@ -232,10 +232,14 @@ def test_other_pages_say_that_rows_or_a_model_are_missing(box, place):
 
 def test_a_link_brings_no_command(place):
     test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=120)
-    for name in ("problem-command", "command", "problem-name", "kind"):
+    for name in ("problem-command", "command", "problem-name", "kind", "crystal-calculator", "crystal-factory"):
         test.query_params[name] = f"{sys.executable} -c 'x' {{in}} {{out}}"
     test.run().switch_page("screens/own_problem.py").run()
     assert test.text_input(key="problem-command").value == ""
+    test.segmented_control(key="kind").set_value("a crystal").run()
+    assert test.selectbox(key="crystal-calculator").value == "emt"
+    test.selectbox(key="crystal-calculator").set_value("my own").run()
+    assert test.text_input(key="crystal-factory").value == ""
 
 
 @pytest.mark.parametrize("size", [WIDE, Size("narrow")])
@@ -310,3 +314,34 @@ def test_a_calculator_that_does_not_say_a_property_makes_nothing(place):
     test.selectbox(key="crystal-calculator").set_value("my own").run()
     assert "Name your calculator" in said(test)
     assert not [one for one in test.button if one.key == "problem-test"]
+
+
+def test_explore_verifies_the_best_designs_with_the_command(box, place):
+    (place / "sim.sh").write_text(SIMULATOR.replace("> 1.9", "> 1.6"))
+    assert main(["dataset", str(place / "tasks/box"), "--n", "30"]) == 0
+    assert main(["train", str(place / "tasks/box"), "--epochs", "2"]) == 0
+    registry.refresh()
+    test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=120)
+    for name, value in (("task", "box"), ("y1", "2"), ("n", "10")):
+        test.query_params[name] = value
+    test.run()
+    assert not test.exception
+
+    def shown():
+        return next(frame.value for frame in test.dataframe if "rests on" in frame.value)
+
+    assert set(shown()["rests on"]) == {"predicted, 90 % interval"}
+    assert test.button(key="problem-verify").label == "Verify the best 5 with your program"
+    test.button(key="problem-verify").click().run()
+    end = time.monotonic() + 120
+    while commands.run("verify box").state == "running":
+        assert time.monotonic() < end
+        commands.run("verify box").poll()
+        time.sleep(0.1)
+    test.run()
+    assert not test.exception
+    verified = shown()["rests on"] == "verified by Ω"
+    failed = sum("your program failed. exit code 4" in w.value for w in test.warning)
+    assert verified.sum() + failed == 5
+    assert shown()["y by Ω"].notna().equals(verified)
+    assert "Verify the best 5 with your program" in test.button(key="problem-verify").label

@@ -8,9 +8,11 @@ import streamlit as st
 
 from app.components.form import Form
 from app.components.words import plain
+from app.figures.playback import Size
 from app.figures.run import Run
+from app.tasks.candidates import completed
 from app.tasks.panel import TaskPanel
-from app.tasks.problem import table
+from app.tasks.problem import table, verification
 from ipage_core.problem.request import DesignRequest
 from ipage_core.problem.task import Task
 from ipage_core.tasks import TASKS
@@ -44,6 +46,15 @@ class ProblemPanel(TaskPanel):
                 f"{request.task.title} has no trained model yet: evaluate some designs on the page Your problem, then "
                 "train on the page Train; or start a campaign, which needs no training"
             )
+
+    def completed(self, run: Run) -> Run:
+        """The same designs with what the command has said of them by now."""
+        return completed(run, verification.results(run), lambda result: result["y"])
+
+    def show_designs(self, request: DesignRequest, run: Run, dark: bool, size: Size) -> None:
+        """Verification by the command, then every design."""
+        verification.ask(run)
+        super().show_designs(request, run, dark, size)
 
     def show_table(self, run: Run) -> None:
         """The designs, each with what it rests on."""
