@@ -89,8 +89,10 @@ def ask(name: str) -> tuple[list[str], bytes | None, str]:
     content = None if upload is None else upload.getvalue()
     if content is not None:
         _show(symmetry_of(content))
-    places = st.columns(4)
-    strain = places[0].number_input("Strain, at most [%]", 0.1, 20.0, 3.0, 0.5, key="crystal-strain", help=STRAIN)
+    places = st.columns(4, vertical_alignment="bottom")
+    strain = places[0].number_input(
+        "Strain, at most [%]", 0.1, 20.0, 3.0, 0.5, format="%.1f", key="crystal-strain", help=STRAIN
+    )
     relax = places[1].toggle("Relax the atoms", key="crystal-relax", help=RELAX)
     kicks = places[2].number_input("Starts", 1, 20, 4, key="crystal-kicks", disabled=not relax, help=KICKS)
     able = [one for one in PROPERTIES if one != "displacement" or relax]

@@ -111,6 +111,9 @@ def _agreed(task: Task, evaluations: int) -> bool:
     if classroom.on():
         classroom.note("Corrections by a slow Ω are switched off in this classroom.")
         return False
+    if task.collect is not None and not classroom.at_this_machine():
+        st.caption("This task's program runs only for those who sit at the machine of this server.")
+        return False
     seconds = evaluations * task.omega_seconds / cores()
     st.warning(
         f"{evaluations} true evaluations of {task.omega_seconds:g} s each take at least {duration(seconds)} on "

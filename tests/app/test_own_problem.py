@@ -316,7 +316,7 @@ def test_a_calculator_that_does_not_say_a_property_makes_nothing(place):
     assert not [one for one in test.button if one.key == "problem-test"]
 
 
-def test_explore_verifies_the_best_designs_with_the_command(box, place):
+def test_explore_verifies_the_best_designs_with_the_command(box, place, monkeypatch):
     (place / "sim.sh").write_text(SIMULATOR.replace("> 1.9", "> 1.6"))
     assert main(["dataset", str(place / "tasks/box"), "--n", "30"]) == 0
     assert main(["train", str(place / "tasks/box"), "--epochs", "2"]) == 0
@@ -345,3 +345,7 @@ def test_explore_verifies_the_best_designs_with_the_command(box, place):
     assert verified.sum() + failed == 5
     assert shown()["y by Ω"].notna().equals(verified)
     assert "Verify the best 5 with your program" in test.button(key="problem-verify").label
+    monkeypatch.setattr(classroom, "at_this_machine", lambda: False)
+    test.slider(key="omega").set_value(1).run()
+    assert "This task's program runs only for those who sit at the machine" in said(test)
+    assert not [one for one in (*test.toggle, *test.button) if str(one.key).startswith(("agreed", "problem-verify"))]
