@@ -110,10 +110,11 @@ def localize(
     return Trajectory(torch.tensor(recorded), torch.stack(u_path), torch.stack(error_path), first, left)
 
 
-def _jacobian(residual: Residual, u: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+def _jacobian(residual: Residual, u: Tensor, rows: Tensor, forward: bool | None = None) -> tuple[Tensor, Tensor]:
     """r (k, r) and ∂r/∂u (k, r, e): one backward pass per residual, or one forward pass per coordinate."""
-    with torch.no_grad():
-        forward = _goes_forward(u, residual(u[:1], rows[:1]))
+    if forward is None:
+        with torch.no_grad():
+            forward = _goes_forward(u, residual(u[:1], rows[:1]))
     if forward:
         return forward_derivatives(residual, u, rows)
     u, r = residual_with_graph(residual, u, rows)
@@ -159,12 +160,24 @@ def _levenberg_marquardt(residual, u, low, high, steps, enough):  # type: ignore
     """
     width = high - low
     rows = torch.arange(len(u), device=u.device)
-    r, jacobian = _jacobian(residual, u, rows)
+    with torch.no_grad():
+        forward = _goes_forward(u, residual(u[:1], rows[:1]))
+    if forward:
+        r, jacobian = forward_derivatives(residual, u, rows)
+    else:
+        start, with_graph = residual_with_graph(residual, u, rows)
+        r = with_graph.detach()
+        jacobian = u.new_zeros(len(u), r.shape[1], u.shape[1])
+        onward = r.square().sum(1) > enough**2  # many may have arrived already
+        if 2 * int(onward.sum()) > len(rows):
+            jacobian = backward_derivatives(with_graph, start)
+        elif onward.any():
+            jacobian[onward] = _jacobian(residual, u[onward], rows[onward], forward)[1]
+        del with_graph, start
     yield u, r
     damping = torch.full((len(u),), 1e-3, dtype=u.dtype, device=u.device)
     eye = torch.eye(r.shape[1], dtype=u.dtype, device=u.device)
     longest = max(LONGEST_STEP, LONGEST_MOVE * math.sqrt(u.shape[1]))
-    forward = _goes_forward(u, r)
 
     def gauss_newton(r: Tensor, j: Tensor, damping: Tensor) -> Tensor:
         if forward:
@@ -207,7 +220,7 @@ def _levenberg_marquardt(residual, u, low, high, steps, enough):  # type: ignore
         if not forward and 2 * int(onward.sum()) > len(rows):
             jacobian[rows[onward]] = backward_derivatives(with_graph, there)[onward]
         elif onward.any():  # cheaper than derivatives of all samples
-            jacobian[rows[onward]] = _jacobian(residual, there_now[onward], rows[onward])[1]
+            jacobian[rows[onward]] = _jacobian(residual, there_now[onward], rows[onward], forward)[1]
         del with_graph, there  # before the next forward pass builds another
         u, r = u.clone(), r.clone()
         u[rows[better]], r[rows[better]] = there_now[better], r_there[better]

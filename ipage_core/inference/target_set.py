@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -157,15 +158,23 @@ def _set(
     )
 
 
+@lru_cache(maxsize=16)
+def _usual_doubt(task: Task, surrogate: Any, device: torch.device) -> Tensor:
+    """The limit of :func:`_trust` for each property. Surrogates are loaded once, so this is computed once."""
+    pairs = task.held_out or task.stored
+    assert pairs is not None
+    with torch.no_grad():
+        usual = surrogate.spread(pairs()[0].to(device, torch.float32))
+        return usual.double().quantile(TRUSTED, dim=0).to(usual)
+
+
 def _trust(task: Task, method: Loaded) -> Callable[[Tensor], Tensor] | None:
     """Where an ensemble's members agree as well as on held-out pairs; None without an ensemble or without pairs."""
     doubt = getattr(method.surrogate, "spread", None)
     pairs = task.held_out or task.stored
     if doubt is None or pairs is None:
         return None
-    with torch.no_grad():
-        usual = doubt(pairs()[0].to(method.device, torch.float32))
-        most = usual.double().quantile(TRUSTED, dim=0).to(usual)
+    most = _usual_doubt(task, method.surrogate, method.device)
 
     def trusted(x: Tensor) -> Tensor:
         with torch.no_grad():

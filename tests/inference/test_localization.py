@@ -143,3 +143,21 @@ def test_the_first_steps_of_adam_are_its_rate_in_box_widths_whatever_the_scale(s
     path = localize(lambda u, rows: scale * (u.sum(1, keepdim=True) - 3), u0, BOX, optimizer="adam", steps=400)
     steps = (path.u[1:4] - path.u[:3])[:, 0] / 4
     torch.testing.assert_close(steps, torch.full_like(steps, 0.02), rtol=1e-2, atol=0)
+
+
+def test_samples_that_have_arrived_need_no_derivatives():
+    """Of ten samples nine solve the equation already: derivatives are computed for the tenth alone."""
+    sizes = []
+
+    def residual(u, rows):
+        if u.requires_grad:
+            u.register_hook(lambda gradient: sizes.append(len(gradient)))
+        return u[:, :1] - 0.5
+
+    u = torch.full((10, 2), 0.5)
+    u[3, 0] = 0.1
+    path = localize(residual, u, torch.tensor([[0.0, 0.0], [1.0, 1.0]]))
+    assert path.residual.abs().max() < 1e-6
+    assert torch.equal(path.u[-1][:3], u[:3])
+    assert sizes
+    assert max(sizes) == 1

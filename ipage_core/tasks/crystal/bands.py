@@ -91,10 +91,46 @@ class BandEdges(nn.Module):
         energy = out[..., 9].mean(2)
         element = out[..., :9].reshape(*out.shape[:3], 3, 3)  # …, view, matrix, (diagonal, two off-diagonal terms)
         off = (element[..., 1:] * off_diagonal[:, :, None]).sum(-1)
-        matrices = symmetric(element[..., 0].transpose(2, 3), off.transpose(2, 3))  # members, n, matrix, 3, 3
-        conduction, valence, valence_at_r = torch.linalg.eigvalsh(matrices).unbind(2)
-        direct, at_r = conduction[..., 0] - valence[..., 2], conduction[..., 0] - valence_at_r[..., 2]
+        diagonal, off = element[..., 0].transpose(2, 3), off.transpose(2, 3)  # members, n, matrix, 3
+        sign = out.new_tensor([[-1.0], [1.0], [1.0]])  # the lowest conduction band, the highest valence bands
+        lowest, valence, valence_at_r = highest(sign * diagonal, sign * off).unbind(2)
+        direct, at_r = -lowest - valence, -lowest - valence_at_r
         return torch.minimum(direct, at_r), direct, at_r, energy
+
+
+def highest(diagonal: Tensor, off: Tensor) -> Tensor:
+    """Highest eigenvalue of symmetric matrices: diagonal elements ii and, at i, off-diagonal elements jk (…, 3) → (…,).
+
+    It is vᵀAv with the eigenvector v held fixed, so its derivative is vvᵀ (Hellmann and Feynman).
+    """
+    with torch.no_grad():
+        x, y, z = _eigenvector(diagonal, off).to(diagonal).unbind(-1)
+    squares, products = torch.stack((x * x, y * y, z * z), dim=-1), torch.stack((y * z, x * z, x * y), dim=-1)
+    return (diagonal * squares + 2 * off * products).sum(-1)
+
+
+def _eigenvector(diagonal: Tensor, off: Tensor) -> Tensor:
+    """Unit eigenvector of the highest eigenvalue λ, in float64: (…, 3) → (…, 3).
+
+    λ by the trigonometric formula (Smith 1961, doi:10.1145/355578.366316). All columns of the adjugate of A − λ are
+    multiples of v; where it vanishes, λ is double, and LAPACK gives one of its eigenvectors.
+    """
+    diagonal, off = (t.to(device="cpu", dtype=torch.float64) for t in (diagonal, off))  # float64 is not on all devices
+    (a, b, c), (d, e, f) = (diagonal - diagonal.mean(-1, keepdim=True)).unbind(-1), off.unbind(-1)
+    size = ((a * a + b * b + c * c) / 6 + (d * d + e * e + f * f) / 3).clamp(min=1e-100)
+    determinant = a * (b * c - d * d) - f * (f * c - d * e) + e * (f * d - b * e)
+    angle = torch.acos((determinant / (2 * size**1.5)).clamp(-1, 1)) / 3
+    shift = 2 * size.sqrt() * torch.cos(angle)
+    a, b, c = a - shift, b - shift, c - shift
+    minors = torch.stack((b * c - d * d, a * c - e * e, a * b - f * f), dim=-1)
+    bc, ac, ab = e * f - a * d, d * f - b * e, d * e - c * f
+    columns = torch.stack((minors[..., 0], ab, ac, ab, minors[..., 1], bc, ac, bc, minors[..., 2]), dim=-1)
+    most, which = minors.max(-1, keepdim=True)
+    v = columns.unflatten(-1, (3, 3)).gather(-2, which[..., None].expand(*which.shape, 3))[..., 0, :]
+    double = most[..., 0] <= 1e-9 * size
+    if double.any():
+        v[double] = torch.linalg.eigh(symmetric(torch.stack((a, b, c), -1), off)[double]).eigenvectors[..., 2]
+    return v / v.norm(dim=-1, keepdim=True)
 
 
 def symmetric(diagonal: Tensor, off: Tensor) -> Tensor:
