@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.relax and task.relax is not None:
         final = (frame["stage"] == frame["stage"].iloc[-1]).tolist() if "stage" in frame else [True] * len(frame)
         samples = frame["sample"][final].tolist() if "sample" in frame else list(range(len(frame)))
-        with watching(print_counts):
+        with watching(print_counts, **where_omega_runs(task, arguments)):
             columns, files = task.relax(x[final], samples)
         frame = frame.join(columns.set_index(frame.index[final]))
         for name, content in files.items() if arguments.structures is not None else ():

@@ -43,14 +43,19 @@ def new_rows(task: Task, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 
 @lru_cache(maxsize=4)
 def _digests_of(stored: Callable[[], tuple[Tensor, Tensor]]) -> frozenset[bytes]:
-    """Digests of a task's stored designs; 10⁵ cells of 1024 pixels take a second."""
+    """Digests of a task's stored designs."""
     return frozenset(_digests(stored()[0]))
 
 
 def _digests(x: Tensor) -> list[bytes]:
     """Short bytes, equal for designs equal to the last digit. (n, d) → n of them."""
-    parts = (part.double().numpy() + 0.0 for part in x.cpu().split(10_000))  # −0 is 0
-    return [blake2b(row.tobytes(), digest_size=16).digest() for part in parts for row in part]
+    digests = []
+    for part in x.cpu().split(10_000):
+        small = part.clamp(0, 255).to(torch.uint8)  # pixels are read as one byte each, an eighth of the time
+        values = small.numpy() if part.dtype == torch.uint8 else part.double().numpy() + 0.0  # −0 is 0
+        for row, pixels, whole in zip(values, small.numpy(), (small == part).all(1).tolist(), strict=True):
+            digests.append(blake2b((pixels if whole else row).tobytes(), digest_size=16).digest())
+    return digests
 
 
 def learn(

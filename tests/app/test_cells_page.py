@@ -260,3 +260,10 @@ def test_the_bound_holds_for_cells_that_are_isotropic():
     assert isotropic.any()
     # one element a pixel overestimates by up to a per cent or so
     assert (found.e_x <= 1.03 * architecture.hashin_shtrikman(some.mean((1, 2))))[isotropic].all()
+
+
+@needs_networks
+def test_finite_element_results_are_offered_to_the_surrogate(app):
+    test = app()
+    assert not test.exception
+    assert test.button(key="learn-architecture").label == "Learn from 4 new FEM results"

@@ -124,6 +124,20 @@ def test_without_gpaw_here_a_scheduler_is_still_called(function, monkeypatch):
         function(x)
 
 
+@pytest.mark.parametrize(("name", "module", "many"), [("crystal", dft, "gaps"), ("silicon", operator, "many")])
+def test_verify_hands_the_scheduler_to_dft(name, module, many, tmp_path, monkeypatch):
+    told = {}
+    monkeypatch.setattr(module, many, lambda x, **where: told.update(where) or [None] * len(x))
+    row = "3.9,3.9,3.9,90,90,90" if name == "crystal" else "0,0,0,0,0,0"
+    (tmp_path / "x.csv").write_text(f"x1,x2,x3,x4,x5,x6\n{row}\n")
+    words = ["verify", name, str(tmp_path / "x.csv"), "--out", str(tmp_path / "y.csv")]
+    assert main([*words, "--scheduler", "tcp://127.0.0.1:1"]) in (0, None)
+    assert told["scheduler"] == "tcp://127.0.0.1:1"
+    assert main([*words, "--workers", "3"]) in (0, None)
+    assert (told["workers"], told["scheduler"]) == (3, None)
+    assert main([*words, "--scheduler", "somewhere"]) == 2
+
+
 def test_a_task_whose_omega_runs_in_this_process_takes_no_scheduler(tmp_path, capsys):
     (tmp_path / "x.csv").write_text("x1,x2\n0.1,0.2\n")
     words = ["verify", "sinewave", str(tmp_path / "x.csv"), "--out", str(tmp_path / "y.csv")]

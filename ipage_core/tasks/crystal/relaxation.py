@@ -260,10 +260,13 @@ def many(
     lattices: ArrayLike,
     *,
     workers: int | None = None,
+    scheduler: str | None = None,
     progress: Callable[[executor.Progress], None] | None = None,
     cancel: Callable[[], bool] | None = None,
 ) -> list[Result | None]:
     """Relax lattices (n, 6) in parallel and cache the results; one process per core unless ``workers`` is given.
+
+    With ``scheduler``, a Dask scheduler's workers relax instead, and cache the results where they are.
 
     Raises:
         DFTUnavailable: GPAW is not installed.
@@ -273,7 +276,7 @@ def many(
     results: list[Result | None] = list(cached(x))
     left = [(str(i), {"lattice": x[i].tolist()}) for i, one in enumerate(results) if one is None]
     workers = min(cores(), len(left)) if workers is None else workers
-    new = executor.run(work, left, None, workers=workers, progress=progress, cancel=cancel)
+    new = executor.run(work, left, None, workers=workers, scheduler=scheduler, progress=progress, cancel=cancel)
     return [new.get(str(i), one) for i, one in enumerate(results)]
 
 
