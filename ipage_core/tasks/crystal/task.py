@@ -158,8 +158,9 @@ def relaxed(x: Tensor, samples: Sequence[int]) -> tuple[Any, dict[str, bytes]]:
     from ipage_core.tasks.crystal import relaxation
 
     watch, lattices = watched(), x.detach().cpu().double().numpy()
-    where = {"workers": watch.workers, "scheduler": watch.scheduler}
-    results = relaxation.many(lattices, progress=watch.progress, cancel=watch.cancel, **where)
+    results = relaxation.many(
+        lattices, workers=watch.workers, scheduler=watch.scheduler, progress=watch.progress, cancel=watch.cancel
+    )
     return relaxation.table(lattices, results), relaxation.files(lattices, results, list(samples))
 
 
