@@ -16,16 +16,43 @@ os.environ["IPAGE_HOME"] = tempfile.mkdtemp(prefix="ipage-home-")  # tests neith
 
 
 def pytest_xdist_auto_num_workers(config):
-    """The whole suite, or a folder, runs on up to four cores, file by file; named tests in this process."""
+    """The whole suite, or a folder, runs file by file, one more at a time than there are cores; named tests here.
+
+    One more, because tests of the browser wait more than they compute.
+    """
     named = [argument for argument in config.args if not Path(argument.split("::")[0]).is_dir()]
-    return 0 if named else min(cores(), 4)
+    return 0 if named else min(cores() + 1, 4)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     if not torch.cuda.is_available():
         for item in items:
             if "gpu" in item.keywords:
                 item.add_marker(pytest.mark.skip(reason="no CUDA device here"))
+    items[:] = [item for file in spread_out(items) for item in file]
+
+
+def spread_out(items):
+    """The files of tests, in the order in which they are handed out: long ones early, and apart from each other.
+
+    Long are those of the browser, of DFT, and with slow tests. The others follow by their number of tests.
+    """
+    files = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    long, short = [], []
+    for path, file in files.items():
+        slow = "browser" in path.parts or any({"dft", "slow"} & {mark.name for mark in i.iter_markers()} for i in file)
+        (long if slow else short).append(file)
+    short.sort(key=len, reverse=True)
+    step = max(1, 2 * len(short) // (3 * max(1, len(long))))
+    while long:
+        yield long.pop(0)
+        for _ in range(step):
+            if short:
+                yield short.pop(0)
+    yield from short
 
 
 @pytest.fixture(autouse=True)
