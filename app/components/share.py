@@ -126,6 +126,7 @@ def archive(request: DesignRequest, run: Run, figures: Figures, moving: bool = F
         "n": run.n,
         "sampling": run.sampling,
         "spread": request.spread,
+        "fill": request.fill,
         "seed": run.seed,
         "omega_evals": request.omega_evals,
         "tolerance": run.tolerance if len(run.tolerances) == 1 else run.tolerances.tolist(),

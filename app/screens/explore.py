@@ -90,6 +90,8 @@ if advice := own.advice(request, run):
     st.caption(advice)
 if note := note_text(run):
     st.warning(note, icon=":material/flag:")
+if "not_spread" in run.summary:
+    st.caption(plain(run.summary["not_spread"]))
 views = {
     "Localization": lambda: localization.show(run, own.figure, own.caption(run), own.any_plane, dark, size),
     "Guess": lambda: guess.show(request.task, run, own.picture, dark, size),

@@ -123,7 +123,7 @@ def run(arguments: argparse.Namespace) -> None:
     write_csv(frame, arguments.out)
     if task.remark:
         print(f"{task.title}: {task.remark}", file=sys.stderr)
-    for sentence in (solutions.note, (solutions.filled or {}).get("sentence")):
+    for sentence in (solutions.note, solutions.not_spread, (solutions.filled or {}).get("sentence")):
         if sentence:
             print(sentence, file=sys.stderr)
     print(json.dumps(summary, ensure_ascii=False))

@@ -88,7 +88,7 @@ def design(
     targets = _targets(task, y_star)
     if n < 1:
         raise ValueError(f"Expected at least 1 design, got n={n}")
-    total = n * len(targets)
+    n_each, total = n, n * len(targets)
     if total > AT_MOST:
         raise ValueError(f"Expected at most {AT_MOST} designs in all, got {total}")
     y_star = targets.repeat_interleave(n, dim=0)
@@ -206,6 +206,7 @@ def design(
         seconds=chain.seconds,
         note=_note(task, targets, lost, samples.predicted.cpu().double(), verification, chain),
         filled=None if filled is None else filled.summary(),
+        not_spread="" if spread == "off" else why_not or _alone(n_each, total, seed_design),
         target=target,
     )
 
@@ -275,6 +276,15 @@ def _note(
         f"{what}{comma} cannot be reached within the bounds; {designs} aim at the closest that is achieved, "
         f"{_text(task, closest, chain.free)} by {by}."
     )
+
+
+def _alone(n_each: int, total: int, seed_design: Tensor | None) -> str:
+    """The reason why these designs have no others to spread among, as a sentence; empty if they have."""
+    if seed_design is not None:
+        return "Designs are as drawn: they stay near the design to start from."
+    if n_each > 1:
+        return ""
+    return f"Designs are as drawn: {'there is only one' if total == 1 else 'each has its own target'}."
 
 
 def _check_fill(fill: float, seconds: float, targets: int, why_not: str) -> None:

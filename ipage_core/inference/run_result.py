@@ -62,6 +62,8 @@ class RunResult:
     """A sentence for the user where the target could not be reached, else empty."""
     filled: dict[str, Any] | None = None
     """Result of filling the gaps: ε, number of added designs, coverage before and after; None without ``fill``."""
+    not_spread: str = ""
+    """A sentence on why the designs are as drawn although they were to be spread, else empty."""
     target: Target | None = None
     """The goals, of which ``y_star`` are the aims; None: each property is to be exactly its aim."""
 

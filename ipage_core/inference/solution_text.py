@@ -24,7 +24,8 @@ def in_words(run: RunResult) -> str:
         f"  inputs {_some(task.x_labels)}; properties {_some(task.property_labels)}",
     ]
     filled = "" if run.filled is None else run.filled["sentence"]
-    return "\n".join([*lines, *(f"  {sentence}" for sentence in (task.remark, run.note, filled) if sentence)])
+    remarks = (task.remark, run.note, run.not_spread, filled)
+    return "\n".join([*lines, *(f"  {sentence}" for sentence in remarks if sentence)])
 
 
 def summary(run: RunResult) -> dict[str, Any]:
@@ -50,8 +51,9 @@ def summary(run: RunResult) -> dict[str, Any]:
         figures["omega_failed"] = by_omega.calls - len(errors)
     if run.filled is not None:
         figures["filled"] = run.filled
-    if run.note:
-        figures["note"] = run.note
+    for name in ("note", "not_spread"):
+        if getattr(run, name):
+            figures[name] = getattr(run, name)
     return figures
 
 

@@ -311,4 +311,14 @@ class Solutions(RunResult):
 
 
 _TENSORS = (*("y_star", "z", "posterior", "localized", "surrogate_posterior", "surrogate", "replaced", "cycle_error"),)
-_VALUES = ("method", "sampling", "seed", "success_before_replacement", "omega_calls", "seconds", "note")
+_VALUES = (
+    "method",
+    "sampling",
+    "seed",
+    "success_before_replacement",
+    "omega_calls",
+    "seconds",
+    "note",
+    "filled",
+    "not_spread",
+)

@@ -100,7 +100,8 @@ class Filled:
                 f" Within {self.within:g} {self.unit} of a design, by the surrogate: {percent(self.share_before)} of "
                 f"the known solutions before, {percent(self.share_after)} now."
             )
-        return f"{said} Gaps remain, because {self.early}." if self.early else said
+        remain = "may remain" if self.share_after == 1 else "remain"
+        return f"{said} Gaps {remain}, because {self.early}." if self.early else said
 
     def summary(self) -> dict[str, Any]:
         """The figures for JSON; null if unknown."""

@@ -178,7 +178,10 @@ def test_a_saved_file_is_loaded_by_the_tasks_name(tmp_path):
 def test_filling_says_that_its_time_ended():
     filled = run(n=3, fill=0.02, fill_seconds=1e-6)
     assert not filled.filled["complete"]
-    assert filled.filled["sentence"].endswith("Gaps remain, because the time for it, 1e-06 s, ended.")
+    assert filled.filled["sentence"].endswith("because the time for it, 1e-06 s, ended.")
+    some = Filled(0.1, 3, 9, "the time for it, 1 s, ended", share_before=0.2, share_after=0.9)
+    assert some.sentence().endswith("90 % now. Gaps remain, because the time for it, 1 s, ended.")
+    assert "Gaps may remain" in dataclasses.replace(some, share_after=1.0).sentence()
     assert filled.filled["sentence"] in repr(filled)
     whole = run(n=10, fill=0.2, fill_seconds=60)
     assert whole.filled["complete"]
@@ -188,6 +191,26 @@ def test_filling_says_that_its_time_ended():
     assert Filled(0.1, 1, 5).sentence() == "1 design added, 5 in all."
     lost = design(SINE, stand_ins.load("sinewave", "ipage"), torch.tensor([2.5]), 5, fill=0.1)
     assert lost.filled["sentence"] == "No design was added: no design reaches the target."
+
+
+def test_what_is_not_spread_says_why(tmp_path, capsys):
+    wide = stand_ins.wide_task(100)
+    cells = design(wide, stand_ins.load(wide, "ipage"), torch.tensor([0.5]), 3, spread="box")
+    assert cells.not_spread == "Designs are as drawn: between 100 free coordinates all distances are about equal."
+    assert cells.not_spread in repr(cells)
+    assert cells.summary()["not_spread"] == cells.not_spread
+    assert "not_spread" not in run(spread="box").summary()
+    assert run(n=1, spread="box").not_spread == "Designs are as drawn: there is only one."
+    two = design(SINE, stand_ins.load("sinewave", "ipage"), torch.tensor([[1.2], [1.0]]), 1, spread="box")
+    assert two.not_spread == "Designs are as drawn: each has its own target."
+    near = run(spread="box", seed_design=torch.zeros(2, dtype=torch.float64))
+    assert near.not_spread == "Designs are as drawn: they stay near the design to start from."
+    file = tmp_path / "near.safetensors"
+    near.save(file)
+    assert ipage.Solutions.load(file, SINE).not_spread == near.not_spread
+    words = ["design", "sinewave", "--target", "1.2", "--method", "inn", "--n", "3", "--spread", "box"]
+    assert main([*words, "--out", str(tmp_path / "s.csv")]) == 0
+    assert "Designs are as drawn: inn has no surrogate to spread them on." in capsys.readouterr().err
 
 
 def test_omega_without_derivatives_is_followed_by_differences():
@@ -287,7 +310,7 @@ def test_design_prints_what_filling_did(tmp_path, capsys):
     words = ["design", "sinewave", "--target", "1.2", "--n", "3", "--fill", "0.02", "--fill-seconds", "1e-6"]
     assert main([*words, "--out", str(tmp_path / "s.csv")]) == 0
     printed = capsys.readouterr()
-    assert "Gaps remain, because the time for it, 1e-06 s, ended." in printed.err
+    assert "remain, because the time for it, 1e-06 s, ended." in printed.err
     assert not json.loads(printed.out.splitlines()[-1])["filled"]["complete"]
     with pytest.raises(SystemExit):
         main([*words[:-1], "0", "--out", str(tmp_path / "t.csv")])
