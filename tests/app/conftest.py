@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 import streamlit as st
 
-from app.state import runs
+from app.state import runs, worth
 from app.workers import jobs, trainings
 from ipage_core import registry
 from ipage_core.runtime.paths import ROOT
@@ -22,8 +22,10 @@ def _in_the_project_s_folder(monkeypatch):
 
 @pytest.fixture
 def app(monkeypatch):
-    """Opens Explore with stand-ins for every trained model but ``cinn``, which is missing."""
+    """Opens Explore with stand-ins for every trained model but ``cinn``, which is missing; Compare has few seeds."""
     monkeypatch.setattr(runs, "load", partial(stand_ins.load, missing=("cinn",)))
+    for name, few in (("SEEDS", 5), ("SEEDS_OF_SETS", 2), ("SOLUTIONS", 400)):
+        monkeypatch.setattr(worth, name, few)
     st.cache_data.clear()
     yield open_page
     st.cache_data.clear()  # the results of stand-ins are no one else's
