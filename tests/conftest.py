@@ -16,12 +16,12 @@ os.environ["IPAGE_HOME"] = tempfile.mkdtemp(prefix="ipage-home-")  # tests neith
 
 
 def pytest_xdist_auto_num_workers(config):
-    """The whole suite, or a folder, runs file by file, one more at a time than there are cores; named tests here.
+    """The whole suite, or a folder, runs up to four files at a time, two a core; named tests run in this process.
 
-    One more, because tests of the browser wait more than they compute.
+    Two a core, because many tests wait for a browser, a figure that plays, or a process that they have started.
     """
     named = [argument for argument in config.args if not Path(argument.split("::")[0]).is_dir()]
-    return 0 if named else min(cores() + 1, 4)
+    return 0 if named else min(2 * cores(), 4)
 
 
 @pytest.hookimpl(trylast=True)
