@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 import re
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -18,6 +20,8 @@ from typing import Any
 
 from ipage_core.runtime import supervised
 
+PACKAGE = Path(__file__).resolve().parents[3]
+"""Folder of this package: a clone, or site-packages."""
 MOST_BYTES = 100_000_000
 """Largest size of a file written by the command."""
 
@@ -29,19 +33,24 @@ def work(argument: dict[str, Any]) -> dict[str, Any]:
     design, ``source``, ``made``. If a call of several designs fails, each design without a result is tried once more,
     alone.
     """
-    cells = argument["cells"]
-    y, error, seconds, ended_well = _call(argument, cells)
+    cells, brought = argument["cells"], dict[str, str]()
+    y, error, seconds, ended_well = _call(argument, cells, brought)
     again = [i for i, results in enumerate(y) if results is None] if len(cells) > 1 and not ended_well else []
     for i in again:
-        (y[i],), (error[i],), (seconds[i],), _ = _call(argument, [cells[i]])
+        (y[i],), (error[i],), (seconds[i],), _ = _call(argument, [cells[i]], brought)
     by_name = {"x": argument["x"], "y": y, "error": error, "seconds": seconds, "source": argument["source"]}
+    by_name |= {"files": brought} if brought else {}
     return by_name | {"made": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
 def _call(
-    argument: dict[str, Any], cells: Sequence[Sequence[str]]
+    argument: dict[str, Any], cells: Sequence[Sequence[str]], brought: dict[str, str]
 ) -> tuple[list[list[float] | None], list[str], list[float], bool]:
-    """Run the command once on rows of cells. → per row y or None, error, seconds; whether the exit code was 0."""
+    """Run the command once on rows of cells. → per row y or None, error, seconds; whether the exit code was 0.
+
+    If the argument carries ``files``, the command reads them in the call's folder, ``{here}``, and runs by the Python
+    of this process, ``{python}``; the files that it leaves in the folder ``brings`` are added to ``brought``.
+    """
     near = argument["folder"]
     folder = Path(tempfile.mkdtemp(prefix="call-", dir=near if near and Path(near).is_dir() else None))
     try:
@@ -51,7 +60,16 @@ def _call(
             lines.writerow(["sample", *argument["x_names"]])
             lines.writerows([i, *row] for i, row in enumerate(cells))
         words = [word.replace("{in}", str(given)).replace("{out}", str(written)) for word in argument["command"]]
-        ended = supervised.run(words, folder, argument["timeout"], argument["environment"])
+        environment = argument["environment"]
+        if carried := argument.get("files"):
+            for name, text in carried.items():
+                (folder / name).write_text(text, encoding="utf-8")
+            words = [word.replace("{here}", str(folder)).replace("{python}", sys.executable) for word in words]
+            paths = (str(PACKAGE), os.environ.get("PYTHONPATH", ""))
+            environment = environment | {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}
+        ended = supervised.run(words, folder, argument["timeout"], environment)
+        for path in sorted((folder / argument["brings"]).glob("*")) if carried else ():
+            brought[path.name] = path.read_text(encoding="utf-8")
         y, error = read_results(written, argument["y_names"], len(cells), ended.code == 0)
         why, said = _how(ended, argument["timeout"]), _last_lines(folder / "stderr.txt")
         for i, one in enumerate(error):

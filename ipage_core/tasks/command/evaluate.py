@@ -11,6 +11,7 @@ import numpy as np
 
 from ipage_core.problem.watch import watched
 from ipage_core.runtime import executor
+from ipage_core.runtime.files import replacing
 from ipage_core.tasks.command import card as cards
 from ipage_core.tasks.command import rows
 from ipage_core.tasks.command.call import work
@@ -18,6 +19,8 @@ from ipage_core.tasks.command.card import Card
 from ipage_core.tasks.command.columns import cell
 from ipage_core.tasks.command.rows import Floats
 
+STRUCTURES = "structures"
+"""Folder of a problem for the files that calls on other machines bring back."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Environment variables that a worker sets to 1; a command that runs alone keeps the user's values."""
 
@@ -42,6 +45,10 @@ def items(folder: Path, card: Card, x: Floats, source: str) -> list[executor.Ite
         "environment": {name: os.environ.get(name) for name in THREADS} if card.workers <= 1 else {},
         "source": source,
     }
+    if card.scheduler and (folder / "crystal.json").exists():
+        from ipage_core.tasks.own_crystal.task import elsewhere
+
+        common |= elsewhere(folder)
     results = []
     for at in range(0, len(x), card.batch):
         part = x[at : at + card.batch]
@@ -77,7 +84,15 @@ def evaluate(
         ValueError: the command was not given on this machine, or another run is calling it.
     """
     watch = watched()
-    progress, cancel = progress or watch.progress, cancel or watch.cancel
+    tell, cancel = progress or watch.progress, cancel or watch.cancel
+
+    def received(p: executor.Progress) -> None:
+        for name, text in ({} if p.result is None else p.result.pop("files", {})).items():
+            with replacing(folder / STRUCTURES / Path(name).name) as beside:
+                beside.write_text(text, encoding="utf-8")
+        if tell is not None:
+            tell(p)
+
     card = replace(
         card,
         workers=next(n for n in (workers, watch.workers, card.workers) if n is not None),
@@ -102,7 +117,7 @@ def evaluate(
                     folder / rows.JOURNAL,
                     workers=card.workers,
                     scheduler=card.scheduler,
-                    progress=progress,
+                    progress=received,
                     cancel=cancel,
                 )
             finally:

@@ -61,6 +61,15 @@ def command(folder: Path) -> tuple[str, ...]:
     return words if inside else ("env", f"PYTHONPATH={path}", *words)  # in a clone: calls run in another folder
 
 
+def elsewhere(folder: Path) -> dict[str, Any]:
+    """The command for a machine that lacks this folder, the files that it reads, and the folder of those it brings."""
+    return {
+        "command": ["{python}", "-m", "ipage_core.tasks.own_crystal", "{here}", "{in}", "{out}"],
+        "files": {card.CARD: (folder / card.CARD).read_text()},
+        "brings": operator.STRUCTURES,
+    }
+
+
 def dressed(task: Task, folder: Path) -> Task:
     """Add the crystal to the task of a folder: symmetry images, an exactly symmetric surrogate, export of structures.
 

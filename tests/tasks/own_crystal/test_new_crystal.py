@@ -1,6 +1,7 @@
 """``new DIR --crystal``: from a structure file to a problem whose Ω is a calculator."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,11 @@ from ase.io import write
 
 from ipage_core import registry
 from ipage_core.cli.main import main
-from ipage_core.tasks.own_crystal import card
+from ipage_core.runtime.executor import Progress
+from ipage_core.tasks.command import card as cards
+from ipage_core.tasks.command import evaluate
+from ipage_core.tasks.command.call import work
+from ipage_core.tasks.own_crystal import card, operator
 from ipage_core.tasks.own_crystal.network import SymmetricEnsemble
 from ipage_core.training.recipes import recipe
 
@@ -76,3 +81,27 @@ def test_what_cannot_be_leaves_no_folder(cif, tmp_path, capsys, more, why):
 def test_a_calculator_needs_a_crystal(cif, tmp_path, capsys):
     assert main(["new", str(tmp_path / "p"), "--calculator", "emt"]) == 2
     assert "needs --crystal" in capsys.readouterr().err
+
+
+def test_a_worker_without_the_folder_computes_and_brings_the_structure_back(cif, tmp_path, monkeypatch):
+    folder = tmp_path / "cu"
+    made(folder, cif, "--y", "energy,pressure")
+    problem = cards.read(folder)
+    (key, argument), *_ = evaluate.items(folder, replace(problem, scheduler="tcp://127.0.0.1:1"), np.zeros((1, 6)), "")
+    folder.rename(tmp_path / "elsewhere")
+    monkeypatch.chdir(tmp_path)
+    result = work(json.loads(json.dumps(argument)))
+    assert result["error"] == [""]
+    assert result["y"][0][0] == pytest.approx(0, abs=1e-9)
+    assert not folder.exists()
+    (tmp_path / "elsewhere").rename(folder)
+
+    def on_dask(work_, items, journal, *, progress, **where):
+        progress(Progress(1, 1, 0.0, key, result))
+        return {}
+
+    monkeypatch.setattr(evaluate.executor, "run", on_dask)
+    evaluate.evaluate(folder, problem, np.zeros((1, 6)), scheduler="tcp://127.0.0.1:1")
+    assert operator.kept(folder, np.zeros(6)).get_potential_energy() == pytest.approx(
+        len(card.read(folder).symbols) * card.read(folder).reference_energy
+    )
