@@ -211,33 +211,58 @@ def test_a_file_that_is_no_task_is_one_sentence(tmp_path, text, told):
         registry.load_file(tmp_path / "none.py")
 
 
-def test_a_file_takes_the_place_of_a_task_on_the_command_line(quick, rectangle, tmp_path, capsys, monkeypatch):
-    from ipage_core.cli.main import main
+@pytest.fixture(params=["a file", "a package"])
+def brought(request, rectangle, monkeypatch):
+    """The task in a file, or in an installed package. → how the command line names it."""
+    from importlib.metadata import EntryPoint
 
     monkeypatch.setenv("IPAGE_TASKS", "")
+    if request.param == "a file":
+        return ["--task", str(rectangle)]
+    monkeypatch.syspath_prepend(str(rectangle.parent))
+    monkeypatch.delitem(sys.modules, "rectangle", raising=False)
+    point = EntryPoint("rectangle", "rectangle:TASK", "ipage.tasks")
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point])
+    return ["rectangle"]
+
+
+def test_a_task_of_ones_own_trains_designs_verifies_and_exports(quick, brought, tmp_path, capsys):
+    from ipage_core.cli.main import main
+
     models, designs, verified = (str(tmp_path / name) for name in ("models", "designs.csv", "verified.csv"))
-    assert main(["train", "--task", str(rectangle), "--out", models]) == 0
+    assert main(["train", *brought, "--out", models]) == 0
     asked = ["--model", models, "--target", "2", "--n", "6", "--omega-evals", "2", "--constrain", "a<=1.5"]
-    assert main(["design", f"--task={rectangle}", *asked, "--out", designs]) == 0
-    assert main(["verify", "--task", str(rectangle), designs, "--out", verified]) == 0
+    assert main(["design", *brought, *asked, "--out", designs]) == 0
+    assert main(["verify", *brought, designs, "--out", verified]) == 0
     frame = pd.read_csv(verified)
     assert (frame["y1"] - frame["x1"] * frame["x2"]).abs().max() < 1e-6
     final = frame[frame["stage"] == "localized"]
     assert (final["x1"] <= 1.5 + 1e-6).all()
-    assert main(["tasks", "--task", str(rectangle)]) == 0
+    found = ipage.design("rectangle", 2, n=6, model=models, constraints=["a<=1.5"])
+    assert found.verification.calls == 6
+    assert found.export("csv", tmp_path / "again.csv") == [tmp_path / "again.csv"]
+    assert len(pd.read_csv(tmp_path / "again.csv")) == 12
+    capsys.readouterr()
+    assert main(["tasks", *(brought if brought[0] == "--task" else [])]) == 0
     assert "rectangle" in capsys.readouterr().out
-    assert main(["design", "--task", "none.py", "--target", "2", "--out", designs]) == 2
+
+
+def test_a_file_that_is_not_there_takes_no_place(tmp_path, capsys):
+    from ipage_core.cli.main import main
+
+    assert main(["design", "--task", "none.py", "--target", "2", "--out", str(tmp_path / "designs.csv")]) == 2
     assert capsys.readouterr().err.strip() == (
         "ipage_core design: --task none.py: accepted: a Python file that defines TASK, or the folder of a problem"
     )
 
 
-def test_a_task_of_ones_own_has_its_page(quick, rectangle, monkeypatch):
+def test_a_task_of_ones_own_has_its_page(quick, brought, rectangle, monkeypatch):
     from streamlit.testing.v1 import AppTest
 
     from ipage_core.runtime.paths import ROOT
 
-    monkeypatch.setenv("IPAGE_TASKS", str(rectangle))
+    if brought[0] == "--task":
+        monkeypatch.setenv("IPAGE_TASKS", str(rectangle))
     task = ipage.tasks()["rectangle"]
     ipage.train(task, out=registry.home() / "models" / "rectangle-1")
     test = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=120)
