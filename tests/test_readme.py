@@ -6,10 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+import ipage_core
 from ipage_core.cli.main import build
+from ipage_core.training import recipes
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -94,3 +97,22 @@ def test_the_ten_lines_run_as_written(tmp_path):
     frame = pd.read_csv(tmp_path / "arm.csv")
     assert (frame.loc[frame["stage"] == "localized", "resim_error"] < 1e-3).sum() == 100
     assert (tmp_path / "models" / "beam" / "inn.json").exists()
+
+
+def test_the_lines_about_a_table_run_as_written(tmp_path, monkeypatch):
+    (code,) = [
+        block for block in blocks((ROOT / "ipage_core/README.md").read_text(), "python") if "read_table" in block
+    ]
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0, 1, (60, 3))
+    gap = x @ [1.0, 0.5, 0.25] + 0.5
+    pd.DataFrame(np.column_stack((x, gap)), columns=["a", "b", "c", "gap"]).to_csv(tmp_path / "gaps.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    usual = recipes.fit  # networks that train in a moment, because the lines are tested and not the accuracy
+    monkeypatch.setattr(recipes, "fit", lambda *a, **k: usual(*a[:4], recipes.replace(a[4], epochs=2), **k))
+    *lines, last = code.strip().splitlines()
+    names = {"ipage": ipage_core}
+    exec("\n".join(lines), names)
+    assert len(eval(last, names)) == 20
+    there = {path.name for path in (tmp_path / "models/gaps").iterdir()}
+    assert {"mlp.safetensors", "inn.safetensors", "task.json"} <= there
