@@ -17,8 +17,8 @@ from app.components.words import method_name
 from app.figures.playback import Size
 from app.figures.run import CLEANED
 from app.state import runs
+from app.tasks.cells import close_figure, files, measures, pictures
 from app.tasks.cells import figure as architecture
-from app.tasks.cells import files, measures
 from app.tasks.cells.panel import PANEL
 from ipage_core.networks.store import PRETRAINED
 from ipage_core.problem.request import DesignRequest
@@ -198,9 +198,9 @@ def test_figures_are_valid_plotly_and_small(run, size):
     directions = (measures.ANGLES, np.ones_like(measures.ANGLES))
     for drawn in (
         PANEL.figure(run, size == "wide", Size(size), chosen=1),
-        architecture.closely(run, runs.training(run.task), 1, run.x[-1, 0], directions, False, Size(size)),
-        architecture.kept("architecture", [("<b>a</b>", run.x[-1, 0]), ("b", run.x[-1, 1])], False, Size(size)),
-        architecture.canvas(np.zeros(SIDE**2, bool), np.ones(SIDE**2, bool), False),
+        close_figure.closely(run, runs.training(run.task), 1, run.x[-1, 0], directions, False, Size(size)),
+        pictures.kept("architecture", [("<b>a</b>", run.x[-1, 0]), ("b", run.x[-1, 1])], False, Size(size)),
+        pictures.canvas(np.zeros(SIDE**2, bool), np.ones(SIDE**2, bool), False),
     ):
         go.Figure(**drawn)
         assert len(json.dumps(drawn)) < 2e6

@@ -18,6 +18,7 @@ from app.state import classroom
 from app.state.runs import training
 from app.tasks import learning
 from app.tasks.cells import figure as drawn
+from app.tasks.cells import pictures
 from app.tasks.cells.files import show_files
 from app.tasks.cells.measures import anisotropy, packed, thickness
 from app.tasks.cells.regions import ask_otherwise, objection
@@ -58,7 +59,7 @@ class CellsPanel(TaskPanel):
     formula = "Ω computes the stiffness of an endless pattern of this cell by finite elements (homogenization)."
     picture = staticmethod(drawn.picture)
     caption = staticmethod(drawn.caption)
-    kept = staticmethod(drawn.kept)
+    kept = staticmethod(pictures.kept)
     form = Form(
         natural=("E_x* [E_s]", E_X_MEAN, E_X_SD),
         counts=(1, 4, 16, 64, 200),

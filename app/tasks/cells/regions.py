@@ -12,7 +12,7 @@ from app.components.form import parts
 from app.components.look import is_dark
 from app.components.words import plain
 from app.state import classroom
-from app.tasks.cells.figure import canvas
+from app.tasks.cells.pictures import canvas
 from ipage_core.tasks.cells.constraints import mask, without_file, written
 from ipage_core.tasks.cells.task import SIDE
 

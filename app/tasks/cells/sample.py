@@ -13,7 +13,8 @@ from app.components.words import Figure, cards, goal_text, number
 from app.figures.playback import Size
 from app.figures.run import Run
 from app.state.runs import training
-from app.tasks.cells.figure import closely, modulus
+from app.tasks.cells.close_figure import closely
+from app.tasks.cells.figure import modulus
 from app.tasks.cells.measures import ANGLES, nearest, symmetry, thinnest
 from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks.cells.homogenization import directional_modulus, homogenize
