@@ -42,7 +42,7 @@ def ask(task: Task) -> CampaignRequest:
         usual = f"{task.default_target[j]:.4g}"
         goals.append(
             place.text_input(
-                target.label,
+                f"Target y* for {target.label}",
                 usual,
                 key=f"campaign-target-{task.name}-{j}",
                 help=f"A number, met within ± {target.tolerance:g}; or an interval LOW:HIGH, one end may be missing.",

@@ -16,11 +16,11 @@ CONFIG = {"displayModeBar": "hover", "modeBarButtonsToRemove": ["zoomIn2d", "zoo
 def ask_sample(run: Run) -> None:
     """Input for the sample's number, kept in the address."""
     st.number_input(
-        "Look at sample",
+        "Go to sample no.",
         min_value=0,
         value=None,
         step=1,
-        placeholder="sample",
+        placeholder="Go to sample no.",
         label_visibility="collapsed",
         key=KEY,
         bind="query-params",

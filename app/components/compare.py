@@ -32,6 +32,11 @@ def show(request: DesignRequest, run: Run, picture: Picture, dark: bool, size: S
         n = request.n
     else:
         n = st.select_slider("Number of designs in these pictures", FEW, USUAL, key="compare_n", bind="query-params")
+    if n != request.n:
+        st.caption(
+            f"The pictures are of their own N = **{n}** designs, because samplings differ most with few. The heading "
+            f"above and the key figures below are of your N = {request.n}."
+        )
     with st.spinner("Running SRS, LHS and maximin …"):
         runs = trio(request.replace(n=n))
     named = {SAMPLINGS[name]: one for name, one in runs.items()}
@@ -41,7 +46,7 @@ def show(request: DesignRequest, run: Run, picture: Picture, dark: bool, size: S
         f"The same task, target, N = {n} and seed: only the latent design differs. Axes are linked: drag to zoom into "
         f"all. **Errors** {by}: the thin line holds 90 % of the designs, the thick one half, the ring is the median. "
         "Sampling hardly changes the error, which depends on localization; it changes **which solutions the designs "
-        "reach**. One seed may be luck."
+        "reach**. One seed may be luck. To compare other methods, models or seeds, see the page Side by side."
     )
     numbers(table(named), "samplings")
     over_seeds = _show_worth(request, run, dark, size) if worth.judged_by(request) else None
@@ -57,7 +62,7 @@ def show(request: DesignRequest, run: Run, picture: Picture, dark: bool, size: S
 
 def _show_worth(request: DesignRequest, run: Run, dark: bool, size: Size) -> Callable[[], None]:
     """Many seeds with few designs: the place of the figure; → the work that fills it when the page is complete."""
-    st.markdown("**Over many seeds**")
+    st.markdown(f"**Over many seeds, with few designs** (N = {worth.SIZES[0]} to {worth.SIZES[-1]}; starts by itself)")
     place = st.empty()
 
     def work() -> None:
@@ -65,22 +70,23 @@ def _show_worth(request: DesignRequest, run: Run, dark: bool, size: Size) -> Cal
         for done, so_far in worth.over_sizes(request):
             results = so_far
             if done < 1:
-                place.progress(done, "Many seeds with few designs …")
+                place.progress(done, f"Runs by itself: {worth.seeds_of(request)} seeds at each N …")
         with place.container():
             st.markdown(worth_figure.sentence(results, 25))
             within = WITHIN.get(request.task.name, 0.0)
             chart(worth_figure.figure(run, results, within, dark, size), key="worth", config=CONFIG)
+            left, middle, right = size.places(3)
             if worth.judged_by(request) == "loops":
                 meaning = (
-                    "**Left:** the share of seeds that find every loop. **Middle:** how unevenly the designs fall on "
-                    "the loops: standard deviation of their number per loop over its mean, 0 is even."
+                    f"**{left}:** the share of seeds that find every loop. **{middle}:** how unevenly the designs fall "
+                    "on the loops: standard deviation of their number per loop over its mean, 0 is even."
                 )
             else:
                 meaning = (
-                    f"**Left:** the share of all solutions with a design within {within:g} box widths. **Middle:** the "
-                    "distance from the farthest solution to its nearest design."
+                    f"**{left}:** the share of all solutions with a design within {within:g} box widths. "
+                    f"**{middle}:** the distance from the farthest solution to its nearest design."
                 )
-            st.caption(f"{meaning} **Right:** the median error. Bars hold 90 %. No corrections by Ω.")
+            st.caption(f"{meaning} **{right}:** the median error. Bars hold 90 %. No corrections by Ω.")
             numbers(worth_figure.table(results), "over-many-seeds")
 
     return work
@@ -88,6 +94,7 @@ def _show_worth(request: DesignRequest, run: Run, dark: bool, size: Size) -> Cal
 
 def _show_sweep(request: DesignRequest, run: Run, dark: bool, size: Size) -> Callable[[], None]:
     """Sweep over N = 25, 50, 100, 200 and several seeds; it can be stopped and resumed."""
+    st.markdown(f"**Over some seeds, with more designs** (N = {SIZES[0]} to {SIZES[-1]}; starts on the button)")
     left, right = st.columns([2, 1], vertical_alignment="bottom")
     seeds = left.select_slider("Number of seeds", SEEDS, value=5, key="seeds", bind="query-params")
     cells = [(n, seed, name) for seed, n, name in product(range(seeds), SIZES, SAMPLINGS)]
@@ -111,7 +118,8 @@ def _show_sweep(request: DesignRequest, run: Run, dark: bool, size: Size) -> Cal
         if not outcomes:
             place.caption(
                 "How many solutions each sampling reaches with few and with many designs: the paper's Figures 4 and 5 "
-                "over many seeds. Press the button; each seed takes a few seconds, and you can stop at any time."
+                "over several seeds. These runs start when you press the button; each seed takes a few seconds, and "
+                "you can stop at any time."
             )
             return
         by_name: dict[str, dict[int, list[Outcome]]] = {SAMPLINGS[name]: {} for name in SAMPLINGS}
@@ -121,9 +129,10 @@ def _show_sweep(request: DesignRequest, run: Run, dark: bool, size: Size) -> Cal
         with place.container():
             chart(spec, key=key, config=CONFIG)
             done = max((seed for _, seed, _ in outcomes), default=-1) + 1
+            left, right = size.places(2)
             st.caption(
-                f"Points are means over {done} seeds. **Left:** the bar runs from the worst seed to the best; with "
-                "few samples maximin reaches solutions that SRS misses. **Right:** median error; the bar holds 90 % "
+                f"Points are means over {done} seeds. **{left}:** the bar runs from the worst seed to the best; with "
+                f"few samples maximin reaches solutions that SRS misses. **{right}:** median error; the bar holds 90 % "
                 "of the designs."
             )
             if not going or len(outcomes) >= len(cells):  # while a sweep continues, not after every seed

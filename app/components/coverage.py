@@ -134,9 +134,10 @@ def _draw(
     chart(figure(shown, shown.designs, labels, pair, dark, size), key="coverage", config=CONFIG)
     st.markdown(f"**{plain(f'{covered.pieces} {shown.sentence()}'.strip())}**")
     surrogate = "" if shown.measured else " Solutions are those of the surrogate f, not of Ω."
+    first, second = size.places(2)
     dotted = " Dotted: proved, all of them from that distance on." if shown.proof is not None else ""
     st.caption(
-        "**Left:** solutions all over the box; those without a design within ε are not seen. **Right:** which share "
+        f"**{first}:** solutions all over the box, and which of them have a design within ε. **{second}:** which share "
         f"of them has a design within ε.{surrogate} Dashed: the same, each solution weighted by the posterior.{dotted}"
     )
     numbers(table(shown), "coverage")

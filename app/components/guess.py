@@ -12,7 +12,7 @@ from app.components.chart import chart
 from app.components.choice import CONFIG
 from app.components.words import goal_text, number, plain, unit
 from app.figures.compare import Picture
-from app.figures.guess import figure
+from app.figures.guess import drawn_as_ring, figure
 from app.figures.playback import Size
 from app.figures.run import Run
 from app.state import class_board, classroom
@@ -64,7 +64,10 @@ def _play(task: Task, run: Run, picture: Picture, dark: bool, size: Size) -> Non
     error = float(np.linalg.norm(run.excess(y)[0]))
     tries = _tries(run, x, error)
     with right:
-        chart(figure(_as_run(run, x, y), picture, dark, size), key="guess", config=CONFIG)
+        drawn = figure(as_run(run, x, y), picture, dark, size)
+        chart(drawn, key="guess", config=CONFIG)
+        if drawn_as_ring(drawn):
+            st.caption("The ring is your guess. It fills when you hit the target.")
     with left:
         said = ", ".join(f"{v:.4g}" for v in y[0])
         hit = bool(run.within(y)[0])
@@ -93,7 +96,7 @@ def _tries(run: Run, x: np.ndarray, error: float) -> list[float]:
     return list(tries.values())
 
 
-def _as_run(run: Run, x: np.ndarray, y: np.ndarray) -> Run:
+def as_run(run: Run, x: np.ndarray, y: np.ndarray) -> Run:
     """The guess in the form that pictures draw: a result of one sample."""
     modes, families = TASKS[run.task].modes, None
     if modes is not None and run.n_modes:

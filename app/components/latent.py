@@ -94,11 +94,16 @@ def _caption(latents: list[Latent], brushed: dict[int, list[int]]) -> None:
             spread = np.ptp(run.x[0, ids], axis=0) / np.ptp(run.prior, axis=0)
             text += f": their designs span {100 * spread.mean():.0f} % of the prior's range, averaged over coordinates."
         st.markdown(text)
+    k = latents[0].cube.shape[1]
+    space = "the unit square" if k == 2 else f"the unit cube of {k} coordinates, of which two are drawn"
     missing = sum(int(latent.run.replaced.sum()) for latent in latents)
     text = (
-        "**Brush** points in any panel (drag a box; double-click to undo): the same samples light up above and below. "
-        "Each z becomes one design x, and near z become near x. **Least distance** counts all coordinates: maximin "
-        "makes it large, so no two samples lie on the same spot; SRS leaves gaps and clumps."
+        f"**Top:** sampling places the points in {space}. **Middle:** the same points as z, stretched so that each "
+        "coordinate follows a normal distribution; Φ(z) is the share of that distribution below z, from 0 to 1, and "
+        "leads back to the top. **Bottom:** their designs x. **Brush** points in any panel (drag a box; double-click "
+        "to undo): the same samples light up above and below. Each z becomes one design x, and near z become near x. "
+        "**Least distance** counts all coordinates: maximin makes it large, so no two samples lie on the same spot; "
+        "SRS leaves gaps and clumps."
     )
     if missing:
         text += f" {missing} replaced samples are not in the bottom row, because they have another z."

@@ -41,7 +41,7 @@ def show(run: Run, plane: tuple[int, int], dark: bool, size: Size) -> None:
         selection_mode="points",
         config=CONFIG,
     )
-    st.caption(density_caption(run, shown_density))
+    st.caption(density_caption(run, shown_density, size))
     chart(
         pairs(run, dark, size, chosen_sample(run)),
         key="pairs",

@@ -12,7 +12,7 @@ import streamlit as st
 from app.components.chart import chart, numbers
 from app.components.choice import CONFIG
 from app.components.look import is_dark, size_name
-from app.components.words import Figure, cards, duration, number, plain
+from app.components.words import Figure, cards, duration, method_name, number, plain
 from app.figures.losses import PANELS, figure, table
 from app.figures.playback import Size
 from app.workers import trainings
@@ -65,7 +65,9 @@ def _one(training: Training, size: Size, dark: bool, unfolded: bool) -> None:
     if training.state == "stopped" and epochs:
         said = f"stopped at {_reached(training, epochs[-1])}"
     title = TASKS[training.task].title if training.task in TASKS else training.task
-    left.markdown(f":{color}-badge[{said}] **{plain(training.title)}** · {plain(title)} · {training.method}")
+    left.markdown(
+        f":{color}-badge[{said}] **{plain(training.title)}** · {plain(title)} · {plain(method_name(training.method))}"
+    )
     with right:
         _buttons(training)
     if training.state == "failed":

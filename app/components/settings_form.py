@@ -50,7 +50,7 @@ def ask_settings(task: Task, form: Form) -> dict[str, Any]:
     usual = names.index(task.default_method) if task.default_method in names else 0
     _name_in_address("method", {name: method_name(name) for name in names})
     method = st.selectbox("Method", names, usual, format_func=method_name, key="method", bind="query-params")
-    st.caption(METHODS[method].title)
+    st.caption(f"{METHODS[method].title.partition('; ')[0]}. In commands: `{method}`.")
     spread = st.selectbox(
         "Spread the designs",
         list(SPREADS),

@@ -1,16 +1,16 @@
-"""Starts of localization: a switch compares starts from the posterior with starts from the prior, all else equal."""
+"""Starts of localization: a switch compares a method with its controls, which differ in their starts alone."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from app.components.settings_form import trained
+from app.components.words import method_name
 from ipage_core.inference.methods import METHODS
 from ipage_core.problem.task import Task
 
-CONTROLS = {"prior-lm": "the prior (control)", "ipage-paper": "the paper's posterior"}
-"""Control methods, and the switch's label for their starts."""
-HOME = "the posterior"
+CONTROLS = ("prior-lm", "ipage-paper")
+"""Methods that start elsewhere."""
 
 
 def ask(task: Task, method: str) -> None:
@@ -29,15 +29,16 @@ def ask(task: Task, method: str) -> None:
 
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(
-            "Samples start from",
+            "Starts of",
             width="content",
-            help="The same target, the same surrogate, the same descent: only the starts differ. Starts from the prior "
-            "know nothing of the target. The paper's posterior was trained with the paper's losses only.",
+            help="The same target and the same descent, but other starts. iPage starts from its posterior. The control "
+            "starts from random designs, which know nothing of the target. iPage as in the paper starts from a "
+            "posterior that was trained with the paper's losses only, on a surrogate of its own.",
         )
         st.segmented_control(
-            "Samples start from",
+            "Starts of",
             [home, *offered],
-            format_func=lambda name: CONTROLS.get(name, HOME),
+            format_func=method_name,
             required=True,
             label_visibility="collapsed",
             wrap=True,

@@ -11,6 +11,7 @@ from jinja2 import Environment
 
 from app.components.beyond import closest, collapsed, unreached
 from app.figures.coordinates import MOST
+from app.figures.playback import WIDE, Size
 from app.figures.posterior import Density
 from app.figures.run import CLEANED, Run
 from app.figures.theme import palette, squared
@@ -32,10 +33,14 @@ class Figure:
 
 
 def method_name(method: str) -> str:
-    """The full name of a method, for menus: 'Neural adjoint (NA), as published'."""
+    """The label of a method, for menus and tables: 'NA as published', 'iPage, trained here: sinewave-1'."""
     base, _, run = method.partition("@")
-    name = METHODS[base].title.partition(": ")[0]
-    return f"{name}, trained here: {run}" if run else name
+    return f"{METHODS[base].label}, trained here: {run}" if run else METHODS[base].label
+
+
+def method_and_id(method: str) -> str:
+    """The label with the name that commands take: 'Random start (control) · prior-lm'."""
+    return f"{METHODS[method.partition('@')[0]].label} · {method}"
 
 
 def unit(run: Run) -> str:
@@ -184,7 +189,7 @@ def caption(run: Run, picture: str = "Each dot is a design.", more: str = "") ->
     return " ".join(text)
 
 
-def density_caption(run: Run, density: Density) -> str:
+def density_caption(run: Run, density: Density, size: Size = WIDE) -> str:
     """The caption of the figure of prior and posterior density."""
     if density.posterior is None:
         return (
@@ -203,8 +208,10 @@ def density_caption(run: Run, density: Density) -> str:
     star = ""
     if density.likeliest is not None:
         star = "The star is the MAP point: the most likely design at least 1 % away from the bounds. "
+    first, second = size.places(2)
     return (
-        f"**Left:** the prior, before a target is given. **Right:** {how} {levels}{star}"
+        f"**{first}:** the prior, before a target is given. Its grey is a smoothed histogram of the training designs, "
+        f"so it is mottled where the prior itself is even. **{second}:** {how} {levels}{star}"
         "The posterior narrows the search; localization does the rest."
     )
 

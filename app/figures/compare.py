@@ -98,8 +98,8 @@ def _errors(
     by_omega = next(iter(runs.values())).verified.any()
     color = colors.omega if by_omega else colors.surrogate
     names = list(runs)
-    for k, run in enumerate(runs.values()):
-        low, q1, median, q3, high = np.maximum(error_quantiles(_judged(run)[1]), FLOOR)
+    quantiles = [np.maximum(error_quantiles(_judged(run)[1]), FLOOR) for run in runs.values()]
+    for k, (low, q1, median, q3, high) in enumerate(quantiles):
         for a, b, width in ((low, high, 2), (q1, q3, 8)):
             data.append(curve(np.array([[a, k], [b, k]]), color, width, **where))
         data.append(
@@ -114,6 +114,10 @@ def _errors(
             }
         )
     axes["xaxis8"] = axis(colors, "", box[0], "y8", type="log", exponentformat="power", dtick=1, fixedrange=True)
+    ends = np.log10([np.nanmin(quantiles), np.nanmax(quantiles)])
+    if np.isfinite(ends).all():
+        pad = max(0.06 * float(ends[1] - ends[0]), 0.1)  # so that no line runs into the frame
+        axes["xaxis8"]["range"] = [float(ends[0]) - pad, float(ends[1]) + pad]
     axes["yaxis8"] = axis(colors, "", box[1], "x8", range=[len(names) - 0.5, -0.5], fixedrange=True)
     axes["yaxis8"] |= {"tickvals": list(range(len(names))), "ticktext": names, "showgrid": False}
     unit = unit_squared(next(iter(runs.values())))

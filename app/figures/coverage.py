@@ -1,4 +1,4 @@
-"""Coverage: the solution set in two coordinates, seen or not seen, and the share within ε against ε."""
+"""Coverage: the solution set in two coordinates, near a design or not, and the share within ε against ε."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.figures.playback import Size
 from app.figures.theme import Dict, axis, packed, palette
 from ipage_core.inference.coverage import Coverage
 
-MARGIN = {"l": 62, "r": 12, "t": 28, "b": 104}
+MARGIN = {"l": 62, "r": 12, "t": 28, "b": 104, "pad": 0}
 DASHES = {"proved": "dot", "posterior-weighted": "dash"}
 DENSE = 200
 """Points along the curve of the share."""
@@ -29,19 +29,20 @@ def figure(
     if size.narrow:
         left = right = (0.0, 1.0)
     data: list[Dict] = []
-    for name, rows, color in (("not seen", ~seen, colors.posterior), ("seen", seen, colors.prior)):
+    near, far = "within ε of a design", "farther than ε"
+    for name, rows, color in ((far, ~seen, colors.posterior), (near, seen, colors.prior)):
         data.append(
             {
-                "type": "scattergl", "mode": "markers", "name": f"solutions {name}",
+                "type": "scattergl", "mode": "markers", "name": f"solutions: {name}",
                 "x": packed(result.points[rows, a]), "y": packed(result.points[rows, b]),
-                "marker": {"color": color, "size": 3}, "hoverinfo": "skip", "xaxis": "x", "yaxis": "y",
+                "marker": {"color": color, "size": 4}, "hoverinfo": "skip", "xaxis": "x", "yaxis": "y",
             }
         )  # fmt: skip
     data.append(
         {
             "type": "scattergl", "mode": "markers", "name": "designs",
             "x": packed(designs[:, a]), "y": packed(designs[:, b]),
-            "marker": {"color": colors.localized, "size": 6}, "xaxis": "x", "yaxis": "y",
+            "marker": {"color": colors.localized, "size": 7}, "xaxis": "x", "yaxis": "y",
             "hovertemplate": f"{labels[a]}: %{{x:.4g}}<br>{labels[b]}: %{{y:.4g}}<extra>design</extra>",
         }
     )  # fmt: skip
@@ -60,6 +61,13 @@ def figure(
         }
         for name, x, y in drawn
     ]  # fmt: skip
+    data.append(
+        {
+            "type": "scatter", "mode": "lines", "name": f"ε = {result.within:.3g}", "hoverinfo": "skip",
+            "x": [result.within] * 2, "y": [0, 104], "line": {"color": colors.target, "width": 2},
+            "xaxis": "x2", "yaxis": "y2",
+        }
+    )  # fmt: skip
     up_left, up_right = ((0.56, 1.0), (0.0, 0.44)) if size.narrow else (up, up)
     height = {"narrow": 820, "medium": 430, "wide": 480, "large": 640}[size.name]
     units = {label.partition("[")[2] for label in (labels[a], labels[b])}
@@ -72,16 +80,10 @@ def figure(
         "yaxis": axis(colors, labels[b], up_left, "x", **up_to_scale),
         "xaxis2": axis(colors, f"ε [{result.unit.removeprefix('of ')}]", right, "y2", range=[0, most]),
         "yaxis2": axis(colors, "solutions within ε [%]", up_right, "x2", range=[0, 104]),
-        "shapes": [
-            {
-                "type": "line", "xref": "x2", "yref": "y2", "x0": result.within, "x1": result.within,
-                "y0": 0, "y1": 104,
-                "line": {"color": colors.target, "width": 1},
-            }
-        ],
         "legend": {
             "orientation": "h", "x": 0, "xanchor": "left", "yanchor": "top",
             "y": -50 / (height - MARGIN["t"] - MARGIN["b"]), "font": {"color": colors.text},
+            "itemsizing": "constant",
         },
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",

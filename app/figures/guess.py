@@ -8,6 +8,8 @@ from app.figures.playback import Box, Scene, Size, static
 from app.figures.run import Run
 from app.figures.theme import Dict, Palette, palette
 
+RING = 13
+"""Size of the guess: larger than a sample, because it is alone."""
 HEIGHTS = {"narrow": 420, "medium": 460, "wide": 480, "large": 560}
 
 
@@ -15,6 +17,27 @@ def figure(run: Run, picture: Callable[[Scene, Run, Box, Palette, Size], None], 
     """``run`` holds the one design; ``picture`` is the task's."""
     scene = Scene(moving=[[]])
     picture(scene, run, ((0, 1), (0, 1)), palette(dark), size)
-    data = [trace for trace in (*scene.still, *scene.moving[0], *scene.top) if trace.get("visible") != "legendonly"]
+    shown = [trace for trace in (*scene.still, *scene.moving[0], *scene.top) if trace.get("visible") != "legendonly"]
+    hit = run.arrived is not None and bool(run.arrived[-1][0])
+    data = [_marked(trace, run.labels[0], hit) for trace in shown]
     spec = static(run, data, scene.axes, [], dark, size, size.tall or HEIGHTS[size.name])
     return spec | {"layout": spec["layout"] | {"shapes": scene.shapes}}
+
+
+def drawn_as_ring(spec: Dict) -> bool:
+    """Whether the picture draws the guess as a marker."""
+    return any(_is_guess(trace) for trace in spec["data"])
+
+
+def _is_guess(trace: Dict) -> bool:
+    return trace.get("mode") == "markers" and trace.get("customdata") == [0]
+
+
+def _marked(trace: Dict, name: str, hit: bool) -> Dict:
+    """The guess and its entry in the legend with one marker: a ring, filled by a hit."""
+    marker = {"size": RING, "symbol": ["circle" if hit else "circle-open"], "line": {"width": 2.5}}
+    if _is_guess(trace):
+        return trace | {"marker": trace["marker"] | marker, "hovertemplate": f"{name}<extra></extra>"}
+    if trace.get("name") == name and trace.get("mode") == "markers":
+        return trace | {"marker": trace["marker"] | marker | {"symbol": marker["symbol"][0]}}
+    return trace

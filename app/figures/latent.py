@@ -53,11 +53,15 @@ def figure(
         ("z", [-limit, limit], [-limit, limit], {}, ("z" + z_names[0], "z" + z_names[1])),
         ("x", _padded(shown, x_axes[0]), _padded(shown, x_axes[1]), {}, (across, up)),
     ]
+    square = "unit square" if latents[0].cube.shape[1] == 2 else "unit cube"
     comma = "<br>" if size.name == "medium" else ", "
     for c, latent in enumerate(latents):
         kept = ~latent.run.replaced
         panels = [
-            (latent.cube[:, list(z_axes)], f"<b>{latent.name}</b>: cube{comma}least distance {latent.least_cube:.2g}"),
+            (
+                latent.cube[:, list(z_axes)],
+                f"<b>{latent.name}</b>: {square}{comma}least distance {latent.least_cube:.2g}",
+            ),
             (latent.z[:, list(z_axes)], f"z-space{comma}least distance {latent.least_z:.2g}"),
             (shown.of(latent.run.x[0])[:, list(x_axes)], f"designs x, {latent.run.labels[0]}"),
         ]

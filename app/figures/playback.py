@@ -48,6 +48,12 @@ class Size:
         """Whether panels are stacked instead of side by side."""
         return self.name == "narrow"
 
+    def places(self, count: int) -> tuple[str, ...]:
+        """Where two or three panels are, for captions: beside one another, or on a phone above one another."""
+        if self.narrow:
+            return ("Above", "Below") if count == 2 else ("Top", "Middle", "Bottom")
+        return ("Left", "Right") if count == 2 else ("Left", "Middle", "Right")
+
     @property
     def edge(self) -> float:
         """The figure's left edge, in fractions of the plot area."""

@@ -52,7 +52,13 @@ def figure(
     height = {"narrow": 820, "medium": 430, "wide": 560, "large": 760}[size.name]
     start = run.labels[0]
     panels = [
-        ("<b>Prior</b> p(x)", density.prior_across, density.prior_up, density.prior, colors.prior),
+        (
+            "<b>Prior</b> p(x), estimated from samples",
+            density.prior_across,
+            density.prior_up,
+            density.prior,
+            colors.prior,
+        ),
         ("<b>Posterior</b> p̂(x | y*)", density.across, density.up, density.posterior, colors.posterior),
     ]
     for k, (name, across, up, grid, color) in enumerate(panels):
@@ -75,13 +81,10 @@ def figure(
         titles.append(title(name, boxes[k], size))
     where, pick = {"xaxis": "x2", "yaxis": "y2"}, [first, second]
     rings = {"symbol": "circle-open", "size": 7, "color": proposal_color(run, colors), "line": {"width": 1.2}}
-    data.append(
-        _cloud(shown.of(run.x[0])[:, pick], start, rings, where, visible="legendonly" if run.localizes else True)
-    )
+    data.append(_hidden(_cloud(shown.of(run.x[0])[:, pick], start, rings, where), run.localizes))
     if run.localizes:
         dots = {"size": 6, "color": colors.localized, "line": {"width": 1, "color": colors.background}}
-        on_plane = True if density.kind == "draws" else "legendonly"
-        data.append(_cloud(shown.of(run.x[-1])[:, pick], "localized", dots, where, visible=on_plane))
+        data.append(_hidden(_cloud(shown.of(run.x[-1])[:, pick], "localized", dots, where), density.kind != "draws"))
     if density.likeliest is not None:
         star = {"symbol": "star", "size": 16, "color": colors.highlight, "line": {"width": 1.5, "color": "#1f2430"}}
         plain = {"customdata": None, "hovertemplate": "MAP: %{x:.4g}, %{y:.4g}<extra></extra>"}
@@ -192,6 +195,11 @@ def _cloud(points: np.ndarray, name: str, marker: Dict, where: Dict, **more: obj
         else "prior<extra></extra>",
         **more,
     }
+
+
+def _hidden(cloud: Dict, hidden: bool) -> Dict:
+    """The samples; if ``hidden``, only their entry in the legend, which a click shows."""
+    return cloud | {"visible": "legendonly", "name": f"{cloud['name']} (click to show)"} if hidden else cloud
 
 
 def _alone(groups: list, k: int, shown: Coordinates, where: Dict) -> list[Dict]:

@@ -15,7 +15,7 @@ from ipage_core.tasks import TASKS
 from ipage_core.tasks.sinewave import TASK, omega, sample_prior
 
 METHOD = "ipage"
-EYES = ("the same network, whole", "φ, padding zero", "φ*, padding zero")
+EYES = ("the sample's own padding", "padding zero")
 """Ways to evaluate the INN's y at its own posterior samples; see :func:`seen`."""
 Array = np.ndarray
 
@@ -51,7 +51,7 @@ def seen(target: float, n: int, eye: str) -> tuple[Array, Array, Array, Array]:
     with torch.no_grad():
         x, padding = inn.inverse(y_star, latent_design(n, 2, "maximin", 0))
     x = x.requires_grad_(True)
-    ask = {EYES[0]: lambda x: inn.transport(x, padding)[0], EYES[1]: inn, EYES[2]: method.surrogate}[eye]
+    ask = {EYES[0]: lambda x: inn.transport(x, padding)[0], EYES[1]: method.surrogate}[eye]
     with torch.enable_grad():
         y = ask(x)
         (slope,) = torch.autograd.grad(y.sum(), x)

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 import torch
 
-from app.components.words import number
+from app.components.words import method_name, number
 from app.figures import coverage as coverage_figure
 from app.figures import worth as worth_figure
 from app.figures.playback import Size
@@ -101,7 +101,7 @@ def posterior(dark: bool, size: Size) -> Shown:
     """The error of posterior samples."""
     target = ask_target()
     name = st.segmented_control(
-        "Posterior of", ["inn", "cinn"], default="inn", required=True, format_func=str.upper, key="learn_posterior"
+        "Posterior of", ["inn", "cinn"], default="inn", required=True, format_func=method_name, key="learn_posterior"
     )
     shown_request = state(target, name, n=500)
     run = runs.of(shown_request)
@@ -124,7 +124,12 @@ def eyes(dark: bool, size: Size) -> Shown:
     """The misfit of samples by their own network."""
     target = ask_target()
     eye = st.segmented_control(
-        "Ask for y", lessons.EYES, default=lessons.EYES[0], required=True, key="learn_eye", wrap=True
+        "Run the network forwards with",
+        lessons.EYES,
+        default=lessons.EYES[0],
+        required=True,
+        key="learn_eye",
+        wrap=True,
     )
     x, step, truth, misfit = lessons.seen(target, 300, eye)
     text = (
@@ -171,7 +176,7 @@ def descent(dark: bool, size: Size) -> Shown:
     left, right = st.columns(2)
     titles = {"lm": "Levenberg–Marquardt", "adam": "Adam", "gd": "gradient descent"}
     optimizer = left.segmented_control(
-        "Optimizer", list(titles), default="lm", required=True, format_func=titles.get, key="learn_optimizer"
+        "Optimizer", list(titles), default="lm", required=True, format_func=titles.get, key="learn_optimizer", wrap=True
     )
     path, believed, truth = lessons.descent(target, 200, optimizer, 12 if optimizer == "lm" else 60)
     last = len(path) - 1
@@ -188,7 +193,8 @@ def descent(dark: bool, size: Size) -> Shown:
     )
 
 
-NAMES = {"ipage": "from the posterior", "prior-lm": "from random starts"}
+STARTS = ("ipage", "prior-lm")
+"""Methods that start from the posterior, and from random designs."""
 
 
 def starts(dark: bool, size: Size) -> Shown:
@@ -196,13 +202,19 @@ def starts(dark: bool, size: Size) -> Shown:
     left, right = st.columns(2)
     tasks = [lessons.TASK.name, ballistics.TASK.name]
     task = left.segmented_control(
-        "Task", tasks, default=tasks[0], required=True, format_func=lambda t: TASKS[t].title, key="learn_task"
+        "Task",
+        tasks,
+        default=tasks[0],
+        required=True,
+        format_func=lambda t: TASKS[t].title,
+        key="learn_task",
+        wrap=True,
     )
     ways = ["one target", "200 targets"]
     way = right.segmented_control("Designs for", ways, default=ways[0], required=True, key="learn_way")
     moved, errors = {}, {}
     target = TASKS[task].default_target[0]
-    for method, name in NAMES.items():
+    for method, name in ((method, method_name(method)) for method in STARTS):
         if way == ways[1]:
             moved[name], errors[name] = lessons.over_targets(task, method, 200)
             continue
@@ -211,7 +223,7 @@ def starts(dark: bool, size: Size) -> Shown:
         moved[name] = np.linalg.norm((run.x[-1] - run.x[0]) / (high - low), axis=1)
         errors[name] = np.square(run.off_by)
     text = " ".join(
-        f"**{name.capitalize()}**: median distance moved {number(float(np.median(moved[name])))} widths of the box, "
+        f"**{name}**: median distance moved {number(float(np.median(moved[name])))} widths of the box, "
         f"mean error² {number(float(np.nanmean(errors[name])))}, median {number(float(np.nanmedian(errors[name])))}."
         for name in moved
     )

@@ -135,7 +135,7 @@ def spaces(
         panels.append(
             Panel(
                 name,
-                [dots(cube, colors.posterior, "", 7)],
+                [dots(cube, colors.posterior, "", 7, cliponaxis=False)],
                 {
                     "title": f"Φ(z₁); least distance {least[name]:.3f}",
                     "constrain": "domain",
@@ -156,10 +156,18 @@ def spaces(
         points = np.array([(at, 100 * one.share) for at, one in sorted(by_n.items())], dtype=float)
         curves.append(line(points, colors.localized, name, 2, STYLES[name][0]))
         now = points[points[:, 0] == n]
-        curves.append(dots(now, colors.localized, "", 9, marker={"symbol": STYLES[name][1]}))
+        curves.append(dots(now, colors.localized, "", 9, marker={"symbol": STYLES[name][1]}, cliponaxis=False))
     sizes = sorted(next(iter(outcomes.values())))
     ticks = {"type": "log", "tickvals": sizes, "ticktext": [str(at) for at in sizes]}
-    panels.append(Panel("All nine loops", curves, {"title": "N", **ticks}, {"title": "% of seeds", "range": [0, 105]}))
+    ticks["range"] = [float(np.log10(sizes[0] / 1.15)), float(np.log10(sizes[-1] * 1.15))]
+    panels.append(
+        Panel(
+            "All nine loops",
+            curves,
+            {"title": "number of designs, N", **ticks},
+            {"title": "% of seeds", "range": [0, 105]},
+        )
+    )
     return side_by_side(panels, dark, size)
 
 
@@ -292,7 +300,7 @@ def corrected(errors: list[np.ndarray], dark: bool, size: Size) -> Dict:
             Panel(
                 "Each dot is a design",
                 data,
-                {"title": "true evaluations a design, K", "dtick": 1, "range": [-0.5, 3.5]},
+                {"title": "true evaluations for each design, K", "dtick": 1, "range": [-0.5, 3.5]},
                 {"title": "‖Ω(x) − y*‖²", "type": "log", "exponentformat": "power", "dtick": 4},
             )
         ],

@@ -16,7 +16,7 @@ from app.tasks.sinewave.figure import landscape, level_set
 ROOMS = {"narrow": (246, 246), "medium": (210, 130), "wide": (300, 150), "large": (360, 165)}
 """Height in pixels of a panel, for two panels and for more: about the width of a column, so that squares leave no gap
 below."""
-GAP, TOP, BELOW = 0.1, 64, 48
+GAP, TOP, BELOW = 0.1, 64, 54
 """Gaps between panels, in fractions of the width; above and below them, in pixels, for legend and titles."""
 
 
@@ -53,7 +53,7 @@ def side_by_side(panels: list[Panel], dark: bool, size: Size) -> Dict:
         if more_y.get("scaleanchor"):
             layout[f"yaxis{ids}"]["scaleanchor"] = f"x{ids}"
         layout[f"yaxis{ids}"]["title"]["standoff"] = 10
-        layout[f"xaxis{ids}"]["title"]["standoff"] = 4 if more_x.get("showticklabels", True) else 14
+        layout[f"xaxis{ids}"]["title"]["standoff"] = 8 if more_x.get("showticklabels", True) else 14
         sized({name: layout[f"{name}{ids}"] for name in ("xaxis", "yaxis")}, size.font - 1)
         data += [trace | {"xaxis": f"x{ids}", "yaxis": f"y{ids}"} for trace in panel.data]
         layout["annotations"].append(
@@ -61,7 +61,7 @@ def side_by_side(panels: list[Panel], dark: bool, size: Size) -> Dict:
         )
     layout |= {
         "height": height,
-        "margin": {"l": 58, "r": 12, "t": TOP, "b": BELOW},
+        "margin": {"l": 66, "r": 14, "t": TOP, "b": BELOW, "pad": 0},  # Streamlit's own pad would move the frame
         "font": {"size": size.font, "color": colors.text},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",

@@ -63,7 +63,8 @@ STEPS = (
         "Two designs can have the same $y$: if $y = x^2$, both $x = 2$ and $x = -2$ have $y = 4$. So $y$ alone does "
         "not lead back to $x$. An **invertible network** learns a second output $z$ that tells such designs apart. "
         "Training makes this latent variable standard normal and independent of $y$, so $y^*$ and $z$ together give "
-        "one design. Move your z: near latent points become near designs, until the path jumps to another loop.",
+        "one design ($\\phi$ below are the weights of the network). Move your z: near latent points become near "
+        "designs, until the path jumps to another loop.",
         r"x = h(y^*, z;\, \phi), \qquad z \sim \mathcal{N}(0, I) \quad (1)",
         f"{PAPER}, Eq. 1; Ardizzone et al., arXiv:1808.04730. Splines: Durkan et al., arXiv:1906.04032.",
         experiments.latent,
@@ -97,31 +98,39 @@ STEPS = (
         "also only one point, while the solutions are nine curves.",
     ),
     Step(
-        "Why forward weights must differ",
-        "Can the same network measure the error of its sample, and reduce it? No. The sample came from running the "
-        "network backwards from $y^*$, so running it forwards returns $y^*$, wherever the sample lies: no misfit, no "
-        "gradient. iPage keeps two sets of weights: the last ones, φ, for the inverse, and those with the lowest ℓ2 "
-        "error, φ*, for the forward. In this program's network the part that predicts $y$ hardly differs between the "
-        "two. Here the misfit becomes visible when the padding is set to zero: try the switch.",
-        r"\begin{gathered} f_y(h(y^*, z;\, \phi);\, \phi) = y^* \;\text{for every } z \quad (2) \\ "
-        r"f_y(x;\, \phi^*) \approx \Omega(x) \quad (5) \end{gathered}",
-        f"{PAPER}, Eqs. 2, 4 and 5. The ordered network and its padding are this program's own.",
+        "Why a sample cannot see its own error",
+        "The samples of the last step miss the target a little. Can the network that made a sample also measure its "
+        "error?\n\n"
+        "First, the **padding**. An invertible network needs as many inputs as outputs. It has three outputs, $y$ and "
+        "two $z$, but $x$ has two numbers. So a third input is added to $x$: the padding. Running the network "
+        "backwards gives a design $x$ and a padding.\n\n"
+        "Now run it forwards with this $x$ and this padding. The result is exactly $y^*$, because the forward run "
+        "undoes the backward run. The network sees no error, so it cannot say in which direction to move.\n\n"
+        "Then set the padding to **zero**. The forward run now uses $x$ alone: it is the network's own prediction of "
+        "$y$, and it differs from $y^*$ about as much as Ω does. The error is visible. Try the switch.",
+        r"\begin{gathered} f(x, \text{padding from the backward run}) = y^* \quad (2) \\ "
+        r"f(x, 0) \approx \Omega(x) \quad (5) \end{gathered}",
+        f"{PAPER}, Eqs. 2, 4 and 5. Zero padding is this program's way. The paper uses two sets of weights of one "
+        "network: φ, the last, to run backwards, and φ*, those with the smallest error, to run forwards.",
         experiments.eyes,
-        "Dots on the dotted diagonal: what would that mean? And dots on the horizontal line?",
+        "In the right figure, or the lower one on a phone: what does it mean if the dots lie on the dotted diagonal? "
+        "And on the horizontal line?",
         (
             "Diagonal: f sees the error; horizontal: it does not",
             "Diagonal: f does not see the error; horizontal: it does",
             "Both: f sees the error",
         ),
         0,
-        "On the diagonal, f gives the true misfit of each sample, so its gradient leads to the solutions. On the "
+        "On the diagonal, f gives the true error of each sample, so its slope leads to the solutions. On the "
         "horizontal line, f takes every sample for exact, and localization would not move at all.",
     ),
     Step(
         "Space-filling latent points",
         "Each $z$ becomes one design, so the positions of the $z$ determine the designs. Random points (SRS) clump "
         "and leave gaps. A **Latin hypercube** (LHS) has one point in each slice of each coordinate. **Maximin** LHS "
-        "also makes the smallest distance between two points as large as possible.",
+        "also makes the smallest distance between two points as large as possible. The points are placed in the unit "
+        "square. From there each coordinate is stretched to a normal distribution and becomes z: Φ(z), the share of "
+        "that distribution below z, is the place in the square.",
         r"Z_n = \arg\max_Z \, \min_{i \neq j} \, d(z_i, z_j) \quad (9)",
         f"{PAPER}, Eq. 9 and Fig. 3; lattices as by He, Gong and Li 2025 (arXiv:2506.04582), swaps as by Morris and "
         "Mitchell 1995 (doi:10.1016/0378-3758(94)00035-T).",

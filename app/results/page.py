@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from app.components import glossary
 from app.components.chart import chart, numbers
 from app.components.words import plain
 from app.figures import benchmark as figures
@@ -47,7 +48,9 @@ def _numbers(folder: str, stamp: int, title: str) -> pd.DataFrame:
 def show(dark: bool, folder: Path | None = None) -> None:
     """The whole page, for the shipped results or another folder."""
     folder = folder or SHIPPED
-    st.markdown("#### Benchmark: the paper's tables and figures, and what this program reaches")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown("#### Benchmark: the paper's tables and figures, and what this program reaches", width="content")
+        glossary.offer("content")
     cells_file = folder / CELLS
     if not cells_file.exists():
         st.info(f"There are no results here yet. They come from: `{COMMAND}`", icon=":material/info:")
@@ -61,11 +64,12 @@ def show(dark: bool, folder: Path | None = None) -> None:
         return
     cells, card = loaded["cells"]
     st.caption(
-        "Mean of ‖Ω(x) − y*‖² **by the true forward operator Ω**, unless a cell says otherwise. The lowest value of "
-        "each column is bold, and so are all values within its 95 % interval. Hover over a cell for its quantiles. The "
-        "bootstrap interval is over targets in Table 2 and over solutions in Table 3. It and the standard deviation "
-        "over latent seeds are for one training. If a method was trained more than once, the hover adds the standard "
-        "deviation over training seeds, for the solutions that all trainings have."
+        "The numbers of tables and figures are those of the paper (Bi, Fung and Zhang, iPage, AAAI 2023). Mean of "
+        "‖Ω(x) − y*‖² **by the true forward operator Ω**, unless a cell says otherwise. The lowest value of each "
+        "column is bold, and so are all values within its 95 % interval. Hover over a cell for its quantiles. The "
+        "bootstrap interval is over targets in the paper's Table 2 and over solutions in its Table 3. It and the "
+        "standard deviation over latent seeds are for one training. If a method was trained more than once, the hover "
+        "adds the standard deviation over training seeds, for the solutions that all trainings have."
     )
     protocol, chosen = _ask(cells)
     gone = {key: why for key, why in card["missing"].items() if _kept(key, chosen)}
@@ -94,7 +98,12 @@ def _ask(cells: pd.DataFrame) -> tuple[str, pd.DataFrame]:
     """Choose the table, its columns and its rows."""
     by_title = {title: protocol for protocol, title in tables.PAPER_TABLES.items()}
     title = st.segmented_control(
-        "Table", list(by_title), default=tables.PAPER_TABLES["single"], required=True, key="table", bind="query-params"
+        "Table of the paper",
+        list(by_title),
+        default=tables.PAPER_TABLES["single"],
+        required=True,
+        key="table",
+        bind="query-params",
     )
     protocol = by_title[title]
     left, right = st.columns(2)
@@ -164,7 +173,7 @@ def _figures(there: tuple[str, int], dark: bool) -> None:
     st.subheader("Figures", divider="gray")
     shown = _overview(*there)
     left, right = st.columns([3, 1], vertical_alignment="bottom")
-    title = left.selectbox("Figure", list(shown), key="figure", bind="query-params")
+    title = left.selectbox("Figure (numbered as in the paper)", list(shown), key="figure", bind="query-params")
     form = right.segmented_control("Camera saves", list(FORMATS), default="SVG", required=True, key="camera")
     one = shown[title]
     config = {"displaylogo": False, "displayModeBar": True}
@@ -213,7 +222,9 @@ def _rerun() -> None:
         "Method", [name for name in figures.NAMES if name in METHODS], 6, format_func=figures.short, key="cell-method"
     )
     sampling = _sampling(method, places[2])
-    protocol = places[3].selectbox("Table", ["single", "many"], format_func=tables.paper_table, key="cell-protocol")
+    protocol = places[3].selectbox(
+        "Table of the paper", ["single", "many"], format_func=tables.paper_table, key="cell-protocol"
+    )
     repeats = places[4].number_input("Latent seeds", 1, 50, 3, key="cell-repeats")
     why = missing(Scope(tasks=(task,), methods=(method,)))
     arguments = ("--tasks", task, "--methods", method, *(("--sampling", sampling) if sampling else ()))

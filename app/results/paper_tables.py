@@ -29,6 +29,10 @@ CSS = """
 .cells-table .n { white-space: normal; }
 .cells-table .n span { white-space: nowrap; }
 .cells-table .by { color: #B8578F; font-size: 0.72rem; }
+@media (max-width: 905px) {
+  .cells-table::before { content: "Scroll sideways to see all of the table"; display: block; position: sticky; left: 0;
+    width: max-content; font-size: 0.8rem; opacity: 0.7; }
+}
 @media (max-width: 640px) {
   .cells-table th, .cells-table td { padding: 0.28rem 0.35rem; }
   .cells-table th:first-child { white-space: normal; min-width: 5.2rem; }

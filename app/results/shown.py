@@ -161,7 +161,7 @@ def _explored(explored: pd.DataFrame) -> Iterator[Shown]:
         yield Shown(
             "figure5",
             "Figure 5: iPage with maximin LHS",
-            "Seed 0, drawn as in Figure 4; the latent points are a maximin design, which fills their space.",
+            "Seed 0, drawn as in the paper's Figure 4. The latent points are a maximin design, which fills the space.",
             lambda dark: figures.gallery(first, [("ipage", "maximin")], dark),
             lambda: _loops_found(first, [("ipage", "maximin")]),
         )
@@ -319,6 +319,6 @@ def ablation_caption(ablated: pd.DataFrame) -> str:
         "surrogate and sampling, with its mean over seeds. After localization all starts have similar errors: the "
         "surrogate determines them, and Levenberg–Marquardt (LM) also converges from the prior. In the squares: how "
         "many evaluations of Ω (at most four) LM needs for each solution to reach a mean error of 1e-6, for the first "
-        f"seed, as the mean over samplings. The posterior gives: {gains} smaller errors over many targets (Table 2), "
-        "some of which prior starts do not reach, and solutions spread like the posterior."
+        f"seed, as the mean over samplings. The posterior gives: {gains} smaller errors over many targets (the "
+        "paper's Table 2), some of which prior starts do not reach, and solutions spread like the posterior."
     )

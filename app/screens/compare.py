@@ -11,12 +11,13 @@ from app.components.choice import CONFIG
 from app.components.look import is_dark, size_name
 from app.components.settings_form import trained
 from app.components.tables import y_names
-from app.components.words import headline, number, plain
+from app.components.words import headline, method_name, number, plain
 from app.figures import compare, side_by_side
 from app.figures.playback import Size
 from app.state import runs
 from app.tasks import panel_of
-from ipage_core.inference.methods import METHODS
+from ipage_core.inference.costs import Cost, cost
+from ipage_core.networks.store import ModelUnavailable
 from ipage_core.problem.request import SAMPLINGS, DesignRequest
 from ipage_core.tasks import TASKS
 
@@ -28,6 +29,8 @@ MOST_SEED = 10**6
 
 st.markdown("#### Runs side by side")
 st.caption(
+    "Here any two to four runs stand side by side: different methods, models, samplings or seeds. (The view Compare of "
+    "Explore is narrower: one method, and only the sampling differs.) "
     "All runs have the same target. Each row is a run: its method (or a model trained here), sampling and seed. Click "
     f"a cell to change it. Use the empty last row to add a run (up to {MOST}). To remove a run, tick it on the left "
     "and press Delete."
@@ -64,12 +67,19 @@ def ask_target(task: str) -> str:
     return ",".join(repr(float(value)) for value in values)
 
 
+def cost_of(run: runs.Run) -> Cost | None:
+    """The size and training time of the run's networks, as on the page Benchmark; None without cards."""
+    try:
+        return cost(run.task, run.method)
+    except ModelUnavailable:
+        return None
+
+
 def table(results: dict[str, runs.Run]) -> pd.DataFrame:
     """The key numbers of each run."""
     rows = []
     for name, run in results.items():
-        s, cards = run.summary, runs.loaded(run.task, run.method).cards.values()
-        verified = run.verified.any()
+        s, verified, networks = run.summary, run.verified.any(), cost_of(run)
         rows.append(
             {
                 "run": name,
@@ -79,8 +89,8 @@ def table(results: dict[str, runs.Run]) -> pd.DataFrame:
                 "arrive before replacement": f"{s['success_before_replacement']} / {s['n']}" if run.localizes else "–",
                 "Ω calls": s["omega_calls"],
                 "seconds": round(sum(s["seconds"].values()), 2),
-                "parameters": sum(card["parameters"] for card in cards),
-                "trained for, s": round(sum(card["training_seconds"] for card in cards)),
+                "parameters": networks and networks.parameters,
+                "trained for, s": networks and round(networks.training_seconds),
             }
         )
     return pd.DataFrame(rows)
@@ -136,7 +146,7 @@ edited = st.data_editor(
     key=f"compare-editor-{task}",
     column_config={
         "method": st.column_config.SelectboxColumn(
-            "method", options=trained(TASKS[task]), required=True, width="medium"
+            "method", options=trained(TASKS[task]), format_func=method_name, required=True, width="medium"
         ),
         "sampling": st.column_config.SelectboxColumn(
             "sampling", options=list(SAMPLINGS), default="maximin", required=True
@@ -154,7 +164,9 @@ if not rows:
     st.stop()
 st.query_params.update({"task": task, "runs": ",".join(f"{r['method']}~{r['sampling']}~{r['seed']}" for r in rows)})
 size, dark = Size(size_name()), is_dark()
-names = [f"{'ABCD'[k]}: {r['method']}, {SAMPLINGS[r['sampling']]}, {r['seed']}" for k, r in enumerate(rows)]
+names = [
+    f"{'ABCD'[k]}: {method_name(r['method'])}, {SAMPLINGS[r['sampling']]}, seed {r['seed']}" for k, r in enumerate(rows)
+]
 results: dict[str, runs.Run] = {}
 for name, r in zip(names, rows, strict=True):
     try:
@@ -169,7 +181,7 @@ for name, r in zip(names, rows, strict=True):
 if not results:
     st.stop()
 for name, run in results.items():
-    st.caption(f"**{name}** ({METHODS[run.method].title}): {headline(run)}")
+    st.caption(f"**{name}** (in commands `{run.method}`): {headline(run)}")
 thousands = st.column_config.NumberColumn(format="localized")
 st.dataframe(table(results), hide_index=True, column_config={"parameters": thousands, "trained for, s": thousands})
 st.subheader("Errors, step by step", divider="gray")
@@ -195,8 +207,9 @@ if st.session_state.get("coverage_of") == wanted:
     by_omega = all(bool(run.verified.any()) for run in results.values())
     spec = compare.sweep_figure(next(iter(results.values())), outcomes, SIZES, by_omega, dark, size)
     chart(spec, key="coverage-figure", config=CONFIG)
+    places = size.places(2)
     st.caption(
-        f"Means over {SEEDS} seeds. On the left the bar runs from the worst seed to the best, on the right it holds "
-        "90 % of the designs."
+        f"Means over {SEEDS} seeds. **{places[0]}:** the bar runs from the worst seed to the best. **{places[1]}:** it "
+        "holds 90 % of the designs."
     )
     numbers(compare.sweep_table(next(iter(results.values())), outcomes, by_omega), "coverage")

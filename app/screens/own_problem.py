@@ -25,6 +25,7 @@ from ipage_core.tasks.table import reader as tables
 from ipage_core.tasks.table.card import slug
 
 TEST = "test"
+TEST_AND_ADD = "Test on one design, then add it"
 VIEWS = ("New problem", "Your problems", "Campaign")
 
 st.markdown("#### Your problem")
@@ -126,11 +127,13 @@ def test_new(name: str, shown: list[str], made: Callable[[], list[str]], missing
     test = commands.run(TEST)
     test.poll()
     ready = not missing and test.state != "running"
-    if st.button(
-        "Test it on one design", type="primary", icon=":material/science:", key="problem-test", disabled=not ready
-    ):
+    if st.button(TEST_AND_ADD, type="primary", icon=":material/science:", key="problem-test", disabled=not ready):
         if folder.exists():
-            st.error(f"A problem '{slug(name)}' exists already: choose another name", icon=":material/error:")
+            st.error(
+                f"You have a problem '{slug(name)}' already: go on with it under Your problems or Campaign, or choose "
+                "another name for a new one",
+                icon=":material/error:",
+            )
             return
         test.start("new", str(folder), *made())
         st.rerun()
@@ -146,9 +149,7 @@ def python_file() -> None:
     test, path = commands.run(TEST), Path(text.strip()).expanduser()
     test.poll()
     ready = bool(text.strip()) and test.state != "running"
-    if st.button(
-        "Test it on one design", type="primary", icon=":material/science:", key="problem-test", disabled=not ready
-    ):
+    if st.button(TEST_AND_ADD, type="primary", icon=":material/science:", key="problem-test", disabled=not ready):
         out = Path(tempfile.mkdtemp(prefix="ipage-")) / "test.parquet"
         test.start("dataset", "--task", str(path), "--n", "1", "--seed", "0", "--out", str(out))
         st.rerun()
@@ -193,7 +194,8 @@ def made_of(test: commands.Run) -> None:
     st.success(text, icon=":material/check_circle:")
     st.dataframe(frame.head(3), hide_index=True)
     st.caption(
-        "Start a campaign, or evaluate more designs and train: both are above, under Campaign and Your problems."
+        "It is in the list of tasks under the name above. Next, choose Campaign above to collect designs that reach a "
+        "target. Or choose Your problems above to evaluate more designs, and then train."
     )
 
 

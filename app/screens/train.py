@@ -6,7 +6,7 @@ import streamlit as st
 import torch
 
 from app.components import queue
-from app.components.words import plain
+from app.components.words import method_and_id, plain
 from app.state import classroom
 from app.tasks import panel_of
 from app.workers import trainings
@@ -37,7 +37,9 @@ left, middle, right = st.columns([1.4, 1.4, 1])
 task = left.selectbox("Task", list(TASKS), format_func=lambda name: TASKS[name].title, key="train_task")
 trainable = [name for name, row in METHODS.items() if row.models and "@" not in name]
 default = TASKS[task].default_method
-method = middle.selectbox("Method", trainable, trainable.index(default), key=f"train_method_{task}")
+method = middle.selectbox(
+    "Method", trainable, trainable.index(default), format_func=method_and_id, key=f"train_method_{task}"
+)
 middle.caption(METHODS[method].title)
 size = right.segmented_control("Size", list(SIZES), default="usual", required=True, key="train_size")
 epochs_of = usual(task, METHODS[method].trained, size)

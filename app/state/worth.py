@@ -96,9 +96,14 @@ def worth(request: DesignRequest, seeds: int, stamp: int = 0) -> Worth:
     return Worth(np.array(near), np.array([d.max() for d in distances]), errors, 0)
 
 
+def seeds_of(request: DesignRequest) -> int:
+    """The number of seeds for the request's task."""
+    return SEEDS if judged_by(request) == "loops" else SEEDS_OF_SETS
+
+
 def over_sizes(request: DesignRequest) -> Iterator[tuple[float, dict[str, dict[int, Worth]]]]:
     """All samplings and sizes; yields the share that is done, and the results so far by name and N."""
-    seeds = SEEDS if judged_by(request) == "loops" else SEEDS_OF_SETS
+    seeds = seeds_of(request)
     marked, cells = stamp(request.task.name, request.method), list(product(SIZES, SAMPLINGS))
     results: dict[str, dict[int, Worth]] = {name: {} for name in SAMPLINGS.values()}
     for k, (n, sampling) in enumerate(cells):

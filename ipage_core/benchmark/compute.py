@@ -16,11 +16,11 @@ import torch
 
 from ipage_core.benchmark.rows import machine
 from ipage_core.benchmark.scope import COSTLY, Scope, held_out, there
+from ipage_core.inference.costs import cost
 from ipage_core.inference.latent_design import unit_design
 from ipage_core.inference.methods import METHODS, Loaded, load
 from ipage_core.inference.neural_adjoint import NeuralAdjoint
 from ipage_core.inference.pipeline import design
-from ipage_core.networks.store import load_card
 from ipage_core.problem.task import Task
 from ipage_core.runtime.executor import Item, Result
 from ipage_core.tasks import TASKS
@@ -158,18 +158,18 @@ def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
     corrections included and its final check left out; ``mean`` of ‖Ω(x) − y*‖² (NaN where Ω is slow);
     ``omega_calls`` a solution; ``peak_mb`` the process's memory at most, PyTorch and the models loaded so far
     included; ``floor``, mean squared error of the surrogate on unseen pairs; ``parameters, training_seconds``
-    of all the method's models, as their cards say.
+    by :func:`ipage_core.inference.costs.cost`.
     """
     records = []
     for key, argument in items(scope):
         if key not in results:
             continue
         one, root = results[key], argument["models"] and Path(argument["models"])
-        cards = [load_card(argument["task"], model, root) for model in METHODS[argument["method"]].models]
+        networks = cost(argument["task"], argument["method"], root and root / argument["task"])
         setting = ", ".join(f"{name} {value}" for name, value in argument["setting"].items())
         row = {name: argument[name] for name in ("task", "method", "sampling", "kind", "device", "n", "repeats")}
         row |= {"setting": setting, "inference_seconds": one["inference"], "localization_seconds": one["localization"]}
         row |= {name: one[name] for name in ("mean", "omega_calls", "peak_mb", "floor", "machine")}
-        row |= {name: sum(card[name] for card in cards) for name in ("parameters", "training_seconds")}
+        row |= {"parameters": networks.parameters, "training_seconds": networks.training_seconds}
         records.append(row)
     return pd.DataFrame(records)

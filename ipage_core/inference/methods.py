@@ -64,6 +64,7 @@ class Method:
     """A proposal and a surrogate for localization. Surrogate None: the proposed designs are the result."""
 
     title: str
+    """Its label, a colon, and what it does."""
     proposal: tuple[str, str] | None
     """(model, weight set); None: the prior."""
     surrogate: tuple[str, str] | None
@@ -79,6 +80,11 @@ class Method:
     """Folder of those models; None: the task's."""
 
     @property
+    def label(self) -> str:
+        """Its one name in menus, tables and figures: 'iPage', 'Random start (control)'."""
+        return self.title.partition(": ")[0]
+
+    @property
     def models(self) -> tuple[str, ...]:
         """The models of the method, without duplicates."""
         return tuple(dict.fromkeys(part[0] for part in (self.proposal, self.surrogate, self.searched) if part))
@@ -92,24 +98,28 @@ class Method:
 _SHIPPED = {
     "ipage": Method("iPage: invertible network (INN) as posterior and surrogate", ("inn", "phi"), ("inn", "phi_star")),
     "ipage-cinn": Method(
-        "iPage with a conditional flow (cINN) as posterior", ("cinn", "phi_star"), ("mlp", "phi_star")
+        "iPage with cINN: a conditional invertible network as posterior, and the same surrogate",
+        ("cinn", "phi_star"),
+        ("mlp", "phi_star"),
     ),
     "ipage-paper": Method(
         "iPage as in the paper: the INN trained by Eqs. 4–7 alone", ("inn-paper", "phi"), ("inn-paper", "phi_star")
     ),
-    "inn": Method("Invertible network (INN) alone, without localization", ("inn", "phi"), None),
-    "cinn": Method("Conditional flow (cINN) alone, without localization", ("cinn", "phi_star"), None),
-    "mdn": Method("Mixture density network (MDN), without localization", ("mdn", "phi_star"), None),
-    "cvae": Method("Conditional variational autoencoder (cVAE), without localization", ("cvae", "phi_star"), None),
+    "inn": Method("INN alone: samples of the invertible network, without localization", ("inn", "phi"), None),
+    "cinn": Method(
+        "cINN alone: samples of the conditional invertible network, without localization", ("cinn", "phi_star"), None
+    ),
+    "mdn": Method("MDN: mixture density network, without localization", ("mdn", "phi_star"), None),
+    "cvae": Method("cVAE: conditional variational autoencoder, without localization", ("cvae", "phi_star"), None),
     "na": Method(
-        "Neural adjoint (NA), tuned: the best of four descents per design",
+        "NA, best settings: neural adjoint, the best of four descents per design",
         None,
         None,
         ("na", "phi_star"),
         Search("lm", starts=1, per_design=4, steps=25),
     ),
     "na-published": Method(
-        "Neural adjoint (NA), as published: the best of 2048 descents by Adam",
+        "NA as published: neural adjoint, the best of 2048 descents by Adam",
         None,
         None,
         ("na-published", "phi_star"),
@@ -118,7 +128,12 @@ _SHIPPED = {
     "prior-lm": Method(
         "Random start (control): designs of the prior, with iPage's localization", None, ("mlp", "phi_star")
     ),
-    "lookup": Method("Lookup (control): the nearest training rows", None, None, nearest=True),
+    "lookup": Method(
+        "Nearest training rows (control): those whose property is nearest to the target, without any network",
+        None,
+        None,
+        nearest=True,
+    ),
 }
 METHODS: Catalog[Method] = Catalog(lambda: _SHIPPED)
 """Read-only, except for :mod:`ipage_core.registry`, which adds the user's trained models."""

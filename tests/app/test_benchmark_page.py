@@ -32,6 +32,7 @@ from ipage_core.benchmark import (
     tables,
 )
 from ipage_core.benchmark.scope import Scope
+from ipage_core.inference.costs import cost
 from ipage_core.tasks import TASKS
 from tests.benchmark.test_benchmark import made
 from tests.support import stand_ins
@@ -106,7 +107,7 @@ def test_the_page_shows_the_paper_beside_ours(page):
 def test_a_reason_names_every_cell_it_holds_for():
     missing = {"crystal cinn": "No cINN.", "crystal ipage-cinn": "No cINN.", "sinewave na": "No NA."}
     cells = list(paper_tables.reasons(missing).values())
-    assert cells[0].endswith("cINN; " + paper_tables.TITLES["crystal"] + ", iPage, cINN + MLP")
+    assert cells[0].endswith("cINN; " + paper_tables.TITLES["crystal"] + ", iPage with cINN")
     assert len(cells) == 2
 
 
@@ -115,7 +116,7 @@ def test_filters_keep_what_is_asked_for(page):
     assert "0.002" in html_of(test)
     test.multiselect(key="methods").set_value(["inn"]).run()
     table = html_of(test)
-    assert ">INN<" in table
+    assert ">INN alone<" in table
     assert "iPage" not in table
     test.multiselect(key="tasks").set_value([]).run()
     assert not test.exception
@@ -241,8 +242,8 @@ def test_a_gpu_has_a_bar_of_its_own_where_it_has_run(folder):
     for rows_, there in ((timed, False), (both, True)):
         inference = figures.times(rows_, paper_tables.TITLES, False)["data"][0]
         assert ("iPage, GPU" in inference["y"]) == there
-        assert "INN, GPU" not in inference["y"]
-        assert {"iPage", "INN"} <= set(inference["y"])  # always on the CPU
+        assert "INN alone, GPU" not in inference["y"]
+        assert {"iPage", "INN alone"} <= set(inference["y"])  # always on the CPU
         costs = result_tables.costs({"compute": (rows_, card)})
         assert len(costs) == len(rows_)
         assert (costs["device"] == "GPU").sum() == there
@@ -269,6 +270,7 @@ def test_what_a_method_costs_is_on_the_page_and_in_the_report(page, folder, tmp_
     ours = costs[costs["method"] == "iPage"].iloc[0]
     assert ours["parameters"] == timed["parameters"]
     assert ours["training [min]"] == pytest.approx(timed["training_seconds"] / 60, abs=0.05)
+    assert ours["parameters"] == cost("sinewave", "ipage").parameters
     assert ours["localization [s]"] == pytest.approx(timed["localization_seconds"], rel=0.01)
     assert "peak memory [MB]" in costs
     assert result_tables.COSTS in [caption.value for caption in test.caption]
@@ -308,7 +310,7 @@ def test_a_cell_is_run_with_the_sampling_of_the_form(page, monkeypatch):
     assert asked("ipage", "lhs")[1] == "Sine wave, iPage, LHS, Table 3, 3 latent seeds"
     said, told = asked("prior-lm")  # this method has no latent space
     assert "--sampling" not in said
-    assert told == "Sine wave, control: prior + LM, Table 3, 3 latent seeds"
+    assert told == "Sine wave, Random start (control), Table 3, 3 latent seeds"
 
 
 def test_the_outcome_tells_the_command_that_gives_it_again(page, folder, monkeypatch):

@@ -56,7 +56,7 @@ def test_the_address_brings_runs_back_and_coverage_is_run_on_demand(compare, mon
     test.button(key="coverage").click().run()
     assert not test.exception
     spec = figure(test, 2)
-    assert {trace["name"] for trace in spec["data"]} == {"A: inn, SRS, 4", "B: ipage, LHS, 2"}
+    assert {trace["name"] for trace in spec["data"]} == {"A: INN alone, SRS, seed 4", "B: iPage, LHS, seed 2"}
     assert spec["layout"]["yaxis"]["range"] == [0, 9.6]
     test.number_input(key="compare-sinewave-y").set_value(0.5).run()
     assert len(test.get("plotly_chart")) == 2  # the coverage of another target is not shown

@@ -6,7 +6,7 @@ import pytest
 
 from app.figures.coverage import figure, table
 from app.figures.playback import Size
-from app.figures.theme import unpacked
+from app.figures.theme import palette, unpacked
 from ipage_core.inference.coverage import Coverage
 from ipage_core.inference.intervals import Interval
 from ipage_core.inference.paving import Radius
@@ -24,7 +24,11 @@ def test_it_is_a_figure(size, dark):
     spec = figure(told(), np.zeros((5, 3)), ("a [m]", "b", "c"), (0, 2), dark, Size(size))
     go.Figure(spec)
     points = {trace["name"]: len(unpacked(trace["x"])) for trace in spec["data"]}
-    assert points["solutions seen"] + points["solutions not seen"] == 300
+    assert points["solutions: within ε of a design"] == (told().distance <= 0.1).sum()
+    assert points["solutions: farther than ε"] == (told().distance > 0.1).sum()
+    at = next(trace for trace in spec["data"] if trace["name"] == "ε = 0.1")
+    assert at["x"] == [0.1, 0.1]
+    assert at["line"]["color"] == palette(dark).target
     assert points["designs"] == 5
     assert "proved" not in points
     assert spec["layout"]["xaxis"]["title"]["text"].startswith("a [m]")

@@ -29,6 +29,9 @@ def sentence(test):
     return next(m.value for m in test.markdown if "of the known solutions have a design within" in m.value)
 
 
+NEAR = "solutions: within ε of a design"
+
+
 def test_coverage_is_worked_out_when_asked_for(coverage):
     test = coverage(task="sinewave", within="0.1")
     assert not test.exception
@@ -38,15 +41,15 @@ def test_coverage_is_worked_out_when_asked_for(coverage):
     assert sentence(test).startswith("**Proved: exactly 9 separate pieces. Proved: no solution in the box is farther")
     traces = {trace["name"]: trace for trace in figure(test)["data"]}
     assert set(traces) == {
-        "solutions seen", "solutions not seen", "designs", "measured", "posterior-weighted", "proved",
+        NEAR, "solutions: farther than ε", "designs", "measured", "posterior-weighted", "proved", "ε = 0.1",
     }  # fmt: skip
     assert len(unpacked(traces["designs"]["x"])) == 25
     share = unpacked(traces["measured"]["y"])
     assert (np.diff(share) >= 0).all()
     assert share[-1] == 100
-    before = len(unpacked(traces["solutions seen"]["x"]))
+    before = len(unpacked(traces[NEAR]["x"]))
     test.number_input(key="within").set_value(0.05).run()  # ε only judges known distances: no new computation
-    fewer = {trace["name"]: trace for trace in figure(test)["data"]}["solutions seen"]
+    fewer = {trace["name"]: trace for trace in figure(test)["data"]}[NEAR]
     assert len(unpacked(fewer["x"])) < before
     assert "have a design within 0.05" in sentence(test)
 

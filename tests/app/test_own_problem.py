@@ -132,7 +132,7 @@ def test_a_design_is_evaluated_before_anything_else(place, ends):
         again.text_input(key="problem-command").set_value(f"sh {script} {{in}} {{out}}")
         again.text_input(key="problem-folder").set_value(str(place)).run()
         again.button(key="problem-test").click().run()
-        assert "A problem 'my-beam' exists already: choose another name" in said(again)
+        assert "You have a problem 'my-beam' already: go on with it under Your problems or Campaign" in said(again)
 
 
 def test_a_command_that_cannot_run_is_one_sentence(place):

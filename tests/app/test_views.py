@@ -8,9 +8,11 @@ import plotly.graph_objects as go
 import pytest
 import torch
 
+from app.components import guess as guess_view
 from app.components import words
 from app.components.latent import latent_of
 from app.figures import compare, latent, posterior
+from app.figures import guess as guess_figure
 from app.figures.coordinates import coordinates
 from app.figures.playback import Size
 from app.figures.run import Outcome
@@ -220,3 +222,45 @@ def test_a_gap_between_the_data_is_found():
     with stand_ins.known(task):
         assert doubt(task, Target.of(task, 0.5)).where == "between"
         assert doubt(task, Target.of(task, 0.1)) is None
+
+
+def test_hidden_samples_say_that_a_click_shows_them():
+    run = make("sinewave")
+    drawn = posterior.figure(run, density(run, 0, 1, False, 0), 0, 1, False, Size())
+    hidden = {trace["name"] for trace in drawn["data"] if trace.get("visible") == "legendonly"}
+    assert "posterior (click to show)" in hidden
+    assert all(name.endswith("(click to show)") for name in hidden)
+    assert "<b>Prior</b> p(x), estimated from samples" in [note["text"] for note in drawn["layout"]["annotations"]]
+
+
+@pytest.mark.parametrize(
+    ("size", "said"), [("wide", ("**Left:**", "**Right:**")), ("narrow", ("**Above:**", "**Below:**"))]
+)
+def test_the_posterior_s_caption_says_where_its_panels_are(size, said):
+    run = make("sinewave")
+    caption = words.density_caption(run, density(run, 0, 1, False, 0), Size(size))
+    assert all(place in caption for place in said)
+
+
+def test_no_error_bar_runs_into_the_frame():
+    runs_ = {name: make("sinewave", sampling=name.lower(), n=12) for name in ("SRS", "LHS")}
+    drawn = compare.figure(runs_, panel_of("sinewave").picture, False, Size())
+    low, high = drawn["layout"]["xaxis8"]["range"]
+    ends = np.log10(
+        np.concatenate([unpacked(t["x"]) for t in drawn["data"] if t.get("xaxis") == "x8" and "bdata" in t["x"]])
+    )
+    assert low + 0.05 * (high - low) < ends.min()
+    assert ends.max() < high - 0.05 * (high - low)
+
+
+@pytest.mark.parametrize(("x", "hit"), [((0.0, 0.0), False), ((1 / 6, np.arccos(0.2) / (3 * np.pi)), True)])
+def test_a_guess_and_its_legend_have_one_marker_which_a_hit_fills(x, hit):
+    run = make("sinewave")
+    x = np.array(x)
+    one = guess_view.as_run(run, x, guess_view.achieved(TASKS["sinewave"], x))
+    drawn = guess_figure.figure(one, panel_of("sinewave").picture, False, Size())
+    (key,) = (trace for trace in drawn["data"] if trace.get("name") == "your guess")
+    (shown,) = (trace for trace in drawn["data"] if trace.get("customdata") == [0])
+    assert key["marker"]["symbol"] == shown["marker"]["symbol"][0] == ("circle" if hit else "circle-open")
+    assert key["marker"]["size"] == shown["marker"]["size"]
+    assert key["marker"]["color"] == shown["marker"]["color"]

@@ -84,8 +84,8 @@ def test_favourites_are_kept_compared_and_the_tolerance_judges_anew(address, wat
     page = watch().open(f"{address}/?n=25&sample=3")
     page.get_by_role("button", name="Keep it").click()
     page.get_by_role("heading", name="Favourites").wait_for()
-    page.get_by_role("spinbutton", name="Look at sample").fill("7")
-    page.get_by_role("spinbutton", name="Look at sample").press("Enter")
+    page.get_by_role("spinbutton", name="Go to sample no.").fill("7")
+    page.get_by_role("spinbutton", name="Go to sample no.").press("Enter")
     page.get_by_role("heading", name="Sample 7").wait_for()
     page.get_by_role("button", name="Keep it").click()
     page.wait_for_function(

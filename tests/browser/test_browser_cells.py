@@ -58,7 +58,7 @@ def test_the_gallery_plays_in_step_with_the_error_and_a_click_opens_a_cell(page)
     assert "sample=1" in page.url
     page.get_by_role("button", name="Most isotropic").click()
     settled(page)
-    chosen = page.get_by_role("spinbutton", name="Look at sample").input_value()
+    chosen = page.get_by_role("spinbutton", name="Go to sample no.").input_value()
     page.get_by_role("heading", name=f"Sample {chosen}").wait_for()
     assert page.locator(".st-key-closely .scatterlayer .trace, .st-key-closely .polarlayer .trace").count() >= 3
     with page.expect_download() as download:

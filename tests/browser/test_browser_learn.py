@@ -21,14 +21,14 @@ def test_the_tour_as_a_student_takes_it(address, watch):
     page.wait_for_selector(AT_REST)
     assert "step=3" in page.url
     page.keyboard.press("n")
-    page.get_by_text("4 of 10: Why forward weights must differ").wait_for()
+    page.get_by_text("4 of 10: Why a sample cannot see its own error").wait_for()
     page.wait_for_url("**step=4**")
     before = page.get_by_text("Median |f(x) − y*| is").inner_text()
-    page.get_by_role("radio", name="φ*, padding zero").click()
+    page.get_by_role("radio", name="padding zero").click()
     page.wait_for_function(
         "before => ![...document.querySelectorAll('.stMain p')].some(p => p.innerText === before)", arg=before
     )
-    answer = page.get_by_text("On the diagonal, f gives the true misfit of each sample")
+    answer = page.get_by_text("On the diagonal, f gives the true error of each sample")
     assert not answer.is_visible()
     page.get_by_text("Answer", exact=True).click()
     answer.wait_for()

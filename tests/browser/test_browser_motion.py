@@ -16,12 +16,12 @@ META = "() => document.querySelector('.st-key-animation .js-plotly-plot')?._full
 def test_one_switch_shows_starts_from_the_prior_and_comes_back(address, watch):
     page = watch(height=1300).open(f"{address}/?n=25&play=false")
     at_first = page.evaluate(META)
-    page.get_by_text("the prior (control)").click()
+    page.get_by_role("radio", name="Random start (control)").click()
     page.wait_for_function("() => location.search.includes('method=')")
     page.wait_for_function(f"first => {{ const run = ({META})(); return run && run !== first; }}", arg=at_first)
     page.wait_for_selector(AT_REST)
     page.get_by_text("step (0: prior)").wait_for()
-    page.get_by_text("the posterior", exact=True).click()
+    page.get_by_role("radio", name="iPage", exact=True).click()
     page.wait_for_function("() => !location.search.includes('method=')")
     page.wait_for_function(f"first => ({META})() === first", arg=at_first)
 

@@ -5,24 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from app.figures.theme import Palette
+from ipage_core.inference.methods import METHODS
 
 SAMPLINGS = {"srs": "SRS", "lhs": "LHS", "maximin": "maximin"}
 SYMBOLS = {"srs": "circle", "lhs": "square", "maximin": "diamond"}
-NAMES = {
-    "mdn": "MDN",
-    "inn": "INN",
-    "cinn": "cINN",
-    "cvae": "cVAE",
-    "na": "NA",
-    "na-published": "NA as published",
-    "ipage": "iPage",
-    "ipage-cinn": "iPage, cINN + MLP",
-    "ipage-paper": "iPage as in the paper",
-    "prior-lm": "control: prior + LM",
-    "lookup": "control: nearest training rows",
-    "reference": "the posterior itself",
-}
-"""Names of the methods in figures and tables, in display order."""
+ORDER = ("mdn", "inn", "cinn", "cvae", "na", "na-published", "ipage", "ipage-cinn", "ipage-paper", "prior-lm", "lookup")
+NAMES = {name: METHODS[name].label for name in ORDER} | {"reference": "the posterior itself"}
+"""Labels of the methods in figures and tables, in display order."""
 
 
 def color_of(method: str, colors: Palette) -> str:
