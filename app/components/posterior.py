@@ -32,7 +32,7 @@ def show(run: Run, plane: tuple[int, int], dark: bool, size: Size) -> None:
             sliced = way == ways[1]
         if first == second:
             return
-    with st.spinner("Computing the density …"):
+    with st.spinner("Computing the density …", show_time=True):
         shown_density = density(run, first, second, sliced, stamp(run.task, run.method))
     chart(
         figure(run, shown_density, first, second, dark, size, chosen_sample(run)),

@@ -106,6 +106,7 @@ def _points(
         **where,
         "type": "scatter",
         "mode": "markers",
+        "cliponaxis": False,
         "hovertemplate": "sample %{customdata[0]}<br>%{x:.3g}, %{y:.3g}<extra></extra>",
     }
 

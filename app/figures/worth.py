@@ -55,6 +55,7 @@ def figure(run: Run, outcomes: Outcomes, within: float, dark: bool, size: Size) 
             trace: Dict = {
                 "type": "scatter",
                 "mode": "lines+markers",
+                "cliponaxis": k > 0,  # so that no marker at 0 % is halved
                 "x": packed(x),
                 "y": packed(values),
                 "xaxis": f"x{ids}",
