@@ -15,8 +15,8 @@ COSTS = (
     "The runs of the paper's Figure 7: 1000 solutions for the default target. Parameters and training: sums over all "
     "networks of a method, from the cards of the installed networks. The INN contains its surrogate, whose parameters "
     "count once and whose training time is included. Networks that methods share count for each method, and searches "
-    "for settings do not count. Peak memory: the largest memory of the whole process during the timed runs, without the "
-    "GPU's. It includes PyTorch, loaded models and the final check by Ω, so compare only differences between rows."
+    "for settings do not count. Peak memory: the largest memory of the whole process during the timed runs, without "
+    "the GPU's. It includes PyTorch, loaded models and the final check by Ω, so compare only differences between rows."
 )
 """How the columns of :func:`costs` were measured."""
 ABLATED = ["task", "start", "optimizer", "surrogate", "sampling"]
