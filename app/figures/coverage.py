@@ -64,7 +64,7 @@ def figure(
     data.append(
         {
             "type": "scatter", "mode": "lines", "name": f"ε = {result.within:.3g}", "hoverinfo": "skip",
-            "x": [result.within] * 2, "y": [0, 104], "line": {"color": colors.target, "width": 2},
+            "x": packed([result.within] * 2), "y": packed([0, 104]), "line": {"color": colors.target, "width": 2},
             "xaxis": "x2", "yaxis": "y2",
         }
     )  # fmt: skip

@@ -27,7 +27,7 @@ def test_it_is_a_figure(size, dark):
     assert points["solutions: within ε of a design"] == (told().distance <= 0.1).sum()
     assert points["solutions: farther than ε"] == (told().distance > 0.1).sum()
     at = next(trace for trace in spec["data"] if trace["name"] == "ε = 0.1")
-    assert at["x"] == [0.1, 0.1]
+    assert unpacked(at["x"]) == pytest.approx([0.1, 0.1])
     assert at["line"]["color"] == palette(dark).target
     assert points["designs"] == 5
     assert "proved" not in points
