@@ -107,7 +107,7 @@ def test_the_page_shows_the_paper_beside_ours(page):
 def test_a_reason_names_every_cell_it_holds_for():
     missing = {"crystal cinn": "No cINN.", "crystal ipage-cinn": "No cINN.", "sinewave na": "No NA."}
     cells = list(paper_tables.reasons(missing).values())
-    assert cells[0].endswith("cINN; " + paper_tables.TITLES["crystal"] + ", iPage with cINN")
+    assert cells[0].endswith("cINN alone; " + paper_tables.TITLES["crystal"] + ", iPage with cINN")
     assert len(cells) == 2
 
 
