@@ -290,10 +290,10 @@ def _alone(n_each: int, total: int, seed_design: Tensor | None) -> str:
 def _check_fill(fill: float, seconds: float, targets: int, why_not: str) -> None:
     accepted_number(fill, "fill", "a distance above 0, such as 0.05")
     accepted_number(seconds, "fill_seconds", "a number of seconds above 0")
-    if targets > 1:
-        raise ValueError("Gaps can be filled for one exact target, not for several or for an interval")
     if why_not:
         raise ValueError(why_not.replace("Designs are as drawn:", "Gaps cannot be filled:"))
+    if targets > 1:
+        raise ValueError("Gaps can be filled for one exact target, not for several or for an interval")
 
 
 def _targets(task: Task, y_star: Tensor) -> Tensor:

@@ -284,8 +284,8 @@ def test_a_format_that_is_not_known_is_one_line(tmp_path, capsys):
 def test_omega_says_what_dft_says_and_nothing_where_it_failed(monkeypatch):
     asked = {}
 
-    def gaps(x, progress, cancel):
-        asked.update(x=x, progress=progress, cancel=cancel)
+    def gaps(x, progress, cancel, **where):
+        asked.update(x=x, progress=progress, cancel=cancel, **where)
         good = {"gap": -0.1, "direct": 0.2, "energy": CUBIC_ENERGY + 3}
         return [good, {"fail": "no", "cpu_s": 1.0}, None]
 
@@ -294,7 +294,7 @@ def test_omega_says_what_dft_says_and_nothing_where_it_failed(monkeypatch):
     with watching(told):
         y = TASK.omega(torch.tensor([CUBIC] * 3))
     assert asked["progress"] is told
-    assert asked["cancel"] is None
+    assert asked["cancel"] is asked["workers"] is asked["scheduler"] is None
     assert y[0].tolist() == pytest.approx([-0.1, 0.2, 3])
     assert y[1:].isnan().all()
     TASK.omega(torch.tensor([CUBIC] * 3))

@@ -9,6 +9,7 @@ import ipage_core as ipage
 from ipage_core.inference.methods import load
 from ipage_core.problem import constraints
 from ipage_core.tasks.table import candidates, kinds, own_data, own_task, reader
+from ipage_core.tasks.table.rows import complete_pairs
 from ipage_core.training.recipes import train
 
 BASE = {"ethanol": 1.0, "oil": 3.0, "water": 0.0}
@@ -144,7 +145,7 @@ def test_rows_without_a_property_train_the_others(task):
 def test_no_row_need_have_all_properties():
     y = torch.tensor([[1.0, torch.nan], [torch.nan, 5.0], [2.0, torch.nan]], dtype=torch.float64)
     x = torch.tensor([[0.0], [0.9], [1.0]], dtype=torch.float64)
-    assert own_data.complete_pairs(x, y)[1].tolist() == [[1, 5], [2, 5], [2, 5]]
+    assert complete_pairs(x, y)[1].tolist() == [[1, 5], [2, 5], [2, 5]]
 
 
 @pytest.mark.parametrize(
