@@ -64,6 +64,10 @@ def test_the_view_compare_shows_pictures_that_differ_and_shares_over_seeds():
     assert not test.exception
     shares = [m.value for m in test.markdown if "seeds finds all 9 loops" in m.value]
     assert [re.findall(r"(\d+) %", text) for text in shares] == [["63", "84", "100"]]
+    headings = [m.value for m in test.markdown]
+    assert "**Over many seeds, with few designs** (N = 9 to 50; starts by itself)" in headings
+    assert "**Over some seeds, with more designs** (N = 25 to 200; starts on the button)" in headings
+    assert any("own N = **12** designs" in c.value and "are of your N = 25." in c.value for c in test.caption)
     drawn = test.dataframe[0].value
     assert drawn["loops found"].nunique() > 1
     assert any("target, N = 12 and seed: only the latent design differs" in c.value for c in test.caption)
