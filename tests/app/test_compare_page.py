@@ -5,6 +5,8 @@ import json
 import pytest
 
 from app.figures.theme import unpacked
+from ipage_core.inference.costs import cost
+from ipage_core.runtime.paths import ROOT
 
 
 @pytest.fixture
@@ -32,6 +34,16 @@ def test_two_runs_are_there_before_any_click(compare):
     assert {trace["name"] for trace in cost["data"]} == {"latent", "proposal", "localization", "verification"}
     numbers = next(d.value for d in test.dataframe if "hits" in d.value)
     assert numbers["hits"].str.endswith("/ 100").all()
+    assert numbers["run"].tolist() == ["A: iPage, maximin, seed 0", "B: Random start (control), maximin, seed 0"]
+
+
+@pytest.mark.skipif(not (ROOT / "pretrained/sinewave/inn.json").exists(), reason="no trained networks in pretrained/")
+def test_networks_cost_what_the_page_benchmark_says(compare):
+    test = compare()
+    numbers = next(d.value for d in test.dataframe if "hits" in d.value)
+    for shown, method in zip(numbers.itertuples(), ("ipage", "prior-lm"), strict=True):
+        assert shown.parameters == cost("sinewave", method).parameters
+        assert numbers["trained for, s"][shown.Index] == round(cost("sinewave", method).training_seconds)
 
 
 def test_figures_stand_as_tables_too(compare):
