@@ -123,12 +123,15 @@ def _agreed(task: Task, evaluations: int) -> bool:
 
 
 def _name_in_address(key: str, names: Mapping[str, str]) -> None:
-    """Translate a setting in the address: links hold its key, such as ``srs``, a bound widget expects its label."""
+    """Translate a setting in the address: links hold its key, such as ``srs``, a bound widget expects its label.
+
+    The widget takes the label from the address of the next run; a value set here would vanish from the address.
+    """
     linked = st.query_params.get(key, "")
     linked = linked.lower() if linked.lower() in names else linked
     if linked in names and st.query_params[key] != names[linked]:
         st.query_params[key] = names[linked]
-        st.session_state[key] = linked
+        st.rerun()
 
 
 def trained(task: Task) -> list[str]:

@@ -8,6 +8,17 @@ pytestmark = pytest.mark.skipif(not (ROOT / "pretrained/sinewave/inn.safetensors
 DRAWN = ".stMain .js-plotly-plot .scatterlayer .trace"
 
 
+def test_a_link_s_settings_stay_in_the_address(address, watch):
+    page = watch().page
+    page.goto(f"{address}/?task=sinewave&n=25&spread=box&sampling=srs")
+    for _ in range(2):
+        page.get_by_text("of 25 designs achieve").first.wait_for()
+        page.wait_for_selector(AT_REST)
+        page.wait_for_function("window.location.search.includes('spread=over')")
+        assert {"spread=over+all+solutions", "sampling=SRS"} <= set(page.url.split("?")[1].split("&"))
+        page.reload()
+
+
 def test_did_we_find_them_all(address, watch):
     page = watch(width=390).page
     page.goto(f"{address}/?task=sinewave&n=25&view=Coverage&within=0.05")
