@@ -52,6 +52,9 @@ def run(arguments: argparse.Namespace) -> int:
     target = Target.from_goals(task, arguments.goal) if arguments.goal else Target.parse(task, arguments.target)
     ledger = ledger_of(arguments.out)
     there = task.evaluated is not None and len(task.evaluated()[0]) > 0
+    start = arguments.start or begun_with(ledger) or ("table" if there else "none")
+    # Networks that ship know the task's stored rows: a campaign that begins with nothing does without them.
+    own = task.models_folder is not None
     campaign = Campaign(
         task,
         target,
@@ -59,11 +62,11 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.budget,
         ledger,
         batch=arguments.batch,
-        start=arguments.start or begun_with(ledger) or ("table" if there else "none"),
+        start=start,
         constraints=tuple(p.strip() for text in arguments.constrain for p in text.split(";") if p.strip()),
         seed=arguments.seed,
         apart=arguments.apart,
-        propose=Posterior(task),
+        propose=Posterior(task) if own or start == "table" else None,
     )
 
     def tell(line: Line) -> None:
