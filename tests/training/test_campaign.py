@@ -371,3 +371,18 @@ def test_a_property_over_decades_is_read_as_its_logarithm():
     assert (beliefs.predict(new)[0][:, 0] - truth).abs().max() < 0.1
     chance = beliefs.chance(new)
     assert ((chance >= 0) & (chance <= 1)).all()
+
+
+@pytest.mark.parametrize(("start", "knows"), [("none", False), ("table", True)])
+def test_a_campaign_that_begins_with_nothing_does_without_shipped_networks(start, knows, tmp_path, monkeypatch):
+    told = {}
+
+    def spy(*_, **settings):
+        told.update(settings)
+        raise ValueError("enough")
+
+    monkeypatch.setattr("ipage_core.training.campaign.run.Campaign", spy)
+    words = ["campaign", "crystal", "--target", "0.5", "--start", start, "--out", str(tmp_path / "h.csv")]
+    assert main(words) == 2
+    assert told["start"] == start
+    assert (told["propose"] is not None) == knows
