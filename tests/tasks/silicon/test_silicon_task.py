@@ -72,7 +72,7 @@ def test_omega_keeps_results_and_asks_again_for_failures(tmp_path, monkeypatch):
             return {"fail": "no"}
         rest = {"conduction_gamma": 2.0, "conduction_l": [1.0] * 4, "conduction_delta": [0.5] * 3, "force": 0.0}
         rest |= {"valence": [0.0] * 3, "delta_at": [0.8] * 3, "stress": [0.0] * 6, "shift": [0.0] * 3, "steps": 1}
-        rest |= {"forces": [[0.0] * 3] * 2, "cpu_s": 1.0, "provenance": {}}
+        rest |= {"forces": [[0.0] * 3] * 2, "cpu_s": 1.0, "provenance": operator.provenance(settings)}
         energy = operator.REFERENCE_ENERGY + 0.02
         return {"gap": 0.3, "direct": 2.0, "energy": energy, "pressure": -1.0, "valley": "D1"} | rest
 
