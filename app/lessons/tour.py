@@ -108,7 +108,7 @@ STEPS = (
         "undoes the backward run. The network sees no error, so it cannot say in which direction to move.\n\n"
         "Then set the padding to **zero**. The forward run now uses $x$ alone: it is the network's own prediction of "
         "$y$, and it differs from $y^*$ about as much as Ω does. The error is visible. Try the switch.",
-        r"\begin{gathered} f(x, \text{padding from the backward run}) = y^* \quad (2) \\ "
+        r"\begin{gathered} f(x, \text{own padding}) = y^* \quad (2) \\ "
         r"f(x, 0) \approx \Omega(x) \quad (5) \end{gathered}",
         f"{PAPER}, Eqs. 2, 4 and 5. Zero padding is this program's way. The paper uses two sets of weights of one "
         "network: φ, the last, to run backwards, and φ*, those with the smallest error, to run forwards.",
