@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
     task = find_task(arguments.task, arguments.model)
     method = _method(arguments, task)
     if not 0 < arguments.within < 10:
-        raise ValueError(f"--within {arguments.within:g}: accepted: a distance above 0")
+        raise ValueError(f"--within {arguments.within:g}: accepted: a distance above 0 and below 10")
     if not 0 < arguments.seconds < math.inf:
         raise ValueError(f"--seconds {arguments.seconds:g}: accepted: a number above 0")
     table = tables.read(arguments.designs, arguments)
@@ -105,9 +105,9 @@ def _target(task: Task, arguments: argparse.Namespace, frame: pd.DataFrame) -> T
             values = [float(part) for part in arguments.target.split(",")]
         except ValueError:
             values = []
-        if len(values) != task.n_targets:
+        if len(values) != task.n_targets or not all(map(math.isfinite, values)):
             wanted = ", ".join(task.property_labels[: task.n_targets])
-            raise ValueError(f"--target '{arguments.target}': accepted: {task.n_targets} number(s) ({wanted})")
+            raise ValueError(f"--target '{arguments.target}': accepted: {task.n_targets} finite number(s) ({wanted})")
         return torch.tensor(values, dtype=torch.float64)
     if not set(columns) <= set(frame):
         raise ValueError(f"{arguments.designs} lacks the column(s) {', '.join(columns)}; accepted: --target as well")

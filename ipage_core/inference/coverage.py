@@ -113,8 +113,8 @@ class Coverage:
         """The sentences of :meth:`sentence`."""
         said = [self._left_out()] if self.left_out else []
         if self.proof is not None and self.proof.empty:
-            none = "no solution in the box obeys the constraints" if self.constrained else "the box holds no solution"
-            return [*said, f"Proved: {none}."]
+            none = "no design in the box has exactly this target; those that count come close enough"
+            return [*said, f"Proved: {'no solution in the box obeys the constraints' if self.constrained else none}."]
         if self.proof is not None:
             radius = math.ceil(1e4 * self.proof.radius) / 1e4
             said.append(f"Proved: no solution in the box is farther than {radius:.4f} {self.unit} from a design.")

@@ -93,7 +93,8 @@ class Enclosure:
             raise NoRule("no proof available: there is no interval rule for x[…] with an index that depends on x")
         whole = key if not any(part is Ellipsis for part in key) else (*key, slice(None))
         gradient = None if self.gradient is None else self.gradient.each(lambda t: t[whole])
-        return Enclosure(self.value.each(lambda t: t[key]), gradient)
+        kind = Condition if isinstance(self, Condition) else Enclosure
+        return kind(self.value.each(lambda t: t[key]), gradient)
 
     __setitem__ = _refuse("assignment to parts of a tensor")
     __bool__ = _refuse("a branch on the value of x, as 'if' and 'max' of Python (torch.where has one)")
@@ -269,7 +270,7 @@ def _together(a: Interval | None, b: Interval | None) -> Interval | None:
 
 
 def _add(a: Any, b: Any, *, alpha: float = 1) -> Enclosure:
-    if isinstance(a, Condition) and isinstance(b, Condition):
+    if _decides(a) and _decides(b):
         raise NoRule("no proof available: there is no interval rule for the sum of two conditions")
     a, b = _lift(a), _lift(b) if alpha == 1 else _multiply(b, alpha)
     value = a.value + b.value
@@ -391,9 +392,21 @@ def _to(x: Any, *args: Any, **kwargs: Any) -> Any:
     return x if isinstance(x, Enclosure) else x.double()  # convert a constant to the type of an Enclosure
 
 
-def _norm(x: Enclosure, p: Any = 2, dim: Any = None, keepdim: bool = False, **_: Any) -> Enclosure:
-    if p not in (2, 2.0, "fro"):
-        raise NoRule(f"no proof available: there is no interval rule for a norm of order {p}")
+def _norm(
+    x: Enclosure,
+    p: Any = 2,
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
+    ord: Any = None,
+    out: None = None,
+    dtype: Any = None,
+) -> Enclosure:
+    order = p if ord is None else ord
+    if out is not None or dtype not in (None, torch.float64):
+        raise NoRule("no proof available: there is no interval rule for this use of 'norm'")
+    if order not in (2, 2.0, "fro"):
+        raise NoRule(f"no proof available: there is no interval rule for a norm of order {order}")
     return _elementwise("sqrt", _sum(_elementwise("square", x), dim, keepdim))
 
 
@@ -433,6 +446,9 @@ _RULES: dict[str, Callable[..., Any]] = {
     "matmul": lambda x, matrix: x @ matrix if isinstance(x, Enclosure) else matrix.__rmatmul__(x),
     "clamp": _clamp,
     "norm": _norm,
+    "linalg_norm": lambda x, ord=None, dim=None, keepdim=False: (
+        _norm(x, 2, dim, keepdim, ord=ord) if ord is None or isinstance(dim, int) else _refuse("a norm of matrices")()
+    ),
     "to": _to,
     "double": lambda x: x,
     "detach": lambda x: x,
@@ -450,7 +466,7 @@ _SAME = {
     "less": "lt", "greater": "gt", "less_equal": "le", "greater_equal": "ge", "not_equal": "ne",
     "bitwise_and": "logical_and", "bitwise_or": "logical_or", "bitwise_not": "logical_not", "and": "logical_and",
     "or": "logical_or", "concat": "cat", "concatenate": "cat", "absolute": "abs", "arctan": "atan",
-    "vector_norm": "norm", "linalg_vector_norm": "norm", "linalg_norm": "norm", "power": "pow",
+    "vector_norm": "norm", "linalg_vector_norm": "norm", "power": "pow",
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from ipage_core.inference.components import Pieces, count_pieces
 from ipage_core.inference.coverage import DOUBT, WITHIN, Coverage, coverage
 from ipage_core.inference.enclosure import NoRule
+from ipage_core.inference.followed import follows, rows_alone
 from ipage_core.inference.methods import Loaded
 from ipage_core.inference.paving import Equation, Progress
 from ipage_core.inference.solution_set import SolutionSet
@@ -80,17 +81,26 @@ def by_omega(task: Task, space: DesignSpace, y_star: Tensor) -> tuple[SolutionSe
         raise NoRule(f"no proof available: {task.name} has no forward operator Ω, and a proof about f is none about it")
     if not task.verifies_by_default:
         raise NoRule(f"no proof available: Ω of {task.name} takes {task.omega_seconds:g} s and cannot be run on boxes")
-    corners = task.bounds.double()
-    if not torch.equal(task.omega(corners).nan_to_num(), task.omega(corners).nan_to_num()):
-        raise NoRule(f"no proof available: Ω of {task.name} gives different values for the same x")
     f = _targets_of(task.omega, task.n_targets)
+    if not rows_alone(f, task.bounds.double()):
+        raise NoRule(f"no proof available: {_depends(task)}")
     equation = Equation(lambda u: f(space.decode(u)), y_star, space.bounds)
+    if not follows(equation, equation.f):
+        raise NoRule(
+            f"no proof available: the interval rules do not follow Ω of {task.name}: at points it has other values"
+        )
     return _omega_set(task, f, space, y_star), equation
 
 
+def _depends(task: Task) -> str:
+    return f"Ω of {task.name} gives different values for the same x, from call to call or with other rows beside it"
+
+
 def _differentiable(f: Callable[[Tensor], Tensor], x: Tensor) -> bool:
+    x = x.clone().requires_grad_(True)
     try:
-        return f(x.clone().requires_grad_(True)).requires_grad
+        torch.autograd.grad(f(x).sum(), x)
+        return True
     except Exception:  # the user's own code may fail in any way on a tensor with a graph
         return False
 
@@ -111,11 +121,10 @@ def by_slopes(task: Task, space: DesignSpace, y_star: Tensor) -> SolutionSet:
         ValueError: Ω is too slow for that, or gives different values for the same x.
     """
     assert task.omega is not None
-    middle = task.bounds.double().mean(0, keepdim=True)
     f = _targets_of(task.omega, task.n_targets)
-    if not torch.equal(f(middle).nan_to_num(), f(middle).nan_to_num()):
-        raise ValueError(f"Ω of {task.name} gives different values for the same x")
-    if not _differentiable(f, middle):
+    if not rows_alone(f, task.bounds.double()):
+        raise ValueError(_depends(task))
+    if not _differentiable(f, task.bounds.double().mean(0, keepdim=True)):
         f = by_differences(f, 1e-6 * (task.bounds[1] - task.bounds[0]))
         if task.omega_seconds * task.d > QUICK:
             raise ValueError(f"Ω of {task.name} takes {task.omega_seconds:g} s and has no derivatives")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -46,9 +47,14 @@ def fields_of(
         return torch.where(torch.tensor(whole), whole_numbers, ends[0] + (ends[1] - ends[0]) * unit)
 
     if default_target is None or seconds is None:
-        start = time.perf_counter()
-        y_test = omega(sample_prior(8, torch.Generator().manual_seed(0)))
-        seconds = (time.perf_counter() - start) / 8 if seconds is None else seconds
+        x_test, took, y_test = sample_prior(8, torch.Generator().manual_seed(0)), math.inf, torch.empty(0)
+        for _ in range(3):  # other work on the machine may slow down one of them
+            start = time.perf_counter()
+            y_test = omega(x_test)
+            took = min(took, time.perf_counter() - start)
+            if took > 0.5 or seconds is not None:
+                break
+        seconds = took / 8 if seconds is None else seconds
         finite = y_test[y_test.isfinite().all(1)]
         if not len(finite):
             raise ValueError(f"The function of {name} gave no finite number for any of eight designs")
