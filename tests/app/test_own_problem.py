@@ -279,7 +279,7 @@ def test_a_crystal_becomes_a_task_after_one_strain(place, tmp_path):
     test.button(key="problem-test").click().run()
     until(test, "is a task now")
     test.button(key="problem-test").click().run()
-    assert "A problem 'copper' exists already: choose another name" in said(test)
+    assert "You have a problem 'copper' already: go on with it" in said(test)
     registry.refresh()
     task = TASKS["copper"]
     assert task.bounds[1].tolist() == pytest.approx([0.02] * 3 + [0.02 * 2 / 3] * 3)
