@@ -128,7 +128,12 @@ def count_pieces(
         return report(0, False, f"more than {n} boxes are needed", n)
     certified, left = _certified(equation, paving.boxes)
     boxes = joined([certified.box, left], equation.d)
+    late = f"the time for it, {seconds:g} s, ended"
+    if time.perf_counter() - began > seconds:
+        return report(0, False, late, n)
     _, cluster = _components(len(boxes.lo), _touching(boxes, equation))
+    if time.perf_counter() - began > seconds:
+        return report(0, False, late, n)
     least = len(_clusters_with_solution(equation, certified, boxes, cluster))
     if len(left.lo):
         return report(least, False, f"{len(left.lo)} boxes stay undecided", n)
