@@ -65,33 +65,35 @@ def find(request: DesignRequest) -> tuple[DesignRequest, runs.Run]:
 
 with st.container(key="ask"):
     request = coverage.with_fill(widgets.ask(lambda task: panel_of(task).form))
-doubted = doubt(request.task, request.target)
-if doubted:
-    note, button = st.columns([3.2, 1], vertical_alignment="center")
-    note.info(doubt_text(request.task, doubted), icon=":material/explore_off:")
-    button.button(
-        f"Ask for {doubted.text}",
-        key="nearest",
-        on_click=widgets.aim,
-        args=(tuple(doubted.nearest.tolist()),),
-        width="stretch",
-    )
 with st.sidebar:
     motion.ask()
     flicker.prevent()
 own = panel_of(request.task.name)
-request, run = find(request)
-run = own.completed(run)
-share.check_link(request)
-widgets.begun()
+# One container: remarks that come and go would move the bound widgets below, which cuts them off from the address.
+with st.container(key="head"):
+    doubted = doubt(request.task, request.target)
+    if doubted:
+        note, button = st.columns([3.2, 1], vertical_alignment="center")
+        note.info(doubt_text(request.task, doubted), icon=":material/explore_off:")
+        button.button(
+            f"Ask for {doubted.text}",
+            key="nearest",
+            on_click=widgets.aim,
+            args=(tuple(doubted.nearest.tolist()),),
+            width="stretch",
+        )
+    request, run = find(request)
+    run = own.completed(run)
+    share.check_link(request)
+    widgets.begun()
 
-st.markdown(f"#### {headline(run, by_constraints(run, request.target, request.constraints))}")
-if advice := own.advice(request, run):
-    st.caption(advice)
-if note := note_text(run):
-    st.warning(note, icon=":material/flag:")
-if "not_spread" in run.summary:
-    st.caption(plain(run.summary["not_spread"]))
+    st.markdown(f"#### {headline(run, by_constraints(run, request.target, request.constraints))}")
+    if advice := own.advice(request, run):
+        st.caption(advice)
+    if note := note_text(run):
+        st.warning(note, icon=":material/flag:")
+    if "not_spread" in run.summary:
+        st.caption(plain(run.summary["not_spread"]))
 views = {
     "Localization": lambda: localization.show(run, own.figure, own.caption(run), own.any_plane, dark, size),
     "Guess": lambda: guess.show(request.task, run, own.picture, dark, size),

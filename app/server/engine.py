@@ -40,11 +40,12 @@ def wait() -> None:
 
     Meanwhile an empty chart lets the browser fetch and compile Plotly, which is the longest part of its work.
     """
+    # Even if there is nothing to show: a bound widget that moves down the page is cut off from the address.
+    place = st.empty()
     if _warming is None or not _warming.is_alive():
         return
     import pandas  # noqa: F401  Plotly would use the half of it that the other thread has imported so far
 
-    place = st.empty()
     with place.container():
         st.markdown("#### iPage Explorer")
         st.caption("Every design x that achieves a target: Ω(x) = y*")
