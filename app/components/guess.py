@@ -75,7 +75,8 @@ def _play(task: Task, run: Run, picture: Picture, dark: bool, size: Size) -> Non
             f"**Ω(x) = {f'({said})' if len(y[0]) > 1 else said}{unit(run)}**: "
             + ("a hit!" if hit else f"off by {number(error)}{unit(run)}.")
         )
-        st.caption(f"Your best of {len(tries)} {'try' if len(tries) == 1 else 'tries'}: off by {number(min(tries))}.")
+        count = f"{len(tries)} {'try' if len(tries) == 1 else 'tries'}"
+        st.caption(f"Your best of {count}: off by {number(min(tries))}{unit(run)}.")
         st.button("Now watch iPage", type="primary", icon=":material/play_arrow:", key="guess-play", on_click=_leave)
     if st.session_state.pop("guessed", False):
         st.rerun()
