@@ -241,7 +241,8 @@ def test_every_method_has_its_title_on_the_page(app):
     test = app(n="25")
     shown = [option for option in test.selectbox(key="method").options if "trained here" not in option]
     assert shown == [method_name(name) for name in METHODS if "@" not in name]
-    assert METHODS[TASKS["sinewave"].default_method].title in [c.value for c in test.caption]
+    method = TASKS["sinewave"].default_method
+    assert f"{METHODS[method].title}. In commands: `{method}`." in [c.value for c in test.caption]
 
 
 def test_the_csv_is_the_contract_s(app):
