@@ -7,7 +7,7 @@ import streamlit as st
 CSS = """
 <style>
 .stMainBlockContainer { padding: 2.9rem 2.2rem 3rem; max-width: 1720px; }
-.stMainBlockContainer > [data-testid="stVerticalBlock"], .st-key-ask { gap: 0.55rem; }
+.stMainBlockContainer > [data-testid="stVerticalBlock"], .st-key-ask, .st-key-head { gap: 0.55rem; }
 @media (max-width: 640px) { .stMainBlockContainer { padding: 3.6rem 1rem 2rem; } }
 /* Components that show nothing. */
 .st-key-viewport, .st-key-reach, .st-key-motion, .st-key-flicker, .st-key-back {

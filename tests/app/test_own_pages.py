@@ -236,7 +236,8 @@ def test_a_model_trained_here_joins_the_list(place):
     test.button(key="explore-1").click().run()
     assert not test.exception
     assert test.selectbox(key="method").value == "prior-lm@sinewave-1"
-    assert "trained here: sinewave-1" in said(test)
+    assert "trained here: sinewave-1" in method_name("prior-lm@sinewave-1")
+    assert "In commands: `prior-lm@sinewave-1`." in said(test)
 
 
 def test_train_says_what_does_not_go_together(place):
