@@ -10,7 +10,7 @@ import torch
 
 from ipage_core.benchmark.metrics import nearest_distances
 from ipage_core.benchmark.references import WITHIN, loop_gaps, reference
-from ipage_core.benchmark.scope import COSTLY, Scope, loaded, there
+from ipage_core.benchmark.scope import Scope, loaded, there
 from ipage_core.inference.coverage import percent
 from ipage_core.inference.pipeline import design
 from ipage_core.runtime.executor import Item, Result
@@ -26,12 +26,12 @@ MEASURED = ("hits", "fill", "mean", "minimum", "share", "evenness")
 
 
 def items(scope: Scope) -> list[Item]:
-    """One item per count and seed, few designs first, for tasks with a closed form; no costly methods."""
+    """One item per count and seed, few designs first, for tasks with a closed form."""
     results_so_far = []
     seeds = range(scope.repeats or (1 if scope.quick else SEEDS))
     for seed in seeds:
         for task in (name for name in scope.tasks if name in WITHIN):
-            for method in (name for name in scope.methods if name not in COSTLY):
+            for method in scope.methods:
                 for models, weights, trained in there(scope, task, method)[:1]:
                     for sampling in scope.sampled(method):
                         for spread in ("off", "box") if (method, sampling) == SPREAD else ("off",):
