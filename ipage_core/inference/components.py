@@ -141,6 +141,8 @@ def count_pieces(
     if not ((certified.patch.lo >= low) & (certified.patch.hi <= high)).all():
         return report(least, False, "it meets the walls of the box", n)
     most, _ = _components(len(boxes.lo), _sharing(equation, certified))
+    if least > most:
+        return report(0, False, "rounding hides which boxes touch", n)
     if least != most:
         return report(least, False, f"between {least} and {most}", n)
     return report(least, True, "", n)
@@ -313,13 +315,14 @@ def _meeting(a: Interval, b: Interval, equation: Equation) -> Tensor:
 
     Small and large boxes are searched separately: one large box would make all small ones candidates.
     """
-    pairs = [torch.empty(0, 2, dtype=torch.int64)]
+    pairs, low = [torch.empty(0, 2, dtype=torch.int64)], equation.bounds[0]
+    rounding = 1e-12 + float((equation.bounds.abs().amax(0) / equation.width).max()) * 1e-15
     for i, one in _by_size(a, equation):
-        tree = cKDTree((rows(a, i).mid() / equation.width).numpy())
+        tree = cKDTree(((rows(a, i).mid() - low) / equation.width).numpy())
         for j, other in _by_size(b, equation):
-            others = cKDTree((rows(b, j).mid() / equation.width).numpy())
+            others = cKDTree(((rows(b, j).mid() - low) / equation.width).numpy())
             near = tree.sparse_distance_matrix(
-                others, (one + other) * (1 + 1e-6) + 1e-12, p=np.inf, output_type="coo_matrix"
+                others, (one + other) * (1 + 1e-6) + rounding, p=np.inf, output_type="coo_matrix"
             )
             left, right = i[torch.from_numpy(near.row).long()], j[torch.from_numpy(near.col).long()]
             meets = ((a.lo[left] <= b.hi[right]) & (b.lo[right] <= a.hi[left])).all(1)

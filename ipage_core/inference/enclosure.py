@@ -170,7 +170,7 @@ class Condition(Enclosure):
         return Condition(Interval(1 - self.value.hi, 1 - self.value.lo), self.gradient)
 
     def __and__(self, other: Any) -> Condition:
-        a, b = self.value, _lift(other).value
+        a, b = self.value, _condition(other).value
         return Condition.of((a.lo > 0) & (b.lo > 0), (a.hi < 1) | (b.hi < 1), _inputs(self, _lift(other)))
 
     def __or__(self, other: Any) -> Condition:
@@ -190,6 +190,10 @@ def _jumps(undecided: Tensor, d: int) -> Interval:
 
 
 def _condition(value: Any) -> Condition:
+    if not _decides(value):
+        raise NoRule(
+            "no proof available: there is no interval rule for 'and', 'or', 'not' of numbers, only of conditions"
+        )
     lifted = _lift(value)
     return Condition(lifted.value, lifted.gradient)
 
@@ -270,7 +274,7 @@ def _together(a: Interval | None, b: Interval | None) -> Interval | None:
 
 
 def _add(a: Any, b: Any, *, alpha: float = 1) -> Enclosure:
-    if _decides(a) and _decides(b):
+    if (_decides(a) or isinstance(a, bool)) and (_decides(b) or isinstance(b, bool)):
         raise NoRule("no proof available: there is no interval rule for the sum of two conditions")
     a, b = _lift(a), _lift(b) if alpha == 1 else _multiply(b, alpha)
     value = a.value + b.value
@@ -358,13 +362,13 @@ def _cumsum(x: Enclosure, dim: int) -> Enclosure:
 def _unsqueeze(x: Enclosure, dim: int) -> Enclosure:
     inner = dim if dim >= 0 else dim - 1
     gradient = None if x.gradient is None else x.gradient.each(lambda t: t.unsqueeze(inner))
-    return Enclosure(x.value.each(lambda t: t.unsqueeze(dim)), gradient)
+    return type(x)(x.value.each(lambda t: t.unsqueeze(dim)), gradient)
 
 
 def _reshape(x: Enclosure, *shape: Any) -> Enclosure:
     value = x.value.each(lambda t: t.reshape(*shape))
     gradient = x.gradient
-    return Enclosure(value, gradient and gradient.each(lambda t: t.reshape(*value.lo.shape, t.shape[-1])))
+    return type(x)(value, gradient and gradient.each(lambda t: t.reshape(*value.lo.shape, t.shape[-1])))
 
 
 def _linear(x: Enclosure, weight: Tensor, bias: Tensor | None = None) -> Enclosure:

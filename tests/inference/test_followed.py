@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from ipage_core.inference.components import count_pieces
 from ipage_core.inference.enclosure import NoRule
 from ipage_core.inference.followed import follows, rows_alone
 from ipage_core.inference.paving import Equation
@@ -124,3 +125,26 @@ def test_designs_that_come_close_to_a_target_that_none_has_are_no_contradiction(
     assert result.proof is not None
     assert result.proof.empty
     assert "no design in the box has exactly this target; those that count come close enough" in result.sentence()
+
+
+@pytest.mark.parametrize(
+    "omega",
+    [
+        lambda x: torch.where(torch.logical_not(x[:, :1]), x[:, 1:], x[:, 1:] + 5),
+        lambda x: torch.logical_and(x[:, :1], x[:, 1:] > 0) * x[:, :1],
+        lambda x: ((x[:, 0] > 0).reshape(-1, 1) + (x[:, 1] > 0).reshape(-1, 1)) * x[:, :1],
+        lambda x: ((x[:, 0] > 0).unsqueeze(1) + True) * x[:, :1],
+    ],
+    ids=["not", "and", "reshaped", "constant"],
+)
+def test_what_is_no_condition_is_refused(omega):
+    with pytest.raises(NoRule, match="conditions"):
+        Equation(omega, torch.tensor([0.5]), BOX)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e7, 1.7e9])
+def test_boxes_far_from_zero_touch(offset):
+    box = torch.tensor([[offset, 0.0], [offset + 3, 1.0]], dtype=torch.float64)
+    line = Equation(lambda x: x[:, 1:] + 0.2 * (x[:, :1] - offset), torch.tensor([0.53]), box)
+    pieces = count_pieces(line)
+    assert pieces.least <= 1, pieces.sentence()
