@@ -7,13 +7,19 @@ enclosure is that of the exact function in the code, with its constants in float
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
 
 from ipage_core.inference.intervals import RANGES, SLOPES, Interval, power
+
+DOMAINS = {"sqrt": 0.0, "log": 0.0, "log1p": -1.0}
+"""From where on these functions have values."""
+_seen: ContextVar[set[str] | None] = ContextVar("seen", default=None)
 
 
 class NoRule(ValueError):
@@ -25,6 +31,29 @@ def _refuse(what: str) -> Callable[..., NoReturn]:
         raise NoRule(f"no proof available: there is no interval rule for {what}")
 
     return refuse
+
+
+@contextmanager
+def defined_where_it_decides() -> Iterator[None]:
+    """Refuse code that compares, or takes the larger, if a root or logarithm in it lacks values in a part of the boxes.
+
+    Where a part has no value, PyTorch gives NaN or takes a comparison for false; the enclosures are of the rest alone.
+    """
+    seen: set[str] = set()
+    token = _seen.set(seen)
+    try:
+        yield
+    finally:
+        _seen.reset(token)
+    if len(seen) > 1:
+        raise NoRule(
+            "no proof available: Ω compares values, and a root or logarithm in it has none in a part of the box"
+        )
+
+
+def _note(what: str) -> None:
+    if (seen := _seen.get()) is not None:
+        seen.add(what)
 
 
 class Enclosure:
@@ -199,11 +228,13 @@ def _condition(value: Any) -> Condition:
 
 
 def _less(a: Any, b: Any) -> Condition:
+    _note("compares")
     a, b = _lift(a), _lift(b)
     return Condition.of(a.value.hi < b.value.lo, a.value.lo >= b.value.hi, _inputs(a, b))
 
 
 def _equal(a: Any, b: Any) -> Condition:
+    _note("compares")
     a, b = _lift(a), _lift(b)
     x, y = a.value, b.value
     never = (x.hi < y.lo) | (y.hi < x.lo)
@@ -250,6 +281,7 @@ def _slopes(part: Enclosure, d: int) -> Interval:
 
 def _larger(a: Any, b: Any) -> Enclosure:
     """The larger one; where both may be, the hull of their slopes, because it does not jump."""
+    _note("compares")
     a, b = _lift(a), _lift(b)
     value = Interval(torch.maximum(a.value.lo, b.value.lo), torch.maximum(a.value.hi, b.value.hi))
     yes, no = a.value.lo > b.value.hi, a.value.hi < b.value.lo
@@ -299,6 +331,10 @@ def _multiply(a: Any, b: Any) -> Enclosure:
 
 
 def _elementwise(name: str, x: Enclosure) -> Enclosure:
+    if name == "relu":
+        _note("compares")
+    elif name in DOMAINS and bool((x.value.lo < DOMAINS[name] - 1e-300).any()):  # rounding moves 0 by less
+        _note("has no value")
     value = RANGES[name](x.value)
     gradient = None if x.gradient is None else _wider(SLOPES[name](x.value, value)) * x.gradient
     return Enclosure(value, gradient)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from ipage_core.inference.enclosure import Enclosure, NoRule
+from ipage_core.inference.enclosure import Enclosure, NoRule, defined_where_it_decides
 from ipage_core.inference.intervals import Interval
 
 AT_ONCE = 8192
@@ -49,7 +49,8 @@ class Equation:
             raise NoRule(f"no proof available: {self.d} coordinates are too many boxes; at most {MOST_COORDINATES}")
         self.width = self.bounds[1] - self.bounds[0]
         try:
-            self.misfit(Interval(*self.bounds[:, None]), gradient=True)
+            with defined_where_it_decides():
+                self.misfit(Interval(*self.bounds[:, None]), gradient=True)
         except NoRule:
             raise
         except Exception as error:  # f may raise anything, because an Enclosure is not a tensor

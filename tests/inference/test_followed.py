@@ -148,3 +148,35 @@ def test_boxes_far_from_zero_touch(offset):
     line = Equation(lambda x: x[:, 1:] + 0.2 * (x[:, :1] - offset), torch.tensor([0.53]), box)
     pieces = count_pieces(line)
     assert pieces.least <= 1, pieces.sentence()
+
+
+@pytest.mark.parametrize(
+    "omega",
+    [
+        lambda x: torch.maximum(x[:, 1:] + 10, torch.sqrt((x[:, :1] - 0.503) ** 2 - 1e-10)),
+        lambda x: torch.where(torch.sqrt((x[:, :1] - 0.503) ** 2 - 1e-12) < 2, x[:, 1:], x[:, 1:] + 10),
+        lambda x: x[:, 1:] + torch.relu(torch.log(x[:, :1])),
+        lambda x: x[:, 1:] + torch.log1p(x[:, :1] - 1).clamp(min=-1),
+    ],
+    ids=["maximum", "where", "relu", "clamp"],
+)
+def test_comparing_what_has_no_value_is_refused(omega):
+    with pytest.raises(NoRule, match="compares values"):
+        Equation(omega, torch.tensor([0.5]), BOX)
+
+
+def test_comparing_beside_roots_that_have_values_is_followed():
+    for omega in (
+        lambda x: torch.maximum(x[:, 1:], torch.linalg.vector_norm(x, dim=1)[:, None]),
+        lambda x: torch.where(torch.sqrt(x[:, :1] + 2) < 1.2, x[:, 1:], x[:, 1:] * 2),
+        lambda x: torch.sqrt(x[:, :1]) + x[:, 1:],
+    ):
+        equation = Equation(omega, torch.tensor([0.5]), BOX)
+        assert follows(equation, equation.f)
+
+
+def test_the_unit_of_omega_makes_no_difference():
+    right = Equation(lambda x: 1e-12 * x[:, :1] * x[:, 1:], torch.tensor([1e-13]), BOX)
+    assert follows(right, right.f)
+    assert not follows(right, lambda x: right.f(x) + 1e-14)
+    assert not rows_alone(lambda x: 1e-12 * noisy(x), BOX)
