@@ -118,26 +118,24 @@ def refuse_overwriting(arguments: argparse.Namespace) -> None:
             )
 
 
-def distance(text: str) -> float:
-    """A distance in box widths."""
+def _below(text: str, most: float, accepted: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = 0.0
-    if 0 < value < 10:
+    if 0 < value < most:
         return value
-    raise argparse.ArgumentTypeError(f"'{text}' is not accepted: a distance above 0, in box widths, e.g. 0.06")
+    raise argparse.ArgumentTypeError(f"'{text}' is not accepted: {accepted}")
+
+
+def distance(text: str) -> float:
+    """A distance in box widths."""
+    return _below(text, 10, "a distance above 0, in box widths, e.g. 0.06")
 
 
 def seconds(text: str) -> float:
     """A time limit in seconds."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if 0 < value < 1e9:
-        return value
-    raise argparse.ArgumentTypeError(f"'{text}' is not accepted: a number of seconds above 0, e.g. 20")
+    return _below(text, 1e9, "a number of seconds above 0, e.g. 20")
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

@@ -32,6 +32,15 @@ def app(monkeypatch):
 
 
 @pytest.fixture
+def queue():
+    """A queue that no page shows; its jobs are cancelled at the end."""
+    one = jobs.Queue()
+    yield one
+    for job in list(one.jobs):
+        one.cancel(job)
+
+
+@pytest.fixture
 def dft_queue(monkeypatch, tmp_path):
     """A queue of its own for DFT, as if GPAW were there; ``jobs.COMMAND`` is the process to replace."""
     monkeypatch.setenv("IPAGE_CACHE", str(tmp_path))

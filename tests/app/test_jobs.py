@@ -6,15 +6,14 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from app.workers import jobs, process
 from ipage_core.tasks.crystal import dft
+from tests.support.dft_jobs import lattices, until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CHILD = """
@@ -36,26 +35,6 @@ GOOD, BAD, BROKEN, SLOW = 4.0, 7.5, 8.5, 9.5
 def child(monkeypatch, tmp_path):
     monkeypatch.setenv("IPAGE_CACHE", str(tmp_path))
     monkeypatch.setattr(jobs, "COMMAND", ["-c", textwrap.dedent(CHILD)])
-
-
-@pytest.fixture
-def queue():
-    one = jobs.Queue()
-    yield one
-    for job in list(one.jobs):
-        one.cancel(job)
-
-
-def lattices(*a):
-    return np.array([[x, 4, 4, 90, 90, 90] for x in a], dtype=float)
-
-
-def until(queue, condition, seconds=20):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "nothing happens"
-        time.sleep(0.02)
-        queue.poll()
 
 
 def gone(group):

@@ -1,7 +1,6 @@
 """DFT jobs of the server on a Dask cluster: two workers, one killed, no common file system, a stand-in for GPAW."""
 
 import os
-import time
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from ipage_core.cli.main import main
 from ipage_core.tasks.crystal import dft
 from ipage_core.tasks.silicon import operator
 from tests.support.dask_cluster import dask_cluster
+from tests.support.dft_jobs import lattices, until
 
 ROOT = Path(__file__).resolve().parents[2]
 GPAW = '''
@@ -55,26 +55,6 @@ def place(monkeypatch, tmp_path):
     return tmp_path
 
 
-@pytest.fixture
-def queue():
-    one = jobs.Queue()
-    yield one
-    for job in list(one.jobs):
-        one.cancel(job)
-
-
-def lattices(*a):
-    return np.array([[x, 4, 4, 90, 90, 90] for x in a], dtype=float)
-
-
-def until(queue, condition, seconds=120):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "nothing happens"
-        time.sleep(0.05)
-        queue.poll()
-
-
 @pytest.mark.slow
 def test_two_workers_and_one_killed_give_the_results_of_this_machine(place, queue, monkeypatch):
     x = lattices(*np.linspace(3.6, 4.2, 8).round(3), 4.3)
@@ -82,9 +62,9 @@ def test_two_workers_and_one_killed_give_the_results_of_this_machine(place, queu
     with dask_cluster(place, there) as (address, workers):
         monkeypatch.setenv(jobs.SCHEDULER, address)
         job = queue.add(tuple(range(9)), x)
-        until(queue, lambda: len(job.results) >= 2)
+        until(queue, lambda: len(job.results) >= 2, seconds=120)
         workers[0].kill()
-        until(queue, lambda: not job.active)
+        until(queue, lambda: not job.active, seconds=120)
         assert (job.state, job.message) == ("done", "")
     ran_on = {int(pid) for pid in (place / "trace").read_text().split()}
     assert ran_on <= {process.pid for process in workers}, "this machine computed"
@@ -94,7 +74,7 @@ def test_two_workers_and_one_killed_give_the_results_of_this_machine(place, queu
     monkeypatch.delenv(jobs.SCHEDULER)
     monkeypatch.setenv("SLOW", "0")
     again = queue.add((0, 1), x[:2])
-    until(queue, lambda: not again.active)
+    until(queue, lambda: not again.active, seconds=120)
     assert again.results == {i: job.results[i] for i in range(2)}
     assert {int(pid) for pid in (place / "trace").read_text().split()} == ran_on, "nothing was computed again"
 
@@ -109,7 +89,7 @@ def test_two_workers_and_one_killed_give_the_results_of_this_machine(place, queu
 def test_a_scheduler_that_is_not_there_is_one_sentence(place, queue, monkeypatch, address, why):
     monkeypatch.setenv(jobs.SCHEDULER, address)
     job = queue.add((0,), lattices(4.0))
-    until(queue, lambda: not job.active)
+    until(queue, lambda: not job.active, seconds=120)
     assert job.state == "failed"
     assert why in job.message
 
