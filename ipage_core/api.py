@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from ipage_core import registry
+from ipage_core.problem.options import from_python
 from ipage_core.problem.request import DesignRequest
+from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task
 from ipage_core.runtime.bar import progress_bar
 
@@ -38,7 +40,7 @@ class Model:
     device: str = "cpu"
     cards: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
 
-    def design(self, target: Any, n: int = 100, **settings: Any) -> Solutions:
+    def design(self, target: Any, n: int = 100, **settings: Any) -> Any:
         """Find n designs for a target with these networks.
 
         Parameters
@@ -53,6 +55,7 @@ class Model:
         Returns
         -------
         Solutions
+            Or what :func:`design` returns for goals.
 
         Raises
         ------
@@ -125,9 +128,22 @@ def tasks() -> dict[str, Task]:
     return registry.tasks()
 
 
+@overload
+def design(
+    task: str | Task,
+    target: Mapping[str, Any],
+    n: int = ...,
+    *,
+    model: Model | str | Path | None = ...,
+    **settings: Any,
+) -> Any: ...
+@overload
+def design(
+    task: str | Task, target: Any, n: int = ..., *, model: Model | str | Path | None = ..., **settings: Any
+) -> Solutions: ...
 def design(
     task: str | Task, target: Any, n: int = 100, *, model: Model | str | Path | None = None, **settings: Any
-) -> Solutions:
+) -> Any:
     """Find n designs x with Ω(x) = target.
 
     A progress bar shows the progress of a slow Ω.
@@ -138,18 +154,22 @@ def design(
         A task, or its name in :func:`tasks`.
     target : number, sequence, dict or str
         A number, a sequence with one entry for each property, a dict by property, or text as on the command line. A
-        tuple (low, high) is an interval.
+        tuple (low, high) is an interval. Entries of a dict may also be text: '0.3±0.01', '<=0.5', 'minimize'. The
+        properties of cells are those of the command line: ``{"E_x": 0.3, "nu_xy": "-0.4±0.02"}``.
     n : int
         Number of designs.
     model : Model, str or Path, optional
         A trained model, or its folder. Default: the networks that ship with the program.
     **settings
         Fields of :class:`~ipage_core.problem.request.DesignRequest`: ``method``, ``sampling``, ``seed``,
-        ``constraints``, ``start``, ``omega_evals``, ``finish``, ``verify``, ``spread``, ``fill``, …
+        ``constraints``, ``start``, ``omega_evals``, ``finish``, ``verify``, ``spread``, ``fill``, …; for cells also
+        ``mesh``, ``side``, ``feature``, ``cell_mm``, ``starts`` and ``localize_on``, as on the command line.
 
     Returns
     -------
     Solutions
+        For several properties of a cell :class:`~ipage_core.tasks.cells.goal_design.GoalDesigns`, which prints itself,
+        converts and exports likewise.
 
     Raises
     ------
@@ -163,6 +183,10 @@ def design(
     (20, 20)
     >>> len(design("sinewave", (0.4, 0.6), n=20, constraints=["x1 >= 0"]))
     20
+    >>> cells = design("architecture", {"E_x": "0.3±0.01", "E_y": "<=0.2"}, n=2)
+    >>> print(cells)
+    2 designs of architecture for E_x=0.3±0.01, E_y<=0.2
+      2 of 2 cells meet every goal, by finite elements at one element a pixel; no wall and no gap is thinner than ...
     """
     from ipage_core.inference.verification import omega_bar
 
@@ -172,13 +196,27 @@ def design(
     if model is not None:
         settings.setdefault("method", model.method)
     accepted = [name for name in DesignRequest.__dataclass_fields__ if name not in ("task", "target", "n", "targets")]
+    accepted += problem.goal_settings
     if unknown := [name for name in settings if name not in accepted]:
         raise ValueError(f"The setting '{unknown[0]}' is not known; accepted: {', '.join(accepted)}")
-    request = DesignRequest.of(problem, target, n=n, **settings)
     if model is not None and model.task.name != problem.name:
         raise ValueError(f"The model is for {model.task.name}, not for {problem.name}")
+    if problem.design_goals is not None:
+        options = from_python(problem, target, n, settings | ({} if model is None else _networks(model)))
+        with omega_bar():
+            if (designs := problem.design_goals(options)) is not None:
+                return designs
+        settings = {name: value for name, value in settings.items() if name not in problem.goal_settings}
+        target = Target.from_goals(problem, options.goal) if isinstance(target, Mapping) else target
+    request = DesignRequest.of(problem, target, n=n, **settings)
     with omega_bar():
         return request.run() if model is None else request.run(model._loaded())
+
+
+def _networks(model: Model) -> dict[str, Any]:
+    """The options that a model sets; the networks that ship are the defaults."""
+    shipped = model.folder is None and model.method == model.task.default_method
+    return {"method": None} if shipped else {"model": model.folder, "method": model.method}
 
 
 def load(

@@ -109,6 +109,11 @@ def _target(task: Task, arguments: argparse.Namespace, frame: pd.DataFrame) -> T
             wanted = ", ".join(task.property_labels[: task.n_targets])
             raise ValueError(f"--target '{arguments.target}': accepted: {task.n_targets} finite number(s) ({wanted})")
         return torch.tensor(values, dtype=torch.float64)
+    if "goals" in frame:
+        raise ValueError(
+            f"{arguments.designs} holds designs for goals ({frame['goals'].iloc[0]}), not for a target of {task.name}; "
+            f"accepted: --target as well, {task.property_labels[0]}"
+        )
     if not set(columns) <= set(frame):
         raise ValueError(f"{arguments.designs} lacks the column(s) {', '.join(columns)}; accepted: --target as well")
     targets = torch.tensor(frame[columns].to_numpy(float))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from ipage_core.cli import tables
@@ -25,7 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Write the designs with ``surrogate1`` … beside them."""
+    """Write the designs with ``surrogate1`` … beside them, in the units of their targets or goals."""
     import torch
 
     task = find_task(arguments.task, arguments.model)
@@ -33,6 +34,14 @@ def run(arguments: argparse.Namespace) -> None:
     if method.surrogate is None:
         raise ValueError(f"method '{method.name}' has no surrogate to predict with; 'ipage' has")
     table = tables.read(arguments.designs, arguments)
+    if task.predict_table is not None:
+        surrogate = method.surrogate
+        read = task.predict_table(table.frame, lambda x: surrogate(x.to(method.device, torch.float32)))
+        if read is not None:
+            write_csv(read[0], arguments.out)
+            print(f"{task.title}: {read[1]}.", file=sys.stderr)
+            print(json.dumps({"n": len(read[0]), "method": method.name}))
+            return
     x, frame = tables.designs(task, arguments.designs, table), table.frame
     with torch.no_grad():
         predicted = method.surrogate(x.to(method.device, torch.float32)).cpu()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 Kind = Literal["exactly", "at least", "at most", "between", "minimize", "maximize", "anything"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 LARGEST = 1e18
 """Largest tolerance, and largest number that a form takes: its square is finite in float32."""
 GOALS = "NAME=5, NAME=5±0.1 (or 5+-0.1, 5±2%), NAME<=3, NAME>=3, NAME=0.4:0.6, minimize NAME or maximize NAME"
+VALUES = "5, 5±0.1 (or 5+-0.1, 5±2%), <=3, >=3, 0.4:0.6, minimize, maximize, anything"
 _OPTIMUM = re.compile(r"(minimi[sz]e|maximi[sz]e|anything)\s+(.+)", re.IGNORECASE)
 _WEIGHT = re.compile(r"(.*\S)\s+weight\s+(\S+)")
 _CHAIN = re.compile(r"([^<>=]+)<=([^<>=]+)<=([^<>=]+)")
@@ -67,6 +68,19 @@ class Goal:
         kind: Kind = "at most" if math.isinf(low) else "at least" if math.isinf(high) else "between"
         return cls(kind if low != high else "exactly", float(low), float(high))
 
+    def named(self, name: str) -> str:
+        """The goal for the property ``name`` as ``--goal`` reads it; empty for anything.
+
+        >>> Goal.exactly(5, 0.1).named("sag")
+        'sag=5.0±0.1'
+        """
+        if self.kind == "anything":
+            return ""
+        weight = f" weight {self.weight!r}" if self.weight != 1 else ""
+        if self.kind in ("minimize", "maximize"):
+            return f"{self.kind} {name}{weight}"
+        return f"{name}={self.text}" + (f"±{self.tolerance!r}" if self.tolerance is not None else "") + weight
+
     @property
     def text(self) -> str:
         """As ``--target`` reads it: '5.0', '0.4:0.6', '1.5:', or ':' for anything."""
@@ -74,6 +88,29 @@ class Goal:
             return self.kind
         low, high = (repr(end) if math.isfinite(end) else "" for end in (self.low, self.high))
         return low if self.low == self.high else f"{low}:{high}"
+
+
+def read_goal(value: Any) -> Goal:
+    """A goal from a number, a pair (low, high), a Goal, or text: '5', '5±0.1', '0.4:0.6', '<=3', 'minimize'.
+
+    Raises:
+        TypeError, ValueError: none of these.
+    """
+    if isinstance(value, Goal):
+        return value
+    if isinstance(value, tuple | list) and len(value) == 2:
+        return Goal.between(*(math.nan if end is None else float(end) for end in value))
+    if not isinstance(value, str):
+        return Goal.exactly(float(value))
+    text = value.strip()
+    if re.fullmatch(r"minimi[sz]e|maximi[sz]e|anything", text, re.IGNORECASE):
+        return expression(f"{text} NAME")[1]
+    if ":" in text:
+        return interval(text)
+    try:
+        return expression(f"NAME{'' if text[:1] in '<>=≤≥' else '='}{text}")[1]
+    except ValueError:
+        raise ValueError(f"'{value}' is neither a number nor a goal") from None
 
 
 def interval(text: str) -> Goal:

@@ -262,7 +262,7 @@ class DesignRequest:
         return [
             f"--goal={expression}"
             for label, goal in zip(self.task.property_labels, goals, strict=False)
-            if (expression := _goal_text(label.split(" [")[0], goal))
+            if (expression := goal.named(label.split(" [")[0]))
         ]
 
 
@@ -273,15 +273,6 @@ def goal_of(kind: Kind, y: float, up_to: float) -> Goal:
     if kind in ("minimize", "maximize", "anything"):
         return Goal(kind)
     return Goal(kind, -math.inf if kind == "at most" else y, {"between": up_to, "at most": y}.get(kind, math.inf))
-
-
-def _goal_text(name: str, goal: Goal) -> str:
-    if goal.kind == "anything":
-        return ""
-    weight = f" weight {goal.weight!r}" if goal.weight != 1 else ""
-    if goal.kind in ("minimize", "maximize"):
-        return f"{goal.kind} {name}{weight}"
-    return f"{name}={goal.text}" + (f"±{goal.tolerance!r}" if goal.tolerance is not None else "") + weight
 
 
 def _number(query: Mapping[str, str], key: str, default: float) -> float:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ipage_core.problem.goal import GOALS, Goal, expression, interval
+from ipage_core.problem.goal import GOALS, Goal, expression, interval, read_goal
 from ipage_core.problem.names import find
 from ipage_core.runtime.lazy import torch
 
@@ -242,14 +241,8 @@ def _check_count(task: Task, goals: Sequence[Goal], given: Any) -> None:
 
 def _goal(task: Task, value: Any, given: Any) -> Goal:
     """A goal from a number, a pair (low, high), text or a goal."""
-    if isinstance(value, Goal):
-        return value
     try:
-        if isinstance(value, str):
-            return interval(value)
-        if isinstance(value, tuple | list) and len(value) == 2:
-            return Goal.between(*(math.nan if end is None else float(end) for end in value))
-        return Goal.exactly(float(value))
+        return read_goal(value)
     except (TypeError, ValueError) as error:
         wanted = ", ".join(task.property_labels[: task.n_targets])
         raise ValueError(

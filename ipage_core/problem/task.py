@@ -177,6 +177,11 @@ class Task:
     """
     design_goals: Callable[[Any], Any] | None = None
     """(options of the command ``design``) → designs for goals beyond the targets; None: goals are targets."""
+    goal_settings: tuple[str, ...] = ()
+    """Names of the options that only ``design_goals`` reads."""
+    predict_table: Callable[[pd.DataFrame, Callable[[Tensor], Tensor]], tuple[pd.DataFrame, str] | None] | None = None
+    """(table of designs, surrogate) → the table with predictions, and in a sentence what they are; None: the surrogate
+    predicts the targets. For designs of goals beyond the targets."""
     note_accuracy: Callable[[str, dict[str, Any]], None] | None = None
     """(model, accuracy) is called after a model in ``models_folder`` is trained."""
 

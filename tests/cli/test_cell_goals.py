@@ -10,7 +10,8 @@ import pytest
 import trimesh
 
 from ipage_core.cli.main import main
-from ipage_core.tasks.cells.modulus import E_X_SD
+from ipage_core.tasks.cells.goal_prediction import predict_table
+from ipage_core.tasks.cells.modulus import E_X_MEAN, E_X_SD
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
@@ -64,6 +65,14 @@ def test_goals_of_cells(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> N
         (["--goal", "E_x=0.3", "--verify", "none"], "verifies every design"),
         (["--goal", "E_x=0.3", "--starts", "nearest,luck"], "luck"),
         (["--goal", "nu_xy=0.3", "--starts", "posterior"], "goal on E_x"),
+        (["--goal", "nu_xy=0.3", "--starts", "given"], "nearest, noise, motif, posterior"),
+        (["--goal", "E_x=0.3", "--goal", "E_x>=0.5"], "contradict each other: no E_x meets both"),
+        (["--goal", "E_x=0.3", "--constrain", "E_x<=0.2"], "contradict"),
+        (["--goal", "E_x=0.3", "--goal", "minimize volume", "--goal", "maximize volume"], "contradict"),
+        (["--goal", "nu_xy=-3", "--goal", "E_y>=0.3"], "at most 1.83"),
+        (["--goal", "nu_yx>=2", "--goal", "E_x>=0.5", "--goal", "E_y<=0.5"], "below √(E_y/E_x)"),
+        (["--goal", "E_x=0.3 weight 2"], "weight"),
+        (["--goal", "minimize nothing"], "'nothing' is not known"),
     ],
 )
 def test_bad_goals_are_one_sentence(
@@ -120,3 +129,40 @@ def test_files_take_layout_and_material(capsys: pytest.CaptureFixture[str], tmp_
         code, _, err = run(capsys, *export, *options)
         assert code == 2
         assert len(err.strip().splitlines()) == 1
+
+
+def test_predictions_have_the_units_of_the_goals(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path, predicted = tmp_path / "cells.csv", tmp_path / "predicted.csv"
+    goals = ("--goal", "nu_xy<=0.4", "--goal", "E_x=0.3", "--goal", "E_y=0.5±0.02")
+    assert run(capsys, "design", "architecture", *goals, "--n", 2, "--feature", 1, "--out", path)[0] == 0
+    code, _, err = run(capsys, "predict", "architecture", path, "--out", predicted)
+    assert code == 0
+    assert "E_x and E_y, in units of E_s" in err
+    assert "no other property" in err
+    frame = pd.read_csv(predicted)
+    assert frame["surrogate1"].isna().all()
+    np.testing.assert_allclose(frame["surrogate2"], frame["E_x"], atol=0.03)
+    np.testing.assert_allclose(frame["surrogate3"], frame["E_y"], atol=0.03)
+    assert (frame["E_x predicted"] == frame["surrogate2"]).all()
+    assert (frame["E_y predicted"] == frame["surrogate3"]).all()
+    # As a plain table of designs, the same cells get the task's own target, a z-score.
+    frame[["sample", *(f"x{j + 1}" for j in range(1024))]].to_csv(tmp_path / "plain.csv", index=False)
+    assert run(capsys, "predict", "architecture", tmp_path / "plain.csv", "--out", tmp_path / "z.csv")[0] == 0
+    z = pd.read_csv(tmp_path / "z.csv")["surrogate1"]
+    np.testing.assert_allclose(E_X_MEAN + E_X_SD * z, frame["E_x predicted"], atol=1e-6)
+
+
+def test_a_network_of_32_pixels_predicts_no_finer_cell() -> None:
+    table = pd.DataFrame(np.ones((1, 48**2)), columns=[f"x{j + 1}" for j in range(48**2)])
+    with pytest.raises(ValueError, match="32 pixels a side, not of 48"):
+        predict_table(table.assign(goals="E_x=0.3±0.01", mesh="pixel"), lambda x: x[:, :1])
+
+
+def test_designs_for_goals_are_none_for_a_target_of_the_task(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    table = pd.DataFrame(np.ones((1, 1024)), columns=[f"x{j + 1}" for j in range(1024)])
+    table.assign(target1=0.3, y1=1.0, goals="E_x=0.3±0.01", mesh="pixel").to_csv(tmp_path / "cells.csv", index=False)
+    code, _, err = run(capsys, "coverage", "architecture", tmp_path / "cells.csv")
+    assert code == 2
+    assert "holds designs for goals (E_x=0.3±0.01)" in err

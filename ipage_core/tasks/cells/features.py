@@ -65,11 +65,13 @@ def parse_feature(text: str, cell_mm: float, side: int) -> int:
     """
     said = text.strip().lower()
     try:
-        if said.endswith("mm"):
-            return feature_pixels(float(said.removesuffix("mm")), cell_mm, side)
-        return int(said.removesuffix("px"))
-    except ValueError as error:
-        raise ValueError(f"--feature '{text}': {error}; accepted: pixels (2) or millimetres (0.6mm)") from None
+        in_mm = said.endswith("mm")
+        number = float(said.removesuffix("mm")) if in_mm else int(said.removesuffix("px"))
+    except ValueError:
+        raise ValueError(
+            f"the smallest feature '{text}' is not understood; accepted: whole pixels (2) or millimetres (0.6mm)"
+        ) from None
+    return feature_pixels(number, cell_mm, side) if in_mm else int(number)
 
 
 def feature_pixels(feature_mm: float, cell_mm: float, side: int) -> int:

@@ -11,12 +11,17 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
+from ipage_core.problem.goal import Goal as WantedGoal
+from ipage_core.runtime.files import replacing, spreadsheet_safe
 from ipage_core.tasks.cells import constraints
 from ipage_core.tasks.cells.dataset import SIDE
 from ipage_core.tasks.cells.descent import CellSpace
@@ -25,47 +30,32 @@ from ipage_core.tasks.cells.goal_table import columns as table_columns
 from ipage_core.tasks.cells.goal_table import squared_errors, z_score
 from ipage_core.tasks.cells.goals import Goal, Goals, Kind
 from ipage_core.tasks.cells.mesh import Mesh, stiffness
-from ipage_core.tasks.cells.properties import cell_property, default_tolerance, values
+from ipage_core.tasks.cells.properties import TABLE, cell_property, default_tolerance, values
 from ipage_core.tasks.cells.solver import STARTS, SolvedCells, solve
 from ipage_core.tasks.cells.space import Filtered
 from ipage_core.tasks.cells.starts import nearest
 from ipage_core.tasks.cells.topology import percolates
 from ipage_core.tasks.cells.wallpaper import operations
 
+if TYPE_CHECKING:
+    from ipage_core.tasks.cells.layout import Layout
+    from ipage_core.tasks.cells.material import Material
+
 _COMPARISON = re.compile(r"([^<>=]+?)\s*(<=|>=|=)\s*([0-9.eE+-]+)")
-_ALSO = {"volume fraction": "volume", "f": "volume", "e_y": "E_y", "ey": "E_y"}
-
-
+KINDS_OF_STARTS = ("nearest", "noise", "motif", "posterior")
+"""Starts that need no density from the caller."""
 _KINDS: dict[str, Kind] = {"<=": "at most", ">=": "at least", "=": "exactly"}
 
 
-class GoalRequest(Protocol):
-    """Interface of a goal, for any property."""
-
-    @property
-    def kind(self) -> str:
-        """exactly, at least, at most, between, minimize, maximize or anything."""
-
-    @property
-    def low(self) -> float:
-        """The least accepted value."""
-
-    @property
-    def high(self) -> float:
-        """The greatest accepted value."""
-
-    @property
-    def tolerance(self) -> float | None:
-        """Largest deviation that counts as a hit, if given."""
-
-
-def cell_goals(name: str, wanted: GoalRequest) -> list[Goal]:
+def cell_goals(name: str, wanted: WantedGoal) -> list[Goal]:
     """Convert a goal for the solver: one goal, two for an interval, none for ``anything``.
 
     Raises:
         ValueError: not a property of cells, or an invalid number.
     """
     name = cell_property(name).name
+    if wanted.weight != 1:
+        raise ValueError(f"the goal on {name} has a weight, which means nothing where every goal is to be met")
     said = math.nan if wanted.tolerance is None else wanted.tolerance
     if wanted.kind == "between":
         inside = min(default_tolerance(name, wanted.low), default_tolerance(name, wanted.high))
@@ -94,7 +84,7 @@ def space_and_goals(expressions: Sequence[str], side: int = SIDE, feature: int =
         compared = _COMPARISON.fullmatch(text)
         if compared:
             kind = _KINDS[compared[2]]
-            goals.append(Goal(_ALSO.get(compared[1].lower(), compared[1]), kind, _number(said, compared[3])))
+            goals.append(Goal(compared[1], kind, _number(said, compared[3])))
         elif text.lower() in ("isotropic", "e_x=e_y", "e_y=e_x"):
             goals.append(Goal("anisotropy", "at most", 0.04))
         else:
@@ -132,6 +122,63 @@ class GoalDesigns:
     solved: SolvedCells
     feature: int = 1
     """Requested minimum thickness of walls and gaps, in pixels."""
+
+    def __len__(self) -> int:
+        return len(self.solved.cells)
+
+    def __repr__(self) -> str:
+        said = ", ".join(goal.text for goal in self.goals)
+        return f"{len(self)} {'design' if len(self) == 1 else 'designs'} of architecture for {said}\n  {self.note()}."
+
+    def _repr_html_(self) -> str:
+        """The text and the first six designs as a small HTML table, for notebooks."""
+        shown = self.to_frame().head(6).to_html(index=False, escape=True)
+        return f"<p>{escape(repr(self)).replace(chr(10), '<br>')}</p>{shown}"
+
+    @property
+    def cells(self) -> NDArray[np.bool_]:
+        """The designs (n, side, side), True = solid; the first index of a cell runs along y."""
+        return self.solved.cells
+
+    def to_frame(self) -> pd.DataFrame:
+        """Every property of the designs with its unit, and whether a design meets every goal; without its pixels."""
+        achieved = values(list(TABLE), self.solved.stiffness, self.cells.mean((1, 2)))
+        named = [f"{name} [{prop.unit}]" if prop.unit else name for name, prop in TABLE.items()]
+        columns: dict[str, Any] = {"sample": range(len(self))} | dict(zip(named, achieved.T, strict=True))
+        columns |= {goal.name: self.solved.values[:, j] for j, goal in enumerate(self.goals) if goal.name not in TABLE}
+        return pd.DataFrame(columns | {"misfit [tolerances]": self.solved.misfit, "hit": self.solved.met})
+
+    def export(
+        self, form: str, path: str | Path, layout: Layout | None = None, material: Material | None = None
+    ) -> list[Path]:
+        """Write the designs to files.
+
+        Args:
+            form: ``csv``, ``png``, ``svg``, ``dxf``, ``stl`` or ``3mf``.
+            path: a file for ``csv``, a folder for all other formats.
+            layout: number and size of the cells; 3 × 3 cells of 10 mm if None.
+            material: name and E_s of the solid.
+
+        Returns:
+            The files.
+
+        Raises:
+            ValueError: another format.
+        """
+        from ipage_core.tasks.cells.export import FORMATS, files
+
+        path = Path(path)
+        if form == "csv":
+            content = {path: spreadsheet_safe(self.frame()).to_csv(index=False).encode()}
+        elif form in FORMATS:
+            drawn = files(self.frame(), form, layout, material)
+            content = {path / name: one for name, one in drawn.items()}
+        else:
+            raise ValueError(f"format '{form}' is not known for architecture; accepted: csv, {', '.join(FORMATS)}")
+        for file, one in content.items():
+            with replacing(file) as beside:
+                beside.write_bytes(one)
+        return list(content)
 
     def remark(self) -> str:
         """The feature size of the cells, for users who print them."""
@@ -226,6 +273,8 @@ def design(
     Raises:
         ValueError: a goal, a constraint or a number is invalid.
     """
+    if unknown := [kind for kind in starts if kind not in KINDS_OF_STARTS]:
+        raise ValueError(f"start '{unknown[0]}' is not known; accepted: {', '.join(KINDS_OF_STARTS)}")
     space, more = space_and_goals(expressions, side, feature)
     every = (*goals, *more)
     solved = solve(

@@ -9,6 +9,7 @@ from typing import Any
 
 from ipage_core.problem.goal import expression
 from ipage_core.problem.names import find
+from ipage_core.problem.options import Options
 from ipage_core.problem.target import Target
 from ipage_core.problem.watch import watched
 from ipage_core.runtime.executor import Progress
@@ -35,6 +36,7 @@ OF_THE_NETWORKS: dict[str, Any] = {
     "spread": "off",
     "fill": None,
     "to_measure": None,
+    "tolerance": 1.0,
 }
 """Options, with their defaults, that have no meaning where the operator itself is descended."""
 
@@ -62,21 +64,26 @@ def design_goals(options: Any) -> GoalDesigns | None:
         ValueError: a goal, a constraint or a number is invalid, or an option does not apply here.
     """
     several = _in_cell_properties(options.goal or ())
+    if options.localize_on not in (None, "surrogate", "omega"):
+        raise ValueError(f"localize_on '{options.localize_on}' is not known; accepted: surrogate, omega")
     if several and options.localize_on == "surrogate":
-        raise ValueError(
-            "--localize-on surrogate: the network knows E_x alone, by --target; accepted with goals in E_s: omega"
-        )
+        said = f"{_flag(options, 'localize_on')} surrogate: the network knows E_x alone, as its z-score"
+        raise ValueError(f"{said}; accepted with goals in E_s: omega")
     if not several and options.localize_on != "omega":
         for name in OWN:
             if getattr(options, name) is not None:
-                raise ValueError(f"{_flag(name)} needs goals such as --goal 'E_x=0.3', or --localize-on omega")
+                said = f"goals such as E_x=0.3, or {_flag(options, 'localize_on')} omega"
+                raise ValueError(f"{_flag(options, name)} needs {said}")
         return None
     for name, usual in OF_THE_NETWORKS.items():
-        if getattr(options, name) != usual:
-            raise ValueError(f"{_flag(name)} has no meaning where the operator itself is descended; leave it out")
+        if getattr(options, name, usual) != usual:  # the factor on tolerances is no option of the command line
+            raise ValueError(
+                f"{_flag(options, name)} has no meaning where the operator itself is descended; leave it out"
+            )
     if options.verify == "none":
         raise ValueError(
-            "--verify none has no meaning where the operator itself is descended: it verifies every design"
+            f"{_flag(options, 'verify')} none has no meaning where the operator itself is descended: it verifies every "
+            "design"
         )
     own = {name: usual if getattr(options, name) is None else getattr(options, name) for name, usual in OWN.items()}
     goals = [goal for said in options.goal for goal in cell_goals(*expression(said))] if several else _target(options)
@@ -86,8 +93,10 @@ def design_goals(options: Any) -> GoalDesigns | None:
         expressions=[part for text in options.constrain for part in text.split(";") if part.strip()],
         mesh=own["mesh"],
         side=own["side"],
-        feature=parse_feature(own["feature"], own["cell_mm"], own["side"]),
-        starts=[kind.strip() for kind in own["starts"].split(",")],
+        feature=parse_feature(str(own["feature"]), own["cell_mm"], own["side"]),
+        starts=[
+            kind.strip() for kind in (own["starts"].split(",") if isinstance(own["starts"], str) else own["starts"])
+        ],
         seed=options.seed,
         progress=_reported(options.n),
     )
@@ -118,5 +127,6 @@ def _target(options: Any) -> list[Goal]:
     )
 
 
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
+def _flag(options: Any, name: str) -> str:
+    """An option's name as the user gave it: in Python, or on the command line."""
+    return name if isinstance(options, Options) else "--" + name.replace("_", "-")

@@ -21,6 +21,7 @@ class Goal:
     """One property and its goal."""
 
     name: str
+    """Any spelling that :func:`cell_property` accepts; kept as in its table."""
     kind: Kind = "exactly"
     value: float = math.nan
     """In the property's unit; NaN for ``minimize`` and ``maximize``."""
@@ -28,7 +29,7 @@ class Goal:
     """For ``exactly``: |property − value| ≤ tolerance is a hit. For a bound: the solver aims this far inside it."""
 
     def __post_init__(self) -> None:
-        cell_property(self.name)
+        object.__setattr__(self, "name", cell_property(self.name).name)
         if self.kind not in get_args(Kind):
             raise ValueError(f"goal '{self.name}': expected one of {', '.join(get_args(Kind))}, got '{self.kind}'")
         if self.open:
@@ -61,6 +62,51 @@ class Goal:
     def open(self) -> bool:
         """Whether the goal is ``minimize`` or ``maximize``."""
         return self.kind in ("minimize", "maximize")
+
+
+def check_together(goals: Sequence[Goal]) -> None:
+    """Refuse goals that no material can meet together.
+
+    These are two goals on one property without a common value, and |ν_xy| ≥ √(E_x/E_y) or |ν_yx| ≥ √(E_y/E_x): the
+    stiffness of a stable material is positive definite (Lempriere 1968, doi:10.2514/3.4974).
+
+    Raises:
+        ValueError: they contradict each other.
+    """
+    low = {name: limits(name)[0] for name in ("E_x", "E_y", "nu_xy", "nu_yx")}
+    high = {name: limits(name)[1] for name in low}
+    for i, goal in enumerate(goals):
+        for other in goals[:i]:
+            if goal.name == other.name and _apart(goal, other):
+                raise ValueError(
+                    f"the goals '{other.text}' and '{goal.text}' contradict each other: no {goal.name} meets both"
+                )
+        if goal.name in low and not goal.open:
+            slack = goal.tolerance if goal.kind == "exactly" else 0.0
+            if goal.kind != "at most":
+                low[goal.name] = max(low[goal.name], goal.value - slack)
+            if goal.kind != "at least":
+                high[goal.name] = min(high[goal.name], goal.value + slack)
+    for ratio, along, across in (("nu_xy", "E_x", "E_y"), ("nu_yx", "E_y", "E_x")):
+        least = max(low[ratio], -high[ratio], 0.0)
+        if least > 0 and high[along] <= least**2 * low[across]:
+            raise ValueError(
+                f"the goals contradict each other: {ratio} is below √({along}/{across}) in size, which is at most "
+                f"{math.sqrt(high[along] / low[across]):.3g} here"
+            )
+
+
+def _apart(goal: Goal, other: Goal) -> bool:
+    """Whether no value meets two goals on the same property."""
+    if goal.open or other.open:
+        return goal.open and other.open and goal.kind != other.kind
+    ends = []
+    for one in (goal, other):
+        slack = one.tolerance if one.kind == "exactly" else 0.0
+        low = -math.inf if one.kind == "at most" else one.value - slack
+        ends.append((low, math.inf if one.kind == "at least" else one.value + slack))
+    (low, high), (other_low, other_high) = ends
+    return max(low, other_low) > min(high, other_high) + 1e-12
 
 
 @dataclass(frozen=True, eq=False)

@@ -150,18 +150,29 @@ TABLE: dict[str, CellProperty] = {
 
 RELATIVE = 0.05
 """Relative tolerance of a modulus; it applies to soft cells, where it is less than the absolute tolerance."""
-_ALONG = re.compile(r"E\(\s*([^\s°)]+)\s*(?:°|deg)?\s*\)")
+_SPELLINGS = {
+    spelling.lower(): name
+    for name, prop in TABLE.items()
+    for spelling in (name, prop.label, prop.label.split(" (")[0], name.replace("_", ""))
+} | {"f": "volume"}
+"""Other spellings of the names, such as ν_xy for nu_xy; upper and lower case are alike."""
+_ALONG = re.compile(r"[Ee]\(\s*([^\s°)]+)\s*(?:°|deg)?\s*\)")
 
 
 @lru_cache(maxsize=64)
 def cell_property(name: str) -> CellProperty:
-    """A property by name; ``E(θ)`` is Young's modulus along θ degrees from x to y.
+    """A property by a name of :data:`TABLE` or by its symbol; ``E(θ)`` is Young's modulus θ degrees from x to y.
+
+    Python, command line, links and the form all take these names.
 
     Raises:
         ValueError: unknown name.
+
+    >>> cell_property("ν_xy").name, cell_property("E(45°)").name
+    ('nu_xy', 'E(45)')
     """
-    if name in TABLE:
-        return TABLE[name]
+    if (known := _SPELLINGS.get(name.strip().lower())) is not None:
+        return TABLE[known]
     match = _ALONG.fullmatch(name.strip())
     try:
         degrees = float(match[1]) if match else math.nan

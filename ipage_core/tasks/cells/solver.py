@@ -15,7 +15,7 @@ from ipage_core.tasks.cells.attempt import FLIPS_ALONE, attempt, pushed
 from ipage_core.tasks.cells.dataset import SIDE
 from ipage_core.tasks.cells.descent import CellSpace
 from ipage_core.tasks.cells.flips import finish
-from ipage_core.tasks.cells.goals import Goal, Goals
+from ipage_core.tasks.cells.goals import Goal, Goals, check_together
 from ipage_core.tasks.cells.mesh import MESHES, OPERATORS, Mesh
 from ipage_core.tasks.cells.posterior_start import posterior_samples
 from ipage_core.tasks.cells.properties import values
@@ -125,6 +125,7 @@ def solve(
     space = space or CellSpace()
     finer = replace(space, radius=FINER * space.radius)
     aims = Goals.of(goals)
+    check_together(goals)
     given = None if given is None else np.asarray(given, dtype=np.float64)
     if ("given" in from_) != (given is not None and given.shape[1:] == (space.side, space.side)):
         raise ValueError(f"expected given cells of shape (m, {space.side}, {space.side}) with the start 'given'")

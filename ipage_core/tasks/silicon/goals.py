@@ -44,6 +44,7 @@ def design_goals(options: Any) -> Any:
         else:
             others[j] = goal
     if not others:
+        options.goal = [_with_full_name(said) for said in own] or options.goal
         return None
     if not own:
         raise ValueError("--goal: the gap needs a goal too, e.g. --goal 'PBE gap=0.3'")
@@ -59,6 +60,11 @@ def _full(name: str) -> str:
     """Full name of a property: 'gap' alone is the PBE gap."""
     short = {"gap": "PBE gap", "direct": "direct PBE gap", "direct gap": "direct PBE gap", "energy": "elastic energy"}
     return short.get(name.strip().lower(), {"valley": "lowest valley"}.get(name.strip().lower(), name))
+
+
+def _with_full_name(said: str) -> str:
+    name, _ = expression(said)
+    return said.replace(name, _full(name), 1)
 
 
 def _after_name(said: str) -> str:

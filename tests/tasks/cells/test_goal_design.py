@@ -2,12 +2,13 @@
 
 import io
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from ipage_core.problem.goal import Goal as Wanted
+from ipage_core.problem.goal import Kind
 from ipage_core.tasks.cells.dataset import cell
 from ipage_core.tasks.cells.export import files
 from ipage_core.tasks.cells.goal_design import cell_goals, design, space_and_goals
@@ -19,8 +20,8 @@ from ipage_core.tasks.cells.properties import values
 from ipage_core.tasks.cells.wallpaper import is_symmetric
 
 
-def asked(kind: str, low: float = -np.inf, high: float = np.inf, tolerance: float | None = None) -> SimpleNamespace:
-    return SimpleNamespace(kind=kind, low=low, high=high, tolerance=tolerance)
+def asked(kind: Kind, low: float = -np.inf, high: float = np.inf, tolerance: float | None = None) -> Wanted:
+    return Wanted(kind, low, high, tolerance)
 
 
 def test_goals_of_the_problem_floor() -> None:
