@@ -114,13 +114,6 @@ def generate(n: int, seed: int | None, out: Path, **where: Any) -> dict[str, Any
     return generation.generate(n, seed, out, **where)
 
 
-def verify_file(path: Path) -> dict[str, Any] | None:
-    """Properties of a voxel cell in a NumPy file; None for other files."""
-    from ipage_core.tasks.cells.voxel_files import read_voxels, summary
-
-    return summary(read_voxels(path)) if path.suffix.lower() in (".npy", ".npz") else None
-
-
 MODULUS = {"mean": E_X_MEAN, "sd": E_X_SD}
 SURROGATES = {"batch": 32, "epoch_size": 8192, "validation_fraction": 0.02, "learning_rate": 2e-3, "lambda_y": 1.0}
 FLOWS = SURROGATES | {"batch": 64, "epochs": 10}
@@ -165,7 +158,7 @@ TASK = Task(
     space=space,
     design_text=DesignText(late(f"{CONSTRAINTS}:write_cell"), late(f"{CONSTRAINTS}:parse_cell")),
     read_design=lambda path: (pixel_constraints.mask(path).double(), ""),
-    verify_file=verify_file,
+    verify_file=late("ipage_core.tasks.cells.voxel_files:verify_file"),
     verify_table=late("ipage_core.tasks.cells.goal_verification:verify_table"),
     surface_file=late("ipage_core.tasks.cells.voxel_files:surface_file"),
     design_goals=late("ipage_core.tasks.cells.goal_options:design_goals"),

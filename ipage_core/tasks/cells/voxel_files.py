@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import math
+import operator
 import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy as np
@@ -19,8 +22,41 @@ Array = NDArray[np.float64]
 
 SURFACES = (".csv", ".ply", ".stl")
 """Formats of the surface E(n)."""
+MOST_HEADER = 65_536
+"""Bytes of a file in which its header must end: a forged length would make the reader ask for gigabytes."""
+SHAPES = (
+    ".stl",
+    ".3mf",
+    ".obj",
+    ".ply",
+    ".off",
+    ".step",
+    ".stp",
+    ".vtk",
+    ".vtu",
+    ".vti",
+    ".vox",
+    ".raw",
+    ".tif",
+    ".tiff",
+)
+"""Suffixes of surfaces and volumes that are no arrays of voxels."""
 NAMES = tuple(f"c{i + 1}{j + 1}" for i in range(6) for j in range(i, 6))
 """Columns of the upper triangle of C."""
+
+
+def verify_file(path: Path) -> dict[str, float] | None:
+    """Properties of a voxel cell in a NumPy file; None for tables of designs.
+
+    Raises:
+        ValueError: the file is a surface or another volume, or :func:`read_voxels` refuses it.
+    """
+    suffix = path.suffix.lower()
+    if suffix in SHAPES:
+        raise ValueError(
+            f"{path} is no array of voxels; accepted: NPY or NPZ with densities of shape (nz, ny, nx), or a table"
+        )
+    return summary(read_voxels(path)) if suffix in (".npy", ".npz") else None
 
 
 def read_voxels(path: Path) -> Array:
@@ -56,18 +92,22 @@ def _only_array(archive: zipfile.ZipFile, path: Path) -> str:
 
 def _checked(file: IO[bytes], path: Path) -> Array:
     """Read the header, check it, then read the array."""
+    start = file.read(MOST_HEADER)
+    head = io.BytesIO(start)
     try:
-        version = np.lib.format.read_magic(file)
+        version = np.lib.format.read_magic(head)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran, dtype = read(file)
-    except (ValueError, EOFError):
+        shape, fortran, dtype = read(head)
+        shape = tuple(map(operator.index, shape))
+    except (ValueError, TypeError, EOFError, SyntaxError, TokenError, MemoryError, RecursionError):
         raise ValueError(f"{path} is damaged, or not an NPY or NPZ file") from None
     if dtype.kind not in "buif" or len(shape) != 3:
         raise ValueError(f"{path}: expected numbers of shape (nz, ny, nx), got {dtype} of shape {shape}")
     if min(shape) < 1 or max(shape) > LARGEST:
         raise ValueError(f"{path}: expected 1 to {LARGEST} voxels along each axis, got {shape}")
     size = math.prod(shape)
-    content = file.read(size * dtype.itemsize)
+    content = start[head.tell() :][: size * dtype.itemsize]
+    content += file.read(size * dtype.itemsize - len(content))
     if len(content) < size * dtype.itemsize:
         raise ValueError(f"{path} is cut short: its header announces {size} voxels")
     array = np.frombuffer(content, dtype).reshape(shape, order="F" if fortran else "C").astype(np.float64)
