@@ -7,7 +7,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit import net_util
 
-from app.server import engine, hosts, transfers
+from app.server import engine, heads, hosts, transfers
 
 # Else a page of another origin, which is refused anyway, has the server ask the internet for its own address first, and
 # everybody waits for the answer.
@@ -29,6 +29,6 @@ app = st.App(
     middleware=[
         Middleware(hosts.OwnNames),
         Middleware(transfers.ClosedUploads),
-        Middleware(transfers.StraightLinks),
+        Middleware(heads.PageHeads),
     ],
 )

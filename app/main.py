@@ -1,13 +1,19 @@
 """Script of every session: the page frame and the choice of pages."""
 
+from typing import Any
+
 import streamlit as st
 
-from app.components import back, links
+from app.components import back
 from app.components.former import former_names
 from app.components.look import dress
 from app.components.reach import within_reach
 from app.server import engine
 from app.state import classroom
+from ipage_core.runtime.lazy import LazyModule
+
+links: Any = LazyModule("app.components.links")
+"""Loads torch, so it must wait for the engine."""
 
 st.set_page_config(page_title="iPage Explorer", page_icon="🎯", layout="wide")
 dress()

@@ -50,13 +50,19 @@ WIDTH = """
 export default function({ data, setStateValue, parentElement }) {
   const column = document.querySelector('.stMainBlockContainer') ?? document.body;
   let said = 'wide', tall = 900;
+  const running = () => document.querySelector('[data-testid="stApp"]')?.dataset.testScriptState === 'running';
+  let later = 0;
   const look = () => {
     const width = column.clientWidth;
     if (width === 0) return;
     const height = 20 * Math.floor(window.innerHeight / 20);
     if (data?.tall && height !== tall) { tall = height; setStateValue('height', height); }
     const name = width < 620 ? 'narrow' : width < 900 ? 'medium' : width < 1400 ? 'wide' : 'large';
-    if (name !== said) { said = name; setStateValue('size', name); }
+    clearTimeout(later);
+    // A page under construction is wider than it will be beside its sidebar.
+    if (name === 'large' && running() && !document.querySelector('[data-testid="stSidebar"]'))
+      later = setTimeout(look, 100);
+    else if (name !== said) { said = name; setStateValue('size', name); }
   };
   const observer = new ResizeObserver(look);
   observer.observe(column);
@@ -64,7 +70,9 @@ export default function({ data, setStateValue, parentElement }) {
   // Plotly rejects the promise of an animation that is paused, with nothing as the reason: that is not an error.
   const hush = (event) => { if (event.reason === undefined) event.preventDefault(); };
   window.addEventListener('unhandledrejection', hush);
-  return () => { observer.disconnect(); window.removeEventListener('unhandledrejection', hush); };
+  return () => {
+    observer.disconnect(); clearTimeout(later); window.removeEventListener('unhandledrejection', hush);
+  };
 }
 """
 

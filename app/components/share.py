@@ -70,10 +70,8 @@ Figures = Callable[[Run], dict[str, Dict]]
 
 
 def show(request: DesignRequest, run: Run, figures: Figures) -> None:
-    """The link, the table, the archive."""
+    """The table, the archive, the link, the command."""
     st.subheader("Share and take away", divider="gray")
-    st.caption("This link opens the same designs: it holds every setting, the seed, and the hash of the weights.")
-    st.code(link_of(request, run), language=None, wrap_lines=True)
     left, right = st.columns(2)
     left.download_button(
         "Download CSV",
@@ -98,8 +96,24 @@ def show(request: DesignRequest, run: Run, figures: Figures) -> None:
         on_click="ignore",
         width="stretch",
     )
-    st.caption("On the command line, the same designs:")
-    st.code(request.to_command(), language="bash", wrap_lines=True)
+    _texts(link_of(request, run), request.to_command())
+
+
+@st.fragment
+def _texts(link: str, command: str) -> None:
+    """The link and the command, in a folded part whose content is sent when it opens.
+
+    Streamlit's script for code takes longer to start than the figure takes to be drawn.
+    """
+    folded = st.expander("Link and command line", icon=":material/link:", key="share_texts", on_change="rerun")
+    if folded.open:
+        with folded:
+            st.caption(
+                "This link opens the same designs: it holds every setting, the seed, and the hash of the weights."
+            )
+            st.code(link, language=None, wrap_lines=True)
+            st.caption("On the command line, the same designs:")
+            st.code(command, language="bash", wrap_lines=True)
 
 
 def table_csv(run: Run) -> str:

@@ -7,13 +7,13 @@ import gc
 import logging
 import sys
 from threading import Thread
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-EMPTY = {
-    "data": [{"type": "scatter"}],
-    "layout": {"height": 600, "xaxis": {"visible": False}, "yaxis": {"visible": False}},
-}
+if TYPE_CHECKING:
+    from ipage_core.problem.request import DesignRequest
+
 M_ARENA_MAX = -8  # malloc.h of glibc
 _warming: Thread | None = None
 
@@ -38,19 +38,16 @@ def start() -> None:
 def wait() -> None:
     """Return when the engine is warm: two threads that import the same modules at once may see them half loaded.
 
-    Meanwhile an empty chart lets the browser fetch and compile Plotly, which is the longest part of its work.
+    Until then a page imports nothing but Streamlit, so that the visitor sees at once that the engine starts.
     """
     # Even if there is nothing to show: a bound widget that moves down the page is cut off from the address.
     place = st.empty()
     if _warming is None or not _warming.is_alive():
         return
-    import pandas  # noqa: F401  Plotly would use the half of it that the other thread has imported so far
-
     with place.container():
         st.markdown("#### iPage Explorer")
         st.caption("Every design x that achieves a target: Ω(x) = y*")
-        with st.spinner("Starting the engine: a few seconds, once for every start of the server …"):
-            st.plotly_chart(EMPTY, key="empty")
+        with st.spinner("Starting the engine: a few seconds, once for every start of the server …", show_time=True):
             _warming.join()
     place.empty()
 
@@ -71,29 +68,52 @@ def refresh() -> None:
             cached.clear()
 
 
+def first_request() -> DesignRequest:
+    """What Explore designs for a visitor who has chosen nothing."""
+    from ipage_core.problem.request import DesignRequest
+    from ipage_core.tasks import TASKS
+
+    task = next(iter(TASKS.values()))
+    return DesignRequest.of(task, task.default_target, method=task.default_method, n=200)
+
+
 def _warm_up() -> None:
+    gc.disable()  # searches for garbage would take a tenth of the time, and imports leave none
     try:
-        import torch  # without Plotly, which the waiting page imports at the same time
+        import pandas  # noqa: F401
+        import torch  # noqa: F401
 
         from app.components import (  # noqa: F401
+            chart,
+            choice,
             compare,
+            coverage,
+            favourites,
+            flicker,
+            glossary,
+            guess,
             inspector,
             latent,
+            links,
+            localization,
+            motion,
             posterior,
+            projector,
             share,
+            starts,
             widgets,
         )
+        from app.state import class_board, runs, targets  # noqa: F401
         from app.tasks import panel_of
-        from ipage_core.inference.methods import load
-        from ipage_core.inference.pipeline import design
-        from ipage_core.tasks import TASKS
+        from app.workers import trainings  # noqa: F401
 
-        task = next(iter(TASKS.values()))
-        panel_of(task.name)
-        target = torch.tensor(task.default_target, dtype=torch.float64)
-        design(task, load(task.name, task.default_method), target, 200, sampling="maximin", seed=0)
+        request = first_request()
+        panel_of(request.task.name)
+        targets.data(request.task.name)
+        runs.of(request)
+        chart.dressed({"layout": {}})
     except Exception:  # the page will meet the same error and report it
         logging.getLogger(__name__).warning("the engine could not be warmed up", exc_info=True)
     # Exempt the imported objects from garbage collection, which would scan them repeatedly and delay everyone.
-    gc.collect()
     gc.freeze()
+    gc.enable()

@@ -13,12 +13,11 @@ from app.state import classroom
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 SECONDS = 60.0
 """Minimum lifetime of a file made for a download."""
 UPLOADS = "/_stcore/upload_file/"
-ABOVE = b"<script>window.__streamlit = { BACKEND_BASE_URL: new URL('.', location.href).href }</script>"
 
 
 def keep_files() -> Callable[[], None]:
@@ -45,43 +44,6 @@ def keep_files() -> Callable[[], None]:
 
     MediaFileManager._get_inactive_file_ids = forgotten_for_long  # type: ignore[method-assign]
     return end
-
-
-class StraightLinks:
-    """Pages opened by a direct link learn the app's base path: one level up.
-
-    By default Streamlit first requests it below the page, which leaves two errors on the browser's console.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Insert a script into the head of pages such as '/learn'; pass on all other requests."""
-        straight = scope["type"] == "http" and scope["method"] == "GET" and scope["path"].strip("/").isidentifier()
-        if not straight or scope["path"].endswith("/"):
-            await self.app(scope, receive, send)
-            return
-        held: Message = {}
-
-        async def report(message: Message) -> None:
-            nonlocal held
-            if message["type"] == "http.response.start":
-                held = message  # held back until the body's length is known
-                return
-            if held:
-                start, held = held, {}
-                headers = dict(start["headers"])
-                body = message.get("body", b"")
-                if not message.get("more_body") and headers.get(b"content-type", b"").startswith(b"text/html"):
-                    message = {**message, "body": body.replace(b"<head>", b"<head>" + ABOVE, 1)}
-                    length = str(len(message["body"])).encode()
-                    start = {**start, "headers": list((headers | {b"content-length": length}).items())}
-                await send(start)
-            await send(message)
-
-        plain = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
-        await self.app({**scope, "headers": plain}, receive, report)
 
 
 class ClosedUploads:

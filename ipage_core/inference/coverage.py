@@ -21,13 +21,15 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from scipy.stats import beta
 from torch import Tensor
 
 from ipage_core.inference.enclosure import Enclosure, NoRule
 from ipage_core.inference.paving import Equation, Progress, Radius, prove_radius
 from ipage_core.inference.solution_set import Floats, SolutionSet, grow, pool
 from ipage_core.inference.spread import farthest
+from ipage_core.runtime.lazy import LazyModule
+
+stats: Any = LazyModule("scipy.stats")
 
 WITHIN = 0.05
 """Default ε, in box widths."""
@@ -185,8 +187,8 @@ def percent(share: float) -> str:
 def interval(hits: int, n: int, level: float = 0.95) -> tuple[float, float, float]:
     """hits/n with its exact confidence interval (Clopper and Pearson 1934)."""
     tail = (1 - level) / 2
-    low = float(beta.ppf(tail, hits, n - hits + 1)) if hits else 0.0
-    high = float(beta.ppf(1 - tail, hits + 1, n - hits)) if hits < n else 1.0
+    low = float(stats.beta.ppf(tail, hits, n - hits + 1)) if hits else 0.0
+    high = float(stats.beta.ppf(1 - tail, hits + 1, n - hits)) if hits < n else 1.0
     return hits / n, low, high
 
 

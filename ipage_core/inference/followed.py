@@ -11,11 +11,13 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from scipy.stats import qmc
 from torch import Tensor
 
 from ipage_core.inference.intervals import Interval
 from ipage_core.inference.paving import Equation
+from ipage_core.runtime.lazy import LazyModule
+
+qmc: Any = LazyModule("scipy.stats.qmc")
 
 BOXES, POINTS = 256, 8
 """Number of boxes, and of points in each."""

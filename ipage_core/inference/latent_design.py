@@ -13,10 +13,10 @@ from scipy.spatial.distance import pdist, squareform
 from scipy.special import ndtri
 from torch import Tensor
 
-if sys.version_info >= (3, 12):  # pyDOE2 imports a module that Python 3.12 removed
-    from pyDOE3 import lhs
-else:
-    from pyDOE2 import lhs
+from ipage_core.runtime.lazy import late
+
+# pyDOE2 imports a module that Python 3.12 removed. Both take long to load, and a maximin design needs neither.
+lhs = late("pyDOE3:lhs" if sys.version_info >= (3, 12) else "pyDOE2:lhs")
 
 Sampling = Literal["srs", "lhs", "maximin"]
 SAMPLINGS: tuple[Sampling, ...] = get_args(Sampling)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
-from scipy.stats import qmc
 from torch import Tensor
 
 from ipage_core.inference.localization import localize
+from ipage_core.runtime.lazy import LazyModule
+
+qmc: Any = LazyModule("scipy.stats.qmc")
 
 Floats = NDArray[np.float64]
 

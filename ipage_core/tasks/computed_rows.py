@@ -14,10 +14,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from scipy.stats import qmc
 
 from ipage_core.runtime import executor
 from ipage_core.runtime.files import replacing
+from ipage_core.runtime.lazy import LazyModule
+
+qmc: Any = LazyModule("scipy.stats.qmc")
 
 Row = dict[str, Any]
 

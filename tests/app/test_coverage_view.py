@@ -81,6 +81,8 @@ def test_gaps_are_filled_and_the_added_designs_can_be_removed(coverage):
 def test_a_link_fills_the_gaps_too(coverage):
     test = coverage(task="sinewave", fill="0.1")
     assert "added" in test.success[0].value
+    test.session_state["share_texts"] = True
+    test.run()
     assert "--fill 0.1" in next(c.value for c in test.code if "ipage_core design" in c.value)
     assert not coverage(task="sinewave", fill="nonsense").success
 

@@ -68,31 +68,6 @@ def test_uploads_are_closed_in_a_class(monkeypatch):
     assert sent[1]["body"] == b"Uploads are switched off in this classroom."
 
 
-def test_a_link_straight_to_a_page_says_where_the_app_lies():
-    async def app(scope, receive, send):
-        assert (scope["path"] == "/learn") == (not scope["headers"]) or scope["path"] == "/metrics"
-        kind = b"text/html; charset=utf-8" if scope["path"] != "/metrics" else b"text/plain"
-        headers = [(b"content-type", kind), (b"content-length", b"17")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": "<html><head>…".encode()})
-
-    def ask(path):
-        sent = []
-
-        async def send(message):
-            sent.append(message)
-
-        scope = {"type": "http", "method": "GET", "path": path, "headers": [(b"accept-encoding", b"gzip")]}
-        asyncio.run(transfers.StraightLinks(app)(scope, None, send))
-        return dict(sent[0]["headers"])[b"content-length"], sent[1]["body"]
-
-    length, body = ask("/learn")
-    assert body.startswith(b"<html><head><script>window.__streamlit")
-    assert int(length) == len(body)
-    for path in ("/", "/metrics", "/media/table.csv"):
-        assert ask(path)[1].startswith("<html><head>…".encode())
-
-
 def test_computations_take_turns_but_nobody_waits_for_ever(monkeypatch):
     monkeypatch.setattr(turns, "PATIENCE", 0.1)
     inside, done = threading.Event(), threading.Event()

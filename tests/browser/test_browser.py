@@ -186,6 +186,8 @@ def test_a_target_beyond_the_data_is_said_before_and_the_nearest_asked_for(addre
 
 def test_the_link_brings_the_same_designs_and_the_archive_the_command(address, watch):
     page = watch().open(f"{address}/?n=25&seed=4&sampling=LHS&view=Compare&sample=2")
+    page.get_by_text("Link and command line").click()
+    page.locator("code", has_text="--seed 4").wait_for()
     link = next(t for t in page.locator("code").all_inner_texts() if t.startswith("http"))
     text, query = headline(page), urlsplit(link).query
     for part in ("seed=4", "sampling=LHS", "n=25", "view=Compare", "sample=2", "model=", "y1=1.2"):

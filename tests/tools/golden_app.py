@@ -174,6 +174,7 @@ def opened(link: str) -> AppTest:
     """Explore by its query, or another page as NAME?QUERY."""
     name, _, query = link.rpartition("?")
     test = AppTest.from_file(str(MAIN), default_timeout=600)
+    test.session_state["share_texts"] = True  # folded: link and command
     test.query_params.update({"n": "3"} if name else dict(parse_qsl(query)))
     taken.clear()
     test.run()
