@@ -54,6 +54,23 @@ def residuals(runs: dict[str, Run], dark: bool, size: Size) -> Dict:
     return spec
 
 
+def ends(runs: dict[str, Run]) -> str:
+    """Where the curves of :func:`residuals` end, and why; '' if no run localizes. Names begin with 'A: '."""
+    last = {}
+    for name, run in runs.items():
+        if steps := [label for label in run.labels if label.startswith("step ")]:
+            last[name.partition(":")[0]] = steps[-1]
+    if not last:
+        return ""
+    text = (
+        f"A curve ends with its run ({', '.join(f'{name}: {step}' for name, step in last.items())}): localization stops "
+        "when every sample has arrived by f, or when its steps are used up. "
+    )
+    if any(run.labels[-1].startswith("correction") for run in runs.values()):
+        text += "Points after the last step are corrections by Ω. "
+    return text
+
+
 def residual_table(runs: dict[str, Run]) -> pd.DataFrame:
     """The data of :func:`residuals`: one row per run, step and judge."""
     rows = []

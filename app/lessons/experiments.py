@@ -51,7 +51,7 @@ def state(target: float, method: str = lessons.METHOD, task: str = lessons.TASK.
 
 def ask_target() -> float:
     """y*, shared by all steps."""
-    return st.slider("Target y*", -1.9, 1.9, 1.2, 0.1, key="learn_target", persist_state="session")
+    return st.slider("Target y*", -2.0, 2.0, 1.2, 0.1, key="learn_target", persist_state="session")
 
 
 def table(points: np.ndarray, *names: str) -> pd.DataFrame:

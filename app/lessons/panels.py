@@ -11,7 +11,7 @@ from app.figures.marks import curve
 from app.figures.panels import title
 from app.figures.playback import Size
 from app.figures.theme import Dict, Palette, axis, faded, packed, palette, sized
-from app.tasks.sinewave.figure import landscape, level_set
+from app.tasks.sinewave.figure import landscape, level_curve
 
 ROOMS = {"narrow": (246, 246), "medium": (210, 130), "wide": (300, 150), "large": (360, 165)}
 """Height in pixels of a panel, for two panels and for more: about the width of a column, so that squares leave no gap
@@ -116,7 +116,7 @@ def bars(values: np.ndarray, edges: np.ndarray, color: str, name: str = "") -> D
 def square(title: str, data: list[Dict], target: float, colors: Palette, zoom: np.ndarray | None = None) -> Panel:
     """The square of designs with the target's level set; ``zoom``: (2, 2) low and high corner of the visible part."""
     low, high = zoom if zoom is not None else np.array([[-1.03, -1.03], [1.03, 1.03]])
-    ground = [*landscape(colors), line(level_set(target), colors.target, "Ω(x) = y*", 2.5)]
+    ground = [*landscape(colors), level_curve(target, colors.target, 2.5, name="Ω(x) = y*", showlegend=True)]
     common = {"constrain": "domain", "showgrid": False, "nticks": 6}
     return Panel(
         title,

@@ -13,9 +13,12 @@ from jinja2 import Environment, FileSystemLoader
 from app.lessons.tour import SHEET, STEPS
 
 __all__ = ["SHEET", "html"]
-MINUTES = (5, 3, 4, 4, 6, 5, 4, 4, 3, 4)
-"""Minutes for each step, with its question; the guess at the start takes ``GUESS``."""
-GUESS = 3
+ONE, TWO = (7, 6, None, None, 7, 7, None, 6, None, None), (8, 7, 7, 9, 10, 8, 7, 7, 6, 7)
+"""Minutes for each step, with its question, if there is one school lesson or two; None: left out."""
+GUESS, CLOSE = (6, 8), (6, 6)
+"""Minutes for the guess at the start, and for the end."""
+FACTS = {"loops": (2, 15, 67), "throws": 200, "places": 3}
+"""What the group tasks lead to with the networks that ship; a test compares them."""
 
 _TEMPLATES = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
 
@@ -32,10 +35,18 @@ def html() -> str:
             "right": step.guesses[step.right],
             "answer": _plain(step.answer).removeprefix(f"{step.guesses[step.right]}. "),
         }
-        for k, (step, minutes) in enumerate(zip(STEPS, MINUTES, strict=True))
+        for k, (step, minutes) in enumerate(zip(STEPS, zip(ONE, TWO, strict=True), strict=True))
     ]
-    body = _TEMPLATES.get_template("sheet.html").render(steps=steps, guess=GUESS, total=GUESS + sum(MINUTES))
+    body = _TEMPLATES.get_template("sheet.html").render(
+        steps=steps, guess=GUESS, close=CLOSE, totals=totals(), facts=FACTS
+    )
     return body.replace("HASH", mark(body))
+
+
+def totals() -> tuple[int, int]:
+    """Minutes of one lesson and of two."""
+    one, two = (sum(m or 0 for m in steps) + GUESS[k] + CLOSE[k] for k, steps in enumerate((ONE, TWO)))
+    return one, two
 
 
 def mark(body: str) -> str:

@@ -275,29 +275,33 @@ def show(dark: bool, size: Size) -> None:
         st.markdown(step.text)
         st.latex(step.equation)
         st.caption(f"Source: {step.source}")
-    with right:
+        _predict(step, at)
+    place.download_button(
+        "Lesson sheet, PDF",
+        SHEET.read_bytes,
+        "ipage-lesson.pdf",
+        "application/pdf",
+        icon=":material/print:",
+        on_click="ignore",
+        help="For teachers: two pages with times, questions and answers.",
+    )
+    with right:  # last, because it may take seconds: until then the step before would stay below
         shown = step.show(dark, size)
         chart(shown.figure, key=f"learn_figure_{at}", config=CONFIG)
         st.caption(shown.text)
         numbers(shown.numbers, f"step-{at + 1}")
         st.link_button("Open in Explore", shown.address, icon=":material/explore:")
-    with left:
-        guess = st.radio(f"**Predict.** {step.question}", step.guesses, None, key=f"learn_guess_{at}")
-        if guess is not None:
-            right = guess == step.guesses[step.right]
-            text = "Right." if right else f"Not quite. The answer: **{step.guesses[step.right]}**."
-            (st.success if right else st.info)(text, icon=":material/check:" if right else ":material/lightbulb:")
-        with st.expander("Answer", expanded=guess is not None):
-            st.markdown(step.answer)
-        place.download_button(
-            "Lesson sheet, PDF",
-            SHEET.read_bytes,
-            "ipage-lesson.pdf",
-            "application/pdf",
-            icon=":material/print:",
-            on_click="ignore",
-            help="For teachers: two pages with times, questions and answers.",
-        )
+
+
+def _predict(step: Step, at: int) -> None:
+    """The question with its choices, and the answer, which opens with a choice."""
+    guess = st.radio(f"**Predict.** {step.question}", step.guesses, None, key=f"learn_guess_{at}")
+    if guess is not None:
+        right = guess == step.guesses[step.right]
+        text = "Right." if right else f"Not quite. The answer: **{step.guesses[step.right]}**."
+        (st.success if right else st.info)(text, icon=":material/check:" if right else ":material/lightbulb:")
+    with st.expander("Answer", expanded=guess is not None):
+        st.markdown(step.answer)
 
 
 def _go(to: int) -> None:

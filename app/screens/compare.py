@@ -188,7 +188,8 @@ st.subheader("Errors, step by step", divider="gray")
 chart(side_by_side.residuals(results, dark, size), key="residuals", config=CONFIG)
 st.caption(
     "Lines are medians, bands hold 90 % of the samples; axes are linked. A dot is a method without localization. "
-    "Errors by f are not verified: compare by Ω if it ran."
+    + side_by_side.ends(results)
+    + "Errors by f are not verified: compare by Ω if it ran."
 )
 numbers(side_by_side.residual_table(results), "errors")
 st.subheader("Cost", divider="gray")

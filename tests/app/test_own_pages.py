@@ -65,9 +65,9 @@ def test_a_table_becomes_a_task_in_training(place):
     assert (x.value, y.value) == (["a (Å)", "b", "angle"], ["gap [eV]"])
     assert "its least value: taken as a floor" in said(test).replace("\\", "")
     next(t for t in test.text_input if t.label == "Name").set_value("My gaps").run()
-    assert "104 epochs of two networks: about" in said(test)
+    assert "through the rows 104 times (epochs)" in said(test)
     next(n for n in test.number_input if n.label == "Epochs").set_value(40).run()
-    assert "40 epochs of two networks: about" in said(test)
+    assert "through the rows 40 times (epochs)" in said(test)
     test.button(key="own-train").click().run()
     assert not test.exception
     assert TASKS["my-gaps"].title == "My gaps"
@@ -152,6 +152,8 @@ def test_explore_shows_accuracy_first_and_verifies_nothing(strained):
     cells = [chart for chart in test.get("plotly_chart") if "scatter3d" in chart.proto.spec]
     assert len(cells) == 1
     assert json.loads(cells[0].proto.spec)["data"][0]["name"] == "nearest measured row"
+    test.session_state["share_texts"] = True
+    test.run()
     assert "design strained --target=1.5" in " ".join(code.value for code in test.code)
     for view in ("Posterior", "Latent design", "Compare"):
         test.session_state["view"] = view

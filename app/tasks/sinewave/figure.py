@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -55,6 +56,14 @@ def level_set(target: float, points: int = 121) -> np.ndarray:
         inside = (np.abs(loop) <= 1 + 1e-9).all(axis=1)
         pieces += [np.where(inside[:, None], loop, np.nan), np.full((1, 2), np.nan)]
     return np.concatenate(pieces) if pieces else np.empty((0, 2))
+
+
+def level_curve(target: float, color: str, width: float, **more: Any) -> Dict:
+    """The level set as a trace; at the extremes, ±2, it is nine points, and a line of no length would not be seen."""
+    if abs(abs(target) - 2) > 1e-9:
+        return curve(level_set(target), color, width, **more)
+    points = level_set(target, 2)
+    return curve(points, color, width, mode="markers", marker={"size": 3 * width, "color": color}, **more)
 
 
 def _loops(target: float, points: int) -> list[np.ndarray]:
@@ -115,7 +124,7 @@ def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
         scene.still.append(prior_points(run.prior, colors, visible="legendonly", name="prior (click to show)"))
     for end in run.ends:
         name = f"target y* = {end[0]:g}" if run.exact.all() else f"target: y = {end[0]:g}"
-        scene.still.append(curve(level_set(float(end[0])), colors.target, 2.5, name=name))
+        scene.still.append(level_curve(float(end[0]), colors.target, 2.5, name=name))
     if run.localizes:
         along(scene, proposals(run, run.x[0], colors, dot + 1))
     travel(scene, run, run.x, everyone, colors, dot)
@@ -184,7 +193,7 @@ def _closeup(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> N
     subplot = {"xaxis": "x3", "yaxis": "y3"}
     where = {**subplot, "showlegend": False}
     for end in run.ends:
-        scene.still.append(curve(level_set(float(end[0])), colors.target, 2, **where))
+        scene.still.append(level_curve(float(end[0]), colors.target, 2, **where))
     points, times = run.x[:, rows], 1
     if run.localizes:
         pixels = np.diff(box[0]) * size.width / (2 * half)

@@ -97,5 +97,8 @@ def ask_training(rows: int, mark: str) -> dict[str, Any]:
         steps = (epochs or fit.epochs) * max(1, min(rows, fit.epoch_size or rows) // fit.batch)
         fast, slow = (max(1, round(steps * s * SIZES[size] ** 0.5 / 60)) for s in STEP_SECONDS)
     time = f"{fast} to {slow}" if fast < slow else f"{slow}"
-    st.caption(f"{epochs or fit.epochs} epochs of two networks: about {time} min on a CPU, less on a GPU.")
+    st.caption(
+        f"Training takes about {time} min on a CPU, less on a GPU. It trains two networks: one predicts the properties of "
+        f"a design, the other proposes designs. Both go through the rows {epochs or fit.epochs} times (epochs)."
+    )
     return {"epochs": epochs, "size": size, "seed": int(seed)}
