@@ -62,9 +62,10 @@ def ends(runs: dict[str, Run]) -> str:
             last[name.partition(":")[0]] = steps[-1]
     if not last:
         return ""
+    where = ", ".join(f"{name}: {step}" for name, step in last.items())
     text = (
-        f"A curve ends with its run ({', '.join(f'{name}: {step}' for name, step in last.items())}): localization stops "
-        "when every sample has arrived by f, or when its steps are used up. "
+        f"A curve ends with its run ({where}): localization stops when every sample has arrived by f, or when its "
+        "steps are used up. "
     )
     if any(run.labels[-1].startswith("correction") for run in runs.values()):
         text += "Points after the last step are corrections by Ω. "

@@ -98,7 +98,7 @@ def ask_training(rows: int, mark: str) -> dict[str, Any]:
         fast, slow = (max(1, round(steps * s * SIZES[size] ** 0.5 / 60)) for s in STEP_SECONDS)
     time = f"{fast} to {slow}" if fast < slow else f"{slow}"
     st.caption(
-        f"Training takes about {time} min on a CPU, less on a GPU. It trains two networks: one predicts the properties of "
-        f"a design, the other proposes designs. Both go through the rows {epochs or fit.epochs} times (epochs)."
+        f"Training takes about {time} min on a CPU, less on a GPU. It trains two networks: one predicts the properties "
+        f"of a design, the other proposes designs. Both go through the rows {epochs or fit.epochs} times (epochs)."
     )
     return {"epochs": epochs, "size": size, "seed": int(seed)}
