@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 import streamlit as st
 import torch
 
+from app.components import drag
 from app.components.chart import chart
 from app.components.choice import CONFIG
 from app.components.words import goal_text, number, plain, unit
-from app.figures.compare import Picture
 from app.figures.guess import drawn_as_ring, figure
-from app.figures.playback import Size
+from app.figures.playback import Box, Scene, Size
 from app.figures.run import Run
+from app.figures.theme import Palette
 from app.state import class_board, classroom
 from ipage_core.problem.task import Task
 from ipage_core.tasks import TASKS
@@ -42,32 +44,57 @@ def achieved(task: Task, x: np.ndarray) -> np.ndarray:
         return task.omega(torch.from_numpy(np.atleast_2d(x).astype(float)))[:, : task.n_targets].numpy()
 
 
-def show(task: Task, run: Run, picture: Picture, dark: bool, size: Size) -> None:
+class Own(Protocol):
+    """What a task's panel knows of its picture."""
+
+    def picture(self, scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> None: ...
+
+    def handles(self, task: Task, x: np.ndarray) -> np.ndarray: ...
+
+    def dragged(self, task: Task, x: np.ndarray, handle: int, to: np.ndarray) -> np.ndarray: ...
+
+
+def show(task: Task, run: Run, own: Own, dark: bool, size: Size) -> None:
     """Sliders, the picture of the guess, its error; and the way to what iPage makes of the same target."""
-    _play(task, run, picture, dark, size)
+    _play(task, run, own, dark, size)
 
 
 @st.fragment
-def _play(task: Task, run: Run, picture: Picture, dark: bool, size: Size) -> None:
+def _play(task: Task, run: Run, own: Own, dark: bool, size: Size) -> None:
     low, high = task.bounds.numpy()
-    st.markdown(f"**Can you find a design with {plain(goal_text(run))}?** Move the sliders; Ω answers at once.")
+    keys = [f"guess-{task.name}-{j}" for j in range(task.d)]
+    middle = (low + high) / 2
+    handles = own.handles(task, _guess(keys, middle))
+    drags = len(handles) > 0 and not size.narrow
+    st.markdown(
+        f"**Can you find a design with {plain(goal_text(run))}?** Move the sliders"
+        f"{' or drag a point of the figure' if drags else ''}; Ω answers at once."
+    )
     left, right = st.columns([1, 1.7], gap="medium") if not size.narrow else (st.container(), st.container())
     with left:
         x = np.array(
             [
-                st.slider(name, float(a), float(b), float((a + b) / 2), float((b - a) / STEPS), format="%.3g",
-                          key=f"guess-{task.name}-{j}")
-                for j, (name, a, b) in enumerate(zip(task.x_labels, low, high, strict=True))
+                st.slider(name, float(a), float(b), float(c), float((b - a) / STEPS), format="%.3g", key=key)
+                for name, a, b, c, key in zip(task.x_labels, low, high, middle, keys, strict=True)
             ]
-        )  # fmt: skip
+        )
     y = achieved(task, x)
     error = float(np.linalg.norm(run.excess(y)[0]))
     tries = _tries(run, x, error)
     with right:
-        drawn = figure(as_run(run, x, y), picture, dark, size)
+        drawn = figure(as_run(run, x, y), own.picture, dark, size, own.handles(task, x) if drags else None)
         chart(drawn, key="guess", config=CONFIG)
         if drawn_as_ring(drawn):
             st.caption("The ring is your guess. It fills when you hit the target.")
+
+    def pulled(handle: int, to: tuple[float, float], done: bool) -> None:
+        """Callback: the point's place sets the sliders; a try counts when the point is let go."""
+        design = own.dragged(task, _guess(keys, middle), handle, np.array(to)).clip(low, high)
+        st.session_state.update({key: float(value) for key, value in zip(keys, design, strict=True)})
+        st.session_state["guess-held"] = not done
+
+    if drags:
+        drag.points("guess", pulled)
     with left:
         said = ", ".join(f"{v:.4g}" for v in y[0])
         hit = bool(run.within(y)[0])
@@ -82,6 +109,11 @@ def _play(task: Task, run: Run, picture: Picture, dark: bool, size: Size) -> Non
         st.rerun()
 
 
+def _guess(keys: list[str], middle: np.ndarray) -> np.ndarray:
+    """The design (d,) of the sliders; at first the middle of the box."""
+    return np.array([st.session_state.get(key, start) for key, start in zip(keys, middle, strict=True)], dtype=float)
+
+
 def _leave() -> None:
     """Callback: to the view that plays; the whole page has to run, not only this part of it."""
     st.session_state.update(view="Localization", guessed=True)
@@ -91,6 +123,8 @@ def _tries(run: Run, x: np.ndarray, error: float) -> list[float]:
     """The errors of all different guesses for this target."""
     about = f"guesses-{run.task}-{goal_text(run)}"
     tries: dict[bytes, float] = st.session_state.setdefault(about, {})
+    if tries and st.session_state.get("guess-held"):
+        return list(tries.values())
     tries[x.tobytes()] = error
     if classroom.on():
         class_board.board().guess(class_board.visitor(), f"{TASKS[run.task].title} {goal_text(run)}", error)

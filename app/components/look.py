@@ -10,7 +10,7 @@ CSS = """
 .stMainBlockContainer > [data-testid="stVerticalBlock"], .st-key-ask, .st-key-head { gap: 0.55rem; }
 @media (max-width: 640px) { .stMainBlockContainer { padding: 3.6rem 1rem 2rem; } }
 /* Components that show nothing. */
-.st-key-viewport, .st-key-reach, .st-key-motion, .st-key-flicker, .st-key-back {
+.st-key-viewport, .st-key-reach, .st-key-motion, .st-key-flicker, .st-key-back, .st-key-drag-points {
   position: absolute; height: 0; overflow: hidden;
 }
 /* The tour's ten steps in one row, on a phone too. */

@@ -4,24 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from app.figures.playback import Box, Scene, Size, static
 from app.figures.run import Run
-from app.figures.theme import Dict, Palette, palette
+from app.figures.theme import Dict, Palette, packed, palette
 
 RING = 13
 """Size of the guess: larger than a sample, because it is alone."""
+GRIP = 22
+"""Size of the circle about a point that can be dragged."""
 HEIGHTS = {"narrow": 420, "medium": 460, "wide": 480, "large": 560}
 
 
-def figure(run: Run, picture: Callable[[Scene, Run, Box, Palette, Size], None], dark: bool, size: Size) -> Dict:
-    """``run`` holds the one design; ``picture`` is the task's."""
+def figure(
+    run: Run,
+    picture: Callable[[Scene, Run, Box, Palette, Size], None],
+    dark: bool,
+    size: Size,
+    handles: np.ndarray | None = None,
+) -> Dict:
+    """``run`` holds the one design; ``picture`` is the task's; ``handles`` (k, 2) are points that can be dragged."""
     scene = Scene(moving=[[]])
     picture(scene, run, ((0, 1), (0, 1)), palette(dark), size)
     shown = [trace for trace in (*scene.still, *scene.moving[0], *scene.top) if trace.get("visible") != "legendonly"]
     hit = run.arrived is not None and bool(run.arrived[-1][0])
     data = [_marked(trace, run.labels[0], hit) for trace in shown]
     spec = static(run, data, scene.axes, [], dark, size, size.tall or HEIGHTS[size.name])
-    return spec | {"layout": spec["layout"] | {"shapes": scene.shapes}}
+    layout = {"shapes": scene.shapes, "dragmode": False}
+    if handles is not None:
+        spec["data"].append(_grips(handles, palette(dark)))
+        layout["meta"] = spec["layout"]["meta"] | {"handles": handles.tolist()}
+    return spec | {"layout": spec["layout"] | layout}
+
+
+def _grips(handles: np.ndarray, colors: Palette) -> Dict:
+    """Thin circles about the points that can be dragged."""
+    circle = {"symbol": "circle-open", "size": GRIP, "color": colors.text, "opacity": 0.6, "line": {"width": 1}}
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": packed(handles[:, 0]),
+        "y": packed(handles[:, 1]),
+        "name": "drag",
+        "marker": circle,
+        "hoverinfo": "skip",
+    }
 
 
 def drawn_as_ring(spec: Dict) -> bool:

@@ -96,7 +96,7 @@ with st.container(key="head"):
         st.caption(plain(run.summary["not_spread"]))
 views = {
     "Localization": lambda: localization.show(run, own.figure, own.caption(run), own.any_plane, dark, size),
-    "Guess": lambda: guess.show(request.task, run, own.picture, dark, size),
+    "Guess": lambda: guess.show(request.task, run, own, dark, size),
     "Posterior": lambda: posterior.show(run, own.plane, dark, size),
     "Latent design": lambda: latent.show(request, run, dark, size),
     "Coverage": lambda: coverage.show(request, run, own.plane, dark, size),

@@ -10,6 +10,7 @@ import streamlit as st
 from app.components import formula, inspector, share, words
 from app.components.form import Form
 from app.figures import favourites, generic
+from app.figures.coordinates import MOST
 from app.figures.playback import WIDE, Box, Scene, Size
 from app.figures.run import Run
 from app.figures.theme import Dict, Palette
@@ -38,6 +39,14 @@ class TaskPanel:
     def picture(self, scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> None:
         """The designs drawn so that their effect is visible, in one panel."""
         generic.picture(scene, run, box, colors, size)
+
+    def handles(self, task: Task, x: np.ndarray) -> np.ndarray:
+        """The points (k, 2) of the picture by which a visitor can drag the design x (d,); empty if none."""
+        return x[None, :2] if 2 <= task.d <= MOST else np.empty((0, 2))
+
+    def dragged(self, task: Task, x: np.ndarray, handle: int, to: np.ndarray) -> np.ndarray:
+        """The design x (d,) after one of these points is dragged to ``to`` (2,); it may lie out of bounds."""
+        return np.concatenate((to, x[2:]))
 
     def explain(self, task: Task, dark: bool) -> None:
         """What Ω computes: its formula or a sentence, and where possible a sketch."""

@@ -1,6 +1,7 @@
 """Measure the app's speed in a browser: ``python -m tests.acceptance.app [--repeats 5]`` prints the times as JSON.
 
-``--cells`` measures only the page Cells, from the click to sixteen finished designs.
+``--cells`` measures only the page Cells, from the click to sixteen finished designs; ``--frames`` only the animation:
+frames per second while it plays, and how far the median sample visibly travels.
 """
 
 import argparse
@@ -9,7 +10,9 @@ import os
 import statistics
 import time
 
-from tests.support.browser import AT_REST, DRAWN, Watched, chromium, server
+import numpy as np
+
+from tests.support.browser import AT_REST, DRAWN, Watched, chromium, press, server, steady
 
 # window.changed: the milliseconds from the key press until the figure of the new target has been painted.
 CHANGE = """target => {
@@ -24,6 +27,87 @@ CHANGE = """target => {
         look();
     });
 }""".replace("DRAWN", DRAWN)
+
+
+PLAYING = """() => {
+    const figure = document.querySelector('.st-key-animation .js-plotly-plot');
+    return Boolean(figure?._fullLayout?._currentFrame);
+}"""
+ANIMATED = ("sinewave", "robotic_arm", "ballistics", "crystal", "architecture")
+# window.played: times of the browser's frames in ms, how many of them moved a sample, and the places of the samples by
+# panel, in pixels, before each frame of the figure and at the end. Cells do not move: theirs are the lengths of bars.
+WATCH = """() => {
+    const plot = document.querySelector('.st-key-animation .js-plotly-plot');
+    const numbers = text => text.match(/-?[0-9.]+/g).map(Number);
+    const dots = panel => [...panel.querySelectorAll('.scatterlayer .trace path.point[transform]')].map(
+        p => numbers(p.getAttribute('transform')));
+    const bars = panel => [...panel.querySelectorAll('.scatterlayer path.js-line')].map(p => [
+        ...p.getAttribute('d').matchAll(/M([-0-9.]+),([-0-9.]+)(?:L([-0-9.]+),[-0-9.]+|H([-0-9.]+))/g)].map(
+        m => [Number(m[3] ?? m[4]) - Number(m[1]), 0])).filter(b => b.length === 16)[0] ?? [];
+    const cells = plot.querySelector('.hm image') !== null;
+    const places = () => Object.fromEntries([...plot.querySelectorAll('.cartesianlayer > .subplot')].map(
+        panel => [panel.getAttribute('class'), (cells ? bars : dots)(panel)]));
+    const told = { times: [], moved: 0, places: [] };
+    let over = false, last = '';
+    window.played = new Promise(done => plot.once('plotly_animated', () => {
+        over = true;
+        setTimeout(() => { told.places.push(['end', places()]); done(told); }, 600);
+    }));
+    plot.on('plotly_animatingframe', e => told.places.push([e.name, places()]));
+    const tick = time => {
+        if (over) return;
+        const all = [...plot.querySelectorAll('.subplot.xy path.point[transform]')].slice(0, 20).map(
+            p => p.getAttribute('transform')).join();
+        told.times.push(time);
+        if (all !== last) told.moved += 1;
+        last = all;
+        requestAnimationFrame(tick);
+    };
+    requestAnimationFrame(tick);
+}"""
+
+
+def frames():
+    """Frames per second of the whole play, and the pixels that the median sample travels, for N = 200."""
+    results, errors = {}, []
+    with chromium() as browser, server() as (address, _):
+        for task in ANIMATED:
+            watched = Watched(browser)
+            page = watched.page
+            page.goto(f"{address}/?task={task}&n=200")
+            page.wait_for_function(DRAWN, arg=None)
+            steady(page)
+            page.evaluate(WATCH)
+            press(page, "▶ Play")
+            played = page.evaluate("() => window.played")
+            gaps = np.diff(played["times"])
+            results[task] = {
+                "frames_per_s": round(1000 * len(gaps) / gaps.sum(), 1),
+                "slowest_twentieth_per_s": round(1000 / np.quantile(gaps, 0.95), 1),
+                "seconds": round(gaps.sum() / 1000, 1),
+                "frames_that_move_samples": played["moved"],
+                "median_travel_px": travels(dict(played["places"])),
+            }
+            errors += watched.errors
+            watched.context.close()
+    return results | {"errors": errors, "load_average": round(os.getloadavg()[0], 1)}
+
+
+def travels(places):
+    """Median pixels from the start of each stage to the end, in the panel where samples travel farthest."""
+    names = [name for name in places if name != "end"]
+    end = places["end"]
+    # A frame's places are recorded before it is drawn: those of the samples before the second frame are at the first.
+    stages = {names[0]: places[names[1]], names[1]: places[names[2]]} if len(names) > 2 else {names[0]: places["end"]}
+    farthest = {}
+    for stage, start in stages.items():
+        ways = [
+            float(np.median(np.linalg.norm(np.subtract(start[panel], end[panel]), axis=1)))
+            for panel in end
+            if len(end[panel]) == len(start.get(panel, ())) > 8
+        ]
+        farthest[f"from {stage}"] = round(max(ways, default=0.0), 1)
+    return farthest
 
 
 # The same for the page Cells: until the new run's frames are in the gallery.
@@ -66,9 +150,14 @@ def cells(repeats):
 def measure(repeats):
     with chromium() as browser, server() as (address, started):
         up = time.perf_counter() - started
+        visitor = Watched(browser, motion="no-preference")
+        visitor.open(address)
+        first = time.perf_counter() - started
+        visitor.page.wait_for_function(PLAYING)
+        playing = time.perf_counter() - started
+        visitor.context.close()
         watched = Watched(browser)
         page = watched.open(address)
-        first = time.perf_counter() - started
         number = page.get_by_label("Target y*").first
         changes, errors, abroad = [], [], []
         for k in range(repeats):
@@ -97,6 +186,7 @@ def measure(repeats):
         again = time.perf_counter() - again
         return {
             "first_view_s": round(first, 2),
+            "figure_playing_s": round(playing, 2),
             "of_which_server_s": round(up, 2),
             "view_in_a_running_server_s": round(again, 2),
             "target_to_figure_s": {"median": round(statistics.median(changes), 2), "max": round(max(changes), 2)},
@@ -106,8 +196,8 @@ def measure(repeats):
                 "max": round(max(changes_compare), 2),
             },
             "n": 200,
-            "console_errors": watched.errors + errors + second.errors,
-            "requests_beyond_loopback": watched.abroad + abroad + second.abroad,
+            "console_errors": visitor.errors + watched.errors + errors + second.errors,
+            "requests_beyond_loopback": visitor.abroad + watched.abroad + abroad + second.abroad,
             "cores": os.cpu_count(),
             "load_average": round(os.getloadavg()[0], 1),
         }
@@ -117,5 +207,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--cells", action="store_true", help="only the page Cells: from the click to sixteen designs")
+    parser.add_argument("--frames", action="store_true", help="only the animation: frames per second, pixels travelled")
     arguments = parser.parse_args()
-    print(json.dumps((cells if arguments.cells else measure)(arguments.repeats), indent=2))
+    report = frames() if arguments.frames else (cells if arguments.cells else measure)(arguments.repeats)
+    print(json.dumps(report, indent=2))

@@ -264,3 +264,23 @@ def test_a_guess_and_its_legend_have_one_marker_which_a_hit_fills(x, hit):
     assert key["marker"]["symbol"] == shown["marker"]["symbol"][0] == ("circle" if hit else "circle-open")
     assert key["marker"]["size"] == shown["marker"]["size"]
     assert key["marker"]["color"] == shown["marker"]["color"]
+
+
+@pytest.mark.parametrize("name", ["robotic_arm", "robotic_arm_kruse"])
+@pytest.mark.parametrize("handle", [0, 1, 2, 3])
+def test_a_dragged_joint_points_where_it_is_dragged_and_the_joints_before_it_stay(name, handle):
+    task, panel = TASKS[name], panel_of(name)
+    x, to = np.array([0.1, 0.3, -0.4, 0.2]), np.array([0.9, 0.7])
+    before = panel.handles(task, x)
+    after = panel.handles(task, panel.dragged(task, x, handle, to))
+    np.testing.assert_allclose(after[:handle], before[:handle], atol=1e-12)
+    lengths = [np.linalg.norm(np.diff(joints, axis=0), axis=1) for joints in (before, after)]
+    np.testing.assert_allclose(*lengths)
+    if handle == 0:
+        np.testing.assert_allclose(after[0], [0, to[1]])
+        np.testing.assert_allclose(after - after[0], before - before[0], atol=1e-12)
+    else:
+        way, wanted = after[handle] - after[handle - 1], to - after[handle - 1]
+        np.testing.assert_allclose(way / np.linalg.norm(way), wanted / np.linalg.norm(wanted))
+        directions = [np.diff(joints, axis=0)[handle:] for joints in (before, after)]
+        np.testing.assert_allclose(*directions, atol=1e-12)

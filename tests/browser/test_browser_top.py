@@ -51,6 +51,48 @@ def test_a_guess_is_judged_at_once_and_ipage_answers(address, watch):
     page.wait_for_function(DRAWN, arg=1.2)
 
 
+HANDLE = """k => {
+    const figure = document.querySelector('.st-key-guess .js-plotly-plot'), box = figure.getBoundingClientRect();
+    const { xaxis, yaxis, meta } = figure._fullLayout, [x, y] = meta.handles[k];
+    return [box.left + xaxis._offset + xaxis.d2p(x), box.top + yaxis._offset + yaxis.d2p(y), x, y];
+}"""
+
+
+def drag(page, handle, across, up):
+    """Drag a point of the guess with the mouse, by pixels; → its old and its new place, in units of the axes."""
+    left, top, *before = page.evaluate(HANDLE, handle)
+    page.mouse.move(left + 2, top - 2)
+    page.mouse.down()
+    for part in (0.3, 0.6, 1):
+        page.mouse.move(left + part * across, top - part * up)
+        page.wait_for_timeout(150)
+    page.mouse.up()
+    page.wait_for_function(f"old => {{ const [, , x, y] = ({HANDLE})({handle}); return x !== old[0]; }}", arg=before)
+    page.wait_for_timeout(600)
+    page.wait_for_selector(AT_REST)
+    return before, page.evaluate(HANDLE, handle)
+
+
+def test_a_guess_is_dragged_to_another_place_and_counts_once(address, watch):
+    page = watch().open(f"{address}/?view=Guess&n=25")
+    page.get_by_text("Your best of 1 try").wait_for()
+    (x, y), (*_, new_x, new_y) = drag(page, 0, 60, 40)
+    assert new_x > x + 0.1
+    assert new_y > y + 0.05
+    shown = [float(page.get_by_role("slider", name=name).get_attribute("aria-valuenow")) for name in ("x₁", "x₂")]
+    assert shown == pytest.approx([new_x, new_y], abs=0.01)
+    page.get_by_text("Your best of 2 tries").wait_for()
+    assert page.get_by_text(re.compile("off by|a hit!")).first.is_visible()
+
+
+def test_the_hand_of_a_guessed_arm_is_dragged(address, watch):
+    page = watch().open(f"{address}/?task=robotic_arm&view=Guess&n=25")
+    elbow = page.evaluate(HANDLE, 2)[2:]
+    _, (*_, y) = drag(page, 3, -30, 80)
+    assert page.evaluate(HANDLE, 2)[2:] == pytest.approx(elbow)
+    assert y > 0.1
+
+
 def test_the_projected_figure_takes_the_screen(address, watch):
     page = watch(width=1920, height=1080).open(f"{address}/?n=25")
     page.keyboard.press("f")

@@ -1,13 +1,14 @@
-"""Screenshots of every page: ``python -m tests.tools.screenshots FOLDER`` (390 and 1440 px, light and dark)."""
+"""Screenshots of every page: ``python -m tests.tools.screenshots FOLDER`` (390, 1440 and 1920 px, light and dark)."""
 
 import argparse
 import io
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from tests.support.browser import AT_REST, DRAWN, TIMEOUT, Watched, chromium, server
+from tests.support.browser import AT_REST, DRAWN, TIMEOUT, Watched, chromium, server, serving
 
 VIEWS = {
     "sinewave": "",
@@ -33,16 +34,28 @@ VIEWS = {
     "crystal": "?task=crystal",
     "crystal-posterior": "?task=crystal&view=Posterior",
     "crystal-constrained": "?task=crystal&constrain=a%3Db&n=25&rank=robustness",
-    **{f"learn-{k}": f"learn?step={k}" for k in range(1, 10)},
+    "crystal-pair": "?task=crystal&n=25&sample=3",
+    "silicon": "?task=silicon",
+    "sinewave-guess": "?view=Guess",
+    "arm-guess": "?view=Guess&task=robotic_arm",
+    "sinewave-coverage": "?view=Coverage&n=50",
+    "sinewave-paper": "?method=ipage-paper",
+    "cells": "cells?n=8",
+    **{f"learn-{k}": f"learn?step={k}" for k in range(1, 11)},
     "compare": "compare",
     "compare-four": "compare?task=robotic_arm&runs=ipage~maximin~0,ipage~lhs~0,inn~srs~1,prior-lm~maximin~0",
     "train": "train",
     "data": "data",
+    "problem": "problem",
     "benchmark": "benchmark",
     "benchmark-2": "benchmark?figure=Figure+2%3A+localization+starts+from+posterior+samples",
     "benchmark-7": "benchmark?figure=Figure+7%3A+total+time+for+1000+solutions&intervals=true",
 }
-SCREENS = {390: 844, 1440: 900}
+CLASS = "class_overview"
+"""The page that only a classroom's server has."""
+SCREENS = {390: 844, 1440: 900, 1920: 1080}
+VISITS = ("n=10&sampling=SRS", "n=25&sampling=LHS&seed=1", "n=25", "task=robotic_arm&n=50", "task=ballistics&n=25")
+"""What the class looks at."""
 SHOWN = {
     "posterior": ("arm-posterior", 1440, "light"),
     "latent": ("sinewave-latent", 1440, "dark"),
@@ -62,7 +75,7 @@ def shot(browser, address, view, width, theme, path, whole=True):
     """One picture of a view at rest; ``whole``: of the whole page, else of the visible part."""
     watched = Watched(browser, width, SCREENS.get(width, 900), theme)
     page = watched.page
-    page.goto(f"{address}/{VIEWS[view]}")
+    page.goto(f"{address}/{VIEWS.get(view, view)}")
     page.wait_for_selector('.stMain h4, [data-testid="stAlert"]', timeout=TIMEOUT, state="attached")
     for _ in range(2):  # the first rest may come before the page knows how wide it is
         page.wait_for_selector(AT_REST)
@@ -75,16 +88,26 @@ def shot(browser, address, view, width, theme, path, whole=True):
         page.wait_for_timeout(1200)
     page.screenshot(path=path)
     print(path, *watched.errors, *watched.abroad, flush=True)
-    watched.context.close()
+    page.close()
 
 
 def shoot(folder, views, widths, themes):
     folder.mkdir(parents=True, exist_ok=True)
-    with chromium() as browser, server() as (address, _):
-        for width in widths:
-            for theme in themes:
-                for view in views:
-                    shot(browser, address, view, width, theme, folder / f"{view}-{width}-{theme}.png")
+    with chromium() as browser, browser.new_context() as profile:  # scripts are compiled once for all pages
+        for options, some in (({}, [v for v in views if v != CLASS]), ({"IPAGE_CLASSROOM": "1"}, {CLASS} & set(views))):
+            if not some:
+                continue
+            with serving(**options) as (address, *_):
+                visitors = [visit(profile, address, query) for query in VISITS if options]
+                for width, theme, view in product(widths, themes, some):
+                    shot(profile, address, view, width, theme, folder / f"{view}-{width}-{theme}.png")
+                for page in visitors:
+                    page.close()
+
+
+def visit(profile, address, query):
+    """A visitor of the class, who stays."""
+    return Watched(profile).open(f"{address}/?{query}")
 
 
 def shoot_shown(folder):
@@ -155,7 +178,7 @@ def film(browser, address, path):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--views", nargs="+", default=list(VIEWS), choices=list(VIEWS))
+    parser.add_argument("--views", nargs="+", default=[*VIEWS, CLASS], choices=[*VIEWS, CLASS])
     parser.add_argument("--widths", nargs="+", type=int, default=list(SCREENS))
     parser.add_argument("--themes", nargs="+", default=["light", "dark"], choices=["light", "dark"])
     parser.add_argument("--shown", action="store_true", help="those of app/screenshots, as the READMEs show them")

@@ -15,7 +15,7 @@ from app.figures.marks import curve, proposal_color
 from app.figures.panels import error_panel, title
 from app.figures.playback import BOTTOM, WIDE, Box, Scene, Size, assemble
 from app.figures.run import Run
-from app.figures.theme import Dict, Palette, axis, packed, palette
+from app.figures.theme import Dict, Palette, axis, joined, packed, palette
 from app.tasks.cells.pictures import GAP, heatmap, mosaic
 from ipage_core.tasks.cells.dataset import SIDE
 from ipage_core.tasks.cells.modulus import E_X_MEAN, E_X_SD
@@ -25,6 +25,8 @@ Pairs = tuple[np.ndarray, np.ndarray]
 CELLS, COLUMNS = 16, 4
 LABEL = {"narrow": 16, "medium": 11, "wide": 9, "large": 8}
 """Height in pixels of the text under each."""
+BAR, BELOW = 0.75, 1.4
+"""Length of the median bar at the start, in widths of a cell; pixels of a cell between it and its bar."""
 DATA_SHOWN = 1500
 HEIGHTS = {"narrow": 1110, "medium": 640, "wide": 545, "large": 740}
 WIDE_BOXES: dict[str, Box] = {
@@ -68,7 +70,8 @@ def caption(run: Run) -> str:
     text = [
         f"**Target: E_x = {target} E_s.** Sixteen of the {run.n} cells, solid dark or, on a dark page, light; E_x is "
         "horizontal. Under each, E_x in units of E_s and y, its z-score over the data, by finite elements: bold where "
-        "it hits. While localization moves grey cells, only the surrogate speaks (f off: |f(x) − y*|)."
+        "it hits. While localization moves grey cells, only the surrogate speaks (f off: |f(x) − y*|). "
+        f"**Bar:** how far y is from the target; as long as a cell is wide: {_longest(run):.2g} or more."
         if run.localizes
         else f"**Target: E_x = {target} E_s.** Cells as the posterior draws them, with E_x in units of E_s and y under "
         "each. This method does not localize.",
@@ -94,6 +97,7 @@ def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
         (pitch[0] * (k % columns), pitch[1] * (lines - 1 - k // columns) + LABEL[size.name]) for k in range(len(rows))
     ]
     middle = np.array(corners, dtype=float) + (SIDE - 1) / 2
+    under = middle[:, 1] - SIDE / 2 - BELOW * (2 if run.localizes else 1)
     room = (box[1][1] - box[1][0]) * (scene.height - BOTTOM - 104)
     scale = min((box[0][1] - box[0][0]) * size.width / (pitch[0] * columns), room / (pitch[1] * lines))
     for t, frame in enumerate(scene.moving):
@@ -103,7 +107,7 @@ def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
                 "type": "scatter",
                 "mode": "text",
                 "x": packed(middle[:, 0]),
-                "y": packed(middle[:, 1] - SIDE / 2 - 1),
+                "y": packed(under),
                 "text": [_label(run, t, sample, size) for sample in rows],
                 "textposition": "bottom center",
                 "textfont": {"size": size.font - 2, "color": colors.text},
@@ -111,6 +115,8 @@ def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> No
                 "showlegend": False,
             }
         )
+        if run.localizes:
+            frame.append(_bars(run, t, rows, np.array(corners, dtype=float), colors))
     scene.top.append(
         {
             "type": "scatter",
@@ -149,6 +155,27 @@ def _label(run: Run, t: int, sample: int, size: Size) -> str:
     if run.f_error is None:
         return ""
     return f"f off{'<br>' if size.name in ('narrow', 'medium') else ' '}{np.sqrt(run.f_error[t, sample]):.2g}"
+
+
+def _misfits(run: Run, t: int) -> np.ndarray:
+    """(n,) distance of y from the target at frame t: by Ω where it ran, else by the surrogate."""
+    by_f = np.full(run.n, np.nan) if run.f_error is None else np.sqrt(run.f_error[t].astype(float))
+    by_omega = by_f if run.y is None else np.linalg.norm(run.excess(run.y[t]), axis=-1)
+    return np.where(np.isfinite(by_omega), by_omega, by_f)
+
+
+def _longest(run: Run) -> float:
+    """The misfit whose bar is as long as a cell is wide."""
+    return max(float(np.nanmedian(_misfits(run, 0))), 1e-12) / BAR
+
+
+def _bars(run: Run, t: int, rows: np.ndarray, corners: np.ndarray, colors: Palette) -> Dict:
+    """A bar under each cell, as long as its misfit: it shrinks while the cell moves."""
+    length = SIDE * np.nan_to_num(np.minimum(_misfits(run, t)[rows] / _longest(run), 1))
+    start = corners - (0.5, 0.5 + BELOW)
+    bars = joined(np.stack((start, start + np.stack((length, np.zeros(len(rows))), axis=1)), axis=1))
+    judged = run.y is not None and bool(np.isfinite(run.y[t]).any())
+    return curve(bars, colors.omega if judged else colors.surrogate, 3, showlegend=False)
 
 
 def _bound(scene: Scene, run: Run, pairs: Pairs, box: Box, colors: Palette, size: Size) -> None:

@@ -39,6 +39,14 @@ def figure(run: Run, dark: bool = False, size: Size = WIDE, chosen: int | None =
     return with_closeup(run, picture, _closeup, dark, size, chosen)
 
 
+def relative_angles(task: str, angles: np.ndarray) -> np.ndarray:
+    """The inverse of ``ANGLES``: absolute angles (3,) → (x₂, x₃, x₄) in radians."""
+    if task == "robotic_arm_kruse":
+        return np.diff(angles, prepend=0.0)
+    first, second = angles[0], angles[0] + angles[1]
+    return np.array([first, second, angles[2] + first + second])
+
+
 def linkages(task: str, x: np.ndarray) -> np.ndarray:
     """(n, 4) designs → (n, 4, 2) metres: mount, two elbows, hand."""
     designs = torch.from_numpy(x.astype(np.float64))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+import torch
+
 from app.components import formula, words
 from app.figures.run import Run
 from app.tasks.panel import TaskPanel
@@ -28,6 +31,18 @@ class ArmPanel(TaskPanel):
 
     def explain(self, task: Task, dark: bool) -> None:
         formula.show(task, OMEGA + ANGLES[task.name], self.sketch(dark))
+
+    def handles(self, task: Task, x: np.ndarray) -> np.ndarray:
+        return drawn.linkages(task.name, x[None])[0]
+
+    def dragged(self, task: Task, x: np.ndarray, handle: int, to: np.ndarray) -> np.ndarray:
+        """The mount slides on its rail; a joint turns the segment that ends in it and carries the rest along."""
+        if handle == 0:
+            return np.array([to[1], *x[1:]])
+        angles = drawn.ANGLES[task.name](torch.from_numpy(x[None]))[0].numpy().copy()
+        before = self.handles(task, x)[handle - 1]
+        angles[handle - 1] = np.arctan2(*(to - before)[::-1])
+        return np.array([x[0], *drawn.relative_angles(task.name, angles)])
 
     figure = staticmethod(drawn.figure)
     picture = staticmethod(drawn.picture)
