@@ -117,8 +117,10 @@ with left:
     )
 if not wide:
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.page_link("screens/learn.py", label="New here? Learn it in ten steps", icon=":material/school:")
-        link.offer(request, run, "content")
+        st.page_link("screens/learn.py", label="Learn it in ten steps", icon=":material/school:")
+        with st.container(key="top-phone", horizontal=True, width="content"):
+            link.offer(request, run, "content")
+            glossary.offer("content")
 
 
 if classroom.on():
@@ -130,7 +132,7 @@ if classroom.on():
 def ask_more(places: list) -> None:
     """Chosen sample, projector, starts, formula, words, link: beside and below the views; on a phone, below the figure.
 
-    The link is at the top on a phone too.
+    Link and words are at the top on a phone too.
     """
     with places[0]:
         choice.ask_sample(run)
@@ -142,9 +144,9 @@ def ask_more(places: list) -> None:
             starts.ask(request.task, request.method)
     with more[0], st.container(key="top-formula"), st.popover("Ω", icon=":material/function:", width="stretch"):
         own.explain(request.task, dark)
-    with more[1], st.container(key="top-words"):
-        glossary.offer()
     if wide:
+        with more[1], st.container(key="top-words"):
+            glossary.offer()
         with more[2], st.container(key="top-link"):
             link.offer(request, run)
 
