@@ -63,7 +63,7 @@ def show(task: Task, run: Run, own: Own, dark: bool, size: Size) -> None:
 def _play(task: Task, run: Run, own: Own, dark: bool, size: Size) -> None:
     low, high = task.bounds.numpy()
     keys = [f"guess-{task.name}-{j}" for j in range(task.d)]
-    middle = (low + high) / 2
+    middle = np.round((low + high) / 2, 12)
     handles = own.handles(task, _guess(keys, middle))
     drags = len(handles) > 0 and not size.narrow
     st.markdown(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.browser import AT_REST, CHROMIUM, DRAWN, ROOT
+from tests.support.browser import AT_REST, CHROMIUM, DRAWN, ROOT, steady
 
 pytestmark = [
     pytest.mark.browser,
@@ -52,7 +52,8 @@ def test_a_guess_is_judged_at_once_and_ipage_answers(address, watch):
 
 
 HANDLE = """k => {
-    const figure = document.querySelector('.st-key-guess .js-plotly-plot'), box = figure.getBoundingClientRect();
+    const figure = document.querySelector('.st-key-guess .js-plotly-plot'), box = figure?.getBoundingClientRect();
+    if (!figure?._fullLayout?.meta?.handles) return null;
     const { xaxis, yaxis, meta } = figure._fullLayout, [x, y] = meta.handles[k];
     return [box.left + xaxis._offset + xaxis.d2p(x), box.top + yaxis._offset + yaxis.d2p(y), x, y];
 }"""
@@ -60,6 +61,7 @@ HANDLE = """k => {
 
 def drag(page, handle, across, up):
     """Drag a point of the guess with the mouse, by pixels; → its old and its new place, in units of the axes."""
+    steady(page)
     left, top, *before = page.evaluate(HANDLE, handle)
     page.mouse.move(left + 2, top - 2)
     page.mouse.down()
@@ -67,9 +69,9 @@ def drag(page, handle, across, up):
         page.mouse.move(left + part * across, top - part * up)
         page.wait_for_timeout(150)
     page.mouse.up()
-    page.wait_for_function(f"old => {{ const [, , x, y] = ({HANDLE})({handle}); return x !== old[0]; }}", arg=before)
-    page.wait_for_timeout(600)
-    page.wait_for_selector(AT_REST)
+    moved = f"old => {{ const now = ({HANDLE})({handle}); return now && now[2] !== old[0]; }}"
+    page.wait_for_function(moved, arg=before)
+    steady(page)
     return before, page.evaluate(HANDLE, handle)
 
 
@@ -79,7 +81,7 @@ def test_a_guess_is_dragged_to_another_place_and_counts_once(address, watch):
     (x, y), (*_, new_x, new_y) = drag(page, 0, 60, 40)
     assert new_x > x + 0.1
     assert new_y > y + 0.05
-    shown = [float(page.get_by_role("slider", name=name).get_attribute("aria-valuenow")) for name in ("x₁", "x₂")]
+    shown = [float(page.get_by_role("slider", name=name).input_value()) for name in ("x₁", "x₂")]
     assert shown == pytest.approx([new_x, new_y], abs=0.01)
     page.get_by_text("Your best of 2 tries").wait_for()
     assert page.get_by_text(re.compile("off by|a hit!")).first.is_visible()
@@ -87,6 +89,7 @@ def test_a_guess_is_dragged_to_another_place_and_counts_once(address, watch):
 
 def test_the_hand_of_a_guessed_arm_is_dragged(address, watch):
     page = watch().open(f"{address}/?task=robotic_arm&view=Guess&n=25")
+    steady(page)
     elbow = page.evaluate(HANDLE, 2)[2:]
     _, (*_, y) = drag(page, 3, -30, 80)
     assert page.evaluate(HANDLE, 2)[2:] == pytest.approx(elbow)
