@@ -12,8 +12,13 @@ import torch
 from app.figures.run import Run
 from ipage_core.problem.task import Task
 from ipage_core.tasks import TASKS
+from ipage_core.tasks.table.trust import interval_text
 
 BADGES = {"verified": "gray", "predicted": "violet", "hit": "green", "in prior": "blue", "replaced": "orange"}
+RESTS_ON = (
+    "verified by Ω: Ω ran on it. Predicted, 90 % interval: the surrogate alone, calibrated on results that it has not "
+    "learned. Predicted: the surrogate alone, with unknown error. Not predicted: a sample of a network."
+)
 MOST_COLUMNS = 12
 """Maximum number of coordinates in a table; the CSV holds all."""
 PIXELS = 1024
@@ -30,8 +35,14 @@ def table(run: Run) -> pd.DataFrame:
     if run.y is not None and run.localizes:
         columns |= {f"{name} {start}": column for name, column in zip(names, run.y[0].T, strict=True)}
     columns |= {f"{name} {final}": run.achieved[:, j] for j, name in enumerate(names)}
+    shown = run.final
+    for j, name in enumerate(names, start=1):
+        if f"low{j}" in shown:
+            ends = zip(shown[f"low{j}"], shown[f"high{j}"], strict=True)
+            columns |= {f"{name} predicted": shown[f"surrogate{j}"]}
+            columns |= {f"{name}, 90 %": [interval_text(low, high) for low, high in ends]}
     columns["off by"] = run.off_by
-    columns["badges"] = badges(run)
+    columns |= {"rests on": shown["basis"], "badges": badges(run)}
     if run.modes is not None and (run.modes[-1] >= 0).any():
         columns["loop"] = pd.array([k + 1 if k >= 0 else None for k in run.modes[-1].tolist()], dtype="Int64")
     stages = {final: run.x[-1]} | ({start: run.x[0]} if run.localizes else {})
@@ -84,7 +95,11 @@ def columns(run: Run, names: list[str]) -> dict[str, Any]:
             target = labels[column[:-1]]
             unit = f" [{target.partition(' [')[2]}" if " [" in target else ""
             config[column] = st.column_config.NumberColumn(f"{column}{unit}", format="%.5g", help=f"target, {target}")
+    for label, name in zip(task.property_labels, y_names(task), strict=False):
+        config[f"{name}, 90 %"] = st.column_config.TextColumn(help=f"{label}: holds about 90 % of results of Ω")
+        config[f"{name} predicted"] = st.column_config.NumberColumn(format="%.5g", help=f"{label}, by the surrogate")
     return config | {
+        "rests on": st.column_config.TextColumn(help=RESTS_ON),
         "sample": st.column_config.NumberColumn(
             pinned=True, width="small", help="number of the sample, the same in every export"
         ),

@@ -13,9 +13,9 @@ import torch
 from app.figures.run import CLEANED, Outcome, Run
 from app.state.turns import turn
 from ipage_core.benchmark.metrics import error_quantiles, nearest_distances
+from ipage_core.inference.basis import VERIFIED
 from ipage_core.inference.latent_design import SAMPLINGS
 from ipage_core.inference.methods import METHODS, Loaded, folder, load
-from ipage_core.inference.solution_tables import VERIFIED
 from ipage_core.inference.solutions import Solutions
 from ipage_core.problem.request import DesignRequest
 from ipage_core.runtime.cores import threads

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 from ipage_core.cli.parser import COUNT, SEED, add_workers, file_name
@@ -55,7 +54,6 @@ def run(arguments: argparse.Namespace) -> int:
 
         where["workers"] = 1 if arguments.workers is None else arguments.workers
         card = generate(task.name, arguments.n, arguments.seed, arguments.out, kind=arguments.kind, **where)
-    print(file=sys.stderr)
     print(json.dumps(card, ensure_ascii=False))
     return 0
 

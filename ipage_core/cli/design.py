@@ -114,9 +114,9 @@ def run(arguments: argparse.Namespace) -> None:
     if task.beside is not None:
         frame = task.beside(method, solutions, frame)
     if task.more_summary is not None:
-        summary |= (more := task.more_summary(method, solutions, frame))
-        for sentence in (more[name] for name in ("intervals", "advice") if name in more):
-            print(sentence, file=sys.stderr)
+        summary |= task.more_summary(method, solutions, frame)
+    for sentence in (summary[name] for name in ("intervals", "advice") if name in summary):
+        print(sentence, file=sys.stderr)
     if arguments.to_measure is not None and task.to_measure is not None:
         chosen = task.to_measure(method, solutions.final, solutions.y_star, arguments.measure)
         write_csv(chosen, arguments.to_measure)

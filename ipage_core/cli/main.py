@@ -26,6 +26,7 @@ COMMANDS = {
     "dataset": "Compute a data set with the true forward operator; run it again to continue a stopped run.",
     "learn": "Let a shipped surrogate learn from verified designs; writes a model of its own.",
     "train": "Train the models of a method; --resume continues a stopped run.",
+    "calibrate": "Measure how far predictions are off, on results that the models have not learned; cards keep it.",
     "search": "Try settings of a method's networks in short trainings; write a log to pretrained/TASK.",
     "ablate": "Train the INN with parts left out; add the results to its card in pretrained/TASK.",
     "sizes": "Print the size of each model and its ratio to iPage's.",

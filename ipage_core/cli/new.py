@@ -249,7 +249,6 @@ def _tested(folder: Path, card: Card, n: int) -> dict[str, Any]:
     loaded = task.load(folder)
     assert loaded.collect is not None
     result = loaded.collect(n, None, None, progress=print_counts)
-    print(file=sys.stderr)
     frame = rows.read(folder.resolve(), card).frame
     for error in frame["error"][frame["error"] != ""].unique()[:3]:
         print(f"A design failed: {error}", file=sys.stderr)

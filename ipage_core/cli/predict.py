@@ -26,8 +26,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Write the designs with ``surrogate1`` … beside them, in the units of their targets or goals."""
+    """Write the designs with ``surrogate1`` …, the ends ``low1``, ``high1`` … of their intervals, and ``basis``."""
     import torch
+
+    from ipage_core.inference.basis import basis
+    from ipage_core.inference.prediction import interval
 
     task = find_task(arguments.task, arguments.model)
     method = load_method(arguments, task)
@@ -47,5 +50,10 @@ def run(arguments: argparse.Namespace) -> None:
         predicted = method.surrogate(x.to(method.device, torch.float32)).cpu()
     for j in range(task.n_targets):
         frame[f"surrogate{j + 1}"] = predicted[:, j].numpy()
+    if (ends := interval(method, x)) is not None:
+        for j in range(task.n_targets):
+            frame[f"low{j + 1}"], frame[f"high{j + 1}"] = ends[0, :, j].numpy(), ends[1, :, j].numpy()
+    if "basis" not in frame:
+        frame["basis"] = basis(torch.full((len(x), task.n_targets), torch.nan), True, ends)
     write_csv(frame, arguments.out)
     print(json.dumps({"n": len(frame), "method": method.name}))

@@ -74,7 +74,12 @@ def print_counts(progress: Progress) -> None:
     if not progress.done:
         return  # so that an early error gets its own line
     left = "" if progress.eta_seconds is None else f"  {progress.eta_seconds:.0f} s left"
-    print(f"\r{progress.done}/{progress.total}{left} ", end="", file=sys.stderr, flush=True)
+    line = f"{progress.done}/{progress.total}{left} "
+    # All done: the line is cleared, so that what follows begins at the margin.
+    print(
+        f"\r{line}" if progress.done < progress.total else f"\r{line}\r{'':<{len(line) + 8}}\r", end="", file=sys.stderr
+    )
+    sys.stderr.flush()
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:

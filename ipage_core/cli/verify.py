@@ -38,6 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Write the designs with ``y1`` … beside them."""
     import pandas as pd
 
+    from ipage_core.inference.basis import VERIFIED
     from ipage_core.problem.watch import watching
     from ipage_core.runtime.files import replacing
 
@@ -74,6 +75,8 @@ def run(arguments: argparse.Namespace) -> None:
     names = [f"y{j + 1}" for j in range(task.n_targets)] + list(task.property_labels[task.n_targets :])
     for name, column in zip(names, y.numpy().T, strict=True):
         frame[name] = column
+    if "basis" in frame:  # solutions.csv says what its designs rest on
+        frame["basis"] = frame["basis"].mask(y.isfinite().all(1).numpy(), VERIFIED)
     targets = [f"target{j + 1}" for j in range(task.n_targets)]
     if set(targets) <= set(frame):  # solutions.csv has its targets
         y_star = frame[targets].apply(pd.to_numeric, errors="coerce").to_numpy()

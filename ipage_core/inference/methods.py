@@ -15,6 +15,7 @@ from torch import Generator, Tensor
 
 from ipage_core.inference.lookup import Lookup
 from ipage_core.inference.neural_adjoint import NeuralAdjoint, Search
+from ipage_core.inference.prediction import Calibration, of_card
 from ipage_core.networks import networks_of
 from ipage_core.networks.base import Network
 from ipage_core.networks.inn import INN
@@ -166,6 +167,8 @@ class Loaded:
     device: torch.device
     cards: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The JSON cards of its models, by model name."""
+    calibration: Calibration | None = None
+    """That of the surrogate's predictions; None if it is not known how far they are off."""
 
 
 def folder(task: Task, method: str) -> Path:
@@ -222,7 +225,18 @@ def load(
         separate, card = load_model(task.name, "mlp", folder=where, networks=networks_of(task))
         surrogate = separate["phi_star"].to(device)
         cards["inn"] = cards["inn"] | {"held_out": card.get("held_out", {})}
-    return Loaded(method, proposal, surrogate, device, cards)
+    return Loaded(method, proposal, surrogate, device, cards, _calibration(task, row, cards, where))
+
+
+def _calibration(task: Task, row: Method, cards: dict[str, dict[str, Any]], where: Path) -> Calibration | None:
+    """The calibration on the card of the surrogate's model."""
+    if row.surrogate is None:
+        return None
+    name = row.surrogate[0]
+    try:
+        return of_card(cards[name], task.n_targets)
+    except ValueError as error:
+        raise ModelUnavailable(f"The calibration in {where / name}.json is damaged ({error}).") from None
 
 
 def _neural_adjoint(task: Task, network: torch.nn.Module, search: Search) -> NeuralAdjoint:

@@ -14,6 +14,7 @@ from ipage_core.inference.latent_design import Sampling, latent_design
 from ipage_core.inference.localization import Optimizer
 from ipage_core.inference.methods import Loaded
 from ipage_core.inference.pareto import optimal_aims, starts
+from ipage_core.inference.prediction import interval, rows_behind
 from ipage_core.inference.run_result import Path
 from ipage_core.inference.solutions import Solutions
 from ipage_core.inference.spread import REGIONS, Region
@@ -186,6 +187,8 @@ def design(
         else:
             verification = verify_designs(task, samples.x, y_star, to_verify, chain.tolerances)
     localizes = method.surrogate is not None
+    unverified = localizes and not bool(verification.y.isfinite().all())
+    ends = [interval(method, at) if unverified else None for at in (samples.posterior, samples.x)]
     return Solutions(
         task=task,
         method=method.name,
@@ -208,6 +211,9 @@ def design(
         filled=None if filled is None else filled.summary(),
         not_spread="" if spread == "off" else why_not or _alone(n_each, total, seed_design),
         target=target,
+        interval_posterior=ends[0],
+        interval=ends[1],
+        calibrated_on="" if ends[1] is None else rows_behind(method),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ipage_core.inference.basis import basis
 from ipage_core.inference.latent_design import Sampling
 from ipage_core.inference.verification import Verification
 from ipage_core.problem.target import Target
@@ -66,6 +67,14 @@ class RunResult:
     """A sentence on why the designs are as drawn although they were to be spread, else empty."""
     target: Target | None = None
     """The goals, of which ``y_star`` are the aims; None: each property is to be exactly its aim."""
+    interval_posterior: Tensor | None = None
+    """(2, n, m) low and high ends of intervals that hold 90 % of results of Ω at ``posterior``.
+
+    None if they are not known, or if Ω has verified all designs."""
+    interval: Tensor | None = None
+    """(2, n, m) the same at ``localized``; NaN where errors of the surrogate are not known."""
+    calibrated_on: str = ""
+    """The rows that these intervals are calibrated on, in words; empty without them."""
 
     def __len__(self) -> int:
         return len(self.final)
@@ -74,6 +83,11 @@ class RunResult:
     def final(self) -> Tensor:
         """(n, d) the final designs: localized ones, or posterior samples if the method does not localize."""
         return self.posterior if self.localized is None else self.localized
+
+    @property
+    def basis(self) -> list[str]:
+        """n texts: what each final design rests on."""
+        return basis(self.verification.y, self.surrogate is not None, self.interval)
 
     def predicted_hits(self) -> Tensor:
         """(n,) bool: the surrogate says that the design meets its target; True if Ω has corrected the designs."""

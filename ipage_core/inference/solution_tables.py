@@ -9,18 +9,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from ipage_core.inference.basis import basis
 from ipage_core.inference.run_result import RunResult
 from ipage_core.inference.verification import Verification
 from ipage_core.problem.task import Task
-
-VERIFIED, PREDICTED, SAMPLED, MEASURED = "verified by Ω", "predicted", "not predicted", "measured row"
-"""What a design rests on: the column ``basis`` of ``run.csv``. A table adds the interval to a prediction."""
-
-
-def basis(y: Tensor, predicted: bool) -> list[str]:
-    """For results of Ω (n, m), NaN where it did not run or failed: what each design rests on. → (n,)."""
-    other = PREDICTED if predicted else SAMPLED
-    return [VERIFIED if fine else other for fine in y.isfinite().all(1).tolist()]
 
 
 def words_of_categories(task: Task, x: Tensor) -> dict[str, list[float | str]]:
@@ -30,20 +22,23 @@ def words_of_categories(task: Task, x: Tensor) -> dict[str, list[float | str]]:
 
 
 def numbered_table(run: RunResult) -> pd.DataFrame:
-    """One row per sample and stage, with the columns of ``run.csv``; unknown values are NaN."""
+    """One row per sample and stage, with the columns of ``run.csv``; unknown values are NaN.
+
+    ``low1..M`` to ``high1..M``, the intervals of the predictions, are there unless Ω has verified all designs.
+    """
     task, by_omega, replaced = run.task, run.verification, run.replaced
-    stages: list[tuple[str, Tensor, Tensor | None, Verification, Tensor]]
+    stages: list[tuple[str, Tensor, Tensor | None, Tensor | None, Verification, Tensor]]
     if run.localized is None:
-        stages = [("posterior", run.posterior, None, by_omega, replaced)]
+        stages = [("posterior", run.posterior, None, None, by_omega, replaced)]
     else:
         nowhere, as_drawn = Verification.nowhere(task, len(run)), torch.zeros_like(replaced)
         stages = [
-            ("posterior", run.posterior, run.surrogate_posterior, nowhere, as_drawn),
-            ("localized", run.localized, run.surrogate, by_omega, replaced),
+            ("posterior", run.posterior, run.surrogate_posterior, run.interval_posterior, nowhere, as_drawn),
+            ("localized", run.localized, run.surrogate, run.interval, by_omega, replaced),
         ]
     m = task.n_targets
     blocks = []
-    for stage, x, surrogate, verification, fresh in stages:
+    for stage, x, surrogate, interval, verification, fresh in stages:
         columns: dict[str, Any] = {"sample": range(len(x)), "stage": stage}
         columns |= _numbered("target", run.y_star)
         columns |= _numbered("x", x)
@@ -55,7 +50,9 @@ def numbered_table(run: RunResult) -> pd.DataFrame:
         columns["replaced"] = fresh.numpy()
         for j, label in enumerate(task.property_labels[m:]):
             columns[label] = verification.y[:, m + j].numpy()
-        columns["basis"] = basis(verification.y, surrogate is not None)
+        if interval is not None:
+            columns |= _numbered("low", interval[0]) | _numbered("high", interval[1])
+        columns["basis"] = basis(verification.y, surrogate is not None, interval)
         if not task.columns:  # else the table's own names follow
             columns |= words_of_categories(task, x)
         blocks.append(pd.DataFrame(columns))
@@ -73,8 +70,12 @@ def named_table(run: RunResult) -> pd.DataFrame:
     if run.surrogate is not None:
         predicted = [f"{p.name} predicted" + (f" [{p.unit}]" if p.unit else "") for p in task.targets]
         columns |= dict(zip(predicted, run.surrogate.double().numpy().T, strict=True))
+        if run.interval is not None:
+            for name, low, high in zip(predicted, *run.interval.numpy().transpose(0, 2, 1), strict=True):
+                columns |= {f"{name}, 90 % from": low, f"{name}, 90 % to": high}
     if task.omega is not None:
         columns["hit"] = by_omega.hit.numpy()
+    columns["rests on"] = run.basis
     return pd.DataFrame(columns)
 
 

@@ -55,13 +55,14 @@ class Solutions(RunResult):
         Returns
         -------
         DataFrame
-            Inputs, properties by Ω, properties predicted by the surrogate, and whether each design is a hit.
+            Inputs, properties by Ω, properties predicted by the surrogate, with the ends of their 90 % intervals
+            unless Ω has verified all designs, whether each design is a hit, and what it rests on.
 
         Examples
         --------
         >>> from ipage_core import design
         >>> list(design("sinewave", 1.2, n=3).to_frame())
-        ['sample', 'x₁', 'x₂', 'y', 'y predicted', 'hit']
+        ['sample', 'x₁', 'x₂', 'y', 'y predicted', 'hit', 'rests on']
         """
         return named_table(self)
 
@@ -310,7 +311,10 @@ class Solutions(RunResult):
         return summary(self)
 
 
-_TENSORS = (*("y_star", "z", "posterior", "localized", "surrogate_posterior", "surrogate", "replaced", "cycle_error"),)
+_TENSORS = (
+    *("y_star", "z", "posterior", "localized", "surrogate_posterior", "surrogate", "replaced", "cycle_error"),
+    *("interval_posterior", "interval"),
+)
 _VALUES = (
     "method",
     "sampling",
@@ -321,4 +325,5 @@ _VALUES = (
     "note",
     "filled",
     "not_spread",
+    "calibrated_on",
 )

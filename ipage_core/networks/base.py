@@ -65,3 +65,10 @@ class Network(nn.Module):
     def spread(self, x: Tensor) -> Tensor | None:
         """Standard deviation over an ensemble's predictions. (n, d) → (n, m); None for a single network."""
         return None
+
+    def interval(self, x: Tensor) -> Tensor | None:
+        """Intervals that hold 90 % of measurements, each property by itself. (n, d) → (2, n, m) low and high ends.
+
+        None if the network's spread is not calibrated by itself: see :mod:`ipage_core.inference.prediction`.
+        """
+        return None

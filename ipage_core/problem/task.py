@@ -129,6 +129,8 @@ class Task:
     columns come first there. The surrogate can then learn from designs that anyone verifies."""
     test_pairs: Callable[[], tuple[Tensor, Tensor]] | None = None
     """→ pairs x (n, d), y (n, m) for tests, if Ω is too slow to generate them."""
+    new_pairs: Callable[[int, int], tuple[Tensor, Tensor]] | None = None
+    """(n, seed) → pairs x (n, d), y (n, m) like the stored ones, but new; None: draws of the prior, and their Ω."""
     generate: Callable[..., dict[str, Any]] | None = None
     """(n, seed or None, out, workers=, scheduler=, progress=) writes a data set and returns its card; None: by Ω."""
     data_kinds: tuple[str, ...] = ()

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,8 @@ from ipage_core.inference.methods import folder as folder_of
 from ipage_core.networks import networks_of
 from ipage_core.networks.store import fingerprint, load_card, load_model, load_tensors, save_model
 from ipage_core.problem.task import Task
+from ipage_core.training.calibrate import calibration
+from ipage_core.training.datasets import digests
 from ipage_core.training.fit import Settings, fit
 from ipage_core.training.recipes import taken_over, training_pairs
 
@@ -34,7 +35,7 @@ def new_rows(task: Task, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     assert task.stored is not None
     known, kept = _digests_of(task.stored), []
     seen: set[bytes] = set()
-    for i, digest in enumerate(_digests(x)):
+    for i, digest in enumerate(digests(x)):
         if bool(y[i].isfinite().all()) and digest not in known and digest not in seen:
             seen.add(digest)
             kept.append(i)
@@ -44,18 +45,7 @@ def new_rows(task: Task, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 @lru_cache(maxsize=4)
 def _digests_of(stored: Callable[[], tuple[Tensor, Tensor]]) -> frozenset[bytes]:
     """Digests of a task's stored designs."""
-    return frozenset(_digests(stored()[0]))
-
-
-def _digests(x: Tensor) -> list[bytes]:
-    """Short bytes, equal for designs equal to the last digit. (n, d) → n of them."""
-    digests = []
-    for part in x.cpu().split(10_000):
-        small = part.clamp(0, 255).to(torch.uint8)  # pixels are read as one byte each, an eighth of the time
-        values = small.numpy() if part.dtype == torch.uint8 else part.double().numpy() + 0.0  # −0 is 0
-        for row, pixels, whole in zip(values, small.numpy(), (small == part).all(1).tolist(), strict=True):
-            digests.append(blake2b((pixels if whole else row).tobytes(), digest_size=16).digest())
-    return digests
+    return frozenset(digests(stored()[0]))
 
 
 def learn(
@@ -98,6 +88,7 @@ def learn(
     old_x, old_y, about = training_pairs(task, "mlp", lambda: old)
     wide = _as_pairs(task, y, old_y.shape[1])
     about |= {"n": len(old_x) + len(x), "new_sha256": fingerprint(x, wide)}
+    all_x, all_y = old_x.double(), old_y.double()
     if len(old_x) > (most := min(MOST_OLD, MOST_VALUES // task.d)):
         some = torch.randperm(len(old_x), generator=torch.Generator().manual_seed(0))[:most]
         old_x, old_y = old_x[some], old_y[some]
@@ -135,7 +126,10 @@ def learn(
         "learned": learned,
     }
     made.pop("sha256")
-    _with_surrogate(task, shipped, out, new)
+    made.pop("calibration", None)
+    if (calibrated := calibration(task, new, torch.cat((all_x, x)), torch.cat((all_y, wide)))) is not None:
+        made["calibration"] = calibrated.card()
+    _with_surrogate(task, shipped, out, new, made.get("calibration"))
     save_model(out, "mlp", run.weight_sets, made)
     return load_card(task.name, "mlp", folder=out)
 
@@ -149,9 +143,12 @@ def _as_pairs(task: Task, y: Tensor, k: int) -> Tensor:
     return wide
 
 
-def _with_surrogate(task: Task, shipped: Path, out: Path, surrogate: Any) -> None:
-    """The INN of the folder ``shipped`` with another surrogate, in ``out``."""
+def _with_surrogate(task: Task, shipped: Path, out: Path, surrogate: Any, calibrated: dict[str, Any] | None) -> None:
+    """The INN of the folder ``shipped`` with another surrogate and its calibration, in ``out``."""
     card = load_card(task.name, "inn", folder=shipped)
+    card.pop("calibration", None)
+    if calibrated is not None:
+        card["calibration"] = calibrated
     tensors, _ = load_tensors(shipped / "inn.safetensors")
     sets: dict[str, dict[str, Tensor]] = {name: {} for name in card["weight_sets"]}
     for key, value in tensors.items():

@@ -19,12 +19,13 @@ from ipage_core.inference.methods import METHODS
 from ipage_core.networks import networks_of
 from ipage_core.networks.base import Network
 from ipage_core.networks.ensemble import Ensemble
-from ipage_core.networks.store import fingerprint, load_tensors, save_model
+from ipage_core.networks.store import fingerprint, load_card, load_tensors, save_model
 from ipage_core.problem.recipe import Recipe
 from ipage_core.problem.task import Task
 from ipage_core.runtime.files import sole_writer
 from ipage_core.tasks.table.surrogate import NORMAL
 from ipage_core.training import baselines
+from ipage_core.training.calibrate import calibration, surrogates
 from ipage_core.training.datasets import chosen_rows, pairs
 from ipage_core.training.fit import Fit, Settings, fit
 from ipage_core.training.table import fit_table
@@ -314,6 +315,12 @@ def _train(
     }
     if task.held_out is not None and (surrogate := _surrogate_of(task, network, arguments, result)) is not None:
         card["held_out"] = accuracy(surrogate, *task.held_out())
+    if begin_from is not None and (calibrated := load_card(task.name, "mlp", folder=out).get("calibration")):
+        card["calibration"] = calibrated  # an INN keeps the surrogate that it takes over
+    elif begin_from is None and model in surrogates():
+        trained = _surrogate_of(task, network, arguments, result)
+        if trained is not None and (found := calibration(task, trained, x, y)) is not None:
+            card["calibration"] = found.card()
     save_model(out, model, result.weight_sets, card)
     if task.models_folder == out.resolve() and task.note_accuracy is not None and "held_out" in card:
         task.note_accuracy(model, card["held_out"])

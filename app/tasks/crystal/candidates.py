@@ -10,11 +10,10 @@ import pandas as pd
 import streamlit as st
 import torch
 
-from app.components.tables import BADGES, badges, x_names
+from app.components.tables import BADGES, RESTS_ON, badges, x_names
 from app.figures.run import Run
 from app.tasks import candidates, verification
-from app.tasks.candidates import FEW, designs, properties_of, surrogate
-from app.tasks.crystal.calibration import LEVEL, calibrated
+from app.tasks.candidates import FEW, designs, half_widths, held, properties_of, surrogate
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.crystal.box import HELD_IONS
 from ipage_core.tasks.crystal.families import table as rank
@@ -32,12 +31,6 @@ GROWN = (
     "perovskites (Schlom et al., MRS Bulletin 39, 118, 2014)"
 )
 BEST = "best of family"
-
-
-def _held() -> str:
-    """The meaning of ±."""
-    share, n = f"{100 * LEVEL:.0f} %", calibrated()[1]
-    return f"± held the DFT gap of {share} of {n} random cells that no network learned from."
 
 
 def predicted(x: np.ndarray) -> np.ndarray:
@@ -70,7 +63,7 @@ def ask_rows(run: Run, ranked: pd.DataFrame, by: str, alone: bool, passing: np.n
     alike = f" in {count} famil{'y' if count == 1 else 'ies'}" if count < run.n else ", no two of one family"
     st.caption(
         f"{many}{alike}. Tick rows to verify, draw or export them; with none "
-        f"ticked, the best {min(FEW, len(samples))} are verified and all exported. {_held()}"
+        f"ticked, the best {min(FEW, len(samples))} are verified and all exported. {held(TASK.name)}"
     )
     return samples, ticked
 
@@ -86,9 +79,10 @@ def table(run: Run, ranked: pd.DataFrame) -> pd.DataFrame:
         "rank": ranked["rank"],
         "gap*": run.aims[:, 0],
         "gap by surrogates": ranked["gap"],
-        "±": ranked["gap_sd"] * calibrated()[0],
+        "±": half_widths(TASK.name, run.x[-1]),
         "gap by DFT": run.achieved[:, 0],
         "DFT": verification.verdicts(run, designs(run)),
+        "rests on": run.final["basis"],
         "ΔE by surrogates": ranked["energy"],
         "ΔE by DFT": run.achieved[:, 2],
         "ΔE per atom": energy_per_atom(run, ranked),
@@ -116,9 +110,10 @@ def _columns(names: list[str]) -> dict[str, Any]:
         "rank": numbers("%d", RANKED_BY.replace("**", "")),
         "gap*": numbers("%.4g", f"target, {unrelaxed}"),
         "gap by surrogates": numbers("%.4f", f"{unrelaxed}: mean of five networks"),
-        "±": numbers("%.4f", f"[eV] {_held()}"),
+        "±": numbers("%.4f", f"[eV] {held(TASK.name)}"),
         "gap by DFT": numbers("%.4f", f"{unrelaxed}, by DFT"),
         "DFT": st.column_config.TextColumn(help="what DFT says: a hit is within the tolerance of the target"),
+        "rests on": st.column_config.TextColumn(help=RESTS_ON),
         "ΔE by surrogates": numbers("%.3f", "energy above the cubic cell [eV per cell]: mean of five networks"),
         "ΔE by DFT": numbers("%.3f", "energy above the cubic cell [eV per cell], by DFT"),
         "ΔE per atom": numbers("%.3f", f"[eV per atom], by DFT where it ran, else by surrogates; {GROWN}"),

@@ -13,10 +13,9 @@ from app.components.words import Figure, cards, goal_text, number
 from app.figures.playback import Size
 from app.figures.run import Run
 from app.state.inspection import inspect
-from app.tasks.candidates import show_heading
+from app.tasks.candidates import half_widths, show_heading
 from app.tasks.crystal import cell_figure
 from app.tasks.crystal import figure as drawn
-from app.tasks.crystal.calibration import LEVEL, calibrated
 from app.tasks.crystal.candidates import GROWN
 from app.tasks.verification import counted
 from ipage_core.problem.request import DesignRequest
@@ -85,7 +84,8 @@ def _figures(run: Run, row: pd.Series, sample: int, nearest: float) -> list[Figu
         figures = [Figure("PBE gap by DFT", "not verified", f"{target_note}; {HELD_IONS}")]
     said = (gap, direct) if run.verified[sample] else (row["gap"], row["direct"])
     kind = Figure("Gap type", gap_type(*said), f"least direct gap {said[1]:.3f} eV; by {_by(run, sample)}")
-    spread = f"± {row['gap_sd'] * calibrated()[0]:.4f} holds {100 * LEVEL:.0f} % of DFT gaps; unrelaxed"
+    half = half_widths(run.task, run.x[-1])[sample]
+    spread = f"± {half:.4f} holds about 90 % of DFT gaps; unrelaxed" if half == half else "unrelaxed"
     figures.append(Figure("PBE gap by surrogates", f"{row['gap']:.4f} eV", spread))
     by, shape = _by(run, sample), geometry(_lattice(run, sample))
     value = energy if run.verified[sample] else row["energy"]

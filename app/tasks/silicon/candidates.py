@@ -10,10 +10,10 @@ import pandas as pd
 import streamlit as st
 import torch
 
-from app.components.tables import BADGES, badges, x_names
+from app.components.tables import BADGES, RESTS_ON, badges, x_names
 from app.figures.run import Run
 from app.tasks import candidates, verification
-from app.tasks.candidates import FEW, designs, properties_of, surrogate
+from app.tasks.candidates import FEW, designs, half_widths, held, properties_of, surrogate
 from ipage_core.tasks.silicon.box import SCISSOR
 from ipage_core.tasks.silicon.ranking import RADIUS
 from ipage_core.tasks.silicon.ranking import table as rank
@@ -44,9 +44,10 @@ def table(run: Run, ranked: pd.DataFrame, scissor: bool = False) -> pd.DataFrame
         "rank": ranked["rank"],
         "gap*": run.aims[:, 0],
         "gap by surrogate": ranked["gap"],
-        "±": ranked["gap_sd"],
+        "±": half_widths(TASK.name, run.x[-1]),
         "gap by DFT": run.achieved[:, 0],
         "DFT": verification.verdicts(run, designs(run)),
+        "rests on": run.final["basis"],
     }
     if scissor:
         columns["gap + scissor"] = np.where(run.verified, run.achieved[:, 0], ranked["gap"]) + SCISSOR
@@ -77,9 +78,10 @@ def _columns(names: list[str]) -> dict[str, Any]:
         "rank": numbers("%d", RANKED_BY),
         "gap*": numbers("%.4g", f"target, {pbe}"),
         "gap by surrogate": numbers("%.4f", f"{pbe}: mean of five networks"),
-        "±": numbers("%.4f", "standard deviation of the five networks [eV]"),
+        "±": numbers("%.4f", f"[eV] {held(TASK.name)}"),
         "gap by DFT": numbers("%.4f", f"{pbe}, by DFT"),
         "DFT": st.column_config.TextColumn(help="what DFT says: a hit is within the tolerance of the target"),
+        "rests on": st.column_config.TextColumn(help=RESTS_ON),
         "gap + scissor": numbers("%.4f", f"PBE gap by DFT, else by surrogate, plus the customary scissor {SCISSOR} eV"),
         "elastic energy": numbers("%.2f", "[meV per atom] above the unstrained crystal, by surrogate"),
         "energy by DFT": numbers("%.2f", "[meV per atom] above the unstrained crystal, by DFT"),
@@ -105,6 +107,6 @@ def ask_rows(run: Run, ranked: pd.DataFrame, by: str, alone: bool, scissor: bool
     st.caption(
         f"{run.n} strain{'' if run.n == 1 else 's'} in {count} famil{'y' if count == 1 else 'ies'}. Tick rows to "
         f"verify, draw or export them; with none ticked, the best {min(FEW, len(samples))} are verified and all "
-        "exported. ± is the spread of five networks. Files of verified strains hold the relaxed atoms."
+        f"exported. {held(TASK.name)} Files of verified strains hold the relaxed atoms."
     )
     return samples, ticked

@@ -16,7 +16,7 @@ from app.figures.playback import Size
 from app.figures.run import Run
 from app.state.inspection import inspect
 from app.tasks import verification
-from app.tasks.candidates import designs, show_heading
+from app.tasks.candidates import designs, half_widths, show_heading
 from app.tasks.silicon import figure as drawn
 from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks.silicon import operator
@@ -51,9 +51,11 @@ def _figures(run: Run, row: pd.Series, sample: int, result: dict[str, Any] | Non
     shown = f"{run.achieved[sample, 0]:.4f} eV" if run.verified[sample] else "not verified"
     energy = row["energy"] if result is None else (result["energy"] - operator.REFERENCE_ENERGY) / 2
     pressure = row["pressure"] if result is None else result["pressure"]
+    half = half_widths(run.task, run.x[-1])[sample]
+    off = f"± {half:.4f} holds about 90 % of DFT gaps" if half == half else "mean of five networks"
     figures = [
         Figure("PBE gap by DFT", shown, wanted),
-        Figure("PBE gap by surrogate", f"{row['gap']:.4f} eV", f"± {row['gap_sd']:.4f}, the spread of five networks"),
+        Figure("PBE gap by surrogate", f"{row['gap']:.4f} eV", off),
         Figure("Elastic energy", f"{1e3 * energy:.2f} meV", f"per atom; by {by}"),
         Figure("Pressure", f"{pressure:.2f} GPa", f"by {by}; 0.33 GPa of it is the basis set's"),
         Figure("Gap type", "indirect", f"Γ to Δ on axis {row['valley']:.0f}; direct gap {row['direct']:.2f} eV"),

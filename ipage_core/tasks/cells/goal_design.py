@@ -20,6 +20,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from ipage_core.inference.basis import VERIFIED
 from ipage_core.problem.goal import Goal as WantedGoal
 from ipage_core.runtime.files import replacing, spreadsheet_safe
 from ipage_core.tasks.cells import constraints
@@ -203,7 +204,7 @@ class GoalDesigns:
         columns |= {f"surrogate{j + 1}": math.nan for j in range(len(targets))}
         columns |= {"in_bounds": True, "replaced": solved.attempts > 1}
         columns |= table_columns(self.goals, cells, solved.stiffness, solved.mesh)
-        return pd.DataFrame(columns | {"start": solved.start, "omega_calls": solved.calls})
+        return pd.DataFrame(columns | {"start": solved.start, "omega_calls": solved.calls, "basis": VERIFIED})
 
     @property
     def lookup(self) -> float:

@@ -1,7 +1,4 @@
-"""What each design of a problem rests on: Ω, or a prediction with its interval; and the nearest evaluated design.
-
-The interval is that of own tables: its width follows from the errors of left-out rows. See :mod:`.table.trust`.
-"""
+"""Beside each design of a problem: its expected misfit, and the nearest evaluated design. See :mod:`.table.trust`."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ipage_core.inference.solution_tables import MEASURED, PREDICTED, VERIFIED
+from ipage_core.inference.basis import MEASURED, VERIFIED
 from ipage_core.problem.task import Task
 from ipage_core.tasks.command import card as cards
 from ipage_core.tasks.command import measured, rows
@@ -57,40 +54,34 @@ def expected(task: Task, method: Loaded, solutions: Solutions, x: Tensor, y_star
 
 
 def beside(task: Task, method: Loaded, solutions: Solutions, frame: pd.DataFrame) -> pd.DataFrame:
-    """``solutions.csv`` with intervals and the nearest known row of each design.
+    """``solutions.csv`` with the nearest known row of each design.
 
-    Added columns: ``low1..M`` to ``high1..M``, an interval for 90 % of results of each property by itself, and
-    ``expected_misfit`` in tolerances, as for own tables; only if the surrogate is calibrated. ``nearest_row``,
-    ``nearest_distance`` in widths of the box and ``nearest_y1..M``: the nearest design with a result, empty where Ω has
-    verified the design itself. ``basis`` says what the design rests on.
+    Added columns: ``expected_misfit`` in tolerances, as for own tables, if the surrogate is calibrated on left-out rows
+    of its own. ``nearest_row``, ``nearest_distance`` in widths of the box and ``nearest_y1..M``: the nearest design
+    with a result, empty where Ω has verified the design itself.
     """
     x = torch.from_numpy(frame[[f"x{j + 1}" for j in range(task.d)]].to_numpy(dtype=np.float64, copy=True))
     m, verified = task.n_targets, (frame["basis"] == VERIFIED).to_numpy()
     y_star = torch.from_numpy(frame[[f"target{j + 1}" for j in range(m)]].to_numpy(dtype=np.float64, copy=True))
     added: dict[str, Any] = {}
-    basis = frame["basis"]
     if (result := expected(task, method, solutions, x, y_star)) is not None:
-        added |= {f"low{j + 1}": result.low[:, j].numpy() for j in range(m)}
-        added |= {f"high{j + 1}": result.high[:, j].numpy() for j in range(m)}
         added["expected_misfit"] = result.expected.numpy()
-        basis = basis.mask((basis == PREDICTED) & frame["surrogate1"].notna(), f"{PREDICTED}, 90 % interval")
     if len((there := known(task)).x):
         index, distance = (one.numpy() for one in nearest(task, x, there.x))
         added["nearest_row"] = np.where(verified, "", np.array(there.name, dtype=object)[index])
         added["nearest_distance"] = np.where(verified, math.nan, distance)
         for j in range(m):
             added[f"nearest_y{j + 1}"] = np.where(verified, math.nan, there.y[index, j].numpy())
-    return frame.assign(**added, basis=basis)
+    return frame.assign(**added)
 
 
 def summary(task: Task, method: Loaded, solutions: Solutions, frame: pd.DataFrame) -> dict[str, Any]:
-    """Further entries of the summary: counts by what designs rest on, and the interval of the best unverified one."""
+    """Further entries of the summary: the interval of the unverified design that is expected to come closest."""
     final = frame[frame["stage"] == frame["stage"].iloc[-1]]
-    more: dict[str, Any] = {"basis": {str(name): int(count) for name, count in final["basis"].value_counts().items()}}
     left = torch.from_numpy((final["basis"] != VERIFIED).to_numpy(copy=True))
     if not bool(left.any()):
-        return more
+        return {}
     result = expected(task, method, solutions, solutions.final.cpu().double()[left], solutions.y_star[left])
-    if result is not None:
-        more["intervals"] = trust.intervals(task, result, final["sample"].to_numpy()[left.numpy()].tolist())
-    return more
+    if result is None:
+        return {}
+    return {"intervals": trust.intervals(task, result, final["sample"].to_numpy()[left.numpy()].tolist())}

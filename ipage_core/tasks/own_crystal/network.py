@@ -27,8 +27,9 @@ class SymmetricEnsemble(Ensemble):
         hidden: int = 64,
         layers: int = 2,
         floor: Sequence[float | None] = (),
+        leave_out: bool = False,
     ) -> None:
-        super().__init__(d, m, members, hidden, layers, floor)
+        super().__init__(d, m, members, hidden, layers, floor, leave_out)
         if d != 6:
             raise ValueError(f"Expected the 6 components of a strain, got {d}")
         self.register_buffer("operations", torch.tensor(operations, dtype=torch.float32))

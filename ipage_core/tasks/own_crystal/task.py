@@ -89,7 +89,7 @@ def dressed(task: Task, folder: Path) -> Task:
         networks=_networks,
         recipes={
             "mlp": Recipe(
-                {"operations": operations.tolist()},
+                {"operations": operations.tolist(), "leave_out": True},
                 {"learning_rate": 5e-3, "epochs": epochs, "batch": BATCH, "weight_decay": 1e-3},
                 network="symmetric",
             ),

@@ -92,6 +92,7 @@ def _constraints(j: int, goal: Goal) -> list[str]:
 
 def _designed(options: Any, target: Target, bounds: tuple[str, ...], extremes: dict[int, Goal]) -> Any:
     from ipage_core.inference.methods import load
+    from ipage_core.inference.prediction import interval, rows_behind
     from ipage_core.inference.verification import Verification, rows_to_verify, verify
     from ipage_core.problem import constraints
     from ipage_core.problem.request import DesignRequest
@@ -138,6 +139,8 @@ def _designed(options: Any, target: Target, bounds: tuple[str, ...], extremes: d
         solutions,
         localized=strains,
         surrogate=predicted[:, :1],
+        interval=(ends := interval(method, strains)),
+        calibrated_on="" if ends is None else rows_behind(method),
         verification=verification,
         path=None,
         omega_calls=solutions.omega_calls + verification.calls,

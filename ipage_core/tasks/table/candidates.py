@@ -11,8 +11,8 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from ipage_core.inference.basis import MEASURED
 from ipage_core.inference.methods import METHODS
-from ipage_core.inference.solution_tables import MEASURED, PREDICTED
 from ipage_core.networks.base import Network
 from ipage_core.problem.task import Task
 from ipage_core.tasks.table import trust
@@ -126,9 +126,8 @@ def beside(task: Task, method: Loaded, solutions: Solutions, frame: pd.DataFrame
     """``solutions.csv`` of a task of own data, with columns that replace an Ω.
 
     Added columns: ``spread1..M`` of the surrogates (NaN for a single one), ``nearest_row`` of the file it came
-    from, ``nearest_distance`` in widths of the box, ``nearest_y1..M`` as measured. Expected result of a
-    measurement: ``low1..M`` to ``high1..M`` is a 90 % interval, for each property alone; ``expected_misfit`` is the
-    root mean square over the properties of the expected misfit, in tolerances. ``closest_row`` is the measured row
+    from, ``nearest_distance`` in widths of the box, ``nearest_y1..M`` as measured. ``expected_misfit`` of a measurement
+    is the root mean square over the properties, in tolerances. ``closest_row`` is the measured row
     closest to the target, ``closest_misfit`` its misfit in the same unit, ``row_is_closer`` whether this is less.
     ``basis`` says what the design rests on: a predicted interval, a prediction alone, or a measured row that it equals.
     """
@@ -144,13 +143,9 @@ def beside(task: Task, method: Loaded, solutions: Solutions, frame: pd.DataFrame
         frame[[f"target{j + 1}" for j in range(task.n_targets)]].to_numpy(dtype=np.float64, copy=True)
     )
     if (result := trust.trust(task, method, x, y_star, solutions.target)) is not None:
-        added |= {f"low{j + 1}": result.low[:, j].numpy() for j in range(task.n_targets)}
-        added |= {f"high{j + 1}": result.high[:, j].numpy() for j in range(task.n_targets)}
         added |= {"expected_misfit": result.expected.numpy(), "closest_row": rows.row[result.row].numpy()}
         added |= {"closest_misfit": result.row_misfit.numpy(), "row_is_closer": result.row_is_closer.numpy()}
-    predicted = frame["surrogate1"].notna() & (result is not None)
-    rests_on = frame["basis"].mask(predicted, f"{PREDICTED}, 90 % interval")
-    added["basis"] = rests_on.mask(pd.Series(distance.numpy() == 0, index=frame.index), MEASURED)
+    added["basis"] = frame["basis"].mask(pd.Series(distance.numpy() == 0, index=frame.index), MEASURED)
     return frame.assign(**added)
 
 

@@ -188,3 +188,8 @@ class TableSurrogate(Network):
     def half_width(self, x: Tensor) -> Tensor:
         """ŷ ± this holds 90 % of measurements, each property by itself. (n, d) → (n, m)."""
         return NORMAL * self.spread(x)
+
+    def interval(self, x: Tensor) -> Tensor:
+        """ŷ ± half width, no lower than the floor. (n, d) → (2, n, m) low and high ends."""
+        predicted, half = self.predict(x), self.half_width(x)
+        return torch.stack((torch.maximum(predicted - half, self.lowest.to(x.dtype)), predicted + half))

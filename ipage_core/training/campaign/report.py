@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ipage_core.inference.solution_tables import VERIFIED, words_of_categories
+from ipage_core.inference.basis import VERIFIED
+from ipage_core.inference.solution_tables import words_of_categories
 
 if TYPE_CHECKING:
     from ipage_core.training.campaign.run import Campaign

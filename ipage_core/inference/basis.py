@@ -1,0 +1,20 @@
+"""What a design rests on: Ω, a prediction with or without its interval, or a measured row."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+VERIFIED, PREDICTED, SAMPLED, MEASURED = "verified by Ω", "predicted", "not predicted", "measured row"
+WITH_INTERVAL = f"{PREDICTED}, 90 % interval"
+"""The texts of the column ``basis`` of ``run.csv``."""
+
+
+def basis(y: Tensor, predicted: bool, interval: Tensor | None = None) -> list[str]:
+    """For results of Ω (n, m), NaN where it did not run or failed: what each design rests on. → (n,).
+
+    ``interval``: (2, n, m) the ends of the predictions' intervals, NaN where they are not known.
+    """
+    fine = y.isfinite().all(1).tolist()
+    known = [False] * len(fine) if interval is None else interval.isfinite().all(0).all(1).tolist()
+    other = [WITH_INTERVAL if one else PREDICTED for one in known] if predicted else [SAMPLED] * len(fine)
+    return [VERIFIED if one else rest for one, rest in zip(fine, other, strict=True)]

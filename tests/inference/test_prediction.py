@@ -1,0 +1,142 @@
+"""Intervals of predictions hold 90 % of the results of Ω, also where designs are chosen by their prediction."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipage_core.inference.methods import load
+from ipage_core.inference.pipeline import design
+from ipage_core.inference.prediction import FEWEST, IN_A_GROUP, Calibration, interval
+from ipage_core.networks.store import PRETRAINED, ModelUnavailable, save_model
+from ipage_core.tasks import TASKS
+from ipage_core.training.calibrate import calibration
+from ipage_core.training.datasets import chosen_rows
+
+CARDS = sorted(path for path in PRETRAINED.glob("*/*.json") if path.stem in ("mlp", "inn", "inn-paper"))
+
+
+def heteroscedastic(n, seed):
+    """Predictions, and results whose errors grow with the prediction."""
+    generator = torch.Generator().manual_seed(seed)
+    predicted = torch.rand(n, 1, generator=generator, dtype=torch.float64)
+    noise = torch.randn(n, 1, generator=generator, dtype=torch.float64)
+    return predicted, predicted + noise * (0.02 + predicted)
+
+
+@pytest.mark.parametrize("n", [FEWEST, 30, 120, 1000])
+def test_nine_in_ten_new_results_lie_inside(n):
+    held = []
+    for seed in range(60):
+        predicted, y = heteroscedastic(n, seed)
+        known = Calibration.fitted(predicted, None, y, "rows")
+        predicted, y = heteroscedastic(300, 1000 + seed)
+        low, high = known.interval(predicted, None)
+        held.append(((y >= low) & (y <= high))[low.isfinite()].double().mean())
+    assert 0.88 <= np.mean(held) <= 0.93
+
+
+def test_designs_chosen_by_their_prediction_have_the_width_of_this_prediction():
+    predicted, y = heteroscedastic(2000, 0)
+    known = Calibration.fitted(predicted, None, y, "rows")
+    fresh, result = heteroscedastic(20_000, 1)
+    widths = []
+    for target in (0.05, 0.95):  # every design there has the same prediction
+        chosen = (fresh[:, 0] - target).abs() < 0.04
+        low, high = known.interval(fresh[chosen], None)
+        assert 0.85 <= ((result[chosen] >= low) & (result[chosen] <= high)).double().mean() <= 0.95
+        widths.append(float((high - low).mean()))
+    assert widths[1] > 5 * widths[0]
+    assert known.covered[0] == pytest.approx(0.9, abs=0.02)
+
+
+def test_a_spread_says_which_design_is_less_certain():
+    generator = torch.Generator().manual_seed(0)
+    spread = torch.rand(1000, 1, generator=generator) + 0.1
+    predicted = torch.zeros(1000, 1)
+    known = Calibration.fitted(predicted, spread, spread * torch.randn(1000, 1, generator=generator), "rows")
+    low, high = known.interval(torch.zeros(2, 1), torch.tensor([[0.1], [1.0]]))
+    assert (high - low)[1] > 5 * (high - low)[0]
+
+
+def test_too_few_rows_promise_nothing():
+    predicted, y = heteroscedastic(FEWEST - 1, 0)
+    assert Calibration.fitted(predicted, None, y, "rows") is None
+    y = torch.cat((y, torch.full((3, 1), torch.nan)))  # failures of Ω are no rows
+    assert Calibration.fitted(torch.cat((predicted, torch.zeros(3, 1))), None, y, "rows") is None
+
+
+def test_nothing_is_said_beyond_the_predictions_of_all_rows():
+    predicted, y = heteroscedastic(500, 0)
+    known = Calibration.fitted(predicted, None, y, "rows")
+    ends = known.interval(torch.tensor([[-9.0], [0.5], [9.0]]), None)
+    assert ends.isfinite().all(0)[:, 0].tolist() == [False, True, False]
+
+
+@given(st.integers(FEWEST, 400), st.integers(1, 3), st.integers(0, 99), st.booleans())
+def test_the_card_gives_the_same_intervals(n, m, seed, tied):
+    generator = torch.Generator().manual_seed(seed)
+    predicted = torch.randn(n, m, generator=generator, dtype=torch.float64)
+    predicted = predicted.round() if tied else predicted
+    y = predicted + torch.randn(n, m, generator=generator, dtype=torch.float64)
+    known = Calibration.fitted(predicted, None, y, f"{n} rows")
+    again = Calibration.read(json.loads(json.dumps(known.card())), m)
+    assert again.rows == f"{n} rows"
+    assert all(len(factors) <= max(1, n // (IN_A_GROUP // 2)) for _, factors in again.groups)
+    low, high = known.interval(predicted, None)
+    assert torch.allclose(torch.stack((low, high)), again.interval(predicted, None), atol=1e-4, equal_nan=True)
+    assert bool(((y >= low) & (y <= high)).double().mean(0).ge(0.9).all())  # of the rows themselves
+
+
+@pytest.mark.parametrize("path", CARDS, ids=lambda path: f"{path.parent.name} {path.stem}")
+def test_every_shipped_surrogate_is_calibrated(path):
+    known = Calibration.read(json.loads(path.read_text())["calibration"], TASKS[path.parent.name].n_targets)
+    assert all(0.88 <= share <= 0.92 for share in known.covered)
+    assert "has not learned" in known.rows
+
+
+WHOLE = {"rows": "x", "covered": [0.9], "least": [1.0], "groups": [{"ends": [0, 1], "factors": [1]}]}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        [],
+        WHOLE | {"groups": []},
+        WHOLE | {"groups": [{"ends": [0, 1], "factors": ["a"]}]},
+        WHOLE | {"groups": [{"ends": [0], "factors": [1]}]},
+    ],
+)
+def test_a_damaged_calibration_is_one_sentence(tmp_path, said):
+    modules = load("sinewave", "prior-lm").surrogate
+    card = json.loads((PRETRAINED / "sinewave" / "mlp.json").read_text())
+    save_model(tmp_path, "mlp", {"phi_star": modules.state_dict()}, card | {"calibration": said})
+    with pytest.raises(ModelUnavailable, match=r"The calibration in .*mlp.json is damaged"):
+        load("sinewave", "prior-lm", models=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["sinewave", "robotic_arm", "ballistics"])
+def test_the_intervals_hold_what_omega_says_of_designs(name):
+    task, method = TASKS[name], load(name, "ipage")
+    aims = task.omega(task.sample_prior(40, torch.Generator().manual_seed(11)))[:, : task.n_targets]
+    run = design(task, method, aims, 10, verify="none", seed=3)
+    y = task.omega(run.final.double())[:, : task.n_targets]
+    inside = ((y >= run.interval[0]) & (y <= run.interval[1])).double().mean(0)
+    assert ((inside > 0.84) & (inside < 0.96)).all(), inside
+
+
+def test_the_rows_behind_silicon_s_intervals_are_those_that_it_has_not_learned():
+    task, surrogate = TASKS["silicon"], load("silicon", "prior-lm").surrogate
+    x, y, _ = task.training_pairs("mlp", lambda: None)
+    learned = chosen_rows("0:449", len(x))
+    unlearned = len(x) - 449 + len(task.test_pairs()[0])
+    assert calibration(task, surrogate, x[learned], y[learned]).rows.startswith(f"{unlearned:,} results")
+    assert calibration(task, surrogate, x, y).rows.startswith(f"{len(task.test_pairs()[0])} results")
+
+
+def test_no_surrogate_no_interval():
+    assert interval(load("sinewave", "inn"), torch.zeros(2, 2)) is None
