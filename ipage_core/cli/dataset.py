@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from ipage_core.cli.parser import COUNT, SEED, add_workers, file_name
-from ipage_core.cli.shared import check_scheduler, find_task, print_counts
+from ipage_core.cli.shared import check_scheduler, find_task, print_counts, print_failures
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -54,6 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         where["workers"] = 1 if arguments.workers is None else arguments.workers
         card = generate(task.name, arguments.n, arguments.seed, arguments.out, kind=arguments.kind, **where)
+    print_failures([reason for reason, count in card.get("reasons", {}).items() for _ in range(count)])
     print(json.dumps(card, ensure_ascii=False))
     return 0
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ipage_core.cli import cells, tables
 from ipage_core.cli.parser import DESIGNS, SEED, add_device, add_out, add_workers, distance, file_name, seconds, whole
-from ipage_core.cli.shared import find_task, print_counts, where_omega_runs, write_csv
+from ipage_core.cli.shared import find_task, print_counts, print_failures, where_omega_runs, write_csv
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -121,6 +121,8 @@ def run(arguments: argparse.Namespace) -> None:
         chosen = task.to_measure(method, solutions.final, solutions.y_star, arguments.measure)
         write_csv(chosen, arguments.to_measure)
     write_csv(frame, arguments.out)
+    if task.why_failed is not None:
+        print_failures(task.why_failed(solutions.final))
     if task.remark:
         print(f"{task.title}: {task.remark}", file=sys.stderr)
     for sentence in (solutions.note, solutions.not_spread, (solutions.filled or {}).get("sentence")):

@@ -73,6 +73,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the folder, evaluate one or two designs, print the results. → 1 if none gave a result."""
     from ipage_core.tasks.command import card as cards
+    from ipage_core.tasks.command import rows
 
     check_scheduler(arguments.scheduler)
     there = (arguments.folder / cards.CARD).exists()
@@ -93,7 +94,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise
     cards.allow(arguments.folder, card.command)
     print(f"The command is: {shlex.join(card.command)}", file=sys.stderr)
-    text = _tested(arguments.folder, card, arguments.test) if arguments.test else {}
+    if there and (failed := rows.forget_failures(arguments.folder.resolve(), card)):
+        print(f"Failures of before are forgotten: {failed}. These designs may be evaluated again.", file=sys.stderr)
+    text = _tested(arguments.folder, card, arguments.test, there) if arguments.test else {}
+    if text and text["failed"] == arguments.test:
+        print(_after_failure(arguments.folder), file=sys.stderr)
     print(json.dumps({"name": card.name, "folder": str(arguments.folder.resolve()), **text}, ensure_ascii=False))
     return 1 if text and text["failed"] == arguments.test else 0
 
@@ -241,15 +246,34 @@ def _changed(arguments: argparse.Namespace, card: Card) -> Card:
     return replace(card, **said)
 
 
-def _tested(folder: Path, card: Card, n: int) -> dict[str, Any]:
-    """Results of Ω for the first n designs of a data set, and errors."""
-    from ipage_core.cli.shared import print_counts
+def _after_failure(folder: Path) -> str:
+    """What to do if no design of the test has a result."""
+    from ipage_core.tasks.command.card import CARD
+
+    again = "give its call again by --command '…'" if not (folder / "crystal.json").exists() else "remove the folder"
+    return f"No design has a result yet. {folder / CARD} is there: mend the program, then {again} to test it anew."
+
+
+def _tested(folder: Path, card: Card, n: int, there: bool) -> dict[str, Any]:
+    """Results of Ω, and errors, for the first n designs of a data set; for n new ones if the problem was ``there``."""
+    from torch import Generator
+
+    from ipage_core.cli.shared import print_counts, print_failures
+    from ipage_core.problem.watch import watching
     from ipage_core.tasks.command import rows, task
 
     loaded = task.load(folder)
     assert loaded.collect is not None
-    result = loaded.collect(n, None, None, progress=print_counts)
-    frame = rows.read(folder.resolve(), card).frame
-    for error in frame["error"][frame["error"] != ""].unique()[:3]:
-        print(f"A design failed: {error}", file=sys.stderr)
-    return {"evaluated": n, "failed": result["failed"], "seconds": round(float(frame["seconds"].median()), 3)}
+    assert loaded.omega is not None
+    if there:
+        x = loaded.sample_prior(n, Generator().manual_seed(len(rows.read(folder.resolve(), card).x) + 1))
+        with watching(print_counts, source="test"):
+            failed = int(loaded.omega(x).isnan().any(1).sum())
+        assert loaded.why_failed is not None
+        print_failures(loaded.why_failed(x))
+    else:
+        result = loaded.collect(n, None, None, progress=print_counts)
+        failed = result["failed"]
+        print_failures([reason for reason, count in result["reasons"].items() for _ in range(count)])
+    seconds = rows.read(folder.resolve(), card).frame["seconds"].iloc[-n:].median()
+    return {"evaluated": n, "failed": failed, "seconds": round(float(seconds), 3)}

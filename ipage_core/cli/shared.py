@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,11 +77,17 @@ def print_counts(progress: Progress) -> None:
         return  # so that an early error gets its own line
     left = "" if progress.eta_seconds is None else f"  {progress.eta_seconds:.0f} s left"
     line = f"{progress.done}/{progress.total}{left} "
-    # All done: the line is cleared, so that what follows begins at the margin.
-    print(
-        f"\r{line}" if progress.done < progress.total else f"\r{line}\r{'':<{len(line) + 8}}\r", end="", file=sys.stderr
-    )
-    sys.stderr.flush()
+    end = f"\r{'':<{len(line) + 8}}\r" if progress.done >= progress.total else ""  # what follows begins at the margin
+    print(f"\r{line}{end}", end="", file=sys.stderr, flush=True)
+
+
+def print_failures(reasons: Iterable[str], most: int = 3) -> None:
+    """Print why designs failed, the most common reasons first; '' is no failure."""
+    counts = Counter(reason for reason in reasons if reason)
+    for reason, count in counts.most_common(most):
+        print(f"{'A design' if count == 1 else f'{count} designs'} failed: {reason}", file=sys.stderr)
+    if others := sum(counts.values()) - sum(count for _, count in counts.most_common(most)):
+        print(f"{others} more failed, for other reasons", file=sys.stderr)
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:

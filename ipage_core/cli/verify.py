@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ipage_core.cli import tables
 from ipage_core.cli.parser import add_out, add_workers, file_name
-from ipage_core.cli.shared import find_task, print_counts, where_omega_runs, write_csv
+from ipage_core.cli.shared import find_task, print_counts, print_failures, where_omega_runs, write_csv
 
 if TYPE_CHECKING:
     from ipage_core.problem.task import Task
@@ -91,6 +91,8 @@ def run(arguments: argparse.Namespace) -> None:
             with replacing(arguments.structures / name) as beside:
                 beside.write_bytes(content)
     write_csv(frame, arguments.out)
+    if task.why_failed is not None:
+        print_failures(task.why_failed(x))
     if task.remark:
         print(f"{task.title}: {task.remark}", file=sys.stderr)
     calls = len(frame) - sum(kept)

@@ -144,6 +144,8 @@ class Task:
     """Whether Ω runs in worker processes, here or on a Dask cluster, as ``--workers`` and ``--scheduler`` say."""
     evaluated: Callable[[], tuple[Tensor, Tensor]] | None = None
     """→ x (n, d), y (n, m + p): all rows that the task keeps, by Ω (NaN where it failed) and complete measured ones."""
+    why_failed: Callable[[Tensor], list[str]] | None = None
+    """Designs (n, d) → why Ω failed for each; empty where it did not, or has not run. None: not known."""
     distinct: float = 0.02
     """Designs at most so far apart, in ``distance_unit``, count as one and the same."""
     log_prior: Callable[[Tensor], Tensor] | None = None

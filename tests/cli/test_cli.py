@@ -50,7 +50,7 @@ def test_solutions_have_the_columns_of_the_contract(solved):
     assert sorted(frame.loc[frame["stage"] == "localized", "sample"]) == list(range(25))
     assert set(summary) == {
         "n", "resim_mse", "resim_median", "verified", "hits", "in_bounds", "replaced", "success_before_replacement",
-        "omega_calls", "seconds", "modes_found", "modes_total",
+        "omega_calls", "seconds", "modes_found", "modes_total", "basis",
     }  # fmt: skip
     assert set(summary["seconds"]) == {"latent", "proposal", "localization", "verification"}
     assert (summary["n"], summary["verified"], summary["modes_total"]) == (25, 25, 9)

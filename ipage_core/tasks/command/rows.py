@@ -132,6 +132,21 @@ def settle(folder: Path, card: Card) -> None:
         journal.unlink()
 
 
+def forget_failures(folder: Path, card: Card) -> int:
+    """Remove the designs that failed, so that they are evaluated again when they are needed. → how many.
+
+    Raises:
+        ValueError: another run holds the lock.
+    """
+    with locked(folder):
+        settle(folder, card)
+        now = read(folder, card)
+        failed = int((~now.fine).sum())
+        if failed:
+            write(folder, now.frame[now.fine])
+    return failed
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Lock a folder, so that only one run at a time calls its command.

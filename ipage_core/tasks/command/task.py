@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import shlex
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -24,13 +25,15 @@ from ipage_core.runtime.lazy import late
 from ipage_core.tasks.command import card as cards
 from ipage_core.tasks.command import measured, rows
 from ipage_core.tasks.command.card import Card
-from ipage_core.tasks.command.evaluate import evaluate
+from ipage_core.tasks.command.evaluate import evaluate, settled
 from ipage_core.tasks.command.rows import Floats
 from ipage_core.tasks.table import own_task
 from ipage_core.tasks.table.card import inert
 
 LEAST_ROWS = 10
 """Fewest rows for training."""
+MOST_REASONS = 5
+"""Number of reasons of failures that a data set lists, the most common first."""
 SLOW = 0.01
 """Least assumed cost of an evaluation [s], so that a command never runs without a request."""
 
@@ -62,6 +65,11 @@ def load(folder: Path) -> Task:
         complete = np.isfinite(y).all(axis=1)
         return torch.tensor(np.concatenate((now.x, x[complete]))), torch.tensor(np.concatenate((now.y, y[complete])))
 
+    def why_failed(x: Tensor) -> list[str]:
+        now = rows.read(folder, card)
+        errors = now.frame["error"].tolist()
+        return [errors[i] if i >= 0 else "" for i in now.find(settled(card, x.detach().cpu().numpy())).tolist()]
+
     def omega(x: Tensor) -> Tensor:
         return torch.from_numpy(evaluate(folder, card, x.detach().cpu().double().numpy()))
 
@@ -86,6 +94,7 @@ def load(folder: Path) -> Task:
         stored=stored,
         in_processes=True,
         evaluated=evaluated,
+        why_failed=why_failed,
         networks=own_task.networks,
         models_folder=folder,
         data_size=max(1, len(results)),
@@ -139,6 +148,8 @@ def _collector(folder: Path, card: Card) -> Callable[..., dict[str, Any]]:
             folder, card, x, source=f"dataset, seed {seed}", workers=workers, scheduler=scheduler, progress=progress
         )
         now = rows.read(folder, card)
+        failures = Counter(now.frame["error"].iloc[now.find(settled(card, x))].tolist())
+        failures.pop("", None)
         if out is not None:
             with replacing(out) as beside:
                 now.frame.to_parquet(beside, index=False)
@@ -146,6 +157,7 @@ def _collector(folder: Path, card: Card) -> Callable[..., dict[str, Any]]:
             "n": n,
             "seed": seed,
             "failed": int(np.isnan(y).any(axis=1).sum()),
+            "reasons": dict(failures.most_common(MOST_REASONS)),
             "rows": len(now.x),
             "sha256": hashlib.sha256(np.concatenate((now.x, now.y), axis=1).tobytes()).hexdigest(),
         }

@@ -71,4 +71,4 @@ def _nearest(campaign: Campaign) -> str:
     row = int(off.argmin())
     names = zip(campaign.task.targets, y[row].tolist(), strict=True)
     values = ", ".join(f"{v.name} {value:.4g} {v.unit}".strip() for v, value in names)
-    return f"There is no hit; evaluation {row} comes closest: {values}."
+    return f"There is no hit; evaluation {row + 1} comes closest: {values}."

@@ -350,7 +350,10 @@ class Campaign:
     def sentence(self, row: int, why: str, hits: Sequence[int]) -> str:
         """A line about an evaluation: reason for the design, its result, whether it is one of the distinct ``hits``."""
         y = self.y[row, : self.task.n_targets]
-        values = ", ".join(f"{v:.4g}" for v in y.tolist()) if y.isfinite().all() else "failed"
+        if not bool(y.isfinite().all()):
+            reason = "" if self.task.why_failed is None else self.task.why_failed(self.x[row : row + 1])[0]
+            return f"{why} → failed" + (f": {reason}" if reason else "")
+        values = ", ".join(f"{v:.4g}" for v in y.tolist())
         if bool(self.hit[row]):
             values += ", a hit" if row in hits else ", a hit like one before"
         return f"{why} → {values}"
