@@ -316,6 +316,57 @@ def test_a_calculator_that_does_not_say_a_property_makes_nothing(place):
     assert not [one for one in test.button if one.key == "problem-test"]
 
 
+STAND_IN = """
+from ase.calculators.lj import LennardJones
+def CHGNetCalculator(use_device, verbose):
+    return LennardJones(sigma=1.8, epsilon=0.5, rc=4.0)
+def make(reference):
+    return LennardJones(sigma=1.8, epsilon=0.5, rc=4.0)
+"""
+"""A tiny potential for any element, without eigenvalues, as CHGNet is one."""
+
+
+@pytest.mark.parametrize("calculator", ["chgnet", "stand_in:make"])
+def test_a_crystal_by_a_potential_becomes_a_task(place, monkeypatch, calculator):
+    pytest.importorskip("spglib")
+    (place / "chgnet/model").mkdir(parents=True)
+    (place / "chgnet/model/dynamics.py").write_text(STAND_IN)
+    (place / "stand_in.py").write_text(STAND_IN)
+    monkeypatch.setenv("PYTHONPATH", str(place))
+    test = crystal_form("Rutile", CIF, "rutile.cif")
+    if calculator == "chgnet":
+        test.selectbox(key="crystal-calculator").set_value("chgnet").run()
+    else:
+        test.selectbox(key="crystal-calculator").set_value("my own").run()
+        test.text_input(key="crystal-factory").set_value(calculator).run()
+    assert f"--calculator {calculator} --strain 3% --y energy,pressure" in test.code[0].value
+    test.button(key="problem-test").click().run()
+    until(test, "is a task now")
+    assert not test.exception
+    registry.refresh()
+    task = TASKS["rutile"]
+    assert [one.name for one in task.properties] == ["energy", "pressure"]
+    assert calculator in task.source
+    x, y = task.evaluated()
+    assert len(x) == 1
+    assert y.isfinite().all()
+
+
+def test_without_the_optional_package_one_sentence_says_how_to_install_it(place, monkeypatch):
+    pytest.importorskip("spglib")
+    (place / "chgnet").mkdir()
+    (place / "chgnet/__init__.py").write_text("raise ImportError('no chgnet here')")
+    monkeypatch.setenv("PYTHONPATH", str(place))
+    test = crystal_form("Rutile", CIF, "rutile.cif")
+    test.selectbox(key="crystal-calculator").set_value("chgnet").run()
+    test.button(key="problem-test").click().run()
+    until(test, "The test failed")
+    shown = said(test).replace("\\", "")
+    assert "calculator 'chgnet' is not installed (no chgnet here): pip install -r" in shown
+    assert "Nothing was made" in shown
+    assert not (place / "tasks/rutile").exists()
+
+
 def test_explore_verifies_the_best_designs_with_the_command(box, place, monkeypatch):
     (place / "sim.sh").write_text(SIMULATOR.replace("> 1.9", "> 1.6"))
     assert main(["dataset", str(place / "tasks/box"), "--n", "30"]) == 0

@@ -78,8 +78,9 @@ def test_hits_are_true_distinct_and_within_the_budget(whole):
 
 
 def test_failures_are_avoided_and_never_hits():
-    run = campaign(target="2.5", hits=5, budget=24)
-    run.run()
+    run, lines = campaign(target="2.5", hits=5, budget=24, task=task(why_failed=lambda x: ["too long"] * len(x))), []
+    run.run(lines.append)
+    assert sum(line.sentence.endswith("→ failed: too long") for line in lines) == run.failed
     assert run.failed > 0, "the region that fails was met"
     assert (run.x[run.distinct_hits, 0] <= 1.7).all()
     assert run.failed < 0.4 * run.evaluations, "two fifths of all solutions lie where it fails"

@@ -221,6 +221,41 @@ def test_failures_are_kept_with_their_reasons_and_never_asked_for_again():
     assert len(known()) == 4
 
 
+def test_a_new_command_is_tested_on_a_new_design_and_former_failures_are_forgotten(capsys):
+    make("raise SystemExit('no licence')", test=1)
+    said = capsys.readouterr().err
+    assert "A design failed: exit code 1" in said
+    assert "give its call again by --command" in said
+    call = f"{sys.executable} sim.py {{in}} {{out}}"
+    Path("sim.py").write_text(SIMULATOR.replace("{extra}", "pass"))
+    assert main(["new", "box", "--command", call]) == 0
+    out, err = capsys.readouterr()
+    assert "Failures of before are forgotten: 1" in err
+    assert json.loads(out)["failed"] == 0
+    assert (known()["error"] == "").all()
+    Path("sim.py").write_text(SIMULATOR.replace("{extra}", "raise SystemExit('no licence')"))
+    assert main(["new", "box", "--command", call]) == 1  # what the former command said does not count as a test
+    assert json.loads(capsys.readouterr().out)["failed"] == 1
+    assert len(known()) == 2
+
+
+def test_failures_are_printed_with_their_reasons(capsys):
+    make("if a > 1.5: raise SystemExit('diverged')")
+    capsys.readouterr()
+    assert main(["dataset", "box", "--n", "8"]) == 0
+    out, err = capsys.readouterr()
+    failed = json.loads(out)["failed"]
+    assert 0 < failed < 8
+    assert json.loads(out)["reasons"] == {"exit code 1: it wrote no row for it: diverged": failed}
+    assert f"{failed} designs failed: exit code 1" in err
+    pd.DataFrame({"x1": [1.9, 1.1], "x2": [1.0] * 2, "x3": [1, 1]}).to_csv("d.csv", index=False)
+    assert main(["verify", "box", "d.csv", "--out", "v.csv"]) == 0
+    assert "A design failed: exit code 1" in capsys.readouterr().err
+    task = registry.load_folder("box")
+    x = torch.tensor([[1.9, 1.0, 1.0], [1.1, 1.0, 1.0], [1.3, 1.0, 1.0]], dtype=torch.float64)
+    assert [bool(why) for why in task.why_failed(x)] == [True, False, False]
+
+
 def test_of_a_call_that_succeeds_only_lines_that_name_a_sample_are_its_reason():
     extra = (
         "if a > 1.8: print('sample ' + row['sample'] + ': diverged', file=sys.stderr)\n"
