@@ -69,15 +69,18 @@ def choose(
         best = float(score.max())
         if not len(hits):
             i = int(score.argmax())
-            reason = f"chance {chance[i]:.0%} of a first hit, the best there is"
+            reason = f"chance {chance[i]:.0%} of a first hit, the highest of all candidates"
         elif best < need:
             pool = (allowed & (chance >= CLOSE * best)).nonzero()[:, 0]
             i = int(pool[(chance[pool] * near[pool].clamp(max=10 * apart).sqrt()).argmax()])
-            reason = f"chance {chance[i]:.0%}, where the budget needs {need:.0%}; {near[i]:.2g} from hits"
+            reason = f"chance {chance[i]:.0%}, less than the {need:.0%} that the budget needs; "
+            reason += f"{near[i]:.2g} from the nearest hit"
         else:
             pool = (allowed & (chance >= need)).nonzero()[:, 0]
             i = int(pool[near[pool].argmax()])
-            reason = f"chance {chance[i]:.0%}; of those above {need:.0%} the farthest from hits, {near[i]:.2g}"
+            reason = (
+                f"chance {chance[i]:.0%}; of the candidates above {need:.0%} the farthest from all hits ({near[i]:.2g})"
+            )
         rows.append(i)
         why.append(f"{named[i]}: {reason}")
         near = torch.minimum(near, at.distance(x, x[[i]])[:, 0])  # the chosen design may be a hit, too

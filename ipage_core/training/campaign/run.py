@@ -1,7 +1,6 @@
 """A campaign: space-filling start, then a Gaussian process that learns from every evaluation, until hits or budget end.
 
-The remaining budget sets the next design: among candidates whose chance of a hit is high enough for that budget,
-``choose`` takes the one farthest from all hits. Designs of very many coordinates come from trained networks instead.
+Here are its state and its loop; :mod:`.selection` says which designs are evaluated next.
 """
 
 from __future__ import annotations
@@ -16,27 +15,19 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ipage_core.inference.latent_design import unit_design
 from ipage_core.problem import constraints
-from ipage_core.problem.space import DesignSpace
 from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task
 from ipage_core.problem.watch import watching
 from ipage_core.training.campaign.beliefs import Accepted, Beliefs, Coordinates
-from ipage_core.training.campaign.candidates import CLOSE, SOURCES, candidates, close_by, placed
-from ipage_core.training.campaign.choose import Choice, choose, distinct
+from ipage_core.training.campaign.choose import distinct
 from ipage_core.training.campaign.ledger import Ledger, Step, opened, read
+from ipage_core.training.campaign.selection import FEW, Selection, State
 from ipage_core.training.campaign.shipped import MANY, Proposals
 
-START_SHARE = 4
-"""The start takes at most 1/START_SHARE of the budget."""
-FEW = 2
-"""Least number of results for a process."""
 REMEMBERED, PRIOR = 20, 4.0
 """Number of predictions that estimate the doubt, and weight of its initial value 1 in predictions."""
 DOUBTS = (0.6, 4.0)
-PRIOR_HITS = 1.0
-"""Weight of the guess that each origin of candidates keeps its promise, in hits."""
 MOST_BUDGET = 100_000
 
 
@@ -85,13 +76,23 @@ class Campaign:
         if self.start not in ("none", "table"):
             raise ValueError(f"--start {self.start} is not known; accepted: none, table")
         self.accepted = Accepted.of(self.task, self.target)
-        self.space: DesignSpace = constraints.parse(self.task, self.constraints)
         self.at = Coordinates.of(self.task)
-        self.networks: Proposals | None = None
+        networks: Proposals | None = None
         if self.task.d > MANY:
             low, high = self.accepted.ends
-            self.networks = Proposals(self.task, self.target, self.constraints, 0.5 * (high - low), self.seed)
+            networks = Proposals(self.task, self.target, self.constraints, 0.5 * (high - low), self.seed)
         self.apart = self.task.distinct if self.apart is None else self.apart
+        self.selection = Selection(
+            self.accepted,
+            constraints.parse(self.task, self.constraints),
+            self.at,
+            self.hits,
+            self.budget,
+            self.seed,
+            self.apart,
+            self.propose,
+            networks,
+        )
         m = self.task.n_targets
         self.before_x, self.before_y = self.task.bounds[:0].double(), torch.empty(0, m, dtype=torch.float64)
         if self.start == "table":
@@ -131,10 +132,11 @@ class Campaign:
                 if cancel is not None and cancel():
                     return
                 count = min(self.batch, self.budget - self.evaluations)
-                beliefs = self._beliefs(beliefs) if self.networks is None else None
-                x, why, predicted, chance = self._next(beliefs, count)
-                ledger.ask(x, why, predicted, chance)
-                if not self._evaluate(ledger, x, tell, cancel, where):
+                beliefs = self._beliefs(beliefs) if self.selection.networks is None else None
+                chosen = self.selection.next(self._state(), beliefs, count)
+                self._pending = chosen.spoken
+                ledger.ask(chosen.x, chosen.why, chosen.predicted, chosen.chance)
+                if not self._evaluate(ledger, chosen.x, tell, cancel, where):
                     return
                 self.seconds = time.monotonic() - begun
                 keep(self)
@@ -193,21 +195,20 @@ class Campaign:
         before = torch.tensor([tuple(row) not in own for row in self.before_x.tolist()], dtype=torch.bool)
         self.before_x, self.before_y = self.before_x[before], self.before_y[before]
 
-    def _rows(self) -> tuple[Tensor, Tensor]:
-        """All known rows: (n, d), (n, m)."""
-        return torch.cat((self.before_x, self.x)), torch.cat((self.before_y, self.y[:, : self.task.n_targets]))
+    def _state(self) -> State:
+        """What the choice of the next designs depends on."""
+        m = self.task.n_targets
+        return State(
+            self.before_x, self.before_y, self.x, self.y[:, :m], self.predicted, self.distinct_hits, self._steps
+        )
 
     def _beliefs(self, before: Beliefs | None) -> Beliefs | None:
-        x, y = self._rows()
+        x, y = self._state().known
         fine = y.isfinite().all(1)
-        started = len(self.before_x) or self.evaluations >= self._start_size()
+        started = len(self.before_x) or self.evaluations >= self.selection.start_size
         if not started or int(fine.sum()) < FEW:
             return None
         return Beliefs.given(self.at, x, y, self.accepted, self._doubt(), before)
-
-    def _start_size(self) -> int:
-        e = self.space.bounds.shape[1]
-        return max(FEW + 1, min(e + 3, self.budget // START_SHARE))
 
     def _doubt(self) -> float:
         """Root mean square of earlier errors divided by their predicted deviations; initially 1."""
@@ -215,102 +216,6 @@ class Campaign:
         square = sum(error * error for error in errors)
         calibration = math.sqrt((square + PRIOR) / (len(errors) + PRIOR))
         return min(max(calibration, DOUBTS[0]), DOUBTS[1])
-
-    def _next(self, beliefs: Beliefs | None, count: int) -> tuple[Tensor, list[str], Tensor, Tensor]:
-        """Designs to evaluate next, the reasons, and their predictions."""
-        self._pending = None
-        if self.networks is not None:
-            return self._by_networks(self.networks, count)
-        if beliefs is None:
-            x = self._fill(count)
-            return x, ["space-filling start: too few answers to predict from"] * len(x), *self._unknown(x)
-        x, y = self._rows()
-        fine = y.isfinite().all(1)
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + len(x))
-        off = self.accepted.off(y[fine])
-        middle = self.accepted.ends.clamp(-1e300, 1e300).mean(0)
-        proposed = None if self.propose is None else self.propose(middle, self.seed + len(x))
-        assert self.apart is not None
-        pool, named = candidates(beliefs, self.space, x[fine], y[fine], off, self.apart, generator, proposed)
-        chance, choice = self._choice(beliefs, pool, named, x, count)
-        if not choice.rows and self.distinct_hits:
-            pool = close_by(self.space, self.x[self.distinct_hits], self.apart, 4 * CLOSE, generator)
-            chance, choice = self._choice(beliefs, pool, [SOURCES[4]] * len(pool), x, count)
-        if not choice.rows:
-            x = self._fill(count)
-            nearest = f"no candidate is farther than --apart {self.apart:g} from all hits" if self.distinct_hits else ""
-            return x, [f"{nearest or 'no candidate is new'}: filling space"] * len(x), *self._unknown(x)
-        chosen = pool[choice.rows]
-        mean, spread = beliefs.predict(chosen)
-        self._pending = beliefs, mean, spread / beliefs.doubt
-        return chosen, choice.why, beliefs.raw(mean), chance[choice.rows]
-
-    def _choice(
-        self, beliefs: Beliefs, pool: Tensor, named: list[str], evaluated: Tensor, count: int
-    ) -> tuple[Tensor, Choice]:
-        """The chance of each candidate (k, d), and those to evaluate."""
-        factor = self._record()
-        chance = (beliefs.chance(pool) * torch.tensor([factor(name) for name in named])).clamp(max=1.0)
-        rows = self.distinct_hits
-        wanted, left = self.hits - len(rows), self.budget - self.evaluations
-        assert self.apart is not None
-        hits = self.x[rows]
-        return chance, choose(self.at, pool, chance, named, hits, evaluated, self.apart, wanted, left, count)
-
-    def _record(self) -> Callable[[str], float]:
-        """Origin of a candidate → hits of this origin so far, divided by the hits that its chances promised.
-
-        A process that is wrong about one origin, such as chords across a jump, then loses to the others.
-        """
-        promised: dict[str, float] = {}
-        gained: dict[str, float] = {}
-        hit, row = self.hit.tolist(), 0
-        for step in self._steps:
-            for why, chance in zip(step.why, step.chance.tolist(), strict=True):
-                name = why.partition(":")[0]
-                if step.y is not None and row < len(hit):
-                    if math.isfinite(chance):
-                        promised[name] = promised.get(name, 0.0) + chance
-                        gained[name] = gained.get(name, 0.0) + hit[row]
-                    row += 1
-        return lambda name: (gained.get(name, 0.0) + PRIOR_HITS) / (promised.get(name, 0.0) + PRIOR_HITS)
-
-    def _by_networks(self, networks: Proposals, count: int) -> tuple[Tensor, list[str], Tensor, Tensor]:
-        """The same for designs of many coordinates: trained networks propose and predict them."""
-        pool, predicted = networks.pool(torch.cat((self.before_x, self.x)), count)
-        if not len(pool):
-            x = self._fill(count)
-            return x, ["the networks propose nothing new: filling space"] * len(x), *self._unknown(x)
-        errors = self.y[:, : self.task.n_targets] - self.predicted
-        errors = errors[errors.isfinite().all(1)]
-        bias = errors.mean(0) * len(errors) / (len(errors) + 1) if len(errors) else torch.zeros(predicted.shape[1])
-        mean, spread, (low, high) = predicted + bias, networks.spread(errors - bias), self.accepted.ends
-        chance = (torch.special.ndtr((high - mean) / spread) - torch.special.ndtr((low - mean) / spread)).prod(1)
-        rows, named = self.distinct_hits, ["iPage"] * len(pool)
-        wanted, left = self.hits - len(rows), self.budget - self.evaluations
-        assert self.apart is not None
-        evaluated = torch.cat((self.before_x, self.x))
-        choice = choose(self.at, pool, chance, named, self.x[rows], evaluated, self.apart, wanted, left, count)
-        if not choice.rows:
-            x = self._fill(count)
-            return x, ["no candidate is new: filling space"] * len(x), *self._unknown(x)
-        return pool[choice.rows], choice.why, mean[choice.rows], chance[choice.rows]
-
-    def _unknown(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """NaN as prediction and chance of designs (k, d). → (k, m), (k,)."""
-        return x.new_full((len(x), self.task.n_targets), math.nan), x.new_full((len(x),), math.nan)
-
-    def _fill(self, count: int) -> Tensor:
-        """Maximin points for the start, or random points later. → (count, d)."""
-        e = self.space.bounds.shape[1]
-        done, size = self.evaluations, self._start_size()
-        if done < size:
-            u = torch.tensor(unit_design(size, e, "maximin", self.seed))[done : done + count]
-        else:
-            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + done)
-            u = torch.rand(count, e, dtype=torch.float64, generator=generator)
-        v = placed(self.space, u.double())
-        return self.space.exact(self.space.project(self.space.decode(self.space.settle(v))))
 
     def _evaluate(
         self,

@@ -246,7 +246,7 @@ def test_failures_are_printed_with_their_reasons(capsys):
     out, err = capsys.readouterr()
     failed = json.loads(out)["failed"]
     assert 0 < failed < 8
-    assert json.loads(out)["reasons"] == {"exit code 1: it wrote no row for it: diverged": failed}
+    assert json.loads(out)["reasons"] == {"exit code 1: its file has no row for it: diverged": failed}
     assert f"{failed} designs failed: exit code 1" in err
     pd.DataFrame({"x1": [1.9, 1.1], "x2": [1.0] * 2, "x3": [1, 1]}).to_csv("d.csv", index=False)
     assert main(["verify", "box", "d.csv", "--out", "v.csv"]) == 0
