@@ -21,6 +21,8 @@ from app.workers import campaigns, commands
 from ipage_core import registry
 from ipage_core.problem.task import Task
 from ipage_core.tasks import TASKS
+from ipage_core.tasks.command import card as cards
+from ipage_core.tasks.command import rows as evaluated
 from ipage_core.tasks.table import reader as tables
 from ipage_core.tasks.table.card import slug
 
@@ -228,10 +230,10 @@ def your_problems() -> None:
 
 def rows(folder: Path) -> None:
     """The rows of a problem, and why some failed."""
-    file, measured = folder / "rows.parquet", folder / "measured.parquet"
-    frame = pd.read_parquet(file) if file.exists() else pd.DataFrame({"error": []})
+    measured = folder / "measured.parquet"
+    frame = evaluated.read(folder, cards.read(folder)).frame  # with those of a run that was stopped
     bad = frame[frame["error"] != ""]
-    text = f"{len(frame):,} evaluated designs, {len(bad):,} failed"
+    text = f"{len(frame):,} evaluated design{'' if len(frame) == 1 else 's'}, {len(bad):,} failed"
     text += f"; {len(pd.read_parquet(measured)):,} measured rows" if measured.exists() else ""
     st.markdown(f"**{text}**")
     if len(bad):
@@ -252,18 +254,19 @@ def evaluate(task: Task) -> None:
     if run.state != "running" and right.button("Evaluate them", key="problem-evaluate", icon=":material/play_arrow:"):
         run.start("dataset", task.as_argument, "--n", f"{count}")
         st.rerun()
-    st.fragment(_evaluation, run_every=1.5 if run.state == "running" else None)(run, run.state)
+    st.fragment(_evaluation, run_every=1.5 if run.state == "running" else None)(task, run, run.state)
 
 
-def _evaluation(run: commands.Run, before: str) -> None:
+def _evaluation(task: Task, run: commands.Run, before: str) -> None:
     run.poll()
     if run.state != before:
         st.rerun()
     if run.state == "running":
         left, right = st.columns([4, 1], vertical_alignment="center")
-        left.info(
-            "Your program is evaluating designs; they appear above when it ends.", icon=":material/hourglass_top:"
-        )
+        assert task.evaluated is not None
+        y = task.evaluated()[1]
+        counts = f"{len(y):,} are there so far, {int(y.isnan().any(1).sum()):,} of them failed."
+        left.info(f"Your program is evaluating designs: {counts}", icon=":material/hourglass_top:")
         right.button("Stop", key="stop-rows", on_click=run.stop, icon=":material/stop:", width="stretch")
     elif run.state == "failed":
         st.error(plain(run.message), icon=":material/error:")

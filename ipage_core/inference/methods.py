@@ -13,9 +13,9 @@ from typing import Any, Protocol
 import torch
 from torch import Generator, Tensor
 
+from ipage_core.inference.calibration import Calibration, of_card
 from ipage_core.inference.lookup import Lookup
 from ipage_core.inference.neural_adjoint import NeuralAdjoint, Search
-from ipage_core.inference.prediction import Calibration, of_card
 from ipage_core.networks import networks_of
 from ipage_core.networks.base import Network
 from ipage_core.networks.inn import INN

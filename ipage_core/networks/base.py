@@ -69,6 +69,6 @@ class Network(nn.Module):
     def interval(self, x: Tensor) -> Tensor | None:
         """Intervals that hold 90 % of measurements, each property by itself. (n, d) → (2, n, m) low and high ends.
 
-        None if the network's spread is not calibrated by itself: see :mod:`ipage_core.inference.prediction`.
+        None if the network's spread is not calibrated by itself: see :mod:`ipage_core.inference.calibration`.
         """
         return None

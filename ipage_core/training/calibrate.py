@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Generator, Tensor
 
+from ipage_core.inference.calibration import FEWEST, Calibration
 from ipage_core.inference.methods import METHODS
-from ipage_core.inference.prediction import FEWEST, Calibration
 from ipage_core.networks import networks_of
 from ipage_core.networks.base import Network
 from ipage_core.networks.ensemble import Ensemble

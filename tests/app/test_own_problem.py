@@ -126,7 +126,7 @@ def test_a_design_is_evaluated_before_anything_else(place, ends):
         registry.refresh()
         assert TASKS["my-beam"].omega is not None
         test.segmented_control(key="problem-view").set_value("Your problems").run()
-        assert "1 evaluated designs, 0 failed" in said(test)
+        assert "1 evaluated design, 0 failed" in said(test)
         again = start()
         again.text_input(key="problem-name").set_value("My Beam")
         again.text_input(key="problem-command").set_value(f"sh {script} {{in}} {{out}}")
@@ -169,6 +169,23 @@ def test_a_campaign_is_followed_stopped_and_goes_on(box, place):
     assert "done" in said(test) or "budget used up" in said(test)
     test.button(key="remove-box-1").click().run()
     assert campaigns.stored() == []
+
+
+def test_rows_are_counted_while_the_program_runs_and_after_a_stop(box, place):
+    (place / "sim.sh").write_text("sleep 0.3\n" + SIMULATOR)
+    test = start()
+    test.segmented_control(key="problem-view").set_value("Your problems").run()
+    test.number_input(key="problem-count").set_value(500)
+    test.button(key="problem-evaluate").click().run()
+    until(test, "Your program is evaluating designs: ")
+    while re.search(r"designs: 0 are there", said(test)):
+        time.sleep(0.3)
+        test.run()
+    assert re.search(r"designs: \d+ are there so far, \d+ of them failed", said(test))
+    test.button(key="stop-rows").click().run()
+    shown = re.search(r"(\d+) evaluated designs?, \d+ failed", said(test))
+    assert int(shown[1]) >= 1
+    assert commands.run("dataset box").state == "stopped"
 
 
 def test_a_target_that_is_none_is_one_sentence(box):
@@ -285,7 +302,7 @@ def test_a_crystal_becomes_a_task_after_one_strain(place, tmp_path):
     assert task.bounds[1].tolist() == pytest.approx([0.02] * 3 + [0.02 * 2 / 3] * 3)
     assert task.images(np.zeros((1, 6))).shape == (1, 24, 6)
     test.segmented_control(key="problem-view").set_value("Your problems").run()
-    assert "1 evaluated designs, 0 failed" in said(test)
+    assert "1 evaluated design, 0 failed" in said(test)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ipage_core.inference.calibration import FEWEST, IN_A_GROUP, Calibration
 from ipage_core.inference.methods import load
 from ipage_core.inference.pipeline import design
-from ipage_core.inference.prediction import FEWEST, IN_A_GROUP, Calibration, interval
+from ipage_core.inference.prediction import interval
 from ipage_core.networks.store import PRETRAINED, ModelUnavailable, save_model
 from ipage_core.tasks import TASKS
 from ipage_core.training.calibrate import calibration
