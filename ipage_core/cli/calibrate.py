@@ -22,7 +22,8 @@ def run(arguments: argparse.Namespace) -> None:
     task = find_task(arguments.task, arguments.model)
     from ipage_core.networks.store import ModelUnavailable
     from ipage_core.runtime.paths import PRETRAINED
-    from ipage_core.training.calibrate import calibrate, surrogates
+    from ipage_core.training.calibrate import calibrate
+    from ipage_core.training.calibration import surrogates
 
     folder = arguments.model or task.models_folder or PRETRAINED / task.name
     models = [name for name in sorted(surrogates()) if (folder / f"{name}.json").exists()]

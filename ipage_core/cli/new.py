@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ipage_core.cli import tables
 from ipage_core.cli.parser import WORKERS, whole
-from ipage_core.cli.shared import check_scheduler
+from ipage_core.cli.shared import check_scheduler, print_failures
 
 if TYPE_CHECKING:
     from ipage_core.tasks.command.card import Card
@@ -96,9 +96,10 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"The command is: {shlex.join(card.command)}", file=sys.stderr)
     if there and (failed := rows.forget_failures(arguments.folder.resolve(), card)):
         print(f"Failures of before are forgotten: {failed}. These designs may be evaluated again.", file=sys.stderr)
-    text = _tested(arguments.folder, card, arguments.test, there) if arguments.test else {}
+    text, reasons = _tested(arguments.folder, card, arguments.test, there) if arguments.test else ({}, [])
     if text and text["failed"] == arguments.test:
         print(_after_failure(arguments.folder), file=sys.stderr)
+    print_failures(reasons)
     print(json.dumps({"name": card.name, "folder": str(arguments.folder.resolve()), **text}, ensure_ascii=False))
     return 1 if text and text["failed"] == arguments.test else 0
 
@@ -254,11 +255,11 @@ def _after_failure(folder: Path) -> str:
     return f"No design has a result yet. {folder / CARD} is there: mend the program, then {again} to test it anew."
 
 
-def _tested(folder: Path, card: Card, n: int, there: bool) -> dict[str, Any]:
-    """Results of Ω, and errors, for the first n designs of a data set; for n new ones if the problem was ``there``."""
+def _tested(folder: Path, card: Card, n: int, there: bool) -> tuple[dict[str, Any], list[str]]:
+    """Counts, and the reasons of failures, for the first n designs of a data set; for n new ones if the problem was ``there``."""
     from torch import Generator
 
-    from ipage_core.cli.shared import print_counts, print_failures
+    from ipage_core.cli.shared import print_counts
     from ipage_core.problem.watch import watching
     from ipage_core.tasks.command import rows, task
 
@@ -270,10 +271,10 @@ def _tested(folder: Path, card: Card, n: int, there: bool) -> dict[str, Any]:
         with watching(print_counts, source="test"):
             failed = int(loaded.omega(x).isnan().any(1).sum())
         assert loaded.why_failed is not None
-        print_failures(loaded.why_failed(x))
+        reasons = loaded.why_failed(x)
     else:
         result = loaded.collect(n, None, None, progress=print_counts)
         failed = result["failed"]
-        print_failures([reason for reason, count in result["reasons"].items() for _ in range(count)])
+        reasons = [reason for reason, count in result["reasons"].items() for _ in range(count)]
     seconds = rows.read(folder.resolve(), card).frame["seconds"].iloc[-n:].median()
-    return {"evaluated": n, "failed": failed, "seconds": round(float(seconds), 3)}
+    return {"evaluated": n, "failed": failed, "seconds": round(float(seconds), 3)}, reasons

@@ -16,7 +16,7 @@ from ipage_core.inference.methods import folder as folder_of
 from ipage_core.networks import networks_of
 from ipage_core.networks.store import fingerprint, load_card, load_model, load_tensors, save_model
 from ipage_core.problem.task import Task
-from ipage_core.training.calibrate import calibration
+from ipage_core.training.calibration import calibration
 from ipage_core.training.datasets import digests
 from ipage_core.training.fit import Settings, fit
 from ipage_core.training.recipes import taken_over, training_pairs

@@ -25,7 +25,7 @@ from ipage_core.problem.task import Task
 from ipage_core.runtime.files import sole_writer
 from ipage_core.tasks.table.surrogate import NORMAL
 from ipage_core.training import baselines
-from ipage_core.training.calibrate import calibration, surrogates
+from ipage_core.training.calibration import calibration, surrogates
 from ipage_core.training.datasets import chosen_rows, pairs
 from ipage_core.training.fit import Fit, Settings, fit
 from ipage_core.training.table import fit_table

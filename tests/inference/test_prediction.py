@@ -14,7 +14,7 @@ from ipage_core.inference.pipeline import design
 from ipage_core.inference.prediction import interval
 from ipage_core.networks.store import PRETRAINED, ModelUnavailable, save_model
 from ipage_core.tasks import TASKS
-from ipage_core.training.calibrate import calibration
+from ipage_core.training.calibration import calibration
 from ipage_core.training.datasets import chosen_rows
 
 CARDS = sorted(path for path in PRETRAINED.glob("*/*.json") if path.stem in ("mlp", "inn", "inn-paper"))
