@@ -256,7 +256,7 @@ def _after_failure(folder: Path) -> str:
 
 
 def _tested(folder: Path, card: Card, n: int, there: bool) -> tuple[dict[str, Any], list[str]]:
-    """Counts, and the reasons of failures, for the first n designs of a data set; for n new ones if the problem was ``there``."""
+    """Counts and reasons of failures: of the first n designs of a data set, or of n new ones if it was ``there``."""
     from torch import Generator
 
     from ipage_core.cli.shared import print_counts
