@@ -21,7 +21,7 @@ from ipage_core.tasks.cells.features import has_features, smallest_features
 from ipage_core.tasks.cells.goal_design import cell_goals
 from ipage_core.tasks.cells.goals import Goal
 from ipage_core.tasks.cells.homogenization import homogenize
-from ipage_core.tasks.cells.properties import values
+from ipage_core.tasks.cells.properties import TABLE, values
 from tests.support.browser import ROOT
 
 
@@ -48,6 +48,7 @@ def test_goals_of_the_address_are_met_and_changed_goals_wait_for_the_click(app):
     test = app(goals="E_x=0.4±0.02; volume<=0.8", n="4")
     assert not test.exception
     assert [s.value for s in test.selectbox if s.label == "Property"] == ["E_x", "volume"]
+    assert by_label(test.selectbox, "Property").options == [*(p.label for p in TABLE.values()), "E along an angle"]
     frame = table(test)
     assert len(frame) == 4
     closely = next(f.value for f in test.dataframe if "property" in f.value)

@@ -49,12 +49,14 @@ def _in_cell_properties(goals: Sequence[str]) -> bool:
     """
     from ipage_core.tasks.cells.task import TASK
 
-    several = False
+    own, labels = [], [target.name for target in TASK.targets]
     for name in (expression(said)[0] for said in goals):
-        if find(name, [target.name for target in TASK.targets], position="y") is None:
+        own.append(find(name, labels, position="y") is not None)
+        if not own[-1]:
             cell_property(name)
-            several = True
-    return several
+    if any(own) and not all(own):
+        raise ValueError(f"{labels[0]} goes with no other goal; accepted with others: E_x, in units of E_s")
+    return bool(goals) and not own[0]
 
 
 def design_goals(options: Any) -> GoalDesigns | None:

@@ -10,7 +10,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ipage_core.tasks.cells.properties import cell_property, default_tolerance, limits
+from ipage_core.tasks.cells.homogenization import E_VOID
+from ipage_core.tasks.cells.properties import TABLE, cell_property, default_tolerance, limits
 
 Array = NDArray[np.float64]
 Kind = Literal["exactly", "at least", "at most", "minimize", "maximize"]
@@ -41,10 +42,7 @@ class Goal:
         if not 0 < self.tolerance < math.inf:
             raise ValueError(f"goal '{self.name}': expected a positive tolerance, got {self.tolerance:g}")
         low, high = limits(self.name)
-        slack = self.tolerance if self.kind == "exactly" else 0.0
-        if (self.kind != "at most" and self.value - slack > high + 1e-9) or (
-            self.kind != "at least" and self.value + slack < low - 1e-9
-        ):
+        if self.ends[0] > high + 1e-9 or self.ends[1] < low - 1e-9:
             said = f"; moduli are in units of the solid's E_s, which has {high:.4g}" if high < math.inf else ""
             said = said if cell_property(self.name).unit == "E_s" else ""
             raise ValueError(f"goal '{self.text}': {self.name} lies between {low:g} and {high:.4g}{said}")
@@ -59,54 +57,58 @@ class Goal:
         return f"{self.name}{'<=' if self.kind == 'at most' else '>='}{self.value:g}"
 
     @property
+    def ends(self) -> tuple[float, float]:
+        """The lowest and the highest accepted value."""
+        if self.open:
+            return -math.inf, math.inf
+        slack = self.tolerance if self.kind == "exactly" else 0.0
+        low = -math.inf if self.kind == "at most" else self.value - slack
+        return low, math.inf if self.kind == "at least" else self.value + slack
+
+    @property
     def open(self) -> bool:
         """Whether the goal is ``minimize`` or ``maximize``."""
         return self.kind in ("minimize", "maximize")
 
 
 def check_together(goals: Sequence[Goal]) -> None:
-    """Refuse goals that no material can meet together.
+    """Refuse goals that no cell can meet together.
 
-    These are two goals on one property without a common value, and |ν_xy| ≥ √(E_x/E_y) or |ν_yx| ≥ √(E_y/E_x): the
-    stiffness of a stable material is positive definite (Lempriere 1968, doi:10.2514/3.4974).
+    These are two goals on one property without a common value; Poisson's ratios that no stable material has, since
+    ν_xy² < E_x/E_y, ν_yx² < E_y/E_x and ν_xy ν_yx < 1 (Lempriere 1968, doi:10.2514/3.4974); and a modulus above the
+    volume fraction times that of the solid (Voigt 1889).
 
     Raises:
         ValueError: they contradict each other.
     """
-    low = {name: limits(name)[0] for name in ("E_x", "E_y", "nu_xy", "nu_yx")}
-    high = {name: limits(name)[1] for name in low}
+    ends = dict[str, tuple[float, float]]()
     for i, goal in enumerate(goals):
         for other in goals[:i]:
-            if goal.name == other.name and _apart(goal, other):
-                raise ValueError(
-                    f"the goals '{other.text}' and '{goal.text}' contradict each other: no {goal.name} meets both"
-                )
-        if goal.name in low and not goal.open:
-            slack = goal.tolerance if goal.kind == "exactly" else 0.0
-            if goal.kind != "at most":
-                low[goal.name] = max(low[goal.name], goal.value - slack)
-            if goal.kind != "at least":
-                high[goal.name] = min(high[goal.name], goal.value + slack)
+            opposite = {goal.kind, other.kind} == {"minimize", "maximize"}
+            if goal.name == other.name and (opposite or _apart(goal.ends, other.ends)):
+                said = f"the goals '{other.text}' and '{goal.text}' contradict each other"
+                raise ValueError(f"{said}: no {goal.name} meets both")
+        low, high = ends.get(goal.name, limits(goal.name))
+        ends[goal.name] = max(low, goal.ends[0]), min(high, goal.ends[1])
+    low = {name: ends.get(name, limits(name))[0] for name in TABLE}
+    high = {name: ends.get(name, limits(name))[1] for name in TABLE}
+    size = {name: max(low[name], -high[name], 0.0) for name in ("nu_xy", "nu_yx")}
     for ratio, along, across in (("nu_xy", "E_x", "E_y"), ("nu_yx", "E_y", "E_x")):
-        least = max(low[ratio], -high[ratio], 0.0)
-        if least > 0 and high[along] <= least**2 * low[across]:
-            raise ValueError(
-                f"the goals contradict each other: {ratio} is below √({along}/{across}) in size, which is at most "
-                f"{math.sqrt(high[along] / low[across]):.3g} here"
-            )
+        if size[ratio] > 0 and high[along] <= size[ratio] ** 2 * low[across]:
+            most = math.sqrt(high[along] / low[across])
+            said = f"{ratio} is below √({along}/{across}) in size, which is at most {most:.3g} here"
+            raise ValueError(f"the goals contradict each other: {said}")
+    if size["nu_xy"] * size["nu_yx"] >= 1:
+        raise ValueError("the goals contradict each other: nu_xy times nu_yx is below 1 for every material")
+    for name, (least, _) in ends.items():
+        most = limits(name)[1] * (high["volume"] + E_VOID)
+        if cell_property(name).unit == "E_s" and least > most + 1e-12:
+            said = f"at a volume fraction of {high['volume']:.3g}, {name} is at most {most:.3g} E_s"
+            raise ValueError(f"the goals contradict each other: {said}")
 
 
-def _apart(goal: Goal, other: Goal) -> bool:
-    """Whether no value meets two goals on the same property."""
-    if goal.open or other.open:
-        return goal.open and other.open and goal.kind != other.kind
-    ends = []
-    for one in (goal, other):
-        slack = one.tolerance if one.kind == "exactly" else 0.0
-        low = -math.inf if one.kind == "at most" else one.value - slack
-        ends.append((low, math.inf if one.kind == "at least" else one.value + slack))
-    (low, high), (other_low, other_high) = ends
-    return max(low, other_low) > min(high, other_high) + 1e-12
+def _apart(ends: tuple[float, float], other: tuple[float, float]) -> bool:
+    return max(ends[0], other[0]) > min(ends[1], other[1]) + 1e-12
 
 
 @dataclass(frozen=True, eq=False)

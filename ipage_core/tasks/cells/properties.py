@@ -178,8 +178,10 @@ def cell_property(name: str) -> CellProperty:
         degrees = float(match[1]) if match else math.nan
     except ValueError:
         degrees = math.nan
-    if not math.isfinite(degrees):
-        raise ValueError(f"property '{name}' is not known; accepted: {', '.join(TABLE)}, E(θ) with θ in degrees")
+    if not abs(degrees) <= 360:
+        raise ValueError(
+            f"property '{name}' is not known; accepted: {', '.join(TABLE)}, E(θ) with θ in degrees, −360 to 360"
+        )
     c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     return CellProperty(f"E({degrees:g})", f"E({degrees:g}°)", "E_s", _modulus((c * c, s * s, c * s)), 0.01)
 

@@ -99,7 +99,7 @@ def test_settings_of_cells_are_for_cells() -> None:
 
 
 def test_goals_that_some_cell_meets_never_contradict() -> None:
-    names = ("E_x", "E_y", "nu_xy", "nu_yx")
+    names = ("E_x", "E_y", "nu_xy", "nu_yx", "G_xy", "K", "E(30)", "volume")
     cells = np.array([cell(11, i).pixels for i in range(40)])
     for met in values(names, homogenize(cells), cells.mean((1, 2))):
         check_together([Goal(name, "exactly", value, 1e-9) for name, value in zip(names, met.tolist(), strict=True)])
