@@ -20,6 +20,7 @@ from app.tasks import panel_of
 from app.workers import campaigns, commands
 from ipage_core import registry
 from ipage_core.problem.task import Task
+from ipage_core.runtime.files import replacing
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.command import card as cards
 from ipage_core.tasks.command import rows as evaluated
@@ -190,7 +191,9 @@ def made_of(test: commands.Run) -> None:
         text = f"**{plain(summary['name'])}** is a task now. One evaluation took {summary['seconds']:g} s."
     else:
         file = Path(test.arguments[2])
-        shutil.copyfile(file, (registry.home() / "tasks").resolve() / file.name)
+        if st.session_state.get("copied") is not test.process:  # once, as it was tested
+            copied(file)
+            st.session_state.copied = test.process
         frame = pd.read_parquet(test.arguments[-1])
         text = f"**{plain(file.stem)}** is a task now; its file was copied to your tasks."
     st.success(text, icon=":material/check_circle:")
@@ -199,6 +202,12 @@ def made_of(test: commands.Run) -> None:
         "It is in the list of tasks under the name above. Next, choose Campaign above to collect designs that reach a "
         "target. Or choose Your problems above to evaluate more designs, and then train."
     )
+
+
+def copied(file: Path) -> None:
+    """Copy a tested file to the user's tasks."""
+    with replacing((registry.home() / "tasks").resolve() / file.name) as beside:
+        shutil.copyfile(file, beside)
 
 
 def your_problems() -> None:

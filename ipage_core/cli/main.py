@@ -21,7 +21,7 @@ COMMANDS = {
     ),
     "export": "Write the designs of solutions.csv as files for other programs.",
     "rank": "Merge equivalent crystals of solutions.csv, describe them and rank them.",
-    "new": "Make your own problem whose Ω is a command; its folder takes the place of TASK.",
+    "new": "Make your own problem from a command, a crystal and a calculator, or a table; DIR then is a TASK.",
     "campaign": "Collect distinct designs that Ω verifies, on a budget of evaluations; run again to continue.",
     "dataset": "Compute a data set with the true forward operator; run it again to continue a stopped run.",
     "learn": "Let a shipped surrogate learn from verified designs; writes a model of its own.",

@@ -247,6 +247,51 @@ def test_other_pages_say_that_rows_or_a_model_are_missing(box, place):
     assert test.selectbox(key="campaign-start-box").options == ["no row", "the 12 rows that are there"]
 
 
+MOTOR = """
+import numpy as np
+from ipage_core import Task
+from ipage_core.problem.variable import Variable
+
+def motor(x):
+    length, turns, metal = np.asarray(x).T
+    sigma, price = np.array([1.0, 0.6])[metal.astype(int)], np.array([9.0, 2.5])[metal.astype(int)]
+    return np.stack([1e-3 * length * turns * sigma, 1e4 + 1e2 * price * length * turns], axis=1)
+
+TASK = Task.from_function(motor, name="motor", title="Motor", x=[
+    Variable("length", "m", 0.1, 1.0), Variable("turns", "", 5, 60, kind="integer"),
+    Variable("metal", "", 0, 1, kind="category", levels=("Cu", "Al"))],
+    y={"torque [N m]": 1e-3, "price [EUR]": 500.0})
+"""
+
+
+def test_a_python_file_with_two_outputs_a_whole_number_and_a_category(place):
+    (place / "motor.py").write_text(MOTOR)
+    test = start()
+    test.segmented_control(key="kind").set_value("a Python file").run()
+    test.text_input(key="problem-file").set_value(str(place / "nowhere.py")).run()
+    test.button(key="problem-test").click().run()
+    until(test, "The test failed")
+    assert not (place / "tasks/nowhere.py").exists()
+    test.text_input(key="problem-file").set_value(str(place / "motor.py")).run()
+    test.button(key="problem-test").click().run()
+    until(test, "is a task now")
+    registry.refresh()
+    test.segmented_control(key="problem-view").set_value("Campaign").run()
+    test.selectbox(key="campaign-task").set_value("motor").run()
+    test.text_input(key="campaign-target-motor-0").set_value("0.01")
+    test.text_input(key="campaign-target-motor-1").set_value("19000")
+    test.number_input(key="campaign-hits").set_value(2)
+    test.number_input(key="campaign-budget").set_value(40)
+    test.button(key="campaign-start").click().run()
+    assert not test.exception
+    until(test, "distinct hits, all verified by Ω")
+    campaign = campaigns.stored()[0].campaign()
+    assert campaign.follow()
+    rows = campaign.distinct_hits
+    assert set(campaign.x[rows, 2].tolist()) == {0.0}, "aluminium has another price"
+    assert (campaign.x[rows, 1] == campaign.x[rows, 1].round()).all()
+
+
 def test_a_link_brings_no_command(place):
     test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=120)
     for name in ("problem-command", "command", "problem-name", "kind", "crystal-calculator", "crystal-factory"):
