@@ -72,6 +72,7 @@ def test_goals_of_cells(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> N
         (["--goal", "nu_xy=-3", "--goal", "E_y>=0.3"], "at most 1.83"),
         (["--goal", "nu_yx>=2", "--goal", "E_x>=0.5", "--goal", "E_y<=0.5"], "below √(E_y/E_x)"),
         (["--goal", "nu_xy=-3", "--goal", "nu_yx=-3"], "nu_xy times nu_yx is below 1"),
+        (["--goal", "nu_xy=-0.3", "--goal", "nu_yx=0.3"], "have the same sign"),
         (["--goal", "E(30)=0.3", "--goal", "volume<=0.1"], "E(30) is at most 0.1 E_s"),
         (["--goal", "E(1e300)=0.3"], "−360 to 360"),
         (["--goal", "E_x=0.3", "--goal", "y=1"], "goes with no other goal"),

@@ -75,7 +75,7 @@ def check_together(goals: Sequence[Goal]) -> None:
     """Refuse goals that no cell can meet together.
 
     These are two goals on one property without a common value; Poisson's ratios that no stable material has, since
-    ν_xy² < E_x/E_y, ν_yx² < E_y/E_x and ν_xy ν_yx < 1 (Lempriere 1968, doi:10.2514/3.4974); and a modulus above the
+    ν_xy² < E_x/E_y, ν_yx² < E_y/E_x, 0 ≤ ν_xy ν_yx < 1 (Lempriere 1968, doi:10.2514/3.4974); and a modulus above the
     volume fraction times that of the solid (Voigt 1889).
 
     Raises:
@@ -88,16 +88,19 @@ def check_together(goals: Sequence[Goal]) -> None:
             if goal.name == other.name and (opposite or _apart(goal.ends, other.ends)):
                 said = f"the goals '{other.text}' and '{goal.text}' contradict each other"
                 raise ValueError(f"{said}: no {goal.name} meets both")
-        low, high = ends.get(goal.name, limits(goal.name))
-        ends[goal.name] = max(low, goal.ends[0]), min(high, goal.ends[1])
-    low = {name: ends.get(name, limits(name))[0] for name in TABLE}
-    high = {name: ends.get(name, limits(name))[1] for name in TABLE}
+        known = ends.get(goal.name, limits(goal.name))
+        ends[goal.name] = max(known[0], goal.ends[0]), min(known[1], goal.ends[1])
+    low, high = ({name: ends.get(name, limits(name))[k] for name in TABLE} for k in (0, 1))
     size = {name: max(low[name], -high[name], 0.0) for name in ("nu_xy", "nu_yx")}
     for ratio, along, across in (("nu_xy", "E_x", "E_y"), ("nu_yx", "E_y", "E_x")):
         if size[ratio] > 0 and high[along] <= size[ratio] ** 2 * low[across]:
             most = math.sqrt(high[along] / low[across])
             said = f"{ratio} is below √({along}/{across}) in size, which is at most {most:.3g} here"
             raise ValueError(f"the goals contradict each other: {said}")
+    if low["nu_xy"] > 0 > high["nu_yx"] or low["nu_yx"] > 0 > high["nu_xy"]:
+        raise ValueError(
+            "the goals contradict each other: nu_xy and nu_yx have the same sign, as nu_xy/E_x = nu_yx/E_y"
+        )
     if size["nu_xy"] * size["nu_yx"] >= 1:
         raise ValueError("the goals contradict each other: nu_xy times nu_yx is below 1 for every material")
     for name, (least, _) in ends.items():
