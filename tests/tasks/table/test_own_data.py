@@ -281,9 +281,9 @@ def test_the_command_line_designs_with_own_data(trained, tmp_path, capsys):
     assert (summary["n"], summary["verified"], summary["hits"], summary["in_bounds"]) == (30, 0, 0, 30)
     assert summary["held_out"]["n"] == 40
     frame = pd.read_csv(tmp_path / "s.csv")
-    added = ["spread1", "nearest_row", "nearest_distance", "nearest_y1", "low1", "high1", "expected_misfit"]
+    added = ["low1", "high1", "basis", "spread1", "nearest_row", "nearest_distance", "nearest_y1", "expected_misfit"]
     added += ["closest_row", "closest_misfit", "row_is_closer"]
-    assert frame.columns.tolist()[-15:-5] == added
+    assert frame.columns.tolist()[-16:-5] == added
     assert (frame["low1"] < frame["high1"]).all()
     best = (table()["gap [eV]"] - 0.5).abs()
     assert (frame["closest_row"] == best.idxmin() + 1).all()
