@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipage_core.cli import tables
+from ipage_core.cli.parser import add_device, distance, seconds
 from ipage_core.cli.shared import find_task, load_method
 
 if TYPE_CHECKING:
@@ -27,19 +28,21 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("designs", type=Path, metavar="CSV", help="solutions.csv, or designs x1..xD with --target")
     sub.add_argument(
         "--within",
-        type=float,
+        type=distance,
         default=0.05,
         metavar="EPS",
         help="ε, in box widths; for crystals in strain (default %(default)s)",
     )
     sub.add_argument("--target", help="y*: m numbers separated by commas (default: the file's)")
-    sub.add_argument("--constrain", action="append", default=[], metavar="EXPR", help="the constraints of the designs")
+    sub.add_argument(
+        "--constrain", action="append", default=[], metavar="EXPR", help="only solutions and designs that obey it count"
+    )
     sub.add_argument("--method", help="method whose posterior and surrogate give estimates (default: as for design)")
     sub.add_argument(
         "--model", type=Path, metavar="DIR", help="folder of models, as for design; TASK may then be left out"
     )
-    sub.add_argument("--seconds", type=float, default=20.0, help="time limit of a proof (default %(default)s)")
-    sub.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
+    sub.add_argument("--seconds", type=seconds, default=20.0, help="time limit of a proof (default %(default)s)")
+    add_device(sub)
     tables.add_options(sub)
 
 
@@ -53,18 +56,14 @@ def run(arguments: argparse.Namespace) -> None:
     from ipage_core.problem import constraints
 
     task = find_task(arguments.task, arguments.model)
-    method = _method(arguments, task)
-    if not 0 < arguments.within < 10:
-        raise ValueError(f"--within {arguments.within:g}: accepted: a distance above 0 and below 10")
-    if not 0 < arguments.seconds < math.inf:
-        raise ValueError(f"--seconds {arguments.seconds:g}: accepted: a number above 0")
     table = tables.read(arguments.designs, arguments)
+    _check_task(task, arguments, table.frame)
     x, frame = tables.designs(task, arguments.designs, table, silent=True), table.frame
     if "stage" in frame:
         final = (frame["stage"] == frame["stage"].iloc[-1]).to_numpy()
         x, frame = x[final.nonzero()[0]], frame[final]
-    _check_task(task, arguments, frame)
     y_star = _target(task, arguments, frame)
+    method = _method(arguments, task)
     meets, judge = _meeting(task, method, x, y_star, frame)
     expressions = [part for text in arguments.constrain for part in text.split(";") if part.strip()]
     space = constraints.parse(task, expressions)
@@ -140,10 +139,19 @@ def _method(arguments: argparse.Namespace, task: Task) -> Loaded | None:
 
 
 def _check_task(task: Task, arguments: argparse.Namespace, frame: pd.DataFrame) -> None:
-    """ValueError if a file that ``design`` wrote has more targets than the task."""
-    name = f"target{task.n_targets + 1}"
-    if "stage" in frame and name in frame:
-        raise ValueError(f"{arguments.designs} is of another task than {task.name}: it has a column {name}")
+    """ValueError if a file that ``design`` wrote has fewer or more targets than the task.
+
+    Its numbers are read afterwards: those of another task may be far from the bounds, which is no reason but a result.
+    """
+    from ipage_core.tasks.table.names import coordinates
+
+    if "stage" not in frame or coordinates(task, list(frame)) is None:
+        return  # missing coordinates come first
+    last, next_ = f"target{task.n_targets}", f"target{task.n_targets + 1}"
+    fewer, more = "target1" in frame and last not in frame, next_ in frame
+    if fewer or more:
+        what = f"it lacks the column {last}" if fewer else f"it has a column {next_}"
+        raise ValueError(f"{arguments.designs} is of another task than {task.name}: {what}")
 
 
 def _meeting(task: Task, method: Loaded | None, x: Tensor, y_star: Tensor, frame: pd.DataFrame) -> tuple[Tensor, str]:

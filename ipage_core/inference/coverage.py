@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from ipage_core.inference.enclosure import Enclosure, NoRule
+from ipage_core.inference.enclosed import NoRule
+from ipage_core.inference.enclosure import Enclosure
 from ipage_core.inference.paving import Equation, Progress, Radius, prove_radius
 from ipage_core.inference.solution_set import Floats, SolutionSet, grow, pool
 from ipage_core.inference.spread import farthest
@@ -75,8 +76,12 @@ class Coverage:
     """Number of designs that do not count, because they miss the target."""
     judge: str = "Ω"
     """What says that they miss it: Ω, or the surrogate f."""
+    violating: int = 0
+    """Number of further designs that do not count, because they lie outside the box or violate the constraints."""
     constrained: bool = False
     """Whether constraints restrict the solutions."""
+    undefined: float = 0.0
+    """Estimated share of the box in which Ω has no finite value; 0 if a slow Ω was not run."""
 
     def __repr__(self) -> str:
         n = len(self.designs)
@@ -113,7 +118,10 @@ class Coverage:
 
     def sentences(self) -> list[str]:
         """The sentences of :meth:`sentence`."""
-        said = [self._left_out()] if self.left_out else []
+        said = self._not_counted()
+        if self.undefined:
+            box = "box that the constraints leave" if self.constrained else "box"
+            said.append(f"Estimate: Ω has no finite value in {percent(self.undefined)} of the {box}.")
         if self.proof is not None and self.proof.empty:
             none = "no design in the box has exactly this target; those that count come close enough"
             return [*said, f"Proved: {'no solution in the box obeys the constraints' if self.constrained else none}."]
@@ -137,12 +145,21 @@ class Coverage:
             said.append(f"{self.refused[:1].upper()}{self.refused[1:].rstrip('.')}.")
         return said
 
-    def _left_out(self) -> str:
-        hits, total = len(self.designs), self.left_out + len(self.designs)
-        if self.left_out < RARE * total:
+    def _not_counted(self) -> list[str]:
+        """The sentences on designs that do not count."""
+        hits, said = len(self.designs), []
+        total = hits + self.left_out
+        if self.violating:
+            does, where = ("violate", "the constraints") if self.constrained else ("lie", "outside the box")
+            what = f"{does}s {where}, so it does" if self.violating == 1 else f"{does} {where}, so they do"
+            said.append(f"{self.violating} of {total + self.violating} designs {what} not count.")
+        if self.left_out >= RARE * total:
+            meet = "meets" if hits == 1 else "meet"
+            said.append(f"By {self.judge}, only {hits} of {total} designs {meet} the target: {DOUBT}")
+        elif self.left_out:
             what = "misses the target, so it does" if self.left_out == 1 else "miss the target, so they do"
-            return f"By {self.judge}, {self.left_out} of {total} designs {what} not count."
-        return f"By {self.judge}, only {hits} of {total} designs {'meets' if hits == 1 else 'meet'} the target: {DOUBT}"
+            said.append(f"By {self.judge}, {self.left_out} of {total} designs {what} not count.")
+        return said
 
     def summary(self) -> dict[str, Any]:
         """The figures for JSON; null if unknown."""
@@ -150,6 +167,8 @@ class Coverage:
         figures: dict[str, Any] = {
             "within": self.within,
             "left_out": self.left_out,
+            "violating": self.violating,
+            "undefined": self.undefined,
             "share": self.share(),
             "measured": self.measured,
             "fill_distance": self.fill,

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from ipage_core.inference.enclosure import Enclosure, NoRule, defined_where_it_decides
+from ipage_core.inference.enclosed import NoRule, defined_where_it_decides
+from ipage_core.inference.enclosure import Enclosure
 from ipage_core.inference.intervals import Interval
 
 AT_ONCE = 8192

@@ -75,6 +75,8 @@ class RunResult:
     """(2, n, m) the same at ``localized``; NaN where errors of the surrogate are not known."""
     calibrated_on: str = ""
     """The rows that these intervals are calibrated on, in words; empty without them."""
+    constraints: tuple[str, ...] = ()
+    """Constraints of the request, as text."""
 
     def __len__(self) -> int:
         return len(self.final)

@@ -225,6 +225,7 @@ class Solutions(RunResult):
             y, errors, hit = (tensors.pop(name) for name in ("y", "resim_error", "hit"))
             verification = Verification(y, errors, hit, values.pop("calls"))
             name, goals = values.pop("task"), values.pop("goals", None)
+            values["constraints"] = tuple(values.get("constraints", ()))
             if name != task.name:
                 raise ValueError(f"{path} holds designs of '{name}', not of '{task.name}'")
             fields: dict[str, Any] = {field: tensors.get(field) for field in _TENSORS}
@@ -252,7 +253,8 @@ class Solutions(RunResult):
         method : Loaded or str, optional
             Method whose posterior and surrogate give the estimates. Default: the method of these designs.
         space : DesignSpace, str or sequence of str, optional
-            The constraints of the designs, such as 'x1<=0.5; x2=x3'. Default: none, so all solutions in the box count.
+            Only solutions that obey these constraints count, such as 'x1<=0.5; x2=x3', and only designs that do.
+            Default: the constraints of the run; [] for all solutions in the box.
         seconds : float
             Time limit of the proof.
         progress, cancel : callable, optional
@@ -261,12 +263,12 @@ class Solutions(RunResult):
         Returns
         -------
         Coverage
-            By the designs that meet the target. It says how many do not.
+            By the designs that obey the constraints and meet the target. It says how many do not.
 
         Raises
         ------
         ValueError
-            An argument is not accepted, the designs have several targets, or none of them meets the target.
+            An argument is not accepted, the designs have several targets, or none of them counts.
 
         Examples
         --------
@@ -283,7 +285,9 @@ class Solutions(RunResult):
             raise ValueError("These designs have several targets; accepted: designs for one target")
         if isinstance(method, str) or method is None:
             method = load(self.task, method or self.method)
-        if space is not None and not isinstance(space, DesignSpace):
+        if space is None:
+            space = self.constraints
+        if not isinstance(space, DesignSpace):
             parts = space.split(";") if isinstance(space, str) else space
             space = parse(self.task, [part for part in parts if part.strip()])
         verified = self.verification.resim_error.isfinite()
@@ -326,4 +330,5 @@ _VALUES = (
     "filled",
     "not_spread",
     "calibrated_on",
+    "constraints",
 )

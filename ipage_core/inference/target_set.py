@@ -8,11 +8,12 @@ from functools import lru_cache
 from typing import Any
 
 import torch
+from scipy.stats import qmc
 from torch import Tensor
 
 from ipage_core.inference.components import Pieces, count_pieces
 from ipage_core.inference.coverage import DOUBT, WITHIN, Coverage, coverage
-from ipage_core.inference.enclosure import NoRule
+from ipage_core.inference.enclosed import NoRule
 from ipage_core.inference.followed import follows, rows_alone
 from ipage_core.inference.methods import Loaded
 from ipage_core.inference.paving import Equation, Progress
@@ -33,6 +34,11 @@ WIDEST = 64
 
 QUICK = 2e-4
 """Most seconds for an Ω without derivatives, times the coordinates: about 10⁵ evaluations for each are needed."""
+
+SLIGHT = 1e-3
+"""Designs may exceed a bound, a tie or a cap by this share of its range: files hold rounded numbers."""
+PROBES, FEW_PROBES = 1024, 64
+"""Points at which Ω runs to estimate where it has no value; the second number if it takes more than ``QUICK``."""
 
 Propose = Callable[[int, int], Tensor]
 """(count, seed) → (count, d) posterior samples."""
@@ -225,20 +231,26 @@ def coverage_of(
     """Coverage of the solutions of one target y* (m,) by designs (n, d), by the strongest method available.
 
     A proof on Ω itself if interval arithmetic can run it, otherwise an estimate on the method's surrogate. Only the
-    designs that meet the target count: ``meets`` (n,) bool, by ``judge``; default: :func:`meeting` says which.
+    designs count that obey the ``space`` and meet the target: ``meets`` (n,) bool, by ``judge``; default:
+    :func:`meeting` says which.
 
     Raises:
-        ValueError: no design meets the target, ε ≤ 0, or there is neither a surrogate nor an Ω to find solutions by.
+        ValueError: no design counts, ε ≤ 0, or there is neither a surrogate nor an Ω to find solutions by.
     """
     usual = constraints.parse(task)
     space = space or usual
     if why := uncoverable(task, method, space):
         raise ValueError(why)
+    obeys, constrained = obeying(space, designs, task.bounds), _narrower(space, usual, task.bounds)
+    if not obeys.any():
+        what = "obeys the constraints" if constrained else "lies in the box"
+        raise ValueError(f"No design of {len(designs)} {what}; accepted: designs of which at least one does")
     if meets is None:
         meets, judge = meeting(task, method, designs, y_star)
-    if not meets.any():
+    counts = obeys & meets
+    if not counts.any():
         values = ", ".join(f"{value:g}" for value in y_star.tolist())
-        raise ValueError(f"By {judge}, no design of {len(designs)} meets the target {values}: {DOUBT}")
+        raise ValueError(f"By {judge}, no design of {int(obeys.sum())} meets the target {values}: {DOUBT}")
     propose = None if method is None else proposer(task, method, y_star)
     equation: Equation | str
     try:
@@ -255,7 +267,7 @@ def coverage_of(
             solutions, equation = by_surrogate(task, method, space, y_star, task.tolerances), str(error)
     covered = coverage(
         solutions,
-        designs[meets].detach().double().cpu().numpy(),
+        designs[counts].detach().double().cpu().numpy(),
         within,
         propose=propose,
         equation=equation,
@@ -267,8 +279,34 @@ def coverage_of(
         progress=progress,
         cancel=cancel,
     )
-    left_out, constrained = int((~meets).sum()), _narrower(space, usual, task.bounds)
-    return replace(covered, left_out=left_out, judge=judge, constrained=constrained)
+    return replace(
+        covered,
+        left_out=int((obeys & ~meets).sum()),
+        judge=judge,
+        violating=int((~obeys).sum()),
+        constrained=constrained,
+        undefined=_undefined(task, space),
+    )
+
+
+def obeying(space: DesignSpace, x: Tensor, bounds: Tensor) -> Tensor:
+    """Which designs (n, d) keep to the space's bounds, ties, whole numbers and caps: (n,) bool."""
+    x = x.detach().cpu().double()
+    low, high = space.bounds.double()
+    nearest = space.project(space.decode(space.encode(x).clamp(low, high)))
+    near = (nearest - x).abs() <= SLIGHT * (bounds[1] - bounds[0])
+    return near.all(1) & (space.excess(x) <= SLIGHT).all(1)
+
+
+def _undefined(task: Task, space: DesignSpace) -> float:
+    """Share of the space's box in which a fast Ω has no finite value, estimated at Sobol points."""
+    if task.omega is None or not task.verifies_by_default:
+        return 0.0
+    low, high = space.bounds.double()
+    count = PROBES if task.omega_seconds <= QUICK else FEW_PROBES
+    unit = torch.from_numpy(qmc.Sobol(len(low), seed=0).random(count))
+    y = task.omega(space.decode(low + (high - low) * unit))[:, : task.n_targets]
+    return float((~y.isfinite().all(1)).double().mean())
 
 
 def meeting(task: Task, method: Loaded | None, x: Tensor, y_star: Tensor) -> tuple[Tensor, str]:

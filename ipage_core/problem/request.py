@@ -135,7 +135,7 @@ class DesignRequest:
             (aims, start_from), n = optimal(self.task, method, self.target, self.n, self.seed, space), 1
         else:
             aims, n = self.aims()
-        return design(
+        solutions = design(
             self.task,
             method,
             aims,
@@ -156,6 +156,7 @@ class DesignRequest:
             target=self.target,
             start_from=start_from,
         )
+        return replace(solutions, constraints=self.constraints)
 
     def aims(self) -> tuple[Tensor, int]:
         """Target values (t, m) of the designs, and the number of designs for each."""

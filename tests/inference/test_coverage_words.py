@@ -109,18 +109,20 @@ def test_a_coverage_prints_as_a_few_lines():
 
 def test_constraints_without_a_solution_are_named():
     """y = 1.2 has no solution where both inputs are near 0."""
-    covered = run().coverage(space="x1<=-0.99; x2<=-0.99", seconds=1)
-    everywhere = run().coverage(space=[], seconds=1)
-    if covered.proof.empty:
-        assert covered.sentence() == "Proved: no solution in the box obeys the constraints."
-    assert covered.constrained
-    assert not everywhere.constrained
+    with pytest.raises(ValueError, match="No design of 20 obeys the constraints"):
+        run().coverage(space="x1<=-0.99; x2<=-0.99", seconds=1)
+    assert not run().coverage(space=[], seconds=1).constrained
     task = dataclasses.replace(SINE, omega=lambda x: x.square().sum(1, keepdim=True))
-    line = torch.tensor([[1.0, 0.2], [0.2, 1.0]]).double()
+    line = torch.tensor([[1.0, 0.2], [0.09, 0.49]]).double()
     empty = coverage_of(
-        task, None, line, torch.tensor([1.04]), space=constraints.parse(task, ["x1>=-0.1", "x1<=0.1", "x2<=0.5"])
+        task,
+        None,
+        line,
+        torch.tensor([1.04]),
+        space=constraints.parse(task, ["x1>=-0.1", "x1<=0.1", "x2<=0.5"]),
+        meets=torch.ones(2, dtype=torch.bool),
     )
-    assert empty.sentence() == "Proved: no solution in the box obeys the constraints."
+    assert empty.sentences()[1:] == ["Proved: no solution in the box obeys the constraints."]
     unknown = core.Coverage(0.1, np.zeros((0, 2)), *[np.zeros(0)] * 3, False, None, "", constrained=True)
     assert unknown.sentence() == "No solution that obeys the constraints is known: nothing can be said of the coverage."
 
@@ -304,6 +306,23 @@ def test_a_file_of_a_task_with_more_inputs_is_refused(tmp_path, capsys):
     pd.read_csv(out).drop(columns=["x3", "x4"]).to_csv(both, index=False)
     assert main(["coverage", "sinewave", str(both), "--target", "1.2"]) == 2
     assert "is of another task than sinewave: it has a column target2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("task", "file", "said"),
+    [
+        ("ballistics", "sinewave", "lacks the column(s) x3, x4; it needs x1, x2, x3, x4"),
+        ("robotic_arm", "sinewave", "lacks the column(s) x3, x4"),
+        ("robotic_arm", "ballistics", "is of another task than robotic_arm: it lacks the column target2"),
+        ("ballistics", "robotic_arm", "is of another task than ballistics: it has a column target2"),
+        ("sinewave", "ballistics", "has a column x3; a design of sinewave has x1 … x2 alone"),
+    ],
+)
+def test_of_another_tasks_file_the_columns_are_named_before_the_numbers(tmp_path, capsys, task, file, said):
+    out = tmp_path / f"{file}.csv"
+    run(file, 5).export("csv", out)
+    assert main(["coverage", task, str(out)]) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_design_prints_what_filling_did(tmp_path, capsys):

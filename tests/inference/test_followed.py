@@ -1,11 +1,16 @@
 """What interval arithmetic would follow wrongly gets no proof."""
 
+import math
+import re
+
 import pytest
 import torch
 
 from ipage_core.inference.components import count_pieces
-from ipage_core.inference.enclosure import NoRule
+from ipage_core.inference.enclosed import NoRule
+from ipage_core.inference.enclosure import Enclosure
 from ipage_core.inference.followed import follows, rows_alone
+from ipage_core.inference.intervals import Interval
 from ipage_core.inference.paving import Equation
 from ipage_core.inference.target_set import by_omega, by_slopes, coverage_of
 from ipage_core.problem import constraints
@@ -180,3 +185,159 @@ def test_the_unit_of_omega_makes_no_difference():
     assert follows(right, right.f)
     assert not follows(right, lambda x: right.f(x) + 1e-14)
     assert not rows_alone(lambda x: 1e-12 * noisy(x), BOX)
+
+
+ROUNDED = {
+    "times a condition": lambda c, x: c * 0.1 + x,
+    "a choice of numbers": lambda c, x: torch.where(c, 0.1, 0.7) + x,
+    "a chain": lambda c, x: ((c * 0.1 + 0.3) * 0.7 - 0.9) * x,
+    "thirds": lambda c, x: c / 3 + x + (c * 2) / 7,
+    "float": lambda c, x: c.float() * 0.1 + x + c.to(torch.float32) / 3,
+    "whole numbers": lambda c, x: (c * 3 + 1) * 0.1 * x + c.cumsum(0).shape[0],
+    "a constant's type": lambda c, x: torch.ones_like(x, dtype=torch.float32) * 0.1 + x + c * torch.tensor(0.7),
+    "a new tensor": lambda c, x: x.new_tensor([0.1], dtype=torch.float32) * x + c.to(x) * 0.1,
+    "a limit of its own type": lambda c, x: torch.where(torch.where(c, 0.1, 0.7) > 0.1, x, 2 * x),
+    "the larger": lambda c, x: torch.maximum(c * 0.1, 0.7 * c.float()) + torch.minimum(c * 0.3, x),
+    "side by side": lambda c, x: torch.stack((c * 0.1, 0.3 * c.float()), 1).unbind(1)[1] * 0.7 + x,
+    "filled": lambda c, x: (c * 0.2).masked_fill(x > 0.3, 0.1) + x,
+}
+
+
+@pytest.mark.parametrize("name", ROUNDED)
+def test_what_pytorch_rounds_to_float32_lies_in_its_enclosure(name):
+    """A condition times a number is of float32 in PyTorch: 0.1 is then off by 1.5e-9."""
+
+    def f(x):
+        return ROUNDED[name](x[:, 0] > 0.5, x[:, 1])
+
+    x = torch.rand(1000, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    y = f(x)
+    assert y.dtype == torch.float64
+    for half in (0.0, 0.1):
+        found = f(Enclosure.variables(Interval(x - half, x + half)))
+        assert ((found.value.lo <= y) & (y <= found.value.hi)).all()
+        assert found.dtype == torch.float64
+    if name != "a limit of its own type":  # both sides of the limit are possible there
+        thin = f(Enclosure.variables(Interval(x)))
+        assert (thin.value.hi - thin.value.lo).max() < 1e-6
+
+
+def test_conditions_counted_are_exact():
+    def f(x):
+        return (x > 0).sum(1) + (x > 0.5).double().sum(1) + (x > 0.2)[:, 0].double() + (x[:, 0] < 0).double()
+
+    x = 2 * torch.rand(1000, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) - 1
+    found = f(Enclosure.variables(Interval(x)))
+    assert torch.allclose(found.value.lo, f(x), rtol=0, atol=1e-12)
+    assert torch.allclose(found.value.hi, f(x), rtol=0, atol=1e-12)
+
+
+def renamed(x):
+    y = 2 * x
+    z = y
+    z += 1
+    return y + z
+
+
+def copied(x):
+    y = x.clone()
+    y *= x
+    y -= 0.5
+    return x + y
+
+
+def summed(x):
+    total = x[:, 0] ** 2
+    total += x[:, 1] ** 2
+    total /= 2
+    return total[:, None]
+
+
+@pytest.mark.parametrize("f", [renamed, copied, summed], ids=lambda f: f.__name__)
+def test_a_change_in_place_is_followed_under_all_names(f):
+    equation = Equation(f, torch.tensor([0.5]), BOX)
+    assert follows(equation, f)
+
+
+def of_a_column(x):
+    y = x[:, 0]
+    y += 1
+    return x
+
+
+def of_what_has_a_column(x):
+    y = x * 1
+    a = y[:, 0]
+    y *= 2
+    return a[:, None]
+
+
+def of_parts(x):
+    a, b = x.unbind(1)
+    a -= b
+    return x
+
+
+def of_another_shape(x):
+    y = x.reshape(-1, 2, 1)
+    y *= 2
+    return x
+
+
+def of_the_same_tensor(x):
+    y = x.double()
+    y += 1
+    return x
+
+
+def of_a_detached_one(x):
+    y = x.detach()
+    y /= 2
+    return x
+
+
+def of_another_type(x):
+    y = (x > 0) * 0.1
+    y += x
+    return y
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        of_a_column,
+        of_what_has_a_column,
+        of_parts,
+        of_another_shape,
+        of_the_same_tensor,
+        of_a_detached_one,
+        of_another_type,
+    ],
+    ids=lambda f: f.__name__,
+)
+def test_a_change_in_place_of_shared_memory_is_refused(f):
+    with pytest.raises(NoRule, match="in place"):
+        Equation(f, torch.tensor([0.5]), BOX)
+
+
+def test_a_share_without_a_value_is_said():
+    """√(1 − a² − b²) has a value in π/4 of the square."""
+    task = task_of(lambda x: (1 - x.square().sum(1, keepdim=True)).sqrt())
+    angle = torch.linspace(0, 2 * math.pi, 200, dtype=torch.float64)
+    ring = 0.6**0.5 * torch.stack((angle.cos(), angle.sin()), 1)
+    covered = coverage_of(task, None, ring, torch.tensor([0.4**0.5], dtype=torch.float64), seconds=1)
+    assert covered.undefined == pytest.approx(1 - math.pi / 4, abs=0.02)
+    assert re.match(r"Estimate: Ω has no finite value in 2[12][.0-9]* % of the box\. ", covered.sentence())
+    assert covered.share() == 1
+    assert covered.proof.radius < 0.01  # half of the distance of two designs is 0.006
+    inside = coverage_of(
+        task,
+        None,
+        ring,
+        torch.tensor([0.4**0.5], dtype=torch.float64),
+        space=constraints.parse(task, ["a<=0.1"]),
+        seconds=1,
+    )
+    assert "of the box that the constraints leave." in inside.sentence()
+    everywhere = coverage_of(task_of(lambda x: x.square().sum(1, keepdim=True)), None, ring, torch.tensor([0.6]))
+    assert "no finite value" not in everywhere.sentence()

@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ipage_core.inference.enclosure import Enclosure, NoRule
+from ipage_core.inference.enclosed import NoRule
+from ipage_core.inference.enclosure import Enclosure
 from ipage_core.inference.intervals import RANGES, SLOPES, Interval, power
 from ipage_core.tasks import TASKS
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from ipage_core.inference.enclosure import Enclosure, NoRule
+from ipage_core.inference.enclosed import NoRule
+from ipage_core.inference.enclosure import Enclosure
 from ipage_core.inference.intervals import Interval
 
 A = torch.tensor([[1.0, 2.0, -1.0], [0.5, -3.0, 4.0]], dtype=torch.float64)
@@ -143,10 +144,20 @@ def test_constants_have_no_slope():
         (lambda x: torch.matmul(W, x), "a constant matrix times x"),
         (lambda x: torch.where(x > 0, x < 1, x > 2), "this use of 'where'"),
         (lambda x: torch.where(x, x, x), "this use of 'where'"),
-        (lambda x: (x > 0).where(x < 1, x), "'where' as a method"),
+        (lambda x: (x > 0).where(x < 1, x), "this use of 'where'"),
         (lambda x: torch.sign(x), "'sign'"),
         (lambda x: x.mul_(2), "mul_, which changes a tensor in place"),
+        (lambda x: torch.nn.functional.relu(x, inplace=True), "'relu' with inplace=True"),
+        (lambda x: x.is_cuda, "the attribute 'is_cuda'"),
+        (lambda x: x.T, "the attribute 'T'"),
         (lambda x: x.half(), "'half'"),
+        (lambda x: x.to(torch.ones(1)), "rounding to torch.float32"),
+        (lambda x: torch.sin((x > 0) * 0.1), "'sin' of numbers of torch.float32"),
+        (lambda x: ((x > 0) * 0.1).sum(1), "'sum' of numbers of torch.float32"),
+        (lambda x: ((x > 0) * 0.1).cumsum(1), "'cumsum' of numbers of torch.float32"),
+        (lambda x: ((x > 0) * 2).clamp(max=1), "'clamp' of numbers of torch.int64"),
+        (lambda x: (x > 0).to(torch.float32) @ W.T, "'linear' of numbers of torch.float32"),
+        (lambda x: ((x > 0) * 3).masked_fill(x > 1, 0), "'masked_fill' of numbers of torch.int64"),
         (lambda x: x.to(dtype=torch.float32), "rounding to torch.float32"),
         (lambda x: x.sum(1, 2, 3), "this use of 'sum'"),
         (lambda x: np.add.reduce(x), "numpy"),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.sparse.csgraph import connected_components
 
 from ipage_core.inference.components import count_pieces
-from ipage_core.inference.enclosure import NoRule
+from ipage_core.inference.enclosed import NoRule
 from ipage_core.inference.intervals import Interval
 from ipage_core.inference.paving import Equation, Paving, pave, prove_radius
 from ipage_core.tasks import TASKS

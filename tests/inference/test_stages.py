@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ipage_core.inference.chain import Chain
-from ipage_core.inference.enclosure import NoRule
+from ipage_core.inference.enclosed import NoRule
 from ipage_core.inference.methods import Loaded
 from ipage_core.inference.pipeline import design
 from ipage_core.inference.target_set import (
