@@ -44,6 +44,8 @@ TIGHT = 1.1
 """A proof stops when its radius is at most this factor times a known solution's distance: more time gains little."""
 RARE = 0.9
 """From this share of designs that miss the target on, they may be for another one."""
+TOGETHER = 1e-5
+"""Solutions with whole numbers that are this near are one."""
 DOUBT = "are they designs of this task, and for this target?"
 CLOSER = 0.7
 """Gaps are filled until every known solution is within this share of ε, because others lie between the known ones."""
@@ -153,7 +155,7 @@ class Coverage:
             does, where = ("violate", "the constraints") if self.constrained else ("lie", "outside the box")
             what = f"{does}s {where}, so it does" if self.violating == 1 else f"{does} {where}, so they do"
             said.append(f"{self.violating} of {total + self.violating} designs {what} not count.")
-        if self.left_out >= RARE * total:
+        if self.left_out and self.left_out >= RARE * total:
             meet = "meets" if hits == 1 else "meet"
             said.append(f"By {self.judge}, only {hits} of {total} designs {meet} the target: {DOUBT}")
         elif self.left_out:
@@ -248,11 +250,11 @@ def coverage(
         raise ValueError("there are no designs: a coverage needs at least one")
     within = accepted_number(within, "within", "a distance above 0, such as 0.05")
     seconds = accepted_number(seconds, "seconds", "a number of seconds above 0")
-    points = solutions_everywhere(solutions, seed + AHEAD, propose)
+    points = _different(solutions, _whole(solutions, solutions_everywhere(solutions, seed + AHEAD, propose)))
     weight = solutions.spacing(points) if len(points) else np.empty(0)
     posterior = np.empty(0)
     if propose is not None:
-        held_out = pool(solutions, HELD_OUT, seed + 2 * AHEAD, propose, box=False)
+        held_out = _whole(solutions, pool(solutions, HELD_OUT, seed + 2 * AHEAD, propose, box=False))
         posterior = solutions.nearest(held_out, designs)[0] if len(held_out) else posterior
     distance = solutions.nearest(points, designs)[0] if len(points) else np.empty(0)
     proof, refused = None, equation if isinstance(equation, str) else ""
@@ -273,6 +275,20 @@ def coverage(
             refused = str(error)
     total = max(float(weight.sum()), 1e-300)
     return Coverage(within, points, weight / total, distance, posterior, measured, proof, refused, unit, designs)
+
+
+def _whole(solutions: SolutionSet, points: Floats) -> Floats:
+    """The nearest solutions whose whole numbers are whole, where there are any."""
+    x, arrived = solutions.whole(points)
+    return x[arrived]
+
+
+def _different(solutions: SolutionSet, points: Floats) -> Floats:
+    """The same points, but those that rounding to whole numbers has brought together only once."""
+    if not solutions.integers or not len(points):
+        return points
+    _, first = np.unique(np.rint(solutions.coordinates(points) / TOGETHER), axis=0, return_index=True)
+    return points[np.sort(first)]
 
 
 def solutions_everywhere(solutions: SolutionSet, seed: int, propose: Callable[[int, int], Tensor] | None) -> Floats:

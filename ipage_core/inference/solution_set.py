@@ -150,12 +150,15 @@ class SolutionSet:
         return np.maximum(distance[:, -1], 1e-12)
 
     def spacing(self, x: Floats) -> Floats:
-        """(n,) share of the set that each point represents, up to a factor: :meth:`reach` ** :attr:`dimension`.
+        """(n,) share of the set that each point represents, up to a factor: :meth:`reach` ** its dimension.
 
-        The largest 5 % are set to the 95th percentile, because they are ends of the set or stray points.
+        Whole numbers take a dimension each; single points count alike. The largest 5 % are set to the 95th percentile,
+        because they are ends of the set or stray points.
         """
-        reach = self.reach(x)
-        return np.asarray(np.minimum(reach, np.quantile(reach, 0.95)) ** max(self.dimension, 1))
+        reach, dimension = self.reach(x), self.dimension - len(self.integers)
+        if self.integers and dimension < 1:
+            return np.ones(len(x))
+        return np.asarray(np.minimum(reach, np.quantile(reach, 0.95)) ** max(dimension, 1))
 
     def tensor(self, x: Floats) -> Tensor:
         """x as an input of f."""

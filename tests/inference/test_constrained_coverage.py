@@ -117,6 +117,31 @@ def test_whole_numbers_are_a_constraint_too():
     assert obeying(constraints.parse(task), x, task.bounds).tolist() == [True, False, True, False]
 
 
+def test_only_whole_numbers_are_solutions():
+    """sin(kb) = 0.5 with k = 0, …, 5 and b in [0, 3] has 17 solutions; of these, designs with b < 1.8 are 12."""
+    task = Task.from_function(
+        lambda x: torch.sin(x[:, 0] * x[:, 1]),
+        {"k": Variable("k", low=0, high=5, kind="integer"), "b": (0, 3)},
+        {"y": 1e-3},
+        "waves",
+        default_target=(0.5,),
+        seconds=1e-6,
+    )
+    every = [
+        (k, (angle + 2 * math.pi * turn) / k)
+        for k in range(1, 6)
+        for turn in range(3)
+        for angle in (math.pi / 6, 5 * math.pi / 6)
+        if (angle + 2 * math.pi * turn) / k <= 3
+    ]
+    designs = torch.tensor([one for one in every if one[1] < 1.8], dtype=torch.float64)
+    result = coverage_of(task, None, designs, torch.tensor([0.5], dtype=torch.float64), 0.01, seconds=1)
+    assert np.allclose(result.points[:, 0], result.points[:, 0].round())
+    assert len(result.points) <= len(every)
+    assert len(result.points) >= 0.8 * len(every)  # the starts are few
+    assert result.share() == pytest.approx(len(designs) / len(every), abs=0.1)
+
+
 def test_a_design_outside_the_box_does_not_count():
     far = torch.tensor([[0.0, 2.5]], dtype=torch.float64)
     wide = Task.from_function(
