@@ -36,10 +36,11 @@ a:focus-visible, button:focus-visible, summary:focus-visible, [role="slider"]:fo
 .frame { container-type: inline-size; }
 .cards { display: grid; grid-template-columns: repeat(2, 1fr); gap: 0.6rem; }
 @container (min-width: 520px) { .cards { grid-template-columns: repeat(4, 1fr); } }
-@container (min-width: 960px) { .cards { grid-template-columns: repeat(auto-fit, minmax(6.8rem, 1fr)); } }
+@container (min-width: 960px) { .cards { grid-template-columns: repeat(auto-fit, minmax(8.4rem, 1fr)); } }
 .card { border: 1px solid rgba(128, 128, 128, 0.3); border-radius: 0.5rem; padding: 0.55rem 0.75rem; }
 .card .name { font-size: 0.85rem; opacity: 0.85; }
-.card .value { font-size: 1.45rem; line-height: 1.5; white-space: nowrap; }
+.card .value { font-size: 1.45rem; line-height: 1.5; }
+.card .value.long { font-size: 1.1rem; line-height: 1.3; }
 .card .meaning { font-size: 0.78rem; line-height: 1.3; opacity: 0.7; }
 </style>
 """

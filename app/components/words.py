@@ -284,7 +284,8 @@ def _share(part: np.ndarray, whole: np.ndarray) -> str:
 
 _CARDS = Environment(autoescape=True).from_string(
     "{% macro grid(figures) %}<div class='cards'>{% for f in figures %}"
-    "<div class='card'><div class='name'>{{ f.name }}</div><div class='value'>{{ f.value }}</div>"
+    "<div class='card'><div class='name'>{{ f.name }}</div>"
+    "<div class='value{{ ' long' if f.value|length > 14 }}'>{{ f.value }}</div>"
     "<div class='meaning'>{{ f.meaning }}</div></div>"
     "{% endfor %}</div>{% endmacro %}"
     "<div class='frame'>{{ grid(shown) }}"

@@ -9,6 +9,7 @@ import streamlit as st
 
 from app.components.chart import chart
 from app.components.look import is_dark
+from app.components.words import method_name
 from app.figures.class_overview import figure
 from app.state.class_board import board
 
@@ -37,7 +38,7 @@ def live() -> None:
             "Each dot is a visitor: the number of designs and of loops found, by sampling. Dots are set apart a little."
         )
     st.dataframe(
-        rows,
+        rows.assign(method=rows["method"].map(method_name)),
         hide_index=True,
         placeholder="–",
         column_config={"best guess, off by": st.column_config.NumberColumn(format="%.3g")},

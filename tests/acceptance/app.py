@@ -39,8 +39,10 @@ ANIMATED = ("sinewave", "robotic_arm", "ballistics", "crystal", "architecture")
 WATCH = """() => {
     const plot = document.querySelector('.st-key-animation .js-plotly-plot');
     const numbers = text => text.match(/-?[0-9.]+/g).map(Number);
-    const dots = panel => [...panel.querySelectorAll('.scatterlayer .trace path.point[transform]')].map(
-        p => numbers(p.getAttribute('transform')));
+    const samples = trace => trace.__data__?.[0]?.trace?.customdata;  // what stands still has none
+    const points = panel => [...panel.querySelectorAll('.scatterlayer .trace')].filter(samples).flatMap(
+        trace => [...trace.querySelectorAll('path.point[transform]')]);
+    const dots = panel => points(panel).map(p => numbers(p.getAttribute('transform')));
     const bars = panel => [...panel.querySelectorAll('.scatterlayer path.js-line')].map(p => [
         ...p.getAttribute('d').matchAll(/M([-0-9.]+),([-0-9.]+)(?:L([-0-9.]+),[-0-9.]+|H([-0-9.]+))/g)].map(
         m => [Number(m[3] ?? m[4]) - Number(m[1]), 0])).filter(b => b.length === 16)[0] ?? [];
@@ -56,8 +58,7 @@ WATCH = """() => {
     plot.on('plotly_animatingframe', e => told.places.push([e.name, places()]));
     const tick = time => {
         if (over) return;
-        const all = [...plot.querySelectorAll('.subplot.xy path.point[transform]')].slice(0, 20).map(
-            p => p.getAttribute('transform')).join();
+        const all = points(plot.querySelector('.subplot.xy')).slice(0, 20).map(p => p.getAttribute('transform')).join();
         told.times.push(time);
         if (all !== last) told.moved += 1;
         last = all;

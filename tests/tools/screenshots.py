@@ -76,6 +76,7 @@ def shot(browser, address, view, width, theme, path, whole=True):
     watched = Watched(browser, width, SCREENS.get(width, 900), theme)
     page = watched.page
     page.goto(f"{address}/{VIEWS.get(view, view)}")
+    page.set_default_timeout(3 * TIMEOUT)  # some pages design for minutes
     page.wait_for_selector('.stMain h4, [data-testid="stAlert"]', timeout=TIMEOUT, state="attached")
     for _ in range(2):  # the first rest may come before the page knows how wide it is
         page.wait_for_selector(AT_REST)

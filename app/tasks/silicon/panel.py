@@ -121,8 +121,9 @@ class SiliconPanel(TaskPanel):
                     f"at e11 … e12 = {strain} %, and at its 24 images."
                 )
 
-    def show_table(self, run: Run) -> None:
-        """Nothing: the candidates are shown already."""
+    def show_designs(self, request: DesignRequest, run: Run, dark: bool, size: Size) -> None:
+        """The candidates, in place of the table of all designs."""
+        self.show_sample(request, run, dark, size)
 
     def completed(self, run: Run) -> Run:
         """The same designs with all of their DFT results, for figures, table and exports."""
