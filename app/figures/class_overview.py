@@ -32,15 +32,14 @@ def figure(rows: pd.DataFrame, dark: bool) -> Dict:
         )
     sizes = sorted({int(n) for n in rows["N"]})
     across = [float(np.log10(sizes[0]) - 0.12), float(np.log10(sizes[-1]) + 0.12)]
+    up = [-0.4, float(rows["loops"].max()) + 0.6]
     layout = {
         "height": 320,
         "margin": {"l": 56, "r": 12, "t": 40, "b": 48},
         "xaxis": axis(
             colors, "number of designs, N", (0, 1), "y", type="log", fixedrange=True, tickvals=sizes, range=across
         ),
-        "yaxis": axis(
-            colors, "loops found", (0, 1), "x", range=[-0.4, float(rows["loops"].max()) + 0.6], fixedrange=True
-        ),
+        "yaxis": axis(colors, "loops found", (0, 1), "x", range=up, fixedrange=True),
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         "font": {"color": colors.text},
         "paper_bgcolor": "rgba(0,0,0,0)",

@@ -35,7 +35,7 @@ PLAYING = """() => {
 }"""
 ANIMATED = ("sinewave", "robotic_arm", "ballistics", "crystal", "architecture")
 # window.played: times of the browser's frames in ms, how many of them moved a sample, and the places of the samples by
-# panel, in pixels, before each frame of the figure and at the end. Cells do not move: theirs are the lengths of bars.
+# panel, in pixels, before each frame of the figure and at the end. Cells stay: theirs are the lengths of their bars, sorted.
 WATCH = """() => {
     const plot = document.querySelector('.st-key-animation .js-plotly-plot');
     const numbers = text => text.match(/-?[0-9.]+/g).map(Number);
@@ -43,9 +43,12 @@ WATCH = """() => {
     const points = panel => [...panel.querySelectorAll('.scatterlayer .trace')].filter(samples).flatMap(
         trace => [...trace.querySelectorAll('path.point[transform]')]);
     const dots = panel => points(panel).map(p => numbers(p.getAttribute('transform')));
-    const bars = panel => [...panel.querySelectorAll('.scatterlayer path.js-line')].map(p => [
-        ...p.getAttribute('d').matchAll(/M([-0-9.]+),([-0-9.]+)(?:L([-0-9.]+),[-0-9.]+|H([-0-9.]+))/g)].map(
-        m => [Number(m[3] ?? m[4]) - Number(m[1]), 0])).filter(b => b.length === 16)[0] ?? [];
+    const bars = panel => {
+        const lengths = [...panel.querySelectorAll('.scatterlayer path.js-line')].flatMap(
+            p => [...p.getAttribute('d').matchAll(/M([-0-9.]+),([-0-9.]+)L([-0-9.]+),([-0-9.]+)/g)]).filter(
+            m => m[2] === m[4]).map(m => [m[3] - m[1], 0]).sort((one, other) => one[0] - other[0]);
+        return [...Array(Math.max(0, 16 - lengths.length)).fill([0, 0]), ...lengths];  // one of no length is not drawn
+    };
     const cells = plot.querySelector('.hm image') !== null;
     const places = () => Object.fromEntries([...plot.querySelectorAll('.cartesianlayer > .subplot')].map(
         panel => [panel.getAttribute('class'), (cells ? bars : dots)(panel)]));
