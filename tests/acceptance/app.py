@@ -35,7 +35,7 @@ PLAYING = """() => {
 }"""
 ANIMATED = ("sinewave", "robotic_arm", "ballistics", "crystal", "architecture")
 # window.played: times of the browser's frames in ms, how many of them moved a sample, and the places of the samples by
-# panel, in pixels, before each frame of the figure and at the end. Cells stay: theirs are the lengths of their bars, sorted.
+# panel, in pixels, before each frame of the figure and at the end. Cells stay: theirs are the lengths of their bars.
 WATCH = """() => {
     const plot = document.querySelector('.st-key-animation .js-plotly-plot');
     const numbers = text => text.match(/-?[0-9.]+/g).map(Number);

@@ -71,7 +71,7 @@ def caption(run: Run) -> str:
         f"**Target: E_x = {target} E_s.** Sixteen of the {run.n} cells, solid dark or, on a dark page, light; E_x is "
         "horizontal. Under each, E_x in units of E_s and y, its z-score over the data, by finite elements: bold where "
         "it hits. While localization moves grey cells, only the surrogate speaks (f off: |f(x) − y*|). "
-        f"**Bar:** how far y is from the target; as long as a cell is wide: {_longest(run):.2g} or more."
+        f"**Orange bar:** how far y is from the target; as long as a cell is wide: {_longest(run):.2g} or more."
         if run.localizes
         else f"**Target: E_x = {target} E_s.** Cells as the posterior draws them, with E_x in units of E_s and y under "
         "each. This method does not localize.",
@@ -174,8 +174,7 @@ def _bars(run: Run, t: int, rows: np.ndarray, corners: np.ndarray, colors: Palet
     length = SIDE * np.nan_to_num(np.minimum(_misfits(run, t)[rows] / _longest(run), 1))
     start = corners - (0.5, 0.5 + BELOW)
     bars = joined(np.stack((start, start + np.stack((length, np.zeros(len(rows))), axis=1)), axis=1))
-    judged = run.y is not None and bool(np.isfinite(run.y[t]).any())
-    return curve(bars, colors.omega if judged else colors.surrogate, 3, showlegend=False)
+    return curve(bars, colors.posterior, 3, showlegend=False)
 
 
 def _bound(scene: Scene, run: Run, pairs: Pairs, box: Box, colors: Palette, size: Size) -> None:
