@@ -33,6 +33,7 @@ a:focus-visible, button:focus-visible, summary:focus-visible, [role="slider"]:fo
 }
 /* Small buttons above the figure, which takes the height. */
 [class*="st-key-top-"] button { min-height: 2.1rem; padding-block: 0.1rem; }
+.st-key-top-phone button { padding-inline: 0.45rem; }
 .frame { container-type: inline-size; }
 .cards { display: grid; grid-template-columns: repeat(2, 1fr); gap: 0.6rem; }
 @container (min-width: 520px) { .cards { grid-template-columns: repeat(4, 1fr); } }

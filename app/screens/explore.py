@@ -116,11 +116,10 @@ with left:
         wrap=True,
     )
 if not wide:
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.page_link("screens/learn.py", label="Learn it in ten steps", icon=":material/school:")
-        with st.container(key="top-phone", horizontal=True, width="content"):
-            link.offer(request, run, "content")
-            glossary.offer("content")
+    with st.container(key="top-phone", horizontal=True, vertical_alignment="center", gap="xsmall"):
+        st.page_link("screens/learn.py", label="Learn in ten steps", icon=":material/school:")
+        link.offer(request, run, "content")
+        glossary.offer("content")
 
 
 if classroom.on():
