@@ -145,7 +145,7 @@ def _check_task(task: Task, arguments: argparse.Namespace, frame: pd.DataFrame) 
     """
     from ipage_core.tasks.table.names import coordinates
 
-    if "stage" not in frame or coordinates(task, list(frame)) is None or f"x{task.d + 1}" in frame:
+    if "stage" not in frame or coordinates(task, list(frame.columns)) is None or f"x{task.d + 1}" in frame:
         return  # coordinates that are missing, or too many, come first
     last, next_ = f"target{task.n_targets}", f"target{task.n_targets + 1}"
     fewer, more = "target1" in frame and last not in frame, next_ in frame

@@ -105,3 +105,16 @@ def test_a_task_without_a_proof_gets_an_estimate(coverage):
         assert "Estimate, over the box" in sentence(test)
         assert "Proved" not in sentence(test)
         assert "No proof available: Ω of sinewave takes 1000 s" in sentence(test)
+
+
+def test_a_constrained_run_is_covered_and_filled_within_its_constraints(coverage):
+    test = coverage(task="sinewave", within="0.05", constrain="x1<=0; x2>=0.25")
+    test.button(key="fill-gaps").click().run()
+    assert not test.exception
+    assert "added" in test.success[0].value
+    traces = {trace["name"]: trace for trace in figure(test)["data"]}
+    for name in (NEAR, "designs"):
+        assert unpacked(traces[name]["x"]).max() <= 1e-4
+        assert unpacked(traces[name]["y"]).min() >= 0.25 - 1e-4
+    assert "violate" not in sentence(test)
+    assert "Measured, over the box: 100 %" in sentence(test) or "99." in sentence(test)
