@@ -203,8 +203,9 @@ def test_the_command_line_leaves_out_what_violates(tmp_path, capsys):
     ("option", "value", "accepted"),
     [
         ("--within", "0", "a distance above 0"),
-        ("--within", "x", "a distance"),
-        ("--seconds", "-1", "a number of seconds"),
+        ("--within", "nan", "a distance above 0"),
+        ("--within", "x", "a distance above 0"),
+        ("--seconds", "-1", "a number of seconds above 0"),
     ],
 )
 def test_a_wrong_number_is_one_sentence(tmp_path, capsys, option, value, accepted):
