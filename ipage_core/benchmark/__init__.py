@@ -22,6 +22,7 @@ from ipage_core.tasks import TASKS
 
 SECTIONS = {
     "tables": "solutions",
+    "designs": "designs",
     "exploration": "exploration",
     "coverage": "coverage",
     "quality": "quality",

@@ -40,11 +40,13 @@ def rounded(values: Any, bits: int = BITS) -> np.ndarray:
 
 
 def write(frame: pd.DataFrame, path: Path, about: dict[str, Any]) -> None:
-    """Write a table atomically, with a card (JSON) in its metadata. Text becomes categories."""
+    """Write a table atomically, with a card (JSON) in its metadata. Text becomes categories; bytes stay."""
     frame = frame.copy(deep=False)
+    raw = [name for name in frame if len(frame) and isinstance(frame[name].iloc[0], bytes)]
     noisy = [name for name in frame if frame[name].dtype == np.float32 and frame[name].nunique() > 2000]
     for name in frame.columns[[dtype.kind == "O" or str(dtype) == "str" for dtype in frame.dtypes]]:
-        frame[name] = frame[name].astype("category")
+        if name not in raw:
+            frame[name] = frame[name].astype("category")
     table = pa.Table.from_pandas(frame, preserve_index=False)
     card = {"python": platform.python_version(), "machine": machine()} | about
     table = table.replace_schema_metadata(
@@ -56,7 +58,7 @@ def write(frame: pd.DataFrame, path: Path, about: dict[str, Any]) -> None:
             beside,
             compression="zstd",
             compression_level=12,
-            use_dictionary=[name for name in frame if name not in noisy],
+            use_dictionary=[name for name in frame if name not in noisy + raw],
             use_byte_stream_split=noisy,
         )
 

@@ -28,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--n", type=DESIGNS, default=1000, help="solutions per run (default %(default)s)")
     parser.add_argument(
         "--only",
-        help="separated by commas: tables, exploration, coverage, quality, calibration, ablation, compute "
+        help="separated by commas: tables, designs, exploration, coverage, quality, calibration, ablation, compute "
         "(default: all)",
     )
     parser.add_argument(

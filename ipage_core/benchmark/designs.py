@@ -1,0 +1,85 @@
+"""The designs x behind ``solutions.parquet``, where Ω is dear or the design large: anyone can run Ω on them again.
+
+Each row belongs to the row of ``solutions.parquet`` with the same ``KEY``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from ipage_core.benchmark import solutions
+from ipage_core.benchmark.rows import pack, unpack
+from ipage_core.benchmark.scope import ANALYTIC, Scope, loaded, targets
+from ipage_core.benchmark.solutions import KEY as KEY  # the rows are those of the solutions
+from ipage_core.benchmark.solutions import RUN
+from ipage_core.inference.pipeline import design
+from ipage_core.runtime.executor import Item, Result
+from ipage_core.tasks import TASKS
+
+
+def items(scope: Scope) -> list[Item]:
+    """The first latent seed of every run of the solutions with the shipped models, but of the analytic tasks none."""
+    return [
+        (key, argument)
+        for key, argument in solutions.items(scope)
+        if argument["task"] not in ANALYTIC and argument["seed"] == 0 and argument["models"] is None
+    ]
+
+
+def alone(argument: dict[str, Any]) -> bool:
+    """Always False: see :func:`ipage_core.benchmark.solutions.alone`."""
+    return False
+
+
+def work(argument: dict[str, Any]) -> Result:
+    """The designs of one run, packed."""
+    torch.set_num_threads(1)
+    method = loaded(argument["task"], argument["method"], argument["models"])
+    y_star, n = targets(argument["task"], argument["protocol"], argument["n"], argument["part"])
+    seed = argument["seed"] + 1000 * (argument["part"] or 0)
+    made = design(
+        TASKS[argument["task"]],
+        method,
+        y_star,
+        n,
+        sampling=argument["sampling"],
+        seed=seed,
+        verify="none",
+        record_every=10_000,
+    )
+    binary = bool(((made.final == 0) | (made.final == 1)).all())
+    x = np.packbits(made.final.numpy().astype(bool), axis=1) if binary else made.final.double().numpy()
+    return {"x": pack(x, "u1" if binary else "<f8"), "n": len(x)}
+
+
+def unpacked(x: pd.Series[Any], d: int) -> Tensor:
+    """The column ``x`` as designs, (n,) → (n, d) float64: one bit a variable if all are 0 or 1, else eight bytes.
+
+    Examples:
+        >>> unpacked(pd.Series([b"\\xa0", b"\\x40"]), 3)
+        tensor([[1., 0., 1.],
+                [0., 1., 0.]], dtype=torch.float64)
+    """
+    raw = np.frombuffer(b"".join(x), np.uint8).reshape(len(x), -1)
+    whole = raw.view("<f8") if raw.shape[1] == 8 * d else np.unpackbits(raw, axis=1, count=d)
+    return torch.from_numpy(whole.astype(np.float64))
+
+
+def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
+    """One row per design: ``x`` as :func:`unpacked` reads it, and the columns that name its row of the solutions."""
+    parts = []
+    for key, argument in items(scope):
+        if key in results:
+            raw = unpack(results[key]["x"], "u1").reshape(results[key]["n"], -1)
+            columns: dict[str, Any] = {name: argument[name] for name in RUN}
+            columns |= {name: np.int16(argument[name]) for name in ("seed", "training_seed")}
+            columns["weights"] = argument["weights"]
+            columns["sample"] = np.arange(len(raw), dtype=np.int16) + np.int16(argument["part"] or 0)
+            columns["x"] = [one.tobytes() for one in raw]
+            parts.append(pd.DataFrame(columns))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
