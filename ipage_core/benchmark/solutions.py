@@ -102,7 +102,7 @@ def work(argument: dict[str, Any]) -> Result:
         solutions.verification.y[:, 0].isfinite() if not task.verifies_by_default else torch.ones(len(solutions.final))
     )
     y = torch.where(
-        by_omega.bool()[:, None], solutions.verification.y[:, : task.n_targets], _judged(task, solutions.final)
+        by_omega.bool()[:, None], solutions.verification.y[:, : task.n_targets], judged(task, solutions.final)
     )
     if isinstance(method.proposal, Lookup) and not task.verifies_by_default:  # Ω has already evaluated its rows
         y, by_omega = method.proposal.stored(solutions.final), torch.ones(len(solutions.final))
@@ -120,7 +120,7 @@ def work(argument: dict[str, Any]) -> Result:
     }
 
 
-def _judged(task: Task, x: Tensor) -> Tensor:
+def judged(task: Task, x: Tensor) -> Tensor:
     """(n, d) → (n, m) by the task's separate surrogate, for designs on which Ω does not run; NaN if there is none."""
     unknown = torch.full((len(x), task.n_targets), torch.nan, dtype=torch.float64)
     if task.verifies_by_default:
