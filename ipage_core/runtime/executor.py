@@ -17,12 +17,13 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
 import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -172,13 +173,18 @@ def _on_cores(work: Work, items: list[Item], workers: int) -> Finished:
             process.join()
 
 
+_STARTING = threading.Lock()
+"""A start changes variables of the whole process for a moment."""
+
+
 def _hire(work: Work) -> tuple[BaseProcess, Connection]:
     """Start a fresh process that serves one end of a pipe. → the process and the other end."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     # Pickled, because its imports take seconds, in which the worker would not notice the end of this process.
-    process = context.Process(target=_serve, args=(theirs, pickle.dumps(work)), daemon=True)
-    with _one_thread():
+    pickled = pickle.dumps(work)
+    process = context.Process(target=_serve, args=(theirs, pickled), daemon=True)
+    with _STARTING, _one_thread(), nullcontext() if b"__main__" in pickled else _without_main():
         process.start()
     theirs.close()  # otherwise the pipe stays open when the process ends
     return process, ours
@@ -203,6 +209,18 @@ def _one_thread() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """A worker does not import the script of this process, so the script needs no ``if __name__ == "__main__"``."""
+    main = sys.modules["__main__"]
+    before = {name: main.__dict__.pop(name) for name in ("__spec__", "__file__") if name in main.__dict__}
+    main.__spec__ = None
+    try:
+        yield
+    finally:
+        main.__dict__.update(before)
 
 
 def _serve(pipe: Connection, pickled: bytes) -> None:

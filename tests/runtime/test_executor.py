@@ -134,6 +134,18 @@ def test_workers_have_one_thread():
     assert cluster.run(threads, items(1), None) == {"k0": {"threads": "1"}}
 
 
+def test_a_script_needs_no_guard_of_its_main_module(tmp_path):
+    script = tmp_path / "plain.py"
+    script.write_text(
+        "from ipage_core.runtime import executor\n"
+        "from tests.runtime.test_executor import square\n"
+        "print(executor.run(square, [('a', {'i': 3})], None, workers=2), __file__, __spec__)\n"
+    )
+    done = subprocess.run([sys.executable, script], env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.stdout == f"{{'a': {{'i': 3, 'square': 9}}}} {script} None\n"
+
+
 def test_an_item_that_kills_every_worker_ends_the_run():
     with pytest.raises(cluster.WorkerLost, match="'k0' lost 3 workers"):
         cluster.run(suicide, items(1), None)
