@@ -215,7 +215,7 @@ def _one_thread() -> Iterator[None]:
 def _without_main() -> Iterator[None]:
     """A worker does not import the script of this process, so the script needs no ``if __name__ == "__main__"``."""
     main = sys.modules["__main__"]
-    before = {name: main.__dict__.pop(name) for name in ("__spec__", "__file__") if name in main.__dict__}
+    before: dict[str, Any] = {n: main.__dict__.pop(n) for n in ("__spec__", "__file__") if n in main.__dict__}
     main.__spec__ = None
     try:
         yield
