@@ -52,23 +52,24 @@ def test_shipped_designs_have_the_shipped_errors(task):
     kept = rows.read(DATA / "designs.parquet", task)[0]
     stored = rows.read(DATA / "solutions.parquet", task)[0].merge(kept, on=list(designs.KEY), validate="one_to_one")
     assert len(stored) == len(kept) > 10_000
-    assert (stored["weights_x"].astype(str) == stored["weights_y"].astype(str)).all()
+    known = stored["weights_x"].notna()  # rows of an earlier program name no weights
+    assert (stored["weights_x"].astype(str) == stored["weights_y"].astype(str))[known].all()
     by = solutions.OMEGA if task == "architecture" else solutions.SURROGATE
     few = stored[stored["by"] == by].groupby(["method", "protocol", "sampling"], observed=True)
     few = few.sample(2, random_state=0)
     x = designs.unpacked(few["x"], TASKS[task].d)
     assert TASKS[task].in_bounds(x).numpy().tolist() == few["in_bounds"].tolist()
     y = TASKS[task].omega(x)[:, :1] if by == solutions.OMEGA else solutions.judged(TASKS[task], x)
-    np.testing.assert_allclose(y[:, 0] - few["target1"], few["off1"], rtol=ROUNDED, atol=2e-6)
+    np.testing.assert_allclose(y[:, 0].numpy() - few["target1"], few["off1"], rtol=ROUNDED, atol=2e-6)
     assert torch.isfinite(y).all()
 
 
 @pytest.mark.dft
 @pytest.mark.skipif(find_spec("gpaw") is None, reason="GPAW is not installed")
-@pytest.mark.parametrize("method", ["ipage", "na"])
+@pytest.mark.parametrize("method", ["ipage", "prior-lm"])
 def test_a_shipped_lattice_has_the_shipped_gap(method):
     kept = rows.read(DATA / "designs.parquet", "crystal")[0]
     stored = rows.read(DATA / "solutions.parquet", "crystal")[0].merge(kept, on=list(designs.KEY))
     one = stored[(stored["by"] == solutions.OMEGA) & (stored["method"] == method)].iloc[:1]
     y = TASKS["crystal"].omega(designs.unpacked(one["x"], 6))
-    np.testing.assert_allclose(y[:, 0] - one["target1"], one["off1"], atol=1e-4)  # GPAW converges gaps to this
+    np.testing.assert_allclose(y[:, 0].numpy() - one["target1"], one["off1"], atol=1e-4)  # GPAW converges gaps to this
