@@ -123,7 +123,7 @@ def _target(task: Task, arguments: argparse.Namespace, frame: pd.DataFrame) -> T
 
 def _method(arguments: argparse.Namespace, task: Task) -> Loaded | None:
     """The chosen method; None, with a note, if none is trained yet and a fast Ω is enough."""
-    from ipage_core.networks.store import ModelUnavailable
+    from ipage_core.inference.methods import ModelUnavailable
 
     try:
         return load_method(arguments, task)

@@ -19,7 +19,8 @@ from ipage_core.inference.neural_adjoint import NeuralAdjoint, Search
 from ipage_core.networks import networks_of
 from ipage_core.networks.base import Network
 from ipage_core.networks.inn import INN
-from ipage_core.networks.store import ModelUnavailable, load_model
+from ipage_core.networks.store import ModelUnavailable as ModelUnavailable  # raised by load
+from ipage_core.networks.store import load_model
 from ipage_core.problem import constraints
 from ipage_core.problem.task import Task
 from ipage_core.runtime.catalog import Catalog
