@@ -19,7 +19,7 @@ from app.workers.campaigns import CampaignRequest
 from app.workers.jobs import scheduler_of_server
 from ipage_core.problem.task import Task
 from ipage_core.runtime.files import spreadsheet_safe
-from ipage_core.training.campaign.report import hits_frame
+from ipage_core.training.campaign.report import hits_frame, known
 from ipage_core.training.campaign.run import Campaign, Line
 
 LATEST = 6
@@ -39,7 +39,7 @@ def ask(task: Task) -> CampaignRequest:
     places = st.columns(task.n_targets)
     goals = []
     for j, (place, target) in enumerate(zip(places, task.targets, strict=True)):
-        usual = f"{task.default_target[j]:.4g}"
+        usual = "" if task.known_target is None else f"{task.known_target[j]:.4g}"
         goals.append(
             place.text_input(
                 f"Target y* for {target.label}",
@@ -100,6 +100,8 @@ def _live(request: CampaignRequest, before: bool, dark: bool, size: Size) -> Non
         st.error(plain(str(error)), icon=":material/error:")
         return
     _head(request, state, lines)
+    if (note := known(campaign)) and state not in ("running", "elsewhere"):
+        st.caption(plain(note))
     if not lines:
         st.caption("The first evaluation is under way." if before else "Nothing has been evaluated yet.")
         return

@@ -25,7 +25,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--budget", type=whole(1, 100_000), default=60, help="evaluations at most (default %(default)s)"
     )
-    parser.add_argument("--batch", type=whole(1, 1000), default=1, help="evaluations at a time (default %(default)s)")
+    text = "evaluations at a time; a batch is finished, so that hits may exceed --hits (default %(default)s)"
+    parser.add_argument("--batch", type=whole(1, 1000), default=1, help=text)
     parser.add_argument(
         "--start",
         choices=("none", "table"),
@@ -34,7 +35,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--constrain", action="append", default=[], metavar="EXPR", help="'x3=0.2; x1<=0.5', …")
     parser.add_argument("--apart", type=distance, metavar="D", help="hits at most so near to another are not distinct")
     parser.add_argument("--seed", type=SEED, default=0)
-    parser.add_argument("--out", type=file_name, required=True, metavar="CSV")
+    parser.add_argument(
+        "--out", type=file_name, required=True, metavar="CSV", help="hits; 'sample' is the evaluation from 0"
+    )
     add_workers(parser, None)
 
 
@@ -80,7 +83,10 @@ def run(arguments: argparse.Namespace) -> int:
     keep(campaign)
     if task.remark:
         print(f"{task.title}: {task.remark}", file=sys.stderr)
-    print(json.dumps(summary(campaign), ensure_ascii=False))
+    figures = summary(campaign)
+    if "note" in figures:
+        print(figures["note"], file=sys.stderr)
+    print(json.dumps(figures, ensure_ascii=False))
     return 0 if campaign.distinct_hits else 1
 
 

@@ -103,13 +103,72 @@ def test_a_campaign_without_enough_hits_says_what_is_near():
     run.run()
     note = summary(run)["note"]
     assert "larger --budget: the 5 count" in note
-    best = run.y[run.y[:, 0].isfinite(), 0].max()
-    assert f"comes closest: area {best:.4g}" in note
+    fine = run.y[run.y[:, 0].isfinite(), 0]
+    row = run.y[:, 0].nan_to_num(0).argmax() + 1
+    assert f"No evaluation met the target; the closest so far is evaluation {row}: area {fine.max():.4g} m²." in note
+    assert f"All results of area are from {fine.min():.4g} to {fine.max():.4g} m²: the target may be out of" in note
     run = campaign(target="2", hits=3, budget=16, apart=2.0, ledger=Path("d.jsonl"))
     run.run()
     assert len(run.distinct_hits) == 1
-    alike = int(run.hit.sum()) - 1
-    assert (f"{alike} more hits are within --apart 2" in summary(run)["note"]) == bool(alike)
+    alike, note = int(run.hit.sum()) - 1, summary(run)["note"]
+    assert ("within --apart 2 of another one" in note) == bool(alike)
+    since = 15 - run.distinct_hits[0]
+    assert (f"1 distinct hit; the last {since} evaluations brought none: there may be no more." in note) == (
+        since >= 10
+    )
+
+
+def test_a_target_with_few_solutions_says_that_there_may_be_no_more():
+    steps = Variable("steps", kind="integer", low=1, high=30)
+    known = Task.from_function(
+        lambda x: (x - 7).abs(), [steps], {"off": 0.5}, "steps", seconds=1.0, default_target=(1.0,)
+    )
+    run = Campaign(known, Target.parse(known, "2"), 5, 24, Path("c.jsonl"))  # 5 and 9 alone
+    run.run()
+    assert sorted(run.x[run.distinct_hits, 0].tolist()) == [5, 9]
+    since = 23 - run.distinct_hits[-1]
+    assert f"2 distinct hits; the last {since} evaluations brought none: there may be no more." in summary(run)["note"]
+
+
+def test_a_batch_is_finished_and_the_note_says_so():
+    run = campaign(target="1:4", hits=2, budget=20, batch=5)
+    run.run()
+    hits = len(run.distinct_hits)
+    assert hits > 2
+    assert summary(run)["note"] == f"{hits} hits, not 2: the last batch of 5 was finished."
+    assert "note" not in summary(campaign_of_single_steps())
+
+
+def campaign_of_single_steps():
+    run = campaign(target="1:4", hits=2, budget=20, ledger=Path("single.jsonl"))
+    run.run()
+    return run
+
+
+COUNTED = """
+import torch
+from ipage_core.problem.task import Task
+def omega(x):
+    with open("calls", "a") as file:
+        file.writelines(f"{row}\\n" for row in x.tolist())
+    y = x.prod(1)
+    x.zero_()
+    return torch.where(y < 1.2, torch.nan, y)
+TASK = Task.from_function(omega, x={"a": (1, 2), "b": (1, 2)}, y={"area": 0.02}, name="counted")
+"""
+
+
+def test_the_budget_counts_each_evaluation_and_rows_are_the_designs_that_were_evaluated(capsys):
+    Path("counted.py").write_text(COUNTED)
+    words = ["--task", "counted.py", "--target", "2", "--hits", "9", "--budget", "8", "--batch", "4"]
+    main(["campaign", *words, "--out", "hits.csv"])
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["evaluations"] == 8
+    calls = [json.loads(line) for line in Path("calls").read_text().splitlines()]
+    assert len(calls) == 8
+    steps = [json.loads(line) for line in Path("hits.campaign.jsonl").read_text().splitlines()]
+    assert [row for step in steps if "ask" in step for row in step["ask"]] == calls
+    frame = pd.read_csv("hits.csv")
+    assert np.allclose(frame.x1 * frame.x2, frame.y1)
 
 
 def test_constraints_hold_in_every_design():

@@ -19,7 +19,7 @@ CHORDS, ON_CHORD = 48, 17
 """Pairs of rows on both sides of the target; points between them at which the process is evaluated."""
 ARRIVED = 0.05
 """Localization stops at this distance from the middle of the accepted interval, in half widths."""
-SOURCES = ("level set", "beside a known design", "secant", "iPage", "close to a hit")
+SOURCES = ("level set", "beside a known design", "secant", "iPage", "close to a design that meets the target")
 
 
 def candidates(

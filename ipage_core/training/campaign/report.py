@@ -12,9 +12,12 @@ from ipage_core.inference.solution_tables import words_of_categories
 if TYPE_CHECKING:
     from ipage_core.training.campaign.run import Campaign
 
+STALE = 10
+"""Fewest evaluations without a further hit, and at least a third of all, after which there may be no more hits."""
+
 
 def hits_frame(campaign: Campaign) -> pd.DataFrame:
-    """One row per distinct hit, verified by Ω: ``sample`` is its evaluation, from 0; ``stage`` is ``campaign``.
+    """One row per distinct hit, verified by Ω: ``sample`` is its evaluation, counted from 0; ``stage`` is ``campaign``.
 
     Further columns as in ``solutions.csv``: target, x, surrogate (the earlier prediction; empty if none), y,
     resim_error, in_bounds, replaced, other properties, words of categories. For an interval, the target is the end
@@ -48,27 +51,49 @@ def summary(campaign: Campaign) -> dict[str, Any]:
         "rows_before": len(campaign.before_x),
         "seconds": round(campaign.seconds, 1),
     }
-    if len(campaign.distinct_hits) < campaign.hits and campaign.evaluations >= campaign.budget:
-        figures["note"] = " ".join((_all_used(campaign), _nearest(campaign))).strip()
+    used = len(campaign.distinct_hits) < campaign.hits and campaign.evaluations >= campaign.budget
+    more = f"The budget is used up; go on with a larger --budget: the {campaign.evaluations} count." if used else ""
+    if note := " ".join(sentence for sentence in (more, known(campaign)) if sentence):
+        figures["note"] = note
     return figures
 
 
-def _all_used(campaign: Campaign) -> str:
-    alike = int(campaign.hit.sum()) - len(campaign.distinct_hits)
-    note = f"The budget is used up; go on with a larger --budget: the {campaign.evaluations} count."
-    if alike:
-        note += f" {alike} more hits are within --apart {campaign.apart:g} of another one, so they are not distinct."
-    return note
+def known(campaign: Campaign) -> str:
+    """The knowledge at the end of the budget, or why there are more hits than wanted, in sentences; else empty."""
+    hits, done = campaign.distinct_hits, campaign.evaluations
+    if len(hits) >= campaign.hits:
+        last = campaign.last_step
+        if len(hits) > campaign.hits > sum(row < done - last for row in hits):
+            return f"{len(hits)} hits, not {campaign.hits}: the last batch of {last} was finished."
+        return ""
+    if done < campaign.budget:
+        return ""
+    if not hits:
+        return _nearest(campaign)
+    sentences, since = [], done - 1 - hits[-1]
+    if since >= max(STALE, done / 3):
+        count = f"{len(hits)} distinct hit{'s' if len(hits) > 1 else ''}"
+        sentences.append(f"{count}; the last {since} evaluations brought none: there may be no more.")
+    if alike := int(campaign.hit.sum()) - len(hits):
+        one = "1 more hit is" if alike == 1 else f"{alike} more hits are"
+        sentences.append(f"{one} within --apart {campaign.apart:g} of another one, so not distinct.")
+    return " ".join(sentences)
 
 
 def _nearest(campaign: Campaign) -> str:
-    """The evaluated design that comes closest to the target, if there is no hit."""
-    y = campaign.y[:, : campaign.task.n_targets]
-    fine = y.isfinite().all(1)
-    if campaign.distinct_hits or not bool(fine.any()):
-        return ""
+    """The result that comes closest to the target, and whether the target lies beyond all results."""
+    m = campaign.task.n_targets
+    y = campaign.y[:, :m]
+    fine = y[y.isfinite().all(1)]
+    if not len(fine):
+        return f"All {len(y)} evaluations failed."
     off = campaign.accepted.off(y).nan_to_num(nan=float("inf"))
     row = int(off.argmin())
-    names = zip(campaign.task.targets, y[row].tolist(), strict=True)
-    values = ", ".join(f"{v.name} {value:.4g} {v.unit}".strip() for v, value in names)
-    return f"There is no hit; evaluation {row + 1} comes closest: {values}."
+    shown = [f"{p.name} {value:.4g} {p.unit}".strip() for p, value in zip(campaign.task.targets, y[row], strict=True)]
+    sentences = [f"No evaluation met the target; the closest so far is evaluation {row + 1}: {', '.join(shown)}."]
+    (low, high), least, most = campaign.accepted.ends, fine.amin(0), fine.amax(0)
+    for j, p in enumerate(campaign.task.targets):
+        if most[j] < low[j] or least[j] > high[j]:
+            between = f"from {least[j]:.4g} to {most[j]:.4g} {p.unit}".strip()
+            sentences.append(f"All results of {p.name} are {between}: the target may be out of reach.")
+    return " ".join(sentences)

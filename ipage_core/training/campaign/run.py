@@ -147,6 +147,11 @@ class Campaign:
         return sum(len(step.x) for step in self._steps if step.y is not None)
 
     @property
+    def last_step(self) -> int:
+        """Number of designs of the last evaluated step."""
+        return next((len(step.x) for step in reversed(self._steps) if step.y is not None), 0)
+
+    @property
     def failed(self) -> int:
         """Number of evaluated designs without a result."""
         return int(self.y.isnan().any(1).sum())
