@@ -190,3 +190,25 @@ def test_predictions_of_any_designs_have_an_interval(place, capsys):
     frame = pd.read_csv("p.csv")
     assert set(frame["basis"]) == {INTERVAL}
     assert ((frame["low1"] < frame["surrogate1"]) & (frame["surrogate1"] < frame["high1"])).all()
+
+
+def test_a_prediction_beside_a_failure_says_so(place, capsys):
+    (place / "holes.sh").write_text(AWK.replace("{print $1", '{if ($2 > 1.7) print $1 ","; else print $1'))
+    x = ["--x", "a [m]=1:2", "--x", "b [m]=1:2", "--y", "area [m²] ± 0.02"]
+    made("new", "holes", *x, "--command", "sh holes.sh {in} {out}", "--test", 0, "--batch", 40)
+    made("dataset", "holes", "--n", 40)
+    made("train", "holes", "--method", "prior-lm", "--epochs", 2)
+    capsys.readouterr()
+    words = ["--method", "prior-lm", "--target", 2.0, "--n", 40, "--verify", "none", "--out", "h.csv"]
+    made("design", "holes", *words)
+    counts = json.loads(capsys.readouterr().out.splitlines()[-1])["basis"]
+    frame, rows = pd.read_csv("h.csv"), pd.read_parquet("holes/rows.parquet")
+    final, known = frame[frame["stage"] == "localized"], rows[["a", "b"]].to_numpy()
+    distance = np.linalg.norm(final[["x1", "x2"]].to_numpy()[:, None] - known[None], axis=2)
+    beside = rows["area"].isna().to_numpy()[distance.argmin(1)]
+    assert 0 < beside.sum() < 40
+    assert final["basis"].eq("predicted, nearest evaluation failed").tolist() == beside.tolist()
+    assert counts["predicted, nearest evaluation failed"] == beside.sum()
+    made("verify", "holes", "h.csv", "--out", "hv.csv")
+    verified = pd.read_csv("hv.csv")
+    assert verified["basis"].eq(VERIFIED).tolist() == verified["y1"].notna().tolist()

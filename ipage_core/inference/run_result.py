@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ipage_core.inference.basis import basis
 from ipage_core.inference.latent_design import Sampling
+from ipage_core.inference.neighbours import beside_failure
 from ipage_core.inference.verification import Verification
 from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task
@@ -89,7 +90,8 @@ class RunResult:
     @property
     def basis(self) -> list[str]:
         """n texts: what each final design rests on."""
-        return basis(self.verification.y, self.surrogate is not None, self.interval)
+        failing = beside_failure(self.task, self.final)
+        return basis(self.verification.y, self.surrogate is not None, self.interval, failing)
 
     def predicted_hits(self) -> Tensor:
         """(n,) bool: the surrogate says that the design meets its target; True if Ω has corrected the designs."""

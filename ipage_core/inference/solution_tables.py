@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ipage_core.inference.basis import basis
+from ipage_core.inference.neighbours import beside_failure
 from ipage_core.inference.run_result import RunResult
 from ipage_core.inference.verification import Verification
 from ipage_core.problem.task import Task
@@ -52,7 +53,7 @@ def numbered_table(run: RunResult) -> pd.DataFrame:
             columns[label] = verification.y[:, m + j].numpy()
         if interval is not None:
             columns |= _numbered("low", interval[0]) | _numbered("high", interval[1])
-        columns["basis"] = basis(verification.y, surrogate is not None, interval)
+        columns["basis"] = basis(verification.y, surrogate is not None, interval, beside_failure(task, x))
         if not task.columns:  # else the table's own names follow
             columns |= words_of_categories(task, x)
         blocks.append(pd.DataFrame(columns))

@@ -17,7 +17,8 @@ from ipage_core.tasks.table.trust import interval_text
 INTERVAL = "Holds about 90 % of results of this property by itself; calibrated on left-out rows."
 RESTS_ON = (
     "verified by Ω: your program has evaluated it. Predicted, 90 % interval: the surrogate alone, whose errors on "
-    "left-out rows give the interval. Predicted: the surrogate alone."
+    "left-out rows give the interval. Predicted: the surrogate alone. Nearest evaluation failed: your program failed "
+    "on the evaluated design that is nearest, so it may fail here too."
 )
 NEAREST = "The evaluated design, or measured row, that is nearest to a design that Ω has not verified."
 

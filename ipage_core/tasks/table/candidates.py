@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ipage_core.inference.basis import MEASURED
 from ipage_core.inference.methods import METHODS
+from ipage_core.inference.neighbours import in_widths
 from ipage_core.networks.base import Network
 from ipage_core.problem.task import Task
 from ipage_core.tasks.table import trust
@@ -104,22 +105,9 @@ def nearest(task: Task, x: Tensor, rows: Tensor | None = None) -> tuple[Tensor, 
     """
     assert task.models_folder is not None
     known = measured(task.models_folder).x if rows is None else rows
-    tree = cKDTree(_in_widths(task, known).numpy())
-    distance, index = tree.query(_in_widths(task, x).numpy())
+    tree = cKDTree(in_widths(task, known).numpy())
+    distance, index = tree.query(in_widths(task, x).numpy())
     return torch.from_numpy(np.atleast_1d(index)), torch.from_numpy(np.atleast_1d(distance))
-
-
-def _in_widths(task: Task, x: Tensor) -> Tensor:
-    """(n, d) → (n, more): coordinates in widths of the box; levels of a category as points at mutual distance one."""
-    low, high = task.bounds
-    unit, levels = (x.detach().cpu().double() - low) / (high - low), task.categories
-    if not bool(levels.any()):
-        return unit
-    places = [
-        torch.nn.functional.one_hot(x[:, j].cpu().round().long(), int(high[j]) + 1) / 2**0.5
-        for j in levels.nonzero()[:, 0].tolist()
-    ]
-    return torch.cat((unit[:, ~levels], *places), dim=1)
 
 
 def beside(task: Task, method: Loaded, solutions: Solutions, frame: pd.DataFrame) -> pd.DataFrame:
@@ -174,7 +162,7 @@ def to_measure(task: Task, method: Loaded, x: Tensor, y_star: Tensor, k: int) ->
     sd = (doubt * scale).clamp(min=1e-300)
     log_odds = _log_chance(predicted - y_star.cpu().double(), sd, task.tolerances)
     _, distance = nearest(task, x)
-    chosen, why = _choose(log_odds, (sd / sd.mean(0)).norm(dim=1), distance, _in_widths(task, x), k)
+    chosen, why = _choose(log_odds, (sd / sd.mean(0)).norm(dim=1), distance, in_widths(task, x), k)
     index, _ = nearest(task, x[chosen])
     card, rows = read_card(task.models_folder), measured(task.models_folder)
     columns: dict[str, Any] = {"candidate": range(1, len(chosen) + 1), "why": why}
