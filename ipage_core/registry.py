@@ -14,6 +14,7 @@ $IPAGE_HOME (default: ~/.local/share/ipage-explorer)
 
 from __future__ import annotations
 
+import builtins
 import json
 import logging
 import os
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 NAMED, PACKAGES, FILES, PROBLEMS, TABLES = "named", "packages", "files", "problems", "tables"
 """Sources of tasks: ``--task``, packages, files, commands, tables."""
+MAY_CHANGE = ("_", "__import__", "__build_class__")
+"""Names of Python itself that a module of a task may replace, as interpreters and import hooks do."""
 TRAINED = "trained"
 """Source of methods: trained by the user."""
 
@@ -134,10 +137,19 @@ def _defined(file: Path, written: int) -> Task:
     assert spec is not None
     assert spec.loader is not None
     made = sys.modules[module] = module_from_spec(spec)  # dataclasses and pickle look up a module by its name
+    before, failure = dict(vars(builtins)), None
     try:
         spec.loader.exec_module(made)
-    except Exception as error:  # the user's own code may fail in any way
-        raise ValueError(f"{file.name} fails when it is imported: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:  # the user's own code may fail in any way
+        failure = error
+    replaced = [name for name in before if name not in MAY_CHANGE and vars(builtins).get(name) is not before[name]]
+    vars(builtins).update({name: before[name] for name in replaced})
+    if replaced:
+        raise ValueError(
+            f"{file.name} replaces functions of Python itself ({', '.join(replaced)}): give them other names"
+        )
+    if failure is not None:
+        raise ValueError(f"{file.name} fails when it is imported: {_said(failure)}") from failure
     task = getattr(made, "TASK", None)
     if not isinstance(task, Task):
         raise ValueError(f"{file.name} defines no TASK; accepted: TASK = ipage_core.Task(…) or Task.from_function(…)")
@@ -146,6 +158,13 @@ def _defined(file: Path, written: int) -> Task:
             f"{file.name} calls its task '{task.name}', which is the name of a shipped task: give it another name"
         )
     return task
+
+
+def _said(error: BaseException) -> str:
+    """An error in words: 'ZeroDivisionError: division by zero'; 'it calls sys.exit(3)'."""
+    if isinstance(error, SystemExit):
+        return f"it calls sys.exit({error.code!r})"
+    return f"{type(error).__name__}: {error}"
 
 
 def refresh() -> bool:
@@ -179,8 +198,8 @@ def _of_packages() -> Iterator[Task]:
 def _loaded(point: EntryPoint) -> object:
     try:
         return point.load()
-    except Exception as error:  # a package's code may fail in any way
-        LOG.warning("The task %s of an installed package fails: %s", point.name, error)
+    except (Exception, SystemExit) as error:  # a package's code may fail in any way
+        LOG.warning("The task %s of an installed package fails: %s", point.name, _said(error))
         return None
 
 

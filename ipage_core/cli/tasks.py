@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> None:
             "properties": list(task.property_labels),
             "n_targets": task.n_targets,
             "bounds": [[float(v.low) for v in task.variables], [float(v.high) for v in task.variables]],
-            "default_target": list(task.default_target),
+            "default_target": task.known_target,  # None if Ω would have to run for it
             "tolerance": task.tolerance,
             "source": task.source,
         }
@@ -36,5 +36,5 @@ def run(arguments: argparse.Namespace) -> None:
         print(json.dumps(rows, ensure_ascii=False))
         return
     for row in rows:
-        target = ", ".join(f"{value:g}" for value in row["default_target"])
+        target = ", ".join(f"{value:g}" for value in row["default_target"] or ()) or "–"
         print(f"{row['name']:<18} {len(row['x'])} → {row['n_targets']}   y* = {target:<8}  {row['title']}")

@@ -126,8 +126,10 @@ def design(
     size = y_star.abs().amax(1, keepdim=True).clamp(min=1e-300)  # 1e308 has a direction, but its norm overflows
     direction = y_star / size
     length = (direction / chain.unit).norm(dim=1, keepdim=True)
-    usual = torch.tensor(task.default_target, dtype=torch.float64) / chain.unit  # but −4000 eV may be a normal energy
-    far = max(FAR, 10 * usual.norm().item())
+    far = FAR
+    if (size * length > far).any():  # −4000 eV may be a normal energy
+        usual = torch.tensor(task.default_target, dtype=torch.float64) / chain.unit
+        far = max(FAR, 10 * usual.norm().item())
     goal = torch.where(size * length <= far, y_star, direction * (far / length.clamp(min=1e-300)))
     samples = chain.propose(goal, z)
     if seed_design is not None:

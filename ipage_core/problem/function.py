@@ -1,18 +1,22 @@
-"""A task from a Python function: its variables, properties and Ω, checked on a few designs."""
+"""A task from a Python function: its variables, properties and Ω."""
 
 from __future__ import annotations
 
-import math
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from ipage_core.problem.operator import Operator
 from ipage_core.problem.variable import Property, Variable, name_and_unit
 from ipage_core.runtime.lazy import torch
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
+
+FAST, MORE = 0.1, 8
+"""An Ω whose first design takes less than so many seconds is timed on so many more."""
 
 
 def fields_of(
@@ -28,13 +32,13 @@ def fields_of(
     """The fields of the :class:`~ipage_core.problem.task.Task` whose Ω is ``function``; see ``Task.from_function``.
 
     Raises:
-        ValueError: a name, a bound or a tolerance is not acceptable, or the function fails on eight designs.
+        ValueError: a name, a bound or a tolerance is not acceptable.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
         raise ValueError(f"The task's name '{name}' is not accepted: letters, digits, - and _")
     variables = _variables(x)
     properties = _properties(y)
-    omega = _batched(function, len(properties), name)
+    omega = Operator(_batched(function, len(properties), name), name)
     low, high = ([getattr(v, end) for v in variables] for end in ("low", "high"))
 
     whole = [variable.kind != "real" for variable in variables]
@@ -46,20 +50,18 @@ def fields_of(
         whole_numbers = first + ((last - first + 1) * unit).floor()
         return torch.where(torch.tensor(whole), whole_numbers, ends[0] + (ends[1] - ends[0]) * unit)
 
-    if default_target is None or seconds is None:
-        x_test, took, y_test = sample_prior(8, torch.Generator().manual_seed(0)), math.inf, torch.empty(0)
-        for _ in range(3):  # other work on the machine may slow down one of them
-            start = time.perf_counter()
-            y_test = omega(x_test)
-            took = min(took, time.perf_counter() - start)
-            if took > 0.5 or seconds is not None:
-                break
-        seconds = took / 8 if seconds is None else seconds
-        finite = y_test[y_test.isfinite().all(1)]
-        if not len(finite):
-            raise ValueError(f"The function of {name} gave no finite number for any of eight designs")
-        usual = finite[:, : more.get("n_targets", len(properties))].median(0).values
-        default_target = [float(f"{v:.3g}") for v in usual] if default_target is None else default_target
+    @cache
+    def measured() -> tuple[float, tuple[float, ...]]:
+        """Time of one evaluation, and a usual result. A slow Ω runs on one design, a fast one on more."""
+        x_test = sample_prior(MORE, torch.Generator().manual_seed(0))
+        took, y_test = _timed(omega, x_test[:1])
+        if (took if seconds is None else seconds) < FAST:
+            again, y_test = _timed(omega, x_test)
+            took = min(took, again)
+        finite = y_test[y_test.isfinite().all(1), : more.get("n_targets", len(properties))]
+        usual = finite.median(0).values if len(finite) else torch.zeros(finite.shape[1])
+        return took, tuple(float(f"{v:.3g}") for v in usual)
+
     return {
         "name": name,
         "title": title or name,
@@ -67,8 +69,8 @@ def fields_of(
         "properties": properties,
         "sample_prior": sample_prior,
         "omega": omega,
-        "omega_seconds": seconds,
-        "default_target": tuple(float(v) for v in default_target),
+        "omega_seconds": (lambda: measured()[0]) if seconds is None else seconds,
+        "default_target": (lambda: measured()[1]) if default_target is None else tuple(map(float, default_target)),
         "n_targets": len(properties),
         "support": tuple((v.low, v.high) if v.kind == "real" else None for v in variables),
         "dequantize": tuple(0.5 if w else 0.0 for w in whole) if any(whole) else (),
@@ -103,6 +105,13 @@ def _properties(y: Any) -> tuple[Property, ...]:
     )
 
 
+def _timed(omega: Callable[[Tensor], Tensor], x: Tensor) -> tuple[float, Tensor]:
+    """Seconds for each design, and the results."""
+    start = time.perf_counter()
+    y = omega(x)
+    return (time.perf_counter() - start) / len(x), y
+
+
 def _batched(function: Callable[..., Any], m: int, name: str) -> Callable[[Tensor], Tensor]:
     """The function as Ω with checked shapes: float64 tensors in and out; arrays in if it fails on tensors."""
 
@@ -111,7 +120,7 @@ def _batched(function: Callable[..., Any], m: int, name: str) -> Callable[[Tenso
             y = function(x)
             return y[:, None] if y.dim() == 1 else y
         try:
-            y = function(x)
+            y = function(x.clone())  # it may change its argument before it fails on tensors
         except (TypeError, AttributeError) as error:
             try:
                 y = function(x.detach().cpu().numpy())
@@ -119,7 +128,11 @@ def _batched(function: Callable[..., Any], m: int, name: str) -> Callable[[Tenso
                 raise ValueError(f"The function of {name} fails: {type(again).__name__}: {again}") from error
         except Exception as error:  # the user's own code may fail in any way
             raise ValueError(f"The function of {name} fails: {type(error).__name__}: {error}") from error
-        y = torch.as_tensor(y, dtype=torch.float64)
+        try:
+            y = torch.as_tensor(y, dtype=torch.float64)
+        except (TypeError, ValueError, RuntimeError) as error:
+            got = f"got {type(y).__name__}"
+            raise ValueError(f"Expected numbers of shape ({len(x)}, {m}) from the function of {name}, {got}") from error
         y = y[:, None] if y.dim() == 1 else y
         if y.shape != (len(x), m):
             raise ValueError(f"The function of {name} returned shape {tuple(y.shape)}; expected ({len(x)}, {m})")

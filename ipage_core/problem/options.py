@@ -81,6 +81,6 @@ def _expressions(task: Task, target: Any) -> list[str]:
             ) from None
     if not any(expressions):
         raise ValueError(
-            f"At least one goal is needed, such as {{'{task.property_labels[0]}': {task.default_target[0]}}}"
+            f"At least one goal is needed, such as {{'{task.property_labels[0]}': {task.example_target.split(',')[0]}}}"
         )
     return [text for text in expressions if text]

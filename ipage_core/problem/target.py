@@ -232,10 +232,10 @@ class Target:
 def _check_count(task: Task, goals: Sequence[Goal], given: Any) -> None:
     if len(goals) != task.n_targets or all(goal.kind == "anything" for goal in goals):
         wanted = ", ".join(task.property_labels[: task.n_targets])
-        example = ",".join(f"{value:g}" for value in task.default_target)
         name = f"--target '{given}'" if isinstance(given, str) else f"The target {given}"
         raise ValueError(
-            f"{name}: {task.name} takes {task.n_targets} number(s) or interval(s) LOW:HIGH ({wanted}), e.g. {example}"
+            f"{name}: {task.name} takes {task.n_targets} number(s) or interval(s) LOW:HIGH ({wanted}), "
+            f"e.g. {task.example_target}"
         )
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ipage_core.problem.function import fields_of
+from ipage_core.problem.operator import Operator
 from ipage_core.problem.variable import Property, Variable
-from ipage_core.runtime.lazy import torch
+from ipage_core.runtime.lazy import Late, torch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,11 +53,13 @@ class Task:
     sample_prior: Callable[[int, Generator], Tensor]
     """(n, generator) → (n, d) designs drawn from p(x)."""
     omega: Callable[[Tensor], Tensor] | None
-    """The true forward operator, batched; None if the task has only data."""
-    omega_seconds: float
-    """Typical time of one Ω evaluation; below 0.01 s every design is verified by default."""
-    default_target: tuple[float, ...]
-    source: str
+    """The true forward operator, batched; None if the task has only data. It gets a copy of the designs."""
+    omega_seconds: Late[float] = Late()  # noqa: RUF009 -- a descriptor, not a default
+    """Typical time of one Ω evaluation, or a function that measures it; below 0.01 s every design is verified by
+    default."""
+    default_target: Late[tuple[float, ...]] = Late()  # noqa: RUF009 -- a descriptor, not a default
+    """The target until another one is given, or a function that measures it."""
+    source: str  # type: ignore[misc]  # to mypy, the late fields above have defaults
     """DOI or equation that defines the task."""
     n_targets: int = 1
     arrived: float = 5e-5
@@ -189,6 +192,23 @@ class Task:
     note_accuracy: Callable[[str, dict[str, Any]], None] | None = None
     """(model, accuracy) is called after a model in ``models_folder`` is trained."""
 
+    def __post_init__(self) -> None:
+        if self.omega is not None and not isinstance(self.omega, Operator):
+            object.__setattr__(self, "omega", Operator(self.omega, self.name))
+
+    def __repr__(self) -> str:
+        return f"Task({self.name!r}: {', '.join(self.x_labels)} → {', '.join(self.property_labels)})"
+
+    @property
+    def known_target(self) -> tuple[float, ...] | None:
+        """``default_target``, or None if Ω would have to run for it."""
+        return None if Late.waits(self, "default_target") else self.default_target
+
+    @property
+    def example_target(self) -> str:
+        """A target as text, for messages: the default one if it is known without Ω, else 1 for each property."""
+        return ",".join(f"{value:g}" for value in self.known_target or (1.0,) * self.n_targets)
+
     @property
     def as_argument(self) -> str:
         """The task as an argument of the command line."""
@@ -214,7 +234,8 @@ class Task:
         Parameters
         ----------
         function : callable
-            Takes a float64 tensor of shape (n, d), or an array if it fails on tensors; returns (n, m) or (n,).
+            Takes a float64 tensor of shape (n, d), or an array if it fails on tensors; returns (n, m) or (n,). It may
+            change its argument, which is a copy. NaN is a failure.
         x : mapping or sequence of Variable
             Inputs and their bounds, such as {'length [m]': (0.5, 2)}. The prior is uniform within the bounds.
         y : mapping or sequence of Property
@@ -224,9 +245,12 @@ class Task:
         title : str
             Name on the pages; default: ``name``.
         default_target : sequence of float, optional
-            Default: the median over eight designs.
+            Target until another one is given, such as the first one on a page. Default: the median result of the
+            designs that ``seconds`` evaluates; 0 if none has a finite result.
         seconds : float, optional
-            Time of one evaluation; default: measured.
+            Time of one evaluation. Default: measured when it is first needed, on one design, and on eight more if that
+            took less than 0.1 s. ``design`` needs it to decide whether to verify by default; ``campaign``, ``dataset``
+            and ``train`` do not. With ``seconds`` and ``default_target`` given, Ω never runs without a request.
         **more
             Further fields of :class:`Task`.
 
@@ -237,7 +261,7 @@ class Task:
         Raises
         ------
         ValueError
-            A name, a bound or a tolerance is not accepted, or the function fails on eight designs.
+            A name, a bound or a tolerance is not accepted. Ω raises it if the function fails or returns a wrong shape.
 
         Examples
         --------

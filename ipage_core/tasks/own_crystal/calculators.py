@@ -96,7 +96,7 @@ def factory(name: str) -> Factory:
         chosen: Factory = getattr(
             _of_file(Path(module)) if module.endswith(".py") else import_module(module), attribute
         )
-    except Exception as error:  # user code may raise anything
+    except (Exception, SystemExit) as error:  # user code may raise anything
         raise ValueError(f"calculator '{name}' cannot be imported: {type(error).__name__}: {error}") from None
     return chosen
 
@@ -128,7 +128,7 @@ def build(name: str, reference: Atoms) -> Any:
     except ImportError as error:
         how = f": {_INSTALL[name]}" if name in _INSTALL else ""
         raise ValueError(f"calculator '{name}' is not installed ({error}){how}") from None
-    except Exception as error:  # third-party code may raise anything
+    except (Exception, SystemExit) as error:  # third-party code may raise anything
         raise ValueError(f"calculator '{name}' fails: {type(error).__name__}: {error}") from None
 
 

@@ -42,7 +42,7 @@ def referenced(crystal: Crystal) -> tuple[Crystal, dict[str, float]]:
         result, atoms = operator.evaluate(crystal, np.zeros(6), calculator)
     except ValueError:
         raise
-    except Exception as error:  # a calculator may raise anything
+    except (Exception, SystemExit) as error:  # a calculator may raise anything
         raise ValueError(f"calculator '{crystal.calculator}' fails: {type(error).__name__}: {error}") from None
     energy = float(atoms.get_potential_energy() / len(atoms))
     stress = atoms.calc.results.get("stress")
