@@ -60,7 +60,7 @@ IMPORTS = {name: set(_imported(name)) - {name} for name in MODULES}
 
 
 def _room(name):
-    return ".".join(name.split(".")[:2])
+    return ".".join([*name.split("."), "__init__"][:2])
 
 
 def _arrows(top):
@@ -68,7 +68,7 @@ def _arrows(top):
     found = defaultdict(list)
     for name, imported in IMPORTS.items():
         for other in imported & set(MODULES):
-            if name.startswith(f"{top}.") and other.startswith(f"{top}.") and _room(name) != _room(other):
+            if f"{name}.".startswith(f"{top}.") and other.startswith(f"{top}.") and _room(name) != _room(other):
                 found[_room(name), _room(other)].append(f"{name} → {other}")
     return found
 

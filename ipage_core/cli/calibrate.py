@@ -20,7 +20,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Write the calibration to the cards in the folder, and print one JSON line for each."""
     task = find_task(arguments.task, arguments.model)
-    from ipage_core.networks.store import ModelUnavailable
+    from ipage_core.inference.methods import ModelUnavailable
     from ipage_core.runtime.paths import PRETRAINED
     from ipage_core.training.calibrate import calibrate
     from ipage_core.training.calibration import surrogates
