@@ -38,6 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=file_name, required=True, metavar="CSV", help="hits; 'sample' is the evaluation from 0"
     )
+    parser.add_argument("--force", action="store_true", help="let --out replace a file that holds no designs")
     add_workers(parser, None)
 
 
@@ -45,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the campaign: one line per design, hits written after each step, a JSON summary. → 1 if there is no hit."""
     task = find_task(arguments.task)
     from ipage_core.problem.target import Target
+    from ipage_core.runtime.files import check_writable
     from ipage_core.training.campaign.ledger import begun_with
     from ipage_core.training.campaign.posterior import Posterior
     from ipage_core.training.campaign.report import hits_frame, summary
@@ -52,6 +54,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.out.suffix == ".jsonl":
         raise ValueError(f"--out {arguments.out}: the hits are a CSV; accepted: a name that ends in .csv")
+    if not (arguments.force or _may_be_replaced(arguments.out)):
+        raise ValueError(f"--out {arguments.out} holds no designs; accepted: another name, or --force to replace it")
+    check_writable(arguments.out)
     target = Target.from_goals(task, arguments.goal) if arguments.goal else Target.parse(task, arguments.target)
     ledger = ledger_of(arguments.out)
     there = task.evaluated is not None and len(task.evaluated()[0]) > 0
@@ -88,6 +93,15 @@ def run(arguments: argparse.Namespace) -> int:
         print(figures["note"], file=sys.stderr)
     print(json.dumps(figures, ensure_ascii=False))
     return 0 if campaign.distinct_hits else 1
+
+
+def _may_be_replaced(out: Path) -> bool:
+    """Whether a file is new, empty, or a table of designs that a command has written."""
+    if not out.exists():
+        return True
+    with out.open("rb") as file:
+        header = file.readline(1000)
+    return not header or header.startswith(b"sample,stage,target1,")
 
 
 def ledger_of(out: Path) -> Path:

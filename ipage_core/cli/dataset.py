@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ipage_core.cli.parser import COUNT, SEED, add_workers, file_name
 from ipage_core.cli.shared import check_scheduler, find_task, print_counts, print_failures
+
+if TYPE_CHECKING:
+    from ipage_core.problem.task import Task
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +23,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=SEED, help="default: that of the shipped data")
     parser.add_argument(
         "--out", type=file_name, metavar="FILE", help="Parquet; a problem of one's own keeps the rows in any case"
+    )
+    parser.add_argument(
+        "--earlier",
+        choices=("use", "drop"),
+        help="rows of earlier programs of a problem: count them as results of the program of now, or remove them",
     )
     add_workers(parser, None)
     parser.add_argument(
@@ -38,6 +48,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.check is not None or arguments.merge:
         return _stored(arguments)
     task = find_task(arguments.task)
+    if arguments.earlier is not None:
+        answer = _earlier(task, arguments.earlier == "use")
+        if arguments.n is None:
+            print(json.dumps(answer))
+            return 0
     needed = ("n",) if task.collect is not None else ("n", "out")
     if missing := [f"--{name}" for name in needed if getattr(arguments, name) is None]:
         arguments.refuse(f"the following arguments are required: {', '.join(missing)}")
@@ -57,6 +72,18 @@ def run(arguments: argparse.Namespace) -> int:
     print_failures([reason for reason, count in card.get("reasons", {}).items() for _ in range(count)])
     print(json.dumps(card, ensure_ascii=False))
     return 0
+
+
+def _earlier(task: Task, use: bool) -> dict[str, int]:
+    """Use or remove rows of earlier programs. → how many."""
+    from ipage_core.tasks.command import card as cards
+    from ipage_core.tasks.command import rows
+
+    if task.collect is None or task.models_folder is None:
+        raise ValueError(f"--earlier: {task.name} has no rows of a command; accepted: the folder of a problem")
+    count = rows.settle_earlier(task.models_folder, cards.read(task.models_folder), use)
+    print(f"Rows of earlier programs {'that count now' if use else 'that are removed'}: {count}", file=sys.stderr)
+    return {"earlier": count}
 
 
 def _stored(arguments: argparse.Namespace) -> int:

@@ -16,7 +16,11 @@ from ipage_core.cli.parser import WORKERS, whole
 from ipage_core.cli.shared import check_scheduler, print_failures
 
 if TYPE_CHECKING:
+    from ipage_core.runtime.executor import Progress
     from ipage_core.tasks.command.card import Card
+
+SEEDS = 20
+"""Draws of test designs, to choose the one with most new designs."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -74,19 +78,24 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the folder, evaluate one or two designs, print the results. → 1 if none gave a result."""
     from ipage_core.tasks.command import card as cards
     from ipage_core.tasks.command import rows
+    from ipage_core.tasks.command.evaluate import earlier_rows
 
     check_scheduler(arguments.scheduler)
     there = (arguments.folder / cards.CARD).exists()
+    if not there:
+        _check_name(arguments.folder)
     if there and (arguments.x or arguments.y or arguments.crystal or arguments.data):
         raise ValueError(
             f"{arguments.folder} holds a problem already; accepted there: a new --command and its settings"
         )
-    new = not arguments.folder.exists()
+    new, forgotten = not arguments.folder.exists(), 0
     try:
         if arguments.data and not arguments.call:
             return _table_alone(arguments)
         card = _changed(arguments, cards.read(arguments.folder)) if there else _made(arguments)
         cards.check_settings(card.batch, card.timeout, card.workers)
+        if there:  # with the former card, whose program all rows so far are of
+            forgotten = rows.forget_failures(arguments.folder.resolve(), cards.read(arguments.folder))
         cards.write(arguments.folder, card)
     except BaseException:
         if new:  # nothing of a failure stays
@@ -94,8 +103,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise
     cards.allow(arguments.folder, card.command)
     print(f"The command is: {shlex.join(card.command)}", file=sys.stderr)
-    if there and (failed := rows.forget_failures(arguments.folder.resolve(), card)):
-        print(f"Failures of before are forgotten: {failed}. These designs may be evaluated again.", file=sys.stderr)
+    if forgotten:
+        print(f"Failures of before are forgotten: {forgotten}. These designs may be evaluated again.", file=sys.stderr)
+    if there and (earlier := rows.read(arguments.folder.resolve(), card).earlier):
+        print(f"{earlier_rows(arguments.folder, earlier)}.", file=sys.stderr)
+        if any(arguments.folder.glob("*.safetensors")):
+            print(f"Models in {arguments.folder} learned from them: train them anew.", file=sys.stderr)
     text, reasons = _tested(arguments.folder, card, arguments.test, there) if arguments.test else ({}, [])
     if text and text["failed"] == arguments.test:
         print(_after_failure(arguments.folder), file=sys.stderr)
@@ -133,6 +146,16 @@ def _made(arguments: argparse.Namespace) -> Card:
     card = cards.Card(slug(name), arguments.title or name, variables, properties, command)
     tables.say(table)
     return _with_rows(arguments, card, x, y, [table.source] * len(x))
+
+
+def _check_name(folder: Path) -> None:
+    """Raise ValueError if this folder could not stand for TASK, because a shipped task has its name."""
+    from ipage_core.tasks import MODULES
+    from ipage_core.tasks.table.card import slug
+
+    name = folder.resolve().name
+    if taken := {name, slug(name)} & {*MODULES}:
+        raise ValueError(f"{folder} is called '{taken.pop()}', as a shipped task is: give the folder another name")
 
 
 def _check_free(folder: Path) -> None:
@@ -262,19 +285,33 @@ def _tested(folder: Path, card: Card, n: int, there: bool) -> tuple[dict[str, An
     from ipage_core.cli.shared import print_counts
     from ipage_core.problem.watch import watching
     from ipage_core.tasks.command import rows, task
+    from ipage_core.tasks.command.evaluate import settled
+
+    begins: dict[str, list[str]] = {}
+
+    def progress(p: Progress) -> None:
+        begins.update((p.result or {}).get("begins", {}))
+        print_counts(p)
 
     loaded = task.load(folder)
     assert loaded.collect is not None
     assert loaded.omega is not None
     if there:
-        x = loaded.sample_prior(n, Generator().manual_seed(len(rows.read(folder.resolve(), card).x) + 1))
-        with watching(print_counts, source="test"):
+        known = rows.read(folder.resolve(), card)
+        seeds = range(len(known.x) + 1, len(known.x) + SEEDS)
+        draws = (loaded.sample_prior(n, Generator().manual_seed(seed)) for seed in seeds)
+        x = max(
+            draws, key=lambda x: int((known.find(settled(card, x.numpy())) < 0).sum())
+        )
+        with watching(progress, source="test"):
             failed = int(loaded.omega(x).isnan().any(1).sum())
         assert loaded.why_failed is not None
         reasons = loaded.why_failed(x)
     else:
-        result = loaded.collect(n, None, None, progress=print_counts)
+        result = loaded.collect(n, None, None, progress=progress)
         failed = result["failed"]
         reasons = [reason for reason, count in result["reasons"].items() for _ in range(count)]
+    for name, lines in begins.items():
+        print(f"First lines of {{{name}}}:", *(lines or ["(there is no such file)"]), sep="\n  ", file=sys.stderr)
     seconds = rows.read(folder.resolve(), card).frame["seconds"].iloc[-n:].median()
     return {"evaluated": n, "failed": failed, "seconds": round(float(seconds), 3)}, reasons

@@ -31,6 +31,8 @@ from typing import IO, Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
+from ipage_core.runtime.files import check_writable
+
 Result = dict[str, Any]
 Work = Callable[[Any], Result]
 Item = tuple[str, Any]
@@ -299,7 +301,7 @@ def _opened(journal: Path | None, wanted: dict[str, Any]) -> Iterator[tuple[dict
     if journal is None:
         yield {}, None
         return
-    journal.parent.mkdir(parents=True, exist_ok=True)
+    check_writable(journal)  # the lock of a file that cannot be written never comes
     try:
         lock = FileLock(journal.with_name(f".{journal.name}.lock")).acquire(blocking=False)
     except Timeout:

@@ -51,6 +51,21 @@ def replacing(path: Path) -> Iterator[Path]:
             beside.unlink(missing_ok=True)
 
 
+def check_writable(path: Path) -> None:
+    """Check that a file can be written beside ``path``; its folder is made if it is missing.
+
+    Raises:
+        OSError: it cannot; one sentence.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.touch()
+        beside.unlink()
+    except OSError as error:
+        raise OSError(f"{path} cannot be written: {_reason(error)}") from None
+
+
 @contextmanager
 def sole_writer(folder: Path, seconds: float = 0.0) -> Iterator[None]:
     """Hold the lock of a folder, new or old, so that what is read and written there changes together.

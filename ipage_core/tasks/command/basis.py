@@ -40,7 +40,7 @@ def known(task: Task) -> Known:
     card = cards.read(task.models_folder)
     now, (x, y) = rows.read(task.models_folder, card), measured.read(task.models_folder, card)
     complete = np.isfinite(y).all(axis=1)
-    names = [f"evaluated {i + 1}" for i in np.flatnonzero(now.fine)] + [MEASURED] * int(complete.sum())
+    names = [f"evaluated {i + 1}" for i in now.frame.index[now.fine]] + [MEASURED] * int(complete.sum())
     every_x, every_y = np.concatenate((now.x[now.fine], x[complete])), np.concatenate((now.y[now.fine], y[complete]))
     return Known(torch.from_numpy(every_x), torch.from_numpy(every_y), names)
 

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import signal
+import stat
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -30,26 +31,27 @@ def work(argument: dict[str, Any]) -> dict[str, Any]:
     """Ω of a few designs. ``argument`` comes from :func:`ipage_core.tasks.command.evaluate.items`.
 
     → ``x`` as given, ``y`` (a list per design, or None), ``error`` (a sentence per design, or ''), ``seconds`` per
-    design, ``source``, ``made``. If a call of several designs fails, each design without a result is tried once more,
-    alone.
+    design, ``source``, ``program``, ``made``, and ``begins``, the first lines of {in} and {out} of the last call. If a
+    call of several designs fails, each design without a result is tried once more, alone.
     """
-    cells, brought = argument["cells"], dict[str, str]()
-    y, error, seconds, ended_well = _call(argument, cells, brought)
+    cells, brought, begins = argument["cells"], dict[str, str](), dict[str, list[str]]()
+    y, error, seconds, ended_well = _call(argument, cells, brought, begins)
     again = [i for i, results in enumerate(y) if results is None] if len(cells) > 1 and not ended_well else []
     for i in again:
-        (y[i],), (error[i],), (seconds[i],), _ = _call(argument, [cells[i]], brought)
+        (y[i],), (error[i],), (seconds[i],), _ = _call(argument, [cells[i]], brought, begins)
     by_name = {"x": argument["x"], "y": y, "error": error, "seconds": seconds, "source": argument["source"]}
-    by_name |= {"files": brought} if brought else {}
+    by_name |= {"program": argument["program"], "begins": begins} | ({"files": brought} if brought else {})
     return by_name | {"made": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
 def _call(
-    argument: dict[str, Any], cells: Sequence[Sequence[str]], brought: dict[str, str]
+    argument: dict[str, Any], cells: Sequence[Sequence[str]], brought: dict[str, str], begins: dict[str, list[str]]
 ) -> tuple[list[list[float] | None], list[str], list[float], bool]:
     """Run the command once on rows of cells. → per row y or None, error, seconds; whether the exit code was 0.
 
     If the argument carries ``files``, the command reads them in the call's folder, ``{here}``, and runs by the Python
-    of this process, ``{python}``; the files that it leaves in the folder ``brings`` are added to ``brought``.
+    of this process, ``{python}``; the files that it leaves in the folder ``brings`` are added to ``brought``. The first
+    lines of {in} and {out} are put into ``begins``.
     """
     near = argument["folder"]
     folder = Path(tempfile.mkdtemp(prefix="call-", dir=near if near and Path(near).is_dir() else None))
@@ -71,9 +73,12 @@ def _call(
         for path in sorted((folder / argument["brings"]).glob("*")) if carried else ():
             brought[path.name] = path.read_text(encoding="utf-8")
         y, error = read_results(written, argument["y_names"], len(cells), ended.code == 0)
+        if ended.code:  # a program that says it failed has no results, whatever it wrote
+            y, error = [None] * len(cells), ["no result counts"] * len(cells)
+        begins |= {"in": _first_lines(given), "out": _first_lines(written)}
         why, said = _how(ended, argument["timeout"]), _last_lines(folder / "stderr.txt")
         for i, one in enumerate(error):
-            parts = (why, one, _about(said, i, len(cells), bool(why)))
+            parts = (why, "" if ended.code else one, _about(said, i, len(cells), bool(why)))
             error[i] = ": ".join(part for part in parts if part) if one else ""
         return y, error, [ended.seconds / len(cells)] * len(cells), ended.code == 0
     finally:
@@ -107,6 +112,8 @@ def _about(lines: Sequence[str], sample: int, n: int, failed: bool) -> str:
 
 def _last_lines(path: Path) -> list[str]:
     """The non-empty lines at the end of a file."""
+    if not _is_file(path):
+        return []
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 4096))
@@ -114,6 +121,26 @@ def _last_lines(path: Path) -> list[str]:
     except OSError:
         return []
     return [_printable(line[:300]) for line in lines if line]
+
+
+def _first_lines(path: Path, n: int = 2) -> list[str]:
+    """The first n lines of a file, for a reader; none if there is no such file."""
+    if not _is_file(path):
+        return []
+    try:
+        with path.open("rb") as file:
+            lines = file.read(4096).decode("utf-8-sig", "replace").splitlines()
+    except OSError:
+        return []
+    return [_printable(line[:200]) for line in lines[:n]]
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is a regular file; reading a pipe or a device may never end."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return False
 
 
 def _printable(text: str) -> str:
@@ -131,6 +158,8 @@ def read_results(path: Path, names: Sequence[str], n: int, whole: bool) -> tuple
         whole: whether the command succeeded. If not, an incomplete last line is skipped.
     """
     nothing: list[list[float] | None] = [None] * n
+    if os.path.lexists(path) and not _is_file(path):
+        return nothing, ["{out} is a link, a pipe or a folder; accepted: a regular file"] * n
     try:
         if path.stat().st_size > MOST_BYTES:
             return nothing, ["the file that it wrote is larger than 100 MB"] * n
@@ -145,14 +174,18 @@ def read_results(path: Path, names: Sequence[str], n: int, whole: bool) -> tuple
     columns = [name.strip().partition(" [")[0] for name in next(csv.reader([header], delimiter=delimiter), [])]
     if missing := [name for name in ("sample", *names) if name not in columns]:
         return nothing, [f"its file has no column '{missing[0]}', but the header '{_printable(header[:80])}'"] * n
+    if twice := [name for name in ("sample", *names) if columns.count(name) > 1]:
+        return nothing, [f"its file has two columns '{twice[0]}'"] * n
     where = [columns.index(name) for name in ("sample", *names)]
-    y, error = nothing, ["its file has no row for it"] * n
+    y, error = [*nothing], ["its file has no row for it"] * n
     seen: set[int] = set()
     for row in csv.reader(lines[1:], delimiter=delimiter):
         results = [row[j].strip() if j < len(row) else "" for j in where]
         sample = int(results[0]) if results[0].isascii() and results[0].isdigit() and len(results[0]) < 10 else -1
-        if not 0 <= sample < n:
-            continue
+        if not 0 <= sample < n:  # the other numbers may be wrong too, as in a file that counts from 1
+            there = "0" if n == 1 else f"0 to {n - 1}"
+            said = f"its file has a row for sample '{_printable(results[0][:20])}', which {{in}} does not have"
+            return nothing, [f"{said}; accepted: the samples of {{in}}, {there}"] * n
         y[sample], error[sample] = _values(names, results[1:])
         if sample in seen:
             y[sample], error[sample] = None, "its file has two rows for it"
@@ -164,6 +197,8 @@ def _values(names: Sequence[str], cells: Sequence[str]) -> tuple[list[float] | N
     values = []
     for name, text in zip(names, cells, strict=True):
         try:
+            if "_" in text or not text.isascii():  # Python reads 1_000 as a number, other programs do not
+                raise ValueError
             value = float(text)
         except ValueError:
             return None, f"{name} is '{_printable(text[:40])}', no number" if text else f"{name} is empty"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shlex
 import shutil
 from collections.abc import Sequence
@@ -13,11 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from ipage_core.problem.variable import Property, Variable
-from ipage_core.runtime.files import replacing
+from ipage_core.runtime.files import replacing, sole_writer
 from ipage_core.runtime.paths import home
 from ipage_core.tasks.command.columns import check_names
 
 CARD = "problem.json"
+_QUOTED = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|\\.""", re.DOTALL)
+_OF_A_SHELL = re.compile(r"&&|\|\||>>|[|&;<>`]|\$[\w({]|(?:^|\s)~/")
+"""Whatever a shell would act on: pipes, redirections, several commands, variables, the home folder."""
+PATIENCE = 30.0
+"""Seconds to wait for another process that records a permission."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +64,17 @@ def parse_command(text: str, folder: Path | None = None) -> tuple[str, ...]:
         folder: folder to search for files; the current one if None.
 
     Raises:
-        ValueError: {in} or {out} is missing, quotes do not match, or the program does not exist.
+        ValueError: {in} or {out} is missing, quotes do not match, an operator of a shell stands outside quotes, or the
+            program does not exist.
     """
     try:
         words = shlex.split(text)
     except ValueError as error:
         raise ValueError(f"The command '{text}' is not understood: {error}") from None
+    if syntax := _OF_A_SHELL.search(_QUOTED.sub("q", text)):
+        raise ValueError(
+            f"No shell reads the command, so '{syntax[0].strip()}' in '{text}' means nothing; use sh -c '…', or quotes"
+        )
     if not words or not all(any(mark in word for word in words) for mark in ("{in}", "{out}")):
         raise ValueError(
             f"The command '{text}' lacks {{in}} or {{out}}; accepted: the call of a program that reads the CSV {{in}} "
@@ -121,10 +132,11 @@ def check_settings(batch: int, timeout: float, workers: int) -> None:
 def allow(folder: Path, command: Sequence[str]) -> None:
     """Record that the user has given this command for this folder on this machine; no other command ever runs."""
     path = home() / "commands.json"
-    allowed = _allowed(path) | {str(folder.resolve()): shlex.join(command)}
-    with replacing(path) as beside:
-        beside.write_text(json.dumps(allowed, indent=2, ensure_ascii=False) + "\n")
-        os.chmod(beside, 0o600)
+    with sole_writer(home(), PATIENCE):
+        allowed = _allowed(path) | {str(folder.resolve()): shlex.join(command)}
+        with replacing(path) as beside:
+            beside.write_text(json.dumps(allowed, indent=2, ensure_ascii=False) + "\n")
+            os.chmod(beside, 0o600)
 
 
 def check_allowed(folder: Path, command: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from ipage_core.problem.variable import Property, Variable, name_and_unit
 
 INPUTS = "'length [m]=0.5:2', 'layers=1:12 integer', 'R [ohm]=1:1e6 log' or 'metal=Cu|Ag|Au'"
 PROPERTIES = "'sag [mm] ± 0.1' (or +- 0.1): its name, its unit and how exactly it has to be met"
-RESERVED = ("sample", "error", "source", "seconds", "made")
+RESERVED = ("sample", "error", "source", "program", "seconds", "made")
 """Names that the files use for other columns."""
 _PLUS_MINUS = re.compile(r"±|\+/?-")
 
@@ -35,7 +35,7 @@ def variable(text: str) -> Variable:
         return Variable(name, unit, kind="category", levels=levels)
     interval, *words = said.split()
     low, colon, high = interval.partition(":")
-    if not colon or set(words) - {"integer", "log"}:
+    if not colon or set(words) - {"integer", "log"} or len(set(words)) < len(words):
         raise ValueError(f"The input '{text}' is not understood; accepted: {INPUTS}")
     try:
         ends = float(low), float(high)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +15,13 @@ from ipage_core.problem.watch import watched
 from ipage_core.runtime import executor
 from ipage_core.runtime.files import replacing
 from ipage_core.tasks.command import card as cards
-from ipage_core.tasks.command import rows
+from ipage_core.tasks.command import program, rows
 from ipage_core.tasks.command.call import work
 from ipage_core.tasks.command.card import Card
 from ipage_core.tasks.command.columns import cell
 from ipage_core.tasks.command.rows import Floats
 
+LOG = logging.getLogger(__name__)
 STRUCTURES = "structures"
 """Folder of a problem for the files that calls on other machines bring back."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -34,8 +37,8 @@ def settled(card: Card, x: Floats) -> Floats:
     return x
 
 
-def items(folder: Path, card: Card, x: Floats, source: str) -> list[executor.Item]:
-    """The calls for designs (n, d), ``batch`` designs per call."""
+def items(folder: Path, card: Card, x: Floats, source: str, version: str) -> list[executor.Item]:
+    """The calls of a version of the program for designs (n, d), ``batch`` designs per call."""
     common = {
         "command": list(card.command),
         "x_names": card.x_names,
@@ -44,6 +47,7 @@ def items(folder: Path, card: Card, x: Floats, source: str) -> list[executor.Ite
         "folder": None if card.scheduler else str(folder.resolve()),
         "environment": {name: os.environ.get(name) for name in THREADS} if card.workers <= 1 else {},
         "source": source,
+        "program": version,
     }
     if card.scheduler and (folder / "crystal.json").exists():
         from ipage_core.tasks.own_crystal.task import elsewhere
@@ -98,22 +102,25 @@ def evaluate(
         workers=next(n for n in (workers, watch.workers, card.workers) if n is not None),
         scheduler=scheduler or watch.scheduler or card.scheduler,
     )
-    x = settled(card, x)
-    stored = rows.read(folder, card)
+    x, version = settled(card, x), program.now(folder, card)
+    stored = rows.read(folder, card, version)
     again = int((stored.find(x) >= 0).sum())
     if again < len(x):
         cards.check_allowed(folder, card.command)
         with rows.locked(folder):
             rows.settle(folder, card)
-            stored = rows.read(folder, card)
+            stored = rows.read(folder, card, version)
+            if stored.earlier:
+                _say_earlier(folder, stored.earlier)
             new = x[stored.find(x) < 0]
             _, first = np.unique([rows.key(row) for row in new], return_index=True)
             todo = new[np.sort(first)]
             again = len(x) - len(todo)
+            results: dict[str, executor.Result] = {}
             try:
-                executor.run(
+                results = executor.run(
                     work,
-                    items(folder, card, todo, source or watch.source or "Ω"),
+                    items(folder, card, todo, source or watch.source or "Ω", version),
                     folder / rows.JOURNAL,
                     workers=card.workers,
                     scheduler=card.scheduler,
@@ -121,9 +128,30 @@ def evaluate(
                     cancel=cancel,
                 )
             finally:
-                rows.settle(folder, card)
-        stored = rows.read(folder, card)
+                gone = not (folder / cards.CARD).is_file()
+                if not gone:
+                    rows.settle(folder, card)
+            stored = rows.read(folder, card, version)
+            there = stored.find(np.array([x for one in results.values() for x in one["x"]]).reshape(-1, x.shape[1]))
+            if gone or (there < 0).any():
+                raise ValueError(
+                    f"{folder} lost results while its command ran: the command must leave this folder as it is"
+                )
     if watch.kept is not None:
         watch.kept(again)
-    results = stored.find(x)
-    return np.where((results >= 0)[:, None], stored.y[np.maximum(results, 0)] if len(stored.y) else np.nan, np.nan)
+    row = stored.find(x)
+    return np.where((row >= 0)[:, None], stored.y[np.maximum(row, 0)] if len(stored.y) else np.nan, np.nan)
+
+
+@cache
+def _say_earlier(folder: Path, count: int) -> None:
+    LOG.warning("%s", earlier_rows(folder, count))
+
+
+def earlier_rows(folder: Path, count: int) -> str:
+    """A sentence about ``count`` rows of earlier programs, and what may become of them."""
+    rows_are = "1 row is the result" if count == 1 else f"{count} rows are results"
+    return (
+        f"{rows_are} of an earlier program, kept but not used: python -m ipage_core dataset {folder} --earlier use "
+        "counts them as results of the program of now, --earlier drop removes them"
+    )

@@ -1,14 +1,16 @@
 """All results of the command, in ``rows.parquet``: one row per design.
 
 Columns: the inputs (a category by its word), the properties (empty for a failure), ``error`` (the reason of a failure;
-else empty), ``source``, ``seconds``, ``made`` (UTC). While calls run, a journal stores each result as it arrives; the
-journal joins the rows afterwards, or when the next run begins.
+else empty), ``source``, ``program`` (its version: see :mod:`.program`), ``seconds``, ``made`` (UTC). While calls run, a
+journal stores each result as it arrives; the journal joins the rows afterwards, or when the next run begins.
+
+Rows of an earlier program are kept in the file, but they are no results of the program of now.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,11 +19,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from ipage_core.problem.variable import Variable
 from ipage_core.runtime.files import replacing
+from ipage_core.tasks.command import program
 from ipage_core.tasks.command.card import Card
 
 ROWS, JOURNAL, LOCK = "rows.parquet", "rows.journal.jsonl", ".lock"
@@ -30,14 +34,16 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """All results of n designs."""
+    """All results of the program of now, for n designs."""
 
     x: Floats
     """(n, d)."""
     y: Floats
     """(n, m); NaN where the command failed."""
     frame: pd.DataFrame
-    """All columns."""
+    """All columns; the index counts the rows of the file."""
+    earlier: int = 0
+    """Number of rows of earlier programs."""
 
     def find(self, x: Floats) -> NDArray[np.int64]:
         """Row number of each design; −1 if there is none. (k, d) → (k,)."""
@@ -55,14 +61,14 @@ def key(x: Floats) -> bytes:
     return (np.asarray(x, dtype=np.float64) + 0.0).tobytes()  # −0 is 0
 
 
-def read(folder: Path, card: Card) -> Rows:
-    """The rows of a folder, including its journal.
+def read(folder: Path, card: Card, version: str | None = None) -> Rows:
+    """The rows of a version of the program, that of now if None, including its journal.
 
     Raises:
         ValueError: the file is damaged.
     """
     stamps = [_stamp(folder / name) for name in (ROWS, JOURNAL)]
-    return _read(folder, card.variables, tuple(card.y_names), tuple(stamps))
+    return _read(folder, card.variables, tuple(card.y_names), version or program.now(folder, card), tuple(stamps))
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -74,24 +80,43 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=8)
-def _read(folder: Path, variables: tuple[Variable, ...], y_names: tuple[str, ...], stamps: Any) -> Rows:
-    x_names = tuple(variable.name for variable in variables)
-    columns = [*x_names, *y_names, "error", "source", "seconds", "made"]
-    path = folder / ROWS
+def _read(folder: Path, variables: tuple[Variable, ...], y_names: tuple[str, ...], version: str, stamps: Any) -> Rows:
+    frame = _all(folder, variables, y_names, version)
+    mine = frame[frame["program"] == version]
+    return Rows(_designs(variables, mine), mine[list(y_names)].to_numpy(dtype=np.float64), mine, len(frame) - len(mine))
+
+
+def _all(folder: Path, variables: tuple[Variable, ...], y_names: tuple[str, ...], version: str) -> pd.DataFrame:
+    """The rows of all programs, with the journal; rows without a version get ``version``."""
+    columns, path = _columns(variables, y_names), folder / ROWS
     if path.exists():
         try:
-            frame = pd.read_parquet(path)[columns]
+            frame = pd.read_parquet(path)
+            frame = (frame if "program" in frame else frame.assign(program=version))[columns]
         except Exception as error:  # pyarrow raises any exception on a damaged file
             raise ValueError(f"{path} is damaged: {str(error)[:100]}") from None
     else:
-        frame = pd.DataFrame({name: pd.Series(dtype=float) for name in (*x_names, *y_names, "seconds")})
-        frame = frame.assign(error="", source="", made="")[columns]
-    new = _frame(folder / JOURNAL, variables, y_names)
-    frame = pd.concat([frame, new], ignore_index=True) if len(new) else frame
-    x = np.stack([numbers_of(variable, frame[variable.name]) for variable in variables], axis=1)
-    first = ~pd.Series([key(row) for row in x], dtype=object).duplicated().to_numpy(dtype=bool)
-    frame, x = frame[first].reset_index(drop=True), x[first]
-    return Rows(x, frame[list(y_names)].to_numpy(dtype=np.float64), frame)
+        texts = ("error", "source", "program", "made")
+        frame = pd.DataFrame({name: pd.Series(dtype=str if name in texts else float) for name in columns})
+    new = _frame(folder / JOURNAL, variables, y_names, version)
+    frame = pd.concat([frame, new], ignore_index=True) if len(frame) and len(new) else new if len(new) else frame
+    return _distinct(variables, frame)
+
+
+def _columns(variables: Sequence[Variable], y_names: Sequence[str]) -> list[str]:
+    return [*(variable.name for variable in variables), *y_names, "error", "source", "program", "seconds", "made"]
+
+
+def _designs(variables: Sequence[Variable], frame: pd.DataFrame) -> Floats:
+    """The designs of rows. → (n, d)."""
+    return np.stack([numbers_of(variable, frame[variable.name]) for variable in variables], axis=1)
+
+
+def _distinct(variables: Sequence[Variable], frame: pd.DataFrame) -> pd.DataFrame:
+    """The first row of each design and program."""
+    keys = [key(row) for row in _designs(variables, frame)]
+    same = pd.DataFrame({"program": frame["program"].to_numpy(), "x": pd.Series(keys, dtype=object)}).duplicated()
+    return frame[~same.to_numpy(dtype=bool)].reset_index(drop=True)
 
 
 def numbers_of(variable: Variable, cells: pd.Series) -> Floats:
@@ -101,7 +126,7 @@ def numbers_of(variable: Variable, cells: pd.Series) -> Floats:
     return np.asarray(cells.to_numpy(dtype=np.float64))
 
 
-def _frame(journal: Path, variables: tuple[Variable, ...], y_names: tuple[str, ...]) -> pd.DataFrame:
+def _frame(journal: Path, variables: tuple[Variable, ...], y_names: tuple[str, ...], version: str) -> pd.DataFrame:
     """The rows of a journal; an incomplete last line (after a kill) is skipped."""
     entries: list[list[Any]] = []
     text = journal.read_text() if journal.exists() else ""
@@ -111,9 +136,9 @@ def _frame(journal: Path, variables: tuple[Variable, ...], y_names: tuple[str, .
         one = json.loads(line)["result"]
         for x, y, error, seconds in zip(one["x"], one["y"], one["error"], one["seconds"], strict=True):
             shown = [variable.show(value) for variable, value in zip(variables, x, strict=True)]
-            entries.append([*shown, *(y or [np.nan] * len(y_names)), error, one["source"], seconds, one["made"]])
-    columns = [*(variable.name for variable in variables), *y_names, "error", "source", "seconds", "made"]
-    frame = pd.DataFrame(entries, columns=columns)
+            about = [error, one["source"], one.get("program", version), seconds, one["made"]]
+            entries.append([*shown, *(y or [np.nan] * len(y_names)), *about])
+    frame = pd.DataFrame(entries, columns=_columns(variables, y_names))
     numeric = [variable.name for variable in variables if variable.kind != "category"]
     return frame.astype(dict.fromkeys((*numeric, *y_names, "seconds"), np.float64))
 
@@ -125,11 +150,12 @@ def write(folder: Path, frame: pd.DataFrame) -> None:
 
 
 def settle(folder: Path, card: Card) -> None:
-    """Merge the journal into the rows. Call it while holding :func:`locked`."""
-    journal = folder / JOURNAL
-    if journal.exists():
-        write(folder, read(folder, card).frame)
-        journal.unlink()
+    """Merge the journal into the rows, and note the program of now. Call it while holding :func:`locked`."""
+    journal, path = folder / JOURNAL, folder / ROWS
+    version = program.note(folder, card)
+    if journal.exists() or (path.exists() and "program" not in pq.read_schema(path).names):
+        write(folder, _all(folder, card.variables, tuple(card.y_names), version))
+        journal.unlink(missing_ok=True)
 
 
 def forget_failures(folder: Path, card: Card) -> int:
@@ -140,11 +166,33 @@ def forget_failures(folder: Path, card: Card) -> int:
     """
     with locked(folder):
         settle(folder, card)
-        now = read(folder, card)
-        failed = int((~now.fine).sum())
-        if failed:
-            write(folder, now.frame[now.fine])
-    return failed
+        frame = _all(folder, card.variables, tuple(card.y_names), program.now(folder, card))
+        fine = np.isfinite(frame[card.y_names].to_numpy(dtype=np.float64)).all(axis=1)
+        if not fine.all():
+            write(folder, frame[fine])
+    return int((~fine).sum())
+
+
+def settle_earlier(folder: Path, card: Card, use: bool) -> int:
+    """Count the rows of earlier programs as results of the program of now, or remove them. → how many.
+
+    Args:
+        folder: folder of the problem.
+        card: description of the problem.
+        use: whether they count; a design with two results keeps that of now, else the newest. If not, they are removed.
+
+    Raises:
+        ValueError: another run holds the lock.
+    """
+    with locked(folder):
+        settle(folder, card)
+        version = program.now(folder, card)
+        frame = _all(folder, card.variables, tuple(card.y_names), version)
+        mine = frame["program"] == version
+        if not mine.all():
+            earlier = frame[~mine].iloc[::-1].assign(program=version)
+            write(folder, _distinct(card.variables, pd.concat([frame[mine], earlier])) if use else frame[mine])
+    return int((~mine).sum())
 
 
 @contextmanager

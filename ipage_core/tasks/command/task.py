@@ -159,6 +159,7 @@ def _collector(folder: Path, card: Card) -> Callable[..., dict[str, Any]]:
             "failed": int(np.isnan(y).any(axis=1).sum()),
             "reasons": dict(failures.most_common(MOST_REASONS)),
             "rows": len(now.x),
+            **({"rows_of_earlier_programs": now.earlier} if now.earlier else {}),
             "sha256": hashlib.sha256(np.concatenate((now.x, now.y), axis=1).tobytes()).hexdigest(),
         }
 

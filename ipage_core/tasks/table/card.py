@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,13 @@ INERT = str.maketrans(
 
 
 def slug(text: str) -> str:
-    """A name for folders, addresses and commands: small letters, digits, hyphens."""
+    """A name for folders, addresses and commands: small letters, digits, hyphens.
+
+    A text without any letter from a to z gets a name of its own, made from its characters.
+    """
     plain = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-    return plain[:40].strip("-") or "own-data"
+    other = f"own-{zlib.crc32(text.encode('utf-8', 'replace')):08x}" if text.strip() else "own-data"
+    return plain[:40].strip("-") or other
 
 
 def read_card(folder: Path) -> dict[str, Any]:

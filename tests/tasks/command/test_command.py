@@ -246,7 +246,7 @@ def test_failures_are_printed_with_their_reasons(capsys):
     out, err = capsys.readouterr()
     failed = json.loads(out)["failed"]
     assert 0 < failed < 8
-    assert json.loads(out)["reasons"] == {"exit code 1: its file has no row for it: diverged": failed}
+    assert json.loads(out)["reasons"] == {"exit code 1: diverged": failed}
     assert f"{failed} designs failed: exit code 1" in err
     pd.DataFrame({"x1": [1.9, 1.1], "x2": [1.0] * 2, "x3": [1, 1]}).to_csv("d.csv", index=False)
     assert main(["verify", "box", "d.csv", "--out", "v.csv"]) == 0
@@ -370,6 +370,7 @@ def test_rows_are_needed_before_a_training():
         ("n=0.5:3 integer", "not whole"),
         ("R=0:1 log", "above 0"),
         ("R=1:2 logs", "is not understood"),
+        ("n=1:2 integer integer", "is not understood"),
         ("metal=Cu|Cu", "must differ"),
         ("metal=Cu||Ag", "must differ"),
     ],
@@ -393,6 +394,12 @@ def test_a_property_that_is_not_written_as_accepted(text):
         (["--command", "python sim.py {in}"], "lacks {in} or {out}"),
         (["--command", "no-such-program {in} {out}"], "is not there"),
         (["--command", "sh 'x {in} {out}"], "is not understood"),
+        (["--command", "true && sh sim.sh {in} {out}"], "No shell reads the command, so '&&'"),
+        (["--command", "sh sim.sh {in} | tee {out}"], "so '|'"),
+        (["--command", "cat {in} > {out}"], "so '>'"),
+        (["--command", "true; sh sim.sh {in} {out}"], "so ';'"),
+        (["--command", "sh $HOME/sim.sh {in} {out}"], "so '$H'"),
+        (["--command", "sh ~/sim.sh {in} {out}"], "so '~/'"),
         (["--command", "sh {in} {out}", "--timeout", "-1"], "--timeout"),
         (["--command", "sh {in} {out}", "--x", "y=0:1"], "given twice"),
         (["--command", "sh {in} {out}", "--x", "sample=0:1"], "is taken"),
@@ -437,7 +444,11 @@ def test_a_damaged_card_is_answered_in_one_sentence(damage):
         ("sample,y\n0,1\n1,banana\n", True, [[1.0], None], "is 'banana'"),
         ("sample,y\n0,1\n1,inf\n", True, [[1.0], None], "is inf"),
         ("sample,y\n0,1\n1,2\n1,3\n", True, [[1.0], None], "two rows"),
-        ("sample,y\n0,1\n7,2\n-1,3\n", True, [[1.0], None], "no row"),
+        ("sample,y\n0,1\n7,2\n", True, [None, None], "a row for sample '7', which {in} does not have"),
+        ("sample,y\n1,1\n2,2\n", True, [None, None], "accepted: the samples of {in}, 0 to 1"),
+        ("sample,y\n0,1\nend\n", True, [None, None], "a row for sample 'end'"),
+        ("sample,y,y\n0,1,2\n1,2,3\n", True, [None, None], "two columns 'y'"),
+        ("sample,y\n0,1\n1,1_000\n", True, [[1.0], None], "y is '1_000', no number"),
         ("Segmentation fault\n", True, [None, None], "no column 'sample'"),
         ("", True, [None, None], "no column 'sample'"),
         ("\x00\xff,\n\n\x01", True, [None, None], "no column 'sample'"),

@@ -87,7 +87,9 @@ def test_a_worker_without_the_folder_computes_and_brings_the_structure_back(cif,
     folder = tmp_path / "cu"
     made(folder, cif, "--y", "energy,pressure")
     problem = cards.read(folder)
-    (key, argument), *_ = evaluate.items(folder, replace(problem, scheduler="tcp://127.0.0.1:1"), np.zeros((1, 6)), "")
+    (key, argument), *_ = evaluate.items(
+        folder, replace(problem, scheduler="tcp://127.0.0.1:1"), np.zeros((1, 6)), "", ""
+    )
     folder.rename(tmp_path / "elsewhere")
     monkeypatch.chdir(tmp_path)
     result = work(json.loads(json.dumps(argument)))
