@@ -152,10 +152,12 @@ def your_problems() -> None:
 def rows(folder: Path) -> None:
     """The rows of a problem, and why some failed."""
     measured = folder / "measured.parquet"
-    frame = evaluated.read(folder, cards.read(folder)).frame  # with those of a run that was stopped
+    known = evaluated.read(folder, cards.read(folder))  # with those of a run that was stopped
+    frame = known.frame
     bad = frame[frame["error"] != ""]
     text = f"{len(frame):,} evaluated design{'' if len(frame) == 1 else 's'}, {len(bad):,} failed"
     text += f"; {len(pd.read_parquet(measured)):,} measured rows" if measured.exists() else ""
+    text += f"; {known.earlier:,} of an earlier program, not used" if known.earlier else ""
     st.markdown(f"**{text}**")
     if len(bad):
         counts = bad["error"].value_counts().head(8)

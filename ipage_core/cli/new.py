@@ -300,9 +300,7 @@ def _tested(folder: Path, card: Card, n: int, there: bool) -> tuple[dict[str, An
         known = rows.read(folder.resolve(), card)
         seeds = range(len(known.x) + 1, len(known.x) + SEEDS)
         draws = (loaded.sample_prior(n, Generator().manual_seed(seed)) for seed in seeds)
-        x = max(
-            draws, key=lambda x: int((known.find(settled(card, x.numpy())) < 0).sum())
-        )
+        x = max(draws, key=lambda x: int((known.find(settled(card, x.numpy())) < 0).sum()))
         with watching(progress, source="test"):
             failed = int(loaded.omega(x).isnan().any(1).sum())
         assert loaded.why_failed is not None

@@ -23,7 +23,7 @@ from ipage_core.runtime.executor import Progress
 from ipage_core.runtime.files import replacing
 from ipage_core.runtime.lazy import late
 from ipage_core.tasks.command import card as cards
-from ipage_core.tasks.command import measured, rows
+from ipage_core.tasks.command import measured, program, rows
 from ipage_core.tasks.command.card import Card
 from ipage_core.tasks.command.evaluate import evaluate, settled
 from ipage_core.tasks.command.rows import Floats
@@ -143,12 +143,13 @@ def _collector(folder: Path, card: Card) -> Callable[..., dict[str, Any]]:
         """Run the command on the first n points of a Sobol sequence; a larger n later reuses them."""
         seed = seed or 0
         u = qmc.Sobol(len(card.variables), rng=seed).random(2 ** math.ceil(math.log2(max(n, 2))))[:n]
-        x = placed(card, u)
+        x, version = placed(card, u), program.now(folder, card)
         y = evaluate(
             folder, card, x, source=f"dataset, seed {seed}", workers=workers, scheduler=scheduler, progress=progress
         )
-        now = rows.read(folder, card)
-        failures = Counter(now.frame["error"].iloc[now.find(settled(card, x))].tolist())
+        now = rows.read(folder, card, version)  # of the program that ran, even if it has been edited since
+        row = now.find(settled(card, x))
+        failures = Counter(now.frame["error"].iloc[row[row >= 0]].tolist())
         failures.pop("", None)
         if out is not None:
             with replacing(out) as beside:
