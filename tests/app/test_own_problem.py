@@ -4,8 +4,10 @@ import re
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from ase.build import bulk
 from ase.io import write
@@ -16,6 +18,7 @@ from app.figures.campaign import figure
 from app.figures.playback import WIDE, Size
 from app.figures.theme import unpacked
 from app.state import classroom
+from app.tasks.problem import verification
 from app.workers import campaigns, commands
 from ipage_core import registry
 from ipage_core.cli.main import main
@@ -462,3 +465,10 @@ def test_explore_verifies_the_best_designs_with_the_command(box, place, monkeypa
     test.slider(key="omega").set_value(1).run()
     assert "This task's program runs only for those who sit at the machine" in said(test)
     assert not [one for one in (*test.toggle, *test.button) if str(one.key).startswith(("agreed", "problem-verify"))]
+
+
+def test_designs_beside_a_failure_are_verified_last():
+    basis = ["predicted, nearest evaluation failed", "predicted", "predicted, 90 % interval", "predicted"]
+    final = pd.DataFrame({"basis": basis, "expected_misfit": [0.1, 3.0, 2.0, np.nan]})
+    assert verification.best(SimpleNamespace(final=final), [0, 1, 2, 3]) == [2, 1, 3, 0]
+    assert verification.best(SimpleNamespace(final=final[["basis"]]), [0, 1, 3]) == [1, 3, 0]

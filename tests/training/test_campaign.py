@@ -102,11 +102,14 @@ def test_a_campaign_without_enough_hits_says_what_is_near():
     run = campaign(target="3.99", hits=2, budget=5)
     run.run()
     note = summary(run)["note"]
-    assert "larger --budget: the 5 count" in note
+    assert "a larger --budget goes on: the 5 count" in note
     fine = run.y[run.y[:, 0].isfinite(), 0]
     row = run.y[:, 0].nan_to_num(0).argmax() + 1
     assert f"No evaluation met the target; the closest so far is evaluation {row}: area {fine.max():.4g} m²." in note
-    assert f"All results of area are from {fine.min():.4g} to {fine.max():.4g} m²: the target may be out of" in note
+    assert f"All results of area are from {fine.min():.4g} to {fine.max():.4g} m², below the target." in note
+    run = campaign(target="50", hits=1, budget=24, ledger=Path("far.jsonl"))
+    run.run()
+    assert summary(run)["note"].endswith("m², below the target: it may be out of reach.")
     run = campaign(target="2", hits=3, budget=16, apart=2.0, ledger=Path("d.jsonl"))
     run.run()
     assert len(run.distinct_hits) == 1

@@ -12,6 +12,7 @@ from app.state import classroom
 from app.tasks.candidates import designs
 from app.workers import commands
 from ipage_core import registry
+from ipage_core.inference.basis import NEAR_FAILURE
 from ipage_core.problem.task import Task
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.command import card as cards
@@ -60,11 +61,12 @@ def ask(run: Run) -> None:
 
 
 def best(run: Run, samples: list[int]) -> list[int]:
-    """These samples, the ones that are expected to come closest first."""
-    if "expected_misfit" not in run.final:
-        return samples
-    expected = run.final["expected_misfit"].to_numpy()
-    return sorted(samples, key=lambda sample: float(np.nan_to_num(expected[sample], nan=np.inf)))
+    """These samples, the ones that are expected to come closest first, and last those beside a failure."""
+    final = run.final
+    failing = final["basis"].eq(NEAR_FAILURE).to_numpy()
+    unknown = np.zeros(len(final))
+    expected = final["expected_misfit"].fillna(np.inf).to_numpy() if "expected_misfit" in final else unknown
+    return sorted(samples, key=lambda sample: (bool(failing[sample]), float(expected[sample])))
 
 
 def start(task: Task, run: Run, samples: list[int]) -> None:

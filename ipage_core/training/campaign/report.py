@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from ipage_core.training.campaign.run import Campaign
 
 STALE = 10
-"""Fewest evaluations without a further hit, and at least a third of all, after which there may be no more hits."""
+"""Fewest evaluations without a further hit, and at least a third of all, after which there may be no more hits; fewest
+results on one side of the target after which it may be out of reach."""
 
 
 def hits_frame(campaign: Campaign) -> pd.DataFrame:
@@ -52,7 +53,7 @@ def summary(campaign: Campaign) -> dict[str, Any]:
         "seconds": round(campaign.seconds, 1),
     }
     used = len(campaign.distinct_hits) < campaign.hits and campaign.evaluations >= campaign.budget
-    more = f"The budget is used up; go on with a larger --budget: the {campaign.evaluations} count." if used else ""
+    more = f"The budget is used up; a larger --budget goes on: the {campaign.evaluations} count." if used else ""
     if note := " ".join(sentence for sentence in (more, known(campaign)) if sentence):
         figures["note"] = note
     return figures
@@ -95,5 +96,7 @@ def _nearest(campaign: Campaign) -> str:
     for j, p in enumerate(campaign.task.targets):
         if most[j] < low[j] or least[j] > high[j]:
             between = f"from {least[j]:.4g} to {most[j]:.4g} {p.unit}".strip()
-            sentences.append(f"All results of {p.name} are {between}: the target may be out of reach.")
+            doubt = ": it may be out of reach" if len(fine) >= STALE else ""
+            side = "below" if most[j] < low[j] else "above"
+            sentences.append(f"All results of {p.name} are {between}, {side} the target{doubt}.")
     return " ".join(sentences)
