@@ -106,7 +106,8 @@ def run(arguments: argparse.Namespace) -> int:
     if forgotten:
         print(f"Failures of before are forgotten: {forgotten}. These designs may be evaluated again.", file=sys.stderr)
     if there and (earlier := rows.read(arguments.folder.resolve(), card).earlier):
-        print(f"{earlier_rows(arguments.folder, earlier)}.", file=sys.stderr)
+        if not arguments.test:  # a test evaluation says it
+            print(f"{earlier_rows(arguments.folder, earlier)}.", file=sys.stderr)
         if any(arguments.folder.glob("*.safetensors")):
             print(f"Models in {arguments.folder} learned from them: train them anew.", file=sys.stderr)
     text, reasons = _tested(arguments.folder, card, arguments.test, there) if arguments.test else ({}, [])
@@ -310,6 +311,6 @@ def _tested(folder: Path, card: Card, n: int, there: bool) -> tuple[dict[str, An
         failed = result["failed"]
         reasons = [reason for reason, count in result["reasons"].items() for _ in range(count)]
     for name, lines in begins.items():
-        print(f"First lines of {{{name}}}:", *(lines or ["(there is no such file)"]), sep="\n  ", file=sys.stderr)
+        print(f"First lines of {{{name}}}:", *(lines or ["(there is no file to read)"]), sep="\n  ", file=sys.stderr)
     seconds = rows.read(folder.resolve(), card).frame["seconds"].iloc[-n:].median()
     return {"evaluated": n, "failed": failed, "seconds": round(float(seconds), 3)}, reasons

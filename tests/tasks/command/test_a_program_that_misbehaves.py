@@ -83,22 +83,23 @@ def test_the_first_lines_of_both_files_are_shown(capsys):
     assert "First lines of {out}:\n  sample,s\n  0," in err
 
 
-def test_a_changed_program_gets_none_of_the_rows_of_the_earlier_one(capsys):
+def test_a_changed_program_gets_none_of_the_rows_of_the_earlier_one(capsys, caplog):
     assert new(SUM % 0, "--batch", "4") == 0
     old = results()
     capsys.readouterr()
     Path("other.sh").write_text(SUM % 10)
     assert main(["new", "sum", "--command", "sh other.sh {in} {out}"]) == 0
-    said, err = summary(capsys)
-    assert said["evaluated"] == 1
-    assert "4 rows are results of an earlier program, kept but not used" in err
-    assert "dataset sum --earlier use" in err
+    assert summary(capsys)[0]["evaluated"] == 1
+    assert "4 rows are results of an earlier program, kept but not used" in caplog.text
+    assert "sum --earlier use" in caplog.text
     assert (results()["s"] > 10).all()
     old[["a", "b"]].set_axis(["x1", "x2"], axis=1).to_csv("d.csv", index=False)
     assert main(["verify", "sum", "d.csv", "--out", "v.csv"]) == 0
     assert (pd.read_csv("v.csv")["y1"] - old["s"] - 10).abs().max() < 1e-4
     assert len(pd.read_parquet("sum/rows.parquet")) == 9, "those of the earlier program are kept"
+    capsys.readouterr()
     assert main(["new", "sum", "--command", "sh sim.sh {in} {out}", "--test", "0"]) == 0
+    assert "5 rows are results of an earlier program" in capsys.readouterr().err
     Path("sim.sh").rename("away.sh")  # so that a call would fail
     pd.testing.assert_frame_equal(results(), old)
 
