@@ -102,6 +102,8 @@ def run(arguments: argparse.Namespace) -> int:
             shutil.rmtree(arguments.folder, ignore_errors=True)
         raise
     cards.allow(arguments.folder, card.command)
+    with rows.locked(arguments.folder.resolve()):
+        rows.settle(arguments.folder.resolve(), card)  # notes the program of now
     print(f"The command is: {shlex.join(card.command)}", file=sys.stderr)
     if forgotten:
         print(f"Failures of before are forgotten: {forgotten}. These designs may be evaluated again.", file=sys.stderr)

@@ -35,7 +35,7 @@ def note(folder: Path, card: Card) -> str:
     """Note the program of now as the last one. → its version. Call it while holding :func:`.rows.locked`."""
     noted, said = _noted(folder), _said(folder, card)
     version = _version(said)
-    if list(noted)[-1:] != [version]:
+    if list(noted.items())[-1:] != [(version, said)]:
         noted.pop(version, None)
         with replacing(folder / PROGRAMS) as beside:
             beside.write_text(json.dumps(noted | {version: said}, indent=2, ensure_ascii=False) + "\n")
@@ -43,7 +43,10 @@ def note(folder: Path, card: Card) -> str:
 
 
 def _version(said: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
+    """A file counts by its content, wherever it lies: a problem and its script may move to another folder."""
+    words, files = shlex.split(said["command"]), said["files"]
+    contents = [[files.get(word, word) for word in words], [files[name] for name in sorted({*files} - {*words})]]
+    return hashlib.sha256(json.dumps(contents).encode()).hexdigest()[:12]
 
 
 def _said(folder: Path, card: Card) -> dict[str, Any]:

@@ -128,6 +128,18 @@ def test_a_script_edited_while_it_runs_gives_results_of_the_former_one():
     assert frame["program"].nunique() == 1
 
 
+def test_a_script_that_moved_is_the_same_program(tmp_path, monkeypatch):
+    new(SUM % 0, "--batch", "4")
+    old = results()
+    (tmp_path / "there").mkdir()
+    for name in ("sum", "sim.sh"):
+        Path(name).rename(tmp_path / "there" / name)
+    monkeypatch.chdir(tmp_path / "there")
+    assert main(["new", "sum", "--command", "sh sim.sh {in} {out}", "--test", "0"]) == 0
+    Path("sim.sh").unlink()  # so that a call would fail
+    pd.testing.assert_frame_equal(results(), old)
+
+
 def test_a_mended_script_is_run_again(capsys):
     new("exit 1")
     capsys.readouterr()
