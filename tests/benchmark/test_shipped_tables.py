@@ -113,7 +113,7 @@ def test_tables_of_published_problems():
     for name, *values in printed:
         said = told[name.lower()][2:]  # after the bar
         for k in range(4):
-            assert float(said[k].strip("*")) == float(values[k].strip("*")), name
+            assert said[k] == values[k] == "–" or float(said[k].strip("*")) == float(values[k].strip("*")), name
             assert said[k].startswith("**") == values[k].startswith("**")
         assert (said[4], said[5], said[6]) == (values[4], values[5], values[7])
 
