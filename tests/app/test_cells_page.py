@@ -119,7 +119,8 @@ def test_constraints_of_the_address_are_obeyed(app):
     assert any(
         "Drag a box over the cell. Of 1024 pixels, 128 solid and 9 void stay so." in c.value for c in test.caption
     )
-    command = next(c.value for c in test.code if "ipage_core" in c.value)
+    test.session_state["share_texts"] = True  # opens the folded part
+    command = next(c.value for c in test.run().code if "ipage_core" in c.value)
     assert "--finish" in command
     assert "--constrain=solid=1-32,15-18" in command
 

@@ -98,6 +98,7 @@ def test_regions_are_drawn_or_uploaded_and_what_cannot_be_is_one_sentence(page, 
     page.get_by_text("128 solid and 16 void stay so").wait_for()
     settled(page)
     assert "void=pixels:" in written.input_value()
+    page.get_by_text("Link and command line").click()
     page.get_by_text("void=pixels", exact=False).first.wait_for()  # the command line shows it as well
     page.get_by_role("button", name="Clear regions").click()
     page.get_by_text("0 solid and 0 void stay so").wait_for()

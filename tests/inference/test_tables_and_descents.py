@@ -59,7 +59,7 @@ def test_the_table_of_a_method_without_localization_has_one_stage():
     assert frame["surrogate1"].isna().all()
     assert frame["y1"].notna().all()
     assert result.final is result.posterior
-    assert list(result.to_frame()) == ["sample", "x₁", "x₂", "y", "hit"]
+    assert list(result.to_frame()) == ["sample", "x₁", "x₂", "y", "hit", "rests on"]
 
 
 def test_the_summary_counts_what_omega_said(found):
@@ -138,7 +138,7 @@ def test_levels_are_shown_by_name():
     method = Loaded("exact", Prior(task), lambda x: x.sum(1, keepdim=True), torch.device("cpu"))
     result = design(task, method, torch.tensor([1.5]), 5)
     assert set(result.to_frame()["k"]) <= {"red", "blue"}
-    assert list(result.to_frame()) == ["sample", "a", "k", "y", "y predicted", "hit"]
+    assert list(result.to_frame()) == ["sample", "a", "k", "y", "y predicted", "hit", "rests on"]
     assert result.verification.hit.all()
 
 

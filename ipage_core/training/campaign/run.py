@@ -114,7 +114,7 @@ class Campaign:
             where: ``workers`` and ``scheduler`` for Ω.
 
         Raises:
-            ValueError: the ledger belongs to another campaign.
+            ValueError: the ledger belongs to another campaign, or to an earlier version of the program.
         """
         about: dict[str, Any] = {
             "task": self.task.name,
@@ -124,6 +124,7 @@ class Campaign:
         about |= {"seed": self.seed, "start": self.start, "apart": self.apart}
         with opened(self.ledger, {"campaign": _finite(about)}) as ledger:
             self._steps, begun = ledger.steps, time.monotonic()
+            self._check_program(ledger)
             self._leave_out(ledger)
             if (step := ledger.open_step) is not None:
                 self._evaluate(ledger, step.x, tell, cancel, where)
@@ -193,6 +194,23 @@ class Campaign:
             raise ValueError(f"--start table: {self.task.name} has no stored rows; accepted: --start none")
         x, y = self.task.stored()
         return x.double(), y[:, : self.task.n_targets].double()
+
+    def _check_program(self, ledger: Ledger) -> None:
+        """Raise ValueError if results in the ledger are no longer among those of the task: Ω has changed since."""
+        results = [step for step in ledger.steps if step.y is not None]
+        if self.task.evaluated is None or not results:
+            return
+        x, y = self.task.evaluated()
+        width = (self.task.bounds[1] - self.task.bounds[0]).double()
+        for step in results:
+            fine = step.y.isfinite().all(1)  # type: ignore[union-attr]
+            here, result = step.x[fine], step.y[fine]  # type: ignore[index]
+            off = ((here[:, None] - x.double()) / width).abs().amax(-1).min(1) if len(x) else None
+            if len(here) and (off is None or bool((off.values > 1e-9).any()) or not y[off.indices].equal(result)):
+                raise ValueError(
+                    f"{self.ledger} has results of an earlier program: they are not among the rows of the program of "
+                    "now; accepted: another --out"
+                )
 
     def _leave_out(self, ledger: Ledger) -> None:
         """Remove the rows that this campaign evaluated before it was stopped from those of before the campaign."""

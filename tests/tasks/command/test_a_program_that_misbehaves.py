@@ -188,6 +188,17 @@ def test_shell_syntax_in_quotes_reaches_the_shell():
     assert cards.parse_command('sh -c "cat {in} > {out}"')[2] == "cat {in} > {out}"
 
 
+def test_a_campaign_does_not_go_on_with_another_program(capsys):
+    assert new(SUM % 0) == 0
+    words = ["campaign", "sum", "--target", "1", "--hits", "9", "--start", "none", "--batch", "1", "--out", "hits.csv"]
+    assert main([*words, "--budget", "3"]) == 0
+    assert main([*words, "--budget", "4"]) == 0  # the same program: it goes on
+    Path("sim.sh").write_text(SUM % 10)
+    capsys.readouterr()
+    assert main([*words, "--budget", "5"]) == 2
+    assert "has results of an earlier program" in capsys.readouterr().err
+
+
 def test_a_campaign_replaces_tables_of_designs_alone(capsys):
     new(SUM % 0)
     words = ["campaign", "sum", "--target", "1", "--hits", "1", "--budget", "3", "--out"]
