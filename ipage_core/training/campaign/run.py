@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from scipy.spatial import cKDTree
 from torch import Tensor
 
+from ipage_core.inference.neighbours import in_widths
 from ipage_core.problem import constraints
 from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task
@@ -28,6 +30,8 @@ from ipage_core.training.campaign.shipped import MANY, Proposals
 REMEMBERED, PRIOR = 20, 4.0
 """Number of predictions that estimate the doubt, and weight of its initial value 1 in predictions."""
 DOUBTS = (0.6, 4.0)
+SAME = 1e-9
+"""Largest distance, in widths of the box, between a design and its row."""
 MOST_BUDGET = 100_000
 
 
@@ -201,12 +205,12 @@ class Campaign:
         if self.task.evaluated is None or not results:
             return
         x, y = self.task.evaluated()
-        width = (self.task.bounds[1] - self.task.bounds[0]).double()
+        rows, m = cKDTree(in_widths(self.task, x).numpy()), self.task.n_targets
         for step in results:
-            fine = step.y.isfinite().all(1)  # type: ignore[union-attr]
-            here, result = step.x[fine], step.y[fine]  # type: ignore[index]
-            off = ((here[:, None] - x.double()) / width).abs().amax(-1).min(1) if len(x) else None
-            if len(here) and (off is None or bool((off.values > 1e-9).any()) or not y[off.indices].equal(result)):
+            assert step.y is not None
+            fine = step.y.isfinite().all(1)
+            off, nearest = rows.query(in_widths(self.task, step.x[fine]).numpy())  # no row: infinitely far
+            if (off > SAME).any() or not y[torch.from_numpy(nearest), :m].equal(step.y[fine, :m]):
                 raise ValueError(
                     f"{self.ledger} has results of an earlier program: they are not among the rows of the program of "
                     "now; accepted: another --out"
