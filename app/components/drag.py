@@ -27,19 +27,19 @@ export default function({ data, setTriggerValue }) {
     });
     return best;
   };
+  // Measured from where the drag began: while the page answers, the figure may be drawn anew or elsewhere.
   const tell = (event, done) => {
-    const figure = plot();
-    if (!figure) return;
-    const { across, up, xaxis, yaxis } = at(event, figure);
+    const { across, up, xaxis, yaxis } = held.from;
+    const to = [xaxis.p2d(across + event.clientX - held.x), yaxis.p2d(up + event.clientY - held.y)];
     held.told = performance.now();
-    setTriggerValue('pulled', [held.handle, xaxis.p2d(across), yaxis.p2d(up), done]);
+    setTriggerValue('pulled', [held.handle, ...to, done]);
   };
   const down = event => {
     const figure = event.target.closest?.('.js-plotly-plot');
     if (event.pointerType === 'touch' || event.button !== 0 || !figure || figure !== plot()) return;
     const handle = nearest(event, figure);
     if (handle === null) return;
-    held = { handle, told: 0 };
+    held = { handle, told: 0, from: at(event, figure), x: event.clientX, y: event.clientY };
     event.preventDefault();
     event.stopPropagation();
   };
