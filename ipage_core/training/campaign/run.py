@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
@@ -210,7 +211,7 @@ class Campaign:
             assert step.y is not None
             fine = step.y.isfinite().all(1)
             off, nearest = rows.query(in_widths(self.task, step.x[fine]).numpy())  # no row: infinitely far
-            if (off > SAME).any() or not y[torch.from_numpy(nearest), :m].equal(step.y[fine, :m]):
+            if np.any(off > SAME) or not y[torch.from_numpy(nearest), :m].equal(step.y[fine, :m]):
                 raise ValueError(
                     f"{self.ledger} has results of an earlier program: they are not among the rows of the program of "
                     "now; accepted: another --out"

@@ -71,5 +71,5 @@ def test_features_are_written_in_pixels_or_millimetres() -> None:
     assert parse_feature("0.6mm", 10, 32) == 2
     assert parse_feature("0.6 mm", 10, 64) == 4
     for bad in ("", "2cm", "-1mm", "6mm", "mm", "1.5"):
-        with pytest.raises(ValueError, match="the smallest feature .* is not understood|feature"):
+        with pytest.raises(ValueError, match="feature"):
             parse_feature(bad, 10, 32)
