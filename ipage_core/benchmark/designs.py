@@ -14,12 +14,10 @@ from torch import Tensor
 
 from ipage_core.benchmark import solutions
 from ipage_core.benchmark.rows import pack, unpack
-from ipage_core.benchmark.scope import ANALYTIC, Scope, loaded, targets
+from ipage_core.benchmark.scope import ANALYTIC, Scope, loaded
 from ipage_core.benchmark.solutions import KEY as KEY  # the rows are those of the solutions
-from ipage_core.benchmark.solutions import RUN
-from ipage_core.inference.pipeline import design
+from ipage_core.benchmark.solutions import designed, names
 from ipage_core.runtime.executor import Item, Result
-from ipage_core.tasks import TASKS
 
 
 def items(scope: Scope) -> list[Item]:
@@ -38,23 +36,11 @@ def alone(argument: dict[str, Any]) -> bool:
 
 def work(argument: dict[str, Any]) -> Result:
     """The designs of one run, packed."""
-    torch.set_num_threads(1)
     method = loaded(argument["task"], argument["method"], argument["models"])
-    y_star, n = targets(argument["task"], argument["protocol"], argument["n"], argument["part"])
-    seed = argument["seed"] + 1000 * (argument["part"] or 0)
-    made = design(
-        TASKS[argument["task"]],
-        method,
-        y_star,
-        n,
-        sampling=argument["sampling"],
-        seed=seed,
-        verify="none",
-        record_every=10_000,
-    )
-    binary = bool(((made.final == 0) | (made.final == 1)).all())
-    x = np.packbits(made.final.numpy().astype(bool), axis=1) if binary else made.final.double().numpy()
-    return {"x": pack(x, "u1" if binary else "<f8"), "n": len(x)}
+    x = designed(argument, method, "none").final
+    binary = bool(((x == 0) | (x == 1)).all())
+    raw = np.packbits(x.numpy().astype(bool), axis=1) if binary else x.double().numpy()
+    return {"x": pack(raw, "u1" if binary else "<f8"), "n": len(raw)}
 
 
 def unpacked(x: pd.Series[Any], d: int) -> Tensor:
@@ -76,10 +62,7 @@ def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
     for key, argument in items(scope):
         if key in results:
             raw = unpack(results[key]["x"], "u1").reshape(results[key]["n"], -1)
-            columns: dict[str, Any] = {name: argument[name] for name in RUN}
-            columns |= {name: np.int16(argument[name]) for name in ("seed", "training_seed")}
-            columns["weights"] = argument["weights"]
-            columns["sample"] = np.arange(len(raw), dtype=np.int16) + np.int16(argument["part"] or 0)
+            columns = names(argument, len(raw))
             columns["x"] = [one.tobytes() for one in raw]
             parts.append(pd.DataFrame(columns))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()

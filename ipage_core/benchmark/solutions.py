@@ -14,8 +14,9 @@ from torch import Tensor
 from ipage_core.benchmark.rows import pack, rounded, unpack
 from ipage_core.benchmark.scope import COSTLY, Scope, loaded, targets, there
 from ipage_core.inference.lookup import Lookup
-from ipage_core.inference.methods import METHODS, load
+from ipage_core.inference.methods import METHODS, Loaded, load
 from ipage_core.inference.pipeline import design
+from ipage_core.inference.solutions import Solutions
 from ipage_core.networks.store import ModelUnavailable
 from ipage_core.problem.task import Task
 from ipage_core.runtime.executor import Item, Result
@@ -80,16 +81,12 @@ def alone(argument: dict[str, Any]) -> bool:
     return bool(argument["dft"])
 
 
-def work(argument: dict[str, Any]) -> Result:
-    """Run once; store y − y* by Ω, or by a surrogate if Ω did not run."""
+def designed(argument: dict[str, Any], method: Loaded, verify: str) -> Solutions:
+    """The designs of one run, or of one part of it; ``verify`` as in :func:`ipage_core.inference.pipeline.design`."""
     torch.set_num_threads(1)
-    task = TASKS[argument["task"]]
-    method = loaded(task.name, argument["method"], argument["models"])
-    y_star, n = targets(task.name, argument["protocol"], argument["n"], argument["part"])
-    by_dft = BY_DFT if argument["models"] is None else BY_DFT_AGAIN
-    verify = "all" if task.verifies_by_default else str(by_dft) if argument["dft"] else "none"
-    solutions = design(
-        task,
+    y_star, n = targets(argument["task"], argument["protocol"], argument["n"], argument["part"])
+    return design(
+        TASKS[argument["task"]],
         method,
         y_star,
         n,
@@ -98,6 +95,24 @@ def work(argument: dict[str, Any]) -> Result:
         verify=verify,
         record_every=10_000,
     )
+
+
+def names(argument: dict[str, Any], n: int) -> dict[str, Any]:
+    """The columns ``KEY`` and ``weights`` of the n rows of one run, or of one part of it."""
+    columns: dict[str, Any] = {name: argument[name] for name in ("task", "method", "sampling", "protocol")}
+    columns |= {name: np.int16(argument[name]) for name in ("seed", "training_seed")}
+    columns["weights"] = argument["weights"]
+    columns["sample"] = np.arange(n, dtype=np.int16) + np.int16(argument["part"] or 0)
+    return columns
+
+
+def work(argument: dict[str, Any]) -> Result:
+    """Run once; store y − y* by Ω, or by a surrogate if Ω did not run."""
+    task = TASKS[argument["task"]]
+    by_dft = BY_DFT if argument["models"] is None else BY_DFT_AGAIN
+    verify = "all" if task.verifies_by_default else str(by_dft) if argument["dft"] else "none"
+    method = loaded(task.name, argument["method"], argument["models"])
+    solutions = designed(argument, method, verify)
     by_omega = (
         solutions.verification.y[:, 0].isfinite() if not task.verifies_by_default else torch.ones(len(solutions.final))
     )
@@ -153,10 +168,7 @@ def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
         off = rounded(unpack(one["off"], "<f4", task.n_targets))
         y_star, n = targets(task.name, argument["protocol"], argument["n"], argument["part"])
         y_star = y_star.repeat_interleave(n, 0)
-        columns: dict[str, Any] = {name: argument[name] for name in ("task", "method", "sampling", "protocol")}
-        columns |= {name: np.int16(argument[name]) for name in ("seed", "training_seed")}
-        columns["weights"] = argument["weights"]
-        columns["sample"] = np.arange(len(off), dtype=np.int16) + np.int16(argument["part"] or 0)
+        columns = names(argument, len(off))
         columns |= {f"target{j + 1}": column.astype(np.float32) for j, column in enumerate(y_star.numpy().T)}
         by_omega = unpack(one["by_omega"], "u1") > 0
         own_judge = METHODS[argument["method"]].surrogate is not None

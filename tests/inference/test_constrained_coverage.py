@@ -10,7 +10,6 @@ import torch
 
 import ipage_core as ipage
 from ipage_core.cli.main import main
-from ipage_core.inference import coverage as core
 from ipage_core.inference.target_set import coverage_of, obeying
 from ipage_core.problem import constraints
 from ipage_core.problem.request import DesignRequest
@@ -23,17 +22,7 @@ SINE = TASKS["sinewave"]
 ONE = torch.tensor([1.0], dtype=torch.float64)
 
 
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    """Few starts, and no trained networks."""
-    import ipage_core.inference.methods
-
-    def load(task, method, device="cpu", root=None, models=None):
-        return stand_ins.load(task if isinstance(task, str) else task.name, method)
-
-    monkeypatch.setattr(ipage_core.inference.methods, "load", load)
-    monkeypatch.setattr(core, "LOOKED_AT", 200)
-    monkeypatch.setattr(core, "HELD_OUT", 100)
+pytestmark = pytest.mark.usefixtures("quick_coverage")
 
 
 RING = Task.from_function(

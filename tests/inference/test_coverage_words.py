@@ -24,17 +24,7 @@ from tests.support import stand_ins
 SINE = TASKS["sinewave"]
 
 
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    """Few starts, and no trained networks."""
-    import ipage_core.inference.methods
-
-    def load(task, method, device="cpu", root=None, models=None):
-        return stand_ins.load(task if isinstance(task, str) else task.name, method)
-
-    monkeypatch.setattr(ipage_core.inference.methods, "load", load)
-    monkeypatch.setattr(core, "LOOKED_AT", 200)
-    monkeypatch.setattr(core, "HELD_OUT", 100)
+pytestmark = pytest.mark.usefixtures("quick_coverage")
 
 
 def run(name="sinewave", n=20, **more):

@@ -9,7 +9,7 @@ from typing import Any
 
 from ipage_core.problem.goal import expression
 from ipage_core.problem.names import find
-from ipage_core.problem.options import Options
+from ipage_core.problem.options import USUAL, Options
 from ipage_core.problem.target import Target
 from ipage_core.problem.watch import watched
 from ipage_core.runtime.executor import Progress
@@ -23,20 +23,15 @@ QUIET = 3.0
 """Seconds before a run reports its progress."""
 OWN: dict[str, Any] = {"mesh": "pixel", "side": 32, "feature": "2", "cell_mm": 10.0, "starts": "nearest,noise,motif"}
 """Options that the solver takes, with their defaults."""
-OF_THE_NETWORKS: dict[str, Any] = {
-    "targets": None,
-    "method": None,
-    "model": None,
-    "sampling": "maximin",
-    "omega_evals": 0,
-    "finish": False,
-    "seed_design": None,
-    "optimizer": "lm",
-    "steps": None,
-    "spread": "off",
-    "fill": None,
-    "to_measure": None,
+OF_THE_NETWORKS = {
     "tolerance": 1.0,
+    **{
+        name: USUAL[name]
+        for name in (
+            *("targets", "method", "model", "sampling", "omega_evals", "finish", "seed_design", "optimizer", "steps"),
+            *("spread", "fill", "to_measure"),
+        )
+    },
 }
 """Options, with their defaults, that have no meaning where the operator itself is descended."""
 
