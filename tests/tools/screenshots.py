@@ -40,7 +40,7 @@ VIEWS = {
     "arm-guess": "?view=Guess&task=robotic_arm",
     "sinewave-coverage": "?view=Coverage&n=50",
     "sinewave-paper": "?method=ipage-paper",
-    "cells": "cells?n=8",
+    "cells": "cells?n=16",
     **{f"learn-{k}": f"learn?step={k}" for k in range(1, 11)},
     "compare": "compare",
     "compare-four": "compare?task=robotic_arm&runs=ipage~maximin~0,ipage~lhs~0,inn~srs~1,prior-lm~maximin~0",
