@@ -7,7 +7,6 @@ import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from tests.support.browser import AT_REST, ROOT, settled, steady
@@ -16,14 +15,8 @@ pytestmark = pytest.mark.skipif(
     not (ROOT / "pretrained/crystal/inn.safetensors").exists(), reason="no trained network of crystals"
 )
 
-FIGURE = "document.querySelector('.st-key-animation .js-plotly-plot')"
 HEADLINE = "[...document.querySelectorAll('h4')].map(h => h.innerText).find(t => t.includes(' design'))"
 RUN = "() => document.querySelector('.st-key-animation .js-plotly-plot')?._fullLayout?.meta?.run"
-GAPS = f"""() => [...{FIGURE}.querySelectorAll('.subplot.xy .scatterlayer .trace')]
-    .map(trace => [...trace.querySelectorAll('path.point')])
-    .filter(points => points.length === 25)
-    .flatMap(points => points.map(p => Number((p.getAttribute('transform') ?? '').match(/[-.0-9]+/))))"""
-"""Horizontal pixels of the 25 moving cells and of their starts; other traces have more points, or fewer."""
 ROW, HEAD = 35, 35
 """Height in pixels of a table's row, and of its header."""
 
@@ -49,26 +42,6 @@ def download(page, name):
     with page.expect_download() as found:
         page.get_by_role("button", name=name).click()
     return Path(found.value.path()).read_bytes()
-
-
-def test_the_animation_draws_cells_to_the_target_line(page):
-    page.evaluate(
-        f"""() => {{
-            {FIGURE}.seen = [];
-            {FIGURE}.on('plotly_animatingframe', e => {FIGURE}.seen.push([e.name, ({GAPS})()]));
-        }}"""
-    )
-    page.locator(".updatemenu-button", has_text="Fast").first.click()
-    page.wait_for_function(
-        f"() => {FIGURE}?._fullLayout && {FIGURE}._fullLayout._currentFrame ==="
-        f" {FIGURE}._fullLayout.sliders[0].steps.at(-1).args[0][0]"
-    )
-    page.wait_for_timeout(700)  # the last transition
-    seen = page.evaluate(f"() => {FIGURE}.seen")
-    assert [name for name, _ in seen][:3] == ["latent z", "posterior", "step 1"]
-    before, after = np.array(seen[2][1]), np.array(page.evaluate(GAPS))  # a frame is announced before it is drawn
-    assert len(before) == len(after)
-    assert np.abs(after - before).max() > 5
 
 
 def test_constraints_a_cif_of_one_s_own_and_ranking(page):

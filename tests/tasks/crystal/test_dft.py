@@ -38,11 +38,11 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def solved(cache):
-    """Reference, two of its images (axes permuted, angles flipped), the cubic crystal: once, in another process."""
+    """Reference, one of its images (axes permuted, angles flipped), the cubic crystal: once, in another process."""
     told = []
-    images = lattices.images(REFERENCE)
-    results = dft.gaps([REFERENCE, images[7], images[22], CUBIC], workers=1, progress=told.append)
-    assert [p.done for p in told] == list(range(5))
+    image = lattices.images(REFERENCE)[22]
+    results = dft.gaps([REFERENCE, image, CUBIC], workers=1, progress=told.append)
+    assert [p.done for p in told] == list(range(4))
     return results
 
 
@@ -75,19 +75,18 @@ def pretended(monkeypatch):
 def test_reference_lattice_and_cubic_crystal(solved):
     """Within 1 meV of two other builds with the same operator."""
     assert solved[0]["gap"] == pytest.approx(0.9605, abs=1e-3)
-    assert solved[3]["gap"] == pytest.approx(1.8845, abs=1e-3)
+    assert solved[2]["gap"] == pytest.approx(1.8845, abs=1e-3)
     # R to Γ, as in the literature: SrTiO₃ is an indirect semiconductor.
-    assert solved[3]["vbm"] == [0.5, 0.5, 0.5]
-    assert solved[3]["cbm"] == [0, 0, 0]
-    assert solved[3]["direct"] > solved[3]["gap"]
+    assert solved[2]["vbm"] == [0.5, 0.5, 0.5]
+    assert solved[2]["cbm"] == [0, 0, 0]
+    assert solved[2]["direct"] > solved[2]["gap"]
     assert {r["occupations"] for r in solved} == {"fixed-uniform"}
 
 
 @marked
 def test_permuted_axes_and_flipped_angles_are_the_same_crystal(solved):
-    for image in solved[1:3]:
-        for name in ("gap", "direct", "energy"):
-            assert image[name] == pytest.approx(solved[0][name], abs=1e-3)
+    for name in ("gap", "direct", "energy"):
+        assert solved[1][name] == pytest.approx(solved[0][name], abs=1e-3)
 
 
 @marked
@@ -110,7 +109,7 @@ def test_a_known_lattice_is_not_computed_again(solved, cache, monkeypatch):
     monkeypatch.setattr(dft, "computed", fail)
     assert dft.gap(REFERENCE) == solved[0]
     told = []
-    assert dft.gaps([CUBIC, REFERENCE], workers=0, progress=told.append) == [solved[3], solved[0]]
+    assert dft.gaps([CUBIC, REFERENCE], workers=0, progress=told.append) == [solved[2], solved[0]]
     assert [(p.done, p.total) for p in told] == [(2, 2)]
     for changed in ({"settings": FINER}, {"cache": False}):
         with pytest.raises(AssertionError, match="second SCF"):
@@ -124,7 +123,7 @@ def test_an_scf_that_does_not_converge_is_a_marked_result(cache):
     result = dft.gap(REFERENCE, dft.STANDARD._replace(maxiter=1))
     assert set(result) == {"fail", "cpu_s"}
     assert "did not converge in 1 steps, nor with Fermi–Dirac smearing" in result["fail"]
-    assert len(list(cache.glob("*.json"))) <= 4, "a failure was kept"
+    assert len(list(cache.glob("*.json"))) <= 3, "a failure was kept"
 
 
 @marked

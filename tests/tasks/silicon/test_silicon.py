@@ -172,7 +172,7 @@ class TestReal:
 
     def test_turned_strains_have_the_same_gap(self):
         """≤ 0.1 meV, at settings that are cheap and keep the symmetry as the standard ones do."""
-        results = [operator.bands(x, COARSE) for x in symmetry.images(STRAIN)[[0, 6, 13, 20]]]
+        results = [operator.bands(x, COARSE) for x in symmetry.images(STRAIN)[[0, 6, 13]]]
         assert not any("fail" in result for result in results)
         for name in ("gap", "direct", "energy"):
             assert np.ptp([result[name] for result in results]) < 1e-4
