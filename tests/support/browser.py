@@ -7,6 +7,7 @@ import sys
 import time
 import urllib.request
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -112,6 +113,8 @@ class Watched:
         self.page.set_viewport_size({"width": width, "height": height})
         self.page.emulate_media(color_scheme=theme, reduced_motion=motion)
         self.page.set_default_timeout(TIMEOUT)
+        # By default Playwright looks at each frame, so the browser draws all the time that a test waits.
+        self.page.wait_for_function = partial(self.page.wait_for_function, polling=50)
         self.page.on("console", lambda m: self._console(m, missing))
         self.page.on("pageerror", lambda e: self.errors.append(str(e)))
         self.page.on("request", self._request)
