@@ -6,10 +6,15 @@ from urllib.parse import parse_qs, urlparse
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import pdist
 
+from app.components.words import number
 from app.lessons import computations as lessons
 from app.lessons.tour import STEPS
+from app.state import runs
+from ipage_core.benchmark.references import reference
 from ipage_core.inference.methods import METHODS
+from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks import TASKS
 from tests.support.pages import open_page
 
@@ -27,6 +32,95 @@ def drawn(test):
     return json.loads(test.get("plotly_chart")[0].proto.spec)
 
 
+def omega(x):
+    """The sine wave of x (n, 2) → (n,)."""
+    return np.sin(3 * np.pi * x[:, 0]) + np.cos(3 * np.pi * x[:, 1])
+
+
+def right_many(said, data):
+    np.testing.assert_allclose(data["y"], omega(data[["x₁", "x₂"]].to_numpy()), atol=1e-6)
+    hits = int((data["y"] - 1.2).abs().le(0.02).sum())
+    assert said == f"{hits} of 1,000 designs drawn at random have y = 1.2 ± 0.02: {hits / 10:.1f} %."
+
+
+def right_latent(said, data):
+    z1, z2, x1, x2, y = (float(v) for v in re.findall(r"-?\d+\.\d+", said))
+    assert (z1, z2) == (0.5, 0.5)
+    assert omega(np.array([[x1, x2]]))[0] == pytest.approx(y, abs=0.02)
+    assert len(data) == 300
+
+
+def right_posterior(said, data):
+    off = omega(data[["x₁", "x₂"]].to_numpy()) - 1.2
+    np.testing.assert_allclose(data["Ω(x) − y*"], off, atol=1e-5)
+    assert said.startswith(f"{100 * (np.abs(off) <= 0.02).mean():.0f} % of {len(data)} posterior samples are within")
+    assert said.endswith(f"the mean of (Ω(x) − y*)² is {number(np.square(off).mean())}.")
+
+
+def right_eyes(said, data):
+    off = omega(data[["x₁", "x₂"]].to_numpy()) - 1.2
+    assert f"{number(np.median(np.abs(off)))} by Ω." in said
+    assert f"is {number(data['f(x) − y*'].abs().median())} by this network" in said
+    assert said.endswith(f"Median step: {number(np.median(np.linalg.norm(data[['step₁', 'step₂']], axis=1)))}.")
+
+
+def right_spaces(said, data):
+    least = {name: pdist(data[[f"{name} Φ(z₁)", f"{name} Φ(z₂)"]]).min() for name in ("SRS", "LHS", "maximin")}
+    assert said.endswith("for seed 0: " + ", ".join(f"{name} {least[name]:.3f}" for name in least) + ".")
+
+
+def right_descent(said, data):
+    path, _, _ = lessons.descent(1.2, 200, "lm", 12)
+    by_omega = np.median(np.square([omega(x) - 1.2 for x in path]), axis=1)
+    np.testing.assert_allclose(data["by Ω"], by_omega, rtol=0.05, atol=1e-9)
+    row = data.iloc[2]
+    values = f"{number(row['median error² by f'])} by f and {number(row['by Ω'])} by Ω"
+    assert said == f"After 2 of {len(data) - 1} steps the median squared error is {values}."
+
+
+def right_starts(said, data):
+    for name in ("iPage", "Random start (control)"):
+        moved, off = data[f"way, {name}"], data[f"error², {name}"]
+        values = f"mean error² {number(off.mean())}, median {number(off.median())}."
+        assert f"**{name}**: median distance moved {number(moved.median())} widths of the box, {values}" in said
+
+
+def right_believed(said, data):
+    by_f, by_omega = (int((data[name] <= 0.002).sum()) for name in ("|f(x) − y*|", "|Ω(x) − y*|"))
+    assert said.startswith(f"By f, {by_f} of 200 designs are within ±0.002; by Ω, {by_omega}. Ω ran {len(data)} times")
+
+
+def right_corrected(said, data):
+    medians = ", ".join(f"K = {k}: {number(data[f'error², K = {k}'].median())}" for k in (0, 1))
+    assert said == f"Median squared error by Ω: {medians}. In all, Ω ran {2 * len(data)} times, with the final check."
+
+
+def right_covered(said, data):
+    run = runs.of(DesignRequest.of(TASKS["sinewave"], 1.2, method="ipage", n=100))
+    truth = reference("sinewave", 4000)
+    distance = truth.distance(run.x[-1][run.hit].astype(float))
+    assert said.startswith(f"{run.hit.sum()} designs for y* = 1.2, as drawn.")
+    share = float(re.search(r"Of all solutions, ([\d.]+) % have", said).group(1))
+    within = float(re.search(r"within ([\d.]+) box widths", said).group(1))
+    assert share == pytest.approx(100 * truth.area[distance <= within].sum(), abs=0.1)
+    assert f"The farthest solution is {distance.max():.3f} box widths" in said
+
+
+RIGHT = (
+    right_many,
+    right_latent,
+    right_posterior,
+    right_eyes,
+    right_spaces,
+    right_descent,
+    right_starts,
+    right_believed,
+    right_corrected,
+    right_covered,
+)
+"""For each step, (its sentence, the data of its figure) → whether the sentence is true of them."""
+
+
 @pytest.mark.parametrize("step", range(1, len(STEPS) + 1))
 def test_every_step_has_a_figure_a_question_and_a_way_to_explore(tour, step):
     test = tour(step)
@@ -41,6 +135,7 @@ def test_every_step_has_a_figure_a_question_and_a_way_to_explore(tour, step):
     assert asked["task"][0] in TASKS
     assert asked["method"][0] in METHODS
     assert asked["view"][0] in ("Localization", "Posterior", "Latent design", "Coverage", "Compare")
+    RIGHT[step - 1](told(test), test.dataframe[0].value)
 
 
 def test_a_prediction_is_judged_and_the_answer_opens(tour):
