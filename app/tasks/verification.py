@@ -38,6 +38,17 @@ class Operator:
 SRTIO3 = Operator(jobs.GAPS, "ipage_core.tasks.crystal.dft:cached", jobs.SECONDS)
 
 
+def unavailable() -> str:
+    """Why DFT cannot run for this server, or nothing."""
+    if jobs.scheduler_of_server():
+        return ""
+    try:
+        dft.require()
+    except dft.DFTUnavailable as error:
+        return str(error)
+    return ""
+
+
 def verdicts(run: Run, x: np.ndarray) -> list[str]:
     """The DFT verdict on each design (n, d) of a run, in a word or two."""
     under_way = {lattice for job in jobs.queue().about(x) for lattice in job.lattices}
@@ -55,11 +66,8 @@ def verdicts(run: Run, x: np.ndarray) -> list[str]:
 def ask(run: Run, x: np.ndarray, wanted: list[int], ticked: bool, operator: Operator) -> None:
     """The button for the samples ``wanted`` of designs x (n, d), and the state of this session's jobs."""
     scheduler = jobs.scheduler_of_server()
-    try:
-        if not scheduler:
-            dft.require()
-    except dft.DFTUnavailable as error:
-        st.info(f"Not verified, and cannot be here. {error}", icon=":material/science_off:")
+    if missing := unavailable():
+        st.info(f"Not verified, and cannot be here. {missing}", icon=":material/science_off:")
         return
     mine: list[jobs.Job] = st.session_state.setdefault("dft_jobs", [])
     mine += [job for job in jobs.queue().about(x) if job not in mine]
@@ -85,10 +93,10 @@ def ask(run: Run, x: np.ndarray, wanted: list[int], ticked: bool, operator: Oper
         st.caption(f"DFT runs on the Dask cluster at {plain(scheduler)}.")
     classroom.note(f"DFT verifies {classroom.DFT} crystals a visitor in this classroom; {classroom.dft_left()} left.")
     active = [job.active for job in mine]
-    st.fragment(_progress, run_every=1.0 if any(active) else None)(mine, active)
+    st.fragment(follow, run_every=1.0 if any(active) else None)(mine, active)
 
 
-def _progress(mine: list[jobs.Job], before: list[bool]) -> None:
+def follow(mine: list[jobs.Job], before: list[bool]) -> None:
     """Progress, polled while a job is active; the page, which knew the jobs ``before``, reruns when one ends."""
     jobs.queue().poll()
     for job in mine:

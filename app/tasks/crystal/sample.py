@@ -14,7 +14,7 @@ from app.figures.playback import Size
 from app.figures.run import Run
 from app.state.inspection import inspect
 from app.tasks.candidates import half_widths, show_heading
-from app.tasks.crystal import cell_figure
+from app.tasks.crystal import band_panel, cell_figure
 from app.tasks.crystal import figure as drawn
 from app.tasks.crystal.candidates import GROWN
 from app.tasks.verification import counted
@@ -22,9 +22,6 @@ from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks.crystal.box import HELD_IONS
 from ipage_core.tasks.crystal.geometry import SYMPREC, geometry
 from ipage_core.tasks.crystal.strain import ATOMS, FILM_ENERGY
-
-SAME = 1e-3
-"""Tolerance [eV]: a gap that equals the least direct gap within it counts as direct."""
 
 
 def show_cell(
@@ -51,6 +48,8 @@ def show_cell(
     st.caption(f"Drag to turn. On the right, at the same scale, {other}.")
     if beside is not None:
         st.dataframe(compared(run, ranked, [sample, beside]), hide_index=True)
+    with st.expander("Band structure by DFT", icon=":material/ssid_chart:"):
+        band_panel.show(run, sample, dark, size)
     with st.expander("Step by step, and the nearest training pairs", icon=":material/footprint:"):
         inspector.show_details(run, sample, seen)
 
@@ -69,11 +68,6 @@ def compared(run: Run, ranked: pd.DataFrame, samples: list[int]) -> pd.DataFrame
     return pd.DataFrame(columns)
 
 
-def gap_type(gap: float, direct: float) -> str:
-    """'direct' or 'indirect', from a gap and the least direct gap [eV]."""
-    return "direct" if direct - gap < SAME else "indirect"
-
-
 def _figures(run: Run, row: pd.Series, sample: int, nearest: float) -> list[Figure]:
     """The key numbers of one cell."""
     gap, direct, energy = run.achieved[sample]
@@ -83,7 +77,7 @@ def _figures(run: Run, row: pd.Series, sample: int, nearest: float) -> list[Figu
     else:
         figures = [Figure("PBE gap by DFT", "not verified", f"{target_note}; {HELD_IONS}")]
     said = (gap, direct) if run.verified[sample] else (row["gap"], row["direct"])
-    kind = Figure("Gap type", gap_type(*said), f"least direct gap {said[1]:.3f} eV; by {_by(run, sample)}")
+    kind = Figure("Gap type", band_panel.gap_type(*said), f"least direct gap {said[1]:.3f} eV; by {_by(run, sample)}")
     half = half_widths(run.task, run.x[-1])[sample]
     spread = f"± {half:.4f} holds about 90 % of DFT gaps; unrelaxed" if half == half else "unrelaxed"
     figures.append(Figure("PBE gap by surrogates", f"{row['gap']:.4f} eV", spread))

@@ -64,7 +64,7 @@ class DFTUnavailable(ValueError):
 
 
 class Settings(NamedTuple):
-    """Settings that may differ between calculations; :func:`solve` fixes all others."""
+    """Settings that may differ between calculations; :func:`ground_state` fixes all others."""
 
     mesh: int = 4
     """k-points per axis, Γ included."""
@@ -219,7 +219,30 @@ def gpaw_version() -> str:
         return "unknown"
 
 
-def computed(lattice: NDArray[np.float64], settings: Settings) -> Result:
+def solve(lattice: NDArray[np.float64], settings: Settings, occupations: str) -> Result:
+    """One SCF calculation with GPAW → a result with its eigenvalues."""
+    calculator, energy = ground_state(lattice, settings, occupations)
+    k = calculator.get_ibz_k_points()
+    bands = np.array([calculator.get_eigenvalues(kpt=i)[VALENCE - 1 : VALENCE + 1] for i in range(len(k))])
+    if not (np.isfinite(bands).all() and np.isfinite(energy)):
+        raise FloatingPointError("the eigenvalues are not finite")
+    valence, conduction = bands.T
+    return {
+        "gap": round(float(conduction.min() - valence.max()), 5),
+        "direct": round(float((conduction - valence).min()), 5),
+        "vbm": k[valence.argmax()].round(4).tolist(),
+        "cbm": k[conduction.argmin()].round(4).tolist(),
+        "energy": round(energy, 6),
+        "iterations": int(calculator.get_number_of_iterations()),
+        "edges": bands.T.round(4).tolist(),
+    }
+
+
+Solver = Callable[[NDArray[np.float64], Settings, str], Result]
+"""Lattice (6,), settings, occupations → a result without ``occupations`` and ``cpu_s``."""
+
+
+def computed(lattice: NDArray[np.float64], settings: Settings, solver: Solver = solve) -> Result:
     """Compute one lattice; retry with Fermi–Dirac smearing if the first SCF does not converge."""
     from gpaw import KohnShamConvergenceError
 
@@ -227,7 +250,7 @@ def computed(lattice: NDArray[np.float64], settings: Settings) -> Result:
     # Near a closing gap the SCF may jump between orderings of the bands; slight smearing stabilizes it.
     for occupations in () if fail else OCCUPATIONS:
         try:
-            solved = solve(lattice, settings, occupations)
+            solved = solver(lattice, settings, occupations)
             return {**solved, "occupations": occupations, "cpu_s": round(time.process_time() - begun, 2)}
         except KohnShamConvergenceError:
             fail = (
@@ -239,8 +262,8 @@ def computed(lattice: NDArray[np.float64], settings: Settings) -> Result:
     return {"fail": fail, "cpu_s": round(time.process_time() - begun, 2)}
 
 
-def solve(lattice: NDArray[np.float64], settings: Settings, occupations: str) -> Result:
-    """One SCF calculation with GPAW → a result with its eigenvalues."""
+def ground_state(lattice: NDArray[np.float64], settings: Settings, occupations: str) -> tuple[Any, float]:
+    """A converged SCF calculation: GPAW's calculator, and the energy [eV per cell]."""
     from ase import Atoms
     from ase.geometry import cellpar_to_cell
     from gpaw import GPAW
@@ -259,21 +282,7 @@ def solve(lattice: NDArray[np.float64], settings: Settings, occupations: str) ->
         txt=None,
         convergence={"density": 1e-3, "eigenstates": 1e-5, "energy": 1e-3, "bands": VALENCE + 1},
     )
-    energy = float(atoms.get_potential_energy())
-    k = atoms.calc.get_ibz_k_points()
-    bands = np.array([atoms.calc.get_eigenvalues(kpt=i)[VALENCE - 1 : VALENCE + 1] for i in range(len(k))])
-    if not (np.isfinite(bands).all() and np.isfinite(energy)):
-        raise FloatingPointError("the eigenvalues are not finite")
-    valence, conduction = bands.T
-    return {
-        "gap": round(float(conduction.min() - valence.max()), 5),
-        "direct": round(float((conduction - valence).min()), 5),
-        "vbm": k[valence.argmax()].round(4).tolist(),
-        "cbm": k[conduction.argmin()].round(4).tolist(),
-        "energy": round(energy, 6),
-        "iterations": int(atoms.calc.get_number_of_iterations()),
-        "edges": bands.T.round(4).tolist(),
-    }
+    return atoms.calc, float(atoms.get_potential_energy())
 
 
 def _impossible(lattice: NDArray[np.float64]) -> str | None:
