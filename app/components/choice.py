@@ -55,8 +55,8 @@ def clicked(chart: str) -> None:
             return
 
 
-def picked(table: str) -> None:
-    """Callback of the table: rows follow the order of the ids."""
+def picked(table: str, samples: list[int] | None = None) -> None:
+    """Callback of the table; ``samples``: the ids of its rows, by default 0, 1, …"""
     rows = st.session_state[table].selection.rows
     if rows:
-        st.session_state[KEY] = int(rows[0])
+        st.session_state[KEY] = int(rows[0] if samples is None else samples[rows[0]])

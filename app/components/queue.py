@@ -216,16 +216,3 @@ def _card(training: Training) -> None:
         st.html(cards(figures))
     if rows:
         st.dataframe(pd.DataFrame(rows), hide_index=True)
-    if any("error_per_spread" in load for load in _tested(training)):
-        ratio = max(max(load["error_per_spread"]) for load in _tested(training) if "error_per_spread" in load)
-        st.caption(f"On held-out rows errors are {ratio:.2g} times the surrogates' spread (root mean squares).")
-
-
-def _tested(training: Training) -> list[dict[str, Any]]:
-    held_out = []
-    for model in training.models:
-        try:
-            held_out.append(load_card(training.task, model, folder=Path(training.out)).get("held_out", {}))
-        except ModelUnavailable:
-            continue
-    return held_out

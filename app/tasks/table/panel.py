@@ -74,10 +74,20 @@ def row_advice(final: pd.DataFrame) -> str:
     return f"**{named} closer to the target** than most of these candidates can be expected to come."
 
 
+RANKED = (
+    "The most trustworthy candidate comes first: its measurement is expected to come closest to the target. **Expected "
+    "miss** is that distance in tolerances, root mean square over properties and over measurements to come."
+)
+
+
 def table(run: Run) -> pd.DataFrame:
-    """One row per candidate: prediction, interval for 90 % of measurements, nearest measured row."""
+    """One row per candidate: prediction, interval for 90 % of measurements, nearest measured row; the surest first."""
     task, final = TASKS[run.task], run.final
+    if "expected_misfit" in final:
+        final = final.sort_values("expected_misfit", kind="stable", ignore_index=True)
     columns: dict[str, Any] = {"sample": final["sample"]}
+    if "expected_misfit" in final:
+        columns["expected miss"] = final["expected_misfit"]
     for j, name in enumerate(y_names(task), start=1):
         columns |= {f"{name}*": final[f"target{j}"], f"{name} predicted": final[f"surrogate{j}"]}
         if f"low{j}" in final:
@@ -93,6 +103,7 @@ def table(run: Run) -> pd.DataFrame:
 def _columns(run: Run, names: list[str]) -> dict[str, Any]:
     task = TASKS[run.task]
     help_texts = {"distance": "to the nearest measured row, in box widths"}
+    help_texts["expected miss"] = RANKED.replace("**", "")
     help_texts |= {"nearest row": "its number in its file; the first row below the header is 1"}
     for label, name in zip(task.property_labels, y_names(task), strict=True):
         help_texts |= {f"{name}*": f"target, {label}", f"{name} predicted": f"{label}, mean of the surrogates"}
@@ -107,7 +118,7 @@ def _columns(run: Run, names: list[str]) -> dict[str, Any]:
         heads |= {f"{name}, 90 %": f"{called}, interval{unit}"}
         heads |= {f"{name} of nearest row": f"{called} of nearest row{unit}"}
     help_texts |= {"rests on": "a predicted interval, a prediction alone, or a measured row that it equals"}
-    forms = {"nearest row": "%d", "sample": "%d", "distance": "%.3f"}
+    forms = {"nearest row": "%d", "sample": "%d", "distance": "%.3f", "expected miss": "%.3g"}
     words = {name for name, variable in zip(x_names(task), task.variables, strict=True) if variable.kind == "category"}
     words |= {"rests on", *(f"{name}, 90 %" for name in y_names(task))}
     return {
@@ -236,15 +247,11 @@ def _key_figures(run: Run) -> list[Figure]:
     s, final = run.summary, run.final
     names = [f"y{j + 1}" for j in range(len(run.y_star))]
     figures = [Figure("Verified", "none", "there is no Ω: measure or simulate these designs")]
-    figures += [
-        Figure(
-            f"Spread{'' if len(names) == 1 else f', {name}'}",
-            number(float(final[f"spread{name[1:]}"].median())),
-            "median standard deviation of the surrogate",
-        )
-        for name in names
-        if final[f"spread{name[1:]}"].notna().any()
-    ]
+    for j, name in enumerate(names, start=1):
+        if f"low{j}" in final and final[f"low{j}"].notna().any():
+            half = float((final[f"high{j}"] - final[f"low{j}"]).median() / 2)
+            meaning = "median half width of the intervals that hold about 90 % of measurements"
+            figures.append(Figure(f"±{'' if len(names) == 1 else f', {name}'}", number(half), meaning))
     far = "median distance, in box widths"
     figures.append(Figure("Nearest measured row", number(float(final["nearest_distance"].median())), far))
     if run.localizes:
@@ -290,10 +297,12 @@ class TablePanel(TaskPanel):
             height=340,
             column_config=_columns(run, list(shown.columns)),
             key="designs",
-            on_select=lambda: picked("designs"),
+            on_select=partial(picked, "designs", shown["sample"].astype(int).tolist()),
             selection_mode="single-row",
             placeholder="–",
         )
+        if "expected miss" in shown:
+            st.caption(RANKED)
         _to_measure(request, run)
         if lattice(TASKS[run.task]) is not None:
             structures.ask(TASKS[run.task], run.final, f"all {run.n} cells", run.task)
