@@ -125,7 +125,8 @@ def _label(name: str) -> str:
 def _show(seen: Symmetry) -> None:
     """The symmetry in a sentence."""
     alike = f"{seen.images} images of each strain are the same crystal" if seen.images > 1 else "no strain has an image"
-    text = f"**{plain(seen.formula)}**, {seen.atoms} atoms, space group {plain(seen.space_group)}: {alike}."
+    atoms = "1 atom" if seen.atoms == 1 else f"{seen.atoms} atoms"
+    text = f"**{plain(seen.formula)}**, {atoms}, space group {plain(seen.space_group)}: {alike}."
     if not seen.box_is_kept:
         text += " Some of these images lie outside the box of strains: no box is its own image in this crystal."
     st.info(text, icon=":material/diamond:")

@@ -218,7 +218,8 @@ def density_caption(run: Run, density: Density, size: Size = WIDE) -> str:
 
 def key_figures(run: Run) -> list[Figure]:
     """The key figures of a run."""
-    s, square = run.summary, "‖Ω(x) − y*‖²" + (f", in {squared(unit(run).strip())}" if unit(run) else "")
+    in_unit = f", in {squared(unit(run).strip())}" if unit(run) else ""
+    s, square = run.summary, "‖Ω(x) − y*‖²" + in_unit
     figures = []
     if run.localizes and run.omega_error is not None:
         before = float(np.nanmean(run.omega_error[0]))
@@ -228,7 +229,11 @@ def key_figures(run: Run) -> list[Figure]:
     after = "localized" if run.localizes else run.labels[0]
     figures += [
         Figure(f"MSE, {after}", number(s["resim_mse"]), f"mean {square}", True),
-        Figure("Median error²", number(s["resim_median"]), "half of the designs have this or less"),
+        Figure(
+            "Median error²",
+            number(s["resim_median"]) if run.verified.any() else "not verified",
+            "half of the designs have this or less" + in_unit,
+        ),
         Figure("Hits", _share(run.hit, run.verified), f"by Ω within {_allowed(run)} of the target"),
     ]
     if run.n_modes:

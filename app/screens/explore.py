@@ -137,11 +137,11 @@ def ask_more(places: list) -> None:
         choice.ask_sample(run)
     with places[1]:
         projector.ask()
-    left, *more = st.columns([3.3, 0.5, 0.75, 0.65], vertical_alignment="center") if wide else [st.container()] * 3
+    left, *more = st.columns([3.1, 0.75, 0.7, 0.65], vertical_alignment="center") if wide else [st.container()] * 3
     if view == "Localization":
         with left:
             starts.ask(request.task, request.method)
-    with more[0], st.container(key="top-formula"), st.popover("Ω", icon=":material/function:", width="stretch"):
+    with more[0], st.container(key="top-formula"), st.popover("About Ω", icon=":material/function:", width="stretch"):
         own.explain(request.task, dark)
     if wide:
         with more[1], st.container(key="top-words"):

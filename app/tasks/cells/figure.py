@@ -67,8 +67,9 @@ def figure(run: Run, pairs: Pairs, dark: bool = False, size: Size = WIDE, chosen
 def caption(run: Run) -> str:
     """The caption of the figure."""
     target = " to ".join(f"{float(modulus(end[0])):.3f}" for end in run.ends)
+    drawn = "A cell" if run.n == 1 else f"{CELLS} of the {run.n} cells" if run.n > CELLS else f"The {run.n} cells"
     text = [
-        f"**Target: E_x = {target} E_s.** Sixteen of the {run.n} cells, solid dark or, on a dark page, light; E_x is "
+        f"**Target: E_x = {target} E_s.** {drawn}, solid dark or, on a dark page, light; E_x is "
         "horizontal. Under each, E_x in units of E_s and y, its z-score over the data, by finite elements: bold where "
         "it hits. While localization moves grey cells, only the surrogate speaks (f off: |f(x) − y*|). "
         f"**Orange bar:** how far y is from the target; as long as a cell is wide: {_longest(run):.2g} or more."

@@ -7,7 +7,7 @@ import numpy as np
 from app.figures.marks import curve, ring
 from app.figures.playback import WIDE, Size, static
 from app.figures.run import Run
-from app.figures.theme import Dict, axis, packed, palette
+from app.figures.theme import Dict, axis, faded, packed, palette
 from app.tasks.crystal.reference import CUBIC_GAP
 
 
@@ -35,8 +35,12 @@ def figure(
     dark: bool = False,
     size: Size = WIDE,
     chosen: int | None = None,
+    half: np.ndarray | None = None,
 ) -> Dict:
-    """``gap`` [eV] and ``energy`` [eV per cell] by the surrogates, (n,) each; cells not ``passing`` are faint."""
+    """``gap`` [eV] and ``energy`` [eV per cell] by the surrogates, (n,) each; cells not ``passing`` are faint.
+
+    ``half``: half the width of the 90 % interval of the gap by DFT [eV], (n,); drawn where DFT has not run.
+    """
     colors = palette(dark)
     y_gap, y_energy = best_values(run, gap, energy)
     best = front(np.linalg.norm(run.excess(y_gap[:, None]), axis=1).round(3), y_energy) & passing
@@ -59,6 +63,9 @@ def figure(
                     "hovertemplate": "sample %{customdata}<br>gap %{x:.4f} eV, ΔE %{y:.3f} eV per cell<extra></extra>",
                 }
             )
+            if half is not None and name == "by surrogates" and np.isfinite(half[rows]).all():
+                bars = {"type": "data", "array": packed(half[rows]), "thickness": 1, "width": 0}
+                data[-1]["error_x"] = bars | {"color": faded(color, 0.45)}
     order = np.flatnonzero(best)[np.argsort(y_gap[best])]
     line = np.column_stack((y_gap[order], y_energy[order]))
     data.append(curve(line, colors.localized, 1.5, name="beaten by none"))

@@ -57,8 +57,7 @@ def table(run: Run, ranked: pd.DataFrame, scissor: bool = False) -> pd.DataFrame
         "direct gap": ranked["direct"],
         "pressure": ranked["pressure"],
         "valley": ranked["valley"],
-        "family": ranked["family"],
-        "members": ranked["members"],
+        **({"family": ranked["family"], "members": ranked["members"]} if (ranked["members"] > 1).any() else {}),
         "badges": badges(run),
         "largest strain": 100 * ranked["largest_strain"],
         "volume": 100 * ranked["volume"],
@@ -104,8 +103,9 @@ def ask_rows(run: Run, ranked: pd.DataFrame, by: str, alone: bool, scissor: bool
     key = f"silicon-{by}-{alone}-{scissor}-{zlib.crc32(run.x[-1].tobytes())}"
     samples, ticked = candidates.ask_rows(shown, _columns(list(shown.columns)), key)
     count = ranked["family"].nunique()
+    alike = f" in {count} famil{'y' if count == 1 else 'ies'}" if count < run.n else ", no two of one family"
     st.caption(
-        f"{run.n} strain{'' if run.n == 1 else 's'} in {count} famil{'y' if count == 1 else 'ies'}. Tick rows to "
+        f"{run.n} strain{'' if run.n == 1 else 's'}{alike}. Tick rows to "
         f"verify, draw or export them; with none ticked, the best {min(FEW, len(samples))} are verified and all "
         f"exported. {held(TASK.name)} Files of verified strains hold the relaxed atoms."
     )

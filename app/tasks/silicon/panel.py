@@ -142,11 +142,13 @@ class SiliconPanel(TaskPanel):
             key="rank_si",
             help=RANKED_BY,
         )
-        alone = middle.toggle("One strain for each family", key="families_si")
         scissor = right.toggle(
             f"Add the scissor, {SCISSOR} eV", key="scissor", help="Adds a column with the corrected gap."
         )
         ranked = ranked_strains(run.x[-1].astype(float), by)
+        alone = False
+        if (ranked["members"] > 1).any():  # unless every strain is its own family
+            alone = middle.toggle("One strain for each family", key="families_si")
         shown, ticked = ask_rows(run, ranked, by, alone, scissor)
         verification.ask(run, designs(run), ticked or shown[:FEW], bool(ticked), DFT)
         learning.offer(TASK, *learning.computed(TASK, DFT.work, properties), "DFT")

@@ -53,6 +53,7 @@ def _figures(run: Run, row: pd.Series, sample: int, result: dict[str, Any] | Non
     pressure = row["pressure"] if result is None else result["pressure"]
     half = half_widths(run.task, run.x[-1])[sample]
     off = f"± {half:.4f} holds about 90 % of DFT gaps" if half == half else "mean of five networks"
+    alike = f"; family {row['family']:.0f} of {row['members']:.0f} strains" if row["members"] > 1 else ""
     figures = [
         Figure("PBE gap by DFT", shown, wanted),
         Figure("PBE gap by surrogate", f"{row['gap']:.4f} eV", off),
@@ -60,7 +61,7 @@ def _figures(run: Run, row: pd.Series, sample: int, result: dict[str, Any] | Non
         Figure("Pressure", f"{pressure:.2f} GPa", f"by {by}; 0.33 GPa of it is the basis set's"),
         Figure("Gap type", "indirect", f"Γ to Δ on axis {row['valley']:.0f}; direct gap {row['direct']:.2f} eV"),
         Figure("Largest strain", f"{100 * row['largest_strain']:.2f} %", f"volume {100 * row['volume']:+.2f} %"),
-        Figure("Family", f"{row['family']:.0f}", f"of {row['members']:.0f}; rank {row['rank']:.0f} of {run.n}"),
+        Figure("Rank", f"{row['rank']:.0f}", f"of {run.n} strain{'' if run.n == 1 else 's'}{alike}"),
     ]
     if result is not None:
         figures.append(Figure("Force left", f"{result['force']:.4f} eV/Å", f"after {result['steps']} SCF calculations"))
