@@ -88,6 +88,14 @@ def test_choosing_looks_closely_and_says_what_omega_said(app, run):
     achieved = run.achieved[lightest]
     assert f"{achieved[1]:.4f}" in shown
     assert f"{achieved[0]:.3f}" in shown
+    cell = run.x[-1, lightest]
+    cells, y = runs.training("architecture")
+    differ = (cells != cell).sum(1)
+    assert f"{100 * differ.min() / SIDE**2:.1f} %" in shown
+    assert f"of its pixels differ; its y is {y[differ.argmin(), 0]:.2f}" in shown
+    thin = measures.thinnest(cell.reshape(SIDE, SIDE))
+    assert f"{10 * thin / SIDE:.2g} mm in a cell of 10 mm; tips do not count" in shown
+    assert any("The 4 cells, solid dark" in c.value for c in test.caption)
     for name in ("Most isotropic", "Thickest smallest member"):
         test.button(key=f"choose-{name}").click().run()
         assert not test.exception

@@ -5,16 +5,20 @@ from pathlib import Path
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+from streamlit.testing.v1 import AppTest
 
+from app.figures.playback import Size
+from app.figures.theme import unpacked
 from app.state import runs
 from app.tasks.candidates import structure_rows
-from app.tasks.crystal import candidates, cell_figure, reference, sample, tradeoff
+from app.tasks.crystal import band_figure, band_panel, candidates, cell_figure, reference, tradeoff
+from app.workers import jobs
 from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks import TASKS
-from ipage_core.tasks.crystal import dft
+from ipage_core.tasks.crystal import band_structure, dft
 from ipage_core.tasks.crystal.export import files
 from ipage_core.tasks.crystal.strain import CUBIC_LENGTH
-from tests.support.pages import open_page
+from tests.support.pages import open_page, until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 pytestmark = pytest.mark.skipif(
@@ -86,8 +90,72 @@ def test_the_page_says_space_group_bonds_and_gap_type_of_the_cell_it_shows(monke
     assert "P4/mmm (123)" in text
     row = test.dataframe[0].value.set_index("sample").loc[3]
     assert f"{row['a'] / 2:.3f}, {row['b'] / 2:.3f}, {row['c'] / 2:.3f} Å" in text
-    assert sample.gap_type(1.0, 1.0) == "direct"
-    assert sample.gap_type(1.0, 1.01) == "indirect"
+    assert band_panel.gap_type(1.0, 1.0) == "direct"
+    assert band_panel.gap_type(1.0, 1.01) == "indirect"
+
+
+def bands(gap=1.6, direct=1.9):
+    """A result of the form that DFT gives, with flat bands but for the edges."""
+    levels = np.repeat([[-1.0] * 8 + [0.0] + [gap] + [gap + 1] * 3], len(band_structure.path()), axis=0)
+    at = np.linspace(0, 3, len(levels))
+    corners = at[:: band_structure.POINTS].tolist()
+    return {"levels": levels.tolist(), "at": at.tolist(), "corners": corners, "gap": gap, "direct": direct,
+            "top": "R", "bottom": "Γ", "occupations": "fixed-uniform", "cpu_s": 1.0}  # fmt: skip
+
+
+@pytest.mark.parametrize("size", ["narrow", "wide"])
+def test_a_band_structure_has_thirteen_bands_and_its_corners(found, size):
+    drawn = band_figure.figure(found, bands(), size == "wide", Size(size))
+    go.Figure(**drawn)
+    assert [t["name"] for t in drawn["data"]] == ["occupied"] * 9 + ["empty"] * 4
+    assert drawn["layout"]["xaxis"]["ticktext"] == ["X", "Γ", "Y", "M", "R", "Γ", "Z"]
+    assert unpacked(drawn["data"][8]["y"]).max() == 0
+    assert unpacked(drawn["data"][9]["y"]).min() == pytest.approx(1.6)
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        (bands(), "The gap on this path is 1.600 eV, indirect: from R to Γ. The smallest direct gap is 1.900 eV."),
+        (bands(1.6, 1.6), "is 1.600 eV, direct: from R to Γ"),
+        (bands(-0.2), "The bands overlap by 0.200 eV on this path: a metal. The lower band is highest at R, the upper"),
+    ],
+)
+def test_the_band_structure_s_sentence_is_the_result_s(result, said):
+    assert said in band_panel.sentence(result)
+
+
+BANDS = """
+import json, sys
+assert sys.argv[1] == "ipage_core.tasks.crystal.band_structure:many", sys.argv
+(row,) = json.load(sys.stdin)
+assert len(row) == 7
+print(json.dumps({"eta": 0, "results": {"0": %r}}))
+"""
+
+
+def page(dark):
+    from app.figures.playback import Size
+    from app.state import runs
+    from app.tasks.crystal import band_panel
+    from ipage_core.problem.request import DesignRequest
+    from ipage_core.tasks import TASKS
+
+    run = runs.run(DesignRequest.of(TASKS["crystal"], 0.5, method="ipage", n=10))
+    band_panel.show(run, 4, dark, Size())
+
+
+def test_a_band_structure_comes_on_request(dft_queue, monkeypatch):
+    monkeypatch.setattr(jobs, "COMMAND", ["-c", BANDS % (bands(),)])
+    test = AppTest.from_function(page, args=(False,), default_timeout=60).run()
+    assert not test.get("plotly_chart")
+    test.button(key="compute-bands").click().run()
+    until(lambda: not (dft_queue.poll() or dft_queue.jobs))
+    test.run()
+    assert not test.exception
+    assert len(test.get("plotly_chart")) == 1
+    assert any("is 1.600 eV, indirect: from R to Γ" in c.value for c in test.caption)
+    assert not test.button
 
 
 @pytest.mark.parametrize("form", ["cif", "extxyz"])

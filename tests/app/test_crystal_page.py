@@ -14,6 +14,7 @@ import pytest
 from ase import Atoms
 from ase.io import read, write
 
+from app.components import words
 from app.figures.playback import Size
 from app.figures.theme import unpacked
 from app.state import runs
@@ -147,7 +148,8 @@ def test_one_cell_for_each_family():
 def test_verdicts_flow_into_headline_table_figures_and_files(queue):
     test = start()
     best = table(test)["sample"][:3].tolist()
-    assert "the best 3" in test.button(key="verify").label
+    about = words.duration(jobs.guess(3, jobs.SECONDS))
+    assert test.button(key="verify").label == f"Verify the best 3 with DFT, about {about}"
     test.button(key="verify").click().run()
     until_ended(queue)
     test.run()
@@ -204,7 +206,7 @@ def test_a_job_can_be_cancelled_and_is_found_again_by_another_page(queue, monkey
     assert set(table(test)["DFT"]) == {"not verified", "under way"}
     assert test.button(key="verify").disabled
     other = start()
-    assert "are under way" in other.button(key="verify").label
+    assert other.button(key="verify").label == "Verify with DFT: the best 3 are under way"
     other.button(key="cancel-1").click().run()
     assert not queue.jobs
     assert any(i.value == "Cancelled; what DFT said of 0 of 3 cells is kept." for i in other.info)

@@ -22,6 +22,7 @@ from ipage_core.tasks.cells.goal_design import cell_goals
 from ipage_core.tasks.cells.goals import Goal
 from ipage_core.tasks.cells.homogenization import homogenize
 from ipage_core.tasks.cells.properties import TABLE, values
+from ipage_core.tasks.cells.wallpaper import GROUPS
 from tests.support.browser import ROOT
 
 
@@ -57,6 +58,11 @@ def test_goals_of_the_address_are_met_and_changed_goals_wait_for_the_click(app):
     assert abs(row["extrapolated mesh"] - row["one element a pixel"]) < 0.1
     assert row["extrapolated mesh"] != row["one element a pixel"]
     solved = runs.designs(test.session_state[page.APPLIED]).solved
+    cards = " ".join(h.proto.body for h in test.get("html"))
+    assert f"{solved.met.sum()} of 4</div><div class='meaning'>by finite elements: one element a pixel" in cards
+    assert f"a design, {solved.seconds.sum():.1f} s in all" in cards
+    help_text = by_label(test.text_input, "Constraints").help
+    assert f"a symmetry, one of {', '.join(GROUPS)}." in help_text
     wall, gap = smallest_features(solved.cells[int(solved.misfit.argmin())])
     assert any(f"Thinnest wall {wall} pixels, narrowest gap {gap} pixels." in c.value for c in test.caption)
     assert any("cells under each load, drawn at 15 % strain" in m.value for m in test.markdown)

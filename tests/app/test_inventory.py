@@ -5,7 +5,21 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SAYS = {"caption", "markdown", "info", "warning", "success", "error", "write", "subheader", "toast"}
+TEXTS = {"text", "said", "meaning", "label"}
+"""Variables that hold sentences."""
+SAYS = {
+    "Figure",
+    "progress",
+    "caption",
+    "markdown",
+    "info",
+    "warning",
+    "success",
+    "error",
+    "write",
+    "subheader",
+    "toast",
+}
 SHORTEST = 14
 """Letters that a test and a sentence must share."""
 WORDS = re.compile(r"^[^<=]*[a-z]{3,}[^<=]* [^<=]*[a-z]{2,}[^<=]*$")
@@ -29,7 +43,9 @@ def sentences():
 
 def _is_said(node, function):
     if isinstance(node, ast.Call):
-        return isinstance(node.func, ast.Attribute) and node.func.attr in SAYS
+        return getattr(node.func, "attr", getattr(node.func, "id", "")) in SAYS
+    if isinstance(node, ast.Assign):
+        return any(isinstance(target, ast.Name) and target.id in TEXTS for target in node.targets)
     returns = function.returns
     return isinstance(node, ast.Return) and isinstance(returns, ast.Name) and returns.id == "str"
 

@@ -66,7 +66,9 @@ def right_eyes(said, data):
 
 def right_spaces(said, data):
     least = {name: pdist(data[[f"{name} Φ(z₁)", f"{name} Φ(z₂)"]]).min() for name in ("SRS", "LHS", "maximin")}
-    assert said.endswith("for seed 0: " + ", ".join(f"{name} {least[name]:.3f}" for name in least) + ".")
+    assert said.endswith(
+        "between two points for seed 0: " + ", ".join(f"{name} {least[name]:.3f}" for name in least) + "."
+    )
 
 
 def right_descent(said, data):

@@ -2,18 +2,21 @@
 
 import io
 import json
+import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from app.components import queue
-from app.components.words import method_name
-from app.state import example_table
+from app.components.words import method_name, number
+from app.state import example_table, runs
 from app.tasks import structures
 from app.tasks.table import upload
 from app.workers import trainings
 from ipage_core import registry as home
+from ipage_core.networks.store import load_card
 from ipage_core.problem.request import DesignRequest
 from ipage_core.runtime.paths import ROOT
 from ipage_core.tasks import TASKS
@@ -72,13 +75,29 @@ def test_a_table_becomes_a_task_in_training(place):
     assert not test.exception
     assert TASKS["my-gaps"].title == "My gaps"
     (training,) = trainings.trainings()
+    assert training.models == ["inn", "mlp"] or training.models == ["mlp", "inn"]
     assert (training.task, training.method, training.active) == ("my-gaps", "ipage", True)
     assert trainings.settings(place / "tasks/my-gaps") == {"epochs": 40, "size": "usual", "seed": 0, "device": "auto"}
     assert "My gaps" in said(test)
+    waiting = replace(training, number=2, state="waiting")
+    trainings.write(waiting)
+    row = {"model": "inn", "epoch": 3, "epochs": 40, "loss_y": 1.0, "eta_seconds": 1.0, "validation_l2": 1.0}
+    trainings.file_of(waiting, "jsonl").write_text(json.dumps(row) + "\n")
+    until(lambda: [line for line in trainings.printed(training) if "epochs" in line])
+    test.run()
+    bars = [bar.proto.text for bar in test.get("progress")]
+    assert any(bar.startswith("In the queue; it continues after epoch 3 of 40 of inn") for bar in bars)
+    (running,) = [bar for bar in bars if "left for it, on cpu; validation" in bar]
+    model, epoch, of = re.match(r"(\w+) \(\d of 2\): epoch (\d+) of (\d+), about ", running).groups()
+    rows = [line for line in trainings.printed(training) if line.get("epochs")]
+    assert of == "40"
+    assert any((line["model"], line["epoch"]) == (model, int(epoch)) for line in rows)
+    test.button(key="stop-2").click().run()
     test.button(key="stop-1").click().run()
     until(lambda: trainings.trainings()[0].state == "stopped")
     test.run()
-    test.button(key="forget-1").click().run()
+    for one in (1, 2):
+        test.button(key=f"forget-{one}").click().run()
     assert not trainings.trainings()
 
 
@@ -149,6 +168,12 @@ def test_explore_shows_accuracy_first_and_verifies_nothing(strained):
     assert {"y predicted", "y, 90 %", "y of nearest row", "distance", "nearest row"} <= set(shown.columns)
     assert shown["y, 90 %"].str.fullmatch(r"−?[0-9.]+ – −?[0-9.]+ \(90 %\)").all()
     assert "hit" not in shown.columns
+    assert shown["expected miss"].is_monotonic_increasing
+    assert sorted(shown["sample"]) == list(range(25))
+    found = runs.run(DesignRequest.of(TASKS["strained"], 1.5, n=25)).final.set_index("sample")
+    np.testing.assert_allclose(shown["expected miss"], found["expected_misfit"][shown["sample"]])
+    np.testing.assert_allclose(shown["y predicted"], found["surrogate1"][shown["sample"]])
+    assert "The most trustworthy candidate comes first" in said(test)
     cells = [chart for chart in test.get("plotly_chart") if "scatter3d" in chart.proto.spec]
     assert len(cells) == 1
     assert json.loads(cells[0].proto.spec)["data"][0]["name"] == "nearest measured row"
@@ -175,8 +200,6 @@ def test_lattices_leave_as_structure_files(strained):
 
     from ase.io import read
 
-    from app.state import runs
-
     home.refresh()
     found = runs.run(DesignRequest.of(TASKS["strained"], 1.5, n=3))
     for form in structures.FORMATS:
@@ -192,7 +215,6 @@ def test_lattices_leave_as_structure_files(strained):
 
 def test_the_table_to_take_away_has_the_columns_that_were_uploaded(strained):
     from app.components import share
-    from app.state import runs
 
     home.refresh()
     found = runs.run(DesignRequest.of(TASKS["strained"], 1.5, n=3))
@@ -277,6 +299,18 @@ def test_a_stopped_training_says_where_and_every_network_keeps_its_curves(place)
     listed = next(d.value for d in test.dataframe if "epoch" in d.value)
     assert list(listed) == ["epoch", "Squared error of y, training", "Squared error of y, validation", "λ_y"]
     assert listed["epoch"].tolist() == [1, 2, 3]
+
+
+def test_a_finished_training_says_what_its_cards_say(strained, place):
+    home.refresh()
+    trainings.write(trainings.Training(1, "one", "strained", "ipage", ["mlp"], str(strained), [], state="done"))
+    test = start("screens/train.py")
+    assert not test.exception
+    held_out = load_card("strained", "mlp", folder=strained)["held_out"]
+    cards = " ".join(h.proto.body for h in test.get("html"))
+    assert f"mlp: on {held_out['n']} rows that no training saw; MAE {number(held_out['mae'][0])}" in cards
+    assert f"{held_out['r2'][0]:.3f}" in cards
+    assert "spread" not in said(test)
 
 
 def test_curves_say_whose_they_are(place):

@@ -1,5 +1,6 @@
 """The page Your problem: a test evaluation before anything else, failures with their reason, campaigns live."""
 
+import json
 import re
 import sys
 import time
@@ -126,6 +127,8 @@ def test_a_design_is_evaluated_before_anything_else(place, ends):
         assert "Nothing was made." in said(test)
         assert not (place / "tasks/my-beam").exists()
     else:
+        summary = json.loads(next(line for line in commands.run("test").said if line.startswith("{")))
+        assert f"is a task now. One evaluation took {summary['seconds']:g} s." in said(test)
         registry.refresh()
         assert TASKS["my-beam"].omega is not None
         test.segmented_control(key="problem-view").set_value("Your problems").run()
@@ -277,7 +280,8 @@ def test_a_python_file_with_two_outputs_a_whole_number_and_a_category(place):
     assert not (place / "tasks/nowhere.py").exists()
     test.text_input(key="problem-file").set_value(str(place / "motor.py")).run()
     test.button(key="problem-test").click().run()
-    until(test, "is a task now")
+    until(test, "is a task now; its file was copied to your tasks")
+    assert (place / "tasks/motor.py").read_text() == MOTOR
     registry.refresh()
     test.segmented_control(key="problem-view").set_value("Campaign").run()
     test.selectbox(key="campaign-task").set_value("motor").run()
@@ -338,7 +342,7 @@ def test_a_crystal_becomes_a_task_after_one_strain(place, tmp_path):
     pytest.importorskip("spglib")
     write(tmp_path / "cu.cif", bulk("Cu", "fcc", a=3.6))
     test = crystal_form("Copper", (tmp_path / "cu.cif").read_bytes(), "../Cu (1).cif")
-    assert "Fm-3m (225): 24 images of each strain" in said(test)
+    assert "**Cu**, 1 atom, space group Fm-3m (225): 24 images of each strain are the same crystal" in said(test)
     test.number_input(key="crystal-strain").set_value(2.0).run()
     assert "--crystal cu-1.cif --calculator emt --strain 2% --y energy,pressure" in test.code[0].value
     test.button(key="problem-test").click().run()

@@ -8,14 +8,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import spglib
 import torch
+from ase import Atoms
+from ase.geometry import cellpar_to_cell
 from streamlit.testing.v1 import AppTest
 
 from app.components import beyond, tables, words
+from app.figures import side_by_side
 from app.state import runs
 from app.state.inspection import inspect
 from app.state.targets import doubt
 from app.tasks import panel_of
+from app.tasks.candidates import half_widths
 from app.tasks.crystal import candidates, reference
 from app.tasks.crystal.inputs import CREDIBLE, CREDIBLE_STRAIN
 from ipage_core.cli.main import main
@@ -23,6 +28,8 @@ from ipage_core.problem.request import DesignRequest
 from ipage_core.problem.target import Target
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.cells.modulus import E_X_MEAN, E_X_SD
+from ipage_core.tasks.crystal.dft import SITES
+from ipage_core.tasks.crystal.strain import CUBIC_LENGTH
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 pytestmark = pytest.mark.skipif(
@@ -142,6 +149,14 @@ def test_headline_and_key_figures_are_the_run_s(task, settings):
         shown = float(said[name].replace(" · 10", "e").translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")))
         assert shown == pytest.approx(value, rel=0.1, abs=1e-9)  # two digits; x is kept in float32
     assert said["Ω calls"] == str(run.summary["omega_calls"])
+    meant = {figure.name: figure.meaning for figure in words.key_figures(run)}
+    assert meant["Hits"] == f"by Ω within ±{run.tolerance:.3g}{words.unit(run)} of the target"
+    if run.localizes:
+        fresh, at_once = run.summary["replaced"], run.summary["success_before_replacement"]
+        told = f"reached y* by f before any was replaced; {fresh} {'was' if fresh == 1 else 'were'} drawn afresh"
+        assert meant["Success before replacement"].startswith(told)
+        assert said["Success before replacement"] == f"{at_once} / 20"
+        assert fresh == run.replaced.sum()
     if run.n_modes:
         assert said["Loops"] == f"{len(set(run.modes[-1]) - {-1})} / {run.n_modes}"
         assert f"on {run.modes_found} of {run.n_modes} loops" in words.headline(run)
@@ -155,6 +170,27 @@ def test_the_inspector_s_sentences_are_the_sample_s(task):
     assert said["Achieved y"].startswith(", ".join(f"{v:.5g}" for v in y))
     assert said["Re-simulation error"] == words.number(float(np.square(y - run.y_star).sum()))
     assert said["Surrogate error"] == words.number(float(run.f_error[-1, 3]))
+    meant = {figure.name: figure.meaning for figure in words.sample_figures(run, 3, inspect(run, 3))}
+    assert meant["Achieved y"] == f"Ω(x); the target is {words.goal_text(run)}"
+    low, high = TASKS[task].bounds.numpy()
+    way = (run.x[-1, 3] - run.x[0, 3]) / (high - low)
+    assert said["Moved"] == words.number(float(np.linalg.norm(way)))
+    x, _ = runs.training(task)
+    nearest = np.linalg.norm((x - run.x[-1, 3]) / (high - low), axis=1).min()
+    assert said["Nearest training design"] == words.number(float(nearest))
+
+
+def test_curves_end_where_side_by_side_says_and_for_its_reasons():
+    named = {"A: x": find("sinewave", 1.2), "B: y": find("sinewave", 1.2, method="ipage-paper", n=100)}
+    told = side_by_side.ends(named)
+    reason = "localization stops when every sample has arrived by f, or when its steps are used up."
+    steps = {name: [label for label in run.labels if label.startswith("step ")] for name, run in named.items()}
+    assert told.startswith(f"A curve ends with its run (A: {steps['A: x'][-1]}, B: {steps['B: y'][-1]}): {reason}")
+    for name, run in named.items():
+        last = run.f_error[run.labels.index(steps[name][-1])]
+        arrived = np.sqrt(last) <= TASKS["sinewave"].arrived * TASKS["sinewave"].tolerance
+        assert arrived.all() or steps[name][-1] == "step 25"
+    assert "corrections" not in told
 
 
 def test_captions_name_only_what_the_run_has():
@@ -219,8 +255,35 @@ def test_what_the_crystal_page_says_of_its_cells_is_so(crystal_page):
     rows = runs.loaded("crystal", "prior-lm").calibration.rows
     assert f"± holds about 90 % of DFT gaps; calibrated on {rows}" in said
     assert f"The paper asks for {TASKS['crystal'].default_target[0]} eV, at any strain" in said
+    assert "The line joins the cells that no other beats" in said
+    assert ("Each bar holds about 90 % of DFT gaps" in said) == bool(
+        np.isfinite(half_widths("crystal", run.x[-1])).all()
+    )
     compared = f"the cubic cell: DFT here {reference.CUBIC_GAP:.2f} eV (indirect"
     assert compared in said.replace("**", "")
+
+
+def test_the_numbers_of_the_shown_cell_are_those_of_its_lattice(crystal_page):
+    shown = " ".join(h.proto.body for h in crystal_page.get("html"))
+    run = find("crystal", CREDIBLE[0], n=10, constraints=(CREDIBLE_STRAIN,))
+    ranked = candidates.ranked_cells(run.x[-1].astype(float), "energy")
+    sample = int(ranked["rank"].idxmin())
+    row, lattice = ranked.loc[sample], run.x[-1, sample].astype(float)
+    gap, direct, energy = candidates.predicted(run.x[-1])[sample]
+    assert f"{gap:.4f} eV" in shown
+    assert f"least direct gap {direct:.3f} eV; by surrogates, not verified" in shown
+    assert f"{energy:.2f} eV" in shown
+    assert f"{energy / 5:.3f} eV" in shown
+    a, b, c = lattice[:3]
+    u, v, w = np.cos(np.radians(lattice[3:]))
+    volume = a * b * c * np.sqrt(1 + 2 * u * v * w - u**2 - v**2 - w**2) / CUBIC_LENGTH**3 - 1
+    assert f"norm of strain; volume {100 * volume:+.1f} %" in shown
+    assert f"{100 * row['cubic']:.1f} %" in shown
+    atoms = Atoms("SrTiO3", cell=cellpar_to_cell(lattice), scaled_positions=SITES, pbc=True)
+    cell = (atoms.cell[:], atoms.get_scaled_positions(), atoms.numbers)
+    assert spglib.get_spacegroup(cell, symprec=1e-3) in shown
+    assert "atoms within 0.001 Å; ions at ideal sites" in shown
+    assert f"of {run.n} cells" in shown
 
 
 def test_the_formula_s_sentence_names_inputs_and_property():

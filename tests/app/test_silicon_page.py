@@ -48,6 +48,15 @@ def test_the_page_ranks_verifies_and_draws(monkeypatch, tmp_path):
     assert np.allclose(shown[["e11", "e22"]], 1)
     assert set(shown["DFT"]) == {"not verified"}
     assert any("DFT runs on the Dask cluster at tcp" in c.value for c in test.caption)
+    best = shown.iloc[0]
+    cards = " ".join(h.proto.body for h in test.get("html"))
+    assert f"{best['elastic energy']:.2f} meV</div><div class='meaning'>per atom; by surrogate, not verified" in cards
+    assert f"{best['pressure']:.2f} GPa" in cards
+    assert "by surrogate, not verified; 0.33 GPa of it is the basis set&#39;s" in cards
+    assert f"Γ to Δ on axis {best['valley']:.0f}; direct gap {best['direct gap']:.2f} eV" in cards
+    families = shown["family"].nunique() if "family" in shown else 10
+    alike = f"10 strains in {families} famil" if families < 10 else "10 strains, no two of one family."
+    assert any(c.value.startswith(alike) for c in test.caption)
     test.button(key="verify").click().run()
     for _ in range(40):
         if not any(job.active for job in test.session_state.dft_jobs):

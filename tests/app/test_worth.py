@@ -57,6 +57,16 @@ def test_where_neither_is_known_nothing_is_claimed(task, settings):
     assert worth.judged_by(request(task, **settings)) == ""
 
 
+def test_as_many_seeds_run_by_themselves_as_the_bar_says(monkeypatch):
+    monkeypatch.setattr(worth, "SIZES", (9,))
+    monkeypatch.setattr(worth, "SEEDS", 3)
+    asked = request("sinewave", n=25)
+    *_, (done, results) = worth.over_sizes(asked)
+    assert done == 1
+    for by_n in results.values():  # "Runs by itself: 3 seeds at each N"
+        assert len(by_n[9].found) == worth.seeds_of(asked) == 3
+
+
 def test_the_view_compare_shows_pictures_that_differ_and_shares_over_seeds():
     test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=180)
     test.query_params.update({"task": "sinewave", "view": "Compare", "n": "25"})

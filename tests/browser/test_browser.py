@@ -141,11 +141,19 @@ def test_compare_links_axes_and_a_sweep_can_be_stopped_and_gone_on_with(address,
         "() => { const f = document.querySelector('.js-plotly-plot')?._fullLayout;"
         " return f && f.xaxis.range[1] < 0.5 && Math.abs(f.xaxis.range[1] - f.xaxis3.range[1]) < 1e-9; }"
     )
+    worth = page.get_by_text("of 100 seeds finds all 9 loops")
+    worth.wait_for()
+    assert worth.inner_text().endswith("SRS 63 %, LHS 84 %, maximin 100 %.")
+    assert page.locator(".st-key-worth .scatterlayer .trace").count() == 9
+    page.get_by_role("slider", name="Number of designs in these pictures").press("ArrowRight")
+    page.get_by_text("The pictures are of their own N = 16 designs").wait_for()
+    assert "compare_n=16" in page.url
+    worth.wait_for()
     page.get_by_role("button", name="Start 60 runs").click()
     page.get_by_text("seed 0").wait_for()
     page.get_by_role("button", name="Stop").dispatch_event("click")  # a click would wait until the page is at rest
     page.get_by_role("button", name="Continue: ").wait_for()
-    left = int(page.get_by_role("button", name="Continue: ").inner_text().split("Continue: ")[1].split()[0])
+    left = int(page.get_by_role("button", name="runs left").inner_text().split("Continue: ")[1].split()[0])
     assert 0 < left < 60
     page.get_by_role("button", name="Continue: ").click()
     page.get_by_text("Points are means over 5 seeds").wait_for()

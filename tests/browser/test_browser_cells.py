@@ -8,6 +8,7 @@ import pytest
 import trimesh
 from PIL import Image
 
+from ipage_core.tasks.cells.modulus import E_X_MEAN, E_X_SD
 from tests.support.browser import AT_REST, ROOT, settled
 
 pytestmark = pytest.mark.skipif(
@@ -67,6 +68,11 @@ def test_the_gallery_plays_in_step_with_the_error_and_a_click_opens_a_cell(page)
     mesh = trimesh.load(io.BytesIO(Path(download.value.path()).read_bytes()), file_type="stl")
     assert mesh.is_watertight
     assert np.ptp(mesh.bounds, axis=0) == pytest.approx([30, 30, 5])
+    page.get_by_role("spinbutton", name="E_x* [E_s]").fill("0.5")
+    page.get_by_role("spinbutton", name="E_x* [E_s]").press("Enter")
+    page.get_by_text("Target: E_x = 0.500 E_s.").wait_for()
+    score = float(page.get_by_role("spinbutton", name="z-score of E_x").input_value())
+    assert score == pytest.approx((0.5 - E_X_MEAN) / E_X_SD, abs=1e-3)
 
 
 def test_regions_are_drawn_or_uploaded_and_what_cannot_be_is_one_sentence(page, link):

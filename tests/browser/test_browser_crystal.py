@@ -78,6 +78,52 @@ def test_constraints_a_cif_of_one_s_own_and_ranking(page):
     assert page.get_by_role("heading", name="the best of this ranking").inner_text() != first
 
 
+POINTS = """() => {
+    const figure = document.querySelector('.st-key-tradeoff .js-plotly-plot');
+    return [...figure.querySelectorAll('.scatterlayer .trace')]
+        .filter(trace => trace.__data__?.[0]?.trace?.customdata)
+        .flatMap(trace => [...trace.querySelectorAll('path.point')])
+        .map(p => p.getBoundingClientRect()).map(b => [b.left + b.width / 2, b.top + b.height / 2]);
+}"""
+"""Places on the screen of the candidates in the figure of gap against energy."""
+
+
+def test_candidates_are_filtered_clicked_in_the_figure_and_compared(page):
+    page.get_by_role("button", name="Filters").click()
+    passed = page.get_by_text("of 25 candidates pass the filters")
+    counts = [25]
+    for field, limit in (("Largest strain at most [%]", "3.5"), ("ΔE at most [eV per atom]", "0.025")):
+        page.get_by_role("spinbutton", name=field).fill(limit)
+        page.get_by_role("spinbutton", name=field).press("Enter")
+        key = {"L": "most_strain", "Δ": "most_energy"}[field[0]]
+        page.wait_for_function("key => location.search.includes(key)", arg=key)
+        settled(page)
+        counts.append(int(passed.inner_text().split()[0]))
+    assert counts[2] <= counts[1] < counts[0]
+    page.get_by_test_id("stButtonGroup").get_by_text("failed", exact=True).click()
+    page.get_by_text("No candidate passes these filters: all are shown.").wait_for()
+    page.keyboard.press("Escape")
+
+    page.locator(".st-key-tradeoff").scroll_into_view_if_needed()
+    steady(page)
+    page.mouse.click(*page.evaluate(POINTS)[0])
+    page.wait_for_function("() => location.search.includes('sample=')")
+    sample = page.evaluate("() => new URLSearchParams(location.search).get('sample')")
+    page.get_by_role("heading", name=f"Sample {sample}").wait_for()
+
+    tick(page, 0)
+    page.get_by_role("button", name="1 ticked with DFT").or_(page.get_by_text("cannot be here")).first.wait_for()
+    first = page.evaluate("() => new URLSearchParams(location.search).get('sample')")
+    tick(page, 1)
+    page.get_by_text(f"On the right, at the same scale, sample {first}.").wait_for()
+    assert f"Sample {first}" in page.locator(".st-key-cells").inner_text()
+    page.get_by_text("2 × 2 × 2 cells").click()
+    page.wait_for_function("() => location.search.includes('supercell=true')")
+    settled(page)
+    for name in ("Space group", "Gap type", "Ti–O–Ti", "Ti–O along a, b, c"):
+        assert page.locator(".card", has_text=name).count() > 0
+
+
 @pytest.mark.dft
 @pytest.mark.skipif(find_spec("gpaw") is None, reason="no GPAW: see requirements-dft.txt")
 def test_a_ticked_cell_is_verified_by_dft_and_another_job_cancelled(page):
@@ -106,6 +152,12 @@ def test_a_ticked_cell_is_verified_by_dft_and_another_job_cancelled(page):
     page.get_by_role("button", name="Cancel").click()
     page.get_by_text("Cancelled; what DFT said of 0 of 1 cell is kept").wait_for()
     page.get_by_role("button", name="Verify 1 ticked with DFT").wait_for()
+
+    page.get_by_text("Band structure by DFT").click()
+    page.get_by_role("button", name="Compute it by DFT").click()
+    page.get_by_text("DFT: 0 of 1 done").wait_for()
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Compute it by DFT").and_(page.locator(":enabled")).wait_for()
 
 
 @pytest.mark.parametrize(

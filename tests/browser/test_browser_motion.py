@@ -10,6 +10,9 @@ from PIL import Image
 from tests.support.browser import AT_REST, ROOT, steady
 
 pytestmark = pytest.mark.skipif(not (ROOT / "pretrained/sinewave/inn.safetensors").exists(), reason="no trained models")
+DOTS = """() => [...document.querySelectorAll(
+    '.st-key-animation .js-plotly-plot .subplot.xy .scatterlayer .trace path.point')].map(
+    p => p.getAttribute('transform').match(/[-.0-9]+/g).map(Number))"""
 META = "() => document.querySelector('.st-key-animation .js-plotly-plot')?._fullLayout?.meta?.run"
 
 
@@ -21,6 +24,19 @@ def test_one_switch_shows_starts_from_the_prior_and_comes_back(address, watch):
     page.wait_for_function(f"first => {{ const run = ({META})(); return run && run !== first; }}", arg=at_first)
     page.wait_for_selector(AT_REST)
     page.get_by_text("step (0: prior)").wait_for()
+    at_random = page.evaluate(META)
+    page.get_by_role("radio", name="iPage as in the paper").click()
+    page.wait_for_function("() => location.search.includes('paper')")
+    page.wait_for_function(
+        f"runs => {{ const run = ({META})(); return run && !runs.includes(run); }}", arg=[at_first, at_random]
+    )
+    steady(page)
+    end = np.array(page.evaluate(DOTS))
+    for key in ("Home", "ArrowRight"):  # to the latent points, then to the posterior
+        page.get_by_role("slider", name="step").first.press(key)
+        page.wait_for_timeout(500)
+    start = np.array(page.evaluate(DOTS))
+    assert np.median(np.linalg.norm(start - end, axis=1)) > 15  # pixels: the gap of the paper's Figure 2
     page.get_by_role("radio", name="iPage", exact=True).click()
     page.wait_for_function("() => !location.search.includes('method=')")
     page.wait_for_function(f"first => ({META})() === first", arg=at_first)

@@ -31,6 +31,10 @@ def test_from_upload_to_export(address, watch, home, monkeypatch, tmp_path):
     clicks.append("choose the file")
     page.locator('input[type="file"]').set_input_files(path)
     page.get_by_text("taken as a floor").wait_for()
+    click(page.get_by_text("Training settings"))
+    page.get_by_role("spinbutton", name="Epochs").fill("20")  # the way counts here, not the networks
+    page.get_by_role("spinbutton", name="Epochs").press("Enter")
+    page.get_by_text("go through the rows 20 times").wait_for()
     click(page.get_by_role("button", name="Train on these data"))
     page.get_by_text("running", exact=True).or_(page.get_by_text("waiting", exact=True)).first.wait_for()
     page.reload()  # results are read from disk
@@ -43,6 +47,7 @@ def test_from_upload_to_export(address, watch, home, monkeypatch, tmp_path):
     page.wait_for_function(DRAWN, arg=None)
     page.get_by_text("held-out rows").first.wait_for()
     page.get_by_role("heading", name="not verified").first.wait_for()
+    page.get_by_text("The most trustworthy candidate comes first").wait_for()
     page.wait_for_selector(AT_REST)
     with page.expect_download() as download:
         click(page.get_by_role("button", name="Download CSV"))

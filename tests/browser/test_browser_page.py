@@ -87,6 +87,7 @@ def test_the_whole_figure_is_on_the_first_screen(address, watch, width, height, 
 def test_a_phone_s_first_screen_shows_designs_and_the_way_to_learn(address, watch):
     page = watch(width=390, height=844).open(f"{address}/?n=25")
     steady(page)
+    assert page.locator(".st-key-animation .modebar").count() == 0
     link = page.get_by_text("Learn in ten steps")
     words = page.get_by_role("button", name="Words")
     assert abs(words.bounding_box()["y"] - page.get_by_role("button", name="Link").first.bounding_box()["y"]) < 3

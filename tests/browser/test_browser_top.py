@@ -16,7 +16,7 @@ pytestmark = [
 
 def test_a_first_visitor_finds_learn_formula_words_and_link_without_scrolling(address, watch):
     page = watch().open(f"{address}/?task=robotic_arm&n=25")
-    page.get_by_role("button", name="Ω").click()
+    page.get_by_role("button", name="About Ω").click()
     sketch = page.get_by_alt_text("Sketch of Ω")
     sketch.wait_for()
     assert sketch.evaluate("it => it.naturalWidth > 0 && it.getBoundingClientRect().bottom <= innerHeight")
@@ -29,6 +29,10 @@ def test_a_first_visitor_finds_learn_formula_words_and_link_without_scrolling(ad
     code = page.get_by_alt_text("QR code of the link")
     code.wait_for()
     assert code.evaluate("it => it.naturalWidth > 50")
+    link = page.locator("code", has_text="view=Localization")
+    link.hover()
+    page.get_by_test_id("stCodeCopyButton").first.click()
+    assert link.inner_text().startswith(f"{address}/?task=robotic_arm&")
     page.keyboard.press("Escape")
     link = page.get_by_role("link", name="First time here? Start with Learn")
     assert link.evaluate("it => it.getBoundingClientRect().bottom") < 300
