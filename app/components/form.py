@@ -56,6 +56,8 @@ class Form:
     """A note below the choice of the latent design."""
     finishing: str = ""
     """Help of the switch 'Bring designs to the exact target'; empty: no such switch."""
+    finished: bool = False
+    """Whether that switch is on at first."""
     below: Callable[[], None] = _nothing
     """Widgets below the fields for constraints and for a design to start from; they fill in these fields."""
     objection: Callable[[tuple[str, ...]], str] = _no_objection

@@ -77,6 +77,7 @@ def ask_settings(task: Task, form: Form) -> dict[str, Any]:
     if form.finishing:
         finish = st.toggle(
             "Bring designs to the exact target",
+            form.finished,
             key="finish",
             bind="query-params",
             disabled=METHODS[method].surrogate is None or classroom.on(),

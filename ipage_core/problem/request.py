@@ -194,7 +194,8 @@ class DesignRequest:
         query |= {f"weight{j + 1}": goal.weight for j, goal in enumerate(self.target.goals) if goal.weight != 1}
         query |= {"constrain": "; ".join(self.constraints)} if self.constraints else {}
         query |= {"start": self.task.write_design(self.start)} if self.start else {}
-        query |= {"finish": "true"} if self.finish else {}
+        finishes = self.task.space is not None and self.task.space(()).finish is not None
+        query |= {"finish": "true"} if self.finish else {"finish": "false"} if finishes else {}
         query |= {"spread": self.spread} if self.spread != "off" else {}
         if self.fill is not None:
             query |= {"fill": self.fill}

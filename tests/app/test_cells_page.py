@@ -37,7 +37,8 @@ needs_networks = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def run():
-    return runs.run(DesignRequest.of(TASK, 1.0, method="ipage", n=4, sampling="srs"))
+    """The default of the page, but for its number of cells: brought to the exact target."""
+    return runs.run(DesignRequest.of(TASK, 1.0, method="ipage", n=4, sampling="srs", finish=True))
 
 
 @pytest.fixture
@@ -70,6 +71,11 @@ def test_the_page_shows_every_frame_the_error_in_step_and_what_is_achieved(app):
     assert all(any("z" in trace for trace in frame["data"]) for frame in drawn["frames"] if frame.get("data"))
     assert all(one["redraw"] for one in drawn["layout"]["updatemenus"][0]["buttons"][0]["args"][1]["frame"])
     assert any("maximin has no advantage" in c.value for c in test.caption)
+    assert test.toggle(key="finish").value
+    assert any(m.value.startswith("#### 4 of 4 designs achieve") for m in test.markdown)
+    link = dict(parse_qsl(DesignRequest.of(TASK, 1.0, n=4).to_query()))
+    assert link["finish"] == "false"
+    assert not app(**link).toggle(key="finish").value
     assert test.selectbox(key="method").options == [method_name(name) for name in trained(TASK)]
     assert {"ipage-cinn", "cinn"} <= set(trained(TASK))
     assert test.segmented_control(key="view").options == ["Localization", "Latent design", "Coverage"]

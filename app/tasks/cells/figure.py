@@ -83,7 +83,8 @@ def caption(run: Run) -> str:
     if run.localizes:
         text.append(
             "**Error:** the hump on the way is where the projection becomes sharper; the last step, the clean-up, "
-            "makes cells black and white, connected and free of hinges, and then Ω verifies the cells."
+            "makes cells black and white, connected and free of hinges; **Bring designs to the exact target** (a "
+            "setting) then flips pixels until Ω agrees. Ω verifies all cells at the end."
         )
     return " ".join(text)
 

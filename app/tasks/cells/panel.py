@@ -76,6 +76,7 @@ class CellsPanel(TaskPanel):
         sampling=f"In {SIDE**2} dimensions maximin has no advantage over SRS: all random points are equally far apart.",
         finishing="After the clean-up, pixels at the edges are flipped, each trial judged by finite elements, until "
         f"E_x is the target to {ENOUGH:g} E_s. Takes some tens of true evaluations a design.",
+        finished=True,
         below=ask_otherwise,
         objection=objection,
     )
