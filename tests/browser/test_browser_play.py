@@ -78,8 +78,6 @@ def test_it_plays_once_and_again_for_another_seed(address, watch):
     count = len(page.evaluate("() => window.seen"))
     page.wait_for_timeout(1000)
     assert len(page.evaluate("() => window.seen")) == count, "it plays once"
-    if task != "sinewave":  # the page plays again in one way for all tasks, and SrTiO₃ plays for ten seconds
-        return
     page.get_by_role("spinbutton", name="Seed").fill("3")
     page.keyboard.press("Enter")
     page.wait_for_function(f"n => window.seen.slice(n).some(s => s[0] === 'latent z') && {LAST}", arg=count)
