@@ -34,7 +34,10 @@ def axes(lattice: ArrayLike) -> NDArray[np.float64]:
 
 
 def cif(atoms: Atoms, name: str) -> bytes:
-    """CIF in P1, lattice parameters to 10 digits, metadata as comments."""
+    """CIF in P1, lattice parameters to 10 digits, metadata as comments.
+
+    A calculator's total energy and forces are data items of this program's own, which other programs ignore.
+    """
     a = atoms.cell.cellpar()
     names = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
     counts = sorted(Counter(atoms.get_chemical_symbols()).items())
@@ -48,6 +51,15 @@ def cif(atoms: Atoms, name: str) -> bytes:
     sites = atoms.get_scaled_positions(wrap=False) + 0.0  # no −0
     for i, (symbol, site) in enumerate(zip(atoms.get_chemical_symbols(), sites, strict=True)):
         lines.append(f"  {symbol}  {symbol}{i + 1}  {site[0]:.6f}  {site[1]:.6f}  {site[2]:.6f}  1.0")
+    results = getattr(atoms.calc, "results", {})
+    if "energy" in results:
+        lines += ["", f"_ipage_total_energy_eV   {results['energy']:.6f}"]
+    if "forces" in results:
+        lines += ["", "# Cartesian, a along x, b in the plane of x and y", "loop_", "  _ipage_force_atom_site_label"]
+        lines += [f"  _ipage_force_{axis}_eV_per_A" for axis in "xyz"]
+        turned = results["forces"] @ np.linalg.solve(atoms.cell.array, axes(a)) + 0.0
+        for i, (symbol, force) in enumerate(zip(atoms.get_chemical_symbols(), turned, strict=True)):
+            lines.append(f"  {symbol}{i + 1}  {force[0]:.5f}  {force[1]:.5f}  {force[2]:.5f}")
     return ("\n".join(lines) + "\n").encode()
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -99,16 +99,19 @@ def potential() -> Any | None:
     return CHGNetCalculator(use_device="cpu", verbose=False)
 
 
-def relax(lattice: ArrayLike, calculator: Any, quick: Any | None = None) -> Result:
+def relax(
+    lattice: ArrayLike, calculator: Any, quick: Any | None = None, begin: Sequence[Atoms] | None = None
+) -> Result:
     """Relax the ions of one lattice (6,) from four starts, first with ``quick`` if given, then with ``calculator``.
 
-    DFT continues only one of the starts that the potential brings to the same state.
+    DFT continues only one of the starts that the potential brings to the same state. ``begin``: other starts than
+    :func:`starts`.
     """
     from ase.optimize import BFGS
 
     failed: list[str] = []
     ended: list[Atoms] = []
-    for start in _distinct_starts(starts(lattice), quick):
+    for start in _distinct_starts(list(starts(lattice) if begin is None else begin), quick):
         start.calc = calculator
         try:
             BFGS(start, logfile=None, maxstep=0.08).run(fmax=FORCE, steps=STEPS)
@@ -322,6 +325,8 @@ def table(lattices: ArrayLike, results: list[Result | None]) -> pd.DataFrame:
 
 def files(lattices: ArrayLike, results: list[Result | None], samples: list[int]) -> dict[str, bytes]:
     """A CIF for each branch of each lattice, by file name."""
+    from ase.calculators.singlepoint import SinglePointCalculator
+
     from ipage_core.tasks.structures import cif, program
 
     written = {}
@@ -334,5 +339,6 @@ def files(lattices: ArrayLike, results: list[Result | None], samples: list[int])
             about["provenance"] = f"{program()}; ions relaxed; {json.dumps(result['provenance'], sort_keys=True)}"
             atoms = structure(lattice, about)
             atoms.set_scaled_positions(branch["sites"])
+            atoms.calc = SinglePointCalculator(atoms, energy=branch["energy"], forces=np.array(branch["forces"]))
             written[f"srtio3-{sample}-relaxed-{k}.cif"] = cif(atoms, "SrTiO3")
     return written
