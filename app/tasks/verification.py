@@ -27,12 +27,21 @@ class Operator:
     """MODULE:FUNCTION of designs (n, d) → the result on disk of each, or None."""
     each: float
     """CPU seconds for one design."""
+    verb: str = "Verify"
+    """What the button does, as it says."""
+    done: str = "verified"
+    """What a design then is."""
+
+    @property
+    def key(self) -> str:
+        """Name of its button, and of its jobs in a session."""
+        return self.verb.split()[0].lower()
 
     def results(self, x: np.ndarray) -> list[dict[str, Any] | None]:
         """The results for designs (n, d) that are there without a computation, else None."""
         module, _, name = self.cached.partition(":")
         cached: Callable[[np.ndarray], list[dict[str, Any] | None]] = getattr(import_module(module), name)
-        return jobs.results(x, cached)
+        return jobs.results(x, cached, self.work)
 
 
 SRTIO3 = Operator(jobs.GAPS, "ipage_core.tasks.crystal.dft:cached", jobs.SECONDS)
@@ -49,9 +58,9 @@ def unavailable() -> str:
     return ""
 
 
-def verdicts(run: Run, x: np.ndarray) -> list[str]:
+def verdicts(run: Run, x: np.ndarray, operator: Operator = SRTIO3) -> list[str]:
     """The DFT verdict on each design (n, d) of a run, in a word or two."""
-    under_way = {lattice for job in jobs.queue().about(x) for lattice in job.lattices}
+    under_way = pending(x, operator)
     said = []
     for i, lattice in enumerate(jobs.keys(x)):
         if run.verified[i]:
@@ -59,19 +68,29 @@ def verdicts(run: Run, x: np.ndarray) -> list[str]:
         elif lattice in under_way:
             said.append("under way")
         else:
-            said.append("failed" if "fail" in jobs.queue().finished.get(lattice, {}) else "not verified")
+            failed = "fail" in jobs.queue().finished.get((operator.work, lattice), {})
+            said.append("failed" if failed else "not verified")
     return said
 
 
-def ask(run: Run, x: np.ndarray, wanted: list[int], ticked: bool, operator: Operator) -> None:
-    """The button for the samples ``wanted`` of designs x (n, d), and the state of this session's jobs."""
+def pending(x: np.ndarray, operator: Operator) -> set[jobs.Key]:
+    """Those of the designs (n, d), and others of their jobs, that wait for the operator."""
+    return {lattice for job in jobs.queue().about(x, operator.work) for lattice in job.lattices}
+
+
+def ask(
+    states: list[str], x: np.ndarray, wanted: list[int], ticked: bool, operator: Operator, kind: str = "primary"
+) -> None:
+    """The button for the samples ``wanted`` of designs x (n, d), and this session's jobs.
+
+    ``states``: what is known of each design; "not verified" and "failed" can be computed.
+    """
     scheduler = jobs.scheduler_of_server()
     if missing := unavailable():
         st.info(f"Not verified, and cannot be here. {missing}", icon=":material/science_off:")
         return
-    mine: list[jobs.Job] = st.session_state.setdefault("dft_jobs", [])
-    mine += [job for job in jobs.queue().about(x) if job not in mine]
-    states = verdicts(run, x)
+    mine: list[jobs.Job] = st.session_state.setdefault(f"{operator.key}_jobs", [])
+    mine += [job for job in jobs.queue().about(x, operator.work) if job not in mine]
     left = [sample for sample in wanted if states[sample] in ("not verified", "failed")]
     left = left[: min(jobs.MOST, classroom.dft_left())]
 
@@ -82,14 +101,14 @@ def ask(run: Run, x: np.ndarray, wanted: list[int], ticked: bool, operator: Oper
     count = "the ticked" if ticked else f"the best {len(wanted)}"
     if left:
         which = f"{len(left)} ticked" if ticked else f"the best {len(left)}"
-        label = f"Verify {which} with DFT, about {duration(jobs.guess(len(left), operator.each))}"
+        label = f"{operator.verb} {which} with DFT, about {duration(jobs.guess(len(left), operator.each))}"
     elif not classroom.dft_left():
-        label = "Verify with DFT: you have reached your limit"
+        label = f"{operator.verb} with DFT: you have reached your limit"
     else:
         under_way = any(states[sample] == "under way" for sample in wanted)
-        label = f"Verify with DFT: {count} {'are under way' if under_way else 'are verified'}"
-    st.button(label, key="verify", icon=":material/science:", on_click=add, disabled=not left, type="primary")
-    if scheduler:
+        label = f"{operator.verb} with DFT: {count} are {'under way' if under_way else operator.done}"
+    st.button(label, key=operator.key, icon=":material/science:", on_click=add, disabled=not left, type=kind)
+    if scheduler and operator.verb == "Verify":  # a second button need not say it again
         st.caption(f"DFT runs on the Dask cluster at {plain(scheduler)}.")
     classroom.note(f"DFT verifies {classroom.DFT} crystals a visitor in this classroom; {classroom.dft_left()} left.")
     active = [job.active for job in mine]

@@ -45,7 +45,7 @@ START = 3.0
 """Seconds until the first calculation begins: GPAW's startup."""
 
 Key = tuple[float, ...]
-"""A design, such as a, b, c [Å], α, β, γ [°]. Keys of different operators are never equal."""
+"""A design, such as a, b, c [Å], α, β, γ [°]."""
 
 
 @dataclass(eq=False)
@@ -88,8 +88,8 @@ class Queue:
     """Runs one job at a time on all cores. There is no thread: each poll advances the queue."""
 
     def __init__(self) -> None:
-        self.finished: dict[Key, dft.Result] = {}
-        """All results since the server's start, including failures."""
+        self.finished: dict[tuple[str, Key], dft.Result] = {}
+        """All results since the server's start, including failures, by work and design."""
         self._lock = Lock()
         self._numbers = itertools.count(1)
         self.jobs: list[Job] = []
@@ -121,10 +121,10 @@ class Queue:
                 job.state = "cancelled"
         self.poll()
 
-    def about(self, lattices: np.ndarray) -> list[Job]:
-        """Active jobs that hold any of the lattices (n, 6), so that a reloaded page finds its own."""
+    def about(self, lattices: np.ndarray, work: str = GAPS) -> list[Job]:
+        """Active jobs of that work that hold any of the lattices (n, 6), so that a reloaded page finds its own."""
         wanted = set(keys(lattices))
-        return [job for job in self.jobs if job.active and wanted.intersection(job.lattices)]
+        return [job for job in self.jobs if job.active and job.work == work and wanted.intersection(job.lattices)]
 
     def ahead(self, job: Job) -> int:
         """Number of jobs before this one."""
@@ -161,7 +161,7 @@ class Queue:
             for row, result in said["results"].items():
                 if int(row) not in job.results:
                     _note(job.work, job.lattices[int(row)], result)
-                job.results[int(row)] = self.finished[job.lattices[int(row)]] = result
+                job.results[int(row)] = self.finished[job.work, job.lattices[int(row)]] = result
 
     def _end(self) -> None:
         if self.process is not None:
@@ -181,17 +181,17 @@ def keys(lattices: np.ndarray) -> list[Key]:
 
 
 def results(
-    lattices: np.ndarray, cached: Callable[[np.ndarray], list[dft.Result | None]] | None = None
+    lattices: np.ndarray, cached: Callable[[np.ndarray], list[dft.Result | None]] | None = None, work: str = GAPS
 ) -> list[dft.Result | None]:
-    """The results for designs (n, d) that need no computation: from disk, or since the server's start.
+    """The results for designs (n, d) that need no computation: from disk, or of jobs since the server's start.
 
-    ``cached`` reads the disk; for lattices of SrTiO₃ if None.
+    ``cached`` reads the disk; for lattices of SrTiO₃ if None. ``work`` is that of the jobs.
     """
     try:
         stored = (cached or dft.cached)(lattices)
     except dft.DFTUnavailable:
         stored = [None] * len(lattices)
-    return [result or queue().finished.get(key) for result, key in zip(stored, keys(lattices), strict=True)]
+    return [result or queue().finished.get((work, key)) for result, key in zip(stored, keys(lattices), strict=True)]
 
 
 def verified(work: str) -> list[tuple[Key, dft.Result]]:

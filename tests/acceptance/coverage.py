@@ -2,8 +2,8 @@
 
 Sections: spread, loops, proof, fill, boxes, estimate, table. References are computed by other means than the method's:
 solutions of the analytic tasks in closed form, weighted by their area; those of the surrogates of SrTiO₃ and silicon
-where isotropic random lines cross their level sets (Cauchy–Crofton), found by bisection. Distances are in box widths, of
-crystals in strain. Silicon is asked for by name, as are its figures: ``spread --tasks silicon --sizes 1000``.
+where isotropic random lines cross their level sets (Cauchy–Crofton), found by bisection. Distances are in box widths;
+those of crystals in strain. Silicon runs only on request: ``spread --tasks silicon --sizes 1000``.
 """
 
 from __future__ import annotations

@@ -97,11 +97,12 @@ def show(results: list[dict[str, Any]]) -> None:
             end,
         )
     n, seconds = len(results), [one["cpu"] for one in results]
+    print(f"\nBy {results[0]['result']['starts']}. Of {n} designs:")
+    print(f"- {converged}: every start converged to {relaxation.FORCE} eV/Å;")
     print(
-        f"\n{converged} of {n}: every start converged to {relaxation.FORCE} eV/Å; {quick} of {n} within {SECONDS:.0f} s "
-        f"of CPU, median {np.median(seconds):.0f}, longest {max(seconds):.0f}; {told} of {n}: a start from noise ended in "
-        f"a reported state. By {results[0]['result']['starts']}."
+        f"- {quick}: {SECONDS:.0f} s of CPU at most; median {np.median(seconds):.0f} s, longest {max(seconds):.0f} s;"
     )
+    print(f"- {told}: a start from noise ended in a reported state.")
 
 
 def ending(branches: list[dict[str, Any]], again: dict[str, Any]) -> str:

@@ -52,7 +52,7 @@ def test_results_arrive_by_row_and_are_remembered(queue):
     until(queue, lambda: not job.active)
     assert job.state == "done"
     assert [job.results[i].get("gap") for i in range(3)] == pytest.approx([0.4, None, 0.41])
-    assert queue.finished[job.lattices[1]] == {"fail": "did not converge"}
+    assert queue.finished[jobs.GAPS, job.lattices[1]] == {"fail": "did not converge"}
     assert queue.process is None
 
 
@@ -76,7 +76,7 @@ def test_cancelling_keeps_what_is_computed(queue):
     until(queue, lambda: job.results)
     queue.cancel(job)
     assert list(job.results) == [0]
-    assert queue.finished[job.lattices[0]]["gap"] == pytest.approx(0.4)
+    assert queue.finished[jobs.GAPS, job.lattices[0]]["gap"] == pytest.approx(0.4)
 
 
 def test_a_process_that_is_killed_is_a_failed_job_and_the_next_one_runs(queue):

@@ -59,7 +59,7 @@ def test_the_page_ranks_verifies_and_draws(monkeypatch, tmp_path):
     assert any(c.value.startswith(alike) for c in test.caption)
     test.button(key="verify").click().run()
     for _ in range(40):
-        if not any(job.active for job in test.session_state.dft_jobs):
+        if not any(job.active for job in test.session_state.verify_jobs):
             break
         time.sleep(0.5)
         jobs.queue().poll()

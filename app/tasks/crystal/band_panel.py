@@ -41,8 +41,8 @@ def show(run: Run, sample: int, dark: bool, size: Size) -> None:
         classroom.note("Band structures are switched off in this classroom: each takes as long as three verifications.")
         return
     mine: list[jobs.Job] = st.session_state.setdefault("band_jobs", [])
-    mine += [job for job in jobs.queue().about(row) if job not in mine]
-    under_way = bool(jobs.queue().about(row))
+    mine += [job for job in jobs.queue().about(row, OPERATOR.work) if job not in mine]
+    under_way = bool(jobs.queue().about(row, OPERATOR.work))
     st.caption("The bands along lines between the corners of the Brillouin zone, with the ions and settings of Ω.")
     st.button(
         f"Compute it by DFT, about {duration(jobs.guess(1, OPERATOR.each))}",

@@ -17,7 +17,7 @@ from app.figures.theme import Dict, Palette
 from app.tasks import learning, structures, verification
 from app.tasks.candidates import FEW, completed, designs, half_widths, structure_rows
 from app.tasks.crystal import figure as drawn
-from app.tasks.crystal import filters, reference, tradeoff
+from app.tasks.crystal import filters, reference, relaxing, tradeoff
 from app.tasks.crystal.candidates import RANKED_BY, RANKINGS, ask_rows, energy_per_atom, predicted, ranked_cells
 from app.tasks.crystal.inputs import CREDIBLE, CREDIBLE_STRAIN, ask_for_the_papers, ask_otherwise
 from app.tasks.crystal.reference import CUBIC_GAP, MEASURED_GAP
@@ -99,7 +99,9 @@ class CrystalPanel(TaskPanel):
             passing = filters.ask(energy_per_atom(run, ranked), ranked, verification.verdicts(run, designs(run)))
         shown, ticked = ask_rows(run, ranked, by, alone, passing)
         reference.show()
-        verification.ask(run, designs(run), ticked or shown[:FEW], bool(ticked), verification.SRTIO3)
+        x, wanted = designs(run), ticked or shown[:FEW]
+        verification.ask(verification.verdicts(run, x), x, wanted, bool(ticked), verification.SRTIO3)
+        relaxing.ask(run, ranked, x, wanted, bool(ticked))
         which = f"{len(ticked)} ticked" if ticked else f"all {run.n}"
         learning.offer(TASK, *learning.computed(TASK, verification.SRTIO3.work, properties), "DFT")
         structures.ask(TASK, structure_rows(run, ranked, ticked), which, "srtio3")

@@ -14,6 +14,7 @@ from app.components.tables import BADGES, RESTS_ON, badges, x_names
 from app.figures.run import Run
 from app.tasks import candidates, verification
 from app.tasks.candidates import FEW, designs, half_widths, held, properties_of, surrogate
+from app.tasks.silicon.sample import DFT
 from ipage_core.tasks.silicon.box import SCISSOR
 from ipage_core.tasks.silicon.ranking import RADIUS
 from ipage_core.tasks.silicon.ranking import table as rank
@@ -46,7 +47,7 @@ def table(run: Run, ranked: pd.DataFrame, scissor: bool = False) -> pd.DataFrame
         "gap by surrogate": ranked["gap"],
         "±": half_widths(TASK.name, run.x[-1]),
         "gap by DFT": run.achieved[:, 0],
-        "DFT": verification.verdicts(run, designs(run)),
+        "DFT": verification.verdicts(run, designs(run), DFT),
         "rests on": run.final["basis"],
     }
     if scissor:

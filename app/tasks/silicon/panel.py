@@ -150,7 +150,8 @@ class SiliconPanel(TaskPanel):
         if (ranked["members"] > 1).any():  # unless every strain is its own family
             alone = middle.toggle("One strain for each family", key="families_si")
         shown, ticked = ask_rows(run, ranked, by, alone, scissor)
-        verification.ask(run, designs(run), ticked or shown[:FEW], bool(ticked), DFT)
+        x = designs(run)
+        verification.ask(verification.verdicts(run, x, DFT), x, ticked or shown[:FEW], bool(ticked), DFT)
         learning.offer(TASK, *learning.computed(TASK, DFT.work, properties), "DFT")
         which = f"{len(ticked)} ticked" if ticked else f"all {run.n}"
         structures.ask(TASK, structure_rows(run, ranked, ticked), which, "silicon")

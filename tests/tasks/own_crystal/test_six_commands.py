@@ -69,7 +69,9 @@ def check(path, calculator):
     text = path.read_text()
     block = gemmi.cif.read_string(text).sole_block()
     energy = float(block.find_value("_ipage_total_energy_eV"))
-    forces = np.array([[float(v) for v in row] for row in block.find("_ipage_force_", [f"{c}_eV_per_A" for c in "xyz"])])
+    forces = np.array(
+        [[float(v) for v in row] for row in block.find("_ipage_force_", [f"{c}_eV_per_A" for c in "xyz"])]
+    )
     for read in (by_gemmi, by_pymatgen):
         atoms = read(text)
         atoms.calc = calculator
@@ -98,7 +100,9 @@ def test_a_cif_states_the_energy_and_forces_of_its_atoms(tmp_path):
 
     pytest.importorskip("pymatgen", reason="pymatgen is not installed (ipage_core/tasks/own_crystal/requirements.txt)")
     atoms = bulk("Cu", "fcc", a=3.6, cubic=True)
-    atoms.set_cell(atoms.cell.array @ (np.eye(3) + operator.tensor([0.01, -0.02, 0.03, 0.01, 0, 0.02])), scale_atoms=True)
+    atoms.set_cell(
+        atoms.cell.array @ (np.eye(3) + operator.tensor([0.01, -0.02, 0.03, 0.01, 0, 0.02])), scale_atoms=True
+    )
     atoms.positions[1] += [0.04, -0.03, 0.02]
     atoms.rotate(40, (1, 2, 3), rotate_cell=True)
     atoms.calc = EMT()
