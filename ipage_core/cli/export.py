@@ -33,10 +33,11 @@ def run(arguments: argparse.Namespace) -> None:
     task = find_task(arguments.task, arguments.model)
     settings = cells.export_settings(task, arguments)
     table = tables.read(arguments.solutions, arguments)
-    x = tables.designs(task, arguments.solutions, table)
     frame = table.frame
-    if "x1" not in frame or task.columns:  # columns have the table's own names
-        frame = frame.assign(**{f"x{j + 1}": column for j, column in enumerate(x.numpy().T)})
+    if tables.coordinates_of(frame) not in task.finer:  # the task's export checks finer designs itself
+        x = tables.designs(task, arguments.solutions, table)
+        if "x1" not in frame or task.columns:  # columns have the table's own names
+            frame = frame.assign(**{f"x{j + 1}": column for j, column in enumerate(x.numpy().T)})
     if "sample" not in frame:
         frame["sample"] = range(len(frame))
     written = files(task, arguments.format, frame, **settings)

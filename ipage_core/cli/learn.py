@@ -35,6 +35,11 @@ def run(arguments: argparse.Namespace) -> None:
     table = tables.read(arguments.results, arguments)
     x = tables.designs(task, arguments.results, table)
     names = [f"y{j + 1}" for j in range(task.n_targets)] + list(task.property_labels[task.n_targets :])
+    if "goals" in table.frame:
+        raise ValueError(
+            f"{arguments.results} holds designs for goals ({table.frame['goals'].iloc[0]}): y1 … are their properties; "
+            f"accepted: its columns x1 … x{task.d} alone, once verify {task.as_argument} has seen them"
+        )
     if missing := [name for name in names if name not in table.frame]:
         raise ValueError(f"{arguments.results} lacks the column '{missing[0]}'; accepted: a file that verify wrote")
     y = table.frame[names].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)

@@ -77,7 +77,9 @@ def print_counts(progress: Progress) -> None:
         return  # so that an early error gets its own line
     left = "" if progress.eta_seconds is None else f"  {progress.eta_seconds:.0f} s left"
     line = f"{progress.done}/{progress.total}{left} "
-    end = f"\r{'':<{len(line) + 8}}\r" if progress.done >= progress.total else ""  # what follows begins at the margin
+    end = ""
+    if progress.done >= progress.total:  # what follows begins at the margin
+        end = f"\r{'':<{len(line) + 8}}\r" if sys.stderr.isatty() else "\n"
     print(f"\r{line}{end}", end="", file=sys.stderr, flush=True)
 
 

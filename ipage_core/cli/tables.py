@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import pandas as pd
     from torch import Tensor
 
     from ipage_core.problem.task import Task
@@ -86,6 +88,11 @@ def designs(task: Task, path: Path, table: Table, rows: int | None = None, silen
     if not silent:
         say(table)
     return x
+
+
+def coordinates_of(frame: pd.DataFrame) -> int:
+    """Number of columns x1, x2, … of a table."""
+    return sum(bool(re.fullmatch(r"x[0-9]+", str(name))) for name in frame.columns)
 
 
 def targets(task: Task, path: Path, table: Table, own: Sequence[str] = ()) -> Tensor:

@@ -104,6 +104,8 @@ class Task:
     verify_table: Callable[[pd.DataFrame], tuple[pd.DataFrame, str] | None] | None = None
     """(table of designs) → the table with all that Ω says of it, and the outcome in a sentence; None: it has the
     task's own columns. For designs of goals beyond the targets."""
+    finer: tuple[int, ...] = ()
+    """Other numbers of coordinates that a design of ``export`` may have, such as the pixels of a finer cell."""
     surface_file: Callable[[Mapping[str, Any], str], bytes] | None = None
     """(values of ``verify_file``, file suffix) → a property over all directions as a file."""
     data_size: int = 10_000

@@ -92,7 +92,7 @@ def bought(found: list[SolvedCells], met: list[np.ndarray]) -> str:
 
 
 def lookup(goals: list[Goal]) -> float:
-    return float(starts.nearest(Goals.of(goals), 1)[1][0] <= 1)
+    return float(starts.lookup(Goals.of(goals)) <= 1)
 
 
 def held_out(seeds: list[int], n: int) -> None:

@@ -107,7 +107,8 @@ def files(
     if side * side != len(names) or set(names) != {f"x{j + 1}" for j in range(side * side)}:
         raise ValueError(f"expected the pixels x1..x{SIDE * SIDE} of square cells, got {len(names)} columns")
     names.sort(key=lambda name: int(name[1:]))
-    for sample, row in zip(frame["sample"], frame[names].to_numpy(dtype=np.float64), strict=True):
+    pixels = frame[names].apply(pd.to_numeric, errors="coerce")  # what is no number is no pixel of 0 or 1 either
+    for sample, row in zip(frame["sample"], pixels.to_numpy(dtype=np.float64), strict=True):
         try:
             results[f"cell-{sample}.{form}"] = FORMATS[form](row.reshape(side, side), layout or Layout(), material)
         except ValueError as error:

@@ -29,12 +29,12 @@ from ipage_core.tasks.cells.descent import CellSpace
 from ipage_core.tasks.cells.features import has_features
 from ipage_core.tasks.cells.goal_table import columns as table_columns
 from ipage_core.tasks.cells.goal_table import squared_errors, z_score
-from ipage_core.tasks.cells.goals import Goal, Goals, Kind
+from ipage_core.tasks.cells.goals import Goal, Goals, Kind, interval
 from ipage_core.tasks.cells.mesh import Mesh, stiffness
-from ipage_core.tasks.cells.properties import TABLE, cell_property, default_tolerance, values
+from ipage_core.tasks.cells.properties import TABLE, cell_property, values
 from ipage_core.tasks.cells.solver import STARTS, SolvedCells, solve
 from ipage_core.tasks.cells.space import Filtered
-from ipage_core.tasks.cells.starts import nearest
+from ipage_core.tasks.cells.starts import lookup
 from ipage_core.tasks.cells.topology import percolates
 from ipage_core.tasks.cells.wallpaper import operations
 
@@ -59,9 +59,7 @@ def cell_goals(name: str, wanted: WantedGoal) -> list[Goal]:
         raise ValueError(f"the goal on {name} has a weight, which means nothing where every goal is to be met")
     said = math.nan if wanted.tolerance is None else wanted.tolerance
     if wanted.kind == "between":
-        inside = min(default_tolerance(name, wanted.low), default_tolerance(name, wanted.high))
-        inside = min(inside, (wanted.high - wanted.low) / 4)
-        return [Goal(name, "at least", wanted.low, inside), Goal(name, "at most", wanted.high, inside)]
+        return interval(name, wanted.low, wanted.high)
     if wanted.kind == "exactly":
         return [Goal(name, "exactly", wanted.low, said)]
     if wanted.kind == "at least":
@@ -123,6 +121,8 @@ class GoalDesigns:
     solved: SolvedCells
     feature: int = 1
     """Requested minimum thickness of walls and gaps, in pixels."""
+    cell_mm: float = 10.0
+    """Width of a cell for features in millimetres."""
 
     def __len__(self) -> int:
         return len(self.solved.cells)
@@ -185,10 +185,12 @@ class GoalDesigns:
         """The feature size of the cells, for users who print them."""
         if self.feature == 1:
             return "; walls and gaps may be one pixel thin"
+        length = self.feature * self.cell_mm / self.cells.shape[-1]
+        wide = f"{self.feature} pixels ({length:.3g} mm in a cell of {self.cell_mm:g} mm)"
         thin = int((~has_features(self.solved.cells, self.feature)).sum())
         if thin:
-            return f"; {thin} of {len(self.solved.cells)} cells have a wall or a gap thinner than {self.feature} pixels"
-        return f"; no wall and no gap is thinner than {self.feature} pixels, so that they can be printed"
+            return f"; {thin} of {len(self.solved.cells)} cells have a wall or a gap thinner than {wide}"
+        return f"; no wall and no gap is thinner than {wide}"
 
     def note(self) -> str:
         """The outcome, the mesh that verified it, and the features."""
@@ -208,8 +210,11 @@ class GoalDesigns:
 
     @property
     def lookup(self) -> float:
-        """The largest residual, in tolerances, of the nearest shipped cell as it is: the control."""
-        return float(nearest(Goals.of(self.goals), 1, self.feature)[1][0])
+        """The misfit, in tolerances, of the shipped cell that comes nearest as it is: the control.
+
+        Infinite if no shipped cell has the features.
+        """
+        return lookup(Goals.of(self.goals), self.feature, self.cells.shape[-1])
 
     def achieved(self, mesh: Mesh) -> dict[str, float]:
         """The median over the designs of each goal's property on a mesh."""
@@ -220,7 +225,7 @@ class GoalDesigns:
 
     def summary(self) -> dict[str, Any]:
         """The JSON object of the command line."""
-        solved, errors = self.solved, squared_errors(self.goals, self.solved.values)
+        solved, errors, control = self.solved, squared_errors(self.goals, self.solved.values), self.lookup
         return {
             "n": len(solved.cells),
             "resim_mse": float(errors.mean()),
@@ -238,7 +243,7 @@ class GoalDesigns:
             "achieved": self.achieved(solved.mesh),
             **({"achieved_on_pixels": self.achieved("pixel")} if solved.mesh == "converged" else {}),
             "hits_by_start": dict(Counter(s for s, met in zip(solved.start, solved.met, strict=True) if met)),
-            "lookup_misfit": round(self.lookup, 4),
+            "lookup_misfit": round(control, 4) if math.isfinite(control) else None,
             "feature": self.feature,
             "note": self.note(),
         }
@@ -252,6 +257,7 @@ def design(
     mesh: Mesh = "pixel",
     side: int = SIDE,
     feature: int = 1,
+    cell_mm: float = 10.0,
     starts: Sequence[str] = STARTS,
     seed: int = 0,
     record: bool = False,
@@ -266,6 +272,7 @@ def design(
         mesh: ``pixel`` or ``converged``.
         side: 32, 48 or 64 pixels.
         feature: smallest feature, in pixels.
+        cell_mm: width of a cell, to state the feature in millimetres.
         starts: kinds of starts, as :func:`ipage_core.tasks.cells.solver.solve` takes them.
         seed: seed of all random choices.
         record: whether to keep the intermediate densities of each design.
@@ -276,6 +283,8 @@ def design(
     """
     if unknown := [kind for kind in starts if kind not in KINDS_OF_STARTS]:
         raise ValueError(f"start '{unknown[0]}' is not known; accepted: {', '.join(KINDS_OF_STARTS)}")
+    if not 0 < cell_mm < math.inf:
+        raise ValueError(f"expected a positive width of a cell, got {cell_mm:g} mm")
     space, more = space_and_goals(expressions, side, feature)
     every = (*goals, *more)
     solved = solve(
@@ -288,4 +297,4 @@ def design(
         record=record,
         progress=progress,
     )
-    return GoalDesigns(every, solved, feature)
+    return GoalDesigns(every, solved, feature, cell_mm)

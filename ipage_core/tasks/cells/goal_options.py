@@ -91,6 +91,7 @@ def design_goals(options: Any) -> GoalDesigns | None:
         mesh=own["mesh"],
         side=own["side"],
         feature=parse_feature(str(own["feature"]), own["cell_mm"], own["side"]),
+        cell_mm=own["cell_mm"],
         starts=[
             kind.strip() for kind in (own["starts"].split(",") if isinstance(own["starts"], str) else own["starts"])
         ],

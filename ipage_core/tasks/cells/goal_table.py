@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ipage_core.tasks.cells.features import smallest_features
-from ipage_core.tasks.cells.goals import Goal, Goals
+from ipage_core.tasks.cells.goals import Goal, Goals, interval
 from ipage_core.tasks.cells.mesh import Mesh, stiffness
 from ipage_core.tasks.cells.properties import TABLE, values
 from ipage_core.tasks.cells.starts import mean_and_sd
@@ -57,4 +57,21 @@ def columns(goals: Sequence[Goal], cells: ArrayLike, c: Array, mesh: Mesh) -> di
     solid, void = np.array([smallest_features(cell) for cell in cells]).T
     misfit = np.abs(Goals.of(goals).residual(achieved[:, closed])).max(1)
     result |= {"solid_feature": solid, "void_feature": void, "misfit": misfit}
-    return result | {"goals": AND.join(goal.text for goal in goals), "mesh": mesh}
+    return result | {"goals": written(goals), "mesh": mesh}
+
+
+def written(goals: Sequence[Goal]) -> str:
+    """The goals as text from which the same goals can be read: an interval stays one, as its ends have own tolerances.
+
+    >>> written(interval("E_x", 0.3, 0.302) + [Goal("volume", "at most", 0.5)])
+    'E_x=0.3:0.302 & volume<=0.5'
+    """
+    parts, left = list[str](), list(goals)
+    while left:
+        ends = [left[0].value, left[1].value] if len(left) > 1 else [0.0, 0.0]
+        if ends[0] < ends[1] and left[:2] == interval(left[0].name, *ends):
+            parts.append(f"{left[0].name}={ends[0]:.15g}:{ends[1]:.15g}")
+            del left[:2]
+        else:
+            parts.append(left.pop(0).text)
+    return AND.join(parts)

@@ -53,8 +53,8 @@ class Goal:
         if self.open:
             return f"{self.kind} {self.name}"
         if self.kind == "exactly":
-            return f"{self.name}={self.value:g}±{self.tolerance:g}"
-        return f"{self.name}{'<=' if self.kind == 'at most' else '>='}{self.value:g}"
+            return f"{self.name}={self.value:.15g}±{self.tolerance:.15g}"
+        return f"{self.name}{'<=' if self.kind == 'at most' else '>='}{self.value:.15g}"
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -69,6 +69,12 @@ class Goal:
     def open(self) -> bool:
         """Whether the goal is ``minimize`` or ``maximize``."""
         return self.kind in ("minimize", "maximize")
+
+
+def interval(name: str, low: float, high: float) -> list[Goal]:
+    """An interval as two goals; the solver aims at most a quarter of the interval inside it."""
+    inside = min(default_tolerance(name, low), default_tolerance(name, high), (high - low) / 4)
+    return [Goal(name, "at least", low, inside), Goal(name, "at most", high, inside)]
 
 
 def check_together(goals: Sequence[Goal]) -> None:

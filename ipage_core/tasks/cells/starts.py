@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ipage_core.tasks.cells.dataset import DATA, CellData, pack, read, read_card, unpack
+from ipage_core.tasks.cells.dataset import DATA, SIDE, CellData, pack, read, read_card, unpack
 from ipage_core.tasks.cells.features import has_features
 from ipage_core.tasks.cells.goals import Goals
 from ipage_core.tasks.cells.properties import values
@@ -28,6 +28,10 @@ PRINTABLE = 2
 
 ALIKE = 0.06
 """Cells that differ in at most this share of their pixels count as one, because they would lead to the same design."""
+
+
+CHUNK = 500
+"""Cells whose features are checked at a time."""
 
 
 class Stored(NamedTuple):
@@ -92,6 +96,31 @@ def nearest(goals: Goals, n: int, feature: int = 1) -> tuple[Mask, Array]:
     cells = np.array([_cell(shipped(feature).packed, row) for row in order.tolist()])
     chosen = _unlike(cells, n)
     return cells[chosen], np.abs(residual[order[chosen]]).max(axis=1)
+
+
+def lookup(goals: Goals, feature: int = 1, side: int = SIDE) -> float:
+    """The control: the least misfit, in tolerances, among all shipped cells as they are.
+
+    Args:
+        goals: the goals; at most 1 meets all of them.
+        feature: smallest feature, in pixels of a cell with ``side`` pixels; a shipped cell has it at its own 32.
+        side: pixels per side.
+
+    Returns:
+        Infinite if no shipped cell has the feature.
+    """
+    least = -(-feature * SIDE // side)
+    among = min(least, PRINTABLE)
+    residual = goals.residual(np.stack([shipped_property(name, among) for name in goals.names], axis=1))
+    misfit = np.abs(residual).max(axis=1)
+    if least <= PRINTABLE:
+        return float(misfit.min())
+    packed, order = shipped(among).packed, np.argsort(misfit)
+    for rows in np.array_split(order, max(1, len(order) // CHUNK)):
+        wide = has_features(unpack(packed[rows % len(packed)]), least)
+        if wide.any():
+            return float(misfit[rows[wide.argmax()]])
+    return float("inf")
 
 
 def _unlike(cells: Mask, n: int) -> NDArray[np.intp]:

@@ -168,6 +168,7 @@ TASK = Task(
     read_design=lambda path: (pixel_constraints.mask(path).double(), ""),
     verify_file=late("ipage_core.tasks.cells.voxel_files:verify_file"),
     verify_table=late("ipage_core.tasks.cells.goal_verification:verify_table"),
+    finer=(48 * 48, 64 * 64),
     surface_file=late("ipage_core.tasks.cells.voxel_files:surface_file"),
     design_goals=late("ipage_core.tasks.cells.goal_options:design_goals"),
     goal_settings=("localize_on", "mesh", "side", "feature", "cell_mm", "starts"),

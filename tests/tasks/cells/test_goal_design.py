@@ -12,7 +12,8 @@ from ipage_core.problem.goal import Kind
 from ipage_core.tasks.cells.dataset import cell
 from ipage_core.tasks.cells.export import files
 from ipage_core.tasks.cells.goal_design import cell_goals, design, space_and_goals
-from ipage_core.tasks.cells.goal_verification import verify_table
+from ipage_core.tasks.cells.goal_table import written
+from ipage_core.tasks.cells.goal_verification import parsed, verify_table
 from ipage_core.tasks.cells.goals import Goal
 from ipage_core.tasks.cells.homogenization import homogenize
 from ipage_core.tasks.cells.mesh import refined, stiffness
@@ -105,3 +106,24 @@ def test_cells_of_another_resolution_are_exported() -> None:
     assert set(files(frame, "svg")) == {"cell-0.svg"}
     with pytest.raises(ValueError, match="square"):
         files(frame.drop(columns="x48"), "svg")
+
+
+def test_the_column_of_goals_gives_the_same_goals_back() -> None:
+    """``verify`` judges by this column: a lost digit or another tolerance would be another judgement."""
+    goals = [
+        Goal("E_x", "exactly", 0.12345678901, 1e-9),
+        Goal("E_y", "exactly", 0.0123),
+        *cell_goals("nu_xy", asked("between", 0.3, 0.302)),
+        *cell_goals("volume", asked("at least", 0.5)),
+        *cell_goals("G_xy", asked("at least", 0.05)),
+        *cell_goals("G_xy", asked("at most", high=0.051)),
+        Goal("K", "minimize"),
+    ]
+    assert parsed(written(goals)) == goals
+
+
+def test_thickness_is_said_in_the_unit_of_the_cell() -> None:
+    made = design([Goal("E_x", "exactly", 0.4, 0.05)], 1, feature=2, cell_mm=0.64)
+    assert made.remark() == "; no wall and no gap is thinner than 2 pixels (0.04 mm in a cell of 0.64 mm)"
+    with pytest.raises(ValueError, match="positive width"):
+        design([Goal("E_x", "exactly", 0.4)], 1, cell_mm=np.nan)

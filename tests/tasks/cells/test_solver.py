@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ipage_core.tasks.cells import starts
-from ipage_core.tasks.cells.dataset import cell
+from ipage_core.tasks.cells.dataset import cell, unpack
 from ipage_core.tasks.cells.descent import CellSpace, descend
 from ipage_core.tasks.cells.features import has_features
 from ipage_core.tasks.cells.flips import finish
@@ -220,3 +220,23 @@ def test_without_a_clean_start_a_stored_cell_is_kept_if_it_is_nearer() -> None:
     assert not found.met.any()
     assert found.values[0, 0] < 0.5
     assert is_admissible(found.cells[0])
+
+
+def test_lookup_is_the_least_misfit_of_all_shipped_cells() -> None:
+    """The nearest in the sum of squares may miss a goal that another cell meets."""
+    goals = Goals.of(goals_of(properties_of(cell(7, 11).pixels)))
+    every = np.concatenate((starts.shipped(1).stiffness, starts.shipped(1).stiffness[:, [1, 0, 2]][:, :, [1, 0, 2]]))
+    assert starts.lookup(goals) == pytest.approx(np.abs(goals.residual(values(MODULI, every, 1))).max(1).min())
+    assert starts.lookup(goals) <= starts.nearest(goals, 1)[1][0]
+
+
+def test_lookup_counts_cells_with_the_feature_at_their_own_resolution() -> None:
+    goals = Goals.of([Goal("E_x", "exactly", 0.6, 0.001), Goal("volume", "exactly", 0.8, 0.001)])
+    assert starts.lookup(goals, 2, 32) == starts.lookup(goals, 4, 64)
+    data = starts.shipped(2)
+    wide = has_features(unpack(data.packed), 4)
+    both = values(goals.names, data.stiffness[wide], data.volume[wide])
+    swapped = values(goals.names, data.stiffness[wide][:, [1, 0, 2]][:, :, [1, 0, 2]], data.volume[wide])
+    misfit = np.abs(goals.residual(np.concatenate((both, swapped)))).max(1)
+    assert starts.lookup(goals, 4, 32) == pytest.approx(misfit.min())
+    assert starts.lookup(goals, 16, 32) == np.inf or starts.lookup(goals, 16, 32) >= starts.lookup(goals, 4, 32)

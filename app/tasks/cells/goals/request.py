@@ -120,6 +120,7 @@ class GoalRequest:
             mesh=cast(Mesh, self.mesh),
             side=self.side,
             feature=parse_feature(self.feature, self.cell_mm, self.side),
+            cell_mm=self.cell_mm,
             seed=self.seed,
             record=True,
             **more,  # type: ignore[arg-type]
