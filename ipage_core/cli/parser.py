@@ -98,11 +98,15 @@ def add_out(parser: argparse.ArgumentParser) -> None:
 
 
 def refuse_overwriting(arguments: argparse.Namespace) -> None:
-    """Raise ValueError if an output file is also an input file, unless --force is given."""
+    """Raise ValueError if an output file is also another one, or is an input file without --force."""
     if getattr(arguments, "force", True):
         return
     given = vars(arguments)
-    written = {name: given[name] for name in ("out", "to_measure") if given.get(name) is not None}
+    written = {name: given[name] for name in ("out", "to_measure", "surface") if given.get(name) is not None}
+    places = [path.resolve() for path in written.values()]
+    if len(set(places)) < len(places):
+        options = " and ".join(f"--{name.replace('_', '-')}" for name in written)
+        raise ValueError(f"{options} are the same file; accepted: a name for each")
     read = [
         path
         for name, value in given.items()

@@ -76,3 +76,11 @@ def test_a_surface_is_no_array_of_voxels(tmp_path: Path, capsys: pytest.CaptureF
     said = capsys.readouterr().err
     assert "no array of voxels; accepted: NPY or NPZ" in said
     assert len(said.strip().splitlines()) == 1
+
+
+def test_two_outputs_need_two_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save(tmp_path / "solid.npy", np.ones((2, 2, 2)))
+    words = ["verify", "architecture", str(tmp_path / "solid.npy"), "--out", str(tmp_path / "c.csv")]
+    assert main([*words, "--surface", str(tmp_path / "." / "c.csv")]) == 2
+    assert "--out and --surface are the same file" in capsys.readouterr().err
+    assert not (tmp_path / "c.csv").exists()

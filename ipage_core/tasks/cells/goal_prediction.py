@@ -36,7 +36,7 @@ def predict_table(frame: pd.DataFrame, surrogate: Callable[[Tensor], Tensor]) ->
     cells = pixels(frame)
     if cells.shape[1] != SIDE:
         raise ValueError(f"the network reads cells of {SIDE} pixels a side, not of {cells.shape[1]}; accepted: verify")
-    goals = [[goal.name for goal in parsed(text)] for text in frame["goals"].astype(str)]
+    goals = [[goal.name for goal in parsed(text)] for text in frame["goals"].fillna("").astype(str)]
     x = torch.from_numpy(cells.astype(np.float32))
     with torch.no_grad():
         z = {name: surrogate(way.reshape(len(x), -1)) for name, way in (("E_x", x), ("E_y", x.transpose(1, 2)))}

@@ -29,9 +29,9 @@ def verify_table(frame: pd.DataFrame) -> tuple[pd.DataFrame, str] | None:
     if not {"goals", "mesh"} <= set(frame.columns):
         return None
     cells, parts, met = pixels(frame), list[pd.DataFrame](), 0
-    judge = frame["goals"].astype(str) + "\n" + frame["mesh"].astype(str)
+    judge = frame["goals"].fillna("").astype(str) + "\n" + frame["mesh"].fillna("").astype(str)
     for said in judge.unique():
-        text, mesh = said.split("\n")
+        text, _, mesh = said.rpartition("\n")
         if mesh not in get_args(Mesh):
             raise ValueError(f"mesh '{mesh}' is not known; accepted: {', '.join(get_args(Mesh))}")
         goals = parsed(text)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ipage_core.tasks.cells.homogenization import E_VOID
-from ipage_core.tasks.cells.properties import TABLE, cell_property, default_tolerance, limits
+from ipage_core.tasks.cells.properties import TABLE, cell_property, default_tolerance, limits, same_as
 
 Array = NDArray[np.float64]
 Kind = Literal["exactly", "at least", "at most", "minimize", "maximize"]
@@ -88,6 +88,7 @@ def check_together(goals: Sequence[Goal]) -> None:
         ValueError: they contradict each other.
     """
     ends = dict[str, tuple[float, float]]()
+    goals = [replace(goal, name=same_as(goal.name)) for goal in goals]
     for i, goal in enumerate(goals):
         for other in goals[:i]:
             opposite = {goal.kind, other.kind} == {"minimize", "maximize"}

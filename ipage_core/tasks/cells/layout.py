@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 import shapely  # type: ignore[import-untyped]
 import trimesh
 from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import label
 from shapely.affinity import scale  # type: ignore[import-untyped]
+
+from ipage_core.tasks.cells.features import opened, smallest_features
 
 
 @dataclass(frozen=True)
@@ -39,17 +43,55 @@ class Layout:
 
 
 def tiled(cell: ArrayLike, layout: Layout) -> NDArray[np.bool_]:
-    """(ny, nx) → (tiles_y ny, tiles_x nx) bool.
+    """Cells side by side, from the :func:`origin` on. (ny, nx) → (tiles_y ny, tiles_x nx) bool.
 
     Raises:
         ValueError: not a two-dimensional array of zeros and ones, or without a solid pixel.
     """
     pixels = np.asarray(cell)
     if pixels.ndim != 2 or not np.isin(pixels, (0, 1)).all():
-        raise ValueError(f"Expected a two-dimensional cell of 0 and 1, got shape {pixels.shape}.")
+        got = f"shape {pixels.shape}" if pixels.ndim != 2 else "other numbers"
+        raise ValueError(f"Expected a two-dimensional cell of 0 and 1, got {got}.")
     if not pixels.any():
         raise ValueError("Expected at least one solid pixel, got an empty cell.")
-    return np.tile(pixels.astype(bool), layout.tiles[::-1])
+    solid = pixels.astype(bool)
+    return np.tile(np.roll(solid, [-start for start in origin(solid)], axis=(0, 1)), layout.tiles[::-1])
+
+
+def origin(cell: ArrayLike) -> tuple[int, int]:
+    """The pixel (row, column) at which a sheet of cells begins, so that its outer edge cuts off as little as can be.
+
+    The pattern is periodic, so where it begins changes no property. But a wall that crosses the edge may leave loose
+    pieces or thin fins there, which no printer keeps. (0, 0) unless another pixel leaves fewer. (ny, nx) → 2 ints.
+    """
+    solid = np.asarray(cell, dtype=bool)
+    return _origin(np.packbits(solid).tobytes(), solid.shape)
+
+
+def pieces(sheet: ArrayLike) -> int:
+    """Number of solid parts of a sheet that is not periodic. (ny, nx) → int."""
+    return int(label(np.asarray(sheet, dtype=bool))[1])
+
+
+@lru_cache(maxsize=64)
+def _origin(packed: bytes, shape: tuple[int, int]) -> tuple[int, int]:
+    solid = np.unpackbits(np.frombuffer(packed, np.uint8), count=shape[0] * shape[1]).reshape(shape).astype(bool)
+    wall = min(smallest_features(solid)[0], min(shape) // 2)
+
+    def loss(row: int, column: int) -> tuple[int, int]:
+        sheet = np.pad(np.tile(np.roll(solid, (-row, -column), axis=(0, 1)), (2, 2)), max(wall, 1))
+        return pieces(sheet), int((sheet & ~opened(sheet, wall)).sum()) if wall > 1 else 0
+
+    best = 0, 0
+    least = loss(*best)
+    if least == (1, 0):
+        return best
+    for starts in ([(0, column) for column in range(shape[1])], [(row, -1) for row in range(shape[0])]):
+        for row, column in starts:  # first along x, then along y
+            place = row, best[1] if column < 0 else column
+            if (seen := loss(*place)) < least:
+                best, least = place, seen
+    return best
 
 
 def outline(cell: ArrayLike, layout: Layout) -> list[shapely.Polygon]:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from ipage_core.tasks.cells.features import smallest_features
 from ipage_core.tasks.cells.homogenization import POISSON, homogenize
-from ipage_core.tasks.cells.layout import Layout
+from ipage_core.tasks.cells.layout import Layout, origin, pieces, tiled
 from ipage_core.tasks.cells.properties import TABLE, cell_property, values
 
 
@@ -34,7 +34,7 @@ class Material:
 
 
 def metadata(cell: ArrayLike, layout: Layout, material: Material) -> dict[str, str]:
-    """Metadata of a cell's file: units, material, smallest features, and properties (one element per pixel).
+    """Metadata of a cell's file: units, material, features, parts of the sheet, properties (one element per pixel).
 
     (ny, nx) → text by name.
     """
@@ -44,6 +44,8 @@ def metadata(cell: ArrayLike, layout: Layout, material: Material) -> dict[str, s
     pitch = layout.cell_mm / pixels.shape[1]
     wall, gap = (f"{k * pitch:.4g} mm ({k} pixels)" for k in smallest_features(pixels))
     said = {"unit": "millimeter", "cell": f"{layout.cell_mm:g} mm", "thinnest wall": wall, "narrowest gap": gap}
+    row, column = origin(pixels)
+    said |= {"first pixel": f"x {column + 1}, y {row + 1}", "parts": str(pieces(tiled(pixels, layout)))}
     said |= {"material": material.label, "mesh": "one bilinear element a pixel, plane stress, periodic"}
     for name, value in zip(TABLE, result.tolist(), strict=True):
         modulus = cell_property(name).unit == "E_s"

@@ -186,6 +186,19 @@ def cell_property(name: str) -> CellProperty:
     return CellProperty(f"E({degrees:g})", f"E({degrees:g}°)", "E_s", _modulus((c * c, s * s, c * s)), 0.01)
 
 
+def same_as(name: str) -> str:
+    """One name for the names of one property: E(θ) is E(θ + 180), E(0) is E_x, E(90) is E_y.
+
+    >>> same_as("E(0)"), same_as("E(-90)"), same_as("E(225)"), same_as("volume")
+    ('E_x', 'E_y', 'E(45)', 'volume')
+    """
+    match = _ALONG.fullmatch(name)
+    if match is None:
+        return name
+    degrees = float(match[1]) % 180
+    return {0.0: "E_x", 90.0: "E_y"}.get(degrees, f"E({degrees:g})")
+
+
 def default_tolerance(name: str, value: float) -> float:
     """The default tolerance of a goal. It is relative for a modulus near 0; otherwise any soft cell would pass."""
     prop = cell_property(name)

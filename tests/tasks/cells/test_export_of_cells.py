@@ -14,7 +14,8 @@ from shapely.geometry import Polygon
 
 from ipage_core.tasks.cells.dataset import cell
 from ipage_core.tasks.cells.export import DOT, FORMATS, Layout, dxf, outline, png, solid_mesh, stl, svg, tiled
-from ipage_core.tasks.cells.material import Material
+from ipage_core.tasks.cells.layout import origin, pieces
+from ipage_core.tasks.cells.material import Material, metadata
 
 
 @pytest.fixture(scope="module")
@@ -153,3 +154,22 @@ def test_every_file_names_its_unit_and_material() -> None:
     assert b"unit mm, PA12 & more, E_s = 1.7 GPa" in solid[:80]
     assert not solid.startswith(b"solid")
     assert trimesh.load(io.BytesIO(solid), file_type="stl").is_watertight
+
+
+def test_a_sheet_is_cut_where_nothing_falls_off() -> None:
+    """The end of a bar lies beyond the seam: cut there, it is a loose piece in every cell of the lowest row."""
+    around = np.zeros((32, 32), dtype=bool)
+    around[10:14] = around[:, 10:14] = True
+    around[13:, 20:22] = around[:2, 20:22] = True
+    row, column = origin(around)
+    assert (row, column) != (0, 0)
+    whole = tiled(around, Layout((3, 2)))
+    assert pieces(np.tile(around, (2, 3))) == 4
+    assert pieces(whole) == 1
+    assert (np.roll(whole, (row, column), axis=(0, 1)) == np.tile(around, (2, 3))).all()
+    rolled = np.roll(around, (-row, -column), axis=(0, 1))
+    assert origin(rolled) == (0, 0)
+    text = metadata(around, Layout((3, 2)), Material())
+    assert (text["parts"], text["first pixel"]) == ("1", f"x {column + 1}, y {row + 1}")
+    mesh = trimesh.load(io.BytesIO(stl(around, Layout((3, 2)))), file_type="stl")
+    assert mesh.body_count == 1
