@@ -145,7 +145,7 @@ def test_compare_links_axes_and_a_sweep_can_be_stopped_and_gone_on_with(address,
     worth.wait_for()
     assert worth.inner_text().endswith("SRS 63 %, LHS 84 %, maximin 100 %.")
     assert page.locator(".st-key-worth .scatterlayer .trace").count() == 9
-    page.get_by_role("slider", name="Number of designs in these pictures").press("ArrowRight")
+    page.get_by_role("group", name="Number of designs in these pictures").get_by_role("slider").press("ArrowRight")
     page.get_by_text("The pictures are of their own N = 16 designs").wait_for()
     assert "compare_n=16" in page.url
     worth.wait_for()

@@ -32,11 +32,13 @@ def test_one_switch_shows_starts_from_the_prior_and_comes_back(address, watch):
     )
     steady(page)
     end = np.array(page.evaluate(DOTS))
+    page.get_by_role("slider", name="step").first.focus()
     for key in ("Home", "ArrowRight"):  # to the latent points, then to the posterior
-        page.get_by_role("slider", name="step").first.press(key)
+        page.keyboard.press(key)
         page.wait_for_timeout(500)
     start = np.array(page.evaluate(DOTS))
-    assert np.median(np.linalg.norm(start - end, axis=1)) > 15  # pixels: the gap of the paper's Figure 2
+    far = np.linalg.norm(start - end, axis=1) > 5  # pixels: the gap of the paper's Figure 2; iPage's own is below one
+    assert far.sum() >= 12, "half of the samples"
     page.get_by_role("radio", name="iPage", exact=True).click()
     page.wait_for_function("() => !location.search.includes('method=')")
     page.wait_for_function(f"first => ({META})() === first", arg=at_first)
