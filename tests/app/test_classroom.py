@@ -52,11 +52,16 @@ def test_a_link_cannot_ask_for_more(lesson, task, most):
         assert test.toggle(key="finish").disabled
 
 
-def test_a_slow_operator_does_not_correct(lesson, monkeypatch):
+def test_a_slow_operator_does_not_correct(lesson, dft_queue, monkeypatch):
     monkeypatch.setattr(runs, "load", load)  # Ω stands in for the surrogate
     test = lesson(task="crystal", omega="2", n="10")
     assert any("switched off in this classroom" in c.value for c in test.caption)
     assert not any("Run them" in t.label for t in test.toggle)
+    test.session_state["dft_requested"] = classroom.DFT
+    test.run()
+    assert test.button(key="verify").label == "Verify with DFT: you have reached your limit"
+    assert test.button(key="verify").disabled
+    assert any("DFT verifies 3 crystals a visitor in this classroom; 0 left." in c.value for c in test.caption)
 
 
 def test_without_the_switch_nothing_is_bounded(lesson, monkeypatch):

@@ -72,5 +72,8 @@ def test_the_page_relaxes_the_best_and_gives_their_files(queue):
     assert shown["kind"].tolist() == ["minimum", "saddle"] * 3
     assert (shown["gap, ideal sites"] - 1.6).abs().max() < 0.02
     assert next(b for b in test.button if b.key == "relax").label == "Relax and verify with DFT: the best 3 are relaxed"
-    assert sum("a force of 0.1" in one.value for one in test.warning) == 3
+    told = [one.value for one in test.warning if "a force of 0.1" in one.value]
+    assert told == [
+        f"Sample {sample}, one start: a force of 0.1 eV/A is left" for sample in sorted(set(shown["sample"]))
+    ]
     assert set(test.dataframe[0].value["DFT"]) == {"not verified"}
