@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+import torch
 
 from app.figures.playback import Size
 from app.state import runs
@@ -15,6 +16,9 @@ from app.tasks.silicon import panel as silicon
 from app.workers import jobs
 from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks import TASKS
+from ipage_core.tasks.silicon.box import NAMES
+from ipage_core.tasks.silicon.constraints import surrogate
+from ipage_core.tasks.silicon.stress import normal_stress
 from tests.support.pages import open_page
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,6 +57,8 @@ def test_the_page_ranks_verifies_and_draws(monkeypatch, tmp_path):
     assert f"{best['elastic energy']:.2f} meV</div><div class='meaning'>per atom; by surrogate, not verified" in cards
     assert f"{best['pressure']:.2f} GPa" in cards
     assert "by surrogate, not verified; 0.33 GPa of it is the basis set&#39;s" in cards
+    stress = normal_stress(surrogate(), torch.tensor(best[list(NAMES)].to_numpy(float) / 100)[None])[0]
+    assert f"{', '.join(f'{value:.1f}' for value in stress.numpy().round(1) + 0.0)} GPa</div>" in cards
     assert f"Γ to Δ on axis {best['valley']:.0f}; direct gap {best['direct gap']:.2f} eV" in cards
     families = shown["family"].nunique() if "family" in shown else 10
     alike = f"10 strains in {families} famil" if families < 10 else "10 strains, no two of one family."

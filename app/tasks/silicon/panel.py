@@ -23,13 +23,14 @@ from app.tasks.silicon.sample import DFT, show_crystal
 from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks.silicon.box import SCISSOR
 from ipage_core.tasks.silicon.least import path
+from ipage_core.tasks.silicon.symmetry import images
 from ipage_core.tasks.silicon.task import TASK, properties
 
 PRESETS = {
     "film on Si₀.₇Ge₀.₃": "substrate=Si0.7Ge0.3",
-    "stress along 001": "uniaxial=001",
-    "along 110": "uniaxial=110",
-    "along 111": "uniaxial=111",
+    "symmetry of a pull along 001": "uniaxial=001",
+    "110": "uniaxial=110",
+    "111": "uniaxial=111",
     "strain ≤ 2 %": "strain<=2%",
     "volume ± 1 %": "volume<=1%",
     "≤ 4 meV per atom": "energy<=4meV",
@@ -82,8 +83,9 @@ class SiliconPanel(TaskPanel):
     form = Form(
         example="substrate=Si0.7Ge0.3; energy<=4meV; valley=3",
         accepted="Separated by semicolons; they hold during the descent. **e11=e22** ties, **e12=0** fixes. "
-        "**biaxial=1%**, **substrate=Si0.7Ge0.3**: a film on (001). **uniaxial=001**, **110**, **111**: stress along "
-        "this axis. **strain<=2%**: largest principal strain; **volume<=1%**: either way. By the surrogate: "
+        "**biaxial=1%**, **substrate=Si0.7Ge0.3**: the plane of a film on (001); the stress out of it is free. "
+        "**uniaxial=001**, **110**, **111**: the symmetry of a stress along this axis; stress across it remains "
+        "possible. **strain<=2%**: largest principal strain; **volume<=1%**: either way. By the surrogate: "
         "**energy<=4meV** per atom, **pressure<=1** GPa (also >= and =), **direct>=2.4** eV, **valley=3**: the axis "
         "of the lowest valley. Names: e11, e22, e33, e23, e13, e12, tensor components.",
         below=ask_otherwise,
@@ -115,10 +117,12 @@ class SiliconPanel(TaskPanel):
             at = request.target.goals[0].low
             if len(least) and GAPS[0] <= at <= GAPS[-1]:
                 row = least[np.abs(least[:, 0] - at).argmin()]
-                strain = ", ".join(f"{100 * e:.2f}" for e in row[2:])
+                strain = ", ".join(f"{e:.2f}" for e in (100 * row[2:]).round(2) + 0.0)
+                alike = len(np.unique(images(row[2:]).round(4), axis=0))
+                free = " Your constraints are not applied to it." if request.constraints else ""
                 st.caption(
                     f"Least elastic energy at {row[0]:.2f} eV: **{1e3 * row[1]:.2f} meV per atom**, by the surrogate, "
-                    f"at e11 … e12 = {strain} %, and at its 24 images."
+                    f"at e11 … e12 = {strain} %, one of {alike} strains that are equal by symmetry.{free}"
                 )
 
     def show_designs(self, request: DesignRequest, run: Run, dark: bool, size: Size) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import streamlit as st
+import torch
 
 from app.components import inspector
 from app.components.chart import chart
@@ -16,10 +17,11 @@ from app.figures.playback import Size
 from app.figures.run import Run
 from app.state.inspection import inspect
 from app.tasks import verification
-from app.tasks.candidates import designs, half_widths, show_heading
+from app.tasks.candidates import designs, half_widths, show_heading, surrogate
 from app.tasks.silicon import figure as drawn
 from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks.silicon import operator
+from ipage_core.tasks.silicon.stress import BASIS_SET, normal_stress
 from ipage_core.tasks.silicon.task import TASK
 
 DFT = verification.Operator(
@@ -63,6 +65,18 @@ def _figures(run: Run, row: pd.Series, sample: int, result: dict[str, Any] | Non
         Figure("Largest strain", f"{100 * row['largest_strain']:.2f} %", f"volume {100 * row['volume']:+.2f} %"),
         Figure("Rank", f"{row['rank']:.0f}", f"of {run.n} strain{'' if run.n == 1 else 's'}{alike}"),
     ]
+    figures.insert(4, _stress(designs(run)[sample], result))
     if result is not None:
         figures.append(Figure("Force left", f"{result['force']:.4f} eV/Å", f"after {result['steps']} SCF calculations"))
     return figures
+
+
+def _stress(strain: np.ndarray, result: dict[str, Any] | None) -> Figure:
+    """Normal stresses, by DFT where it ran: they show whether a film or a rod with free surfaces has this strain."""
+    if result is not None and "stress" in result:
+        by, values = "DFT", np.asarray(result["stress"])[:3] + BASIS_SET
+    else:
+        by, values = "surrogate", normal_stress(surrogate(TASK.name), torch.from_numpy(strain)[None])[0].numpy()
+    shown = ", ".join(f"{value:.1f}" for value in values.round(1) + 0.0)
+    meaning = f"σ11, σ22, σ33 by {by}, tension positive, without the basis set's; 0 across a free surface"
+    return Figure("Stress", f"{shown} GPa", meaning)

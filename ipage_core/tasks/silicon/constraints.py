@@ -43,9 +43,10 @@ HELP = (
 def words(text: str) -> Sequence[str | Cap] | None:
     """Constraints specific to this task: see ``HELP``. None for any other text.
 
-    ``biaxial=1%`` is a film on (001): e11 = e22 = 0.01, e12 = 0, the other three free; ``substrate=Si0.7Ge0.3`` is
-    the same with that alloy's misfit; ``uniaxial=001`` (or 110, 111) applies the symmetry of a stress along that axis;
-    ``strain<=2%`` (largest principal strain), ``volume<=1%`` (up or down). The shipped surrogate predicts elastic
+    ``biaxial=1%`` is the plane of a film on (001): e11 = e22 = 0.01, e12 = 0, the other three free, and with them the
+    stress out of the plane; ``substrate=Si0.7Ge0.3`` is the same with that alloy's misfit; ``uniaxial=001`` (or 110,
+    111) applies the symmetry of a stress along that axis, and allows stress across it; ``strain<=2%`` (largest
+    principal strain), ``volume<=1%`` (up or down). The shipped surrogate predicts elastic
     energy [eV per atom], pressure [GPa], direct gap [eV] and the axis of the lowest valley.
 
     Raises:

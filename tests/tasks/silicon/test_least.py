@@ -11,8 +11,9 @@ from ase.io import read
 from ipage_core.problem import constraints
 from ipage_core.tasks.export import files
 from ipage_core.tasks.silicon import constraints as words
-from ipage_core.tasks.silicon import goals, operator, ranking, symmetry
+from ipage_core.tasks.silicon import dataset, goals, operator, ranking, symmetry
 from ipage_core.tasks.silicon.least import extreme
+from ipage_core.tasks.silicon.stress import BASIS_SET, EV_PER_A3, normal_stress
 from ipage_core.tasks.silicon.task import TASK, axis
 
 
@@ -164,3 +165,17 @@ def test_a_verified_strain_leaves_relaxed_with_forces_and_where_they_come_from(m
         assert atoms.get_potential_energy() == pytest.approx(-10.77)
         assert atoms.get_forces() == pytest.approx(np.array(RESULT["forces"]))
         assert atoms.info["dft_gap_eV"] == pytest.approx(0.301)
+
+
+def test_stress_is_the_slope_of_the_energy():
+    """Energy 50 (e : e) eV per atom: a pull of 1 % along axis 1 bears 1 eV per atomic volume, and nothing across."""
+    stress = normal_stress(Quadratic(), torch.tensor([[0.01, 0, 0, 0, 0, 0], [0, 0, 0, 0.01, 0, 0]]))
+    assert stress[0].tolist() == pytest.approx([EV_PER_A3 / (operator.LATTICE_CONSTANT**3 / 8), 0, 0], rel=1e-5)
+    assert stress[1].abs().max() < 0.02 * stress[0, 0]
+
+
+def test_the_surrogates_stress_is_that_of_dft():
+    data = dataset.read(dataset.DATA.with_name("test_random.parquet"))
+    stress = normal_stress(words.surrogate(), torch.from_numpy(data.strain))
+    error = np.abs(stress.numpy() - data.stress[:, :3] - BASIS_SET)
+    assert np.quantile(error, 0.9) < 0.3 < 0.1 * np.abs(data.stress[:, :3]).max()
