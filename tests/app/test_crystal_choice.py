@@ -160,11 +160,14 @@ def test_a_band_structure_comes_on_request(dft_queue, monkeypatch):
 
 @pytest.mark.parametrize("form", ["cif", "extxyz"])
 def test_table_and_files_give_the_same_predicted_gap(found, ranked, form):
-    shown = candidates.table(found, ranked).set_index("sample")["gap by surrogates"]
+    shown, half = (candidates.table(found, ranked).set_index("sample")[name] for name in ("gap by surrogates", "±"))
     for name, content in files(structure_rows(found, ranked, []), form).items():
         number = int(name.split("-")[1].split(".")[0])
-        written = content.decode().replace("=", " ").replace(":", " ").split("surrogate_gap_eV")[1].split()[0]
-        assert float(written) == pytest.approx(shown[number], abs=1e-9)
+        said = content.decode().replace("=", " ").replace(":", " ")
+        names = ("surrogate_gap_eV", "surrogate_gap_low_eV", "surrogate_gap_high_eV")
+        gap, low, high = (float(said.split(name)[1].split()[0]) for name in names)
+        assert gap == pytest.approx(shown[number], abs=1e-9)
+        assert (high - low) / 2 == pytest.approx(half[number], abs=1e-6)
 
 
 @pytest.mark.dft

@@ -14,12 +14,16 @@ from ase import Atoms
 from numpy.typing import ArrayLike, NDArray
 
 from ipage_core.tasks.crystal.box import HELD_IONS
-from ipage_core.tasks.crystal.dft import SITES
+from ipage_core.tasks.crystal.dft import SITES, STANDARD, k_points
 from ipage_core.tasks.structures import FORMATS, axes, file_name, program
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_DFT = (
+    f"DFT: GPAW, PBE, plane waves to {STANDARD.ecut:g} eV, {len(k_points())} k-points of a {STANDARD.mesh} x "
+    f"{STANDARD.mesh} x {STANDARD.mesh} mesh, {STANDARD.grid} grid points per axis"
+)
 PROVENANCE = f"PBE gap, unrelaxed internal coordinates: {HELD_IONS.replace('–', '-')}"
 
 # Columns of solutions.csv, ranked or not, → names in the files. ΔE is per cell of five atoms.
@@ -30,6 +34,8 @@ _NAMES = {
     "surrogate1": "surrogate_gap_eV",
     "gap": "surrogate_gap_eV",  # ranked table: the ensemble mean, which gap_sd belongs to and pages show
     "gap_sd": "surrogate_gap_sd_eV",
+    "low1": "surrogate_gap_low_eV",  # ends of the 90 % interval of the gap by DFT
+    "high1": "surrogate_gap_high_eV",
     "energy": "surrogate_delta_e_eV",
     "y1": "dft_gap_eV",
     "direct PBE gap [eV]": "dft_direct_gap_eV",
@@ -63,7 +69,7 @@ def files(frame: pd.DataFrame, form: str) -> dict[str, bytes]:
             if (value := row.get(column)) is not None and value == value
         }
         about["verified"] = "dft_gap_eV" in about
-        about["provenance"] = f"{program()}; {PROVENANCE}"
+        about["provenance"] = f"{program()}; {PROVENANCE}{f'; {_DFT}' if about['verified'] else ''}"
         atoms = structure([row[f"x{j + 1}"] for j in range(6)], about)
         contents[file_name(f"srtio3-{row['sample']}", form)] = FORMATS[form](atoms, "SrTiO3")
     return contents

@@ -16,6 +16,7 @@ from ase.units import GPa
 
 from ipage_core.tasks.silicon import operator
 from ipage_core.tasks.silicon.box import NAMES, PBE
+from ipage_core.tasks.silicon.task import axis
 from ipage_core.tasks.structures import FORMATS, file_name, program
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ _NAMES = {
     "stage": "stage",
     "target1": "target_gap_eV",
     "surrogate1": "surrogate_gap_eV",
+    "low1": "surrogate_gap_low_eV",  # ends of the 90 % interval of the gap by DFT
+    "high1": "surrogate_gap_high_eV",
     "rank": "rank",
     "family": "family",
 }
@@ -47,7 +50,7 @@ def structure(strain: np.ndarray, about: dict[str, Any], result: operator.Result
         "relaxed": True,
         "dft_gap_eV": result["gap"],
         "dft_direct_gap_eV": result["direct"],
-        "dft_lowest_valley": result["valley"],
+        "dft_lowest_valley_axis": int(axis(result["valley"])),  # 1 to 3; 0 for Γ and L
         "dft_elastic_energy_eV_per_atom": round((result["energy"] - operator.REFERENCE_ENERGY) / 2, 6),
         "dft_pressure_GPa": result["pressure"],
         "dft_largest_force_eV_per_A": result["force"],
@@ -74,7 +77,7 @@ def files(frame: pd.DataFrame, form: str) -> dict[str, bytes]:
             if (value := row.get(column)) is not None and value == value
         }
         about |= {name: round(float(value), 6) for name, value in zip(NAMES, strain, strict=True)}
-        about = {**said, **about}
+        about = {**said, **about, "unstrained_lattice_constant_A": operator.LATTICE_CONSTANT}
         atoms = structure(strain, about, result)
         written[file_name(f"si-{row['sample']}", form)] = FORMATS[form](atoms, "Si")
     return written

@@ -271,6 +271,12 @@ def test_extxyz_says_what_is_known():
     assert known[3]["dft_gap_eV"] == pytest.approx(1.49)
     assert known[3]["dft_delta_e_eV"] == pytest.approx(2.25)
     assert "dft_gap_eV" not in known[0]
+    assert ["plane waves to 600 eV, 32 k-points of a 4 x 4 x 4 mesh" in info["provenance"] for info in known] == [
+        False,
+        False,
+        False,
+        True,
+    ]
     assert known[0]["surrogate_delta_e_eV"] == pytest.approx(2.5)
     assert known[0]["surrogate_gap_eV"] == pytest.approx(1.5, abs=1e-2)
 

@@ -165,6 +165,8 @@ def test_a_verified_strain_leaves_relaxed_with_forces_and_where_they_come_from(m
         assert atoms.get_potential_energy() == pytest.approx(-10.77)
         assert atoms.get_forces() == pytest.approx(np.array(RESULT["forces"]))
         assert atoms.info["dft_gap_eV"] == pytest.approx(0.301)
+        assert atoms.info["dft_lowest_valley_axis"] == 3
+        assert atoms.info["unstrained_lattice_constant_A"] == 5.469
 
 
 def test_stress_is_the_slope_of_the_energy():
