@@ -254,6 +254,7 @@ def test_what_the_crystal_page_says_of_its_cells_is_so(crystal_page):
     assert ("no two of one family" in said) == (ranked["family"].nunique() == run.n)
     rows = runs.loaded("crystal", "prior-lm").calibration.rows
     assert f"± holds about 90 % of DFT gaps; calibrated on {rows}" in said
+    assert f"Constraints here: {words.plain(CREDIBLE_STRAIN)}. The paper asks" in said
     assert f"The paper asks for {TASKS['crystal'].default_target[0]} eV, at any strain" in said
     assert "The line joins the cells that no other beats" in said
     assert ("Each bar holds about 90 % of DFT gaps" in said) == bool(
@@ -277,7 +278,7 @@ def test_the_numbers_of_the_shown_cell_are_those_of_its_lattice(crystal_page):
     a, b, c = lattice[:3]
     u, v, w = np.cos(np.radians(lattice[3:]))
     volume = a * b * c * np.sqrt(1 + 2 * u * v * w - u**2 - v**2 - w**2) / CUBIC_LENGTH**3 - 1
-    assert f"norm of strain; volume {100 * volume:+.1f} %" in shown
+    assert f"norm of strain; largest strain {100 * row['largest_strain']:.1f} %; volume {100 * volume:+.1f} %" in shown
     assert f"{100 * row['cubic']:.1f} %" in shown
     atoms = Atoms("SrTiO3", cell=cellpar_to_cell(lattice), scaled_positions=SITES, pbc=True)
     cell = (atoms.cell[:], atoms.get_scaled_positions(), atoms.numbers)

@@ -11,8 +11,9 @@ from app.components import widgets
 from app.components.form import parts
 from app.components.words import plain
 from app.state import classroom
+from app.tasks.crystal.reference import MEASURED_LENGTH
 from ipage_core.problem.request import DesignRequest
-from ipage_core.tasks.crystal.strain import SUBSTRATES
+from ipage_core.tasks.crystal.strain import CUBIC_LENGTH, SUBSTRATES
 from ipage_core.tasks.crystal.task import TASK, read_design
 
 PAPER = TASK.default_target
@@ -36,7 +37,8 @@ def ask_for_the_papers(request: DesignRequest) -> None:
         )
         label, target, constraints = f"Ask for {CREDIBLE[0]} eV, strain ≤ 4 %", CREDIBLE, CREDIBLE_STRAIN
     else:
-        text_column.caption(f"The paper asks for {PAPER[0]} eV, at any strain.")
+        here = f"Constraints here: {plain('; '.join(request.constraints))}. " if request.constraints else ""
+        text_column.caption(f"{here}The paper asks for {PAPER[0]} eV, at any strain.")
         label, target, constraints = f"The paper's question: {PAPER[0]} eV", PAPER, ""
     button.button(label, key="paper", on_click=_ask_for, args=(target, constraints), width="stretch")
 
@@ -64,6 +66,8 @@ def ask_otherwise() -> None:
         help="In-plane lattice constants at room temperature, pseudocubic: Schlom et al., Annu. Rev. Mater. Res. 37, "
         "589 (2007), doi:10.1146/annurev.matsci.37.061206.113016.",
     )
+    if st.session_state.substrate is not None:
+        left.caption(strained_by(st.session_state.substrate))
     right.file_uploader(
         "Start from a CIF of your own",
         type="cif",
@@ -78,6 +82,17 @@ def ask_otherwise() -> None:
         right.error(plain(wrong), icon=":material/error:")
     elif remark := st.session_state.get("cif_remark"):
         right.info(plain(remark), icon=":material/info:")
+
+
+def strained_by(substrate: str) -> str:
+    """The strain of a film on this substrate, here and in experiment, and constraints that have the latter."""
+    plane = SUBSTRATES[substrate]
+    here, real = plane / CUBIC_LENGTH - 1, plane / MEASURED_LENGTH - 1
+    return (
+        f"A real film of SrTiO₃ on {substrate} is strained by {100 * real:+.1f} %, here by {100 * here:+.1f} %: the "
+        f"cubic cell has {MEASURED_LENGTH:.3f} Å in experiment and {CUBIC_LENGTH:.3f} Å by PBE. For the real strain, "
+        f"write a={CUBIC_LENGTH * (1 + real):.3f}; a=b; gamma=90 in place of the substrate."
+    )
 
 
 def _written() -> list[str]:

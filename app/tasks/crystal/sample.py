@@ -47,7 +47,7 @@ def show_cell(
     other = "the cubic cell of lowest energy; tick two rows to see both" if beside is None else f"sample {beside}"
     st.caption(f"Drag to turn. On the right, at the same scale, {other}.")
     if beside is not None:
-        st.dataframe(compared(run, ranked, [sample, beside]), hide_index=True)
+        st.dataframe(compared(run, ranked, [sample, beside]), hide_index=True, height="content")
     with st.expander("Band structure by DFT", icon=":material/ssid_chart:"):
         band_panel.show(run, sample, dark, size)
     with st.expander("Step by step, and the nearest training pairs", icon=":material/footprint:"):
@@ -91,7 +91,11 @@ def _figures(run: Run, row: pd.Series, sample: int, nearest: float) -> list[Figu
             f"{value / ATOMS:.3f} eV" + (", no film" if value / ATOMS > FILM_ENERGY else ""),
             GROWN,
         ),
-        Figure("From cubic", f"{100 * row['cubic']:.1f} %", f"norm of strain; volume {100 * row['volume']:+.1f} %"),
+        Figure(
+            "From cubic",
+            f"{100 * row['cubic']:.1f} %",
+            f"norm of strain; largest strain {100 * row['largest_strain']:.1f} %; volume {100 * row['volume']:+.1f} %",
+        ),
         Figure("Space group", shape.space_group, f"atoms within {SYMPREC:g} Å; ions at ideal sites"),
         Figure("Ti–O along a, b, c", ", ".join(f"{v:.3f}" for v in shape.bonds) + " Å", "half of each edge"),
         Figure("Ti–O–Ti", ", ".join(f"{v:.0f}" for v in shape.angles) + "°", "along a, b, c: ideal sites do not tilt"),
