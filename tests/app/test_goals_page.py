@@ -2,6 +2,7 @@
 
 import io
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.figures.playback import Size
-from app.tasks.cells.goals import page, runs
+from app.tasks.cells.goals import closely, page, runs
 from app.tasks.cells.goals.figures import attainment, directions, target_stiffness
 from app.tasks.cells.goals.planes import front, pareto, poisson_plane
 from app.tasks.cells.goals.request import EXAMPLES, GoalRequest, split
@@ -138,6 +139,11 @@ def test_requests_give_features_and_ways():
     made = GoalRequest(("E_x=0.4±0.02",), n=2, feature="0.6mm").run()
     assert made.feature == 2
     assert has_features(made.solved.cells, 2).all()
+    shown = {figure.name: figure for figure in closely.key_figures(made)}
+    assert shown["Nearest shipped cell"].value == f"{made.lookup:.2g} tol."
+    none = SimpleNamespace(solved=made.solved, lookup=np.inf, feature=9)
+    shown = {figure.name: figure for figure in closely.key_figures(none)}["Nearest shipped cell"]
+    assert (shown.value, shown.meaning) == ("none", "has walls and gaps of 9 pixels")
     for way, final in zip(made.solved.ways, made.solved.cells, strict=True):
         assert len(way) >= 2
         assert all(picture.shape == (32, 32) for picture in way)
