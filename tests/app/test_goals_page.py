@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.figures.playback import Size
 from app.tasks.cells.goals import closely, page, runs
+from app.tasks.cells.goals.closely import came_from
 from app.tasks.cells.goals.figures import attainment, directions, target_stiffness
 from app.tasks.cells.goals.planes import front, pareto, poisson_plane
 from app.tasks.cells.goals.request import EXAMPLES, GoalRequest, split
@@ -106,6 +107,13 @@ def test_what_cannot_be_is_one_sentence(app, query, words):
     assert any(words in e.value for e in test.error)
 
 
+def test_a_link_says_what_was_left_out_although_its_designs_cannot_be(app):
+    test = app(goals="E_x=0.4", n="1", side="7", c="group=p5")
+    test.run()
+    assert any("p5" in e.value for e in test.error)
+    assert any("side=7 is not accepted here" in w.value for w in test.warning)
+
+
 def test_goals_of_the_address_that_cannot_be_stay_named_until_the_click(app):
     test = app(goals="E_z=0.9; E_x=1.4; volume<=0.8", n="1")
     test.run()  # the browser's own first rerun
@@ -150,6 +158,14 @@ def test_requests_give_features_and_ways():
         assert (way[-1] == final).all()
     frame = pd.read_csv(io.StringIO(made.frame().to_csv(index=False)))
     assert "z_E_x" in frame
+
+
+def test_a_shipped_cell_that_meets_the_goals_is_named_so():
+    wide = GoalRequest(("E_x=0.4±0.1",), n=1, feature="1").run()
+    assert came_from(wide, 0) == "a shipped cell, which stays as it is"
+    narrow = GoalRequest(("E_x=0.4±1e-4", "E_y=0.3±1e-3"), n=1, feature="1", seed=1).run()
+    if narrow.solved.start[0] == "flips" and narrow.solved.calls[0] > 1:
+        assert came_from(narrow, 0) == "a shipped cell, by flips of pixels"
 
 
 def goals_of(text):

@@ -68,7 +68,7 @@ def test_goals_of_cells(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> N
         (["--goal", "nu_xy=0.3", "--starts", "given"], "nearest, noise, motif, posterior"),
         (["--goal", "E_x=0.3", "--goal", "E_x>=0.5"], "contradict each other: no E_x meets both"),
         (["--goal", "E_x=0.3", "--constrain", "E_x<=0.2"], "contradict"),
-        (["--goal", "E_x=0.3", "--goal", "E(180)=0.9"], "contradict each other: no E_x meets both"),
+        (["--goal", "E_x=0.3", "--goal", "E(180)=0.9"], "'E(180)=0.9±0.01' contradict each other: no E_x meets both"),
         (["--goal", "E_x=0.3", "--goal", "minimize volume", "--goal", "maximize volume"], "contradict"),
         (["--goal", "nu_xy=-3", "--goal", "E_y>=0.3"], "at most 1.83"),
         (["--goal", "nu_yx>=2", "--goal", "E_x>=0.5", "--goal", "E_y<=0.5"], "below √(E_y/E_x)"),

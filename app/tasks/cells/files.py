@@ -97,7 +97,8 @@ def ask_files(cells: np.ndarray, sample: int | None, key: str = "", width_mm: fl
     st.caption(
         "The number in a file's name is the sample of the table and of the CSV. STL, 3MF, DXF and SVG are in "
         "millimetres. Each file names its unit and the material with its E_s; all but the STL, which has no room for "
-        "it, also hold the cell's properties and its thinnest wall."
+        "it, also hold the cell's properties and its thinnest wall. The sheet begins at the pixel where its outer edge "
+        "cuts off least."
     )
 
 

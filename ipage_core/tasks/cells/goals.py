@@ -88,12 +88,12 @@ def check_together(goals: Sequence[Goal]) -> None:
         ValueError: they contradict each other.
     """
     ends = dict[str, tuple[float, float]]()
-    goals = [replace(goal, name=same_as(goal.name)) for goal in goals]
+    given, goals = goals, [replace(goal, name=same_as(goal.name)) for goal in goals]
     for i, goal in enumerate(goals):
-        for other in goals[:i]:
+        for j, other in enumerate(goals[:i]):
             opposite = {goal.kind, other.kind} == {"minimize", "maximize"}
             if goal.name == other.name and (opposite or _apart(goal.ends, other.ends)):
-                said = f"the goals '{other.text}' and '{goal.text}' contradict each other"
+                said = f"the goals '{given[j].text}' and '{given[i].text}' contradict each other"
                 raise ValueError(f"{said}: no {goal.name} meets both")
         known = ends.get(goal.name, limits(goal.name))
         ends[goal.name] = max(known[0], goal.ends[0]), min(known[1], goal.ends[1])

@@ -15,6 +15,9 @@ from shapely.affinity import scale  # type: ignore[import-untyped]
 
 from ipage_core.tasks.cells.features import opened, smallest_features
 
+SIZES = (0.01, 10_000.0)
+"""Accepted widths and heights, in mm: beyond them, coordinates in files lose their digits."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -34,8 +37,10 @@ class Layout:
     def __post_init__(self) -> None:
         if min(self.tiles) < 1:
             raise ValueError(f"Expected at least one cell along each axis, got {self.tiles[0]} × {self.tiles[1]}.")
-        if not (0 < self.cell_mm < np.inf and 0 < self.thickness_mm < np.inf):
-            raise ValueError(f"Expected positive sizes, got {self.cell_mm:g} mm and {self.thickness_mm:g} mm thick.")
+        low, high = SIZES
+        if not (low <= self.cell_mm <= high and low <= self.thickness_mm <= high):
+            said = f"got cells of {self.cell_mm:g} mm, {self.thickness_mm:g} mm thick"
+            raise ValueError(f"Expected sizes from {low:g} to {high:g} mm, {said}.")
         if self.contacts not in ("join", "separate"):
             raise ValueError(f"Expected contacts 'join' or 'separate', got {self.contacts!r}.")
         if not 0 < self.contact_size < 0.5:

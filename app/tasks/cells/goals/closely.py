@@ -48,7 +48,7 @@ def properties(made: GoalDesigns, *names: str) -> np.ndarray:
 
 def key_figures(made: GoalDesigns) -> list[Figure]:
     solved, control = made.solved, made.lookup
-    off = "off, at one element a pixel, free of symmetry and regions; at most 1 meets the goals"
+    off = "off, at one element a pixel, symmetry and regions aside; at most 1 meets the goals"
     known = math.isfinite(control)
     return [
         Figure(
@@ -63,6 +63,14 @@ def key_figures(made: GoalDesigns) -> list[Figure]:
         Figure("Operator runs", f"{solved.calls.mean():.0f}", "a design, all its starts together"),
         Figure("CPU time", f"{solved.seconds.mean():.2f} s", f"a design, {solved.seconds.sum():.1f} s in all"),
     ]
+
+
+def came_from(made: GoalDesigns, chosen: int) -> str:
+    """The start of a recorded design in words; a shipped cell that meets the goals stays as it is."""
+    kind, way = made.solved.start[chosen], made.solved.ways[chosen]
+    if kind == "flips" and np.array_equal(way[0] > 0.5, made.solved.cells[chosen]):
+        return "a shipped cell, which stays as it is"
+    return CAME_FROM[kind]
 
 
 def show_closely(made: GoalDesigns, chosen: int, dark: bool, size: Size) -> None:
@@ -106,7 +114,7 @@ def show_closely(made: GoalDesigns, chosen: int, dark: bool, size: Size) -> None
         wall, gap = smallest_features(solved.cells[chosen])
         st.caption(
             f"Goals are judged on the mesh of the first column of numbers. η_x and η_y couple pulling with shear. "
-            f"Thinnest wall {wall} pixels, narrowest gap {gap} pixels. It came from {CAME_FROM[solved.start[chosen]]}."
+            f"Thinnest wall {wall} pixels, narrowest gap {gap} pixels. It came from {came_from(made, chosen)}."
         )
     with right:
         strain = st.slider(

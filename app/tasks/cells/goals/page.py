@@ -41,7 +41,7 @@ def show() -> None:
     st.caption(
         "Set goals, each exactly, at least or at most, or as small or large as can be. The finite-element operator "
         "itself is descended, so every cell below is checked by it. Moduli are in units of the solid's E_s; z is the "
-        "value in standard deviations of the shipped cells."
+        "distance from the mean of the 100,000 cells of the paper's task, in their standard deviations."
     )
     first = GoalRequest.from_query(st.query_params)
     _drop_from_link(first)
@@ -57,6 +57,8 @@ def show() -> None:
     if applied is None:
         return
     made = _find(applied)
+    if made is None:
+        return
     if wanted is not None and wanted != applied:
         st.info(
             "The goals above have changed since. Press **Design cells** to use the new goals.", icon=":material/info:"
@@ -75,8 +77,11 @@ def _drop_from_link(first: GoalRequest) -> None:
             links.drop(name, text, "is not accepted here")
 
 
-def _find(wanted: GoalRequest) -> GoalDesigns:
-    """The designs, or an error message in their place."""
+def _find(wanted: GoalRequest) -> GoalDesigns | None:
+    """The designs, or an error message in their place.
+
+    The page ends without ``st.stop``, after which it could not say what it left out of a link.
+    """
     bar = st.empty()
     began = time.monotonic()
 
@@ -96,7 +101,7 @@ def _find(wanted: GoalRequest) -> GoalDesigns:
         bar.empty()
         logging.getLogger(__name__).exception("goals of cells failed")
         st.error("This run failed with an unexpected error; see the log.")
-    st.stop()
+    return None
 
 
 def _choose(sample: int) -> None:

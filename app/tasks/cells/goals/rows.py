@@ -67,7 +67,7 @@ def put(texts: tuple[str, ...]) -> None:
     if len(texts) > MOST or len(result) > MOST:
         wrong.append(f"The link has more than {MOST} goals or bounds; the page takes the first {MOST}.")
     result = result[:MOST]
-    st.session_state[LEFT_OUT] = wrong
+    st.session_state[LEFT_OUT] = list(dict.fromkeys(wrong))
     first = st.session_state.get("goal_next", 0)
     st.session_state[ROWS] = list(range(first, first + len(result)))
     st.session_state.goal_next = first + len(result)
