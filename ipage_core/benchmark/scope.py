@@ -25,8 +25,10 @@ UNSEEN_SEED = 12345
 
 The prior of ``architecture`` is the shipped cells, so its targets are values of the training data.
 """
-REPEATS = {"architecture": 5, "crystal": 5}
-"""Latent seeds; 50 for all other tasks, as in the paper. For ``crystal``, Ω verifies only the first seed."""
+REPEATS = {"architecture": 5, "crystal": 5, "silicon": 5}
+"""Latent seeds; 50 for all other tasks, as in the paper. Of the tasks in ``BY_DFT``, Ω verifies only the first seed."""
+BY_DFT = {"crystal": 50, "silicon": 10}
+"""Solutions per method and protocol verified by DFT: a random choice from the first seed (iPage: with maximin)."""
 DEVICES = ("cpu", "cuda")
 """Devices of ``compute``."""
 COSTLY = ("na-published",)
@@ -45,7 +47,7 @@ class Scope:
     n: int = N
     quick: bool = False
     dft: bool = False
-    """Whether density functional theory may run, on 50 solutions per method and protocol of ``crystal``."""
+    """Whether density functional theory may run, on a few solutions per method and protocol, see ``BY_DFT``."""
     models: tuple[Path, ...] = ()
     """Further folders like ``pretrained/``, trained with other seeds."""
     device: str | None = None
@@ -62,8 +64,8 @@ class Scope:
                 raise ValueError(f"{what} '{unknown[0]}' is not known; accepted: {', '.join(accepted)}")
         if self.device not in (None, *DEVICES):
             raise ValueError(f"device '{self.device}' is not known; accepted: {', '.join(DEVICES)}")
-        if self.dft and "crystal" not in self.tasks:
-            raise ValueError("--dft lets DFT judge lattices; accepted: with crystal among --tasks")
+        if self.dft and not BY_DFT.keys() & set(self.tasks):
+            raise ValueError(f"--dft lets DFT judge crystals; accepted: with {' or '.join(BY_DFT)} among --tasks")
         for folder in self.models:
             if not any((folder / task).is_dir() for task in self.tasks):
                 raise ValueError(f"--models {folder}: accepted: a folder with one folder of models a task")
@@ -104,7 +106,7 @@ def targets(task: str, protocol: str, n: int, part: int | None = None) -> tuple[
     """The targets (t, m) of a run and the number of solutions for each.
 
     ``many``: n different targets from the prior predictive, one solution each, or only target number ``part``; for
-    ``crystal``, the targets of 300 random lattices computed by DFT in addition to the training data. ``single``: n
+    crystals, the targets of random ones computed by DFT in addition to the training data, at most 300. ``single``: n
     solutions for the task's default target.
     """
     if protocol == "single":
@@ -114,7 +116,7 @@ def targets(task: str, protocol: str, n: int, part: int | None = None) -> tuple[
 
 @lru_cache(maxsize=8)
 def _unseen(task: str) -> tuple[Tensor, Tensor]:
-    """Pairs x (1000, d), y (1000, m) for testing; for ``crystal`` (300, 6), (300, 1)."""
+    """Pairs x (1000, d), y (1000, m) for testing; for crystals those at hand, at most (300, 6), (300, 1)."""
     problem = TASKS[task]
     if problem.test_pairs is not None:
         return problem.test_pairs()

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ipage_core.benchmark.rows import pack, rounded, unpack
-from ipage_core.benchmark.scope import COSTLY, Scope, loaded, targets, there
+from ipage_core.benchmark.scope import BY_DFT, COSTLY, Scope, loaded, targets, there
 from ipage_core.inference.lookup import Lookup
 from ipage_core.inference.methods import METHODS, Loaded, load
 from ipage_core.inference.pipeline import design
@@ -22,11 +22,9 @@ from ipage_core.problem.task import Task
 from ipage_core.runtime.executor import Item, Result
 from ipage_core.tasks import TASKS
 
-BY_DFT = 50
-"""Solutions per method and protocol verified by DFT: a random choice from the first seed (iPage: with maximin)."""
 BY_DFT_AGAIN = 10
-"""The same for models of another training seed: the first of those 50, with the same targets and latent points."""
-TRAINED_AGAIN = {"architecture": 1, "crystal": 1}
+"""Solutions verified by DFT for models of another training seed: the first of ``BY_DFT``, same targets and points."""
+TRAINED_AGAIN = {"architecture": 1, "crystal": 1, "silicon": 1}
 """Latent seeds for models of another training seed, with one sampling per method; 5 for all other tasks.
 
 These are enough to compare trainings. A costly method has one training.
@@ -60,7 +58,7 @@ def items(scope: Scope) -> list[Item]:
                             argument: dict[str, Any] = {"task": task, "method": method, "sampling": sampling}
                             argument |= {"protocol": protocol, "n": scope.n, "seed": seed, "training_seed": trained}
                             argument |= {"models": models, "weights": weights}
-                            verified = task == "crystal" and seed == 0 and sampling == sampled[-1]
+                            verified = task in BY_DFT and seed == 0 and sampling == sampled[-1]
                             argument |= {"dft": scope.dft and verified}
                             words = [task, method, sampling, protocol, f"{scope.n}", f"{seed}", f"{trained}", weights]
                             for part in _parts(method, protocol, scope):
@@ -109,7 +107,7 @@ def names(argument: dict[str, Any], n: int) -> dict[str, Any]:
 def work(argument: dict[str, Any]) -> Result:
     """Run once; store y − y* by Ω, or by a surrogate if Ω did not run."""
     task = TASKS[argument["task"]]
-    by_dft = BY_DFT if argument["models"] is None else BY_DFT_AGAIN
+    by_dft = BY_DFT.get(task.name, 0) if argument["models"] is None else BY_DFT_AGAIN
     verify = "all" if task.verifies_by_default else str(by_dft) if argument["dft"] else "none"
     method = loaded(task.name, argument["method"], argument["models"])
     solutions = designed(argument, method, verify)

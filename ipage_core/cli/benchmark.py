@@ -23,7 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--repeats",
         type=whole(1, 1000),
-        help="latent seeds (default: 50; architecture and crystal 5); with --tables training seeds (default: 5)",
+        help="latent seeds (default: 50; architecture, crystal, silicon 5); with --tables training seeds (default: 5)",
     )
     parser.add_argument("--n", type=DESIGNS, default=1000, help="solutions per run (default %(default)s)")
     parser.add_argument(
@@ -35,7 +35,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--tables", action="store_true", help="run tables of published problems, verified by their simulators, instead"
     )
     parser.add_argument("--quick", action="store_true", help="few repeats; takes five minutes on two cores")
-    parser.add_argument("--dft", action="store_true", help="crystal: verify 50 solutions per cell of the table by DFT")
+    parser.add_argument(
+        "--dft", action="store_true", help="verify solutions of each cell of the table by DFT: crystal 50, silicon 10"
+    )
     parser.add_argument(
         "--models",
         type=Path,

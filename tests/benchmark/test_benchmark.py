@@ -274,7 +274,7 @@ def test_missing_models_are_a_sentence_not_an_end(tmp_path, monkeypatch, capsys)
         (["--scheduler", "host"], "--scheduler host: accepted: an address"),
         (["--models", "/nowhere"], "--models /nowhere: accepted: a folder"),
         (["--models", "/usr"], "--models /usr: accepted: a folder with one folder of models a task"),
-        (["--dft"], "--dft lets DFT judge lattices; accepted: with crystal among --tasks"),
+        (["--dft"], "--dft lets DFT judge crystals; accepted: with crystal or silicon among --tasks"),
         (["--tasks", ""], "task '' is not known; accepted: sinewave"),
         (["--only", ","], "section '' is not known; accepted: tables"),
         (["--join", "/nowhere"], "/nowhere: accepted: folders with results of the benchmark"),
@@ -461,6 +461,17 @@ def test_dft_judges_one_run_of_a_method_and_protocol(monkeypatch):
     assert {argument["task"] for argument in alone} == {"crystal"}
     cells = [(argument["method"], argument["sampling"], argument["protocol"]) for argument in alone]
     assert sorted(cells) == [(m, s, p) for m, s in (("inn", "srs"), ("ipage", "maximin")) for p in ("many", "single")]
+
+
+def test_dft_judges_few_strains_of_silicon(monkeypatch):
+    monkeypatch.setattr(scope, "weights", lambda task, method, root: ("ab", 0))
+    monkeypatch.setattr(solutions, "loaded", lambda *_: None)
+    chosen, asked = Scope(("silicon",), ("ipage",), repeats=1, dft=True), []
+    monkeypatch.setattr(solutions, "design", lambda *_, verify, **__: asked.append(verify) or 1 / 0)
+    for argument in (argument for _, argument in solutions.items(chosen) if argument["dft"]):
+        with pytest.raises(ZeroDivisionError):
+            solutions.work(argument)
+    assert asked == ["10", "10"]
 
 
 def test_dft_judges_one_run_of_another_training_too(monkeypatch, tmp_path):
