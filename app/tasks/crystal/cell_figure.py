@@ -7,8 +7,9 @@ import itertools
 import numpy as np
 
 from app.figures.panels import title
-from app.figures.playback import WIDE, Size, undimmed
-from app.figures.theme import Dict, Palette, packed, palette
+from app.figures.playback import WIDE, Size
+from app.figures.solids import lines, mesh, spheres
+from app.figures.theme import Dict, Palette, palette
 from app.tasks.crystal.figure import CUBIC
 from ipage_core.tasks.crystal.strain import CUBIC_LENGTH
 
@@ -91,11 +92,11 @@ def _cell(lattice: np.ndarray, colors: Palette, showlegend: bool, times: int = 1
         return np.unique((points[None] + steps[:, None]).reshape(-1, 3), axis=0) @ axes - centre
 
     traces = [_octahedra((oxygens[None] + steps[:, None]) @ axes - centre, showlegend)]
-    traces += [_spheres(placed(sites[name]), name, showlegend) for name in ELEMENTS]
+    traces += [spheres(placed(sites[name]), *ELEMENTS[name], name, showlegend) for name in ELEMENTS]
     pairs = [(p, q) for p, q in itertools.combinations(corners, 2) if np.abs(p - q).sum() == 1]
     gap = np.full(3, np.nan)
-    lines = [row for s in steps for p, q in pairs for row in ((p + s) @ axes - centre, (q + s) @ axes - centre, gap)]
-    traces.append(_lines(np.array(lines), colors.prior, 4, "cell edges", showlegend))
+    edges = [row for s in steps for p, q in pairs for row in ((p + s) @ axes - centre, (q + s) @ axes - centre, gap)]
+    traces.append(lines(np.array(edges), colors.prior, 4, "cell edges", showlegend))
     middles = steps + 0.5
     bonds = [
         row
@@ -103,59 +104,15 @@ def _cell(lattice: np.ndarray, colors: Palette, showlegend: bool, times: int = 1
         for o in oxygens
         for row in ((o + s) @ axes - centre, m @ axes - centre, gap)
     ]
-    traces.append(_lines(np.array(bonds), ELEMENTS["Ti"][0], 6, "Ti–O", False))
+    traces.append(lines(np.array(bonds), ELEMENTS["Ti"][0], 6, "Ti–O", False))
     return traces
-
-
-def _lines(points: np.ndarray, color: str, width: float, name: str, showlegend: bool) -> Dict:
-    x, y, z = (packed(column) for column in points.T)
-    line = {"color": color, "width": width}
-    more = {"name": name, "hoverinfo": "skip", "showlegend": showlegend}
-    return {"type": "scatter3d", "mode": "lines", "x": x, "y": y, "z": z, "line": line, **more}
 
 
 def _octahedra(oxygens: np.ndarray, showlegend: bool) -> Dict:
     """The six oxygens of each octahedron (k, 6, 3), opposite ones adjacent, and the eight faces between them."""
     faces = np.array(list(itertools.product((0, 1), (2, 3), (4, 5))))
     every = (faces[None] + 6 * np.arange(len(oxygens))[:, None, None]).reshape(-1, 3)
-    return _mesh(oxygens.reshape(-1, 3), every, ELEMENTS["Ti"][0], "TiO₆ octahedron", showlegend) | {
+    return mesh(oxygens.reshape(-1, 3), every, ELEMENTS["Ti"][0], "TiO₆ octahedron", showlegend) | {
         "opacity": 0.35,
         "flatshading": True,
     }
-
-
-def _spheres(centres: np.ndarray, name: str, showlegend: bool) -> Dict:
-    """All atoms (k, 3) of an element as one mesh."""
-    color, radius = ELEMENTS[name]
-    theta, phi = np.linspace(0, np.pi, 13), np.linspace(0, 2 * np.pi, 19)[:-1]
-    unit = np.stack(
-        [
-            np.outer(np.sin(theta), np.cos(phi)),
-            np.outer(np.sin(theta), np.sin(phi)),
-            np.outer(np.cos(theta), np.ones_like(phi)),
-        ],
-        axis=-1,
-    ).reshape(-1, 3)
-    i, j = np.meshgrid(np.arange(len(theta) - 1), np.arange(len(phi)), indexing="ij")
-    right = (j + 1) % len(phi)
-    p, q, r, s = (i * len(phi) + j, i * len(phi) + right, (i + 1) * len(phi) + j, (i + 1) * len(phi) + right)
-    faces = np.concatenate([np.stack(f, axis=-1).reshape(-1, 3) for f in ((p, r, q), (q, r, s))])
-    points = (centres[:, None] + radius * unit).reshape(-1, 3)
-    every = (faces[None] + len(unit) * np.arange(len(centres))[:, None, None]).reshape(-1, 3)
-    return _mesh(points, every, color, name, showlegend)
-
-
-def _mesh(points: np.ndarray, faces: np.ndarray, color: str, name: str, showlegend: bool) -> Dict:
-    x, y, z = (packed(column) for column in points.T)
-    i, j, k = (packed(column, "i4") for column in faces.T)
-    return undimmed(
-        {
-            "type": "mesh3d",
-            **{"x": x, "y": y, "z": z, "i": i, "j": j, "k": k},
-            "color": color,
-            "name": name,
-            "showlegend": showlegend,
-            "hoverinfo": "name",
-            "lighting": {"ambient": 0.6, "diffuse": 0.7, "specular": 0.2},
-        }
-    )

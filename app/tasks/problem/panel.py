@@ -12,7 +12,7 @@ from app.figures.playback import Size
 from app.figures.run import Run
 from app.tasks.candidates import completed
 from app.tasks.panel import TaskPanel
-from app.tasks.problem import table, verification
+from app.tasks.problem import crystal_view, table, verification
 from ipage_core.problem.request import DesignRequest
 from ipage_core.problem.task import Task
 from ipage_core.tasks import TASKS
@@ -55,6 +55,8 @@ class ProblemPanel(TaskPanel):
         """Verification by the command, then every design."""
         verification.ask(run)
         super().show_designs(request, run, dark, size)
+        if (folder := crystal_view.folder_of(run.task)) is not None:
+            crystal_view.show(run, folder, dark, size)
 
     def show_table(self, run: Run) -> None:
         """The designs, each with what it rests on."""
