@@ -100,6 +100,7 @@ def headline(run: Run, constrained: bool = False) -> str:
     if not run.verified.any():
         return f"{run.n} design{'' if run.n == 1 else 's'} for {goal_text(run)}, not verified"
     achieve = "design achieves" if run.verified.sum() == 1 else "designs achieve"
+    achieve = achieve if run.verified.all() else f"verified {achieve}"
     text = f"{run.hit.sum()} of {run.verified.sum()} {achieve} {goal_text(run)}"
     if run.exact.any():
         text += f" within ±{run.tolerance:.3g}{unit(run)}"
@@ -232,7 +233,7 @@ def key_figures(run: Run) -> list[Figure]:
         Figure(
             "Median error²",
             number(s["resim_median"]) if run.verified.any() else "not verified",
-            "half of the designs have this or less" + in_unit,
+            f"half of the {'' if run.verified.all() else 'verified '}designs have this or less" + in_unit,
         ),
         Figure("Hits", _share(run.hit, run.verified), f"by Ω within {_allowed(run)} of the target"),
     ]

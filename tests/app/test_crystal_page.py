@@ -154,7 +154,7 @@ def test_verdicts_flow_into_headline_table_figures_and_files(queue):
     until_ended(queue)
     test.run()
     assert not test.exception
-    assert headline(test) == "#### 2 of 2 designs achieve y* = 0.5 eV within ±0.02 eV"
+    assert headline(test) == "#### 2 of 2 verified designs achieve y* = 0.5 eV within ±0.02 eV"
     shown = table(test).set_index("sample")
     assert shown["DFT"][best].tolist() == ["hit", "hit", "failed"]
     assert shown["gap by DFT"][best[:2]].tolist() == [0.51, 0.51]

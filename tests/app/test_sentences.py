@@ -114,7 +114,11 @@ def test_the_table_s_interval_is_the_calibrated_one():
 def test_designs_are_called_verified_only_where_they_are(seen, said):
     run = find("sinewave", 1.2)
     achieved = np.where(np.arange(20)[:, None] < seen, run.achieved, np.nan)
-    time = words.key_figures(replace(run, achieved=achieved))[-1]
+    partly = replace(run, achieved=achieved)
+    figures = {figure.name: figure.meaning for figure in words.key_figures(partly)}
+    assert ("half of the verified designs" in figures["Median error²"]) == (seen < 20)
+    assert ("verified designs achieve" in words.headline(partly)) == (0 < seen < 20)
+    time = words.key_figures(partly)[-1]
     assert time.name == "Time"
     assert time.meaning.endswith(said)
 

@@ -134,7 +134,7 @@ def test_a_ticked_cell_is_verified_by_dft_and_another_job_cancelled(page):
     asked = time.perf_counter()
     page.get_by_role("button", name="Verify 1 ticked with DFT").click()
     page.get_by_text("DFT: 0 of 1 done").wait_for()
-    page.wait_for_function(f"() => {HEADLINE}.includes(' of 1 design')")
+    page.wait_for_function(f"() => {HEADLINE}.includes(' of 1 verified design')")
     print(f"verdict after {time.perf_counter() - asked:.1f} s")
     settled(page)
     assert page.get_by_text("by DFT", exact=True).count() > 0  # the figure's legend
