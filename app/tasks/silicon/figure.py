@@ -12,6 +12,7 @@ from app.figures.marks import curve, line3d
 from app.figures.panels import designs_panel, error_panel, title
 from app.figures.playback import WIDE, Box, Scene, Size, assemble
 from app.figures.run import Run
+from app.figures.solids import ellipsoid
 from app.figures.theme import Dict, Palette, packed, palette
 from app.tasks import gap_energy
 
@@ -98,7 +99,7 @@ def _ranges(run: Run, points: np.ndarray, prior: np.ndarray, truth: np.ndarray) 
 
 
 def crystal(strain: np.ndarray, shift: np.ndarray, dark: bool = False, size: Size = WIDE) -> Dict:
-    """The conventional cube under a strain (6,) magnified by ``TIMES``, over the unstrained cube.
+    """The conventional cube under a strain (6,) magnified by ``TIMES``, over the unstrained cube; its ellipsoid.
 
     ``shift`` (3,) [units of a₀]: displacement of the second atom from its place in the homogeneously strained cell;
     magnified likewise. Stretched bonds are thin and blue, compressed ones thick and orange.
@@ -129,23 +130,27 @@ def crystal(strain: np.ndarray, shift: np.ndarray, dark: bool = False, size: Siz
         {"type": "scatter3d", "mode": "markers", "x": x, "y": y, "z": z, "name": "Si", "marker": marker}
         | {"hoverinfo": "name", "showlegend": False}
     )
-    hidden = {"visible": False, "range": [-0.85, 0.85]}
+    data += [trace | {"scene": "scene2"} for trace in ellipsoid(e, TIMES, colors)]
+
+    def scene(left: float, right: float, half: float) -> Dict:
+        return {
+            "domain": {"x": [left, right], "y": [0, 1]},
+            **{axis: {"visible": False, "range": [-half, half]} for axis in ("xaxis", "yaxis", "zaxis")},
+            "aspectmode": "cube",
+            "camera": {"projection": {"type": "orthographic"}, "eye": {"x": 0.9, "y": -1.5, "z": 0.6}},
+            "dragmode": "turntable",
+        }
+
     layout = {
         "height": 380 if size.narrow else 440,
         "margin": {"l": 4, "r": 4, "t": 30, "b": 4},
         "font": {"size": size.font, "color": colors.text},
         "paper_bgcolor": "rgba(0,0,0,0)",
-        "annotations": [title("Bonds: <b>blue</b> longer, <b>orange</b> shorter", ((0, 1), (0, 1)), size)],
+        "annotations": [title("Bonds: <b>blue</b> longer, <b>orange</b> shorter", ((0, 0.64), (0, 1)), size)],
         "legend": {"orientation": "h", "x": 0, "y": 0, "bgcolor": "rgba(0,0,0,0)"},
         "uirevision": "silicon",
-        "scene": {
-            "xaxis": hidden,
-            "yaxis": hidden,
-            "zaxis": hidden,
-            "aspectmode": "cube",
-            "camera": {"projection": {"type": "orthographic"}, "eye": {"x": 0.9, "y": -1.5, "z": 0.6}},
-            "dragmode": "turntable",
-        },
+        "scene": scene(0, 0.64, 0.85),
+        "scene2": scene(0.66, 1, 1.5),
     }
     return {"data": data, "layout": layout}
 

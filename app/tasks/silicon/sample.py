@@ -20,6 +20,7 @@ from app.tasks import verification
 from app.tasks.candidates import designs, half_widths, show_heading, surrogate
 from app.tasks.silicon import figure as drawn
 from ipage_core.problem.request import DesignRequest
+from ipage_core.tasks import neighbours
 from ipage_core.tasks.silicon import operator
 from ipage_core.tasks.silicon.stress import BASIS_SET, normal_stress
 from ipage_core.tasks.silicon.task import TASK
@@ -29,24 +30,28 @@ DFT = verification.Operator(
 )
 
 
+BOND = operator.LATTICE_CONSTANT * np.sqrt(3) / 4
+"""Length of the bonds without strain [Å]."""
+
+
 def show_crystal(request: DesignRequest, run: Run, ranked: pd.DataFrame, sample: int, dark: bool, size: Size) -> None:
     """One strain: its numbers, its structure, and its path step by step."""
     show_heading(request, run, sample)
     strain = designs(run)[sample]
     result = DFT.results(strain[None])[0]
     relaxed = result is not None and "fail" not in result
-    st.html(cards(_figures(run, ranked.loc[sample], sample, result if relaxed else None)))
+    st.html(cards(_figures(run, ranked.loc[sample], sample, strain, result if relaxed else None)))
     shift = result["shift"] if result is not None and relaxed else -operator.INTERNAL_STRAIN / 2 * strain[3:] * 5.469
     chart(drawn.crystal(strain, np.asarray(shift) / operator.LATTICE_CONSTANT, dark, size), key="si", config=CONFIG)
     st.caption(
-        f"The cube of eight atoms; strain and shift of the second atom are drawn {drawn.TIMES} times as large. "
+        f"The cube of eight atoms, and what the strain makes of a sphere, both with {drawn.TIMES} times the strain. "
         + ("The atoms are where DFT relaxed them." if relaxed else "The second atom is at a linear estimate.")
     )
     with st.expander("Step by step, and the nearest training pairs", icon=":material/footprint:"):
         inspector.show_details(run, sample, inspect(run, sample))
 
 
-def _figures(run: Run, row: pd.Series, sample: int, result: dict[str, Any] | None) -> list[Figure]:
+def _figures(run: Run, row: pd.Series, sample: int, strain: np.ndarray, result: dict[str, Any] | None) -> list[Figure]:
     """The key numbers of one strain."""
     wanted = f"target: {goal_text(run)}; PBE, ions relaxed"
     by = "surrogate, not verified" if result is None else "DFT"
@@ -66,6 +71,11 @@ def _figures(run: Run, row: pd.Series, sample: int, result: dict[str, Any] | Non
         Figure("Rank", f"{row['rank']:.0f}", f"of {run.n} strain{'' if run.n == 1 else 's'}{alike}"),
     ]
     figures.insert(4, _stress(designs(run)[sample], result))
+    atoms = operator.structure(strain, None if result is None else result["shift"])
+    (lengths,), (angles,) = neighbours.lengths(atoms).values(), neighbours.angles(atoms).values()
+    where = "atoms at a linear estimate" if result is None else "atoms relaxed by DFT"
+    figures.append(Figure("Bonds", f"{neighbours.span(lengths, 3)} Å", f"{BOND:.3f} Å without strain; {where}"))
+    figures.append(Figure("Angles", f"{neighbours.span(angles, 1)}°", "109.5° without strain"))
     if result is not None:
         figures.append(Figure("Force left", f"{result['force']:.4f} eV/Å", f"after {result['steps']} SCF calculations"))
     return figures
