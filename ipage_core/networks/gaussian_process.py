@@ -124,7 +124,7 @@ class GaussianProcess(Network):
         if j not in self._factors or self._factors[j].device != self.points.device:
             scaled = self.points[self.measured[j]] / self.length[j]
             k = self.signal[j] * correlation(self.kernels[j], scaled, scaled)
-            self._factors[j] = _cholesky(k, float(self.noise[j]))
+            self._factors[j] = cholesky(k, float(self.noise[j]))
         return self._factors[j]
 
     def _covariance(self, x: Tensor, j: int) -> Tensor:
@@ -170,7 +170,7 @@ def _renamed(_: Any, state: dict[str, Tensor], prefix: str, *more: Any) -> None:
         state[f"{prefix}measured"] = state.pop(f"{prefix}known")
 
 
-def _cholesky(k: Tensor, noise: float) -> Tensor:
+def cholesky(k: Tensor, noise: float) -> Tensor:
     """Cholesky factor of k + noise·1, with a larger diagonal if rounding makes it indefinite.
 
     Raises:

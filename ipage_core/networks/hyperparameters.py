@@ -64,20 +64,23 @@ class Hyperparameters(NamedTuple):
     """Variance of the noise, with jitter."""
 
 
-def fit_hyperparameters(u: Tensor, z: Tensor, *, near: Hyperparameters | None = None, seed: int = 0) -> Hyperparameters:
+def fit_hyperparameters(
+    u: Tensor, z: Tensor, *, near: Hyperparameters | None = None, seed: int = 0, subset: int = SUBSET
+) -> Hyperparameters:
     """Hyperparameters of greatest posterior density, with the kernel that predicts left-out rows best.
 
     Args:
         u: (n, d) points in the unit cube.
-        z: (n,) values of zero mean and unit variance.
+        z: (n,) values of zero mean and unit variance, or (n, q) of q properties that share the hyperparameters.
             near: hyperparameters to start from, with their kernel; None: both kernels are tried.
-        seed: of the subset of ``SUBSET`` rows.
+        seed: of the subset.
+        subset: largest number of rows for fitting.
 
     Raises:
         FloatingPointError: no start gives a covariance that can be factorized.
     """
     u, z = u.double(), z.double()
-    few = torch.randperm(len(u), generator=Generator().manual_seed(seed))[:SUBSET]
+    few = torch.randperm(len(u), generator=Generator().manual_seed(seed))[:subset]
     d, best, best_fit = u.shape[1], -math.inf, None
     usual = math.sqrt(2) + 0.5 * math.log(d)
     kernels: Sequence[str] = KERNELS
@@ -95,7 +98,7 @@ def fit_hyperparameters(u: Tensor, z: Tensor, *, near: Hyperparameters | None = 
             values = _descended(negative_log_density(kernel, u[few], z[few]), values, STEPS_NEAR)[0]
         theta = torch.from_numpy(values).exp()
         fit = Hyperparameters(kernel, theta[:d], float(theta[d]), float(theta[d + 1]) + JITTER)
-        score = _left_out_density(fit, u, z)
+        score = 0.0 if len(kernels) == 1 else _left_out_density(fit, u, z)
         if score > best:
             best, best_fit = score, fit
     if best_fit is None:
@@ -112,8 +115,11 @@ def _descended(density: Callable[[Any], Any], start: np.ndarray, steps: int) -> 
 
 
 def negative_log_density(kernel: str, u: Tensor, z: Tensor) -> Callable[[Any], Any]:
-    """θ = (log ℓ (d), log signal, log noise) → −log p(z, θ) and its gradient (R&W 2006, Eqs. 5.8, 5.9)."""
-    d = u.shape[1]
+    """θ = (log ℓ (d), log signal, log noise) → −log p(z, θ) and its gradient (R&W 2006, Eqs. 5.8, 5.9).
+
+    For z (n, q), log p(z | θ) is the mean over the q properties: alike as they are, they count as one.
+    """
+    d, z = u.shape[1], z.view(len(z), -1)
     centre = torch.tensor([math.sqrt(2) + 0.5 * math.log(d)] * d + [0.0, -7.0], dtype=torch.float64)
     variance = torch.tensor([LENGTH_VARIANCE] * d + [4.0, 9.0], dtype=torch.float64)
 
@@ -138,8 +144,8 @@ def negative_log_density(kernel: str, u: Tensor, z: Tensor) -> Callable[[Any], A
         inverse = torch.cholesky_inverse(factor)
         alpha = inverse @ z
         prior = 0.5 * (theta - centre).square() / variance
-        value = 0.5 * z @ alpha + factor.diagonal().log().sum() + prior.sum()
-        w = inverse - alpha[:, None] * alpha
+        value = 0.5 * (z * alpha).sum() / z.shape[1] + factor.diagonal().log().sum() + prior.sum()
+        w = inverse - alpha @ alpha.T / z.shape[1]
         m = w * slope  # Σᵢⱼ mᵢⱼ (sᵢ − sⱼ)² = 2 Σᵢ (Σⱼ mᵢⱼ) sᵢ² − 2 Σᵢⱼ sᵢ mᵢⱼ sⱼ, for each coordinate
         by_length = m.sum(1) @ s.square() - (s * (m @ s)).sum(0)
         by_signal, by_noise = 0.5 * torch.tensordot(w, k), 0.5 * noise * w.diagonal().sum()
@@ -158,5 +164,5 @@ def _left_out_density(fit: Hyperparameters, u: Tensor, z: Tensor) -> float:
     if failed:
         return -math.inf
     precision = torch.cholesky_inverse(factor).diagonal()
-    alpha = torch.cholesky_solve(z[:, None], factor)[:, 0]
-    return float((0.5 * precision.log() - 0.5 * alpha.square() / precision).sum())
+    alpha = torch.cholesky_solve(z.view(len(z), -1), factor)
+    return float((0.5 * precision.log() - 0.5 * alpha.square().mean(1) / precision).sum())

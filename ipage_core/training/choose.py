@@ -7,7 +7,7 @@ smaller error.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,14 +15,14 @@ from torch import Tensor
 from ipage_core.networks.ensemble import part_of
 from ipage_core.networks.gaussian_process import GaussianProcess
 from ipage_core.networks.hyperparameters import FEW
+from ipage_core.networks.shared_process import SharedProcess
+from ipage_core.tasks.table.scales import Scale
 from ipage_core.tasks.table.surrogate import MOST_TESTED, NORMAL, ratio_of_the_alike
 
 FOLDS = 5
 """Number of folds of the cross-validation; hyperparameters are fitted without the fold, too."""
 COVERED = 0.9
 """Share of the true values that an interval holds."""
-DECADES = 100.0
-"""Smallest ratio of maximum to minimum for which the logarithm of a positive column is tried."""
 LEAST_SHARE = 0.1
 """Share of the root mean square error that is added in quadrature to a spread before calibration."""
 FINEST = 1e-6
@@ -45,25 +45,27 @@ class LeftOut(NamedTuple):
         return self.error.square().nanmean(0).sqrt()
 
 
-def spans_decades(column: Tensor) -> bool:
-    """Whether a positive column spans two decades or more. (n,)."""
-    values = column[column.isfinite()]
-    return bool(len(values)) and float(values.min()) > 0 and float(values.max() / values.min()) >= DECADES
-
-
-def cross_validate(x: Tensor, y: Tensor, bounds: Tensor, whole: GaussianProcess, *, seed: int = 0) -> LeftOut:
-    """Predict every row by a Gaussian process fitted to the other parts; (n, d), (n, m), (2, d).
+def cross_validate(
+    x: Tensor,
+    y: Tensor,
+    bounds: Tensor,
+    whole: GaussianProcess | SharedProcess,
+    *,
+    like: Any = None,
+    seed: int = 0,
+) -> LeftOut:
+    """Predict every row by a process like ``whole``, fitted to the other parts; (n, d), (n, m), (2, d).
 
     The closed form for leaving one row out is optimistic for few rows, because its hyperparameters come from all rows.
-    Here they do not. With ``FEW`` rows or more they start from those of ``whole``, the process for all rows. Rows of
-    the same design stay together.
+    Here they do not, unless they are given by ``like``. With ``FEW`` rows or more they start from those of ``whole``,
+    the process for all rows. Rows of the same design stay together.
     """
-    near = whole.hyperparameters if len(x) >= FEW else None
+    near: Any = whole.hyperparameters if len(x) >= FEW else None
     error, spread = torch.full_like(y, math.nan), torch.full_like(y, math.nan)
     parts = part_of(x, FOLDS)
     for part in parts.unique():
         here = parts == part
-        process = GaussianProcess.fitted(x[~here], y[~here], bounds, near=near, seed=seed)
+        process = type(whole).fitted(x[~here], y[~here], bounds, like=like, near=near, seed=seed)
         error[here], spread[here] = y[here] - process(x[here]), process.spread(x[here])
     return LeftOut(error, torch.where(y.isnan(), math.nan, spread))
 
@@ -77,10 +79,10 @@ def between(one: LeftOut, fold: LeftOut) -> LeftOut:
     return LeftOut(one.error * (fold.rmse / one.rmse.clamp(min=1e-300)).clamp(min=1).sqrt(), one.spread)
 
 
-def in_raw_units(logarithm: LeftOut, y: Tensor) -> LeftOut:
-    """Errors and spreads of log y as those of y. (n, m) of y."""
-    predicted = torch.exp(y.log() - logarithm.error)
-    return LeftOut(y - predicted, predicted * logarithm.spread)
+def in_raw_units(scaled: LeftOut, y: Tensor, scale: Scale) -> LeftOut:
+    """Errors and spreads on a scale of y as those of y. (n, m) of y."""
+    z = scale.of(y) - scaled.error
+    return LeftOut(y - scale.back(z), scale.slope(z) * scaled.spread)
 
 
 def best(candidates: dict[str, LeftOut]) -> list[str]:

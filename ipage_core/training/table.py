@@ -12,25 +12,17 @@ import torch
 from torch import Tensor
 
 from ipage_core.networks.ensemble import Ensemble
-from ipage_core.networks.gaussian_process import GaussianProcess
-from ipage_core.networks.hyperparameters import FEW
-from ipage_core.tasks.table.own_task import MOST_PROPERTIES, MOST_ROWS
-from ipage_core.tasks.table.surrogate import BY_INPUTS, ENSEMBLE, MOST_TESTED, PROCESS, TableSurrogate, as_read
-from ipage_core.training.choose import (
-    FINEST,
-    LeftOut,
-    best,
-    between,
-    calibrate,
-    cross_validate,
-    in_raw_units,
-    of_the_mean,
-    spans_decades,
-)
+from ipage_core.tasks.table.own_task import MOST_PROPERTIES, MOST_ROWS, MOST_SHARED
+from ipage_core.tasks.table.scales import spans_decades
+from ipage_core.tasks.table.surrogate import BY_INPUTS, KINDS, MOST_TESTED, TableSurrogate, as_read
+from ipage_core.training.candidates import LOGARITHM, ODDS, Candidate, Columns, processes, shared_processes
+from ipage_core.training.choose import FINEST, LeftOut, best, calibrate, of_the_mean
 from ipage_core.training.fit import Fit, Settings, fit
 
 ENOUGH = 0.01
 """If the process has a smaller error, in standard deviations of the property, no ensemble is trained."""
+ENOUGH_OF_MANY = 0.03
+"""The same for the root mean square error over more than ``MOST_PROPERTIES`` properties."""
 
 
 def fit_table(
@@ -76,56 +68,48 @@ def fit_table(
     box = torch.stack(
         [torch.stack((c.min(), c.max())) for c in as_read(torch.cat((x, bounds)), log_x, levels).T], dim=1
     )
-    log_y = [j for j in range(m) if floor[j] is None and spans_decades(y[:, j])]
-    both = torch.cat((y, y[:, log_y].log()), dim=1)  # each property, and the logarithm of some
     scale = (y - y.nanmean(0)).square().nanmean(0).sqrt().clamp(min=1e-300)
 
-    scores: dict[str, LeftOut] = {}
-    final: dict[str, LeftOut] = {}  # the same of the models that are kept
-    process = None
-    if len(x) <= MOST_ROWS and m <= MOST_PROPERTIES:
-        process = GaussianProcess.fitted(read, both, box, seed=settings.seed)
-        folds = cross_validate(read, both, box, process, seed=settings.seed)
-        scores |= _candidates("process", folds, y, log_y, floor)
-        # Each fold trains on 20 % fewer rows. With many rows, one row hardly affects the closed form's hyperparameters.
-        if len(x) >= FEW:
-            final |= _candidates("process", between(LeftOut(*process.left_out()), folds), y, log_y, floor)
-    ensemble, run = None, Fit({})
-    least = torch.stack([one.rmse.nan_to_num(nan=torch.inf) for one in scores.values()]).amin(0) if scores else scale
-    if not scores or bool((least > ENOUGH * scale).any()):
-        extended = arguments | {"d": read.shape[1], "m": both.shape[1], "leave_out": True}
-        extended["floor"] = [*floor, *[None] * len(log_y)]
-        run = fit(Ensemble, extended, read, both, settings, device=device, checkpoint=checkpoint, progress=progress)
+    candidates: dict[str, Candidate] = {}
+    if m <= MOST_PROPERTIES and len(x) <= MOST_ROWS:
+        candidates |= processes(read, Columns(y, floor, (LOGARITHM, ODDS)), box, settings.seed)
+    elif m > MOST_PROPERTIES and len(x) <= MOST_SHARED and not y.isnan().any():
+        candidates |= shared_processes(read, Columns(y, floor, (LOGARITHM, ODDS)), box, settings.seed)
+    run = Fit({})
+    if not candidates or not _suffice(candidates, scale):
+        columns = Columns(y, floor, (LOGARITHM,))
+        extended = arguments | {"d": read.shape[1], "m": columns.both.shape[1], "leave_out": True}
+        extended["floor"] = [*floor, *[None] * (columns.both.shape[1] - m)]
+        run = fit(
+            Ensemble, extended, read, columns.both, settings, device=device, checkpoint=checkpoint, progress=progress
+        )
         ensemble = Ensemble(**extended)
         ensemble.load_state_dict(run.weight_sets["phi_star"])
         ensemble.eval().requires_grad_(False)
-        by_members = LeftOut(*ensemble.left_out(read, both))
-        scores |= _candidates("ensemble", by_members, y, log_y, floor)
-        final |= _candidates("ensemble", of_the_mean(by_members, arguments["members"]), y, log_y, floor)
+        by_members = LeftOut(*ensemble.left_out(read, columns.both))
+        mean = of_the_mean(by_members, arguments["members"])
+        candidates |= columns.candidates("ensemble", by_members, mean, ensemble)
 
-    chosen = best(scores)
+    chosen = best({name: one.left_out for name, one in candidates.items()})
     parts: list[dict[str, Any]] = []
     modules: list[Any] = []
     for name in dict.fromkeys(chosen):
-        columns = [j for j in range(m) if chosen[j] == name]
-        at = [m + log_y.index(j) if name.endswith(" of the logarithm") else j for j in columns]
-        if name.startswith("process"):
-            assert process is not None
-            modules.append(process.of(at))
-        else:
-            assert ensemble is not None
-            modules.append(ensemble.of(at))
-        kind = PROCESS if name.startswith("process") else ENSEMBLE
-        parts.append({"network": kind, "arguments": modules[-1].arguments, "columns": columns})
-    logged = [j for j in range(m) if chosen[j].endswith(" of the logarithm")]
-    left_out, kept = (_of_the_chosen(chosen, candidates) for candidates in (scores, scores | final))
+        properties = [j for j in range(m) if chosen[j] == name]
+        modules.append(candidates[name].part(properties))
+        kind = next(kind for kind, build in KINDS.items() if isinstance(modules[-1], build))
+        parts.append({"network": kind, "arguments": modules[-1].arguments, "columns": properties})
+    logged, as_odds = ([j for j in range(m) if candidates[chosen[j]].scale == one] for one in (LOGARITHM, ODDS))
+    left_out = _of_the_chosen(chosen, {name: one.left_out for name, one in candidates.items()})
+    kept = _of_the_chosen(chosen, {name: one.kept for name, one in candidates.items()})
     count = min(len(x), MOST_TESTED)
-    surrogate = TableSurrogate(x.shape[1], m, parts, log_x, logged, floor, list(levels.items()), count)
+    surrogate = TableSurrogate(x.shape[1], m, parts, log_x, logged, floor, list(levels.items()), count, as_odds)
     for own, module in zip(surrogate.parts, modules, strict=True):
         own.load_state_dict(module.state_dict())
     with torch.no_grad():
         predicted = torch.where(y.isnan(), surrogate(x), y - kept.error)
-    predicted[:, logged] = predicted[:, logged].clamp(min=1e-300).log()
+    predicted[:, logged] = predicted[:, logged].clamp(min=1e-300)
+    for scale_of, those in surrogate.scaled:
+        predicted[:, those] = scale_of.of(predicted[:, those])
     surrogate.unit = (predicted - predicted.mean(0)).square().mean(0).sqrt().clamp(min=1e-300)
     surrogate.away = (read.std(0) * math.sqrt(read.shape[1]) / BY_INPUTS).clamp(min=1e-300)
     result = calibrate(kept, surrogate.place(x, predicted))
@@ -142,34 +126,24 @@ def fit_table(
     figures = {
         "n": len(x),
         "by": chosen,
-        "rmse": {name: _rounded(one.rmse) for name, one in scores.items()},
+        "rmse": {name: _rounded(one.left_out.rmse) for name, one in candidates.items()},
         "r2": _rounded(1 - left_out.rmse.square() / scale.square(), 5),
     }
     return surrogate, run, figures
+
+
+def _suffice(candidates: Mapping[str, Candidate], scale: Tensor) -> bool:
+    """Whether no ensemble is needed beside these candidates. ``scale``: (m,) standard deviations of the properties."""
+    least = torch.stack([one.left_out.rmse.nan_to_num(nan=torch.inf) for one in candidates.values()]).amin(0) / scale
+    if len(scale) > MOST_PROPERTIES:
+        return bool(least.square().mean().sqrt() <= ENOUGH_OF_MANY)
+    return bool((least <= ENOUGH).all())
 
 
 def _of_the_chosen(chosen: Sequence[str], result: Mapping[str, LeftOut]) -> LeftOut:
     """Left-out rows of each property, from its chosen candidate."""
     columns = [torch.stack([result[c][k][:, j] for j, c in enumerate(chosen)], 1) for k in range(2)]
     return LeftOut(*columns)
-
-
-def _candidates(
-    name: str, left_out: LeftOut, y: Tensor, log_y: Sequence[int], floor: Sequence[float | None]
-) -> dict[str, LeftOut]:
-    """Split the first m columns from those of logarithms, which are converted to raw units."""
-    m = y.shape[1]
-    lowest = torch.tensor([-torch.inf if value is None else value for value in floor], dtype=torch.float64)
-    error = y - torch.maximum(y - left_out.error[:, :m], lowest)
-    candidates = {name: LeftOut(error, left_out.spread[:, :m])}
-    if log_y:
-        logarithm = LeftOut(*(values[:, m:] for values in left_out))
-        raw = in_raw_units(logarithm, y[:, log_y])
-        both = [torch.full_like(y, torch.nan) for _ in range(2)]
-        for values, those in zip(both, raw, strict=True):
-            values[:, log_y] = those
-        candidates[f"{name} of the logarithm"] = LeftOut(*both)
-    return candidates
 
 
 def _rounded(values: Tensor, digits: int | None = None) -> list[float | None]:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ipage_core.networks.gaussian_process import GaussianProcess
 from ipage_core.networks.hyperparameters import KERNELS, Hyperparameters, correlation, negative_log_density
+from ipage_core.networks.shared_process import SharedProcess
 from ipage_core.networks.store import load_tensors, save_tensors
 
 
@@ -85,6 +86,38 @@ def test_learns_each_property_in_its_own_unit_and_ignores_what_does_not_matter()
     assert error[0] < 2e-4  # smooth: what jitter allows
     assert error[1] < 0.02  # a kink
     assert (process.length[:, 2] > 5 * process.length[:, :2].amax(1)).all()
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_shared_process_is_a_process_for_each_property_with_the_same_kernel(kernel):
+    x, y = rows(25, noise=0.1)
+    bounds = torch.stack((x.min(0).values, x.max(0).values))
+    known = Hyperparameters(kernel, torch.tensor([0.4, 0.7, 2.0]).double(), 1.3, 0.05)
+    shared, each = (
+        SharedProcess.fitted(x, y, bounds, like=known),
+        GaussianProcess.fitted(x, y, bounds, like=[known] * 2),
+    )
+    new = rows(7, seed=3)[0]
+    torch.testing.assert_close(shared(new), each(new))
+    torch.testing.assert_close(shared.spread(new), each.spread(new))
+    torch.testing.assert_close(torch.stack(shared.left_out()), torch.stack(each.left_out()))
+    torch.testing.assert_close(shared.of([1])(new), each(new)[:, 1:])
+
+
+def test_a_shared_process_needs_all_values():
+    x, y = rows(10)
+    y[0, 0] = math.nan
+    with pytest.raises(ValueError, match="each with all properties"):
+        SharedProcess.fitted(x, y)
+
+
+def test_the_density_of_properties_with_one_kernel_is_the_mean_of_theirs():
+    u, z = torch.rand(20, 2, dtype=torch.float64), torch.randn(20, 2, dtype=torch.float64)
+    theta = np.array([0.1, 0.3, 0.2, -2.0])
+    both = negative_log_density("rbf", u, z)(theta)
+    each = [negative_log_density("rbf", u, column)(theta) for column in z.T]
+    assert both[0] == pytest.approx((each[0][0] + each[1][0]) / 2)
+    assert both[1] == pytest.approx((each[0][1] + each[1][1]) / 2)
 
 
 def test_noise_is_found_and_is_part_of_the_deviation():

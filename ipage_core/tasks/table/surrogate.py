@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from ipage_core.networks.base import Network
 from ipage_core.networks.ensemble import Ensemble
 from ipage_core.networks.gaussian_process import GaussianProcess
+from ipage_core.networks.shared_process import SharedProcess
+from ipage_core.tasks.table.scales import SCALES
 
-PROCESS, ENSEMBLE = "gaussian-process", "ensemble"
-KINDS: dict[str, type[Any]] = {PROCESS: GaussianProcess, ENSEMBLE: Ensemble}
+PROCESS, SHARED, ENSEMBLE = "gaussian-process", "shared-process", "ensemble"
+KINDS: dict[str, type[Any]] = {PROCESS: GaussianProcess, SHARED: SharedProcess, ENSEMBLE: Ensemble}
 """Types of a part, by their names in cards."""
 NORMAL = 1.6448536269514722
 """Half the width of a 90 % interval, in standard deviations of a normal distribution."""
@@ -83,6 +85,7 @@ class TableSurrogate(Network):
             the order of its outputs}.
         log_x: inputs that the parts read as logarithms.
         log_y: properties that the parts predict as logarithms.
+        odds_y: properties that the parts predict as odds.
         floor: for each property the lower limit of all measurements, or None.
         levels: categorical inputs with their number of levels: [(coordinate, levels), …].
         tested: number of left-out rows kept for the local calibration of the spread.
@@ -109,6 +112,7 @@ class TableSurrogate(Network):
         floor: Sequence[float | None] = (),
         levels: Sequence[Sequence[int]] = (),
         tested: int = 0,
+        odds_y: Sequence[int] = (),
     ) -> None:
         super().__init__()
         columns = [j for part in parts for j in part["columns"]]
@@ -118,6 +122,8 @@ class TableSurrogate(Network):
             raise ValueError(f"Expected parts of {', '.join(KINDS)}, got {unknown[0]}")
         self.arguments = {"d": d, "m": m, "parts": [dict(part) for part in parts]}
         self.arguments |= {"log_x": list(log_x), "log_y": list(log_y), "floor": list(floor)}
+        if odds_y:
+            self.arguments["odds_y"] = list(odds_y)
         if levels:
             self.arguments["levels"] = [list(one) for one in levels]
         if tested:
@@ -131,7 +137,10 @@ class TableSurrogate(Network):
             self.register_buffer("tested", torch.ones(tested, m + read, dtype=torch.float64))
         self.parts = nn.ModuleList(KINDS[part["network"]](**part["arguments"]) for part in parts)
         self.order = torch.tensor(columns).argsort().tolist()
-        self.columns, self.log_x, self.log_y = columns, list(log_x), list(log_y)
+        self.columns, self.log_x = columns, list(log_x)
+        self.log_y, self.odds_y = list(log_y), list(odds_y)
+        on_scale = {"logarithm": self.log_y, "odds": self.odds_y}
+        self.scaled = [(SCALES[name], those) for name, those in on_scale.items() if those]
         for name in ("factor", "least", "finest", "error"):
             self.register_buffer(name, torch.ones(m, dtype=torch.float64))
         values = [-math.inf if value is None else value for value in floor or [None] * m]
@@ -146,18 +155,19 @@ class TableSurrogate(Network):
         return torch.cat([part.double() for part in parts], dim=1)[:, self.order]
 
     def _means(self, x: Tensor) -> Tensor:
-        """(n, m), logarithms for properties that the parts predict as logarithms."""
+        """(n, m), logarithms or odds for properties that the parts predict so."""
         return self._joined([part(u) for part, u in self._each(x)])
 
     def _each(self, x: Tensor) -> list[tuple[Any, Tensor]]:
         """Every part with its input; networks are float32."""
         u = self._read(x)
-        return [(part, u if isinstance(part, GaussianProcess) else u.float()) for part in self.parts]
+        return [(part, u.float() if isinstance(part, Ensemble) else u) for part in self.parts]
 
     def _raw(self, mean: Tensor) -> Tensor:
-        if not self.log_y:
-            return mean
-        return torch.stack([c.exp() if j in self.log_y else c for j, c in enumerate(mean.unbind(1))], dim=1)
+        for scale, columns in self.scaled:
+            at = torch.tensor(columns, device=mean.device)
+            mean = mean.index_copy(1, at, scale.back(mean[:, columns]))
+        return mean
 
     def forward(self, x: Tensor) -> Tensor:
         """The mean, for descent in localization; it continues below the floor. (n, d) → (n, m), in the type of x."""
@@ -170,8 +180,10 @@ class TableSurrogate(Network):
     def own_spread(self, x: Tensor) -> Tensor:
         """Standard deviation of the parts, before calibration. (n, d) → (n, m), float64."""
         spread = self._joined([part.spread(u) for part, u in self._each(x)])
-        for j in self.log_y:
-            spread[:, j] = spread[:, j] * self._means(x)[:, j].exp()
+        if self.scaled:
+            means = self._means(x)
+        for scale, columns in self.scaled:
+            spread[:, columns] = spread[:, columns] * scale.slope(means[:, columns])
         return spread
 
     def spread(self, x: Tensor) -> Tensor:
@@ -182,7 +194,7 @@ class TableSurrogate(Network):
         return (scaled + self.finest.square()).sqrt().to(x.dtype)
 
     def place(self, x: Tensor, means: Tensor) -> Tensor:
-        """Predictions (n, m), logarithms included, beside inputs (n, d), in units that make distances comparable."""
+        """Predictions (n, m), as those of the parts, beside inputs (n, d), in units that make distances comparable."""
         return torch.cat((means / self.unit, self._read(x) / self.away), dim=1)
 
     def half_width(self, x: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from ipage_core.networks.store import load_tensors, save_tensors
 from ipage_core.problem.goal import Goal
 from ipage_core.problem.target import Target
 from ipage_core.tasks.table import trust
+from ipage_core.tasks.table.scales import SCALES, is_fraction, spans_decades
 from ipage_core.tasks.table.surrogate import TableSurrogate, as_read, ratio_of_the_alike
 from ipage_core.training.choose import (
     FINEST,
@@ -23,7 +24,6 @@ from ipage_core.training.choose import (
     calibrate,
     in_raw_units,
     of_the_mean,
-    spans_decades,
 )
 from ipage_core.training.fit import Settings
 from ipage_core.training.table import fit_table
@@ -99,6 +99,71 @@ def test_a_table_that_processes_predict_trains_no_network():
     assert list(choice["rmse"]) == ["process"]
     assert len(told) == len(run.history) == 1
     assert run.history[0]["validation_l2"] > 0
+
+
+def curve(n, m=16, seed=0):
+    """x (n, 2) and the reflectance (n, m) of a film at m wavelengths: near 1 it has sharp dips, its odds are smooth."""
+    x = BOUNDS[0] + (BOUNDS[1] - BOUNDS[0]) * torch.rand(n, 2, generator=Generator().manual_seed(seed)).double()
+    wave = torch.linspace(1, 2, m).double()
+    odds = 1 + 10 * torch.sin(x[:, :1] * wave + 100 * x[:, 1:]).square()
+    return x, odds / (1 + odds)
+
+
+@pytest.fixture(scope="module")
+def reflectance():
+    x, y = curve(200)
+    return fit_table(x, y, BOUNDS, NETWORK | {"m": 16}, QUICK, log_x=())
+
+
+def test_a_curve_of_fractions_is_learned_by_its_odds_with_one_kernel(reflectance):
+    surrogate, _, choice = reflectance
+    assert choice["by"] == ["shared process 1 of the odds"] * 16
+    new, truth = curve(500, seed=1)
+    error, sd = surrogate.predict(new) - truth, truth.std(0)
+    assert ((error / sd).square().mean().sqrt() < 1e-3).all()
+    inside = (error.abs() <= surrogate.half_width(new)).double().mean()
+    assert 0.8 <= inside <= 0.99
+    assert 0.3 < float(surrogate.error.square().mean().sqrt() / error.square().mean().sqrt()) < 5
+
+
+def test_derivatives_pass_through_odds(reflectance):
+    surrogate, x = reflectance[0], torch.tensor([[2.0, 5e-3]], dtype=torch.float64)
+    by_autograd = torch.autograd.functional.jacobian(surrogate, x)[0, :, 0, 0]
+    direction = torch.tensor([[1.0, 0.0]], dtype=torch.float64)
+    by_steps = ((surrogate(x + 1e-5 * direction) - surrogate(x - 1e-5 * direction)) / 2e-5)[0]
+    torch.testing.assert_close(by_autograd, by_steps, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(torch.func.jvp(surrogate, (x,), (direction,))[1][0], by_autograd)
+
+
+def test_a_shared_process_in_a_file_is_the_same(reflectance, tmp_path):
+    surrogate, x = reflectance[0], curve(20, seed=2)[0]
+    save_tensors(tmp_path / "shared.safetensors", surrogate.state_dict())
+    again = TableSurrogate(**surrogate.arguments)
+    again.load_state_dict(load_tensors(tmp_path / "shared.safetensors")[0])
+    torch.testing.assert_close(again(x), surrogate(x), rtol=0, atol=0)
+    torch.testing.assert_close(again.spread(x), surrogate.spread(x))
+
+
+def test_a_curve_that_lacks_values_is_left_to_networks():
+    x, y = curve(60)
+    y[0, 3] = math.nan
+    _, _, choice = fit_table(x, y, BOUNDS, NETWORK | {"m": 16}, QUICK, log_x=())
+    assert all(name.startswith("ensemble") for name in choice["by"])
+
+
+@given(y=st.floats(0, 1 - 1e-5))
+@settings(deadline=None)
+def test_odds_and_back(y):
+    odds, column = SCALES["odds"], torch.tensor([y], dtype=torch.float64)
+    z = odds.of(column).requires_grad_()
+    torch.testing.assert_close(odds.back(z).detach(), column)
+    torch.testing.assert_close(torch.autograd.grad(odds.back(z).sum(), z)[0], odds.slope(z).detach())
+
+
+def test_fractions_are_from_0_to_below_1():
+    assert not is_fraction(torch.tensor([0.2, 1.0]))
+    assert not is_fraction(torch.tensor([-0.1, 0.9]))
+    assert not is_fraction(torch.tensor([math.nan]))
 
 
 def test_many_rows_or_properties_are_left_to_networks(monkeypatch):
@@ -244,7 +309,7 @@ def test_the_best_is_chosen_by_property_and_what_is_unknown_is_never_chosen():
 
 def test_errors_of_a_logarithm_in_raw_units():
     y = torch.tensor([[100.0]], dtype=torch.float64)
-    raw = in_raw_units(LeftOut(y.log() - math.log(90), torch.tensor([[0.1]]).double()), y)
+    raw = in_raw_units(LeftOut(y.log() - math.log(90), torch.tensor([[0.1]]).double()), y, SCALES["logarithm"])
     assert raw.error.item() == pytest.approx(10)
     assert raw.spread.item() == pytest.approx(9)
 
