@@ -449,3 +449,15 @@ def test_a_campaign_that_begins_with_nothing_does_without_shipped_networks(start
     assert main(words) == 2
     assert told["start"] == start
     assert (told["propose"] is not None) == knows
+
+
+@pytest.mark.parametrize(("constraint", "total"), [("a + b <= 2.3", 2.3), ("a + b = 2.4", 2.4), ("a + b = 2.02", 2.02)])
+def test_the_start_keeps_to_constraints_and_bounds(constraint, total):
+    run = campaign(target="5", constraints=(constraint,), hits=5, budget=12)
+    run.run(lambda line: None)
+    assert run.evaluations == 12
+    assert (run.x.sum(1) - total <= 1e-6).all()
+    assert "<" in constraint or torch.allclose(run.x.sum(1), torch.tensor(total, dtype=torch.float64))
+    assert float(run.x.min()) >= 1 - 1e-6
+    assert float(run.x.max()) <= 2 + 1e-6
+    assert torch.pdist(run.x).min() > 0

@@ -80,8 +80,8 @@ class Coordinates:
 
     def distance(self, x: Tensor, others: Tensor) -> Tensor:
         """Distance from each design to the nearest image of each other design. (n, d), (k, d) → (n, k)."""
-        if not len(others):
-            return torch.full((len(x), 0), math.inf, dtype=torch.float64)
+        if not len(others) or not len(x):
+            return torch.full((len(x), len(others)), math.inf, dtype=torch.float64)
         if bool((self.log | (self.levels > 0)).any()):  # in box widths, on the scale of the search
             x, others = self.inward(x), self.inward(others)
             return torch.cdist(x, others)

@@ -19,6 +19,10 @@ CHORDS, ON_CHORD = 48, 17
 """Pairs of rows on both sides of the target; points between them at which the process is evaluated."""
 ARRIVED = 0.05
 """Localization stops at this distance from the middle of the accepted interval, in half widths."""
+KEPT = 1e-6
+"""Excess over a cap up to which the cap counts as kept."""
+ANYWHERE = 2048
+"""Random designs from which those that keep to the caps are chosen."""
 SOURCES = ("level set", "beside a known design", "secant", "iPage", "close to a design that meets the target")
 
 
@@ -60,8 +64,8 @@ def candidates(
     if y.shape[1] == 1:
         roots = _chords(beliefs, space, x, y[:, 0], off)
         u, named = torch.cat((u, roots)), named + [SOURCES[2]] * len(roots)
-    x_exact = space.exact(space.project(space.decode(space.settle(u))))
-    kept = (space.excess(x_exact) <= 1e-6).all(1) if len(space.excess(x_exact).T) else torch.ones(len(x_exact)).bool()
+    x_exact = designs(space, u)
+    kept = keeps(space, x_exact)
     return x_exact[kept], [name for name, one in zip(named, kept.tolist(), strict=True) if one]
 
 
@@ -76,9 +80,41 @@ def close_by(space: DesignSpace, x: Tensor, apart: float, count: int, generator:
     length = JUST_APART * apart * (FAR / (JUST_APART * apart)) ** share
     direction = torch.randn(u.shape, dtype=torch.float64, generator=generator)
     u = u + length * (high - low) * direction / direction.norm(dim=1, keepdim=True)
-    found = space.exact(space.project(space.decode(space.settle(u.clamp(low, high)))))
-    excess = space.excess(found)
-    return found[(excess <= 1e-6).all(1)] if excess.shape[1] else found
+    found = designs(space, u.clamp(low, high))
+    return found[keeps(space, found)]
+
+
+def designs(space: DesignSpace, u: Tensor) -> Tensor:
+    """The designs at u: equations and whole numbers hold exactly; caps need not. (n, e) → (n, d)."""
+    return space.exact(space.project(space.decode(space.settle(u))))
+
+
+def keeps(space: DesignSpace, x: Tensor) -> Tensor:
+    """Which designs (n, d) keep to all caps: (n,) bool."""
+    return (space.excess(x) <= KEPT).all(1)
+
+
+def spread_out(space: DesignSpace, count: int, seed: int) -> Tensor:
+    """Designs that keep to all caps, each as far as possible from those before it: (count, d).
+
+    Raises:
+        ValueError: no design that keeps to the caps was among ``ANYWHERE`` random ones, moved towards the caps.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    low, high = space.bounds
+    u = placed(space, torch.rand(ANYWHERE, len(low), dtype=torch.float64, generator=generator))
+    x = designs(space, u)
+    if int(keeps(space, x).sum()) < count:
+        x = designs(space, localize(lambda v, rows: 10 * space.excess(space.decode(v)), u, space.bounds).u[-1])
+    x = x[keeps(space, x)]
+    if not len(x):
+        raise ValueError(f"The constraints leave no design: none of {ANYWHERE} random ones could be moved to keep them")
+    share = (space.encode(x) - low) / (high - low)
+    chosen, far = [0], (share - share[0]).norm(dim=1)
+    while len(chosen) < count:
+        chosen.append(int(far.argmax()))
+        far = torch.minimum(far, (share - share[chosen[-1]]).norm(dim=1))
+    return x[chosen]
 
 
 def placed(space: DesignSpace, share: Tensor) -> Tensor:

@@ -17,7 +17,16 @@ from torch import Tensor
 from ipage_core.inference.latent_design import unit_design
 from ipage_core.problem.space import DesignSpace
 from ipage_core.training.campaign.beliefs import Accepted, Beliefs, Coordinates
-from ipage_core.training.campaign.candidates import CLOSE, SOURCES, candidates, close_by, placed
+from ipage_core.training.campaign.candidates import (
+    CLOSE,
+    SOURCES,
+    candidates,
+    close_by,
+    designs,
+    keeps,
+    placed,
+    spread_out,
+)
 from ipage_core.training.campaign.choose import Choice, choose
 from ipage_core.training.campaign.ledger import Step
 from ipage_core.training.campaign.shipped import Proposals
@@ -163,14 +172,17 @@ class Selection:
         return Chosen(pool[choice.rows], choice.why, mean[choice.rows], chance[choice.rows])
 
     def _filled(self, state: State, count: int, why: str) -> Chosen:
-        """Maximin points for the start, or random points later; without prediction and chance."""
+        """Maximin points for the start, or random points later, within the constraints; not predicted."""
         e, done, size = self.space.bounds.shape[1], len(state.x), self.start_size
         if done < size:
-            u = torch.tensor(unit_design(size, e, "maximin", self.seed))[done : done + count]
+            u = torch.tensor(unit_design(size, e, "maximin", self.seed)).double()
+            x = designs(self.space, placed(self.space, u))
+            x = x if bool(keeps(self.space, x).all()) else spread_out(self.space, size, self.seed)
+            x = x[done : done + count]
         else:
-            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + done)
-            u = torch.rand(count, e, dtype=torch.float64, generator=generator)
-        v = placed(self.space, u.double())
-        x = self.space.exact(self.space.project(self.space.decode(self.space.settle(v))))
+            seed = self.seed * 1_000_003 + done
+            u = torch.rand(count, e, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+            x = designs(self.space, placed(self.space, u))
+            x = x if bool(keeps(self.space, x).all()) else spread_out(self.space, count, seed)
         nothing = x.new_full((len(x), state.y.shape[1]), math.nan)
         return Chosen(x, [why] * len(x), nothing, nothing[:, 0])
