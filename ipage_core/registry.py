@@ -207,9 +207,14 @@ def _of_files() -> Iterator[Task]:
     """Tasks of the Python files in ``$IPAGE_TASKS`` and in the user's folder."""
     named = [Path(part).resolve() for part in os.environ.get("IPAGE_TASKS", "").split(os.pathsep) if part]
     for file in [*named, *sorted((home().resolve() / "tasks").glob("*.py"))]:
-        task = _of_file(file, file.stat().st_mtime_ns if file.exists() else 0)
+        task = of_file(file)
         if task is not None:
             yield task
+
+
+def of_file(file: Path) -> Task | None:
+    """The task that a file or a folder defines; None, with a line in the log, if there is none."""
+    return _of_file(file, file.stat().st_mtime_ns if file.exists() else 0)
 
 
 @cache

@@ -83,11 +83,14 @@ def made_of(test: commands.Run) -> None:
         text = f"**{plain(summary['name'])}** is a task now. One evaluation took {summary['seconds']:g} s."
     else:
         file = Path(test.arguments[2])
+        stored = (registry.home() / "tasks").resolve() / file.name
         if st.session_state.get("copied") is not test.process:  # once, as it was tested
-            copied(file)
+            copied(file, stored)
             st.session_state.copied = test.process
         frame = pd.read_parquet(test.arguments[-1])
-        text = f"**{plain(file.stem)}** is a task now; its file was copied to your tasks."
+        task = registry.of_file(stored)
+        name = file.stem if task is None else task.title
+        text = f"**{plain(name)}** is a task now; {plain(file.name)} was copied to your tasks."
     st.success(text, icon=":material/check_circle:")
     st.dataframe(frame.head(3), hide_index=True)
     st.caption(
@@ -96,7 +99,7 @@ def made_of(test: commands.Run) -> None:
     )
 
 
-def copied(file: Path) -> None:
+def copied(file: Path, stored: Path) -> None:
     """Copy a tested file to the user's tasks."""
-    with replacing((registry.home() / "tasks").resolve() / file.name) as beside:
+    with replacing(stored) as beside:
         shutil.copyfile(file, beside)

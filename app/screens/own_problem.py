@@ -24,6 +24,30 @@ from ipage_core.tasks.command import card as cards
 from ipage_core.tasks.command import rows as evaluated
 from ipage_core.tasks.table import reader as tables
 
+EXAMPLE = """import numpy as np
+from ipage_core import Task
+
+DENSITY = np.array([2700.0, 7850.0])  # kg/m³
+YOUNG = np.array([70e9, 210e9])  # Pa
+
+
+def beam(x):
+    length, height, metal = np.asarray(x).T  # one design a row; a word arrives as its number, from 0
+    metal = metal.astype(int)
+    width = 0.05
+    sag = 1e3 * length**3 / (3 * YOUNG[metal] * width * height**3 / 12)
+    mass = DENSITY[metal] * length * width * height
+    return np.stack([1e3 * sag, mass], axis=1)  # one row a design: mm, kg
+
+
+TASK = Task.from_function(
+    beam,
+    x={"length [m]": (0.5, 2), "height [m]": (0.02, 0.08), "metal": ("aluminium", "steel")},
+    y={"sag [mm]": 0.1, "mass [kg]": 0.2},  # each with the largest error of a hit
+    name="beam",
+)
+"""
+"""A file that defines TASK."""
 VIEWS = ("New problem", "Your problems", "Campaign")
 
 st.markdown("#### Your problem")
@@ -111,13 +135,22 @@ def crystal() -> None:
 def python_file() -> None:
     """The path of a file that defines TASK."""
     text = st.text_input("Python file", key="problem-file", placeholder="/home/me/cantilever.py")
-    st.caption("It defines TASK, such as Task.from_function(…). After the test it is copied to your tasks.")
+    st.caption("The path of a file that defines TASK. After the test it is copied to your tasks.")
+    with st.expander("A file to begin with", expanded=not text.strip()):
+        st.code(EXAMPLE, language="python")
+        st.caption(
+            "The function gets all designs at once, one a row, and returns one row of properties for each. Parts of a "
+            "mixture: leave one part out of the inputs, compute it in the function as 1 minus the others, and write "
+            "the rest as a constraint, such as resin + hardener <= 1."
+        )
     test, path = commands.run(trial.TEST), Path(text.strip()).expanduser()
     test.poll()
     ready = bool(text.strip()) and test.state != "running"
     if st.button(trial.TEST_AND_ADD, type="primary", icon=":material/science:", key="problem-test", disabled=not ready):
-        out = Path(tempfile.mkdtemp(prefix="ipage-")) / "test.parquet"
-        test.start("dataset", "--task", str(path), "--n", "1", "--seed", "0", "--out", str(out))
+        folder = Path(tempfile.mkdtemp(prefix="ipage-"))
+        tested = Path(shutil.copy(path, folder)) if path.is_file() else path  # so that an edit meanwhile does no harm
+        out = folder / "test.parquet"
+        test.start("dataset", "--task", str(tested), "--n", "1", "--seed", "0", "--out", str(out))
         st.rerun()
     trial.follow(test)
 

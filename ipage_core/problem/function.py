@@ -21,7 +21,7 @@ FAST, MORE = 0.1, 8
 
 def fields_of(
     function: Callable[..., Any],
-    x: Mapping[str, tuple[float, float] | Variable] | Sequence[Variable],
+    x: Mapping[str, tuple[float, float] | tuple[str, ...] | Variable] | Sequence[Variable],
     y: Mapping[str, float | Property] | Sequence[Property],
     name: str,
     title: str,
@@ -88,10 +88,15 @@ def _variables(x: Any) -> tuple[Variable, ...]:
         if isinstance(given, Variable):
             variables.append(given)
             continue
+        if isinstance(given, tuple | list) and given and all(isinstance(one, str) for one in given):
+            variables.append(Variable(*name_and_unit(label), kind="category", levels=tuple(given)))
+            continue
         try:
             low, high = map(float, given)
         except (TypeError, ValueError):
-            raise ValueError(f"Expected the bounds (low, high) of '{label}', got {given!r}") from None
+            raise ValueError(
+                f"Expected the bounds (low, high) of '{label}', or its words such as ('Cu', 'Ag'), got {given!r}"
+            ) from None
         variables.append(Variable(*name_and_unit(label), low, high))
     return tuple(variables)
 

@@ -222,7 +222,7 @@ class Task:
     def from_function(
         cls,
         function: Callable[..., Any],
-        x: Mapping[str, tuple[float, float] | Variable] | Sequence[Variable],
+        x: Mapping[str, tuple[float, float] | tuple[str, ...] | Variable] | Sequence[Variable],
         y: Mapping[str, float | Property] | Sequence[Property],
         name: str,
         *,
@@ -239,7 +239,8 @@ class Task:
             Takes a float64 tensor of shape (n, d), or an array if it fails on tensors; returns (n, m) or (n,). It may
             change its argument, which is a copy. NaN is a failure.
         x : mapping or sequence of Variable
-            Inputs and their bounds, such as {'length [m]': (0.5, 2)}. The prior is uniform within the bounds.
+            Inputs and their bounds, such as {'length [m]': (0.5, 2)}, or the words of a category, such as
+            {'metal': ('Cu', 'Ag')}; ``function`` gets the number of the word, from 0. The prior is uniform.
         y : mapping or sequence of Property
             Properties and their tolerances, such as {'sag [mm]': 0.1}.
         name : str

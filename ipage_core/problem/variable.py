@@ -14,7 +14,7 @@ class Variable:
     Raises
     ------
     ValueError
-        low ≥ high, a log scale with low ≤ 0, or a category with fewer than two different levels.
+        low ≥ high, a log scale with low ≤ 0, a category with fewer than two different levels, or levels without one.
 
     Examples
     --------
@@ -38,6 +38,8 @@ class Variable:
                 raise ValueError(f"Expected two or more different levels of {self.name}, got {self.levels}")
             object.__setattr__(self, "low", 0.0)
             object.__setattr__(self, "high", len(self.levels) - 1.0)
+        elif self.levels:
+            raise ValueError(f"{self.name} has levels, so its kind is 'category', got '{self.kind}'")
         if not self.low < self.high:
             raise ValueError(f"Expected bounds LOW < HIGH of {self.name}, got {self.low:g} and {self.high:g}")
         if self.scale == "log" and self.low <= 0:

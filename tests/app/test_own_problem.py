@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from ase.build import bulk
 from ase.io import write
 from streamlit.testing.v1 import AppTest
@@ -270,18 +271,29 @@ TASK = Task.from_function(motor, name="motor", title="Motor", x=[
 """
 
 
+def test_the_file_to_begin_with_is_a_task(place):
+    test = start()
+    test.segmented_control(key="kind").set_value("a Python file").run()
+    (place / "begin.py").write_text(test.code[0].value)
+    task = registry.load_file(place / "begin.py")
+    sag, mass = task.omega(torch.tensor([[2.0, 0.05, 1.0]], dtype=torch.float64))[0].tolist()
+    assert sag == pytest.approx(24.38, rel=1e-3)  # 1 kN on 2 m of steel, 50 mm × 50 mm: F L³ / (3 E I)
+    assert mass == pytest.approx(39.25)
+
+
 def test_a_python_file_with_two_outputs_a_whole_number_and_a_category(place):
-    (place / "motor.py").write_text(MOTOR)
+    (place / "electric_motor.py").write_text(MOTOR)
     test = start()
     test.segmented_control(key="kind").set_value("a Python file").run()
     test.text_input(key="problem-file").set_value(str(place / "nowhere.py")).run()
     test.button(key="problem-test").click().run()
     until(test, "The test failed")
     assert not (place / "tasks/nowhere.py").exists()
-    test.text_input(key="problem-file").set_value(str(place / "motor.py")).run()
+    test.text_input(key="problem-file").set_value(str(place / "electric_motor.py")).run()
     test.button(key="problem-test").click().run()
-    until(test, "is a task now; its file was copied to your tasks")
-    assert (place / "tasks/motor.py").read_text() == MOTOR
+    until(test, "is a task now")
+    assert test.success[0].value.startswith("**Motor** is a task now; electric_motor.py was copied")
+    assert (place / "tasks/electric_motor.py").read_text() == MOTOR
     registry.refresh()
     test.segmented_control(key="problem-view").set_value("Campaign").run()
     test.selectbox(key="campaign-task").set_value("motor").run()

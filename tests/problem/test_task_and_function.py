@@ -236,3 +236,13 @@ def test_categories_go_to_their_nearest_level():
     x = torch.tensor([[0.7, 1.4, 1.6], [0.7, 1.4, -3.0], [0.7, 1.4, 8.0]], dtype=torch.float64)
     assert MIXED.categories.tolist() == [False, False, True]
     assert MIXED.with_levels(x).tolist() == [[0.7, 1.4, 2.0], [0.7, 1.4, 0.0], [0.7, 1.4, 2.0]]
+
+
+def test_words_in_the_place_of_bounds_are_a_category():
+    task = Task.from_function(lambda x: x.sum(1), {"a [m]": (0, 1), "metal": ("Cu", "Ag", "Au")}, {"y": 1}, "t")
+    metal = task.variables[1]
+    assert (metal.kind, metal.levels, metal.low, metal.high) == ("category", ("Cu", "Ag", "Au"), 0, 2)
+    with pytest.raises(ValueError, match=r"\(low, high\) of 'metal', or its words such as"):
+        Task.from_function(lambda x: x.sum(1), {"metal": (1, 2, 3)}, {"y": 1}, "t")
+    with pytest.raises(ValueError, match="metal has levels, so its kind is 'category'"):
+        Variable("metal", levels=("Cu", "Ag"))
