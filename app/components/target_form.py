@@ -14,6 +14,7 @@ from app.components.look import is_dark
 from app.components.tables import MOST_COLUMNS, x_names, y_names
 from app.components.words import histogram
 from app.state.targets import data
+from ipage_core.problem.constraints import parse
 from ipage_core.problem.goal import KINDS, LARGEST, Goal
 from ipage_core.problem.request import goal_of
 from ipage_core.problem.target import Target
@@ -104,10 +105,7 @@ def ask_otherwise(task: Task, form: Form, y: tuple[float, ...]) -> dict[str, Any
         wrong = "Choose a goal for at least one property." if free else ""
         chosen_goals = accepted(f"{task.name}-goals", goals, wrong)
         left, right = st.columns(2)
-        first = task.variables[0]
-        examples = f"{x_names(task)[0]} = {first.levels[0] if first.levels else f'{float(task.bounds.mean(0)[0]):g}'}"
-        if task.d > 1:
-            examples += f"; {x_names(task)[1]} <= {float(task.bounds[1, 1]):.3g}"
+        examples = "; ".join(_example(task, j) for j in range(min(task.d, 2)))
         written = left.text_input(
             "Constraints on x",
             key="constrain",
@@ -122,7 +120,7 @@ def ask_otherwise(task: Task, form: Form, y: tuple[float, ...]) -> dict[str, Any
             "Start from your own design",
             key="start",
             bind="query-params",
-            placeholder=form.start or ", ".join(f"{v:.3g}" for v in task.bounds.mean(0)[:MOST_COLUMNS]),
+            placeholder=form.start or _usual(task),
             help=form.starts
             or f"Its {task.d} coordinates with commas: {', '.join(task.x_labels)}. Samples start near it.",
         )
@@ -137,6 +135,24 @@ def ask_otherwise(task: Task, form: Form, y: tuple[float, ...]) -> dict[str, Any
     if chosen_goals is None or held is None or begin is None or None in chosen_goals:
         return None
     return {"target": Target(tuple(goal for goal in chosen_goals if goal)), "constraints": held, "start": begin}
+
+
+def _example(task: Task, j: int) -> str:
+    """A constraint on a coordinate: 'metal = Cu', or 'x₁ = 0.5' for the first one, 'x₂ <= 1' for the others."""
+    name, variable = x_names(task)[j], task.variables[j]
+    if variable.levels:
+        return f"{name} = {variable.levels[0]}"
+    return f"{name} = {float(task.bounds.mean(0)[j]):g}" if j == 0 else f"{name} <= {float(task.bounds[1, j]):.3g}"
+
+
+def _usual(task: Task) -> str:
+    """A design that the task allows, in the form that is typed: the middle of the box, moved onto its relations."""
+    x = task.bounds.mean(0)[None]
+    if task.relations:
+        space = parse(task)
+        x = space.exact(space.decode(space.encode(x).clamp(*space.bounds)))
+    typed = [v.levels[round(a)] if v.levels else f"{a:.3g}" for v, a in zip(task.variables, x[0].tolist(), strict=True)]
+    return ", ".join(typed[:MOST_COLUMNS])
 
 
 def _ask_goal(task: Task, j: int, y: float) -> Goal | None:

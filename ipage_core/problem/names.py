@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "θ": "theta", "ν": "nu"}
+SYMBOL = re.compile(r"\w[₀-₉]+ (?=\w)")
+"""The symbol before a name, as in 'x₃ joint 2'."""
 
 
 def find(text: str, labels: Sequence[str], columns: Sequence[str] = (), position: str = "x") -> int | None:
     """The index of the label that ``text`` means; None if there is none.
 
     In this order: a whole label ('Water content [%]') or the name of its column; its position ('x2'); the label without
-    its unit, with Greek letters as they are or spelled out; the first word of a label; any of these with another case.
+    its unit, with Greek letters as they are or spelled out; the first word of a label; any of these with another case;
+    the label without unit and symbol ('joint 2' for 'x₃ joint 2').
 
     Args:
         text: as typed.
@@ -34,6 +38,7 @@ def find(text: str, labels: Sequence[str], columns: Sequence[str] = (), position
     hits = {j for name, j in words if name == text}
     hits |= {j for name, j in (*exact, *places, *short) if name.lower() == text.lower()}
     hits = hits or {j for name, j in words if name.lower() == text.lower()}
+    hits = hits or {j for name, j in short if SYMBOL.match(name) and SYMBOL.sub("", name).lower() == text.lower()}
     return _only(text, hits, labels) if hits else None
 
 

@@ -28,6 +28,9 @@ from tests.tasks.table.test_own_data import table
         (["p", "q"], "x2", 1),
         (["x2", "x1"], "x1", 1),
         (["a", "b"], "c", None),
+        (["x₁ rail [m]", "x₂ joint 1 [rad]", "x₃ joint 2 [rad]"], "joint 2", 2),
+        (["x₁ rail [m]", "x₂ joint 1 [rad]", "x₃ joint 2 [rad]"], "Rail", 0),
+        (["x₁ rail [m]", "rail [m]"], "rail", 1),
     ],
 )
 def test_a_name_stands_for_one_label(labels, text, index):
