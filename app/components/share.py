@@ -26,13 +26,16 @@ from app.state.runs import stamp, weights_hash
 from ipage_core.inference.methods import METHODS, folder
 from ipage_core.networks.store import load_card
 from ipage_core.problem.request import DesignRequest
+from ipage_core.problem.task import Task
 from ipage_core.runtime.files import spreadsheet_safe
 from ipage_core.tasks import TASKS
 
+MOST_NAMED = 30
+"""Coordinates that the archive's text names one by one."""
 READ_ME = """{title}: {n} designs for {target}
 
 solutions.csv   one row per sample and stage; 'sample' is the id that the figures show
-figures/        PNG and SVG; with interactive figures also HTML, which opens in any browser without a network
+{columns}figures/        PNG and SVG; with interactive figures also HTML, which opens in any browser without a network
 models/         the cards of the networks that proposed and localized
 settings.json   every setting, and the hash of the networks' weights
 
@@ -44,6 +47,32 @@ In a running explorer, append this to its address:
 
     /?{address}
 """
+
+
+def columns_text(task: Task) -> str:
+    """The columns of solutions.csv in words, a line each."""
+    inputs = enumerate(task.x_labels if task.d <= MOST_NAMED else (), 1)
+    lines = [(f"x{j}", f"{label}{_numbered(task.variables[j - 1].levels)}") for j, label in inputs]
+    if not lines:
+        lines = [(f"x1 … x{task.d}", "the numbers that make a design")]
+    for j, one in enumerate(task.targets, 1):
+        by = "by Ω, empty where Ω did not run" if task.omega else "empty: a table has no Ω"
+        lines += [(f"target{j}", f"the value of {one.label} that the design aims at")]
+        lines += [(f"surrogate{j}", f"{one.label} predicted by the surrogate"), (f"y{j}", f"{one.label} {by}")]
+    lines += [("resim_error", "sum of (y − target)² over the properties, each in its unit")]
+    return "".join(f"    {name:<12}{meaning}\n" for name, meaning in lines)
+
+
+def _columns_help(task: Task) -> str:
+    """The same for a tooltip: only the coordinates and properties."""
+    x = [f"x{j} is {label}" for j, label in enumerate(task.x_labels, 1)] if task.d <= MOST_NAMED else []
+    name, how = ("y", "by Ω") if task.omega else ("surrogate", "predicted")
+    y = [f"{name}{j} is {one.label}, {how}" for j, one in enumerate(task.targets, 1)]
+    return plain("; ".join([*x, *y]) + ". The ZIP explains every column.")
+
+
+def _numbered(levels: tuple[str, ...]) -> str:
+    return f": {', '.join(f'{k} is {level}' for k, level in enumerate(levels))}" if levels else ""
 
 
 def check_link(request: DesignRequest) -> None:
@@ -76,6 +105,7 @@ def show(request: DesignRequest, run: Run, figures: Figures) -> None:
     left.download_button(
         "Download CSV",
         partial(table_csv, run),
+        help=_columns_help(TASKS[run.task]),
         file_name=f"{run.task}_solutions.csv",
         mime="text/csv",
         icon=":material/download:",
@@ -126,6 +156,7 @@ def archive(request: DesignRequest, run: Run, figures: Figures, moving: bool = F
 
     read_me = READ_ME.format(
         title=TASKS[run.task].title,
+        columns=columns_text(TASKS[run.task]),
         n=run.n,
         target=goal_text(run),
         command=request.to_command(),

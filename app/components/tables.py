@@ -94,7 +94,9 @@ def columns(run: Run, names: list[str]) -> dict[str, Any]:
         elif column.endswith("*"):
             target = labels[column[:-1]]
             unit = f" [{target.partition(' [')[2]}" if " [" in target else ""
-            config[column] = st.column_config.NumberColumn(f"{column}{unit}", format="%.5g", help=f"target, {target}")
+            config[column] = st.column_config.NumberColumn(
+                f"{column}{unit}", format="%.5g", width=90, help=f"target, {target}"
+            )
     for label, name in zip(task.property_labels, y_names(task), strict=False):
         config[f"{name}, 90 %"] = st.column_config.TextColumn(help=f"{label}: holds about 90 % of results of Ω")
         config[f"{name} predicted"] = st.column_config.NumberColumn(format="%.5g", help=f"{label}, by the surrogate")

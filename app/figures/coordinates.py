@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 
 import numpy as np
 
 from app.figures.run import Run
+from app.figures.theme import Dict
+from ipage_core.problem.task import Task
 from ipage_core.tasks import TASKS
 
 MOST = 8
 """Designs with more coordinates are drawn in principal components."""
 COMPONENTS = 4
+MOST_LEVELS = 12
+"""Levels of a category that fit along an axis."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,22 @@ class Coordinates:
     mean: np.ndarray
     axes: np.ndarray
     """(d, q)"""
+    levels: tuple[tuple[str, ...], ...] = ()
+    """The levels of each coordinate that is a category, () of any other; empty for principal components."""
+
+    def ticks(self, j: int) -> Dict:
+        """Ticks of an axis at the levels of a category, by name; nothing for numbers."""
+        names = self.levels[j] if j < len(self.levels) else ()
+        if not names or len(names) > MOST_LEVELS:
+            return {}
+        return {"tickvals": list(range(len(names))), "ticktext": [html.escape(name) for name in names]}
+
+    def ends(self, j: int) -> tuple[str, str]:
+        """The lowest and the highest value of a coordinate: numbers, or levels of a category."""
+        if j < len(self.levels) and self.levels[j]:
+            return html.escape(self.levels[j][0]), html.escape(self.levels[j][-1])
+        low, high = (f"{float(end[j]):.3g}".replace("-", "−") for end in (self.low, self.high))
+        return low, high
 
     def of(self, x: np.ndarray) -> np.ndarray:
         """(…, d) → (…, q)."""
@@ -39,12 +60,16 @@ def coordinates(run: Run) -> Coordinates:
     task = TASKS[run.task]
     low, high = task.bounds.numpy()
     if task.d <= MOST:
-        return Coordinates(task.x_labels, low, high, True, np.zeros(task.d), np.eye(task.d))
+        return Coordinates(task.x_labels, low, high, True, np.zeros(task.d), np.eye(task.d), _levels(task))
     mean = run.prior.mean(0)
     axes = np.linalg.svd(run.prior - mean, full_matrices=False)[2][:COMPONENTS].T
     scores = np.concatenate(((run.prior - mean) @ axes, (run.x[0] - mean) @ axes, (run.x[-1] - mean) @ axes))
     labels = tuple(f"principal component {k + 1}" for k in range(axes.shape[1]))
     return Coordinates(labels, scores.min(0), scores.max(0), False, mean, axes)
+
+
+def _levels(task: Task) -> tuple[tuple[str, ...], ...]:
+    return tuple(variable.levels for variable in task.variables)
 
 
 def plane(points: np.ndarray, pair: tuple[int, int] = (0, 1)) -> np.ndarray:

@@ -42,8 +42,8 @@ def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size, pair:
     pad = 0.03 * (shown.high - shown.low)
     limits = [*np.stack((shown.low - pad, shown.high + pad), axis=1).tolist(), [-1, 1]]
     labels = (*shown.labels, "")
-    scene.axes["xaxis"] = axis(colors, labels[pair[0]], box[0], "y", range=limits[pair[0]])
-    scene.axes["yaxis"] = axis(colors, labels[pair[1]], box[1], "x", range=limits[pair[1]])
+    for name, across, side, j in (("xaxis", "y", box[0], pair[0]), ("yaxis", "x", box[1], pair[1])):
+        scene.axes[name] = axis(colors, labels[j], side, across, range=limits[j], **shown.ticks(j))
 
 
 Panel = Callable[[Scene, Run, Box, Palette, Size], None]

@@ -244,7 +244,7 @@ def designs_panel(
         showgrid=False,
     )
     if shown.own:
-        ends = np.concatenate((shown.low, shown.high))
+        low, high = zip(*(shown.ends(j) for j in range(count)), strict=True)
         scene.still.append(
             {
                 **where,
@@ -252,7 +252,7 @@ def designs_panel(
                 "mode": "text",
                 "x": [*range(count), *range(count)],
                 "y": [0] * count + [1] * count,
-                "text": [f"{end:.3g}".replace("-", "−") for end in ends],
+                "text": [*low, *high],
                 "textposition": ["bottom center"] * count + ["top center"] * count,
                 "textfont": {"size": size.font - 3, "color": colors.text},
                 "cliponaxis": False,

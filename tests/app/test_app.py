@@ -225,6 +225,11 @@ def test_the_archive_holds_what_reproduces_it(app):
     expected = {"solutions.csv", "settings.json", "seed_design.csv", "models/mlp.json", "figures/plotly.min.js"}
     assert expected <= names
     assert "--target=1.5: --n 10" in told
+    columns = [line.split()[0] for line in told.splitlines() if line.startswith("    ") and "python" not in line]
+    assert columns[:6] == ["x1", "x2", "target1", "surrogate1", "y1", "resim_error"]
+    arm = share.columns_text(TASKS["robotic_arm"])
+    assert "x3          x₃ joint 2 [rad]\n" in arm
+    assert "y2          hand, vertical [m] by Ω" in arm
     assert stored["seed"] == 3
     assert "https://" not in html.split("<body>")[0]
 

@@ -21,6 +21,7 @@ from app.tasks.robotic_arm import figure as robotic_arm
 from app.tasks.sinewave import figure as sinewave
 from app.tasks.table import figure as own_table
 from ipage_core.inference.pipeline import design
+from ipage_core.problem.task import Task
 from ipage_core.tasks import TASKS
 from tests.support import stand_ins
 
@@ -98,6 +99,19 @@ def test_figures_of_methods_without_localization_or_posterior(run_of, task, meth
 def test_a_task_without_its_own_picture_gets_the_generic_one(run_of):
     assert type(panel_of("something else")) is TaskPanel
     go.Figure(**panel_of("something else").figure(run_of("ballistics")))
+
+
+def test_the_axis_of_a_category_names_its_levels():
+    inputs = {"length [m]": (1, 2), "metal": ("Cu", "Ag", "Au")}
+    task = Task.from_function(lambda x: x.sum(1), inputs, {"y": 0.1}, "alloy", seconds=1.0, default_target=[2])
+    with stand_ins.known(task):
+        found = design(task, stand_ins.load("alloy", "prior-lm"), torch.tensor([2.0], dtype=torch.float64), 10)
+        drawn = generic.figure(record(found))
+    assert drawn["layout"]["yaxis"]["ticktext"] == ["Cu", "Ag", "Au"]
+    assert drawn["layout"]["yaxis"]["tickvals"] == [0, 1, 2]
+    assert "ticktext" not in drawn["layout"]["xaxis"]
+    ends = next(trace["text"] for trace in drawn["data"] if trace.get("mode") == "text" and "Au" in trace["text"])
+    assert ends == ["1", "Cu", "2", "Au"]
 
 
 @pytest.mark.parametrize("task", CHEAP)
