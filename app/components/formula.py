@@ -18,8 +18,9 @@ MOST = 8
 def show(task: Task, formula: str, sketch: str) -> None:
     """What goes in, what comes out, the formula or sentence, and the sketch (SVG)."""
     names = ", ".join(task.x_labels) if task.d <= MOST else f"{task.d} numbers"
-    gives = ", ".join(task.property_labels[: task.n_targets])
-    st.markdown(plain(f"A design x is: {names}. Its property is: {gives}."))
+    gives = "; ".join(task.property_labels[: task.n_targets])
+    its = "property is" if task.n_targets == 1 else "properties are"
+    st.markdown(plain(f"A design x is: {names}. Its {its}: {gives}."))
     if formula.endswith("."):
         st.markdown(formula)
     elif formula:

@@ -196,7 +196,8 @@ def _card(training: Training) -> None:
         for j in range(len(held_out.get("r2", []))):
             label = task.property_labels[j].split(" [")[0] if task and task.n_targets > 1 else ""
             whose = f"{model} {label}".strip()
-            text = f"{whose}: on {held_out['n']:,} rows that no training saw; MAE {number(held_out['mae'][j])}"
+            unit = f" {task.properties[j].unit}" if task and task.properties[j].unit else ""
+            text = f"{whose}: on {held_out['n']:,} rows that no training saw; MAE {number(held_out['mae'][j])}{unit}"
             figures.append(Figure("Held-out R²", f"{held_out['r2'][j]:.3f}", text))
         said = {k.removeprefix("validation_"): number(v) for k, v in card["validation"].items() if k != "epoch"}
         rows.append(

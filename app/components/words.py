@@ -125,10 +125,11 @@ def doubt_text(task: Task, doubted: Doubt) -> str:
         if doubted.where == "beyond"
         else "lies in a gap between the training pairs"
     )
-    return (
-        f"This target {where}. The nearest value of a training pair is **{doubted.text}**. "
-        "The networks have to extrapolate: "
-        + ("trust only what Ω verifies." if task.omega else "trust a design only after measuring it.")
+    why = (
+        "The networks have to extrapolate" if doubted.where == "beyond" else "The networks learned nothing close to it"
+    )
+    return f"This target {where}. The nearest value of a training pair is **{doubted.text}**. {why}: " + (
+        "trust only what Ω verifies." if task.omega else "trust a design only after measuring it."
     )
 
 
@@ -175,6 +176,10 @@ def caption(run: Run, picture: str = "Each dot is a design.", more: str = "") ->
                 f"remains{', until corrections' if corrected else '. Corrections'} with Ω remove it."
             )
         text.append("Lines are medians, bands hold 90 % of the samples, the dotted line marks the tolerance.")
+        if not run.exact.all():
+            text.append(
+                "Each design aims at a value of its own that the goal allows. The error is the distance from it."
+            )
         if np.isnan(run.y).all(axis=(1, 2)).any():
             text.append("Ω is slow here, so it ran only on the first and the last frame.")
     elif run.f_error is not None and TASKS[run.task].omega is None:
@@ -228,12 +233,14 @@ def key_figures(run: Run) -> list[Figure]:
         meaning = f"mean {square}, before localization{grey}"
         figures.append(Figure(f"MSE, {run.labels[0]}", number(before), meaning, True))
     after = "localized" if run.localizes else run.labels[0]
+    half = f"half of the {'' if run.verified.all() else 'verified '}designs have this or less{in_unit}"
+    half += "" if run.exact.all() else "; from the value that each aims at"
     figures += [
         Figure(f"MSE, {after}", number(s["resim_mse"]), f"mean {square}", True),
         Figure(
             "Median error²",
             number(s["resim_median"]) if run.verified.any() else "not verified",
-            f"half of the {'' if run.verified.all() else 'verified '}designs have this or less" + in_unit,
+            half,
         ),
         Figure("Hits", _share(run.hit, run.verified), f"by Ω within {_allowed(run)} of the target"),
     ]
@@ -307,7 +314,7 @@ def cards(figures: list[Figure]) -> str:
 
 _MARKUP = re.compile(
     r"[\\`*<$~]"  # everywhere
-    r"|(?<!\w)_|_(?!\w)|(?<=\])[(\[:]|:(?=\w+[:/\[])|(?<=:)//|^[#+>=-]"  # emphasis, links, icons, lists
+    r"|(?<![^\W_])_|_(?![^\W_])|(?<=\])[(\[:]|:(?=\w+[:/\[])|(?<=:)//|^[#+>=-]"  # emphasis, links, icons, lists
 )
 
 

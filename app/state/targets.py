@@ -78,20 +78,20 @@ def doubt(task: Task, target: Target) -> Doubt | None:
 
     None if training y are accepted or surround the target, or if one of them is within the tolerances of it.
     """
-    values, tolerances, y = data(task.name), task.tolerances.numpy(), training(task.name)[1]
+    values, tolerances, y = data(task.name), target.tolerances(task).numpy(), training(task.name)[1]
     low, high = target.accepted.numpy()
     span = values.extent[1] - values.extent[0]
     low, high = np.clip((low, high), values.extent[0] - FAR * span, values.extent[1] + FAR * span)
     if (low == high).all():
         distance, index = values.tree.query(low / span)
         nearest = y[index]
-        if (np.abs(nearest - low) <= tolerances).all() or distance <= values.gap:
+        if (np.abs(y - low) <= tolerances).all(1).any() or distance <= values.gap:
             return None
     else:
         excess = np.maximum(np.maximum(low - y, y - high), 0)
         index = np.linalg.norm(excess / span, axis=1).argmin()
         nearest = y[index]
-        if (excess[index] <= tolerances).all():
+        if (excess <= tolerances).all(1).any():
             return None
     outside = ((high < values.extent[0]) | (low > values.extent[1])).any()
     digits = [max(0, 1 - int(np.floor(np.log10(tolerance)))) for tolerance in tolerances]

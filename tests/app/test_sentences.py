@@ -296,8 +296,8 @@ def test_the_formula_s_sentence_names_inputs_and_property():
     test.query_params.update({"task": "robotic_arm", "n": "10"})
     test.run()
     said = " ".join(m.value for m in test.markdown).replace("\\", "")
-    names, gives = ", ".join(TASKS["robotic_arm"].x_labels), ", ".join(TASKS["robotic_arm"].property_labels)
-    assert f"A design x is: {names}. Its property is: {gives}." in said
+    names, gives = ", ".join(TASKS["robotic_arm"].x_labels), "; ".join(TASKS["robotic_arm"].property_labels)
+    assert f"A design x is: {names}. Its properties are: {gives}." in said
     test.number_input(key="sample").set_value(10).run()
     assert "The samples run from 0 to 9." in [c.value for c in test.caption]
 
@@ -321,3 +321,12 @@ def test_units_stand_in_the_headers_of_the_table():
     assert config["x₂ localized"]["label"] == "x₂ localized [rad]"
     assert config["y₁*"]["label"] == "y₁* [m]"
     assert config["off by"]["label"] == "off by [m]"
+
+
+def test_double_underscores_are_no_emphasis():
+    assert words.plain("Task.__init__() of my_file") == r"Task.\_\_init\_\_() of my_file"
+
+
+def test_the_error_of_an_interval_is_that_from_each_design_s_own_aim():
+    said = {figure.name: figure.meaning for figure in words.key_figures(find("ballistics", "4:6"))}
+    assert said["Median error²"] == "half of the designs have this or less, in m²; from the value that each aims at"

@@ -23,6 +23,7 @@ from app.state.runs import record
 from app.state.targets import doubt
 from app.tasks import panel_of
 from ipage_core.inference.pipeline import design
+from ipage_core.problem.goal import Goal
 from ipage_core.problem.target import Target
 from ipage_core.tasks import TASKS
 from tests.support import stand_ins
@@ -221,6 +222,8 @@ def test_a_gap_between_the_data_is_found():
     task = replace(stand_ins.wide_task(1), name="gap", sample_prior=prior)
     with stand_ins.known(task):
         assert doubt(task, Target.of(task, 0.5)).where == "between"
+        wide = Target((Goal.exactly(0.5, 0.35),))
+        assert doubt(task, wide) is None, "a training pair lies within the tolerance that was given"
         assert doubt(task, Target.of(task, 0.1)) is None
 
 

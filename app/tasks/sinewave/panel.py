@@ -22,10 +22,12 @@ class SinewavePanel(TaskPanel):
             more += " The three arcs at the edge x₁ = −1 solve it too, but belong to no numbered loop."
         if run.localizes:
             more = f"{more} **Close-up, moves × k:** each way from ring to dot is drawn k times as long.".strip()
+        green = "The green curve is every x with y = y*, exactly."
+        if not run.exact.all():
+            green = "The green curves are every x at an end of the interval; solutions lie between or beyond them."
         return words.caption(
             run,
-            "Each dot is a design (x₁, x₂); darker background: larger y. The green curve is every x with "
-            "y = y*, exactly.",
+            f"Each dot is a design (x₁, x₂); darker background: larger y. {green}",
             more,
         )
 

@@ -84,12 +84,19 @@ def kinds_of_x(rows: list[dict[str, Any]], called: dict[str, str]) -> dict[str, 
     }
 
 
+def passes_text(first: int, second: int) -> str:
+    """How often each of the two networks sees the rows."""
+    if first == second:
+        return f"Both go through the rows {first} times (epochs)."
+    return f"The first goes through the rows {first} times (epochs), the second {second} times."
+
+
 def ask_training(rows: int, mark: str) -> dict[str, Any]:
     """Epochs, size and seed, with an estimate of the duration; in the form that ``trainings.add`` accepts."""
     with st.expander("Training settings"):
         left, middle, right = st.columns(3)
         size = middle.segmented_control("Size", list(SIZES), default="usual", required=True, key=f"own-size-{mark}")
-        fit = usual_training(rows, size)
+        fit, flow = usual_training(rows, size), usual_training(rows, size, "inn")
         epochs = left.number_input(
             "Epochs", 1, 10_000, None, placeholder=f"{fit.epochs}, as the recipe says", key=f"own-epochs-{mark}"
         )
@@ -99,6 +106,6 @@ def ask_training(rows: int, mark: str) -> dict[str, Any]:
     time = f"{fast} to {slow}" if fast < slow else f"{slow}"
     st.caption(
         f"Training takes about {time} min on a CPU, less on a GPU. It trains two networks: one predicts the properties "
-        f"of a design, the other proposes designs. Both go through the rows {epochs or fit.epochs} times (epochs)."
+        f"of a design, the other proposes designs. {passes_text(epochs or fit.epochs, epochs or flow.epochs)}"
     )
     return {"epochs": epochs, "size": size, "seed": int(seed)}

@@ -46,11 +46,11 @@ def mine() -> list[Task]:
     return [task for task in TASKS.values() if task.data_folder is not None]
 
 
-def usual_training(rows: int, size: str) -> Fit:
+def usual_training(rows: int, size: str, model: str = "mlp") -> Fit:
     """The recipe's settings for own data with this many rows; they depend on nothing else in the data."""
     any_task = replace(next(iter(TASKS.values())), name="own-data", data_size=max(1, rows))
     like = replace(any_task, recipes=own_task.recipes(any_task), networks=own_task.networks)
-    return recipe(like, "mlp", size)[2]
+    return recipe(like, model, size)[2]
 
 
 def not_learnt(task: Task, learnt: list[int]) -> int:
@@ -245,13 +245,14 @@ def front_text(goals: int) -> str:
 def _key_figures(run: Run) -> list[Figure]:
     """The key numbers of a run without Ω."""
     s, final = run.summary, run.final
-    names = [f"y{j + 1}" for j in range(len(run.y_star))]
+    properties = TASKS[run.task].targets
     figures = [Figure("Verified", "none", "there is no Ω: measure or simulate these designs")]
-    for j, name in enumerate(names, start=1):
+    for j, one in enumerate(properties, 1):
         if f"low{j}" in final and final[f"low{j}"].notna().any():
             half = float((final[f"high{j}"] - final[f"low{j}"]).median() / 2)
             meaning = "median half width of the intervals that hold about 90 % of measurements"
-            figures.append(Figure(f"±{'' if len(names) == 1 else f', {name}'}", number(half), meaning))
+            name = f"±, {one.name}" if len(properties) > 1 else "±"
+            figures.append(Figure(name, f"{number(half)} {one.unit}".strip(), meaning))
     far = "median distance, in box widths"
     figures.append(Figure("Nearest measured row", number(float(final["nearest_distance"].median())), far))
     if run.localizes:

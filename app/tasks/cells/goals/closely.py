@@ -48,18 +48,19 @@ def properties(made: GoalDesigns, *names: str) -> np.ndarray:
 
 def key_figures(made: GoalDesigns) -> list[Figure]:
     solved, control = made.solved, made.lookup
-    off = "off, at one element a pixel, symmetry and regions aside; at most 1 meets the goals"
+    off = "tolerances from the goals, at one element a pixel, symmetry and regions aside; 1 or less meets them"
     known = math.isfinite(control)
+    kinds = sorted(set(solved.start))
     return [
         Figure(
             "Meet every goal",
             f"{int(solved.met.sum())} of {len(solved.cells)}",
             f"by finite elements: {MESHES[solved.mesh]}",
         ),
-        Figure("Nearest shipped cell", f"{control:.2g} tol.", off)
+        Figure("Nearest shipped cell", f"{control:.2g}", off)
         if known
         else Figure("Nearest shipped cell", "none", f"has walls and gaps of {made.feature} pixels"),
-        Figure("Starts a design", f"{solved.attempts.mean():.1f}", ", ".join(sorted(set(solved.start)))),
+        Figure("Starts a design", f"{solved.attempts.mean():.1f}", f"on average, from {', '.join(kinds)}"),
         Figure("Operator runs", f"{solved.calls.mean():.0f}", "a design, all its starts together"),
         Figure("CPU time", f"{solved.seconds.mean():.2f} s", f"a design, {solved.seconds.sum():.1f} s in all"),
     ]
