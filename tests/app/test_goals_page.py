@@ -149,6 +149,9 @@ def test_requests_give_features_and_ways():
     assert has_features(made.solved.cells, 2).all()
     shown = {figure.name: figure for figure in closely.key_figures(made)}
     assert shown["Nearest shipped cell"].value == f"{made.lookup:.2g}"
+    assert shown["Starts a design"].meaning.removeprefix("on average, from ").split(", ") == sorted(
+        set(made.solved.start)
+    )
     none = SimpleNamespace(solved=made.solved, lookup=np.inf, feature=9)
     shown = {figure.name: figure for figure in closely.key_figures(none)}["Nearest shipped cell"]
     assert (shown.value, shown.meaning) == ("none", "has walls and gaps of 9 pixels")

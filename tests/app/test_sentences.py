@@ -330,3 +330,10 @@ def test_double_underscores_are_no_emphasis():
 def test_the_error_of_an_interval_is_that_from_each_design_s_own_aim():
     said = {figure.name: figure.meaning for figure in words.key_figures(find("ballistics", "4:6"))}
     assert said["Median error²"] == "half of the designs have this or less, in m²; from the value that each aims at"
+
+
+def test_the_green_curves_of_an_interval_are_its_ends():
+    said = panel_of("sinewave").caption(find("sinewave", 1.2))
+    assert "darker background: larger y. The green curve is every x with y = y*, exactly." in said
+    said = panel_of("sinewave").caption(find("sinewave", "0.4:0.6"))
+    assert "The green curves are every x at an end of the interval; solutions lie between or beyond them." in said
