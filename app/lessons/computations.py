@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 import torch
+from scipy.special import ndtri
 from torch import Generator, Tensor
 
 from app.state.runs import loaded
@@ -12,7 +13,7 @@ from ipage_core.inference.latent_design import latent_design
 from ipage_core.inference.localization import Optimizer, localize
 from ipage_core.inference.pipeline import design
 from ipage_core.tasks import TASKS
-from ipage_core.tasks.sinewave import TASK, omega, sample_prior
+from ipage_core.tasks.sinewave import TASK, loop_of, omega, sample_prior
 
 METHOD = "ipage"
 EYES = ("the sample's own padding", "padding zero")
@@ -38,6 +39,20 @@ def pairs(target: float, n: int) -> tuple[Array, Array]:
     """Latent points (n, 2) and their designs (n, 2)."""
     z = latent_design(n, 2, "maximin", 0)
     return z.numpy(), invert(target, z).numpy()
+
+
+def loops_of(target: float, unit: Array) -> Array:
+    """The loop, 0 to 8, nearest to the design of each point of the unit square; −1 if none is near. (n, 2) → (n,)."""
+    x = invert(target, torch.from_numpy(ndtri(unit)).float())
+    return loop_of(x, torch.full((len(x), 1), target)).numpy()
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def patches(target: float, cells: int) -> Array:
+    """The loop of every cell of the unit square: (cells, cells), row by second coordinate."""
+    middles = (np.arange(cells) + 0.5) / cells
+    first, second = np.meshgrid(middles, middles)
+    return loops_of(target, np.column_stack((first.ravel(), second.ravel()))).reshape(cells, cells)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

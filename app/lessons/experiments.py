@@ -145,6 +145,9 @@ def eyes(dark: bool, size: Size) -> Shown:
     )
 
 
+SPACES_TARGET = 1.2
+
+
 def spaces(dark: bool, size: Size) -> Shown:
     """Three ways to lay out latent points."""
     left, right = st.columns(2)
@@ -152,17 +155,21 @@ def spaces(dark: bool, size: Size) -> Shown:
     seed = int(right.number_input("Seed", 0, 1000, 0, key="learn_seed"))
     cubes = {name: unit_design(n, 2, kind, seed) for kind, name in SAMPLINGS.items()}  # type: ignore[arg-type]
     least = {name: minimum_distance(cube) for name, cube in cubes.items()}
-    asked = state(1.2, n=n, seed=seed)
+    met = {name: set(lessons.loops_of(SPACES_TARGET, cube)) - {-1} for name, cube in cubes.items()}
+    asked = state(SPACES_TARGET, n=n, seed=seed)
     with st.spinner(f"Designing with {worth.SEEDS} seeds …"):
         *_, (_, results) = worth.over_sizes(asked)
     text = (
-        f"For y* = 1.2: {worth_figure.sentence(results, n)} Smallest distance between two points for seed {seed}: "
-        + ", ".join(f"{name} {value:.3f}" for name, value in least.items())
+        f"For y* = {SPACES_TARGET:g}: {worth_figure.sentence(results, n)} "
+        f"For seed {seed}, the points meet the patches of "
+        + ", ".join(f"{len(loops)} loops ({name})" for name, loops in met.items())
+        + ", and the smallest distance between two points is "
+        + ", ".join(f"{least[name]:.3f} ({name})" for name in cubes)
         + "."
     )
     columns = [f"{name} Φ(z{j})" for name in cubes for j in "₁₂"]
     return Shown(
-        figures.spaces(cubes, least, results, n, dark, size),
+        figures.spaces(cubes, lessons.patches(SPACES_TARGET, 80), least, results, n, dark, size),
         text,
         table(np.column_stack(list(cubes.values())), *columns),
         asked.replace(n={9: 10, 12: 10, 16: 10}.get(n, n)),
@@ -243,7 +250,7 @@ def believed(dark: bool, size: Size) -> Shown:
     text = (
         f"By f, {int((f_off <= strictness).sum())} of {run.n} designs are within ±{strictness:g}; by Ω, "
         f"{int((omega_off <= strictness).sum())}. Ω ran {run.n} times for this. "
-        "Misfits of f below 10⁻⁹ are drawn at 10⁻⁹."
+        f"{_columns(f_off)}Misfits of f below 10⁻⁹ are drawn at 10⁻⁹."
     )
     return Shown(
         figures.believed(f_off, omega_off, strictness, dark, size),
@@ -251,6 +258,15 @@ def believed(dark: bool, size: Size) -> Shown:
         table(np.column_stack((f_off, omega_off)), "|f(x) − y*|", "|Ω(x) − y*|"),
         shown_request,
     )
+
+
+def _columns(f_off: np.ndarray) -> str:
+    """Why the dots stand in columns, if they do; f_off (n,)."""
+    values = np.unique(f_off)
+    if 4 * len(values) > len(f_off):
+        return ""
+    apart = number(float(values[values > 0].min(initial=np.inf)))
+    return f"The dots stand in columns because the computer rounds f(x): near y* its values are {apart} apart. "
 
 
 def corrected(dark: bool, size: Size) -> Shown:

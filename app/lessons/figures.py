@@ -12,6 +12,8 @@ from app.lessons.panels import Panel, bars, dots, line, side_by_side, square, wi
 
 WHEEL = [[k / 6, f"hsl({60 * k}, 65%, 52%)"] for k in range(7)]
 """A cyclic colour scale for directions."""
+PATCHES = [[edge, f"hsl({80 * k % 360}, 60%, 60%)"] for k in range(9) for edge in (k / 9, (k + 1) / 9)]
+"""A colour for each of nine loops."""
 
 
 def many(x: np.ndarray, y: np.ndarray, target: float, tolerance: float, dark: bool, size: Size) -> Dict:
@@ -124,18 +126,28 @@ def eyes(
 
 
 def spaces(
-    cubes: dict[str, np.ndarray], least: dict[str, float], outcomes: Outcomes, n: int, dark: bool, size: Size
+    cubes: dict[str, np.ndarray],
+    patches: np.ndarray,
+    least: dict[str, float],
+    outcomes: Outcomes,
+    n: int,
+    dark: bool,
+    size: Size,
 ) -> Dict:
-    """Step 5: designs of the unit square (n, 2), their least distances, and how often all loops are found, by N."""
+    """Step 5: designs of the unit square (n, 2) on the patches of the loops, and how often all are found, by N."""
     colors = palette(dark)
     panels = []
+    middles = (np.arange(len(patches)) + 0.5) / len(patches)
+    ground: Dict = {"type": "heatmap", "x": packed(middles), "y": packed(middles), "hoverinfo": "skip"}
+    ground |= {"z": packed(np.where(patches < 0, np.nan, patches)), "zmin": -0.5, "zmax": 8.5, "showscale": False}
+    ground |= {"colorscale": PATCHES, "opacity": 0.45}
     for name, cube in cubes.items():
         slices = {"tickvals": np.linspace(0, 1, len(cube) + 1).tolist(), "showticklabels": False, "showgrid": True}
         slices["range"] = [0, 1]
         panels.append(
             Panel(
                 name,
-                [dots(cube, colors.posterior, "", 7, cliponaxis=False)],
+                [ground, dots(cube, colors.text, "", 7, cliponaxis=False)],
                 {
                     "title": f"Φ(z₁); least distance {least[name]:.3f}",
                     "constrain": "domain",

@@ -83,7 +83,7 @@ STEPS = (
         "Why the posterior is not enough",
         "Draw many $z$ for the same $y^*$: the designs are samples of a **posterior**. Because the network is "
         "invertible, its density is known. It narrows the search from the whole square to thin rings. But the training "
-        "is never perfect, so the rings have a width, and only about half of the samples are exact enough.",
+        "is never perfect, so the rings have a width, and many samples miss the target by more than the tolerance.",
         r"\hat p(x \mid y^*) = p(z) \,/\, |J_x| \quad (3)",
         f"{PAPER}, Eqs. 3 and 7 and the paragraph below; Fig. 2.",
         experiments.posterior,
@@ -130,7 +130,9 @@ STEPS = (
         "and leave gaps. A **Latin hypercube** (LHS) has one point in each slice of each coordinate. **Maximin** LHS "
         "also makes the smallest distance between two points as large as possible. The points are placed in the unit "
         "square. From there each coordinate is stretched to a normal distribution and becomes z: Φ(z), the share of "
-        "that distribution below z, is the place in the square.",
+        "that distribution below z, is the place in the square.\n\n"
+        "Each coloured patch leads to one loop. A loop is usually missed if no point lies in its patch, and a large "
+        "gap can hold a whole patch. So evenly placed points find all loops more often. Try 12 samples and some seeds.",
         r"Z_n = \arg\max_Z \, \min_{i \neq j} \, d(z_i, z_j) \quad (9)",
         f"{PAPER}, Eq. 9 and Fig. 3; lattices as by He, Gong and Li 2025 (arXiv:2506.04582), swaps as by Morris and "
         "Mitchell 1995 (doi:10.1016/0378-3758(94)00035-T).",
@@ -155,7 +157,7 @@ STEPS = (
         r" \quad (8) \end{gathered}",
         f"{PAPER}, Eq. 8 and Algorithm 1, lines 11 to 15.",
         experiments.descent,
-        "The dashed curve keeps falling while the solid one levels off. Why?",
+        "With Levenberg–Marquardt, the dashed curve ends far below the solid one. Why?",
         (
             "There were too few steps",
             "f is not Ω, and its own error remains",

@@ -13,8 +13,9 @@ from app.lessons import computations as lessons
 from app.lessons.tour import STEPS
 from app.state import runs
 from ipage_core.benchmark.references import reference
+from ipage_core.inference.latent_design import unit_design
 from ipage_core.inference.methods import METHODS
-from ipage_core.problem.request import DesignRequest
+from ipage_core.problem.request import SAMPLINGS, DesignRequest
 from ipage_core.tasks import TASKS
 from tests.support.pages import open_page
 
@@ -66,9 +67,8 @@ def right_eyes(said, data):
 
 def right_spaces(said, data):
     least = {name: pdist(data[[f"{name} Φ(z₁)", f"{name} Φ(z₂)"]]).min() for name in ("SRS", "LHS", "maximin")}
-    assert said.endswith(
-        "between two points for seed 0: " + ", ".join(f"{name} {least[name]:.3f}" for name in least) + "."
-    )
+    assert said.endswith("between two points is " + ", ".join(f"{least[name]:.3f} ({name})" for name in least) + ".")
+    assert len(re.findall(r"\d loops \(", said)) == 3
 
 
 def right_descent(said, data):
@@ -213,3 +213,22 @@ def test_spread_designs_cover_more(tour):
     assert not test.exception
     assert float(told(test).split("Of all solutions, ")[1].split(" %")[0]) > drawn_share
     assert "spread=box" in test.get("link_button")[0].proto.url
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_the_patches_under_the_points_say_which_loops_are_found(sampling, seed):
+    points = unit_design(25, 2, sampling, seed)
+    met = set(lessons.loops_of(1.2, points)) - {-1}
+    designs = runs.of(DesignRequest.of(TASKS["sinewave"], 1.2, n=25, sampling=sampling, seed=seed))
+    assert len(met) == designs.summary["modes_found"]
+    patches = lessons.patches(1.2, 80)
+    columns, rows = (points * 80).astype(int).T
+    assert np.mean(patches[rows, columns] == lessons.loops_of(1.2, points)) > 0.85  # cells on a border hold two loops
+
+
+def test_columns_are_explained_only_where_they_are_seen(tour):
+    test = tour(8)
+    assert f"near y* its values are {number(float(np.spacing(np.float32(1.2))))} apart" in told(test)
+    test.slider(key="learn_target").set_value(0.0).run()
+    assert "apart" not in told(test)
