@@ -114,6 +114,7 @@ def ask_otherwise(task: Task, form: Form, y: tuple[float, ...]) -> dict[str, Any
             help=form.accepted
             or "Separated by semicolons: fix (x1 = 0.2), tie (x1 = x2), bound (x1 <= 0.5). They hold during descent, "
             f"not only afterwards. Names: x1 … x{task.d}{', ' + ', '.join(x_names(task)) if task.d <= 8 else ''}. "
+            + ("Angles in rad, or in degrees: 60°. " if any("[rad]" in label for label in task.x_labels) else "")
             + task.words_help,
         )
         start = right.text_input(

@@ -102,7 +102,7 @@ def _split(task: Task, text: str) -> tuple[list[str] | None, int | None]:
         if left is None:
             continue
         category = task.variables[left].kind == "category"
-        if category or _number(match[3]) is not None or _index(task, match[3]) is not None:
+        if category or _number(match[3], task.x_labels[left]) is not None or _index(task, match[3]) is not None:
             return match, left
     return None, None
 
@@ -111,7 +111,7 @@ def _value(task: Task, match: list[str], left: int) -> float | None:
     """The number on the right, or the place of a category's level; None: there is a name."""
     variable = task.variables[left]
     if variable.kind != "category":
-        return _number(match[3])
+        return _number(match[3], task.x_labels[left])
     value = variable.read(match[3]) if match[2] == "=" else None
     if value is None:
         levels = ", ".join(variable.levels[:20])
@@ -137,12 +137,16 @@ def _words(task: Task, text: str, typed: str) -> Sequence[str | Cap]:
     meant = None if task.words is None else task.words(text)
     if meant is None:
         also = f"; {task.words_help}" if task.words_help else ""
-        names = ", ".join(dict.fromkeys(label.split(" [")[0] for label in task.x_labels)) if task.d < 20 else "x1 …"
+        names = ", ".join(dict.fromkeys(task.x_labels)) if task.d < 20 else "x1 …"
         raise ValueError(f"constraint '{typed}' is not understood; accepted: {ACCEPTED} with NAME among {names}{also}")
     return meant
 
 
-def _number(text: str) -> float | None:
+def _number(text: str, label: str) -> float | None:
+    """The number; an angle in radians may also be typed in degrees ('60°', '60 deg')."""
+    if label.endswith("[rad]") and (degrees := re.fullmatch(r"(.*?)\s*(?:°|deg)", text)):
+        value = _number(degrees[1], "")
+        return None if value is None else math.radians(value)
     try:
         value = float(text)
     except ValueError:

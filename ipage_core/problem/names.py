@@ -8,6 +8,8 @@ from collections.abc import Sequence
 GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "θ": "theta", "ν": "nu"}
 SYMBOL = re.compile(r"\w[₀-₉]+ (?=\w)")
 """The symbol before a name, as in 'x₃ joint 2'."""
+PLAIN = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+"""Subscripts, which no keyboard has."""
 
 
 def find(text: str, labels: Sequence[str], columns: Sequence[str] = (), position: str = "x") -> int | None:
@@ -15,7 +17,7 @@ def find(text: str, labels: Sequence[str], columns: Sequence[str] = (), position
 
     In this order: a whole label ('Water content [%]') or the name of its column; its position ('x2'); the label without
     its unit, with Greek letters as they are or spelled out; the first word of a label; any of these with another case;
-    the label without unit and symbol ('joint 2' for 'x₃ joint 2').
+    the label without unit and symbol ('joint 2' for 'x₃ joint 2'); a label with plain digits for subscripts ('v0' for 'v₀').
 
     Args:
         text: as typed.
@@ -39,6 +41,7 @@ def find(text: str, labels: Sequence[str], columns: Sequence[str] = (), position
     hits |= {j for name, j in (*exact, *places, *short) if name.lower() == text.lower()}
     hits = hits or {j for name, j in words if name.lower() == text.lower()}
     hits = hits or {j for name, j in short if SYMBOL.match(name) and SYMBOL.sub("", name).lower() == text.lower()}
+    hits = hits or {j for name, j in (*exact, *short, *words) if name.translate(PLAIN).lower() == text.lower()}
     return _only(text, hits, labels) if hits else None
 
 

@@ -1,4 +1,5 @@
 import itertools
+import math
 
 import pytest
 import torch
@@ -103,3 +104,16 @@ def test_of_several_bounds_the_narrowest_hold_in_any_order(order):
 
 def test_no_bound_is_wider_than_the_box():
     assert parse(SINEWAVE, ["x1<=5", "x1>=-5"]).bounds.tolist() == [[-1, -1], [1, 1]]
+
+
+@pytest.mark.parametrize("typed", ["angle >= 60°", "angle>=60 deg", "x3 >= 60°"])
+def test_an_angle_in_radians_may_be_typed_in_degrees(typed):
+    throws = TASKS["ballistics"]
+    low, high = parse(throws, [typed, "v0 <= 15"]).bounds
+    assert (low[2].item(), high[3].item()) == pytest.approx((math.pi / 3, 15))
+
+
+@pytest.mark.parametrize("typed", ["v0 <= 15°", "angle >= ten°", "angle > 1"])
+def test_degrees_are_for_angles_only(typed):
+    with pytest.raises(ValueError, match=r"x₀ \[m\], y₀ \[m\], angle \[rad\], v₀ \[m/s\]"):
+        parse(TASKS["ballistics"], [typed])

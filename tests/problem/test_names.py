@@ -31,6 +31,10 @@ from tests.tasks.table.test_own_data import table
         (["x₁ rail [m]", "x₂ joint 1 [rad]", "x₃ joint 2 [rad]"], "joint 2", 2),
         (["x₁ rail [m]", "x₂ joint 1 [rad]", "x₃ joint 2 [rad]"], "Rail", 0),
         (["x₁ rail [m]", "rail [m]"], "rail", 1),
+        (["x₀ [m]", "v₀ [m/s]"], "v0", 1),
+        (["x₀ [m]", "v₀ [m/s]"], "x1", 0),
+        (["v₀ [m/s]", "v0 [km/h]"], "v0", 1),
+        (["x₁ rail [m]", "x₂ joint 1 [rad]"], "x₂ JOINT 1", 1),
     ],
 )
 def test_a_name_stands_for_one_label(labels, text, index):
