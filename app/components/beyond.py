@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.sparse.csgraph import connected_components
 
 from app.figures.run import Run
 from app.state.targets import doubt
@@ -10,7 +11,7 @@ from ipage_core.problem.target import Target
 from ipage_core.tasks import TASKS
 
 APART = 0.05
-"""In box widths: designs nearer than this to the first design of a place belong to that place."""
+"""In box widths: designs nearer than this to each other belong to one place."""
 
 
 def unreached(run: Run) -> bool:
@@ -37,8 +38,8 @@ def closest(run: Run) -> tuple[np.ndarray, str]:
 def places(run: Run) -> list[int]:
     """Number of designs in each place that comes as close to the target as any, the fullest first.
 
-    "As close" means within the tolerance of the closest design. A place is the set of designs within ``APART`` of its
-    first one.
+    "As close" means within the tolerance of the closest design. A place is a set of designs that steps of
+    ``APART`` connect: around a flat maximum, such a set is wider than one step.
     """
     m = run.aims.shape[1]
     achieved = run.achieved[:, :m]
@@ -47,12 +48,8 @@ def places(run: Run) -> list[int]:
     miss = np.linalg.norm(run.excess(achieved) / run.tolerances, axis=1)
     low, high = TASKS[run.task].bounds.numpy()
     left = ((run.x[-1] - low) / (high - low))[miss <= np.nanmin(miss) + 1]
-    counts = []
-    while len(left):
-        near = np.linalg.norm(left - left[0], axis=1) <= APART
-        counts.append(int(near.sum()))
-        left = left[~near]
-    return sorted(counts, reverse=True)
+    near = np.linalg.norm(left[:, None] - left, axis=2) <= APART
+    return sorted(np.bincount(connected_components(near)[1]).tolist(), reverse=True)
 
 
 def collapsed(run: Run) -> str:

@@ -70,7 +70,10 @@ def _play(task: Task, run: Run, own: Own, dark: bool, size: Size) -> None:
         f"**Can you find a design with {plain(goal_text(run))}?** Move the sliders"
         f"{' or drag a point of the figure' if drags else ''}; Ω answers at once."
     )
-    left, right = st.columns([1, 1.7], gap="medium") if not size.narrow else (st.container(), st.container())
+    if size.narrow:  # the picture first: it moves in sight of the sliders
+        right, left = st.container(), st.container()
+    else:
+        left, right = st.columns([1, 1.7], gap="medium")
     with left:
         x = np.array(
             [

@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.components import favourites
 from app.components.choice import chosen_sample, picked
-from app.components.tables import BADGES, MOST_COLUMNS, badges, columns, table, x_names, y_names
+from app.components.tables import BADGES, MOST_COLUMNS, badges, columns, table, unit_of, x_names, y_names
 from app.components.words import cards, sample_figures
 from app.figures.run import Run
 from app.state.inspection import Inspection, inspect
@@ -58,10 +58,10 @@ def show_details(run: Run, sample: int, seen: Inspection) -> None:
         path = "This sample's path, from the proposal to the result."
         watches = "; Ω only checks it" if TASKS[run.task].omega else ""
         st.caption(f"{path} Localization reduces the error by the surrogate f{watches}.")
-        st.dataframe(trace(run, sample, seen), hide_index=True, column_config=_formats(run))
+        st.dataframe(trace(run, sample, seen), hide_index=True, column_config=formats(run))
     with near:
         st.caption("The training pairs nearest to this sample. Distances are in box widths.")
-        st.dataframe(neighbours(run, seen), hide_index=True, column_config=_formats(run))
+        st.dataframe(neighbours(run, seen), hide_index=True, column_config=formats(run))
 
 
 def trace(run: Run, sample: int, seen: Inspection) -> pd.DataFrame:
@@ -88,15 +88,19 @@ def neighbours(run: Run, seen: Inspection) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _formats(run: Run) -> dict:
+def formats(run: Run) -> dict:
     task = TASKS[run.task]
     config = {
-        name: st.column_config.NumberColumn(format="%.5f", help=label)
+        name: st.column_config.NumberColumn(f"{name}{unit_of(label)}", format="%.5f", help=label)
         for name, label in zip(x_names(task), task.x_labels, strict=True)
     }
     for name, label in zip(y_names(task), task.property_labels, strict=False):
-        config[f"f: {name}"] = st.column_config.NumberColumn(format="%.5f", help=f"{label}, by the surrogate")
-        config[f"Ω: {name}"] = st.column_config.NumberColumn(format="%.5f", help=f"{label}, by the true Ω")
+        config[f"f: {name}"] = st.column_config.NumberColumn(
+            f"f: {name}{unit_of(label)}", format="%.5f", help=f"{label}, by the surrogate"
+        )
+        config[f"Ω: {name}"] = st.column_config.NumberColumn(
+            f"Ω: {name}{unit_of(label)}", format="%.5f", help=f"{label}, by the true Ω"
+        )
     for name in ("‖f(x) − y*‖²", "‖Ω(x) − y*‖²", "distance"):
         config[name] = st.column_config.NumberColumn(format="%.3g")
     return config

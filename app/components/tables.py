@@ -32,8 +32,6 @@ def table(run: Run) -> pd.DataFrame:
     names = y_names(task)
     columns: dict[str, Any] = {"sample": np.arange(run.n)}
     columns |= {f"{name}*": column for name, column in zip(names, run.aims.T, strict=True)}
-    if run.y is not None and run.localizes:
-        columns |= {f"{name} {start}": column for name, column in zip(names, run.y[0].T, strict=True)}
     columns |= {f"{name} {final}": run.achieved[:, j] for j, name in enumerate(names)}
     shown = run.final
     for j, name in enumerate(names, start=1):
@@ -42,16 +40,22 @@ def table(run: Run) -> pd.DataFrame:
             columns |= {f"{name} predicted": shown[f"surrogate{j}"]}
             columns |= {f"{name}, 90 %": [interval_text(low, high) for low, high in ends]}
     columns["off by"] = run.off_by
-    columns |= {"rests on": shown["basis"], "badges": badges(run)}
+    columns["rests on"] = shown["basis"]
+    columns |= _coordinates(task, final, run.x[-1])
+    columns["badges"] = badges(run)
     if run.modes is not None and (run.modes[-1] >= 0).any():
         columns["loop"] = pd.array([k + 1 if k >= 0 else None for k in run.modes[-1].tolist()], dtype="Int64")
-    stages = {final: run.x[-1]} | ({start: run.x[0]} if run.localizes else {})
-    for stage, x in stages.items():
-        shown = list(zip(shown_names(task), x.astype(float).T, strict=False))
-        columns |= {f"{name} {stage}": column for name, column in shown}
     for j, label in enumerate(task.property_labels[task.n_targets :], start=task.n_targets):
         columns[label] = run.achieved[:, j]
+    if run.localizes:
+        if run.y is not None:
+            columns |= {f"{name} {start}": column for name, column in zip(names, run.y[0].T, strict=True)}
+        columns |= _coordinates(task, start, run.x[0])
     return pd.DataFrame(columns)
+
+
+def _coordinates(task: Task, stage: str, x: np.ndarray) -> dict[str, Any]:
+    return {f"{name} {stage}": column for name, column in zip(shown_names(task), x.astype(float).T, strict=False)}
 
 
 def badges(run: Run) -> list[list[str]]:
@@ -87,15 +91,14 @@ def columns(run: Run, names: list[str]) -> dict[str, Any]:
     config: dict[str, Any] = {}
     for column in names:
         name, _, stage = column.partition(" ")
-        unit = f" [{labels[name].partition(' [')[2]}" if " [" in labels.get(name, "") else ""
+        unit = unit_of(labels.get(name, ""))
         if name in labels and stage:
             help_text = f"{labels[name]} of the {stage} design" + (", by the true Ω" if name in y_names(task) else "")
             config[column] = st.column_config.NumberColumn(f"{column}{unit}", format="%.5f", help=help_text)
         elif column.endswith("*"):
             target = labels[column[:-1]]
-            unit = f" [{target.partition(' [')[2]}" if " [" in target else ""
             config[column] = st.column_config.NumberColumn(
-                f"{column}{unit}", format="%.5g", width=90, help=f"target, {target}"
+                f"{column}{unit_of(target)}", format="%.5g", width=90, help=f"target, {target}"
             )
     for label, name in zip(task.property_labels, y_names(task), strict=False):
         config[f"{name}, 90 %"] = st.column_config.TextColumn(help=f"{label}: holds about 90 % of results of Ω")
@@ -120,8 +123,12 @@ def columns(run: Run, names: list[str]) -> dict[str, Any]:
     }
 
 
+def unit_of(label: str) -> str:
+    """The unit of a label with its brackets, as ' [m]', or nothing."""
+    return f" [{label.partition(' [')[2]}" if " [" in label else ""
+
+
 def _shared_unit(task: Task) -> str:
     """The unit that all targets share, in brackets, or nothing."""
-    units = {label.partition(" [")[2] for label in task.property_labels[: task.n_targets]}
-    unit = units.pop() if len(units) == 1 else ""
-    return f" [{unit}" if unit else ""
+    units = {unit_of(label) for label in task.property_labels[: task.n_targets]}
+    return units.pop() if len(units) == 1 else ""

@@ -145,6 +145,11 @@ def note_text(run: Run) -> str:
     return run.note + collapsed(run)
 
 
+def drawn(run: Run, at_most: int) -> str:
+    """How many designs a picture draws, if not all."""
+    return f" ({at_most} of the {run.n} are drawn)" if run.n > at_most else ""
+
+
 def caption(run: Run, picture: str = "Each dot is a design.", more: str = "") -> str:
     """The caption of the figure: its ``picture``, ``more`` about it, and its marks and curves."""
     text = [picture]

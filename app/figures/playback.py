@@ -151,8 +151,8 @@ def _line(start: np.ndarray, end: np.ndarray) -> Dict:
 
 
 def _stays(k: int, trace: Dict, scene: Scene) -> bool:
-    """Whether a trace is visible among the latent points: samples, their paths, and the error panel."""
-    return k in scene.latent or k in scene.trails or trace.get("xaxis") == "x2"
+    """Whether a trace is visible among the latent points: samples, their paths, the error panel without hits."""
+    return k in scene.latent or k in scene.trails or (trace.get("xaxis") == "x2" and trace.get("mode") != "text")
 
 
 def dressing(run: Run, colors: Palette, size: Size, height: int, top: int) -> Dict:

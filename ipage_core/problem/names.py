@@ -17,7 +17,8 @@ def find(text: str, labels: Sequence[str], columns: Sequence[str] = (), position
 
     In this order: a whole label ('Water content [%]') or the name of its column; its position ('x2'); the label without
     its unit, with Greek letters as they are or spelled out; the first word of a label; any of these with another case;
-    the label without unit and symbol ('joint 2' for 'x₃ joint 2'); a label with plain digits for subscripts ('v0' for 'v₀').
+    the label without unit and symbol ('joint 2' for 'x₃ joint 2');
+    plain digits for its subscripts ('v0' for 'v₀').
 
     Args:
         text: as typed.

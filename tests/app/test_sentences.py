@@ -14,7 +14,7 @@ from ase import Atoms
 from ase.geometry import cellpar_to_cell
 from streamlit.testing.v1 import AppTest
 
-from app.components import beyond, tables, words
+from app.components import beyond, inspector, tables, words
 from app.figures import side_by_side
 from app.state import runs
 from app.state.inspection import inspect
@@ -67,6 +67,11 @@ def test_places_that_come_equally_close_are_counted(peak):
     assert np.ptp(peak.omega_error[-1]) < 0.02  # all of them come equally close
     assert len(counts) == len({tuple(np.round(point * 3).astype(int)) for point in maxima})
     assert said in words.note_text(peak)
+
+
+def test_around_a_flat_maximum_the_closest_designs_are_one_place():
+    """An arm stretched out reaches 2 m, in one way only; near it all arms are nearly as long."""
+    assert beyond.places(find("robotic_arm", (2.5, 0.0), n=100)) == [100]
 
 
 def test_asking_for_the_closest_finds_the_other_places(peak):
@@ -321,6 +326,10 @@ def test_units_stand_in_the_headers_of_the_table():
     assert config["x₂ localized"]["label"] == "x₂ localized [rad]"
     assert config["y₁*"]["label"] == "y₁* [m]"
     assert config["off by"]["label"] == "off by [m]"
+    seen = inspector.trace(run, 0, inspect(run, 0))
+    assert {"x₂", "f: y₁", "Ω: y₂"} <= set(seen.columns)
+    assert inspector.formats(run)["x₂"]["label"] == "x₂ [rad]"
+    assert inspector.formats(run)["Ω: y₂"]["label"] == "Ω: y₂ [m]"
 
 
 def test_double_underscores_are_no_emphasis():
@@ -337,3 +346,17 @@ def test_the_green_curves_of_an_interval_are_its_ends():
     assert "darker background: larger y. The green curve is every x with y = y*, exactly." in said
     said = panel_of("sinewave").caption(find("sinewave", "0.4:0.6"))
     assert "The green curves are every x at an end of the interval; solutions lie between or beyond them." in said
+
+
+def test_the_table_begins_with_the_answers_and_ends_with_the_starts():
+    shown = list(tables.table(find("ballistics", 3.0)).columns)
+    answer = ["sample", "y*", "y localized", "off by", "rests on", "x₀ localized", "y₀ localized", "angle localized"]
+    assert shown[: len(answer)] == answer
+    assert [name for name in shown if name.endswith(" posterior")] == shown[-5:]
+
+
+@pytest.mark.parametrize(("n", "said"), [(40, "(30 of the 40 are drawn)"), (30, None)])
+@pytest.mark.parametrize(("task", "target"), [("ballistics", 3.0), ("robotic_arm", (1.5, 0.0))])
+def test_the_caption_says_how_many_designs_are_drawn(task, target, n, said):
+    caption = panel_of(task).caption(find(task, target, n=n))
+    assert (said in caption) if said else ("are drawn" not in caption)

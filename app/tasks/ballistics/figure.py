@@ -27,6 +27,8 @@ from app.figures.run import Run
 from app.figures.theme import Dict, Palette, axis, ticks_about
 from ipage_core.tasks.ballistics import landing_time, position
 
+DRAWN = 30
+"""Maximum number of throws drawn."""
 STEEPEST = np.pi / 2
 """The largest angle of the close-up [rad], the unit of all angles on this page."""
 
@@ -45,8 +47,8 @@ def trajectories(x: np.ndarray, points: int = 24) -> np.ndarray:
 
 
 def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> None:
-    """Thirty of the throws, and the landing points of all."""
-    rows = shown_rows(run, 30)
+    """``DRAWN`` of the throws, and the landing points of all."""
+    rows = shown_rows(run, DRAWN)
     everyone = np.ones(run.x.shape[1], dtype=bool)
     flights = [trajectories(x[rows]) for x in run.x]
     start = proposal_color(run, colors)

@@ -31,6 +31,8 @@ ANGLES = {
     "robotic_arm": robotic_arm.absolute_angles_ren,
     "robotic_arm_kruse": robotic_arm.absolute_angles_kruse,
 }
+DRAWN = 30
+"""Maximum number of arms drawn."""
 RAIL = (-0.82, 0.82)
 
 
@@ -54,8 +56,8 @@ def linkages(task: str, x: np.ndarray) -> np.ndarray:
 
 
 def picture(scene: Scene, run: Run, box: Box, colors: Palette, size: Size) -> None:
-    """Thirty of the arms, one of them thick, and the positions of all hands."""
-    rows = shown_rows(run, 30)
+    """``DRAWN`` of the arms, one of them thick, and the positions of all hands."""
+    rows = shown_rows(run, DRAWN)
     thick = 0 if scene.chosen is None else scene.chosen
     everyone = np.ones(run.x.shape[1], dtype=bool)
     arms = [linkages(run.task, x[rows]) for x in run.x]

@@ -50,8 +50,8 @@ class ArmPanel(TaskPanel):
     def caption(self, run: Run) -> str:
         return words.caption(
             run,
-            "Each line is an arm on its rail; all hands should meet at the target (green). One arm is drawn thick. "
-            "Grey dots are where hands of the prior end up, unaimed.",
+            f"Each line is an arm on its rail{words.drawn(run, drawn.DRAWN)}; all hands should meet at the target "
+            "(green). One arm is drawn thick. Grey dots are where hands of the prior end up, unaimed.",
         )
 
 
