@@ -359,6 +359,12 @@ def test_what_is_said_of_a_target_out_of_reach(run_of):
     assert "level off" not in panel_of("sinewave").caption(run_of())
 
 
+@pytest.mark.parametrize(("target", "none"), [(-2.5, True), (1.2, False), (2.5, True)])
+def test_the_caption_says_if_there_is_no_green_curve(run_of, target, none):
+    told = panel_of("sinewave").caption(run_of("sinewave", target=(target,)))
+    assert ("no green curve" in told) is none
+
+
 def test_designs_on_arcs_that_belong_to_no_loop_are_counted_apart(run_of):
     run = run_of(target=(0.2,), n=200)
     beside = int((run.hit & (run.modes[-1] < 0)).sum())

@@ -25,6 +25,8 @@ class SinewavePanel(TaskPanel):
         green = "The green curve is every x with y = y*, exactly."
         if not run.exact.all():
             green = "The green curves are every x at an end of the interval; solutions lie between or beyond them."
+        elif abs(run.y_star[0]) > 2:
+            green = "No x has y = y*, so there is no green curve."
         return words.caption(
             run,
             f"Each dot is a design (x₁, x₂); darker background: larger y. {green}",
