@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ipage_core.tasks.cells.annealing import anneal
 from ipage_core.tasks.cells.descent import SHARPNESS, CellSpace, descend
 from ipage_core.tasks.cells.flips import Finished, finish
 from ipage_core.tasks.cells.goals import Goal, Goals
@@ -40,7 +41,7 @@ def attempt(
     """Run one start to its end.
 
     Args:
-        kind: "flips": u is black and white and skips the descent; any other name: u is descended first.
+        kind: "flips" or "annealed": u is black and white and skips the descent; any other name: u is descended first.
         u: (side, side) in [0, 1].
         aims: the goals.
         space: resolution, symmetry, masks and the smallest feature.
@@ -77,6 +78,9 @@ def _on_pixels(
 ) -> tuple[Finished | None, int]:
     if kind == "flips":
         ended = finish(u > 0.5, aims, space, rng)
+        return ended, ended.calls
+    if kind == "annealed":
+        ended = anneal(u > 0.5, aims, space, rng)
         return ended, ended.calls
     best, calls, moved = None, 0, aims
     for k in range(1 + CORRECTIONS):

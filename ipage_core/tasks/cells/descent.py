@@ -111,6 +111,15 @@ class CellSpace:
             return False
         return not bool(has_hinges(cell))
 
+    def flipped(self, cell: Mask, pixels: NDArray[np.intp]) -> Mask:
+        """The cell with these pixels flipped, or with their orbits. (side, side), (m,) → (side, side)."""
+        after = cell.copy()
+        if self.orbits is None:
+            after.flat[pixels] ^= True
+        else:
+            after[np.isin(self.orbits, pixels).reshape(cell.shape)] ^= True
+        return after
+
     def _blur(self, field: Array) -> Array:
         return np.fft.irfft2(np.fft.rfft2(field) * _cone(self.side, self.radius), s=(self.side, self.side))
 

@@ -20,6 +20,8 @@ from ipage_core.tasks.cells.topology import is_admissible
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Seen = tuple[Array, Array, Array]
+"""A cell by the operator, see :func:`look`."""
 
 ROUNDS, PATIENCE, ASIDE, BACK = 60, 12, 2, 6
 """Rounds per cell at most, and how many in a row may bring no progress. After ASIDE of them the search accepts a worse
@@ -73,27 +75,23 @@ def finish(
         enough: stop once the largest residual, in tolerances, is at most this.
     """
 
-    def look(pixels: Mask) -> tuple[Array, Array, Array]:
-        stiffness, gradient = operator(pixels)
-        return stiffness, *values_and_gradients(goals.names, stiffness, gradient, float(pixels.mean()))
+    def misfit(result: Seen) -> float:
+        return float(beyond(goals.residual(result[1])))
 
-    def misfit(result: tuple[Array, Array, Array]) -> float:
-        return float(_beyond(goals.residual(result[1])))
-
-    seen, calls, stuck = look(cell), 1, 0
+    seen, calls, stuck = look(cell, goals, operator), 1, 0
     best, tried = (cell, seen), {cell.tobytes()}
     for _ in range(rounds):
         patience = PATIENCE if misfit(best[1]) < HOPEFUL else PATIENCE // 2
         if np.abs(goals.residual(best[1][1])).max() <= enough or stuck >= patience:
             break
-        moves, effects = _moves(cell, seen[2], space)
+        moves, effects = moves_of(cell, seen[2], space)
         step = None
         for _ in range(TRIALS if len(moves) else 0):
-            trial = _flipped(cell, seen[1], moves, effects, goals, space, rng)
+            trial = flipped(cell, seen[1], moves, effects, goals, space, rng)
             if trial is None or trial.tobytes() in tried:
                 continue
             tried.add(trial.tobytes())
-            result = look(trial)
+            result = look(trial, goals, operator)
             calls += 1
             if step is None or misfit(result) < misfit(step[1]):
                 step = trial, result
@@ -112,12 +110,18 @@ def finish(
     return Finished(cell, seen[0], seen[1], float(np.abs(goals.residual(seen[1])).max()), calls)
 
 
-def _beyond(residual: Array) -> Array:
+def look(cell: Mask, goals: Goals, operator: Operator) -> Seen:
+    """C (3, 3), the k properties of the goals, and their gradients (k, side, side)."""
+    stiffness, gradient = operator(cell)
+    return stiffness, *values_and_gradients(goals.names, stiffness, gradient, float(cell.mean()))
+
+
+def beyond(residual: Array) -> Array:
     """Distance of residuals (*, k) from the box of ±SLACK. → (*,)."""
     return np.sqrt((np.maximum(np.abs(residual) - SLACK, 0) ** 2).sum(-1))
 
 
-def _moves(cell: Mask, slopes: Array, space: CellSpace) -> tuple[NDArray[np.intp], Array]:
+def moves_of(cell: Mask, slopes: Array, space: CellSpace) -> tuple[NDArray[np.intp], Array]:
     """Edge pixels, and runs of them along an edge where features are wider than one, with their first-order effects.
 
     Returns:
@@ -148,7 +152,7 @@ def _moves(cell: Mask, slopes: Array, space: CellSpace) -> tuple[NDArray[np.intp
     return moves, (flat[:, moves[:, 0]] + np.where(alone, 0.0, flat[:, moves[:, 1]])).T
 
 
-def _flipped(
+def flipped(
     cell: Mask,
     value: Array,
     moves: NDArray[np.intp],
@@ -156,26 +160,23 @@ def _flipped(
     goals: Goals,
     space: CellSpace,
     rng: np.random.Generator,
+    doubt: float = DOUBT,
+    most: int = MOST,
 ) -> Mask | None:
     """The cell with a few flips chosen greedily from a random subset of the candidates; None if none helps."""
-    guess = effects * rng.lognormal(0.0, DOUBT, (len(effects), 1))
+    guess = effects * rng.lognormal(0.0, doubt, (len(effects), 1))
     part = rng.uniform(0.4, 1.1)
     wanted = goals.shifted(-(1 - part) * goals.residual(value) * goals.tolerance)
     hidden = rng.random(len(moves)) >= rng.uniform(0.15, 0.8)
     penalty = np.where(hidden, np.inf, 0.0)
     trial, flips = cell, 0
     for _ in range(LOOKED_AT):
-        off = _beyond(wanted.residual(value + guess)) + penalty
+        off = beyond(wanted.residual(value + guess)) + penalty
         j = int(off.argmin())
-        if flips == MOST or off[j] >= 0.985 * _beyond(wanted.residual(value)):
+        if flips == most or off[j] >= 0.985 * beyond(wanted.residual(value)):
             break
         penalty[j] = np.inf
-        pixels = np.isin(space.orbits, moves[j]).reshape(cell.shape) if space.orbits is not None else None
-        after = trial.copy()
-        if pixels is None:
-            after.flat[moves[j]] ^= True
-        else:
-            after[pixels] ^= True
+        after = space.flipped(trial, moves[j])
         # Do not flip back an earlier flip, and take no pixel that breaks a wall.
         if (after ^ cell).sum() <= (trial ^ cell).sum() or not space.allows(after):
             continue

@@ -35,7 +35,7 @@ SHAKEN, FINER = 4.0, 0.72
 LOOKED_AT = 40
 """Number of stored cells among which a design looks for one to keep as it is, if none of its starts ends clean."""
 CLOSE = 1.6
-"""Largest misfit at which such a start is the best cell unchanged, to try other flips."""
+"""Largest misfit at which such a start is the best cell unchanged, to be annealed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +147,7 @@ def solve(
             if best is not None and best.misfit < SHAKEN and kind in ("noise", "motif") and fresh % 2 == 0:
                 kind = how = "again"
                 if best.misfit < CLOSE:
-                    how, u = "flips", best.cell.astype(np.float64)
+                    how, u = "annealed", best.cell.astype(np.float64)
                 else:
                     u = starts.shaken(rng, best.cell)
             own = [u] if record else None

@@ -1,13 +1,16 @@
 """Goals of several properties: gradients through the filter, admissible flips, cells checked by the operator."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from ipage_core.tasks.cells import starts
+from ipage_core.tasks.cells.annealing import anneal
 from ipage_core.tasks.cells.dataset import cell, unpack
 from ipage_core.tasks.cells.descent import CellSpace, descend
 from ipage_core.tasks.cells.features import has_features
-from ipage_core.tasks.cells.flips import finish
+from ipage_core.tasks.cells.flips import Finished, finish
 from ipage_core.tasks.cells.goals import Goal, Goals
 from ipage_core.tasks.cells.homogenization import homogenize
 from ipage_core.tasks.cells.mesh import on_pixels
@@ -61,14 +64,15 @@ def test_descent_brings_grey_cells_to_every_goal(target: np.ndarray) -> None:
     assert calls > 1
 
 
+@pytest.mark.parametrize("search", [finish, anneal])
 @pytest.mark.parametrize("space", [CellSpace(), CellSpace(orbits=P4M), CellSpace(feature=2)], ids=str)
-def test_flips_obey(space: CellSpace) -> None:
+def test_flips_obey(space: CellSpace, search: Callable[..., Finished]) -> None:
     """From a cross, which is admissible, symmetric and wide enough for all of them."""
     cross = np.zeros((32, 32), dtype=bool)
     cross[12:20] = cross[:, 12:20] = True
     before = properties_of(cross)
     goals = Goals.of([Goal("E_x", "exactly", before[0] + 0.03, 0.01), Goal("volume", "at most", 0.6, 0.01)])
-    ended = finish(cross, goals, space, np.random.default_rng(0))
+    ended = search(cross, goals, space, np.random.default_rng(0))
     assert ended.misfit <= 1
     assert is_admissible(ended.cell)
     assert has_features(ended.cell, space.feature)
@@ -78,12 +82,13 @@ def test_flips_obey(space: CellSpace) -> None:
     assert ended.values[1] <= 0.6
 
 
-def test_flips_leave_masks_alone(target: np.ndarray) -> None:
+@pytest.mark.parametrize("search", [finish, anneal])
+def test_flips_leave_masks_alone(target: np.ndarray, search: Callable[..., Finished]) -> None:
     pixels = cell(7, 3).pixels
     rows = np.zeros((32, 32), dtype=bool)
     rows[:8] = True
     space = CellSpace(solid=rows & pixels, void=rows & ~pixels)
-    ended = finish(pixels, Goals.of([Goal("E_x", "exactly", target[0] + 0.03)]), space, np.random.default_rng(0))
+    ended = search(pixels, Goals.of([Goal("E_x", "exactly", target[0] + 0.03)]), space, np.random.default_rng(0))
     assert ended.misfit <= 1
     assert (ended.cell == pixels)[rows].all()
 
