@@ -13,8 +13,6 @@ from ipage_core.networks.base import Network
 DOUBTFUL, AFRESH, GAIN = 1.0, 12, 0.005
 """A sample is doubtful if its expected error, in tolerances, is above the first; it is drawn afresh at most as often as
 the second says, and as long as a round lowers the mean expected error by this share."""
-TRIED = 3
-"""Number of measured rows tried as starting points, for each sample that is still doubtful."""
 
 
 def expected_error(chain: Chain, samples: Samples, goal: Tensor) -> Tensor:
@@ -35,8 +33,7 @@ def replace_doubtful(chain: Chain, samples: Samples, goal: Tensor, seed: int) ->
 
     With fewer properties than coordinates, many designs have the same predicted properties. Each doubtful sample keeps
     the one of a few independent draws with the smallest expected error, so the samples stay about as diverse as they
-    were. Then the measured rows nearest to the target are tried as starting points, because the surrogate is surest
-    near a row; each of these gives one design at most. With as many properties as coordinates, none is replaced.
+    were. Otherwise none is replaced.
     """
     replaced = torch.zeros(len(goal), dtype=torch.bool, device=goal.device)
     if not chain.calibrated or int((~chain.free).sum()) >= chain.space.bounds.shape[1]:
@@ -54,31 +51,4 @@ def replace_doubtful(chain: Chain, samples: Samples, goal: Tensor, seed: int) ->
         replaced[rows[better]] = True
         if expected[rows].mean() > (1 - GAIN) * before:
             break
-    for target in goal.unique(dim=0) if chain.task.stored is not None else ():
-        rows = ((expected > DOUBTFUL) & (goal == target).all(1)).nonzero()[:, 0]
-        if len(rows):
-            replaced |= _from_measured(chain, samples, goal, rows, expected)
-    return replaced
-
-
-def _from_measured(chain: Chain, samples: Samples, goal: Tensor, rows: Tensor, expected: Tensor) -> Tensor:
-    """Localize from the measured rows nearest to one target, and put the surest designs at ``rows`` (k,).
-
-    ``expected`` (n,) is changed with them. → (n,) bool: which samples were replaced.
-    """
-    x, y = chain.task.pairs()
-    off = (chain.off(y.to(goal), goal[rows[0]]) / chain.unit).norm(dim=1).nan_to_num(nan=math.inf)
-    near = off.argsort(stable=True)[: TRIED * len(rows)]
-    many = rows[torch.arange(len(near)) % len(rows)]
-    started = samples.of(many)
-    started.x = x[near].to(started.x)
-    started = chain.localize(started, goal[many])
-    found = expected_error(chain, started, goal[many])
-    surest, worst = found.argsort()[: len(rows)], rows[expected[rows].argsort(descending=True)][: len(near)]
-    surest, worst = surest.flip(0), worst.flip(0)  # the least sure of these for the least doubtful sample
-    better = found[surest] < expected[worst]
-    samples.put(worst[better], started.of(surest[better]))
-    expected[worst[better]] = found[surest[better]]
-    replaced = torch.zeros(len(goal), dtype=torch.bool, device=goal.device)
-    replaced[worst[better]] = True
     return replaced

@@ -1,7 +1,6 @@
 """The engine's features for tables: integers, equations, logarithms, uncertainty and floors, with exact surrogates."""
 
 import math
-from dataclasses import replace
 
 import pytest
 import torch
@@ -147,30 +146,6 @@ def test_designs_that_are_known_badly_are_drawn_afresh():
     assert found.final[:, 0].mean() > plain.final[:, 0].mean() + 0.15
     assert len(found.final.unique(dim=0)) == 40
     assert found.replaced.any()
-
-
-class SureNear(Unsure):
-    """y = a + b, known well only near some rows."""
-
-    def __init__(self, rows):
-        super().__init__()
-        self.rows = rows
-
-    def spread(self, x):
-        return 0.001 + torch.cdist(x.double(), self.rows).amin(1, keepdim=True)
-
-
-def test_designs_that_stay_doubtful_start_from_the_measured_rows_nearest_to_the_target():
-    variables = (Variable("a", low=0, high=1), Variable("b", low=0, high=1))
-    a = torch.linspace(0, 1, 10, dtype=torch.float64)
-    rows = torch.cat((torch.stack((a, 1.002 - a), 1), torch.stack((a, 0.2 * a), 1))).clamp(0, 1)
-    task, method = problem(lambda x: x, variables, (Property("y", tolerance=0.01),), [0.02])
-    task = replace(task, stored=lambda: (rows, rows.sum(1, keepdim=True)))
-    found = design(task, Loaded("known", method.proposal, SureNear(rows), torch.device("cpu")), torch.tensor([1.0]), 10)
-    assert (found.final.sum(1) - 1).abs().max() < 0.05 * task.tolerances[0]
-    assert torch.cdist(found.final.double(), rows).amin(1).max() < 0.01
-    nearest = torch.cdist(found.final.double(), rows[:10]).argmin(1)
-    assert len(nearest.unique()) >= 8  # not all from one row
 
 
 def test_a_target_on_a_floor_is_met_by_all_that_lies_below():
