@@ -4,6 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 from ase.build import bulk
+from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 
 from app.figures.solids import ellipsoid
@@ -11,6 +12,7 @@ from app.figures.theme import palette, unpacked
 from app.tasks.problem import crystal_figure, crystal_view
 from ipage_core import registry
 from ipage_core.cli.main import main
+from ipage_core.tasks.own_crystal.symmetry import tensor
 from tests.support.pages import open_page
 
 STRAIN = np.array([[0.01, 0.002, 0], [0.002, -0.02, 0], [0, 0, 0.005]])
@@ -52,6 +54,19 @@ def test_bonds_stand_beside_those_without_strain():
     rows = crystal_view.compared(strained, atoms).set_index("")
     assert rows.loc["Mg–O [Å]"].tolist() == ["2.100 … 2.163", "2.100"]
     assert rows.loc["O–Mg–O [°]"].tolist() == ["90.0 … 180.0"] * 2
+
+
+def test_the_caption_says_where_the_atoms_are_and_the_principal_strains():
+    """A shear of 2e changes lengths along the diagonals by ±e."""
+    strain = np.array([0, 0, 0.01, 0, 0, 0.02])
+    said = crystal_view.caption(strain, None)
+    assert said.startswith("Not computed yet: the atoms are where the strain carries them.")
+    principal = np.linalg.eigvalsh(tensor(strain))
+    assert principal == pytest.approx([-0.02, 0.01, 0.02])
+    assert said.endswith("Principal strains: -2.00, +1.00, +2.00 %. Drag to turn.")
+    kept = bulk("Cu", "fcc", a=3.6)
+    kept.calc = SinglePointCalculator(kept, forces=[[0, 0.003, 0.004]])
+    assert "where the calculator left them, with forces of 0.0050 eV/Å at most" in crystal_view.caption(strain, kept)
 
 
 @pytest.mark.slow

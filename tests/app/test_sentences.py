@@ -23,6 +23,7 @@ from app.tasks import panel_of
 from app.tasks.candidates import half_widths
 from app.tasks.crystal import candidates, reference
 from app.tasks.crystal.inputs import CREDIBLE, CREDIBLE_STRAIN
+from app.tasks.robotic_arm.figure import DRAWN
 from ipage_core.cli.main import main
 from ipage_core.problem.request import DesignRequest
 from ipage_core.problem.target import Target
@@ -211,6 +212,10 @@ def test_captions_name_only_what_the_run_has():
     alone = panel_of("sinewave").caption(find("sinewave", 1.2, method="inn"))
     assert "does not localize" in alone
     assert "surrogate f" not in alone
+    arms = find("robotic_arm", (1.5, 0.0))
+    few = panel_of("robotic_arm").caption(replace(arms, x=np.repeat(arms.x, 5, axis=1)))
+    assert few.startswith(f"Each line is an arm on its rail ({DRAWN} of the 100 are drawn); all hands should meet")
+    assert panel_of("robotic_arm").caption(arms).startswith("Each line is an arm on its rail; all hands")
 
 
 @pytest.mark.parametrize(

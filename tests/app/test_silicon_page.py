@@ -60,6 +60,10 @@ def test_the_page_ranks_verifies_and_draws(monkeypatch, tmp_path):
     stress = normal_stress(surrogate(), torch.tensor(best[list(NAMES)].to_numpy(float) / 100)[None])[0]
     assert f"{', '.join(f'{value:.1f}' for value in stress.numpy().round(1) + 0.0)} GPa</div>" in cards
     assert f"Γ to Δ on axis {best['valley']:.0f}; direct gap {best['direct gap']:.2f} eV" in cards
+    assert "2.368 Å without strain; atoms at a linear estimate" in cards  # 5.469 Å √3/4
+    assert "109.5° without strain" in cards
+    said = f"what the strain makes of a sphere, both with {figures.TIMES} times the strain. The second atom"
+    assert any(said in c.value for c in test.caption)
     families = shown["family"].nunique() if "family" in shown else 10
     alike = f"10 strains in {families} famil" if families < 10 else "10 strains, no two of one family."
     assert any(c.value.startswith(alike) for c in test.caption)

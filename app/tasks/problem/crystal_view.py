@@ -37,14 +37,19 @@ def show(run: Run, folder: Path, dark: bool, size: Size) -> None:
     large = 8 * len(atoms) > crystal_figure.MOST_DRAWN
     more = not large and st.toggle("2 × 2 × 2 cells", key="own-supercell")
     chart(crystal_figure.figure(atoms, tensor(strain), 2 if more else 1, dark, size), key="own-crystal", config=CONFIG)
+    st.caption(caption(strain, kept))
+    st.dataframe(compared(atoms, crystal.atoms), hide_index=True)
+
+
+def caption(strain: np.ndarray, kept: Atoms | None) -> str:
+    """The origin of the atoms, and the principal strains; ``strain`` (6,), ``kept``: the calculator's result."""
     where = (
         "Not computed yet: the atoms are where the strain carries them."
         if kept is None
         else f"The atoms are where the calculator left them, with forces of {_force(kept):.4f} eV/Å at most."
     )
     principal = ", ".join(f"{100 * e:+.2f}" for e in np.linalg.eigvalsh(tensor(strain)))
-    st.caption(f"{where} Principal strains: {principal} %. Drag to turn.")
-    st.dataframe(compared(atoms, crystal.atoms), hide_index=True)
+    return f"{where} Principal strains: {principal} %. Drag to turn."
 
 
 def compared(atoms: Atoms, reference: Atoms) -> pd.DataFrame:
