@@ -125,7 +125,7 @@ def test_wrong_calls_are_one_sentence(make, told):
 def test_gaps_of_strontium_titanate_are_told_with_what_they_leave_out(tmp_path, capsys):
     from ipage_core.cli.main import main
 
-    told = "ions held at ideal sites; relaxed, this cell's gap is another (1–2 eV in four of four tested)"
+    told = "ions held at ideal sites; relaxed, this cell's gap is another (1–2 eV larger in four of four tested)"
     assert told in repr(ipage.design("crystal", 1.6, n=2, verify="none"))
     assert main(["design", "crystal", "--target", "1.6", "--n", "2", "--out", str(tmp_path / "c.csv")]) == 0
     assert told in capsys.readouterr().err

@@ -27,7 +27,7 @@ PAGES = [
     "pretrained/README.md",
     "tests/README.md",
 ]
-RELAXED = "ions held at ideal sites; relaxed, this cell's gap is another (1–2 eV in four of four tested)"
+RELAXED = "ions held at ideal sites; relaxed, this cell's gap is another (1–2 eV larger in four of four tested)"
 
 
 def blocks(text, language):

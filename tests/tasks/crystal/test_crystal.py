@@ -260,7 +260,7 @@ def test_ase_reads_back_the_lattice(form, tmp_path, capsys):
         assert atoms.get_chemical_symbols() == ["Sr", "Ti", "O", "O", "O"]
         assert atoms.get_scaled_positions().round(6) % 1 == pytest.approx(np.array(dft.SITES), abs=1e-5)
         assert "PBE gap, unrelaxed internal coordinates" in path.read_text()
-        assert "relaxed, this cell's gap is another (1-2 eV in four of four tested)" in path.read_text()
+        assert "relaxed, this cell's gap is another (1-2 eV larger in four of four tested)" in path.read_text()
 
 
 def test_extxyz_says_what_is_known():
