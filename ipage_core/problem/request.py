@@ -128,6 +128,8 @@ class DesignRequest:
         from ipage_core.inference.pipeline import design, optimal
         from ipage_core.problem import constraints
 
+        for target in [Target.of(self.task, list(row)) for row in self.targets] or [self.target]:
+            target.check_limits(self.task)
         method = method or load(self.task, self.method)
         space = constraints.parse(self.task, self.constraints)
         start_from = None

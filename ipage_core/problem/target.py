@@ -183,6 +183,19 @@ class Target:
                 high[:, j] = y_star[:, j]
         return low, high
 
+    def check_limits(self, task: Task) -> None:
+        """Refuse a goal that no design can have, by the limits of its property.
+
+        Raises:
+            ValueError: beyond the limits by more than the tolerance; the message says what is accepted.
+        """
+        for one, goal, slack in zip(task.targets, self.goals, self.tolerances(task).tolist(), strict=True):
+            low, high = one.limits
+            if goal.high < low - slack or goal.low > high + slack:
+                wanted = goal.high if goal.high < low else goal.low
+                accepted = f"{low:.4g} to {high:.4g} ({one.limited_by})"
+                raise ValueError(f"No design has {wanted:.4g} for '{one.label}'; accepted: {accepted}")
+
     @property
     def weights(self) -> Tensor:
         """(m,) float64."""

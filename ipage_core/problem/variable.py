@@ -95,6 +95,10 @@ class Property:
     scale: Literal["linear", "log"] = "linear"
     floor: float | None = None
     """Detection limit: the lowest value that can be measured, which many data share. None: no limit."""
+    limits: tuple[float, float] = (-math.inf, math.inf)
+    """No design has a value outside, by a law of physics: such targets are refused before anything runs."""
+    limited_by: str = ""
+    """This law, for the message."""
 
     def __post_init__(self) -> None:
         if not self.tolerance > 0:

@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from ipage_core.problem.goal import Goal
+from ipage_core.problem.request import DesignRequest
 from ipage_core.problem.target import Target
 from ipage_core.tasks import TASKS
 
-SINEWAVE, ARM = TASKS["sinewave"], TASKS["robotic_arm"]
+SINEWAVE, ARM, CELLS = TASKS["sinewave"], TASKS["robotic_arm"], TASKS["architecture"]
 Y = torch.linspace(-2, 2, 401, dtype=torch.float64)[:, None]
 
 
@@ -47,6 +48,23 @@ def test_an_interval_beside_a_number_keeps_the_number():
 def test_an_interval_without_data_is_its_nearest_point():
     assert Target.parse(SINEWAVE, "2.5:").aims(SINEWAVE, Y, 50, 0).tolist() == [[2.52]]
     assert Target.parse(SINEWAVE, "1.2").aims(SINEWAVE, Y, 50, 0).tolist() == [[1.2]]
+
+
+@pytest.mark.parametrize("text", ["10.165", "2.6:", "3:5", ":-1.5", "-1.5"])
+def test_no_cell_is_asked_to_be_stiffer_than_the_solid(text):
+    with pytest.raises(ValueError, match=r"accepted: -1\.368 to 2\.476 \(E_x from 0 to 1 E_s: no cell is stiffer"):
+        Target.parse(CELLS, text).check_limits(CELLS)
+
+
+@pytest.mark.parametrize("text", ["2.476", "2.51", "-1.368", "1:9", "-9:", "1"])
+def test_a_goal_that_the_solid_or_another_cell_meets_is_accepted(text):
+    Target.parse(CELLS, text).check_limits(CELLS)
+
+
+def test_an_impossible_goal_is_refused_before_a_model_is_loaded():
+    for request in (DesignRequest.of(CELLS, 10.165), DesignRequest.of(CELLS, 1.0, targets=((1.0,), (10.165,)))):
+        with pytest.raises(ValueError, match=r"No design has 10\.1\d+ for 'y = z-score of E_x'"):
+            request.run(object())
 
 
 def test_every_kind_of_goal_is_read_by_name():

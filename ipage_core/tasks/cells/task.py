@@ -152,7 +152,12 @@ TASK = Task(
     title="Architected materials",
     variables=tuple(Variable(f"density at ({ix + 1}, {iy + 1})") for iy in range(SIDE) for ix in range(SIDE)),
     properties=(
-        Property("y = z-score of E_x", tolerance=0.01 / E_X_SD),
+        Property(
+            "y = z-score of E_x",
+            tolerance=0.01 / E_X_SD,
+            limits=(-E_X_MEAN / E_X_SD, (1 - E_X_MEAN) / E_X_SD),
+            limited_by="E_x from 0 to 1 E_s: no cell is stiffer than the solid",
+        ),
         Property("E_x", "E_s"),
         Property("E_y", "E_s"),
         Property("ν_xy"),
