@@ -59,7 +59,7 @@ class Doubt:
     where: str
     """'beyond' the data or 'between' them."""
     nearest: np.ndarray
-    """(m,) the nearest y among the data, so one that can be achieved; rounded to the slider's steps."""
+    """(m,) the nearest y among the data, so one that can be achieved; rounded by half a tolerance at most."""
 
     extent: np.ndarray
     """(2, m) smallest and largest training y."""
@@ -94,7 +94,7 @@ def doubt(task: Task, target: Target) -> Doubt | None:
         if (excess <= tolerances).all(1).any():
             return None
     outside = ((high < values.extent[0]) | (low > values.extent[1])).any()
-    digits = [max(0, 1 - int(np.floor(np.log10(tolerance)))) for tolerance in tolerances]
+    digits = [max(0, -int(np.floor(np.log10(tolerance)))) for tolerance in tolerances]
     rounded = np.array([round(float(v), k) for v, k in zip(nearest, digits, strict=True)])
     return Doubt("beyond" if outside else "between", rounded, values.extent, len(y))
 
