@@ -46,11 +46,10 @@ def ask_target(task: Task, j: int, kind: str, usual: float, natural: tuple[str, 
     label, alone = task.property_labels[j], task.n_targets == 1
     shares = [1.7, 2.2] if natural else [1, 2.4] if alone else [1.25, 1.4]
     left, right = st.columns(shares, gap="small", vertical_alignment="bottom")
-    named = f"Target y*: {label.removeprefix('y = ')}".removesuffix(": y")
     if natural:
         first, left = left.columns(2)
     value = left.number_input(
-        named if alone else f"{y_names(task)[j]}*: {label}",
+        target_label(task, j),
         -LARGEST,
         LARGEST,
         float(usual),
@@ -88,6 +87,14 @@ def ask_target(task: Task, j: int, kind: str, usual: float, natural: tuple[str, 
         args=(slider, number),
     )
     return value
+
+
+def target_label(task: Task, j: int) -> str:
+    """The label of a field for y*: 'Target y*: landing point [m]', or 'y₁*: hand, horizontal [m]' among several."""
+    label = task.property_labels[j]
+    if task.n_targets > 1:
+        return f"{y_names(task)[j]}*: {label}"
+    return f"Target y*: {label.removeprefix('y = ')}".removesuffix(": y")
 
 
 def ask_otherwise(task: Task, form: Form, y: tuple[float, ...]) -> dict[str, Any] | None:

@@ -146,6 +146,8 @@ def eyes(dark: bool, size: Size) -> Shown:
 
 
 SPACES_TARGET = 1.2
+SPACES_GUESS = "learn_guess_4"
+"""Key of the question of this step."""
 
 
 def spaces(dark: bool, size: Size) -> Shown:
@@ -156,12 +158,13 @@ def spaces(dark: bool, size: Size) -> Shown:
     cubes = {name: unit_design(n, 2, kind, seed) for kind, name in SAMPLINGS.items()}  # type: ignore[arg-type]
     least = {name: minimum_distance(cube) for name, cube in cubes.items()}
     met = {name: set(lessons.loops_of(SPACES_TARGET, cube)) - {-1} for name, cube in cubes.items()}
-    asked = state(SPACES_TARGET, n=n, seed=seed)
-    with st.spinner(f"Designing with {worth.SEEDS} seeds …"):
-        *_, (_, results) = worth.over_sizes(asked)
+    asked, results, often = state(SPACES_TARGET, n=n, seed=seed), None, "Predict first: then see how often all are met."
+    if st.session_state.get(SPACES_GUESS) is not None:  # this figure is the answer
+        with st.spinner(f"Designing with {worth.SEEDS} seeds …"):
+            *_, (_, results) = worth.over_sizes(asked)
+        often = worth_figure.sentence(results, n)
     text = (
-        f"For y* = {SPACES_TARGET:g}: {worth_figure.sentence(results, n)} "
-        f"For seed {seed}, the points meet the patches of "
+        f"For y* = {SPACES_TARGET:g}: {often} For seed {seed}, the points meet the patches of "
         + ", ".join(f"{len(loops)} loops ({name})" for name, loops in met.items())
         + ", and the smallest distance between two points is "
         + ", ".join(f"{least[name]:.3f} ({name})" for name in cubes)
@@ -192,6 +195,8 @@ def descent(dark: bool, size: Size) -> Shown:
         f"After {step} of {last} steps the median squared error is {number(float(believed[step]))} by f and "
         f"{number(float(truth[step]))} by Ω."
     )
+    if optimizer == "adam" and believed[1] > believed[0]:
+        text += " At first it rises, because Adam's first steps are equally long however near the target is."
     return Shown(
         figures.descent(path, believed, truth, step, target, dark, size),
         text,
@@ -266,7 +271,9 @@ def _columns(f_off: np.ndarray) -> str:
     if 4 * len(values) > len(f_off):
         return ""
     apart = number(float(values[values > 0].min(initial=np.inf)))
-    return f"The dots stand in columns because the computer rounds f(x): near y* its values are {apart} apart. "
+    return (
+        f"The dots stand in columns because the computer rounds f(x) (float32): near y* its values are {apart} apart. "
+    )
 
 
 def corrected(dark: bool, size: Size) -> Shown:

@@ -129,12 +129,15 @@ def spaces(
     cubes: dict[str, np.ndarray],
     patches: np.ndarray,
     least: dict[str, float],
-    outcomes: Outcomes,
+    outcomes: Outcomes | None,
     n: int,
     dark: bool,
     size: Size,
 ) -> Dict:
-    """Step 5: designs of the unit square (n, 2) on the patches of the loops, and how often all are found, by N."""
+    """Step 5: designs of the unit square (n, 2) on the patches of the loops, and how often all are found, by N.
+
+    ``outcomes`` None: not shown yet.
+    """
     colors = palette(dark)
     panels = []
     middles = (np.arange(len(patches)) + 0.5) / len(patches)
@@ -163,6 +166,8 @@ def spaces(
                 },
             )
         )
+    if outcomes is None:
+        return side_by_side(panels, dark, size)
     curves = []
     for name, by_n in outcomes.items():
         points = np.array([(at, 100 * one.share) for at, one in sorted(by_n.items())], dtype=float)

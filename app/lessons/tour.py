@@ -174,8 +174,8 @@ STEPS = (
         "they keep the spread of the posterior. Over many targets it is also safer: if a target is hard to reach, "
         "fewer random starts end at a solution. Choose ballistics and 200 targets.",
         r"x^0 \sim \hat p(x \mid y^*) \quad\text{or}\quad x^0 \sim p(x)",
-        f"{PAPER}, Fig. 2 and “Localization from Posterior Samples”. This program adds the control; README has "
-        "the measured tables.",
+        f"{PAPER}, Fig. 2 and “Localization from Posterior Samples”. This program adds the control; the "
+        "page [Benchmark](./benchmark) has the measured tables.",
         experiments.starts,
         "A paper says: “our posterior makes solutions 100 times more accurate.” Which control would you ask for?",
         (
@@ -296,13 +296,15 @@ def show(dark: bool, size: Size) -> None:
 
 
 def _predict(step: Step, at: int) -> None:
-    """The question with its choices, and the answer, which opens with a choice."""
+    """The question with its choices, and the answer, which comes with a choice."""
     guess = st.radio(f"**Predict.** {step.question}", step.guesses, None, key=f"learn_guess_{at}")
-    if guess is not None:
-        right = guess == step.guesses[step.right]
-        text = "Right." if right else f"Not quite. The answer: **{step.guesses[step.right]}**."
-        (st.success if right else st.info)(text, icon=":material/check:" if right else ":material/lightbulb:")
-    with st.expander("Answer", expanded=guess is not None):
+    if guess is None:
+        st.caption("Choose one: the answer then comes here.")
+        return
+    right = guess == step.guesses[step.right]
+    text = "Right." if right else f"Not quite. The answer: **{step.guesses[step.right]}**."
+    (st.success if right else st.info)(text, icon=":material/check:" if right else ":material/lightbulb:")
+    with st.expander("Answer", expanded=True):
         st.markdown(step.answer)
 
 

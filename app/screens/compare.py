@@ -11,6 +11,7 @@ from app.components.choice import CONFIG
 from app.components.look import is_dark, size_name
 from app.components.settings_form import trained
 from app.components.tables import y_names
+from app.components.target_form import target_label
 from app.components.words import headline, method_name, number, plain
 from app.figures import compare, side_by_side
 from app.figures.playback import Size
@@ -59,10 +60,8 @@ def ask_target(task: str) -> str:
     problem = TASKS[task]
     places = st.columns(problem.n_targets)
     values = [
-        place.number_input(f"{name}*: {label}", value=float(default), format="%.4g", key=f"compare-{task}-{name}")
-        for place, name, label, default in zip(
-            places, y_names(problem), problem.property_labels, problem.default_target, strict=False
-        )
+        place.number_input(target_label(problem, j), value=float(default), format="%.4g", key=f"compare-{task}-{name}")
+        for j, (place, name, default) in enumerate(zip(places, y_names(problem), problem.default_target, strict=True))
     ]
     return ",".join(repr(float(value)) for value in values)
 

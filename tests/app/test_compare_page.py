@@ -4,9 +4,11 @@ import json
 
 import pytest
 
+from app.components.target_form import target_label
 from app.figures.theme import unpacked
 from ipage_core.inference.costs import cost
 from ipage_core.runtime.paths import ROOT
+from ipage_core.tasks import TASKS
 
 
 @pytest.fixture
@@ -44,6 +46,13 @@ def test_networks_cost_what_the_page_benchmark_says(compare):
     for shown, method in zip(numbers.itertuples(), ("ipage", "prior-lm"), strict=True):
         assert shown.parameters == cost("sinewave", method).parameters
         assert numbers["trained for, s"][shown.Index] == round(cost("sinewave", method).training_seconds)
+
+
+def test_the_target_is_named_by_its_property(compare):
+    test = compare(task="sinewave")
+    assert test.number_input(key="compare-sinewave-y").label == "Target y*"
+    assert target_label(TASKS["ballistics"], 0) == "Target y*: landing point [m]"
+    assert target_label(TASKS["robotic_arm"], 1) == "y₂*: hand, vertical [m]"
 
 
 def test_figures_stand_as_tables_too(compare):

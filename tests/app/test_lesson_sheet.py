@@ -34,7 +34,8 @@ def test_the_answers_to_the_group_tasks_are_what_the_pages_show():
     designs = runs.of(DesignRequest.of(TASKS["sinewave"], 2.5, n=200))
     assert designs.hit.sum() == 0
     assert len(places(designs)) == sheet.FACTS["places"]
-    throws = runs.of(DesignRequest.of(TASKS["ballistics"], 5.0, n=200, constraints=("x3 >= 1.05",)))
+    throws = runs.of(DesignRequest.of(TASKS["ballistics"], 5.0, n=200, constraints=("angle >= 60°",)))
+    assert "angle &gt;= 60°" in sheet.html()
     assert throws.hit.sum() == sheet.FACTS["throws"]
     assert (throws.x[-1][:, 2] >= math.radians(60)).all()
     few = [DesignRequest.of(TASKS["sinewave"], 1.2, n=12, sampling=sampling) for sampling in SAMPLINGS]
