@@ -11,7 +11,7 @@ from app.figures.playback import Size
 from app.figures.theme import unpacked
 from app.state import runs
 from app.tasks.candidates import structure_rows
-from app.tasks.crystal import band_figure, band_panel, candidates, cell_figure, reference, tradeoff
+from app.tasks.crystal import band_figure, band_panel, candidates, cell_figure, filters, reference, tradeoff
 from app.workers import jobs
 from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks import TASKS
@@ -49,7 +49,8 @@ def test_filters_leave_what_passes_and_say_so(monkeypatch, ranked):
     assert any(f"{len(expected)} of 10 candidates pass" in c.value for c in test.caption)
     test.number_input(key="most_strain").set_value(0.0).run()
     assert len(test.dataframe[0].value) == 10
-    assert any("No candidate passes" in i.value for i in test.info)
+    told = "No candidate passes these filters: all are shown. Of 10, strain leaves 0."
+    assert [i.value for i in test.info if "No candidate" in i.value] == [told]
     test.number_input(key="most_strain").set_value(None).run()
     test.number_input(key="most_energy").set_value(round(float(ranked["energy"].min() / 5) + 1e-3, 3)).run()
     assert test.dataframe[0].value["sample"].tolist() == [int(ranked["energy"].idxmin())]
@@ -63,6 +64,22 @@ def test_the_front_is_beaten_by_none():
         beaten = ((misfit <= misfit[i]) & (energy <= energy[i]) & ((misfit < misfit[i]) | (energy < energy[i]))).any()
         assert best[i] == (not beaten)
     assert best[energy.argmin()]
+
+
+def test_filters_that_leave_nothing_together_say_what_each_leaves():
+    each = {"ΔE": np.array([True, False, False]), "DFT says": np.array([False, True, True])}
+    assert filters.alone(each) == "Of 3, ΔE leaves 1, DFT says leaves 2, each alone."
+
+
+def test_the_caption_speaks_of_a_line_only_where_there_is_one(found, ranked):
+    gap, energy = ranked["gap"].to_numpy(), ranked["energy"].to_numpy()
+    every = np.ones(10, dtype=bool)
+    least = int(energy.argmin())
+    assert tradeoff.unbeaten(found, gap, energy, every)[least]
+    alone = np.where(np.arange(10) == least, 0.5, 0.6)  # the only one at the target, and the lowest
+    assert tradeoff.unbeaten(found, alone, energy, every).sum() == 1
+    assert tradeoff.caption(1).startswith("One cell beats all others, so there is no line: none comes")
+    assert tradeoff.caption(3).startswith("The line joins the 3 cells that no other beats: none comes")
 
 
 def test_gap_against_energy_shows_every_cell_once(found, ranked):

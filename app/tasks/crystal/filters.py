@@ -37,16 +37,24 @@ def ask(per_atom: np.ndarray, ranked: pd.DataFrame, said: list[str]) -> np.ndarr
             bind="query-params",
         )
         verdicts = st.pills("DFT says", VERDICTS, selection_mode="multi", key="dft_says", bind="query-params")
-    passing = np.ones(len(ranked), dtype=bool)
+    each = {}
     if energy is not None:
-        passing &= per_atom <= energy
+        each["ΔE"] = per_atom <= energy
     if strain is not None:
-        passing &= 100 * ranked["largest_strain"].to_numpy() <= strain
+        each["strain"] = 100 * ranked["largest_strain"].to_numpy() <= strain
     if verdicts:
-        passing &= np.isin(said, verdicts)
+        each["DFT says"] = np.isin(said, verdicts)
+    passing = np.all([np.ones(len(ranked), dtype=bool), *each.values()], axis=0)
     if not passing.any():
-        st.info("No candidate passes these filters: all are shown.", icon=":material/filter_alt_off:")
+        st.info(f"No candidate passes these filters: all are shown. {alone(each)}", icon=":material/filter_alt_off:")
         return np.ones(len(ranked), dtype=bool)
     if not passing.all():
         st.caption(f"{passing.sum()} of {len(ranked)} candidates pass the filters.")
     return passing
+
+
+def alone(each: dict[str, np.ndarray]) -> str:
+    """How many candidates each filter leaves; ``each``: its name → (n,) bool."""
+    n = len(next(iter(each.values())))
+    left = [f"{name} leaves {kept.sum()}" for name, kept in each.items()]
+    return f"Of {n}, {', '.join(left)}{', each alone' if len(left) > 1 else ''}."

@@ -122,6 +122,7 @@ class CrystalPanel(TaskPanel):
 def _tradeoff(run: Run, ranked: pd.DataFrame, passing: np.ndarray, dark: bool, size: Size, chosen: int | None) -> None:
     st.subheader("Gap against energy", divider="gray")
     gap, energy, half = ranked["gap"].to_numpy(), ranked["energy"].to_numpy(), half_widths(run.task, run.x[-1])
+    unbeaten = tradeoff.unbeaten(run, gap, energy, passing)
     chart(
         tradeoff.figure(run, gap, energy, passing, dark, size, chosen, half),
         key="tradeoff",
@@ -131,8 +132,8 @@ def _tradeoff(run: Run, ranked: pd.DataFrame, passing: np.ndarray, dark: bool, s
     )
     bars = " Each bar holds about 90 % of DFT gaps: the shorter, the surer." if np.isfinite(half).all() else ""
     st.caption(
-        "Click a cell to look at it above. The line joins the cells that no other beats: none comes at least as near "
-        f"the target (to 1 meV) at a lower energy. Values are by DFT where it ran.{bars}"
+        f"Click a cell to look at it above. {tradeoff.caption(int(unbeaten.sum()))} "
+        f"Values are by DFT where it ran.{bars}"
     )
 
 

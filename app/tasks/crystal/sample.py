@@ -85,7 +85,7 @@ def _figures(run: Run, row: pd.Series, sample: int, nearest: float) -> list[Figu
     value = energy if run.verified[sample] else row["energy"]
     figures += [
         kind,
-        Figure("ΔE", f"{value:.2f} eV", f"above the cubic cell, per cell of five atoms; by {by}"),
+        Figure("ΔE", f"{value:#.3g} eV", f"above the cubic cell, per cell of five atoms; by {by}"),
         Figure(
             "ΔE per atom",
             f"{value / ATOMS:.3f} eV" + (", no film" if value / ATOMS > FILM_ENERGY else ""),

@@ -22,6 +22,22 @@ def front(misfit: np.ndarray, energy: np.ndarray) -> np.ndarray:
     return ~beaten.any(1)
 
 
+def unbeaten(run: Run, gap: np.ndarray, energy: np.ndarray, passing: np.ndarray) -> np.ndarray:
+    """(n,) bool: the cells on the front, among those ``passing``; ``gap``, ``energy`` (n,) by the surrogates."""
+    y_gap, y_energy = best_values(run, gap, energy)
+    return front(np.linalg.norm(run.excess(y_gap[:, None]), axis=1).round(3), y_energy) & passing
+
+
+def caption(unbeaten: int) -> str:
+    """The meaning of the line, or of its only cell; ``unbeaten``: number of cells on the front."""
+    beaten = "none comes at least as near the target (to 1 meV) at a lower energy"
+    if unbeaten == 1:
+        return f"One cell beats all others, so there is no line: {beaten}."
+    if unbeaten == 0:
+        return "Each cell that passes the filters is beaten by another, so there is no line."
+    return f"The line joins the {unbeaten} cells that no other beats: {beaten}."
+
+
 def best_values(run: Run, gap: np.ndarray, energy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Gap and ΔE of every cell, (n,) each: by DFT where it ran, else by the surrogates."""
     return np.where(run.verified, run.achieved[:, 0], gap), np.where(run.verified, run.achieved[:, 2], energy)
@@ -43,7 +59,7 @@ def figure(
     """
     colors = palette(dark)
     y_gap, y_energy = best_values(run, gap, energy)
-    best = front(np.linalg.norm(run.excess(y_gap[:, None]), axis=1).round(3), y_energy) & passing
+    best = unbeaten(run, gap, energy, passing)
     data = []
     for name, rows, color, symbol, opacity in (
         ("filtered out", ~passing, colors.prior, "circle", 0.5),
