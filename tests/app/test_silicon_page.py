@@ -18,6 +18,7 @@ from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.silicon.box import NAMES
 from ipage_core.tasks.silicon.constraints import surrogate
+from ipage_core.tasks.silicon.least import Minimum
 from ipage_core.tasks.silicon.stress import normal_stress
 from tests.support.pages import open_page
 
@@ -80,6 +81,23 @@ def test_the_page_ranks_verifies_and_draws(monkeypatch, tmp_path):
     test.toggle(key="scissor").set_value(True).run()
     shown = test.dataframe[0].value
     assert np.allclose(shown["gap + scissor"], shown["gap by DFT"].fillna(shown["gap by surrogate"]) + 0.57)
+
+
+def test_the_path_shows_its_progress_and_is_computed_once(monkeypatch):
+    def path(network, gaps, starts, progress):
+        for k in range(len(gaps)):
+            progress(k + 1)
+        return [Minimum(np.zeros(6), np.array([gap, 2.0, 0.01, 0.0])) for gap in gaps]
+
+    monkeypatch.setattr(silicon, "path", path)
+    said = []
+    least = silicon.least_energy(-1, lambda share, text: said.append((share, text)))
+    assert said[0] == (0, "Least elastic energy: 0 of 24 gaps are done")
+    assert said[-1] == (1, "Least elastic energy: 24 of 24 gaps are done")
+    assert len(said) == 25
+    assert least[:, 0] == pytest.approx(silicon.GAPS)
+    assert least is silicon.least_energy(-1)
+    assert len(said) == 25
 
 
 @pytest.mark.parametrize("size", ["narrow", "wide"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -42,8 +43,23 @@ GAPS = np.linspace(0.1, 0.56, 24)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def least_energy(stamp: int) -> np.ndarray:
-    """(k, 8): gap [eV], least elastic energy [eV per atom] by the surrogate, and the strain with this energy."""
+def _computed(stamp: int) -> list[np.ndarray]:
+    """The path of a model once it is computed; a cached function could not show its progress."""
+    return []
+
+
+def least_energy(stamp: int, progress: Callable[[float, str], object] | None = None) -> np.ndarray:
+    """(k, 8): gap [eV], least elastic energy [eV per atom] by the surrogate, and the strain with this energy.
+
+    Computed once per model and server; ``progress`` is called with the share that is done, and a text.
+    """
+    kept = _computed(stamp)
+    if not kept:
+        kept.append(_least_energy(progress or (lambda share, text: None)))
+    return kept[0]
+
+
+def _least_energy(progress: Callable[[float, str], object]) -> np.ndarray:
     prior = TASK.sample_prior(20_000, torch.Generator().manual_seed(0))
     gaps = predicted(prior.numpy())[:, 0]
 
@@ -51,7 +67,11 @@ def least_energy(stamp: int) -> np.ndarray:
         near = np.abs(gaps - gap).argsort()[:50]
         return prior[near]
 
-    points = path(surrogate(TASK.name), GAPS.tolist(), starts)
+    def done(count: int) -> None:
+        progress(count / len(GAPS), f"Least elastic energy: {count} of {len(GAPS)} gaps are done")
+
+    done(0)
+    points = path(surrogate(TASK.name), GAPS.tolist(), starts, progress=done)
     return np.array([[*one.properties[[0, 2]], *one.strain] for one in points if one is not None])
 
 
@@ -109,11 +129,12 @@ class SiliconPanel(TaskPanel):
             "Draw the path of least elastic energy",
             key="least",
             help="For each gap the strain that costs least, by the surrogate: Shi et al., PNAS 116, 4117 (2019). "
-            "The first time takes some seconds.",
+            "The first time may take minutes.",
         )
         if st.session_state.get("least"):
-            with st.spinner("Descending to the least elastic energy …"):
-                least = least_energy(stamp(TASK.name, "prior-lm"))
+            bar = st.empty()
+            least = least_energy(stamp(TASK.name, "prior-lm"), bar.progress)
+            bar.empty()
             at = request.target.goals[0].low
             if len(least) and GAPS[0] <= at <= GAPS[-1]:
                 row = least[np.abs(least[:, 0] - at).argmin()]

@@ -109,12 +109,16 @@ def _signed(space: DesignSpace, x: Tensor) -> Tensor:
 
 
 def path(
-    network: ValleySurrogate, gaps: Sequence[float], starts: Callable[[float], Tensor], tried: int = 3
+    network: ValleySurrogate,
+    gaps: Sequence[float],
+    starts: Callable[[float], Tensor],
+    tried: int = 3,
+    progress: Callable[[int], object] = int,
 ) -> list[Minimum | None]:
     """The least elastic energy for each gap, from the ``tried`` best of ``starts(gap)`` (n, 6).
 
     None if no descent keeps the gap. The previous result is a start too, so the path is followed where it is
-    continuous.
+    continuous. ``progress`` is called with the number of gaps that are done.
     """
     exact, match = in_double(network), list[Minimum | None]()
     for gap in gaps:
@@ -125,4 +129,5 @@ def path(
             x = torch.cat((torch.from_numpy(match[-1].strain)[None], x))
         kept = [one for one in extreme(exact, x, gap) if one is not None]
         match.append(min(kept, key=lambda one: one.properties[ENERGY], default=None))
+        progress(len(match))
     return match
