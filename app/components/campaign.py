@@ -17,6 +17,8 @@ from app.figures.playback import Size
 from app.workers import campaigns
 from app.workers.campaigns import CampaignRequest
 from app.workers.jobs import scheduler_of_server
+from ipage_core import registry
+from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task
 from ipage_core.runtime.files import spreadsheet_safe
 from ipage_core.training.campaign.report import hits_frame, known
@@ -74,6 +76,23 @@ def ask(task: Task) -> CampaignRequest:
     )
 
 
+def wanted(request: CampaignRequest) -> str:
+    """The target in words: 'fan speed = 70 rpm, noise ≤ 4.5 dB'."""
+    task, parts = registry.find(request.task), []
+    for one, goal in zip(task.targets, Target.parse(task, request.target).goals, strict=True):
+        low, high = f"{goal.low:g}", f"{goal.high:g}"
+        if goal.kind in ("minimize", "maximize"):
+            parts.append(f"{goal.kind} {one.name}")
+            continue
+        if goal.kind == "between":
+            text = f"{low} ≤ {one.name} ≤ {high}"
+        else:
+            sign = {"at least": "≥", "at most": "≤"}.get(goal.kind, "=")
+            text = f"{one.name} {sign} {high if goal.kind == 'at most' else low}"
+        parts += [f"{text} {one.unit}".strip()] if goal.kind != "anything" else []
+    return ", ".join(parts)
+
+
 def _those(rows: int) -> str:
     return "the row that is there" if rows == 1 else f"the {rows:,} rows that are there"
 
@@ -120,7 +139,7 @@ def _head(request: CampaignRequest, state: str, lines: list[Line]) -> None:
         if not enough and last.evaluations < request.budget:
             color, said = ("red", "failed") if state == "failed" else ("gray", "not running")
     left, right = st.columns([3, 1.6], vertical_alignment="center")
-    left.markdown(f":{color}-badge[{said}] **{plain(request.name)}** · target {plain(request.target)}")
+    left.markdown(f":{color}-badge[{said}] **{plain(request.name)}** · {plain(wanted(request))}")
     text = f"{last.evaluations} of {request.budget} evaluations, {last.hits} of {request.hits} distinct hits"
     text += f", {last.failed} failed" if last.failed else ""
     left.progress(min(1.0, max(last.evaluations / request.budget, last.hits / request.hits)), text)

@@ -64,10 +64,7 @@ def _one(training: Training, size: Size, dark: bool, unfolded: bool) -> None:
         said = f"waiting, {ahead} ahead"
     if training.state == "stopped" and epochs:
         said = f"stopped at {_reached(training, epochs[-1])}"
-    title = TASKS[training.task].title if training.task in TASKS else training.task
-    left.markdown(
-        f":{color}-badge[{said}] **{plain(training.title)}** · {plain(title)} · {plain(method_name(training.method))}"
-    )
+    left.markdown(f":{color}-badge[{said}] {heading(training)}")
     with right:
         _buttons(training)
     if training.state == "failed":
@@ -82,6 +79,13 @@ def _one(training: Training, size: Size, dark: bool, unfolded: bool) -> None:
         _curves(training, epochs, dark, size)
     if training.state == "done":
         _card(training)
+
+
+def heading(training: Training) -> str:
+    """Its title, its task if that is another name, and its method."""
+    title = TASKS[training.task].title if training.task in TASKS else training.task
+    task = "" if training.title in (title, training.task) else f" · {plain(title)}"
+    return f"**{plain(training.title)}**{task} · {plain(method_name(training.method))}"
 
 
 def _curves(training: Training, epochs: list[dict[str, Any]], dark: bool, size: Size) -> None:

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jinja2 import Environment
 
 from app.components.beyond import closest, collapsed, unreached
@@ -161,6 +162,10 @@ def caption(run: Run, picture: str = "Each dot is a design.", more: str = "") ->
     if run.localizes:
         full = "filled: a hit by Ω" if run.verified.any() else "open: not verified"
         text.append(f"**Ring:** {start}. **Dot:** the same sample while localization moves it; {full}.")
+        outside = int((~TASKS[run.task].in_bounds(torch.from_numpy(run.x[0]).double())).sum())
+        if outside:
+            begin = "1 starts" if outside == 1 else f"{outside} start"
+            text.append(f"Of {run.n} samples, {begin} outside the bounds; localization brings them inside.")
         if run.labels[0] != "prior":
             text.append(
                 "Play begins with the **latent points** z (their first two coordinates); each becomes a sample."

@@ -114,7 +114,9 @@ def test_nothing_is_verified_unasked_and_every_gap_is_said_to_be_pbe_s(queue):
     assert not test.error
     assert headline(test) == "#### 10 designs for y* = 0.5 eV, not verified"
     assert any("PBE gap with unrelaxed internal coordinates" in c.value for c in test.caption)
-    assert any("relaxed, this cell's gap is another (1–2 eV larger in four of four tested)" in c.value for c in test.caption)
+    assert any(
+        "relaxed, this cell's gap is another (1–2 eV larger in four of four tested)" in c.value for c in test.caption
+    )
     assert set(table(test)["DFT"]) == {"not verified"}
     assert table(test)["gap by DFT"].isna().all()
     assert "unrelaxed" in spec(test)["layout"]["xaxis"]["title"]["text"]

@@ -4,6 +4,7 @@ import json
 import re
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ from ase.io import write
 from streamlit.testing.v1 import AppTest
 
 from app.components import problem
+from app.components.campaign import wanted
 from app.figures.campaign import figure
 from app.figures.playback import WIDE, Size
 from app.figures.theme import unpacked
@@ -205,6 +207,16 @@ def test_a_target_that_is_none_is_one_sentence(box):
     assert "not minimize or maximize" in said(test)
     assert test.selectbox(key="campaign-start-box").options == ["no row"]
     assert campaigns.stored() == []
+
+
+def test_a_campaign_s_target_is_in_words_with_its_property(box):
+    asked = campaigns.CampaignRequest("c", "box", "2", 4, 40)
+    area = registry.find("box").targets[0]
+    assert wanted(asked) == f"{area.name} = 2 {area.unit}".strip()
+    for target, said in ((":4.5", "≤ 4.5"), ("0.1:", "≥ 0.1")):
+        assert wanted(replace(asked, target=target)) == f"{area.name} {said} {area.unit}".strip()
+    between = f"1 ≤ {area.name} ≤ 3 {area.unit}".strip()
+    assert wanted(replace(asked, target="1:3")) == between
 
 
 def test_a_stopped_process_leaves_steps_that_are_read(box, place):

@@ -5,10 +5,12 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from app.components.queue import heading
 from app.workers import trainings
 from ipage_core import registry as home
 from ipage_core.runtime.paths import ROOT
@@ -30,6 +32,13 @@ def test_it_starts_without_the_heavy_libraries():
     code = "import sys, app.workers.trainings; print({'torch', 'pandas', 'streamlit'} & set(sys.modules))"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert said.stdout.strip() == "set()"
+
+
+def test_a_training_named_as_its_task_says_so_once():
+    training = trainings.Training(1, "Sine wave", "sinewave", "ipage", [], "", [])
+    assert heading(training) == "**Sine wave** · iPage"
+    assert heading(replace(training, title="mortar", task="mortar")) == "**mortar** · iPage"
+    assert heading(replace(training, title="sinewave-1")) == "**sinewave-1** · Sine wave · iPage"
 
 
 @pytest.mark.slow
