@@ -286,7 +286,7 @@ def test_what_the_crystal_page_says_of_its_cells_is_so(crystal_page):
     assert f"The paper asks for {TASKS['crystal'].default_target[0]} eV, at any strain" in said
     gap, energy = ranked["gap"].to_numpy(), ranked["energy"].to_numpy()
     best = tradeoff.unbeaten(run, gap, energy, np.ones(run.n, dtype=bool)).sum()
-    assert tradeoff.caption(int(best)) in said
+    assert f"Click a cell to look at it above. {tradeoff.caption(int(best))} Values are by DFT where it ran." in said
     assert ("Each bar holds about 90 % of DFT gaps" in said) == bool(
         np.isfinite(half_widths("crystal", run.x[-1])).all()
     )
