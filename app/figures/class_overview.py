@@ -12,20 +12,23 @@ COLORS = {"SRS": "posterior", "LHS": "surrogate", "maximin": "localized"}
 
 
 def figure(rows: pd.DataFrame, dark: bool) -> Dict:
-    """``rows`` has the columns sampling, N and loops."""
+    """``rows`` has the columns visitor, sampling, N and loops; dots of equal N and loops lie side by side."""
     colors, data = palette(dark), []
+    same = rows.groupby(["N", "loops"])["visitor"]
+    rank, count = same.cumcount().to_numpy(), same.transform("size").to_numpy()
+    # side by side whatever their sampling; three heights, so that a full row stays narrow
+    x = rows["N"].to_numpy(float) * 10 ** ((rank - (count - 1) / 2) * np.minimum(0.03, 0.2 / count))
+    y = rows["loops"].to_numpy(float) + 0.15 * ((rank + 1) % 3 - 1)
     for name, (_, symbol) in STYLES.items():
-        those = rows[rows["sampling"] == name]
-        rng = np.random.default_rng(0)
-        apart = rng.uniform(-0.15, 0.15, len(those))
+        those = (rows["sampling"] == name).to_numpy()
         data.append(
             {
                 "type": "scatter",
                 "mode": "markers",
                 "name": name,
-                "x": packed(those["N"].to_numpy(float) * np.exp(0.2 * apart)),
-                "y": packed(those["loops"].to_numpy(float) + apart),
-                "customdata": those["visitor"].tolist(),
+                "x": packed(x[those]),
+                "y": packed(y[those]),
+                "customdata": rows["visitor"][those].tolist(),
                 "marker": {"size": 12, "symbol": symbol, "color": getattr(colors, COLORS[name]), "opacity": 0.75},
                 "hovertemplate": "visitor %{customdata}<extra>" + name + "</extra>",
             }

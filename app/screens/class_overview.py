@@ -19,7 +19,8 @@ EVERY = 3
 st.markdown("#### The class")
 st.caption(
     f"The latest result of each visitor, updated every {EVERY} seconds. Visitors have numbers, not names; each finds "
-    "their own number on Explore. Nothing is kept when the server ends."
+    "their own number at the end of the sidebar of Explore (on a phone, » opens it). Nothing is kept when the server "
+    "ends."
 )
 
 
@@ -35,7 +36,8 @@ def live() -> None:
     if len(loops):
         chart(figure(loops, is_dark()), key="class-loops", config={"displayModeBar": False})
         st.caption(
-            "Each dot is a visitor: the number of designs and of loops found, by sampling. Dots are set apart a little."
+            "Each dot is a visitor: the number of designs and of loops found, by sampling. Equal results lie side by "
+            "side. A visitor whose target has no numbered loops has no dot, and – in the column loops."
         )
     st.dataframe(
         rows.assign(method=rows["method"].map(method_name)),

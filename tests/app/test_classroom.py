@@ -2,8 +2,12 @@
 
 import http.client
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from app.figures.class_overview import figure
+from app.figures.theme import unpacked
 from app.state import class_board, classroom, runs
 from app.tasks import panel_of
 from ipage_core.inference.methods import load
@@ -124,3 +128,18 @@ def test_the_board_forgets_the_oldest_and_keeps_the_best_guess():
     assert rows["visitor"].min() == 3
     assert rows["best guess, off by"].iloc[0] == 0.1
     assert rows["best guess, off by"].isna().sum() == class_board.MOST - 1
+
+
+@pytest.mark.parametrize("visitors", [1, 3, 30])
+def test_equal_results_of_a_class_hide_no_dot(visitors):
+    samplings = [("SRS", "LHS", "maximin")[k % 3] for k in range(visitors)]
+    rows = pd.DataFrame({"visitor": range(1, visitors + 1), "sampling": samplings, "N": 200, "loops": 9})
+    drawn = figure(rows, dark=False)
+    x, y = (np.concatenate([unpacked(trace[axis]) for trace in drawn["data"]]) for axis in "xy")
+    low, high = drawn["layout"]["xaxis"]["range"]
+    across, up = (np.log10(x) - low) / (high - low), (y - drawn["layout"]["yaxis"]["range"][0]) / 10
+    assert (across > 0).all()
+    assert (across < 1).all()
+    assert (np.abs(y - 9) < 0.5).all()  # still read as 9
+    gaps = np.hypot(across[:, None] - across, up[:, None] - up) + np.eye(visitors)
+    assert gaps.min() > 0.012  # of the figure's width or height
