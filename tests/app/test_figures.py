@@ -322,15 +322,7 @@ def test_table_has_one_row_per_sample_with_target_beside_achieved(run_of):
     run = run_of("robotic_arm")
     shown = table(run)
     assert len(shown) == 40
-    assert list(shown.columns[:7]) == [
-        "sample",
-        "y₁*",
-        "y₂*",
-        "y₁ posterior",
-        "y₂ posterior",
-        "y₁ localized",
-        "y₂ localized",
-    ]
+    assert list(shown.columns[:6]) == ["sample", "y₁*", "y₂*", "y₁ localized", "y₂ localized", "off by"]
     assert shown["y₁ posterior"].to_numpy() == pytest.approx(run.y[0, :, 0])
     hit = shown["off by"] <= run.tolerance
     assert [("hit" in worn) for worn in shown["badges"]] == hit.tolist()

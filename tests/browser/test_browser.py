@@ -38,7 +38,7 @@ def test_a_new_target_draws_a_new_figure_and_the_address_brings_it_back(address,
 def test_the_download_is_the_table_of_all_stages(address, watch):
     page = watch().open(f"{address}/?n=25")
     with page.expect_download() as download:
-        page.get_by_text("Download CSV").click()
+        page.get_by_role("button", name="Download CSV").click()
     with open(download.value.path(), newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 50
@@ -171,7 +171,7 @@ def test_intervals_constraints_and_a_design_of_one_s_own(address, watch):
     page.wait_for_function("() => location.search.includes('constrain=')")
     settled(page)
     with page.expect_download() as download:
-        page.get_by_text("Download CSV").click()
+        page.get_by_role("button", name="Download CSV").click()
     with open(download.value.path(), newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["stage"] == "localized"]
     assert all(float(row["x1"]) >= 0 and float(row["x2"]) >= 0 for row in rows)
