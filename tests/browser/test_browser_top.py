@@ -101,11 +101,12 @@ def test_the_hand_of_a_guessed_arm_is_dragged(address, watch):
 
 def test_the_projected_figure_takes_the_screen(address, watch):
     page = watch(width=1920, height=1080).open(f"{address}/?n=25")
+    page.get_by_role("button", name="Projector").wait_for()  # the key works from then on
     page.keyboard.press("f")
     page.get_by_role("button", name="All settings").wait_for()
     page.wait_for_function("() => document.querySelector('.st-key-animation .js-plotly-plot')?.clientHeight > 800")
-    bottom = "() => document.querySelector('.st-key-animation .js-plotly-plot').getBoundingClientRect().bottom"
+    bottom = "document.querySelector('.st-key-animation .js-plotly-plot').getBoundingClientRect().bottom"
     page.wait_for_selector(AT_REST)
-    assert page.evaluate(bottom) <= 1080
+    page.wait_for_function(f"() => {bottom} <= 1080")
     panel = "() => document.querySelector('.bglayer rect.bg').getBoundingClientRect().height"
     assert page.evaluate(panel) > 600
