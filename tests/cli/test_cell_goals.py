@@ -174,26 +174,36 @@ def test_designs_for_goals_are_none_for_a_target_of_the_task(
     assert "holds designs for goals (E_x=0.3±0.01)" in err
 
 
-@pytest.mark.parametrize("side", [48, 64])
-def test_finer_cells_are_exported(capsys: pytest.CaptureFixture[str], tmp_path: Path, side: int) -> None:
+def cross(side: int, file: Path) -> pd.DataFrame:
+    """Write a table of one cell, a cross."""
     cell = np.zeros((side, side))
     cell[4:14] = cell[:, 4:20] = 1
     names = [f"x{j + 1}" for j in range(side**2)]
     frame = pd.DataFrame([cell.ravel()], columns=names).assign(sample=0, goals="E_x=0.3±0.01", mesh="pixel")
-    frame.to_csv(tmp_path / "cells.csv", index=False)
+    frame.to_csv(file, index=False)
+    return frame
+
+
+@pytest.mark.parametrize("side", [48, 64])
+def test_finer_cells_are_exported(capsys: pytest.CaptureFixture[str], tmp_path: Path, side: int) -> None:
+    solid = cross(side, tmp_path / "cells.csv").filter(regex=r"^x\d").to_numpy().mean()
     words = ("export", "architecture", tmp_path / "cells.csv", "--format", "stl", "--out", tmp_path)
     assert run(capsys, *words, "--tiles", "1x1", "--cell-mm", 8, "--thickness-mm", 2)[0] == 0
     mesh = trimesh.load(tmp_path / "cell-0.stl")
     assert mesh.is_watertight
-    np.testing.assert_allclose(mesh.volume, cell.mean() * 8**2 * 2, rtol=1e-5)
+    np.testing.assert_allclose(mesh.volume, solid * 8**2 * 2, rtol=1e-5)
+
+
+def test_what_is_no_cell_is_not_exported(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    frame, words = cross(48, tmp_path / "cells.csv"), ("--format", "stl", "--out", tmp_path / "none")
     for bad in ("solid", 0.5):
         frame.assign(x7=bad).to_csv(tmp_path / "bad.csv", index=False)
-        code, _, err = run(capsys, "export", "architecture", tmp_path / "bad.csv", *words[3:-1], tmp_path / "none")
+        code, _, err = run(capsys, "export", "architecture", tmp_path / "bad.csv", *words)
         assert code == 2
         assert "cell of 0 and 1" in err
         assert not (tmp_path / "none").exists()
     frame.drop(columns="x9").to_csv(tmp_path / "fewer.csv", index=False)
-    assert run(capsys, "export", "architecture", tmp_path / "fewer.csv", *words[3:])[0] == 2
+    assert run(capsys, "export", "architecture", tmp_path / "fewer.csv", *words)[0] == 2
 
 
 def test_designs_for_goals_are_no_results_to_learn(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
