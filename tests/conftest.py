@@ -61,6 +61,14 @@ def _one_thread_and_a_seed():
     torch.manual_seed(0)
 
 
+@pytest.fixture(autouse=True)
+def _the_main_module_stays():
+    """Streamlit's harness puts its page in place of ``__main__``; processes that later tests start would run it."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _named_tasks_are_forgotten():
     """Tasks that a file of tests loads by path are not known to the next file."""

@@ -29,7 +29,8 @@ def test_the_tour_as_a_student_takes_it(address, watch):
         "before => ![...document.querySelectorAll('.stMain p')].some(p => p.innerText === before)", arg=before
     )
     answer = page.get_by_text("On the diagonal, f gives the true error of each sample")
-    assert not answer.is_visible()
+    assert page.get_by_text("Answer", exact=True).count() == 0, "an answer comes after a choice"
+    page.get_by_test_id("stRadio").filter(has_text="Predict").get_by_role("radio").first.press("Space")
     page.get_by_text("Answer", exact=True).click()
     answer.wait_for()
     for _ in range(2):
