@@ -63,17 +63,16 @@ class GaussianProcess(Network):
         Args:
             x: designs.
             y: properties.
-                bounds: (2, d) box whose widths are the unit of length; default: the range of the rows.
-                like: hyperparameters to use instead of fitting them.
-                near: hyperparameters to start from, and their kernels.
-                seed: of the subset for fitting hyperparameters.
+            bounds: (2, d) box whose widths are the unit of length; default: the range of the rows.
+            like: hyperparameters to use instead of fitting them.
+            near: hyperparameters to start from, and their kernels.
+            seed: of the subset for fitting hyperparameters.
 
         Raises:
             ValueError: a property has fewer than 3 rows.
         """
         x, y = x.double(), y.double()
-        low, high = (x.min(0).values, x.max(0).values) if bounds is None else bounds.double()
-        width = torch.where(high > low, high - low, 1.0)
+        low, width = unit_of_length(x, bounds)
         measured = ~y.isnan().T
         if (short := measured.sum(1) < 3).any():
             raise ValueError(f"Expected 3 rows or more of each property, got {int(measured.sum(1)[short][0])}")
@@ -168,6 +167,12 @@ def _renamed(_: Any, state: dict[str, Tensor], prefix: str, *more: Any) -> None:
     """Models of earlier versions hold ``measured`` under the name ``known``."""
     if f"{prefix}known" in state:
         state[f"{prefix}measured"] = state.pop(f"{prefix}known")
+
+
+def unit_of_length(x: Tensor, bounds: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The lower corner (d,) and the widths (d,) of the box, or of the rows x (n, d); a width of 0 counts as 1."""
+    low, high = (x.min(0).values, x.max(0).values) if bounds is None else bounds.double()
+    return low, torch.where(high > low, high - low, 1.0)
 
 
 def cholesky(k: Tensor, noise: float) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ipage_core.networks.base import Network
-from ipage_core.networks.gaussian_process import cholesky
+from ipage_core.networks.gaussian_process import cholesky, unit_of_length
 from ipage_core.networks.hyperparameters import KERNELS, Hyperparameters, correlation, fit_hyperparameters
 
 EXEMPLARS, SUBSET = 16, 1000
@@ -73,8 +73,7 @@ class SharedProcess(Network):
         x, y = x.double(), y.double()
         if len(x) < 3 or not y.isfinite().all():
             raise ValueError("Expected 3 rows or more, each with all properties")
-        low, high = (x.min(0).values, x.max(0).values) if bounds is None else bounds.double()
-        width = torch.where(high > low, high - low, 1.0)
+        low, width = unit_of_length(x, bounds)
         points, mean, sd = (x - low) / width, y.mean(0), y.std(0, correction=0)
         sd = torch.where(sd > 0, sd, 1.0)
         z = (y - mean) / sd
