@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from threading import RLock
 from typing import Generic, TypeVar
 
@@ -16,17 +16,18 @@ class Catalog(Mapping[str, T], Generic[T]):
 
     A reader during a change sees either the old state or the new state, never a mixture.
 
-    >>> greek = Catalog(lambda: {"alpha": 1})
-    >>> greek.extend("mine", {"beta": 2}), greek.extend("mine", {"beta": 2})
-    (True, False)
+    >>> greek = Catalog(lambda: {"alpha": 1}, ["ours", "mine"])
+    >>> greek.extend("mine", {"gamma": 3}), greek.extend("mine", {"gamma": 3}), greek.extend("ours", {"beta": 2})
+    (True, False, True)
     >>> dict(greek)
-    {'alpha': 1, 'beta': 2}
+    {'alpha': 1, 'beta': 2, 'gamma': 3}
     """
 
-    def __init__(self, shipped: Callable[[], Mapping[str, T]]) -> None:
+    def __init__(self, shipped: Callable[[], Mapping[str, T]], sources: Sequence[str] = ()) -> None:
         self._shipped = shipped
         """Called when the catalogue is first read."""
-        self._added: dict[str, dict[str, T]] = {}
+        self._added: dict[str, dict[str, T]] = {source: {} for source in sources}
+        """By source. ``sources`` come in their order, whichever adds first; others follow as they come."""
         self._rows: dict[str, T] | None = None
         self._lock = RLock()
 

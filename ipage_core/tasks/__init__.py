@@ -31,7 +31,7 @@ def _shipped() -> dict[str, Task]:
     return {task: import_module(f"ipage_core.tasks.{module}").TASK for task, module in MODULES.items()}
 
 
-TASKS: Catalog[Task] = Catalog(_shipped)
+TASKS: Catalog[Task] = Catalog(_shipped, ("packages", "files", "problems", "tables", "named"))
 """Read-only; only :mod:`ipage_core.registry` adds to it. The first access imports the modules of the tasks."""
 
 

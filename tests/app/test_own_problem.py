@@ -54,6 +54,7 @@ def place(monkeypatch, tmp_path):
     commands.run("test").stop()
     commands.run.cache_clear()
     monkeypatch.undo()
+    TASKS.extend(registry.NAMED, {})
     registry.refresh()
 
 
@@ -378,6 +379,7 @@ def test_a_crystal_becomes_a_task_after_one_strain(place, tmp_path):
     assert task.bounds[1].tolist() == pytest.approx([0.02] * 3 + [0.02 * 2 / 3] * 3)
     assert task.images(np.zeros((1, 6))).shape == (1, 24, 6)
     test.segmented_control(key="problem-view").set_value("Your problems").run()
+    test.selectbox(key="problem-choice").set_value("copper").run()
     assert "1 evaluated design, 0 failed" in said(test)
 
 
