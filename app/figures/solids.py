@@ -7,6 +7,9 @@ import numpy as np
 from app.figures.playback import undimmed
 from app.figures.theme import Dict, Palette, packed
 
+LARGEST = 0.4
+"""Largest principal strain of a drawn ellipsoid: small strains are magnified to about this."""
+
 
 def lines(points: np.ndarray, color: str, width: float, name: str, showlegend: bool) -> Dict:
     """A line through points (k, 3), broken at NaN."""
@@ -49,6 +52,12 @@ def ellipsoid(strain: np.ndarray, times: float, colors: Palette) -> list[Dict]:
     circles = np.concatenate([np.vstack((np.roll(circle, k, axis=1), np.full(3, np.nan))) for k in range(3)])
     changed = mesh(unit @ (np.eye(3) + times * strain), faces, colors.localized, f"strain, {times:g} times", True)
     return [changed | {"opacity": 0.7}, lines(circles, colors.text, 3, "without strain", True)]
+
+
+def magnification(strain: np.ndarray) -> float:
+    """A round factor (1, 2, 5, 10, …) that makes a strain tensor (3, 3) visible."""
+    largest = float(np.abs(np.linalg.eigvalsh(strain)).max())
+    return max(f for f in (1, 2, 5, 10, 20, 50, 100) if f == 1 or f * largest <= LARGEST)
 
 
 def _sphere(n: int = 13) -> tuple[np.ndarray, np.ndarray]:

@@ -10,8 +10,9 @@ from streamlit.testing.v1 import AppTest
 from app.figures.playback import Size
 from app.figures.theme import unpacked
 from app.state import runs
+from app.tasks import band_figure, band_panel
 from app.tasks.candidates import structure_rows
-from app.tasks.crystal import band_figure, band_panel, candidates, cell_figure, filters, reference, tradeoff
+from app.tasks.crystal import candidates, cell_figure, filters, reference, tradeoff
 from app.workers import jobs
 from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks import TASKS
@@ -113,16 +114,16 @@ def test_the_page_says_space_group_bonds_and_gap_type_of_the_cell_it_shows(monke
 
 def bands(gap=1.6, direct=1.9):
     """A result of the form that DFT gives, with flat bands but for the edges."""
-    levels = np.repeat([[-1.0] * 8 + [0.0] + [gap] + [gap + 1] * 3], len(band_structure.path()), axis=0)
+    levels = np.repeat([[-1.0] * 8 + [0.0] + [gap] + [gap + 1] * 3], len(band_structure.PATH.k_points(6)), axis=0)
     at = np.linspace(0, 3, len(levels))
-    corners = at[:: band_structure.POINTS].tolist()
+    corners = at[:: band_structure.PATH.points].tolist()
     return {"levels": levels.tolist(), "at": at.tolist(), "corners": corners, "gap": gap, "direct": direct,
             "top": "R", "bottom": "Γ", "occupations": "fixed-uniform", "cpu_s": 1.0}  # fmt: skip
 
 
 @pytest.mark.parametrize("size", ["narrow", "wide"])
 def test_a_band_structure_has_thirteen_bands_and_its_corners(found, size):
-    drawn = band_figure.figure(found, bands(), size == "wide", Size(size))
+    drawn = band_figure.figure(found, band_structure.PATH, bands(), size == "wide", Size(size))
     go.Figure(**drawn)
     assert [t["name"] for t in drawn["data"]] == ["occupied"] * 9 + ["empty"] * 4
     assert drawn["layout"]["xaxis"]["ticktext"] == ["X", "Γ", "Y", "M", "R", "Γ", "Z"]
@@ -154,12 +155,13 @@ print(json.dumps({"eta": 0, "results": {"0": %r}}))
 def page(dark):
     from app.figures.playback import Size
     from app.state import runs
-    from app.tasks.crystal import band_panel
+    from app.tasks import band_panel
+    from app.tasks.crystal.sample import BANDS
     from ipage_core.problem.request import DesignRequest
     from ipage_core.tasks import TASKS
 
     run = runs.run(DesignRequest.of(TASKS["crystal"], 0.5, method="ipage", n=10))
-    band_panel.show(run, 4, dark, Size())
+    band_panel.show(BANDS, run, 4, dark, Size())
 
 
 def test_a_band_structure_comes_on_request(dft_queue, monkeypatch):

@@ -7,7 +7,7 @@ from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 
-from app.figures.solids import ellipsoid
+from app.figures.solids import ellipsoid, magnification
 from app.figures.theme import palette, unpacked
 from app.tasks.problem import crystal_figure, crystal_view
 from ipage_core import registry
@@ -43,8 +43,8 @@ def test_the_ellipsoid_has_the_principal_stretches():
     principal = 1 + 10 * np.linalg.eigvalsh(STRAIN)
     assert principal[0] - 1e-6 <= radii.min() < principal[0] + 0.01
     assert principal[-1] - 0.01 < radii.max() <= principal[-1] + 1e-6
-    assert crystal_figure.magnification(STRAIN) == 10
-    assert crystal_figure.magnification(np.zeros((3, 3))) == 100
+    assert magnification(STRAIN) == 10
+    assert magnification(np.zeros((3, 3))) == 100
 
 
 def test_bonds_stand_beside_those_without_strain():

@@ -8,8 +8,10 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 import torch
+from streamlit.testing.v1 import AppTest
 
 from app.figures.playback import Size
+from app.figures.theme import unpacked
 from app.state import runs
 from app.tasks.silicon import figure as figures
 from app.tasks.silicon import panel as silicon
@@ -52,6 +54,7 @@ def test_the_page_ranks_verifies_and_draws(monkeypatch, tmp_path):
     assert np.allclose(shown["gap by surrogate"], 0.3, atol=1e-4)
     assert np.allclose(shown[["e11", "e22"]], 1)
     assert set(shown["DFT"]) == {"not verified"}
+    assert any("DFT here 0.60 eV (indirect; direct 2.55 eV) at a₀ = 5.469 Å" in c.value for c in test.caption)
     assert any("DFT runs on the Dask cluster at tcp" in c.value for c in test.caption)
     best = shown.iloc[0]
     cards = " ".join(h.proto.body for h in test.get("html"))
@@ -106,11 +109,62 @@ def test_the_figures_are_plotlys(size):
     path = np.array([[0.3, 0.004, *[0.0] * 6], [0.4, 0.002, *[0.0] * 6]])
     figure = go.Figure(figures.figure(run, silicon.predicted, path, size=Size(size), chosen=2))
     assert any(trace.name == "least elastic energy" for trace in figure.data)
-    drawn = go.Figure(figures.crystal(np.array([0.01, 0, 0, 0.01, 0, 0]), np.array([0.001, 0, 0]), size=Size(size)))
-    bonds = [trace for trace in drawn.data if str(trace.name).endswith("%")]
-    assert len(bonds) == 16
-    lengths = sorted(float(trace.name.rstrip("%")) for trace in bonds)
+    drawn = figures.crystal(np.array([0.01, 0, 0, 0.01, 0, 0]), np.array([0.001, 0, 0]), size=Size(size))
+    go.Figure(**drawn)
+    bonds = [trace for trace in drawn["data"] if trace["name"].endswith("%")]
+    assert sum(np.isnan(unpacked(trace["x"])).sum() for trace in bonds) == 16
+    lengths = sorted(float(trace["name"].rstrip("%")) for trace in bonds)
     assert lengths[0] < 0 < lengths[-1]
+
+
+def test_eight_cubes_have_the_bonds_of_eight():
+    strain, shift = np.array([0.01, 0, 0, 0.01, 0, 0]), np.array([0.001, 0, 0])
+    one, eight = (figures.crystal(strain, shift, cubes=cubes) for cubes in (1, 2))
+
+    def bonds(drawn):
+        ends = {trace["name"]: np.isnan(unpacked(trace["x"])).sum() for trace in drawn["data"]}
+        return {name: count for name, count in ends.items() if name.endswith("%")}
+
+    assert bonds(eight) == {name: 8 * count for name, count in bonds(one).items()}
+    assert len(unpacked(next(t for t in eight["data"] if t["name"] == "Si")["x"])) == 95
+
+
+BANDS = """
+    import json, sys
+    assert sys.argv[1] == "ipage_core.tasks.silicon.band_structure:many", sys.argv
+    (row,) = json.load(sys.stdin)
+    assert row[6] == 10
+    print(json.dumps({"eta": 0, "results": {"0": {
+        "levels": [[-12.0, -2.0, -1.0, 0.0, 0.5, 3.0, 4.0]] * 51, "at": list(range(51)),
+        "corners": list(range(0, 51, 10)), "gap": 0.5, "direct": 2.5, "top": "Γ", "bottom": "between Γ and X₂",
+        "cpu_s": 8.0}}}))
+"""
+
+
+def test_a_band_structure_comes_on_request(monkeypatch, queue):
+    monkeypatch.setattr(jobs, "COMMAND", ["-c", textwrap.dedent(BANDS)])
+    test = AppTest.from_function(bands_of_a_sample, default_timeout=60).run()
+    test.button(key="compute-bands").click().run()
+    while queue.poll() or queue.jobs:
+        time.sleep(0.05)
+    test.run()
+    assert not test.exception
+    assert len(test.get("plotly_chart")) == 1
+    (said,) = (c.value for c in test.caption)
+    assert "is 0.500 eV, indirect: from Γ to between Γ and X₂" in said
+    assert "The atoms are relaxed, as in Ω." in said
+
+
+def bands_of_a_sample():
+    from app.figures.playback import Size
+    from app.state import runs
+    from app.tasks import band_panel
+    from app.tasks.silicon.sample import BANDS
+    from ipage_core.problem.request import DesignRequest
+    from ipage_core.tasks import TASKS
+
+    run = runs.run(DesignRequest.of(TASKS["silicon"], 0.3, method="prior-lm", n=6))
+    band_panel.show(BANDS, run, 2, False, Size())
 
 
 def test_an_unstrained_crystal_has_bonds_as_they_are():

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import torch
 
 from app.figures.panels import title
 from app.figures.playback import WIDE, Size
-from app.figures.solids import lines, mesh, spheres
+from app.figures.solids import ellipsoid, lines, magnification, mesh, spheres
 from app.figures.theme import Dict, Palette, palette
 from app.tasks.crystal.figure import CUBIC
-from ipage_core.tasks.crystal.strain import CUBIC_LENGTH
+from ipage_core.tasks.crystal.strain import CUBIC_LENGTH, tensor
 
 ELEMENTS = {"Sr": ("#8f9b4a", 0.5), "Ti": ("#6f86ad", 0.34), "O": ("#c4574d", 0.27)}
 """Colour and radius [Å] in the picture of a cell."""
@@ -25,17 +26,22 @@ def cells(
     beside: tuple[np.ndarray, str] = (CUBIC, "Cubic cell"),
     times: int = 1,
 ) -> Dict:
-    """Two cells (6,) at the same scale: atoms, TiO₆ octahedra, edges; ``times`` cells along each axis."""
+    """Two cells (6,) at the same scale: atoms, TiO₆ octahedra, edges; ``times`` cells along each axis.
+
+    Beside them, below on a phone, what the strain of the first makes of a sphere.
+    """
     colors = palette(dark)
     data, layout = [], {}
     zoom = 1.15 if size.narrow else 1.5
     side = 1.18 * times * max(lattice[:3].max(), beside[0][:3].max()) + 0.6
+    columns = ([0, 0.49], [0.51, 1]) if size.narrow else ([0, 0.37], [0.38, 0.75])
+    low = 0.36 if size.narrow else 0.0
     for k, cell in enumerate((lattice, beside[0])):
         scene = "scene" if k == 0 else "scene2"
         data += [trace | {"scene": scene} for trace in _cell(cell, colors, showlegend=k == 0, times=times)]
         hidden = {"visible": False, "range": [-side / 2 - 0.35, side / 2 + 0.35]}
         layout[scene] = {
-            "domain": {"x": [0, 0.49] if k == 0 else [0.51, 1], "y": [0, 1]},
+            "domain": {"x": columns[k], "y": [low, 1]},
             "xaxis": hidden,
             "yaxis": hidden,
             "zaxis": hidden,
@@ -56,13 +62,30 @@ def cells(
         a, b, c, alpha, beta, gamma = cell
         return f"a {a:.3f}, b {b:.3f}, c {c:.3f} Å{comma}α {alpha:.2f}, β {beta:.2f}, γ {gamma:.2f}°"
 
-    heads = [(0, f"<b>{name}</b><br>{described(lattice)}"), (0.51, f"<b>{beside[1]}</b><br>{described(beside[0])}")]
+    strain = tensor(torch.from_numpy(lattice)[None])[0].numpy()
+    factor = magnification(strain)
+    data += [trace | {"scene": "scene3"} for trace in ellipsoid(strain, factor, colors)]
+    layout["scene3"] = {
+        "domain": {"x": [0.1, 0.9], "y": [0, 0.3]} if size.narrow else {"x": [0.77, 1], "y": [0, 1]},
+        **{key: {"visible": False, "range": [-1.5, 1.5]} for key in ("xaxis", "yaxis", "zaxis")},
+        "aspectmode": "cube",
+        "camera": {"eye": {"x": 0.62, "y": -1.3, "z": 0.42}, "projection": {"type": "orthographic"}},
+        "bgcolor": "rgba(0,0,0,0)",
+        "dragmode": "turntable",
+    }
+    heads = [
+        (columns[0][0], 1.0, f"<b>{name}</b><br>{described(lattice)}"),
+        (columns[1][0], 1.0, f"<b>{beside[1]}</b><br>{described(beside[0])}"),
+        (0.0, 0.3, f"<b>Strain</b>, {factor} times as large")
+        if size.narrow
+        else (0.77, 1.0, f"<b>Strain</b><br>{factor} times as large"),
+    ]
     annotations = [
-        title(text, ((at, 1), (0, 1)), size) | {"yanchor": "bottom", "font": {"size": size.font - size.narrow}}
-        for at, text in heads
+        title(text, ((at, 1), (0, top)), size) | {"yanchor": "bottom", "font": {"size": size.font - size.narrow}}
+        for at, top, text in heads
     ]
     layout |= {
-        "height": 400 if size.narrow else 480,
+        "height": 600 if size.narrow else 480,
         "margin": {"l": 4, "r": 4, "t": 76 if size.narrow else 60, "b": 40},
         "font": {"size": size.font, "color": colors.text},
         "paper_bgcolor": "rgba(0,0,0,0)",

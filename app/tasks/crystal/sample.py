@@ -13,15 +13,24 @@ from app.components.words import Figure, cards, goal_text, number
 from app.figures.playback import Size
 from app.figures.run import Run
 from app.state.inspection import inspect
+from app.tasks import band_panel, verification
 from app.tasks.candidates import half_widths, show_heading
-from app.tasks.crystal import band_panel, cell_figure
+from app.tasks.crystal import cell_figure
 from app.tasks.crystal import figure as drawn
 from app.tasks.crystal.candidates import GROWN
-from app.tasks.verification import counted
 from ipage_core.problem.request import DesignRequest
+from ipage_core.tasks.crystal.band_structure import PATH
 from ipage_core.tasks.crystal.box import HELD_IONS
 from ipage_core.tasks.crystal.geometry import SYMPREC, geometry
 from ipage_core.tasks.crystal.strain import ATOMS, FILM_ENERGY
+
+BANDS = band_panel.Bands(
+    PATH,
+    verification.Operator(
+        "ipage_core.tasks.crystal.band_structure:many", "ipage_core.tasks.crystal.band_structure:cached", 25.0
+    ),
+    "The ions are at ideal sites, as in Ω.",
+)
 
 
 def show_cell(
@@ -45,11 +54,14 @@ def show_cell(
         config=CONFIG,
     )
     other = "the cubic cell of lowest energy; tick two rows to see both" if beside is None else f"sample {beside}"
-    st.caption(f"Drag to turn. On the right, at the same scale, {other}.")
+    st.caption(
+        f"Drag to turn. Beside it, at the same scale, {other}. The ellipsoid is what sample {sample}'s strain against "
+        "the cubic cell makes of a sphere."
+    )
     if beside is not None:
         st.dataframe(compared(run, ranked, [sample, beside]), hide_index=True, height="content")
     with st.expander("Band structure by DFT", icon=":material/ssid_chart:"):
-        band_panel.show(run, sample, dark, size)
+        band_panel.show(BANDS, run, sample, dark, size)
     with st.expander("Step by step, and the nearest training pairs", icon=":material/footprint:"):
         inspector.show_details(run, sample, seen)
 
@@ -100,7 +112,7 @@ def _figures(run: Run, row: pd.Series, sample: int, nearest: float) -> list[Figu
         Figure("Ti–O along a, b, c", ", ".join(f"{v:.3f}" for v in shape.bonds) + " Å", "half of each edge"),
         Figure("Ti–O–Ti", ", ".join(f"{v:.0f}" for v in shape.angles) + "°", "along a, b, c: ideal sites do not tilt"),
         Figure("Under noise", f"± {row['robustness']:.3f} eV", "of the predicted gap, for ±0.5 % in lengths, ±0.5°"),
-        Figure("Rank", f"{row['rank']:.0f}", f"of {counted(run.n)}{_alike(row)}"),
+        Figure("Rank", f"{row['rank']:.0f}", f"of {verification.counted(run.n)}{_alike(row)}"),
         Figure("Nearest training cell", number(nearest), "distance in widths of the box"),
     ]
     return figures
@@ -113,4 +125,4 @@ def _by(run: Run, sample: int) -> str:
 def _alike(row: pd.Series) -> str:
     """Its family, if that has other members."""
     members = int(row["members"])
-    return f"; family {row['family']:.0f} of {counted(members)}" if members > 1 else ""
+    return f"; family {row['family']:.0f} of {verification.counted(members)}" if members > 1 else ""

@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 
 from app.figures.panels import title
 from app.figures.playback import WIDE, Size
-from app.figures.solids import ellipsoid, lines, spheres
+from app.figures.solids import ellipsoid, lines, magnification, spheres
 from app.figures.theme import Dict, palette
 from ipage_core.tasks import neighbours
 
@@ -21,14 +21,6 @@ if TYPE_CHECKING:
 
 MOST_DRAWN = 400
 """Largest number of atoms in a picture."""
-LARGEST = 0.4
-"""Largest principal strain of a drawn ellipsoid: small strains are magnified to about this."""
-
-
-def magnification(strain: np.ndarray) -> float:
-    """A round factor (1, 2, 5, 10, …) that makes a strain tensor (3, 3) visible."""
-    largest = float(np.abs(np.linalg.eigvalsh(strain)).max())
-    return max(f for f in (1, 2, 5, 10, 20, 50, 100) if f == 1 or f * largest <= LARGEST)
 
 
 def drawn_atoms(atoms: Atoms, times: int) -> tuple[np.ndarray, np.ndarray]:

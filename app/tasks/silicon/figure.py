@@ -98,34 +98,48 @@ def _ranges(run: Run, points: np.ndarray, prior: np.ndarray, truth: np.ndarray) 
     return [float(left) - 0.05, float(right) + 0.05], [-0.6, float(1.1 * high[1])]
 
 
-def crystal(strain: np.ndarray, shift: np.ndarray, dark: bool = False, size: Size = WIDE) -> Dict:
+def sites_in(cubes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Atoms in and on ``cubes`` cubes along each axis, (k, 3) in units of a₀; which of them are the second atom, (k,).
+
+    >>> [len(sites_in(n)[0]) for n in (1, 2)]
+    [18, 95]
+    """
+    steps = np.array([*itertools.product(range(cubes), repeat=3)], dtype=float)
+    first, second = (np.unique((part + steps[:, None]).reshape(-1, 3), axis=0) for part in (SITES[:-4], SITES[-4:]))
+    return np.concatenate((first, second)), np.repeat([False, True], [len(first), len(second)])
+
+
+def crystal(strain: np.ndarray, shift: np.ndarray, dark: bool = False, size: Size = WIDE, cubes: int = 1) -> Dict:
     """The conventional cube under a strain (6,) magnified by ``TIMES``, over the unstrained cube; its ellipsoid.
 
     ``shift`` (3,) [units of a₀]: displacement of the second atom from its place in the homogeneously strained cell;
-    magnified likewise. Stretched bonds are thin and blue, compressed ones thick and orange.
+    magnified likewise. Stretched bonds are thin and blue, compressed ones thick and orange. ``cubes``: how many of
+    them are drawn along each axis.
     """
     colors = palette(dark)
     e = strain[[[0, 5, 4], [5, 1, 3], [4, 3, 2]]]
     deform = np.eye(3) + TIMES * e
-    second = np.arange(len(SITES)) >= len(SITES) - 4
-    atoms = (SITES - 0.5) @ deform + TIMES * np.outer(second, shift)
-    true = SITES @ (np.eye(3) + e) + np.outer(second, shift)
-    corners = np.array([*itertools.product((-0.5, 0.5), repeat=3)])
-    edges = [(p, q) for p, q in itertools.combinations(range(8), 2) if np.abs(corners[p] - corners[q]).sum() == 1]
+    sites, second = sites_in(cubes)
+    atoms = (sites - cubes / 2) @ deform + TIMES * np.outer(second, shift)
+    true = sites @ (np.eye(3) + e) + np.outer(second, shift)
+    corners = cubes * np.array([*itertools.product((-0.5, 0.5), repeat=3)])
+    edges = [(p, q) for p, q in itertools.combinations(range(8), 2) if (corners[p] != corners[q]).sum() == 1]
     data = [
         _edges(corners, edges, colors.prior, 2, "unstrained cube", "dot"),
         _edges(corners @ deform, edges, colors.text, 4, f"strained, {TIMES} times as large", "solid"),
     ]
     rest = np.sqrt(3) / 4
+    bonds: dict[float, list[np.ndarray]] = {}
     for p in np.flatnonzero(second):
-        for q in np.flatnonzero(~second):
-            if np.linalg.norm(SITES[p] - SITES[q]) < 0.45:
-                longer = np.linalg.norm(true[p] - true[q]) / rest - 1
-                color = colors.localized if longer > 0 else colors.posterior
-                width = 9 - 150 * float(np.clip(longer, -0.04, 0.04))
-                data.append(line3d(atoms[[p, q]], color, width, f"{longer:+.2%}", showlegend=False))
+        for q in np.flatnonzero(~second & (np.linalg.norm(sites - sites[p], axis=1) < 0.45)):
+            longer = round(float(np.linalg.norm(true[p] - true[q]) / rest - 1), 5)
+            bonds.setdefault(longer, []).extend((atoms[p], atoms[q], np.full(3, np.nan)))
+    for longer, points in bonds.items():  # four at most: bonds of one direction are equal
+        color = colors.localized if longer > 0 else colors.posterior
+        width = (9 - 150 * float(np.clip(longer, -0.04, 0.04))) / cubes
+        data.append(line3d(np.array(points), color, width, f"{longer:+.2%}", showlegend=False))
     x, y, z = (packed(column) for column in atoms.T)
-    marker = {"size": 9 if size.narrow else 12, "color": colors.prior, "line": {"width": 0}}
+    marker = {"size": (9 if size.narrow else 12) / cubes, "color": colors.prior, "line": {"width": 0}}
     data.append(
         {"type": "scatter3d", "mode": "markers", "x": x, "y": y, "z": z, "name": "Si", "marker": marker}
         | {"hoverinfo": "name", "showlegend": False}
@@ -149,7 +163,7 @@ def crystal(strain: np.ndarray, shift: np.ndarray, dark: bool = False, size: Siz
         "annotations": [title("Bonds: <b>blue</b> longer, <b>orange</b> shorter", ((0, 0.64), (0, 1)), size)],
         "legend": {"orientation": "h", "x": 0, "y": 0, "bgcolor": "rgba(0,0,0,0)"},
         "uirevision": "silicon",
-        "scene": scene(0, 0.64, 0.85),
+        "scene": scene(0, 0.64, 0.85 * cubes),
         "scene2": scene(0.66, 1, 1.5),
     }
     return {"data": data, "layout": layout}

@@ -20,7 +20,7 @@ from app.tasks.candidates import FEW, completed, designs, structure_rows, surrog
 from app.tasks.panel import TaskPanel
 from app.tasks.silicon import figure as drawn
 from app.tasks.silicon.candidates import RANKED_BY, RANKINGS, ask_rows, predicted, ranked_strains
-from app.tasks.silicon.sample import DFT, show_crystal
+from app.tasks.silicon.sample import DFT, show_crystal, show_reference
 from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks.silicon.box import SCISSOR
 from ipage_core.tasks.silicon.least import path
@@ -175,6 +175,7 @@ class SiliconPanel(TaskPanel):
         if (ranked["members"] > 1).any():  # unless every strain is its own family
             alone = middle.toggle("One strain for each family", key="families_si")
         shown, ticked = ask_rows(run, ranked, by, alone, scissor)
+        show_reference()
         x = designs(run)
         verification.ask(verification.verdicts(run, x, DFT), x, ticked or shown[:FEW], bool(ticked), DFT)
         learning.offer(TASK, *learning.computed(TASK, DFT.work, properties), "DFT")

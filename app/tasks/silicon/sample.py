@@ -16,12 +16,13 @@ from app.components.words import Figure, cards, goal_text
 from app.figures.playback import Size
 from app.figures.run import Run
 from app.state.inspection import inspect
-from app.tasks import verification
+from app.tasks import band_panel, verification
 from app.tasks.candidates import designs, half_widths, show_heading, surrogate
 from app.tasks.silicon import figure as drawn
 from ipage_core.problem.request import DesignRequest
 from ipage_core.tasks import neighbours
 from ipage_core.tasks.silicon import operator
+from ipage_core.tasks.silicon.band_structure import PATH
 from ipage_core.tasks.silicon.stress import BASIS_SET, normal_stress
 from ipage_core.tasks.silicon.task import TASK
 
@@ -29,7 +30,18 @@ DFT = verification.Operator(
     "ipage_core.tasks.silicon.operator:many", "ipage_core.tasks.silicon.operator:cached", TASK.omega_seconds
 )
 
-
+BANDS = band_panel.Bands(
+    PATH,
+    verification.Operator(
+        "ipage_core.tasks.silicon.band_structure:many", "ipage_core.tasks.silicon.band_structure:cached", 10.0
+    ),
+    "The atoms are relaxed, as in Ω. X₁, X₂, X₃ are the ends of the axes 1, 2, 3, near which the valleys lie; L is "
+    "along 111.",
+)
+UNSTRAINED_GAP, UNSTRAINED_DIRECT = 0.605, 2.548
+"""PBE gap and gap at Γ of the unstrained crystal [eV], by ``operator.bands([0] * 6)``."""
+MEASURED_GAP, MEASURED_LENGTH = 1.17, 5.431
+"""Experiment: gap at 0 K [eV], W. Bludau et al., J. Appl. Phys. 45, 1846 (1974), doi:10.1063/1.1663501; a₀ [Å]."""
 BOND = operator.LATTICE_CONSTANT * np.sqrt(3) / 4
 """Length of the bonds without strain [Å]."""
 
@@ -42,13 +54,26 @@ def show_crystal(request: DesignRequest, run: Run, ranked: pd.DataFrame, sample:
     relaxed = result is not None and "fail" not in result
     st.html(cards(_figures(run, ranked.loc[sample], sample, strain, result if relaxed else None)))
     shift = result["shift"] if result is not None and relaxed else -operator.INTERNAL_STRAIN / 2 * strain[3:] * 5.469
-    chart(drawn.crystal(strain, np.asarray(shift) / operator.LATTICE_CONSTANT, dark, size), key="si", config=CONFIG)
+    cubes = 2 if st.toggle("2 × 2 × 2 cubes", key="si-supercell") else 1
+    shift = np.asarray(shift) / operator.LATTICE_CONSTANT
+    chart(drawn.crystal(strain, shift, dark, size, cubes), key="si", config=CONFIG)
     st.caption(
         f"The cube of eight atoms, and what the strain makes of a sphere, both with {drawn.TIMES} times the strain. "
         + ("The atoms are where DFT relaxed them." if relaxed else "The second atom is at a linear estimate.")
     )
+    with st.expander("Band structure by DFT", icon=":material/ssid_chart:"):
+        band_panel.show(BANDS, run, sample, dark, size)
     with st.expander("Step by step, and the nearest training pairs", icon=":material/footprint:"):
         inspector.show_details(run, sample, inspect(run, sample))
+
+
+def show_reference() -> None:
+    """One line to compare candidates with."""
+    st.caption(
+        f"**For comparison, the unstrained crystal:** DFT here {UNSTRAINED_GAP:.2f} eV (indirect; direct "
+        f"{UNSTRAINED_DIRECT:.2f} eV) at a₀ = {operator.LATTICE_CONSTANT:.3f} Å, elastic energy 0; experiment "
+        f"{MEASURED_GAP:.2f} eV (indirect) at {MEASURED_LENGTH:.3f} Å."
+    )
 
 
 def _figures(run: Run, row: pd.Series, sample: int, strain: np.ndarray, result: dict[str, Any] | None) -> list[Figure]:

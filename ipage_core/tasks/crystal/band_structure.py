@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,46 +15,27 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ipage_core.runtime import executor, records
+from ipage_core.tasks.band_path import BandPath, rows_of
 from ipage_core.tasks.crystal import dft
 
-CORNERS = {
-    "Γ": (0.0, 0.0, 0.0),
-    "X": (0.5, 0.0, 0.0),
-    "Y": (0.0, 0.5, 0.0),
-    "Z": (0.0, 0.0, 0.5),
-    "M": (0.5, 0.5, 0.0),
-    "R": (0.5, 0.5, 0.5),
-}
-"""Named k-points, in fractions of the reciprocal lattice."""
-PATH = ("X", "Γ", "Y", "M", "R", "Γ", "Z")
-"""From corner to corner."""
-POINTS = 6
-"""k-points from each corner to the next."""
-FIRST, LAST = 11, 24
-"""The bands of the result: nine of oxygen's 2p below the gap, four above; counted from 0, the last excluded."""
-FORM = {
-    "levels": (None, LAST - FIRST), "at": (None,), "corners": (len(PATH),), "gap": float, "direct": float, "top": str,
-    "bottom": str, "cpu_s": float,
-}  # fmt: skip
-"""Form of a result in the cache.
-
-``levels`` [eV], (k, 13): bands along the path, above the highest occupied level on it; ``at`` [1/Å], (k,): distance
-from the path's start; ``corners``: that of each corner of ``PATH``; ``gap`` and ``direct`` [eV] on the path, signed as
-Ω's; ``top``, ``bottom``: where the occupied bands are highest and the empty ones lowest: a corner, or 'between X and
-Γ'. A failed calculation has only ``fail``, one sentence, and ``cpu_s``.
-"""
-
-
-def path(points: int = POINTS) -> NDArray[np.float64]:
-    """The k-points of the path → (6·points + 1, 3), in fractions of the reciprocal lattice.
-
-    >>> path(1).shape, path(1)[3].tolist()
-    ((7, 3), [0.5, 0.5, 0.0])
-    """
-    corners = np.array([CORNERS[name] for name in PATH])
-    steps = np.arange(points)[:, None] / points
-    lines = [a + (b - a) * steps for a, b in pairwise(corners)]
-    return np.concatenate([*lines, corners[-1:]])
+PATH = BandPath(
+    corners={
+        "Γ": (0.0, 0.0, 0.0),
+        "X": (0.5, 0.0, 0.0),
+        "Y": (0.0, 0.5, 0.0),
+        "Z": (0.0, 0.0, 0.5),
+        "M": (0.5, 0.5, 0.0),
+        "R": (0.5, 0.5, 0.5),
+    },
+    names=("X", "Γ", "Y", "M", "R", "Γ", "Z"),
+    points=6,
+    first=11,  # nine bands of oxygen's 2p below the gap, four above
+    last=24,
+    occupied=dft.VALENCE,
+)
+"""The lines, and the bands along them."""
+FORM = PATH.form()
+"""Form of a result in the cache."""
 
 
 def many(
@@ -86,9 +66,7 @@ def many(
     """
     if scheduler is None:
         dft.require()
-    x = np.asarray(rows, dtype=np.float64)
-    if x.ndim != 2 or x.shape[1] != 7:
-        raise ValueError(f"Expected rows of shape (n, 7): a lattice and the k-points of a line; got {x.shape}.")
+    x = rows_of(rows, "a lattice")
     items = [(str(i), {"row": row.tolist(), "settings": settings._asdict()}) for i, row in enumerate(x)]
     done = executor.run(work, items, None, workers=workers or 0, scheduler=scheduler, progress=progress, cancel=cancel)
     return [done.get(str(i)) for i in range(len(x))]
@@ -116,7 +94,7 @@ def work(item: dict[str, Any]) -> dft.Result:
     return result
 
 
-def solve(lattice: NDArray[np.float64], settings: dft.Settings, points: int = POINTS) -> dft.Result:
+def solve(lattice: NDArray[np.float64], settings: dft.Settings, points: int = PATH.points) -> dft.Result:
     """The bands of one lattice (6,): one SCF calculation, then its density with the path's k-points.
 
     Occupations are slightly smeared, because GPAW cannot hold a density whose occupations are fixed.
@@ -124,41 +102,7 @@ def solve(lattice: NDArray[np.float64], settings: dft.Settings, points: int = PO
     from ase.geometry import cellpar_to_cell
 
     calculator, _ = dft.ground_state(lattice, settings, dft.OCCUPATIONS[-1])
-    k = path(points)
-    lines = calculator.fixed_density(
-        kpts=k,
-        symmetry={"point_group": False, "time_reversal": False},
-        nbands=LAST + 2,
-        convergence={"bands": LAST, "eigenstates": 1e-5},
-        txt=None,
-    )
-    if not np.allclose(lines.get_ibz_k_points(), k):
-        raise RuntimeError("GPAW reordered the k-points of the path")
-    levels = np.array([lines.get_eigenvalues(kpt=i)[FIRST:LAST] for i in range(len(k))])
-    if not np.isfinite(levels).all():
-        raise FloatingPointError("the eigenvalues are not finite")
-    valence, conduction = levels[:, dft.VALENCE - FIRST - 1], levels[:, dft.VALENCE - FIRST]
-    steps = np.diff(k, axis=0) @ (2 * np.pi * np.linalg.inv(cellpar_to_cell(lattice)).T)
-    at = np.concatenate(([0.0], np.linalg.norm(steps, axis=1).cumsum()))
-    return {
-        "levels": (levels - valence.max()).round(4).tolist(),
-        "at": at.round(5).tolist(),
-        "corners": at[::points].round(5).tolist(),
-        "gap": round(float(conduction.min() - valence.max()), 5),
-        "direct": round(float((conduction - valence).min()), 5),
-        "top": place(int(valence.argmax()), points),
-        "bottom": place(int(conduction.argmin()), points),
-    }
-
-
-def place(index: int, points: int = POINTS) -> str:
-    """The name of a k-point of the path.
-
-    >>> place(6, 6), place(7, 6)
-    ('Γ', 'between Γ and Y')
-    """
-    corner, beyond = divmod(index, points)
-    return PATH[corner] if beyond == 0 else f"between {PATH[corner]} and {PATH[corner + 1]}"
+    return PATH.result(calculator, cellpar_to_cell(lattice), points)
 
 
 def _file(row: NDArray[np.float64], settings: dft.Settings) -> Path:

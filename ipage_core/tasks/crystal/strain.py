@@ -57,6 +57,18 @@ def volume_change(x: Tensor) -> Tensor:
     return torch.linalg.det(metric(x)).clamp(min=0).sqrt() / CUBIC_LENGTH**3 - 1
 
 
+def tensor(x: Tensor) -> Tensor:
+    """Biot strain along the cubic cell's axes: the square root of the metric over a₀², less one. (n, 6) → (n, 3, 3).
+
+    >>> import torch
+    >>> a, b = 1.01 * CUBIC_LENGTH, 0.98 * CUBIC_LENGTH
+    >>> tensor(torch.tensor([[a, b, b, 90, 90, 90]])).diagonal(0, 1, 2).numpy().round(4).tolist()
+    [[0.01, -0.02, -0.02]]
+    """
+    squares, axes = torch.linalg.eigh(metric(x) / CUBIC_LENGTH**2)
+    return axes @ torch.diag_embed(squares.clamp(min=0).sqrt() - 1) @ axes.mT
+
+
 def largest_strain(x: Tensor) -> Tensor:
     """Largest |principal strain|, the maximum over all directions in the crystal. (n, 6) → (n,).
 

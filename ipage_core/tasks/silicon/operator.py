@@ -118,7 +118,7 @@ def bands(strain: ArrayLike, settings: Settings = STANDARD) -> Result:
 
     Raises:
         DFTUnavailable: GPAW is not installed.
-            ValueError: ``strain`` is not six finite numbers, or compresses the crystal to half its length or less.
+        ValueError: ``strain`` is not six finite numbers, or compresses the crystal to half its length or less.
     """
     dft.require()
     x = np.asarray(strain, dtype=np.float64)
@@ -126,16 +126,23 @@ def bands(strain: ArrayLike, settings: Settings = STANDARD) -> Result:
         raise ValueError(f"Expected a strain of six finite numbers: e11, e22, e33, e23, e13, e12; got {x.tolist()}.")
     if np.linalg.eigvalsh(tensor(x)).min() <= -0.5:
         raise ValueError(f"The strain {x.tolist()} presses the crystal to less than half its length.")
+    begun = time.process_time()
+    result = attempt(lambda: solve(x, settings), settings)
+    return {**result, "cpu_s": round(time.process_time() - begun, 2), "provenance": provenance(settings)}
+
+
+def attempt(solver: Callable[[], Result], settings: Settings) -> Result:
+    """What a calculation gives, or ``fail``: why it failed, in a sentence."""
     from gpaw import KohnShamConvergenceError
 
-    begun = time.process_time()
     try:
-        result = solve(x, settings)
+        return solver()
     except KohnShamConvergenceError:
-        result = {"fail": f"The SCF did not converge in {settings.maxiter} steps."}
+        return {"fail": f"The SCF did not converge in {settings.maxiter} steps."}
+    except NotRelaxed as error:
+        return {"fail": str(error)}
     except Exception as error:  # any error of GPAW on an odd strain belongs to that row
-        result = {"fail": f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"}
-    return {**result, "cpu_s": round(time.process_time() - begun, 2), "provenance": provenance(settings)}
+        return {"fail": f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"}
 
 
 def many(
@@ -182,7 +189,7 @@ def cached(strains: ArrayLike, settings: Settings = STANDARD) -> list[Result | N
     """Cached results of strains (n, 6), in the order of the rows; None if not cached. Computes nothing."""
     x = np.asarray(strains, dtype=np.float64)
     try:
-        return [_cached(_cache_file(row, settings, provenance(settings))) for row in x]
+        return [_cached(cache_file(row, settings, provenance(settings))) for row in x]
     except dft.DFTUnavailable:  # the cache depends on GPAW's version
         return [None] * len(x)
 
@@ -200,13 +207,14 @@ def _keep(strain: Floats, settings: Settings, result: Result) -> None:
     if "fail" in result:
         return
     try:
-        with files.replacing(_cache_file(strain, settings, result["provenance"])) as beside:
+        with files.replacing(cache_file(strain, settings, result["provenance"])) as beside:
             beside.write_text(json.dumps(result))
     except OSError as error:  # a full or read-only disk must not cost the result itself
         print(f"The result is not kept: {error}", file=sys.stderr)
 
 
-def _cache_file(strain: Floats, settings: Settings, by: dict[str, Any]) -> Path:
+def cache_file(strain: Floats, settings: Settings, by: dict[str, Any]) -> Path:
+    """Path of the cached result of a strain (6,) with the settings and versions ``by``, see :func:`provenance`."""
     what = {"strain": strain.tolist(), "provenance": by, "silicon": settings._asdict()}
     return dft.cache_folder() / f"si-{hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:32]}.json"
 
@@ -244,8 +252,31 @@ def structure(strain: ArrayLike, shift: ArrayLike | None = None) -> Any:
     return atoms
 
 
-def solve(strain: Floats, settings: Settings) -> Result:
-    """Relax the two atoms with GPAW and compute the bands → a result."""
+class NotRelaxed(RuntimeError):
+    """The atoms keep a force. The message is one sentence."""
+
+
+class Relaxed(NamedTuple):
+    """The crystal of one strain, its two atoms relaxed against each other."""
+
+    atoms: Any
+    """ASE's Atoms with their GPAW calculator."""
+    shift: Floats
+    """(3,) displacement of the second atom from its position in the strained cell [Å]."""
+    forces: Floats
+    """(2, 3) [eV/Å]."""
+    left: float
+    """Residual force [eV/Å]."""
+    steps: int
+    """SCF calculations."""
+
+
+def relaxed(strain: Floats, settings: Settings) -> Relaxed:
+    """Relax the two atoms with GPAW.
+
+    Raises:
+        NotRelaxed: a force above the settings' is left after ``STEPS`` calculations.
+    """
     from gpaw import GPAW
 
     atoms = structure(strain)
@@ -263,30 +294,33 @@ def solve(strain: Floats, settings: Settings) -> Result:
         convergence={"density": 1e-5, "eigenstates": 1e-7, "bands": BANDS + 1},
     )
     for steps in range(1, STEPS + 1):
-        energy = float(atoms.get_potential_energy())
         forces = atoms.get_forces()
         force = (forces[1] - forces[0]) / 2
         left = float(np.linalg.norm(force))
         # Always take one step: stopping at the guess, at forces up to 0.01 eV/Å, would change the gap by up to 3 meV.
         if steps > 1 and left < settings.force:
-            break
+            return Relaxed(atoms, carried, forces, left, steps)
         if steps < STEPS:
             atoms.positions[1] += force / FORCE_CONSTANT
             carried += force / FORCE_CONSTANT
-    else:
-        return {"fail": f"The ions did not relax in {STEPS} steps: a force of {left:.3f} eV/Å is left."}
+    raise NotRelaxed(f"The ions did not relax in {STEPS} steps: a force of {left:.3f} eV/Å is left.")
+
+
+def solve(strain: Floats, settings: Settings) -> Result:
+    """Relax the two atoms with GPAW and compute the bands → a result."""
     from ase.units import GPa
 
-    stress = atoms.get_stress() / GPa
+    found = relaxed(strain, settings)
+    stress = found.atoms.get_stress() / GPa
     return {
-        **_edges(atoms.calc),
-        "energy": round(energy, 6),
+        **_edges(found.atoms.calc),
+        "energy": round(float(found.atoms.get_potential_energy()), 6),
         "stress": stress.round(4).tolist(),
         "pressure": round(float(-stress[:3].mean()), 4),
-        "shift": carried.round(5).tolist(),
-        "force": round(left, 5),
-        "forces": forces.round(5).tolist(),
-        "steps": steps,
+        "shift": found.shift.round(5).tolist(),
+        "force": round(found.left, 5),
+        "forces": found.forces.round(5).tolist(),
+        "steps": found.steps,
     }
 
 

@@ -30,7 +30,7 @@ class StandIn(Calculator):
         self.results = {"energy": -38.0}
 
     def fixed_density(self, kpts, nbands, **asked):
-        assert nbands >= band_structure.LAST
+        assert nbands >= band_structure.PATH.last
         return SimpleNamespace(get_ibz_k_points=lambda: kpts, get_eigenvalues=lambda kpt: levels_at(kpts[kpt]))
 
 
@@ -45,9 +45,10 @@ def stand_in(monkeypatch, tmp_path):
 
 
 def test_the_path_has_its_corners_at_equal_counts():
-    k = band_structure.path(4)
+    path = band_structure.PATH
+    k = path.k_points(4)
     assert len(k) == 25
-    assert [tuple(one) for one in k[::4]] == [band_structure.CORNERS[name] for name in band_structure.PATH]
+    assert [tuple(one) for one in k[::4]] == [path.corners[name] for name in path.names]
     steps = np.diff(k, axis=0)
     np.testing.assert_allclose(steps.reshape(6, 4, 3), steps[::4, None].repeat(4, 1), atol=1e-12)
 
@@ -92,5 +93,5 @@ def test_at_the_corners_the_bands_are_those_of_a_mesh_of_the_corners():
     lines = band_structure.solve(strained, coarse, points=1)
     assert lines["gap"] == pytest.approx(mesh["gap"], abs=2e-3)
     assert lines["direct"] == pytest.approx(mesh["direct"], abs=2e-3)
-    assert np.abs(band_structure.CORNERS[lines["top"]]) == pytest.approx(np.abs(mesh["vbm"]))
-    assert np.abs(band_structure.CORNERS[lines["bottom"]]) == pytest.approx(np.abs(mesh["cbm"]))
+    assert np.abs(band_structure.PATH.corners[lines["top"]]) == pytest.approx(np.abs(mesh["vbm"]))
+    assert np.abs(band_structure.PATH.corners[lines["bottom"]]) == pytest.approx(np.abs(mesh["cbm"]))

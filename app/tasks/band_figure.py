@@ -9,8 +9,7 @@ import numpy as np
 from app.figures.playback import WIDE, Size, dressing
 from app.figures.run import Run
 from app.figures.theme import Dict, axis, packed, palette, sized
-from ipage_core.tasks.crystal import dft
-from ipage_core.tasks.crystal.band_structure import FIRST, PATH
+from ipage_core.tasks.band_path import BandPath
 
 HEIGHT, TOP = 400, 40
 """Of the figure, and of the room for its legend, in pixels."""
@@ -18,12 +17,12 @@ SHOWN = (-4.0, 6.0)
 """Energies that the figure shows at first [eV]."""
 
 
-def figure(run: Run, result: dict[str, Any], dark: bool = False, size: Size = WIDE) -> Dict:
-    """``result`` of :func:`ipage_core.tasks.crystal.band_structure.many` as curves, occupied and empty."""
+def figure(run: Run, path: BandPath, result: dict[str, Any], dark: bool = False, size: Size = WIDE) -> Dict:
+    """``result`` of :meth:`ipage_core.tasks.band_path.BandPath.result` as curves, occupied and empty."""
     colors = palette(dark)
     at, levels = np.array(result["at"]), np.array(result["levels"])
     data: list[Dict] = []
-    occupied = dft.VALENCE - FIRST
+    occupied = path.valence + 1
     for name, bands, color in (
         ("occupied", levels[:, :occupied], colors.posterior),
         ("empty", levels[:, occupied:], colors.localized),
@@ -43,7 +42,7 @@ def figure(run: Run, result: dict[str, Any], dark: bool = False, size: Size = WI
                 }
             )
     across = axis(colors, "", (0, 1), "y", range=[0, at[-1]], fixedrange=True)
-    across |= {"tickvals": result["corners"], "ticktext": list(PATH), "gridcolor": colors.prior}
+    across |= {"tickvals": result["corners"], "ticktext": list(path.names), "gridcolor": colors.prior}
     axes = {"xaxis": across, "yaxis": axis(colors, "energy above the highest occupied level [eV]", (0, 1), "x")}
     axes["yaxis"]["range"] = list(SHOWN)
     sized(axes, size.font - 1)
