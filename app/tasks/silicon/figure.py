@@ -150,7 +150,8 @@ def crystal(strain: np.ndarray, shift: np.ndarray, dark: bool = False, size: Siz
         return {
             "domain": {"x": [left, right], "y": [0, 1]},
             **{axis: {"visible": False, "range": [-half, half]} for axis in ("xaxis", "yaxis", "zaxis")},
-            "aspectmode": "cube",
+            "aspectmode": "manual",
+            "aspectratio": dict.fromkeys("xyz", 1.15 if size.narrow else 1.5),
             "camera": {"projection": {"type": "orthographic"}, "eye": {"x": 0.9, "y": -1.5, "z": 0.6}},
             "dragmode": "turntable",
         }
