@@ -110,7 +110,8 @@ def calibrate(left_out: LeftOut, places: Tensor) -> Calibration:
 
     Split conformal prediction with locally weighted errors (Lei et al. 2018, doi:10.1080/01621459.2017.1307116): the
     ratio is that of the rows with the nearest ``places`` (n, q). For n rows the factor is the ⌈(n + 1)·0.9⌉-th
-    smallest of error over spread, so it widens where rows are few.
+    smallest of error over spread, so it widens where rows are few. Rows without any error do not count: their
+    prediction and measurement are on a floor, where the interval's width plays no part.
     """
     least = LEAST_SHARE * left_out.rmse
     square = left_out.error.square() / (left_out.spread.square() + least.square()).clamp(min=1e-300)
@@ -119,9 +120,10 @@ def calibrate(left_out: LeftOut, places: Tensor) -> Calibration:
     local = ratio_of_the_alike(places, places, square, itself=True)
     factors = []
     for column in (square / local.clamp(min=1e-300)).sqrt().T:
-        finite = column[column.isfinite()].sort().values
-        rank = min(len(finite), math.ceil((len(finite) + 1) * COVERED))
-        factors.append(finite[rank - 1] / NORMAL if len(finite) else torch.tensor(math.nan, dtype=square.dtype))
+        known = column[column.isfinite()]
+        erring = (known[known > 0] if (known > 0).any() else known).sort().values
+        rank = min(len(erring), math.ceil((len(erring) + 1) * COVERED))
+        factors.append(erring[rank - 1] / NORMAL if len(erring) else torch.tensor(math.nan, dtype=square.dtype))
     return Calibration(torch.stack(factors), least, places, square.nan_to_num(nan=-1.0))
 
 

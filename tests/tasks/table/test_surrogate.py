@@ -257,6 +257,20 @@ def test_errors_lie_between_those_of_a_row_and_of_a_fold():
     torch.testing.assert_close(between(one, fold).error, torch.tensor([[2.0, 2.0], [-2.0, 0.0]]))
 
 
+def test_rows_on_a_floor_make_the_intervals_of_the_others_no_narrower():
+    generator = Generator().manual_seed(0)
+    error = torch.randn(600, 1, generator=generator, dtype=torch.float64)
+    at = torch.rand(600, 1, generator=generator, dtype=torch.float64)
+    factors = []
+    for on_floor in (0, 400):  # there, prediction and measurement are the floor
+        error[:on_floor], at[:on_floor] = 0, -5
+        factor, least, tested, ratio = calibrate(LeftOut(error, torch.ones_like(error)), at)
+        half = 1.645 * factor * ((1 + least.square()) * ratio_of_the_alike(at, tested, ratio, itself=True)).sqrt()
+        factors.append(float((error[400:].abs() <= half[400:]).double().mean()))
+    assert min(factors) >= 0.86
+    assert max(factors) <= 0.95
+
+
 def test_few_rows_make_wider_intervals():
     generator = Generator().manual_seed(0)
     error = torch.randn(4000, 1, dtype=torch.float64, generator=generator)
