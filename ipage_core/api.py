@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -381,4 +382,8 @@ def _of_table(table: Table, folder: Path, kinds: Mapping[str, str] | None) -> Ta
         raise ValueError(f"Expected a task, its name, or what read_table returns, got {type(table).__name__}")
     if (folder / own_data.CARD).exists():
         return own_task.load(folder)
-    return own_data.create(folder, table.frame, table.x, table.y, source=table.source, units=table.units, kinds=kinds)
+    made = own_data.create(folder, table.frame, table.x, table.y, source=table.source, units=table.units, kinds=kinds)
+    unused = [name for name in table.columns if name not in (*table.x, *table.y)]
+    said = [f"Inputs: {', '.join(table.x)}. Properties: {', '.join(table.y)}. Not used: {', '.join(unused) or 'none'}."]
+    print(*said, *table.warnings(table.x, table.y), sep="\n", file=sys.stderr)
+    return made

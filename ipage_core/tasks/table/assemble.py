@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from ipage_core.tasks.table.columns import FEW, YES_NO, Column, describe, numbers, words_beside
 from ipage_core.tasks.table.convert import SAMPLE, decimals, sample, text_missing, to_numbers
 from ipage_core.tasks.table.errors import Unreadable
+from ipage_core.tasks.table.footers import another_table, end_of_designs
 from ipage_core.tasks.table.numerals import is_nearly_number
 from ipage_core.tasks.table.table import Odd, Settings, Table
 from ipage_core.tasks.table.units import split_name
@@ -38,18 +39,28 @@ def assemble(
     odd: list[Odd],
 ) -> Table:
     """Columns of text → a table: decimal marks, numbers or words, missing values and unreadable cells."""
+
+    def first_rows(count: int, why: str) -> Table:
+        those, own = [column[:count] for column in columns], [column[:count] for column in typed]
+        return assemble(source, stem, names, units, those, own, lines[:count], settings, [*notes, why], odd)
+
+    if (end := end_of_designs(columns)) < len(lines):
+        some = ", ".join(str(line) for line in lines[end:])
+        return first_rows(end, f"Statistics are no designs: line {some} at the end of the table is left out.")
     called, message = _names(names, stem, columns, len(lines))
-    notes = [*notes, *message]
+    more = list(message)
     texts = {name: _evidence(columns[j], typed[j]) for j, name in called.items()}
     one_mark = settings.separator == "," and settings.decimal is None and len(columns) == 2 and names is None
     if one_mark and not any("." in cell for cells in texts.values() for cell in cells):
-        notes.append("Each line holds one comma: it is read as two columns. If it is one, say --decimal ','.")
+        more.append("Each line holds one comma: it is read as two columns. If it is one, say --decimal ','.")
     marks, message = decimals(texts, settings.separator or "\t", settings.decimal)
-    notes += message
+    more += message
     values: dict[str, Any] = {}
     seen: dict[str, Column] = {}
+    cells: list[Odd] = [*odd]
+    no_numbers: dict[int, np.ndarray] = {}
     for j, name in called.items():
-        read = to_numbers(columns[j], marks[name], settings.missing)
+        read = to_numbers(columns[j], marks[name], settings.missing, settings.decimal is not None)
         stored = ~np.isnan(typed[j]) & ~read.missing
         numeric = np.where(stored, typed[j], read.values)
         filled = int((~read.missing).sum())
@@ -61,9 +72,10 @@ def assemble(
                 count == len(numeric) and bool((numeric == np.round(numeric)).all()) and np.abs(numeric).max() < 2**53
             )
             values[name] = numeric.astype(np.int64) if whole else numeric
-            at = np.flatnonzero(read.odd & ~stored)
-            odd += [Odd(int(lines[k]), name, columns[j][int(k)].as_py()) for k in at]
-            notes += [f"{name}: {note}" for note in read.notes]
+            no_numbers[j] = read.odd & ~stored
+            at = np.flatnonzero(no_numbers[j])
+            cells += [Odd(int(lines[k]), name, columns[j][int(k)].as_py()) for k in at]
+            more += [f"{name}: {note}" for note in read.notes]
         elif not filled:
             values[name] = np.full(len(lines), np.nan)
         else:
@@ -71,14 +83,21 @@ def assemble(
             signs = "+" in {word.strip() for word in words}
             values[name] = _one_spelling([None if text_missing(w, settings.missing, signs) else w for w in words])
             if count:
-                notes.append(f"{name} holds words beside {count:,} numbers: it is read as words.")
-            notes += _nearly(name, values[name])
+                more.append(f"{name} holds words beside {count:,} numbers: it is read as words.")
+            more += _nearly(name, values[name])
         seen[name] = replace(describe(pd.DataFrame({name: values[name]}), name), unit=unit)
+    if (below := another_table(no_numbers, columns)) is not None:
+        words = ", ".join(columns[j][below].as_py() for j in called)[:60]
+        gone = f"it and the {len(lines) - below - 1:,} rows below it are left out"
+        return first_rows(below, f"Line {lines[below]} begins another table ('{words}'): {gone}.")
     frame = pd.DataFrame(values, index=pd.RangeIndex(len(lines)))
-    for line in [str(one) for one in odd if not one.column][:3]:
-        notes.append(f"A row is left out: {line}.")
+    gone_rows = [str(one) for one in cells if not one.column]
+    more += [f"A row is left out: {line}." for line in gone_rows[:3]]
+    if len(gone_rows) > 3:
+        more.append(f"{len(gone_rows) - 3:,} more rows of another number of values are left out.")
     result = replace(settings, decimal=_common(marks.values()) if settings.decimal is None else settings.decimal)
-    return Table(source, frame, seen, lines, result, tuple(notes), tuple(sorted(odd, key=lambda one: one.line)))
+    all_notes = (*notes, *more)
+    return Table(source, frame, seen, lines, result, all_notes, tuple(sorted(cells, key=lambda one: one.line)))
 
 
 def _nearly(name: str, words: list[str | None]) -> list[str]:

@@ -128,8 +128,15 @@ def sample(cells: pa.Array) -> list[str]:
     return [c for c in cells.take(pa.array(np.arange(0, len(cells), step))).to_pylist() if c and not is_missing(c)]
 
 
-def to_numbers(cells: pa.Array, decimal: str, missing: Sequence[str] = ()) -> Numbers:
-    """A column of text (n,) as numbers; ``missing`` are additional markers of missing values, as text or as numbers."""
+def to_numbers(cells: pa.Array, decimal: str, missing: Sequence[str] = (), given: bool = False) -> Numbers:
+    """A column of text (n,) as numbers.
+
+    Args:
+        cells: the text.
+        decimal: the decimal mark.
+        missing: additional markers of missing values, as text or as numbers.
+        given: whether the user named the decimal mark; then the other mark separates thousands without a doubt.
+    """
     plain = pc.match_substring_regex(cells, _PLAIN[decimal])
     bare = pc.replace_substring_regex(pc.if_else(plain, cells, None), r"^\+", "")
     if decimal == ",":
@@ -150,6 +157,8 @@ def to_numbers(cells: pa.Array, decimal: str, missing: Sequence[str] = ()) -> Nu
         read: list[Cell | None] = [None] * len(texts)
         if len(texts) <= SAMPLE or any(number(text, decimal) for text in texts[:: len(texts) // SAMPLE]):
             read = [None if text.strip() in missing or is_missing(text) else number(text, decimal) for text in texts]
+        doubt = [] if given else _two_readings(texts, read, values[easy], decimal)
+        read = [None if k in doubt else one for k, one in enumerate(read)]
         units = Counter({"": 0})
         for one, count in zip(read, counts, strict=True):
             if one is not None:
@@ -162,8 +171,27 @@ def to_numbers(cells: pa.Array, decimal: str, missing: Sequence[str] = ()) -> Nu
         gone = np.array([text.strip() in missing or is_missing(text) for text in texts])
         values[hard], lacking[hard] = numbers[index], gone[index]
         notes = _notes(texts, read, unit, bool(easy.any()) or units[""] > 0)
+        notes += [f"'{texts[k]}' may be {_joined(texts[k])} or a decimal number: --decimal decides." for k in doubt[:1]]
     values[lacking] = np.nan
     return Numbers(values, np.isnan(values) & ~lacking, lacking, unit, tuple(notes))
+
+
+def _two_readings(texts: list[str], read: Sequence[Cell | None], easy: np.ndarray, decimal: str) -> list[int]:
+    """Indices of texts such as '3,954' that are thousands beside '3.98' by their mark, but decimals by their size.
+
+    ``easy``: (n,) the column's numbers without thousands. Sizes are those of thousands if numbers with both marks, as
+    1,234.5, are there, or if the largest of the others reach up to a tenth of them.
+    """
+    other = "," if decimal == "." else "."
+    fractions = easy[easy != np.round(easy)]
+    if not len(fractions) or any(one is not None and "." in t and "," in t for t, one in zip(texts, read, strict=True)):
+        return []
+    largest = 10 * np.abs(easy).max()
+    return [
+        k
+        for k, (text, one) in enumerate(zip(texts, read, strict=True))
+        if one is not None and abs(one.value) > largest and votes(text) == (other, "open")
+    ]
 
 
 def _notes(texts: list[str], read: list[Cell | None], unit: str, bare_too: bool) -> list[str]:

@@ -62,12 +62,16 @@ def cells_of(text: str, separator: str | None, most_columns: int, decimal: str |
     at: list[int] = []
     kept: list[list[str]] = []
     short: list[int] = []
+    repeated: list[int] = []
     total = 0
     for number, row in _rows_of_data(lines, plan.first, plan.separator):
+        if plan.names is not None and [cell.strip() for cell in row] == list(plan.names):
+            repeated.append(number)
+            continue
         total += 1
         if len(row) > plan.width and not any(row[plan.width :]):
             row = row[: plan.width]
-        if len(row) > plan.width:
+        if len(row) > plan.width or (plan.separator == " " and len(row) < plan.width):  # blanks hide which cell lacks
             bad.append((number, f"has {len(row)} values instead of {plan.width}"))
             if len(bad) > MOST_BAD * len(lines):
                 break  # whatever follows
@@ -84,16 +88,28 @@ def cells_of(text: str, separator: str | None, most_columns: int, decimal: str |
         raise Unreadable(f"line {bad[0][0]} {bad[0][1]}, and so do {len(bad):,} of {total:,} rows")
     chunks.append(_columns(kept, plan.width))
     columns = [pa.chunked_array(list(parts)).combine_chunks() for parts in zip(*chunks, strict=True)]
-    notes = list(plan.notes)
+    notes = [*plan.notes, *_on_rows(lines, plan, at, repeated, short)]
+    return Cells(plan.names, plan.units, columns, np.array(at, dtype=np.int64), bad, plan.separator, notes)
+
+
+def _on_rows(lines: list[str], plan: Layout, at: list[int], repeated: list[int], short: list[int]) -> list[str]:
+    """Remarks on blank lines, on rows ``repeated`` from the header, and on ``short`` ones, by their lines."""
+    notes = []
+    if repeated:
+        notes.append(f"The header stands again in line {', '.join(map(str, repeated[:5]))}: left out.")
+    nothing = plan.separator + " "
+    blank = next((k + 1 for k in range(plan.first, at[-1] if at else 0) if not lines[k].strip(nothing)), None)
+    if blank is not None:
+        notes.append(f"Line {blank} within the table is blank: what follows counts as rows of the same table.")
     if short:
         notes.append(
             f"{len(short):,} rows have fewer than {plan.width} values, line {short[0]} first: the rest is missing."
         )
-    return Cells(plan.names, plan.units, columns, np.array(at, dtype=np.int64), bad, plan.separator, notes)
+    return notes
 
 
 def _plain_rows(lines: list[str], plan: Layout) -> list[pa.Array] | None:
-    """All columns at once if every line is a row of equal length; None if some lines are blank or comments.
+    """All columns at once if every line is a row of equal length; None if some are blank, comments, or the header.
 
     Faster than row by row; few files are large enough to need it.
     """
@@ -101,8 +117,8 @@ def _plain_rows(lines: list[str], plan: Layout) -> list[pa.Array] | None:
     while end > plan.first and not lines[end - 1].strip():
         end -= 1
     nothing = plan.separator + " "
-    data = lines[plan.first : end]
-    if not data or any(not line.strip(nothing) or line.lstrip().startswith(COMMENTS) for line in data):
+    data, above = lines[plan.first : end], set(lines[: plan.first])
+    if not data or any(not line.strip(nothing) or line.lstrip().startswith(COMMENTS) or line in above for line in data):
         return None
     names = [str(k) for k in range(plan.width)]
     try:
