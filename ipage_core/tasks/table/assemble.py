@@ -75,6 +75,8 @@ def assemble(
             no_numbers[j] = read.odd & ~stored
             at = np.flatnonzero(no_numbers[j])
             cells += [Odd(int(lines[k]), name, columns[j][int(k)].as_py()) for k in at]
+            if read.doubtful:  # what was said of its thousands does not hold
+                more = [note for note in more if not note.startswith(f"{name}: '")]
             more += [f"{name}: {note}" for note in read.notes]
         elif not filled:
             values[name] = np.full(len(lines), np.nan)

@@ -32,6 +32,8 @@ class Numbers:
     """Unit in the cells, if any."""
     notes: tuple[str, ...]
     """How the cells were read, if not obvious; each note continues a sentence after the column's name."""
+    doubtful: bool = False
+    """Whether some cells have two readings, and so are not read."""
 
 
 def decimals(
@@ -148,7 +150,7 @@ def to_numbers(cells: pa.Array, decimal: str, missing: Sequence[str] = (), given
         meant = number(marker, ".") or number(marker, decimal)
         lacking |= values == meant.value if meant is not None else np.zeros(len(values), dtype=bool)
     hard = np.flatnonzero(~easy)
-    unit, notes = "", list[str]()
+    unit, notes, doubt = "", list[str](), list[int]()
     if len(hard):
         coded = pc.dictionary_encode(cells.take(pa.array(hard)))
         texts = [text or "" for text in coded.dictionary.to_pylist()]
@@ -173,7 +175,7 @@ def to_numbers(cells: pa.Array, decimal: str, missing: Sequence[str] = (), given
         notes = _notes(texts, read, unit, bool(easy.any()) or units[""] > 0)
         notes += [f"'{texts[k]}' may be {_joined(texts[k])} or a decimal number: --decimal decides." for k in doubt[:1]]
     values[lacking] = np.nan
-    return Numbers(values, np.isnan(values) & ~lacking, lacking, unit, tuple(notes))
+    return Numbers(values, np.isnan(values) & ~lacking, lacking, unit, tuple(notes), bool(doubt))
 
 
 def _two_readings(texts: list[str], read: Sequence[Cell | None], easy: np.ndarray, decimal: str) -> list[int]:

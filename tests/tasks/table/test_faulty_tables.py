@@ -143,6 +143,17 @@ def test_one_column_with_both_decimal_marks_is_not_guessed(seed):
     assert numbers(read_table(file, Settings(decimal=mark)).frame, "a")[0] == 1234
 
 
+def test_a_sheet_with_text_of_two_readings_beside_numbers_is_not_guessed():
+    frame = content(np.random.default_rng(0))
+    frame.loc[6, "a"] = 4.0  # a whole number, below a thousand
+    mixed = frame.astype(object)
+    mixed.loc[:5, "a"] = "3,954"
+    table = read_table(("t.xlsx", sheet(mixed)))
+    assert right(table, frame.assign(a=frame["a"].mask(frame.index <= 5)))
+    assert "a: '3,954' may be 3954 or a decimal number" in said(table)
+    assert "is read as" not in said(table)
+
+
 @TWENTY
 def test_thousands_beside_smaller_numbers_are_thousands(seed):
     rng = np.random.default_rng(seed)
