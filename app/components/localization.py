@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import streamlit as st
 
@@ -19,8 +20,9 @@ Draw = Callable[..., Dict]
 
 def show(run: Run, draw: Draw, text: str, any_plane: bool, dark: bool, size: Size) -> None:
     """The animation and its caption; a click on a sample chooses it. ``any_plane``: the user can choose two axes."""
-    more, labels = {}, list(coordinates(run).labels)
-    if any_plane and len(labels) > 2:
+    more: dict[str, Any] = {}
+    labels = list(coordinates(run).labels) if any_plane else []
+    if len(labels) > 2:
         pair = ask_plane(labels, (0, 1), st.columns([1, 1, 1.6]))
         if pair[0] == pair[1]:
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -61,11 +62,21 @@ def coordinates(run: Run) -> Coordinates:
     low, high = task.bounds.numpy()
     if task.d <= MOST:
         return Coordinates(task.x_labels, low, high, True, np.zeros(task.d), np.eye(task.d), _levels(task))
-    mean = run.prior.mean(0)
-    axes = np.linalg.svd(run.prior - mean, full_matrices=False)[2][:COMPONENTS].T
+    mean, axes = _principal(run.prior.tobytes(), run.prior.shape, run.prior.dtype.str)
     scores = np.concatenate(((run.prior - mean) @ axes, (run.x[0] - mean) @ axes, (run.x[-1] - mean) @ axes))
     labels = tuple(f"principal component {k + 1}" for k in range(axes.shape[1]))
     return Coordinates(labels, scores.min(0), scores.max(0), False, mean, axes)
+
+
+@lru_cache(maxsize=4)
+def _principal(values: bytes, shape: tuple[int, ...], kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (d,) and first principal axes (d, q) of draws; kept, because all runs of a task have the same draws."""
+    prior = np.frombuffer(values, kind).reshape(shape)
+    mean = prior.mean(0)
+    axes = np.linalg.svd(prior - mean, full_matrices=False)[2][:COMPONENTS].T
+    mean.setflags(write=False)
+    axes.setflags(write=False)
+    return mean, axes
 
 
 def _levels(task: Task) -> tuple[tuple[str, ...], ...]:

@@ -72,6 +72,13 @@ def test_every_view_draws_any_task(task, method):
                 assert value["anchor"].startswith("y" if name[0] == "x" else "x")
 
 
+def test_principal_axes_are_computed_once_a_task():
+    """The SVD of 600 cells took a second of CPU; the page computed it after every choice."""
+    first, other = (coordinates(make("wide1024", n=n)) for n in (1, 2))
+    assert first.axes is other.axes
+    np.testing.assert_allclose(first.axes.T @ first.axes, np.eye(4), atol=1e-5)
+
+
 def test_a_thousand_samples_stay_below_two_megabytes_in_every_view():
     run = make("sinewave", n=1000)
     columns = [latent_of(name, run) for name in ("SRS", "LHS", "maximin")]
