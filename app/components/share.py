@@ -27,6 +27,7 @@ from ipage_core.inference.methods import METHODS, folder
 from ipage_core.networks.store import load_card
 from ipage_core.problem.request import DesignRequest
 from ipage_core.problem.task import Task
+from ipage_core.runtime.executor import Apart
 from ipage_core.runtime.files import spreadsheet_safe
 from ipage_core.tasks import TASKS
 
@@ -93,6 +94,9 @@ def check_link(request: DesignRequest) -> None:
             icon=":material/link_off:",
         )
 
+
+_stills = Apart(still.stills)
+"""In a process of its own: Matplotlib keeps Python's lock for seconds, and all visitors would wait."""
 
 Figures = Callable[[Run], dict[str, Dict]]
 """Run → the figures of the archive, by name, with the light theme."""
@@ -180,7 +184,10 @@ def archive(request: DesignRequest, run: Run, figures: Figures, moving: bool = F
         "hits_within_tolerance": int(run.hit.sum()),
     }
     drawn = figures(run)
-    moving = moving or not all(still.can(figure) for figure in drawn.values())
+    for figure in drawn.values():
+        figure["layout"] |= {"paper_bgcolor": "#ffffff"}
+    flat = {name: {"data": f["data"], "layout": f["layout"]} for name, f in drawn.items() if still.can(f)}
+    moving = moving or len(flat) < len(drawn)
     buffer = io.BytesIO(_with_plotly() if moving else b"")
     with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as file:
         file.writestr("README.txt", read_me)
@@ -189,12 +196,10 @@ def archive(request: DesignRequest, run: Run, figures: Figures, moving: bool = F
         if request.start:
             names = ",".join(f"x{j + 1}" for j in range(len(request.start)))
             file.writestr("seed_design.csv", names + "\n" + ",".join(map(repr, request.start)) + "\n")
-        for name, figure in drawn.items():
-            figure["layout"] |= {"paper_bgcolor": "#ffffff"}
-            if still.can(figure):
-                for kind in ("png", "svg"):
-                    file.writestr(f"figures/{name}.{kind}", still.still(figure, kind))
-            if moving:
+        for name, content in _stills(flat).items():
+            file.writestr(f"figures/{name}", content)
+        if moving:
+            for name, figure in drawn.items():
                 html = to_html(dressed(figure), include_plotlyjs="plotly.min.js", auto_play=False, validate=False)
                 file.writestr(f"figures/{name}.html", html)
         for model in METHODS[run.method].models:

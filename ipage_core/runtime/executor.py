@@ -60,6 +60,43 @@ class WorkerLost(RuntimeError):
     """One item killed every worker that tried it."""
 
 
+class Apart:
+    """A function in a process of its own, which starts at the first call and stays. Calls run one after the other.
+
+    For work that would keep this process's Python lock: other threads go on meanwhile. ``work`` is a top-level function
+    of an importable module; argument and result are pickled.
+    """
+
+    def __init__(self, work: Callable[[Any], Any]) -> None:
+        self._work = work
+        self._turn = threading.Lock()
+        self._worker: tuple[BaseProcess, Connection] | None = None
+
+    def __call__(self, argument: Any) -> Any:
+        """The result of the work.
+
+        Raises:
+            WorkerLost: the argument killed every worker that tried it.
+            Exception: an error of the work.
+        """
+        with self._turn:
+            for _ in range(ATTEMPTS):
+                self._worker = process, pipe = self._worker or _hire(self._work)
+                try:
+                    pipe.send(("", argument))
+                    error, trace, result = pipe.recv()
+                except (EOFError, OSError):
+                    pipe.close()
+                    process.join()
+                    self._worker = None
+                    continue
+                if error is not None:
+                    error.add_note(f"In a worker:\n{trace}")
+                    raise error
+                return result
+        raise WorkerLost(f"The work lost {ATTEMPTS} workers (exit code {process.exitcode}).")
+
+
 def run(
     work: Work,
     items: Iterable[Item],
@@ -179,7 +216,7 @@ _STARTING = threading.Lock()
 """A start changes variables of the whole process for a moment."""
 
 
-def _hire(work: Work) -> tuple[BaseProcess, Connection]:
+def _hire(work: Callable[[Any], Any]) -> tuple[BaseProcess, Connection]:
     """Start a fresh process that serves one end of a pipe. → the process and the other end."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -228,7 +265,7 @@ def _without_main() -> Iterator[None]:
 def _serve(pipe: Connection, pickled: bytes) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the run ends its workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    work: Work = pickle.loads(pickled)
+    work: Callable[[Any], Any] = pickle.loads(pickled)
     with suppress(EOFError, OSError):  # the run has ended
         while True:
             _, argument = pipe.recv()

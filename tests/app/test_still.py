@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.figures.still import can, still
+from app.figures.still import can, still, stills
 from app.figures.theme import packed
 from app.state import runs
 from app.tasks import panel_of
@@ -61,6 +61,14 @@ def test_titles_and_names_are_text_in_the_svg():
     assert re.search("<svg", told)
     assert "localized" in told
     assert "Error" in told
+
+
+def test_both_stills_of_one_drawing_are_those_of_two():
+    drawn = figure(dots([5, 6], [5, 2], size=9, color="#ff0000") | {"name": "localized"}, annotations=[])
+    both = stills({"one": drawn})
+    assert list(both) == ["one.png", "one.svg"]
+    assert both["one.png"] == still(drawn, "png")
+    assert b"localized" in both["one.svg"]
 
 
 def test_figures_in_space_are_refused():

@@ -214,3 +214,28 @@ def test_dask_survives_a_killed_worker(dask, tmp_path):
 def test_a_scheduler_that_is_not_there_is_named():
     with pytest.raises(ValueError, match="No Dask scheduler answers at nowhere://"):
         cluster.run(square, items(1), None, scheduler="nowhere://127.0.0.1:1")
+
+
+def worker(item: dict) -> int:
+    return os.getpid()
+
+
+def test_work_apart_keeps_its_process_and_replaces_one_that_is_killed():
+    apart = cluster.Apart(worker)
+    first = apart({})
+    assert first != os.getpid()
+    assert apart({}) == first
+    os.kill(first, signal.SIGKILL)
+    assert apart({}) not in (first, os.getpid())
+
+
+def test_errors_of_work_apart_reach_the_caller_and_the_next_call_succeeds():
+    apart = cluster.Apart(refuse)
+    for i in (3, 4):
+        with pytest.raises(ZeroDivisionError, match=f"not {i}"):
+            apart({"i": i})
+
+
+def test_work_that_kills_every_worker_apart_ends():
+    with pytest.raises(cluster.WorkerLost, match="3 workers"):
+        cluster.Apart(suicide)({})
