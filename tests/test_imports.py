@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections import defaultdict
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -41,12 +42,16 @@ def _modules():
 
 
 MODULES = _modules()
-TREES = {name: ast.parse(path.read_text()) for name, path in MODULES.items()}
 
 
-def _imported(name):
+@cache  # parsed when a test asks, not while tests are collected, which each process does
+def _trees():
+    return {name: ast.parse(path.read_text()) for name, path in MODULES.items()}
+
+
+def _imported(tree, name):
     """Every module that a module imports, anywhere in it, including type-only imports."""
-    for node in ast.walk(TREES[name]):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -56,7 +61,9 @@ def _imported(name):
                 yield inner if inner in MODULES else node.module
 
 
-IMPORTS = {name: set(_imported(name)) - {name} for name in MODULES}
+@cache
+def _imports():
+    return {name: set(_imported(tree, name)) - {name} for name, tree in _trees().items()}
 
 
 def _room(name):
@@ -66,7 +73,7 @@ def _room(name):
 def _arrows(top):
     """(package, package) → the imports between them."""
     found = defaultdict(list)
-    for name, imported in IMPORTS.items():
+    for name, imported in _imports().items():
         for other in imported & set(MODULES):
             if f"{name}.".startswith(f"{top}.") and other.startswith(f"{top}.") and _room(name) != _room(other):
                 found[_room(name), _room(other)].append(f"{name} → {other}")
@@ -75,10 +82,10 @@ def _arrows(top):
 
 def test_the_imports_are_seen():
     """The scan finds imports of all three forms, so that the tests below can fail."""
-    assert "app.figures.run" in IMPORTS["app.state.runs"]  # from module import name
-    assert "app.figures.posterior" in IMPORTS["app.components.share"]  # from package import module
-    assert "streamlit" in IMPORTS["app.main"]  # import module
-    assert "ipage_core.tasks.cells.export" not in IMPORTS["app.components.share"]
+    assert "app.figures.run" in _imports()["app.state.runs"]  # from module import name
+    assert "app.figures.posterior" in _imports()["app.components.share"]  # from package import module
+    assert "streamlit" in _imports()["app.main"]  # import module
+    assert "ipage_core.tasks.cells.export" not in _imports()["app.components.share"]
 
 
 @pytest.mark.parametrize("top", FLOORS)
@@ -101,13 +108,13 @@ def test_few_rooms_and_few_arrows(top):
 
 def test_no_modules_import_each_other_in_a_circle():
     try:
-        TopologicalSorter({name: imported & set(MODULES) for name, imported in IMPORTS.items()}).prepare()
+        TopologicalSorter({name: imported & set(MODULES) for name, imported in _imports().items()}).prepare()
     except CycleError as error:
         pytest.fail(" → ".join(error.args[1]))
 
 
 def test_the_core_imports_neither_the_app_nor_streamlit_nor_plotly():
-    for name, imported in IMPORTS.items():
+    for name, imported in _imports().items():
         if name.startswith("ipage_core"):
             assert not {other.partition(".")[0] for other in imported} & {"app", "streamlit", "plotly"}, name
 
@@ -134,7 +141,7 @@ def test_nothing_puts_a_folder_on_the_path(name):
 
 def test_outside_its_own_folder_the_app_knows_no_task_by_its_name():
     """A task's special features belong to its panel. The benchmark's page and figures name the paper's tasks."""
-    for name, tree in TREES.items():
+    for name, tree in _trees().items():
         if not name.startswith("app.") or name.startswith(("app.tasks", "app.results", "app.figures.benchmark")):
             continue
         for node in ast.walk(tree):

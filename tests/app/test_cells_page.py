@@ -8,7 +8,6 @@ from urllib.parse import parse_qsl
 import numpy as np
 import pytest
 import torch
-import trimesh
 from PIL import Image
 
 from app.components import share
@@ -239,6 +238,8 @@ def test_files_carry_the_ids_of_the_csv(run, form):
     again = files.one_file(files.cells_of(run), 3, form, layout)
     assert abs(len(content) - len(again)) <= (16 if form == "dxf" else 0)  # a DXF tells the time, in as many digits
     if form == "stl":
+        import trimesh  # half a second, which each process that collects tests would spend
+
         mesh = trimesh.load(io.BytesIO(content), file_type="stl")
         assert mesh.is_watertight
         assert mesh.volume == pytest.approx(run.x[-1, 3].mean() * 20 * 10 * 4, rel=1e-3)

@@ -9,7 +9,6 @@ import sys
 import time
 from pathlib import Path
 
-import distributed
 import numpy as np
 import pandas as pd
 import pytest
@@ -503,6 +502,8 @@ def test_files_named_in_the_command_are_those_of_here(tmp_path):
 
 
 def test_dask_with_two_workers_and_one_killed_gives_the_rows_of_this_process():
+    import distributed  # a quarter of a second, which each process that collects tests would spend
+
     make("time.sleep(0.05)")
     shutil.copytree("box", "alone")
     assert main(["new", "alone", "--command", f"{sys.executable} sim.py {{in}} {{out}}", "--test", "0"]) == 0
