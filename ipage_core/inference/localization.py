@@ -10,6 +10,8 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
+from ipage_core.runtime.adam import Adam
+
 Optimizer = Literal["lm", "adam", "gd"]
 OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
 DEFAULT_STEPS: dict[Optimizer, int] = {"lm": 25, "adam": 200, "gd": 200}
@@ -242,7 +244,7 @@ def _adam(residual, u, low, high, steps, enough, rate=0.02):  # type: ignore[no-
     """Adam (Kingma and Ba 2015) on the box-scaled coordinates; its rate falls to zero along a cosine."""
     width, rows = high - low, torch.arange(len(u), device=u.device)
     move = torch.zeros_like(u)  # of the scaled coordinates: widths may be 0, so these are not u / width
-    adam = torch.optim.Adam([move], lr=rate)
+    adam = Adam([move], lr=rate)
     for k in range(1, steps + 1):
         r, move.grad = _loss_gradient(residual, u, rows, width)
         yield u, r

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ipage_core.inference.localization import localize
 from ipage_core.problem.space import DesignSpace, staged
+from ipage_core.runtime.adam import Adam
 
 AT_ONCE = 16_384
 """Number of descents in a batch, limited by memory."""
@@ -116,7 +117,7 @@ class NeuralAdjoint:
         unit = torch.tensor(self.units).to(start) if self.units else high - low
         with torch.enable_grad():
             u = (start / unit).detach().requires_grad_(True)
-            adam = torch.optim.Adam([u], lr=self.search.rate)
+            adam = Adam([u], lr=self.search.rate)
             plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(adam, factor=0.5, patience=10, threshold=1e-4)
             for _ in range(self.search.steps):
                 x = u * unit

@@ -16,6 +16,7 @@ from torch import Generator, Tensor
 
 from ipage_core.networks.losses import dynamic_weights
 from ipage_core.networks.store import fingerprint, load_tensors, save_tensors
+from ipage_core.runtime.adam import AdamW
 
 CLIP_NORM = 10.0
 """Clipping norm of the likelihood's gradient: a spline's can explode in one batch and undo fifty epochs."""
@@ -104,7 +105,7 @@ def fit(
     if begin_from is not None and (unknown := network.load_state_dict(begin_from, strict=False).unexpected_keys):
         raise ValueError(f"Expected weights of {build.__name__} to start from, got {', '.join(unknown)}")
     network.to(device)
-    optimizer = torch.optim.AdamW(
+    optimizer = AdamW(
         network.parameters(),
         lr=settings.learning_rate,
         betas=(0.9, settings.beta2),
