@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-from scipy.stats import qmc
 from torch import Tensor
 
 from ipage_core.inference.components import Pieces, count_pieces
@@ -22,6 +21,9 @@ from ipage_core.inference.verification import verify
 from ipage_core.problem import constraints
 from ipage_core.problem.space import DesignSpace
 from ipage_core.problem.task import Task
+from ipage_core.runtime.lazy import LazyModule
+
+qmc: Any = LazyModule("scipy.stats.qmc")
 
 ARRIVED, ROUNDING = 2e-3, 2e-5
 """x solves f(x) = y* if the misfit is below 2e-3 tolerances, or below 2e-5 of y* (the limit of float32)."""

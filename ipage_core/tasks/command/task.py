@@ -14,14 +14,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.stats import qmc
 from torch import Generator, Tensor
 
 from ipage_core.problem.task import Task
 from ipage_core.problem.variable import Variable
 from ipage_core.runtime.executor import Progress
 from ipage_core.runtime.files import replacing
-from ipage_core.runtime.lazy import late
+from ipage_core.runtime.lazy import LazyModule, late
 from ipage_core.tasks.command import card as cards
 from ipage_core.tasks.command import measured, program, rows
 from ipage_core.tasks.command.card import Card
@@ -29,6 +28,8 @@ from ipage_core.tasks.command.evaluate import evaluate, settled
 from ipage_core.tasks.command.rows import Floats
 from ipage_core.tasks.table import own_task
 from ipage_core.tasks.table.card import inert
+
+qmc: Any = LazyModule("scipy.stats.qmc")
 
 LEAST_ROWS = 10
 """Fewest rows for training."""

@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import qmc
 from torch import Tensor
 
+from ipage_core.runtime.lazy import LazyModule
 from ipage_core.tasks.crystal import lattices
 from ipage_core.tasks.crystal.strain import CUBIC_LENGTH, largest_strain, volume_change
 
 if TYPE_CHECKING:
     import pandas as pd
+
+qmc: Any = LazyModule("scipy.stats.qmc")
 
 Floats = NDArray[np.float64]
 BY = ("energy", "cubic", "robustness")
