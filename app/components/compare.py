@@ -10,6 +10,7 @@ import streamlit as st
 
 from app.components.chart import chart, numbers
 from app.components.choice import CONFIG
+from app.components.followed import followed
 from app.figures import worth as worth_figure
 from app.figures.compare import Picture, figure, sweep_figure, sweep_table, table
 from app.figures.playback import Size
@@ -37,8 +38,10 @@ def show(request: DesignRequest, run: Run, picture: Picture, dark: bool, size: S
             f"The pictures are of their own N = **{n}** designs, because samplings differ most with few. The heading "
             f"above and the key figures below are of your N = {request.n}."
         )
-    with st.spinner("Running SRS, LHS and maximin …"):
-        runs = trio(request.replace(n=n))
+    asked = request.replace(n=n)
+    runs = followed(lambda: trio(asked), "Running SRS, LHS and maximin …", "trio", asked.key())
+    if runs is None:
+        return lambda: None
     named = {SAMPLINGS[name]: one for name, one in runs.items()}
     chart(figure(named, picture, dark, size), key="compare", config=CONFIG)
     by = "by Ω" if run.verified.any() else "by the surrogate f, because Ω has not run"

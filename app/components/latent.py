@@ -7,6 +7,7 @@ import streamlit as st
 
 from app.components.chart import chart
 from app.components.choice import CONFIG
+from app.components.followed import followed
 from app.figures.coordinates import coordinates
 from app.figures.latent import Latent, figure
 from app.figures.playback import Size
@@ -28,8 +29,11 @@ def show(request: DesignRequest, run: Run, dark: bool, size: Size) -> None:
         )
         return
     names = [run.sampling] if size.narrow else list(SAMPLINGS)
-    with st.spinner("Running SRS, LHS and maximin …"):
-        runs = {run.sampling: run} if size.narrow else trio(request)
+    runs: dict[str, Run] | None = {run.sampling: run}
+    if not size.narrow:
+        runs = followed(lambda: trio(request), "Running SRS, LHS and maximin …", "trio", request.key())
+    if runs is None:
+        return
     latents = [latent_of(SAMPLINGS[name], runs[name]) for name in names]
     z_axes, x_axes = _ask_axes(run)
     brushed = _brushed(names, (run.task, run.method, run.n, run.seed, tuple(run.y_star.tolist())))

@@ -10,6 +10,7 @@ from app.components import (
     coverage,
     favourites,
     flicker,
+    followed,
     glossary,
     guess,
     latent,
@@ -40,11 +41,11 @@ else:
 
 
 def find(request: DesignRequest) -> tuple[DesignRequest, runs.Run]:
-    """The designs; or an error message and the last designs that could be computed."""
+    """The designs; or a message and the last designs that could be computed."""
+    run = None
     try:
         panel_of(request.task.name).before(request)
-        with st.spinner(f"Designing {request.n} samples …", show_time=True):
-            run = runs.of(request)
+        run = followed.followed(lambda: runs.of(request), f"Designing {request.n} samples …", "run", request.key())
     except ValueError as error:  # the core's error messages, such as a missing model or an invalid setting
         st.error(plain(str(error)), icon=":material/error:")
     except Exception:
@@ -53,7 +54,7 @@ def find(request: DesignRequest) -> tuple[DesignRequest, runs.Run]:
             "This run failed by an unexpected error; see the log.",
             icon=":material/error:",
         )
-    else:
+    if run is not None:
         st.session_state.shown = request
         return request, run
     last = st.session_state.get("shown")

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ipage_core.inference.localization import localize
 from ipage_core.problem.space import DesignSpace, staged
+from ipage_core.problem.watch import tell
 from ipage_core.runtime.adam import Adam
 
 AT_ONCE = 16_384
@@ -80,10 +81,13 @@ class NeuralAdjoint:
         goals = targets.repeat_interleave(counts, dim=0)
         published = self.search.optimizer == "published"
         sizes = counts.tolist() if published else AT_ONCE
-        descend = self._as_published if published else self._descended
-        ends, errors = [], []
+        ends: list[Tensor] = []
+        errors: list[Tensor] = []
         for start, goal in zip(starts.split(sizes), goals.split(sizes), strict=True):
-            ends.append(descend(start, goal))
+            if published:
+                ends.append(self._as_published(start, goal, len(ends), len(targets)))
+            else:
+                ends.append(self._descended(start, goal))
             parts = zip(ends[-1].split(2048), goal.split(2048), strict=True)
             errors += [((self.network(x) - y) / self.unit.to(y)).square().sum(1).detach() for x, y in parts]
         designs = torch.empty(len(y_star), starts.shape[1], dtype=starts.dtype, device=starts.device)
@@ -110,8 +114,8 @@ class NeuralAdjoint:
             u = path.u[-1]
         return self.moves.decode(u).detach()
 
-    def _as_published(self, start: Tensor, goal: Tensor) -> Tensor:
-        """(n, d), (n, m) one target → (n, d)."""
+    def _as_published(self, start: Tensor, goal: Tensor, before: int, targets: int) -> Tensor:
+        """(n, d), (n, m) one target, after ``before`` others of ``targets`` → (n, d)."""
         low, high = self.boundary.to(start)
         mean, half = (low + high) / 2, (high - low) / 2
         unit = torch.tensor(self.units).to(start) if self.units else high - low
@@ -119,7 +123,8 @@ class NeuralAdjoint:
             u = (start / unit).detach().requires_grad_(True)
             adam = Adam([u], lr=self.search.rate)
             plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(adam, factor=0.5, patience=10, threshold=1e-4)
-            for _ in range(self.search.steps):
+            for step in range(self.search.steps):
+                tell("steps of the descents", before * self.search.steps + step, targets * self.search.steps)
                 x = u * unit
                 outside = torch.relu((x - mean).abs() - half).sum()
                 loss = (self.network(x) - goal).square().mean() + self.search.boundary * outside

@@ -1,4 +1,4 @@
-"""Callbacks that follow a slow Ω and may stop it, and where it runs."""
+"""Callbacks that follow a slow Ω or a long search and may stop it, and where Ω runs."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ class Watch(NamedTuple):
     """A Dask scheduler for Ω; None: its own choice."""
     kept: Callable[[int], None] | None = None
     """Called with the number of designs that are not evaluated again, because their results are kept."""
+    step: Callable[[str, int, int], None] | None = None
+    """Called during a long search in this process: the unit's name, how many are done, and of how many."""
 
 
 _WATCH: ContextVar[Watch] = ContextVar("watch")
@@ -37,9 +39,10 @@ def watching(
     workers: int | None = None,
     scheduler: str | None = None,
     kept: Callable[[int], None] | None = None,
+    step: Callable[[str, int, int], None] | None = None,
 ) -> Iterator[None]:
     """Within this block, a slow Ω calls ``progress`` with each result, stops if ``cancel()`` is true, runs as said."""
-    token = _WATCH.set(Watch(progress, cancel, source, workers, scheduler, kept))
+    token = _WATCH.set(Watch(progress, cancel, source, workers, scheduler, kept, step))
     try:
         yield
     finally:
@@ -49,3 +52,9 @@ def watching(
 def watched() -> Watch:
     """The callbacks of the enclosing :func:`watching` block, for Ω to call."""
     return _WATCH.get(Watch())
+
+
+def tell(unit: str, done: int, total: int) -> None:
+    """Pass the state of a long search to the enclosing block; an error raised there ends the search."""
+    if (step := watched().step) is not None:
+        step(unit, done, total)

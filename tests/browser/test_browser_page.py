@@ -1,5 +1,7 @@
 """A stable page: details open beside the table, errors appear under their field, Back steps through settings."""
 
+import re
+
 import pytest
 
 from tests.support.browser import AT_REST, DRAWN, ROOT, steady
@@ -109,3 +111,16 @@ def test_the_key_f_leaves_the_figure_alone(address, watch):
     assert page.locator(".st-key-animation").is_visible()
     page.keyboard.press("f")
     page.get_by_role("spinbutton", name="Seed").wait_for()
+
+
+def test_a_slow_method_shows_its_steps_and_stops(address, watch):
+    page = watch().page
+    page.goto(f"{address}/?method=na-published&n=10&seed=7")
+    page.get_by_text(re.compile(r"Designing 10 samples … \d+ of 300 steps of the descents")).wait_for()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text("Stopped before it was complete").wait_for()
+    page.wait_for_selector(AT_REST)
+    page.get_by_role("button", name="Start again").click()
+    page.get_by_text(re.compile(r"\d+ of 300 steps of the descents")).wait_for()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text("Stopped before it was complete").wait_for()

@@ -17,6 +17,7 @@ from ipage_core.inference.pipeline import design
 from ipage_core.networks import CVAE, MDN, networks_of
 from ipage_core.networks.store import save_model
 from ipage_core.problem.constraints import parse
+from ipage_core.problem.watch import watching
 from ipage_core.runtime.paths import PRETRAINED
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.cells.networks import NETWORKS
@@ -173,6 +174,20 @@ def test_neural_adjoint_serves_every_target_with_its_own_descents():
     x = adjoint(Search("lm", starts=1, per_design=8, steps=25)).sample(y_star, torch.randn(4, 1))
     torch.testing.assert_close(parabola()(x), y_star, rtol=0, atol=1e-3)
     assert len(x.unique(dim=0)) == 4
+
+
+def test_published_descents_say_how_far_they_are_and_can_be_ended():
+    y_star, told = torch.tensor([[0.2], [0.9]]), []
+    with watching(step=lambda *state: told.append(state)):
+        adjoint(Search(starts=8, steps=3)).sample(y_star, torch.randn(2, 1))
+    assert told == [("steps of the descents", done, 6) for done in range(6)]
+
+    def end(unit, done, total):
+        if done == 4:
+            raise InterruptedError
+
+    with watching(step=end), pytest.raises(InterruptedError):
+        adjoint(Search(starts=8, steps=3)).sample(y_star, torch.randn(2, 1))
 
 
 def test_the_published_boundary_keeps_descents_inside():

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ipage_core.problem.watch import tell
 from ipage_core.tasks.cells.homogenization import young_x_with_gradient
 from ipage_core.tasks.cells.modulus import E_X_SD, from_z_score
 from ipage_core.tasks.cells.space import Filtered
@@ -107,8 +108,11 @@ def finished(cells: Tensor, target: Tensor, moves: Filtered, seed: int = 0) -> t
     """
     side = round(cells.shape[1] ** 0.5)
     rng = np.random.default_rng(seed)
-    results, off, calls = [], [], 0
+    results: list[Mask] = []
+    off: list[float] = []
+    calls = 0
     for cell, wanted in zip(cells.cpu().numpy().reshape(-1, side, side) > 0.5, target.tolist(), strict=True):
+        tell("cells finished", len(results), len(cells))
         result, error, used = _finish_one(cell, wanted, moves, rng)
         results.append(result)
         off.append(abs(error))
