@@ -106,7 +106,8 @@ def _play(task: Task, run: Run, own: Own, dark: bool, size: Size) -> None:
             + ("a hit!" if hit else f"off by {number(error)}{unit(run)}.")
         )
         count = f"{len(tries)} {'try' if len(tries) == 1 else 'tries'}"
-        st.caption(f"Your best of {count}: off by {number(min(tries))}{unit(run)}.")
+        best = f"Your best of {count}: off by {number(min(tries))}{unit(run)}." if tries else ""
+        st.caption(best or "No try yet: the first move counts.")
         st.button("Now watch iPage", type="primary", icon=":material/play_arrow:", key="guess-play", on_click=_leave)
     if st.session_state.pop("guessed", False):
         st.rerun()
@@ -123,10 +124,11 @@ def _leave() -> None:
 
 
 def _tries(run: Run, x: np.ndarray, error: float) -> list[float]:
-    """The errors of all different guesses for this target."""
+    """The errors of all different guesses for this target; where the sliders stood at first is none."""
     about = f"guesses-{run.task}-{goal_text(run)}"
     tries: dict[bytes, float] = st.session_state.setdefault(about, {})
-    if tries and st.session_state.get("guess-held"):
+    untouched = st.session_state.setdefault(f"{about}-from", x.tobytes()) == x.tobytes() and not tries
+    if untouched or st.session_state.get("guess-held"):
         return list(tries.values())
     tries[x.tobytes()] = error
     if classroom.on():

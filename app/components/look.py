@@ -31,6 +31,10 @@ a:focus-visible, button:focus-visible, summary:focus-visible, [role="slider"]:fo
 .updatemenu-button:focus-visible rect, .slider-grip-rect:focus-visible {
   stroke: #0072b2 !important; stroke-width: 3px !important;
 }
+/* The button that opens the sidebar is a mere » on Streamlit's part. */
+[data-testid="stExpandSidebarButton"] { width: auto; padding-inline: 0.4rem; white-space: nowrap; }
+[data-testid="stExpandSidebarButton"]::after { content: "Settings"; margin-left: 0.3rem; font-size: 0.95rem; }
+@media (max-width: 768px) { [data-testid="stExpandSidebarButton"]::after { content: "Settings and pages"; } }
 /* Small buttons above the figure, which takes the height. */
 [class*="st-key-top-"] button { min-height: 2.1rem; padding-block: 0.1rem; }
 .st-key-top-phone button { padding-inline: 0.45rem; }

@@ -1,6 +1,7 @@
 """Accessible figures: keyboard control and names for screen readers, which Plotly's buttons and slider lack.
 
-Each figure is named by its titles; Play, Pause, Step and the slider get a place in the Tab order and a role.
+Each figure is named by its titles; Play, Pause, Step and the slider get a place in the Tab order and a role. The button
+that opens the sidebar is named as it is shown.
 Enter or the space bar presses a button, the arrow keys move the slider.
 """
 
@@ -14,6 +15,11 @@ export default function() {
   const steps = plot => plot._fullLayout?.sliders?.[0];
 
   const name = () => {
+    const opens = document.querySelector('[data-testid="stExpandSidebarButton"]');
+    if (opens) {
+      const said = getComputedStyle(opens, '::after').content.replaceAll('"', '');  // as the style sheet shows it
+      if (opens.getAttribute('aria-label') !== said) opens.setAttribute('aria-label', said);
+    }
     for (const plot of document.querySelectorAll('.js-plotly-plot')) {
       const titles = [...words(plot, '.gtitle, .annotation-text'), ...words(plot, '.xtitle, .ytitle')];
       const label = 'Figure: ' + ([...new Set(titles)].slice(0, 12).join('; ') || 'see the table beside it');

@@ -46,7 +46,7 @@ def test_a_guess_is_judged_at_once_and_ipage_answers(address, watch):
     slider.focus()
     for _ in range(6):
         slider.press("ArrowRight")
-    page.get_by_text(re.compile(r"Your best of \d+ tries")).wait_for()
+    page.get_by_text(re.compile(r"Your best of (1 try|\d tries)")).wait_for()
     page.wait_for_selector(AT_REST)
     assert page.get_by_text("off by", exact=False).first.inner_text() != before
     page.get_by_role("button", name="Now watch iPage").click()
@@ -80,13 +80,13 @@ def drag(page, handle, across, up):
 
 def test_a_guess_is_dragged_to_another_place_and_counts_once(address, watch):
     page = watch().open(f"{address}/?view=Guess&n=25")
-    page.get_by_text("Your best of 1 try").wait_for()
+    page.get_by_text("No try yet").wait_for()
     (x, y), (*_, new_x, new_y) = drag(page, 0, 60, 40)
     assert new_x > x + 0.1
     assert new_y > y + 0.05
     shown = [float(page.get_by_role("slider", name=name).input_value()) for name in ("x₁", "x₂")]
     assert shown == pytest.approx([new_x, new_y], abs=0.01)
-    page.get_by_text("Your best of 2 tries").wait_for()
+    page.get_by_text("Your best of 1 try").wait_for()
     assert page.get_by_text(re.compile("off by|a hit!")).first.is_visible()
 
 
@@ -110,3 +110,15 @@ def test_the_projected_figure_takes_the_screen(address, watch):
     page.wait_for_function(f"() => {bottom} <= 1080")
     panel = "() => document.querySelector('.bglayer rect.bg').getBoundingClientRect().height"
     assert page.evaluate(panel) > 600
+
+
+def test_the_button_that_opens_the_settings_says_so(address, watch):
+    page = watch(width=390, height=844).open(f"{address}/?n=25")
+    opens = page.get_by_role("button", name="Settings and pages")
+    opens.wait_for()
+    words = "it => getComputedStyle(it, '::after').content"
+    assert opens.evaluate(words) == '"Settings and pages"'
+    assert opens.bounding_box()["width"] > 120
+    opens.click()
+    page.get_by_role("slider", name=re.compile("Number of designs")).wait_for()
+    page.get_by_role("link", name="Learn", exact=True).wait_for()
