@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from app.figures.coordinates import coordinates, plane
-from app.figures.layouts import boxes_of, height_of, shown_rows
+from app.figures.layouts import boxes_of, scene_of, shown_rows
 from app.figures.marks import along, moves, prior_points, proposals, samples_key, travel
 from app.figures.panels import designs_panel, error_panel
 from app.figures.playback import WIDE, Box, Scene, Size, assemble
@@ -22,7 +22,7 @@ def figure(run: Run, dark: bool = False, size: Size = WIDE, chosen: int | None =
     """Two coordinates of every sample, error against step, and the designs as lines."""
     colors, boxes = palette(dark), boxes_of(size)
     below = (boxes["closeup"][0][0], 1), boxes["extra"][1]
-    scene = Scene(height=height_of(size), moving=[[] for _ in run.labels], chosen=chosen)
+    scene = scene_of(run, size, chosen)
     picture(scene, run, boxes["main"], colors, size, pair)
     error_panel(scene, run, boxes["error"], colors, size)
     designs_panel(scene, run, shown_rows(run, 60), below, colors, size)
@@ -53,7 +53,7 @@ Panel = Callable[[Scene, Run, Box, Palette, Size], None]
 def with_closeup(run: Run, main: Panel, closeup: Panel, dark: bool, size: Size, chosen: int | None) -> Dict:
     """For tasks with their own picture and close-up: both of these, error against step, and the designs as lines."""
     colors, boxes = palette(dark), boxes_of(size)
-    scene = Scene(height=height_of(size), moving=[[] for _ in run.labels], chosen=chosen)
+    scene = scene_of(run, size, chosen)
     main(scene, run, boxes["main"], colors, size)
     closeup(scene, run, boxes["closeup"], colors, size)
     error_panel(scene, run, boxes["error"], colors, size)

@@ -22,19 +22,38 @@ NARROW: dict[str, Box] = {
     "extra": ((0.6, 1), (0.275, 0.47)),
     "error": ((0, 1), (0, 0.155)),
 }
+LARGE: dict[str, Box] = {
+    "main": ((0, 0.37), (0, 1)),
+    "error": ((0.43, 1), (0.52, 0.83)),
+    "closeup": ((0.43, 0.65), (0, 0.37)),
+    "extra": ((0.74, 1), (0, 0.37)),
+}
+"""The controls stand above the error, beside the main panel, which takes the height."""
+TALL: dict[str, Box] = {
+    "main": ((0, 0.44), (0, 1)),
+    "error": ((0.51, 1), (0.54, 0.85)),
+    "closeup": ((0.51, 0.71), (0, 0.4)),
+    "extra": ((0.79, 1), (0, 0.4)),
+}
+"""The same for a projector, whose figure is taller."""
 HEIGHTS = {"narrow": 1000, "medium": 560, "wide": 516, "large": 560}
-ASPECTS = {"narrow": 0.92, "medium": 0.9, "wide": 1.07, "large": 1.15}
+ASPECTS = {"narrow": 0.92, "medium": 0.9, "wide": 1.07, "large": 1.26}
 """Approximate width over height of the main panel: the browser's exact width is unknown here."""
 
 
 def boxes_of(size: Size) -> dict[str, Box]:
     """The domain of each panel."""
+    if size.name == "large":
+        return TALL if size.tall else LARGE
     return NARROW if size.narrow else WIDE
 
 
-def height_of(size: Size) -> int:
-    """Height of the figure in pixels."""
-    return size.tall or HEIGHTS[size.name]
+def scene_of(run: Run, size: Size, chosen: int | None = None) -> Scene:
+    """The scene of an animated figure of such panels."""
+    boxes = boxes_of(size)
+    beside = boxes["error"][0][0] if size.name == "large" else None
+    height = size.tall or HEIGHTS[size.name]
+    return Scene(height=height, moving=[[] for _ in run.labels], chosen=chosen, controls=beside)
 
 
 def filling(low: np.ndarray, high: np.ndarray, size: Size) -> tuple[list[float], list[float]]:

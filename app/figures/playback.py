@@ -25,6 +25,8 @@ HELD, TRAVEL = 2, 4
 WORTH = 0.8
 """Play skips a step if its median error is within this factor of the last one shown: no motion would be visible."""
 
+BUTTONS = 24.5
+"""Width of the buttons together, in font sizes."""
 LEFT, BOTTOM = 46, 62
 """Pixels beside and below the plot area, for axis titles; the controls start at the figure's edge instead."""
 
@@ -92,6 +94,8 @@ class Scene:
     """Index of each moving trace of samples in the main panel → places of their latent points: (k, 2) of 0 to 1."""
     trails: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     """Index of each moving trace of paths → the places of the latent points, and the first places of the samples."""
+    controls: float | None = None
+    """Left edge of the controls if they stand beside the main panel, in fractions of the plot area; None: above it."""
     redraw: bool = False
     """Whether frames hold a heatmap, which must be redrawn. Then there is no motion between frames."""
 
@@ -106,8 +110,9 @@ def assemble(run: Run, scene: Scene, dark: bool, size: Size) -> Dict:
     if run.localizes and scene.latent:
         labels = (LATENT, *labels)
         scene.moving = _from_latent(scene, colors)
-    controls = _controls(run, labels, size, colors, scene.redraw) if run.localizes else {}
-    layout = dressing(run, colors, size, scene.height, _top(run, size))
+    top = _top(run, size, scene.controls is not None)
+    controls = _controls(run, labels, size, colors, top, scene) if run.localizes else {}
+    layout = dressing(run, colors, size, scene.height, top)
     layout |= {"annotations": scene.titles, "shapes": scene.shapes, **scene.axes, **controls}
     frames = []
     if run.localizes:
@@ -221,8 +226,8 @@ def steps_named(labels: tuple[str, ...]) -> list[str]:
     return [f"{label} of {count[label.split()[0]]}" if label.split()[0] in count else label for label in labels]
 
 
-def _top(run: Run, size: Size) -> int:
-    if not run.localizes:
+def _top(run: Run, size: Size, beside: bool) -> int:
+    if not run.localizes or beside:
         return 70
     return {"narrow": 150, "medium": 124}.get(size.name, 104)
 
@@ -238,8 +243,9 @@ def played(run: Run) -> list[str]:
     return [run.labels[t] for t in (*shown, len(run.labels) - 1)]
 
 
-def _controls(run: Run, labels: tuple[str, ...], size: Size, colors: Palette, redraw: bool = False) -> Dict:
+def _controls(run: Run, labels: tuple[str, ...], size: Size, colors: Palette, top: int, scene: Scene) -> Dict:
     """Play at three speeds, Pause, single steps in both directions, and the slider."""
+    redraw, beside = scene.redraw, scene.controls
     smooth = run.x.shape[1] <= SMOOTH_UP_TO and not redraw
     last = len(labels) - 1
     names = [LATENT] * (labels[0] == LATENT) + played(run)
@@ -264,30 +270,31 @@ def _controls(run: Run, labels: tuple[str, ...], size: Size, colors: Palette, re
     still = [[None], {"frame": {"duration": 0, "redraw": redraw}, "transition": {"duration": 0}, "mode": "immediate"}]
     buttons = [(name, play(duration)) for name, duration in SPEEDS.items()]
     buttons += [("Pause", still), ("‹ Step", step(backward)), ("Step ›", step(forward))]
-    top = _top(run, size)
     menu = {
         "type": "buttons",
         "direction": "right",
         "showactive": False,
-        "x": size.edge,
+        "x": size.edge if beside is None else beside,
         "xanchor": "left",
         "y": 1,
-        "yanchor": "bottom",
-        "pad": {"l": 0, "r": 0, "t": 0, "b": top - 36},
+        "yanchor": "bottom" if beside is None else "top",
+        "pad": {"l": 0, "r": 0, "t": 0, "b": top - 36 if beside is None else 0},
         "bgcolor": faded("#808080", 0.15),
         "bordercolor": faded("#808080", 0.55),
         "font": {"color": colors.text, "size": size.font - (1 if size.narrow else 0)},
         "buttons": [{"label": label, "method": "animate", "args": args} for label, args in buttons],
     }
     left = {"narrow": size.edge, "medium": 0.55}.get(size.name, 0.46)
+    if beside is not None:
+        left = beside + BUTTONS * size.font / (0.86 * size.width)  # a projector's page may be narrower
     slider = {
         "active": last,
         "x": left,
         "len": 1 - left,
         "xanchor": "left",
         "y": 1,
-        "yanchor": "bottom",
-        "pad": {"l": 8, "r": 8, "t": 0, "b": top - (92 if size.narrow else 44)},
+        "yanchor": "bottom" if beside is None else "top",
+        "pad": {"l": 8, "r": 8, "t": 0, "b": top - (92 if size.narrow else 44) if beside is None else 0},
         "currentvalue": {
             "prefix": "",
             "xanchor": "left",

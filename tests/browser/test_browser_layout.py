@@ -54,3 +54,16 @@ def test_the_figure_follows_the_width_of_the_page(address, watch):
     page.wait_for_function("() => document.querySelector('.js-plotly-plot')?._fullLayout?.height > 900")
     page.set_viewport_size({"width": 1440, "height": 900})
     page.wait_for_function("() => document.querySelector('.js-plotly-plot')?._fullLayout?.height < 700")
+
+
+def test_on_a_wide_screen_the_map_takes_the_height_beside_the_controls(address, watch):
+    page = watch(width=1920, height=1080).open(f"{address}/?n=25")
+    steady(page)
+    place = "selector => document.querySelector(`.st-key-animation ${selector}`).getBoundingClientRect().toJSON()"
+    panel = page.evaluate(place, ".bglayer rect.bg")
+    assert panel["height"] >= 420
+    play = page.evaluate(place, ".updatemenu-button")
+    assert play["left"] > panel["right"]
+    assert play["top"] < panel["top"] + 20
+    cards = "() => document.querySelector('.stMain .cards').getBoundingClientRect().bottom"
+    assert page.evaluate(cards) <= 1080

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from app.figures.layouts import boxes_of, height_of, shown_rows
+from app.figures.layouts import boxes_of, scene_of, shown_rows
 from app.figures.marks import along, curve, moves, prior_points, proposal_color, proposals, travel
 from app.figures.panels import error_panel, title
 from app.figures.playback import WIDE, Box, Scene, Size, assemble, static
@@ -34,7 +34,7 @@ def figure(run: Run, predicted: Predict, dark: bool = False, size: Size = WIDE, 
     """Gap against ΔE, error against step, and a plane of lattice parameters."""
     colors, boxes = palette(dark), boxes_of(size)
     below = (boxes["closeup"][0][0], 1), boxes["extra"][1]
-    scene = Scene(height=height_of(size), moving=[[] for _ in run.labels], chosen=chosen)
+    scene = scene_of(run, size, chosen)
     picture(scene, run, predicted, boxes["main"], colors, size)
     error_panel(scene, run, boxes["error"], colors, size)
     _errors_by_dft(scene, run, colors)

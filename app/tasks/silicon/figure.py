@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from app.figures.layouts import boxes_of, height_of, shown_rows
+from app.figures.layouts import boxes_of, scene_of, shown_rows
 from app.figures.marks import curve, line3d
 from app.figures.panels import designs_panel, error_panel, title
 from app.figures.playback import WIDE, Box, Scene, Size, assemble
@@ -43,7 +43,7 @@ def figure(
     """Gap against elastic energy, error by step, and the strains as lines. ``path``: (k, 2) gap [eV], energy [eV]."""
     colors, boxes = palette(dark), boxes_of(size)
     below = (boxes["closeup"][0][0], 1), boxes["extra"][1]
-    scene = Scene(height=height_of(size), moving=[[] for _ in run.labels], chosen=chosen)
+    scene = scene_of(run, size, chosen)
     picture(scene, run, predicted, boxes["main"], colors, size, path)
     error_panel(scene, run, boxes["error"], colors, size)
     designs_panel(scene, run, shown_rows(run, 60), below, colors, size)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from app.figures.layouts import boxes_of, height_of
+from app.figures.layouts import boxes_of, scene_of
 from app.figures.marks import (
     along,
     curve,
@@ -36,7 +36,7 @@ def figure(run: Run, dark: bool = False, size: Size = WIDE, chosen: int | None =
     boxes = boxes_of(size)
     if not run.n_modes:
         boxes = boxes | {"closeup": ((boxes["closeup"][0][0], 1), boxes["closeup"][1])}
-    scene = Scene(height=height_of(size), moving=[[] for _ in run.labels], chosen=chosen)
+    scene = scene_of(run, size, chosen)
     picture(scene, run, boxes["main"], colors, size)
     _closeup(scene, run, boxes["closeup"], colors, size)
     if run.n_modes:
