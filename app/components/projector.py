@@ -1,4 +1,4 @@
-"""Projector mode for a class: only headline, figure and controls, in large type; by a button or the key F."""
+"""Projector mode for a class: only headline, task, figure and controls, in large type; by a button or the key F."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,21 +91,31 @@ def _allowed(run: Run) -> str:
     return "the interval" if np.isfinite(run.accepted).all() else "the bounds"
 
 
-def headline(run: Run, constrained: bool = False) -> str:
-    """The result in one sentence; ``constrained``: the constraints put the target out of reach."""
-    within = " within the constraints" if constrained else ""
+def constraints_text(constraints: Sequence[str]) -> str:
+    """' with strain ≤ 4 %, a = b'; '' without any."""
+    if not constraints:
+        return ""
+    spaced = (re.sub(r"\s*(<=|>=|=)\s*", r" \1 ", " ".join(text.split())) for text in constraints)
+    return " with " + plain(", ".join(spaced).replace("<=", "≤").replace(">=", "≥"))
+
+
+def headline(run: Run, constrained: bool = False, constraints: Sequence[str] = ()) -> str:
+    """The result in one sentence; ``constrained``: the ``constraints`` put the target out of reach."""
+    within, held = " within the constraints" if constrained else "", constraints_text(constraints)
     if not run.verified.any() and unreached(run):
         best, by = closest(run)
         numbers = ", ".join(f"{v:.4g}" for v in best)
         numbers = f"({numbers})" if len(best) > 1 else numbers
-        return f"No design{within} for {goal_text(run)}: the closest has {numbers}{unit(run)} by {by}, not verified"
+        text = f"No design{within} for {goal_text(run)}{held}: the closest has"
+        return f"{text} {numbers}{unit(run)} by {by}, not verified"
     if not run.verified.any():
-        return f"{run.n} design{'' if run.n == 1 else 's'} for {goal_text(run)}, not verified"
+        return f"{run.n} design{'' if run.n == 1 else 's'} for {goal_text(run)}{held}, not verified"
     achieve = "design achieves" if run.verified.sum() == 1 else "designs achieve"
     achieve = achieve if run.verified.all() else f"verified {achieve}"
     text = f"{run.hit.sum()} of {run.verified.sum()} {achieve} {goal_text(run)}"
     if run.exact.any():
         text += f" within ±{run.tolerance:.3g}{unit(run)}"
+    text += held
     if constrained:
         text += "; the constraints exclude the target"
     if run.n_modes:

@@ -88,7 +88,9 @@ with st.container(key="head"):
     share.check_link(request)
     widgets.begun()
 
-    st.markdown(f"#### {headline(run, by_constraints(run, request.target, request.constraints))}")
+    beyond = by_constraints(run, request.target, request.constraints)
+    about = f"{plain(request.task.title)}: " if projector.on() else ""  # the menu of tasks is hidden then
+    st.markdown(f"#### {about}{headline(run, beyond, request.constraints)}")
     if advice := own.advice(request, run):
         st.caption(advice)
     if note := note_text(run):

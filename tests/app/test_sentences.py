@@ -109,6 +109,15 @@ def test_constraints_are_not_blamed_for_what_no_design_reaches(peak):
     )
 
 
+def test_the_headline_names_the_constraints_under_which_loops_are_missed():
+    run = find("sinewave", 1.2, constraints=("x1<=-0.4", "x2 = x1"))
+    text = words.headline(run, False, ("x1<=-0.4", "x2 = x1"))
+    assert f"within ±0.02 with x1 ≤ -0.4, x2 = x1, on {run.modes_found} of 9 loops" in text
+    assert 0 < run.modes_found < 9
+    assert words.constraints_text(("2*x1+x2<=1",)) == r" with 2\*x1+x2 ≤ 1"
+    assert words.constraints_text(()) == ""
+
+
 def test_the_table_s_interval_is_the_calibrated_one():
     run = find("crystal", 0.5)
     ranked = candidates.ranked_cells(run.x[-1].astype(float), "energy")
