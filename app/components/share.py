@@ -9,6 +9,8 @@ import zipfile
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
+import pandas as pd
 import streamlit as st
 
 from app.components import links
@@ -61,6 +63,10 @@ def columns_text(task: Task) -> str:
         lines += [(f"target{j}", f"the value of {one.label} that the design aims at")]
         lines += [(f"surrogate{j}", f"{one.label} predicted by the surrogate"), (f"y{j}", f"{one.label} {by}")]
     lines += [("resim_error", "sum of (y − target)² over the properties, each in its unit")]
+    lines += [("hit", "whether y is accepted, within the tolerance that the page is set to; empty where Ω did not run")]
+    lines += [("in_bounds", "whether the design lies within its bounds")]
+    lines += [("replaced", "whether a fresh sample took the place of one that stalled")]
+    lines += [("basis", "what the row's y rests on: verified by Ω, predicted, …")]
     return "".join(f"    {name:<12}{meaning}\n" for name, meaning in lines)
 
 
@@ -151,7 +157,12 @@ def _texts(link: str, command: str) -> None:
 
 
 def table_csv(run: Run) -> str:
-    return spreadsheet_safe(run.frame).to_csv(index=False)
+    """``solutions.csv``, as the command line writes it; hits are those of the page, whose tolerance can be set."""
+    table = run.frame.copy()
+    y = table[[f"y{j + 1}" for j in range(run.aims.shape[1])]].to_numpy(dtype=float)
+    ran = pd.Series(np.isfinite(y).all(1), table.index)
+    table["hit"] = pd.Series(run.within(y), table.index).astype("boolean").where(ran)
+    return spreadsheet_safe(table).to_csv(index=False)
 
 
 def archive(request: DesignRequest, run: Run, figures: Figures, moving: bool = False) -> bytes:

@@ -6,14 +6,12 @@ import hashlib
 from contextlib import nullcontext
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 import torch
 
 from app.figures.run import CLEANED, Outcome, Run
 from app.state.turns import turn
 from ipage_core.benchmark.metrics import error_quantiles, nearest_distances
-from ipage_core.inference.basis import VERIFIED
 from ipage_core.inference.latent_design import SAMPLINGS
 from ipage_core.inference.methods import METHODS, Loaded, folder, load
 from ipage_core.inference.solutions import Solutions
@@ -143,8 +141,6 @@ def record(designs: Solutions, accepted: np.ndarray | None = None, kinds: tuple[
             families = torch.where(task.in_bounds(flat), families, -1).reshape(shape).numpy()
             on_prior = task.modes(torch.from_numpy(prior.copy()), designs.y_star[:1].expand(len(prior), m))
             distinguishes = bool((on_prior >= 0).any())
-    if y is not None and designs.path is not None:
-        table = _with_start(table, y[0], designs.y_star.numpy())
     return Run(
         task=task.name,
         method=designs.method,
@@ -170,17 +166,6 @@ def record(designs: Solutions, accepted: np.ndarray | None = None, kinds: tuple[
         frame=table,
         kinds=kinds,
     )
-
-
-def _with_start(table: pd.DataFrame, y: np.ndarray, aims: np.ndarray) -> pd.DataFrame:
-    """The table with Ω of the starts (n, m), for figures and pages: fills the rows of the first stage."""
-    table = table.copy()
-    rows = table.index[table["stage"] == table["stage"].iloc[0]]
-    for j, column in enumerate(y.T, start=1):
-        table.loc[rows, f"y{j}"] = column
-    table.loc[rows, "resim_error"] = np.square(y - aims).sum(1)
-    table.loc[rows[np.isfinite(y).all(axis=1)], "basis"] = VERIFIED
-    return table
 
 
 def _watched(designs: Solutions, frames: torch.Tensor) -> np.ndarray:

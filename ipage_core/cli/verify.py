@@ -80,7 +80,11 @@ def run(arguments: argparse.Namespace) -> None:
     targets = [f"target{j + 1}" for j in range(task.n_targets)]
     if set(targets) <= set(frame):  # solutions.csv has its targets
         y_star = frame[targets].apply(pd.to_numeric, errors="coerce").to_numpy()
-        frame["resim_error"] = ((y.numpy()[:, : task.n_targets] - y_star) ** 2).sum(1)
+        off = y.numpy()[:, : task.n_targets] - y_star
+        frame["resim_error"] = (off**2).sum(1)
+        if "hit" in frame:  # those that the design was not sure of are judged by the properties' own tolerances
+            judged = pd.Series((abs(off) <= task.tolerances.numpy()).all(1), frame.index)
+            frame["hit"] = frame["hit"].where(frame["hit"].notna(), judged)
     if arguments.relax and task.relax is not None:
         final = (frame["stage"] == frame["stage"].iloc[-1]).tolist() if "stage" in frame else [True] * len(frame)
         samples = frame["sample"][final].tolist() if "sample" in frame else list(range(len(frame)))

@@ -12,7 +12,7 @@ from torch import Tensor
 from ipage_core.inference.basis import basis
 from ipage_core.inference.neighbours import beside_failure
 from ipage_core.inference.run_result import RunResult
-from ipage_core.inference.verification import Verification
+from ipage_core.inference.verification import Verification, verify
 from ipage_core.problem.task import Task
 
 
@@ -25,6 +25,9 @@ def words_of_categories(task: Task, x: Tensor) -> dict[str, list[float | str]]:
 def numbered_table(run: RunResult) -> pd.DataFrame:
     """One row per sample and stage, with the columns of ``run.csv``; unknown values are NaN.
 
+    ``hit`` is empty where Ω did not run. Where Ω is fast and has verified all designs, it judges their starts too, for
+    the table only: these evaluations are not counted.
+
     ``low1..M`` to ``high1..M``, the intervals of the predictions, are there unless Ω has verified all designs.
     """
     task, by_omega, replaced = run.task, run.verification, run.replaced
@@ -32,9 +35,9 @@ def numbered_table(run: RunResult) -> pd.DataFrame:
     if run.localized is None:
         stages = [("posterior", run.posterior, None, None, by_omega, replaced)]
     else:
-        nowhere, as_drawn = Verification.nowhere(task, len(run)), torch.zeros_like(replaced)
+        as_drawn = torch.zeros_like(replaced)
         stages = [
-            ("posterior", run.posterior, run.surrogate_posterior, run.interval_posterior, nowhere, as_drawn),
+            ("posterior", run.posterior, run.surrogate_posterior, run.interval_posterior, _of_starts(run), as_drawn),
             ("localized", run.localized, run.surrogate, run.interval, by_omega, replaced),
         ]
     m = task.n_targets
@@ -47,6 +50,7 @@ def numbered_table(run: RunResult) -> pd.DataFrame:
         columns |= _numbered("surrogate", unknown if surrogate is None else surrogate)
         columns |= _numbered("y", verification.y[:, :m])
         columns["resim_error"] = verification.resim_error.numpy()
+        columns["hit"] = _judged(verification)
         columns["in_bounds"] = task.in_bounds(x).numpy()
         columns["replaced"] = fresh.numpy()
         for j, label in enumerate(task.property_labels[m:]):
@@ -58,6 +62,24 @@ def numbered_table(run: RunResult) -> pd.DataFrame:
             columns |= words_of_categories(task, x)
         blocks.append(pd.DataFrame(columns))
     return pd.concat(blocks, ignore_index=True)
+
+
+def _of_starts(run: RunResult) -> Verification:
+    """What Ω says of the posterior samples, if that costs next to nothing."""
+    task = run.task
+    if not task.verifies_by_default or run.verification.calls < len(run):
+        return Verification.nowhere(task, len(run))
+    tolerances = task.tolerances if run.target is None else run.target.tolerances(task)
+    if run.target is not None:
+        free = torch.tensor([goal.kind == "anything" for goal in run.target.goals])
+        tolerances = torch.where(free, math.inf, tolerances)
+    return verify(task, run.posterior, run.y_star, None, tolerances)
+
+
+def _judged(verification: Verification) -> pd.Series:
+    """(n,) whether each design is a hit; empty where Ω did not run."""
+    ran = verification.resim_error.isfinite().numpy()
+    return pd.Series(verification.hit.numpy()).astype("boolean").where(ran)
 
 
 def named_table(run: RunResult) -> pd.DataFrame:

@@ -257,9 +257,34 @@ def test_the_csv_is_the_contract_s(app):
     assert list(frame.columns[:2]) == ["sample", "stage"]
     assert set(frame["stage"]) == {"posterior", "localized"}
     assert len(frame) == 50
-    assert {"target1", "target2", "x1", "x4", "surrogate1", "y1", "y2", "resim_error", "in_bounds", "replaced"} <= set(
-        frame.columns
-    )
+    columns = {
+        "target1",
+        "target2",
+        "x1",
+        "x4",
+        "surrogate1",
+        "y1",
+        "y2",
+        "resim_error",
+        "hit",
+        "in_bounds",
+        "replaced",
+    }
+    assert columns <= set(frame.columns)
+
+
+def test_the_page_s_csv_is_the_command_line_s_with_the_hits_of_the_page(app):
+    from app.components import share
+
+    request = DesignRequest.of(TASKS["robotic_arm"], "1.5,0", method="ipage", n=10)
+    here = pd.read_csv(io.StringIO(share.table_csv(runs.of(request))))
+    there = pd.read_csv(io.StringIO(request.run(runs.load("robotic_arm", "ipage")).frame().to_csv(index=False)))
+    pd.testing.assert_frame_equal(here, there)
+    assert there["y1"].notna().all()  # of the starts too
+    strict = runs.of(request.replace(tolerance=0.01))
+    hits = pd.read_csv(io.StringIO(share.table_csv(strict)))["hit"]
+    assert hits[10:].tolist() == strict.hit.tolist()
+    assert hits.sum() < there["hit"].sum()
 
 
 def test_importing_the_entry_point_loads_no_torch():

@@ -40,6 +40,7 @@ def test_the_table_has_a_row_for_each_sample_and_stage(found):
     first, last = frame.iloc[:8], frame.iloc[8:]
     assert first["resim_error"].isna().all()
     assert last["resim_error"].notna().sum() == 5
+    assert last["hit"].notna().tolist() == last["resim_error"].notna().tolist()
     assert np.allclose(last["x1"], found.localized[:, 0])
     assert np.allclose(first["x2"], found.posterior[:, 1])
     assert np.allclose(first["surrogate1"], found.surrogate_posterior[:, 0])

@@ -21,7 +21,7 @@ def hits_frame(campaign: Campaign) -> pd.DataFrame:
     """One row per distinct hit, verified by Ω: ``sample`` is its evaluation, counted from 0; ``stage`` is ``campaign``.
 
     Further columns as in ``solutions.csv``: target, x, surrogate (the earlier prediction; empty if none), y,
-    resim_error, in_bounds, replaced, other properties, words of categories. For an interval, the target is the end
+    resim_error, hit, in_bounds, replaced, other properties, words of categories. For an interval, the target is the end
     nearer to y.
     """
     task, rows = campaign.task, campaign.distinct_hits
@@ -33,6 +33,7 @@ def hits_frame(campaign: Campaign) -> pd.DataFrame:
     for name, values in (("target", aim), ("x", x), ("surrogate", predicted), ("y", y[:, :m])):
         columns |= {f"{name}{j + 1}": column for j, column in enumerate(values.numpy().T)}
     columns["resim_error"] = (y[:, :m] - aim).square().sum(1).numpy()
+    columns["hit"] = True
     columns["in_bounds"] = task.in_bounds(x).numpy()
     columns["replaced"] = False
     columns |= {label: y[:, m + j].numpy() for j, label in enumerate(task.property_labels[m:])}
