@@ -40,11 +40,17 @@ def live() -> None:
             "side. A visitor whose target has no numbered loops has no dot, and – in the column loops."
         )
     st.dataframe(
-        rows.assign(method=rows["method"].map(method_name)),
+        shown(rows),
         hide_index=True,
         placeholder="–",
         column_config={"best guess, off by": st.column_config.NumberColumn(format="%.3g")},
     )
+
+
+def shown(rows: pd.DataFrame) -> pd.DataFrame:
+    """The table as it is read: names of methods, and loops with the number that there are."""
+    found = rows["loops"].astype("string") + " of " + rows["loops of"].astype("string")
+    return rows.assign(method=rows["method"].map(method_name), loops=found).drop(columns="loops of")
 
 
 def summary(rows: pd.DataFrame) -> str:

@@ -31,8 +31,11 @@ class Entry:
     verified: int
     hits: int
     loops: int | None
+    """Number of loops found; None if the target has none."""
     view: str
     at: float
+    loops_of: int = 0
+    """Number of loops that there are."""
 
 
 class Board:
@@ -78,6 +81,7 @@ class Board:
                     "method": one.method,
                     "hits": f"{one.hits} / {one.verified}" if one.verified else "not verified",
                     "loops": one.loops,
+                    "loops of": one.loops_of,
                     "best guess, off by": guesses.get(visitor, {}).get(f"{one.task} {one.target}"),
                     "looks at": one.view,
                     "ago [s]": round(now - one.at),
@@ -115,5 +119,6 @@ def post(request: DesignRequest, run: Run, target: str, view: str) -> None:
             run.modes_found if run.n_modes else None,
             view,
             time.time(),
+            run.n_modes,
         ),
     )
