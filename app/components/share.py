@@ -227,12 +227,12 @@ def _with_plotly() -> bytes:
     return zipped({"figures/plotly.min.js": get_plotlyjs().encode()})
 
 
-def densities(run: Run) -> dict[str, Dict]:
-    """The figures of prior and posterior density for the archive."""
+def densities(run: Run, plane: tuple[int, int]) -> dict[str, Dict]:
+    """The figures of prior and posterior density for the archive, in the coordinates ``plane``."""
     drawn = {"pairs": pairs(run, False, WIDE)}
     if len(coordinates(run).labels) > 1:
-        shown = density(run, 0, 1, False, stamp(run.task, run.method))
-        drawn["posterior"] = posterior.figure(run, shown, 0, 1, False, WIDE)
+        shown = density(run, *plane, False, stamp(run.task, run.method))
+        drawn["posterior"] = posterior.figure(run, shown, *plane, False, WIDE)
     return drawn
 
 

@@ -67,7 +67,7 @@ class TaskPanel:
     def figures(self, run: Run) -> dict[str, Dict]:
         """The figures of the archive, by name, with the light theme."""
         drawn = {"localization": self.figure(run)}
-        return drawn if "Posterior" in self.form.hidden else drawn | share.densities(run)
+        return drawn if "Posterior" in self.form.hidden else drawn | share.densities(run, self.plane)
 
     def before(self, request: DesignRequest) -> None:
         """Content above all designs. Raises ValueError with a message if no design is possible."""

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import plotly.graph_objects as go
@@ -22,9 +23,11 @@ from app.state.densities import density, posterior_draws
 from app.state.runs import record
 from app.state.targets import doubt
 from app.tasks import panel_of
+from ipage_core.inference.methods import load
 from ipage_core.inference.pipeline import design
 from ipage_core.problem.goal import Goal
 from ipage_core.problem.target import Target
+from ipage_core.runtime.paths import ROOT
 from ipage_core.tasks import TASKS
 from tests.support import stand_ins
 
@@ -294,3 +297,23 @@ def test_a_dragged_joint_points_where_it_is_dragged_and_the_joints_before_it_sta
         np.testing.assert_allclose(way / np.linalg.norm(way), wanted / np.linalg.norm(wanted))
         directions = [np.diff(joints, axis=0)[handle:] for joints in (before, after)]
         np.testing.assert_allclose(*directions, atol=1e-12)
+
+
+@pytest.mark.parametrize("task", ["robotic_arm", "ballistics"])
+def test_the_posterior_opens_on_the_pair_of_inputs_that_the_target_narrows_most(task):
+    if not (ROOT / f"pretrained/{task}/inn.safetensors").exists():
+        pytest.skip("no trained models")
+    one, proposal = TASKS[task], load(task, "ipage").proposal
+    generator = torch.Generator().manual_seed(0)
+    target = torch.tensor(one.default_target).expand(20_000, -1)
+    with torch.no_grad():
+        after = proposal.sample(target, torch.randn(20_000, proposal.latent_dim, generator=generator)).numpy()
+    before, (low, high) = one.sample_prior(20_000, generator).numpy(), one.bounds.numpy()
+
+    def narrowed(pair):
+        """Kullback–Leibler divergence of posterior from prior in these two coordinates."""
+        ends = [(low[j], high[j]) for j in pair]
+        p, q = (np.histogram2d(*x[:, pair].T, 20, ends)[0] + 0.5 for x in (after, before))
+        return (p / p.sum() * np.log(p / p.sum() / (q / q.sum()))).sum()
+
+    assert panel_of(task).plane == max(combinations(range(one.d), 2), key=lambda pair: narrowed(list(pair)))

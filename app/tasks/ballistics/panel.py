@@ -13,6 +13,7 @@ class BallisticsPanel(TaskPanel):
     """Throws that all land on one mark."""
 
     any_plane = False
+    plane = (2, 3)  # angle and v₀: a target narrows them most, and x₀ and y₀ hardly
     sketch = staticmethod(throw)
     formula = (
         r"\begin{gathered} \Omega(x) = x_0 + v_0\cos\alpha\,\tfrac{m}{k}\,(1 - e^{-kt/m}) \;\text{ at the time } t "

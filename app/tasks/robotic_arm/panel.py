@@ -27,6 +27,7 @@ class ArmPanel(TaskPanel):
     """Arms that reach for one point."""
 
     any_plane = False
+    plane = (1, 2)  # the joints that a target narrows most, in the first convention
     sketch = staticmethod(arm)
 
     def explain(self, task: Task, dark: bool) -> None:
