@@ -20,6 +20,7 @@ from app.figures.theme import palette, squared
 from app.state.inspection import Inspection
 from app.state.targets import Doubt
 from ipage_core.inference.methods import METHODS
+from ipage_core.inference.pareto import APART
 from ipage_core.problem.task import Task
 from ipage_core.tasks import TASKS
 
@@ -122,6 +123,16 @@ def headline(run: Run, constrained: bool = False, constraints: Sequence[str] = (
         text += f", on {run.modes_found} of {run.n_modes} loops"
         text += f" ({_beside(run)} on open arcs at the edge)" if _beside(run) else ""
     return text
+
+
+def distinct_text(run: Run) -> str:
+    """Of designs that minimize or maximize: how many are distinct, if not all; else nothing."""
+    count = run.summary.get("distinct", run.n)
+    if count >= run.n:
+        return ""
+    text = "1 is distinct: all others are" if count == 1 else f"{count} are distinct: each other one is"
+    near = "it" if count == 1 else "one of these"
+    return f"Of the {run.n} designs, {text} within {APART:g} box widths of {near}. Few designs come this close to the best."
 
 
 def _beside(run: Run) -> int:

@@ -25,7 +25,7 @@ from app.components import (
 )
 from app.components.beyond import by_constraints
 from app.components.look import is_dark, size_and_height, size_name
-from app.components.words import cards, doubt_text, goal_text, headline, note_text, plain
+from app.components.words import cards, distinct_text, doubt_text, goal_text, headline, note_text, plain
 from app.figures.playback import Size
 from app.state import class_board, classroom, runs
 from app.state.targets import doubt
@@ -95,6 +95,8 @@ with st.container(key="head"):
         st.caption(advice)
     if note := note_text(run):
         st.warning(note, icon=":material/flag:")
+    if few := distinct_text(run):
+        st.caption(few)
     if "not_spread" in run.summary:
         st.caption(plain(run.summary["not_spread"]))
 views = {

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 ROUNDS, FIRST, BACK = 14, 0.2, 6
 """Rounds outward, the first step in standard deviations of the data's y, steps back at most, each twice as long."""
+APART, ATTEMPTS = 0.01, 4
+"""Box widths within which two designs are one, and how often another is searched in the place of the second."""
 NEAREST = 400
 """If no pair meets the other goals, the front is that of this many pairs nearest to them."""
 
@@ -41,7 +43,7 @@ def optimal_aims(task: Task, target: Target, n: int, seed: int, reached: Callabl
     reaches them.
     """
     first = starts(task, target, n, seed)[1]
-    outward = _signs(target) * task.pairs()[1][:, : task.n_targets].double().std(0)
+    outward = signs(target) * task.pairs()[1][:, : task.n_targets].double().std(0)
     step = torch.full((n, 1), FIRST, dtype=torch.float64)
     aims, there = first.clone(), reached(first)
     for _ in range(BACK):
@@ -61,7 +63,7 @@ def optimal_aims(task: Task, target: Target, n: int, seed: int, reached: Callabl
 
 def starts(task: Task, target: Target, n: int, seed: int) -> tuple[Tensor, Tensor]:
     """n pairs on the front of the data, spread along it: designs (n, d) and aims (n, m)."""
-    sign = _signs(target)
+    sign = signs(target)
     x, y = task.pairs()
     y = y[:, : task.n_targets].double()
     low, high = target.accepted
@@ -78,6 +80,16 @@ def starts(task: Task, target: Target, n: int, seed: int) -> tuple[Tensor, Tenso
     return x[best], y[best]
 
 
-def _signs(target: Target) -> Tensor:
+def repeated(task: Task, x: Tensor) -> Tensor:
+    """Which designs (n, d) lie within ``APART`` of an earlier one that does not. → (n,) bool."""
+    low, high = task.bounds
+    unit = (x.cpu().double() - low) / (high - low)
+    near, again = torch.cdist(unit, unit) <= APART, torch.zeros(len(x), dtype=torch.bool)
+    for k in range(len(x)):
+        again[k] = (near[k, :k] & ~again[:k]).any()
+    return again
+
+
+def signs(target: Target) -> Tensor:
     """(m,) −1 for a goal to minimize, 1 for one to maximize, 0 for any other."""
     return torch.tensor([{"minimize": -1.0, "maximize": 1.0}.get(goal.kind, 0.0) for goal in target.goals]).double()

@@ -13,7 +13,7 @@ from ipage_core.inference.doubt import replace_doubtful
 from ipage_core.inference.latent_design import Sampling, latent_design
 from ipage_core.inference.localization import Optimizer
 from ipage_core.inference.methods import Loaded
-from ipage_core.inference.pareto import optimal_aims, starts
+from ipage_core.inference.pareto import ATTEMPTS, optimal_aims, repeated, signs, starts
 from ipage_core.inference.prediction import interval, rows_behind
 from ipage_core.inference.run_result import Path
 from ipage_core.inference.solutions import Solutions
@@ -223,7 +223,9 @@ def optimal(task: Task, method: Loaded, target: Target, n: int, seed: int, space
     """Aims (n, m) of a target that minimizes or maximizes, as far out as the surrogate can follow, and designs (n, d).
 
     The search starts from measured designs. An aim that has moved a little is mostly reached from the design that
-    reached it before. Only where it is not, fresh samples are drawn, also with other levels of categories.
+    reached it before. Only where it is not, fresh samples are drawn, also with other levels of categories. Starts near
+    the one best row end in one place; then designs elsewhere that are as good within the tolerance replace repeated
+    ones.
 
     Raises:
         ValueError: the method has no surrogate.
@@ -252,7 +254,18 @@ def optimal(task: Task, method: Loaded, target: Target, n: int, seed: int, space
         best.x = torch.where(there[:, None], moved.x, best.x.to(moved.x))
         return there
 
-    return optimal_aims(task, target, n, seed, reached), best.x
+    outermost = optimal_aims(task, target, n, seed, reached)
+    aims, tolerance = outermost.clone(), signs(target) * target.tolerances(task)
+    for attempt in range(1, ATTEMPTS + 1):
+        rows = repeated(task, best.x).nonzero()[:, 0]
+        if not len(rows):
+            break
+        nearer = outermost[rows] - attempt / ATTEMPTS * tolerance
+        best.y_star[rows] = nearer.to(best.y_star)
+        fresh = chain.fresh(best.of(rows), nearer, seed + 1, attempt)
+        there = arrived(fresh, nearer)
+        best.x[rows[there]], aims[rows[there]] = fresh.x[there], nearer[there]
+    return aims, best.x
 
 
 def _note(

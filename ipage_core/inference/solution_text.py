@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from ipage_core.inference.basis import WITH_INTERVAL
+from ipage_core.inference.pareto import repeated
 from ipage_core.inference.run_result import RunResult
 from ipage_core.problem.task import Task
 
@@ -34,7 +35,11 @@ def in_words(run: RunResult) -> str:
 
 
 def summary(run: RunResult) -> dict[str, Any]:
-    """The JSON object of the command line: counts, errors by Ω (null if it did not run) and seconds."""
+    """The JSON object of the command line: counts, errors by Ω (null if it did not run) and seconds.
+
+    ``distinct`` is there if a property is minimized or maximized: the number of designs that are farther than 0.01 box
+    widths from all others that count.
+    """
     by_omega, modes = run.verification, run.modes
     errors = by_omega.resim_error[by_omega.resim_error.isfinite()]
     figures: dict[str, Any] = {
@@ -54,6 +59,8 @@ def summary(run: RunResult) -> dict[str, Any]:
         figures["modes_total"] = run.task.n_modes
     if by_omega.calls > len(errors):
         figures["omega_failed"] = by_omega.calls - len(errors)
+    if run.target is not None and run.target.optimizes:
+        figures["distinct"] = int((~repeated(run.task, run.final)).sum())
     figures["basis"] = dict(Counter(run.basis))
     if text := about_intervals(run):
         figures["intervals"] = text

@@ -109,6 +109,14 @@ def test_constraints_are_not_blamed_for_what_no_design_reaches(peak):
     )
 
 
+def test_the_page_says_how_many_designs_of_an_optimum_are_distinct():
+    run = find("sinewave", 1.2)
+    assert words.distinct_text(run) == ""
+    few = replace(run, summary=run.summary | {"distinct": 3})
+    assert words.distinct_text(few).startswith("Of the 20 designs, 3 are distinct: each other one is within 0.01")
+    assert words.distinct_text(replace(run, summary=run.summary | {"distinct": 20})) == ""
+
+
 def test_the_headline_names_the_constraints_under_which_loops_are_missed():
     run = find("sinewave", 1.2, constraints=("x1<=-0.4", "x2 = x1"))
     text = words.headline(run, False, ("x1<=-0.4", "x2 = x1"))

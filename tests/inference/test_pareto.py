@@ -5,7 +5,7 @@ import math
 import torch
 
 import ipage_core as ipage
-from ipage_core.inference.pareto import front, optimal_aims
+from ipage_core.inference.pareto import front, optimal_aims, repeated
 from ipage_core.tasks import TASKS
 
 
@@ -23,6 +23,25 @@ def test_the_greatest_of_the_sine_wave_is_two():
     assert found.verification.y[:, 0].max() <= 2
     least = ipage.design("sinewave", {"y": ipage.Goal("minimize")}, n=12)
     assert least.verification.y[:, 0].max() < -1.97
+
+
+def test_designs_that_are_as_good_replace_repeated_ones():
+    """The best row of the data is one; all of 25 designs that start from it end on one of nine maxima."""
+    best = ipage.design("sinewave", {"y": ipage.Goal("maximize")}, n=25)
+    again = repeated(TASKS["sinewave"], best.final)
+    assert best.summary()["distinct"] == int((~again).sum()) >= 14
+    loops = TASKS["sinewave"].modes(best.final, best.y_star)
+    assert len(set(loops.tolist()) - {-1}) == 9
+    assert best.verification.y.min() > 2 - 0.02 - 0.005  # within the tolerance, and the surrogate's own error
+
+
+def test_only_optima_count_distinct_designs():
+    assert "distinct" not in ipage.design("sinewave", 1.2, n=3).summary()
+
+
+def test_a_design_is_repeated_if_an_earlier_one_that_counts_is_near():
+    x = torch.tensor([[0.0, 0.0], [0.015, 0.0], [0.03, 0.0], [0.5, 0.0], [0.015, 0.0]])  # box of width 2
+    assert repeated(TASKS["sinewave"], x).tolist() == [False, True, False, False, True]
 
 
 def test_the_arm_reaches_as_far_as_it_is_long_where_the_other_goal_lets_it():
