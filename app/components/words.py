@@ -132,7 +132,8 @@ def distinct_text(run: Run) -> str:
         return ""
     text = "1 is distinct: all others are" if count == 1 else f"{count} are distinct: each other one is"
     near = "it" if count == 1 else "one of these"
-    return f"Of the {run.n} designs, {text} within {APART:g} box widths of {near}. Few designs come this close to the best."
+    text = f"Of the {run.n} designs, {text} within {APART:g} box widths of {near}."
+    return f"{text} Few designs come this close to the best."
 
 
 def _beside(run: Run) -> int:
@@ -140,8 +141,8 @@ def _beside(run: Run) -> int:
     return int((run.hit & (run.modes[-1] < 0)).sum()) if run.modes is not None else 0
 
 
-def doubt_text(task: Task, doubted: Doubt) -> str:
-    """The warning before a run whose target lies outside the training data or in a gap."""
+def doubt_text(task: Task, doubted: Doubt) -> tuple[str, str]:
+    """The warning before a run whose target lies outside the training data or in a gap: in brief, and what it means."""
     ranges = " and ".join(f"{low:.4g} to {high:.4g}" for low, high in doubted.extent.T)
     where = (
         f"lies outside the values of the {doubted.pairs:,} training pairs ({ranges})"
@@ -151,9 +152,9 @@ def doubt_text(task: Task, doubted: Doubt) -> str:
     why = (
         "The networks have to extrapolate" if doubted.where == "beyond" else "The networks learned nothing close to it"
     )
-    return f"This target {where}. The nearest value of a training pair is **{doubted.text}**. {why}: " + (
-        "trust only what Ω verifies." if task.omega else "trust a design only after measuring it."
-    )
+    trust = "trust only what Ω verifies." if task.omega else "trust a design only after measuring it."
+    nearest = f"The nearest value of a training pair is **{doubted.text}**."
+    return f"This target {where}.", f"{nearest} {why}: {trust}"
 
 
 def note_text(run: Run) -> str:

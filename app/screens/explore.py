@@ -72,10 +72,12 @@ with st.sidebar:
 own = panel_of(request.task.name)
 # One container: remarks that come and go would move the bound widgets below, which cuts them off from the address.
 with st.container(key="head"):
-    doubted = doubt(request.task, request.target)
+    doubted, notes = doubt(request.task, request.target), []
     if doubted:
+        brief, meaning = doubt_text(request.task, doubted)
+        notes.append(meaning)
         note, button = st.columns([3.2, 1], vertical_alignment="center")
-        note.info(doubt_text(request.task, doubted), icon=":material/explore_off:")
+        note.info(brief, icon=":material/explore_off:")
         button.button(
             f"Ask for {doubted.text}",
             key="nearest",
@@ -94,7 +96,7 @@ with st.container(key="head"):
     if advice := own.advice(request, run):
         st.caption(advice)
     if note := note_text(run):
-        st.warning(note, icon=":material/flag:")
+        notes.append(note)
     if few := distinct_text(run):
         st.caption(few)
     if "not_spread" in run.summary:
@@ -164,6 +166,8 @@ if projector.on():
     st.stop()
 if not wide:
     ask_more([st.container(), st.container()])
+if notes:  # below the figure, which they would push off the screen
+    st.warning(" ".join(reversed(notes)), icon=":material/flag:")
 if own.about:
     st.caption(own.about)
 st.html(cards(own.key_figures(run)))

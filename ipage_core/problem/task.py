@@ -255,7 +255,9 @@ class Task:
             took less than 0.1 s. ``design`` needs it to decide whether to verify by default; ``campaign``, ``dataset``
             and ``train`` do not. With ``seconds`` and ``default_target`` given, Ω never runs without a request.
         **more
-            Further fields of :class:`Task`.
+            Further fields of :class:`Task`, such as ``relations``: constraints on every design, by number or by name of
+            the inputs, such as ``("Sr + Ba + Ca = 1", "2*x1 - x2 <= 0.5")``. Equations hold exactly. The prior does not
+            know them.
 
         Returns
         -------

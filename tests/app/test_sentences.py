@@ -55,7 +55,9 @@ def peak():
 @pytest.mark.parametrize(("task", "target"), [("sinewave", 2.6), ("crystal", 9.0), ("ballistics", 60.0)])
 def test_the_count_of_known_designs_is_that_of_the_data(task, target):
     found = doubt(TASKS[task], Target.of(TASKS[task], target))
-    assert number(r"the ([\d,]+) training pairs", words.doubt_text(TASKS[task], found)) == len(runs.training(task)[1])
+    assert number(r"the ([\d,]+) training pairs", words.doubt_text(TASKS[task], found)[0]) == len(
+        runs.training(task)[1]
+    )
 
 
 def test_places_that_come_equally_close_are_counted(peak):

@@ -67,3 +67,11 @@ def test_on_a_wide_screen_the_map_takes_the_height_beside_the_controls(address, 
     assert play["top"] < panel["top"] + 20
     cards = "() => document.querySelector('.stMain .cards').getBoundingClientRect().bottom"
     assert page.evaluate(cards) <= 1080
+
+
+def test_notes_on_a_target_out_of_reach_leave_the_figure_on_the_first_screen(address, watch):
+    page = watch(width=1440, height=900).open(f"{address}/?y1=2.5&n=25")
+    page.get_by_text("cannot be reached within the bounds").wait_for()
+    steady(page)
+    bottom = "text => document.querySelector('.st-key-animation .js-plotly-plot').getBoundingClientRect().bottom"
+    assert page.evaluate(bottom) <= 900

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from ipage_core.problem.constraints import parse
 from ipage_core.problem.task import DesignText, Task, Variable
 
 X = {
@@ -246,3 +247,15 @@ def test_words_in_the_place_of_bounds_are_a_category():
         Task.from_function(lambda x: x.sum(1), {"metal": (1, 2, 3)}, {"y": 1}, "t")
     with pytest.raises(ValueError, match="metal has levels, so its kind is 'category'"):
         Variable("metal", levels=("Cu", "Ag"))
+
+
+def test_relations_of_a_function_hold_in_every_design():
+    parts = {"a": (0, 1), "b": (0, 1), "c": (0, 1)}
+    relations = ("a + b + c = 1", "x1 <= 0.5")
+    task = Task.from_function(lambda x: x[:, 0] * x[:, 1], parts, {"y": 0.01}, "mixture", relations=relations)
+    space = parse(task)
+    u = space.encode(torch.rand(50, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)))
+    x = space.project(space.decode(u.clamp(*space.bounds)))
+    assert (x[:, 0] <= 0.5 + 1e-9).all()
+    torch.testing.assert_close(x.sum(1), torch.ones(50, dtype=torch.float64))
+    assert "relations" in Task.from_function.__doc__
