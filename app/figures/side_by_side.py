@@ -47,11 +47,18 @@ def residuals(runs: dict[str, Run], dark: bool, size: Size) -> Dict:
         linked = {} if k == 0 else {"matches": "y"}
         more = {"type": "log", "exponentformat": "power", "nticks": 6}
         axes[f"yaxis{ids}"] = axis(colors, "", box[1], f"x{ids}", **more, **linked)
-        titles.append(title(f"<b>{name}</b>", box, size))
+        titles.append(title(f"<b>{_fitting(name, box, size)}</b>", box, size))
     first = next(iter(runs.values()))
     spec = static(first, data, axes, titles, dark, size, 300 * len(runs) if size.narrow else 380)
     spec["layout"]["title"] = {}
     return spec
+
+
+def _fitting(name: str, box: Box, size: Size) -> str:
+    """The name of a run as far as its panel has room; the table above has all of it. Names end with ', seed 0'."""
+    most = int((box[0][1] - box[0][0]) * size.width / (0.45 * size.font))
+    short = name if len(name) <= most else name.rpartition(", seed")[0] or name
+    return short if len(short) <= most else f"{short[: most - 1]}…"
 
 
 def ends(runs: dict[str, Run]) -> str:
