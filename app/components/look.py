@@ -8,6 +8,7 @@ CSS = """
 <style>
 .stMainBlockContainer { padding: 2.9rem 2.2rem 3rem; max-width: 1720px; }
 .stMainBlockContainer > [data-testid="stVerticalBlock"], .st-key-ask, .st-key-head { gap: 0.55rem; }
+.st-key-head [data-testid="stAlertContainer"] { padding-block: 0.3rem; }
 @media (max-width: 640px) { .stMainBlockContainer { padding: 3.6rem 1rem 2rem; } }
 /* Components that show nothing. */
 .st-key-viewport, .st-key-reach, .st-key-motion, .st-key-flicker, .st-key-back, .st-key-drag-points {

@@ -146,8 +146,8 @@ def cost(runs: dict[str, Run], dark: bool, size: Size) -> Dict:
 
 def _box(k: int, count: int, size: Size) -> Box:
     if size.narrow:
-        height = (1 - 0.12 * (count - 1)) / count
-        top = 1 - k * (height + 0.12)
+        height = (1 - 0.15 * (count - 1)) / count
+        top = 1 - k * (height + 0.15)
         return (0, 1), (max(0.0, top - height), top)
     width = (1 - 0.05 * (count - 1)) / count
     return (k * (width + 0.05), min(1.0, k * (width + 0.05) + width)), (0, 1)

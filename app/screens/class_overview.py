@@ -19,8 +19,8 @@ EVERY = 3
 st.markdown("#### The class")
 st.caption(
     f"The latest result of each visitor, updated every {EVERY} seconds. Visitors have numbers, not names; each finds "
-    "their own number at the end of the sidebar of Explore (on a phone, » opens it). Nothing is kept when the server "
-    "ends."
+    "their own number at the end of the sidebar of Explore (on a phone, *Settings and pages* opens it). Nothing is "
+    "kept when the server ends."
 )
 
 
