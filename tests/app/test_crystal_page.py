@@ -122,8 +122,8 @@ def test_nothing_is_verified_unasked_and_every_gap_is_said_to_be_pbe_s(queue):
     assert "unrelaxed" in spec(test)["layout"]["xaxis"]["title"]["text"]
     assert spec(test)["frames"]
     assert any("best of this ranking" in s.value for s in test.subheader)
-    words = "On the right, at the same scale, the cubic cell of lowest energy; tick two rows to see both."
-    assert any(c.value.endswith(words) for c in test.caption)
+    words = "Beside it, at the same scale, the cubic cell of lowest energy; tick two rows to see both."
+    assert any(words in c.value for c in test.caption)
     assert not queue.jobs
 
 
