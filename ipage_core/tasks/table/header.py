@@ -41,6 +41,9 @@ def find_head(cells: Rows, width: int) -> Head:
     if first is None:  # no column of numbers
         first = min(len(cells), next((k for k, row in enumerate(cells) if len(row) == width), 0) + 1)
     elif len(cells[first]) == width and _are_names(cells[first], cells[first + 1 :], numeric):
+        if first and len(cells[first - 1]) == width and cells[first] == [str(k + 1) for k in range(width)]:
+            head = find_head([*cells[:first], *cells[first + 1 :]], width)
+            return replace(head, first=head.first + 1, note="stands above numbers of the columns, which are left out")
         note = "holds numbers that rise and fit no column: taken for names"
         return replace(none, names=tuple(cells[first]), row=first, first=first + 1, note=note)
     full = [k for k in range(first) if len(cells[k]) == width and (k == first - 1 or _filled(cells[k]) > 1)]

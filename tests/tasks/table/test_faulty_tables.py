@@ -79,6 +79,22 @@ def test_a_header_that_stands_again_is_no_row(seed):
 
 
 @TWENTY
+def test_numbers_of_the_columns_below_the_header_are_no_names(seed):
+    rng = np.random.default_rng(seed)
+    frame = content(rng)
+    if seed % 4 == 3:
+        counts = pd.DataFrame([[1, 2, 3, 4]], columns=list(frame)).astype(object)
+        table = read_table(("t.xlsx", sheet(pd.concat([counts, frame.astype(object)]))))
+    else:
+        separator = ",;\t"[seed % 4]
+        lines = text(frame, separator)
+        lines.insert(1, separator.join("1234"))
+        table = read_table(upload([*["Run 7"][: seed % 2], *lines], rng))
+    assert right(table, frame)
+    assert "stands above numbers of the columns, which are left out" in said(table)
+
+
+@TWENTY
 def test_another_table_below_is_left_out_and_said(seed):
     rng = np.random.default_rng(seed)
     frame = content(rng)
