@@ -63,7 +63,7 @@ def cover(request: DesignRequest, run: Run, progress: Callable[[int, float], Non
     meets, judge = _meeting(run)
     seconds = SECONDS_IN_CLASS if classroom.on() else SECONDS
     pieces = ""
-    with turn():
+    with turn("coverage"):
         covered = coverage_of(
             task,
             method,

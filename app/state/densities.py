@@ -30,7 +30,7 @@ a bounded coordinate inside makes thin spikes of density there."""
 def density(run: Run, first: int, second: int, sliced: bool, stamp: int) -> Density:
     """The density for the run's target in two of the run's :func:`coordinates`."""
     shown = coordinates(run)
-    with turn():
+    with turn(f"density {run.task}"):
         return _density(run.task, run.method, tuple(run.y_star.tolist()), first, second, sliced, stamp, shown)
 
 

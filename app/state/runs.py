@@ -51,7 +51,7 @@ def run(request: DesignRequest, stamp: int = 0) -> Run:
         ValueError: a setting is not acceptable or a model is missing; the message is a sentence for the user.
     """
     outside = request.omega_evals and not request.task.verifies_by_default  # an Ω of seconds runs in other processes
-    with nullcontext() if outside else turn():
+    with nullcontext() if outside else turn(f"design {request.task.name}"):
         kinds = tuple(goal.kind for goal in request.target.goals)
         return record(request.run(load(request.task, request.method)), request.target.accepted.numpy(), kinds)
 
@@ -78,7 +78,7 @@ def trio(request: DesignRequest) -> dict[str, Run]:
 def outcome(request: DesignRequest, stamp: int = 0) -> Outcome:
     """The few numbers of a run that a sweep needs."""
     problem = request.task
-    with turn():
+    with turn(f"design {problem.name}"):
         designs = request.run(load(request.task, request.method), record_every=1000)
     errors = designs.verification.resim_error.numpy()
     if problem.modes is not None and (designs.modes >= 0).any():

@@ -71,7 +71,7 @@ def worth(request: DesignRequest, seeds: int, stamp: int = 0) -> Worth:
     """The request's task, method, sampling, N, target and constraints; seeds 0, 1, …; without corrections by Ω."""
     task, method, n = request.task, loaded(request.task.name, request.method), request.n
     assert task.omega is not None
-    with turn():
+    with turn(f"worth {task.name}"):
         z = torch.cat([latent_design(n, method.proposal.latent_dim, request.sampling, seed) for seed in range(seeds)])
         space = constraints.parse(task, request.constraints)
         chain = Chain(task, method, space, "lm", None, 10_000)

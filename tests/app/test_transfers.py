@@ -68,12 +68,35 @@ def test_uploads_are_closed_in_a_class(monkeypatch):
     assert sent[1]["body"] == b"Uploads are switched off in this classroom."
 
 
+def test_of_those_who_wait_the_quickest_work_is_first():
+    line, entered = turns.Line(), []
+    for work, seconds in (("crystal", 2.0), ("sine", 0.05)):
+        assert line.enter(work, 10)
+        line.leave(work, seconds)
+
+    def visit(work):
+        assert line.enter(work, 60)
+        entered.append(work)
+        line.leave(work, 0.1)
+
+    assert line.enter("first", 10)
+    threads = [threading.Thread(target=visit, args=(work,)) for work in ("crystal", "crystal", "sine")]
+    for number, thread in enumerate(threads, 1):
+        thread.start()
+        while line.waiting < number:
+            time.sleep(0.001)
+    line.leave("first", 0.1)
+    for thread in threads:
+        thread.join()
+    assert entered == ["sine", "crystal", "crystal"]
+
+
 def test_computations_take_turns_but_nobody_waits_for_ever(monkeypatch):
     monkeypatch.setattr(turns, "PATIENCE", 0.1)
     inside, done = threading.Event(), threading.Event()
 
     def long():
-        with turns.turn(), turns.turn():
+        with turns.turn("long"), turns.turn("part"):
             inside.set()
             done.wait(10)
 
@@ -81,10 +104,10 @@ def test_computations_take_turns_but_nobody_waits_for_ever(monkeypatch):
     thread.start()
     inside.wait(10)
     begun = time.perf_counter()
-    with turns.turn():
+    with turns.turn("quick"):
         assert time.perf_counter() - begun >= 0.1
     done.set()
     thread.join()
     begun = time.perf_counter()
-    with turns.turn():
+    with turns.turn("quick"):
         assert time.perf_counter() - begun < 0.1

@@ -32,7 +32,7 @@ def designs(wanted: GoalRequest, progress: Callable[[int], None] | None = None) 
     """
     shelf = _shelf()
     if wanted not in shelf:
-        with turn():
+        with turn("goals"):
             solutions = wanted.run(progress=progress)
         while len(shelf) >= REMEMBERED:
             shelf.pop(next(iter(shelf)))
