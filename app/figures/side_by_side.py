@@ -55,10 +55,11 @@ def residuals(runs: dict[str, Run], dark: bool, size: Size) -> Dict:
 
 
 def _fitting(name: str, box: Box, size: Size) -> str:
-    """The name of a run as far as its panel has room; the table above has all of it. Names end with ', seed 0'."""
-    most = int((box[0][1] - box[0][0]) * size.width / (0.45 * size.font))
-    short = name if len(name) <= most else name.rpartition(", seed")[0] or name
-    return short if len(short) <= most else f"{short[: most - 1]}…"
+    """The name of a run without the parts at its end that its panel has no room for; the table above has all."""
+    most = int((box[0][1] - box[0][0]) * size.width / (0.6 * size.font))
+    while len(name) > most and ", " in name:
+        name = name.rpartition(", ")[0]
+    return name
 
 
 def ends(runs: dict[str, Run]) -> str:
