@@ -62,7 +62,8 @@ def tensor(x: Tensor) -> Tensor:
 
     >>> import torch
     >>> a, b = 1.01 * CUBIC_LENGTH, 0.98 * CUBIC_LENGTH
-    >>> tensor(torch.tensor([[a, b, b, 90, 90, 90]])).diagonal(0, 1, 2).numpy().round(4).tolist()
+    >>> cell = torch.tensor([[a, b, b, 90, 90, 90]], dtype=torch.float64)
+    >>> tensor(cell).diagonal(0, 1, 2).numpy().round(4).tolist()
     [[0.01, -0.02, -0.02]]
     """
     squares, axes = torch.linalg.eigh(metric(x) / CUBIC_LENGTH**2)
