@@ -23,6 +23,8 @@ _CELL = re.compile(
     rf"(?P<spread>\s*(?:±|\+/-|\+-|\\pm|\+\s?/\s?-)\s*{_MANTISSA}(?:{_EXPONENT})?(?:\s?%)?)?(?P<close>\))?"
     rf"(?P<outer>{_EXPONENT})?(?P<gap>\s*)(?P<unit>\S.*)?"
 )
+_PLAIN = re.compile(r"[+-]?([0-9]+(?:\.[0-9]+)?)([eE][+-]?[0-9]+)?")
+"""Numbers as programs write them: one reading; found sooner than by ``_CELL``."""
 _BARE_POWER = re.compile(r"^([+-]?)10(?=\^|\*\*|[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹])")
 """A power of ten without a mantissa: '10^5', '10⁻³'."""
 _COMMENT = re.compile(r"\s+#.*$")
@@ -33,6 +35,8 @@ GROUPS = {mark: re.compile(rf"[1-9]\d{{0,2}}(?:{re.escape(mark)}\d{{3}})+") for 
 """Thousands separated by this mark: '1.234', '12,345,678'."""
 _BLANK_GROUPS = re.compile(rf"[1-9]\d{{0,2}}(?:[{_BLANKS}]\d{{3}})+")
 
+LONGEST = 400
+"""Signs of a cell that may be a number."""
 MISSING = frozenset(
     ("", "na", "n/a", "#n/a", "n.a.", "nan", "null", "nil", "none", "-", "--", "---", "–", "—", "−", "?", ".", "..",
      "*", "#div/0!", "#value!", "#ref!", "#name?", "#num!", "#null!", "missing", "unknown", "n.d.", "nd", "n.m.",
@@ -63,8 +67,9 @@ def number(text: str, decimal: str) -> Cell | None:
 
     A mark other than the decimal mark separates thousands and must precede groups of three digits.
     """
-    text = normal(text)
-    match = _match(text)
+    if decimal == "." and len(text) <= LONGEST and _PLAIN.fullmatch(text):
+        return Cell(value) if math.isfinite(value := float(text)) else None
+    match = _match(normal(text))
     if match is None:
         return None
     mantissa = _mantissa(match["mantissa"], decimal)
@@ -100,8 +105,11 @@ def votes(text: str) -> tuple[str, str]:
     Certainty 'sure': no other reading exists ('0,5', '3.98', '2.322,3'); 'open': three digits follow a single mark, as
     after thousands; 'whole': no mark; 'none': not a number.
     """
-    text = normal(text)
-    match = _match(text)
+    if len(text) <= LONGEST and (plain := _PLAIN.fullmatch(text)):
+        if "." not in plain[1]:
+            return "", "whole"
+        return ".", "open" if not plain[2] and GROUPS["."].fullmatch(plain[1]) else "sure"
+    match = _match(normal(text))
     if match is None or not _unit_fits(match):
         return "", "none"
     mantissa = re.sub(rf"[{_BLANKS}]", "", match["mantissa"])
@@ -118,7 +126,7 @@ def votes(text: str) -> tuple[str, str]:
 
 
 def _match(text: str) -> re.Match[str] | None:
-    if not text or len(text) > 400:
+    if not text or len(text) > LONGEST:
         return None
     text = text[0].translate(_SIGNS) + _minus_within(text[1:])
     match = _CELL.fullmatch(_BARE_POWER.sub(r"\g<1>1x10", text))
