@@ -314,7 +314,7 @@ def train(
     from ipage_core.training.recipes import train as train_network
 
     folder = Path(out)
-    problem = registry.find(task) if isinstance(task, str | Task) else _of_table(task, folder, kinds)
+    problem = registry.find(task) if isinstance(task, str | Task) else task_of_table(task, folder, kinds)
     method = method or problem.default_method
     if method not in METHODS or not METHODS[method].models:
         trainable = ", ".join(name for name, row in METHODS.items() if row.models)
@@ -375,7 +375,8 @@ def read_table(
     return reader.read_table(path, reader.Settings(**settings), x=x, y=y)
 
 
-def _of_table(table: Table, folder: Path, kinds: Mapping[str, str] | None) -> Task:
+def task_of_table(table: Table, folder: Path, kinds: Mapping[str, str] | None) -> Task:
+    """The task of a table, made in ``folder`` unless it is there; what was read is said on stderr."""
     from ipage_core.tasks.table import own_data, own_task
 
     if not hasattr(table, "frame"):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.browser import CHROMIUM, Watched, chromium, serving
+from tests.support.browser import CHROMIUM, Watched, kept_profile, serving
 
 HERE = Path(__file__).resolve().parent
 
@@ -32,15 +32,9 @@ def address(home, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")  # longer, and its event loop would disturb other tests
-def browser():
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def profile(browser):
-    """Shared by the pages of a file, so that the scripts of Streamlit and Plotly are loaded and compiled once."""
-    with browser.new_context() as context:
+def profile(tmp_path_factory):
+    """Shared by the pages of a file: the scripts of Streamlit and Plotly are loaded and compiled once."""
+    with kept_profile(tmp_path_factory.mktemp("profile")) as context:
         yield context
 
 

@@ -83,6 +83,19 @@ def chromium():
             browser.close()
 
 
+@contextmanager
+def kept_profile(folder):
+    """A profile in a folder, of a Chromium of its own: compiled scripts are kept from page to page only on a disk."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(folder, executable_path=CHROMIUM, args=["--no-sandbox"])
+        try:
+            yield context
+        finally:
+            context.close()
+
+
 def settled(page):
     """Wait until the script rests after an interaction."""
     page.wait_for_timeout(400)

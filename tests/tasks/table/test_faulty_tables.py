@@ -198,6 +198,6 @@ def test_python_says_what_it_read_and_what_it_does_not_use(tmp_path, capsys):
     lines = text(frame.astype(str).assign(b=[f"{v:.3f} to {v:.3f}" for v in frame["b"]], T=frame["T"] * 0 - 999))
     path = tmp_path / "t.csv"
     path.write_text("\n".join(lines))
-    api._of_table(read_table(path), tmp_path / "model", None)
+    api.task_of_table(read_table(path), tmp_path / "model", None)
     told = capsys.readouterr().err
     assert told.startswith("Inputs: a. Properties: gap. Not used: b, T.\n")
