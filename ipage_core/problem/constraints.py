@@ -15,6 +15,8 @@ from ipage_core.problem.space import Box, Cap, DesignSpace, Tied, scaled
 from ipage_core.problem.task import Task
 
 ACCEPTED = "NAME=NUMBER, NAME=LEVEL, NAME=NAME, NAME<=NUMBER, NAME>=NUMBER or sums such as 2*NAME+NAME<=NUMBER"
+WHOLE = 1e-9
+"""How far a number may be from a whole one that it stands for."""
 _OPERATOR = re.compile(r"\s*(<=|>=|=)\s*")
 
 
@@ -31,7 +33,7 @@ def parse(task: Task, expressions: Sequence[str] = ()) -> DesignSpace:
     """
     if task.space is not None:
         return task.space(expressions)
-    expressions = [*task.relations, *expressions]
+    typed_here, expressions = bool(expressions), [*task.relations, *expressions]
     whole = torch.tensor([variable.kind != "real" for variable in task.variables])
     logarithmic = torch.tensor([variable.scale == "log" for variable in task.variables])
     held = task.categories
@@ -41,6 +43,7 @@ def parse(task: Task, expressions: Sequence[str] = ()) -> DesignSpace:
     equations: list[Linear] = []
     group = list(range(task.d))  # coordinates with the same number are tied
     caps: list[Cap] = []
+    inequalities: list[Linear] = []
     todo = [(text, text) for text in expressions]
     while todo:
         text, typed = todo.pop(0)
@@ -48,29 +51,34 @@ def parse(task: Task, expressions: Sequence[str] = ()) -> DesignSpace:
         number = _value(task, match, left) if match and left is not None else None
         if match and left is not None and number is not None:
             if match[2] in ("=", "<="):
-                high[left] = min(high[left], number)
+                high[left] = min(high[left], math.floor(number + WHOLE) if whole[left] else number)
             if match[2] in ("=", ">="):
-                low[left] = max(low[left], number)
+                low[left] = max(low[left], math.ceil(number - WHOLE) if whole[left] else number)
         elif match and left is not None and match[2] == "=" and (right := _index(task, match[3])) is not None:
             old, new = group[right], group[left]
             group = [new if g == old else g for g in group]
         elif (relation := linear.read(text, lambda name: _summand(task, name), task.d)) is not None:
-            equations.append(relation) if relation.sign == "=" else caps.append(relation.cap(task.bounds))
+            (equations if relation.sign == "=" else inequalities).append(relation)
         else:
             for meant in _words(task, text, typed):
                 if isinstance(meant, str):
                     todo.append((meant, typed))
                 else:
                     caps.append(meant)
+    caps += [relation.cap(task.bounds) for relation in inequalities]
     for tied in set(group):
         members = [j for j in range(task.d) if group[j] == tied]
         low[members], high[members] = low[members].max(), high[members].min()
         if low[members[0]] > high[members[0]]:
             box = ", ".join(f"{a:g} to {b:g}" for a, b in task.bounds.T[members].tolist())
             what = " and ".join(task.x_labels[j] for j in members)
+            only = ", whole numbers" if any(task.variables[j].kind == "integer" for j in members) else ""
             raise ValueError(
-                f"The constraints {', '.join(expressions)} leave no values for {what}, whose bounds are {box}"
+                f"The constraints {', '.join(expressions)} leave no values for {what}, whose bounds are {box}{only}"
             )
+    relations = equations + inequalities
+    if typed_here and relations and not linear.can_hold(relations, torch.stack((low, high)), group, whole):
+        raise ValueError(f"The constraints {', '.join(expressions)} contradict each other: no design meets them all")
     free = sorted({g for j, g in enumerate(group) if low[j] < high[j]})
     expand = torch.tensor([[float(g == f) for g in group] for f in free], dtype=torch.float64).view(len(free), task.d)
     if not free:

@@ -118,45 +118,53 @@ def interval(text: str) -> Goal:
     first, colon, last = text.partition(":")
     if not colon:
         word = text.strip()
-        return Goal(word) if word in ("minimize", "maximize") else Goal.exactly(float(first))  # type: ignore[arg-type]
+        return Goal(word) if word in ("minimize", "maximize") else Goal.exactly(_number(first))  # type: ignore[arg-type]
     if not first.strip() and not last.strip():
         return Goal()
-    return Goal.between(float(first) if first.strip() else -math.inf, float(last) if last.strip() else math.inf)
+    return Goal.between(_number(first) if first.strip() else -math.inf, _number(last) if last.strip() else math.inf)
+
+
+def _number(text: str) -> float:
+    """The number; ValueError, in words, if it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"'{text.strip()}' is not a number; units are left out") from None
 
 
 def _tolerance(text: str, value: float) -> float:
     """A number, or a share of the value in per cent."""
     share, percent, rest = text.strip().partition("%")
     if percent and not rest:
-        return float(share) / 100 * abs(value)
-    return float(text)
+        return _number(share) / 100 * abs(value)
+    return _number(text)
 
 
 def expression(given: str) -> tuple[str, Goal]:
     """ "NAME=5±0.1" and the other forms of ``GOALS`` → the name and the goal.
 
     Raises:
-            ValueError: not understood.
+        ValueError: not understood.
     """
     text = given.strip().replace("≤", "<=").replace("≥", ">=")
     try:
         if match := _WEIGHT.fullmatch(text):
             name, goal = expression(match[1])
-            return name, replace(goal, weight=float(match[2]))
+            return name, replace(goal, weight=_number(match[2]))
         if match := _OPTIMUM.fullmatch(text):
             word = match[1].lower().replace("se", "ze")
             return match[2].strip(), Goal({"minimize": "minimize", "maximize": "maximize"}.get(word, "anything"))  # type: ignore[arg-type]
         if match := _CHAIN.fullmatch(text):
-            return match[2].strip(), Goal.between(float(match[1]), float(match[3]))
+            return match[2].strip(), Goal.between(_number(match[1]), _number(match[3]))
         if match := _COMPARISON.fullmatch(text):
             name, sign, value = match[1].strip(), match[2], match[3].strip()
             if sign == "=" and ":" in value:
                 return name, interval(value)
             number, plus_minus, tolerance = value.replace("+-", "±").replace("+/-", "±").partition("±")
             if sign == "=":
-                return name, Goal.exactly(float(number), _tolerance(tolerance, float(number)) if plus_minus else None)
+                return name, Goal.exactly(_number(number), _tolerance(tolerance, _number(number)) if plus_minus else None)
             if not plus_minus:
-                end = float(number)
+                end = _number(number)
                 return name, Goal.between(-math.inf, end) if sign == "<=" else Goal.between(end, math.inf)
     except ValueError as error:
         raise ValueError(f"--goal '{given}' is not understood ({error}); accepted: {GOALS}") from None

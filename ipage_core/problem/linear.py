@@ -86,6 +86,37 @@ def _number(text: str) -> float | None:
     return value if abs(value) < float("inf") else None
 
 
+def can_hold(relations: list[Linear], bounds: Tensor, group: list[int], whole: Tensor) -> bool:
+    """Whether any design within bounds (2, d) meets all relations, by an integer linear program.
+
+    Args:
+        relations: of coordinates (d,).
+        bounds: (2, d).
+        group: (d,) coordinates with the same number are equal.
+        whole: (d,) which coordinates are whole numbers.
+    """
+    import numpy as np
+    from scipy.optimize import Bounds, LinearConstraint, milp
+
+    rows = torch.stack([relation.row for relation in relations])
+    value = torch.tensor([relation.value for relation in relations], dtype=torch.float64)
+    above = torch.tensor([relation.sign != "<=" for relation in relations])
+    below = torch.tensor([relation.sign != ">=" for relation in relations])
+    ties = torch.zeros(0, len(group), dtype=torch.float64)
+    pairs = [(j, group.index(g)) for j, g in enumerate(group) if group.index(g) != j]
+    if pairs:
+        ties = torch.stack([torch.eye(len(group), dtype=torch.float64)[[j, k]].diff(dim=0)[0] for j, k in pairs])
+    size = rows.abs() @ (bounds[1] - bounds[0]) + 1e-300  # of each relation, for the solver's absolute tolerance
+    least = torch.where(above, value / size, -torch.inf)
+    most = torch.where(below, value / size, torch.inf)
+    met = [LinearConstraint((rows / size[:, None]).numpy(), least.numpy(), most.numpy())]
+    if len(ties):
+        met.append(LinearConstraint(ties.numpy(), 0.0, 0.0))
+    integrality = whole.numpy().astype(int)
+    found = milp(np.zeros(len(group)), integrality=integrality, bounds=Bounds(*bounds.numpy()), constraints=met)
+    return bool(found.status != 2)  # 2: infeasible; where the solver gives up, the descent decides
+
+
 class Solved(NamedTuple):
     """x = offset + u @ expand satisfies the equations for every u (e,)."""
 

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from ipage_core.inference.pipeline import design
 from ipage_core.problem.constraints import parse
+from ipage_core.problem.task import Task
+from ipage_core.problem.variable import Variable
 from ipage_core.tasks import TASKS
 from tests.support.models import SINEWAVE, exact_method
 
@@ -57,6 +59,41 @@ def test_ties_and_values_combine():
 def test_what_is_wrong_with_a_constraint_is_one_sentence(expressions, says):
     with pytest.raises(ValueError, match="(?s)" + says.replace("(", r"\(")):
         parse(SINEWAVE, expressions)
+
+
+WHOLE = Task.from_function(
+    lambda x: x.sum(1),
+    {"n": Variable("n", low=1, high=8, kind="integer"), "a": (0, 1), "b": (0, 1), "c": (0.1, 1)},
+    {"y": 0.1},
+    "whole",
+)
+
+
+@pytest.mark.parametrize(
+    ("expressions", "says"),
+    [
+        (["n=3.5"], "leave no values for n, whose bounds are 1 to 8, whole numbers"),
+        (["n>=3.2", "n<=3.8"], "leave no values for n"),
+        (["a + b = 2.2"], "no design meets them all"),
+        (["n + a >= 9.5"], "no design meets them all"),
+        (["a + b + c = 1", "a = 0.5", "b = 0.5"], "no design meets them all"),
+        (["2*n + 4*n = 15"], "no design meets them all"),
+        (["a - b >= 0.9", "a <= 0.5"], "no design meets them all"),
+        (["a = b", "a - b >= 0.1"], "no design meets them all"),
+    ],
+)
+def test_constraints_that_no_design_meets_together_are_refused(expressions, says):
+    with pytest.raises(ValueError, match=says):
+        parse(WHOLE, expressions)
+
+
+@pytest.mark.parametrize(
+    "expressions",
+    [["n=3"], ["n=3.0000000001"], ["n>=3.2", "n<=4.8"], ["a + b = 2"], ["a + b + c = 1", "a = 0.5", "b = 0.4"],
+     ["n + a >= 9"], ["2*n + 4*n = 18"], ["a = b", "a + b >= 2"]],
+)  # fmt: skip
+def test_constraints_that_some_design_meets_are_accepted(expressions):
+    assert parse(WHOLE, expressions).bounds.shape[0] == 2
 
 
 def test_localization_obeys_a_fixed_coordinate_and_still_arrives():

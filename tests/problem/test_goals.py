@@ -138,6 +138,12 @@ def test_an_expression_that_means_nothing_is_refused(text):
         expression(text)
 
 
+@pytest.mark.parametrize("text", ["p=4 mm", "p<=4 mm", "p=5±4 mm", "p=0:4 mm", "1 <= p <= 4 mm"])
+def test_a_number_with_a_unit_is_named_in_words(text):
+    with pytest.raises(ValueError, match=r"'4 mm' is not a number; units are left out"):
+        expression(text)
+
+
 def test_tolerances_and_weights_are_the_goals_own():
     target = Target((Goal.exactly(1, 0.5), Goal.exactly(1), Goal("minimize", weight=2)))
     assert target.tolerances(THREE).tolist() == [0.5, 0.25, 0.25]
