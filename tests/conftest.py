@@ -71,8 +71,12 @@ def _the_main_module_stays():
 
 @pytest.fixture(autouse=True, scope="module")
 def _named_tasks_are_forgotten():
-    """Tasks that a file of tests loads by path are not known to the next file."""
+    """Tasks that a file of tests loads by path, or names to the command line, are not known to the next file."""
+    named = os.environ.get("IPAGE_TASKS")
     yield
+    os.environ.pop("IPAGE_TASKS", None)
+    if named is not None:
+        os.environ["IPAGE_TASKS"] = named
     registry = sys.modules.get("ipage_core.registry")
     if registry is not None:
         sys.modules["ipage_core.tasks"].TASKS.extend(registry.NAMED, {})

@@ -28,8 +28,8 @@ FREE = 1e6
 """Of a tolerance: how far a property that may be anything has to be off to count as much as another by one."""
 CORRECTED = 0.005
 """A correction has converged if the expected remaining error, in tolerances, is below this."""
-ROUNDS, HOPELESS = 12, 4
-"""Maximum replacement rounds; the second limit applies while no sample has converged."""
+ROUNDS, HOPELESS, MANY = 12, 4, 2000
+"""Maximum replacement rounds; the second limit, and that of fresh samples, apply while no sample has converged."""
 SCOUTS = 8
 """Samples of a target that try further categories while none has reached it."""
 NEAR = 0.25
@@ -321,7 +321,8 @@ class Chain:
         replaced = torch.zeros(len(goal), dtype=torch.bool, device=goal.device)
         for attempt in range(rounds):
             rows = (self.residual(samples, goal) > threshold).nonzero()[:, 0]
-            if not len(rows) or (attempt >= HOPELESS and len(rows) == len(goal)):
+            hopeless = attempt >= HOPELESS or attempt * len(goal) >= MANY
+            if not len(rows) or (hopeless and len(rows) == len(goal)):
                 break
             fresh = self.fresh(samples.of(rows), goal[rows], seed, attempt)
             better = self.residual(fresh, goal[rows]) < self.residual(samples, goal)[rows]

@@ -476,7 +476,8 @@ def test_explore_verifies_the_best_designs_with_the_command(box, place, monkeypa
     def shown():
         return next(frame.value for frame in test.dataframe if "rests on" in frame.value)
 
-    assert set(shown()["rests on"]) == {"predicted, 90 % interval"}
+    beside = "predicted, nearest evaluation failed"  # some designs of area 2 are too long
+    assert "predicted, 90 % interval" in set(shown()["rests on"]) <= {"predicted, 90 % interval", beside}
     assert test.button(key="problem-verify").label == "Verify the best 5 with your program"
     test.button(key="problem-verify").click().run()
     end = time.monotonic() + 120

@@ -94,7 +94,7 @@ def test_a_target_out_of_reach_by_a_constraint_is_said_in_the_headline():
     assert text.startswith("No design within the constraints for y* = 0.5 eV")
     assert "not verified" in text
     predicted = run.final["surrogate1"]
-    assert number(r"closest has ([\d.]+) eV", text) == pytest.approx(
+    assert number(r": the closest has ([\d.]+) eV", text) == pytest.approx(
         predicted[(predicted - 0.5).abs().idxmin()], rel=1e-3
     )
     free = find("crystal", 0.5)
@@ -115,7 +115,7 @@ def test_the_page_says_how_many_designs_of_an_optimum_are_distinct():
     run = find("sinewave", 1.2)
     assert words.distinct_text(run) == ""
     few = replace(run, summary=run.summary | {"distinct": 3})
-    assert words.distinct_text(few).startswith("Of the 20 designs, 3 are distinct: each other one is within 0.01")
+    assert words.distinct_text(few).startswith("Of the 20 designs, 3 are distinct: each other one is within 0.01 box widths of one")
     assert words.distinct_text(replace(run, summary=run.summary | {"distinct": 20})) == ""
 
 

@@ -120,7 +120,7 @@ def test_candidates_are_filtered_clicked_in_the_figure_and_compared(page):
     settled(page)
     first = page.evaluate("() => new URLSearchParams(location.search).get('sample')")
     tick(page, 1)
-    page.get_by_text(f"On the right, at the same scale, sample {first}.").wait_for()
+    page.get_by_text(f"Beside it, at the same scale, sample {first}.").wait_for()
     assert f"Sample {first}" in page.locator(".st-key-cells").text_content()
     page.get_by_text("2 × 2 × 2 cells").click()
     page.wait_for_function("() => location.search.includes('supercell=true')")

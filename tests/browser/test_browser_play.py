@@ -40,7 +40,7 @@ def test_play_pause_step_and_scrub(address, watch):
     page.wait_for_function(f"rest => ({FARTHEST})(({DOTS})(), rest) > 1", arg=rest)
 
     press(page, "Fast")
-    page.wait_for_function(f"({STEP})() === 'step 4'")
+    page.wait_for_function(f"({STEP})() === 'step 4'", polling="raf")  # a short step, when it plays fast
     press(page, "Pause")
     page.wait_for_timeout(300)
     paused = page.evaluate(STEP)

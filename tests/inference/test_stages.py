@@ -227,6 +227,10 @@ def test_samples_that_stall_are_replaced_and_hopeless_ones_give_up():
     assert not ours.replace_stalled(ours.localize(ours.propose(far, torch.randn(4, 3)), far), far, 0.05, 0, 12).all()
     assert len(calls) == 4
     calls.clear()
+    many = double([9, 9]).expand(1000, 2)
+    ours.replace_stalled(ours.localize(ours.propose(many, torch.randn(1000, 3)), many), many, 0.05, 0)
+    assert [n for n, _ in calls] == [1000, 1000]
+    calls.clear()
     mixed = torch.cat((goal[:2], far[:2]))
     ours.replace_stalled(ours.localize(ours.propose(mixed, torch.randn(4, 3)), mixed), mixed, 0.05, 0)
     assert [n for n, _ in calls] == [2] * 12
