@@ -162,7 +162,8 @@ def expression(given: str) -> tuple[str, Goal]:
                 return name, interval(value)
             number, plus_minus, tolerance = value.replace("+-", "±").replace("+/-", "±").partition("±")
             if sign == "=":
-                return name, Goal.exactly(_number(number), _tolerance(tolerance, _number(number)) if plus_minus else None)
+                at = _number(number)
+                return name, Goal.exactly(at, _tolerance(tolerance, at) if plus_minus else None)
             if not plus_minus:
                 end = _number(number)
                 return name, Goal.between(-math.inf, end) if sign == "<=" else Goal.between(end, math.inf)

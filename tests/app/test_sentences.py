@@ -115,7 +115,8 @@ def test_the_page_says_how_many_designs_of_an_optimum_are_distinct():
     run = find("sinewave", 1.2)
     assert words.distinct_text(run) == ""
     few = replace(run, summary=run.summary | {"distinct": 3})
-    assert words.distinct_text(few).startswith("Of the 20 designs, 3 are distinct: each other one is within 0.01 box widths of one")
+    said = words.distinct_text(few)
+    assert said.startswith("Of the 20 designs, 3 are distinct: each other one is within 0.01 box widths of one")
     assert words.distinct_text(replace(run, summary=run.summary | {"distinct": 20})) == ""
 
 
