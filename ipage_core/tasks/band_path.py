@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from ipage_core.runtime import executor
+from ipage_core.tasks.crystal import dft
 
 Result = dict[str, Any]
 
@@ -99,13 +103,39 @@ class BandPath(NamedTuple):
         }
 
 
-def rows_of(values: ArrayLike, design: str) -> NDArray[np.float64]:
-    """Rows (n, 7): a design of six numbers, and the k-points from corner to corner.
+def many(
+    rows: ArrayLike,
+    work: Callable[[dict[str, Any]], Result],
+    settings: Any,
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    progress: Callable[[executor.Progress], None] | None = None,
+    cancel: Callable[[], bool] | None = None,
+) -> list[Result | None]:
+    """Band structures of designs.
+
+    Args:
+        rows: (n, 7): a design of six numbers, and the k-points from corner to corner.
+        work: computes one ``row`` with ``settings`` (a dict); caches it on disk.
+        settings: those of Ω.
+        workers: number of processes; 0 or None: this process.
+        scheduler: address of a Dask scheduler whose workers compute instead.
+        progress: called at the start and after each design.
+        cancel: called twice a second; if it returns true, running calculations are dropped.
+
+    Returns:
+        n results as in :meth:`BandPath.result`, in the order of the rows; None for rows cancelled before they finished.
 
     Raises:
-        ValueError: they are not rows of seven numbers; ``design`` says what the six are.
+        DFTUnavailable: GPAW is not installed where the work runs.
+        ValueError: the rows are not seven numbers each, or no scheduler answers.
     """
-    x = np.asarray(values, dtype=np.float64)
+    if scheduler is None:
+        dft.require()
+    x = np.asarray(rows, dtype=np.float64)
     if x.ndim != 2 or x.shape[1] != 7:
-        raise ValueError(f"Expected rows of shape (n, 7): {design} and the k-points of a line; got {x.shape}.")
-    return x
+        raise ValueError(f"Expected rows of shape (n, 7): a design and the k-points of a line; got {x.shape}.")
+    items = [(str(i), {"row": row.tolist(), "settings": settings._asdict()}) for i, row in enumerate(x)]
+    done = executor.run(work, items, None, workers=workers or 0, scheduler=scheduler, progress=progress, cancel=cancel)
+    return [done.get(str(i)) for i in range(len(x))]

@@ -7,15 +7,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ipage_core.runtime import executor, records
-from ipage_core.tasks.band_path import BandPath, rows_of
+from ipage_core.runtime import records
+from ipage_core.tasks import band_path
+from ipage_core.tasks.band_path import BandPath
 from ipage_core.tasks.crystal import dft
 
 PATH = BandPath(
@@ -38,38 +38,9 @@ FORM = PATH.form()
 """Form of a result in the cache."""
 
 
-def many(
-    rows: ArrayLike,
-    settings: dft.Settings = dft.STANDARD,
-    *,
-    workers: int | None = None,
-    scheduler: str | None = None,
-    progress: Callable[[executor.Progress], None] | None = None,
-    cancel: Callable[[], bool] | None = None,
-) -> list[dft.Result | None]:
-    """Band structures of cells, as :func:`ipage_core.tasks.crystal.dft.gaps` computes gaps; results are cached on disk.
-
-    Args:
-        rows: (n, 7): a, b, c [Å], α, β, γ [°], and the k-points from corner to corner.
-        settings: those of Ω.
-        workers: number of processes; 0 or None: this process.
-        scheduler: address of a Dask scheduler whose workers compute instead.
-        progress: called at the start and after each cell.
-        cancel: called twice a second; if it returns true, running calculations are dropped.
-
-    Returns:
-        n results of the form ``FORM``, in the order of the rows; None for rows cancelled before they finished.
-
-    Raises:
-        DFTUnavailable: GPAW is not installed where the work runs.
-        ValueError: the rows are not seven numbers each, or no scheduler answers.
-    """
-    if scheduler is None:
-        dft.require()
-    x = rows_of(rows, "a lattice")
-    items = [(str(i), {"row": row.tolist(), "settings": settings._asdict()}) for i, row in enumerate(x)]
-    done = executor.run(work, items, None, workers=workers or 0, scheduler=scheduler, progress=progress, cancel=cancel)
-    return [done.get(str(i)) for i in range(len(x))]
+def many(rows: ArrayLike, settings: dft.Settings = dft.STANDARD, **how: Any) -> list[dft.Result | None]:
+    """Band structures of cells (a, b, c [Å], α, β, γ [°]); see :func:`ipage_core.tasks.band_path.many`."""
+    return band_path.many(rows, work, settings, **how)
 
 
 def cached(rows: ArrayLike, settings: dft.Settings = dft.STANDARD) -> list[dft.Result | None]:

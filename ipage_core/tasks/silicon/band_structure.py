@@ -7,15 +7,15 @@ that along (1, 1, 1).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ipage_core.runtime import executor, records
-from ipage_core.tasks.band_path import BandPath, rows_of
+from ipage_core.runtime import records
+from ipage_core.tasks import band_path
+from ipage_core.tasks.band_path import BandPath
 from ipage_core.tasks.crystal import dft
 from ipage_core.tasks.silicon import operator
 
@@ -38,44 +38,14 @@ FORM = PATH.form()
 """Form of a result in the cache."""
 
 
-def many(
-    rows: ArrayLike,
-    settings: operator.Settings = operator.STANDARD,
-    *,
-    workers: int | None = None,
-    scheduler: str | None = None,
-    progress: Callable[[executor.Progress], None] | None = None,
-    cancel: Callable[[], bool] | None = None,
-) -> list[operator.Result | None]:
-    """Band structures of strains, as :func:`ipage_core.tasks.silicon.operator.many` computes Ω; cached on disk.
-
-    Args:
-        rows: (n, 7): e11, e22, e33, e23, e13, e12, and the k-points from corner to corner.
-        settings: those of Ω.
-        workers: number of processes; 0 or None: this process.
-        scheduler: address of a Dask scheduler whose workers compute instead.
-        progress: called at the start and after each strain.
-        cancel: called twice a second; if it returns true, running calculations are dropped.
-
-    Returns:
-        n results as in :meth:`~ipage_core.tasks.band_path.BandPath.result`, in the order of the rows; None for rows
-        cancelled before they finished.
-
-    Raises:
-        DFTUnavailable: GPAW is not installed where the work runs.
-        ValueError: the rows are not seven numbers each, or no scheduler answers.
-    """
-    if scheduler is None:
-        dft.require()
-    x = rows_of(rows, "a strain")
-    items = [(str(i), {"row": row.tolist(), "settings": settings._asdict()}) for i, row in enumerate(x)]
-    done = executor.run(work, items, None, workers=workers or 0, scheduler=scheduler, progress=progress, cancel=cancel)
-    return [done.get(str(i)) for i in range(len(x))]
+def many(rows: ArrayLike, settings: operator.Settings = operator.STANDARD, **how: Any) -> list[operator.Result | None]:
+    """Band structures of strains (e11, e22, e33, e23, e13, e12); see :func:`ipage_core.tasks.band_path.many`."""
+    return band_path.many(rows, work, settings, **how)
 
 
 def cached(rows: ArrayLike, settings: operator.Settings = operator.STANDARD) -> list[operator.Result | None]:
     """Cached results of rows (n, 7), in their order; None if not cached. Computes nothing."""
-    x = rows_of(rows, "a strain")
+    x = np.asarray(rows, dtype=np.float64)
     try:
         return [records.read(_file(row, settings), FORM) for row in x]
     except dft.DFTUnavailable:  # the cache depends on GPAW's version

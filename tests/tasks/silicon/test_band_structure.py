@@ -22,7 +22,7 @@ def test_the_path_visits_the_ends_of_all_three_axes():
 
 def test_rows_of_another_width_are_refused(monkeypatch):
     monkeypatch.setattr(dft, "require", lambda: None)
-    with pytest.raises(ValueError, match=r"shape \(n, 7\): a strain and the k-points"):
+    with pytest.raises(ValueError, match=r"shape \(n, 7\): a design and the k-points"):
         band_structure.many([[0.0] * 6])
 
 
