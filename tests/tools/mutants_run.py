@@ -31,6 +31,8 @@ from tests.tools.mutants_plant import Planted, plant
 KEPT = Path(tempfile.gettempdir()) / "ipage-mutants"
 LOOPS = 20
 """A mutant counts as killed when it takes this many times the CPU time of its tests: it loops."""
+IMPORT_SECONDS = 900
+"""Likewise when it is imported anew. CPU time too: a busy machine kills no mutant."""
 
 
 def survivors(chosen: list[Mutant], tests: str, jobs: int, seconds: float, quick: bool = False) -> list[Mutant]:
@@ -141,10 +143,8 @@ def _survives_import(mutant: Mutant, tests: list[str], marks: str) -> bool:
         files = dict.fromkeys(test.split("::")[0] for test in tests)
         words = [sys.executable, "-m", "tests.tools.mutants_run", str(source), mutant.file, marks, *files]
         silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "stdin": subprocess.DEVNULL}
-        try:
-            lives = not tests or subprocess.run(words, cwd=ROOT, timeout=600, **silent).returncode == 0  # type: ignore[call-overload]
-        except subprocess.TimeoutExpired:
-            lives = False
+        limit = functools.partial(resource.setrlimit, resource.RLIMIT_CPU, (IMPORT_SECONDS, IMPORT_SECONDS))
+        lives = not tests or subprocess.run(words, cwd=ROOT, preexec_fn=limit, **silent).returncode == 0  # type: ignore[call-overload]
     if not lives:
         print(f"killed when imported: {mutant.text}", flush=True)
     return lives

@@ -1,6 +1,8 @@
 """Relaxed SrTiO₃ cells: starts converge, states are distinguished, a saddle is reported, files hold the results."""
 
 import io
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -113,3 +115,49 @@ def test_verify_relaxes_the_final_designs_alone(monkeypatch, tmp_path, capsys):
     assert len(list((tmp_path / "cif").iterdir())) == 2
     assert main(["verify", "sinewave", str(tmp_path / "d.csv"), "--out", str(tmp_path / "w.csv"), "--relax"]) == 2
     assert "no meaning" in capsys.readouterr().err
+
+
+class Stuck(Calculator):
+    """Never comes to rest: every start that reaches it is told as failed."""
+
+    implemented_properties = ("energy", "forces")
+
+    def calculate(self, atoms=None, properties=None, system_changes=None):
+        super().calculate(atoms, properties, system_changes)
+        self.results = {"energy": 0.0, "forces": np.full((5, 3), 1.0)}
+
+
+@pytest.mark.parametrize(("quick", "left"), [(None, 4), (Wells(apart=0.01), 2), (Wells(apart=0.0), 1)])
+def test_dft_continues_one_start_of_each_state_of_the_potential(monkeypatch, quick, left):
+    monkeypatch.setattr(relaxation, "STEPS", 1)
+    monkeypatch.setattr(dft, "gpaw_version", lambda: "0")
+    result = relaxation.relax(LATTICE, Stuck(), quick)
+    assert len(result["failed"]) == left
+    assert "a force of 1.732 eV/Å is left after 1 steps" in result["failed"][0]
+
+
+def test_the_potentials_version_is_told_where_it_has_run(monkeypatch):
+    monkeypatch.setattr(dft, "gpaw_version", lambda: "0")
+    monkeypatch.setattr(relaxation, "version", lambda name: f"{name} 1.2")
+    monkeypatch.setattr(relaxation, "find_spec", lambda name: object())
+    assert relaxation.provenance(Wells())["starts"] == "4 body diagonals, relaxed by CHGNet chgnet 1.2"
+    assert relaxation.provenance(None)["starts"] == "4 body diagonals"
+    monkeypatch.setattr(relaxation, "find_spec", lambda name: None)
+    assert relaxation.provenance(Wells())["starts"] == "4 body diagonals, relaxed by CHGNet "
+    assert relaxation.potential() is None
+    assert relaxation.provenance(None)["convergence"] == "density 1e-5, eigenstates 1e-7, force 0.015 eV/A"
+
+
+def test_the_relaxation_asks_for_the_settings_of_the_static_gaps(monkeypatch):
+    asked = {}
+    monkeypatch.setitem(sys.modules, "gpaw", SimpleNamespace(GPAW=lambda **settings: asked.update(settings)))
+    monkeypatch.setattr(dft, "require", lambda: None)
+    relaxation.gpaw()
+    assert asked["mode"] == {"name": "pw", "ecut": dft.STANDARD.ecut}
+    assert asked["gpts"] == (dft.STANDARD.grid,) * 3
+    assert np.array_equal(asked["kpts"], dft.k_points())
+    assert asked["occupations"] == {"name": "fermi-dirac", "width": 0.02}
+    assert asked["convergence"] == {"density": 1e-5, "eigenstates": 1e-7, "bands": 21}  # 20 valence bands, and one
+    assert asked["symmetry"] == {"point_group": False}
+    assert asked["nbands"] == 24
+    assert asked["maxiter"] == 120

@@ -137,3 +137,11 @@ def test_a_far_lattice_and_what_is_no_structure_get_a_sentence(tmp_path):
             read(tmp_path / name)
     with pytest.raises(ValueError, match="does not exist"):
         read(tmp_path / "none.cif")
+
+
+def test_a_cell_on_the_walls_of_the_box_is_inside(tmp_path, monkeypatch):
+    cube = np.array([3.875] * 3 + [90.0] * 3)
+    write(tmp_path / "own.extxyz", structure(cube))
+    for low, high in ((cube, cube + 1), (cube - 1, cube), (cube, cube)):
+        monkeypatch.setattr("ipage_core.tasks.crystal.seed.BOUNDS", np.stack((low, high)))
+        assert read(tmp_path / "own.extxyz").x.tolist() == cube.tolist()

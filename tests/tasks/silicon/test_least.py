@@ -165,7 +165,13 @@ def test_a_verified_strain_leaves_relaxed_with_forces_and_where_they_come_from(m
         assert atoms.get_potential_energy() == pytest.approx(-10.77)
         assert atoms.get_forces() == pytest.approx(np.array(RESULT["forces"]))
         assert atoms.info["dft_gap_eV"] == pytest.approx(0.301)
+        assert atoms.info["dft_direct_gap_eV"] == 2.3
         assert atoms.info["dft_lowest_valley_axis"] == 3
+        assert atoms.info["dft_pressure_GPa"] == 0.4
+        assert atoms.info["dft_largest_force_eV_per_A"] == 0.004
+        # Per atom, over the unstrained crystal of −10.779405 eV per two atoms.
+        assert atoms.info["dft_elastic_energy_eV_per_atom"] == pytest.approx((-10.77 + 10.779405) / 2, abs=1e-6)
+        assert atoms.get_stress() == pytest.approx([0.1 / 160.2176621, 0, 0, 0, 0, 0], rel=1e-6)  # eV/Å³ in GPa
         assert atoms.info["unstrained_lattice_constant_A"] == 5.469
 
 

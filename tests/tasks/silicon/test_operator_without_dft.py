@@ -33,6 +33,7 @@ class StandIn(Calculator):
 
     implemented_properties = ("energy", "forces", "stress")
     stiffer, asked = 1.0, None
+    levels = staticmethod(levels_at)
 
     def __init__(self, **asked):
         super().__init__()
@@ -55,7 +56,7 @@ class StandIn(Calculator):
         assert asked["nbands"] == 7
         assert asked["symmetry"] == {"point_group": False, "time_reversal": False}
         return SimpleNamespace(
-            get_ibz_k_points=lambda: kpts, get_eigenvalues=lambda kpt: np.array(levels_at(kpts[kpt]), dtype=float)
+            get_ibz_k_points=lambda: kpts, get_eigenvalues=lambda kpt: np.array(self.levels(kpts[kpt]), dtype=float)
         )
 
 
@@ -100,6 +101,21 @@ def test_the_gap_is_the_lowest_of_the_searched_edges(stand_in):
     assert found["valley"] == "D1"
     assert found["gap"] == pytest.approx(0.6)
     assert found["direct"] == pytest.approx(2.6)
+
+
+def test_a_valley_that_rises_along_the_whole_line_lies_at_its_beginning(stand_in, monkeypatch):
+    line = operator.X_POINTS[0]
+
+    def rising(k):
+        share = k @ line / (line @ line)
+        usual = levels_at(k)
+        return [*usual[:4], 0.2 + share - 0.7, *usual[5:]] if share > 0 and np.allclose(share * line, k) else usual
+
+    monkeypatch.setattr(StandIn, "levels", staticmethod(rising))
+    found = operator.bands(STRAIN)
+    assert (found["valley"], found["gap"]) == ("D0", pytest.approx(0.3))
+    assert found["conduction_delta"][0] == pytest.approx(0.2)
+    assert found["delta_at"][0] == 0.7
 
 
 def test_a_softer_or_stiffer_crystal_takes_more_steps_or_fails(stand_in, monkeypatch):
@@ -181,3 +197,25 @@ def test_provenance_names_settings_and_mesh(stand_in):
     assert said["convergence"].endswith("force 0.001 eV/Å")
     assert said["spin_orbit"] is False
     assert operator.STANDARD == (3, 300, 16, 0.01, 100)
+
+
+def test_gpaw_is_needed_only_where_the_work_runs(monkeypatch):
+    def missing():
+        raise dft.DFTUnavailable("no GPAW here")
+
+    asked = {}
+
+    def run(work, items, out, **where):
+        asked.update(where)
+        return {key: {"gap": 0.1} for key, _ in items}
+
+    monkeypatch.setattr(dft, "require", missing)
+    monkeypatch.setattr(dft, "gpaw_version", missing)
+    monkeypatch.setattr(operator.executor, "run", run)
+    with pytest.raises(dft.DFTUnavailable):
+        operator.many(np.zeros((2, 6)))
+    assert operator.many(np.zeros((2, 6)), scheduler="tcp://there") == [{"gap": 0.1}] * 2
+    assert asked["scheduler"] == "tcp://there"
+    for wrong in (np.zeros(6), np.zeros((2, 5)), np.zeros((1, 2, 6))):
+        with pytest.raises(ValueError, match="shape"):
+            operator.many(wrong, scheduler="tcp://there")
