@@ -1,5 +1,8 @@
 """Branch and prune: no solution may be lost, and proofs must hold for independently found solutions."""
 
+import re
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse.csgraph import connected_components
 
+from ipage_core.inference import components
 from ipage_core.inference.components import count_pieces
 from ipage_core.inference.enclosed import NoRule
 from ipage_core.inference.intervals import Interval
@@ -276,3 +280,57 @@ def test_f_that_cannot_be_followed_is_refused_before_any_box():
         Equation(lambda x: x, torch.tensor([0.0]), torch.stack((torch.zeros(20), torch.ones(20))))
     with pytest.raises(NoRule, match="cannot be run on boxes"):
         Equation(lambda x: x.nonsense, torch.tensor([0.0]), SQUARE)
+
+
+def circle(x):
+    return x.square().sum(1, keepdim=True)
+
+
+CIRCLE = Equation(circle, torch.tensor([0.25]), SQUARE)
+
+
+def ticking(monkeypatch, *times):
+    """The clock of the counting, and of nothing else."""
+    ticks = iter(times)
+    monkeypatch.setattr(components, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
+
+
+def test_a_count_that_cannot_be_says_why_and_promises_nothing(monkeypatch):
+    points = count_pieces(Equation(lambda x: x, torch.tensor([0.0, 0.5]), SQUARE))
+    assert (points.least, points.exact, points.boxes) == (0, False, 0)
+    assert points.why == "as many targets as coordinates: there are points, no pieces"
+    nothing = count_pieces(Equation(circle, torch.tensor([9.0]), SQUARE))
+    assert (nothing.least, nothing.exact, nothing.boxes, nothing.why) == (0, True, 0, "")
+    whole = count_pieces(CIRCLE)
+    assert (whole.least, whole.exact, whole.why) == (1, True, "")
+    assert whole.boxes == len(pave(CIRCLE, 0.02).boxes.lo)
+    monkeypatch.setattr(components, "MOST_BOXES", whole.boxes - 1)
+    many = count_pieces(CIRCLE)
+    assert (many.least, many.exact) == (0, False)
+    assert re.fullmatch(r"more than \d+ boxes are needed", many.why)
+    monkeypatch.setattr(components, "MOST_BOXES", whole.boxes)
+    assert count_pieces(CIRCLE).exact
+
+
+@pytest.mark.parametrize(
+    ("ticks", "exact"), [((5, 25, 25, 26), True), ((5, 25.5, 26), False), ((5, 25, 25.5, 26), False)]
+)
+def test_a_count_ends_with_its_time(monkeypatch, ticks, exact):
+    ticking(monkeypatch, *ticks)
+    found = count_pieces(CIRCLE, 0.1, seconds=20)
+    assert found.seconds == 21
+    assert found.exact is exact
+    assert (found.least, found.why) == ((1, "") if exact else (0, "the time for it, 20 s, ended"))
+    assert found.boxes == len(pave(CIRCLE, 0.1).boxes.lo)
+
+
+def test_the_number_of_pieces_is_a_sentence():
+    def said(least, exact, why=""):
+        return components.Pieces(least, exact, why, 1, 0.0).sentence()
+
+    assert said(0, True) == ""
+    assert said(0, False, "so") == "The number of separate pieces is not proved: so."
+    assert said(1, True) == "Proved: exactly 1 separate piece."
+    assert said(2, True) == "Proved: exactly 2 separate pieces."
+    assert said(1, False, "so") == "Proved: at least 1 separate piece (so)."
+    assert said(2, False, "so") == "Proved: at least 2 separate pieces (so)."

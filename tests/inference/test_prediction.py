@@ -141,3 +141,59 @@ def test_the_rows_behind_silicon_s_intervals_are_those_that_it_has_not_learned()
 
 def test_no_surrogate_no_interval():
     assert interval(load("sinewave", "inn"), torch.zeros(2, 2)) is None
+
+
+def column(*values):
+    return torch.tensor(values, dtype=torch.float64)[:, None]
+
+
+def factors(known):
+    return known.groups[0][1].tolist()
+
+
+@pytest.mark.parametrize(("n", "rank"), [(9, 9), (10, 10), (18, 18), (19, 18), (29, 27), (39, 36), (40, 37)])
+def test_the_bound_is_the_ninetieth_percentile_of_one_more_row(n, rank):
+    """Of n errors 1, 2, …, n the ⌈0.9 (n + 1)⌉-th bounds nine new ones in ten."""
+    known = Calibration.fitted(torch.zeros(n, 1), None, column(*range(1, n + 1)), "rows")
+    assert factors(known) == [rank]
+    assert Calibration.fitted(torch.zeros(8, 1), None, column(*range(8)), "rows") is None
+
+
+@pytest.mark.parametrize(("n", "cuts"), [(99, []), (100, [49.5]), (149, [74.5]), (150, [49.5, 99.5]), (600, 9)])
+def test_a_group_has_at_least_fifty_rows_and_there_are_at_most_ten(n, cuts):
+    at = torch.arange(n, dtype=torch.float64)[:, None]
+    known = Calibration.fitted(at, None, at + 1, "rows")
+    ends = known.groups[0][0].tolist()
+    assert (ends[0], ends[-1]) == (0, n - 1)
+    assert ends[1:-1] == ([60 * k - 0.5 for k in range(1, 10)] if cuts == 9 else cuts)
+    assert factors(known) == [1.0] * (len(ends) - 1)
+
+
+@pytest.mark.parametrize(("equal", "cut"), [(25, 50), (26, 100)])
+def test_equal_predictions_leave_no_group_of_less_than_half_its_rows(equal, cut):
+    at = torch.cat((torch.zeros(equal), torch.arange(equal, 200))).double()[:, None]
+    known = Calibration.fitted(at, None, at + 1, "rows")
+    assert known.groups[0][0][1] == cut - 0.5
+
+
+def test_a_tenth_of_the_usual_error_is_added_to_a_spread_in_quadrature():
+    known = Calibration.fitted(torch.zeros(20, 1), torch.full((20, 1), 0.15), column(*[2, -2] * 10), "rows")
+    assert known.least.tolist() == pytest.approx([0.2])
+    assert factors(known) == pytest.approx([2 / 0.25])  # 0.25² = 0.15² + 0.2²
+    low, high = known.interval(torch.zeros(1, 1), torch.tensor([[0.48]]))
+    assert (low.item(), high.item()) == (pytest.approx(-8 * 0.52), pytest.approx(8 * 0.52))
+    perfect = Calibration.fitted(column(*range(20)), torch.zeros(20, 1), column(*range(20)), "rows")
+    assert perfect.interval(column(3, 40), torch.zeros(2, 1))[:, 0, 0].tolist() == [3, 3]
+
+
+def test_an_interval_that_touches_the_predictions_of_the_rows_is_known():
+    known = Calibration.fitted(column(*[0, 1] * 10), None, column(*[0.5, 1.5] * 10), "rows")
+    ends = known.interval(column(-0.75, -0.5, 0.25, 1.5, 1.75), None)
+    assert ends.isfinite().all(0)[:, 0].tolist() == [False, True, True, True, False]
+    assert ends[:, 2, 0].tolist() == [-0.25, 0.75]
+
+
+def test_rows_are_judged_by_intervals_of_the_other_rows():
+    # The largest error lies outside of what the others bound; each other error inside, unless it shares its tenth.
+    known = Calibration.fitted(torch.zeros(20, 1), None, column(*range(1, 21)), "rows")
+    assert known.covered[0] in (0.95, 0.9)

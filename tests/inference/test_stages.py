@@ -19,6 +19,7 @@ from ipage_core.inference.target_set import (
     spreadable,
     uncoverable,
 )
+from ipage_core.networks.base import Network
 from ipage_core.problem.constraints import parse
 from ipage_core.problem.goal import Goal
 from ipage_core.problem.target import Target
@@ -418,3 +419,82 @@ def test_coverage_takes_the_strongest_method_there_is():
     assert estimated.fill == pytest.approx(math.sqrt(3) / 4, rel=0.05)
     with pytest.raises(ValueError, match="no surrogate stands in"):
         coverage_of(replace(task, omega=None), None, line, double([1, 1])[0])
+
+
+def localized(ours, n, goal=(1, 1)):
+    goal = double(goal).expand(n, 2)
+    return ours.localize(ours.propose(goal, torch.randn(n, 3)), goal), goal
+
+
+def test_a_correction_that_has_not_converged_is_tried_afresh_four_times():
+    ours, calls = chain(), []
+    samples, goal = localized(ours, 5)
+    others = samples.of(torch.arange(5))
+    others.x = others.x + 7  # to be told apart
+    expected = iter([[0.005, 0.0051, 0.2, 9.0, 0.01], [0.001, 0.2, 0.01], [0.3, 0.0049], [0.1], [0.09]])
+    ours.correct_once = lambda *_: double(next(expected))[0]
+
+    def fresh(those, goal, seed, attempt):
+        calls.append((len(goal), seed, attempt))
+        return others.of(torch.arange(len(goal)))
+
+    ours.fresh = fresh
+    replaceable = torch.tensor([True, True, True, False, True])
+    replaced = ours.correct(samples, goal, 2, 10, replaceable)
+    assert calls == [(3, 12, 0), (2, 12, 1), (1, 12, 2), (1, 12, 3)]
+    assert replaced.tolist() == [False, True, True, False, True]
+    assert (samples.x > 6).all(1).tolist() == replaced.tolist()
+
+
+def test_the_expected_error_is_the_last_one_times_the_factor_that_corrections_gain():
+    task, _ = plane()
+    method = Loaded("steep", Unit(3), lambda x: 1.1 * task.omega(x).to(x), torch.device("cpu"))
+    ours = Chain(task, method, parse(task), "lm", None, 1)
+    samples, goal = localized(ours, 6)
+    # f = 1.1 Ω = 1, then 1.1 Ω = 1 + 1 − 1/1.1: errors −1/11 and −1/121, in tolerances times √(10² + 5²).
+    once = math.hypot(10, 5) / 11
+    assert ours.correct_once(samples, goal, 1).tolist() == pytest.approx([0] * 6, abs=1e-3)  # nothing to compare with
+    assert torch.allclose(task.omega(samples.x).double(), goal * (2 - 1 / 1.1) / 1.1, atol=1e-5)
+    again, goal = localized(ours, 6)
+    assert ours.correct_once(again, goal, 2).tolist() == pytest.approx([once / 11 / 11] * 6, abs=1e-3)
+
+
+def test_a_cycle_error_above_a_fiftieth_is_computed_again():
+    class Cyclic(Network):
+        latent_dim = 3
+
+        def cycle(self, y_star, z):
+            off = torch.tensor([0.0, 0.0199, 0.0201, 0.03]).to(z)[:, None]
+            return torch.special.ndtr(z), z + (off if z.dtype == torch.float32 else 0)
+
+    task, method = plane()
+    ours = Chain(task, replace(method, proposal=Cyclic()), parse(task), "lm", None, 1)
+    samples = ours.propose(double([1, 1]).expand(4, 2), torch.zeros(4, 3))
+    assert samples.cycle_error.tolist() == pytest.approx([0, 0.0199, 0, 0], abs=1e-6)
+
+
+def test_every_other_fresh_sample_keeps_the_levels_of_the_one_it_replaces():
+    def omega(x):
+        return x[:, :1] + x[:, 1:]
+
+    task = Task.from_function(
+        omega,
+        [Variable("a"), Variable("k", kind="category", levels=("x", "y", "z"))],
+        {"p": 0.1},
+        "levels",
+        seconds=0,
+        default_target=(1.5,),
+    )
+
+    class Drawn(Unit):
+        def sample(self, y_star, z):
+            return torch.stack((torch.special.ndtr(z[:, 0]), torch.full((len(z),), 2.0)), 1)
+
+    ours = Chain(task, Loaded("exact", Drawn(2), omega, torch.device("cpu")), parse(task), "lm", None, 1)
+    goal = double([1.5]).expand(6, 1)
+    samples = ours.propose(goal, torch.randn(6, 2))
+    samples.x = torch.stack((torch.full((6,), 0.5), torch.tensor([0.0, 1, 2, 0, 1, 2])), 1)
+    kept, drawn = (ours.fresh(samples, goal, 0, attempt).x[:, 1].tolist() for attempt in (0, 1))
+    assert kept == [0, 1, 2, 0, 1, 2]
+    assert drawn == [2] * 6
+    assert ours.fresh(samples, goal, 0, 2).x[:, 1].tolist() == kept
