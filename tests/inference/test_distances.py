@@ -1,12 +1,15 @@
 """Distances on a solution set, steps along it, cells of designs: by hand on lines and circles."""
 
 import math
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from ipage_core.inference.coverage import Coverage, coverage, fill_gaps, interval, percent, solutions_everywhere
+from ipage_core.inference.paving import Radius
 from ipage_core.inference.solution_set import grow, pool
 from ipage_core.inference.spread import farthest, spread
 from tests.inference.test_spread import SQUARE, Box, solutions
@@ -307,3 +310,78 @@ def test_gaps_are_filled_until_no_known_solution_is_far():
     none, early = fill_gaps(solutions(y=(9.0,)), start, 0.1)
     assert (len(none), early) == (0, "")
     assert len(solutions_everywhere(PLAIN, 0, None)) > 4000
+
+
+def rounds_of(monkeypatch, *rounds):
+    """Known solutions of each round of filling; the seeds that were asked for."""
+    seeds = []
+
+    def everywhere(solutions, seed, propose):
+        seeds.append(seed)
+        return np.array(rounds[min(len(seeds), len(rounds)) - 1], dtype=float)
+
+    monkeypatch.setattr("ipage_core.inference.coverage.solutions_everywhere", everywhere)
+    return seeds
+
+
+EAST, NORTH, WEST, SOUTH = ([0.5, 0.0], [0.0, 0.5], [-0.5, 0.0], [0.0, -0.5])
+
+
+def test_gaps_are_looked_for_from_new_starts_until_a_round_adds_nothing(monkeypatch):
+    seeds = rounds_of(monkeypatch, [EAST, NORTH], [EAST, NORTH, WEST], [WEST, NORTH])
+    new, early = fill_gaps(PLAIN, np.array([EAST]), 0.1, seed=3, seconds=60)
+    assert new.tolist() == [NORTH, WEST]
+    assert early == ""
+    assert len(seeds) == len(set(seeds)) == 3
+    seeds = rounds_of(monkeypatch, np.zeros((0, 2)))
+    assert len(fill_gaps(PLAIN, np.array([EAST]), 0.1)[0]) == 0
+    assert len(seeds) == 1
+
+
+def test_filling_stops_at_its_number_and_before_a_round_that_its_time_does_not_hold(monkeypatch):
+    every = [EAST, NORTH, WEST, SOUTH]
+    seeds = rounds_of(monkeypatch, every)
+    new, early = fill_gaps(PLAIN, np.array([EAST]), 0.1, most=2, seconds=60)
+    assert (len(new), early, len(seeds)) == (2, "at most 2 designs are added", 1)
+    seeds = rounds_of(monkeypatch, every[:2], every[:3], every)
+    assert (len(fill_gaps(PLAIN, np.array([EAST]), 0.1, most=2, seconds=60)[0]), len(seeds)) == (2, 2)
+    for ticks, count in (((5, 9, 9, 9, 9), 3), ((5, 9.1), 1), ((5, 8, 9.1), 2)):
+        clock = iter(ticks)
+        monkeypatch.setattr(
+            "ipage_core.inference.coverage.time", SimpleNamespace(perf_counter=lambda clock=clock: next(clock))
+        )
+        rounds_of(monkeypatch, every[:2], every[:3], every)
+        new, early = fill_gaps(PLAIN, np.array([EAST]), 0.1, seconds=8)
+        assert len(new) == count
+        assert early == ("" if count == 3 else "the time for it, 8 s, ended")
+
+
+def test_filling_whole_numbers_stops_where_rounding_leaves_no_solution(monkeypatch):
+    bounds = torch.tensor([[-3.0, -3.0], [3.0, 3.0]], dtype=torch.float64)
+    whole = solutions(y=(4.25,), bounds=bounds, integers=(0,))
+    seeds = rounds_of(monkeypatch, [[2.02, 0.4], [0.2, 2.02]], [[2.8, 0.0]])
+    new, early = fill_gaps(whole, np.array([[-2.0, 0.5]]), 0.1, seconds=60)
+    assert new[:, 0].tolist() in ([2, 0], [0, 2])
+    assert (early, len(seeds)) == ("rounding to whole numbers leaves no solution there", 2)
+
+
+def test_a_proved_radius_is_rounded_up_and_few_hits_are_doubted():
+    def told(radius=None, left_out=0, violating=0, hits=2, **more):
+        proof = None if radius is None else Radius(radius, None, 1, 0.0, radius == 0)
+        cover = Coverage(
+            0.1, np.zeros((0, 2)), *[np.empty(0)] * 3, True, proof, "", designs=np.zeros((hits, 2)), **more
+        )
+        return replace(cover, left_out=left_out, violating=violating).sentence()
+
+    assert told(0.12341) == "Proved: no solution in the box is farther than 0.1235 box widths from a design."
+    assert told(0.25) == "Proved: no solution in the box is farther than 0.2500 box widths from a design."
+    assert told(0.0).startswith("Proved: no design in the box has exactly this target")
+    assert told(left_out=17).startswith("By Ω, 17 of 19 designs miss the target, so they do not count.")
+    assert told(left_out=18).startswith("By Ω, only 2 of 20 designs meet the target")
+    assert told(left_out=19, hits=1).startswith("By Ω, only 1 of 20 designs meets the target")
+    assert told(left_out=1).startswith("By Ω, 1 of 3 designs misses the target, so it does not count.")
+    assert told(violating=1).startswith("1 of 3 designs lies outside the box, so it does not count.")
+    assert told(violating=2, constrained=True).startswith("2 of 4 designs violate the constraints, so they do not")
+    assert told(violating=2, left_out=1).startswith(
+        "2 of 5 designs lie outside the box, so they do not count. By Ω, 1 of"
+    )

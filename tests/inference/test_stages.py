@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -498,3 +499,14 @@ def test_every_other_fresh_sample_keeps_the_levels_of_the_one_it_replaces():
     assert kept == [0, 1, 2, 0, 1, 2]
     assert drawn == [2] * 6
     assert ours.fresh(samples, goal, 0, 2).x[:, 1].tolist() == kept
+
+
+def test_the_seconds_of_a_stage_add_up(monkeypatch):
+    ours = chain()
+    assert ours.seconds == {"latent": 0, "proposal": 0, "localization": 0, "verification": 0}
+    ticks = iter([5, 7, 10, 14, 20, 21])
+    monkeypatch.setattr("ipage_core.inference.chain.time", SimpleNamespace(perf_counter=lambda: next(ticks)))
+    for stage in ("latent", "latent", "spread"):
+        with ours.clock(stage):
+            pass
+    assert (ours.seconds["latent"], ours.seconds["spread"]) == (6, 1)

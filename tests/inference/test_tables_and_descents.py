@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -302,3 +303,35 @@ def test_the_proved_radius_of_a_line_is_its_farthest_end():
     )
     assert stopped.radius >= math.hypot(1.5, 0.75)
     assert [tested for tested, _ in seen] == sorted(tested for tested, _ in seen)
+
+
+def test_paving_and_proof_end_with_their_time_and_their_memory(monkeypatch):
+    equation = Equation(line, torch.tensor([0.5]), SQUARE)
+    designs = np.array([[0.5, 0.0]])
+
+    def ticking(*times):
+        ticks = iter(times)
+        last = times[-1]
+        monkeypatch.setattr("ipage_core.inference.paving.time", SimpleNamespace(perf_counter=lambda: next(ticks, last)))
+
+    ticking(5, 25)
+    whole = pave(equation, 0.05, seconds=20)
+    assert (whole.finished, whole.seconds) == (True, 20)
+    ticking(5, 25, 26)
+    stopped = pave(equation, 0.05, seconds=20)
+    assert (stopped.finished, stopped.tested, stopped.seconds) == (False, 1, 21)
+    ticking(5, 25)
+    proof = prove_radius(equation, designs, np.ones(2), goal=1.7, seconds=20)
+    assert (proof.radius <= 1.7, proof.seconds) == (True, 20)
+    ticking(5, 25, 26)
+    early = prove_radius(equation, designs, np.ones(2), goal=1.7, seconds=20)
+    assert (early.tested, early.seconds) == (2, 21)
+    assert early.radius > 1.7
+    monkeypatch.undo()
+    kept = len(whole.boxes.lo)
+    assert pave(equation, 0.05, most=kept).finished
+    few = pave(equation, 0.05, most=3)
+    assert not few.finished
+    assert few.tested < whole.tested
+    assert prove_radius(equation, designs, np.ones(2), goal=0.1, most=1).tested == 2  # two boxes are more than one
+    assert prove_radius(equation, designs, np.ones(2), goal=0.1, most=2).tested > 2

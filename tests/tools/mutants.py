@@ -31,7 +31,8 @@ GROUPS: tuple[tuple[str, str], ...] = (
     ("ipage_core/tasks/silicon/[elosv]*.py", "tasks/silicon"),
     ("ipage_core/tasks/table/export.py ipage_core/tasks/table/lattice.py", "tasks/table"),
 )
-"""Inference and problem, physics, export: modules and their tests."""
+"""Inference and problem, physics, export: modules and their tests, to which those of the examples in them are added."""
+EXAMPLES = "test_doctests.py"
 EQUIVALENT = Path(__file__).with_name("mutants_equivalent.txt")
 SHARE = 0.95
 
@@ -148,6 +149,8 @@ def _code(node: ast.AST, function: str) -> Iterator[tuple[ast.AST, str]]:
         return
     if isinstance(node, ast.Call) and ast.unparse(node.func) == "Recipe":  # training
         return
+    if isinstance(node, ast.keyword) and node.arg == "strict":  # an error, if lengths differ
+        return
     yield node, function.removesuffix(".").removesuffix(".<locals>")
     inner = function
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -214,7 +217,7 @@ def main() -> None:
     for (_, tests), group in zip(GROUPS, of_group, strict=True):
         drawn = [one for one in group if one in chosen]
         survived += (
-            survivors(drawn, arguments.tests or tests, arguments.jobs, arguments.seconds, arguments.quick)
+            survivors(drawn, arguments.tests or f"{tests} {EXAMPLES}", arguments.jobs, arguments.seconds, arguments.quick)
             if drawn
             else []
         )
