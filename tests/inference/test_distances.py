@@ -172,6 +172,7 @@ def test_growth_adds_where_points_are_sparse():
     assert not np.array_equal(more, grow(PLAIN, half, 1, rounds=3, count=40))
     assert grow(PLAIN, half[:1], 0) is not None
     assert len(grow(PLAIN, half[:1], 0)) == 1
+    assert len(grow(PLAIN, half[:2], 0)) > 2
     points = solutions(lambda x: x, y=(0.0, 0.0))
     assert points.dimension == 0
     assert len(grow(points, half, 0)) == 200
