@@ -216,11 +216,9 @@ def main() -> None:
     survived: list[Mutant] = []
     for (_, tests), group in zip(GROUPS, of_group, strict=True):
         drawn = [one for one in group if one in chosen]
-        survived += (
-            survivors(drawn, arguments.tests or f"{tests} {EXAMPLES}", arguments.jobs, arguments.seconds, arguments.quick)
-            if drawn
-            else []
-        )
+        tests = arguments.tests or f"{tests} {EXAMPLES}"
+        if drawn:
+            survived += survivors(drawn, tests, arguments.jobs, arguments.seconds, arguments.quick)
     killed = len(chosen) - len(survived)
     print(f"{len(total)} mutants, {len(total) - len(judged)} of them equivalent; {len(chosen)} drawn, {killed} killed")
     print(f"killed of the non-equivalent: {killed}/{len(chosen)} = {killed / max(1, len(chosen)):.1%}")
