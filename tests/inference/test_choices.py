@@ -8,6 +8,7 @@ import pytest
 import torch
 from scipy.spatial.distance import pdist
 
+from ipage_core.inference import latent_design as latent
 from ipage_core.inference.latent_design import latent_design, unit_design
 from ipage_core.inference.lookup import Lookup
 from ipage_core.inference.pareto import front, optimal_aims
@@ -224,3 +225,16 @@ def test_few_points_have_no_swap_left_that_spreads_them():
 def test_too_few_points_or_dimensions_are_a_plain_hypercube(n, k):
     assert np.array_equal(unit_design(n, k, "maximin", 4), unit_design(n, k, "lhs", 4))
     assert not np.array_equal(unit_design(9, 2, "maximin", 4), unit_design(9, 2, "lhs", 4))
+
+
+def test_a_hypercube_of_too_many_values_is_not_spread(monkeypatch):
+    monkeypatch.setattr(latent, "MAXIMIN_VALUES", 40)
+    unit_design.cache_clear()
+    assert not np.array_equal(unit_design(20, 2, "maximin", 4), unit_design(20, 2, "lhs", 4))
+    assert np.array_equal(unit_design(21, 2, "maximin", 4), unit_design(21, 2, "lhs", 4))
+    unit_design.cache_clear()
+
+
+def test_seeds_beyond_32_bits_are_taken():
+    assert np.array_equal(unit_design(5, 2, "lhs", 2**32 + 3), unit_design(5, 2, "lhs", 3))
+    assert not np.array_equal(unit_design(5, 2, "lhs", 2**31), unit_design(5, 2, "lhs", 0))

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from ipage_core.inference.chain import Chain
+from ipage_core.inference.doubt import expected_error, replace_doubtful
 from ipage_core.inference.enclosed import NoRule
 from ipage_core.inference.methods import Loaded
 from ipage_core.inference.pipeline import design
@@ -510,3 +511,77 @@ def test_the_seconds_of_a_stage_add_up(monkeypatch):
         with ours.clock(stage):
             pass
     assert (ours.seconds["latent"], ours.seconds["spread"]) == (6, 1)
+
+
+class Unsure(Network):
+    """The plane, with a spread of c times its tolerances at a design (a, b, c)."""
+
+    reads = torch.float32
+    error = torch.tensor([0.1, 0.1])
+
+    def forward(self, x):
+        return Surrogate([0, 0])(x)
+
+    def spread(self, x):
+        return x[:, 2:] * torch.tensor([0.1, 0.2])
+
+
+def doubted(constraints=(), target=None, unsure=(0.5, 0.99, 1.01, 3.0)):
+    task, method = plane()
+    ours = Chain(task, replace(method, surrogate=Unsure()), parse(task, constraints), "lm", None, 1, None, target)
+    goal = double([1, 1]).expand(len(unsure), 2)
+    samples = ours.propose(goal, torch.randn(len(unsure), 3))
+    samples.x = torch.tensor([[0.5, 0.5, c] for c in unsure])
+    samples.predicted = goal.clone()
+    return ours, samples, goal
+
+
+def test_the_expected_error_is_the_root_mean_square_of_spread_and_residual():
+    ours, samples, goal = doubted()
+    assert ours.calibrated
+    assert expected_error(ours, samples, goal).tolist() == pytest.approx([0.5, 0.99, 1.01, 3.0])
+    samples.predicted[0, 0] += 0.1 * 3**0.5  # √((0.5² + 0.5² + 3) / 2)
+    samples.x[1, 2] = math.nan
+    assert expected_error(ours, samples, goal)[:2].tolist() == pytest.approx([math.sqrt(1.75), math.inf])
+    ours, samples, goal = doubted(target=Target((Goal.exactly(1), Goal())))
+    assert expected_error(ours, samples, goal).tolist() == pytest.approx([0.5, 0.99, 1.01, 3.0])
+
+
+@pytest.mark.parametrize(
+    ("rounds", "calls", "ends"),
+    [
+        ([(1.2, 2.0), (1.01, 1.978), (2.0, 2.0), (0.1, 0.1)], 3, [0.5, 0.99, 1.01, 1.978]),
+        ([(1.2, 2.0), (1.01, 1.996), (0.1, 0.1)], 2, [0.5, 0.99, 1.01, 1.996]),
+        ([(0.99, 0.2)], 1, [0.5, 0.99, 0.99, 0.2]),
+        ([(9.0, 2.9 - 0.1 * k) for k in range(15)], 12, [0.5, 0.99, 1.01, 1.8]),
+    ],
+)
+def test_a_doubtful_sample_is_drawn_afresh_as_long_as_that_gains_half_a_per_cent(rounds, calls, ends):
+    ours, samples, goal = doubted()
+    asked = []
+
+    def fresh(those, goal, seed, attempt):
+        other = those.of(torch.arange(len(goal)))
+        worst = len(goal) == 1
+        other.x = torch.tensor([[0.5, 0.5, c] for c in rounds[attempt][worst:]])
+        asked.append((len(goal), attempt))
+        return other
+
+    ours.fresh = fresh
+    replaced = replace_doubtful(ours, samples, goal, 0)
+    assert asked == [(2, k) for k in range(calls)]
+    assert samples.x[:, 2].tolist() == pytest.approx(ends)
+    assert replaced.tolist() == [False, False, ends[2] < 1.01, True]
+
+
+def test_nothing_is_drawn_afresh_where_designs_are_points_or_spreads_are_not_calibrated():
+    for constraints, target in ((["c=0.5"], None), (["b=0.5", "c=0.5"], Target((Goal.exactly(1), Goal())))):
+        ours, samples, goal = doubted(constraints, target)
+        ours.fresh = None
+        assert not replace_doubtful(ours, samples, goal, 0).any()
+    ours, samples, goal = doubted()
+    ours.fresh, ours.calibrated = None, False
+    assert not replace_doubtful(ours, samples, goal, 0).any()
+    ours, samples, goal = doubted(["c=0.5"], Target((Goal.exactly(1), Goal())))
+    ours.fresh = lambda those, *_: those.of(torch.arange(len(those.x)))
+    assert not replace_doubtful(ours, samples, goal, 0).any()  # asked, but not better
