@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).parents[2]
 GROUPS: tuple[tuple[str, str], ...] = (
     ("ipage_core/problem/*.py ipage_core/inference/*.py", "problem inference benchmark/test_coverage.py"),
-    ("ipage_core/tasks/*.py", "tasks/test_*.py"),
+    ("ipage_core/tasks/*.py", "tasks/test_*.py tasks/*/test_band_structure.py tasks/silicon/test_least.py"),
     ("ipage_core/tasks/cells/[dehmpsv]*.py ipage_core/tasks/cells/t[ho]*.py", "tasks/cells"),
     ("ipage_core/tasks/crystal/[eglrs]*.py", "tasks/crystal"),
     ("ipage_core/tasks/own_crystal/[es]*.py", "tasks/own_crystal"),

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from ipage_core.tasks.cells import starts
+from ipage_core.tasks.cells import descent, starts
 from ipage_core.tasks.cells.dataset import SIDE, cell, full, pack, random_field, unpack
 from ipage_core.tasks.cells.descent import CellSpace, descend
 from ipage_core.tasks.cells.features import has_features
@@ -312,3 +312,75 @@ def test_moduli_along_axes_and_diagonals():
     assert points[2, 2].tolist() == pytest.approx([0, 1 / s[1, 1], 0], abs=1e-12)
     assert points[-1, 0].tolist() == pytest.approx([0, 0, -1 / s[2, 2]], abs=1e-12)
     assert surface(c)[1].shape == (33, 65)
+
+
+def one_step(monkeypatch, u, volume, beta, **space):
+    """u after one step of the descent towards a volume, of which one hundredth is a tolerance."""
+    monkeypatch.setattr(descent, "STEPS", 1)
+    goals = Goals.of([Goal("volume", "exactly", volume, 0.01)])
+    return descend(u, goals, CellSpace(**space), sharpness=(beta,))
+
+
+def test_a_step_is_the_smallest_that_closes_the_gap_to_first_order(monkeypatch):
+    slope = 2.0 / math.tanh(2.0)  # of ρ at u = 1/2, β = 4
+    u, rho, calls = one_step(monkeypatch, np.full((32, 32), 0.5), 0.7, 4.0)
+    assert np.allclose(u, 0.5 + 0.2 / slope / 1.001)  # damped by a thousandth
+    assert np.allclose(rho, 0.5 + 0.5 * math.tanh(4 * (u[0, 0] - 0.5)) / math.tanh(2))
+    assert calls == 1
+    # At most 25 tolerances at once …
+    assert np.allclose(one_step(monkeypatch, np.full((32, 32), 0.5), 0.95, 4.0)[0], 0.5 + 0.25 / slope / 1.001)
+    # … and at most 0.15 of u.
+    assert np.allclose(one_step(monkeypatch, np.full((32, 32), 0.5), 0.7, 1.0)[0], 0.65)
+    assert np.allclose(one_step(monkeypatch, np.full((32, 32), 0.5), 0.3, 1.0)[0], 0.35)
+
+
+def test_pixels_that_are_full_or_empty_stay_and_the_others_go_farther(monkeypatch):
+    half = np.full((32, 32), 0.5)
+    half[:, :16] = 1.0
+    for u, sign in ((half, 1), (1 - half, -1)):
+        start = CellSpace().density(u, 4.0).mean()
+        after, _, _ = one_step(monkeypatch, u, start + sign * 0.02, 4.0)
+        assert np.array_equal(after[:, :16], u[:, :16])
+        moved = sign * (after - u)[:, 18:-2]
+        # Half of the pixels close the whole gap, at the slope 2 / tanh 2 of ρ; beside the others a little less.
+        assert np.allclose(moved, 2 * 0.02 * math.tanh(2) / 2, rtol=0.1)
+
+
+@pytest.mark.parametrize(("off", "calls"), [(0.0, 1), (0.0029, 1), (0.0031, 2), (-0.0029, 1), (-0.0031, 2)])
+def test_a_stage_ends_within_three_tenths_of_a_tolerance(off, calls):
+    u = np.full((32, 32), 0.5)
+    goals = Goals.of([Goal("volume", "exactly", 0.5 + off, 0.01)])
+    ended, rho, used = descend(u, goals, CellSpace(), sharpness=(4.0,))
+    assert used == calls
+    assert np.array_equal(ended, u) is (calls == 1)
+    assert descend(u, goals, CellSpace(), sharpness=(4.0, 8.0))[2] == calls + 1
+    assert np.array_equal(rho, CellSpace().density(ended, 4.0))
+
+
+def test_a_descent_becomes_steeper_in_four_stages_of_twelve_steps_at_most():
+    stages = []
+    descend(np.full((32, 32), 0.5), Goals.of([Goal("volume", "exactly", 0.5)]), CellSpace(), way=stages)
+    assert len(stages) == 4
+    u = starts.noise(np.random.default_rng(0), 32)
+    calls = []
+
+    def stiff(rho):  # nothing changes the modulus: the goal stays as far as it is
+        calls.append(rho)
+        return np.eye(3), np.full((3, 3, 32, 32), 1e-9)
+
+    ended, rho, used = descend(u, Goals.of([Goal("E_x", "exactly", 0.5)]), CellSpace(), stiff)
+    assert used == len(calls) == 4 * 12
+    assert np.allclose(calls[0], CellSpace().density(u, 4.0))
+    assert np.allclose(rho, CellSpace().density(ended, 32.0))
+
+
+def test_noise_has_one_of_three_lengths_in_pixels_of_32():
+    offered = []
+
+    class Offered(Fixed):
+        def choice(self, of):
+            offered.append(of)
+            return of[-1]
+
+    assert np.array_equal(starts.noise(Offered(), 64), starts.noise(Fixed(), 64, 5.0))
+    assert offered == [(0.7, 1.5, 2.5)]
