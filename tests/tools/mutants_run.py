@@ -17,7 +17,6 @@ import sys
 import tempfile
 import threading
 import time
-import types
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -126,13 +125,21 @@ def _fails(mutant: Mutant, items: list[Any]) -> bool:
 def _run(items: list[Any]) -> Iterator[bool]:
     """Run tests. → for each: whether it fails."""
     for item, following in zip(items, [*items[1:], None], strict=True):
-        failed: list[bool] = []
-        hook = types.SimpleNamespace(failed=failed)
-        hook.pytest_runtest_logreport = lambda report, failed=failed: failed.append(report.failed)
-        item.config.pluginmanager.register(hook)
+        seen = _Seen()
+        item.config.pluginmanager.register(seen)
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-        item.config.pluginmanager.unregister(hook)
-        yield any(failed)
+        item.config.pluginmanager.unregister(seen)
+        yield seen.failed
+
+
+class _Seen:
+    """A pytest plugin that notes whether a test fails, in itself or in its fixtures."""
+
+    failed = False
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """Called after a test's setup, call and teardown."""
+        self.failed |= report.failed
 
 
 def _survives_import(mutant: Mutant, tests: list[str], marks: str) -> bool:
