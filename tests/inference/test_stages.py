@@ -585,3 +585,20 @@ def test_nothing_is_drawn_afresh_where_designs_are_points_or_spreads_are_not_cal
     ours, samples, goal = doubted(["c=0.5"], Target((Goal.exactly(1), Goal())))
     ours.fresh = lambda those, *_: those.of(torch.arange(len(those.x)))
     assert not replace_doubtful(ours, samples, goal, 0).any()  # asked, but not better
+
+
+def test_a_run_says_its_target_its_families_and_how_far_predictions_may_be_off():
+    task, method = plane()
+    found = design(task, method, double([1, 1])[0], 3, verify="none")
+    assert repr(found).startswith("3 designs of plane for (1, 1)")
+    middle = found.surrogate.double()
+    half = double([0.1, 0.2], [0.1, 0.2], [9.0, 9.0])
+    told = replace(found, interval=torch.stack((middle - half, middle + half)), calibrated_on="5 rows")
+    said = "Predictions: p ± 0.1 m, q ± 0.2 m (median of the 90 % intervals, calibrated on 5 rows)"
+    assert told.summary()["intervals"] == said
+    assert "intervals" not in found.summary()
+    one = design(SINEWAVE, exact_method(), torch.tensor([1.2]), 1, verify="none")
+    assert one.summary()["modes_found"] == 1
+    around = one.surrogate.double() + double([-0.25], [0.25])[:, None]
+    off = replace(one, interval=around, calibrated_on="5 rows").summary()["intervals"]
+    assert off.startswith("Predictions: ± 0.25 (median")

@@ -152,6 +152,7 @@ def _code(node: ast.AST, function: str) -> Iterator[tuple[ast.AST, str]]:
     if isinstance(node, ast.keyword) and node.arg == "strict":  # an error, if lengths differ
         return
     yield node, function.removesuffix(".").removesuffix(".<locals>")
+    shaped = isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".reshape")
     inner = function
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         inner = f"{function}{node.name}"
@@ -164,7 +165,7 @@ def _code(node: ast.AST, function: str) -> Iterator[tuple[ast.AST, str]]:
             else inner
         )
         for child in value if isinstance(value, list) else [value]:
-            if isinstance(child, ast.AST):
+            if isinstance(child, ast.AST) and not (shaped and ast.unparse(child) == "-1"):  # NumPy reads -2 likewise
                 nested = isinstance(child, ast.FunctionDef | ast.ClassDef) and within
                 joint = ("." if isinstance(node, ast.ClassDef) else ".<locals>.") if nested else ""
                 yield from _code(child, within + joint)

@@ -4,16 +4,31 @@ import io
 import re
 import xml.etree.ElementTree as ElementTree
 from itertools import pairwise
+from types import SimpleNamespace
 
 import ezdxf
 import numpy as np
+import pandas as pd
 import pytest
 import trimesh
 from PIL import Image
 from shapely.geometry import Polygon
 
 from ipage_core.tasks.cells.dataset import cell
-from ipage_core.tasks.cells.export import DOT, FORMATS, Layout, dxf, outline, png, solid_mesh, stl, svg, tiled
+from ipage_core.tasks.cells.export import (
+    DOT,
+    FORMATS,
+    Layout,
+    dxf,
+    files,
+    outline,
+    png,
+    settings,
+    solid_mesh,
+    stl,
+    svg,
+    tiled,
+)
 from ipage_core.tasks.cells.layout import origin, pieces
 from ipage_core.tasks.cells.material import Material, metadata
 
@@ -176,3 +191,44 @@ def test_a_sheet_is_cut_where_nothing_falls_off() -> None:
     assert (text["parts"], text["first pixel"]) == ("1", f"x {column + 1}, y {row + 1}")
     mesh = trimesh.load(io.BytesIO(stl(around, Layout((3, 2)))), file_type="stl")
     assert mesh.body_count == 1
+
+
+def options(**given):
+    return SimpleNamespace(
+        **{"cell_mm": None, "thickness_mm": None, "tiles": None, "material": None, "young_gpa": None} | given
+    )
+
+
+def test_options_of_an_export_that_are_not_given_keep_their_defaults() -> None:
+    assert settings(options()) == {"layout": Layout((3, 3), 10.0, 5.0), "material": Material("solid", None)}
+    made = settings(options(tiles=" 1×20 ", cell_mm=4.0, thickness_mm=2.0, material="PLA", young_gpa=3.5))
+    assert made == {"layout": Layout((1, 20), 4.0, 2.0), "material": Material("PLA", 3.5)}
+    assert settings(options(tiles="20*1"))["layout"].tiles == (20, 1)
+    for wrong in ("0x1", "1x0", "21x1", "1x21", "3", "3x", "x3", "3x3x3", "-1x2", "1.5x2", ""):
+        with pytest.raises(ValueError, match="cells along x and y, such as 3x3, 1 to 20"):
+            settings(options(tiles=wrong))
+
+
+def test_rows_of_a_table_are_files_of_cells() -> None:
+    pixels = np.array([[1, 1], [1, 0]])
+    frame = pd.DataFrame([{"sample": 7, **{f"x{j + 1}": v for j, v in enumerate(pixels.ravel())}}])
+    ((name, content),) = files(frame[["x4", "sample", "x2", "x1", "x3"]], "png", Layout((1, 1))).items()
+    assert name == "cell-7.png"
+    image = np.asarray(Image.open(io.BytesIO(content)))
+    assert image.shape == (2 * DOT, 2 * DOT)
+    assert (image[::-DOT, ::DOT] == 0).tolist() == [[True, True], [True, False]]
+    for wrong in (frame.drop(columns="x4"), frame.rename(columns={"x4": "x5"})):
+        with pytest.raises(ValueError, match="expected the pixels"):
+            files(wrong, "png")
+    with pytest.raises(ValueError, match="sample 7: Expected a two-dimensional cell of 0 and 1"):
+        files(frame.assign(x1=2), "png")
+    with pytest.raises(ValueError, match="sample 7"):
+        files(frame.assign(x1="a"), "png")
+
+
+def test_a_drawing_has_two_layers_of_different_colours(lopsided: np.ndarray) -> None:
+    document = ezdxf.read(io.StringIO(dxf(lopsided, Layout((1, 1))).decode()))
+    assert document.units == ezdxf.units.MM
+    colours = {layer.dxf.name: layer.color for layer in document.layers if layer.dxf.name in ("outline", "holes")}
+    assert colours == {"outline": 7, "holes": 1}  # AutoCAD's colour index: black or white, and red
+    assert all(line.closed for line in document.modelspace().query("LWPOLYLINE"))

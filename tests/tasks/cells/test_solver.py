@@ -1,6 +1,7 @@
 """Goals of several properties: gradients through the filter, admissible flips, cells checked by the operator."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from ipage_core.tasks.cells.goals import Goal, Goals
 from ipage_core.tasks.cells.homogenization import homogenize
 from ipage_core.tasks.cells.mesh import on_pixels
 from ipage_core.tasks.cells.properties import values, values_and_gradients
-from ipage_core.tasks.cells.solver import solve
+from ipage_core.tasks.cells.solver import SolvedCells, solve
 from ipage_core.tasks.cells.topology import is_admissible
 from ipage_core.tasks.cells.wallpaper import is_symmetric, operations
 
@@ -405,3 +406,17 @@ def test_without_a_clean_cell_the_nearest_that_may_stand_is_kept(monkeypatch) ->
     assert plan.asked == []
     nearest = "not reached in 1 starts at one element a pixel; nearest achieved: E_x = 1"
     assert solve(AIM, 1, from_=("noise",), attempts=1).sentence() == nearest
+
+
+def test_the_nearest_of_several_misses_is_said() -> None:
+    some = SolvedCells(
+        np.ones((3, 4, 4), dtype=bool), np.stack([np.eye(3)] * 3), ("E_x", "volume"),
+        np.array([[0.1, 0.5], [0.2, 0.6], [0.3, 0.7]]), np.array([4.0, 2.0, 3.0]), ["noise"] * 3, np.array([1, 2, 3]),
+        np.array([10, 20, 30]), np.zeros(3), "pixel",
+    )  # fmt: skip
+    assert some.sentence() == (
+        "not reached in 6 starts at one element a pixel; nearest achieved: E_x = 0.2, volume = 0.6"
+    )
+    met = replace(some, misfit=np.array([4.0, 1.0, 1.01]))
+    assert met.met.tolist() == [False, True, False]
+    assert met.sentence() == "1 of 3 cells meet every goal, by finite elements at one element a pixel"
