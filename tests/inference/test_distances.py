@@ -92,6 +92,22 @@ def test_a_step_along_the_circle_is_straight_and_as_long_as_its_direction():
     assert np.allclose(beside, [[0.5 * (0.6 + 0.25 / 0.6), 0.0], [0.0, -0.5 * (0.45 + 0.25 / 0.45)]], atol=1e-8)
 
 
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_coordinate_that_is_pushed_against_its_bound_stays_and_the_others_compensate(side):
+    cube = torch.tensor([[-1.0] * 3, [1.0] * 3], dtype=torch.float64)
+    plane = solutions(lambda x: x.sum(1, keepdim=True), (0.0,), cube)
+    at = side * np.array([[1.0, -0.5, -0.5], [1.0, -0.5, -0.5], [0.9, -0.5, -0.4]])
+    way = side * 0.01 * np.array([[1, 1, -1], [-1, 0, 1], [1, 1, -1]])
+    moved = plane.slide(at, way)
+    long = 2 * 0.01 * np.array([math.sqrt(3), math.sqrt(2), math.sqrt(3)])  # distances are in widths of 2
+    tangent = np.array([[0, 1, -1], [-1, 0, 1], [1 - 1 / 3, 1 - 1 / 3, -1 - 1 / 3]])
+    tangent = tangent / np.linalg.norm(tangent, axis=1, keepdims=True)
+    assert np.allclose(moved, at + side * long[:, None] * tangent, atol=1e-8)
+    line = solutions(lambda x: x[:, :1] + 2 * x[:, 1:], (0.5 * side,))
+    corner = side * np.array([[1.0, -0.25]])
+    assert np.allclose(line.slide(corner, side * np.array([[0.1, 0.0]])), corner)
+
+
 def test_units_move_a_design_by_one_unit_of_the_distance():
     bounds = torch.tensor([[0.0, -10.0], [1.0, 30.0]], dtype=torch.float64)
     assert solutions(bounds=bounds).units().tolist() == pytest.approx([1, 40])
@@ -121,6 +137,8 @@ def test_residuals_are_in_their_unit_and_caps_in_the_first_ones():
         def excess(self, x):
             return (x[:, :1] - 0.4).clamp(min=0)
 
+    halved = solutions(unit=torch.tensor([2.0], dtype=torch.float64), space=Capped(SQUARE))
+    assert halved.residual(torch.tensor([[0.6, 0.0]]).double())[0].tolist() == pytest.approx([0.055, 0.1])
     rough = solutions(unit=torch.tensor([1e9], dtype=torch.float64))
     x, fine = rough.land(np.array([[0.3, 0.3]]), steps=1)
     assert fine.all()  # 0.07 of 1e9 is below 1e-9
