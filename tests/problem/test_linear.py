@@ -49,6 +49,9 @@ def test_a_cap_is_zero_on_the_line_and_counts_widths():
     cap = Linear(torch.tensor([1.0, 1.0]).double(), "<=", 1.0).cap(torch.tensor([[0.0, 0.0], [1.0, 3.0]]).double())
     x = torch.tensor([[0.5, 0.5], [1.0, 3.0], [0.0, 0.0]], dtype=torch.float64)
     assert cap(x).tolist() == pytest.approx([0, 0.75, -0.25])
+    shifted = torch.tensor([[-1.0, 2.0], [1.0, 4.0]], dtype=torch.float64)  # 1·2 + 2·2 = 6 of a − 2 b
+    above = Linear(torch.tensor([1.0, -2.0]).double(), ">=", -3.0).cap(shifted)
+    assert above(x).tolist() == pytest.approx([(-3 + 0.5) / 6, (-3 + 5) / 6, -3 / 6])
 
 
 @given(

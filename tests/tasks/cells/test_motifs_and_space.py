@@ -384,3 +384,22 @@ def test_noise_has_one_of_three_lengths_in_pixels_of_32():
 
     assert np.array_equal(starts.noise(Offered(), 64), starts.noise(Fixed(), 64, 5.0))
     assert offered == [(0.7, 1.5, 2.5)]
+
+
+def test_a_cell_is_cut_at_several_levels_only_where_features_are_asked_for(monkeypatch):
+    hinge = np.zeros((32, 32), dtype=bool)
+    hinge[5, 5] = hinge[6, 6] = True
+    seen = []
+
+    def cut(density, orbits, frozen):
+        seen.append(float(density[0, 0]))
+        return hinge
+
+    monkeypatch.setattr(descent, "admissible", cut)
+    monkeypatch.setattr(descent, "repaired", lambda cell, feature: cell)
+    grey = np.full((32, 32), 0.5)
+    assert CellSpace().clean(grey) is None
+    assert seen == [0.5, 0, 0, 0]
+    seen.clear()
+    assert CellSpace(feature=2).clean(grey) is None
+    assert seen[::4] == pytest.approx([0.5, 0.65, 0.35, 0.8, 0.2])

@@ -151,6 +151,20 @@ def test_a_forged_header_or_archive_is_refused_before_it_is_read(tmp_path: Path)
             read_voxels(tmp_path / name)
 
 
+@pytest.mark.parametrize(("low", "high"), [(-0.1, 0.5), (0.5, 1.1)])
+def test_densities_below_0_or_above_1_are_refused_as_they_are_read(tmp_path: Path, low: float, high: float) -> None:
+    np.save(tmp_path / "wrong.npy", np.array([low, high]).reshape(1, 1, 2))
+    with pytest.raises(ValueError, match=f"expected densities from 0 to 1, got {low:g} to {high:g}"):
+        read_voxels(tmp_path / "wrong.npy")
+    for shape in ((32, 1, 1), (1, 33, 1)):
+        np.save(tmp_path / "long.npy", np.array([0.0] * (shape[0] * shape[1] - 1) + [1.0]).reshape(shape))
+        if max(shape) == 32:
+            assert read_voxels(tmp_path / "long.npy").shape == shape
+        else:
+            with pytest.raises(ValueError, match="1 to 32 voxels along each axis"):
+                read_voxels(tmp_path / "long.npy")
+
+
 def test_the_order_of_an_array_in_memory_does_not_matter(tmp_path: Path) -> None:
     rho = np.random.default_rng(0).random((3, 4, 5))
     np.save(tmp_path / "fortran.npy", np.asfortranarray(rho))
