@@ -11,11 +11,12 @@ from scipy.spatial.distance import pdist
 from ipage_core.inference import latent_design as latent
 from ipage_core.inference.latent_design import latent_design, unit_design
 from ipage_core.inference.lookup import Lookup
+from ipage_core.inference.neighbours import beside_failure, in_widths
 from ipage_core.inference.pareto import front, optimal_aims
 from ipage_core.inference.verification import Verification, rows_to_verify, verify
 from ipage_core.problem.goal import Goal
 from ipage_core.problem.target import Target
-from ipage_core.problem.task import Task
+from ipage_core.problem.task import Task, Variable
 from ipage_core.tasks import TASKS
 
 SINEWAVE = TASKS["sinewave"]
@@ -78,6 +79,43 @@ def test_rows_to_verify(two):
     for word in ("all", "3"):
         with pytest.raises(ValueError, match="no forward operator"):
             count(word, replace(two, omega=None))
+
+
+# Neighbours
+
+
+def test_distances_count_in_widths_of_the_box_and_levels_are_all_one_apart():
+    task = Task.from_function(
+        lambda x: x[:, :1],
+        [
+            Variable("a", low=-2, high=2),
+            Variable("k", kind="category", levels=("x", "y", "z")),
+            Variable("b", low=5, high=9),
+        ],
+        {"p": 1},
+        "t",
+        default_target=(0,),
+    )
+    x = torch.tensor([[-2.0, 0, 9], [2, 1, 5], [0, 2, 7], [0, 0, 7]])
+    at = in_widths(task, x)
+    assert at[:, :2].tolist() == [[0, 1], [1, 0], [0.5, 0.5], [0.5, 0.5]]
+    apart = torch.cdist(at[:, 2:], at[:, 2:])
+    assert torch.allclose(apart[:3, :3], 1 - torch.eye(3).double())
+    assert apart[0, 3] == 0
+    assert at.dtype == torch.float64
+    plain = replace(task, variables=(task.variables[0], task.variables[2]))
+    assert in_widths(plain, x[:, [0, 2]]).tolist() == [[0, 1], [1, 0], [0.5, 0.5], [0.5, 0.5]]
+
+
+def test_a_design_is_beside_a_failure_if_the_nearest_evaluated_one_failed(two):
+    known = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0]], dtype=torch.float64)
+    y = torch.tensor([[1.0, 1.0], [1.0, torch.nan], [torch.inf, 1.0]], dtype=torch.float64)
+    x = torch.tensor([[0.1, 0.1], [0.6, 0.0], [0.4, 1.1], [0.1, 0.9], [torch.nan, 0.0]])
+    task = replace(two, evaluated=lambda: (known, y))
+    assert beside_failure(task, x).tolist() == [False, True, True, False, False]
+    assert beside_failure(task, x[1:2]).tolist() == [True]
+    assert not beside_failure(two, x).any()
+    assert not beside_failure(replace(two, evaluated=lambda: (known, torch.ones(3, 2))), x).any()
 
 
 # Lookup

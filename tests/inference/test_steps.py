@@ -153,3 +153,13 @@ def test_forward_and_backward_derivatives_are_the_same():
     assert torch.allclose(forward, backward)
     assert forward.shape == (2, 5, 2)
     assert forward[0, 0].tolist() == pytest.approx([0.7, 0.2])
+
+
+def test_a_path_ends_when_the_norm_of_its_residuals_is_small_enough():
+    def four(u, rows):
+        return u[:, :1].expand(-1, 4)
+
+    path = localize(four, double([0.4, 0.0], [0.1, 0.0]), BOX, optimizer="adam", enough=0.05, steps=400)
+    norms = path.error.sqrt().amax(1)  # 2 |u₁|
+    assert norms[-1] <= 0.05
+    assert (norms[:-1] > 0.05).all()

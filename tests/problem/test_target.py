@@ -114,3 +114,11 @@ def test_a_hit_has_every_property_within_its_own_tolerance():
     y = torch.tensor([[1.5, 0.0], [1.519, 0.019], [1.521, 0.0], [1.5, 0.021]], dtype=torch.float64)
     assert Target.parse(ARM, "1.5,0").within(ARM, y).tolist() == [True, True, False, False]
     assert Target.parse(ARM, "1.5,0.01:").within(ARM, y).tolist() == [False, True, False, True]
+
+
+def test_accepted_values_end_at_the_aims_of_exact_goals_and_optima():
+    kinds = (Goal.exactly(1), Goal("minimize"), Goal("maximize"), Goal.between(0.2, 0.4), Goal())
+    low, high = Target(kinds).ranges(torch.tensor([[1.0, 2, 3, 0.3, 5], [1.5, 2.5, 3.5, 0.25, 6]]).double())
+    inf = math.inf
+    assert low.tolist() == [[1, -inf, 3, 0.2, -inf], [1.5, -inf, 3.5, 0.2, -inf]]
+    assert high.tolist() == [[1, 2, inf, 0.4, inf], [1.5, 2.5, inf, 0.4, inf]]

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import torch
 from ase import Atoms
 from ase.build import bulk
 from ase.io import read
 
 from ipage_core.problem.task import Task, Variable
-from ipage_core.tasks import computed_rows, export
+from ipage_core.tasks import computed_rows, export, labelled
 from ipage_core.tasks.own_crystal import symmetry
 from ipage_core.tasks.structures import FORMATS, cif, extxyz, file_name, poscar
 from ipage_core.tasks.table.export import files as lattice_files
@@ -279,3 +280,30 @@ def test_rows_agree_within_a_thousandth_of_an_ev():
     assert computed_rows.agreement(rows, {"3": result(1.0, energy=0.0), "5": result(1.5)}, 1.0)["ok"]
     failed = computed_rows.agreement(rows, {"3": result(1.0), "5": {"fail": "no", "cpu_s": 4.0}}, 1.0)
     assert (failed["ok"], failed["failed"], failed["cpu_s"]) == (False, [5], 3.0)
+
+
+# Training pairs of a slow Ω
+
+
+def test_posteriors_learn_draws_that_the_surrogate_labels_and_the_surrogate_the_rows(monkeypatch):
+    x, y = torch.rand(5, 2).double(), torch.rand(5, 1).double()
+    sizes = []
+
+    def surrogate():
+        return lambda part: sizes.append(len(part)) or part.sum(1, keepdim=True)
+
+    def prior(n, generator):
+        return torch.rand(n, 2, dtype=torch.float64, generator=generator)
+
+    rows = labelled.training_pairs("mlp", (x, y), "rows", surrogate, prior, 7)
+    assert rows[0] is x
+    assert rows[1] is y
+    assert rows[2] == {"from": "rows"}
+    monkeypatch.setattr(labelled, "AT_ONCE", 3)
+    drawn, told, about = labelled.training_pairs("inn", (x, y), "rows", surrogate, prior, 7)
+    assert sizes == [3, 3, 1]
+    assert torch.equal(drawn, prior(7, torch.Generator().manual_seed(0)))
+    assert torch.allclose(told, drawn.sum(1, keepdim=True), atol=1e-6)
+    assert told.dtype == torch.float64
+    assert (about["seed"], about["labelled_by"]) == (0, "mlp, trained on")
+    assert (about["computed"]["n"], about["computed"]["from"]) == (5, "rows")

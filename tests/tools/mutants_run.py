@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import json
 import os
 import resource
@@ -124,7 +125,7 @@ def _fails(mutant: Mutant, items: list[Any]) -> bool:
 
 def _run(items: list[Any]) -> Iterator[bool]:
     """Run tests. → for each: whether it fails."""
-    for item, following in zip(items, [*items[1:], None], strict=True):
+    for item, following in itertools.zip_longest(items, items[1:]):
         seen = _Seen()
         item.config.pluginmanager.register(seen)
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)

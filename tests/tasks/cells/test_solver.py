@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from ipage_core.tasks.cells import solver, starts
 from ipage_core.tasks.cells.annealing import anneal
@@ -15,6 +17,8 @@ from ipage_core.tasks.cells.flips import Finished, finish
 from ipage_core.tasks.cells.goals import Goal, Goals
 from ipage_core.tasks.cells.homogenization import homogenize
 from ipage_core.tasks.cells.mesh import on_pixels
+from ipage_core.tasks.cells.modulus import E_X_MEAN, E_X_SD
+from ipage_core.tasks.cells.posterior_start import posterior_samples
 from ipage_core.tasks.cells.properties import values, values_and_gradients
 from ipage_core.tasks.cells.solver import SolvedCells, solve
 from ipage_core.tasks.cells.topology import is_admissible
@@ -420,3 +424,30 @@ def test_the_nearest_of_several_misses_is_said() -> None:
     met = replace(some, misfit=np.array([4.0, 1.0, 1.01]))
     assert met.met.tolist() == [False, True, False]
     assert met.sentence() == "1 of 3 cells meet every goal, by finite elements at one element a pixel"
+
+
+class Drawing:
+    """In place of the shipped network: remembers y, and draws the ramp z₁ … along x."""
+
+    def sample(self, y, z):
+        self.y, self.z = y, z
+        return torch.linspace(-0.5, 1.5, 32).expand(len(z), 32, 32).reshape(len(z), -1)
+
+
+@pytest.mark.parametrize(("names", "turned"), [(("E_x",), False), (("E_y",), True), (("volume", "E_y", "E_x"), False)])
+def test_samples_of_the_posterior_are_drawn_at_the_goal_and_turned_for_e_y(monkeypatch, names, turned) -> None:
+    drawing = Drawing()
+    monkeypatch.setattr("ipage_core.inference.methods.load", lambda task, name: SimpleNamespace(proposal=drawing))
+    aims = Goals.of([Goal(name, "exactly", 0.3 + 0.1 * (name == "E_x")) for name in names])
+    samples = posterior_samples(aims, 3, 5)
+    known = 0.4 if "E_x" in names else 0.3
+    assert drawing.y.tolist() == [[pytest.approx((known - E_X_MEAN) / E_X_SD)]] * 3
+    assert drawing.z.shape == (3, 1024)
+    assert torch.equal(drawing.z, torch.randn(3, 1024, generator=torch.Generator().manual_seed(5)))
+    ramp = np.tile(np.linspace(-0.5, 1.5, 32).clip(0, 1), (32, 1))
+    assert np.allclose(samples, [ramp.T if turned else ramp] * 3, atol=1e-6)
+
+
+def test_the_posterior_needs_a_modulus_that_the_network_knows() -> None:
+    with pytest.raises(ValueError, match="needs a goal on E_x or E_y"):
+        posterior_samples(Goals.of([Goal("volume", "exactly", 0.5)]), 1, 0)
