@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 
 from ipage_core.cli import cells, tables
 from ipage_core.cli.parser import DESIGNS, SEED, add_device, add_out, add_workers, distance, file_name, seconds, whole
-from ipage_core.cli.shared import find_task, print_counts, print_failures, where_omega_runs, write_csv
+from ipage_core.cli.shared import (
+    find_task,
+    print_counts,
+    print_failures,
+    refuse_replacing_data,
+    where_omega_runs,
+    write_csv,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -88,6 +95,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Write the table, print the summary."""
     task = find_task(arguments.task, arguments.model)  # first, to report an unknown task without loading torch
+    refuse_replacing_data(task, arguments)
     from ipage_core.inference.methods import load
     from ipage_core.problem.watch import watching
     from ipage_core.training.fit import pick_device

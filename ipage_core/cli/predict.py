@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ipage_core.cli import tables
 from ipage_core.cli.parser import add_device, add_out
-from ipage_core.cli.shared import find_task, load_method, write_csv
+from ipage_core.cli.shared import find_task, load_method, refuse_replacing_data, write_csv
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +33,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ipage_core.inference.prediction import interval
 
     task = find_task(arguments.task, arguments.model)
+    refuse_replacing_data(task, arguments)
     method = load_method(arguments, task)
     if method.surrogate is None:
         raise ValueError(f"method '{method.name}' has no surrogate to predict with; 'ipage' has")

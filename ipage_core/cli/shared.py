@@ -71,6 +71,25 @@ def where_omega_runs(task: Task, arguments: argparse.Namespace) -> dict[str, Any
     return said
 
 
+def refuse_replacing_data(task: Task, arguments: argparse.Namespace) -> None:
+    """Raise ValueError if an output file is a table that the task's rows came from, or a file of the task itself.
+
+    Tables are known by their names; ``--force`` lets them be replaced, files of the task never.
+    """
+    for name in ("out", "to_measure"):
+        path = getattr(arguments, name, None)
+        if path is None or not path.exists():
+            continue
+        option = f"--{name.replace('_', '-')} {path}"
+        if path.resolve().parent == task.models_folder and path.suffix != ".csv":
+            raise ValueError(f"{option} is a file of the task {task.name}; accepted: another name")
+        if path.name in task.files and not arguments.force:
+            raise ValueError(
+                f"{option} has the name of a table that {task.name} learned from; accepted: another name, or --force "
+                "to replace it"
+            )
+
+
 def print_counts(progress: Progress) -> None:
     """Print items done and seconds left, on one line of stderr."""
     if not progress.done:

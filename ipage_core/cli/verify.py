@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 
 from ipage_core.cli import tables
 from ipage_core.cli.parser import add_out, add_workers, file_name
-from ipage_core.cli.shared import find_task, print_counts, print_failures, where_omega_runs, write_csv
+from ipage_core.cli.shared import (
+    find_task,
+    print_counts,
+    print_failures,
+    refuse_replacing_data,
+    where_omega_runs,
+    write_csv,
+)
 
 if TYPE_CHECKING:
     from ipage_core.problem.task import Task
@@ -43,6 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ipage_core.runtime.files import replacing
 
     task = find_task(arguments.task)
+    refuse_replacing_data(task, arguments)
     if task.omega is None:
         raise ValueError(f"{task.name} has no forward operator Ω: its designs cannot be verified here")
     if arguments.relax and task.relax is None:

@@ -106,7 +106,7 @@ class Solutions(RunResult):
         Raises
         ------
         ValueError
-            The task has no such format.
+            The task has no such format, or the file has the name of a table that the task learned from.
 
         Examples
         --------
@@ -118,6 +118,8 @@ class Solutions(RunResult):
         """
         path = Path(path)
         if form == "csv":
+            if path.exists() and path.name in self.task.files:
+                raise ValueError(f"{path} has the name of a table that {self.task.name} learned from: choose another")
             with replacing(path) as beside:
                 spreadsheet_safe(self.frame()).to_csv(beside, index=False)
             return [path]

@@ -171,6 +171,8 @@ class Task:
     """Folder of its models; None: in ``pretrained/``."""
     data_folder: Path | None = None
     """Folder of the user's table; None: the task is no table."""
+    files: tuple[str, ...] = ()
+    """Names of the files that the user's measured rows came from."""
     describe_accuracy: Callable[[Any], str] | None = None
     """(loaded method) → a sentence on the surrogate's accuracy, shown with designs that no Ω can verify."""
     beside: Callable[[Any, Any, pd.DataFrame], pd.DataFrame] | None = None

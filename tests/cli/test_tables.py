@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import ipage_core as ipage
 from ipage_core.cli.main import main
 from ipage_core.inference import methods
 from ipage_core.tasks.export import files
@@ -36,6 +37,39 @@ def test_training_says_what_it_guessed_and_takes_short_names(folder):
     assert [c["name"] for c in card["x"]] == ["a (Å)", "Water", "Water content"]
     assert [c["label"] for c in card["x"]] == ["a [Å]", "Water [g]", "Water content"]
     assert (card["x"][1]["low"], card["x"][1]["high"]) == (-2.0, 2.0)
+
+
+@pytest.mark.parametrize("option", ["--out", "--to-measure"])
+def test_the_table_that_was_learned_from_is_not_replaced_unless_forced(folder, tmp_path, capsys, option):
+    mine = tmp_path / "gaps.csv"
+    mine.write_text("rows")
+    design = ["design", "--model", folder, "--target", 0.5, "--n", 2, "--out", tmp_path / "o.csv", option, mine]
+    code, _, err = run(capsys, *design)
+    assert (code, mine.read_text()) == (2, "rows")
+    assert f"{option} {mine} has the name of a table that model learned from; accepted: another name, or --force" in err
+    assert run(capsys, *design, "--force")[0] == 0
+    assert mine.read_text() != "rows"
+
+
+def test_predict_and_python_do_not_replace_it_either(folder, tmp_path, capsys):
+    mine, designs = tmp_path / "gaps.csv", tmp_path / "x.csv"
+    mine.write_text("rows")
+    designs.write_text("a (Å),Water,Water content\n3.25,0.5,90.5\n")
+    code, _, err = run(capsys, "predict", "--model", folder, designs, "--out", mine)
+    assert code == 2
+    assert "learned from; accepted: another name" in err
+    with pytest.raises(ValueError, match="has the name of a table that model learned from: choose another"):
+        ipage.load(folder, folder).design(0.5, n=2).export("csv", mine)
+    assert mine.read_text() == "rows"
+
+
+def test_a_file_of_the_task_is_never_replaced(folder, capsys):
+    card = (folder / "task.json").read_text()
+    design = ["design", "--model", folder, "--target", 0.5, "--n", 2, "--out", folder / "task.json", "--force"]
+    code, _, err = run(capsys, *design)
+    assert code == 2
+    assert "is a file of the task model; accepted: another name" in err
+    assert (folder / "task.json").read_text() == card
 
 
 @pytest.mark.parametrize(

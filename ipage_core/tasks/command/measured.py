@@ -55,6 +55,13 @@ def _read(path: Path, variables: tuple[Variable, ...], y_names: tuple[str, ...],
     return x[inside], y[inside]
 
 
+def files(folder: Path) -> tuple[str, ...]:
+    """Names of the files that the measured rows came from."""
+    path = folder / MEASURED
+    sources = pd.read_parquet(path, columns=["source"])["source"].unique() if path.exists() else []
+    return tuple(name for source in sources for name in str(source).split(", "))
+
+
 def write(folder: Path, card: Card, x: Floats, y: Floats, source: Sequence[str]) -> None:
     """Write rows x (n, d), y (n, m), and their files of origin (n,)."""
     columns: dict[str, Any] = {

@@ -98,6 +98,7 @@ def load(folder: Path) -> Task:
         why_failed=why_failed,
         networks=own_task.networks,
         models_folder=folder,
+        files=measured.files(folder),
         data_size=max(1, len(results)),
     )
     task = replace(
