@@ -78,19 +78,8 @@ def ask(task: Task) -> CampaignRequest:
 
 def wanted(request: CampaignRequest) -> str:
     """The target in words: 'fan speed = 70 rpm, noise ≤ 4.5 dB'."""
-    task, parts = registry.find(request.task), []
-    for one, goal in zip(task.targets, Target.parse(task, request.target).goals, strict=True):
-        low, high = f"{goal.low:g}", f"{goal.high:g}"
-        if goal.kind in ("minimize", "maximize"):
-            parts.append(f"{goal.kind} {one.name}")
-            continue
-        if goal.kind == "between":
-            text = f"{low} ≤ {one.name} ≤ {high}"
-        else:
-            sign = {"at least": "≥", "at most": "≤"}.get(goal.kind, "=")
-            text = f"{one.name} {sign} {high if goal.kind == 'at most' else low}"
-        parts += [f"{text} {one.unit}".strip()] if goal.kind != "anything" else []
-    return ", ".join(parts)
+    task = registry.find(request.task)
+    return Target.parse(task, request.target).in_words(task)
 
 
 def _those(rows: int) -> str:

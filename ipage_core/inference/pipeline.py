@@ -209,7 +209,7 @@ def design(
         path=Path(tuple(samples.labels), samples.frames.cpu(), samples.errors.cpu()) if localizes else None,
         omega_calls=chain.omega_calls + verification.calls,
         seconds=chain.seconds,
-        note=_note(task, targets, lost, samples.predicted.cpu().double(), verification, chain),
+        note=_note(task, targets, lost, samples.predicted.cpu().double(), verification, chain, target),
         filled=None if filled is None else filled.summary(),
         not_spread="" if spread == "off" else why_not or _alone(n_each, total, seed_design),
         target=target,
@@ -269,34 +269,65 @@ def optimal(task: Task, method: Loaded, target: Target, n: int, seed: int, space
 
 
 def _note(
-    task: Task, targets: Tensor, lost: Tensor, predicted: Tensor, verification: Verification, chain: Chain
+    task: Task,
+    targets: Tensor,
+    lost: Tensor,
+    predicted: Tensor,
+    verification: Verification,
+    chain: Chain,
+    target: Target | None,
 ) -> str:
-    """A sentence on the targets (t, m) in ``lost`` (t,), which no design reached by the surrogate, if none did by Ω."""
+    """A sentence on the targets (t, m) in ``lost`` (t,), which no design reached by the surrogate, if none did by Ω.
+
+    ``target``: its goals, of which the targets are aims; None: each is a target of its own.
+    """
     n = len(predicted) // len(targets)
     lost = lost & ~verification.hit.view(-1, n).any(1)
+    if target is not None and target.ranged:  # a design that misses its own aim may meet the goals
+        lost = lost & ~target.within(task, predicted).view(-1, n).any(1)
+    lost = _all_of(lost, targets[:, ~chain.free])
     if not lost.any():
         return ""
-    first = int(lost.long().argmax())
-    rows = slice(first * n, first * n + n)
+    what, together = _missed(task, targets, lost, chain.free, target)
+    chosen = lost.clone()
+    chosen[int(lost.long().argmax()) + 1 :] &= together
+    rows = chosen.repeat_interleave(n)
     achieved, by = verification.y[rows, : task.n_targets], "Ω"
     if not achieved.isfinite().all(1).any():
         achieved, by = predicted[rows], "the surrogate"
-    closest = achieved[((achieved - targets[first]) / chain.unit).norm(dim=1).nan_to_num(nan=math.inf).argmin()]
-    if len(targets) == 1:
-        what, designs = f"The target {_text(task, targets[0], chain.free)}", "these designs"
-    else:
-        what = f"{int(lost.sum())} of {len(targets)} targets, the first {_text(task, targets[first], chain.free)}"
-        designs = "their designs"
+    aims = targets.repeat_interleave(n, 0)[rows]
+    closest = achieved[((achieved - aims) / chain.unit).norm(dim=1).nan_to_num(nan=math.inf).argmin()]
+    designs = "these designs" if together else "their designs"
     if task.omega is None:  # a table cannot prove that the target is impossible
         return (
             f"{what}: no design is predicted that meets it within the surrogate's own error; {designs} aim at "
             f"the closest that is predicted, {_text(task, closest, chain.free)}."
         )
-    comma = "," if len(targets) > 1 else ""
+    comma = "" if together else ","
     return (
         f"{what}{comma} cannot be reached within the bounds; {designs} aim at the closest that is achieved, "
         f"{_text(task, closest, chain.free)} by {by}."
     )
+
+
+def _all_of(lost: Tensor, targets: Tensor) -> Tensor:
+    """Which of equal targets (t, k) are ``lost`` (t,): all of them or none."""
+    _, which = targets.unique(dim=0, return_inverse=True)
+    reached = torch.zeros(len(targets), dtype=torch.bool)
+    reached[which[~lost]] = True
+    return lost & ~reached[which]
+
+
+def _missed(task: Task, targets: Tensor, lost: Tensor, free: Tensor, target: Target | None) -> tuple[str, bool]:
+    """The ``lost`` (t,) of the targets (t, m) in words, those of one goal in its own; and whether they are one."""
+    one = len(targets[:, ~free].unique(dim=0)) == 1
+    first = _text(task, targets[int(lost.long().argmax())], free)
+    goals = target is not None and (target.ranged or (one and any(g.tolerance is not None for g in target.goals)))
+    said = target.in_words(task) if target is not None and goals else first
+    if one or (goals and bool(lost.all())):
+        return f"The target {said}", True
+    count = f"{int(lost.sum())} of {len(targets)}"
+    return f"{count} values for {said}, the first {first}" if goals else f"{count} targets, the first {first}", False
 
 
 def _alone(n_each: int, total: int, seed_design: Tensor | None) -> str:

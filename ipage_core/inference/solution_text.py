@@ -91,6 +91,8 @@ def about_intervals(run: RunResult) -> str:
 
 
 def _target(run: RunResult) -> str:
+    if run.target is not None and not run.target.exact:  # each design has its own aim
+        return run.target.in_words(run.task)
     different = run.y_star.unique(dim=0)
     if len(different) > 1:
         return f"{len(different)} targets"

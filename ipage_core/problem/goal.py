@@ -81,6 +81,23 @@ class Goal:
             return f"{self.kind} {name}{weight}"
         return f"{name}={self.text}" + (f"±{self.tolerance!r}" if self.tolerance is not None else "") + weight
 
+    def words(self, name: str, unit: str = "") -> str:
+        """The goal for the property ``name`` as a reader says it; empty for anything.
+
+        >>> Goal.exactly(12, 0.1).words("thickness", "µm"), Goal.between(0.4, 0.6).words("gap", "eV")
+        ('thickness = 12 ± 0.1 µm', '0.4 ≤ gap ≤ 0.6 eV')
+        """
+        if self.kind == "anything":
+            return ""
+        if self.kind in ("minimize", "maximize"):
+            return f"{self.kind} {name}"
+        low, high = f"{self.low:.6g}", f"{self.high:.6g}"
+        if self.kind == "between":
+            return f"{low} ≤ {name} ≤ {high} {unit}".strip()
+        sign = {"at least": "≥", "at most": "≤"}.get(self.kind, "=")
+        slack = "" if self.tolerance is None else f" ± {self.tolerance:g}"
+        return f"{name} {sign} {high if self.kind == 'at most' else low}{slack} {unit}".strip()
+
     @property
     def text(self) -> str:
         """As ``--target`` reads it: '5.0', '0.4:0.6', '1.5:', or ':' for anything."""

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 NEAREST = 200
 """For a task with a fixed number and an interval: values in the interval come from this many nearest pairs."""
 
+MOST_SAID = 6
+"""A sentence names so many goals at most."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -149,6 +152,11 @@ class Target:
         return all(goal.low == goal.high for goal in self.goals)
 
     @property
+    def ranged(self) -> bool:
+        """Whether a goal is a range or an optimum, so that designs may have aims of their own."""
+        return any(goal.kind not in ("exactly", "anything") for goal in self.goals)
+
+    @property
     def optimizes(self) -> bool:
         """Whether a goal is to minimize or maximize."""
         return any(goal.kind in ("minimize", "maximize") for goal in self.goals)
@@ -157,6 +165,12 @@ class Target:
     def text(self) -> str:
         """The text that ``--target`` reads, with all digits."""
         return ",".join(goal.text for goal in self.goals)
+
+    def in_words(self, task: Task) -> str:
+        """The goals as a reader says them: 'fan speed = 70 rpm, noise ≤ 4.5 dB'."""
+        named = zip(task.targets, self.goals, strict=True)
+        words = [said for one, goal in named if (said := goal.words(one.name, one.unit))]
+        return ", ".join([*words[:MOST_SAID], "…"] if len(words) > MOST_SAID else words)
 
     @property
     def accepted(self) -> Tensor:

@@ -305,6 +305,38 @@ def test_a_target_out_of_reach_is_said_with_the_closest_value():
     assert loose.note.startswith("The target 3 m cannot be reached")
 
 
+@pytest.mark.parametrize(
+    ("goals", "aims", "said"),
+    [
+        ((Goal.between(3, math.inf), Goal()), [[3.1, 1], [3.1, 1.2]], "The target p ≥ 3 m cannot be reached"),
+        ((Goal.between(3, 4), Goal()), [[3.2, 1], [3.6, 1]], "The target 3 ≤ p ≤ 4 m cannot be reached"),
+        ((Goal.exactly(3, 0.01), Goal()), [[3, 1], [3, 1.2]], "The target p = 3 ± 0.01 m cannot be reached"),
+        ((Goal.exactly(3), Goal()), [[3, 1], [3, 1.2]], "The target 3 m cannot be reached"),
+        ((Goal.between(1.9, 3), Goal()), [[2.05, 1], [2.2, 1]], ""),  # both end at 2 m, which meets the goal
+    ],
+)
+def test_goals_out_of_reach_are_said_in_their_own_words(goals, aims, said):
+    task, method = plane()
+    found = design(task, method, double(*aims), 1, target=Target(goals))
+    assert found.note.startswith(said)
+    assert bool(found.note) == bool(said)
+    assert not said or found.note.endswith("achieved, 2 m by Ω.")
+    assert repr(found).startswith("2 designs of plane for " + Target(goals).in_words(task) + "\n")
+
+
+def test_a_goal_that_some_designs_miss_counts_them():
+    task, method = plane()
+    space, target = parse(task, ["a + c = 1", "b = 0.5"]), Target((Goal.between(0.8, 1.4), Goal.exactly(1, 0.1)))
+    found = design(task, method, double([1, 1], [1.3, 1]), 1, target=target, space=space)  # p + q = 2 m
+    assert found.note.startswith("1 of 2 values for 0.8 ≤ p ≤ 1.4 m, q = 1 ± 0.1 m, the first (1.3, 1) m, cannot be")
+
+
+def test_many_goals_are_said_in_part():
+    task = plane(properties={f"p{j}": 1.0 for j in range(9)})[0]
+    words = Target((Goal(), *[Goal.exactly(1)] * 8)).in_words(task)
+    assert words == "p1 = 1, p2 = 1, p3 = 1, p4 = 1, p5 = 1, p6 = 1, …"
+
+
 def test_targets_far_away_are_approached_in_their_direction():
     task, method = plane()
     for far in ([1e9, 1e9], [1e308, 1e308]):

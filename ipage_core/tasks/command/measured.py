@@ -58,7 +58,7 @@ def _read(path: Path, variables: tuple[Variable, ...], y_names: tuple[str, ...],
 def files(folder: Path) -> tuple[str, ...]:
     """Names of the files that the measured rows came from."""
     path = folder / MEASURED
-    sources = pd.read_parquet(path, columns=["source"])["source"].unique() if path.exists() else []
+    sources: Sequence[str] = pd.read_parquet(path)["source"].unique().tolist() if path.exists() else []
     return tuple(name for source in sources for name in str(source).split(", "))
 
 

@@ -152,6 +152,7 @@ def test_measured_rows_train_beside_those_of_the_command_and_are_never_its_answe
     assert measured["source"].eq("gaps.csv").all()
     assert len(pd.read_parquet("wire/rows.parquet")) == 1, "the test evaluation alone"
     task = registry.load_folder("wire")
+    assert task.files == ("gaps.csv",)
     assert [(v.name, v.kind) for v in task.variables] == [("length", "real"), ("metal", "category")]
     x, y = task.pairs()
     assert len(x) == len(task.evaluated()[0]) == 19 + 1
