@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -210,8 +210,24 @@ def design(
         settings = {name: value for name, value in settings.items() if name not in problem.goal_settings}
         target = Target.from_goals(problem, options.goal) if isinstance(target, Mapping) else target
     request = DesignRequest.of(problem, target, n=n, **settings)
+    for sentence in _doubts(request, target):
+        print(sentence, file=sys.stderr)
     with omega_bar():
         return request.run() if model is None else request.run(model._loaded())
+
+
+def _doubts(request: DesignRequest, target: Any) -> list[str]:
+    """Sentences on numbers in text that may be meant otherwise, beside a table with decimal commas."""
+    from ipage_core.problem.numerals import comma_doubts, doubts
+
+    values = target.values() if isinstance(target, Mapping) else target
+    several = isinstance(values, Iterable) and not isinstance(values, str)
+    typed = [value for value in (values if several else [values]) if isinstance(value, str)]
+    typed += request.constraints
+    commas = (
+        comma_doubts(request.task, target, request.target.in_words(request.task)) if isinstance(target, str) else []
+    )
+    return doubts(request.task, typed) + commas
 
 
 def _networks(model: Model) -> dict[str, Any]:
@@ -383,7 +399,16 @@ def task_of_table(table: Table, folder: Path, kinds: Mapping[str, str] | None) -
         raise ValueError(f"Expected a task, its name, or what read_table returns, got {type(table).__name__}")
     if (folder / own_data.CARD).exists():
         return own_task.load(folder)
-    made = own_data.create(folder, table.frame, table.x, table.y, source=table.source, units=table.units, kinds=kinds)
+    made = own_data.create(
+        folder,
+        table.frame,
+        table.x,
+        table.y,
+        source=table.source,
+        units=table.units,
+        kinds=kinds,
+        decimal=table.guessed.decimal,
+    )
     unused = [name for name in table.columns if name not in (*table.x, *table.y)]
     said = [f"Inputs: {', '.join(table.x)}. Properties: {', '.join(table.y)}. Not used: {', '.join(unused) or 'none'}."]
     print(*said, *table.warnings(table.x, table.y), sep="\n", file=sys.stderr)

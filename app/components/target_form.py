@@ -12,10 +12,11 @@ from app.components.drafts import accepted, misread, unreadable
 from app.components.form import Form
 from app.components.look import is_dark
 from app.components.tables import MOST_COLUMNS, x_names, y_names
-from app.components.words import histogram
+from app.components.words import histogram, plain
 from app.state.targets import data
 from ipage_core.problem.constraints import parse
 from ipage_core.problem.goal import KINDS, LARGEST, Goal
+from ipage_core.problem.numerals import doubts
 from ipage_core.problem.request import goal_of
 from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task
@@ -136,6 +137,8 @@ def ask_otherwise(task: Task, form: Form, y: tuple[float, ...]) -> dict[str, Any
         with left:
             wrong = form.objection(constraints) or unreadable(task, constraints)
             held = accepted(f"{task.name}-constraints", constraints, wrong)
+            for sentence in doubts(task, constraints):
+                st.warning(plain(sentence), icon=":material/flag:")
         with right:
             seed_design, wrong = misread(task, start)
             begin = accepted(f"{task.name}-start", seed_design, wrong)

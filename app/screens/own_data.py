@@ -100,7 +100,7 @@ if uploads or example:
             settings = ask_training(round((1 - own_data.HELD_OUT) * len(frame)), mark)
             # Not a callback: its arguments would be those of the previous run, without a name typed just now.
             if st.button("Train on these data", type="primary", icon=":material/model_training:", key="own-train"):
-                make(frame, x, y, edited, source, title.strip() or files[0][0], settings)
+                make(frame, x, y, edited, source, title.strip() or files[0][0], settings, table.guessed.decimal)
                 st.rerun()
 if said := st.session_state.pop("own_said", None):
     st.error(plain(said), icon=":material/error:")

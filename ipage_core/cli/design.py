@@ -108,6 +108,8 @@ def run(arguments: argparse.Namespace) -> None:
         print(json.dumps(designs.summary(), ensure_ascii=False))
         return
     request = _request(arguments, task)
+    for doubt in _doubts(arguments, request):
+        print(doubt, file=sys.stderr)
     device, models = pick_device(arguments.device), None if "@" in request.method else arguments.model
     method = load(task, request.method, device, models=models)
     if task.describe_accuracy is not None:
@@ -173,6 +175,15 @@ def _request(arguments: argparse.Namespace, task: Task) -> DesignRequest:
         fill_seconds=arguments.fill_seconds,
         targets=tuple(map(tuple, rows)),
     )
+
+
+def _doubts(arguments: argparse.Namespace, request: DesignRequest) -> list[str]:
+    """Sentences on typed numbers that may be meant otherwise, beside a table with decimal commas."""
+    from ipage_core.problem.numerals import comma_doubts, doubts
+
+    target = arguments.target or ""
+    typed = [target, *(arguments.goal or []), *arguments.constrain]
+    return doubts(request.task, typed) + comma_doubts(request.task, target, request.target.in_words(request.task))
 
 
 def _seed_design(task: Task, arguments: argparse.Namespace) -> Tensor:

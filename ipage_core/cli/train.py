@@ -115,6 +115,7 @@ def _task_to_train(arguments: argparse.Namespace) -> Task:
         raise ValueError("--out DIR is required")
     if not arguments.data:
         return find_task(arguments.task, arguments.model)
+    from ipage_core.problem.numerals import doubts
     from ipage_core.tasks.table import own_data, own_task, reader
     from ipage_core.tasks.table.names import choose
 
@@ -141,7 +142,10 @@ def _task_to_train(arguments: argparse.Namespace) -> Task:
         | named("--units", arguments.units),
         bounds=bounds,
         kinds=named("--kinds", arguments.kinds),
+        decimal=table.guessed.decimal,
     )
+    for sentence in doubts(task, [arguments.bounds]):
+        print(sentence, file=sys.stderr)
     for warning in table.warnings(x, y):
         print(warning, file=sys.stderr)
     return task

@@ -11,6 +11,7 @@ import torch
 from ipage_core.problem import linear
 from ipage_core.problem.linear import Linear
 from ipage_core.problem.names import find
+from ipage_core.problem.numerals import RULE
 from ipage_core.problem.space import Box, Cap, DesignSpace, Tied, scaled
 from ipage_core.problem.task import Task
 
@@ -145,6 +146,7 @@ def _words(task: Task, text: str, typed: str) -> Sequence[str | Cap]:
     meant = None if task.words is None else task.words(text)
     if meant is None:
         also = f"; {task.words_help}" if task.words_help else ""
+        also += f"; {RULE}" if re.search(r"\d,\d", typed) else ""
         names = ", ".join(dict.fromkeys(task.x_labels)) if task.d < 20 else "x1 …"
         raise ValueError(f"constraint '{typed}' is not understood; accepted: {ACCEPTED} with NAME among {names}{also}")
     return meant

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
+from ipage_core.problem.numerals import RULE, why_not
+
 Kind = Literal["exactly", "at least", "at most", "between", "minimize", "maximize", "anything"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 LARGEST = 1e18
@@ -126,8 +128,9 @@ def read_goal(value: Any) -> Goal:
         return interval(text)
     try:
         return expression(f"NAME{'' if text[:1] in '<>=≤≥' else '='}{text}")[1]
-    except ValueError:
-        raise ValueError(f"'{value}' is neither a number nor a goal") from None
+    except ValueError as error:
+        rule = f"; {RULE}" if RULE in str(error) else ""
+        raise ValueError(f"'{value}' is neither a number nor a goal{rule}") from None
 
 
 def interval(text: str) -> Goal:
@@ -146,7 +149,7 @@ def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise ValueError(f"'{text.strip()}' is not a number; units are left out") from None
+        raise ValueError(f"'{text.strip()}' is not a number; {why_not(text)}") from None
 
 
 def _tolerance(text: str, value: float) -> float:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ipage_core.problem.goal import GOALS, Goal, expression, interval, read_goal
 from ipage_core.problem.names import find
+from ipage_core.problem.numerals import RULE
 from ipage_core.runtime.lazy import torch
 
 if TYPE_CHECKING:
@@ -260,9 +261,10 @@ def _check_count(task: Task, goals: Sequence[Goal], given: Any) -> None:
     if len(goals) != task.n_targets or all(goal.kind == "anything" for goal in goals):
         wanted = ", ".join(task.property_labels[: task.n_targets])
         name = f"--target '{given}'" if isinstance(given, str) else f"The target {given}"
+        rule = f"; a comma separates properties, {RULE}" if task.data_folder and "," in str(given) else ""
         raise ValueError(
             f"{name}: {task.name} takes {task.n_targets} number(s) or interval(s) LOW:HIGH ({wanted}), "
-            f"e.g. {task.example_target}"
+            f"e.g. {task.example_target}{rule}"
         )
 
 

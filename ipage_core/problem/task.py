@@ -171,6 +171,8 @@ class Task:
     """Folder of its models; None: in ``pretrained/``."""
     data_folder: Path | None = None
     """Folder of the user's table; None: the task is no table."""
+    decimal: str = "."
+    """Decimal mark of the numbers in the user's table, '.' or ','."""
     files: tuple[str, ...] = ()
     """Names of the files that the user's measured rows came from."""
     describe_accuracy: Callable[[Any], str] | None = None

@@ -101,6 +101,15 @@ def test_a_table_becomes_a_task_in_training(place):
     assert not trainings.trainings()
 
 
+def test_beside_a_table_with_decimal_commas_a_constraint_that_may_mean_thousands_is_flagged(strained):
+    card = json.loads((strained / "task.json").read_text())
+    (strained / "task.json").write_text(json.dumps(card | {"decimal": ","}))
+    test = start(task="strained", n="25", constrain="x1>=3.600")
+    assert not test.exception
+    (flag,) = [w.value for w in test.warning if "is read as" in w.value]
+    assert flag.startswith("'3.600' is read as 3.6: what is typed has a decimal point")
+
+
 def test_columns_that_cannot_be_inputs_are_named(place):
     test = start("screens/own_data.py")
     frame = table().assign(note=[f"sample {k}" for k in range(len(table()))], lab=1.0)

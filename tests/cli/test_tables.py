@@ -39,6 +39,24 @@ def test_training_says_what_it_guessed_and_takes_short_names(folder):
     assert (card["x"][1]["low"], card["x"][1]["high"]) == (-2.0, 2.0)
 
 
+def test_numbers_typed_beside_a_table_with_decimal_commas_are_said(folder, tmp_path, capsys):
+    assert own_data.read_card(folder)["decimal"] == ","
+    design = ["design", "--model", folder, "--n", 2, "--out", tmp_path / "o.csv"]
+    code, _, err = run(capsys, *design, "--goal", "gap<=20.000", "--constrain", "Water<=1.000")
+    assert code == 0
+    assert err.startswith("'20.000' is read as 20, '1.000' is read as 1: what is typed has a decimal point, the table")
+    assert "is read as" not in run(capsys, *design, "--goal", "gap<=20")[2]
+    code, _, err = run(capsys, *design, "--goal", "gap<=20", "--constrain", "Water<=0,5")
+    assert code == 2
+    assert "constraint 'Water<=0,5' is not understood" in err
+    assert "numbers have a decimal point, and nothing between thousands" in err
+    code, _, err = run(capsys, *design, "--target", "0,5")
+    assert code == 2
+    assert "a comma separates properties, numbers have a decimal point" in err
+    ipage.load(folder, folder).design({"gap": "<=20.000"}, n=2, constraints=["Water<=1.000"])
+    assert "'20.000' is read as 20, '1.000' is read as 1:" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("option", ["--out", "--to-measure"])
 def test_the_table_that_was_learned_from_is_not_replaced_unless_forced(folder, tmp_path, capsys, option):
     mine = tmp_path / "gaps.csv"

@@ -1,11 +1,13 @@
 """Goals at their limits: what is a hit, which values designs aim at, what is refused."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from ipage_core.problem.goal import Goal, expression
+from ipage_core.problem.numerals import comma_doubts, doubts
 from ipage_core.problem.target import Target
 from ipage_core.problem.task import Property, Task, Variable
 
@@ -142,6 +144,44 @@ def test_an_expression_that_means_nothing_is_refused(text):
 def test_a_number_with_a_unit_is_named_in_words(text):
     with pytest.raises(ValueError, match=r"'4 mm' is not a number; units are left out"):
         expression(text)
+
+
+@pytest.mark.parametrize("text", ["p=1.234,5", "p<=1,5", "p=0,4:0,6", "p=12 000", "p=1.234.567", "p=5±0,1", "p=1'000"])
+def test_a_number_with_another_decimal_mark_is_refused_with_the_rule(text):
+    rule = "is not a number; numbers have a decimal point, and nothing between thousands"
+    with pytest.raises(ValueError, match=rule):
+        expression(text)
+    value = text.removeprefix("p").removeprefix("=")
+    with pytest.raises(ValueError, match=r"numbers have a decimal point, and nothing between thousands"):
+        Target.of(ONE, {"p": value})
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        (["p>=20.000"], ["'20.000' is read as 20:", "If 20000 is meant"]),
+        (
+            ["p=1.234±0.100", "x1<=-2.500"],
+            ["'1.234' is read as 1.234, '2.500' is read as 2.5:", "If 1234, 2500 is meant"],
+        ),
+        (["p=20.0", "p=0.500", "p=1.2345", "p=20000", "p=12.345e3", "a.123.456=1"], []),
+    ],
+)
+def test_beside_a_table_with_decimal_commas_what_may_be_thousands_is_said(typed, read):
+    found = doubts(replace(ONE, decimal=","), typed)
+    assert len(found) == bool(read)
+    assert all(part in found[0] for part in read)
+    assert doubts(ONE, typed) == []
+
+
+def test_beside_such_a_table_commas_that_separate_targets_are_said():
+    two = replace(THREE, properties=THREE.properties[:2], n_targets=2, decimal=",")
+    read = Target.parse(two, "300,5").in_words(two)
+    assert comma_doubts(two, "300,5", read) == [
+        "'300,5' is read as p = 300, q = 5: a comma separates properties, numbers have a decimal point, and nothing "
+        "between thousands."
+    ]
+    assert comma_doubts(two, "300, 5", read) == comma_doubts(replace(two, decimal="."), "300,5", read) == []
 
 
 def test_tolerances_and_weights_are_the_goals_own():

@@ -25,6 +25,7 @@ def make(
     source: str,
     title: str,
     settings: dict[str, Any],
+    decimal: str | None,
 ) -> None:
     """Create the task and queue its training."""
     folder = home.home() / "tasks" / own_data.slug(title)
@@ -44,7 +45,16 @@ def make(
         if (folder / own_data.CARD).exists():
             raise ValueError(f"Data named '{title}' exist already: choose another name")
         task = own_data.create(
-            folder, frame, x, y, source=source, title=title, units=units, bounds=bounds, kinds=kinds_of_x(rows, called)
+            folder,
+            frame,
+            x,
+            y,
+            source=source,
+            title=title,
+            units=units,
+            bounds=bounds,
+            kinds=kinds_of_x(rows, called),
+            decimal=decimal,
         )
         models = list(METHODS[task.default_method].trained)
         trainings.add(title, task.name, task.default_method, models, folder, data=folder, **settings)

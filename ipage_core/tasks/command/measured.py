@@ -167,6 +167,7 @@ def as_own_data(folder: Path, table: Table, x: Sequence[str], y: Sequence[str], 
         [name for name, _ in targets],
         source=table.source,
         title=title,
+        decimal=table.guessed.decimal,
         units={name: one.unit for name, one in inputs if one.unit}
         | {name: one.unit for name, one in targets if one.unit},
         bounds={name: (v.low, v.high) for name, v in real.items()},

@@ -51,6 +51,7 @@ def create(
     units: Mapping[str, str] | None = None,
     bounds: Mapping[str, tuple[float, float]] | None = None,
     kinds: Mapping[str, str] | None = None,
+    decimal: str | None = None,
 ) -> Task:
     """Create a task from a table's columns and store it in ``folder``.
 
@@ -64,6 +65,7 @@ def create(
         units: by column; by default the unit in brackets in the column's name.
         bounds: limits of designs by input column; by default those of the data.
         kinds: by input column, words of ``kinds.KINDS`` separated by blanks; by default detected.
+        decimal: decimal mark of the file, for the card.
 
     A row needs all inputs and at least one property; it trains the properties that it has.
 
@@ -110,6 +112,8 @@ def create(
         "default_target": [float(f"{v:.3g}") for v in _usual(values[:, len(x) :])],
         "rounds": [_round(source, values)],
     }
+    if decimal == ",":
+        card["decimal"] = decimal
     numeric = [name for name in x if by_name[name].get("kind") != "category"]
     sums = mixtures(pd.DataFrame(values[:, : len(x)], columns=list(x))[numeric], numeric)
     if sums:

@@ -84,6 +84,7 @@ def load(folder: Path) -> Task:
         omega_seconds=math.inf,
         default_target=tuple(card["default_target"]),
         source=inert(", ".join(r["source"] for r in card["rounds"])),
+        decimal="," if card.get("decimal") == "," else ".",
         files=tuple(name for r in card["rounds"] for name in r["source"].split(", ")),
         support=tuple(
             None if c.get("kind") == "category" else support_of(column, *limits)
