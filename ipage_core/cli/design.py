@@ -130,6 +130,8 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.to_measure is not None and task.to_measure is not None:
         chosen = task.to_measure(method, solutions.final, solutions.y_star, arguments.measure)
         write_csv(chosen, arguments.to_measure)
+        if len(chosen) < arguments.measure:
+            print(_why_fewer(arguments.to_measure, len(chosen), len(solutions), arguments.measure), file=sys.stderr)
     write_csv(frame, arguments.out)
     if task.why_failed is not None:
         print_failures(task.why_failed(solutions.final))
@@ -175,6 +177,14 @@ def _request(arguments: argparse.Namespace, task: Task) -> DesignRequest:
         fill_seconds=arguments.fill_seconds,
         targets=tuple(map(tuple, rows)),
     )
+
+
+def _why_fewer(path: Path, chosen: int, candidates: int, asked: int) -> str:
+    """Why a file of designs to measure holds fewer than asked, as a sentence."""
+    why = f"there are only {candidates} candidates"
+    if rest := candidates - chosen:
+        why = f"the other {rest} candidates repeat these or measured rows"
+    return f"{path} has {chosen} of {asked} designs: {why}. A larger --n brings more candidates."
 
 
 def _doubts(arguments: argparse.Namespace, request: DesignRequest) -> list[str]:

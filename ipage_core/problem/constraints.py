@@ -40,6 +40,7 @@ def parse(task: Task, expressions: Sequence[str] = ()) -> DesignSpace:
     held = task.categories
     if not expressions:
         return scaled(Box(task.bounds), logarithmic, whole, whole, held)
+    said = ", ".join([_in_names(task, text) for text in task.relations] + expressions[len(task.relations) :])
     low, high = task.bounds.clone()
     equations: list[Linear] = []
     group = list(range(task.d))  # coordinates with the same number are tied
@@ -74,16 +75,14 @@ def parse(task: Task, expressions: Sequence[str] = ()) -> DesignSpace:
             box = ", ".join(f"{a:g} to {b:g}" for a, b in task.bounds.T[members].tolist())
             what = " and ".join(task.x_labels[j] for j in members)
             only = ", whole numbers" if any(task.variables[j].kind == "integer" for j in members) else ""
-            raise ValueError(
-                f"The constraints {', '.join(expressions)} leave no values for {what}, whose bounds are {box}{only}"
-            )
+            raise ValueError(f"The constraints {said} leave no values for {what}, whose bounds are {box}{only}")
     relations = equations + inequalities
     if typed_here and relations and not linear.can_hold(relations, torch.stack((low, high)), group, whole):
-        raise ValueError(f"The constraints {', '.join(expressions)} contradict each other: no design meets them all")
+        raise ValueError(f"The constraints {said} contradict each other: no design meets them all")
     free = sorted({g for j, g in enumerate(group) if low[j] < high[j]})
     expand = torch.tensor([[float(g == f) for g in group] for f in free], dtype=torch.float64).view(len(free), task.d)
     if not free:
-        raise ValueError(f"The constraints {', '.join(expressions)} fix every coordinate: nothing is left to design")
+        raise ValueError(f"The constraints {said} fix every coordinate: nothing is left to design")
     offset = torch.where(low < high, 0.0, low)
     at = [group.index(f) for f in free]
     limits = torch.stack((low[at], high[at]))
@@ -92,15 +91,21 @@ def parse(task: Task, expressions: Sequence[str] = ()) -> DesignSpace:
     try:
         solved = linear.eliminate(limits, expand, offset, equations, whole[at])
     except ValueError as error:
-        raise ValueError(f"The constraints {', '.join(expressions)} contradict each other: {error}") from None
+        raise ValueError(f"The constraints {said} contradict each other: {error}") from None
     if not solved.kept:
-        raise ValueError(f"The constraints {', '.join(expressions)} fix every coordinate: nothing is left to design")
+        raise ValueError(f"The constraints {said} fix every coordinate: nothing is left to design")
     for j in (at[k] for k in range(len(at)) if k not in solved.kept):  # caps now keep their bounds
         row = torch.nn.functional.one_hot(torch.tensor(j), task.d).double()
         caps += [Linear(row, "<=", float(high[j])).cap(task.bounds), Linear(row, ">=", float(low[j])).cap(task.bounds)]
     at = [at[k] for k in solved.kept]
     space = Tied(solved.bounds, solved.expand, solved.offset, tuple(caps))
     return scaled(space, logarithmic[at], whole[at], whole, held[at])
+
+
+def _in_names(task: Task, relation: str) -> str:
+    """A relation of the task for a message: 'Sr + Ba + Ca = 1' for 'x6 + x7 + x8 = 1'."""
+    names = [label.split(" [")[0] for label in task.x_labels]
+    return re.sub(r"\bx([1-9]\d*)\b", lambda at: names[int(at[1]) - 1] if int(at[1]) <= task.d else at[0], relation)
 
 
 def _split(task: Task, text: str) -> tuple[list[str] | None, int | None]:

@@ -57,6 +57,21 @@ def test_numbers_typed_beside_a_table_with_decimal_commas_are_said(folder, tmp_p
     assert "'20.000' is read as 20, '1.000' is read as 1:" in capsys.readouterr().err
 
 
+def test_fewer_designs_to_measure_than_asked_are_explained(folder, tmp_path, capsys):
+    asked = ["--n", 6, "--out", tmp_path / "o.csv", "--to-measure", tmp_path / "m.csv", "--measure", 9]
+    code, _, err = run(capsys, "design", "--model", folder, "--target", 0.5, *asked)
+    assert code == 0
+    assert "m.csv has 6 of 9 designs: there are only 6 candidates. A larger --n brings more candidates." in err
+    grid = pd.DataFrame([(a, b, a * b + 0.1 * (a - b)) for a in range(1, 13) for b in range(1, 6)], columns=list("aby"))
+    grid.to_csv(tmp_path / "grid.csv", index=False)
+    train = ["--data", tmp_path / "grid.csv", "--x", "a,b", "--y", "y", "--epochs", 1, "--size", "small"]
+    assert run(capsys, "train", *train, "--out", tmp_path / "whole")[0] == 0
+    code, _, err = run(capsys, "design", "--model", tmp_path / "whole", "--target", 8, *asked)
+    assert code == 0
+    assert code == 0, err
+    assert "m.csv has 0 of 9 designs: the other 6 candidates repeat these or measured rows." in err
+
+
 @pytest.mark.parametrize("option", ["--out", "--to-measure"])
 def test_the_table_that_was_learned_from_is_not_replaced_unless_forced(folder, tmp_path, capsys, option):
     mine = tmp_path / "gaps.csv"

@@ -195,9 +195,10 @@ def _choose(value: Tensor, doubt: Tensor, distance: Tensor, unit: Tensor, k: int
     for turn in range(min(k, len(value))):
         reason = VALUE if turn % 2 == 0 else INFORMATION
         score = value if reason == VALUE else doubt * away
-        best = int(torch.where(left & (away > 0), score, -math.inf).argmax())
-        if not left[best]:  # all remaining designs repeat chosen ones
+        new = left & (away > 0)
+        if not new.any():  # all remaining designs repeat measured or chosen ones
             break
+        best = int(torch.where(new, score, -math.inf).argmax())
         left[best] = False
         chosen.append(best)
         why.append(reason)

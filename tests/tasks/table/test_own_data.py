@@ -186,6 +186,8 @@ def test_parts_of_a_mixture_stay_one_in_every_design(tmp_path):
         x = space.exact(space.decode(u).float())
         assert (x[:, [0, 2, 3]].sum(1) - 1).abs().max() < 1e-12
         assert x.dtype == torch.float64
+    with pytest.raises(ValueError, match=r"constraints Sr \+ Ba \+ Ca = 1, Sr=0.5, Ba=0.6 contradict each other"):
+        constraints.parse(task, ["Sr=0.5", "Ba=0.6"])
 
 
 def test_a_marker_of_missing_values_is_no_floor(tmp_path):
