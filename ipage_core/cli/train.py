@@ -39,6 +39,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bounds", default="", metavar="COL=LOW:HIGH,…", help="with --data; default: the data's own")
     parser.add_argument("--model", type=Path, metavar="DIR", help="own data that is there already, instead of TASK")
     parser.add_argument("--add", type=Path, metavar="FILE", help="with --model: results to add as another round first")
+    as_is = "with --add: also values that seem to be in another unit"
+    parser.add_argument("--force", dest="as_they_are", action="store_true", help=as_is)
     parser.add_argument("--method", help="train all models it needs (default: ipage)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="required, but with --model or the folder of a problem")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
@@ -158,7 +160,7 @@ def _with_rows(arguments: argparse.Namespace, task: Task, models: Sequence[str])
 
     table = reader.read_table([arguments.add], tables.settings(arguments), least=1)
     try:
-        count = own_data.add(arguments.model, table.frame, source=arguments.add.name)
+        count = own_data.add(arguments.model, table.frame, source=arguments.add.name, as_they_are=arguments.as_they_are)
         message = f"{count} rows added"
     except own_data.AllThere as there:
         if all(knows_all_rows(task, model, Path(arguments.out or arguments.model)) for model in models):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,14 @@ from ipage_core.tasks.table.card import CARD
 
 WIDTHS, FINEST = (1e-15, 1e17), 1e-5
 """Accepted range of a column's width, and its least width relative to the largest value: networks are float32."""
+
+PREFIXES, KELVIN = (1e3, 1e6, 1e9), 273.15
+"""Factors between the usual units of a quantity, and the difference between K and °C."""
+ALIKE = 0.1, 10.0
+"""How much larger converted values may be than the known ones, by the size that ``MOST`` of them have at most."""
+FAR, NEAR, MOST = 1.0, 0.5, 0.9
+"""Values are in another unit if more than this share of them lies beyond the first number of widths of the known ones,
+but within the second once they are converted."""
 
 
 def refuse_second(folder: Path) -> None:
@@ -91,3 +100,52 @@ def check_width(name: str, column: np.ndarray, log: bool = False) -> None:
             f"The column '{name}' runs from {low:.8g} to {high:.8g}; accepted: ends that are {WIDTHS[0]:g} to "
             f"{WIDTHS[1]:g} apart, and at least {FINEST:g} of the larger: choose another unit, or subtract a constant"
         )
+
+
+def refuse_other_unit(source: str, column: Mapping[str, Any], known: np.ndarray, new: np.ndarray) -> None:
+    """Raise ValueError if values to add are those of the column in another unit, by all appearances.
+
+    Args:
+        source: the file that they come from.
+        column: the column's card.
+        known: values that are there; NaN if not measured.
+        new: values to add.
+    """
+    if column.get("kind") == "category":
+        return
+    known = np.append(known[np.isfinite(known)], [column[end] for end in ("low", "high") if end in column])
+    values = new[np.isfinite(new) & (new != 0)]
+    if not len(values) or not len(known) or _share(values, known, FAR) >= 1 - MOST:
+        return
+    for how, converted in _conversions(column, known, values):
+        if _share(converted, known, NEAR) > MOST:
+            raise ValueError(
+                f"{source}: '{column['name']}' is {values.min():g} to {values.max():g}, far from what is there, "
+                f"{known.min():g} to {known.max():g}, but not {how}: probably another unit. Nothing is added; "
+                "accepted: values in the unit of the table, or --force to add them as they are"
+            )
+
+
+def _share(values: np.ndarray, known: np.ndarray, widths: float) -> float:
+    """Share of the values that lie within the range of the known ones, widened by so many widths."""
+    low, high = known.min(), known.max()
+    margin = widths * (high - low)
+    return float(((values >= low - margin) & (values <= high + margin)).mean())
+
+
+def _conversions(column: Mapping[str, Any], known: np.ndarray, values: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """Ways to convert the values into the unit of the known ones, so that they become about as large.
+
+    A column over decades has values of any prefix.
+    """
+    name, _, unit = column["label"].rstrip("]").partition(" [")
+    if unit in ("K", "°C", "C", "degC") or (not unit and re.match(r"t\b|t_|temp", name.lower())):
+        yield f"less {KELVIN}", values - KELVIN
+        yield f"plus {KELVIN}", values + KELVIN
+    times_larger = np.quantile(abs(values), MOST) / max(np.quantile(abs(known), MOST), 1e-300)
+    for factor in PREFIXES:
+        if known.min() <= 0 or known.max() < factor * known.min():
+            if ALIKE[0] < times_larger / factor < ALIKE[1]:
+                yield f"divided by {factor:g}", values / factor
+            if ALIKE[0] < times_larger * factor < ALIKE[1]:
+                yield f"times {factor:g}", values * factor

@@ -24,7 +24,14 @@ from ipage_core.tasks import TASKS
 from ipage_core.tasks.table import kinds as kinds_of
 from ipage_core.tasks.table import reader as tables
 from ipage_core.tasks.table.card import CARD, label_of, read_card, slug, write_card
-from ipage_core.tasks.table.checks import check_choice, check_width, limits_of, refuse_few, refuse_second
+from ipage_core.tasks.table.checks import (
+    check_choice,
+    check_width,
+    limits_of,
+    refuse_few,
+    refuse_other_unit,
+    refuse_second,
+)
 from ipage_core.tasks.table.columns import mixtures
 from ipage_core.tasks.table.density import floor_of
 from ipage_core.tasks.table.own_task import load
@@ -133,19 +140,22 @@ def create(
         return load(folder)
 
 
-def add(folder: Path, frame: pd.DataFrame, *, source: str) -> int:
+def add(folder: Path, frame: pd.DataFrame, *, source: str, as_they_are: bool = False) -> int:
     """Add measured results as another round; skip rows that lack an input or all properties. → number of added rows.
 
+    ``as_they_are``: also values that seem to be in another unit than those that are there.
+
     Raises:
-        ValueError: columns are missing, a category has a new level, no row is usable, or another run is writing.
+        ValueError: columns are missing, a category has a new level, no row is usable, values are in another unit, or
+            another run is writing.
         AllThere: all rows exist already.
     """
     read_card(folder)  # a folder without data gets no lock
     with sole_writer(folder, PATIENCE):
-        return _add(folder, frame, source)
+        return _add(folder, frame, source, as_they_are)
 
 
-def _add(folder: Path, frame: pd.DataFrame, source: str) -> int:
+def _add(folder: Path, frame: pd.DataFrame, source: str, as_they_are: bool) -> int:
     card, old = read_card(folder), measured(folder)
     names = [column["name"] for column in (*card["x"], *card["y"])]
     missing = [name for name in names if name not in frame.columns]
@@ -168,6 +178,9 @@ def _add(folder: Path, frame: pd.DataFrame, source: str) -> int:
     if not new.any():
         raise AllThere(f"All {len(values)} rows of {source} that can be used are in the data already")
     values, row, d = values[new], row[new], len(card["x"])
+    if not as_they_are:
+        for column, known, came in zip((*card["x"], *card["y"]), torch.cat((old.x, old.y), 1).T, values.T, strict=True):
+            refuse_other_unit(source, column, known.numpy(), came)
     for name, column in zip(names, np.concatenate((torch.cat((old.x, old.y), dim=1).numpy(), values)).T, strict=True):
         check_width(name, column, next((c.get("scale") == "log" for c in card["x"] if c["name"] == name), False))
     added = {

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -338,6 +339,33 @@ def test_predict_and_a_moved_folder(trained, tmp_path, capsys):
     code, _, err = run(capsys, "predict", "--model", moved, tmp_path / "x.csv", "--out", tmp_path / "p.csv")
     assert code == 0, err
     assert "surrogate1" in pd.read_csv(tmp_path / "p.csv")
+
+
+@pytest.mark.parametrize(
+    ("column", "change", "how"),
+    [
+        ("a (Å)", lambda a: a / 1e3, "not times 1000: probably another unit"),
+        ("angle", lambda a: a * 1e6, "not divided by 1e+06:"),
+        ("b", lambda b: b - 273.15, "not plus 273.15:"),
+        ("gap [eV]", lambda gap: 1e9 * gap.clip(lower=0.1), "not divided by 1e+09:"),
+        ("a (Å)", lambda a: a - 273.15, ""),  # a length is in no °C
+        ("a (Å)", lambda a: 1.2 * a, ""),
+        ("gap [eV]", lambda gap: 50 + gap, ""),
+        ("decades", lambda y: 1e3 * y, ""),  # it may well have such values
+    ],
+)
+def test_values_to_add_in_another_unit_are_refused(tmp_path, column, change, how):
+    frame = table().assign(decades=10 ** np.linspace(0, 4, 400))
+    x, y = ["a (Å)", "b", "angle"], ["gap [eV]", "decades"]
+    own_data.create(tmp_path / "t", frame, x, y, source="t", units={"b": "°C"})
+    more = table(12, seed=5).assign(decades=10 ** np.linspace(0, 4, 12))
+    more[column] = change(more[column])
+    if how:
+        with pytest.raises(ValueError, match=re.escape(how)) as told:
+            own_data.add(tmp_path / "t", more, source="more.csv")
+        assert str(told.value).startswith(f"more.csv: '{column}' is ")
+        assert len(own_data.measured(tmp_path / "t").x) == 400
+    assert own_data.add(tmp_path / "t", more, source="more.csv", as_they_are=bool(how)) == 12
 
 
 def test_results_come_back_as_another_round(trained, tmp_path, capsys):
