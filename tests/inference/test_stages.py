@@ -634,3 +634,21 @@ def test_a_run_says_its_target_its_families_and_how_far_predictions_may_be_off()
     around = one.surrogate.double() + double([-0.25], [0.25])[:, None]
     off = replace(one, interval=around, calibrated_on="5 rows").summary()["intervals"]
     assert off.startswith("Predictions: ± 0.25 (median")
+
+
+def test_two_designs_are_spread_and_a_slow_omega_is_not_asked_for_it():
+    task, method = plane()
+    two = design(task, method, double([1, 1])[0], 2, spread="box", verify="none")
+    assert "spread" in two.path.labels
+    assert two.omega_calls == 2 * 2  # two corrections
+    assert two.not_spread == ""
+    one = design(task, method, double([1, 1])[0], 1, spread="box", verify="none")
+    assert "spread" not in one.path.labels
+    assert one.not_spread == "Designs are as drawn: there is only one."
+    each = design(task, method, double([1, 1], [1, 0.5]), 1, spread="box", verify="none")
+    assert each.not_spread == "Designs are as drawn: each has its own target."
+    slow = design(replace(task, omega_seconds=1.0), method, double([1, 1])[0], 3, spread="box")
+    assert "spread" in slow.path.labels
+    assert slow.omega_calls == 0
+    seed = design(task, method, double([1, 1])[0], 3, spread="box", seed_design=double([0.5, 0.5, 0.5])[0])
+    assert seed.not_spread == "Designs are as drawn: they stay near the design to start from."

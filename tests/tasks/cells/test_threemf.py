@@ -34,6 +34,7 @@ def test_material_and_properties_are_in_the_file() -> None:
     core = "{http://schemas.microsoft.com/3dmanufacturing/core/2015/02}"
     assert root.attrib["unit"] == "millimeter"
     assert NAMESPACE in text
+    assert {entry.attrib["preserve"] for entry in root.findall(f"{core}metadata")} == {"1"}  # by programs that edit it
     said = {entry.attrib["name"].split(":")[-1]: entry.text or "" for entry in root.findall(f"{core}metadata")}
     assert said["material"] == "PA12, E_s = 1.7 GPa, nu_s = 0.3"
     number, unit = said["E_x"].split()
