@@ -80,6 +80,9 @@ def test_the_eighth_neighbour_measures_the_density():
     y = np.random.default_rng(0).uniform(-1, 1, (50, 3))
     capped = np.minimum(sheet.reach(y), np.quantile(sheet.reach(y), 0.95))
     assert np.allclose(sheet.spacing(y), capped**2)  # areas on a sheet
+    lines = replace(sheet, integers=(1,))
+    assert np.allclose(lines.spacing(y), capped)  # a whole number leaves lines of the sheet, two leave points
+    assert (replace(sheet, integers=(1, 2)).spacing(y) == 1).all()
 
 
 def test_a_step_along_the_circle_is_straight_and_as_long_as_its_direction():

@@ -1,5 +1,7 @@
 """Every operation with a rule, and each form of its arguments, gives on thin boxes what PyTorch gives on numbers."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -183,3 +185,54 @@ def test_a_functions_own_rule_is_called_with_its_arguments():
     assert torch.allclose(own(x, factor=3).value.lo, 3 * A)
     own.enclosure = lambda x, **_: x
     assert own(x) is x
+
+
+COMPARISONS = {
+    "<": (lambda x: x[:, 0] < x[:, 1], lambda a, b: a < b),
+    "<=": (lambda x: x[:, 0] <= x[:, 1], lambda a, b: a <= b),
+    ">": (lambda x: x[:, 0] > x[:, 1], lambda a, b: a > b),
+    ">=": (lambda x: x[:, 0] >= x[:, 1], lambda a, b: a >= b),
+    "==": (lambda x: x[:, 0] == x[:, 1], lambda a, b: a == b),
+    "!=": (lambda x: x[:, 0] != x[:, 1], lambda a, b: a != b),
+    "and": (lambda x: (x[:, 0] < 1) & (x[:, 1] < 1), lambda a, b: a < 1 and b < 1),
+    "or": (lambda x: (x[:, 0] < 1) | (x[:, 1] > 1), lambda a, b: a < 1 or b > 1),
+}
+
+
+@pytest.mark.parametrize("name", COMPARISONS)
+def test_a_comparison_of_boxes_holds_surely_never_or_is_undecided(name):
+    """All boxes with ends 0, 1 and 2, many of which touch, against the comparisons of the numbers in them."""
+    ends = [(lo, hi) for lo in range(3) for hi in range(lo, 3)]
+    boxes = [(a, b) for a in ends for b in ends]
+    lo, hi = (torch.tensor([[a[k], b[k]] for a, b in boxes], dtype=torch.float64) for k in (0, 1))
+    on_boxes, of_numbers = COMPARISONS[name]
+    found = on_boxes(Enclosure.variables(Interval(lo, hi)))
+    for (a, b), surely, maybe in zip(boxes, found.value.lo.tolist(), found.value.hi.tolist(), strict=True):
+        inside = [[a[0] + s * (a[1] - a[0]) for s in (0, 0.5, 1)], [b[0] + s * (b[1] - b[0]) for s in (0, 0.5, 1)]]
+        truths = {bool(of_numbers(p, q)) for p in inside[0] for q in inside[1]}
+        assert (surely, maybe) == (float(truths == {True}), float(True in truths)), (a, b)
+
+
+def test_a_choice_is_the_hull_of_both_only_where_it_is_undecided():
+    low, high = torch.tensor([[0.0], [0.0], [1.0], [0.5]]), torch.tensor([[0.5], [1.0], [2.0], [1.5]])
+    box = Interval(low.double(), high.double())
+    chosen = torch.where(Enclosure.variables(box) < 1, Enclosure.variables(box), Enclosure.variables(box) * 2 + 10)
+    assert chosen.value.lo.flatten().tolist() == pytest.approx([0, 0, 12, 0.5])
+    assert chosen.value.hi.flatten().tolist() == pytest.approx([0.5, 12, 14, 13])
+    slopes = [(chosen.gradient.lo[i].item(), chosen.gradient.hi[i].item()) for i in range(4)]
+    assert slopes[0] == pytest.approx((1, 1))
+    assert slopes[2] == pytest.approx((2, 2))
+    assert slopes[1] == slopes[3] == (-math.inf, math.inf)  # it may jump
+
+
+@pytest.mark.parametrize(("low", "high", "largest", "smallest"), [
+    (-1, 0.5, (0, 0), (1, 1)), (2, 3, (1, 1), (0, 0)), (0, 2, (0, 1), (0, 1)), (1, 2, (0, 1), (0, 1)),
+])  # fmt: skip
+def test_the_larger_of_two_has_the_slope_of_the_one_that_surely_is(low, high, largest, smallest):
+    x = Enclosure.variables(Interval(torch.tensor([[low]]).double(), torch.tensor([[high]]).double()))
+    for made, slope, ends in (
+        (torch.maximum(x, x * 0 + 1), largest, (max(low, 1), max(high, 1))),
+        (torch.minimum(x, x * 0 + 1), smallest, (min(low, 1), min(high, 1))),
+    ):
+        assert (made.value.lo.item(), made.value.hi.item()) == pytest.approx(ends)
+        assert (made.gradient.lo.item(), made.gradient.hi.item()) == pytest.approx(slope)

@@ -493,6 +493,15 @@ def test_the_expected_error_is_the_last_one_times_the_factor_that_corrections_ga
     assert ours.correct_once(again, goal, 2).tolist() == pytest.approx([once / 11 / 11] * 6, abs=1e-3)
 
 
+def test_what_the_last_localization_leaves_is_expected_in_tolerances():
+    ours = chain()
+    samples, goal = localized(ours, 4, (3, 1))  # a + b is 2 at most
+    expected = ours.correct_once(samples, goal, 1)
+    left = ((ours.predict(samples.x).double() - goal) / double([0.1, 0.2])).norm(dim=1)
+    assert (left > 9).all()
+    assert expected.tolist() == pytest.approx(left.tolist(), rel=1e-4)
+
+
 def test_a_cycle_error_above_a_fiftieth_is_computed_again():
     class Cyclic(Network):
         latent_dim = 3

@@ -163,3 +163,16 @@ def test_a_path_ends_when_the_norm_of_its_residuals_is_small_enough():
     norms = path.error.sqrt().amax(1)  # 2 |u₁|
     assert norms[-1] <= 0.05
     assert (norms[:-1] > 0.05).all()
+
+
+@pytest.mark.parametrize("end", [-1.0, 1.0])
+def test_a_stuck_sample_looks_no_farther_than_three_tenths_of_a_width(end):
+    def far(u, rows):  # from the bound the residual rises for 0.25 or 0.45 widths, then falls to 0
+        t, rise = (end - u[:, :1]) * end / 2, torch.where(rows[:, None] == 0, 0.05, 0.25)
+        return torch.where(t < rise, 0.5 + t, (0.5 + rise - 4 * (t - rise)).clamp(min=0))
+
+    box = torch.tensor([[-1.0], [1.0]], dtype=torch.float64)
+    path = localize(far, torch.tensor([[end], [end]], dtype=torch.float64), box, enough=1e-9)
+    assert path.residual[0].item() == pytest.approx(0, abs=1e-9)
+    assert path.u[-1, 1].item() == end
+    assert path.residual[1].item() == pytest.approx(0.5)

@@ -53,6 +53,8 @@ def plant(mutant: Mutant) -> bool:
     finally:
         sys.modules[name] = module
     _patch_closures(mutant, code)
+    for cached in [one for one in module.__dict__.values() if hasattr(one, "cache_clear")]:
+        cached.cache_clear()
     for key, new in list(scratch.__dict__.items()):
         old = module.__dict__.get(key)
         if key.startswith("__") or old is new:
