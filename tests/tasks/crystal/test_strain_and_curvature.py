@@ -185,3 +185,17 @@ def test_figures_of_a_branch_are_rounded_for_reading(monkeypatch):
     assert branch["force"] == round(branch["force"], 5)
     assert branch["sites"][1] == [round(value, 7) for value in branch["sites"][1]]
     assert found["provenance"]["starts"] == "4 body diagonals"
+
+
+def test_shifts_of_all_ions_do_not_count_where_a_potential_notices_them():
+    class Hill(Calculator):
+        """Every ion rolls off its own place by 2 eV/Å², so that a shift of all gains energy too."""
+
+        implemented_properties = ("energy", "forces")
+
+        def calculate(self, atoms=None, properties=None, system_changes=None):
+            super().calculate(atoms, properties, system_changes)
+            moved = self.atoms.positions - relaxation.structure(CUBIC, {}).positions
+            self.results = {"energy": -float((moved**2).sum()), "forces": 2 * moved}
+
+    assert relaxation.least_curvature(relaxation.structure(CUBIC, {}), Hill()) == pytest.approx(-2)
