@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,8 +15,11 @@ from ipage_core.inference.methods import Loaded
 from ipage_core.inference.pipeline import design
 from ipage_core.inference.target_set import (
     by_omega,
+    by_slopes,
     by_surrogate,
     coverage_of,
+    meeting,
+    obeying,
     pieces_of,
     proposer,
     spreadable,
@@ -661,3 +665,75 @@ def test_two_designs_are_spread_and_a_slow_omega_is_not_asked_for_it():
     assert slow.omega_calls == 0
     seed = design(task, method, double([1, 1])[0], 3, spread="box", seed_design=double([0.5, 0.5, 0.5])[0])
     assert seed.not_spread == "Designs are as drawn: they stay near the design to start from."
+
+
+def test_a_design_may_exceed_its_bounds_and_caps_by_a_thousandth_of_their_range():
+    bounds = double([0.0, 0.0, 1.0], [2.0, 1.0, 5.0])
+
+    def omega(x):
+        return x[:, :1]
+
+    variables = {"a": (0.0, 2.0), "b": (0.0, 1.0), "c": (1.0, 5.0)}
+    task = Task.from_function(omega, variables, {"p": 1}, "box", default_target=(1,))
+    x = double(
+        *([2.0019, 0, 1], [2.0021, 0, 1], [-0.0019, 0, 1], [-0.0021, 0, 1]),
+        *([0, 0, 5.0039], [0, 0, 5.0041], [0, 0, 0.9961], [0, 0, 0.9959]),
+    )
+    assert obeying(parse(task), x, bounds).tolist() == [True, False] * 4
+    tied = parse(task, ["a=b"])
+    off = double([0.5, 0.5, 2], [0.501, 0.5, 2], [0.506, 0.5, 2])
+    assert obeying(tied, off, bounds).tolist() == [True, True, False]
+    capped = parse(task, ["a + b <= 1"])  # its range is 3
+    over = double([0.5, 0.5029, 2], [0.5, 0.5031, 2], [2.5, 0.5, 2])
+    assert obeying(capped, over, bounds).tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize(("seconds", "quick"), [(6.6e-5, True), (6.7e-5, False)])
+def test_differences_are_taken_of_an_omega_of_two_ten_thousandths_of_a_second_a_coordinate(seconds, quick):
+    def omega(x):  # without derivatives
+        return torch.from_numpy(np.asarray(x.detach()) @ np.array([[1.0], [2.0], [3.0]])).to(x)
+
+    variables = {"a": (0, 1), "b": (0, 1), "c": (0, 1)}
+    task = Task.from_function(omega, variables, {"p": 0.1}, "blind", default_target=(3,), seconds=seconds)
+    if quick:
+        found = by_slopes(task, parse(task), double([3])[0])
+        x, arrived = found.land(np.array([[0.5, 0.2, 0.9]]))
+        assert arrived.all()
+        assert x @ [1, 2, 3] == pytest.approx([3])
+    else:
+        with pytest.raises(ValueError, match="has no derivatives"):
+            by_slopes(task, parse(task), double([3])[0])
+
+
+def test_designs_are_judged_by_a_fast_omega_or_else_by_the_surrogate():
+    task, _ = plane()
+    biased = Loaded("biased", Unit(3), lambda x: task.omega(x.double()) + double([0.15, 0]), torch.device("cpu"))
+    x = double([0.5, 0.5, 0.5], [0.549, 0.55, 0.4], [0.3, 0.55, 0.45], [0.25, 0.6, 0.65])
+    assert meeting(task, biased, x, ONES)[0].tolist() == [True, True, False, False]
+    slow = replace(task, omega_seconds=1.0)
+    met, by = meeting(slow, biased, x, ONES)
+    assert met.tolist() == [False, False, True, False]
+    assert by == "the surrogate f"
+    nobody = meeting(slow, replace(biased, surrogate=None), x, ONES)
+    assert (nobody[0].tolist(), nobody[1]) == ([True] * 4, "no one")
+    assert meeting(slow, None, x, ONES)[1] == "no one"
+    assert meeting(task, None, x, ONES)[1] == "Ω"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_samples_begin_evenly_over_the_levels_and_stay_where_each_reaches_the_target(seed):
+    def omega(x):
+        return x[:, :1] + x[:, 1:]
+
+    levels = Variable("k", kind="category", levels=("x", "y", "z"))
+    variables = [Variable("a", low=-9, high=9), levels]
+    task = Task.from_function(omega, variables, {"p": 0.1}, "levels", seconds=0, default_target=(1.5,))
+    ours = Chain(task, Loaded("exact", Unit(2), omega, torch.device("cpu")), parse(task), "lm", None, 1)
+    goal = double([1.5]).expand(12, 1)
+    found = ours.localize_all(ours.propose(goal, torch.randn(12, 2)), goal, seed)
+    assert found.x[:, 1].long().bincount().tolist() == [4, 4, 4]
+    assert (ours.residual(found, goal) <= ours.reach).all()
+    # Only one level reaches 11: all samples end there.
+    far = double([11.0]).expand(12, 1)
+    only = ours.localize_all(ours.propose(far, torch.randn(12, 2)), far, seed)
+    assert only.x[:, 1].tolist() == [2] * 12
