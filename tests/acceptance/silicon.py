@@ -4,7 +4,7 @@
 strains beside the training data, into ``data/silicon/test_random.parquet``, and judges it on them. ``audit`` computes
 random rows again on a dense mesh, about a minute of CPU per row; a stopped audit can be resumed.
 ``learning`` trains the surrogate on the first n rows and compares it with the rows after them.
-``targets`` designs 1000 strains for each of three gaps by the surrogate of all rows; Ω judges n of each, and n that
+``targets`` designs 1000 strains for each of its ``--gaps`` by the surrogate of all rows; Ω judges n of each, and n that
 were corrected with two evaluations. ``energy`` looks for the least elastic energy at ten gaps; Ω confirms.
 """
 
@@ -140,10 +140,10 @@ def surrogate() -> ValleySurrogate:
     return network.requires_grad_(False)
 
 
-def targets(n: int) -> None:
+def targets(n: int, gaps: list[float]) -> None:
     method = Loaded("prior-lm", Prior(TASK), surrogate(), torch.device("cpu"))
     print("| y* [eV] | designs | by surrogate [meV] | judged by Ω | RMSE [meV] | largest | RMSE after 2 Ω | largest |")
-    for gap in (0.2, 0.3, 0.4):
+    for gap in gaps:
         y = torch.tensor([gap])
         one = design(TASK, method, y, 1000, verify=str(n))
         two = design(TASK, method, y, n, omega_evals=2, verify="all", seed=1)
@@ -201,6 +201,7 @@ def main() -> None:
     parser.add_argument("part", choices=("unseen", "fresh", "audit", "learning", "targets", "energy"))
     parser.add_argument("--n", type=int, default=20, help="rows of the audit, or designs that Ω judges")
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--gaps", type=float, nargs="+", default=[0.2, 0.3, 0.4], help="of targets [eV]")
     parser.add_argument("--sizes", type=int, nargs="+", default=[50, 100, 200])
     arguments = parser.parse_args()
     if arguments.part == "unseen":
@@ -212,7 +213,7 @@ def main() -> None:
     elif arguments.part == "learning":
         learning(arguments.sizes)
     elif arguments.part == "targets":
-        targets(arguments.n)
+        targets(arguments.n, arguments.gaps)
     else:
         energy()
 
