@@ -12,7 +12,7 @@ from ipage_core.networks.store import fingerprint, load_card, load_model
 from ipage_core.problem.task import Task
 from ipage_core.runtime.files import replacing
 from ipage_core.training.calibration import calibration, surrogates
-from ipage_core.training.recipes import surrogate_in, training_pairs
+from ipage_core.training.recipes import surrogate_in, taught_by, training_pairs
 
 
 def calibrate(task: Task, model: str, folder: Path) -> dict[str, Any]:
@@ -32,10 +32,10 @@ def calibrate(task: Task, model: str, folder: Path) -> dict[str, Any]:
         raise ValueError(f"{folder / learned} has learned from verified designs, which are not stored: learn anew")
     words = shlex.split(its["command"])
     rows = words[words.index("--rows") + 1] if "--rows" in words else None
-    x, y, _ = training_pairs(task, learned, lambda: surrogate_in(task, folder), rows)
+    x, y, about = training_pairs(task, learned, lambda: surrogate_in(task, folder), rows)
     if fingerprint(x, y) != its["data"]["sha256"]:
         raise ValueError(f"The rows that {folder / learned} has learned are not those of {task.name} today")
-    made = calibration(task, surrogate, x, y)
+    made = calibration(task, surrogate, x, y, taught_by(task, about, rows))
     if made is None:
         raise ValueError(
             f"{folder / model}: there are too few rows that it has not learned, or its intervals come from left-out "

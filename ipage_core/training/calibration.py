@@ -44,19 +44,24 @@ def surrogates() -> frozenset[str]:
     return frozenset(row.surrogate[0] for row in METHODS.values() if row.surrogate is not None)
 
 
-def calibration(task: Task, surrogate: Network, x: Tensor, y: Tensor) -> Calibration | None:
+def calibration(
+    task: Task, surrogate: Network, x: Tensor, y: Tensor, behind: Tensor | None = None
+) -> Calibration | None:
     """The calibration of a surrogate that was trained on pairs x (n, d), y (n, k).
+
+    ``behind`` (j, d) are designs whose results it has learned through the labels of another surrogate.
 
     None if its spread is calibrated by itself, or if there are too few rows that it has not learned.
     """
     if surrogate.interval(x[:1].to(surrogate.reads)) is not None:
         return None
-    found = _unlearned(task, surrogate, x, y[:, : task.n_targets])
+    found = _unlearned(task, surrogate, x, y[:, : task.n_targets], behind)
     return None if found is None else Calibration.fitted(*found)
 
 
-def _unlearned(task: Task, surrogate: Network, x: Tensor, y: Tensor) -> Unlearned | None:
+def _unlearned(task: Task, surrogate: Network, x: Tensor, y: Tensor, behind: Tensor | None) -> Unlearned | None:
     known, m = set(digests(x)), task.n_targets
+    known |= set() if behind is None else set(digests(behind))
     parts = []
     for source in (task.stored, task.held_out, task.test_pairs):
         if source is not None:

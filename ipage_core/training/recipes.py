@@ -179,6 +179,16 @@ def training_pairs(
     return x, y, {"n": len(x), **about, "sha256": fingerprint(x, y)}
 
 
+def taught_by(task: Task, about: dict[str, Any], rows: str | None = None) -> Tensor | None:
+    """Designs (k, d) of the computed rows behind the labels of a model's training pairs; None if Ω made these itself.
+
+    ``about`` and ``rows`` are those of :func:`training_pairs`.
+    """
+    if "labelled_by" not in about:
+        return None
+    return training_pairs(task, "mlp", lambda: None, rows)[0]
+
+
 def train(
     task: Task,
     model: str,
@@ -319,7 +329,8 @@ def _train(
         card["calibration"] = calibrated  # an INN keeps the surrogate that it takes over
     elif begin_from is None and model in surrogates():
         trained = _surrogate_of(task, network, arguments, result)
-        if trained is not None and (found := calibration(task, trained, x, y)) is not None:
+        found = trained and calibration(task, trained, x, y, taught_by(task, about_pairs, rows))
+        if found:
             card["calibration"] = found.card()
     save_model(out, model, result.weight_sets, card)
     if task.models_folder == out.resolve() and task.note_accuracy is not None and "held_out" in card:

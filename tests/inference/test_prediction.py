@@ -137,6 +137,9 @@ def test_the_rows_behind_silicon_s_intervals_are_those_that_it_has_not_learned()
     unlearned = len(x) - 449 + len(task.test_pairs()[0])
     assert calibration(task, surrogate, x[learned], y[learned]).rows.startswith(f"{unlearned:,} results")
     assert calibration(task, surrogate, x, y).rows.startswith(f"{len(task.test_pairs()[0])} results")
+    drawn = task.sample_prior(5, torch.Generator().manual_seed(0))
+    labelled = calibration(task, surrogate, drawn, y[:5], behind=x[learned])  # by a surrogate that learned those rows
+    assert labelled.rows.startswith(f"{unlearned:,} results")
 
 
 def test_no_surrogate_no_interval():
