@@ -1,8 +1,8 @@
 """Relaxation of SrTiO₃ cells: DFT relaxes the nudged ions of a designed cell, with the cell fixed.
 
 The ions of a design lie on inversion centres, where no force acts, but mostly at a saddle. Four starts, along the four
-body diagonals, lead away from it. A potential (CHGNet, optional) does most of the relaxation, DFT finishes it. All
-states within ``BRANCHES`` of the lowest are reported, because their gaps may differ.
+body diagonals, lead away from it. A potential (CHGNet, optional) does most of the relaxation, also from four random
+starts, and DFT finishes it. All states within ``BRANCHES`` of the lowest are reported, because their gaps may differ.
 
 Settings: those of :mod:`ipage_core.tasks.crystal.dft`, with density 1e-5, eigenstates 1e-7, Fermi–Dirac 0.02 eV:
 looser settings make the forces too inaccurate for relaxation.
@@ -46,8 +46,15 @@ NUDGE = {"Sr": 0.0, "Ti": 0.02, "O": -0.01}
 """Shift of each ion along a diagonal, in fractions of the cell's edges: Ti against O."""
 FORCE = 0.015
 """Largest force at rest [eV/Å]: the energy landscape is flat, 0.3 meV change the gap by 20 meV."""
+NOISE, NOISY, NOISE_SEED = 0.08, 4, 2_000_000_011
+"""Standard deviation of the displacements of the further starts [Å], their number and their seed."""
 STEPS = 40
 """Most DFT steps; beyond them a start has failed."""
+SOFT, PUSH = 1.0, 0.2
+"""A state with a curvature below the first [eV/Å²] by the potential may be a saddle by DFT: two more starts are pushed
+that far [Å] to either side of it along its softest displacement."""
+SOFTEST = 2.0
+"""Least curvature [eV/Å²] that the first DFT step assumes along any direction, so that it is no wild one."""
 POTENTIAL_STEPS = 200
 BRANCHES, ALIKE = 0.020, 0.0007
 """States within the first [eV per cell] of the lowest are reported; states within the second count as equal."""
@@ -67,6 +74,16 @@ def starts(lattice: ArrayLike) -> list[Atoms]:
         atoms = structure(lattice, {})
         along = diagonal @ atoms.cell.array
         atoms.positions += np.array([NUDGE[symbol] for symbol in atoms.get_chemical_symbols()])[:, None] * along
+        items.append(atoms)
+    return items
+
+
+def random_starts(lattice: ArrayLike) -> list[Atoms]:
+    """The cell (6,) with its ions displaced at random, ``NOISY`` times; every call gives the same ones."""
+    rng, items = np.random.default_rng(NOISE_SEED), []
+    for _ in range(NOISY):
+        atoms = structure(lattice, {})
+        atoms.positions += rng.normal(0, NOISE, atoms.positions.shape)
         items.append(atoms)
     return items
 
@@ -102,30 +119,65 @@ def potential() -> Any | None:
 def relax(
     lattice: ArrayLike, calculator: Any, quick: Any | None = None, begin: Sequence[Atoms] | None = None
 ) -> Result:
-    """Relax the ions of one lattice (6,) from four starts, first with ``quick`` if given, then with ``calculator``.
+    """Relax the ions of one lattice (6,) from several starts, first with ``quick`` if given, then with ``calculator``.
 
-    DFT continues only one of the starts that the potential brings to the same state. ``begin``: other starts than
-    :func:`starts`.
+    DFT continues only one of the starts that the potential brings to the same state, with the potential's Hessian for
+    its first step; from soft states it starts again to both sides. ``begin``: other starts than the usual ones.
+    """
+    failed: list[str] = []
+    ended: list[Atoms] = []
+
+    def descend(start: Atoms) -> None:
+        try:
+            ended.append(_descended(start, calculator, quick))
+        except Exception as error:  # any error of GPAW on an odd cell belongs to that start
+            failed.append(_in_words(error))
+
+    if begin is None:
+        begin = [*starts(lattice), *(random_starts(lattice) if quick is not None else ())]
+    for start in _distinct_starts(list(begin), quick):
+        descend(start)
+    for state in [state for state in ended if state.info.get("curvature", SOFT) < SOFT]:
+        for way in (PUSH, -PUSH):
+            pushed = state.copy()
+            pushed.positions += way * state.info["softest"]
+            descend(pushed)
+    branches = _branches(ended, structure(lattice, {}))
+    by = "potential, then DFT" if quick is not None else "DFT alone"
+    return {"branches": branches, "starts": by, "failed": failed, "provenance": provenance(quick)}
+
+
+class _Unrested(Exception):
+    """Forces are left."""
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, _Unrested):
+        return str(error)
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
+
+
+def _descended(start: Atoms, calculator: Any, quick: Any | None) -> Atoms:
+    """Where the ions come to rest, with energy, forces and gaps; with ``quick`` also the softest displacement there.
+
+    Raises:
+        _Unrested: the steps did not suffice.
     """
     from ase.optimize import BFGS
 
-    failed: list[str] = []
-    ended: list[Atoms] = []
-    for start in _distinct_starts(list(starts(lattice) if begin is None else begin), quick):
-        start.calc = calculator
-        try:
-            BFGS(start, logfile=None, maxstep=0.08).run(fmax=FORCE, steps=STEPS)
-            left = float(np.linalg.norm(start.get_forces(), axis=1).max())
-        except Exception as error:  # any error of GPAW on an odd cell belongs to that start
-            failed.append(f"{type(error).__name__}: {' '.join(str(error).split())[:100]}")
-            continue
-        if left > FORCE:
-            failed.append(f"a force of {left:.3f} eV/Å is left after {STEPS} steps")
-            continue
-        ended.append(_frozen(start))
-    branches = _branches(ended, structure(lattice, {}), quick)
-    by = "potential, then DFT" if quick is not None else "DFT alone"
-    return {"branches": branches, "starts": by, "failed": failed, "provenance": provenance(quick)}
+    curvatures = None if quick is None else stiffened(hessian(start, quick))
+    start.calc = calculator
+    optimizer = BFGS(start, logfile=None, maxstep=0.08)
+    if curvatures is not None:
+        optimizer.H0 = curvatures
+    optimizer.run(fmax=FORCE, steps=STEPS)
+    left = float(np.linalg.norm(start.get_forces(), axis=1).max())
+    if left > FORCE:
+        raise _Unrested(f"a force of {left:.3f} eV/Å is left after {STEPS} steps")
+    state = _frozen(start)
+    if quick is not None:
+        state.info["curvature"], state.info["softest"] = softest(state, quick)
+    return state
 
 
 def provenance(quick: Any | None) -> dict[str, Any]:
@@ -139,7 +191,7 @@ def provenance(quick: Any | None) -> dict[str, Any]:
         "k_mesh": f"even half of 4x4x4, {len(dft.k_points())} points",
         "smearing": f"Fermi-Dirac {SMEARING} eV",
         "convergence": f"density 1e-5, eigenstates 1e-7, force {FORCE} eV/A",
-        "starts": "4 body diagonals" + (f", relaxed by CHGNet {installed}" if quick is not None else ""),
+        "starts": "4 body diagonals" + (f" and {NOISY} random, by CHGNet {installed}" if quick is not None else ""),
         "gpaw": dft.gpaw_version(),
         "ase": version("ase"),
     }
@@ -184,7 +236,7 @@ def _gaps(calculator: Any) -> tuple[float, float]:
     return float(conduction.min() - valence.max()), float((conduction - valence).min())
 
 
-def _branches(ended: list[Atoms], ideal: Atoms, quick: Any | None) -> list[Result]:
+def _branches(ended: list[Atoms], ideal: Atoms) -> list[Result]:
     """The distinct states within ``BRANCHES``, the lowest first."""
     ordered = sorted(ended, key=lambda atoms: atoms.get_potential_energy())
     items: list[Result] = []
@@ -205,34 +257,46 @@ def _branches(ended: list[Atoms], ideal: Atoms, quick: Any | None) -> list[Resul
                 "forces": atoms.get_forces().round(5).tolist(),
                 "displacement": round(float(np.sqrt((moved**2).sum(1).mean())), 4),
                 "space_group": _space_group(atoms),
-                "curvature": None if quick is None else round(least_curvature(atoms, quick), 4),
+                "curvature": round(atoms.info["curvature"], 4) if "curvature" in atoms.info else None,
                 "sites": atoms.get_scaled_positions(wrap=False).round(7).tolist(),
             }
         )
     return items
 
 
-def least_curvature(atoms: Atoms, calculator: Any, step: float = 0.01) -> float:
-    """Smallest eigenvalue [eV/Å²] of the Hessian by central differences, without uniform translations.
-
-    A negative value marks a saddle.
-    """
+def hessian(atoms: Atoms, calculator: Any, step: float = 0.01) -> Floats:
+    """(3n, 3n) second derivatives of the energy [eV/Å²] by central differences, symmetric; atoms stay as they are."""
     probe = atoms.copy()
     probe.calc = calculator
     n = 3 * len(probe)
-    hessian = np.empty((n, n))
+    found = np.empty((n, n))
     for j in range(n):
         pushed = []
         for sign in (1, -1):
             probe.positions = atoms.positions.copy()
             probe.positions[j // 3, j % 3] += sign * step
             pushed.append(probe.get_forces().ravel())
-        hessian[j] = -(pushed[0] - pushed[1]) / (2 * step)
-    hessian = (hessian + hessian.T) / 2
-    shifts = np.kron(np.ones((len(probe), 1)), np.eye(3)) / np.sqrt(len(probe))
-    inside = np.eye(n) - shifts @ shifts.T
-    values = np.linalg.eigvalsh(inside @ hessian @ inside)
-    return float(np.delete(values, np.abs(values).argsort()[:3]).min())
+        found[j] = -(pushed[0] - pushed[1]) / (2 * step)
+    return (found + found.T) / 2
+
+
+def stiffened(curvatures: Floats) -> Floats:
+    """A Hessian (3n, 3n) whose eigenvalues are sizes of at least ``SOFTEST``, for the first step of a descent."""
+    values, vectors = np.linalg.eigh(curvatures)
+    return np.asarray((vectors * np.maximum(np.abs(values), SOFTEST)) @ vectors.T)
+
+
+def softest(atoms: Atoms, calculator: Any, step: float = 0.01) -> tuple[float, Floats]:
+    """Least eigenvalue [eV/Å²] of the Hessian without uniform translations, and its displacement (n, 3) of norm 1.
+
+    A negative value marks a saddle.
+    """
+    curvatures = hessian(atoms, calculator, step)
+    n = len(curvatures)
+    shifts = np.kron(np.ones((n // 3, 1)), np.eye(3)) / np.sqrt(n // 3)
+    inside = np.linalg.svd(shifts)[0][:, 3:]  # orthonormal, without the translations
+    values, vectors = np.linalg.eigh(inside.T @ curvatures @ inside)
+    return float(values[0]), (inside @ vectors[:, 0]).reshape(-1, 3)
 
 
 def _space_group(atoms: Atoms) -> str:
@@ -256,6 +320,7 @@ def work(item: dict[str, Any]) -> Result:
 
 def _file(lattice: Floats, quick: bool) -> Any:
     what = {"lattice": lattice.tolist(), "quick": quick, "gpaw": dft.gpaw_version(), "force": FORCE}
+    what |= {"starts": [NOISY, NOISE, PUSH]} if quick else {}
     return dft.cache_folder() / f"rx-{hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:32]}.json"
 
 

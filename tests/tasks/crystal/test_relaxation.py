@@ -60,7 +60,59 @@ def test_the_curvature_tells_a_minimum_from_a_saddle():
     result = relaxation.relax(LATTICE, Wells(), Wells())
     assert result["branches"][0]["curvature"] > 0
     ideal = relaxation.structure(LATTICE, {})
-    assert relaxation.least_curvature(ideal, Wells()) < -100
+    assert relaxation.softest(ideal, Wells())[0] < -100
+
+
+class Springs(Calculator):
+    """All ions on springs of 10 eV/Å², but Ti along x: on one of ``soft``, or in two minima at ±0.1 Å, 1 meV deep."""
+
+    implemented_properties = ("energy", "forces")
+
+    def __init__(self, soft=None):
+        super().__init__()
+        self.soft = soft
+
+    def calculate(self, atoms=None, properties=None, system_changes=None):
+        super().calculate(atoms, properties, system_changes)
+        moved = self.atoms.positions - np.array(dft.SITES) @ self.atoms.cell.array
+        moved -= moved[0]
+        along, r, deep = moved[1, 0], 0.1, 1e-3
+        forces, energy = -10 * moved, 5 * (moved**2).sum() - 5 * along**2
+        if self.soft:
+            energy, forces[1, 0] = energy + self.soft / 2 * along**2, -self.soft * along
+        else:
+            ratio = (along / r) ** 2
+            energy, forces[1, 0] = energy + deep * (ratio**2 - 2 * ratio), -4 * deep / r**2 * along * (ratio - 1)
+        forces[0] = -forces[1:].sum(0)
+        self.results = {"energy": float(energy), "forces": forces}
+
+
+@pytest.mark.parametrize(("soft", "gain"), [(0.5, -1e-3), (1.5, 0.0)])
+def test_a_soft_state_of_the_potential_is_left_to_both_sides(soft, gain):
+    ideal = Springs()
+    ideal.calculate(relaxation.structure(LATTICE, {}))
+    result = relaxation.relax(LATTICE, Springs(), Springs(soft))
+    assert result["failed"] == []
+    assert result["branches"][0]["energy"] - ideal.results["energy"] == pytest.approx(gain, abs=2e-4)
+
+
+def test_the_softest_displacement_and_the_first_hessian():
+    value, along = relaxation.softest(relaxation.structure(LATTICE, {}), Springs(0.5))
+    ti_against_the_others = np.zeros((5, 3))
+    ti_against_the_others[:, 0] = np.array([-1, 4, -1, -1, -1]) / np.sqrt(20)
+    assert 0.4 < value < 0.7
+    assert abs((along * ti_against_the_others).sum()) > 0.9
+    assert np.abs(along.sum(0)).max() < 1e-9
+    first = relaxation.stiffened(np.diag([-30.0, 0.001, 5.0]))
+    assert np.allclose(first, np.diag([30.0, relaxation.SOFTEST, 5.0]))
+
+
+def test_random_starts_are_the_same_in_every_run():
+    one, other = (np.stack([atoms.positions for atoms in relaxation.random_starts(LATTICE)]) for _ in range(2))
+    assert (one == other).all()
+    moved = one - relaxation.structure(LATTICE, {}).positions
+    assert len(one) == relaxation.NOISY
+    assert moved.std() == pytest.approx(relaxation.NOISE, rel=0.3)
 
 
 def test_a_start_that_fails_is_told_and_the_others_go_on():
