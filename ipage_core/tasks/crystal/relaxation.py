@@ -51,9 +51,9 @@ NOISE, NOISY, NOISE_SEED = 0.08, 4, 2_000_000_011
 STEPS = 40
 """Most DFT steps; beyond them a start has failed."""
 SOFT, PUSH = 1.0, 0.2
-"""A state with a curvature below the first [eV/Å²] by the potential may be a saddle by DFT: two more starts are pushed
-that far [Å] to either side of it along its softest displacement."""
-SOFTEST = 2.0
+"""If the potential's curvature at the lowest state is below the first [eV/Å²], that state may be a saddle by DFT:
+further starts are pushed that far [Å] to its sides along its softest displacement."""
+SOFTEST = 1.0
 """Least curvature [eV/Å²] that the first DFT step assumes along any direction, so that it is no wild one."""
 POTENTIAL_STEPS = 200
 BRANCHES, ALIKE = 0.020, 0.0007
@@ -122,7 +122,7 @@ def relax(
     """Relax the ions of one lattice (6,) from several starts, first with ``quick`` if given, then with ``calculator``.
 
     DFT continues only one of the starts that the potential brings to the same state, with the potential's Hessian for
-    its first step; from soft states it starts again to both sides. ``begin``: other starts than the usual ones.
+    its first step; from a soft lowest state it starts again to its sides. ``begin``: other starts than the usual ones.
     """
     failed: list[str] = []
     ended: list[Atoms] = []
@@ -137,14 +137,21 @@ def relax(
         begin = [*starts(lattice), *(random_starts(lattice) if quick is not None else ())]
     for start in _distinct_starts(list(begin), quick):
         descend(start)
-    for state in [state for state in ended if state.info.get("curvature", SOFT) < SOFT]:
-        for way in (PUSH, -PUSH):
-            pushed = state.copy()
-            pushed.positions += way * state.info["softest"]
+    if ended:
+        lowest = min(ended, key=_energy)
+        for way in (PUSH, -PUSH) if lowest.info.get("curvature", SOFT) < SOFT else ():
+            pushed = lowest.copy()
+            pushed.positions += way * lowest.info["softest"]
             descend(pushed)
+            if min(map(_energy, ended)) < _energy(lowest) - ALIKE:
+                break  # a saddle: one way down from it is enough
     branches = _branches(ended, structure(lattice, {}))
     by = "potential, then DFT" if quick is not None else "DFT alone"
     return {"branches": branches, "starts": by, "failed": failed, "provenance": provenance(quick)}
+
+
+def _energy(atoms: Atoms) -> float:
+    return float(atoms.get_potential_energy())
 
 
 class _Unrested(Exception):
@@ -207,7 +214,7 @@ def _distinct_starts(items: list[Atoms], quick: Any | None) -> list[Atoms]:
     for atoms in items:
         atoms.calc = quick
         BFGS(atoms, logfile=None).run(fmax=FORCE, steps=POTENTIAL_STEPS)
-        energy = float(atoms.get_potential_energy())
+        energy = _energy(atoms)
         if all(abs(energy - other) > ALIKE for other in energies):
             kept.append(atoms)
             energies.append(energy)
@@ -220,9 +227,7 @@ def _frozen(atoms: Atoms) -> Atoms:
     kept = atoms.copy()
     gaps = _gaps(atoms.calc)
     kept.info = {"gap": gaps[0], "direct": gaps[1]}
-    kept.calc = SinglePointCalculator(
-        kept, energy=float(atoms.get_potential_energy()), forces=atoms.get_forces().copy()
-    )
+    kept.calc = SinglePointCalculator(kept, energy=_energy(atoms), forces=atoms.get_forces().copy())
     return kept
 
 
@@ -238,10 +243,10 @@ def _gaps(calculator: Any) -> tuple[float, float]:
 
 def _branches(ended: list[Atoms], ideal: Atoms) -> list[Result]:
     """The distinct states within ``BRANCHES``, the lowest first."""
-    ordered = sorted(ended, key=lambda atoms: atoms.get_potential_energy())
+    ordered = sorted(ended, key=_energy)
     items: list[Result] = []
     for atoms in ordered:
-        energy = float(atoms.get_potential_energy())
+        energy = _energy(atoms)
         above = energy - items[0]["energy"] if items else 0.0
         if above > BRANCHES or any(abs(energy - one["energy"]) < ALIKE for one in items):
             continue
