@@ -27,7 +27,11 @@ RELAX = verification.Operator(
 )
 ABOUT = (
     "The cell stays, its ions come to rest from four starts, one along each body diagonal, "
-    + ("first by the potential CHGNet, then by DFT" if BY_CHGNET else "by DFT alone (with CHGNet it would be faster)")
+    + (
+        f"and {relaxation.NOISY} random ones, first by the potential CHGNet, then by DFT"
+        if BY_CHGNET
+        else "by DFT alone (with CHGNet it would be faster)"
+    )
     + f", until no force exceeds {relaxation.FORCE} eV/Å. Every state within {1e3 * relaxation.BRANCHES:.0f} meV per "
     "cell of the lowest is shown: their gaps may differ."
 )

@@ -192,10 +192,10 @@ def test_the_potentials_version_is_told_where_it_has_run(monkeypatch):
     monkeypatch.setattr(dft, "gpaw_version", lambda: "0")
     monkeypatch.setattr(relaxation, "version", lambda name: f"{name} 1.2")
     monkeypatch.setattr(relaxation, "find_spec", lambda name: object())
-    assert relaxation.provenance(Wells())["starts"] == "4 body diagonals, relaxed by CHGNet chgnet 1.2"
+    assert relaxation.provenance(Wells())["starts"] == "4 body diagonals and 4 random, by CHGNet chgnet 1.2"
     assert relaxation.provenance(None)["starts"] == "4 body diagonals"
     monkeypatch.setattr(relaxation, "find_spec", lambda name: None)
-    assert relaxation.provenance(Wells())["starts"] == "4 body diagonals, relaxed by CHGNet "
+    assert relaxation.provenance(Wells())["starts"] == "4 body diagonals and 4 random, by CHGNet "
     assert relaxation.potential() is None
     assert relaxation.provenance(None)["convergence"] == "density 1e-5, eigenstates 1e-7, force 0.015 eV/A"
 
