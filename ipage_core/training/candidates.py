@@ -12,13 +12,16 @@ from torch import Tensor
 
 from ipage_core.networks.gaussian_process import GaussianProcess
 from ipage_core.networks.hyperparameters import FEW, Hyperparameters
+from ipage_core.networks.regime_process import RegimeProcess
 from ipage_core.networks.shared_process import SharedProcess
 from ipage_core.tasks.table.scales import SCALES, is_fraction, spans_decades
-from ipage_core.training.choose import LeftOut, best, between, cross_validate, in_raw_units
+from ipage_core.training.choose import LeftOut, best, between, by_folds, cross_validate, in_raw_units
 
 LOGARITHM, ODDS = "logarithm", "odds"
 GROUP = 64
 """Largest number of properties that share a kernel."""
+GAP, LEAST = 0.25, 20
+"""Share of a property's range without any row that separates two regimes, and least number of rows in each."""
 
 
 class Candidate(NamedTuple):
@@ -91,6 +94,36 @@ def processes(x: Tensor, columns: Columns, bounds: Tensor, seed: int) -> dict[st
     folds = cross_validate(x, columns.both, bounds, process, seed=seed)
     kept = between(LeftOut(*process.left_out()), folds) if len(x) >= FEW else folds
     return columns.candidates("process", folds, kept, process)
+
+
+def regimes(y: Tensor, floor: Sequence[float | None]) -> Tensor | None:
+    """(n,) bool: the rows above the widest gap in the values of any property (n, m); None: no gap is wide.
+
+    A property with a floor, or with missing values, separates no regimes.
+    """
+    widest, is_upper = GAP, None
+    for column, lowest in zip(y.T, floor, strict=True):
+        if lowest is not None or column.isnan().any() or len(column) < 2 * LEAST:
+            continue
+        values = column.sort().values
+        steps = values.diff()[LEAST - 1 : len(values) - LEAST]
+        share = float(steps.max() / (values[-1] - values[0]).clamp(min=1e-300))
+        if share > widest:
+            widest, is_upper = share, column > values[LEAST - 1 + int(steps.argmax())]
+    if is_upper is None or min(int((~y[side].isnan()).sum(0).min()) for side in (is_upper, ~is_upper)) < LEAST:
+        return None
+    return is_upper
+
+
+def regime_processes(x: Tensor, y: Tensor, is_upper: Tensor, bounds: Tensor, seed: int) -> dict[str, Candidate]:
+    """Processes for each property in each of two regimes. (n, d), (n, m), (n,), (2, d)."""
+    process = RegimeProcess.fitted(x, y, is_upper, bounds, seed=seed)
+    near = process if len(x) >= FEW else None
+    folds = by_folds(
+        x, y, lambda rows: RegimeProcess.fitted(x[rows], y[rows], is_upper[rows], bounds, near=near, seed=seed)
+    )
+    kept = between(LeftOut(*process.left_out(x, y, is_upper)), folds) if len(x) >= FEW else folds
+    return {"process of two regimes": Candidate(folds, kept, process.of)}
 
 
 def shared_processes(x: Tensor, columns: Columns, bounds: Tensor, seed: int) -> dict[str, Candidate]:

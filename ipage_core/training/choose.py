@@ -7,6 +7,7 @@ smaller error.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -44,6 +45,11 @@ class LeftOut(NamedTuple):
         """(m,) root mean square error."""
         return self.error.square().nanmean(0).sqrt()
 
+    @property
+    def mae(self) -> Tensor:
+        """(m,) mean absolute error."""
+        return self.error.abs().nanmean(0)
+
 
 def cross_validate(
     x: Tensor,
@@ -61,11 +67,16 @@ def cross_validate(
     the process for all rows. Rows of the same design stay together.
     """
     near: Any = whole.hyperparameters if len(x) >= FEW else None
+    return by_folds(x, y, lambda rows: type(whole).fitted(x[rows], y[rows], bounds, like=like, near=near, seed=seed))
+
+
+def by_folds(x: Tensor, y: Tensor, fitted: Callable[[Tensor], Any]) -> LeftOut:
+    """Predict every row of x (n, d), y (n, m) by the process ``fitted`` to the rows (n,) bool of the other parts."""
     error, spread = torch.full_like(y, math.nan), torch.full_like(y, math.nan)
     parts = part_of(x, FOLDS)
     for part in parts.unique():
         here = parts == part
-        process = type(whole).fitted(x[~here], y[~here], bounds, like=like, near=near, seed=seed)
+        process = fitted(~here)
         error[here], spread[here] = y[here] - process(x[here]), process.spread(x[here])
     return LeftOut(error, torch.where(y.isnan(), math.nan, spread))
 
@@ -85,11 +96,15 @@ def in_raw_units(scaled: LeftOut, y: Tensor, scale: Scale) -> LeftOut:
     return LeftOut(y - scale.back(z), scale.slope(z) * scaled.spread)
 
 
-def best(candidates: dict[str, LeftOut]) -> list[str]:
-    """For each property, the candidate with the smallest root mean square error over left-out rows."""
+def best(candidates: dict[str, LeftOut], jumps: bool = False) -> list[str]:
+    """For each property, the candidate with the smallest root mean square error over left-out rows.
+
+    If the property ``jumps``, with the smallest mean absolute error: the few rows on the wrong side of the jump would
+    make most of the mean square, and hide how exact a candidate is elsewhere.
+    """
     names = list(candidates)
-    rmse = torch.stack([candidates[name].rmse.nan_to_num(nan=math.inf) for name in names])
-    return [names[k] for k in rmse.argmin(0).tolist()]
+    errors = [one.mae if jumps else one.rmse for one in candidates.values()]
+    return [names[k] for k in torch.stack(errors).nan_to_num(nan=math.inf).argmin(0).tolist()]
 
 
 class Calibration(NamedTuple):

@@ -15,7 +15,16 @@ from ipage_core.networks.ensemble import Ensemble
 from ipage_core.tasks.table.own_task import MOST_PROPERTIES, MOST_ROWS, MOST_SHARED
 from ipage_core.tasks.table.scales import spans_decades
 from ipage_core.tasks.table.surrogate import BY_INPUTS, KINDS, MOST_TESTED, TableSurrogate, as_read
-from ipage_core.training.candidates import LOGARITHM, ODDS, Candidate, Columns, processes, shared_processes
+from ipage_core.training.candidates import (
+    LOGARITHM,
+    ODDS,
+    Candidate,
+    Columns,
+    processes,
+    regime_processes,
+    regimes,
+    shared_processes,
+)
 from ipage_core.training.choose import FINEST, LeftOut, best, calibrate, of_the_mean
 from ipage_core.training.fit import Fit, Settings, fit
 
@@ -71,8 +80,12 @@ def fit_table(
     scale = (y - y.nanmean(0)).square().nanmean(0).sqrt().clamp(min=1e-300)
 
     candidates: dict[str, Candidate] = {}
+    is_upper: Tensor | None = None
     if m <= MOST_PROPERTIES and len(x) <= MOST_ROWS:
         candidates |= processes(read, Columns(y, floor, (LOGARITHM, ODDS)), box, settings.seed)
+        is_upper = regimes(y, floor)
+        if is_upper is not None:
+            candidates |= regime_processes(read, y, is_upper, box, settings.seed)
     elif m > MOST_PROPERTIES and len(x) <= MOST_SHARED and not y.isnan().any():
         candidates |= shared_processes(read, Columns(y, floor, (LOGARITHM, ODDS)), box, settings.seed)
     run = Fit({})
@@ -90,7 +103,7 @@ def fit_table(
         mean = of_the_mean(by_members, arguments["members"])
         candidates |= columns.candidates("ensemble", by_members, mean, ensemble)
 
-    chosen = best({name: one.left_out for name, one in candidates.items()})
+    chosen = best({name: one.left_out for name, one in candidates.items()}, jumps=is_upper is not None)
     parts: list[dict[str, Any]] = []
     modules: list[Any] = []
     for name in dict.fromkeys(chosen):

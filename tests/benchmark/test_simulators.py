@@ -5,6 +5,8 @@ import torch
 from torch import Generator
 
 from ipage_core.benchmark.simulators import PROBLEMS
+from ipage_core.tasks.table.density import floor_of
+from ipage_core.training.candidates import regimes
 
 
 def at(name: str, *x: float) -> list[float]:
@@ -92,3 +94,17 @@ def test_the_truth_of_a_noisy_problem_is_its_mean():
     error = (problem.truth(x) - many.mean(0)).abs() / (many.std(0) + 1e-12)
     assert (error < 5 / math.sqrt(100)).all()
     assert (many.std(0)[:, 1:] > 0).any(0).all()
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_only_fermentations_that_end_at_once_are_another_regime(name):
+    problem, generator = PROBLEMS[name], Generator().manual_seed(0)
+    x = problem.draw(500, generator)
+    y = problem.measure(x, generator)
+    is_upper = regimes(y, [floor_of(column) for column in y.T])
+    if name == "penicillin":
+        hours = y[:, 2]
+        assert hours[~is_upper].max() < 100
+        assert hours[is_upper].min() > 200
+    else:
+        assert is_upper is None

@@ -12,11 +12,16 @@ from torch import Tensor, nn
 from ipage_core.networks.base import Network
 from ipage_core.networks.ensemble import Ensemble
 from ipage_core.networks.gaussian_process import GaussianProcess
+from ipage_core.networks.regime_process import RegimeProcess
 from ipage_core.networks.shared_process import SharedProcess
 from ipage_core.tasks.table.scales import SCALES
 
-PROCESS, SHARED, ENSEMBLE = "gaussian-process", "shared-process", "ensemble"
-KINDS: dict[str, type[Any]] = {PROCESS: GaussianProcess, SHARED: SharedProcess, ENSEMBLE: Ensemble}
+KINDS: dict[str, type[Any]] = {
+    "gaussian-process": GaussianProcess,
+    "regime-process": RegimeProcess,
+    "shared-process": SharedProcess,
+    "ensemble": Ensemble,
+}
 """Types of a part, by their names in cards."""
 NORMAL = 1.6448536269514722
 """Half the width of a 90 % interval, in standard deviations of a normal distribution."""

@@ -16,6 +16,7 @@ from ipage_core.problem.target import Target
 from ipage_core.tasks.table import trust
 from ipage_core.tasks.table.scales import SCALES, is_fraction, spans_decades
 from ipage_core.tasks.table.surrogate import TableSurrogate, as_read, ratio_of_the_alike
+from ipage_core.training.candidates import LEAST, regimes
 from ipage_core.training.choose import (
     FINEST,
     LeftOut,
@@ -99,6 +100,44 @@ def test_a_table_that_processes_predict_trains_no_network():
     assert list(choice["rmse"]) == ["process"]
     assert len(told) == len(run.history) == 1
     assert run.history[0]["validation_l2"] > 0
+
+
+def jumping(n, seed=0):
+    """y1 and y2 jump where x1 falls below 1.4; y1 by far more than it varies."""
+    x, _ = rows(n, seed)
+    start = (x[:, 0] > 1.4).double()
+    return x, torch.stack((start * (5 + torch.sin(2 * x[:, 0])), start + x[:, 1].log10()), 1)
+
+
+def test_properties_that_jump_get_processes_of_two_regimes():
+    x, y = jumping(200)
+    surrogate, _, choice = fit_table(x, y, BOUNDS, NETWORK | {"m": 2}, QUICK)
+    assert choice["by"] == ["process of two regimes"] * 2
+    x, y = jumping(1000, seed=1)
+    away = (x[:, 0] - 1.4).abs() > 0.1
+    error = (surrogate.predict(x) - y).abs()
+    assert (error[away].median(0).values < 1e-3).all()
+    assert ((error <= surrogate.half_width(x)).double().mean(0) > 0.85).all()
+
+
+def test_two_regimes_are_rows_on_both_sides_of_a_wide_gap():
+    _, y = jumping(200)
+    below = y[:, 0] == 0
+    assert regimes(y, [None, None]).tolist() == (~below).tolist()
+    assert regimes(y, [0.0, None]) is None  # values on a floor are no regime
+    assert regimes(y[:, 1:], [None]) is None  # that property has no gap
+    assert regimes(rows(200)[1], [None] * 3) is None
+    few = torch.cat((below.nonzero()[: LEAST - 1, 0], (~below).nonzero()[:, 0]))
+    assert regimes(y[few], [None, None]) is None
+    y[0, 0] = math.nan
+    assert regimes(y, [None, None]) is None
+    assert regimes(torch.ones(100, 1).double(), [None]) is None
+
+
+def test_regimes_need_rows_with_every_property():
+    _, y = jumping(200)
+    y[y[:, 0] == 0, 1] = math.nan
+    assert regimes(y, [None, None]) is None
 
 
 def curve(n, m=16, seed=0):
@@ -319,6 +358,14 @@ def test_the_best_is_chosen_by_property_and_what_is_unknown_is_never_chosen():
     good, bad = torch.tensor([[0.1, 2.0]]).double(), torch.tensor([[0.2, 1.0]]).double()
     unknown = torch.full((1, 2), math.nan, dtype=torch.float64)
     assert best({"a": LeftOut(good, good), "b": LeftOut(bad, bad), "c": LeftOut(unknown, unknown)}) == ["a", "b"]
+
+
+def test_a_property_that_jumps_goes_to_the_smallest_mean_absolute_error():
+    exact = torch.tensor([[0.0], [0.0], [3.0]]).double()  # but for one row on the wrong side
+    blurred = torch.tensor([[1.5], [1.5], [1.5]]).double()
+    results = {"exact": LeftOut(exact, exact), "blurred": LeftOut(blurred, blurred)}
+    assert best(results) == ["blurred"]
+    assert best(results, jumps=True) == ["exact"]
 
 
 def test_errors_of_a_logarithm_in_raw_units():
