@@ -9,6 +9,7 @@ import pandas as pd
 
 from ipage_core.benchmark import paper
 from ipage_core.benchmark.metrics import bootstrap_interval
+from ipage_core.benchmark.scope import BY_DFT
 from ipage_core.benchmark.solutions import NOBODY, OMEGA, squared_error
 from ipage_core.inference.methods import METHODS
 from ipage_core.tasks import TASKS
@@ -18,7 +19,7 @@ PAPER_TABLES = {"many": "Table 2: many different y*, one solution each", "single
 RESAMPLED = {"many": "targets", "single": "solutions"}
 """Protocol → unit that the bootstrap interval of a mean resamples."""
 ENOUGH = 50
-"""A mean over at least this many targets may compete with one over more; DFT evaluates this many."""
+"""A mean over at least this many targets, or over as many as DFT evaluates, may compete with one over more."""
 CELL = ["task", "method", "sampling", "protocol", "training_seed"]
 
 
@@ -111,11 +112,13 @@ def displayed(cells: pd.DataFrame, protocol: str) -> pd.DataFrame:
 def best(cells: pd.DataFrame) -> pd.Series:
     """For displayed cells: True at the lowest mean of each task, and at every mean within its 95 % interval.
 
-    Cells compete if Ω evaluated them, on as many targets as any other cell or on at least ``ENOUGH``.
+    Cells compete if Ω evaluated them, on as many targets as any other cell or on at least ``ENOUGH``; those that DFT
+    evaluates, on as many as it does.
     """
     judged = cells[cells["by"] == OMEGA]
     each = judged["n"] / judged["runs"]
-    most = each.groupby(judged["task"].astype(str)).transform("max").clip(upper=ENOUGH)
+    of = judged["task"].astype(str)
+    most = each.groupby(of).transform("max").clip(upper=of.map(lambda task: BY_DFT.get(task, ENOUGH)))
     judged = judged[each >= 0.9 * most]
     result = pd.Series(False, index=cells.index)
     for _, of_task in judged.groupby("task", observed=True):
