@@ -29,6 +29,9 @@ ALIKE, BY_ALL = 20, 3
 """Number of rows most similar in predictions and inputs that calibrate a spread locally; weight of all, in rows."""
 BY_INPUTS = 1.5
 """Weight of all inputs together in this similarity, where that of each property is 1."""
+HEAVY, MOSTLY = 0.25, 0.5
+"""Errors come from noise if the median of their squares is at least the first share of the mean (normal ones: 0.45;
+jumps, which a process takes for noise: below 0.1), and the process's noise is at least the second of the error."""
 MOST_TESTED, AT_ONCE = 2000, 2000
 """Maximum number of left-out rows that a model keeps for this; designs compared with them at a time."""
 
@@ -141,6 +144,7 @@ class TableSurrogate(Network):
             self.register_buffer("away", torch.ones(read, dtype=torch.float64))
             self.register_buffer("tested", torch.ones(tested, m + read, dtype=torch.float64))
         self.parts = nn.ModuleList(KINDS[part["network"]](**part["arguments"]) for part in parts)
+        self.columns_of_parts = [list(part["columns"]) for part in parts]
         self.order = torch.tensor(columns).argsort().tolist()
         self.columns, self.log_x = columns, list(log_x)
         self.log_y, self.odds_y = list(log_y), list(odds_y)
@@ -197,6 +201,20 @@ class TableSurrogate(Network):
         if "tested" in self.arguments:
             scaled = scaled * ratio_of_the_alike(self.place(x, self._means(x)), self.tested, self.ratio)
         return (scaled + self.finest.square()).sqrt().to(x.dtype)
+
+    @property
+    def noise(self) -> Tensor:
+        """(m,) standard deviation of the noise of a measurement; 0 where it is not known, or errors are none."""
+        result = torch.zeros_like(self.error)
+        if "tested" not in self.arguments:
+            return result
+        for part, columns in zip(self.parts, self.columns_of_parts, strict=True):
+            if isinstance(part, GaussianProcess):
+                result[columns] = part.noise.sqrt() * part.sd
+        result[[*self.log_y, *self.odds_y]] = 0.0
+        ratio = torch.where(self.ratio < 0, math.nan, self.ratio)
+        normal = ratio.nanmedian(0).values >= HEAVY * ratio.nanmean(0)
+        return torch.where(normal & (result >= MOSTLY * self.error), result, 0.0)
 
     def place(self, x: Tensor, means: Tensor) -> Tensor:
         """Predictions (n, m), as those of the parts, beside inputs (n, d), in units that make distances comparable."""

@@ -13,8 +13,8 @@ from torch import Tensor
 from ipage_core.networks.base import Network
 from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task
-from ipage_core.tasks.table.rows import measured
-from ipage_core.tasks.table.surrogate import NORMAL
+from ipage_core.tasks.table.rows import Measured, measured
+from ipage_core.tasks.table.surrogate import NORMAL, TableSurrogate
 
 if TYPE_CHECKING:
     from ipage_core.inference.methods import Loaded
@@ -23,6 +23,9 @@ USEFUL = 0.5
 """R² on held-out rows below which predictions are barely better than the mean of all rows."""
 NEGLIGIBLE = 0.05
 """A candidate is as good as a row that meets a goal of a range if its expected misfit, in tolerances, is below this."""
+NOTED, CLEAR = 0.1, 0.75
+"""Noise below the first share of the tolerance does not count. Where it does, both misfits are mostly noise, and its
+spread, from twenty similar rows, has an error of 16 %: a row must have less than the second share of a candidate's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +41,11 @@ class Trust:
     row: Tensor
     """(n,) index of the measured row that is closest to the candidate's target."""
     row_misfit: Tensor
-    """(n,) its misfit."""
+    """(n,) its misfit; of a noisy row, the expected misfit of another measurement."""
     floor: Tensor
     """(m,) lower limit of measurements; −∞: none."""
+    noisy: bool = False
+    """Whether measurements are noisy, so that rows are compared by what another measurement of them would give."""
     negligible: float = 0.0
     """Candidates whose expected misfit is no more than this are as good as any row."""
 
@@ -56,8 +61,9 @@ class Trust:
 
     @property
     def row_is_closer(self) -> Tensor:
-        """(n,) bool: the row's misfit is less than the candidate's expected misfit."""
-        return (self.row_misfit < self.expected) & (self.expected > self.negligible)
+        """(n,) bool: the row's misfit is less than the candidate's expected misfit, beside noise by a clear margin."""
+        limit = (CLEAR if self.noisy else 1.0) * self.expected
+        return (self.row_misfit < limit) & (self.expected > self.negligible)
 
 
 def misfit(y: Tensor, low: Tensor, high: Tensor, tolerances: Tensor) -> Tensor:
@@ -111,14 +117,21 @@ def trust(
         if spread is None:
             return None
         predicted, sd = surrogate.predict(x).cpu().double(), spread.cpu().double()
-    y_star, rows = y_star.cpu().double(), measured(task.models_folder).y if rows is None else rows
+    y_star = y_star.cpu().double()
     tolerances = task.tolerances if target is None else target.tolerances(task)
+    again = None
+    if rows is None:
+        known = measured(task.models_folder)
+        rows, again = known.y, measured_again(surrogate, known, tolerances)
     ranges = torch.cat((y_star, y_star) if target is None else target.ranges(y_star), dim=1)
     different, which = ranges.unique(dim=0, return_inverse=True)
     off = []
     for low, high in (one.chunk(2) for one in different):
         lacks = (rows.isnan() & (low.isfinite() | high.isfinite())).any(1)
-        off.append(misfit(rows.nan_to_num(), low, high, tolerances).masked_fill(lacks, math.inf))
+        known_off = misfit(rows.nan_to_num(), low, high, tolerances)
+        if again is not None:
+            known_off = expected_misfit(*again, low, high, tolerances)
+        off.append(known_off.masked_fill(lacks, math.inf))
     closest, (low, high) = torch.stack(off).min(1), ranges.chunk(2, 1)
     return Trust(
         predicted,
@@ -126,9 +139,29 @@ def trust(
         expected_misfit(predicted, sd, low, high, tolerances),
         closest.indices[which],
         closest.values[which],
-        torch.tensor([-math.inf if known.floor is None else known.floor for known in task.targets]).double(),
+        torch.tensor([-math.inf if one.floor is None else one.floor for one in task.targets]).double(),
+        again is not None,
         0.0 if target is None or target.exact else NEGLIGIBLE,
     )
+
+
+def measured_again(surrogate: Network, known: Measured, tolerances: Tensor) -> tuple[Tensor, Tensor] | None:
+    """What another measurement of the rows would give: mean and standard deviation (k, m); None: no noise counts.
+
+    Of many noisy rows, the one closest to a target is mostly a usual one with a lucky error. Candidates are judged with
+    the noise of their measurement, so rows must be, too: by the surrogate, which has learned them. If one property is
+    noisy, all that the surrogate does not predict exactly count so; those that it does are as measured.
+    """
+    if not isinstance(surrogate, TableSurrogate):
+        return None
+    if not (surrogate.noise.cpu() > NOTED * tolerances).any():
+        return None
+    noisy = surrogate.error.cpu() > NOTED * tolerances
+    with torch.no_grad():
+        x = known.x.to(surrogate.noise.device)
+        mean, sd = surrogate.predict(x).cpu().double(), surrogate.spread(x).cpu().double()
+    y = known.y.nan_to_num()
+    return torch.where(noisy, mean, y), torch.where(noisy, sd, 1e-6 * tolerances)
 
 
 def interval_text(low: float, high: float) -> str:
@@ -172,16 +205,16 @@ def advice(task: Task, result: Trust) -> str:
     named = zip(task.targets, y, strict=True)
     values = ", ".join(f"{known.name} {value:.4g} {known.unit}".strip() for known, value in list(named)[:6])
     values += ", …" if len(y) > 6 else ""
+    who = "any candidate" if bool(closer.all()) else f"{int(closer.sum())} of {len(closer)} candidates"
     if len(result.row.unique()) > 1:
+        again = ", measured again," if result.noisy else ""
         return (
-            f"For {int(closer.sum())} of {len(closer)} candidates a measured row is closer to the target than they are "
-            f"expected to come, for the first of them row {number} ({values})."
+            f"For {int(closer.sum())} of {len(closer)} candidates a measured row{again} is closer to the target than "
+            f"they are expected to come, for the first of them row {number} ({values})."
         )
-    return (
-        f"Row {number} ({values}) is closer to the target than "
-        f"{'any' if bool(closer.all()) else f'{int(closer.sum())} of {len(closer)}'} candidate"
-        f"{'' if bool(closer.all()) else 's'} can be expected to come."
-    )
+    if result.noisy:
+        return f"Row {number} ({values}), measured again, is expected to come closer to the target than {who}."
+    return f"Row {number} ({values}) is closer to the target than {who} can be expected to come."
 
 
 def warning(task: Task, r2: list[float | None]) -> str:

@@ -1,6 +1,7 @@
 """The surrogate of a table, on known functions."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from ipage_core.networks.store import load_tensors, save_tensors
 from ipage_core.problem.goal import Goal
 from ipage_core.problem.target import Target
 from ipage_core.tasks.table import trust
+from ipage_core.tasks.table.rows import Measured
 from ipage_core.tasks.table.scales import SCALES, is_fraction, spans_decades
 from ipage_core.tasks.table.surrogate import TableSurrogate, as_read, ratio_of_the_alike
 from ipage_core.training.candidates import LEAST, regimes
@@ -425,3 +427,51 @@ def test_no_spread_is_finer_than_float32_can_tell():
     y = 1700 + 0.001 * x[:, :1]
     surrogate, _, _ = fit_table(x, y, BOUNDS, NETWORK | {"m": 1}, QUICK)
     assert (surrogate.spread(x) >= 0.99 * FINEST * y.std()).all()
+
+
+def noisy_table(seed=0, noise=0.3):
+    """y = 4a + sin 3b with normal noise, or with rare jumps instead."""
+    generator = Generator().manual_seed(seed)
+    x = torch.rand(120, 2, dtype=torch.float64, generator=generator)
+    error = noise * torch.randn(120, dtype=torch.float64, generator=generator)
+    return x, (4 * x[:, 0] + torch.sin(3 * x[:, 1]) + error)[:, None]
+
+
+@pytest.fixture(scope="module")
+def by_noise():
+    """Surrogates of the table with noise, without it, and with a jump in few rows."""
+    box = torch.tensor([[0.0, 0.0], [1.0, 1.0]], dtype=torch.float64)
+    arguments = {"d": 2, "m": 1, "members": 4, "hidden": 16}
+    x, y = noisy_table()
+    smooth = noisy_table(noise=0.0)[1]
+    jumps = smooth + 5.0 * ((x - 0.5).square().sum(1, keepdim=True) < 0.01)
+    tables = {"noise": y, "smooth": smooth, "jumps": jumps}
+    return {name: (x, y, fit_table(x, y, box, arguments, QUICK)[0]) for name, y in tables.items()}
+
+
+def test_noise_is_told_from_jumps_and_from_a_smooth_function(by_noise):
+    tolerance = torch.tensor([0.02 * 1.2])
+    found = {name: float(surrogate.noise) for name, (_, _, surrogate) in by_noise.items()}
+    assert found["noise"] == pytest.approx(0.3, rel=0.25)
+    assert found["smooth"] < 0.1 * tolerance
+    assert found["jumps"] < 0.1 * tolerance
+
+
+def test_noisy_rows_count_as_another_measurement_of_them_would(by_noise):
+    x, y, surrogate = by_noise["noise"]
+    known = Measured(x, y, torch.zeros(120).bool(), torch.zeros(120).int(), torch.arange(120))
+    mean, sd = trust.measured_again(surrogate, known, torch.tensor([0.02]))
+    truth = noisy_table(noise=0.0)[1]
+    assert (mean - truth).square().mean() < 0.2 * (y - truth).square().mean()
+    assert 0.25 < sd.mean() < 0.4
+    for name in ("smooth", "jumps"):
+        x, y, surrogate = by_noise[name]
+        assert trust.measured_again(surrogate, Measured(x, y, *[None] * 3), torch.tensor([0.02])) is None
+
+
+def test_beside_noise_a_row_must_be_clearly_closer():
+    one = torch.ones(3, dtype=torch.float64)
+    misfits = torch.tensor([0.7, 0.95, 1.05], dtype=torch.float64)
+    plain = trust.Trust(one[:, None], one[:, None], one, one.long(), misfits, torch.tensor([-math.inf]))
+    assert plain.row_is_closer.tolist() == [True, True, False]
+    assert replace(plain, noisy=True).row_is_closer.tolist() == [True, False, False]
