@@ -13,7 +13,8 @@ RESULTS = (DATA / "RESULTS.md").read_text()
 NAMES = {
     "sinewave": "sinewave", "robotic arm": "robotic_arm", "ballistics": "ballistics", "architecture": "architecture",
     "crystal (DFT, n = 50)": "crystal", "crystal": "crystal", "sine wave": "sinewave",
-    "silicon (DFT, n = 10)": "silicon", "SrTiO₃, band gap by DFT (n = 50)": "crystal", "32×32 cell, modulus by finite elements": "architecture",
+    "silicon (DFT, n = 10)": "silicon", "SrTiO₃, band gap by DFT (n = 50)": "crystal",
+    "32×32 cell, modulus by finite elements": "architecture",
 }  # fmt: skip
 """Row of a table → task."""
 
