@@ -218,10 +218,31 @@ def test_an_audit_tells_what_is_wrong_from_what_is_unknown(audit):
 def test_an_audit_without_an_index_is_said_and_fails_nothing(audit, monkeypatch, capsys):
     refused = subprocess.CompletedProcess([], 1, "", "Traceback\nConnectionError: no route")
     monkeypatch.setattr(audit.subprocess, "run", lambda *_, **__: refused)
-    assert audit.main() == 0
+    assert audit.main([]) == 0
     assert capsys.readouterr().out.splitlines() == [
         f"{service}: Not audited: ConnectionError: no route" for service in ("pypi", "osv")
     ]
+
+
+def test_an_audit_by_a_stored_database(audit, tmp_path, monkeypatch, capsys):
+    (tmp_path / "vulns" / "pillow").mkdir(parents=True)
+    ranged = [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "2.0"}, {"introduced": "3.0"}]}]
+    advisory = {"id": "PYSEC-1", "aliases": ["CVE-1"], "affected": [{"ranges": ranged}, {"versions": ["2.5"]}]}
+    (tmp_path / "vulns" / "pillow" / "PYSEC-1.yaml").write_text(yaml.safe_dump(advisory))
+    hurt = {}
+    for version in ("1.9", "2.0", "2.5", "2.10", "3.0", "10.1"):
+        (found,) = audit.stored(tmp_path, f"# a lock\nPillow=={version}\n    # via torch\n")
+        hurt[version] = [one["id"] for one in found["vulns"]]
+    assert hurt == {v: ["PYSEC-1"] if v in ("1.9", "2.5", "3.0", "10.1") else [] for v in hurt}
+    monkeypatch.setattr(audit, "LOCK", tmp_path / "lock.txt")
+    audit.LOCK.write_text("numpy==2.4.6\npillow==1.9\n")
+    assert audit.main(["--database", str(tmp_path)]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "1 advisories: pillow 1.9: PYSEC-1, CVE-1; fixed in 2.0",
+        "2 versions audited.",
+    ]
+    with pytest.raises(SystemExit):
+        audit.main(["--database", str(tmp_path / "vulns")])
 
 
 def test_the_citation_names_this_version():
