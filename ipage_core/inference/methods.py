@@ -97,6 +97,7 @@ class Method:
         return ("mlp", *self.models) if "inn" in self.models else self.models
 
 
+_DESCENTS = Search("lm", starts=1, per_design=4, steps=25)
 _SHIPPED = {
     "ipage": Method("iPage: invertible network (INN) as posterior and surrogate", ("inn", "phi"), ("inn", "phi_star")),
     "ipage-cinn": Method(
@@ -118,7 +119,14 @@ _SHIPPED = {
         None,
         None,
         ("na", "phi_star"),
-        Search("lm", starts=1, per_design=4, steps=25),
+        _DESCENTS,
+    ),
+    "na-surrogate": Method(
+        "NA on iPage's surrogate: the same descents on the network that iPage localizes with",
+        None,
+        None,
+        ("mlp", "phi_star"),
+        _DESCENTS,
     ),
     "na-published": Method(
         "NA as published: neural adjoint, the best of 2048 descents by Adam",

@@ -9,7 +9,9 @@ from ipage_core.inference.methods import METHODS
 
 SAMPLINGS = {"srs": "SRS", "lhs": "LHS", "maximin": "maximin"}
 SYMBOLS = {"srs": "circle", "lhs": "square", "maximin": "diamond"}
-ORDER = ("mdn", "inn", "cinn", "cvae", "na", "na-published", "ipage", "ipage-cinn", "ipage-paper", "prior-lm", "lookup")
+CONTROLS = ("na", "na-surrogate", "na-published", "prior-lm", "lookup")
+"""Methods without a posterior."""
+ORDER = ("mdn", "inn", "cinn", "cvae", *CONTROLS[:3], "ipage", "ipage-cinn", "ipage-paper", *CONTROLS[3:])
 NAMES = {name: METHODS[name].label for name in ORDER} | {"reference": "the posterior itself"}
 """Labels of the methods in figures and tables, in display order."""
 
@@ -18,7 +20,7 @@ def color_of(method: str, colors: Palette) -> str:
     """The results' colour for iPage; the prior's for methods without a posterior; the posterior's for all others."""
     if method.startswith("ipage"):
         return colors.localized
-    return colors.prior if method in ("na", "na-published", "prior-lm", "lookup") else colors.posterior
+    return colors.prior if method in CONTROLS else colors.posterior
 
 
 def short(method: str) -> str:
