@@ -104,7 +104,8 @@ def run(arguments: argparse.Namespace) -> None:
         designs = cells.goal_designs(task, arguments)
     if designs is not None:
         write_csv(designs.frame(), arguments.out)
-        print(f"{task.title}: {designs.note()}.", file=sys.stderr)
+        if designs.note:
+            print(f"{task.title}: {designs.note.rstrip('.')}.", file=sys.stderr)
         print(json.dumps(designs.summary(), ensure_ascii=False))
         return
     request = _request(arguments, task)
@@ -188,12 +189,16 @@ def _why_fewer(path: Path, chosen: int, candidates: int, asked: int) -> str:
 
 
 def _doubts(arguments: argparse.Namespace, request: DesignRequest) -> list[str]:
-    """Sentences on typed numbers that may be meant otherwise, beside a table with decimal commas."""
+    """Sentences on what may be meant otherwise: numbers beside decimal commas, constraints without effect."""
+    from ipage_core.inference.methods import METHODS, named
     from ipage_core.problem.numerals import comma_doubts, doubts
 
     target = arguments.target or ""
     typed = [target, *(arguments.goal or []), *arguments.constrain]
-    return doubts(request.task, typed) + comma_doubts(request.task, target, request.target.in_words(request.task))
+    said = doubts(request.task, typed) + comma_doubts(request.task, target, request.target.in_words(request.task))
+    if request.constraints and METHODS[named(request.method)].surrogate is None:
+        said.append(f"Designs of the method {request.method} need not obey the constraints; those of ipage do.")
+    return said
 
 
 def _seed_design(task: Task, arguments: argparse.Namespace) -> Tensor:

@@ -97,7 +97,7 @@ def named_table(run: RunResult) -> pd.DataFrame:
             for name, low, high in zip(predicted, *run.interval.numpy().transpose(0, 2, 1), strict=True):
                 columns |= {f"{name}, 90 % from": low, f"{name}, 90 % to": high}
     if task.omega is not None:
-        columns["hit"] = by_omega.hit.numpy()
+        columns["hit"] = _judged(by_omega)
     columns["rests on"] = run.basis
     return pd.DataFrame(columns)
 

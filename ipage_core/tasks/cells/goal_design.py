@@ -129,7 +129,7 @@ class GoalDesigns:
 
     def __repr__(self) -> str:
         said = ", ".join(goal.text for goal in self.goals)
-        return f"{len(self)} {'design' if len(self) == 1 else 'designs'} of architecture for {said}\n  {self.note()}."
+        return f"{len(self)} {'design' if len(self) == 1 else 'designs'} of architecture for {said}\n  {self.note}."
 
     def _repr_html_(self) -> str:
         """The text and the first six designs as a small HTML table, for notebooks."""
@@ -192,6 +192,7 @@ class GoalDesigns:
             return f"; {thin} of {len(self.solved.cells)} cells have a wall or a gap thinner than {wide}"
         return f"; no wall and no gap is thinner than {wide}"
 
+    @property
     def note(self) -> str:
         """The outcome, the mesh that verified it, and the features."""
         return self.solved.sentence() + self.remark()
@@ -245,7 +246,7 @@ class GoalDesigns:
             "hits_by_start": dict(Counter(s for s, met in zip(solved.start, solved.met, strict=True) if met)),
             "lookup_misfit": round(control, 4) if math.isfinite(control) else None,
             "feature": self.feature,
-            "note": self.note(),
+            "note": self.note,
         }
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 CARD = "crystal.json"
 SHEAR = 2 / 3
 """Largest shear component, as a fraction of the requested strain; as for silicon."""
+LEAST_ROOM = 2.0
+"""Least volume of a cell per atom [Å³]: diamond, the densest crystal in atoms, has 5.7."""
 MOST_ATOMS = 200
 
 
@@ -173,6 +175,10 @@ def read_structure(path: Path) -> Atoms:
         raise ValueError(f"{path} is not a structure file that ASE reads{why}") from None
     if not abs(atoms.cell.volume) > 0 or len(atoms) == 0:
         raise ValueError(f"{path} holds no crystal: it needs a cell in three directions, and atoms in it")
+    if (room := abs(atoms.cell.volume) / len(atoms)) < LEAST_ROOM:
+        raise ValueError(
+            f"{path} leaves {room:.2g} Å³ for an atom; accepted: at least {LEAST_ROOM:g}. Are its lengths in nm, not Å?"
+        )
     if len(atoms) > MOST_ATOMS:
         raise ValueError(f"{path} has {len(atoms)} atoms in a cell; accepted: at most {MOST_ATOMS}")
     atoms.pbc, atoms.info = True, {}

@@ -78,6 +78,15 @@ def test_what_cannot_be_leaves_no_folder(cif, tmp_path, capsys, more, why):
     assert not (tmp_path / "cu").exists()
 
 
+def test_lengths_in_nm_are_refused_before_anything_is_computed(tmp_path, capsys):
+    small = bulk("MgO", "rocksalt", a=0.42)
+    write(tmp_path / "nm.cif", small)
+    asked = ["new", str(tmp_path / "p"), "--crystal", str(tmp_path / "nm.cif"), "--calculator", "emt", "--strain", "4%"]
+    assert main([*asked, "--y", "energy"]) == 2
+    assert "leaves 0.0093 Å³ for an atom; accepted: at least 2. Are its lengths in nm" in capsys.readouterr().err
+    assert not (tmp_path / "p").exists()
+
+
 def test_a_calculator_needs_a_crystal(cif, tmp_path, capsys):
     assert main(["new", str(tmp_path / "p"), "--calculator", "emt"]) == 2
     assert "needs --crystal" in capsys.readouterr().err

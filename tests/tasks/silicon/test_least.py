@@ -1,6 +1,7 @@
 """The least elastic energy for a gap; goals beyond the gap; ranking; structure files."""
 
 import io
+import json
 from argparse import Namespace
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 from ase.io import read
 
+from ipage_core.cli.main import main
 from ipage_core.problem import constraints
 from ipage_core.tasks.export import files
 from ipage_core.tasks.silicon import constraints as words
@@ -120,6 +122,21 @@ def test_the_least_energy_by_the_command_line_is_reached_from_every_start():
     assert (predicted[:, 0] - 0.4).abs().max() < 1e-4
     assert predicted[:, 2].std() < 1e-5
     assert "least energy" in found.note
+
+
+def test_the_command_says_what_it_reached_and_writes_a_summary(tmp_path, capsys):
+    asked = ["design", "silicon", "--goal", "gap=0.4", "--goal", "minimize energy", "--method", "prior-lm"]
+    assert main([*asked, "--n", "2", "--verify", "none", "--out", str(tmp_path / "d.csv")]) in (0, None)
+    said = capsys.readouterr()
+    assert "2 of 2 designs reached the least energy near them, by the surrogate" in said.err
+    assert json.loads(said.out)["n"] == 2
+
+
+@pytest.mark.parametrize(("method", "told"), [("mdn", True), ("lookup", True), ("prior-lm", False)])
+def test_methods_that_do_not_keep_to_constraints_are_named(method, told, tmp_path, capsys):
+    asked = ["design", "silicon", "--target", "0.4", "--constrain", "strain<=2%", "--method", method, "--n", "2"]
+    main([*asked, "--verify", "none", "--out", str(tmp_path / "d.csv")])
+    assert (f"Designs of the method {method} need not obey the constraints" in capsys.readouterr().err) == told
 
 
 def test_images_are_one_family_and_the_best_comes_first():

@@ -110,7 +110,7 @@ def _choose(sample: int) -> None:
 
 def _show(wanted: GoalRequest, made: GoalDesigns, dark: bool, size: Size) -> None:
     solved, goals = made.solved, list(made.goals)
-    sentence = made.note()
+    sentence = made.note
     (st.success if solved.met.all() else st.warning)(sentence[0].upper() + sentence[1:] + ".")
     chosen = st.session_state.get(CHOSEN)
     if chosen is None or chosen >= len(solved.cells):
