@@ -57,7 +57,7 @@ def recipe(task: Task, model: str, size: str = "usual") -> tuple[str, dict[str, 
         raise ValueError(f"model '{model}' is not known; accepted: {', '.join((*BUILT_AS, *baselines.NAMES))}")
     if model not in task.recipes and "inn" in task.recipes and task.recipes["inn"].network:
         raise ValueError(f"model '{model}' does not exist for {task.name}; accepted: {', '.join(task.recipes)}")
-    own = task.recipes.get(BUILT_AS.get(model, model), Recipe())
+    own = task.recipes.get(model) or task.recipes.get(BUILT_AS.get(model, model), Recipe())
     if model in baselines.NAMES or own.network:
         return baselines.recipe(task, model, own, lambda: baselines.size(task, *recipe(task, "inn")[:2]))
     arguments: dict[str, Any] = {"d": task.d, "m": task.n_targets}
@@ -256,7 +256,7 @@ def _train(
         return surrogate_in(task, out)
 
     begin_from = None
-    if model == "inn":
+    if model == "inn" or network == "pixel-inn":  # a network of cells learns none of its own
         taken = surrogate()
         arguments, begin_from = taking_over(task, network, arguments, out), taken_over(taken)
     if resume and (card := _trained(task, model, out, network, arguments, settings, rows)) is not None:

@@ -16,7 +16,7 @@ from ipage_core.tasks.cells.modulus import E_X_MEAN, E_X_SD, from_z_score
 from ipage_core.tasks.cells.networks.cell_modulus import CellModulus, CellSurrogate, shuffled_symmetry
 from ipage_core.tasks.cells.networks.pixel_cinn import PixelCINN
 from ipage_core.tasks.cells.networks.pixel_flow import FieldFlow, haar, unhaar
-from ipage_core.tasks.cells.networks.pixel_inn import PixelINN
+from ipage_core.tasks.cells.networks.pixel_inn import PixelINN, mmd_of_windows
 from ipage_core.tasks.cells.space import Filtered, blur, sharpen
 from ipage_core.tasks.cells.task import TASK, omega, shipped
 from ipage_core.tasks.cells.topology import admissible, is_admissible
@@ -184,8 +184,37 @@ def test_the_pixel_inn_inverts_and_its_forward_is_the_surrogate():
     assert torch.allclose(y_again, y, atol=1e-5)
     assert torch.allclose(inn(x) + padding, y, atol=1e-5)
     assert ((x > 0) & (x < 1)).all()
-    losses = next(inn.losses(cells(4).float(), torch.randn(4, 2), {"z": 1.0}, torch.Generator().manual_seed(0)))
-    assert losses.keys() == {"nll", "z"}
+
+
+@pytest.mark.parametrize(
+    ("weights", "yielded"),
+    [
+        ({"nll": 1.0, "z": 0.1, "x": 0.0}, [{"nll", "z"}]),
+        ({"nll": 1.0, "z": 0.0, "x": 0.0}, [{"nll"}]),
+        ({"nll": 0.0, "z": 0.0, "x": 0.0}, []),  # the first half of the paper's schedule: the surrogate is trained
+        ({"nll": 0.0, "z": 1.0, "x": 1.0}, [{"z"}, {"x"}]),
+    ],
+)
+def test_the_pixel_inn_learns_by_the_losses_that_have_a_weight(weights, yielded):
+    inn = PixelINN(1024, 1, E_X_MEAN, E_X_SD, modes=2, widths=(8, 8, 8), hidden=8, couplings=2)
+    generator = torch.Generator().manual_seed(0)
+    losses = list(inn.losses(cells(4).float(), torch.randn(4, 2), weights, generator))
+    assert [part.keys() for part in losses] == yielded
+    assert all(loss.requires_grad and loss.isfinite() for part in losses for loss in part.values())
+
+
+def test_windows_tell_fields_of_another_scale_apart():
+    flow, x, generator = FieldFlow(1), cells(128).float(), torch.Generator().manual_seed(0)
+    given, again = flow.smeared(x[:64], generator), flow.smeared(x[64:], generator)
+    blurred = given + given.roll(1, 2) + given.roll(1, 3)  # nearly the same averages, other details
+    noise = given.std() * torch.randn(given.shape, generator=generator)  # the same values, without any shapes
+
+    def distance(other):
+        repeats = [mmd_of_windows(other, given, torch.Generator().manual_seed(k)) for k in range(10)]
+        return torch.stack(repeats).mean().item()
+
+    assert abs(distance(again)) < 0.05 < distance(blurred)
+    assert distance(noise) > 0.3
 
 
 def test_the_pixel_cinn_maps_back_onto_its_latent_point_and_learns_by_likelihood_alone():

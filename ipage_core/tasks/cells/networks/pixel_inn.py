@@ -8,14 +8,28 @@ import torch
 from torch import Generator, Tensor
 
 from ipage_core.networks.losses import mmd
-from ipage_core.tasks.cells.networks.cell_modulus import CellSurrogate
+from ipage_core.tasks.cells.networks.cell_modulus import CellSurrogate, shuffled_symmetry
 from ipage_core.tasks.cells.networks.pixel_cinn import PixelCINN
+from ipage_core.tasks.cells.networks.pixel_flow import haar
 
 COARSE = 16
 """L_z (Eq. 6) compares only this many latent coordinates: the last ones, of the coarsest scales.
 
 In all 1024 dimensions every distance between samples is alike, and the kernels cannot tell samples apart.
 """
+WINDOW = 4
+"""L_x (Eq. 7) compares windows of 4×4 values, for the same reason: of the field, and of its averages on each scale."""
+
+
+def mmd_of_windows(drawn: Tensor, given: Tensor, generator: Generator) -> Tensor:
+    """MMD² between fields (n, 1, side, side), summed over the scales: a random window of each, in standard units."""
+    total = drawn.new_zeros(())
+    while (side := drawn.shape[-1]) >= WINDOW:
+        shift = tuple(torch.randint(0, side, (2,), generator=generator).tolist())
+        a, b = (field.roll(shift, (2, 3))[:, 0, :WINDOW, :WINDOW].flatten(1) for field in (drawn, given))
+        total = total + mmd(a / b.std(), b / b.std())
+        drawn, given = haar(drawn)[0], haar(given)[0]
+    return total
 
 
 class PixelINN(PixelCINN):
@@ -63,10 +77,22 @@ class PixelINN(PixelCINN):
     def losses(
         self, x: Tensor, y: Tensor, weights: dict[str, float], generator: Generator
     ) -> Iterator[dict[str, Tensor]]:
-        """Yield the cINN's loss, and L_z (Eq. 6) on the coarsest scales; see :meth:`PixelCINN.losses`."""
-        z, log_det, y = self._smeared(x, y, generator)
-        losses = {"nll": self._nll(z, log_det)}
-        if weights["z"]:
-            normal = torch.randn(len(z), COARSE, generator=generator).to(z)
-            losses["z"] = mmd(torch.cat((y, z[:, -COARSE:]), dim=1), torch.cat((y, normal), dim=1))
-        yield losses
+        """Yield the cINN's loss and L_z (Eq. 6) on the coarsest scales, then L_x (Eq. 7); see :meth:`PixelCINN.losses`.
+
+        A loss of weight 0 is left out.
+        """
+        forward = {}
+        if weights["nll"] or weights["z"]:
+            z, log_det, y_smeared = self._smeared(x, y, generator)
+            if weights["nll"]:
+                forward["nll"] = self._nll(z, log_det)
+            if weights["z"]:
+                normal = torch.randn(len(z), COARSE, generator=generator).to(z)
+                forward["z"] = mmd(torch.cat((y_smeared, z[:, -COARSE:]), 1), torch.cat((y_smeared, normal), 1))
+        if forward:
+            yield forward
+        if weights["x"]:
+            x, _ = shuffled_symmetry(x, generator)
+            shuffled = y[torch.randperm(len(y), generator=generator).to(y.device), :1]
+            drawn = self.flow.inverse(torch.randn(x.shape, generator=generator).to(x), shuffled)
+            yield {"x": mmd_of_windows(drawn, self.flow.smeared(x, generator), generator)}
