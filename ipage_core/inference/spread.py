@@ -82,20 +82,20 @@ def spread(
         few = on_set[np.random.default_rng(seed).permutation(len(on_set))[: FIRST * n]]
     x = few[np.resize(farthest(solutions, few, n), n)]  # with few solutions, some are taken more than once
     if region == "box" and solutions.dimension > 0:
-        x, visited = _push(solutions, x)
+        x, visited = push(solutions, x)
         on_set = np.concatenate([on_set, *visited])
         x = on_set[np.resize(farthest(solutions, on_set, n), n)] if n <= FEW else x
     weight = solutions.spacing(on_set) if region == "box" else np.ones(len(on_set))
     points = Points(solutions, on_set, weight)
     x = breathe(points.some(max(LEAST_POOL * (1 if solutions.images else 4), BREATHED * n)), x)
-    x = _land(solutions, on_set, _lloyd(points, x))
+    x = land_or_replace(solutions, on_set, lloyd(points, x))
     if region == "box" and solutions.dimension > 1:
         reach = solutions.nearest(on_set, x)[0].max()
         beside = doubtful[solutions.nearest(doubtful, on_set)[0] <= reach]  # no design comes nearer to others
-        x = _land(solutions, on_set, _close(everywhere, solutions, np.concatenate([on_set, beside]), x))
+        x = land_or_replace(solutions, on_set, close_holes(everywhere, solutions, np.concatenate([on_set, beside]), x))
     if region == "box" and solutions.dimension == 1:
-        x = _even(solutions, x)
-    return _whole(solutions, on_set, x)
+        x = even(solutions, x)
+    return round_or_replace(solutions, on_set, x)
 
 
 def farthest(
@@ -123,15 +123,15 @@ def farthest(
     return np.array(picked, dtype=np.int64)
 
 
-def _push(solutions: SolutionSet, x: Floats) -> tuple[Floats, list[Floats]]:
+def push(solutions: SolutionSet, x: Floats) -> tuple[Floats, list[Floats]]:
     """Riesz repulsion, exponent dimension + 2, along the set. → the designs, and every fourth generation of them."""
     if len(x) < 2:
         return x, []
     sure, visited = x, []
     for k in range(PUSHES):
         distance, index, flat = solutions.neighbours(x, CROWD)
-        push = _repulsion(solutions, solutions.coordinates(x), distance, flat[index])
-        x = solutions.slide(x, push * (0.5 * (1 - k / PUSHES) + 0.05) * np.median(distance[:, 0]))
+        away = repulsion(solutions, solutions.coordinates(x), distance, flat[index])
+        x = solutions.slide(x, away * (0.5 * (1 - k / PUSHES) + 0.05) * np.median(distance[:, 0]))
         if k % 4 == 3:
             landed, fine = solutions.land(x, NEARBY, rest=COARSE)
             sure = x = np.where(fine[:, None], landed, sure)
@@ -139,15 +139,15 @@ def _push(solutions: SolutionSet, x: Floats) -> tuple[Floats, list[Floats]]:
     return x, visited
 
 
-def _repulsion(solutions: SolutionSet, x: Floats, distance: Floats, others: Floats) -> Floats:
+def repulsion(solutions: SolutionSet, x: Floats, distance: Floats, others: Floats) -> Floats:
     """Unit vectors (n, d) along the Riesz force on x (n, d) by ``others`` (n, c, d) at ``distance`` (n, c)."""
     distance = np.maximum(distance, 1e-9)
     force = (distance[:, :1] / distance) ** (solutions.dimension + 4)
-    push = (force[..., None] * (x[:, None] - others)).sum(1)
-    return push / np.maximum(np.linalg.norm(push, axis=1, keepdims=True), 1e-300)
+    total = (force[..., None] * (x[:, None] - others)).sum(1)
+    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-300)
 
 
-def _lloyd(points: Points, x: Floats) -> Floats:
+def lloyd(points: Points, x: Floats) -> Floats:
     """Move each design to the mean of its points, then back to the set. → the generation with the least ∑ weight·d²."""
     best, least = x, np.inf
     for k in range(LLOYDS + 1):
@@ -159,33 +159,34 @@ def _lloyd(points: Points, x: Floats) -> Floats:
     return best
 
 
-def _close(everywhere: SolutionSet, solutions: SolutionSet, found: Floats, x: Floats) -> Floats:
+def close_holes(everywhere: SolutionSet, solutions: SolutionSet, found: Floats, x: Floats) -> Floats:
     """Move designs towards the middles of the largest holes between them.
 
     Each round looks for the middles, which no found solution need be near, and adds them to these. Each design then
     moves to the centre of its cell by ∑ weight·d^:data:`STRICT`, or half or a quarter of the way if f is unsure
     there. → the generation with the least fill distance.
     """
-    points, best, least, since = Points(everywhere, found, everywhere.spacing(found)), x, np.inf, 0
+    points, best, least = Points(everywhere, found, everywhere.spacing(found)), x, np.inf
     damping = 1 / (1 + (STRICT - 2) / solutions.dimension)
     for k in range(CLOSINGS + 1):
         distance, _ = solutions.nearest(points.on_set, x)
         rows = np.argsort(-distance, kind="stable")[: max(HOLES, len(x) // 2)]
-        middles, fine = everywhere.land(_climb(everywhere, points.on_set[rows], x), NEARBY, rest=COARSE)
+        middles, fine = everywhere.land(climb(everywhere, points.on_set[rows], x), NEARBY, rest=COARSE)
         hole, widest = solutions.nearest(middles, x)[0], float(distance.max())
         fine &= hole <= BEYOND * widest
         widest = max(widest, float(hole[fine].max(initial=0.0)))
-        since = k if widest < 0.99 * least else since
+        if widest < 0.99 * least:
+            gained = k
         if widest < least:
             best, least = x, widest
-        if k == CLOSINGS or k - since >= PATIENCE:
+        if k == CLOSINGS or k - gained >= PATIENCE:
             break
         points = points.with_more(middles[fine])
-        x = _toward(solutions, x, x + damping * (points.means(x, STRICT)[0] - x))
+        x = toward(solutions, x, x + damping * (points.means(x, STRICT)[0] - x))
     return best
 
 
-def _toward(solutions: SolutionSet, x: Floats, there: Floats) -> Floats:
+def toward(solutions: SolutionSet, x: Floats, there: Floats) -> Floats:
     """Move designs x (n, d) towards ``there`` (n, d), along the set and only where f is sure. → (n, d)."""
     x, rows = x.copy(), np.arange(len(x))
     for share in (1.0, 0.5, 0.25):
@@ -198,55 +199,54 @@ def _toward(solutions: SolutionSet, x: Floats, there: Floats) -> Floats:
     return x
 
 
-def _climb(solutions: SolutionSet, holes: Floats, designs: Floats) -> Floats:
+def climb(solutions: SolutionSet, holes: Floats, designs: Floats) -> Floats:
     """Move points (k, d) along the set away from the designs around them, to the middle of the hole. → (k, d)."""
     flat = solutions.copies(designs).reshape(-1, solutions.d)
     for k in range(CLIMBS):
         at = solutions.coordinates(holes)
         distance, index = closest(flat, at, min(CROWD, len(flat)))
-        push = _repulsion(solutions, at, distance, flat[index])
-        holes = solutions.slide(holes, push * 0.25 * (1 - k / CLIMBS) * distance[:, :1])
+        away = repulsion(solutions, at, distance, flat[index])
+        holes = solutions.slide(holes, away * 0.25 * (1 - k / CLIMBS) * distance[:, :1])
     return holes
 
 
-def _even(solutions: SolutionSet, x: Floats) -> Floats:
+def even(solutions: SolutionSet, x: Floats) -> Floats:
     """Move each design on a curve midway between its neighbours ahead and behind; the ends stay.
 
     Lloyd's cells on a curve hold few known points, and their noise leaves gaps uneven. A design without another one
     within ``APART`` typical gaps on either side is at an end, or alone on its piece. Each round goes nine tenths of the
     way: all the way, neighbours would swap their gaps for ever.
     """
-    for _ in range(EVENINGS if len(x) > 2 else 0):
-        distance, index, flat = solutions.neighbours(x, min(CROWD, len(x) - 1))
+    for _ in range(EVENINGS if len(x) > 1 else 0):
+        distance, index, flat = solutions.neighbours(x, CROWD)
         tangent = solutions.slide(x, np.full_like(x, SHORT)) - x
         ahead = ((flat[index] - solutions.coordinates(x)[:, None]) * solutions.coordinates(tangent)[:, None]).sum(2)
-        gaps = [np.where(side, distance, np.inf).min(1) for side in (ahead > 0, ahead < 0)]
-        between = np.maximum(*gaps) <= APART * np.median(distance[:, 0])
-        shift = np.where(between, 0.45 * (gaps[0] - gaps[1]), 0.0) if between.any() else np.zeros(len(x))
+        gaps = np.stack([np.where(side, distance, np.inf).min(1) for side in (ahead > 0, ahead < 0)])
+        between = gaps.max(0) <= APART * np.median(distance[:, 0])
+        shift = 0.45 * np.subtract(*np.where(between, gaps, 0.0))
         unit = tangent / np.maximum(np.linalg.norm(solutions.coordinates(tangent), axis=1, keepdims=True), 1e-12)
         moved, fine = solutions.land(x + shift[:, None] * unit, NEARBY)
         x = np.where(fine[:, None], moved, x)
     return x
 
 
-def _land(solutions: SolutionSet, on_set: Floats, x: Floats) -> Floats:
+def land_or_replace(solutions: SolutionSet, on_set: Floats, x: Floats) -> Floats:
     """Bring designs back onto the set; one that does not arrive is replaced by the nearest known solution."""
     landed, fine = solutions.land(x, NEARBY)
     if not fine.all():
-        near = on_set[closest(solutions.coordinates(on_set), solutions.coordinates(x[~fine]), 1)[1][:, 0]]
+        near = on_set[solutions.nearest(x[~fine], on_set)[1]]
         exact, arrived = solutions.land(near, NEARBY)
         landed[~fine] = np.where(arrived[:, None], exact, near)
     return landed
 
 
-def _whole(solutions: SolutionSet, on_set: Floats, x: Floats) -> Floats:
+def round_or_replace(solutions: SolutionSet, on_set: Floats, x: Floats) -> Floats:
     """Round integer coordinates; a design that then solves nothing is replaced by the nearest known one that does."""
     whole, arrived = solutions.whole(x)
     if not arrived.all():
         others, fine = solutions.whole(on_set)
         if fine.any():
-            near = closest(solutions.coordinates(others[fine]), solutions.coordinates(x[~arrived]), 1)[1][:, 0]
-            whole[~arrived] = others[fine][near]
+            whole[~arrived] = others[fine][solutions.nearest(x[~arrived], others[fine])[1]]
         else:
             whole[~arrived] = x[~arrived]
     return whole
