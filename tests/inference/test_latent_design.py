@@ -1,12 +1,18 @@
 """Stratification, spread, determinism."""
 
+import itertools
+import math
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.distance import pdist
+from scipy.special import ndtri
 from scipy.stats import kstest
 
+from ipage_core.inference import latent_design as module
 from ipage_core.inference.latent_design import latent_design, lhs, minimum_distance, unit_design
 
 
@@ -74,3 +80,101 @@ def test_a_lattice_of_maximin_points_is_shifted_at_random():
     # Unshifted, its first point is the corner 0 of the cube, whose Φ⁻¹ is at −5.2 in every coordinate.
     lowest = np.array([unit_design(200, 3, "maximin", seed).min(0) for seed in range(60)]) * 200
     assert kstest(lowest.ravel(), "uniform").pvalue > 1e-3
+
+
+# By the definition
+
+
+def best_lattice(n, k, rng):
+    """Of 256 random generators, whose components share no divisor with n, the one with the largest least distance."""
+    coprime = [g for g in range(1, n // 2 + 1) if math.gcd(g, n) == 1]
+    generators = rng.permuted(np.array([coprime] * 256), axis=1)[:, :k]
+
+    def squared(g):  # by whole numbers, so that ties are ties
+        return min(sum(min(i * c % n, -i * c % n) ** 2 for c in g.tolist()) for i in range(1, n))
+
+    best = max(generators, key=squared)
+    return (np.array([[i * c % n / n for c in best.tolist()] for i in range(n)]) + rng.random(k)) % 1
+
+
+@pytest.mark.parametrize(("n", "k"), [(83, 2), (121, 3), (90, 2), (85, 2)])
+def test_a_lattice_is_the_best_of_256(n, k):
+    expected = best_lattice(n, k, np.random.default_rng(7))
+    np.testing.assert_allclose(unit_design(n, k, "maximin", 7), expected, atol=1e-6)
+
+
+def swapped(design, rng):
+    """Swap one coordinate of two points, the best of those looked at, while ∑ d⁻²⁰ falls."""
+    x, (n, k) = design.copy(), design.shape
+    partners, stalled, move = min(n - 1, 24), 0, 0
+    while stalled <= 4 * n * (n - 1) / partners:
+        stalled += 1
+        if move % 2:  # one of the closest pair, the one listed first
+            distances = {(i, j): math.dist(x[i], x[j]) for i in range(n) for j in range(n) if i != j}
+            i = min(distances, key=lambda pair: (round(distances[pair], 12), pair))[0]
+        else:
+            i = int(rng.integers(n))
+        others = [j for j in range(n) if j != i]
+        chosen = [others[place] for place in rng.permutation(n - 1)[:partners]]
+        before, trials = (pdist(x) ** -20.0).sum(), {}
+        for j in chosen:
+            for c in range(k):
+                trial = x.copy()
+                trial[[i, j], c] = trial[[j, i], c]
+                trials[j, c] = (pdist(trial) ** -20.0).sum()
+        j, c = min(trials, key=trials.get)
+        if trials[j, c] < before * (1 - 1e-9):
+            x[[i, j], c] = x[[j, i], c]
+            stalled = 0
+        move += 1
+    return x
+
+
+@pytest.mark.parametrize(("n", "k", "seed"), [(3, 3, 0), (4, 3, 1), (6, 4, 2), (8, 3, 0), (9, 4, 0), (12, 3, 5)])
+def test_few_points_are_a_hypercube_whose_coordinates_are_swapped(n, k, seed):
+    """These n have fewer generators than dimensions. In two dimensions both swaps of two points are as good."""
+    expected = swapped(unit_design(n, k, "lhs", seed), np.random.default_rng(seed))
+    np.testing.assert_allclose(unit_design(n, k, "maximin", seed), expected, atol=1e-6)
+
+
+def crowding(x):
+    return (pdist(x) ** -20.0).sum() ** (1 / 20)
+
+
+def test_a_lattice_of_few_points_is_swapped_until_no_swap_helps(monkeypatch):
+    """Up to 40 points a dimension are swapped; up to 50,000 coordinates are more than a hypercube."""
+    monkeypatch.setattr(module, "SWAPS", 4)
+    monkeypatch.setattr(module, "MAXIMIN_VALUES", 24)
+    for n, k in ((8, 2), (7, 3), (8, 3)):  # as many generators as dimensions; as many; fewer
+        unit_design.cache_clear()
+        found, lattice = unit_design(n, k, "maximin", 4), unit_design(n, k, "lhs", 4)
+        if (n, k) != (8, 3):
+            lattice = best_lattice(n, k, np.random.default_rng(4))
+        assert crowding(found) < 0.9999 * crowding(lattice)
+        np.testing.assert_allclose(np.sort(found, 0), np.sort(lattice, 0), atol=1e-6)
+        for i, j, c in itertools.product(range(n), range(n), range(k)):
+            other = found.copy()
+            other[[i, j], c] = other[[j, i], c]
+            assert crowding(other) > 0.999999 * crowding(found)
+    np.testing.assert_allclose(unit_design(9, 2, "maximin", 0), best_lattice(9, 2, np.random.default_rng(0)), atol=1e-6)
+    assert np.array_equal(unit_design(13, 2, "maximin", 0), unit_design(13, 2, "lhs", 0))
+    assert np.array_equal(unit_design(2, 2, "maximin", 0), unit_design(2, 2, "lhs", 0))
+    unit_design.cache_clear()
+
+
+def test_no_point_lies_at_the_ends_of_the_cube(monkeypatch):
+    def ends(k, samples, random_state):
+        return np.array([[0.0], [1.0], [0.5]])
+
+    unit_design.cache_clear()
+    monkeypatch.setattr(module, "lhs", ends)
+    tiny = np.finfo(np.float32).eps
+    assert unit_design(3, 1, "lhs", 0).tolist() == [[tiny], [1 - tiny], [0.5]]
+    assert latent_design(3, 1, "lhs", 0)[:, 0].tolist() == pytest.approx(ndtri([tiny, 1 - tiny, 0.5]).tolist())
+    unit_design.cache_clear()
+
+
+def test_seeds_differ_up_to_those_of_32_bits():
+    assert np.array_equal(unit_design(5, 2, "lhs", 3), unit_design(5, 2, "lhs", 2**32 + 3))
+    for seed in (32, 64, 96, 2**16, 2**31):
+        assert not np.array_equal(unit_design(5, 2, "lhs", 0), unit_design(5, 2, "lhs", seed))
