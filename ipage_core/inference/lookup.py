@@ -46,12 +46,13 @@ class Lookup:
         Raises:
             ValueError: more designs are requested for a target than there are rows.
         """
+        known, _ = self.pairs
         targets, of_row = y_star.unique(dim=0, return_inverse=True)
         x = torch.empty(len(y_star), self.task.d, dtype=z.dtype, device=z.device)
         for t, target in enumerate((targets.cpu().double() / self.task.tolerances).numpy()):
             rows = (of_row == t).nonzero()[:, 0]
-            if len(rows) > len(self.pairs[0]):
-                raise ValueError(f"lookup has {len(self.pairs[0])} rows, fewer than the {len(rows)} requested designs")
+            if len(rows) > len(known):
+                raise ValueError(f"lookup has {len(known)} rows, fewer than the {len(rows)} requested designs")
             _, nearest = self.tree.query(target, k=range(1, len(rows) + 1))
-            x[rows] = self.pairs[0][nearest].to(x)
+            x[rows] = known[nearest].to(x)
         return x

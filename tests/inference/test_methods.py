@@ -2,15 +2,18 @@
 
 import json
 import os
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from ipage_core.cli.main import main
 from ipage_core.inference import methods
-from ipage_core.inference.methods import METHODS, load, named
+from ipage_core.inference.lookup import Lookup
+from ipage_core.inference.methods import METHODS, Method, Prior, folder, load, named
 from ipage_core.networks import networks_of
-from ipage_core.networks.store import load_model, save_model
+from ipage_core.networks.store import ModelUnavailable, load_model, save_model
 from ipage_core.runtime.paths import PRETRAINED
 from ipage_core.tasks import TASKS
 from ipage_core.training.fit import Settings, fit
@@ -123,3 +126,66 @@ def test_ipage_as_in_the_paper_localizes_on_its_own_network():
     assert torch.equal(paper.surrogate(x), networks["phi_star"](x))
     assert not torch.equal(paper.surrogate(x), usual.surrogate(x))
     assert paper.cards["inn-paper"]["settings"]["lambda_nll"] == 0.0
+
+
+@pytest.fixture
+def added():
+    """Add methods while a test runs."""
+    yield lambda **rows: METHODS.extend("test", rows)
+    METHODS.extend("test", {})
+
+
+def test_models_are_those_of_the_method_else_of_the_task_else_those_that_ship(added):
+    added(mine=Method("Mine: x", None, None, folder=Path("of the method")), plain=Method("Plain: x", None, None))
+    trained = replace(SINEWAVE, models_folder=Path("of the task"))
+    assert folder(trained, "mine") == Path("of the method")
+    assert folder(trained, "plain") == folder(trained, "ipage-mlp") == Path("of the task")
+    assert folder(SINEWAVE, "plain") == PRETRAINED / "sinewave"
+
+
+def test_a_method_of_one_task_is_not_known_to_others(added):
+    added(ours=Method("Ours: x", None, None, task="sinewave"))
+    assert isinstance(load("sinewave", "ours").proposal, Prior)
+    for task, method in (("ballistics", "ours"), ("sinewave", "theirs")):
+        with pytest.raises(ValueError, match=f"method '{method}' is not known; accepted: ") as refused:
+            load(task, method)
+        accepted = str(refused.value).partition("accepted: ")[2].split(", ")
+        assert ("ours" in accepted) == (task == "sinewave")
+        assert set(accepted) - {"ours"} == {name for name, row in METHODS.items() if row.task is None}
+    with pytest.raises(ValueError, match="task 'cosine' is not known; accepted: sinewave, "):
+        load("cosine", "ipage")
+
+
+def test_a_label_is_what_stands_before_the_colon_and_models_come_once():
+    assert Method("A (control): b: c", None, None).label == "A (control)"
+    twice = Method("t", ("cinn", "phi"), ("mlp", "phi_star"), ("cinn", "phi"))
+    assert twice.models == twice.trained == ("cinn", "mlp")
+    assert METHODS["ipage"].trained == ("mlp", "inn")  # the INN carries the surrogate
+
+
+def test_a_task_of_data_stays_on_the_processor_of_a_mac():
+    """Its Gaussian processes need float64."""
+    data = replace(SINEWAVE, omega=None, stored=lambda: (torch.zeros(3, 2), torch.zeros(3, 1)))
+    for task, device, expected in ((data, "mps", "cpu"), (data, "cuda", "cuda"), (SINEWAVE, "mps", "mps")):
+        found = load(task, "lookup", device)
+        assert found.device.type == expected
+        assert isinstance(found.proposal, Lookup)
+
+
+def test_models_are_looked_for_in_the_given_folder_then_below_the_root(tmp_path):
+    build, arguments = SMALL["mlp"]
+    card = {"task": "sinewave", "name": "mlp", "model": "mlp", "arguments": arguments}
+    networks = {}
+    for seed, place in enumerate((tmp_path / "models", tmp_path / "root" / "sinewave")):
+        torch.manual_seed(seed)
+        networks[place] = build(**arguments).eval()
+        save_model(place, "mlp", {"phi_star": networks[place].state_dict()}, card)
+    x = SINEWAVE.sample_prior(20, torch.Generator().manual_seed(0)).float()
+    given, below = networks
+    both = load("sinewave", "prior-lm", root=tmp_path / "root", models=given)
+    assert torch.equal(both.surrogate(x), networks[given](x))
+    assert torch.equal(load("sinewave", "prior-lm", root=tmp_path / "root").surrogate(x), networks[below](x))
+    assert isinstance(both.proposal, Prior)
+    assert list(both.cards) == ["mlp"]
+    with pytest.raises(ModelUnavailable, match="make it anew with: python -m ipage_core train sinewave --method"):
+        load("sinewave", "prior-lm", root=tmp_path)

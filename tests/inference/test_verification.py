@@ -1,9 +1,13 @@
 """The definition of a hit, and the choice of designs to verify."""
 
+from contextlib import contextmanager
+from types import SimpleNamespace
+
 import pytest
 import torch
 
-from ipage_core.inference.verification import rows_to_verify, verify
+from ipage_core.inference.verification import omega_bar, rows_to_verify, verify
+from ipage_core.problem.watch import watched, watching
 from ipage_core.tasks import TASKS
 
 
@@ -31,3 +35,21 @@ def test_a_number_of_rows_to_verify_is_a_subset_drawn_by_the_seed():
     assert not torch.equal(first, other)
     drawn = torch.stack([rows_to_verify(task, 10, "3", seed) for seed in range(200)]).double().mean(0)
     assert ((drawn - 0.3).abs() < 0.15).all()  # every row has its chance
+
+
+def test_a_slow_omega_has_a_bar_unless_someone_follows_it(monkeypatch):
+    shown, told = [], []
+
+    @contextmanager
+    def bar(unit):
+        yield lambda *state: shown.append((unit, *state))
+
+    monkeypatch.setattr("ipage_core.inference.verification.progress_bar", bar)
+    state = SimpleNamespace(done=3, total=8)
+    with watching(cancel=lambda: True), omega_bar():
+        watched().progress(state)
+        assert watched().cancel()
+    assert shown == [("design", 3, 8, "Ω")]
+    with watching(told.append), omega_bar():
+        watched().progress(state)
+    assert (len(shown), told) == (1, [state])
