@@ -52,9 +52,9 @@ class NeuralAdjoint:
         search: Search,
         *,
         boundary: Tensor,
+        enough: float,
         units: tuple[float, ...] = (),
         unit: Tensor | None = None,
-        enough: float = 1e-6,
     ) -> None:
         """Use ``draw(n, z)`` to draw (n, d) from the prior.
 
@@ -93,8 +93,7 @@ class NeuralAdjoint:
         designs = torch.empty(len(y_star), starts.shape[1], dtype=starts.dtype, device=starts.device)
         each = zip(torch.cat(ends).split(counts.tolist()), torch.cat(errors).split(counts.tolist()), strict=True)
         for t, (end, error) in enumerate(each):
-            best = error.nan_to_num(nan=torch.inf).argsort(stable=True)[: wanted[t]]
-            designs[of_row == t] = end[best.sort().values]  # in the order of the starts, not by error
+            designs[of_row == t] = end[_least(error, int(wanted[t]))]
         return designs
 
     def _descended(self, start: Tensor, goal: Tensor) -> Tensor:
@@ -132,3 +131,8 @@ class NeuralAdjoint:
                 adam.step()
                 plateau.step(loss.item())
         return (u * unit).detach()
+
+
+def _least(error: Tensor, count: int) -> Tensor:
+    """(count,) rows of the smallest errors (n,), in the order of the rows, not by error."""
+    return error.nan_to_num(nan=torch.inf).argsort(stable=True)[:count].sort().values

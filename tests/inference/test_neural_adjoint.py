@@ -50,7 +50,7 @@ def by_hand(start, goal, unit, steps, rate, weight):
 def test_the_published_descent_is_adam_with_a_boundary_and_a_rate_that_halves(units):
     targets = torch.tensor([[0.3, -1.2], [9.0, 3.0]], dtype=torch.float64)  # the second pulls designs out of the box
     search = Search("published", starts=7, steps=70, rate=0.3, boundary=0.4)
-    adjoint = NeuralAdjoint(network, drawn, Box(BOX), search, boundary=BOX, units=units)
+    adjoint = NeuralAdjoint(network, drawn, Box(BOX), search, boundary=BOX, enough=1.0, units=units)
     told = []
     with watching(step=lambda *state: told.append(state)):
         found = adjoint.sample(targets[[1, 0, 1]], torch.zeros(3, 1))
@@ -64,6 +64,28 @@ def test_the_published_descent_is_adam_with_a_boundary_and_a_rate_that_halves(un
     torch.testing.assert_close(found[1:2], expected[0], rtol=0, atol=1e-9)
     torch.testing.assert_close(found[[0, 2]], expected[1], rtol=0, atol=1e-9)
     assert told == [("steps of the descents", done, 140) for done in range(140)]
+
+
+def one_start(network, optimizer, steps, target, **more):
+    """The end of one descent from (0, 0)."""
+    search = Search(optimizer, 1, 1, steps, rate=0.01, boundary=0.0)
+    box = torch.tensor([[-1.0, -1.0], [1.0, 1.0]], dtype=torch.float64)
+    proposal = NeuralAdjoint(
+        network, lambda n, z: torch.zeros(n, 2).double(), Box(box), search, boundary=box, enough=1e-9, **more
+    )
+    return proposal.sample(torch.tensor([target], dtype=torch.float64), torch.zeros(1, 1))[0].tolist()
+
+
+def test_a_loss_that_falls_by_a_ten_thousandth_in_ten_steps_has_fallen():
+    """Far away it falls by 1.3e-5 of itself a step, so the rate stays: Adam moves by it in each of 40 steps."""
+    end = one_start(lambda x: x[:, :1], "published", 40, [0.02 / 1.3e-5], units=(1.0, 1.0))
+    assert end == pytest.approx([0.4, 0.0], abs=1e-3)
+
+
+def test_a_target_that_no_design_has_is_missed_least_in_the_units():
+    """x² + ((x − 1) / 0.5)² is least at 0.8."""
+    end = one_start(lambda x: torch.stack((x[:, 0], x[:, 0]), 1), "lm", 25, [0.0, 1.0], unit=torch.tensor([1.0, 0.5]))
+    assert end == pytest.approx([0.8, 0.0], abs=1e-4)
 
 
 def test_the_best_descent_counts_each_property_in_its_unit():

@@ -9,14 +9,20 @@ import torch
 from ipage_core.inference.methods import Loaded, Prior
 from ipage_core.inference.pipeline import design
 from ipage_core.inference.solution_tables import named_table, numbered_table, words_of_categories
+from ipage_core.inference.verification import Verification
 from ipage_core.problem.goal import Goal
 from ipage_core.problem.target import Target
 from ipage_core.problem.task import Property, Task, Variable
 
 TASK = Task.from_function(
-    lambda x: torch.stack((x[:, 0] + x[:, 1], x[:, 0], 10 * x[:, 1]), 1),
+    lambda x: torch.stack((x[:, 0] + x[:, 1], x[:, 0], 10 * x[:, 1], -x[:, 0]), 1),
     [Variable("a", "mm", 0, 1), Variable("k", kind="category", levels=("oak", "elm"))],
-    [Property("p", "N", tolerance=0.1), Property("q", tolerance=0.3), Property("mass", "kg", tolerance=1)],
+    [
+        Property("p", "N", tolerance=0.1),
+        Property("q", tolerance=0.3),
+        Property("mass", "kg", tolerance=1),
+        Property("cost", tolerance=1),
+    ],
     "beam",
     n_targets=2,
     seconds=0,
@@ -53,7 +59,20 @@ def test_the_numbered_table_holds_every_stage_column_by_column(run):
     table = numbered_table(run)
     assert list(table) == [
         *("sample", "stage", "target1", "target2", "x1", "x2", "surrogate1", "surrogate2", "y1", "y2"),
-        *("resim_error", "hit", "in_bounds", "replaced", "mass [kg]", "low1", "low2", "high1", "high2", "basis", "k"),
+        *(
+            "resim_error",
+            "hit",
+            "in_bounds",
+            "replaced",
+            "mass [kg]",
+            "cost",
+            "low1",
+            "low2",
+            "high1",
+            "high2",
+            "basis",
+            "k",
+        ),
     ]
     assert table.index.tolist() == list(range(12))
     assert table["sample"].tolist() == [*range(6), *range(6)]
@@ -63,7 +82,7 @@ def test_the_numbered_table_holds_every_stage_column_by_column(run):
         y = TASK.omega(x.double())
         off = y[:, :2] - run.y_star
         expected = {
-            "x1": x[:, 0], "x2": x[:, 1], "y1": y[:, 0], "y2": y[:, 1], "mass [kg]": y[:, 2],
+            "x1": x[:, 0], "x2": x[:, 1], "y1": y[:, 0], "y2": y[:, 1], "mass [kg]": y[:, 2], "cost": y[:, 3],
             "resim_error": off.square().sum(1), "hit": ((off[:, 0].abs() <= 0.1) & (off[:, 1].abs() <= 0.3)).double(),
         }  # fmt: skip
         for name, values in expected.items():
@@ -74,6 +93,9 @@ def test_the_numbered_table_holds_every_stage_column_by_column(run):
         assert part["k"].tolist() == ["elm"] * 3 + ["oak"] * 3
         assert part["replaced"].tolist() == [stage == "localized" and i in (1, 5) for i in range(6)]
         assert part["basis"].tolist() == ["verified by Ω"] * 6
+    unverified = replace(run, verification=Verification.nowhere(TASK, 6))
+    assert numbered_table(unverified)["basis"].tolist() == ["predicted, 90 % interval"] * 12
+    assert numbered_table(replace(unverified, localized=None))["basis"].tolist() == ["not predicted"] * 6
     assert words_of_categories(TASK, run.posterior) == {"k": ["elm"] * 3 + ["oak"] * 3}
     renamed = numbered_table(replace(run, task=replace(TASK, columns=("length", "wood"))))
     assert "k" not in renamed  # the table's own names follow elsewhere
@@ -101,7 +123,7 @@ def test_starts_are_judged_by_a_fast_omega_that_has_judged_all_designs_and_as_th
 def test_the_named_table_holds_words_units_and_the_ends_of_intervals(run):
     table = named_table(run)
     assert list(table) == [
-        *("sample", "a [mm]", "k", "p [N]", "q", "mass [kg]", "p predicted [N]", "q predicted"),
+        *("sample", "a [mm]", "k", "p [N]", "q", "mass [kg]", "cost", "p predicted [N]", "q predicted"),
         *("p predicted [N], 90 % from", "p predicted [N], 90 % to", "q predicted, 90 % from", "q predicted, 90 % to"),
         *("hit", "rests on"),
     ]

@@ -155,12 +155,11 @@ def adjoint(optimizer="lm", **more):
     def draw(n, z):
         return 2 * torch.rand(n, 2, generator=torch.Generator().manual_seed(len(z))) - 1
 
-    search = Search(optimizer, **{"starts": 1, "per_design": 4, "steps": 25, **more})
-    return NeuralAdjoint(squares, draw, Box(SQUARE.float()), search, boundary=SQUARE.float())
+    return made(squares, draw, Search(optimizer, **{"starts": 1, "per_design": 4, "steps": 25, **more}))
 
 
-def made(network, draw, search, **more):
-    return NeuralAdjoint(network, draw, Box(SQUARE.float()), search, boundary=SQUARE.float(), **more)
+def made(network, draw, search, enough=1e-6, **more):
+    return NeuralAdjoint(network, draw, Box(SQUARE.float()), search, boundary=SQUARE.float(), enough=enough, **more)
 
 
 @pytest.mark.parametrize("optimizer", ["lm", "adam", "published"])
@@ -180,9 +179,7 @@ def test_as_many_descents_as_designs_and_at_least_the_starts():
         return torch.zeros(n, 2) + torch.linspace(0.1, 0.9, n)[:, None]
 
     for starts, per_design, expected in ((1, 3, 9), (5, 1, 10), (7, 2, 14)):
-        one = NeuralAdjoint(
-            squares, draw, Box(SQUARE.float()), Search("lm", starts, per_design, 1), boundary=SQUARE.float()
-        )
+        one = made(squares, draw, Search("lm", starts, per_design, 1))
         one.sample(torch.tensor([[0.1], [0.1], [0.2]]), torch.zeros(3, 1))
         assert drawn.pop() == expected
     # The best, in the order of the starts: of 0.1 … 0.9 those that reach 0.5 = 2·0.5² are in the middle.
@@ -202,7 +199,7 @@ def test_the_published_descent_stays_near_its_boundary_and_counts_in_units():
 
     def ended(boundary=1.0, **more):
         search = Search("published", starts=1, steps=250, rate=0.05, boundary=boundary)
-        one = NeuralAdjoint(far, draw, Box(SQUARE.float()), search, boundary=SQUARE.float(), **more)
+        one = made(far, draw, search, **more)
         return one.sample(torch.tensor([[3.0]]), torch.zeros(1, 1))[0, 0].item()
 
     assert ended(boundary=0.0) == pytest.approx(3, abs=0.15)
@@ -210,9 +207,7 @@ def test_the_published_descent_stays_near_its_boundary_and_counts_in_units():
     assert ended(boundary=1.0) == pytest.approx(2.5, abs=0.15)
     assert ended(boundary=10.0) == pytest.approx(1, abs=0.1)
     assert Search() == Search("published", 2048, 1, 300, 0.5, 0.1)
-    one = NeuralAdjoint(
-        far, draw, Box(SQUARE.float()), Search("published", 1, 1, 1, 0.05, 0.0), boundary=SQUARE.float()
-    )
+    one = made(far, draw, Search("published", 1, 1, 1, 0.05, 0.0))
     assert one.sample(torch.tensor([[3.0]]), torch.zeros(1, 1))[0, 0].item() == pytest.approx(
         0.1, abs=1e-4
     )  # of a width of 2

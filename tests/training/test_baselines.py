@@ -149,7 +149,7 @@ def parabola():
 
 def adjoint(search, task=None):
     task = task or wide_task(2)
-    return NeuralAdjoint(parabola(), Prior(task).draw, parse(task), search, boundary=task.bounds.float())
+    return NeuralAdjoint(parabola(), Prior(task).draw, parse(task), search, boundary=task.bounds.float(), enough=1e-6)
 
 
 @pytest.mark.parametrize("optimizer", ["published", "adam", "lm"])
