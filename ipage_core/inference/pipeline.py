@@ -133,7 +133,7 @@ def design(
     goal = torch.where(size * length <= far, y_star, direction * (far / length.clamp(min=1e-300)))
     samples = chain.propose(goal, z)
     if seed_design is not None:
-        samples.posterior[:: n if len(targets) == 1 or n > 1 else total] = seed_design.to(samples.posterior)
+        samples.posterior[:: n if n > 1 else total] = seed_design.to(samples.posterior)
         samples.x = samples.posterior.clone()
     if start_from is not None:
         samples.x = start_from.to(samples.x)
