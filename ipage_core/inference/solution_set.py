@@ -130,7 +130,10 @@ class SolutionSet:
         return distance[:, 0]
 
     def neighbours(self, x: Floats, count: int) -> tuple[Floats, NDArray[np.int64], Floats]:
-        """The ``count`` nearest images of *other* designs: distances, and rows in the images. → (n, c), …"""
+        """The ``count`` nearest images of *other* designs: distances, ∞ beyond those found, and rows in the images.
+
+        → (n, count), (n, count), (n·s, d).
+        """
         copies = self.copies(x)
         n, s = copies.shape[:2]
         flat = copies.reshape(-1, self.d)
