@@ -3,10 +3,11 @@
 The score is the mean negative log-likelihood of held-out pairs at the best epoch (cVAE: its importance-weighted bound;
 cells: per pixel, or per entry of their code). Ω is not used. The ranking of cVAEs changes during training, so they need
 their full length, ``--epochs 100``. INN and cINN are tried with other couplings and bins, each as wide as its size
-allows. For the neural adjoint, whose network is fixed by its size, the search is over the descents. Their score is the
-mean error at properties of training pairs, with one design each, by Ω, or by the separate surrogate if Ω is slow. The
-log is ``pretrained/TASK/METHOD.search.json``. The best settings are copied by hand into the task's ``recipes`` or
-``ipage_core.inference.methods.METHODS["na"]``.
+allows. For the neural adjoint there are two searches. That over its descents is scored by the mean error at properties
+of training pairs, with one design each, by Ω, or by the separate surrogate if Ω is slow. That over its network
+(``--networks``) is scored by the squared error on validation pairs, and trains for as many epochs as iPage's two
+networks together. The log is ``pretrained/TASK/METHOD.search.json``, or ``na-network.search.json``. The best settings
+are copied by hand into the task's ``recipes`` or ``ipage_core.inference.methods.METHODS["na"]``.
 """
 
 from __future__ import annotations
@@ -36,6 +37,11 @@ DESCENTS: list[dict[str, Any]] = [
     *({"optimizer": "adam", "per_design": k, "steps": 200} for k in (1, 4)),
 ]
 """Settings of ``na`` to try: descents per design, and steps per descent."""
+NETWORKS: list[dict[str, Any]] = [
+    *({"layers": 3, "learning_rate": rate} for rate in (7.5e-4, 1.5e-3, 3e-3, 3.75e-4)),
+    *({"layers": layers, "learning_rate": 7.5e-4} for layers in (2, 4)),
+]
+"""Networks of ``na`` to try, all of iPage's size."""
 MANY = 100
 """With more coordinates than this a descent is expensive."""
 
@@ -112,6 +118,36 @@ def search_descents(task: Task, folder: Path) -> dict[str, Any]:
         "data": about,
     }
     return _logged(folder / "na.search.json", head, DESCENTS, descend)
+
+
+def search_networks(task: Task, folder: Path) -> dict[str, Any]:
+    """Train every one of :data:`NETWORKS` for the epochs of iPage's surrogate and INN; write the log, best first.
+
+    Raises:
+        ValueError: the task's ``na`` has a network of its own.
+    """
+    if task.recipes.get("na", Recipe()).network:
+        raise ValueError(f"The network 'na' of {task.name} has no settings to try; accepted: tasks with few inputs")
+    x, y, about = training_pairs(task, "na", lambda: surrogate_in(task, folder))
+    like = baselines.size(task, *recipe(task, "inn")[:2])
+    network, usual, settings = recipe(task, "na")
+    usual = {name: value for name, value in usual.items() if name != "hidden"}
+    epochs = recipe(task, "mlp")[2].epochs + recipe(task, "inn")[2].epochs
+
+    def train(tried: dict[str, Any]) -> dict[str, Any]:
+        arguments = baselines.of_size(task, network, usual | {"layers": tried["layers"]}, like)
+        its = replace(settings, epochs=epochs, learning_rate=tried["learning_rate"])
+        run = fit(networks_of(task)[network], arguments, x, y, its)
+        score = min(row["validation_l2"] for row in run.history)
+        parameters = baselines.size(task, network, arguments)
+        return {"score": score, "parameters": parameters, "seconds": round(run.seconds, 1)}
+
+    head = {
+        "command": f"python -m ipage_core search {task.name} na --networks",
+        "score": f"mean squared error on validation pairs; {epochs} epochs, as many as iPage's surrogate and INN",
+        "data": about,
+    }
+    return _logged(folder / "na-network.search.json", head, NETWORKS, train)
 
 
 def _logged(

@@ -47,7 +47,7 @@ def test_first_seed_of_every_run_that_omega_confirms(monkeypatch, tmp_path):
     np.testing.assert_allclose(off, joined[["off1", "off2"]], rtol=ROUNDED, atol=1e-6)
 
 
-@pytest.mark.parametrize("task", ["architecture", "crystal"])
+@pytest.mark.parametrize("task", ["architecture", "crystal", "silicon"])
 def test_shipped_designs_have_the_shipped_errors(task):
     kept = rows.read(DATA / "designs.parquet", task)[0]
     stored = rows.read(DATA / "solutions.parquet", task)[0].merge(kept, on=list(designs.KEY), validate="one_to_one")
@@ -66,10 +66,13 @@ def test_shipped_designs_have_the_shipped_errors(task):
 
 @pytest.mark.dft
 @pytest.mark.skipif(find_spec("gpaw") is None, reason="GPAW is not installed")
-@pytest.mark.parametrize("method", ["ipage", "prior-lm"])
-def test_a_shipped_lattice_has_the_shipped_gap(method):
-    kept = rows.read(DATA / "designs.parquet", "crystal")[0]
-    stored = rows.read(DATA / "solutions.parquet", "crystal")[0].merge(kept, on=list(designs.KEY))
+@pytest.mark.parametrize(
+    ("task", "method"), [("crystal", "ipage"), ("crystal", "prior-lm"), ("silicon", "ipage"), ("silicon", "mdn")]
+)
+def test_a_shipped_lattice_has_the_shipped_gap(task, method):
+    kept = rows.read(DATA / "designs.parquet", task)[0]
+    stored = rows.read(DATA / "solutions.parquet", task)[0].merge(kept, on=list(designs.KEY))
     one = stored[(stored["by"] == solutions.OMEGA) & (stored["method"] == method)].iloc[:1]
-    y = TASKS["crystal"].omega(designs.unpacked(one["x"], 6))
-    np.testing.assert_allclose(y[:, 0].numpy() - one["target1"], one["off1"], atol=1e-4)  # GPAW converges gaps to this
+    y = TASKS[task].omega(designs.unpacked(one["x"], 6))
+    off = y[:, 0].numpy() - one["target1"]
+    np.testing.assert_allclose(off, one["off1"], rtol=ROUNDED, atol=1e-4)  # GPAW converges gaps to this
