@@ -228,5 +228,5 @@ def raised(x: Any, exponent: Any) -> Enclosed:
     if exponent == 1:
         return x
     n, value = int(exponent), power(x.value, int(exponent))
-    slope = Interval.of(float(n)) * (power(x.value, n - 1) if n > 2 else x.value)
+    slope = Interval.of(float(n)) * power(x.value, n - 1)
     return Enclosed(value, None if x.gradient is None else _wider(slope) * x.gradient)

@@ -67,4 +67,4 @@ def follows(equation: Equation, f: Callable[[Any], Any]) -> bool:
 
 def _size(y: Tensor) -> Tensor:
     """The largest finite size of each property (n, m) → (m,): Ω's unit may be far from 1."""
-    return y.detach().double().abs().nan_to_num(0.0, 0.0, 0.0).amax(0)
+    return y.detach().double().abs().nan_to_num(0.0, 0.0).amax(0)

@@ -6,7 +6,6 @@ doi:10.1137/1.9780898717716). Boxes are intervals (n, d). The number of boxes ke
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,8 +29,6 @@ MOST = 1_000_000
 """Largest number of boxes kept: about 200 MB with the results computed from them."""
 LARGEST = 0.3
 """Boxes wider than this, in the domain's widths, are tested by their range alone: slope bounds are too wide."""
-NEAR = 8
-"""Number of boxes near a point that are tested first."""
 MOST_COORDINATES = 8
 """No paving in more dimensions, because the number of boxes doubles with each coordinate."""
 
@@ -99,7 +96,7 @@ class Equation:
         others = misfit + Interval(terms.lo.masked_fill(own, 0.0), terms.hi.masked_fill(own, 0.0)).sum(2)
         slope = slopes.each(lambda t: torch.gather(t, 2, dependent[..., None])[..., 0])
         new = Interval(torch.gather(centre, 1, dependent)) - others / slope
-        bounded = ~slope.holds_zero() & new.lo.isfinite() & new.hi.isfinite()
+        bounded = new.lo.isfinite() & new.hi.isfinite()  # not where a slope may be 0
         a, b = torch.gather(lo, 1, dependent), torch.gather(hi, 1, dependent)
         a, b = torch.where(bounded, torch.maximum(a, new.lo), a), torch.where(bounded, torch.minimum(b, new.hi), b)
         possible &= (a <= b).all(1)
@@ -169,21 +166,6 @@ class Paving:
     seconds: float
     finished: bool
     """Whether all boxes are small enough; False if the budget ran out."""
-
-    def holds(self, x: Tensor) -> Tensor:
-        """Whether each x (k, d) lies in a box: (k,) bool."""
-        tree = cKDTree(self.boxes.mid().numpy())
-        reach = float((self.boxes.hi - self.boxes.lo).max()) / 2 * (1 + 1e-9)
-        count = min(NEAR, len(self.boxes.lo))
-        nearest = tree.query(x.numpy(), k=list(range(1, count + 1)), p=math.inf, distance_upper_bound=reach)
-        near = np.asarray(nearest[1])
-        rows = torch.from_numpy(np.minimum(near, len(self.boxes.lo) - 1))
-        at = x[:, None]
-        inside = ((self.boxes.lo[rows] <= at) & (at <= self.boxes.hi[rows])).all(2).any(1)
-        for i in (~inside & torch.from_numpy(near[:, -1] < len(self.boxes.lo))).nonzero()[:, 0].tolist():
-            more = tree.query_ball_point(x[i].numpy(), reach, p=math.inf)
-            inside[i] = bool(((self.boxes.lo[more] <= x[i]) & (x[i] <= self.boxes.hi[more])).all(1).any())
-        return inside
 
 
 Progress = Callable[[int, float], None]
@@ -291,7 +273,6 @@ def prove_radius(
             break
         chosen = torch.zeros(len(bounds), dtype=torch.bool)
         chosen[bounds.topk(min(AT_ONCE // 2, len(bounds))).indices] = True
-        chosen &= bounds > goal
         part = equation.halves(rows(boxes, chosen))
         tested += len(part.lo)
         part, _ = equation.contract(part)

@@ -32,6 +32,7 @@ from ipage_core.inference.pipeline import design
 from ipage_core.inference.target_set import by_omega, by_surrogate, proposer
 from ipage_core.problem import constraints
 from ipage_core.tasks import TASKS
+from tests.support.pavings import holds
 
 SEEDS = range(5)
 WITHIN = {"sinewave": 0.02, "robotic_arm": 0.06, "ballistics": 0.08, "crystal": 0.045}
@@ -284,12 +285,10 @@ def boxes(names=("sinewave", "robotic_arm", "ballistics"), n: int = 1_000_000) -
                 wrong += int((slope > enclosed.gradient.hi[:, j] + slack).sum())
         paving = pave(Equation(task.omega, torch.tensor(task.default_target), task.bounds), size, seconds=120)
         slack = 1e-9 * (high - low)  # a float64 solution is beside the exact one
-        paving.boxes.lo.sub_(slack)
-        paving.boxes.hi.add_(slack)
         x, seed = torch.empty(0, task.d, dtype=torch.float64), 0
         while len(x) < n:
             x, seed = torch.cat((x, torch.from_numpy(closed_form(name, n, seed)[0]))), seed + 1
-        outside = sum(int((~paving.holds(part)).sum()) for part in x[:n].split(20_000))
+        outside = sum(int((~holds(paving.boxes, part, slack)).sum()) for part in x[:n].split(20_000))
         row(name, wrong, n, outside, n, len(paving.boxes.lo))
 
 

@@ -13,9 +13,9 @@ from scipy.sparse.csgraph import connected_components
 from ipage_core.inference import components
 from ipage_core.inference.components import count_pieces
 from ipage_core.inference.enclosed import NoRule
-from ipage_core.inference.intervals import Interval
-from ipage_core.inference.paving import Equation, Paving, pave, prove_radius
+from ipage_core.inference.paving import Equation, pave, prove_radius
 from ipage_core.tasks import TASKS
+from tests.support.pavings import holds
 
 SQUARE = torch.tensor([[-1.0, -1.0], [1.0, 1.0]], dtype=torch.float64)
 
@@ -70,9 +70,8 @@ def test_no_true_solution_lies_outside_the_boxes(name, smallest):
     assert len(x) > 1000
     # Float64 puts a solution beside the exact one; boxes are at least as wide as that.
     slack = 1e-9 * (TASKS[name].bounds[1] - TASKS[name].bounds[0])
-    paving.boxes.lo.sub_(slack), paving.boxes.hi.add_(slack)
-    assert paving.holds(x).all()
-    assert not paving.holds(x + 5 * smallest * (TASKS[name].bounds[1] - TASKS[name].bounds[0])).all()
+    assert holds(paving.boxes, x, slack).all()
+    assert not holds(paving.boxes, x + 5 * smallest * (TASKS[name].bounds[1] - TASKS[name].bounds[0])).all()
 
 
 @pytest.mark.parametrize(("name", "goal"), [("sinewave", 0.05), ("robotic_arm", 0.25), ("ballistics", 0.3)])
@@ -186,9 +185,7 @@ def test_no_corner_is_overlooked(across, up, deep, far):
     equation = Equation(f, torch.tensor([0.0]), SQUARE)
     on_it = corner + torch.tensor([[deep / 2, 0.0], [0.0, -deep / 2]], dtype=torch.float64)
     paving = pave(equation, 0.05, seconds=5)
-    slack = 1e-9
-    paving.boxes.lo.sub_(slack), paving.boxes.hi.add_(slack)
-    assert paving.holds(on_it).all()
+    assert holds(paving.boxes, on_it, 1e-9).all()
     designs = far * np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
     tested = [0]
     proof = prove_radius(
@@ -245,10 +242,10 @@ def test_stopping_leaves_what_holds():
     paving = pave(equation("robotic_arm"), 0.01, cancel=lambda: len(told) >= 3, progress=lambda n, s: told.append(n))
     assert not paving.finished
     assert len(told) == 3
-    assert paving.holds(arm_solutions(500)).all()
+    assert holds(paving.boxes, arm_solutions(500)).all()
     few = pave(equation("robotic_arm"), 0.01, most=2000)
     assert not few.finished
-    assert few.holds(arm_solutions(500)).all()
+    assert holds(few.boxes, arm_solutions(500)).all()
     x = arm_solutions(2000)
     width = TASKS["robotic_arm"].bounds[1] - TASKS["robotic_arm"].bounds[0]
     proof = prove_radius(equation("robotic_arm"), x[:20].numpy(), width.numpy(), seconds=0.0)
@@ -268,8 +265,7 @@ def test_no_solution_is_lost_where_f_jumps():
     paving = pave(Equation(f, torch.tensor([1.0]), SQUARE), 0.01)
     assert paving.finished
     for x in (upright, slanted):
-        near = Paving(Interval(paving.boxes.lo - 1e-12, paving.boxes.hi + 1e-12), 0, 0.0, True)
-        assert near.holds(x).all()
+        assert holds(paving.boxes, x, 1e-12).all()
     assert len(paving.boxes.lo) < 2000
 
 

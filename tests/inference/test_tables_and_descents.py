@@ -21,6 +21,7 @@ from ipage_core.problem.space import Box
 from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task, Variable
 from tests.support.models import SINEWAVE, Uniform, exact_method
+from tests.support.pavings import holds
 
 SQUARE = torch.tensor([[-1.0, -1.0], [1.0, 1.0]], dtype=torch.float64)
 
@@ -255,8 +256,8 @@ def test_boxes_of_a_line_are_tight_around_it():
     assert (line(middle) - 0.5).abs().max() < 0.06
     x2 = torch.linspace(-0.25, 0.75, 500, dtype=torch.float64)
     on = torch.stack((0.5 - 2 * x2, x2), 1)
-    assert paving.holds(on).all()
-    assert not paving.holds(on + double([0.0, 0.12])).any()
+    assert holds(paving.boxes, on).all()
+    assert not holds(paving.boxes, on + double([0.0, 0.12])).any()
     assert len(paving.boxes.lo) < 70  # contraction cuts them along the line
     seen = []
     pave(equation, 0.3, progress=lambda tested, excluded: seen.append((tested, excluded)))
