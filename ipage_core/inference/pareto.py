@@ -43,7 +43,7 @@ def optimal_aims(task: Task, target: Target, n: int, seed: int, reached: Callabl
     reaches them.
     """
     first = starts(task, target, n, seed)[1]
-    outward = signs(target) * task.pairs()[1][:, : task.n_targets].double().std(0)
+    outward = signs(target) * _measured(task)[1].std(0)
     step = torch.full((n, 1), FIRST, dtype=torch.float64)
     aims, there = first.clone(), reached(first)
     for _ in range(BACK):
@@ -64,13 +64,11 @@ def optimal_aims(task: Task, target: Target, n: int, seed: int, reached: Callabl
 def starts(task: Task, target: Target, n: int, seed: int) -> tuple[Tensor, Tensor]:
     """n pairs on the front of the data, spread along it: designs (n, d) and aims (n, m)."""
     sign = signs(target)
-    x, y = task.pairs()
-    y = y[:, : task.n_targets].double()
+    x, y = _measured(task)
     low, high = target.accepted
-    off = torch.maximum(torch.maximum(low - y, y - high), torch.zeros_like(y)) / target.tolerances(task)
-    off = off.nan_to_num(nan=0.0).norm(dim=1)
+    off = (torch.maximum(low - y, y - high).clamp(min=0) / target.tolerances(task)).norm(dim=1)
     near = off.argsort(stable=True)[: max(NEAREST, int((off == 0).sum()))]
-    x, y = x[near].double(), y[near].clamp(low, high)
+    x, y = x[near], y[near].clamp(low, high)
     best = front(-(sign * y)[:, sign != 0]).nonzero()[:, 0]
     best = best[y[best][:, sign != 0][:, 0].argsort()]
     if len(best) >= n:  # take equal steps along the front
@@ -78,6 +76,13 @@ def starts(task: Task, target: Target, n: int, seed: int) -> tuple[Tensor, Tenso
     else:
         best = best[torch.randint(len(best), (n,), generator=Generator().manual_seed(seed))]
     return x[best], y[best]
+
+
+def _measured(task: Task) -> tuple[Tensor, Tensor]:
+    """The task's pairs x (k, d), y (k, m) without those in which Ω failed."""
+    x, y = (values.double() for values in task.pairs())
+    fine = y[:, : task.n_targets].isfinite().all(1)
+    return x[fine], y[fine, : task.n_targets]
 
 
 def repeated(task: Task, x: Tensor) -> Tensor:

@@ -243,6 +243,7 @@ class Target:
         slack = torch.minimum(self.tolerances(task), 0.5 * (high - low)).nan_to_num()
         low, high = low + slack, high - slack
         y = y[:, : task.n_targets]
+        y = y[y.isfinite().all(1)]  # where Ω failed nothing is known
         if exact.any():
             distance = ((y - low)[:, exact] / y.std(0)[exact]).norm(dim=1)
             y = torch.where(exact, low, y[distance.argsort()[:NEAREST]])

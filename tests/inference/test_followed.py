@@ -97,6 +97,108 @@ def test_slopes_that_are_too_small_are_noticed():
     assert not follows(equation, equation.f)
 
 
+@pytest.mark.parametrize("unit", [1e-12, 1.0, 1e12])
+def test_slopes_are_judged_in_the_unit_of_omega(unit):
+    equation = Equation(lambda x: unit * x[:, :1] * x[:, 1:], torch.tensor([0.1 * unit]), BOX)
+    assert follows(equation, equation.f)
+    misfit = equation.misfit
+    for factor in (0.9, -1.0):
+
+        def wrong(box, gradient=False, factor=factor):
+            found = misfit(box, gradient)
+            if gradient:
+                found.gradient = found.gradient * type(found.gradient).of(factor)
+            return found
+
+        equation.misfit = wrong
+        assert not follows(equation, equation.f)
+
+
+def test_omega_is_compared_at_points_of_boxes_from_the_whole_domain_to_a_speck():
+    """The k-th box is at most 2^(−k mod 16) of the domain wide."""
+    domain = torch.tensor([[1.0, 10.0], [2.0, 30.0]], dtype=torch.float64)
+    low, width = domain[0], domain[1] - domain[0]
+    boxes, points = [], []
+
+    def seen(x):
+        if isinstance(x, Enclosure):
+            boxes.append((x.value.lo, x.value.hi))
+        else:
+            points.append(x)
+        return x[:, :1] + 2 * x[:, 1:]
+
+    equation = Equation(seen, torch.tensor([40.0]), domain)
+    assert follows(equation, seen)
+    (lo, hi), [x] = boxes[-1], points
+    x = x.reshape(-1, len(lo), 2)
+    assert ((lo >= low) & (lo <= hi) & (hi <= domain[1])).all()
+    assert ((lo <= x) & (x <= hi)).all()
+    size = (hi - lo) / width
+    most = 0.5 ** (torch.arange(len(lo)) % 16).double()[:, None]
+    assert (size <= most + 1e-12).all()
+    assert (size > 0.2 * most).any(0).all()
+    assert [(size > 0.5).any().item(), (size.amax(1) < 2.0**-15).any().item()] == [True, True]
+    middle = ((lo + hi) / 2 - low) / width
+    assert middle.min() < 0.05
+    assert middle.max() > 0.95
+    share = ((x - lo) / (hi - lo)).flatten()
+    assert share.quantile(torch.tensor([0.1, 0.5, 0.9]).double()).tolist() == pytest.approx([0.1, 0.5, 0.9], abs=0.03)
+
+
+def test_a_target_far_from_omega_s_own_size_is_followed():
+    """y − y* is rounded as y* is."""
+    for y_star in (1e6, -1e6, 0.0):
+        equation = Equation(lambda x: 1e-3 * x.sum(1, keepdim=True), torch.tensor([y_star]).double(), BOX)
+        assert follows(equation, equation.f)
+    equation = Equation(lambda x: x.sum(1, keepdim=True), torch.tensor([1.5]), BOX)
+    assert not follows(equation, lambda x: equation.f(x) + 1e-3 * (x[:, :1] > 0.9))  # wrong in few boxes
+    assert not follows(equation, lambda x: equation.f(x) - 1e-3 * (x[:, :1] > 0.9))
+
+
+def test_every_property_is_judged_in_its_own_unit():
+    right = Equation(lambda x: torch.cat((1e9 * x[:, :1], x[:, 1:]), 1), torch.tensor([0.0, 0.5]), BOX)
+    assert follows(right, right.f)
+    assert not follows(right, lambda x: right.f(x) + torch.tensor([0.0, 1e-6]))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_is_no_size(value):
+    def in_parts(x):
+        return torch.where(x[:, :1] > 0.5, value, x[:, :1])
+
+    assert rows_alone(in_parts, BOX)
+    assert not rows_alone(lambda x: torch.where(x[:, :1] > 0.5, value, 1e-12 * noisy(x)), BOX)
+    assert not rows_alone(lambda x: torch.where(x[:, :1] > 0.5, value if len(x) == 16 else 0.0, x[:, :1]), BOX)
+
+
+def test_rows_are_drawn_from_the_whole_box_and_run_in_other_company():
+    domain = torch.tensor([[1.0, 10.0], [2.0, 30.0]], dtype=torch.float64)
+    calls = []
+
+    def seen(x):
+        calls.append(x)
+        return x[:, :1] + 3 * x[:, 1:]
+
+    assert rows_alone(seen, domain)
+    first, turned = calls[:2]
+    share = (first - domain[0]) / (domain[1] - domain[0])
+    assert (16 * share).floor().sort(0).values.tolist() == [[k, k] for k in range(16)]
+    assert torch.equal(turned, first.flip(0))
+    assert sum(len(x) for x in calls[2:4]) == 16
+    assert [len(x) for x in calls[4:]] == [1] * 4
+
+
+def test_the_number_of_rows_may_change_the_rounding_of_the_largest_property_alone():
+    def large(x, off):
+        return torch.cat((1e6 * x[:, :1] + off * (len(x) == 16), torch.full_like(x[:, :1], 1e-9)), 1)
+
+    assert rows_alone(lambda x: large(x, 0.02), BOX)
+    assert not rows_alone(lambda x: large(x, 20.0), BOX)
+    assert not rows_alone(lambda x: x[:, :1] * (1 + 0.01 * (len(x) == 1)), BOX)
+    assert not rows_alone(lambda x: x[:, :1] * (1 + 0.01 * (len(x) == 5)), BOX)
+    assert not rows_alone(lambda x: x[:, :1] + 0.01 * (x[0] > x[-1])[0], BOX)
+
+
 def test_rows_are_compared_with_themselves_among_others():
     assert rows_alone(lambda x: x.sin().sum(1, keepdim=True), BOX)
     assert not rows_alone(noisy, BOX)

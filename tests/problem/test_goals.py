@@ -88,6 +88,10 @@ def test_beside_numbers_the_200_nearest_pairs_count_in_standard_deviations():
     assert points[:, 2].unique().tolist() == list(range(200))
     leaning = Target((Goal.exactly(1e5), Goal.exactly(0.0009 - 0.0002), Goal())).aims(THREE, y, 400, 0)
     assert leaning[:, 2].median() == pytest.approx(200, abs=3)  # between 100 and 300, which are equally far
+    failed = y.clone()
+    failed[::2] = math.nan  # Ω failed there: the nearest of the others count
+    points = Target((Goal.exactly(0), Goal.exactly(1e-3), Goal())).aims(THREE, failed, 400, 0)
+    assert points[:, 2].unique().tolist() == list(range(1, 401, 2))
 
 
 @pytest.mark.parametrize(
