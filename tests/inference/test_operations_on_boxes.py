@@ -9,6 +9,7 @@ import torch
 from ipage_core.inference.enclosed import NoRule
 from ipage_core.inference.enclosure import Enclosure
 from ipage_core.inference.intervals import Interval
+from ipage_core.inference.paving import Equation
 
 A = torch.tensor([[1.0, 2.0, -1.0], [0.5, -3.0, 4.0]], dtype=torch.float64)
 W = torch.tensor([[1.0, -2.0, 0.5], [2.0, 1.0, 3.0]], dtype=torch.float64)
@@ -24,7 +25,7 @@ def split(x):
 OPERATIONS = {
     "add a number": lambda x: 2 + x + 1,
     "add a column": lambda x: COLUMN + x,
-    "add a multiple": lambda x: torch.add(x, x, alpha=3),
+    "add a multiple": lambda x: torch.add(x, x, alpha=3) + torch.add(x, x.square(), alpha=2),
     "subtract": lambda x: 5 - x - 1,
     "subtract a multiple": lambda x: torch.sub(x, x.square(), alpha=2),
     "rsub": lambda x: torch.rsub(x, 4),
@@ -163,11 +164,66 @@ def test_constants_have_no_slope():
         (lambda x: x.to(dtype=torch.float32), "rounding to torch.float32"),
         (lambda x: x.sum(1, 2, 3), "this use of 'sum'"),
         (lambda x: np.add.reduce(x), "numpy"),
+        (lambda x: np.add.reduce(x, axis=1), "numpy"),
+        (lambda x: np.sin(x, dtype="float32"), "this use of numpy's 'sin'"),
+        (lambda x: np.multiply(x, x, where=[True, False, True]), "this use of numpy's 'multiply'"),
+        (lambda x: np.multiply.outer(x, x), "this use of numpy's 'multiply'"),
+        (lambda x: x ** np.int64(2), "a power of 2"),
+        (lambda x: x**8.5, r"a power of 8\.5"),
     ],
 )
 def test_what_has_no_rule_is_refused(function, named):
     with pytest.raises(NoRule, match=named):
         function(Enclosure.variables(Interval(A)))
+
+
+@pytest.mark.parametrize(("function", "end"), [(torch.sqrt, 0.0), (torch.log, 0.0), (torch.log1p, -1.0)])
+def test_a_comparison_beside_a_function_is_refused_just_where_it_has_no_value(function, end):
+    """In any part of the box, of any coordinate."""
+
+    def compared(x):
+        return torch.maximum(function(x), torch.zeros_like(x)).sum(1, keepdim=True)
+
+    def refused(f, *lows):
+        box = torch.tensor([list(lows), [end + 2.0] * len(lows)], dtype=torch.float64)
+        try:
+            Equation(f, torch.tensor([0.5]), box)
+        except NoRule as error:
+            assert "compares values" in str(error)  # noqa: PT017
+            return True
+        return False
+
+    assert not refused(compared, end + 1e-9, end + 0.5)
+    assert not refused(compared, end, end)
+    assert refused(compared, end - 1e-9, end - 1e-9)
+    assert refused(compared, end - 1e-9, end + 0.5)
+    assert refused(compared, end + 0.5, end - 0.5)
+    assert not refused(lambda x: function(x), end - 0.5)  # nothing is compared
+    assert not refused(lambda x: torch.maximum(x, x * x), end - 0.5)
+
+
+def test_what_pytorch_rounds_is_enclosed_as_written_and_as_rounded():
+    x = Enclosure.variables(Interval(A))
+    for number in (0.1, 0.7):  # rounded up and down
+        made = (x > -9) * number
+        assert made.dtype == torch.float32
+        low, high = sorted((number, float(torch.tensor(number, dtype=torch.float32))))
+        assert made.value.lo.max() <= low < high <= made.value.hi.min()
+        assert (made.value.hi - made.value.lo).max() < 1e-7
+
+
+def test_a_change_in_place_keeps_type_and_shape():
+    x = Enclosure.variables(Interval(A))
+    total = x.sum(1, keepdim=True)
+    with pytest.raises(NoRule, match="'add' in place with another type or shape"):
+        total += x
+    mask = x > 0
+    with pytest.raises(NoRule, match="'mul' in place with another type or shape"):
+        mask *= x
+    same = x * 1
+    same += x
+    assert torch.allclose(same.value.lo, 2 * A)
+    assert torch.allclose(same.gradient.lo, 2 * torch.eye(3, dtype=torch.float64).expand(2, 3, 3))
 
 
 def test_a_misspelt_method_is_an_attribute_error():

@@ -1,6 +1,7 @@
 """Intervals of predictions hold 90 % of the results of Ω, also where designs are chosen by their prediction."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipage_core.inference.calibration import FEWEST, IN_A_GROUP, Calibration
+from ipage_core.inference.calibration import FEWEST, IN_A_GROUP, Calibration, of_card
 from ipage_core.inference.methods import load
 from ipage_core.inference.pipeline import design
 from ipage_core.inference.prediction import interval
@@ -110,6 +111,14 @@ WHOLE = {"rows": "x", "covered": [0.9], "least": [1.0], "groups": [{"ends": [0, 
         WHOLE | {"groups": []},
         WHOLE | {"groups": [{"ends": [0, 1], "factors": ["a"]}]},
         WHOLE | {"groups": [{"ends": [0], "factors": [1]}]},
+        WHOLE | {"groups": [{"ends": [0], "factors": []}]},
+        WHOLE | {"groups": [{"ends": [0, 1, 2], "factors": [1]}]},
+        WHOLE | {"groups": [{"ends": [0, 1], "factors": [1]}] * 2},
+        WHOLE | {"covered": [0.9, 0.9]},
+        WHOLE | {"least": [1.0, 1.0]},
+        WHOLE | {"least": [math.nan]},
+        WHOLE | {"groups": [{"ends": [0, math.inf], "factors": [1]}]},
+        WHOLE | {"covered": []},
     ],
 )
 def test_a_damaged_calibration_is_one_sentence(tmp_path, said):
@@ -194,6 +203,55 @@ def test_an_interval_that_touches_the_predictions_of_the_rows_is_known():
     ends = known.interval(column(-0.75, -0.5, 0.25, 1.5, 1.75), None)
     assert ends.isfinite().all(0)[:, 0].tolist() == [False, True, True, True, False]
     assert ends[:, 2, 0].tolist() == [-0.25, 0.75]
+
+
+def test_what_a_card_says_of_two_properties_fits_together():
+    group = {"ends": [0, 1], "factors": [1]}
+    two = {"rows": "x", "covered": [0.9, 0.8], "least": [1.0, 2.0], "groups": [group, {"ends": [0, 3], "factors": [2]}]}
+    known = Calibration.read(two, 2)
+    assert (known.rows, known.covered, known.least.tolist()) == ("x", (0.9, 0.8), [1, 2])
+    assert known.interval(torch.tensor([[0.5, 1.0]]), None).tolist() == [[[-0.5, -1.0]], [[1.5, 3.0]]]
+    assert of_card({"calibration": two}, 2).card()["groups"] == known.card()["groups"]
+    assert of_card({}, 2) is None
+    for damaged in (
+        two | {"groups": [group, {"ends": [0, 3], "factors": [2, 3]}]},
+        two | {"groups": [{"ends": [0, 3], "factors": [2, 3]}, group]},
+        two | {"groups": [group] * 3},
+        two | {"covered": [0.9]},
+        two | {"least": [1.0, math.inf]},
+        two | {"least": [1.0]},
+        two | {"groups": [group, {"ends": [math.nan, 3], "factors": [2]}]},
+    ):
+        with pytest.raises(ValueError, match="do not fit together"):
+            Calibration.read(damaged, 2)
+    with pytest.raises(ValueError, match="do not fit together"):
+        Calibration.read(two, 1)
+
+
+def test_rows_that_are_not_finite_in_any_property_are_left_out():
+    predicted, spread = torch.zeros(22, 2), torch.full((22, 2), 0.5)
+    y = torch.arange(1.0, 45.0).reshape(22, 2)
+    whole = Calibration.fitted(predicted[:20], spread[:20], y[:20], "rows")
+    y[20, 1], predicted[21, 0] = math.nan, math.inf
+    some = Calibration.fitted(predicted, spread, y, "rows")
+    assert some.card() == whole.card()
+
+
+def test_the_errors_of_one_group_bound_all_predictions_in_it():
+    known = Calibration.fitted(column(*range(7, 27)), None, column(*range(7, 27)) + column(*range(1, 21)), "rows")
+    assert factors(known) == [19]  # of 20 errors 1, 2, …, 20
+    assert known.groups[0][0].tolist() == [7, 26]
+
+
+@pytest.mark.parametrize("spread", [None, 0.5, 3.0])
+def test_the_largest_of_ten_errors_is_outside_what_the_nine_others_bound(spread):
+    """Each row is a tenth of the rows; nine others bound it by their largest error."""
+    spreads = None if spread is None else torch.full((10, 1), spread)
+    at = torch.zeros(10, 1)
+    assert Calibration.fitted(at, spreads, column(*range(1, 11)), "rows").covered == (0.9,)
+    assert Calibration.fitted(at, spreads, -column(*range(1, 11)), "rows").covered == (0.9,)
+    if spread is None:  # the ends themselves are inside
+        assert Calibration.fitted(at, None, column(*[1, -1] * 5), "rows").covered == (1.0,)
 
 
 def test_rows_are_judged_by_intervals_of_the_other_rows():

@@ -1,6 +1,8 @@
 """Enclosures are not only right but tight: as narrow as the function's own range."""
 
 import math
+from decimal import Decimal, localcontext
+from fractions import Fraction
 
 import pytest
 import torch
@@ -84,7 +86,32 @@ def test_a_wave_reaches_its_extrema_and_nothing_beyond(name):
         assert ends(RANGES[name](interval(at - 0.1, at + math.pi + 0.1))) == [-1, 1]
         just_before = RANGES[name](interval(at - 0.2, at - 1e-6))
         assert just_before.hi < 1
+        assert RANGES[name](interval(at + 1e-6, at + 0.2)).hi < 1
         assert ends(RANGES[name](interval(at - 0.2, at - 1e-14)))[1] == 1  # in case of doubt
+        assert ends(RANGES[name](interval(at + 1e-14, at + 0.2)))[1] == 1
+        assert ends(RANGES[name](interval(at + math.pi - 0.2, at + math.pi - 1e-14)))[0] == -1
+        assert ends(RANGES[name](interval(at + math.pi + 1e-14, at + math.pi + 0.2)))[0] == -1
+
+
+PI = Decimal("3.14159265358979323846264338327950288419716939937510582097494459230781640628620899")
+
+
+@pytest.mark.parametrize("name", ["sin", "cos"])
+def test_a_wave_reaches_its_extrema_far_from_zero_too(name):
+    """Billions of periods away floats are farther apart than an extremum is wide."""
+    with localcontext() as context:
+        context.prec = 60
+        for k in range(10**9, 10**10, 10**8 + 7):
+            top = 2 * k * PI + (PI / 2 if name == "sin" else 0)
+            above = float(top)
+            above = above if Decimal(above) >= top else math.nextafter(above, math.inf)
+            below = math.nextafter(above, -math.inf)
+            for sign in (1, -1):  # both waves are known at −x, and sin turns its sign
+                left, right = sorted((sign * below, sign * above))
+                for box in ((left, right), (left - 1, right), (left, right + 1)):
+                    value = RANGES[name](interval(*box))
+                    reached = value.hi if sign == 1 or name == "cos" else -value.lo
+                    assert reached.item() == 1
 
 
 def test_a_single_number_is_widened_by_a_few_units_in_the_last_place():
@@ -149,7 +176,50 @@ def test_matrix_products_are_bounded_on_both_sides():
         for low, value, high in zip(enclosed.lo[0].tolist(), exact, enclosed.hi[0].tolist(), strict=True)
     )
     size = (wide.abs() @ matrix.abs()).max().item()
-    assert 0.8 * 404 * EPS * size < (enclosed.hi - enclosed.lo).max().item() / 2 < 1.2 * 404 * EPS * size
+    assert 0.99 * 404 * EPS * size < (enclosed.hi - enclosed.lo).max().item() / 2 < 1.01 * 404 * EPS * size
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 8])
+@pytest.mark.parametrize("size", [1.0, 1e-170])
+def test_matrix_products_hold_the_exact_sum(n, size):
+    """In fractions; products of numbers near 1e-170 vanish in floats."""
+    generator = torch.Generator().manual_seed(n)
+    x, wide = (size * torch.rand(40, n, dtype=torch.float64, generator=generator) for _ in range(2))
+    matrix = size * torch.randn(n, 2, dtype=torch.float64, generator=generator)
+    value = Interval(x, x + wide).times_matrix(matrix)
+    ends = zip(x.tolist(), (x + wide).tolist(), value.lo.tolist(), value.hi.tolist(), strict=True)
+    for least, most, low, high in ends:
+        for j, column in enumerate(matrix.T.tolist()):
+            terms = [sorted((Fraction(m) * Fraction(a), Fraction(m) * Fraction(b)))
+                     for a, b, m in zip(least, most, column, strict=True)]  # fmt: skip
+            assert Fraction(low[j]) <= sum(term[0] for term in terms)
+            assert Fraction(high[j]) >= sum(term[1] for term in terms)
+
+
+LOWEST = -1.278464542761074
+"""Where x·sigmoid(x) is least; its value there is this number plus 1."""
+
+
+@pytest.mark.parametrize("beyond", [1e-3, 9e-7, 5e-7, 1e-7, 1e-9, 1e-12])
+def test_silu_reaches_its_minimum_at_the_very_end_of_a_box(beyond):
+    for box in ((LOWEST - beyond, -1.0), (-2.0, LOWEST + beyond), (LOWEST - beyond, LOWEST + beyond)):
+        assert RANGES["silu"](interval(*box)).lo.item() <= LOWEST + 1
+    for box in ((LOWEST + 0.01, -1.0), (-2.0, LOWEST - 0.01)):
+        assert RANGES["silu"](interval(*box)).lo.item() > LOWEST + 1 + 1e-6
+
+
+def test_zero_is_exact_where_a_range_ends_there():
+    assert ends(absolute(interval(0, 0))) == [0, 0]
+    assert ends(absolute(interval(-1, 2)))[0] == 0
+    assert ends(power(interval(-3, 2), 2))[0] == ends(power(interval(-3, 2), 4))[0] == 0
+    assert ends(RANGES["sqrt"](interval(0, 4)))[0] == ends(RANGES["relu"](interval(-2, 4)))[0] == 0
+
+
+def test_what_is_not_a_number_stays_unbounded():
+    nan = Interval(double(math.nan), double(1.0))
+    for found in (absolute(nan), reciprocal(nan), SLOPES["relu"](nan, nan), SLOPES["abs"](nan, nan)):
+        assert not found.lo > -math.inf
+    assert not absolute(nan).hi < math.inf
 
 
 def test_the_neighbours_of_a_number_are_its_nearest():
