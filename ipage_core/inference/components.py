@@ -131,7 +131,7 @@ def count_pieces(
     late = f"the time for it, {seconds:g} s, ended"
     if time.perf_counter() - began > seconds:
         return report(0, False, late, n)
-    _, cluster = _components(len(boxes.lo), _touching(boxes, equation))
+    _, cluster = _components(len(boxes.lo), meeting(boxes, boxes, equation))
     if time.perf_counter() - began > seconds:
         return report(0, False, late, n)
     least = len(_clusters_with_solution(equation, certified, boxes, cluster))
@@ -158,7 +158,7 @@ def _clusters_with_solution(
     _, tiny, proved = _solution_near(equation, patches.box.mid(), patches.dependent)
     low, high = equation.bounds
     tiny = rows(tiny, proved & (tiny.lo >= low).all(1) & (tiny.hi <= high).all(1))
-    which, box = _meeting(tiny, boxes, equation).numpy().T
+    which, box = meeting(tiny, boxes, equation).numpy().T
     met = cluster[box]
     count = len(tiny.lo)
     least, most = np.full(count, len(cluster)), np.full(count, -1)
@@ -198,8 +198,6 @@ def _krawczyk(equation: Equation, boxes: Interval) -> _Patches:
     """A patch around each box, and whether the solutions in it are proved to be one graph."""
     low, high = equation.bounds
     d, beyond = equation.d, BEYOND * (boxes.hi - boxes.lo)
-    # A box that contraction has flattened still gets a patch larger than itself.
-    beyond = torch.maximum(beyond, BEYOND * (boxes.hi - boxes.lo).amax(1, keepdim=True))
     wide = Interval(torch.maximum(boxes.lo - beyond, low), torch.minimum(boxes.hi + beyond, high))
     centre = wide.mid()
     jacobian = _jacobian(equation, centre)
@@ -210,7 +208,8 @@ def _krawczyk(equation: Equation, boxes: Interval) -> _Patches:
     is_dependent = torch.zeros(len(x), d, dtype=torch.bool).scatter(1, dependent, True)
     half = (wide.hi - wide.lo) / 2
     slope = (inverse @ jacobian).abs() * (~is_dependent)[:, None]  # of the dependent coordinates over the free ones
-    reach = (slope @ half[..., None])[..., 0] + 0.15 * half.amax(1, keepdim=True) + 1e-9 * equation.width[dependent]
+    more = 0.15 * (half / equation.width).amax(1, keepdim=True) + 1e-9  # in the domain's widths, as units may differ
+    reach = (slope @ half[..., None])[..., 0] + more * equation.width[dependent]
     at = x.gather(1, dependent)
     hold = torch.maximum((at - boxes.lo.gather(1, dependent)).abs(), (boxes.hi.gather(1, dependent) - at).abs())
     proved = torch.zeros(len(x), dtype=torch.bool)
@@ -221,28 +220,29 @@ def _krawczyk(equation: Equation, boxes: Interval) -> _Patches:
             wide.lo.scatter(1, dependent, down(at - radius)), wide.hi.scatter(1, dependent, up(at + radius))
         )
         whole = ((patch.lo <= boxes.lo) & (patch.hi >= boxes.hi)).all(1)
-        new = _maps_inside(equation, patch, x, dependent, inverse) & whole & ~proved
+        new = maps_inside(equation, patch, x, dependent, inverse) & whole & ~proved
         lo[new], hi[new] = patch.lo[new], patch.hi[new]
         proved |= new
     return _Patches(boxes, Interval(lo, hi), x, dependent, proved)
 
 
-def _maps_inside(equation: Equation, patch: Interval, x: Tensor, dependent: Tensor, inverse: Tensor) -> Tensor:
+def maps_inside(equation: Equation, patch: Interval, x: Tensor, dependent: Tensor, inverse: Tensor) -> Tensor:
     """Whether K(D) = x_D − Y(f(F, x_D) − y*) + (1 − Y ∂f/∂D)(D − x_D) lies in the interior of D. → (n,) bool.
 
-    ∂f/∂D is enclosed over the whole patch, f(F, x_D) by its mean-value form over the free coordinates.
+    ∂f/∂D is enclosed over the whole patch, Y f(F, x_D) by its mean-value form over the free coordinates: Y meets the
+    slopes before their ranges do, else what cancels among several properties would not.
     """
     at = x.gather(1, dependent)
     thin = Interval(patch.lo.scatter(1, dependent, at), patch.hi.scatter(1, dependent, at))
     centre = thin.mid()
-    free = _gradient(equation, thin) * (thin - Interval(centre)).each(lambda t: t.unsqueeze(1))
-    misfit = equation.misfit(Interval(centre)).value + free.sum(2)
+    free = times(inverse, _gradient(equation, thin)) * (thin - Interval(centre)).each(lambda t: t.unsqueeze(1))
+    misfit = times(inverse, equation.misfit(Interval(centre)).value) + free.sum(2)
     slopes = times(inverse, _gradient(equation, patch).each(lambda t: _columns(t, dependent)))
     eye = torch.eye(equation.m, dtype=torch.float64)
     range_lo, range_hi = patch.lo.gather(1, dependent), patch.hi.gather(1, dependent)
     away = Interval(range_lo, range_hi) - Interval(at)
     rest = (Interval(eye) - slopes) * away.each(lambda t: t.unsqueeze(1))
-    image = Interval(at) - times(inverse, misfit) + rest.sum(2)
+    image = Interval(at) - misfit + rest.sum(2)
     return ((image.lo > range_lo) & (image.hi < range_hi)).all(1)
 
 
@@ -277,7 +277,7 @@ def _sharing(equation: Equation, patches: _Patches) -> Tensor:
     The search covers their overlap, at a few values of the first patch's free coordinates. The solution is proved to
     lie in a tiny box within both patches. It is unique in each of them, so it lies on both graphs.
     """
-    pairs = _touching(patches.patch, equation)
+    pairs = meeting(patches.patch, patches.patch, equation)
     a, b = pairs.T
     dependent = patches.dependent[a]
     results = []
@@ -302,15 +302,10 @@ def _solution_near(equation: Equation, x: Tensor, dependent: Tensor) -> tuple[Te
     at, tiny = x.gather(1, dependent), TINY * equation.width[dependent]
     box = Interval(x.scatter(1, dependent, at - tiny), x.scatter(1, dependent, at + tiny))
     inverse = inverted(_columns(_jacobian(equation, x), dependent))
-    return x, box, _maps_inside(equation, box, x, dependent, inverse)
+    return x, box, maps_inside(equation, box, x, dependent, inverse)
 
 
-def _touching(boxes: Interval, equation: Equation) -> Tensor:
-    """Pairs of boxes that touch or overlap: (k, 2), each pair once or more."""
-    return _meeting(boxes, boxes, equation)
-
-
-def _meeting(a: Interval, b: Interval, equation: Equation) -> Tensor:
+def meeting(a: Interval, b: Interval, equation: Equation) -> Tensor:
     """Pairs of a box of ``a`` and a box of ``b`` that touch or overlap: rows (k, 2).
 
     Small and large boxes are searched separately: one large box would make all small ones candidates.
