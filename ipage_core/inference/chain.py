@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -52,9 +52,9 @@ class Samples:
     predicted_posterior: Tensor
     x: Tensor
     predicted: Tensor
-    labels: list[str] = field(default_factory=list)
-    frames: Tensor = field(default_factory=lambda: torch.empty(0))
-    errors: Tensor = field(default_factory=lambda: torch.empty(0))
+    labels: list[str]
+    frames: Tensor
+    errors: Tensor
 
     def misfit(self, goal: Tensor) -> Tensor:
         """(n, m) f(x) − goal, in units of y."""
@@ -79,10 +79,9 @@ class Samples:
 
 def _stretched(samples: Samples, labels: list[str], errors: bool = False) -> Tensor:
     """Frames (or errors) of ``samples`` at ``labels``; a missing step repeats the one before it."""
-    at, index = -1, []
+    index: list[int] = []
     for label in labels:
-        at = samples.labels.index(label) if label in samples.labels else at
-        index.append(at)
+        index.append(samples.labels.index(label) if label in samples.labels else index[-1])
     return (samples.errors if errors else samples.frames)[index].clone()
 
 
@@ -180,9 +179,8 @@ class Chain:
                 x = seed + NEAR * (torch.where(x.isfinite(), x, seed) - seed)
             x = self.task.with_levels(x)
             unknown = torch.full_like(y_star, math.nan)
-            samples = Samples(y_star, z, x, error, unknown, x.clone(), unknown.clone())
-            samples.frames, samples.errors = x.new_empty(0, *x.shape), x.new_empty(0, len(x))
-            return samples
+            none = x.new_empty(0, *x.shape), x.new_empty(0, len(x))
+            return Samples(y_star, z, x, error, unknown, x.clone(), unknown.clone(), [], *none)
 
     def localize(self, samples: Samples, goal: Tensor, levels: Tensor | None = None) -> Samples:
         """Lines 11–14 of Algorithm 1, from the posterior samples; records the path.

@@ -154,7 +154,7 @@ def test_a_users_design_pulls_the_samples_to_a_quarter_of_their_way():
     expected = seed.float() + 0.25 * (torch.special.ndtr(z) - seed.float())
     assert torch.allclose(samples.posterior, expected)
     assert samples.predicted.isnan().all()
-    assert samples.frames.shape == (0, 5, 3)
+    assert (samples.frames.shape, samples.errors.shape) == ((0, 5, 3), (0, 5))
     assert samples.cycle_error.isnan().all()
 
 
