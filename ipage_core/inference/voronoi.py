@@ -100,7 +100,7 @@ def breathe(points: Points, x: Floats) -> Floats:
 
 def _least(solutions: SolutionSet, x: Floats, needed: Floats, count: int) -> list[int]:
     """The ``count`` designs needed least, only one of two neighbours: without it, the other is needed."""
-    nearest = solutions.neighbours(x, 1)[1][:, 0] // solutions.copies(x[:1]).shape[1]
+    nearest = solutions.neighbours(x, 1)[1].ravel() // solutions.copies(x).shape[1]
     gone: list[int] = []
     for i in np.argsort(needed, kind="stable"):
         if len(gone) < count and nearest[i] not in gone:
