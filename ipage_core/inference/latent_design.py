@@ -97,7 +97,7 @@ def _lattice(
             tries: number of generators to try.
     """
     g = rng.permuted(np.tile(generators, (tries, 1)), axis=1)[:, :k].T  # (k, tries)
-    i = np.arange(1, n // 2 + 1)  # the other half has the same distances by symmetry
+    i = np.arange(n // 2) + 1  # the other half has the same distances by symmetry
     squared = np.zeros((tries, len(i)), np.int64)
     for component in g:
         apart = component[:, None] * i % n
