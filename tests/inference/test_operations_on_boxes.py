@@ -1,5 +1,6 @@
 """Every operation with a rule, and each form of its arguments, gives on thin boxes what PyTorch gives on numbers."""
 
+import itertools
 import math
 
 import numpy as np
@@ -113,6 +114,27 @@ def test_without_slopes_values_are_the_same(name):
     enclosed = OPERATIONS[name](Enclosure.variables(Interval(A), gradient=False))
     assert enclosed.gradient is None
     assert torch.allclose(enclosed.value.lo, OPERATIONS[name](A), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_on_wide_boxes_values_and_slopes_of_all_points_are_enclosed(name):
+    """At the corners and inside; a condition that changes within a box has no slope there, but one-sided ones."""
+    enclosed = OPERATIONS[name](Enclosure.variables(Interval(A - 0.3, A + 0.3)))
+    generator = torch.Generator().manual_seed(0)
+    inside = [A + 0.6 * torch.rand(2, 3, dtype=torch.float64, generator=generator) - 0.3 for _ in range(20)]
+    corners = [A + 0.3 * torch.tensor(signs, dtype=torch.float64) for signs in itertools.product((-1, 1), repeat=3)]
+    slack = 1e-12
+    for point in (*inside, *corners):
+        x = point.clone().requires_grad_(True)
+        y = OPERATIONS[name](x)
+        assert (enclosed.value.lo <= y + slack).all()
+        assert (enclosed.value.hi >= y - slack).all()
+        if name == "as it is":
+            continue
+        for j in range(y.shape[1]):
+            (slopes,) = torch.autograd.grad(y[:, j].sum(), x, retain_graph=True)
+            assert (enclosed.gradient.lo[:, j] <= slopes + slack).all()
+            assert (enclosed.gradient.hi[:, j] >= slopes - slack).all()
 
 
 def test_a_wide_box_gives_the_range_of_a_linear_function():
