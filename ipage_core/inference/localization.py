@@ -114,17 +114,17 @@ def localize(
 
 def _jacobian(residual: Residual, u: Tensor, rows: Tensor, forward: bool | None = None) -> tuple[Tensor, Tensor]:
     """r (k, r) and ∂r/∂u (k, r, e): one backward pass per residual, or one forward pass per coordinate."""
-    if forward is None:
-        with torch.no_grad():
-            forward = _goes_forward(u, residual(u[:1], rows[:1]))
+    forward = _goes_forward(residual, u, rows) if forward is None else forward
     if forward:
         return forward_derivatives(residual, u, rows)
     u, r = residual_with_graph(residual, u, rows)
     return r.detach(), backward_derivatives(r, u)
 
 
-def _goes_forward(u: Tensor, r: Tensor) -> bool:
-    return r.shape[1] >= MANY * u.shape[1]
+def _goes_forward(residual: Residual, u: Tensor, rows: Tensor) -> bool:
+    with torch.no_grad():
+        r = residual(u[:1], rows[:1])
+    return len(r[0]) >= MANY * len(u[0])
 
 
 def forward_derivatives(residual: Residual, u: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -162,8 +162,7 @@ def _levenberg_marquardt(residual, u, low, high, steps, enough):  # type: ignore
     """
     width = high - low
     rows = torch.arange(len(u), device=u.device)
-    with torch.no_grad():
-        forward = _goes_forward(u, residual(u[:1], rows[:1]))
+    forward = _goes_forward(residual, u, rows)
     if forward:
         r, jacobian = forward_derivatives(residual, u, rows)
     else:

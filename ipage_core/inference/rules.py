@@ -249,7 +249,7 @@ def _norm(
     order = p if ord is None else ord
     if out is not None or dtype not in (None, torch.float64):
         refuse("this use of 'norm'")
-    if order not in (2, 2.0, "fro"):
+    if order not in (2, "fro"):
         refuse(f"a norm of order {order}")
     return elementwise("sqrt", _sum(elementwise("square", x), dim, keepdim))
 

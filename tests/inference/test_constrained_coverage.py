@@ -10,6 +10,7 @@ import torch
 
 import ipage_core as ipage
 from ipage_core.cli.main import main
+from ipage_core.inference.methods import Loaded, Prior
 from ipage_core.inference.target_set import coverage_of, obeying
 from ipage_core.problem import constraints
 from ipage_core.problem.request import DesignRequest
@@ -75,6 +76,24 @@ def test_designs_that_violate_the_constraints_do_not_count():
     assert right.share() < 0.2  # two designs of the left half are left, at its ends
     one = covered(torch.cat((CIRCLE[CIRCLE[:, 0] < 0], torch.tensor([[1.0, 0.0]]))), "a + b <= 1.5", "a<=0")
     assert "1 of 21 designs violates the constraints, so it does not count." in one.sentence()
+
+
+def test_a_cap_alone_constrains_and_values_are_undefined_where_one_property_is():
+    assert covered(CIRCLE, "a + b <= 0.5", within=0.5).constrained
+    assert not covered(CIRCLE, within=0.5).constrained
+
+    def plane(x):
+        return torch.stack((x[:, 0] + x[:, 1], x[:, 1] + x[:, 2]), 1)
+
+    task = Task.from_function(
+        lambda x: torch.where((x[:, 2:] > 0.75) & torch.tensor([False, True]), torch.nan, plane(x)),
+        {"a": (0, 1), "b": (0, 1), "c": (0, 1)}, {"p": 0.1, "q": 0.1}, "plane", default_target=(1, 1), seconds=1e-6,
+    )  # fmt: skip
+    method = Loaded("exact", Prior(task), plane, torch.device("cpu"))
+    line = torch.tensor([[0.5, 0.5, 0.5], [0.7, 0.3, 0.7]], dtype=torch.float64)
+    assert coverage_of(task, method, line, torch.ones(2), seconds=1).undefined == 0.25
+    slow = replace(task, omega_seconds=1.0)
+    assert coverage_of(slow, method, line, torch.ones(2), seconds=1).undefined == 0
 
 
 @pytest.mark.parametrize(

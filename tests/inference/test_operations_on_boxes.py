@@ -83,6 +83,11 @@ OPERATIONS = {
     "mask": lambda x: (x > 0.75) * x + (x < 0).double() * 3 + (1 - (x > 0) * 1.0) * x,
     "larger": lambda x: torch.maximum(x, 2.25 - x) + torch.minimum(x**2, torch.full_like(x, 1.5)) * abs(x),
     "names": lambda x: torch.absolute(x) + torch.arctan(x) + torch.negative(x) + torch.multiply(x, x),
+    "whole rows": lambda x: torch.stack([row.sum() * row.flatten() + row.norm() for row in x]),
+    "in front": lambda x: x.unsqueeze(0).sum(0) + torch.cat((x, 2 * x))[2:] + x.unsqueeze(0).unsqueeze(0).sum((0, 1)),
+    "linalg.norm": lambda x: torch.linalg.norm(x, dim=1).unsqueeze(1) + torch.linalg.norm(x, 2, 1, True) * x,
+    "norm of doubles": lambda x: x.norm(dim=1, keepdim=True, dtype=torch.float64) + x.norm("fro", 1).unsqueeze(1),
+    "types": lambda x: ((x > 0) * 2).to(torch.float32).double() * x + (x < 0).to(torch.int64).to(torch.float64) * x,
     "numpy": lambda x: np.multiply(x, 2) + np.square(x) if isinstance(x, Enclosure) else x * 2 + x**2,
 }
 
@@ -184,6 +189,15 @@ def test_constants_have_no_slope():
         (lambda x: (x > 0).to(torch.float32) @ W.T, "'linear' of numbers of torch.float32"),
         (lambda x: ((x > 0) * 3).masked_fill(x > 1, 0), "'masked_fill' of numbers of torch.int64"),
         (lambda x: x.to(dtype=torch.float32), "rounding to torch.float32"),
+        (lambda x: x.to(torch.int64), "rounding to torch.int64"),
+        (lambda x: ((x > 0) * 2).to(torch.bool), "rounding to torch.bool"),
+        (lambda x: ((x > 0) * 0.1).to(torch.int64), "rounding to torch.int64"),
+        (lambda x: x.norm(dim=1, dtype=torch.float32), "this use of 'norm'"),
+        (lambda x: torch.linalg.norm(x, 2), "a norm of matrices"),
+        (lambda x: torch.linalg.norm(x, 1, 1), "a norm of order 1"),
+        (lambda x: (x > 0) & x, "'and', 'or', 'not' of numbers"),
+        (lambda x: x[x], "an index that depends on x"),
+        (lambda x: x[:, x], "an index that depends on x"),
         (lambda x: x.sum(1, 2, 3), "this use of 'sum'"),
         (lambda x: np.add.reduce(x), "numpy"),
         (lambda x: np.add.reduce(x, axis=1), "numpy"),
@@ -310,7 +324,9 @@ def test_the_larger_of_two_has_the_slope_of_the_one_that_surely_is(low, high, la
     x = Enclosure.variables(Interval(torch.tensor([[low]]).double(), torch.tensor([[high]]).double()))
     for made, slope, ends in (
         (torch.maximum(x, x * 0 + 1), largest, (max(low, 1), max(high, 1))),
+        (torch.maximum(x * 0 + 1, x), largest, (max(low, 1), max(high, 1))),
         (torch.minimum(x, x * 0 + 1), smallest, (min(low, 1), min(high, 1))),
+        (torch.minimum(x * 0 + 1, x), smallest, (min(low, 1), min(high, 1))),
     ):
         assert (made.value.lo.item(), made.value.hi.item()) == pytest.approx(ends)
         assert (made.gradient.lo.item(), made.gradient.hi.item()) == pytest.approx(slope)

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from ipage_core.inference.solution_set import OWN_IMAGES, SolutionSet, closest, grow, pool
-from ipage_core.inference.target_set import by_differences
+from ipage_core.inference.target_set import by_differences, by_slopes
+from ipage_core.problem.constraints import parse
+from ipage_core.problem.task import Task
 from tests.inference.test_spread import Box, circle, solutions
 
 SCALE = np.array([1.0, 2.0, 5.0])
@@ -188,3 +190,21 @@ def test_derivatives_by_differences_are_those_of_the_function():
     edge = torch.tensor([[0.0], [-1.0]], dtype=torch.float64, requires_grad=True)
     (slope,) = torch.autograd.grad(by_differences(half, step[:1])(edge).sum(), edge)
     assert slope[:, 0].tolist() == pytest.approx([0, -2])
+
+
+def test_an_omega_without_derivatives_is_followed_by_steps_of_a_millionth_of_each_width():
+    def blind(x):
+        return torch.from_numpy(np.asarray(x.detach()) @ np.array([[1.0], [1e-3]])).to(x)
+
+    task = Task.from_function(
+        blind, {"a": (-1, 1), "b": (0, 1e5)}, {"p": 0.1}, "blind", default_target=(3,), seconds=1e-6
+    )
+    x, arrived = by_slopes(task, parse(task), torch.tensor([60.0])).land(np.array([[0.0, 2e4], [0.9, 8e4]]))
+    assert arrived.all()
+    assert np.allclose(x @ [1, 1e-3], 60, atol=1e-5)
+    smooth = Task.from_function(
+        lambda x: x.sum(1), {"a": (-1, 1), "b": (0, 2)}, {"p": 0.1}, "smooth", default_target=(1,), seconds=5e-3
+    )
+    x, arrived = by_slopes(smooth, parse(smooth), torch.tensor([1.0])).land(np.array([[0.5, 1.5]]))  # too slow for that
+    assert arrived.all()
+    assert np.allclose(x.sum(1), 1, atol=1e-6)
