@@ -165,6 +165,44 @@ def test_predictions_are_of_the_designs_that_the_space_allows():
         design(task, replace(method, surrogate=None), double([1.0])[0], 3, space=space, finish=True)
 
 
+class Corrected(DesignSpace):
+    """The unit square; it records which designs corrections may replace, and says that it has replaced the last."""
+
+    bounds = double([0, 0], [1, 1])
+
+    def correct(self, chain, samples, goal, evaluations, seed, replaceable):
+        self.asked = (evaluations, seed, replaceable.tolist())
+        return torch.arange(len(goal)) == len(goal) - 1
+
+
+def test_designs_that_are_spread_or_aim_elsewhere_are_not_replaced_in_corrections():
+    task, method = exact(lambda x: x.sum(1), SQUARE, {"y": 0.1}, (1,))
+    space = Corrected()
+    found = design(task, method, double([1.0], [3.0]), 2, space=space, omega_evals=3, seed=8)
+    assert space.asked == (3, 8, [True, True, False, False])
+    assert found.replaced[3]
+    design(task, method, double([1.0])[0], 4, space=space, spread="box")
+    assert space.asked == (2, 0, [False] * 4)
+
+
+def test_designs_that_cannot_be_spread_say_why_before_they_say_that_they_are_alone():
+    task, method = exact(lambda x: x, SQUARE, {"p": 0.1, "q": 0.1}, (0.5, 0.5))
+    for n in (3, 1):
+        found = design(task, method, double([0.4, 0.4])[0], n, space=parse(task, ["a=b"]), spread="box")
+        assert found.not_spread == "Designs are as drawn: 1 free coordinate(s) are fewer than the 2 targets."
+
+
+def test_gaps_are_filled_up_to_the_largest_number_of_designs(monkeypatch, quick_coverage):
+    monkeypatch.setattr(pipeline, "AT_MOST", 5)
+    found = design(SINEWAVE, exact_method(), double([1.2])[0], 3, fill=0.02, fill_seconds=60)
+    assert len(found) == len(found.path.x[0]) == found.filled["total"] == 5
+    assert found.filled["added"] == 2
+    assert not found.replaced[3:].any()
+    assert found.y_star[:, 0].tolist() == [1.2] * 5
+    assert found.verification.calls == 5
+    assert found.verification.hit.all()
+
+
 # Optima
 
 
