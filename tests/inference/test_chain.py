@@ -5,11 +5,12 @@ import math
 import pytest
 import torch
 
+from ipage_core.inference import chain as module
 from ipage_core.inference.chain import Chain, Samples
 from ipage_core.inference.methods import Loaded
 from ipage_core.networks.base import Network
 from ipage_core.problem.constraints import parse
-from ipage_core.problem.space import combinations
+from ipage_core.problem.space import CONTINUATION, DesignSpace, combinations
 from ipage_core.problem.task import Task, Variable
 from tests.inference.test_stages import Unit, chain, double
 
@@ -184,3 +185,93 @@ def test_a_design_that_is_not_a_number_is_infinitely_far():
     samples = ours.propose(goal, torch.zeros(2, 3))
     samples.x, samples.predicted = samples.x.double(), double([1, math.nan], [1, 1])
     assert ours.residual(samples, goal).tolist() == [math.inf, 0]
+
+
+# Stages, corrections
+
+
+def test_whole_numbers_settle_after_all_has_moved_and_the_rest_makes_up_for_it():
+    def omega(x):
+        return x[:, :1] + 0.5 * x[:, 1:]
+
+    variables = [Variable("a", low=0, high=1), Variable("k", kind="integer", low=0, high=9)]
+    task = Task.from_function(omega, variables, {"p": 0.1}, "whole", seconds=0, default_target=(4,))
+
+    class Low(Unit):
+        def sample(self, y_star, z):
+            return torch.tensor([[0.5, 2.0], [0.9, 9.0]])
+
+    ours = Chain(task, Loaded("exact", Low(2), omega, torch.device("cpu")), parse(task), "lm", None, 1)
+    goal = double([4.0], [4.0])
+    found = ours.localize(ours.propose(goal, torch.zeros(2, 2)), goal)
+    assert torch.equal(found.x[:, 1], found.x[:, 1].round())
+    assert (ours.residual(found, goal) <= ours.reach).all()
+    assert (found.x[:, 1] - torch.tensor([2, 9])).abs().min() >= 1  # not where they began
+    assert found.labels == ["posterior", *[f"step {s}" for s in range(1, len(found.labels))]]
+    assert len(found.frames) == len(found.errors) == len(found.labels)
+    for frame, error in zip(found.frames, found.errors, strict=True):
+        torch.testing.assert_close(error, (omega(frame) - 4).square()[:, 0], rtol=1e-4, atol=1e-6)
+
+
+class Two(DesignSpace):
+    """The cube, after a stage in which a is at most a quarter."""
+
+    bounds = double([0, 0, 0], [1, 1, 1])
+
+    @property
+    def stages(self):
+        first = DesignSpace()
+        first.bounds = double([0, 0, 0], [0.25, 1, 1])
+        return (first,)
+
+
+def test_stages_come_before_the_space_itself_and_end_earlier(monkeypatch):
+    ours, given = chain(), []
+
+    def localize(*where, **more):
+        given.append(more["enough"])
+        return real(*where, **more)
+
+    real = module.localize
+    monkeypatch.setattr(module, "localize", localize)
+    ours.space = Two()
+    goal = double([1, 1.2], [1.5, 0.9])
+    found = ours.localize(ours.propose(goal, torch.zeros(2, 3)), goal)
+    assert given == [CONTINUATION * ours.task.arrived, ours.task.arrived]
+    assert found.labels == ["posterior", *[f"step {s}" for s in range(1, len(found.labels))]]
+    assert (ours.residual(found, goal) <= ours.reach).all()
+    assert found.x[:, 0].tolist() == pytest.approx([0.25, 0.6], abs=1e-3)  # the first stage reaches the first
+
+
+def test_corrections_that_make_it_worse_are_not_expected_to_go_on_so():
+    ours = chain()
+    true = ours.task.omega
+    ours.method = Loaded("flat", Unit(3), lambda x: 1 + 0.45 * (true(x).to(x) - 1), torch.device("cpu"))
+    goal = double([1.2, 1.2]).expand(4, 2)
+    samples = ours.localize(ours.propose(goal, torch.zeros(4, 3)), goal)
+    labels = samples.labels.copy()
+    expected = ours.correct_once(samples, goal, 2)
+    # f is 1.2 at first, Ω 1 + 0.2/0.45; each correction multiplies the error by 1 − 1/0.45.
+    worse = 1 / 0.45 - 1
+    assert expected.tolist() == pytest.approx([0.2 * worse * worse * math.hypot(10, 5)] * 4, rel=1e-3)
+    assert samples.labels == [*labels, "correction 1", "correction 2"]
+    assert torch.equal(samples.frames[-1], samples.x)
+    off = (ours.predict(samples.x).double() - goal).square().sum(1)
+    torch.testing.assert_close(samples.errors[-1].double(), off, rtol=1e-3, atol=1e-6)
+
+
+def test_with_as_many_properties_as_coordinates_the_surrogates_error_does_not_count():
+    class Rough:
+        error = torch.tensor([0.4, 0.3])
+
+        def __call__(self, x):
+            return x
+
+    task = Task.from_function(
+        lambda x: x, {"a": (0, 1), "b": (0, 1)}, {"p": 0.3, "q": 0.4}, "square", seconds=0, default_target=(0.5, 0.5)
+    )
+    ours = Chain(task, Loaded("rough", Unit(2), Rough(), torch.device("cpu")), parse(task), "lm", None, 1)
+    assert ours.unit.tolist() == [0.3, 0.4]
+    assert ours.reach == 0.05
+    assert ours.doubt == pytest.approx(math.hypot(4 / 3, 3 / 4))
+    assert not ours.calibrated
