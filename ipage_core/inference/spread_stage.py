@@ -80,7 +80,7 @@ class Filled:
 
     within: float
     added: int
-    total: int = 0
+    total: int
     """Number of designs, with the added ones."""
     early: str = ""
     """Why the search stopped early, as part of a sentence; empty if it did not."""
