@@ -132,6 +132,17 @@ def test_a_step_along_the_set_is_that_of_the_pseudoinverse(unit, moves):
     assert 0 < far < 40
 
 
+def test_units_are_taken_a_quarter_of_the_box_from_its_middle():
+    class Squared(Box):
+        def decode(self, u):
+            return u**2
+
+    bounds = torch.tensor([[1.0, 0.0], [3.0, 8.0]], dtype=torch.float64)
+    curved = solutions(bounds=bounds, space=Squared(bounds))  # distances are in widths of 2 and 8
+    expected = [0.5 / ((2.5**2 - 2**2) / 2), 2 / ((6**2 - 4**2) / 8)]
+    assert curved.units().tolist() == pytest.approx(expected)
+
+
 def test_a_flat_place_leaves_a_design_where_it_is():
     flat = solutions(lambda x: 0 * x[:, :1] + torch.where(x[:, :1] > 2, torch.nan, 1.0), (0.25,))
     x = np.array([[0.5, 0.3]])
