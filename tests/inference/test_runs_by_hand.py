@@ -92,12 +92,12 @@ def test_a_target_beyond_ten_thousand_tolerances_is_pulled_in_along_its_directio
     assert found.note == ""
 
 
-@pytest.mark.parametrize(("usual", "end"), [(1e4, 1e5), (500, 1e4)])
+@pytest.mark.parametrize(("usual", "end"), [(1e4, 1e5), (3e3, 3e4), (500, 1e4)])
 def test_a_target_may_be_ten_times_as_far_as_is_usual(usual, end):
     task, method = exact(lambda x: x, {"a": (-1e6, 1e6)}, {"p": 0.5}, (usual * 0.5,))
-    for aim in (0.9, 1.05):
-        found = design(task, method, double([aim * end * 0.5])[0], 1, verify="none")
-        assert found.localized.item() == pytest.approx(min(aim, 1) * end * 0.5, rel=1e-4)
+    aims = double([0.9], [1.05], [0.001]) * end * 0.5
+    found = design(task, method, aims, 1, verify="none")
+    assert found.localized[:, 0].tolist() == pytest.approx([0.45 * end, 0.5 * end, 5e-4 * end], rel=1e-4)
 
 
 def hills(x):
@@ -268,6 +268,14 @@ def test_the_closest_is_what_omega_says_where_it_has_all_values(broken, said):
     task, method = exact(plane, cube, {"p": 0.1, "q": 0.1}, (1, 1), omega=lambda x: broken(plane(x)))
     found = design(task, method, double([3, 1])[0], 4)
     assert found.note.endswith("aim at the closest that is achieved, " + said)
+
+
+def test_the_closest_is_so_in_tolerances():
+    """By Ω one design is 3 tolerances off in p, the other 2 in q."""
+    task, method = exact(lambda x: torch.stack((x.sum(1), x[:, 1]), 1), SQUARE, {"p": 0.1, "q": 0.2}, (1, 1))
+    task = replace(task, omega=lambda x: double([2.7, 1.0], [3.0, 0.6])[: len(x)])
+    found = design(task, method, double([3, 1])[0], 2)
+    assert found.note.endswith("aim at the closest that is achieved, (3, 0.6) by Ω.")
 
 
 def test_targets_must_be_finite_in_each_property():
