@@ -1,13 +1,15 @@
 """Distances among images and steps along a solution set against NumPy, in boxes that are neither square nor centred."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from ipage_core.inference.methods import Loaded, Prior
 from ipage_core.inference.solution_set import OWN_IMAGES, SolutionSet, closest, grow, pool
-from ipage_core.inference.target_set import by_differences, by_slopes
+from ipage_core.inference.target_set import by_differences, by_slopes, by_surrogate
 from ipage_core.problem.constraints import parse
 from ipage_core.problem.task import Task
 from tests.inference.test_spread import Box, circle, solutions
@@ -219,3 +221,22 @@ def test_an_omega_without_derivatives_is_followed_by_steps_of_a_millionth_of_eac
     x, arrived = by_slopes(smooth, parse(smooth), torch.tensor([1.0])).land(np.array([[0.5, 1.5]]))  # too slow for that
     assert arrived.all()
     assert np.allclose(x.sum(1), 1, atol=1e-6)
+
+
+def test_an_ensemble_is_trusted_where_it_agrees_on_every_property():
+    class Ensemble:
+        def __call__(self, x):
+            return x[:, :2]
+
+        def spread(self, x):
+            return x[:, :2].abs() * torch.tensor([1.0, 10.0])
+
+    known = torch.linspace(0, 1, 101, dtype=torch.float64)[:, None].expand(101, 3)
+    names = {"a": (0, 1), "b": (0, 1), "c": (0, 1)}
+    task = Task.from_function(lambda x: x[:, :2], names, {"p": 0.1, "q": 0.1}, "two", default_target=(0.5, 0.5))
+    task = replace(task, held_out=lambda: (known, known[:, :2]))  # 99 % have spreads up to 0.99 and 9.9
+    method = Loaded("two", Prior(task), Ensemble(), torch.device("cpu"))
+    found = by_surrogate(task, method, parse(task), torch.tensor([0.5, 0.5]), task.tolerances)
+    x = torch.tensor([[0.5, 0.5, 0], [0.98, 0.98, 0], [0.995, 0.5, 0], [0.5, 0.995, 0], [1, 1, 0]])
+    assert found.trusted(x).tolist() == [True, True, False, False, False]
+    assert found.sure(x.double().numpy()).tolist() == [True, True, False, False, False]
