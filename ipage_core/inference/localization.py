@@ -170,7 +170,7 @@ def _levenberg_marquardt(residual, u, low, high, steps, enough):  # type: ignore
         r = with_graph.detach()
         jacobian = u.new_zeros(len(u), r.shape[1], u.shape[1])
         onward = r.square().sum(1) > enough**2  # many may have arrived already
-        if 2 * int(onward.sum()) > len(rows):
+        if _mostly(onward):
             jacobian = backward_derivatives(with_graph, start)
         elif onward.any():
             jacobian[onward] = _jacobian(residual, u[onward], rows[onward], forward)[1]
@@ -218,7 +218,7 @@ def _levenberg_marquardt(residual, u, low, high, steps, enough):  # type: ignore
         error = r_there.square().sum(1)
         better = error < r[rows].square().sum(1)
         onward = better & (error > enough**2)
-        if not forward and 2 * int(onward.sum()) > len(rows):
+        if not forward and _mostly(onward):
             jacobian[rows[onward]] = backward_derivatives(with_graph, there)[onward]
         elif onward.any():  # cheaper than derivatives of all samples
             jacobian[rows[onward]] = _jacobian(residual, there_now[onward], rows[onward], forward)[1]
@@ -227,6 +227,11 @@ def _levenberg_marquardt(residual, u, low, high, steps, enough):  # type: ignore
         u[rows[better]], r[rows[better]] = there_now[better], r_there[better]
         damping[rows] = torch.where(better, damping[rows] * 0.2, damping[rows] * 8).clamp(1e-6, 1e8)
         yield u, r
+
+
+def _mostly(onward: Tensor) -> bool:
+    """Whether derivatives of all samples cost less than another pass of those that move on, (n,) bool."""
+    return 2 * int(onward.sum()) > len(onward)
 
 
 def _best_along(residual: Residual, u: Tensor, direction: Tensor, rows: Tensor) -> Tensor:
