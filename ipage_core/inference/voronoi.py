@@ -49,10 +49,9 @@ class Points:
         (n, d) → (n, d), ().
         """
         distance, own = self.solutions.nearest(self.on_set, x)
-        at, pull = self.copies[:, 0], self.weight * distance ** (power - 2)
-        if self.copies.shape[1] > 1:  # the image of each point that is nearest to its design
-            near = ((self.copies - self.solutions.coordinates(x)[own][:, None]) ** 2).sum(2).argmin(1)
-            at = self.copies[np.arange(len(at)), near]
+        near = ((self.copies - self.solutions.coordinates(x)[own][:, None]) ** 2).sum(2).argmin(1)
+        at = self.copies[np.arange(len(near)), near]  # the image of each point that is nearest to its design
+        pull = self.weight * distance ** (power - 2)
         total = np.bincount(own, pull, len(x))[:, None]
         sums = np.stack([np.bincount(own, pull * column, len(x)) for column in at.T], axis=1)
         means = np.where(total > 0, sums / np.maximum(total, 1e-300) * self.solutions.scale, x)

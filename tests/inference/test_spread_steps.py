@@ -175,7 +175,7 @@ def test_lloyd_returns_the_generation_of_the_least_error():
 
 # Holes
 
-CASES = [(6, 60, seed) for seed in range(8)] + [(120, 300, 0)]
+CASES = [(6, 60, seed) for seed in range(8)] + [(10, 60, 3), (10, 60, 14), (120, 300, 0)]
 """Number of designs and of known solutions, and a seed."""
 
 
