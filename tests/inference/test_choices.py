@@ -102,7 +102,7 @@ def test_distances_count_in_widths_of_the_box_and_levels_are_all_one_apart():
     apart = torch.cdist(at[:, 2:], at[:, 2:])
     assert torch.allclose(apart[:3, :3], 1 - torch.eye(3).double())
     assert apart[0, 3] == 0
-    assert at.dtype == torch.float64
+    assert (at.dtype, at.shape) == (torch.float64, (4, 2 + 3))
     plain = replace(task, variables=(task.variables[0], task.variables[2]))
     assert in_widths(plain, x[:, [0, 2]]).tolist() == [[0, 1], [1, 0], [0.5, 0.5], [0.5, 0.5]]
 
