@@ -45,7 +45,7 @@ def use(*names: str) -> None:
 
 def drop(name: str, text: str, why: str) -> None:
     """Note that the page drops a parameter of the link."""
-    st.session_state.setdefault(DROPPED, {})[name] = f"{short(name)}={short(text)} {why}"
+    st.session_state.setdefault(DROPPED, {})[name, text] = f"{short(name)}={short(text)} {why}"
 
 
 def short(text: str) -> str:
@@ -109,7 +109,7 @@ def _end(place: DeltaGenerator, first: bool, whole: bool) -> None:
     if first:
         _compare(whole)
         st.session_state[AFTER] = st.query_params.to_dict()
-    dropped: dict[str, str] = st.session_state.get(DROPPED, {})
+    dropped: dict[tuple[str, str], str] = st.session_state.get(DROPPED, {})
     if not dropped or st.session_state[AFTER] != st.query_params.to_dict():
         return
     said = "; ".join(list(dropped.values())[:NAMED])
@@ -120,7 +120,7 @@ def _end(place: DeltaGenerator, first: bool, whole: bool) -> None:
 def _compare(whole: bool) -> None:
     """Drop what the widgets did not take; ``whole``: the page is complete, so that no widget is missing."""
     now = st.query_params.to_dict()
-    done = {*st.session_state.get(KNOWN, ()), *st.session_state.get(DROPPED, ())}
+    done = {*st.session_state.get(KNOWN, ()), *(name for name, _ in st.session_state.get(DROPPED, ()))}
     for name, text in st.session_state[LINK].items():
         if name in done or name.startswith("embed"):
             continue

@@ -98,6 +98,16 @@ def test_compare_drops_what_is_no_run(app, runs_):
     assert test.session_state["compare-runs-sinewave"] == [{"method": "ipage", "sampling": "lhs", "seed": 3}]
 
 
+def test_compare_names_every_run_that_it_drops(monkeypatch):
+    monkeypatch.setattr(runs, "load", stand_ins.load)
+    test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=120).switch_page("screens/compare.py")
+    test.query_params["runs"] = f"~~~~,ipage~lhs~1e999,ipage~srs~0,{LONG}"
+    test.run()
+    assert not test.exception
+    assert said(test).replace("\\", "").count("is not accepted: METHOD~SAMPLING~SEED") == 3
+    assert all(part in said(test).replace("\\", "") for part in ("runs=~~~~ is", "runs=ipage~lhs~1e999 is", "99… is"))
+
+
 @pytest.mark.parametrize(("text", "value", "equal"), [
     ("1.50", 1.5, True), ("TRUE", True, True), ("", None, True), ("0", None, False), ("x", 1.0, False),
     ("9" * 5000, 7, False), ("LHS", "lhs", True), ("1", True, True), ("nan", 1.0, False),
