@@ -38,8 +38,8 @@ DESCENTS: list[dict[str, Any]] = [
 ]
 """Settings of ``na`` to try: descents per design, and steps per descent."""
 NETWORKS: list[dict[str, Any]] = [
-    *({"layers": 3, "learning_rate": rate} for rate in (7.5e-4, 1.5e-3, 3e-3, 3.75e-4)),
-    *({"layers": layers, "learning_rate": 7.5e-4} for layers in (2, 4)),
+    *({"layers": 3, "learning_rate": rate} for rate in (3.75e-4, 7.5e-4, 1.5e-3, 1.875e-4)),
+    *({"layers": layers, "learning_rate": 3.75e-4} for layers in (2, 4)),
 ]
 """Networks of ``na`` to try, all of iPage's size."""
 MANY = 100

@@ -119,6 +119,7 @@ def test_rank_reads_tables_as_all_commands_do(capsys, tmp_path):
         (["rank", "none.csv"], "none.csv does not exist, or is a folder; accepted: a table with a header"),
         (["search", "sine", "inn"], "task 'sine' is not known; accepted: sinewave"),
         (["search", "sinewave", "ipage"], "invalid choice: 'ipage'"),
+        (["search", "sinewave", "inn", "--networks"], "--networks is for na; 'inn' has one search"),
         (["ablate", "sine"], "task 'sine' is not known"),
         (["dataset", "sinewave"], "the following arguments are required: --n, --out"),
         (["dataset", "sinewave", "--check"], "sinewave has no stored data"),

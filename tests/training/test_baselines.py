@@ -25,7 +25,7 @@ from ipage_core.tasks.cells.networks.pixel_cnn import PixelCNN
 from ipage_core.tasks.cells.networks.pixel_cvae import PixelCVAE
 from ipage_core.tasks.cells.networks.pixel_mdn import PixelMDN
 from ipage_core.training import baselines
-from ipage_core.training.fit import Settings, fit
+from ipage_core.training.fit import Fit, Settings, fit
 from ipage_core.training.recipes import recipe, taking_over
 from tests.support.stand_ins import wide_task
 
@@ -252,6 +252,43 @@ def test_what_was_found_is_what_the_logs_say_is_best():
         model = task.partition(".")[0]
         if model in ("mdn", "cvae"):
             assert best(TASKS[name], model) == TASKS[name].recipes[model].arguments
+
+
+def test_the_network_of_na_is_what_the_logs_say_is_best():
+    from ipage_core.training import search
+
+    logs = {path.parent.name: json.loads(path.read_text()) for path in PRETRAINED.glob("*/na-network.search.json")}
+    assert logs.keys() == {"sinewave", "robotic_arm", "ballistics"}
+    for name, log in logs.items():
+        task, rows = TASKS[name], log["rows"]
+        assert all(any(row["tried"] == one for row in rows) for one in search.NETWORKS)
+        _, arguments, settings = recipe(task, "na")
+        best = min(rows, key=lambda row: row["score"])
+        assert {"layers": arguments.get("layers", 3), "learning_rate": settings.learning_rate} == best["tried"]
+        assert baselines.size(task, "mlp", arguments) == best["parameters"]
+        assert settings.epochs == recipe(task, "mlp")[2].epochs + recipe(task, "inn")[2].epochs
+        assert f"{settings.epochs} epochs" in log["score"]
+
+
+def test_networks_of_na_are_trained_and_logged(tmp_path, monkeypatch):
+    from ipage_core.training import search
+
+    monkeypatch.setattr(
+        search, "NETWORKS", [{"layers": 2, "learning_rate": 1e-3}, {"layers": 1, "learning_rate": 1e-3}]
+    )
+    seen = []
+
+    def trained(build, arguments, x, y, its):
+        seen.append((arguments["layers"], its.learning_rate, its.epochs))
+        return Fit({}, [{"validation_l2": 2.0}, {"validation_l2": float(arguments["layers"])}], 1.0)
+
+    monkeypatch.setattr(search, "fit", trained)
+    log = search.search_networks(TASKS["sinewave"], tmp_path)
+    assert seen == [(2, 1e-3, 560), (1, 1e-3, 560)]
+    assert [(row["tried"]["layers"], row["score"]) for row in log["rows"]] == [(1, 1.0), (2, 2.0)]
+    assert json.loads((tmp_path / "na-network.search.json").read_text()) == log
+    with pytest.raises(ValueError, match="The network 'na' of architecture has no settings to try"):
+        search.search_networks(TASKS["architecture"], tmp_path)
 
 
 def test_na_descends_as_the_logs_say_is_best_over_all_tasks():
