@@ -66,7 +66,8 @@ def show(dark: bool, folder: Path | None = None) -> None:
     st.caption(
         "Tables 2 and 3 and Figures 1 to 7 are numbered as in the paper (Bi, Fung and Zhang, iPage, AAAI 2023). Mean "
         "of ‖Ω(x) − y*‖² **by the true forward operator Ω**, unless a cell says otherwise. The lowest value of each "
-        "column is bold, and so are all values within its 95 % interval. Hover over a cell for its quantiles. The "
+        "column is bold, and so are all values within its 95 % interval; means over too few targets do not compete. "
+        "Hover over a cell for its quantiles. The "
         "bootstrap interval is over targets in the paper's Table 2 and over solutions in its Table 3. It and the "
         "standard deviation over latent seeds are for one training. If a method was trained more than once, the hover "
         "adds the standard deviation over training seeds, for the solutions that all trainings have."

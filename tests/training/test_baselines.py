@@ -254,22 +254,6 @@ def test_what_was_found_is_what_the_logs_say_is_best():
             assert best(TASKS[name], model) == TASKS[name].recipes[model].arguments
 
 
-def test_the_network_of_na_is_what_the_logs_say_is_best():
-    from ipage_core.training import search
-
-    logs = {path.parent.name: json.loads(path.read_text()) for path in PRETRAINED.glob("*/na-network.search.json")}
-    assert logs.keys() == {"sinewave", "robotic_arm", "ballistics"}
-    for name, log in logs.items():
-        task, rows = TASKS[name], log["rows"]
-        assert all(any(row["tried"] == one for row in rows) for one in search.NETWORKS)
-        _, arguments, settings = recipe(task, "na")
-        best = min(rows, key=lambda row: row["score"])
-        assert {"layers": arguments.get("layers", 3), "learning_rate": settings.learning_rate} == best["tried"]
-        assert baselines.size(task, "mlp", arguments) == best["parameters"]
-        assert settings.epochs == recipe(task, "mlp")[2].epochs + recipe(task, "inn")[2].epochs
-        assert f"{settings.epochs} epochs" in log["score"]
-
-
 def test_networks_of_na_are_trained_and_logged(tmp_path, monkeypatch):
     from ipage_core.training import search
 
