@@ -46,7 +46,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--n", type=DESIGNS, default=25, help="solutions, for each target (default %(default)s)")
     add_out(parser)
-    parser.add_argument("--sampling", default="maximin", help="srs, lhs or maximin (default)")
+    parser.add_argument("--sampling", help="of the latent space: srs, lhs or maximin (default)")
     parser.add_argument("--method", help="default: ipage")
     parser.add_argument("--seed", type=SEED, default=0)
     parser.add_argument("--verify", default="auto", help="auto (default), all, none, or a number of designs")
@@ -164,7 +164,7 @@ def _request(arguments: argparse.Namespace, task: Task) -> DesignRequest:
         target,
         arguments.method or task.default_method,
         n=arguments.n,
-        sampling=arguments.sampling,
+        sampling=arguments.sampling or "maximin",
         seed=arguments.seed,
         constraints=tuple(p.strip() for text in arguments.constrain for p in text.split(";") if p.strip()),
         start=() if arguments.seed_design is None else tuple(_seed_design(task, arguments).tolist()),
@@ -189,13 +189,15 @@ def _why_fewer(path: Path, chosen: int, candidates: int, asked: int) -> str:
 
 
 def _doubts(arguments: argparse.Namespace, request: DesignRequest) -> list[str]:
-    """Sentences on what may be meant otherwise: numbers beside decimal commas, constraints without effect."""
+    """Sentences on what may be meant otherwise: numbers beside decimal commas, options without effect."""
     from ipage_core.inference.methods import METHODS, named
     from ipage_core.problem.numerals import comma_doubts, doubts
 
     target = arguments.target or ""
     typed = [target, *(arguments.goal or []), *arguments.constrain]
     said = doubts(request.task, typed) + comma_doubts(request.task, target, request.target.in_words(request.task))
+    if arguments.sampling not in (None, "srs") and METHODS[named(request.method)].proposal is None:
+        said.append(f"The method {request.method} has no latent space: --sampling {arguments.sampling} has no effect.")
     if request.constraints and METHODS[named(request.method)].surrogate is None:
         said.append(f"Designs of the method {request.method} need not obey the constraints; those of ipage do.")
     return said

@@ -203,3 +203,20 @@ def test_an_unreachable_target_is_said_in_a_sentence(capsys, tmp_path):
     assert code == 0
     assert "cannot be reached" in err
     assert "cannot be reached" in json.loads(out.splitlines()[-1])["note"]
+
+
+@pytest.mark.parametrize(
+    ("method", "sampling", "told"),
+    [
+        ("prior-lm", "maximin", True),
+        ("na", "lhs", True),
+        ("lookup", None, False),
+        ("na", "srs", False),
+        ("ipage", "lhs", False),
+    ],
+)
+def test_a_sampling_that_has_no_effect_is_said(method, sampling, told, tmp_path, capsys):
+    asked = ["design", "sinewave", "--target", "1.2", "--n", "2", "--method", method, "--out", str(tmp_path / "d.csv")]
+    main(asked + ([] if sampling is None else ["--sampling", sampling]))
+    said = f"The method {method} has no latent space: --sampling {sampling} has no effect."
+    assert (said in capsys.readouterr().err) == told
