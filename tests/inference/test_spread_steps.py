@@ -436,7 +436,7 @@ def test_the_steps_of_a_spread(monkeypatch, region, dimension, n, order):
     first = 3 * n if n > 200 and dimension else 1000
     pushed = region == "box" and dimension > 0
     again = pushed and n <= 200
-    assert ran.picked_from == [first, 1000 + 2 * n] if again else [first]
+    assert ran.picked_from == ([first, 1000 + 2 * n] if again else [first])
     points, given = ran.breathe[0]
     assert len(points.on_set) == min(max(1600, 6 * n), 1000 + 2 * n * pushed)
     every = ran.lloyd[0][0]
