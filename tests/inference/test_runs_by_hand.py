@@ -278,6 +278,16 @@ def test_the_closest_is_so_in_tolerances():
     assert found.note.endswith("aim at the closest that is achieved, (3, 0.6) by Ω.")
 
 
+def test_of_several_lost_targets_the_first_one_is_said_with_its_own_closest():
+    task, method = exact(lambda x: x, SQUARE, {"p": 0.1, "q": 0.1}, (1, 1))
+    task = replace(task, omega=lambda x: double([0.5, 0.5], [2.5, 1.0], [2.25, 1.0])[: len(x)])
+    found = design(task, method, double([0.5, 0.5], [3, 1], [2.4, 1]), 1)
+    assert found.note == (
+        "2 of 3 targets, the first (3, 1), cannot be reached within the bounds; their designs aim at the closest that "
+        "is achieved, (2.5, 1) by Ω."
+    )
+
+
 def test_targets_must_be_finite_in_each_property():
     task, method = exact(lambda x: x, SQUARE, {"p": 0.1, "q": 0.1}, (1, 1))
     for wrong in ([1.0, torch.nan], [torch.inf, 1.0]):
