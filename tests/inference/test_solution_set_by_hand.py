@@ -215,6 +215,8 @@ def test_an_omega_without_derivatives_is_followed_by_steps_of_a_millionth_of_eac
     x, arrived = by_slopes(task, parse(task), torch.tensor([60.0])).land(np.array([[0.0, 2e4], [0.9, 8e4]]))
     assert arrived.all()
     assert np.allclose(x @ [1, 1e-3], 60, atol=1e-5)
+    with pytest.raises(ValueError, match="has no derivatives"):  # 2e-4 s a coordinate are the most
+        by_slopes(replace(task, omega_seconds=1.1e-4), parse(task), torch.tensor([60.0]))
     smooth = Task.from_function(
         lambda x: x.sum(1), {"a": (-1, 1), "b": (0, 2)}, {"p": 0.1}, "smooth", default_target=(1,), seconds=5e-3
     )
