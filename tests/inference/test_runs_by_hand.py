@@ -114,6 +114,8 @@ def test_designs_for_a_target_that_is_lost_aim_at_the_best_that_one_achieves():
     for row, expected in enumerate((0.5, 0.7, 2.0, 0.9)):
         assert values[row].tolist() == pytest.approx([expected] * 8, abs=1e-3)
     assert (found.localized[16:24, 0] > 2 / 3).all()  # not the hill that is 1.5 tolerances lower
+    alone = design(task, method, double([3.0])[0], 30, verify="none")  # four draws each, then more for the others
+    assert (alone.localized[:, 0] > 2 / 3).all()
     assert found.success_before_replacement == 24
     assert found.replaced.tolist()[:16] == [False] * 16
     started = 3 * found.path.x[0][~found.replaced][:, 0]
