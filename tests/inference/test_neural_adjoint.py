@@ -25,10 +25,13 @@ def drawn(n, z):
 
 
 def by_hand(start, goal, unit, steps, rate, weight):
-    """Adam (Kingma and Ba 2015) on all designs of one target; the rate is halved after ten steps without a gain."""
+    """Adam (Kingma and Ba 2015) on all designs of one target; the rate is halved after ten steps without a gain.
+
+    → the ends, and how often it was halved.
+    """
     low, high = BOX
     u, m, v = start / unit, 0.0, 0.0
-    best, waited = float("inf"), 0
+    best, waited, halved = float("inf"), 0, 0
     for t in range(1, steps + 1):
         u = u.detach().requires_grad_(True)
         x = u * unit
@@ -42,14 +45,14 @@ def by_hand(start, goal, unit, steps, rate, weight):
         else:
             waited += 1
         if waited > 10:
-            rate, waited = rate / 2, 0
-    return (u * unit).detach()
+            rate, waited, halved = rate / 2, 0, halved + 1
+    return (u * unit).detach(), halved
 
 
 @pytest.mark.parametrize("units", [(), (0.5, 4.0)])
 def test_the_published_descent_is_adam_with_a_boundary_and_a_rate_that_halves(units):
     targets = torch.tensor([[0.3, -1.2], [9.0, 3.0]], dtype=torch.float64)  # the second pulls designs out of the box
-    search = Search("published", starts=7, steps=70, rate=0.3, boundary=0.4)
+    search = Search("published", starts=7, steps=120, rate=0.3, boundary=0.4)
     adjoint = NeuralAdjoint(network, drawn, Box(BOX), search, boundary=BOX, enough=1.0, units=units)
     told = []
     with watching(step=lambda *state: told.append(state)):
@@ -58,12 +61,13 @@ def test_the_published_descent_is_adam_with_a_boundary_and_a_rate_that_halves(un
     starts = drawn(14, None).split(7)
     expected = {}
     for t in (0, 1):
-        end = by_hand(starts[t], targets[t], unit, 70, 0.3, 0.4)
+        end, halved = by_hand(starts[t], targets[t], unit, 120, 0.3, 0.4)
+        assert halved == 4 * t
         error = (network(end) - targets[t]).square().sum(1)
         expected[t] = end[sorted(error.argsort()[: 2 if t else 1].tolist())]
     torch.testing.assert_close(found[1:2], expected[0], rtol=0, atol=1e-9)
     torch.testing.assert_close(found[[0, 2]], expected[1], rtol=0, atol=1e-9)
-    assert told == [("steps of the descents", done, 140) for done in range(140)]
+    assert told == [("steps of the descents", done, 240) for done in range(240)]
 
 
 def one_start(network, optimizer, steps, target, **more):
