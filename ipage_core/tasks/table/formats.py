@@ -19,6 +19,8 @@ MOST_CELLS, MOST_ROWS, MOST_WORDS = 40_000_000, 10_000_000, 4_000_000
 """Maximum of rows × columns, of rows, and of rows × columns of words."""
 MOST_LINE = 2_000_000
 """Maximum number of bytes of a line of text."""
+MOST_TEXT = 200_000_000
+"""Maximum number of bytes of all words, each counted as often as it stands in a cell; a file of text has no more."""
 
 
 def check_size(rows: int, columns: int, most_columns: int) -> None:
@@ -63,11 +65,35 @@ def from_parquet(content: bytes, most_columns: int) -> pd.DataFrame:
     words = [c.name for c in schema if not _is_number(c.type)]
     if meta.num_rows * len(words) > MOST_WORDS:
         raise Unreadable(f"its {meta.num_rows:,} rows have {len(words):,} columns of words, which is too large")
+    kinds = [c.type.value_type if pa.types.is_dictionary(c.type) else c.type for c in schema]
+    check_words(sum(meta.num_rows * kind.byte_width for kind in kinds if pa.types.is_fixed_size_binary(kind)))
     result = pq.ParquetFile(io.BytesIO(content), read_dictionary=words).read()  # store equal words once
+    check_words(sum(_bytes_of_words(column) for column in result.columns))
     for k, column in enumerate(schema):
         if pa.types.is_decimal(column.type):  # as Python objects they would take ten times the memory
             result = result.set_column(k, column.name, result.column(k).cast(pa.float64()))
     return result.to_pandas()
+
+
+def check_words(size: int) -> None:
+    """Reject words that are stored once, but would take all memory where they stand in every row."""
+    if size > MOST_TEXT:
+        raise Unreadable(f"its words would take {size / 1e6:,.0f} MB, more than {MOST_TEXT / 1e6:,.0f} MB")
+
+
+def _bytes_of_words(column: Any) -> int:
+    """Bytes of a column of words with every cell written out, from the lengths of its distinct words alone."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    is_of_any_length = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    size = 0
+    for chunk in column.chunks:
+        if pa.types.is_dictionary(chunk.type):
+            words, rows = chunk.dictionary, chunk.indices
+            if any(check(words.type) for check in is_of_any_length):
+                size += pc.sum(pc.binary_length(words).take(rows).cast(pa.int64())).as_py() or 0
+    return size
 
 
 def _is_number(kind: Any) -> bool:
@@ -163,7 +189,7 @@ def from_excel(content: bytes, most_columns: int, sheet: str | None = None) -> t
 
 def _cells_of(page: Any, most_columns: int) -> list[list[Any]]:
     page.reset_dimensions()  # the declared size may be wrong
-    result, cells, blank = list[list[Any]](), 0, 0
+    result, cells, blank, words = list[list[Any]](), 0, 0, 0
     for row in page.iter_rows(values_only=True):
         last = max((k for k, cell in enumerate(row) if cell is not None), default=-1) + 1
         blank = 0 if last else blank + 1
@@ -172,5 +198,7 @@ def _cells_of(page: Any, most_columns: int) -> list[list[Any]]:
         cells += last
         check_size(1, last, most_columns)
         check_size(cells, 1, most_columns)
+        words += sum(len(cell) for cell in row[:last] if isinstance(cell, str))
+        check_words(words)
         result.append(list(row[:last]))
     return result

@@ -1,6 +1,7 @@
 """Declared sizes are checked before unpacking; a bomb gives an error message and uses no memory."""
 
 import io
+import re
 import tracemalloc
 import zipfile
 from functools import partial
@@ -33,6 +34,35 @@ def parquet(rows, columns, row_group=1_000_000):
     return buffer.getvalue()
 
 
+def parquet_of_words(kind, letters, rows):
+    """A long word in every row, of which the file holds one."""
+    buffer = io.BytesIO()
+    words = pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), pa.array(["a" * letters], kind))
+    pq.write_table(pa.table({"x": words, "y": np.arange(1.0 * rows)}), buffer)
+    return buffer.getvalue()
+
+
+def xlsx_of_words(letters, rows):
+    """A long word in every row of a sheet, of which the file holds one."""
+    import openpyxl
+
+    book, buffer, result = openpyxl.Workbook(), io.BytesIO(), io.BytesIO()
+    book.active.append(["SHEET"])
+    book.save(buffer)
+    row = b'<row><c t="s"><v>0</v></c></row>'
+    kind = b"application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+    part = b'<Override PartName="/xl/sharedStrings.xml" ContentType="' + kind + b'"/></Types>'
+    with zipfile.ZipFile(buffer) as given, zipfile.ZipFile(result, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in set(given.namelist()) - {"xl/sharedStrings.xml"}:
+            content = given.read(name)
+            if name == "[Content_Types].xml" and kind not in content:
+                content = content.replace(b"</Types>", part)
+            archive.writestr(name, re.sub(b"<row.*</row>", row * rows, content) if "sheet1" in name else content)
+        space = b'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+        archive.writestr("xl/sharedStrings.xml", b"<sst %s><si><t>%s</t></si></sst>" % (space, b"a" * letters))
+    return result.getvalue()
+
+
 def xlsx(part):
     """An Excel file whose sheet unpacks to this content."""
     buffer = io.BytesIO()
@@ -55,6 +85,10 @@ def xlsx(part):
         ("t.npz", npz((4,), "|O"), "Python objects"),
         ("t.parquet", partial(parquet, 50_000_000, 1), "50,000,000 rows of 1 columns are too large"),
         ("t.parquet", partial(parquet, 1, 1500), "1,500 columns"),
+        ("t.parquet", partial(parquet_of_words, pa.string(), 100_000, 20_000), "words would take 2,000 MB"),
+        ("t.parquet", partial(parquet_of_words, pa.large_string(), 100_000, 20_000), "words would take 2,000 MB"),
+        ("t.parquet", partial(parquet_of_words, pa.binary(100_000), 100_000, 2010), "words would take 201 MB"),
+        ("t.xlsx", partial(xlsx_of_words, 1_000_000, 3000), "words would take 201 MB, more than 200 MB"),
         ("t.xlsx", partial(xlsx, b"<c/>" * 10_000_000), "unpacked it is too large"),
         ("t.xlsx", xlsx(b"<row>" + b'<c r="A1"><v>1</v></c>' * 1001 + b"</row>"), "1,001 columns"),
         ("t.csv", b"a," * 100_000 + b"\n" + b"1," * 100_000, "100,001 columns"),
