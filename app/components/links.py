@@ -1,4 +1,5 @@
-"""Links: a part of the address that a page cannot use is dropped, and one sentence says so."""
+"""Links: a part of the address that a page cannot use is dropped, and one sentence says so. So does one on what is
+missing in a link or said twice."""
 
 from __future__ import annotations
 
@@ -14,11 +15,13 @@ from streamlit.runtime.scriptrunner import StopException
 from app.components.words import method_name, plain
 from ipage_core.problem.request import SAMPLINGS
 
-LINK, KNOWN, DROPPED, AFTER = "link", "link-known", "link-dropped", "link-after"
-"""Session keys: the parameters of the first run; those that pages have read; the sentences on those dropped; the
-parameters at the end of the first run."""
+LINK, KNOWN, DROPPED, NOTED, AFTER = "link", "link-known", "link-dropped", "link-noted", "link-after"
+"""Session keys: the parameters of the first run; those that pages have read; the sentences on those dropped; those on
+what stands in place of what the link leaves open; the parameters at the end of the first run."""
 TEXTS = ("task", "constrain", "start", "runs", "goals", "c")
 """Parameters that hold text of any length; their pages say what they do not understand."""
+SEVERAL = ("dft_says",)
+"""Parameters that may stand in a link several times, with a value each."""
 LONGEST, NAMED = 100, 5
 """Number of characters of any other parameter; number of dropped parameters that are named."""
 
@@ -46,6 +49,16 @@ def use(*names: str) -> None:
 def drop(name: str, text: str, why: str) -> None:
     """Note that the page drops a parameter of the link."""
     st.session_state.setdefault(DROPPED, {})[name, text] = f"{short(name)}={short(text)} {why}"
+
+
+def note(name: str, sentence: str) -> None:
+    """Say what the page takes for a parameter that the link leaves open."""
+    st.session_state.setdefault(NOTED, {})[name] = sentence
+
+
+def opens(name: str) -> bool:
+    """Whether this is the first run of a session whose link has this parameter."""
+    return AFTER not in st.session_state and name in st.session_state.get(LINK, ())
 
 
 def short(text: str) -> str:
@@ -81,9 +94,14 @@ def same(text: str, value: Any) -> bool:
 
 
 def _drop_unusable() -> None:
-    """Drop what is empty, not finite or too long, before any widget reads it."""
+    """Drop what is empty, not finite, too long or said before, before any widget reads it."""
     st.session_state[LINK] = link = st.query_params.to_dict()
-    rest = {}
+    rest = {name: st.query_params.get_all(name) for name in SEVERAL if name in link}
+    twice = [name for name in link if name not in rest and len(st.query_params.get_all(name)) > 1]
+    for name in twice:
+        texts = list(dict.fromkeys(st.query_params.get_all(name)))
+        if len(texts) > 1:
+            note(name, f"This link names {short(name)} more than once; the last, {short(link[name])}, is used.")
     for name, text in link.items():
         if name not in TEXTS and not text.strip():
             drop(name, text, "is empty")
@@ -91,9 +109,9 @@ def _drop_unusable() -> None:
             drop(name, text, "is too long")
         elif name not in TEXTS and _is_not_finite(text):
             drop(name, text, "is no finite number")
-        else:
-            rest[name] = text
-    if len(rest) < len(link):
+        elif name not in SEVERAL:
+            rest[name] = [text]
+    if twice or len(rest) < len(link):
         st.query_params.from_dict(rest)
         st.rerun()
 
@@ -110,11 +128,14 @@ def _end(place: DeltaGenerator, first: bool, whole: bool) -> None:
         _compare(whole)
         st.session_state[AFTER] = st.query_params.to_dict()
     dropped: dict[tuple[str, str], str] = st.session_state.get(DROPPED, {})
-    if not dropped or st.session_state[AFTER] != st.query_params.to_dict():
+    sentences = list(st.session_state.get(NOTED, {}).values())[:NAMED]
+    if not (dropped or sentences) or st.session_state[AFTER] != st.query_params.to_dict():
         return
-    said = "; ".join(list(dropped.values())[:NAMED])
-    more = f"; and {len(dropped) - NAMED} more" if len(dropped) > NAMED else ""
-    place.warning(f"Parts of this link were left out: {said}{more}.", icon=":material/link_off:")
+    if dropped:
+        said = "; ".join(list(dropped.values())[:NAMED])
+        more = f"; and {len(dropped) - NAMED} more" if len(dropped) > NAMED else ""
+        sentences.insert(0, f"Parts of this link were left out: {said}{more}.")
+    place.warning(" ".join(sentences), icon=":material/link_off:")
 
 
 def _compare(whole: bool) -> None:

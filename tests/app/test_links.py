@@ -57,6 +57,32 @@ def test_what_a_link_cannot_set_is_said_once(app, query, dropped):
     assert not [w for w in test.warning if "this link" in w.value]
 
 
+@pytest.mark.parametrize(("page", "query", "sentence", "kept"), [
+    ("explore", {"task": ["robotic_arm", "sinewave"], "n": "3"},
+     "This link names task more than once; the last, sinewave, is used.", ("task", "sinewave")),
+    ("explore", {"y1": ["1", "0.5"], "n": "3"},
+     "This link names y1 more than once; the last, 0.5, is used.", ("y1", "0.5")),
+    ("compare", {"runs": ["ipage~srs~0", "ipage~lhs~1"]},
+     "This link names runs more than once; the last, ipage~lhs~1, is used.", ("runs", "ipage~lhs~1")),
+])  # fmt: skip
+def test_a_parameter_that_is_there_twice_is_said(monkeypatch, page, query, sentence, kept):
+    monkeypatch.setattr(runs, "load", stand_ins.load)
+    test = AppTest.from_file(str(ROOT / "app/main.py"), default_timeout=120).switch_page(f"screens/{page}.py")
+    for name, texts in query.items():
+        test.query_params[name] = texts
+    test.run()
+    assert not test.exception
+    assert sentence in [w.value.replace("\\", "") for w in test.warning]
+    assert test.query_params[kept[0]] in (kept[1], [kept[1]])
+
+
+@pytest.mark.parametrize("query", [{"dft_says": ["hit", "off"]}, {"y1": ["0.5", "0.5"]}])
+def test_values_that_do_not_contradict_each_other_need_no_word(app, query):
+    test = app(n="3", **query)
+    assert not test.exception
+    assert "more than once" not in " ".join(w.value for w in test.warning)
+
+
 def test_a_method_s_former_name_becomes_the_current_one(app):
     test = app(task="sinewave", method="ipage-mlp", n="25")
     assert not test.exception
