@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from app.components import links
 from app.components.drafts import accepted, misread, unreadable
 from app.components.form import Form
 from app.components.look import is_dark
@@ -193,7 +194,10 @@ def _ask_goal(task: Task, j: int, y: float) -> Goal | None:
         )
     if kind == "between":
         above = min(y + 0.2 * _span(task, j), LARGEST)
+        left_open = links.opens(f"ask{j + 1}") and f"upto{j + 1}" not in st.query_params
         top = st.number_input(f"and {name} ≤", -LARGEST, LARGEST, above, key=f"upto{j + 1}", bind="query-params")
+        if left_open:
+            links.note(f"upto{j + 1}", f"This link gives no upper end for {name}: {above:.4g} stands there.")
         top = accepted(f"{task.name}-upto{j + 1}", top, "" if top is not None and top >= y else EMPTY)
         if top is None or top < y:
             return None

@@ -83,6 +83,19 @@ def test_values_that_do_not_contradict_each_other_need_no_word(app, query):
     assert "more than once" not in " ".join(w.value for w in test.warning)
 
 
+@pytest.mark.parametrize("more", [{}, {"upto1": "inf"}])
+def test_an_interval_without_an_upper_end_says_what_stands_there(app, more):
+    test = app(n="3", ask1="between", y1="2", **more)
+    assert not test.exception
+    (warning,) = [w.value for w in test.warning if "upper end" in w.value]
+    stands = test.number_input(key="upto1").value
+    assert warning.endswith(f"This link gives no upper end for y: {stands:.4g} stands there.")
+    test.query_params["more"] = "1"  # the address changes, as with every widget
+    assert not [w for w in test.run().warning if "upper end" in w.value]
+    for whole in (app(n="3", ask1="between", y1="2", upto1="2.8"), app(n="3", y1="2")):
+        assert not [w for w in whole.warning if "upper end" in w.value]
+
+
 def test_a_method_s_former_name_becomes_the_current_one(app):
     test = app(task="sinewave", method="ipage-mlp", n="25")
     assert not test.exception
