@@ -22,6 +22,7 @@ from app.state.targets import Doubt
 from ipage_core.inference.methods import METHODS
 from ipage_core.inference.pareto import APART
 from ipage_core.problem.task import Task
+from ipage_core.runtime.text import printable
 from ipage_core.tasks import TASKS
 
 
@@ -352,8 +353,8 @@ _MARKUP = re.compile(
 
 
 def plain(text: str) -> str:
-    """Text from the user, a file or a link, escaped for Markdown."""
-    return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
+    """Text from the user, a file or a link, escaped for Markdown, and cut and cleaned as on a terminal."""
+    return _MARKUP.sub(r"\\\g<0>", printable(" ".join(text.split())))
 
 
 def duration(seconds: float) -> str:

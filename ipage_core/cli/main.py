@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from ipage_core.cli.parser import Parser, negative_values, printable, refuse_overwriting, speak_any_encoding
+from ipage_core.cli.parser import Parser, negative_values, refuse_overwriting, speak_any_encoding
+from ipage_core.runtime.text import printable
 
 COMMANDS = {
     "tasks": "List the tasks.",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import codecs
-import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
+
+from ipage_core.runtime.text import printable
 
 
 class Parser(argparse.ArgumentParser):
@@ -17,18 +18,6 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print the message and exit."""
         self.exit(2, f"{self.prog}: {printable(message)}\n")
-
-
-def printable(text: object) -> str:
-    """A message that is safe for a terminal, on one line: without control characters or words of hundreds of letters.
-
-    >>> printable("x2 is '\\x1b[31mred'")
-    "x2 is '\\\\x1b[31mred'"
-    """
-    shown = "".join(
-        c if c.isprintable() else " " if c == "\n" else c.encode("unicode_escape").decode() for c in str(text)
-    )
-    return re.sub(r"\S{200,}", lambda word: f"{word[0][:60]}…", shown)
 
 
 def speak_any_encoding() -> None:

@@ -96,6 +96,16 @@ def test_an_interval_without_an_upper_end_says_what_stands_there(app, more):
         assert not [w for w in whole.warning if "upper end" in w.value]
 
 
+@pytest.mark.parametrize(("text", "said"), [
+    ("x1=" + "9" * 5000, "constraint 'x1=99999"), ("x1=\x1b[31mred", "constraint 'x1=\\x1b[31mred' is not understood"),
+])  # fmt: skip
+def test_the_error_of_a_constraint_is_cut_and_safe_to_show(app, text, said):
+    (error,) = app(n="3", constrain=text).error
+    assert error.value.replace("\\\\", "\\").startswith(said)
+    assert error.value.isprintable()
+    assert len(error.value) < 300
+
+
 def test_a_method_s_former_name_becomes_the_current_one(app):
     test = app(task="sinewave", method="ipage-mlp", n="25")
     assert not test.exception

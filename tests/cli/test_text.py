@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from ipage_core.cli.main import main
-from ipage_core.cli.parser import printable
 from ipage_core.inference.pipeline import design
 from ipage_core.runtime.files import spreadsheet_safe
+from ipage_core.runtime.text import printable
 from ipage_core.tasks import TASKS
 from tests.support.models import exact_method
 

@@ -1,0 +1,17 @@
+"""Text of users, files and links, made safe to show in a terminal and on a page."""
+
+from __future__ import annotations
+
+import re
+
+
+def printable(text: object) -> str:
+    """A message that is safe to show, on one line: without control characters or words of hundreds of letters.
+
+    >>> printable("x2 is '\\x1b[31mred'")
+    "x2 is '\\\\x1b[31mred'"
+    """
+    shown = "".join(
+        c if c.isprintable() else " " if c == "\n" else c.encode("unicode_escape").decode() for c in str(text)
+    )
+    return re.sub(r"\S{200,}", lambda word: f"{word[0][:60]}…", shown)
