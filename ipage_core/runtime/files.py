@@ -113,18 +113,19 @@ def _sweep(path: Path) -> None:
     """Remove temporary files that killed processes left beside ``path``."""
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
         number = left.name.split(".")[-2]
-        if number.isdigit() and int(number) != os.getpid() and not _lives(int(number)):
+        if number.isdigit() and int(number) != os.getpid() and not lives(int(number)):
             left.unlink(missing_ok=True)
 
 
-def _lives(process: int) -> bool:
+def lives(process: int) -> bool:
+    """Whether there may be a process of this number."""
     if os.name == "nt":
         return True  # a signal would end the process there
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except OSError:
+    except (OSError, OverflowError):
         return True
     return True
 

@@ -23,6 +23,8 @@ from ipage_core.runtime import supervised
 
 PACKAGE = Path(__file__).resolve().parents[3]
 """Folder of this package: a clone, or site-packages."""
+CALL = "call-"
+"""A call's folder begins with this word and the number of its process."""
 MOST_BYTES = 100_000_000
 """Largest size of a file written by the command."""
 
@@ -54,7 +56,7 @@ def _call(
     lines of {in} and {out} are put into ``begins``.
     """
     near = argument["folder"]
-    folder = Path(tempfile.mkdtemp(prefix="call-", dir=near if near and Path(near).is_dir() else None))
+    folder = Path(tempfile.mkdtemp(prefix=f"{CALL}{os.getpid()}-", dir=near if near and Path(near).is_dir() else None))
     try:
         given, written = folder / "in.csv", folder / "out.csv"
         with given.open("w", newline="", encoding="utf-8") as file:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -13,10 +14,10 @@ import numpy as np
 
 from ipage_core.problem.watch import watched
 from ipage_core.runtime import executor
-from ipage_core.runtime.files import replacing
+from ipage_core.runtime.files import lives, replacing
 from ipage_core.tasks.command import card as cards
 from ipage_core.tasks.command import program, rows
-from ipage_core.tasks.command.call import work
+from ipage_core.tasks.command.call import CALL, work
 from ipage_core.tasks.command.card import Card
 from ipage_core.tasks.command.columns import cell
 from ipage_core.tasks.command.rows import Floats
@@ -109,6 +110,7 @@ def evaluate(
         cards.check_allowed(folder, card.command)
         with rows.locked(folder):
             rows.settle(folder, card)
+            _sweep(folder)
             stored = rows.read(folder, card, version)
             if stored.earlier:
                 _say_earlier(folder, stored.earlier)
@@ -141,6 +143,14 @@ def evaluate(
         watch.kept(again)
     row = stored.find(x)
     return np.where((row >= 0)[:, None], stored.y[np.maximum(row, 0)] if len(stored.y) else np.nan, np.nan)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the folders of calls whose process was killed. Call it while holding :func:`.rows.locked`."""
+    for left in folder.glob(f"{CALL}*-*"):
+        number = left.name.split("-")[1]
+        if number.isdigit() and not lives(int(number)):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 @cache

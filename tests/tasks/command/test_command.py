@@ -298,6 +298,18 @@ def test_a_call_that_hangs_is_stopped_with_all_that_it_has_started():
     assert not list(Path("box").glob("call-*"))
 
 
+def test_folders_of_calls_that_were_killed_go_with_the_next_call_and_those_of_living_processes_stay():
+    make()
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    living = [f"call-{os.getpid()}-a", "call-mine-a", "call-" + "9" * 30 + "-a"]
+    for name in (f"call-{dead.pid}-a", *living):
+        (Path("box") / name).mkdir()
+        (Path("box") / name / "out.csv").touch()
+    assert main(["dataset", "box", "--n", "2"]) == 0
+    assert sorted(path.name for path in Path("box").glob("call-*")) == sorted(living)
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_sigkill_of_a_run_leaves_nothing_and_the_next_one_goes_on(workers):
     trace = Path("trace").resolve()
