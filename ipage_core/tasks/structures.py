@@ -1,19 +1,28 @@
-"""Crystal structures as files for other programs: CIF, POSCAR and extended XYZ, one structure per file.
+"""Crystal structures from files of any ASE format, and as files for other programs: CIF, POSCAR and extended XYZ.
 
-The files include the metadata in ``atoms.info``. Every writer returns the file's bytes.
+Written files hold one structure each, with the metadata in ``atoms.info``. Every writer returns the file's bytes.
 """
 
 from __future__ import annotations
 
+import codecs
 import io
+import math
+import re
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ase import Atoms
 from ase.geometry import cellpar_to_cell
+from ase.io import read as read_structures
 from ase.io import write
+from ase.io.cif import parse_cif
+from ase.io.formats import UnknownFileTypeError, filetype
 from numpy.typing import ArrayLike, NDArray
 
 
@@ -31,6 +40,65 @@ def axes(lattice: ArrayLike) -> NDArray[np.float64]:
     if (x[3:] >= 180).any() or 1 + 2 * cosines.prod() - (cosines**2).sum() <= 1e-12:
         raise ValueError(f"No cell has the angles {x[3:].tolist()}: its volume would not be positive")
     return np.asarray(cellpar_to_cell(x))
+
+
+def frames(path: Path, most: int, index: str = ":") -> list[Atoms]:
+    """The structures in a file of any ASE format, each with at most ``most`` atoms; ``index`` as in ASE.
+
+    Raises:
+        ValueError: not there, not readable, too many atoms, or a number that is not finite.
+    """
+    try:
+        # Windows editors write a byte-order mark, which would corrupt the first word; ASE reads a CIF as Latin-1.
+        text = path.read_bytes().removeprefix(codecs.BOM_UTF8).decode("latin-1")
+        try:
+            form = filetype(str(path), read=False)
+        except UnknownFileTypeError:
+            form = None
+        counts = _checked_cif(text) if form == "cif" else []
+        if max(counts, default=0) <= most:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # numpy's, of numbers that are checked below
+                found: Any = read_structures(io.StringIO(text) if form == "cif" else path, index=index, format=form)
+            if not found:
+                raise ValueError("it holds no atoms")
+            if not all(np.isfinite(one.cell.array).all() and np.isfinite(one.positions).all() for one in found):
+                raise ValueError("its cell and places must be finite numbers")
+            counts = [len(one) for one in found]
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist") from None
+    except Exception as error:  # ASE's readers raise any exception on a damaged file
+        raise ValueError(f"{path} is not a structure file that ASE reads{_why(error)}") from None
+    if max(counts) > most:
+        raise ValueError(f"{path} has {max(counts):,} atoms in a cell; accepted: at most {most:,}")
+    return list(found)
+
+
+def _checked_cif(text: str) -> list[int]:
+    """The number of sites of each block; ASE compares every site with all others, which takes minutes for thousands.
+
+    Raises:
+        ValueError: a length, an angle or a coordinate is not a finite number.
+    """
+    counts = []
+    for block in parse_cif(io.StringIO(text)):
+        for name in block:
+            if not re.match("_cell_(length|angle)_(a|b|c|alpha|beta|gamma)$|_atom_site_(fract|cartn)_[xyz]$", name):
+                continue
+            values = block[name] if isinstance(block[name], list) else [block[name]]
+            if name.startswith("_atom_site"):
+                counts.append(len(values))
+            for value in values:
+                if not isinstance(value, int | float) or not math.isfinite(value):
+                    raise ValueError(f"{name} is '{value}'; accepted: finite numbers")
+    return counts
+
+
+def _why(error: Exception) -> str:
+    """The reason of a reader of ASE, in brackets; it names an unknown element by a KeyError."""
+    if isinstance(error, KeyError) and re.fullmatch("'[A-Za-z]{1,3}'", str(error)):
+        return f" (it has the element {error}, which is not known)"
+    return f" ({' '.join(str(error).split())[:100]})" if str(error) else ""
 
 
 def cif(atoms: Atoms, name: str) -> bytes:

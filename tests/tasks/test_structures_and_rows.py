@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +17,7 @@ from ase.io import read
 from ipage_core.problem.task import Task, Variable
 from ipage_core.tasks import computed_rows, export, labelled
 from ipage_core.tasks.own_crystal import symmetry
-from ipage_core.tasks.structures import FORMATS, cif, extxyz, file_name, poscar
+from ipage_core.tasks.structures import FORMATS, cif, extxyz, file_name, frames, poscar
 from ipage_core.tasks.table.export import files as lattice_files
 from ipage_core.tasks.table.lattice import lattice, lattice_in_angstrom
 
@@ -42,6 +43,35 @@ def test_a_structure_file_brings_the_crystal_back(form, as_ase):
     assert sorted(again.get_chemical_symbols()) == ["O", "O", "Sr", "Ti"]
     order = [again.get_chemical_symbols().index(symbol) for symbol in ("Sr", "Ti")]
     assert again.get_distance(*order, mic=True) == pytest.approx(crystal().get_distance(0, 2, mic=True), abs=1e-4)
+
+
+@pytest.mark.parametrize("form", ["cif", "xyz"])
+def test_thousands_of_atoms_are_refused_before_they_are_compared(tmp_path, form):
+    path = tmp_path / f"k1.{form}"
+    path.write_bytes((cif if form == "cif" else extxyz)(crystal() * (10, 10, 50), "k1"))
+    begun = time.process_time()
+    with pytest.raises(ValueError, match=r"k1\.\w+ has 20,000 atoms in a cell; accepted: at most 200$"):
+        frames(path, 200)
+    assert time.process_time() - begun < 10  # ASE alone: half a minute and more
+    path.write_bytes((cif if form == "cif" else extxyz)(crystal() * (1, 5, 10), "k1"))
+    assert [len(one) for one in frames(path, 200)] == [200]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("3.1000000000", "1e999", "_cell_length_a is 'inf'; accepted: finite numbers"),
+        (" 0.000000 ", " nan ", "_atom_site_fract_x is 'nan'; accepted: finite numbers"),
+        ("Ti", "Qq", "it has the element 'Qq', which is not known"),
+    ],
+)
+def test_what_is_wrong_in_a_cif_is_named(tmp_path, recwarn, old, new, why):
+    text = cif(crystal(), "own").decode()
+    assert old in text
+    (tmp_path / "own.cif").write_text(text.replace(old, new))
+    with pytest.raises(ValueError, match=rf"own\.cif is not a structure file that ASE reads \({why}\)$"):
+        frames(tmp_path / "own.cif", 200)
+    assert not [one for one in recwarn if one.category is RuntimeWarning]
 
 
 def test_a_cif_names_its_atoms_and_metadata():

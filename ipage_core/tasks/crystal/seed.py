@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +17,8 @@ SYMMETRY_TOLERANCE = 1e-3
 NEAR = 0.15
 """Largest distance of an ion from its ideal site, in fractions of each axis: strained and polar cells fit within it."""
 FORMULA = "O3SrTi"
+MOST_IONS = 1000
+"""Largest supercell."""
 
 
 class Seed(NamedTuple):
@@ -39,7 +40,9 @@ def read(path: Path) -> Seed:
         ValueError: not readable, sites shared by several elements or partly empty, not one cell of SrTiO₃, ions not
             at perovskite sites, or a lattice outside the box.
     """
-    frames = _frames(path)
+    from ipage_core.tasks.structures import frames as read_frames
+
+    frames = read_frames(path, MOST_IONS)
     atoms, remarks = frames[0], []
     if len(frames) > 1:
         remarks.append(f"{path.name} holds {len(frames)} structures; the first was taken.")
@@ -65,28 +68,6 @@ def read(path: Path) -> Seed:
         here = ", ".join(f"{value:.4g}" for value in x.tolist())
         raise ValueError(f"{path} has the lattice {here}, which is outside the box: {box}")
     return Seed(x, " ".join(remarks))
-
-
-def _frames(path: Path) -> list[Atoms]:
-    from ase.io import read as read_structures
-    from ase.io.formats import UnknownFileTypeError, filetype
-
-    try:
-        # Windows editors write a byte-order mark, which would corrupt the first word of the file.
-        text = path.read_bytes().decode("utf-8-sig")
-        try:
-            form = filetype(str(path), read=False)
-        except UnknownFileTypeError:
-            form = None
-        frames: Any = read_structures(io.StringIO(text) if form == "cif" else path, index=":", format=form)
-        if not frames:
-            raise ValueError("it holds no atoms")
-        return list(frames)
-    except FileNotFoundError:
-        raise ValueError(f"{path} does not exist") from None
-    except Exception as error:  # ASE's readers raise any exception on a damaged file
-        why = f" ({' '.join(str(error).split())[:100]})" if str(error) else ""
-        raise ValueError(f"{path} is not a structure file that ASE reads{why}") from None
 
 
 def _partial(atoms: Atoms) -> str:

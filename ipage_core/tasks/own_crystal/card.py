@@ -164,23 +164,15 @@ def read_structure(path: Path) -> Atoms:
     Raises:
         ValueError: the file cannot be read, is not periodic, or has too many atoms.
     """
-    from ase.io import read
+    from ipage_core.tasks.structures import frames
 
-    try:
-        atoms = read(path)
-    except FileNotFoundError:
-        raise ValueError(f"{path} does not exist") from None
-    except Exception as error:  # ASE's readers raise any exception on a damaged file
-        why = f" ({' '.join(str(error).split())[:100]})" if str(error) else ""
-        raise ValueError(f"{path} is not a structure file that ASE reads{why}") from None
+    (atoms,) = frames(path, MOST_ATOMS, "-1:")
     if not abs(atoms.cell.volume) > 0 or len(atoms) == 0:
         raise ValueError(f"{path} holds no crystal: it needs a cell in three directions, and atoms in it")
     if (room := abs(atoms.cell.volume) / len(atoms)) < LEAST_ROOM:
         raise ValueError(
             f"{path} leaves {room:.2g} Å³ for an atom; accepted: at least {LEAST_ROOM:g}. Are its lengths in nm, not Å?"
         )
-    if len(atoms) > MOST_ATOMS:
-        raise ValueError(f"{path} has {len(atoms)} atoms in a cell; accepted: at most {MOST_ATOMS}")
     atoms.pbc, atoms.info = True, {}
     return atoms
 
