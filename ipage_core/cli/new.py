@@ -125,7 +125,6 @@ def _made(arguments: argparse.Namespace) -> Card:
     from ipage_core.tasks.command import card as cards
     from ipage_core.tasks.command import measured
     from ipage_core.tasks.command.columns import check_names, property_, variable
-    from ipage_core.tasks.table import reader
     from ipage_core.tasks.table.card import CARD, slug
 
     if arguments.crystal is None and arguments.calculator is not None:
@@ -143,7 +142,7 @@ def _made(arguments: argparse.Namespace) -> Card:
         variables, properties = tuple(map(variable, arguments.x)), tuple(map(property_, arguments.y))
         check_names(variables, properties)
         return _changed(arguments, cards.Card(slug(name), arguments.title or name, variables, properties, command))
-    table = reader.read_table(arguments.data, tables.settings(arguments), least=1)
+    table = tables.read_rows(arguments.data, arguments, least=1)
     variables, properties, x, y = measured.of_table(table, arguments.x, arguments.y)
     check_names(variables, properties)
     card = cards.Card(slug(name), arguments.title or name, variables, properties, command)
@@ -169,13 +168,12 @@ def _check_free(folder: Path) -> None:
 def _table_alone(arguments: argparse.Namespace) -> int:
     """Own data without any Ω, as ``train --data`` makes them, but not yet trained."""
     from ipage_core.tasks.command import measured
-    from ipage_core.tasks.table import reader
     from ipage_core.tasks.table.card import slug
 
     if arguments.crystal is not None:
         raise ValueError("--crystal takes no --data: its calculator gives the rows")
     _check_free(arguments.folder)
-    table = reader.read_table(arguments.data, tables.settings(arguments))
+    table = tables.read_rows(arguments.data, arguments)
     measured.as_own_data(arguments.folder, table, arguments.x, arguments.y, arguments.title)
     tables.say(table)
     print(

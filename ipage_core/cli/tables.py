@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MOST_COLUMNS = 5000
 """Most columns of a table of designs; cells have 1024 coordinates, and further properties."""
+LARGE = 5_000_000
+"""Number of bytes of a file that takes seconds to read."""
 FAR = 1.0
 """Largest distance of a design from the box, in widths; farther designs probably have another unit."""
 
@@ -41,6 +43,23 @@ def settings(arguments: argparse.Namespace) -> Settings:
     return Settings(
         arguments.separator, arguments.decimal, tuple(arguments.missing), arguments.encoding, arguments.sheet
     )
+
+
+def read_rows(paths: Sequence[Path], arguments: argparse.Namespace, least: int | None = None) -> Table:
+    """Read files of rows to learn from. Of large ones it says so before and after, because reading them is silent.
+
+    Raises:
+        ValueError: see :func:`ipage_core.tasks.table.reader.read_table`.
+    """
+    from ipage_core.tasks.table.reader import LEAST_ROWS, MOST_BYTES, read_table
+
+    large = [path for path in paths if path.is_file() and LARGE < path.stat().st_size <= MOST_BYTES]
+    for path in large:
+        print(f"Reading {path.name}, {path.stat().st_size / 1e6:.0f} MB …", file=sys.stderr, flush=True)
+    table = read_table(paths, settings(arguments), least=LEAST_ROWS if least is None else least)
+    if large:
+        print(f"{len(table.frame):,} rows are read, and none is left out for speed.", file=sys.stderr, flush=True)
+    return table
 
 
 def read(path: Path, arguments: argparse.Namespace) -> Table:

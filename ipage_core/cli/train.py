@@ -118,14 +118,14 @@ def _task_to_train(arguments: argparse.Namespace) -> Task:
     if not arguments.data:
         return find_task(arguments.task, arguments.model)
     from ipage_core.problem.numerals import doubts
-    from ipage_core.tasks.table import own_data, own_task, reader
+    from ipage_core.tasks.table import own_data, own_task
     from ipage_core.tasks.table.names import choose
 
     if (arguments.out / own_data.CARD).exists() and arguments.resume:
         return own_task.load(arguments.out)
     if not arguments.x or not arguments.y:
         raise ValueError("--data needs --x COLS and --y COLS: input and property columns, separated by commas")
-    table = reader.read_table(arguments.data, tables.settings(arguments))
+    table = tables.read_rows(arguments.data, arguments)
     names = list(table.columns)
     x, y = choose(names, arguments.x), choose(names, arguments.y)
 
@@ -155,10 +155,10 @@ def _task_to_train(arguments: argparse.Namespace) -> Task:
 
 def _with_rows(arguments: argparse.Namespace, task: Task, models: Sequence[str]) -> Task:
     """The task of ``--model`` with the rows of ``--add``, which a run that was killed may have added before."""
-    from ipage_core.tasks.table import own_data, reader
+    from ipage_core.tasks.table import own_data
     from ipage_core.training.recipes import knows_all_rows
 
-    table = reader.read_table([arguments.add], tables.settings(arguments), least=1)
+    table = tables.read_rows([arguments.add], arguments, least=1)
     try:
         count = own_data.add(arguments.model, table.frame, source=arguments.add.name, as_they_are=arguments.as_they_are)
         message = f"{count} rows added"

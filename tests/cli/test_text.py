@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
+from ipage_core.cli import tables
 from ipage_core.cli.main import main
 from ipage_core.inference.pipeline import design
 from ipage_core.runtime.files import spreadsheet_safe
@@ -103,3 +104,16 @@ def test_a_target_beyond_all_reach_is_aimed_at_in_its_direction(far):
     y = found.verification.y[:, 0] * (1 if far > 0 else -1)
     assert y.max() > 1.99
     assert "cannot be reached" in found.note
+
+
+def test_a_large_table_is_announced_before_it_is_read_and_its_rows_are_counted(tmp_path, capsys, monkeypatch):
+    (tmp_path / "t.csv").write_text("x,y\n" + "1,2\n" * 60)
+    words = ["train", "--data", str(tmp_path / "t.csv"), "--x", "x", "--y", "y", "--out", str(tmp_path / "m")]
+    assert main(words) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    monkeypatch.setattr(tables, "LARGE", 100)
+    assert main(words) == 2
+    first, second, error = capsys.readouterr().err.splitlines()
+    assert first == "Reading t.csv, 0 MB …"
+    assert second == "60 rows are read, and none is left out for speed."
+    assert "The column 'x' is 1 in every row" in error
