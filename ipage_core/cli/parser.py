@@ -7,7 +7,7 @@ import codecs
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ipage_core.runtime.text import printable
 
@@ -18,6 +18,12 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print the message and exit."""
         self.exit(2, f"{self.prog}: {printable(message)}\n")
+
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        """The value of an option; argparse would drop '--' and give an empty list."""
+        if action.option_strings and "--" in arg_strings:
+            raise argparse.ArgumentError(action, "'--' is not accepted as a value")
+        return super()._get_values(action, arg_strings)
 
 
 def speak_any_encoding() -> None:

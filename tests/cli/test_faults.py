@@ -74,6 +74,20 @@ def test_numbers_that_would_run_for_days_are_refused(arguments, tmp_path, capsys
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("arguments", [
+    ["design", "sinewave", "--target=--", "--n=3"],
+    ["campaign", "sinewave", "--target=--"],
+    ["design", "sinewave", "--target=1", "--constrain=--"],
+    ["design", "sinewave", "--target=1", "--out=--"],
+])  # fmt: skip
+def test_two_dashes_are_no_value(arguments, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main([*arguments, "--out", str(tmp_path / "o.csv")])
+    said = capsys.readouterr().err
+    assert "'--' is not accepted as a value" in said
+    assert len(said.splitlines()) == 1
+
+
 def test_only_files_are_replaced_and_links_stay(tmp_path, capsys):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to(tmp_path / "file")
