@@ -22,6 +22,7 @@ from ipage_core.runtime.lazy import LazyModule
 qmc: Any = LazyModule("scipy.stats.qmc")
 
 Row = dict[str, Any]
+ACCEPTED = "accepted: a file that the command dataset has written for this task"
 
 
 @lru_cache(maxsize=4)
@@ -35,14 +36,35 @@ def sequence(n: int, seed: int, bounds: NDArray[np.float64]) -> NDArray[np.float
     return np.asarray(bounds[0] + unit * (bounds[1] - bounds[0]))
 
 
-def read(path: Path) -> list[Row]:
-    """All stored rows, including failed ones; columns that do not apply are None."""
+def read(path: Path, names: Iterable[str] = ()) -> list[Row]:
+    """All stored rows, including failed ones; columns that do not apply are None.
+
+    Raises:
+        ValueError: the file is not one of :func:`write`, or lacks one of the columns ``names``.
+    """
+    schema = _schema(path)
+    if missing := {"i", "fail", *names} - set(schema.names):
+        raise ValueError(f"{path} has no column '{min(missing)}': it holds rows of another task; {ACCEPTED}")
     return list(pq.read_table(path).to_pylist())
 
 
 def card_of(path: Path) -> Row:
-    """The file's card, from its metadata."""
-    return dict(json.loads(pq.read_schema(path).metadata[b"card"]))
+    """The file's card, from its metadata.
+
+    Raises:
+        ValueError: the file is not one of :func:`write`.
+    """
+    return dict(json.loads(_schema(path).metadata[b"card"]))
+
+
+def _schema(path: Path) -> pa.Schema:
+    try:
+        schema = pq.read_schema(path)
+    except (pa.ArrowException, ValueError):
+        raise ValueError(f"{path} is not a Parquet file; {ACCEPTED}") from None
+    if b"card" not in (schema.metadata or {}):
+        raise ValueError(f"{path} is not a set of computed rows; {ACCEPTED}")
+    return schema
 
 
 def write(rows: Iterable[Row], path: Path, schema: pa.Schema, seed: int, **about: Any) -> Row:
@@ -93,10 +115,24 @@ def computed(
 
 
 def records(files: Sequence[Path]) -> Iterator[tuple[Path, Row]]:
-    """The JSON lines in files. Text after the last newline is incomplete and skipped."""
+    """The JSON lines in files. Text after the last newline is incomplete and skipped.
+
+    Raises:
+        ValueError: a line is no row.
+    """
     for file in files:
-        for line in file.read_bytes().split(b"\n")[:-1]:
-            yield file, json.loads(line)
+        for k, line in enumerate(file.read_bytes().split(b"\n")[:-1], 1):
+            try:
+                record = json.loads(line)
+                fine = "i" in record.get("result", record)
+            except (ValueError, AttributeError, TypeError):  # no JSON, or no object
+                fine = False
+            if not fine:
+                raise ValueError(
+                    f"{file} is not a journal: its line {k} is no row; accepted: journals of the command dataset, "
+                    "FILE.parquet.journal"
+                )
+            yield file, record
 
 
 def check_point(file: Path, i: int, point: Sequence[float], points: NDArray[np.float64], seed: int) -> None:

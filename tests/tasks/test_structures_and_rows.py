@@ -16,7 +16,10 @@ from ase.io import read
 
 from ipage_core.problem.task import Task, Variable
 from ipage_core.tasks import computed_rows, export, labelled
+from ipage_core.tasks.cells import dataset as cells
+from ipage_core.tasks.crystal import lattices
 from ipage_core.tasks.own_crystal import symmetry
+from ipage_core.tasks.silicon import dataset as silicon
 from ipage_core.tasks.structures import FORMATS, cif, extxyz, file_name, frames, poscar
 from ipage_core.tasks.table.export import files as lattice_files
 from ipage_core.tasks.table.lattice import lattice, lattice_in_angstrom
@@ -273,8 +276,8 @@ def test_rows_are_written_in_order_with_a_card(tmp_path):
 
 def test_lines_of_a_journal_without_an_end_are_skipped(tmp_path):
     file = tmp_path / "journal"
-    file.write_text(json.dumps({"a": 1}) + "\n" + json.dumps({"a": 2}) + "\n" + '{"a": 3')
-    assert [record["a"] for _, record in computed_rows.records([file])] == [1, 2]
+    file.write_text(json.dumps({"i": 1}) + "\n" + json.dumps({"i": 2}) + "\n" + '{"i": 3')
+    assert [record["i"] for _, record in computed_rows.records([file])] == [1, 2]
 
 
 def test_a_row_must_be_its_point_of_the_sequence(tmp_path):
@@ -337,3 +340,23 @@ def test_posteriors_learn_draws_that_the_surrogate_labels_and_the_surrogate_the_
     assert told.dtype == torch.float64
     assert (about["seed"], about["labelled_by"]) == (0, "mlp, trained on")
     assert (about["computed"]["n"], about["computed"]["from"]) == (5, "rows")
+
+
+def test_foreign_files_are_no_computed_rows(tmp_path):
+    parquet, text = tmp_path / "own.parquet", tmp_path / "own.csv"
+    pd.DataFrame({"a": [1.0]}).to_parquet(parquet)
+    text.write_text("a\n1\n")
+    for read_one in (silicon.read_rows, lattices.read_rows, cells.read, computed_rows.card_of):
+        with pytest.raises(ValueError, match=r"own\.parquet is not a set of c(omputed row|ell)s"):
+            read_one(parquet)
+        with pytest.raises(ValueError, match=r"own\.csv is not a Parquet file; accepted: a (file|set)"):
+            read_one(text)
+    for other, read_one in ((lattices.DATA, silicon.read_rows), (silicon.DATA, lattices.read_rows)):
+        with pytest.raises(ValueError, match="it holds rows of another task"):
+            read_one(other)
+    with pytest.raises(ValueError, match="is not a set of cells"):
+        cells.read(silicon.DATA)
+    for file in (parquet, text):
+        for fold in (silicon.fold, lattices.fold):
+            with pytest.raises(ValueError, match=rf"{file.name} is not a journal: its line 1 is no row; accepted"):
+                fold([file])

@@ -112,25 +112,32 @@ def unpack(packed: NDArray[np.uint8]) -> Mask:
 
 def read_card(path: Path = DATA) -> dict[str, Any]:
     """Read the file's metadata alone: fast, and sufficient for the z-score."""
-    return card_of(pq.read_schema(path), path)
+    return card_of(_schema(path), path)
+
+
+def _schema(path: Path) -> pa.Schema:
+    try:
+        return pq.read_schema(path)
+    except (pa.ArrowException, ValueError):
+        raise ValueError(f"{path} is not a Parquet file; accepted: a set of cells by the command dataset") from None
 
 
 def card_of(schema: pa.Schema, path: Path) -> dict[str, Any]:
     """The card stored in a schema.
 
     Raises:
-        ValueError: the schema has no card.
+        ValueError: the schema has no card, or no cells.
     """
     metadata = schema.metadata or {}
-    if b"card" not in metadata:
+    if b"card" not in metadata or "pixels" not in schema.names:
         raise ValueError(f"{path} is not a set of cells.")
     return dict(json.loads(metadata[b"card"]))
 
 
 def read(path: Path = DATA) -> CellData:
     """Read a file written by :func:`ipage_core.tasks.cells.generation.generate`."""
+    card = read_card(path)
     table = pq.read_table(path)
-    card = card_of(table.schema, path)
     buffer = table["pixels"].combine_chunks().buffers()[1]
     upper = np.stack([table[name].to_numpy() for name in NAMES], axis=1)
     return CellData(

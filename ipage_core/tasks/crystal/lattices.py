@@ -109,7 +109,7 @@ def read(path: Path = DATA) -> LatticeData:
 
 def read_rows(path: Path = DATA) -> list[dict[str, Any]]:
     """All stored rows, including failed ones; columns that do not apply are None."""
-    return computed_rows.read(path)
+    return computed_rows.read(path, NAMES)
 
 
 def write(rows: Iterable[dict[str, Any]], path: Path, seed: int = SEED) -> dict[str, Any]:
