@@ -23,6 +23,7 @@ from ipage_core.inference.target_set import spreadable
 from ipage_core.inference.verification import Verification, rows_to_verify
 from ipage_core.inference.verification import verify as verify_designs
 from ipage_core.problem import constraints
+from ipage_core.problem.goal import LARGEST
 from ipage_core.problem.space import DesignSpace
 from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task
@@ -359,6 +360,8 @@ def _targets(task: Task, y_star: Tensor) -> Tensor:
         )
     if not y_star.isfinite().all():
         raise ValueError("Expected finite targets, got NaN or infinity")
+    if len(large := y_star[y_star.abs() > LARGEST]):  # squared errors would overflow
+        raise ValueError(f"Expected targets from -{LARGEST:g} to {LARGEST:g}, got {large[0]:g}")
     return y_star
 
 

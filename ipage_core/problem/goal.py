@@ -12,7 +12,7 @@ from ipage_core.problem.numerals import RULE, why_not
 Kind = Literal["exactly", "at least", "at most", "between", "minimize", "maximize", "anything"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 LARGEST = 1e18
-"""Largest tolerance, and largest number that a form takes: its square is finite in float32."""
+"""Largest tolerance and largest number of a goal: its square is finite in float32."""
 GOALS = "NAME=5, NAME=5±0.1 (or 5+-0.1, 5±2%), NAME<=3, NAME>=3, NAME=0.4:0.6, minimize NAME or maximize NAME"
 VALUES = "5, 5±0.1 (or 5+-0.1, 5±2%), <=3, >=3, 0.4:0.6, minimize, maximize, anything"
 _OPTIMUM = re.compile(r"(minimi[sz]e|maximi[sz]e|anything)\s+(.+)", re.IGNORECASE)
@@ -28,7 +28,7 @@ class Goal:
     Raises
     ------
     ValueError
-        The kind is not known, the interval is empty, or a tolerance or weight is not above 0.
+        The kind is not known, the interval is empty, a number is too large, or a tolerance or weight is not above 0.
 
     Examples
     --------
@@ -50,6 +50,8 @@ class Goal:
             raise ValueError(f"goal '{self.kind}' is not known; accepted: {', '.join(KINDS)}")
         if not self.low <= self.high:
             raise ValueError(f"The interval {self.low:g}:{self.high:g} is empty: its second number must be larger")
+        if any(LARGEST < abs(end) < math.inf for end in (self.low, self.high)):
+            raise ValueError(f"Expected numbers from -{LARGEST:g} to {LARGEST:g}, got {self.text}")
         if self.tolerance is not None and not 0 < self.tolerance <= LARGEST:
             raise ValueError(f"Expected a tolerance above 0, up to {LARGEST:g}, got {self.tolerance:g}")
         if not 0 < self.weight < math.inf:

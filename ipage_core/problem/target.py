@@ -105,11 +105,12 @@ class Target:
         >>> Target.parse(TASKS["robotic_arm"], "1.5,0").exact
         True
         """
+        goals, why = list[Goal](), ""
         try:
             goals = [interval(part) for part in text.split(",")]
-        except ValueError:
-            goals = []
-        _check_count(task, goals, text)
+        except ValueError as error:
+            why = f" ({error})" if text.count(",") + 1 == task.n_targets else ""
+        _check_count(task, goals, text, why)
         return cls(tuple(goals))
 
     @classmethod
@@ -258,14 +259,14 @@ class Target:
         return inside[torch.randint(len(inside), (n,), generator=generator)]
 
 
-def _check_count(task: Task, goals: Sequence[Goal], given: Any) -> None:
+def _check_count(task: Task, goals: Sequence[Goal], given: Any, why: str = "") -> None:
     if len(goals) != task.n_targets or all(goal.kind == "anything" for goal in goals):
         wanted = ", ".join(task.property_labels[: task.n_targets])
         name = f"--target '{given}'" if isinstance(given, str) else f"The target {given}"
         rule = f"; a comma separates properties, {RULE}" if task.data_folder and "," in str(given) else ""
         raise ValueError(
             f"{name}: {task.name} takes {task.n_targets} number(s) or interval(s) LOW:HIGH ({wanted}), "
-            f"e.g. {task.example_target}{rule}"
+            f"e.g. {task.example_target}{rule}{why}"
         )
 
 

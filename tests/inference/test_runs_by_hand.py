@@ -295,3 +295,5 @@ def test_targets_must_be_finite_in_each_property():
     for wrong in ([1.0, torch.nan], [torch.inf, 1.0]):
         with pytest.raises(ValueError, match="finite targets"):
             design(task, method, double(wrong)[0], 2)
+    with pytest.raises(ValueError, match=r"Expected targets from -1e\+18 to 1e\+18, got -1e\+200"):
+        design(task, method, double([1.0, -1e200])[0], 2)  # its squared error would overflow

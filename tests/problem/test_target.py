@@ -25,6 +25,29 @@ def test_anything_else_is_one_sentence(text):
         Target.parse(SINEWAVE, text)
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("2:1", "The interval 2:1 is empty: its second number must be larger"),
+        ("nan", "Expected a finite number as the target, got nan"),
+        ("1e999", "Expected a finite number as the target, got inf"),
+        ("1e200", r"Expected numbers from -1e\+18 to 1e\+18, got 1e\+200"),
+        ("-1e19:0", r"Expected numbers from -1e\+18 to 1e\+18, got -1e\+19:0.0"),
+    ],
+)
+def test_a_target_that_cannot_be_is_refused_with_its_reason(text, why):
+    with pytest.raises(ValueError, match=rf"^--target '.*': sinewave takes 1 number.* \({why}\)$"):
+        Target.parse(SINEWAVE, text)
+
+
+def test_numbers_whose_squared_errors_overflow_are_no_targets():
+    assert Goal.exactly(1e18).low == 1e18
+    assert Goal.between(-math.inf, -1e18).high == -1e18
+    for wrong in (1e200, -2e18, (0, 1e19), "1e200"):
+        with pytest.raises(ValueError, match=r"Expected numbers from -1e\+18 to 1e\+18"):
+            Target.of(SINEWAVE, wrong)
+
+
 def test_aims_fill_the_interval_and_leave_room_for_the_tolerance():
     points = Target.parse(SINEWAVE, "0.4:0.6").aims(SINEWAVE, Y, 50, 0)
     assert points.shape == (50, 1)
