@@ -71,7 +71,8 @@ def read(path: Path, arguments: argparse.Namespace) -> Table:
     from ipage_core.tasks.table.reader import ACCEPTED, MOST_BYTES, read_table
 
     if not path.is_file():
-        raise ValueError(f"{path} does not exist, or is a folder; accepted: a table with a header")
+        why = "is not a file" if path.exists() else "does not exist"
+        raise ValueError(f"{path} {why}; accepted: a table with a header")
     source: Path | tuple[str, bytes] = path
     if path.suffix.lower() not in ACCEPTED and path.stat().st_size <= MOST_BYTES:
         source = (f"{path.name}.csv", path.read_bytes())  # read as text, whatever its suffix

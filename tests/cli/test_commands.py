@@ -116,7 +116,8 @@ def test_rank_reads_tables_as_all_commands_do(capsys, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["rank", "none.csv"], "none.csv does not exist, or is a folder; accepted: a table with a header"),
+        (["rank", "none.csv"], "none.csv does not exist; accepted: a table with a header"),
+        (["rank", "/dev/zero"], "/dev/zero is not a file; accepted: a table with a header"),
         (["search", "sine", "inn"], "task 'sine' is not known; accepted: sinewave"),
         (["search", "sinewave", "ipage"], "invalid choice: 'ipage'"),
         (["search", "sinewave", "inn", "--networks"], "--networks is for na; 'inn' has one search"),

@@ -70,7 +70,11 @@ def parse_command(text: str, folder: Path | None = None) -> tuple[str, ...]:
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise ValueError(f"The command '{text}' is not understood: {error}") from None
+        why = str(error)[:1].lower() + str(error)[1:]
+        raise ValueError(
+            f"The command '{text}' is not understood: {why}; accepted: words in which each quotation mark that opens "
+            "is closed, e.g. 'python sim.py {in} {out}'"
+        ) from None
     if syntax := _OF_A_SHELL.search(_QUOTED.sub("q", text)):
         raise ValueError(
             f"No shell reads the command, so '{syntax[0].strip()}' in '{text}' means nothing; use sh -c '…', or quotes"

@@ -124,7 +124,9 @@ def _read_one(source: Source, settings: Settings, most_columns: int) -> Table:
         also = "; save it as .xlsx or .csv" if kind in (".xls", ".ods", ".xlsb", ".numbers") else ""
         raise ValueError(f"{name} is not accepted: tables are {', '.join(ACCEPTED)}{also}")
     if path is not None and not path.is_file():
-        raise ValueError(f"{path} does not exist, or is a folder")
+        raise ValueError(
+            f"{path} {'is not a file' if path.exists() else 'does not exist'}; accepted: a table in a file"
+        )
     size = path.stat().st_size if path is not None else len(source[1])  # type: ignore[index]
     if size > MOST_BYTES:
         raise ValueError(f"{name} has {size / 1e6:.0f} MB; accepted: at most {MOST_BYTES / 1e6:.0f} MB")

@@ -405,7 +405,7 @@ def test_a_property_that_is_not_written_as_accepted(text):
     [
         (["--command", "python sim.py {in}"], "lacks {in} or {out}"),
         (["--command", "no-such-program {in} {out}"], "is not there"),
-        (["--command", "sh 'x {in} {out}"], "is not understood"),
+        (["--command", "sh 'x {in} {out}"], "no closing quotation; accepted: words in which each quotation mark"),
         (["--command", "true && sh sim.sh {in} {out}"], "No shell reads the command, so '&&'"),
         (["--command", "sh sim.sh {in} | tee {out}"], "so '|'"),
         (["--command", "cat {in} > {out}"], "so '>'"),
