@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ipage_core.cli import cells, tables
 from ipage_core.cli.parser import DESIGNS, SEED, add_device, add_out, add_workers, distance, file_name, seconds, whole
@@ -24,6 +24,16 @@ if TYPE_CHECKING:
 
     from ipage_core.problem.request import DesignRequest
     from ipage_core.problem.task import Task
+
+
+class _Told(argparse.Action):
+    """Stores the value, and in ``told`` that the user gave it."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, _: Any = None
+    ) -> None:
+        setattr(namespace, self.dest, values)
+        namespace.told = True
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +56,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--n", type=DESIGNS, default=25, help="solutions, for each target (default %(default)s)")
     add_out(parser)
-    parser.add_argument("--sampling", help="of the latent space: srs, lhs or maximin (default)")
+    parser.add_argument(
+        "--sampling", default="maximin", action=_Told, help="of the latent space: srs, lhs or maximin (default)"
+    )
     parser.add_argument("--method", help="default: ipage")
     parser.add_argument("--seed", type=SEED, default=0)
     parser.add_argument("--verify", default="auto", help="auto (default), all, none, or a number of designs")
@@ -164,7 +176,7 @@ def _request(arguments: argparse.Namespace, task: Task) -> DesignRequest:
         target,
         arguments.method or task.default_method,
         n=arguments.n,
-        sampling=arguments.sampling or "maximin",
+        sampling=arguments.sampling,
         seed=arguments.seed,
         constraints=tuple(p.strip() for text in arguments.constrain for p in text.split(";") if p.strip()),
         start=() if arguments.seed_design is None else tuple(_seed_design(task, arguments).tolist()),
@@ -196,7 +208,8 @@ def _doubts(arguments: argparse.Namespace, request: DesignRequest) -> list[str]:
     target = arguments.target or ""
     typed = [target, *(arguments.goal or []), *arguments.constrain]
     said = doubts(request.task, typed) + comma_doubts(request.task, target, request.target.in_words(request.task))
-    if arguments.sampling not in (None, "srs") and METHODS[named(request.method)].proposal is None:
+    without = hasattr(arguments, "told") and METHODS[named(request.method)].proposal is None
+    if without and arguments.sampling != "srs":
         said.append(f"The method {request.method} has no latent space: --sampling {arguments.sampling} has no effect.")
     if request.constraints and METHODS[named(request.method)].surrogate is None:
         said.append(f"Designs of the method {request.method} need not obey the constraints; those of ipage do.")
