@@ -73,6 +73,17 @@ def test_neighbours_are_the_nearest_images_of_other_designs_even_of_a_symmetric_
     assert np.allclose(alone, np.linalg.norm((x[0] - x[1]) / SCALE))
 
 
+def test_of_neighbours_as_many_are_found_as_own_images_leave_among_the_nearest():
+    x = random(8, 2)
+    x[0] = (0.5 + np.array([0.0, 1e-4, 2e-4])) * SCALE  # its six images are nearest to it
+    distance, _, _ = symmetric().neighbours(x, 3)
+    for i, images in enumerate(every_distance(x, x)):
+        nearest = sorted((one, k) for k, row in enumerate(images) for one in row)[: 3 + OWN_IMAGES]
+        others = [one for one, k in nearest if k != i][:3]
+        assert distance[i].tolist() == pytest.approx(others + [np.inf] * (3 - len(others)))
+    assert np.isinf(distance[0]).tolist() == [False, True, True]
+
+
 def test_points_are_counted_from_the_nearest():
     line = np.arange(5.0)[:, None]
     distance, row = closest(line, np.array([[1.2], [3.9]]), 3)

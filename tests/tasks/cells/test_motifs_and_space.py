@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from ipage_core.tasks.cells import descent, starts
+from ipage_core.tasks.cells import descent, printable, starts
 from ipage_core.tasks.cells.dataset import SIDE, cell, full, pack, random_field, unpack
 from ipage_core.tasks.cells.descent import CellSpace, descend
-from ipage_core.tasks.cells.features import has_features
+from ipage_core.tasks.cells.features import has_features, repaired
 from ipage_core.tasks.cells.goals import Goal, Goals
 from ipage_core.tasks.cells.homogenization import homogenize
 from ipage_core.tasks.cells.printable import printable_cell
@@ -233,6 +233,27 @@ def test_a_printable_cell_has_no_thin_feature():
         assert is_admissible(made.pixels)
         assert is_symmetric(made.pixels, made.group) or is_symmetric(made.pixels, made.group, swap=True)
         assert made.volume_fraction == made.pixels.mean()
+
+
+def test_a_candidate_is_repaired_until_it_is_admissible_six_times_at_most(monkeypatch):
+    rounds = []
+
+    def field(*lengths):
+        rounds.append([])
+        return random_field(*lengths)
+
+    def repair(*cell):
+        after = repaired(*cell)
+        rounds[-1].append(is_admissible(after))
+        return after
+
+    monkeypatch.setattr(printable, "random_field", field)
+    monkeypatch.setattr(printable, "repaired", repair)
+    for i in range(40):
+        printable_cell(0, i)
+    assert all(not any(each[:-1]) for each in rounds)
+    assert {len(each) for each in rounds if not each[-1]} == {6}
+    assert {1, 2} <= {len(each) for each in rounds if each[-1]} <= {1, 2, 3, 4, 5, 6}
 
 
 def test_random_fields_have_lengths_within_their_range():

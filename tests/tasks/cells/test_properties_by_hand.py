@@ -376,6 +376,52 @@ def test_a_missing_bridge_is_laid_where_the_cell_is_densest():
     assert not around[6, :4].any()
 
 
+@pytest.mark.parametrize("level", [0.45, 0.4, 0.3, 0.2, 0.1])
+def test_what_must_stay_is_joined_along_the_densest_pixels(level):
+    """An island that must stay is joined to the rest where the density is above one of five levels, not below it."""
+    grey = np.zeros((30, 30))
+    grey[12:20, :16], grey[22:] = level + 0.02, level - 0.02
+    held = np.zeros((30, 30), dtype=bool)
+    held[:3] = held[:, :3] = held[14:18, 14:18] = True
+    grey[held] = 1
+    made = admissible(grey, frozen=held)
+    assert is_admissible(made)
+    assert made[held].all()
+    assert made[15, :16].all()
+    assert not made[25:27, 7:26].any()
+
+
+def without_hinges(grey):
+    """The least certain pixel of all hinges flips, once at most, until none is left; None if all have flipped."""
+    (ny, nx), solid, flipped = grey.shape, grey >= 0.5, set()
+    while True:
+        blocks = [
+            [(y, x), (y, (x + 1) % nx), ((y + 1) % ny, x), ((y + 1) % ny, (x + 1) % nx)] for y, x in np.ndindex(ny, nx)
+        ]
+        hinges = [
+            b for b in blocks if [solid[at] for at in b] in ([True, False, False, True], [False, True, True, False])
+        ]
+        if not hinges:
+            return solid
+        left = {at for block in hinges for at in block} - flipped
+        if not left:
+            return None
+        pixel = min(left, key=lambda at: abs(grey[at] - 0.5))
+        solid[pixel] = not solid[pixel]
+        flipped.add(pixel)
+
+
+def test_hinges_are_repaired_pixel_by_pixel_also_across_the_seams():
+    rng, compared = np.random.default_rng(0), 0
+    for _ in range(60):
+        grey = rng.random((5, 7)) ** 0.6
+        plain = without_hinges(grey)
+        if plain is not None and is_admissible(plain) and not np.array_equal(plain, grey >= 0.5):
+            assert np.array_equal(admissible(grey), plain)
+            compared += 1
+    assert compared > 20
+
+
 def test_of_a_hinge_the_least_certain_pixel_flips():
     grey = grid("####### #...... #...... #...... #...... #...... #......").astype(float)
     grey[2, 2], grey[3, 3], grey[2, 3], grey[3, 2] = 0.9, 0.8, 0.1, 0.2

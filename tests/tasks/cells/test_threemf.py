@@ -40,7 +40,8 @@ def test_material_and_properties_are_in_the_file() -> None:
     number, unit = said["E_x"].split()
     assert unit == "GPa"
     assert float(number) == pytest.approx(1.7 * float(young_x(pixels)), rel=1e-5)
-    assert [base.attrib["name"] for base in root.iter(f"{core}base")] == [said["material"]]
+    bases = [(base.attrib["name"], base.attrib["displaycolor"]) for base in root.iter(f"{core}base")]
+    assert bases == [(said["material"], "#A0A0A0FF")]  # grey and opaque
 
 
 def test_the_same_cell_gives_the_same_file() -> None:

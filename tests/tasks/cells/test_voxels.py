@@ -165,6 +165,15 @@ def test_densities_below_0_or_above_1_are_refused_as_they_are_read(tmp_path: Pat
                 read_voxels(tmp_path / "long.npy")
 
 
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_one_density_that_is_no_number_is_refused_as_it_is_read(tmp_path: Path, wrong: float) -> None:
+    rho = np.full((2, 3, 4), 0.5)
+    rho[1, 2, 3] = wrong
+    np.save(tmp_path / "wrong.npy", rho)
+    with pytest.raises(ValueError, match="expected densities from 0 to 1, got 1 NaN or infinite"):
+        read_voxels(tmp_path / "wrong.npy")
+
+
 def test_the_order_of_an_array_in_memory_does_not_matter(tmp_path: Path) -> None:
     rho = np.random.default_rng(0).random((3, 4, 5))
     np.save(tmp_path / "fortran.npy", np.asfortranarray(rho))
@@ -190,3 +199,18 @@ def test_the_surface_is_closed_and_has_the_moduli_as_distances() -> None:
 def test_bad_voxels_are_refused(bad: np.ndarray) -> None:
     with pytest.raises(ValueError, match="expected"):
         homogenize_voxels(bad)
+
+
+@pytest.mark.parametrize("wrong", [-1e-9, 1 + 1e-9, np.nan, np.inf])
+def test_one_density_outside_0_to_1_is_refused(wrong: float) -> None:
+    rho = np.full((2, 2, 2), 0.5)
+    rho[1, 0, 1] = wrong
+    with pytest.raises(ValueError, match=r"expected densities in \[0, 1\]"):
+        homogenize_voxels(rho)
+
+
+def test_32_voxels_along_an_axis_and_densities_of_0_and_1_are_accepted() -> None:
+    """Half solid, half void in layers: the moduli in the plane are the means."""
+    rho = np.repeat([1.0, 0.0], 16).reshape(32, 1, 1)
+    moduli = directional_moduli(homogenize_voxels(rho, poisson=0.0, e_void=0.1), np.eye(3))
+    np.testing.assert_allclose(moduli, [0.55, 0.55, 2 / (1 + 10)], rtol=1e-4)
