@@ -51,15 +51,17 @@ def landing_time(x: Tensor) -> Tensor:
         return torch.overrides.handle_torch_function(landing_time, (x,), x)
     with torch.no_grad():
         _, y0, angle, v0 = x.unbind(-1)
-        pull = GRAVITY * MASS + v0 * angle.sin() * DRAG
-        t = DRAG / (GRAVITY * MASS) * (y0 + MASS / DRAG**2 * pull)
+        weight = GRAVITY * MASS
+        pull = weight + v0 * angle.sin() * DRAG
+        t = DRAG / weight * (y0 + MASS / DRAG**2 * pull)
         for _ in range(60):
             step = position(x, t)[1] / _vertical_speed(x, t)
             t = t - step
             if not (step.abs() > 1e-13 * t.abs().clamp(min=1.0)).any():
                 break
         height = position(x, t)[1]
-        t = torch.where((height.abs() < 1e-8) & (t >= 0), t, torch.nan)
+        # A throw from the ground into it lands at once, a rounding error before or after t = 0.
+        t = torch.where((height.abs() < 1e-8) & (t >= -1e-12), t, torch.nan)
     return t - position(x, t)[1] / _vertical_speed(x, t).detach()
 
 

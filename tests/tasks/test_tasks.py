@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
+from scipy.optimize import brentq
 from scipy.stats import kstest, norm, poisson
 from torch import Generator
 
@@ -130,6 +131,33 @@ def test_ballistics_against_an_ode_solver():
 
 def test_a_throw_from_below_ground_that_never_surfaces_is_nan():
     assert ballistics.omega(torch.tensor([[0.0, -5.0, 0.2, 3.0]], dtype=torch.float64)).isnan().all()
+
+
+def test_the_last_landing_of_steep_and_downward_throws_is_found():
+    throws = [(1.0, math.pi / 2, 29.0), (0.0, math.pi / 2, 29.0), (50.0, -1.0, 30.0), (5.0, -1.0, 10.0)]
+    fall, rate = ballistics.GRAVITY * ballistics.MASS / ballistics.DRAG, ballistics.DRAG / ballistics.MASS
+    x = torch.tensor([(0.0, *throw) for throw in throws], dtype=torch.float64)
+    for (y0, angle, v0), t in zip(throws, ballistics.landing_time(x).tolist(), strict=True):
+        rise = v0 * math.sin(angle)
+
+        def height(t, y0=y0, rise=rise):
+            return y0 - fall * t + (fall + rise) * (1 - math.exp(-rate * t)) / rate
+
+        top = max(0.0, math.log1p(rise / fall) / rate) if rise > 0 else 0.0  # afterwards it only falls
+        assert t == pytest.approx(brentq(height, top, 60, xtol=1e-13), abs=1e-9)
+
+
+def test_a_throw_into_the_ground_lands_where_it_starts():
+    angles = torch.linspace(-1.4, -0.05, 28, dtype=torch.float64)
+    x = torch.stack([torch.full_like(angles, 0.3), 0 * angles, angles, torch.full_like(angles, 5.0)], 1)
+    assert ballistics.omega(x)[:, 0].tolist() == pytest.approx([0.3] * 28, abs=1e-12)
+
+
+def test_ballistics_bounds_hold_all_but_a_thousandth_of_each_variable():
+    ends = [0.0005, 0.9995]
+    x0, y0, v0 = norm(0, 0.5).ppf(ends), norm(1.5, 0.5).ppf(ends[1]), poisson(15).ppf(ends)
+    expected = [x0, [0.0, y0], [math.radians(9), math.radians(81)], v0]
+    assert ballistics.TASK.bounds.T.flatten().tolist() == pytest.approx([end for pair in expected for end in pair])
 
 
 def test_ballistics_prior_is_the_published_one():
