@@ -15,7 +15,7 @@ from ipage_core.tasks.cells.printable import printable_cell
 from ipage_core.tasks.cells.properties import values
 from ipage_core.tasks.cells.topology import admissible, is_admissible, percolates
 from ipage_core.tasks.cells.voxels import directional_moduli, homogenize_voxels, isotropic, surface
-from ipage_core.tasks.cells.wallpaper import is_symmetric
+from ipage_core.tasks.cells.wallpaper import ONE_AXIS, is_symmetric
 
 
 class Fixed:
@@ -236,7 +236,7 @@ def test_a_printable_cell_has_no_thin_feature():
 
 
 def test_a_candidate_is_repaired_until_it_is_admissible_six_times_at_most(monkeypatch):
-    rounds = []
+    rounds, attempts = [], []
 
     def field(*lengths):
         rounds.append([])
@@ -250,7 +250,13 @@ def test_a_candidate_is_repaired_until_it_is_admissible_six_times_at_most(monkey
     monkeypatch.setattr(printable, "random_field", field)
     monkeypatch.setattr(printable, "repaired", repair)
     for i in range(40):
-        printable_cell(0, i)
+        made, before = printable_cell(0, i), sum(attempts)
+        attempts.append(made.attempts)
+        assert len(rounds) - before == made.attempts
+        assert is_admissible(made.pixels)
+        assert has_features(made.pixels, 2)
+        swaps = (False, True) if made.group in ONE_AXIS else (False,)
+        assert any(is_symmetric(made.pixels, made.group, swap=swap) for swap in swaps)
     assert all(not any(each[:-1]) for each in rounds)
     assert {len(each) for each in rounds if not each[-1]} == {6}
     assert {1, 2} <= {len(each) for each in rounds if each[-1]} <= {1, 2, 3, 4, 5, 6}

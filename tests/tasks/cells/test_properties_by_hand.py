@@ -383,12 +383,29 @@ def test_what_must_stay_is_joined_along_the_densest_pixels(level):
     grey[12:20, :16], grey[22:] = level + 0.02, level - 0.02
     held = np.zeros((30, 30), dtype=bool)
     held[:3] = held[:, :3] = held[14:18, 14:18] = True
-    grey[held] = 1
+    grey[held] = 0.5  # just solid
     made = admissible(grey, frozen=held)
     assert is_admissible(made)
     assert made[held].all()
     assert made[15, :16].all()
     assert not made[25:27, 7:26].any()
+
+
+def test_an_island_that_nothing_can_join_is_given_up_as_a_last_resort():
+    cross = grid("##### #.... #.... #.... #....")
+    island = cross.copy()
+    island[2:4, 2:4] = True
+    assert np.array_equal(admissible(island, frozen=np.ones((5, 5), dtype=bool)), cross)
+
+
+def test_pixels_with_equal_labels_stay_equal():
+    island = grid("##### #.... #.... #.... #....")
+    island[2, 2] = True
+    orbits = np.arange(25).reshape(5, 5)
+    orbits[2, 2] = orbits[0, 0]
+    made = admissible(island, orbits)
+    assert is_admissible(made)
+    assert made[2, 2] == made[0, 0]
 
 
 def without_hinges(grey):

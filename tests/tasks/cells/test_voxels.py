@@ -174,6 +174,26 @@ def test_one_density_that_is_no_number_is_refused_as_it_is_read(tmp_path: Path, 
         read_voxels(tmp_path / "wrong.npy")
 
 
+def test_a_large_file_is_read_to_the_end_of_its_array_and_no_farther(tmp_path: Path) -> None:
+    """32³ voxels of eight bytes are more than the part that holds the header."""
+    rho, path = np.random.default_rng(0).random((32, 32, 32)), tmp_path / "large.npy"
+    np.save(path, rho)
+    whole = path.read_bytes()
+    path.write_bytes(whole + b"more")
+    np.testing.assert_array_equal(read_voxels(path), rho)
+    for missing in (1, rho.nbytes // 2):
+        path.write_bytes(whole[:-missing])
+        with pytest.raises(ValueError, match="cut short: its header announces 32768 voxels"):
+            read_voxels(path)
+
+
+@pytest.mark.parametrize("shape", [(0, 2, 2), (2, 0, 2), (2, 2, 0)])
+def test_an_empty_array_is_refused_as_it_is_read(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    np.save(tmp_path / "empty.npy", np.empty(shape))
+    with pytest.raises(ValueError, match="expected 1 to 32 voxels along each axis"):
+        read_voxels(tmp_path / "empty.npy")
+
+
 def test_the_order_of_an_array_in_memory_does_not_matter(tmp_path: Path) -> None:
     rho = np.random.default_rng(0).random((3, 4, 5))
     np.save(tmp_path / "fortran.npy", np.asfortranarray(rho))
