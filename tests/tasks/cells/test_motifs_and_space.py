@@ -13,7 +13,7 @@ from ipage_core.tasks.cells.goals import Goal, Goals
 from ipage_core.tasks.cells.homogenization import homogenize
 from ipage_core.tasks.cells.printable import printable_cell
 from ipage_core.tasks.cells.properties import values
-from ipage_core.tasks.cells.topology import admissible, is_admissible, percolates
+from ipage_core.tasks.cells.topology import admissible, fill_hinges, is_admissible, percolates
 from ipage_core.tasks.cells.voxels import directional_moduli, homogenize_voxels, isotropic, surface
 from ipage_core.tasks.cells.wallpaper import ONE_AXIS, is_symmetric
 
@@ -236,11 +236,17 @@ def test_a_printable_cell_has_no_thin_feature():
 
 
 def test_a_candidate_is_repaired_until_it_is_admissible_six_times_at_most(monkeypatch):
-    rounds, attempts = [], []
+    rounds, attempts, volumes = [], [], []
 
-    def field(*lengths):
+    def field(rng, shortest, longest):
+        assert (shortest, longest) == (1.6, 5.0)
         rounds.append([])
-        return random_field(*lengths)
+        return random_field(rng, shortest, longest)
+
+    def fill(pixels):
+        if not rounds[-1]:
+            volumes.append(pixels.mean())
+        return fill_hinges(pixels)
 
     def repair(*cell):
         after = repaired(*cell)
@@ -248,6 +254,7 @@ def test_a_candidate_is_repaired_until_it_is_admissible_six_times_at_most(monkey
         return after
 
     monkeypatch.setattr(printable, "random_field", field)
+    monkeypatch.setattr(printable, "fill_hinges", fill)
     monkeypatch.setattr(printable, "repaired", repair)
     for i in range(40):
         made, before = printable_cell(0, i), sum(attempts)
@@ -257,6 +264,7 @@ def test_a_candidate_is_repaired_until_it_is_admissible_six_times_at_most(monkey
         assert has_features(made.pixels, 2)
         swaps = (False, True) if made.group in ONE_AXIS else (False,)
         assert any(is_symmetric(made.pixels, made.group, swap=swap) for swap in swaps)
+    assert [min(volumes), max(volumes)] == pytest.approx([0.2, 0.95], abs=0.03)
     assert all(not any(each[:-1]) for each in rounds)
     assert {len(each) for each in rounds if not each[-1]} == {6}
     assert {1, 2} <= {len(each) for each in rounds if each[-1]} <= {1, 2, 3, 4, 5, 6}
