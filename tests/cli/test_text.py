@@ -108,7 +108,7 @@ def test_a_target_beyond_all_reach_is_aimed_at_in_its_direction(far):
 
 @pytest.mark.parametrize("far", [1.1e18, 1e100, 1e200, 1e308, -1e308])
 def test_a_target_whose_square_is_no_number_is_refused(far):
-    with pytest.raises(ValueError, match="from -1e.18 to 1e.18"):
+    with pytest.raises(ValueError, match=r"from -1e.18 to 1e.18"):
         design(TASKS["sinewave"], exact_method(), torch.tensor([far], dtype=torch.float64), 30)
 
 
