@@ -19,6 +19,8 @@ class Network(nn.Module):
 
     weight_sets: tuple[str, ...] = ("phi_star",)
     """Weights that are stored: ``phi`` at the end of training, ``phi_star`` of the best epoch, or both."""
+    given_surrogate: bool = False
+    """Whether its surrogate is always one that was trained before, which it takes over."""
     latent_dim: int = 0
     """Number of latent coordinates; 0 for a network that proposes no designs."""
     reads: torch.dtype = torch.float32

@@ -256,7 +256,7 @@ def _train(
         return surrogate_in(task, out)
 
     begin_from = None
-    if model == "inn" or network == "pixel-inn":  # a network of cells learns none of its own
+    if model == "inn" or networks_of(task)[network].given_surrogate:
         taken = surrogate()
         arguments, begin_from = taking_over(task, network, arguments, out), taken_over(taken)
     if resume and (card := _trained(task, model, out, network, arguments, settings, rows)) is not None:

@@ -39,6 +39,7 @@ class PixelINN(PixelCINN):
     """
 
     weight_sets = ("phi", "phi_star")
+    given_surrogate = True
 
     def __init__(
         self,
