@@ -67,7 +67,6 @@ def run(arguments: argparse.Namespace) -> None:
     meets, judge = _meeting(task, method, x, y_star, frame)
     expressions = [part for text in arguments.constrain for part in text.split(";") if part.strip()]
     space = constraints.parse(task, expressions)
-    tables.say(table)
     result = coverage_of(
         task,
         method,
@@ -82,6 +81,7 @@ def run(arguments: argparse.Namespace) -> None:
     )
     if result.proof is not None:
         print(file=sys.stderr)  # ends the line of the progress
+    tables.say(table)
     summary = {"n": len(result.designs)} | result.summary()
     try:
         if task.d <= 3:

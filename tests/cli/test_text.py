@@ -123,3 +123,16 @@ def test_a_large_table_is_announced_before_it_is_read_and_its_rows_are_counted(t
     assert first == "Reading t.csv, 0 MB …"
     assert second == "60 rows are read, and none is left out for speed."
     assert "The column 'x' is 1 in every row" in error
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding"), [("x1,x2\n0.1,0.2\n", "utf-16"), ("x1,x1,x2\n0.1,0.2,0.3\n", "utf-8")]
+)
+def test_a_refused_coverage_says_why_and_nothing_else(tmp_path, capsys, content, encoding):
+    """How the file was read matters to a result; beside a refusal it would hide the reason."""
+    path = tmp_path / "t.csv"
+    path.write_text(content, encoding=encoding)
+    assert main(["coverage", "sinewave", str(path), "--target", "1", "--seconds", "1"]) == 2
+    said = capsys.readouterr().err.strip()
+    assert said.count("\n") == 0
+    assert "no design of 1 meets the target 1" in said
