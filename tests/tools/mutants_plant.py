@@ -60,6 +60,8 @@ def plant(mutant: Mutant) -> bool:
         if key.startswith("__") or old is new:
             continue
         _transfer(old, new, name)
+        if isinstance(new, tuple) and type(old).__name__ == type(new).__name__ != "tuple":
+            new = type(old)(*new)  # of a NamedTuple of the module, whose class is made anew too
         if (
             isinstance(new, types.FunctionType | type)
             or _unwrapped(new) is not None
