@@ -67,7 +67,7 @@ def files(frame: pd.DataFrame, form: str) -> dict[str, bytes]:
 
     Uses cached DFT results only; computes nothing.
     """
-    x = frame[[f"x{j + 1}" for j in range(6)]].to_numpy(dtype=np.float64, copy=True)
+    x = frame[[f"x{j + 1}" for j in range(6)]].to_numpy(dtype=np.float64)
     predicted = _predictions(x)
     written = {}
     for row, strain, said, result in zip(frame.to_dict("records"), x, predicted, operator.cached(x), strict=True):

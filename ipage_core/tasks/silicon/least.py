@@ -62,7 +62,7 @@ def extreme(
         return u if space is None else space.decode(u)
 
     def value(of: Callable[[Tensor], Tensor]) -> tuple[Callable[[Floats], Floats], Callable[[Floats], Floats]]:
-        """Wrap a function of strains (1, 6) → (k,) as a function of u and its Jacobian, for scipy."""
+        """Wrap a function of strains (1, 6) → () or (k,) as a function of u and its Jacobian, for scipy."""
 
         def f(u: Floats) -> Floats:
             with torch.no_grad():
@@ -73,18 +73,18 @@ def extreme(
 
         return f, jacobian
 
-    on_gap = value(lambda x: network.properties(x)[0, GAP : GAP + 1] - gap)
-    to_least = value(lambda x: sign * scale * network.properties(x)[0, column : column + 1])
+    on_gap = value(lambda x: network.properties(x)[0, GAP] - gap)
+    to_least = value(lambda x: sign * scale * network.properties(x)[0, column])
     held: list[Any] = [{"type": "eq", "fun": on_gap[0], "jac": on_gap[1]}]
-    if space is not None and space.excess(starts[:1]).shape[1]:
+    if space is not None and space.excess(starts).shape[1]:
         capped = value(lambda x: -_signed(space, x))
         held.append({"type": "ineq", "fun": capped[0], "jac": capped[1]})
 
     def descended(start: Floats) -> Minimum | None:
         result = minimize(  # type: ignore[call-overload]
-            lambda u: float(to_least[0](u)[0]),
+            to_least[0],
             start,
-            jac=lambda u: to_least[1](u)[0],
+            jac=to_least[1],
             bounds=box,
             constraints=held,
             method="SLSQP",
