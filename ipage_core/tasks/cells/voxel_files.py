@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
 import operator
 import zipfile
@@ -41,7 +42,7 @@ SHAPES = (
     ".tiff",
 )
 """Suffixes of surfaces and volumes that are no arrays of voxels."""
-NAMES = tuple(f"c{i + 1}{j + 1}" for i in range(6) for j in range(i, 6))
+NAMES = tuple(f"c{i}{j}" for i, j in itertools.combinations_with_replacement("123456", 2))
 """Columns of the upper triangle of C."""
 
 

@@ -47,14 +47,14 @@ def isotropic(poisson: float = POISSON) -> Array:
 
 @lru_cache(maxsize=4)
 def _element(poisson: float) -> tuple[Array, Array]:
-    """k₀ (24, 24) of a solid unit cube, and u₀ (6, 24), its nodal displacements under the unit strains.
+    """k₀ (24, 24) of a solid unit cube, and u₀ (6, 24), the nodal displacements of the unit strains about its middle.
 
     Degrees of freedom: component x, y, z of the eight nodes each, (3, 8) flattened.
     """
     corner = 2.0 * _CORNERS[:, ::-1] - 1  # as (x, y, z) in [−1, 1]
     k0 = np.zeros((24, 24))
     for point in corner / np.sqrt(3):
-        slope = np.empty((3, 8))
+        slope = np.empty_like(corner.T)
         for axis in range(3):
             others = [a for a in range(3) if a != axis]
             slope[axis] = corner[:, axis] / 4 * np.prod([1 + corner[:, a] * point[a] for a in others], axis=0)
@@ -65,7 +65,7 @@ def _element(poisson: float) -> tuple[Array, Array]:
             b[row, i], b[row, j] = slope[j], slope[i]
         flat = b.reshape(6, 24)
         k0 += flat.T @ isotropic(poisson) @ flat / 8
-    at = (corner.T + 1) / 2
+    at = corner.T / 2
     u0 = np.zeros((6, 3, 8))
     for axis in range(3):
         u0[axis, axis] = at[axis]
@@ -89,7 +89,7 @@ class _Cell:
         self.padded = np.empty((3, *(n + 1 for n in shape)))
         self.sum = np.empty_like(self.padded)
         self.nodal = np.empty((3, 8, *shape))
-        self.layers = max(1, SLAB // (shape[1] * shape[2]))
+        self.layers = SLAB // modulus[0].size
 
     def gathered(self, u: Array) -> Array:
         """Nodal displacements of every voxel. (3, nz, ny, nx) → (24, voxels)."""
@@ -137,7 +137,7 @@ class _Cell:
 
 @lru_cache(maxsize=4)
 def _inverse(shape: tuple[int, int, int], poisson: float) -> NDArray[np.complex128]:
-    """Inverse stiffness of a uniform cell per frequency, zero at the mean. → (3, 3, nz, ny, nx // 2 + 1)."""
+    """Inverse stiffness of a uniform cell per frequency. → (3, 3, nz, ny, nx // 2 + 1)."""
     uniform = _Cell(np.ones(shape), _element(poisson)[0])
     symbol = np.empty((3, 3, shape[0], shape[1], shape[2] // 2 + 1), dtype=np.complex128)
     for axis in range(3):
@@ -145,10 +145,8 @@ def _inverse(shape: tuple[int, int, int], poisson: float) -> NDArray[np.complex1
         pulse[axis, 0, 0, 0] = 1
         symbol[:, axis] = rfftn(uniform(pulse), axes=(1, 2, 3))
     blocks = np.moveaxis(symbol, (0, 1), (-2, -1)).copy()
-    blocks[0, 0, 0] = np.eye(3)
-    inverse = np.linalg.inv(blocks)
-    inverse[0, 0, 0] = 0
-    return np.ascontiguousarray(np.moveaxis(inverse, (-2, -1), (0, 1)))
+    blocks[0, 0, 0] = np.eye(3)  # a translation has no stiffness; forces have no mean, so any block serves
+    return np.ascontiguousarray(np.moveaxis(np.linalg.inv(blocks), (-2, -1), (0, 1)))
 
 
 def homogenize_voxels(
