@@ -226,9 +226,11 @@ def _tests_of(mutant: Mutant, called: dict[str, dict[str, float]], seconds: floa
     prefix = f"{mutant.file}: "
     exact = called.get(prefix + mutant.function, {}) if mutant.function else {}
     tests = dict(exact)
-    if not exact:  # at the top of a module or of a class, a default value: all that call anything there
-        for function, of_it in called.items():
-            tests |= of_it if function.startswith(prefix) else {}
+    if not exact:  # a constant, a default value: those of all files that call anything there, as reading is no call
+        callers = [name for function, of_it in called.items() if function.startswith(prefix) for name in of_it]
+        files = {name.split("::")[0] for name in callers}
+        for of_it in called.values():
+            tests |= {name: took for name, took in of_it.items() if name.split("::")[0] in files}
     of_file: dict[str, float] = defaultdict(float)
     for name, took in tests.items():
         of_file[name.split("::")[0]] += took
