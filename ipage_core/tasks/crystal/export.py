@@ -79,7 +79,7 @@ def _predicted_energy(frame: pd.DataFrame) -> NDArray[np.float64]:
     from ipage_core.inference.methods import load
     from ipage_core.networks.store import ModelUnavailable
 
-    x = torch.from_numpy(frame[[f"x{j + 1}" for j in range(6)]].to_numpy(dtype=np.float32, copy=True))
+    x = torch.tensor(frame[[f"x{j + 1}" for j in range(6)]].to_numpy(dtype=np.float32))
     try:
         surrogate: Any = load("crystal", "prior-lm").surrogate
     except ModelUnavailable:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ipage_core.tasks.crystal.box import BOUNDS, NAMES
+from ipage_core.tasks.crystal.strain import ATOMS
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -48,7 +49,7 @@ def read(path: Path) -> Seed:
         remarks.append(f"{path.name} holds {len(frames)} structures; the first was taken.")
     if shared := _partial(atoms):
         raise ValueError(f"{path} has sites that are partly occupied ({shared}); accepted: one ion on each site")
-    if len(atoms) > 5 and len(atoms) % 5 == 0:
+    if len(atoms) > ATOMS and len(atoms) % ATOMS == 0:
         count, atoms = len(atoms), _primitive(atoms)
         if len(atoms) < count:
             remarks.append(f"{path.name} holds a supercell of {count} ions; its primitive cell was taken.")

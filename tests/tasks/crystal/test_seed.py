@@ -127,6 +127,53 @@ def test_ions_anywhere_else_are_no_perovskite(tmp_path_factory, places):
             read(path)
 
 
+@pytest.mark.parametrize("ion", [0, 2, 3, 4])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("to", [0.149, -0.149, 0.151, -0.151])
+def test_an_ion_may_be_off_its_site_by_up_to_15_percent_of_each_axis(tmp_path, ion, axis, to):
+    sites = np.array(SITES, dtype=float)
+    sites[ion, axis] += to
+    write(tmp_path / "own.extxyz", structure(LATTICE, sites=sites))
+    if abs(to) > 0.15:
+        with pytest.raises(ValueError, match="not as a perovskite"):
+            read(tmp_path / "own.extxyz")
+    else:
+        assert read(tmp_path / "own.extxyz").x.tolist() == pytest.approx(LATTICE)
+
+
+@pytest.mark.parametrize("share", [0.9985, 0.9995])
+def test_a_site_counts_as_full_within_a_thousandth(tmp_path, share):
+    sites = f"Sr1 Sr 0 0 0 {share}\nTi1 Ti 0.5 0.5 0.5 1\nO1 O 0.5 0.5 0 1"
+    (tmp_path / "own.cif").write_text(CIF.format(name="own", a="3.905", sites=sites))
+    if share < 0.999:
+        with pytest.raises(ValueError, match=rf"partly occupied \({share} Sr\)"):
+            read(tmp_path / "own.cif")
+    else:
+        assert read(tmp_path / "own.cif").x[0] == pytest.approx(3.905)
+
+
+def test_of_supercells_those_with_up_to_a_thousand_ions_are_read(tmp_path):
+    write(tmp_path / "own.vasp", structure(LATTICE) * (1, 1, 200), sort=False)
+    assert (
+        read(tmp_path / "own.vasp").remark == "own.vasp holds a supercell of 1000 ions; its primitive cell was taken."
+    )
+    write(tmp_path / "own.vasp", structure(LATTICE) * (1, 3, 67), sort=False)
+    with pytest.raises(ValueError, match=r"has 1,005 atoms in a cell; accepted: at most 1,000"):
+        read(tmp_path / "own.vasp")
+
+
+def test_a_supercell_whose_ions_are_off_by_rounding_alone_is_reduced(tmp_path):
+    for off, count in ((5e-4, 5), (5e-3, 10)):
+        atoms = structure([3.9] * 3 + [90] * 3) * (1, 1, 2)
+        atoms.positions[1, 2] += off
+        write(tmp_path / "own.extxyz", atoms)
+        if count == 5:
+            assert "its primitive cell was taken" in read(tmp_path / "own.extxyz").remark
+        else:
+            with pytest.raises(ValueError, match="holds O6Sr2Ti2; expected one perovskite cell"):
+                read(tmp_path / "own.extxyz")
+
+
 def test_a_far_lattice_and_what_is_no_structure_get_a_sentence(tmp_path):
     write(tmp_path / "far.cif", structure([5.0, 3.9, 4.0, 88.0, 91.0, 95.0]))
     with pytest.raises(ValueError, match=r"outside the box: a 3.436 to 4.374"):

@@ -9,7 +9,7 @@ from ase.calculators.calculator import Calculator
 
 from ipage_core.tasks.crystal import dft, relaxation
 from ipage_core.tasks.crystal.lattices import design, images
-from ipage_core.tasks.crystal.strain import CUBIC_LENGTH, largest_strain, metric, volume_change
+from ipage_core.tasks.crystal.strain import CUBIC_LENGTH, SUBSTRATES, largest_strain, metric, tensor, volume_change
 
 CUBIC = [CUBIC_LENGTH] * 3 + [90.0] * 3
 
@@ -35,6 +35,29 @@ def test_strain_and_volume_are_those_of_known_cells():
     shear = math.cos(math.radians(80))  # eigenvalues 1 ± cos 80° of the metric over a₀²
     expected = [0, 0.03, max(math.sqrt(1 + shear) - 1, 1 - math.sqrt(1 - shear))]
     assert largest_strain(x).tolist() == pytest.approx(expected, abs=1e-7)
+
+
+def test_the_strain_tensor_is_the_symmetric_stretch():
+    stretch = np.array([[0.03, 0.004, -0.01], [0.004, -0.02, 0.006], [-0.01, 0.006, 0.01]])
+    axes = CUBIC_LENGTH * (np.eye(3) + stretch)
+    lengths = np.linalg.norm(axes, axis=1)
+    cosines = [axes[i] @ axes[j] / lengths[i] / lengths[j] for i, j in ((1, 2), (0, 2), (0, 1))]
+    x = cells([*lengths, *np.degrees(np.arccos(cosines))])
+    np.testing.assert_allclose(tensor(x)[0].numpy(), stretch, atol=1e-12)
+    assert largest_strain(x).item() == pytest.approx(np.abs(np.linalg.eigvalsh(stretch)).max())
+
+
+def test_films_of_srtio3_on_substrates_are_strained_as_published():
+    """In percent, to a tenth, against SrTiO₃'s own 3.905 Å."""
+    published = {
+        "LaAlO3": -2.9, "NdGaO3": -1.1, "LSAT": -0.9, "SrTiO3": 0, "DyScO3": 1.0, "GdScO3": 1.6, "SmScO3": 2.1,
+        "KTaO3": 2.2, "NdScO3": 2.6,
+    }  # fmt: skip
+    assert SUBSTRATES.keys() == published.keys()
+    films = tensor(cells(*([a, a, 3.905, 90, 90, 90] for a in SUBSTRATES.values())))[:, 0, 0] + 1
+    own = tensor(cells([3.905] * 3 + [90.0] * 3))[0, 0, 0] + 1
+    for misfit, expected in zip((films / own - 1).tolist(), published.values(), strict=True):
+        assert 100 * misfit == pytest.approx(expected, abs=0.06)
 
 
 def test_the_24_images_of_a_cell_are_the_same_crystal():
