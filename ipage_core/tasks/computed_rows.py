@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
@@ -32,7 +31,7 @@ def _sobol(d: int, m: int, seed: int) -> NDArray[np.float64]:
 
 def sequence(n: int, seed: int, bounds: NDArray[np.float64]) -> NDArray[np.float64]:
     """The first n points of a scrambled Sobol sequence in the box ``bounds`` (2, d). → (n, d)."""
-    unit = _sobol(bounds.shape[1], math.ceil(math.log2(max(n, 1))), seed)[:n]
+    unit = _sobol(bounds.shape[1], (n - 1).bit_length(), seed)[:n]
     return np.asarray(bounds[0] + unit * (bounds[1] - bounds[0]))
 
 

@@ -1,4 +1,4 @@
-"""Structure files, lattices of tables, rows of a sequence, symmetry of any crystal: by hand."""
+"""Structure files, exports, rows of a sequence, training pairs of a slow Ω: by hand."""
 
 import io
 import json
@@ -11,18 +11,14 @@ import pyarrow as pa
 import pytest
 import torch
 from ase import Atoms
-from ase.build import bulk
 from ase.io import read
 
-from ipage_core.problem.task import Task, Variable
+from ipage_core.problem.task import Task
 from ipage_core.tasks import computed_rows, export, labelled
 from ipage_core.tasks.cells import dataset as cells
 from ipage_core.tasks.crystal import lattices
-from ipage_core.tasks.own_crystal import symmetry
 from ipage_core.tasks.silicon import dataset as silicon
 from ipage_core.tasks.structures import FORMATS, cif, extxyz, file_name, frames, poscar
-from ipage_core.tasks.table.export import files as lattice_files
-from ipage_core.tasks.table.lattice import lattice, lattice_in_angstrom
 
 CELL = [3.1, 4.2, 5.3, 81.0, 92.0, 103.0]
 
@@ -129,114 +125,6 @@ def test_only_the_last_stage_of_each_sample_is_exported():
             export.files(task, "txt", bare.assign(sample=samples))
 
 
-# Lattices of tables
-
-
-def table(*labels, high=9.0):
-    return Task.from_function(lambda x: x[:, :1], dict.fromkeys(labels, (0.5, high)), {"y": 1}, "t")
-
-
-def test_lattice_parameters_are_known_by_their_names():
-    task = table("x", "c [nm]", "B [pm]", "a [Å]", "Gamma [rad]", "α [°]", "beta")
-    assert lattice(task) == [3, 2, 1, 5, 6, 4]
-    order, factors = lattice_in_angstrom(task)
-    assert order == [3, 2, 1, 5, 6, 4]
-    assert factors.tolist() == pytest.approx([1, 0.01, 10, 1, 1, 180 / np.pi])
-    assert lattice(table("a", "b", "c", "α", "β")) is None
-    assert lattice_in_angstrom(table("a", "b", "c", "α", "β")) is None
-    bohr = lattice_in_angstrom(table("a [bohr]", "b [a0]", "c", "alpha [deg]", "beta", "gamma"))
-    assert bohr[1].tolist() == pytest.approx([0.529177210544] * 2 + [1] * 4)
-    assert lattice(table("a", "A [nm]", "b", "c", "α", "β", "γ"))[0] == 0  # the first of two
-
-
-def test_a_lattice_of_doubtful_units_is_refused():
-    with pytest.raises(ValueError, match="unit 'inch' of a is not known"):
-        lattice_in_angstrom(table("a [inch]", "b", "c", "α", "β", "γ"))
-    variables = [Variable(n, low=0.1, high=h) for n, h in zip("abcαβγ", (0.9, 5, 5, 90, 90, 90), strict=True)]
-    with pytest.raises(ValueError, match=r"a has no unit, and with at most 0\.9 is hardly in Å"):
-        lattice_in_angstrom(Task.from_function(lambda x: x[:, :1], variables, {"y": 1}, "t"))
-    variables[0] = Variable("a", low=0.1, high=1.0)
-    assert lattice_in_angstrom(Task.from_function(lambda x: x[:, :1], variables, {"y": 1}, "t")) is not None
-    variables[3] = Variable("α", low=0.1, high=3.9)
-    with pytest.raises(ValueError, match=r"α has no unit, and with at most 3\.9 is hardly in degrees"):
-        lattice_in_angstrom(Task.from_function(lambda x: x[:, :1], variables, {"y": 1}, "t"))
-    variables[3] = Variable("α", low=0.1, high=4.0)
-    assert lattice_in_angstrom(Task.from_function(lambda x: x[:, :1], variables, {"y": 1}, "t")) is not None
-
-
-@pytest.mark.parametrize(("form", "as_ase"), [("cif", None), ("poscar", "vasp"), ("extxyz", "extxyz")])
-def test_a_lattice_is_a_file_without_atoms(form, as_ase):
-    names = ["a", "b", "c", "α", "β", "γ"]
-    frame = pd.DataFrame([{"sample": 4, **dict(zip(names, CELL, strict=True))}])
-    ((name, content),) = lattice_files(frame, form, names, "t").items()
-    assert name == f"t-4.{'vasp' if form == 'poscar' else form}"
-    text = content.decode()
-    assert "t sample 4; lattice only" in text
-    if as_ase is None:
-        assert "_cell_length_c   5.3000000000" in text
-    else:
-        assert read(io.StringIO(text), format=as_ase).cell.cellpar() == pytest.approx(CELL)
-    for wrong in ({"a": -1.0}, {"a": 0.0}, {"α": 180.0}, {"α": 10.0, "β": 10.0, "γ": 90.0}):
-        with pytest.raises(ValueError, match=r"Sample 4: (No cell has the angles|Expected a, b, c > 0)"):
-            lattice_files(frame.assign(**wrong), form, names, "t")
-    with pytest.raises(ValueError, match="format 'stl' is not known"):
-        lattice_files(frame, "stl", names, "t")
-
-
-# Symmetry of any crystal
-
-
-def test_rutile_and_quartz_like_crystals_have_their_rotations():
-    diamond = bulk("Si", "diamond", a=5.43)
-    assert symmetry.space_group(diamond) == "Fd-3m (227)"
-    q = symmetry.rotations(diamond)
-    assert len(q) == 48
-    assert np.allclose(q[0], np.eye(3))
-    assert np.allclose(q @ q.swapaxes(1, 2), np.eye(3))
-    assert len(symmetry.on_strains(diamond)) == 24
-    hexagonal = bulk("Zn", "hcp", a=2.66, c=4.95)
-    assert len(symmetry.rotations(hexagonal)) == 24
-    assert len(symmetry.on_strains(hexagonal)) == 12
-    tetragonal = Atoms("Si", cell=[3, 3, 4], pbc=True)
-    assert len(symmetry.on_strains(tetragonal)) == 8
-
-
-def test_images_are_the_turned_tensors():
-    crystal = bulk("Zn", "hcp", a=2.66, c=4.95)
-    strain = np.array([0.01, -0.02, 0.03, 0.004, 0.006, -0.008])
-    images = symmetry.images(strain, symmetry.on_strains(crystal))
-    assert np.allclose(images[0], strain)
-    size = ((images * symmetry.MANDEL) ** 2).sum(1)
-    assert np.allclose(size, size[0])
-    turned = [q @ symmetry.tensor(strain) @ q.T for q in symmetry.rotations(crystal)]
-    for image in images:
-        assert min(np.abs(symmetry.tensor(image) - one).max() for one in turned) < 1e-12
-    assert len({tuple(row) for row in images.round(9).tolist()}) == 12
-
-
-def test_a_box_is_kept_by_operations_that_only_permute_equal_sides():
-    cube = symmetry.on_strains(Atoms("Si", cell=[3, 3, 3], pbc=True))
-    half = np.array([0.1, 0.1, 0.1, 0.05, 0.05, 0.05])
-    assert symmetry.keeps(np.stack((-half, half)), cube)
-    half[2] = 0.2
-    assert not symmetry.keeps(np.stack((-half, half)), cube)
-    assert symmetry.keeps(np.stack((-half, half)), symmetry.on_strains(Atoms("Si", cell=[3, 3, 4], pbc=True)))
-    hexagonal = symmetry.on_strains(bulk("Zn", "hcp", a=2.66, c=4.95))
-    same = np.full(6, 0.1)
-    assert not symmetry.keeps(np.stack((-same, same)), hexagonal)
-
-
-def test_a_turned_crystal_is_turned_back_to_its_usual_axes():
-    cube = Atoms("CsCl", cell=[4, 4, 4], pbc=True, scaled_positions=[(0, 0, 0), (0.5, 0.5, 0.5)])
-    turned = cube.copy()
-    turned.rotate(30, "z", rotate_cell=True)
-    axes = symmetry.oriented(turned).cell.array
-    assert np.allclose(np.sort(np.abs(axes), axis=1), [[0, 0, 4]] * 3, atol=1e-9)
-    assert symmetry.oriented(turned).get_scaled_positions()[1].tolist() == pytest.approx([0.5] * 3)
-    strain = symmetry.tensor([1, 2, 3, 4, 5, 6])
-    assert strain.tolist() == [[1, 6, 5], [6, 2, 4], [5, 4, 3]]
-
-
 # Rows of a sequence
 
 
@@ -245,7 +133,8 @@ def test_a_sequence_fills_its_box_evenly_and_may_be_extended():
     points = computed_rows.sequence(64, 3, bounds)
     assert np.array_equal(points[:5], computed_rows.sequence(5, 3, bounds))
     assert np.array_equal(points[:1], computed_rows.sequence(1, 3, bounds))
-    assert computed_rows.sequence(65, 3, bounds).shape == (65, 2)
+    for n in (0, 1, 2, 3, 4, 5, 65):
+        assert computed_rows.sequence(n, 3, bounds).shape == (n, 2)
     assert not np.array_equal(points, computed_rows.sequence(64, 4, bounds))
     for j in range(2):  # one point in each 64th of every side
         share = (points[:, j] - bounds[0, j]) / (bounds[1, j] - bounds[0, j])
@@ -272,6 +161,39 @@ def test_rows_are_written_in_order_with_a_card(tmp_path):
     assert known[1]["gap"] == 9.0  # the later file
     assert computed_rows.stored([file], 8, 3) == {}
     assert sorted(computed_rows.stored([file], 7, 2)) == [0, 1]
+
+
+def test_rows_that_are_stored_are_not_computed_again(tmp_path, monkeypatch):
+    out, shipped = tmp_path / "out.parquet", tmp_path / "shipped.parquet"
+    computed_rows.write([row(0, 0.5), row(1, 1.5), row(9, 9.5)], shipped, SCHEMA, 7)
+    computed_rows.write([row(1, 1.25)], out, SCHEMA, 7)
+    points, asked, required = np.arange(8.0).reshape(4, 2), [], []
+
+    def work(item):
+        asked.append(item)
+        return row(item["i"], sum(item["point"]))
+
+    def computed(n, seed=7, **where):
+        where = {"out": out, "shipped": shipped, "require": lambda: required.append(n), "workers": 0, **where}
+        return {r["i"]: r["gap"] for r in computed_rows.computed(points[:n], "point", work, seed=seed, **where)}
+
+    assert computed(4) == {0: 0.5, 1: 1.25, 2: 9.0, 3: 13.0}
+    assert asked == [{"i": 2, "point": [4.0, 5.0]}, {"i": 3, "point": [6.0, 7.0]}]
+    assert required == [4]
+    assert computed(2) == {0: 0.5, 1: 1.25}
+    assert (required, len(asked)) == ([4], 2), "nothing is left to compute"
+    assert computed(4) == {0: 0.5, 1: 1.25, 2: 9.0, 3: 13.0}
+    assert len(asked) == 2, "the journal beside out holds these rows"
+    assert computed(1, seed=8) == {0: 1.0}
+
+    def run(work, items, journal, workers, scheduler, progress):
+        assert (journal, workers, scheduler, progress) == (tmp_path / "out.parquet.journal", 5, "tcp://x", print)
+        return {key: work(item) for key, item in items}
+
+    del required[:]
+    monkeypatch.setattr(computed_rows.executor, "run", run)
+    assert computed(2, seed=9, workers=5, scheduler="tcp://x", progress=print) == {0: 1.0, 1: 5.0}
+    assert required == [], "the scheduler's machines compute"
 
 
 def test_lines_of_a_journal_without_an_end_are_skipped(tmp_path):
