@@ -5,8 +5,10 @@ import re
 
 import numpy as np
 import pytest
+import torch
 
 from ipage_core.tasks.crystal import dft, lattices
+from ipage_core.tasks.crystal.strain import CUBIC_ENERGY, largest_strain, tensor
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +53,19 @@ def test_gaps_are_where_they_must_be(data):
     assert (data.direct >= data.gap).all()
     # Angles dominate the gap in this box.
     assert np.corrcoef(data.gap, ((data.lattice[:, 3:] - 90) ** 2).sum(axis=1))[0, 1] < -0.8
+
+
+def test_the_energy_of_the_cubic_crystal_is_where_energies_of_strained_ones_lead(data):
+    """Energy as a cubic crystal's polynomial of third order in the strain, by the rows of less than 8 %."""
+    x = torch.from_numpy(data.lattice)
+    near = largest_strain(x).numpy() < 0.08
+    strain = tensor(x).numpy()[near]
+    axial, shear = strain[:, range(3), range(3)], strain[:, (0, 0, 1), (1, 2, 2)]
+    t, q, s = axial.sum(1), (axial**2).sum(1), (shear**2).sum(1)
+    terms = np.stack((np.ones_like(t), t**2, q, s, t**3, t * q, t * s, (axial**3).sum(1)), axis=1)
+    fitted = np.linalg.lstsq(terms, data.energy[near], rcond=None)[0]
+    assert len(terms) == 50
+    assert fitted[0] == pytest.approx(CUBIC_ENERGY, abs=0.02)
 
 
 def test_band_edges_agree_with_gap_and_k_points(rows, data):

@@ -244,6 +244,23 @@ def test_the_curvature_is_told_to_four_digits(begun):
     assert found["branches"][0]["curvature"] == 1.2346
 
 
+def test_a_file_of_a_state_holds_its_figures(monkeypatch):
+    state = {
+        "above": 0.01235, "gap": 1.23457, "direct": 1.5, "energy": CUBIC_ENERGY - 0.1234567, "force": 0.01,
+        "forces": [[0.001, -0.002, 0.003]] * 5, "displacement": 0.1, "space_group": "P1 (1)", "sites": dft.SITES,
+    }  # fmt: skip
+    result = {"branches": [state, state], "provenance": {"code": "GPAW"}}
+    written = relaxation.files([LATTICE, LATTICE], [None, result], [3, 5])
+    assert list(written) == ["srtio3-5-relaxed-0.cif", "srtio3-5-relaxed-1.cif"]
+    lines = written["srtio3-5-relaxed-1.cif"].decode().splitlines()
+    told = dict(line[2:].split(": ", 1) for line in lines if line.startswith("# ") and ": " in line)
+    assert (told["sample"], told["branch"], told["gap"], told["above_eV_per_cell"]) == ("5", "1", "1.23457", "0.01235")
+    assert told["delta_e_eV_per_cell"] == "-0.123457"
+    assert told["provenance"].endswith('; ions relaxed; {"code": "GPAW"}')
+    assert f"_ipage_total_energy_eV   {CUBIC_ENERGY - 0.1234567:.6f}" in lines
+    assert "  O3  0.00100  -0.00200  0.00300" in lines
+
+
 @pytest.mark.parametrize("quick", [None, object()])
 def test_what_has_been_relaxed_is_kept_for_this_potential(monkeypatch, tmp_path, quick):
     state = {

@@ -40,6 +40,7 @@ def test_a_box_is_kept_by_operations_that_only_permute_equal_sides():
     cube = symmetry.on_strains(Atoms("Si", cell=[3, 3, 3], pbc=True))
     half = np.array([0.1, 0.1, 0.1, 0.05, 0.05, 0.05])
     assert symmetry.keeps(np.stack((-half, half)), cube)
+    assert symmetry.keeps(np.stack((-half, half)) * [1, 1, 1, 0, 0, 0], cube)  # sides of no width
     half[2] = 0.2
     assert not symmetry.keeps(np.stack((-half, half)), cube)
     assert symmetry.keeps(np.stack((-half, half)), symmetry.on_strains(Atoms("Si", cell=[3, 3, 4], pbc=True)))
@@ -57,3 +58,10 @@ def test_a_turned_crystal_is_turned_back_to_its_usual_axes():
     assert symmetry.oriented(turned).get_scaled_positions()[1].tolist() == pytest.approx([0.5] * 3)
     strain = symmetry.tensor([1, 2, 3, 4, 5, 6])
     assert strain.tolist() == [[1, 6, 5], [6, 2, 4], [5, 4, 3]]
+
+
+def test_a_symmetry_may_miss_an_atom_by_a_thousandth_of_an_angstrom():
+    for off, group in ((4e-4, "Pm-3m (221)"), (7e-4, "P4mm (99)")):  # the image of chlorine is twice as far
+        crystal = Atoms("CsCl", cell=[4, 4, 4], pbc=True, positions=[(0, 0, 0), (2, 2, 2 + off)])
+        assert symmetry.space_group(crystal) == group
+        assert len(symmetry.rotations(crystal)) == (48 if off < 5e-4 else 8)
