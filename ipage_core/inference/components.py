@@ -41,7 +41,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from ipage_core.inference.intervals import Interval, down, up
-from ipage_core.inference.paving import Equation, inverted, joined, pave, pivots, rows, times
+from ipage_core.inference.paving import Equation, estimated, inverted, joined, pave, pivots, rows, times
 
 BEYOND = 0.25
 """A patch exceeds its box by this share of the widths, so that neighbours overlap."""
@@ -253,7 +253,7 @@ def _gradient(equation: Equation, box: Interval) -> Interval:
 
 
 def _jacobian(equation: Equation, x: Tensor) -> Tensor:
-    return _gradient(equation, Interval(x)).mid().nan_to_num(0.0, 0.0, 0.0)
+    return estimated(_gradient(equation, Interval(x)))
 
 
 def _columns(matrix: Tensor, dependent: Tensor) -> Tensor:

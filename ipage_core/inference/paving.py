@@ -85,7 +85,7 @@ class Equation:
         """One Gauss–Seidel step for m of the coordinates, with the system preconditioned to near the identity."""
         centre = box.mid()
         at_centre, slopes = self.misfit(Interval(centre)).value, self._slopes(box)
-        jacobian = slopes.mid().nan_to_num(0.0, 0.0, 0.0)
+        jacobian = estimated(slopes)
         dependent = pivots(jacobian * (box.hi - box.lo)[:, None])
         inverse = inverted(torch.gather(jacobian, 2, dependent[:, None].expand(-1, self.m, -1)))
         misfit, slopes = times(inverse, at_centre), times(inverse, slopes)
@@ -120,6 +120,11 @@ class Equation:
 @lru_cache(maxsize=16)
 def _choices(d: int, m: int) -> Tensor:
     return torch.tensor(list(combinations(range(d), m)))
+
+
+def estimated(slopes: Interval) -> Tensor:
+    """A number for each slope, 0 if it has no bounds: for choices and preconditioners, which no proof needs exact."""
+    return slopes.mid().nan_to_num(0.0, 0.0, 0.0)
 
 
 def pivots(jacobian: Tensor) -> Tensor:
