@@ -18,7 +18,7 @@ from ipage_core.tasks import computed_rows, export, labelled
 from ipage_core.tasks.cells import dataset as cells
 from ipage_core.tasks.crystal import lattices
 from ipage_core.tasks.silicon import dataset as silicon
-from ipage_core.tasks.structures import FORMATS, cif, extxyz, file_name, frames, poscar
+from ipage_core.tasks.structures import FORMATS, axes, cif, extxyz, file_name, frames, poscar
 
 CELL = [3.1, 4.2, 5.3, 81.0, 92.0, 103.0]
 
@@ -32,6 +32,44 @@ def crystal():
     )
     atoms.info = {"sample": 7, "gap": 1.25}
     return atoms
+
+
+def test_axes_have_the_lengths_and_angles_of_the_cell():
+    a, b, c, *angles = CELL
+    found, cosines = axes(CELL), np.cos(np.radians(angles))
+    expected = [[a * a, a * b * cosines[2], a * c * cosines[1]]]
+    expected += [[a * b * cosines[2], b * b, b * c * cosines[0]], [a * c * cosines[1], b * c * cosines[0], c * c]]
+    assert found @ found.T == pytest.approx(np.array(expected))
+    assert found[0].tolist() == pytest.approx([a, 0, 0])
+    assert found[1, 2] == pytest.approx(0)
+
+
+@pytest.mark.parametrize("wrong", [0.0, -1.0, np.nan, np.inf])
+@pytest.mark.parametrize("place", range(6))
+def test_no_length_or_angle_of_a_cell_is_zero_or_infinite(place, wrong):
+    x = np.array(CELL)
+    x[place] = wrong
+    with pytest.raises(ValueError, match="Expected a, b, c > 0"):
+        axes(x)
+    with pytest.raises(ValueError, match="Expected a, b, c > 0"):
+        axes(CELL[:5])
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_the_angles_of_a_cell_leave_it_a_volume(turn):
+    """One angle is less than the sum of the others, and the three are less than 360° in all."""
+    for angles, fine in (
+        ((60, 70, 129), True), ((60, 70, 130), False), ((60, 70, 131), False), ((10, 10, 90), False),
+        ((110, 120, 129), True), ((110, 120, 130), False), ((110, 120, 135), False),
+        ((90, 90, 180), False), ((90, 90, 180.5), False), ((180, 60, 60), False), ((200, 170, 170), False),
+        ((270, 90, 90), False), ((1, 1, 1), True), ((179, 90, 90), True),
+    ):  # fmt: skip
+        x = [3, 4, 5, *np.roll(angles, turn)]
+        if fine:
+            assert np.linalg.det(axes(x)) > 0
+        else:
+            with pytest.raises(ValueError, match="No cell has the angles"):
+                axes(x)
 
 
 @pytest.mark.parametrize(("form", "as_ase"), [("cif", "cif"), ("poscar", "vasp"), ("extxyz", "extxyz")])
