@@ -110,6 +110,7 @@ def test_rows_are_computed_with_their_settings_and_come_back_in_order(monkeypatc
     assert found[1] is None
     assert [one["row"] for one in found[::2]] == rows[::2].tolist()
     assert found[0]["settings"] == dft.STANDARD._asdict()
+    assert len(required) == 1
     band_path.many(rows, None, dft.STANDARD, workers=3, scheduler="tcp://x", progress=print, cancel=bool)
     assert seen == [(0, None, None, None), (3, "tcp://x", print, bool)]
     assert len(required) == 1, "the scheduler's workers have GPAW"

@@ -138,6 +138,23 @@ def test_a_box_encloses_the_landing_times_of_its_designs_tightly():
     assert ballistics.landing_time.enclosure(Enclosure.variables(box, False)).gradient is None
 
 
+def test_the_slopes_of_boxes_follow_what_the_throws_are_made_of():
+    """Throws (u₁, 1 + u₁/2 + u₂, 0.4 + u₂/10, 10 + u₁): the slopes of the landing time by u₁ and u₂."""
+    mixed = double([1, 0], [0.5, 1], [0, 0.1], [1, 0])
+
+    def time(u):
+        return ballistics.landing_time(torch.nn.functional.linear(u, mixed) + double([0, 1, 0.4, 10]))
+
+    box = Interval(double([0.1, 0.1]), double([0.11, 0.12]))
+    found = time(Enclosure.variables(box, True)).gradient
+    u = (box.lo + (box.hi - box.lo) * torch.rand(200, 2, dtype=torch.float64)).requires_grad_(True)
+    (slope,) = torch.autograd.grad(time(u).sum(), u)
+    assert found.lo.shape == (1, 2)
+    assert (slope >= found.lo - 1e-12).all()
+    assert (slope <= found.hi + 1e-12).all()
+    assert (found.hi - found.lo).max() < 0.05
+
+
 @pytest.mark.parametrize(
     ("low", "high"),
     [

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 import torch
 from ase import Atoms
-from ase.io import read
+from ase.io import read, write
 
 from ipage_core.problem.task import Task
 from ipage_core.tasks import computed_rows, export, labelled
@@ -92,6 +92,38 @@ def test_thousands_of_atoms_are_refused_before_they_are_compared(tmp_path, form)
     assert time.process_time() - begun < 10  # ASE alone: half a minute and more
     path.write_bytes((cif if form == "cif" else extxyz)(crystal() * (1, 5, 10), "k1"))
     assert [len(one) for one in frames(path, 200)] == [200]
+
+
+def test_every_structure_of_a_file_is_read_and_the_largest_counts(tmp_path):
+    small, large = crystal(), crystal() * (1, 1, 2)
+    for path in (tmp_path / "own.xyz", tmp_path / "own.extxyz"):
+        write(path, [small, large], format="extxyz")
+        assert [len(one) for one in frames(path, 8)] == [4, 8]
+        assert [len(one) for one in frames(path, 8, "-1:")] == [8]
+        with pytest.raises(ValueError, match="has 8 atoms in a cell; accepted: at most 7"):
+            frames(path, 7)
+    for order in ((small, large), (large, small)):
+        path = tmp_path / "own.cif"
+        path.write_bytes(b"\xef\xbb\xbf" + b"".join(cif(one, f"own{len(one)}") for one in order))
+        assert [len(one) for one in frames(path, 8)] == [len(one) for one in order]
+        with pytest.raises(ValueError, match="has 8 atoms in a cell; accepted: at most 7"):
+            frames(path, 7)
+
+
+@pytest.mark.parametrize("where", ["first", "second"])
+@pytest.mark.parametrize("what", ["place", "cell"])
+def test_a_number_that_is_not_finite_is_refused_in_any_structure(tmp_path, where, what):
+    pair = [crystal(), crystal()]
+    wrong = pair[where == "second"]
+    if what == "place":
+        wrong.positions[2, 1] = np.nan
+    else:
+        wrong.cell[2, 2] = np.inf
+    write(tmp_path / "own.extxyz", pair)
+    with pytest.raises(
+        ValueError, match=r"own\.extxyz is not a structure file that ASE reads \(its cell and places must"
+    ):
+        frames(tmp_path / "own.extxyz", 8)
 
 
 @pytest.mark.parametrize(
