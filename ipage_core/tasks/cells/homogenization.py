@@ -236,7 +236,7 @@ def _solutions(mesh: _Mesh, rho: Array, e_void: float) -> Iterator[tuple[int, Ar
     with _blas().limit(limits=1, user_api="blas"):
         for c, cell in enumerate(rho):
             modulus = e_void + (1.0 - e_void) * cell.ravel()
-            if mesh.shape[0]:
+            if mesh.band.size:
                 band.fill(0.0)
                 band.reshape(-1)[mesh.band] = mesh.to_band @ modulus
                 factor, info = dpbtrf(band.T, lower=1, overwrite_ab=1)

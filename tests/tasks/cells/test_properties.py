@@ -11,6 +11,7 @@ from ipage_core.tasks.cells.properties import (
     cell_property,
     default_tolerance,
     isotropic_part,
+    same_as,
     values,
     values_and_gradients,
 )
@@ -120,6 +121,52 @@ def test_soft_cells_have_relative_tolerances() -> None:
     assert default_tolerance("E_x", 0.5) == pytest.approx(0.01)
     assert default_tolerance("E_x", 0.02) == pytest.approx(0.001)
     assert default_tolerance("nu_xy", -0.4) == pytest.approx(0.01)
+
+
+def test_each_property_has_its_default_tolerance() -> None:
+    """Of a stiff cell; a twentieth of a modulus below 0.2 E_s, or below 0.08 E_s of the shear modulus."""
+    tolerances = {
+        "E_x": 0.01, "E_y": 0.01, "nu_xy": 0.01, "nu_yx": 0.01, "G_xy": 0.004, "K": 0.01, "volume": 0.01,
+        "anisotropy": 0.02, "eta_x": 0.02, "eta_y": 0.02, "E(30)": 0.01, "E(-75.5)": 0.01,
+    }  # fmt: skip
+    assert set(tolerances) == set(NAMES)
+    for name, tolerance in tolerances.items():
+        assert cell_property(name).tolerance == tolerance
+        assert default_tolerance(name, 0.5) == tolerance
+        modulus = name[0] in "EGK"
+        assert cell_property(name).unit == ("E_s" if modulus else "")
+        assert default_tolerance(name, 0.04) == pytest.approx(0.002 if modulus else tolerance)
+        assert default_tolerance(name, 0.0) == default_tolerance(name, -0.01) == tolerance
+
+
+@pytest.mark.parametrize("degrees", [360, -360, 359.5, 0.25])
+def test_a_full_turn_either_way_is_accepted(degrees: float) -> None:
+    c = random_stiffness(1)
+    for spelling in (f"E({degrees})", f"e( {degrees}° )", f" E({degrees} deg) "):
+        assert cell_property(spelling).name == f"E({degrees:g})"
+        assert cell_property(spelling).label == f"E({degrees:g}°)"
+        np.testing.assert_allclose(values([spelling], c, 1), directional_modulus(c, [np.radians(degrees)]), rtol=1e-9)
+    for name in (f"E({degrees + 180})", f"E({degrees - 180})"):
+        if abs(float(name[2:-1])) <= 360:
+            np.testing.assert_allclose(values([name], c, 1), values([f"E({degrees})"], c, 1), rtol=1e-9)
+            assert same_as(name) == same_as(f"E({degrees})")
+
+
+@pytest.mark.parametrize("name", ["E(360.1)", "E(361)", "E(-360.5)", "E(nan)", "E(1e9)"])
+def test_more_than_a_turn_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=r"E\(θ\) with θ in degrees, −360 to 360"):
+        cell_property(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "same"),
+    [
+        ("E(180)", "E_x"), ("E(-180)", "E_x"), ("E(360)", "E_x"), ("E(270)", "E_y"), ("E(-90)", "E_y"),
+        ("E(1)", "E(1)"), ("E(-1)", "E(179)"), ("E(91)", "E(91)"), ("E(180.5)", "E(0.5)"), ("nu_xy", "nu_xy"),
+    ],
+)  # fmt: skip
+def test_one_property_has_one_name(name: str, same: str) -> None:
+    assert same_as(name) == same
 
 
 @pytest.mark.parametrize("name", ["E_z", "E()", "E(..)", "", "nu"])
