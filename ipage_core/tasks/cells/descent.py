@@ -162,12 +162,10 @@ def descend(
         u (side, side), ρ (side, side) at the last β, and the number of operator evaluations.
     """
     u = space.symmetric(np.asarray(u, dtype=np.float64))
-    rho, calls = space.density(u, sharpness[-1]), 0
+    calls = 0
     for beta in sharpness:
-        for step in range(STEPS + 1):
-            rho = space.density(u, beta)
-            if step == STEPS:
-                break
+        rho = space.density(u, beta)
+        for _ in range(STEPS):
             stiffness, gradient = operator(rho)
             calls += 1
             value, slopes = values_and_gradients(goals.names, stiffness, gradient, float(rho.mean()))
@@ -177,6 +175,7 @@ def descend(
             active = residual != 0  # a satisfied bound contributes no residual
             jacobian = space.pull_back(slopes[active], u, beta) / goals.tolerance[active, None]
             u = _stepped(u, jacobian, residual[active])
+            rho = space.density(u, beta)
         if way is not None:
             way.append(rho)
     return u, rho, calls
@@ -195,9 +194,10 @@ def _stepped(u: Array, jacobian: Array, residual: Array) -> Array:
         damping = DAMPING * np.trace(normal) / len(normal) + np.finfo(np.float64).tiny
         delta = a.T @ np.linalg.solve(normal + damping * np.eye(len(normal)), wanted)
         outside = ((flat + delta > 1) & (flat >= 1)) | ((flat + delta < 0) & (flat <= 0))
-        if not (outside & (free > 0)).any():
+        if not outside.any():
             break
         free[outside] = 0
     largest = np.abs(delta).max()
-    delta *= min(1.0, STEP / largest) if largest > 0 else 1.0
+    if largest > STEP:
+        delta *= STEP / largest
     return (flat + delta).clip(0, 1).reshape(u.shape)

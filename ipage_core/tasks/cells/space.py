@@ -35,7 +35,7 @@ def cone(radius: float = RADIUS) -> Tensor:
 def blur(field: Tensor) -> Tensor:
     """The density filter on the torus. (n, side²) → (n, side²)."""
     weights = cone().to(field)
-    side, reach = round(field.shape[1] ** 0.5), weights.shape[-1] // 2
+    side, reach = round(field.shape[1] ** 0.5), int(RADIUS)
     image = F.pad(field.reshape(-1, 1, side, side), (reach,) * 4, mode="circular")
     return F.conv2d(image, weights).reshape(field.shape)
 

@@ -91,7 +91,8 @@ def nearest(goals: Goals, n: int, feature: int = 1) -> tuple[Mask, Array]:
     feature = min(feature, PRINTABLE)
     residual = goals.residual(np.stack([shipped_property(name, feature) for name in goals.names], axis=1))
     distance = np.linalg.norm(residual, axis=1)
-    order = np.argpartition(distance, min(4 * n, len(distance) - 1))[: 4 * n]
+    most = 4 * n
+    order = np.argpartition(distance, most)[:most] if most < len(distance) else np.arange(len(distance))
     order = order[np.argsort(distance[order])]
     cells = np.array([_cell(shipped(feature).packed, row) for row in order.tolist()])
     chosen = _unlike(cells, n)
@@ -194,9 +195,9 @@ def _rotating_squares(rng: np.random.Generator, x: Array, y: Array) -> Array:
     angle = np.radians(rng.uniform(10, 35))
     # The corners of neighbours meet if half the rotated diagonal spans a quarter of the cell.
     half = 0.25 / (np.cos(angle) + np.sin(angle)) * rng.uniform(1.0, 1.12)
-    field = np.full(x.shape, -1.0)
-    for i in range(2):
-        for j in range(2):
+    field = np.full(x.shape, -np.inf)
+    for i in (0, 1):
+        for j in (0, 1):
             dx = (x - 0.25 - 0.5 * i + 0.5) % 1 - 0.5
             dy = (y - 0.25 - 0.5 * j + 0.5) % 1 - 0.5
             turn = angle if (i + j) % 2 else -angle
@@ -209,12 +210,12 @@ def _re_entrant(rng: np.random.Generator, x: Array, y: Array) -> Array:
     """Half the wall thickness minus the distance to the nearest wall of a bow-tie honeycomb; positive inside."""
     h, half = rng.uniform(0.29, 0.4), rng.uniform(0.025, 0.06)
     ends = [((0.0, 0.5 - h), (0.0, 0.5 + h)), ((0.5, -h), (0.5, h))]
-    for sign in (1, -1):
-        ends += [((0.0, 0.5 - h), (0.5 * sign, h)), ((0.0, 0.5 + h), (0.5 * sign, 1 - h))]
-    field = np.full(x.shape, -1.0)
+    for end in (0.5, -0.5):
+        ends += [((0.0, 0.5 - h), (end, h)), ((0.0, 0.5 + h), (end, 1 - h))]
+    field = np.full(x.shape, -np.inf)
     for (ax, ay), (bx, by) in ends:
-        for shift_x in (-1, 0, 1):
-            for shift_y in (-1, 0, 1):
+        for shift_x in (0, 1):  # the walls on the other sides are farther from every pixel
+            for shift_y in (0, 1):
                 px, py = x - ax - shift_x, y - ay - shift_y
                 dx, dy = bx - ax, by - ay
                 along = ((px * dx + py * dy) / (dx * dx + dy * dy)).clip(0, 1)

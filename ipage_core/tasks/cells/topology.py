@@ -55,8 +55,9 @@ def components(cell: ArrayLike) -> Components:
     solid = np.asarray(cell, dtype=bool)
     pieces, n = label(solid)
     parent = list(range(n + 1))
-    image = [(0, 0)] * (n + 1)
-    loops: list[list[tuple[int, int]]] = [[] for _ in range(n + 1)]
+    origin = (0, 0)
+    image = [origin for _ in parent]
+    loops: list[list[tuple[int, int]]] = [[] for _ in parent]
 
     def find(a: int) -> tuple[int, int, int]:
         x, y = image[a]
@@ -75,12 +76,12 @@ def components(cell: ArrayLike) -> Components:
             if root_a != root_b:
                 parent[root_b], image[root_b] = root_a, shift
                 loops[root_a] += loops[root_b]
-            elif shift != (0, 0):
+            elif shift != origin:
                 loops[root_a].append(shift)
 
-    roots = [a for a in range(1, n + 1) if parent[a] == a]
+    roots = [a for a in range(1, len(parent)) if parent[a] == a]
     number = {root: k for k, root in enumerate(roots, start=1)}
-    lookup = np.array([0] + [number[find(a)[0]] for a in range(1, n + 1)], dtype=np.intp)
+    lookup = np.array([0] + [number[find(a)[0]] for a in range(1, len(parent))], dtype=np.intp)
     return Components(lookup[pieces], [loops[root] for root in roots])
 
 
