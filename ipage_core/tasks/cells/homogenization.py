@@ -214,7 +214,7 @@ def _mesh(ny: int, nx: int, poisson: float) -> _Mesh:
     row, column = np.repeat(dof, 8, axis=1) - 2, np.tile(dof, 8) - 2
     lower = (row >= column) & (column >= 0)
     below = (row - column)[lower]
-    width = int(below.max(initial=0)) + 1
+    width = np.bincount(below).size  # one more than the largest of them
     band, entry = np.unique(column[lower] * width + below, return_inverse=True)
     value = np.broadcast_to(k0.ravel(), row.shape)[lower]
     owner = np.broadcast_to(element[:, None], row.shape)[lower]

@@ -13,6 +13,8 @@ from ipage_core.tasks.cells.dataset import cell
 from ipage_core.tasks.cells.homogenization import (
     POISSON,
     directional_modulus,
+    displacements,
+    element_matrices,
     homogenize,
     homogenize_with_gradient,
     moduli,
@@ -247,6 +249,43 @@ def test_directional_modulus_is_that_of_the_turned_material() -> None:
     c = homogenize(grey(1))
     angle = 0.7
     np.testing.assert_allclose(directional_modulus(c, [angle])[0], moduli(turned(c, angle)).e_x, rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (4, 1), (2, 2), (3, 5), (6, 4)])
+def test_stiffness_is_symmetric_to_the_last_digit(shape: tuple[int, int]) -> None:
+    rho = grey(7, (3, *shape), low=0)
+    c = homogenize(rho)
+    assert (c == c.swapaxes(1, 2)).all()
+    with_gradient, slopes = homogenize_with_gradient(rho)
+    assert (with_gradient == with_gradient.swapaxes(1, 2)).all()
+    np.testing.assert_allclose(slopes, slopes.swapaxes(1, 2), atol=1e-14)
+    one, _ = displacements(rho[0])
+    assert (one == one.T).all()
+    np.testing.assert_allclose([one, with_gradient[0]], [c[0], c[0]], atol=1e-14)
+    np.testing.assert_allclose(c[0], oracle(rho[0]), atol=1e-8)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 4), (3, 1), (2, 3), (4, 5)])
+def test_displacements_under_each_strain_balance_the_forces_in_every_node(shape: tuple[int, int]) -> None:
+    """Node by node with Sigmund's element: forces of four pixels around it cancel, and the work is that of C."""
+    rho, (ny, nx) = grey(2, shape), shape
+    c, u = displacements(rho, poisson=0.2, e_void=0.01)
+    k0, _ = element_matrices(0.2)
+    corners = ((0, 0), (0, 1), (1, 1), (1, 0))
+    for case, (strain, of_strain) in enumerate(zip(np.eye(3), c, strict=True)):
+        forces, work = np.zeros((ny, nx, 2)), 0.0
+        for iy, ix in np.ndindex(ny, nx):
+            nodes = np.concatenate([u[case, iy + dy, ix + dx] for dy, dx in corners])
+            push = (0.01 + 0.99 * rho[iy, ix]) * k0 @ nodes
+            work += nodes @ push
+            for (dy, dx), force in zip(corners, push.reshape(4, 2), strict=True):
+                forces[(iy + dy) % ny, (ix + dx) % nx] += force
+        np.testing.assert_allclose(forces, 0, atol=1e-13)
+        assert work / (ny * nx) == pytest.approx(strain @ of_strain)
+        xx, yy, xy = strain
+        across, up = u[case, :, nx] - u[case, :, 0], u[case, ny] - u[case, 0]
+        np.testing.assert_allclose(across, np.broadcast_to((nx * xx, nx * xy / 2), across.shape), atol=1e-13)
+        np.testing.assert_allclose(up, np.broadcast_to((ny * xy / 2, ny * yy), up.shape), atol=1e-13)
 
 
 def test_shapes_follow_the_batch() -> None:
