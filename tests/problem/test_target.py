@@ -42,6 +42,7 @@ def test_a_target_that_cannot_be_is_refused_with_its_reason(text, why):
 
 def test_numbers_whose_squared_errors_overflow_are_no_targets():
     assert Goal.exactly(1e18).low == 1e18
+    assert Goal.exactly(5, 1e18).tolerance == 1e18
     assert Goal.between(-math.inf, -1e18).high == -1e18
     for wrong in (1e200, -2e18, (0, 1e19), "1e200"):
         with pytest.raises(ValueError, match=r"Expected numbers from -1e\+18 to 1e\+18"):

@@ -31,10 +31,12 @@ def test_the_prior_is_uniform_over_numbers_whole_numbers_and_levels():
 
 
 def test_fields_follow_from_the_variables():
-    assert (MIXED.name, MIXED.title, MIXED.omega_seconds) == ("mixed", "mixed", 0.5)
-    assert MIXED.support == ((0.5, 2.0), None, None)
-    assert MIXED.dequantize == (0.0, 0.5, 0.5)
-    assert MIXED.x_labels == ("length [m]", "count", "kind")
+    mixed = Task.from_function(lambda x: x.sum(1), X, {"sum [m]": 0.1}, "mixed", seconds=0.5)
+    assert (mixed.name, mixed.title, mixed.omega_seconds) == ("mixed", "mixed", 0.5)
+    assert (mixed.default_method, mixed.n_targets, mixed.tolerance) == ("ipage", 1, 0.1)
+    assert mixed.support == ((0.5, 2.0), None, None)
+    assert mixed.dequantize == (0.0, 0.5, 0.5)
+    assert mixed.x_labels == ("length [m]", "count", "kind")
     assert Task.from_function(lambda x: x, {"a": (0, 1)}, {"y": 1}, "t").dequantize == ()
     titled = Task.from_function(lambda x: x, {"a": (0, 1)}, {"y": 1}, "t", title="T", seconds=0.0, default_target=[3])
     assert (titled.title, titled.omega_seconds, titled.default_target) == ("T", 0.0, (3.0,))
@@ -77,6 +79,16 @@ def test_a_slow_function_is_measured_on_one_design(monkeypatch):
     assert task.omega_seconds == 8
     assert task.default_target[0] == pytest.approx(float(seen[0]), rel=1e-2)
     assert [len(x) for x in seen] == [1]
+
+
+@pytest.mark.parametrize(("first", "designs"), [(0.0625, [1, 8]), (0.1, [1]), (0.15, [1])])
+def test_a_function_that_takes_less_than_a_tenth_of_a_second_is_timed_on_eight_more(monkeypatch, first, designs):
+    monkeypatch.setattr("time.perf_counter", iter([0.0, first, 2.0, 2.25]).__next__)
+    task, seen = counted(halves)
+    assert task.omega_seconds == (0.25 / 8 if designs == [1, 8] else first)
+    assert [len(x) for x in seen] == designs
+    monkeypatch.setattr("time.perf_counter", iter([0.0, 0.03125, 2.0, 3.0]).__next__)
+    assert counted(halves)[0].omega_seconds == 0.03125  # the shorter of both
 
 
 def test_what_is_given_is_not_measured():
@@ -245,6 +257,8 @@ def test_words_in_the_place_of_bounds_are_a_category():
     assert (metal.kind, metal.levels, metal.low, metal.high) == ("category", ("Cu", "Ag", "Au"), 0, 2)
     with pytest.raises(ValueError, match=r"\(low, high\) of 'metal', or its words such as"):
         Task.from_function(lambda x: x.sum(1), {"metal": (1, 2, 3)}, {"y": 1}, "t")
+    with pytest.raises(ValueError, match=r"\(low, high\) of 'metal', or its words such as"):
+        Task.from_function(lambda x: x.sum(1), {"metal": ("Cu", 2)}, {"y": 1}, "t")
     with pytest.raises(ValueError, match="metal has levels, so its kind is 'category'"):
         Variable("metal", levels=("Cu", "Ag"))
 
