@@ -303,6 +303,8 @@ def test_rows_agree_within_a_thousandth_of_an_ev():
     assert not computed_rows.agreement(rows, {"3": result(1.0), "5": result(1.5011)}, 1.0)["ok"]
     assert not computed_rows.agreement(rows, {"3": result(1.0, 2.0011), "5": result(1.5)}, 1.0)["ok"]
     assert computed_rows.agreement(rows, {"3": result(1.0, energy=0.0), "5": result(1.5)}, 1.0)["ok"]
+    same = {"3": result(0.0)}
+    assert computed_rows.agreement(same, {"3": result(1e-3)}, 1.0)["ok"]  # a thousandth is close enough
     failed = computed_rows.agreement(rows, {"3": result(1.0), "5": {"fail": "no", "cpu_s": 4.0}}, 1.0)
     assert (failed["ok"], failed["failed"], failed["cpu_s"]) == (False, [5], 3.0)
 
