@@ -106,7 +106,9 @@ def can_hold(relations: list[Linear], bounds: Tensor, group: list[int], whole: T
     pairs = [(j, group.index(g)) for j, g in enumerate(group) if group.index(g) != j]
     if pairs:
         ties = torch.stack([torch.eye(len(group), dtype=torch.float64)[[j, k]].diff(dim=0)[0] for j, k in pairs])
-    size = rows.abs() @ (bounds[1] - bounds[0]) + 1e-300  # of each relation, for the solver's absolute tolerance
+    size = rows.abs() @ (bounds[1] - bounds[0])  # of each relation, for the solver's absolute tolerance
+    size = torch.where(size > 0, size, rows.abs() @ bounds[0].abs())  # all its coordinates are fixed
+    size = torch.where(size > 0, size, 1.0)
     least = torch.where(above, value / size, -torch.inf)
     most = torch.where(below, value / size, torch.inf)
     met = [LinearConstraint((rows / size[:, None]).numpy(), least.numpy(), most.numpy())]

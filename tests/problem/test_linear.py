@@ -86,6 +86,50 @@ def test_a_whole_number_is_not_what_an_equation_is_solved_for():
     assert solved.kept == [0]
 
 
+def test_among_whole_numbers_the_one_that_is_moved_most_is_solved_for():
+    eye, zero, whole = torch.eye(3).double(), torch.zeros(3).double(), torch.ones(3).bool()
+    bounds = torch.tensor([[0.0, 0.0, 0.0], [2.0, 9.0, 4.0]]).double()
+    for row, k in (([1.0, 1.0, 1.0], 1), ([9.0, 1.0, 1.0], 0), ([1.0, 1.0, -3.0], 2)):
+        solved = linear.eliminate(bounds, eye, zero, [Linear(torch.tensor(row).double(), "=", 3.0)], whole)
+        assert solved.kept == [j for j in range(3) if j != k]
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize(("share", "solved_for"), [(2e-9, 1), (0.5e-9, 0)])
+def test_a_number_that_moves_a_billionth_of_the_equation_is_not_solved_for(unit, share, solved_for):
+    eye, zero, whole = torch.eye(2).double(), torch.zeros(2).double(), torch.tensor([True, False])
+    bounds = torch.tensor([[0.0, 0.0], [1.0, 1.0]]).double()
+    equation = Linear(torch.tensor([unit, share * unit]).double(), "=", 0.5 * unit)
+    assert linear.eliminate(bounds, eye, zero, [equation], whole).kept == [1 - solved_for]
+
+
+@pytest.mark.parametrize(("sign", "value", "fine"), [
+    ("<=", 0.7, True), ("<=", 0.5, True), ("<=", 0.4, False), (">=", 0.3, True), (">=", 0.5, True), (">=", 0.6, False),
+    ("=", 0.5, True), ("=", 0.4, False), ("=", 0.6, False),
+])  # fmt: skip
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_relations_of_fixed_numbers_hold_or_not(sign, value, fine, unit):
+    bounds = torch.tensor([[0.2 * unit, 0.3 * unit, 0.0], [0.2 * unit, 0.3 * unit, 1.0]], dtype=torch.float64)
+    relation = Linear(torch.tensor([1.0, 1.0, 0.0]).double(), sign, value * unit)
+    assert linear.can_hold([relation], bounds, [0, 1, 2], torch.zeros(3).bool()) is fine
+
+
+def test_relations_of_numbers_fixed_at_zero_hold_or_not():
+    bounds = torch.tensor([[0.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
+    for sign, value, fine in (("<=", 0.1, True), ("<=", -0.1, False), (">=", -0.1, True), (">=", 0.1, False)):
+        relation = Linear(torch.tensor([2.0, 0.0]).double(), sign, value)
+        assert linear.can_hold([relation], bounds, [0, 1], torch.zeros(2).bool()) is fine
+
+
+def test_a_relation_that_the_fixed_coordinates_meet_changes_nothing():
+    space = parse(ARM, ["x1=0.2", "x2=0.1", "x1 + x2 <= 0.4"])
+    x = space.decode(torch.rand(5, 2, dtype=torch.float64))
+    assert x[:, :2].tolist() == [[0.2, 0.1]] * 5
+    assert space.excess(x).tolist() == [[0]] * 5
+    with pytest.raises(ValueError, match="no design meets them all"):
+        parse(ARM, ["x1=0.2", "x2=0.1", "x1 + x2 <= 0.2"])
+
+
 def test_a_constraint_of_the_task_becomes_an_equation_and_caps():
     space = parse(ARM, ["x1 + x2 + x3 = 0.3", "2*x1 - x4 <= 0.1"])
     assert space.bounds.shape == (2, 3)
