@@ -7,12 +7,13 @@ means that there is no bound on that side; no proof uses one, because comparison
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-EPS = 2.0**-52
+EPS = sys.float_info.epsilon
 """Distance from 1 to the next float64: one ulp of a number is at most EPS times its size."""
 LIBRARY = 4
 """Ulps by which sin, exp and similar functions are widened; the errors of PyTorch's libraries are about one."""

@@ -273,9 +273,13 @@ def _along_and_back(jacobian: Tensor, r: Tensor, wanted: Tensor, length: Tensor)
 
 def closest(points: Floats, to: Floats, count: int) -> tuple[Floats, NDArray[np.int64]]:
     """The ``count`` points nearest to each of ``to`` (n, d), nearest first: distances and rows, both (n, count)."""
-    workers = -1 if len(to) > PARALLEL else 1
-    distance, index = cKDTree(points).query(to, k=list(range(1, count + 1)), workers=workers)
+    distance, index = cKDTree(points).query(to, k=list(range(1, count + 1)), workers=_processors(len(to)))
     return np.asarray(distance), np.asarray(index)
+
+
+def _processors(searches: int) -> int:
+    """All, −1, where there are so many searches that starting on them pays."""
+    return -1 if searches > PARALLEL else 1
 
 
 def pool(
@@ -304,7 +308,7 @@ def grow(solutions: SolutionSet, on_set: Floats, seed: int, rounds: int = GROWTH
 
     (k, d) → (more, d). Localization from all over the box leaves the ends of the set nearly empty.
     """
-    if solutions.dimension < 1 or len(on_set) < 2:
+    if solutions.dimension < 1 or len(on_set) <= 1:
         return on_set
     rng = np.random.default_rng(seed)
     for _ in range(rounds):

@@ -224,7 +224,7 @@ class DesignRequest:
             up_to = _number(query, f"upto{j + 1}", y)
             goal = goal_of(kind, y, up_to)
             if f"tol{j + 1}" in query:
-                goal = replace(goal, tolerance=_number(query, f"tol{j + 1}", 0))
+                goal = replace(goal, tolerance=_number(query, f"tol{j + 1}", 0.0))
             goals.append(replace(goal, weight=_number(query, f"weight{j + 1}", 1.0)))
         sampling = query.get("sampling", "maximin").lower()
         if sampling not in SAMPLINGS:

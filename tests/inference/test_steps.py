@@ -116,6 +116,19 @@ def test_frames_are_the_first_the_last_and_every_kth():
             localize(line, u0, BOX, **wrong)
 
 
+@pytest.mark.parametrize("optimizer", ["lm", "adam", "gd"])
+@pytest.mark.parametrize("enough", [0.1, 0.01])
+def test_the_path_ends_when_the_last_sample_is_near_enough(optimizer, enough):
+    def bowl(u, rows):
+        return torch.stack((u[:, 0] * 0.3 + u[:, 1] ** 3, u[:, 1] - u[:, 0] ** 2), 1)
+
+    u0 = double([0.9, 0.9], [-0.5, 0.2])
+    path = localize(bowl, u0, BOX, optimizer=optimizer, steps=400, enough=enough)
+    norms = torch.stack([bowl(u, None).norm(dim=1).max() for u in path.u])
+    assert norms[-1] <= enough
+    assert (norms[:-1] > enough).all()
+
+
 def test_the_error_of_the_path_is_the_measured_one():
     path = localize(line, double([0.2, 0.3]), BOX, steps=1, measure=lambda r: r.abs().amax(1))
     assert path.error[0].tolist() == pytest.approx([0.3])

@@ -150,6 +150,7 @@ def test_a_single_number_is_widened_by_a_few_units_in_the_last_place():
         (lambda: RANGES["log"](interval(-1, math.e)), (-math.inf, 1)),
         (lambda: RANGES["silu"](interval(-3, 1)), (-0.2784645427610738, 0.7310585786300049)),
         (lambda: RANGES["silu"](interval(-1, 1)), (-0.2689414213699951, 0.7310585786300049)),
+        (lambda: RANGES["silu"](interval(-2, -1)), (-0.2784645427610738, -0.2384058440442351)),
         (lambda: interval([[1, 2]], [[2, 3]]).times_matrix(double([1, -1], [0, 2])), (1, 2)),
         (lambda: interval([1, 2, 3], [2, 3, 5]).sum(1), (6, 10)),
     ],

@@ -78,6 +78,36 @@ def test_equations_that_contradict_or_repeat_each_other_are_refused():
             linear.eliminate(bounds, eye, zero, [Linear(ones, "=", 1.0), Linear(2 * ones, "=", value)], zero.bool())
 
 
+def test_several_equations_of_tied_and_fixed_coordinates_hold_together():
+    """x = (u₁, u₁, 2, u₂, u₃): two equations leave one coordinate."""
+    expand = torch.tensor([[1, 1, 0, 0, 0], [0, 0, 0, 1, 0], [0, 0, 0, 0, 1]]).double()
+    offset = torch.tensor([0, 0, 2, 0, 0]).double()
+    bounds = torch.tensor([[-9.0] * 3, [9.0] * 3]).double()
+    rows = torch.tensor([[1.0, 0.5, 3, -1, 0], [0, 2, 1, 1, 5]]).double()
+    equations = [Linear(rows[0], "=", 4.0), Linear(rows[1], "=", -3.0)]
+    solved = linear.eliminate(bounds, expand, offset, equations, torch.zeros(3).bool())
+    assert len(solved.kept) == 1
+    x = Tied(solved.bounds, solved.expand, solved.offset).decode(torch.tensor([[-2.0], [0.0], [5.0]]).double())
+    assert x @ rows.T == pytest.approx(torch.tensor([[4.0, -3.0]] * 3).double())
+    assert torch.equal(x[:, 0], x[:, 1])
+    assert x[:, 2].tolist() == [2, 2, 2]
+    with pytest.raises(ValueError, match="contradict each other, or one repeats another"):
+        linear.eliminate(
+            bounds, expand, offset, [*equations, Linear(rows.sum(0) ** 2, "=", 1.0)] * 2, torch.zeros(3).bool()
+        )
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_an_equation_that_follows_but_for_rounding_is_refused_in_any_unit(unit):
+    eye, zero = torch.eye(2).double(), torch.zeros(2).double()
+    bounds = torch.tensor([[0.0, 0.0], [unit, unit]]).double()
+    row = torch.tensor([1 / 3, 0.7], dtype=torch.float64)
+    for factor in (3.1, 1 / 7):
+        twice = [Linear(row, "=", 0.4 * unit), Linear(factor * row, "=", factor * 0.4 * unit)]
+        with pytest.raises(ValueError, match="contradict each other, or one repeats another"):
+            linear.eliminate(bounds, eye, zero, twice, zero.bool())
+
+
 def test_a_whole_number_is_not_what_an_equation_is_solved_for():
     bounds, eye, zero = torch.tensor([[0.0, 0.0], [9.0, 1.0]]).double(), torch.eye(2).double(), torch.zeros(2).double()
     solved = linear.eliminate(

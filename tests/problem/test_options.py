@@ -58,3 +58,12 @@ def test_a_gap_of_silicon_has_its_short_name_alone_too():
     options = from_python(TASKS["silicon"], {"gap": "0.3±0.01"}, 1, {})
     assert TASKS["silicon"].design_goals(options) is None
     assert options.goal == ["PBE gap=0.3±0.01"]
+
+
+def test_one_goal_beside_properties_that_may_be_anything_is_enough():
+    task = TASKS["robotic_arm"]
+    labels = [label.split(" [")[0] for label in task.property_labels]
+    asked = dict(zip(labels, ("anything", (0.25, 0.5)), strict=True))
+    assert from_python(task, asked, 1, {}).goal == [f"{labels[1]}=0.25:0.5"]
+    with pytest.raises(ValueError, match="At least one goal is needed, such as"):
+        from_python(task, dict.fromkeys(labels, "anything"), 1, {})

@@ -53,5 +53,4 @@ def geometry(lattice: ArrayLike, sites: ArrayLike = SITES, symprec: float = SYMP
 
 
 def _angle(u: NDArray[np.float64], v: NDArray[np.float64]) -> float:
-    cosine = u @ v / np.linalg.norm(u) / np.linalg.norm(v)
-    return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+    return float(np.degrees(np.arctan2(np.linalg.norm(np.cross(u, v)), u @ v)))

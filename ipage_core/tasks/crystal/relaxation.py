@@ -298,7 +298,7 @@ def softest(atoms: Atoms, calculator: Any, step: float = 0.01) -> tuple[float, F
     """
     curvatures = hessian(atoms, calculator, step)
     n = len(curvatures)
-    shifts = np.kron(np.ones((n // 3, 1)), np.eye(3)) / np.sqrt(n // 3)
+    shifts = np.kron(np.ones((n // 3, 1)), np.eye(3))
     inside = np.linalg.svd(shifts)[0][:, 3:]  # orthonormal, without the translations
     values, vectors = np.linalg.eigh(inside.T @ curvatures @ inside)
     return float(values[0]), (inside @ vectors[:, 0]).reshape(-1, 3)

@@ -95,7 +95,8 @@ def begun(monkeypatch):
     class Told(ase.optimize.BFGS):
         def run(self, **asked):
             calculator = getattr(self.atoms, "calc", None)
-            seen.append(SimpleNamespace(by=calculator, at=self.atoms.positions.copy(), first=self.H0, **asked))
+            at, longest = self.atoms.positions.copy(), self.maxstep
+            seen.append(SimpleNamespace(by=calculator, at=at, first=self.H0, longest=longest, **asked))
             return super().run(**asked)
 
     monkeypatch.setattr(ase.optimize, "BFGS", Told)
@@ -185,6 +186,7 @@ def test_dft_begins_with_the_potentials_hessian_and_the_potential_with_none(begu
     first, then = begun
     assert (first.by, then.by) == (quick, by_dft)
     assert (first.fmax, first.steps, then.fmax, then.steps) == (0.015, 200, 0.015, 40)
+    assert then.longest == 0.08, "Å, so that no step of DFT is a wild one"
     np.testing.assert_allclose(then.first, relaxation.stiffened(STIFF), atol=1e-6)
     del begun[:]
     relaxation.relax(LATTICE, by_dft, None, begin=[ideal()])
