@@ -148,6 +148,12 @@ def test_a_run_starts_from_the_users_design():
     assert len(request.replace(start=()).run(exact_method())) == 3
 
 
+def test_an_optimum_has_as_many_designs_as_asked():
+    found = DesignRequest.of(SINEWAVE, Goal("maximize"), n=3).run(exact_method())
+    assert len(found) == 3
+    assert SINEWAVE.omega(found.final.double()).min() > 2 - SINEWAVE.tolerance  # as good as the best, within it
+
+
 def test_hits_are_judged_with_the_requests_tolerance():
     request = DesignRequest.of(SINEWAVE, 1.2)
     assert request.judged() is request.target

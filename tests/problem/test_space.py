@@ -76,6 +76,12 @@ def test_the_base_space_changes_nothing():
     assert (space.whole, space.held, space.stages, space.correct, space.finish) == (None, None, (), None, None)
 
 
+def test_a_number_halfway_is_settled_within_its_bounds():
+    space = scaled(Box(double([0.5, 0.5], [7.5, 7.5])), flags(0, 0), flags(1, 0), flags(1, 0))
+    settled = space.settle(double([0.5, 0.5], [7.5, 7.5], [3.4, 3.4]))  # half to even would be 0 and 8
+    assert settled.tolist() == [[1, 0.5], [7, 7.5], [3, 3.4]]
+
+
 def test_easier_stages_stop_ten_times_earlier():
     class Staged(DesignSpace):
         stages = (Box(double([0], [1])),)

@@ -7,6 +7,7 @@ that call its function, the fastest first, until one fails.
 
 from __future__ import annotations
 
+import ast
 import functools
 import hashlib
 import itertools
@@ -228,7 +229,7 @@ def _tests_of(mutant: Mutant, called: dict[str, dict[str, float]], seconds: floa
     Those of files that import its module come first, and of these those of fast files.
     """
     prefix = f"{mutant.file}: "
-    exact = called.get(prefix + mutant.function, {}) if mutant.function else {}
+    exact = called.get(prefix + mutant.function, {}) if mutant.function in _functions(mutant.file) else {}
     tests = dict(exact)
     if not exact:  # a constant, a default value: those of all files that call anything there, as reading is no call
         callers = [name for function, of_it in called.items() if function.startswith(prefix) for name in of_it]
@@ -250,6 +251,21 @@ def _tests_of(mutant: Mutant, called: dict[str, dict[str, float]], seconds: floa
         chosen.append(name)
         expected += tests[name]
     return chosen, expected
+
+
+@functools.cache
+def _functions(file: str) -> set[str]:
+    """Qualified names of a file's functions, not of its classes, whose bodies run when they are imported."""
+
+    def names(node: ast.AST, within: str) -> Iterator[str]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.FunctionDef):
+                yield within + child.name
+                yield from names(child, f"{within}{child.name}.<locals>.")
+            else:
+                yield from names(child, f"{within}{child.name}." if isinstance(child, ast.ClassDef) else within)
+
+    return set(names(ast.parse((ROOT / file).read_text()), ""))
 
 
 @functools.cache
