@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -45,26 +47,59 @@ def main(argv: Sequence[str] | None = None) -> int:
     speak_any_encoding()
     words = list(sys.argv[1:] if argv is None else argv)
     name = next((word for word in words if word in COMMANDS), None)
-    parser = build(name)
     try:
-        words = _with_own_task(words, name)
-    except ValueError as error:
-        print(f"ipage_core {name}: {printable(error)}", file=sys.stderr)
-        return 2
+        code = _run(words, name)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where an error can still be told
+        return code
+    except (ValueError, FloatingPointError, OSError) as error:
+        return _tell(name, _in_words(error), 2)
+    except KeyboardInterrupt:  # from the first import on
+        return _tell(name, "stopped", 130)
+    except SystemExit:
+        _let_go()
+        raise
+    finally:
+        if argv is None:  # the process ends: nothing is left that Ctrl-C could stop
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _run(words: list[str], name: str | None) -> int:
+    parser = build(name)
+    words = _with_own_task(words, name)
     arguments, others = parser.parse_known_args(words if name == "app" else negative_values(words))
     if others and arguments.command != "app":
         parser.error(f"unrecognized arguments: {' '.join(others)}")
     arguments.others = others
-    try:
-        refuse_overwriting(arguments)
-        return arguments.run(arguments) or 0
-    except (ValueError, FloatingPointError, OSError) as error:
-        problem = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else error
-        print(f"ipage_core {arguments.command}: {printable(problem)}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"ipage_core {arguments.command}: stopped", file=sys.stderr)
-        return 130
+    refuse_overwriting(arguments)
+    return arguments.run(arguments) or 0
+
+
+def _in_words(error: Exception) -> object:
+    if isinstance(error, BrokenPipeError) and error.filename is None:
+        return "stopped, because nobody reads what it prints; accepted: a reader that stays, or > FILE"
+    if isinstance(error, OSError) and error.errno and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return error
+
+
+def _tell(name: str | None, problem: object, code: int) -> int:
+    """Print one line, where there is still somebody to read it. → the exit code."""
+    with suppress(OSError):
+        print(f"ipage_core {name}: {printable(problem)}", file=sys.stderr, flush=True)
+    _let_go()
+    return code
+
+
+def _let_go() -> None:
+    """Empty the buffers of stdout and stderr; one that nobody reads would fail again when Python ends."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            with suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _with_own_task(words: list[str], command: str | None) -> list[str]:

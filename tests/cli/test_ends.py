@@ -1,0 +1,47 @@
+"""However a command ends – by Ctrl-C, or because nobody reads what it prints – it says so in one line."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from ipage_core.cli import main as cli
+
+
+@pytest.mark.parametrize("where", ["import_module", "_with_own_task", "refuse_overwriting"])
+def test_ctrl_c_is_one_line_from_the_first_import_on(where, monkeypatch, capsys):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, where, stop)
+    assert cli.main(["tasks"]) == 130
+    assert capsys.readouterr().err == "ipage_core tasks: stopped\n"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", [["tasks"], ["tasks", "--json"], ["design", "--help"]], ids=" ".join)
+def test_a_reader_that_has_left_is_no_traceback(words, unbuffered):
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "ipage_core", *words]
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, env=environment)
+    os.close(writing)
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    if "--help" not in words:
+        assert done.stderr == (
+            "ipage_core tasks: stopped, because nobody reads what it prints; accepted: a reader that stays, or > FILE\n"
+        )
+        assert done.returncode == 2
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_what_cannot_be_printed_is_told_in_words():
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "ipage_core", "tasks"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (2, "ipage_core tasks: No space left on device\n")
