@@ -14,6 +14,22 @@ DATA = ROOT / "data"
 
 
 def home() -> Path:
-    """The folder of the user's files; it is created at the first write."""
+    """The folder of the user's files; it is created at the first write.
+
+    Raises:
+        ValueError: the system knows no home of this user.
+    """
     base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return Path(os.environ.get("IPAGE_HOME") or f"{base}/ipage-explorer").expanduser()
+    return in_home(os.environ.get("IPAGE_HOME") or f"{base}/ipage-explorer", "IPAGE_HOME")
+
+
+def in_home(path: str, variable: str) -> Path:
+    """A path that may begin with ``~``, the user's home.
+
+    Raises:
+        ValueError: the system knows no such home; ``variable`` is the one to set.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ValueError(f"{path}: this user has no home folder; accepted: a folder in ${variable}") from None

@@ -31,6 +31,7 @@ from numpy.typing import ArrayLike, NDArray
 from ipage_core.runtime import executor as cluster
 from ipage_core.runtime import records
 from ipage_core.runtime.cores import cores
+from ipage_core.runtime.paths import in_home
 
 SITES = ((0, 0, 0), (0.5, 0.5, 0.5), (0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5))
 """Fractional coordinates of Sr, Ti, O, O, O."""
@@ -303,12 +304,12 @@ def cache_folder() -> Path:
     if chosen := os.environ.get(CACHE_VARIABLE):
         return Path(chosen) / "dft"
     if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        base = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
     elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
+        base = "~/Library/Caches"
     else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "ipage-explorer" / "dft"
+        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return in_home(f"{base}/ipage-explorer/dft", CACHE_VARIABLE)
 
 
 def cache_file(lattice: NDArray[np.float64], settings: Settings, installed: str = "") -> Path:
