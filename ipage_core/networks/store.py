@@ -43,12 +43,16 @@ def fingerprint(*tensors: Tensor) -> str:
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
     """Write tensors (and strings about them) to one safetensors file, atomically."""
     with replacing(path) as beside:
-        try:
-            save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, beside, metadata)
-        except SafetensorError as error:
-            code = re.search(r"os error (\d+)", str(error))
-            number = int(code[1]) if code else errno.EIO
-            raise OSError(number, os.strerror(number), str(beside)) from None
+        _save(tensors, beside, metadata)
+
+
+def _save(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+    try:
+        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, path, metadata)
+    except SafetensorError as error:
+        code = re.search(r"os error (\d+)", str(error))
+        number = int(code[1]) if code else errno.EIO
+        raise OSError(number, os.strerror(number), str(path)) from None
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -68,22 +72,21 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def save_model(directory: Path, name: str, weight_sets: dict[str, dict[str, Tensor]], card: dict[str, Any]) -> None:
-    """Write ``<name>.safetensors`` with the weight sets, then ``<name>.json`` with the hash of the weights.
+    """Write ``<name>.safetensors`` with the weight sets, and ``<name>.json`` with the hash of the weights.
 
-    A tensor that equals the first set's is stored once.
+    A tensor that equals the first set's is stored once. Both files are whole before either takes its name, because new
+    weights beside an old card are of no use.
     """
-    weights, first = directory / f"{name}.safetensors", next(iter(weight_sets.values()))
-    save_tensors(
-        weights,
-        {
-            f"{s}.{k}": v
-            for s, state in weight_sets.items()
-            for k, v in state.items()
-            if state is first or not torch.equal(v, first[k])
-        },
-    )
-    with replacing(directory / f"{name}.json") as beside:
-        beside.write_text(json.dumps({**card, "sha256": sha256(weights)}, indent=2, ensure_ascii=False) + "\n")
+    first = next(iter(weight_sets.values()))
+    tensors = {
+        f"{s}.{k}": v
+        for s, state in weight_sets.items()
+        for k, v in state.items()
+        if state is first or not torch.equal(v, first[k])
+    }
+    with replacing(directory / f"{name}.json") as said, replacing(directory / f"{name}.safetensors") as weights:
+        _save(tensors, weights)
+        said.write_text(json.dumps({**card, "sha256": sha256(weights)}, indent=2, ensure_ascii=False) + "\n")
 
 
 def load_card(task: str, name: str, root: Path | None = None, folder: Path | None = None) -> dict[str, Any]:

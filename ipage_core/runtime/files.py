@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import glob
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -34,11 +35,13 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         if target.exists() and not target.is_file():
             raise OSError("it is not a file")
+        if target.exists() and not os.access(target, os.W_OK):  # to rename needs a writable folder alone
+            raise OSError("it is protected against writing")
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target)
     except OSError as error:
         raise OSError(f"{path} cannot be written: {_reason(error)}") from None
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    beside = _beside(target)
     try:
         yield beside
         os.replace(beside, target)
@@ -57,7 +60,7 @@ def check_writable(path: Path) -> None:
     Raises:
         OSError: it cannot; one sentence.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    beside = _beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         beside.touch()
@@ -66,8 +69,13 @@ def check_writable(path: Path) -> None:
         raise OSError(f"{path} cannot be written: {_reason(error)}") from None
 
 
+def _beside(path: Path) -> Path:
+    """The name of a temporary file, which no other thread or process has."""
+    return path.with_name(f".{path.name}.{threading.get_ident()}.{os.getpid()}.part")
+
+
 @contextmanager
-def sole_writer(folder: Path, seconds: float = 0.0) -> Iterator[None]:
+def sole_writer(folder: Path, seconds: float = 0.0, lock_name: str = LOCK) -> Iterator[None]:
     """Hold the lock of a folder, new or old, so that what is read and written there changes together.
 
     The system frees the lock when this process is killed. A thread that holds it may enter again.
@@ -75,6 +83,7 @@ def sole_writer(folder: Path, seconds: float = 0.0) -> Iterator[None]:
     Args:
         folder: made if it is missing; removed again if it is new and the block fails before anything is in it.
         seconds: how long to wait while another process or thread holds it.
+        lock_name: file of the lock; another one than that of the folder is for one of its files alone.
 
     Raises:
         ValueError: another one still holds it.
@@ -84,7 +93,7 @@ def sole_writer(folder: Path, seconds: float = 0.0) -> Iterator[None]:
     new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK, is_singleton=True).acquire(timeout=seconds)
+        lock = FileLock(folder / lock_name, is_singleton=True).acquire(timeout=seconds)
     except Timeout:
         raise ValueError(
             f"Another run is writing to {folder}: run this again when it has ended, or name another folder"
@@ -95,9 +104,9 @@ def sole_writer(folder: Path, seconds: float = 0.0) -> Iterator[None]:
         with lock:
             yield
     except BaseException:
-        if new and [path.name for path in folder.iterdir()] in ([], [LOCK]):
+        if new and [path.name for path in folder.iterdir()] in ([], [lock_name]):
             with suppress(OSError):
-                (folder / LOCK).unlink(missing_ok=True)
+                (folder / lock_name).unlink(missing_ok=True)
                 folder.rmdir()
         raise
 

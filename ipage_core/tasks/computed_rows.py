@@ -145,7 +145,8 @@ def put_summary(data: Path, text: str) -> None:
     readme = data.with_name("README.md")
     if readme.is_file():
         pattern = r"(?<=<!-- summary -->\n).*?(?=<!-- end -->)"
-        readme.write_text(re.sub(pattern, lambda _: text, readme.read_text(), flags=re.S))
+        with replacing(readme) as beside:
+            beside.write_text(re.sub(pattern, lambda _: text, readme.read_text(), flags=re.S))
 
 
 def agreement(rows: dict[str, Row], results: dict[str, Row], seconds: float) -> Row:
