@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from ipage_core.inference.pipeline import design
 from ipage_core.networks import networks_of
 from ipage_core.networks.store import load_card
 from ipage_core.problem.task import Task
-from ipage_core.runtime.files import replacing
+from ipage_core.runtime.files import replacing, sole_writer
 from ipage_core.runtime.paths import PRETRAINED
 from ipage_core.training.datasets import pairs
 from ipage_core.training.fit import fit
@@ -60,8 +61,16 @@ def _mean_error(solutions: Any) -> float:
 
 
 def ablate(task: Task, epochs: int) -> None:
-    """Train the variants that the card does not hold yet, one by one, and add them to the card."""
-    path = PRETRAINED / task.name / "inn.json"
+    """Train the variants that the card does not hold yet, one by one, and add them to the card.
+
+    Raises:
+        ValueError: another run is writing to the folder.
+    """
+    with sole_writer(PRETRAINED / task.name):
+        _ablate(task, epochs, PRETRAINED / task.name / "inn.json")
+
+
+def _ablate(task: Task, epochs: int, path: Path) -> None:
     for variant in VARIANTS:
         card = load_card(task.name, "inn")
         rows = card.get("ablation", {}).get("rows", [])

@@ -10,7 +10,7 @@ from typing import Any
 from ipage_core.networks import networks_of
 from ipage_core.networks.store import fingerprint, load_card, load_model
 from ipage_core.problem.task import Task
-from ipage_core.runtime.files import replacing
+from ipage_core.runtime.files import PATIENCE, replacing, sole_writer
 from ipage_core.training.calibration import calibration, surrogates
 from ipage_core.training.recipes import surrogate_in, taught_by, training_pairs
 
@@ -19,11 +19,17 @@ def calibrate(task: Task, model: str, folder: Path) -> dict[str, Any]:
     """Calibrate a trained model anew, and write the result to its card; the weights stay. → the card.
 
     Raises:
-        ValueError: the model is missing or no surrogate, its training rows are not there any more, or there are too few
-            rows that it has not learned.
+        ValueError: the model is missing or no surrogate, its training rows are not there any more, there are too few
+            rows that it has not learned, or another run is writing to the folder.
     """
     if model not in surrogates():
         raise ValueError(f"'{model}' predicts nothing for a method; accepted: {', '.join(sorted(surrogates()))}")
+    load_card(task.name, model, folder=folder)  # before the lock, which makes a folder
+    with sole_writer(folder, PATIENCE):
+        return _calibrate(task, model, folder)
+
+
+def _calibrate(task: Task, model: str, folder: Path) -> dict[str, Any]:
     modules, card = load_model(task.name, model, folder=folder, networks=networks_of(task))
     surrogate = list(modules.values())[-1].surrogate  # φ* where there are both
     learned = "mlp" if (folder / "mlp.json").exists() and model == "inn" else model  # an INN takes over the surrogate

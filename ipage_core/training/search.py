@@ -26,7 +26,7 @@ from ipage_core.inference.pipeline import design
 from ipage_core.networks import networks_of
 from ipage_core.problem.recipe import Recipe
 from ipage_core.problem.task import Task
-from ipage_core.runtime.files import replacing
+from ipage_core.runtime.files import replacing, sole_writer
 from ipage_core.runtime.paths import PRETRAINED
 from ipage_core.training import baselines
 from ipage_core.training.fit import fit
@@ -153,7 +153,18 @@ def search_networks(task: Task, folder: Path) -> dict[str, Any]:
 def _logged(
     path: Path, head: dict[str, Any], tried: list[dict[str, Any]], run: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> dict[str, Any]:
-    """Run the settings missing in the log at ``path``, or all if its head differs; write the log after each."""
+    """Run the settings missing in the log at ``path``, or all if its head differs; write the log after each.
+
+    Raises:
+        ValueError: another search writes this log. Trainings may go on in its folder.
+    """
+    with sole_writer(path.parent, lock_name=f".{path.name}.lock"):
+        return _filled(path, head, tried, run)
+
+
+def _filled(
+    path: Path, head: dict[str, Any], tried: list[dict[str, Any]], run: Callable[[dict[str, Any]], dict[str, Any]]
+) -> dict[str, Any]:
     log = json.loads(path.read_text()) if path.exists() else {}
     rows: list[dict[str, Any]] = log["rows"] if all(log.get(k) == v for k, v in head.items()) else []
     for one in tried:

@@ -1,9 +1,11 @@
 """One writer a folder, across threads and processes; a killed writer leaves it free."""
 
 import json
+import shutil
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import numpy as np
@@ -12,8 +14,13 @@ import pytest
 
 from app.workers import trainings
 from ipage_core.cli.main import main
-from ipage_core.runtime.files import sole_writer
+from ipage_core.runtime.files import LOCK, sole_writer
+from ipage_core.runtime.paths import PRETRAINED
+from ipage_core.tasks import TASKS
+from ipage_core.tasks.crystal import lattices
+from ipage_core.tasks.silicon import dataset as silicon
 from ipage_core.tasks.table import own_data
+from ipage_core.training import ablation, calibrate, search
 
 HOLD = """
 import sys
@@ -113,6 +120,53 @@ def test_add_again_after_a_kill_goes_on_and_loses_no_row(tmp_path, capsys):
     assert main(["train", "--model", str(own), "--add", str(more), *short]) == 2  # nothing is left to do
     assert json.loads((own / "mlp.json").read_text())["data"]["n"] == trained_on + 10
     assert len(own_data.measured(own).x) == 90
+
+
+def test_a_table_whose_training_was_killed_before_its_first_checkpoint_says_how_to_go_on(tmp_path, capsys):
+    own = tmp_path / "own"
+    rows(80, 0).to_csv(tmp_path / "first.csv", index=False)
+    own_data.create(own, rows(80, 0), ["a", "b"], ["gap"], source="first.csv")  # and killed
+    short = ["--epochs", "1", "--size", "small", "--method", "prior-lm"]
+    train = ["train", "--data", str(tmp_path / "first.csv"), "--x", "a,b", "--y", "gap", "--out", str(own), *short]
+    assert main(train) == 2
+    assert "holds a task already: go on with its training by --resume" in capsys.readouterr().err
+    assert main([*train, "--resume"]) == 0
+    assert len(own_data.measured(own).x) == 80
+    assert (own / "mlp.json").exists()
+
+
+def test_what_changes_a_stored_file_waits_for_no_other_writer_and_changes_nothing(tmp_path, monkeypatch):
+    task, folder = TASKS["sinewave"], tmp_path / "sinewave"
+    shutil.copytree(PRETRAINED / "sinewave", folder)
+    shutil.copy(lattices.DATA, folder)
+    shutil.copy(silicon.DATA, folder)
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    monkeypatch.setattr(ablation, "PRETRAINED", tmp_path)
+    for module in (calibrate, lattices, silicon):
+        monkeypatch.setattr(module, "PATIENCE", 0.0)
+    attempts = (
+        lambda: calibrate.calibrate(task, "mlp", folder),
+        lambda: ablation.ablate(task, 1),
+        lambda: lattices.fold([], folder / lattices.DATA.name),
+        lambda: silicon.fold([], folder / silicon.DATA.name),
+    )
+    with ThreadPoolExecutor(1) as other, sole_writer(folder):
+        for attempt in attempts:
+            with pytest.raises(ValueError, match="Another run is writing to"):
+                other.submit(attempt).result()
+    assert {path: path.read_bytes() for path in folder.iterdir() if path.name != LOCK} == before
+
+
+def test_of_two_searches_with_one_log_the_second_is_refused(tmp_path):
+    log, rows = tmp_path / "na.search.json", [{"a": 1}]
+
+    def during(_):
+        with ThreadPoolExecutor(1) as other, pytest.raises(ValueError, match="Another run is writing to"):
+            other.submit(search._logged, log, {"command": "c"}, rows, lambda _: {"score": 1.0}).result()
+        return {"score": 2.0}
+
+    logged = search._logged(log, {"command": "c"}, rows, during)
+    assert logged == {"command": "c", "rows": [{"tried": {"a": 1}, "score": 2.0}]}
 
 
 def test_two_equal_requests_are_queued_once(tmp_path, monkeypatch):

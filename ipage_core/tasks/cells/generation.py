@@ -80,7 +80,7 @@ def generate(
     results = cluster.run(work, items, journal, workers=workers, scheduler=scheduler, progress=progress)
     card = {"n": n, "seed": seed} | ({} if kind == "random" else {"kind": kind})
     card = _write([results[key] for key, _ in items], card, out)
-    journal.unlink()
+    journal.unlink(missing_ok=True)  # an equal run may have ended in between
     return card
 
 

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ipage_core.runtime import executor as cluster
 from ipage_core.runtime import paths as shipped
+from ipage_core.runtime.files import PATIENCE, sole_writer
 from ipage_core.tasks import computed_rows
 from ipage_core.tasks.crystal import dft
 from ipage_core.tasks.crystal.box import BOUNDS, NAMES
@@ -151,24 +152,25 @@ def fold(files: Sequence[Path], data: Path = DATA) -> dict[str, Any]:
     Existing rows stay, unless they failed. Updates the summary in the README beside the data.
 
     Raises:
-        ValueError: a row is not the point of the sequence at its ``i``.
+        ValueError: a row is not the point of the sequence at its ``i``, or another run is writing to the folder.
     """
-    rows = {row["i"]: row for row in read_rows(data)} if data.is_file() else {}
-    lattices = design(2**13)
-    for file, record in computed_rows.records(files):
-        result = record.get("result", record)
-        i, lattice = result["i"], [result[name] for name in NAMES]
-        computed_rows.check_point(file, i, lattice, lattices, SEED)
-        if i in rows and rows[i]["fail"] is None:
-            continue
-        if result.get("occupations") == "fermi-dirac":
-            result["occupations"] = "fermi-dirac-0.05"
-        if "edges" not in result and result.get("valence"):
-            result["edges"] = (result["valence"], result["conduction"])
-        rows[i] = _row(i, lattice, {"gpaw": "26.7.0", **result})
-    card = write(rows.values(), data)
-    computed_rows.put_summary(data, summary(data))
-    return card
+    with sole_writer(data.parent, PATIENCE):
+        rows = {row["i"]: row for row in read_rows(data)} if data.is_file() else {}
+        lattices = design(2**13)
+        for file, record in computed_rows.records(files):
+            result = record.get("result", record)
+            i, lattice = result["i"], [result[name] for name in NAMES]
+            computed_rows.check_point(file, i, lattice, lattices, SEED)
+            if i in rows and rows[i]["fail"] is None:
+                continue
+            if result.get("occupations") == "fermi-dirac":
+                result["occupations"] = "fermi-dirac-0.05"
+            if "edges" not in result and result.get("valence"):
+                result["edges"] = (result["valence"], result["conduction"])
+            rows[i] = _row(i, lattice, {"gpaw": "26.7.0", **result})
+        card = write(rows.values(), data)
+        computed_rows.put_summary(data, summary(data))
+        return card
 
 
 def summary(path: Path = DATA) -> str:

@@ -18,6 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ipage_core.runtime import executor, paths
+from ipage_core.runtime.files import PATIENCE, sole_writer
 from ipage_core.tasks import computed_rows
 from ipage_core.tasks.crystal import dft
 from ipage_core.tasks.silicon import operator
@@ -143,19 +144,20 @@ def fold(journals: Sequence[Path], data: Path = DATA) -> dict[str, Any]:
     Existing rows stay, unless they failed. Updates the summary in the README beside the data.
 
     Raises:
-        ValueError: a row is not the point of the sequence at its ``i``.
+        ValueError: a row is not the point of the sequence at its ``i``, or another run is writing to the folder.
     """
-    rows = {row["i"]: row for row in read_rows(data)} if data.is_file() else {}
-    strains = design(2**13)
-    for journal, record in computed_rows.records(journals):
-        row = record["result"]
-        i = row["i"]
-        computed_rows.check_point(journal, i, [row[name] for name in NAMES], strains, SEED)
-        if i not in rows or rows[i]["fail"] is not None:
-            rows[i] = row
-    card = write(rows.values(), data)
-    computed_rows.put_summary(data, summary(data))
-    return card
+    with sole_writer(data.parent, PATIENCE):
+        rows = {row["i"]: row for row in read_rows(data)} if data.is_file() else {}
+        strains = design(2**13)
+        for journal, record in computed_rows.records(journals):
+            row = record["result"]
+            i = row["i"]
+            computed_rows.check_point(journal, i, [row[name] for name in NAMES], strains, SEED)
+            if i not in rows or rows[i]["fail"] is not None:
+                rows[i] = row
+        card = write(rows.values(), data)
+        computed_rows.put_summary(data, summary(data))
+        return card
 
 
 def summary(path: Path = DATA) -> str:

@@ -28,7 +28,9 @@ but within the second once they are converted."""
 
 def refuse_second(folder: Path) -> None:
     """Raise ValueError: the folder holds a task."""
-    raise ValueError(f"{folder} holds a task already: name another folder, or add rows to it")
+    raise ValueError(
+        f"{folder} holds a task already: go on with its training by --resume, name another folder, or add rows to it"
+    )
 
 
 def check_choice(
