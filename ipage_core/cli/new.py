@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from ipage_core.runtime.executor import Progress
     from ipage_core.tasks.command.card import Card
 
+MAKING = ".making"
+"""Marks a folder whose problem is not whole yet: the next run replaces what a killed one left there."""
 SEEDS = 20
 """Draws of test designs, to choose the one with most new designs."""
 
@@ -81,27 +84,20 @@ def run(arguments: argparse.Namespace) -> int:
     from ipage_core.tasks.command.evaluate import earlier_rows
 
     check_scheduler(arguments.scheduler)
-    there = (arguments.folder / cards.CARD).exists()
-    if not there:
-        _check_name(arguments.folder)
+    there, forgotten = (arguments.folder / cards.CARD).exists(), 0
     if there and (arguments.x or arguments.y or arguments.crystal or arguments.data):
         raise ValueError(
             f"{arguments.folder} holds a problem already; accepted there: a new --command and its settings"
         )
-    new, forgotten = not arguments.folder.exists(), 0
-    try:
+    with nullcontext() if there else _making(arguments.folder):
         if arguments.data and not arguments.call:
             return _table_alone(arguments)
         card = _changed(arguments, cards.read(arguments.folder)) if there else _made(arguments)
         cards.check_settings(card.batch, card.timeout, card.workers)
         if there:  # with the former card, whose program all rows so far are of
             forgotten = rows.forget_failures(arguments.folder.resolve(), cards.read(arguments.folder))
-        cards.write(arguments.folder, card)
-    except BaseException:
-        if new:  # nothing of a failure stays
-            shutil.rmtree(arguments.folder, ignore_errors=True)
-        raise
-    cards.allow(arguments.folder, card.command)
+        cards.allow(arguments.folder, card.command)
+        cards.write(arguments.folder, card)  # last, so that after a kill the same command begins anew
     with rows.locked(arguments.folder.resolve()):
         rows.settle(arguments.folder.resolve(), card)  # notes the program of now
     print(f"The command is: {shlex.join(card.command)}", file=sys.stderr)
@@ -131,7 +127,6 @@ def _made(arguments: argparse.Namespace) -> Card:
         raise ValueError("--calculator needs --crystal, the structure file of the crystal")
     if (arguments.folder / CARD).exists():
         return _with_omega(arguments)
-    _check_free(arguments.folder)
     if arguments.crystal is not None:
         return _changed(arguments, _of_crystal(arguments))
     if not arguments.call:
@@ -160,19 +155,48 @@ def _check_name(folder: Path) -> None:
         raise ValueError(f"{folder} is called '{taken.pop()}', as a shipped task is: give the folder another name")
 
 
+@contextmanager
+def _making(folder: Path) -> Iterator[None]:
+    """Make a problem in a free folder, or in one of own data: no other run may, and a failure leaves nothing of it.
+
+    Raises:
+        ValueError: the folder holds something else, or another run is writing to it.
+    """
+    from ipage_core.runtime.files import sole_writer
+
+    _check_name(folder)
+    _check_free(folder)  # before the lock, which is a file
+    with sole_writer(folder):
+        _check_free(folder)
+        before = {*folder.iterdir()}
+        try:
+            (folder / MAKING).touch()
+            yield
+        except BaseException:
+            for path in {*folder.iterdir()} - before:
+                path.unlink(missing_ok=True)
+            raise
+        (folder / MAKING).unlink(missing_ok=True)
+
+
 def _check_free(folder: Path) -> None:
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    from ipage_core.runtime.files import LOCK
+    from ipage_core.tasks.table.card import CARD
+
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name} if folder.exists() else set()
+    if names - {LOCK} and not names & {CARD, MAKING}:
         raise ValueError(f"{folder} is there already; accepted: the name of a new folder, or an empty one")
 
 
 def _table_alone(arguments: argparse.Namespace) -> int:
     """Own data without any Ω, as ``train --data`` makes them, but not yet trained."""
     from ipage_core.tasks.command import measured
-    from ipage_core.tasks.table.card import slug
+    from ipage_core.tasks.table.card import CARD, slug
 
     if arguments.crystal is not None:
         raise ValueError("--crystal takes no --data: its calculator gives the rows")
-    _check_free(arguments.folder)
+    if (arguments.folder / CARD).exists():
+        raise ValueError(f"{arguments.folder} holds own data already; accepted there: --command, which adds an Ω")
     table = tables.read_rows(arguments.data, arguments)
     measured.as_own_data(arguments.folder, table, arguments.x, arguments.y, arguments.title)
     tables.say(table)

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import torch
 from ipage_core import registry
 from ipage_core.cli.main import main
 from ipage_core.runtime import supervised
+from ipage_core.runtime.files import sole_writer
 from ipage_core.tasks.command import card as cards
 from ipage_core.tasks.command import rows
 from ipage_core.tasks.command.call import read_results
@@ -434,6 +436,45 @@ def test_new_does_not_write_over_anything(capsys):
     Path("full/file").touch()
     assert main(["new", "full", "--x", "x=0:1", "--y", "y ± 1", "--command", "sh {in} {out}"]) == 2
     assert "is there already" in capsys.readouterr().err
+
+
+def test_what_a_killed_new_left_is_made_anew_and_nothing_else_is(capsys):
+    words = ["--x", "x=0:1", "--y", "y ± 1", "--command", "sh sim.sh {in} {out}", "--test", "0"]
+    Path("sim.sh").touch()
+    for name in ("killed", "own"):
+        Path(name).mkdir()
+        Path(name, "measured.parquet").write_text("half")
+    Path("killed/.making").touch()
+    assert main(["new", "killed", *words]) == 0
+    assert json.loads(Path("killed/problem.json").read_text())["name"] == "killed"
+    assert not Path("killed/.making").exists()
+    assert main(["new", "own", *words]) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert [path.name for path in Path("own").iterdir()] == ["measured.parquet"]
+
+
+def test_of_two_runs_that_make_one_folder_the_second_leaves_it_alone(capsys):
+    words = ["new", "box", "--x", "x=0:1", "--y", "y ± 1", "--command", "sh sim.sh {in} {out}", "--test", "0"]
+    Path("sim.sh").touch()
+    codes = []
+    with sole_writer(Path("box")):
+        Path("box/.making").touch()  # as the first one does
+        second = threading.Thread(target=lambda: codes.append(main(words)))
+        second.start()
+        second.join()
+        assert Path("box/.making").exists()
+    assert codes == [2]
+    assert "Another run is writing to" in capsys.readouterr().err
+
+
+def test_a_problem_that_cannot_be_allowed_is_not_made(monkeypatch, capsys):
+    Path("sim.sh").touch()
+    Path("file").touch()
+    monkeypatch.setenv("IPAGE_HOME", "file/home")
+    words = ["--x", "x=0:1", "--y", "y ± 1", "--command", "sh sim.sh {in} {out}"]
+    assert main(["new", "box", *words]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+    assert not Path("box").exists()
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"kind": "command"}', '{"kind": "other"}'])
