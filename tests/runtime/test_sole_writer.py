@@ -21,6 +21,7 @@ from ipage_core.tasks.crystal import lattices
 from ipage_core.tasks.silicon import dataset as silicon
 from ipage_core.tasks.table import own_data
 from ipage_core.training import ablation, calibrate, search
+from ipage_core.training.fit import Fit
 
 HOLD = """
 import sys
@@ -157,16 +158,17 @@ def test_what_changes_a_stored_file_waits_for_no_other_writer_and_changes_nothin
     assert {path: path.read_bytes() for path in folder.iterdir() if path.name != LOCK} == before
 
 
-def test_of_two_searches_with_one_log_the_second_is_refused(tmp_path):
-    log, rows = tmp_path / "na.search.json", [{"a": 1}]
-
-    def during(_):
+def test_of_two_searches_with_one_log_the_second_is_refused(tmp_path, monkeypatch):
+    def during(build, arguments, x, y, its):
         with ThreadPoolExecutor(1) as other, pytest.raises(ValueError, match="Another run is writing to"):
-            other.submit(search._logged, log, {"command": "c"}, rows, lambda _: {"score": 1.0}).result()
-        return {"score": 2.0}
+            other.submit(search.search_networks, TASKS["sinewave"], tmp_path).result()
+        return Fit({}, [{"validation_l2": 2.0}], 1.0)
 
-    logged = search._logged(log, {"command": "c"}, rows, during)
-    assert logged == {"command": "c", "rows": [{"tried": {"a": 1}, "score": 2.0}]}
+    monkeypatch.setattr(search, "NETWORKS", [{"layers": 1, "learning_rate": 1e-3}])
+    monkeypatch.setattr(search, "fit", during)
+    assert [row["score"] for row in search.search_networks(TASKS["sinewave"], tmp_path)["rows"]] == [2.0]
+    with sole_writer(tmp_path):  # as a training beside it does
+        assert [row["score"] for row in search.search_networks(TASKS["sinewave"], tmp_path)["rows"]] == [2.0]
 
 
 def test_two_equal_requests_are_queued_once(tmp_path, monkeypatch):
