@@ -92,12 +92,17 @@ class Model:
         >>> load("sinewave").predict([[0.1, 0.2], [0.3, 0.4]]).shape
         (2, 1)
         """
+        import numpy as np
         import torch
 
         surrogate = self._loaded().surrogate
         if surrogate is None:
             raise ValueError(f"The method '{self.method}' has no surrogate to predict with; 'ipage' has")
-        designs = torch.as_tensor(x, dtype=torch.float32, device=self.device)
+        try:
+            numbers = x.detach() if isinstance(x, torch.Tensor) else np.asarray(x, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise ValueError(f"Expected designs of shape (n, {self.task.d}), got {type(x).__name__}") from None
+        designs = torch.as_tensor(numbers, dtype=torch.float32, device=self.device)
         if designs.dim() != 2 or designs.shape[1] != self.task.d:
             raise ValueError(f"Expected designs of shape (n, {self.task.d}), got {tuple(designs.shape)}")
         with torch.no_grad():
@@ -194,8 +199,8 @@ def design(
     problem = registry.find(task)
     if isinstance(model, str | Path):
         model = load(problem, model, method=settings.pop("method", None))
-    if model is not None:
-        settings.setdefault("method", model.method)
+    if model is not None and settings.setdefault("method", model.method) not in (model.method, None):
+        raise ValueError(f"The model is of the method '{model.method}', not of '{settings['method']}'")
     accepted = [name for name in DesignRequest.__dataclass_fields__ if name not in ("task", "target", "n", "targets")]
     accepted += problem.goal_settings
     if unknown := [name for name in settings if name not in accepted]:
@@ -221,7 +226,7 @@ def _doubts(request: DesignRequest, target: Any) -> list[str]:
     from ipage_core.problem.numerals import comma_doubts, doubts
 
     values = target.values() if isinstance(target, Mapping) else target
-    several = isinstance(values, Iterable) and not isinstance(values, str)
+    several = isinstance(values, Iterable) and not isinstance(values, str) and getattr(values, "ndim", 1) > 0
     typed = [value for value in (values if several else [values]) if isinstance(value, str)]
     typed += request.constraints
     commas = (

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipage_core.runtime.paths import home
+from ipage_core.runtime.text import error_in_words
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -164,7 +165,7 @@ def _said(error: BaseException) -> str:
     """An error in words: 'ZeroDivisionError: division by zero'; 'it calls sys.exit(3)'."""
     if isinstance(error, SystemExit):
         return f"it calls sys.exit({error.code!r})"
-    return f"{type(error).__name__}: {error}"
+    return error_in_words(error)
 
 
 def refresh() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ipage_core.problem.operator import Operator
 from ipage_core.problem.variable import Property, Variable, name_and_unit
 from ipage_core.runtime.lazy import torch
+from ipage_core.runtime.text import error_in_words
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -34,10 +36,14 @@ def fields_of(
     Raises:
         ValueError: a name, a bound or a tolerance is not acceptable.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", str(name)):
         raise ValueError(f"The task's name '{name}' is not accepted: letters, digits, - and _")
-    variables = _variables(x)
-    properties = _properties(y)
+    variables, properties = _variables(x), _properties(y)
+    if not callable(function) or not variables or not properties:
+        raise ValueError(f"Expected a function, with an input and a property at least, for {name}")
+    if seconds is not None and not 0 <= seconds < math.inf:
+        raise ValueError(f"seconds={seconds!r} is not accepted: the time of one evaluation, from 0 on")
+    _check_target(default_target, more.get("n_targets", len(properties)))
     omega = Operator(_batched(function, len(properties), name), name)
     low, high = ([getattr(v, end) for v in variables] for end in ("low", "high"))
 
@@ -82,9 +88,12 @@ def fields_of(
 
 def _variables(x: Any) -> tuple[Variable, ...]:
     if not isinstance(x, Mapping):
+        if not all(isinstance(one, Variable) for one in x):
+            raise ValueError(f"Expected a dict of inputs and their bounds, or a sequence of Variable, got {x!r}")
         return tuple(x)
     variables = []
     for label, given in x.items():
+        _check_label(label)
         if isinstance(given, Variable):
             variables.append(given)
             continue
@@ -103,11 +112,27 @@ def _variables(x: Any) -> tuple[Variable, ...]:
 
 def _properties(y: Any) -> tuple[Property, ...]:
     if not isinstance(y, Mapping):
+        if not all(isinstance(one, Property) for one in y):
+            raise ValueError(f"Expected a dict of properties and tolerances, or a sequence of Property, got {y!r}")
         return tuple(y)
-    return tuple(
-        given if isinstance(given, Property) else Property(*name_and_unit(label), float(given))
-        for label, given in y.items()
-    )
+    properties = []
+    for label, given in y.items():
+        _check_label(label)
+        try:
+            properties.append(given if isinstance(given, Property) else Property(*name_and_unit(label), float(given)))
+        except TypeError:
+            raise ValueError(f"Expected the tolerance of '{label}', a number above 0, got {given!r}") from None
+    return tuple(properties)
+
+
+def _check_label(label: object) -> None:
+    if not isinstance(label, str):
+        raise ValueError(f"Expected a name such as 'length [m]', got {label!r}")
+
+
+def _check_target(target: Sequence[float] | None, m: int) -> None:
+    if target is not None and (len(target) != m or not all(map(math.isfinite, map(float, target)))):
+        raise ValueError(f"default_target={target!r} is not accepted: {m} finite number(s)")
 
 
 def _timed(omega: Callable[[Tensor], Tensor], x: Tensor) -> tuple[float, Tensor]:
@@ -130,12 +155,13 @@ def _batched(function: Callable[..., Any], m: int, name: str) -> Callable[[Tenso
             try:
                 y = function(x.detach().cpu().numpy())
             except Exception as again:
-                raise ValueError(f"The function of {name} fails: {type(again).__name__}: {again}") from error
+                raise ValueError(f"The function of {name} fails: {error_in_words(again)}") from error
         except Exception as error:  # the user's own code may fail in any way
-            raise ValueError(f"The function of {name} fails: {type(error).__name__}: {error}") from error
+            raise ValueError(f"The function of {name} fails: {error_in_words(error)}") from error
         try:
-            y = torch.as_tensor(y, dtype=torch.float64)
-        except (TypeError, ValueError, RuntimeError) as error:
+            y = torch.as_tensor(y, dtype=torch.float64, device=x.device)
+            y = y if y.layout == torch.strided else y.to_dense()
+        except (TypeError, ValueError, RuntimeError, OverflowError) as error:
             got = f"got {type(y).__name__}"
             raise ValueError(f"Expected numbers of shape ({len(x)}, {m}) from the function of {name}, {got}") from error
         y = y[:, None] if y.dim() == 1 else y

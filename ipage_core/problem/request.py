@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import operator
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -22,6 +23,16 @@ if TYPE_CHECKING:
 
 SAMPLINGS = {"srs": "SRS", "lhs": "LHS", "maximin": "maximin"}
 """Names of the latent designs, and their labels on pages and in links."""
+
+
+def _a_whole_number(name: str, value: Any) -> int:
+    try:
+        if not isinstance(value, bool):
+            return operator.index(value)
+    except TypeError:
+        pass
+    words = "auto, all, none, or " if name == "verify" else ""
+    raise ValueError(f"{name}={value!r} is not accepted: {words}a whole number")
 
 
 @dataclass(frozen=True)
@@ -64,6 +75,15 @@ class DesignRequest:
     targets: tuple[tuple[float, ...], ...] = field(default=(), repr=False)
     """Several targets with n designs each, in place of ``target``."""
 
+    def __post_init__(self) -> None:
+        for name in ("n", "seed", "omega_evals", "steps"):
+            if (value := getattr(self, name)) is not None or name != "steps":
+                object.__setattr__(self, name, _a_whole_number(name, value))
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed={self.seed} is not accepted: a whole number from 0 to {2**32 - 1}")
+        if not isinstance(self.verify, str):
+            object.__setattr__(self, "verify", str(_a_whole_number("verify", self.verify)))
+
     @classmethod
     def of(cls, task: Task, target: Any, **settings: Any) -> DesignRequest:
         """Make a request with the task's default settings.
@@ -95,6 +115,8 @@ class DesignRequest:
         constraints = settings.get("constraints", ())
         if isinstance(constraints, str):
             constraints = [part for part in constraints.split(";") if part.strip()]
+        elif not isinstance(constraints, Iterable):
+            raise ValueError(f"constraints={constraints!r} is not accepted: texts such as 'x1=0'")
         settings["constraints"] = tuple(str(part).strip() for part in constraints)
         return cls(task=task, target=Target.of(task, target), **settings)
 

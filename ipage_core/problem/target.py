@@ -274,7 +274,7 @@ def _goal(task: Task, value: Any, given: Any) -> Goal:
     """A goal from a number, a pair (low, high), text or a goal."""
     try:
         return read_goal(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         wanted = ", ".join(task.property_labels[: task.n_targets])
         raise ValueError(
             f"The target {given!r} is not understood ({error}); {task.name} takes a number, an interval (low, high) "

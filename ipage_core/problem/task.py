@@ -325,10 +325,11 @@ class Task:
     def pairs(self, n: int | None = None, seed: int = 0) -> tuple[Tensor, Tensor]:
         """n training pairs x ~ p(x), y = Ω(x) → (n, d), (n, m), float64; n is ``data_size`` by default.
 
-        If the task has stored pairs, these are the first n of them, or all, and ``seed`` has no effect.
+        If the task has stored pairs, these are the first n of them, or all, and ``seed`` has no effect. Designs for
+        which Ω has no finite result are left out.
 
         Raises:
-            ValueError: the task has neither stored pairs nor an Ω.
+            ValueError: the task has neither stored pairs nor an Ω, or Ω fails for all designs.
         """
         if self.stored is not None:
             x, y = self.stored()
@@ -336,7 +337,11 @@ class Task:
         if self.omega is None:
             raise ValueError(f"{self.name} has no forward operator to generate data with")
         x = self.sample_prior(n or self.data_size, torch.Generator().manual_seed(seed))
-        return x, self.omega(x)[:, : self.n_targets]
+        y = self.omega(x)[:, : self.n_targets]
+        fine = y.isfinite().all(1)
+        if not fine.any():
+            raise ValueError(f"Ω of {self.name} has a finite result for none of {len(x)} designs within its bounds")
+        return (x, y) if fine.all() else (x[fine], y[fine])
 
     def parse_design(self, text: str) -> tuple[float, ...]:
         """Text of a design in a link or a form → its d numbers; the inverse of :meth:`write_design`.

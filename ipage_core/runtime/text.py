@@ -15,3 +15,16 @@ def printable(text: object) -> str:
         c if c.isprintable() else " " if c == "\n" else c.encode("unicode_escape").decode() for c in str(text)
     )
     return re.sub(r"\S{200,}", lambda word: f"{word[0][:60]}…", shown)
+
+
+def error_in_words(error: BaseException) -> str:
+    """An error of somebody else's code, on one line.
+
+    >>> error_in_words(ZeroDivisionError("division\\nby zero"))
+    'ZeroDivisionError: division by zero'
+    """
+    try:
+        text = str(error)
+    except Exception:  # any code may run there
+        text = ""
+    return printable(": ".join(part for part in (type(error).__name__, text) if part))
