@@ -20,10 +20,23 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {printable(message)}\n")
 
     def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
-        """The value of an option; argparse would drop '--' and give an empty list."""
+        """The value of an option; argparse would drop '--' and give an empty list.
+
+        A link that leads back to itself is refused here, because :meth:`pathlib.Path.resolve` raises a RuntimeError.
+        """
         if action.option_strings and "--" in arg_strings:
             raise argparse.ArgumentError(action, "'--' is not accepted as a value")
-        return super()._get_values(action, arg_strings)
+        value = super()._get_values(action, arg_strings)
+        for path in value if isinstance(value, list) else [value]:
+            if isinstance(path, Path):
+                try:
+                    path.resolve()
+                except RuntimeError:
+                    words = f"'{path}' is not accepted: a link that leads to itself"
+                    raise argparse.ArgumentError(action, words) from None
+                except OSError:
+                    pass  # the command says what is wrong
+        return value
 
 
 def speak_any_encoding() -> None:

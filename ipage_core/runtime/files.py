@@ -37,7 +37,7 @@ def replacing(path: Path) -> Iterator[Path]:
             raise OSError("it is not a file")
         if target.exists() and not os.access(target, os.W_OK):  # to rename needs a writable folder alone
             raise OSError("it is protected against writing")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target)
     except OSError as error:
         raise OSError(f"{path} cannot be written: {_reason(error)}") from None

@@ -103,6 +103,34 @@ def test_only_files_are_replaced_and_links_stay(tmp_path, capsys):
         assert "is not accepted: the name of a file" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["design", "sinewave", "--target=1", "--out", "loop"],
+        ["verify", "sinewave", "loop", "--out", "o.csv"],
+        ["train", "--data", "loop", "--x", "a", "--y", "b", "--out", "m"],
+        ["new", "loop", "--x", "a=0:1", "--y", "b ± 1", "--command", "sh {in} {out}"],
+    ],
+    ids=" ".join,
+)
+def test_a_link_that_leads_to_itself_is_refused(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("loop").symlink_to("loop")
+    with pytest.raises(SystemExit):
+        main(words)
+    said = capsys.readouterr().err
+    assert "'loop' is not accepted: a link that leads to itself" in said
+    assert len(said.splitlines()) == 1
+
+
+def test_a_link_to_a_file_in_a_missing_folder_makes_both(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "missing/file")
+    with replacing(tmp_path / "link") as beside:
+        beside.write_text("new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "missing/file").read_text() == "new"
+
+
 def test_a_disk_that_is_full_leaves_what_was_there(tmp_path, monkeypatch, capsys):
     out = tmp_path / "o.csv"
     out.write_text("precious")
