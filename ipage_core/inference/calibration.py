@@ -136,9 +136,9 @@ def _grouped(predicted: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
     Equal predictions stay in one group.
     """
     values = predicted.sort().values
-    count = max(1, min(MOST_GROUPS, len(values) // IN_A_GROUP))
+    count = min(MOST_GROUPS, len(values) // IN_A_GROUP)
     ends = [values[0]]
-    for part in values.tensor_split(count)[:-1]:
+    for part in values.tensor_split(count)[:-1] if count else ():
         above = values[values > part[-1]]
         since = int((values > ends[-1]).sum()) - len(above)
         if len(above) >= IN_A_GROUP and since >= IN_A_GROUP // 2:

@@ -74,8 +74,8 @@ class Target:
         if isinstance(given, tuple) and len(given) == 2 and task.n_targets == 1:
             given = [given]  # an interval
         try:
-            values = list(given) if not isinstance(given, Goal) and hasattr(given, "__iter__") else [given]
-        except TypeError:  # a 0-dimensional tensor has __iter__ but cannot be iterated
+            values = list(given)
+        except TypeError:  # a single number or goal
             values = [given]
         goals = [_goal(task, value, given) for value in values]
         _check_count(task, goals, given)

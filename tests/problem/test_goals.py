@@ -92,6 +92,10 @@ def test_beside_numbers_the_200_nearest_pairs_count_in_standard_deviations():
     failed[::2] = math.nan  # Ω failed there: the nearest of the others count
     points = Target((Goal.exactly(0), Goal.exactly(1e-3), Goal())).aims(THREE, failed, 400, 0)
     assert points[:, 2].unique().tolist() == list(range(1, 401, 2))
+    failed[::2] = y[::2]
+    failed[::2, 1] = math.nan  # a property that is missing is a failure too
+    points = Target((Goal.exactly(0), Goal.exactly(1e-3), Goal())).aims(THREE, failed, 400, 0)
+    assert points[:, 2].unique().tolist() == list(range(1, 401, 2))
 
 
 @pytest.mark.parametrize(
@@ -206,3 +210,21 @@ def test_a_target_by_name_or_by_pair():
     for given, named in (("::", "--target '::'"), (":,:,:", "--target"), ([Goal()] * 3, "The target")):
         with pytest.raises(ValueError, match=f"{named}.* takes 3 number"):
             Target.of(THREE, given)
+
+
+def test_a_goal_may_be_beyond_the_limits_by_its_tolerance():
+    limited = Property("p", tolerance=0.25, limits=(0.0, 1.0), limited_by="law")
+    task = Task.from_function(lambda x: x, [Variable("a")], [limited], "limited", default_target=[0.5])
+    for goal in (1.25, -0.25, Goal.between(1.25, 9), Goal.between(-9, -0.25), Goal.exactly(1.5, 0.5)):
+        Target.of(task, goal).check_limits(task)
+    for goal, said in ((1.26, 1.26), (-0.26, -0.26), (Goal.between(1.26, 9), 1.26), (Goal.between(-9, -0.26), -0.26)):
+        with pytest.raises(ValueError, match=rf"No design has {said} for 'p'; accepted: 0 to 1 \(law\)"):
+            Target.of(task, goal).check_limits(task)
+
+
+def test_a_table_is_told_what_a_comma_means_and_others_are_not(tmp_path):
+    table = replace(THREE, data_folder=tmp_path)
+    for task, given, told in ((THREE, "1,2", False), (table, "1,2", True), (table, "1", False), (THREE, "1", False)):
+        with pytest.raises(ValueError, match=r"takes 3 number") as error:
+            Target.of(task, given)
+        assert ("a comma separates properties" in str(error.value)) is told
