@@ -145,6 +145,7 @@ def test_a_full_turn_either_way_is_accepted(degrees: float) -> None:
     for spelling in (f"E({degrees})", f"e( {degrees}° )", f" E({degrees} deg) "):
         assert cell_property(spelling).name == f"E({degrees:g})"
         assert cell_property(spelling).label == f"E({degrees:g}°)"
+        assert (cell_property(spelling).tolerance, cell_property(spelling).unit) == (0.01, "E_s")
         np.testing.assert_allclose(values([spelling], c, 1), directional_modulus(c, [np.radians(degrees)]), rtol=1e-9)
     for name in (f"E({degrees + 180})", f"E({degrees - 180})"):
         if abs(float(name[2:-1])) <= 360:
