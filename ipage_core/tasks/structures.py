@@ -56,7 +56,7 @@ def frames(path: Path, most: int, index: str = ":") -> list[Atoms]:
         except UnknownFileTypeError:
             form = None
         counts = _checked_cif(text) if form == "cif" else []
-        if max(counts, default=0) <= most:
+        if not any(count > most for count in counts):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)  # numpy's, of numbers that are checked below
                 found: Any = read_structures(io.StringIO(text) if form == "cif" else path, index=index, format=form)

@@ -110,6 +110,26 @@ def test_every_structure_of_a_file_is_read_and_the_largest_counts(tmp_path):
             frames(path, 7)
 
 
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (KeyError("Qq"), r" \(it has the element 'Qq', which is not known\)"),
+        (KeyError("a column"), r" \('a column'\)"),
+        (ValueError("'Qq'"), r" \('Qq'\)"),
+        (ValueError("two\n words " + 200 * "x"), r" \(two words x{90}\)"),
+        (ValueError(), ""),
+    ],
+)
+def test_the_readers_reason_is_passed_on(tmp_path, monkeypatch, error, why):
+    def fails(*_, **__):
+        raise error
+
+    monkeypatch.setattr("ipage_core.tasks.structures.read_structures", fails)
+    (tmp_path / "own.xyz").write_text("2\n")
+    with pytest.raises(ValueError, match=rf"own\.xyz is not a structure file that ASE reads{why}$"):
+        frames(tmp_path / "own.xyz", 8)
+
+
 @pytest.mark.parametrize("where", ["first", "second"])
 @pytest.mark.parametrize("what", ["place", "cell"])
 def test_a_number_that_is_not_finite_is_refused_in_any_structure(tmp_path, where, what):
