@@ -217,3 +217,13 @@ def test_grey_cells_become_admissible_as_described(orbits, masked, level):
         wanted, _ = reference(grey, own, fixed)
         found = admissible(grey, orbits, fixed if masked else None)
         assert np.array_equal(found, wanted), (grey, fixed)
+
+
+def test_a_bridge_follows_what_is_dense_rather_than_the_shortest_way():
+    own, free = np.arange(99).reshape(9, 11), np.zeros((9, 11), dtype=bool)
+    for seed in range(20, 30):
+        fresh = np.random.default_rng(seed)
+        grey = gaussian_filter(fresh.random((9, 11)), 1.0, mode="wrap")
+        grey = (grey - grey.min()) / np.ptp(grey) * 0.95 - 0.2
+        grey = np.maximum(grey, 0.001 * fresh.random((9, 11)))
+        assert np.array_equal(admissible(grey), reference(grey, own, free)[0]), seed
