@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from ipage_core.problem.constraints import parse
-from ipage_core.problem.task import DesignText, Task, Variable
+from ipage_core.problem.recipe import Recipe
+from ipage_core.problem.task import DesignText, Property, Task, Variable
 
 X = {
     "length [m]": (0.5, 2),
@@ -40,6 +41,14 @@ def test_fields_follow_from_the_variables():
     assert Task.from_function(lambda x: x, {"a": (0, 1)}, {"y": 1}, "t").dequantize == ()
     titled = Task.from_function(lambda x: x, {"a": (0, 1)}, {"y": 1}, "t", title="T", seconds=0.0, default_target=[3])
     assert (titled.title, titled.omega_seconds, titled.default_target) == ("T", 0.0, (3.0,))
+
+
+def test_a_task_that_leaves_fields_out_has_one_target_and_is_computed_here():
+    variables, properties = (Variable("a"),), (Property("p"), Property("note"))
+    task = Task("t", "T", variables, properties, lambda n, generator: torch.zeros(n, 1), None, 1.0, (0.5,), "none")
+    assert (task.n_targets, task.n_modes, task.data_size) == (1, 0, 10_000)
+    assert (task.arrived, task.distinct, task.in_processes) == (5e-5, 0.02, False)
+    assert not Recipe().like_ipage
 
 
 def counted(function, **given):

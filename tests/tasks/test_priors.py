@@ -170,6 +170,14 @@ def test_where_landing_times_do_not_rise_nothing_is_enclosed(low, high):
     assert enclosed.value.hi.isnan().all()
 
 
+@pytest.mark.parametrize(("factor", "known"), [(1.0, (True, True)), (0.999, (True, False)), (1.001, (False, True))])
+def test_an_end_that_is_no_landing_is_not_taken_for_one(monkeypatch, factor, known):
+    enclosure, right = ballistics.landing_time.enclosure, ballistics.landing_time
+    monkeypatch.setattr(ballistics, "landing_time", lambda x: factor * right(x))
+    found = enclosure(Enclosure.variables(_box([0, 1, 0.4, 10], [0, 1.2, 0.5, 11]), False)).value
+    assert (found.lo.isfinite().all(), found.hi.isfinite().all()) == known
+
+
 def test_at_the_edge_of_the_rising_region_landing_times_are_enclosed():
     for low, high in (([0, 0, 0, 0], [0, 1, 0.5, 1]), ([0, 1, 0, 0], [0, 1, 1.57, 0.5])):
         value = ballistics.landing_time.enclosure(Enclosure.variables(_box(low, high), False)).value

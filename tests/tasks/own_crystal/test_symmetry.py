@@ -34,6 +34,8 @@ def test_images_are_the_turned_tensors():
     for image in images:
         assert min(np.abs(symmetry.tensor(image) - one).max() for one in turned) < 1e-12
     assert len({tuple(row) for row in images.round(9).tolist()}) == 12
+    assert ((symmetry.MANDEL * strain) ** 2).sum() == pytest.approx((symmetry.tensor(strain) ** 2).sum())
+    assert np.allclose(symmetry.MANDEL, [1, 1, 1, 2**0.5, 2**0.5, 2**0.5])
 
 
 def test_a_box_is_kept_by_operations_that_only_permute_equal_sides():
