@@ -144,6 +144,15 @@ def test_relations_of_fixed_numbers_hold_or_not(sign, value, fine, unit):
     assert linear.can_hold([relation], bounds, [0, 1, 2], torch.zeros(3).bool()) is fine
 
 
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_relations_that_differ_by_a_hundredth_contradict_each_other_in_any_unit(unit):
+    bounds = unit * torch.tensor([[0.0, 0.0], [1.0, 1.0]], dtype=torch.float64)
+    row = torch.ones(2, dtype=torch.float64)
+    for most, fine in ((0.99, False), (1.01, True)):
+        both = [Linear(row, "<=", most * unit), Linear(row, ">=", unit)]
+        assert linear.can_hold(both, bounds, [0, 1], torch.zeros(2).bool()) is fine
+
+
 def test_relations_of_numbers_fixed_at_zero_hold_or_not():
     bounds = torch.tensor([[0.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
     for sign, value, fine in (("<=", 0.1, True), ("<=", -0.1, False), (">=", -0.1, True), (">=", 0.1, False)):

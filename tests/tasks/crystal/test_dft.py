@@ -332,6 +332,25 @@ def test_the_check_compares(pretended, off, ok, monkeypatch, capsys):
     assert lattices.check(4, workers=0)["ok"] is False
 
 
+def test_the_check_prefers_rows_without_band_edges_and_spreads_over_them(pretended, tmp_path, monkeypatch):
+    rows = [row for row in lattices.read_rows() if row["fail"] is None and row["valence"] is not None][:9]
+    lacking = {**dict.fromkeys(("valence", "conduction"))}
+    mixed = [{**row, **lacking} if k in (1, 3, 4, 6, 7) else row for k, row in enumerate(rows)]
+    mixed[4]["fail"] = "no"
+    stored = {tuple(row[name] for name in lattices.NAMES): row for row in rows}
+    monkeypatch.setattr(dft, "work", lambda item: stored[tuple(item["lattice"])])
+
+    def checked(rows, n):
+        lattices.write(rows, tmp_path / "d.parquet")
+        return lattices.check(n, tmp_path / "d.parquet", workers=0)["rows"]
+
+    i = [row["i"] for row in rows]
+    assert checked(mixed, 2) == [i[1], i[7]]
+    assert checked(mixed, 4) == [i[1], i[3], i[6], i[7]]
+    assert checked(mixed, 9) == [i[1], i[3], i[6], i[7]]
+    assert checked(rows, 3) == [i[0], i[4], i[8]]
+
+
 def test_the_check_without_gpaw_is_one_sentence(without_gpaw, capsys):
     assert main(["dataset", "crystal", "--check"]) == 2
     assert "install-gpaw.sh" in capsys.readouterr().err
