@@ -219,8 +219,9 @@ def _rerun() -> None:
         return
     places = st.columns([1.2, 1.2, 1, 1, 1, 1], vertical_alignment="bottom")
     task = places[0].selectbox("Task", list(paper_tables.TITLES), format_func=paper_tables.TITLES.get, key="cell-task")
+    methods = [name for name in figures.NAMES if name in METHODS]
     method = places[1].selectbox(
-        "Method", [name for name in figures.NAMES if name in METHODS], 6, format_func=figures.short, key="cell-method"
+        "Method", methods, methods.index("ipage"), format_func=figures.short, key="cell-method"
     )
     sampling = _sampling(method, places[2])
     protocol = places[3].selectbox(

@@ -287,6 +287,7 @@ def test_a_cell_is_run_with_the_sampling_of_the_form(page, monkeypatch):
     monkeypatch.setattr(view, "rerun", lambda: job)
     test = page()
     monkeypatch.setattr(view, "missing", lambda scope: {})
+    assert test.selectbox(key="cell-method").value == "ipage"
 
     def asked(method, sampling=None):
         test.selectbox(key="cell-method").set_value(method).run()
