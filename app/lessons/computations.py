@@ -28,6 +28,11 @@ def draws(n: int, seed: int) -> tuple[Array, Array]:
     return x.numpy(), omega(x)[:, 0].numpy()
 
 
+def omega_of(x: Array) -> Array:
+    """Ω of designs (n, 2) → (n,)."""
+    return omega(torch.from_numpy(np.asarray(x, dtype=float)))[:, 0].numpy()
+
+
 def invert(target: float, z: Tensor) -> Tensor:
     """Eq. 1: the designs h(y*, z; φ) of latent points (n, 2) → (n, 2)."""
     with torch.no_grad():

@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 import torch
 
+from app.components.settings_form import trained
 from app.components.words import method_name, number
 from app.figures import coverage as coverage_figure
 from app.figures import worth as worth_figure
@@ -97,24 +98,34 @@ def latent(dark: bool, size: Size) -> Shown:
     )
 
 
+POSTERIORS = ("inn", "cinn", "ipage-paper", "inn-ardizzone")
+"""Methods whose posterior samples step 3 compares."""
+
+
 def posterior(dark: bool, size: Size) -> Shown:
-    """The error of posterior samples."""
+    """The error of posterior samples, before any localization."""
     target = ask_target()
     name = st.segmented_control(
-        "Posterior of", ["inn", "cinn"], default="inn", required=True, format_func=method_name, key="learn_posterior"
+        "Posterior of",
+        [name for name in POSTERIORS if name in trained(lessons.TASK)],
+        default="inn",
+        required=True,
+        format_func=method_name,
+        key="learn_posterior",
+        wrap=True,
     )
     shown_request = state(target, name, n=500)
-    run = runs.of(shown_request)
-    misfit = run.achieved[:, 0] - target
+    samples = runs.of(shown_request).x[0]
+    misfit = lessons.omega_of(samples) - target
     within = np.abs(misfit) <= TOLERANCE
     text = (
         f"{100 * within.mean():.0f} % of 500 posterior samples are within the tolerance ±{TOLERANCE:g}; "
         f"the mean of (Ω(x) − y*)² is {number(float(np.square(misfit).mean()))}."
     )
     return Shown(
-        figures.spread(run.x[-1], misfit, target, TOLERANCE, dark, size),
+        figures.spread(samples, misfit, target, TOLERANCE, dark, size),
         text,
-        table(np.column_stack((run.x[-1], misfit)), "x₁", "x₂", "Ω(x) − y*"),
+        table(np.column_stack((samples, misfit)), "x₁", "x₂", "Ω(x) − y*"),
         shown_request,
         "Posterior",
     )

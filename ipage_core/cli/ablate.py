@@ -12,10 +12,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("task", metavar="TASK")
     parser.add_argument("--epochs", type=EPOCHS, default=30, help="of each variant (default %(default)s)")
+    parser.add_argument(
+        "--variant", action="append", metavar="NAME", help="this variant; may be repeated (default: all)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Print one JSON object per variant, and add it to ``pretrained/TASK/inn.json``."""
-    from ipage_core.training.ablation import ablate
+    from ipage_core.training.ablation import VARIANTS, ablate
 
-    ablate(find_task(arguments.task), arguments.epochs)
+    ablate(find_task(arguments.task), arguments.epochs, arguments.variant or VARIANTS)

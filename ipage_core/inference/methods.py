@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -98,6 +98,7 @@ class Method:
 
 
 _DESCENTS = Search("lm", starts=1, per_design=4, steps=25)
+"""Unless a task's recipe of ``na`` has others."""
 _SHIPPED = {
     "ipage": Method("iPage: invertible network (INN) as posterior and surrogate", ("inn", "phi"), ("inn", "phi_star")),
     "ipage-cinn": Method(
@@ -112,10 +113,15 @@ _SHIPPED = {
     "cinn": Method(
         "cINN alone: samples of the conditional invertible network, without localization", ("cinn", "phi_star"), None
     ),
+    "inn-ardizzone": Method(
+        "INN of Ardizzone: couplings of design and padding in turn, without localization",
+        ("inn-alternating", "phi"),
+        None,
+    ),
     "mdn": Method("MDN: mixture density network, without localization", ("mdn", "phi_star"), None),
     "cvae": Method("cVAE: conditional variational autoencoder, without localization", ("cvae", "phi_star"), None),
     "na": Method(
-        "NA, best settings: neural adjoint, the best of four descents per design",
+        "NA, best settings: neural adjoint, the best of several descents per design",
         None,
         None,
         ("na", "phi_star"),
@@ -226,7 +232,8 @@ def load(
     if row.nearest:
         proposal = Lookup(task)
     if row.searched and row.search:
-        proposal = _neural_adjoint(task, modules[row.searched], row.search)
+        own = task.recipes["na"].descents if row.search is _DESCENTS and "na" in task.recipes else {}
+        proposal = _neural_adjoint(task, modules[row.searched], replace(row.search, **own))
     surrogate = modules[row.surrogate].surrogate if row.surrogate else None
     if (
         isinstance(surrogate, INN) and "inn" in cards and (where / "mlp.json").exists()

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
-from nflows.transforms import AdditiveCouplingTransform, CompositeTransform, RandomPermutation, Transform
+from nflows.transforms import AdditiveCouplingTransform, CompositeTransform, Transform
 from torch import Generator, Tensor, nn
 
 from ipage_core.networks.base import Network
@@ -56,8 +56,8 @@ class INN(Network):
     them fixed and trains the splines. Without ``surrogate`` it trains t as well, by L_y (Eq. 5); then φ is for the
     inverse and φ*, the best epoch of L_y, for the forward.
 
-    ``order="alternating"``: couplings of all of [x, padding] with permutations between, as in the literature
-    (Ardizzone et al. 2018, arXiv:1808.04730), kept for the ablation.
+    ``order="alternating"``: couplings of all of [x, padding] in turn, as in the literature (Ardizzone et al. 2018,
+    arXiv:1808.04730), for comparison.
 
     During training the padding is noise N(0, padding_sd²) in units of y's standard deviation.
     """
@@ -106,13 +106,13 @@ class INN(Network):
 
             self.transform = CompositeTransform([AdditiveCouplingTransform(writes_padding, t), splines])
         elif order == "alternating":
-            steps: list[nn.Module] = []
-            for mask in coupling_masks(d + m, couplings):
-                steps += [
-                    spline_coupling(mask, hidden, blocks, bins, tail_bound, smallest_bin),
-                    RandomPermutation(d + m),
-                ]
-            self.transform = CompositeTransform(steps)
+            # No permutations between: y is written onto the padding, so it can be any function of x. Written onto a
+            # coordinate of x, it would have to grow with this one.
+            self.weight_sets = ("phi",)  # one network: its y alone is of no use
+            masks = coupling_masks(d + m, couplings)
+            self.transform = CompositeTransform(
+                [spline_coupling(mask, hidden, blocks, bins, tail_bound, smallest_bin) for mask in masks]
+            )
         else:
             raise ValueError(f"Expected order 'ordered' or 'alternating', got {order!r}")
 

@@ -19,5 +19,8 @@ class Recipe:
     """Another network, with only these arguments, d and m; the default network if empty."""
     like_ipage: bool = False
     """Whether ``hidden`` is chosen so that this network is as large as the task's INN."""
+    descents: dict[str, Any] = field(default_factory=dict)
+    """Of the neural adjoint: settings that replace the method's, fields of
+    :class:`ipage_core.inference.neural_adjoint.Search`."""
     tried: Sequence[dict[str, Any]] = ()
     """Arguments that :mod:`ipage_core.training.search` tries instead of the default ones."""

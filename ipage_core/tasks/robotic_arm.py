@@ -79,6 +79,11 @@ TASK = Task(
         "cinn": Recipe({"hidden": 120}, {"epochs": 80}),
         "mdn": Recipe({"components": 96}),
         "cvae": Recipe({"latent": 4}),
+        "na": Recipe(
+            {"layers": 3},
+            {"epochs": 240, "learning_rate": 3.75e-4},
+            descents={"per_design": 16, "steps": 3},
+        ),
     },
     log_prior=log_prior,
     published_descent=(((-0.6, -1.2, -1.2, -1.2), (0.6, 1.2, 1.2, 1.2)), (1.0, 1.0, 1.0, 1.0)),

@@ -81,7 +81,7 @@ def sizes() -> str:
     """Number of values in each model, from the cards, and the ratio to iPage's, as a Markdown table."""
     from ipage_core.networks.store import ModelUnavailable, load_card
 
-    names = ("inn", "cinn", *NAMES)
+    names = ("inn", "cinn", "inn-alternating", *NAMES)
     lines = ["| task | " + " | ".join("iPage, INN" if name == "inn" else name for name in names) + " |"]
     lines.append("|---" * (len(names) + 1) + "|")
     for task in MODULES:

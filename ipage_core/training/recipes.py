@@ -83,7 +83,6 @@ def recipe(task: Task, model: str, size: str = "usual") -> tuple[str, dict[str, 
         settings = replace(settings, lambda_nll=0.0, lambda_x=settings.lambda_y, lambda_z=settings.lambda_y)
     if model == "inn-alternating":
         arguments["order"] = "alternating"
-        settings = replace(settings, epochs=40)
     return BUILT_AS[model], arguments, settings
 
 

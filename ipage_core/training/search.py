@@ -7,7 +7,8 @@ allows. For the neural adjoint there are two searches. That over its descents is
 of training pairs, with one design each, by Ω, or by the separate surrogate if Ω is slow. That over its network
 (``--networks``) is scored by the squared error on validation pairs, and trains for as many epochs as iPage's two
 networks together. The log is ``pretrained/TASK/METHOD.search.json``, or ``na-network.search.json``. The best settings
-are copied by hand into the task's ``recipes`` or ``ipage_core.inference.methods.METHODS["na"]``.
+are copied by hand into the task's ``recipes``; those of descents that suit most tasks stand in
+``ipage_core.inference.methods.METHODS["na"]``.
 """
 
 from __future__ import annotations
@@ -32,16 +33,18 @@ from ipage_core.training import baselines
 from ipage_core.training.fit import fit
 from ipage_core.training.recipes import recipe, surrogate_in, taken_over, taking_over, training_pairs
 
+BUDGET = 16
+"""Descents a design at most. More are better still on some tasks, and take twice the time for twice as many."""
 DESCENTS: list[dict[str, Any]] = [
-    *({"optimizer": "lm", "per_design": k, "steps": steps} for k in (1, 2, 4, 8) for steps in (3, 10, 25)),
+    *({"optimizer": "lm", "per_design": k, "steps": steps} for k in (1, 2, 4, 8, BUDGET) for steps in (2, 3, 10, 25)),
     *({"optimizer": "adam", "per_design": k, "steps": 200} for k in (1, 4)),
+    {"optimizer": "lm", "per_design": 4 * BUDGET, "steps": 3},
 ]
-"""Settings of ``na`` to try: descents per design, and steps per descent."""
-NETWORKS: list[dict[str, Any]] = [
-    *({"layers": 3, "learning_rate": rate} for rate in (3.75e-4, 7.5e-4, 1.5e-3, 1.875e-4)),
-    *({"layers": layers, "learning_rate": 3.75e-4} for layers in (2, 4)),
-]
-"""Networks of ``na`` to try, all of iPage's size."""
+"""Settings of ``na`` to try: descents per design, and steps per descent; the last shows what lies beyond the budget."""
+NETWORK: dict[str, Any] = {"layers": 3, "learning_rate": 7.5e-4}
+"""The network of ``na`` from which its search begins. All have iPage's size."""
+GAIN = 0.1
+"""The search for networks goes on while a neighbour is better by this share."""
 MANY = 100
 """With more coordinates than this a descent is expensive."""
 
@@ -121,7 +124,10 @@ def search_descents(task: Task, folder: Path) -> dict[str, Any]:
 
 
 def search_networks(task: Task, folder: Path) -> dict[str, Any]:
-    """Train every one of :data:`NETWORKS` for the epochs of iPage's surrogate and INN; write the log, best first.
+    """Train networks of ``na`` for the epochs of iPage's surrogate and INN, until no neighbour is better by a tenth.
+
+    Neighbours have one layer more or fewer, or twice or half the learning rate. Smaller gains are less than what two
+    training seeds differ by. The log is written best first.
 
     Raises:
         ValueError: the task's ``na`` has a network of its own.
@@ -147,7 +153,20 @@ def search_networks(task: Task, folder: Path) -> dict[str, Any]:
         "score": f"mean squared error on validation pairs; {epochs} epochs, as many as iPage's surrogate and INN",
         "data": about,
     }
-    return _logged(folder / "na-network.search.json", head, NETWORKS, train)
+    path, at = folder / "na-network.search.json", NETWORK
+    while True:
+        log = _logged(path, head, [at, *_neighbours(at)], train)
+        score = {tuple(row["tried"].values()): row["score"] for row in log["rows"]}
+        best = min(_neighbours(at), key=lambda one: score[tuple(one.values())])
+        if score[tuple(best.values())] > (1 - GAIN) * score[tuple(at.values())]:
+            return log
+        at = best
+
+
+def _neighbours(network: dict[str, Any]) -> list[dict[str, Any]]:
+    layers, rate = network["layers"], network["learning_rate"]
+    others = [{"layers": layers, "learning_rate": other} for other in (rate / 2, 2 * rate)]
+    return others + [{"layers": n, "learning_rate": rate} for n in (layers - 1, layers + 1) if n > 0]
 
 
 def _logged(

@@ -10,6 +10,7 @@ from scipy.spatial.distance import pdist
 
 from app.components.words import number
 from app.lessons import computations as lessons
+from app.lessons.experiments import POSTERIORS
 from app.lessons.tour import STEPS
 from app.state import runs
 from ipage_core.benchmark.references import reference
@@ -141,6 +142,21 @@ def test_every_step_has_a_figure_a_question_and_a_way_to_explore(tour, step):
     assert asked["method"][0] in METHODS
     assert asked["view"][0] in ("Localization", "Posterior", "Latent design", "Coverage", "Compare")
     RIGHT[step - 1](told(test), test.dataframe[0].value)
+
+
+def test_posteriors_of_other_losses_and_couplings_are_shown_before_localization(tour):
+    """Likelihood, the paper's MMD losses alone, Ardizzone's couplings: what Ω says of their samples."""
+    test = tour(3)
+    errors = {}
+    for method in POSTERIORS:
+        test.segmented_control(key="learn_posterior").set_value(method).run()
+        assert not test.exception
+        data = test.dataframe[0].value
+        right_posterior(told(test), data)
+        assert f"method={method}&" in test.get("link_button")[0].proto.url
+        errors[method] = np.square(data["Ω(x) − y*"]).mean()
+    assert 50 * max(errors["inn"], errors["cinn"]) < errors["ipage-paper"]
+    assert errors["inn"] < errors["inn-ardizzone"] < errors["ipage-paper"]
 
 
 def test_a_prediction_is_judged_and_the_answer_opens(tour):

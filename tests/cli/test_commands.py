@@ -122,6 +122,10 @@ def test_rank_reads_tables_as_all_commands_do(capsys, tmp_path):
         (["search", "sinewave", "ipage"], "invalid choice: 'ipage'"),
         (["search", "sinewave", "inn", "--networks"], "--networks is for na; 'inn' has one search"),
         (["ablate", "sine"], "task 'sine' is not known"),
+        (
+            ["ablate", "sinewave", "--variant", "MMD"],
+            "variant 'MMD' is not known; accepted: ordered, MMD only; ordered",
+        ),
         (["dataset", "sinewave"], "the following arguments are required: --n, --out"),
         (["dataset", "sinewave", "--check"], "sinewave has no stored data"),
         (["dataset", "sinewave", "--merge", "a.journal"], "do not come from journals"),

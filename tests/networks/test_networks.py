@@ -13,6 +13,7 @@ from scipy.stats import kstest
 from ipage_core.networks import CINN, INN, MLP
 from ipage_core.networks.losses import dynamic_weights, mmd
 from ipage_core.networks.standardize import Standardizer
+from ipage_core.training.fit import Settings, fit
 
 
 def small_inn(d, m, order, **more):
@@ -132,6 +133,16 @@ def test_alternating_inn_has_no_closed_form_posterior():
         small_inn(2, 1, "alternating").log_prob(torch.zeros(1, 2), torch.zeros(1, 1))
     with pytest.raises(ValueError, match="'ordered' or 'alternating'"):
         INN(2, 1, order="sideways")
+
+
+def test_an_alternating_inn_learns_a_property_that_grows_with_no_coordinate():
+    """It writes y onto the padding. Written onto a coordinate of x, y would have to grow with it."""
+    x = 2 * torch.rand(2000, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1
+    y = x[:, :1] ** 2 - x[:, 1:] ** 2
+    arguments = {"d": 2, "m": 1, "couplings": 4, "hidden": 32, "order": "alternating"}
+    run = fit(INN, arguments, x, y, Settings(epochs=8, batch=100, lambda_x=0.0, lambda_z=0.0))
+    assert list(run.weight_sets) == ["phi"]
+    assert run.history[-1]["validation_l2"] < 0.1 * y.var()
 
 
 def test_mmd_against_its_closed_form():

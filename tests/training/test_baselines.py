@@ -3,7 +3,6 @@
 import json
 import math
 from dataclasses import asdict, replace
-from statistics import geometric_mean
 
 import pytest
 import torch
@@ -25,7 +24,7 @@ from ipage_core.tasks.cells.networks.pixel_cnn import PixelCNN
 from ipage_core.tasks.cells.networks.pixel_cvae import PixelCVAE
 from ipage_core.tasks.cells.networks.pixel_mdn import PixelMDN
 from ipage_core.training import baselines
-from ipage_core.training.fit import Fit, Settings, fit
+from ipage_core.training.fit import Settings, fit
 from ipage_core.training.recipes import recipe, taking_over
 from tests.support.stand_ins import wide_task
 
@@ -243,47 +242,6 @@ def test_what_ships_was_trained_by_its_recipe(task):
             arguments = taking_over(TASKS[task], network, arguments, PRETRAINED / task)
         said = json.loads(json.dumps([network, arguments, asdict(settings)]))
         assert said == [card["model"], card["arguments"], card["settings"]], card["name"]
-
-
-def test_what_was_found_is_what_the_logs_say_is_best():
-    from ipage_core.training.search import best
-
-    for name, task in (path.relative_to(PRETRAINED).parts for path in PRETRAINED.glob("*/*.search.json")):
-        model = task.partition(".")[0]
-        if model in ("mdn", "cvae"):
-            assert best(TASKS[name], model) == TASKS[name].recipes[model].arguments
-
-
-def test_networks_of_na_are_trained_and_logged(tmp_path, monkeypatch):
-    from ipage_core.training import search
-
-    monkeypatch.setattr(
-        search, "NETWORKS", [{"layers": 2, "learning_rate": 1e-3}, {"layers": 1, "learning_rate": 1e-3}]
-    )
-    seen = []
-
-    def trained(build, arguments, x, y, its):
-        seen.append((arguments["layers"], its.learning_rate, its.epochs))
-        return Fit({}, [{"validation_l2": 2.0}, {"validation_l2": float(arguments["layers"])}], 1.0)
-
-    monkeypatch.setattr(search, "fit", trained)
-    log = search.search_networks(TASKS["sinewave"], tmp_path)
-    assert seen == [(2, 1e-3, 560), (1, 1e-3, 560)]
-    assert [(row["tried"]["layers"], row["score"]) for row in log["rows"]] == [(1, 1.0), (2, 2.0)]
-    assert json.loads((tmp_path / "na-network.search.json").read_text()) == log
-    with pytest.raises(ValueError, match="The network 'na' of architecture has no settings to try"):
-        search.search_networks(TASKS["architecture"], tmp_path)
-
-
-def test_na_descends_as_the_logs_say_is_best_over_all_tasks():
-    from ipage_core.training.search import DESCENTS
-
-    logs = [json.loads(path.read_text())["rows"] for path in PRETRAINED.glob("*/na.search.json")]
-    assert len(logs) == 5
-    means = [geometric_mean(row["score"] for rows in logs for row in rows if row["tried"] == one) for one in DESCENTS]
-    search = METHODS["na"].search
-    used = {name: getattr(search, name) for name in DESCENTS[0]}
-    assert means[DESCENTS.index(used)] <= 1.05 * min(means)
 
 
 # Pixels

@@ -11,7 +11,12 @@ SAMPLINGS = {"srs": "SRS", "lhs": "LHS", "maximin": "maximin"}
 SYMBOLS = {"srs": "circle", "lhs": "square", "maximin": "diamond"}
 CONTROLS = ("na", "na-surrogate", "na-published", "prior-lm", "lookup")
 """Methods without a posterior."""
-ORDER = ("mdn", "inn", "cinn", "cvae", *CONTROLS[:3], "ipage", "ipage-cinn", "ipage-paper", *CONTROLS[3:])
+ORDER = (
+    *("mdn", "inn", "cinn", "inn-ardizzone", "cvae"),
+    *CONTROLS[:3],
+    *("ipage", "ipage-cinn", "ipage-paper"),
+    *CONTROLS[3:],
+)
 NAMES = {name: METHODS[name].label for name in ORDER} | {"reference": "the posterior itself"}
 """Labels of the methods in figures and tables, in display order."""
 

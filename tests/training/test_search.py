@@ -1,0 +1,103 @@
+"""Searches for settings end within what they tried, the shipped networks have what was found, ablations add up."""
+
+import json
+import math
+
+import pytest
+
+from ipage_core.inference.methods import load
+from ipage_core.runtime.paths import PRETRAINED
+from ipage_core.tasks import TASKS
+from ipage_core.training import ablation, search
+from ipage_core.training.fit import Fit
+from ipage_core.training.search import DESCENTS, best
+
+
+def test_what_was_found_is_what_the_logs_say_is_best():
+    for name, task in (path.relative_to(PRETRAINED).parts for path in PRETRAINED.glob("*/*.search.json")):
+        model = task.partition(".")[0]
+        if model in ("mdn", "cvae"):
+            assert best(TASKS[name], model) == TASKS[name].recipes[model].arguments
+
+
+def test_the_search_for_networks_of_na_ends_where_no_neighbour_is_better(tmp_path, monkeypatch):
+    seen = []
+
+    def trained(build, arguments, x, y, its):
+        """Falls towards four layers and a rate of 1.5e-3; twice the rate is hardly better, four times much."""
+        layers, rate = arguments["layers"], its.learning_rate
+        seen.append((layers, rate, its.epochs))
+        score = 1 + abs(layers - 4) + {3e-3: -0.05, 6e-3: -0.5}.get(rate, abs(math.log2(rate / 1.5e-3)))
+        return Fit({}, [{"validation_l2": 9.0}, {"validation_l2": score}], 1.0)
+
+    monkeypatch.setattr(search, "fit", trained)
+    log = search.search_networks(TASKS["sinewave"], tmp_path)
+    first = [(3, 7.5e-4), (3, 3.75e-4), (3, 1.5e-3), (2, 7.5e-4), (4, 7.5e-4)]  # the start and its neighbours
+    assert [(layers, rate) for layers, rate, _ in seen[:5]] == first
+    assert len(set(seen)) == len(seen)
+    assert {epochs for *_, epochs in seen} == {560}  # 400 of the surrogate, 160 of the INN
+    assert {one[:2] for one in seen} >= neighbours(4, 1.5e-3)
+    assert not any(rate == 6e-3 for _, rate, _ in seen)  # it lies behind a gain that is too small
+    scores = [(*row["tried"].values(), row["score"]) for row in log["rows"]]
+    assert scores[:2] == [(4, 3e-3, pytest.approx(0.95)), (4, 1.5e-3, pytest.approx(1))]
+    assert json.loads((tmp_path / "na-network.search.json").read_text()) == log
+    seen.clear()
+    assert search.search_networks(TASKS["sinewave"], tmp_path) == log
+    assert not seen  # nothing is trained again
+    with pytest.raises(ValueError, match="The network 'na' of architecture has no settings to try"):
+        search.search_networks(TASKS["architecture"], tmp_path)
+
+
+def neighbours(layers, rate):
+    """A layer more or fewer, half or twice the rate."""
+    return {(layers, rate / 2), (layers, 2 * rate), (layers - 1, rate), (layers + 1, rate)}
+
+
+@pytest.mark.parametrize("task", ["sinewave", "robotic_arm", "ballistics"])
+def test_na_has_the_network_where_its_search_ended(task):
+    """No neighbour is better by a tenth, and the lowest score of the log is not either."""
+    rows = json.loads((PRETRAINED / task / "na-network.search.json").read_text())["rows"]
+    assert rows == sorted(rows, key=lambda row: row["score"])
+    scores = {tuple(row["tried"].values()): row["score"] for row in rows}
+    card = json.loads((PRETRAINED / task / "na.json").read_text())
+    used = card["arguments"]["layers"], card["settings"]["learning_rate"]
+    assert set(scores) >= neighbours(*used)
+    assert rows[0]["score"] > (1 - search.GAIN) * scores[used]
+    epochs = [
+        json.loads((PRETRAINED / task / f"{model}.json").read_text())["settings"]["epochs"] for model in ("mlp", "inn")
+    ]
+    assert card["settings"]["epochs"] == sum(epochs)
+    rounding = 0.2  # another machine's
+    assert card["validation"]["validation_l2"] == pytest.approx(scores[used], rel=rounding)
+
+
+def test_ablations_of_other_lengths_stay_on_the_card(tmp_path, monkeypatch):
+    (tmp_path / "sinewave").mkdir()
+    card = {"task": "sinewave", "ablation": {"command": "", "rows": [{"variant": "ordered, both", "epochs": 30}]}}
+    (tmp_path / "sinewave/inn.json").write_text(json.dumps(card))
+    monkeypatch.setattr(ablation, "PRETRAINED", tmp_path)
+    monkeypatch.setattr(
+        ablation, "load_card", lambda task, name: json.loads((tmp_path / task / f"{name}.json").read_text())
+    )
+    monkeypatch.setattr(ablation, "measure", lambda task, variant, epochs: {"variant": variant, "epochs": epochs})
+    for epochs, variants in ((30, ["ordered, both", "alternating, both"]), (80, ["ordered, both"])):
+        ablation.ablate(TASKS["sinewave"], epochs, variants)
+    rows = json.loads((tmp_path / "sinewave/inn.json").read_text())["ablation"]["rows"]
+    kept = [(row["variant"], row["epochs"]) for row in rows]
+    assert kept == [("ordered, both", 30), ("alternating, both", 30), ("ordered, both", 80)]
+
+
+@pytest.mark.parametrize("path", sorted(PRETRAINED.glob("*/na.search.json")), ids=lambda path: path.parent.name)
+def test_na_descends_as_the_log_of_its_task_says_is_best(path):
+    """Within a tenth of the best for at most 16 descents a design; on cells within what 50 targets can tell."""
+    rows = json.loads(path.read_text())["rows"]
+    assert [row["tried"] for row in sorted(rows, key=lambda row: DESCENTS.index(row["tried"]))] == DESCENTS
+    task = TASKS[path.parent.name]
+    used = {name: getattr(load(task, "na").proposal.search, name) for name in DESCENTS[0]}
+    assert load(task, "na-surrogate").proposal.search.per_design == used["per_design"]
+    scores = {tuple(row["tried"].values()): row["score"] for row in rows if row["tried"]["per_design"] <= search.BUDGET}
+    best = min(scores.values())
+    standard_error = 0.05 / math.sqrt(
+        50
+    )  # of cells: the errors of `na` over many y* have a standard deviation of 0.050
+    assert scores[tuple(used.values())] <= (best + standard_error if task.d > search.MANY else 1.1 * best)
