@@ -59,7 +59,8 @@ def check(cells, text, task, method):
      ["ipage", "prior-lm", "lookup", "na", "na-surrogate", "na-published"]),
     ("data/benchmark/RESULTS.md", "| | paper's iPage (Table 2 / 3)",
      ["ipage", "ipage-paper", "ipage-cinn", "na", "na-surrogate", "na-published", "prior-lm", "lookup"]),
-    ("data/benchmark/RESULTS.md", "| | MDN | INN alone | cINN alone | cVAE |", ["mdn", "inn", "cinn", "cvae"]),
+    ("data/benchmark/RESULTS.md", "| | MDN | INN alone | cINN alone | cVAE |",
+     ["mdn", "inn", "cinn", "cvae", "inn-ardizzone"]),
 ])  # fmt: skip
 def test_errors_of_every_method(cells, text, head, methods):
     with_paper = "MDN" not in head
