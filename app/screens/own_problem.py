@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from app.components import campaign, crystal_problem, problem, trial
@@ -189,7 +188,7 @@ def rows(folder: Path) -> None:
     frame = known.frame
     bad = frame[frame["error"] != ""]
     text = f"{len(frame):,} evaluated design{'' if len(frame) == 1 else 's'}, {len(bad):,} failed"
-    text += f"; {len(pd.read_parquet(measured)):,} measured rows" if measured.exists() else ""
+    text += f"; {len(evaluated.whole(measured)):,} measured rows" if measured.exists() else ""
     text += f"; {known.earlier:,} of an earlier program, not used" if known.earlier else ""
     st.markdown(f"**{text}**")
     if len(bad):

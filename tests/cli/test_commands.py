@@ -169,5 +169,5 @@ def forge(path, other):
 def test_sizes_has_a_row_a_shipped_task(capsys):
     assert main(["sizes"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("| task | iPage, INN | cinn | mdn")
+    assert lines[0].startswith("| task | iPage, INN | cinn | inn-alternating | mdn")
     assert [line.split(" | ")[0] for line in lines[2:]] == [f"| {name}" for name in MODULES]

@@ -54,9 +54,8 @@ def plane(**more):
         return torch.stack((x[:, 0] + x[:, 1], x[:, 1] + x[:, 2]), 1)
 
     properties = more.pop("properties", {"p [m]": 0.1, "q [m]": 0.2})
-    task = Task.from_function(
-        omega, {"a": (0, 1), "b": (0, 1), "c": (0, 1)}, properties, "plane", seconds=0, default_target=(1, 1)
-    )
+    inputs, ones = {"a": (0, 1), "b": (0, 1), "c": (0, 1)}, (1,) * len(properties)
+    task = Task.from_function(omega, inputs, properties, "plane", seconds=0, default_target=ones)
     return replace(task, **more), Loaded("exact", Unit(3), omega, torch.device("cpu"))
 
 

@@ -18,7 +18,7 @@ from ipage_core.problem.variable import Property, Variable, name_and_unit
 from ipage_core.runtime.files import replacing
 from ipage_core.tasks.command.card import Card
 from ipage_core.tasks.command.columns import property_, variable
-from ipage_core.tasks.command.rows import Floats, numbers_of
+from ipage_core.tasks.command.rows import Floats, numbers_of, whole
 from ipage_core.tasks.table import kinds, own_data, own_task
 from ipage_core.tasks.table.card import label_of, read_card, write_card
 from ipage_core.tasks.table.names import choose
@@ -45,7 +45,7 @@ def _read(path: Path, variables: tuple[Variable, ...], y_names: tuple[str, ...],
     if not written:
         return np.empty((0, len(variables))), np.empty((0, len(y_names)))
     try:
-        frame = pd.read_parquet(path)
+        frame = whole(path)
         x = np.stack([numbers_of(v, frame[v.name]) for v in variables], axis=1)
         y = frame[list(y_names)].to_numpy(dtype=np.float64)
     except Exception as error:  # pyarrow raises any exception on a damaged file
@@ -58,7 +58,7 @@ def _read(path: Path, variables: tuple[Variable, ...], y_names: tuple[str, ...],
 def files(folder: Path) -> tuple[str, ...]:
     """Names of the files that the measured rows came from."""
     path = folder / MEASURED
-    sources: Sequence[str] = pd.read_parquet(path)["source"].unique().tolist() if path.exists() else []
+    sources: Sequence[str] = whole(path)["source"].unique().tolist() if path.exists() else []
     return tuple(name for source in sources for name in str(source).split(", "))
 
 

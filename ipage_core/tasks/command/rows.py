@@ -9,6 +9,7 @@ Rows of an earlier program are kept in the file, but they are no results of the 
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -71,6 +72,11 @@ def read(folder: Path, card: Card, version: str | None = None) -> Rows:
     return _read(folder, card.variables, tuple(card.y_names), version or program.now(folder, card), tuple(stamps))
 
 
+def whole(path: Path) -> pd.DataFrame:
+    """A Parquet file, opened once: a writer may replace it meanwhile, and pandas opens a path twice."""
+    return pd.read_parquet(io.BytesIO(path.read_bytes()))
+
+
 def _stamp(path: Path) -> tuple[int, int]:
     try:
         entries = path.stat()
@@ -91,7 +97,7 @@ def _all(folder: Path, variables: tuple[Variable, ...], y_names: tuple[str, ...]
     columns, path = _columns(variables, y_names), folder / ROWS
     if path.exists():
         try:
-            frame = pd.read_parquet(path)
+            frame = whole(path)
             frame = (frame if "program" in frame else frame.assign(program=version))[columns]
         except Exception as error:  # pyarrow raises any exception on a damaged file
             raise ValueError(f"{path} is damaged: {str(error)[:100]}") from None

@@ -360,6 +360,22 @@ def test_a_command_that_was_not_given_here_never_runs(tmp_path):
     assert not Path("harm").exists()
 
 
+def test_rows_are_read_as_they_were_when_the_file_was_opened(monkeypatch):
+    """A page reads while a campaign replaces the file."""
+    make(test=2)
+    folder = Path("box").resolve()
+    before, card = known(), cards.read(folder)
+    reading = pd.read_parquet
+
+    def replaced_meanwhile(source):
+        before.iloc[:1].to_parquet("beside.parquet")
+        os.replace("beside.parquet", folder / "rows.parquet")
+        return reading(source)
+
+    monkeypatch.setattr(rows.pd, "read_parquet", replaced_meanwhile)
+    assert len(before) == len(rows.read(folder, card).frame) == 2
+
+
 def test_two_runs_do_not_call_at_once():
     make()
     task = registry.load_folder("box")
