@@ -232,7 +232,7 @@ def load(
     if row.nearest:
         proposal = Lookup(task)
     if row.searched and row.search:
-        own = task.recipes["na"].descents if row.search is _DESCENTS and "na" in task.recipes else {}
+        own = task.recipes["na"].descents if row.search.optimizer != "published" and "na" in task.recipes else {}
         proposal = _neural_adjoint(task, modules[row.searched], replace(row.search, **own))
     surrogate = modules[row.surrogate].surrogate if row.surrogate else None
     if (
