@@ -36,7 +36,11 @@ from ipage_core.training.recipes import recipe, surrogate_in, taken_over, taking
 BUDGET = 16
 """Descents a design at most. More are better still on some tasks, and take twice the time for twice as many."""
 DESCENTS: list[dict[str, Any]] = [
-    *({"optimizer": "lm", "per_design": k, "steps": steps} for k in (1, 2, 4, 8, BUDGET) for steps in (2, 3, 10, 25)),
+    *(
+        {"optimizer": "lm", "per_design": k, "steps": steps}
+        for k in (1, 2, 4, 8, BUDGET)
+        for steps in (1, 2, 3, 10, 25)
+    ),
     *({"optimizer": "adam", "per_design": k, "steps": 200} for k in (1, 4)),
     {"optimizer": "lm", "per_design": 4 * BUDGET, "steps": 3},
 ]
