@@ -12,6 +12,8 @@ from app.lessons.panels import Panel, bars, dots, line, side_by_side, square, wi
 
 WHEEL = [[k / 6, f"hsl({60 * k}, 65%, 52%)"] for k in range(7)]
 """A cyclic colour scale for directions."""
+SHOWN = 0.3
+"""Misfits are drawn up to here; the outermost bars of step 3 count all beyond."""
 PATCHES = [[edge, f"hsl({80 * k % 360}, 60%, 60%)"] for k in range(9) for edge in (k / 9, (k + 1) / 9)]
 """A colour for each of nine loops."""
 
@@ -74,9 +76,9 @@ def one_to_one(
 def spread(x: np.ndarray, misfit: np.ndarray, target: float, tolerance: float, dark: bool, size: Size) -> Dict:
     """Step 3: posterior samples x (n, 2) and the distance of Ω(x) from the target (n,)."""
     colors = palette(dark)
-    edges = np.linspace(-0.3, 0.3, 61)
+    edges = np.linspace(-SHOWN, SHOWN, 61)
     shown = bars(misfit, edges, colors.posterior)
-    top = 1.05 * float(np.histogram(np.clip(misfit, -0.3, 0.3), edges)[0].max()) / len(misfit)
+    top = 1.05 * float(np.histogram(np.clip(misfit, -SHOWN, SHOWN), edges)[0].max()) / len(misfit)
     return side_by_side(
         [
             square("Posterior samples", [dots(x, colors.posterior, "posterior", 5)], target, colors),
