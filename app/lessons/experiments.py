@@ -120,7 +120,8 @@ def posterior(dark: bool, size: Size) -> Shown:
     within = np.abs(misfit) <= TOLERANCE
     text = (
         f"{100 * within.mean():.0f} % of 500 posterior samples are within the tolerance ±{TOLERANCE:g}; "
-        f"the outermost bars count all beyond ±{figures.SHOWN:g}; the mean of (Ω(x) − y*)² is {number(float(np.square(misfit).mean()))}."
+        f"the outermost bars count all beyond ±{figures.SHOWN:g}; "
+        f"the mean of (Ω(x) − y*)² is {number(float(np.square(misfit).mean()))}."
     )
     return Shown(
         figures.spread(samples, misfit, target, TOLERANCE, dark, size),
