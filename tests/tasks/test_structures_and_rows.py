@@ -373,4 +373,4 @@ def test_foreign_files_are_no_computed_rows(tmp_path):
     for file in (parquet, text):
         for fold in (silicon.fold, lattices.fold):
             with pytest.raises(ValueError, match=rf"{file.name} is not a journal: its line 1 is no row; accepted"):
-                fold([file])
+                fold([file], tmp_path / "data.parquet")
