@@ -85,7 +85,7 @@ STEPS = (
         "invertible, its density is known. It narrows the search from the whole square to thin rings. But the training "
         "is never perfect, so the rings have a width, and many samples miss the target by more than the tolerance.\n\n"
         "The default network is trained by its likelihood. The paper's MMD losses, which compare two sets of samples, "
-        "bought nothing beside it, and alone they leave samples far from the rings: choose *iPage as in the paper*, "
+        "bought little beside it, and alone they leave samples far from the rings: choose *iPage as in the paper*, "
         "shown here before localization. *INN of Ardizzone* has the architecture that iPage builds on.",
         r"\hat p(x \mid y^*) = p(z) \,/\, |J_x| \quad (3)",
         f"{PAPER}, Eqs. 3 and 7 and the paragraph below; Fig. 2.",
