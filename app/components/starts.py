@@ -1,4 +1,4 @@
-"""Starts of localization: a switch compares a method with its controls, which differ in their starts alone."""
+"""Starts of localization: a switch compares a method with those that start elsewhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ipage_core.inference.methods import METHODS
 from ipage_core.problem.task import Task
 
 CONTROLS = ("prior-lm", "ipage-paper")
-"""Methods that start elsewhere."""
+"""They start at random, and from a posterior trained as in the paper, on a surrogate of its own."""
 
 
 def ask(task: Task, method: str) -> None:
