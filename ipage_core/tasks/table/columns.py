@@ -167,7 +167,7 @@ def suits_log(numeric: np.ndarray) -> bool:
 
     Evenly spread values from 0.001 to 1 span them too, but a log scale does not help.
     """
-    if len(numeric) < 3 or not numeric.min() > 0 or numeric.max() < DECADES * numeric.min():
+    if len(numeric) < 3 or not numeric.min() > 0 or numeric.max() / DECADES < numeric.min():
         return False
     return abs(_skew(np.log(numeric))) < abs(_skew(numeric))
 

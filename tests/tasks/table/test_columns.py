@@ -132,6 +132,13 @@ def test_values_that_only_look_like_markers(seed):
     assert kind(values).sentinel is None
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("largest", [1e308, 1.7e308])
+def test_a_number_near_the_end_of_float64_is_described_without_a_warning(largest):
+    assert kind([largest] * 40).scale == "linear"
+    assert kind(np.geomspace(1, largest, 40)).high == largest
+
+
 def test_dates_are_no_numbers():
     assert kind([f"0{k % 9 + 1}.02.2024" for k in range(40)]).kind == "date"
     assert kind([f"2024-01-0{k % 9 + 1} 12:30:00" for k in range(40)]).kind == "date"
