@@ -47,8 +47,11 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str
 
 
 def _save(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+    path.touch()
+    mode = path.stat().st_mode  # as the umask wants it: safetensors makes a new file, for its owner alone
     try:
         save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, path, metadata)
+        path.chmod(mode)
     except SafetensorError as error:
         code = re.search(r"os error (\d+)", str(error))
         number = int(code[1]) if code else errno.EIO

@@ -1,6 +1,7 @@
 """Loading returns exactly what was saved, or an error: missing, truncated, tampered."""
 
 import json
+import os
 
 import pytest
 import torch
@@ -9,7 +10,14 @@ from hypothesis import strategies as st
 
 from ipage_core.inference.methods import METHODS, load
 from ipage_core.networks import MODELS, networks_of
-from ipage_core.networks.store import PRETRAINED, ModelUnavailable, check_arguments, load_model, save_model
+from ipage_core.networks.store import (
+    PRETRAINED,
+    ModelUnavailable,
+    check_arguments,
+    load_model,
+    save_model,
+    save_tensors,
+)
 from ipage_core.runtime.files import replacing
 from ipage_core.tasks import MODULES, TASKS
 from tests.support.models import SMALL
@@ -89,6 +97,19 @@ def test_a_card_in_the_wrong_place_or_of_another_kind(stored):
         card.write_text(text)
         with pytest.raises(ModelUnavailable, match="damaged"):
             load_model("sinewave", "inn", stored[0], networks=MODELS)
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_files_of_weights_may_be_read_by_those_whom_the_umask_lets(umask, mode, tmp_path):
+    before = os.umask(umask)
+    try:
+        save_tensors(tmp_path / "rows.safetensors", {"x": torch.ones(2)})
+        save_model(tmp_path, "mlp", {"phi": {"w": torch.ones(2)}}, {"task": "t", "name": "mlp"})
+    finally:
+        os.umask(before)
+    assert {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == dict.fromkeys(
+        ("rows.safetensors", "mlp.safetensors", "mlp.json"), mode
+    )
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
