@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from ipage_core.tasks.command.card import Card
 
 MAKING = ".making"
-"""Marks a folder whose problem is not whole yet: the next run replaces what a killed one left there."""
+"""Marks a folder until its problem is made and tested. The next run replaces what a killed one left there, or goes on
+with its test: the file says what was asked for."""
 SEEDS = 20
 """Draws of test designs, to choose the one with most new designs."""
 
@@ -79,17 +80,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the folder, evaluate one or two designs, print the results. → 1 if none gave a result."""
+    code = _run(arguments)
+    (arguments.folder / MAKING).unlink(missing_ok=True)
+    return code
+
+
+def _run(arguments: argparse.Namespace) -> int:
     from ipage_core.tasks.command import card as cards
     from ipage_core.tasks.command import rows
     from ipage_core.tasks.command.evaluate import earlier_rows
 
     check_scheduler(arguments.scheduler)
     there, forgotten = (arguments.folder / cards.CARD).exists(), 0
+    if there and _begun(arguments.folder) == _asked(arguments):  # and killed in its test
+        return _tell_test(arguments, cards.read(arguments.folder), there=False)
     if there and (arguments.x or arguments.y or arguments.crystal or arguments.data):
         raise ValueError(
             f"{arguments.folder} holds a problem already; accepted there: a new --command and its settings"
         )
-    with nullcontext() if there else _making(arguments.folder):
+    with nullcontext() if there else _making(arguments.folder, _asked(arguments)):
         if arguments.data and not arguments.call:
             return _table_alone(arguments)
         card = _changed(arguments, cards.read(arguments.folder)) if there else _made(arguments)
@@ -108,12 +117,29 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"{earlier_rows(arguments.folder, earlier)}.", file=sys.stderr)
         if any(arguments.folder.glob("*.safetensors")):
             print(f"Models in {arguments.folder} learned from them: train them anew.", file=sys.stderr)
+    return _tell_test(arguments, card, there)
+
+
+def _tell_test(arguments: argparse.Namespace, card: Card, there: bool) -> int:
     text, reasons = _tested(arguments.folder, card, arguments.test, there) if arguments.test else ({}, [])
     if text and text["failed"] == arguments.test:
         print(_after_failure(arguments.folder), file=sys.stderr)
     print_failures(reasons)
     print(json.dumps({"name": card.name, "folder": str(arguments.folder.resolve()), **text}, ensure_ascii=False))
     return 1 if text and text["failed"] == arguments.test else 0
+
+
+def _asked(arguments: argparse.Namespace) -> str:
+    """All that describes a problem, as text."""
+    return json.dumps({name: value for name, value in vars(arguments).items() if not callable(value)}, default=str)
+
+
+def _begun(folder: Path) -> str:
+    """What the run asked for that was killed in this folder; '' if there was none."""
+    try:
+        return (folder / MAKING).read_text()
+    except OSError:
+        return ""
 
 
 def _made(arguments: argparse.Namespace) -> Card:
@@ -156,7 +182,7 @@ def _check_name(folder: Path) -> None:
 
 
 @contextmanager
-def _making(folder: Path) -> Iterator[None]:
+def _making(folder: Path, asked: str) -> Iterator[None]:
     """Make a problem in a free folder, or in one of own data: no other run may, and a failure leaves nothing of it.
 
     Raises:
@@ -170,13 +196,12 @@ def _making(folder: Path) -> Iterator[None]:
         _check_free(folder)
         before = {*folder.iterdir()}
         try:
-            (folder / MAKING).touch()
+            (folder / MAKING).write_text(asked)
             yield
         except BaseException:
             for path in {*folder.iterdir()} - before:
                 path.unlink(missing_ok=True)
             raise
-        (folder / MAKING).unlink(missing_ok=True)
 
 
 def _check_free(folder: Path) -> None:

@@ -469,6 +469,22 @@ def test_what_a_killed_new_left_is_made_anew_and_nothing_else_is(capsys):
     assert [path.name for path in Path("own").iterdir()] == ["measured.parquet"]
 
 
+def test_a_new_that_was_stopped_in_its_test_goes_on_and_another_is_refused(monkeypatch, capsys):
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as at_once:
+        at_once.setattr("ipage_core.runtime.executor.run", stopped)
+        assert make(test=3) == 130
+    assert main(["new", "box", "--x", "x=0:1", "--y", "y ± 1", "--command", "sh {in} {out}"]) == 2
+    assert "holds a problem already" in capsys.readouterr().err
+    assert make(test=3) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["evaluated"] == 3
+    assert len(known()) == 3
+    assert not Path("box/.making").exists()
+    assert make(test=3) == 2  # nothing is left to do
+
+
 def test_of_two_runs_that_make_one_folder_the_second_leaves_it_alone(capsys):
     words = ["new", "box", "--x", "x=0:1", "--y", "y ± 1", "--command", "sh sim.sh {in} {out}", "--test", "0"]
     Path("sim.sh").touch()
