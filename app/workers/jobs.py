@@ -255,7 +255,7 @@ def main() -> None:
             progress=say,
             cancel=lambda: os.getppid() != parent,
         )
-    except (ValueError, cluster.WorkerLost) as error:  # GPAW is not installed, or no scheduler answers
+    except ValueError as error:  # GPAW is not installed, no scheduler answers, or workers were killed
         raise SystemExit(str(error)) from None
     rest = {str(i): result for i, result in enumerate(computed) if result is not None}
     print(json.dumps({"eta": 0.0, "results": rest}), flush=True)

@@ -24,6 +24,7 @@ import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, nullcontext, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -56,8 +57,15 @@ class Progress(NamedTuple):
     result: Result | None
 
 
-class WorkerLost(RuntimeError):
-    """One item killed every worker that tried it."""
+class WorkerLost(ValueError):
+    """One item killed every worker that tried it. The message is one sentence for the user."""
+
+
+def _lost(what: str, code: int) -> WorkerLost:
+    """The error about an item whose last worker ended with an exit code, negative for a signal."""
+    how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+    how = "killed, as when the memory is full" if code == -signal.SIGKILL else how
+    return WorkerLost(f"{what} lost {ATTEMPTS} workers ({how}); accepted: fewer workers, or more memory")
 
 
 class Apart:
@@ -94,7 +102,7 @@ class Apart:
                     error.add_note(f"In a worker:\n{trace}")
                     raise error
                 return result
-        raise WorkerLost(f"The work lost {ATTEMPTS} workers (exit code {process.exitcode}).")
+        raise _lost("The work", process.exitcode or 0)
 
 
 def run(
@@ -191,9 +199,7 @@ def _on_cores(work: Work, items: list[Item], workers: int) -> Finished:
                     process.join()
                     lost[item[0]] += 1
                     if lost[item[0]] == ATTEMPTS:
-                        raise WorkerLost(
-                            f"Item '{item[0]}' lost {ATTEMPTS} workers (exit code {process.exitcode})."
-                        ) from None
+                        raise _lost(f"Item '{item[0]}'", process.exitcode or 0) from None
                     waiting.append(item)
                     continue
                 if waiting and error is None:
@@ -223,7 +229,7 @@ def _hire(work: Callable[[Any], Any]) -> tuple[BaseProcess, Connection]:
     # Pickled, because its imports take seconds, in which the worker would not notice the end of this process.
     pickled = pickle.dumps(work)
     process = context.Process(target=_serve, args=(theirs, pickled), daemon=True)
-    with _STARTING, _one_thread(), nullcontext() if b"__main__" in pickled else _without_main():
+    with _STARTING, _one_thread(), _no_ctrl_c(), nullcontext() if b"__main__" in pickled else _without_main():
         process.start()
     theirs.close()  # otherwise the pipe stays open when the process ends
     return process, ours
@@ -251,6 +257,20 @@ def _one_thread() -> Iterator[None]:
 
 
 @contextmanager
+def _no_ctrl_c() -> Iterator[None]:
+    """A process that starts here gets no Ctrl-C, which reaches all processes, before :func:`_serve` ignores it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # otherwise the start of the first process starts it, and lets Ctrl-C pass
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
 def _without_main() -> Iterator[None]:
     """A worker does not import the script of this process, so the script needs no ``if __name__ == "__main__"``."""
     main = sys.modules["__main__"]
@@ -264,6 +284,8 @@ def _without_main() -> Iterator[None]:
 
 def _serve(pipe: Connection, pickled: bytes) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the run ends its workers
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # for the programs that the work starts
     threading.Thread(target=_end_with_parent, daemon=True).start()
     work: Callable[[Any], Any] = pickle.loads(pickled)
     with suppress(EOFError, OSError):  # the run has ended

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,10 @@ def square(item: dict) -> dict:
 
 def threads(item: dict) -> dict:
     return {"threads": os.environ["OMP_NUM_THREADS"]}
+
+
+def blocked(item: dict) -> dict:
+    return {"blocked": signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())}
 
 
 def suicide(item: dict) -> dict:
@@ -147,8 +152,23 @@ def test_a_script_needs_no_guard_of_its_main_module(tmp_path):
 
 
 def test_an_item_that_kills_every_worker_ends_the_run():
-    with pytest.raises(cluster.WorkerLost, match="'k0' lost 3 workers"):
+    with pytest.raises(cluster.WorkerLost, match=r"^Item 'k0' lost 3 workers \(killed, as when the memory is full\)"):
         cluster.run(suicide, items(1), None)
+
+
+def test_ctrl_c_reaches_no_worker_that_is_still_starting(monkeypatch, capfd):
+    begin, begun = SpawnProcess.start, []
+
+    def start(process):
+        begin(process)
+        os.kill(process.pid, signal.SIGINT)  # as the terminal sends it to all processes
+        begun.append(process.pid)
+
+    monkeypatch.setattr(SpawnProcess, "start", start)
+    assert cluster.run(blocked, items(3), None, workers=2) == {f"k{i}": {"blocked": False} for i in range(3)}
+    assert len(begun) == 2
+    assert capfd.readouterr().err == ""
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_cancelling_drops_work_in_flight_at_once(tmp_path):

@@ -215,3 +215,17 @@ def test_a_file_in_proc_cannot_be_written(capsys):
     new(SUM % 0)
     assert main(["campaign", "sum", "--target", "1", "--out", "/proc/x.csv"]) == 2
     assert "/proc/x.csv cannot be written" in capsys.readouterr().err
+
+
+def test_a_program_that_kills_its_worker_ends_in_one_sentence_and_keeps_the_other_results(capsys):
+    kill = f"[ -e {Path.cwd()}/mended ] || ! grep -q ',0.125,' $1 || kill -9 $(ps -o ppid= -p $PPID)\n"
+    assert new(kill + SUM % 0, "--test", "0") == 0
+    pd.DataFrame({"x1": [0.125, 0.5, 0.25], "x2": [0.0, 0.5, 0.5]}).to_csv("x.csv", index=False)
+    capsys.readouterr()
+    assert main(["verify", "sum", "x.csv", "--out", "y.csv"]) == 2
+    said = capsys.readouterr().err.splitlines()[-1].rsplit("\r", 1)[-1]
+    assert "ipage_core verify: Item '0' lost 3 workers (killed, as when the memory is full); accepted: " in said
+    assert sorted(pd.read_parquet("sum/rows.parquet")["s"]) == [0.75, 1.0]
+    Path("mended").touch()
+    assert main(["verify", "sum", "x.csv", "--out", "y.csv"]) == 0
+    assert pd.read_csv("y.csv")["y1"].tolist() == [0.125, 1.0, 0.75]
