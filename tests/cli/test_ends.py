@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from ipage_core.cli import main as cli
+from ipage_core.runtime.paths import ROOT
 
 
 @pytest.mark.parametrize("where", ["import_module", "_with_own_task", "refuse_overwriting"])
@@ -20,6 +21,14 @@ def test_ctrl_c_is_one_line_from_the_first_import_on(where, monkeypatch, capsys)
     assert cli.main(["tasks"]) == 130
     assert capsys.readouterr().err == "ipage_core tasks: stopped\n"
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_ctrl_c_during_the_imports_of_the_command_line_is_one_line(tmp_path):
+    (tmp_path / "argparse.py").write_text("raise KeyboardInterrupt")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), str(ROOT)))}
+    command = [sys.executable, "-m", "ipage_core", "tasks"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "ipage_core: stopped\n")
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
