@@ -19,7 +19,7 @@ from ipage_core.inference.methods import METHODS
 from ipage_core.networks import networks_of
 from ipage_core.networks.base import Network
 from ipage_core.networks.ensemble import Ensemble
-from ipage_core.networks.store import fingerprint, load_card, load_tensors, save_model
+from ipage_core.networks.store import fingerprint, load_card, load_tensors, save_model, sha256
 from ipage_core.problem.recipe import Recipe
 from ipage_core.problem.task import Task
 from ipage_core.runtime.files import sole_writer
@@ -138,6 +138,7 @@ def _trained(
     wanted = json.loads(json.dumps([network, arguments, asdict(settings)]))
     made = card.get("recipe") or [card["model"], card["arguments"]]
     alike = card["task"] == task.name and [*made, card["settings"]] == wanted
+    alike = alike and card.get("sha256") == sha256(folder / f"{model}.safetensors")  # a kill may come between the two
     generated = task.omega is not None and rows is None
     return card if alike and (generated or knows_all_rows(task, model, folder, rows)) else None
 

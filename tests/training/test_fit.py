@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import torch
 
 from ipage_core.cli.main import main
 from ipage_core.networks import CINN, MLP
-from ipage_core.networks.store import fingerprint, load_card
+from ipage_core.networks.store import fingerprint, load_card, sha256
 from ipage_core.tasks import TASKS
 from ipage_core.training.datasets import pairs
 from ipage_core.training.fit import CLIP_NORM, Settings, fit, pick_device
@@ -115,6 +116,16 @@ def test_a_finished_model_is_left_alone_and_another_tasks_is_not_overwritten(tmp
     assert not rows
     with pytest.raises(ValueError, match="holds a model 'mlp' of sinewave"):
         train(TASKS["ballistics"], "mlp", tmp_path, epochs=1)
+
+
+def test_weights_beside_the_card_of_another_training_are_not_taken_for_finished(tmp_path):
+    for seed in (0, 1):
+        train(TASKS["sinewave"], "mlp", tmp_path / str(seed), epochs=1, size="small", seed=seed)
+    card, rows = load_card("sinewave", "mlp", folder=tmp_path / "0"), []
+    shutil.copy(tmp_path / "1/mlp.safetensors", tmp_path / "0")  # and killed before the card could follow
+    train(TASKS["sinewave"], "mlp", tmp_path / "0", epochs=1, size="small", resume=True, progress=rows.append)
+    assert len(rows) == 1
+    assert sha256(tmp_path / "0/mlp.safetensors") == card["sha256"]
 
 
 def test_sigkill_costs_at_most_one_epoch(tmp_path, capsys):
