@@ -16,6 +16,7 @@ from ipage_core.inference.methods import folder as folder_of
 from ipage_core.networks import networks_of
 from ipage_core.networks.store import fingerprint, load_card, load_model, load_tensors, save_model
 from ipage_core.problem.task import Task
+from ipage_core.runtime.files import sole_writer
 from ipage_core.training.calibration import calibration
 from ipage_core.training.datasets import digests
 from ipage_core.training.fit import Settings, fit
@@ -74,8 +75,15 @@ def learn(
         from, and the mean absolute error of the first property on the new rows, before and after.
 
     Raises:
-        ValueError: nothing is new, ``out`` holds a model, or a model is missing.
+        ValueError: nothing is new, ``out`` holds a model, a model is missing, or another run is writing to ``out``.
     """
+    with sole_writer(out):
+        return _learn(task, x, y, out, epochs, progress)
+
+
+def _learn(
+    task: Task, x: Tensor, y: Tensor, out: Path, epochs: int, progress: Callable[[dict[str, float]], None]
+) -> dict[str, Any]:
     x, y = new_rows(task, x, y)
     if not len(x):
         raise ValueError(f"There is nothing new to learn: all results are among the stored rows of {task.name}")

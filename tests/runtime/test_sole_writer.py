@@ -11,6 +11,7 @@ from contextlib import suppress
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from app.workers import trainings
 from ipage_core.cli.main import main
@@ -20,7 +21,7 @@ from ipage_core.tasks import TASKS
 from ipage_core.tasks.crystal import lattices
 from ipage_core.tasks.silicon import dataset as silicon
 from ipage_core.tasks.table import own_data
-from ipage_core.training import ablation, calibrate, search
+from ipage_core.training import ablation, calibrate, learn, search
 from ipage_core.training.fit import Fit
 
 HOLD = """
@@ -150,6 +151,7 @@ def test_what_changes_a_stored_file_waits_for_no_other_writer_and_changes_nothin
         lambda: ablation.ablate(task, 1),
         lambda: lattices.fold([], folder / lattices.DATA.name),
         lambda: silicon.fold([], folder / silicon.DATA.name),
+        lambda: learn.learn(TASKS["crystal"], torch.empty(0, 6), torch.empty(0, 3), folder),
     )
     with ThreadPoolExecutor(1) as other, sole_writer(folder):
         for attempt in attempts:
