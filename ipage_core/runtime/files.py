@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
+from filelock import AcquireReturnProxy, FileLock, Timeout
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,23 +92,30 @@ def sole_writer(folder: Path, seconds: float = 0.0, lock_name: str = LOCK) -> It
     folder = Path(os.path.realpath(folder))
     new = not folder.exists()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / lock_name, is_singleton=True).acquire(timeout=seconds)
+        try:
+            lock = _taken(folder, seconds, lock_name)
+        except FileNotFoundError:  # another run has failed meanwhile, and removed its new folder
+            lock = _taken(folder, seconds, lock_name)
     except Timeout:
         raise ValueError(
             f"Another run is writing to {folder}: run this again when it has ended, or name another folder"
         ) from None
     except OSError as error:
         raise OSError(f"{folder} cannot be written: {_reason(error)}") from None
-    try:
-        with lock:
+    with lock:
+        try:
             yield
-    except BaseException:
-        if new and [path.name for path in folder.iterdir()] in ([], [lock_name]):
-            with suppress(OSError):
-                (folder / lock_name).unlink(missing_ok=True)
-                folder.rmdir()
-        raise
+        except BaseException:
+            if new and [path.name for path in folder.iterdir()] in ([], [lock_name]):
+                with suppress(OSError):  # while it is held: a run that waits for it takes no file that goes
+                    (folder / lock_name).unlink(missing_ok=True)
+                    folder.rmdir()
+            raise
+
+
+def _taken(folder: Path, seconds: float, lock_name: str) -> AcquireReturnProxy:
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / lock_name, is_singleton=True).acquire(timeout=seconds)
 
 
 def _reason(error: OSError) -> str:

@@ -7,6 +7,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -88,6 +89,42 @@ def test_a_new_folder_goes_if_nothing_was_written(tmp_path):
         (tmp_path / "new/file").touch()
         raise ValueError("no")
     assert (tmp_path / "new/file").exists()
+
+
+def test_a_new_folder_goes_before_another_writer_may_enter_it(tmp_path, monkeypatch):
+    unlink, refused = Path.unlink, []
+
+    def meanwhile():
+        with pytest.raises(ValueError, match="Another run"), sole_writer(tmp_path / "new"):
+            pass
+        refused.append(True)
+
+    def remove(path, missing_ok=False):
+        if path.name == LOCK and not refused:
+            with ThreadPoolExecutor(1) as other:
+                other.submit(meanwhile).result()
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", remove)
+    with pytest.raises(ValueError, match="no"), sole_writer(tmp_path / "new"):
+        raise ValueError("no")
+    assert refused
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_another_run_removes_meanwhile_is_made_again(tmp_path, monkeypatch):
+    mkdir, gone = Path.mkdir, []
+
+    def made(path, *arguments, **options):
+        mkdir(path, *arguments, **options)
+        if path.name == "new" and not gone:
+            gone.append(path)
+            path.rmdir()
+
+    monkeypatch.setattr(Path, "mkdir", made)
+    with sole_writer(tmp_path / "new"):
+        assert (tmp_path / "new" / LOCK).exists()
+    assert gone
 
 
 def test_rows_added_at_once_are_all_there(tmp_path, monkeypatch):
