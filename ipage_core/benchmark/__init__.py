@@ -17,6 +17,7 @@ import pandas as pd
 from ipage_core.benchmark import rows, tables
 from ipage_core.benchmark.scope import Scope, missing
 from ipage_core.runtime import executor as cluster
+from ipage_core.runtime.files import sole_writer
 from ipage_core.runtime.paths import DATA
 from ipage_core.tasks import TASKS
 
@@ -33,6 +34,8 @@ SECTIONS = {
 """Section → its module and Parquet file."""
 CELLS = "cells.parquet"
 """File of :func:`ipage_core.benchmark.tables.summary` of ``solutions.parquet``."""
+PATIENCE = 60.0
+"""Seconds to wait for another run, or ``--fold``, that writes its tables into the folder."""
 SHIPPED = DATA / "benchmark"
 """The shipped results."""
 
@@ -95,14 +98,23 @@ def run(
                 return written
         if fold and not results:  # the files of an earlier run stay
             continue
-        written[name], about = out / f"{SECTIONS[name]}.parquet", {"command": command, "missing": unavailable}
-        frame = section.frame(scope, results)
-        rows.write(frame, written[name], about)
-        if name == "tables":  # summarizing a million rows takes seconds, too long for a page
-            rows.write(tables.summary(frame), out / CELLS, about)
+        about = {"command": command, "missing": unavailable}
+        written[name] = _write(name, section.frame(scope, results), out, about)
     if not written:
         raise ValueError(f"{out} holds no finished results of these runs; accepted: the folder of a stopped run")
     return written
+
+
+def _write(name: str, frame: pd.DataFrame, out: Path, about: dict[str, Any]) -> Path:
+    """Write the table of a section; that of ``tables`` changes together with its summary. → its file."""
+    path = out / f"{SECTIONS[name]}.parquet"
+    # Summarizing a million rows takes seconds, too long for a page.
+    summary = tables.summary(frame) if name == "tables" else None
+    with sole_writer(out, PATIENCE):
+        rows.write(frame, path, about)
+        if summary is not None:
+            rows.write(summary, out / CELLS, about)
+    return path
 
 
 def join(folders: Sequence[Path], out: Path) -> dict[str, Path]:
@@ -139,10 +151,7 @@ def join(folders: Sequence[Path], out: Path) -> dict[str, Path]:
         if "method" in frame:  # a later run may have a method that another lacked
             there = set(frame["task"].astype(str) + " " + frame["method"].astype(str))
             unavailable = {key: why for key, why in unavailable.items() if key not in there}
-        written[name] = out / f"{module}.parquet"
-        rows.write(frame, written[name], about | {"missing": unavailable})
-        if name == "tables":
-            rows.write(tables.summary(frame), out / CELLS, about | {"missing": unavailable})
+        written[name] = _write(name, frame, out, about | {"missing": unavailable})
     if not written:
         raise ValueError(f"{', '.join(map(str, folders))}: accepted: folders with results of the benchmark")
     return written

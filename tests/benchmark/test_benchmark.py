@@ -2,10 +2,12 @@
 
 import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -412,6 +414,27 @@ def test_what_a_stopped_run_has_finished_can_be_written(ran, tmp_path_factory):
     frame, _ = rows.read(benchmark.run(wider, out, ["tables"], fold=True)["tables"])
     assert len(frame) == 36
     assert len(rows.read(path)[0]) > 36
+
+
+def test_a_table_changes_together_with_its_summary(ran, tmp_path_factory, monkeypatch):
+    chosen, folder, _ = ran
+    out = tmp_path_factory.mktemp("at_once")
+    shutil.copy(folder / "solutions.journal", out)
+    write, refused = rows.write, []
+
+    def fold():
+        return benchmark.run(chosen, out, ["tables"], fold=True)
+
+    def write_and_meet_another(frame, path, about):
+        write(frame, path, about)
+        with ThreadPoolExecutor(1) as other, pytest.raises(ValueError, match="Another run is writing to"):
+            other.submit(fold).result()
+        refused.append(path.name)
+
+    monkeypatch.setattr(benchmark, "PATIENCE", 0.0)
+    monkeypatch.setattr(rows, "write", write_and_meet_another)
+    fold()
+    assert refused == ["solutions.parquet", "cells.parquet"]
 
 
 def test_parts_of_a_benchmark_join_and_the_later_folder_counts(ran, tmp_path_factory):
