@@ -258,16 +258,26 @@ def _one_thread() -> Iterator[None]:
 
 @contextmanager
 def _no_ctrl_c() -> Iterator[None]:
-    """A process that starts here gets no Ctrl-C, which reaches all processes, before :func:`_serve` ignores it."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    resource_tracker.ensure_running()  # otherwise the start of the first process starts it, and lets Ctrl-C pass
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Ctrl-C, which reaches all processes, waits here, and passes over a process that starts in the block.
+
+    The new one would end with a traceback before :func:`_serve` ignores the signal, or if it got half of its work.
+    """
+    pressed: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    if waits := threading.current_thread() is threading.main_thread() and before is not None:
+        signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    if blocks := hasattr(signal, "pthread_sigmask"):  # a process that starts inherits this
+        resource_tracker.ensure_running()  # otherwise the first process starts it, which lets Ctrl-C pass again
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if blocks:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if waits:
+            signal.signal(signal.SIGINT, before)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
 
 
 @contextmanager

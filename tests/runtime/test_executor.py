@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from multiprocessing.context import SpawnProcess
@@ -169,6 +170,33 @@ def test_ctrl_c_reaches_no_worker_that_is_still_starting(monkeypatch, capfd):
     assert len(begun) == 2
     assert capfd.readouterr().err == ""
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_ctrl_c_waits_until_a_worker_has_got_its_work(monkeypatch, capfd):
+    begin, begun = SpawnProcess.start, []
+
+    def press():
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # as in threads of libraries
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+    def start(process):
+        other = threading.Thread(target=press)
+        other.start()
+        other.join()
+        begin(process)
+        begun.append(process)
+
+    monkeypatch.setattr(SpawnProcess, "start", start)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # of a caller in the background it is SIG_IGN
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            cluster.run(square, items(3), None, workers=2)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(begun) == 1
+    begun[0].terminate()
+    begun[0].join()
+    assert capfd.readouterr().err == ""
 
 
 def test_cancelling_drops_work_in_flight_at_once(tmp_path):
