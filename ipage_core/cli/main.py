@@ -6,6 +6,7 @@ import argparse
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
@@ -45,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Commands that check something return 1 if the check fails.
     """
     speak_any_encoding()
+    if argv is None:
+        sys.unraisablehook = _press_again
     words = list(sys.argv[1:] if argv is None else argv)
     name = next((word for word in words if word in COMMANDS), None)
     try:
@@ -73,6 +76,14 @@ def _run(words: list[str], name: str | None) -> int:
     arguments.others = others
     refuse_overwriting(arguments)
     return arguments.run(arguments) or 0
+
+
+def _press_again(lost: sys.UnraisableHookArgs) -> None:
+    """Repeat a Ctrl-C that came in a finalizer, where Python drops it with a traceback."""
+    if lost.exc_type is not None and issubclass(lost.exc_type, KeyboardInterrupt):
+        threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()  # so that a sleep ends too
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def _in_words(error: Exception) -> object:

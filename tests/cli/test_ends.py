@@ -31,6 +31,27 @@ def test_ctrl_c_during_the_imports_of_the_command_line_is_one_line(tmp_path):
     assert (done.returncode, done.stderr) == (130, "ipage_core: stopped\n")
 
 
+def test_ctrl_c_in_a_finalizer_is_not_lost(tmp_path):
+    (tmp_path / "finalizer.py").write_text(
+        "import signal, sys, time\n"
+        "from ipage_core.cli import main as cli\n"
+        "class Finalizer:\n"
+        "    def __del__(self):\n"
+        "        signal.raise_signal(signal.SIGINT)\n"
+        "def work(*_):\n"
+        "    Finalizer()\n"
+        "    time.sleep(60)\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "cli.refuse_overwriting = work\n"
+        "sys.argv[1:] = ['tasks']\n"
+        "sys.exit(cli.main())\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(tmp_path / "finalizer.py")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=50)
+    assert (done.returncode, done.stderr) == (130, "ipage_core tasks: stopped\n")
+
+
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("words", [["tasks"], ["tasks", "--json"], ["design", "--help"]], ids=" ".join)
 def test_a_reader_that_has_left_is_no_traceback(words, unbuffered):
