@@ -242,6 +242,8 @@ class DesignRequest:
             kind = query.get(f"ask{j + 1}", "exactly")
             if kind not in KINDS:
                 raise ValueError(f"ask{j + 1}={kind} is not accepted: {', '.join(KINDS)}")
+            if kind == "between" and f"upto{j + 1}" not in query:
+                raise ValueError(f"ask{j + 1}=between is not accepted without the upper end: add upto{j + 1}")
             y = _number(query, f"y{j + 1}", task.default_target[j])
             up_to = _number(query, f"upto{j + 1}", y)
             goal = goal_of(kind, y, up_to)
