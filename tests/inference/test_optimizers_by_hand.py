@@ -122,3 +122,13 @@ def test_gradient_descent_is_its_rule_with_one_rate_for_all(f):
             gradient = 2 * f(u[None])[0] @ slopes_of(f, u) * width
             u = torch.minimum(torch.maximum(u - 0.5 / steepest * width * gradient, LOW), HIGH)
             torch.testing.assert_close(path.u[k, i], u, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("beside", [0, 20])
+def test_a_sample_arrives_by_its_whole_residual_not_by_the_mean_over_properties(beside):
+    """Two properties that are each within a limit, together beyond it: the sample must still be moved."""
+    enough, target = 1e-3, torch.tensor([0.2, 2.0], dtype=torch.float64)
+    near = target + torch.tensor([[0.9e-3, 0.9e-3]], dtype=torch.float64)
+    u = torch.cat((near, target.repeat(beside, 1)))  # the others are there from the beginning
+    path = localize(lambda u, rows: u - target, u, torch.stack((LOW, HIGH)), enough=enough)
+    assert path.residual[0].norm() < 0.1 * enough

@@ -65,6 +65,12 @@ def test_a_link_brings_every_setting_back():
     assert "spread" not in plain.to_query()
 
 
+def test_a_request_shows_itself_without_its_many_targets():
+    many = DesignRequest.of(SINEWAVE, 1.2, n=2, targets=tuple((0.001 * k,) for k in range(1000)))
+    assert "targets" not in repr(many)
+    assert "n=2" in repr(many)
+
+
 def test_a_short_link_has_the_tasks_defaults():
     request = DesignRequest.from_query({"task": "robotic_arm"}, TASKS)
     assert request == DesignRequest.of(ARM, ARM.default_target)

@@ -31,6 +31,12 @@ def test_the_prior_is_uniform_over_numbers_whole_numbers_and_levels():
         assert counts.min() > 1850
 
 
+def test_a_sequence_of_variables_holds_nothing_else():
+    for inputs in (["a", "b"], [Variable("a"), "b"], ["a", Variable("b")]):
+        with pytest.raises(ValueError, match="Expected a dict of inputs and their bounds, or a sequence of Variable"):
+            Task.from_function(lambda x: x, inputs, {"p": 1}, "t")
+
+
 def test_fields_follow_from_the_variables():
     mixed = Task.from_function(lambda x: x.sum(1), X, {"sum [m]": 0.1}, "mixed", seconds=0.5)
     assert (mixed.name, mixed.title, mixed.omega_seconds) == ("mixed", "mixed", 0.5)

@@ -76,7 +76,7 @@ def _partial(atoms: Atoms) -> str:
     results = [
         " + ".join(f"{share:g} {element}" for element, share in site.items())
         for site in atoms.info.get("occupancy", {}).values()
-        if len(site) > 1 or any(abs(share - 1) > 1e-3 for share in site.values())
+        if len(site) > 1 or abs(sum(site.values()) - 1) > 1e-3
     ]
     return "; ".join(dict.fromkeys(results))
 
