@@ -1,4 +1,4 @@
-"""A control without a network: the training rows whose properties are nearest to the target."""
+"""A control without a network: the stored rows whose properties are nearest to the target."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 class Lookup:
-    """Proposes designs from the training pairs of all methods, nearest in tolerances first, each once.
+    """Proposes designs from all pairs of the task, nearest in tolerances first, each once.
+
+    Of the tasks by DFT these are more rows than the shipped networks learned.
 
     It has no latent space and is deterministic: only the length of z is used, as the number of designs.
     """
