@@ -41,7 +41,13 @@ goals = st.one_of(
     st.builds(lambda low: Goal.between(low, math.inf), numbers),
     st.builds(lambda high: Goal.between(-math.inf, high), numbers),
     st.sampled_from(
-        [Goal("minimize"), Goal("maximize"), Goal("maximize", weight=2.0), Goal("exactly", 1, 1, weight=3)]
+        [
+            Goal("minimize"),
+            Goal("maximize"),
+            Goal("maximize", weight=2.0),
+            Goal("exactly", 1, 1, weight=3),
+            Goal("minimize", weight=0.5),
+        ]
     ),
 )
 
@@ -69,6 +75,30 @@ def test_a_request_shows_itself_without_its_many_targets():
     many = DesignRequest.of(SINEWAVE, 1.2, n=2, targets=tuple((0.001 * k,) for k in range(1000)))
     assert "targets" not in repr(many)
     assert "n=2" in repr(many)
+
+
+def test_a_link_says_of_cells_whether_they_are_finished():
+    """The page finishes cells unless it is told not to."""
+    request = DesignRequest.of(TASKS["architecture"], 1.0)
+    assert "finish=false" in request.to_query()
+    assert "finish=true" in request.replace(finish=True).to_query()
+
+
+def test_designs_keep_the_constraints_that_they_were_asked_with():
+    assert DesignRequest.of(SINEWAVE, 1.2, n=2, constraints="x1>=0").run().constraints == ("x1>=0",)
+
+
+def test_the_seed_is_that_of_the_least_property_too(monkeypatch):
+    class Asked(Exception):
+        pass
+
+    def optimal(task, method, target, n, seed, space):
+        raise Asked(n, seed)
+
+    monkeypatch.setattr("ipage_core.inference.pipeline.optimal", optimal)
+    with pytest.raises(Asked) as asked:
+        DesignRequest.of(SINEWAVE, "minimize", n=3, seed=5).run()
+    assert asked.value.args == (3, 5)
 
 
 def test_a_short_link_has_the_tasks_defaults():
