@@ -189,3 +189,19 @@ def test_models_are_looked_for_in_the_given_folder_then_below_the_root(tmp_path)
     assert list(both.cards) == ["mlp"]
     with pytest.raises(ModelUnavailable, match="make it anew with: python -m ipage_core train sinewave --method"):
         load("sinewave", "prior-lm", root=tmp_path)
+
+
+def test_the_descents_on_ipage_s_surrogate_are_on_that_of_the_control():
+    x = TASKS["sinewave"].sample_prior(20, torch.Generator().manual_seed(0)).float()
+    with torch.no_grad():
+        on = load("sinewave", "na-surrogate").proposal.network(x)
+        assert torch.equal(on, load("sinewave", "prior-lm").surrogate(x))
+
+
+def test_draws_of_the_prior_depend_on_all_latent_points():
+    prior, z = Prior(TASKS["sinewave"]), torch.zeros(3, 1)
+    other = z.clone()
+    other[2] = 1.0
+    y_star = torch.full((3, 1), 1.2)
+    assert torch.equal(prior.sample(y_star, z), prior.sample(y_star, z.clone()))
+    assert not torch.equal(prior.sample(y_star, z)[0], prior.sample(y_star, other)[0])
