@@ -263,6 +263,39 @@ def test_a_stopped_campaign_goes_on_and_counts_each_evaluation_once(whole):
     assert len(again.distinct_hits) == 4
 
 
+@pytest.mark.parametrize("steps", [4, 9, 14])
+def test_a_campaign_that_goes_on_chooses_what_it_would_have_chosen_unbroken(steps):
+    unbroken = campaign(target="2.5", hits=12, budget=18, ledger=Path("whole.jsonl"))
+    unbroken.run()
+    count = itertools.count()
+    campaign(target="2.5", hits=12, budget=18).run(cancel=lambda: next(count) > steps)
+    again = campaign(target="2.5", hits=12, budget=18)
+    again.run()
+    assert torch.equal(again.x, unbroken.x)
+    assert Path("c.jsonl").read_text() == Path("whole.jsonl").read_text()
+
+
+def test_a_campaign_of_networks_that_goes_on_draws_their_pool_again(monkeypatch):
+    known, drawn = TASKS["architecture"], TASKS["architecture"].stored()[0][:100].double()
+    monkeypatch.setattr(shipped, "load", lambda *_: None)
+
+    class Found:
+        def __init__(self, seed):
+            self.final = drawn[torch.randperm(100, generator=torch.Generator().manual_seed(seed))[:32]]
+            self.surrogate = torch.zeros(32, 1)
+
+    monkeypatch.setattr(DesignRequest, "run", lambda request, method: Found(request.seed))
+    settings = {"task": replace(known, omega=lambda x: x[:, :1].expand(-1, 5) + 5), "hits": 40, "budget": 40, "batch": 3}
+    unbroken = campaign(target="0", ledger=Path("whole.jsonl"), **settings)
+    unbroken.run()
+    count = itertools.count()
+    campaign(target="0", **settings).run(cancel=lambda: next(count) > 5)
+    again = campaign(target="0", **settings)
+    again.run()
+    assert 0 < again.evaluations == unbroken.evaluations
+    assert torch.equal(again.x, unbroken.x)
+
+
 def test_a_step_that_a_kill_left_open_is_asked_for_again():
     run = campaign(batch=3)
     count = itertools.count()

@@ -21,6 +21,8 @@ GROWN = 1.4
 """Factor of growth of the rows after which hyperparameters are fitted from scratch."""
 LOG_GAIN = 2.0
 """Gain of log density above which the logarithm of a property is modelled instead."""
+Starts = dict[str, tuple[Tensor, int]]
+"""By process: initial hyperparameters of its next fit, and the number of rows of its last fit from scratch."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,8 +152,7 @@ class Beliefs:
     """(2, m) ends of the accepted intervals, in the units of the processes."""
     doubt: float = 1.0
     """Factor on all standard deviations: size of earlier prediction errors in standard deviations."""
-    starts: dict[str, tuple[Tensor, int]] = field(default_factory=dict)
-    """Initial hyperparameters of the next fit, and the number of rows of the last fit from scratch."""
+    starts: Starts = field(default_factory=dict)
 
     @classmethod
     def given(
@@ -161,9 +162,9 @@ class Beliefs:
         y: Tensor,
         accepted: Accepted,
         doubt: float = 1.0,
-        before: Beliefs | None = None,
+        old: Starts | None = None,
     ) -> Beliefs:
-        """Fit to designs x (n, d) with y (n, m), NaN where Ω failed.
+        """Fit to designs x (n, d) with y (n, m), NaN where Ω failed; ``old`` are the ``starts`` of the last fit.
 
         Raises:
             ValueError: Ω gave fewer than two results.
@@ -171,8 +172,7 @@ class Beliefs:
         fine = y.isfinite().all(1)
         keep = _nearest(accepted.off(y[fine]))
         points, values = at.inward(x[fine][keep]), y[fine][keep]
-        old = {} if before is None else before.starts
-        starts: dict[str, tuple[Tensor, int]] = {}
+        old, starts = old or {}, {}
         processes, logs, ends = [], [], accepted.ends.clone()
 
         def fitted(name: str, points: Tensor, values: Tensor) -> Process:
@@ -220,7 +220,7 @@ class Beliefs:
 
     def read(self, y: Tensor) -> Tensor:
         """Properties in the units of the processes. (n, m) → (n, m)."""
-        return torch.stack([c.log() if log else c for c, log in zip(y.T, self.logs, strict=True)], dim=1)
+        return as_modelled(y, self.logs)
 
     def chance(self, x: Tensor) -> Tensor:
         """Probability that Ω succeeds and the design is a hit. (n, d) → (n,)."""
@@ -236,6 +236,11 @@ class Beliefs:
         with torch.no_grad():
             mean, spread = self.works.mean_of(points), self.works.spread_of(points)
         return torch.special.ndtr((mean - 0.5) / spread)
+
+
+def as_modelled(y: Tensor, logs: Sequence[bool]) -> Tensor:
+    """Properties in the units of processes, some of which model the logarithm. (n, m) → (n, m)."""
+    return torch.stack([c.log() if log else c for c, log in zip(y.T, logs, strict=True)], dim=1)
 
 
 def _nearest(off: Tensor) -> Tensor:

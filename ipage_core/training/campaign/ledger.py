@@ -28,6 +28,8 @@ class Step(NamedTuple):
     """(q,) probability of a hit."""
     y: Tensor | None
     """(q, m + p) results, NaN where Ω failed; None: not yet evaluated."""
+    state: dict[str, Any] | None = None
+    """What the choice of later designs depends on besides the steps, as JSON; None in ledgers of earlier programs."""
 
 
 class Ledger:
@@ -37,12 +39,13 @@ class Ledger:
         self._file = file
         self.steps = steps
 
-    def ask(self, x: Tensor, why: list[str], predicted: Tensor, chance: Tensor) -> None:
+    def ask(
+        self, x: Tensor, why: list[str], predicted: Tensor, chance: Tensor, state: dict[str, Any] | None = None
+    ) -> None:
         """Write designs before they are evaluated, so that a killed campaign resumes with the same designs."""
-        self._append(
-            {"ask": x.tolist(), "why": why, "predicted": _listed(predicted), "chance": _listed(chance[None])[0]}
-        )
-        self.steps.append(Step(x, why, predicted, chance, None))
+        line = {"ask": x.tolist(), "why": why, "predicted": _listed(predicted), "chance": _listed(chance[None])[0]}
+        self._append(line | {"state": state})
+        self.steps.append(Step(x, why, predicted, chance, None, state))
 
     def answer(self, y: Tensor) -> None:
         """Write the results of Ω for the last requested designs."""
@@ -141,7 +144,7 @@ def _steps(path: Path, lines: list[dict[str, Any]]) -> list[Step]:
         for line in lines:
             if "ask" in line:
                 x, chance = torch.tensor(line["ask"], dtype=torch.float64), _tensor([line["chance"]])[0]
-                steps.append(Step(x, line["why"], _tensor(line["predicted"]), chance, None))
+                steps.append(Step(x, line["why"], _tensor(line["predicted"]), chance, None, line.get("state")))
             else:
                 steps[-1] = steps[-1]._replace(y=_tensor(line["answer"]))
     except (KeyError, IndexError, TypeError):

@@ -22,7 +22,7 @@ from ipage_core.problem import constraints
 from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task
 from ipage_core.problem.watch import watching
-from ipage_core.training.campaign.beliefs import Accepted, Beliefs, Coordinates
+from ipage_core.training.campaign.beliefs import Accepted, Beliefs, Coordinates, Starts, as_modelled
 from ipage_core.training.campaign.choose import distinct
 from ipage_core.training.campaign.ledger import Ledger, Step, opened, read
 from ipage_core.training.campaign.selection import FEW, Selection, State
@@ -67,9 +67,6 @@ class Campaign:
     seconds: float = field(default=0.0, init=False)
     """Duration of this run."""
     _steps: list[Step] = field(default_factory=list, init=False)
-    _errors: list[float] = field(default_factory=list, init=False)
-    _pending: tuple[Beliefs, Tensor, Tensor] | None = field(default=None, init=False)
-    """Processes that predicted the designs now at Ω, with mean and deviation."""
 
     def __post_init__(self) -> None:
         if self.task.omega is None:
@@ -133,15 +130,21 @@ class Campaign:
             self._leave_out(ledger)
             if (step := ledger.open_step) is not None:
                 self._evaluate(ledger, step.x, tell, cancel, where)
-            beliefs: Beliefs | None = None
+            starts = self._resumed()
             while len(self.distinct_hits) < self.hits and self.evaluations < self.budget:
                 if cancel is not None and cancel():
                     return
                 count = min(self.batch, self.budget - self.evaluations)
-                beliefs = self._beliefs(beliefs) if self.selection.networks is None else None
+                networks = self.selection.networks
+                beliefs = self._beliefs(starts) if networks is None else None
+                starts = beliefs.starts if beliefs is not None else {}
                 chosen = self.selection.next(self._state(), beliefs, count)
-                self._pending = chosen.spoken
-                ledger.ask(chosen.x, chosen.why, chosen.predicted, chosen.chance)
+                state = {
+                    "starts": {name: [theta.tolist(), rows] for name, (theta, rows) in starts.items()},
+                    "spoken": chosen.spoken,
+                    "drawn_at": None if networks is None else networks.drawn_at,
+                }
+                ledger.ask(chosen.x, chosen.why, chosen.predicted, chosen.chance, state)
                 if not self._evaluate(ledger, chosen.x, tell, cancel, where):
                     return
                 self.seconds = time.monotonic() - begun
@@ -230,20 +233,44 @@ class Campaign:
             self.before_x, self.before_y, self.x, self.y[:, :m], self.predicted, self.distinct_hits, self._steps
         )
 
-    def _beliefs(self, before: Beliefs | None) -> Beliefs | None:
+    def _resumed(self) -> Starts:
+        """Where the next fit starts, so that a campaign that goes on chooses what it would have chosen unbroken."""
+        state = (self._steps[-1].state if self._steps else None) or {}
+        if self.selection.networks is not None:
+            self.selection.networks.drawn_at = state.get("drawn_at")
+        return {
+            name: (torch.tensor(theta, dtype=torch.float64), rows)
+            for name, (theta, rows) in state.get("starts", {}).items()
+        }
+
+    def _beliefs(self, starts: Starts) -> Beliefs | None:
         x, y = self._state().known
         fine = y.isfinite().all(1)
         started = len(self.before_x) or self.evaluations >= self.selection.start_size
         if not started or int(fine.sum()) < FEW:
             return None
-        return Beliefs.given(self.at, x, y, self.accepted, self._doubt(), before)
+        return Beliefs.given(self.at, x, y, self.accepted, self._doubt(), starts)
 
     def _doubt(self) -> float:
         """Root mean square of earlier errors divided by their predicted deviations; initially 1."""
-        errors = self._errors[-REMEMBERED:]
+        errors: list[float] = []
+        for step in reversed(self._steps):
+            if len(errors) >= REMEMBERED:
+                break
+            errors = self._errors(step) + errors
+        errors = errors[-REMEMBERED:]
         square = sum(error * error for error in errors)
         calibration = math.sqrt((square + PRIOR) / (len(errors) + PRIOR))
         return min(max(calibration, DOUBTS[0]), DOUBTS[1])
+
+    def _errors(self, step: Step) -> list[float]:
+        """Errors of the predictions of a step, in predicted deviations."""
+        spoken = (step.state or {}).get("spoken")
+        if step.y is None or spoken is None:
+            return []
+        mean, spread = (torch.tensor(spoken[name], dtype=torch.float64) for name in ("mean", "spread"))
+        errors = ((as_modelled(step.y[:, : self.task.n_targets], spoken["logs"]) - mean) / spread).flatten()
+        return [float(error) for error in errors[errors.isfinite()].clamp(-6, 6)]
 
     def _evaluate(
         self,
@@ -268,12 +295,6 @@ class Campaign:
         if stopped:
             return False  # the step stays open: Ω has stored its results, and they are requested again
         ledger.answer(y)
-        m = self.task.n_targets
-        if self._pending is not None:
-            reader, mean, spread = self._pending
-            errors = ((reader.read(y[:, :m]) - mean) / spread).flatten()
-            self._errors += errors[errors.isfinite()].clamp(-6, 6).tolist()
-        self._pending = None
         distinct_rows = self.distinct_hits
         for i in range(len(x)):
             row = self.evaluations - len(x) + i

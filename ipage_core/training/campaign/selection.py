@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -73,8 +73,8 @@ class Chosen(NamedTuple):
     """(k, m) predictions; NaN if there are none."""
     chance: Tensor
     """(k,) chance of a hit; NaN if it is not known."""
-    spoken: tuple[Beliefs, Tensor, Tensor] | None = None
-    """The processes that predicted them, with mean and deviation; None: no process."""
+    spoken: dict[str, Any] | None = None
+    """Mean and deviation in the units of the processes, and which of these model logarithms; None: no process."""
 
 
 @dataclass
@@ -122,7 +122,8 @@ class Selection:
             return self._filled(state, count, f"{nearest or 'no candidate is new'}: filling space")
         chosen = pool[choice.rows]
         mean, spread = beliefs.predict(chosen)
-        spoken = beliefs, mean, spread / beliefs.doubt
+        spread = spread / beliefs.doubt
+        spoken = {"logs": list(beliefs.logs), "mean": mean.tolist(), "spread": spread.tolist()}
         return Chosen(chosen, choice.why, beliefs.raw(mean), chance[choice.rows], spoken)
 
     def _choice(

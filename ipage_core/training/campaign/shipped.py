@@ -36,6 +36,8 @@ class Proposals:
     half: Tensor
     """(m,) half widths of the accepted intervals; infinite for a bound."""
     seed: int
+    drawn_at: int | None = field(default=None, init=False)
+    """How many designs were known when the pool was proposed; of a campaign that goes on, the number of before."""
     _pool: Tensor | None = field(default=None, init=False)
     _predicted: Tensor | None = field(default=None, init=False)
 
@@ -45,6 +47,8 @@ class Proposals:
         Raises:
             ValueError: no trained networks, or the constraints exclude the target.
         """
+        if self._pool is None and self.drawn_at is not None:
+            self._propose(self.drawn_at)
         x, predicted = self._left(known)
         if len(x) < count:
             self._propose(len(known))
@@ -80,4 +84,4 @@ class Proposals:
         if solutions.surrogate is not None:
             predicted = solutions.surrogate.double()
         fine = x.isfinite().all(1) & predicted.isfinite().all(1)
-        self._pool, self._predicted = x[fine], predicted[fine]
+        self._pool, self._predicted, self.drawn_at = x[fine], predicted[fine], done
