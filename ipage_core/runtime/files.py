@@ -134,7 +134,7 @@ def _sweep(path: Path) -> None:
 
 
 def lives(process: int) -> bool:
-    """Whether there may be a process of this number."""
+    """Whether there may be a process of this number that can still write; one that has ended may wait to be noticed."""
     if os.name == "nt":
         return True  # a signal would end the process there
     try:
@@ -143,7 +143,11 @@ def lives(process: int) -> bool:
         return False
     except (OSError, OverflowError):
         return True
-    return True
+    try:
+        with open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except (OSError, IndexError):  # not Linux, or it has just ended
+        return True
 
 
 def spreadsheet_safe(frame: pd.DataFrame) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import subprocess
 import threading
 from pathlib import Path
 
@@ -35,6 +36,23 @@ def test_threads_that_write_one_file_all_succeed(tmp_path):
     assert failed == []
     assert [path.name for path in tmp_path.iterdir()] == ["o.csv"]
     assert len({*(tmp_path / "o.csv").read_text().split()}) == 1
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="this system has no /proc")
+def test_a_process_that_has_ended_does_not_live_before_its_parent_notices(tmp_path):
+    with subprocess.Popen(["sleep", "60"]) as process:
+        left = tmp_path / f".o.csv.1.{process.pid}.part"
+        left.touch()
+        with replacing(tmp_path / "o.csv") as beside:
+            beside.touch()
+        assert files.lives(process.pid)
+        assert left.exists()
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and stays in the list
+        assert not files.lives(process.pid)
+        with replacing(tmp_path / "o.csv") as beside:
+            beside.touch()
+        assert not left.exists()
 
 
 def test_what_a_killed_process_left_goes_with_the_next_write(tmp_path):
