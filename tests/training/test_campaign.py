@@ -285,7 +285,8 @@ def test_a_campaign_of_networks_that_goes_on_draws_their_pool_again(monkeypatch)
             self.surrogate = torch.zeros(32, 1)
 
     monkeypatch.setattr(DesignRequest, "run", lambda request, method: Found(request.seed))
-    settings = {"task": replace(known, omega=lambda x: x[:, :1].expand(-1, 5) + 5), "hits": 40, "budget": 40, "batch": 3}
+    never = replace(known, omega=lambda x: x[:, :1].expand(-1, 5) + 5)
+    settings = {"task": never, "hits": 40, "budget": 40, "batch": 3}
     unbroken = campaign(target="0", ledger=Path("whole.jsonl"), **settings)
     unbroken.run()
     count = itertools.count()
