@@ -25,6 +25,7 @@ from tests.tools.faults.disk import full_disk
 from tests.tools.faults.kills import kills
 from tests.tools.faults.links import links
 from tests.tools.faults.memory import memory
+from tests.tools.faults.stops import stops
 from tests.tools.faults.strangers import strangers
 from tests.tools.faults.text import text
 from tests.tools.faults.uploads import uploads
@@ -67,8 +68,8 @@ def weights(place, scratch):
 
 
 FAULTS = (
-    commands, text, weights, full_disk, kills, additions, orphans, writers_of_rows, writers_of_models, writers_of_files,
-    writers_of_logs, uploads, memory, strangers, links,
+    commands, text, weights, full_disk, kills, stops, additions, orphans, writers_of_rows, writers_of_models,
+    writers_of_files, writers_of_logs, uploads, memory, strangers, links,
 )  # fmt: skip
 
 

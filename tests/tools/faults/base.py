@@ -52,12 +52,15 @@ def ran(arguments, folder, limit=LIMIT):
     return ended(begun(arguments, folder), folder, limit)
 
 
-def begun(arguments, folder):
-    """Begin a command in a fork, to import once. → its process."""
+def begun(arguments, folder, session=False):
+    """Begin a command in a fork, to import once; in a ``session`` of its own it takes Ctrl-C. → its process."""
     from ipage_core.cli.main import main
 
     process = os.fork()
     if not process:
+        if session:
+            os.setsid()
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         for number, name in ((1, "out"), (2, "err")):
             os.dup2(os.open(folder / name, os.O_CREAT | os.O_TRUNC | os.O_WRONLY), number)
         try:
