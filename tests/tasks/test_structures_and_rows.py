@@ -374,3 +374,17 @@ def test_foreign_files_are_no_computed_rows(tmp_path):
         for fold in (silicon.fold, lattices.fold):
             with pytest.raises(ValueError, match=rf"{file.name} is not a journal: its line 1 is no row; accepted"):
                 fold([file], tmp_path / "data.parquet")
+
+
+def test_the_largest_disagreement_of_rows_computed_anew_has_either_sign():
+    old = {"3": {"gap": 1.0, "direct": 2.0, "energy": 0.0}, "5": {"gap": 1.5, "direct": 2.5, "energy": 0.1}}
+    new = {
+        "3": {"gap": 0.998, "direct": 2.0005, "energy": 0.0, "cpu_s": 2.0, "fail": None},
+        "5": {"gap": 1.501, "direct": 2.5, "energy": 0.1, "cpu_s": 4.0, "fail": None},
+    }
+    said = computed_rows.agreement(old, new, 1.25)
+    assert said["gap"] == pytest.approx({"mean": -0.0005, "sd": 0.0015, "max": 0.002})
+    assert (said["ok"], said["failed"], said["cpu_s"]) == (False, [], 3.0)
+    new["3"]["gap"] = 1.0005
+    new["5"]["gap"] = 1.4995
+    assert computed_rows.agreement(old, new, 1.25)["ok"]
