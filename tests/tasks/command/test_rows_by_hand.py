@@ -1,6 +1,7 @@
 """Rows of a problem that are written down here: which count, which come first, and what stands beside designs."""
 
 import json
+import pathlib
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +11,8 @@ import torch
 
 from ipage_core.inference.basis import MEASURED, VERIFIED
 from ipage_core.problem.variable import Variable
-from ipage_core.tasks.command import basis, rows
+from ipage_core.tasks.command import basis, call, rows
+from ipage_core.tasks.command.columns import cell
 from ipage_core.tasks.command.evaluate import settled
 from ipage_core.tasks.command.task import placed
 
@@ -108,3 +110,35 @@ def test_the_interval_sentence_names_the_samples_that_are_not_verified(monkeypat
     table["basis"] = [""] * 3 + [VERIFIED, "", ""]
     assert basis.summary(None, None, solutions, table) == {"intervals": [1, 2]}
     assert asked == [[[2.0], [3.0]]]
+
+
+def test_results_are_read_by_the_names_of_their_columns(tmp_path):
+    out = tmp_path / "out.csv"
+    out.write_text("more;b [m];sample;a\n9;2.5;1;1.5\n8;4.5;0;3.5\n")
+    y, error = call.read_results(out, ["a", "b"], 3, True)
+    assert y == [[3.5, 4.5], [1.5, 2.5], None]
+    assert error == ["", "", "its file has no row for it"]
+
+
+@pytest.mark.parametrize(("value", "text"), [(1.23456789012345, "1.23456789012345"), (1e-7, "1e-07")])
+def test_numbers_reach_the_command_with_all_their_digits(value, text):
+    assert cell(CARD.variables[0], value) == text
+    assert cell(Variable("n", low=0.0, high=1e9, kind="integer"), 12345678.0) == "12345678"
+
+
+def test_a_call_s_seconds_are_shared_and_a_program_that_fails_has_no_results(monkeypatch):
+    def ran(code):
+        def run(words, folder, timeout, environment):
+            pathlib.Path(words[1]).write_text("sample,y\n0,1.0\n1,2.0\n")
+            return SimpleNamespace(seconds=6.0, code=code, late=False, error="")
+
+        monkeypatch.setattr(call.supervised, "run", run)
+        argument = {
+            "command": ["program", "{out}"], "x_names": ["a"], "y_names": ["y"], "timeout": 10.0, "folder": None,
+            "environment": {}, "source": "by hand", "program": "new", "x": [[1.0], [1.5]], "cells": [["1.0"], ["1.5"]],
+        }  # fmt: skip
+        return call.work(argument)
+
+    assert (ran(0)["y"], ran(0)["seconds"], ran(0)["error"]) == ([[1.0], [2.0]], [3.0, 3.0], ["", ""])
+    assert ran(2)["y"] == [None, None]
+    assert ran(2)["error"] == ["exit code 2"] * 2

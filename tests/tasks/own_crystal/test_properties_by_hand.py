@@ -11,7 +11,7 @@ from ase.io.cif import parse_cif
 from ase.units import GPa
 
 from ipage_core.tasks import structures
-from ipage_core.tasks.own_crystal import operator, symmetry
+from ipage_core.tasks.own_crystal import calculators, operator, symmetry
 
 PROPERTIES = ("energy", "density", "volume", "displacement", "pressure", "s11", "s22", "s33", "s23", "s13", "s12")
 
@@ -102,3 +102,9 @@ def test_a_cif_has_the_total_energy_and_forces_turned_with_its_axes():
     written = np.stack([block[f"_ipage_force_{axis}_ev_per_a"] for axis in "xyz"], axis=1)
     assert written == pytest.approx(np.array([[0.3, 0.0, 0.1], [0.0, -0.2, 0.0]]))
     assert block["_atom_site_fract_x"] == [-0.1, 0.5]
+
+
+@pytest.mark.parametrize(("a", "count"), [(3.0, 5), (4.0, 4), (12.0, 2), (13.0, 1), (30.0, 1)])
+def test_k_points_are_half_an_inverse_angstrom_apart(a, count):
+    """2π/a of 3, 4, 12 and 13 Å: 2.09, 1.57, 0.52 and 0.48 Å⁻¹."""
+    assert calculators.k_mesh(Atoms("H", cell=[a, 5.0, 7.0], pbc=True)) == [count, 3, 2]
