@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +12,8 @@ from ipage_core.tasks.table.columns import Column, look, mixtures, numbers
 
 FEW_ROWS, LEAST_ROWS = 20, 50
 """Rows per input below which a table is small; minimum number of rows for training."""
+SAME, MOST_LINES = 1 - 1e-6, 5
+"""Least correlation of columns that lie on a straight line; maximum number of remarks on them."""
 _PROPERTIES = ("y", "y1", "gap", "band_gap", "target")
 
 
@@ -76,9 +79,35 @@ def warnings(frame: pd.DataFrame, x: Sequence[str], y: Sequence[str]) -> list[st
         notes += _on_property(seen[name])
     for name in x:
         notes += _on_input(seen[name])
+    parts = set[str]()
     for names, total in mixtures(frame, [name for name in x if seen[name].numeric]):
+        parts |= {*names}
         notes.append(f"{' + '.join(names)} is {total:g} in every row: parts of a mixture, and of one in every design.")
-    return notes
+    return notes + _on_lines(rows_used, [name for name in x if name not in parts], y)
+
+
+def _on_lines(frame: pd.DataFrame, x: Sequence[str], y: Sequence[str]) -> list[str]:
+    """Columns that lie on a straight line over an input: the same quantity, perhaps in another unit."""
+    names = [name for name in dict.fromkeys([*x, *y]) if frame[name].dtype.kind in "fi" and frame[name].nunique() > 2]
+    if len(frame) < 3 or len(names) < 2:
+        return []
+    z = np.stack([_standard(frame[name].to_numpy(dtype=np.float64)) for name in names])
+    pairs = np.argwhere(np.triu(np.abs(z @ z.T) / len(frame) > SAME, 1))
+    notes = []
+    for one, other in ((names[i], names[j]) for i, j in pairs):
+        if one in x and other in x:
+            notes.append(
+                f"{other} follows {one} on a straight line, as one quantity in two units; designs would move each by "
+                "itself. Leave one out."
+            )
+        elif one in x:
+            notes.append(f"{other} follows the input {one} on a straight line: is it the same quantity?")
+    return notes[:MOST_LINES]
+
+
+def _standard(values: np.ndarray) -> np.ndarray:
+    scaled = values / max(np.abs(values).max(), 1e-300)  # squares of numbers near the end of float64 overflow
+    return (scaled - scaled.mean()) / (scaled.std() or 1.0)
 
 
 def _on_sentinel(column: Column) -> list[str]:
@@ -103,7 +132,14 @@ def _on_property(column: Column) -> list[str]:
 def _on_input(column: Column) -> list[str]:
     if column.kind in ("category", "boolean") and not column.numeric:
         shown = ", ".join(map(str, column.levels[:6])) + (", …" if len(column.levels) > 6 else "")
-        return [f"{column.name} is a category of {column.distinct} levels ({shown}): each design has one of them."]
+        notes = [f"{column.name} is a category of {column.distinct} levels ({shown}): each design has one of them."]
+        alike: dict[str, list[str]] = {}
+        for level in map(str, column.levels):
+            alike.setdefault("".join(unicodedata.normalize("NFKC", level).casefold().split()), []).append(level)
+        same = [", ".join(map(repr, levels)) for levels in alike.values() if len(levels) > 1]
+        return notes + [
+            f"{column.name}: {some} differ in case, blanks or form only: are they the same?" for some in same
+        ]
     if column.sentinel is not None:
         return _on_sentinel(column)
     notes = []

@@ -28,13 +28,18 @@ YES_NO = (
 INDEX_NAMES = frozenset(
     ("", "index", "idx", "id", "nr", "nr.", "no", "no.", "n°", "nº", "№", "#", "row", "rows", "row id", "row name",
      "rowid", "lfd", "lfd.", "lfd. nr.", "lfd nr", "lfd. nr", "sample", "sample id", "sample no", "sample no.",
-     "run", "entry", "unnamed: 0", "column 1", "level_0", "zeile", "serial", "s.no", "s. no.", "sr. no.", "uid")
+     "run", "entry", "unnamed: 0", "column 1", "level_0", "__index_level_0__", "zeile", "serial", "s.no", "s. no.",
+     "sr. no.", "uid")
 )  # fmt: skip
 """Names, in lower case, of columns that number the rows."""
 _DATE = re.compile(
-    r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([T ]+\d{1,2}:\d{2}\S*)?|\d{1,2}:\d{2}(:\d{2})?([.,]\d+)?( ?[ap]m)?", re.I
+    r"(\d{1,4}[-./]\d{1,2}[-./]\d{1,4}|\d{1,2}\.?[- ]?MONTH[-, ]*\d{2,4}|MONTH \d{1,2},? \d{4}|\d{4}-MONTH-\d{1,2})"
+    r"([T ]+\d{1,2}:\d{2}\S*)?|\d{1,2}:\d{2}(:\d{2})?([.,]\d+)?( ?[ap]m)?".replace(
+        "MONTH", r"(?:jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-z]{0,6}\.?"
+    ),
+    re.I,
 )
-_NINES = re.compile(r"-?(9{2,}|9+\.9+|8{3,}|7{3,})")
+_NINES = re.compile(r"-?(9{2,}(\.25)?|9+\.9+|8{3,}|7{3,})")  # -999.25 is that of well logs
 _HUGE = re.compile(r"-?(1|9\.9+|9\.96921|3\.40282|1\.79769)e\+(2\d|3\d|308)")
 """Fill values of programs: 1e30, the largest float, netCDF's fill value."""
 _LIMITS = (-32768.0, 32767.0, 65535.0, -2147483648.0, 2147483647.0)
@@ -106,7 +111,8 @@ def describe(frame: pd.DataFrame, name: str) -> Column:
     numeric = values[~np.isnan(values)]
     filled = int(frame[name].notna().sum())
     if (
-        len(numeric) < 0.5 * filled
+        pd.api.types.infer_dtype(frame[name], skipna=True) == "boolean"
+        or len(numeric) < 0.5 * filled
         or not len(numeric)
         or (not pd.api.types.is_numeric_dtype(frame[name]) and words_beside(numeric, filled))
     ):
@@ -126,7 +132,7 @@ def describe(frame: pd.DataFrame, name: str) -> Column:
         spike,
         share,
         grid,
-        kind="boolean" if frame[name].dtype == bool else "integer" if whole else "real",
+        kind="integer" if whole else "real",
         scale="log" if suits_log(numeric) else "linear",
         levels=tuple(distinct.tolist()) if whole and len(distinct) <= GRID else (),
         sentinel=sentinel(distinct, counts),
@@ -240,15 +246,21 @@ def _sets_that_sum(parts: dict[str, np.ndarray], total: float) -> list[tuple[str
         return []
     table = np.stack([parts[name] for name in names], axis=1)
     rounding = np.array([max(_rounding(column), 1e-5 * total / len(names)) for column in table.T])
+    some = table[np.unique(np.linspace(0, len(table) - 1, 200).astype(int))]
     if len(names) <= 12:
         masks = (np.arange(1, 2 ** len(names))[:, None] >> np.arange(len(names))) & 1
+        masks = masks[masks.sum(1) >= 2]
+        near = np.abs(some @ masks.T - total) <= np.minimum(masks @ rounding, 0.02 * total)
+        left = masks[near.all(0)]
     else:
-        runs = [(i, j) for i in range(len(names)) for j in range(i + 2, len(names) + 1)]
-        masks = np.array([[i <= k < j for k in range(len(names))] for i, j in runs], dtype=np.int64)
-    masks = masks[masks.sum(1) >= 2]
-    allowed = np.minimum(masks @ rounding, 0.02 * total)
-    near = np.abs(table[:20] @ masks.T - total) <= allowed
-    left = masks[near.all(0)]
+        begin, end = np.triu_indices(len(names) + 1, 2)
+        for row in np.cumsum(np.pad(some, ((0, 0), (1, 0))), axis=1):
+            near = np.abs(row[end] - row[begin] - total) <= 0.02 * total
+            begin, end = begin[near], end[near]
+        place = np.arange(len(names))
+        left = (begin[:, None] <= place) & (place < end[:, None])
+        near = np.abs(some @ left.T - total) <= np.minimum(left @ rounding, 0.02 * total)
+        left = left[near.all(0)]
     left = left[np.argsort(left.sum(1), kind="stable")]
     chosen, used = [], np.zeros(len(names), dtype=bool)
     for mask in left.astype(bool):

@@ -1,9 +1,12 @@
 """Kinds of columns: each is recognized in twenty variants, and look-alikes are not."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from ipage_core.tasks.table.advice import warnings
 from ipage_core.tasks.table.columns import describe, mixtures
 from ipage_core.tasks.table.reader import Settings, read_table
 from tests.tasks.table.variants import content, text, upload
@@ -160,3 +163,50 @@ def test_inputs_and_properties_are_chosen_or_guessed():
     assert (table.x, table.y) == (("a [Å]", "b, c"), ("gap",))
     with pytest.raises(ValueError, match="There is no column 'z'"):
         read_table(upload_, x="z", y="gap")
+
+
+def test_words_that_differ_in_case_blanks_or_form_are_asked_about():
+    words = ["Water", "water ", "316 L", "316\u00a0L", "A\u0308", "Ä", "oil"]
+    frame = pd.DataFrame({"s": words * 10, "gap": np.random.default_rng(0).random(70)})
+    told = "\n".join(warnings(frame, ["s"], ["gap"]))
+    assert "s: 'Water', 'water ' differ in case" in told
+    assert "s: '316 L', '316\\xa0L' differ in" in told
+    assert "s: 'A\u0308', 'Ä' differ in" in told
+    assert "oil" not in told.partition("differ")[2]
+
+
+def test_one_quantity_in_two_columns_is_asked_about():
+    rng = np.random.default_rng(0)
+    t, p = rng.uniform(300, 900, (2, 60)).round(1)
+    frame = pd.DataFrame({"T": t, "p": p, "F": (1.8 * t - 459.67).round(2), "gap": t / 7 + p, "y": 2 * p})
+    told = warnings(frame, ["T", "p", "F"], ["gap", "y"])
+    first, second = [one for one in told if "straight line" in one]
+    assert first.startswith("F follows T on a straight line, as one quantity in two units; designs would move each by")
+    assert second == "y follows the input p on a straight line: is it the same quantity?"
+
+
+@pytest.mark.parametrize("day", ["0{}-Jan-2020", "Jan {}, 2020", "{}. März 2020", "2020-Okt-0{}", "{} dec 20 10:30"])
+def test_dates_with_names_of_months_are_no_categories(day):
+    assert kind([day.format(k % 5 + 1) for k in range(60)]).kind == "date"
+
+
+def test_the_missing_value_of_well_logs_is_a_marker():
+    assert kind([*np.linspace(1, 2, 60), *[-999.25] * 5]).sentinel == -999.25
+
+
+@pytest.mark.parametrize("cells", [[True, False, None] * 20, [True, False] * 30])
+def test_stored_booleans_are_categories(cells):
+    column = kind(cells)
+    assert (column.kind, column.levels) == ("boolean", ("False", "True"))
+
+
+def test_mixtures_among_many_columns_take_little_memory():
+    frame = pd.DataFrame(np.random.default_rng(0).dirichlet(np.ones(600), 60))
+    frame.insert(300, "T", np.linspace(0.3, 0.9, 60))
+    tracemalloc.start()
+    assert mixtures(frame, list(frame)) == []
+    frame = frame.drop(columns="T")
+    assert mixtures(frame, list(frame)) == [(tuple(frame), 1.0)]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6
