@@ -21,6 +21,12 @@ WESTERN = ("cp1252", "mac_roman", "cp850")
 """Code pages of Western Europe: Windows, old Macintosh, DOS."""
 OTHERS = ["cp1250", "cp1251", "cp1253", "cp1254", "koi8_r", "shift_jis", "gb18030", "big5", "cp949", "euc_jp"]
 """Code pages among which charset-normalizer chooses if no Western one fits."""
+FREQUENT = {
+    "shift_jis": "[\x82\x83\x88-\x97][\x40-\xfc]", "cp932": "[\x81-\x83\x87-\x97][\x40-\xfc]",
+    "gb18030": "[\xa1-\xa3\xb0-\xd7][\xa1-\xfe]", "big5": "[\xa4-\xc6][\x40-\xfe]",
+    "cp949": "[\xb0-\xc8][\xa1-\xfe]", "euc_jp": "[\xa4\xa5\xb0-\xcf][\xa1-\xfe]",
+}  # fmt: skip
+"""Code pages of East Asia, and in each the pairs of bytes of kana, hangul and the more frequent characters."""
 PLAIN = set("°µ±²³¹·×ÅåÄäÖöÜüßÉéÈèÊêÀàÂâÇçÑñÓóÔôØøÆæÍíÚúÎîÏïËëÏï¼½¾ª§«»–—−’‘“”•…€Ωμ∆√∞≤≥ \u00a0")
 """Non-ASCII characters in tables of Western languages."""
 _ODD = re.compile(r"[^\x00-\x7f]{3}|(?<![A-Za-z])[øæñ](?![a-zà-ÿ])|[A-Za-z][²³¹][a-z]|[=<][°²]")
@@ -36,7 +42,7 @@ def decode(content: bytes, given: str | None = None) -> tuple[str, str]:
     """
     if given:
         try:
-            return content.decode(given).removeprefix("\ufeff"), codecs.lookup(given).name
+            return content.decode(given).lstrip("\ufeff"), codecs.lookup(given).name
         except LookupError:
             raise WrongSetting(
                 f"The encoding '{given}' is not known; accepted: utf-8, cp1252, utf-16, mac_roman, …"
@@ -49,9 +55,9 @@ def decode(content: bytes, given: str | None = None) -> tuple[str, str]:
             text = content.decode(name)
         except UnicodeDecodeError:
             continue
-        ascii_too = name == "utf-8" or sum(c < "\x80" for c in text[:SAMPLE]) > 0.1 * len(text[:SAMPLE])
+        ascii_too = name == "utf-8" or sum(c < "\x80" for c in text[:SAMPLE]) >= 0.1 * len(text[:SAMPLE])
         if "\x00" not in text and ascii_too:  # digits are ASCII; arbitrary bytes read as UTF-16 are mostly Chinese
-            return text, name.removesuffix("-sig")
+            return text.lstrip("\ufeff"), name.removesuffix("-sig")
     if marked or b"\x00" in content[:SAMPLE]:
         raise Unreadable("it is not text in UTF-8, UTF-16 or a code page")
     return _by_code_page(content)
@@ -62,6 +68,15 @@ def _without_mark(content: bytes) -> list[str]:
     head = content[:SAMPLE]
     zeros = [head[k::2].count(0) / max(1, len(head) // 2) for k in (0, 1)]
     return ["utf-16-le"] if zeros[1] > 0.5 > zeros[0] else ["utf-16-be"] if zeros[0] > 0.5 > zeros[1] else []
+
+
+def _frequent(sample: bytes, page: str) -> float:
+    """Share of the frequent characters among those beyond ASCII; below 0 if the bytes do not fit the code page."""
+    try:
+        beyond = [c.encode(page) for c in sample.decode(page) if c > "\x7f"]
+    except UnicodeError:
+        return -1.0
+    return sum(bool(re.fullmatch(FREQUENT[page].encode("latin-1"), c)) for c in beyond) / max(1, len(beyond))
 
 
 def _by_code_page(content: bytes) -> tuple[str, str]:
@@ -78,6 +93,8 @@ def _by_code_page(content: bytes) -> tuple[str, str]:
 
     best = from_bytes(sample, cp_isolation=[*OTHERS, *WESTERN]).best()
     name = best.encoding if best is not None else "cp1252"
+    if best is not None and name in FREQUENT:
+        name = max(FREQUENT, key=lambda page: (_frequent(sample, page), page == best.encoding))
     try:
         return content.decode(name), name
     except UnicodeDecodeError:

@@ -51,6 +51,8 @@ def find_head(cells: Rows, width: int) -> Head:
     above = cells[first - 1] if first else []
     if full and (len(above) == width or len(above) < 2):
         return _among(full, cells, numeric, none)
+    if len(above) == width - 1 > 1 and not any(row[-1] for row in fitting):
+        return replace(none, names=(*above, ""), row=first - 1, first=first)
     if len(above) == width - 1 > 1 and _names_rows(fitting, numeric):
         note = "has one name fewer than the rows have values: the first of them names the row"
         return replace(none, names=("", *above), row=first - 1, first=first, note=note)
@@ -65,19 +67,32 @@ def find_head(cells: Rows, width: int) -> Head:
 
 
 def _among(full: list[int], cells: Rows, numeric: dict[int, bool], none: Head) -> Head:
-    """Which of the rows above the data holds the names, and which the units."""
-    unit_row = next((k for k in full[1:] if _is_unit_row(cells[k], numeric, cells[k + 1 :])), None)
-    if unit_row is not None:
-        row = max(k for k in full if k < unit_row)
+    """Which of the rows above the data holds the names, and which the units; rows of other words below are remarks."""
+    unit_rows = [k for k in full if _is_unit_row(cells[k], numeric, cells[k + 1 :])]
+    if unit_rows and len(full) > 1:
+        unit_row = next((k for k in unit_rows if k > full[0]), full[0])
+        row = max((k for k in full if k < unit_row), default=full[1])
         units = tuple(plain_unit(cell) for cell in cells[unit_row])
-        return replace(none, names=tuple(cells[row]), row=row, units=units, unit_row=unit_row, first=unit_row + 1)
+        first = _below(max(row, unit_row) + 1, cells, numeric)
+        return replace(none, names=tuple(cells[row]), row=row, units=units, unit_row=unit_row, first=first)
     row = max(full, key=lambda k: (_like_names(cells[k], numeric), -k))
     if row == 0 and numeric and 2 * _numbers(cells[row], numeric) >= len(numeric):
         return none  # a first row of data with a cell that is not a number
     names = tuple(cells[row])
     if row + 1 < len(cells) and re.search(r"\s#\s", cells[row + 1][-1]):  # rows may end in remarks; so may the header
         names = (*names[:-1], re.sub(r"\s+#\s.*", "", names[-1]))
-    return replace(none, names=names, row=row, first=row + 1)
+    return replace(none, names=names, row=row, first=_below(row + 1, cells, numeric))
+
+
+def _below(first: int, cells: Rows, numeric: dict[int, bool]) -> int:
+    """The first row from ``first`` that does not hold words in all columns of numbers, as 'Long name' or 'Comments'."""
+    while first + 1 < len(cells) and len(numeric) > 1 and _are_words(cells[first], numeric):
+        first += 1
+    return first
+
+
+def _are_words(row: list[str], numeric: dict[int, bool]) -> bool:
+    return len(row) > max(numeric) and not any(is_missing(row[j]) or re.search(r"\d", row[j]) for j in numeric)
 
 
 def _filled(row: list[str]) -> int:

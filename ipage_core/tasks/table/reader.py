@@ -22,7 +22,7 @@ from ipage_core.tasks.table.encoding import decode
 from ipage_core.tasks.table.errors import WrongSetting, why
 from ipage_core.tasks.table.names import choose
 from ipage_core.tasks.table.sniff import NOTHING, SEPARATORS
-from ipage_core.tasks.table.table import Odd, Settings, Table, mark_of
+from ipage_core.tasks.table.table import UNUSED, Odd, Settings, Table, mark_of
 from ipage_core.tasks.table.text import cells_of
 
 __all__ = [
@@ -91,6 +91,10 @@ def read_table(
     if not len(parts[0].frame):
         raise ValueError(f"{parts[0].source} has no rows; accepted: at least {least}, below a header")
     table = parts[0] if len(parts) == 1 else _side_by_side(parts)
+    if all(column.kind in UNUSED for column in table.columns.values()):
+        there = table.of_unused(next(iter(table.columns)))
+        accepted = READABLE.get(Path(parts[0].source).suffix.lower(), TEXT)
+        raise ValueError(f"{table.source} has no column of numbers or categories, only {there}; accepted: {accepted}")
     if x is None and y is None:
         inputs, properties = guess(list(table.columns.values()))
     else:

@@ -6,7 +6,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from ipage_core.tasks.table.errors import Unreadable
@@ -21,6 +21,7 @@ NOTHING = "\x1f"
 """Separator of a table with a single column."""
 COMMENTS = ("#", "%", "//", "!")
 """Beginnings of lines that are not rows."""
+_RUNS = ("---", "===", "___", ":-", "-:")
 _BETWEEN_BLANKS = re.compile(r'"[^"]*"|\S+(?:\s*(?:±|\+/-|\+-)\s*\S+)?(?:\s[\[(][^\s\])]*[\])])?')
 """A cell if blanks separate: 'a (nm)', '1.2 ± 0.1' and '"Water content"' are one cell each."""
 
@@ -37,17 +38,24 @@ class Layout:
     """Index of the first line of data."""
     width: int
     """Cells per row."""
+    comments: bool
+    """Whether lines that begin like comments are left out; else they are rows, as '#12,300,0.5'."""
     notes: tuple[str, ...]
 
 
 def lines_of(text: str) -> list[str]:
-    """Lines with any line ending; a form feed or U+2028 within a cell ends none."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    """Lines with any line ending; a form feed or U+2028 within a cell ends none. DOS ends a file with U+001A."""
+    return text.rstrip("\x1a").replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def is_comment(line: str) -> bool:
     """Whether a line begins like a comment."""
     return line.lstrip().startswith(COMMENTS)
+
+
+def is_rule(line: str) -> bool:
+    """Whether a line is drawn between rows: '|:---|---:|', '+---+---+', '====='."""
+    return any(run in line for run in _RUNS) and set(line) <= set("-=_:|+ \t")
 
 
 def rows(lines: Iterable[str], separator: str) -> Iterator[tuple[int, list[str]]]:
@@ -76,11 +84,13 @@ def layout(
     start, said = 0, None
     if lines and (result := re.fullmatch(r'"?sep=(.)"?', lines[0].strip(" \ufeff"), re.IGNORECASE)):
         start, said = 1, result[1]  # Excel's own declaration of the separator
-    sample = list(islice((k for k in range(start, len(lines)) if lines[k].strip()), SAMPLE))
+    filled = (k for k in range(start, len(lines)) if lines[k].strip() and not is_rule(lines[k]))
+    sample = list(islice(filled, SAMPLE))
     body = [k for k in sample if not is_comment(lines[k])]
+    comments = len(sample) < 3 or body != sample[:1]  # else all rows below the header begin so
     if not sample:
         raise Unreadable("its first line is empty")
-    if not body:
+    if not body or not comments:
         body = sample
     text = [lines[k] for k in body]
     separator = separator or said or best_separator(text, decimal)
@@ -94,7 +104,7 @@ def layout(
         raise Unreadable(f"it has {width:,} columns, more than {most_columns:,}")
     if separator == " ":
         cells = _wide_header(cells, [lines[k] for k in body], width)
-    return _layout(lines, sample, body, cells, separator, width)
+    return replace(_layout(lines, sample, body, cells, separator, width), comments=comments)
 
 
 def best_separator(lines: list[str], decimal: str | None = None) -> str:
@@ -150,13 +160,17 @@ def _layout(
     if head.unit_row is not None:
         message = ", ".join(unit for unit in head.units if unit)
         notes.append(f"Line {body[head.unit_row] + 1} is taken for units: {message}.")
-    skipped = [k for k in body if k < top]
-    if skipped:
-        one = f"Line {skipped[0] + 1} is" if len(skipped) == 1 else f"Lines {skipped[0] + 1} to {skipped[-1] + 1} are"
-        notes.append(f"{one} above the table and left out: '{lines[skipped[0]].strip()[:40]}'.")
+    used = {top, at, *(body[k] for k in (head.row, head.unit_row) if k is not None)}
+    for skipped in (
+        [k for k in body if k < top and k not in used],
+        [k for k in body if top < k < at and k not in used],
+    ):
+        if skipped and not (skipped[0] > top and head.note):
+            some = f"Lines {skipped[0] + 1} to {skipped[-1] + 1} are" if skipped[1:] else f"Line {skipped[0] + 1} is"
+            notes.append(f"{some} above the table and left out: '{lines[skipped[0]].strip()[:40]}'.")
     if any(is_comment(lines[k]) for k in sample if k not in set(body)):
         notes.append(f"Lines that begin with {', '.join(COMMENTS)} are comments and left out.")
-    return Layout(separator, names, head.units, at, width, tuple(notes))
+    return Layout(separator, names, head.units, at, width, True, tuple(notes))
 
 
 def _in_comments(

@@ -13,6 +13,11 @@ from ipage_core.tasks.table.columns import Column
 from ipage_core.tasks.table.sniff import SEPARATORS
 from ipage_core.tasks.table.units import split_name
 
+UNUSED = {"text": "words that hardly repeat", "date": "dates or times", "empty": "nothing"}
+"""Kinds of columns that can be neither input nor property, in words."""
+MOST_UNUSED = 5
+"""Maximum number of remarks on such columns."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -93,6 +98,9 @@ class Table:
         notes = [*self.guesses]
         counts = [name for name, column in self.columns.items() if column.index and name not in chosen]
         notes += [f"{name} only numbers the rows: it is left out of the inputs." for name in counts]
+        others = [column for column in self.columns.values() if not column.index and column.name not in chosen]
+        unused = [column.name for column in others if column.kind in UNUSED][:MOST_UNUSED]
+        notes += [f"{name} holds {self.of_unused(name)}: it is left out of the inputs." for name in unused]
         if cells:
             some = "; ".join(str(one) for one in cells[:3])
             rows = len({one.line for one in cells})
@@ -100,3 +108,8 @@ class Table:
             gone = "are left out" if all(one.column in x for one in cells) or len(y) < 2 else "these count as missing"
             notes.append(f"{rows:,} rows hold what is no number, and {gone}: {some}{rest}.")
         return notes + warnings(self.frame, x, y)
+
+    def of_unused(self, name: str) -> str:
+        """What a column holds that can be neither input nor property, with an example."""
+        filled = self.frame[name].dropna()
+        return UNUSED[self.columns[name].kind] + (f", as '{str(filled.iloc[0])[:40]}'" if len(filled) else "")

@@ -13,7 +13,7 @@ from pyarrow import csv
 
 from ipage_core.tasks.table.errors import Unreadable
 from ipage_core.tasks.table.formats import MOST_CELLS, check_size
-from ipage_core.tasks.table.sniff import COMMENTS, SEPARATORS, Layout, is_comment, layout, lines_of, rows
+from ipage_core.tasks.table.sniff import SEPARATORS, Layout, is_comment, is_rule, layout, lines_of, rows
 
 MOST_BAD = 0.1
 """Maximum share of rows with a wrong number of values."""
@@ -64,7 +64,7 @@ def cells_of(text: str, separator: str | None, most_columns: int, decimal: str |
     short: list[int] = []
     repeated: list[int] = []
     total = 0
-    for number, row in _rows_of_data(lines, plan.first, plan.separator):
+    for number, row in _rows_of_data(lines, plan):
         if plan.names is not None and [cell.strip() for cell in row] == list(plan.names):
             repeated.append(number)
             continue
@@ -118,7 +118,7 @@ def _plain_rows(lines: list[str], plan: Layout) -> list[pa.Array] | None:
         end -= 1
     nothing = plan.separator + " "
     data, above = lines[plan.first : end], set(lines[: plan.first])
-    if not data or any(not line.strip(nothing) or line.lstrip().startswith(COMMENTS) or line in above for line in data):
+    if not data or any(not line.strip(nothing) or _is_no_row(line, plan) or line in above for line in data):
         return None
     names = [str(k) for k in range(plan.width)]
     try:
@@ -133,25 +133,27 @@ def _plain_rows(lines: list[str], plan: Layout) -> list[pa.Array] | None:
     return [pc.utf8_trim_whitespace(column.combine_chunks()) for column in table.columns]
 
 
-def _rows_of_data(lines: list[str], first: int, separator: str) -> Iterator[tuple[int, list[str]]]:
+def _is_no_row(line: str, plan: Layout) -> bool:
+    return (plan.comments and is_comment(line)) or is_rule(line)
+
+
+def _rows_of_data(lines: list[str], plan: Layout) -> Iterator[tuple[int, list[str]]]:
     """(line, cells) of each row that is neither blank nor a comment."""
     at: list[int] = []
 
     def data() -> Iterator[str]:
-        for k in range(first, len(lines)):
-            if lines[k].strip() and not is_comment(lines[k]):
+        for k in range(plan.first, len(lines)):
+            if lines[k].strip() and not _is_no_row(lines[k], plan):
                 at.append(k + 1)
                 yield lines[k]
 
-    begin, quotes = 0, '"' in "".join(lines[-3:])
-    for count, row in rows(data(), separator):
+    begin = last = 0
+    for count, row in rows(data(), plan.separator):
         if any(row):
             yield at[begin], row
-        if quotes and count - begin > 1 and count == len(at) and lines[at[begin] - 1].count('"') % 2:
-            last = "\n".join(lines[at[begin] - 1 :])
-            if last.count('"') % 2:
-                raise Unreadable("a quote that is opened is never closed")
-        begin = count
+        begin, last = count, begin
+    if begin - last > 1 and "\n".join(lines[at[last] - 1 :]).count('"') % 2:
+        raise Unreadable(f"the quote that is opened in line {at[last]} is never closed")
 
 
 def _columns(kept: list[list[str]], width: int) -> list[pa.Array]:

@@ -201,3 +201,57 @@ def test_python_says_what_it_read_and_what_it_does_not_use(tmp_path, capsys):
     api.task_of_table(read_table(path), tmp_path / "model", None)
     told = capsys.readouterr().err
     assert told.startswith("Inputs: a. Properties: gap. Not used: b, T.\n")
+
+
+@pytest.mark.parametrize("rule", ["|:---|---:|:-:|---|", "+---+---+---+---+", "==="])
+def test_rules_between_rows_are_no_rows(rule):
+    frame = content(np.random.default_rng(0))
+    lines = [f"| {line.replace(',', ' | ')} |" for line in text(frame)]
+    table = read_table(upload([rule, lines[0], rule, *lines[1:], rule]))
+    assert right(table, frame)
+    assert said(table).count("left out") == 0
+
+
+def test_a_separator_that_ends_rows_but_not_the_header_makes_no_column():
+    frame = content(np.random.default_rng(0))
+    lines = text(frame)
+    assert right(read_table(upload([lines[0], *(f"{line}," for line in lines[1:])])), frame)
+
+
+@pytest.mark.parametrize("sign", ["#", "%", "!"])
+def test_rows_that_all_begin_like_comments_are_rows(sign):
+    frame = content(np.random.default_rng(0))
+    lines = text(frame)
+    table = read_table(upload([f"code,{lines[0]}", *(f"{sign}{k % 3},{line}" for k, line in enumerate(lines[1:]))]))
+    assert right(table, frame)
+    assert table.columns["code"].levels == tuple(f"{sign}{k}" for k in range(3))
+
+
+def test_a_quote_that_is_never_closed_is_refused_wherever_it_stands():
+    lines = text(content(np.random.default_rng(0)))
+    lines[30] = f'"{lines[30]}'
+    with pytest.raises(ValueError, match="the quote that is opened in line 31 is never closed"):
+        read_table(upload(lines))
+
+
+@pytest.mark.parametrize("line", ["{}:{}", "<td>{}</td><td>{}</td>"])
+def test_lines_that_nothing_splits_are_no_table(line):
+    with pytest.raises(ValueError, match="has no column of numbers or categories, only words that hardly repeat, as '"):
+        read_table(upload([line.format("a", "gap"), *(line.format(k / 7, k / 3) for k in range(60))]))
+
+
+@pytest.mark.parametrize(
+    ("cell", "what"),
+    [
+        ("{}+2j", "words that hardly repeat, as '0+2j'"),
+        ("{}/64", "words that hardly repeat, as '0/64'"),
+        ("USD {}", "words that hardly repeat, as 'USD 0'"),
+        ("2020-01-01 10:{:02d}:00", "dates or times, as '2020-01-01 10:00:00'"),
+        ("", "nothing"),
+    ],
+)
+def test_a_column_that_is_neither_input_nor_property_is_not_left_out_in_silence(cell, what):
+    frame = content(np.random.default_rng(0), 60)
+    table = read_table(upload(text(frame.assign(a=[cell.format(k) for k in range(60)]))))
+    assert table.x == ("b", "T")
+    assert f"a holds {what}: it is left out of the inputs." in said(table)

@@ -427,3 +427,42 @@ def test_words_that_look_like_numbers_or_gaps_beside_others_are_levels(words, le
     assert table.columns["kind"].kind == "category"
     assert table.columns["kind"].levels == levels
     assert "kind" in [*table.x]
+
+
+@pytest.mark.parametrize(
+    ("code", "names"),
+    [
+        ("shift_jis", "温度 圧力 強度"),
+        ("cp932", "温度[℃] 圧力 強度①"),
+        ("gbk", "温度 压力 强度"),
+        ("big5", "溫度 壓力 強度"),
+        ("euc_kr", "온도 압력 강도"),
+        ("cp1251", "Температура Давление Прочность"),
+    ],
+)
+def test_short_names_of_other_alphabets_are_read_in_the_code_page_of_their_frequent_characters(code, names):
+    frame = content(np.random.default_rng(0))[["a", "b", "gap"]]
+    assert same(read_table(upload(text(frame, names=names.split()), encoding=code)), frame, names.split())
+
+
+@pytest.mark.parametrize(
+    ("head", "told"),
+    [
+        (["nm,nm,K,eV", "a,b,T,gap"], "Line 1 is taken for units: nm, nm, K, eV."),
+        (["a,b,T,gap", "nm,nm,K,eV", "left,right,oven,DFT"], "Line 3 is above the table and left out: 'left,right"),
+        (["a,b,T,gap", "left,right,oven,DFT"], "Line 2 is above the table and left out: 'left,right"),
+    ],
+)
+def test_units_and_remarks_stand_above_and_below_names(head, told):
+    frame = content(np.random.default_rng(0))
+    table = read_table(upload([*head, *text(frame)[1:]]))
+    assert same(table, frame)
+    assert told in said(table)
+
+
+def test_marks_of_order_and_of_the_end_of_a_file_are_no_cells():
+    frame = content(np.random.default_rng(0))
+    name, plain = upload(text(frame))
+    assert same(read_table((name, b"\xef\xbb\xbf" * 2 + plain + b"\x1a")), frame)
+    with pytest.raises(ValueError, match="it is empty"):
+        read_table((name, b"\xef\xbb\xbf"))
