@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ipage_core.tasks.table.columns import FEW, YES_NO, Column, describe, numbers, words_beside
-from ipage_core.tasks.table.convert import SAMPLE, decimals, sample, text_missing, to_numbers
+from ipage_core.tasks.table.convert import SAMPLE, Numbers, decimals, sample, text_missing, to_numbers
 from ipage_core.tasks.table.errors import Unreadable
 from ipage_core.tasks.table.footers import another_table, end_of_designs
 from ipage_core.tasks.table.numerals import is_nearly_number
@@ -60,33 +60,14 @@ def assemble(
     cells: list[Odd] = [*odd]
     no_numbers: dict[int, np.ndarray] = {}
     for j, name in called.items():
-        read = to_numbers(columns[j], marks[name], settings.missing, settings.decimal is not None)
-        stored = ~np.isnan(typed[j]) & ~read.missing
-        numeric = np.where(stored, typed[j], read.values)
-        filled = int((~read.missing).sum())
-        count = int((~np.isnan(numeric)).sum())
+        values[name], read, is_odd, remarks = _read(name, columns[j], typed[j], marks[name], settings)
+        if is_odd is not None:
+            no_numbers[j] = is_odd
+            cells += _odd_cells(name, columns[j], is_odd, lines)
+        if read.doubtful:  # what was said of its thousands does not hold
+            more = [note for note in more if not note.startswith(f"{name}: '")]
+        more += remarks
         unit = units[j] or split_name(name)[1] or read.unit
-        few = words_beside(numeric[~np.isnan(numeric)], filled)
-        if filled and count >= ODD * filled and not few:
-            whole = (
-                count == len(numeric) and bool((numeric == np.round(numeric)).all()) and np.abs(numeric).max() < 2**53
-            )
-            values[name] = numeric.astype(np.int64) if whole else numeric
-            no_numbers[j] = read.odd & ~stored
-            at = np.flatnonzero(no_numbers[j])
-            cells += [Odd(int(lines[k]), name, columns[j][int(k)].as_py()) for k in at]
-            if read.doubtful:  # what was said of its thousands does not hold
-                more = [note for note in more if not note.startswith(f"{name}: '")]
-            more += [f"{name}: {note}" for note in read.notes]
-        elif not filled:
-            values[name] = np.full(len(lines), np.nan)
-        else:
-            words = columns[j].to_pylist()
-            signs = "+" in {word.strip() for word in words}
-            values[name] = _one_spelling([None if text_missing(w, settings.missing, signs) else w for w in words])
-            if count:
-                more.append(f"{name} holds words beside {count:,} numbers: it is read as words.")
-            more += _nearly(name, values[name])
         seen[name] = replace(describe(pd.DataFrame({name: values[name]}), name), unit=unit)
     if (below := another_table(no_numbers, columns)) is not None:
         words = ", ".join(columns[j][below].as_py() for j in called)[:60]
@@ -100,6 +81,35 @@ def assemble(
     result = replace(settings, decimal=_common(marks.values()) if settings.decimal is None else settings.decimal)
     all_notes = (*notes, *more)
     return Table(source, frame, seen, lines, result, all_notes, tuple(sorted(cells, key=lambda one: one.line)))
+
+
+def _read(
+    name: str, cells: pa.Array, typed: np.ndarray, mark: str, settings: Settings
+) -> tuple[Any, Numbers, np.ndarray | None, list[str]]:
+    """A column's values, numbers or words; how it reads as numbers; (n,) bool: which cells are none; and remarks.
+
+    The mask is None for a column of words.
+    """
+    read = to_numbers(cells, mark, settings.missing, settings.decimal is not None)
+    stored = ~np.isnan(typed) & ~read.missing
+    numeric = np.where(stored, typed, read.values)
+    filled = int((~read.missing).sum())
+    count = int((~np.isnan(numeric)).sum())
+    if not filled:
+        return np.full(len(typed), np.nan), read, None, []
+    if count >= ODD * filled and not words_beside(numeric[~np.isnan(numeric)], filled):
+        whole = count == len(numeric) and bool((numeric == np.round(numeric)).all()) and np.abs(numeric).max() < 2**53
+        values = numeric.astype(np.int64) if whole else numeric
+        return values, read, read.odd & ~stored, [f"{name}: {note}" for note in read.notes]
+    texts = cells.to_pylist()
+    signs = "+" in {word.strip() for word in texts}
+    words = _one_spelling([None if text_missing(w, settings.missing, signs) else w for w in texts])
+    beside = [f"{name} holds words beside {count:,} numbers: it is read as words."] if count else []
+    return words, replace(read, unit="", doubtful=False), None, [*beside, *_nearly(name, words)]
+
+
+def _odd_cells(name: str, cells: pa.Array, is_odd: np.ndarray, lines: np.ndarray) -> list[Odd]:
+    return [Odd(int(lines[k]), name, cells[int(k)].as_py()) for k in np.flatnonzero(is_odd)]
 
 
 def _nearly(name: str, words: list[str | None]) -> list[str]:
@@ -159,20 +169,39 @@ def _names(
 
 
 def from_frame(frame: pd.DataFrame, source: str, settings: Settings) -> Table:
-    """A table from a typed file; only markers of missing values are searched for."""
+    """A table from a typed file; its columns of text are read as those of a text file, except for footers."""
     frame = frame.set_axis([str(column).strip() for column in frame.columns], axis=1).reset_index(drop=True)
     twice = frame.columns[frame.columns.duplicated()]
     if len(twice):
         raise Unreadable(f"the column '{twice[0]}' is there twice")
-    seen = {}
+    lines = np.arange(1, len(frame) + 1)
+    texts = {name: _as_text(frame[name]) for name in frame.columns if _holds_text(frame[name])}
+    marks, notes = decimals({name: sample(cells) for name, cells in texts.items()}, "\t", settings.decimal)
+    seen, odd = {}, list[Odd]()
     for name in frame.columns:
+        unit = ""
+        if name in texts:
+            values, read, is_odd, remarks = _read(name, texts[name], np.full(len(frame), np.nan), marks[name], settings)
+            if is_odd is not None:
+                frame[name], unit = values, read.unit
+                odd += _odd_cells(name, texts[name], is_odd, lines)
+                notes += remarks
         if settings.missing:
             gone = frame[name].astype(str).isin(settings.missing)
             for marker in settings.missing:
                 gone |= pd.Series(numbers(frame, name) == _float(marker))
             frame[name] = frame[name].mask(gone)
-        seen[name] = replace(describe(frame, name), unit=split_name(name)[1])
-    return Table(source, frame, seen, np.arange(1, len(frame) + 1), settings, (), ())
+        seen[name] = replace(describe(frame, name), unit=split_name(name)[1] or unit)
+    return Table(source, frame, seen, lines, settings, tuple(notes), tuple(sorted(odd, key=lambda one: one.line)))
+
+
+def _holds_text(column: pd.Series) -> bool:
+    kinds = ("string", "mixed", "mixed-integer")
+    return pd.api.types.infer_dtype(column.cat.categories if column.dtype == "category" else column) in kinds
+
+
+def _as_text(column: pd.Series) -> pa.Array:
+    return pa.array(["" if pd.isna(cell) else str(cell).strip() for cell in column], pa.string())
 
 
 def _float(text: str) -> float:

@@ -17,6 +17,8 @@ MOST_UNPACKED = 400_000_000
 """Maximum number of bytes after unpacking."""
 MOST_CELLS, MOST_ROWS, MOST_WORDS = 40_000_000, 10_000_000, 4_000_000
 """Maximum of rows × columns, of rows, and of rows × columns of words."""
+MOST_BLANK = 10_000
+"""Maximum number of blank rows in succession within a sheet."""
 MOST_LINE = 2_000_000
 """Maximum number of bytes of a line of text."""
 MOST_TEXT = 200_000_000
@@ -72,7 +74,7 @@ def from_parquet(content: bytes, most_columns: int) -> pd.DataFrame:
     for k, column in enumerate(schema):
         if pa.types.is_decimal(column.type):  # as Python objects they would take ten times the memory
             result = result.set_column(k, column.name, result.column(k).cast(pa.float64()))
-    return result.to_pandas()
+    return result.to_pandas(ignore_metadata=True)  # else a column that pandas had as its index would be lost
 
 
 def check_words(size: int) -> None:
@@ -131,7 +133,7 @@ def from_npz(content: bytes, most_columns: int) -> pd.DataFrame:
     if len(set(lengths.values())) > 1:
         text = ", ".join(f"{name} {count:,}" for name, count in list(lengths.items())[:5])
         raise Unreadable(f"its arrays have different numbers of rows ({text})")
-    columns: dict[str, np.ndarray] = {}
+    columns: list[tuple[str, np.ndarray]] = []
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         for name in arrays.files:
             try:
@@ -140,11 +142,13 @@ def from_npz(content: bytes, most_columns: int) -> pd.DataFrame:
                 raise Unreadable(f"the array '{name}' is damaged") from None
             if not isinstance(array, np.ndarray):
                 raise Unreadable(f"'{name}' is not an array")
-            if array.ndim == 1:
-                columns[name] = array
-            else:
-                columns |= {name if array.shape[1] == 1 else f"{name}{k + 1}": c for k, c in enumerate(array.T)}
-    return pd.DataFrame(columns)
+            several = array.ndim > 1 and array.shape[1] != 1
+            parts = np.atleast_2d(array.T)
+            columns += [(f"{name}{k + 1}" if several else name, part) for k, part in enumerate(parts)]
+    names = [name for name, _ in columns]
+    if twice := next((name for k, name in enumerate(names) if name in names[:k]), None):
+        raise Unreadable(f"the column '{twice}' is there twice")
+    return pd.DataFrame(dict(columns))
 
 
 def _array_header(file: Any, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -161,6 +165,7 @@ def from_excel(content: bytes, most_columns: int, sheet: str | None = None) -> t
     """The stored cells of a sheet, row by row, and remarks; formulas by their stored values."""
     import openpyxl
 
+    without_value = False
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for entry in archive.infolist():
             packed = entry.file_size > 20_000_000 and entry.file_size > 150 * max(1, entry.compress_size)
@@ -168,23 +173,38 @@ def from_excel(content: bytes, most_columns: int, sheet: str | None = None) -> t
                 raise Unreadable("unpacked it is too large")
             if entry.filename.startswith("xl/worksheets/") and entry.filename.endswith(".xml"):
                 with archive.open(entry) as file:  # openpyxl reads a whole sheet before it gives the first row
-                    first_row = file.read(MOST_LINE).partition(b"</row>")[0]
-                check_size(1, len(re.findall(rb"<c(?:\s[^>]*)?><[vif]", first_row)), most_columns)
+                    begin = file.read(MOST_LINE)
+                check_size(1, len(re.findall(rb"<c(?:\s[^>]*)?><[vif]", begin.partition(b"</row>")[0])), most_columns)
+                without_value = without_value or bool(re.search(rb"</f>(?:<v\s*/>|<v></v>)?</c>", begin))
     book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
     names = [page.title for page in book.worksheets]
     if sheet is not None and sheet not in names:
         raise WrongSetting(f"There is no sheet '{sheet}'; accepted: {', '.join(names)}")
-    notes = list[str]()
+    notes, title, cells = list[str](), "", list[list[Any]]()
     for page in book.worksheets:
         if sheet not in (None, page.title):
             continue
-        cells = _cells_of(page, most_columns)
-        if any(any(cell is not None for cell in row) for row in cells):
-            if len(names) > 1:
-                others = ", ".join(name for name in names if name != page.title)
-                notes.append(f"The sheet '{page.title}' is read; there are also: {others} (--sheet).")
-            return cells, notes
-    raise Unreadable("it is empty")
+        found = _cells_of(page, most_columns)
+        is_table = _holds_rows(found)
+        if is_table or (not title and any(any(cell is not None for cell in row) for row in found)):
+            title, cells = page.title, found
+        if is_table:
+            break
+    if not title:
+        raise Unreadable("it is empty")
+    if len(names) > 1:
+        others = ", ".join(name for name in names if name != title)
+        notes.append(f"The sheet '{title}' is read; there are also: {others} (--sheet).")
+    if without_value:
+        notes.append("Formulas without a stored value count as missing: a spreadsheet program stores values on saving.")
+    return cells, notes
+
+
+def _holds_rows(cells: list[list[Any]]) -> bool:
+    """Whether two rows or more, and at least half of those with two cells or more, hold a number: no sheet of notes."""
+    wide = [row for row in cells if sum(cell is not None for cell in row) > 1]
+    numeric = sum(any(re.match(r"[+-]?[\d.,]*\d", str(cell)) for cell in row if cell is not None) for row in wide)
+    return numeric > 1 and 2 * numeric >= len(wide)
 
 
 def _cells_of(page: Any, most_columns: int) -> list[list[Any]]:
@@ -193,8 +213,8 @@ def _cells_of(page: Any, most_columns: int) -> list[list[Any]]:
     for row in page.iter_rows(values_only=True):
         last = max((k for k, cell in enumerate(row) if cell is not None), default=-1) + 1
         blank = 0 if last else blank + 1
-        if blank > 100_000:
-            raise Unreadable("there are more than 100,000 blank rows within it")
+        if blank > MOST_BLANK:
+            raise Unreadable(f"there are more than {MOST_BLANK:,} blank rows within it")
         cells += last
         check_size(1, last, most_columns)
         check_size(cells, 1, most_columns)

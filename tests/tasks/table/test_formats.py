@@ -7,6 +7,7 @@ import zipfile
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -154,3 +155,55 @@ def test_a_parquet_file_keeps_its_numbers():
     table = read_table(("t.parquet", buffer.getvalue()))
     assert [c.kind for c in table.columns.values()] == ["integer", "category", "boolean"]
     assert np.isnan(table.frame["n"][2])
+
+
+def test_of_several_sheets_that_with_rows_is_read():
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    for row in (["Report"], ["date", "2020-01-05"], ["by", "me"], ["version", "two"]):
+        book.active.append(row)
+    data = book.create_sheet("data")
+    for row in (["a", "gap"], *([k, k / 7] for k in range(60))):
+        data.append(row)
+    buffer = io.BytesIO()
+    book.save(buffer)
+    table = read_table(("t.xlsx", buffer.getvalue()))
+    assert list(table.frame) == ["a", "gap"]
+    assert table.guesses == ("The sheet 'data' is read; there are also: Sheet (--sheet).",)
+
+
+def test_formulas_without_a_value_are_said():
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    for row in (["a", "b", "gap"], *([k, k / 7, f"=A{k}*2"] for k in range(60))):
+        book.active.append(row)
+    buffer = io.BytesIO()
+    book.save(buffer)
+    table = read_table(("t.xlsx", buffer.getvalue()))
+    assert table.frame["gap"].isna().all()
+    assert "Formulas without a stored value count as missing" in "\n".join(table.guesses)
+
+
+def test_a_column_that_pandas_had_as_its_index_stays():
+    buffer = io.BytesIO()
+    pd.DataFrame({"T": [300.0, 400.0], "gap": [1.0, 2.0]}).set_index("T").to_parquet(buffer)
+    assert set(read_table(("t.parquet", buffer.getvalue())).frame) == {"T", "gap"}
+
+
+def test_text_in_a_parquet_file_is_read_as_in_a_text_file():
+    cells = ["2,5", "1.322,25", "3,98(2)", "<0,1", None, *(f"{k},5" for k in range(7))]
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"a": cells * 5, "w": ["Cu", "Ag", "Au"] * 20, "gap": np.arange(60.0)}), buffer)
+    table = read_table(("t.parquet", buffer.getvalue()))
+    np.testing.assert_array_equal(table.frame["a"][:5].to_numpy(), [2.5, 1322.25, 3.98, np.nan, np.nan])
+    assert str(table.odd[0]) == "'<0,1' in a, line 4"
+    assert table.columns["w"].levels == ("Ag", "Au", "Cu")
+
+
+def test_arrays_that_would_become_one_column_are_refused():
+    buffer = io.BytesIO()
+    np.savez(buffer, x=np.ones((60, 2)), x1=np.zeros(60))
+    with pytest.raises(ValueError, match="the column 'x1' is there twice"):
+        read_table(("t.npz", buffer.getvalue()))
