@@ -29,6 +29,8 @@ class Symmetry:
     images: int
     box_is_kept: bool
     """Whether the images of every strain in the box lie in the box."""
+    remark: str
+    """Which of several structures is read."""
 
 
 def file_name(name: str) -> str:
@@ -53,13 +55,17 @@ def symmetry_of(content: bytes) -> Symmetry:
         path = Path(folder) / "cell.cif"
         path.write_bytes(content)
         try:
-            atoms = symmetry.oriented(read_structure(path))
+            given = read_structure(path)
+            atoms = symmetry.oriented(given)
         except ValueError as error:
             raise ValueError(str(error).replace(str(path), "This file")) from None
     operations = symmetry.on_strains(atoms)
     half = np.array([1.0] * 3 + [SHEAR] * 3)
     kept = symmetry.keeps(np.stack((-half, half)), operations)
-    return Symmetry(atoms.get_chemical_formula(), len(atoms), symmetry.space_group(atoms), len(operations), kept)
+    remark = given.info["remark"].replace(path.name, "This file")
+    return Symmetry(
+        atoms.get_chemical_formula(), len(atoms), symmetry.space_group(atoms), len(operations), kept, remark
+    )
 
 
 def ask(name: str) -> tuple[list[str], bytes | None, str]:
@@ -129,6 +135,7 @@ def _show(seen: Symmetry) -> None:
     text = f"**{plain(seen.formula)}**, {atoms}, space group {plain(seen.space_group)}: {alike}."
     if not seen.box_is_kept:
         text += " Some of these images lie outside the box of strains: no box is its own image in this crystal."
+    text += f" {seen.remark}" if seen.remark else ""
     st.info(text, icon=":material/diamond:")
 
 

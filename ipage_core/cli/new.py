@@ -297,6 +297,8 @@ def _of_crystal(arguments: argparse.Namespace) -> Card:
     crystal, lattice = referenced(crystal)
     crystals.write(arguments.folder, crystal)
     images = len(crystal.operations)
+    if crystal.remark:
+        print(crystal.remark, file=sys.stderr)
     print(f"{crystal.name}: {crystal.space_group}, {images} images of each strain", file=sys.stderr)
     if not symmetry.keeps(crystal.bounds, crystal.on_strains):
         print("Images of a strain may lie outside the box: no box is its own image in this crystal.", file=sys.stderr)

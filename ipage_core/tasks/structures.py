@@ -21,8 +21,9 @@ from ase import Atoms
 from ase.geometry import cellpar_to_cell
 from ase.io import read as read_structures
 from ase.io import write
-from ase.io.cif import parse_cif
-from ase.io.formats import UnknownFileTypeError, filetype
+from ase.io.cif import CIFBlock, parse_cif
+from ase.io.formats import UnknownFileTypeError, filetype, string2index
+from ase.spacegroup import Spacegroup
 from numpy.typing import ArrayLike, NDArray
 
 
@@ -55,15 +56,23 @@ def frames(path: Path, most: int, index: str = ":") -> list[Atoms]:
             form = filetype(str(path), read=False)
         except UnknownFileTypeError:
             form = None
-        counts = _checked_cif(text) if form == "cif" else []
+        blocks = list(parse_cif(io.StringIO(text))) if form == "cif" else []
+        counts = [count for block in blocks for count in _sites(block)]
         if not any(count > most for count in counts):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)  # numpy's, of numbers that are checked below
-                found: Any = read_structures(io.StringIO(text) if form == "cif" else path, index=index, format=form)
+                found: Any = (
+                    [_of_block(block) for block in blocks if block.has_structure()][string2index(index)]
+                    if form == "cif"
+                    else read_structures(path, index=index, format=form)
+                )
             if not found:
                 raise ValueError("it holds no atoms")
-            if not all(np.isfinite(one.cell.array).all() and np.isfinite(one.positions).all() for one in found):
-                raise ValueError("its cell and places must be finite numbers")
+            for one in found:
+                if not (np.isfinite(one.cell.array).all() and np.isfinite(one.positions).all()):
+                    raise ValueError("its cell and places must be finite numbers")
+                if (one.numbers == 0).any():
+                    raise ValueError("it has dummy atoms, X, which are no element")
             counts = [len(one) for one in found]
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist") from None
@@ -74,24 +83,83 @@ def frames(path: Path, most: int, index: str = ":") -> list[Atoms]:
     return list(found)
 
 
-def _checked_cif(text: str) -> list[int]:
-    """The number of sites of each block; ASE compares every site with all others, which takes minutes for thousands.
+def refuse_partial(path: Path, atoms: Atoms) -> None:
+    """Raise ValueError if a site is shared by several elements, or partly empty."""
+    results = [
+        " + ".join(f"{share:g} {element}" for element, share in site.items())
+        for site in atoms.info.get("occupancy", {}).values()
+        if len(site) > 1 or abs(sum(site.values()) - 1) > 1e-3
+    ]
+    if shared := "; ".join(dict.fromkeys(results)):
+        raise ValueError(f"{path} has sites that are partly occupied ({shared}); accepted: one atom on each site")
+
+
+def _sites(block: CIFBlock) -> list[int]:
+    """The number of sites of a block; ASE compares every site with all others, which takes minutes for thousands.
 
     Raises:
-        ValueError: a length, an angle or a coordinate is not a finite number.
+        ValueError: a length, an angle or a coordinate is not a finite number, or a length or angle not above 0.
     """
     counts = []
-    for block in parse_cif(io.StringIO(text)):
-        for name in block:
-            if not re.match("_cell_(length|angle)_(a|b|c|alpha|beta|gamma)$|_atom_site_(fract|cartn)_[xyz]$", name):
-                continue
-            values = block[name] if isinstance(block[name], list) else [block[name]]
-            if name.startswith("_atom_site"):
-                counts.append(len(values))
-            for value in values:
-                if not isinstance(value, int | float) or not math.isfinite(value):
-                    raise ValueError(f"{name} is '{value}'; accepted: finite numbers")
+    for name in block:
+        if not re.match("_cell_(length|angle)_(a|b|c|alpha|beta|gamma)$|_atom_site_(fract|cartn)_[xyz]$", name):
+            continue
+        is_place = name.startswith("_atom_site")
+        values = block[name] if isinstance(block[name], list) else [block[name]]
+        if is_place:
+            counts.append(len(values))
+        for value in values:
+            if not isinstance(value, int | float) or not math.isfinite(value) or not (is_place or value > 0):
+                accepted = "finite numbers" if is_place else "finite numbers above 0"
+                raise ValueError(f"{name} is '{value}'; accepted: {accepted}")
     return counts
+
+
+def _of_block(block: CIFBlock) -> Atoms:
+    """The crystal of a CIF's block. Symmetry operations, where they are listed, count more than the group's name.
+
+    Raises:
+        ValueError: its space group is in a setting that needs operations, or its cell lacks their symmetry.
+    """
+    if any(block.get(name) for name in _OPERATIONS):
+        kept = {name: value for name, value in block.items() if name in _OPERATIONS or not re.match(_GROUP, name)}
+        block = CIFBlock(block.name, {**kept, "_space_group_it_number": 1})  # ASE asks for a number, and uses none
+    elif (name := _other_setting(block)) is not None:
+        raise ValueError(f"'{name}' is not the standard setting of its group: accepted with symmetry operations alone")
+    atoms = block.get_atoms()
+    if (group := atoms.info.get("spacegroup")) is not None:
+        metric = atoms.cell.array @ atoms.cell.array.T
+        turned = [turn.T @ metric @ turn for turn in group.get_op()[0]]
+        if not np.allclose(turned, metric, rtol=0, atol=0.02 * np.abs(metric).max()):
+            raise ValueError("its cell does not have the symmetry of its space group")
+    return atoms
+
+
+_OPERATIONS = (
+    "_space_group_symop_operation_xyz", "_space_group_symop.operation_xyz", "_symmetry_equiv_pos_as_xyz",
+)  # fmt: skip
+_GROUP = "_(space_group|symmetry)_"
+_NAMES = ("_space_group_name_h-m_alt", "_symmetry_space_group_name_h-m", "_space_group.patterson_name_h-m")
+
+
+def _other_setting(block: CIFBlock) -> str | None:
+    """A space group's name in a setting other than the standard one, for which ASE would take the number's."""
+    said = {tag: str(block[tag]).strip() for tag in block if re.match(_GROUP, tag)}
+    name = next((said[tag] for tag in _NAMES if tag in said), None)
+    number = said.get("_space_group_it_number", said.get("_symmetry_int_tables_number", ""))
+    if name is None and not number:
+        hall = next((value for tag, value in said.items() if tag.endswith("_hall")), "P 1")
+        return None if hall == "P 1" else hall
+    if name is None or not number.isdigit() or not 1 <= int(number) <= 230:
+        return None
+    plain, *choice = re.split(r"\s*:\s*|\s+(?=[HRSZ]$)", name)
+    return name if choice in (["2"], ["Z"], ["R"]) or _bare(plain) != _bare(Spacegroup(int(number)).symbol) else None
+
+
+def _bare(symbol: str) -> str:
+    """A Hermann–Mauguin symbol, comparable: 'P 1 21/c 1' → 'P21/c', 'F m -3 m' and 'F m 3 m' → 'Fm3m'."""
+    letters = re.sub(r"[\s_-]", "", symbol)
+    return re.sub(r"^([A-Z])1(.+)1$", r"\1\2", letters)
 
 
 def _why(error: Exception) -> str:

@@ -149,7 +149,8 @@ def test_a_number_that_is_not_finite_is_refused_in_any_structure(tmp_path, where
 @pytest.mark.parametrize(
     ("old", "new", "why"),
     [
-        ("3.1000000000", "1e999", "_cell_length_a is 'inf'; accepted: finite numbers"),
+        ("3.1000000000", "1e999", "_cell_length_a is 'inf'; accepted: finite numbers above 0"),
+        ("3.1000000000", "-3.1", "_cell_length_a is '-3.1'; accepted: finite numbers above 0"),
         (" 0.000000 ", " nan ", "_atom_site_fract_x is 'nan'; accepted: finite numbers"),
         ("Ti", "Qq", "it has the element 'Qq', which is not known"),
     ],
@@ -161,6 +162,63 @@ def test_what_is_wrong_in_a_cif_is_named(tmp_path, recwarn, old, new, why):
     with pytest.raises(ValueError, match=rf"own\.cif is not a structure file that ASE reads \({why}\)$"):
         frames(tmp_path / "own.cif", 200)
     assert not [one for one in recwarn if one.category is RuntimeWarning]
+
+
+MONOCLINIC = """data_x
+_cell_length_a 5.64
+_cell_length_b 6.1
+_cell_length_c 7.0
+_cell_angle_alpha 90
+_cell_angle_beta {beta}
+_cell_angle_gamma 90
+{group}loop_
+_atom_site_label
+_atom_site_fract_x
+_atom_site_fract_y
+_atom_site_fract_z
+Na1 .1 .2 .3
+Cl1 .5 .5 .5
+"""
+OPERATIONS = "loop_\n_symmetry_equiv_pos_as_xyz\nx,y,z\n1/2-x,1/2+y,1/2-z\n-x,-y,-z\n1/2+x,1/2-y,1/2+z\n"
+NAME, NUMBER = "_symmetry_space_group_name_H-M '{}'\n", "_symmetry_Int_Tables_number 14\n"
+
+
+@pytest.mark.parametrize("named", ["", NUMBER, NAME.format("P 1 21/n 1"), NAME.format("P 1 21/n 1") + NUMBER])
+def test_listed_operations_make_a_crystal_whatever_its_group_is_called(tmp_path, named):
+    (tmp_path / "own.cif").write_text(MONOCLINIC.format(beta=95, group=named + OPERATIONS))
+    (atoms,) = frames(tmp_path / "own.cif", 200)
+    assert atoms.get_chemical_formula() == "Cl2Na4"
+    np.testing.assert_allclose(atoms.get_scaled_positions()[1], [0.4, 0.7, 0.2], atol=1e-9)
+
+
+@pytest.mark.parametrize("named", [NUMBER, NAME.format("P 1 21/c 1") + NUMBER, NAME.format("P21/c") + NUMBER])
+def test_without_operations_the_standard_setting_is_read(tmp_path, named):
+    (tmp_path / "own.cif").write_text(MONOCLINIC.format(beta=95, group=named))
+    (atoms,) = frames(tmp_path / "own.cif", 200)
+    np.testing.assert_allclose(atoms.get_scaled_positions()[1], [0.9, 0.7, 0.2], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("group", "beta", "why"),
+    [
+        (NAME.format("P 1 21/n 1") + NUMBER, 95, r"'P 1 21/n 1' is not the standard setting of its group"),
+        (NAME.format("F d -3 m :2") + NUMBER.replace("14", "227"), 90, "'F d -3 m :2' is not the standard setting"),
+        (NAME.format("F d -3 m Z") + NUMBER.replace("14", "227"), 90, "'F d -3 m Z' is not the standard setting"),
+        ("_space_group_name_Hall '-P 2yn'\n", 95, "'-P 2yn' is not the standard setting"),
+        ("_symmetry_Int_Tables_number 225\n", 95, "its cell does not have the symmetry of its space group"),
+        ("loop_\n_symmetry_equiv_pos_as_xyz\nx,y,z\ny,x,z\n", 95, "its cell does not have the symmetry of its"),
+    ],
+)
+def test_a_crystal_in_another_setting_than_its_file_can_say_is_refused(tmp_path, group, beta, why):
+    (tmp_path / "own.cif").write_text(MONOCLINIC.format(beta=beta, group=group))
+    with pytest.raises(ValueError, match=why):
+        frames(tmp_path / "own.cif", 200)
+
+
+def test_dummy_atoms_are_no_element(tmp_path):
+    (tmp_path / "own.cif").write_text(MONOCLINIC.format(beta=95, group="").replace("Cl1", "X1"))
+    with pytest.raises(ValueError, match="it has dummy atoms, X, which are no element"):
+        frames(tmp_path / "own.cif", 200)
 
 
 def test_a_cif_names_its_atoms_and_metadata():

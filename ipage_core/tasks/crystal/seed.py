@@ -42,13 +42,13 @@ def read(path: Path) -> Seed:
             at perovskite sites, or a lattice outside the box.
     """
     from ipage_core.tasks.structures import frames as read_frames
+    from ipage_core.tasks.structures import refuse_partial
 
     frames = read_frames(path, MOST_IONS)
     atoms, remarks = frames[0], []
     if len(frames) > 1:
         remarks.append(f"{path.name} holds {len(frames)} structures; the first was taken.")
-    if shared := _partial(atoms):
-        raise ValueError(f"{path} has sites that are partly occupied ({shared}); accepted: one ion on each site")
+    refuse_partial(path, atoms)
     if len(atoms) > ATOMS and len(atoms) % ATOMS == 0:
         count, atoms = len(atoms), _primitive(atoms)
         if len(atoms) < count:
@@ -69,16 +69,6 @@ def read(path: Path) -> Seed:
         here = ", ".join(f"{value:.4g}" for value in x.tolist())
         raise ValueError(f"{path} has the lattice {here}, which is outside the box: {box}")
     return Seed(x, " ".join(remarks))
-
-
-def _partial(atoms: Atoms) -> str:
-    """List the shared or partly empty sites as text; empty if there are none."""
-    results = [
-        " + ".join(f"{share:g} {element}" for element, share in site.items())
-        for site in atoms.info.get("occupancy", {}).values()
-        if len(site) > 1 or abs(sum(site.values()) - 1) > 1e-3
-    ]
-    return "; ".join(dict.fromkeys(results))
 
 
 def _primitive(atoms: Atoms) -> Atoms:

@@ -22,6 +22,8 @@ SHEAR = 2 / 3
 """Largest shear component, as a fraction of the requested strain; as for silicon."""
 LEAST_ROOM = 2.0
 """Least volume of a cell per atom [Å³]: diamond, the densest crystal in atoms, has 5.7."""
+LEAST_DISTANCE = 0.5
+"""Least distance of two atoms [Å]: those of H2 are 0.74 apart."""
 MOST_ATOMS = 200
 
 
@@ -71,6 +73,8 @@ class Crystal:
     """Energy of the reference crystal [eV per atom]; None until computed."""
     provenance: str = "{}"
     """Calculator, settings and versions, as JSON."""
+    remark: str = ""
+    """A choice that was made when the structure file was read."""
 
     @property
     def atoms(self) -> Atoms:
@@ -128,7 +132,8 @@ def create(
         raise ValueError("property 'displacement' needs --relax: without it no atom moves")
     if not 1 <= kicks <= 20:
         raise ValueError(f"--kicks {kicks} is not accepted: 1 to 20")
-    atoms = symmetry.oriented(read_structure(path))
+    given = read_structure(path)
+    atoms = symmetry.oriented(given)
     calculators.factory(calculator)
     operations = symmetry.on_strains(atoms)
     return Crystal(
@@ -143,6 +148,7 @@ def create(
         properties=tuple(properties),
         space_group=symmetry.space_group(atoms),
         operations=tuple(tuple(map(tuple, matrix)) for matrix in operations.tolist()),
+        remark=given.info["remark"],
     )
 
 
@@ -162,18 +168,28 @@ def read_structure(path: Path) -> Atoms:
     """Read one periodic crystal.
 
     Raises:
-        ValueError: the file cannot be read, is not periodic, or has too many atoms.
+        ValueError: the file cannot be read, is not periodic, has too many atoms, or atoms that share a place.
     """
-    from ipage_core.tasks.structures import frames
+    from ipage_core.tasks.structures import frames, refuse_partial
 
-    (atoms,) = frames(path, MOST_ATOMS, "-1:")
-    if not abs(atoms.cell.volume) > 0 or len(atoms) == 0:
-        raise ValueError(f"{path} holds no crystal: it needs a cell in three directions, and atoms in it")
+    found = frames(path, MOST_ATOMS, ":")
+    atoms = found[-1]
+    if not (abs(atoms.cell.volume) > 0 and atoms.pbc.all()) or len(atoms) == 0:
+        raise ValueError(f"{path} holds no crystal: it needs a cell, periodic in three directions, and atoms in it")
+    refuse_partial(path, atoms)
     if (room := abs(atoms.cell.volume) / len(atoms)) < LEAST_ROOM:
         raise ValueError(
             f"{path} leaves {room:.2g} Å³ for an atom; accepted: at least {LEAST_ROOM:g}. Are its lengths in nm, not Å?"
         )
-    atoms.pbc, atoms.info = True, {}
+    distances = atoms.get_all_distances(mic=True) + np.eye(len(atoms)) * 2 * LEAST_DISTANCE
+    if distances.min() < LEAST_DISTANCE:
+        one, other = np.unravel_index(distances.argmin(), distances.shape)
+        names = atoms.get_chemical_symbols()
+        raise ValueError(
+            f"{path} has two atoms, {names[one]} and {names[other]}, {distances.min():.2g} Å apart; accepted: at least "
+            f"{LEAST_DISTANCE:g}"
+        )
+    atoms.info = {"remark": f"{path.name} holds {len(found)} structures; the last was taken." if len(found) > 1 else ""}
     return atoms
 
 

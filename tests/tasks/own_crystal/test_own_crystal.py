@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from ase import Atoms
 from ase.build import bulk
 from ase.io import read, write
 from hypothesis import given, settings
@@ -194,3 +195,34 @@ def test_strained_rutile_by_chgnet_has_the_energy_of_its_image():
     )
     assert one["energy"] == pytest.approx(other["energy"], abs=5e-4)
     assert one["pressure"] == pytest.approx(other["pressure"], abs=0.1)
+
+
+def shared(atoms):
+    atoms.info["occupancy"] = {str(k): {str(one): 0.5} for k, one in enumerate(atoms.symbols)}
+    atoms.set_array("spacegroup_kinds", np.arange(len(atoms)))
+    return atoms
+
+
+def in_layers(atoms):
+    atoms.pbc = (True, True, False)
+    return atoms
+
+
+@pytest.mark.parametrize(
+    ("name", "atoms", "why"),
+    [
+        ("own.cif", shared(bulk("Cu", cubic=True)), r"partly occupied \(0\.5 Cu\); accepted: one atom on each site"),
+        ("own.extxyz", in_layers(bulk("Cu", cubic=True)), "needs a cell, periodic in three directions"),
+        ("own.vasp", bulk("Cu", a=8) + Atoms("Zn", [(0.1, 0, 0)]), r"Cu and Zn, 0\.1 Å apart; accepted: at least 0\.5"),
+    ],
+)
+def test_what_is_no_crystal_of_whole_atoms_is_refused(tmp_path, name, atoms, why):
+    write(tmp_path / name, atoms)
+    with pytest.raises(ValueError, match=why):
+        card.create(tmp_path / name, "emt", 0.04, ("energy",))
+
+
+def test_of_several_structures_it_is_said_which_one_is_taken(tmp_path):
+    write(tmp_path / "own.extxyz", [bulk("Cu"), bulk("Ag")])
+    found = card.create(tmp_path / "own.extxyz", "emt", 0.04, ("energy",))
+    assert (found.symbols, found.remark) == (("Ag",), "own.extxyz holds 2 structures; the last was taken.")
