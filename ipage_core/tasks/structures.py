@@ -26,6 +26,9 @@ from ase.io.formats import UnknownFileTypeError, filetype, string2index
 from ase.spacegroup import Spacegroup
 from numpy.typing import ArrayLike, NDArray
 
+MOST_BYTES, MOST_ANNOUNCED = 50_000_000, 1_000_000
+"""Maximum size of a file, and maximum number of atoms that its first lines may name."""
+
 
 def axes(lattice: ArrayLike) -> NDArray[np.float64]:
     """The axes of a cell a, b, c [Å], α, β, γ [°]. (6,) → (3, 3).
@@ -49,6 +52,12 @@ def frames(path: Path, most: int, index: str = ":") -> list[Atoms]:
     Raises:
         ValueError: not there, not readable, too many atoms, or a number that is not finite.
     """
+    if path.exists() and not path.is_dir():
+        if not path.is_file():  # a pipe would wait, a device never end
+            raise ValueError(f"{path} is not a file; accepted: a structure in a file")
+        if path.stat().st_size > MOST_BYTES:
+            size = path.stat().st_size / 1e6
+            raise ValueError(f"{path} has {size:,.0f} MB; accepted: at most {MOST_BYTES / 1e6:.0f} MB")
     try:
         # Windows editors write a byte-order mark, which would corrupt the first word; ASE reads a CIF as Latin-1.
         text = path.read_bytes().removeprefix(codecs.BOM_UTF8).decode("latin-1")
@@ -57,7 +66,7 @@ def frames(path: Path, most: int, index: str = ":") -> list[Atoms]:
         except UnknownFileTypeError:
             form = None
         blocks = list(parse_cif(io.StringIO(text))) if form == "cif" else []
-        counts = [count for block in blocks for count in _sites(block)]
+        counts = [count for block in blocks for count in _sites(block)] + _announced(text)
         if not any(count > most for count in counts):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)  # numpy's, of numbers that are checked below
@@ -113,6 +122,13 @@ def _sites(block: CIFBlock) -> list[int]:
                 accepted = "finite numbers" if is_place else "finite numbers above 0"
                 raise ValueError(f"{name} is '{value}'; accepted: {accepted}")
     return counts
+
+
+def _announced(text: str) -> list[int]:
+    """Counts of atoms in the first lines, as in POSCAR and XYZ, if a reader would spend all memory on them."""
+    lines = [line.split() for line in text[:2000].splitlines()[:8]]
+    counts = [sum(map(int, line)) for line in lines if line and all(re.fullmatch(r"\d{1,30}", word) for word in line)]
+    return [count for count in counts if count > MOST_ANNOUNCED]
 
 
 def _of_block(block: CIFBlock) -> Atoms:

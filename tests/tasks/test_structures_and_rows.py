@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import time
 from dataclasses import replace
 
@@ -213,6 +214,27 @@ def test_a_crystal_in_another_setting_than_its_file_can_say_is_refused(tmp_path,
     (tmp_path / "own.cif").write_text(MONOCLINIC.format(beta=beta, group=group))
     with pytest.raises(ValueError, match=why):
         frames(tmp_path / "own.cif", 200)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("own.xyz", "99999999999\n\nNa 0 0 0\n"), ("own.vasp", "c\n1\n5 0 0\n0 5 0\n0 0 5\nNa Cl\n9 999999999\nDirect\n")],
+)
+def test_atoms_that_are_only_announced_take_no_memory(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match=r"has [\d,]+ atoms in a cell; accepted: at most 200"):
+        frames(tmp_path / name, 200)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes")
+def test_pipes_and_very_large_files_are_refused_at_once(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "own.cif")
+    with pytest.raises(ValueError, match=r"own\.cif is not a file; accepted: a structure in a file"):
+        frames(tmp_path / "own.cif", 200)
+    monkeypatch.setattr("ipage_core.tasks.structures.MOST_BYTES", 3e6)
+    (tmp_path / "own.xyz").write_bytes(b" " * 4_000_000)
+    with pytest.raises(ValueError, match=r"own\.xyz has 4 MB; accepted: at most 3 MB"):
+        frames(tmp_path / "own.xyz", 200)
 
 
 def test_dummy_atoms_are_no_element(tmp_path):
