@@ -56,8 +56,8 @@ FAULTS = (
     Fault(
         "localization on phi instead of phi*",
         "ipage_core/inference/methods.py",
-        'Method("control: prior starts, the same surrogate", None, ("mlp", "phi_star"))',
-        'Method("control: prior starts, the same surrogate", None, ("mlp", "phi"))',
+        'designs of the prior, with iPage\'s localization", None, ("mlp", "phi_star")',
+        'designs of the prior, with iPage\'s localization", None, ("mlp", "phi")',
         "tests/inference/test_methods.py",
     ),
     Fault(
@@ -77,15 +77,15 @@ FAULTS = (
     Fault(
         "a second lower bound widens the box",
         "ipage_core/problem/constraints.py",
-        "low[left] = max(low[left], number)",
-        "low[left] = number",
+        "low[left] = max(low[left], math.ceil(number - WHOLE) if whole[left] else number)",
+        "low[left] = math.ceil(number - WHOLE) if whole[left] else number",
         "tests/problem/test_constraints.py",
     ),
     Fault(
         "a second upper bound widens the box",
         "ipage_core/problem/constraints.py",
-        "high[left] = min(high[left], number)",
-        "high[left] = number",
+        "high[left] = min(high[left], math.floor(number + WHOLE) if whole[left] else number)",
+        "high[left] = math.floor(number + WHOLE) if whole[left] else number",
         "tests/problem/test_constraints.py",
     ),
     Fault(
@@ -132,9 +132,9 @@ FAULTS = (
     ),
     Fault(
         "the nearest row in raw units",
-        "ipage_core/tasks/table/candidates.py",
-        "measured(task.models_folder).x.numpy() / (high - low))",
-        "measured(task.models_folder).x.numpy())",
+        "ipage_core/inference/neighbours.py",
+        "(x.detach().cpu().double() - low) / (high - low), task.categories",
+        "x.detach().cpu().double() - low, task.categories",
         "tests/tasks/table/test_candidates.py",
     ),
     Fault(
@@ -159,10 +159,10 @@ FAULTS = (
         "tests/training/test_fit.py",
     ),
     Fault(
-        "Adam without its bias correction",
+        "Adam moves designs in units of x",
         "ipage_core/inference/localization.py",
-        "direction = (first / (1 - beta1**k)) / ((second / (1 - beta2**k)).sqrt() + 1e-8)",
-        "direction = first / (second.sqrt() + 1e-8)",
+        "u = (u + width * move).clamp(low, high)\n        move",
+        "u = (u + move).clamp(low, high)\n        move",
         "tests/inference/test_localization.py",
     ),
     Fault(
