@@ -119,7 +119,7 @@ def test_chances_are_corrected_by_the_hits_of_their_origin(monkeypatch):
 
     monkeypatch.setattr(selection, "candidates", pool)
     said = SimpleNamespace(
-        chance=lambda x: torch.tensor([0.3, 0.3]).double(), doubt=2.0, raw=lambda mean: mean * 10,
+        chance=lambda x: torch.tensor([0.3, 0.3]).double(), doubt=2.0, raw=lambda mean: mean * 10, logs=[False],
         predict=lambda x: (torch.full((len(x), 1), 1.5), torch.full((len(x), 1), 0.8)),
     )  # fmt: skip
     step = SimpleNamespace(
@@ -129,7 +129,8 @@ def test_chances_are_corrected_by_the_hits_of_their_origin(monkeypatch):
     by_origin = {why.partition(":")[0]: chance for why, chance in zip(one.why, one.chance.tolist(), strict=True)}
     # hits and promised hits, one more of each
     assert by_origin == pytest.approx({"chord": 0.3 * 2 / 2.8, "process": 0.3 * 2 / 1.5}, rel=1e-6)
-    assert one.spoken[2].ravel().tolist() == pytest.approx([0.4, 0.4])  # without the doubt
+    assert np.array(one.spoken["spread"]).ravel() == pytest.approx([0.4, 0.4])  # without the doubt
+    assert np.array(one.spoken["mean"]).ravel() == pytest.approx([1.5, 1.5])
     assert one.predicted.ravel().tolist() == [15.0, 15.0]
     selecting().next(state(line(0.0, 0.1), [1.5, 1.6], [0, 1]), said, 1)
     assert seeds == [2 * 1_000_003 + 3, 2 * 1_000_003 + 2]
