@@ -112,7 +112,8 @@ def test_a_run_is_saved_and_loaded(found, tmp_path):
     with pytest.raises(ValueError, match="holds designs of 'sinewave', not of 'other'"):
         Solutions.load(file, replace(SINEWAVE, name="other"))
     assert found.export("csv", tmp_path / "a.csv") == [tmp_path / "a.csv"]
-    assert len(pd.read_csv(tmp_path / "a.csv")) == 16
+    written = pd.read_csv(tmp_path / "a.csv")
+    assert (len(written), list(written)) == (16, list(found.frame()))
     assert found.verify().verification.calls == 8
     with pytest.raises(ValueError, match="several targets"):
         found.coverage()
