@@ -59,7 +59,7 @@ TASK = Task(
         # At 160 epochs, the value of other tasks, the surrogate's error was five times as large.
         "mlp": Recipe(settings={"epochs": 400}),
         "cinn": Recipe({"couplings": 6, "bins": 32, "hidden": 128}, {"epochs": 160}),
-        "mdn": Recipe({"components": 192}),
+        "mdn": Recipe({"components": 432}),
         "cvae": Recipe({"latent": 4, "decoder_sd": 0.05, "layers": 6, "normalized": True, "support": []}),
         # With the INN's couplings, padding and MMD terms its samples were no nearer to the target than random designs.
         "inn-alternating": Recipe(

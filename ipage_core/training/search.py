@@ -2,12 +2,16 @@
 
 The score is the mean negative log-likelihood of held-out pairs at the best epoch (cVAE: its importance-weighted bound;
 cells: per pixel, or per entry of their code). Ω is not used. The ranking of cVAEs changes during training, so they need
-their full length, ``--epochs 100``. INN and cINN are tried with other couplings and bins, each as wide as its size
-allows. For the neural adjoint there are two searches. That over its descents is scored by the mean error at properties
-of training pairs, with one design each, by Ω, or by the separate surrogate if Ω is slow. That over its network
+their full length: ``--epochs 100``, on cells 10. INN and cINN are tried with other couplings and bins, each as wide as
+its size allows. Where the best lies at an edge of what was tried, the search goes on beyond it.
+
+For the neural adjoint there are two searches. That over its descents is scored by the mean error at properties of
+training pairs, with one design each, by Ω, or by the separate surrogate if Ω is slow. That over its network
 (``--networks``) is scored by the squared error on validation pairs, and trains for as many epochs as iPage's two
-networks together. The log is ``pretrained/TASK/METHOD.search.json``, or ``na-network.search.json``. The best settings
-are copied by hand into the task's ``recipes``; those of descents that suit most tasks stand in
+networks together.
+
+The log is ``pretrained/TASK/METHOD.search.json``, or ``na-network.search.json``. The best settings are copied by hand
+into the task's ``recipes``; those of descents that suit most tasks stand in
 ``ipage_core.inference.methods.METHODS["na"]``.
 """
 
@@ -71,8 +75,31 @@ def candidates(task: Task, model: str) -> list[dict[str, Any]]:
     raise ValueError(f"'{model}' of {task.name} has no settings to try; accepted: inn, cinn, mdn, cvae, na")
 
 
+def beyond(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What to try next: the best, with one and a half times or two thirds of each value that lies at an edge.
+
+    >>> beyond([{"tried": {"latent": 4}, "score": 0.1}, {"tried": {"latent": 2}, "score": 0.2}])
+    [{'latent': 6}]
+    """
+    best = min(rows, key=lambda row: row["score"])["tried"]
+    found = []
+    for name, value in best.items():
+        values = [row["tried"][name] for row in rows if name in row["tried"]]
+        if type(value) not in (int, float) or min(values) == max(values):
+            continue  # a switch, or one that all have
+        whole = type(value) is int
+        if value == max(values):
+            found.append(best | {name: max(value + 1, 3 * value // 2) if whole else float(f"{1.5 * value:.2g}")})
+        if value == min(values) and value != 1:
+            found.append(best | {name: max(1, 2 * value // 3) if whole else float(f"{value / 1.5:.2g}")})
+    return found
+
+
 def search(task: Task, model: str, epochs: int, folder: Path) -> dict[str, Any]:
-    """Train every candidate for a few epochs; write the log, best first, beside the card."""
+    """Train every candidate for a few epochs, and more while the best lies at an edge of what was tried.
+
+    The log is written beside the card, best first.
+    """
     x, y, about = training_pairs(task, model, lambda: surrogate_in(task, folder))
     like = baselines.size(task, *recipe(task, "inn")[:2])
     path = folder / f"{model}.search.json"
@@ -96,7 +123,10 @@ def search(task: Task, model: str, epochs: int, folder: Path) -> dict[str, Any]:
         "score": "negative log-likelihood of validation pairs, nats; a bound for cvae",
         "data": about,
     }
-    return _logged(path, head, candidates(task, model), train)
+    log = _logged(path, head, candidates(task, model), train)
+    while further := beyond(log["rows"]):
+        log = _logged(path, head, further, train)
+    return log
 
 
 def search_descents(task: Task, folder: Path) -> dict[str, Any]:

@@ -20,6 +20,49 @@ def test_what_was_found_is_what_the_logs_say_is_best():
             assert best(TASKS[name], model) == TASKS[name].recipes[model].arguments
 
 
+@pytest.mark.parametrize(
+    "path",
+    sorted(p for p in PRETRAINED.glob("*/*.search.json") if p.name[:2] != "na"),
+    ids=lambda p: "/".join(p.parts[-2:]),
+)
+def test_no_search_ends_with_its_best_at_an_edge(path):
+    rows = json.loads(path.read_text())["rows"]
+    assert rows == sorted(rows, key=lambda row: row["score"])
+    assert not search.beyond(rows)
+
+
+def test_a_search_goes_on_beyond_the_edge_on_which_its_best_lies(tmp_path, monkeypatch):
+    """The score falls towards 500 components: 192 is the largest that every search begins with."""
+    seen = []
+
+    def trained(build, arguments, x, y, its, begin_from):
+        seen.append(arguments["components"])
+        return Fit({}, [{"validation_nll": abs(arguments["components"] - 500)}], 1.0)
+
+    monkeypatch.setattr(search, "fit", trained)
+    log = search.search(TASKS["sinewave"], "mdn", 1, tmp_path)
+    assert seen == [12, 48, 96, 192, 288, 432, 648]
+    assert log["rows"][0]["tried"] == {"components": 432}
+
+
+@pytest.mark.parametrize(
+    ("tried", "further"),
+    [
+        ([{"k": 3}, {"k": 2}, {"k": 4}], []),
+        ([{"k": 3}, {"k": 4}], [{"k": 2}]),
+        ([{"k": 1}, {"k": 2}], []),  # nothing is smaller
+        ([{"k": 1}], []),  # one value only: it was not searched
+        ([{"k": 8, "w": 5}, {"k": 4, "w": 9}], [{"k": 12, "w": 5}, {"k": 8, "w": 3}]),
+        ([{"sd": 0.05}, {"sd": 0.09}], [{"sd": 0.033}]),
+        ([{"sd": 0.09}, {"sd": 0.05}], [{"sd": 0.14}]),
+        ([{"on": True, "k": 2, "box": []}, {"on": False, "k": 2, "box": [1]}, {}], []),
+    ],
+)
+def test_beyond_an_edge_are_two_thirds_and_one_and_a_half_times(tried, further):
+    rows = [{"tried": one, "score": score} for score, one in enumerate(tried)]
+    assert search.beyond(rows[::-1]) == further
+
+
 def test_the_search_for_networks_of_na_ends_where_no_neighbour_is_better(tmp_path, monkeypatch):
     seen = []
 

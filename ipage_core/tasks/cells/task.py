@@ -147,7 +147,7 @@ RECIPES = {
         True,
         tried=[{"components": k} for k in (2, 6, 12)],
     ),
-    "cvae": Recipe({"channels": 8}, BASELINES, "pixel-cvae", True, tried=[{"channels": k} for k in (8, 16, 32)]),
+    "cvae": Recipe({"channels": 16}, BASELINES, "pixel-cvae", True, tried=[{"channels": k} for k in (8, 16, 32)]),
     "na": Recipe({}, BASELINES, "pixel-cnn", True),
     # Three layers: four would make its weights alone larger than any other model.
     "na-published": Recipe({"layers": 3}, BASELINES | {"epochs": 40, "batch": 256}, "batch-norm-mlp"),
