@@ -179,13 +179,22 @@ def summary(outcome: pd.DataFrame) -> pd.DataFrame:
         line["covered"] = own["covered"].mean()
         line["whole"] = own["whole"].mean() if PROBLEMS[str(name)].whole else np.nan
         line["best"] = str(medians.idxmin())
+        line["limit"] = _limit(part[part["way"] == line["best"]])
         line |= {key: own[key].mean() for key in ("training_seconds", "design_seconds", "r2")}
         lines.append(line)
     return pd.DataFrame(lines)
 
 
+def _limit(of_way: pd.DataFrame, resamples: int = 1000) -> float:
+    """Upper end of the 95 % bootstrap interval, over targets, of a way's median error."""
+    errors = [target.to_numpy() for _, target in of_way.groupby(["seed", "target"])["error"]]
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(0, len(errors), (resamples, len(errors)))
+    return float(np.quantile([np.median(np.concatenate([errors[k] for k in some])) for some in drawn], 0.975))
+
+
 def markdown(lines: pd.DataFrame) -> str:
-    """The summary as a table; the best way of each problem is bold."""
+    """The summary as a table; bold is the lowest of each problem, and what lies within its 95 % interval."""
     ways = (PROGRAM, ROW, TREES, PROCESS)
     said = ["false 'cannot be reached'", "advice: the row", "worst advice", "covered", "train, design (CPU)"]
     heads = ["problem", *ways, *said]
@@ -195,7 +204,7 @@ def markdown(lines: pd.DataFrame) -> str:
         cells = [f"{problem.title} ({problem.rows}, {len(problem.x)} → {len(problem.y)})"]
         for way in ways:
             text = "–" if line[way] != line[way] else f"{line[way]:.2g}"
-            cells.append(f"**{text}**" if line["best"] == way else text)
+            cells.append(f"**{text}**" if line[way] <= line["limit"] else text)
         cells += [
             f"{line['false cannot be reached']} of {line['targets']}",
             f"{line['says the row is closer']} of {line['targets']}",

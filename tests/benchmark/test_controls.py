@@ -1,3 +1,7 @@
+import re
+
+import pandas as pd
+import pytest
 import torch
 from torch import Generator
 
@@ -53,9 +57,20 @@ def test_the_summary_counts_what_was_said_and_what_it_cost():
     assert line["program"] == 0.6
     assert line["nearest row"] == 0.375
     assert line["best"] == "nearest row"
+    assert line["limit"] == 0.5  # in a quarter of the draws the second target comes twice
     assert line["says the row is closer"] == 1
     assert line["worst advice"] == 1.0  # the second target's advice is the row itself; the first's is 0.2 of 0.25
     assert line["covered"] == 0.75
+
+
+@pytest.mark.parametrize(("limit", "bold"), [(0.012, ["0.012", "0.01"]), (0.0119, ["0.01"])])
+def test_bold_is_the_lowest_and_what_lies_within_its_interval(limit, bold):
+    line = dict.fromkeys(("program", "nearest row", "ExtraTrees + search", "Gaussian process + search"), float("nan"))
+    line |= {"problem": "vehicle", "program": 0.012, "nearest row": 0.01, "limit": limit, "targets": 1}
+    line |= dict.fromkeys(("false cannot be reached", "says the row is closer"), 0)
+    line |= dict.fromkeys(("worst advice", "covered", "training_seconds", "design_seconds"), 1.0)
+    text = tables_of_others.markdown(pd.DataFrame([line]))
+    assert re.findall(r"\*\*(.*?)\*\*", text) == bold
 
 
 def made_up(argument):
