@@ -146,8 +146,10 @@ TASK = Task(
         ),
         "inn": Recipe(settings={"learning_rate": 2e-3, "epochs": 30}),
         "cinn": Recipe(settings={"learning_rate": 2e-3, "epochs": 20}),
-        "mdn": Recipe({"components": 48}, {"epochs": 20}),
-        "cvae": Recipe({"latent": 5}, {"epochs": 40}),
+        "mdn": Recipe({"components": 96}, {"epochs": 20}),
+        "cvae": Recipe(
+            {"latent": 7, "decoder_sd": 0.09, "layers": 6, "normalized": True, "support": []}, {"epochs": 40}
+        ),
         "na": Recipe(settings={"epochs": 40}),
         "na-published": Recipe(settings={"epochs": 60}),
     },
