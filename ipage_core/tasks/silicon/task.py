@@ -150,7 +150,7 @@ TASK = Task(
         "cvae": Recipe(
             {"latent": 7, "decoder_sd": 0.09, "layers": 6, "normalized": True, "support": []}, {"epochs": 40}
         ),
-        "na": Recipe(settings={"epochs": 40}),
+        "na": Recipe(settings={"epochs": 40}, descents={"per_design": 16, "steps": 3}),
         "na-published": Recipe(settings={"epochs": 60}),
     },
     sizes=("usual",),
