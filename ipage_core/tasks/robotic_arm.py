@@ -82,7 +82,7 @@ TASK = Task(
         "na": Recipe(
             {"layers": 3},
             {"epochs": 240, "learning_rate": 3.75e-4},
-            descents={"per_design": 96, "steps": 3},
+            descents={"per_design": 64, "steps": 3},
         ),
     },
     log_prior=log_prior,
