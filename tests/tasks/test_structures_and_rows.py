@@ -15,7 +15,7 @@ from ase import Atoms
 from ase.io import read, write
 
 from ipage_core.problem.task import Task
-from ipage_core.tasks import computed_rows, export, labelled
+from ipage_core.tasks import computed_rows, export, labelled, structures
 from ipage_core.tasks.cells import dataset as cells
 from ipage_core.tasks.crystal import lattices
 from ipage_core.tasks.silicon import dataset as silicon
@@ -88,11 +88,32 @@ def test_thousands_of_atoms_are_refused_before_they_are_compared(tmp_path, form)
     path = tmp_path / f"k1.{form}"
     path.write_bytes((cif if form == "cif" else extxyz)(crystal() * (10, 10, 50), "k1"))
     begun = time.process_time()
-    with pytest.raises(ValueError, match=r"k1\.\w+ has 20,000 atoms in a cell; accepted: at most 200$"):
+    number = {"cif": "at least 3,333", "xyz": "20,000"}[form]  # a CIF's rows have six columns
+    with pytest.raises(ValueError, match=rf"k1\.\w+ has {number} atoms in a cell; accepted: at most 200$"):
         frames(path, 200)
     assert time.process_time() - begun < 10  # ASE alone: half a minute and more
     path.write_bytes((cif if form == "cif" else extxyz)(crystal() * (1, 5, 10), "k1"))
     assert [len(one) for one in frames(path, 200)] == [200]
+
+
+@pytest.mark.parametrize(
+    ("rows", "least"),
+    [
+        ("H 0 0 0\n" * 12, 3),
+        ("H 0\n0 0\n" * 12, 6),
+        ("H\n0\n0\n0\n" * 12, 12),
+        ("  H 0 0 0\r\n" * 12, 3),
+        ("H 0 0 0\n" * 12 + "\n" + "H 0 0 0\n" * 12, 3),  # what stands behind a blank line is left to the reader
+        ("H 0 0 0\n" * 12 + "loop_\n_symmetry_equiv_pos_as_xyz\n" + "x,y,z\n" * 99, 3),
+        ("H 0 0 0\n" * 12 + "data_other\n" + "# more\n" * 99, 3),
+        ("'H 1' 0 0 0\n" * 12, 3),
+    ],
+)
+def test_a_loop_lists_at_least_its_lines_over_its_columns(rows, least):
+    names = "_atom_site_label\n _atom_site_fract_x\n_atom_site_fract_y\n_atom_site_fract_z\n"
+    other = "loop_\n_publ_author_name\n" + "'A. Name'\n" * 50
+    assert structures._listed(f"data_x\n_cell_length_a 4\n{other}LOOP_\n{names}{rows}") == least
+    assert structures._listed("data_x\n" + other) == 0
 
 
 def test_every_structure_of_a_file_is_read_and_the_largest_counts(tmp_path):
