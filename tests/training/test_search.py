@@ -96,7 +96,7 @@ def neighbours(layers, rate):
     return {(layers, rate / 2), (layers, 2 * rate), (layers - 1, rate), (layers + 1, rate)}
 
 
-@pytest.mark.parametrize("task", ["sinewave", "robotic_arm", "ballistics"])
+@pytest.mark.parametrize("task", ["sinewave", "robotic_arm", "ballistics", "crystal", "silicon"])
 def test_na_has_the_network_where_its_search_ended(task):
     """No neighbour is better by a tenth, and the lowest score of the log is not either."""
     rows = json.loads((PRETRAINED / task / "na-network.search.json").read_text())["rows"]

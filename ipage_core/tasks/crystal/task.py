@@ -211,7 +211,11 @@ TASK = Task(
         # Half the epochs of other tasks, because there are more than twice as many pairs.
         "mdn": Recipe({"components": 96}, {"epochs": 60}),
         "cvae": Recipe({"latent": 5}, {"epochs": 50}),
-        "na": Recipe(settings={"epochs": 60}),
+        "na": Recipe(
+            {"layers": 6},
+            {"epochs": 310, "learning_rate": 7.5e-4},
+            descents={"per_design": 16, "steps": 3},
+        ),
         "na-published": Recipe(settings={"epochs": 125}),
     },
     sizes=("usual",),
