@@ -150,7 +150,11 @@ TASK = Task(
         "cvae": Recipe(
             {"latent": 7, "decoder_sd": 0.09, "layers": 6, "normalized": True, "support": []}, {"epochs": 40}
         ),
-        "na": Recipe(settings={"epochs": 40}, descents={"per_design": 16, "steps": 3}),
+        "na": Recipe(
+            {"layers": 4},
+            {"epochs": 630, "learning_rate": 3.75e-4},
+            descents={"per_design": 64, "steps": 3},
+        ),
         "na-published": Recipe(settings={"epochs": 60}),
     },
     sizes=("usual",),
