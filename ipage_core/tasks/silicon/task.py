@@ -145,7 +145,7 @@ TASK = Task(
             network="valleys",
         ),
         "inn": Recipe(settings={"learning_rate": 2e-3, "epochs": 30}),
-        "cinn": Recipe(settings={"learning_rate": 2e-3, "epochs": 20}),
+        "cinn": Recipe({"couplings": 8, "bins": 5, "hidden": 112}, {"learning_rate": 2e-3, "epochs": 30}),
         "mdn": Recipe({"components": 96}, {"epochs": 20}),
         "cvae": Recipe(
             {"latent": 7, "decoder_sd": 0.09, "layers": 6, "normalized": True, "support": []}, {"epochs": 40}
