@@ -44,7 +44,7 @@ DESCENTS: list[dict[str, Any]] = [
 ]
 """Settings of ``na`` to try: descents per design, and steps per descent."""
 NETWORK: dict[str, Any] = {"layers": 3, "learning_rate": 7.5e-4}
-"""The network of ``na`` from which its search begins. All have iPage's size."""
+"""The network of ``na`` from which its search begins, unless the task has its own. All have iPage's size."""
 GAIN = 0.1
 """The search for networks goes on while a neighbour is better by this share."""
 MANY = 100
@@ -162,22 +162,18 @@ def search_descents(task: Task, folder: Path) -> dict[str, Any]:
 def search_networks(task: Task, folder: Path) -> dict[str, Any]:
     """Train networks of ``na`` for the epochs of iPage's surrogate and INN, until no neighbour is better by a tenth.
 
-    Neighbours have one layer more or fewer, or twice or half the learning rate. Smaller gains are less than what two
-    training seeds differ by. The log is written best first.
-
-    Raises:
-        ValueError: the task's ``na`` has a network of its own.
+    Neighbours have one layer more or fewer, or twice or half the learning rate; where the task has a network of its
+    own, its rate alone is searched, from that of its recipe. Smaller gains are less than what two training seeds differ
+    by. The log is written best first.
     """
-    if task.recipes.get("na", Recipe()).network:
-        raise ValueError(f"The network 'na' of {task.name} has no settings to try; accepted: tasks with few inputs")
     x, y, about = training_pairs(task, "na", lambda: surrogate_in(task, folder))
     like = baselines.size(task, *recipe(task, "inn")[:2])
     network, usual, settings = recipe(task, "na")
-    usual = {name: value for name, value in usual.items() if name != "hidden"}
+    own = task.recipes.get("na", Recipe()).network
     epochs = recipe(task, "mlp")[2].epochs + recipe(task, "inn")[2].epochs
 
     def train(tried: dict[str, Any]) -> dict[str, Any]:
-        arguments = baselines.of_size(task, network, usual | {"layers": tried["layers"]}, like)
+        arguments = usual if own else baselines.of_size(task, network, usual | {"layers": tried["layers"]}, like)
         its = replace(settings, epochs=epochs, learning_rate=tried["learning_rate"])
         run = fit(networks_of(task)[network], arguments, x, y, its)
         score = min(row["validation_l2"] for row in run.history)
@@ -189,7 +185,8 @@ def search_networks(task: Task, folder: Path) -> dict[str, Any]:
         "score": f"mean squared error on validation pairs; {epochs} epochs, as many as iPage's surrogate and INN",
         "data": about,
     }
-    path, at = folder / "na-network.search.json", NETWORK
+    path = folder / "na-network.search.json"
+    at = {"learning_rate": settings.learning_rate} if own else NETWORK
     while True:
         log = _logged(path, head, [at, *_neighbours(at)], train)
         score = {tuple(row["tried"].values()): row["score"] for row in log["rows"]}
@@ -200,9 +197,10 @@ def search_networks(task: Task, folder: Path) -> dict[str, Any]:
 
 
 def _neighbours(network: dict[str, Any]) -> list[dict[str, Any]]:
-    layers, rate = network["layers"], network["learning_rate"]
-    others = [{"layers": layers, "learning_rate": other} for other in (rate / 2, 2 * rate)]
-    return others + [{"layers": n, "learning_rate": rate} for n in (layers - 1, layers + 1) if n > 0]
+    rate = network["learning_rate"]
+    found = [network | {"learning_rate": other} for other in (rate / 2, 2 * rate)]
+    layers = network.get("layers", 0)
+    return found + [network | {"layers": n} for n in (layers - 1, layers + 1) if layers and n > 0]
 
 
 def _logged(

@@ -6,10 +6,12 @@ import math
 import pytest
 
 from ipage_core.inference.methods import load
+from ipage_core.networks import networks_of
 from ipage_core.runtime.paths import PRETRAINED
 from ipage_core.tasks import TASKS
 from ipage_core.training import ablation, search
 from ipage_core.training.fit import Fit
+from ipage_core.training.recipes import recipe
 from ipage_core.training.search import DESCENTS, best
 
 
@@ -89,8 +91,24 @@ def test_the_search_for_networks_of_na_ends_where_no_neighbour_is_better(tmp_pat
     seen.clear()
     assert search.search_networks(TASKS["sinewave"], tmp_path) == log
     assert not seen  # nothing is trained again
-    with pytest.raises(ValueError, match="The network 'na' of architecture has no settings to try"):
-        search.search_networks(TASKS["architecture"], tmp_path)
+
+
+def test_the_rate_of_a_network_of_the_task_s_own_is_searched(tmp_path, monkeypatch):
+    """It begins at 1e-3, the recipe's, and the score falls towards 5e-4."""
+    seen = []
+
+    def trained(build, arguments, x, y, its):
+        seen.append((build, arguments, its.epochs, its.learning_rate))
+        return Fit({}, [{"validation_l2": 1 + abs(math.log2(its.learning_rate / 5e-4))}], 1.0)
+
+    monkeypatch.setattr(search, "fit", trained)
+    monkeypatch.setattr(search, "training_pairs", lambda *_: (None, None, {}))
+    log = search.search_networks(TASKS["architecture"], tmp_path)
+    assert [rate for *_, rate in seen] == [1e-3, 5e-4, 2e-3, 2.5e-4]
+    assert {epochs for *_, epochs, _ in seen} == {24}  # 14 of the surrogate, 10 of the INN
+    network, arguments, _ = recipe(TASKS["architecture"], "na")
+    assert all((build, used) == (networks_of(TASKS["architecture"])[network], arguments) for build, used, *_ in seen)
+    assert [row["tried"] for row in log["rows"][:2]] == [{"learning_rate": 5e-4}, {"learning_rate": 1e-3}]
 
 
 def neighbours(layers, rate):
