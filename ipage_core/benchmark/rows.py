@@ -57,7 +57,8 @@ def write(frame: pd.DataFrame, path: Path, about: dict[str, Any]) -> None:
             table,
             beside,
             compression="zstd",
-            compression_level=12,
+            compression_level=19,
+            row_group_size=max(1, len(frame)),
             use_dictionary=[name for name in frame if name not in noisy + raw],
             use_byte_stream_split=noisy,
         )

@@ -108,7 +108,7 @@ def test_the_best_descent_counts_each_property_in_its_unit():
 @pytest.mark.parametrize("method", ["na", "na-surrogate"])
 def test_the_usual_settings_are_four_descents_a_design_of_25_steps(method):
     assert METHODS[method].search == Search("lm", starts=1, per_design=4, steps=25)
-    assert load("crystal", method).proposal.search == METHODS[method].search
+    assert load("architecture", method).proposal.search == METHODS[method].search
     found = load("sinewave", method).proposal
     assert isinstance(found, NeuralAdjoint)
     assert found.search == Search("lm", starts=1, per_design=16, steps=3)  # its recipe's

@@ -15,7 +15,7 @@ from ase import Atoms
 from ase.io import read, write
 
 from ipage_core.problem.task import Task
-from ipage_core.tasks import computed_rows, export, labelled, structures
+from ipage_core.tasks import computed_rows, export, labelled
 from ipage_core.tasks.cells import dataset as cells
 from ipage_core.tasks.crystal import lattices
 from ipage_core.tasks.silicon import dataset as silicon
@@ -103,17 +103,17 @@ def test_thousands_of_atoms_are_refused_before_they_are_compared(tmp_path, form)
         ("H 0\n0 0\n" * 12, 6),
         ("H\n0\n0\n0\n" * 12, 12),
         ("  H 0 0 0\r\n" * 12, 3),
-        ("H 0 0 0\n" * 12 + "\n" + "H 0 0 0\n" * 12, 3),  # what stands behind a blank line is left to the reader
+        ("'H 1' 0 0 0\n" * 12, 3),
         ("H 0 0 0\n" * 12 + "loop_\n_symmetry_equiv_pos_as_xyz\n" + "x,y,z\n" * 99, 3),
         ("H 0 0 0\n" * 12 + "data_other\n" + "# more\n" * 99, 3),
-        ("'H 1' 0 0 0\n" * 12, 3),
     ],
 )
-def test_a_loop_lists_at_least_its_lines_over_its_columns(rows, least):
+def test_a_loop_lists_at_least_its_lines_over_its_columns(tmp_path, rows, least):
     names = "_atom_site_label\n _atom_site_fract_x\n_atom_site_fract_y\n_atom_site_fract_z\n"
     other = "loop_\n_publ_author_name\n" + "'A. Name'\n" * 50
-    assert structures._listed(f"data_x\n_cell_length_a 4\n{other}LOOP_\n{names}{rows}") == least
-    assert structures._listed("data_x\n" + other) == 0
+    (tmp_path / "own.cif").write_text(f"data_x\n_cell_length_a 4\n{other}LOOP_\n{names}{rows}")
+    with pytest.raises(ValueError, match=f"has at least {least} atoms in a cell; accepted: at most {least - 1}$"):
+        frames(tmp_path / "own.cif", least - 1)
 
 
 def test_every_structure_of_a_file_is_read_and_the_largest_counts(tmp_path):
