@@ -26,8 +26,9 @@ from ase.io.formats import UnknownFileTypeError, filetype, string2index
 from ase.spacegroup import Spacegroup
 from numpy.typing import ArrayLike, NDArray
 
-MOST_BYTES, MOST_ANNOUNCED = 50_000_000, 1_000_000
-"""Maximum size of a file, and maximum number of atoms that its first lines may name."""
+MOST_BYTES, MOST_ANNOUNCED, MOST_COUNTED = 50_000_000, 1_000_000, 20
+"""Maximum size of a file, maximum number of atoms that its first lines may name, and how many times the accepted number
+of atoms a CIF may list to be read for their exact number."""
 
 
 def axes(lattice: ArrayLike) -> NDArray[np.float64]:
@@ -66,8 +67,9 @@ def frames(path: Path, most: int, index: str = ":") -> list[Atoms]:
         except UnknownFileTypeError:
             form = None
         least = _listed(text) if form == "cif" else 0
-        blocks = list(parse_cif(io.StringIO(text))) if form == "cif" and least <= most else []
-        counts = [count for block in blocks for count in _sites(block)] + _announced(text) + [least]
+        unread = least > MOST_COUNTED * most
+        blocks = list(parse_cif(io.StringIO(text))) if form == "cif" and not unread else []
+        counts = [least] if unread else [count for block in blocks for count in _sites(block)] + _announced(text)
         if not any(count > most for count in counts):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)  # numpy's, of numbers that are checked below
@@ -89,7 +91,7 @@ def frames(path: Path, most: int, index: str = ":") -> list[Atoms]:
     except Exception as error:  # ASE's readers raise any exception on a damaged file
         raise ValueError(f"{path} is not a structure file that ASE reads{_why(error)}") from None
     if max(counts) > most:
-        number = f"at least {least:,}" if least > most else f"{max(counts):,}"
+        number = "at least " * unread + f"{max(counts):,}"
         raise ValueError(f"{path} has {number} atoms in a cell; accepted: at most {most:,}")
     return list(found)
 

@@ -88,8 +88,7 @@ def test_thousands_of_atoms_are_refused_before_they_are_compared(tmp_path, form)
     path = tmp_path / f"k1.{form}"
     path.write_bytes((cif if form == "cif" else extxyz)(crystal() * (10, 10, 50), "k1"))
     begun = time.process_time()
-    number = {"cif": "at least 3,333", "xyz": "20,000"}[form]  # a CIF's rows have six columns
-    with pytest.raises(ValueError, match=rf"k1\.\w+ has {number} atoms in a cell; accepted: at most 200$"):
+    with pytest.raises(ValueError, match=r"k1\.\w+ has 20,000 atoms in a cell; accepted: at most 200$"):
         frames(path, 200)
     assert time.process_time() - begun < 10  # ASE alone: half a minute and more
     path.write_bytes((cif if form == "cif" else extxyz)(crystal() * (1, 5, 10), "k1"))
@@ -112,8 +111,8 @@ def test_a_loop_lists_at_least_its_lines_over_its_columns(tmp_path, rows, least)
     names = "_atom_site_label\n _atom_site_fract_x\n_atom_site_fract_y\n_atom_site_fract_z\n"
     other = "loop_\n_publ_author_name\n" + "'A. Name'\n" * 50
     (tmp_path / "own.cif").write_text(f"data_x\n_cell_length_a 4\n{other}LOOP_\n{names}{rows}")
-    with pytest.raises(ValueError, match=f"has at least {least} atoms in a cell; accepted: at most {least - 1}$"):
-        frames(tmp_path / "own.cif", least - 1)
+    with pytest.raises(ValueError, match=f"has at least {least} atoms in a cell; accepted: at most 0$"):
+        frames(tmp_path / "own.cif", 0)
 
 
 def test_every_structure_of_a_file_is_read_and_the_largest_counts(tmp_path):
