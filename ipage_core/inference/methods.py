@@ -97,7 +97,7 @@ class Method:
         return ("mlp", *self.models) if "inn" in self.models else self.models
 
 
-_DESCENTS = Search("lm", starts=1, per_design=4, steps=25)
+_DESCENTS = Search("lm", starts=1, per_design=16, steps=3)
 """Unless a task's recipe of ``na`` has others."""
 _SHIPPED = {
     "ipage": Method("iPage: invertible network (INN) as posterior and surrogate", ("inn", "phi"), ("inn", "phi_star")),

@@ -149,11 +149,7 @@ TASK = Task(
         "cinn": Recipe({"hidden": 120}),
         "mdn": Recipe({"components": 48}),
         "cvae": Recipe({"latent": 3}),
-        "na": Recipe(
-            {"layers": 4},
-            {"epochs": 260, "learning_rate": 1.5e-3},
-            descents={"per_design": 16, "steps": 3},
-        ),
+        "na": Recipe({"layers": 4}, {"epochs": 260, "learning_rate": 1.5e-3}),
         "na-published": Recipe({"layers": 3}),
     },
     log_prior=log_prior,

@@ -66,11 +66,7 @@ TASK = Task(
             {"couplings": 8, "bins": 12, "hidden": 96, "padding_sd": 0.1},
             {"epochs": 160, "lambda_x": 0.0, "lambda_z": 0.0},
         ),
-        "na": Recipe(
-            {"layers": 4},
-            {"epochs": 560, "learning_rate": 7.5e-4},
-            descents={"per_design": 16, "steps": 3},
-        ),
+        "na": Recipe({"layers": 4}, {"epochs": 560, "learning_rate": 7.5e-4}),
     },
     log_prior=lambda x: x.new_full((len(x),), -math.log(4.0)),
     source="Bi, Fung and Zhang 2023 (iPage, AAAI), 'Illustrative Example: 2D Sinewave Function'",

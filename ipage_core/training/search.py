@@ -129,7 +129,7 @@ def search_descents(task: Task, folder: Path) -> dict[str, Any]:
     The log is written best first.
     """
     _, y, about = training_pairs(task, "na", lambda: surrogate_in(task, folder))
-    targets = y[: 50 if task.d > MANY else 1000, : task.n_targets].double()
+    targets = y[: 200 if task.d > MANY else 1000, : task.n_targets].double()
     method = load(task, "na", models=folder)
     judge = None if task.verifies_by_default else load(task, "prior-lm", models=folder).surrogate
     proposal = method.proposal

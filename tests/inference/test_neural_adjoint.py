@@ -106,12 +106,12 @@ def test_the_best_descent_counts_each_property_in_its_unit():
 
 
 @pytest.mark.parametrize("method", ["na", "na-surrogate"])
-def test_the_usual_settings_are_four_descents_a_design_of_25_steps(method):
-    assert METHODS[method].search == Search("lm", starts=1, per_design=4, steps=25)
-    assert load("architecture", method).proposal.search == METHODS[method].search
+def test_the_usual_settings_are_16_descents_a_design_of_three_steps(method):
+    assert METHODS[method].search == Search("lm", starts=1, per_design=16, steps=3)
+    assert load("robotic_arm", method).proposal.search == Search("lm", starts=1, per_design=64, steps=3)  # its recipe's
     found = load("sinewave", method).proposal
     assert isinstance(found, NeuralAdjoint)
-    assert found.search == Search("lm", starts=1, per_design=16, steps=3)  # its recipe's
+    assert found.search == METHODS[method].search
     assert load("sinewave", "na-published").proposal.search == Search()
     assert torch.equal(found.unit, SINEWAVE.tolerances)
     assert found.enough == SINEWAVE.arrived

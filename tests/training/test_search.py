@@ -97,21 +97,21 @@ def test_the_search_for_networks_of_na_ends_where_no_neighbour_is_better(tmp_pat
 
 
 def test_the_rate_of_a_network_of_the_task_s_own_is_searched(tmp_path, monkeypatch):
-    """It begins at 1e-3, the recipe's, and the score falls towards 5e-4."""
+    """It begins at 4e-3, the recipe's, and the score falls towards 2e-3."""
     seen = []
 
     def trained(build, arguments, x, y, its):
         seen.append((build, arguments, its.epochs, its.learning_rate))
-        return Fit({}, [{"validation_l2": 1 + abs(math.log2(its.learning_rate / 5e-4))}], 1.0)
+        return Fit({}, [{"validation_l2": 1 + abs(math.log2(its.learning_rate / 2e-3))}], 1.0)
 
     monkeypatch.setattr(search, "fit", trained)
     monkeypatch.setattr(search, "training_pairs", lambda *_: (None, None, {}))
     log = search.search_networks(TASKS["architecture"], tmp_path)
-    assert [rate for *_, rate in seen] == [1e-3, 5e-4, 2e-3, 2.5e-4]
+    assert [rate for *_, rate in seen] == [4e-3, 2e-3, 8e-3, 1e-3]
     assert {epochs for *_, epochs, _ in seen} == {24}  # 14 of the surrogate, 10 of the INN
     network, arguments, _ = recipe(TASKS["architecture"], "na")
     assert all((build, used) == (networks_of(TASKS["architecture"])[network], arguments) for build, used, *_ in seen)
-    assert [row["tried"] for row in log["rows"][:2]] == [{"learning_rate": 5e-4}, {"learning_rate": 1e-3}]
+    assert [row["tried"] for row in log["rows"][:2]] == [{"learning_rate": 2e-3}, {"learning_rate": 4e-3}]
 
 
 def neighbours(layers, rate):
@@ -119,15 +119,19 @@ def neighbours(layers, rate):
     return {(layers, rate / 2), (layers, 2 * rate), (layers - 1, rate), (layers + 1, rate)}
 
 
-@pytest.mark.parametrize("task", ["sinewave", "robotic_arm", "ballistics", "crystal", "silicon"])
+@pytest.mark.parametrize("task", ["sinewave", "robotic_arm", "ballistics", "crystal", "silicon", "architecture"])
 def test_na_has_the_network_where_its_search_ended(task):
     """No neighbour is better by a tenth, and the lowest score of the log is not either."""
     rows = json.loads((PRETRAINED / task / "na-network.search.json").read_text())["rows"]
     assert rows == sorted(rows, key=lambda row: row["score"])
     scores = {tuple(row["tried"].values()): row["score"] for row in rows}
     card = json.loads((PRETRAINED / task / "na.json").read_text())
-    used = card["arguments"]["layers"], card["settings"]["learning_rate"]
-    assert set(scores) >= neighbours(*used)
+    rate = card["settings"]["learning_rate"]
+    used, around = (rate,), {(rate / 2,), (2 * rate,)}  # a network of the task's own has no layers to search
+    if "layers" in rows[0]["tried"]:
+        layers = card["arguments"]["layers"]
+        used, around = (layers, rate), neighbours(layers, rate)
+    assert set(scores) >= around
     assert rows[0]["score"] > (1 - search.GAIN) * scores[used]
     epochs = [
         json.loads((PRETRAINED / task / f"{model}.json").read_text())["settings"]["epochs"] for model in ("mlp", "inn")
@@ -155,7 +159,7 @@ def test_ablations_of_other_lengths_stay_on_the_card(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("path", sorted(PRETRAINED.glob("*/na.search.json")), ids=lambda path: path.parent.name)
 def test_na_descends_as_the_log_of_its_task_says_is_best(path):
-    """Within a tenth of the best, which is at no edge; on cells within what 50 targets can tell."""
+    """Within a tenth of the best, which is at no edge."""
     rows = json.loads(path.read_text())["rows"]
     assert rows == sorted(rows, key=lambda row: row["score"])
     assert all(any(row["tried"] == one for row in rows) for one in DESCENTS)
@@ -165,11 +169,7 @@ def test_na_descends_as_the_log_of_its_task_says_is_best(path):
     used = {name: getattr(load(task, "na").proposal.search, name) for name in DESCENTS[0]}
     assert load(task, "na-surrogate").proposal.search.per_design == used["per_design"]
     scores = {tuple(row["tried"].values()): row["score"] for row in rows}
-    standard_error = 0.05 / math.sqrt(
-        50
-    )  # of cells: the errors of `na` over many y* have a standard deviation of 0.050
-    bar = best["score"] + standard_error if task.d > search.MANY else 1.1 * best["score"]
-    assert scores[tuple(used.values())] <= bar
+    assert scores[tuple(used.values())] <= 1.1 * best["score"]
 
 
 def test_a_search_for_descents_goes_on_beyond_the_edge_of_its_optimizer(tmp_path, monkeypatch):

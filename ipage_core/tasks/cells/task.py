@@ -148,7 +148,13 @@ RECIPES = {
         tried=[{"components": k} for k in (2, 6, 12)],
     ),
     "cvae": Recipe({"channels": 16}, BASELINES, "pixel-cvae", True, tried=[{"channels": k} for k in (8, 16, 32)]),
-    "na": Recipe({}, BASELINES, "pixel-cnn", True),
+    "na": Recipe(
+        {},
+        BASELINES | {"learning_rate": 4e-3, "epochs": 24},
+        "pixel-cnn",
+        True,
+        descents={"per_design": 2, "steps": 25},
+    ),
     # Three layers: four would make its weights alone larger than any other model.
     "na-published": Recipe({"layers": 3}, BASELINES | {"epochs": 40, "batch": 256}, "batch-norm-mlp"),
 }

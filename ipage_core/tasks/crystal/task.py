@@ -211,11 +211,7 @@ TASK = Task(
         # Half the epochs of other tasks, because there are more than twice as many pairs.
         "mdn": Recipe({"components": 96}, {"epochs": 60}),
         "cvae": Recipe({"latent": 5}, {"epochs": 50}),
-        "na": Recipe(
-            {"layers": 6},
-            {"epochs": 310, "learning_rate": 7.5e-4},
-            descents={"per_design": 16, "steps": 3},
-        ),
+        "na": Recipe({"layers": 6}, {"epochs": 310, "learning_rate": 7.5e-4}),
         "na-published": Recipe(settings={"epochs": 125}),
     },
     sizes=("usual",),
