@@ -324,6 +324,17 @@ def test_the_outcome_tells_the_command_that_gives_it_again(page, folder, monkeyp
     assert any("iPage, maximin, Table 2: mean" in one.value and "over targets]" in one.value for one in test.success)
 
 
+def test_a_loop_of_the_gallery_is_found_by_a_design_within_the_tolerance():
+    """Of three designs one is within 0.02 of y* and on a loop: another is 0.05 off, and one is on none."""
+    found = pd.DataFrame({"off1": [-0.01, 0.05, 0.0], "family": [3, 4, -1], "x1": 0.0, "x2": 0.0})
+    found = found.assign(method="ipage", sampling="srs", count=3)
+    spec = figures.gallery(found, [("ipage", "srs")], dark=False)
+    assert [one["text"].partition("</b>, ")[2] for one in spec["layout"]["annotations"]] == ["N = 3: 1 of 9"]
+    loops = {one["line"]["dash"]: unpacked(one["x"]) for one in spec["data"] if one["mode"] == "lines"}
+    np.testing.assert_allclose(loops["solid"], loop(3)[:, 0])
+    assert len(loops["dot"]) == sum(len(loop(i)) for i in range(9) if i != 3)
+
+
 def test_loops_are_drawn_where_omega_has_them():
     for i in range(9):
         curve = loop(i)

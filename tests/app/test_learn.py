@@ -9,7 +9,10 @@ import pytest
 from scipy.spatial.distance import pdist
 
 from app.components.words import number
+from app.figures.playback import Size
+from app.figures.theme import unpacked
 from app.lessons import computations as lessons
+from app.lessons import figures
 from app.lessons.experiments import POSTERIORS
 from app.lessons.tour import STEPS
 from app.state import runs
@@ -157,6 +160,16 @@ def test_posteriors_of_other_losses_and_couplings_are_shown_before_localization(
         errors[method] = np.square(data["Ω(x) − y*"]).mean()
     assert 50 * max(errors["inn"], errors["cinn"]) < errors["ipage-paper"]
     assert errors["inn"] < errors["inn-ardizzone"] < errors["ipage-paper"]
+
+
+def test_figures_mark_what_is_within_the_tolerance():
+    """Of three designs, 0.01, 0.05 and 0.2 from the target, the first is within 0.02 of it."""
+    off = np.array([0.01, 0.05, 0.2])
+    drawn_at_random = figures.many(np.array([[0.1, 0.0], [0.2, 0.0], [0.3, 0.0]]), 1.2 - off, 1.2, 0.02, False, Size())
+    judged = figures.believed(np.array([0.3, 0.2, 0.1]), off, 0.02, False, Size())
+    for figure, name, right in ((drawn_at_random, "y within tolerance", [0.1]), (judged, "hit", [0.3])):
+        (marked,) = [trace for trace in figure["data"] if trace.get("name") == name]
+        assert unpacked(marked["x"]) == pytest.approx(right)
 
 
 def test_a_prediction_is_judged_and_the_answer_opens(tour):

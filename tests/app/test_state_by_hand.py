@@ -132,6 +132,13 @@ def test_the_nearest_row_is_nearest_in_ranges(monkeypatch):
     assert (said.where, said.nearest.tolist(), said.pairs) == ("between", [0.9, 60.0], 8)
 
 
+def test_a_number_is_in_doubt_if_no_row_is_within_the_tolerance_of_it(monkeypatch):
+    rows_of(monkeypatch, [[0.0], [0.0], [2.0], [2.0]])  # no gap between rows hides the tolerance
+    assert targets.doubt(SINE, sine("0.01").target) is None
+    said = targets.doubt(SINE, sine("0.05").target)
+    assert (said.where, said.nearest.tolist()) == ("between", [0.0])
+
+
 def test_an_interval_is_in_doubt_if_no_row_is_within_the_tolerance_of_it(monkeypatch):
     rows_of(monkeypatch, [[0.0], [2.0]])
     assert targets.doubt(SINE, sine("0.01:0.5").target) is None

@@ -67,6 +67,15 @@ def test_verify_fills_in_errors_and_leaves_the_hits_that_the_design_has_judged(t
     assert found["hit"].tolist() == [False, False, False, True]
 
 
+def test_verify_judges_by_the_tolerance_and_not_by_its_square(tmp_path, capsys):
+    """On the sine wave y = 1.21 is within 0.02 of 1.2, and y = 1.25 is not."""
+    x1 = np.arcsin([0.21, 0.25]) / (3 * np.pi)
+    rows = pd.DataFrame({"sample": [0, 1], "stage": "localized", "target1": 1.2, "x1": x1, "x2": 0.0, "hit": pd.NA})
+    rows.to_csv(tmp_path / "s.csv", index=False)
+    assert main(["verify", "sinewave", str(tmp_path / "s.csv"), "--out", str(tmp_path / "v.csv")]) == 0
+    assert pd.read_csv(tmp_path / "v.csv")["hit"].tolist() == [True, False]
+
+
 def test_verify_counts_what_omega_has_computed_now(tmp_path, capsys, monkeypatch):
     def kept(x):
         if watched().kept is not None:

@@ -55,6 +55,14 @@ def run():
     )
 
 
+def test_a_design_is_predicted_to_hit_within_the_tolerance_of_each_property(run):
+    predicted = torch.tensor([[1.59, 0.5], [1.65, 0.5], [1.5, 0.85], [0.81, 0.4], [0.9, 0.69], [0.7, 0.4]])
+    one = replace(run, surrogate=predicted, omega_calls=run.verification.calls)
+    assert one.predicted_hits().tolist() == [True, False, False, True, True, False]
+    wider = replace(one, target=Target((Goal.exactly(1.5, 0.16), Goal.exactly(0.5))))
+    assert wider.predicted_hits().tolist() == [True, True, False, True, True, False]
+
+
 def test_the_numbered_table_holds_every_stage_column_by_column(run):
     table = numbered_table(run)
     assert list(table) == [
