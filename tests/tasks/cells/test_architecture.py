@@ -40,6 +40,7 @@ def test_omega_of_the_solid_and_of_a_laminate():
     assert from_z_score(y[:, 0]).tolist() == pytest.approx([1.0, 0.5], abs=1e-5)
     assert y[0].tolist() == pytest.approx([(1 - E_X_MEAN) / E_X_SD, 1, 1, 0.3, 1])
     assert y[1, 2] < 1e-5  # no stiffness across the layers
+    assert y[1, 3].item() == pytest.approx(0.3)  # ν_xy: both layers are stretched alike, and each narrows as the solid
 
 
 def test_stored_targets_are_what_omega_says():

@@ -10,6 +10,7 @@ import pytest
 import torch
 from ase import Atoms
 from ase.build import bulk
+from ase.cell import Cell
 from ase.io import read, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -159,9 +160,14 @@ def test_cells_leave_relaxed_with_forces_and_where_they_come_from(tmp_path, copp
     _, atoms = operator.evaluate(copper, STRAIN, calculators.build("emt", copper.atoms))
     operator.keep(tmp_path, STRAIN, atoms)
     rows = [{"sample": 7, **{f"x{j + 1}": e for j, e in enumerate(STRAIN)}}]
-    rows.append({"sample": 8, **{f"x{j + 1}": 0.01 for j in range(6)}})
+    rows.append({"sample": 8, **{f"x{j + 1}": -e for j, e in enumerate(STRAIN)}})
     known, unknown = export.files(tmp_path, pd.DataFrame(rows), form).values()
-    back = read(io.StringIO(known.decode()), format={"poscar": "vasp"}.get(form, form))
+    back, carried = (read(io.StringIO(f.decode()), format={"poscar": "vasp"}.get(form, form)) for f in (known, unknown))
+    for one, (e11, e22, e33, e23, e13, e12) in ((back, STRAIN), (carried, -STRAIN)):
+        stretched = np.eye(3) + np.array([[e11, e12, e13], [e12, e22, e23], [e13, e23, e33]])
+        right = Cell(copper.atoms.cell.array @ stretched).cellpar()
+        assert np.ptp(right[3:]) > 1  # so that no two angles can be exchanged
+        assert one.cell.cellpar() == pytest.approx(right, abs=1e-5)
     assert back.cell.volume == pytest.approx(atoms.cell.volume, rel=1e-6)
     assert b"emt" in known
     assert b"not computed" in unknown
