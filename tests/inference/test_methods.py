@@ -102,6 +102,13 @@ def test_localization_descends_phi_star_and_proposals_come_from_phi(two_weight_s
     assert torch.equal(found.proposal.sample(y, z), both["phi"].sample(y, z))
 
 
+def test_every_method_descends_the_weights_of_the_best_epoch():
+    descended = {name: row.surrogate or row.searched for name, row in METHODS.items()}
+    assert {name: part[1] for name, part in descended.items() if part} == dict.fromkeys(
+        ("ipage", "ipage-cinn", "ipage-paper", "na", "na-surrogate", "na-published", "prior-lm"), "phi_star"
+    )
+
+
 def test_a_model_that_is_trained_anew_is_loaded_anew(tmp_path):
     x = SINEWAVE.sample_prior(20, torch.Generator().manual_seed(0)).float()
     build, arguments = SMALL["mlp"]

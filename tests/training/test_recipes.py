@@ -9,7 +9,7 @@ from ipage_core.networks.base import Network
 from ipage_core.networks.ensemble import Ensemble
 from ipage_core.networks.store import load_card, save_model
 from ipage_core.tasks import TASKS
-from ipage_core.training import calibration, recipes
+from ipage_core.training import calibrate, calibration, recipes
 from ipage_core.training.choose import LeftOut, of_the_mean
 from ipage_core.training.fit import Fit
 from tests.support.models import SMALL
@@ -79,6 +79,29 @@ def test_the_surrogate_of_a_folder_has_its_best_weights(tmp_path):
     found = recipes.surrogate_in(SINEWAVE, tmp_path)(x)
     assert torch.equal(found, networks["phi_star"].eval()(x))
     assert not torch.equal(found, networks["phi"].eval()(x))
+
+
+def test_what_judges_a_surrogate_judges_the_weights_that_methods_descend(monkeypatch, tmp_path):
+    trained, judged = {}, []
+
+    def fit(build, arguments, x, y, settings, **how):
+        trained.update({name: build(**arguments) for name in build.weight_sets})
+        for network in trained.values():
+            network.fit_scales(x.float(), y.float())
+        history = [{"epoch": 1, "epochs": 1, "loss_y": 1.0, "validation_l2": 1.0, "validation_nll": 1.0}]
+        return Fit({name: network.state_dict() for name, network in trained.items()}, history, 1.0)
+
+    monkeypatch.setattr(recipes, "fit", fit)
+    monkeypatch.setattr(recipes, "pairs", lambda task: task.pairs(400, 0))
+    for module in (recipes, calibrate):
+        monkeypatch.setattr(module, "calibration", lambda task, surrogate, *rest: judged.append(surrogate))
+    recipes.train(SINEWAVE, "inn-paper", tmp_path, size="small")
+    with pytest.raises(ValueError, match="too few rows"):  # as no calibration came
+        calibrate.calibrate(SINEWAVE, "inn-paper", tmp_path)
+    x = torch.rand(5, 2)
+    last, best = (trained[name].eval()(x) for name in ("phi", "phi_star"))
+    assert [torch.equal(surrogate(x), best) for surrogate in judged] == [True, True]
+    assert not torch.equal(last, best)
 
 
 class Nothing(Network):

@@ -190,3 +190,30 @@ def test_a_search_for_descents_goes_on_beyond_the_edge_of_its_optimizer(tmp_path
     assert log["rows"][0] == {
         "tried": {"optimizer": "lm", "per_design": 96, "steps": 3}, "score": 16, "median": 16, "seconds": 0
     }  # fmt: skip
+
+
+def test_an_ablation_s_surrogate_is_phi_star_and_its_posterior_phi(monkeypatch):
+    trained, asked = {}, []
+
+    def fit(build, arguments, x, y, settings):
+        trained.update({name: build(**arguments) for name in build.weight_sets})
+        for network in trained.values():
+            network.fit_scales(x.float(), y.float())
+        return Fit({name: network.state_dict() for name, network in trained.items()})
+
+    def design(task, method, *rest):
+        asked.append(method.proposal)
+        return SimpleNamespace(summary=lambda: {"resim_mse": 0.0})
+
+    monkeypatch.setattr(ablation, "fit", fit)
+    monkeypatch.setattr(ablation, "pairs", lambda task, n=400, seed=0: task.pairs(n, seed))
+    monkeypatch.setattr(ablation, "design", design)
+    row = ablation.measure(TASKS["sinewave"], "ordered, MMD only", 1)
+    x, y = TASKS["sinewave"].pairs(10_000, 1)
+    with torch.no_grad():
+        errors = {name: (one.eval()(x.float()) - y).square().sum(1).mean().item() for name, one in trained.items()}
+        z = torch.zeros(5, 2)
+        samples = [one.sample(y[:5].float(), z) for one in asked]
+        assert all(torch.equal(one, trained["phi"].sample(y[:5].float(), z)) for one in samples)
+    assert row["forward_mse"] == pytest.approx(errors["phi_star"])
+    assert errors["phi"] != pytest.approx(errors["phi_star"])
