@@ -73,6 +73,7 @@ def test_a_result_is_computed_once_and_told_by_its_number_of_points(stand_in, mo
     assert band_structure.cached(rows) == first
     assert band_structure.many(rows) == first
     assert band_structure.cached([[*CUBIC, 3]]) == [None]
+    assert band_structure.cached(rows, dft.STANDARD._replace(ecut=700)) == [None, None]
     assert dft.cached([CUBIC]) == [None]
 
 

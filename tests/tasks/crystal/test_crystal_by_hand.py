@@ -50,7 +50,10 @@ def gpaw_elsewhere(monkeypatch, tmp_path):
     monkeypatch.setattr(dft, "gpaw_version", lambda: "here")
 
 
-def test_a_result_of_another_machine_is_kept_under_its_version_of_gpaw(gpaw_elsewhere, monkeypatch):
+@pytest.mark.parametrize("settings", [dft.STANDARD, dft.STANDARD._replace(ecut=700)])
+def test_a_result_of_another_machine_is_kept_under_its_version_of_gpaw_and_settings(
+    gpaw_elsewhere, monkeypatch, settings
+):
     result = {"gap": 1.0, "gpaw": "there"}
 
     def run(work, items, journal, *, progress, **how):
@@ -58,13 +61,33 @@ def test_a_result_of_another_machine_is_kept_under_its_version_of_gpaw(gpaw_else
         return {}
 
     monkeypatch.setattr(dft.cluster, "run", run)
-    dft.gaps([CUBIC], scheduler="tcp://there:1")
+    dft.gaps([CUBIC], settings, scheduler="tcp://there:1")
     (file,) = dft.cache_folder().glob("*.json")
-    assert file == dft.cache_file(np.array(CUBIC), dft.STANDARD, "there")
+    assert file == dft.cache_file(np.array(CUBIC), settings, "there")
     assert json.loads(file.read_text()) == {"gap": 1.0}
 
 
-def test_relaxed_states_of_another_force_are_not_taken_from_the_cache(gpaw_elsewhere, monkeypatch):
+def test_every_setting_has_results_of_its_own_in_the_cache():
+    changed = [dft.STANDARD._replace(**{name: 2 * value}) for name, value in dft.STANDARD._asdict().items()]
+    files = {dft.cache_file(np.array(CUBIC), settings, "0") for settings in (dft.STANDARD, *changed)}
+    assert len(files) == 1 + len(dft.STANDARD)
+    assert dft.cache_file(np.array(CUBIC), dft.STANDARD, "1") not in files
+
+
+def test_a_result_is_found_with_its_own_settings_alone(gpaw_elsewhere):
+    fine, k = dft.STANDARD._replace(ecut=700), [0.0, 0.0, 0.0]
+    result = {
+        "gap": 1.8, "direct": 2.1, "vbm": k, "cbm": k, "energy": -40.0, "iterations": 11,
+        "occupations": dft.OCCUPATIONS[0], "edges": [[1.0], [2.8]], "cpu_s": 3.1,
+    }  # fmt: skip
+    dft.keep(dft.cache_file(np.array(CUBIC), fine), result)
+    assert dft.cached([CUBIC], fine) == [result]
+    assert dft.cached([CUBIC]) == [None]
+
+
+@pytest.fixture
+def relaxed(gpaw_elsewhere, monkeypatch):
+    """→ the function that relaxes the cubic cell, with a potential or without, to one state."""
     state = {"above": 0.0, "gap": 1.0, "direct": 1.0, "energy": -39.0, "force": 0.01, "forces": [[0.0] * 3] * 5}
     state |= {
         "displacement": 0.0,
@@ -75,12 +98,32 @@ def test_relaxed_states_of_another_force_are_not_taken_from_the_cache(gpaw_elsew
     result = {"branches": [state], "starts": "4", "failed": [], "provenance": {}}
     monkeypatch.setattr(relaxation, "relax", lambda lattice, calculator, quick: result)
     monkeypatch.setattr(relaxation, "gpaw", lambda: None)
-    monkeypatch.setattr(relaxation, "potential", lambda: None)
-    monkeypatch.setattr(relaxation, "find_spec", lambda name: None)
-    relaxation.work({"lattice": CUBIC})
-    before = relaxation.cached([CUBIC])
-    assert before[0]["branches"][0]["gap"] == 1.0
+
+    def work(potential):
+        monkeypatch.setattr(relaxation, "potential", lambda: potential)
+        monkeypatch.setattr(relaxation, "find_spec", lambda name: potential)
+        relaxation.work({"lattice": CUBIC})
+        assert relaxation.cached([CUBIC]) == [result]
+
+    return work
+
+
+def test_relaxed_states_of_another_force_are_not_taken_from_the_cache(relaxed, monkeypatch):
+    relaxed(None)
     monkeypatch.setattr(relaxation, "FORCE", 0.5 * relaxation.FORCE)
+    assert relaxation.cached([CUBIC]) == [None]
+
+
+def test_states_relaxed_without_the_potential_are_not_those_with_it(relaxed, monkeypatch):
+    relaxed(None)
+    monkeypatch.setattr(relaxation, "find_spec", lambda name: "there")
+    assert relaxation.cached([CUBIC]) == [None]
+
+
+@pytest.mark.parametrize("name", ["NOISY", "NOISE", "PUSH"])
+def test_states_relaxed_from_other_starts_are_not_taken_from_the_cache(relaxed, monkeypatch, name):
+    relaxed("CHGNet")
+    monkeypatch.setattr(relaxation, name, 2 * getattr(relaxation, name))
     assert relaxation.cached([CUBIC]) == [None]
 
 
