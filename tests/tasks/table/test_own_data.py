@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -366,6 +367,18 @@ def test_values_to_add_in_another_unit_are_refused(tmp_path, column, change, how
         assert str(told.value).startswith(f"more.csv: '{column}' is ")
         assert len(own_data.measured(tmp_path / "t").x) == 400
     assert own_data.add(tmp_path / "t", more, source="more.csv", as_they_are=bool(how)) == 12
+
+
+def test_a_table_that_is_read_anew_into_its_folder_has_the_new_rows(tmp_path):
+    read = []
+    for seed in (0, 1):
+        own_data.create(tmp_path / str(seed), table(60, seed), ["a (Å)", "b", "angle"], ["gap [eV]"], source="t.csv")
+        shutil.copytree(tmp_path / str(seed), tmp_path / "own", dirs_exist_ok=True)
+        for path in (tmp_path / "own").iterdir():  # two files written within the clock's resolution look alike
+            os.utime(path, (1000 + seed, 1000 + seed))
+        read.append(own_data.measured(tmp_path / "own").x)
+        assert torch.equal(read[-1], own_data.measured(tmp_path / str(seed)).x)
+    assert not torch.equal(*read)
 
 
 def test_results_come_back_as_another_round(trained, tmp_path, capsys):
