@@ -117,6 +117,8 @@ def test_excess_of_the_volume_vanishes_inside_the_cap():
     assert TASK.space(["volume<=0.6"]).excess(x).item() == 0
     assert TASK.space(["volume<=0.5"]).excess(x).item() > 0
     assert TASK.space(["volume>=0.6"]).excess(x).item() < 0
+    for both in (["volume<=0.5", "volume<=0.6"], ["volume<=0.6", "volume<=0.5"]):  # the narrower one holds
+        assert TASK.space(both).excess(x).amax().item() > 0
     assert TASK.space(["volume=0.55"]).excess(x).item() == pytest.approx(0)
 
 

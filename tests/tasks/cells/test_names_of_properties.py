@@ -106,3 +106,14 @@ def test_goals_that_some_cell_meets_never_contradict() -> None:
         bounds = [Goal(name, "at least", value - 1e-6) for name, value in zip(names, met.tolist(), strict=True)]
         check_together([*bounds, *(Goal(g.name, "at most", g.value + 2e-6) for g in bounds)])
     assert limits("nu_xy") == (-np.inf, np.inf)
+
+
+@pytest.mark.parametrize("bounds", [(0.5, 0.2), (0.2, 0.5)])
+def test_of_two_bounds_on_a_property_the_narrower_one_holds(bounds: tuple[float, float]) -> None:
+    stiff = [Goal("E_x", "at least", bound) for bound in bounds]
+    light = [Goal("volume", "at most", 0.9 - bound) for bound in bounds]
+    with pytest.raises(ValueError, match=r"at a volume fraction of 0\.3, E_x is at most 0\.3 E_s"):
+        check_together([*stiff, Goal("volume", "at most", 0.3)])
+    with pytest.raises(ValueError, match=r"at a volume fraction of 0\.4, E_x is at most 0\.4 E_s"):
+        check_together([*light, Goal("E_x", "at least", 0.5)])
+    check_together([*stiff, Goal("volume", "at most", 0.6)])
