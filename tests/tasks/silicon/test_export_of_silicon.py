@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from ase.cell import Cell
 from ase.io import read
 
 from ipage_core.networks.store import ModelUnavailable
@@ -54,6 +55,17 @@ def test_a_file_says_what_its_row_says_and_leaves_out_what_it_does_not(monkeypat
     absent = {"target_gap_eV", "stage", "surrogate_gap_low_eV", "surrogate_gap_high_eV", "family"}
     assert not absent & set(second)
     assert "family" not in first
+
+
+def test_a_cif_has_lengths_and_angles_of_the_strained_cell(monkeypatch):
+    monkeypatch.setattr(operator, "cached", lambda x: [None])
+    monkeypatch.setattr(constraints, "surrogate", Thirds)
+    (content,) = export.files(rows({"sample": 0}), "cif").values()
+    e11, e22, e33, e23, e13, e12 = STRAIN
+    stretched = np.eye(3) + np.array([[e11, e12, e13], [e12, e22, e23], [e13, e23, e33]])
+    right = Cell(operator.structure([0.0] * 6).cell.array @ stretched).cellpar()
+    assert np.ptp(right[3:]) > 1  # so that no two angles can be exchanged
+    assert read(io.BytesIO(content), format="cif").cell.cellpar() == pytest.approx(right, abs=1e-5)
 
 
 def test_values_of_a_table_become_plain_numbers(monkeypatch):
