@@ -43,6 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the designs with ``y1`` … beside them."""
+    import numpy as np
     import pandas as pd
 
     from ipage_core.inference.basis import VERIFIED
@@ -89,7 +90,8 @@ def run(arguments: argparse.Namespace) -> None:
     if set(targets) <= set(frame):  # solutions.csv has its targets
         y_star = frame[targets].apply(pd.to_numeric, errors="coerce").to_numpy()
         off = y.numpy()[:, : task.n_targets] - y_star
-        frame["resim_error"] = (off**2).sum(1)
+        with np.errstate(over="ignore"):  # a target of 1e200 is infinitely far
+            frame["resim_error"] = (off**2).sum(1)
         if "hit" in frame:  # those that the design was not sure of are judged by the properties' own tolerances
             judged = pd.Series((abs(off) <= task.tolerances.numpy()).all(1), frame.index)
             frame["hit"] = frame["hit"].where(frame["hit"].notna(), judged)

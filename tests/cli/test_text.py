@@ -112,6 +112,13 @@ def test_a_target_whose_square_is_no_number_is_refused(far):
         design(TASKS["sinewave"], exact_method(), torch.tensor([far], dtype=torch.float64), 30)
 
 
+def test_the_error_of_a_target_whose_square_is_no_number_is_infinite_without_a_warning(tmp_path, capsys, recwarn):
+    (tmp_path / "d.csv").write_text("target1,x1,x2\n1e200,0.1,0.2\n0.75,0.1,0.2\n")
+    assert main(["verify", "sinewave", str(tmp_path / "d.csv"), "--out", str(tmp_path / "o.csv")]) == 0
+    assert pd.read_csv(tmp_path / "o.csv")["resim_error"].tolist() == [float("inf"), pytest.approx(0.0625)]
+    assert not [w for w in recwarn if issubclass(w.category, RuntimeWarning)]
+
+
 def test_a_large_table_is_announced_before_it_is_read_and_its_rows_are_counted(tmp_path, capsys, monkeypatch):
     (tmp_path / "t.csv").write_text("x,y\n" + "1,2\n" * 60)
     words = ["train", "--data", str(tmp_path / "t.csv"), "--x", "x", "--y", "y", "--out", str(tmp_path / "m")]

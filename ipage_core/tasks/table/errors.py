@@ -22,5 +22,7 @@ def why(error: BaseException) -> str:
     if isinstance(error, UnicodeDecodeError):
         return "it is not text in UTF-8"
     if isinstance(error, csv.Error):
+        if "field limit" in str(error):
+            return "a cell is longer than 131,072 characters, or a quote that is opened is never closed"
         return "a quote that is opened is never closed"
     return "it is damaged, or of another kind"

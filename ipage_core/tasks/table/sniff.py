@@ -21,6 +21,9 @@ NOTHING = "\x1f"
 """Separator of a table with a single column."""
 COMMENTS = ("#", "%", "//", "!")
 """Beginnings of lines that are not rows."""
+_ERROR = re.compile(r"\s*#(?:n/a|div/0!|value!|ref!|name\?|num!|null!)(?=[\s,;|]|$)", re.IGNORECASE)
+"""The first cell of a row in which a spreadsheet could not compute a value."""
+LEFT_OUT = f"Lines that begin with {', '.join(COMMENTS)} are comments and left out."
 _RUNS = ("---", "===", "___", ":-", "-:")
 _BETWEEN_BLANKS = re.compile(r'"[^"]*"|\S+(?:\s*(?:±|\+/-|\+-)\s*\S+)?(?:\s[\[(][^\s\])]*[\])])?')
 """A cell if blanks separate: 'a (nm)', '1.2 ± 0.1' and '"Water content"' are one cell each."""
@@ -49,8 +52,8 @@ def lines_of(text: str) -> list[str]:
 
 
 def is_comment(line: str) -> bool:
-    """Whether a line begins like a comment."""
-    return line.lstrip().startswith(COMMENTS)
+    """Whether a line begins like a comment; '#N/A,0.2' is a row whose first value is missing."""
+    return line.lstrip().startswith(COMMENTS) and not _ERROR.match(line)
 
 
 def is_rule(line: str) -> bool:
@@ -169,7 +172,7 @@ def _layout(
             some = f"Lines {skipped[0] + 1} to {skipped[-1] + 1} are" if skipped[1:] else f"Line {skipped[0] + 1} is"
             notes.append(f"{some} above the table and left out: '{lines[skipped[0]].strip()[:40]}'.")
     if any(is_comment(lines[k]) for k in sample if k not in set(body)):
-        notes.append(f"Lines that begin with {', '.join(COMMENTS)} are comments and left out.")
+        notes.append(LEFT_OUT)
     return Layout(separator, names, head.units, at, width, True, tuple(notes))
 
 

@@ -13,7 +13,7 @@ from pyarrow import csv
 
 from ipage_core.tasks.table.errors import Unreadable
 from ipage_core.tasks.table.formats import MOST_CELLS, check_size
-from ipage_core.tasks.table.sniff import SEPARATORS, Layout, is_comment, is_rule, layout, lines_of, rows
+from ipage_core.tasks.table.sniff import LEFT_OUT, SEPARATORS, Layout, is_comment, is_rule, layout, lines_of, rows
 
 MOST_BAD = 0.1
 """Maximum share of rows with a wrong number of values."""
@@ -93,8 +93,10 @@ def cells_of(text: str, separator: str | None, most_columns: int, decimal: str |
 
 
 def _on_rows(lines: list[str], plan: Layout, at: list[int], repeated: list[int], short: list[int]) -> list[str]:
-    """Remarks on blank lines, on rows ``repeated`` from the header, and on ``short`` ones, by their lines."""
+    """Remarks on comments, blank lines, rows ``repeated`` from the header, and ``short`` ones, by their lines."""
     notes = []
+    if LEFT_OUT not in plan.notes and plan.comments and any(map(is_comment, lines[plan.first :])):
+        notes.append(LEFT_OUT)  # below the lines that the layout was found from
     if repeated:
         notes.append(f"The header stands again in line {', '.join(map(str, repeated[:5]))}: left out.")
     nothing = plan.separator + " "

@@ -204,6 +204,31 @@ def test_words_for_missing_values(seed):
     assert not table.odd
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("word", ["#N/A", "#n/a", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!"])
+def test_a_row_that_begins_with_an_error_of_a_spreadsheet_is_a_row(separator, word):
+    frame = content(np.random.default_rng(0)).astype(object)
+    frame.loc[[0, 30, 79], "a"] = word
+    table = read_table(upload(text(frame, separator)))
+    assert np.flatnonzero(np.isnan(numbers(table.frame, "a"))).tolist() == [0, 30, 79]
+    np.testing.assert_allclose(numbers(table.frame, "gap"), frame["gap"].astype(float))
+
+
+def test_a_comment_far_below_is_left_out_and_said():
+    lines = text(content(np.random.default_rng(0), rows=600))
+    lines[500] = f"# {lines[500]}"
+    table = read_table(upload(lines))
+    assert len(table.frame) == 599
+    assert [note for note in table.guesses if "are comments and left out" in note]
+
+
+@pytest.mark.parametrize("line", ["1,{}", '1,"{}"', "1,2\n{},2"])
+def test_a_cell_of_hundreds_of_thousands_of_letters_is_named(line):
+    content_ = ("a,b\n" + "1,2\n" * 60 + line.format("x" * 200_000) + "\n").encode()
+    with pytest.raises(ValueError, match="a cell is longer than 131,072 characters, or a quote"):
+        read_table(("t.csv", content_ + b'"1",2\n'))
+
+
 @TWENTY
 def test_uncertainties_minus_signs_powers_and_units_in_cells(seed):
     rng = np.random.default_rng(seed)
