@@ -19,6 +19,10 @@ MOST_CELLS, MOST_ROWS, MOST_WORDS = 40_000_000, 10_000_000, 4_000_000
 """Maximum of rows × columns, of rows, and of rows × columns of words."""
 MOST_BLANK = 10_000
 """Maximum number of blank rows in succession within a sheet."""
+MOST_FOOTER = 10_000_000
+"""Maximum number of bytes that describe the columns of a Parquet file."""
+MOST_SHEETS, MOST_PART = 1000, 10_000_000
+"""Maximum number of sheets of an Excel file, and of bytes of its styles and of other parts that hold no rows."""
 MOST_LINE = 2_000_000
 """Maximum number of bytes of a line of text."""
 MOST_TEXT = 200_000_000
@@ -56,6 +60,11 @@ def from_parquet(content: bytes, most_columns: int) -> pd.DataFrame:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    footer = int.from_bytes(content[-8:-4], "little")  # parsed, it takes several times its size
+    if MOST_FOOTER < footer < len(content):
+        raise Unreadable(
+            f"the description of its columns takes {footer / 1e6:.0f} MB, more than {MOST_FOOTER / 1e6:.0f} MB"
+        )
     file = pq.ParquetFile(io.BytesIO(content))
     schema, meta = file.schema_arrow, file.metadata
     for column in schema:
@@ -171,12 +180,13 @@ def from_excel(content: bytes, most_columns: int, sheet: str | None = None) -> t
             packed = entry.file_size > 20_000_000 and entry.file_size > 150 * max(1, entry.compress_size)
             if packed or entry.file_size > MOST_UNPACKED:
                 raise Unreadable("unpacked it is too large")
+            _check_part(archive, entry)
             if entry.filename.startswith("xl/worksheets/") and entry.filename.endswith(".xml"):
                 with archive.open(entry) as file:  # openpyxl reads a whole sheet before it gives the first row
                     begin = file.read(MOST_LINE)
                 check_size(1, len(re.findall(rb"<c(?:\s[^>]*)?><[vif]", begin.partition(b"</row>")[0])), most_columns)
                 without_value = without_value or bool(re.search(rb"</f>(?:<v\s*/>|<v></v>)?</c>", begin))
-    book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+    book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
     names = [page.title for page in book.worksheets]
     if sheet is not None and sheet not in names:
         raise WrongSetting(f"There is no sheet '{sheet}'; accepted: {', '.join(names)}")
@@ -198,6 +208,29 @@ def from_excel(content: bytes, most_columns: int, sheet: str | None = None) -> t
     if without_value:
         notes.append("Formulas without a stored value count as missing: a spreadsheet program stores values on saving.")
     return cells, notes
+
+
+def _check_part(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
+    """Reject a part of an Excel file that openpyxl would read whole before any row, at many times its size."""
+    name = entry.filename
+    counted = {
+        "xl/workbook.xml": ("sheets", rb"<(?:\w+:)?sheet\s", MOST_SHEETS),
+        "xl/sharedStrings.xml": ("words", rb"<(?:\w+:)?si[\s>/]", MOST_WORDS),
+    }
+    if name in counted:
+        what, tag, most = counted[name]
+        count, rest = 0, b""
+        with archive.open(entry) as file:
+            while count <= most and (piece := file.read(MOST_LINE)):
+                piece = rest + piece
+                last = piece.rfind(b"<")  # this tag may be cut
+                count += len(re.findall(tag, piece[:last]))
+                rest = piece[last:]
+        if count > most:
+            raise Unreadable(f"it has more than {most:,} {what}")
+    read_whole = r"xl/(?:workbook|styles)\.xml|xl/theme/.*|docProps/.*|\[Content_Types\]\.xml|.*\.rels"
+    if re.fullmatch(read_whole, name) and entry.file_size > MOST_PART:
+        raise Unreadable("unpacked it is too large")
 
 
 def _holds_rows(cells: list[list[Any]]) -> bool:
