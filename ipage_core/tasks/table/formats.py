@@ -29,6 +29,12 @@ MOST_TEXT = 200_000_000
 """Maximum number of bytes of all words, each counted as often as it stands in a cell; a file of text has no more."""
 
 
+_CIF = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*+(?:#[^\r\n]*+\s*+)*+data_\S*+[ \t]*+[\r\n]\s*+(?:#[^\r\n]*+\s*+)*+(?:_\w|loop_\s)",
+    re.IGNORECASE,
+)
+
+
 def check_size(rows: int, columns: int, most_columns: int) -> None:
     """Reject a file whose declared size would exhaust memory."""
     if columns > most_columns:
@@ -38,7 +44,9 @@ def check_size(rows: int, columns: int, most_columns: int) -> None:
 
 
 def check_text(content: bytes) -> None:
-    """Reject a text whose lines or cells would exhaust memory, by counting bytes only."""
+    """Reject a text whose lines or cells would exhaust memory, by counting bytes only; and a crystal's structure."""
+    if _CIF.match(content[:MOST_LINE]):  # its list of atoms could pass for a table without a header
+        raise Unreadable("it is a CIF, a crystal's structure")
     lines = max(content.count(b"\n"), content.count(b"\r"))
     cells = lines + max(content.count(mark) for mark in (b",", b";", b"\t", b"|"))
     if lines > MOST_ROWS:

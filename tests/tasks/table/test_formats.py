@@ -207,3 +207,18 @@ def test_arrays_that_would_become_one_column_are_refused():
     np.savez(buffer, x=np.ones((60, 2)), x1=np.zeros(60))
     with pytest.raises(ValueError, match="the column 'x1' is there twice"):
         read_table(("t.npz", buffer.getvalue()))
+
+
+@pytest.mark.parametrize("begin", ["", "\ufeff", "# made by a program\n\n#\n", "\r\n"])
+def test_a_crystals_structure_is_no_table_though_its_atoms_would_pass_for_one(begin):
+    atoms = "".join(f"Al1 {k / 80} 0.5 0.25\n" for k in range(80))
+    cif = f"{begin}data_x\n_cell_length_a 4.05\nloop_\n_atom_site_label\n_atom_site_fract_x\n{atoms}"
+    with pytest.raises(ValueError, match="it is a CIF, a crystal's structure; accepted: text with a header"):
+        read_table(("t.csv", cif.encode()))
+
+
+def test_a_table_whose_first_column_is_called_as_a_cif_begins_is_read():
+    rows = "".join(f"{k} {k / 80}\n" for k in range(80))
+    for name in ("gap", "_gap", "loop_ "):
+        found = read_table(("t.csv", f"data_x {name}\n{rows}".encode()))
+        assert list(found.frame) == ["data_x", name.strip()]
