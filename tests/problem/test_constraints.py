@@ -139,6 +139,12 @@ def test_of_several_bounds_the_narrowest_hold_in_any_order(order):
     assert bounds[:, 1].tolist() == [-1.0, 1.0]
 
 
+@pytest.mark.parametrize("tied", [["x1=x2"], ["x2=x1"]])
+def test_of_bounds_on_tied_coordinates_the_narrowest_hold(tied):
+    moves = parse(SINEWAVE, [*tied, "x1>=-0.5", "x2>=-0.7", "x1<=0.8", "x2<=0.6"])
+    assert moves.bounds.tolist() == [[-0.5], [0.6]]
+
+
 def test_no_bound_is_wider_than_the_box():
     assert parse(SINEWAVE, ["x1<=5", "x1>=-5"]).bounds.tolist() == [[-1, -1], [1, 1]]
 
