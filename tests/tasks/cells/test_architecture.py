@@ -112,6 +112,14 @@ def test_constraints_that_cannot_be_say_what_can(expression, says):
         TASK.space([expression])
 
 
+def test_every_region_stays_as_it_was_asked_for():
+    space = TASK.space(["solid=1-4,1-4", "void=9-9,1-3", "solid=31-32,32-32"])
+    solid, void = torch.zeros(2, 32, 32, dtype=torch.bool)
+    solid[:4, :4] = solid[31, 30:] = void[:3, 8] = True
+    assert torch.equal(space.solid, solid.flatten())
+    assert torch.equal(space.void, void.flatten())
+
+
 def test_excess_of_the_volume_vanishes_inside_the_cap():
     x = torch.full((1, 1024), 0.55, dtype=torch.float64)
     assert TASK.space(["volume<=0.6"]).excess(x).item() == 0
