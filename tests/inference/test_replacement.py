@@ -75,6 +75,23 @@ def test_fresh_samples_follow_the_seed_and_the_attempt():
     assert not torch.equal(drawn[0], drawn[3])
 
 
+def test_each_step_has_a_seed_of_its_own_for_its_fresh_samples():
+    ours, asked = chain(), []
+    samples = ours.localize(ours.propose(Y_STAR, latent_design(30, 2, "maximin", 0)), Y_STAR)
+
+    def fresh(those, goal, seed, attempt):
+        asked.append((seed, attempt))
+        return those.of(torch.arange(len(those.x)))
+
+    ours.fresh = fresh
+    ours.replace_stalled(samples, Y_STAR, -1.0, 7, rounds=3)
+    assert asked == [(7, 0), (7, 1), (7, 2)]
+    asked.clear()
+    ours.correct_once = lambda those, goal, evaluations: torch.ones(len(goal), dtype=torch.float64)
+    ours.correct(samples, Y_STAR, 2, 7, torch.ones(30, dtype=torch.bool))
+    assert asked == [(9, 0), (9, 1), (9, 2), (9, 3)]
+
+
 @pytest.mark.parametrize("evaluations", [0, 2])
 def test_a_replaced_sample_brings_the_errors_of_its_own_path(evaluations):
     class FlatOnTheLeft:

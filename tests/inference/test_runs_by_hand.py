@@ -6,10 +6,12 @@ import pytest
 import torch
 
 from ipage_core.inference import pipeline
+from ipage_core.inference.chain import Chain
 from ipage_core.inference.latent_design import latent_design
 from ipage_core.inference.methods import Loaded
 from ipage_core.inference.pareto import ATTEMPTS
 from ipage_core.inference.pipeline import design, optimal
+from ipage_core.inference.verification import rows_to_verify
 from ipage_core.problem.constraints import parse
 from ipage_core.problem.goal import Goal
 from ipage_core.problem.space import Box, DesignSpace
@@ -127,6 +129,33 @@ def test_designs_for_a_target_that_is_lost_aim_at_the_best_that_one_achieves():
     )
 
 
+def test_every_step_of_a_run_has_its_seed(monkeypatch):
+    """Of a target that is lost, so that samples are replaced once for it and once for the best that is achieved."""
+    asked, none = [], torch.zeros(8, dtype=torch.bool)
+    try_levels = Chain.localize_all
+
+    def levels(self, samples, goal, seed):
+        asked.append(("levels", seed))
+        return try_levels(self, samples, goal, seed)
+
+    monkeypatch.setattr(Chain, "localize_all", levels)
+    for owner, name, place in (
+        (Chain, "replace_stalled", 4),
+        (pipeline, "replace_doubtful", 3),
+        (pipeline, "spread_samples", 5),
+        (Chain, "correct", 4),
+    ):
+        monkeypatch.setattr(
+            owner, name, lambda *given, name=name, place=place: asked.append((name, given[place])) or none
+        )
+    task, method = exact(hills, SQUARE, {"y": 0.01}, (1,))
+    found = design(task, method, double([3.0])[0], 8, seed=7, spread="box", omega_evals=1, verify="3")
+    replaced = [("replace_stalled", 7), ("replace_stalled", 8), ("replace_doubtful", 7)]
+    assert asked == [("levels", 7), *replaced, ("spread_samples", 7), ("correct", 7)]
+    assert torch.equal(found.verification.y.isfinite()[:, 0], rows_to_verify(task, 8, "3", 7))
+    assert not torch.equal(rows_to_verify(task, 8, "3", 7), rows_to_verify(task, 8, "3", 0))
+
+
 # Spaces
 
 
@@ -208,12 +237,12 @@ def test_gaps_are_filled_up_to_the_largest_number_of_designs(monkeypatch, quick_
 # Optima
 
 
-def best_of(function, target_tolerance=0.2, n=4):
+def best_of(function, target_tolerance=0.2, n=4, seed=0):
     """Maximize y from the best of three rows, (0.8, 0)."""
     x = double([0.8, 0.0], [0.5, 0.3], [0.3, 0.02])
     task, method = exact(function, SQUARE, {"y": target_tolerance}, (1,))
     task = replace(task, stored=lambda: (x, function(x).view(3, 1)))
-    aims, designs = optimal(task, method, Target((Goal("maximize"),)), n, 0, parse(task))
+    aims, designs = optimal(task, method, Target((Goal("maximize"),)), n, seed, parse(task))
     return aims[:, 0], designs.double()
 
 
@@ -249,6 +278,20 @@ def test_an_aim_that_no_step_reaches_is_reached_by_a_fresh_sample():
         optimal(
             SINEWAVE, replace(exact_method(), surrogate=None), Target((Goal("maximize"),)), 2, 0, Box(SINEWAVE.bounds)
         )
+
+
+def test_fresh_samples_of_an_optimum_follow_the_seed(monkeypatch):
+    """First those for an aim that no step reaches, then those for designs elsewhere."""
+    asked, draw = [], Chain.fresh
+
+    def fresh(self, samples, goal, seed, attempt):
+        asked.append(seed)
+        return draw(self, samples, goal, seed, attempt)
+
+    monkeypatch.setattr(Chain, "fresh", fresh)
+    best_of(lambda x: x[:, 0] - 0.9 * 0.2 * (x[:, 1] > 0.01), n=2, seed=3)
+    assert asked == sorted(asked)
+    assert set(asked) == {3, 4}
 
 
 # Notes

@@ -608,12 +608,12 @@ def test_a_doubtful_sample_is_drawn_afresh_as_long_as_that_gains_half_a_per_cent
         other = those.of(torch.arange(len(goal)))
         worst = len(goal) == 1
         other.x = torch.tensor([[0.5, 0.5, c] for c in rounds[attempt][worst:]])
-        asked.append((len(goal), attempt))
+        asked.append((seed, len(goal), attempt))
         return other
 
     ours.fresh = fresh
-    replaced = replace_doubtful(ours, samples, goal, 0)
-    assert asked == [(2, k) for k in range(calls)]
+    replaced = replace_doubtful(ours, samples, goal, 5)
+    assert asked == [(8, 2, k) for k in range(calls)]
     assert samples.x[:, 2].tolist() == pytest.approx(ends)
     assert replaced.tolist() == [False, False, ends[2] < 1.01, True]
 
