@@ -234,6 +234,16 @@ def test_gaps_are_filled_up_to_the_largest_number_of_designs(monkeypatch, quick_
     assert found.verification.hit.all()
 
 
+def test_of_filled_designs_those_are_verified_that_the_seed_chooses(monkeypatch, quick_coverage):
+    monkeypatch.setattr(pipeline, "AT_MOST", 8)
+    found = design(
+        SINEWAVE, exact_method(), double([1.2])[0], 3, fill=0.02, fill_seconds=60, verify="3", seed=7, spread="off"
+    )
+    chosen = rows_to_verify(SINEWAVE, 8, "3", 7)
+    assert torch.equal(found.verification.y.isfinite()[:, 0], chosen)
+    assert not torch.equal(chosen, rows_to_verify(SINEWAVE, 8, "3", 0))
+
+
 # Optima
 
 

@@ -10,6 +10,8 @@ import torch
 from ase.io import read
 
 from ipage_core.cli.main import main
+from ipage_core.inference import verification
+from ipage_core.inference.verification import Verification
 from ipage_core.problem import constraints
 from ipage_core.tasks.export import files
 from ipage_core.tasks.silicon import constraints as words
@@ -122,6 +124,21 @@ def test_the_least_energy_by_the_command_line_is_reached_from_every_start():
     assert (predicted[:, 0] - 0.4).abs().max() < 1e-4
     assert predicted[:, 2].std() < 1e-5
     assert "least energy" in found.note
+
+
+def test_of_optima_those_are_verified_that_the_seed_chooses(monkeypatch):
+    asked = []
+
+    def verify(task, x, y_star, which, tolerances=None):
+        asked.append(which)
+        return Verification.nowhere(task, len(x))
+
+    monkeypatch.setattr(verification, "verify", verify)
+    goals.design_goals(options("gap=0.4", "minimize energy", method="prior-lm", n=5, verify="2", seed=7))
+    before, chosen = asked
+    assert not before.any()  # of the designs without the least energy
+    assert torch.equal(chosen, verification.rows_to_verify(TASK, 5, "2", 7))
+    assert not torch.equal(chosen, verification.rows_to_verify(TASK, 5, "2", 0))
 
 
 def test_the_command_says_what_it_reached_and_writes_a_summary(tmp_path, capsys):
