@@ -13,6 +13,7 @@ from ipage_core.problem import constraints
 from ipage_core.tasks.cells.finishing import finished
 from ipage_core.tasks.cells.homogenization import element_matrices, element_modes
 from ipage_core.tasks.cells.modulus import E_X_MEAN, E_X_SD, from_z_score
+from ipage_core.tasks.cells.networks import pixel_inn
 from ipage_core.tasks.cells.networks.cell_modulus import CellModulus, CellSurrogate, shuffled_symmetry
 from ipage_core.tasks.cells.networks.pixel_cinn import PixelCINN
 from ipage_core.tasks.cells.networks.pixel_flow import FieldFlow, haar, unhaar
@@ -212,6 +213,24 @@ def test_the_pixel_inn_learns_by_the_losses_that_have_a_weight(weights, yielded)
     losses = list(inn.losses(cells(4).float(), torch.randn(4, 2), weights, generator))
     assert [part.keys() for part in losses] == yielded
     assert all(loss.requires_grad and loss.isfinite() for part in losses for loss in part.values())
+
+
+def test_the_pixel_inn_compares_y_and_z_together_and_draws_a_cell_for_each_y(monkeypatch):
+    """L_z (Eq. 6) and L_x (Eq. 7)."""
+    inn = PixelINN(1024, 1, E_X_MEAN, E_X_SD, modes=2, widths=(8, 8, 8), hidden=8, couplings=2)
+    compared, drawn, inverse = [], [], inn.flow.inverse
+    monkeypatch.setattr(pixel_inn, "mmd", lambda a, b: compared.append((a.detach(), b.detach())) or a.sum())
+    monkeypatch.setattr(pixel_inn, "mmd_of_windows", lambda made, given, generator: made.sum())
+    monkeypatch.setattr(inn.flow, "inverse", lambda z, y: drawn.append(y) or inverse(z, y))
+    y, weights = torch.arange(16.0).view(8, 2), {"nll": 0.0, "z": 1.0, "x": 1.0}
+    assert len(list(inn.losses(cells(8).float(), y, weights, torch.Generator().manual_seed(0)))) == 2
+    ((joint, wanted),), (asked,) = compared, drawn
+    assert joint.shape == wanted.shape == (8, 1 + pixel_inn.COARSE)
+    assert (joint[:, :1] - y).abs().amin(1).max() < 6 * inn.noise  # each cell's own, along x or along y
+    assert torch.equal(joint[:, 0], wanted[:, 0])
+    assert wanted[:, 1:].std() == pytest.approx(1, abs=0.2)
+    assert torch.equal(asked.sort(dim=0).values, y[:, :1])
+    assert not torch.equal(asked, y[:, :1])
 
 
 def test_windows_tell_fields_of_another_scale_apart():
