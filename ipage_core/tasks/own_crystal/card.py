@@ -95,6 +95,11 @@ class Crystal:
         return np.array(self.operations)
 
     @property
+    def leaving(self) -> NDArray[np.bool_]:
+        """Whether an operation leaves a property as it is (s, m)."""
+        return np.stack([symmetry.leaving(self.on_strains, name) for name in self.properties], axis=1)
+
+    @property
     def variables(self) -> tuple[Variable, ...]:
         """e11, e22, e33, e23, e13, e12 within ``bounds``."""
         ends = zip(symmetry.NAMES, self.bounds.T.tolist(), strict=True)

@@ -94,6 +94,18 @@ def images(strain: ArrayLike, operations: Floats) -> Floats:
     return np.einsum("gij,...j->...gi", operations, np.asarray(strain, dtype=np.float64))
 
 
+def leaving(operations: Floats, name: str) -> NDArray[np.bool_]:
+    """Which operations leave a property as it is: every one a scalar, but few a stress component. (s, 6, 6) → (s,).
+
+    The stress turns with the crystal, σ(Q ε Qᵀ) = Q σ(ε) Qᵀ, so ``s12`` is left by those that leave e12 of any strain.
+    """
+    component = f"e{name.removeprefix('s')}"
+    if component not in NAMES:
+        return np.ones(len(operations), dtype=bool)
+    j = NAMES.index(component)
+    return np.asarray(np.abs(operations[:, j] - np.eye(6)[j]).max(1) < 1e-6)
+
+
 def keeps(bounds: Floats, operations: Floats) -> bool:
     """Whether a box (2, 6) about zero is invariant: the operations only permute and reverse components of equal bounds.
 

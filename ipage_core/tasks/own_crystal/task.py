@@ -73,23 +73,26 @@ def elsewhere(folder: Path) -> dict[str, Any]:
 def dressed(task: Task, folder: Path) -> Task:
     """Add the crystal to the task of a folder: symmetry images, an exactly symmetric surrogate, export of structures.
 
+    Images of a design have all its properties: if the stress s11 is one, only those that leave axis 1 count.
+
     Raises:
         ValueError: ``crystal.json`` is damaged.
     """
     crystal = card.read(folder)
-    operations = crystal.on_strains
+    operations, leaving = crystal.on_strains, crystal.leaving
+    alike = operations[leaving.all(1)]
     epochs = max(100, min(1000, STEPS * BATCH // max(task.data_size, 1)))
     flow = {"learning_rate": 2e-3, "epochs": 30}
     pairs = partial(training_pairs, crystal, task)
     return replace(
         task,
-        images=lambda x: symmetry.images(x, operations),
+        images=lambda x: symmetry.images(x, alike),
         distance_unit=1 / symmetry.MANDEL,
         distance_name="of strain",
         networks=_networks,
         recipes={
             "mlp": Recipe(
-                {"operations": operations.tolist(), "leave_out": True},
+                {"operations": operations.tolist(), "leave_out": True, "leaving": leaving.tolist()},
                 {"learning_rate": 5e-3, "epochs": epochs, "batch": BATCH, "weight_decay": 1e-3},
                 network="symmetric",
             ),

@@ -86,6 +86,28 @@ def test_images_have_the_same_energy_and_turned_stress(tmp_path):
     assert len(stresses) == 1
 
 
+NAMES = ("energy", "s11", "s33", "s23", "s12")
+
+
+def test_an_operation_leaves_a_property_if_the_calculator_says_so(tmp_path):
+    found = crystal(tmp_path, bulk("Cu", "fcc", a=3.6), properties=NAMES)
+    calculator = calculators.build("emt", found.atoms)
+    first, *others = (
+        operator.evaluate(found, x, calculator)[0] for x in symmetry.images(STRAIN, found.on_strains)
+    )  # the image of a general strain under the identity, then the others
+    equal = [[abs(one[name] - first[name]) < 1e-9 for name in NAMES] for one in others]
+    assert found.leaving[1:].tolist() == equal
+    assert found.leaving.sum(0).tolist() == [24, 8, 8, 4, 4]
+
+
+def test_a_strain_has_the_images_that_have_all_its_properties(tmp_path):
+    for properties, count in ((("energy",), 24), (("energy", "s11"), 8), (("s11", "s22"), 4), (("s11", "s12"), 2)):
+        folder = tmp_path / "-".join(properties)
+        folder.mkdir()
+        found = crystal(folder, bulk("Cu", "fcc", a=3.6), properties=properties)
+        assert found.leaving.all(1).sum() == count
+
+
 def test_pressure_is_minus_the_slope_of_the_energy_over_volume(tmp_path):
     found = crystal(tmp_path, bulk("Cu", "fcc", a=3.6), properties=("energy", "pressure", "volume", "density"))
     calculator = calculators.build("emt", found.atoms)
@@ -150,6 +172,26 @@ def test_the_surrogate_is_the_same_for_all_images(strain):
     network.fit_scales(torch.randn(50, 6) * 0.02, torch.randn(50, 2))
     y = network(torch.tensor(symmetry.images(strain, OPERATIONS), dtype=torch.float32))
     assert torch.allclose(y, y[:1], atol=1e-5)
+
+
+def test_the_surrogate_learns_a_stress_that_turns_with_the_crystal():
+    torch.manual_seed(0)
+    names = ("pressure", "s11", "s12")
+    leaving = np.stack([symmetry.leaving(OPERATIONS, name) for name in names], axis=1)
+    network = SymmetricEnsemble(6, 3, OPERATIONS.tolist(), 3, 16, 1, leaving=leaving.tolist())
+    x = 0.03 * (2 * torch.rand(400, 6) - 1)
+    c11, c12, c44 = 166.0, 120.0, 76.0  # Hooke's law of a cubic crystal [GPa]
+    trace = x[:, :3].sum(1)
+    stress = torch.stack([-(c11 + 2 * c12) * trace / 3, (c11 - c12) * x[:, 0] + c12 * trace, 2 * c44 * x[:, 5]], dim=1)
+    network.fit_scales(x, stress)
+    steps = torch.optim.Adam(network.parameters(), 0.02)
+    for _ in range(300):
+        steps.zero_grad()
+        next(network.losses(x, stress, {}, torch.Generator()))["y"].backward()
+        steps.step()
+    with torch.no_grad():
+        error = (network(x) - stress).square().mean(0).sqrt() / stress.std(0)
+    assert error.max() < 0.05  # the mean over all 24 images, which turn a stress, leaves all of s12
 
 
 @pytest.mark.parametrize("form", ["cif", "poscar", "extxyz"])
