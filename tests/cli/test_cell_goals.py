@@ -36,7 +36,8 @@ def test_goals_of_cells(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> N
     frame = pd.read_csv(path)
     assert (np.abs(frame["y1"] - 0.3) <= 0.01).all()
     assert (frame["y4"] <= 0.8).all()
-    frame.assign(y1=0, E_x=0, misfit=0, resim_error=9).to_csv(tmp_path / "altered.csv", index=False)
+    assert frame["hit"].tolist() == [True, True]
+    frame.assign(y1=0, E_x=0, misfit=9, resim_error=9, hit=False).to_csv(tmp_path / "altered.csv", index=False)
     code, out, err = run(capsys, "verify", "architecture", tmp_path / "altered.csv", "--out", tmp_path / "verified.csv")
     assert code == 0
     assert "2 of 2 cells meet every goal, by finite elements at one element a pixel" in err

@@ -48,14 +48,16 @@ def columns(goals: Sequence[Goal], cells: ArrayLike, c: Array, mesh: Mesh) -> di
     achieved, every = values(names, c, volume), values(list(TABLE), c, volume)
     closed = np.array([not goal.open for goal in goals])
     result: dict[str, Any] = {f"y{j + 1}": column for j, column in enumerate(achieved.T)}
-    result |= {"resim_error": squared_errors(goals, achieved)} | dict(zip(TABLE, every.T, strict=True))
+    misfit = np.abs(Goals.of(goals).residual(achieved[:, closed])).max(1)
+    result |= {"resim_error": squared_errors(goals, achieved), "hit": misfit <= 1} | dict(
+        zip(TABLE, every.T, strict=True)
+    )
     result |= {f"z_{name}": z_score(name, column) for name, column in zip(names, achieved.T, strict=True)}
     result |= {} if "z_E_x" in result else {"z_E_x": z_score("E_x", result["E_x"])}
     if mesh == "converged":  # the values on the pixel mesh, for comparison
         coarse = values(names, stiffness(cells, "pixel"), volume)
         result |= {f"{name} on pixels": column for name, column in zip(names, coarse.T, strict=True)}
     solid, void = np.array([smallest_features(cell) for cell in cells]).T
-    misfit = np.abs(Goals.of(goals).residual(achieved[:, closed])).max(1)
     result |= {"solid_feature": solid, "void_feature": void, "misfit": misfit}
     return result | {"goals": written(goals), "mesh": mesh}
 

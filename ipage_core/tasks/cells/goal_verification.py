@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import cast, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ipage_core.problem.goal import expression
 from ipage_core.tasks.cells.goal_design import cell_goals
 from ipage_core.tasks.cells.goal_table import AND, columns
-from ipage_core.tasks.cells.goals import Goal
+from ipage_core.tasks.cells.goals import Goal, outcome
 from ipage_core.tasks.cells.mesh import MESHES, Mesh, stiffness
 
 
@@ -28,20 +28,23 @@ def verify_table(frame: pd.DataFrame) -> tuple[pd.DataFrame, str] | None:
     """
     if not {"goals", "mesh"} <= set(frame.columns):
         return None
-    cells, parts, met = pixels(frame), list[pd.DataFrame](), 0
+    cells, parts, judged = pixels(frame), list[pd.DataFrame](), list[tuple[list[Goal], Any, Any]]()
     judge = frame["goals"].fillna("").astype(str) + "\n" + frame["mesh"].fillna("").astype(str)
-    for said in judge.unique():
-        text, _, mesh = said.rpartition("\n")
+    for each in judge.unique():
+        text, _, mesh = each.rpartition("\n")
         if mesh not in get_args(Mesh):
             raise ValueError(f"mesh '{mesh}' is not known; accepted: {', '.join(get_args(Mesh))}")
         goals = parsed(text)
-        rows = (judge == said).to_numpy()
+        rows = (judge == each).to_numpy()
         computed = columns(goals, cells[rows], stiffness(cells[rows], cast(Mesh, mesh)), cast(Mesh, mesh))
-        met += int((computed["misfit"] <= 1).sum())
+        achieved = np.stack([computed[f"y{j + 1}"] for j in range(len(goals))], axis=1)
+        judged.append((goals, achieved, computed["hit"]))
         parts.append(frame[rows].assign(**computed))
-    judged = " or ".join(MESHES[mesh] for mesh in MESHES if mesh in set(frame["mesh"]))
-    said = f"{met} of {len(cells)} cells meet every goal, by finite elements at {judged}"
-    return pd.concat(parts).sort_index(), said
+    at = " or ".join(MESHES[mesh] for mesh in MESHES if mesh in set(frame["mesh"]))
+    if len(judged) > 1:  # of several questions only their hits are counted
+        met = np.concatenate([met for *_, met in judged])
+        judged = [([], np.empty((len(met), 0)), met)]
+    return pd.concat(parts).sort_index(), outcome(*judged[0], at)
 
 
 def pixels(frame: pd.DataFrame) -> NDArray[np.bool_]:

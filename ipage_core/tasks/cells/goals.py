@@ -71,6 +71,24 @@ class Goal:
         return self.kind in ("minimize", "maximize")
 
 
+def outcome(goals: Sequence[Goal], achieved: Array, met: NDArray[np.bool_], at: str) -> str:
+    """How many cells meet the goals that have a number, and how far the others are pushed. → a sentence.
+
+    Args:
+        goals: the k goals.
+        achieved: (n, k), their properties.
+        met: (n,).
+        at: the mesh in words.
+    """
+    every = "every goal with a number" if any(goal.open for goal in goals) else "every goal"
+    said = f"{int(met.sum())} of {len(met)} cells meet {every}, by finite elements at {at}"
+    for j, goal in enumerate(goals):
+        if goal.open and met.any():
+            best, of_all = (np.min, "smallest") if goal.kind == "minimize" else (np.max, "largest")
+            said += f"; the {of_all} {goal.name} among them is {best(achieved[met, j]):.4g}"
+    return said
+
+
 def interval(name: str, low: float, high: float) -> list[Goal]:
     """An interval as two goals; the solver aims at most a quarter of the interval inside it."""
     inside = min(default_tolerance(name, low), default_tolerance(name, high), (high - low) / 4)

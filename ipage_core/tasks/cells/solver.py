@@ -15,7 +15,7 @@ from ipage_core.tasks.cells.attempt import FLIPS_ALONE, attempt, pushed
 from ipage_core.tasks.cells.dataset import SIDE
 from ipage_core.tasks.cells.descent import CellSpace
 from ipage_core.tasks.cells.flips import finish
-from ipage_core.tasks.cells.goals import Goal, Goals, check_together
+from ipage_core.tasks.cells.goals import Goal, Goals, check_together, outcome
 from ipage_core.tasks.cells.mesh import MESHES, OPERATORS, Mesh
 from ipage_core.tasks.cells.posterior_start import posterior_samples
 from ipage_core.tasks.cells.properties import values
@@ -46,8 +46,8 @@ class SolvedCells:
     """(n, side, side), True = solid; admissible, symmetric and masked as requested."""
     stiffness: Array
     """(n, 3, 3) in units of E_s, at the mesh."""
-    names: tuple[str, ...]
-    """The k properties of the goals, in their order."""
+    goals: tuple[Goal, ...]
+    """The k goals."""
     values: Array
     """(n, k) of these properties."""
     misfit: Array
@@ -65,6 +65,11 @@ class SolvedCells:
     """For each design the densities (side, side) from its start to the end, if recorded."""
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The k properties of the goals, in their order."""
+        return tuple(goal.name for goal in self.goals)
+
+    @property
     def met(self) -> Mask:
         """(n,) whether every goal is met, by the operator on the mesh."""
         return self.misfit <= 1
@@ -72,9 +77,8 @@ class SolvedCells:
     def sentence(self) -> str:
         """The outcome in one sentence; it never claims that a goal is impossible."""
         at = MESHES[self.mesh]
-        said = f"{int(self.met.sum())} of {len(self.cells)} cells meet every goal, by finite elements at {at}"
         if not len(self.cells) or self.met.any():
-            return said
+            return outcome(self.goals, self.values, self.met, at)
         best = int(self.misfit.argmin())
         achieved = ", ".join(f"{name} = {value:.4g}" for name, value in zip(self.names, self.values[best], strict=True))
         return f"not reached in {int(self.attempts.sum())} starts at {at}; nearest achieved: {achieved}"
@@ -124,7 +128,7 @@ def solve(
         raise ValueError(f"mesh '{mesh}' is not known; accepted: {', '.join(OPERATORS)}")
     space = space or CellSpace()
     finer = replace(space, radius=FINER * space.radius)
-    aims = Goals.of(goals)
+    aims, extremes = Goals.of(goals), [goal for goal in goals if goal.open]
     check_together(goals)
     given = None if given is None else np.asarray(given, dtype=np.float64)
     if ("given" in from_) != (given is not None and given.shape[1:] == (space.side, space.side)):
@@ -135,7 +139,7 @@ def solve(
         samples = posterior_samples(aims, n, seed)
         given = np.array([starts.resized(sample, space.side) for sample in samples])
     looked_up = min(n * (1 + attempts // 2), POOL)
-    pool = starts.nearest(aims, looked_up, space.feature) if "nearest" in from_ else None
+    pool = starts.nearest(aims, looked_up, space.feature, extremes) if "nearest" in from_ else None
     result, ways = [], list[tuple[Array, ...]]()
     for i, child in enumerate(np.random.SeedSequence(seed).spawn(n)):
         began = thread_time()  # of the process, in the app, would count other visitors' runs
@@ -162,10 +166,9 @@ def solve(
             best, name = min(whole, key=lambda ended: ended.misfit), "none"
             calls += len(whole)
         elif best.misfit <= 1:
-            for goal in goals:
-                if goal.open:
-                    best, used = pushed(best, goal, aims, space, mesh, rng, way if record else None)
-                    calls += used
+            for goal in extremes:
+                best, used = pushed(best, goal, aims, space, mesh, rng, way if record else None)
+                calls += used
         result.append((best, name, tried, calls, thread_time() - began))
         ways.append((*way, best.cell.astype(np.float64)))
         if progress is not None:
@@ -175,7 +178,7 @@ def solve(
     return SolvedCells(
         cells,
         stiffness,
-        tuple(goal.name for goal in goals),
+        tuple(goals),
         values([goal.name for goal in goals], stiffness, cells.mean((1, 2))),
         np.array([best.misfit for best, *_ in result]),
         [name for _, name, *_ in result],

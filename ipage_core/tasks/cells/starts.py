@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from ipage_core.tasks.cells.dataset import DATA, SIDE, CellData, pack, read, read_card, unpack
 from ipage_core.tasks.cells.features import has_features
-from ipage_core.tasks.cells.goals import Goals
+from ipage_core.tasks.cells.goals import Goal, Goals
 from ipage_core.tasks.cells.properties import values
 
 Array = NDArray[np.float64]
@@ -77,13 +78,14 @@ def mean_and_sd(name: str) -> tuple[float, float]:
     return float(result.mean()), float(result.std())
 
 
-def nearest(goals: Goals, n: int, feature: int = 1) -> tuple[Mask, Array]:
+def nearest(goals: Goals, n: int, feature: int = 1, extremes: Sequence[Goal] = ()) -> tuple[Mask, Array]:
     """The n shipped cells nearest to the goals, in tolerances; x and y may be exchanged.
 
     Args:
-        goals: the goals.
+        goals: the goals with a number.
         n: number of cells.
         feature: from 2 on, only cells without walls and gaps of one pixel.
+        extremes: goals to minimize or maximize; by these, cells that meet all other goals are ordered.
 
     Returns:
         (n, 32, 32) cells, (n,) their largest residual.
@@ -91,12 +93,21 @@ def nearest(goals: Goals, n: int, feature: int = 1) -> tuple[Mask, Array]:
     feature = min(feature, PRINTABLE)
     residual = goals.residual(np.stack([shipped_property(name, feature) for name in goals.names], axis=1))
     distance = np.linalg.norm(residual, axis=1)
+    if extremes:  # how good each is, in SD, below zero where the goals are met
+        worth = np.sum([_worth(goal, feature) for goal in extremes], axis=0)
+        distance = np.where(np.abs(residual).max(axis=1) <= 1, worth.min() - worth - 1, distance)
     most = 4 * n
     order = np.argpartition(distance, most)[:most] if most < len(distance) else np.arange(len(distance))
     order = order[np.argsort(distance[order])]
     cells = np.array([_cell(shipped(feature).packed, row) for row in order.tolist()])
     chosen = _unlike(cells, n)
     return cells[chosen], np.abs(residual[order[chosen]]).max(axis=1)
+
+
+def _worth(goal: Goal, feature: int) -> Array:
+    """How far the property of each shipped cell lies on the side that an open goal wants, in SD. → (2 N,)."""
+    value = shipped_property(goal.name, feature)
+    return (-1 if goal.kind == "minimize" else 1) * value / max(float(value.std()), np.finfo(np.float64).tiny)
 
 
 def lookup(goals: Goals, feature: int = 1, side: int = SIDE) -> float:

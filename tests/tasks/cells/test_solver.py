@@ -128,6 +128,15 @@ def test_open_goals_are_pushed() -> None:
     assert light.values[0, 1] <= plain.cells.mean() - 0.05
 
 
+def test_what_is_pushed_begins_with_the_best_stored_cells() -> None:
+    held = Goal("volume", "at most", 0.5)
+    found = solve([Goal("E_x", "maximize"), held], 2)
+    stored = starts.shipped_property("volume") <= 0.5
+    assert found.met.all()
+    assert found.values[:, 0].max() > starts.shipped_property("E_x")[stored].max()
+    assert found.sentence().endswith(f"; the largest E_x among them is {found.values[:, 0].max():.4g}")
+
+
 def test_other_resolutions_and_features() -> None:
     found = solve([Goal("E_x", "exactly", 0.3), Goal("E_y", "exactly", 0.4)], 1, space=CellSpace(48, feature=2))
     assert found.cells.shape == (1, 48, 48)

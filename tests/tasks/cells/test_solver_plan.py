@@ -46,7 +46,7 @@ class Plan:
         self.ways.append(way)
         return best, 100
 
-    def nearest(self, goals, n, feature):
+    def nearest(self, goals, n, feature, extremes=()):
         self.asked.append((n, feature))
         return np.resize(self.stored, (n, 32, 32)), np.full(n, self.near)
 
@@ -145,7 +145,10 @@ def test_open_goals_are_pushed_where_the_others_are_met_and_the_way_is_kept(monk
     assert all(np.array_equal(way[0], u) for way, u in zip(found.ways, plan.began, strict=True))
     assert all(np.array_equal(way[-1], FULL) for way in found.ways)
     assert found.values[:, 1].tolist() == [1, 1]
-    assert found.sentence() == "1 of 2 cells meet every goal, by finite elements at one element a pixel"
+    assert found.sentence() == (
+        "1 of 2 cells meet every goal with a number, by finite elements at one element a pixel; "
+        "the smallest volume among them is 1; the largest E_y among them is 1"
+    )
     assert len(plan.ways) == 2
     assert all(len(way) == 1 and np.array_equal(way[0], plan.began[0]) for way in plan.ways)
     plan = Plan(monkeypatch, 1.0)
@@ -189,7 +192,7 @@ def test_without_a_clean_cell_the_nearest_that_may_stand_is_kept(monkeypatch) ->
 
 def test_the_nearest_of_several_misses_is_said() -> None:
     some = SolvedCells(
-        np.ones((3, 4, 4), dtype=bool), np.stack([np.eye(3)] * 3), ("E_x", "volume"),
+        np.ones((3, 4, 4), dtype=bool), np.stack([np.eye(3)] * 3), (*AIM, Goal("volume", "exactly", 0.5)),
         np.array([[0.1, 0.5], [0.2, 0.6], [0.3, 0.7]]), np.array([4.0, 2.0, 3.0]), ["noise"] * 3, np.array([1, 2, 3]),
         np.array([10, 20, 30]), np.zeros(3), "pixel",
     )  # fmt: skip

@@ -225,6 +225,22 @@ def test_the_nearest_cells_are_taken_in_turn_if_they_are_unlike_all_before(sets,
         assert seed or n != 3 or len(chosen) == 1
 
 
+def test_cells_that_meet_all_other_goals_are_ordered_by_what_is_minimized_or_maximized(sets):
+    goals = Goals.of([Goal("volume", "at most", 0.6, 0.01)])
+    cells, c, volume = all_of(sets, 1)
+    e_x, e_y = values(("E_x", "E_y"), c, volume).T
+    meets = volume <= 0.6
+    assert 4 < meets.sum() < len(meets)
+    for kind, best in (("maximize", np.where(meets, e_x, -1).argmax()), ("minimize", np.where(meets, e_x, 2).argmin())):
+        found, off = starts.nearest(goals, 3, extremes=[Goal("E_x", kind)])
+        assert np.array_equal(found[0], cells[best])
+        assert off[0] <= 1
+    both = starts.nearest(goals, 1, extremes=[Goal("E_x", "maximize"), Goal("E_y", "minimize")])[0][0]
+    assert np.array_equal(both, cells[np.where(meets, e_x / e_x.std() - e_y / e_y.std(), -99).argmax()])
+    few = Goals.of([Goal("volume", "at most", volume.min() - 0.001, 0.0001)])  # none: then the nearest
+    assert np.array_equal(starts.nearest(few, 3, extremes=[Goal("E_x", "maximize")])[0], starts.nearest(few, 3)[0])
+
+
 @pytest.mark.parametrize(("feature", "side", "least"), [(1, 32, 1), (2, 32, 2), (2, 64, 1), (3, 64, 2), (3, 32, 3)])
 @pytest.mark.parametrize("chunk", [1, 4, 500])
 def test_the_lookup_is_the_least_misfit_of_the_cells_with_the_feature(sets, monkeypatch, feature, side, least, chunk):
