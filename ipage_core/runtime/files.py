@@ -150,6 +150,10 @@ def lives(process: int) -> bool:
         return True
 
 
+RUN = tuple("=+-@\t\r\n＝＋－＠")
+"""Characters with which a formula may begin; spreadsheets take the wide ones for the others in East Asian settings."""
+
+
 def spreadsheet_safe(frame: pd.DataFrame) -> pd.DataFrame:
     """The table with an apostrophe before each name and text that a spreadsheet would run as a formula.
 
@@ -157,7 +161,7 @@ def spreadsheet_safe(frame: pd.DataFrame) -> pd.DataFrame:
     """
 
     def safe(value: object) -> object:
-        if isinstance(value, str) and value[:1] in tuple("=+-@\t\r") and not _is_number(value):
+        if isinstance(value, str) and value[:1] in RUN and not _is_number(value):
             return f"'{value}"
         return value
 

@@ -98,6 +98,13 @@ def test_names_and_texts_that_a_spreadsheet_would_run_get_an_apostrophe():
     assert frame.columns[0] == "=SUM(A1)"
 
 
+@pytest.mark.parametrize("first", [*"=+-@\t\r\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
+def test_each_character_with_which_a_formula_may_begin_is_quoted(first):
+    found = spreadsheet_safe(pd.DataFrame({f"{first}SUM(A1)": [f"{first}cmd|' /C calc'!A0", "1"]}))
+    assert found.columns.tolist() == [f"'{first}SUM(A1)"]
+    assert found.iloc[:, 0].tolist() == [f"'{first}cmd|' /C calc'!A0", "1"]
+
+
 @pytest.mark.parametrize("far", [1e6, 1e18, -1e18])
 def test_a_target_beyond_all_reach_is_aimed_at_in_its_direction(far):
     found = design(TASKS["sinewave"], exact_method(), torch.tensor([far], dtype=torch.float64), 30)
