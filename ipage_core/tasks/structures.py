@@ -29,6 +29,8 @@ from numpy.typing import ArrayLike, NDArray
 MOST_BYTES, MOST_ANNOUNCED, MOST_COUNTED = 50_000_000, 1_000_000, 20
 """Maximum size of a file, maximum number of atoms that its first lines may name, and how many times the accepted number
 of atoms a CIF may list to be read for their exact number."""
+LARGEST = 1e9
+"""Largest length [Å] or coordinate that is read as a number."""
 
 
 def axes(lattice: ArrayLike) -> NDArray[np.float64]:
@@ -73,6 +75,7 @@ def frames(path: Path, most: int, index: str = ":") -> list[Atoms]:
         if not any(count > most for count in counts):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)  # numpy's, of numbers that are checked below
+                warnings.filterwarnings("ignore", "scaled_positions .* are equivalent")  # an atom listed by its images
                 found: Any = (
                     [_of_block(block) for block in blocks if block.has_structure()][string2index(index)]
                     if form == "cif"
@@ -111,20 +114,22 @@ def _sites(block: CIFBlock) -> list[int]:
     """The number of sites of a block; ASE compares every site with all others, which takes minutes for thousands.
 
     Raises:
-        ValueError: a length, an angle or a coordinate is not a finite number, or a length or angle not above 0.
+        ValueError: a length, an angle or a coordinate is not a finite number, or no length or angle of a cell.
     """
     counts = []
     for name in block:
         if not re.match("_cell_(length|angle)_(a|b|c|alpha|beta|gamma)$|_atom_site_(fract|cartn)_[xyz]$", name):
             continue
         is_place = name.startswith("_atom_site")
+        above = -math.inf if is_place else 0
+        below = 180 if "_angle_" in name else math.inf
         values = block[name] if isinstance(block[name], list) else [block[name]]
         if is_place:
             counts.append(len(values))
         for value in values:
-            if not isinstance(value, int | float) or not math.isfinite(value) or not (is_place or value > 0):
-                accepted = "finite numbers" if is_place else "finite numbers above 0"
-                raise ValueError(f"{name} is '{value}'; accepted: {accepted}")
+            if not isinstance(value, int | float) or abs(value) > LARGEST or not above < value < below:
+                accepted = f"finite numbers{'' if is_place else ' above 0'}{' and below 180' if below == 180 else ''}"
+                raise ValueError(f"{name} is '{str(value)[:20]}'; accepted: {accepted}")
     return counts
 
 
@@ -161,6 +166,7 @@ def _of_block(block: CIFBlock) -> Atoms:
         block = CIFBlock(block.name, {**kept, "_space_group_it_number": 1})  # ASE asks for a number, and uses none
     elif (name := _other_setting(block)) is not None:
         raise ValueError(f"'{name}' is not the standard setting of its group: accepted with symmetry operations alone")
+    _check_distinct(block)
     atoms = block.get_atoms()
     if (group := atoms.info.get("spacegroup")) is not None:
         metric = atoms.cell.array @ atoms.cell.array.T
@@ -168,6 +174,18 @@ def _of_block(block: CIFBlock) -> Atoms:
         if not np.allclose(turned, metric, rtol=0, atol=0.02 * np.abs(metric).max()):
             raise ValueError("its cell does not have the symmetry of its space group")
     return atoms
+
+
+def _check_distinct(block: CIFBlock) -> None:
+    """Raise ValueError if two elements are at one place: ASE would drop the second, unless occupancies are given."""
+    if "_atom_site_occupancy" in block:
+        return
+    listed = block.get_unsymmetrized_structure()
+    places = np.mod(listed.get_scaled_positions(wrap=False).round(6), 1)
+    there: dict[tuple[float, ...], str] = {}
+    for symbol, place in zip(listed.get_chemical_symbols(), places, strict=True):
+        if (first := there.setdefault(tuple(place), symbol)) != symbol:
+            raise ValueError(f"{first} and {symbol} are at one place; accepted: one atom on each site")
 
 
 _OPERATIONS = (

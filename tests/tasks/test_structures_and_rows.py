@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import time
 from dataclasses import replace
 
@@ -172,6 +173,8 @@ def test_a_number_that_is_not_finite_is_refused_in_any_structure(tmp_path, where
     [
         ("3.1000000000", "1e999", "_cell_length_a is 'inf'; accepted: finite numbers above 0"),
         ("3.1000000000", "-3.1", "_cell_length_a is '-3.1'; accepted: finite numbers above 0"),
+        ("3.1000000000", "9" * 320, f"_cell_length_a is '{'9' * 20}'; accepted: finite numbers above 0"),
+        ("3.1000000000", "1e300", "_cell_length_a is '1e[+]300'; accepted: finite numbers above 0"),
         (" 0.000000 ", " nan ", "_atom_site_fract_x is 'nan'; accepted: finite numbers"),
         ("Ti", "Qq", "it has the element 'Qq', which is not known"),
     ],
@@ -183,6 +186,26 @@ def test_what_is_wrong_in_a_cif_is_named(tmp_path, recwarn, old, new, why):
     with pytest.raises(ValueError, match=rf"own\.cif is not a structure file that ASE reads \({why}\)$"):
         frames(tmp_path / "own.cif", 200)
     assert not [one for one in recwarn if one.category is RuntimeWarning]
+
+
+@pytest.mark.parametrize("angle", [0, 180, 200, -90])
+def test_an_angle_that_no_cell_has_is_named(tmp_path, angle):
+    text = cif(crystal(), "own").decode()
+    (tmp_path / "own.cif").write_text(re.sub(r"(_cell_angle_gamma) .*", rf"\1 {angle}", text))
+    with pytest.raises(
+        ValueError, match=rf"_cell_angle_gamma is '{angle}'; accepted: finite numbers above 0 and below"
+    ):
+        frames(tmp_path / "own.cif", 200)
+
+
+def test_an_atom_that_is_listed_twice_counts_once_and_two_elements_at_one_place_are_refused(tmp_path, recwarn):
+    text = MONOCLINIC.format(beta=90, group=NAME.format("P 1"))
+    (tmp_path / "own.cif").write_text(f"{text}Cl2 1.5 -.5 .5\n")
+    assert frames(tmp_path / "own.cif", 200)[0].get_chemical_formula() == "ClNa"
+    (tmp_path / "own.cif").write_text(f"{text}Na2 1.5 -.5 .5\n")
+    with pytest.raises(ValueError, match="Cl and Na are at one place; accepted: one atom on each site"):
+        frames(tmp_path / "own.cif", 200)
+    assert not recwarn.list
 
 
 MONOCLINIC = """data_x
