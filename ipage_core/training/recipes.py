@@ -132,25 +132,36 @@ def _trained(
     rows: str | None = None,
 ) -> dict[str, Any] | None:
     """The card of a model in ``folder`` if it has this recipe, these settings and these rows; else None."""
-    if not (folder / f"{model}.json").exists() or not (folder / f"{model}.safetensors").exists():
+    card = _card(folder / f"{model}.json")
+    if card is None or not (folder / f"{model}.safetensors").exists():
         return None
-    card = json.loads((folder / f"{model}.json").read_text())
     wanted = json.loads(json.dumps([network, arguments, asdict(settings)]))
-    made = card.get("recipe") or [card["model"], card["arguments"]]
-    alike = card["task"] == task.name and [*made, card["settings"]] == wanted
+    made = card.get("recipe") or [card.get("model"), card.get("arguments")]
+    alike = card.get("task") == task.name and [*made, card.get("settings")] == wanted
     alike = alike and card.get("sha256") == sha256(folder / f"{model}.safetensors")  # a kill may come between the two
     generated = task.omega is not None and rows is None
     return card if alike and (generated or knows_all_rows(task, model, folder, rows)) else None
 
 
+def _card(path: Path) -> dict[str, Any] | None:
+    """A model's card; None if there is none, or it is damaged: the model is trained anew."""
+    try:
+        card = json.loads(path.read_text())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return card if isinstance(card, dict) and isinstance(card.get("data"), dict) else None
+
+
 def knows_all_rows(task: Task, model: str, folder: Path, rows: str | None = None) -> bool:
     """Whether the model in ``folder`` was trained on the rows that the task has today, or on those chosen of them."""
+    card = _card(folder / f"{model}.json")
+    if card is None:
+        return False
     try:
-        card = json.loads((folder / f"{model}.json").read_text())
         _, _, about = training_pairs(task, model, lambda: surrogate_in(task, folder), rows)
     except FileNotFoundError:
         return False
-    return bool(card["data"]["sha256"] == about["sha256"])
+    return bool(card["data"].get("sha256") == about["sha256"])
 
 
 def training_pairs(
@@ -231,10 +242,9 @@ def _train(
     settings = replace(settings, seed=seed, epochs=settings.epochs if epochs is None else epochs)
     if settings.epochs < 1:
         raise ValueError(f"Expected at least 1 epoch, got {settings.epochs}")
-    if (out / f"{model}.json").exists():
-        card = json.loads((out / f"{model}.json").read_text())
-        if card["task"] != task.name:
-            raise ValueError(f"{out} holds a model '{model}' of {card['task']}: name another --out")
+    card = _card(out / f"{model}.json")
+    if card is not None and card.get("task") != task.name:
+        raise ValueError(f"{out} holds a model '{model}' of {card.get('task')}: name another --out")
 
     def surrogate() -> Any:
         """The surrogate: that in ``out`` if its recipe and data agree, else it is trained first."""

@@ -144,6 +144,20 @@ def test_rows_added_at_once_are_all_there(tmp_path, monkeypatch):
     assert there.round.bincount().tolist() == [80] + 4 * [10]
 
 
+@pytest.mark.parametrize("damage", ["", "{", "null", "[1]", "{}", '{"data": null}', "[" * 100_000, "\udcff"])
+def test_add_again_trains_a_model_anew_whose_card_is_damaged(tmp_path, capsys, damage):
+    own, first = tmp_path / "own", tmp_path / "first.csv"
+    rows(80, 0).to_csv(first, index=False)
+    short = ["--epochs", "1", "--size", "small", "--method", "prior-lm"]
+    assert main(["train", "--data", str(first), "--x", "a,b", "--y", "gap", "--out", str(own), *short]) == 0
+    (own / "mlp.json").write_bytes(damage.encode(errors="surrogateescape"))
+    capsys.readouterr()
+    assert main(["train", "--model", str(own), "--add", str(first), *short]) == 0
+    assert "are in the data already: the training goes on" in capsys.readouterr().err
+    assert json.loads((own / "mlp.json").read_text())["data"]["n"] > 0
+    assert len(own_data.measured(own).x) == 80
+
+
 def test_add_again_after_a_kill_goes_on_and_loses_no_row(tmp_path, capsys):
     own, more = tmp_path / "own", tmp_path / "more.csv"
     rows(80, 0).to_csv(tmp_path / "first.csv", index=False)
