@@ -29,6 +29,8 @@ from numpy.typing import ArrayLike, NDArray
 MOST_BYTES, MOST_ANNOUNCED, MOST_COUNTED = 50_000_000, 1_000_000, 20
 """Maximum size of a file, maximum number of atoms that its first lines may name, and how many times the accepted number
 of atoms a CIF may list to be read for their exact number."""
+MOST_LINES = 1_000_000
+"""Maximum number of lines of a file: ASE keeps each, blank ones too, at many times its size."""
 LARGEST = 1e9
 """Largest length [Å] or coordinate that is read as a number."""
 
@@ -64,6 +66,8 @@ def frames(path: Path, most: int, index: str = ":") -> list[Atoms]:
     try:
         # Windows editors write a byte-order mark, which would corrupt the first word; ASE reads a CIF as Latin-1.
         text = path.read_bytes().removeprefix(codecs.BOM_UTF8).decode("latin-1")
+        if (lines := max(text.count("\n"), text.count("\r"))) > MOST_LINES:
+            raise ValueError(f"it has {lines:,} lines, more than {MOST_LINES:,}")
         try:
             form = filetype(str(path), read=False)
         except UnknownFileTypeError:

@@ -188,6 +188,14 @@ def test_what_is_wrong_in_a_cif_is_named(tmp_path, recwarn, old, new, why):
     assert not [one for one in recwarn if one.category is RuntimeWarning]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r"])
+@pytest.mark.parametrize("name", ["own.cif", "own.extxyz", "POSCAR"])
+def test_a_file_of_very_many_lines_is_refused_before_it_is_read(tmp_path, end, name):
+    (tmp_path / name).write_text(end * 1_000_001, newline="")
+    with pytest.raises(ValueError, match="it has 1,000,001 lines, more than 1,000,000"):
+        frames(tmp_path / name, 200)
+
+
 @pytest.mark.parametrize("angle", [0, 180, 200, -90])
 def test_an_angle_that_no_cell_has_is_named(tmp_path, angle):
     text = cif(crystal(), "own").decode()
