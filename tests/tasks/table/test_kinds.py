@@ -148,6 +148,12 @@ def test_no_row_need_have_all_properties():
     assert complete_pairs(x, y)[1].tolist() == [[1, 5], [2, 5], [2, 5]]
 
 
+def test_a_gap_is_filled_from_the_row_that_is_nearest_in_widths_of_the_inputs():
+    x = torch.tensor([[0.0, 40.0], [1.0, 60.0], [0.95, 45.0], [0.5, 100.0]], dtype=torch.float64)
+    y = torch.tensor([[1.0, 5.0], [2.0, torch.nan], [torch.nan, 6.0], [4.0, torch.nan]], dtype=torch.float64)
+    assert complete_pairs(x, y)[1].tolist() == [[1, 5], [2, 6], [2, 6], [4, 6]]
+
+
 @pytest.mark.parametrize(
     ("column", "said", "what"),
     [
