@@ -50,3 +50,18 @@ def test_l_x_draws_each_design_for_another_y_of_the_data(compared):
     assert z.std() == pytest.approx(1, abs=0.2)
     torch.testing.assert_close(data, network.x_scale(x))
     torch.testing.assert_close(made, network.x_scale(network.inverse(asked, z)[0]))
+
+
+@pytest.mark.parametrize("order", ["ordered", "alternating"])
+def test_the_clipped_parameters_are_those_that_the_likelihood_moves(order):
+    build, arguments = SMALL["inn"]
+    network = build(**arguments | {"order": order})
+    x = SINEWAVE.sample_prior(16, torch.Generator().manual_seed(0)).float()
+    network.fit_scales(x, SINEWAVE.omega(x))
+    weights = dict.fromkeys("yxz", 0.0) | {"nll": 1.0}
+    (losses,) = network.losses(x, SINEWAVE.omega(x), weights, torch.Generator().manual_seed(1))
+    losses["nll"].backward()
+    moved = {name for name, parameter in network.named_parameters() if parameter.grad is not None}
+    clipped = {id(parameter) for parameter in network.density_parameters()}
+    assert {name for name, parameter in network.named_parameters() if id(parameter) in clipped} == moved
+    assert moved
