@@ -66,6 +66,22 @@ def test_a_fresh_sample_that_omega_finds_worse_is_not_taken(monkeypatch):
     assert torch.equal(samples.x, kept.x)
 
 
+def test_a_replaced_sample_is_replaced_again_only_by_a_better_one():
+    """The draws are expected to be off by 0.5, 0.8, 0.3 and 0.9: the third one stays."""
+    ours, expected = chain(), iter((1.0, 0.5, 0.8, 0.3, 0.9))
+    samples = ours.localize(ours.propose(Y_STAR[:1], latent_design(1, 2, "srs", 0)), Y_STAR[:1])
+
+    def fresh(those, goal, seed, attempt):
+        other = those.of(torch.arange(1))
+        other.x = torch.full_like(other.x, attempt)
+        return other
+
+    ours.fresh = fresh
+    ours.correct_once = lambda those, goal, evaluations: torch.tensor([next(expected)], dtype=torch.float64)
+    assert ours.correct(samples, Y_STAR[:1], 2, 0, torch.ones(1, dtype=torch.bool)).all()
+    assert samples.x.tolist() == [[2, 2]]
+
+
 def test_fresh_samples_follow_the_seed_and_the_attempt():
     ours = chain()
     samples = ours.propose(Y_STAR, latent_design(len(Y_STAR), 2, "srs", 9))
