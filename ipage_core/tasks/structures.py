@@ -155,7 +155,9 @@ def _listed(text: str) -> int:
 def _announced(text: str) -> list[int]:
     """Counts of atoms in the first lines, as in POSCAR and XYZ, if a reader would spend all memory on them."""
     lines = [line.split() for line in text[:2000].splitlines()[:8]]
-    counts = [sum(map(int, line)) for line in lines if line and all(re.fullmatch(r"\d{1,30}", word) for word in line)]
+    numbers = [line for line in lines if line and all(re.fullmatch(r"[0-9]+", word) for word in line)]
+    # Python reads no number of thousands of digits; ASE counts up to one of hundreds.
+    counts = [sum(int(word) if len(word) < 30 else 10**30 for word in line) for line in numbers]
     return [count for count in counts if count > MOST_ANNOUNCED]
 
 

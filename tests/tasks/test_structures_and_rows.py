@@ -269,7 +269,12 @@ def test_a_crystal_in_another_setting_than_its_file_can_say_is_refused(tmp_path,
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("own.xyz", "99999999999\n\nNa 0 0 0\n"), ("own.vasp", "c\n1\n5 0 0\n0 5 0\n0 0 5\nNa Cl\n9 999999999\nDirect\n")],
+    [
+        ("own.xyz", "99999999999\n\nNa 0 0 0\n"),
+        ("own.xyz", f"{'9' * 400}\n\nNa 0 0 0\n"),
+        ("own.xyz", f"{'9' * 1500}\n\nNa 0 0 0\n"),
+        ("own.vasp", "c\n1\n5 0 0\n0 5 0\n0 0 5\nNa Cl\n9 999999999\nDirect\n"),
+    ],
 )
 def test_atoms_that_are_only_announced_take_no_memory(tmp_path, name, text):
     (tmp_path / name).write_text(text)
