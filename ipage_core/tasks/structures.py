@@ -68,6 +68,8 @@ def frames(path: Path, most: int, index: str = ":") -> list[Atoms]:
         text = path.read_bytes().removeprefix(codecs.BOM_UTF8).decode("latin-1")
         if (lines := max(text.count("\n"), text.count("\r"))) > MOST_LINES:
             raise ValueError(f"it has {lines:,} lines, more than {MOST_LINES:,}")
+        if any(len(width) > 3 for width in re.findall(r":[SRIL]:0*(\d+)", text)) and "Properties=" in text:
+            raise ValueError("it has a property of 1,000 columns or more")  # ASE would make room for them at once
         try:
             form = filetype(str(path), read=False)
         except UnknownFileTypeError:

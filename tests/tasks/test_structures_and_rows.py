@@ -196,6 +196,18 @@ def test_a_file_of_very_many_lines_is_refused_before_it_is_read(tmp_path, end, n
         frames(tmp_path / name, 200)
 
 
+@pytest.mark.parametrize("frame", [0, 1])
+@pytest.mark.parametrize("width", ["1000", "1000000000", "9" * 400])
+def test_a_property_of_very_many_columns_is_refused_before_room_is_made_for_them(tmp_path, frame, width):
+    write(tmp_path / "own.extxyz", [crystal(), crystal()])
+    parts = (tmp_path / "own.extxyz").read_text().split("pos:R:3")
+    parts[frame] += f"pos:R:3:z:R:{width}"
+    parts[1 - frame] += "pos:R:3"
+    (tmp_path / "own.extxyz").write_text("".join(parts))
+    with pytest.raises(ValueError, match="it has a property of 1,000 columns or more"):
+        frames(tmp_path / "own.extxyz", 200)
+
+
 @pytest.mark.parametrize("angle", [0, 180, 200, -90])
 def test_an_angle_that_no_cell_has_is_named(tmp_path, angle):
     text = cif(crystal(), "own").decode()
