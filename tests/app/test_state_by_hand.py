@@ -130,6 +130,8 @@ def test_the_nearest_row_is_nearest_in_ranges(monkeypatch):
     rows_of(monkeypatch, [[0, 0], [1, 100], [0, 40], [0.9, 60]] * 2)
     said = targets.doubt(ARM, DesignRequest.of(ARM, "0.8,48", method="ipage").target)
     assert (said.where, said.nearest.tolist(), said.pairs) == ("between", [0.9, 60.0], 8)
+    said = targets.doubt(ARM, DesignRequest.of(ARM, "0.8:0.85,48:49", method="ipage").target)
+    assert said.nearest.tolist() == [0.9, 60.0]
 
 
 def test_a_number_is_in_doubt_if_no_row_is_within_the_tolerance_of_it(monkeypatch):

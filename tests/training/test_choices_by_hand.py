@@ -13,7 +13,7 @@ from ipage_core.tasks import TASKS
 from ipage_core.training.campaign import beliefs, choose, process, report, selection
 from ipage_core.training.campaign.beliefs import Accepted, Beliefs, Coordinates
 
-SINE = TASKS["sinewave"]
+SINE, BALLISTICS = TASKS["sinewave"], TASKS["ballistics"]
 AT = Coordinates.of(SINE)
 
 
@@ -37,6 +37,15 @@ class Known:
 
 def normal(z):
     return 0.5 * (1 + math.erf(z / 2**0.5))
+
+
+def test_designs_are_apart_in_widths_of_the_box():
+    """Ballistics: 0.3 and 0.4 widths along two coordinates of different widths."""
+    low, high = BALLISTICS.bounds
+    here = 0.5 * (low + high)
+    there = here + (high - low) * torch.tensor([0.3, 0.0, 0.0, 0.4], dtype=torch.float64)
+    apart = Coordinates.of(BALLISTICS).distance(here[None], torch.stack((there, here)))
+    assert apart[0].tolist() == pytest.approx([0.5, 0.0], abs=1e-7)
 
 
 def test_a_number_is_met_within_its_tolerance_on_both_sides_and_an_interval_in_it():
