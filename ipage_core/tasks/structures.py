@@ -63,6 +63,8 @@ def frames(path: Path, most: int, index: str = ":") -> list[Atoms]:
         if path.stat().st_size > MOST_BYTES:
             size = path.stat().st_size / 1e6
             raise ValueError(f"{path} has {size:,.0f} MB; accepted: at most {MOST_BYTES / 1e6:.0f} MB")
+    if path.suffix.lower() in (".gz", ".bz2", ".xz"):  # ASE would unpack it, to any size
+        raise ValueError(f"{path} is compressed; accepted: the structure file itself, unpacked")
     try:
         # Windows editors write a byte-order mark, which would corrupt the first word; ASE reads a CIF as Latin-1.
         text = path.read_bytes().removeprefix(codecs.BOM_UTF8).decode("latin-1")

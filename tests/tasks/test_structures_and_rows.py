@@ -1,7 +1,10 @@
 """Structure files, exports, rows of a sequence, training pairs of a slow Ω: by hand."""
 
+import bz2
+import gzip
 import io
 import json
+import lzma
 import os
 import re
 import time
@@ -194,6 +197,13 @@ def test_a_file_of_very_many_lines_is_refused_before_it_is_read(tmp_path, end, n
     (tmp_path / name).write_text(end * 1_000_001, newline="")
     with pytest.raises(ValueError, match="it has 1,000,001 lines, more than 1,000,000"):
         frames(tmp_path / name, 200)
+
+
+@pytest.mark.parametrize(("ending", "packed"), [("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress)])
+def test_a_compressed_file_is_refused_before_it_is_unpacked(tmp_path, ending, packed):
+    (tmp_path / f"own.xyz.{ending}").write_bytes(packed(b"2\n\n" + b"Al 0 0 0\n" * 10_000))
+    with pytest.raises(ValueError, match=rf"own\.xyz\.{ending} is compressed; accepted: the structure file itself"):
+        frames(tmp_path / f"own.xyz.{ending}", 200)
 
 
 @pytest.mark.parametrize("frame", [0, 1])
