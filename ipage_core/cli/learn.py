@@ -49,6 +49,6 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"\r{line}", end="", file=sys.stderr, flush=True)
 
     epochs = learn.EPOCHS if arguments.epochs is None else arguments.epochs
-    card = learn.learn(task, x, torch.from_numpy(y), arguments.out, epochs=epochs, progress=tell)
+    card = learn.learn(task, x, torch.tensor(y), arguments.out, epochs=epochs, progress=tell)
     print(file=sys.stderr)
     print(json.dumps(card["learned"] | {"sha256": card["sha256"], "seconds": card["training_seconds"]}))

@@ -1,6 +1,8 @@
 """A surrogate learns from new results of Ω: it gets better there, and the shipped model stays as it is."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from ipage_core.runtime.paths import PRETRAINED
 from ipage_core.tasks import TASKS
 from ipage_core.tasks.cells.modulus import E_X_SD
 from ipage_core.training.learn import learn, new_rows
+from tests.support.browser import ROOT
 
 pytestmark = pytest.mark.skipif(
     not (PRETRAINED / "crystal/inn.safetensors").exists(), reason="no trained networks in pretrained/"
@@ -78,6 +81,16 @@ def test_known_failed_and_repeated_results_are_left_out(results):
     failed[0, 0] = torch.nan
     kept, _ = new_rows(TASK, torch.cat((stored_x[:3], x, x)), torch.cat((stored_y[:3], failed, failed)))
     assert torch.equal(kept, x[1:])
+
+
+def test_designs_without_results_are_refused_in_one_line(tmp_path):
+    out, model = tmp_path / "d.csv", tmp_path / "m"
+    assert main(["design", "crystal", "--target", "1", "--n", "3", "--out", str(out)]) == 0
+    command = [sys.executable, "-m", "ipage_core", "learn", "crystal", str(out), "--out", str(model)]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)  # in this process torch warns once
+    assert said.returncode == 2
+    assert len(said.stderr.splitlines()) == 1, said.stderr
+    assert not model.exists()
 
 
 def test_from_the_command_line(results, tmp_path, capsys):
