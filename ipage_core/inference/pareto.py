@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,8 @@ ROUNDS, FIRST, BACK = 14, 0.2, 6
 """Rounds outward, the first step in standard deviations of the data's y, steps back at most, each twice as long."""
 APART, ATTEMPTS = 0.01, 4
 """Box widths within which two designs are one, and how often another is searched in the place of the second."""
-NEAREST = 400
-"""If no pair meets the other goals, the front is that of this many pairs nearest to them."""
+NEAREST, SHARE = 400, 0.05
+"""If few pairs meet the other goals, the front is that of the nearest ones: so many, or this share if fewer."""
 
 
 def front(y: Tensor) -> Tensor:
@@ -67,7 +68,8 @@ def starts(task: Task, target: Target, n: int, seed: int) -> tuple[Tensor, Tenso
     x, y = _measured(task)
     low, high = target.accepted
     off = (torch.maximum(low - y, y - high).clamp(min=0) / target.tolerances(task)).norm(dim=1)
-    near = off.argsort(stable=True)[: max(NEAREST, int((off == 0).sum()))]
+    few = min(NEAREST, math.ceil(SHARE * len(y)))
+    near = off.argsort(stable=True)[: max(few, int(target.within(task, y).sum()))]
     x, y = x[near], y[near].clamp(low, high)
     best = front(-(sign * y)[:, sign != 0]).nonzero()[:, 0]
     best = best[y[best][:, sign != 0][:, 0].argsort()]

@@ -11,6 +11,7 @@ import ipage_core as ipage
 from ipage_core.inference.pareto import front, optimal_aims, repeated, signs, starts
 from ipage_core.problem.goal import Goal
 from ipage_core.problem.target import Target
+from ipage_core.problem.variable import Property
 from ipage_core.tasks import TASKS
 
 
@@ -77,6 +78,20 @@ def test_an_aim_that_no_design_has_steps_back():
     assert aims[:, 0].min() < -0.4  # √(1 − 0.9²) = 0.436
 
 
+def test_the_best_of_a_small_table_is_sought_among_rows_near_the_other_goal():
+    """Of 100 rows y = (k, k), the twentieth nearest to the first goal, k = 48 to 52, is where the second one starts."""
+    y = torch.arange(100.0)[:, None].expand(100, 2)
+    x, aims = starts(measured(y, y, (1.0, 1.0)), Target((Goal.exactly(50), Goal("minimize"))), 3, 0)
+    assert x.tolist() == [[48.0, 48.0]] * 3
+    assert aims.tolist() == [[50.0, 48.0]] * 3
+
+
+def test_rows_within_the_tolerance_of_a_number_all_meet_it():
+    y = torch.arange(100.0)[:, None].expand(100, 2)
+    x, _ = starts(measured(y, y, (1.0, 1.0)), Target((Goal.exactly(50, 20), Goal("minimize"))), 1, 0)
+    assert x.tolist() == [[30.0, 30.0]]
+
+
 def test_two_optima_spread_along_a_front():
     """Smallest x and smallest y over the points of a disc: the front is a quarter of its rim."""
     task = disc()
@@ -91,7 +106,7 @@ def test_two_optima_spread_along_a_front():
 
 def measured(x, y, tolerances):
     """A task of which only measured pairs are known."""
-    targets = [SimpleNamespace(tolerance=one) for one in tolerances]
+    targets = [Property("p", tolerance=one) for one in tolerances]
     return SimpleNamespace(pairs=lambda: (x, y), n_targets=len(targets), targets=targets)
 
 
@@ -100,13 +115,13 @@ def target(*goals):
 
 
 def rows_on_the_front(y, goals, tolerances):
-    """Of the rows that meet the goals, or the 400 that come nearest, those that no other dominates; by a plain loop."""
+    """Of the rows that meet the goals, or the nearest twentieth, those that no other dominates; by a plain loop."""
     off = np.zeros(len(y))
     y = y.copy()
     for j, goal in enumerate(goals.goals):
         off += (np.maximum(np.maximum(goal.low - y[:, j], y[:, j] - goal.high), 0) / tolerances[j]) ** 2
         y[:, j] = np.clip(y[:, j], goal.low, goal.high)
-    near = np.argsort(off, kind="stable")[: max(400, int((off == 0).sum()))]
+    near = np.argsort(off, kind="stable")[: max(math.ceil(len(y) / 20), int((off == 0).sum()))]
     worth = {"minimize": -1, "maximize": 1}
     optimized = [(j, worth[goal.kind]) for j, goal in enumerate(goals.goals) if goal.kind in worth]
     value = np.stack([sign * y[near, j] for j, sign in optimized], 1)
@@ -119,7 +134,7 @@ def rows_on_the_front(y, goals, tolerances):
     ("goals", "count"),
     [
         (("minimize", "maximize", "anything"), 1500),
-        (("maximize", "minimize", (0.2, 0.6)), 1500),  # more than 400 rows meet the third goal
+        (("maximize", "minimize", (0.2, 0.6)), 1500),  # more than a twentieth of the rows meet the third goal
         (("anything", (3.0, 4.0), "maximize"), 1500),  # none meets the second
         (((-9.0, -2.5), "minimize", "maximize"), 1500),
         (("maximize", "maximize", "maximize"), 300),
