@@ -224,7 +224,14 @@ class TableSurrogate(Network):
         """ŷ ± this holds 90 % of measurements, each property by itself. (n, d) → (n, m)."""
         return NORMAL * self.spread(x)
 
+    @property
+    def bottom(self) -> Tensor:
+        """(m,) lower limit of measurements: the floor, and 0 for what is predicted as a logarithm or odds; else −∞."""
+        bottom = self.lowest.clone()
+        bottom[[*self.log_y, *self.odds_y]] = bottom[[*self.log_y, *self.odds_y]].clamp(min=0)
+        return bottom
+
     def interval(self, x: Tensor) -> Tensor:
-        """ŷ ± half width, no lower than the floor. (n, d) → (2, n, m) low and high ends."""
+        """ŷ ± half width, no lower than a measurement can be. (n, d) → (2, n, m) low and high ends."""
         predicted, half = self.predict(x), self.half_width(x)
-        return torch.stack((torch.maximum(predicted - half, self.lowest.to(x.dtype)), predicted + half))
+        return torch.stack((torch.maximum(predicted - half, self.bottom.to(x.dtype)), predicted + half))
