@@ -187,7 +187,7 @@ def _ask_goal(task: Task, j: int, y: float) -> Goal | None:
             max_value=LARGEST,
             value=None,
             format="%.4g",
-            placeholder=f"{task.tolerances[j]:.3g}",
+            placeholder=f"{task.targets[j].tolerance_at(y):.3g}",
             key=f"tol{j + 1}",
             bind="query-params",
             help="Largest error of a hit. Properties with a smaller tolerance weigh more.",

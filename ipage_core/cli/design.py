@@ -166,7 +166,7 @@ def _request(arguments: argparse.Namespace, task: Task) -> DesignRequest:
     if arguments.targets is not None:
         own = own_task.property_names(task)
         rows = tables.targets(task, arguments.targets, tables.read(arguments.targets, arguments), own).tolist()
-        target = Target.of(task, rows[0])
+        target = Target.of(task, [min(column, key=abs) for column in zip(*rows, strict=True)])  # its tolerances fit all
     elif arguments.goal:
         target = Target.from_goals(task, arguments.goal)
     else:

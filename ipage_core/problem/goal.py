@@ -72,6 +72,17 @@ class Goal:
         kind: Kind = "at most" if math.isinf(low) else "at least" if math.isinf(high) else "between"
         return cls(kind if low != high else "exactly", float(low), float(high))
 
+    @property
+    def smallest(self) -> float:
+        """The number nearest to zero that the goal names; 0 to minimize, infinite to maximize or for anything.
+
+        >>> Goal.between(4, 6).smallest, Goal("minimize").smallest
+        (4.0, 0.0)
+        """
+        if self.kind == "minimize":
+            return 0.0
+        return min(abs(self.low), abs(self.high))
+
     def named(self, name: str) -> str:
         """The goal for the property ``name`` as ``--goal`` reads it; empty for anything.
 

@@ -182,8 +182,10 @@ class Target:
 
     def tolerances(self, task: Task) -> Tensor:
         """(m,) float64: largest error of a hit, for each property."""
-        own = [one.tolerance for one in task.targets]
-        tolerances = [own[j] if goal.tolerance is None else goal.tolerance for j, goal in enumerate(self.goals)]
+        tolerances = [
+            one.tolerance_at(goal.smallest) if goal.tolerance is None else goal.tolerance
+            for one, goal in zip(task.targets, self.goals, strict=True)
+        ]
         return torch.tensor(tolerances, dtype=torch.float64)
 
     def ranges(self, y_star: Tensor) -> tuple[Tensor, Tensor]:

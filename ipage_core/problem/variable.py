@@ -73,6 +73,10 @@ class Variable:
         return self.levels[min(max(round(value), 0), len(self.levels) - 1)]
 
 
+SHARE = 0.02
+"""Tolerance of a number whose property spans decades, as a share of it: one for all decades would not fit the lower."""
+
+
 @dataclass(frozen=True)
 class Property:
     """One property that Ω computes, and its tolerance.
@@ -99,10 +103,23 @@ class Property:
     """No design has a value outside, by a law of physics: such targets are refused before anything runs."""
     limited_by: str = ""
     """This law, for the message."""
+    least: float | None = None
+    """Smallest known value of a property whose values span decades; None: they do not."""
 
     def __post_init__(self) -> None:
         if not self.tolerance > 0:
             raise ValueError(f"Expected a tolerance above 0 for {self.name}, got {self.tolerance:g}")
+
+    def tolerance_at(self, value: float) -> float:
+        """Tolerance of a goal with this number: where values span decades, ``SHARE`` of it at most.
+
+        >>> rate = Property("rate", tolerance=90_000, least=2000)
+        >>> rate.tolerance_at(50_000), rate.tolerance_at(0), rate.tolerance_at(1e8)
+        (1000.0, 40.0, 90000)
+        """
+        if self.least is None or math.isnan(value):
+            return self.tolerance
+        return min(self.tolerance, SHARE * max(abs(value), self.least))
 
     @property
     def label(self) -> str:

@@ -160,7 +160,9 @@ def to_measure(task: Task, method: Loaded, x: Tensor, y_star: Tensor, k: int) ->
         kind = torch.float64 if calibrated else torch.float32
         predicted = method.surrogate(x.to(method.device, kind)).cpu().double()
     sd = (doubt * scale).clamp(min=1e-300)
-    log_odds = _log_chance(predicted - y_star.cpu().double(), sd, task.tolerances)
+    wanted = y_star.cpu().double()
+    each = [[one.tolerance_at(value) for one, value in zip(task.targets, row, strict=True)] for row in wanted.tolist()]
+    log_odds = _log_chance(predicted - wanted, sd, torch.tensor(each, dtype=torch.float64))
     _, distance = nearest(task, x)
     chosen, why = _choose(log_odds, (sd / sd.mean(0)).norm(dim=1), distance, in_widths(task, x), k)
     index, _ = nearest(task, x[chosen])
@@ -182,25 +184,28 @@ def to_measure(task: Task, method: Loaded, x: Tensor, y_star: Tensor, k: int) ->
 
 
 def _log_chance(misfit: Tensor, sd: Tensor, tolerance: Tensor) -> Tensor:
-    """log P(|misfit + sd·N(0, 1)| ≤ tolerance), summed over properties. (n, m), (n, m), (m,) → (n,)."""
+    """log P(|misfit + sd·N(0, 1)| ≤ tolerance), summed over properties. (n, m) three times → (n,)."""
     upper, lower = (tolerance - misfit) / sd, (-tolerance - misfit) / sd
     chance = torch.special.ndtr(upper) - torch.special.ndtr(lower)
     return chance.clamp(min=1e-30).log().sum(1)
 
 
 def _choose(value: Tensor, doubt: Tensor, distance: Tensor, unit: Tensor, k: int) -> tuple[list[int], list[str]]:
-    """Alternate between the best design by value and by doubt × distance to measured or chosen designs."""
-    left = torch.ones(len(value), dtype=torch.bool)
+    """Alternate between the best design by value and by doubt × distance to measured or chosen designs.
+
+    Designs that lie within ``APART`` of a chosen one, or equal a measured one, are left out.
+    """
+    left = distance > 0
     away, chosen, why = distance.clone(), list[int](), list[str]()
     for turn in range(min(k, len(value))):
         reason = VALUE if turn % 2 == 0 else INFORMATION
         score = value if reason == VALUE else doubt * away
-        new = left & (away > 0)
-        if not new.any():  # all remaining designs repeat measured or chosen ones
+        if not left.any():  # all remaining designs repeat measured or chosen ones
             break
-        best = int(torch.where(new, score, -math.inf).argmax())
-        left[best] = False
+        best = int(torch.where(left, score, -math.inf).argmax())
         chosen.append(best)
         why.append(reason)
-        away = torch.minimum(away, (unit - unit[best]).norm(dim=1))
+        from_it = (unit - unit[best]).norm(dim=1)
+        left &= from_it > APART
+        away = torch.minimum(away, from_it)
     return chosen, why

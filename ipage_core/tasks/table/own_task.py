@@ -22,6 +22,7 @@ from ipage_core.tasks.table.card import inert, note_accuracy, read_card, safe_la
 from ipage_core.tasks.table.density import floor_of, smears_of, support_of
 from ipage_core.tasks.table.lattice import lattice, lattice_in_angstrom
 from ipage_core.tasks.table.rows import complete_pairs, measured
+from ipage_core.tasks.table.scales import least_of_decades
 
 STEPS, ROWS_AN_EPOCH = 3000, 10_000
 """Approximate number of training steps of a network; maximum number of rows per epoch."""
@@ -74,7 +75,10 @@ def load(folder: Path) -> Task:
         ),
         properties=tuple(
             Property(
-                *name_and_unit(safe_label(c["label"])), c.get("tolerance", card["tolerance"]), floor=floor_of(column)
+                *name_and_unit(safe_label(c["label"])),
+                c.get("tolerance", card["tolerance"]),
+                floor=floor_of(column),
+                least=least_of_decades(column),
             )
             for c, column in zip(card["y"], all_rows.y[~all_rows.held_out].T, strict=True)
         ),

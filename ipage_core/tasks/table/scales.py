@@ -46,6 +46,21 @@ def spans_decades(column: Tensor) -> bool:
     return bool(len(values)) and float(values.min()) > 0 and float(values.max() / values.min()) >= DECADES
 
 
+def least_of_decades(column: Tensor) -> float | None:
+    """Smallest value of a positive column whose middle nine tenths span two decades or more; None: they do not. (n,).
+
+    Uniform values also come near to zero, but few of them do.
+
+    >>> least_of_decades(torch.logspace(0, 3, 50)), least_of_decades(torch.linspace(0.001, 1, 50))
+    (1.0, None)
+    """
+    values = column[column.isfinite()]
+    if not spans_decades(values):
+        return None
+    low, high = values.quantile(values.new_tensor([0.05, 0.95])).tolist()
+    return values.min().item() if high >= DECADES * low else None
+
+
 def is_fraction(column: Tensor) -> bool:
     """Whether a column holds fractions of 1, some of them of half or more. (n,).
 

@@ -180,6 +180,29 @@ def test_the_tolerance_of_a_table_is_that_of_the_property_that_varies_least(task
     assert card["tolerance"] == min(column["tolerance"] for column in card["y"]) < card["y"][1]["tolerance"]
 
 
+def test_the_tolerance_of_a_number_is_a_share_of_it_where_values_span_decades(tmp_path):
+    """Of 10 to 10⁶ the standard deviation is some 10⁵: 0.02 of it would accept any design for a target of 1000."""
+    frame = pd.DataFrame({"a": A, "b": B, "rate": 10 ** (1 + 5 * A), "b2": 1 + B})
+    own = own_data.create(tmp_path / "own", frame, ["a", "b"], ["rate", "b2"], source="t.csv")
+    assert own.targets[0].tolerance > 1000
+    usual = own.targets[1].tolerance
+
+    def tolerances(goal):
+        return Target((goal, Goal.exactly(1.5))).tolerances(own).tolist()
+
+    assert tolerances(Goal.exactly(1000)) == [20.0, usual]
+    assert tolerances(Goal.between(2000, 5000)) == [40.0, usual]
+    assert tolerances(Goal.exactly(1000, 7)) == [7.0, usual]
+    assert tolerances(Goal("minimize")) == tolerances(Goal.exactly(0)) == [0.02 * own.targets[0].least, usual]
+    assert tolerances(Goal("maximize")) == [own.targets[0].tolerance, usual]
+    low = measured(tmp_path / "own")
+    assert own.targets[0].least == low.y[~low.held_out, 0].min()
+
+
+def test_uniform_values_span_no_decades_though_some_are_near_zero(task):
+    assert [one.least for one in task.targets] == [None, None]
+
+
 def test_rows_are_few_by_the_number_of_inputs():
     frame = pd.DataFrame({"a": A[:30], "b": B[:30], "y": A[:30] + B[:30]})
     assert any("30 complete rows are few for 2 inputs; below 40" in said for said in warnings(frame, ["a", "b"], ["y"]))
