@@ -194,9 +194,11 @@ def _request(arguments: argparse.Namespace, task: Task) -> DesignRequest:
 
 def _why_fewer(path: Path, chosen: int, candidates: int, asked: int) -> str:
     """Why a file of designs to measure holds fewer than asked, as a sentence."""
+    from ipage_core.inference.pareto import APART
+
     why = f"there are only {candidates} candidates"
     if rest := candidates - chosen:
-        why = f"the other {rest} candidates repeat these or measured rows"
+        why = f"the other {rest} candidates repeat these, within {APART:g} box widths, or measured rows"
     return f"{path} has {chosen} of {asked} designs: {why}. A larger --n brings more candidates."
 
 

@@ -69,7 +69,7 @@ def test_fewer_designs_to_measure_than_asked_are_explained(folder, tmp_path, cap
     code, _, err = run(capsys, "design", "--model", tmp_path / "whole", "--target", 8, *asked)
     assert code == 0
     assert code == 0, err
-    assert "m.csv has 0 of 9 designs: the other 6 candidates repeat these or measured rows." in err
+    assert "m.csv has 0 of 9 designs: the other 6 candidates repeat these, within 0.01 box widths, or measured" in err
 
 
 @pytest.mark.parametrize("option", ["--out", "--to-measure"])

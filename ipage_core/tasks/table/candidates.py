@@ -14,6 +14,7 @@ from torch import Tensor
 from ipage_core.inference.basis import MEASURED
 from ipage_core.inference.methods import METHODS
 from ipage_core.inference.neighbours import in_widths
+from ipage_core.inference.pareto import APART
 from ipage_core.networks.base import Network
 from ipage_core.problem.task import Task
 from ipage_core.tasks.table import trust
@@ -79,7 +80,9 @@ def summary(task: Task, method: Loaded, solutions: Solutions, frame: pd.DataFram
     final = frame[frame["stage"] == frame["stage"].iloc[-1]]
     more: dict[str, Any] = {"median_distance_to_measured": float(f"{final['nearest_distance'].median():.4g}")}
     more["held_out"] = held_out(method)
-    result = trust.trust(task, method, solutions.final, solutions.y_star, solutions.target)
+    result = trust.trust(
+        task, method, solutions.final, solutions.y_star, solutions.target, restrictions=solutions.constraints
+    )
     if result is not None:
         more["intervals"] = trust.intervals(task, result)
         if advice := trust.advice(task, result):
@@ -116,7 +119,8 @@ def beside(task: Task, method: Loaded, solutions: Solutions, frame: pd.DataFrame
     Added columns: ``spread1..M`` of the surrogates (NaN for a single one), ``nearest_row`` of the file it came
     from, ``nearest_distance`` in widths of the box, ``nearest_y1..M`` as measured. ``expected_misfit`` of a measurement
     is the root mean square over the properties, in tolerances. ``closest_row`` is the measured row
-    closest to the target, ``closest_misfit`` its misfit in the same unit, ``row_is_closer`` whether this is less.
+    closest to the target among those that obey the constraints, ``closest_misfit`` its misfit in the same unit,
+    ``row_is_closer`` whether this is less.
     ``basis`` says what the design rests on: a predicted interval, a prediction alone, or a measured row that it equals.
     """
     assert task.models_folder is not None
@@ -130,9 +134,13 @@ def beside(task: Task, method: Loaded, solutions: Solutions, frame: pd.DataFrame
     y_star = torch.from_numpy(
         frame[[f"target{j + 1}" for j in range(task.n_targets)]].to_numpy(dtype=np.float64, copy=True)
     )
-    if (result := trust.trust(task, method, x, y_star, solutions.target)) is not None:
-        added |= {"expected_misfit": result.expected.numpy(), "closest_row": rows.row[result.row].numpy()}
-        added |= {"closest_misfit": result.row_misfit.numpy(), "row_is_closer": result.row_is_closer.numpy()}
+    result = trust.trust(task, method, x, y_star, solutions.target, restrictions=solutions.constraints)
+    if result is not None:
+        row = pd.Series(rows.row[result.row].numpy(), index=frame.index, dtype="Int64")
+        known = result.row_misfit.isfinite().numpy()
+        added |= {"expected_misfit": result.expected.numpy(), "closest_row": row.where(known)}
+        off = np.where(known, result.row_misfit.numpy(), math.nan)
+        added |= {"closest_misfit": off, "row_is_closer": result.row_is_closer.numpy()}
     added["basis"] = frame["basis"].mask(pd.Series(distance.numpy() == 0, index=frame.index), MEASURED)
     return frame.assign(**added)
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ipage_core.inference.target_set import obeying
 from ipage_core.networks.base import Network
+from ipage_core.problem.constraints import parse
 from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task
 from ipage_core.tasks.table.rows import Measured, measured
@@ -101,11 +103,13 @@ def trust(
     y_star: Tensor,
     target: Target | None = None,
     rows: Tensor | None = None,
+    restrictions: Sequence[str] = (),
 ) -> Trust | None:
     """Expected results of candidates x (n, d) for y_star (n, m); None if the surrogate has no spread.
 
     ``target``: its goals, of which y_star are the aims; None: each property is to be exactly y_star. ``rows``: the
-    known results (k, m), NaN where a property is not known; None: those of the user's table.
+    known results (k, m), NaN where a property is not known; None: those of the user's table. ``restrictions``: the
+    constraints of the designs; rows of the table that do not obey them do not count.
     """
     surrogate = method.surrogate
     if not isinstance(surrogate, Network):
@@ -119,10 +123,11 @@ def trust(
         predicted, sd = surrogate.predict(x).cpu().double(), spread.cpu().double()
     y_star = y_star.cpu().double()
     tolerances = task.tolerances if target is None else target.tolerances(task)
-    again = None
+    again, forbidden = None, torch.tensor(False)
     if rows is None:
         known = measured(task.models_folder)
         rows, again = known.y, measured_again(surrogate, known, tolerances)
+        forbidden = ~allowed(task, known.x, restrictions)
     ranges = torch.cat((y_star, y_star) if target is None else target.ranges(y_star), dim=1)
     different, which = ranges.unique(dim=0, return_inverse=True)
     off = []
@@ -131,18 +136,30 @@ def trust(
         known_off = misfit(rows.nan_to_num(), low, high, tolerances)
         if again is not None:
             known_off = expected_misfit(*again, low, high, tolerances)
-        off.append(known_off.masked_fill(lacks, math.inf))
+        off.append(known_off.masked_fill(lacks | forbidden, math.inf))
     closest, (low, high) = torch.stack(off).min(1), ranges.chunk(2, 1)
+    floor = torch.tensor([-math.inf if one.floor is None else one.floor for one in task.targets]).double()
+    if isinstance(surrogate, TableSurrogate):
+        floor = torch.maximum(floor, surrogate.bottom.cpu())
     return Trust(
         predicted,
         NORMAL * sd,
         expected_misfit(predicted, sd, low, high, tolerances),
         closest.indices[which],
         closest.values[which],
-        torch.tensor([-math.inf if one.floor is None else one.floor for one in task.targets]).double(),
+        floor,
         again is not None,
         0.0 if target is None or target.exact else NEGLIGIBLE,
     )
+
+
+def allowed(task: Task, x: Tensor, restrictions: Sequence[str]) -> Tensor:
+    """Which rows (k, d) obey the constraints; (k,) bool. Rounding of the parts of a mixture does not count."""
+    if not restrictions:
+        return torch.ones(len(x), dtype=torch.bool)
+    own = parse(task)
+    x = own.decode(own.encode(x.double()).clamp(*own.bounds.double()))
+    return obeying(parse(task, restrictions), x, task.bounds)
 
 
 def measured_again(surrogate: Network, known: Measured, tolerances: Tensor) -> tuple[Tensor, Tensor] | None:

@@ -46,11 +46,19 @@ def test_the_nearest_row_is_nearest_in_widths_of_the_box(task):
 
 
 def test_what_is_to_be_measured_for_information_is_far_from_what_was_chosen(task):
-    crowd = torch.tensor([[0.501, 500.0], [0.502, 501.0], [0.503, 502.0], [0.504, 503.0]], dtype=torch.float64)
+    crowd = torch.tensor([[0.501, 500.0], [0.5115, 501.0]], dtype=torch.float64)
     alone = torch.tensor([[0.05, 950.0], [0.95, 60.0]], dtype=torch.float64)
     method = Loaded("ipage", None, Sure(), torch.device("cpu"), {"inn": {"held_out": {"error_per_spread": [1.0]}}})
     x = torch.cat((crowd, alone))
-    found = candidates.to_measure(task, method, x, torch.full((6, 1), 0.5, dtype=torch.float64), 4)
+    found = candidates.to_measure(task, method, x, torch.full((4, 1), 0.5, dtype=torch.float64), 4)
     assert found["why"].tolist() == ["value", "information", "value", "information"]
     # The cluster in the middle is farthest from all rows until one of its designs is chosen.
     assert sorted(found.loc[found["why"] == "information", "a"]) == [0.05, 0.95]
+
+
+def test_designs_that_gather_in_one_place_are_to_be_measured_once(task):
+    crowd = torch.tensor([[0.501, 500.0], [0.502, 501.0], [0.503, 502.0], [0.504, 503.0]], dtype=torch.float64)
+    x = torch.cat((crowd, torch.tensor([[0.05, 950.0]], dtype=torch.float64)))
+    method = Loaded("ipage", None, Sure(), torch.device("cpu"), {"inn": {"held_out": {"error_per_spread": [1.0]}}})
+    found = candidates.to_measure(task, method, x, torch.full((5, 1), 0.5, dtype=torch.float64), 5)
+    assert found["a"].tolist() == [0.501, 0.05]

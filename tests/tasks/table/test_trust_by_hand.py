@@ -71,6 +71,20 @@ def test_a_row_that_lacks_a_wanted_property_is_not_the_closest(task):
     assert found.row.tolist() == [2]
 
 
+def test_a_row_that_breaks_the_constraints_is_not_the_closest(task):
+    """The row closest to p = 0.9 has a near 0.9; of those with a ≤ 0.5 it is the one with the largest a."""
+    x, aims = torch.tensor([[0.5, 0.2]]).double(), torch.tensor([[0.9, 3.0]]).double()
+    wanted = Target((Goal.exactly(0.9), Goal()))
+    rows = measured(task.models_folder)
+    free = trust.trust(task, a_method(), x, aims, wanted)
+    assert rows.x[free.row[0], 0] > 0.8
+    bound = trust.trust(task, a_method(), x, aims, wanted, restrictions=("a<=0.5",))
+    assert rows.x[bound.row[0], 0] == rows.x[:, 0][rows.x[:, 0] <= 0.5].max()
+    none = trust.trust(task, a_method(), x, aims, wanted, restrictions=("a=0.123",))
+    assert math.isinf(none.row_misfit[0])
+    assert not none.row_is_closer[0]
+
+
 def test_no_interval_reaches_below_the_floor():
     zero = torch.zeros(1)
     one = trust.Trust(torch.tensor([[0.05]]), torch.tensor([[0.2]]), zero, zero.long(), zero, torch.zeros(1).double())
@@ -96,7 +110,8 @@ def test_candidates_stand_beside_their_nearest_rows(task):
     x = torch.stack((rows.x[3], near, rows.x[3] + 0.5, near))
     frame = pd.DataFrame({"sample": [0, 1, 0, 1], "stage": ["posterior"] * 2 + ["localized"] * 2, "basis": "predicted"})
     frame = frame.assign(x1=x[:, 0], x2=x[:, 1], target1=0.4, target2=3.0)
-    solutions = SimpleNamespace(target=None, final=x[2:], y_star=torch.tensor([[0.4, 3.0]] * 2).double())
+    aims = torch.tensor([[0.4, 3.0]] * 2).double()
+    solutions = SimpleNamespace(target=None, constraints=(), final=x[2:], y_star=aims)
     found = candidates.beside(task, a_method(), solutions, frame)
     assert found["nearest_row"].tolist()[:2] == [int(rows.row[3]), int(rows.row[7])] == [5, 9]
     assert found["basis"].tolist() == [MEASURED, "predicted", "predicted", "predicted"]
