@@ -31,6 +31,8 @@ def find_task(name: str | None, model: Path | None = None) -> Task:
                 raise ValueError(f"{model} holds the task '{task.name}', not '{name}': leave TASK out")
             return task
         if name is None:
+            if not model.is_dir():
+                raise ValueError(f"--model {model}: there is no such folder; accepted: the folder that train wrote")
             raise ValueError(f"{model} holds no task of own data: it has no task.json; accepted: TASK as well")
     if name is None:
         raise ValueError(f"TASK or --model DIR is required; accepted: {', '.join(TASKS)}")
