@@ -31,6 +31,7 @@ MOST_BYTES, MOST_ANNOUNCED, MOST_COUNTED = 50_000_000, 1_000_000, 20
 of atoms a CIF may list to be read for their exact number."""
 MOST_LINES = 1_000_000
 """Maximum number of lines of a file: ASE keeps each, blank ones too, at many times its size."""
+MOST_LINE = 1_000_000
 LARGEST = 1e9
 """Largest length [Å] or coordinate that is read as a number."""
 
@@ -76,6 +77,8 @@ def frames(path: Path, most: int, index: str = ":") -> list[Atoms]:
             form = filetype(str(path), read=False)
         except UnknownFileTypeError:
             form = None
+        if form in ("xyz", "extxyz") and max(map(len, text.split("\n"))) > MOST_LINE:
+            raise ValueError(f"it has a line of more than {MOST_LINE:,} characters")  # ASE would take minutes over it
         least = _listed(text) if form == "cif" else 0
         unread = least > MOST_COUNTED * most
         blocks = list(parse_cif(io.StringIO(text))) if form == "cif" and not unread else []

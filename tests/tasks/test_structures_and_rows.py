@@ -206,6 +206,13 @@ def test_a_compressed_file_is_refused_before_it_is_unpacked(tmp_path, ending, pa
         frames(tmp_path / f"own.xyz.{ending}", 200)
 
 
+@pytest.mark.parametrize("name", ["own.xyz", "own.extxyz"])
+def test_a_comment_of_millions_of_letters_is_refused_before_it_is_read(tmp_path, name):
+    (tmp_path / name).write_text("1\n" + "a=1 " * 250_001 + "\nAl 0 0 0\n")
+    with pytest.raises(ValueError, match="it has a line of more than 1,000,000 characters"):
+        frames(tmp_path / name, 200)
+
+
 @pytest.mark.parametrize("frame", [0, 1])
 @pytest.mark.parametrize("width", ["1000", "1000000000", "9" * 400])
 def test_a_property_of_very_many_columns_is_refused_before_room_is_made_for_them(tmp_path, frame, width):
