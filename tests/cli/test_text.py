@@ -126,6 +126,14 @@ def test_the_error_of_a_target_whose_square_is_no_number_is_infinite_without_a_w
     assert not [w for w in recwarn if issubclass(w.category, RuntimeWarning)]
 
 
+def test_a_cell_whose_square_is_no_number_is_refused_in_one_line(tmp_path, capsys, recwarn):
+    (tmp_path / "t.csv").write_text("x1,x2\n1e308,-1e308\n" + "0.1,0.2\n" * 60)
+    assert main(["new", str(tmp_path / "n"), "--data", str(tmp_path / "t.csv"), "--x", "x1", "--y", "x2"]) == 2
+    assert "The column 'x1' runs from 0.1 to 1e+308; accepted" in capsys.readouterr().err
+    assert not [w for w in recwarn if issubclass(w.category, RuntimeWarning)]
+    assert not (tmp_path / "n").exists()
+
+
 def test_a_large_table_is_announced_before_it_is_read_and_its_rows_are_counted(tmp_path, capsys, monkeypatch):
     (tmp_path / "t.csv").write_text("x,y\n" + "1,2\n" * 60)
     words = ["train", "--data", str(tmp_path / "t.csv"), "--x", "x", "--y", "y", "--out", str(tmp_path / "m")]

@@ -131,7 +131,8 @@ def _targets(table: Table, names: list[str], text: str) -> list[tuple[str, Prope
     pairs = []
     for name in choose(names, text):
         column = numbers(table.frame, name)
-        spread = float(np.nanstd(column)) if np.isfinite(column).any() else 0.0
+        with np.errstate(over="ignore"):  # of 1e308 in a cell, which is refused later
+            spread = float(np.nanstd(column)) if np.isfinite(column).any() else 0.0
         if not spread > 0:
             raise ValueError(f"The column '{name}' is the same in every row, or holds no numbers: leave it out")
         label = label_of(name, table.units.get(name))
