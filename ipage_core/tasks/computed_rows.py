@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -140,6 +141,32 @@ def check_point(file: Path, i: int, point: Sequence[float], points: NDArray[np.f
         raise ValueError(f"{file}: row {i} is not point {i} of the sequence with seed {seed}.")
 
 
+def merged(
+    files: Sequence[Path],
+    data: Path,
+    names: Sequence[str],
+    points: NDArray[np.float64],
+    seed: int,
+    completed: Callable[[Row], Row] = dict,
+) -> list[Row]:
+    """The rows of ``data``, if it is there, and those of journals, or of JSON lines with the same fields.
+
+    Existing rows stay, unless they failed. ``names``: columns of the point; ``points``: (k, d) sequence of ``seed``;
+    ``completed``: a line's fields → the row.
+
+    Raises:
+        ValueError: a line is no row, or a row is not the point of the sequence at its ``i``.
+    """
+    rows = {row["i"]: row for row in read(data, names)} if data.is_file() else {}
+    for file, record in records(files):
+        result = record.get("result", record)
+        i, point = result["i"], [result[name] for name in names]
+        check_point(file, i, point, points, seed)
+        if i not in rows or rows[i]["fail"] is not None:
+            rows[i] = completed(result)
+    return list(rows.values())
+
+
 def put_summary(data: Path, text: str) -> None:
     """Update the summary in the README beside the data."""
     readme = data.with_name("README.md")
@@ -147,6 +174,19 @@ def put_summary(data: Path, text: str) -> None:
         pattern = r"(?<=<!-- summary -->\n).*?(?=<!-- end -->)"
         with replacing(readme) as beside:
             beside.write_text(re.sub(pattern, lambda _: text, readme.read_text(), flags=re.S))
+
+
+def recomputed(
+    pool: Sequence[Row], n: int, work: Callable[[Row], Row], item: Callable[[Row], Row], workers: int
+) -> Row:
+    """Compute n of the stored rows anew, evenly spread over the pool; → :func:`agreement`.
+
+    ``item``: a row → what ``work`` takes.
+    """
+    rows = {str(row["i"]): row for row in (pool[j] for j in np.unique(np.linspace(0, len(pool) - 1, n).astype(int)))}
+    begun = time.monotonic()
+    results = executor.run(work, [(key, item(row)) for key, row in rows.items()], None, workers=workers)
+    return agreement(rows, results, time.monotonic() - begun)
 
 
 def agreement(rows: dict[str, Row], results: dict[str, Row], seconds: float) -> Row:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
-import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +17,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
-from ipage_core.runtime import executor as cluster
 from ipage_core.runtime import paths as shipped
 from ipage_core.runtime.files import PATIENCE, sole_writer
 from ipage_core.tasks import computed_rows
@@ -130,15 +128,16 @@ def _row(i: int, lattice: Sequence[float], result: dict[str, Any]) -> dict[str, 
     return {name: row.get(name) for name in _SCHEMA.names}
 
 
-def generate(n: int, seed: int, out: Path, **where: Any) -> dict[str, Any]:
+def generate(n: int, seed: int | None, out: Path, **where: Any) -> dict[str, Any]:
     """Write rows 0 to n − 1 of a seed's sequence to a Parquet file; → its card. A restart resumes.
 
-    Rows already in ``out`` or in the shipped data are reused. ``where``: workers, scheduler and progress of
-    :func:`ipage_core.tasks.computed_rows.computed`.
+    The default seed is that of the shipped data. Rows already in ``out`` or in the shipped data are reused. ``where``:
+    workers, scheduler and progress of :func:`ipage_core.tasks.computed_rows.computed`.
 
     Raises:
         DFTUnavailable: GPAW is not installed where the work runs.
     """
+    seed = SEED if seed is None else seed
     points = design(n, seed)
     rows = computed_rows.computed(
         points, "lattice", work, seed=seed, out=out, shipped=DATA, require=dft.require, **where
@@ -155,22 +154,18 @@ def fold(files: Sequence[Path], data: Path = DATA) -> dict[str, Any]:
         ValueError: a row is not the point of the sequence at its ``i``, or another run is writing to the folder.
     """
     with sole_writer(data.parent, PATIENCE):
-        rows = {row["i"]: row for row in read_rows(data)} if data.is_file() else {}
-        lattices = design(2**13)
-        for file, record in computed_rows.records(files):
-            result = record.get("result", record)
-            i, lattice = result["i"], [result[name] for name in NAMES]
-            computed_rows.check_point(file, i, lattice, lattices, SEED)
-            if i in rows and rows[i]["fail"] is None:
-                continue
-            if result.get("occupations") == "fermi-dirac":
-                result["occupations"] = "fermi-dirac-0.05"
-            if "edges" not in result and result.get("valence"):
-                result["edges"] = (result["valence"], result["conduction"])
-            rows[i] = _row(i, lattice, {"gpaw": "26.7.0", **result})
-        card = write(rows.values(), data)
+        card = write(computed_rows.merged(files, data, NAMES, design(2**13), SEED, _completed), data)
         computed_rows.put_summary(data, summary(data))
         return card
+
+
+def _completed(result: dict[str, Any]) -> dict[str, Any]:
+    """The row of a line, which may be in the form of earlier versions."""
+    if result.get("occupations") == "fermi-dirac":
+        result["occupations"] = "fermi-dirac-0.05"
+    if "edges" not in result and result.get("valence"):
+        result["edges"] = (result["valence"], result["conduction"])
+    return _row(result["i"], [result[name] for name in NAMES], {"gpaw": "26.7.0", **result})
 
 
 def summary(path: Path = DATA) -> str:
@@ -195,16 +190,16 @@ def summary(path: Path = DATA) -> str:
 
 
 def check(n: int = 20, data: Path = DATA, workers: int = 1) -> dict[str, Any]:
-    """Recompute n of the stored rows with the installed GPAW, and compare.
+    """Recompute n of the stored rows with the installed GPAW; see :func:`ipage_core.tasks.computed_rows.recomputed`.
 
-    If some rows have no band edges (another machine computed them), the n rows are spread evenly over these. → ``ok``
-    (gaps and direct gaps agree to 1e-3 eV), mean, SD and largest |difference| of gap, direct gap and energy [eV], mean
-    CPU time [s].
+    If some rows have no band edges (another machine computed them), the n rows are spread evenly over these.
+
+    Raises:
+        DFTUnavailable: GPAW is not installed.
     """
     dft.require()
     good = [row for row in read_rows(data) if row["fail"] is None]
     pool = [row for row in good if row["valence"] is None] or good
-    rows = {str(row["i"]): row for row in (pool[j] for j in np.unique(np.linspace(0, len(pool) - 1, n).astype(int)))}
-    items = [(key, {"lattice": [row[name] for name in NAMES], "cache": False}) for key, row in rows.items()]
-    begun, results = time.monotonic(), cluster.run(dft.work, items, None, workers=workers)
-    return computed_rows.agreement(rows, results, time.monotonic() - begun)
+    return computed_rows.recomputed(
+        pool, n, dft.work, lambda row: {"lattice": [row[name] for name in NAMES], "cache": False}, workers
+    )

@@ -164,11 +164,6 @@ def relaxed(x: Tensor, samples: Sequence[int]) -> tuple[Any, dict[str, bytes]]:
     return relaxation.table(lattices, results), relaxation.files(lattices, results, list(samples))
 
 
-def generate(n: int, seed: int | None, out: Path, **where: Any) -> dict[str, Any]:
-    """Call :func:`ipage_core.tasks.crystal.lattices.generate`; the default seed is that of the shipped lattices."""
-    return lattices.generate(n, lattices.SEED if seed is None else seed, out, **where)
-
-
 STRAIN_UNIT = np.array([CUBIC_LENGTH] * 3 + [math.degrees(math.sqrt(2))] * 3)
 """Unit of each parameter: distances of lattices over it are the Frobenius norm of their strain, to first order.
 
@@ -217,7 +212,7 @@ TASK = Task(
     sizes=("usual",),
     training_pairs=training_pairs,
     test_pairs=test_pairs,
-    generate=generate,
+    generate=late("ipage_core.tasks.crystal.lattices:generate"),
     relax=relaxed,
     export_formats=("cif", "poscar", "extxyz"),
     export=late("ipage_core.tasks.crystal.export:files"),

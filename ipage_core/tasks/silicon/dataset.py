@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ipage_core.runtime import executor, paths
+from ipage_core.runtime import paths
 from ipage_core.runtime.files import PATIENCE, sole_writer
 from ipage_core.tasks import computed_rows
 from ipage_core.tasks.crystal import dft
@@ -122,15 +121,16 @@ def row_of(i: int, strain: Sequence[float], result: dict[str, Any]) -> dict[str,
     return {name: row.get(name) for name in _SCHEMA.names}
 
 
-def generate(n: int, seed: int, out: Path, **where: Any) -> dict[str, Any]:
+def generate(n: int, seed: int | None, out: Path, **where: Any) -> dict[str, Any]:
     """Write rows 0 to n − 1 of a seed's sequence to a Parquet file; → its card. A restart resumes.
 
-    Rows already in ``out`` or in the shipped data are reused. ``where``: workers, scheduler and progress of
-    :func:`ipage_core.tasks.computed_rows.computed`.
+    The default seed is that of the shipped data. Rows already in ``out`` or in the shipped data are reused. ``where``:
+    workers, scheduler and progress of :func:`ipage_core.tasks.computed_rows.computed`.
 
     Raises:
         DFTUnavailable: GPAW is not installed where the work runs.
     """
+    seed = SEED if seed is None else seed
     points = design(n, seed)
     rows = computed_rows.computed(
         points, "strain", work, seed=seed, out=out, shipped=DATA, require=dft.require, **where
@@ -139,7 +139,7 @@ def generate(n: int, seed: int, out: Path, **where: Any) -> dict[str, Any]:
 
 
 def fold(journals: Sequence[Path], data: Path = DATA) -> dict[str, Any]:
-    """Merge journals of :func:`generate`, even one still being written, into the shipped data; → the card.
+    """Merge journals of :func:`generate`, or plain JSON lines with the same fields, into the shipped data; → the card.
 
     Existing rows stay, unless they failed. Updates the summary in the README beside the data.
 
@@ -147,15 +147,7 @@ def fold(journals: Sequence[Path], data: Path = DATA) -> dict[str, Any]:
         ValueError: a row is not the point of the sequence at its ``i``, or another run is writing to the folder.
     """
     with sole_writer(data.parent, PATIENCE):
-        rows = {row["i"]: row for row in read_rows(data)} if data.is_file() else {}
-        strains = design(2**13)
-        for journal, record in computed_rows.records(journals):
-            row = record["result"]
-            i = row["i"]
-            computed_rows.check_point(journal, i, [row[name] for name in NAMES], strains, SEED)
-            if i not in rows or rows[i]["fail"] is not None:
-                rows[i] = row
-        card = write(rows.values(), data)
+        card = write(computed_rows.merged(journals, data, NAMES, design(2**13), SEED), data)
         computed_rows.put_summary(data, summary(data))
         return card
 
@@ -177,17 +169,13 @@ def summary(path: Path = DATA) -> str:
 
 
 def check(n: int = 20, data: Path = DATA, workers: int = 1) -> dict[str, Any]:
-    """Recompute n of the stored rows, evenly spread, with the installed GPAW, and compare.
-
-    → ``ok`` (gaps and direct gaps agree to 1 meV), mean, SD and largest |difference| of gap, direct gap and energy
-    [eV], mean CPU time [s].
+    """Recompute n of the stored rows with the installed GPAW; see :func:`ipage_core.tasks.computed_rows.recomputed`.
 
     Raises:
         DFTUnavailable: GPAW is not installed.
     """
     dft.require()
     good = [row for row in read_rows(data) if row["fail"] is None]
-    rows = {str(row["i"]): row for row in (good[j] for j in np.unique(np.linspace(0, len(good) - 1, n).astype(int)))}
-    items = [(key, {"i": row["i"], "strain": [row[name] for name in NAMES]}) for key, row in rows.items()]
-    begun, results = time.monotonic(), executor.run(work, items, None, workers=workers)
-    return computed_rows.agreement(rows, results, time.monotonic() - begun)
+    return computed_rows.recomputed(
+        good, n, work, lambda row: {"i": row["i"], "strain": [row[name] for name in NAMES]}, workers
+    )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -107,11 +106,6 @@ def taught(y: Tensor) -> Tensor:
     return pairs
 
 
-def generate(n: int, seed: int | None, out: Path, **where: Any) -> dict[str, Any]:
-    """Call :func:`ipage_core.tasks.silicon.dataset.generate`; the default seed is that of the shipped strains."""
-    return dict(dataset.generate(n, dataset.SEED if seed is None else seed, out, **where))
-
-
 STRAIN_UNIT = np.array([1.0, 1.0, 1.0, *[math.sqrt(0.5)] * 3])
 """Unit of each component: distances of strains over it are Frobenius norms, in which each shear counts twice."""
 
@@ -161,7 +155,7 @@ TASK = Task(
     training_pairs=training_pairs,
     taught=taught,
     test_pairs=test_pairs,
-    generate=generate,
+    generate=late("ipage_core.tasks.silicon.dataset:generate"),
     export_formats=("cif", "poscar", "extxyz"),
     export=late("ipage_core.tasks.silicon.export:files"),
     design_goals=late("ipage_core.tasks.silicon.goals:design_goals"),

@@ -1,6 +1,7 @@
 """Silicon under strain: symmetry, band edges and rejected input in analytic cases; Ω itself where GPAW is installed."""
 
 import itertools
+import json
 import sys
 from importlib.util import find_spec
 
@@ -153,6 +154,10 @@ def test_a_run_goes_on_where_it_was_and_fold_takes_a_torn_journal(tmp_path, monk
     assert dataset.fold([journal], folded)["n"] == 5
     assert folded.read_bytes() == out.read_bytes()
     assert dataset.fold([journal], folded)["n"] == 5
+
+    plain = tmp_path / "rows.jsonl"
+    plain.write_text(json.dumps(json.loads(journal.read_text().splitlines()[0])["result"]) + "\n")
+    assert dataset.fold([plain], tmp_path / "one.parquet")["n"] == 1
 
     journal.write_text(journal.read_text().splitlines()[0].replace('"i": 0', '"i": 3') + "\n")
     with pytest.raises(ValueError, match="row 3 is not point 3"):
