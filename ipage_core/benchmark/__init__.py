@@ -1,8 +1,9 @@
 """The paper's tables and figures, from the true forward operator: ``python -m ipage_core benchmark``.
 
 A section is a module with ``items(scope)`` (keys and arguments of its runs), ``work(argument)`` (one of them, in any
-process), ``frame(scope, results)`` (tidy rows) and ``KEY`` (the columns that identify a row). A stopped section
-resumes from its journal. Each section writes one Parquet file; tables, figures and report are computed from these.
+process), ``frame(scope, results)`` (tidy rows) and ``KEY`` (the columns that identify a row). Its ``alone(argument)``,
+if there is one, says whether a run needs the main process and all cores. A stopped section resumes from its journal.
+Each section writes one Parquet file; tables, figures and report are computed from these.
 """
 
 from __future__ import annotations
@@ -77,9 +78,9 @@ def run(
         section: Any = import_module(f"ipage_core.benchmark.{SECTIONS[name]}")
         items = section.items(scope)
         results: dict[str, cluster.Result] = {}
-        # DFT starts its own processes, and time measurements need all cores.
-        here = [item for item in items if section.alone(item[1])]
-        there = [item for item in items if not section.alone(item[1])]
+        alone = getattr(section, "alone", lambda argument: False)
+        here = [item for item in items if alone(item[1])]
+        there = [item for item in items if not alone(item[1])]
         for part, count, address in ((there, workers, scheduler), (here, 0, None)):
             if part and fold:
                 done = rows.finished(out / f"{SECTIONS[name]}.journal")

@@ -56,11 +56,6 @@ def items(scope: Scope) -> list[Item]:
     return todo
 
 
-def alone(argument: dict[str, Any]) -> bool:
-    """Always False: see :func:`ipage_core.benchmark.solutions.alone`."""
-    return False
-
-
 def work(argument: dict[str, Any]) -> Result:
     """Run one combination: its error by Ω, and the number of corrections that bring it below ``ENOUGH``."""
     torch.set_num_threads(1)

@@ -41,11 +41,6 @@ def items(scope: Scope) -> list[Item]:
     return todo
 
 
-def alone(argument: dict[str, Any]) -> bool:
-    """Always False: see :func:`ipage_core.benchmark.solutions.alone`."""
-    return False
-
-
 def work(argument: dict[str, Any]) -> Result:
     """Ranks of the true x among posterior samples for its y, and its credibility about random points in the box.
 

@@ -16,6 +16,7 @@ import torch
 
 from ipage_core.benchmark.rows import machine
 from ipage_core.benchmark.scope import COSTLY, Scope, held_out, there
+from ipage_core.benchmark.solutions import seconds_in_two
 from ipage_core.inference.costs import cost
 from ipage_core.inference.latent_design import unit_design
 from ipage_core.inference.methods import METHODS, Loaded, load
@@ -88,7 +89,6 @@ def work(argument: dict[str, Any]) -> Result:
         as_set = method.proposal.searching(replace(method.proposal.search, **setting))
         method, setting = replace(method, proposal=as_set), {}
     target = torch.tensor(task.default_target, dtype=torch.float64)
-    searched = METHODS[argument["method"]].search is not None
     verify = "all" if task.verifies_by_default else "none"
     if argument["repeats"] > 1 or device != "cpu":  # a GPU's first run starts its libraries
         design(task, method, target, argument["n"], seed=99, sampling="srs", verify="none", record_every=10_000)
@@ -96,20 +96,12 @@ def work(argument: dict[str, Any]) -> Result:
     with peak_memory() as memory:
         for seed in range(argument["repeats"]):
             unit_design.cache_clear()  # every run computes its latent design
-            more: dict[str, Any] = {
-                "sampling": argument["sampling"],
-                "verify": verify,
-                "record_every": 10_000,
-                "seed": seed,
-                **setting,
-            }
-            solutions = design(task, method, target, argument["n"], **more)
-            seconds = solutions.seconds
-            inference = seconds["latent"] + (0.0 if searched else seconds["proposal"])
-            localization = seconds["localization"] + (seconds["proposal"] if searched else 0.0)
+            more = {"sampling": argument["sampling"], "verify": verify, "seed": seed, **setting}
+            solutions = design(task, method, target, argument["n"], record_every=10_000, **more)
+            inference, localization = seconds_in_two(argument["method"], solutions)
             if solutions.omega_calls:  # time of Ω without the final check
                 calls = solutions.omega_calls - solutions.verification.calls
-                localization += seconds["verification"] * calls / solutions.omega_calls
+                localization += solutions.seconds["verification"] * calls / solutions.omega_calls
             parts.append((inference, localization, float(solutions.verification.resim_error.mean())))
     middle = np.median(np.array(parts), axis=0)
     return {

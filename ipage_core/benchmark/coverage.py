@@ -27,9 +27,8 @@ MEASURED = ("hits", "fill", "mean", "minimum", "share", "evenness")
 
 def items(scope: Scope) -> list[Item]:
     """One item per count and seed, few designs first, for tasks with a closed form."""
-    results_so_far = []
-    seeds = range(scope.repeats or (1 if scope.quick else SEEDS))
-    for seed in seeds:
+    todo = []
+    for seed in range(scope.repeats or (1 if scope.quick else SEEDS)):
         for task in (name for name in scope.tasks if name in WITHIN):
             for method in scope.methods:
                 for models, weights, trained in there(scope, task, method)[:1]:
@@ -40,13 +39,8 @@ def items(scope: Scope) -> list[Item]:
                                 argument |= {"spread": spread}
                                 argument |= {"seed": seed, "count": n, "training_seed": trained, "models": models}
                                 named = [task, method, sampling, spread, f"{seed}", f"{n}", f"{trained}", weights]
-                                results_so_far.append(("|".join(named), argument))
-    return results_so_far
-
-
-def alone(argument: dict[str, Any]) -> bool:
-    """Always False: see :func:`ipage_core.benchmark.solutions.alone`."""
-    return False
+                                todo.append(("|".join(named), argument))
+    return todo
 
 
 def work(argument: dict[str, Any]) -> Result:
@@ -55,7 +49,7 @@ def work(argument: dict[str, Any]) -> Result:
     task = TASKS[argument["task"]]
     method = loaded(task.name, argument["method"], argument["models"])
     target = torch.tensor(task.default_target, dtype=torch.float64)
-    results_so_far = design(
+    solutions = design(
         task,
         method,
         target,
@@ -66,7 +60,7 @@ def work(argument: dict[str, Any]) -> Result:
         verify="all",
         record_every=10_000,
     )
-    return measure(task.name, results_so_far.final.double().numpy(), results_so_far.verification.hit.numpy())
+    return measure(task.name, solutions.final.double().numpy(), solutions.verification.hit.numpy())
 
 
 def measure(task: str, x: np.ndarray, hit: np.ndarray) -> Result:
@@ -93,12 +87,12 @@ def measure(task: str, x: np.ndarray, hit: np.ndarray) -> Result:
 
 def frame(scope: Scope, results: dict[str, Result]) -> pd.DataFrame:
     """One row per run: ``KEY`` and the figures of :func:`measure`; ``within`` is ε."""
-    results_so_far = []
+    records = []
     for key, argument in items(scope):
         if key in results:
             row = {name: argument[name] for name in KEY} | {"within": WITHIN[argument["task"]]}
-            results_so_far.append(row | {name: results[key][name] for name in MEASURED})
-    table = pd.DataFrame(results_so_far, columns=[*KEY, "within", *MEASURED])
+            records.append(row | {name: results[key][name] for name in MEASURED})
+    table = pd.DataFrame(records, columns=[*KEY, "within", *MEASURED])
     whole = {"seed": np.int16, "training_seed": np.int16, "count": np.int16}
     return table.astype(whole | dict.fromkeys(("within", *MEASURED), np.float64))
 
@@ -109,15 +103,13 @@ def medians(runs: pd.DataFrame) -> pd.DataFrame:
     return groups[["within", *MEASURED]].median().assign(runs=groups.size()).reset_index()
 
 
-def markdown(results_so_far: pd.DataFrame) -> str:
+def markdown(middle: pd.DataFrame) -> str:
     """:func:`medians` as a table: fill distance / share within ε, one column per task and N, without the smallest N."""
-    tasks = list(dict.fromkeys(results_so_far["task"].astype(str)))
-    shown = [(task, n) for task in tasks for n in sorted(results_so_far["count"].unique())[1:]]
+    tasks = list(dict.fromkeys(middle["task"].astype(str)))
+    shown = [(task, n) for task in tasks for n in sorted(middle["count"].unique())[1:]]
     lines = ["| method | " + " | ".join(f"{task}, N = {n}" for task, n in shown) + " |"]
     lines.append("|---" * (len(shown) + 1) + "|")
-    for (method, sampling, spread), rows in results_so_far.groupby(
-        ["method", "sampling", "spread"], observed=True, sort=False
-    ):
+    for (method, sampling, spread), rows in middle.groupby(["method", "sampling", "spread"], observed=True, sort=False):
         cells = []
         for task, n in shown:
             at = rows[(rows["task"] == task) & (rows["count"] == n)]

@@ -29,11 +29,6 @@ def items(scope: Scope) -> list[Item]:
     ]
 
 
-def alone(argument: dict[str, Any]) -> bool:
-    """Always False: see :func:`ipage_core.benchmark.solutions.alone`."""
-    return False
-
-
 def work(argument: dict[str, Any]) -> Result:
     """The designs of one run, packed."""
     method = loaded(argument["task"], argument["method"], argument["models"])

@@ -35,11 +35,6 @@ def items(scope: Scope) -> list[Item]:
     return todo
 
 
-def alone(argument: dict[str, Any]) -> bool:
-    """Always False: see :func:`ipage_core.benchmark.solutions.alone`."""
-    return False
-
-
 def work(argument: dict[str, Any]) -> Result:
     """Run one seed at every count: designs, their nearest families, and their errors by Ω."""
     torch.set_num_threads(1)

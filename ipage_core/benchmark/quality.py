@@ -80,11 +80,6 @@ def items(scope: Scope) -> list[Item]:
     return todo
 
 
-def alone(argument: dict[str, Any]) -> bool:
-    """Always False: see :func:`ipage_core.benchmark.solutions.alone`."""
-    return False
-
-
 def work(argument: dict[str, Any]) -> Result:
     """The figures of one run, for the proposed and for the localized designs."""
     torch.set_num_threads(1)

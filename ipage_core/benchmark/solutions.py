@@ -111,16 +111,12 @@ def work(argument: dict[str, Any]) -> Result:
     verify = "all" if task.verifies_by_default else str(by_dft) if argument["dft"] else "none"
     method = loaded(task.name, argument["method"], argument["models"])
     solutions = designed(argument, method, verify)
-    by_omega = (
-        solutions.verification.y[:, 0].isfinite() if not task.verifies_by_default else torch.ones(len(solutions.final))
-    )
-    y = torch.where(
-        by_omega.bool()[:, None], solutions.verification.y[:, : task.n_targets], judged(task, solutions.final)
-    )
+    everywhere = torch.ones(len(solutions.final), dtype=torch.bool)
+    by_omega = everywhere if task.verifies_by_default else solutions.verification.y[:, 0].isfinite()
+    y = torch.where(by_omega[:, None], solutions.verification.y[:, : task.n_targets], judged(task, solutions.final))
     if isinstance(method.proposal, Lookup) and not task.verifies_by_default:  # Ω has already evaluated its rows
-        y, by_omega = method.proposal.stored(solutions.final), torch.ones(len(solutions.final))
-    seconds = solutions.seconds
-    searched = METHODS[argument["method"]].search is not None  # its descents are part of the proposal
+        y, by_omega = method.proposal.stored(solutions.final), everywhere
+    inference, localization = seconds_in_two(argument["method"], solutions)
     return {
         "off": pack(y - solutions.y_star, "<f4"),
         "by_omega": pack(by_omega, "u1"),
@@ -128,9 +124,17 @@ def work(argument: dict[str, Any]) -> Result:
         "replaced": pack(solutions.replaced, "u1"),
         "omega_calls": solutions.omega_calls,
         "success": solutions.success_before_replacement,
-        "inference": seconds["latent"] + (0.0 if searched else seconds["proposal"]),
-        "localization": seconds["localization"] + (seconds["proposal"] if searched else 0.0),
+        "inference": inference,
+        "localization": localization,
     }
+
+
+def seconds_in_two(method: str, solutions: Solutions) -> tuple[float, float]:
+    """Seconds of inference and of localization; the descents of a search are its proposal, and count as the latter."""
+    seconds, proposal = solutions.seconds, solutions.seconds["proposal"]
+    if METHODS[method].search is not None:
+        return seconds["latent"], seconds["localization"] + proposal
+    return seconds["latent"] + proposal, seconds["localization"]
 
 
 def judged(task: Task, x: Tensor) -> Tensor:
