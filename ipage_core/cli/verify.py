@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ipage_core.cli import tables
 from ipage_core.cli.parser import add_out, add_workers, file_name
@@ -20,6 +21,9 @@ from ipage_core.cli.shared import (
 )
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from torch import Tensor
+
     from ipage_core.problem.task import Task
 
 
@@ -43,30 +47,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the designs with ``y1`` … beside them."""
-    import numpy as np
-    import pandas as pd
-
-    from ipage_core.inference.basis import VERIFIED
     from ipage_core.problem.watch import watching
-    from ipage_core.runtime.files import replacing
 
     task = find_task(arguments.task)
     refuse_replacing_data(task, arguments)
-    if task.omega is None:
-        raise ValueError(f"{task.name} has no forward operator Ω: its designs cannot be verified here")
-    if arguments.relax and task.relax is None:
-        raise ValueError(f"--relax has no meaning for {task.name}: {_no_relaxation(task)}")
-    if arguments.structures is not None and not arguments.relax:
-        raise ValueError("--structures needs --relax: it is for relaxed states")
+    _check(task, arguments)
+    assert task.omega is not None
     if task.verify_file is not None and (values := task.verify_file(arguments.designs)) is not None:
-        drawn = None
-        if arguments.surface is not None and task.surface_file is not None:
-            drawn = task.surface_file(values, arguments.surface.suffix)
-        write_csv(pd.DataFrame([values]), arguments.out)
-        if drawn is not None:
-            with replacing(arguments.surface) as beside:
-                beside.write_bytes(drawn)
-        print(json.dumps({"n": 1, "omega_calls": 1, "failed": 0}))
+        _write_one(task, values, arguments)
         return
     if arguments.surface is not None:
         raise ValueError("--surface needs an array of voxels (NPY or NPZ) of a task that reads them")
@@ -81,6 +69,52 @@ def run(arguments: argparse.Namespace) -> None:
     kept: list[int] = []
     with watching(print_counts, source="verify", kept=kept.append, **where):
         y = task.omega(x)
+    _add_results(task, frame, y)
+    if arguments.relax:
+        with watching(print_counts, **where):
+            frame = _relaxed(task, frame, x, arguments.structures)
+    write_csv(frame, arguments.out)
+    if task.why_failed is not None:
+        print_failures(task.why_failed(x))
+    if task.remark:
+        print(f"{task.title}: {task.remark}", file=sys.stderr)
+    calls = len(frame) - sum(kept)
+    print(json.dumps({"n": len(frame), "omega_calls": calls, "failed": int(y.isnan().any(1).sum())}))
+
+
+def _check(task: Task, arguments: argparse.Namespace) -> None:
+    """Raise ValueError if the task has no Ω, or an option has no meaning."""
+    if task.omega is None:
+        raise ValueError(f"{task.name} has no forward operator Ω: its designs cannot be verified here")
+    if arguments.relax and task.relax is None:
+        firm = (
+            "its designs do not give way" if task.export is None else "its Ω says already what becomes of its designs"
+        )
+        raise ValueError(f"--relax has no meaning for {task.name}: {firm}")
+    if arguments.structures is not None and not arguments.relax:
+        raise ValueError("--structures needs --relax: it is for relaxed states")
+
+
+def _write_one(task: Task, values: Mapping[str, Any], arguments: argparse.Namespace) -> None:
+    """Write the properties of one design in a file of its own, and its surface if it is wanted."""
+    import pandas as pd
+
+    drawn = None
+    if arguments.surface is not None and task.surface_file is not None:
+        drawn = task.surface_file(values, arguments.surface.suffix)
+    write_csv(pd.DataFrame([values]), arguments.out)
+    if drawn is not None:
+        _write(arguments.surface, drawn)
+    print(json.dumps({"n": 1, "omega_calls": 1, "failed": 0}))
+
+
+def _add_results(task: Task, frame: pd.DataFrame, y: Tensor) -> None:
+    """Put y (n, k) into the table; in one that ``design`` wrote, renew what depends on y."""
+    import numpy as np
+    import pandas as pd
+
+    from ipage_core.inference.basis import VERIFIED
+
     names = [f"y{j + 1}" for j in range(task.n_targets)] + list(task.property_labels[task.n_targets :])
     for name, column in zip(names, y.numpy().T, strict=True):
         frame[name] = column
@@ -95,23 +129,22 @@ def run(arguments: argparse.Namespace) -> None:
         if "hit" in frame:  # those that the design was not sure of are judged by the properties' own tolerances
             judged = pd.Series((abs(off) <= task.tolerances.numpy()).all(1), frame.index)
             frame["hit"] = frame["hit"].where(frame["hit"].notna(), judged)
-    if arguments.relax and task.relax is not None:
-        final = (frame["stage"] == frame["stage"].iloc[-1]).tolist() if "stage" in frame else [True] * len(frame)
-        samples = frame["sample"][final].tolist() if "sample" in frame else list(range(len(frame)))
-        with watching(print_counts, **where_omega_runs(task, arguments)):
-            columns, files = task.relax(x[final], samples)
-        frame = frame.join(columns.set_index(frame.index[final]))
-        for name, content in files.items() if arguments.structures is not None else ():
-            with replacing(arguments.structures / name) as beside:
-                beside.write_bytes(content)
-    write_csv(frame, arguments.out)
-    if task.why_failed is not None:
-        print_failures(task.why_failed(x))
-    if task.remark:
-        print(f"{task.title}: {task.remark}", file=sys.stderr)
-    calls = len(frame) - sum(kept)
-    print(json.dumps({"n": len(frame), "omega_calls": calls, "failed": int(y.isnan().any(1).sum())}))
 
 
-def _no_relaxation(task: Task) -> str:
-    return "its designs do not give way" if task.export is None else "its Ω says already what becomes of its designs"
+def _relaxed(task: Task, frame: pd.DataFrame, x: Tensor, structures: Path | None) -> pd.DataFrame:
+    """The table with columns on the relaxed states of its final designs; their files go into ``structures``."""
+    assert task.relax is not None
+    final = (frame["stage"] == frame["stage"].iloc[-1]).tolist() if "stage" in frame else [True] * len(frame)
+    samples = frame["sample"][final].tolist() if "sample" in frame else list(range(len(frame)))
+    columns, files = task.relax(x[final], samples)
+    if structures is not None:
+        for name, content in files.items():
+            _write(structures / name, content)
+    return frame.join(columns.set_index(frame.index[final]))
+
+
+def _write(path: Path, content: bytes) -> None:
+    from ipage_core.runtime.files import replacing
+
+    with replacing(path) as beside:
+        beside.write_bytes(content)
