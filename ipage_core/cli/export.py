@@ -27,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write one file per design, or one for all."""
-    from ipage_core.runtime.files import replacing
+    from ipage_core.runtime.files import write_files
     from ipage_core.tasks.export import files
 
     task = find_task(arguments.task, arguments.model)
@@ -40,8 +40,5 @@ def run(arguments: argparse.Namespace) -> None:
             frame = frame.assign(**{f"x{j + 1}": column for j, column in enumerate(x.numpy().T)})
     if "sample" not in frame:
         frame["sample"] = range(len(frame))
-    written = files(task, arguments.format, frame, **settings)
-    for name, content in written.items():
-        with replacing(arguments.out / name) as beside:
-            beside.write_bytes(content)
+    written = write_files(arguments.out, files(task, arguments.format, frame, **settings))
     print(json.dumps({"files": len(written), "format": arguments.format, "out": str(arguments.out)}))

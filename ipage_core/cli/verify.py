@@ -99,12 +99,14 @@ def _write_one(task: Task, values: Mapping[str, Any], arguments: argparse.Namesp
     """Write the properties of one design in a file of its own, and its surface if it is wanted."""
     import pandas as pd
 
+    from ipage_core.runtime.files import write_files
+
     drawn = None
     if arguments.surface is not None and task.surface_file is not None:
         drawn = task.surface_file(values, arguments.surface.suffix)
     write_csv(pd.DataFrame([values]), arguments.out)
     if drawn is not None:
-        _write(arguments.surface, drawn)
+        write_files(arguments.surface.parent, {arguments.surface.name: drawn})
     print(json.dumps({"n": 1, "omega_calls": 1, "failed": 0}))
 
 
@@ -133,18 +135,12 @@ def _add_results(task: Task, frame: pd.DataFrame, y: Tensor) -> None:
 
 def _relaxed(task: Task, frame: pd.DataFrame, x: Tensor, structures: Path | None) -> pd.DataFrame:
     """The table with columns on the relaxed states of its final designs; their files go into ``structures``."""
+    from ipage_core.runtime.files import write_files
+
     assert task.relax is not None
     final = (frame["stage"] == frame["stage"].iloc[-1]).tolist() if "stage" in frame else [True] * len(frame)
     samples = frame["sample"][final].tolist() if "sample" in frame else list(range(len(frame)))
     columns, files = task.relax(x[final], samples)
     if structures is not None:
-        for name, content in files.items():
-            _write(structures / name, content)
+        write_files(structures, files)
     return frame.join(columns.set_index(frame.index[final]))
-
-
-def _write(path: Path, content: bytes) -> None:
-    from ipage_core.runtime.files import replacing
-
-    with replacing(path) as beside:
-        beside.write_bytes(content)

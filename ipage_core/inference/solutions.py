@@ -18,7 +18,7 @@ from ipage_core.networks.store import load_tensors, save_tensors
 from ipage_core.problem.goal import Goal
 from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task
-from ipage_core.runtime.files import replacing, spreadsheet_safe
+from ipage_core.runtime.files import replacing, spreadsheet_safe, write_files
 
 if TYPE_CHECKING:
     from ipage_core.inference.coverage import Coverage
@@ -125,12 +125,7 @@ class Solutions(RunResult):
             return [path]
         from ipage_core.tasks.export import files
 
-        written = []
-        for name, content in files(self.task, form, self.frame()).items():
-            written.append(path / name)
-            with replacing(written[-1]) as beside:
-                beside.write_bytes(content)
-        return written
+        return write_files(path, files(self.task, form, self.frame()))
 
     def to_measure(self, k: int = 20) -> pd.DataFrame:
         """Choose the k candidates to measure or simulate next: half for their value, half for their information.

@@ -20,7 +20,7 @@ from ipage_core.inference.pipeline import design
 from ipage_core.networks import networks_of
 from ipage_core.networks.store import load_card
 from ipage_core.problem.task import Task
-from ipage_core.runtime.files import replacing, sole_writer
+from ipage_core.runtime.files import sole_writer, write_json
 from ipage_core.runtime.paths import PRETRAINED
 from ipage_core.training.datasets import pairs
 from ipage_core.training.fit import fit
@@ -84,5 +84,4 @@ def _ablate(task: Task, epochs: int, variants: Iterable[str], path: Path) -> Non
         rows = [*rows, measure(task, variant, epochs)]
         print(json.dumps(rows[-1], ensure_ascii=False), flush=True)
         card["ablation"] = {"command": f"python -m ipage_core ablate {task.name} --epochs EPOCHS", "rows": rows}
-        with replacing(path) as beside:
-            beside.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n")
+        write_json(path, card)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from ipage_core.networks import networks_of
 from ipage_core.networks.store import fingerprint, load_card, load_model
 from ipage_core.problem.task import Task
-from ipage_core.runtime.files import PATIENCE, replacing, sole_writer
+from ipage_core.runtime.files import PATIENCE, sole_writer, write_json
 from ipage_core.training.calibration import calibration, surrogates
 from ipage_core.training.recipes import surrogate_in, taught_by, training_pairs
 
@@ -48,6 +47,5 @@ def _calibrate(task: Task, model: str, folder: Path) -> dict[str, Any]:
             "rows already"
         )
     card["calibration"] = made.card()
-    with replacing(folder / f"{model}.json") as beside:
-        beside.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n")
+    write_json(folder / f"{model}.json", card)
     return card

@@ -31,7 +31,7 @@ from ipage_core.inference.pipeline import design
 from ipage_core.networks import networks_of
 from ipage_core.problem.recipe import Recipe
 from ipage_core.problem.task import Task
-from ipage_core.runtime.files import replacing, sole_writer
+from ipage_core.runtime.files import sole_writer, write_json
 from ipage_core.runtime.paths import PRETRAINED
 from ipage_core.training import baselines
 from ipage_core.training.fit import fit
@@ -226,8 +226,7 @@ def _filled(
         rows.append({"tried": one} | run(one))
         print(json.dumps(rows[-1]), flush=True)
         log = head | {"rows": sorted(rows, key=lambda row: row["score"])}
-        with replacing(path) as beside:
-            beside.write_text(json.dumps(log, indent=2, ensure_ascii=False) + "\n")
+        write_json(path, log)
     return log
 
 

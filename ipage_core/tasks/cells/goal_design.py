@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ipage_core.inference.basis import VERIFIED
 from ipage_core.problem.goal import Goal as WantedGoal
-from ipage_core.runtime.files import replacing, spreadsheet_safe
+from ipage_core.runtime.files import spreadsheet_safe, write_files
 from ipage_core.tasks.cells import constraints
 from ipage_core.tasks.cells.dataset import SIDE
 from ipage_core.tasks.cells.descent import CellSpace
@@ -170,16 +170,10 @@ class GoalDesigns:
 
         path = Path(path)
         if form == "csv":
-            content = {path: spreadsheet_safe(self.frame()).to_csv(index=False).encode()}
-        elif form in FORMATS:
-            drawn = files(self.frame(), form, layout, material)
-            content = {path / name: one for name, one in drawn.items()}
-        else:
+            return write_files(path.parent, {path.name: spreadsheet_safe(self.frame()).to_csv(index=False).encode()})
+        if form not in FORMATS:
             raise ValueError(f"format '{form}' is not known for architecture; accepted: csv, {', '.join(FORMATS)}")
-        for file, one in content.items():
-            with replacing(file) as beside:
-                beside.write_bytes(one)
-        return list(content)
+        return write_files(path, files(self.frame(), form, layout, material))
 
     def remark(self) -> str:
         """The feature size of the cells, for users who print them."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ipage_core.problem.variable import Property, Variable
-from ipage_core.runtime.files import replacing, sole_writer
+from ipage_core.runtime.files import replacing, sole_writer, write_json
 from ipage_core.runtime.paths import home
 from ipage_core.tasks.command.columns import check_names
 
@@ -95,8 +95,7 @@ def write(folder: Path, card: Card) -> None:
     """Write the card into its folder."""
     said: dict[str, Any] = {"kind": "command", **asdict(card)}
     said["command"] = shlex.join(card.command)
-    with replacing(folder / CARD) as beside:
-        beside.write_text(json.dumps(said, indent=2, ensure_ascii=False) + "\n")
+    write_json(folder / CARD, said)
 
 
 def read(folder: Path) -> Card:

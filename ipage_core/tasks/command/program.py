@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ipage_core.runtime.files import replacing
+from ipage_core.runtime.files import write_json
 from ipage_core.tasks.command.card import Card
 
 PROGRAMS = "programs.json"
@@ -37,8 +37,7 @@ def note(folder: Path, card: Card) -> str:
     version = _version(said)
     if list(noted.items())[-1:] != [(version, said)]:
         noted.pop(version, None)
-        with replacing(folder / PROGRAMS) as beside:
-            beside.write_text(json.dumps(noted | {version: said}, indent=2, ensure_ascii=False) + "\n")
+        write_json(folder / PROGRAMS, noted | {version: said})
     return version
 
 

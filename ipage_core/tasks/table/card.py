@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ipage_core.networks.store import ModelUnavailable
-from ipage_core.runtime.files import PATIENCE, replacing, sole_writer
+from ipage_core.runtime.files import PATIENCE, sole_writer, write_json
 from ipage_core.tasks.table.units import split_name
 
 CARD = "task.json"
@@ -85,8 +85,7 @@ def _wrong(card: Any) -> str:
 
 def write_card(folder: Path, card: dict[str, Any]) -> None:
     """Write ``task.json`` atomically."""
-    with replacing(folder / CARD) as beside:
-        beside.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n")
+    write_json(folder / CARD, card)
 
 
 def note_accuracy(folder: Path, model: str, accuracy: dict[str, Any]) -> None:
