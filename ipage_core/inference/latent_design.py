@@ -91,10 +91,10 @@ def _lattice(
 
     Args:
         n, k: number of points and dimensions.
-            generators: allowed components of g, at least k, none the negative of another modulo n: two dimensions with
-                g and g or −g would put all points on a line.
+        generators: allowed components of g, at least k, none the negative of another modulo n: two dimensions with
+            g and g or −g would put all points on a line.
         rng: draws generators and u.
-            tries: number of generators to try.
+        tries: number of generators to try.
     """
     g = rng.permuted(np.tile(generators, (tries, 1)), axis=1)[:, :k].T  # (k, tries)
     i = np.arange(n // 2) + 1  # the other half has the same distances by symmetry

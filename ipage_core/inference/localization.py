@@ -74,16 +74,16 @@ def localize(
 
     Args:
         residual: see :data:`Residual`.
-            u0: (n, e) starting points; clipped to the box first.
+        u0: (n, e) starting points; clipped to the box first.
         bounds: (2, e) lower and upper limits.
         optimizer: one of ``OPTIMIZERS``.
-            steps: maximum number; default 25 for ``lm``, 200 otherwise.
-            record_every: number of steps between recorded frames; the first and last are always recorded.
-            enough: a sample stops when its residual norm is below this.
-            measure: residuals (n, r) → (n,) error for the path; default: the squared norm.
+        steps: maximum number; default 25 for ``lm``, 200 otherwise.
+        record_every: number of steps between recorded frames; the first and last are always recorded.
+        enough: a sample stops when its residual norm is below this.
+        measure: residuals (n, r) → (n,) error for the path; default: the squared norm.
 
     Returns:
-            The path; its last frame is the result.
+        The path; its last frame is the result.
 
     Raises:
         ValueError: unknown optimizer, or steps < 1.

@@ -65,27 +65,27 @@ def design(
         method: from :func:`ipage_core.inference.methods.load`.
         y_star: (m,) one target, or (t, m) several.
         n: number of designs for each target; sample i belongs to target i // n.
-            sampling: kind of the latent design.
-            seed: seed of all random numbers.
-            omega_evals: Ω evaluations per design for the correction x ← localize(f, y* + f(x) − Ω(x)).
-            finish: bring designs to the exact target by as many Ω evaluations as needed, if their space can.
+        sampling: kind of the latent design.
+        seed: seed of all random numbers.
+        omega_evals: Ω evaluations per design for the correction x ← localize(f, y* + f(x) − Ω(x)).
+        finish: bring designs to the exact target by as many Ω evaluations as needed, if their space can.
         verify: ``auto``, ``all``, ``none`` or a number; see :func:`ipage_core.inference.verification.rows_to_verify`.
-            space: space of localization, from :func:`ipage_core.problem.constraints.parse`; default: unconstrained.
-            seed_design: (d,) the user's design. The samples start a quarter of the way from it to posterior samples;
-                the first sample of each target starts at the design itself.
+        space: space of localization, from :func:`ipage_core.problem.constraints.parse`; default: unconstrained.
+        seed_design: (d,) the user's design. The samples start a quarter of the way from it to posterior samples;
+            the first sample of each target starts at the design itself.
         optimizer: ``lm``, ``adam`` or ``gd``.
-            steps: maximum number of optimizer steps; None: the optimizer's default.
-            record_every: number of steps between recorded frames.
-            target: the target with its own tolerances for hits; None: the properties' tolerances.
-            spread: spread the designs of a target evenly over all solutions (``box``) or the likely ones
-                (``posterior``), or not (``off``). A fast Ω then corrects them twice, unless ``omega_evals`` is given.
-            fill: add designs until every known solution has one within this distance, in box widths; for one target.
-            fill_seconds: time for adding designs; None: 8 s.
-            start_from: (t·n, d) designs from which localization starts, such as those of :func:`optimal`; default: the
-                posterior samples.
+        steps: maximum number of optimizer steps; None: the optimizer's default.
+        record_every: number of steps between recorded frames.
+        target: the target with its own tolerances for hits; None: the properties' tolerances.
+        spread: spread the designs of a target evenly over all solutions (``box``) or the likely ones
+            (``posterior``), or not (``off``). A fast Ω then corrects them twice, unless ``omega_evals`` is given.
+        fill: add designs until every known solution has one within this distance, in box widths; for one target.
+        fill_seconds: time for adding designs; None: 8 s.
+        start_from: (t·n, d) designs from which localization starts, such as those of :func:`optimal`; default: the
+            posterior samples.
 
     Raises:
-            ValueError: a shape, a number or a name is not accepted; the message says what is.
+        ValueError: a shape, a number or a name is not accepted; the message says what is.
     """
     targets = _targets(task, y_star)
     if n < 1:

@@ -69,7 +69,7 @@ def rows_to_verify(task: Task, n: int, verify: str, seed: int) -> Tensor:
     """The designs that ``--verify auto|all|none|K`` selects: (n,) bool; K is a random subset of the seed.
 
     Raises:
-            ValueError: another word, or Ω is selected but does not exist.
+        ValueError: another word, or Ω is selected but does not exist.
     """
     if verify == "auto":
         verify = "all" if task.verifies_by_default else "none"

@@ -179,7 +179,7 @@ def cholesky(k: Tensor, noise: float) -> Tensor:
     """Cholesky factor of k + noise·1, with a larger diagonal if rounding makes it indefinite.
 
     Raises:
-            FloatingPointError: the matrix is indefinite even with a thousandth of its variance added.
+        FloatingPointError: the matrix is indefinite even with a thousandth of its variance added.
     """
     eye = torch.eye(len(k), dtype=k.dtype, device=k.device)
     while noise < 1e3:

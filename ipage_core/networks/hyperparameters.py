@@ -72,7 +72,7 @@ def fit_hyperparameters(
     Args:
         u: (n, d) points in the unit cube.
         z: (n,) values of zero mean and unit variance, or (n, q) of q properties that share the hyperparameters.
-            near: hyperparameters to start from, with their kernel; None: both kernels are tried.
+        near: hyperparameters to start from, with their kernel; None: both kernels are tried.
         seed: of the subset.
         subset: largest number of rows for fitting.
 

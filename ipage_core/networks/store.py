@@ -96,7 +96,7 @@ def load_card(task: str, name: str, root: Path | None = None, folder: Path | Non
     """The JSON card of a model, in ``folder``, or else in ``root/<task>`` (``pretrained/`` by default).
 
     Raises:
-            ModelUnavailable: it is missing or cannot be read.
+        ModelUnavailable: it is missing or cannot be read.
     """
     path = (folder or (root or PRETRAINED) / task) / f"{name}.json"
     try:
@@ -125,7 +125,7 @@ def load_model(
     Its network is one of ``networks``, from :func:`ipage_core.networks.networks_of`.
 
     Raises:
-            ModelUnavailable: missing, truncated, changed, or of another program.
+        ModelUnavailable: missing, truncated, changed, or of another program.
     """
     card = load_card(task, name, root, folder)
     path = (folder or (root or PRETRAINED) / task) / f"{name}.safetensors"

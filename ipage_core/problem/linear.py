@@ -37,7 +37,7 @@ def read(text: str, index: Callable[[str], int | None], d: int) -> Linear | None
 
     Args:
         text: such as ``2*a + b/3 - 1 <= c``.
-            index: name → index of its coordinate, or None.
+        index: name → index of its coordinate, or None.
         d: number of coordinates.
     """
     parts = RELATION.split(text)
