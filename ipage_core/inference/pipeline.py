@@ -95,23 +95,12 @@ def design(
         raise ValueError(f"Expected at most {AT_MOST} designs in all, got {total}")
     y_star = targets.repeat_interleave(n, dim=0)
     to_verify = rows_to_verify(task, total, verify, seed)
-    if omega_evals < 0:
-        raise ValueError(f"Expected 0 or more true evaluations a design, got {omega_evals}")
-    if omega_evals and (task.omega is None or method.surrogate is None):
-        lacks = "a surrogate to correct with" if task.omega else "a forward operator Ω"
-        raise ValueError(f"{method.name} on {task.name} lacks {lacks}: omega_evals must be 0")
-    if seed_design is not None and (seed_design.shape != (task.d,) or not seed_design.isfinite().all()):
-        raise ValueError(f"Expected a seed design of {task.d} finite numbers, got shape {tuple(seed_design.shape)}")
-    if spread not in REGIONS:
-        raise ValueError(f"spread '{spread}' is not known; accepted: {', '.join(REGIONS)}")
     space = space or constraints.parse(task)
+    _check(task, method, space, omega_evals, finish, seed_design, spread)
     why_not = spreadable(task, method, space)
     fill_seconds = FILL_SECONDS if fill_seconds is None else fill_seconds
     if fill is not None:
         _check_fill(fill, fill_seconds, len(targets), why_not)
-    if finish and (space.finish is None or method.surrogate is None):
-        accepted = "a task with such a step, and a method that localizes"
-        raise ValueError(f"{method.name} on {task.name} has no finishing step; accepted: {accepted}")
     chain = Chain(task, method, space, optimizer, steps, record_every, seed_design, target)
 
     with chain.clock("latent"):
@@ -123,15 +112,7 @@ def design(
             if n == 1
             else latent_design(n, k, sampling, seed).repeat(len(targets), 1)
         )
-    # float32 cannot tell distances from a target at 10⁹ apart: aim in its direction, but nearer.
-    size = y_star.abs().amax(1, keepdim=True).clamp(min=1e-300)  # 1e308 has a direction, but its norm overflows
-    direction = y_star / size
-    length = (direction / chain.unit).norm(dim=1, keepdim=True)
-    far = FAR
-    if (size * length > far).any():  # −4000 eV may be a normal energy
-        usual = torch.tensor(task.default_target, dtype=torch.float64) / chain.unit
-        far = max(FAR, 10 * usual.norm().item())
-    goal = torch.where(size * length <= far, y_star, direction * (far / length.clamp(min=1e-300)))
+    goal = _pulled_in(task, y_star, chain.unit)
     samples = chain.propose(goal, z)
     if seed_design is not None:
         samples.posterior[:: n if n > 1 else total] = seed_design.to(samples.posterior)
@@ -218,6 +199,42 @@ def design(
         interval=ends[1],
         calibrated_on="" if ends[1] is None else rows_behind(method),
     )
+
+
+def _check(
+    task: Task,
+    method: Loaded,
+    space: DesignSpace,
+    omega_evals: int,
+    finish: bool,
+    seed_design: Tensor | None,
+    spread: str,
+) -> None:
+    """Raise ValueError unless :func:`design` accepts these; the message says what is accepted."""
+    if omega_evals < 0:
+        raise ValueError(f"Expected 0 or more true evaluations a design, got {omega_evals}")
+    if omega_evals and (task.omega is None or method.surrogate is None):
+        lacks = "a surrogate to correct with" if task.omega else "a forward operator Ω"
+        raise ValueError(f"{method.name} on {task.name} lacks {lacks}: omega_evals must be 0")
+    if seed_design is not None and (seed_design.shape != (task.d,) or not seed_design.isfinite().all()):
+        raise ValueError(f"Expected a seed design of {task.d} finite numbers, got shape {tuple(seed_design.shape)}")
+    if spread not in REGIONS:
+        raise ValueError(f"spread '{spread}' is not known; accepted: {', '.join(REGIONS)}")
+    if finish and (space.finish is None or method.surrogate is None):
+        accepted = "a task with such a step, and a method that localizes"
+        raise ValueError(f"{method.name} on {task.name} has no finishing step; accepted: {accepted}")
+
+
+def _pulled_in(task: Task, y_star: Tensor, unit: Tensor) -> Tensor:
+    """Targets (n, m), those beyond ``FAR`` in their direction but nearer; ``unit``: (m,) of distances."""
+    size = y_star.abs().amax(1, keepdim=True).clamp(min=1e-300)  # 1e308 has a direction, but its norm overflows
+    direction = y_star / size
+    length = (direction / unit).norm(dim=1, keepdim=True)
+    far = FAR
+    if (size * length > far).any():  # −4000 eV may be a normal energy
+        usual = torch.tensor(task.default_target, dtype=torch.float64) / unit
+        far = max(FAR, 10 * usual.norm().item())
+    return torch.where(size * length <= far, y_star, direction * (far / length.clamp(min=1e-300)))
 
 
 def optimal(task: Task, method: Loaded, target: Target, n: int, seed: int, space: DesignSpace) -> tuple[Tensor, Tensor]:
