@@ -238,8 +238,7 @@ def _train(
     resume: bool,
     progress: Callable[[dict[str, Any]], None],
 ) -> dict[str, Any]:
-    network, arguments, settings = recipe(task, model, size)
-    settings = replace(settings, seed=seed, epochs=settings.epochs if epochs is None else epochs)
+    network, arguments, settings = _asked(task, model, size, seed, epochs)
     if settings.epochs < 1:
         raise ValueError(f"Expected at least 1 epoch, got {settings.epochs}")
     card = _card(out / f"{model}.json")
@@ -248,21 +247,8 @@ def _train(
 
     def surrogate() -> Any:
         """The surrogate: that in ``out`` if its recipe and data agree, else it is trained first."""
-        network, arguments, its = recipe(task, "mlp", size)
-        its = replace(its, seed=seed, epochs=its.epochs if epochs is None else epochs)
-        if _trained(task, "mlp", out, network, arguments, its, rows) is None:
-            train(
-                task,
-                "mlp",
-                out,
-                epochs=epochs,
-                size=size,
-                seed=seed,
-                device=device,
-                rows=rows,
-                resume=resume,
-                progress=progress,
-            )
+        if _trained(task, "mlp", out, *_asked(task, "mlp", size, seed, epochs), rows) is None:
+            _train(task, "mlp", out, epochs, size, seed, device, rows, resume, progress)
         return surrogate_in(task, out)
 
     begin_from = None
@@ -310,7 +296,6 @@ def _train(
     best = result.history[-1]
     if "phi_star" in result.weight_sets:
         best = min(result.history, key=lambda row: next(v for k, v in row.items() if k.startswith("validation_")))
-    method = min((name for name, row in METHODS.items() if model in row.models), key=lambda m: len(METHODS[m].models))
     card = {
         "task": task.name,
         "name": model,
@@ -326,27 +311,38 @@ def _train(
         "training_seconds": round(result.seconds, 1),
         "device": str(device),
         "versions": {name: version(name) for name in ("torch", "nflows", "numpy")} | {"python": python_version()},
-        "command": f"python -m ipage_core train {task.as_argument} "
-        + f"--method {method} --out {out}"
-        + (f" --epochs {epochs}" if epochs is not None else "")
-        + (f" --size {size}" if size != "usual" else "")
-        + (f" --seed {seed}" if seed else "")
-        + (f" --rows {rows}" if rows else ""),
+        "command": _command(task, model, out, epochs, size, seed, rows),
     }
-    if task.held_out is not None and (surrogate := _surrogate_of(task, network, arguments, result)) is not None:
-        card["held_out"] = accuracy(surrogate, *task.held_out())
-    if begin_from is not None and (calibrated := load_card(task.name, "mlp", folder=out).get("calibration")):
-        card["calibration"] = calibrated  # an INN keeps the surrogate that it takes over
-    elif begin_from is None and model in surrogates():
-        trained = _surrogate_of(task, network, arguments, result)
-        found = trained and calibration(task, trained, x, y, taught_by(task, about_pairs, rows))
-        if found:
-            card["calibration"] = found.card()
+    trained = _surrogate_of(task, network, arguments, result)
+    if task.held_out is not None and trained is not None:
+        card["held_out"] = accuracy(trained, *task.held_out())
+    if begin_from is not None:  # an INN keeps the surrogate that it takes over
+        if calibrated := load_card(task.name, "mlp", folder=out).get("calibration"):
+            card["calibration"] = calibrated
+    elif model in surrogates() and trained is not None:
+        found = calibration(task, trained, x, y, taught_by(task, about_pairs, rows))
+        card |= {"calibration": found.card()} if found else {}
     save_model(out, model, result.weight_sets, card)
     if task.models_folder == out.resolve() and task.note_accuracy is not None and "held_out" in card:
         task.note_accuracy(model, card["held_out"])
     checkpoint.unlink(missing_ok=True)
     return card
+
+
+def _asked(task: Task, model: str, size: str, seed: int, epochs: int | None) -> tuple[str, dict[str, Any], Settings]:
+    """The recipe with the seed, and with the number of epochs if one was asked for."""
+    network, arguments, settings = recipe(task, model, size)
+    return network, arguments, replace(settings, seed=seed, epochs=settings.epochs if epochs is None else epochs)
+
+
+def _command(task: Task, model: str, out: Path, epochs: int | None, size: str, seed: int, rows: str | None) -> str:
+    """The command that trains this model, by the method with the fewest models."""
+    method = min((name for name, row in METHODS.items() if model in row.models), key=lambda m: len(METHODS[m].models))
+    words = f"python -m ipage_core train {task.as_argument} --method {method} --out {out}"
+    words += f" --epochs {epochs}" if epochs is not None else ""
+    words += f" --size {size}" if size != "usual" else ""
+    words += f" --seed {seed}" if seed else ""
+    return words + (f" --rows {rows}" if rows else "")
 
 
 def _surrogate_of(task: Task, network: str, arguments: dict[str, Any], result: Fit) -> Any:

@@ -167,6 +167,6 @@ def rank(frame: pd.DataFrame, source: str, by: str = "energy", radius: float = R
     if not {"stage", *names} <= set(frame) or "x7" in frame or any(np.isnan(numbers(frame, n)).any() for n in names):
         raise ValueError(f"{source} is not a table of crystals; accepted: what 'design crystal --out' wrote")
     frame = frame[frame["stage"] == frame["stage"].iloc[-1]].reset_index(drop=True)
-    cells = torch.from_numpy(frame[[f"x{j}" for j in range(1, 7)]].to_numpy(dtype=np.float64, copy=True))
+    cells = torch.from_numpy(frame[names].to_numpy(dtype=np.float64, copy=True))
     predictor: Any = load("crystal", "prior-lm").surrogate
     return frame.join(table(cells, predictor, by, radius)).sort_values("rank")
