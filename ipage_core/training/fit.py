@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
+from ipage_core.networks.base import Network
 from ipage_core.networks.losses import dynamic_weights
 from ipage_core.networks.store import fingerprint, load_tensors, save_tensors
 from ipage_core.runtime.adam import AdamW
@@ -117,20 +118,7 @@ def fit(
     run = Fit({})
     best, best_state, epoch = math.inf, copy.deepcopy(network.state_dict()), 0
     if checkpoint is not None and checkpoint.exists():
-        tensors, metadata = load_tensors(checkpoint)
-        if metadata["identity"] != identity:
-            raise ValueError(
-                f"{checkpoint} belongs to another model, data or schedule: remove it or name another --out"
-            )
-        groups: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "adam": {}}
-        for key, value in tensors.items():
-            group, name = key.split("/", 1)
-            groups[group][name] = value
-        network.load_state_dict(groups["model"])
-        best_state, best = groups["best"], float(metadata["best"])
-        _restore_adam(optimizer, groups["adam"])
-        run.history, epoch = json.loads(metadata["history"]), int(metadata["epoch"])
-        run.seconds = float(metadata["seconds"])
+        best, best_state, epoch = _restore(checkpoint, identity, network, optimizer, run)
 
     while epoch < settings.epochs:
         start = time.perf_counter()
@@ -184,24 +172,39 @@ def fit(
         }
         run.history.append(row)
         if checkpoint is not None:
+            tensors = {"model": network.state_dict(), "best": best_state, "adam": _adam_tensors(optimizer)}
+            said = {"epoch": str(epoch), "best": repr(best), "seconds": repr(run.seconds)}
             save_tensors(
                 checkpoint,
-                {f"model/{k}": v for k, v in network.state_dict().items()}
-                | {f"best/{k}": v for k, v in best_state.items()}
-                | {f"adam/{k}": v for k, v in _adam_tensors(optimizer).items()},
-                {
-                    "identity": identity,
-                    "epoch": str(epoch),
-                    "best": repr(best),
-                    "history": json.dumps(run.history),
-                    "seconds": repr(run.seconds),
-                },
+                {f"{group}/{name}": value for group, state in tensors.items() for name, value in state.items()},
+                {"identity": identity, "history": json.dumps(run.history), **said},
             )
         progress(row)
 
     states = {"phi": network.state_dict(), "phi_star": best_state}
     run.weight_sets = {name: {k: v.cpu() for k, v in states[name].items()} for name in network.weight_sets}
     return run
+
+
+def _restore(
+    checkpoint: Path, identity: str, network: Network, optimizer: torch.optim.Optimizer, run: Fit
+) -> tuple[float, dict[str, Tensor], int]:
+    """Put a checkpoint into network, optimizer and run. → the best criterion, its weights, the epochs done.
+
+    Raises:
+        ValueError: it is of another ``identity``.
+    """
+    tensors, metadata = load_tensors(checkpoint)
+    if metadata["identity"] != identity:
+        raise ValueError(f"{checkpoint} belongs to another model, data or schedule: remove it or name another --out")
+    groups: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "adam": {}}
+    for key, value in tensors.items():
+        group, name = key.split("/", 1)
+        groups[group][name] = value
+    network.load_state_dict(groups["model"])
+    _restore_adam(optimizer, groups["adam"])
+    run.history, run.seconds = json.loads(metadata["history"]), float(metadata["seconds"])
+    return float(metadata["best"]), groups["best"], int(metadata["epoch"])
 
 
 def _adam_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
