@@ -293,13 +293,6 @@ def test_importing_the_entry_point_loads_no_torch():
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
 
 
-def test_the_core_knows_neither_streamlit_nor_plotly():
-    for path in (ROOT / "ipage_core").rglob("*.py"):
-        text = path.read_text()
-        assert "import streamlit" not in text, path
-        assert "import plotly" not in text, path
-
-
 @pytest.mark.parametrize("view", ["Localization", "Posterior", "Latent design", "Compare"])
 def test_a_single_sample_is_enough(app, view):
     test = app(n="1", view=view)

@@ -180,7 +180,9 @@ def test_a_band_structure_comes_on_request(dft_queue, monkeypatch):
 @pytest.mark.parametrize("form", ["cif", "extxyz"])
 def test_table_and_files_give_the_same_predicted_gap(found, ranked, form):
     shown, half = (candidates.table(found, ranked).set_index("sample")[name] for name in ("gap by surrogates", "±"))
-    for name, content in files(structure_rows(found, ranked, []), form).items():
+    written = files(structure_rows(found, ranked, []), form)
+    assert len(written) == found.n
+    for name, content in written.items():
         number = int(name.split("-")[1].split(".")[0])
         said = content.decode().replace("=", " ").replace(":", " ")
         names = ("surrogate_gap_eV", "surrogate_gap_low_eV", "surrogate_gap_high_eV")

@@ -226,7 +226,9 @@ def test_a_loop_is_lit_exactly_when_a_verified_design_lies_on_it(run_of):
     run = run_of(n=12)
     figure = sinewave.figure(run)
     lit_colour = palette(False).highlight
-    for t, frame in enumerate(f for f in figure["frames"][1:] if f["data"]):
+    frames = [frame for frame in figure["frames"][1:] if frame["data"]]
+    assert len(frames) == len(run.labels)
+    for t, frame in enumerate(frames):
         badges = next(c["marker"]["color"] for c in frame["data"] if len(c.get("marker", {}).get("color", "")) == 9)
         lit = [k for k, colour in enumerate(badges) if colour == lit_colour]
         assert lit == sorted(set(run.modes[t][run.modes[t] >= 0].tolist()))

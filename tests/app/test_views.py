@@ -126,7 +126,9 @@ def test_a_chosen_sample_is_ringed_where_it_is_in_every_frame():
     run = make("sinewave")
     figure = panel_of("sinewave").figure(run, chosen=7)
     colors = palette(False)
-    for t, frame in enumerate(f for f in figure["frames"][1:] if f["data"]):
+    frames = [frame for frame in figure["frames"][1:] if frame["data"]]
+    assert len(frames) == len(run.labels)
+    for t, frame in enumerate(frames):
         ring = next(
             (new, figure["data"][index])
             for index, new in zip(frame["traces"], frame["data"], strict=True)

@@ -22,6 +22,7 @@ NAMES = {
 def table(text, head):
     """Rows of the table that follows its head, as lists of cells."""
     lines = text[text.index(head) :].split("\n\n")[0].splitlines()
+    assert len(lines) > 2
     return [[cell.strip() for cell in line.strip("| ").split("|")] for line in lines[2:]]
 
 

@@ -67,12 +67,13 @@ def test_models_of_an_earlier_program_localize_on_the_surrogate_beside_them(tmp_
 
 
 def test_the_inn_that_ships_says_whose_surrogate_it_carries():
-    for path in PRETRAINED.glob("*/inn.json"):
-        card, mlp = json.loads(path.read_text()), json.loads(path.with_name("mlp.json").read_text())
-        if "surrogate" in card["arguments"]:
-            assert card["arguments"]["surrogate"] == {"model": mlp["model"]} | {
-                key: value for key, value in mlp["arguments"].items() if key not in ("d", "m")
-            }
+    cards = {path: json.loads(path.read_text())["arguments"] for path in PRETRAINED.glob("*/inn.json")}
+    carried = {path: arguments["surrogate"] for path, arguments in cards.items() if "surrogate" in arguments}
+    assert carried
+    for path, surrogate in carried.items():
+        mlp = json.loads(path.with_name("mlp.json").read_text())
+        own = {key: value for key, value in mlp["arguments"].items() if key not in ("d", "m")}
+        assert surrogate == {"model": mlp["model"]} | own
 
 
 @pytest.fixture

@@ -19,7 +19,9 @@ from ipage_core.training.search import DESCENTS, best
 
 
 def test_what_was_found_is_what_the_logs_say_is_best():
-    for name, file in (path.relative_to(PRETRAINED).parts for path in PRETRAINED.glob("*/*.search.json")):
+    logs = [path.relative_to(PRETRAINED).parts for path in PRETRAINED.glob("*/*.search.json")]
+    assert {"mdn.search.json", "cvae.search.json"} <= {file for _, file in logs}
+    for name, file in logs:
         model = file.partition(".")[0]
         if model in ("mdn", "cvae"):
             assert best(TASKS[name], model) == TASKS[name].recipes[model].arguments

@@ -47,7 +47,9 @@ def quadratic(monkeypatch):
 
 def test_the_least_energy_is_where_lagrange_puts_it():
     starts = TASK.sample_prior(4, torch.Generator().manual_seed(1))
-    for found in extreme(Quadratic(), starts, 0.3):
+    ends = extreme(Quadratic(), starts, 0.3)
+    assert ends
+    for found in ends:
         assert found.strain == pytest.approx([0, 0, 0.02, 0, 0, 0], abs=1e-5)
         assert found.properties[2] == pytest.approx(0.02, abs=1e-6)
 
