@@ -82,6 +82,13 @@ def _on_tick(key: str, samples: list[int]) -> None:
         st.session_state[KEY] = int(samples[new[-1]])
 
 
+def counted(ranked: pd.DataFrame, name: str) -> str:
+    """How many candidates there are, and how many of them differ: '25 cells in 3 families'."""
+    n, families = len(ranked), ranked["family"].nunique()
+    alike = f" in {families} famil{'y' if families == 1 else 'ies'}" if families < n else ", no two of one family"
+    return f"{n} {name}{'' if n == 1 else 's'}{alike}"
+
+
 def structure_rows(run: Run, ranked: pd.DataFrame, samples: list[int]) -> pd.DataFrame:
     """The result's ``samples`` as rows for the structure files; all if none is named."""
     frame = run.final.join(ranked)

@@ -59,10 +59,8 @@ def ask_rows(run: Run, ranked: pd.DataFrame, by: str, alone: bool, passing: np.n
     shown = shown[kept if kept.any() else passing]
     key = f"candidates-{by}-{zlib.crc32(shown['sample'].to_numpy().tobytes())}-{zlib.crc32(run.x[-1].tobytes())}"
     samples, ticked = candidates.ask_rows(shown, _columns(list(shown.columns)), key)
-    many, count = f"{run.n} cell{'' if run.n == 1 else 's'}", ranked["family"].nunique()
-    alike = f" in {count} famil{'y' if count == 1 else 'ies'}" if count < run.n else ", no two of one family"
     st.caption(
-        f"{many}{alike}. Tick rows to verify, draw or export them; with none "
+        f"{candidates.counted(ranked, 'cell')}. Tick rows to verify, draw or export them; with none "
         f"ticked, the best {min(FEW, len(samples))} are verified and all exported. {held(TASK.name)}"
     )
     return samples, ticked

@@ -103,10 +103,8 @@ def ask_rows(run: Run, ranked: pd.DataFrame, by: str, alone: bool, scissor: bool
     shown = shown[ranked["best"].to_numpy()] if alone else shown
     key = f"silicon-{by}-{alone}-{scissor}-{zlib.crc32(run.x[-1].tobytes())}"
     samples, ticked = candidates.ask_rows(shown, _columns(list(shown.columns)), key)
-    count = ranked["family"].nunique()
-    alike = f" in {count} famil{'y' if count == 1 else 'ies'}" if count < run.n else ", no two of one family"
     st.caption(
-        f"{run.n} strain{'' if run.n == 1 else 's'}{alike}. Tick rows to "
+        f"{candidates.counted(ranked, 'strain')}. Tick rows to "
         f"verify, draw or export them; with none ticked, the best {min(FEW, len(samples))} are verified and all "
         f"exported. {held(TASK.name)} Files of verified strains hold the relaxed atoms."
     )

@@ -6,7 +6,6 @@ coordinates; results of Ω keep their own columns.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,7 +16,7 @@ from torch import Tensor
 
 from ipage_core.runtime.lazy import LazyModule
 from ipage_core.tasks.crystal import lattices
-from ipage_core.tasks.crystal.strain import CUBIC_LENGTH, largest_strain, volume_change
+from ipage_core.tasks.crystal.strain import CUBIC_LENGTH, STRAIN_UNIT, largest_strain, volume_change
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,23 +46,16 @@ class Predictor(Protocol):
         ...
 
 
-def scaled(lattice: Floats) -> Floats:
-    """Coordinates whose Euclidean distance is the Frobenius norm of the strain between two cells. (…, 6) → (…, 6).
-
-    To first order: lengths over the cubic length, and angles in radians over √2, since each shear strain is half its
-    angle and counts twice.
-    """
-    units = np.array([CUBIC_LENGTH] * 3 + [math.degrees(math.sqrt(2))] * 3)
-    return np.asarray(lattice, dtype=np.float64) / units
-
-
 def distances(lattice: Floats, others: Floats) -> Floats:
-    """Distance of each cell to the nearest of the 24 images of each other cell. (n, 6), (k, 6) → (n, k)."""
-    images = scaled(lattices.images(others))
-    flat = images.reshape(-1, 6)
-    x = scaled(lattice)
-    squared = (x**2).sum(1)[:, None] + (flat**2).sum(1)[None] - 2 * x @ flat.T
-    return np.sqrt(np.maximum(squared, 0).reshape(len(x), len(images), 24).min(axis=2))
+    """Distance of each cell to the nearest of the 24 images of each other cell, in strain. (n, 6), (k, 6) → (n, k)."""
+    return to_nearest_image(np.asarray(lattice, dtype=np.float64) / STRAIN_UNIT, lattices.images(others) / STRAIN_UNIT)
+
+
+def to_nearest_image(x: Floats, images: Floats) -> Floats:
+    """Distance of each design (n, d) to the nearest of the s images of each other design (k, s, d). → (n, k)."""
+    flat = images.reshape(-1, x.shape[1])
+    squared = (x**2).sum(1)[:, None] + (flat**2).sum(1) - 2 * x @ flat.T
+    return np.sqrt(np.maximum(squared, 0).reshape(len(x), *images.shape[:2]).min(2))
 
 
 def families(lattice: Floats, order: Sequence[int] | NDArray[np.int64], radius: float = RADIUS) -> NDArray[np.int64]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ipage_core.runtime.lazy import torch
 
@@ -13,6 +16,12 @@ CUBIC_LENGTH, CUBIC_ENERGY = 3.9498, -39.38367
 """The cubic crystal of lowest energy [Å, eV per cell] by ``dft.py``: parabola through a = 3.925, 3.95, 3.975 Å.
 
 This is PBE's lattice constant; experiment has 3.905 Å. ΔE, strain and volume change of a cell refer to this crystal.
+"""
+
+STRAIN_UNIT = np.array([CUBIC_LENGTH] * 3 + [math.degrees(math.sqrt(2))] * 3)
+"""Unit of each parameter: distances of lattices over it are the Frobenius norm of their strain, to first order.
+
+Lengths over the cubic length; angles in radians over √2, since each shear strain is half its angle and counts twice.
 """
 
 FILM_STRAIN = 0.066

@@ -20,7 +20,7 @@ from ipage_core.problem.watch import watched
 from ipage_core.runtime.lazy import LazyModule, late, torch
 from ipage_core.tasks import labelled
 from ipage_core.tasks.crystal.box import BOUNDS, HELD_IONS, NAMES
-from ipage_core.tasks.crystal.strain import CUBIC_ENERGY, CUBIC_LENGTH, SUBSTRATES, largest_strain, volume_change
+from ipage_core.tasks.crystal.strain import CUBIC_ENERGY, STRAIN_UNIT, SUBSTRATES, largest_strain, volume_change
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -163,12 +163,6 @@ def relaxed(x: Tensor, samples: Sequence[int]) -> tuple[Any, dict[str, bytes]]:
     )
     return relaxation.table(lattices, results), relaxation.files(lattices, results, list(samples))
 
-
-STRAIN_UNIT = np.array([CUBIC_LENGTH] * 3 + [math.degrees(math.sqrt(2))] * 3)
-"""Unit of each parameter: distances of lattices over it are the Frobenius norm of their strain, to first order.
-
-Lengths over the cubic length; angles in radians over √2, since each shear strain is half its angle and counts twice.
-"""
 
 TASK = Task(
     name="crystal",

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from ipage_core.tasks.crystal.families import with_ranks
+from ipage_core.tasks.crystal.families import to_nearest_image, with_ranks
 from ipage_core.tasks.silicon.constraints import largest_strain, volume_change
 from ipage_core.tasks.silicon.symmetry import MANDEL, images
 
@@ -25,11 +25,7 @@ RADIUS = 0.003
 
 def distances(strain: ArrayLike, others: ArrayLike) -> NDArray[np.float64]:
     """Frobenius norm of the difference of each strain from the nearest image of each other. (n, 6), (k, 6) → (n, k)."""
-    x = np.asarray(strain, dtype=np.float64) * MANDEL
-    turned = images(others) * MANDEL
-    flat = turned.reshape(-1, 6)
-    squared = (x**2).sum(1)[:, None] + (flat**2).sum(1) - 2 * x @ flat.T
-    return np.sqrt(np.maximum(squared, 0)).reshape(len(x), len(turned), turned.shape[1]).min(2)
+    return to_nearest_image(np.asarray(strain, dtype=np.float64) * MANDEL, images(others) * MANDEL)
 
 
 def table(strain: Tensor, surrogate: ValleySurrogate, by: str = "energy", radius: float = RADIUS) -> pd.DataFrame:
