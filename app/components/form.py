@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import streamlit as st
 
 from app.state import classroom
+from ipage_core.runtime.text import parts_of
 
 
 def parts() -> list[str]:
     """The constraints in the field, one by one."""
-    return [part.strip() for part in (st.session_state.get("constrain") or "").split(";") if part.strip()]
+    return list(parts_of(st.session_state.get("constrain") or ""))
 
 
 def _nothing() -> None:

@@ -21,6 +21,7 @@ from ipage_core.problem.numerals import doubts
 from ipage_core.problem.request import goal_of
 from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task
+from ipage_core.runtime.text import parts_of
 
 ABREAST, AT_ONCE = 4, 8
 """Properties per row of the form, and the number of properties before the rest is folded away."""
@@ -134,7 +135,7 @@ def ask_otherwise(task: Task, form: Form, y: tuple[float, ...]) -> dict[str, Any
             help=form.starts
             or f"Its {task.d} coordinates with commas: {', '.join(task.x_labels)}. Samples start near it.",
         )
-        constraints = tuple(part.strip() for part in written.split(";") if part.strip())
+        constraints = parts_of(written)
         with left:
             wrong = form.objection(constraints) or unreadable(task, constraints)
             held = accepted(f"{task.name}-constraints", constraints, wrong)

@@ -15,6 +15,7 @@ from app.workers import commands
 from ipage_core import registry
 from ipage_core.problem.target import Target
 from ipage_core.runtime.files import replacing
+from ipage_core.runtime.text import parts_of
 from ipage_core.training.campaign.ledger import begun_with, is_written
 from ipage_core.training.campaign.run import Campaign
 
@@ -71,8 +72,7 @@ class CampaignRequest:
             ValueError: its task is gone, or a value is not acceptable.
         """
         task = registry.find(self.task)
-        parts = tuple(part.strip() for part in self.constraints.split(";") if part.strip())
-        target = Target.parse(task, self.target)
+        parts, target = parts_of(self.constraints), Target.parse(task, self.target)
         return Campaign(task, target, self.hits, self.budget, self.ledger, self.batch, constraints=parts)
 
 

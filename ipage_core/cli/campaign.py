@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ipage_core.cli.parser import SEED, add_workers, distance, file_name, whole
 from ipage_core.cli.shared import find_task, where_omega_runs, write_csv
+from ipage_core.runtime.text import parts_of
 
 if TYPE_CHECKING:
     from ipage_core.training.campaign.run import Campaign, Line
@@ -71,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         ledger,
         batch=arguments.batch,
         start=start,
-        constraints=tuple(p.strip() for text in arguments.constrain for p in text.split(";") if p.strip()),
+        constraints=parts_of(*arguments.constrain),
         seed=arguments.seed,
         apart=arguments.apart,
         propose=Posterior(task) if own or start == "table" else None,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ipage_core.cli import tables
 from ipage_core.cli.parser import add_device, distance, seconds
 from ipage_core.cli.shared import find_task, load_method
+from ipage_core.runtime.text import parts_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,8 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
     y_star = _target(task, arguments, frame)
     method = _method(arguments, task)
     meets, judge = _meeting(task, method, x, y_star, frame)
-    expressions = [part for text in arguments.constrain for part in text.split(";") if part.strip()]
-    space = constraints.parse(task, expressions)
+    space = constraints.parse(task, parts_of(*arguments.constrain))
     result = coverage_of(
         task,
         method,

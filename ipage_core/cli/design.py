@@ -18,6 +18,7 @@ from ipage_core.cli.shared import (
     where_omega_runs,
     write_csv,
 )
+from ipage_core.runtime.text import parts_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -178,7 +179,7 @@ def _request(arguments: argparse.Namespace, task: Task) -> DesignRequest:
         n=arguments.n,
         sampling=arguments.sampling,
         seed=arguments.seed,
-        constraints=tuple(p.strip() for text in arguments.constrain for p in text.split(";") if p.strip()),
+        constraints=parts_of(*arguments.constrain),
         start=() if arguments.seed_design is None else tuple(_seed_design(task, arguments).tolist()),
         omega_evals=arguments.omega_evals,
         finish=arguments.finish,

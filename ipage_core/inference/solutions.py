@@ -19,6 +19,7 @@ from ipage_core.problem.goal import Goal
 from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task
 from ipage_core.runtime.files import replacing, spreadsheet_safe, write_files
+from ipage_core.runtime.text import parts_of
 
 if TYPE_CHECKING:
     from ipage_core.inference.coverage import Coverage
@@ -285,8 +286,7 @@ class Solutions(RunResult):
         if space is None:
             space = self.constraints
         if not isinstance(space, DesignSpace):
-            parts = space.split(";") if isinstance(space, str) else space
-            space = parse(self.task, [part for part in parts if part.strip()])
+            space = parse(self.task, parts_of(*([space] if isinstance(space, str) else space)))
         verified = self.verification.resim_error.isfinite()
         return coverage_of(
             self.task,

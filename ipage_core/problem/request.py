@@ -14,6 +14,7 @@ from ipage_core.problem.goal import KINDS, Goal, Kind
 from ipage_core.problem.target import Target
 from ipage_core.problem.task import Task
 from ipage_core.runtime.lazy import torch
+from ipage_core.runtime.text import parts_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -114,7 +115,7 @@ class DesignRequest:
         settings.setdefault("method", task.default_method)
         constraints = settings.get("constraints", ())
         if isinstance(constraints, str):
-            constraints = [part for part in constraints.split(";") if part.strip()]
+            constraints = parts_of(constraints)
         elif not isinstance(constraints, Iterable):
             raise ValueError(f"constraints={constraints!r} is not accepted: texts such as 'x1=0'")
         settings["constraints"] = tuple(str(part).strip() for part in constraints)
@@ -261,7 +262,7 @@ class DesignRequest:
             n=_whole(query, "n", 25),
             sampling=sampling,
             seed=_whole(query, "seed", 0),
-            constraints=tuple(part.strip() for part in query.get("constrain", "").split(";") if part.strip()),
+            constraints=parts_of(query.get("constrain", "")),
             start=task.parse_design(start) if start.strip() else (),
             omega_evals=_whole(query, "omega", 0),
             finish=query.get("finish", "") == "true",

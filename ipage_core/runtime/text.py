@@ -17,6 +17,15 @@ def printable(text: object) -> str:
     return re.sub(r"\S{200,}", lambda word: f"{word[0][:60]}…", shown)
 
 
+def parts_of(*texts: str) -> tuple[str, ...]:
+    """What stands between semicolons, as constraints and goals are written; empty parts do not count.
+
+    >>> parts_of("x1=x2; x3<=0.5;", "x1<=0.2")
+    ('x1=x2', 'x3<=0.5', 'x1<=0.2')
+    """
+    return tuple(part for text in texts for one in text.split(";") if (part := one.strip()))
+
+
 def error_in_words(error: BaseException) -> str:
     """An error of somebody else's code, on one line.
 

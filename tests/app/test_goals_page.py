@@ -14,9 +14,10 @@ from app.tasks.cells.goals import closely, page, runs
 from app.tasks.cells.goals.closely import came_from
 from app.tasks.cells.goals.figures import attainment, directions, target_stiffness
 from app.tasks.cells.goals.planes import front, pareto, poisson_plane
-from app.tasks.cells.goals.request import EXAMPLES, GoalRequest, split
+from app.tasks.cells.goals.request import EXAMPLES, GoalRequest
 from app.tasks.cells.goals.shapes import loads
 from ipage_core.problem.goal import expression
+from ipage_core.runtime.text import parts_of
 from ipage_core.tasks.cells.dataset import cell
 from ipage_core.tasks.cells.deformation import LOADS, deformed
 from ipage_core.tasks.cells.features import has_features, smallest_features
@@ -128,8 +129,8 @@ def test_addresses_and_commands_bring_a_request_back():
         ("E_x=0.3±0.01", "minimize volume"), 4, 7, 64, "0.6mm", 12.5, "converged", ("group=p4m", "solid=1-4,1-4")
     )
     assert GoalRequest.from_query(asked.query()) == asked
-    assert GoalRequest.from_query(GoalRequest(split(EXAMPLES["Four moduli"])).query()) == GoalRequest(
-        split(EXAMPLES["Four moduli"])
+    assert GoalRequest.from_query(GoalRequest(parts_of(EXAMPLES["Four moduli"])).query()) == GoalRequest(
+        parts_of(EXAMPLES["Four moduli"])
     )
     command = asked.command()
     assert re.search(r"--goal '?E_x=0.3±0.01", command)
@@ -138,7 +139,7 @@ def test_addresses_and_commands_bring_a_request_back():
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_examples_are_goals_that_can_be(name):
-    goals = GoalRequest(split(EXAMPLES[name])).parsed()
+    goals = GoalRequest(parts_of(EXAMPLES[name])).parsed()
     assert len(goals) >= 3
     assert all(np.isfinite(goal.tolerance) for goal in goals if not goal.open)
 
@@ -172,7 +173,7 @@ def test_a_shipped_cell_that_meets_the_goals_is_named_so():
 
 
 def goals_of(text):
-    return [goal for said in split(text) for goal in cell_goals(*expression(said))]
+    return [goal for said in parts_of(text) for goal in cell_goals(*expression(said))]
 
 
 def test_the_target_curve_is_drawn_only_where_the_goals_determine_it():

@@ -13,6 +13,7 @@ from ipage_core.problem.options import USUAL, Options
 from ipage_core.problem.target import Target
 from ipage_core.problem.watch import watched
 from ipage_core.runtime.executor import Progress
+from ipage_core.runtime.text import parts_of
 from ipage_core.tasks.cells.features import parse_feature
 from ipage_core.tasks.cells.goal_design import GoalDesigns, cell_goals, design
 from ipage_core.tasks.cells.goals import Goal
@@ -87,7 +88,7 @@ def design_goals(options: Any) -> GoalDesigns | None:
     return design(
         goals,
         options.n,
-        expressions=[part for text in options.constrain for part in text.split(";") if part.strip()],
+        expressions=parts_of(*options.constrain),
         mesh=own["mesh"],
         side=own["side"],
         feature=parse_feature(str(own["feature"]), own["cell_mm"], own["side"]),

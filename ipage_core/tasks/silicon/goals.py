@@ -15,6 +15,7 @@ import torch
 from ipage_core.problem.goal import Goal, expression
 from ipage_core.problem.names import find
 from ipage_core.problem.target import Target
+from ipage_core.runtime.text import parts_of
 
 NAMES = {1: "direct", 2: "energy", 3: "pressure", 4: "valley"}
 """Index of a property → its name in constraints."""
@@ -99,7 +100,7 @@ def _designed(options: Any, target: Target, bounds: tuple[str, ...], extremes: d
     from ipage_core.tasks.silicon.least import extreme, in_double
     from ipage_core.tasks.silicon.task import TASK
 
-    said = tuple(part.strip() for text in options.constrain for part in text.split(";") if part.strip())
+    said = parts_of(*options.constrain)
     request = DesignRequest(
         TASK,
         target,

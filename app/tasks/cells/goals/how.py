@@ -7,7 +7,8 @@ import streamlit as st
 from app.components.words import plain
 from app.state import classroom
 from app.tasks.cells.goals import rows
-from app.tasks.cells.goals.request import COUNTS, MOST_SEED, SIDES, WIDTHS, GoalRequest, split
+from app.tasks.cells.goals.request import COUNTS, MOST_SEED, SIDES, WIDTHS, GoalRequest
+from ipage_core.runtime.text import parts_of
 from ipage_core.tasks.cells.wallpaper import GROUPS
 
 MOST_IN_CLASS = 16
@@ -71,7 +72,7 @@ def ask_how(first: GoalRequest) -> GoalRequest | None:
             feature.strip(),
             float(cell_mm),
             "converged" if converged and not classroom.on() else "pixel",
-            split(text),
+            parts_of(text),
         )
     except ValueError as error:
         st.error(plain(str(error)), icon=":material/error:")

@@ -9,6 +9,7 @@ from typing import cast, get_args
 from urllib.parse import urlencode
 
 from ipage_core.problem.goal import expression
+from ipage_core.runtime.text import parts_of
 from ipage_core.tasks.cells.features import parse_feature
 from ipage_core.tasks.cells.goal_design import GoalDesigns, cell_goals, design
 from ipage_core.tasks.cells.goals import Goal
@@ -51,11 +52,11 @@ class GoalRequest:
             text = query.get(name, "")
             return int(text) if text.isdecimal() and len(text) < 9 and int(text) in accepted else usual
 
-        parts = {name: tuple(p.strip() for p in query.get(name, "").split(";") if p.strip()) for name in ("goals", "c")}
+        parts = {name: parts_of(query.get(name, "")) for name in ("goals", "c")}
         mesh, width = query.get("mesh", cls.mesh), query.get("cell", "")
         sized = width.replace(".", "", 1).isdecimal() and WIDTHS[0] <= float(width) <= WIDTHS[1]
         return cls(
-            parts["goals"] or split(EXAMPLES["Four moduli"]),
+            parts["goals"] or parts_of(EXAMPLES["Four moduli"]),
             number("n", cls.n, COUNTS),
             number("seed", cls.seed, range(MOST_SEED + 1)),
             number("side", cls.side, SIDES),
@@ -125,8 +126,3 @@ class GoalRequest:
             record=True,
             **more,  # type: ignore[arg-type]
         )
-
-
-def split(text: str) -> tuple[str, ...]:
-    """Goals or constraints, split at semicolons."""
-    return tuple(part.strip() for part in text.split(";") if part.strip())

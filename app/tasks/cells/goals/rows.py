@@ -8,8 +8,9 @@ from typing import Any, get_args
 import streamlit as st
 
 from app.components.words import plain
-from app.tasks.cells.goals.request import EXAMPLES, GoalRequest, split
+from app.tasks.cells.goals.request import EXAMPLES, GoalRequest
 from ipage_core.problem.goal import expression
+from ipage_core.runtime.text import parts_of
 from ipage_core.tasks.cells.goal_design import cell_goals
 from ipage_core.tasks.cells.goal_table import z_score
 from ipage_core.tasks.cells.goals import Goal, Kind
@@ -95,7 +96,7 @@ def _key(row: int, name: str) -> str:
 
 def _example() -> None:
     if (chosen := st.session_state.goal_example) is not None:
-        put(split(EXAMPLES[chosen]))
+        put(parts_of(EXAMPLES[chosen]))
 
 
 def _add() -> None:
