@@ -17,6 +17,29 @@ LEAST = 1e-12
 """Members with a mean squared error below this, in units of y's variance, count as equally good."""
 
 
+def parallel_layers(
+    members: int, widths: Sequence[int], last_scale: float = 1.0
+) -> tuple[nn.ParameterList, nn.ParameterList]:
+    """Weights (members, n_in, n_out) and biases (members, 1, n_out) of dense layers, drawn as PyTorch draws its own.
+
+    ``last_scale``: factor on those of the last layer.
+    """
+    weights, biases = nn.ParameterList(), nn.ParameterList()
+    for k, (n_in, n_out) in enumerate(pairwise(widths), start=2):
+        bound = (last_scale if k == len(widths) else 1.0) * (1 / math.sqrt(n_in))
+        weights.append(torch.empty(members, n_in, n_out).uniform_(-bound, bound))
+        biases.append(torch.empty(members, 1, n_out).uniform_(-bound, bound))
+    return weights, biases
+
+
+def through(weights: nn.ParameterList, biases: nn.ParameterList, h: Tensor) -> Tensor:
+    """The layers of all members, with SiLU between them. (n, n_in) → (members, n, n_out)."""
+    h = h.expand(len(weights[0]), -1, -1)
+    for k, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+        h = torch.baddbmm(bias, nn.functional.silu(h) if k else h, weight)
+    return h
+
+
 class Ensemble(Network):
     """Surrogate ŷ = f(x) with its spread. (n, d) → (n, m), raw units in and out.
 
@@ -50,11 +73,7 @@ class Ensemble(Network):
         self.x_scale, self.y_scale = Standardizer(d), Standardizer(m)
         values = [-math.inf if value is None else value for value in floor or [None] * m]
         self.register_buffer("lowest", torch.tensor(values, dtype=torch.float32))
-        self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
-        for n_in, n_out in pairwise([d, *[hidden] * layers, m]):
-            bound = 1 / math.sqrt(n_in)
-            self.weights.append(torch.empty(members, n_in, n_out).uniform_(-bound, bound))
-            self.biases.append(torch.empty(members, 1, n_out).uniform_(-bound, bound))
+        self.weights, self.biases = parallel_layers(members, [d, *[hidden] * layers, m])
 
     def of(self, columns: Sequence[int]) -> Ensemble:
         """The ensemble for some of its properties."""
@@ -69,12 +88,7 @@ class Ensemble(Network):
 
     def _standardized(self, x: Tensor) -> Tensor:
         """(n, d) → (members, n, m) in units of y's standard deviation."""
-        h = self.x_scale(x).expand(len(self.weights[0]), -1, -1)
-        last = len(self.weights) - 1
-        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            h = torch.baddbmm(bias, h, weight)
-            h = nn.functional.silu(h) if i < last else h
-        return h
+        return through(self.weights, self.biases, self.x_scale(x))
 
     def members(self, x: Tensor) -> Tensor:
         """(n, d) → (members, n, m)."""

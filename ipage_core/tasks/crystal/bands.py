@@ -8,14 +8,13 @@ Networks learn the matrix elements, so both sources of kinks are exact: crossing
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from itertools import pairwise
 
 import torch
 from torch import Generator, Tensor, nn
 
 from ipage_core.networks.base import Network
+from ipage_core.networks.ensemble import parallel_layers, through
 
 ENERGY, AT_R = 2, 3
 """Columns of the training pairs' y = (gap, direct gap, ΔE, gap from R to Γ or NaN where that is unknown)."""
@@ -23,7 +22,9 @@ PROPERTIES = 3
 """Number of columns that the network predicts for a design: gap, direct gap, ΔE."""
 ENERGY_UNIT = 10.0
 """An error of this much ΔE [eV] weighs as much as 1 eV of a gap: the gap is the target, ΔE only ranks designs."""
-_FEATURES = 8
+FEATURE_MEAN = [0, 0, 0, 1 / 3, 2 / 3, 1 / 9, 0, 0]
+FEATURE_VARIANCE = [1 / 3, 2 / 3, 1 / 9, 4 / 45, 8 / 45, 1 / 25 - 1 / 81, 2 / 15, 1 / 27]
+"""Of the features of :func:`views`, for u uniform in the box: E u² = 1/3, E u⁴ = 1/5."""
 
 
 def views(u: Tensor) -> tuple[Tensor, Tensor]:
@@ -66,27 +67,16 @@ class BandEdges(nn.Module):
 
     def __init__(self, members: int, hidden: int, layers: int) -> None:
         super().__init__()
-        widths = [_FEATURES] + [hidden] * layers + [10]  # 3 matrices of (diagonal, two off-diagonal terms), and ΔE
-        self.weights = nn.ParameterList()
-        self.biases = nn.ParameterList()
-        for n_in, n_out in pairwise(widths):
-            bound = 1 / math.sqrt(n_in)
-            self.weights.append(torch.empty(members, n_in, n_out).uniform_(-bound, bound))
-            self.biases.append(torch.empty(members, 1, n_out).uniform_(-bound, bound))
-        # Mean and SD of the features for u uniform in the box: E u² = 1/3, E u⁴ = 1/5.
-        self.register_buffer("feature_mean", torch.tensor([0, 0, 0, 1 / 3, 2 / 3, 1 / 9, 0, 0]))
-        variances = [1 / 3, 2 / 3, 1 / 9, 4 / 45, 8 / 45, 1 / 25 - 1 / 81, 2 / 15, 1 / 27]
-        self.register_buffer("feature_sd", torch.tensor(variances).sqrt())
+        widths = [len(FEATURE_MEAN)] + [hidden] * layers + [10]  # 3 × (diagonal, two off-diagonal terms), and ΔE
+        self.weights, self.biases = parallel_layers(members, widths)
+        self.register_buffer("feature_mean", torch.tensor(FEATURE_MEAN))
+        self.register_buffer("feature_sd", torch.tensor(FEATURE_VARIANCE).sqrt())
 
     def forward(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """(n, 6) → gap, direct gap, gap from R to Γ, ΔE: each (members, n)."""
         features, off_diagonal = views(u)
-        h = ((features - self.feature_mean) / self.feature_sd).reshape(1, -1, _FEATURES)
-        h = h.expand(len(self.weights[0]), -1, -1)
-        last = len(self.weights) - 1
-        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            h = torch.baddbmm(bias, h, weight)
-            h = nn.functional.silu(h) if i < last else h
+        read = ((features - self.feature_mean) / self.feature_sd).flatten(0, 1)
+        h = through(self.weights, self.biases, read)
         out = h.view(len(h), len(u), 3, 10)  # members, n, view, output
         energy = out[..., 9].mean(2)
         element = out[..., :9].reshape(*out.shape[:3], 3, 3)  # …, view, matrix, (diagonal, two off-diagonal terms)

@@ -13,16 +13,15 @@ which lie higher everywhere in the box, are not learned.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
 from ipage_core.networks.base import Network
-from ipage_core.tasks.crystal.bands import symmetric, views
+from ipage_core.networks.ensemble import parallel_layers, through
+from ipage_core.tasks.crystal.bands import FEATURE_MEAN, FEATURE_VARIANCE, symmetric, views
 from ipage_core.tasks.silicon.dataset import StrainData
 
 GAP, DIRECT, ENERGY, PRESSURE = range(4)
@@ -31,7 +30,7 @@ atom], pressure [GPa]. Three valence bands, the conduction band at Γ and three 
 PROPERTIES, COLUMNS = 4, 11
 ENERGY_UNIT, PRESSURE_UNIT = 0.1, 10.0
 """An error of this many eV per atom, or GPa, weighs as much as 1 eV of a gap."""
-_FEATURES, _OUTPUTS = 8, 9
+_OUTPUTS = 9
 _START = (0.0, -0.1, 0.0, 2.5, -0.1, 0.0, 0.6, 0.0, 0.0)
 """Initial outputs [eV]: valence (diagonal, two off-diagonal terms), conduction at Γ likewise, valley, energy, pressure.
 
@@ -66,28 +65,18 @@ class ValleyEdges(nn.Module):
 
     def __init__(self, members: int, hidden: int, layers: int) -> None:
         super().__init__()
-        self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
-        for n_in, n_out in pairwise([_FEATURES, *[hidden] * layers, _OUTPUTS]):
-            bound = 1 / math.sqrt(n_in)
-            scale = 0.1 * bound if n_out == _OUTPUTS else bound
-            self.weights.append(torch.empty(members, n_in, n_out).uniform_(-scale, scale))
-            self.biases.append(torch.empty(members, 1, n_out).uniform_(-scale, scale))
-        self.linear = nn.Parameter(torch.zeros(members, _FEATURES, _OUTPUTS))
+        widths = [len(FEATURE_MEAN), *[hidden] * layers, _OUTPUTS]
+        self.weights, self.biases = parallel_layers(members, widths, last_scale=0.1)
+        self.linear = nn.Parameter(torch.zeros(members, len(FEATURE_MEAN), _OUTPUTS))
         self.register_buffer("start", torch.tensor(_START))
-        # Mean and SD of the features for u uniform in the box: E u² = 1/3, E u⁴ = 1/5.
-        self.register_buffer("feature_mean", torch.tensor([0, 0, 0, 1 / 3, 2 / 3, 1 / 9, 0, 0]))
-        variances = [1 / 3, 2 / 3, 1 / 9, 4 / 45, 8 / 45, 1 / 25 - 1 / 81, 2 / 15, 1 / 27]
-        self.register_buffer("feature_sd", torch.tensor(variances).sqrt())
+        self.register_buffer("feature_mean", torch.tensor(FEATURE_MEAN))
+        self.register_buffer("feature_sd", torch.tensor(FEATURE_VARIANCE).sqrt())
 
     def forward(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """(n, 6) → (members, n, 3) ascending, (members, n), (members, n, 3) by axis, (members, n), (members, n)."""
         features, off_diagonal = views(u)
-        read = ((features - self.feature_mean) / self.feature_sd).reshape(1, -1, _FEATURES)
-        read = read.expand(len(self.linear), -1, -1)
-        h, last = read, len(self.weights) - 1
-        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            h = torch.baddbmm(bias, h, weight)
-            h = nn.functional.silu(h) if i < last else h
+        read = ((features - self.feature_mean) / self.feature_sd).flatten(0, 1).expand(len(self.linear), -1, -1)
+        h = through(self.weights, self.biases, read)
         out = (h + read @ self.linear + self.start).view(len(h), len(u), 3, _OUTPUTS)  # members, n, axis, output
         element = out[..., :6].unflatten(-1, (2, 3))  # …, axis, matrix, (diagonal, two off-diagonal terms)
         diagonal = element[..., 0].transpose(2, 3)
