@@ -49,17 +49,8 @@ def work(argument: dict[str, Any]) -> Result:
     task = TASKS[argument["task"]]
     method = loaded(task.name, argument["method"], argument["models"])
     target = torch.tensor(task.default_target, dtype=torch.float64)
-    solutions = design(
-        task,
-        method,
-        target,
-        argument["count"],
-        sampling=argument["sampling"],
-        spread=argument["spread"],
-        seed=argument["seed"],
-        verify="all",
-        record_every=10_000,
-    )
+    how = {name: argument[name] for name in ("sampling", "spread", "seed")}
+    solutions = design(task, method, target, argument["count"], verify="all", record_every=10_000, **how)
     return measure(task.name, solutions.final.double().numpy(), solutions.verification.hit.numpy())
 
 

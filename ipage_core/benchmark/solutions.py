@@ -83,16 +83,9 @@ def designed(argument: dict[str, Any], method: Loaded, verify: str) -> Solutions
     """The designs of one run, or of one part of it; ``verify`` as in :func:`ipage_core.inference.pipeline.design`."""
     torch.set_num_threads(1)
     y_star, n = targets(argument["task"], argument["protocol"], argument["n"], argument["part"])
-    return design(
-        TASKS[argument["task"]],
-        method,
-        y_star,
-        n,
-        sampling=argument["sampling"],
-        seed=argument["seed"] + 1000 * (argument["part"] or 0),
-        verify=verify,
-        record_every=10_000,
-    )
+    seed = argument["seed"] + 1000 * (argument["part"] or 0)
+    how = {"sampling": argument["sampling"], "seed": seed, "verify": verify}
+    return design(TASKS[argument["task"]], method, y_star, n, record_every=10_000, **how)
 
 
 def names(argument: dict[str, Any], n: int) -> dict[str, Any]:

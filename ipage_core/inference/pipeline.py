@@ -202,13 +202,7 @@ def design(
 
 
 def _check(
-    task: Task,
-    method: Loaded,
-    space: DesignSpace,
-    omega_evals: int,
-    finish: bool,
-    seed_design: Tensor | None,
-    spread: str,
+    task: Task, method: Loaded, space: DesignSpace, omega_evals: int, finish: bool, start: Tensor | None, spread: str
 ) -> None:
     """Raise ValueError unless :func:`design` accepts these; the message says what is accepted."""
     if omega_evals < 0:
@@ -216,8 +210,8 @@ def _check(
     if omega_evals and (task.omega is None or method.surrogate is None):
         lacks = "a surrogate to correct with" if task.omega else "a forward operator Ω"
         raise ValueError(f"{method.name} on {task.name} lacks {lacks}: omega_evals must be 0")
-    if seed_design is not None and (seed_design.shape != (task.d,) or not seed_design.isfinite().all()):
-        raise ValueError(f"Expected a seed design of {task.d} finite numbers, got shape {tuple(seed_design.shape)}")
+    if start is not None and (start.shape != (task.d,) or not start.isfinite().all()):
+        raise ValueError(f"Expected a seed design of {task.d} finite numbers, got shape {tuple(start.shape)}")
     if spread not in REGIONS:
         raise ValueError(f"spread '{spread}' is not known; accepted: {', '.join(REGIONS)}")
     if finish and (space.finish is None or method.surrogate is None):
