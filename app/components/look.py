@@ -10,6 +10,11 @@ CSS = """
 .stMainBlockContainer > [data-testid="stVerticalBlock"], .st-key-ask, .st-key-head { gap: 0.55rem; }
 .st-key-head [data-testid="stAlertContainer"] { padding-block: 0.3rem; }
 @media (max-width: 640px) { .stMainBlockContainer { padding: 3.6rem 1rem 2rem; } }
+/* Contrast of 4.5 and more (WCAG AA): Streamlit's own captions, chosen buttons and, on a dark page, main buttons have
+less. */
+[data-testid="stCaptionContainer"] { opacity: 0.8; }
+[data-testid="stButtonGroup"] button[aria-checked="true"] { color: light-dark(#005f94, #56b4e9) !important; }
+button[data-testid="stBaseButton-primary"] { color: light-dark(#ffffff, #0e1117); }
 /* Components that show nothing. */
 .st-key-viewport, .st-key-reach, .st-key-motion, .st-key-flicker, .st-key-back, .st-key-drag-points {
   position: absolute; height: 0; overflow: hidden;

@@ -75,3 +75,41 @@ def test_notes_on_a_target_out_of_reach_leave_the_figure_on_the_first_screen(add
     steady(page)
     bottom = "text => document.querySelector('.st-key-animation .js-plotly-plot').getBoundingClientRect().bottom"
     assert page.evaluate(bottom) <= 900
+
+
+# Contrast of a text with what lies behind it, by WCAG: 21 is black on white. Opacities multiply on the way up.
+CONTRAST = """selector => {
+    const parts = color => color.match(/[\\d.]+/g).map(Number);
+    const over = ([r, g, b, a = 1], ground) => [r, g, b].map((c, i) => a * c + (1 - a) * ground[i]);
+    const light = rgb => rgb.map(c => c / 255).map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+    return [...document.querySelectorAll(selector)].filter(text => text.getClientRects().length).map(text => {
+        const layers = [];
+        let opacity = 1;
+        for (let at = text; at; at = at.parentElement) {
+            layers.unshift(parts(getComputedStyle(at).backgroundColor));
+            opacity *= getComputedStyle(at).opacity;
+        }
+        const ground = layers.reduce((below, layer) => over(layer, below), [255, 255, 255]);
+        const ink = over([...parts(getComputedStyle(text).color).slice(0, 3), opacity], ground);
+        const [low, high] = [light(ink), light(ground)].sort((a, b) => a - b);
+        return (high + 0.05) / (low + 0.05);
+    });
+}"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("page", "texts"),
+    [
+        ("", '[data-testid="stCaptionContainer"] :is(p, code)'),
+        ("", '[data-testid="stButtonGroup"] button[aria-checked="true"] p'),
+        ("?view=Guess", '[data-testid="stBaseButton-primary"] p'),
+    ],
+)
+def test_words_stand_out_from_their_ground(address, watch, theme, page, texts):
+    page = watch(theme=theme).open(f"{address}/{page}")
+    steady(page)
+    contrasts = page.evaluate(CONTRAST, texts)
+    assert contrasts
+    assert min(contrasts) >= 4.5  # WCAG 2.2, 1.4.3, level AA
