@@ -89,7 +89,7 @@ def goal_text(run: Run) -> str:
 
 def _allowed(run: Run) -> str:
     if run.exact.any():
-        return f"±{run.tolerance:.3g}{unit(run)}"
+        return f"±{run.tolerance:.3g}{unit(run)} of the target"
     return "the interval" if np.isfinite(run.accepted).all() else "the bounds"
 
 
@@ -154,7 +154,7 @@ def doubt_text(task: Task, doubted: Doubt) -> tuple[str, str]:
         "The networks have to extrapolate" if doubted.where == "beyond" else "The networks learned nothing close to it"
     )
     trust = "trust only what Ω verifies." if task.omega else "trust a design only after measuring it."
-    nearest = f"The nearest value of a training pair is **{doubted.text}**."
+    nearest = f"The nearest value of a training pair is about **{doubted.text}**."
     return f"This target {where}.", f"{nearest} {why}: {trust}"
 
 
@@ -207,7 +207,8 @@ def caption(run: Run, picture: str = "Each dot is a design.", more: str = "") ->
         else:
             text.append(
                 "**Error:** by the surrogate f (dashed) it soon vanishes; by the true Ω (solid) the error of f itself "
-                f"remains{', until corrections' if corrected else '. Corrections'} with Ω remove it."
+                f"remains{', until corrections' if corrected else '. Corrections'} with Ω remove it"
+                f"{'; what f then shows is its own error.' if corrected else '.'}"
             )
         text.append("Lines are medians, bands hold 90 % of the samples, the dotted line marks the tolerance.")
         if not run.exact.all():
@@ -276,7 +277,7 @@ def key_figures(run: Run) -> list[Figure]:
             number(s["resim_median"]) if run.verified.any() else "not verified",
             half,
         ),
-        Figure("Hits", _share(run.hit, run.verified), f"by Ω within {_allowed(run)} of the target"),
+        Figure("Hits", _share(run.hit, run.verified), f"by Ω within {_allowed(run)}"),
     ]
     if run.n_modes:
         figures.append(Figure("Loops", f"{run.modes_found} / {run.n_modes}", "with at least one design"))

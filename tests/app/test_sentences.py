@@ -386,7 +386,25 @@ def test_the_green_curves_of_an_interval_are_its_ends():
     said = panel_of("sinewave").caption(find("sinewave", 1.2))
     assert "darker background: larger y. The green curve is every x with y = y*, exactly." in said
     said = panel_of("sinewave").caption(find("sinewave", "0.4:0.6"))
-    assert "The green curves are every x at an end of the interval; solutions lie between or beyond them." in said
+    assert "The green curves are every x at an end of the interval; solutions lie between them." in said
+    assert "y = 1.5; solutions lie on it or on its darker side." in panel_of("sinewave").caption(
+        find("sinewave", "1.5:")
+    )
+    assert "y = 1.5; solutions lie on it or on its lighter side." in panel_of("sinewave").caption(
+        find("sinewave", ":1.5")
+    )
+    assert "green" not in panel_of("sinewave").caption(find("sinewave", "-9:9"))
+
+
+def test_the_key_figures_name_what_a_hit_is_within():
+    said = {figure.name: figure.meaning for figure in words.key_figures(find("sinewave", "0.4:0.6"))}
+    assert said["Hits"] == "by Ω within the interval"
+
+
+def test_only_corrections_explain_why_the_error_by_f_rises():
+    said = "what f then shows is its own error."
+    assert said in panel_of("sinewave").caption(find("sinewave", 1.2, omega_evals=1))
+    assert said not in panel_of("sinewave").caption(find("sinewave", 1.2))
 
 
 def test_the_table_begins_with_the_answers_and_ends_with_the_starts():

@@ -21,17 +21,29 @@ class SinewavePanel(TaskPanel):
         if run.n_modes and run.exact.all() and 0 <= run.y_star[0] < 1:
             more += " The three arcs at the edge x₁ = −1 solve it too, but belong to no numbered loop."
         if run.localizes:
-            more = f"{more} **Close-up, moves × k:** each way from ring to dot is drawn k times as long.".strip()
-        green = "The green curve is every x with y = y*, exactly."
-        if not run.exact.all():
-            green = "The green curves are every x at an end of the interval; solutions lie between or beyond them."
-        elif abs(run.y_star[0]) > 2:
-            green = "No x has y = y*, so there is no green curve."
+            more += " **Close-up:** if its title says moves × k, each way from ring to dot is drawn k times as long."
         return words.caption(
             run,
-            f"Each dot is a design (x₁, x₂); darker background: larger y. {green}",
-            more,
+            f"Each dot is a design (x₁, x₂); darker background: larger y. {_green(run)}",
+            more.strip(),
         )
+
+
+def _green(run: Run) -> str:
+    """What the green curves are, and on which side of them the solutions lie."""
+    drawn = [float(end[0]) for end in run.ends if abs(end[0]) <= 2]
+    if run.exact.all():
+        return (
+            "The green curve is every x with y = y*, exactly."
+            if drawn
+            else "No x has y = y*, so there is no green curve."
+        )
+    if len(drawn) == 2:
+        return "The green curves are every x at an end of the interval; solutions lie between them."
+    if not drawn:
+        return ""
+    side = "darker" if drawn[0] == run.accepted[0, 0] else "lighter"
+    return f"The green curve is every x with y = {drawn[0]:.4g}; solutions lie on it or on its {side} side."
 
 
 PANEL = SinewavePanel()
