@@ -105,7 +105,7 @@ def pairs(run: Run, dark: bool, size: Size, chosen: int | None = None) -> Dict:
         groups.append(("posterior", shown.of(run.x[0, rows]), rings, rows))
     if run.localizes:
         groups.append(("localized", shown.of(run.x[-1, rows]), {"size": 4, "color": colors.localized}, rows))
-    gap, ticks = (0.05, 2) if size.narrow else (0.025, 3)
+    gap = 0.05 if size.narrow else 0.025
     width = (1 - gap * (q - 1)) / q
     spans = [(k * (width + gap), k * (width + gap) + width) for k in range(q)]
     axes, data, number = {}, [], 0
@@ -115,11 +115,11 @@ def pairs(run: Run, dark: bool, size: Size, chosen: int | None = None) -> Dict:
             ids = "" if number == 1 else str(number)
             where = {"xaxis": f"x{ids}", "yaxis": f"y{ids}"}
             lowest, leftmost = i == q - 1, j == 0
-            across = axis(colors, _short(shown.labels[j], size) if lowest else "", spans[j], f"y{ids}", nticks=ticks)
+            across = axis(colors, _short(shown.labels[j], size) if lowest else "", spans[j], f"y{ids}")
             up_title = _short(shown.labels[i], size) if leftmost and i else ""
-            up = axis(colors, up_title, spans[q - 1 - i], f"x{ids}", nticks=ticks)
-            across |= {"range": _range(shown, j), "showticklabels": lowest, "fixedrange": True}
-            up |= {"range": _range(shown, i), "showticklabels": leftmost and i > 0, "fixedrange": True}
+            up = axis(colors, up_title, spans[q - 1 - i], f"x{ids}")
+            across |= _scale(shown, j) | {"showticklabels": lowest, "fixedrange": True}
+            up |= _scale(shown, i) | {"showticklabels": leftmost and i > 0, "fixedrange": True}
             if i == j:
                 data += _alone(groups, i, shown, where)
                 up |= {"range": [0, 1.1], "showgrid": False, "showticklabels": False}
@@ -133,6 +133,17 @@ def pairs(run: Run, dark: bool, size: Size, chosen: int | None = None) -> Dict:
             axes[f"xaxis{ids}"], axes[f"yaxis{ids}"] = across, up
     height = {"narrow": 105, "medium": 130, "wide": 150, "large": 200}[size.name] * max(q, 3) + 90
     return static(run, data, axes, [], dark, size, height)
+
+
+def _scale(shown: Coordinates, k: int) -> Dict:
+    """Range of a small axis, and ticks at the largest round step that has two: one number alone is no scale."""
+    low, high = float(shown.low[k]), float(shown.high[k])
+    power = 10.0 ** np.ceil(np.log10(high - low))
+    for step in power * np.array([0.5, 0.2, 0.1, 0.05]):
+        ticks = step * np.arange(np.ceil(low / step), np.floor(high / step) + 1)
+        if len(ticks) >= 2:
+            break
+    return {"range": _range(shown, k), "tickvals": [float(f"{tick:.12g}") + 0.0 for tick in ticks]}
 
 
 def _range(shown: Coordinates, k: int) -> list[float]:

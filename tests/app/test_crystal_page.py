@@ -333,6 +333,13 @@ def test_verdicts_are_in_the_csv_and_the_cards(found):
     assert found.frame["y1"].isna().all()  # the run shared by all sessions is unchanged
 
 
+def test_lattice_parameters_share_the_axis_whose_labels_are_shown(found):
+    drawn = figures.lattices(found)
+    tops = [drawn["layout"][f"yaxis{k or ''}"]["range"][1] for k in (0, 2, 3, 4, 5, 6)]
+    highest = max(unpacked(trace["y"]).max() for trace in drawn["data"] if trace.get("fill") == "tozeroy")
+    assert tops == pytest.approx([1.12 * highest] * 6)
+
+
 def test_the_figures_say_what_is_known(found):
     run = verified(found, [2])
     for size in ("narrow", "wide"):

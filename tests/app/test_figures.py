@@ -12,6 +12,7 @@ from app.components.tables import table
 from app.figures import generic
 from app.figures.marks import VISIBLE, magnified
 from app.figures.playback import LATENT, SPEEDS, Size, played
+from app.figures.posterior import pairs
 from app.figures.theme import packed, palette, unpacked
 from app.state.runs import record
 from app.tasks import FOLDERS, panel_of
@@ -293,6 +294,16 @@ def test_every_mark_stands_out_from_its_ground(dark):
         for mark in (colors.posterior, colors.localized, colors.target):
             light, deep = sorted((luminance(mark), luminance(ground)), reverse=True)
             assert (light + 0.05) / (deep + 0.05) > least
+
+
+@pytest.mark.parametrize("task", ["sinewave", "robotic_arm", "ballistics"])
+def test_every_pair_of_coordinates_has_a_scale(run_of, task):
+    layout = pairs(run_of(task, omega_evals=0), dark=False, size=Size("wide"))["layout"]
+    for name, axis in layout.items():
+        if name.startswith(("xaxis", "yaxis")) and axis["showticklabels"]:
+            low, high = axis["range"]
+            assert len(axis["tickvals"]) >= 2
+            assert all(low <= tick <= high for tick in axis["tickvals"])
 
 
 def test_packing_keeps_values_shape_and_gaps():

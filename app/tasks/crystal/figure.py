@@ -146,14 +146,16 @@ def lattices(run: Run, dark: bool = False, size: Size = WIDE, chosen: int | None
     start = proposal_color(run, colors)
     stages = [(run.labels[0], run.x[0], start)] + ([("localized", run.x[-1], colors.localized)] * run.localizes)
     boxes = _panels(size)
+    edges = np.linspace(low, high, 25)
+    shares = [
+        [100 * np.histogram(x[:, j], edges[:, j])[0] / max(run.n, 1) for _, x, _ in stages] for j in range(task.d)
+    ]
+    top = 1.12 * max(np.max(shares), 1.0)  # of all six, since the labels of the first stand for its row
     for j, box in enumerate(boxes[:6]):
         ids = str(j + 1) if j else ""
         where = {"xaxis": f"x{ids}", "yaxis": f"y{ids}", "showlegend": j == 0}
-        edges = np.linspace(low[j], high[j], 25)
-        shares = [100 * np.histogram(x[:, j], edges)[0] / max(run.n, 1) for _, x, _ in stages]
-        top = 1.12 * max(max(share.max() for share in shares), 1.0)
-        for (name, _, color), share in zip(stages, shares, strict=True):
-            data.append(_outline(edges, share, color) | {"name": name} | where)
+        for (name, _, color), share in zip(stages, shares[j], strict=True):
+            data.append(_outline(edges[:, j], share, color) | {"name": name} | where)
         marks = np.array([(CUBIC[j], 0), (CUBIC[j], top)])
         data.append(curve(marks, colors.text, 1.6, name="cubic cell", **where))
         data[-1]["line"]["dash"] = "dash"
