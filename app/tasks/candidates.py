@@ -55,6 +55,14 @@ def held(task: str) -> str:
     return f"± holds about 90 % of DFT gaps; calibrated on {rows_behind(loaded(task, 'prior-lm'))}."
 
 
+def with_units(config: dict[str, Any], units: dict[str, str]) -> dict[str, Any]:
+    """The columns with their units in the heading, where a reader sees them without a mouse."""
+    return {
+        name: column | {"label": f"{name} [{units[name]}]"} if name in units else column
+        for name, column in config.items()
+    }
+
+
 def ask_rows(shown: pd.DataFrame, columns: dict[str, Any], key: str) -> tuple[list[int], list[int]]:
     """The table ``shown`` by rank; → the samples that it shows, the best first, and those that are ticked."""
     shown = shown.sort_values("rank").reset_index(drop=True)

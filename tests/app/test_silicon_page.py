@@ -1,5 +1,6 @@
 """The page of strained silicon without a browser: the shipped surrogate, and a stand-in for DFT."""
 
+import json
 import textwrap
 import time
 from pathlib import Path
@@ -51,6 +52,10 @@ def test_the_page_ranks_verifies_and_draws(monkeypatch, tmp_path):
     assert not test.exception
     shown = test.dataframe[0].value
     assert len(shown) == 10
+    headings = {name: about.get("label") for name, about in json.loads(test.dataframe[0].proto.columns).items()}
+    assert headings["gap by surrogate"] == "gap by surrogate [eV]"
+    assert headings["elastic energy"] == "elastic energy [meV per atom]"
+    assert headings["pressure"] == "pressure [GPa]"
     assert np.allclose(shown["gap by surrogate"], 0.3, atol=1e-4)
     assert np.allclose(shown[["e11", "e22"]], 1)
     assert set(shown["DFT"]) == {"not verified"}
@@ -60,9 +65,10 @@ def test_the_page_ranks_verifies_and_draws(monkeypatch, tmp_path):
     cards = " ".join(h.proto.body for h in test.get("html"))
     assert f"{best['elastic energy']:.2f} meV</div><div class='meaning'>per atom; by surrogate, not verified" in cards
     assert f"{best['pressure']:.2f} GPa" in cards
-    assert "by surrogate, not verified; 0.33 GPa of it is the basis set&#39;s" in cards
+    assert "by surrogate, not verified; 0.33 GPa of it is an error of the finite basis set" in cards
     stress = normal_stress(surrogate(), torch.tensor(best[list(NAMES)].to_numpy(float) / 100)[None])[0]
-    assert f"{', '.join(f'{value:.1f}' for value in stress.numpy().round(1) + 0.0)} GPa</div>" in cards
+    stresses = ", ".join(f"{value:.1f}" for value in stress.numpy().round(1) + 0.0).replace("-", "−")
+    assert f"{stresses} GPa</div>" in cards
     assert f"Γ to Δ on axis {best['valley']:.0f}; direct gap {best['direct gap']:.2f} eV" in cards
     assert "2.368 Å without strain; atoms at a linear estimate" in cards  # 5.469 Å √3/4
     assert "109.5° without strain" in cards

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 import torch
 
-from app.components.tables import BADGES, RESTS_ON, badges, x_names
+from app.components.tables import BADGES, RESTS_ON, badges, unit_of, x_names
 from app.figures.run import Run
 from app.tasks import candidates, verification
 from app.tasks.candidates import FEW, designs, half_widths, held, properties_of, surrogate
@@ -129,4 +129,7 @@ def _columns(names: list[str]) -> dict[str, Any]:
         ),
     }
     labels = dict(zip(x_names(TASK), TASK.x_labels, strict=True))
-    return {name: config.get(name) or numbers("%.4f", labels[name]) for name in names}
+    shown = {name: config.get(name) or numbers("%.4f", labels[name]) for name in names}
+    units = dict.fromkeys(("gap*", "gap by surrogates", "±", "gap by DFT", "gap ± by noise"), "eV")
+    units |= dict.fromkeys(("ΔE by surrogates", "ΔE by DFT", "ΔE per atom"), "eV")
+    return candidates.with_units(shown, units | {name: unit_of(label)[2:-1] for name, label in labels.items()})

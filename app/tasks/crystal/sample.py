@@ -106,7 +106,8 @@ def _figures(run: Run, row: pd.Series, sample: int, nearest: float) -> list[Figu
         Figure(
             "From cubic",
             f"{100 * row['cubic']:.1f} %",
-            f"norm of strain; largest strain {100 * row['largest_strain']:.1f} %; volume {100 * row['volume']:+.1f} %",
+            f"norm of strain; largest strain {100 * row['largest_strain']:.1f} %; "
+            + f"volume {100 * row['volume']:+.1f} %".replace("-", "−"),
         ),
         Figure("Space group", shape.space_group, f"atoms within {SYMPREC:g} Å; ions at ideal sites"),
         Figure("Ti–O along a, b, c", ", ".join(f"{v:.3f}" for v in shape.bonds) + " Å", "half of each edge"),

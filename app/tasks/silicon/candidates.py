@@ -86,7 +86,7 @@ def _columns(names: list[str]) -> dict[str, Any]:
         "elastic energy": numbers("%.2f", "[meV per atom] above the unstrained crystal, by surrogate"),
         "energy by DFT": numbers("%.2f", "[meV per atom] above the unstrained crystal, by DFT"),
         "direct gap": numbers("%.3f", "at Γ [eV], by surrogate"),
-        "pressure": numbers("%.2f", "[GPa], by surrogate; 0.33 GPa of it is the basis set's"),
+        "pressure": numbers("%.2f", "[GPa], by surrogate; 0.33 GPa of it is an error of the finite basis set"),
         "valley": numbers("%d", "the axis on which the lowest conduction valley lies: the gap is indirect, Γ to Δ"),
         "family": numbers("%d", RANKED_BY),
         "members": numbers("%d", "how many strains this family has"),
@@ -94,7 +94,10 @@ def _columns(names: list[str]) -> dict[str, Any]:
         "largest strain": numbers("%.2f %%", "largest principal strain, either sign"),
         "volume": numbers("%+.2f %%", "change against the unstrained crystal"),
     }
-    return {name: config.get(name) or numbers("%+.3f %%", f"strain {name}, tensor component") for name in names}
+    shown = {name: config.get(name) or numbers("%+.3f %%", f"strain {name}, tensor component") for name in names}
+    units = dict.fromkeys(("gap*", "gap by surrogate", "±", "gap by DFT", "gap + scissor", "direct gap"), "eV")
+    units |= dict.fromkeys(("elastic energy", "energy by DFT"), "meV per atom")
+    return candidates.with_units(shown, units | {"pressure": "GPa"})
 
 
 def ask_rows(run: Run, ranked: pd.DataFrame, by: str, alone: bool, scissor: bool) -> tuple[list[int], list[int]]:

@@ -90,9 +90,13 @@ def _figures(run: Run, row: pd.Series, sample: int, strain: np.ndarray, result: 
         Figure("PBE gap by DFT", shown, wanted),
         Figure("PBE gap by surrogate", f"{row['gap']:.4f} eV", off),
         Figure("Elastic energy", f"{1e3 * energy:.2f} meV", f"per atom; by {by}"),
-        Figure("Pressure", f"{pressure:.2f} GPa", f"by {by}; 0.33 GPa of it is the basis set's"),
+        Figure("Pressure", f"{pressure:.2f} GPa", f"by {by}; 0.33 GPa of it is an error of the finite basis set"),
         Figure("Gap type", "indirect", f"Γ to Δ on axis {row['valley']:.0f}; direct gap {row['direct']:.2f} eV"),
-        Figure("Largest strain", f"{100 * row['largest_strain']:.2f} %", f"volume {100 * row['volume']:+.2f} %"),
+        Figure(
+            "Largest strain",
+            f"{100 * row['largest_strain']:.2f} %",
+            f"volume {100 * row['volume']:+.2f} %".replace("-", "−"),
+        ),
         Figure("Rank", f"{row['rank']:.0f}", f"of {run.n} strain{'' if run.n == 1 else 's'}{alike}"),
     ]
     figures.insert(4, _stress(designs(run)[sample], result))
@@ -112,6 +116,6 @@ def _stress(strain: np.ndarray, result: dict[str, Any] | None) -> Figure:
         by, values = "DFT", np.asarray(result["stress"])[:3] + BASIS_SET
     else:
         by, values = "surrogate", normal_stress(surrogate(TASK.name), torch.from_numpy(strain)[None])[0].numpy()
-    shown = ", ".join(f"{value:.1f}" for value in values.round(1) + 0.0)
-    meaning = f"σ11, σ22, σ33 by {by}, tension positive, without the basis set's; 0 across a free surface"
+    shown = ", ".join(f"{value:.1f}" for value in values.round(1) + 0.0).replace("-", "−")
+    meaning = f"σ11, σ22, σ33 by {by}, tension positive, without that error; 0 across a free surface"
     return Figure("Stress", f"{shown} GPa", meaning)
