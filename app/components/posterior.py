@@ -54,5 +54,6 @@ def show(run: Run, plane: tuple[int, int], dark: bool, size: Size) -> None:
     )
     st.caption(
         text + "**Pairs of coordinates:** the prior (grey) shows all designs, the posterior (orange) those that the "
-        "network expects to be solutions, localized samples (blue) the solutions. Orange should lie on blue."
+        "network expects to be solutions, localized samples (blue) the solutions. Without constraints, "
+        "orange should lie on blue."
     )

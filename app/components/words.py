@@ -144,7 +144,7 @@ def _beside(run: Run) -> int:
 
 def doubt_text(task: Task, doubted: Doubt) -> tuple[str, str]:
     """The warning before a run whose target lies outside the training data or in a gap: in brief, and what it means."""
-    ranges = " and ".join(f"{low:.4g} to {high:.4g}" for low, high in doubted.extent.T)
+    ranges = " and ".join(f"{low:.4g} to {high:.4g}" for low, high in doubted.extent.T).replace("-", "−")
     where = (
         f"lies outside the values of the {doubted.pairs:,} training pairs ({ranges})"
         if doubted.where == "beyond"

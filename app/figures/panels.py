@@ -182,7 +182,7 @@ def _strip(run: Run, colors: Palette, where: Dict) -> Dict:
 
 def _steps_title(run: Run) -> str:
     if not run.localizes:
-        return f"each dot a {run.labels[0]} sample"
+        return f"each dot a {run.labels[0]} sample, the large one their median"
     corrected = run.labels[-1].startswith("correction")
     return f"step (0: {run.labels[0]}{'; Ω: correction' if corrected else ''})"
 

@@ -120,7 +120,7 @@ def cost(runs: dict[str, Run], dark: bool, size: Size) -> Dict:
     """Seconds by stage, one bar per run."""
     colors = palette(dark)
     inks = (colors.prior, colors.posterior, colors.localized, colors.omega)
-    names, data = list(runs), []
+    names, data = [name.partition(":")[0] if size.narrow else name for name in runs], []
     for stage, ink in zip(STAGES, inks, strict=True):
         seconds = [run.summary["seconds"][stage] for run in runs.values()]
         data.append(

@@ -145,7 +145,7 @@ def eyes(dark: bool, size: Size) -> Shown:
     )
     x, step, truth, misfit = lessons.seen(target, 300, eye)
     text = (
-        f"Median |f(x) − y*| is {number(float(np.median(np.abs(misfit))))} by this network, "
+        f"Median distance from y*: {number(float(np.median(np.abs(misfit))))} by f, "
         f"{number(float(np.median(np.abs(truth))))} by Ω. "
         f"Median step: {number(float(np.median(np.linalg.norm(step, axis=1))))}."
     )
@@ -170,7 +170,11 @@ def spaces(dark: bool, size: Size) -> Shown:
     cubes = {name: unit_design(n, 2, kind, seed) for kind, name in SAMPLINGS.items()}  # type: ignore[arg-type]
     least = {name: minimum_distance(cube) for name, cube in cubes.items()}
     met = {name: set(lessons.loops_of(SPACES_TARGET, cube)) - {-1} for name, cube in cubes.items()}
-    asked, results, often = state(SPACES_TARGET, n=n, seed=seed), None, "Predict first: then see how often all are met."
+    asked, results, often = (
+        state(SPACES_TARGET, n=n, seed=seed),
+        None,
+        "Predict first; then this line says how often all loops are found.",
+    )
     if st.session_state.get(SPACES_GUESS) is not None:  # this figure is the answer
         with st.spinner(f"Designing with {worth.SEEDS} seeds …"):
             *_, (_, results) = worth.over_sizes(asked)

@@ -65,7 +65,7 @@ def right_posterior(said, data):
 def right_eyes(said, data):
     off = omega(data[["x₁", "x₂"]].to_numpy()) - 1.2
     assert f"{number(np.median(np.abs(off)))} by Ω." in said
-    assert f"is {number(data['f(x) − y*'].abs().median())} by this network" in said
+    assert f"y*: {number(data['f(x) − y*'].abs().median())} by f" in said
     assert said.endswith(f"Median step: {number(np.median(np.linalg.norm(data[['step₁', 'step₂']], axis=1)))}.")
 
 

@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.components import beyond, inspector, tables, words
 from app.figures import side_by_side
+from app.figures.playback import Size
 from app.state import runs
 from app.state.inspection import inspect
 from app.state.targets import doubt
@@ -328,7 +329,8 @@ def test_the_numbers_of_the_shown_cell_are_those_of_its_lattice(crystal_page):
     a, b, c = lattice[:3]
     u, v, w = np.cos(np.radians(lattice[3:]))
     volume = a * b * c * np.sqrt(1 + 2 * u * v * w - u**2 - v**2 - w**2) / CUBIC_LENGTH**3 - 1
-    assert f"norm of strain; largest strain {100 * row['largest_strain']:.1f} %; volume {100 * volume:+.1f} %" in shown
+    assert f"norm of strain; largest strain {100 * row['largest_strain']:.1f} %; volume" in shown
+    assert f"; volume {100 * volume:+.1f} %".replace("-", "−") in shown
     assert f"{100 * row['cubic']:.1f} %" in shown
     atoms = Atoms("SrTiO3", cell=cellpar_to_cell(lattice), scaled_positions=SITES, pbc=True)
     cell = (atoms.cell[:], atoms.get_scaled_positions(), atoms.numbers)
@@ -399,6 +401,12 @@ def test_the_green_curves_of_an_interval_are_its_ends():
 def test_the_key_figures_name_what_a_hit_is_within():
     said = {figure.name: figure.meaning for figure in words.key_figures(find("sinewave", "0.4:0.6"))}
     assert said["Hits"] == "by Ω within the interval"
+
+
+def test_bars_of_a_phone_are_not_squeezed_by_names():
+    named = {"A: iPage, maximin, seed 0": find("sinewave", 1.2), "B: iPage, LHS, seed 0": find("sinewave", 1.3)}
+    assert side_by_side.cost(named, False, Size("narrow"))["data"][0]["y"] == ["A", "B"]
+    assert side_by_side.cost(named, False, Size("wide"))["data"][0]["y"] == list(named)
 
 
 def test_only_corrections_explain_why_the_error_by_f_rises():

@@ -87,7 +87,7 @@ def show_closely(made: GoalDesigns, chosen: int, dark: bool, size: Size) -> None
     table = pd.DataFrame(
         {
             "property": [short(name) for name in TABLE],
-            "goal": [goals[name].text if name in goals else "" for name in TABLE],
+            "goal": [goals[name].text.replace(name, short(name)) if name in goals else "" for name in TABLE],
             said[solved.mesh]: list(achieved.values()),
             said[other]: beside,
             "unit": [cell_property(name).unit for name in TABLE],

@@ -39,9 +39,10 @@ def show() -> None:
     size, dark = Size(size_name()), is_dark()
     st.markdown("#### Cells by several properties")
     st.caption(
-        "Set goals, each exactly, at least or at most, or as small or large as can be. The finite-element operator "
-        "itself is descended, so every cell below is checked by it. Moduli are in units of the solid's E_s; z is the "
-        "distance from the mean of the 100,000 cells of the paper's task, in their standard deviations."
+        "Set goals, each exactly, at least or at most, or as small or large as can be. The finite elements themselves "
+        "guide the search, so every cell below is checked by them. E is Young's modulus, G the shear and K the bulk "
+        "modulus, ν Poisson's ratio, and η says how much pulling also shears. Moduli are in units of the solid's "
+        "E_s; z is the distance from the mean of the 100,000 cells of the paper's task, in their standard deviations."
     )
     first = GoalRequest.from_query(st.query_params)
     _drop_from_link(first)
