@@ -25,7 +25,7 @@ CSS = """
 .cells-table th[colspan] { text-align: center; }
 .cells-table th[colspan], .cells-table .paper { border-left: 1px solid rgba(128, 128, 128, 0.4); }
 .cells-table .paper { color: color-mix(in srgb, currentColor 70%, transparent); }
-.cells-table .n, .cells-table .none, .cells-table .interval { font-size: 0.72rem; opacity: 0.65; }
+.cells-table .n, .cells-table .none, .cells-table .interval { font-size: 0.72rem; opacity: 0.78; }
 .cells-table .n { white-space: normal; }
 .cells-table .n span { white-space: nowrap; }
 .cells-table .by { color: #B8578F; font-size: 0.72rem; }

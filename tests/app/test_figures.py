@@ -94,7 +94,7 @@ def test_figures_of_methods_without_localization_or_posterior(run_of, task, meth
     assert ("sliders" in figure["layout"]) == run.localizes
     assert run.labels[0] == ("prior" if method == "prior-lm" else "posterior")
     titles = [a["title"]["text"] for name, a in figure["layout"].items() if "axis" in name and "title" in a]
-    assert ("each dot a posterior sample" in titles) == (not run.localizes)
+    assert ("each dot a posterior sample, the large one their median" in titles) == (not run.localizes)
 
 
 def test_a_task_without_its_own_picture_gets_the_generic_one(run_of):
