@@ -21,10 +21,9 @@ KEY = "latent"
 
 def show(request: DesignRequest, run: Run, dark: bool, size: Size) -> None:
     """Linked panels: brushing points in one panel highlights the same samples above and below it."""
-    if run.labels[0] == "prior":
+    if run.labels[0] != "posterior":
         st.info(
-            "This method has no latent space: it starts from prior samples. Choose another method to see how latent "
-            "points become designs.",
+            "This method has no latent space. Choose another method to see how latent points become designs.",
             icon=":material/info:",
         )
         return

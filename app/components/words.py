@@ -25,6 +25,9 @@ from ipage_core.problem.task import Task
 from ipage_core.runtime.text import printable
 from ipage_core.tasks import TASKS
 
+RESULTS = {"descended": "the best of a design's descents", "stored": "a design of the training data"}
+"""What a dot is if a method neither has a posterior nor localizes."""
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -182,7 +185,7 @@ def caption(run: Run, picture: str = "Each dot is a design.", more: str = "") ->
         text.append("The axes are the prior's two main principal components: a design has too many coordinates.")
     if more:
         text.append(more)
-    start = f"a {run.labels[0]} sample"
+    start = RESULTS.get(run.labels[0], f"a {run.labels[0]} sample")
     if run.localizes:
         full = "filled: a hit by Ω" if run.verified.any() else "open: not verified"
         text.append(f"**Ring:** {start}. **Dot:** the same sample while localization moves it; {full}.")
@@ -232,6 +235,8 @@ def caption(run: Run, picture: str = "Each dot is a design.", more: str = "") ->
 
 def density_caption(run: Run, density: Density, size: Size = WIDE) -> str:
     """The caption of the figure of prior and posterior density."""
+    if density.posterior is None and not run.localizes:
+        return "This method has no posterior. Choose another method to see one."
     if density.posterior is None:
         return (
             "This method has no posterior: its samples start from the **prior**, and localization moves them all the "

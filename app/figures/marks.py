@@ -255,4 +255,5 @@ def target_beyond(
 
 def proposal_color(run: Run, colors: Palette) -> str:
     """The prior's colour for prior draws, even if a method starts from them; the results' colour for results."""
-    return {"prior": colors.prior, "localized": colors.localized}.get(run.labels[0], colors.posterior)
+    inks = {"prior": colors.prior, "stored": colors.prior, "localized": colors.localized, "descended": colors.localized}
+    return inks.get(run.labels[0], colors.posterior)

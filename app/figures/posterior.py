@@ -100,7 +100,7 @@ def pairs(run: Run, dark: bool, size: Size, chosen: int | None = None) -> Dict:
     q = len(shown.labels)
     rows = shown_rows(run, PAIRED[q > 4])
     groups = [("prior", shown.of(run.prior[: len(rows)]), {"size": 3.5, "color": colors.prior, "opacity": 0.6}, None)]
-    if run.labels[0] != "prior":
+    if run.labels[0] == "posterior":
         rings = {"size": 5.5, "symbol": "circle-open", "color": colors.posterior, "line": {"width": 1.1}}
         groups.append(("posterior", shown.of(run.x[0, rows]), rings, rows))
     if run.localizes:

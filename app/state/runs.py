@@ -181,5 +181,11 @@ def _watched(designs: Solutions, frames: torch.Tensor) -> np.ndarray:
 
 
 def start_name(method: str) -> str:
-    """Name of the samples before localization: posterior, or prior for the control without a posterior."""
-    return "posterior" if METHODS[method].proposal else "prior"
+    """Name of the samples before localization, or of the results of a method without it.
+
+    A method without a posterior starts from the prior, unless it descends by itself (NA) or looks stored designs up.
+    """
+    row = METHODS[method]
+    if row.proposal:
+        return "posterior"
+    return "descended" if row.searched else "stored" if row.nearest else "prior"

@@ -403,6 +403,17 @@ def test_the_key_figures_name_what_a_hit_is_within():
     assert said["Hits"] == "by Ω within the interval"
 
 
+@pytest.mark.parametrize(
+    ("method", "name", "dot"),
+    [("na", "descended", "the best of a design's descents"), ("lookup", "stored", "a design of the training data")],
+)
+def test_results_of_methods_without_posterior_are_not_called_samples_of_the_prior(method, name, dot):
+    run = find("sinewave", 1.2, method=method)
+    assert run.labels == (name,)
+    assert f"**Dot:** {dot}; filled: a hit by Ω." in panel_of("sinewave").caption(run)
+    assert f"y {name}" in tables.table(run)
+
+
 def test_bars_of_a_phone_are_not_squeezed_by_names():
     named = {"A: iPage, maximin, seed 0": find("sinewave", 1.2), "B: iPage, LHS, seed 0": find("sinewave", 1.3)}
     assert side_by_side.cost(named, False, Size("narrow"))["data"][0]["y"] == ["A", "B"]

@@ -97,8 +97,8 @@ class CellsPanel(TaskPanel):
         if view != "Latent design":
             return False
         k = run.z.shape[1]
-        if run.labels[0] == "prior":
-            st.info("This method has no latent space: it starts from draws of the prior.", icon=":material/info:")
+        if run.labels[0] != "posterior":
+            st.info("This method has no latent space.", icon=":material/info:")
             return True
         n = max(2, run.n)
         distances = {
