@@ -10,12 +10,16 @@ import math
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ipage_core.problem.goal import Goal, expression
 from ipage_core.problem.names import find
 from ipage_core.problem.target import Target
 from ipage_core.runtime.text import parts_of
+from ipage_core.tasks.crystal.families import merged
+from ipage_core.tasks.silicon.ranking import RADIUS, distances
 
 NAMES = {1: "direct", 2: "energy", 3: "pressure", 4: "valley"}
 """Index of a property → its name in constraints."""
@@ -91,6 +95,11 @@ def _constraints(j: int, goal: Goal) -> list[str]:
     return low + ([f"{name}<={goal.high + slack!r}{unit}"] if math.isfinite(goal.high) else [])
 
 
+def different(strains: NDArray[np.float64]) -> int:
+    """How many of the strains (n, 6) are different crystals: farther than ``RADIUS`` from all of each other's images."""
+    return len(np.unique(merged(distances(strains, strains), range(len(strains)), RADIUS)))
+
+
 def _designed(options: Any, target: Target, bounds: tuple[str, ...], extremes: dict[int, Goal]) -> Any:
     from ipage_core.inference.methods import load
     from ipage_core.inference.prediction import interval, rows_behind
@@ -133,6 +142,8 @@ def _designed(options: Any, target: Target, bounds: tuple[str, ...], extremes: d
     least = float(best.min() if sign > 0 else best.max())
     note = f"{sum(ended)} of {len(ended)} designs reached the {'least' if sign > 0 else 'greatest'} {NAMES[j]} near "
     note += f"them, by the surrogate; the best has {least:.4g} {UNITS[j]}{' per atom' if j == 2 else ''}."
+    if (count := different(strains[torch.tensor(ended)].numpy())) < sum(ended):
+        note += f" Modulo symmetry they are {count} different crystal{'' if count == 1 else 's'}."
     y_star = solutions.y_star
     which = rows_to_verify(TASK, len(strains), options.verify, options.seed)
     verification = verify(TASK, strains, y_star, which) if which.any() else Verification.nowhere(TASK, len(strains))

@@ -10,7 +10,7 @@ import torch
 from ase.io import read
 
 from ipage_core.cli.main import main
-from ipage_core.inference import verification
+from ipage_core.inference import pipeline, verification
 from ipage_core.inference.verification import Verification
 from ipage_core.problem import constraints
 from ipage_core.tasks.export import files
@@ -136,6 +136,7 @@ def test_of_optima_those_are_verified_that_the_seed_chooses(monkeypatch):
         return Verification.nowhere(task, len(x))
 
     monkeypatch.setattr(verification, "verify", verify)
+    monkeypatch.setattr(pipeline, "verify_designs", verify)  # under this name once another test has loaded it
     goals.design_goals(options("gap=0.4", "minimize energy", method="prior-lm", n=5, verify="2", seed=7))
     before, chosen = asked
     assert not before.any()  # of the designs without the least energy
@@ -149,6 +150,16 @@ def test_the_command_says_what_it_reached_and_writes_a_summary(tmp_path, capsys)
     said = capsys.readouterr()
     assert "2 of 2 designs reached the least energy near them, by the surrogate" in said.err
     assert json.loads(said.out)["n"] == 2
+
+
+def test_images_of_one_strain_are_one_crystal(tmp_path, capsys):
+    strain = np.array([0.01, 0.01, -0.02, 0.003, 0, 0])
+    assert goals.different(symmetry.images(strain)) == 1
+    assert goals.different(np.stack([strain, strain + 0.002 * np.eye(6)[0]])) == 1
+    assert goals.different(np.stack([strain, -strain, strain + 0.004 * np.eye(6)[0]])) == 3
+    asked = ["design", "silicon", "--goal", "gap=0.3", "--goal", "minimize energy", "--method", "prior-lm"]
+    main([*asked, "--n", "4", "--verify", "none", "--out", str(tmp_path / "d.csv")])
+    assert "Modulo symmetry they are 1 different crystal." in json.loads(capsys.readouterr().out)["note"]
 
 
 @pytest.mark.parametrize(("method", "told"), [("mdn", True), ("lookup", True), ("prior-lm", False)])
