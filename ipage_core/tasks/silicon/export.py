@@ -16,6 +16,7 @@ from ase.units import GPa
 
 from ipage_core.tasks.silicon import operator
 from ipage_core.tasks.silicon.box import NAMES, PBE
+from ipage_core.tasks.silicon.stress import BASIS_SET
 from ipage_core.tasks.silicon.task import axis
 from ipage_core.tasks.structures import FORMATS, file_name, program
 
@@ -35,6 +36,7 @@ _NAMES = {
 }
 """Columns of solutions.csv → names in the files."""
 _PREDICTED = ("surrogate_gap_eV", "surrogate_direct_gap_eV", "surrogate_elastic_energy_eV_per_atom")
+BASIS = f"{BASIS_SET} GPa of the pressure, and -{BASIS_SET} of each normal stress, is an error of the basis set"
 GUESSED = "not verified: second atom where a linear estimate puts it (Kleinman's parameter 0.53), not relaxed"
 
 
@@ -46,6 +48,7 @@ def structure(strain: np.ndarray, about: dict[str, Any], result: operator.Result
         atoms.info = about | {"relaxed": False, "provenance": f"{program()}; {GUESSED}{why}; gaps: {PBE}"}
         return atoms
     atoms = operator.structure(strain, result["shift"])
+    settings = json.dumps(result["provenance"], ensure_ascii=True, sort_keys=True)
     atoms.info = about | {
         "relaxed": True,
         "dft_gap_eV": result["gap"],
@@ -54,7 +57,7 @@ def structure(strain: np.ndarray, about: dict[str, Any], result: operator.Result
         "dft_elastic_energy_eV_per_atom": round((result["energy"] - operator.REFERENCE_ENERGY) / 2, 6),
         "dft_pressure_GPa": result["pressure"],
         "dft_largest_force_eV_per_A": result["force"],
-        "provenance": f"{program()}; {PBE}; {json.dumps(result['provenance'], ensure_ascii=True, sort_keys=True)}",
+        "provenance": f"{program()}; {PBE}; {BASIS}; {settings}",
     }
     stress = np.array(result["stress"]) * GPa
     forces = {"forces": result["forces"]} if "forces" in result else {}

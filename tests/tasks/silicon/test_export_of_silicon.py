@@ -108,6 +108,7 @@ def test_a_file_says_whether_its_atoms_are_relaxed(monkeypatch):
         assert ("dft_gap_eV" in atoms.info) == (shift is not None)
     assert "DFT failed" not in guess.info["provenance"]
     assert "(DFT failed: it broke)" in failed.info["provenance"]
+    assert "0.33 GPa of the pressure" in relaxed.info["provenance"]
     assert guess.calc is failed.calc is None
     assert relaxed.info["dft_elastic_energy_eV_per_atom"] == 0.004085  # (10.779405 − 10.7712345) / 2
     assert relaxed.info["dft_lowest_valley_axis"] == 2
