@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
     from ipage_core.problem.task import Task
 
+ALIKE = 0.01
+"""Results within this share of the tolerance are the same: DFT's last digits differ from machine to machine."""
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
@@ -117,7 +120,9 @@ def _add_results(task: Task, frame: pd.DataFrame, y: Tensor) -> None:
 
     from ipage_core.inference.basis import VERIFIED
 
-    names = [f"y{j + 1}" for j in range(task.n_targets)] + list(task.property_labels[task.n_targets :])
+    aimed = [f"y{j + 1}" for j in range(task.n_targets)]
+    before = frame.reindex(columns=aimed).apply(pd.to_numeric, errors="coerce").to_numpy()
+    names = aimed + list(task.property_labels[task.n_targets :])
     for name, column in zip(names, y.numpy().T, strict=True):
         frame[name] = column
     if "basis" in frame:  # solutions.csv says what its designs rest on
@@ -128,9 +133,11 @@ def _add_results(task: Task, frame: pd.DataFrame, y: Tensor) -> None:
         off = y.numpy()[:, : task.n_targets] - y_star
         with np.errstate(over="ignore"):  # a target of 1e200 is infinitely far
             frame["resim_error"] = (off**2).sum(1)
-        if "hit" in frame:  # those that the design was not sure of are judged by the properties' own tolerances
-            judged = pd.Series((abs(off) <= task.tolerances.numpy()).all(1), frame.index)
-            frame["hit"] = frame["hit"].where(frame["hit"].notna(), judged)
+        if "hit" in frame:  # what the design has judged, maybe by a tolerance of its own, stays while its result does
+            tolerances = task.tolerances.numpy()
+            judged = pd.Series((abs(off) <= tolerances).all(1), frame.index)
+            same = (abs(y.numpy()[:, : task.n_targets] - before) <= ALIKE * tolerances).all(1)
+            frame["hit"] = frame["hit"].where(frame["hit"].notna() & same, judged)
 
 
 def _relaxed(task: Task, frame: pd.DataFrame, x: Tensor, structures: Path | None) -> pd.DataFrame:

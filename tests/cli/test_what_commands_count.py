@@ -57,7 +57,7 @@ def test_a_slow_omega_s_results_in_a_file_are_judged_by_the_tolerance(tmp_path, 
 
 def test_verify_fills_in_errors_and_leaves_the_hits_that_the_design_has_judged(tmp_path, capsys):
     """The design may have had a tolerance of its own, so what it judged stays."""
-    rows = two_stages(tmp_path / "s.csv", hit=[pd.NA, pd.NA, False, pd.NA])
+    rows = two_stages(tmp_path / "s.csv", hit=[pd.NA, pd.NA, False, pd.NA], y1=[pd.NA, pd.NA, 1.2, pd.NA])
     assert main(["verify", "sinewave", str(tmp_path / "s.csv"), "--out", str(tmp_path / "v.csv")]) == 0
     found = pd.read_csv(tmp_path / "v.csv")
     y = TASKS["sinewave"].omega(torch.tensor(rows[["x1", "x2"]].to_numpy()))[:, 0].numpy()
@@ -65,6 +65,18 @@ def test_verify_fills_in_errors_and_leaves_the_hits_that_the_design_has_judged(t
     assert found["resim_error"].to_numpy() == pytest.approx((y - 1.2) ** 2)
     assert found["resim_error"][0] == pytest.approx(1.44)
     assert found["hit"].tolist() == [False, False, False, True]
+
+
+def test_verify_judges_anew_where_its_result_is_another(tmp_path, capsys):
+    """Designs with y = 0, 0, 1.2, 1.2 for 1.2, whose file says otherwise."""
+    two_stages(tmp_path / "s.csv", hit=[True, True, False, False], y1=[1.2, 0.0, 0.0, 1.2001])
+    assert main(["verify", "sinewave", str(tmp_path / "s.csv"), "--out", str(tmp_path / "v.csv")]) == 0
+    found = pd.read_csv(tmp_path / "v.csv")
+    assert found["y1"].to_numpy() == pytest.approx([0, 0, 1.2, 1.2])
+    assert found["hit"].tolist() == [False, True, True, False]  # the second's and the last's results are the file's
+    two_stages(tmp_path / "s.csv", hit=[True, True, False, False])
+    assert main(["verify", "sinewave", str(tmp_path / "s.csv"), "--out", str(tmp_path / "v.csv")]) == 0
+    assert pd.read_csv(tmp_path / "v.csv")["hit"].tolist() == [False, False, True, True]
 
 
 def test_verify_judges_by_the_tolerance_and_not_by_its_square(tmp_path, capsys):
