@@ -96,7 +96,7 @@ def _constraints(j: int, goal: Goal) -> list[str]:
 
 
 def different(strains: NDArray[np.float64]) -> int:
-    """How many of the strains (n, 6) are different crystals: farther than ``RADIUS`` from all of each other's images."""
+    """How many of the strains (n, 6) are different crystals: apart from each other's images by ``RADIUS`` at least."""
     return len(np.unique(merged(distances(strains, strains), range(len(strains)), RADIUS)))
 
 
