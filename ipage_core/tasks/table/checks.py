@@ -144,6 +144,10 @@ def _conversions(column: Mapping[str, Any], known: np.ndarray, values: np.ndarra
     if unit in ("K", "°C", "C", "degC") or (not unit and re.match(r"t\b|t_|temp", name.lower())):
         yield f"less {KELVIN}", values - KELVIN
         yield f"plus {KELVIN}", values + KELVIN
+    if "%" in unit:
+        yield "times 100", values * 100
+    elif known.min() >= 0 and known.max() <= 1:
+        yield "divided by 100, as percent", values / 100
     times_larger = np.quantile(abs(values), MOST) / max(np.quantile(abs(known), MOST), 1e-300)
     for factor in PREFIXES:
         if known.min() <= 0 or known.max() < factor * known.min():

@@ -347,6 +347,8 @@ def test_predict_and_a_moved_folder(trained, tmp_path, capsys):
     [
         ("a (Å)", lambda a: a / 1e3, "not times 1000: probably another unit"),
         ("angle", lambda a: a * 1e6, "not divided by 1e+06:"),
+        ("share", lambda share: 100 * share, "not divided by 100, as percent: probably another unit"),
+        ("share", lambda share: share / 2, ""),
         ("b", lambda b: b - 273.15, "not plus 273.15:"),
         ("gap [eV]", lambda gap: 1e9 * gap.clip(lower=0.1), "not divided by 1e+09:"),
         ("a (Å)", lambda a: a - 273.15, ""),  # a length is in no °C
@@ -356,10 +358,10 @@ def test_predict_and_a_moved_folder(trained, tmp_path, capsys):
     ],
 )
 def test_values_to_add_in_another_unit_are_refused(tmp_path, column, change, how):
-    frame = table().assign(decades=10 ** np.linspace(0, 4, 400))
-    x, y = ["a (Å)", "b", "angle"], ["gap [eV]", "decades"]
+    frame = table().assign(decades=10 ** np.linspace(0, 4, 400), share=np.linspace(0.8, 0.98, 400))
+    x, y = ["a (Å)", "b", "angle"], ["gap [eV]", "decades", "share"]
     own_data.create(tmp_path / "t", frame, x, y, source="t", units={"b": "°C"})
-    more = table(12, seed=5).assign(decades=10 ** np.linspace(0, 4, 12))
+    more = table(12, seed=5).assign(decades=10 ** np.linspace(0, 4, 12), share=np.linspace(0.85, 0.95, 12))
     more[column] = change(more[column])
     if how:
         with pytest.raises(ValueError, match=re.escape(how)) as told:
