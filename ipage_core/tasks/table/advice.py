@@ -147,12 +147,12 @@ def _on_input(column: Column) -> list[str]:
         notes.append(
             f"{100 * column.share:.0f} % of {column.name} are exactly {column.spike:g}: smeared a little in training."
         )
-    elif column.kind == "integer":
+    if column.kind == "integer":
         notes.append(
             f"{column.name} holds whole numbers, {column.low:g} to {column.high:g}: designs do, too, "
             "unless --kinds says otherwise."
         )
-    elif column.grid is not None:
+    elif column.grid is not None and column.spike is None:
         notes.append(
             f"{column.name} takes only {column.distinct} values, {column.grid:g} apart: designs may lie between them, "
             "unless a constraint fixes it."

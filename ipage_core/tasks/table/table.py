@@ -105,8 +105,10 @@ class Table:
             some = "; ".join(str(one) for one in cells[:3])
             rows = len({one.line for one in cells})
             rest = f", and {len(cells) - 3:,} more" if len(cells) > 3 else ""
-            gone = "are left out" if all(one.column in x for one in cells) or len(y) < 2 else "these count as missing"
-            notes.append(f"{rows:,} rows hold what is no number, and {gone}: {some}{rest}.")
+            whole = all(one.column in x for one in cells) or len(y) < 2
+            hold, gone = (f"{rows:,} rows hold", "are left out") if rows > 1 else ("1 row holds", "is left out")
+            gone = gone if whole else "these count as missing"
+            notes.append(f"{hold} what is no number, and {gone}: {some}{rest}.")
         return notes + warnings(self.frame, x, y)
 
     def of_unused(self, name: str) -> str:

@@ -262,7 +262,7 @@ def test_cells_that_are_no_numbers_are_quoted_with_their_line(seed):
     assert [(one.line, one.column, one.cell) for one in table.odd] == [(at + 2, "gap", odd)]
     assert np.flatnonzero(np.isnan(table.frame["gap"])).tolist() == [at]
     told = "\n".join(table.warnings(["a"], ["gap"]))
-    assert f"1 rows hold what is no number, and are left out: '{odd}' in gap, line {at + 2}." in told
+    assert f"1 row holds what is no number, and is left out: '{odd}' in gap, line {at + 2}." in told
 
 
 @TWENTY

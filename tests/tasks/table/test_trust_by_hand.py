@@ -232,3 +232,10 @@ def test_a_factor_of_two_doubles_the_spread():
     before = surrogate.spread(x)
     surrogate.factor = 2 * surrogate.factor
     assert torch.allclose(surrogate.spread(x), 2 * before, rtol=1e-4)
+
+
+def test_a_spike_of_whole_numbers_does_not_hide_that_designs_are_whole():
+    days = np.tile([1, 3, 7, 14, 28, 56], 10)
+    said = " ".join(warnings(pd.DataFrame({"days": days, "y": A}), ["days"], ["y"]))
+    assert "days are exactly" in said
+    assert "days holds whole numbers, 1 to 56: designs do, too" in said
