@@ -141,7 +141,9 @@ def error_panel(scene: Scene, run: Run, box: Box, colors: Palette, size: Size, i
     named = [
         f"<span style='color:{color}'>{'┅' if dash == 'dash' else '━'} {name}</span>" for name, _, color, dash in curves
     ]
-    heading = f"<b>Squared error</b>{unit_squared(run)}{': ' if size.name in ('wide', 'large') else '<br>'}"
+    heading = f"<b>Squared error</b>{unit_squared(run)}"
+    if named:
+        heading += ": " if size.name in ("wide", "large") else "<br>"
     scene.titles.append(title(heading + "  ".join(named), box, size))
 
 
@@ -181,6 +183,8 @@ def _strip(run: Run, colors: Palette, where: Dict) -> Dict:
 
 
 def _steps_title(run: Run) -> str:
+    if not run.localizes and run.omega_error is None:
+        return "no error is known: Ω has not run"
     if not run.localizes:
         return f"each dot a {run.labels[0]} sample, the large one their median"
     corrected = run.labels[-1].startswith("correction")

@@ -414,6 +414,14 @@ def test_results_of_methods_without_posterior_are_not_called_samples_of_the_prio
     assert f"y {name}" in tables.table(run)
 
 
+def test_an_empty_panel_of_errors_says_why():
+    drawn = panel_of("crystal").figure(find("crystal", 1.6, method="lookup"))
+    assert "no error is known: Ω has not run" in [
+        axis["title"]["text"] for name, axis in drawn["layout"].items() if name.startswith("xaxis") and "title" in axis
+    ]
+    assert any(one["text"] == "<b>Squared error</b> [eV²]" for one in drawn["layout"]["annotations"])
+
+
 def test_bars_of_a_phone_are_not_squeezed_by_names():
     named = {"A: iPage, maximin, seed 0": find("sinewave", 1.2), "B: iPage, LHS, seed 0": find("sinewave", 1.3)}
     assert side_by_side.cost(named, False, Size("narrow"))["data"][0]["y"] == ["A", "B"]
