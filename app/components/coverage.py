@@ -18,7 +18,7 @@ from app.figures.playback import Size
 from app.figures.run import Run
 from app.state.coverage import Covered, cover, not_covered, not_filled
 from app.state.runs import stamp
-from ipage_core.inference.coverage import WITHIN
+from ipage_core.inference.coverage import WITHIN, Coverage
 from ipage_core.problem.request import DesignRequest
 
 KEPT = 6
@@ -127,19 +127,29 @@ def show(request: DesignRequest, run: Run, plane: tuple[int, int], dark: bool, s
     return (lambda: _work(request, run, key, kept, place)) if going else None
 
 
+def caption(shown: Coverage, size: Size) -> str:
+    """What the panels and those curves mean that are there."""
+    first, second = size.places(2)
+    text = [
+        f"**{first}:** solutions all over the box, and which of them have a design within ε. **{second}:** which share "
+        "of them has a design within ε."
+    ]
+    if not shown.measured:
+        text.append("Solutions are those of the surrogate f, not of Ω.")
+    if len(shown.posterior):
+        text.append("Dashed: the same, each solution weighted by the posterior (above, with its 95 % interval).")
+    if shown.proof is not None:
+        text.append("Dotted: proved, all of them from that distance on.")
+    return " ".join(text)
+
+
 def _draw(
     covered: Covered, within: float, labels: tuple[str, ...], pair: tuple[int, int], dark: bool, size: Size
 ) -> None:
     shown = replace(covered.coverage, within=within)
     chart(figure(shown, shown.designs, labels, pair, dark, size), key="coverage", config=CONFIG)
     st.markdown(f"**{plain(f'{covered.pieces} {shown.sentence()}'.strip())}**")
-    surrogate = "" if shown.measured else " Solutions are those of the surrogate f, not of Ω."
-    first, second = size.places(2)
-    dotted = " Dotted: proved, all of them from that distance on." if shown.proof is not None else ""
-    st.caption(
-        f"**{first}:** solutions all over the box, and which of them have a design within ε. **{second}:** which share "
-        f"of them has a design within ε.{surrogate} Dashed: the same, each solution weighted by the posterior.{dotted}"
-    )
+    st.caption(caption(shown, size))
     numbers(table(shown), "coverage")
 
 

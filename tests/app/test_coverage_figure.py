@@ -1,9 +1,12 @@
 """The figure of a coverage shows every known solution once, and marks as proved only what is proved."""
 
+from dataclasses import replace
+
 import numpy as np
 import plotly.graph_objects as go
 import pytest
 
+from app.components.coverage import caption
 from app.figures.coverage import figure, table
 from app.figures.playback import Size
 from app.figures.theme import palette, unpacked
@@ -42,3 +45,11 @@ def test_proved_is_drawn_from_the_radius_on():
     assert unpacked(proved["y"]).tolist() == [0, 100, 100]
     shares = table(told(Radius(0.22, box, 1, 0.0)))
     assert (shares["proved"].isna() == (shares["within"] < 0.22)).all()
+
+
+def test_the_caption_names_only_the_curves_that_are_there():
+    box = Interval(*np.zeros((2, 0, 3)))
+    assert "Dashed" in caption(told(), Size("wide"))
+    assert "Dotted" not in caption(told(), Size("wide"))
+    assert "Dotted" in caption(told(Radius(0.22, box, 1, 0.0)), Size("wide"))
+    assert "Dashed" not in caption(replace(told(), posterior=np.zeros(0)), Size("wide"))
