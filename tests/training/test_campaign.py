@@ -107,6 +107,10 @@ def test_a_campaign_without_enough_hits_says_what_is_near():
     row = run.y[:, 0].nan_to_num(0).argmax() + 1
     assert f"No evaluation met the target; the closest so far is evaluation {row}: area {fine.max():.4g} m²." in note
     assert f"All results of area are from {fine.min():.4g} to {fine.max():.4g} m², below the target." in note
+    run.before_y = torch.tensor([[0.001]], dtype=torch.float64)  # of an earlier campaign
+    assert f"All results of area are from 0.001 to {fine.max():.4g} m²" in summary(run)["note"]
+    run.before_y = torch.tensor([[5.0]], dtype=torch.float64)
+    assert "All results" not in summary(run)["note"]
     run = campaign(target="50", hits=1, budget=24, ledger=Path("far.jsonl"))
     run.run()
     assert summary(run)["note"].endswith("m², below the target: it may be out of reach.")

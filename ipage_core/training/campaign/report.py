@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import torch
 
 from ipage_core.inference.basis import VERIFIED
 from ipage_core.inference.solution_tables import words_of_categories
@@ -93,11 +94,13 @@ def _nearest(campaign: Campaign) -> str:
     row = int(off.argmin())
     shown = [f"{p.name} {value:.4g} {p.unit}".strip() for p, value in zip(campaign.task.targets, y[row], strict=True)]
     sentences = [f"No evaluation met the target; the closest so far is evaluation {row + 1}: {', '.join(shown)}."]
-    (low, high), least, most = campaign.accepted.ends, fine.amin(0), fine.amax(0)
+    every = torch.cat((campaign.before_y[:, :m].to(fine), fine))  # those of earlier campaigns are results, too
+    every = every[every.isfinite().all(1)]
+    (low, high), least, most = campaign.accepted.ends, every.amin(0), every.amax(0)
     for j, p in enumerate(campaign.task.targets):
         if most[j] < low[j] or least[j] > high[j]:
             between = f"from {least[j]:.4g} to {most[j]:.4g} {p.unit}".strip()
-            doubt = ": it may be out of reach" if len(fine) >= STALE else ""
+            doubt = ": it may be out of reach" if len(every) >= STALE else ""
             side = "below" if most[j] < low[j] else "above"
             sentences.append(f"All results of {p.name} are {between}, {side} the target{doubt}.")
     return " ".join(sentences)
