@@ -91,6 +91,9 @@ class Table:
         """Units from a row of their own or from the cells, by column; units within names stay in the names."""
         return {name: c.unit for name, c in self.columns.items() if c.unit and not split_name(name)[1]}
 
+    def __repr__(self) -> str:
+        return f"Table of {len(self.frame):,} rows from {self.source}: {', '.join(self.x)} → {', '.join(self.y)}"
+
     def warnings(self, x: Sequence[str], y: Sequence[str]) -> list[str]:
         """Warnings about these columns before training, one sentence each."""
         chosen = {*x, *y}

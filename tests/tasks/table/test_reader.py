@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import ipage_core as ipage
 from ipage_core.tasks.table.reader import Settings, guess, numbers, read_table
 from tests.tasks.table import variants
 from tests.tasks.table.variants import content, number, sheet, text, upload
@@ -491,3 +492,9 @@ def test_marks_of_order_and_of_the_end_of_a_file_are_no_cells():
     assert same(read_table((name, b"\xef\xbb\xbf" * 2 + plain + b"\x1a")), frame)
     with pytest.raises(ValueError, match="it is empty"):
         read_table((name, b"\xef\xbb\xbf"))
+
+
+def test_a_table_prints_as_one_line(tmp_path):
+    pd.DataFrame({"a": range(60), "b": np.linspace(0, 1, 60), "y": np.linspace(1, 2, 60)}).to_csv(tmp_path / "t.csv")
+    table = ipage.read_table(tmp_path / "t.csv", x=["b"], y=["y"])
+    assert repr(table) == "Table of 60 rows from t.csv: b → y"
