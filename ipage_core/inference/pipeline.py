@@ -173,6 +173,7 @@ def design(
     localizes = method.surrogate is not None
     unverified = localizes and not bool(verification.y.isfinite().all())
     ends = [interval(method, at) if unverified else None for at in (samples.posterior, samples.x)]
+    note = _note(task, targets, lost, samples.predicted.cpu().double(), verification, chain, target)
     return Solutions(
         task=task,
         method=method.name,
@@ -191,7 +192,7 @@ def design(
         path=Path(tuple(samples.labels), samples.frames.cpu(), samples.errors.cpu()) if localizes else None,
         omega_calls=chain.omega_calls + verification.calls,
         seconds=chain.seconds,
-        note=_note(task, targets, lost, samples.predicted.cpu().double(), verification, chain, target),
+        note=" ".join(part for part in (note, space.unmet(samples.x.cpu(), verification.y)) if part),
         filled=None if filled is None else filled.summary(),
         not_spread="" if spread == "off" else why_not or _alone(n_each, total, seed_design),
         target=target,

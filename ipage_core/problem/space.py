@@ -69,6 +69,13 @@ class DesignSpace:
         """(n, d) → (n, d): the nearest designs that are allowed."""
         return x
 
+    def unmet(self, x: Tensor, y: Tensor) -> str:
+        """Constraints that designs x (n, d) with results y of Ω (n, k) do not keep, as sentences; empty if they do.
+
+        For spaces that only pull towards some of their constraints.
+        """
+        return ""
+
 
 CONTINUATION = 10.0
 """Continuation stages stop at this multiple of the final tolerance."""

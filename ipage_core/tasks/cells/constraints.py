@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,7 +18,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from ipage_core.tasks.cells.dataset import SIDE
-from ipage_core.tasks.cells.space import Filtered, Row
+from ipage_core.tasks.cells.space import Aim, Filtered, Row
 from ipage_core.tasks.cells.wallpaper import GROUPS, operations
 
 ACCEPTED = (
@@ -29,6 +30,8 @@ VOLUME_WEIGHT = 4.0
 """Residual per unit of volume fraction: 0.01 of volume then counts like 0.01 E_s of the modulus."""
 MARGIN = 0.01
 """Safety margin of localization below a cap on the volume: the clean-up changes the volume by about this much."""
+CLOSE = 0.01
+"""Largest distance from a volume fraction or modulus [E_s] asked for with '=': as the tolerance of a hit."""
 LARGEST = 4096
 """Longest side of an image, in image pixels."""
 INLINE = "pixels:"
@@ -48,7 +51,7 @@ def parse(space: Filtered, z_score: Callable[[float], float], expressions: Seque
     Raises:
         ValueError: an expression cannot be parsed, a number or an image is invalid, or two expressions contradict.
     """
-    moves, rows = space, list[Row]()
+    moves, rows, aims = space, list[Row](), list[Aim]()
     kept = {name: torch.zeros(SIDE * SIDE, dtype=torch.bool) for name in ("solid", "void")}
     for said in expressions:
         text = said.strip()
@@ -56,8 +59,10 @@ def parse(space: Filtered, z_score: Callable[[float], float], expressions: Seque
         name, _, value = (part.strip() for part in text.partition("="))
         if compared:
             rows.append(_comparison(said, compared[1], compared[2], compared[3], z_score))
+            aims.append(_aim(text, compared[1], compared[2], float(compared[3])))
         elif text.lower() in ("isotropic", "e_x=e_y", "e_y=e_x"):
             rows.append(lambda x: (_surrogate().along_y(x) - _surrogate()(x))[:, 0])
+            aims.append(Aim(f"{text}, E_y - E_x within {CLOSE} E_s", lambda x, y: y[:, 2] - y[:, 1], -CLOSE, CLOSE))
         elif name == "group" and value in GROUPS:
             if moves.orbits is not None:
                 raise ValueError(f"constraint '{said}': one symmetry group at a time")
@@ -69,7 +74,7 @@ def parse(space: Filtered, z_score: Callable[[float], float], expressions: Seque
     solid, void = (_copied(painted, moves.orbits) if painted.any() else None for painted in kept.values())
     if solid is not None and void is not None and (solid & void).any():
         raise ValueError(f"the constraints {', '.join(expressions)} want the same pixels solid and void")
-    return replace(moves, solid=solid, void=void, rows=tuple(rows))
+    return replace(moves, solid=solid, void=void, rows=tuple(rows), aims=tuple(aims))
 
 
 def _copied(painted: Tensor, orbits: Tensor | None) -> Tensor:
@@ -90,6 +95,13 @@ def _comparison(said: str, name: str, sign: str, number: str, z_score: Callable[
         return lambda x: _beyond(_surrogate().along_y(x)[:, 0] - z_score(value), sign)
     aim = value + {"<=": -MARGIN, ">=": MARGIN, "=": 0.0}[sign]
     return lambda x: VOLUME_WEIGHT * _beyond(x.mean(1) - aim, sign)
+
+
+def _aim(said: str, name: str, sign: str, value: float) -> Aim:
+    low = {"<=": -math.inf, ">=": value, "=": value - CLOSE}[sign]
+    high = {"<=": value, ">=": math.inf, "=": value + CLOSE}[sign]
+    along_y = name in ("e_y", "ey")
+    return Aim(said, (lambda x, y: y[:, 2]) if along_y else (lambda x, y: x.mean(1)), low, high)
 
 
 def _beyond(misfit: Tensor, sign: str) -> Tensor:

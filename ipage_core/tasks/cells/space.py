@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -46,6 +48,25 @@ def sharpen(field: Tensor, beta: float | Tensor) -> Tensor:
     return 0.5 * (1 + torch.tanh(beta * (field - 0.5)) / half)
 
 
+class Aim(NamedTuple):
+    """A constraint that localization pulls towards, but that a clean cell may miss."""
+
+    said: str
+    of: Callable[[Tensor, Tensor], Tensor]
+    """Cells (n, 1024) and Ω's results (n, k) → what it limits (n,), NaN where Ω has not run."""
+    low: float
+    high: float
+
+    def sentence(self, x: Tensor, y: Tensor) -> str:
+        """How many cells miss it, and by what; empty if none does."""
+        value = self.of(x.double(), y)
+        off = torch.maximum(self.low - value, value - self.high).nan_to_num(nan=-math.inf)
+        missed = int((off > 1e-9).sum())
+        if not missed:
+            return ""
+        return f"{missed} of {len(x)} cells miss {self.said}; the farthest has {float(value[off.argmax()]):.3g}."
+
+
 @dataclass(frozen=True, eq=False)
 class Filtered(DesignSpace):
     """u (n, 1024) in the unit box → x = sharpen(blur(u)), symmetric and masked if requested."""
@@ -59,6 +80,8 @@ class Filtered(DesignSpace):
     void: Tensor | None = None
     """(1024,) bool: kept void."""
     rows: tuple[Row, ...] = ()
+    aims: tuple[Aim, ...] = ()
+    """What the rows pull towards."""
     correct: Step | None = None
     finish: Step | None = None
 
@@ -87,6 +110,10 @@ class Filtered(DesignSpace):
     def excess(self, x: Tensor) -> Tensor:
         """(n, 1024) → (n, number of rows)."""
         return torch.stack([row(x) for row in self.rows], dim=1) if self.rows else x.new_zeros(len(x), 0)
+
+    def unmet(self, x: Tensor, y: Tensor) -> str:
+        """See :meth:`DesignSpace.unmet`."""
+        return " ".join(said for aim in self.aims if (said := aim.sentence(x, y)))
 
     def project(self, x: Tensor) -> Tensor:
         """The nearest admissible cells: see :func:`ipage_core.tasks.cells.topology.admissible`.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ipage_core.tasks.cells import space
+from ipage_core.tasks.cells import constraints, space
 from ipage_core.tasks.cells.space import Filtered, blur, cone, sharpen
 
 FIELD = torch.tensor(np.random.default_rng(0).uniform(-0.2, 1.2, (2, 64)))
@@ -118,3 +118,22 @@ def test_a_grey_cell_goes_to_the_nearest_admissible_one_of_its_symmetry(monkeypa
         assert np.array_equal(grey, row.reshape(8, 8))
         assert np.array_equal(orbits, own.reshape(8, 8))
         assert np.argwhere(frozen).tolist() == [[1, 1]]
+
+
+def test_cells_that_miss_a_constraint_are_counted_and_the_farthest_is_said():
+    cells = torch.zeros(3, 1024, dtype=torch.float64)
+    cells[0, :700], cells[1, :600], cells[2, :512] = 1, 1, 1  # volumes 0.684, 0.586, 0.5
+    y = torch.tensor([[0, 0.30, 0.25, 0, 0], [0, 0.30, 0.295, 0, 0], [math.nan] * 5], dtype=torch.float64)
+    box = Filtered(torch.tensor([[0.0], [1.0]]).expand(2, 1024))
+
+    def said(*expressions):
+        return constraints.parse(box, lambda modulus: modulus, expressions).unmet(cells, y)
+
+    assert said("volume>=0.55") == "1 of 3 cells miss volume>=0.55; the farthest has 0.5."
+    assert said("volume<=0.55") == "2 of 3 cells miss volume<=0.55; the farthest has 0.684."
+    assert said("volume=0.595", "E_y<=0.26") == (
+        "2 of 3 cells miss volume=0.595; the farthest has 0.5. 1 of 3 cells miss E_y<=0.26; the farthest has 0.295."
+    )
+    assert said("isotropic") == "1 of 3 cells miss isotropic, E_y - E_x within 0.01 E_s; the farthest has -0.05."
+    assert said("volume<=0.7", "volume>=0.5", "E_y>=0.25", "group=p4m") == ""
+    assert box.unmet(cells, y) == ""
