@@ -73,7 +73,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="EXPR",
         help="'x3=0.2; x1=x2; x1<=0.5', and constraints that only the task knows; may be repeated",
     )
-    parser.add_argument("--seed-design", type=Path, metavar="FILE", help="start near the first design of a CSV x1..xD")
+    parser.add_argument(
+        "--seed-design", type=Path, metavar="FILE",
+        help="start near the first design of a CSV x1..xD; crystal: of a structure file; architecture: of an image",
+    )  # fmt: skip
     parser.add_argument(
         "--finish", action="store_true", help="architecture: bring designs to the exact target by flipping pixels"
     )

@@ -76,7 +76,10 @@ def read(path: Path, arguments: argparse.Namespace) -> Table:
     source: Path | tuple[str, bytes] = path
     if path.suffix.lower() not in ACCEPTED and path.stat().st_size <= MOST_BYTES:
         source = (f"{path.name}.csv", path.read_bytes())  # read as text, whatever its suffix
-    table = read_table([source], settings(arguments), most_columns=MOST_COLUMNS, least=1)
+    try:
+        table = read_table([source], settings(arguments), most_columns=MOST_COLUMNS, least=1)
+    except ValueError as error:
+        raise ValueError(str(error).replace(f"{path.name}.csv", path.name)) from None
     for one in table.odd:
         if not one.column:
             raise ValueError(f"{path}: {one}; accepted: rows of as many values as the header has names")

@@ -233,3 +233,12 @@ def lattice(folder, units, factors):
     columns = [f"{name} ({units[k > 2]})" if units[k > 2] else name for k, name in enumerate(names)]
     frame = pd.DataFrame(cells / np.repeat(factors, 3), columns=columns).assign(gap=rng.random(80))
     return own_data.create(folder / "t", frame, columns, ["gap"], source="t"), cells[0]
+
+
+def test_a_file_that_is_no_table_is_named_as_it_is_called(tmp_path, capsys):
+    (tmp_path / "my.cif").write_text("data_x\n_cell_length_a 5.4\n_cell_length_b 5.4\n_cell_length_c 5.4\n")
+    code = main(["verify", "sinewave", str(tmp_path / "my.cif"), "--out", str(tmp_path / "v.csv")])
+    assert code == 2
+    told = capsys.readouterr().err
+    assert "my.cif is not a readable CSV table" in told
+    assert "my.cif.csv" not in told
