@@ -30,7 +30,7 @@ img.histogram { display: block; width: calc(100% - 12px); height: 32px; margin: 
 .updatemenu-button:hover rect { fill: rgb(128, 128, 128) !important; fill-opacity: 0.4 !important; }
 /* Focus is seen wherever the keyboard goes: Streamlit's own mark is a faint tint. */
 a:focus-visible, button:focus-visible, summary:focus-visible, [role="slider"]:focus-visible,
-[role="radio"]:focus-visible, [data-baseweb="select"]:focus-within, [data-baseweb="input"]:focus-within {
+[role="radio"]:focus-visible, div:has(> input:is([role="combobox"], [type="text"], [type="number"]):focus-visible) {
   outline: 2px solid #0072b2 !important; outline-offset: 1px;
 }
 .updatemenu-button:focus, .slider-grip-rect:focus { outline: none; }

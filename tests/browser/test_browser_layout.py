@@ -113,3 +113,12 @@ def test_words_stand_out_from_their_ground(address, watch, theme, page, texts):
     contrasts = page.evaluate(CONTRAST, texts)
     assert contrasts
     assert min(contrasts) >= 4.5  # WCAG 2.2, 1.4.3, level AA
+
+
+@pytest.mark.parametrize("field", ["Seed", "Method", "Target y*"])
+def test_a_field_shows_that_the_keyboard_is_in_it(address, watch, field):
+    page = watch().open(f"{address}/?n=25")
+    steady(page)
+    page.locator(f'input[aria-label="{field}"]').first.focus()
+    marked = "() => getComputedStyle(document.activeElement.parentElement).outline"
+    assert page.evaluate(marked).endswith("solid 2px")
