@@ -110,6 +110,9 @@ def test_rank_reads_tables_as_all_commands_do(capsys, tmp_path):
     (tmp_path / "o.csv").write_text("stage,x1\nlocalized,4\n")
     assert main(["rank", str(tmp_path / "o.csv"), "--out", str(tmp_path / "r2.csv")]) == 2
     assert "is not a table of crystals; accepted: what 'design crystal --out' wrote" in capsys.readouterr().err
+    (tmp_path / "si.csv").write_text("stage,x1,x2,x3,x4,x5,x6\nlocalized,0.01,0.01,-0.02,0,0,0\n")  # strains of silicon
+    assert main(["rank", str(tmp_path / "si.csv"), "--out", str(tmp_path / "r2.csv")]) == 2
+    assert "si.csv has cells far outside SrTiO3's box" in capsys.readouterr().err
     assert not (tmp_path / "r2.csv").exists()
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ipage_core.runtime.lazy import LazyModule
 from ipage_core.tasks.crystal import lattices
+from ipage_core.tasks.crystal.box import BOUNDS
 from ipage_core.tasks.crystal.strain import CUBIC_LENGTH, STRAIN_UNIT, largest_strain, volume_change
 
 if TYPE_CHECKING:
@@ -160,5 +161,8 @@ def rank(frame: pd.DataFrame, source: str, by: str = "energy", radius: float = R
         raise ValueError(f"{source} is not a table of crystals; accepted: what 'design crystal --out' wrote")
     frame = frame[frame["stage"] == frame["stage"].iloc[-1]].reset_index(drop=True)
     cells = torch.from_numpy(frame[names].to_numpy(dtype=np.float64, copy=True))
+    low, high = torch.from_numpy(BOUNDS)
+    if not bool(((cells > 0.9 * low) & (cells < 1.1 * high)).all()):  # such as strains of silicon
+        raise ValueError(f"{source} has cells far outside SrTiO3's box; accepted: what 'design crystal --out' wrote")
     predictor: Any = load("crystal", "prior-lm").surrogate
     return frame.join(table(cells, predictor, by, radius)).sort_values("rank")
