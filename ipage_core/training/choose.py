@@ -7,7 +7,7 @@ smaller error.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -120,17 +120,15 @@ class Calibration(NamedTuple):
     """(k, m) their error² over spread²; −1 if not measured, because the files hold no NaN."""
 
 
-def calibrate(left_out: LeftOut, places: Tensor, logged: Sequence[int] = ()) -> Calibration:
+def calibrate(left_out: LeftOut, places: Tensor) -> Calibration:
     """Calibrate so that ŷ ± 1.645·factor·√(ratio·(spread² + least²)) holds 90 % of the left-out rows.
 
     Split conformal prediction with locally weighted errors (Lei et al. 2018, doi:10.1080/01621459.2017.1307116): the
     ratio is that of the rows with the nearest ``places`` (n, q). For n rows the factor is the ⌈(n + 1)·0.9⌉-th
     smallest of error over spread, so it widens where rows are few. Rows without any error do not count: their
-    prediction and measurement are on a floor, where the interval's width plays no part. Nothing is added to the spread
-    of properties that are ``logged``: the error of the large values would drown the small ones.
+    prediction and measurement are on a floor, where the interval's width plays no part.
     """
     least = LEAST_SHARE * left_out.rmse
-    least[list(logged)] = 0.0
     square = left_out.error.square() / (left_out.spread.square() + least.square()).clamp(min=1e-300)
     some = torch.randperm(len(square), generator=torch.Generator().manual_seed(0))[:MOST_TESTED]
     places, square = places[some], square[some]

@@ -125,7 +125,7 @@ def fit_table(
         predicted[:, those] = scale_of.of(predicted[:, those])
     surrogate.unit = (predicted - predicted.mean(0)).square().mean(0).sqrt().clamp(min=1e-300)
     surrogate.away = (read.std(0) * math.sqrt(read.shape[1]) / BY_INPUTS).clamp(min=1e-300)
-    result = calibrate(kept, surrogate.place(x, predicted), logged)
+    result = calibrate(kept, surrogate.place(x, predicted))
     surrogate.factor, surrogate.least, surrogate.tested, surrogate.ratio = result
     surrogate.finest, surrogate.error = FINEST * scale, left_out.rmse
     surrogate.eval().requires_grad_(False)
