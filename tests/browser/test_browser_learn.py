@@ -23,7 +23,7 @@ def test_the_tour_as_a_student_takes_it(address, watch):
     page.keyboard.press("n")
     page.get_by_text("4 of 10: Why a sample cannot see its own error").wait_for()
     page.wait_for_url("**step=4**")
-    before = page.get_by_text("Median |f(x) − y*| is").inner_text()
+    before = page.get_by_text("Median distance from y*").inner_text()
     page.get_by_role("radio", name="padding zero").click()
     page.wait_for_function(
         "before => ![...document.querySelectorAll('.stMain p')].some(p => p.innerText === before)", arg=before
