@@ -170,11 +170,8 @@ def spaces(dark: bool, size: Size) -> Shown:
     cubes = {name: unit_design(n, 2, kind, seed) for kind, name in SAMPLINGS.items()}  # type: ignore[arg-type]
     least = {name: minimum_distance(cube) for name, cube in cubes.items()}
     met = {name: set(lessons.loops_of(SPACES_TARGET, cube)) - {-1} for name, cube in cubes.items()}
-    asked, results, often = (
-        state(SPACES_TARGET, n=n, seed=seed),
-        None,
-        "Predict first; then this line says how often all loops are found.",
-    )
+    asked, results = state(SPACES_TARGET, n=n, seed=seed), None
+    often = "Predict first; then this line says how often all loops are found."
     if st.session_state.get(SPACES_GUESS) is not None:  # this figure is the answer
         with st.spinner(f"Designing with {worth.SEEDS} seeds …"):
             *_, (_, results) = worth.over_sizes(asked)

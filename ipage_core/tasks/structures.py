@@ -29,9 +29,9 @@ from numpy.typing import ArrayLike, NDArray
 MOST_BYTES, MOST_ANNOUNCED, MOST_COUNTED = 50_000_000, 1_000_000, 20
 """Maximum size of a file, maximum number of atoms that its first lines may name, and how many times the accepted number
 of atoms a CIF may list to be read for their exact number."""
-MOST_LINES = 1_000_000
-"""Maximum number of lines of a file: ASE keeps each, blank ones too, at many times its size."""
-MOST_LINE = 1_000_000
+MOST_LINES, MOST_LINE = 1_000_000, 1_000_000
+"""Maximum number of lines of a file, since ASE keeps each, blank ones too, at many times its size; and of characters in
+a line of an XYZ."""
 LARGEST = 1e9
 """Largest length [Å] or coordinate that is read as a number."""
 

@@ -69,7 +69,10 @@ def test_the_page_ranks_verifies_and_draws(monkeypatch, tmp_path):
     stress = normal_stress(surrogate(), torch.tensor(best[list(NAMES)].to_numpy(float) / 100)[None])[0]
     stresses = ", ".join(f"{value:.1f}" for value in stress.numpy().round(1) + 0.0).replace("-", "−")
     assert f"{stresses} GPa</div>" in cards
-    assert "σ11, σ22, σ33 by surrogate, tension positive, without that error; 0 across a free surface" in cards
+    assert (
+        "σ11, σ22, σ33 by surrogate, tension positive, without the error of the basis set; 0 across a free surface"
+        in cards
+    )
     assert f"Γ to Δ on axis {best['valley']:.0f}; direct gap {best['direct gap']:.2f} eV" in cards
     assert "2.368 Å without strain; atoms at a linear estimate" in cards  # 5.469 Å √3/4
     assert "109.5° without strain" in cards

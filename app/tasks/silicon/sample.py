@@ -117,5 +117,5 @@ def _stress(strain: np.ndarray, result: dict[str, Any] | None) -> Figure:
     else:
         by, values = "surrogate", normal_stress(surrogate(TASK.name), torch.from_numpy(strain)[None])[0].numpy()
     shown = ", ".join(f"{value:.1f}" for value in values.round(1) + 0.0).replace("-", "−")
-    meaning = f"σ11, σ22, σ33 by {by}, tension positive, without that error; 0 across a free surface"
+    meaning = f"σ11, σ22, σ33 by {by}, tension positive, without the error of the basis set; 0 across a free surface"
     return Figure("Stress", f"{shown} GPa", meaning)
