@@ -86,6 +86,22 @@ def test_the_best_of_a_small_table_is_sought_among_rows_near_the_other_goal():
     assert aims.tolist() == [[50.0, 48.0]] * 3
 
 
+def test_a_twentieth_of_the_rows_is_rounded_up():
+    """Of 41 rows three are searched, those nearest to the first goal: k = 19 to 21."""
+    y = torch.arange(41.0)[:, None].expand(41, 2)
+    x, _ = starts(measured(y, y, (1.0, 1.0)), Target((Goal.exactly(20, 0.5), Goal("maximize"))), 1, 0)
+    assert x.tolist() == [[21.0, 21.0]]
+
+
+def test_rows_are_near_in_tolerances():
+    """One of 20 rows is searched. It misses the second goal by more, but by fewer of its tolerances."""
+    y = torch.full((20, 3), 50.0)
+    y[3], y[7] = torch.tensor([1.0, 0.0, 8.0]), torch.tensor([0.0, 30.0, 9.0])
+    goals = Target((Goal.exactly(0, 0.1), Goal.exactly(0, 10.0), Goal("minimize")))
+    x, _ = starts(measured(y, y, (0.1, 10.0, 1.0)), goals, 1, 0)
+    assert x.tolist() == [[0.0, 30.0, 9.0]]
+
+
 def test_rows_within_the_tolerance_of_a_number_all_meet_it():
     y = torch.arange(100.0)[:, None].expand(100, 2)
     x, _ = starts(measured(y, y, (1.0, 1.0)), Target((Goal.exactly(50, 20), Goal("minimize"))), 1, 0)
@@ -170,6 +186,13 @@ def test_pairs_in_which_omega_failed_are_no_starts():
     task, most = measured(x, y, (1.0,)), target("maximize")
     assert starts(task, most, 3, 0)[1].tolist() == [[499.0]] * 3
     assert optimal_aims(task, most, 3, 0, lambda y: y[:, 0] <= 600).min() > 590
+
+
+def test_pairs_in_which_one_property_failed_are_no_starts():
+    x = torch.arange(40.0)[:, None]
+    y = x.repeat(1, 2)
+    y[1:, 1] = math.nan
+    assert starts(measured(x, y, (1.0, 1.0)), target("maximize", "anything"), 1, 0)[0].tolist() == [[0.0]]
 
 
 def reached_aims(first, outward, reach):
